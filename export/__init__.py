@@ -1,0 +1,1 @@
+"""The export: from a run to an artifact that is proven."""

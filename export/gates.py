@@ -1,0 +1,207 @@
+"""What an artifact must pass. Every gate returns its figures and prints nothing; none raises for a bad artifact."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from zoo.artifact import Gate
+from zoo.contract import BATCH, IMAGE, IMAGE_BYTES, LOGITS, OUTPUTS, PROBABILITIES, SERVE, SERVE_BYTES
+from zoo.preprocess import Preprocessing, pixels_from_bytes
+
+TOLERANCE = 1e-4
+"""The largest difference of logits that passes, as a share of the largest logit."""
+
+BATCHES = (1, 2, 7)
+
+RANDOM = ("RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Multinomial", "Bernoulli")
+
+
+Function = Callable[[np.ndarray], dict[str, np.ndarray]]
+"""From uint8 pixels [batch, height, width, channels] to the contract's outputs by name."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What gates compare with: real pictures, and what the Keras network in float32 says of them.
+
+    `pixels` are uint8 [n, height, width, channels]; `logits` float32 [n, classes]; `jpeg` is one picture as uploaded,
+    and `jpeg_logits` float32 [1, classes] what the network says of it after the evaluation pipeline.
+    """
+
+    preprocessing: Preprocessing
+    pixels: np.ndarray
+    logits: np.ndarray
+    jpeg: bytes
+    jpeg_logits: np.ndarray
+
+
+def onnx_gates(path: Path, evidence: Evidence) -> list[Gate]:
+    """The checker, the load, the operations, the batches and the agreement with Keras of one ONNX file."""
+    checks: dict[str, Callable[[], tuple[bool, dict[str, Any]]]] = {
+        "onnx_checker": lambda: _checker(path),
+        "onnx_operations": lambda: _operations(path),
+        "onnx_contract": lambda: _contract(path, evidence),
+        "onnx_batches": lambda: batches(onnx_function(path), evidence),
+        "onnx_agreement": lambda: agreement(onnx_function(path)(evidence.pixels)[LOGITS], evidence.logits),
+    }
+    return [_gate(name, check) for name, check in checks.items()]
+
+
+def saved_model_gates(version_folder: Path, evidence: Evidence) -> list[Gate]:
+    """The batches, the agreement with Keras, and the agreement of `serve_bytes` with the evaluation pipeline."""
+    import tensorflow as tf
+
+    try:
+        loaded = tf.saved_model.load(str(version_folder))
+        function = saved_model_function(version_folder)
+    except (OSError, ValueError, KeyError) as error:
+        return [Gate("saved_model_loads", False, {"error": " ".join(str(error).split())[:400]})]
+
+    def jpeg() -> tuple[bool, dict[str, Any]]:
+        answer = _arrays(loaded.signatures[SERVE_BYTES](**{IMAGE_BYTES: tf.constant([evidence.jpeg] * 2)}))
+        return agreement(answer[LOGITS], np.repeat(evidence.jpeg_logits, 2, 0))
+
+    checks: dict[str, Callable[[], tuple[bool, dict[str, Any]]]] = {
+        "saved_model_batches": lambda: batches(function, evidence),
+        "saved_model_agreement": lambda: agreement(function(evidence.pixels)[LOGITS], evidence.logits),
+        "saved_model_bytes": jpeg,
+    }
+    return [_gate(name, check) for name, check in checks.items()]
+
+
+def client_gate(evidence: Evidence, pipeline_pixels: np.ndarray) -> Gate:
+    """A client's rendering of the preprocessing (Pillow) gives the pixels of the pipeline's (TensorFlow),
+
+    to one level.
+    """
+
+    def check() -> tuple[bool, dict[str, Any]]:
+        client = pixels_from_bytes(evidence.jpeg, evidence.preprocessing).astype(np.int16)
+        difference = int(np.abs(client - pipeline_pixels).max())
+        return difference <= 1, {"largest_difference_in_levels": difference, "limit": 1}
+
+    return _gate("client_pixels", check)
+
+
+def agreement(logits: np.ndarray, expected: np.ndarray) -> tuple[bool, dict[str, Any]]:
+    """Logits within the tolerance,
+
+    and the same top-1 on every picture unless its two best are as close as the tolerance.
+    """
+    if logits.shape != expected.shape:
+        return False, {"shape": list(logits.shape), "expected_shape": list(expected.shape)}
+    largest = float(np.abs(expected).max())
+    difference = float(np.abs(logits - expected).max()) if np.isfinite(logits).all() else float("inf")
+    best = np.sort(expected, -1)
+    tied = best[:, -1] - best[:, -2] <= TOLERANCE * largest
+    other = int(((logits.argmax(-1) != expected.argmax(-1)) & ~tied).sum())
+    passed = bool(np.isfinite(difference) and difference <= TOLERANCE * largest and other == 0)
+    share = difference / largest if np.isfinite(difference) and largest > 0 else None
+    return passed, {
+        "pictures": len(logits),
+        "largest_difference": share,
+        "limit": TOLERANCE,
+        "other_top1": other,
+        "ties": int(tied.sum()),
+    }
+
+
+def batches(function: Function, evidence: Evidence) -> tuple[bool, dict[str, Any]]:
+    """Batches of several sizes give as many answers,
+
+    each as for the picture alone in Keras, and probabilities that sum to 1.
+    """
+    worst, sums = 0.0, 0.0
+    largest = float(np.abs(evidence.logits).max())
+    for size in BATCHES:
+        chosen = np.arange(size) % len(evidence.pixels)
+        answer = function(evidence.pixels[chosen])
+        for name in OUTPUTS:
+            if answer[name].shape != (size, evidence.logits.shape[1]) or answer[name].dtype != np.float32:
+                return False, {
+                    "batch": size,
+                    "output": name,
+                    "shape": list(answer[name].shape),
+                    "dtype": str(answer[name].dtype),
+                }
+        worst = max(worst, float(np.abs(answer[LOGITS] - evidence.logits[chosen]).max()) / largest)
+        sums = max(sums, float(np.abs(answer[PROBABILITIES].sum(-1) - 1).max()))
+    passed = worst <= TOLERANCE and sums <= 1e-5
+    return passed, {
+        "batches": list(BATCHES),
+        "largest_difference": worst,
+        "limit": TOLERANCE,
+        "sum_of_probabilities_off_by": sums,
+    }
+
+
+def onnx_function(path: Path) -> Function:
+    """A function of pixels that runs an ONNX file."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    return lambda pixels: dict(zip(OUTPUTS, session.run(list(OUTPUTS), {IMAGE: pixels}), strict=True))
+
+
+def saved_model_function(version_folder: Path) -> Function:
+    """A function of pixels that runs a SavedModel in this process."""
+    import tensorflow as tf
+
+    loaded = tf.saved_model.load(str(version_folder))
+    serve = loaded.signatures[SERVE]
+
+    def function(pixels: np.ndarray) -> dict[str, np.ndarray]:
+        # `loaded` owns the variables that the signature reads: it must live as long as this function.
+        assert loaded is not None
+        return _arrays(serve(**{IMAGE: tf.constant(pixels)}))
+
+    return function
+
+
+def _checker(path: Path) -> tuple[bool, dict[str, Any]]:
+    import onnx
+
+    onnx.checker.check_model(str(path), full_check=True)
+    return True, {"onnx": onnx.__version__}
+
+
+def _operations(path: Path) -> tuple[bool, dict[str, Any]]:
+    import onnx
+
+    nodes = Counter((node.domain, node.op_type) for node in onnx.load(path, load_external_data=False).graph.node)
+    foreign = sorted(f"{domain}:{kind}" for domain, kind in nodes if domain or not onnx.defs.has(kind, domain))
+    random = sorted(kind for _, kind in nodes if kind in RANDOM)
+    counted = {kind: count for (_, kind), count in sorted(nodes.items())}
+    return not foreign and not random, {"nodes": counted, "foreign": foreign, "random": random}
+
+
+def _contract(path: Path, evidence: Evidence) -> tuple[bool, dict[str, Any]]:
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    classes = evidence.logits.shape[1]
+    found = {value.name: [value.type, *value.shape] for value in (*session.get_inputs(), *session.get_outputs())}
+    wanted = {IMAGE: ["tensor(uint8)", BATCH, *evidence.preprocessing.shape]}
+    wanted |= {name: ["tensor(float)", BATCH, classes] for name in OUTPUTS}
+    return found == wanted, {"found": found, "wanted": wanted}
+
+
+def _arrays(answer: dict[str, Any]) -> dict[str, np.ndarray]:
+    return {name: value.numpy() for name, value in answer.items()}
+
+
+def _gate(name: str, check: Callable[[], tuple[bool, dict[str, Any]]]) -> Gate:
+    """Run a check; whatever it raises is what the artifact did wrong."""
+    try:
+        passed, figures = check()
+    except Exception as error:  # the frameworks raise many kinds, and each is a no with its reason
+        return Gate(name, False, {"error": " ".join(str(error).split())[:400]})
+    return Gate(name, passed, figures)

@@ -1,0 +1,129 @@
+"""ONNX, converted by tf2onnx: the only module that imports it.
+
+The network is traced with its weights as inputs, so that the graph that tf2onnx works on holds no constants; the
+weights
+become initialisers afterwards and constants are folded at the level of ONNX. With the weights inside, tf2onnx 1.17
+takes more than 24 GB for a VGG-16; this way it is under 4 GB, and the numbers agree to 2e-10.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import tempfile
+import warnings
+from pathlib import Path
+from typing import Any
+
+from zoo import files
+from zoo.contract import BATCH, IMAGE, OUTPUTS
+from zoo.export.graph import outputs
+from zoo.preprocess import Preprocessing
+
+OPSET = 18
+
+
+def write_onnx(model: Any, preprocessing: Preprocessing, path: Path, metadata: dict[str, Any]) -> None:
+    """Write an ONNX file of the contract.
+
+    Args:
+        model: the Keras network in float32, built outside any strategy.
+        preprocessing: what goes in front of it.
+        path: where the file goes, whole or not at all.
+        metadata: what `metadata_props` holds; values that are not text become JSON.
+    """
+    import onnx
+
+    proto = _convert(model, preprocessing)
+    with tempfile.TemporaryDirectory() as scratch:
+        bound, folded = Path(scratch) / "bound.onnx", Path(scratch) / "folded.onnx"
+        bound.write_bytes(proto.SerializeToString())
+        del proto
+        _fold(bound, folded)
+        proto = onnx.load(folded)
+    _name_batch(proto.graph)
+    _drop_unused_domains(proto)
+    for key, value in metadata.items():
+        proto.metadata_props.add(key=key, value=value if isinstance(value, str) else json.dumps(value))
+    with files.staged_file(path) as staging:
+        onnx.save(proto, staging)
+
+
+def _convert(model: Any, preprocessing: Preprocessing) -> Any:
+    """The network as tf2onnx gives it, with its weights as initialisers."""
+    import keras
+    import onnx
+    import tensorflow as tf
+
+    trainable, frozen = model.trainable_variables, model.non_trainable_variables
+    # The state of dropout's random numbers (uint32) is no weight: it stays behind, and nothing reads it in inference.
+    named = {f"{layer.name}.{variable.name}": variable for layer in model.layers for variable in layer.weights}
+    names = {id(variable): name for name, variable in named.items()}
+
+    def traced(image: Any, *weights: Any) -> dict[str, Any]:
+        values = dict(zip(named, weights, strict=True))
+
+        def network(images: Any) -> Any:
+            given = [
+                [values[names[id(v)]] if id(v) in names else v.value for v in variables]
+                for variables in (trainable, frozen)
+            ]
+            logits, _ = model.stateless_call(*given, images, training=False)
+            return logits
+
+        return outputs(image, network, preprocessing)
+
+    specs = [tf.TensorSpec([None, *preprocessing.shape], tf.uint8, name=IMAGE)]
+    specs += [tf.TensorSpec(variable.shape, tf.float32, name=name) for name, variable in named.items()]
+    proto = _tf2onnx(tf.function(traced), specs)
+    weights_by_name = {name: keras.ops.convert_to_numpy(variable) for name, variable in named.items()}
+    used = [value for value in proto.graph.input if value.name in weights_by_name]
+    for value in used:
+        proto.graph.input.remove(value)
+        proto.graph.initializer.append(onnx.numpy_helper.from_array(weights_by_name[value.name], value.name))
+    return proto
+
+
+def _tf2onnx(function: Any, specs: list[Any]) -> Any:
+    import onnx
+
+    with warnings.catch_warnings():
+        # tf2onnx 1.17 calls what numpy 2 and onnx 1.23 call deprecated.
+        warnings.simplefilter("ignore")
+        import tf2onnx
+
+        logging.getLogger("tf2onnx").setLevel(logging.ERROR)
+        proto, _ = tf2onnx.convert.from_function(function, input_signature=specs, opset=OPSET)
+    proto.producer_name = "zoo"
+    assert isinstance(proto, onnx.ModelProto)
+    return proto
+
+
+def _fold(source: Path, target: Path) -> None:
+    """Fold constants, batch normalisations and transposes by onnxruntime's basic level,
+
+    which ties the file to no processor.
+    """
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+    options.optimized_model_filepath = str(target)
+    options.log_severity_level = 3
+    onnxruntime.InferenceSession(str(source), options, providers=["CPUExecutionProvider"])
+
+
+def _name_batch(graph: Any) -> None:
+    """Call the open dimension by the contract's name, which tf2onnx numbers anew each time."""
+    for value in (*graph.input, *graph.output):
+        if value.name in (IMAGE, *OUTPUTS):
+            value.type.tensor_type.shape.dim[0].dim_param = BATCH
+    del graph.value_info[:]
+
+
+def _drop_unused_domains(proto: Any) -> None:
+    """Keep the standard operator set only: onnxruntime 1.31 lists every domain that it knows in what it writes."""
+    used = {node.domain for node in proto.graph.node} | {""}
+    kept = [imported for imported in proto.opset_import if imported.domain in used]
+    del proto.opset_import[:]
+    proto.opset_import.extend(kept)

@@ -1,0 +1,45 @@
+"""SavedModel, as TF Serving takes it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from zoo.contract import IMAGE, IMAGE_BYTES, SERVE, SERVE_BYTES
+from zoo.export.graph import outputs
+from zoo.preprocess import Preprocessing, pixels_tensor
+
+
+def write_saved_model(model: Any, preprocessing: Preprocessing, version_folder: Path) -> None:
+    """Write both signatures of the contract over one set of weights; the warm-up is written apart.
+
+    Args:
+        model: the Keras network in float32, built outside any strategy.
+        preprocessing: what goes in front of it.
+        version_folder: BASE/<integer>, which does not exist yet.
+    """
+    import tensorflow as tf
+
+    shape = [None, *preprocessing.shape]
+
+    def network(images: Any) -> Any:
+        return model(images, training=False)
+
+    @tf.function(input_signature=[tf.TensorSpec(shape, tf.uint8, name=IMAGE)])
+    def serve(image: Any) -> dict[str, Any]:
+        # TF Serving checks no shapes: without this guard a request of another rank aborts the server.
+        return outputs(tf.ensure_shape(image, shape), network, preprocessing)
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name=IMAGE_BYTES)])
+    def serve_bytes(image_bytes: Any) -> dict[str, Any]:
+        encoded = tf.ensure_shape(image_bytes, [None])
+        pixels = tf.map_fn(
+            lambda one: pixels_tensor(one, preprocessing),
+            encoded,
+            fn_output_signature=tf.TensorSpec(preprocessing.shape, tf.uint8),
+        )
+        return outputs(pixels, network, preprocessing)
+
+    module = tf.Module()
+    module.weights = [variable.value for variable in model.variables]
+    tf.saved_model.save(module, str(version_folder), signatures={SERVE: serve, SERVE_BYTES: serve_bytes})

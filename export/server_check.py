@@ -1,0 +1,276 @@
+"""The server's own verdict on a SavedModel, without the server: a copy, loaded and tried in a fresh process."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from zoo import contract, files
+from zoo.artifact import Gate
+from zoo.errors import ZooError
+from zoo.export import server_loader, serving_rules, warmup
+
+TOLERANCE = 1e-4
+"""How far the logits may be from the golden ones, in units of the largest golden |logit|."""
+
+SMALLEST = float(np.finfo(np.float32).tiny)
+
+LIMIT_SECONDS = 600.0
+
+LIBRARIES = ("libtensorflow_framework", "libtensorflow_cc")
+"""Of TensorFlow's wheel, in the order in which they are loaded."""
+
+FATAL = r"F\d{4} |.*: F tensorflow/"
+"""How TensorFlow begins the line after which it aborts (2.21, and before it used absl's log)."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked, and what is right to do: answer it, refuse it, or either without a crash.
+
+    `inputs` are arrays by name, strings as object arrays of bytes; `logits`, where known, are float32 [batch, classes].
+    """
+
+    name: str
+    signature: str
+    inputs: dict[str, np.ndarray]
+    expected: Literal["answer", "refusal", "either"] = "answer"
+    logits: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What the process left: its document and the answers by request and output, or the problem that it ended with."""
+
+    document: dict[str, Any]
+    answers: dict[str, np.ndarray]
+    problem: str | None = None
+
+
+def server_gate(base: Path, golden: dict[str, np.ndarray], *, limit_seconds: float = LIMIT_SECONDS) -> Gate:
+    """The gate `server`: loaded elsewhere with XLA off, it answers right requests, refuses wrong ones, and lives.
+
+    Args:
+        base: `BASE/VERSION/saved_model.pb` is the SavedModel.
+        golden: `image`, uint8 [pictures, height, width, channels], and its `logits`, float32 [pictures, classes].
+        limit_seconds: the process is stopped after so long, and the gate has failed.
+
+    Raises:
+        ZooError: `golden` is not as described, or TensorFlow's libraries are missing. A bad model raises nothing.
+    """
+    image, logits = golden[contract.IMAGE], golden[contract.LOGITS]
+    pictures = image.dtype == np.uint8 and image.ndim == 4 and image.size
+    if not pictures or logits.ndim != 2 or not _fits(logits, (len(image), logits.shape[1])):
+        raise ZooError(f"golden pictures {image.dtype} {image.shape} and logits {logits.shape} do not belong together")
+    try:
+        version = serving_rules.version_folder(base)
+        signatures = tensor_names(serving_rules.read_meta_graph(version))
+        right = right_requests(warmup.read_warmup(version), image, logits)
+        files.files_below(version)  # refuses links, which would point back
+    except ZooError as error:
+        return Gate("server", False, {"problems": [str(error)]})
+    requests = [*right, *wrong_requests(right, image), *right_again(right, image, logits)]
+    outcome = run_loader(version, signatures, requests, limit_seconds)
+    return judge(requests, outcome, logits.shape[1])
+
+
+def tensor_names(meta_graph: Any) -> dict[str, dict[str, dict[str, str]]]:
+    """By signature, `inputs` and `outputs`: the tensors of the graph by their public names."""
+    return {
+        name: {
+            "inputs": {key: tensor.name for key, tensor in signature.inputs.items()},
+            "outputs": {key: tensor.name for key, tensor in signature.outputs.items()},
+        }
+        for name, signature in meta_graph.signature_def.items()
+        if name != serving_rules.INIT
+    }
+
+
+def right_requests(
+    warm_up: list[tuple[str, dict[str, np.ndarray]]], image: np.ndarray, logits: np.ndarray
+) -> list[Request]:
+    """The warm-up requests, in their order, and the golden one."""
+    replayed = [Request(f"warm-up {number}", name, inputs) for number, (name, inputs) in enumerate(warm_up, 1)]
+    return [*replayed, Request("golden", contract.SERVE, {contract.IMAGE: image}, logits=logits)]
+
+
+def right_again(right: list[Request], image: np.ndarray, logits: np.ndarray) -> list[Request]:
+    """What must be answered after the wrong ones: the first request for each signature, and one golden picture."""
+    first = {request.signature: request for request in reversed(right)}
+    again = [Request(f"{request.name}, again", request.signature, request.inputs) for request in first.values()]
+    return [*again, Request("golden, again", contract.SERVE, {contract.IMAGE: image[:1]}, logits=logits[:1])]
+
+
+def wrong_requests(right: list[Request], image: np.ndarray) -> list[Request]:
+    """Requests for both signatures that must be refused, or at least not kill the server.
+
+    `image` is uint8 [pictures, height, width, channels].
+    """
+    one = image[:1]
+    _, height, width, channels = one.shape
+    pictures = {
+        "numbers for pictures": np.array([1, 2], np.uint8),  # {"instances": [1.0, 2.0]}
+        "a scalar": np.array(1, np.uint8),
+        "a picture without a batch": one[0],
+        "a dimension too many": one[None],
+        "a row too many": np.zeros((1, height + 1, width, channels), np.uint8),
+        "a row too few": np.zeros((1, height - 1, width, channels), np.uint8),
+        "a column too many": np.zeros((1, height, width + 1, channels), np.uint8),
+        "a channel too many": np.zeros((1, height, width, channels + 1), np.uint8),
+        "no channels": np.zeros((1, height, width, 0), np.uint8),
+        "float32 pictures": one.astype(np.float32),
+        "strings for pictures": _texts(b"picture"),
+    }
+    encoded = next((text for request in right for text in request.inputs.get(contract.IMAGE_BYTES, _texts()).flat), b"")
+    encodings = {
+        "bytes that are no picture": _texts(b"no picture"),
+        "no bytes": _texts(b""),
+        "half a picture": _texts(encoded[: len(encoded) // 2]),
+        "no picture beside a picture": _texts(encoded, b"no picture"),
+        "a picture's bytes without a batch": _texts(encoded).reshape(()),
+        "bytes with a dimension too many": _texts(encoded).reshape(1, 1),
+        "numbers for bytes": one.reshape(-1),
+    }
+    return [
+        *(Request(name, contract.SERVE, {contract.IMAGE: value}, "refusal") for name, value in pictures.items()),
+        *(
+            Request(name, contract.SERVE_BYTES, {contract.IMAGE_BYTES: value}, "refusal")
+            for name, value in encodings.items()
+        ),
+        Request("an empty batch", contract.SERVE, {contract.IMAGE: image[:0]}, "either"),
+        Request("an empty batch of bytes", contract.SERVE_BYTES, {contract.IMAGE_BYTES: _texts()}, "either"),
+    ]
+
+
+def run_loader(version: Path, signatures: dict[str, Any], requests: list[Request], limit_seconds: float) -> Outcome:
+    """Copy the SavedModel, so that nothing points back, and do the requests on the copy in a process of their own."""
+    with tempfile.TemporaryDirectory(prefix="zoo-server-") as scratch:
+        copy = shutil.copytree(version, Path(scratch, "model", "1"))
+        job = {
+            "libraries": libraries(),
+            "saved_model": str(copy),
+            "tag": serving_rules.TAG,
+            "signatures": signatures,
+            "requests": [
+                {"name": request.name, "signature": request.signature, "inputs": list(request.inputs)}
+                for request in requests
+            ],
+        }
+        job_file = Path(scratch, "job.json")
+        files.write_json(job_file, job)
+        arrays: dict[str, np.ndarray] = {}
+        for number, request in enumerate(requests):
+            for name, value in request.inputs.items():
+                arrays |= server_loader.packed(f"{number}/{name}", value)
+        np.savez(job_file.with_name(server_loader.REQUESTS), **arrays)  # type: ignore[arg-type]
+        command = [sys.executable, "-P", "-m", "zoo.export.server_loader", str(job_file)]
+        # On the CPU: this process may hold all memory of the GPUs, and the golden logits are compared all the same.
+        environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "-1"}
+        try:
+            done = subprocess.run(
+                command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, timeout=limit_seconds
+            )
+        except subprocess.TimeoutExpired as stopped:
+            doing, _ = last_words(stopped.stderr)
+            return Outcome({}, {}, f"did not end within {limit_seconds:g} s: it was at '{doing}'")
+        doing, words = last_words(done.stderr)
+        if done.returncode < 0:
+            died = signal.Signals(-done.returncode).name
+            return Outcome({}, {}, f"the process died of {died} at '{doing}': {words}")
+        if done.returncode:
+            return Outcome({}, {}, f"the process ended with {done.returncode} at '{doing}': {words}")
+        document = json.loads(done.stdout)
+        if "load_error" in document:
+            return Outcome(document, {}, f"does not load: {first_line(document['load_error'])}")
+        with np.load(job_file.with_name(server_loader.ANSWERS), allow_pickle=False) as answers:
+            return Outcome(document, dict(answers))
+
+
+def libraries() -> list[str]:
+    """The shared libraries of TensorFlow's wheel, found without importing it.
+
+    Raises:
+        ZooError: TensorFlow is not installed, or its wheel has other libraries.
+    """
+    spec = importlib.util.find_spec("tensorflow")
+    folder = Path(spec.origin).parent if spec and spec.origin else Path("tensorflow")
+    found = [min(map(str, folder.glob(f"{name}.*")), default="") for name in LIBRARIES]
+    if not all(found):
+        raise ZooError(f"{folder} has no {' or no '.join(LIBRARIES)}: install the package tensorflow from PyPI")
+    return found
+
+
+def judge(requests: list[Request], outcome: Outcome, classes: int) -> Gate:
+    """What the outcome says of the model: right requests answered rightly, wrong ones refused."""
+    figures: dict[str, Any] = {"tolerance": TOLERANCE, "answered": 0, "refused": {}, "problems": []}
+    if outcome.problem:
+        figures["problems"] = [outcome.problem]
+        return Gate("server", False, figures)
+    differences = []
+    for number, (request, error) in enumerate(zip(requests, outcome.document["errors"], strict=True)):
+        if error is not None and request.expected == "answer":
+            figures["problems"].append(f"'{request.name}' was not answered: {first_line(error)}")
+        elif error is not None:
+            figures["refused"][request.name] = first_line(error)
+        elif request.expected == "refusal":
+            figures["problems"].append(f"'{request.name}' was answered, it should be refused")
+        elif request.expected == "answer":
+            figures["answered"] += 1
+            shape = (*next(iter(request.inputs.values())).shape[:1], classes)
+            answer = {name: outcome.answers.get(f"{number}/{name}") for name in contract.OUTPUTS}
+            figures["problems"] += [
+                f"'{request.name}': {name} are not finite float32 {list(shape)}"
+                for name, value in answer.items()
+                if value is None or not _fits(value, shape)
+            ]
+            found = answer[contract.LOGITS]
+            if request.logits is not None and found is not None and _fits(found, request.logits.shape):
+                largest = float(np.abs(request.logits).max())
+                differences.append(
+                    float(np.abs(found.astype(np.float64) - request.logits).max()) / max(largest, SMALLEST)
+                )
+    figures["load_seconds"] = round(outcome.document["load_seconds"], 3)
+    figures["largest_difference"] = max(differences, default=None)
+    figures["problems"] += [
+        f"golden logits differ by {difference:.3g} of the largest"
+        for difference in differences
+        if difference > TOLERANCE
+    ]
+    return Gate("server", not figures["problems"], figures)
+
+
+def last_words(error_output: bytes | None) -> tuple[str, str]:
+    """What the loader was about to do, and the line of those that followed that says most: a fatal one, or the last."""
+    doing, said = "start", ["nothing was said"]
+    for line in (error_output or b"").decode(errors="replace").splitlines():
+        if line.startswith(server_loader.PROGRESS):
+            doing, said = line.removeprefix(server_loader.PROGRESS), ["nothing was said"]
+        elif line.strip():
+            said.append(line)
+    return doing, next((line for line in said if re.match(FATAL, line)), said[-1])
+
+
+def first_line(message: str) -> str:
+    """The first line of TensorFlow's message."""
+    return (message.splitlines() or [""])[0]
+
+
+def _texts(*values: bytes) -> np.ndarray:
+    """A string tensor [values]: an object array of bytes."""
+    return np.array(values, object)
+
+
+def _fits(value: np.ndarray, shape: tuple[int, ...]) -> bool:
+    return value.dtype == np.float32 and value.shape == shape and bool(np.isfinite(value).all())

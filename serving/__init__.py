@@ -1,0 +1,1 @@
+"""The serving: answers, measurements and reports from an artifact."""

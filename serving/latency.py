@@ -1,0 +1,96 @@
+"""Latencies of several runners, taken in turns. Run as `python -m zoo.serving.latency` by the benchmark.
+
+A process measures at one number of threads, for a runtime's thread pools are settled when it starts.
+"""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from zoo.artifact import read
+from zoo.contract import OUTPUTS
+from zoo.serving.runner import Runner, open_runner
+from zoo.serving.statistics import FEWEST
+from zoo.serving.worker import serve
+
+WARM_UP = 3
+"""Answers before the clock runs: the first of each new shape are slow."""
+
+MOST_ROUNDS = 10_000
+"""Rounds after which more of them say nothing new, however much time is left."""
+
+
+def latencies(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """For each of `batches`: seconds [contenders][rounds], and those of an answer that takes no time.
+
+    `contenders` are pairs of an artifact and a runtime, opened with `threads`; `seconds` are measured for each of them.
+    """
+    folders = [Path(artifact) for artifact, _ in request["contenders"]]
+    shapes = [read(folder).model.preprocessing.shape for folder in folders]
+    runners = [
+        open_runner(folder, runtime, threads=request["threads"])
+        for folder, (_, runtime) in zip(folders, request["contenders"], strict=True)
+    ]
+    order = np.random.default_rng(request["seed"])
+    for batch in request["batches"]:
+        pixels = [random_pixels(shape, batch, request["seed"]) for shape in shapes]
+        yield {
+            "batch": batch,
+            "latencies": measure(runners, pixels, request["seconds"] * len(runners), order).tolist(),
+            "harness": overhead(pixels[0]),
+        }
+
+
+def measure(
+    runners: Sequence[Runner], pixels: Sequence[np.ndarray], seconds: float, order: np.random.Generator
+) -> np.ndarray:
+    """Seconds of each answer, float64 [runners, rounds]: every runner answers its own pixels once a round.
+
+    Rounds go on for `seconds`, at least `FEWEST` and at most `MOST_ROUNDS` of them; `order` shuffles each anew, so that
+    no runner always follows the same other one.
+    """
+    for runner, images in zip(runners, pixels, strict=True):
+        for _ in range(WARM_UP):
+            runner(images)
+    clock = time.perf_counter
+    rounds: list[list[float]] = []
+    gc.collect()
+    gc.disable()
+    try:
+        end = clock() + seconds
+        while len(rounds) < FEWEST or (clock() < end and len(rounds) < MOST_ROUNDS):
+            taken = [0.0] * len(runners)
+            for index in order.permutation(len(runners)).tolist():
+                runner, images = runners[index], pixels[index]
+                start = clock()
+                runner(images)
+                taken[index] = clock() - start
+            rounds.append(taken)
+    finally:
+        gc.enable()
+    return np.array(rounds).T
+
+
+def overhead(pixels: np.ndarray, seconds: float = 0.05) -> float:
+    """The median seconds that `measure` finds for an answer that takes none: what it adds to every latency."""
+    answer = dict.fromkeys(OUTPUTS, np.zeros((len(pixels), 1), np.float32))
+
+    def ready(pixels: np.ndarray) -> dict[str, np.ndarray]:
+        return answer
+
+    return float(np.median(measure([ready], [pixels], seconds, np.random.default_rng(0))))
+
+
+def random_pixels(shape: tuple[int, int, int], batch: int, seed: int) -> np.ndarray:
+    """uint8 [batch, *shape], each value as likely."""
+    return np.random.default_rng(seed).integers(0, 256, (batch, *shape), np.uint8)
+
+
+if __name__ == "__main__":
+    serve(latencies)

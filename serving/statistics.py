@@ -1,0 +1,84 @@
+"""Latencies in few numbers, with what can be said of their uncertainty."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+FEWEST = 6
+"""Samples below which no two of them enclose the median with 95 %: 1 - 2 / 2**5 is less, 1 - 2 / 2**6 more."""
+
+
+@dataclass(frozen=True)
+class Latency:
+    """Percentiles of `runs` latencies, in their own unit; `low` and `high` are the 95 % interval of the median."""
+
+    runs: int
+    p50: float
+    p90: float
+    p99: float
+    low: float
+    high: float
+
+
+def latency(samples: np.ndarray) -> Latency:
+    """The summary of float [runs] latencies. Percentiles are interpolated (Hyndman and Fan, 1996, definition 7).
+
+    Raises:
+        ValueError: there are fewer than `FEWEST`.
+    """
+    low, high = median_interval(samples)
+    p50, p90, p99 = (float(value) for value in np.percentile(samples, [50, 90, 99]))
+    return Latency(len(samples), p50, p90, p99, low, high)
+
+
+def median_interval(samples: np.ndarray) -> tuple[float, float]:
+    """The 95 % interval of the median of independent samples of any distribution: two of the samples themselves.
+
+    Source: H. A. David and H. N. Nagaraja, Order Statistics, 3rd edition (2003), section 7.1.
+
+    Raises:
+        ValueError: there are fewer than `FEWEST`.
+    """
+    rank = median_rank(len(samples))
+    ordered = np.sort(samples)
+    return float(ordered[rank - 1]), float(ordered[-rank])
+
+
+def median_rank(count: int) -> int:
+    """The largest k for which the k-th smallest and the k-th largest of `count` samples enclose the median with 95 %.
+
+    They miss it when fewer than k of `count` fair coins show heads, or fewer than k tails: exact, in whole numbers.
+
+    Raises:
+        ValueError: `count` is below `FEWEST`: not even the extremes do.
+    """
+    if count < FEWEST:
+        raise ValueError(f"{count} samples give no 95 % interval of the median: take at least {FEWEST}")
+    rank, fewer, exactly, outcomes = 0, 0, 1, 2**count
+    while 40 * (fewer + exactly) <= outcomes:
+        fewer += exactly
+        exactly = exactly * (count - rank) // (rank + 1)
+        rank += 1
+    return rank
+
+
+def ratio_of_medians(first: np.ndarray, second: np.ndarray, seed: int, draws: int = 1000) -> tuple[float, float, float]:
+    """`median(first) / median(second)` of paired float [rounds] latencies, and its 95 % interval.
+
+    A bootstrap over rounds: each draw takes the same rounds of both, so that what slowed a whole round down cancels.
+    Source: B. Efron and R. J. Tibshirani, An Introduction to the Bootstrap (1993), chapter 13 (percentile interval).
+
+    Raises:
+        ValueError: the two differ in length, or are empty.
+    """
+    if len(first) != len(second) or not len(first):
+        raise ValueError(f"{len(first)} and {len(second)} latencies are no pairs")
+    generator = np.random.default_rng(seed)
+    ratios = []
+    for _ in range(draws):
+        rounds = generator.integers(0, len(first), len(first))
+        ratios.append(np.median(first[rounds]) / np.median(second[rounds]))
+    low, high = np.percentile(ratios, [2.5, 97.5])
+    return float(np.median(first) / np.median(second)), float(low), float(high)

@@ -1,0 +1,124 @@
+"""The rows of a benchmark for people, for spreadsheets and for programs."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zoo.description import Provenance
+from zoo.files import staged_file
+from zoo.serving.benchmark import Row
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+NARROWEST = 104
+"""Columns below which figures would be cut short: worse than lines that the terminal wraps."""
+
+
+def plain(rows: Sequence[Row]) -> list[dict[str, Any]]:
+    """The rows as JSON takes them."""
+    return [dataclasses.asdict(row) for row in rows]
+
+
+def write_csv(path: Path, rows: Sequence[Row], provenance: Provenance) -> None:
+    """Write the rows as CSV with a header, whole or not at all; each ends with what it was measured by."""
+    measured = {
+        "command": provenance.command,
+        "seed": provenance.seed,
+        "started": provenance.started,
+        "processor": provenance.machine.get("processor"),
+        "cpus": provenance.machine.get("cpus"),
+        "onnxruntime": provenance.versions.get("onnxruntime"),
+        "tensorflow": provenance.versions.get("tensorflow"),
+    }
+    columns = [field.name for field in dataclasses.fields(Row)]
+    with staged_file(path) as staging, staging.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, [*columns, *measured])
+        writer.writeheader()
+        writer.writerows({**row, **measured} for row in plain(rows))
+
+
+def tables(rows: Sequence[Row]) -> list[Table]:
+    """What was measured, and the files that it was measured on: two tables, readable from `NARROWEST` columns on."""
+    names = _short_names(rows)
+    measured = _table(
+        "p50 to p99, load and first in ms, p50 with the 95 % interval of the median;\n"
+        "first: from the start of a process to its first answer; MiB: the most memory that it held"
+    )
+    for title in ("batch", "threads", "p50", "p90", "p99", "runs", "images/s", "load", "first", "MiB"):
+        measured.add_column(title, justify="right", no_wrap=True)
+    files = _table()
+    for title in ("file MB", "parameters", "multiply-adds", "accuracy (95 % interval)", "pictures"):
+        files.add_column(title, justify="right", no_wrap=True)
+    seen = set()
+    block = None
+    for row in rows:
+        if block is not None and block != (row.threads, row.batch):
+            measured.add_section()
+        block = row.threads, row.batch
+        measured.add_row(
+            names[row.artifact],
+            row.runtime,
+            str(row.batch),
+            str(row.threads),
+            f"{_short(row.p50_ms)} ({_short(row.median_low_ms)}-{_short(row.median_high_ms)})",
+            _short(row.p90_ms),
+            _short(row.p99_ms),
+            str(row.runs),
+            _short(row.images_per_second),
+            _short(row.load_ms),
+            _short(row.first_answer_ms),
+            _short(row.peak_memory_mib),
+        )
+        if (row.artifact, row.runtime) not in seen:
+            seen.add((row.artifact, row.runtime))
+            files.add_row(
+                names[row.artifact],
+                row.runtime,
+                _short(row.file_bytes / 1e6),
+                f"{row.parameters:,}",
+                f"{row.multiply_adds:,}",
+                _accuracy(row),
+                "—" if row.accuracy_pictures is None else f"{row.accuracy_pictures:,}",
+            )
+    return [measured, files]
+
+
+def _table(caption: str | None = None) -> Table:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(
+        box=box.SIMPLE_HEAD,
+        show_edge=False,
+        pad_edge=False,
+        padding=(0, 1, 0, 0),
+        caption=caption,
+        caption_justify="left",
+    )
+    table.add_column("artifact", overflow="fold", min_width=9)
+    table.add_column("runtime", no_wrap=True)
+    return table
+
+
+def _short_names(rows: Sequence[Row]) -> dict[str, str]:
+    """The name of each artifact's folder, or the whole path where two folders share one."""
+    paths = {row.artifact for row in rows}
+    names = [Path(path).name for path in paths]
+    return {path: path if names.count(Path(path).name) > 1 else Path(path).name for path in paths}
+
+
+def _accuracy(row: Row) -> str:
+    if row.accuracy is None or row.accuracy_low is None or row.accuracy_high is None:
+        return "not measured"
+    return f"{100 * row.accuracy:.2f} % ({100 * row.accuracy_low:.2f}-{100 * row.accuracy_high:.2f})"
+
+
+def _short(value: float) -> str:
+    """Three figures, or all that stand before the point."""
+    decimals = 0 if value >= 100 else 1 if value >= 10 else 2 if value >= 1 else 3
+    return f"{value:.{decimals}f}"

@@ -1,0 +1,206 @@
+"""What can be said of an artifact from the artifact alone: with neither the run that it came from nor TensorFlow."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+
+from zoo import schema
+from zoo.artifact import CARD, GOLDEN, LABELS, ONNX, SAVED_MODEL, File, Gate, Manifest, hashes, read
+from zoo.contract import IMAGE
+from zoo.errors import Refused, ZooError
+from zoo.serving.golden import read_golden, replay
+from zoo.serving.runner import OnnxRunner, onnx_session, onnx_signature, open_runner
+from zoo.serving.signature import departures
+
+SERVED = ("saved_model.pb", "variables/variables.index", "assets.extra/tf_serving_warmup_requests")
+"""What TF Serving needs of a version folder. Without the variables it loads, and fails every request."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """Every gate that an artifact was put through."""
+
+    gates: tuple[Gate, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether all gates were passed."""
+        return not self.failed
+
+    @property
+    def failed(self) -> tuple[str, ...]:
+        """The names of the gates that were not passed."""
+        return tuple(gate.name for gate in self.gates if not gate.passed)
+
+
+def verify(artifact: Path) -> Report:
+    """Check an artifact against its manifest and the contract, and let it answer its golden inputs again.
+
+    A damaged artifact gives failed gates, which say what is wrong and where. An ONNX file or a SavedModel is opened
+    only when it is the manifest's, byte for byte; a SavedModel only where there is no ONNX and TensorFlow is installed.
+
+    Raises:
+        ZooError: there is no artifact.
+        Refused: its manifest cannot be read.
+    """
+    manifest = read(artifact)
+    files, intact = _files(artifact, manifest)
+    gates = [_manifest(manifest), files, _layout(manifest), _labels(artifact, manifest)]
+    golden, golden_gate = _golden(artifact, manifest)
+    gates.append(golden_gate)
+    if "onnx" in manifest.formats:
+        gates += _onnx(artifact, manifest, intact, golden)
+    elif "saved_model" in manifest.formats and importlib.util.find_spec("tensorflow"):
+        gates.append(_saved_model(artifact, manifest, intact, golden))
+    return Report(tuple(gates))
+
+
+def _gate(name: str, problems: list[str], **figures: Any) -> Gate:
+    return Gate(name, not problems, {**figures, "problems": problems} if problems else figures)
+
+
+def _manifest(manifest: Manifest) -> Gate:
+    """What its schema cannot say: that it does not contradict itself."""
+    model, preprocessing = manifest.model, manifest.model.preprocessing
+    problems = [f"the export's gate '{gate.name}' was not passed" for gate in manifest.gates if not gate.passed]
+    if not manifest.formats or len(set(manifest.formats)) < len(manifest.formats):
+        problems.append(f"formats are {list(manifest.formats)}")
+    if len(model.labels) < 2 or len(set(model.labels)) < len(model.labels):
+        problems.append(f"{len(model.labels)} labels, {len(set(model.labels))} of them different")
+    if min(preprocessing.height, preprocessing.width) < 1:
+        problems.append(f"pictures of {preprocessing.height} by {preprocessing.width} pixels")
+    if not len(preprocessing.mean) == len(preprocessing.deviation) == preprocessing.channels:
+        problems.append(f"mean and deviation are not of {preprocessing.channels} channels")
+    return _gate("manifest", problems, formats=list(manifest.formats), files=len(manifest.files))
+
+
+def _files(artifact: Path, manifest: Manifest) -> tuple[Gate, frozenset[str]]:
+    """Every file is there and as it was, and there is no other; with the names of those that are."""
+    try:
+        found = hashes(artifact)
+    except (ZooError, OSError) as error:
+        return _gate("files", [str(error)]), frozenset()
+    intact = frozenset(name for name, file in manifest.files.items() if found.get(name) == file)
+    both = manifest.files.keys() & found.keys()
+    changed = [f"{name}: {_change(found[name], manifest.files[name])}" for name in sorted(both - intact)]
+    missing = [f"{name} is missing" for name in sorted(manifest.files.keys() - both)]
+    extra = [f"{name} is not in the manifest" for name in sorted(found.keys() - both)]
+    size = sum(file.bytes for file in found.values())
+    return _gate("files", changed + missing + extra, files=len(found), bytes=size), intact
+
+
+def _change(found: File, wanted: File) -> str:
+    if found.bytes != wanted.bytes:
+        return f"{found.bytes} bytes, not {wanted.bytes}"
+    return f"SHA-256 {found.sha256[:12]}…, not {wanted.sha256[:12]}…"
+
+
+def _layout(manifest: Manifest) -> Gate:
+    """The manifest lists what each format needs, and nothing of a format that it does not name."""
+    needed = [CARD, LABELS, GOLDEN]
+    problems = []
+    if "onnx" in manifest.formats:
+        needed.append(ONNX)
+    if "saved_model" in manifest.formats:
+        parts = [PurePosixPath(name).parts for name in manifest.files]
+        versions = sorted({part[1] for part in parts if part[0] == SAVED_MODEL and len(part) > 2})
+        problems += [f"{SAVED_MODEL}/{name} is no version number" for name in versions if not name.isdecimal()]
+        problems += [] if versions else [f"{SAVED_MODEL} has no version"]
+        needed += [f"{SAVED_MODEL}/{version}/{name}" for version in versions if version.isdecimal() for name in SERVED]
+    problems += [f"{name} is not listed" for name in needed if name not in manifest.files]
+    # An empty warm-up passes TF Serving silently and warms nothing.
+    problems += [f"{name} is empty" for name in needed if name in manifest.files and not manifest.files[name].bytes]
+    for format_, folder in (("onnx", "onnx"), ("saved_model", SAVED_MODEL)):
+        if format_ not in manifest.formats and any(PurePosixPath(name).parts[0] == folder for name in manifest.files):
+            problems.append(f"{folder}/ has files, but {format_} is none of the formats")
+    return _gate("layout", problems)
+
+
+def _labels(artifact: Path, manifest: Manifest) -> Gate:
+    """`labels.txt` has the manifest's labels, one a line, in their order."""
+    try:
+        lines = (artifact / LABELS).read_text(encoding="utf-8").removesuffix("\n").split("\n")
+    except (OSError, ValueError) as error:
+        return _gate("labels", [f"{LABELS} cannot be read ({error})"])
+    return _gate("labels", _list_difference(LABELS, lines, manifest), labels=len(lines))
+
+
+def _list_difference(where: str, found: list[str], manifest: Manifest) -> list[str]:
+    wanted = list(manifest.model.labels)
+    if len(found) != len(wanted):
+        return [f"{where} has {len(found)} labels, the manifest {len(wanted)}"]
+    for number, (one, other) in enumerate(zip(found, wanted, strict=True)):
+        if one != other:
+            return [f"{where}: label {number} is {one!r:.60}, in the manifest {other!r:.60}"]
+    return []
+
+
+def _golden(artifact: Path, manifest: Manifest) -> tuple[dict[str, np.ndarray] | None, Gate]:
+    try:
+        golden = read_golden(artifact / GOLDEN, manifest.model)
+    except Refused as error:
+        return None, _gate("golden_file", [str(error)])
+    return golden, _gate("golden_file", [], pictures=len(golden[IMAGE]))
+
+
+def _onnx(
+    artifact: Path, manifest: Manifest, intact: frozenset[str], golden: dict[str, np.ndarray] | None
+) -> list[Gate]:
+    """It loads, its signature is the contract's, its metadata the manifest's, its answers the golden ones."""
+    if ONNX not in intact:
+        return [_gate("onnx_loads", [f"not opened: {ONNX} is not the file of the manifest"])]
+    try:
+        session = onnx_session(artifact / ONNX)
+        metadata = session.get_modelmeta().custom_metadata_map
+        signature = onnx_signature(session)
+    except Exception as error:  # metadata that are not UTF-8 raise only when they are asked for
+        return [_gate("onnx_loads", [str(error)])]
+    wrong = departures(signature, manifest.model)
+    gates = [
+        _gate("onnx_loads", []),
+        _gate("onnx_contract", wrong, **signature.inputs, **signature.outputs),
+        _gate("onnx_metadata", _metadata_differences(metadata, manifest)),
+    ]
+    if golden is not None and not wrong:
+        gates.append(replay("onnx_golden", OnnxRunner(session, manifest.model), golden))
+    return gates
+
+
+def _metadata_differences(metadata: dict[str, str], manifest: Manifest) -> list[str]:
+    """What `metadata_props` say otherwise than the manifest: `labels` and `preprocessing`, as JSON."""
+    problems = []
+    for key, wanted in (
+        ("labels", list(manifest.model.labels)),
+        ("preprocessing", schema.plain(manifest.model.preprocessing)),
+    ):
+        if key not in metadata:
+            problems.append(f"metadata_props has no '{key}'")
+            continue
+        try:
+            same = json.loads(metadata[key]) == wanted
+        except (ValueError, RecursionError):
+            same = False
+        if not same:
+            problems.append(f"metadata_props has another '{key}' than the manifest: {metadata[key]:.60}")
+    return problems
+
+
+def _saved_model(
+    artifact: Path, manifest: Manifest, intact: frozenset[str], golden: dict[str, np.ndarray] | None
+) -> Gate:
+    name = "saved_model_golden"
+    damaged = [file for file in manifest.files if file.startswith(f"{SAVED_MODEL}/") and file not in intact]
+    if damaged:
+        return _gate(name, [f"not opened: {damaged[0]} is not the file of the manifest"])
+    if golden is None:
+        return _gate(name, ["not replayed: the golden file cannot be read"])
+    try:
+        return replay(name, open_runner(artifact, "saved_model"), golden)
+    except ZooError as error:
+        return _gate(name, [str(error)])

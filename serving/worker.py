@@ -1,0 +1,58 @@
+"""Processes that measure: each gets one JSON document on its standard input and answers with lines of JSON."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Generator, Iterator
+from typing import Any
+
+from zoo.errors import Refused, ZooError
+
+
+def answers(module: str, request: dict[str, Any]) -> Generator[dict[str, Any], None, None]:
+    """Start `python -m module` afresh and give what it answers, line by line; it is ended when the caller stops early.
+
+    Raises:
+        ZooError: what the process itself raised; or it died, with the last line that it wrote.
+    """
+    # -P: what lies in the current folder must not stand in for a library.
+    command = [sys.executable, "-P", "-m", module]
+    with (
+        tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as complaints,
+        subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=complaints, text=True
+        ) as process,
+    ):
+        assert process.stdin is not None
+        assert process.stdout is not None
+        try:
+            # A process that could not even start to read leaves its reason in `complaints`.
+            with contextlib.suppress(BrokenPipeError), process.stdin as standard_input:
+                json.dump(request, standard_input)
+            for line in process.stdout:
+                answer = json.loads(line)
+                if "error" in answer:
+                    raise (Refused if answer["refused"] else ZooError)(answer["error"])
+                yield answer
+            if process.wait() != 0:
+                complaints.seek(0)
+                last = (complaints.read().strip().splitlines() or ["it left no word"])[-1]
+                raise ZooError(
+                    f"a measuring process ended with status {process.returncode} ({last[:200]}): "
+                    "where memory is short, measure smaller batches or fewer artifacts"
+                )
+        finally:
+            process.kill()
+
+
+def serve(answer: Callable[[dict[str, Any]], Iterator[dict[str, Any]]]) -> None:
+    """What such a process does: read the request, write each answer as it comes, and an error as one more."""
+    try:
+        for line in answer(json.load(sys.stdin)):
+            print(json.dumps(line), flush=True)
+    except ZooError as error:
+        print(json.dumps({"error": str(error), "refused": isinstance(error, Refused)}), flush=True)

@@ -1,0 +1,81 @@
+"""What tests share: real pictures, a command line in this process, and the switch for the full sweep."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--full", action="store_true", help="also run what takes hours: every network at 224 pixels")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """The full sweep is another test run,
+
+    not a part of this one that is skipped: it is not collected without --full.
+    """
+    if not config.getoption("--full"):
+        full = [item for item in items if item.get_closest_marker("full")]
+        config.hook.pytest_deselected(items=full)
+        items[:] = [item for item in items if not item.get_closest_marker("full")]
+
+
+@dataclasses.dataclass(frozen=True)
+class Answer:
+    """What a command left: its exit status and what it printed."""
+
+    status: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def zoo_command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Answer]:
+    """`zoo` with arguments, in this process."""
+    from zoo.cli import main
+
+    def call(*arguments: object) -> Answer:
+        monkeypatch.setattr(sys, "argv", ["zoo", *map(str, arguments)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as stop:
+            main()
+        captured = capsys.readouterr()
+        status = stop.value.code
+        assert isinstance(status, int)
+        return Answer(status, captured.out, captured.err)
+
+    return call
+
+
+def write_pictures(folder: Path, *, classes: int = 3, each: int = 20, side: int = 32, seed: int = 0) -> Path:
+    """A folder of classes: crops of scikit-learn's two photographs, tinted by class so that they can be told apart."""
+    from sklearn.datasets import load_sample_images
+
+    photographs = load_sample_images().images
+    random = np.random.default_rng(seed)
+    for label in range(classes):
+        place = folder / f"class{label}"
+        place.mkdir(parents=True)
+        for number in range(each):
+            photograph = photographs[number % len(photographs)]
+            top, left = (int(random.integers(0, length - side)) for length in photograph.shape[:2])
+            crop = photograph[top : top + side, left : left + side].astype(np.int16)
+            crop[..., label % 3] += 60
+            Image.fromarray(crop.clip(0, 255).astype(np.uint8)).save(place / f"{number}.png")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def pictures_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three classes of twenty 32×32 crops each."""
+    return write_pictures(tmp_path_factory.mktemp("pictures") / "crops")

@@ -1,0 +1,256 @@
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from making import encoded, fill, noise
+from PIL import Image
+
+from zoo.data import example
+from zoo.data.folder import natural
+from zoo.data.load import load
+from zoo.data.pictures import Dataset, Pictures
+from zoo.errors import ZooError
+from zoo.preprocess import open_picture
+from zoo.recipe import Split
+
+
+def names(pictures: Pictures) -> list[str]:
+    return [pictures.names(index) for index in range(len(pictures))]
+
+
+def load_folder(folder: Path, **options: object) -> Dataset:
+    return load(f"folder:{folder}", split=Split(), **options)  # type: ignore[arg-type]
+
+
+def refusal(folder: Path, **options: object) -> str:
+    with pytest.raises(ZooError) as refused:
+        load_folder(folder, **options)
+    assert "\n" not in str(refused.value)
+    return str(refused.value)
+
+
+def test_names_sort_as_people_count() -> None:
+    assert sorted(["10", "2", "a10", "1", "A9", "b", "02"], key=natural) == ["1", "02", "2", "10", "A9", "a10", "b"]
+
+
+def test_one_folder_a_class_is_dealt_out_by_class(tmp_path: Path) -> None:
+    fill(tmp_path, {"10": 20, "1": 20, "2": 30})
+    data = load_folder(tmp_path)
+    assert data.labels == ("1", "2", "10")
+    assert data.source == f"folder:{tmp_path}"
+    assert data.shape == (12, 10, 1)
+    assert data.channels == 1
+    # A fifth of each class for the test, a tenth of the rest for validation.
+    for pictures, counts in ((data.test, [4, 6, 4]), (data.validation, [2, 2, 2]), (data.train, [14, 22, 14])):
+        assert np.bincount(pictures.labels).tolist() == counts
+        assert pictures.labels.dtype == np.int64
+        folder_of = [data.labels.index(name.partition("/")[0]) for name in names(pictures)]
+        assert folder_of == pictures.labels.tolist()
+    everything = names(data.train) + names(data.validation) + names(data.test)
+    assert len(set(everything)) == len(everything) == 70
+    assert data.description().counts == {"train": 50, "validation": 6, "test": 14}
+
+
+def test_the_split_follows_its_seed_and_the_fingerprint_follows_every_byte(tmp_path: Path) -> None:
+    fill(tmp_path, {"cat": 10, "dog": 10})
+    first, again = load_folder(tmp_path), load_folder(tmp_path)
+    other = load(f"folder:{tmp_path}", split=Split(seed=1))
+    assert names(first.test) == names(again.test) != names(other.test)
+    assert first.fingerprint == again.fingerprint != other.fingerprint
+    (tmp_path / "cat/3.png").write_bytes(encoded(noise("L", 12, 10, seed=99), "PNG"))
+    assert load_folder(tmp_path).fingerprint != first.fingerprint
+
+
+def test_splits_on_disk_are_kept(tmp_path: Path) -> None:
+    for split, count in (("train", 5), ("validation", 3), ("test", 2)):
+        fill(tmp_path / split, {"cat": count, "dog": count})
+    data = load_folder(tmp_path)
+    assert [len(data.train), len(data.validation), len(data.test)] == [10, 6, 4]
+    assert all(name.startswith("test/") for name in names(data.test))
+
+
+def test_validation_without_test_becomes_the_test(tmp_path: Path) -> None:
+    fill(tmp_path / "train", {"cat": 20, "dog": 20})
+    fill(tmp_path / "val", {"cat": 3, "dog": 3})
+    data = load_folder(tmp_path)
+    assert all(name.startswith("val/") for name in names(data.test))
+    assert all(name.startswith("train/") for name in names(data.validation) + names(data.train))
+    assert [len(data.train), len(data.validation), len(data.test)] == [36, 4, 6]
+
+
+def test_a_class_may_be_called_train(tmp_path: Path) -> None:
+    fill(tmp_path, {"train": 5, "bus": 5})
+    assert load_folder(tmp_path).labels == ("bus", "train")
+
+
+KINDS = {
+    "grey.png": ("L", "PNG", {}, True),
+    "colour.png": ("RGB", "PNG", {}, True),
+    "alpha.png": ("RGBA", "PNG", {}, True),
+    "palette.png": ("P", "PNG", {}, False),
+    "see-through-palette.png": ("P", "PNG", {"transparency": bytes(range(256))}, False),
+    "see-through-grey.png": ("L", "PNG", {"transparency": 7}, False),
+    "deep.png": ("I;16", "PNG", {}, False),
+    "bits.png": ("1", "PNG", {}, False),
+    "grey.jpg": ("L", "JPEG", {}, True),
+    "colour.JPEG": ("RGB", "JPEG", {}, True),
+    "print.jpg": ("CMYK", "JPEG", {}, False),
+    "colour.bmp": ("RGB", "BMP", {}, False),
+    "moving.gif": ("P", "GIF", {}, False),
+    "called-as-it-pleases": ("RGB", "JPEG", {}, True),
+}
+
+
+def test_every_kind_of_picture_is_read_and_the_unusual_ones_become_png(tmp_path: Path) -> None:
+    fill(tmp_path, {"plain": 20}, (23, 17))
+    (tmp_path / "kinds").mkdir()
+    for name, (mode, format_name, options, _) in KINDS.items():
+        (tmp_path / "kinds" / name).write_bytes(encoded(noise(mode, 23, 17), format_name, **options))
+    data = load_folder(tmp_path)
+    assert data.channels == 3
+    assert data.shape == (23, 17, 3)
+    assert data.skipped == ()
+    for pictures in (data.train, data.validation, data.test):
+        for index, name in enumerate(names(pictures)):
+            read = pictures.read(index)
+            kept = read == (tmp_path / name).read_bytes()
+            assert kept == KINDS.get(Path(name).name, (0, 0, 0, True))[3], name
+            picture = open_picture(read)
+            assert picture.format in ("JPEG", "PNG")
+            assert picture.mode in ("L", "LA", "RGB", "RGBA"), name
+            assert "transparency" not in picture.info
+
+
+def test_pictures_of_several_sizes_have_no_common_shape(tmp_path: Path) -> None:
+    fill(tmp_path, {"small": 5}, (8, 8))
+    fill(tmp_path, {"large": 5}, (9, 8))
+    assert load_folder(tmp_path).shape is None
+
+
+def test_pictures_that_do_not_fit_in_memory_are_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill(tmp_path, {"cat": 10, "dog": 10})
+    (tmp_path / "dog/0.png").write_bytes(encoded(noise("CMYK", 12, 10), "JPEG"))
+    held = load_folder(tmp_path)
+    monkeypatch.setattr(example, "SHARE_OF_MEMORY", 2**60)
+    read_again = load_folder(tmp_path)
+    assert held.train.held
+    assert not read_again.train.held
+    assert held.fingerprint == read_again.fingerprint
+    assert held.train.total_bytes == read_again.train.total_bytes
+    for index in range(len(held.train)):
+        assert held.train.read(index) == read_again.train.read(index)
+    shutil.rmtree(tmp_path / "cat")
+    with pytest.raises(ZooError, match="can no longer be read"):
+        [read_again.train.read(index) for index in range(len(read_again.train))]
+
+
+def test_hidden_files_litter_and_files_beside_the_classes_are_ignored(tmp_path: Path) -> None:
+    fill(tmp_path, {"cat": 5, "dog": 5})
+    for name in ("README.txt", ".DS_Store", "cat/.hidden", "cat/Thumbs.db"):
+        (tmp_path / name).write_text("no picture")
+    (tmp_path / ".git").mkdir()
+    assert len(load_folder(tmp_path).labels) == 2
+
+
+def test_links_are_followed(tmp_path: Path) -> None:
+    fill(tmp_path / "elsewhere", {"cat": 5, "dog": 5})
+    (tmp_path / "data").mkdir()
+    for name in ("cat", "dog"):
+        (tmp_path / "data" / name).symlink_to(tmp_path / "elsewhere" / name)
+    assert load_folder(tmp_path / "data").labels == ("cat", "dog")
+
+
+def damage(folder: Path) -> None:
+    """Seven files that are no pictures, of seven kinds."""
+    whole = encoded(noise("RGB", 40, 40), "JPEG")
+    (folder / "0-text.jpg").write_text("no picture")
+    (folder / "1-empty.png").write_bytes(b"")
+    (folder / "2-short.jpg").write_bytes(whole[: len(whole) // 2])
+    flipped = bytearray(encoded(noise("RGB", 40, 40), "PNG"))
+    flipped[1000] ^= 1
+    (folder / "3-flipped.png").write_bytes(flipped)
+    (folder / "4-broken-link.png").symlink_to(folder / "nowhere")
+    os.mkfifo(folder / "5-pipe.png")
+    with (folder / "6-huge.png").open("wb") as file:
+        file.truncate(2**28 + 1)
+
+
+def test_bad_pictures_are_named_and_counted(tmp_path: Path) -> None:
+    fill(tmp_path, {"cat": 5, "dog": 5})
+    damage(tmp_path / "cat")
+    message = refusal(tmp_path)
+    assert message.startswith(f"7 of 17 pictures in {tmp_path} cannot be read: cat/0-text.jpg: ")
+    assert "cat/2-short.jpg" in message
+    assert "cat/3-flipped.png" not in message
+    assert "--bad-images skip" in message
+    data = load_folder(tmp_path, bad_images="skip")
+    assert len(data.skipped) == 7
+    assert [line.partition(":")[0] for line in data.skipped] == sorted(
+        f"cat/{path.name}" for path in (tmp_path / "cat").iterdir() if "-" in path.name
+    )
+    assert data.description().skipped == data.skipped
+    assert len(data.train) + len(data.validation) + len(data.test) == 10
+
+
+def test_a_picture_of_more_pixels_than_memory_is_bad(tmp_path: Path) -> None:
+    fill(tmp_path, {"cat": 5, "dog": 5})
+    (tmp_path / "cat/bomb.png").write_bytes(encoded(Image.new("1", (10_000, 10_001)), "PNG"))
+    assert "pixels are more than" in refusal(tmp_path)
+
+
+def test_what_cannot_be_trained_on_is_refused(tmp_path: Path) -> None:
+    assert "there is no folder" in refusal(tmp_path / "nowhere")
+    (tmp_path / "empty").mkdir()
+    assert "holds no folders" in refusal(tmp_path / "empty")
+    flat = tmp_path / "flat"
+    flat.mkdir()
+    (flat / "picture.png").write_bytes(encoded(noise("L", 8, 8), "PNG"))
+    assert "one folder of pictures a class" in refusal(flat)
+    assert "one class only, 'cat'" in refusal(fill(tmp_path / "one", {"cat": 5}))
+    assert "class 'dog' has no pictures" in refusal(fill(tmp_path / "none", {"cat": 5, "dog": 0}))
+    assert "'dog' has too few pictures" in refusal(fill(tmp_path / "few", {"cat": 5, "dog": 2}))
+    nested = fill(tmp_path / "nested", {"cat": 5, "dog/deeper": 5})
+    assert "holds the folder 'deeper'" in refusal(nested)
+    unreadable = fill(tmp_path / "unreadable", {"cat": 5, "dog": 1})
+    (unreadable / "dog/0.png").write_text("no picture")
+    assert "no picture in" in refusal(unreadable, bad_images="skip")
+    unprintable = fill(tmp_path / "unprintable", {"cat": 5, "d\nog": 5})
+    assert "characters that can be printed" in refusal(unprintable)
+
+
+def test_splits_that_differ_are_refused(tmp_path: Path) -> None:
+    fill(tmp_path / "train", {"cat": 5, "dog": 5})
+    fill(tmp_path / "test", {"cat": 5, "cow": 5})
+    message = refusal(tmp_path)
+    assert "test lacks 'dog'" in message
+    assert "train lacks 'cow'" in message
+    shutil.rmtree(tmp_path / "test")
+    fill(tmp_path / "val", {"cat": 5, "dog": 5})
+    fill(tmp_path / "validation", {"cat": 5, "dog": 5})
+    assert "val/ and validation/" in refusal(tmp_path)
+    (tmp_path / "val").rename(tmp_path / "vall")
+    assert "also 'vall'" in refusal(tmp_path)
+
+
+def test_neither_loading_nor_reading_pixels_imports_tensorflow(tmp_path: Path) -> None:
+    fill(tmp_path, {"cat": 5, "dog": 5})
+    script = f"""
+import sys
+from zoo.data.load import load
+from zoo.data.pipeline import pixel_batches
+from zoo.preprocess import Preprocessing
+from zoo.recipe import Split
+for source in ("digits", "folder:{tmp_path}"):
+    data = load(source, split=Split())
+    preprocessing = Preprocessing(8, 8, 1, (0.5,), (0.5,))
+    assert sum(len(labels) for _, labels in pixel_batches(data.test, preprocessing, batch_size=7)) == len(data.test)
+print(sorted({{"tensorflow", "keras", "tensorflow_datasets", "onnx", "onnxruntime"}} & set(sys.modules)))
+"""
+    answer = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert (answer.stdout, answer.stderr) == ("[]\n", "")

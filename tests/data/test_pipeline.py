@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from making import encoded, noise
+
+from zoo.data import pipeline
+from zoo.data.load import load
+from zoo.data.pictures import Dataset, Pictures
+from zoo.data.pipeline import evaluation_batches, pixel_batches, training_batches
+from zoo.errors import ZooError
+from zoo.preprocess import Preprocessing
+from zoo.recipe import Augment, Split
+
+PLAIN = Preprocessing(8, 8, 1, (0.0,), (1.0,))
+EVERYTHING = Augment(flip=True, shift=0.2, smallest_crop=0.5)
+
+
+@pytest.fixture(scope="module")
+def digits() -> Dataset:
+    return load("digits", split=Split())
+
+
+def hashes(batches: Any) -> list[str]:
+    return [
+        hashlib.sha256(images.numpy().tobytes() + labels.numpy().tobytes()).hexdigest() for images, labels in batches
+    ]
+
+
+def epoch(pictures: Pictures, **changes: Any) -> Any:
+    arguments = {"augment": EVERYTHING, "batch_size": 100, "seed": 1, "epoch": 2} | changes
+    return training_batches(pictures, PLAIN, arguments.pop("augment"), **arguments)
+
+
+def test_an_epoch_is_every_picture_but_the_last_few_in_a_drawn_order(digits: Dataset) -> None:
+    batches = epoch(digits.train, augment=Augment())
+    images, labels = batches.element_spec
+    assert (images.shape, images.dtype.name) == ((100, 8, 8, 1), "float32")
+    assert (labels.shape, labels.dtype.name) == ((100,), "int64")
+    seen = [
+        (image.tobytes(), label)
+        for images, labels in batches.as_numpy_iterator()
+        for image, label in zip(images, labels, strict=True)
+    ]
+    assert len(seen) == 1200
+    stored = [
+        ((pixels.astype(np.float32) * np.float32(1 / 255)).tobytes(), label)
+        for pixels_of_batch, labels in pixel_batches(digits.train, PLAIN, batch_size=50)
+        for pixels, label in zip(pixels_of_batch, labels, strict=True)
+    ]
+    assert not Counter(seen) - Counter(stored)
+    assert seen != stored[:1200]
+
+
+def test_the_same_seed_and_epoch_give_the_same_batches_and_others_do_not(digits: Dataset) -> None:
+    first = hashes(epoch(digits.train))
+    assert hashes(epoch(digits.train)) == first
+    for other in (epoch(digits.train, epoch=3), epoch(digits.train, seed=2), epoch(digits.train, augment=Augment())):
+        assert not set(hashes(other)) & set(first)
+
+
+def test_what_happens_to_a_picture_does_not_hang_on_the_batch_size(digits: Dataset) -> None:
+    large = np.concatenate([images for images, _ in epoch(digits.train, batch_size=600).as_numpy_iterator()])
+    small = np.concatenate([images for images, _ in epoch(digits.train, batch_size=200).as_numpy_iterator()])
+    np.testing.assert_array_equal(large, small)
+
+
+def test_threads_processes_and_reading_from_disk_change_nothing(
+    digits: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = hashes(epoch(digits.train))
+    for threads in (1, 7):
+        monkeypatch.setattr(pipeline, "usable_cpus", lambda threads=threads: threads)
+        assert hashes(epoch(digits.train)) == first
+    assert hashes(epoch(dataclasses.replace(digits.train, held=False))) == first
+    script = "import test_pipeline as t; print(t.hashes(t.epoch(t.load('digits', split=t.Split()).train)))"
+    here = Path(__file__).parent
+    answer = subprocess.run([sys.executable, "-c", script], cwd=here, capture_output=True, text=True, check=True)
+    assert answer.stdout.strip() == str(first)
+
+
+def test_a_batch_larger_than_the_split_is_refused(digits: Dataset) -> None:
+    with pytest.raises(
+        ZooError, match=r"a batch of 2000 is more than the 1295 training pictures: --set batch_size=1295"
+    ):
+        epoch(digits.train, batch_size=2000)
+
+
+def test_evaluation_is_in_order_and_filled_up_with_weight_nought(digits: Dataset) -> None:
+    batches = evaluation_batches(digits.test, PLAIN, batch_size=100)
+    assert [tuple(spec.shape) for spec in batches.element_spec] == [(100, 8, 8, 1), (100,), (100,)]
+    images, labels, weights = (np.concatenate(parts) for parts in zip(*batches.as_numpy_iterator(), strict=True))
+    assert weights.dtype == np.float32
+    assert weights.tolist() == [1.0] * 359 + [0.0] * 41
+    np.testing.assert_array_equal(labels[:359], digits.test.labels)
+    pixels = np.concatenate([pixels for pixels, _ in pixel_batches(digits.test, PLAIN, batch_size=100)])
+    np.testing.assert_array_equal(images[:359], pixels.astype(np.float32) * np.float32(1 / 255))
+
+
+@pytest.mark.parametrize("batch_size", [1, 100, 359, 1000])
+def test_pixel_batches_are_every_picture_in_order(digits: Dataset, batch_size: int) -> None:
+    batches = list(pixel_batches(digits.test, PLAIN, batch_size=batch_size))
+    assert [len(labels) for _, labels in batches[:-1]] == [batch_size] * (len(batches) - 1)
+    np.testing.assert_array_equal(np.concatenate([labels for _, labels in batches]), digits.test.labels)
+    assert all(pixels.dtype == np.uint8 and pixels.shape == (len(labels), 8, 8, 1) for pixels, labels in batches)
+
+
+def test_pixel_batches_name_what_cannot_be_read_any_more(digits: Dataset) -> None:
+    broken = dataclasses.replace(digits.test, read=lambda index: b"gone")
+    with pytest.raises(ZooError, match="no JPEG"):
+        list(pixel_batches(broken, PLAIN, batch_size=10))
+
+
+def test_pictures_of_all_sizes_and_colours_come_out_alike(tmp_path: Path) -> None:
+    for label in ("a", "b"):
+        (tmp_path / label).mkdir()
+        for number, mode in enumerate(("L", "RGB", "RGBA", "CMYK", "P", "I;16", "1") * 2):
+            kind = "JPEG" if mode == "CMYK" else "PNG"
+            path = tmp_path / label / f"{number}.{kind}"
+            path.write_bytes(encoded(noise(mode, 20 + number, 50 - number, seed=number), kind))
+    data = load(f"folder:{tmp_path}", split=Split())
+    wanted = Preprocessing(24, 16, 3, (0.4, 0.5, 0.6), (0.2, 0.3, 0.4), crop=0.9)
+    pixels = np.concatenate([pixels for pixels, _ in pixel_batches(data.train, wanted, batch_size=4)])
+    batches = evaluation_batches(data.train, wanted, batch_size=4)
+    images = np.concatenate([images for images, _, _ in batches.as_numpy_iterator()])[: len(data.train)]
+    scale, offset = wanted.scale_and_offset()
+    assert (np.abs(images - (pixels * scale + offset)) <= scale * 1.01).all()

@@ -1,0 +1,156 @@
+"""The two renderings of `zoo.preprocess`, Pillow's and TensorFlow's, read the same pixels."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from making import encoded, noise
+from PIL import Image
+
+from zoo.data.example import examine
+from zoo.errors import ZooError
+from zoo.preprocess import Preprocessing, normalised, open_picture, pixels_from_bytes, pixels_tensor
+
+SOURCES = [
+    ("L", "PNG", {}),
+    ("LA", "PNG", {}),
+    ("RGB", "PNG", {}),
+    ("RGBA", "PNG", {}),
+    ("P", "PNG", {}),
+    ("P", "PNG", {"transparency": bytes(range(256))}),
+    ("L", "PNG", {"transparency": 7}),
+    ("I;16", "PNG", {}),
+    ("1", "PNG", {}),
+    ("P", "PNG", {"bits": 2}),
+    ("L", "JPEG", {}),
+    ("RGB", "JPEG", {}),
+    ("RGB", "JPEG", {"progressive": True, "subsampling": 2}),
+    ("CMYK", "JPEG", {}),
+    ("RGB", "BMP", {}),
+    ("P", "GIF", {}),
+    ("P", "GIF", {"transparency": 3}),
+]
+
+
+def preprocessing(height: int, width: int, channels: int, crop: float = 1.0) -> Preprocessing:
+    return Preprocessing(height, width, channels, (0.5,) * channels, (0.25,) * channels, crop)
+
+
+def both(picture: bytes, wanted: Preprocessing) -> tuple[np.ndarray, np.ndarray]:
+    by_pillow = pixels_from_bytes(picture, wanted)
+    by_tensorflow = pixels_tensor(tf.constant(picture), wanted).numpy()
+    assert by_pillow.dtype == by_tensorflow.dtype == np.uint8
+    assert by_pillow.shape == by_tensorflow.shape == wanted.shape
+    return by_pillow.astype(int), by_tensorflow.astype(int)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    source=st.sampled_from(SOURCES),
+    size=st.tuples(st.integers(1, 70), st.integers(1, 70)),
+    wanted=st.builds(
+        preprocessing, st.integers(1, 40), st.integers(1, 40), st.integers(1, 4), st.sampled_from([1.0, 0.875, 0.6])
+    ),
+    seed=st.integers(0, 1000),
+)
+def test_they_agree_on_what_a_data_set_gives(
+    source: tuple[str, str, dict[str, object]], size: tuple[int, int], wanted: Preprocessing, seed: int
+) -> None:
+    mode, format_name, options = source
+    file = encoded(noise(mode, *size, seed=seed), format_name, **options)
+    _, plain = examine(file, split="train", label=0, name="", path="")
+    by_pillow, by_tensorflow = both(plain, wanted)
+    assert np.abs(by_pillow - by_tensorflow).max() <= 1
+
+
+@pytest.mark.parametrize("source", [source for source in SOURCES if source[1] in ("JPEG", "PNG")], ids=str)
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+def test_they_agree_on_uploads(source: tuple[str, str, dict[str, object]], channels: int) -> None:
+    mode, format_name, options = source
+    file = encoded(noise(mode, 37, 53), format_name, **options)
+    by_pillow, by_tensorflow = both(file, preprocessing(24, 24, channels))
+    differences = np.abs(by_pillow - by_tensorflow)
+    if channels in (2, 4) and (mode == "1" or "bits" in options):
+        # TensorFlow makes 1 or 3 of the alpha of opaque PNGs of one or two bits.
+        differences = differences[..., :-1]
+    # CMYK is turned into RGB with other roundings.
+    assert differences.max() <= (2 if mode == "CMYK" else 1)
+
+
+def test_transcoding_keeps_what_pillow_sees() -> None:
+    for mode, format_name, options in SOURCES:
+        file = encoded(noise(mode, 37, 53), format_name, **options)
+        _, plain = examine(file, split="train", label=0, name="", path="")
+        for channels in (1, 2, 3, 4):
+            wanted = preprocessing(20, 20, channels)
+            np.testing.assert_array_equal(pixels_from_bytes(plain, wanted), pixels_from_bytes(file, wanted))
+
+
+def test_a_picture_of_the_wanted_size_is_left_as_it_is() -> None:
+    picture = noise("RGB", 21, 34)
+    by_pillow, by_tensorflow = both(encoded(picture, "PNG"), preprocessing(21, 34, 3))
+    np.testing.assert_array_equal(by_pillow, np.asarray(picture))
+    np.testing.assert_array_equal(by_tensorflow, np.asarray(picture))
+
+
+def test_sixteen_bits_are_scaled_not_clipped() -> None:
+    picture = Image.fromarray(np.array([[0, 255, 256, 32768, 65535]], np.uint16))
+    by_pillow, by_tensorflow = both(encoded(picture, "PNG"), preprocessing(1, 5, 1))
+    assert by_pillow[0, :, 0].tolist() == by_tensorflow[0, :, 0].tolist() == [0, 0, 1, 128, 255]
+
+
+def test_normalised_is_what_scale_and_offset_say() -> None:
+    wanted = Preprocessing(4, 5, 3, (0.1, 0.2, 0.3), (0.5, 0.6, 0.7))
+    pixels = np.asarray(noise("RGB", 4, 5))
+    expected = (pixels / 255 - np.array(wanted.mean)) / np.array(wanted.deviation)
+    np.testing.assert_allclose(normalised(pixels, wanted), expected, rtol=1e-5, atol=1e-6)
+
+
+def test_a_needle_is_refused_before_it_is_scaled() -> None:
+    """A pixel by sixty thousand would become 1500 by ninety million."""
+    needle = encoded(Image.new("L", (60_000, 1)), "PNG")
+    wanted = preprocessing(1500, 1500, 1)
+    with pytest.raises(ZooError, match="too narrow"):
+        pixels_from_bytes(needle, wanted)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="too large when scaled"):
+        pixels_tensor(tf.constant(needle), wanted)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    source=st.sampled_from(SOURCES),
+    place=st.floats(0, 1, exclude_max=True),
+    change=st.one_of(st.just("cut"), st.integers(1, 255)),
+)
+def test_a_damaged_picture_is_read_or_refused_in_one_line(
+    source: tuple[str, str, dict[str, object]], place: float, change: str | int
+) -> None:
+    mode, format_name, options = source
+    file = bytearray(encoded(noise(mode, 12, 9), format_name, **options))
+    index = int(place * len(file))
+    if isinstance(change, str):
+        del file[index:]
+    else:
+        file[index] ^= change
+    refusal = ""
+    try:
+        picture = open_picture(bytes(file))
+    except ZooError as error:
+        refusal = str(error)
+    assert "\n" not in refusal
+    if not refusal and picture.format == "PNG":
+        tf.io.decode_png(bytes(file), channels=3)
+
+
+def test_what_is_no_picture_is_refused(tmp_path: Path) -> None:
+    tiff = io.BytesIO()
+    noise("RGB", 8, 8).save(tiff, "TIFF")
+    for content in (b"", b"no picture", tiff.getvalue()):
+        with pytest.raises(ZooError, match="no JPEG, PNG, BMP or GIF"):
+            open_picture(content)

@@ -1,0 +1,196 @@
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow_datasets
+from making import encoded, noise
+
+from zoo.data import example
+from zoo.data.load import load
+from zoo.data.pictures import Dataset, Pictures
+from zoo.errors import ZooError
+from zoo.preprocess import open_picture
+from zoo.recipe import Split
+
+BESIDE = Path(__file__).resolve().parents[3] / "shared" / "tfds"
+LABELS = ["tench", "Goldfisch", "shark"]
+
+
+def prepare(root: Path, name: str, splits: dict[str, list[dict[str, Any]]], **options: Any) -> Path:
+    """A data set of `tfds`, written by it to `root`; its folder."""
+    kinds = tensorflow_datasets.features
+    features = {"image": kinds.Image(shape=(None, None, 3)), "label": kinds.ClassLabel(names=LABELS)}
+    features |= options.pop("features", {})
+    builder = tensorflow_datasets.dataset_builders.store_as_tfds_dataset(
+        name=name,
+        version=options.pop("version", "1.0.0"),
+        features=kinds.FeaturesDict({key: kind for key, kind in features.items() if kind is not None}),
+        split_datasets={split: list(enumerate(items)) for split, items in splits.items()},
+        data_dir=root,
+        disable_shuffling=True,
+        **options,
+    )
+    return Path(builder.data_path)
+
+
+def examples(count: int, start: int = 0) -> list[dict[str, Any]]:
+    return [
+        {"image": np.asarray(noise("RGB", 9, 7, seed=number)), "label": number % len(LABELS)}
+        for number in range(start, start + count)
+    ]
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """`fish` 1.0.0 and 1.10.0, and `birds` with a validation split."""
+    root = tmp_path_factory.mktemp("tfds")
+    prepare(root, "fish", {"train": examples(30), "test": examples(6, 100)}, homepage="https://fish.example")
+    prepare(root, "fish", {"train": examples(30), "test": examples(9, 100)}, version="1.10.0")
+    prepare(root, "birds", {"train": examples(30), "validation": examples(6, 100)})
+    return root
+
+
+def load_tfds(source: str, data_dir: Path | None) -> Dataset:
+    return load(source, split=Split(), data_dir=data_dir)
+
+
+def refusal(source: str, data_dir: Path | None) -> str:
+    with pytest.raises(ZooError) as refused:
+        load_tfds(source, data_dir)
+    assert "\n" not in str(refused.value)
+    return str(refused.value)
+
+
+def check_pixels(pictures: Pictures, numbers: list[int]) -> None:
+    """`pictures` are those that `examples` made of `numbers`."""
+    assert pictures.labels.tolist() == [number % len(LABELS) for number in numbers]
+    for index, number in enumerate(numbers):
+        np.testing.assert_array_equal(np.asarray(open_picture(pictures.read(index))), noise("RGB", 9, 7, seed=number))
+
+
+def test_a_prepared_data_set_is_read_offline(prepared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = load_tfds("tfds:fish:1.0.0", prepared)
+    assert data.source == "tfds:fish:1.0.0"
+    assert data.data_dir == str(prepared)
+    assert data.labels == tuple(LABELS)
+    assert (data.shape, data.channels) == ((9, 7, 3), 3)
+    assert data.licence == "not stated by TFDS; see https://fish.example"
+    assert data.description().counts == {"train": 27, "validation": 3, "test": 6}
+    check_pixels(data.test, list(range(100, 106)))
+    monkeypatch.setattr(example, "SHARE_OF_MEMORY", 2**60)
+    monkeypatch.setenv("TFDS_DATA_DIR", str(prepared))
+    from_disk = load_tfds("tfds:fish:1.0.0", None)
+    assert data.test.held
+    assert not from_disk.test.held
+    assert from_disk.fingerprint == data.fingerprint
+    check_pixels(from_disk.test, list(range(100, 106)))
+
+
+def test_the_newest_version_is_read_when_none_is_asked_for(prepared: Path) -> None:
+    data = load_tfds("tfds:fish", prepared)
+    assert data.source == "tfds:fish:1.10.0"
+    assert len(data.test) == 9
+
+
+def test_validation_without_test_becomes_the_test(prepared: Path) -> None:
+    check_pixels(load_tfds("tfds:birds", prepared).test, list(range(100, 106)))
+
+
+def test_what_is_not_prepared_is_refused(prepared: Path, tmp_path: Path) -> None:
+    message = refusal("tfds:fis", prepared)
+    assert f"no data set 'fis' is prepared in {prepared} (did you mean 'fish'?)" in message
+    assert f"tfds build fis --data_dir {prepared}" in message
+    assert "--data-dir" in refusal("tfds:fish", tmp_path)
+    assert "no data set" in refusal("tfds:fish", tmp_path / "nowhere")
+    assert "holds fish 1.0.0, 1.10.0, not 2.0.0" in refusal("tfds:fish:2.0.0", prepared)
+    for request in ("tfds:fish:newest", "tfds:../fish", "tfds:fish/../birds", "tfds:/etc:1.0.0"):
+        assert "names no TFDS data set" in refusal(request, prepared)
+
+
+def change(root: Path, to: Path, pattern: str, change_bytes: Any) -> Path:
+    """A copy of `fish` 1.0.0 with one of its files changed; its root."""
+    shutil.copytree(root / "fish/1.0.0", to / "fish/1.0.0")
+    (path,) = (to / "fish/1.0.0").glob(pattern)
+    changed = change_bytes(path.read_bytes())
+    path.unlink()
+    if changed is not None:
+        path.write_bytes(changed)
+    return to
+
+
+def flipped(content: bytes) -> bytes:
+    middle = len(content) // 2
+    return content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
+
+
+def without_last_record(content: bytes) -> bytes:
+    ends = [0]
+    while ends[-1] < len(content):
+        ends.append(ends[-1] + 16 + int.from_bytes(content[ends[-1] : ends[-1] + 8], "little"))
+    return content[: ends[-2]]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "change_bytes", "said"),
+    [
+        ("*test.tfrecord*", flipped, "is damaged or cut short"),
+        ("*test.tfrecord*", lambda content: content[:-5], "is damaged or cut short"),
+        ("*test.tfrecord*", without_last_record, "holds 5 records, not 6"),
+        ("*test.tfrecord*", lambda content: None, "is missing"),
+        ("dataset_info.json", lambda content: content[:-20], "cannot be read"),
+        ("features.json", lambda content: None, "cannot be read"),
+    ],
+    ids=["flipped", "cut", "record gone", "file gone", "information cut", "features gone"],
+)
+def test_damage_is_refused(prepared: Path, tmp_path: Path, pattern: str, change_bytes: Any, said: str) -> None:
+    message = refusal("tfds:fish", change(prepared, tmp_path, pattern, change_bytes))
+    assert said in message
+    assert "prepare it again with 'tfds build fish'" in message
+
+
+def test_data_without_pictures_or_classes_are_refused(tmp_path: Path) -> None:
+    kinds = tensorflow_datasets.features
+    plain = examples(3)
+    numbers = [{"image": item["image"], "number": 1} for item in plain]
+    prepare(tmp_path, "unlabelled", {"train": numbers}, features={"label": None, "number": kinds.Scalar(np.int64)})
+    assert "no class label" in refusal("tfds:unlabelled", tmp_path)
+    prepare(tmp_path, "pictureless", {"train": [{"label": 1}]}, features={"image": None})
+    assert "no image" in refusal("tfds:pictureless", tmp_path)
+    deep = [{"image": np.zeros((4, 4, 1), np.uint16), "label": 0}]
+    prepare(tmp_path, "deep", {"train": deep}, features={"image": kinds.Image(shape=(4, 4, 1), dtype=np.uint16)})
+    assert "uint16" in refusal("tfds:deep", tmp_path)
+    prepare(tmp_path, "trainless", {"test": plain})
+    assert "no split 'train'" in refusal("tfds:trainless", tmp_path)
+
+
+def test_unlabelled_test_pictures_are_no_test(tmp_path: Path) -> None:
+    withheld = [{"image": item["image"], "label": -1} for item in examples(4, 100)]
+    prepare(tmp_path, "withheld", {"train": examples(30), "test": withheld})
+    data = load_tfds("tfds:withheld", tmp_path)
+    assert len(data.test) == 6
+    assert set(data.test.labels) == {0, 1, 2}
+
+
+def test_unusual_pictures_become_png(tmp_path: Path) -> None:
+    files = []
+    for number in range(12):
+        path = tmp_path / f"{number}.jpg"
+        path.write_bytes(encoded(noise("CMYK" if number % 2 else "RGB", 9, 7, seed=number), "JPEG"))
+        files.append({"image": str(path), "label": number % len(LABELS)})
+    prepare(tmp_path, "printed", {"train": files, "test": files})
+    data = load_tfds("tfds:printed", tmp_path)
+    assert [open_picture(data.test.read(index)).format for index in range(12)] == ["JPEG", "PNG"] * 6
+
+
+@pytest.mark.skipif(not (BESIDE / "fashion_mnist").is_dir(), reason="fashion_mnist is not beside the checkout")
+def test_fashion_mnist() -> None:
+    data = load_tfds("tfds:fashion_mnist", BESIDE)
+    assert data.source == "tfds:fashion_mnist:3.0.1"
+    assert (data.shape, data.channels) == ((28, 28, 1), 1)
+    assert data.description().counts == {"train": 54_000, "validation": 6_000, "test": 10_000}
+    assert data.labels == tuple((BESIDE / "fashion_mnist/3.0.1/label.labels.txt").read_text().split("\n")[:10])
+    assert np.bincount(data.validation.labels).tolist() == [600] * 10

@@ -1,0 +1,103 @@
+"""SavedModels that are built in half a second: one layer on small pictures, and what can be wrong with one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from PIL import Image
+
+from zoo.contract import IMAGE, IMAGE_BYTES, LOGITS, PROBABILITIES, SERVE, SERVE_BYTES
+from zoo.export.warmup import write_warmup
+from zoo.preprocess import Preprocessing, normalised, pixels_tensor
+
+SHAPE, CLASSES = (8, 8, 4), 3
+PREPROCESSING = Preprocessing(*SHAPE, mean=(0.5,) * 4, deviation=(0.5,) * 4)
+RANDOM = np.random.default_rng(0)
+WEIGHTS = RANDOM.normal(size=(np.prod(SHAPE), CLASSES)).astype(np.float32)
+FILTERS = RANDOM.normal(size=(3, 3, SHAPE[-1], CLASSES)).astype(np.float32)
+PIXELS = RANDOM.integers(0, 256, (5, *SHAPE), np.uint8)
+
+Forward = Callable[[tf.Module, Any], dict[str, Any]]
+
+
+def encoded_pictures(folder: Path) -> list[bytes]:
+    """A JPEG and a PNG, both larger than the network's input."""
+    picture = Image.fromarray(RANDOM.integers(0, 256, (30, 20, 3), np.uint8))
+    paths = [folder / "picture.jpg", folder / "picture.png"]
+    for path in paths:
+        picture.save(path)
+    return [path.read_bytes() for path in paths]
+
+
+def outputs(logits: Any) -> dict[str, Any]:
+    return {LOGITS: logits, PROBABILITIES: tf.nn.softmax(logits)}
+
+
+def dense(module: tf.Module, pixels: Any) -> dict[str, Any]:
+    flat = tf.reshape(normalised(pixels, PREPROCESSING), [-1, np.prod(SHAPE)])
+    return outputs(tf.matmul(flat, module.weights))
+
+
+def convolution(module: tf.Module, pixels: Any) -> dict[str, Any]:
+    maps = tf.nn.conv2d(normalised(pixels, PREPROCESSING), module.filters, 1, "SAME")
+    return outputs(tf.reduce_mean(maps, [1, 2]))
+
+
+def save(
+    version: Path,
+    forward: Forward = dense,
+    *,
+    guarded: bool = True,
+    names: tuple[str, str] = (SERVE, SERVE_BYTES),
+    module: tf.Module | None = None,
+) -> Path:
+    """Write `version`, a SavedModel with both signatures of the contract and its warm-up; returns the base folder."""
+    module = module or tf.Module()
+    module.weights, module.filters = tf.Variable(WEIGHTS), tf.Variable(FILTERS)
+
+    @tf.function(input_signature=[tf.TensorSpec([None, *SHAPE], tf.uint8, name=IMAGE)])
+    def serve(image: Any) -> Any:
+        return forward(module, tf.ensure_shape(image, [None, *SHAPE]) if guarded else image)
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name=IMAGE_BYTES)])
+    def serve_bytes(image_bytes: Any) -> Any:
+        pixels = tf.map_fn(
+            lambda one: pixels_tensor(one, PREPROCESSING),
+            image_bytes,
+            fn_output_signature=tf.TensorSpec(SHAPE, tf.uint8),
+        )
+        return forward(module, pixels)
+
+    tf.saved_model.save(module, str(version), signatures=dict(zip(names, (serve, serve_bytes), strict=True)))
+    write_warmup(version, model_name="small", pixels=PIXELS, encoded=encoded_pictures(version.parent.parent))
+    return version.parent
+
+
+def golden(weights: np.ndarray = WEIGHTS) -> dict[str, np.ndarray]:
+    """The pictures and the logits of `dense`, computed by numpy alone."""
+    scale, offset = PREPROCESSING.scale_and_offset()
+    flat = (PIXELS * scale + offset).reshape(len(PIXELS), -1)
+    return {IMAGE: PIXELS, LOGITS: (flat @ weights).astype(np.float32)}
+
+
+def keras_convolution(groups: int) -> tuple[tf.Module, Forward]:
+    """Keras' Conv2D; with several groups, keras 3.15 wraps it in an XLA-compiled function on the CPU."""
+    import keras
+
+    image = keras.Input(SHAPE)
+    maps = keras.layers.Conv2D(4, 3, groups=groups)(image)
+    logits = keras.layers.Dense(CLASSES)(keras.layers.GlobalAveragePooling2D()(maps))
+    module = tf.Module()
+    network = keras.Model(image, logits)
+    module.variables_of_keras = [variable.value for variable in network.variables]
+    return module, lambda _, pixels: outputs(network(normalised(pixels, PREPROCESSING)))
+
+
+def answers(base: Path) -> dict[str, np.ndarray]:
+    """The pictures and the logits that the SavedModel itself gives, loaded by TensorFlow's Python."""
+    serve = tf.saved_model.load(str(base / "1")).signatures[SERVE]
+    return {IMAGE: PIXELS, LOGITS: serve(image=PIXELS)[LOGITS].numpy()}

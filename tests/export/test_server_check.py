@@ -1,0 +1,220 @@
+"""The check in a fresh process: its verdict on good and bad SavedModels, and that this process outlives all of them."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+from small_saved_models import (
+    CLASSES,
+    PIXELS,
+    SHAPE,
+    WEIGHTS,
+    answers,
+    convolution,
+    dense,
+    golden,
+    keras_convolution,
+    outputs,
+    save,
+)
+
+from zoo.contract import IMAGE, LOGITS, SERVE_BYTES
+from zoo.errors import ZooError
+from zoo.export.server_check import server_gate
+from zoo.export.server_loader import packed, unpacked
+from zoo.export.serving_rules import static_gates
+from zoo.export.warmup import FILE, write_warmup
+
+
+@pytest.fixture(scope="module")
+def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save(tmp_path_factory.mktemp("good") / "model" / "1")
+
+
+@pytest.fixture
+def base(good: Path, tmp_path: Path) -> Path:
+    """A copy of the good one, to be spoilt."""
+    return shutil.copytree(good, tmp_path / "model")
+
+
+def problems(base: Path, expected: dict[str, np.ndarray], **options: Any) -> str:
+    gate = server_gate(base, expected, **options)
+    assert gate.passed == (not gate.figures["problems"])
+    return "\n".join(gate.figures["problems"])
+
+
+def static_problems(base: Path) -> set[str]:
+    return {gate.name for gate in static_gates(base, classes=CLASSES, shape=SHAPE) if not gate.passed}
+
+
+def test_a_good_model_answers_right_requests_and_refuses_wrong_ones(good: Path) -> None:
+    gate = server_gate(good, golden())
+    assert gate.passed, gate.figures
+    assert gate.figures["answered"] == 4 + 1 + 3
+    assert 0 <= gate.figures["largest_difference"] <= 1e-5
+    assert gate.figures["load_seconds"] > 0
+    refused = gate.figures["refused"]
+    assert len(refused) == 18
+    assert "[2] is not compatible with expected shape [?,8,8,4]" in refused["numbers for pictures"]
+    assert "Unknown image file format" in refused["bytes that are no picture"]
+    json.dumps(gate.figures, allow_nan=False)
+
+
+def test_nothing_is_left_behind_and_nothing_is_changed(
+    good: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    before = {path: path.stat().st_mtime_ns for path in good.rglob("*")}
+    assert server_gate(good, golden()).passed
+    assert {path: path.stat().st_mtime_ns for path in good.rglob("*")} == before
+    assert not list(tmp_path.iterdir())
+
+
+def test_logits_that_differ_from_the_golden_ones(good: Path) -> None:
+    assert not problems(good, golden(WEIGHTS * (1 + 1e-5)))
+    assert "golden logits differ by" in problems(good, golden(WEIGHTS * (1 + 1e-3)))
+
+
+def test_logits_that_are_not_finite(tmp_path: Path) -> None:
+    base = save(tmp_path / "model" / "1", lambda module, pixels: outputs(dense(module, pixels)[LOGITS] * np.inf))
+    assert "logits are not finite float32 [5, 3]" in problems(base, golden())
+
+
+def test_xla_loads_and_fails_every_request_as_on_the_server(tmp_path: Path) -> None:
+    base = save(tmp_path / "model" / "1", tf.function(dense, jit_compile=True))
+    assert "'warm-up 1' was not answered: XLA compilation disabled" in problems(base, golden())
+
+
+@pytest.mark.parametrize(
+    ("groups", "rule", "problem"), [(1, set(), ""), (2, {"serving_no_xla"}, "XLA compilation disabled")]
+)
+def test_on_a_convolution_of_keras_both_verdicts_agree(
+    tmp_path: Path, groups: int, rule: set[str], problem: str
+) -> None:
+    module, forward = keras_convolution(groups)
+    base = save(tmp_path / "model" / "1", forward, module=module)
+    assert static_problems(base) == rule
+    found = problems(base, answers(base))
+    assert problem in found if problem else not found
+
+
+def test_without_a_guard_a_convolution_aborts_and_the_gate_names_the_request(tmp_path: Path) -> None:
+    base = save(tmp_path / "model" / "1", convolution, guarded=False)
+    assert static_problems(base) == {"serving_shape_guards"}
+    found = problems(base, answers(base))
+    assert "the process died of SIGABRT at 'a scalar'" in found
+    assert "Check failed" in found
+
+
+def test_with_a_guard_the_same_convolution_passes(tmp_path: Path) -> None:
+    base = save(tmp_path / "model" / "1", convolution)
+    assert not static_problems(base)
+    assert not problems(base, answers(base))
+
+
+def test_without_a_guard_a_dense_network_answers_pictures_of_a_wrong_rank(tmp_path: Path) -> None:
+    base = save(tmp_path / "model" / "1", guarded=False)
+    assert static_problems(base) == {"serving_shape_guards"}
+    assert "'a picture without a batch' was answered, it should be refused" in problems(base, golden())
+
+
+def test_python_in_the_graph_has_no_kernel(tmp_path: Path) -> None:
+    def python(module: tf.Module, pixels: Any) -> dict[str, Any]:
+        logits = tf.py_function(np.negative, [dense(module, pixels)[LOGITS]], tf.float32)
+        return outputs(tf.ensure_shape(logits, [None, CLASSES]))
+
+    found = problems(save(tmp_path / "model" / "1", python), golden())
+    assert "No OpKernel was registered to support Op 'EagerPyFunc'" in found
+
+
+def test_a_model_that_prints_does_not_spoil_the_document(tmp_path: Path) -> None:
+    def prints(module: tf.Module, pixels: Any) -> dict[str, Any]:
+        tf.print("hello", output_stream=sys.stdout)
+        return dense(module, pixels)
+
+    assert not problems(save(tmp_path / "model" / "1", prints), golden())
+
+
+def test_a_model_that_never_answers_is_stopped(tmp_path: Path) -> None:
+    def endless(module: tf.Module, pixels: Any) -> dict[str, Any]:
+        (logits,) = tf.while_loop(lambda _: tf.constant(True), lambda x: (x + 1,), (dense(module, pixels)[LOGITS],))
+        return outputs(logits)
+
+    found = problems(save(tmp_path / "model" / "1", endless), golden(), limit_seconds=3)
+    assert "did not end within 3 s" in found
+
+
+def test_another_signature_name_is_not_answered(tmp_path: Path) -> None:
+    base = save(tmp_path / "model" / "1", names=("predict", SERVE_BYTES))
+    assert "'golden' was not answered: no signature 'serving_default'" in problems(base, golden())
+
+
+def test_without_variables_it_does_not_answer(base: Path) -> None:
+    shutil.rmtree(base / "1" / "variables")
+    assert "'warm-up 1' was not answered" in problems(base, golden())
+
+
+def test_variables_that_are_cut_short_do_not_load(base: Path) -> None:
+    (shard,) = base.glob("1/variables/*.data-*")
+    shard.write_bytes(shard.read_bytes()[:100])
+    assert "does not load" in problems(base, golden())
+
+
+def test_a_warm_up_that_does_not_fit_is_not_answered(base: Path) -> None:
+    write_warmup(base / "1", model_name="small", pixels=PIXELS[:, :7], encoded=[b"no picture"])
+    found = problems(base, golden())
+    assert "'warm-up 1' was not answered" in found
+    assert "'warm-up 3' was not answered" in found
+
+
+@pytest.mark.parametrize("missing", ["saved_model.pb", FILE])
+def test_what_is_missing_is_said_without_a_process(base: Path, missing: str) -> None:
+    (base / "1" / missing).unlink()
+    assert "is missing" in problems(base, golden())
+
+
+def test_no_folder_fails_the_gate(tmp_path: Path) -> None:
+    assert "it has none" in problems(tmp_path / "nowhere", golden())
+
+
+def test_golden_values_that_do_not_belong_together_are_refused(good: Path) -> None:
+    expected = golden()
+    for wrong in (
+        {IMAGE: expected[IMAGE][:2], LOGITS: expected[LOGITS]},
+        {IMAGE: expected[IMAGE].astype(np.float32), LOGITS: expected[LOGITS]},
+        {IMAGE: expected[IMAGE], LOGITS: expected[LOGITS] * np.nan},
+        {IMAGE: expected[IMAGE][:0], LOGITS: expected[LOGITS][:0]},
+        {IMAGE: expected[IMAGE], LOGITS: expected[LOGITS][:, 0]},
+        {IMAGE: expected[IMAGE], LOGITS: np.float32(1)},
+    ):
+        with pytest.raises(ZooError, match="do not belong together"):
+            server_gate(good, wrong)
+
+
+def test_the_loader_imports_no_tensorflow() -> None:
+    code = "import sys, zoo.export.server_loader; sys.exit('tensorflow' in sys.modules or 'keras' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+@given(
+    st.one_of(
+        arrays.arrays(st.sampled_from([np.uint8, np.float32]), arrays.array_shapes(min_dims=0, min_side=0, max_side=3)),
+        arrays.arrays(object, arrays.array_shapes(min_dims=0, min_side=0, max_side=3), elements=st.binary(max_size=30)),
+    )
+)
+def test_tensors_are_stored_without_loss(value: np.ndarray) -> None:
+    again = unpacked("x", packed("x", value))
+    assert again.dtype == value.dtype
+    assert again.shape == value.shape
+    assert again.tolist() == value.tolist() or np.issubdtype(value.dtype, np.floating)

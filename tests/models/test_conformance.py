@@ -1,0 +1,135 @@
+"""Every family and size, through the kit."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import zoo
+from tests.conformance import EVERY, FACTS, IDS, noise, untrained_run, warmed
+from zoo import artifact, complexity, weights_file
+from zoo.recipe import DEFAULTS
+from zoo.registry import SIZES, families, resolve
+from zoo.schema import plain
+from zoo.training.steps import cross_entropy
+
+every_network = pytest.mark.parametrize(("family", "size"), EVERY, ids=IDS)
+
+
+def test_everything_registered_is_covered() -> None:
+    assert set(FACTS) == set(families()), "each family needs a row of published facts in tests/conformance.py"
+    assert set(DEFAULTS) == set(EVERY), "each family and size needs a default recipe in zoo/recipe.py"
+
+
+@every_network
+def test_counts_are_the_published_ones(family: str, size: str) -> None:
+    _, row = resolve(family, size)
+    facts, index = FACTS[family], SIZES.index(size)
+    model = zoo.create(family, size=size, classes=row.classes, input_shape=row.input_shape)
+    assert complexity.parameters(model) == row.parameters == facts.parameters[index]
+    assert complexity.multiply_adds(model) == row.multiply_adds
+    published = facts.giga_multiply_adds[index]
+    if published is not None:
+        assert math.isclose(row.multiply_adds / 1e9, published, rel_tol=0.01)
+
+
+@every_network
+@pytest.mark.parametrize("shape", [(32, 32, 3), (64, 64, 3), (40, 56, 2), "smallest"], ids=str)
+def test_builds(family: str, size: str, shape: tuple[int, int, int] | str) -> None:
+    input_shape = FACTS[family].smallest if isinstance(shape, str) else shape
+    model = zoo.create(family, size=size, classes=7, input_shape=input_shape)
+    assert [tensor.name for tensor in model.inputs] == ["image"]
+    logits = model(noise(model), training=False).numpy()
+    assert logits.shape == (2, 7)
+    assert np.isfinite(logits).all()
+    names = [layer.name for layer in model.layers]
+    assert len(set(names)) == len(names)
+
+
+@every_network
+def test_feature_maps_have_the_strides_they_say(family: str, size: str) -> None:
+    features = zoo.create(family, size=size, classes=7, input_shape=(64, 96, 3), features=True)
+    maps = features.model(noise(features.model), training=False)
+    assert list(maps) == list(features.strides)
+    assert list(features.strides.values()) == sorted(features.strides.values())
+    for name, tensor in maps.items():
+        for side, pixels in zip((64, 96), tensor.shape[1:3], strict=True):
+            # A pool without padding (AlexNet) drops the border: up to two pixels of a map.
+            assert side / features.strides[name] - 2 <= pixels <= math.ceil(side / features.strides[name])
+
+
+@every_network
+def test_learns(family: str, size: str) -> None:
+    keras.utils.set_random_seed(0)
+    model = zoo.create(family, size=size, classes=3, input_shape=(32, 32, 3))
+    images, labels = noise(model, 6), np.array([0, 1, 2, 0, 1, 2])
+
+    # Dropout would make two losses of the same weights differ; normalisation must see the batch.
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.Dropout):
+            layer.rate = 0.0
+
+    def loss() -> tf.Tensor:
+        return tf.reduce_mean(cross_entropy(labels, model(images, training=True)))
+
+    with tf.GradientTape() as tape:
+        before = loss()
+    gradients = tape.gradient(before, [variable.value for variable in model.trainable_variables])
+    for variable, gradient in zip(model.trainable_variables, gradients, strict=True):
+        assert gradient is not None, f"no gradient reaches {variable.path}"
+        assert np.isfinite(gradient).all()
+        assert np.any(gradient), f"the gradient of {variable.path} is zero"
+    norm = tf.linalg.global_norm(gradients)
+    for variable, gradient in zip(model.trainable_variables, gradients, strict=True):
+        variable.assign_sub(1e-2 * gradient / norm)
+    assert loss() < before
+
+
+@every_network
+def test_saves_and_loads(family: str, size: str, tmp_path: Path, pictures_folder: Path) -> None:
+    folder = untrained_run(tmp_path / "run", pictures_folder, family, size, side=32)
+    first, second = zoo.load(folder), zoo.load(folder)
+    arrays, _ = weights_file.read(folder / "weights.safetensors")
+    assert arrays.keys() == weights_file.weights(first).keys()
+    images = noise(first)
+    np.testing.assert_array_equal(first(images, training=False), second(images, training=False))
+    features = zoo.load(folder, features=True)
+    assert set(features.model(images, training=False)) == set(features.strides)
+
+
+@every_network
+def test_exports_through_every_gate(
+    family: str, size: str, tmp_path: Path, pictures_folder: Path, zoo_command: Callable[..., object]
+) -> None:
+    _export_and_verify(untrained_run(tmp_path / "run", pictures_folder, family, size, side=32), tmp_path, zoo_command)
+
+
+@pytest.mark.full
+@every_network
+def test_exports_at_224(
+    family: str, size: str, tmp_path: Path, pictures_folder: Path, zoo_command: Callable[..., object]
+) -> None:
+    _export_and_verify(untrained_run(tmp_path / "run", pictures_folder, family, size, side=224), tmp_path, zoo_command)
+
+
+def _export_and_verify(folder: Path, tmp_path: Path, zoo_command: Callable[..., object]) -> None:
+    made = zoo_command("export", folder, "--out", tmp_path / "artifact")
+    assert made.status == 0, made.err  # type: ignore[attr-defined]
+    manifest = artifact.read(tmp_path / "artifact")
+    assert set(manifest.formats) == {"onnx", "saved_model"}
+    assert all(gate.passed for gate in manifest.gates), plain(manifest.gates)
+    verified = zoo_command("verify", tmp_path / "artifact")
+    assert verified.status == 0, verified.err  # type: ignore[attr-defined]
+
+
+def test_batch_statistics_move() -> None:
+    model = zoo.create("resnet", size="small", classes=3, input_shape=(32, 32, 3))
+    before = model.get_layer("stem_norm").moving_mean.numpy().copy()
+    warmed(model)
+    assert np.abs(model.get_layer("stem_norm").moving_mean.numpy() - before).max() > 0

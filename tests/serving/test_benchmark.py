@@ -1,0 +1,279 @@
+"""The measuring: that it takes turns, measures what it says, and refuses what it cannot measure."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import json
+import types
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from handmade import SHAPE, make_artifact, python, sign
+from rich.console import Console
+
+from zoo import artifact, provenance
+from zoo.errors import Refused, ZooError
+from zoo.provenance import usable_cpus
+from zoo.serving import latency, table
+from zoo.serving.benchmark import Row, benchmark
+from zoo.serving.runner import Runner
+from zoo.serving.statistics import FEWEST
+from zoo.serving.worker import answers
+
+Recorder = Callable[[int], Runner]
+
+
+@pytest.fixture(scope="module")
+def rows(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Row], list[tuple[int, int, str]]]:
+    """Two artifacts at two batches on one thread, and what was told meanwhile."""
+    folder = tmp_path_factory.mktemp("artifacts")
+    artifacts = [make_artifact(folder / "first"), make_artifact(folder / "second", seed=1)]
+    told: list[tuple[int, int, str]] = []
+    found = benchmark(artifacts, batches=[1, 4], threads=[1], seconds=0.05, progress=lambda *step: told.append(step))
+    return found, told
+
+
+def test_there_is_a_row_for_each(rows: tuple[list[Row], list[tuple[int, int, str]]]) -> None:
+    found, told = rows
+    names = [(Path(row.artifact).name, row.runtime, row.batch, row.threads) for row in found]
+    assert names == [
+        ("first", "onnx", 1, 1), ("second", "onnx", 1, 1), ("first", "onnx", 4, 1), ("second", "onnx", 4, 1),
+    ]  # fmt: skip
+    done, totals, _ = zip(*told, strict=True)
+    assert set(totals) == {6}
+    assert list(done) == sorted(done)
+    assert done[-1] == 6
+
+
+def test_the_figures_belong_together(rows: tuple[list[Row], list[tuple[int, int, str]]]) -> None:
+    for row in rows[0]:
+        assert row.runs >= FEWEST
+        assert 0 < row.median_low_ms <= row.p50_ms <= row.median_high_ms
+        assert row.p50_ms <= row.p90_ms <= row.p99_ms
+        assert row.load_ms < row.first_answer_ms
+        assert 10 < row.peak_memory_mib < 2000
+        assert row.harness_us < 1e3 * row.p50_ms
+        assert row.ratio_low <= row.ratio <= row.ratio_high
+        stored = artifact.read(Path(row.artifact))
+        assert row.file_bytes == (Path(row.artifact) / artifact.ONNX).stat().st_size
+        assert (row.parameters, row.multiply_adds) == (stored.model.parameters, stored.model.multiply_adds)
+        assert (row.accuracy, row.accuracy_low, row.accuracy_high, row.accuracy_pictures) == (0.95, 0.76, 0.99, 20)
+    first, second = rows[0][:2]
+    assert (first.ratio, first.ratio_low, first.ratio_high) == (1, 1, 1)
+    assert second.ratio == pytest.approx(second.p50_ms / first.p50_ms)
+
+
+def recorder(turns: list[int]) -> Recorder:
+    def made(name: int) -> Runner:
+        def runner(pixels: np.ndarray) -> dict[str, np.ndarray]:
+            turns.append(name)
+            return {}
+
+        return runner
+
+    return made
+
+
+def test_runners_take_turns_in_an_order_that_is_shuffled_by_the_seed() -> None:
+    def order(seed: int) -> list[tuple[int, ...]]:
+        turns: list[int] = []
+        runners = [recorder(turns)(name) for name in range(3)]
+        taken = latency.measure(runners, [np.zeros(1)] * 3, 0.0, np.random.default_rng(seed))
+        assert taken.shape == (3, FEWEST)
+        assert turns[: 3 * latency.WARM_UP] == [0] * latency.WARM_UP + [1] * latency.WARM_UP + [2] * latency.WARM_UP
+        measured = turns[3 * latency.WARM_UP :]
+        return [tuple(measured[start : start + 3]) for start in range(0, len(measured), 3)]
+
+    rounds = order(0)
+    assert all(sorted(turn) == [0, 1, 2] for turn in rounds)
+    assert len(set(rounds)) > 1
+    assert rounds == order(0)
+    assert rounds != order(1)
+
+
+def test_measuring_ends_after_enough_rounds_however_long_it_may_take() -> None:
+    taken = latency.measure([lambda pixels: {}], [np.zeros(1)], 3600, np.random.default_rng(0))
+    assert taken.shape == (1, latency.MOST_ROUNDS)
+
+
+def test_nothing_but_the_answer_lies_between_two_readings_of_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a clock that moves one tick when it is read, and five when the slow runner answers."""
+    now = 0.0
+
+    def clock(ticks: int = 1) -> float:
+        nonlocal now
+        now += ticks
+        return now
+
+    def slow(pixels: np.ndarray) -> dict[str, np.ndarray]:
+        clock(5)
+        return {}
+
+    monkeypatch.setattr(latency, "time", types.SimpleNamespace(perf_counter=clock))
+    taken = latency.measure([lambda pixels: {}, slow], [np.zeros(1)] * 2, 1000.0, np.random.default_rng(0))
+    assert set(taken[0]) == {1.0}
+    assert set(taken[1]) == {6.0}
+    assert latency.overhead(np.zeros((1, *SHAPE), np.uint8)) == 1.0
+
+
+def test_pixels_are_of_the_shape_and_the_seed() -> None:
+    pixels = latency.random_pixels(SHAPE, 50, seed=3)
+    assert (pixels.dtype, pixels.shape) == (np.uint8, (50, *SHAPE))
+    assert (pixels.min(), pixels.max()) == (0, 255)
+    np.testing.assert_array_equal(pixels, latency.random_pixels(SHAPE, 50, seed=3))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"batches": [0]}, "batches 0 is not within 1 and 1024"),
+        ({"batches": [1, 1025]}, "batches 1025 is not within 1 and 1024"),
+        ({"batches": []}, "no batches"),
+        ({"threads": [0]}, "threads 0 is not within"),
+        ({"threads": [usable_cpus() + 1]}, f"threads {usable_cpus() + 1} is not within 1 and {usable_cpus()}"),
+        ({"seconds": 0.0}, "--seconds 0.0"),
+        ({"seconds": float("nan")}, "--seconds nan"),
+        ({"seconds": float("inf")}, "--seconds inf"),
+        ({"runtimes": ["onxx"]}, "did you mean 'onnx'"),
+        ({"runtimes": ["onnx", "saved_model"]}, "has no saved_model: measure it with --runtime onnx"),
+    ],
+)
+def test_what_cannot_be_measured_is_a_wrong_request(onnx_artifact: Path, wrong: dict[str, object], words: str) -> None:
+    with pytest.raises(ZooError, match=words) as refused:
+        benchmark([onnx_artifact], **wrong)  # type: ignore[arg-type]
+    assert refused.value.exit_status == 2
+    assert "\n" not in str(refused.value)
+
+
+def test_nothing_to_measure_is_a_wrong_request() -> None:
+    with pytest.raises(ZooError, match="nothing to measure"):
+        benchmark([])
+
+
+def test_a_file_of_unknown_accuracy_is_refused(onnx_artifact: Path) -> None:
+    path = onnx_artifact / artifact.ONNX
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(Refused, match=r"onnx/model\.onnx is not the manifest's, so its accuracy is unknown"):
+        benchmark([onnx_artifact])
+    path.unlink()
+    with pytest.raises(Refused, match="is not the manifest's"):
+        benchmark([onnx_artifact])
+
+
+def test_data_beside_the_network_must_be_the_manifests_too(onnx_artifact: Path) -> None:
+    (onnx_artifact / "onnx" / "model.onnx.data").write_bytes(b"weights from elsewhere")
+    with pytest.raises(Refused, match=r"model\.onnx\.data is not the manifest's"):
+        benchmark([onnx_artifact])
+
+
+def test_files_of_the_other_runtime_are_left_alone(both_artifact: Path) -> None:
+    (both_artifact / "saved_model" / "1" / "saved_model.pb").write_bytes(b"damaged")
+    with pytest.raises(Refused, match=r"saved_model\.pb is not the manifest's"):
+        benchmark([both_artifact], batches=[1], threads=[1], seconds=0.01)
+    (row,) = benchmark([both_artifact], batches=[1], threads=[1], runtimes=["onnx"], seconds=0.01)
+    assert row.runtime == "onnx"
+
+
+def test_accuracy_that_was_not_measured_is_none(onnx_artifact: Path) -> None:
+    sign(onnx_artifact, accuracy={})
+    (row,) = benchmark([onnx_artifact], batches=[1], threads=[1], seconds=0.01)
+    assert row.accuracy is row.accuracy_low is row.accuracy_high is row.accuracy_pictures is None
+    assert "not measured" in _printed([row])
+
+
+def test_what_a_measuring_process_refuses_is_passed_on(onnx_artifact: Path) -> None:
+    (onnx_artifact / artifact.ONNX).write_bytes(b"no protobuf, but signed")
+    sign(onnx_artifact)
+    with pytest.raises(Refused, match="cannot be loaded"):
+        benchmark([onnx_artifact], batches=[1], threads=[1], seconds=0.01)
+
+
+def test_a_measuring_process_that_dies_is_named() -> None:
+    with pytest.raises(ZooError, match=r"ended with status 1 .*No module named zoo\.serving\.nothing"):
+        next(answers("zoo.serving.nothing", {}))
+
+
+def test_both_runtimes_take_turns(both_artifact: Path) -> None:
+    found = benchmark([both_artifact], batches=[2], threads=[1], seconds=0.1)
+    assert [row.runtime for row in found] == ["onnx", "saved_model"]
+    assert found[0].runs == found[1].runs
+    base = both_artifact / "saved_model"
+    assert found[1].file_bytes == sum(path.stat().st_size for path in base.rglob("*") if path.is_file())
+    assert found[1].peak_memory_mib > found[0].peak_memory_mib
+
+
+_BALLAST = """
+import sys
+from pathlib import Path
+import numpy as np
+from zoo.serving.worker import answers
+ballast = np.ones(60_000_000)
+answer = next(answers("zoo.serving.probe", {
+    "artifact": sys.argv[1], "runtime": "onnx", "batch": 1, "threads": 1, "seed": 0}))
+print(answer["peak_memory_mib"] * 2**20 < ballast.nbytes)
+"""
+
+
+def test_memory_of_the_process_that_asked_is_not_counted(onnx_artifact: Path) -> None:
+    done = python(_BALLAST, onnx_artifact)
+    assert done.stdout == "True\n", done.stderr
+
+
+def _printed(rows: list[Row], width: int = 120) -> str:
+    console = Console(width=width, file=None, record=True, markup=False, emoji=False, highlight=False)
+    with console.capture() as capture:
+        console.print(*table.tables(rows), sep="\n")
+    return capture.get()
+
+
+@pytest.mark.parametrize("width", [table.NARROWEST, 120])
+def test_no_figure_of_the_table_is_cut(rows: tuple[list[Row], list[tuple[int, int, str]]], width: int) -> None:
+    found = [
+        dataclasses.replace(
+            row,
+            artifact="artifacts/resnet-small-digits",
+            runtime="saved_model",
+            p50_ms=1234.5,
+            median_low_ms=1200.1,
+            median_high_ms=1300.9,
+            p90_ms=1500.0,
+            p99_ms=2000.0,
+            runs=10_000,
+            images_per_second=12345.6,
+            load_ms=1234.5,
+            first_answer_ms=4321.0,
+            peak_memory_mib=1024.0,
+            batch=1024,
+        )
+        for row in rows[0]
+    ]
+    lines = _printed(found, width).splitlines()
+    assert max(map(len, lines)) <= width
+    line = "1024 1 1234 (1200-1301) 1500 2000 10000 12346 1234 4321 1024"
+    assert sum(" ".join(shown.split()).endswith(line) for shown in lines) == len(found)
+    assert "…" not in "".join(lines)
+
+
+def test_artifacts_of_one_name_keep_their_paths_in_the_table(
+    rows: tuple[list[Row], list[tuple[int, int, str]]],
+) -> None:
+    first, second = (dataclasses.replace(rows[0][0], artifact=name) for name in ("a/net", "b/net"))
+    assert "a/net" in _printed([first, second])
+    assert "a/net" not in _printed([first])
+
+
+def test_csv_and_json_hold_every_figure(rows: tuple[list[Row], list[tuple[int, int, str]]], tmp_path: Path) -> None:
+    found = rows[0]
+    table.write_csv(tmp_path / "rows.csv", found, provenance.here(seed=4))
+    with (tmp_path / "rows.csv").open(encoding="utf-8", newline="") as file:
+        stored = list(csv.DictReader(file))
+    assert [float(row["p50_ms"]) for row in stored] == [row.p50_ms for row in found]
+    assert {row["seed"] for row in stored} == {"4"}
+    assert all(row["command"] and row["onnxruntime"] and row["cpus"] for row in stored)
+    again = json.loads(json.dumps(table.plain(found), allow_nan=False))
+    assert [Row(**values) for values in again] == found

@@ -1,0 +1,142 @@
+"""Labels of pictures: which are taken, in what order, and what is said of those that cannot be read."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from handmade import LABELS, SHAPE, edit_graph, python, weights
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from onnx import numpy_helper
+from PIL import Image
+
+from zoo import artifact
+from zoo.errors import Refused, ZooError
+from zoo.serving.predict import BATCH, predict
+
+
+def test_a_picture_gets_the_labels_of_its_own_pixels(onnx_artifact: Path, tmp_path: Path) -> None:
+    pixels = np.random.default_rng(3).integers(0, 256, SHAPE, np.uint8)
+    Image.fromarray(pixels[..., 0]).save(tmp_path / "one.png")
+    (prediction,) = predict(onnx_artifact, [tmp_path / "one.png"])
+    kernel, bias = weights()
+    powers = np.exp((pixels.reshape(-1) / 255) @ kernel + bias)
+    wanted = sorted(zip(LABELS, powers / powers.sum(), strict=True), key=lambda pair: -pair[1])
+    assert prediction.path == tmp_path / "one.png"
+    assert [label for label, _ in prediction.labels] == [label for label, _ in wanted]
+    np.testing.assert_allclose([p for _, p in prediction.labels], [p for _, p in wanted], atol=1e-5)
+
+
+@pytest.mark.parametrize(("top", "shown"), [(1, 1), (2, 2), (3, 3), (100, 3)])
+def test_top_is_what_is_shown(onnx_artifact: Path, pictures: Path, top: int, shown: int) -> None:
+    for prediction in predict(onnx_artifact, [pictures], top=top):
+        probabilities = [probability for _, probability in prediction.labels]
+        assert len(probabilities) == shown
+        assert probabilities == sorted(probabilities, reverse=True)
+    if top >= 3:
+        assert sum(probabilities) == pytest.approx(1, abs=1e-5)
+
+
+def test_a_folder_stands_for_its_own_pictures_in_natural_order(onnx_artifact: Path, pictures: Path) -> None:
+    assert [prediction.path.name for prediction in predict(onnx_artifact, [pictures])] == ["1.gif", "2.JPG", "10.png"]
+
+
+def test_what_is_named_keeps_its_order_and_needs_no_suffix(onnx_artifact: Path, pictures: Path) -> None:
+    shutil.copy(pictures / "10.png", pictures / "upload")
+    named = [pictures / "upload", pictures / "within", pictures / "1.gif"]
+    found = [prediction.path.name for prediction in predict(onnx_artifact, named)]
+    assert found == ["upload", "3.png", "1.gif"]
+
+
+def test_more_pictures_than_a_batch_are_answered_one_by_one_the_same(onnx_artifact: Path, tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    for number in range(2 * BATCH + 1):
+        Image.fromarray(random.integers(0, 256, SHAPE[:2], np.uint8)).save(tmp_path / f"{number}.png")
+    predictions = predict(onnx_artifact, [tmp_path])
+    assert [prediction.path.stem for prediction in predictions] == [str(number) for number in range(2 * BATCH + 1)]
+    for prediction in predictions[:: BATCH // 2]:
+        (alone,) = predict(onnx_artifact, [prediction.path])
+        assert [label for label, _ in alone.labels] == [label for label, _ in prediction.labels]
+        np.testing.assert_allclose([p for _, p in alone.labels], [p for _, p in prediction.labels], atol=1e-6)
+
+
+def test_a_picture_that_cannot_be_read_is_named(onnx_artifact: Path, pictures: Path) -> None:
+    whole = (pictures / "10.png").read_bytes()
+    for content in (b"", b"no picture", whole[: len(whole) // 2]):
+        (pictures / "3.png").write_bytes(content)
+        with pytest.raises(ZooError, match=r"3\.png cannot be read as a picture") as wrong:
+            predict(onnx_artifact, [pictures])
+        assert wrong.value.exit_status == 2
+        assert "\n" not in str(wrong.value)
+
+
+def test_requests_that_cannot_be_met(onnx_artifact: Path, pictures: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    for paths, top, words in (
+        ([pictures / "11.png"], 5, "there is no picture at .*11.png"),
+        ([tmp_path / "empty"], 5, "empty holds no JPEG, PNG, BMP or GIF"),
+        ([], 5, "nothing to predict"),
+        ([pictures], 0, "--top 0"),
+        ([pictures], -1, "--top -1"),
+    ):
+        with pytest.raises(ZooError, match=words):
+            predict(onnx_artifact, paths, top=top)
+
+
+def test_answers_that_are_no_numbers_are_refused(onnx_artifact: Path, pictures: Path) -> None:
+    def spoil(model: onnx.ModelProto) -> None:
+        bias = next(value for value in model.graph.initializer if value.name == "bias")
+        bias.CopyFrom(numpy_helper.from_array(np.full(3, np.nan, np.float32), "bias"))
+
+    edit_graph(onnx_artifact, spoil)
+    with pytest.raises(Refused, match="not finite"):
+        predict(onnx_artifact, [pictures])
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    content=st.binary(max_size=200),
+    head=st.sampled_from([b"", b"\xff\xd8\xff\xe0", b"\x89PNG\r\n\x1a\n", b"BM", b"GIF89a"]),
+)
+def test_any_bytes_are_a_picture_or_a_wrong_request(
+    onnx_artifact: Path, tmp_path: Path, content: bytes, head: bytes
+) -> None:
+    (tmp_path / "any").write_bytes(head + content)
+    with contextlib.suppress(ZooError):
+        predict(onnx_artifact, [tmp_path / "any"])
+
+
+_BOTH = """
+import json, sys
+from pathlib import Path
+from zoo.serving.predict import predict
+for folder in sys.argv[1:3]:
+    found = predict(Path(folder), [Path(sys.argv[3])])
+    print(json.dumps([prediction.labels for prediction in found]))
+    print("tensorflow" in sys.modules)
+"""
+
+
+def test_a_saved_model_answers_where_there_is_no_onnx(
+    saved_model_artifact: Path, onnx_artifact: Path, pictures: Path
+) -> None:
+
+    done = python(_BOTH, onnx_artifact, saved_model_artifact, pictures)
+    assert done.returncode == 0, done.stderr
+    by_onnx, early, by_saved_model, late = done.stdout.splitlines()
+    assert (early, late) == ("False", "True")
+    for one, other in zip(json.loads(by_onnx), json.loads(by_saved_model), strict=True):
+        assert [label for label, _ in one] == [label for label, _ in other]
+        np.testing.assert_allclose([p for _, p in one], [p for _, p in other], atol=1e-5)
+
+
+def test_the_files_of_an_artifact_are_only_read(onnx_artifact: Path, pictures: Path) -> None:
+    before = artifact.hashes(onnx_artifact)
+    predict(onnx_artifact, [pictures])
+    assert artifact.hashes(onnx_artifact) == before

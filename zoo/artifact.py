@@ -1,0 +1,144 @@
+"""The artifact folder and its manifest: the contract between the export and the serving. No framework is imported."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path, PurePosixPath
+from typing import Any, Literal
+
+from zoo import files, schema
+from zoo.description import Data, Model, Provenance
+from zoo.errors import Refused, ZooError
+from zoo.recipe import Recipe
+from zoo.schema import record
+
+MANIFEST = "manifest.json"
+CARD = "README.md"
+LABELS = "labels.txt"
+GOLDEN = "golden.npz"
+ONNX = "onnx/model.onnx"
+SAVED_MODEL = "saved_model"
+SCHEMA = 1
+
+Format = Literal["onnx", "saved_model"]
+
+
+@record
+class File:
+    """A file of the artifact: its size in bytes and its SHA-256."""
+
+    bytes: int
+    sha256: str
+
+
+@record
+class Gate:
+    """A check that the artifact passed, or did not, and the figures that it looked at."""
+
+    name: str
+    passed: bool
+    figures: dict[str, Any]
+
+
+@record
+class Accuracy:
+    """Top-1 accuracy of one format's files on the test split,
+
+    with its 95 % Wilson interval, and how many pictures it was measured on.
+    """
+
+    accuracy: float
+    low: float
+    high: float
+    correct: int
+    pictures: int
+
+
+@record
+class Manifest:
+    """`manifest.json`. `files` are by path within the artifact,
+
+    all but the manifest itself; `accuracy` is by format.
+    """
+
+    schema: int
+    model: Model
+    data: Data
+    recipe: Recipe
+    training: Provenance
+    export: Provenance
+    formats: tuple[Format, ...]
+    files: dict[str, File]
+    gates: tuple[Gate, ...]
+    accuracy: dict[Format, Accuracy]
+    licence: dict[str, str]
+    opset: int | None = None
+
+
+def read(folder: Path) -> Manifest:
+    """The manifest of the artifact at `folder`; its files are not looked at.
+
+    Raises:
+        ZooError: there is no artifact.
+        Refused: its manifest is damaged.
+    """
+    if not folder.is_dir():
+        raise ZooError(f"there is no artifact at {folder}: name a folder that 'zoo export' wrote")
+    if not (folder / MANIFEST).is_file():
+        raise ZooError(f"{folder} has no {MANIFEST}: name a folder that 'zoo export' wrote")
+    try:
+        values = files.read_json(folder / MANIFEST, "export again")
+        if not isinstance(values, dict) or values.get("schema") != SCHEMA:
+            raise ZooError(f"{folder / MANIFEST} is no manifest of schema {SCHEMA}: export again with this version")
+        manifest = schema.parse(Manifest, values, str(folder / MANIFEST))
+        for name in manifest.files:
+            check_inside(name)
+    except ZooError as error:
+        raise Refused(str(error)) from None
+    return manifest
+
+
+def check_inside(name: str) -> None:
+    """Raise ZooError when a path of a manifest points outside its artifact."""
+    path = PurePosixPath(name)
+    if path.is_absolute() or ".." in path.parts or not path.parts or "\\" in name:
+        raise ZooError(f"the manifest names '{name}', which is outside the artifact: export again")
+
+
+def write(folder: Path, manifest: Manifest) -> None:
+    """Close the artifact: the manifest with the hash of every file that is there."""
+    complete = dataclasses.replace(manifest, files=hashes(folder))
+    files.write_json(folder / MANIFEST, schema.plain(complete))
+
+
+def hashes(folder: Path) -> dict[str, File]:
+    """Every file of the artifact but the manifest, by its path in the artifact."""
+    return {
+        path.relative_to(folder).as_posix(): File(path.stat().st_size, files.sha256(path))
+        for path in files.files_below(folder)
+        if path != folder / MANIFEST
+    }
+
+
+def newest(root: Path) -> Path:
+    """The newest artifact below `root`.
+
+    Raises:
+        ZooError: there is none.
+    """
+
+    def finished(folder: Path) -> str | None:
+        try:
+            return read(folder).export.finished
+        except ZooError:
+            return None
+
+    found = files.newest(root, MANIFEST, finished)
+    if found is None:
+        raise ZooError(f"there is no artifact in {root}: name one, or make one with 'zoo export'")
+    return found
+
+
+def first_format(manifest: Manifest) -> Format:
+    """The format that answers when nobody says: ONNX where there is one, for it needs no TensorFlow."""
+    return "onnx" if "onnx" in manifest.formats else manifest.formats[0]

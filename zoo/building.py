@@ -1,0 +1,112 @@
+"""From a name, or from a run, to a Keras model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from zoo import run, weights_file
+from zoo.description import Model
+from zoo.errors import ZooError
+from zoo.registry import resolve
+
+SMALLEST_SIDE, LARGEST_SIDE = 8, 4096
+
+
+@dataclass(frozen=True)
+class Features:
+    """A model that returns its feature maps by name, and how many input pixels a pixel of each spans."""
+
+    model: Any
+    strides: dict[str, int]
+
+
+def create(
+    name: str,
+    *,
+    size: str | None = None,
+    classes: int = 1000,
+    input_shape: tuple[int, int, int] = (224, 224, 3),
+    features: bool = False,
+    precision: str = "float32",
+) -> Any:
+    """Build a network with fresh weights.
+
+    Args:
+        name: a family (`resnet`) or an alias (`resnet50`).
+        size: `small`, `base` or `large`; `small` when neither this nor an alias says.
+        classes: the number of logits.
+        input_shape: height, width, channels of the picture, 1 to 4 channels.
+        features: return the named feature maps instead of the logits.
+        precision: a Keras dtype policy: `float32`, or `mixed_bfloat16` for training.
+
+    Returns:
+        A functional `keras.Model`: `image`, float32 [batch, height, width, channels] as the preprocessing leaves it,
+        in; `logits`, float32 [batch, classes], out. With `features`, a `Features`.
+
+    Raises:
+        ZooError: an unknown name or size, or an input that the network cannot take.
+    """
+    family, row = resolve(name, size)
+    check_input(classes, input_shape)
+    import keras
+
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(precision)
+    try:
+        image = keras.Input(input_shape, dtype="float32", name="image")
+        network = family.build(image, classes, **row.options)
+    finally:
+        keras.config.set_dtype_policy(before)
+    title = f"{family.name}_{row.name}"
+    if features:
+        maps = {key: feature.tensor for key, feature in network.features.items()}
+        strides = {key: feature.stride for key, feature in network.features.items()}
+        return Features(keras.Model(image, maps, name=f"{title}_features"), strides)
+    return keras.Model(image, network.logits, name=title)
+
+
+def check_input(classes: int, input_shape: tuple[int, int, int]) -> None:
+    """Raise ZooError, saying what can be taken, when no network takes such an input."""
+    height, width, channels = input_shape
+    if not (min(height, width) >= SMALLEST_SIDE and max(height, width) <= LARGEST_SIDE):
+        raise ZooError(
+            f"a picture of {height}×{width} pixels cannot be taken: "
+            f"each side must be {SMALLEST_SIDE} to {LARGEST_SIDE} pixels"
+        )
+    if not 1 <= channels <= 4:
+        raise ZooError(f"{channels} channels cannot be taken: 1 (grey), 2 (grey, alpha), 3 (RGB) or 4 (RGBA) can")
+    if classes < 2:
+        raise ZooError(f"{classes} class cannot be told apart: at least 2 are needed")
+
+
+def load(folder: str | Path, *, features: bool = False) -> Any:
+    """The network of a finished run with its weights, in float32; arguments and result as for `create`.
+
+    Raises:
+        ZooError: there is no finished run at `folder`, or it is damaged.
+    """
+    folder = Path(folder)
+    description = run.read_finished(folder).model
+    model = build(description)
+    arrays, _ = weights_file.read(folder / run.WEIGHTS)
+    weights_file.assign(weights_file.weights(model), arrays, str(folder / run.WEIGHTS))
+    if not features:
+        return model
+    extractor = build(description, features=True)
+    for layer in extractor.model.layers:
+        layer.set_weights(model.get_layer(layer.name).get_weights())
+    return extractor
+
+
+def build(description: Model, *, features: bool = False, precision: str = "float32") -> Any:
+    """The network that a run or an artifact describes, with fresh weights; arguments and result as for `create`."""
+    return create(
+        description.family,
+        size=description.size,
+        classes=len(description.labels),
+        input_shape=description.preprocessing.shape,
+        features=features,
+        precision=precision,
+    )

@@ -1,0 +1,93 @@
+"""The command line: one file a verb; each verb calls one function of a wing. Its help wakes no framework."""
+
+from __future__ import annotations
+
+import errno
+import importlib
+import os
+import sys
+
+import click
+
+from zoo.errors import ZooError
+
+VERBS = {
+    "list": "The families and sizes, with their parameters and multiply-adds.",
+    "info": "All that is known of a family's sizes.",
+    "train": "Train a network; writes a run folder.",
+    "evaluate": "Accuracy and confusions of a run or an artifact on its test pictures.",
+    "export": "Make a proven artifact of a run: ONNX, SavedModel or both.",
+    "verify": "Check an artifact anywhere: hashes, contract, golden answers.",
+    "predict": "Label pictures with an artifact.",
+    "benchmark": "Latency, memory and accuracy of artifacts.",
+}
+"""Each verb and its line in the help; the verb's module is imported when it is called."""
+
+
+class Verbs(click.Group):
+    """A group that knows its verbs' names and imports a verb's module when it runs."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        """The verbs in the order in which people use them."""
+        return list(VERBS)
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        """The verb's command, from its module."""
+        if name not in VERBS:
+            return None
+        command = importlib.import_module(f"zoo.cli.{name}").command
+        assert isinstance(command, click.Command)
+        return command
+
+    def resolve_command(
+        self, context: click.Context, arguments: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Offer the nearest verb when there is none of that name."""
+        from zoo.errors import did_you_mean
+
+        if arguments and arguments[0] not in VERBS and not arguments[0].startswith("-"):
+            raise ZooError(f"there is no verb '{arguments[0]}': {did_you_mean(arguments[0], VERBS)}")
+        return super().resolve_command(context, arguments)
+
+    def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        """The table of verbs, without importing one."""
+        with formatter.section("Verbs"):
+            formatter.write_dl(list(VERBS.items()))
+
+
+@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(package_name="keras-zoo", prog_name="zoo")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+def cli(debug: bool) -> None:
+    """Take a Keras model from its name to a proven, measured artifact."""
+
+
+def main() -> None:
+    """Run the command line and exit: 0 done, 1 a gate or a check said no, 2 the request was wrong, 130 interrupted."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    try:
+        status = cli(standalone_mode=False) or 0
+    except (ZooError, click.ClickException, click.Abort, OSError, KeyboardInterrupt) as error:
+        if "--debug" in sys.argv[1:]:
+            raise
+        status, line = _status_and_line(error)
+        click.echo(f"zoo: {line}", err=True)
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+def _status_and_line(error: BaseException) -> tuple[int, str]:
+    """The exit status and the one line that people get of an error."""
+    if isinstance(error, ZooError):
+        return error.exit_status, str(error)
+    if isinstance(error, click.ClickException):
+        verb = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "zoo"
+        return 2, f"{' '.join(error.format_message().split())} (see '{verb} --help')"
+    if isinstance(error, OSError):
+        place = f" ({error.filename})" if error.filename else ""
+        hint = (
+            "free some space, or choose another --out"
+            if error.errno == errno.ENOSPC
+            else "mend it, or choose another path"
+        )
+        return 2, f"{error.strerror or error}{place}: {hint}"
+    return 130, "interrupted"

@@ -1,0 +1,57 @@
+"""`zoo evaluate`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument("target", required=False, type=click.Path(path_type=Path), metavar="RUN|ARTIFACT")
+@click.option("--data-dir", type=click.Path(path_type=Path), help="Where the data are now, if not where they were.")
+@click.option("--out", type=click.Path(path_type=Path), help="The folder to write.  [default: evaluations/NAME]")
+@click.option("--json", "as_json", is_flag=True, help="The figures as one JSON document on standard output.")
+def command(target: Path | None, data_dir: Path | None, out: Path | None, as_json: bool) -> None:
+    """Measure a run (by Keras) or an artifact (the file itself, by its own runtime) on its test pictures.
+
+    The newest finished run is taken when none is named. Writes report.json and confusion.png.
+    """
+    from zoo import artifact, files, run, schema
+    from zoo.cli.output import print_json, say
+    from zoo.cli.tables import evaluation as table
+    from zoo.data.again import load_again
+    from zoo.evaluation import Evaluation, draw_confusion, evaluate
+
+    if target is None:
+        target = run.newest(Path("runs"))
+        say(f"evaluating {target}, the newest finished run")
+    folder = out or files.unused(Path("evaluations"), target.resolve().name)
+    files.refuse_existing(folder)
+    described: run.Run | artifact.Manifest
+    if (target / artifact.MANIFEST).exists():
+        described = artifact.read(target)
+    else:
+        described = run.read_finished(target)
+    dataset = load_again(described.data, described.recipe.split, data_dir)
+    if isinstance(described, run.Run):
+        from zoo.cli.quiet import wake_tensorflow
+
+        wake_tensorflow()
+        from zoo.answering import answers as run_answers
+
+        logits = run_answers(target, dataset.test)
+    else:
+        from zoo.serving.answering import answers as artifact_answers
+
+        logits = artifact_answers(target, dataset.test)
+    result: Evaluation = evaluate(logits, dataset.test.labels, described.model.labels)
+    report = {"target": str(target), "data": schema.plain(described.data), **schema.plain(result)}
+    with files.staged_folder(folder) as staging:
+        files.write_json(staging / "report.json", report)
+        draw_confusion(staging / "confusion.png", result, f"{target.name} on {described.data.source}")
+    if as_json:
+        print_json(report)
+    else:
+        table(result)
+        say(f"wrote {folder}")

@@ -1,0 +1,54 @@
+"""`zoo export`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument("run", required=False, type=click.Path(path_type=Path))
+@click.option("--onnx", is_flag=True, help="Write ONNX.")
+@click.option("--saved-model", is_flag=True, help="Write a SavedModel for TF Serving.  [both when neither is named]")
+@click.option(
+    "--data-dir", type=click.Path(path_type=Path), help="Where the run's data are now, if not where they were."
+)
+@click.option("--out", type=click.Path(path_type=Path), help="The artifact folder to write.  [default: artifacts/NAME]")
+@click.option("--json", "as_json", is_flag=True, help="The manifest as one JSON document on standard output.")
+def command(
+    run: Path | None, onnx: bool, saved_model: bool, data_dir: Path | None, out: Path | None, as_json: bool
+) -> None:
+    """Make an artifact of a RUN (the newest finished one when none is named) and put it through every gate.
+
+    A gate that says no ends it with exit status 1, its name and its figures, and no artifact.
+    """
+    from zoo import artifact, schema
+    from zoo import run as runs
+    from zoo.cli.output import print_json, say, status_table
+    from zoo.cli.quiet import wake_tensorflow
+
+    if run is None:
+        run = runs.newest(Path("runs"))
+        say(f"exporting {run}, the newest finished run")
+    runs.read_finished(run)
+    wake_tensorflow()
+    from zoo.export.build import export
+
+    formats: list[artifact.Format] = []
+    if onnx or not saved_model:
+        formats.append("onnx")
+    if saved_model or not onnx:
+        formats.append("saved_model")
+    folder = export(run, formats, out=out, data_dir=data_dir, say=say)
+    manifest = artifact.read(folder)
+    if as_json:
+        print_json({"artifact": str(folder), **schema.plain(manifest)})
+        return
+    status_table(manifest.gates)
+    for kind, figure in manifest.accuracy.items():
+        say(
+            f"{kind}: accuracy {figure.accuracy:.4f} "
+            f"({figure.low:.4f} to {figure.high:.4f}, {figure.pictures} test pictures)"
+        )
+    say(f"wrote {folder}")

@@ -1,0 +1,29 @@
+"""TensorFlow without its greeting."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import warnings
+
+
+def wake_tensorflow() -> None:
+    """Import TensorFlow and Keras, keeping from standard error what they print before their log level counts.
+
+    tensorflow 2.21 writes of oneDNN and CUDA while it is imported, whatever TF_CPP_MIN_LOG_LEVEL says. If the import
+    fails, the exception says why.
+    """
+    standard_error = os.dup(2)
+    try:
+        with tempfile.TemporaryFile() as unread:
+            os.dup2(unread.fileno(), 2)
+            import keras
+            import tensorflow as tf
+
+            tf.get_logger().setLevel("ERROR")
+            assert keras.backend.backend() == "tensorflow", "zoo needs KERAS_BACKEND=tensorflow"
+    finally:
+        os.dup2(standard_error, 2)
+        os.close(standard_error)
+    # tf.lite and protobuf warn of themselves on every import (tensorflow 2.21); nothing here uses them.
+    warnings.filterwarnings("ignore", module=r"tensorflow\.|google\.protobuf")

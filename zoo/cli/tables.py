@@ -1,0 +1,47 @@
+"""Tables that people read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from zoo.evaluation import Evaluation
+
+
+def models(rows: list[dict[str, Any]]) -> None:
+    """A line a network, in columns; plain text, for rich takes longer to import than the whole answer may."""
+    columns = ("family", "size", "alias", "parameters", "multiply-adds", "at", "classes")
+    cells = [
+        (
+            row["family"],
+            row["size"],
+            ", ".join(row["aliases"]),
+            f"{row['parameters']:,}",
+            f"{row['multiply_adds'] / 1e6:,.1f} M",
+            "×".join(map(str, row["input_shape"])),
+            str(row["classes"]),
+        )
+        for row in rows
+    ]
+    widths = [max(len(line[column]) for line in (columns, *cells)) for column in range(len(columns))]
+    for line in (columns, *cells):
+        left = [text.ljust(width) for text, width in zip(line[:3], widths[:3], strict=True)]
+        right = [text.rjust(width) for text, width in zip(line[3:], widths[3:], strict=True)]
+        click.echo("  ".join((*left, *right)).rstrip())
+
+
+def evaluation(result: Evaluation) -> None:
+    """The figures of an evaluation: the whole, then a line a class."""
+    top5 = "" if result.top5 is None else f"  top-5 {result.top5:.4f}"
+    click.echo(
+        f"accuracy {result.accuracy:.4f} (95 % interval {result.low:.4f} to {result.high:.4f}, "
+        f"{result.correct} of {result.pictures}){top5}"
+    )
+    rows = [(one.label, one.precision, one.recall, one.f1, one.pictures) for one in result.classes]
+    rows.append(("macro average", result.macro_precision, result.macro_recall, result.macro_f1, result.pictures))
+    width = max(len(label) for label, *_ in rows)
+    click.echo(f"\n{'class'.ljust(width)}  precision  recall      f1  pictures")
+    for label, precision, recall, f1, pictures in rows:
+        click.echo(f"{label.ljust(width)}  {precision:9.4f}  {recall:6.4f}  {f1:6.4f}  {pictures:8d}")

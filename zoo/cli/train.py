@@ -1,0 +1,98 @@
+"""`zoo train`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument("family", required=False)
+@click.option("--size", help="small, base or large.  [default: small]")
+@click.option("--data", default="digits", show_default=True, help="digits, tfds:NAME[:VERSION] or folder:PATH.")
+@click.option("--data-dir", type=click.Path(path_type=Path), help="Where prepared TFDS data are (else TFDS_DATA_DIR).")
+@click.option("--bad-images", type=click.Choice(["error", "skip"]), default="error", show_default=True)
+@click.option("--epochs", type=int, help="Short for --set epochs=N.")
+@click.option("--seed", type=int, help="Short for --set seed=N.")
+@click.option(
+    "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change the recipe, such as optimizer.lr=0.1."
+)
+@click.option("--strategy", type=click.Choice(["auto", "single", "mirrored"]), default="auto", show_default=True)
+@click.option("--devices", type=int, help="Split the CPU into N logical devices, for trying and testing.")
+@click.option("--out", type=click.Path(path_type=Path), help="The run folder to write.  [default: runs/NAME]")
+@click.option(
+    "--resume", type=click.Path(path_type=Path), metavar="RUN", help="Continue an interrupted run with its own recipe."
+)
+@click.option("--json", "as_json", is_flag=True, help="The finished run as one JSON document on standard output.")
+@click.pass_context
+def command(
+    context: click.Context,
+    family: str | None,
+    size: str | None,
+    data: str,
+    data_dir: Path | None,
+    bad_images: str,
+    epochs: int | None,
+    seed: int | None,
+    settings: tuple[str, ...],
+    strategy: str,
+    devices: int | None,
+    out: Path | None,
+    resume: Path | None,
+    as_json: bool,
+) -> None:
+    """Train a FAMILY (or an alias such as resnet50) and write a run folder.
+
+    \b
+    zoo train resnet --size small --data digits --epochs 10
+    zoo train cnn --size base --data tfds:fashion_mnist --set optimizer.lr=0.001
+    zoo train --resume runs/resnet-small-digits
+    """
+    from zoo import run, schema
+    from zoo.cli.output import print_json, say
+    from zoo.cli.quiet import wake_tensorflow
+    from zoo.errors import ZooError
+    from zoo.registry import resolve
+
+    fixed = ("family", "size", "data", "bad_images", "epochs", "seed", "settings", "out")
+    given = [name for name in fixed if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE]
+    if resume and given:
+        raise ZooError(f"--resume goes on with the run's own recipe: leave {', '.join(given)} out")
+    if resume:
+        run.read(resume)
+    elif family is None:
+        raise ZooError("name a family, such as 'zoo train resnet', or a run to --resume; 'zoo list' shows the families")
+    else:
+        resolve(family, size)
+
+    wake_tensorflow()
+    from zoo.training import start
+
+    if resume:
+        folder = start.resume(resume, data_dir=data_dir, strategy=strategy, devices=devices, say=say)  # type: ignore[arg-type]
+    else:
+        from zoo.export.build import preflight
+
+        assert family is not None
+        shorthands = [f"{key}={value}" for key, value in (("epochs", epochs), ("seed", seed)) if value is not None]
+        folder = start.start(
+            family,
+            size=size,
+            source=data,
+            data_dir=data_dir,
+            bad_images=bad_images,
+            settings=[*settings, *shorthands],
+            out=out,
+            strategy=strategy,  # type: ignore[arg-type]
+            devices=devices,
+            preflight=preflight,
+            say=say,
+        )
+    done = run.read_finished(folder)
+    if as_json:
+        print_json({"run": str(folder), **schema.plain(done)})
+    else:
+        accuracy, pictures = done.results["test_accuracy"], done.results["test_pictures"]
+        low, high = done.results["test_interval"]
+        say(f"{folder}: test accuracy {accuracy:.4f} ({low:.4f} to {high:.4f}, {pictures} pictures)")

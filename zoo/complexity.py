@@ -1,0 +1,25 @@
+"""Multiply-adds of a network, counted on its Keras graph."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+
+def multiply_adds(model: Any) -> int:
+    """The multiply-adds of convolutions and matrix products for one picture, as the papers count them.
+
+    Each output value of a layer costs one multiply-add per weight that it sees; norms, activations and pools cost none.
+    """
+    total = 0
+    for layer in model.layers:
+        kernel = getattr(layer, "kernel", None)
+        if kernel is not None:
+            positions = math.prod(layer.output.shape[1:-1])
+            total += positions * math.prod(kernel.shape)
+    return total
+
+
+def parameters(model: Any) -> int:
+    """The number of trainable weights."""
+    return sum(math.prod(variable.shape) for variable in model.trainable_variables)

@@ -1,0 +1,91 @@
+"""`--data`: from a source's name to a data set."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from zoo.data.example import Example, Found
+from zoo.data.pictures import Dataset, Pictures
+from zoo.data.splits import deal
+from zoo.errors import ZooError, did_you_mean
+from zoo.recipe import Split
+
+FORMS = ("digits", "tfds:NAME[:VERSION]", "folder:PATH")
+
+
+def load(
+    source: str, *, split: Split, data_dir: Path | None = None, bad_images: Literal["error", "skip"] = "error"
+) -> Dataset:
+    """The data set that `source` names: `digits`, `tfds:NAME[:VERSION]` or `folder:PATH`.
+
+    `split` says how splits are drawn where the source lacks them. Only `tfds:` looks at `data_dir`, the folder of
+    prepared data sets; only `folder:` at `bad_images`, what to do about pictures that cannot be read.
+
+    Raises:
+        ZooError: there is no such source, or it is not fit to train on.
+    """
+    found = find(source, data_dir, bad_images)
+    dealt = deal(found.examples, found.labels, split)
+    train, validation, test = map(pictures, dealt)
+    channels = 1 if all(example.grey for example in found.examples) else 3
+    sizes = {(example.height, example.width) for example in found.examples}
+    return Dataset(
+        source=found.source,
+        data_dir=found.data_dir,
+        labels=found.labels,
+        train=train,
+        validation=validation,
+        test=test,
+        shape=(*sizes.pop(), channels) if len(sizes) == 1 else None,
+        channels=channels,
+        fingerprint=fingerprint(found.labels, dealt),
+        skipped=found.skipped,
+        licence=found.licence,
+    )
+
+
+def find(source: str, data_dir: Path | None, bad_images: Literal["error", "skip"]) -> Found:
+    """The examples of a source, each read by the module that knows it."""
+    kind, _, rest = source.partition(":")
+    if source == "digits":
+        from zoo.data import digits
+
+        return digits.find()
+    if kind == "tfds" and rest:
+        from zoo.data import tfds
+
+        return tfds.find(rest, data_dir)
+    if kind == "folder" and rest:
+        from zoo.data import folder
+
+        return folder.find(Path(rest), bad_images)
+    kinds = [form.partition(":")[0] for form in FORMS]
+    hint = "" if kind in kinds else f"; {did_you_mean(kind, kinds)}"
+    raise ZooError(f"there are no data '{source}': write {', '.join(FORMS[:-1])} or {FORMS[-1]}{hint}")
+
+
+def pictures(examples: Sequence[Example]) -> Pictures:
+    """One split of the data set."""
+    return Pictures(
+        labels=np.array([example.label for example in examples], np.int64),
+        read=lambda index: examples[index].read(),
+        names=lambda index: examples[index].name,
+        total_bytes=sum(example.size for example in examples),
+        held=all(isinstance(example.encoded, bytes) for example in examples),
+    )
+
+
+def fingerprint(labels: Sequence[str], splits: Sequence[Sequence[Example]]) -> str:
+    """A SHA-256 over the class names and, split by split, every example's label and bytes as they are in the source."""
+    digest = hashlib.sha256(json.dumps(labels).encode())
+    for examples in splits:
+        digest.update(len(examples).to_bytes(8, "little"))
+        for example in examples:
+            digest.update(example.label.to_bytes(8, "little") + example.digest)
+    return digest.hexdigest()

@@ -1,0 +1,64 @@
+"""What a data set is to those who use it: three splits of encoded pictures with labels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from zoo.description import Data
+
+
+@dataclass(frozen=True, eq=False)
+class Pictures:
+    """One split, with random access.
+
+    `labels` is int64 [pictures]. `read(i)` gives one encoded picture, 8-bit JPEG or PNG, that TensorFlow and Pillow
+    decode alike. `names(i)` names a picture to people. `total_bytes` is what all encoded pictures take; `held` says
+    that they are in memory, so that reading one costs nothing.
+    """
+
+    labels: np.ndarray
+    read: Callable[[int], bytes]
+    names: Callable[[int], str]
+    total_bytes: int
+    held: bool = False
+
+    def __len__(self) -> int:
+        """The number of pictures."""
+        return len(self.labels)
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Labelled pictures, dealt out to three splits.
+
+    `source` is what `--data` would say, with version and absolute path. `labels` name the classes in the order of the
+    integers in the splits. `shape` is height, width, channels where all pictures have one size. `channels` is 1 where
+    every picture is grey, else 3. `fingerprint` is a SHA-256 over labels and every split's labels and bytes, as the
+    source has them. `skipped` names the pictures that could not be read, each with the reason.
+    """
+
+    source: str
+    data_dir: str | None
+    labels: tuple[str, ...]
+    train: Pictures
+    validation: Pictures
+    test: Pictures
+    shape: tuple[int, int, int] | None
+    channels: int
+    fingerprint: str
+    skipped: tuple[str, ...]
+    licence: str
+
+    def description(self) -> Data:
+        """What a run and an artifact record of it."""
+        return Data(
+            source=self.source,
+            data_dir=self.data_dir,
+            fingerprint=self.fingerprint,
+            counts={"train": len(self.train), "validation": len(self.validation), "test": len(self.test)},
+            skipped=self.skipped,
+            licence=self.licence,
+        )

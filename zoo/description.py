@@ -1,0 +1,54 @@
+"""What a run and an artifact both say of themselves. Plain data: reading it imports no framework."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from zoo.preprocess import Preprocessing
+from zoo.schema import record
+
+
+@record
+class Model:
+    """A network: where it stands in the registry, what goes in, what its outputs mean.
+
+    `labels` name the classes in the order of the logits. `parameters` are the trainable ones; `multiply_adds` are for
+    one picture.
+    """
+
+    family: str
+    size: str
+    labels: tuple[str, ...]
+    preprocessing: Preprocessing
+    parameters: int
+    multiply_adds: int
+
+
+@record
+class Data:
+    """A data set: how to find it again,
+
+    what was in it. `counts` are pictures by split; `fingerprint` covers every byte and label.
+    """
+
+    source: str
+    data_dir: str | None
+    fingerprint: str
+    counts: dict[str, int]
+    skipped: tuple[str, ...]
+    licence: str
+
+
+@record
+class Provenance:
+    """What made a folder: the command as typed,
+
+    its seed, the versions it ran with, the machine, and when (UTC, ISO 8601).
+    """
+
+    command: str
+    seed: int
+    versions: dict[str, str]
+    machine: dict[str, Any]
+    started: str
+    finished: str | None = None

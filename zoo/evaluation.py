@@ -1,0 +1,101 @@
+"""How good a network's answers are: figures with intervals, and a picture of what it confuses."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from zoo import files
+from zoo.intervals import wilson
+from zoo.schema import record
+
+
+@record
+class ClassFigures:
+    """How one class fares; `pictures` is how many there are of it."""
+
+    label: str
+    precision: float
+    recall: float
+    f1: float
+    pictures: int
+
+
+@record
+class Evaluation:
+    """Top-1 accuracy with its 95 % Wilson interval, top-5 where there are more classes than that, and figures by class.
+
+    `confusion[i][j]` counts pictures of class i that were taken for class j.
+    """
+
+    pictures: int
+    correct: int
+    accuracy: float
+    low: float
+    high: float
+    top5: float | None
+    macro_precision: float
+    macro_recall: float
+    macro_f1: float
+    classes: tuple[ClassFigures, ...]
+    confusion: tuple[tuple[int, ...], ...]
+
+
+def evaluate(logits: np.ndarray, truth: np.ndarray, labels: Sequence[str]) -> Evaluation:
+    """Compare float32 logits [n,
+
+    classes] with int64 classes [n]. Precision of a class that is never answered counts as 0.
+    """
+    from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
+
+    every = np.arange(len(labels))
+    answers = logits.argmax(-1)
+    correct = int((answers == truth).sum())
+    low, high = wilson(correct, len(truth))
+    precision, recall, f1, support = precision_recall_fscore_support(truth, answers, labels=every, zero_division=0)
+    top5 = None
+    if len(labels) > 5:
+        best = np.argpartition(-logits, 5, axis=-1)[:, :5]
+        top5 = float((best == truth[:, None]).any(-1).mean())
+    rows = zip(labels, precision, recall, f1, support, strict=True)
+    return Evaluation(
+        pictures=len(truth),
+        correct=correct,
+        accuracy=correct / len(truth),
+        low=low,
+        high=high,
+        top5=top5,
+        macro_precision=float(precision.mean()),
+        macro_recall=float(recall.mean()),
+        macro_f1=float(f1.mean()),
+        classes=tuple(ClassFigures(label, float(p), float(r), float(f), int(n)) for label, p, r, f, n in rows),
+        confusion=tuple(tuple(int(n) for n in row) for row in confusion_matrix(truth, answers, labels=every)),
+    )
+
+
+def draw_confusion(path: Path, evaluation: Evaluation, title: str) -> None:
+    """The confusion matrix as PNG: rows are the truth, columns the answers, shades the share of each row."""
+    from matplotlib.figure import Figure
+
+    counts = np.asarray(evaluation.confusion)
+    shares = counts / np.maximum(1, counts.sum(1, keepdims=True))
+    names = [figures.label for figures in evaluation.classes]
+    side = min(30.0, 2.5 + 0.42 * len(names))
+    figure = Figure(figsize=(side + 0.8, side), layout="constrained")
+    axes = figure.subplots()
+    shade = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    figure.colorbar(shade, ax=axes, label="share of the true class")
+    axes.set(xlabel="answer", ylabel="truth", title=title, xticks=range(len(names)), yticks=range(len(names)))
+    axes.set_xticklabels(names, rotation=90)
+    axes.set_yticklabels(names)
+    if len(names) <= 30:
+        for (row, column), count in np.ndenumerate(counts):
+            if count:
+                axes.text(
+                    column, row, str(count), ha="center", va="center", fontsize=7,
+                    color="white" if shares[row, column] > 0.5 else "black",
+                )  # fmt: skip
+    with files.staged_file(path) as staging:
+        figure.savefig(staging, dpi=110)

@@ -1,0 +1,45 @@
+"""VGG with batch normalisation."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from zoo.models.small_images import strides
+from zoo.registry import Family, Size, register
+
+if TYPE_CHECKING:
+    from zoo.layers import Network, Tensor
+
+WIDTHS = (64, 128, 256, 512, 512)
+
+
+def build(image: Tensor, classes: int, *, depths: tuple[int, int, int, int, int]) -> Network:
+    """Five stages of `depths` 3×3 convolutions, each closed by a pool, then two hidden layers and the logits."""
+    from zoo import layers
+
+    x, stride, features = image, 1, {}
+    for stage, (width, depth, pool) in enumerate(zip(WIDTHS, depths, strides(image.shape, 5), strict=True), start=1):
+        for number in range(1, depth + 1):
+            x = layers.convolution_norm_relu(x, width, 3, bias=True, name=f"stage{stage}_conv{number}")
+        features[f"stage{stage}"] = layers.Feature(x, stride)
+        if pool == 2:
+            x = layers.max_pool(x, 2, stride=2, name=f"stage{stage}_pool")
+        stride *= pool
+    return layers.Network(layers.dense_head(x, classes, window=7), features)
+
+
+FAMILY = register(
+    Family(
+        name="vgg",
+        title="VGG with batch normalisation",
+        reference="Simonyan & Zisserman 2014, arXiv:1409.1556 (A, D, E), as torchvision's vgg11_bn, vgg16_bn, vgg19_bn",
+        small_images="pools go, the first ones first, while the last map is under 4 pixels; the head spans what map "
+        "is left",
+        sizes=(
+            Size("small", ("vgg11",), {"depths": (1, 1, 2, 2, 2)}, 132_868_840, 7_609_090_048),
+            Size("base", ("vgg16",), {"depths": (2, 2, 3, 3, 3)}, 138_365_992, 15_470_264_320),
+            Size("large", ("vgg19",), {"depths": (2, 2, 4, 4, 4)}, 143_678_248, 19_632_062_464),
+        ),
+        build=build,
+    )
+)

@@ -1,0 +1,219 @@
+"""The one statement of how a picture becomes a network's input, and its renderings.
+
+First the picture becomes `pixels`, uint8 [height, width, channels]: decoded, scaled to cover the network's size,
+cropped in the middle, brought to the wanted channels. Then the pixels become the network's float32 input:
+`(pixels / 255 - mean) / deviation`. The first step is rendered twice, for clients (Pillow, numpy) and for graphs
+(TensorFlow); they agree to one level of rounding (CMYK, which data sets never hand to a graph: two).
+EXIF orientation is ignored by both, as decoders in a graph ignore it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import numpy as np
+from pydantic import Field
+
+from zoo.errors import ZooError
+from zoo.schema import record
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
+"""What the channels of a picture are, in Pillow's words."""
+
+FORMATS = ("JPEG", "PNG", "BMP", "GIF")
+
+ENDS = {"JPEG": b"\xff\xd9", "PNG": b"\0\0\0\0IEND\xaeB`\x82"}
+"""What a whole file holds. Pillow does without (13.0), decoders in a graph do not."""
+
+LARGEST_PICTURE = 100_000_000
+"""Pixels; a picture that is larger, or would be when scaled, is refused: a small file may claim any size."""
+
+# ITU-R 601 luma in 1/65536, as Pillow computes it; exact on grey pictures, for they sum to 65536.
+_LUMA = (19595, 38470, 7471)
+
+
+@record
+class Preprocessing:
+    """How raw input becomes model input.
+
+    `crop` is the share of the scaled picture's side that is kept. `mean` and `deviation` have one number a channel, in
+    units of the full range (1.0 is white).
+    """
+
+    height: int
+    width: int
+    channels: Annotated[int, Field(ge=1, le=4)]
+    mean: tuple[float, ...]
+    deviation: tuple[float, ...]
+    crop: Annotated[float, Field(gt=0, le=1)] = 1.0
+    interpolation: Literal["bilinear"] = "bilinear"
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Height, width, channels."""
+        return self.height, self.width, self.channels
+
+    def scale_and_offset(self) -> tuple[np.ndarray, np.ndarray]:
+        """float32 [channels] twice: the network's input is `pixels * scale + offset`."""
+        deviation = np.asarray(self.deviation, np.float64)
+        scale = 1 / (255 * deviation)
+        return scale.astype(np.float32), (-np.asarray(self.mean, np.float64) / deviation).astype(np.float32)
+
+
+def covering(height: int, width: int, preprocessing: Preprocessing) -> tuple[int, int]:
+    """The height and width to scale a picture to, so that the central crop lies inside it.
+
+    Raises:
+        ZooError: it is so narrow that it would be too large when scaled.
+    """
+    ratio = max(preprocessing.height / height, preprocessing.width / width) / preprocessing.crop
+    scaled = max(round(height * ratio), preprocessing.height), max(round(width * ratio), preprocessing.width)
+    if scaled[0] * scaled[1] > LARGEST_PICTURE:
+        wanted = f"{preprocessing.width} by {preprocessing.height}"
+        raise ZooError(f"{width} by {height} pixels are too narrow to be scaled to cover {wanted}: crop it first")
+    return scaled
+
+
+def pixels_from_bytes(encoded: bytes, preprocessing: Preprocessing) -> np.ndarray:
+    """uint8 [height, width, channels] of an encoded picture.
+
+    Raises:
+        ZooError: it cannot be decoded.
+    """
+    return pixels_from_picture(open_picture(encoded), preprocessing)
+
+
+def open_picture(encoded: bytes) -> Image.Image:
+    """The first frame of an encoded picture, decoded whole.
+
+    Raises:
+        ZooError: it is no picture, is damaged or cut short, or is too large.
+    """
+    picture = open_header(encoded)
+    with _decoding():
+        if ENDS.get(picture.format or "", b"") not in encoded:
+            raise ValueError("the file is cut short")
+        if picture.format == "PNG":
+            # Loading alone passes over the checksums of the data (Pillow 13.0); libpng refuses what fails them.
+            picture.verify()
+            picture = open_header(encoded)
+        picture.load()
+    return picture
+
+
+def open_header(encoded: bytes) -> Image.Image:
+    """An encoded picture of which only format, mode and size have been read.
+
+    Raises:
+        ZooError: it is no picture, or is too large.
+    """
+    from PIL import Image
+
+    with _decoding():
+        picture = Image.open(io.BytesIO(encoded), formats=FORMATS)
+    if picture.width * picture.height > LARGEST_PICTURE:
+        raise ZooError(f"{picture.width} by {picture.height} pixels are more than {LARGEST_PICTURE}: scale it down")
+    return picture
+
+
+@contextlib.contextmanager
+def _decoding() -> Iterator[None]:
+    from PIL import Image
+
+    try:
+        yield
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise ZooError(f"no JPEG, PNG, BMP or GIF that can be decoded ({str(error)[:80]})") from None
+
+
+def pixels_from_picture(picture: Image.Image, preprocessing: Preprocessing) -> np.ndarray:
+    """uint8 [height, width, channels] of a decoded picture."""
+    from PIL import Image
+
+    picture = eight_bit(picture).convert(MODES[preprocessing.channels])
+    height, width = covering(picture.height, picture.width, preprocessing)
+    if (width, height) != picture.size:
+        # Band by band: scaling LA and RGBA, Pillow weighs colours by their alpha (13.0), and a graph does not.
+        bands = [band.resize((width, height), Image.Resampling.BILINEAR) for band in picture.split()]
+        picture = Image.merge(picture.mode, bands)
+    top, left = (height - preprocessing.height) // 2, (width - preprocessing.width) // 2
+    picture = picture.crop((left, top, left + preprocessing.width, top + preprocessing.height))
+    return np.asarray(picture, np.uint8).reshape(preprocessing.shape)
+
+
+def eight_bit(picture: Image.Image) -> Image.Image:
+    """The picture in one of the modes that convert to each other without loss of meaning: L, LA, RGB or RGBA."""
+    from PIL import Image
+
+    if picture.mode.startswith(("I", "F")):
+        # 16-bit grey: Pillow's own conversion to L would clip at 255 (Pillow 13.0); libpng keeps the high byte.
+        return Image.fromarray((np.asarray(picture).astype(np.int64) >> 8).clip(0, 255).astype(np.uint8))
+    if "transparency" in picture.info:
+        return picture.convert("RGBA")
+    return picture.convert("L" if picture.mode == "1" else "RGB") if picture.mode not in MODES.values() else picture
+
+
+def pixels_tensor(encoded: Any, preprocessing: Preprocessing) -> Any:
+    """uint8 [height, width, channels] of one JPEG or PNG, as TensorFlow operations on a scalar string tensor."""
+    import tensorflow as tf
+
+    picture = _decode_tensor(encoded, preprocessing.channels)
+    if preprocessing.crop < 1:
+        picture = _covering_tensor(picture, preprocessing)
+    else:
+        fits = tf.reduce_all(tf.shape(picture) == preprocessing.shape)
+        picture = tf.cond(fits, lambda: picture, lambda: _covering_tensor(picture, preprocessing))
+    return tf.ensure_shape(picture, preprocessing.shape)
+
+
+def _covering_tensor(picture: Any, preprocessing: Preprocessing) -> Any:
+    import tensorflow as tf
+
+    size = tf.shape(picture)[:2]
+    wanted = tf.constant([preprocessing.height, preprocessing.width])
+    ratio = tf.reduce_max(wanted / size) / preprocessing.crop  # float64, as int32 is divided
+    scaled = tf.maximum(tf.cast(tf.round(tf.cast(size, tf.float64) * ratio), tf.int32), wanted)
+    area = tf.reduce_prod(tf.cast(scaled, tf.int64))
+    tf.debugging.assert_less_equal(area, tf.constant(LARGEST_PICTURE, tf.int64), "the picture is too large when scaled")
+    # Without antialias this is another picture than Pillow's, by up to 102 levels (tensorflow 2.21).
+    resized = tf.image.resize(picture, scaled, method=preprocessing.interpolation, antialias=True)
+    start = (scaled - wanted) // 2
+    central = tf.slice(resized, [start[0], start[1], 0], preprocessing.shape)
+    return tf.saturate_cast(tf.round(central), tf.uint8)
+
+
+def _decode_tensor(encoded: Any, channels: int) -> Any:
+    import tensorflow as tf
+
+    def colour() -> Any:
+        # DecodeJpeg reads PNG too. Its default DCT differs from Pillow's by up to 18 levels (tensorflow 2.21).
+        return tf.io.decode_jpeg(encoded, channels=3, dct_method="INTEGER_ACCURATE")
+
+    def with_alpha() -> Any:
+        opaque = tf.fill(tf.concat([tf.shape(colour())[:2], [1]], 0), tf.constant(255, tf.uint8))
+        return tf.concat([colour(), opaque], 2)
+
+    if channels in (1, 3):
+        picture = colour()
+    else:
+        # The alpha of opaque PNGs of 1, 2 and 4 bits comes out as 1, 3 and 15 (tensorflow 2.21).
+        picture = tf.cond(tf.io.is_jpeg(encoded), with_alpha, lambda: tf.io.decode_png(encoded, channels=4))
+    if channels < 3:
+        luma = tf.reduce_sum(tf.cast(picture[..., :3], tf.int32) * tf.constant(_LUMA), -1, keepdims=True)
+        grey = tf.cast((luma + 0x8000) // 65536, tf.uint8)
+        picture = tf.concat([grey, picture[..., 3:]], 2)
+    return picture
+
+
+def normalised(pixels: Any, preprocessing: Preprocessing) -> Any:
+    """float32 network input of a uint8 tensor [..., height, width, channels], as TensorFlow operations."""
+    import tensorflow as tf
+
+    scale, offset = preprocessing.scale_and_offset()
+    return tf.cast(pixels, tf.float32) * scale + offset

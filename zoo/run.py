@@ -1,0 +1,92 @@
+"""The run folder: what training (or a pull of weights) leaves, and everything that later verbs need of it."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+from zoo import files, schema
+from zoo.description import Data, Model, Provenance
+from zoo.errors import ZooError
+from zoo.recipe import Recipe
+from zoo.schema import record
+
+DESCRIPTION = "run.json"
+WEIGHTS = "weights.safetensors"
+METRICS = "metrics.jsonl"
+CURVES = "curves.png"
+TENSORBOARD = "tensorboard"
+LAST = "checkpoints/last.safetensors"
+BEST = "checkpoints/best.safetensors"
+SCHEMA = 1
+
+
+@record
+class Run:
+    """`run.json`. `results` are the figures that the run ended with;
+
+    a run is finished when `provenance.finished` is set.
+    """
+
+    schema: int
+    model: Model
+    data: Data
+    recipe: Recipe
+    provenance: Provenance
+    results: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+    @property
+    def finished(self) -> bool:
+        """Whether training came to its end and the final weights are there."""
+        return self.provenance.finished is not None
+
+
+def read(folder: Path) -> Run:
+    """The description of the run at `folder`, finished or not.
+
+    Raises:
+        ZooError: there is no run, or its description is damaged.
+    """
+    if not folder.is_dir():
+        raise ZooError(f"there is no run at {folder}: name a folder that 'zoo train' wrote")
+    values = files.read_json(folder / DESCRIPTION, "name a folder that 'zoo train' wrote")
+    if not isinstance(values, dict) or values.get("schema") != SCHEMA:
+        raise ZooError(f"{folder / DESCRIPTION} is no run of schema {SCHEMA}: train again with this version")
+    return schema.parse(Run, values, str(folder / DESCRIPTION))
+
+
+def read_finished(folder: Path) -> Run:
+    """The description of the run at `folder`.
+
+    Raises:
+        ZooError: there is no run, it is damaged, or it did not come to its end.
+    """
+    run = read(folder)
+    if not run.finished:
+        raise ZooError(f"{folder} has not come to its end: continue it with 'zoo train --resume {folder}'")
+    return run
+
+
+def write(folder: Path, run: Run) -> None:
+    """Write the description of a run, whole or not at all."""
+    files.write_json(folder / DESCRIPTION, schema.plain(run))
+
+
+def newest(root: Path) -> Path:
+    """The newest finished run below `root`.
+
+    Raises:
+        ZooError: there is none.
+    """
+
+    def finished(folder: Path) -> str | None:
+        try:
+            return read(folder).provenance.finished
+        except ZooError:
+            return None
+
+    found = files.newest(root, DESCRIPTION, finished)
+    if found is None:
+        raise ZooError(f"there is no finished run in {root}: name one, or make one with 'zoo train'")
+    return found

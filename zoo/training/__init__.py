@@ -1,0 +1,1 @@
+"""Training: strategy, loop, optimizer, checkpoints."""

@@ -1,0 +1,190 @@
+"""The training loop: it reads from top to bottom.
+
+It is the project's own because `Model.fit` fails under `MultiWorkerMirroredStrategy` (keras 3.15:
+`_maybe_symbolic_build`
+reduces a PerReplica, and the logs are reduced over axis 0 of a scalar). It drives `keras.callbacks.CallbackList`, so
+any Keras callback works.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from zoo import building, files, provenance, run, weights_file
+from zoo.data.pictures import Dataset, Pictures
+from zoo.data.pipeline import evaluation_batches, training_batches
+from zoo.errors import ZooError
+from zoo.intervals import wilson
+from zoo.training import checkpoint, curves
+from zoo.training.optimizer import optimizer as make_optimizer
+from zoo.training.progress import progress
+from zoo.training.steps import Step, evaluation_step, training_step
+
+
+def train(folder: Path, dataset: Dataset, strategy: Any, callbacks: Sequence[Any] = ()) -> run.Run:
+    """Train the run that `folder` describes, from its last checkpoint where there is one, to its end.
+
+    Args:
+        folder: a run folder whose description is written.
+        dataset: the data that it names.
+        strategy: as `zoo.training.strategy.choose` gives it.
+        callbacks: Keras callbacks; their `model` has an optimizer and `stop_training`.
+
+    Raises:
+        ZooError: a checkpoint is damaged, the batch cannot be split, or the loss is no longer finite.
+    """
+    this = run.read(folder)
+    recipe, preprocessing = this.recipe, this.model.preprocessing
+    check_batch(recipe.batch_size, strategy.num_replicas_in_sync, len(dataset.train))
+    steps = len(dataset.train) // recipe.batch_size
+
+    fix_randomness(recipe.seed, recipe.deterministic)
+    with strategy.scope():
+        model = building.build(this.model, precision=recipe.precision)
+        model.optimizer = optimizer = make_optimizer(recipe, model, steps)
+    train_on, evaluate_on = training_step(model, optimizer, strategy, recipe), evaluation_step(model, strategy)
+
+    state = checkpoint.State()
+    if (folder / run.LAST).exists():
+        state = checkpoint.restore(folder / run.LAST, model, optimizer)
+    shown = [
+        progress(recipe.epochs, state.epochs_done, steps, recipe.batch_size),
+        keras.callbacks.TensorBoard(folder / run.TENSORBOARD, write_graph=False),
+    ]
+    listeners = keras.callbacks.CallbackList(
+        [*shown, *callbacks], model=model, epochs=recipe.epochs, steps=steps, verbose=0
+    )
+    model.stop_training = False
+
+    listeners.on_train_begin()
+    try:
+        while (
+            state.epochs_done < recipe.epochs
+            and not _out_of_patience(state, recipe.patience)
+            and not model.stop_training
+        ):
+            epoch, start = state.epochs_done, time.perf_counter()
+            listeners.on_epoch_begin(epoch)
+            batches = training_batches(
+                dataset.train,
+                preprocessing,
+                recipe.augment,
+                batch_size=recipe.batch_size,
+                seed=recipe.seed,
+                epoch=epoch,
+            )
+            loss, accuracy = _one_epoch(train_on, _distributed(strategy, batches), recipe.batch_size, model, listeners)
+            seconds = time.perf_counter() - start
+            listeners.on_test_begin()
+            val_loss, val_accuracy = evaluate(evaluate_on, dataset.validation, this, strategy)
+            listeners.on_test_end({"loss": val_loss, "accuracy": val_accuracy})
+            row = {
+                "loss": loss,
+                "accuracy": accuracy,
+                "val_loss": val_loss,
+                "val_accuracy": val_accuracy,
+                "learning_rate": float(optimizer.learning_rate),
+                "seconds": seconds,
+                "images_per_second": steps * recipe.batch_size / seconds,
+            }
+            state = state.after(row)
+            if state.best_epoch == state.epochs_done:
+                weights_file.save(folder / run.BEST, weights_file.weights(model))
+            checkpoint.save(folder / run.LAST, model, optimizer, state)
+            _write_metrics(folder, state)
+            listeners.on_epoch_end(epoch, row)
+    finally:
+        listeners.on_train_end()
+
+    if recipe.keep == "best":
+        best, _ = weights_file.read(folder / run.BEST)
+        weights_file.assign(weights_file.weights(model), best, str(folder / run.BEST))
+    weights_file.save(folder / run.WEIGHTS, weights_file.weights(model))
+    curves.draw(folder / run.CURVES, state.history, f"{folder.name}: {this.model.family} {this.model.size}")
+    _, test_accuracy = evaluate(evaluate_on, dataset.test, this, strategy)
+    return _finish(folder, this, state, test_accuracy, len(dataset.test))
+
+
+def check_batch(batch_size: int, replicas: int, pictures: int) -> None:
+    """Raise ZooError when a batch cannot be shared out or filled."""
+    if batch_size % replicas:
+        raise ZooError(
+            f"a batch of {batch_size} cannot be shared by {replicas} replicas: --set batch_size to a multiple of them"
+        )
+    if batch_size > pictures:
+        raise ZooError(
+            f"a batch of {batch_size} is more than the {pictures} training pictures: --set batch_size={pictures}"
+        )
+
+
+def fix_randomness(seed: int, deterministic: bool) -> None:
+    """Seed Python, NumPy, TensorFlow and Keras; with `deterministic`, let operations give the same bits every time."""
+    keras.utils.set_random_seed(seed)
+    if deterministic:
+        tf.config.experimental.enable_op_determinism()
+
+
+def evaluate(step: Step, pictures: Pictures, this: run.Run, strategy: Any) -> tuple[float, float]:
+    """Mean loss and accuracy over all pictures of a split."""
+    losses = hits = 0.0
+    batches = evaluation_batches(pictures, this.model.preprocessing, batch_size=this.recipe.batch_size)
+    for batch in _distributed(strategy, batches):
+        loss, hit = step(*batch)
+        losses, hits = losses + float(loss), hits + float(hit)
+    return losses / len(pictures), hits / len(pictures)
+
+
+def _one_epoch(step: Step, batches: Iterable[Any], batch_size: int, model: Any, listeners: Any) -> tuple[float, float]:
+    """Mean loss and accuracy over the batches, as the weights were when each was seen."""
+    losses = hits = 0.0
+    seen = 0
+    for number, batch in enumerate(batches):
+        listeners.on_train_batch_begin(number)
+        loss, hit = step(*batch)
+        losses, hits, seen = losses + float(loss), hits + float(hit), seen + batch_size
+        if not math.isfinite(losses):
+            raise ZooError(f"the loss is {losses} at step {number}: lower optimizer.lr, or --set optimizer.clip_norm=1")
+        listeners.on_train_batch_end(number, {"loss": losses / seen, "accuracy": hits / seen})
+        if model.stop_training:
+            break
+    return losses / seen, hits / seen
+
+
+def _distributed(strategy: Any, batches: Any) -> Iterable[Any]:
+    return strategy.experimental_distribute_dataset(batches)
+
+
+def _out_of_patience(state: checkpoint.State, patience: int) -> bool:
+    return patience > 0 and state.epochs_done - state.best_epoch >= patience
+
+
+def _write_metrics(folder: Path, state: checkpoint.State) -> None:
+    rows = ({"epoch": number, **row} for number, row in enumerate(state.history, start=1))
+    files.write_text(folder / run.METRICS, "".join(json.dumps(row) + "\n" for row in rows))
+
+
+def _finish(folder: Path, this: run.Run, state: checkpoint.State, test_accuracy: float, pictures: int) -> run.Run:
+    low, high = wilson(round(test_accuracy * pictures), pictures)
+    kept = state.best_epoch if this.recipe.keep == "best" else state.epochs_done
+    results = {
+        "epochs": state.epochs_done,
+        "kept_epoch": kept,
+        "val_accuracy": state.history[kept - 1]["val_accuracy"],
+        "test_accuracy": test_accuracy,
+        "test_interval": [low, high],
+        "test_pictures": pictures,
+        "train_seconds": sum(row["seconds"] for row in state.history),
+    }
+    finished = dataclasses.replace(this.provenance, finished=provenance.now())
+    done = dataclasses.replace(this, provenance=finished, results=results)
+    run.write(folder, done)
+    return done

@@ -1,0 +1,122 @@
+"""From a request to a trained run: what is asked is checked, then the folder is made, then the loop runs."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from zoo import building, complexity, files, provenance, run
+from zoo import recipe as recipes
+from zoo.artifact import Format
+from zoo.data.again import load_again
+from zoo.data.load import load
+from zoo.data.pictures import Dataset
+from zoo.description import Model
+from zoo.errors import ZooError
+from zoo.preprocess import Preprocessing
+from zoo.recipe import Picture
+from zoo.registry import resolve
+from zoo.training import strategy as strategies
+
+Preflight = Callable[[Model, Sequence[Format]], None]
+
+USUAL_SIDE = 224
+MEAN, DEVIATION = 0.5, 0.25
+"""For weights that start from nothing: pictures come out near zero mean and unit deviation, whatever their channels."""
+
+
+def start(
+    name: str,
+    *,
+    size: str | None,
+    source: str,
+    data_dir: Path | None,
+    bad_images: str,
+    settings: Sequence[str],
+    out: Path | None,
+    strategy: strategies.Kind,
+    devices: int | None,
+    preflight: Preflight,
+    callbacks: Sequence[Any] = (),
+    say: Callable[[str], None] = print,
+) -> Path:
+    """Train a new run and return its folder.
+
+    `preflight` is called with the untrained model's description and the formats that the recipe asks for, and raises
+    when such a model cannot be exported: it stops here, in seconds, rather than after the training.
+
+    Raises:
+        ZooError: something that was asked cannot be had.
+    """
+    from zoo.training.loop import check_batch, train
+
+    family, row = resolve(name, size)
+    recipe = recipes.override(recipes.default(family.name, row.name), settings)
+    if out is not None:
+        files.refuse_existing(out)
+    chosen = strategies.choose(strategy, devices)
+    dataset = load(source, split=recipe.split, data_dir=data_dir, bad_images=bad_images)  # type: ignore[arg-type]
+    for skipped in dataset.skipped:
+        say(f"left out: {skipped}")
+    check_batch(recipe.batch_size, chosen.num_replicas_in_sync, len(dataset.train))
+    model = describe(family.name, row.name, dataset, recipe.picture)
+    preflight(model, recipe.export)
+    folder = out or files.unused(Path("runs"), f"{family.name}-{row.name}-{short_name(dataset.source)}")
+    folder.mkdir(parents=True)
+    run.write(folder, run.Run(run.SCHEMA, model, dataset.description(), recipe, provenance.here(recipe.seed)))
+    say(f"{folder}: {family.name} {row.name}, {model.parameters:,} parameters, {len(dataset.train)} training pictures")
+    train(folder, dataset, chosen, callbacks)
+    return folder
+
+
+def resume(
+    folder: Path,
+    *,
+    data_dir: Path | None,
+    strategy: strategies.Kind,
+    devices: int | None,
+    callbacks: Sequence[Any] = (),
+    say: Callable[[str], None] = print,
+) -> Path:
+    """Continue a run that did not come to its end, with its own recipe, and return its folder.
+
+    Raises:
+        ZooError: there is no such run, it has come to its end, or its data have changed.
+    """
+    from zoo.training.loop import train
+
+    this = run.read(folder)
+    if this.finished:
+        raise ZooError(f"{folder} has come to its end: train a new run")
+    chosen = strategies.choose(strategy, devices)
+    dataset = load_again(this.data, this.recipe.split, data_dir)
+    say(f"continuing {folder}")
+    train(folder, dataset, chosen, callbacks)
+    return folder
+
+
+def describe(family: str, size: str, dataset: Dataset, picture: Picture) -> Model:
+    """The network that suits the data: its input, its labels, what it weighs.
+
+    Raises:
+        ZooError: no network takes such an input.
+    """
+    height, width = (picture.size, picture.size) if picture.size else (dataset.shape or (USUAL_SIDE, USUAL_SIDE))[:2]
+    channels = picture.channels or dataset.channels
+    building.check_input(len(dataset.labels), (height, width, channels))
+    preprocessing = Preprocessing(
+        height, width, channels, mean=(MEAN,) * channels, deviation=(DEVIATION,) * channels, crop=picture.crop
+    )
+    model = Model(family, size, dataset.labels, preprocessing, parameters=0, multiply_adds=0)
+    network = building.build(model)
+    return dataclasses.replace(
+        model, parameters=complexity.parameters(network), multiply_adds=complexity.multiply_adds(network)
+    )
+
+
+def short_name(source: str) -> str:
+    """What a run folder calls its data: `digits`, `fashion_mnist`, or the last part of a folder's path."""
+    kind, _, rest = source.partition(":")
+    return {"tfds": rest.partition(":")[0], "folder": Path(rest).name}.get(kind, kind) or kind
