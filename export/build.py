@@ -111,6 +111,8 @@ def preflight(description: Model, formats: Sequence[Format]) -> None:
             write_warmup(_version(Path(scratch)), model_name=description.family, pixels=noise, encoded=[jpeg])
         for kind in formats:
             results += _GATES[kind](Path(scratch), evidence)
+        if "saved_model" in formats:
+            results.append(server_gate(Path(scratch) / artifact.SAVED_MODEL, _golden(evidence)))
     _refuse_failed(results, f"{description.family} {description.size} cannot be exported")
 
 

@@ -1,16 +1,17 @@
-"""The server's own verdict on a SavedModel, without the server: a copy, loaded and tried in a fresh process."""
+"""The server's own verdict on a SavedModel, without the server: moved, then loaded and tried in a fresh process."""
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -155,12 +156,11 @@ def wrong_requests(right: list[Request], image: np.ndarray) -> list[Request]:
 
 
 def run_loader(version: Path, signatures: dict[str, Any], requests: list[Request], limit_seconds: float) -> Outcome:
-    """Copy the SavedModel, so that nothing points back, and do the requests on the copy in a process of their own."""
-    with tempfile.TemporaryDirectory(prefix="zoo-server-") as scratch:
-        copy = shutil.copytree(version, Path(scratch, "model", "1"))
+    """Do the requests in a process of their own, on the SavedModel moved elsewhere, where no path that it holds leads back."""
+    with tempfile.TemporaryDirectory(prefix="zoo-server-") as scratch, moved(version) as elsewhere:
         job = {
             "libraries": libraries(),
-            "saved_model": str(copy),
+            "saved_model": str(elsewhere),
             "tag": serving_rules.TAG,
             "signatures": signatures,
             "requests": [
@@ -196,6 +196,17 @@ def run_loader(version: Path, signatures: dict[str, Any], requests: list[Request
             return Outcome(document, {}, f"does not load: {first_line(document['load_error'])}")
         with np.load(job_file.with_name(server_loader.ANSWERS), allow_pickle=False) as answers:
             return Outcome(document, dict(answers))
+
+
+@contextlib.contextmanager
+def moved(folder: Path) -> Iterator[Path]:
+    """The folder under another name beside its own, and back in its place afterwards."""
+    with tempfile.TemporaryDirectory(prefix=".moved-", dir=folder.parent.parent) as place:
+        elsewhere = folder.rename(Path(place, "elsewhere"))
+        try:
+            yield elsewhere
+        finally:
+            elsewhere.rename(folder)
 
 
 def libraries() -> list[str]:

@@ -85,7 +85,7 @@ def read_json(path: Path, how_to_mend: str) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ZooError(f"{path} is missing: {how_to_mend}") from None
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, RecursionError) as error:
         raise ZooError(f"{path} cannot be read ({error}): {how_to_mend}") from None
 
 

@@ -35,7 +35,7 @@ def command(target: Path | None, data_dir: Path | None, out: Path | None, as_jso
         described = run.read_finished(target)
     dataset = load_again(described.data, described.recipe.split, data_dir)
     if isinstance(described, run.Run):
-        from zoo.cli.quiet import wake_tensorflow
+        from zoo.quiet import wake_tensorflow
 
         wake_tensorflow()
         from zoo.answering import answers as run_answers

@@ -25,8 +25,8 @@ def command(
     """
     from zoo import artifact, schema
     from zoo import run as runs
-    from zoo.cli.output import print_json, say, status_table
-    from zoo.cli.quiet import wake_tensorflow
+    from zoo.cli.output import console, print_json, say, status_table
+    from zoo.quiet import wake_tensorflow
 
     if run is None:
         run = runs.newest(Path("runs"))
@@ -45,7 +45,7 @@ def command(
     if as_json:
         print_json({"artifact": str(folder), **schema.plain(manifest)})
         return
-    status_table(manifest.gates)
+    console().print(status_table(manifest.gates))
     for kind, figure in manifest.accuracy.items():
         say(
             f"{kind}: accuracy {figure.accuracy:.4f} "

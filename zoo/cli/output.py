@@ -85,10 +85,15 @@ def _figures(gate: Gate, most: int = 5) -> str:
     if problems:
         more = f"; and {len(problems) - most} more" if len(problems) > most else ""
         return "; ".join(problems[:most]) + more
-    return ", ".join(f"{key} {_number(value)}" for key, value in gate.figures.items())
+    return ", ".join(f"{key} {_brief(value)}" for key, value in gate.figures.items() if value not in ([], {}, None))
 
 
-def _number(value: Any) -> str:
+def _brief(value: Any, most: int = 60) -> str:
+    """A figure, or how many there are where they would not fit in a line; the manifest has them all."""
     if isinstance(value, float):
         return f"{value:.3g}"
-    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+    if isinstance(value, dict):
+        text = ", ".join(f"{key} {_brief(one)}" for key, one in value.items())
+    else:
+        text = ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+    return text if len(text) <= most or not isinstance(value, dict | list | tuple) else f"({len(value)})"

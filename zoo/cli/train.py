@@ -51,7 +51,7 @@ def command(
     """
     from zoo import run, schema
     from zoo.cli.output import print_json, say
-    from zoo.cli.quiet import wake_tensorflow
+    from zoo.quiet import wake_tensorflow
     from zoo.errors import ZooError
     from zoo.registry import resolve
 
