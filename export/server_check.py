@@ -156,7 +156,7 @@ def wrong_requests(right: list[Request], image: np.ndarray) -> list[Request]:
 
 
 def run_loader(version: Path, signatures: dict[str, Any], requests: list[Request], limit_seconds: float) -> Outcome:
-    """Do the requests in a process of their own, on the SavedModel moved elsewhere, where no path that it holds leads back."""
+    """Do the requests in a process of their own, on the SavedModel moved to where no path leads back."""
     with tempfile.TemporaryDirectory(prefix="zoo-server-") as scratch, moved(version) as elsewhere:
         job = {
             "libraries": libraries(),

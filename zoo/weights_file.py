@@ -25,10 +25,12 @@ def variables(model: Any) -> dict[str, Any]:
 
 def save(path: Path, named: Mapping[str, Any], metadata: Mapping[str, str] | None = None) -> None:
     """Write Keras variables (or arrays) and text to a safetensors file, whole or not at all."""
-    import keras
     from safetensors.numpy import save as serialise
 
-    arrays = {name: np.ascontiguousarray(keras.ops.convert_to_numpy(value)) for name, value in named.items()}
+    arrays = {
+        name: np.ascontiguousarray(value if isinstance(value, np.ndarray) else value.numpy())
+        for name, value in named.items()
+    }
     with files.staged_file(path) as staging:
         staging.write_bytes(serialise(arrays, dict(metadata or {})))
 

@@ -51,8 +51,8 @@ def command(
     """
     from zoo import run, schema
     from zoo.cli.output import print_json, say
-    from zoo.quiet import wake_tensorflow
     from zoo.errors import ZooError
+    from zoo.quiet import wake_tensorflow
     from zoo.registry import resolve
 
     fixed = ("family", "size", "data", "bad_images", "epochs", "seed", "settings", "out")

@@ -50,7 +50,8 @@ def train(folder: Path, dataset: Dataset, strategy: Any, callbacks: Sequence[Any
     fix_randomness(recipe.seed, recipe.deterministic)
     with strategy.scope():
         model = building.build(this.model, precision=recipe.precision)
-        model.optimizer = optimizer = make_optimizer(recipe, model, steps)
+        optimizer = make_optimizer(recipe, model, steps)
+        _compile_for_callbacks(model, optimizer, strategy)
     train_on, evaluate_on = training_step(model, optimizer, strategy, recipe), evaluation_step(model, strategy)
 
     state = checkpoint.State()
@@ -63,7 +64,6 @@ def train(folder: Path, dataset: Dataset, strategy: Any, callbacks: Sequence[Any
     listeners = keras.callbacks.CallbackList(
         [*shown, *callbacks], model=model, epochs=recipe.epochs, steps=steps, verbose=0
     )
-    model.stop_training = False
 
     listeners.on_train_begin()
     try:
@@ -161,6 +161,15 @@ def _one_epoch(step: Step, batches: Iterable[Any], batch_size: int, model: Any, 
 
 def _distributed(strategy: Any, batches: Any) -> Iterable[Any]:
     return strategy.experimental_distribute_dataset(batches)
+
+
+def _compile_for_callbacks(model: Any, optimizer: Any, strategy: Any) -> None:
+    """Give the model what callbacks look for: an optimizer, and metrics that know which way is better."""
+    model.compile(optimizer=optimizer, metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")])
+    # keras 3.15 knows a compiled metric's direction once it has seen values.
+    logits = tf.zeros((1, model.output_shape[-1]))
+    strategy.run(lambda: model.compute_metrics(None, tf.zeros(1), logits))
+    model.stop_training = False
 
 
 def _out_of_patience(state: checkpoint.State, patience: int) -> bool:

@@ -1,0 +1,212 @@
+"""Wrong requests: each ends with its exit status and one line that says how to mend it, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.conftest import Answer, write_pictures
+
+Place = Path
+Command = Callable[..., Answer]
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a finished run and its artifact, made once; tests damage copies."""
+    place = tmp_path_factory.mktemp("made")
+    for arguments in (["train", "cnn", "--epochs", "2"], ["export", "--onnx"]):
+        subprocess.run([sys.executable, "-m", "zoo", *arguments], cwd=place, check=True, capture_output=True)
+    return place
+
+
+@pytest.fixture
+def place(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working folder with a copy of them."""
+    shutil.copytree(made, tmp_path / "work")
+    monkeypatch.chdir(tmp_path / "work")
+    return tmp_path / "work"
+
+
+def tree(folder: Path) -> set[str]:
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*")}
+
+
+def refuse(zoo_command: Command, place: Path, arguments: list[str], status: int, *parts: str) -> None:
+    """The command ends with `status` and one line that has every part, and the folder is as it was."""
+    before = tree(place)
+    answer = zoo_command(*arguments)
+    lines = [line for line in answer.err.splitlines() if line.startswith("zoo: ")]
+    assert answer.status == status, answer.err
+    assert len(lines) == 1, answer.err
+    assert "Traceback" not in answer.err
+    for part in parts:
+        assert part in lines[0], lines[0]
+    assert tree(place) == before
+
+
+TRAIN = [
+    (["trian"], "did you mean 'train'"),
+    (["train"], "name a family"),
+    (["train", "resnett"], "did you mean 'resnet'"),
+    (["train", "resnet", "--size", "huge"], "resnet has no size 'huge'"),
+    (["train", "resnet50", "--size", "large"], "'resnet50' is resnet base"),
+    (["train", "cnn", "--epochs", "0"], "epochs should be greater than or equal to 1"),
+    (["train", "cnn", "--epochs", "many"], "'many' is not a valid integer"),
+    (["train", "cnn", "--seed", "-1"], "seed should be greater than or equal to 0"),
+    (["train", "cnn", "--set", "optimizer.rate=1"], "no recipe has the key 'optimizer.rate'"),
+    (["train", "cnn", "--set", "optimizer.lr=quick"], "optimizer.lr should be a valid number"),
+    (["train", "cnn", "--set", "batch_size=5000"], "a batch of 5000 is more than the"),
+    (["train", "cnn", "--set", "picture.size=4"], "each side must be 8 to 4096 pixels"),
+    (["train", "cnn", "--data", "digit"], "did you mean 'digits'"),
+    (["train", "cnn", "--data", "folder:nowhere"], "nowhere"),
+    (["train", "cnn", "--data", "folder:empty"], "empty"),
+    (["train", "cnn", "--data", "folder:one-class"], "class"),
+    (["train", "cnn", "--data", "folder:unlike"], "class"),
+    (["train", "cnn", "--data", "folder:broken"], "a/3.png", "--bad-images skip"),
+    (["train", "cnn", "--data", "tfds:nothing", "--data-dir", "."], "nothing"),
+    (["train", "cnn", "--out", "runs/cnn-small-digits"], "exists already"),
+    (["train", "cnn", "--strategy", "single", "--devices", "2"], "one device trains"),
+    (["train", "cnn", "--devices", "99"], "1 to 16 logical CPU devices"),
+    (["train", "cnn", "--resume", "runs/cnn-small-digits"], "leave family out"),
+    (["train", "--resume", "runs/nothing"], "there is no run at runs/nothing"),
+    (["train", "--resume", "runs/cnn-small-digits"], "has come to its end"),
+    (["train", "cnn", "--frobnicate"], "No such option"),
+]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "parts"), [(row[0], row[1:]) for row in TRAIN], ids=lambda value: " ".join(value)
+)
+def test_training(zoo_command: Command, place: Path, arguments: list[str], parts: tuple[str, ...]) -> None:
+    (place / "empty").mkdir()
+    write_pictures(place / "one-class", classes=1, each=4)
+    write_pictures(place / "unlike" / "train", classes=3, each=4)
+    write_pictures(place / "unlike" / "test", classes=2, each=4)
+    for label in "ab":
+        write_pictures(place / "broken", classes=1, each=6)
+        (place / "broken" / "class0").rename(place / "broken" / label)
+    truncated = (place / "broken" / "a" / "3.png").read_bytes()[:200]
+    (place / "broken" / "a" / "3.png").write_bytes(truncated)
+    refuse(zoo_command, place, arguments, 2, *parts)
+
+
+OTHERS = [
+    (["list", "nothing*"], 2, "nothing matches"),
+    (["info", "vvg"], 2, "did you mean 'vgg'"),
+    (["evaluate", "runs/nothing"], 2, "there is no run"),
+    (["evaluate", "runs/cnn-small-digits", "--out", "runs"], 2, "exists already"),
+    (["export", "runs/nothing"], 2, "there is no run"),
+    (["export", "artifacts/cnn-small-digits"], 2, "run.json is missing"),
+    (["export", "--out", "artifacts/cnn-small-digits"], 2, "exists already"),
+    (["verify", "runs/cnn-small-digits"], 2, "no manifest.json"),
+    (["verify", "nowhere"], 2, "there is no artifact"),
+    (["predict", "artifacts/cnn-small-digits", "nowhere.png"], 2, "nowhere.png"),
+    (["predict", "artifacts/cnn-small-digits", "broken.png"], 2, "broken.png"),
+    (["benchmark", "nowhere"], 2, "nowhere"),
+    (["benchmark", "--batch", "0"], 2, "0"),
+    (["benchmark", "--batch", "one"], 2, "--batch one"),
+    (["benchmark", "--threads", "4096"], 2, "4096"),
+    (["benchmark", "--runtime", "tensorrt"], 2, "tensorrt"),
+]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "part"), OTHERS, ids=lambda value: " ".join(value) if isinstance(value, list) else ""
+)
+def test_other_verbs(zoo_command: Command, place: Path, arguments: list[str], status: int, part: str) -> None:
+    Image.fromarray(np.zeros((8, 8), np.uint8)).save(place / "broken.png")
+    (place / "broken.png").write_bytes((place / "broken.png").read_bytes()[:50])
+    refuse(zoo_command, place, arguments, status, part)
+
+
+def test_no_run_and_no_artifact_to_take(zoo_command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for verb, part in (
+        ("export", "no finished run"),
+        ("evaluate", "no finished run"),
+        ("verify", "no artifact"),
+        ("benchmark", "no artifact"),
+    ):
+        refuse(zoo_command, tmp_path, [verb], 2, part)
+
+
+def rewrite(path: Path, change: Callable[[dict], None]) -> None:
+    value = json.loads(path.read_text())
+    change(value)
+    path.write_text(json.dumps(value))
+
+
+def test_a_damaged_run_is_refused(zoo_command: Command, place: Path) -> None:
+    run = place / "runs/cnn-small-digits"
+    weights = run / "weights.safetensors"
+    good = weights.read_bytes()
+    weights.write_bytes(good[: len(good) // 2])
+    refuse(zoo_command, place, ["export", str(run)], 2, "weights.safetensors is damaged")
+    weights.write_bytes(good)
+    rewrite(run / "run.json", lambda value: value["model"].update(size="base"))
+    refuse(zoo_command, place, ["export", str(run)], 2, "does not fit this network", "missing")
+    rewrite(run / "run.json", lambda value: value["model"].update(size="small"))
+    rewrite(run / "run.json", lambda value: value["data"].update(fingerprint="0" * 64))
+    refuse(zoo_command, place, ["evaluate", str(run)], 2, "has changed since it was trained on")
+    rewrite(run / "run.json", lambda value: value["recipe"].update(epochs="all"))
+    refuse(zoo_command, place, ["export", str(run)], 2, "recipe.epochs should be a valid integer")
+    (run / "run.json").write_text("{")
+    refuse(zoo_command, place, ["export", str(run)], 2, "run.json cannot be read")
+
+
+def test_a_damaged_checkpoint_is_refused(zoo_command: Command, place: Path) -> None:
+    run = place / "runs/cnn-small-digits"
+    rewrite(run / "run.json", lambda value: value["provenance"].update(finished=None))
+    refuse(zoo_command, place, ["export", str(run)], 2, "has not come to its end", "--resume")
+    checkpoint = run / "checkpoints/last.safetensors"
+    checkpoint.write_bytes(checkpoint.read_bytes()[:-100])
+    refuse(zoo_command, place, ["train", "--resume", str(run)], 2, "last.safetensors is damaged")
+
+
+def test_a_damaged_artifact_is_refused(zoo_command: Command, place: Path) -> None:
+    artifact = place / "artifacts/cnn-small-digits"
+    onnx = artifact / "onnx/model.onnx"
+    data = bytearray(onnx.read_bytes())
+    data[len(data) // 2] ^= 1
+    onnx.write_bytes(bytes(data))
+    refuse(zoo_command, place, ["verify", str(artifact)], 1, "is refused")
+    refuse(zoo_command, place, ["benchmark", str(artifact)], 1, "model.onnx")
+    rewrite(
+        artifact / "manifest.json", lambda value: value["files"].update({"../outside": value["files"]["labels.txt"]})
+    )
+    refuse(zoo_command, place, ["verify", str(artifact)], 1, "outside the artifact")
+    (artifact / "manifest.json").write_text("[]")
+    refuse(zoo_command, place, ["verify", str(artifact)], 1, "manifest")
+
+
+@pytest.mark.parametrize(
+    "arguments", [["train", "cnn", "--epochs", "1"], ["export", "--out", "made"]], ids=lambda value: value[0]
+)
+def test_a_full_disk_ends_with_one_line(place: Path, arguments: list[str]) -> None:
+    """A limit on the size of files, which needs no rights, stands for the disk: the write fails in the middle."""
+
+    def limited() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))
+
+    before = tree(place / "artifacts")
+    done = subprocess.run(
+        [sys.executable, "-m", "zoo", *arguments],
+        capture_output=True, text=True, preexec_fn=limited, env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
+    )  # fmt: skip
+    assert done.returncode == 2, done.stderr
+    assert "Traceback" not in done.stderr
+    assert len([line for line in done.stderr.splitlines() if line.startswith("zoo: ")]) == 1, done.stderr
+    assert tree(place / "artifacts") == before
+    assert not list(place.rglob(".*-*"))
+    assert not (place / "made").exists()

@@ -1,0 +1,109 @@
+"""The rules of the house: who imports whom, what wakes a framework, what the wheel holds."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+WINGS = {"zoo": "zoo", "export": "zoo.export", "serving": "zoo.serving"}
+FRAMEWORKS = ("tensorflow", "keras", "onnx", "onnxruntime", "tf2onnx", "tensorflow_datasets", "sklearn", "matplotlib")
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Every module that a file names in an import, wherever in the file it stands."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def importers(module: str) -> set[str]:
+    """The files of the three wings that import `module` or what is below it."""
+    return {
+        path.relative_to(ROOT).as_posix()
+        for wing in WINGS
+        for path in (ROOT / wing).rglob("*.py")
+        if any(name == module or name.startswith(f"{module}.") for name in imports(path))
+    }
+
+
+def test_the_zoo_imports_no_other_wing_but_in_its_command_line() -> None:
+    outside = importers("zoo.export") | importers("zoo.serving")
+    assert not [path for path in outside if path.startswith("zoo/") and not path.startswith("zoo/cli/")]
+
+
+def test_the_export_and_the_serving_do_not_know_each_other() -> None:
+    assert not [path for path in importers("zoo.serving") if path.startswith("export/")]
+    assert not [path for path in importers("zoo.export") if path.startswith("serving/")]
+
+
+@pytest.mark.parametrize(
+    ("module", "home"), [("tf2onnx", "export/onnx.py"), ("tensorflow_datasets", "zoo/data/tfds.py")]
+)
+def test_some_libraries_have_one_home(module: str, home: str) -> None:
+    assert importers(module) == {home}
+
+
+def test_every_python_folder_is_a_package_of_the_map() -> None:
+    listed = (ROOT / "setup.cfg").read_text(encoding="utf-8").split()
+    for wing, package in WINGS.items():
+        for path in (ROOT / wing).rglob("*.py"):
+            name = ".".join((package, *path.parent.relative_to(ROOT / wing).parts))
+            assert name in listed, f"setup.cfg does not list {name}"
+
+
+def awake(code: str) -> set[str]:
+    """The frameworks that a fresh process has imported after `code`."""
+    program = f"import sys\n{code}\nprint('modules:', *(m for m in {FRAMEWORKS!r} if m in sys.modules))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)
+    return set(done.stdout.rpartition("modules:")[2].split())
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["list"], ["list", "res*", "--json"], ["info", "vgg"], ["train", "-h"]]
+)
+def test_looking_wakes_no_framework(arguments: list[str]) -> None:
+    code = f"sys.argv = ['zoo', *{arguments!r}]\nfrom zoo.cli import main\ntry: main()\nexcept SystemExit: pass"
+    assert awake(code) == set()
+
+
+def test_importing_the_public_api_wakes_no_framework() -> None:
+    assert awake("import zoo; zoo.list_models(); zoo.info('resnet50'); zoo.Recipe; zoo.ZooError; zoo.Refused") == set()
+
+
+def test_the_public_api_is_all_there() -> None:
+    import zoo
+
+    for name in zoo.__all__:
+        assert getattr(zoo, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = zoo.nothing  # type: ignore[attr-defined]
+
+
+def test_the_wheel_has_one_top_level_name(tmp_path: Path) -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "build",
+        "--wheel",
+        "--no-isolation",
+        "--outdir",
+        str(tmp_path / "dist"),
+        str(ROOT),
+    ]
+    subprocess.run(command, check=True, capture_output=True, cwd=tmp_path)
+    (wheel,) = (tmp_path / "dist").glob("*.whl")
+    assert wheel.name.startswith("keras_zoo-")
+    names = zipfile.ZipFile(wheel).namelist()
+    assert {name.split("/")[0] for name in names if ".dist-info/" not in name} == {"zoo"}
+    for module in ("zoo/export/build.py", "zoo/serving/runner.py", "zoo/models/resnet.py", "zoo/py.typed"):
+        assert module in names

@@ -1,0 +1,116 @@
+"""Nothing half-written: files and folders appear whole or not at all."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from zoo import files, recipe, schema, weights_file
+from zoo.errors import ZooError
+from zoo.recipe import Recipe
+
+
+def test_a_folder_appears_whole_or_not_at_all(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError), files.staged_folder(tmp_path / "made") as staging:
+        (staging / "half").write_text("half")
+        raise RuntimeError
+    assert not list(tmp_path.iterdir())
+    with files.staged_folder(tmp_path / "made") as staging:
+        (staging / "whole").write_text("whole")
+        assert not (tmp_path / "made").exists()
+    assert [path.name for path in tmp_path.rglob("*")] == ["made", "whole"]
+    with pytest.raises(ZooError, match="exists already"), files.staged_folder(tmp_path / "made"):
+        pass
+
+
+def test_a_file_keeps_its_old_content_when_writing_fails(tmp_path: Path) -> None:
+    files.write_text(tmp_path / "file", "old")
+    with pytest.raises(ValueError, match="JSON"):
+        files.write_json(tmp_path / "file", float("nan"))
+    with pytest.raises(RuntimeError), files.staged_file(tmp_path / "file") as staging:
+        staging.write_text("half")
+        raise RuntimeError
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+    assert (tmp_path / "file").read_text() == "old"
+
+
+def test_links_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "link").symlink_to(tmp_path)
+    with pytest.raises(ZooError, match="symbolic link"):
+        files.files_below(tmp_path / "folder")
+
+
+def test_json_of_any_depth_ends_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "deep.json").write_text("[" * 200_000)
+    with pytest.raises(ZooError, match="cannot be read"):
+        files.read_json(tmp_path / "deep.json", "mend it")
+
+
+def test_arrays_that_do_not_fit_are_all_named(tmp_path: Path) -> None:
+    class Variable:
+        shape = (2,)
+
+        def assign(self, value: object) -> None:
+            raise AssertionError("nothing is assigned unless all fit")
+
+    named = {"kernel": Variable(), "bias": Variable()}
+    arrays = {"bias": np.zeros(3, np.float32), "other": np.zeros(1, np.float32)}
+    with pytest.raises(ZooError) as refused:
+        weights_file.assign(named, arrays, "x.safetensors")
+    for part in ("missing: kernel", "left over: other", "bias is [3], not [2]"):
+        assert part in str(refused.value)
+
+
+@given(st.integers(0, 400), st.integers(0, 255))
+def test_a_damaged_weights_file_is_refused(tmp_path_factory: pytest.TempPathFactory, place: int, value: int) -> None:
+    path = tmp_path_factory.mktemp("weights") / "w.safetensors"
+    weights_file.save(path, {"kernel": np.arange(12, dtype=np.float32)})
+    data = bytearray(path.read_bytes())
+    header = int.from_bytes(data[:8], "little") + 8
+    data[place % header] = value
+    path.write_bytes(bytes(data))
+    try:
+        arrays, _ = weights_file.read(path)
+    except ZooError as error:
+        assert "damaged" in str(error)
+    else:
+        assert all(isinstance(array, np.ndarray) for array in arrays.values())
+
+
+def test_recipes_go_through_json_unchanged() -> None:
+    for made in recipe.DEFAULTS.values():
+        assert schema.parse(Recipe, json.loads(json.dumps(schema.plain(made))), "recipe") == made
+
+
+@pytest.mark.parametrize(
+    ("setting", "complaint"),
+    [
+        ("optimizer.lrr=1", "did you mean 'optimizer.lr'"),
+        ("optimizer.lr", "write KEY=VALUE"),
+        ("optimizer.lr=fast", "optimizer.lr should be a valid number"),
+        ("optimizer.lr=-1", "optimizer.lr should be greater than 0"),
+        ("optimizer.lr=nan", "optimizer.lr should be a finite number"),
+        ("epochs=0", "epochs should be greater than or equal to 1"),
+        ("epochs=2.5", "epochs should be a valid integer"),
+        ("export=onnx,tflite", "'onnx' or 'saved_model'"),
+        ("augment.flip=maybe", "augment.flip should be a valid boolean"),
+        ("precision=float16", "precision should be"),
+    ],
+)
+def test_a_setting_that_no_recipe_takes_is_refused(setting: str, complaint: str) -> None:
+    with pytest.raises(ZooError, match=complaint.replace(".", r"\.")):
+        recipe.override(Recipe(), [setting])
+
+
+def test_settings_are_typed() -> None:
+    made = recipe.override(Recipe(), ["optimizer.lr=0.1", "export=onnx", "augment.flip=true", "epochs=3"])
+    assert made.optimizer.lr == 0.1
+    assert made.export == ("onnx",)
+    assert made.augment.flip is True
+    assert made.epochs == 3

@@ -1,0 +1,188 @@
+"""What one process can show of training: callbacks, clipping, the schedule, what is decayed, what is refused."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import zoo
+from tests.conftest import Answer
+from zoo import recipe as recipes
+from zoo import run
+from zoo.errors import ZooError
+from zoo.recipe import Recipe
+from zoo.training import start
+from zoo.training.optimizer import LearningRate, optimizer
+from zoo.training.steps import clipped
+
+
+def train(folder: Path, *settings: str, callbacks: Any = (), family: str = "cnn", **options: Any) -> Path:
+    return start.start(
+        family,
+        **{
+            "size": "small",
+            "source": "digits",
+            "data_dir": None,
+            "bad_images": "error",
+            "settings": settings,
+            "out": folder,
+            "strategy": "single",
+            "devices": None,
+            "preflight": lambda model, formats: None,
+            "callbacks": callbacks,
+            "say": lambda text: None,
+            **options,
+        },
+    )
+
+
+def test_a_run_folder_holds_all_that_it_should(tmp_path: Path) -> None:
+    folder = train(tmp_path / "run", "epochs=2", "seed=5")
+    done = run.read_finished(folder)
+    assert done.recipe.epochs == 2
+    assert done.provenance.seed == 5
+    assert done.provenance.versions["tensorflow"] == tf.__version__
+    assert done.model.labels == tuple("0123456789")
+    assert len(done.data.fingerprint) == 64
+    assert 0 < done.results["test_interval"][0] <= done.results["test_accuracy"] <= done.results["test_interval"][1]
+    rows = [json.loads(line) for line in (folder / run.METRICS).read_text().splitlines()]
+    assert [row["epoch"] for row in rows] == [1, 2]
+    assert (folder / run.CURVES).read_bytes().startswith(b"\x89PNG")
+    assert list((folder / run.TENSORBOARD).rglob("events.out.tfevents.*"))
+    assert (folder / run.LAST).exists()
+    assert (folder / run.BEST).exists()
+    with pytest.raises(ZooError, match="has come to its end"):
+        start.resume(folder, data_dir=None, strategy="single", devices=None)
+
+
+def test_any_keras_callback_works(tmp_path: Path) -> None:
+    seen: list[str] = []
+    callbacks = [
+        keras.callbacks.CSVLogger(tmp_path / "log.csv"),
+        keras.callbacks.EarlyStopping(monitor="val_accuracy", patience=10),
+        keras.callbacks.EarlyStopping(monitor="learning_rate", mode="max", patience=1),
+        keras.callbacks.ModelCheckpoint(tmp_path / "best.weights.h5", save_weights_only=True),
+        keras.callbacks.TerminateOnNaN(),
+        keras.callbacks.LambdaCallback(on_train_end=lambda logs: seen.append("end")),
+    ]
+    folder = train(tmp_path / "run", "epochs=4", callbacks=callbacks)
+    rows = (folder / run.METRICS).read_text().splitlines()
+    assert len(rows) == 2, "the rate falls from the second epoch on, and EarlyStopping sets model.stop_training"
+    assert "val_accuracy" in (tmp_path / "log.csv").read_text()
+    assert (tmp_path / "best.weights.h5").exists()
+    assert seen == ["end"]
+
+
+def test_patience_ends_training_and_the_best_epoch_is_kept(tmp_path: Path) -> None:
+    folder = train(tmp_path / "run", "epochs=30", "patience=1", "optimizer.lr=1e-9")
+    done = run.read_finished(folder)
+    rows = [json.loads(line) for line in (folder / run.METRICS).read_text().splitlines()]
+    assert len(rows) < 30
+    assert done.results["kept_epoch"] == 1 + int(np.argmax([row["val_accuracy"] for row in rows]))
+    assert done.results["val_accuracy"] == max(row["val_accuracy"] for row in rows)
+
+
+def test_mixed_precision_trains_and_loads_in_float32(tmp_path: Path) -> None:
+    folder = train(tmp_path / "run", "epochs=2", "precision=mixed_bfloat16")
+    model = zoo.load(folder)
+    assert {variable.dtype for variable in model.weights} == {"float32"}
+    assert model.get_layer("conv1").compute_dtype == "float32"
+    assert run.read(folder).results["test_accuracy"] > 0.3
+
+
+def test_a_loss_that_is_not_finite_stops_with_one_line(tmp_path: Path) -> None:
+    with pytest.raises(ZooError, match=r"the loss is (nan|inf) at step \d+: lower optimizer.lr"):
+        train(tmp_path / "run", "epochs=3", "optimizer.name=sgd", "optimizer.lr=1e30", "schedule.warmup_epochs=0")
+
+
+def test_the_learning_rate_rises_then_falls() -> None:
+    rate = LearningRate(peak=0.5, warmup_steps=10, total_steps=110, shape="cosine")
+    values = [float(rate(step)) for step in range(111)]
+    np.testing.assert_allclose(values[:10], np.arange(1, 11) * 0.05, rtol=1e-6)
+    assert values[10] == pytest.approx(0.5)
+    assert values[60] == pytest.approx(0.25)
+    assert values[110] == pytest.approx(0, abs=1e-7)
+    constant = LearningRate(peak=0.5, warmup_steps=0, total_steps=110, shape="constant")
+    assert float(constant(0)) == float(constant(109)) == 0.5
+
+
+@pytest.mark.parametrize("name", ["sgd", "adamw"])
+def test_weight_decay_spares_norms_and_biases(name: str) -> None:
+    model = zoo.create("resnet", size="small", classes=3, input_shape=(32, 32, 3))
+    recipe = recipes.override(Recipe(), [f"optimizer.name={name}", "schedule.warmup_epochs=0", "optimizer.lr=0.1"])
+    made = optimizer(recipe, model, steps_per_epoch=10)
+    for variable in model.trainable_variables:
+        variable.assign(tf.ones(variable.shape))
+    made.apply([tf.zeros(variable.shape) for variable in model.trainable_variables], model.trainable_variables)
+    for variable in model.trainable_variables:
+        expected = 1.0 if len(variable.shape) == 1 else 1 - 0.1 * recipe.optimizer.weight_decay
+        np.testing.assert_allclose(variable.numpy(), expected, rtol=1e-6, err_msg=variable.path)
+
+
+def test_clipping_is_of_the_global_norm() -> None:
+    gradients = [tf.constant([3.0, 0.0]), tf.constant([[4.0]])]
+    small, large = clipped(gradients, 10.0), clipped(gradients, 1.0)
+    np.testing.assert_allclose(small[0], [3, 0])
+    np.testing.assert_allclose(large[0], [0.6, 0])
+    np.testing.assert_allclose(large[1], [[0.8]])
+
+
+def test_preflight_stops_before_anything_is_written(tmp_path: Path) -> None:
+    def cannot(model: Any, formats: Any) -> None:
+        raise ZooError("cannot be exported")
+
+    with pytest.raises(ZooError, match="cannot be exported"):
+        train(tmp_path / "run", preflight=cannot)
+    assert not list(tmp_path.iterdir())
+
+
+def test_preflight_names_the_operation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from zoo import registry
+    from zoo.export.build import preflight
+    from zoo.layers import Network, logits
+
+    def random_network(image: Any, classes: int) -> Network:
+        x = keras.layers.Flatten()(image)
+        return Network(logits(keras.layers.Lambda(lambda y: y * tf.random.uniform([1]))(x), classes))
+
+    row = registry.Size("small", (), {}, 0, 0)
+    family = registry.Family("odd", "", "", "", (row,), random_network)
+    monkeypatch.setitem(registry._families, "odd", family)
+    monkeypatch.setitem(recipes.DEFAULTS, ("odd", "small"), Recipe())
+    with pytest.raises(ZooError, match="RandomUniform"):
+        train(tmp_path / "run", family="odd", preflight=preflight)
+    assert not list(tmp_path.iterdir())
+
+
+def test_train_evaluate_export_predict_from_the_command_line(
+    tmp_path: Path, zoo_command: Callable[..., Answer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    trained = zoo_command("train", "cnn", "--epochs", 3, "--json")
+    assert trained.status == 0, trained.err
+    assert json.loads(trained.out)["run"] == "runs/cnn-small-digits"
+    again = zoo_command("train", "cnn", "--epochs", 1)
+    assert "runs/cnn-small-digits-2" in again.err
+    evaluated = zoo_command("evaluate", "runs/cnn-small-digits", "--json")
+    exported = zoo_command("export", "runs/cnn-small-digits", "--json")
+    assert exported.status == 0, exported.err
+    measured = zoo_command("evaluate", "artifacts/cnn-small-digits", "--json")
+    accuracies = {
+        json.loads(trained.out)["results"]["test_accuracy"],
+        json.loads(evaluated.out)["accuracy"],
+        json.loads(measured.out)["accuracy"],
+        json.loads(exported.out)["accuracy"]["onnx"]["accuracy"],
+        json.loads(exported.out)["accuracy"]["saved_model"]["accuracy"],
+    }
+    assert len(accuracies) == 1
+    assert (tmp_path / "evaluations/cnn-small-digits/confusion.png").read_bytes().startswith(b"\x89PNG")
+    newest = zoo_command("verify")
+    assert newest.status == 0, newest.err
+    assert not [path for path in tmp_path.rglob(".*") if path.name != ".gitkeep"], "nothing half-written is left"
