@@ -20,7 +20,8 @@ Record = TypeVar("Record")
 @dataclass_transform(frozen_default=True, field_specifiers=(pydantic.Field, dataclasses.field))
 def record(cls: type[Record]) -> type[Record]:
     """Make `cls` a frozen dataclass whose values are checked and whose unknown keys are refused."""
-    made: Any = pydantic.dataclasses.dataclass(frozen=True, config=pydantic.ConfigDict(extra="forbid", allow_inf_nan=False))(cls)
+    strict = pydantic.ConfigDict(extra="forbid", allow_inf_nan=False)
+    made: Any = pydantic.dataclasses.dataclass(frozen=True, config=strict)(cls)
     return made
 
 

@@ -28,7 +28,7 @@ def save(path: Path, named: Mapping[str, Any], metadata: Mapping[str, str] | Non
     from safetensors.numpy import save as serialise
 
     arrays = {
-        name: np.ascontiguousarray(value if isinstance(value, np.ndarray) else value.numpy())
+        name: np.asarray(value if isinstance(value, np.ndarray) else value.numpy(), order="C")
         for name, value in named.items()
     }
     with files.staged_file(path) as staging:

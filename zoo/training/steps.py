@@ -46,7 +46,8 @@ def evaluation_step(model: Any, strategy: Any) -> Step:
 
     def on_replica(images: Any, labels: Any, weights: Any) -> tuple[Any, Any]:
         logits = model(images, training=False)
-        return tf.reduce_sum(weights * cross_entropy(labels, logits)), correct(labels, logits, weights)
+        losses = cross_entropy(labels, logits)
+        return tf.reduce_sum(tf.cast(weights, losses.dtype) * losses), correct(labels, logits, weights)
 
     @tf.function
     def step(images: Any, labels: Any, weights: Any) -> tuple[Any, Any]:
