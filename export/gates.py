@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,8 @@ import numpy as np
 
 from zoo.artifact import Gate
 from zoo.contract import BATCH, IMAGE, IMAGE_BYTES, LOGITS, OUTPUTS, PROBABILITIES, SERVE, SERVE_BYTES
-from zoo.preprocess import Preprocessing, pixels_from_bytes
+from zoo.export.evidence import Evidence
+from zoo.preprocess import pixels_from_bytes
 
 TOLERANCE = 1e-4
 """The largest difference of logits that passes, as a share of the largest logit."""
@@ -24,21 +24,6 @@ RANDOM = ("RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLik
 
 Function = Callable[[np.ndarray], dict[str, np.ndarray]]
 """From uint8 pixels [batch, height, width, channels] to the contract's outputs by name."""
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """What gates compare with: real pictures, and what the Keras network in float32 says of them.
-
-    `pixels` are uint8 [n, height, width, channels]; `logits` float32 [n, classes]; `jpeg` is one picture as uploaded,
-    and `jpeg_logits` float32 [1, classes] what the network says of it after the evaluation pipeline.
-    """
-
-    preprocessing: Preprocessing
-    pixels: np.ndarray
-    logits: np.ndarray
-    jpeg: bytes
-    jpeg_logits: np.ndarray
 
 
 def onnx_gates(path: Path, evidence: Evidence) -> list[Gate]:
@@ -75,7 +60,7 @@ def saved_model_gates(version_folder: Path, evidence: Evidence) -> list[Gate]:
     return [_gate(name, check) for name, check in checks.items()]
 
 
-def client_gate(evidence: Evidence, pipeline_pixels: np.ndarray) -> Gate:
+def client_gate(evidence: Evidence) -> Gate:
     """A client's rendering of the preprocessing (Pillow) gives the pixels of the pipeline's (TensorFlow),
 
     to one level.
@@ -83,7 +68,7 @@ def client_gate(evidence: Evidence, pipeline_pixels: np.ndarray) -> Gate:
 
     def check() -> tuple[bool, dict[str, Any]]:
         client = pixels_from_bytes(evidence.jpeg, evidence.preprocessing).astype(np.int16)
-        difference = int(np.abs(client - pipeline_pixels).max())
+        difference = int(np.abs(client - evidence.jpeg_pixels).max())
         return difference <= 1, {"largest_difference_in_levels": difference, "limit": 1}
 
     return _gate("client_pixels", check)

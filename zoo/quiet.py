@@ -17,10 +17,11 @@ def wake_tensorflow() -> None:
     try:
         with tempfile.TemporaryFile() as unread:
             os.dup2(unread.fileno(), 2)
-            import keras
             import tensorflow as tf
 
             tf.get_logger().setLevel("ERROR")
+            import keras
+
             assert keras.backend.backend() == "tensorflow", "zoo needs KERAS_BACKEND=tensorflow"
     finally:
         os.dup2(standard_error, 2)

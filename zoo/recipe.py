@@ -99,7 +99,9 @@ class Recipe:
     split: Split = Split()
 
 
-_PLAIN_CNN = Recipe(optimizer=Optimizer(name="adamw", lr=2e-3, weight_decay=1e-2))
+_PLAIN_CNN = Recipe(
+    optimizer=Optimizer(name="adamw", lr=2e-3, weight_decay=1e-2), schedule=Schedule(warmup_epochs=0.25)
+)
 _ALEXNET = Recipe(
     epochs=60,
     label_smoothing=0.1,

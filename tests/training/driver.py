@@ -1,4 +1,4 @@
-"""A training process of its own: `python driver.py FOLDER DEVICES KILL_EPOCH KILL_BATCH [KEY=VALUE ...]`.
+"""A training process of its own: `python driver.py FOLDER DEVICES KILL_EPOCH KILL_BATCH NAME DATA [KEY=VALUE ...]`.
 
 It trains, or continues, the run at FOLDER. At KILL_BATCH of KILL_EPOCH (counted from 0; -1: never) it kills itself as
 `kill -9` does: no handler runs, nothing is flushed.
@@ -33,16 +33,16 @@ class KillAt(keras.callbacks.Callback):
 
 
 def main() -> None:
-    folder, devices, epoch, batch, *settings = sys.argv[1:]
+    folder, devices, epoch, batch, name, source, *settings = sys.argv[1:]
     callbacks = [KillAt(int(epoch), int(batch))]
     if Path(folder).exists():
         start.resume(Path(folder), data_dir=None, strategy="auto", devices=int(devices), callbacks=callbacks)
         return
-    family, size = settings.pop(0).split("-")
+    family, size = name.split("-")
     start.start(
         family,
         size=size,
-        source="digits",
+        source=source,
         data_dir=None,
         bad_images="error",
         settings=settings,

@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
+from tests.conftest import write_pictures
+
 DRIVER = Path(__file__).with_name("driver.py")
 NEVER = ("-1", "-1")
 
@@ -29,8 +31,10 @@ def test_two_replicas_train_as_one_device_does(tmp_path: Path) -> None:
     In float32 a batch in another order on one device differs by more than any bound that would catch a mistake: a ReLU
     whose input is rounded across zero changes a gradient by a finite step.
     """
-    few = ["split.test=0.45", "split.validation=0.45", "batch_size=26"]
-    settings = ["resnet-small", "epochs=1", *few, "augment.shift=0", "keep=last", "precision=float64"]
+    pictures = write_pictures(tmp_path / "pictures", classes=3, each=56, side=8)
+    shares = ["split.test=0.01", "split.validation=0.01", "batch_size=8"]
+    recipe = ["epochs=1", *shares, "augment.shift=0", "keep=last", "precision=float64"]
+    settings = ["resnet-small", f"folder:{pictures}", *recipe]
     for devices in (1, 2):
         assert drive(tmp_path / str(devices), devices, NEVER, *settings) == 0
     one, two = (load_file(tmp_path / str(devices) / "weights.safetensors") for devices in (1, 2))
@@ -46,7 +50,7 @@ def test_two_replicas_train_as_one_device_does(tmp_path: Path) -> None:
 
 def test_killed_three_times_a_run_ends_as_one_left_alone(tmp_path: Path) -> None:
     """Dropout, moved pictures, momentum, the schedule and the kept epoch all have to come back."""
-    settings = ["cnn-base", "epochs=5", "batch_size=64", "augment.shift=0.1"]
+    settings = ["cnn-base", "digits", "epochs=5", "batch_size=64", "augment.shift=0.1"]
     assert drive(tmp_path / "alone", 1, NEVER, *settings) == 0
     for moment in (("0", "7"), ("2", "0"), ("4", "18")):
         assert drive(tmp_path / "killed", 1, moment, *settings) == -signal.SIGKILL
@@ -67,7 +71,7 @@ def test_killed_three_times_a_run_ends_as_one_left_alone(tmp_path: Path) -> None
 
 
 def test_the_same_command_twice_gives_the_same_bits(tmp_path: Path) -> None:
-    settings = ["cnn-small", "epochs=1", "batch_size=128", "augment.shift=0.1", "seed=3"]
+    settings = ["cnn-small", "digits", "epochs=1", "batch_size=128", "augment.shift=0.1", "seed=3"]
     for name in ("first", "second"):
         assert drive(tmp_path / name, 1, NEVER, *settings) == 0
     first, second = (load_file(tmp_path / name / "weights.safetensors") for name in ("first", "second"))
@@ -77,7 +81,7 @@ def test_the_same_command_twice_gives_the_same_bits(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("settings", [("batch_size=63",)])
 def test_a_batch_that_replicas_cannot_share_is_refused(tmp_path: Path, settings: tuple[str, ...]) -> None:
-    command = [sys.executable, str(DRIVER), str(tmp_path / "run"), "2", *NEVER, "cnn-small", *settings]
+    command = [sys.executable, str(DRIVER), str(tmp_path / "run"), "2", *NEVER, "cnn-small", "digits", *settings]
     done = subprocess.run(command, capture_output=True, text=True, timeout=900)
     assert "a batch of 63 cannot be shared by 2 replicas" in done.stderr
     assert not (tmp_path / "run").exists()

@@ -23,8 +23,8 @@ from zoo.training import strategy as strategies
 Preflight = Callable[[Model, Sequence[Format]], None]
 
 USUAL_SIDE = 224
-MEAN, DEVIATION = 0.5, 0.25
-"""For weights that start from nothing: pictures come out near zero mean and unit deviation, whatever their channels."""
+MEAN, DEVIATION = 0.5, 0.5
+"""For weights that start from nothing: pictures come out between -1 and 1, whatever their channels."""
 
 
 def start(

@@ -1,0 +1,54 @@
+"""How far two replicas are from one device after 20 steps of resnet small, in float64 and in float32.
+
+usage: python benchmarks/replicas.py SCRATCH      writes results/replicas.json
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+from measured import record, zoo
+from safetensors.numpy import load_file
+
+FEW_PICTURES = ["split.test=0.45", "split.validation=0.48", "batch_size=26"]
+SETTINGS = [*FEW_PICTURES, "augment.shift=0", "keep=last", "export=onnx"]
+ONE, TWO = ["--strategy", "single"], ["--devices", 2, "--strategy", "mirrored"]
+
+
+def train(scratch: Path, name: str, devices: list[object], *settings: str) -> dict[str, np.ndarray]:
+    """The weights and statistics that 20 steps leave."""
+    changes = [part for setting in (*SETTINGS, *settings) for part in ("--set", setting)]
+    zoo("train", "resnet", "--size", "small", "--epochs", 1, *devices, *changes, "--out", scratch / name)
+    return load_file(scratch / name / "weights.safetensors")
+
+
+def distance(one: dict[str, np.ndarray], two: dict[str, np.ndarray]) -> dict[str, float | str]:
+    """Relative differences: of the worst variable, of the worst batch statistic, of all variables together."""
+    apart = {name: np.linalg.norm(two[name].astype(np.float64) - value) for name, value in one.items()}
+    size = {name: np.linalg.norm(value.astype(np.float64)) for name, value in one.items()}
+    relative = {name: float(apart[name] / size[name]) for name in one}
+    worst = max(relative, key=lambda name: relative[name])
+    return {
+        "worst_variable": worst,
+        "worst": relative[worst],
+        "worst_statistic": max(value for name, value in relative.items() if "moving" in name),
+        "together": float(np.linalg.norm(list(apart.values())) / np.linalg.norm(list(size.values()))),
+    }
+
+
+def main() -> None:
+    """Four trainings."""
+    scratch = Path(sys.argv[1])
+    figures = {}
+    for precision, *more in (("float64",), ("float32",), ("float32", "optimizer.lr=1e-4")):
+        title = " ".join((precision, *more))
+        settings = [f"precision={precision}", *more]
+        one = train(scratch, f"{title} one", ONE, *settings)
+        figures[title] = distance(one, train(scratch, f"{title} two", TWO, *settings))
+    record("replicas", figures)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,74 @@
+"""What gates compare with: real pictures, and what the Keras network says of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from zoo.contract import IMAGE, LOGITS, PROBABILITIES
+from zoo.data.pictures import Pictures
+from zoo.export.jpeg import as_jpeg
+from zoo.preprocess import Preprocessing, normalised, open_picture, pixels_from_bytes, pixels_tensor
+
+PICTURES = 64
+GOLDEN_PICTURES = 8
+UPLOADS = 4
+KERAS_BATCH = 16
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What gates compare with: real pictures, and what the Keras network in float32 says of them.
+
+    `pixels` are uint8 [n, height, width, channels]; `logits` float32 [n, classes]; `jpeg` is one picture as uploaded,
+    `jpeg_pixels` uint8 [height, width, channels] what the evaluation pipeline makes of it, and `jpeg_logits` float32
+    [1, classes] what the network says of that. `uploads` are JPEG and PNG files for the warm-up.
+    """
+
+    preprocessing: Preprocessing
+    pixels: np.ndarray
+    logits: np.ndarray
+    jpeg: bytes
+    jpeg_pixels: np.ndarray
+    jpeg_logits: np.ndarray
+    uploads: tuple[bytes, ...]
+
+    def golden(self) -> dict[str, np.ndarray]:
+        """The inputs and outputs that an artifact carries, so that it can be verified anywhere."""
+        logits = self.logits[:GOLDEN_PICTURES]
+        powers = np.exp(logits - logits.max(-1, keepdims=True))
+        return {
+            IMAGE: self.pixels[:GOLDEN_PICTURES],
+            LOGITS: logits,
+            PROBABILITIES: powers / powers.sum(-1, keepdims=True),
+        }
+
+
+def of_noise(model: Any, preprocessing: Preprocessing) -> Evidence:
+    """What the network says of two pictures of noise, for it has no data yet."""
+    noise = np.random.default_rng(0).integers(0, 256, (2, *preprocessing.shape), np.uint8)
+    return _described(model, preprocessing, noise, as_jpeg(Image.fromarray(noise[0, :, :, 0])), [])
+
+
+def of_pictures(model: Any, preprocessing: Preprocessing, test: Pictures) -> Evidence:
+    """What the network says of pictures spread over the test split."""
+    chosen = np.linspace(0, len(test) - 1, min(PICTURES, len(test))).astype(int)
+    pixels = np.stack([pixels_from_bytes(test.read(int(index)), preprocessing) for index in chosen])
+    uploads = [test.read(index) for index in range(min(UPLOADS, len(test)))]
+    return _described(model, preprocessing, pixels, as_jpeg(open_picture(uploads[0])), uploads)
+
+
+def _described(
+    model: Any, preprocessing: Preprocessing, pixels: np.ndarray, jpeg: bytes, uploads: list[bytes]
+) -> Evidence:
+    jpeg_pixels = pixels_tensor(jpeg, preprocessing).numpy()
+    logits, jpeg_logits = (_keras_logits(model, preprocessing, images) for images in (pixels, jpeg_pixels[None]))
+    return Evidence(preprocessing, pixels, logits, jpeg, jpeg_pixels, jpeg_logits, (jpeg, *uploads))
+
+
+def _keras_logits(model: Any, preprocessing: Preprocessing, pixels: np.ndarray) -> np.ndarray:
+    pieces = (pixels[start : start + KERAS_BATCH] for start in range(0, len(pixels), KERAS_BATCH))
+    return np.concatenate([model(normalised(piece, preprocessing), training=False).numpy() for piece in pieces])
