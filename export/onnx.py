@@ -17,6 +17,7 @@ from typing import Any
 
 from zoo import files
 from zoo.contract import BATCH, IMAGE, OUTPUTS
+from zoo.export import passes
 from zoo.export.graph import outputs
 from zoo.preprocess import Preprocessing
 
@@ -35,12 +36,14 @@ def write_onnx(model: Any, preprocessing: Preprocessing, path: Path, metadata: d
     import onnx
 
     proto = _convert(model, preprocessing)
+    passes.global_average(proto)
     with tempfile.TemporaryDirectory() as scratch:
         bound, folded = Path(scratch) / "bound.onnx", Path(scratch) / "folded.onnx"
         bound.write_bytes(proto.SerializeToString())
         del proto
         _fold(bound, folded)
         proto = onnx.load(folded)
+    passes.tidy(proto)
     _name_batch(proto.graph)
     _drop_unused_domains(proto)
     for key, value in metadata.items():

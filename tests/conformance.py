@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 from zoo import building, provenance, run, weights_file
 from zoo.data.load import load
 from zoo.recipe import Recipe
-from zoo.registry import matching
+from zoo.registry import matching, resolve
 from zoo.training.start import describe
 
 
@@ -37,10 +38,35 @@ FACTS = {
     "resnet": Facts((11_689_512, 25_557_032, 44_549_160), (1.81, 4.09, 7.80), (8, 8, 1)),
     # torchvision's table of weights; parameters as in timm's vgg11_bn, vgg16_bn, vgg19_bn.
     "vgg": Facts((132_868_840, 138_365_992, 143_678_248), (7.61, 15.47, 19.63), (8, 8, 1)),
+    # Parameters of the following as in the timm models that each family's file names.
+    # Howard et al. 2019, table 3; TensorFlow's slim/nets/mobilenet.
+    "mobilenet": Facts((2_542_856, 3_993_528, 5_483_032), (0.0565, 0.155, 0.217), (8, 8, 1)),
+    # Published at 384 and 480 pixels only.
+    "efficientnet": Facts((21_458_488, 54_139_356, 118_515_272), (None, None, None), (8, 8, 1)),
+    # Published at 299 pixels only.
+    "inception": Facts((23_834_568, 42_679_816, 55_843_464), (None, None, None), (8, 8, 1)),
+    # Liu et al. 2022, table 12.
+    "convnext": Facts((50_223_688, 88_591_464, 197_767_336), (8.7, 15.4, 34.4), (8, 8, 1)),
+    # timm's results/benchmark-infer-*.csv; torchvision's tables of weights of vit_b_16 and vit_l_16.
+    "vit": Facts((22_050_664, 86_567_656, 304_326_632), (4.61, 17.56, 61.55), (8, 8, 1)),
 }
 
-EVERY = [(family.name, size.name) for family, size in matching()]
-IDS = [f"{family}-{size}" for family, size in EVERY]
+LARGEST_DAILY = 51_000_000
+"""Parameters; a larger network, unless it is its family's small one, goes through the kit with --full only."""
+
+
+def daily(family: str, size: str) -> bool:
+    """Whether a network goes through the whole kit in every run of the tests."""
+    return size == "small" or resolve(family, size)[1].parameters <= LARGEST_DAILY
+
+
+def parameter(family: str, size: str) -> Any:
+    """A network as an argument of a test."""
+    marks = () if daily(family, size) else pytest.mark.full
+    return pytest.param(family, size, id=f"{family}-{size}", marks=marks)
+
+
+EVERY = [parameter(family.name, size.name) for family, size in matching()]
 
 
 def noise(model: Any, count: int = 2, seed: int = 0) -> np.ndarray:

@@ -14,7 +14,9 @@ def multiply_adds(model: Any) -> int:
     total = 0
     for layer in model.layers:
         kernel = getattr(layer, "kernel", None)
-        if kernel is not None:
+        if hasattr(layer, "multiply_adds"):  # products without weights, as in attention
+            total += layer.multiply_adds()
+        elif kernel is not None:
             positions = math.prod(layer.output.shape[1:-1])
             total += positions * math.prod(kernel.shape)
     return total

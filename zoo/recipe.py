@@ -111,6 +111,23 @@ _ALEXNET = Recipe(
 _RESIDUAL = Recipe(epochs=60, label_smoothing=0.1, augment=Augment(shift=0.1))
 _VGG = dataclasses.replace(_RESIDUAL, optimizer=Optimizer(lr=0.02, clip_norm=1.0), schedule=Schedule(warmup_epochs=2))
 
+_INCEPTION = dataclasses.replace(
+    _RESIDUAL, optimizer=Optimizer(lr=0.02, clip_norm=1.0), schedule=Schedule(warmup_epochs=2)
+)
+# After Tan & Le 2021 and Howard et al. 2019: little weight decay, for their depthwise convolutions bear none.
+_SEPARABLE = dataclasses.replace(
+    _RESIDUAL,
+    optimizer=Optimizer(name="adamw", lr=2e-3, weight_decay=2e-2, clip_norm=1.0),
+    schedule=Schedule(warmup_epochs=3),
+)
+# After Liu et al. 2022 and Touvron et al. 2020, table 9: AdamW, weight decay 0.05, a slow start, clipped.
+_TRANSFORMER = dataclasses.replace(
+    _RESIDUAL,
+    epochs=100,
+    optimizer=Optimizer(name="adamw", lr=5e-4, weight_decay=5e-2, clip_norm=1.0),
+    schedule=Schedule(warmup_epochs=5),
+)
+
 DEFAULTS = {
     ("cnn", "small"): _PLAIN_CNN,
     ("cnn", "base"): _PLAIN_CNN,
@@ -121,6 +138,11 @@ DEFAULTS = {
     ("vgg", "small"): _VGG,
     ("vgg", "base"): _VGG,
     ("vgg", "large"): _VGG,
+    **{("inception", size): _INCEPTION for size in ("small", "base", "large")},
+    **{("mobilenet", size): _SEPARABLE for size in ("small", "base", "large")},
+    **{("efficientnet", size): _SEPARABLE for size in ("small", "base", "large")},
+    **{("convnext", size): _TRANSFORMER for size in ("small", "base", "large")},
+    **{("vit", size): _TRANSFORMER for size in ("small", "base", "large")},
 }
 
 

@@ -29,7 +29,7 @@ def _two_convolutions(image: Tensor, classes: int, hidden: int) -> Network:
             x = layers.max_pool(x, 2, stride=2, name=f"pool{number}")
         stride *= pool
         features[f"stage{number}"] = layers.Feature(x, stride)
-    x = keras.layers.Flatten(name="flatten")(x)
+    x = layers.Flatten(name="flatten")(x)
     x = keras.layers.Dropout(0.5, name="dropout")(x)
     if hidden:
         x = keras.layers.Dense(hidden, activation="relu", kernel_initializer="he_normal", name="hidden")(x)
