@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.contract import IMAGE, IMAGE_BYTES, SERVE, SERVE_BYTES
+from zoo.errors import ZooError
 from zoo.export.graph import outputs
 from zoo.preprocess import Preprocessing, pixels_tensor
 
@@ -17,6 +18,9 @@ def write_saved_model(model: Any, preprocessing: Preprocessing, version_folder: 
         model: the Keras network in float32, built outside any strategy.
         preprocessing: what goes in front of it.
         version_folder: BASE/<integer>, which does not exist yet.
+
+    Raises:
+        ZooError: the disk is full, or the folder cannot be written.
     """
     import tensorflow as tf
 
@@ -42,4 +46,11 @@ def write_saved_model(model: Any, preprocessing: Preprocessing, version_folder: 
 
     module = tf.Module()
     module.weights = [variable.value for variable in model.variables]
-    tf.saved_model.save(module, str(version_folder), signatures={SERVE: serve, SERVE_BYTES: serve_bytes})
+    try:
+        tf.saved_model.save(module, str(version_folder), signatures={SERVE: serve, SERVE_BYTES: serve_bytes})
+    except tf.errors.OpError as error:
+        # TensorFlow writes variables itself, and has its own exceptions for what goes wrong with files.
+        reason = str(error.message).rpartition("; ")[2].partition(" [Op")[0]
+        raise ZooError(
+            f"the SavedModel cannot be written ({reason}): free some space, or choose another --out"
+        ) from None

@@ -38,7 +38,8 @@ def now() -> str:
 
 def command() -> str:
     """The command line of this process, as it would be typed."""
-    return shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
+    program = Path(sys.argv[0]).name
+    return shlex.join(["zoo" if program == "__main__.py" else program, *sys.argv[1:]])
 
 
 def versions() -> dict[str, str]:

@@ -16,6 +16,7 @@ import pytest
 from PIL import Image
 
 from tests.conftest import Answer, write_pictures
+from zoo.cli import main
 
 Place = Path
 Command = Callable[..., Answer]
@@ -128,6 +129,35 @@ def test_other_verbs(zoo_command: Command, place: Path, arguments: list[str], st
     Image.fromarray(np.zeros((8, 8), np.uint8)).save(place / "broken.png")
     (place / "broken.png").write_bytes((place / "broken.png").read_bytes()[:50])
     refuse(zoo_command, place, arguments, status, part)
+
+
+def test_what_was_not_foreseen_is_one_line_and_a_traceback_with_debug(
+    zoo_command: Command, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import zoo.information
+
+    def broken(pattern: str) -> None:
+        raise RuntimeError("of a\nkind that nobody knows")
+
+    monkeypatch.setattr(zoo.information, "list_models", broken)
+    refuse(zoo_command, place, ["list"], 2, "RuntimeError: of a kind that nobody knows: this was not foreseen")
+    monkeypatch.setattr(sys, "argv", ["zoo", "--debug", "list"])
+    with pytest.raises(RuntimeError):
+        main()
+
+
+def test_a_disk_that_fills_up_under_tensorflow_is_one_line(tmp_path: Path) -> None:
+    """TensorFlow writes variables by itself and raises errors of its own."""
+    import zoo
+    from zoo.errors import ZooError
+    from zoo.export.saved_model import write_saved_model
+    from zoo.preprocess import Preprocessing
+
+    (tmp_path / "file").write_text("no folder can be made below this")
+    preprocessing = Preprocessing(8, 8, 1, (0.5,), (0.5,))
+    model = zoo.create("cnn", classes=3, input_shape=(8, 8, 1))
+    with pytest.raises(ZooError, match="the SavedModel cannot be written"):
+        write_saved_model(model, preprocessing, tmp_path / "file" / "1")
 
 
 def test_no_run_and_no_artifact_to_take(zoo_command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

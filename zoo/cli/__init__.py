@@ -67,7 +67,7 @@ def main() -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
         status = cli(standalone_mode=False) or 0
-    except (ZooError, click.ClickException, click.Abort, OSError, KeyboardInterrupt) as error:
+    except (Exception, KeyboardInterrupt) as error:
         if "--debug" in sys.argv[1:]:
             raise
         status, line = _status_and_line(error)
@@ -90,4 +90,7 @@ def _status_and_line(error: BaseException) -> tuple[int, str]:
             else "mend it, or choose another path"
         )
         return 2, f"{error.strerror or error}{place}: {hint}"
-    return 130, "interrupted"
+    if isinstance(error, KeyboardInterrupt | click.Abort):
+        return 130, "interrupted"
+    what = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+    return 2, f"{what}: this was not foreseen; 'zoo --debug …' shows where it happened"

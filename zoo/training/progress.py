@@ -61,7 +61,7 @@ class Bar(keras.callbacks.Callback):
             speed=0.0,
             loss=0.0,
         )
-        self.last = time.perf_counter()
+        self.start = time.perf_counter()
 
     def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
         """Show the bar."""
@@ -73,13 +73,12 @@ class Bar(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Count epochs from 1."""
-        self.last = time.perf_counter()
+        self.start = time.perf_counter()
         self.bar.update(self.task, epoch=f"{epoch + 1}/{self.epochs}")
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         """One step further."""
-        now = time.perf_counter()
-        speed, self.last = self.batch_size / (now - self.last), now
+        speed = (batch + 1) * self.batch_size / (time.perf_counter() - self.start)
         self.bar.update(self.task, advance=1, speed=speed, loss=(logs or {})["loss"])
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
