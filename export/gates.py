@@ -44,7 +44,7 @@ def saved_model_gates(version_folder: Path, evidence: Evidence) -> list[Gate]:
 
     try:
         loaded = tf.saved_model.load(str(version_folder))
-        function = saved_model_function(version_folder)
+        function = _serving_function(loaded)
     except (OSError, ValueError, KeyError) as error:
         return [Gate("saved_model_loads", False, {"error": " ".join(str(error).split())[:400]})]
 
@@ -61,9 +61,9 @@ def saved_model_gates(version_folder: Path, evidence: Evidence) -> list[Gate]:
 
 
 def client_gate(evidence: Evidence) -> Gate:
-    """A client's rendering of the preprocessing (Pillow) gives the pixels of the pipeline's (TensorFlow),
+    """A client's rendering of the preprocessing agrees with the pipeline's.
 
-    to one level.
+    Pillow's pixels and TensorFlow's, to one level.
     """
 
     def check() -> tuple[bool, dict[str, Any]]:
@@ -75,9 +75,9 @@ def client_gate(evidence: Evidence) -> Gate:
 
 
 def agreement(logits: np.ndarray, expected: np.ndarray) -> tuple[bool, dict[str, Any]]:
-    """Logits within the tolerance,
+    """Logits within the tolerance, and the same answers.
 
-    and the same top-1 on every picture unless its two best are as close as the tolerance.
+    The same top-1 on every picture, unless its two best are as close as the tolerance.
     """
     if logits.shape != expected.shape:
         return False, {"shape": list(logits.shape), "expected_shape": list(expected.shape)}
@@ -98,9 +98,9 @@ def agreement(logits: np.ndarray, expected: np.ndarray) -> tuple[bool, dict[str,
 
 
 def batches(function: Function, evidence: Evidence) -> tuple[bool, dict[str, Any]]:
-    """Batches of several sizes give as many answers,
+    """Batches of several sizes give as many answers.
 
-    each as for the picture alone in Keras, and probabilities that sum to 1.
+    Each is as for the picture alone in Keras, and the probabilities sum to 1.
     """
     worst, sums = 0.0, 0.0
     largest = float(np.abs(evidence.logits).max())
@@ -140,7 +140,12 @@ def saved_model_function(version_folder: Path) -> Function:
     """A function of pixels that runs a SavedModel in this process."""
     import tensorflow as tf
 
-    loaded = tf.saved_model.load(str(version_folder))
+    return _serving_function(tf.saved_model.load(str(version_folder)))
+
+
+def _serving_function(loaded: Any) -> Function:
+    import tensorflow as tf
+
     serve = loaded.signatures[SERVE]
 
     def function(pixels: np.ndarray) -> dict[str, np.ndarray]:

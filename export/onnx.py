@@ -103,9 +103,9 @@ def _tf2onnx(function: Any, specs: list[Any]) -> Any:
 
 
 def _fold(source: Path, target: Path) -> None:
-    """Fold constants, batch normalisations and transposes by onnxruntime's basic level,
+    """Fold constants, batch normalisations and transposes.
 
-    which ties the file to no processor.
+    By onnxruntime's basic level, which ties the file to no processor.
     """
     import onnxruntime
 

@@ -51,7 +51,7 @@ FACTS = {
     "vit": Facts((22_050_664, 86_567_656, 304_326_632), (4.61, 17.56, 61.55), (8, 8, 1)),
 }
 
-LARGEST_DAILY = 51_000_000
+LARGEST_DAILY = 30_000_000
 """Parameters; a larger network, unless it is its family's small one, goes through the kit with --full only."""
 
 

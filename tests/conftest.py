@@ -24,9 +24,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """The full sweep is another test run,
+    """The full sweep is another test run, not a part of this one that is skipped.
 
-    not a part of this one that is skipped: it is not collected without --full.
+    It is not collected without --full.
     """
     if not config.getoption("--full"):
         full = [item for item in items if item.get_closest_marker("full")]

@@ -42,9 +42,9 @@ class Gate:
 
 @record
 class Accuracy:
-    """Top-1 accuracy of one format's files on the test split,
+    """Top-1 accuracy of one format's files on the test split.
 
-    with its 95 % Wilson interval, and how many pictures it was measured on.
+    With its 95 % Wilson interval, and how many pictures it was measured on.
     """
 
     accuracy: float
@@ -56,9 +56,9 @@ class Accuracy:
 
 @record
 class Manifest:
-    """`manifest.json`. `files` are by path within the artifact,
+    """`manifest.json`.
 
-    all but the manifest itself; `accuracy` is by format.
+    `files` are by path within the artifact, all but the manifest itself; `accuracy` is by format.
     """
 
     schema: int

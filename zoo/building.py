@@ -95,7 +95,7 @@ def load(folder: str | Path, *, features: bool = False) -> Any:
     if not features:
         return model
     extractor = build(description, features=True)
-    for layer in extractor.model.layers:
+    for layer in (layer for layer in extractor.model.layers if layer.weights):
         layer.set_weights(model.get_layer(layer.name).get_weights())
     return extractor
 

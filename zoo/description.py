@@ -26,9 +26,9 @@ class Model:
 
 @record
 class Data:
-    """A data set: how to find it again,
+    """A data set: how to find it again, and what was in it.
 
-    what was in it. `counts` are pictures by split; `fingerprint` covers every byte and label.
+    `counts` are pictures by split; `fingerprint` covers every byte and label.
     """
 
     source: str
@@ -41,9 +41,9 @@ class Data:
 
 @record
 class Provenance:
-    """What made a folder: the command as typed,
+    """What made a folder.
 
-    its seed, the versions it ran with, the machine, and when (UTC, ISO 8601).
+    The command as typed, its seed, the versions it ran with, the machine, and when (UTC, ISO 8601).
     """
 
     command: str

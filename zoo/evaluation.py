@@ -44,9 +44,9 @@ class Evaluation:
 
 
 def evaluate(logits: np.ndarray, truth: np.ndarray, labels: Sequence[str]) -> Evaluation:
-    """Compare float32 logits [n,
+    """Precision and recall of answers against the truth, and what is confused.
 
-    classes] with int64 classes [n]. Precision of a class that is never answered counts as 0.
+    Takes float32 logits [n, classes] and int64 classes [n]. The precision of a class that is never answered is 0.
     """
     from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 

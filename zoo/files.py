@@ -111,9 +111,9 @@ def files_below(folder: Path) -> list[Path]:
 
 
 def newest(root: Path, marker: str, finished: Callable[[Path], str | None]) -> Path | None:
-    """The folder below `root` that holds `marker` and whose `finished(folder)` time is the latest;
+    """The newest folder below `root` that holds `marker`.
 
-    None if there is none.
+    Newest by `finished(folder)`, a time as text; None where no folder has one.
     """
     times = {}
     for path in root.glob(f"*/{marker}"):

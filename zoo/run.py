@@ -24,9 +24,9 @@ SCHEMA = 1
 
 @record
 class Run:
-    """`run.json`. `results` are the figures that the run ended with;
+    """`run.json`.
 
-    a run is finished when `provenance.finished` is set.
+    `results` are the figures that the run ended with; it is finished when `provenance.finished` is set.
     """
 
     schema: int

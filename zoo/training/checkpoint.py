@@ -13,9 +13,9 @@ from zoo.schema import record
 
 @record
 class State:
-    """What the loop knows at the end of an epoch:
+    """What the loop knows at the end of an epoch.
 
-    how many are done, a row of metrics for each, and the best of them.
+    How many are done, a row of metrics for each, and the best of them.
     """
 
     epochs_done: int = 0

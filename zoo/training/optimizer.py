@@ -33,9 +33,9 @@ def optimizer(recipe: Recipe, model: Any, steps_per_epoch: int) -> Any:
 
 
 class LearningRate(keras.optimizers.schedules.LearningRateSchedule):
-    """A linear rise to `peak` over `warmup_steps`,
+    """A rate that rises, then falls.
 
-    then constant or half a cosine that would reach 0 at `total_steps`.
+    Linearly to `peak` over `warmup_steps`, then constant or half a cosine that would reach 0 at `total_steps`.
     """
 
     def __init__(self, peak: float, warmup_steps: int, total_steps: int, shape: str) -> None:

@@ -17,7 +17,10 @@ Step = Callable[..., tuple[Any, Any]]
 
 
 def training_step(model: Any, optimizer: Any, strategy: Any, recipe: Recipe) -> Step:
-    """A compiled function of a distributed (images, labels) that updates the model: (sum of losses, number correct)."""
+    """A compiled function that measures a batch.
+
+    From a distributed (images, labels, weights) to (weighted sum of losses, weighted number correct).
+    """
 
     def on_replica(images: Any, labels: Any) -> tuple[Any, Any]:
         with tf.GradientTape() as tape:
