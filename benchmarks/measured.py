@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import subprocess
 import sys
+import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +23,35 @@ def zoo(*arguments: object) -> Any:
     print("$ zoo", *map(str, arguments), file=sys.stderr, flush=True)
     done = subprocess.run([*command, "--json"], stdout=subprocess.PIPE, check=True)
     return json.loads(done.stdout)
+
+
+@dataclasses.dataclass(frozen=True)
+class Cost:
+    """What a command took: its status, seconds, and the most memory that it and its children held, in bytes."""
+
+    status: int
+    seconds: float
+    peak_memory: int
+
+
+def cost(*arguments: object) -> tuple[Any, Cost]:
+    """As `zoo`, with what it cost; the document is None when the command failed. Memory is read ten times a second."""
+    import psutil
+
+    command = [sys.executable, "-m", "zoo", *map(str, arguments)]
+    print("$ zoo", *map(str, arguments), file=sys.stderr, flush=True)
+    with tempfile.TemporaryFile("w+") as answer:
+        started, peak = time.perf_counter(), 0
+        process = subprocess.Popen([*command, "--json"], stdout=answer)
+        while process.poll() is None:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                top = psutil.Process(process.pid)
+                peak = max(peak, sum(each.memory_info().rss for each in (top, *top.children(recursive=True))))
+            time.sleep(0.1)
+        seconds = time.perf_counter() - started
+        answer.seek(0)
+        document = json.load(answer) if process.returncode == 0 else None
+    return document, Cost(process.returncode, seconds, peak)
 
 
 def record(name: str, figures: Any, seed: int = 0) -> None:

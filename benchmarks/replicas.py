@@ -1,12 +1,17 @@
 """How far two replicas are from one device after 20 steps of resnet small, in float64 and in float32.
 
+The control is one device against itself: the same command with TensorFlow's other convolution kernels, which round
+differently. What differs as much in the control is rounding, and no matter of replicas.
+
 usage: python benchmarks/replicas.py SCRATCH      writes results/replicas.json
 """
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from measured import record, zoo
@@ -39,14 +44,18 @@ def distance(one: dict[str, np.ndarray], two: dict[str, np.ndarray]) -> dict[str
 
 
 def main() -> None:
-    """Four trainings."""
+    """One device, two replicas, and the control, at each precision."""
     scratch = Path(sys.argv[1])
-    figures = {}
+    figures: dict[str, dict[str, Any]] = {}
     for precision, *more in (("float64",), ("float32",), ("float32", "optimizer.lr=1e-4")):
         title = " ".join((precision, *more))
         settings = [f"precision={precision}", *more]
         one = train(scratch, f"{title} one", ONE, *settings)
-        figures[title] = distance(one, train(scratch, f"{title} two", TWO, *settings))
+        two = train(scratch, f"{title} two", TWO, *settings)
+        os.environ["TF_ENABLE_ONEDNN_OPTS"] = "0"
+        control = train(scratch, f"{title} control", ONE, *settings)
+        del os.environ["TF_ENABLE_ONEDNN_OPTS"]
+        figures[title] = {"two replicas": distance(one, two), "control": distance(one, control)}
     record("replicas", figures)
 
 

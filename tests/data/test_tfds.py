@@ -186,8 +186,9 @@ def test_unusual_pictures_become_png(tmp_path: Path) -> None:
     assert [open_picture(data.test.read(index)).format for index in range(12)] == ["JPEG", "PNG"] * 6
 
 
-@pytest.mark.skipif(not (BESIDE / "fashion_mnist").is_dir(), reason="fashion_mnist is not beside the checkout")
+@pytest.mark.full
 def test_fashion_mnist() -> None:
+    """On the real data set, prepared by TFDS in `../shared/tfds`."""
     data = load_tfds("tfds:fashion_mnist", BESIDE)
     assert data.source == "tfds:fashion_mnist:3.0.1"
     assert (data.shape, data.channels) == ((28, 28, 1), 1)

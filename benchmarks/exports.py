@@ -1,0 +1,73 @@
+"""What an export of each network at 224 pixels takes in time and memory, and whether every gate passes.
+
+The networks have random weights: those of PEER_FILES (made by `export_timm.py --weights`), pulled as a user would, and
+a fresh network for `cnn`, which has no peer.
+
+usage: python benchmarks/exports.py PEER_FILES SCRATCH [PATTERN]      writes results/exports.json
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+from measured import cost, record, zoo
+
+from zoo import artifact
+from zoo.registry import Family, Size, matching
+
+SECONDS, SECONDS_PER_MILLION = 60, 0.3
+GIGABYTES, TIMES_THE_WEIGHTS = 1.5, 5
+
+
+def run_folder(peer_files: Path, scratch: Path, family: Family, size: Size) -> Path:
+    """A finished run of a network for 224 pixels."""
+    key = f"{family.name}-{size.name}"
+    folder, weights = scratch / f"{key}-run", peer_files / f"{key}.safetensors"
+    if weights.exists():
+        zoo("pull", family.name, "--size", size.name, "--file", weights, "--licence", "Apache-2.0", "--out", folder)
+    else:
+        few = [part for setting in ("split.test=0.4", "split.validation=0.4") for part in ("--set", setting)]
+        large = ("--set", "picture.size=224", "--set", "picture.channels=3", "--epochs", 1)
+        zoo("train", family.name, "--size", size.name, *few, *large, "--out", folder)
+    return folder
+
+
+def export(run: Path, out: Path, size: Size) -> dict[str, Any]:
+    """The cost of an export beside its bounds, and what the gates said."""
+    _, spent = cost("export", run, "--out", out)
+    weights = (run / "weights.safetensors").stat().st_size / 1e9
+    figures = {
+        "parameters": size.parameters,
+        "seconds": round(spent.seconds, 1),
+        "seconds_allowed": round(SECONDS + SECONDS_PER_MILLION * size.parameters / 1e6, 1),
+        "gigabytes": round(spent.peak_memory / 1e9, 2),
+        "gigabytes_allowed": round(GIGABYTES + TIMES_THE_WEIGHTS * weights, 2),
+        "status": spent.status,
+    }
+    if spent.status == 0:
+        gates = artifact.read(out).gates
+        agreements = {gate.name: gate.figures for gate in gates if "largest_difference" in gate.figures}
+        figures["gates_passed"] = sum(gate.passed for gate in gates)
+        figures["gates"] = len(gates)
+        figures["largest_difference"] = {name: found["largest_difference"] for name, found in agreements.items()}
+    return figures
+
+
+def main() -> None:
+    """Every network that the pattern matches."""
+    peer_files, scratch = Path(sys.argv[1]), Path(sys.argv[2])
+    figures = {}
+    for family, size in matching(*sys.argv[3:]):
+        key = f"{family.name}-{size.name}"
+        run = run_folder(peer_files, scratch, family, size)
+        figures[key] = export(run, scratch / key, size)
+        print(key, figures[key], file=sys.stderr, flush=True)
+        shutil.rmtree(run)
+    record("exports", figures)
+
+
+if __name__ == "__main__":
+    main()
