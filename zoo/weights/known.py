@@ -123,7 +123,7 @@ TIMM: dict[tuple[str, str], Network] = {
         (Tag("tf_in1k", APACHE, _INCEPTION_RESNET), Tag("tf_ens_adv_in1k", APACHE, _INCEPTION_RESNET)),
     ),
     ("mobilenet", "small"): Network("mobilenetv3_small_100", (Tag("lamb_in1k", APACHE, Input(224)),)),
-    ("mobilenet", "base"): Network("mobilenetv3_large_075"),
+    ("mobilenet", "base"): Network("mobilenetv3_large_075", reference=_TORCHVISION),
     ("mobilenet", "large"): Network(
         "mobilenetv3_large_100",
         (
