@@ -15,6 +15,7 @@ from zoo import artifact, building, files, provenance, run, schema
 from zoo.artifact import Accuracy, Format, Gate, Manifest
 from zoo.contract import LOGITS, VERSION
 from zoo.data.again import load_again
+from zoo.data.photographs import LICENCE, photographs
 from zoo.data.pictures import Pictures
 from zoo.data.pipeline import pixel_batches
 from zoo.description import Model
@@ -38,6 +39,9 @@ Say = Callable[[str], None]
 def export(run_folder: Path, formats: Sequence[Format], *, out: Path | None, data_dir: Path | None, say: Say) -> Path:
     """Write the artifact of a finished run and return its folder.
 
+    The gates compare on pictures of the run's test split, and its accuracy is measured on all of them. A run that was
+    pulled has no data: its gates compare on photographs, and no accuracy is measured.
+
     Raises:
         ZooError: the run or its data cannot be had, or `out` exists.
         Refused: a gate failed; its name and figures are in the message, and no artifact is left.
@@ -47,8 +51,8 @@ def export(run_folder: Path, formats: Sequence[Format], *, out: Path | None, dat
     target = out or files.unused(Path("artifacts"), run_folder.resolve().name)
     files.refuse_existing(target)
     model = building.load(run_folder)
-    dataset = load_again(this.data, this.recipe.split, data_dir)
-    evidence = of_pictures(model, this.model.preprocessing, dataset.test)
+    test = load_again(this.data, this.recipe.split, data_dir).test if this.data and this.recipe else None
+    evidence = of_pictures(model, this.model.preprocessing, photographs() if test is None else test)
     with files.staged_folder(target) as staging:
         say("writing " + ", ".join(formats))
         passed = [gates.client_gate(evidence)]
@@ -58,9 +62,9 @@ def export(run_folder: Path, formats: Sequence[Format], *, out: Path | None, dat
             _WRITE[kind](staging, model, this.model, evidence)
             passed += _GATES[kind](staging, evidence)
         _refuse_failed(passed, f"{run_folder} makes no artifact")
-        say(f"{len(passed)} gates passed; measuring accuracy on {len(dataset.test)} test pictures")
+        say(f"{len(passed)} gates passed" + (f"; measuring accuracy on {len(test)} test pictures" if test else ""))
         accuracy = {
-            kind: _accuracy(_FUNCTION[kind](staging), dataset.test, this.model.preprocessing) for kind in formats
+            kind: _accuracy(_FUNCTION[kind](staging), test, this.model.preprocessing) for kind in formats if test
         }
         manifest = Manifest(
             schema=artifact.SCHEMA,
@@ -68,13 +72,17 @@ def export(run_folder: Path, formats: Sequence[Format], *, out: Path | None, dat
             data=this.data,
             recipe=this.recipe,
             training=this.provenance,
-            export=dataclasses.replace(started, seed=this.recipe.seed, finished=provenance.now()),
+            export=dataclasses.replace(started, seed=this.provenance.seed, finished=provenance.now()),
             formats=tuple(formats),
             files={},
             gates=tuple(passed),
             accuracy=accuracy,
-            licence={"weights": "whoever trained them decides", "data": this.data.licence},
+            licence={
+                "weights": this.weights.licence if this.weights else "whoever trained them decides",
+                "data": this.data.licence if this.data else LICENCE,
+            },
             opset=OPSET if "onnx" in formats else None,
+            weights=this.weights,
         )
         files.write_text(staging / artifact.CARD, card.text(target.name, manifest))
         artifact.write(staging, manifest)

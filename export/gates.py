@@ -17,6 +17,13 @@ from zoo.preprocess import pixels_from_bytes
 TOLERANCE = 1e-4
 """The largest difference of logits that passes, as a share of the largest logit."""
 
+LEVELS = {"bilinear": 1, "bicubic": 2}
+"""How far the two renderings of a picture may be apart.
+
+Both scale bicubically in two steps and round in between, Pillow in fixed point: where a value lies halfway, they may round
+apart, and the second step may make 2 of it. Seen in 1 of 9 million values of photographs, and 11 of black and white noise.
+"""
+
 BATCHES = (1, 2, 7)
 
 RANDOM = ("RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Multinomial", "Bernoulli")
@@ -63,13 +70,14 @@ def saved_model_gates(version_folder: Path, evidence: Evidence) -> list[Gate]:
 def client_gate(evidence: Evidence) -> Gate:
     """A client's rendering of the preprocessing agrees with the pipeline's.
 
-    Pillow's pixels and TensorFlow's, to one level.
+    Pillow's pixels and TensorFlow's, to the levels that the interpolation allows.
     """
+    limit = LEVELS[evidence.preprocessing.interpolation]
 
     def check() -> tuple[bool, dict[str, Any]]:
         client = pixels_from_bytes(evidence.jpeg, evidence.preprocessing).astype(np.int16)
         difference = int(np.abs(client - evidence.jpeg_pixels).max())
-        return difference <= 1, {"largest_difference_in_levels": difference, "limit": 1}
+        return difference <= limit, {"largest_difference_in_levels": difference, "limit": limit}
 
     return _gate("client_pixels", check)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo import files, schema
-from zoo.description import Data, Model, Provenance
+from zoo.description import Data, Model, Provenance, Weights
 from zoo.errors import ZooError
 from zoo.recipe import Recipe
 from zoo.schema import record
@@ -20,21 +20,24 @@ TENSORBOARD = "tensorboard"
 LAST = "checkpoints/last.safetensors"
 BEST = "checkpoints/best.safetensors"
 SCHEMA = 1
+NAME_ONE = "name a folder that 'zoo train' or 'zoo pull' wrote"
 
 
 @record
 class Run:
     """`run.json`.
 
-    `results` are the figures that the run ended with; it is finished when `provenance.finished` is set.
+    `results` are the figures that the run ended with; it is finished when `provenance.finished` is set. `weights` are
+    those that somebody else made, where there are such; a run that was pulled has only them: no `data`, no `recipe`.
     """
 
     schema: int
     model: Model
-    data: Data
-    recipe: Recipe
+    data: Data | None
+    recipe: Recipe | None
     provenance: Provenance
     results: dict[str, Any] = dataclasses.field(default_factory=dict)
+    weights: Weights | None = None
 
     @property
     def finished(self) -> bool:
@@ -49,8 +52,8 @@ def read(folder: Path) -> Run:
         ZooError: there is no run, or its description is damaged.
     """
     if not folder.is_dir():
-        raise ZooError(f"there is no run at {folder}: name a folder that 'zoo train' wrote")
-    values = files.read_json(folder / DESCRIPTION, "name a folder that 'zoo train' wrote")
+        raise ZooError(f"there is no run at {folder}: {NAME_ONE}")
+    values = files.read_json(folder / DESCRIPTION, NAME_ONE)
     if not isinstance(values, dict) or values.get("schema") != SCHEMA:
         raise ZooError(f"{folder / DESCRIPTION} is no run of schema {SCHEMA}: train again with this version")
     return schema.parse(Run, values, str(folder / DESCRIPTION))
@@ -88,5 +91,5 @@ def newest(root: Path) -> Path:
 
     found = files.newest(root, DESCRIPTION, finished)
     if found is None:
-        raise ZooError(f"there is no finished run in {root}: name one, or make one with 'zoo train'")
+        raise ZooError(f"there is no finished run in {root}: name one, or make one with 'zoo train' or 'zoo pull'")
     return found

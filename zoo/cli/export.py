@@ -46,6 +46,8 @@ def command(
         print_json({"artifact": str(folder), **schema.plain(manifest)})
         return
     console().print(status_table(manifest.gates))
+    if not manifest.accuracy:
+        say("accuracy: not measured, for the run has no data; 'zoo evaluate ARTIFACT --data …' does it")
     for kind, figure in manifest.accuracy.items():
         say(
             f"{kind}: accuracy {figure.accuracy:.4f} "

@@ -44,6 +44,7 @@ def train(folder: Path, dataset: Dataset, strategy: Any, callbacks: Sequence[Any
     """
     this = run.read(folder)
     recipe, preprocessing = this.recipe, this.model.preprocessing
+    assert recipe is not None, "a run that trains has a recipe"
     check_batch(recipe.batch_size, strategy.num_replicas_in_sync, len(dataset.train))
     steps = len(dataset.train) // recipe.batch_size
 
@@ -135,6 +136,7 @@ def fix_randomness(seed: int, deterministic: bool) -> None:
 
 def evaluate(step: Step, pictures: Pictures, this: run.Run, strategy: Any) -> tuple[float, float]:
     """Mean loss and accuracy over all pictures of a split."""
+    assert this.recipe is not None
     losses = hits = 0.0
     batches = evaluation_batches(pictures, this.model.preprocessing, batch_size=this.recipe.batch_size)
     for batch in _distributed(strategy, batches):
@@ -182,6 +184,7 @@ def _write_metrics(folder: Path, state: checkpoint.State) -> None:
 
 
 def _finish(folder: Path, this: run.Run, state: checkpoint.State, test_accuracy: float, pictures: int) -> run.Run:
+    assert this.recipe is not None
     low, high = wilson(round(test_accuracy * pictures), pictures)
     kept = state.best_epoch if this.recipe.keep == "best" else state.epochs_done
     results = {

@@ -91,6 +91,8 @@ def resume(
     if this.finished:
         raise ZooError(f"{folder} has come to its end: train a new run")
     chosen = strategies.choose(strategy, devices)
+    assert this.data is not None, "a run that is not finished is one that trains"
+    assert this.recipe is not None
     dataset = load_again(this.data, this.recipe.split, data_dir)
     say(f"continuing {folder}")
     train(folder, dataset, chosen, callbacks)

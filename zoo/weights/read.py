@@ -137,7 +137,9 @@ def _plan(
         if which
     ]
     if wrong:
-        raise ZooError(f"{path} does not fit {family} {size} ({'; '.join(wrong)}): {_advice(shapes, family, size)}")
+        classes = variables["logits/bias"].shape[0] if "logits/bias" in variables else None
+        advice = _advice(shapes, family, size, classes)
+        raise ZooError(f"{path} does not fit {family} {size} ({'; '.join(wrong)}): {advice}")
     return tensors, unused
 
 
@@ -203,17 +205,32 @@ def _recolouring(channels: int) -> Callable[[np.ndarray], np.ndarray]:
     return recolour
 
 
-def _advice(shapes: dict[str, tuple[int, ...]], family: str, size: str) -> str:
-    """What to do about a file that does not fit."""
+def _advice(shapes: dict[str, tuple[int, ...]], family: str, size: str, classes: int | None) -> str:
+    """What to do about a file that does not fit a network of so many classes (None: its head is to be new)."""
     for other, row in matching():
         table = names.TIMM.get((other.name, row.name))
         trained = _trained(shapes, table) if table else None
         if trained is None or not math.isclose(trained, row.parameters, rel_tol=0.02):
             continue
         if (other.name, row.name) == (family, size):
+            found = _classes(shapes, table)
+            if classes is not None and found != classes:
+                return (
+                    f"it has {found} classes, not {classes}: pull it with --classes {found}, and give the run a new head "
+                    "with 'zoo train … --weights RUN'"
+                )
             return "it is this network at another image size, number of channels or number of classes: ask for those"
         return f"it fits {other.name} {row.name}"
     return "it fits no network that zoo knows"
+
+
+def _classes(shapes: dict[str, tuple[int, ...]], table: names.Table) -> int | None:
+    """The number of classes that the file's logits are for; None when it has none."""
+    for name, shape in shapes.items():
+        target, _ = _target(name, table, {})
+        if target and target.startswith("logits/"):
+            return shape[0]
+    return None
 
 
 def _trained(shapes: dict[str, tuple[int, ...]], table: names.Table) -> int | None:
