@@ -11,6 +11,7 @@ import numpy as np
 
 from zoo.artifact import Gate
 from zoo.contract import BATCH, IMAGE, IMAGE_BYTES, LOGITS, OUTPUTS, PROBABILITIES, SERVE, SERVE_BYTES
+from zoo.export import bare, lint
 from zoo.export.evidence import Evidence
 from zoo.preprocess import pixels_from_bytes
 
@@ -43,6 +44,11 @@ def onnx_gates(path: Path, evidence: Evidence) -> list[Gate]:
         "onnx_agreement": lambda: agreement(onnx_function(path)(evidence.pixels)[LOGITS], evidence.logits),
     }
     return [_gate(name, check) for name, check in checks.items()]
+
+
+def lint_gate(path: Path, origin: lint.Origin) -> Gate:
+    """Nothing is in an ONNX file that should not be, and what became of the network, see `zoo.export.lint`."""
+    return _gate("onnx_lint", lambda: lint.report(path, origin))
 
 
 def saved_model_gates(version_folder: Path, evidence: Evidence) -> list[Gate]:
@@ -174,7 +180,7 @@ def _checker(path: Path) -> tuple[bool, dict[str, Any]]:
 def _operations(path: Path) -> tuple[bool, dict[str, Any]]:
     import onnx
 
-    nodes = Counter((node.domain, node.op_type) for node in onnx.load(path, load_external_data=False).graph.node)
+    nodes = Counter((node.domain, node.op_type) for node in bare.bare(path).graph.node)
     foreign = sorted(f"{domain}:{kind}" for domain, kind in nodes if domain or not onnx.defs.has(kind, domain))
     random = sorted(kind for _, kind in nodes if kind in RANDOM)
     counted = {kind: count for (_, kind), count in sorted(nodes.items())}
