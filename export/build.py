@@ -28,10 +28,8 @@ from zoo.export.server_check import server_gate
 from zoo.export.serving_rules import static_gates
 from zoo.export.warmup import write_warmup
 from zoo.intervals import wilson
-from zoo.preprocess import Preprocessing
 
 WARMUP_PICTURES = 4
-ACCURACY_BATCH = 64
 
 Say = Callable[[str], None]
 
@@ -63,9 +61,7 @@ def export(run_folder: Path, formats: Sequence[Format], *, out: Path | None, dat
             passed += _GATES[kind](staging, evidence)
         _refuse_failed(passed, f"{run_folder} makes no artifact")
         say(f"{len(passed)} gates passed" + (f"; measuring accuracy on {len(test)} test pictures" if test else ""))
-        accuracy = {
-            kind: _accuracy(_FUNCTION[kind](staging), test, this.model.preprocessing) for kind in formats if test
-        }
+        accuracy = {kind: _accuracy(_FUNCTION[kind](staging), test, evidence) for kind in formats if test}
         manifest = Manifest(
             schema=artifact.SCHEMA,
             model=this.model,
@@ -150,8 +146,8 @@ _FUNCTION: dict[Format, Callable[[Path], gates.Function]] = {
 }
 
 
-def _accuracy(function: gates.Function, test: Pictures, preprocessing: Preprocessing) -> Accuracy:
-    batches = pixel_batches(test, preprocessing, batch_size=ACCURACY_BATCH)
+def _accuracy(function: gates.Function, test: Pictures, evidence: Evidence) -> Accuracy:
+    batches = pixel_batches(test, evidence.preprocessing, batch_size=evidence.at_once)
     correct = sum(int((function(pixels)[LOGITS].argmax(-1) == labels).sum()) for pixels, labels in batches)
     low, high = wilson(correct, len(test))
     return Accuracy(accuracy=correct / len(test), low=low, high=high, correct=correct, pictures=len(test))

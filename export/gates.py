@@ -12,7 +12,7 @@ import numpy as np
 from zoo.artifact import Gate
 from zoo.contract import BATCH, IMAGE, IMAGE_BYTES, LOGITS, OUTPUTS, PROBABILITIES, SERVE, SERVE_BYTES
 from zoo.export import bare, lint
-from zoo.export.evidence import Evidence
+from zoo.export.evidence import Evidence, in_batches
 from zoo.preprocess import pixels_from_bytes
 
 TOLERANCE = 1e-4
@@ -41,7 +41,7 @@ def onnx_gates(path: Path, evidence: Evidence) -> list[Gate]:
         "onnx_operations": lambda: _operations(path),
         "onnx_contract": lambda: _contract(path, evidence),
         "onnx_batches": lambda: batches(onnx_function(path), evidence),
-        "onnx_agreement": lambda: agreement(onnx_function(path)(evidence.pixels)[LOGITS], evidence.logits),
+        "onnx_agreement": lambda: agreement(logits_of(onnx_function(path), evidence), evidence.logits),
     }
     return [_gate(name, check) for name, check in checks.items()]
 
@@ -67,7 +67,7 @@ def saved_model_gates(version_folder: Path, evidence: Evidence) -> list[Gate]:
 
     checks: dict[str, Callable[[], tuple[bool, dict[str, Any]]]] = {
         "saved_model_batches": lambda: batches(function, evidence),
-        "saved_model_agreement": lambda: agreement(function(evidence.pixels)[LOGITS], evidence.logits),
+        "saved_model_agreement": lambda: agreement(logits_of(function, evidence), evidence.logits),
         "saved_model_bytes": jpeg,
     }
     return [_gate(name, check) for name, check in checks.items()]
@@ -109,6 +109,11 @@ def agreement(logits: np.ndarray, expected: np.ndarray) -> tuple[bool, dict[str,
         "other_top1": other,
         "ties": int(tied.sum()),
     }
+
+
+def logits_of(function: Function, evidence: Evidence) -> np.ndarray:
+    """float32 [n, classes] of the evidence's pictures."""
+    return in_batches(lambda few: function(few)[LOGITS], evidence.pixels, evidence.at_once)
 
 
 def batches(function: Function, evidence: Evidence) -> tuple[bool, dict[str, Any]]:

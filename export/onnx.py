@@ -49,7 +49,9 @@ def check_opset(opset: int) -> None:
     if opset in known and _loads(opset):
         return
     highest = max(version for version in known if _loads(version))
-    raise ZooError(f"opset {opset} cannot be written: name one from {LOWEST_OPSET} to {highest} (the default is {OPSET})")
+    raise ZooError(
+        f"opset {opset} cannot be written: name one from {LOWEST_OPSET} to {highest} (the default is {OPSET})"
+    )
 
 
 def ir_version(opset: int) -> int:
@@ -135,15 +137,34 @@ def _convert(model: Any, preprocessing: Preprocessing, opset: int) -> Any:
 
 def _tf2onnx(function: Any, specs: list[Any], opset: int) -> Any:
     import onnx
+    import tensorflow as tf
 
     with warnings.catch_warnings():
         # tf2onnx 1.17 calls what numpy 2 and onnx 1.23 call deprecated.
         warnings.simplefilter("ignore")
-        import tf2onnx
+        import tf2onnx.optimizer
+        import tf2onnx.tf_loader
+        import tf2onnx.tfonnx
 
         logging.getLogger("tf2onnx").setLevel(logging.ERROR)
         first = min(opset, CONVERTED_OPSET)
-        proto, _ = tf2onnx.convert.from_function(function, input_signature=specs, opset=first)
+        concrete = function.get_concrete_function(*specs)
+        inputs, given = ([tensor.name for tensor in tensors] for tensors in (concrete.inputs, concrete.outputs))
+        renamed = dict(zip(inputs, (spec.name for spec in specs), strict=True))
+        renamed |= {tensor.name: name for name, tensor in concrete.structured_outputs.items()}
+        frozen = tf2onnx.tf_loader.from_function(concrete, inputs, given)
+        with tf.Graph().as_default() as graph:
+            tf.import_graph_def(frozen, name="")
+            converted = tf2onnx.tfonnx.process_tf_graph(
+                graph,
+                continue_on_error=True,
+                opset=first,
+                input_names=inputs,
+                output_names=given,
+                tensors_to_rename=renamed,
+            )
+        # tf2onnx.convert copies the whole graph before each of its steps, which takes as long as the steps.
+        proto = tf2onnx.optimizer.optimize_graph(converted, catch_errors=False).make_model("zoo")
     if opset > first:
         proto = onnx.version_converter.convert_version(proto, opset)
     proto.ir_version = ir_version(opset)
