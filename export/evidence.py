@@ -19,8 +19,8 @@ PICTURES = 64
 GOLDEN_PICTURES = 8
 UPLOADS = 4
 
-MEMORY = 2**29
-"""Bytes that the maps of a batch may take. Keras 3.15 keeps the outputs of all layers until the last one is there."""
+MEMORY = 2**31
+"""Bytes that the outputs of all layers together may take for one batch; a runtime holds a few of them at a time."""
 
 
 @dataclass(frozen=True)
@@ -70,10 +70,17 @@ def of_pictures(model: Any, preprocessing: Preprocessing, test: Pictures) -> Evi
 def _described(
     model: Any, preprocessing: Preprocessing, pixels: np.ndarray, jpeg: bytes, uploads: list[bytes]
 ) -> Evidence:
+    import tensorflow as tf
+
     jpeg_pixels, at_once = pixels_tensor(jpeg, preprocessing).numpy(), _at_once(model)
 
+    # Called eagerly, Keras 3.15 keeps the outputs of all layers until the last one is there.
+    @tf.function(input_signature=[tf.TensorSpec([None, *preprocessing.shape], tf.uint8)])
+    def network(images: Any) -> Any:
+        return model(normalised(images, preprocessing), training=False)
+
     def says(images: np.ndarray) -> np.ndarray:
-        return in_batches(lambda few: model(normalised(few, preprocessing), training=False).numpy(), images, at_once)
+        return in_batches(lambda few: network(few).numpy(), images, at_once)
 
     logits, jpeg_logits = says(pixels), says(jpeg_pixels[None])
     return Evidence(preprocessing, pixels, logits, jpeg, jpeg_pixels, jpeg_logits, (jpeg, *uploads), at_once)

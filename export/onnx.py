@@ -13,6 +13,7 @@ import logging
 import math
 import tempfile
 import warnings
+from collections import OrderedDict
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,15 @@ LOWEST_OPSET = 17
 
 CONVERTED_OPSET = 18
 """The newest that tf2onnx 1.17 writes; onnx' version converter goes on from there, while the graph has no weights."""
+
+STEPS = (
+    "TransposeOptimizer",
+    "ConstFoldOptimizer",
+    "MergeDuplicatedNodesOptimizer",
+    "BackToBackOptimizer",
+    "IdentityOptimizer",
+)
+"""Those of tf2onnx' optimizers that leave a mark on the networks here; each goes over the whole graph several times."""
 
 LARGEST_FILE = 2**31 - 2**20
 """Bytes of weights: a protobuf ends at 2 GiB, and the graph takes some of them."""
@@ -163,8 +173,9 @@ def _tf2onnx(function: Any, specs: list[Any], opset: int) -> Any:
                 output_names=given,
                 tensors_to_rename=renamed,
             )
+        steps = OrderedDict((name, getattr(tf2onnx.optimizer, name)) for name in STEPS)
         # tf2onnx.convert copies the whole graph before each of its steps, which takes as long as the steps.
-        proto = tf2onnx.optimizer.optimize_graph(converted, catch_errors=False).make_model("zoo")
+        proto = tf2onnx.optimizer.optimize_graph(converted, False, steps).make_model("zoo")
     if opset > first:
         proto = onnx.version_converter.convert_version(proto, opset)
     proto.ir_version = ir_version(opset)
