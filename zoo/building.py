@@ -9,9 +9,7 @@ from typing import Any
 from zoo import run, weights_file
 from zoo.description import Model
 from zoo.errors import ZooError
-from zoo.registry import resolve
-
-SMALLEST_SIDE, LARGEST_SIDE = 8, 4096
+from zoo.registry import LARGEST_SIDE, MOST_CHANNELS, SMALLEST_SIDE, resolve
 
 
 @dataclass(frozen=True)
@@ -75,7 +73,7 @@ def check_input(classes: int, input_shape: tuple[int, int, int]) -> None:
             f"a picture of {height}×{width} pixels cannot be taken: "
             f"each side must be {SMALLEST_SIDE} to {LARGEST_SIDE} pixels"
         )
-    if not 1 <= channels <= 4:
+    if not 1 <= channels <= MOST_CHANNELS:
         raise ZooError(f"{channels} channels cannot be taken: 1 (grey), 2 (grey, alpha), 3 (RGB) or 4 (RGBA) can")
     if classes < 2:
         raise ZooError(f"{classes} class cannot be told apart: at least 2 are needed")

@@ -9,13 +9,13 @@ import click
 
 @click.command()
 @click.argument("target", required=False, type=click.Path(path_type=Path), metavar="RUN|ARTIFACT")
-@click.option("--data", "source", help="Other data: tfds:NAME[:VERSION] or folder:PATH.  [default: what it was trained on]")
+@click.option(
+    "--data", "source", help="Other data: tfds:NAME[:VERSION] or folder:PATH.  [default: what it was trained on]"
+)
 @click.option("--data-dir", type=click.Path(path_type=Path), help="Where the data are now, if not where they were.")
 @click.option("--out", type=click.Path(path_type=Path), help="The folder to write.  [default: evaluations/NAME]")
 @click.option("--json", "as_json", is_flag=True, help="The figures as one JSON document on standard output.")
-def command(
-    target: Path | None, source: str | None, data_dir: Path | None, out: Path | None, as_json: bool
-) -> None:
+def command(target: Path | None, source: str | None, data_dir: Path | None, out: Path | None, as_json: bool) -> None:
     """Measure a run (by Keras) or an artifact (the file itself, by its own runtime) on its test pictures.
 
     The newest finished run is taken when none is named. Writes report.json and confusion.png. Other data, which a run

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 def models(rows: list[dict[str, Any]]) -> None:
     """A line a network, in columns; plain text, for rich takes longer to import than the whole answer may."""
-    columns = ("family", "size", "alias", "parameters", "multiply-adds", "at", "classes")
+    columns = ("family", "size", "alias", "parameters", "multiply-adds", "at", "classes", "weights at", "licence")
     cells = [
         (
             row["family"],
@@ -22,6 +22,8 @@ def models(rows: list[dict[str, Any]]) -> None:
             f"{row['multiply_adds'] / 1e6:,.1f} M",
             "×".join(map(str, row["input_shape"])),
             str(row["classes"]),
+            ", ".join(map(str, row["input_sizes"]["weights"])) or "—",
+            row["licence"] or "—",
         )
         for row in rows
     ]
@@ -30,6 +32,18 @@ def models(rows: list[dict[str, Any]]) -> None:
         left = [text.ljust(width) for text, width in zip(line[:3], widths[:3], strict=True)]
         right = [text.rjust(width) for text, width in zip(line[3:], widths[3:], strict=True)]
         click.echo("  ".join((*left, *right)).rstrip())
+
+
+def tags(rows: list[dict[str, Any]]) -> None:
+    """A line for each of the weights that can be pulled."""
+    cells = [
+        (row["size"], tag["tag"], f"{tag['input_size']} pixels", tag["licence"], tag["repository"])
+        for row in rows
+        for tag in row["tags"]
+    ]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    for line in cells:
+        click.echo("  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip())
 
 
 def evaluation(result: Evaluation) -> None:

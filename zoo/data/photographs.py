@@ -27,7 +27,10 @@ def photographs(count: int = 64) -> Pictures:
     for number in range(count):
         photograph = whole[number % len(whole)]
         height, width = (int(side) for side in random.integers(SMALLEST, LARGEST, 2))
-        top, left = int(random.integers(photograph.shape[0] - height)), int(random.integers(photograph.shape[1] - width))
+        top, left = (
+            int(random.integers(photograph.shape[0] - height)),
+            int(random.integers(photograph.shape[1] - width)),
+        )
         crop = photograph[top : top + height, left : left + width]
         encoded = png(Image.fromarray(crop))
         digest = hashlib.sha256(crop.tobytes()).digest()

@@ -69,9 +69,7 @@ _INCEPTION_RESNET = Input(299, crop=0.8975, mean=HALF, deviation=HALF)
 _EFFICIENTNET_SMALL = Input(300, crop=1.0, mean=HALF, deviation=HALF)
 _EFFICIENTNET = Input(384, crop=1.0, scaling="stretch", mean=HALF, deviation=HALF)
 _CONVNEXT_384 = Input(384, crop=1.0, scaling="stretch")
-_CLIP = Input(
-    256, crop=1.0, mean=(0.48145466, 0.4578275, 0.40821073), deviation=(0.26862954, 0.26130258, 0.27577711)
-)
+_CLIP = Input(256, crop=1.0, mean=(0.48145466, 0.4578275, 0.40821073), deviation=(0.26862954, 0.26130258, 0.27577711))
 _VIT = Input(224, crop=0.9, mean=HALF, deviation=HALF)
 
 TIMM: dict[tuple[str, str], Network] = {
