@@ -23,6 +23,7 @@ from zoo.export import passes
 from zoo.export.graph import outputs
 from zoo.export.layout import transposes
 from zoo.export.lint import Origin, kinds
+from zoo.onnx_file import DIGEST, graph_digest
 from zoo.preprocess import Preprocessing
 
 OPSET = 21
@@ -49,7 +50,9 @@ def check_opset(opset: int) -> None:
     if opset in known and _loads(opset):
         return
     highest = max(version for version in known if _loads(version))
-    raise ZooError(f"opset {opset} cannot be written: name one from {LOWEST_OPSET} to {highest} (the default is {OPSET})")
+    raise ZooError(
+        f"opset {opset} cannot be written: name one from {LOWEST_OPSET} to {highest} (the default is {OPSET})"
+    )
 
 
 def ir_version(opset: int) -> int:
@@ -95,7 +98,20 @@ def write_onnx(
         proto.metadata_props.add(key=key, value=value if isinstance(value, str) else json.dumps(value))
     with files.staged_file(path) as staging:
         onnx.save(proto, staging)
+        seal(staging)
     return origin
+
+
+def seal(path: Path) -> None:
+    """Let an ONNX file keep the digest of its own graph, see `zoo.onnx_file.DIGEST`; the file is not read into memory.
+
+    What is appended to a protobuf is added to its lists.
+    """
+    import onnx
+
+    entry = onnx.StringStringEntryProto(key=DIGEST, value=graph_digest(path))
+    with path.open("ab") as file:
+        file.write(onnx.ModelProto(metadata_props=[entry]).SerializeToString())
 
 
 def _convert(model: Any, preprocessing: Preprocessing, opset: int) -> Any:

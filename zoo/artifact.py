@@ -58,7 +58,8 @@ class Accuracy:
 class Manifest:
     """`manifest.json`.
 
-    `files` are by path within the artifact, all but the manifest itself; `accuracy` is by format.
+    `files` are by path within the artifact, all but the manifest itself; `accuracy` is by format; `opset` and
+    `ir_version` are those of the ONNX file.
     """
 
     schema: int
@@ -73,6 +74,7 @@ class Manifest:
     accuracy: dict[Format, Accuracy]
     licence: dict[str, str]
     opset: int | None = None
+    ir_version: int | None = None
 
 
 def read(folder: Path) -> Manifest:
