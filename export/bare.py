@@ -5,11 +5,11 @@ onnx 1.23 has no such reader: `load_external_data=False` still holds what lies i
 
 from __future__ import annotations
 
-import mmap
+import os
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
-from zoo.onnx_file import GRAPH, fields
+from zoo.onnx_file import GRAPH, fields, span
 
 LARGEST = 2**16
 """Bytes; a weight of no more keeps its values, which say what a constant means."""
@@ -33,18 +33,20 @@ def bare(path: Path) -> Any:
     model = onnx.ModelProto()
     weight, place = _number(model.graph, "initializer"), 0
     try:
-        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-            for number, begin, payload, end in fields(content, 0, len(content)):
+        with path.open("rb") as file:
+            for number, begin, payload, end in fields(file, 0, os.fstat(file.fileno()).st_size):
                 if number != GRAPH:
-                    model.MergeFromString(content[begin:end])
+                    model.MergeFromString(span(file, begin, end))
                     continue
-                for part, part_begin, part_payload, part_end in fields(content, payload, end):
+                for part, part_begin, part_payload, part_end in fields(file, payload, end):
                     if part == weight and part_end - part_payload > LARGEST:
-                        place += _weight(model.graph.initializer.add(), content, part_payload, part_end, place)
+                        place += _weight(model.graph.initializer.add(), file, part_payload, part_end, place)
                     else:
-                        model.graph.MergeFromString(content[part_begin:part_end])
+                        model.graph.MergeFromString(span(file, part_begin, part_end))
     except google.protobuf.message.DecodeError as error:
         raise ValueError(f"{path} is no protobuf of an ONNX model ({error})") from None
+    if not model.HasField("graph"):
+        raise ValueError(f"{path} is no protobuf of an ONNX model (it has no graph)")
     return model
 
 
@@ -64,14 +66,14 @@ def save(model: Any, folder: Path) -> Path:
     return path
 
 
-def _weight(tensor: Any, content: mmap.mmap, start: int, end: int, place: int) -> int:
+def _weight(tensor: Any, file: BinaryIO, start: int, end: int, place: int) -> int:
     """Fill in a weight without its values; the bytes that it takes at its place in `WEIGHTS`."""
     size, values = 0, _number(tensor, "raw_data")
-    for number, begin, payload, stop in fields(content, start, end):
+    for number, begin, payload, stop in fields(file, start, end):
         if number == values:
             size = stop - payload
         else:
-            tensor.MergeFromString(content[begin:stop])
+            tensor.MergeFromString(span(file, begin, stop))
     if size:
         tensor.data_location = tensor.EXTERNAL
         for key, value in (("location", WEIGHTS), ("offset", str(place)), ("length", str(size))):
