@@ -5,10 +5,11 @@ onnx 1.23 has no such reader: `load_external_data=False` still holds what lies i
 
 from __future__ import annotations
 
-import mmap
-from collections.abc import Iterator
+import os
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
+
+from zoo.onnx_file import GRAPH, fields, span
 
 LARGEST = 2**16
 """Bytes; a weight of no more keeps its values, which say what a constant means."""
@@ -18,8 +19,6 @@ WEIGHTS = "weights"
 
 PAGE = 4096
 """Bytes that an external weight's place is a multiple of, so that it can be mapped."""
-
-VARINT, EIGHT_BYTES, LENGTH, FOUR_BYTES = 0, 1, 2, 5  # protobuf's wire types
 
 
 def bare(path: Path) -> Any:
@@ -32,21 +31,22 @@ def bare(path: Path) -> Any:
     import onnx
 
     model = onnx.ModelProto()
-    graph, weight = _number(model, "graph"), _number(model.graph, "initializer")
-    place = 0
+    weight, place = _number(model.graph, "initializer"), 0
     try:
-        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-            for number, begin, payload, end in _fields(content, 0, len(content)):
-                if number != graph:
-                    model.MergeFromString(content[begin:end])
+        with path.open("rb") as file:
+            for number, begin, payload, end in fields(file, 0, os.fstat(file.fileno()).st_size):
+                if number != GRAPH:
+                    model.MergeFromString(span(file, begin, end))
                     continue
-                for part, part_begin, part_payload, part_end in _fields(content, payload, end):
+                for part, part_begin, part_payload, part_end in fields(file, payload, end):
                     if part == weight and part_end - part_payload > LARGEST:
-                        place += _weight(model.graph.initializer.add(), content, part_payload, part_end, place)
+                        place += _weight(model.graph.initializer.add(), file, part_payload, part_end, place)
                     else:
-                        model.graph.MergeFromString(content[part_begin:part_end])
-    except (IndexError, google.protobuf.message.DecodeError) as error:
+                        model.graph.MergeFromString(span(file, part_begin, part_end))
+    except google.protobuf.message.DecodeError as error:
         raise ValueError(f"{path} is no protobuf of an ONNX model ({error})") from None
+    if not model.HasField("graph"):
+        raise ValueError(f"{path} is no protobuf of an ONNX model (it has no graph)")
     return model
 
 
@@ -66,14 +66,14 @@ def save(model: Any, folder: Path) -> Path:
     return path
 
 
-def _weight(tensor: Any, content: mmap.mmap, start: int, end: int, place: int) -> int:
+def _weight(tensor: Any, file: BinaryIO, start: int, end: int, place: int) -> int:
     """Fill in a weight without its values; the bytes that it takes at its place in `WEIGHTS`."""
-    size = 0
-    for number, begin, payload, stop in _fields(content, start, end):
-        if number == _number(tensor, "raw_data"):
+    size, values = 0, _number(tensor, "raw_data")
+    for number, begin, payload, stop in fields(file, start, end):
+        if number == values:
             size = stop - payload
         else:
-            tensor.MergeFromString(content[begin:stop])
+            tensor.MergeFromString(span(file, begin, stop))
     if size:
         tensor.data_location = tensor.EXTERNAL
         for key, value in (("location", WEIGHTS), ("offset", str(place)), ("length", str(size))):
@@ -84,37 +84,3 @@ def _weight(tensor: Any, content: mmap.mmap, start: int, end: int, place: int) -
 def _number(message: Any, field: str) -> int:
     number: int = message.DESCRIPTOR.fields_by_name[field].number
     return number
-
-
-def _fields(content: mmap.mmap, start: int, end: int) -> Iterator[tuple[int, int, int, int]]:
-    """Every field of a protobuf message: its number, where it begins, where its value does, and where it ends.
-
-    The wire format: https://protobuf.dev/programming-guides/encoding.
-    """
-    place = start
-    while place < end:
-        begin = place
-        key, place = _varint(content, place)
-        kind, payload = key & 7, place
-        if kind == VARINT:
-            _, place = _varint(content, place)
-        elif kind == LENGTH:
-            length, payload = _varint(content, place)
-            place = payload + length
-        elif kind in (EIGHT_BYTES, FOUR_BYTES):
-            place += 8 if kind == EIGHT_BYTES else 4
-        else:
-            raise IndexError(f"wire type {kind} at byte {begin}")
-        if place > end:
-            raise IndexError(f"a field that goes on behind the end of its message, at byte {begin}")
-        yield key >> 3, begin, payload, place
-
-
-def _varint(content: mmap.mmap, place: int) -> tuple[int, int]:
-    value = shift = 0
-    while True:
-        byte = content[place]
-        value |= (byte & 127) << shift
-        place, shift = place + 1, shift + 7
-        if byte < 128:
-            return value, place

@@ -22,7 +22,7 @@ from zoo.description import Model
 from zoo.errors import Refused
 from zoo.export import card, gates
 from zoo.export.evidence import Evidence, of_noise, of_pictures
-from zoo.export.onnx import OPSET, write_onnx
+from zoo.export.onnx import OPSET, check_opset, ir_version, write_onnx
 from zoo.export.saved_model import write_saved_model
 from zoo.export.server_check import server_gate
 from zoo.export.serving_rules import static_gates
@@ -34,20 +34,31 @@ WARMUP_PICTURES = 4
 Say = Callable[[str], None]
 
 
-def export(run_folder: Path, formats: Sequence[Format], *, out: Path | None, data_dir: Path | None, say: Say) -> Path:
+def export(
+    run_folder: Path,
+    formats: Sequence[Format],
+    *,
+    out: Path | None,
+    data_dir: Path | None,
+    say: Say,
+    opset: int = OPSET,
+) -> Path:
     """Write the artifact of a finished run and return its folder.
 
     The gates compare on pictures of the run's test split, and its accuracy is measured on all of them. A run that was
     pulled has no data: its gates compare on photographs, and no accuracy is measured.
+    `opset` is the version of ONNX' operator set that the ONNX file is written in.
 
     Raises:
-        ZooError: the run or its data cannot be had, or `out` exists.
+        ZooError: the run or its data cannot be had, `out` exists, or the operator set is not known.
         Refused: a gate failed; its name and figures are in the message, and no artifact is left.
     """
     started = provenance.here(seed=0)
     this = run.read_finished(run_folder)
     target = out or files.unused(Path("artifacts"), run_folder.resolve().name)
     files.refuse_existing(target)
+    if "onnx" in formats:
+        check_opset(opset)
     model = building.load(run_folder)
     test = load_again(this.data, this.recipe.split, data_dir).test if this.data and this.recipe else None
     evidence = of_pictures(model, this.model.preprocessing, photographs() if test is None else test)
@@ -57,7 +68,7 @@ def export(run_folder: Path, formats: Sequence[Format], *, out: Path | None, dat
         np.savez(staging / artifact.GOLDEN, allow_pickle=False, **evidence.golden())
         files.write_text(staging / artifact.LABELS, "".join(f"{label}\n" for label in this.model.labels))
         for kind in formats:
-            _WRITE[kind](staging, model, this.model, evidence)
+            passed += _WRITE[kind](staging, model, this.model, evidence, opset)
             passed += _GATES[kind](staging, evidence)
         _refuse_failed(passed, f"{run_folder} makes no artifact")
         say(f"{len(passed)} gates passed" + (f"; measuring accuracy on {len(test)} test pictures" if test else ""))
@@ -77,8 +88,9 @@ def export(run_folder: Path, formats: Sequence[Format], *, out: Path | None, dat
                 "weights": this.weights.licence if this.weights else "whoever trained them decides",
                 "data": this.data.licence if this.data else LICENCE,
             },
-            opset=OPSET if "onnx" in formats else None,
             weights=this.weights,
+            opset=opset if "onnx" in formats else None,
+            ir_version=ir_version(opset) if "onnx" in formats else None,
         )
         files.write_text(staging / artifact.CARD, card.text(target.name, manifest))
         artifact.write(staging, manifest)
@@ -97,7 +109,7 @@ def preflight(description: Model, formats: Sequence[Format]) -> None:
     results: list[Gate] = []
     with tempfile.TemporaryDirectory() as scratch:
         for kind in formats:
-            _WRITE[kind](Path(scratch), model, description, evidence)
+            results += _WRITE[kind](Path(scratch), model, description, evidence, OPSET)
             results += _GATES[kind](Path(scratch), evidence)
     _refuse_failed(results, f"{description.family} {description.size} cannot be exported")
 
@@ -106,20 +118,22 @@ def _version(folder: Path) -> Path:
     return folder / artifact.SAVED_MODEL / str(VERSION)
 
 
-def _write_onnx(folder: Path, model: Any, description: Model, evidence: Evidence) -> None:
+def _write_onnx(folder: Path, model: Any, description: Model, evidence: Evidence, opset: int) -> list[Gate]:
     metadata = {
         "family": description.family,
         "size": description.size,
         "labels": list(description.labels),
         "preprocessing": schema.plain(description.preprocessing),
     }
-    write_onnx(model, description.preprocessing, folder / artifact.ONNX, metadata)
+    path = folder / artifact.ONNX
+    return [gates.lint_gate(path, write_onnx(model, description.preprocessing, path, metadata, opset))]
 
 
-def _write_saved_model(folder: Path, model: Any, description: Model, evidence: Evidence) -> None:
+def _write_saved_model(folder: Path, model: Any, description: Model, evidence: Evidence, opset: int) -> list[Gate]:
     write_saved_model(model, description.preprocessing, _version(folder))
     pixels, uploads = evidence.pixels[:WARMUP_PICTURES], list(evidence.uploads)
     write_warmup(_version(folder), model_name=description.family, pixels=pixels, encoded=uploads)
+    return []
 
 
 def _onnx_gates(folder: Path, evidence: Evidence) -> list[Gate]:
@@ -135,7 +149,7 @@ def _saved_model_gates(folder: Path, evidence: Evidence) -> list[Gate]:
     ]
 
 
-_WRITE: dict[Format, Callable[[Path, Any, Model, Evidence], None]] = {
+_WRITE: dict[Format, Callable[[Path, Any, Model, Evidence, int], list[Gate]]] = {
     "onnx": _write_onnx,
     "saved_model": _write_saved_model,
 }

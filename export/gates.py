@@ -13,6 +13,7 @@ from zoo.artifact import Gate
 from zoo.contract import BATCH, IMAGE, IMAGE_BYTES, LOGITS, OUTPUTS, PROBABILITIES, SERVE, SERVE_BYTES
 from zoo.export import bare, lint
 from zoo.export.evidence import Evidence, in_batches
+from zoo.onnx_file import DIGEST, graph_digest
 from zoo.preprocess import pixels_from_bytes
 
 TOLERANCE = 1e-4
@@ -35,8 +36,9 @@ Function = Callable[[np.ndarray], dict[str, np.ndarray]]
 
 
 def onnx_gates(path: Path, evidence: Evidence) -> list[Gate]:
-    """The checker, the load, the operations, the batches and the agreement with Keras of one ONNX file."""
+    """The digest, the checker, the load, the operations, the batches and the agreement with Keras of one ONNX file."""
     checks: dict[str, Callable[[], tuple[bool, dict[str, Any]]]] = {
+        "onnx_digest": lambda: _digest(path),
         "onnx_checker": lambda: _checker(path),
         "onnx_operations": lambda: _operations(path),
         "onnx_contract": lambda: _contract(path, evidence),
@@ -173,6 +175,13 @@ def _serving_function(loaded: Any) -> Function:
         return _arrays(serve(**{IMAGE: tf.constant(pixels)}))
 
     return function
+
+
+def _digest(path: Path) -> tuple[bool, dict[str, Any]]:
+    """The graph is the one that the file was closed with."""
+    kept = [entry.value for entry in bare.bare(path).metadata_props if entry.key == DIGEST]
+    found = graph_digest(path)
+    return kept == [found], {"graph_sha256": found, "kept": kept}
 
 
 def _checker(path: Path) -> tuple[bool, dict[str, Any]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -43,8 +42,8 @@ Rule = Callable[[Index], Iterator[Any]]
 def report(path: Path, origin: Origin) -> tuple[bool, dict[str, Any]]:
     """Whether a file is free of what should not be there, and what became of the network.
 
-    `converted`, `file` and `fused` are nodes by kind as tf2onnx gave them, in the file, and as onnxruntime fuses them on
-    whatever processor.
+    `converted`, `file` and `fused` are nodes by kind as tf2onnx gave them, in the file, and as onnxruntime fuses them
+    on whatever processor.
     """
     model = bare.bare(path)
     fused = as_fused(model)
@@ -82,9 +81,7 @@ def as_fused(model: Any) -> Any:
     with tempfile.TemporaryDirectory() as scratch:
         fused = Path(scratch) / "fused.onnx"
         options.optimized_model_filepath = str(fused)
-        onnxruntime.InferenceSession(
-            str(bare.save(model, Path(scratch))), options, providers=["CPUExecutionProvider"]
-        )
+        onnxruntime.InferenceSession(str(bare.save(model, Path(scratch))), options, providers=["CPUExecutionProvider"])
         return onnx.load(fused, load_external_data=False)
 
 

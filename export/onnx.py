@@ -24,6 +24,7 @@ from zoo.export import passes
 from zoo.export.graph import outputs
 from zoo.export.layout import transposes
 from zoo.export.lint import Origin, kinds
+from zoo.onnx_file import DIGEST, graph_digest
 from zoo.preprocess import Preprocessing
 
 OPSET = 21
@@ -107,7 +108,20 @@ def write_onnx(
         proto.metadata_props.add(key=key, value=value if isinstance(value, str) else json.dumps(value))
     with files.staged_file(path) as staging:
         onnx.save(proto, staging)
+        seal(staging)
     return origin
+
+
+def seal(path: Path) -> None:
+    """Let an ONNX file keep the digest of its own graph, see `zoo.onnx_file.DIGEST`; the file is not read into memory.
+
+    What is appended to a protobuf is added to its lists.
+    """
+    import onnx
+
+    entry = onnx.StringStringEntryProto(key=DIGEST, value=graph_digest(path))
+    with path.open("ab") as file:
+        file.write(onnx.ModelProto(metadata_props=[entry]).SerializeToString())
 
 
 def _convert(model: Any, preprocessing: Preprocessing, opset: int) -> Any:

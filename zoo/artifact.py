@@ -60,6 +60,7 @@ class Manifest:
 
     `files` are by path within the artifact, all but the manifest itself; `accuracy` is by format, and empty where there
     were no data to measure it on. `data`, `recipe` and `weights` are the run's, and `training` says what made the run.
+    `opset` and `ir_version` are those of the ONNX file.
     """
 
     schema: int
@@ -75,6 +76,7 @@ class Manifest:
     licence: dict[str, str]
     opset: int | None = None
     weights: Weights | None = None
+    ir_version: int | None = None
 
 
 def read(folder: Path) -> Manifest:
