@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import keras
+from keras import ops
 
 from zoo.recipe import Recipe
 
+UNDECAYED = ("positions", "token")
+"""Variables of more than one dimension that weight decay spares, as timm's `no_weight_decay` of a ViT does."""
 
-def optimizer(recipe: Recipe, model: Any, steps_per_epoch: int) -> Any:
-    """A built Keras optimizer; norms and biases (variables of one dimension) are spared weight decay.
+
+def optimizer(recipe: Recipe, model: Any, steps_per_epoch: int, depths: Mapping[str, int]) -> Any:
+    """A built Keras optimizer for what the model trains.
 
     Called in the scope of the strategy. Clipping is not its business: Keras clips before gradients are summed over
     replicas (keras 3.15), see `zoo.training.steps`.
+
+    Args:
+        recipe: the rate, its schedule and the rule.
+        model: the network.
+        steps_per_epoch: updates that an epoch makes.
+        depths: by layer's name, as `zoo.building.depths` gives them; a layer that is not named has depth 0.
     """
     rule = recipe.optimizer
     rate = LearningRate(
@@ -23,13 +34,52 @@ def optimizer(recipe: Recipe, model: Any, steps_per_epoch: int) -> Any:
         total_steps=recipe.epochs * steps_per_epoch,
         shape=recipe.schedule.shape,
     )
+    made: Any
     if rule.name == "sgd":
-        made = keras.optimizers.SGD(rate, momentum=rule.momentum, nesterov=True, weight_decay=rule.weight_decay or None)
+        made = SGD(rate, momentum=rule.momentum, nesterov=True)
     else:
-        made = keras.optimizers.AdamW(rate, beta_1=rule.momentum, weight_decay=rule.weight_decay)
-    made.exclude_from_weight_decay(var_list=[v for v in model.trainable_variables if len(v.shape) <= 1])
+        made = AdamW(rate, beta_1=rule.momentum)
+    shares = {
+        variable.path: rule.layer_decay ** depths.get(layer.name, 0)
+        for layer in model.layers
+        for variable in layer.trainable_variables
+    }
+    made.shares = [shares[variable.path] for variable in model.trainable_variables]
+    made.decays = [0.0 if spared(variable) else rule.weight_decay for variable in model.trainable_variables]
     made.build(model.trainable_variables)
     return made
+
+
+def spared(variable: Any) -> bool:
+    """Whether weight decay leaves a variable alone: norms, biases, layer scales (of one dimension), ViT's embeddings."""
+    return len(variable.shape) <= 1 or variable.name in UNDECAYED
+
+
+class _LayerWise:
+    """Gives a Keras optimizer a share of the rate for each variable, and a decoupled weight decay at that rate.
+
+    Keras' own weight decay (3.15) knows one rate for all. `shares` and `decays` are in the order of the variables that
+    the optimizer is built with. Clark et al. 2020, arXiv:2003.10555, section 3.1; Bao et al. 2021, arXiv:2106.08254.
+    """
+
+    shares: list[float]
+    decays: list[float]
+
+    def update_step(self: Any, gradient: Any, variable: Any, learning_rate: Any) -> None:
+        """Decay, then what the optimizer does, both at the variable's own rate; Keras calls it on every replica."""
+        place = self._get_variable_index(variable)
+        rate = ops.cast(learning_rate * self.shares[place], variable.dtype)
+        if self.decays[place]:
+            self.assign_sub(variable, variable * ops.cast(self.decays[place], variable.dtype) * rate)
+        super().update_step(gradient, variable, rate)  # type: ignore[misc]
+
+
+class SGD(_LayerWise, keras.optimizers.SGD):
+    """Stochastic gradient descent with momentum."""
+
+
+class AdamW(_LayerWise, keras.optimizers.Adam):
+    """Adam with decoupled weight decay (Loshchilov & Hutter 2017, arXiv:1711.05101)."""
 
 
 class LearningRate(keras.optimizers.schedules.LearningRateSchedule):
