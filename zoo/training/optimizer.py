@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import keras
-from keras import ops
 
 from zoo.recipe import Recipe
 
@@ -36,50 +35,57 @@ def optimizer(recipe: Recipe, model: Any, steps_per_epoch: int, depths: Mapping[
     )
     made: Any
     if rule.name == "sgd":
-        made = SGD(rate, momentum=rule.momentum, nesterov=True)
+        made = SGD(rate, momentum=rule.momentum, nesterov=True, weight_decay=rule.weight_decay or None)
     else:
-        made = AdamW(rate, beta_1=rule.momentum)
+        made = AdamW(rate, beta_1=rule.momentum, weight_decay=rule.weight_decay)
+    made.exclude_from_weight_decay(var_list=[v for v in model.trainable_variables if spared(v)])
     shares = {
         variable.path: rule.layer_decay ** depths.get(layer.name, 0)
         for layer in model.layers
         for variable in layer.trainable_variables
     }
     made.shares = [shares[variable.path] for variable in model.trainable_variables]
-    made.decays = [0.0 if spared(variable) else rule.weight_decay for variable in model.trainable_variables]
     made.build(model.trainable_variables)
     return made
 
 
 def spared(variable: Any) -> bool:
-    """Whether weight decay leaves a variable alone: norms, biases, layer scales (of one dimension), ViT's embeddings."""
+    """Whether weight decay leaves a variable alone: norms, biases, layer scales (one dimension), ViT's embeddings."""
     return len(variable.shape) <= 1 or variable.name in UNDECAYED
 
 
 class _LayerWise:
-    """Gives a Keras optimizer a share of the rate for each variable, and a decoupled weight decay at that rate.
+    """Gives a Keras optimizer a share of the rate, and so of the weight decay, for each variable that it is built with.
 
-    Keras' own weight decay (3.15) knows one rate for all. `shares` and `decays` are in the order of the variables that
-    the optimizer is built with. Clark et al. 2020, arXiv:2003.10555, section 3.1; Bao et al. 2021, arXiv:2106.08254.
+    Clark et al. 2020, arXiv:2003.10555, section 3.1; Bao et al. 2021, arXiv:2106.08254, section 3.2.
     """
 
     shares: list[float]
-    decays: list[float]
+
+    def _share(self: Any, variable: Any) -> float:
+        return float(self.shares[self._get_variable_index(variable)])
 
     def update_step(self: Any, gradient: Any, variable: Any, learning_rate: Any) -> None:
-        """Decay, then what the optimizer does, both at the variable's own rate; Keras calls it on every replica."""
-        place = self._get_variable_index(variable)
-        rate = ops.cast(learning_rate * self.shares[place], variable.dtype)
-        if self.decays[place]:
-            self.assign_sub(variable, variable * ops.cast(self.decays[place], variable.dtype) * rate)
-        super().update_step(gradient, variable, rate)  # type: ignore[misc]
+        """What the optimizer does, at the variable's own rate."""
+        super().update_step(gradient, variable, learning_rate * self._share(variable))  # type: ignore[misc]
+
+    def _apply_weight_decay(self: Any, variables: list[Any]) -> None:
+        # Keras' own (3.15) knows one rate and one factor for all variables: it is given those of one share at a time.
+        whole = self.weight_decay
+        if whole is None:
+            return
+        for share in sorted(set(self.shares)):
+            self.weight_decay = whole * share
+            super()._apply_weight_decay([one for one in variables if self._share(one) == share])  # type: ignore[misc]
+        self.weight_decay = whole
 
 
 class SGD(_LayerWise, keras.optimizers.SGD):
     """Stochastic gradient descent with momentum."""
 
 
-class AdamW(_LayerWise, keras.optimizers.Adam):
-    """Adam with decoupled weight decay (Loshchilov & Hutter 2017, arXiv:1711.05101)."""
+class AdamW(_LayerWise, keras.optimizers.AdamW):
+    """Adam with decoupled weight decay."""
 
 
 class LearningRate(keras.optimizers.schedules.LearningRateSchedule):
