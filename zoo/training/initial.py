@@ -89,24 +89,24 @@ def take(weights: Path, model: Model) -> tuple[InitialWeights, dict[str, np.ndar
     return record, arrays
 
 
-def assign(network: Any, folder: Path, initial: InitialWeights) -> None:
+def assign(model: Any, folder: Path, initial: InitialWeights) -> None:
     """Give the network of the run at `folder` the weights that it starts with, which are kept there.
 
     Raises:
         ZooError: they are missing, damaged or of another network.
     """
     arrays, _ = weights_file.read(folder / run.INITIAL)
-    weights_file.assign(_wanted(network, initial.new_head), arrays, str(folder / run.INITIAL))
+    weights_file.assign(_wanted(model, initial.new_head), arrays, str(folder / run.INITIAL))
 
 
-def freeze(network: Any) -> None:
+def freeze(model: Any) -> None:
     """Leave the logits' layer as the only one that is trained."""
-    for layer in network.layers:
+    for layer in model.layers:
         layer.trainable = layer.name == LOGITS
 
 
-def _wanted(network: Any, new_head: bool) -> dict[str, Any]:
-    variables = weights_file.weights(network)
+def _wanted(model: Any, new_head: bool) -> dict[str, Any]:
+    variables = weights_file.weights(model)
     return _without_head(variables) if new_head else variables
 
 
