@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -96,6 +97,14 @@ def load(folder: str | Path, *, features: bool = False) -> Any:
     for layer in (layer for layer in extractor.model.layers if layer.weights):
         layer.set_weights(model.get_layer(layer.name).get_weights())
     return extractor
+
+
+def depths(description: Model) -> dict[str, int]:
+    """How far from the logits each layer lies, by name: the number of feature maps that depend on it, where any do."""
+    import keras
+
+    features = build(description, features=True).model
+    return Counter(layer.name for one in features.output.values() for layer in keras.Model(features.input, one).layers)
 
 
 def build(description: Model, *, features: bool = False, precision: str = "float32") -> Any:

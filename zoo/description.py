@@ -59,6 +59,22 @@ class Weights:
 
 
 @record
+class InitialWeights:
+    """The weights that training started from.
+
+    The name of the run that they are of, the SHA-256 of its weights file, its family and size, the weights' licence
+    where the run states one, and whether the logits' layer was made anew.
+    """
+
+    run: str
+    sha256: str
+    family: str
+    size: str
+    licence: str | None
+    new_head: bool
+
+
+@record
 class Provenance:
     """What made a folder.
 

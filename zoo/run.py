@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo import files, schema
-from zoo.description import Data, Model, Provenance, Weights
+from zoo.description import Data, InitialWeights, Model, Provenance, Weights
 from zoo.errors import ZooError
 from zoo.recipe import Recipe
 from zoo.schema import record
@@ -17,6 +17,7 @@ WEIGHTS = "weights.safetensors"
 METRICS = "metrics.jsonl"
 CURVES = "curves.png"
 TENSORBOARD = "tensorboard"
+INITIAL = "checkpoints/initial.safetensors"
 LAST = "checkpoints/last.safetensors"
 BEST = "checkpoints/best.safetensors"
 SCHEMA = 1
@@ -29,6 +30,7 @@ class Run:
 
     `results` are the figures that the run ended with; it is finished when `provenance.finished` is set. `weights` are
     those that somebody else made, where there are such; a run that was pulled has only them: no `data`, no `recipe`.
+    `initial` says where a run started that did not start from nothing.
     """
 
     schema: int
@@ -38,6 +40,7 @@ class Run:
     provenance: Provenance
     results: dict[str, Any] = dataclasses.field(default_factory=dict)
     weights: Weights | None = None
+    initial: InitialWeights | None = None
 
     @property
     def finished(self) -> bool:
@@ -69,6 +72,11 @@ def read_finished(folder: Path) -> Run:
     if not run.finished:
         raise ZooError(f"{folder} has not come to its end: continue it with 'zoo train --resume {folder}'")
     return run
+
+
+def licence_of_weights(run: Run) -> str | None:
+    """The licence that a run's weights came with; None where it trained them from nothing."""
+    return run.initial.licence if run.initial else None
 
 
 def write(folder: Path, run: Run) -> None:

@@ -24,14 +24,14 @@ from zoo.data.pictures import Dataset, Pictures
 from zoo.data.pipeline import evaluation_batches, training_batches
 from zoo.errors import ZooError
 from zoo.intervals import wilson
-from zoo.training import checkpoint, curves
+from zoo.training import checkpoint, curves, initial
 from zoo.training.optimizer import optimizer as make_optimizer
 from zoo.training.progress import progress
 from zoo.training.steps import Step, evaluation_step, training_step
 
 
 def train(folder: Path, dataset: Dataset, strategy: Any, callbacks: Sequence[Any] = ()) -> run.Run:
-    """Train the run that `folder` describes, from its last checkpoint where there is one, to its end.
+    """Train the run that `folder` describes, from its last checkpoint or initial weights if it has any, to its end.
 
     Args:
         folder: a run folder whose description is written.
@@ -48,16 +48,21 @@ def train(folder: Path, dataset: Dataset, strategy: Any, callbacks: Sequence[Any
     check_batch(recipe.batch_size, strategy.num_replicas_in_sync, len(dataset.train))
     steps = len(dataset.train) // recipe.batch_size
 
+    depths = building.depths(this.model) if recipe.optimizer.layer_decay < 1 else {}
     fix_randomness(recipe.seed, recipe.deterministic)
     with strategy.scope():
         model = building.build(this.model, precision=recipe.precision)
-        optimizer = make_optimizer(recipe, model, steps)
+        if recipe.freeze:
+            initial.freeze(model)
+        optimizer = make_optimizer(recipe, model, steps, depths)
         _compile_for_callbacks(model, optimizer, strategy)
     train_on, evaluate_on = training_step(model, optimizer, strategy, recipe), evaluation_step(model, strategy)
 
     state = checkpoint.State()
     if (folder / run.LAST).exists():
         state = checkpoint.restore(folder / run.LAST, model, optimizer)
+    elif this.initial:
+        initial.assign(model, folder, this.initial)
     shown = [
         progress(recipe.epochs, state.epochs_done, steps, recipe.batch_size),
         keras.callbacks.TensorBoard(folder / run.TENSORBOARD, write_graph=False),

@@ -119,7 +119,7 @@ def _plan(
         given = tuple(shape[axis] for axis in axes) if axes and len(axes) == len(shape) else shape
         if key == POSITIONS and (between := _grids(shape, model)):
             how = f"position embeddings resampled from {between[0]} to {between[1]} patches"
-            tensors.append(_Tensor(name, variables[key], axes, _resampling(*between), how))
+            tensors.append(_Tensor(name, variables[key], axes, resampling(*between), how))
         elif given == wanted:
             tensors.append(_Tensor(name, variables[key], axes))
         elif key == f"{stem}/kernel" and given == (*wanted[:2], COLOURS, *wanted[3:]):
@@ -171,7 +171,7 @@ def _grids(shape: tuple[int, ...], model: Any) -> tuple[tuple[int, int], tuple[i
     return ((side, side), (rows, columns)) if square and (side, side) != (rows, columns) else None
 
 
-def _resampling(old: tuple[int, int], new: tuple[int, int]) -> Callable[[np.ndarray], np.ndarray]:
+def resampling(old: tuple[int, int], new: tuple[int, int]) -> Callable[[np.ndarray], np.ndarray]:
     """From positions [1, 1 + old grid, width] to [1, 1 + new grid, width]; the class token keeps its own."""
 
     def resample(positions: np.ndarray) -> np.ndarray:
