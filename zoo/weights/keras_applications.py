@@ -37,7 +37,7 @@ STATISTICS = 2
 """The last arrays of a batch normalisation, which are not trained."""
 
 # Layers that Keras numbers in the order in which a process makes them.
-_NUMBERED = re.compile(r"(conv2d|batch_normalization)(?:_(\d+))?")
+_NUMBERED = re.compile(r"(conv2d|batch_normalization)(?:_(\d{1,6}))?")
 
 
 def peer(family: str, size: str) -> Peer:
@@ -141,7 +141,7 @@ def _plan(path: Path, layers: list[Stored], model: Any, family: str, size: str, 
 
 
 def _targets(layers: list[Stored], table: names.Table) -> Iterator[tuple[Stored, str | None]]:
-    """Each layer, and zoo's of it: None where zoo uses none, the name itself where no row fits."""
+    """Each layer, and zoo's of it: None where zoo uses none, "" where no row fits."""
     numbers: dict[str, list[int]] = {}
     for layer in layers:
         if numbered := _NUMBERED.fullmatch(layer.name):
@@ -153,7 +153,7 @@ def _targets(layers: list[Stored], table: names.Table) -> Iterator[tuple[Stored,
         try:
             yield layer, None if layer.kind == "seed_generator" else names.ours(name, table)
         except KeyError:
-            yield layer, layer.name
+            yield layer, ""
 
 
 def _named(layers: list[Stored], known: Peer, kinds: dict[str, str]) -> Iterator[tuple[str, str | None, Any]]:
@@ -223,10 +223,10 @@ def _trained(layers: list[Stored], table: names.Table) -> int | None:
     """The number of weights that are trained, if there were 1000 classes; None when a name is in no row."""
     total = 0
     for layer, ours in _targets(layers, table):
-        if ours == layer.name and ours != "logits":
-            return None
         if ours is None:
             continue
+        if not ours:
+            return None
         arrays = layer.arrays[:-STATISTICS] if layer.kind == "batch_normalization" else layer.arrays
         shapes = [array.shape for array in arrays]
         total += sum(math.prod((*shape[:-1], 1000) if ours == "logits" else shape) for shape in shapes)
