@@ -73,7 +73,7 @@ def read_keras(path: Path, model: Any, family: str, size: str, *, new_head: bool
     known = peer(family, size)
     if known.pads_one_side:
         _check_odd(model, known.network)
-    with keras_file.opened(path, known.network) as layers:
+    with keras_file.opened(path, known.rewriting(path)) as layers:
         plan = _plan(path, layers, model, family, size, new_head)
         for key, array in plan.arrays.items():
             plan.variables[key].assign(_adapted(key, array, plan, known))

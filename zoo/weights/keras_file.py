@@ -38,12 +38,12 @@ class Stored:
 
 
 @contextlib.contextmanager
-def opened(path: Path, network: str) -> Iterator[list[Stored]]:
+def opened(path: Path, rewriting: str) -> Iterator[list[Stored]]:
     """The layers that have arrays, whose numbers (h5py datasets) can be read while this is open.
 
     Args:
         path: a `.weights.h5` or `.keras` file; what it is shows in its first bytes.
-        network: of keras.applications, for what the message about older files says.
+        rewriting: how to have Keras write an older file anew, for the message about it.
 
     Raises:
         ZooError: it is missing, damaged, no such file, or holds what zoo does not read.
@@ -52,14 +52,14 @@ def opened(path: Path, network: str) -> Iterator[list[Stored]]:
         raise ZooError(f"there is no file {path}")
     with contextlib.ExitStack() as stack:
         try:
-            layers = _layers(path, network, stack)
+            layers = _layers(path, rewriting, stack)
         # What h5py raises (3.14) depends on which part of the file is damaged.
         except (OSError, RuntimeError, KeyError, ValueError, TypeError, zipfile.BadZipFile) as error:
             raise ZooError(f"{path} is damaged, or not what Keras saves ({str(error)[:120]})") from None
         yield layers
 
 
-def _layers(path: Path, network: str, stack: contextlib.ExitStack) -> list[Stored]:
+def _layers(path: Path, rewriting: str, stack: contextlib.ExitStack) -> list[Stored]:
     import h5py
 
     source: Any = stack.enter_context(path.open("rb"))
@@ -70,15 +70,9 @@ def _layers(path: Path, network: str, stack: contextlib.ExitStack) -> list[Store
         raise ZooError(f"{path} is neither a .weights.h5 nor a .keras file")
     file = stack.enter_context(h5py.File(source, "r"))
     if "layer_names" in file.attrs or "model_weights" in file:
-        raise ZooError(f"{path} is in Keras' older HDF5 format: {_rewrite(path, network)}")
+        raise ZooError(f"{path} is in Keras' older HDF5 format: {rewriting}")
     size = source.seek(0, 2)
-    return [_stored(path, group, size, network) for group in _groups(path, file)]
-
-
-def _rewrite(path: Path, network: str) -> str:
-    """How to have Keras write the file again."""
-    new = f"{path.stem}.weights.h5"
-    return f"in Keras, keras.applications.{network}(weights='{path.name}').save_weights('{new}') writes what zoo reads"
+    return [_stored(path, group, size, rewriting) for group in _groups(path, file)]
 
 
 @contextlib.contextmanager
@@ -126,13 +120,13 @@ def _member(path: Path, group: Any, name: str) -> Any:
     return None if link is None else group[name]
 
 
-def _stored(path: Path, group: Any, size: int, network: str) -> Stored:
+def _stored(path: Path, group: Any, size: int, rewriting: str) -> Stored:
     """One layer, each of whose arrays lies plainly inside the file."""
     import h5py
 
     name = group.attrs.get("name")
     if not isinstance(name, str):
-        raise ZooError(f"{path} does not name its layers, as Keras does by now: {_rewrite(path, network)}")
+        raise ZooError(f"{path} does not name its layers, as Keras does by now: {rewriting}")
     arrays = [_member(path, group, key) for key in sorted(group, key=lambda key: (len(key), key))]
     for array in arrays:
         if not isinstance(array, h5py.Dataset):

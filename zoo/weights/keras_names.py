@@ -6,6 +6,7 @@ The tables are written as those of `zoo.weights.names`, from the names of Keras 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from zoo.models import mobilenet
 from zoo.preprocess import Preprocessing
@@ -19,19 +20,26 @@ NORM = ("gamma", "beta", "moving_mean", "moving_variance")
 class Peer:
     """A network of keras.applications, and what belongs to the weights that Keras publishes for it.
 
-    `licence` is that of the weights, None where sources differ. `epsilon` and `norm_lacks` say what its batch
-    normalisations are. `bgr`: its first layer sees blue first. `pads_one_side`: where it halves a map of even side, it
-    pads below and to the right only, zoo all around.
+    `network` is the function that builds it, with `alpha` where that is not 1. `licence` is that of the weights, None
+    where sources differ. `epsilon` and `norm_lacks` say what its batch normalisations are. `bgr`: its first layer sees
+    blue first. `pads_one_side`: where it halves a map of even side, it pads below and to the right only, zoo all around.
     """
 
     network: str
     table: Table
     preprocessing: Preprocessing
     licence: str | None
+    alpha: float = 1.0
     epsilon: float = 1e-3
     norm_lacks: tuple[str, ...] = ()
     bgr: bool = False
     pads_one_side: bool = False
+
+    def rewriting(self, path: Path) -> str:
+        """How to have Keras write an older file anew."""
+        alpha = "" if self.alpha == 1 else f"alpha={self.alpha:g}, "
+        build = f"keras.applications.{self.network}({alpha}weights='{path.name}')"
+        return f"in Keras, {build}.save_weights('{path.stem}.weights.h5') writes what zoo reads"
 
 
 VGG: Table = {
@@ -173,12 +181,12 @@ def _vgg(network: str) -> Peer:
     return Peer(network, VGG, _square(224, 0.875, CAFFE), "CC-BY-4.0", epsilon=0.0, norm_lacks=NORM, bgr=True)
 
 
-def _mobilenet_v3(network: str, stages: tuple[tuple[mobilenet.Block, ...], ...]) -> Peer:
+def _mobilenet_v3(network: str, stages: tuple[tuple[mobilenet.Block, ...], ...], alpha: float = 1.0) -> Peer:
     """Weights of tensorflow/models (research/slim), measured by its inception_preprocessing.py.
 
     At 224 pixels, where they were trained, Keras' network is not zoo's; at 225 it is.
     """
-    return Peer(network, _mobilenet(stages), _square(225, 0.875, HALF), "Apache-2.0", pads_one_side=True)
+    return Peer(network, _mobilenet(stages), _square(225, 0.875, HALF), "Apache-2.0", alpha, pads_one_side=True)
 
 
 def _efficientnet_v2(network: str, side: int) -> Peer:
@@ -202,7 +210,7 @@ PEERS: dict[tuple[str, str], Peer] = {
         "InceptionResNetV2", _inception_resnet_v2(), _square(299, 0.875, HALF), "Apache-2.0", norm_lacks=("gamma",)
     ),
     ("mobilenet", "small"): _mobilenet_v3("MobileNetV3Small", mobilenet.SMALL),
-    ("mobilenet", "base"): _mobilenet_v3("MobileNetV3Large", mobilenet.LARGE),
+    ("mobilenet", "base"): _mobilenet_v3("MobileNetV3Large", mobilenet.LARGE, 0.75),
     ("mobilenet", "large"): _mobilenet_v3("MobileNetV3Large", mobilenet.LARGE),
     ("efficientnet", "small"): _efficientnet_v2("EfficientNetV2S", 384),
     ("efficientnet", "base"): _efficientnet_v2("EfficientNetV2M", 480),
