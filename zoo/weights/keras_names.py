@@ -22,7 +22,7 @@ class Peer:
 
     `network` is the function that builds it, with `alpha` where that is not 1. `licence` is that of the weights, None
     where sources differ. `epsilon` and `norm_lacks` say what its batch normalisations are. `bgr`: its first layer sees
-    blue first. `pads_one_side`: where it halves a map of even side, it pads below and to the right only, zoo all around.
+    blue first. `pads_one_side`: where it halves a map of even side, it pads below and to the right, zoo all around.
     """
 
     network: str
