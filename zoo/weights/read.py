@@ -124,7 +124,7 @@ def _plan(
             tensors.append(_Tensor(name, variables[key], axes))
         elif key == f"{stem}/kernel" and given == (*wanted[:2], COLOURS, *wanted[3:]):
             how = f"weights for {COLOURS} channels adapted to {wanted[2]}"
-            tensors.append(_Tensor(name, variables[key], axes, _recolouring(wanted[2]), how))
+            tensors.append(_Tensor(name, variables[key], axes, recolouring(wanted[2]), how))
         else:
             misshapen.append(f"{name} is {list(given)}, not {list(wanted)}")
     wrong = [
@@ -194,7 +194,7 @@ def _cubic(old: int, new: int) -> np.ndarray:
     return taps / taps.sum(1, keepdims=True)
 
 
-def _recolouring(channels: int) -> Callable[[np.ndarray], np.ndarray]:
+def recolouring(channels: int) -> Callable[[np.ndarray], np.ndarray]:
     """From a kernel for RGB to one for other channels, as timm does it: summed to one, or repeated and scaled down."""
 
     def recolour(kernel: np.ndarray) -> np.ndarray:
