@@ -85,7 +85,7 @@ def export(
             gates=tuple(passed),
             accuracy=accuracy,
             licence={
-                "weights": this.weights.licence if this.weights else "whoever trained them decides",
+                "weights": run.licence_of_weights(this) or "whoever trained them decides",
                 "data": this.data.licence if this.data else LICENCE,
             },
             weights=this.weights,

@@ -45,9 +45,9 @@ _LUMA = (19595, 38470, 7471)
 class Preprocessing:
     """How raw input becomes model input.
 
-    `crop` is the share of the scaled picture's side that is kept. `scaling` says whether a picture keeps its shape when it
-    is scaled (`cover`: what is too long is cropped) or takes the input's (`stretch`). `mean` and `deviation` have one
-    number a channel, in units of the full range (1.0 is white).
+    `crop` is the share of the scaled picture's side that is kept. `scaling` says whether a picture keeps its shape when
+    it is scaled (`cover`: what is too long is cropped) or takes the input's (`stretch`). `mean` and `deviation` have
+    one number a channel, in units of the full range (1.0 is white).
     """
 
     height: int

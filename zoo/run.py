@@ -76,7 +76,8 @@ def read_finished(folder: Path) -> Run:
 
 def licence_of_weights(run: Run) -> str | None:
     """The licence that a run's weights came with; None where it trained them from nothing."""
-    return run.initial.licence if run.initial else None
+    origin = run.weights or run.initial
+    return origin.licence if origin else None
 
 
 def write(folder: Path, run: Run) -> None:

@@ -1,4 +1,4 @@
-"""Files such as timm publishes: its names and shapes (`timm_names.json`), weights of which a network makes sane logits."""
+"""Files such as timm publishes: its names and shapes (`timm_names.json`), weights that make sane logits."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def published(path: Path, peer: str = "mobilenetv3_small_100", *, classes: int =
             shape = (classes, *shape[1:])
         if len(shape) > 1:
             array = random.normal(size=shape) * math.sqrt(2 / math.prod(shape[1:]))
-        elif name.endswith("running_var") or ".bn" in name and name.endswith("weight") or name == "bn1.weight":
+        elif name.endswith("running_var") or (".bn" in name and name.endswith("weight")) or name == "bn1.weight":
             array = random.uniform(0.8, 1.2, shape)
         else:
             array = random.normal(size=shape) * 0.1

@@ -22,6 +22,7 @@ from zoo.registry import matching
 from zoo.weights.keras_applications import peer, read_keras
 from zoo.weights.keras_file import opened
 from zoo.weights.keras_names import ANOTHER, PEERS
+from zoo.weights.sources import preprocessing
 from zoo.weights_file import weights
 
 CLASSES = 5
@@ -76,7 +77,7 @@ def made(family: str, size: str, side: int = SIDE) -> tuple[Any, np.ndarray, np.
 
 
 def logits(model: Any, pixels: np.ndarray, family: str, size: str) -> np.ndarray:
-    scale, offset = peer(family, size).preprocessing.scale_and_offset()
+    scale, offset = preprocessing(peer(family, size).input).scale_and_offset()
     return model(pixels * scale + offset, training=False).numpy()
 
 
@@ -102,7 +103,7 @@ def test_the_logits_are_those_of_keras(family: str, size: str, tmp_path: Path) -
 @pytest.mark.full
 @every_peer
 def test_the_logits_are_those_of_keras_at_the_size_of_the_weights(family: str, size: str, tmp_path: Path) -> None:
-    side = min(225 if "mobilenet" in family else 224, peer(family, size).preprocessing.height)
+    side = min(225 if "mobilenet" in family else 224, peer(family, size).input.side)
     network, pixels, expected = made(family, size, side)
     network.save(tmp_path / "x.keras")
     del network

@@ -55,7 +55,7 @@ def peer(family: str, size: str) -> Peer:
 def read_keras(path: Path, model: Any, family: str, size: str, *, new_head: bool = False) -> Reading:
     """Give a network the weights of the same network in keras.applications.
 
-    They belong to `peer(family, size).preprocessing`. Weights for 3 channels are adapted to others as timm does it.
+    They belong to `peer(family, size).input`. Weights for 3 channels are adapted to others as timm does it.
     No configuration is read, no object made of one (what Keras' safe mode is about).
 
     Args:

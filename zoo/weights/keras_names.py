@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from zoo.models import mobilenet
-from zoo.preprocess import Preprocessing
+from zoo.weights.known import HALF, Input, Triple
 from zoo.weights.names import Table
 
 NORM = ("gamma", "beta", "moving_mean", "moving_variance")
@@ -27,7 +27,7 @@ class Peer:
 
     network: str
     table: Table
-    preprocessing: Preprocessing
+    input: Input
     licence: str | None
     alpha: float = 1.0
     epsilon: float = 1e-3
@@ -156,29 +156,30 @@ def _inception_resnet_v2() -> Table:
     }
 
 
-Colours = tuple[tuple[float, float, float], tuple[float, float, float]]
-"""Mean and deviation of red, green and blue, in units of the full range."""
-
-IMAGENET: Colours = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-HALF: Colours = (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)
-# Pixels less 128, over 128.
-MIDDLE: Colours = (128 / 255, 128 / 255, 128 / 255), (128 / 255, 128 / 255, 128 / 255)
-# Pixels less the mean of ImageNet's training pictures.
-CAFFE: Colours = (123.68 / 255, 116.779 / 255, 103.939 / 255), (1 / 255, 1 / 255, 1 / 255)
-
-
-def _square(side: int, crop: float, colours: Colours) -> Preprocessing:
-    mean, deviation = colours
-    return Preprocessing(height=side, width=side, channels=3, mean=mean, deviation=deviation, crop=crop)
-
+_BYTE: Triple = (1 / 255, 1 / 255, 1 / 255)
+_MIDDLE: Triple = (128 / 255, 128 / 255, 128 / 255)
+# The mean of ImageNet's training pictures.
+_CAFFE: Triple = (123.68 / 255, 116.779 / 255, 103.939 / 255)
 
 # Mean and deviation are Keras' own (of its preprocess_input, or of a layer inside the network). Of scaling Keras says
 # nothing: crops are those with which the weights' makers measured them.
 
 
+def _inception_input(side: int) -> Input:
+    return Input(side, interpolation="bilinear", mean=HALF, deviation=HALF)
+
+
 def _vgg(network: str) -> Peer:
     """Measured as in the paper, section 3.2. Licence: README of github.com/fchollet/deep-learning-models."""
-    return Peer(network, VGG, _square(224, 0.875, CAFFE), "CC-BY-4.0", epsilon=0.0, norm_lacks=NORM, bgr=True)
+    return Peer(
+        network,
+        VGG,
+        Input(224, interpolation="bilinear", mean=_CAFFE, deviation=_BYTE),
+        "CC-BY-4.0",
+        epsilon=0.0,
+        norm_lacks=NORM,
+        bgr=True,
+    )
 
 
 def _mobilenet_v3(network: str, stages: tuple[tuple[mobilenet.Block, ...], ...], alpha: float = 1.0) -> Peer:
@@ -186,20 +187,18 @@ def _mobilenet_v3(network: str, stages: tuple[tuple[mobilenet.Block, ...], ...],
 
     At 224 pixels, where they were trained, Keras' network is not zoo's; at 225 it is.
     """
-    return Peer(network, _mobilenet(stages), _square(225, 0.875, HALF), "Apache-2.0", alpha, pads_one_side=True)
+    return Peer(network, _mobilenet(stages), _inception_input(225), "Apache-2.0", alpha, pads_one_side=True)
 
 
 def _efficientnet_v2(network: str, side: int) -> Peer:
     """Weights of google/automl (efficientnetv2), measured by its preprocessing.py, which squeezes pictures square."""
-    return Peer(network, EFFICIENTNET, _square(side, 1.0, MIDDLE), "Apache-2.0")
+    squeezed = Input(side, crop=1.0, interpolation="bilinear", scaling="stretch", mean=_MIDDLE, deviation=_MIDDLE)
+    return Peer(network, EFFICIENTNET, squeezed, "Apache-2.0")
 
 
 def _convnext(network: str) -> Peer:
-    """Weights of facebookresearch/ConvNeXt, whose README says MIT; timm says Apache-2.0 of the same.
-
-    Measured with bicubic scaling.
-    """
-    return Peer(network, CONVNEXT, _square(224, 0.875, IMAGENET), None)
+    """Weights of facebookresearch/ConvNeXt, whose README says MIT; timm says Apache-2.0 of the same."""
+    return Peer(network, CONVNEXT, Input(224), None)
 
 
 PEERS: dict[tuple[str, str], Peer] = {
@@ -207,7 +206,7 @@ PEERS: dict[tuple[str, str], Peer] = {
     ("vgg", "large"): _vgg("VGG19"),
     # Weights of tensorflow/models (research/slim), measured by its inception_preprocessing.py.
     ("inception", "large"): Peer(
-        "InceptionResNetV2", _inception_resnet_v2(), _square(299, 0.875, HALF), "Apache-2.0", norm_lacks=("gamma",)
+        "InceptionResNetV2", _inception_resnet_v2(), _inception_input(299), "Apache-2.0", norm_lacks=("gamma",)
     ),
     ("mobilenet", "small"): _mobilenet_v3("MobileNetV3Small", mobilenet.SMALL),
     ("mobilenet", "base"): _mobilenet_v3("MobileNetV3Large", mobilenet.LARGE, 0.75),

@@ -57,6 +57,8 @@ def pull(
     family, row = resolve(name, size)
     theirs = source(origin)
     network = theirs.network(family.name, row.name)
+    if file is None and not theirs.fetched:
+        raise ZooError(f"weights from {origin} are not fetched: name a file of them with --file")
     chosen = _tag(network, tag, file, origin)
     wanted = preprocessing(chosen.input if chosen else network.input, image_size=image_size, channels=channels)
     building.check_input(classes, wanted.shape)
@@ -92,7 +94,7 @@ def pull(
         say(adapted)
     weights = Weights(
         source=origin,
-        repository=network.repository(chosen) if chosen else None,
+        repository=network.repository(chosen) if chosen and theirs.fetched else None,
         tag=chosen.name if chosen else None,
         revision=revision,
         file=path.name,
@@ -127,7 +129,7 @@ def _licence(tag: Tag | None, file: Path | None, given: str | None) -> str:
         raise ZooError(f"--licence {given!r:.60} is no SPDX identifier: write one, such as Apache-2.0")
     if tag is None and given is None:
         raise ZooError(
-            f"nobody says what {file} is licensed: name its --licence, such as Apache-2.0, or the --tag it was published as"
+            f"nobody says what {file} is licensed: name its --licence, such as Apache-2.0, or the --tag of it"
         )
     if tag is not None and given not in (None, tag.licence):
         raise ZooError(f"weights tagged {tag.name} are licensed {tag.licence}: leave --licence out")

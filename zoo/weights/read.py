@@ -216,8 +216,8 @@ def _advice(shapes: dict[str, tuple[int, ...]], family: str, size: str, classes:
             found = _classes(shapes, table)
             if classes is not None and found != classes:
                 return (
-                    f"it has {found} classes, not {classes}: pull it with --classes {found}, and give the run a new head "
-                    "with 'zoo train … --weights RUN'"
+                    f"it has {found} classes, not {classes}: pull it with --classes {found}, and give the run a new "
+                    "head with 'zoo train … --weights RUN'"
                 )
             return "it is this network at another image size, number of channels or number of classes: ask for those"
         return f"it fits {other.name} {row.name}"

@@ -10,7 +10,9 @@ from typing import Any
 from zoo.errors import ZooError, did_you_mean
 from zoo.preprocess import Preprocessing
 from zoo.weights import known
-from zoo.weights.known import Input, Network
+from zoo.weights.keras_applications import read_keras
+from zoo.weights.keras_names import PEERS
+from zoo.weights.known import Input, Network, Tag
 from zoo.weights.read import Reading, read_timm
 
 
@@ -19,12 +21,14 @@ class Source:
     """Somebody's networks by family and size, how their files of weights end, and what gives a model such a file.
 
     `read(path, model, family, size)` assigns everything or nothing, and raises ZooError with the list of what does not
-    fit, the number of classes that the file has, and the family and size that would fit.
+    fit, the number of classes that the file has, and the family and size that would fit. `fetched`: whether its tags
+    are on the hub; else they say whose weights a file has.
     """
 
     networks: Mapping[tuple[str, str], Network]
     suffixes: tuple[str, ...]
     read: Callable[[Path, Any, str, str], Reading]
+    fetched: bool
 
     def network(self, family: str, size: str) -> Network:
         """The source's own network of this family and size.
@@ -38,14 +42,22 @@ class Source:
         return self.networks[family, size]
 
 
+KERAS = {
+    key: Network(peer.network, (Tag("imagenet", peer.licence, peer.input),) if peer.licence else (), peer.input)
+    for key, peer in PEERS.items()
+}
+"""Networks of keras.applications; `imagenet` is what Keras calls the weights that it publishes."""
+
 SOURCES: dict[str, Source] = {
-    "timm": Source(known.TIMM, (".safetensors",), read_timm),
+    "timm": Source(known.TIMM, (".safetensors",), read_timm, fetched=True),
+    "keras": Source(KERAS, (".weights.h5", ".keras"), read_keras, fetched=False),
 }
 
 REASONS = {
     **dict.fromkeys((".bin", ".pt", ".pth", ".ckpt", ".tar", ".pkl", ".pickle"), "is a pickle, which can run code"),
     **dict.fromkeys((".npz", ".npy"), "may hold a pickle, which can run code"),
-    **dict.fromkeys((".h5", ".hdf5", ".keras"), "holds a Keras network"),
+    ".keras": "holds a Keras network",
+    **dict.fromkeys((".h5", ".hdf5"), "holds a Keras network, perhaps an old one, which can hold code"),
 }
 """What is the matter with files that people have instead."""
 
@@ -62,7 +74,7 @@ def source(name: str) -> Source:
 
 
 def check_file(path: Path, name: str) -> None:
-    """Raise ZooError unless the file is there and may hold the source's weights: nothing that can run code is opened."""
+    """Raise ZooError unless the file is there and may hold the source's weights: nothing that runs code is opened."""
     suffixes = source(name).suffixes
     wanted = " or ".join(f"*{suffix}" for suffix in suffixes)
     if not path.name.endswith(suffixes):
