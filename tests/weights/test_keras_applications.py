@@ -342,7 +342,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, bytes]:
 
 
 @settings(max_examples=500)
-@given(st.data())
+@given(data=st.data())
 def test_a_damaged_file_is_read_or_refused(data: st.DataObject, tiny: tuple[Path, bytes]) -> None:
     path, content = tiny
     changed = bytearray(content[: data.draw(st.integers(len(content) // 2, len(content)))])
