@@ -1,4 +1,4 @@
-"""Files such as timm publishes: its names and shapes (`timm_names.json`), weights that make sane logits."""
+"""Files such as timm publishes: its names and shapes (`timm_names.json`), and weights that give sane logits."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ def published(path: Path, peer: str = "mobilenetv3_small_100", *, classes: int =
             shape = (classes, *shape[1:])
         if len(shape) > 1:
             array = random.normal(size=shape) * math.sqrt(2 / math.prod(shape[1:]))
-        elif name.endswith("running_var") or (".bn" in name and name.endswith("weight")) or name == "bn1.weight":
+        elif name.endswith("running_var") or (name.endswith("weight") and "bn" in name):
             array = random.uniform(0.8, 1.2, shape)
         else:
             array = random.normal(size=shape) * 0.1
-        arrays[name] = array.astype(np.float32)
+        arrays[name] = np.asarray(array, np.float32)
     save_file(arrays, path)
     return path
