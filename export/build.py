@@ -15,66 +15,82 @@ from zoo import artifact, building, files, provenance, run, schema
 from zoo.artifact import Accuracy, Format, Gate, Manifest
 from zoo.contract import LOGITS, VERSION
 from zoo.data.again import load_again
+from zoo.data.photographs import LICENCE, photographs
 from zoo.data.pictures import Pictures
 from zoo.data.pipeline import pixel_batches
 from zoo.description import Model
 from zoo.errors import Refused
 from zoo.export import card, gates
 from zoo.export.evidence import Evidence, of_noise, of_pictures
-from zoo.export.onnx import OPSET, write_onnx
+from zoo.export.onnx import OPSET, check_opset, ir_version, write_onnx
 from zoo.export.saved_model import write_saved_model
 from zoo.export.server_check import server_gate
 from zoo.export.serving_rules import static_gates
 from zoo.export.warmup import write_warmup
 from zoo.intervals import wilson
-from zoo.preprocess import Preprocessing
 
 WARMUP_PICTURES = 4
-ACCURACY_BATCH = 64
 
 Say = Callable[[str], None]
 
 
-def export(run_folder: Path, formats: Sequence[Format], *, out: Path | None, data_dir: Path | None, say: Say) -> Path:
+def export(
+    run_folder: Path,
+    formats: Sequence[Format],
+    *,
+    out: Path | None,
+    data_dir: Path | None,
+    say: Say,
+    opset: int = OPSET,
+) -> Path:
     """Write the artifact of a finished run and return its folder.
 
+    The gates compare on pictures of the run's test split, and its accuracy is measured on all of them. A run that was
+    pulled has no data: its gates compare on photographs, and no accuracy is measured.
+    `opset` is the version of ONNX' operator set that the ONNX file is written in.
+
     Raises:
-        ZooError: the run or its data cannot be had, or `out` exists.
+        ZooError: the run or its data cannot be had, `out` exists, or the operator set is not known.
         Refused: a gate failed; its name and figures are in the message, and no artifact is left.
     """
     started = provenance.here(seed=0)
     this = run.read_finished(run_folder)
     target = out or files.unused(Path("artifacts"), run_folder.resolve().name)
     files.refuse_existing(target)
+    if "onnx" in formats:
+        check_opset(opset)
     model = building.load(run_folder)
-    dataset = load_again(this.data, this.recipe.split, data_dir)
-    evidence = of_pictures(model, this.model.preprocessing, dataset.test)
+    test = load_again(this.data, this.recipe.split, data_dir).test if this.data and this.recipe else None
+    evidence = of_pictures(model, this.model.preprocessing, photographs() if test is None else test)
     with files.staged_folder(target) as staging:
         say("writing " + ", ".join(formats))
         passed = [gates.client_gate(evidence)]
         np.savez(staging / artifact.GOLDEN, allow_pickle=False, **evidence.golden())
         files.write_text(staging / artifact.LABELS, "".join(f"{label}\n" for label in this.model.labels))
         for kind in formats:
-            _WRITE[kind](staging, model, this.model, evidence)
+            passed += _WRITE[kind](staging, model, this.model, evidence, opset)
             passed += _GATES[kind](staging, evidence)
         _refuse_failed(passed, f"{run_folder} makes no artifact")
-        say(f"{len(passed)} gates passed; measuring accuracy on {len(dataset.test)} test pictures")
-        accuracy = {
-            kind: _accuracy(_FUNCTION[kind](staging), dataset.test, this.model.preprocessing) for kind in formats
-        }
+        say(f"{len(passed)} gates passed" + (f"; measuring accuracy on {len(test)} test pictures" if test else ""))
+        accuracy = {kind: _accuracy(_FUNCTION[kind](staging), test, evidence) for kind in formats if test}
         manifest = Manifest(
             schema=artifact.SCHEMA,
             model=this.model,
             data=this.data,
             recipe=this.recipe,
             training=this.provenance,
-            export=dataclasses.replace(started, seed=this.recipe.seed, finished=provenance.now()),
+            export=dataclasses.replace(started, seed=this.provenance.seed, finished=provenance.now()),
             formats=tuple(formats),
             files={},
             gates=tuple(passed),
             accuracy=accuracy,
-            licence={"weights": "whoever trained them decides", "data": this.data.licence},
-            opset=OPSET if "onnx" in formats else None,
+            licence={
+                "weights": run.licence_of_weights(this) or "whoever trained them decides",
+                "data": this.data.licence if this.data else LICENCE,
+            },
+            weights=this.weights,
+            opset=opset if "onnx" in formats else None,
+            ir_version=ir_version(opset) if "onnx" in formats else None,
         )
         files.write_text(staging / artifact.CARD, card.text(target.name, manifest))
         artifact.write(staging, manifest)
@@ -93,7 +109,7 @@ def preflight(description: Model, formats: Sequence[Format]) -> None:
     results: list[Gate] = []
     with tempfile.TemporaryDirectory() as scratch:
         for kind in formats:
-            _WRITE[kind](Path(scratch), model, description, evidence)
+            results += _WRITE[kind](Path(scratch), model, description, evidence, OPSET)
             results += _GATES[kind](Path(scratch), evidence)
     _refuse_failed(results, f"{description.family} {description.size} cannot be exported")
 
@@ -102,20 +118,22 @@ def _version(folder: Path) -> Path:
     return folder / artifact.SAVED_MODEL / str(VERSION)
 
 
-def _write_onnx(folder: Path, model: Any, description: Model, evidence: Evidence) -> None:
+def _write_onnx(folder: Path, model: Any, description: Model, evidence: Evidence, opset: int) -> list[Gate]:
     metadata = {
         "family": description.family,
         "size": description.size,
         "labels": list(description.labels),
         "preprocessing": schema.plain(description.preprocessing),
     }
-    write_onnx(model, description.preprocessing, folder / artifact.ONNX, metadata)
+    path = folder / artifact.ONNX
+    return [gates.lint_gate(path, write_onnx(model, description.preprocessing, path, metadata, opset))]
 
 
-def _write_saved_model(folder: Path, model: Any, description: Model, evidence: Evidence) -> None:
+def _write_saved_model(folder: Path, model: Any, description: Model, evidence: Evidence, opset: int) -> list[Gate]:
     write_saved_model(model, description.preprocessing, _version(folder))
     pixels, uploads = evidence.pixels[:WARMUP_PICTURES], list(evidence.uploads)
     write_warmup(_version(folder), model_name=description.family, pixels=pixels, encoded=uploads)
+    return []
 
 
 def _onnx_gates(folder: Path, evidence: Evidence) -> list[Gate]:
@@ -131,7 +149,7 @@ def _saved_model_gates(folder: Path, evidence: Evidence) -> list[Gate]:
     ]
 
 
-_WRITE: dict[Format, Callable[[Path, Any, Model, Evidence], None]] = {
+_WRITE: dict[Format, Callable[[Path, Any, Model, Evidence, int], list[Gate]]] = {
     "onnx": _write_onnx,
     "saved_model": _write_saved_model,
 }
@@ -142,8 +160,8 @@ _FUNCTION: dict[Format, Callable[[Path], gates.Function]] = {
 }
 
 
-def _accuracy(function: gates.Function, test: Pictures, preprocessing: Preprocessing) -> Accuracy:
-    batches = pixel_batches(test, preprocessing, batch_size=ACCURACY_BATCH)
+def _accuracy(function: gates.Function, test: Pictures, evidence: Evidence) -> Accuracy:
+    batches = pixel_batches(test, evidence.preprocessing, batch_size=evidence.at_once)
     correct = sum(int((function(pixels)[LOGITS].argmax(-1) == labels).sum()) for pixels, labels in batches)
     low, high = wilson(correct, len(test))
     return Accuracy(accuracy=correct / len(test), low=low, high=high, correct=correct, pictures=len(test))

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from zoo.artifact import Manifest
 from zoo.contract import IMAGE, LOGITS, PROBABILITIES, SERVE, SERVE_BYTES
+from zoo.description import Data, Weights
 
 
 def text(name: str, manifest: Manifest) -> str:
     """The card in Markdown; every figure in it stands in the manifest, with what produced it."""
     model, data = manifest.model, manifest.data
     height, width, channels = model.preprocessing.shape
-    title = f"{model.family} {model.size} on {data.source}"
-    accuracy = "\n".join(
-        f"| {kind} | {it.accuracy:.4f} | {it.low:.4f} – {it.high:.4f} | {it.correct} of {it.pictures} |"
-        for kind, it in manifest.accuracy.items()
+    title = f"{model.family} {model.size}" + (f" on {data.source}" if data else "")
+    origins = "".join(
+        ([_trained_on(data)] if data else []) + ([_weights_from(manifest.weights)] if manifest.weights else [])
     )
     labels = ", ".join(model.labels[:20]) + (", …" if len(model.labels) > 20 else "")
     examples = "\n".join(_EXAMPLES[kind].format(name=name) for kind in manifest.formats)
@@ -27,15 +27,12 @@ def text(name: str, manifest: Manifest) -> str:
 | outputs | `{LOGITS}`, `{PROBABILITIES}`: float32 [batch, {len(model.labels)}] |
 | classes | {len(model.labels)}: {labels} (all in `labels.txt`, in the order of the outputs) |
 | formats | {", ".join(manifest.formats)} |
-| trained on | {data.source}, {data.counts.get("train", 0):,} pictures, fingerprint `{data.fingerprint[:16]}` |
-| licence of the weights | {manifest.licence["weights"]} |
-| licence of the data | {manifest.licence["data"]} |
+{origins}| licence of the weights | {manifest.licence["weights"]} |
+| licence of the {"data" if data else "pictures inside"} | {manifest.licence["data"]} |
 
 ## Accuracy on the test split
 
-| file | accuracy | 95 % interval | pictures |
-|---|---|---|---|
-{accuracy}
+{_accuracy(manifest)}
 
 ## Use
 
@@ -46,6 +43,27 @@ in `manifest.json`.
 
 Made by `{manifest.export.command}` from a run made by `{manifest.training.command}`.
 """
+
+
+def _trained_on(data: Data) -> str:
+    pictures = f"{data.counts.get('train', 0):,} pictures"
+    return f"| trained on | {data.source}, {pictures}, fingerprint `{data.fingerprint[:16]}` |\n"
+
+
+def _weights_from(weights: Weights) -> str:
+    place = weights.repository or weights.file
+    revision = f" at `{weights.revision}`" if weights.revision else ""
+    return f"| weights | {place} ({weights.source}){revision}, SHA-256 `{weights.sha256[:16]}` |\n"
+
+
+def _accuracy(manifest: Manifest) -> str:
+    if not manifest.accuracy:
+        return "Not measured: these weights came without data. `zoo evaluate … --data` measures it."
+    rows = [
+        f"| {kind} | {it.accuracy:.4f} | {it.low:.4f} – {it.high:.4f} | {it.correct} of {it.pictures} |"
+        for kind, it in manifest.accuracy.items()
+    ]
+    return "\n".join(["| file | accuracy | 95 % interval | pictures |", "|---|---|---|---|", *rows])
 
 
 _EXAMPLES = {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +18,9 @@ from zoo.preprocess import Preprocessing, normalised, open_picture, pixels_from_
 PICTURES = 64
 GOLDEN_PICTURES = 8
 UPLOADS = 4
-KERAS_BATCH = 16
+
+MEMORY = 2**31
+"""Bytes that the outputs of all layers together may take for one batch; a runtime holds a few of them at a time."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +29,8 @@ class Evidence:
 
     `pixels` are uint8 [n, height, width, channels]; `logits` float32 [n, classes]; `jpeg` is one picture as uploaded,
     `jpeg_pixels` uint8 [height, width, channels] what the evaluation pipeline makes of it, and `jpeg_logits` float32
-    [1, classes] what the network says of that. `uploads` are JPEG and PNG files for the warm-up.
+    [1, classes] what the network says of that. `uploads` are JPEG and PNG files for the warm-up. `at_once` is how many
+    pictures go through the network together, so that no gate takes more memory than the writing.
     """
 
     preprocessing: Preprocessing
@@ -35,6 +40,7 @@ class Evidence:
     jpeg_pixels: np.ndarray
     jpeg_logits: np.ndarray
     uploads: tuple[bytes, ...]
+    at_once: int
 
     def golden(self) -> dict[str, np.ndarray]:
         """The inputs and outputs that an artifact carries, so that it can be verified anywhere."""
@@ -64,11 +70,28 @@ def of_pictures(model: Any, preprocessing: Preprocessing, test: Pictures) -> Evi
 def _described(
     model: Any, preprocessing: Preprocessing, pixels: np.ndarray, jpeg: bytes, uploads: list[bytes]
 ) -> Evidence:
-    jpeg_pixels = pixels_tensor(jpeg, preprocessing).numpy()
-    logits, jpeg_logits = (_keras_logits(model, preprocessing, images) for images in (pixels, jpeg_pixels[None]))
-    return Evidence(preprocessing, pixels, logits, jpeg, jpeg_pixels, jpeg_logits, (jpeg, *uploads))
+    import tensorflow as tf
+
+    jpeg_pixels, at_once = pixels_tensor(jpeg, preprocessing).numpy(), _at_once(model)
+
+    # Called eagerly, Keras 3.15 keeps the outputs of all layers until the last one is there.
+    @tf.function(input_signature=[tf.TensorSpec([None, *preprocessing.shape], tf.uint8)])
+    def network(images: Any) -> Any:
+        return model(normalised(images, preprocessing), training=False)
+
+    def says(images: np.ndarray) -> np.ndarray:
+        return in_batches(lambda few: network(few).numpy(), images, at_once)
+
+    logits, jpeg_logits = says(pixels), says(jpeg_pixels[None])
+    return Evidence(preprocessing, pixels, logits, jpeg, jpeg_pixels, jpeg_logits, (jpeg, *uploads), at_once)
 
 
-def _keras_logits(model: Any, preprocessing: Preprocessing, pixels: np.ndarray) -> np.ndarray:
-    pieces = (pixels[start : start + KERAS_BATCH] for start in range(0, len(pixels), KERAS_BATCH))
-    return np.concatenate([model(normalised(piece, preprocessing), training=False).numpy() for piece in pieces])
+def in_batches(function: Callable[[np.ndarray], np.ndarray], pixels: np.ndarray, at_once: int) -> np.ndarray:
+    """What a function says of pictures, given so many at once."""
+    return np.concatenate([function(pixels[start : start + at_once]) for start in range(0, len(pixels), at_once)])
+
+
+def _at_once(model: Any) -> int:
+    """How many pictures a functional Keras network takes together within the memory that its maps may take."""
+    values = sum(math.prod(layer.output.shape[1:]) for layer in model.layers)
+    return min(PICTURES, max(1, MEMORY // (4 * values)))

@@ -10,32 +10,90 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import tempfile
 import warnings
+from collections import OrderedDict
 from pathlib import Path
 from typing import Any
 
 from zoo import files
 from zoo.contract import BATCH, IMAGE, OUTPUTS
+from zoo.errors import ZooError
 from zoo.export import passes
 from zoo.export.graph import outputs
+from zoo.export.layout import transposes
+from zoo.export.lint import Origin, kinds
+from zoo.onnx_file import DIGEST, graph_digest
 from zoo.preprocess import Preprocessing
 
-OPSET = 18
+OPSET = 21
+"""What a file is written in unless something else is asked for: the newest that onnxruntime two years back accepts.
+
+onnxruntime 1.20 (November 2024) refuses opset 22 and IR version 11.
+"""
+
+LOWEST_OPSET = 17
+"""LayerNormalization is of it."""
+
+CONVERTED_OPSET = 18
+"""The newest that tf2onnx 1.17 writes; onnx' version converter goes on from there, while the graph has no weights."""
+
+STEPS = (
+    "TransposeOptimizer",
+    "ConstFoldOptimizer",
+    "MergeDuplicatedNodesOptimizer",
+    "BackToBackOptimizer",
+    "IdentityOptimizer",
+)
+"""Those of tf2onnx' optimizers that leave a mark on the networks here; each goes over the whole graph several times."""
+
+LARGEST_FILE = 2**31 - 2**20
+"""Bytes of weights: a protobuf ends at 2 GiB, and the graph takes some of them."""
 
 
-def write_onnx(model: Any, preprocessing: Preprocessing, path: Path, metadata: dict[str, Any]) -> None:
-    """Write an ONNX file of the contract.
+def check_opset(opset: int) -> None:
+    """Raise ZooError for an operator set that the passes, onnx or onnxruntime do not know."""
+    import onnx
+
+    known = range(LOWEST_OPSET, onnx.defs.onnx_opset_version() + 1)
+    if opset in known and _loads(opset):
+        return
+    highest = max(version for version in known if _loads(version))
+    raise ZooError(
+        f"opset {opset} cannot be written: name one from {LOWEST_OPSET} to {highest} (the default is {OPSET})"
+    )
+
+
+def ir_version(opset: int) -> int:
+    """The lowest version of ONNX' format that an operator set can be written in."""
+    import onnx
+
+    return int(onnx.helper.find_min_ir_version_for([onnx.helper.make_opsetid("", opset)]))
+
+
+def write_onnx(
+    model: Any, preprocessing: Preprocessing, path: Path, metadata: dict[str, Any], opset: int = OPSET
+) -> Origin:
+    """Write an ONNX file of the contract, and say what it was made of.
 
     Args:
         model: the Keras network in float32, built outside any strategy.
         preprocessing: what goes in front of it.
         path: where the file goes, whole or not at all.
         metadata: what `metadata_props` holds; values that are not text become JSON.
+        opset: the version of ONNX' operator set.
+
+    Raises:
+        ZooError: the weights are more than one file can hold.
     """
     import onnx
 
-    proto = _convert(model, preprocessing)
+    weights = 4 * sum(math.prod(variable.shape) for variable in model.weights)
+    if weights > LARGEST_FILE:
+        raise ZooError(f"{weights} bytes of weights are more than an ONNX file holds: export a SavedModel")
+    proto = _convert(model, preprocessing, opset)
+    origin = Origin(kinds(proto), transposes(model))
     passes.global_average(proto)
     with tempfile.TemporaryDirectory() as scratch:
         bound, folded = Path(scratch) / "bound.onnx", Path(scratch) / "folded.onnx"
@@ -50,9 +108,23 @@ def write_onnx(model: Any, preprocessing: Preprocessing, path: Path, metadata: d
         proto.metadata_props.add(key=key, value=value if isinstance(value, str) else json.dumps(value))
     with files.staged_file(path) as staging:
         onnx.save(proto, staging)
+        seal(staging)
+    return origin
 
 
-def _convert(model: Any, preprocessing: Preprocessing) -> Any:
+def seal(path: Path) -> None:
+    """Let an ONNX file keep the digest of its own graph, see `zoo.onnx_file.DIGEST`; the file is not read into memory.
+
+    What is appended to a protobuf is added to its lists.
+    """
+    import onnx
+
+    entry = onnx.StringStringEntryProto(key=DIGEST, value=graph_digest(path))
+    with path.open("ab") as file:
+        file.write(onnx.ModelProto(metadata_props=[entry]).SerializeToString())
+
+
+def _convert(model: Any, preprocessing: Preprocessing, opset: int) -> Any:
     """The network as tf2onnx gives it, with its weights as initialisers."""
     import keras
     import onnx
@@ -78,7 +150,7 @@ def _convert(model: Any, preprocessing: Preprocessing) -> Any:
 
     specs = [tf.TensorSpec([None, *preprocessing.shape], tf.uint8, name=IMAGE)]
     specs += [tf.TensorSpec(variable.shape, tf.float32, name=name) for name, variable in named.items()]
-    proto = _tf2onnx(tf.function(traced), specs)
+    proto = _tf2onnx(tf.function(traced), specs, opset)
     weights_by_name = {name: keras.ops.convert_to_numpy(variable) for name, variable in named.items()}
     used = [value for value in proto.graph.input if value.name in weights_by_name]
     for value in used:
@@ -87,16 +159,40 @@ def _convert(model: Any, preprocessing: Preprocessing) -> Any:
     return proto
 
 
-def _tf2onnx(function: Any, specs: list[Any]) -> Any:
+def _tf2onnx(function: Any, specs: list[Any], opset: int) -> Any:
     import onnx
+    import tensorflow as tf
 
     with warnings.catch_warnings():
         # tf2onnx 1.17 calls what numpy 2 and onnx 1.23 call deprecated.
         warnings.simplefilter("ignore")
-        import tf2onnx
+        import tf2onnx.optimizer
+        import tf2onnx.tf_loader
+        import tf2onnx.tfonnx
 
         logging.getLogger("tf2onnx").setLevel(logging.ERROR)
-        proto, _ = tf2onnx.convert.from_function(function, input_signature=specs, opset=OPSET)
+        first = min(opset, CONVERTED_OPSET)
+        concrete = function.get_concrete_function(*specs)
+        inputs, given = ([tensor.name for tensor in tensors] for tensors in (concrete.inputs, concrete.outputs))
+        renamed = dict(zip(inputs, (spec.name for spec in specs), strict=True))
+        renamed |= {tensor.name: name for name, tensor in concrete.structured_outputs.items()}
+        frozen = tf2onnx.tf_loader.from_function(concrete, inputs, given)
+        with tf.Graph().as_default() as graph:
+            tf.import_graph_def(frozen, name="")
+            converted = tf2onnx.tfonnx.process_tf_graph(
+                graph,
+                continue_on_error=True,
+                opset=first,
+                input_names=inputs,
+                output_names=given,
+                tensors_to_rename=renamed,
+            )
+        steps = OrderedDict((name, getattr(tf2onnx.optimizer, name)) for name in STEPS)
+        # tf2onnx.convert copies the whole graph before each of its steps, which takes as long as the steps.
+        proto = tf2onnx.optimizer.optimize_graph(converted, False, steps).make_model("zoo")
+    if opset > first:
+        proto = onnx.version_converter.convert_version(proto, opset)
+    proto.ir_version = ir_version(opset)
     proto.producer_name = "zoo"
     assert isinstance(proto, onnx.ModelProto)
     return proto
@@ -114,6 +210,24 @@ def _fold(source: Path, target: Path) -> None:
     options.optimized_model_filepath = str(target)
     options.log_severity_level = 3
     onnxruntime.InferenceSession(str(source), options, providers=["CPUExecutionProvider"])
+
+
+def _loads(opset: int) -> bool:
+    """Whether the onnxruntime that is installed takes a graph of this operator set."""
+    import onnx
+    import onnxruntime
+
+    image, answer = (onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [1]) for name in "xy")
+    graph = onnx.helper.make_graph([onnx.helper.make_node("Identity", ["x"], ["y"])], "probe", [image], [answer])
+    imports = [onnx.helper.make_opsetid("", opset)]
+    model = onnx.helper.make_model(graph, opset_imports=imports, ir_version=ir_version(opset))
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    try:
+        onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    except Exception:  # onnxruntime raises classes of its own, which are no part of its interface
+        return False
+    return True
 
 
 def _name_batch(graph: Any) -> None:

@@ -14,6 +14,9 @@ import numpy as np
 NEAR = 1e-6
 """Constants that agree to this are the same: they have been through float32."""
 
+GELU_OPSET = 20
+"""ONNX' operator set has Gelu from here on."""
+
 LARGEST_SHAPE = 16
 """Elements; a constant that says a shape or the like has no more."""
 
@@ -72,6 +75,11 @@ class Index:
             self.graph.node.remove(node)
 
 
+def opset(model: Any) -> int:
+    """The version of ONNX' own operator set."""
+    return next(int(imported.version) for imported in model.opset_import if not imported.domain)
+
+
 def shapes(model: Any) -> dict[str, list[int | None]]:
     """The dimensions of every value, None for those that are open.
 
@@ -98,7 +106,7 @@ def shapes(model: Any) -> dict[str, list[int | None]]:
 
 def tidy(model: Any) -> None:
     """What is to be done after folding, in the order in which it helps."""
-    for one in (idle_moves, hard_swish, gelu, scaled_product, planes_first, unread_constants):
+    for one in (idle_moves, maps_as_they_are, hard_swish, gelu, scaled_product, planes_first, unread_constants):
         one(model)
 
 
@@ -138,6 +146,26 @@ def _moves_nothing(node: Any, index: Index) -> bool:
     (order,) = (attribute.ints for attribute in node.attribute if attribute.name == "perm")
     longer = [axis for axis in order if shape[axis] != 1]
     return longer == sorted(longer)
+
+
+def maps_as_they_are(model: Any) -> None:
+    """Drop the Reshapes around a LayerNormalization over the last axis: it takes a map as well as rows of pixels.
+
+    zoo's layer puts them there, so that tf2onnx 1.17 moves no transposition into what becomes of it.
+    """
+    index = Index(model)
+    for norm in [node for node in index.graph.node if node.op_type == "LayerNormalization"]:
+        before, after = index.makers.get(norm.input[0]), index.only_reader(norm.output[0])
+        if before is None or after is None or not before.op_type == after.op_type == "Reshape":
+            continue
+        given, rows, made = (index.shapes.get(n) for n in (before.input[0], norm.input[0], after.output[0]))
+        (axis,) = (attribute.i for attribute in norm.attribute if attribute.name == "axis")
+        if not given or not rows or given != made or given[-1] != rows[-1] or axis not in (-1, len(rows) - 1):
+            continue
+        norm.input[0], norm.output[0] = before.input[0], after.output[0]
+        next(attribute for attribute in norm.attribute if attribute.name == "axis").i = -1
+        index.graph.node.remove(after)
+    _drop_unread(index.graph)
 
 
 def _drop_unread(graph: Any) -> None:
@@ -180,9 +208,9 @@ def hard_swish(model: Any) -> None:
 
 
 def gelu(model: Any) -> None:
-    """x · (1/2 · (1 + erf(x · √1/2))) into x · (1 + erf(x / √2)) · 1/2, which onnxruntime 1.31 fuses into Gelu.
+    """x · (1/2 · (1 + erf(x · √1/2))) into Gelu; before opset 20 into x · (1 + erf(x / √2)) · 1/2.
 
-    TensorFlow's constant folding makes the first of the second, whatever was traced.
+    onnxruntime 1.31 fuses the last into Gelu, and not the first, which TensorFlow's constant folding makes of it.
     """
     import onnx
 
@@ -195,6 +223,9 @@ def gelu(model: Any) -> None:
         half = index.only_reader(plus.output[0]) if plus and index.with_number(plus, "Add", 1) else None
         product = index.only_reader(half.output[0]) if half and index.with_number(half, "Mul", 0.5) else None
         if x is None or product is None or product.op_type != "Mul" or x not in product.input:
+            continue
+        if opset(model) >= GELU_OPSET:
+            index.replace([scaled, erf, plus, half, product], [onnx.helper.make_node("Gelu", [x], product.output)])
             continue
         if not names:
             values = {"gelu_root": math.sqrt(2), "gelu_one": 1.0, "gelu_half": 0.5}
@@ -282,7 +313,7 @@ def global_average(model: Any) -> None:
     import onnx
 
     index = Index(model)
-    for mean, axes, keeps in list(_means(index)):
+    for mean, axes, keeps in list(means(index)):
         if axes not in ([1, 2], [2, 3]) or len(index.shapes.get(mean.input[0], ())) != 4:
             continue
         source, result, new = mean.input[0], mean.output[0], []
@@ -298,12 +329,16 @@ def global_average(model: Any) -> None:
         index.replace([mean], new)
 
 
-def _means(index: Index) -> Iterator[tuple[Any, list[int], bool]]:
-    """Every ReduceMean with its axes and whether it keeps them."""
+def means(index: Index) -> Iterator[tuple[Any, list[int], bool]]:
+    """Every ReduceMean with its axes and whether it keeps them; before opset 18 the axes are an attribute."""
     import onnx
 
     for node in index.graph.node:
-        if node.op_type == "ReduceMean" and len(node.input) == 2 and node.input[1] in index.initializers:
+        if node.op_type != "ReduceMean":
+            continue
+        stated = {attribute.name: onnx.helper.get_attribute_value(attribute) for attribute in node.attribute}
+        axes = stated.get("axes")
+        if len(node.input) == 2 and node.input[1] in index.initializers:
             axes = onnx.numpy_helper.to_array(index.initializers[node.input[1]]).tolist()
-            keeps = all(attribute.i for attribute in node.attribute if attribute.name == "keepdims")
-            yield node, sorted(axes), keeps
+        if axes:
+            yield node, sorted(axes), bool(stated.get("keepdims", 1))

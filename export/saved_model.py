@@ -26,7 +26,9 @@ def write_saved_model(model: Any, preprocessing: Preprocessing, version_folder: 
 
     shape = [None, *preprocessing.shape]
 
+    @tf.function(input_signature=[tf.TensorSpec(shape, tf.float32)])
     def network(images: Any) -> Any:
+        """Traced once, for both signatures."""
         return model(images, training=False)
 
     @tf.function(input_signature=[tf.TensorSpec(shape, tf.uint8, name=IMAGE)])
@@ -46,8 +48,11 @@ def write_saved_model(model: Any, preprocessing: Preprocessing, version_folder: 
 
     module = tf.Module()
     module.weights = [variable.value for variable in model.variables]
+    # Nobody trains what is served; tracing gradients takes as long as all the rest (tensorflow 2.21).
+    options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
+    signatures = {SERVE: serve, SERVE_BYTES: serve_bytes}
     try:
-        tf.saved_model.save(module, str(version_folder), signatures={SERVE: serve, SERVE_BYTES: serve_bytes})
+        tf.saved_model.save(module, str(version_folder), signatures=signatures, options=options)
     except tf.errors.OpError as error:
         # TensorFlow writes variables itself, and has its own exceptions for what goes wrong with files.
         reason = str(error.message).rpartition("; ")[2].partition(" [Op")[0]

@@ -66,7 +66,7 @@ class Row:
     accuracy_low: float | None
     accuracy_high: float | None
     accuracy_pictures: int | None
-    data_fingerprint: str
+    data_fingerprint: str | None
 
 
 @dataclass(frozen=True)
@@ -251,5 +251,5 @@ def _row(
         accuracy_low=accuracy.low if accuracy else None,
         accuracy_high=accuracy.high if accuracy else None,
         accuracy_pictures=accuracy.pictures if accuracy else None,
-        data_fingerprint=contender.manifest.data.fingerprint,
+        data_fingerprint=contender.manifest.data.fingerprint if contender.manifest.data else None,
     )

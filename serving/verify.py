@@ -14,6 +14,7 @@ from zoo import schema
 from zoo.artifact import CARD, GOLDEN, LABELS, ONNX, SAVED_MODEL, File, Gate, Manifest, hashes, read
 from zoo.contract import IMAGE
 from zoo.errors import Refused, ZooError
+from zoo.onnx_file import DIGEST, graph_digest
 from zoo.serving.golden import read_golden, replay
 from zoo.serving.runner import OnnxRunner, onnx_session, onnx_signature, open_runner
 from zoo.serving.signature import departures
@@ -152,7 +153,10 @@ def _golden(artifact: Path, manifest: Manifest) -> tuple[dict[str, np.ndarray] |
 def _onnx(
     artifact: Path, manifest: Manifest, intact: frozenset[str], golden: dict[str, np.ndarray] | None
 ) -> list[Gate]:
-    """It loads, its signature is the contract's, its metadata the manifest's, its answers the golden ones."""
+    """It loads, its signature is the contract's, its metadata the manifest's, its graph as it was closed, its answers
+
+    the golden ones.
+    """
     if ONNX not in intact:
         return [_gate("onnx_loads", [f"not opened: {ONNX} is not the file of the manifest"])]
     try:
@@ -166,6 +170,7 @@ def _onnx(
         _gate("onnx_loads", []),
         _gate("onnx_contract", wrong, **signature.inputs, **signature.outputs),
         _gate("onnx_metadata", _metadata_differences(metadata, manifest)),
+        _gate("onnx_digest", _digest_differences(metadata, artifact / ONNX)),
     ]
     if golden is not None and not wrong:
         gates.append(replay("onnx_golden", OnnxRunner(session, manifest.model), golden))
@@ -189,6 +194,18 @@ def _metadata_differences(metadata: dict[str, str], manifest: Manifest) -> list[
         if not same:
             problems.append(f"metadata_props has another '{key}' than the manifest: {metadata[key]:.60}")
     return problems
+
+
+def _digest_differences(metadata: dict[str, str], path: Path) -> list[str]:
+    """Whether the graph is the one that the file was closed with: some changes of weights move no answer."""
+    kept = metadata.get(DIGEST)
+    if kept is None:
+        return [f"metadata_props has no '{DIGEST}'"]
+    try:
+        found = graph_digest(path)
+    except ValueError as error:
+        return [str(error)]
+    return [] if kept == found else [f"the graph's SHA-256 is {found[:12]}…, not {kept:.12}… as the file says"]
 
 
 def _saved_model(

@@ -23,32 +23,33 @@ from zoo.training.start import describe
 class Facts:
     """What is published of a family, in the order small, base, large, and the smallest picture that users give it.
 
-    `giga_multiply_adds` are at the reference input; None where nobody publishes one.
+    `giga_multiply_adds` of a picture of `sides`, in pixels; None where nobody publishes one. All are of the convention
+    of `zoo.complexity`: products of convolutions and matrices, attention's own among them, and nothing else.
     """
 
     parameters: tuple[int, int, int]
     giga_multiply_adds: tuple[float | None, float | None, float | None]
     smallest: tuple[int, int, int]
+    sides: tuple[int, int, int] = (224, 224, 224)
 
 
 FACTS = {
-    # AlexNet: torchvision's table of weights. The two small ones are counted by hand: 3·3·1·32+32 + 3·3·32·64+64 + …
-    "cnn": Facts((50_186, 421_642, 61_100_840), (None, None, 0.71), (8, 8, 1)),
-    # torchvision's table of weights; parameters as in timm's resnet18, resnet50, resnet101.
-    "resnet": Facts((11_689_512, 25_557_032, 44_549_160), (1.81, 4.09, 7.80), (8, 8, 1)),
-    # torchvision's table of weights; parameters as in timm's vgg11_bn, vgg16_bn, vgg19_bn.
-    "vgg": Facts((132_868_840, 138_365_992, 143_678_248), (7.61, 15.47, 19.63), (8, 8, 1)),
-    # Parameters of the following as in the timm models that each family's file names.
-    # Howard et al. 2019, table 3; TensorFlow's slim/nets/mobilenet.
-    "mobilenet": Facts((2_542_856, 3_993_528, 5_483_032), (0.0565, 0.155, 0.217), (8, 8, 1)),
-    # Published at 384 and 480 pixels only.
-    "efficientnet": Facts((21_458_488, 54_139_356, 118_515_272), (None, None, None), (8, 8, 1)),
-    # Published at 299 pixels only.
-    "inception": Facts((23_834_568, 42_679_816, 55_843_464), (None, None, None), (8, 8, 1)),
-    # Liu et al. 2022, table 12.
-    "convnext": Facts((50_223_688, 88_591_464, 197_767_336), (8.7, 15.4, 34.4), (8, 8, 1)),
-    # timm's results/benchmark-infer-*.csv; torchvision's tables of weights of vit_b_16 and vit_l_16.
-    "vit": Facts((22_050_664, 86_567_656, 304_326_632), (4.61, 17.56, 61.55), (8, 8, 1)),
+    # Multiply-adds: `_ops` of torchvision's weights (torchvision/models/*.py, 0.15), but where a row says otherwise.
+    # Parameters: of the timm models that each family's file names.
+    # AlexNet's parameters: torchvision's too. The small ones' by hand: 3·3·1·32+32 + 3·3·32·64+64 + …
+    "cnn": Facts((50_186, 421_642, 61_100_840), (None, None, 0.714), (8, 8, 1)),
+    "resnet": Facts((11_689_512, 25_557_032, 44_549_160), (1.814, 4.089, 7.801), (8, 8, 1)),
+    "vgg": Facts((132_868_840, 138_365_992, 143_678_248), (7.609, 15.47, 19.632), (8, 8, 1)),
+    # Large 0.75: tensorflow/models, research/slim/nets/mobilenet/README.md.
+    "mobilenet": Facts((2_542_856, 3_993_528, 5_483_032), (0.057, 0.155, 0.217), (8, 8, 1)),
+    "efficientnet": Facts(
+        (21_458_488, 54_139_356, 118_515_272), (8.366, 24.582, 56.08), (8, 8, 1), sides=(384, 480, 480)
+    ),
+    # v4 and ResNet v2: timm's results/benchmark-infer-amp-nchw-pt240-cu124-rtx3090.csv.
+    "inception": Facts((23_834_568, 42_679_816, 55_843_464), (5.713, 12.28, 13.18), (8, 8, 1), sides=(299, 299, 299)),
+    "convnext": Facts((50_223_688, 88_591_464, 197_767_336), (8.684, 15.355, 34.361), (8, 8, 1)),
+    # Small: timm's file as above. (Others of its files say 4.25: fused attention hides its products from the counter.)
+    "vit": Facts((22_050_664, 86_567_656, 304_326_632), (4.61, 17.564, 61.555), (8, 8, 1)),
 }
 
 LARGEST_DAILY = 30_000_000

@@ -13,7 +13,17 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 WINGS = {"zoo": "zoo", "export": "zoo.export", "serving": "zoo.serving"}
-FRAMEWORKS = ("tensorflow", "keras", "onnx", "onnxruntime", "tf2onnx", "tensorflow_datasets", "sklearn", "matplotlib")
+FRAMEWORKS = (
+    "tensorflow",
+    "keras",
+    "onnx",
+    "onnxruntime",
+    "tf2onnx",
+    "tensorflow_datasets",
+    "sklearn",
+    "matplotlib",
+    "huggingface_hub",
+)
 
 
 def imports(path: Path) -> Iterator[str]:
@@ -47,7 +57,12 @@ def test_the_export_and_the_serving_do_not_know_each_other() -> None:
 
 
 @pytest.mark.parametrize(
-    ("module", "home"), [("tf2onnx", "export/onnx.py"), ("tensorflow_datasets", "zoo/data/tfds.py")]
+    ("module", "home"),
+    [
+        ("tf2onnx", "export/onnx.py"),
+        ("tensorflow_datasets", "zoo/data/tfds.py"),
+        ("huggingface_hub", "zoo/weights/hub.py"),
+    ],
 )
 def test_some_libraries_have_one_home(module: str, home: str) -> None:
     assert importers(module) == {home}
@@ -69,7 +84,7 @@ def awake(code: str) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["list"], ["list", "res*", "--json"], ["info", "vgg"], ["train", "-h"]]
+    "arguments", [["--help"], ["list"], ["list", "res*", "--json"], ["info", "vgg"], ["train", "-h"], ["pull", "-h"]]
 )
 def test_looking_wakes_no_framework(arguments: list[str]) -> None:
     code = f"sys.argv = ['zoo', *{arguments!r}]\nfrom zoo.cli import main\ntry: main()\nexcept SystemExit: pass"
@@ -105,5 +120,11 @@ def test_the_wheel_has_one_top_level_name(tmp_path: Path) -> None:
     assert wheel.name.startswith("keras_zoo-")
     names = zipfile.ZipFile(wheel).namelist()
     assert {name.split("/")[0] for name in names if ".dist-info/" not in name} == {"zoo"}
-    for module in ("zoo/export/build.py", "zoo/serving/runner.py", "zoo/models/resnet.py", "zoo/py.typed"):
+    for module in (
+        "zoo/export/build.py",
+        "zoo/serving/runner.py",
+        "zoo/models/resnet.py",
+        "zoo/py.typed",
+        "zoo/data/imagenet.tsv",
+    ):
         assert module in names

@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
 from zoo import files, schema
-from zoo.description import Data, Model, Provenance
+from zoo.description import Data, Model, Provenance, Weights
 from zoo.errors import Refused, ZooError
 from zoo.recipe import Recipe
 from zoo.schema import record
@@ -58,13 +58,15 @@ class Accuracy:
 class Manifest:
     """`manifest.json`.
 
-    `files` are by path within the artifact, all but the manifest itself; `accuracy` is by format.
+    `files` are by path within the artifact, all but the manifest itself; `accuracy` is by format, and empty where there
+    were no data to measure it on. `data`, `recipe` and `weights` are the run's, and `training` says what made the run.
+    `opset` and `ir_version` are those of the ONNX file.
     """
 
     schema: int
     model: Model
-    data: Data
-    recipe: Recipe
+    data: Data | None
+    recipe: Recipe | None
     training: Provenance
     export: Provenance
     formats: tuple[Format, ...]
@@ -73,6 +75,8 @@ class Manifest:
     accuracy: dict[Format, Accuracy]
     licence: dict[str, str]
     opset: int | None = None
+    weights: Weights | None = None
+    ir_version: int | None = None
 
 
 def read(folder: Path) -> Manifest:

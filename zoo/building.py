@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,7 @@ from typing import Any
 from zoo import run, weights_file
 from zoo.description import Model
 from zoo.errors import ZooError
-from zoo.registry import resolve
-
-SMALLEST_SIDE, LARGEST_SIDE = 8, 4096
+from zoo.registry import LARGEST_SIDE, MOST_CHANNELS, SMALLEST_SIDE, resolve
 
 
 @dataclass(frozen=True)
@@ -75,7 +74,7 @@ def check_input(classes: int, input_shape: tuple[int, int, int]) -> None:
             f"a picture of {height}×{width} pixels cannot be taken: "
             f"each side must be {SMALLEST_SIDE} to {LARGEST_SIDE} pixels"
         )
-    if not 1 <= channels <= 4:
+    if not 1 <= channels <= MOST_CHANNELS:
         raise ZooError(f"{channels} channels cannot be taken: 1 (grey), 2 (grey, alpha), 3 (RGB) or 4 (RGBA) can")
     if classes < 2:
         raise ZooError(f"{classes} class cannot be told apart: at least 2 are needed")
@@ -98,6 +97,14 @@ def load(folder: str | Path, *, features: bool = False) -> Any:
     for layer in (layer for layer in extractor.model.layers if layer.weights):
         layer.set_weights(model.get_layer(layer.name).get_weights())
     return extractor
+
+
+def depths(description: Model) -> dict[str, int]:
+    """How far from the logits each layer lies, by name: the number of feature maps that depend on it, where any do."""
+    import keras
+
+    features = build(description, features=True).model
+    return Counter(layer.name for one in features.output.values() for layer in keras.Model(features.input, one).layers)
 
 
 def build(description: Model, *, features: bool = False, precision: str = "float32") -> Any:

@@ -40,6 +40,41 @@ class Data:
 
 
 @record
+class Weights:
+    """Somebody else's weights: where they come from, and on what terms they may be used.
+
+    `source` says whose names the file has (`timm`). `repository` and `tag` are those that the weights were published
+    under, None where nobody said; `revision` is the commit that was fetched, None for a file that was there already.
+    `adapted` says what was changed on the way, such as a stem for other channels.
+    """
+
+    source: str
+    repository: str | None
+    tag: str | None
+    revision: str | None
+    file: str
+    sha256: str
+    licence: str
+    adapted: tuple[str, ...] = ()
+
+
+@record
+class InitialWeights:
+    """The weights that training started from.
+
+    The name of the run that they are of, the SHA-256 of its weights file, its family and size, the weights' licence
+    where the run states one, and whether the logits' layer was made anew.
+    """
+
+    run: str
+    sha256: str
+    family: str
+    size: str
+    licence: str | None
+    new_head: bool
+
+
+@record
 class Provenance:
     """What made a folder.
 

@@ -46,12 +46,13 @@ class Evaluation:
 def evaluate(logits: np.ndarray, truth: np.ndarray, labels: Sequence[str]) -> Evaluation:
     """Precision and recall of answers against the truth, and what is confused.
 
-    Takes float32 logits [n, classes] and int64 classes [n]. The precision of a class that is never answered is 0.
+    Takes float32 logits [n, classes] and int64 classes [n]. The figures are of the classes that occur, as truth or as
+    answer; the macro averages of those that there are pictures of. A class that is never answered has precision 0.
     """
     from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
-    every = np.arange(len(labels))
     answers = logits.argmax(-1)
+    every = np.union1d(truth, answers)
     correct = int((answers == truth).sum())
     low, high = wilson(correct, len(truth))
     precision, recall, f1, support = precision_recall_fscore_support(truth, answers, labels=every, zero_division=0)
@@ -59,7 +60,8 @@ def evaluate(logits: np.ndarray, truth: np.ndarray, labels: Sequence[str]) -> Ev
     if len(labels) > 5:
         best = np.argpartition(-logits, 5, axis=-1)[:, :5]
         top5 = float((best == truth[:, None]).any(-1).mean())
-    rows = zip(labels, precision, recall, f1, support, strict=True)
+    rows = zip((labels[index] for index in every), precision, recall, f1, support, strict=True)
+    asked = support > 0
     return Evaluation(
         pictures=len(truth),
         correct=correct,
@@ -67,9 +69,9 @@ def evaluate(logits: np.ndarray, truth: np.ndarray, labels: Sequence[str]) -> Ev
         low=low,
         high=high,
         top5=top5,
-        macro_precision=float(precision.mean()),
-        macro_recall=float(recall.mean()),
-        macro_f1=float(f1.mean()),
+        macro_precision=float(precision[asked].mean()),
+        macro_recall=float(recall[asked].mean()),
+        macro_f1=float(f1[asked].mean()),
         classes=tuple(ClassFigures(label, float(p), float(r), float(f), int(n)) for label, p, r, f, n in rows),
         confusion=tuple(tuple(int(n) for n in row) for row in confusion_matrix(truth, answers, labels=every)),
     )

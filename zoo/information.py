@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from zoo.registry import Family, Size, matching, resolve
+from zoo.registry import LARGEST_SIDE, MOST_CHANNELS, SMALLEST_SIDE, Family, Size, matching, resolve
+from zoo.weights import known
 
 
 def list_models(pattern: str = "*") -> list[dict[str, Any]]:
@@ -24,11 +25,14 @@ def info(name: str, size: str | None = None) -> list[dict[str, Any]]:
     """
     family, chosen = resolve(name, size)
     rows = family.sizes if size is None and name == family.name else (chosen,)
-    known = {"title": family.title, "reference": family.reference, "small_images": family.small_images}
-    return [{**_row(family, row), **known} for row in rows]
+    more = {"title": family.title, "small_images": family.small_images}
+    return [{**_row(family, row), **more} for row in rows]
 
 
 def _row(family: Family, size: Size) -> dict[str, Any]:
+    """What is known of a size. `licence` is that of the weights that `zoo pull` takes when no tag is named."""
+    network = known.TIMM.get((family.name, size.name))
+    tags = network.tags if network else ()
     return {
         "family": family.name,
         "size": size.name,
@@ -37,4 +41,22 @@ def _row(family: Family, size: Size) -> dict[str, Any]:
         "multiply_adds": size.multiply_adds,
         "input_shape": list(size.input_shape),
         "classes": size.classes,
+        "reference": family.reference,
+        "licence": tags[0].licence if tags else None,
+        "tags": [
+            {
+                "tag": tag.name,
+                "repository": network.repository(tag),
+                "licence": tag.licence,
+                "input_size": tag.input.side,
+            }
+            for tag in tags
+            if network
+        ],
+        "input_sizes": {
+            "weights": sorted({tag.input.side for tag in tags}),
+            "smallest": SMALLEST_SIDE,
+            "largest": LARGEST_SIDE,
+        },
+        "channels": list(range(1, MOST_CHANNELS + 1)),
     }

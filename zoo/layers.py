@@ -163,6 +163,8 @@ class Flatten(keras.layers.Layer):
     Keras' own (3.15) asks for the batch's size: in ONNX Shape, Gather, Slice and Concat in front of the Reshape.
     """
 
+    channels_last = True
+
     def call(self, x: Tensor) -> Tensor:
         """[batch, features]."""
         return ops.reshape(x, (-1, math.prod(x.shape[1:])))
@@ -175,6 +177,8 @@ class Dense(keras.layers.Dense):
     Keras' own (3.15) becomes a Tensordot, which in ONNX is Shape, Gather, Concat and Reshape around a product. In
     training it is right: the gradient of a plain product makes a copy of the kernel for each picture.
     """
+
+    channels_last = True
 
     def call(self, x: Tensor, training: bool | None = None) -> Tensor:
         """[batch, …, units]."""
@@ -194,6 +198,8 @@ class LayerNormalization(keras.layers.Layer):
     A map is taken as a sequence of pixels: otherwise tf2onnx 1.17 moves the transpositions of neighbouring convolutions
     into the pattern, and it is fused in 2 of 41 places of a ConvNeXt.
     """
+
+    channels_last = True
 
     def __init__(self, epsilon: float = 1e-6, **options: Any) -> None:
         super().__init__(**options)
@@ -250,6 +256,8 @@ class Tokens(keras.layers.Layer):
     [batch, height, width, width of a token] to [batch, 1 + height · width, width of a token].
     """
 
+    channels_last = True
+
     def build(self, shape: tuple[int | None, int, int, int]) -> None:
         """The token and the positions, its own first."""
         _, height, width, channels = shape
@@ -269,6 +277,9 @@ class Tokens(keras.layers.Layer):
 @keras.saving.register_keras_serializable("zoo")
 class Attention(keras.layers.Layer):
     """Scaled dot-product attention: queries, keys, values [batch, tokens, 3 · width] to [batch, tokens, width]."""
+
+    transposes = 4
+    """Of queries, keys, values and the answer, see `zoo.export.layout`."""
 
     def __init__(self, heads: int, **options: Any) -> None:
         super().__init__(**options)

@@ -18,13 +18,18 @@ Share = Annotated[float, Field(ge=0, lt=1)]
 
 @record
 class Optimizer:
-    """The update rule. Weight decay is decoupled (`w -= lr * weight_decay * w`) and spares norms and biases."""
+    """The update rule.
+
+    Weight decay is decoupled (`w -= lr * weight_decay * w`) and spares norms, biases and ViT's embeddings. A layer's
+    rate is `lr * layer_decay ** depth`; its depth is the number of feature maps that depend on it, 0 behind the last.
+    """
 
     name: Literal["sgd", "adamw"] = "sgd"
     lr: Positive = 0.05
     momentum: Share = 0.9
     weight_decay: NotNegative = 5e-3
     clip_norm: NotNegative = 0.0  # of the global gradient; 0: no clipping
+    layer_decay: Annotated[float, Field(gt=0, le=1)] = 1.0
 
 
 @record
@@ -52,14 +57,15 @@ class Augment:
 
 @record
 class Picture:
-    """The network's input. `size` is the side in pixels and `channels` their number; 0 takes what the data have.
+    """The network's input. `size` is the side in pixels, `channels` their number, `crop` the share of the side kept.
 
-    Data whose pictures differ in size get 224. `crop` is the share of the side that evaluation keeps.
+    0 takes what the weights were trained with; where training starts from nothing, what the data have (224 where their
+    pictures differ in size) and a crop of 1, the whole side.
     """
 
     size: Annotated[int, Field(ge=0, le=4096)] = 0
     channels: Annotated[int, Field(ge=0, le=4)] = 0
-    crop: Annotated[float, Field(gt=0, le=1)] = 1.0
+    crop: Annotated[float, Field(ge=0, le=1)] = 0.0
 
 
 @record
@@ -79,6 +85,8 @@ class Recipe:
     validation
     accuracy; 0 never does. `keep` says which weights the run ends with. `deterministic` makes two runs equal bit for
     bit on one device, at some cost of speed on GPUs. `float64` is for telling rounding from mistakes, not for use.
+    `freeze` trains the logits' layer only, on what the network beneath answers in use: no statistics move, nothing is
+    dropped.
     """
 
     epochs: Annotated[int, Field(ge=1)] = 30
@@ -91,6 +99,7 @@ class Recipe:
     patience: Annotated[int, Field(ge=0)] = 0
     keep: Literal["best", "last"] = "best"
     deterministic: bool = True
+    freeze: bool = False
     export: tuple[Literal["onnx", "saved_model"], ...] = ("onnx", "saved_model")
     optimizer: Optimizer = Optimizer()
     schedule: Schedule = Schedule()

@@ -11,6 +11,12 @@ from zoo.errors import ZooError, did_you_mean
 
 SIZES = ("small", "base", "large")
 
+SMALLEST_SIDE, LARGEST_SIDE = 8, 4096
+"""The sides of pictures that every network takes, in pixels."""
+
+MOST_CHANNELS = 4
+"""Every network takes pictures of 1 to so many channels."""
+
 
 @dataclass(frozen=True)
 class Size:

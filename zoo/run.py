@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo import files, schema
-from zoo.description import Data, Model, Provenance
+from zoo.description import Data, InitialWeights, Model, Provenance, Weights
 from zoo.errors import ZooError
 from zoo.recipe import Recipe
 from zoo.schema import record
@@ -17,24 +17,30 @@ WEIGHTS = "weights.safetensors"
 METRICS = "metrics.jsonl"
 CURVES = "curves.png"
 TENSORBOARD = "tensorboard"
+INITIAL = "checkpoints/initial.safetensors"
 LAST = "checkpoints/last.safetensors"
 BEST = "checkpoints/best.safetensors"
 SCHEMA = 1
+NAME_ONE = "name a folder that 'zoo train' or 'zoo pull' wrote"
 
 
 @record
 class Run:
     """`run.json`.
 
-    `results` are the figures that the run ended with; it is finished when `provenance.finished` is set.
+    `results` are the figures that the run ended with; it is finished when `provenance.finished` is set. `weights` are
+    those that somebody else made, where there are such; a run that was pulled has only them: no `data`, no `recipe`.
+    `initial` says where a run started that did not start from nothing.
     """
 
     schema: int
     model: Model
-    data: Data
-    recipe: Recipe
+    data: Data | None
+    recipe: Recipe | None
     provenance: Provenance
     results: dict[str, Any] = dataclasses.field(default_factory=dict)
+    weights: Weights | None = None
+    initial: InitialWeights | None = None
 
     @property
     def finished(self) -> bool:
@@ -49,8 +55,8 @@ def read(folder: Path) -> Run:
         ZooError: there is no run, or its description is damaged.
     """
     if not folder.is_dir():
-        raise ZooError(f"there is no run at {folder}: name a folder that 'zoo train' wrote")
-    values = files.read_json(folder / DESCRIPTION, "name a folder that 'zoo train' wrote")
+        raise ZooError(f"there is no run at {folder}: {NAME_ONE}")
+    values = files.read_json(folder / DESCRIPTION, NAME_ONE)
     if not isinstance(values, dict) or values.get("schema") != SCHEMA:
         raise ZooError(f"{folder / DESCRIPTION} is no run of schema {SCHEMA}: train again with this version")
     return schema.parse(Run, values, str(folder / DESCRIPTION))
@@ -66,6 +72,12 @@ def read_finished(folder: Path) -> Run:
     if not run.finished:
         raise ZooError(f"{folder} has not come to its end: continue it with 'zoo train --resume {folder}'")
     return run
+
+
+def licence_of_weights(run: Run) -> str | None:
+    """The licence that a run's weights came with; None where it trained them from nothing."""
+    origin = run.weights or run.initial
+    return origin.licence if origin else None
 
 
 def write(folder: Path, run: Run) -> None:
@@ -88,5 +100,5 @@ def newest(root: Path) -> Path:
 
     found = files.newest(root, DESCRIPTION, finished)
     if found is None:
-        raise ZooError(f"there is no finished run in {root}: name one, or make one with 'zoo train'")
+        raise ZooError(f"there is no finished run in {root}: name one, or make one with 'zoo train' or 'zoo pull'")
     return found

@@ -52,11 +52,11 @@ def read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
         raise ZooError(f"{path} is damaged ({error}): restore it, or train again") from None
 
 
-def assign(named: Mapping[str, Any], arrays: Mapping[str, np.ndarray], source: str) -> None:
-    """Give every variable its array; nothing is assigned unless all fit.
+def check(named: Mapping[str, Any], arrays: Mapping[str, np.ndarray], source: str, advice: str) -> None:
+    """See that every variable has an array of its shape.
 
     Raises:
-        ZooError: an array is missing, left over, or of another shape; all of them are listed.
+        ZooError: an array is missing, left over, or of another shape; all are listed, and `advice` ends the message.
     """
     missing = sorted(named.keys() - arrays.keys())
     left_over = sorted(arrays.keys() - named.keys())
@@ -71,8 +71,15 @@ def assign(named: Mapping[str, Any], arrays: Mapping[str, np.ndarray], source: s
         if names
     ]
     if wrong:
-        raise ZooError(
-            f"{source} does not fit this network ({'; '.join(wrong)}): name the run of the same family and size"
-        )
+        raise ZooError(f"{source} does not fit this network ({'; '.join(wrong)}): {advice}")
+
+
+def assign(named: Mapping[str, Any], arrays: Mapping[str, np.ndarray], source: str) -> None:
+    """Give every variable its array; nothing is assigned unless all fit.
+
+    Raises:
+        ZooError: an array is missing, left over, or of another shape; all of them are listed.
+    """
+    check(named, arrays, source, "name the run of the same family and size")
     for name, variable in named.items():
         variable.assign(arrays[name])

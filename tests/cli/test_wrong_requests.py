@@ -80,6 +80,16 @@ TRAIN = [
     (["train", "cnn", "--strategy", "single", "--devices", "2"], "one device trains"),
     (["train", "cnn", "--devices", "99"], "1 to 16 logical CPU devices"),
     (["train", "cnn", "--resume", "runs/cnn-small-digits"], "leave family out"),
+    (["train", "--resume", "runs/a", "--weights", "runs/cnn-small-digits", "--freeze"], "leave weights, freeze out"),
+    (["train", "--weights", "runs/nothing"], "there is no run at runs/nothing"),
+    (["train", "--weights", "artifacts/cnn-small-digits"], "run.json is missing"),
+    (["train", "vit", "--weights", "runs/cnn-small-digits"], "holds weights of cnn small, not of vit small"),
+    (["train", "--size", "base", "--weights", "runs/cnn-small-digits"], "not of cnn base"),
+    (["train", "resnet50", "--weights", "runs/cnn-small-digits"], "not of resnet base"),
+    (["train", "--weights", "runs/cnn-small-digits", "--set", "picture.channels=3"], "take 1 channels, not 3"),
+    (["train", "--weights", "runs/cnn-small-digits", "--set", "picture.size=16"], "of another shape: logits/kernel"),
+    (["train", "cnn", "--freeze"], "name the run to take --weights from"),
+    (["train", "cnn", "--set", "optimizer.layer_decay=0"], "layer_decay should be greater than 0"),
     (["train", "--resume", "runs/nothing"], "there is no run at runs/nothing"),
     (["train", "--resume", "runs/cnn-small-digits"], "has come to its end"),
     (["train", "cnn", "--frobnicate"], "No such option"),
@@ -199,6 +209,7 @@ def test_a_damaged_checkpoint_is_refused(zoo_command: Command, place: Path) -> N
     run = place / "runs/cnn-small-digits"
     rewrite(run / "run.json", lambda value: value["provenance"].update(finished=None))
     refuse(zoo_command, place, ["export", str(run)], 2, "has not come to its end", "--resume")
+    refuse(zoo_command, place, ["train", "--weights", str(run)], 2, "has not come to its end", "--resume")
     checkpoint = run / "checkpoints/last.safetensors"
     checkpoint.write_bytes(checkpoint.read_bytes()[:-100])
     refuse(zoo_command, place, ["train", "--resume", str(run)], 2, "last.safetensors is damaged")

@@ -14,8 +14,9 @@ from making import encoded, noise
 from PIL import Image
 
 from zoo.data.example import examine
+from zoo.data.photographs import photographs
 from zoo.errors import ZooError
-from zoo.preprocess import Preprocessing, normalised, open_picture, pixels_from_bytes, pixels_tensor
+from zoo.preprocess import Preprocessing, covering, normalised, open_picture, pixels_from_bytes, pixels_tensor
 
 SOURCES = [
     ("L", "PNG", {}),
@@ -38,8 +39,14 @@ SOURCES = [
 ]
 
 
-def preprocessing(height: int, width: int, channels: int, crop: float = 1.0) -> Preprocessing:
-    return Preprocessing(height, width, channels, (0.5,) * channels, (0.25,) * channels, crop)
+LEVELS = {"bilinear": 1, "bicubic": 2}
+
+
+def preprocessing(
+    height: int, width: int, channels: int, crop: float = 1.0, interpolation: str = "bilinear", scaling: str = "cover"
+) -> Preprocessing:
+    half = (0.5,) * channels
+    return Preprocessing(height, width, channels, half, half, crop, interpolation, scaling)  # type: ignore[arg-type]
 
 
 def both(picture: bytes, wanted: Preprocessing) -> tuple[np.ndarray, np.ndarray]:
@@ -55,7 +62,13 @@ def both(picture: bytes, wanted: Preprocessing) -> tuple[np.ndarray, np.ndarray]
     source=st.sampled_from(SOURCES),
     size=st.tuples(st.integers(1, 70), st.integers(1, 70)),
     wanted=st.builds(
-        preprocessing, st.integers(1, 40), st.integers(1, 40), st.integers(1, 4), st.sampled_from([1.0, 0.875, 0.6])
+        preprocessing,
+        st.integers(1, 40),
+        st.integers(1, 40),
+        st.integers(1, 4),
+        st.sampled_from([1.0, 0.875, 0.6]),
+        st.sampled_from(["bilinear", "bicubic"]),
+        st.sampled_from(["cover", "stretch"]),
     ),
     seed=st.integers(0, 1000),
 )
@@ -66,7 +79,45 @@ def test_they_agree_on_what_a_data_set_gives(
     file = encoded(noise(mode, *size, seed=seed), format_name, **options)
     _, plain = examine(file, split="train", label=0, name="", path="")
     by_pillow, by_tensorflow = both(plain, wanted)
-    assert np.abs(by_pillow - by_tensorflow).max() <= 1
+    assert np.abs(by_pillow - by_tensorflow).max() <= LEVELS[wanted.interpolation]
+
+
+@pytest.mark.parametrize("interpolation", ["bilinear", "bicubic"])
+@pytest.mark.parametrize(
+    ("side", "crop", "scaling"), [(224, 0.95, "cover"), (299, 0.8975, "cover"), (96, 1.0, "stretch")]
+)
+def test_they_agree_on_photographs(side: int, crop: float, scaling: str, interpolation: str) -> None:
+    pictures = photographs(16)
+    wanted = preprocessing(side, side, 3, crop, interpolation, scaling)
+    differences = np.concatenate([np.subtract(*both(pictures.read(index), wanted)).ravel() for index in range(16)])
+    assert np.abs(differences).max() <= LEVELS[interpolation]
+    if interpolation == "bicubic":  # clipped and rounded in two steps by both: most values are the same
+        assert (differences != 0).mean() < 1e-3
+
+
+@pytest.mark.parametrize(
+    ("picture", "side", "crop", "scaling", "scaled"),
+    [
+        ((427, 640), 224, 0.95, "cover", (235, 352)),
+        ((640, 427), 224, 0.875, "cover", (383, 256)),
+        ((30, 100), 299, 0.875, "cover", (341, 1136)),
+        ((427, 640), 384, 1.0, "stretch", (384, 384)),
+        ((427, 640), 300, 0.96, "stretch", (312, 312)),
+    ],
+)
+def test_sizes_are_those_of_timm(
+    picture: tuple[int, int], side: int, crop: float, scaling: str, scaled: tuple[int, int]
+) -> None:
+    """What `transforms_imagenet_eval` of timm 1.0.31 resizes to."""
+    assert covering(*picture, preprocessing(side, side, 3, crop, scaling=scaling)) == scaled
+
+
+def test_a_picture_is_scaled_in_width_first() -> None:
+    """Which of both Pillow begins with, given both, depends on its version, and bicubic is clipped in between."""
+    picture = Image.fromarray((np.asarray(noise("L", 36, 39)) > 127).astype(np.uint8) * 255)
+    wanted = picture.resize((43, 36), Image.Resampling.BICUBIC).resize((43, 24), Image.Resampling.BICUBIC)
+    by_pillow, _ = both(encoded(picture, "PNG"), preprocessing(24, 43, 1, 1.0, "bicubic", "stretch"))
+    np.testing.assert_array_equal(by_pillow[..., 0], np.asarray(wanted))
 
 
 @pytest.mark.parametrize("source", [source for source in SOURCES if source[1] in ("JPEG", "PNG")], ids=str)
@@ -114,8 +165,11 @@ def test_normalised_is_what_scale_and_offset_say() -> None:
 
 def test_a_needle_is_refused_before_it_is_scaled() -> None:
     """A pixel by sixty thousand would become 1500 by ninety million."""
-    needle = encoded(Image.new("L", (60_000, 1)), "PNG")
-    wanted = preprocessing(1500, 1500, 1)
+    for shape, scaling in (((60_000, 1), "cover"), ((1, 1_000_000), "stretch")):
+        _refused(encoded(Image.new("L", shape), "PNG"), preprocessing(1500, 1500, 1, scaling=scaling))
+
+
+def _refused(needle: bytes, wanted: Preprocessing) -> None:
     with pytest.raises(ZooError, match="too narrow"):
         pixels_from_bytes(needle, wanted)
     with pytest.raises(tf.errors.InvalidArgumentError, match="too large when scaled"):

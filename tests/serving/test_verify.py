@@ -215,9 +215,31 @@ AFTERWARDS: dict[str, tuple[Damage, set[str]]] = {
 }
 """What may happen to an artifact after it was made, and the gates that say so."""
 
+
+def weak(model: onnx.ModelProto) -> None:
+    """A change of a weight that moves no answer enough to be seen."""
+    bias = next(value for value in model.graph.initializer if value.name == "bias")
+    bias.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(bias) + np.float32(1e-6), "bias"))
+
+
+def hashed(damage: Damage) -> Damage:
+    """With a manifest that has the hashes of what is there, and the file as it was left."""
+
+    def both(folder: Path) -> None:
+        damage(folder)
+        artifact.write(folder, artifact.read(folder))
+
+    return both
+
+
 AT_THE_EXPORT: dict[str, tuple[Damage, set[str]]] = {
     "an initialiser by 1 %": (signed(graph(perturb)), {"onnx_golden"}),
     "no bias": (signed(graph(without_bias)), {"onnx_golden"}),
+    "an initialiser by 1 %, and hashes": (hashed(graph(perturb)), {"onnx_digest", "onnx_golden"}),
+    "no bias, and hashes": (hashed(graph(without_bias)), {"onnx_digest", "onnx_golden"}),
+    "a weak change, and hashes": (hashed(graph(weak)), {"onnx_digest"}),
+    "no digest, and hashes": (hashed(graph(properties(graph_sha256=None))), {"onnx_digest"}),
+    "another digest, and hashes": (hashed(graph(properties(graph_sha256="0" * 64))), {"onnx_digest"}),
     "no number": (signed(graph(not_finite)), {"onnx_golden"}),
     "probabilities of others": (signed(graph(sharper)), {"onnx_golden"}),
     "an empty network": (signed(put(ONNX, b"")), {"layout", "onnx_loads"}),
@@ -289,7 +311,7 @@ AT_THE_EXPORT: dict[str, tuple[Damage, set[str]]] = {
 def test_a_whole_artifact_passes(onnx_artifact: Path) -> None:
     report = verify(onnx_artifact)
     assert report.passed, report
-    gates = "manifest files layout labels golden_file onnx_loads onnx_contract onnx_metadata onnx_golden"
+    gates = "manifest files layout labels golden_file onnx_loads onnx_contract onnx_metadata onnx_digest onnx_golden"
     assert [gate.name for gate in report.gates] == gates.split()
     figures = report.gates[-1].figures
     assert figures["pictures"] == 8

@@ -1,7 +1,7 @@
 """A training process of its own: `python driver.py FOLDER DEVICES KILL_EPOCH KILL_BATCH NAME DATA [KEY=VALUE ...]`.
 
-It trains, or continues, the run at FOLDER. At KILL_BATCH of KILL_EPOCH (counted from 0; -1: never) it kills itself as
-`kill -9` does: no handler runs, nothing is flushed.
+It trains, or continues, the run at FOLDER; NAME is family-size, or a run to take weights from. At KILL_BATCH of
+KILL_EPOCH (counted from 0; -1: never) it kills itself as `kill -9` does: no handler runs, nothing is flushed.
 """
 
 from __future__ import annotations
@@ -38,10 +38,12 @@ def main() -> None:
     if Path(folder).exists():
         start.resume(Path(folder), data_dir=None, strategy="auto", devices=int(devices), callbacks=callbacks)
         return
-    family, size = name.split("-")
+    weights = Path(name) if Path(name).is_dir() else None
+    family, size = (None, None) if weights else name.split("-")
     start.start(
         family,
         size=size,
+        weights=weights,
         source=source,
         data_dir=None,
         bad_images="error",

@@ -14,6 +14,7 @@ from zoo.errors import ZooError
 VERBS = {
     "list": "The families and sizes, with their parameters and multiply-adds.",
     "info": "All that is known of a family's sizes.",
+    "pull": "Fetch or read somebody else's trained weights; writes a run folder.",
     "train": "Train a network; writes a run folder.",
     "evaluate": "Accuracy and confusions of a run or an artifact on its test pictures.",
     "export": "Make a proven artifact of a run: ONNX, SavedModel or both.",

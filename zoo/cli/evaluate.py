@@ -9,18 +9,25 @@ import click
 
 @click.command()
 @click.argument("target", required=False, type=click.Path(path_type=Path), metavar="RUN|ARTIFACT")
+@click.option(
+    "--data", "source", help="Other data: tfds:NAME[:VERSION] or folder:PATH.  [default: what it was trained on]"
+)
 @click.option("--data-dir", type=click.Path(path_type=Path), help="Where the data are now, if not where they were.")
 @click.option("--out", type=click.Path(path_type=Path), help="The folder to write.  [default: evaluations/NAME]")
 @click.option("--json", "as_json", is_flag=True, help="The figures as one JSON document on standard output.")
-def command(target: Path | None, data_dir: Path | None, out: Path | None, as_json: bool) -> None:
+def command(target: Path | None, source: str | None, data_dir: Path | None, out: Path | None, as_json: bool) -> None:
     """Measure a run (by Keras) or an artifact (the file itself, by its own runtime) on its test pictures.
 
-    The newest finished run is taken when none is named. Writes report.json and confusion.png.
+    The newest finished run is taken when none is named. Writes report.json and confusion.png. Other data, which a run
+    that was pulled needs, must name their classes as the model's labels are named (ImageNet's WordNet identifiers do,
+    too): their test split is taken, or else their validation split, or else all pictures.
     """
     from zoo import artifact, files, run, schema
     from zoo.cli.output import print_json, say
     from zoo.cli.tables import evaluation as table
     from zoo.data.again import load_again
+    from zoo.data.foreign import find_for
+    from zoo.errors import ZooError
     from zoo.evaluation import Evaluation, draw_confusion, evaluate
 
     if target is None:
@@ -33,23 +40,28 @@ def command(target: Path | None, data_dir: Path | None, out: Path | None, as_jso
         described = artifact.read(target)
     else:
         described = run.read_finished(target)
-    dataset = load_again(described.data, described.recipe.split, data_dir)
+    if source is not None:
+        pictures, data = find_for(described.model.labels, source, data_dir)
+    elif described.data and described.recipe:
+        pictures, data = load_again(described.data, described.recipe.split, data_dir).test, described.data
+    else:
+        raise ZooError(f"{target} has no data of its own: say what to measure it on, such as --data folder:PATH")
     if isinstance(described, run.Run):
         from zoo.quiet import wake_tensorflow
 
         wake_tensorflow()
         from zoo.answering import answers as run_answers
 
-        logits = run_answers(target, dataset.test)
+        logits = run_answers(target, pictures)
     else:
         from zoo.serving.answering import answers as artifact_answers
 
-        logits = artifact_answers(target, dataset.test)
-    result: Evaluation = evaluate(logits, dataset.test.labels, described.model.labels)
-    report = {"target": str(target), "data": schema.plain(described.data), **schema.plain(result)}
+        logits = artifact_answers(target, pictures)
+    result: Evaluation = evaluate(logits, pictures.labels, described.model.labels)
+    report = {"target": str(target), "data": schema.plain(data), **schema.plain(result)}
     with files.staged_folder(folder) as staging:
         files.write_json(staging / "report.json", report)
-        draw_confusion(staging / "confusion.png", result, f"{target.name} on {described.data.source}")
+        draw_confusion(staging / "confusion.png", result, f"{target.name} on {data.source}")
     if as_json:
         print_json(report)
     else:

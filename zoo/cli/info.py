@@ -17,12 +17,20 @@ def command(family: str, size: str | None, as_json: bool) -> None:
     zoo info vgg16 --json
     """
     from zoo.cli.output import print_json
-    from zoo.cli.tables import models
+    from zoo.cli.tables import models, tags
     from zoo.information import info
 
     rows = info(family, size)
     if as_json:
         print_json(rows)
         return
-    click.echo(f"{rows[0]['title']}\nreference: {rows[0]['reference']}\nsmall pictures: {rows[0]['small_images']}\n")
+    first = rows[0]
+    click.echo(f"{first['title']}\nreference: {first['reference']}\nsmall pictures: {first['small_images']}")
+    sizes = first["input_sizes"]
+    click.echo(
+        f"takes: {sizes['smallest']} to {sizes['largest']} pixels a side, 1 to {first['channels'][-1]} channels\n"
+    )
     models(rows)
+    if any(row["tags"] for row in rows):
+        click.echo("\nweights for 'zoo pull', the first of each size when no --tag is named:")
+        tags(rows)

@@ -12,6 +12,10 @@ import click
 @click.option("--size", help="small, base or large.  [default: small]")
 @click.option("--data", default="digits", show_default=True, help="digits, tfds:NAME[:VERSION] or folder:PATH.")
 @click.option("--data-dir", type=click.Path(path_type=Path), help="Where prepared TFDS data are (else TFDS_DATA_DIR).")
+@click.option(
+    "--weights", type=click.Path(path_type=Path), metavar="RUN", help="Fine-tune: start from a finished run's weights."
+)
+@click.option("--freeze", is_flag=True, help="Short for --set freeze=true: train the head only.")
 @click.option("--bad-images", type=click.Choice(["error", "skip"]), default="error", show_default=True)
 @click.option("--epochs", type=int, help="Short for --set epochs=N.")
 @click.option("--seed", type=int, help="Short for --set seed=N.")
@@ -32,6 +36,8 @@ def command(
     size: str | None,
     data: str,
     data_dir: Path | None,
+    weights: Path | None,
+    freeze: bool,
     bad_images: str,
     epochs: int | None,
     seed: int | None,
@@ -47,24 +53,23 @@ def command(
     \b
     zoo train resnet --size small --data digits --epochs 10
     zoo train cnn --size base --data tfds:fashion_mnist --set optimizer.lr=0.001
+    zoo train --weights runs/resnet-small-digits --data folder:pictures --freeze
     zoo train --resume runs/resnet-small-digits
     """
     from zoo import run, schema
     from zoo.cli.output import print_json, say
     from zoo.errors import ZooError
     from zoo.quiet import wake_tensorflow
-    from zoo.registry import resolve
+    from zoo.training.initial import network
 
-    fixed = ("family", "size", "data", "bad_images", "epochs", "seed", "settings", "out")
+    fixed = ("family", "size", "weights", "freeze", "data", "bad_images", "epochs", "seed", "settings", "out")
     given = [name for name in fixed if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE]
     if resume and given:
         raise ZooError(f"--resume goes on with the run's own recipe: leave {', '.join(given)} out")
     if resume:
         run.read(resume)
-    elif family is None:
-        raise ZooError("name a family, such as 'zoo train resnet', or a run to --resume; 'zoo list' shows the families")
     else:
-        resolve(family, size)
+        network(family, size, weights)
 
     wake_tensorflow()
     from zoo.training import start
@@ -74,11 +79,12 @@ def command(
     else:
         from zoo.export.build import preflight
 
-        assert family is not None
-        shorthands = [f"{key}={value}" for key, value in (("epochs", epochs), ("seed", seed)) if value is not None]
+        short = (("epochs", epochs), ("seed", seed), ("freeze", freeze or None))
+        shorthands = [f"{key}={value}" for key, value in short if value is not None]
         folder = start.start(
             family,
             size=size,
+            weights=weights,
             source=data,
             data_dir=data_dir,
             bad_images=bad_images,

@@ -71,6 +71,7 @@ FAMILY = register(
         reference="LeCun et al. 1998 (small, base); Krizhevsky 2014, arXiv:1404.5997, as torchvision's alexnet (large)",
         small_images="pools (and the strides of AlexNet's stem) go, the first ones first, while the last map is "
         "under 4 pixels",
+        # Published: 0.714 billion multiply-adds of AlexNet (torchvision's weights of alexnet); of the others nothing.
         sizes=(
             Size("small", (), {}, 50_186, 3_869_824, (28, 28, 1), 10),
             Size("base", (), {"hidden": 128}, 421_642, 4_241_152, (28, 28, 1), 10),

@@ -63,7 +63,7 @@ FAMILY = register(
         reference="Liu et al. 2022, arXiv:2201.03545, as timm's convnext_small, convnext_base, convnext_large",
         small_images="halvings go, the first ones first, while the last map is under 4 pixels: at 64 the stem has "
         "patches of 2 pixels, at 32 it is a 3×3 convolution",
-        # Published, table 12 of the paper: 8.7, 15.4 and 34.4 billion multiply-adds.
+        # Published: 8.684, 15.355 and 34.361 billion multiply-adds (torchvision's weights).
         sizes=(
             Size("small", ("convnext_small",), {"widths": (96, 192, 384, 768), "drop": 0.4}, 50_223_688, 8_683_712_256),
             Size(

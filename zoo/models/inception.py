@@ -282,7 +282,7 @@ FAMILY = register(
         small_images="halvings go, the first ones first, below 97 pixels; where one has gone, windows reach over the "
         "edges of the map, which they otherwise do not",
         # Published: 5.713 billion multiply-adds (torchvision's weights of inception_v3), 12.28 and 13.18 (timm's
-        # results/benchmark-infer-amp-*.csv), all at 299 pixels; these are the same count at 224.
+        # results/benchmark-infer-amp-nchw-pt240-cu124-rtx3090.csv), at 299 pixels; these are the same count at 224.
         sizes=(
             Size(
                 "small",

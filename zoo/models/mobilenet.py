@@ -115,7 +115,8 @@ FAMILY = register(
         reference="Howard et al. 2019, arXiv:1905.02244, small 1.0, large 0.75 and large 1.0, as timm's "
         "mobilenetv3_small_100, mobilenetv3_large_075, mobilenetv3_large_100",
         small_images="halvings go, the first ones first, while the last map is under 4 pixels",
-        # Published: 56 million multiply-adds (table 3 of the paper), 155 and 217 (TensorFlow's slim/nets/mobilenet).
+        # Published: 57 million multiply-adds and 217 (torchvision's weights of mobilenet_v3_small, mobilenet_v3_large),
+        # 155 (tensorflow/models, research/slim/nets/mobilenet/README.md).
         sizes=(
             Size(
                 "small",

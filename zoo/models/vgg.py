@@ -35,6 +35,7 @@ FAMILY = register(
         reference="Simonyan & Zisserman 2014, arXiv:1409.1556 (A, D, E), as torchvision's vgg11_bn, vgg16_bn, vgg19_bn",
         small_images="pools go, the first ones first, while the last map is under 4 pixels; the head spans what map "
         "is left",
+        # Published: 7.609, 15.47 and 19.632 billion multiply-adds (torchvision's weights).
         sizes=(
             Size("small", ("vgg11",), {"depths": (1, 1, 2, 2, 2)}, 132_868_840, 7_609_090_048),
             Size("base", ("vgg16",), {"depths": (2, 2, 3, 3, 3)}, 138_365_992, 15_470_264_320),

@@ -66,8 +66,9 @@ FAMILY = register(
         reference="Dosovitskiy et al. 2020, arXiv:2010.11929, as timm's vit_small_patch16_224, vit_base_patch16_224, "
         "vit_large_patch16_224; stochastic depth of Steiner et al. 2021, arXiv:2106.10270",
         small_images="patches of 16 pixels; of 8, 4 or 2 where the shorter side would have fewer than 4 of them",
-        # Published, with attention's own products: 4.61 billion multiply-adds (timm's results/benchmark-infer-*.csv),
-        # 17.564 and 61.555 (torchvision's weights of vit_b_16 and vit_l_16).
+        # Published, with attention's own products: 4.61 billion multiply-adds (timm's results/
+        # benchmark-infer-amp-nchw-pt240-cu124-rtx3090.csv; files that say 4.25 leave them out), 17.564 and 61.555
+        # (torchvision's weights of vit_b_16 and vit_l_16).
         sizes=(
             Size(
                 "small",

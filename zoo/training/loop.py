@@ -24,14 +24,14 @@ from zoo.data.pictures import Dataset, Pictures
 from zoo.data.pipeline import evaluation_batches, training_batches
 from zoo.errors import ZooError
 from zoo.intervals import wilson
-from zoo.training import checkpoint, curves
+from zoo.training import checkpoint, curves, initial
 from zoo.training.optimizer import optimizer as make_optimizer
 from zoo.training.progress import progress
 from zoo.training.steps import Step, evaluation_step, training_step
 
 
 def train(folder: Path, dataset: Dataset, strategy: Any, callbacks: Sequence[Any] = ()) -> run.Run:
-    """Train the run that `folder` describes, from its last checkpoint where there is one, to its end.
+    """Train the run that `folder` describes, from its last checkpoint or initial weights if it has any, to its end.
 
     Args:
         folder: a run folder whose description is written.
@@ -44,19 +44,25 @@ def train(folder: Path, dataset: Dataset, strategy: Any, callbacks: Sequence[Any
     """
     this = run.read(folder)
     recipe, preprocessing = this.recipe, this.model.preprocessing
+    assert recipe is not None, "a run that trains has a recipe"
     check_batch(recipe.batch_size, strategy.num_replicas_in_sync, len(dataset.train))
     steps = len(dataset.train) // recipe.batch_size
 
+    depths = building.depths(this.model) if recipe.optimizer.layer_decay < 1 else {}
     fix_randomness(recipe.seed, recipe.deterministic)
     with strategy.scope():
         model = building.build(this.model, precision=recipe.precision)
-        optimizer = make_optimizer(recipe, model, steps)
+        if recipe.freeze:
+            initial.freeze(model)
+        optimizer = make_optimizer(recipe, model, steps, depths)
         _compile_for_callbacks(model, optimizer, strategy)
     train_on, evaluate_on = training_step(model, optimizer, strategy, recipe), evaluation_step(model, strategy)
 
     state = checkpoint.State()
     if (folder / run.LAST).exists():
         state = checkpoint.restore(folder / run.LAST, model, optimizer)
+    elif this.initial:
+        initial.assign(model, folder, this.initial)
     shown = [
         progress(recipe.epochs, state.epochs_done, steps, recipe.batch_size),
         keras.callbacks.TensorBoard(folder / run.TENSORBOARD, write_graph=False),
@@ -135,6 +141,7 @@ def fix_randomness(seed: int, deterministic: bool) -> None:
 
 def evaluate(step: Step, pictures: Pictures, this: run.Run, strategy: Any) -> tuple[float, float]:
     """Mean loss and accuracy over all pictures of a split."""
+    assert this.recipe is not None
     losses = hits = 0.0
     batches = evaluation_batches(pictures, this.model.preprocessing, batch_size=this.recipe.batch_size)
     for batch in _distributed(strategy, batches):
@@ -182,6 +189,7 @@ def _write_metrics(folder: Path, state: checkpoint.State) -> None:
 
 
 def _finish(folder: Path, this: run.Run, state: checkpoint.State, test_accuracy: float, pictures: int) -> run.Run:
+    assert this.recipe is not None
     low, high = wilson(round(test_accuracy * pictures), pictures)
     kept = state.best_epoch if this.recipe.keep == "best" else state.epochs_done
     results = {

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from zoo import building, complexity, files, provenance, run
+from zoo import building, complexity, files, provenance, run, weights_file
 from zoo import recipe as recipes
 from zoo.artifact import Format
 from zoo.data.again import load_again
@@ -17,7 +17,7 @@ from zoo.description import Model
 from zoo.errors import ZooError
 from zoo.preprocess import Preprocessing
 from zoo.recipe import Picture
-from zoo.registry import resolve
+from zoo.training import initial
 from zoo.training import strategy as strategies
 
 Preflight = Callable[[Model, Sequence[Format]], None]
@@ -28,9 +28,10 @@ MEAN, DEVIATION = 0.5, 0.5
 
 
 def start(
-    name: str,
+    name: str | None,
     *,
     size: str | None,
+    weights: Path | None = None,
     source: str,
     data_dir: Path | None,
     bad_images: str,
@@ -44,6 +45,8 @@ def start(
 ) -> Path:
     """Train a new run and return its folder.
 
+    It starts from the weights of the finished run `weights` where one is named; `name` and `size` are then the run's.
+
     `preflight` is called with the untrained model's description and the formats that the recipe asks for, and raises
     when such a model cannot be exported: it stops here, in seconds, rather than after the training.
 
@@ -52,8 +55,10 @@ def start(
     """
     from zoo.training.loop import check_batch, train
 
-    family, row = resolve(name, size)
+    family, row = initial.network(name, size, weights)
     recipe = recipes.override(recipes.default(family.name, row.name), settings)
+    if recipe.freeze and weights is None:
+        raise ZooError("freeze trains a head on weights that are there already: name the run to take --weights from")
     if out is not None:
         files.refuse_existing(out)
     chosen = strategies.choose(strategy, devices)
@@ -61,11 +66,19 @@ def start(
     for skipped in dataset.skipped:
         say(f"left out: {skipped}")
     check_batch(recipe.batch_size, chosen.num_replicas_in_sync, len(dataset.train))
-    model = describe(family.name, row.name, dataset, recipe.picture)
+    like = run.read_finished(weights).model.preprocessing if weights else None
+    model = describe(family.name, row.name, dataset, recipe.picture, like)
+    started_from, arrays = initial.take(weights, model) if weights else (None, {})
     preflight(model, recipe.export)
     folder = out or files.unused(Path("runs"), f"{family.name}-{row.name}-{short_name(dataset.source)}")
     folder.mkdir(parents=True)
-    run.write(folder, run.Run(run.SCHEMA, model, dataset.description(), recipe, provenance.here(recipe.seed)))
+    if started_from:
+        # The run's own copy, written before it can be resumed: the other run need not stay.
+        weights_file.save(folder / run.INITIAL, arrays)
+        say(f"from the weights of {weights}, with {'a new' if started_from.new_head else 'its'} head")
+    del arrays
+    made = provenance.here(recipe.seed)
+    run.write(folder, run.Run(run.SCHEMA, model, dataset.description(), recipe, made, initial=started_from))
     say(f"{folder}: {family.name} {row.name}, {model.parameters:,} parameters, {len(dataset.train)} training pictures")
     train(folder, dataset, chosen, callbacks)
     return folder
@@ -91,29 +104,35 @@ def resume(
     if this.finished:
         raise ZooError(f"{folder} has come to its end: train a new run")
     chosen = strategies.choose(strategy, devices)
+    assert this.data is not None, "a run that is not finished is one that trains"
+    assert this.recipe is not None
     dataset = load_again(this.data, this.recipe.split, data_dir)
     say(f"continuing {folder}")
     train(folder, dataset, chosen, callbacks)
     return folder
 
 
-def describe(family: str, size: str, dataset: Dataset, picture: Picture) -> Model:
-    """The network that suits the data: its input, its labels, what it weighs.
+def describe(family: str, size: str, dataset: Dataset, picture: Picture, like: Preprocessing | None = None) -> Model:
+    """The network that suits the data, or weights whose input is `like`: its input, its labels, what it weighs.
 
     Raises:
         ZooError: no network takes such an input.
     """
-    height, width = (picture.size, picture.size) if picture.size else (dataset.shape or (USUAL_SIDE, USUAL_SIDE))[:2]
-    channels = picture.channels or dataset.channels
-    building.check_input(len(dataset.labels), (height, width, channels))
-    preprocessing = Preprocessing(
-        height, width, channels, mean=(MEAN,) * channels, deviation=(DEVIATION,) * channels, crop=picture.crop
-    )
+    preprocessing = initial.preprocessing(like, picture) if like else suiting(dataset, picture)
+    building.check_input(len(dataset.labels), preprocessing.shape)
     model = Model(family, size, dataset.labels, preprocessing, parameters=0, multiply_adds=0)
     network = building.build(model)
     return dataclasses.replace(
         model, parameters=complexity.parameters(network), multiply_adds=complexity.multiply_adds(network)
     )
+
+
+def suiting(dataset: Dataset, picture: Picture) -> Preprocessing:
+    """What goes into a network that starts from nothing: pictures as the data have them, but for what is asked."""
+    height, width = (picture.size, picture.size) if picture.size else (dataset.shape or (USUAL_SIDE, USUAL_SIDE))[:2]
+    channels = picture.channels or dataset.channels
+    crop = picture.crop or 1.0
+    return Preprocessing(height, width, channels, (MEAN,) * channels, (DEVIATION,) * channels, crop)
 
 
 def short_name(source: str) -> str:

@@ -19,15 +19,18 @@ Step = Callable[..., tuple[Any, Any]]
 def training_step(model: Any, optimizer: Any, strategy: Any, recipe: Recipe) -> Step:
     """A compiled function that measures a batch.
 
-    From a distributed (images, labels, weights) to (weighted sum of losses, weighted number correct).
+    From a distributed (images, labels) to (sum of losses, number correct).
     """
 
     def on_replica(images: Any, labels: Any) -> tuple[Any, Any]:
-        with tf.GradientTape() as tape:
-            logits = model(images, training=True)
+        trained = [variable.value for variable in model.trainable_variables]
+        # Keras (3.15) leaves TensorFlow's variables of a frozen layer trainable: a tape would watch them all.
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(trained)
+            logits = model(images, training=not recipe.freeze)
             losses = cross_entropy(labels, logits, recipe.label_smoothing)
             loss = tf.reduce_sum(losses) / recipe.batch_size
-        gradients = tape.gradient(loss, [variable.value for variable in model.trainable_variables])
+        gradients = tape.gradient(loss, trained)
         if recipe.optimizer.clip_norm:
             gradients = clipped(gradients, recipe.optimizer.clip_norm)
         optimizer.apply(gradients, model.trainable_variables)

@@ -1,8 +1,9 @@
 """How timm calls the layers of each family: tables from its names to ours, to be read side by side.
 
 `{n}` stands for a number, perhaps with a letter (`2a`), or for a word without a dot or an underscore; `{n+1}` on our
-side for that number plus one: timm counts from 0, zoo from 1. A row maps a layer, or one tensor where its right side
-has a slash. The first row that fits is taken. Right sides that are None name what a trained network does not use.
+side for that number plus one: timm counts from 0, zoo from 1; `{n#}` for a letter's place in the alphabet. A row maps
+a layer, or one tensor where its right side has a slash. The first row that fits is taken. Right sides that are None
+name what a trained network does not use.
 """
 
 from __future__ import annotations
@@ -162,6 +163,8 @@ def ours(name: str, table: Table) -> str | None:
     Raises:
         KeyError: no row fits.
     """
+    if name in table:
+        return table[name]
     for pattern, target in table.items():
         found = re.fullmatch(re.sub(r"\\\{(\w)\\\}", r"(?P<\1>[^._]+)", re.escape(pattern)), name)
         if found:
@@ -173,4 +176,6 @@ def _filled(target: str, values: Mapping[str, str]) -> str:
     for letter, value in values.items():
         following = re.sub(r"\d+", lambda number: str(int(number[0]) + 1), value, count=1)
         target = target.replace(f"{{{letter}}}", value).replace(f"{{{letter}+1}}", following)
+        if f"{{{letter}#}}" in target:
+            target = target.replace(f"{{{letter}#}}", str(ord(value[0]) - ord("a") + 1))
     return target

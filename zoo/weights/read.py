@@ -119,12 +119,12 @@ def _plan(
         given = tuple(shape[axis] for axis in axes) if axes and len(axes) == len(shape) else shape
         if key == POSITIONS and (between := _grids(shape, model)):
             how = f"position embeddings resampled from {between[0]} to {between[1]} patches"
-            tensors.append(_Tensor(name, variables[key], axes, _resampling(*between), how))
+            tensors.append(_Tensor(name, variables[key], axes, resampling(*between), how))
         elif given == wanted:
             tensors.append(_Tensor(name, variables[key], axes))
         elif key == f"{stem}/kernel" and given == (*wanted[:2], COLOURS, *wanted[3:]):
             how = f"weights for {COLOURS} channels adapted to {wanted[2]}"
-            tensors.append(_Tensor(name, variables[key], axes, _recolouring(wanted[2]), how))
+            tensors.append(_Tensor(name, variables[key], axes, recolouring(wanted[2]), how))
         else:
             misshapen.append(f"{name} is {list(given)}, not {list(wanted)}")
     wrong = [
@@ -137,7 +137,9 @@ def _plan(
         if which
     ]
     if wrong:
-        raise ZooError(f"{path} does not fit {family} {size} ({'; '.join(wrong)}): {_advice(shapes, family, size)}")
+        classes = variables["logits/bias"].shape[0] if "logits/bias" in variables else None
+        advice = _advice(shapes, family, size, classes)
+        raise ZooError(f"{path} does not fit {family} {size} ({'; '.join(wrong)}): {advice}")
     return tensors, unused
 
 
@@ -169,7 +171,7 @@ def _grids(shape: tuple[int, ...], model: Any) -> tuple[tuple[int, int], tuple[i
     return ((side, side), (rows, columns)) if square and (side, side) != (rows, columns) else None
 
 
-def _resampling(old: tuple[int, int], new: tuple[int, int]) -> Callable[[np.ndarray], np.ndarray]:
+def resampling(old: tuple[int, int], new: tuple[int, int]) -> Callable[[np.ndarray], np.ndarray]:
     """From positions [1, 1 + old grid, width] to [1, 1 + new grid, width]; the class token keeps its own."""
 
     def resample(positions: np.ndarray) -> np.ndarray:
@@ -192,7 +194,7 @@ def _cubic(old: int, new: int) -> np.ndarray:
     return taps / taps.sum(1, keepdims=True)
 
 
-def _recolouring(channels: int) -> Callable[[np.ndarray], np.ndarray]:
+def recolouring(channels: int) -> Callable[[np.ndarray], np.ndarray]:
     """From a kernel for RGB to one for other channels, as timm does it: summed to one, or repeated and scaled down."""
 
     def recolour(kernel: np.ndarray) -> np.ndarray:
@@ -203,17 +205,32 @@ def _recolouring(channels: int) -> Callable[[np.ndarray], np.ndarray]:
     return recolour
 
 
-def _advice(shapes: dict[str, tuple[int, ...]], family: str, size: str) -> str:
-    """What to do about a file that does not fit."""
+def _advice(shapes: dict[str, tuple[int, ...]], family: str, size: str, classes: int | None) -> str:
+    """What to do about a file that does not fit a network of so many classes (None: its head is to be new)."""
     for other, row in matching():
         table = names.TIMM.get((other.name, row.name))
         trained = _trained(shapes, table) if table else None
         if trained is None or not math.isclose(trained, row.parameters, rel_tol=0.02):
             continue
         if (other.name, row.name) == (family, size):
+            found = _classes(shapes, table)
+            if classes is not None and found != classes:
+                return (
+                    f"it has {found} classes, not {classes}: pull it with --classes {found}, and give the run a new "
+                    "head with 'zoo train … --weights RUN'"
+                )
             return "it is this network at another image size, number of channels or number of classes: ask for those"
         return f"it fits {other.name} {row.name}"
     return "it fits no network that zoo knows"
+
+
+def _classes(shapes: dict[str, tuple[int, ...]], table: names.Table) -> int | None:
+    """The number of classes that the file's logits are for; None when it has none."""
+    for name, shape in shapes.items():
+        target, _ = _target(name, table, {})
+        if target and target.startswith("logits/"):
+            return shape[0]
+    return None
 
 
 def _trained(shapes: dict[str, tuple[int, ...]], table: names.Table) -> int | None:

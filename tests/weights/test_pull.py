@@ -1,0 +1,263 @@
+"""`zoo pull`, and every later verb on what it leaves."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hub_server import COMMIT, Hub, serving
+from PIL import Image
+from published import published
+
+import zoo
+from zoo import artifact, files, run
+from zoo.data import imagenet
+from zoo.data.photographs import photographs
+from zoo.errors import ZooError
+from zoo.weights import names
+from zoo.weights.known import TIMM
+from zoo.weights.pull import pull
+from zoo.weights.sources import SOURCES, preprocessing
+
+SIDE = 64
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return published(tmp_path_factory.mktemp("published") / "model.safetensors")
+
+
+@pytest.fixture(scope="module")
+def pulled(file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of 64 pixels."""
+    out = tmp_path_factory.mktemp("runs") / "pulled"
+    return pull("mobilenet", tag="lamb_in1k", file=file, image_size=SIDE, out=out, say=lambda text: None)
+
+
+@pytest.fixture(scope="module")
+def exported(pulled: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from zoo.export.build import export
+
+    out = tmp_path_factory.mktemp("artifacts") / "pulled"
+    return export(pulled, ["onnx", "saved_model"], out=out, data_dir=None, say=lambda text: None)
+
+
+@pytest.fixture
+def labelled(tmp_path: Path) -> Path:
+    """Two photographs in folders that go by a name and by a WordNet identifier of ImageNet."""
+    crops = photographs(2)
+    for index, name in enumerate(("goldfish", "n01440764")):
+        (tmp_path / "data" / name).mkdir(parents=True)
+        (tmp_path / "data" / name / "0.png").write_bytes(crops.read(index))
+    return tmp_path / "data"
+
+
+def test_a_pulled_run_says_where_it_is_from(pulled: Path, file: Path) -> None:
+    this = run.read_finished(pulled)
+    assert this.data is None
+    assert this.recipe is None
+    assert this.weights is not None
+    assert this.weights.source == "timm"
+    assert this.weights.repository == "timm/mobilenetv3_small_100.lamb_in1k"
+    assert this.weights.revision is None
+    assert this.weights.sha256 == files.sha256(file)
+    assert this.weights.licence == "Apache-2.0"
+    assert this.model.labels == imagenet.labels()
+    assert this.model.preprocessing == preprocessing(TIMM["mobilenet", "small"].tags[0].input, image_size=SIDE)
+    assert this.model.preprocessing.interpolation == "bicubic"
+    assert (pulled / run.WEIGHTS).is_file()
+    assert np.isfinite(zoo.load(pulled)(np.zeros((1, SIDE, SIDE, 3), np.float32))).all()
+
+
+def test_an_artifact_of_it_claims_no_accuracy(exported: Path, zoo_command: Callable[..., Any]) -> None:
+    manifest = artifact.read(exported)
+    assert manifest.accuracy == {}
+    assert manifest.data is None
+    assert manifest.licence["weights"] == "Apache-2.0"
+    assert {gate.name: gate.figures for gate in manifest.gates}["onnx_agreement"]["pictures"] >= 64
+    card = (exported / artifact.CARD).read_text(encoding="utf-8")
+    assert "Not measured" in card
+    assert "timm/mobilenetv3_small_100.lamb_in1k" in card
+    assert zoo_command("verify", exported).status == 0
+
+
+def test_it_labels_a_photograph(exported: Path, tmp_path: Path, zoo_command: Callable[..., Any]) -> None:
+    from sklearn.datasets import load_sample_image
+
+    Image.fromarray(load_sample_image("flower.jpg")).save(tmp_path / "flower.jpg")
+    answer = zoo_command("predict", exported, tmp_path / "flower.jpg", "--json")
+    likeliest = json.loads(answer.out)["predictions"][0]["labels"]
+    assert all(one["label"] in imagenet.labels() for one in likeliest)
+
+
+def test_it_is_measured_without_accuracy(exported: Path, zoo_command: Callable[..., Any]) -> None:
+    asked = ("benchmark", exported, "--runtime", "onnx", "--batch", 1, "--threads", 1, "--seconds", 0.1)
+    assert "not measured" in zoo_command(*asked).out
+
+
+def test_it_is_evaluated_on_data_that_name_its_classes(
+    pulled: Path, exported: Path, labelled: Path, tmp_path: Path, zoo_command: Callable[..., Any]
+) -> None:
+    for target in (pulled, exported):
+        out = tmp_path / f"evaluation-of-{target.parent.name}"
+        asked = ("evaluate", target, "--data", f"folder:{labelled}", "--out", out, "--json")
+        report = json.loads(zoo_command(*asked).out)
+        assert report["pictures"] == 2
+        shown = {one["label"] for one in report["classes"] if one["pictures"]}
+        assert shown == {"goldfish", "tench"}
+        assert (out / "confusion.png").is_file()
+
+
+def test_it_is_not_evaluated_on_nothing_or_on_other_classes(
+    exported: Path, labelled: Path, zoo_command: Callable[..., Any]
+) -> None:
+    nothing = zoo_command("evaluate", exported)
+    assert nothing.status == 2
+    assert "has no data of its own: say what to measure it on, such as --data folder:PATH" in nothing.err
+    (labelled / "goldfish").rename(labelled / "unicorn")
+    other = zoo_command("evaluate", exported, "--data", f"folder:{labelled}")
+    assert other.status == 2
+    assert "1 of the 2 classes" in other.err
+    assert "'unicorn'" in other.err
+
+
+@pytest.mark.parametrize("channels", [1, 2, 4])
+def test_other_channels(channels: int, file: Path, tmp_path: Path) -> None:
+    said: list[str] = []
+    folder = pull(
+        "mobilenet", tag="lamb_in1k", file=file, image_size=32, channels=channels, out=tmp_path / "run", say=said.append
+    )
+    this = run.read_finished(folder)
+    assert this.model.preprocessing.shape == (32, 32, channels)
+    assert len(this.model.preprocessing.mean) == channels
+    assert this.weights is not None
+    assert f"weights for 3 channels adapted to {channels}" in this.weights.adapted
+    assert said == list(this.weights.adapted)
+
+
+def test_other_classes_have_numbers_for_names(tmp_path: Path) -> None:
+    file = published(tmp_path / "ten.safetensors", classes=10)
+    said: list[str] = []
+    folder = pull(
+        "mobilenet", file=file, licence="MIT", classes=10, image_size=32, out=tmp_path / "run", say=said.append
+    )
+    this = run.read_finished(folder)
+    assert this.model.labels == tuple(f"class {number}" for number in range(10))
+    assert this.weights is not None
+    assert this.weights.licence == "MIT"
+    assert this.weights.repository is None
+    assert said == [
+        "pictures are prepared as for mobilenetv3_small_100.lamb_in1k: name the --tag if the weights are others'"
+    ]
+    with pytest.raises(ZooError, match=r"it has 10 classes, not 1000: pull it with --classes 10"):
+        pull("mobilenet", file=file, licence="MIT", image_size=32, out=tmp_path / "other", say=said.append)
+    assert not (tmp_path / "other").exists()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["run", "ten.safetensors"]
+
+
+@pytest.fixture(scope="module")
+def somewhere(file: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder to ask from, with files of several kinds in it."""
+    folder = tmp_path_factory.mktemp("somewhere")
+    shutil.copy(file, folder / "model.safetensors")
+    for name in ("model.pth", "model.bin", "model.npz", "model.h5", "model.onnx"):
+        (folder / name).write_bytes(b"\x80\x02cos\nsystem\n")
+    (folder / "taken").mkdir()
+    before = Path.cwd()
+    os.chdir(folder)
+    yield folder
+    os.chdir(before)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("mobilnet", "did you mean 'mobilenet'?"),
+        ("mobilenet --tag lamb_in1", "are tagged 'lamb_in1': did you mean 'lamb_in1k'?"),
+        ("mobilenet --size base", "can be fetched from timm: name a file of them with --file"),
+        ("mobilenet --size base --tag a", "are tagged 'a': none are known"),
+        ("cnn", "no weights are read for cnn small"),
+        ("mobilenet --from tim", "did you mean 'timm'?"),
+        ("mobilenet --classes 10", "tells 1000 classes apart, not 10: leave --classes out"),
+        ("mobilenet --file model.safetensors", "name its --licence, such as Apache-2.0, or the --tag"),
+        ("mobilenet --file model.safetensors --licence ?", "is no SPDX identifier"),
+        (
+            "mobilenet --file model.safetensors --tag lamb_in1k --licence MIT",
+            "licensed Apache-2.0: leave --licence out",
+        ),
+        ("mobilenet --file none.safetensors --licence MIT", "there is no file none.safetensors"),
+        ("mobilenet --file model.pth --licence MIT", "model.pth is a pickle, which can run code"),
+        ("mobilenet --file model.bin --licence MIT", "model.bin is a pickle, which can run code"),
+        ("mobilenet --file model.npz --licence MIT", "model.npz may hold a pickle"),
+        ("mobilenet --file model.h5 --licence MIT", "model.h5 holds a Keras network"),
+        ("mobilenet --file model.onnx --licence MIT", "read of *.safetensors only"),
+        ("mobilenet --file model.safetensors --licence MIT --out taken", "taken exists already"),
+        ("mobilenet --file model.safetensors --licence MIT --image-size 4", "each side must be 8 to 4096 pixels"),
+        ("mobilenet --file model.safetensors --licence MIT --channels 5", "5 channels cannot be taken"),
+        ("mobilenet --size large --file model.safetensors --licence MIT", "it fits mobilenet small"),
+    ],
+)
+def test_wrong_requests(arguments: str, message: str, somewhere: Path, zoo_command: Callable[..., Any]) -> None:
+    answer = zoo_command("pull", *arguments.split())
+    assert answer.status == 2
+    assert message in answer.err
+    assert not (somewhere / "runs").exists()
+
+
+def test_from_the_hub_with_its_commit(file: Path, tmp_path: Path) -> None:
+    repository = "timm/mobilenetv3_small_100.lamb_in1k"
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("HF_")}
+    command = [sys.executable, "-m", "zoo", "pull", "mobilenet", "--image-size", "32", "--out", "run", "--json"]
+    with serving(Hub({repository: {"model.safetensors": file.read_bytes()}})) as hub:
+        around = {**kept, "HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path / "cache"), "NO_PROXY": "127.0.0.1"}
+        done = subprocess.run(command, capture_output=True, text=True, check=True, env=around, cwd=tmp_path)
+    weights = json.loads(done.stdout)["weights"]
+    assert (weights["repository"], weights["revision"], weights["file"]) == (repository, COMMIT, "model.safetensors")
+    assert weights["sha256"] == files.sha256(file)
+
+
+def test_what_is_known_is_whole() -> None:
+    assert TIMM.keys() == names.TIMM.keys()
+    for network in TIMM.values():
+        tags = [tag.name for tag in network.tags]
+        assert len(set(tags)) == len(tags)
+        for wanted in (network.reference, *(tag.input for tag in network.tags)):
+            for channels in (1, 2, 3, 4):
+                assert preprocessing(wanted, channels=channels).shape == (wanted.side, wanted.side, channels)
+    assert set(SOURCES) >= {"timm"}
+
+
+def test_every_network_and_its_weights_are_listed(zoo_command: Callable[..., Any]) -> None:
+    rows = json.loads(zoo_command("list", "--json").out)
+    assert {(row["family"], row["size"]): row["licence"] for row in rows} == {
+        (row["family"], row["size"]): network.tags[0].licence if network and network.tags else None
+        for row in rows
+        for network in [TIMM.get((row["family"], row["size"]))]
+    }
+    (large,) = json.loads(zoo_command("info", "vit", "--size", "large", "--json").out)
+    assert large["tags"][0]["repository"] == "timm/vit_large_patch16_224.augreg_in21k_ft_in1k"
+    assert large["input_sizes"] == {"weights": [224], "smallest": 8, "largest": 4096}
+    assert "Dosovitskiy" in large["reference"]
+    text = zoo_command("info", "mobilenet").out
+    assert "ra4_e3600_r224_in1k" in text
+    assert "8 to 4096 pixels a side, 1 to 4 channels" in text
+
+
+def test_imagenets_classes_can_be_told_apart() -> None:
+    labels = imagenet.labels()
+    assert len(labels) == len({label.lower() for label in labels}) == 1000
+    assert list(imagenet.classes()) == sorted(imagenet.classes())
+    assert [labels[0], labels[134], labels[517], labels[999]] == [
+        "tench",
+        "crane (bird)",
+        "crane (machine)",
+        "toilet tissue",
+    ]

@@ -1,0 +1,60 @@
+"""Data that a model was not trained on, with the classes that it knows by name."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from zoo.data import imagenet
+from zoo.data.load import find, fingerprint, pictures
+from zoo.data.pictures import Pictures
+from zoo.description import Data
+from zoo.errors import ZooError
+
+PREFERRED = ("test", "validation", "train")
+"""The splits, in the order in which one is taken to measure on."""
+
+
+def find_for(labels: Sequence[str], source: str, data_dir: Path | None = None) -> tuple[Pictures, Data]:
+    """The pictures of `source` to measure a model on, labelled as the model numbers its classes, and what they are.
+
+    All of its test split; where it has none, of its validation split; else all that there is. `source` and `data_dir`
+    are as for `zoo.data.load.load`; ImageNet's classes may go by name or by WordNet identifier.
+
+    Raises:
+        ZooError: there is no such source, or it has a class that the model does not know.
+    """
+    found = find(source, data_dir, "error")
+    given = {example.split for example in found.examples}
+    split = next(name for name in PREFERRED if name in given)
+    examples = [example for example in found.examples if example.split == split]
+    numbers = _numbers(labels)
+    unknown = [name for name in found.labels if name not in numbers]
+    if unknown:
+        few = ", ".join(f"'{name}'" for name in unknown[:3]) + (", …" if len(unknown) > 3 else "")
+        raise ZooError(
+            f"{len(unknown)} of the {len(found.labels)} classes of {source} are none of the model's ({few}): "
+            "leave them out, or name them as its labels are named"
+        )
+    chosen = pictures(examples)
+    renumbered = np.array([numbers[name] for name in found.labels], np.int64)
+    data = Data(
+        source=found.source,
+        data_dir=found.data_dir,
+        fingerprint=fingerprint(found.labels, [examples]),
+        counts={"test": len(examples)},
+        skipped=found.skipped,
+        licence=found.licence,
+    )
+    return dataclasses.replace(chosen, labels=renumbered[chosen.labels]), data
+
+
+def _numbers(labels: Sequence[str]) -> Mapping[str, int]:
+    """The place of each class among the model's logits, by every name that it goes by."""
+    numbers = {label: number for number, label in enumerate(labels)}
+    if tuple(labels) == imagenet.labels():
+        numbers |= {synset: number for number, synset in enumerate(imagenet.classes())}
+    return numbers

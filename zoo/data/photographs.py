@@ -1,0 +1,38 @@
+"""Pictures for networks that come without data: crops of the two photographs that scikit-learn ships."""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+
+from zoo.data.example import Example, png
+from zoo.data.load import pictures
+from zoo.data.pictures import Pictures
+
+LICENCE = "CC BY 2.0: china.jpg by danielbuechele, flower.jpg by vultilion (flickr.com), as scikit-learn ships them"
+
+SMALLEST, LARGEST = 64, 320
+"""The sides of the crops, in pixels."""
+
+
+def photographs(count: int = 64) -> Pictures:
+    """So many crops, all different in place, size and shape, as PNG in RGB; they have no labels (all are 0)."""
+    from PIL import Image
+    from sklearn.datasets import load_sample_images
+
+    whole = load_sample_images().images
+    random = np.random.default_rng(0)
+    examples = []
+    for number in range(count):
+        photograph = whole[number % len(whole)]
+        height, width = (int(side) for side in random.integers(SMALLEST, LARGEST, 2))
+        top, left = (
+            int(random.integers(photograph.shape[0] - height)),
+            int(random.integers(photograph.shape[1] - width)),
+        )
+        crop = photograph[top : top + height, left : left + width]
+        encoded = png(Image.fromarray(crop))
+        digest = hashlib.sha256(crop.tobytes()).digest()
+        examples.append(Example("test", 0, f"crop {number}", encoded, len(encoded), height, width, False, digest))
+    return pictures(examples)

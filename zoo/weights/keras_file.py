@@ -1,0 +1,139 @@
+"""What Keras 3 saved (`.weights.h5`, `.keras`), layer by layer: names and numbers, and nothing that could run.
+
+The configuration in a `.keras` file, which may hold code, is never looked at. HDF5 can point to other files, promise
+arrays of any size and unpack to more than there is: only plain arrays that lie whole in this file are taken.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from zoo.errors import ZooError
+
+HDF5, ZIP = b"\x89HDF\r\n\x1a\n", b"PK\x03\x04"
+"""How such files begin."""
+
+WEIGHTS = "model.weights.h5"
+"""The file in a `.keras` archive that holds the numbers."""
+
+MOST_LAYERS, DEEPEST = 10_000, 10
+"""Groups in groups, and how many of them, that a file may have: a group may contain itself."""
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A layer of the file: its name, its class as Keras writes it (`conv2d`), its arrays in Keras' order."""
+
+    name: str
+    kind: str
+    arrays: tuple[Any, ...]
+
+
+@contextlib.contextmanager
+def opened(path: Path, rewriting: str) -> Iterator[list[Stored]]:
+    """The layers that have arrays, whose numbers (h5py datasets) can be read while this is open.
+
+    Args:
+        path: a `.weights.h5` or `.keras` file; what it is shows in its first bytes.
+        rewriting: how to have Keras write an older file anew, for the message about it.
+
+    Raises:
+        ZooError: it is missing, damaged, no such file, or holds what zoo does not read.
+    """
+    if not path.is_file():
+        raise ZooError(f"there is no file {path}")
+    with contextlib.ExitStack() as stack:
+        try:
+            layers = _layers(path, rewriting, stack)
+        # What h5py raises (3.14) depends on which part of the file is damaged.
+        except (OSError, RuntimeError, KeyError, ValueError, TypeError, zipfile.BadZipFile) as error:
+            raise ZooError(f"{path} is damaged, or not what Keras saves ({str(error)[:120]})") from None
+        yield layers
+
+
+def _layers(path: Path, rewriting: str, stack: contextlib.ExitStack) -> list[Stored]:
+    import h5py
+
+    source: Any = stack.enter_context(path.open("rb"))
+    beginning = source.read(len(HDF5))
+    if beginning.startswith(ZIP):
+        source = stack.enter_context(_unpacked(path))
+    elif beginning != HDF5:
+        raise ZooError(f"{path} is neither a .weights.h5 nor a .keras file")
+    file = stack.enter_context(h5py.File(source, "r"))
+    if "layer_names" in file.attrs or "model_weights" in file:
+        raise ZooError(f"{path} is in Keras' older HDF5 format: {rewriting}")
+    size = source.seek(0, 2)
+    return [_stored(path, group, size, rewriting) for group in _groups(path, file)]
+
+
+@contextlib.contextmanager
+def _unpacked(path: Path) -> Iterator[Any]:
+    """The weights of a `.keras` archive as a file of their own: HDF5 jumps about, which in an archive is slow."""
+    with zipfile.ZipFile(path) as archive, tempfile.TemporaryFile() as copy:
+        if WEIGHTS not in archive.namelist():
+            raise ZooError(f"{path} holds no {WEIGHTS}: save the network again with model.save_weights")
+        # Keras does not compress; so it cannot come out larger than it is.
+        if archive.getinfo(WEIGHTS).compress_type != zipfile.ZIP_STORED:
+            raise ZooError(f"{path} is compressed, which Keras does not do: save the network again with Keras")
+        with archive.open(WEIGHTS) as member:
+            shutil.copyfileobj(member, copy)
+        yield copy
+
+
+def _groups(path: Path, file: Any) -> Iterator[Any]:
+    """Every group of arrays below `layers`: Keras calls each `vars`."""
+    import h5py
+
+    if not isinstance(_member(path, file, "layers"), h5py.Group):
+        raise ZooError(f"{path} holds no layers as Keras 3 stores them")
+    waiting, seen = [(file["layers"], 1)], 0
+    while waiting:
+        group, depth = waiting.pop()
+        seen += 1
+        if seen > MOST_LAYERS or depth > DEEPEST:
+            raise ZooError(f"{path} has more layers than any network that zoo knows")
+        for name in group:
+            inside = _member(path, group, name)
+            if isinstance(inside, h5py.Group):
+                if name == "vars" and len(inside):
+                    yield inside
+                elif name != "vars":
+                    waiting.append((inside, depth + 1))
+
+
+def _member(path: Path, group: Any, name: str) -> Any:
+    """What is in a group by that name, None when nothing is; a link to elsewhere is refused."""
+    import h5py
+
+    link = group.get(name, getlink=True)
+    if link is not None and not isinstance(link, h5py.HardLink):
+        raise ZooError(f"{path} points to elsewhere at {group.name}/{name}, which Keras does not do")
+    return None if link is None else group[name]
+
+
+def _stored(path: Path, group: Any, size: int, rewriting: str) -> Stored:
+    """One layer, each of whose arrays lies plainly inside the file."""
+    import h5py
+
+    name = group.attrs.get("name")
+    if not isinstance(name, str):
+        raise ZooError(f"{path} does not name its layers, as Keras does by now: {rewriting}")
+    arrays = [_member(path, group, key) for key in sorted(group, key=lambda key: (len(key), key))]
+    for array in arrays:
+        if not isinstance(array, h5py.Dataset):
+            raise ZooError(f"{path}: {array.name} is no array")
+        plain = array.chunks is None and not array.is_virtual and not array.external
+        start = array.id.get_offset() if plain else None
+        if start is None or start + array.nbytes > size:
+            raise ZooError(f"{path}: {array.name} does not lie whole in the file")
+    kind = re.sub(r"_\d+$", "", group.parent.name.rpartition("/")[2])
+    return Stored(name, kind, tuple(arrays))

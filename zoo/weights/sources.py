@@ -1,0 +1,107 @@
+"""Who weights come from: for each source, what it has published, which files hold it and what reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from zoo.errors import ZooError, did_you_mean
+from zoo.preprocess import Preprocessing
+from zoo.weights import known
+from zoo.weights.keras_applications import read_keras
+from zoo.weights.keras_names import PEERS
+from zoo.weights.known import Input, Network, Tag
+from zoo.weights.read import Reading, read_timm
+
+
+@dataclass(frozen=True)
+class Source:
+    """Somebody's networks by family and size, how their files of weights end, and what gives a model such a file.
+
+    `read(path, model, family, size)` assigns everything or nothing, and raises ZooError with the list of what does not
+    fit, the number of classes that the file has, and the family and size that would fit. `fetched`: whether its tags
+    are on the hub; else they say whose weights a file has.
+    """
+
+    networks: Mapping[tuple[str, str], Network]
+    suffixes: tuple[str, ...]
+    read: Callable[[Path, Any, str, str], Reading]
+    fetched: bool
+
+    def network(self, family: str, size: str) -> Network:
+        """The source's own network of this family and size.
+
+        Raises:
+            ZooError: it has none.
+        """
+        if (family, size) not in self.networks:
+            having = ", ".join(dict.fromkeys(f"{name} {row}" for name, row in self.networks))
+            raise ZooError(f"no weights are read for {family} {size} from here: they are for {having}")
+        return self.networks[family, size]
+
+
+KERAS = {
+    key: Network(peer.network, (Tag("imagenet", peer.licence, peer.input),) if peer.licence else (), peer.input)
+    for key, peer in PEERS.items()
+}
+"""Networks of keras.applications; `imagenet` is what Keras calls the weights that it publishes."""
+
+SOURCES: dict[str, Source] = {
+    "timm": Source(known.TIMM, (".safetensors",), read_timm, fetched=True),
+    "keras": Source(KERAS, (".weights.h5", ".keras"), read_keras, fetched=False),
+}
+
+REASONS = {
+    **dict.fromkeys((".bin", ".pt", ".pth", ".ckpt", ".tar", ".pkl", ".pickle"), "is a pickle, which can run code"),
+    **dict.fromkeys((".npz", ".npy"), "may hold a pickle, which can run code"),
+    ".keras": "holds a Keras network",
+    **dict.fromkeys((".h5", ".hdf5"), "holds a Keras network, perhaps an old one, which can hold code"),
+}
+"""What is the matter with files that people have instead."""
+
+
+def source(name: str) -> Source:
+    """The source of this name.
+
+    Raises:
+        ZooError: there is none.
+    """
+    if name not in SOURCES:
+        raise ZooError(f"no weights are read from '{name}': {did_you_mean(name, SOURCES)}")
+    return SOURCES[name]
+
+
+def check_file(path: Path, name: str) -> None:
+    """Raise ZooError unless the file is there and may hold the source's weights: nothing that runs code is opened."""
+    suffixes = source(name).suffixes
+    wanted = " or ".join(f"*{suffix}" for suffix in suffixes)
+    if not path.name.endswith(suffixes):
+        reason = REASONS.get(path.suffix.lower(), "is no such file")
+        raise ZooError(f"{path} {reason}: weights from {name} are read of {wanted} only")
+    if not path.is_file():
+        raise ZooError(f"there is no file {path}: name one, {wanted}")
+
+
+def preprocessing(wanted: Input, *, image_size: int | None = None, channels: int = 3) -> Preprocessing:
+    """How pictures become what the weights expect, at another size or number of channels where that is asked for.
+
+    Statistics of colours follow the weights of the stem (`read_timm`): for one channel, which takes their sum, the mean
+    of the three; otherwise red, green, blue and red again.
+    """
+    side = wanted.side if image_size is None else image_size
+
+    def spread(three: known.Triple) -> tuple[float, ...]:
+        return (sum(three) / len(three),) if channels == 1 else tuple(three[i % len(three)] for i in range(channels))
+
+    return Preprocessing(
+        side,
+        side,
+        channels,
+        mean=spread(wanted.mean),
+        deviation=spread(wanted.deviation),
+        crop=wanted.crop,
+        interpolation=wanted.interpolation,
+        scaling=wanted.scaling,
+    )
