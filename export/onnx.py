@@ -32,11 +32,11 @@ OPSET = 21
 onnxruntime 1.20 (November 2024) refuses opset 22 and IR version 11.
 """
 
-LOWEST_OPSET = 17
-"""LayerNormalization is of it."""
+LOWEST_OPSET = 18
+"""What tf2onnx 1.17 writes, and its newest: before, it makes a LayerNormalization's means of GlobalAveragePool.
 
-CONVERTED_OPSET = 18
-"""The newest that tf2onnx 1.17 writes; onnx' version converter goes on from there, while the graph has no weights."""
+onnx' version converter goes on from there, while the graph has no weights.
+"""
 
 LARGEST_FILE = 2**31 - 2**20
 """Bytes of weights: a protobuf ends at 2 GiB, and the graph takes some of them."""
@@ -158,9 +158,8 @@ def _tf2onnx(function: Any, specs: list[Any], opset: int) -> Any:
         import tf2onnx
 
         logging.getLogger("tf2onnx").setLevel(logging.ERROR)
-        first = min(opset, CONVERTED_OPSET)
-        proto, _ = tf2onnx.convert.from_function(function, input_signature=specs, opset=first)
-    if opset > first:
+        proto, _ = tf2onnx.convert.from_function(function, input_signature=specs, opset=LOWEST_OPSET)
+    if opset > LOWEST_OPSET:
         proto = onnx.version_converter.convert_version(proto, opset)
     proto.ir_version = ir_version(opset)
     proto.producer_name = "zoo"

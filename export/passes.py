@@ -330,15 +330,11 @@ def global_average(model: Any) -> None:
 
 
 def means(index: Index) -> Iterator[tuple[Any, list[int], bool]]:
-    """Every ReduceMean with its axes and whether it keeps them; before opset 18 the axes are an attribute."""
+    """Every ReduceMean with its axes and whether it keeps them."""
     import onnx
 
     for node in index.graph.node:
-        if node.op_type != "ReduceMean":
-            continue
-        stated = {attribute.name: onnx.helper.get_attribute_value(attribute) for attribute in node.attribute}
-        axes = stated.get("axes")
-        if len(node.input) == 2 and node.input[1] in index.initializers:
+        if node.op_type == "ReduceMean" and len(node.input) == 2 and node.input[1] in index.initializers:
             axes = onnx.numpy_helper.to_array(index.initializers[node.input[1]]).tolist()
-        if axes:
-            yield node, sorted(axes), bool(stated.get("keepdims", 1))
+            keeps = all(attribute.i for attribute in node.attribute if attribute.name == "keepdims")
+            yield node, sorted(axes), keeps
