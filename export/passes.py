@@ -159,11 +159,14 @@ def maps_as_they_are(model: Any) -> None:
         if before is None or after is None or not before.op_type == after.op_type == "Reshape":
             continue
         given, rows, made = (index.shapes.get(n) for n in (before.input[0], norm.input[0], after.output[0]))
-        (axis,) = (attribute.i for attribute in norm.attribute if attribute.name == "axis")
-        if not given or not rows or given != made or given[-1] != rows[-1] or axis not in (-1, len(rows) - 1):
+        if not given or not rows or given != made or given[-1] != rows[-1]:
+            continue
+        axes = [attribute for attribute in norm.attribute if attribute.name == "axis"]
+        if any(axis.i not in (-1, len(rows) - 1) for axis in axes):
             continue
         norm.input[0], norm.output[0] = before.input[0], after.output[0]
-        next(attribute for attribute in norm.attribute if attribute.name == "axis").i = -1
+        for axis in axes:
+            axis.i = -1
         index.graph.node.remove(after)
     _drop_unread(index.graph)
 
