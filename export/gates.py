@@ -194,7 +194,8 @@ def _digest(path: Path) -> tuple[bool, dict[str, Any]]:
     """The graph is the one that the file was closed with."""
     kept = [entry.value for entry in bare.bare(path).metadata_props if entry.key == DIGEST]
     found = graph_digest(path)
-    return kept == [found], {"graph_sha256": found, "kept": kept}
+    problems = [] if kept == [found] else [f"the graph's SHA-256 is {found}, and the file keeps {kept}"]
+    return not problems, {"problems": problems}
 
 
 def _checker(path: Path) -> tuple[bool, dict[str, Any]]:
