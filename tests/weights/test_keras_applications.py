@@ -137,6 +137,12 @@ def test_a_trained_network_is_read_whatever_the_form(name: str, saved: tuple[Pat
     assert_the_same(model, pixels, expected, "mobilenet", "small")
 
 
+@pytest.fixture(scope="module")
+def model() -> Any:
+    """The network that no refused file changes."""
+    return fresh()
+
+
 def refused(path: Path, model: Any, family: str = "mobilenet", size: str = "small", **arguments: Any) -> str:
     """What is said of a file that is not read, and that it left the network as it was."""
     before = {name: variable.numpy() for name, variable in weights(model).items()}
@@ -147,12 +153,12 @@ def refused(path: Path, model: Any, family: str = "mobilenet", size: str = "smal
     return str(said.value)
 
 
-def test_keras_older_format_is_refused_with_what_to_do(saved: tuple[Path, np.ndarray, np.ndarray]) -> None:
-    said = refused(saved[0] / "old.h5", fresh())
+def test_keras_older_format_is_refused_with_what_to_do(saved: tuple[Path, np.ndarray, np.ndarray], model: Any) -> None:
+    said = refused(saved[0] / "old.h5", model)
     assert "keras.applications.MobileNetV3Small(weights='old.h5').save_weights('old.weights.h5')" in said
 
 
-def test_all_that_does_not_fit_is_said(saved: tuple[Path, np.ndarray, np.ndarray], tmp_path: Path) -> None:
+def test_all_that_does_not_fit_is_said(saved: tuple[Path, np.ndarray, np.ndarray], tmp_path: Path, model: Any) -> None:
     path = shutil.copy(saved[0] / "x.weights.h5", tmp_path / "x.weights.h5")
     with h5py.File(path, "r+") as file:
         del file["layers/conv2d/vars/0"]
@@ -160,7 +166,7 @@ def test_all_that_does_not_fit_is_said(saved: tuple[Path, np.ndarray, np.ndarray
         del file["layers/batch_normalization/vars/3"]
         file["layers/extra/vars/0"] = np.zeros(3, np.float32)
         file["layers/extra/vars"].attrs["name"] = "extra"
-    said = refused(Path(path), fresh())
+    said = refused(Path(path), model)
     for part in (
         "missing: stem_norm/moving_variance",
         "left over: extra/0",
@@ -200,8 +206,7 @@ def test_mobilenet_at_an_even_side_is_another_network(side: int, saved: tuple[Pa
     assert "ask for 225 pixels" in refused(saved[0] / "x.keras", fresh(input_shape=(side, side, 3)))
 
 
-def test_what_keras_lacks_is_said(tmp_path: Path) -> None:
-    model = fresh()
+def test_what_keras_lacks_is_said(tmp_path: Path, model: Any) -> None:
     for family, size in ((family.name, row.name) for family, row in matching()):
         if (family, size) not in PEERS:
             with pytest.raises(ZooError, match=f"no weights for {family} {size} .*take timm's"):
@@ -210,10 +215,10 @@ def test_what_keras_lacks_is_said(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"\x89HDF\r\n\x1a\n", b"no weights at all"])
-def test_what_is_no_file_of_keras_is_refused(content: bytes, tmp_path: Path) -> None:
+def test_what_is_no_file_of_keras_is_refused(content: bytes, tmp_path: Path, model: Any) -> None:
     (tmp_path / "x.keras").write_bytes(content)
-    assert str(tmp_path) in refused(tmp_path / "x.keras", fresh())
-    assert "there is no file" in refused(tmp_path / "none.keras", fresh())
+    assert str(tmp_path) in refused(tmp_path / "x.keras", model)
+    assert "there is no file" in refused(tmp_path / "none.keras", model)
 
 
 def hdf5(path: Path, fill: Any) -> Path:
@@ -291,8 +296,8 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize("fill", HOSTILE, ids=lambda fill: fill.__name__)
-def test_hdf5_that_keras_does_not_write_is_refused(fill: Any, tmp_path: Path) -> None:
-    assert "missing" not in refused(hdf5(tmp_path / "x.weights.h5", fill), fresh())
+def test_hdf5_that_keras_does_not_write_is_refused(fill: Any, tmp_path: Path, model: Any) -> None:
+    assert "missing" not in refused(hdf5(tmp_path / "x.weights.h5", fill), model)
 
 
 def test_no_code_in_a_file_runs(saved: tuple[Path, np.ndarray, np.ndarray], tmp_path: Path) -> None:
@@ -326,11 +331,11 @@ def test_no_code_in_a_file_runs(saved: tuple[Path, np.ndarray, np.ndarray], tmp_
     ],
 )
 def test_archives_that_keras_does_not_write_are_refused(
-    compression: int, name: str, said: str, saved: tuple[Path, np.ndarray, np.ndarray], tmp_path: Path
+    compression: int, name: str, said: str, saved: tuple[Path, np.ndarray, np.ndarray], tmp_path: Path, model: Any
 ) -> None:
     with zipfile.ZipFile(tmp_path / "x.keras", "w", compression) as archive:
         archive.write(saved[0] / "x.weights.h5", name)
-    assert said in refused(tmp_path / "x.keras", fresh())
+    assert said in refused(tmp_path / "x.keras", model)
 
 
 @pytest.fixture(scope="module")
@@ -341,7 +346,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, bytes]:
 
 
 @settings(max_examples=500)
-@given(st.data())
+@given(data=st.data())
 def test_a_damaged_file_is_read_or_refused(data: st.DataObject, tiny: tuple[Path, bytes]) -> None:
     path, content = tiny
     changed = bytearray(content[: data.draw(st.integers(len(content) // 2, len(content)))])
