@@ -34,7 +34,7 @@ PREPROCESS = {
     ("vgg", "large"): keras.applications.vgg19.preprocess_input,
     ("inception", "large"): keras.applications.inception_resnet_v2.preprocess_input,
 }
-DAILY = {("mobilenet", "small"), ("vgg", "base"), ("convnext", "small")}
+DAILY = {("mobilenet", "small"), ("vgg", "base")}
 every_peer = pytest.mark.parametrize(
     ("family", "size"),
     [
@@ -113,16 +113,15 @@ def test_the_logits_are_those_of_keras_at_the_size_of_the_weights(family: str, s
 
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, np.ndarray, np.ndarray]:
-    """MobileNetV3Small in every form that Keras saves, compiled and trained for a step; pixels and logits."""
+    """MobileNetV3Small in every form that Keras saves, with an optimizer's state; pixels and logits."""
     folder = tmp_path_factory.mktemp("saved")
-    network, pixels, _ = made("mobilenet", "small")
+    network, pixels, expected = made("mobilenet", "small")
     network.compile("adam", "mse")
-    network.train_on_batch(pixels, np.zeros((2, CLASSES), np.float32))
-    randomise(network, pixels)
+    network.optimizer.build(network.trainable_variables)
     network.save_weights(folder / "x.weights.h5")
     network.save(folder / "x.keras")
     network.save(folder / "old.h5")
-    return folder, pixels, network(pixels, training=False).numpy()
+    return folder, pixels, expected
 
 
 def fresh(family: str = "mobilenet", size: str = "small", **arguments: Any) -> Any:
