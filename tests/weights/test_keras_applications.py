@@ -88,10 +88,13 @@ def assert_the_same(model: Any, pixels: np.ndarray, expected: np.ndarray, family
 
 @every_peer
 def test_the_logits_are_those_of_keras(family: str, size: str, tmp_path: Path) -> None:
-    network, pixels, expected = made(family, size)
+    # At 97 pixels its last maps have one pixel, whose statistics are of two values: Keras' own logits are then decided
+    # by rounding (1e-6 more of the picture moves them by 1e7).
+    side = 193 if family == "inception" else SIDE
+    network, pixels, expected = made(family, size, side)
     network.save_weights(tmp_path / "x.weights.h5")
     del network
-    model = zoo.create(family, size=size, classes=CLASSES, input_shape=(SIDE, SIDE, 3))
+    model = zoo.create(family, size=size, classes=CLASSES, input_shape=(side, side, 3))
 
     reading = read_keras(tmp_path / "x.weights.h5", model, family, size)
 
