@@ -14,7 +14,7 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 @dataclass
 class Hub:
-    """Repositories with their files. `cut` breaks the first answer with a body off half-way; `ranges` were asked for."""
+    """Repositories with their files; `cut` breaks the first answer off half-way, `ranges` are those asked for."""
 
     files: dict[str, dict[str, bytes]]
     cut: bool = False
@@ -25,10 +25,10 @@ class Hub:
 @contextlib.contextmanager
 def serving(hub: Hub) -> Iterator[Hub]:
     class Handler(http.server.BaseHTTPRequestHandler):
-        def do_HEAD(self) -> None:  # noqa: N802
+        def do_HEAD(self) -> None:
             self._answer(body=False)
 
-        def do_GET(self) -> None:  # noqa: N802
+        def do_GET(self) -> None:
             self._answer(body=True)
 
         def _answer(self, body: bool) -> None:

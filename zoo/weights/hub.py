@@ -38,8 +38,8 @@ def fetch(repository: str) -> Fetched:
         )
     except ModuleNotFoundError as error:
         raise ZooError(
-            f"fetching weights needs {error.name}, which is not installed: pip install 'keras-zoo[pretrained]', or name "
-            f"a file that is there already with --file"
+            f"fetching weights needs {error.name}, which is not installed: pip install 'keras-zoo[pretrained]', or "
+            "name a file that is there already with --file"
         ) from None
 
     by_hand = f"or fetch {FILE} of {repository} elsewhere and name it with --file"

@@ -58,8 +58,10 @@ def pull(
     theirs = source(origin)
     network = theirs.network(family.name, row.name)
     chosen = _tag(network, tag, file, origin)
-    wanted = preprocessing(chosen.input if chosen else network.input, image_size=image_size, channels=channels)
-    building.check_input(classes, wanted.shape)
+    expected = chosen.input if chosen else network.input
+    side = expected.side if image_size is None else image_size
+    building.check_input(classes, (side, side, channels))
+    wanted = preprocessing(expected, side, channels)
     terms = _licence(chosen, file, licence)
     if chosen and file is None and classes != CLASSES:
         raise ZooError(
@@ -127,7 +129,8 @@ def _licence(tag: Tag | None, file: Path | None, given: str | None) -> str:
         raise ZooError(f"--licence {given!r:.60} is no SPDX identifier: write one, such as Apache-2.0")
     if tag is None and given is None:
         raise ZooError(
-            f"nobody says what {file} is licensed: name its --licence, such as Apache-2.0, or the --tag it was published as"
+            f"nobody says on what terms {file} may be used: name its --licence, such as Apache-2.0, or the --tag "
+            "that it was published as"
         )
     if tag is not None and given not in (None, tag.licence):
         raise ZooError(f"weights tagged {tag.name} are licensed {tag.licence}: leave --licence out")
