@@ -24,8 +24,8 @@ LEVELS = {"bilinear": 1, "bicubic": 2}
 """How far the two renderings of a picture may be apart.
 
 Both scale bicubically in two steps and round in between, Pillow in fixed point: where a value lies halfway, they may
-round apart, and the second step may make 2 of it. Seen in 1 of 9 million values of photographs, and in 11 of black and
-white noise.
+round apart, and the second step may make 2 of it. Seen in 1 of 9 million values of photographs, and in 11 of as many of
+black and white noise.
 """
 
 BATCHES = (1, 2, 7)
