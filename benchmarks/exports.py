@@ -18,6 +18,7 @@ from measured import cost, record, zoo
 from zoo import artifact
 from zoo.registry import Family, Size, matching
 
+SIDE = 224
 SECONDS, SECONDS_PER_MILLION = 60, 0.3
 GIGABYTES, TIMES_THE_WEIGHTS = 1.5, 5
 
@@ -27,10 +28,11 @@ def run_folder(peer_files: Path, scratch: Path, family: Family, size: Size) -> P
     key = f"{family.name}-{size.name}"
     folder, weights = scratch / f"{key}-run", peer_files / f"{key}.safetensors"
     if weights.exists():
-        zoo("pull", family.name, "--size", size.name, "--file", weights, "--licence", "Apache-2.0", "--out", folder)
+        named = ("--size", size.name, "--file", weights, "--image-size", SIDE, "--licence", "Apache-2.0")
+        zoo("pull", family.name, *named, "--out", folder)
     else:
         few = [part for setting in ("split.test=0.4", "split.validation=0.4") for part in ("--set", setting)]
-        large = ("--set", "picture.size=224", "--set", "picture.channels=3", "--epochs", 1)
+        large = ("--set", f"picture.size={SIDE}", "--set", "picture.channels=3", "--epochs", 1)
         zoo("train", family.name, "--size", size.name, *few, *large, "--out", folder)
     return folder
 

@@ -35,7 +35,10 @@ class Cost:
 
 
 def cost(*arguments: object) -> tuple[Any, Cost]:
-    """As `zoo`, with what it cost; the document is None when the command failed. Memory is read ten times a second."""
+    """As `zoo`, with what it cost; the document is None when the command failed.
+
+    Memory is read five times a second; what processes share, such as TensorFlow's libraries, counts once.
+    """
     import psutil
 
     command = [sys.executable, "-m", "zoo", *map(str, arguments)]
@@ -46,8 +49,9 @@ def cost(*arguments: object) -> tuple[Any, Cost]:
         while process.poll() is None:
             with contextlib.suppress(psutil.NoSuchProcess):
                 top = psutil.Process(process.pid)
-                peak = max(peak, sum(each.memory_info().rss for each in (top, *top.children(recursive=True))))
-            time.sleep(0.1)
+                held = [each.memory_full_info().pss for each in (top, *top.children(recursive=True))]
+                peak = max(peak, sum(held))
+            time.sleep(0.2)
         seconds = time.perf_counter() - started
         answer.seek(0)
         document = json.load(answer) if process.returncode == 0 else None

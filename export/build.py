@@ -15,13 +15,13 @@ from zoo import artifact, building, files, provenance, run, schema
 from zoo.artifact import Accuracy, Format, Gate, Manifest
 from zoo.contract import LOGITS, VERSION
 from zoo.data.again import load_again
-from zoo.data.photographs import LICENCE, photographs
+from zoo.data.photographs import LICENCE
 from zoo.data.pictures import Pictures
 from zoo.data.pipeline import pixel_batches
 from zoo.description import Model
 from zoo.errors import Refused
 from zoo.export import card, gates
-from zoo.export.evidence import Evidence, of_noise, of_pictures
+from zoo.export.evidence import Evidence, of_noise, of_photographs, of_pictures
 from zoo.export.onnx import OPSET, check_opset, ir_version, write_onnx
 from zoo.export.saved_model import write_saved_model
 from zoo.export.server_check import server_gate
@@ -61,7 +61,9 @@ def export(
         check_opset(opset)
     model = building.load(run_folder)
     test = load_again(this.data, this.recipe.split, data_dir).test if this.data and this.recipe else None
-    evidence = of_pictures(model, this.model.preprocessing, photographs() if test is None else test)
+    evidence = (
+        of_pictures(model, this.model.preprocessing, test) if test else of_photographs(model, this.model.preprocessing)
+    )
     with files.staged_folder(target) as staging:
         say("writing " + ", ".join(formats))
         passed = [gates.client_gate(evidence)]

@@ -129,8 +129,8 @@ def reshape_pairs(index: Index) -> Iterator[Any]:
 
 
 def layer_normalization_in_pieces(index: Index) -> Iterator[Any]:
-    """What is taken from its own mean over the last axis."""
-    for mean, _, _ in means(index):
+    """Means that are taken from what they are of; before opset 18 tf2onnx 1.17 makes them of GlobalAveragePool."""
+    for mean in _of(index, "ReduceMean", "GlobalAveragePool"):
         readers = index.readers.get(mean.output[0], [])
         if any(reader.op_type == "Sub" and reader.input[0] == mean.input[0] for reader in readers):
             yield mean

@@ -33,11 +33,11 @@ OPSET = 21
 onnxruntime 1.20 (November 2024) refuses opset 22 and IR version 11.
 """
 
-LOWEST_OPSET = 17
-"""LayerNormalization is of it."""
+LOWEST_OPSET = 18
+"""What tf2onnx 1.17 writes, and its newest: before, it makes a LayerNormalization's means of GlobalAveragePool.
 
-CONVERTED_OPSET = 18
-"""The newest that tf2onnx 1.17 writes; onnx' version converter goes on from there, while the graph has no weights."""
+onnx' version converter goes on from there, while the graph has no weights.
+"""
 
 STEPS = (
     "TransposeOptimizer",
@@ -171,7 +171,6 @@ def _tf2onnx(function: Any, specs: list[Any], opset: int) -> Any:
         import tf2onnx.tfonnx
 
         logging.getLogger("tf2onnx").setLevel(logging.ERROR)
-        first = min(opset, CONVERTED_OPSET)
         concrete = function.get_concrete_function(*specs)
         inputs, given = ([tensor.name for tensor in tensors] for tensors in (concrete.inputs, concrete.outputs))
         renamed = dict(zip(inputs, (spec.name for spec in specs), strict=True))
@@ -182,7 +181,7 @@ def _tf2onnx(function: Any, specs: list[Any], opset: int) -> Any:
             converted = tf2onnx.tfonnx.process_tf_graph(
                 graph,
                 continue_on_error=True,
-                opset=first,
+                opset=LOWEST_OPSET,
                 input_names=inputs,
                 output_names=given,
                 tensors_to_rename=renamed,
@@ -190,7 +189,7 @@ def _tf2onnx(function: Any, specs: list[Any], opset: int) -> Any:
         steps = OrderedDict((name, getattr(tf2onnx.optimizer, name)) for name in STEPS)
         # tf2onnx.convert copies the whole graph before each of its steps, which takes as long as the steps.
         proto = tf2onnx.optimizer.optimize_graph(converted, False, steps).make_model("zoo")
-    if opset > first:
+    if opset > LOWEST_OPSET:
         proto = onnx.version_converter.convert_version(proto, opset)
     proto.ir_version = ir_version(opset)
     proto.producer_name = "zoo"

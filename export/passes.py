@@ -159,11 +159,14 @@ def maps_as_they_are(model: Any) -> None:
         if before is None or after is None or not before.op_type == after.op_type == "Reshape":
             continue
         given, rows, made = (index.shapes.get(n) for n in (before.input[0], norm.input[0], after.output[0]))
-        (axis,) = (attribute.i for attribute in norm.attribute if attribute.name == "axis")
-        if not given or not rows or given != made or given[-1] != rows[-1] or axis not in (-1, len(rows) - 1):
+        if not given or not rows or given != made or given[-1] != rows[-1]:
+            continue
+        axes = [attribute for attribute in norm.attribute if attribute.name == "axis"]
+        if any(axis.i not in (-1, len(rows) - 1) for axis in axes):
             continue
         norm.input[0], norm.output[0] = before.input[0], after.output[0]
-        next(attribute for attribute in norm.attribute if attribute.name == "axis").i = -1
+        for axis in axes:
+            axis.i = -1
         index.graph.node.remove(after)
     _drop_unread(index.graph)
 
@@ -330,15 +333,11 @@ def global_average(model: Any) -> None:
 
 
 def means(index: Index) -> Iterator[tuple[Any, list[int], bool]]:
-    """Every ReduceMean with its axes and whether it keeps them; before opset 18 the axes are an attribute."""
+    """Every ReduceMean with its axes and whether it keeps them."""
     import onnx
 
     for node in index.graph.node:
-        if node.op_type != "ReduceMean":
-            continue
-        stated = {attribute.name: onnx.helper.get_attribute_value(attribute) for attribute in node.attribute}
-        axes = stated.get("axes")
-        if len(node.input) == 2 and node.input[1] in index.initializers:
+        if node.op_type == "ReduceMean" and len(node.input) == 2 and node.input[1] in index.initializers:
             axes = onnx.numpy_helper.to_array(index.initializers[node.input[1]]).tolist()
-        if axes:
-            yield node, sorted(axes), bool(stated.get("keepdims", 1))
+            keeps = all(attribute.i for attribute in node.attribute if attribute.name == "keepdims")
+            yield node, sorted(axes), keeps

@@ -47,7 +47,8 @@ def evaluate(logits: np.ndarray, truth: np.ndarray, labels: Sequence[str]) -> Ev
     """Precision and recall of answers against the truth, and what is confused.
 
     Takes float32 logits [n, classes] and int64 classes [n]. The figures are of the classes that occur, as truth or as
-    answer; the macro averages of those that there are pictures of. A class that is never answered has precision 0.
+    answer; the macro averages of those that there are pictures of. The precision of a class that is never answered
+    is 0.
     """
     from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 

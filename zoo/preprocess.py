@@ -159,9 +159,8 @@ def pixels_from_picture(picture: Image.Image, preprocessing: Preprocessing) -> n
         # Band by band: scaling LA and RGBA, Pillow weighs colours by their alpha (13.0), and a graph does not.
         # Width, then height: given both, Pillow 13.0 begins with what it takes for cheaper, and 12 with the width. For
         # bicubic, which is clipped in between, the two orders are up to 30 levels apart.
-        bands = [
-            band.resize((width, picture.height), method).resize((width, height), method) for band in picture.split()
-        ]
+        wider = [band.resize((width, picture.height), method) for band in picture.split()]
+        bands = [band.resize((width, height), method) for band in wider]
         picture = Image.merge(picture.mode, bands)
     top, left = round((height - preprocessing.height) / 2), round((width - preprocessing.width) / 2)
     picture = picture.crop((left, top, left + preprocessing.width, top + preprocessing.height))

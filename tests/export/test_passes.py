@@ -94,6 +94,12 @@ def test_gelu() -> None:
     assert [node.op_type for node in proto.graph.node] == ["Div", "Erf", "Add", "Mul", "Mul"]
 
 
+def test_gelu_is_a_node_where_there_is_one() -> None:
+    proto = gelu_nodes()
+    proto.opset_import[0].version = 20
+    assert passed(passes.gelu, proto) == {"Gelu": 1}
+
+
 def test_another_error_function_is_no_gelu() -> None:
     assert passed(passes.gelu, gelu_nodes(root=0.5)) == {"Erf": 1, "Add": 1, "Mul": 3}
 
@@ -134,6 +140,29 @@ def test_moves_that_move_are_left() -> None:
     ]
     proto = model(nodes, {"shape": np.array([-1, 3, 5, 4])})
     assert passed(passes.idle_moves, proto) == {"Transpose": 1, "Reshape": 1, "Relu": 1}
+
+
+def norm_of_rows(axis: int, rows: list[int], back: list[int]) -> Any:
+    nodes = [
+        helper.make_node("Reshape", ["x", "rows"], ["a"]),
+        helper.make_node("LayerNormalization", ["a", "gamma"], ["b"], axis=axis),
+        helper.make_node("Reshape", ["b", "back"], ["y"]),
+    ]
+    return model(nodes, {"rows": np.array(rows), "back": np.array(back), "gamma": f32(1.5)})
+
+
+@pytest.mark.parametrize("axis", [-1, 2])
+def test_a_norm_takes_maps_as_they_are(axis: int) -> None:
+    proto = norm_of_rows(axis, [-1, 15, 4], [-1, 3, 5, 4])
+    assert passed(passes.maps_as_they_are, proto) == {"LayerNormalization": 1}
+
+
+@pytest.mark.parametrize(
+    ("axis", "rows", "back"),
+    [(1, [-1, 15, 4], [-1, 3, 5, 4]), (-1, [-1, 6, 10], [-1, 3, 5, 4]), (-1, [-1, 15, 4], [-1, 5, 3, 4])],
+)
+def test_a_norm_of_other_rows_is_left(axis: int, rows: list[int], back: list[int]) -> None:
+    assert passed(passes.maps_as_they_are, norm_of_rows(axis, rows, back))["Reshape"] == 2
 
 
 def test_scale_goes_into_the_product() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import subprocess
@@ -13,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import onnx
+from google.protobuf.message import DecodeError
 from onnx import TensorProto, helper, numpy_helper
 
 from zoo import artifact, schema
@@ -104,9 +104,13 @@ def make_artifact(folder: Path, formats: tuple[artifact.Format, ...] = ("onnx",)
 
 
 def close(path: Path) -> None:
-    """Write the digest of the graph into the file, as the export does."""
-    found = graph_digest(path)
-    model = onnx.load(path)
+    """Write the digest of the graph into the file, as the export does; what is no network is left as it is."""
+    try:
+        found, model = graph_digest(path), onnx.load(path)
+    except (OSError, ValueError, DecodeError):
+        return
+    if not model.HasField("graph"):
+        return
     kept = {entry.key: entry.value for entry in model.metadata_props}
     del model.metadata_props[:]
     helper.set_model_props(model, kept | {DIGEST: found})
@@ -115,8 +119,7 @@ def close(path: Path) -> None:
 
 def sign(folder: Path, **changes: Any) -> None:
     """Write the manifest anew, with the hashes of what is there: as if the export itself had made the mistake."""
-    with contextlib.suppress(OSError, ValueError):  # a file that is none is left as it is
-        close(folder / artifact.ONNX)
+    close(folder / artifact.ONNX)
     values = schema.plain(artifact.read(folder))
     artifact.write(folder, schema.parse(Manifest, values | changes, "test"))
 

@@ -188,7 +188,7 @@ def test_two_replicas_fine_tune_a_frozen_network_and_survive_a_kill(
     tmp_path: Path, pictures_folder: Path, two_classes: Path
 ) -> None:
     first = source(tmp_path / "first", pictures_folder)
-    settings = [f"folder:{two_classes}", "epochs=3", "batch_size=8", "freeze=true", "optimizer.clip_norm=0.1"]
+    settings = [f"folder:{two_classes}", "epochs=2", "batch_size=8", "freeze=true", "optimizer.clip_norm=0.1"]
     assert drive(tmp_path / "alone", 2, NEVER, str(first), *settings) == 0
     assert drive(tmp_path / "killed", 2, ("1", "1"), str(first), *settings) == -signal.SIGKILL
     before = load_file(first / run.WEIGHTS)

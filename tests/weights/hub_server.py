@@ -14,7 +14,7 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 @dataclass
 class Hub:
-    """Repositories with their files. `cut` breaks the first answer with a body off; `ranges` were asked for."""
+    """Repositories with their files; `cut` breaks the first answer off half-way, `ranges` are those asked for."""
 
     files: dict[str, dict[str, bytes]]
     cut: bool = False

@@ -35,7 +35,7 @@ PREPROCESS = {
     ("vgg", "large"): keras.applications.vgg19.preprocess_input,
     ("inception", "large"): keras.applications.inception_resnet_v2.preprocess_input,
 }
-DAILY = {("mobilenet", "small"), ("vgg", "base"), ("convnext", "small")}
+DAILY = {("mobilenet", "small"), ("vgg", "base")}
 every_peer = pytest.mark.parametrize(
     ("family", "size"),
     [
@@ -89,10 +89,13 @@ def assert_the_same(model: Any, pixels: np.ndarray, expected: np.ndarray, family
 
 @every_peer
 def test_the_logits_are_those_of_keras(family: str, size: str, tmp_path: Path) -> None:
-    network, pixels, expected = made(family, size)
+    # At 97 pixels its last maps have one pixel, whose statistics are of two values: Keras' own logits are then decided
+    # by rounding (1e-6 more of the picture moves them by 1e7).
+    side = 193 if family == "inception" else SIDE
+    network, pixels, expected = made(family, size, side)
     network.save_weights(tmp_path / "x.weights.h5")
     del network
-    model = zoo.create(family, size=size, classes=CLASSES, input_shape=(SIDE, SIDE, 3))
+    model = zoo.create(family, size=size, classes=CLASSES, input_shape=(side, side, 3))
 
     reading = read_keras(tmp_path / "x.weights.h5", model, family, size)
 
@@ -114,16 +117,15 @@ def test_the_logits_are_those_of_keras_at_the_size_of_the_weights(family: str, s
 
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, np.ndarray, np.ndarray]:
-    """MobileNetV3Small in every form that Keras saves, compiled and trained for a step; pixels and logits."""
+    """MobileNetV3Small in every form that Keras saves, with an optimizer's state; pixels and logits."""
     folder = tmp_path_factory.mktemp("saved")
-    network, pixels, _ = made("mobilenet", "small")
+    network, pixels, expected = made("mobilenet", "small")
     network.compile("adam", "mse")
-    network.train_on_batch(pixels, np.zeros((2, CLASSES), np.float32))
-    randomise(network, pixels)
+    network.optimizer.build(network.trainable_variables)
     network.save_weights(folder / "x.weights.h5")
     network.save(folder / "x.keras")
     network.save(folder / "old.h5")
-    return folder, pixels, network(pixels, training=False).numpy()
+    return folder, pixels, expected
 
 
 def fresh(family: str = "mobilenet", size: str = "small", **arguments: Any) -> Any:
@@ -138,6 +140,12 @@ def test_a_trained_network_is_read_whatever_the_form(name: str, saved: tuple[Pat
     assert_the_same(model, pixels, expected, "mobilenet", "small")
 
 
+@pytest.fixture(scope="module")
+def model() -> Any:
+    """The network that no refused file changes."""
+    return fresh()
+
+
 def refused(path: Path, model: Any, family: str = "mobilenet", size: str = "small", **arguments: Any) -> str:
     """What is said of a file that is not read, and that it left the network as it was."""
     before = {name: variable.numpy() for name, variable in weights(model).items()}
@@ -148,12 +156,12 @@ def refused(path: Path, model: Any, family: str = "mobilenet", size: str = "smal
     return str(said.value)
 
 
-def test_keras_older_format_is_refused_with_what_to_do(saved: tuple[Path, np.ndarray, np.ndarray]) -> None:
-    said = refused(saved[0] / "old.h5", fresh())
+def test_keras_older_format_is_refused_with_what_to_do(saved: tuple[Path, np.ndarray, np.ndarray], model: Any) -> None:
+    said = refused(saved[0] / "old.h5", model)
     assert "keras.applications.MobileNetV3Small(weights='old.h5').save_weights('old.weights.h5')" in said
 
 
-def test_all_that_does_not_fit_is_said(saved: tuple[Path, np.ndarray, np.ndarray], tmp_path: Path) -> None:
+def test_all_that_does_not_fit_is_said(saved: tuple[Path, np.ndarray, np.ndarray], tmp_path: Path, model: Any) -> None:
     path = shutil.copy(saved[0] / "x.weights.h5", tmp_path / "x.weights.h5")
     with h5py.File(path, "r+") as file:
         del file["layers/conv2d/vars/0"]
@@ -161,7 +169,7 @@ def test_all_that_does_not_fit_is_said(saved: tuple[Path, np.ndarray, np.ndarray
         del file["layers/batch_normalization/vars/3"]
         file["layers/extra/vars/0"] = np.zeros(3, np.float32)
         file["layers/extra/vars"].attrs["name"] = "extra"
-    said = refused(Path(path), fresh())
+    said = refused(Path(path), model)
     for part in (
         "missing: stem_norm/moving_variance",
         "left over: extra/0",
@@ -201,8 +209,7 @@ def test_mobilenet_at_an_even_side_is_another_network(side: int, saved: tuple[Pa
     assert "ask for 225 pixels" in refused(saved[0] / "x.keras", fresh(input_shape=(side, side, 3)))
 
 
-def test_what_keras_lacks_is_said(tmp_path: Path) -> None:
-    model = fresh()
+def test_what_keras_lacks_is_said(tmp_path: Path, model: Any) -> None:
     for family, size in ((family.name, row.name) for family, row in matching()):
         if (family, size) not in PEERS:
             with pytest.raises(ZooError, match=f"no weights for {family} {size} .*take timm's"):
@@ -211,10 +218,10 @@ def test_what_keras_lacks_is_said(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"\x89HDF\r\n\x1a\n", b"no weights at all"])
-def test_what_is_no_file_of_keras_is_refused(content: bytes, tmp_path: Path) -> None:
+def test_what_is_no_file_of_keras_is_refused(content: bytes, tmp_path: Path, model: Any) -> None:
     (tmp_path / "x.keras").write_bytes(content)
-    assert str(tmp_path) in refused(tmp_path / "x.keras", fresh())
-    assert "there is no file" in refused(tmp_path / "none.keras", fresh())
+    assert str(tmp_path) in refused(tmp_path / "x.keras", model)
+    assert "there is no file" in refused(tmp_path / "none.keras", model)
 
 
 def hdf5(path: Path, fill: Any) -> Path:
@@ -292,8 +299,8 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize("fill", HOSTILE, ids=lambda fill: fill.__name__)
-def test_hdf5_that_keras_does_not_write_is_refused(fill: Any, tmp_path: Path) -> None:
-    assert "missing" not in refused(hdf5(tmp_path / "x.weights.h5", fill), fresh())
+def test_hdf5_that_keras_does_not_write_is_refused(fill: Any, tmp_path: Path, model: Any) -> None:
+    assert "missing" not in refused(hdf5(tmp_path / "x.weights.h5", fill), model)
 
 
 def test_no_code_in_a_file_runs(saved: tuple[Path, np.ndarray, np.ndarray], tmp_path: Path) -> None:
@@ -327,11 +334,11 @@ def test_no_code_in_a_file_runs(saved: tuple[Path, np.ndarray, np.ndarray], tmp_
     ],
 )
 def test_archives_that_keras_does_not_write_are_refused(
-    compression: int, name: str, said: str, saved: tuple[Path, np.ndarray, np.ndarray], tmp_path: Path
+    compression: int, name: str, said: str, saved: tuple[Path, np.ndarray, np.ndarray], tmp_path: Path, model: Any
 ) -> None:
     with zipfile.ZipFile(tmp_path / "x.keras", "w", compression) as archive:
         archive.write(saved[0] / "x.weights.h5", name)
-    assert said in refused(tmp_path / "x.keras", fresh())
+    assert said in refused(tmp_path / "x.keras", model)
 
 
 @pytest.fixture(scope="module")

@@ -22,12 +22,13 @@ from zoo import artifact, files, run
 from zoo.data import imagenet
 from zoo.data.photographs import photographs
 from zoo.errors import ZooError
+from zoo.export.evidence import CROPS
 from zoo.weights import names
 from zoo.weights.known import TIMM
 from zoo.weights.pull import pull
 from zoo.weights.sources import SOURCES, preprocessing
 
-SIDE = 64
+SIDE = 32
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +38,7 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def pulled(file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run of 64 pixels."""
+    """A run of 32 pixels."""
     out = tmp_path_factory.mktemp("runs") / "pulled"
     return pull("mobilenet", tag="lamb_in1k", file=file, image_size=SIDE, out=out, say=lambda text: None)
 
@@ -71,7 +72,7 @@ def test_a_pulled_run_says_where_it_is_from(pulled: Path, file: Path) -> None:
     assert this.weights.sha256 == files.sha256(file)
     assert this.weights.licence == "Apache-2.0"
     assert this.model.labels == imagenet.labels()
-    assert this.model.preprocessing == preprocessing(TIMM["mobilenet", "small"].tags[0].input, image_size=SIDE)
+    assert this.model.preprocessing == preprocessing(TIMM["mobilenet", "small"].tags[0].input, SIDE, 3)
     assert this.model.preprocessing.interpolation == "bicubic"
     assert (pulled / run.WEIGHTS).is_file()
     assert np.isfinite(zoo.load(pulled)(np.zeros((1, SIDE, SIDE, 3), np.float32))).all()
@@ -82,7 +83,7 @@ def test_an_artifact_of_it_claims_no_accuracy(exported: Path, zoo_command: Calla
     assert manifest.accuracy == {}
     assert manifest.data is None
     assert manifest.licence["weights"] == "Apache-2.0"
-    assert {gate.name: gate.figures for gate in manifest.gates}["onnx_agreement"]["pictures"] >= 64
+    assert {gate.name: gate.figures for gate in manifest.gates}["onnx_agreement"]["pictures"] == CROPS
     card = (exported / artifact.CARD).read_text(encoding="utf-8")
     assert "Not measured" in card
     assert "timm/mobilenetv3_small_100.lamb_in1k" in card
@@ -231,7 +232,7 @@ def test_what_is_known_is_whole() -> None:
         assert len(set(tags)) == len(tags)
         for wanted in (network.reference, *(tag.input for tag in network.tags)):
             for channels in (1, 2, 3, 4):
-                assert preprocessing(wanted, channels=channels).shape == (wanted.side, wanted.side, channels)
+                assert preprocessing(wanted, wanted.side, channels).shape == (wanted.side, wanted.side, channels)
     assert set(SOURCES) >= {"timm"}
 
 

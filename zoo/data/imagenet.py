@@ -12,8 +12,7 @@ TABLE = "imagenet.tsv"
 def classes() -> dict[str, str]:
     """What people call each of the 1000 classes, by its WordNet identifier, in the order of the logits."""
     lines = (resources.files("zoo.data") / TABLE).read_text(encoding="utf-8").splitlines()
-    rows = [line.split("\t") for line in lines if not line.startswith("#")]
-    return dict(rows)
+    return dict(line.split("\t", 1) for line in lines if not line.startswith("#"))
 
 
 def labels() -> tuple[str, ...]:

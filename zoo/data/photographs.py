@@ -12,7 +12,7 @@ from zoo.data.pictures import Pictures
 
 LICENCE = "CC BY 2.0: china.jpg by danielbuechele, flower.jpg by vultilion (flickr.com), as scikit-learn ships them"
 
-SMALLEST, LARGEST = 64, 320
+SMALLEST, LARGEST = 160, 420
 """The sides of the crops, in pixels."""
 
 

@@ -51,8 +51,8 @@ def preprocessing(source: Preprocessing, picture: Picture) -> Preprocessing:
     """
     if picture.channels not in (0, source.channels):
         raise ZooError(
-            f"the weights take {source.channels} channels, not {picture.channels}: leave picture.channels out, "
-            "and pictures of any kind are brought to theirs"
+            f"picture.channels={picture.channels}: the weights take {source.channels}: "
+            "leave it out, and pictures of any kind are brought to that"
         )
     height, width = (picture.size, picture.size) if picture.size else (source.height, source.width)
     return dataclasses.replace(source, height=height, width=width, crop=picture.crop or source.crop)

@@ -60,8 +60,10 @@ def pull(
     if file is None and not theirs.fetched:
         raise ZooError(f"weights from {origin} are not fetched: name a file of them with --file")
     chosen = _tag(network, tag, file, origin)
-    wanted = preprocessing(chosen.input if chosen else network.input, image_size=image_size, channels=channels)
-    building.check_input(classes, wanted.shape)
+    expected = chosen.input if chosen else network.input
+    side = expected.side if image_size is None else image_size
+    building.check_input(classes, (side, side, channels))
+    wanted = preprocessing(expected, side, channels)
     terms = _licence(chosen, file, licence)
     if chosen and file is None and classes != CLASSES:
         raise ZooError(
@@ -129,7 +131,8 @@ def _licence(tag: Tag | None, file: Path | None, given: str | None) -> str:
         raise ZooError(f"--licence {given!r:.60} is no SPDX identifier: write one, such as Apache-2.0")
     if tag is None and given is None:
         raise ZooError(
-            f"nobody says what {file} is licensed: name its --licence, such as Apache-2.0, or the --tag of it"
+            f"nobody says on what terms {file} may be used: name its --licence, such as Apache-2.0, or the --tag "
+            "that it was published as"
         )
     if tag is not None and given not in (None, tag.licence):
         raise ZooError(f"weights tagged {tag.name} are licensed {tag.licence}: leave --licence out")

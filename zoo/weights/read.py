@@ -209,7 +209,9 @@ def _advice(shapes: dict[str, tuple[int, ...]], family: str, size: str, classes:
     """What to do about a file that does not fit a network of so many classes (None: its head is to be new)."""
     for other, row in matching():
         table = names.TIMM.get((other.name, row.name))
-        trained = _trained(shapes, table) if table else None
+        if table is None:
+            continue
+        trained = _trained(shapes, table)
         if trained is None or not math.isclose(trained, row.parameters, rel_tol=0.02):
             continue
         if (other.name, row.name) == (family, size):

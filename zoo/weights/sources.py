@@ -74,7 +74,7 @@ def source(name: str) -> Source:
 
 
 def check_file(path: Path, name: str) -> None:
-    """Raise ZooError unless the file is there and may hold the source's weights: nothing that runs code is opened."""
+    """Raise ZooError unless the file is there and may hold the source's weights; what can run code is not opened."""
     suffixes = source(name).suffixes
     wanted = " or ".join(f"*{suffix}" for suffix in suffixes)
     if not path.name.endswith(suffixes):
@@ -84,13 +84,12 @@ def check_file(path: Path, name: str) -> None:
         raise ZooError(f"there is no file {path}: name one, {wanted}")
 
 
-def preprocessing(wanted: Input, *, image_size: int | None = None, channels: int = 3) -> Preprocessing:
-    """How pictures become what the weights expect, at another size or number of channels where that is asked for.
+def preprocessing(wanted: Input, side: int, channels: int) -> Preprocessing:
+    """How pictures become what the weights expect, at a size and number of channels that may be others than theirs.
 
     Statistics of colours follow the weights of the stem (`read_timm`): for one channel, which takes their sum, the mean
     of the three; otherwise red, green, blue and red again.
     """
-    side = wanted.side if image_size is None else image_size
 
     def spread(three: known.Triple) -> tuple[float, ...]:
         return (sum(three) / len(three),) if channels == 1 else tuple(three[i % len(three)] for i in range(channels))
