@@ -17,10 +17,19 @@ CARD = "README.md"
 LABELS = "labels.txt"
 GOLDEN = "golden.npz"
 ONNX = "onnx/model.onnx"
+ONNX_INT8 = "onnx/model.int8.onnx"
+ONNX_FP16 = "onnx/model.fp16.onnx"
+GOLDEN_INT8 = "golden.int8.npz"
 SAVED_MODEL = "saved_model"
 SCHEMA = 1
 
-Format = Literal["onnx", "saved_model"]
+Format = Literal["onnx", "onnx_int8", "onnx_fp16", "saved_model"]
+
+ONNX_FILES: dict[Format, str] = {"onnx": ONNX, "onnx_int8": ONNX_INT8, "onnx_fp16": ONNX_FP16}
+"""The file of each format that is ONNX."""
+
+Target = Literal["x86-vnni", "x86-avx2", "arm64", "portable"]
+"""The processors that an int8 file can be made for."""
 
 
 @record

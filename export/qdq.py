@@ -1,0 +1,295 @@
+"""The graph in 8 bits: pairs of QuantizeLinear and DequantizeLinear where onnxruntime has integer kernels for them.
+
+Written by zoo, not by onnxruntime's quantiser: which tensors become integers, with which types and ranges, decides both
+speed and accuracy, and its defaults (1.31) are the slow types on x86, break chains of integer kernels at every
+activation, and hold every tensor of the calibration in memory. onnxruntime makes QLinearConv, QGemm,
+MatMulIntegerToFloat, QLinearAdd, … of the pairs when it loads the file; any other runtime can compute them as they
+stand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from zoo.artifact import Target
+from zoo.export.passes import Index, unread_constants
+
+Range = tuple[float, float]
+"""The lowest and the highest value that a tensor's 8 bits express; 0 lies within."""
+
+WEIGHTED = ("Conv", "MatMul", "Gemm")
+"""Nodes whose second input are weights: nearly all of the work."""
+
+ELEMENTWISE = ("Add", "Mul", "Concat", "AveragePool", "GlobalAveragePool", "LeakyRelu")
+"""Computed on integers when everything that they read is: changing to floats and back would cost more."""
+
+CARRIED = ("MaxPool", "Flatten", "Reshape", "Transpose", "Squeeze", "Unsqueeze")
+"""Nodes that only choose or move values: their output has the range of their input."""
+
+GATES = ("Sigmoid", "HardSigmoid")
+"""What squeeze-and-excitation multiplies a map by: within 0 and 1, whatever was calibrated."""
+
+
+@dataclass(frozen=True)
+class Types:
+    """What a processor's integer kernels take.
+
+    `activation` is the type of activations, symmetric around 0 where they have negative values or with a zero point.
+    Weights are int8, symmetric, with a scale for each output channel, and reach from -`weight` to `weight`.
+    """
+
+    activation: Any
+    symmetric: bool
+    weight: int
+
+
+TYPES: dict[Target, Types] = {
+    # VNNI sums four products of uint8 and int8 in 32 bits.
+    "x86-vnni": Types(np.uint8, symmetric=False, weight=127),
+    # Without it, two products are summed in 16 bits, which saturate; not with weights of 7 bits: 2 · 255 · 63 < 2^15.
+    "x86-avx2": Types(np.uint8, symmetric=False, weight=63),
+    # The dot products of ARM take int8 twice.
+    "arm64": Types(np.int8, symmetric=True, weight=127),
+    # uint8 and 7 bits are exact in the kernels of every processor.
+    "portable": Types(np.uint8, symmetric=False, weight=63),
+}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What becomes of a graph.
+
+    `weighted` are the nodes with weights that are computed on integers, by name; `integer` the outputs of all nodes
+    that are; `eight_bits` every tensor that gets a pair; `absorbed` the outputs of nodes whose Relu or Clip the
+    rounding to 8 bits does, with what the Relu or Clip gave.
+    """
+
+    weighted: dict[str, Any]
+    integer: frozenset[str]
+    eight_bits: frozenset[str]
+    absorbed: dict[str, str]
+
+
+def name_of(node: Any) -> str:
+    """What people call a node: its own name, or that of its output."""
+    return node.name or node.output[0]
+
+
+def weighted_nodes(index: Index) -> Iterator[Any]:
+    """The nodes that can be computed on integers and have weights."""
+    for node in index.graph.node:
+        if (
+            node.op_type in WEIGHTED
+            and node.input[0] not in index.initializers
+            and node.input[1] in index.initializers
+            and all(name in index.initializers for name in node.input[2:])
+            and not (node.op_type == "Conv" and node.output[0] in index.outputs)
+        ):
+            yield node
+
+
+def plan(index: Index, kept: frozenset[str] = frozenset()) -> Plan:
+    """Which tensors become integers when the weighted nodes named by `kept` stay in float32."""
+    weighted = {name_of(node): node for node in weighted_nodes(index) if name_of(node) not in kept}
+    chosen = {node.output[0] for node in weighted.values()}
+    integer: set[str] = set()
+    eight_bits: set[str] = set()
+    absorbed: dict[str, str] = {}
+    for node in index.graph.node:
+        result = node.output[0]
+        reads = [name for name in node.input if name and name not in index.initializers]
+        if result in chosen:
+            eight_bits.add(node.input[0])
+            # What a product gives stays in float32: norms and gelu follow, and 8 bits fewer are lost.
+            computed = node.op_type == "Conv"
+        elif node.op_type in CARRIED:
+            computed = node.input[0] in integer
+        else:
+            computed = node.op_type in ELEMENTWISE and len(reads) == len(node.input) and integer.issuperset(reads)
+        if not computed or result in index.outputs:
+            continue
+        clamp = index.only_reader(result)
+        if node.op_type not in CARRIED and clamp is not None and _clamps_at_zero(clamp, index):
+            absorbed[result] = result = clamp.output[0]
+        integer.add(result)
+        eight_bits.add(result)
+    return Plan(weighted, frozenset(integer), frozenset(eight_bits), absorbed)
+
+
+def _clamps_at_zero(node: Any, index: Index) -> bool:
+    if node.output[0] in index.outputs:
+        return False
+    return node.op_type == "Relu" or (
+        node.op_type == "Clip" and len(node.input) == 3 and index.number(node.input[1]) == 0
+    )
+
+
+def quantised(model: Any, ranges: Mapping[str, Range], target: Target, kept: frozenset[str] = frozenset()) -> Any:
+    """A copy of a float32 model with pairs around what is computed in 8 bits.
+
+    Args:
+        model: an ONNX model; it is not changed.
+        ranges: of every tensor of `plan(index)` that no other of them is carried from.
+        target: whose types are taken.
+        kept: the weighted nodes that stay in float32.
+    """
+    import onnx
+
+    index = Index(model)
+    writer = _Writer(index, plan(index, kept), ranges, TYPES[target])
+    nodes = [new for node in index.graph.node for new in writer.rewritten(node)]
+    graph = onnx.helper.make_graph(nodes, model.graph.name, model.graph.input, model.graph.output)
+    dropped = writer.replaced_weights
+    graph.initializer.extend(tensor for tensor in model.graph.initializer if tensor.name not in dropped)
+    graph.initializer.extend(writer.initializers.values())
+    made = onnx.helper.make_model(
+        graph, opset_imports=model.opset_import, ir_version=model.ir_version, producer_name=model.producer_name
+    )
+    made.metadata_props.extend(model.metadata_props)
+    unread_constants(made)
+    return made
+
+
+class _Writer:
+    """The new nodes of each old one, and the initialisers that they read."""
+
+    def __init__(self, index: Index, planned: Plan, ranges: Mapping[str, Range], types: Types) -> None:
+        self.index, self.plan, self.ranges, self.types = index, planned, ranges, types
+        self.initializers: dict[str, Any] = {}
+        self.clamps = set(planned.absorbed.values())
+        self.chosen = {node.output[0] for node in planned.weighted.values()}
+        readers = [name for node in index.graph.node if node.output[0] not in self.chosen for name in node.input]
+        weights = {name for node in planned.weighted.values() for name in node.input[1:]}
+        self.replaced_weights = weights - set(readers)
+        self.joined = dict(self._joined())
+
+    def rewritten(self, node: Any) -> list[Any]:
+        """What stands in the place of a node."""
+        import onnx
+
+        result = node.output[0]
+        if result in self.clamps:
+            return []
+        chosen = result in self.chosen
+        final = self.plan.absorbed.get(result, result)
+        computed = final in self.plan.integer
+        new = onnx.NodeProto()
+        new.CopyFrom(node)
+        new.output[0] = final
+        before: list[Any] = []
+        for place, name in enumerate(node.input):
+            integers = name in self.plan.integer or (name in self.plan.eight_bits and chosen and place == 0)
+            if integers and name:
+                new.input[place] = self._dequantized(name, f"{result}_{place}", before)
+        if chosen:
+            self._weights(new, before)
+        after = [self._quantize(output) for output in new.output if output in self.plan.eight_bits]
+        del computed
+        return [*before, new, *after]
+
+    def range(self, name: str) -> Range:
+        """The range of a tensor: its own, or that of what it is carried from or joined into."""
+        name = self.joined.get(name, name)
+        while name not in self.ranges:
+            name = self.index.makers[name].input[0]
+            name = self.joined.get(name, name)
+        return self.ranges[name]
+
+    def _joined(self) -> Iterator[tuple[str, str]]:
+        """What is joined with others takes the range of the whole, so that joining is copying."""
+        for node in self.index.graph.node:
+            if node.op_type == "Concat" and node.output[0] in self.plan.integer:
+                for name in node.input:
+                    if self.index.makers[name].op_type not in CARRIED:
+                        yield name, self.plan.absorbed.get(node.output[0], node.output[0])
+
+    def _scale_and_zero(self, name: str) -> tuple[np.float32, Any]:
+        return scale_and_zero(self.range(name), self.types)
+
+    def _constant(self, name: str, value: Any) -> str:
+        import onnx
+
+        if name not in self.initializers:
+            self.initializers[name] = onnx.numpy_helper.from_array(np.asarray(value), name)
+        return name
+
+    def _parameters(self, name: str) -> list[str]:
+        scale, zero = self._scale_and_zero(name)
+        return [self._constant(f"{name}_scale", scale), self._constant(f"{name}_zero", zero)]
+
+    def _quantize(self, name: str) -> Any:
+        import onnx
+
+        return onnx.helper.make_node("QuantizeLinear", [name, *self._parameters(name)], [f"{name}_quantized"])
+
+    def _dequantized(self, name: str, reader: str, before: list[Any]) -> str:
+        """The name of the floats of `name`'s integers, for one reader: a shared node would not be fused."""
+        import onnx
+
+        result = f"{name}_for_{reader}"
+        before.append(
+            onnx.helper.make_node("DequantizeLinear", [f"{name}_quantized", *self._parameters(name)], [result])
+        )
+        return result
+
+    def _weights(self, node: Any, before: list[Any]) -> None:
+        """Integers for the weights of `node`, a scale for each output channel, and for its bias those of the sum."""
+        import onnx
+
+        kernel_name, *bias_name = self._originals(node)
+        kernel = onnx.numpy_helper.to_array(self.index.initializers[kernel_name])
+        bias = onnx.numpy_helper.to_array(self.index.initializers[bias_name[0]]) if bias_name else None
+        axis = 0 if node.op_type == "Conv" or _attribute(node, "transB") else kernel.ndim - 1
+        others = tuple(number for number in range(kernel.ndim) if number != axis)
+        step, _ = self._scale_and_zero(self._input(node))
+        scale = np.maximum(np.abs(kernel).max(others), 1e-12) / self.types.weight
+        if bias is not None and bias.size == scale.size:
+            # The bias is an int32 of the scale of the products: it must not overflow where all weights are near 0.
+            scale = np.maximum(scale, np.abs(bias.reshape(-1)) / (step * 2.0**30))
+        scale = scale.astype(np.float32)
+        shape = [-1 if number == axis else 1 for number in range(kernel.ndim)]
+        integers = np.clip(np.rint(kernel / scale.reshape(shape)), -self.types.weight, self.types.weight)
+        stem = f"{kernel_name}_of_{node.output[0]}"
+        node.input[1] = self._initialised(stem, integers.astype(np.int8), scale, axis, before)
+        if bias is not None:
+            steps = (step * scale).astype(np.float32)
+            whole = np.rint(np.broadcast_to(bias, scale.shape).astype(np.float64) / steps).astype(np.int32)
+            node.input[2] = self._initialised(f"{stem}_bias", whole, steps, 0, before)
+
+    def _originals(self, node: Any) -> list[str]:
+        return list(node.input[1:])
+
+    def _input(self, node: Any) -> str:
+        """The tensor that the first input of a rewritten node was."""
+        return next(original.input[0] for original in self.plan.weighted.values() if name_of(original) == name_of(node))
+
+    def _initialised(self, stem: str, integers: np.ndarray, scale: np.ndarray, axis: int, before: list[Any]) -> str:
+        import onnx
+
+        zero = np.zeros(scale.shape, integers.dtype)
+        names = [
+            self._constant(f"{stem}_{part}", value)
+            for part, value in (("quantized", integers), ("scale", scale), ("zero", zero))
+        ]
+        before.append(onnx.helper.make_node("DequantizeLinear", names, [f"{stem}_floats"], axis=axis))
+        return f"{stem}_floats"
+
+
+def scale_and_zero(of: Range, types: Types) -> tuple[np.float32, Any]:
+    """The step between neighbouring integers, and the integer that stands for 0."""
+    low, high = min(of[0], 0.0), max(of[1], 0.0)
+    bounds = np.iinfo(types.activation)
+    if types.symmetric and low < 0:
+        low = -(high := max(-low, high))
+        return np.float32(max(high / bounds.max, 1e-12)), types.activation(0)
+    scale = np.float32(max((high - low) / (int(bounds.max) - int(bounds.min)), 1e-12))
+    zero = np.clip(bounds.min + np.rint(-low / scale), bounds.min, bounds.max)
+    return scale, types.activation(zero)
+
+
+def _attribute(node: Any, name: str) -> Any:
+    return next((attribute.i for attribute in node.attribute if attribute.name == name), 0)
