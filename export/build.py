@@ -21,7 +21,9 @@ from zoo.description import Model
 from zoo.errors import Refused
 from zoo.export import card, gates
 from zoo.export.evidence import Evidence, of_noise, of_pictures
+from zoo.export.half import write_fp16
 from zoo.export.onnx import OPSET, write_onnx
+from zoo.export.quantize import Request, write_int8
 from zoo.export.saved_model import write_saved_model
 from zoo.export.server_check import server_gate
 from zoo.export.serving_rules import static_gates
@@ -31,16 +33,29 @@ from zoo.preprocess import Preprocessing
 
 WARMUP_PICTURES = 4
 ACCURACY_BATCH = 64
+CALIBRATION = "calibration"
+"""The folder of a run where the calibrations of its int8 files are kept."""
 
 Say = Callable[[str], None]
 
 
-def export(run_folder: Path, formats: Sequence[Format], *, out: Path | None, data_dir: Path | None, say: Say) -> Path:
+def export(
+    run_folder: Path,
+    formats: Sequence[Format],
+    *,
+    out: Path | None,
+    data_dir: Path | None,
+    say: Say,
+    int8: Request | None = None,
+) -> Path:
     """Write the artifact of a finished run and return its folder.
+
+    `int8` asks for an int8 file of the ONNX one, and `onnx_fp16` is made of it too: they need `onnx` before them.
 
     Raises:
         ZooError: the run or its data cannot be had, or `out` exists.
-        Refused: a gate failed; its name and figures are in the message, and no artifact is left.
+        Refused: a gate failed, or int8 is above its budget or no faster; name and figures are in the message, and no
+            artifact is left.
     """
     started = provenance.here(seed=0)
     this = run.read_finished(run_folder)
@@ -58,6 +73,23 @@ def export(run_folder: Path, formats: Sequence[Format], *, out: Path | None, dat
             _WRITE[kind](staging, model, this.model, evidence)
             passed += _GATES[kind](staging, evidence)
         _refuse_failed(passed, f"{run_folder} makes no artifact")
+        eight_bits = None
+        if int8 is not None:
+            formats = (*formats, "onnx_int8")
+            eight_bits = write_int8(
+                staging / artifact.ONNX,
+                staging / artifact.ONNX_INT8,
+                int8,
+                preprocessing=this.model.preprocessing,
+                dataset=dataset,
+                cache=run_folder / CALIBRATION,
+                say=say,
+            )
+            answers = _FUNCTION["onnx_int8"](staging)(evidence.pixels)
+            own = dataclasses.replace(evidence, logits=answers[LOGITS])
+            np.savez(staging / artifact.GOLDEN_INT8, allow_pickle=False, **own.golden())
+            passed += _GATES["onnx_int8"](staging, evidence)
+            _refuse_failed(passed, f"{run_folder} makes no artifact")
         say(f"{len(passed)} gates passed; measuring accuracy on {len(dataset.test)} test pictures")
         accuracy = {
             kind: _accuracy(_FUNCTION[kind](staging), dataset.test, this.model.preprocessing) for kind in formats
@@ -75,6 +107,7 @@ def export(run_folder: Path, formats: Sequence[Format], *, out: Path | None, dat
             accuracy=accuracy,
             licence={"weights": "whoever trained them decides", "data": this.data.licence},
             opset=OPSET if "onnx" in formats else None,
+            int8=eight_bits,
         )
         files.write_text(staging / artifact.CARD, card.text(target.name, manifest))
         artifact.write(staging, manifest)
@@ -118,8 +151,12 @@ def _write_saved_model(folder: Path, model: Any, description: Model, evidence: E
     write_warmup(_version(folder), model_name=description.family, pixels=pixels, encoded=uploads)
 
 
-def _onnx_gates(folder: Path, evidence: Evidence) -> list[Gate]:
-    return gates.onnx_gates(folder / artifact.ONNX, evidence)
+def _onnx_gates(kind: Format) -> Callable[[Path, Evidence], list[Gate]]:
+    return lambda folder, evidence: gates.onnx_gates(folder / artifact.ONNX_FILES[kind], evidence, kind)
+
+
+def _onnx_function(kind: Format) -> Callable[[Path], gates.Function]:
+    return lambda folder: gates.onnx_function(folder / artifact.ONNX_FILES[kind])
 
 
 def _saved_model_gates(folder: Path, evidence: Evidence) -> list[Gate]:
@@ -133,11 +170,15 @@ def _saved_model_gates(folder: Path, evidence: Evidence) -> list[Gate]:
 
 _WRITE: dict[Format, Callable[[Path, Any, Model, Evidence], None]] = {
     "onnx": _write_onnx,
+    "onnx_fp16": lambda folder, *_: write_fp16(folder / artifact.ONNX, folder / artifact.ONNX_FP16),
     "saved_model": _write_saved_model,
 }
-_GATES: dict[Format, Callable[[Path, Evidence], list[Gate]]] = {"onnx": _onnx_gates, "saved_model": _saved_model_gates}
+_GATES: dict[Format, Callable[[Path, Evidence], list[Gate]]] = {
+    **{kind: _onnx_gates(kind) for kind in artifact.ONNX_FILES},
+    "saved_model": _saved_model_gates,
+}
 _FUNCTION: dict[Format, Callable[[Path], gates.Function]] = {
-    "onnx": lambda folder: gates.onnx_function(folder / artifact.ONNX),
+    **{kind: _onnx_function(kind) for kind in artifact.ONNX_FILES},
     "saved_model": lambda folder: gates.saved_model_function(_version(folder)),
 }
 

@@ -4,18 +4,26 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from zoo.artifact import Gate
+from zoo.artifact import Format, Gate
 from zoo.contract import BATCH, IMAGE, IMAGE_BYTES, LOGITS, OUTPUTS, PROBABILITIES, SERVE, SERVE_BYTES
 from zoo.export.evidence import Evidence
 from zoo.preprocess import pixels_from_bytes
 
 TOLERANCE = 1e-4
 """The largest difference of logits that passes, as a share of the largest logit."""
+
+TOLERANCES: dict[Format, float] = {"onnx_fp16": 1e-2, "onnx_int8": 0.5}
+"""The same for formats that compute with fewer bits. How good int8 is, is for the budget of accuracy to say: this only
+refuses what has nothing in common with the network."""
+
+INT8_REPEATED = 2e-2
+"""How far int8 answers of one batch may be from those of another: floats between the integers may round otherwise."""
 
 BATCHES = (1, 2, 7)
 
@@ -26,14 +34,27 @@ Function = Callable[[np.ndarray], dict[str, np.ndarray]]
 """From uint8 pixels [batch, height, width, channels] to the contract's outputs by name."""
 
 
-def onnx_gates(path: Path, evidence: Evidence) -> list[Gate]:
-    """The checker, the load, the operations, the batches and the agreement with Keras of one ONNX file."""
+def onnx_gates(path: Path, evidence: Evidence, kind: Format = "onnx") -> list[Gate]:
+    """The checker, the load, the operations, the batches and the agreement with Keras of one ONNX file.
+
+    An int8 file is held to its own answers from batch to batch.
+    """
+    tolerance = TOLERANCES.get(kind, TOLERANCE)
+
+    def same_in_batches() -> tuple[bool, dict[str, Any]]:
+        function = onnx_function(path)
+        if kind != "onnx_int8":
+            return batches(function, evidence, tolerance)
+        return batches(function, replace(evidence, logits=function(evidence.pixels)[LOGITS]), INT8_REPEATED)
+
     checks: dict[str, Callable[[], tuple[bool, dict[str, Any]]]] = {
-        "onnx_checker": lambda: _checker(path),
-        "onnx_operations": lambda: _operations(path),
-        "onnx_contract": lambda: _contract(path, evidence),
-        "onnx_batches": lambda: batches(onnx_function(path), evidence),
-        "onnx_agreement": lambda: agreement(onnx_function(path)(evidence.pixels)[LOGITS], evidence.logits),
+        f"{kind}_checker": lambda: _checker(path),
+        f"{kind}_operations": lambda: _operations(path),
+        f"{kind}_contract": lambda: _contract(path, evidence),
+        f"{kind}_batches": same_in_batches,
+        f"{kind}_agreement": lambda: agreement(
+            onnx_function(path)(evidence.pixels)[LOGITS], evidence.logits, tolerance
+        ),
     }
     return [_gate(name, check) for name, check in checks.items()]
 
@@ -74,7 +95,7 @@ def client_gate(evidence: Evidence) -> Gate:
     return _gate("client_pixels", check)
 
 
-def agreement(logits: np.ndarray, expected: np.ndarray) -> tuple[bool, dict[str, Any]]:
+def agreement(logits: np.ndarray, expected: np.ndarray, tolerance: float = TOLERANCE) -> tuple[bool, dict[str, Any]]:
     """Logits within the tolerance, and the same answers.
 
     The same top-1 on every picture, unless its two best are as close as the tolerance.
@@ -84,20 +105,20 @@ def agreement(logits: np.ndarray, expected: np.ndarray) -> tuple[bool, dict[str,
     largest = float(np.abs(expected).max())
     difference = float(np.abs(logits - expected).max()) if np.isfinite(logits).all() else float("inf")
     best = np.sort(expected, -1)
-    tied = best[:, -1] - best[:, -2] <= TOLERANCE * largest
+    tied = best[:, -1] - best[:, -2] <= tolerance * largest
     other = int(((logits.argmax(-1) != expected.argmax(-1)) & ~tied).sum())
-    passed = bool(np.isfinite(difference) and difference <= TOLERANCE * largest and other == 0)
+    passed = bool(np.isfinite(difference) and difference <= tolerance * largest and other == 0)
     share = difference / largest if np.isfinite(difference) and largest > 0 else None
     return passed, {
         "pictures": len(logits),
         "largest_difference": share,
-        "limit": TOLERANCE,
+        "limit": tolerance,
         "other_top1": other,
         "ties": int(tied.sum()),
     }
 
 
-def batches(function: Function, evidence: Evidence) -> tuple[bool, dict[str, Any]]:
+def batches(function: Function, evidence: Evidence, tolerance: float = TOLERANCE) -> tuple[bool, dict[str, Any]]:
     """Batches of several sizes give as many answers.
 
     Each is as for the picture alone in Keras, and the probabilities sum to 1.
@@ -117,11 +138,11 @@ def batches(function: Function, evidence: Evidence) -> tuple[bool, dict[str, Any
                 }
         worst = max(worst, float(np.abs(answer[LOGITS] - evidence.logits[chosen]).max()) / largest)
         sums = max(sums, float(np.abs(answer[PROBABILITIES].sum(-1) - 1).max()))
-    passed = worst <= TOLERANCE and sums <= 1e-5
+    passed = worst <= tolerance and sums <= 1e-5
     return passed, {
         "batches": list(BATCHES),
         "largest_difference": worst,
-        "limit": TOLERANCE,
+        "limit": tolerance,
         "sum_of_probabilities_off_by": sums,
     }
 

@@ -21,6 +21,9 @@ from zoo.export.passes import Index, unread_constants
 Range = tuple[float, float]
 """The lowest and the highest value that a tensor's 8 bits express; 0 lies within."""
 
+SMALLEST = 1e-12
+"""No scale is below this: what is always 0 has no scale of its own."""
+
 WEIGHTED = ("Conv", "MatMul", "Gemm")
 """Nodes whose second input are weights: nearly all of the work."""
 
@@ -29,9 +32,6 @@ ELEMENTWISE = ("Add", "Mul", "Concat", "AveragePool", "GlobalAveragePool", "Leak
 
 CARRIED = ("MaxPool", "Flatten", "Reshape", "Transpose", "Squeeze", "Unsqueeze")
 """Nodes that only choose or move values: their output has the range of their input."""
-
-GATES = ("Sigmoid", "HardSigmoid")
-"""What squeeze-and-excitation multiplies a map by: within 0 and 1, whatever was calibrated."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +79,13 @@ def name_of(node: Any) -> str:
     return node.name or node.output[0]
 
 
+def origin(index: Index, name: str) -> str:
+    """The tensor that has the values of this one, and so its range: itself, or what it was moved or chosen from."""
+    while name in index.makers and index.makers[name].op_type in CARRIED:
+        name = index.makers[name].input[0]
+    return name
+
+
 def weighted_nodes(index: Index) -> Iterator[Any]:
     """The nodes that can be computed on integers and have weights."""
     for node in index.graph.node:
@@ -88,6 +95,7 @@ def weighted_nodes(index: Index) -> Iterator[Any]:
             and node.input[1] in index.initializers
             and all(name in index.initializers for name in node.input[2:])
             and not (node.op_type == "Conv" and node.output[0] in index.outputs)
+            and all(attribute.f == 1 for attribute in node.attribute if attribute.name in ("alpha", "beta"))
         ):
             yield node
 
@@ -133,7 +141,7 @@ def quantised(model: Any, ranges: Mapping[str, Range], target: Target, kept: fro
 
     Args:
         model: an ONNX model; it is not changed.
-        ranges: of every tensor of `plan(index)` that no other of them is carried from.
+        ranges: of the origin of every tensor of `plan(index)`.
         target: whose types are taken.
         kept: the weighted nodes that stay in float32.
     """
@@ -175,28 +183,21 @@ class _Writer:
         if result in self.clamps:
             return []
         chosen = result in self.chosen
-        final = self.plan.absorbed.get(result, result)
-        computed = final in self.plan.integer
-        new = onnx.NodeProto()
+        new, before = onnx.NodeProto(), list[Any]()
         new.CopyFrom(node)
-        new.output[0] = final
-        before: list[Any] = []
+        new.output[0] = self.plan.absorbed.get(result, result)
         for place, name in enumerate(node.input):
-            integers = name in self.plan.integer or (name in self.plan.eight_bits and chosen and place == 0)
-            if integers and name:
+            if name in self.plan.integer or (chosen and place == 0):
                 new.input[place] = self._dequantized(name, f"{result}_{place}", before)
         if chosen:
-            self._weights(new, before)
-        after = [self._quantize(output) for output in new.output if output in self.plan.eight_bits]
-        del computed
-        return [*before, new, *after]
+            self._weights(node, new, before)
+        return [*before, new, *(self._quantize(name) for name in new.output if name in self.plan.eight_bits)]
 
     def range(self, name: str) -> Range:
         """The range of a tensor: its own, or that of what it is carried from or joined into."""
-        name = self.joined.get(name, name)
-        while name not in self.ranges:
-            name = self.index.makers[name].input[0]
-            name = self.joined.get(name, name)
+        name = origin(self.index, name)
+        while name in self.joined:
+            name = origin(self.index, self.joined[name])
         return self.ranges[name]
 
     def _joined(self) -> Iterator[tuple[str, str]]:
@@ -236,41 +237,31 @@ class _Writer:
         )
         return result
 
-    def _weights(self, node: Any, before: list[Any]) -> None:
+    def _weights(self, node: Any, new: Any, before: list[Any]) -> None:
         """Integers for the weights of `node`, a scale for each output channel, and for its bias those of the sum."""
-        import onnx
-
-        kernel_name, *bias_name = self._originals(node)
-        kernel = onnx.numpy_helper.to_array(self.index.initializers[kernel_name])
-        bias = onnx.numpy_helper.to_array(self.index.initializers[bias_name[0]]) if bias_name else None
+        arrays = [self.index.array(name) for name in node.input[1:]]
+        kernel, bias = arrays[0], arrays[1] if len(arrays) > 1 else None
         axis = 0 if node.op_type == "Conv" or _attribute(node, "transB") else kernel.ndim - 1
         others = tuple(number for number in range(kernel.ndim) if number != axis)
-        step, _ = self._scale_and_zero(self._input(node))
-        scale = np.maximum(np.abs(kernel).max(others), 1e-12) / self.types.weight
-        if bias is not None and bias.size == scale.size:
-            # The bias is an int32 of the scale of the products: it must not overflow where all weights are near 0.
-            scale = np.maximum(scale, np.abs(bias.reshape(-1)) / (step * 2.0**30))
+        step, _ = self._scale_and_zero(node.input[0])
+        scale = np.maximum(np.abs(kernel).max(others), SMALLEST) / self.types.weight
+        if bias is not None:
+            bias = np.broadcast_to(bias.reshape(-1), scale.shape).astype(np.float64)
+            # Its integers are of the products' scale, and must fit into 32 bits where all weights are near 0.
+            scale = np.maximum(scale, np.abs(bias) / (step * 2.0**30))
         scale = scale.astype(np.float32)
         shape = [-1 if number == axis else 1 for number in range(kernel.ndim)]
         integers = np.clip(np.rint(kernel / scale.reshape(shape)), -self.types.weight, self.types.weight)
-        stem = f"{kernel_name}_of_{node.output[0]}"
-        node.input[1] = self._initialised(stem, integers.astype(np.int8), scale, axis, before)
+        stem = f"{node.input[1]}_of_{node.output[0]}"
+        new.input[1] = self._stored(stem, integers.astype(np.int8), scale, axis, before)
         if bias is not None:
-            steps = (step * scale).astype(np.float32)
-            whole = np.rint(np.broadcast_to(bias, scale.shape).astype(np.float64) / steps).astype(np.int32)
-            node.input[2] = self._initialised(f"{stem}_bias", whole, steps, 0, before)
+            steps = step * scale
+            new.input[2] = self._stored(f"{stem}_bias", np.rint(bias / steps).astype(np.int32), steps, 0, before)
 
-    def _originals(self, node: Any) -> list[str]:
-        return list(node.input[1:])
-
-    def _input(self, node: Any) -> str:
-        """The tensor that the first input of a rewritten node was."""
-        return next(original.input[0] for original in self.plan.weighted.values() if name_of(original) == name_of(node))
-
-    def _initialised(self, stem: str, integers: np.ndarray, scale: np.ndarray, axis: int, before: list[Any]) -> str:
+    def _stored(self, stem: str, integers: np.ndarray, scale: np.ndarray, axis: int, before: list[Any]) -> str:
         import onnx
 
-        zero = np.zeros(scale.shape, integers.dtype)
+        zero = np.zeros_like(scale, integers.dtype)
         names = [
             self._constant(f"{stem}_{part}", value)
             for part, value in (("quantized", integers), ("scale", scale), ("zero", zero))
@@ -285,8 +276,8 @@ def scale_and_zero(of: Range, types: Types) -> tuple[np.float32, Any]:
     bounds = np.iinfo(types.activation)
     if types.symmetric and low < 0:
         low = -(high := max(-low, high))
-        return np.float32(max(high / bounds.max, 1e-12)), types.activation(0)
-    scale = np.float32(max((high - low) / (int(bounds.max) - int(bounds.min)), 1e-12))
+        return np.float32(max(high / bounds.max, SMALLEST)), types.activation(0)
+    scale = np.float32(max((high - low) / (int(bounds.max) - int(bounds.min)), SMALLEST))
     zero = np.clip(bounds.min + np.rint(-low / scale), bounds.min, bounds.max)
     return scale, types.activation(zero)
 

@@ -16,7 +16,7 @@ from typing import Any, Literal
 import numpy as np
 
 from zoo import files
-from zoo.contract import BATCH, IMAGE
+from zoo.contract import IMAGE
 from zoo.errors import ZooError
 from zoo.export.passes import shapes
 from zoo.export.qdq import Range
@@ -34,6 +34,9 @@ MOST_BYTES = 2**28
 MOST_PICTURES = 16
 SAMPLES = 2**14
 """Values of a tensor and picture that are counted; the lowest and the highest are those of all."""
+
+
+RECIPE = f"{BINS} bins, {SAMPLES} samples"
 
 
 @dataclass
@@ -90,19 +93,33 @@ class Histogram:
 
 
 def collect(model: Any, names: Sequence[str], pictures: np.ndarray) -> dict[str, Histogram]:
-    """The histogram of each named tensor of a float32 model over uint8 pictures [n, height, width, channels].
-
-    The weights are written to a scratch file once; the tensors are looked at in groups of at most `MOST_BYTES` a run.
-    """
+    """The histogram of each named tensor of a float32 model over uint8 pictures [n, height, width, channels]."""
     histograms = {name: Histogram() for name in names}
+    for name, values in _values(model, names, pictures):
+        histograms[name].add(values)
+    return histograms
+
+
+def reach(model: Any, axes: Mapping[str, int], pictures: np.ndarray) -> dict[str, np.ndarray]:
+    """The largest absolute value of each channel of tensors over uint8 pictures; `axes` says which one."""
+    found: dict[str, np.ndarray] = {}
+    for name, values in _values(model, list(axes), pictures):
+        others = tuple(number for number in range(values.ndim) if number != axes[name] % values.ndim)
+        largest = np.abs(values).max(others)
+        found[name] = np.maximum(largest, found.get(name, largest))
+    return found
+
+
+def _values(model: Any, names: Sequence[str], pictures: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
+    """The values of each tensor for a few pictures at a time, in runs of the network that give bounded memory out.
+
+    The weights are written to a scratch file once, which every group of tensors reads.
+    """
     with tempfile.TemporaryDirectory() as scratch:
         for group, batch, path in _groups(model, names, Path(scratch)):
             session = _session(path)
             for start in range(0, len(pictures), batch):
-                values = session.run(group, {IMAGE: pictures[start : start + batch]})
-                for name, value in zip(group, values, strict=True):
-                    histograms[name].add(value)
-    return histograms
+                yield from zip(group, session.run(group, {IMAGE: pictures[start : start + batch]}), strict=True)
 
 
 def _groups(model: Any, names: Sequence[str], scratch: Path) -> Iterator[tuple[list[str], int, Path]]:
@@ -127,7 +144,9 @@ def _groups(model: Any, names: Sequence[str], scratch: Path) -> Iterator[tuple[l
         bare.graph.output.extend(whole)
         given = {value.name for value in whole}
         bare.graph.output.extend(
-            onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None) for name in group if name not in given
+            onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None)
+            for name in group
+            if name not in given
         )
         path = scratch / f"group{number}.onnx"
         path.write_bytes(bare.SerializeToString())

@@ -64,6 +64,71 @@ class Accuracy:
 
 
 @record
+class Paired:
+    """Two files on the same pictures: float32 is right on `lost` that int8 misses, and misses `gained` that int8 has.
+
+    `drop` is by how many points int8 is less accurate, `low` and `high` the 95 % interval of that.
+    """
+
+    split: str
+    pictures: int
+    float32: float
+    int8: float
+    lost: int
+    gained: int
+    drop: float
+    low: float
+    high: float
+
+
+@record
+class Speed:
+    """Latency of int8 as a multiple of that of float32, in turns within one process; `low` and `high` at 95 %."""
+
+    float32_ms: float
+    int8_ms: float
+    ratio: float
+    low: float
+    high: float
+    rounds: int
+    threads: int = 1
+    batch: int = 1
+
+
+@record
+class Kept:
+    """A node that stays in float32.
+
+    `cost` is how far the logits move when it alone is in 8 bits, as a share of their standard deviation.
+    """
+
+    node: str
+    cost: float
+
+
+@record
+class Int8:
+    """How an int8 file was made and what it costs.
+
+    Of `nodes` with weights those of `kept` stay in float32. `validation` is what that was decided on, `test` what came
+    out, on pictures that decided nothing. `speed` is None where the target is another kind of processor than this
+    machine's. `forced` are the reasons for which it would not have been shipped without --force.
+    """
+
+    target: Target
+    max_drop: float
+    calibration_pictures: int
+    method: str
+    nodes: int
+    kept: tuple[Kept, ...]
+    scaled: int
+    validation: Paired
+    test: Paired
+    speed: Speed | None
+    forced: tuple[str, ...] = ()
+
+
+@record
 class Manifest:
     """`manifest.json`.
 
@@ -82,6 +147,7 @@ class Manifest:
     accuracy: dict[Format, Accuracy]
     licence: dict[str, str]
     opset: int | None = None
+    int8: Int8 | None = None
 
 
 def read(folder: Path) -> Manifest:

@@ -11,13 +11,32 @@ import click
 @click.argument("run", required=False, type=click.Path(path_type=Path))
 @click.option("--onnx", is_flag=True, help="Write ONNX.")
 @click.option("--saved-model", is_flag=True, help="Write a SavedModel for TF Serving.  [both when neither is named]")
+@click.option("--int8", is_flag=True, help="Write an int8 file of the ONNX one, within a budget of accuracy.")
+@click.option("--max-drop", type=float, help="Points of accuracy that int8 may lose.  [default: 0.5]")
+@click.option(
+    "--target", help="The processor of the int8 file: x86-vnni, x86-avx2, arm64 or portable.  [default: this]"
+)
+@click.option("--calibration-images", type=int, help="Training pictures that calibrate int8.  [default: 512]")
+@click.option("--force", is_flag=True, help="Ship int8 that is above its budget or no faster, and mark it.")
+@click.option("--fp16", is_flag=True, help="Write a float16 file of the ONNX one, for GPUs.")
 @click.option(
     "--data-dir", type=click.Path(path_type=Path), help="Where the run's data are now, if not where they were."
 )
 @click.option("--out", type=click.Path(path_type=Path), help="The artifact folder to write.  [default: artifacts/NAME]")
 @click.option("--json", "as_json", is_flag=True, help="The manifest as one JSON document on standard output.")
 def command(
-    run: Path | None, onnx: bool, saved_model: bool, data_dir: Path | None, out: Path | None, as_json: bool
+    run: Path | None,
+    onnx: bool,
+    saved_model: bool,
+    int8: bool,
+    max_drop: float | None,
+    target: str | None,
+    calibration_images: int | None,
+    force: bool,
+    fp16: bool,
+    data_dir: Path | None,
+    out: Path | None,
+    as_json: bool,
 ) -> None:
     """Make an artifact of a RUN (the newest finished one when none is named) and put it through every gate.
 
@@ -26,21 +45,45 @@ def command(
     from zoo import artifact, schema
     from zoo import run as runs
     from zoo.cli.output import console, print_json, say, status_table
+    from zoo.errors import ZooError
+    from zoo.export import quantize
     from zoo.quiet import wake_tensorflow
 
+    given = [
+        option
+        for option, value in (
+            ("--max-drop", max_drop),
+            ("--target", target),
+            ("--calibration-images", calibration_images),
+            ("--force", force or None),
+        )
+        if value is not None
+    ]
+    if given and not int8:
+        raise ZooError(f"{given[0]} says how int8 is to be: add --int8, or leave it out")
     if run is None:
         run = runs.newest(Path("runs"))
         say(f"exporting {run}, the newest finished run")
     runs.read_finished(run)
+    asked = None
+    if int8:
+        asked = quantize.request(
+            target,
+            quantize.MAX_DROP if max_drop is None else max_drop,
+            quantize.CALIBRATION_PICTURES if calibration_images is None else calibration_images,
+            force,
+        )
     wake_tensorflow()
     from zoo.export.build import export
 
     formats: list[artifact.Format] = []
-    if onnx or not saved_model:
+    if onnx or int8 or fp16 or not saved_model:
         formats.append("onnx")
+    if fp16:
+        formats.append("onnx_fp16")
     if saved_model or not onnx:
         formats.append("saved_model")
-    folder = export(run, formats, out=out, data_dir=data_dir, say=say)
+    folder = export(run, formats, out=out, data_dir=data_dir, say=say, int8=asked)
     manifest = artifact.read(folder)
     if as_json:
         print_json({"artifact": str(folder), **schema.plain(manifest)})
@@ -51,4 +94,7 @@ def command(
             f"{kind}: accuracy {figure.accuracy:.4f} "
             f"({figure.low:.4f} to {figure.high:.4f}, {figure.pictures} test pictures)"
         )
+    if manifest.int8 is not None:
+        for line in quantize.lines(manifest.int8):
+            say(line)
     say(f"wrote {folder}")
