@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from zoo.artifact import Target
-from zoo.export.passes import Index, unread_constants
+from zoo.export.passes import Index
 
 Range = tuple[float, float]
 """The lowest and the highest value that a tensor's 8 bits express; 0 lies within."""
@@ -116,6 +116,10 @@ def plan(index: Index, kept: frozenset[str] = frozenset()) -> Plan:
             computed = node.op_type == "Conv"
         elif node.op_type in CARRIED:
             computed = node.input[0] in integer
+        elif node.op_type == "GlobalAveragePool" and _feeds(index, result, chosen):
+            # On floats it would need another layout than the integers around it: two transposes of the whole map.
+            eight_bits.add(node.input[0])
+            computed = True
         else:
             computed = node.op_type in ELEMENTWISE and len(reads) == len(node.input) and integer.issuperset(reads)
         if not computed or result in index.outputs:
@@ -126,6 +130,14 @@ def plan(index: Index, kept: frozenset[str] = frozenset()) -> Plan:
         integer.add(result)
         eight_bits.add(result)
     return Plan(weighted, frozenset(integer), frozenset(eight_bits), absorbed)
+
+
+def _feeds(index: Index, name: str, chosen: set[str]) -> bool:
+    """Whether a value goes to a node that is computed on integers."""
+    return any(
+        reader.output[0] in chosen or (reader.op_type in CARRIED and _feeds(index, reader.output[0], chosen))
+        for reader in index.readers.get(name, ())
+    )
 
 
 def _clamps_at_zero(node: Any, index: Index) -> bool:
@@ -150,15 +162,19 @@ def quantised(model: Any, ranges: Mapping[str, Range], target: Target, kept: fro
     index = Index(model)
     writer = _Writer(index, plan(index, kept), ranges, TYPES[target])
     nodes = [new for node in index.graph.node for new in writer.rewritten(node)]
-    graph = onnx.helper.make_graph(nodes, model.graph.name, model.graph.input, model.graph.output)
-    dropped = writer.replaced_weights
-    graph.initializer.extend(tensor for tensor in model.graph.initializer if tensor.name not in dropped)
-    graph.initializer.extend(writer.initializers.values())
-    made = onnx.helper.make_model(
-        graph, opset_imports=model.opset_import, ir_version=model.ir_version, producer_name=model.producer_name
-    )
-    made.metadata_props.extend(model.metadata_props)
-    unread_constants(made)
+    made = onnx.ModelProto(
+        ir_version=model.ir_version,
+        producer_name=model.producer_name,
+        opset_import=model.opset_import,
+        metadata_props=model.metadata_props,
+        graph=onnx.GraphProto(
+            name=model.graph.name, node=nodes, input=model.graph.input, output=model.graph.output,
+            initializer=writer.initializers.values(),
+        ),
+    )  # fmt: skip
+    read = {name for node in nodes for name in node.input}
+    # The weights that are left are copied once.
+    made.graph.initializer.extend(tensor for tensor in model.graph.initializer if tensor.name in read)
     return made
 
 
@@ -168,11 +184,9 @@ class _Writer:
     def __init__(self, index: Index, planned: Plan, ranges: Mapping[str, Range], types: Types) -> None:
         self.index, self.plan, self.ranges, self.types = index, planned, ranges, types
         self.initializers: dict[str, Any] = {}
+        self.dequantized: set[str] = set()
         self.clamps = set(planned.absorbed.values())
         self.chosen = {node.output[0] for node in planned.weighted.values()}
-        readers = [name for node in index.graph.node if node.output[0] not in self.chosen for name in node.input]
-        weights = {name for node in planned.weighted.values() for name in node.input[1:]}
-        self.replaced_weights = weights - set(readers)
         self.joined = dict(self._joined())
 
     def rewritten(self, node: Any) -> list[Any]:
@@ -186,9 +200,12 @@ class _Writer:
         new, before = onnx.NodeProto(), list[Any]()
         new.CopyFrom(node)
         new.output[0] = self.plan.absorbed.get(result, result)
+        computed = chosen or new.output[0] in self.plan.integer
         for place, name in enumerate(node.input):
-            if name in self.plan.integer or (chosen and place == 0):
-                new.input[place] = self._dequantized(name, f"{result}_{place}", before)
+            if name in self.plan.integer or (computed and place == 0):
+                # One of its own for each integer node, or they would not be fused; one for all the others.
+                reader = f"{result}_{place}" if computed else "others"
+                new.input[place] = self._dequantized(name, reader, before)
         if chosen:
             self._weights(node, new, before)
         return [*before, new, *(self._quantize(name) for name in new.output if name in self.plan.eight_bits)]
@@ -228,13 +245,14 @@ class _Writer:
         return onnx.helper.make_node("QuantizeLinear", [name, *self._parameters(name)], [f"{name}_quantized"])
 
     def _dequantized(self, name: str, reader: str, before: list[Any]) -> str:
-        """The name of the floats of `name`'s integers, for one reader: a shared node would not be fused."""
+        """The name of the floats of `name`'s integers for a reader."""
         import onnx
 
         result = f"{name}_for_{reader}"
-        before.append(
-            onnx.helper.make_node("DequantizeLinear", [f"{name}_quantized", *self._parameters(name)], [result])
-        )
+        if result not in self.dequantized:
+            self.dequantized.add(result)
+            inputs = [f"{name}_quantized", *self._parameters(name)]
+            before.append(onnx.helper.make_node("DequantizeLinear", inputs, [result]))
         return result
 
     def _weights(self, node: Any, new: Any, before: list[Any]) -> None:

@@ -118,19 +118,18 @@ def write_int8(
     model = onnx.load(float32)
     scaled = _equalised(model, pixels[:PROBES])
     histograms = _calibrated(model, float32, pixels, cache, say)
-    with tempfile.TemporaryDirectory() as scratch:
-        attempt = _Attempts(model, asked.target, gates.onnx_function(float32), pixels[:PROBES], Path(scratch))
-        validation = _Held(dataset.validation, preprocessing, "validation", SEARCH_PICTURES, attempt.reference)
-        errors = {method: attempt.error(_ranges(histograms, method)) for method in ranges.METHODS}
-        method = min(ranges.METHODS, key=errors.__getitem__)
-        chosen = _ranges(histograms, method)
-        kept, decided = _within_budget(attempt, chosen, validation, asked.max_drop, say)
-        onnx.save(attempt.model(chosen, kept), int8)
-        nodes = len(attempt.nodes)
-        test = _Held(dataset.test, preprocessing, "test", len(dataset.test), attempt.reference)
+    function = gates.onnx_function(float32)
+    validation = _Held(_spread(dataset.validation, SEARCH_PICTURES), preprocessing, "validation", function)
+    test = _Held(dataset.test, preprocessing, "test", function)
+    probes = pixels[:PROBES]
+    expected = _logits(function, probes)
+    # Its weights are not to be in memory together with those of what is tried.
+    del function
+    decision = _decide(model, histograms, validation, probes, expected, asked, int8, say)
+    del model
     measured = test.paired(gates.onnx_function(int8))
     raced = speed.race(float32, int8, pixels[:1]) if _runs_here(asked.target) else None
-    reasons = _reasons(asked, decided, measured, raced)
+    reasons = _reasons(asked, decision.paired, measured, raced)
     if reasons and not asked.force:
         raise Refused(
             f"int8 is not worth it: {'; '.join(reasons)}; leave --int8 out, allow another --max-drop, or --force it"
@@ -139,11 +138,11 @@ def write_int8(
         target=asked.target,
         max_drop=asked.max_drop,
         calibration_pictures=len(pixels),
-        method=method,
-        nodes=nodes,
-        kept=tuple(Kept(name, cost) for name, cost in kept.items()),
+        method=decision.method,
+        nodes=decision.nodes,
+        kept=tuple(Kept(name, cost) for name, cost in decision.kept.items()),
         scaled=scaled,
-        validation=decided,
+        validation=decision.paired,
         test=measured,
         speed=raced,
         forced=tuple(reasons),
@@ -178,18 +177,45 @@ def _calibrated(model: Any, float32: Path, pixels: np.ndarray, cache: Path, say:
     return histograms
 
 
-def _ranges(histograms: Mapping[str, ranges.Histogram], method: ranges.Method) -> dict[str, Range]:
-    return {name: histogram.range(method) for name, histogram in histograms.items()}
+@dataclass(frozen=True)
+class _Decision:
+    """The method of the ranges, how many nodes have weights, which stay in float32, and the drop on validation."""
+
+    method: ranges.Method
+    nodes: int
+    kept: dict[str, float]
+    paired: Paired
+
+
+def _decide(
+    model: Any,
+    histograms: Mapping[str, ranges.Histogram],
+    validation: _Held,
+    probes: np.ndarray,
+    expected: np.ndarray,
+    asked: Request,
+    int8: Path,
+    say: Say,
+) -> _Decision:
+    """Choose the ranges by the logits of the probes and the nodes by validation, and write the file to `int8`."""
+    import onnx
+
+    choices = {method: {name: one.range(method) for name, one in histograms.items()} for method in ranges.METHODS}
+    with tempfile.TemporaryDirectory() as scratch:
+        attempts = _Attempts(model, asked.target, probes, expected, Path(scratch) / "attempt.onnx")
+        method = min(ranges.METHODS, key=lambda one: attempts.error(choices[one]))
+        kept, paired = _within_budget(attempts, choices[method], validation, asked.max_drop, say)
+        onnx.save(attempts.model(choices[method], kept), int8)
+    return _Decision(method, len(attempts.nodes), kept, paired)
 
 
 class _Attempts:
     """int8 files that are tried: written to a scratch folder, run, and compared with float32 by their logits."""
 
-    def __init__(self, model: Any, target: Target, float32: gates.Function, probes: np.ndarray, scratch: Path) -> None:
-        self._model, self._target, self._scratch, self._probes = model, target, scratch, probes
-        self.reference = float32
+    def __init__(self, model: Any, target: Target, probes: np.ndarray, expected: np.ndarray, path: Path) -> None:
+        self._model, self._target, self._path = model, target, path
+        self._probes, self._expected = probes, expected
         self.nodes = tuple(qdq.name_of(node) for node in qdq.weighted_nodes(Index(model)))
-        self._expected = _logits(float32, probes)
 
     def model(self, chosen: Mapping[str, Range], kept: Collection[str]) -> Any:
         """The model with all but the `kept` nodes in 8 bits."""
@@ -199,9 +225,8 @@ class _Attempts:
         """What that model answers."""
         import onnx
 
-        path = self._scratch / "attempt.onnx"
-        onnx.save(self.model(chosen, kept), path)
-        return gates.onnx_function(path)
+        onnx.save(self.model(chosen, kept), self._path)
+        return gates.onnx_function(self._path)
 
     def error(self, chosen: Mapping[str, Range], kept: Collection[str] = ()) -> float:
         """How far its logits are from those of float32, as a share of their standard deviation."""
@@ -218,10 +243,8 @@ def _logits(function: gates.Function, pixels: np.ndarray) -> np.ndarray:
 class _Held:
     """Pictures that calibrated nothing, and on which of them float32 is right."""
 
-    def __init__(
-        self, pictures: Pictures, preprocessing: Preprocessing, split: str, most: int, float32: gates.Function
-    ) -> None:
-        self._pictures, self._preprocessing, self._split = _spread(pictures, most), preprocessing, split
+    def __init__(self, pictures: Pictures, preprocessing: Preprocessing, split: str, float32: gates.Function) -> None:
+        self._pictures, self._preprocessing, self._split = pictures, preprocessing, split
         self._float32 = self._right(float32)
 
     def paired(self, int8: gates.Function) -> Paired:
