@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from zoo.artifact import ONNX_FILES, SAVED_MODEL, Format, read
+from zoo.artifact import ONNX_FILES, SAVED_MODEL, read
 from zoo.contract import BATCH, IMAGE, OUTPUTS, SERVE
 from zoo.description import Model
 from zoo.errors import Refused, ZooError, did_you_mean
@@ -34,7 +34,7 @@ class Runner(Protocol):
         ...
 
 
-def open_runner(artifact: Path, runtime: Format, *, threads: int | None = None) -> Runner:
+def open_runner(artifact: Path, runtime: str, *, threads: int | None = None) -> Runner:
     """Open one format of an artifact on the CPU; `threads` are the usable CPUs when not given.
 
     Raises:
@@ -48,12 +48,13 @@ def open_runner(artifact: Path, runtime: Format, *, threads: int | None = None) 
     manifest = read(artifact)
     if runtime not in manifest.formats:
         raise ZooError(f"{artifact} has no {runtime}, only {', '.join(manifest.formats)}: export it with that format")
-    if runtime in ONNX_FILES:
-        return _open_onnx(artifact / ONNX_FILES[runtime], manifest.model, threads)
+    for kind, file in ONNX_FILES.items():
+        if kind == runtime:
+            return _open_onnx(artifact / file, manifest.model, threads)
     return SavedModelRunner(artifact, manifest.model, threads)
 
 
-def library(runtime: Format) -> Any:
+def library(runtime: str) -> Any:
     """Import the library of a runtime, TensorFlow with no log below errors.
 
     Raises:
