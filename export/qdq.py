@@ -86,6 +86,11 @@ def origin(index: Index, name: str) -> str:
     return name
 
 
+def to_calibrate(index: Index) -> list[str]:
+    """The tensors whose ranges `quantised` asks for, whichever nodes are kept."""
+    return sorted({origin(index, name) for name in plan(index).eight_bits})
+
+
 def weighted_nodes(index: Index) -> Iterator[Any]:
     """The nodes that can be computed on integers and have weights."""
     for node in index.graph.node:
@@ -153,7 +158,7 @@ def quantised(model: Any, ranges: Mapping[str, Range], target: Target, kept: fro
 
     Args:
         model: an ONNX model; it is not changed.
-        ranges: of the origin of every tensor of `plan(index)`.
+        ranges: of every tensor of `to_calibrate(index)`.
         target: whose types are taken.
         kept: the weighted nodes that stay in float32.
     """

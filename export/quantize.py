@@ -163,8 +163,7 @@ def _equalised(model: Any, pixels: np.ndarray) -> int:
 
 def _calibrated(model: Any, float32: Path, pixels: np.ndarray, cache: Path, say: Say) -> dict[str, ranges.Histogram]:
     """The histograms of what may be in 8 bits, from the folder `cache` where the same were collected before."""
-    index = Index(model)
-    wanted = sorted({qdq.origin(index, name) for name in qdq.plan(index).eight_bits})
+    wanted = qdq.to_calibrate(Index(model))
     recipe = f"{files.sha256(float32)} {hashlib.sha256(pixels.tobytes()).hexdigest()} {ranges.RECIPE}"
     path = cache / f"calibration-{hashlib.sha256(recipe.encode()).hexdigest()[:16]}.npz"
     known = ranges.read_cache(path, recipe, wanted)

@@ -17,15 +17,16 @@ FEWEST, MOST = 31, 301
 SECONDS = 3.0
 
 
-def race(float32: Path, int8: Path, pixels: np.ndarray) -> Speed:
+def race(float32: Path, int8: Path, pixels: np.ndarray, seconds: float = SECONDS) -> Speed:
     """The latency of one file as a multiple of the other's, on uint8 pixels [1, height, width, channels].
 
-    Each round runs both, in an order drawn anew. At least `FEWEST` rounds, then until `SECONDS` are over.
+    Each round runs both, in an order drawn anew. At least `FEWEST` rounds, then until `seconds` are over or `MOST` are
+    run.
     """
     sessions = [_session(path) for path in (float32, int8)]
     generator = np.random.default_rng(0)
     rounds: list[list[float]] = []
-    end = time.perf_counter() + SECONDS
+    end = time.perf_counter() + seconds
     while len(rounds) < WARMUP + FEWEST or (time.perf_counter() < end and len(rounds) < WARMUP + MOST):
         taken = [0.0, 0.0]
         for number in generator.permutation(2):

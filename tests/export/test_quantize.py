@@ -132,8 +132,7 @@ def logits(model: onnx.ModelProto, images: np.ndarray, path: Path | None = None)
 
 
 def calibrated(model: onnx.ModelProto, images: np.ndarray, method: ranges.Method = "minmax") -> dict[str, qdq.Range]:
-    index = Index(model)
-    names = sorted({qdq.origin(index, name) for name in qdq.plan(index).eight_bits})
+    names = qdq.to_calibrate(Index(model))
     return {name: one.range(method) for name, one in ranges.collect(model, names, images).items()}
 
 
