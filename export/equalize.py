@@ -58,7 +58,7 @@ def _made_by(index: Index, tensor: str, kind: str) -> tuple[str, ...]:
     between = ("Reshape",) if kind == "LayerNormalization" else HOMOGENEOUS
     node = index.makers.get(tensor)
     while node is not None and node.op_type in between:
-        if index.only_reader(node.input[0]) is None or _last(index, node.input[0]) != _last(index, node.output[0]):
+        if index.only_reader(node.input[0]) is None or not _keeps_channels(index, node):
             return ()
         node = index.makers.get(node.input[0])
     if node is None or node.op_type != kind or any(name not in index.initializers for name in node.input[1:]):
@@ -66,10 +66,10 @@ def _made_by(index: Index, tensor: str, kind: str) -> tuple[str, ...]:
     return tuple(node.input[1:])
 
 
-def _last(index: Index, name: str) -> int | None:
-    """The length of the last axis, which a Reshape around a normalisation leaves as it is; None for maps."""
-    shape = index.shapes.get(name) or []
-    return shape[-1] if len(shape) in (2, 3) else None
+def _keeps_channels(index: Index, node: Any) -> bool:
+    """Whether a node's channels are those of its input: a Reshape around a normalisation leaves the last axis."""
+    before, after = (index.shapes.get(name) or [None] for name in (node.input[0], node.output[0]))
+    return node.op_type != "Reshape" or (before[-1] is not None and before[-1] == after[-1])
 
 
 def _groups(node: Any) -> int:

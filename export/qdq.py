@@ -217,18 +217,20 @@ class _Writer:
 
     def range(self, name: str) -> Range:
         """The range of a tensor: its own, or that of what it is carried from or joined into."""
-        name = origin(self.index, name)
-        while name in self.joined:
-            name = origin(self.index, self.joined[name])
-        return self.ranges[name]
+        own = whole = origin(self.index, name)
+        while whole in self.joined:
+            whole = origin(self.index, self.joined[whole])
+        # Its Relu is done by a range that ends at 0.
+        return self.ranges[own if own in self.clamps and self.ranges[whole][0] < 0 else whole]
 
     def _joined(self) -> Iterator[tuple[str, str]]:
         """What is joined with others takes the range of the whole, so that joining is copying."""
         for node in self.index.graph.node:
-            if node.op_type == "Concat" and node.output[0] in self.plan.integer:
+            whole = self.plan.absorbed.get(node.output[0], node.output[0])
+            if node.op_type == "Concat" and whole in self.plan.integer:
                 for name in node.input:
-                    if self.index.makers[name].op_type not in CARRIED:
-                        yield name, self.plan.absorbed.get(node.output[0], node.output[0])
+                    if self.index.makers[name].op_type not in (*CARRIED, "Clip"):
+                        yield name, whole
 
     def _scale_and_zero(self, name: str) -> tuple[np.float32, Any]:
         return scale_and_zero(self.range(name), self.types)

@@ -194,6 +194,49 @@ def test_types_follow_the_target(make: Callable[[], onnx.ModelProto], target: Ta
     assert error(logits(made, images), logits(model, images)) < 0.6
 
 
+@pytest.mark.parametrize("negative", [True, False])
+def test_joined_maps_share_a_range_unless_a_relu_needs_its_own(negative: bool, tmp_path: Path) -> None:
+    nodes = [
+        convolution("x", "first"),
+        helper.make_node("Relu", ["first"], ["one"]),
+        convolution("x", "second"),
+        *([] if negative else [helper.make_node("Relu", ["second"], ["other"])]),
+        helper.make_node("Concat", ["one", "second" if negative else "other"], ["y"], axis=1),
+    ]
+    weights = {
+        f"{name}_{part}": kernel(*shape)
+        for name in ("first", "second")
+        for part, shape in (("kernel", (4, 1, 3, 3)), ("bias", (4,)))
+    }
+    model, images = graph(nodes, weights, 8), pictures()
+    made = qdq.quantised(model, calibrated(model, images), quantize.this_machine())
+    assert error(logits(made, images, tmp_path / "fused.onnx"), logits(model, images)) < 0.1
+    stored = {tensor.name: numpy_helper.to_array(tensor) for tensor in made.graph.initializer}
+    assert bool(stored["one_scale"] == stored["y_scale"]) != negative
+    assert fused(tmp_path / "fused.onnx")["QLinearConcat"] == 1
+
+
+def test_a_gate_around_a_curve_is_averaged_on_integers(tmp_path: Path) -> None:
+    nodes = [
+        convolution("x", "first"),
+        helper.make_node("HardSwish", ["first"], ["map"]),
+        helper.make_node("GlobalAveragePool", ["map"], ["pooled"]),
+        helper.make_node("Conv", ["pooled", "gate_kernel", "gate_bias"], ["gate"], name="gate"),
+        helper.make_node("HardSigmoid", ["gate"], ["opened"]),
+        helper.make_node("Mul", ["map", "opened"], ["scaled"]),
+        convolution("scaled", "y"),
+    ]
+    weights = {"first_kernel": kernel(8, 1, 3, 3), "first_bias": kernel(8), "gate_kernel": kernel(8, 8, 1, 1)}
+    weights |= {"gate_bias": kernel(8), "y_kernel": kernel(8, 8, 3, 3), "y_bias": kernel(8)}
+    model, images = graph(nodes, weights, 8), pictures()
+    made = qdq.quantised(model, calibrated(model, images), quantize.this_machine())
+    assert error(logits(made, images, tmp_path / "fused.onnx"), logits(model, images)) < 0.15
+    nodes_fused = fused(tmp_path / "fused.onnx")
+    assert nodes_fused["QLinearGlobalAveragePool"] == 2
+    assert nodes_fused["QLinearConv"] == 3
+    assert not nodes_fused["GlobalAveragePool"]
+
+
 def test_a_bias_that_dwarfs_its_weights_still_fits_into_32_bits() -> None:
     model, images = residual(), pictures()
     for tensor in model.graph.initializer:
