@@ -334,7 +334,7 @@ def _reasons(asked: Request, decided: Paired, test: Paired, raced: Speed | None)
         if one.drop > asked.max_drop
     ]
     if raced is not None and raced.high >= 1:
-        reasons.append(f"it is not faster: {_latency(raced)}")
+        reasons.append(f"it is not faster for certain: {_latency(raced)}")
     return reasons
 
 

@@ -98,8 +98,8 @@ def chain(between: tuple[str, ...] = ("Relu",), group: int = 1) -> onnx.ModelPro
     return graph(nodes, weights | {"y_kernel": kernel(8, 8 // group, 3, 3), "y_bias": kernel(8)}, 8)
 
 
-def normalised_product() -> onnx.ModelProto:
-    """A normalisation of the rows, a product and its bias, as transformers have them."""
+def normalised_product(outlier: float = 300) -> onnx.ModelProto:
+    """A normalisation of the rows, a product and its bias, as transformers have them; one channel reaches far."""
     nodes = [
         helper.make_node("Reshape", ["x", "rows"], ["tokens"]),
         helper.make_node("LayerNormalization", ["tokens", "gamma", "beta"], ["normal"], axis=-1),
@@ -108,9 +108,9 @@ def normalised_product() -> onnx.ModelProto:
         helper.make_node("Reshape", ["shifted", "maps"], ["y"]),
     ]
     gamma = np.ones(8, np.float32)
-    gamma[3] = 300
+    gamma[3] = outlier
     weight = kernel(8, 16)
-    weight[3] /= 300
+    weight[3] /= outlier
     weights = {"gamma": gamma, "beta": kernel(8), "weight": weight, "bias": kernel(16)}
     weights |= {"rows": np.array([0, 8, 8]), "maps": np.array([0, 8, 16, 1])}
     return graph(nodes, weights, 8)
@@ -180,7 +180,7 @@ def test_nodes_that_are_kept_stay_in_floats() -> None:
 
 
 @pytest.mark.parametrize("target", TARGETS)
-@pytest.mark.parametrize("make", [residual, chain, normalised_product])
+@pytest.mark.parametrize("make", [residual, chain, lambda: normalised_product(1)])
 def test_types_follow_the_target(make: Callable[[], onnx.ModelProto], target: Target) -> None:
     model, images = make(), pictures()
     made = qdq.quantised(model, calibrated(model, images), target)
@@ -191,7 +191,7 @@ def test_types_follow_the_target(make: Callable[[], onnx.ModelProto], target: Ta
     assert max(np.abs(value.astype(int)).max() for value in kernels) == types.weight
     zeros = {stored[node.input[2]].dtype for node in made.graph.node if node.op_type == "QuantizeLinear"}
     assert zeros == {np.dtype(types.activation)}
-    assert error(logits(made, images), logits(model, images)) < 0.6
+    assert error(logits(made, images), logits(model, images)) < 0.3
 
 
 @pytest.mark.parametrize("negative", [True, False])
@@ -308,7 +308,8 @@ def test_evening_out_channels_changes_no_answer(make: Callable[[], onnx.ModelPro
     np.testing.assert_allclose(logits(model, images), before, rtol=1e-3, atol=1e-4)
     (after,) = ranges.reach(model, axes, images).values()
     (tensor,) = reach
-    assert after.max() / after.min() < reach[tensor].max() / reach[tensor].min()
+    alive = reach[tensor] > 0
+    assert np.ptp(np.log(after[alive])) < np.ptp(np.log(reach[tensor][alive]))
 
 
 def test_what_has_other_readers_or_a_curve_between_is_not_scaled() -> None:
