@@ -83,7 +83,10 @@ class Paired:
 
 @record
 class Speed:
-    """Latency of int8 as a multiple of that of float32, in turns within one process; `low` and `high` at 95 %."""
+    """Latency of int8 as a multiple of that of float32, in turns within one process; `low` and `high` at 95 %.
+
+    Of one thread, in the time that it was at work.
+    """
 
     float32_ms: float
     int8_ms: float
