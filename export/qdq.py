@@ -32,9 +32,9 @@ ELEMENTWISE = ("Add", "Mul", "Concat", "AveragePool", "GlobalAveragePool", "Leak
 """Computed on integers when everything that they read is: changing to floats and back would cost more."""
 
 CURVES = ("HardSigmoid", "HardSwish")
-"""For which onnxruntime (1.31) has no integer kernels, and which are a change of scale: max(0, min(1, x / 6 + 1/2)) is x
-rounded to integers from -3 to 3, which saturate, and these integers read as numbers from 0 to 1. The change itself is a
-LeakyRelu of slope 1, a table of 256 entries. MobileNetV3-Large takes 0.93 times what it takes with floats between."""
+"""Curves that are a change of scale: max(0, min(1, x / 6 + 1/2)) is x rounded to integers that saturate at -3 and 3,
+and these integers read as numbers from 0 to 1. onnxruntime (1.31) has no integer kernels for them, but one for a
+LeakyRelu of slope 1, which changes the scale by a table. MobileNetV3-Large: 0.82 of float32's time, 0.86 without."""
 
 CARRIED = ("MaxPool", "Flatten", "Reshape", "Transpose", "Squeeze", "Unsqueeze")
 """Nodes that only choose or move values: their output has the range of their input."""
@@ -244,8 +244,8 @@ class _Writer:
         self.gates.add(gate)
         least = np.iinfo(self.types.activation).min
         parameters = [
-            self._constant("curve_scale", np.float32(6 / 255)),
-            self._constant("curve_zero", self.types.activation(least + 128)),
+            self._constant("hard_sigmoid_scale", np.float32(6 / 255)),
+            self._constant("hard_sigmoid_zero", self.types.activation(least + 128)),
         ]
         new = list[Any]()
         floats = self._dequantized(source, f"{gate}_curve", new)
