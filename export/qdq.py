@@ -111,14 +111,21 @@ def weighted_nodes(index: Index) -> Iterator[Any]:
             yield node
 
 
+def curves(index: Index) -> list[str]:
+    """The names of the curves that can be computed on integers, which costs more accuracy than anything else."""
+    return [name_of(node) for node in index.graph.node if node.op_type in (*CURVES, "Sigmoid")]
+
+
 def plan(index: Index, kept: frozenset[str] = frozenset()) -> Plan:
-    """Which tensors become integers when the weighted nodes named by `kept` stay in float32."""
+    """Which tensors become integers when the nodes named by `kept` stay in float32."""
     weighted = {name_of(node): node for node in weighted_nodes(index) if name_of(node) not in kept}
     chosen = {node.output[0] for node in weighted.values()}
     integer: set[str] = set()
     eight_bits: set[str] = set()
     absorbed: dict[str, str] = {}
     for node in index.graph.node:
+        if name_of(node) in kept:
+            continue
         result = node.output[0]
         reads = [name for name in node.input if name and name not in index.initializers]
         if result in chosen:
@@ -177,7 +184,7 @@ def quantised(model: Any, ranges: Mapping[str, Range], target: Target, kept: fro
         model: an ONNX model; it is not changed.
         ranges: of every tensor of `to_calibrate(index)`.
         target: whose types are taken.
-        kept: the weighted nodes that stay in float32.
+        kept: the names of nodes that stay in float32.
     """
     import onnx
 

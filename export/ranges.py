@@ -190,7 +190,8 @@ def read_cache(path: Path, key: str, names: Iterable[str]) -> dict[str, Histogra
             found = json.loads(str(stored["names"]))
             ends, counts = stored["ends"], stored["counts"]
             histograms = {
-                name: Histogram(*map(float, ends[place]), counts=counts[place]) for place, name in enumerate(found)
+                name: Histogram(low, high, reached, counted)
+                for name, (low, high, reached), counted in zip(found, ends.tolist(), counts, strict=True)
             }
     except Exception:  # zipfile, zlib, numpy and json each raise their own; calibrating again mends all
         return None

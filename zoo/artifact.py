@@ -102,7 +102,8 @@ class Speed:
 class Kept:
     """A node that stays in float32.
 
-    `cost` is how far the logits move when it alone is in 8 bits, as a share of their standard deviation.
+    `cost` is how far the logits move when it alone is in 8 bits, as a share of their standard deviation; for curves,
+    which go together, how much further they move with all of them than without.
     """
 
     node: str
@@ -113,7 +114,7 @@ class Kept:
 class Int8:
     """How an int8 file was made and what it costs.
 
-    Of `nodes` with weights those of `kept` stay in float32. `validation` is what that was decided on, `test` what came
+    Of `nodes` with weights, and curves, those of `kept` stay in float32. `validation` is what that was decided on, `test` what came
     out, on pictures that decided nothing. `speed` is None where the target is another kind of processor than this
     machine's. `forced` are the reasons for which it would not have been shipped without --force.
     """
