@@ -114,9 +114,9 @@ class Kept:
 class Int8:
     """How an int8 file was made and what it costs.
 
-    Of `nodes` with weights, and curves, those of `kept` stay in float32. `validation` is what that was decided on, `test` what came
-    out, on pictures that decided nothing. `speed` is None where the target is another kind of processor than this
-    machine's. `forced` are the reasons for which it would not have been shipped without --force.
+    Of `nodes` with weights, and curves, those of `kept` stay in float32. `validation` is what that was decided on,
+    `test` what came out, on pictures that decided nothing. `speed` is None where the target is another kind of
+    processor than this machine's. `forced` are the reasons for which it would not have been shipped without --force.
     """
 
     target: Target
