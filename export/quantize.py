@@ -291,10 +291,10 @@ def _within_budget(
     if attempts.curves:
         cost = max(0.0, attempts.error(chosen) - attempts.error(chosen, attempts.curves))
         base = dict.fromkeys(attempts.curves, cost)
-        found = held.paired(attempts.function(chosen, base))
-        say(f"curves in float32: {found.drop:.2f} points lost")
-        if found.drop <= max_drop:
-            return base, found
+        paired = held.paired(attempts.function(chosen, base))
+        say(f"curves in float32: {paired.drop:.2f} points lost")
+        if paired.drop <= max_drop:
+            return base, paired
     say(f"that is above {max_drop}: looking for the nodes that do it")
     ranked = _ranked(attempts, chosen)
 
