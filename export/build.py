@@ -23,7 +23,7 @@ from zoo.errors import Refused, ZooError
 from zoo.export import card, gates
 from zoo.export.evidence import Evidence, of_noise, of_photographs, of_pictures
 from zoo.export.half import write_fp16
-from zoo.export.onnx import OPSET, check_opset, ir_version, seal, write_onnx
+from zoo.export.onnx import OPSET, check_opset, ir_version, write_onnx
 from zoo.export.quantize import Request, write_int8
 from zoo.export.saved_model import write_saved_model
 from zoo.export.server_check import server_gate
@@ -95,7 +95,6 @@ def export(
                 cache=run_folder / CALIBRATION,
                 say=say,
             )
-            seal(staging / artifact.ONNX_INT8)
             answers = gates.asked(_FUNCTION["onnx_int8"](staging), evidence)
             own = dataclasses.replace(evidence, logits=gates.logits_of(answers, evidence))
             np.savez(staging / artifact.GOLDEN_INT8, allow_pickle=False, **own.golden())
@@ -162,7 +161,6 @@ def _write_onnx(folder: Path, model: Any, description: Model, evidence: Evidence
 
 def _write_fp16(folder: Path, model: Any, description: Model, evidence: Evidence, opset: int) -> list[Gate]:
     write_fp16(folder / artifact.ONNX, folder / artifact.ONNX_FP16)
-    seal(folder / artifact.ONNX_FP16)
     return []
 
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from zoo.contract import LOGITS, OUTPUTS
 from zoo.errors import Refused
+from zoo.export.onnx import save
 
 FLOAT32_INPUTS = {"Resize": (1, 2)}
 """Inputs that are float32 whatever the node computes with, by their places."""
@@ -54,7 +55,7 @@ def write_fp16(float32: Path, fp16: Path) -> None:
     made = onnx.helper.make_graph(nodes, graph.name, graph.input, graph.output, graph.initializer)
     assert {value.name for value in made.output} == set(OUTPUTS)
     model.graph.CopyFrom(made)
-    onnx.save(model, fp16)
+    save(model, fp16)
 
 
 def _halve(tensor: Any) -> None:

@@ -25,6 +25,7 @@ from zoo.data.pipeline import pixel_batches
 from zoo.errors import Refused, ZooError, did_you_mean
 from zoo.export import gates, qdq, ranges, speed
 from zoo.export.equalize import equalise, scalable
+from zoo.export.onnx import save
 from zoo.export.passes import Index
 from zoo.export.qdq import Range
 from zoo.intervals import paired_difference
@@ -194,14 +195,13 @@ def _decide(
     say: Say,
 ) -> _Decision:
     """Choose the ranges by the logits of the probes and the nodes by validation, and write the file to `int8`."""
-    import onnx
 
     choices = {method: {name: one.range(method) for name, one in histograms.items()} for method in ranges.METHODS}
     with tempfile.TemporaryDirectory() as scratch:
         attempts = _Attempts(model, asked.target, probes, expected, Path(scratch) / "attempt.onnx")
         method = min(ranges.METHODS, key=lambda one: attempts.error(choices[one]))
         kept, paired = _within_budget(attempts, choices[method], validation, asked.max_drop, say)
-        onnx.save(attempts.model(choices[method], kept), int8)
+        save(attempts.model(choices[method], kept), int8)
     return _Decision(method, len(attempts.nodes) + len(attempts.curves), kept, paired)
 
 

@@ -23,7 +23,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from tests.conftest import Answer, write_pictures
 from zoo import artifact, building
-from zoo.artifact import Target
+from zoo.artifact import Paired, Speed, Target
 from zoo.data.load import load
 from zoo.data.pictures import Dataset
 from zoo.errors import Refused, ZooError
@@ -497,17 +497,19 @@ def test_a_network_made_to_collapse_is_repaired_or_refused(
         assert got.kept[0].cost > 0.1
 
 
-def test_a_budget_that_cannot_be_met_is_refused_with_its_figures(made: Path, digits: Dataset, tmp_path: Path) -> None:
-    source = made / "artifacts/cnn-small-digits"
-    # Labels that are the answers of float32 where int8 has others: every picture that changes is one lost.
-    test = dataclasses.replace(digits.test, labels=(digits.test.labels + 1) % 10)
-    wrong = dataclasses.replace(digits, test=test, validation=test)
-    said: list[str] = []
-    got = decided(source / artifact.ONNX, tmp_path / "int8", wrong, said, max_drop=0.0)
-    assert got.test.drop <= 0 or any("points of accuracy" in reason for reason in got.forced)
-    with pytest.raises(ZooError, match="this run has none"):
-        decided(source / artifact.ONNX, tmp_path / "other", None, said)
-    assert not list((tmp_path / "other").iterdir())
+def test_what_speaks_against_int8_is_said_with_both_figures() -> None:
+    asked = quantize.Request("portable", max_drop=0.5)
+    lossy = Paired("test", 200, float32=0.9, int8=0.85, lost=12, gained=2, drop=5.0, low=1.5, high=8.5)
+    fine = dataclasses.replace(lossy, int8=0.9, lost=2, drop=0.0, low=-2.0, high=2.0)
+    slow = Speed(float32_ms=1.0, int8_ms=1.2, ratio=1.2, low=1.1, high=1.3, rounds=50)
+    fast = dataclasses.replace(slow, int8_ms=0.5, ratio=0.5, low=0.4, high=0.6)
+    assert list(quantize._reasons(asked, fine, fine, fast)) == []
+    assert list(quantize._reasons(asked, fine, fine, None)) == []
+    (lost,) = quantize._reasons(asked, fine, lossy, fast)
+    assert "5.00" in lost
+    assert "0.5" in lost
+    (late,) = quantize._reasons(asked, fine, fine, slow)
+    assert "1.2" in late
 
 
 def test_export_verify_predict_and_measure_from_the_command_line(
