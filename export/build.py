@@ -19,10 +19,12 @@ from zoo.data.photographs import LICENCE
 from zoo.data.pictures import Pictures
 from zoo.data.pipeline import pixel_batches
 from zoo.description import Model
-from zoo.errors import Refused
+from zoo.errors import Refused, ZooError
 from zoo.export import card, gates
 from zoo.export.evidence import Evidence, of_noise, of_photographs, of_pictures
+from zoo.export.half import write_fp16
 from zoo.export.onnx import OPSET, check_opset, ir_version, write_onnx
+from zoo.export.quantize import Request, write_int8
 from zoo.export.saved_model import write_saved_model
 from zoo.export.server_check import server_gate
 from zoo.export.serving_rules import static_gates
@@ -30,6 +32,8 @@ from zoo.export.warmup import write_warmup
 from zoo.intervals import wilson
 
 WARMUP_PICTURES = 4
+CALIBRATION = "calibration"
+"""The folder of a run where the calibrations of its int8 files are kept."""
 
 Say = Callable[[str], None]
 
@@ -42,16 +46,19 @@ def export(
     data_dir: Path | None,
     say: Say,
     opset: int = OPSET,
+    int8: Request | None = None,
 ) -> Path:
     """Write the artifact of a finished run and return its folder.
 
     The gates compare on pictures of the run's test split, and its accuracy is measured on all of them. A run that was
-    pulled has no data: its gates compare on photographs, and no accuracy is measured.
-    `opset` is the version of ONNX' operator set that the ONNX file is written in.
+    pulled has no data: its gates compare on photographs, and no accuracy is measured. `opset` is the version of ONNX'
+    operator set that the ONNX file is written in. `int8` asks for an int8 file of that one, and `onnx_fp16` is made of
+    it too: they need `onnx` before them.
 
     Raises:
         ZooError: the run or its data cannot be had, `out` exists, or the operator set is not known.
-        Refused: a gate failed; its name and figures are in the message, and no artifact is left.
+        Refused: a gate failed, or int8 is above its budget or no faster; name and figures are in the message, and no
+            artifact is left.
     """
     started = provenance.here(seed=0)
     this = run.read_finished(run_folder)
@@ -60,7 +67,10 @@ def export(
     if "onnx" in formats:
         check_opset(opset)
     model = building.load(run_folder)
-    test = load_again(this.data, this.recipe.split, data_dir).test if this.data and this.recipe else None
+    dataset = load_again(this.data, this.recipe.split, data_dir) if this.data and this.recipe else None
+    if int8 is not None and dataset is None:
+        raise ZooError(f"int8 is calibrated on the run's pictures, and {run_folder} has none: leave --int8 out")
+    test = dataset.test if dataset else None
     evidence = (
         of_pictures(model, this.model.preprocessing, test) if test else of_photographs(model, this.model.preprocessing)
     )
@@ -73,6 +83,23 @@ def export(
             passed += _WRITE[kind](staging, model, this.model, evidence, opset)
             passed += _GATES[kind](staging, evidence)
         _refuse_failed(passed, f"{run_folder} makes no artifact")
+        eight_bits = None
+        if int8 is not None and dataset is not None:
+            formats = (*formats, "onnx_int8")
+            eight_bits = write_int8(
+                staging / artifact.ONNX,
+                staging / artifact.ONNX_INT8,
+                int8,
+                preprocessing=this.model.preprocessing,
+                dataset=dataset,
+                cache=run_folder / CALIBRATION,
+                say=say,
+            )
+            answers = gates.asked(_FUNCTION["onnx_int8"](staging), evidence)
+            own = dataclasses.replace(evidence, logits=gates.logits_of(answers, evidence))
+            np.savez(staging / artifact.GOLDEN_INT8, allow_pickle=False, **own.golden())
+            passed += _GATES["onnx_int8"](staging, evidence)
+            _refuse_failed(passed, f"{run_folder} makes no artifact")
         say(f"{len(passed)} gates passed" + (f"; measuring accuracy on {len(test)} test pictures" if test else ""))
         accuracy = {kind: _accuracy(_FUNCTION[kind](staging), test, evidence) for kind in formats if test}
         manifest = Manifest(
@@ -93,6 +120,7 @@ def export(
             weights=this.weights,
             opset=opset if "onnx" in formats else None,
             ir_version=ir_version(opset) if "onnx" in formats else None,
+            int8=eight_bits,
         )
         files.write_text(staging / artifact.CARD, card.text(target.name, manifest))
         artifact.write(staging, manifest)
@@ -131,6 +159,11 @@ def _write_onnx(folder: Path, model: Any, description: Model, evidence: Evidence
     return [gates.lint_gate(path, write_onnx(model, description.preprocessing, path, metadata, opset))]
 
 
+def _write_fp16(folder: Path, model: Any, description: Model, evidence: Evidence, opset: int) -> list[Gate]:
+    write_fp16(folder / artifact.ONNX, folder / artifact.ONNX_FP16)
+    return []
+
+
 def _write_saved_model(folder: Path, model: Any, description: Model, evidence: Evidence, opset: int) -> list[Gate]:
     write_saved_model(model, description.preprocessing, _version(folder))
     pixels, uploads = evidence.pixels[:WARMUP_PICTURES], list(evidence.uploads)
@@ -138,8 +171,12 @@ def _write_saved_model(folder: Path, model: Any, description: Model, evidence: E
     return []
 
 
-def _onnx_gates(folder: Path, evidence: Evidence) -> list[Gate]:
-    return gates.onnx_gates(folder / artifact.ONNX, evidence)
+def _onnx_gates(kind: Format) -> Callable[[Path, Evidence], list[Gate]]:
+    return lambda folder, evidence: gates.onnx_gates(folder / artifact.ONNX_FILES[kind], evidence, kind)
+
+
+def _onnx_function(kind: Format) -> Callable[[Path], gates.Function]:
+    return lambda folder: gates.onnx_function(folder / artifact.ONNX_FILES[kind])
 
 
 def _saved_model_gates(folder: Path, evidence: Evidence) -> list[Gate]:
@@ -153,11 +190,15 @@ def _saved_model_gates(folder: Path, evidence: Evidence) -> list[Gate]:
 
 _WRITE: dict[Format, Callable[[Path, Any, Model, Evidence, int], list[Gate]]] = {
     "onnx": _write_onnx,
+    "onnx_fp16": _write_fp16,
     "saved_model": _write_saved_model,
 }
-_GATES: dict[Format, Callable[[Path, Evidence], list[Gate]]] = {"onnx": _onnx_gates, "saved_model": _saved_model_gates}
+_GATES: dict[Format, Callable[[Path, Evidence], list[Gate]]] = {
+    **{kind: _onnx_gates(kind) for kind in artifact.ONNX_FILES},
+    "saved_model": _saved_model_gates,
+}
 _FUNCTION: dict[Format, Callable[[Path], gates.Function]] = {
-    "onnx": lambda folder: gates.onnx_function(folder / artifact.ONNX),
+    **{kind: _onnx_function(kind) for kind in artifact.ONNX_FILES},
     "saved_model": lambda folder: gates.saved_model_function(_version(folder)),
 }
 

@@ -34,7 +34,7 @@ def text(name: str, manifest: Manifest) -> str:
 
 {_accuracy(manifest)}
 
-## Use
+{_int8(manifest)}## Use
 
 {examples}
 
@@ -66,6 +66,29 @@ def _accuracy(manifest: Manifest) -> str:
     return "\n".join(["| file | accuracy | 95 % interval | pictures |", "|---|---|---|---|", *rows])
 
 
+def _int8(manifest: Manifest) -> str:
+    """What the int8 file costs, picture by picture, and what it saves; nothing where there is none."""
+    made = manifest.int8
+    if made is None:
+        return ""
+    test, speed = made.test, made.speed
+    kept = ", ".join(f"`{one.node}`" for one in made.kept) or "none"
+    latency = (
+        f"{speed.ratio:.2f} times that of float32 ({speed.low:.2f} – {speed.high:.2f})" if speed else "not measured"
+    )
+    forced = "".join(f"| **shipped by `--force`** | {reason} |\n" for reason in made.forced)
+    return f"""## int8, for {made.target}
+
+| | |
+|---|---|
+| loses | {test.drop:.2f} points of accuracy ({test.low:.2f} – {test.high:.2f}), on the {test.pictures} test pictures |
+| | right in float32 only: {test.lost}; in int8 only: {test.gained}; {made.max_drop:g} points were allowed |
+| latency | {latency}, one thread, one picture |
+| nodes left in float32 | {len(made.kept)} of {made.nodes}: {kept} |
+{forced}
+"""
+
+
 _EXAMPLES = {
     "onnx": """```python
 import numpy, onnxruntime
@@ -73,6 +96,8 @@ session = onnxruntime.InferenceSession("{name}/onnx/model.onnx")
 (logits, probabilities) = session.run(["logits", "probabilities"], {{"image": pixels}})
 ```
 """,
+    "onnx_int8": "`{name}/onnx/model.int8.onnx` is run in the same way; what it costs stands above.\n",
+    "onnx_fp16": "`{name}/onnx/model.fp16.onnx` computes in float16: for GPUs.\n",
     "saved_model": f"""TF Serving takes `{{name}}/saved_model` as its model base path; the signatures are
 `{SERVE}` (pixels) and `{SERVE_BYTES}` (JPEG or PNG files, `image_bytes`). A warm-up is inside.
 """,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections import Counter
 from collections.abc import Callable
@@ -10,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from zoo.artifact import Gate
+from zoo.artifact import Format, Gate
 from zoo.contract import BATCH, IMAGE, IMAGE_BYTES, LOGITS, OUTPUTS, PROBABILITIES, SERVE, SERVE_BYTES
 from zoo.export import bare, lint
 from zoo.export.evidence import Evidence
@@ -28,6 +29,13 @@ round apart, and the second step may make 2 of it. Seen in 1 of 9 million values
 black and white noise.
 """
 
+TOLERANCES: dict[Format, float] = {"onnx_fp16": 1e-2, "onnx_int8": 0.5}
+"""The same for formats that compute with fewer bits. How good int8 is, is for the budget of accuracy to say: this only
+refuses what has nothing in common with the network."""
+
+INT8_REPEATED = 2e-2
+"""How far int8 answers of one batch may be from those of another: floats between the integers may round otherwise."""
+
 BATCHES = (1, 2, 7)
 
 RANDOM = ("RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Multinomial", "Bernoulli")
@@ -40,16 +48,28 @@ Answers = list[tuple[np.ndarray, dict[str, np.ndarray]]]
 """Batch by batch: which pictures were asked about, and what was said."""
 
 
-def onnx_gates(path: Path, evidence: Evidence) -> list[Gate]:
-    """The digest, the checker, the load, the operations, the batches and the agreement with Keras of one ONNX file."""
-    answers = functools.cache(lambda: asked(onnx_function(path), evidence))
+def onnx_gates(path: Path, evidence: Evidence, kind: Format = "onnx") -> list[Gate]:
+    """The digest, the checker, the load, the operations, the batches and the agreement with Keras of one ONNX file.
+
+    An int8 file is held to its own answers, picture by picture, for what it says in batches.
+    """
+    tolerance = TOLERANCES.get(kind, TOLERANCE)
+    function = functools.cache(lambda: onnx_function(path))
+    answers = functools.cache(lambda: asked(function(), evidence))
+
+    def same_in_batches() -> tuple[bool, dict[str, Any]]:
+        if kind != "onnx_int8":
+            return batches(answers(), evidence, tolerance)
+        alone = np.concatenate([function()(picture[None])[LOGITS] for picture in evidence.pixels])
+        return batches(answers(), dataclasses.replace(evidence, logits=alone), INT8_REPEATED)
+
     checks: dict[str, Callable[[], tuple[bool, dict[str, Any]]]] = {
-        "onnx_digest": lambda: _digest(path),
-        "onnx_checker": lambda: _checker(path),
-        "onnx_operations": lambda: _operations(path),
-        "onnx_contract": lambda: _contract(path, evidence),
-        "onnx_batches": lambda: batches(answers(), evidence),
-        "onnx_agreement": lambda: agreement(logits_of(answers(), evidence), evidence.logits),
+        f"{kind}_digest": lambda: _digest(path),
+        f"{kind}_checker": lambda: _checker(path),
+        f"{kind}_operations": lambda: _operations(path),
+        f"{kind}_contract": lambda: _contract(path, evidence),
+        f"{kind}_batches": same_in_batches,
+        f"{kind}_agreement": lambda: agreement(logits_of(answers(), evidence), evidence.logits, tolerance),
     }
     return [_gate(name, check) for name, check in checks.items()]
 
@@ -97,7 +117,7 @@ def client_gate(evidence: Evidence) -> Gate:
     return _gate("client_pixels", check)
 
 
-def agreement(logits: np.ndarray, expected: np.ndarray) -> tuple[bool, dict[str, Any]]:
+def agreement(logits: np.ndarray, expected: np.ndarray, tolerance: float = TOLERANCE) -> tuple[bool, dict[str, Any]]:
     """Logits within the tolerance, and the same answers.
 
     The same top-1 on every picture, unless its two best are as close as the tolerance.
@@ -107,14 +127,14 @@ def agreement(logits: np.ndarray, expected: np.ndarray) -> tuple[bool, dict[str,
     largest = float(np.abs(expected).max())
     difference = float(np.abs(logits - expected).max()) if np.isfinite(logits).all() else float("inf")
     best = np.sort(expected, -1)
-    tied = best[:, -1] - best[:, -2] <= TOLERANCE * largest
+    tied = best[:, -1] - best[:, -2] <= tolerance * largest
     other = int(((logits.argmax(-1) != expected.argmax(-1)) & ~tied).sum())
-    passed = bool(np.isfinite(difference) and difference <= TOLERANCE * largest and other == 0)
+    passed = bool(np.isfinite(difference) and difference <= tolerance * largest and other == 0)
     share = difference / largest if np.isfinite(difference) and largest > 0 else None
     return passed, {
         "pictures": len(logits),
         "largest_difference": share,
-        "limit": TOLERANCE,
+        "limit": tolerance,
         "other_top1": other,
         "ties": int(tied.sum()),
     }
@@ -133,7 +153,7 @@ def logits_of(answers: Answers, evidence: Evidence) -> np.ndarray:
     return np.concatenate([answer[LOGITS] for _, answer in answers])[: len(evidence.pixels)]
 
 
-def batches(answers: Answers, evidence: Evidence) -> tuple[bool, dict[str, Any]]:
+def batches(answers: Answers, evidence: Evidence, tolerance: float = TOLERANCE) -> tuple[bool, dict[str, Any]]:
     """Batches of several sizes give as many answers.
 
     Each is as for the picture alone in Keras, and the probabilities sum to 1.
@@ -151,11 +171,11 @@ def batches(answers: Answers, evidence: Evidence) -> tuple[bool, dict[str, Any]]
                 }
         worst = max(worst, float(np.abs(answer[LOGITS] - evidence.logits[chosen]).max()) / largest)
         sums = max(sums, float(np.abs(answer[PROBABILITIES].sum(-1) - 1).max()))
-    passed = worst <= TOLERANCE and sums <= 1e-5
+    passed = worst <= tolerance and sums <= 1e-5
     return passed, {
         "batches": list(BATCHES),
         "largest_difference": worst,
-        "limit": TOLERANCE,
+        "limit": tolerance,
         "sum_of_probabilities_off_by": sums,
     }
 

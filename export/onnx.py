@@ -107,18 +107,19 @@ def write_onnx(
     for key, value in metadata.items():
         proto.metadata_props.add(key=key, value=value if isinstance(value, str) else json.dumps(value))
     with files.staged_file(path) as staging:
-        onnx.save(proto, staging)
-        seal(staging)
+        save(proto, staging)
     return origin
 
 
-def seal(path: Path) -> None:
-    """Let an ONNX file keep the digest of its own graph, see `zoo.onnx_file.DIGEST`; the file is not read into memory.
-
-    What is appended to a protobuf is added to its lists.
-    """
+def save(proto: Any, path: Path) -> None:
+    """Write an ONNX file that keeps the digest of its own graph, see `zoo.onnx_file.DIGEST`."""
     import onnx
 
+    kept = [entry for entry in proto.metadata_props if entry.key != DIGEST]
+    del proto.metadata_props[:]
+    proto.metadata_props.extend(kept)
+    onnx.save(proto, path)
+    # What is appended to a protobuf is added to its lists: the file is not read into memory again.
     entry = onnx.StringStringEntryProto(key=DIGEST, value=graph_digest(path))
     with path.open("ab") as file:
         file.write(onnx.ModelProto(metadata_props=[entry]).SerializeToString())

@@ -44,6 +44,12 @@ class Index:
             return None
         return float(onnx.numpy_helper.to_array(tensor).reshape(()))
 
+    def array(self, name: str) -> np.ndarray:
+        """The values of an initialiser."""
+        import onnx
+
+        return np.asarray(onnx.numpy_helper.to_array(self.initializers[name]))
+
     def with_number(self, node: Any, kind: str, wanted: float) -> str | None:
         """The other input of a node of this kind that has `wanted` for one of its two; None for other nodes."""
         if node is None or node.op_type != kind or len(node.input) != 2:

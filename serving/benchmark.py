@@ -10,11 +10,12 @@ from pathlib import Path
 
 import numpy as np
 
-from zoo.artifact import ONNX, SAVED_MODEL, File, Format, Manifest, hashes, read
+from zoo.artifact import ONNX_FILES, SAVED_MODEL, File, Format, Manifest, hashes, read
 from zoo.errors import Refused, ZooError, did_you_mean
+from zoo.intervals import ratio_of_medians
 from zoo.provenance import usable_cpus
 from zoo.serving.runner import LIBRARIES
-from zoo.serving.statistics import latency, ratio_of_medians
+from zoo.serving.statistics import latency
 from zoo.serving.worker import answers
 
 BATCHES = (1, 8, 32)
@@ -22,7 +23,7 @@ LARGEST_BATCH = 1024
 SECONDS = 3.0
 MOST_SECONDS = 3600.0
 
-FILES = {"onnx": ONNX, "saved_model": f"{SAVED_MODEL}/"}
+FILES: dict[Format, str] = {**ONNX_FILES, "saved_model": f"{SAVED_MODEL}/"}
 """How the paths of each format's files begin within an artifact; data beside an ONNX file carry its name."""
 
 
@@ -99,7 +100,7 @@ def benchmark(
         artifacts: their folders.
         batches: pictures in a request, up to `LARGEST_BATCH`.
         threads: numbers of threads; 1 and the usable CPUs when not given.
-        runtimes: `onnx`, `saved_model`; when not given, each artifact's own formats.
+        runtimes: `onnx`, `onnx_int8`, `onnx_fp16`, `saved_model`; when not given, each artifact's own formats.
         seconds: how long each row is measured; never fewer runs than an interval needs.
         seed: of the random pixels, the order of the turns and the bootstrap.
         progress: told before each step how many are done, of how many, and what comes.

@@ -30,13 +30,16 @@ class Prediction:
     labels: list[tuple[str, float]]
 
 
-def predict(artifact: Path, pictures: Sequence[Path], *, top: int = 5) -> list[Prediction]:
-    """The `top` likeliest labels of each picture, or all where there are fewer, by ONNX or else by the SavedModel.
+def predict(artifact: Path, pictures: Sequence[Path], *, top: int = 5, runtime: str | None = None) -> list[Prediction]:
+    """The `top` likeliest labels of each picture, or all where there are fewer.
+
+    By `runtime`, which is a format of the artifact; when not given, by ONNX or else by the SavedModel.
 
     A folder stands for its own JPEG, PNG, BMP and GIF files, in natural order.
 
     Raises:
-        ZooError: there is no artifact or no picture, a picture cannot be read, or `top` is below 1.
+        ZooError: there is no artifact or no picture, a picture cannot be read, `top` is below 1, or the artifact
+            lacks the runtime.
         Refused: the artifact is damaged.
     """
     if top < 1:
@@ -45,7 +48,7 @@ def predict(artifact: Path, pictures: Sequence[Path], *, top: int = 5) -> list[P
     paths = [path for named in pictures for path in _expand(named)]
     if not paths:
         raise ZooError("there is nothing to predict: name pictures, or a folder of them")
-    runner = open_runner(artifact, first_format(manifest))
+    runner = open_runner(artifact, runtime or first_format(manifest))
     predictions = []
     for start in range(0, len(paths), BATCH):
         batch = paths[start : start + BATCH]

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from zoo.artifact import ONNX, SAVED_MODEL, Format, read
+from zoo.artifact import ONNX_FILES, SAVED_MODEL, read
 from zoo.contract import BATCH, IMAGE, OUTPUTS, SERVE
 from zoo.description import Model
 from zoo.errors import Refused, ZooError, did_you_mean
@@ -17,7 +17,7 @@ from zoo.provenance import usable_cpus
 from zoo.quiet import wake_tensorflow
 from zoo.serving.signature import Signature, departures, tensor
 
-LIBRARIES = {"onnx": "onnxruntime", "saved_model": "tensorflow"}
+LIBRARIES: dict[str, str] = {**dict.fromkeys(ONNX_FILES, "onnxruntime"), "saved_model": "tensorflow"}
 """What each runtime imports."""
 
 
@@ -34,7 +34,7 @@ class Runner(Protocol):
         ...
 
 
-def open_runner(artifact: Path, runtime: Format, *, threads: int | None = None) -> Runner:
+def open_runner(artifact: Path, runtime: str, *, threads: int | None = None) -> Runner:
     """Open one format of an artifact on the CPU; `threads` are the usable CPUs when not given.
 
     Raises:
@@ -48,12 +48,13 @@ def open_runner(artifact: Path, runtime: Format, *, threads: int | None = None) 
     manifest = read(artifact)
     if runtime not in manifest.formats:
         raise ZooError(f"{artifact} has no {runtime}, only {', '.join(manifest.formats)}: export it with that format")
-    if runtime == "onnx":
-        return _open_onnx(artifact, manifest.model, threads)
+    for kind, file in ONNX_FILES.items():
+        if kind == runtime:
+            return _open_onnx(artifact / file, manifest.model, threads)
     return SavedModelRunner(artifact, manifest.model, threads)
 
 
-def library(runtime: Format) -> Any:
+def library(runtime: str) -> Any:
     """Import the library of a runtime, TensorFlow with no log below errors.
 
     Raises:
@@ -103,9 +104,9 @@ def onnx_signature(session: Any) -> Signature:
     return Signature(described(session.get_inputs()), described(session.get_outputs()))
 
 
-def _open_onnx(artifact: Path, model: Model, threads: int | None) -> OnnxRunner:
-    session = onnx_session(artifact / ONNX, threads)
-    _refuse_departures(artifact / ONNX, onnx_signature(session), model)
+def _open_onnx(path: Path, model: Model, threads: int | None) -> OnnxRunner:
+    session = onnx_session(path, threads)
+    _refuse_departures(path, onnx_signature(session), model)
     return OnnxRunner(session, model)
 
 

@@ -62,23 +62,3 @@ def median_rank(count: int) -> int:
         exactly = exactly * (count - rank) // (rank + 1)
         rank += 1
     return rank
-
-
-def ratio_of_medians(first: np.ndarray, second: np.ndarray, seed: int, draws: int = 1000) -> tuple[float, float, float]:
-    """`median(first) / median(second)` of paired float [rounds] latencies, and its 95 % interval.
-
-    A bootstrap over rounds: each draw takes the same rounds of both, so that what slowed a whole round down cancels.
-    Source: B. Efron and R. J. Tibshirani, An Introduction to the Bootstrap (1993), chapter 13 (percentile interval).
-
-    Raises:
-        ValueError: the two differ in length, or are empty.
-    """
-    if len(first) != len(second) or not len(first):
-        raise ValueError(f"{len(first)} and {len(second)} latencies are no pairs")
-    generator = np.random.default_rng(seed)
-    ratios = []
-    for _ in range(draws):
-        rounds = generator.integers(0, len(first), len(first))
-        ratios.append(np.median(first[rounds]) / np.median(second[rounds]))
-    low, high = np.percentile(ratios, [2.5, 97.5])
-    return float(np.median(first) / np.median(second)), float(low), float(high)

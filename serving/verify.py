@@ -6,16 +6,16 @@ import importlib.util
 import json
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
 from zoo import schema
-from zoo.artifact import CARD, GOLDEN, LABELS, ONNX, SAVED_MODEL, File, Gate, Manifest, hashes, read
+from zoo.artifact import CARD, GOLDEN, LABELS, ONNX_FILES, SAVED_MODEL, File, Format, Gate, Manifest, hashes, read
 from zoo.contract import IMAGE
 from zoo.errors import Refused, ZooError
 from zoo.onnx_file import DIGEST, graph_digest
-from zoo.serving.golden import read_golden, replay
+from zoo.serving.golden import GOLDENS, read_golden, replay
 from zoo.serving.runner import OnnxRunner, onnx_session, onnx_signature, open_runner
 from zoo.serving.signature import departures
 
@@ -43,8 +43,9 @@ class Report:
 def verify(artifact: Path) -> Report:
     """Check an artifact against its manifest and the contract, and let it answer its golden inputs again.
 
-    A damaged artifact gives failed gates, which say what is wrong and where. An ONNX file or a SavedModel is opened
-    only when it is the manifest's, byte for byte; a SavedModel only where there is no ONNX and TensorFlow is installed.
+    A damaged artifact gives failed gates, which say what is wrong and where. ONNX files and a SavedModel are opened
+    only when they are the manifest's, byte for byte; a SavedModel only where there is no ONNX and TensorFlow is
+    installed.
 
     Raises:
         ZooError: there is no artifact.
@@ -55,9 +56,12 @@ def verify(artifact: Path) -> Report:
     gates = [_manifest(manifest), files, _layout(manifest), _labels(artifact, manifest)]
     golden, golden_gate = _golden(artifact, manifest)
     gates.append(golden_gate)
-    if "onnx" in manifest.formats:
-        gates += _onnx(artifact, manifest, intact, golden)
-    elif "saved_model" in manifest.formats and importlib.util.find_spec("tensorflow"):
+    onnx_formats = [kind for kind in ONNX_FILES if kind in manifest.formats]
+    for kind in onnx_formats:
+        own, own_gate = (golden, None) if kind not in GOLDENS else _golden(artifact, manifest, kind)
+        gates += [own_gate] if own_gate else []
+        gates += _onnx(artifact, manifest, intact, kind, own)
+    if not onnx_formats and "saved_model" in manifest.formats and importlib.util.find_spec("tensorflow"):
         gates.append(_saved_model(artifact, manifest, intact, golden))
     return Report(tuple(gates))
 
@@ -104,10 +108,9 @@ def _change(found: File, wanted: File) -> str:
 
 def _layout(manifest: Manifest) -> Gate:
     """The manifest lists what each format needs, and nothing of a format that it does not name."""
-    needed = [CARD, LABELS, GOLDEN]
+    needed = [CARD, LABELS, GOLDEN, *(GOLDENS[kind] for kind in manifest.formats if kind in GOLDENS)]
+    needed += [ONNX_FILES[kind] for kind in manifest.formats if kind in ONNX_FILES]
     problems = []
-    if "onnx" in manifest.formats:
-        needed.append(ONNX)
     if "saved_model" in manifest.formats:
         parts = [PurePosixPath(name).parts for name in manifest.files]
         versions = sorted({part[1] for part in parts if part[0] == SAVED_MODEL and len(part) > 2})
@@ -117,9 +120,12 @@ def _layout(manifest: Manifest) -> Gate:
     problems += [f"{name} is not listed" for name in needed if name not in manifest.files]
     # An empty warm-up passes TF Serving silently and warms nothing.
     problems += [f"{name} is empty" for name in needed if name in manifest.files and not manifest.files[name].bytes]
-    for format_, folder in (("onnx", "onnx"), ("saved_model", SAVED_MODEL)):
-        if format_ not in manifest.formats and any(PurePosixPath(name).parts[0] == folder for name in manifest.files):
-            problems.append(f"{folder}/ has files, but {format_} is none of the formats")
+    for kind in get_args(Format):
+        own = {ONNX_FILES.get(kind, SAVED_MODEL), GOLDENS.get(kind, "/")}
+        if kind not in manifest.formats and any(
+            own.intersection((name, PurePosixPath(name).parts[0])) for name in manifest.files
+        ):
+            problems.append(f"there are files of {kind}, which is none of the formats")
     return _gate("layout", problems)
 
 
@@ -142,38 +148,43 @@ def _list_difference(where: str, found: list[str], manifest: Manifest) -> list[s
     return []
 
 
-def _golden(artifact: Path, manifest: Manifest) -> tuple[dict[str, np.ndarray] | None, Gate]:
+def _golden(
+    artifact: Path, manifest: Manifest, kind: Format | None = None
+) -> tuple[dict[str, np.ndarray] | None, Gate]:
+    """The golden answers of a format that has its own, or those of the rest."""
+    file, name = (GOLDENS[kind], f"{kind}_golden_file") if kind else (GOLDEN, "golden_file")
     try:
-        golden = read_golden(artifact / GOLDEN, manifest.model)
+        golden = read_golden(artifact / file, manifest.model)
     except Refused as error:
-        return None, _gate("golden_file", [str(error)])
-    return golden, _gate("golden_file", [], pictures=len(golden[IMAGE]))
+        return None, _gate(name, [str(error)])
+    return golden, _gate(name, [], pictures=len(golden[IMAGE]))
 
 
 def _onnx(
-    artifact: Path, manifest: Manifest, intact: frozenset[str], golden: dict[str, np.ndarray] | None
+    artifact: Path, manifest: Manifest, intact: frozenset[str], kind: Format, golden: dict[str, np.ndarray] | None
 ) -> list[Gate]:
-    """It loads, its signature is the contract's, its metadata the manifest's, its graph as it was closed, its answers
+    """It loads, its signature is the contract's, its metadata the manifest's, its graph as it was closed.
 
-    the golden ones.
+    And its answers are the golden ones.
     """
-    if ONNX not in intact:
-        return [_gate("onnx_loads", [f"not opened: {ONNX} is not the file of the manifest"])]
+    file = ONNX_FILES[kind]
+    if file not in intact:
+        return [_gate(f"{kind}_loads", [f"not opened: {file} is not the file of the manifest"])]
     try:
-        session = onnx_session(artifact / ONNX)
+        session = onnx_session(artifact / file)
         metadata = session.get_modelmeta().custom_metadata_map
         signature = onnx_signature(session)
     except Exception as error:  # metadata that are not UTF-8 raise only when they are asked for
-        return [_gate("onnx_loads", [str(error)])]
+        return [_gate(f"{kind}_loads", [str(error)])]
     wrong = departures(signature, manifest.model)
     gates = [
-        _gate("onnx_loads", []),
-        _gate("onnx_contract", wrong, **signature.inputs, **signature.outputs),
-        _gate("onnx_metadata", _metadata_differences(metadata, manifest)),
-        _gate("onnx_digest", _digest_differences(metadata, artifact / ONNX)),
+        _gate(f"{kind}_loads", []),
+        _gate(f"{kind}_contract", wrong, **signature.inputs, **signature.outputs),
+        _gate(f"{kind}_metadata", _metadata_differences(metadata, manifest)),
+        _gate(f"{kind}_digest", _digest_differences(metadata, artifact / file)),
     ]
     if golden is not None and not wrong:
-        gates.append(replay("onnx_golden", OnnxRunner(session, manifest.model), golden))
+        gates.append(replay(kind, OnnxRunner(session, manifest.model), golden))
     return gates
 
 
@@ -218,6 +229,6 @@ def _saved_model(
     if golden is None:
         return _gate(name, ["not replayed: the golden file cannot be read"])
     try:
-        return replay(name, open_runner(artifact, "saved_model"), golden)
+        return replay("saved_model", open_runner(artifact, "saved_model"), golden)
     except ZooError as error:
         return _gate(name, [str(error)])

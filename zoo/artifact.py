@@ -17,10 +17,19 @@ CARD = "README.md"
 LABELS = "labels.txt"
 GOLDEN = "golden.npz"
 ONNX = "onnx/model.onnx"
+ONNX_INT8 = "onnx/model.int8.onnx"
+ONNX_FP16 = "onnx/model.fp16.onnx"
+GOLDEN_INT8 = "golden.int8.npz"
 SAVED_MODEL = "saved_model"
 SCHEMA = 1
 
-Format = Literal["onnx", "saved_model"]
+Format = Literal["onnx", "onnx_int8", "onnx_fp16", "saved_model"]
+
+ONNX_FILES: dict[Format, str] = {"onnx": ONNX, "onnx_int8": ONNX_INT8, "onnx_fp16": ONNX_FP16}
+"""The file of each format that is ONNX."""
+
+Target = Literal["x86-vnni", "x86-avx2", "arm64", "portable"]
+"""The processors that an int8 file can be made for."""
 
 
 @record
@@ -55,6 +64,75 @@ class Accuracy:
 
 
 @record
+class Paired:
+    """Two files on the same pictures: float32 is right on `lost` that int8 misses, and misses `gained` that int8 has.
+
+    `drop` is by how many points int8 is less accurate, `low` and `high` the 95 % interval of that.
+    """
+
+    split: str
+    pictures: int
+    float32: float
+    int8: float
+    lost: int
+    gained: int
+    drop: float
+    low: float
+    high: float
+
+
+@record
+class Speed:
+    """Latency of int8 as a multiple of that of float32, in turns within one process; `low` and `high` at 95 %.
+
+    Of one thread, in the time that it was at work.
+    """
+
+    float32_ms: float
+    int8_ms: float
+    ratio: float
+    low: float
+    high: float
+    rounds: int
+    threads: int = 1
+    batch: int = 1
+
+
+@record
+class Kept:
+    """A node that stays in float32.
+
+    `cost` is how far the logits move when it alone is in 8 bits, as a share of their standard deviation; for curves,
+    which go together, how much further they move with all of them than without.
+    """
+
+    node: str
+    cost: float
+
+
+@record
+class Int8:
+    """How an int8 file was made and what it costs.
+
+    Of `nodes` with weights, and curves, those of `kept` stay in float32. `validation` is what that was decided on,
+    `test` what came out, on pictures that decided nothing. `speed` is None where the target is another kind of
+    processor than this machine's. `forced` are the reasons for which it would not have been shipped without --force.
+    """
+
+    target: Target
+    max_drop: float
+    calibration_pictures: int
+    method: str
+    nodes: int
+    kept: tuple[Kept, ...]
+    scaled: int
+    validation: Paired
+    test: Paired
+    speed: Speed | None
+    forced: tuple[str, ...] = ()
+
+
+@record
 class Manifest:
     """`manifest.json`.
 
@@ -77,6 +155,7 @@ class Manifest:
     opset: int | None = None
     weights: Weights | None = None
     ir_version: int | None = None
+    int8: Int8 | None = None
 
 
 def read(folder: Path) -> Manifest:

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zoo.intervals import wilson
-from zoo.serving.statistics import FEWEST, latency, median_interval, median_rank, ratio_of_medians
+from zoo.intervals import ratio_of_medians, wilson
+from zoo.serving.statistics import FEWEST, latency, median_interval, median_rank
 
 samples = st.lists(st.floats(1e-6, 1e6), min_size=FEWEST, max_size=200).map(np.array)
 

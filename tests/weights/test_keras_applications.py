@@ -77,7 +77,7 @@ def made(family: str, size: str, side: int = SIDE) -> tuple[Any, np.ndarray, np.
 
 
 def logits(model: Any, pixels: np.ndarray, family: str, size: str) -> np.ndarray:
-    scale, offset = preprocessing(peer(family, size).input).scale_and_offset()
+    scale, offset = preprocessing(peer(family, size).input, 224, 3).scale_and_offset()
     return model(pixels * scale + offset, training=False).numpy()
 
 

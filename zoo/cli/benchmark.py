@@ -16,7 +16,9 @@ SEED = 0
 @click.argument("artifacts", metavar="[ARTIFACT]...", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--batch", default="1,8,32", show_default=True, help="Pictures in a request, separated by commas.")
 @click.option("--threads", help="Numbers of threads, separated by commas.  [default: 1 and the usable CPUs]")
-@click.option("--runtime", help="onnx, saved_model, or both with a comma.  [default: what each artifact has]")
+@click.option(
+    "--runtime", help="onnx, onnx_int8, onnx_fp16, saved_model, with commas.  [default: what each artifact has]"
+)
 @click.option("--seconds", default=3.0, show_default=True, help="How long each line is measured.")
 @click.option("--csv", "csv_file", type=click.Path(path_type=Path), help="Write the lines to this file, too.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")

@@ -12,8 +12,9 @@ from zoo.cli.output import print_json, printable, say
 @click.command("predict")
 @click.argument("paths", metavar="[ARTIFACT] IMAGE...|FOLDER", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--top", default=5, show_default=True, help="How many labels to show.")
+@click.option("--runtime", help="The format that answers: onnx, onnx_int8, onnx_fp16 or saved_model.  [default: onnx]")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
-def command(paths: tuple[Path, ...], top: int, as_json: bool) -> None:
+def command(paths: tuple[Path, ...], top: int, runtime: str | None, as_json: bool) -> None:
     """Print the likeliest labels of pictures, answered by ARTIFACT (the newest, when the first path is none)."""
     from zoo.artifact import MANIFEST, newest
     from zoo.serving.predict import predict
@@ -23,7 +24,7 @@ def command(paths: tuple[Path, ...], top: int, as_json: bool) -> None:
     else:
         artifact, pictures = newest(Path("artifacts")), list(paths)
         say(f"the newest artifact: {artifact}")
-    predictions = predict(artifact, pictures, top=top)
+    predictions = predict(artifact, pictures, top=top, runtime=runtime)
     if as_json:
         answers = [
             {

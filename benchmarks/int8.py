@@ -1,0 +1,121 @@
+"""How fast int8 is against float32 at 224 pixels: one thread, one picture, in turns within one process.
+
+usage: python benchmarks/int8.py [--only resnet-base vit-small …] [--onnx FOLDER]      writes results/int8_latency.json
+
+Weights are random, for latency asks for no accuracy; or FOLDER has FAMILY-SIZE.onnx files of the contract. Calibrated
+on crops of scikit-learn's photographs. Each network is measured in a process of its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from measured import record
+
+from zoo.registry import matching
+
+SIDE = 224
+PICTURES = 8
+# Of the issue: latency of int8 as a multiple of float32's.
+BOUNDS = {
+    "resnet": 0.30,
+    "vgg": 0.29,
+    "inception": 0.42,
+    "convnext": 0.48,
+    "vit": 0.50,
+    "efficientnet": 0.55,
+    "mobilenet-base": 0.80,
+    "mobilenet-large": 0.80,
+}
+
+
+def main() -> None:
+    """Measure each network and record all."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--only", nargs="*", help="networks as FAMILY-SIZE; all when not given")
+    parser.add_argument("--onnx", type=Path, help="a folder of FAMILY-SIZE.onnx")
+    parser.add_argument("--measure", nargs=2, help=argparse.SUPPRESS)
+    asked = parser.parse_args()
+    if asked.measure:
+        print(json.dumps(_measure(*asked.measure, asked.onnx)))
+        return
+    names = asked.only or [f"{family.name}-{size.name}" for family, size in matching() if family.name != "cnn"]
+    rows = {}
+    for name in names:
+        command = [sys.executable, __file__, "--measure", *name.rsplit("-", 1)]
+        command += ["--onnx", str(asked.onnx)] if asked.onnx else []
+        done = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True)
+        row = json.loads(done.stdout.splitlines()[-1])
+        bound = BOUNDS.get(name, BOUNDS.get(name.rpartition("-")[0]))
+        rows[name] = {**row, "bound": bound, "holds": bound is None or row["high"] <= bound}
+        print(name, f"{row['ratio']:.3f} ({row['low']:.3f}-{row['high']:.3f}), bound {bound}", file=sys.stderr)
+    record("int8_latency", rows)
+
+
+def _measure(family: str, size: str, given: Path | None) -> dict[str, Any]:
+    """The ratio of latencies of one network, and the nodes that onnxruntime computes."""
+    import onnx
+
+    from zoo.export import qdq, quantize, ranges, speed
+    from zoo.export.passes import Index
+
+    pixels = _photographs()
+    with tempfile.TemporaryDirectory() as scratch:
+        float32, int8, fused = (Path(scratch) / f"{name}.onnx" for name in ("float32", "int8", "fused"))
+        if given:
+            float32 = given / f"{family}-{size}.onnx"
+        else:
+            _write_random(float32, family, size)
+        model = onnx.load(float32)
+        found = ranges.collect(model, qdq.to_calibrate(Index(model)), pixels)
+        chosen = {name: histogram.range("minmax") for name, histogram in found.items()}
+        onnx.save(qdq.quantised(model, chosen, quantize.this_machine()), int8)
+        del model
+        measured = speed.race(float32, int8, pixels[:1], seconds=20)
+        nodes = _fused(int8, fused)
+    return {**dataclasses.asdict(measured), "nodes": nodes}
+
+
+def _photographs() -> np.ndarray:
+    """uint8 [PICTURES, SIDE, SIDE, 3]: crops of two photographs."""
+    from sklearn.datasets import load_sample_images
+
+    images = load_sample_images().images
+    return np.stack([images[number % 2][20 * number :, 30 * number :][:SIDE, :SIDE] for number in range(PICTURES)])
+
+
+def _write_random(path: Path, family: str, size: str) -> None:
+    """A network of 1000 classes with fresh weights as ONNX."""
+    import zoo
+    from zoo.export.onnx import write_onnx
+    from zoo.preprocess import Preprocessing
+
+    model = zoo.create(family, size=size, classes=1000, input_shape=(SIDE, SIDE, 3))
+    imagenet = Preprocessing(SIDE, SIDE, 3, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+    write_onnx(model, imagenet, path, {})
+
+
+def _fused(int8: Path, fused: Path) -> dict[str, int]:
+    """The nodes of a file as onnxruntime computes them on this machine, by kind."""
+    import onnx
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.optimized_model_filepath = str(fused)
+    options.log_severity_level = 3
+    onnxruntime.InferenceSession(str(int8), options, providers=["CPUExecutionProvider"])
+    graph = onnx.load(fused, load_external_data=False).graph
+    return dict(Counter(node.op_type for node in graph.node).most_common())
+
+
+if __name__ == "__main__":
+    main()

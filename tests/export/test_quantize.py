@@ -1,0 +1,591 @@
+"""int8 and float16 files: what becomes integers, what it costs, and what is refused."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+from onnx import TensorProto, helper, numpy_helper
+
+from tests.conftest import Answer, write_pictures
+from zoo import artifact, building
+from zoo.artifact import Paired, Speed, Target
+from zoo.data.load import load
+from zoo.data.pictures import Dataset
+from zoo.errors import Refused, ZooError
+from zoo.export import half, qdq, quantize, ranges
+from zoo.export.equalize import equalise, scalable
+from zoo.export.onnx import write_onnx
+from zoo.export.passes import Index
+from zoo.intervals import paired_difference
+from zoo.recipe import Recipe
+from zoo.training.start import describe
+
+RNG = np.random.default_rng(0)
+TARGETS: tuple[Target, ...] = ("x86-vnni", "x86-avx2", "arm64", "portable")
+
+
+def graph(nodes: list[Any], weights: dict[str, np.ndarray], features: int) -> onnx.ModelProto:
+    """A model from grey pictures of 8 by 8 to logits: `nodes` read `x`, float32 [batch, 1, 8, 8], and give `y`."""
+    weights = {
+        "scale": np.array(1 / 255, np.float32),
+        "last": RNG.normal(size=(features, 3)).astype(np.float32),
+        "last_bias": RNG.normal(size=3).astype(np.float32),
+        **weights,
+    }
+    made = helper.make_graph(
+        [
+            helper.make_node("Transpose", ["image"], ["planes"], perm=[0, 3, 1, 2]),
+            helper.make_node("Cast", ["planes"], ["floats"], to=TensorProto.FLOAT),
+            helper.make_node("Mul", ["floats", "scale"], ["x"]),
+            *nodes,
+            helper.make_node("GlobalAveragePool", ["y"], ["mean"]),
+            helper.make_node("Flatten", ["mean"], ["flat"]),
+            helper.make_node("Gemm", ["flat", "last", "last_bias"], ["logits"]),
+            helper.make_node("Softmax", ["logits"], ["probabilities"]),
+        ],
+        "small",
+        [helper.make_tensor_value_info("image", TensorProto.UINT8, ["batch", 8, 8, 1])],
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", 3]) for name in ("logits", "probabilities")],
+        [numpy_helper.from_array(value, name) for name, value in weights.items()],
+    )
+    return helper.make_model(made, opset_imports=[helper.make_opsetid("", 18)], ir_version=8)
+
+
+def kernel(*shape: int) -> np.ndarray:
+    return RNG.normal(size=shape, scale=0.4).astype(np.float32)
+
+
+def convolution(source: str, result: str, **options: Any) -> Any:
+    names = [source, f"{result}_kernel", f"{result}_bias"]
+    return helper.make_node("Conv", names, [result], name=result, pads=[1, 1, 1, 1], **options)
+
+
+def residual(between: str = "Relu") -> onnx.ModelProto:
+    """Two convolutions around `between`, a shortcut around the second, an addition and a Relu."""
+    nodes = [
+        convolution("x", "first"),
+        helper.make_node(between, ["first"], ["active"]),
+        convolution("active", "second"),
+        helper.make_node("Add", ["second", "active"], ["sum"]),
+        helper.make_node("Relu", ["sum"], ["y"]),
+    ]
+    weights = {"first_kernel": kernel(8, 1, 3, 3), "first_bias": kernel(8)}
+    return graph(nodes, weights | {"second_kernel": kernel(8, 8, 3, 3), "second_bias": kernel(8)}, 8)
+
+
+def chain(between: tuple[str, ...] = ("Relu",), group: int = 1) -> onnx.ModelProto:
+    """Two convolutions, the second by channel where `group` is 8, with nodes between."""
+    names = ["first", *(f"between{number}" for number in range(len(between)))]
+    nodes = [convolution("x", "first")]
+    nodes += [helper.make_node(kind, [names[number]], [names[number + 1]]) for number, kind in enumerate(between)]
+    nodes += [convolution(names[-1], "y", group=group)]
+    weights = {"first_kernel": kernel(8, 1, 3, 3), "first_bias": kernel(8)}
+    return graph(nodes, weights | {"y_kernel": kernel(8, 8 // group, 3, 3), "y_bias": kernel(8)}, 8)
+
+
+def normalised_product(outlier: float = 300) -> onnx.ModelProto:
+    """A normalisation of the rows, a product and its bias, as transformers have them; one channel reaches far."""
+    nodes = [
+        helper.make_node("Reshape", ["x", "rows"], ["tokens"]),
+        helper.make_node("LayerNormalization", ["tokens", "gamma", "beta"], ["normal"], axis=-1),
+        helper.make_node("MatMul", ["normal", "weight"], ["product"], name="product"),
+        helper.make_node("Add", ["product", "bias"], ["shifted"]),
+        helper.make_node("Reshape", ["shifted", "maps"], ["y"]),
+    ]
+    gamma = np.ones(8, np.float32)
+    gamma[3] = outlier
+    weight = kernel(8, 16)
+    weight[3] /= outlier
+    weights = {"gamma": gamma, "beta": kernel(8), "weight": weight, "bias": kernel(16)}
+    weights |= {"rows": np.array([0, 8, 8]), "maps": np.array([0, 8, 16, 1])}
+    return graph(nodes, weights, 8)
+
+
+def pictures(count: int = 64) -> np.ndarray:
+    return RNG.integers(0, 256, (count, 8, 8, 1), np.uint8)
+
+
+def logits(model: onnx.ModelProto, images: np.ndarray, path: Path | None = None) -> np.ndarray:
+    """What onnxruntime answers; the graph as it fuses it goes to `path`."""
+    onnx.checker.check_model(model, full_check=True)
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    if path:
+        options.optimized_model_filepath = str(path)
+    session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    return np.asarray(session.run(["logits"], {"image": images})[0])
+
+
+def calibrated(model: onnx.ModelProto, images: np.ndarray, method: ranges.Method = "minmax") -> dict[str, qdq.Range]:
+    names = qdq.to_calibrate(Index(model))
+    return {name: one.range(method) for name, one in ranges.collect(model, names, images).items()}
+
+
+def error(got: np.ndarray, expected: np.ndarray) -> float:
+    return float(np.sqrt(((got - expected) ** 2).mean()) / expected.std())
+
+
+def fused(path: Path) -> Counter[str]:
+    return Counter(node.op_type for node in onnx.load(path).graph.node)
+
+
+def test_a_residual_block_is_computed_on_integers_from_end_to_end(tmp_path: Path) -> None:
+    model, images = residual(), pictures()
+    made = qdq.quantised(model, calibrated(model, images), quantize.this_machine())
+    assert error(logits(made, images, tmp_path / "fused.onnx"), logits(model, images)) < 0.1
+    nodes = fused(tmp_path / "fused.onnx")
+    assert nodes["QLinearConv"] == 2
+    assert nodes["QLinearAdd"] == nodes["QLinearGlobalAveragePool"] == nodes["QGemm"] == 1
+    assert nodes["QuantizeLinear"] == 1, "of the pixels"
+    assert not nodes["DequantizeLinear"]
+    assert not nodes["Conv"]
+    assert not nodes["Relu"]
+
+
+def test_a_product_is_computed_on_integers_and_gives_floats(tmp_path: Path) -> None:
+    model, images = normalised_product(), pictures()
+    made = qdq.quantised(model, calibrated(model, images), quantize.this_machine())
+    logits(made, images, tmp_path / "fused.onnx")
+    assert fused(tmp_path / "fused.onnx")["MatMulIntegerToFloat"] == 1
+
+
+def test_nodes_that_are_kept_stay_in_floats() -> None:
+    model, images = residual(), pictures()
+    found = calibrated(model, images)
+    every = frozenset(qdq.name_of(node) for node in qdq.weighted_nodes(Index(model)))
+    assert every == {"first", "second", "logits"}
+    untouched = qdq.quantised(model, found, "portable", kept=every)
+    assert not [node for node in untouched.graph.node if node.op_type.endswith("Linear")]
+    np.testing.assert_array_equal(logits(untouched, images), logits(model, images))
+    errors = [
+        error(logits(qdq.quantised(model, found, "portable", kept=frozenset(kept)), images), logits(model, images))
+        for kept in ((), ("first", "second"))
+    ]
+    assert errors[1] < errors[0]
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("make", [residual, chain, lambda: normalised_product(1)])
+def test_types_follow_the_target(make: Callable[[], onnx.ModelProto], target: Target) -> None:
+    model, images = make(), pictures()
+    made = qdq.quantised(model, calibrated(model, images), target)
+    stored = {tensor.name: numpy_helper.to_array(tensor) for tensor in made.graph.initializer}
+    types = qdq.TYPES[target]
+    kernels = [value for name, value in stored.items() if name.endswith("_quantized") and value.dtype == np.int8]
+    assert kernels
+    assert max(np.abs(value.astype(int)).max() for value in kernels) == types.weight
+    zeros = {stored[node.input[2]].dtype for node in made.graph.node if node.op_type == "QuantizeLinear"}
+    assert zeros == {np.dtype(types.activation)}
+    assert error(logits(made, images), logits(model, images)) < 0.3
+
+
+@pytest.mark.parametrize("negative", [True, False])
+def test_joined_maps_share_a_range_unless_a_relu_needs_its_own(negative: bool, tmp_path: Path) -> None:
+    nodes = [
+        convolution("x", "first"),
+        helper.make_node("Relu", ["first"], ["one"]),
+        convolution("x", "second"),
+        *([] if negative else [helper.make_node("Relu", ["second"], ["other"])]),
+        helper.make_node("Concat", ["one", "second" if negative else "other"], ["y"], axis=1),
+    ]
+    weights = {
+        f"{name}_{part}": kernel(*shape)
+        for name in ("first", "second")
+        for part, shape in (("kernel", (4, 1, 3, 3)), ("bias", (4,)))
+    }
+    model, images = graph(nodes, weights, 8), pictures()
+    made = qdq.quantised(model, calibrated(model, images), quantize.this_machine())
+    assert error(logits(made, images, tmp_path / "fused.onnx"), logits(model, images)) < 0.1
+    stored = {tensor.name: numpy_helper.to_array(tensor) for tensor in made.graph.initializer}
+    assert bool(stored["one_scale"] == stored["y_scale"]) != negative
+    assert fused(tmp_path / "fused.onnx")["QLinearConcat"] == 1
+
+
+def test_a_gate_around_a_curve_is_averaged_on_integers(tmp_path: Path) -> None:
+    nodes = [
+        convolution("x", "first"),
+        helper.make_node("HardSwish", ["first"], ["map"]),
+        helper.make_node("GlobalAveragePool", ["map"], ["pooled"]),
+        helper.make_node("Conv", ["pooled", "gate_kernel", "gate_bias"], ["gate"], name="gate"),
+        helper.make_node("HardSigmoid", ["gate"], ["opened"], alpha=1 / 6, beta=0.5),
+        helper.make_node("Mul", ["map", "opened"], ["scaled"]),
+        convolution("scaled", "y"),
+    ]
+    weights = {"first_kernel": kernel(8, 1, 3, 3), "first_bias": kernel(8), "gate_kernel": kernel(8, 8, 1, 1)}
+    weights |= {"gate_bias": kernel(8), "y_kernel": kernel(8, 8, 3, 3), "y_bias": kernel(8)}
+    model, images = graph(nodes, weights, 8), pictures()
+    made = qdq.quantised(model, calibrated(model, images), quantize.this_machine())
+    assert error(logits(made, images, tmp_path / "fused.onnx"), logits(model, images)) < 0.15
+    nodes_fused = fused(tmp_path / "fused.onnx")
+    assert nodes_fused["QLinearGlobalAveragePool"] == 2, nodes_fused
+    assert nodes_fused["QLinearConv"] == 3
+    assert nodes_fused["QLinearMul"] == 2, nodes_fused
+    assert nodes_fused["QuantizeLinear"] == 1, "of the pixels"
+    assert not nodes_fused["DequantizeLinear"]
+    kept = qdq.quantised(model, calibrated(model, images), quantize.this_machine(), kept=frozenset({"first"}))
+    assert error(logits(kept, images, tmp_path / "kept.onnx"), logits(model, images)) < 0.15
+    assert fused(tmp_path / "kept.onnx")["QLinearGlobalAveragePool"] == 2
+
+
+@pytest.mark.parametrize("kind", ["HardSwish", "HardSigmoid", "Sigmoid"])
+@pytest.mark.parametrize("target", TARGETS)
+def test_curves_are_computed_on_integers(kind: str, target: Target) -> None:
+    options = {"alpha": 1 / 6, "beta": 0.5} if kind == "HardSigmoid" else {}
+    nodes = [
+        convolution("x", "first"),
+        helper.make_node(kind, ["first"], ["curve"], **options),
+        convolution("curve", "y"),
+    ]
+    weights = {"first_kernel": 6 * kernel(8, 1, 3, 3), "first_bias": kernel(8)}
+    model, images = graph(nodes, weights | {"y_kernel": kernel(8, 8, 3, 3), "y_bias": kernel(8)}, 8), pictures()
+    made = qdq.quantised(model, calibrated(model, images), target)
+    assert error(logits(made, images), logits(model, images)) < 0.15
+
+
+def test_another_hard_sigmoid_stays_in_floats() -> None:
+    nodes = [
+        convolution("x", "first"),
+        helper.make_node("HardSigmoid", ["first"], ["curve"], alpha=0.2, beta=0.5),
+        convolution("curve", "y"),
+    ]
+    weights = {"first_kernel": kernel(8, 1, 3, 3), "first_bias": kernel(8)}
+    model, images = graph(nodes, weights | {"y_kernel": kernel(8, 8, 3, 3), "y_bias": kernel(8)}, 8), pictures()
+    made = qdq.quantised(model, calibrated(model, images), "portable")
+    assert [node.op_type for node in made.graph.node].count("HardSigmoid") == 1
+    assert error(logits(made, images), logits(model, images)) < 0.15
+
+
+def test_a_bias_that_dwarfs_its_weights_still_fits_into_32_bits() -> None:
+    model, images = residual(), pictures()
+    for tensor in model.graph.initializer:
+        if tensor.name == "first_kernel":
+            values = numpy_helper.to_array(tensor).copy()
+            values[2] = 1e-12
+            tensor.CopyFrom(numpy_helper.from_array(values, tensor.name))
+    made = qdq.quantised(model, calibrated(model, images), "portable")
+    assert error(logits(made, images), logits(model, images)) < 0.2
+
+
+@settings(max_examples=30)
+@given(
+    arrays.arrays(np.float32, (3, 50), elements=st.floats(-1e4, 1e4, width=32)),
+    arrays.arrays(np.float32, (2, 50), elements=st.floats(-1e6, 1e6, width=32)),
+)
+def test_a_histogram_holds_every_value_in_whatever_order(first: np.ndarray, second: np.ndarray) -> None:
+    one, other = ranges.Histogram(), ranges.Histogram()
+    for histogram, parts in ((one, (first, second)), (other, (second, first))):
+        for part in parts:
+            histogram.add(part)
+    both = np.concatenate([first, second])
+    for histogram in (one, other):
+        assert histogram.counts.sum() in (both.size, first.size, second.size)
+        assert histogram.range("minmax") == (min(0, both.min()), max(0, both.max()))
+        low, high = histogram.range("percentile")
+        assert histogram.low <= low <= 0 <= high <= histogram.high
+
+
+def test_a_percentile_leaves_out_what_is_rare() -> None:
+    histogram = ranges.Histogram()
+    values = RNG.normal(size=(100, 10_000)).astype(np.float32)
+    values[0, 0] = 1000
+    histogram.add(values)
+    low, high = histogram.range("percentile")
+    assert histogram.range("minmax")[1] == 1000
+    assert -5 < low < -3
+    assert 3 < high < 5
+
+
+def test_values_that_are_not_finite_are_refused() -> None:
+    with pytest.raises(ZooError, match="not finite"):
+        ranges.Histogram().add(np.array([[1.0, np.nan]], np.float32))
+
+
+def test_tensors_are_collected_in_groups_of_bounded_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, images = residual(), pictures(20)
+    whole = calibrated(model, images)
+    monkeypatch.setattr(ranges, "MOST_BYTES", 5000)
+    for name, one in calibrated(model, images).items():
+        assert one == pytest.approx(whole[name], abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        chain,
+        lambda: chain(("Relu", "Relu")),
+        lambda: chain(group=8),
+        normalised_product,
+    ],
+)
+def test_evening_out_channels_changes_no_answer(make: Callable[[], onnx.ModelProto]) -> None:
+    model, images = make(), pictures()
+    before, index = logits(model, images), Index(model)
+    axes = {it.tensor: it.axis for it in scalable(index)}
+    assert len(axes) == 1
+    reach = ranges.reach(model, axes, images)
+    assert equalise(index, reach) == 1
+    np.testing.assert_allclose(logits(model, images), before, rtol=1e-3, atol=1e-4)
+    (after,) = ranges.reach(model, axes, images).values()
+    (tensor,) = reach
+    alive = reach[tensor] > 0
+    assert np.ptp(np.log(after[alive])) < np.ptp(np.log(reach[tensor][alive]))
+
+
+def test_what_has_other_readers_or_a_curve_between_is_not_scaled() -> None:
+    assert [it.tensor for it in scalable(Index(residual()))] == []
+    assert [it.tensor for it in scalable(Index(chain(("HardSwish",))))] == []
+
+
+def test_an_outlier_of_a_normalisation_goes_into_the_product() -> None:
+    model, images = normalised_product(), pictures()
+    expected = logits(model, images)
+    plain = error(logits(qdq.quantised(model, calibrated(model, images), "portable"), images), expected)
+    index = Index(model)
+    equalise(index, ranges.reach(model, {it.tensor: it.axis for it in scalable(index)}, images))
+    evened = error(logits(qdq.quantised(model, calibrated(model, images), "portable"), images), expected)
+    assert evened < plain / 3
+
+
+def test_half_precision_takes_pixels_and_gives_floats(tmp_path: Path) -> None:
+    for number, model in enumerate((residual(), normalised_product())):
+        source, target = tmp_path / f"{number}.onnx", tmp_path / f"{number}.fp16.onnx"
+        onnx.save(model, source)
+        half.write_fp16(source, target)
+        made, images = onnx.load(target), pictures()
+        assert error(logits(made, images), logits(model, images)) < 1e-2
+        floats = [tensor.name for tensor in made.graph.initializer if tensor.data_type == TensorProto.FLOAT]
+        assert not floats
+
+
+def test_a_weight_that_half_precision_cannot_hold_is_refused(tmp_path: Path) -> None:
+    model = residual()
+    model.graph.initializer[0].CopyFrom(numpy_helper.from_array(np.array(1e5, np.float32), "scale"))
+    onnx.save(model, tmp_path / "model.onnx")
+    with pytest.raises(Refused, match="scale has values above 65504"):
+        half.write_fp16(tmp_path / "model.onnx", tmp_path / "half.onnx")
+    assert not (tmp_path / "half.onnx").exists()
+
+
+@pytest.mark.parametrize(
+    ("lost", "gained", "total"), [(0, 0, 1), (5, 5, 100), (30, 10, 1000), (1, 0, 10_000), (7, 0, 7)]
+)
+def test_a_paired_difference_lies_in_its_interval(lost: int, gained: int, total: int) -> None:
+    share, low, high = paired_difference(lost, gained, total)
+    assert share == (lost - gained) / total
+    assert -1 <= low <= share <= high <= 1
+    assert paired_difference(gained, lost, total) == pytest.approx((-share, -high, -low))
+
+
+def test_a_paired_interval_holds_the_difference_as_often_as_it_says() -> None:
+    draws = RNG.multinomial(400, [0.05, 0.02, 0.93], 2000)
+    held = [low <= 0.03 <= high for _, low, high in (paired_difference(int(a), int(b), 400) for a, b, _ in draws)]
+    assert np.mean(held) > 0.93
+
+
+@pytest.mark.parametrize(
+    ("arguments", "part"),
+    [
+        (("x86", 0.5, 10, False), "there is no target 'x86'"),
+        ((None, -0.1, 10, False), "--max-drop -0.1"),
+        ((None, float("nan"), 10, False), "--max-drop nan"),
+        ((None, 0.5, 0, False), "--calibration-images 0"),
+    ],
+)
+def test_a_request_out_of_range_is_refused(arguments: tuple[Any, ...], part: str) -> None:
+    with pytest.raises(ZooError, match=part):
+        quantize.request(*arguments)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a trained run and the artifact of its float32 file."""
+    place = tmp_path_factory.mktemp("made")
+    for arguments in (["train", "cnn", "--epochs", "4"], ["export", "--onnx"]):
+        subprocess.run([sys.executable, "-m", "zoo", *arguments], cwd=place, check=True, capture_output=True)
+    return place
+
+
+@pytest.fixture(scope="module")
+def digits() -> Dataset:
+    return load("digits", split=Recipe().split)
+
+
+def decided(model: Path, place: Path, data: Dataset | None, said: list[str], **changes: Any) -> artifact.Int8:
+    asked = dataclasses.replace(quantize.Request("portable", calibration_pictures=100, force=True), **changes)
+    preprocessing = artifact.read(model.parent.parent).model.preprocessing
+    place.mkdir(exist_ok=True)
+    return quantize.write_int8(
+        model, place / "int8.onnx", asked, preprocessing=preprocessing, dataset=data, cache=place, say=said.append
+    )
+
+
+def test_int8_of_a_trained_network_is_measured_in_pairs_and_calibrated_once(
+    made: Path, digits: Dataset, tmp_path: Path
+) -> None:
+    model = made / "artifacts/cnn-small-digits" / artifact.ONNX
+    said: list[str] = []
+    first = decided(model, tmp_path / "int8", digits, said)
+    assert first.test.pictures == len(digits.test)
+    assert first.test.low <= first.test.drop <= first.test.high
+    assert first.test.drop == pytest.approx(100 * (first.test.float32 - first.test.int8))
+    assert first.test.float32 == artifact.read(model.parent.parent).accuracy["onnx"].accuracy
+    assert first.speed is not None
+    assert any("calibrating" in line for line in said)
+    said.clear()
+    second = decided(model, tmp_path / "int8", digits, said, max_drop=3)
+    assert any("calibrated before" in line for line in said)
+    assert second.test == first.test
+    # A cache that is damaged is made anew.
+    for path in (tmp_path / "int8").glob("calibration-*"):
+        path.write_bytes(b"damaged")
+    said.clear()
+    assert decided(model, tmp_path / "int8", digits, said, max_drop=3).test == first.test
+    assert any("calibrating" in line for line in said)
+
+
+@pytest.mark.parametrize("seen_through", [True, False])
+def test_a_network_made_to_collapse_is_repaired_or_refused(
+    seen_through: bool, made: Path, digits: Dataset, tmp_path: Path
+) -> None:
+    source = made / "artifacts/cnn-small-digits"
+    shutil.copytree(source, tmp_path / "artifact")
+    path = tmp_path / "artifact" / artifact.ONNX
+    model = onnx.load(path)
+    first, second = [node for node in model.graph.node if node.op_type == "Conv"]
+    weights = {tensor.name: tensor for tensor in model.graph.initializer}
+    for name, place, factor in (
+        (first.input[1], 0, 1000),
+        (first.input[2], 0, 1000),
+        (second.input[1], (slice(None), 0), 1e-3),
+    ):
+        values = numpy_helper.to_array(weights[name]).copy()
+        values[place] *= factor
+        weights[name].CopyFrom(numpy_helper.from_array(values, name))
+    if not seen_through:
+        # The same function, by a node that no factor is moved through.
+        relu = next(node for node in model.graph.node if node.op_type == "Relu" and node.input[0] == first.output[0])
+        place = list(model.graph.node).index(relu) + 1
+        model.graph.node.insert(place, helper.make_node("Abs", ["relu_only"], [relu.output[0]]))
+        relu.output[0] = "relu_only"
+    onnx.save(model, path)
+    preprocessing = artifact.read(source).model.preprocessing
+    pixels = np.stack([quantize.pixels_from_bytes(digits.train.read(number), preprocessing) for number in range(64)])
+    collapsed = qdq.quantised(model, calibrated(model, pixels), "portable")
+    assert error(logits(collapsed, pixels), logits(onnx.load(source / artifact.ONNX), pixels)) > 0.3
+    said: list[str] = []
+    got = decided(path, tmp_path / "int8", digits, said)
+    assert got.validation.drop <= got.max_drop, said
+    assert got.test.drop <= got.max_drop or any("loses" in reason for reason in got.forced)
+    assert bool(got.kept) != seen_through
+    if got.kept:
+        assert {one.node for one in got.kept} & {first.name, second.name}
+        assert got.kept[0].cost > 0.1
+
+
+def test_what_speaks_against_int8_is_said_with_both_figures() -> None:
+    asked = quantize.Request("portable", max_drop=0.5)
+    lossy = Paired("test", 200, float32=0.9, int8=0.85, lost=12, gained=2, drop=5.0, low=1.5, high=8.5)
+    fine = dataclasses.replace(lossy, int8=0.9, lost=2, drop=0.0, low=-2.0, high=2.0)
+    slow = Speed(float32_ms=1.0, int8_ms=1.2, ratio=1.2, low=1.1, high=1.3, rounds=50)
+    fast = dataclasses.replace(slow, int8_ms=0.5, ratio=0.5, low=0.4, high=0.6)
+    assert list(quantize._reasons(asked, fine, fine, fast)) == []
+    assert list(quantize._reasons(asked, fine, fine, None)) == []
+    (lost,) = quantize._reasons(asked, fine, lossy, fast)
+    assert "5.00" in lost
+    assert "0.5" in lost
+    (late,) = quantize._reasons(asked, fine, fine, slow)
+    assert "1.2" in late
+
+
+def test_export_verify_predict_and_measure_from_the_command_line(
+    made: Path, tmp_path: Path, zoo_command: Callable[..., Answer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(made / "runs", tmp_path / "runs")
+    monkeypatch.chdir(tmp_path)
+    exported = zoo_command("export", "--onnx", "--int8", "--fp16", "--force", "--target", "portable", "--json")
+    assert exported.status == 0, exported.err
+    manifest = json.loads(exported.out)
+    assert manifest["formats"] == ["onnx", "onnx_fp16", "onnx_int8"]
+    assert set(manifest["accuracy"]) == set(manifest["formats"])
+    assert manifest["int8"]["target"] == "portable"
+    assert manifest["accuracy"]["onnx_int8"]["accuracy"] == manifest["int8"]["test"]["int8"]
+    card = Path("artifacts/cnn-small-digits/README.md").read_text()
+    assert "int8, for portable" in card
+    verified = zoo_command("verify", "--json")
+    assert verified.status == 0, verified.err
+    gates = {gate["name"] for gate in json.loads(verified.out)["gates"]}
+    assert {"onnx_golden", "onnx_int8_golden", "onnx_fp16_golden", "onnx_int8_golden_file"} <= gates
+    picture = next(write_pictures(tmp_path / "pictures", classes=1, each=1).rglob("*.png"))
+    answers = [zoo_command("predict", picture, "--runtime", kind, "--json") for kind in manifest["formats"]]
+    assert [answer.status for answer in answers] == [0, 0, 0], answers[-1].err
+    measured = zoo_command("benchmark", "--batch", 1, "--threads", 1, "--seconds", 0.01, "--json")
+    assert {row["runtime"] for row in json.loads(measured.out)["rows"]} == set(manifest["formats"])
+
+    file = Path("artifacts/cnn-small-digits") / artifact.ONNX_INT8
+    model = onnx.load(file)
+    last = next(node for node in model.graph.node if "logits" in node.output)
+    scale = next(
+        tensor
+        for tensor in model.graph.initializer
+        for node in model.graph.node
+        if node.output[0] == last.input[1] and tensor.name == node.input[1]
+    )
+    scale.CopyFrom(numpy_helper.from_array(1.5 * numpy_helper.to_array(scale), scale.name))
+    onnx.save(model, file)
+    artifact.write(file.parent.parent, artifact.read(file.parent.parent))
+    refused = zoo_command("verify")
+    assert refused.status == 1
+    assert "onnx_int8_golden" in refused.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "part"),
+    [
+        (["--int8", "--max-drop", "-1"], "--max-drop -1"),
+        (["--int8", "--target", "x86-vnnni"], "did you mean 'x86-vnni'"),
+        (["--int8", "--calibration-images", "0"], "--calibration-images 0"),
+        (["--max-drop", "1"], "add --int8"),
+        (["--force"], "add --int8"),
+    ],
+)
+def test_wrong_requests_end_in_one_line(
+    arguments: list[str], part: str, made: Path, zoo_command: Callable[..., Answer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(made)
+    before = sorted(made.rglob("*"))
+    answer = zoo_command("export", *arguments)
+    assert answer.status == 2
+    assert part in answer.err
+    assert len([line for line in answer.err.splitlines() if line.startswith("zoo: ")]) == 1
+    assert sorted(made.rglob("*")) == before
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("family", ["resnet", "mobilenet", "efficientnet", "inception", "convnext", "vit"])
+def test_every_family_has_integers_where_its_work_is(family: str, pictures_folder: Path, tmp_path: Path) -> None:
+    dataset = load(f"folder:{pictures_folder}", split=Recipe().split)
+    description = describe(family, "small", dataset, Recipe().picture)
+    write_onnx(building.build(description), description.preprocessing, tmp_path / "model.onnx", {})
+    model = onnx.load(tmp_path / "model.onnx")
+    images = RNG.integers(0, 256, (4, *description.preprocessing.shape), np.uint8)
+    made = qdq.quantised(model, calibrated(model, images), "x86-vnni")
+    logits(made, images, tmp_path / "fused.onnx")
+    nodes = fused(tmp_path / "fused.onnx")
+    integer = nodes["QLinearConv"] + nodes["MatMulIntegerToFloat"] + nodes["QGemm"]
+    assert integer == len(list(qdq.weighted_nodes(Index(model))))
+    assert not nodes["Conv"]
