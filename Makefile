@@ -4,7 +4,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := demo-output
 
-.PHONY: demo test test-all check clean
+# The peers' scripts, and where PyTorch, timm and what they write go (about 20 GB).
+PEERS := ../shared/peers
+PEER := .peers
+
+.PHONY: demo test test-all test-peers check clean
 
 $(VENV)/ready: pyproject.toml setup.cfg
 	$(PYTHON) -m venv $(VENV)
@@ -36,5 +40,18 @@ check: $(VENV)/ready
 test-all: check
 	$(BIN)/python -m pytest --full
 
+# Logits of all networks against timm's, with the same random weights; at another size and with 1 and 4 channels too.
+test-peers: $(VENV)/ready $(PEER)/ready
+	$(PEER)/bin/python $(PEERS)/export_timm.py $(PEER)/224 --weights
+	$(PEER)/bin/python $(PEERS)/export_timm.py $(PEER)/160 --weights --image-size 160 --classes 37 \
+		--only vit-small resnet-small inception-small efficientnet-small
+	for channels in 1 4; do $(PEER)/bin/python benchmarks/peers_channels.py $(PEERS)/models.tsv $(PEER)/224 \
+		$(PEER)/channels-$$channels $$channels resnet-base vit-small convnext-small mobilenet-large || exit 1; done
+	$(BIN)/python benchmarks/peers.py $(PEER)/scratch $(PEER)/224 $(PEER)/160 $(PEER)/channels-1 $(PEER)/channels-4
+
+$(PEER)/ready:
+	$(PEERS)/setup.sh $(PEER)
+	touch $@
+
 clean:
-	rm -rf $(VENV) $(DEMO) build *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(PEER) $(DEMO) build *.egg-info .pytest_cache .mypy_cache .ruff_cache
