@@ -5,7 +5,7 @@ to the network, and the peer's `logits`), as `export_timm.py --weights` and `pee
 difference is above the bound, both are also held against zoo's network in float64. Where the peer's own float32 is
 further than the bound from that, the weights amplify rounding, and no float32 can be held to another.
 
-usage: python benchmarks/peers.py SCRATCH FOLDER...      writes results/peers.json; ends with 1 above the bound elsewhere
+usage: python benchmarks/peers.py SCRATCH FOLDER...      writes results/peers.json; ends with 1 where it does not hold
 """
 
 from __future__ import annotations

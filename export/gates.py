@@ -79,15 +79,23 @@ def lint_gate(path: Path, origin: lint.Origin) -> Gate:
     return _gate("onnx_lint", lambda: lint.report(path, origin))
 
 
-def saved_model_gates(version_folder: Path, evidence: Evidence) -> list[Gate]:
-    """The batches, the agreement with Keras, and the agreement of `serve_bytes` with the evaluation pipeline."""
+def saved_model_loads(version_folder: Path) -> tuple[Gate, Any]:
+    """Whether a SavedModel loads, with its signature for pixels; and what was loaded."""
     import tensorflow as tf
 
     try:
         loaded = tf.saved_model.load(str(version_folder))
-        function = _serving_function(loaded)
+        _serving_function(loaded)
     except (OSError, ValueError, KeyError) as error:
-        return [Gate("saved_model_loads", False, {"error": " ".join(str(error).split())[:400]})]
+        return Gate("saved_model_loads", False, {"error": " ".join(str(error).split())[:400]}), None
+    return Gate("saved_model_loads", True, {}), loaded
+
+
+def saved_model_gates(loaded: Any, evidence: Evidence) -> list[Gate]:
+    """The batches, the agreement with Keras, and the agreement of `serve_bytes` with the evaluation pipeline."""
+    import tensorflow as tf
+
+    function = _serving_function(loaded)
 
     def jpeg() -> tuple[bool, dict[str, Any]]:
         answer = _arrays(loaded.signatures[SERVE_BYTES](**{IMAGE_BYTES: tf.constant([evidence.jpeg] * 2)}))
