@@ -68,7 +68,8 @@ def main() -> None:
         figures[key] = export(run, scratch / key, size)
         print(key, figures[key], file=sys.stderr, flush=True)
         shutil.rmtree(run)
-    record("exports", figures)
+        # After each: the whole takes most of an hour.
+        record("exports", figures)
 
 
 if __name__ == "__main__":
