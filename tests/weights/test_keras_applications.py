@@ -17,11 +17,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import zoo
+from zoo import run
 from zoo.errors import ZooError
 from zoo.registry import matching
 from zoo.weights.keras_applications import peer, read_keras
 from zoo.weights.keras_file import opened
 from zoo.weights.keras_names import ANOTHER, PEERS
+from zoo.weights.pull import pull
 from zoo.weights.sources import preprocessing
 from zoo.weights_file import weights
 
@@ -140,6 +142,18 @@ def test_a_trained_network_is_read_whatever_the_form(name: str, saved: tuple[Pat
     assert_the_same(model, pixels, expected, "mobilenet", "small")
 
 
+def test_a_run_is_pulled_of_them(saved: tuple[Path, np.ndarray, np.ndarray], tmp_path: Path) -> None:
+    folder, pixels, expected = saved
+    asked = {"classes": CLASSES, "image_size": SIDE, "file": folder / "x.keras", "tag": "imagenet"}
+    pulled = pull("mobilenet", size="small", origin="keras", out=tmp_path / "run", **asked)
+    weights = run.read_finished(pulled).weights
+    assert weights is not None
+    assert (weights.source, weights.repository, weights.licence) == ("keras", None, "Apache-2.0")
+    scale, offset = run.read_finished(pulled).model.preprocessing.scale_and_offset()
+    answer = zoo.load(pulled)(pixels * scale + offset, training=False).numpy()
+    np.testing.assert_allclose(answer, expected, rtol=0, atol=1e-4 * np.abs(expected).max())
+
+
 @pytest.fixture(scope="module")
 def model() -> Any:
     """The network that no refused file changes."""
@@ -180,8 +194,8 @@ def test_all_that_does_not_fit_is_said(saved: tuple[Path, np.ndarray, np.ndarray
 
 def test_the_network_that_would_fit_is_named(saved: tuple[Path, np.ndarray, np.ndarray]) -> None:
     path = saved[0] / "x.keras"
-    assert refused(path, fresh(size="large"), "mobilenet", "large").endswith("it fits mobilenet small")
-    assert refused(path, fresh("efficientnet"), "efficientnet").endswith("it fits mobilenet small")
+    assert "it fits mobilenet small (" in refused(path, fresh(size="large"), "mobilenet", "large")
+    assert "it fits mobilenet small (" in refused(path, fresh("efficientnet"), "efficientnet")
     assert "number of classes" in refused(path, fresh(classes=7))
 
 

@@ -136,7 +136,7 @@ def _plan(path: Path, layers: list[Stored], model: Any, family: str, size: str, 
         if which
     ]
     if wrong:
-        raise ZooError(f"{path} does not fit {family} {size} ({'; '.join(wrong)}): {_advice(layers, family, size)}")
+        raise ZooError(f"{path} does not fit {family} {size}: {_advice(layers, family, size)} ({'; '.join(wrong)})")
     return dataclasses.replace(plan, reading=Reading(tuple(unused), tuple(_changes(plan, known))))
 
 

@@ -139,7 +139,7 @@ def _plan(
     if wrong:
         classes = variables["logits/bias"].shape[0] if "logits/bias" in variables else None
         advice = _advice(shapes, family, size, classes)
-        raise ZooError(f"{path} does not fit {family} {size} ({'; '.join(wrong)}): {advice}")
+        raise ZooError(f"{path} does not fit {family} {size}: {advice} ({'; '.join(wrong)})")
     return tensors, unused
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from zoo.errors import ZooError, did_you_mean
 from zoo.preprocess import Preprocessing
 from zoo.weights import known
 from zoo.weights.keras_applications import read_keras
-from zoo.weights.keras_names import PEERS
+from zoo.weights.keras_names import ANOTHER, PEERS
 from zoo.weights.known import Input, Network, Tag
 from zoo.weights.read import Reading, read_timm
 
@@ -22,13 +22,15 @@ class Source:
 
     `read(path, model, family, size)` assigns everything or nothing, and raises ZooError with the list of what does not
     fit, the number of classes that the file has, and the family and size that would fit. `fetched`: whether its tags
-    are on the hub; else they say whose weights a file has.
+    are on the hub; else they say whose weights a file has. `others` says of networks of the same name why they are not
+    zoo's.
     """
 
     networks: Mapping[tuple[str, str], Network]
     suffixes: tuple[str, ...]
     read: Callable[[Path, Any, str, str], Reading]
     fetched: bool
+    others: Mapping[tuple[str, str], str] = field(default_factory=dict)
 
     def network(self, family: str, size: str) -> Network:
         """The source's own network of this family and size.
@@ -38,7 +40,8 @@ class Source:
         """
         if (family, size) not in self.networks:
             having = ", ".join(dict.fromkeys(f"{name} {row}" for name, row in self.networks))
-            raise ZooError(f"no weights are read for {family} {size} from here: they are for {having}")
+            reason = self.others.get((family, size), "it is not there")
+            raise ZooError(f"no weights of {family} {size} are read from here ({reason}): there are those of {having}")
         return self.networks[family, size]
 
 
@@ -50,7 +53,7 @@ KERAS = {
 
 SOURCES: dict[str, Source] = {
     "timm": Source(known.TIMM, (".safetensors",), read_timm, fetched=True),
-    "keras": Source(KERAS, (".weights.h5", ".keras"), read_keras, fetched=False),
+    "keras": Source(KERAS, (".weights.h5", ".keras"), read_keras, fetched=False, others=ANOTHER),
 }
 
 REASONS = {
