@@ -67,10 +67,10 @@ def export(
     files.refuse_existing(target)
     if "onnx" in formats:
         check_opset(opset)
+    if int8 is not None and this.data is None:
+        raise ZooError(f"int8 is calibrated on the run's pictures, and {run_folder} has none: leave --int8 out")
     model = building.load(run_folder)
     dataset = load_again(this.data, this.recipe.split, data_dir) if this.data and this.recipe else None
-    if int8 is not None and dataset is None:
-        raise ZooError(f"int8 is calibrated on the run's pictures, and {run_folder} has none: leave --int8 out")
     test = dataset.test if dataset else None
     evidence = (
         of_pictures(model, this.model.preprocessing, test) if test else of_photographs(model, this.model.preprocessing)
