@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 import json
 import tempfile
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,9 @@ from zoo.data.pictures import Pictures
 from zoo.data.pipeline import pixel_batches
 from zoo.description import Model
 from zoo.errors import Refused, ZooError
-from zoo.export import card, gates
+from zoo.export import card, gates, graph
 from zoo.export.evidence import Evidence, of_noise, of_photographs, of_pictures
+from zoo.export.graph import Network
 from zoo.export.half import write_fp16
 from zoo.export.onnx import OPSET, check_opset, ir_version, write_onnx
 from zoo.export.quantize import Request, write_int8
@@ -72,17 +74,14 @@ def export(
     model = building.load(run_folder)
     dataset = load_again(this.data, this.recipe.split, data_dir) if this.data and this.recipe else None
     test = dataset.test if dataset else None
-    evidence = (
-        of_pictures(model, this.model.preprocessing, test) if test else of_photographs(model, this.model.preprocessing)
-    )
+    network = graph.network(model, this.model.preprocessing)
+    evidence = of_pictures(network, test) if test else of_photographs(network)
     with files.staged_folder(target) as staging:
         say("writing " + ", ".join(formats))
         passed = [gates.client_gate(evidence)]
         np.savez(staging / artifact.GOLDEN, allow_pickle=False, **evidence.golden())
         files.write_text(staging / artifact.LABELS, "".join(f"{label}\n" for label in this.model.labels))
-        for kind in formats:
-            passed += _WRITE[kind](staging, model, this.model, evidence, opset)
-            passed += _GATES[kind](staging, evidence)
+        passed += _write(staging, formats, network, this.model, evidence, opset)
         _refuse_failed(passed, f"{run_folder} makes no artifact")
         eight_bits = None
         if int8 is not None and dataset is not None:
@@ -96,13 +95,13 @@ def export(
                 cache=run_folder / CALIBRATION,
                 say=say,
             )
-            answers = gates.asked(_FUNCTION["onnx_int8"](staging), evidence)
+            answers = gates.asked(_function(staging, "onnx_int8"), evidence)
             own = dataclasses.replace(evidence, logits=gates.logits_of(answers, evidence))
             np.savez(staging / artifact.GOLDEN_INT8, allow_pickle=False, **own.golden())
-            passed += _GATES["onnx_int8"](staging, evidence)
+            passed += gates.onnx_gates(staging / artifact.ONNX_INT8, evidence, "onnx_int8")
             _refuse_failed(passed, f"{run_folder} makes no artifact")
         say(f"{len(passed)} gates passed" + (f"; measuring accuracy on {len(test)} test pictures" if test else ""))
-        accuracy = {kind: _accuracy(_FUNCTION[kind](staging), test, evidence) for kind in formats if test}
+        accuracy = {kind: _accuracy(_function(staging, kind), test, evidence) for kind in formats if test}
         manifest = Manifest(
             schema=artifact.SCHEMA,
             model=this.model,
@@ -135,75 +134,60 @@ def preflight(description: Model, formats: Sequence[Format]) -> None:
         Refused: a format cannot be had of this network; the message names the gate and, where there is one, the
         operation.
     """
-    model = building.build(description)
-    evidence = of_noise(model, description.preprocessing)
-    results: list[Gate] = []
+    network = graph.network(building.build(description), description.preprocessing)
     with tempfile.TemporaryDirectory() as scratch:
-        for kind in formats:
-            results += _WRITE[kind](Path(scratch), model, description, evidence, OPSET)
-            results += _GATES[kind](Path(scratch), evidence)
+        results = _write(Path(scratch), formats, network, description, of_noise(network), OPSET)
     _refuse_failed(results, f"{description.family} {description.size} cannot be exported")
+
+
+def _write(
+    folder: Path, formats: Sequence[Format], network: Network, description: Model, evidence: Evidence, opset: int
+) -> list[Gate]:
+    """Write the formats that are made of the network, and put each through its gates."""
+    results: list[Gate] = []
+    with ThreadPoolExecutor(1) as beside:
+        server: Future[Gate] | None = None
+        if "saved_model" in formats:
+            write_saved_model(network, _version(folder))
+            pixels, uploads = evidence.pixels[:WARMUP_PICTURES], list(evidence.uploads)
+            write_warmup(_version(folder), model_name=description.family, pixels=pixels, encoded=uploads)
+            base, classes = folder / artifact.SAVED_MODEL, evidence.logits.shape[1]
+            results += static_gates(base, classes=classes, shape=evidence.preprocessing.shape)
+            loads, loaded = gates.saved_model_loads(_version(folder))
+            # A process of its own, which takes as long as the other gates and moves the files while it lasts: it goes
+            # on while the other formats are written.
+            server = beside.submit(server_gate, base, evidence.golden())
+            results += [loads, *(gates.saved_model_gates(loaded, evidence) if loads.passed else [])]
+            del loaded
+            # TensorFlow's graphs refer to themselves and own a second copy of the weights: onnxruntime needs the room.
+            gc.collect()
+        if "onnx" in formats:
+            path = folder / artifact.ONNX
+            origin = write_onnx(network.model, network.preprocessing, path, _metadata(description), opset)
+            results += [gates.lint_gate(path, origin), *gates.onnx_gates(path, evidence)]
+        if "onnx_fp16" in formats:
+            write_fp16(folder / artifact.ONNX, folder / artifact.ONNX_FP16)
+            results += gates.onnx_gates(folder / artifact.ONNX_FP16, evidence, "onnx_fp16")
+        return [*results, server.result()] if server else results
 
 
 def _version(folder: Path) -> Path:
     return folder / artifact.SAVED_MODEL / str(VERSION)
 
 
-def _write_onnx(folder: Path, model: Any, description: Model, evidence: Evidence, opset: int) -> list[Gate]:
-    metadata = {
+def _metadata(description: Model) -> dict[str, Any]:
+    return {
         "family": description.family,
         "size": description.size,
         "labels": list(description.labels),
         "preprocessing": schema.plain(description.preprocessing),
     }
-    path = folder / artifact.ONNX
-    return [gates.lint_gate(path, write_onnx(model, description.preprocessing, path, metadata, opset))]
 
 
-def _write_fp16(folder: Path, model: Any, description: Model, evidence: Evidence, opset: int) -> list[Gate]:
-    write_fp16(folder / artifact.ONNX, folder / artifact.ONNX_FP16)
-    return []
-
-
-def _write_saved_model(folder: Path, model: Any, description: Model, evidence: Evidence, opset: int) -> list[Gate]:
-    write_saved_model(model, description.preprocessing, _version(folder))
-    pixels, uploads = evidence.pixels[:WARMUP_PICTURES], list(evidence.uploads)
-    write_warmup(_version(folder), model_name=description.family, pixels=pixels, encoded=uploads)
-    return []
-
-
-def _onnx_gates(kind: Format) -> Callable[[Path, Evidence], list[Gate]]:
-    return lambda folder, evidence: gates.onnx_gates(folder / artifact.ONNX_FILES[kind], evidence, kind)
-
-
-def _onnx_function(kind: Format) -> Callable[[Path], gates.Function]:
-    return lambda folder: gates.onnx_function(folder / artifact.ONNX_FILES[kind])
-
-
-def _saved_model_gates(folder: Path, evidence: Evidence) -> list[Gate]:
-    base, classes = folder / artifact.SAVED_MODEL, evidence.logits.shape[1]
-    static = static_gates(base, classes=classes, shape=evidence.preprocessing.shape)
-    loads, loaded = gates.saved_model_loads(_version(folder))
-    with ThreadPoolExecutor(1) as beside:
-        # A process of its own, which takes as long as the others together. It moves the files while it lasts.
-        server = beside.submit(server_gate, base, evidence.golden())
-        answers = gates.saved_model_gates(loaded, evidence) if loads.passed else []
-        return [*static, loads, *answers, server.result()]
-
-
-_WRITE: dict[Format, Callable[[Path, Any, Model, Evidence, int], list[Gate]]] = {
-    "onnx": _write_onnx,
-    "onnx_fp16": _write_fp16,
-    "saved_model": _write_saved_model,
-}
-_GATES: dict[Format, Callable[[Path, Evidence], list[Gate]]] = {
-    **{kind: _onnx_gates(kind) for kind in artifact.ONNX_FILES},
-    "saved_model": _saved_model_gates,
-}
-_FUNCTION: dict[Format, Callable[[Path], gates.Function]] = {
-    **{kind: _onnx_function(kind) for kind in artifact.ONNX_FILES},
-    "saved_model": lambda folder: gates.saved_model_function(_version(folder)),
-}
+def _function(folder: Path, kind: Format) -> gates.Function:
+    if kind == "saved_model":
+        return gates.saved_model_function(_version(folder))
+    return gates.onnx_function(folder / artifact.ONNX_FILES[kind])
 
 
 def _accuracy(function: gates.Function, test: Pictures, evidence: Evidence) -> Accuracy:

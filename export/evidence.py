@@ -12,6 +12,7 @@ from PIL import Image
 from zoo.contract import IMAGE, LOGITS, PROBABILITIES
 from zoo.data.photographs import photographs
 from zoo.data.pictures import Pictures
+from zoo.export.graph import Network
 from zoo.export.jpeg import as_jpeg
 from zoo.preprocess import Preprocessing, normalised, open_picture, pixels_from_bytes, pixels_tensor
 
@@ -25,7 +26,7 @@ CROPS = 16
 LAST_BITS, STEADY = 2**-20, 1e-5
 """A network is steady on a picture when this share of its input moves the answer by no more than that share of it."""
 
-MEMORY = 2**28
+MEMORY = 2**31
 """Bytes that the outputs of all layers together may take for one batch; a runtime holds a few of them at a time."""
 
 
@@ -59,36 +60,36 @@ class Evidence:
         }
 
 
-def of_noise(model: Any, preprocessing: Preprocessing) -> Evidence:
+def of_noise(network: Network) -> Evidence:
     """What the network says of two pictures of noise, for it has no data yet."""
-    noise = np.random.default_rng(0).integers(0, 256, (2, *preprocessing.shape), np.uint8)
-    network = _Network(model, preprocessing)
-    return network.evidence(noise, network.says(noise), as_jpeg(Image.fromarray(noise[0, :, :, 0])), [])
+    noise = np.random.default_rng(0).integers(0, 256, (2, *network.preprocessing.shape), np.uint8)
+    witness = _Witness(network)
+    return witness.evidence(noise, witness.says(noise), as_jpeg(Image.fromarray(noise[0, :, :, 0])), [])
 
 
-def of_pictures(model: Any, preprocessing: Preprocessing, test: Pictures) -> Evidence:
+def of_pictures(network: Network, test: Pictures) -> Evidence:
     """What the network says of pictures spread over the test split."""
     chosen = np.linspace(0, len(test) - 1, min(PICTURES, len(test))).astype(int)
-    pixels = np.stack([pixels_from_bytes(test.read(int(index)), preprocessing) for index in chosen])
+    pixels = np.stack([pixels_from_bytes(test.read(int(index)), network.preprocessing) for index in chosen])
     uploads = [test.read(index) for index in range(min(UPLOADS, len(test)))]
-    network = _Network(model, preprocessing)
-    return network.evidence(pixels, network.says(pixels), as_jpeg(open_picture(uploads[0])), uploads)
+    witness = _Witness(network)
+    return witness.evidence(pixels, witness.says(pixels), as_jpeg(open_picture(uploads[0])), uploads)
 
 
-def of_photographs(model: Any, preprocessing: Preprocessing) -> Evidence:
+def of_photographs(network: Network) -> Evidence:
     """What the network says of crops of photographs, for it came without data.
 
     Crops on which it is steady come first: where the last bits of the input alone move an answer, Keras in float32 does
     not agree with itself, and no file can be held to what it says. Trained networks are steady on all; of one with
     random weights and statistics that do not belong to them some answers grow a thousandfold.
     """
-    network, crops = _Network(model, preprocessing), photographs()
+    witness, crops = _Witness(network), photographs()
     steady: list[tuple[int, np.ndarray, np.ndarray]] = []
     others: list[tuple[int, np.ndarray, np.ndarray]] = []
-    for start in range(0, len(crops), network.at_once):
-        indices = range(start, min(start + network.at_once, len(crops)))
-        pixels = np.stack([pixels_from_bytes(crops.read(index), preprocessing) for index in indices])
-        logits, moved = network.says(pixels), network.says(pixels, scale=1 + LAST_BITS)
+    for start in range(0, len(crops), witness.at_once):
+        indices = range(start, min(start + witness.at_once, len(crops)))
+        pixels = np.stack([pixels_from_bytes(crops.read(index), network.preprocessing) for index in indices])
+        logits, moved = witness.says(pixels), witness.says(pixels, scale=1 + LAST_BITS)
         fits = np.abs(moved - logits).max(-1) <= STEADY * np.abs(logits).max(-1)
         for found in zip(indices, pixels, logits, strict=True):
             (steady if fits[found[0] - start] else others).append(found)
@@ -96,23 +97,25 @@ def of_photographs(model: Any, preprocessing: Preprocessing) -> Evidence:
             break
     indices, pixels, logits = zip(*(steady + others)[:CROPS], strict=True)
     uploads = [crops.read(index) for index in indices[:UPLOADS]]
-    return network.evidence(np.stack(pixels), np.stack(logits), as_jpeg(open_picture(uploads[0])), uploads)
+    return witness.evidence(np.stack(pixels), np.stack(logits), as_jpeg(open_picture(uploads[0])), uploads)
 
 
-class _Network:
-    """A Keras network behind its preprocessing, asked about so many pictures at once as memory allows."""
+class _Witness:
+    """A network asked about so many pictures at once as memory allows."""
 
-    def __init__(self, model: Any, preprocessing: Preprocessing) -> None:
+    def __init__(self, network: Network) -> None:
         import tensorflow as tf
 
-        self.preprocessing = preprocessing
-        outputs = sum(math.prod(layer.output.shape[1:]) for layer in model.layers)
+        self.preprocessing = network.preprocessing
+        outputs = sum(math.prod(layer.output.shape[1:]) for layer in network.model.layers)
         self.at_once = min(PICTURES, max(1, MEMORY // (4 * outputs)))
 
         # Called eagerly, Keras 3.15 keeps the outputs of all layers until the last one is there.
-        @tf.function(input_signature=[tf.TensorSpec([None, *preprocessing.shape], tf.uint8), tf.TensorSpec([])])
+        specs = [tf.TensorSpec([None, *network.preprocessing.shape], tf.uint8), tf.TensorSpec([])]
+
+        @tf.function(input_signature=specs, autograph=False)
         def function(images: Any, scale: Any) -> Any:
-            return model(normalised(images, preprocessing) * scale, training=False)
+            return network.logits(normalised(images, network.preprocessing) * scale)
 
         self._function = function
 

@@ -54,20 +54,20 @@ def onnx_gates(path: Path, evidence: Evidence, kind: Format = "onnx") -> list[Ga
     An int8 file is held to its own answers, picture by picture, for what it says in batches.
     """
     tolerance = TOLERANCES.get(kind, TOLERANCE)
-    function = functools.cache(lambda: onnx_function(path))
-    answers = functools.cache(lambda: asked(function(), evidence))
+    session = functools.cache(lambda: _session(path))
+    answers = functools.cache(lambda: asked(_function(session()), evidence))
 
     def same_in_batches() -> tuple[bool, dict[str, Any]]:
         if kind != "onnx_int8":
             return batches(answers(), evidence, tolerance)
-        alone = np.concatenate([function()(picture[None])[LOGITS] for picture in evidence.pixels])
+        alone = np.concatenate([_function(session())(picture[None])[LOGITS] for picture in evidence.pixels])
         return batches(answers(), dataclasses.replace(evidence, logits=alone), INT8_REPEATED)
 
     checks: dict[str, Callable[[], tuple[bool, dict[str, Any]]]] = {
         f"{kind}_digest": lambda: _digest(path),
         f"{kind}_checker": lambda: _checker(path),
         f"{kind}_operations": lambda: _operations(path),
-        f"{kind}_contract": lambda: _contract(path, evidence),
+        f"{kind}_contract": lambda: _contract(session(), evidence),
         f"{kind}_batches": same_in_batches,
         f"{kind}_agreement": lambda: agreement(logits_of(answers(), evidence), evidence.logits, tolerance),
     }
@@ -190,11 +190,18 @@ def batches(answers: Answers, evidence: Evidence, tolerance: float = TOLERANCE) 
 
 def onnx_function(path: Path) -> Function:
     """A function of pixels that runs an ONNX file."""
+    return _function(_session(path))
+
+
+def _session(path: Path) -> Any:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+
+
+def _function(session: Any) -> Function:
     return lambda pixels: dict(zip(OUTPUTS, session.run(list(OUTPUTS), {IMAGE: pixels}), strict=True))
 
 
@@ -243,10 +250,7 @@ def _operations(path: Path) -> tuple[bool, dict[str, Any]]:
     return not foreign and not random, {"nodes": counted, "foreign": foreign, "random": random}
 
 
-def _contract(path: Path, evidence: Evidence) -> tuple[bool, dict[str, Any]]:
-    import onnxruntime
-
-    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+def _contract(session: Any, evidence: Evidence) -> tuple[bool, dict[str, Any]]:
     classes = evidence.logits.shape[1]
     found = {value.name: [value.type, *value.shape] for value in (*session.get_inputs(), *session.get_outputs())}
     wanted = {IMAGE: ["tensor(uint8)", BATCH, *evidence.preprocessing.shape]}

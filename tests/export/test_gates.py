@@ -15,6 +15,7 @@ from onnx import numpy_helper
 from zoo import layers
 from zoo.export.evidence import Evidence, of_noise
 from zoo.export.gates import onnx_gates
+from zoo.export.graph import network
 from zoo.export.onnx import write_onnx
 from zoo.preprocess import Preprocessing
 
@@ -37,7 +38,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
         variable.assign(random.normal(size=variable.shape, scale=0.5))
     path = tmp_path_factory.mktemp("finished") / "model.onnx"
     write_onnx(model, PIXELS, path, {})
-    evidence = of_noise(model, PIXELS)
+    evidence = of_noise(network(model, PIXELS))
     assert _failed(path, evidence) == set()
     return onnx.load(path), evidence
 
