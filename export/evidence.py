@@ -26,7 +26,7 @@ CROPS = 16
 LAST_BITS, STEADY = 2**-20, 1e-5
 """A network is steady on a picture when this share of its input moves the answer by no more than that share of it."""
 
-MEMORY = 2**31
+MEMORY = 2**28
 """Bytes that the outputs of all layers together may take for one batch; a runtime holds a few of them at a time."""
 
 
