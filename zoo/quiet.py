@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import tempfile
 import warnings
@@ -30,9 +29,5 @@ def wake_tensorflow() -> None:
     finally:
         os.dup2(standard_error, 2)
         os.close(standard_error)
-    # Half a million objects are there to stay. Left alone, Python's collector looks at them again and again: 6 % of the
-    # time of an export (Python 3.11).
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 100)
     # tf.lite and protobuf warn of themselves on every import (tensorflow 2.21); nothing here uses them.
     warnings.filterwarnings("ignore", module=r"tensorflow\.|google\.protobuf")
