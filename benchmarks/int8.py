@@ -96,12 +96,13 @@ def _photographs() -> np.ndarray:
 def _write_random(path: Path, family: str, size: str) -> None:
     """A network of 1000 classes with fresh weights as ONNX."""
     import zoo
+    from zoo.export.graph import network
     from zoo.export.onnx import write_onnx
     from zoo.preprocess import Preprocessing
 
     model = zoo.create(family, size=size, classes=1000, input_shape=(SIDE, SIDE, 3))
     imagenet = Preprocessing(SIDE, SIDE, 3, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
-    write_onnx(model, imagenet, path, {})
+    write_onnx(network(model, imagenet), path, {})
 
 
 def _fused(int8: Path, fused: Path) -> dict[str, int]:

@@ -26,7 +26,7 @@ from zoo.export import card, gates, graph
 from zoo.export.evidence import Evidence, of_noise, of_photographs, of_pictures
 from zoo.export.graph import Network
 from zoo.export.half import write_fp16
-from zoo.export.onnx import OPSET, check_opset, ir_version, write_onnx
+from zoo.export.onnx import OPSET, check_opset, check_size, ir_version, write_onnx
 from zoo.export.quantize import Request, write_int8
 from zoo.export.saved_model import write_saved_model
 from zoo.export.server_check import server_gate
@@ -144,6 +144,8 @@ def _write(
     folder: Path, formats: Sequence[Format], network: Network, description: Model, evidence: Evidence, opset: int
 ) -> list[Gate]:
     """Write the formats that are made of the network, and put each through its gates."""
+    if "onnx" in formats:
+        check_size(network.model)
     results: list[Gate] = []
     with ThreadPoolExecutor(1) as beside:
         server: Future[Gate] | None = None
@@ -163,7 +165,7 @@ def _write(
             gc.collect()
         if "onnx" in formats:
             path = folder / artifact.ONNX
-            origin = write_onnx(network.model, network.preprocessing, path, _metadata(description), opset)
+            origin = write_onnx(network, path, _metadata(description), opset)
             results += [gates.lint_gate(path, origin), *gates.onnx_gates(path, evidence)]
         if "onnx_fp16" in formats:
             write_fp16(folder / artifact.ONNX, folder / artifact.ONNX_FP16)

@@ -22,13 +22,14 @@ def outputs(pixels: Any, network: Callable[[Any], Any], preprocessing: Preproces
 class Network:
     """A Keras network with what goes in front of it.
 
-    `logits` is a function of float32 [batch, height, width, channels], as the preprocessing leaves pictures, to float32
-    [batch, classes]: traced once, for tracing a deep network takes seconds, and everyone who calls it shares the trace.
+    `logits` is a TensorFlow function of float32 [batch, height, width, channels], as the preprocessing leaves pictures,
+    to float32 [batch, classes]: traced once, for tracing a deep network takes seconds, and everyone who calls it shares
+    the trace.
     """
 
     model: Any
     preprocessing: Preprocessing
-    logits: Callable[[Any], Any]
+    logits: Any
 
 
 def network(model: Any, preprocessing: Preprocessing) -> Network:

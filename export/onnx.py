@@ -1,7 +1,6 @@
 """ONNX, converted by tf2onnx: the only module that imports it.
 
-The network is traced with its weights as inputs, so that the graph that tf2onnx works on holds no constants; the
-weights
+The weights are inputs of the graph that tf2onnx works on, so that it holds no constants; they
 become initialisers afterwards and constants are folded at the level of ONNX. With the weights inside, tf2onnx 1.17
 takes more than 24 GB for a VGG-16; this way it is under 4 GB, and the numbers agree to 2e-10.
 """
@@ -21,11 +20,10 @@ from zoo import files
 from zoo.contract import BATCH, IMAGE, OUTPUTS
 from zoo.errors import ZooError
 from zoo.export import passes
-from zoo.export.graph import outputs
+from zoo.export.graph import Network, outputs
 from zoo.export.layout import transposes
 from zoo.export.lint import Origin, kinds
 from zoo.onnx_file import DIGEST, graph_digest
-from zoo.preprocess import Preprocessing
 
 OPSET = 21
 """What a file is written in unless something else is asked for: the newest that onnxruntime two years back accepts.
@@ -40,13 +38,16 @@ onnx' version converter goes on from there, while the graph has no weights.
 """
 
 STEPS = (
-    "TransposeOptimizer",
     "ConstFoldOptimizer",
     "MergeDuplicatedNodesOptimizer",
     "BackToBackOptimizer",
     "IdentityOptimizer",
 )
-"""Those of tf2onnx' optimizers that leave a mark on the networks here; each goes over the whole graph several times."""
+"""Those of tf2onnx' optimizers that leave a mark on the networks here; each goes over the whole graph several times.
+
+Its TransposeOptimizer takes longer than all of them. onnxruntime's folding moves Transpositions as well, and not into a
+LayerNormalization's pieces, where nothing fuses them any more.
+"""
 
 LARGEST_FILE = 2**31 - 2**20
 """Bytes of weights: a protobuf ends at 2 GiB, and the graph takes some of them."""
@@ -65,6 +66,13 @@ def check_opset(opset: int) -> None:
     )
 
 
+def check_size(model: Any) -> None:
+    """Raise ZooError for a Keras network whose weights are more than one file can hold."""
+    weights = 4 * sum(math.prod(variable.shape) for variable in model.weights)
+    if weights > LARGEST_FILE:
+        raise ZooError(f"{weights} bytes of weights are more than an ONNX file holds: export a SavedModel")
+
+
 def ir_version(opset: int) -> int:
     """The lowest version of ONNX' format that an operator set can be written in."""
     import onnx
@@ -72,28 +80,19 @@ def ir_version(opset: int) -> int:
     return int(onnx.helper.find_min_ir_version_for([onnx.helper.make_opsetid("", opset)]))
 
 
-def write_onnx(
-    model: Any, preprocessing: Preprocessing, path: Path, metadata: dict[str, Any], opset: int = OPSET
-) -> Origin:
+def write_onnx(network: Network, path: Path, metadata: dict[str, Any], opset: int = OPSET) -> Origin:
     """Write an ONNX file of the contract, and say what it was made of.
 
     Args:
-        model: the Keras network in float32, built outside any strategy.
-        preprocessing: what goes in front of it.
+        network: what is written.
         path: where the file goes, whole or not at all.
         metadata: what `metadata_props` holds; values that are not text become JSON.
         opset: the version of ONNX' operator set.
-
-    Raises:
-        ZooError: the weights are more than one file can hold.
     """
     import onnx
 
-    weights = 4 * sum(math.prod(variable.shape) for variable in model.weights)
-    if weights > LARGEST_FILE:
-        raise ZooError(f"{weights} bytes of weights are more than an ONNX file holds: export a SavedModel")
-    proto = _convert(model, preprocessing, opset)
-    origin = Origin(kinds(proto), transposes(model))
+    proto = _convert(network, opset)
+    origin = Origin(kinds(proto), transposes(network.model))
     passes.global_average(proto)
     with tempfile.TemporaryDirectory() as scratch:
         bound, folded = Path(scratch) / "bound.onnx", Path(scratch) / "folded.onnx"
@@ -125,42 +124,63 @@ def save(proto: Any, path: Path) -> None:
         file.write(onnx.ModelProto(metadata_props=[entry]).SerializeToString())
 
 
-def _convert(model: Any, preprocessing: Preprocessing, opset: int) -> Any:
+def _convert(network: Network, opset: int) -> Any:
     """The network as tf2onnx gives it, with its weights as initialisers."""
     import keras
     import onnx
-    import tensorflow as tf
 
-    trainable, frozen = model.trainable_variables, model.non_trainable_variables
-    # The state of dropout's random numbers (uint32) is no weight: it stays behind, and nothing reads it in inference.
-    named = {f"{layer.name}.{variable.name}": variable for layer in model.layers for variable in layer.weights}
-    names = {id(variable): name for name, variable in named.items()}
-
-    def traced(image: Any, *weights: Any) -> dict[str, Any]:
-        values = dict(zip(named, weights, strict=True))
-
-        def network(images: Any) -> Any:
-            given = [
-                [values[names[id(v)]] if id(v) in names else v.value for v in variables]
-                for variables in (trainable, frozen)
-            ]
-            logits, _ = model.stateless_call(*given, images, training=False)
-            return logits
-
-        return outputs(image, network, preprocessing)
-
-    specs = [tf.TensorSpec([None, *preprocessing.shape], tf.uint8, name=IMAGE)]
-    specs += [tf.TensorSpec(variable.shape, tf.float32, name=name) for name, variable in named.items()]
-    proto = _tf2onnx(tf.function(traced), specs, opset)
-    weights_by_name = {name: keras.ops.convert_to_numpy(variable) for name, variable in named.items()}
-    used = [value for value in proto.graph.input if value.name in weights_by_name]
-    for value in used:
+    # The state of dropout's random numbers (uint32) is no weight: nothing reads it in inference.
+    weights = {f"{layer.name}.{weight.name}": weight for layer in network.model.layers for weight in layer.weights}
+    proto = _tf2onnx(*_with_weights_as_inputs(network, weights), opset)
+    for value in [value for value in proto.graph.input if value.name in weights]:
         proto.graph.input.remove(value)
-        proto.graph.initializer.append(onnx.numpy_helper.from_array(weights_by_name[value.name], value.name))
+        weight = keras.ops.convert_to_numpy(weights[value.name])
+        proto.graph.initializer.append(onnx.numpy_helper.from_array(weight, value.name))
     return proto
 
 
-def _tf2onnx(function: Any, specs: list[Any], opset: int) -> Any:
+def _with_weights_as_inputs(network: Network, weights: dict[str, Any]) -> tuple[Any, list[str], dict[str, str]]:
+    """The contract's graph around the network's one trace, with a placeholder for each variable.
+
+    Args:
+        network: what is converted.
+        weights: its variables by the names that their placeholders get.
+
+    Returns:
+        The graph's definition, the names of its inputs, and its outputs by the contract's names.
+    """
+    import tensorflow as tf
+
+    traced = network.logits.get_concrete_function()
+    image, *captured = (tensor.op.name for tensor in traced.inputs)
+    handles = dict(zip(captured, map(id, traced.captured_inputs), strict=True))
+    names = {id(weight.value.handle): name for name, weight in weights.items()}
+    definition, reads = tf.compat.v1.GraphDef(), {}
+    for node in traced.graph.as_graph_def().node:
+        if node.op == "ReadVariableOp":
+            reads[node.name] = names[handles[node.input[0]]]
+        elif node.op not in ("Placeholder", "NoOp"):
+            definition.node.append(node)
+            # A function waits for all of its reads; a network has no other effects to wait for.
+            operands = [name for name in node.input if not name.startswith("^")]
+            del definition.node[-1].input[:]
+            definition.node[-1].input.extend(operands)
+    with tf.Graph().as_default() as graph:
+        pixels = tf.compat.v1.placeholder(tf.uint8, [None, *network.preprocessing.shape], IMAGE)
+        read = {name: weights[name].shape for name in reads.values()}
+        values = {name: tf.compat.v1.placeholder(tf.float32, shape, name) for name, shape in read.items()}
+        given = {node: values[name] for node, name in reads.items()}
+
+        def logits(images: Any) -> Any:
+            (answer,) = tf.graph_util.import_graph_def(definition, {image: images, **given}, [traced.outputs[0].name])
+            return answer
+
+        answers = outputs(pixels, logits, network.preprocessing)
+    inputs = [tensor.name for tensor in (pixels, *values.values())]
+    return graph.as_graph_def(add_shapes=True), inputs, {name: tensor.name for name, tensor in answers.items()}
+
+
+def _tf2onnx(definition: Any, inputs: list[str], answers: dict[str, str], opset: int) -> Any:
     import onnx
     import tensorflow as tf
 
@@ -172,20 +192,17 @@ def _tf2onnx(function: Any, specs: list[Any], opset: int) -> Any:
         import tf2onnx.tfonnx
 
         logging.getLogger("tf2onnx").setLevel(logging.ERROR)
-        concrete = function.get_concrete_function(*specs)
-        inputs, given = ([tensor.name for tensor in tensors] for tensors in (concrete.inputs, concrete.outputs))
-        renamed = dict(zip(inputs, (spec.name for spec in specs), strict=True))
-        renamed |= {tensor.name: name for name, tensor in concrete.structured_outputs.items()}
-        frozen = tf2onnx.tf_loader.from_function(concrete, inputs, given)
+        given = list(answers.values())
         with tf.Graph().as_default() as graph:
-            tf.import_graph_def(frozen, name="")
+            tf.import_graph_def(tf2onnx.tf_loader.tf_optimize(inputs, given, definition), name="")
             converted = tf2onnx.tfonnx.process_tf_graph(
                 graph,
                 continue_on_error=True,
                 opset=LOWEST_OPSET,
                 input_names=inputs,
                 output_names=given,
-                tensors_to_rename=renamed,
+                tensors_to_rename={tensor: name for name, tensor in answers.items()}
+                | {tensor: tensor.rpartition(":")[0] for tensor in inputs},
             )
         steps = OrderedDict((name, getattr(tf2onnx.optimizer, name)) for name in STEPS)
         # tf2onnx.convert copies the whole graph before each of its steps, which takes as long as the steps.

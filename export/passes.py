@@ -112,8 +112,20 @@ def shapes(model: Any) -> dict[str, list[int | None]]:
 
 def tidy(model: Any) -> None:
     """What is to be done after folding, in the order in which it helps."""
-    for one in (idle_moves, maps_as_they_are, hard_swish, gelu, scaled_product, planes_first, unread_constants):
+    moves = moves_before_reshapes, idle_moves, sums_between_moves
+    for one in (*moves, bias, hard_swish, gelu, scaled_product, planes_first, unread_constants):
         one(model)
+
+
+def moves_before_reshapes(model: Any) -> None:
+    """Let a Reshape that says every length take what was there before moves that keep the order in memory."""
+    index = Index(model)
+    for node in [node for node in index.graph.node if node.op_type == "Reshape"]:
+        if node.input[1] not in index.initializers or 0 in index.array(node.input[1]):
+            continue
+        while (maker := index.makers.get(node.input[0])) is not None and _moves_nothing(maker, index):
+            node.input[0] = maker.input[0]
+    _drop_unread(index.graph)
 
 
 def idle_moves(model: Any) -> None:
@@ -149,32 +161,18 @@ def _moves_nothing(node: Any, index: Index) -> bool:
     shape = index.shapes.get(node.input[0]) if node.op_type == "Transpose" else None
     if not shape:
         return False
-    (order,) = (attribute.ints for attribute in node.attribute if attribute.name == "perm")
-    longer = [axis for axis in order if shape[axis] != 1]
+    longer = [axis for axis in _order(node) if shape[axis] != 1]
     return longer == sorted(longer)
 
 
-def maps_as_they_are(model: Any) -> None:
-    """Drop the Reshapes around a LayerNormalization over the last axis: it takes a map as well as rows of pixels.
+def _order(transpose: Any) -> list[int]:
+    return next(list(attribute.ints) for attribute in transpose.attribute if attribute.name == "perm")
 
-    zoo's layer puts them there, so that tf2onnx 1.17 moves no transposition into what becomes of it.
-    """
-    index = Index(model)
-    for norm in [node for node in index.graph.node if node.op_type == "LayerNormalization"]:
-        before, after = index.makers.get(norm.input[0]), index.only_reader(norm.output[0])
-        if before is None or after is None or not before.op_type == after.op_type == "Reshape":
-            continue
-        given, rows, made = (index.shapes.get(n) for n in (before.input[0], norm.input[0], after.output[0]))
-        if not given or not rows or given != made or given[-1] != rows[-1]:
-            continue
-        axes = [attribute for attribute in norm.attribute if attribute.name == "axis"]
-        if any(axis.i not in (-1, len(rows) - 1) for axis in axes):
-            continue
-        norm.input[0], norm.output[0] = before.input[0], after.output[0]
-        for axis in axes:
-            axis.i = -1
-        index.graph.node.remove(after)
-    _drop_unread(index.graph)
+
+def _undoes(back: Any, move: Any) -> bool:
+    """Whether one Transpose brings back what another moved."""
+    first = _order(move)
+    return [first[axis] for axis in _order(back)] == sorted(first)
 
 
 def _drop_unread(graph: Any) -> None:
@@ -185,6 +183,47 @@ def _drop_unread(graph: Any) -> None:
             graph.node.remove(node)
         else:
             wanted.update(node.input)
+
+
+def sums_between_moves(model: Any) -> None:
+    """A sum of what was transposed, transposed back: T(S(x) + y) is x + T(y), where T undoes S."""
+    import onnx
+
+    index = Index(model)
+    for back in [node for node in index.graph.node if node.op_type == "Transpose"]:
+        add = index.makers.get(back.input[0])
+        if add is None or add.op_type != "Add" or index.only_reader(add.output[0]) is None:
+            continue
+        for x, y in (add.input, reversed(add.input)):
+            move = index.makers.get(x)
+            if move is None or move.op_type != "Transpose" or not _undoes(back, move):
+                continue
+            if index.only_reader(x) is not None and len(index.shapes.get(y, ())) == len(_order(back)):
+                moved = f"{back.output[0]}_moved"
+                transpose = onnx.helper.make_node("Transpose", [y], [moved], perm=_order(back))
+                total = onnx.helper.make_node("Add", [move.input[0], moved], list(back.output))
+                index.replace([move, add, back], [transpose, total])
+                break
+
+
+def bias(model: Any) -> None:
+    """What is added to each channel behind a convolution's Transpose into the convolution.
+
+    onnxruntime's own folding does so where no Transpose is between, and moves none for it.
+    """
+    index = Index(model)
+    for convolution in [node for node in index.graph.node if node.op_type == "Conv" and len(node.input) == 2]:
+        move = index.only_reader(convolution.output[0])
+        add = index.only_reader(move.output[0]) if move and move.op_type == "Transpose" else None
+        if move is None or add is None or add.op_type != "Add" or _order(move) != [0, 2, 3, 1]:
+            continue
+        name = next((name for name in add.input if name in index.initializers), None)
+        channels = index.shapes[convolution.output[0]][1]
+        if name is None or list(index.initializers[name].dims) not in ([channels], [1, 1, 1, channels]):
+            continue
+        convolution.input.append(index.constant(f"{convolution.output[0]}_bias", index.array(name).reshape(-1)))
+        move.output[0] = add.output[0]
+        index.graph.node.remove(add)
 
 
 def hard_swish(model: Any) -> None:
@@ -287,8 +326,7 @@ def planes_first(model: Any) -> None:
             continue
         _, scale, offset, transpose = chain
         names = [next((n for n in node.input if n in index.initializers), "") for node in (scale, offset)]
-        (order,) = (list(attribute.ints) for attribute in transpose.attribute if attribute.name == "perm")
-        if order != [0, 3, 1, 2] or any(len(index.readers.get(name, ())) != 1 for name in names):
+        if _order(transpose) != [0, 3, 1, 2] or any(len(index.readers.get(name, ())) != 1 for name in names):
             continue
         planes = []
         for name in names:
@@ -297,7 +335,7 @@ def planes_first(model: Any) -> None:
         stem = transpose.output[0]
         to = next(attribute.i for attribute in cast.attribute if attribute.name == "to")
         new = [
-            onnx.helper.make_node("Transpose", [cast.input[0]], [f"{stem}_bytes"], perm=order),
+            onnx.helper.make_node("Transpose", [cast.input[0]], [f"{stem}_bytes"], perm=_order(transpose)),
             onnx.helper.make_node("Cast", [f"{stem}_bytes"], [f"{stem}_floats"], to=to),
             onnx.helper.make_node("Mul", [f"{stem}_floats", planes[0]], [f"{stem}_scaled"]),
             onnx.helper.make_node("Add", [f"{stem}_scaled", planes[1]], [stem]),

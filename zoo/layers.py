@@ -195,8 +195,6 @@ class LayerNormalization(keras.layers.Layer):
     """Normalisation over the last axis of [batch, …, channels], in the full precision of the weights.
 
     Keras' own (3.15) becomes eleven ONNX nodes that onnxruntime 1.31 does not fuse. This order of operations it does.
-    A map is taken as a sequence of pixels: otherwise tf2onnx 1.17 moves the transpositions of neighbouring convolutions
-    into the pattern, and it is fused in 2 of 41 places of a ConvNeXt.
     """
 
     channels_last = True
@@ -212,15 +210,10 @@ class LayerNormalization(keras.layers.Layer):
 
     def call(self, x: Tensor) -> Tensor:
         """The same shape."""
-        given = x.shape
-        if len(given) == 4:
-            x = ops.reshape(x, (-1, given[1] * given[2], given[3]))
         x = ops.cast(x, self.variable_dtype)
         difference = x - ops.mean(x, -1, keepdims=True)
         deviation = ops.sqrt(ops.mean(ops.power(difference, 2.0), -1, keepdims=True) + self.epsilon)
-        x = difference / deviation * self.gamma + self.beta
-        x = ops.cast(x, self.compute_dtype)
-        return ops.reshape(x, (-1, *given[1:])) if len(given) == 4 else x
+        return ops.cast(difference / deviation * self.gamma + self.beta, self.compute_dtype)
 
     def get_config(self) -> dict[str, Any]:
         """The arguments, as Keras asks."""

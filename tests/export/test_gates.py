@@ -37,8 +37,9 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
     for variable in model.trainable_variables:
         variable.assign(random.normal(size=variable.shape, scale=0.5))
     path = tmp_path_factory.mktemp("finished") / "model.onnx"
-    write_onnx(model, PIXELS, path, {})
-    evidence = of_noise(network(model, PIXELS))
+    keras_network = network(model, PIXELS)
+    write_onnx(keras_network, path, {})
+    evidence = of_noise(keras_network)
     assert _failed(path, evidence) == set()
     return onnx.load(path), evidence
 

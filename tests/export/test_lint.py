@@ -17,8 +17,9 @@ from zoo import layers
 from zoo.errors import ZooError
 from zoo.export import lint
 from zoo.export.bare import bare
+from zoo.export.graph import network
 from zoo.export.layout import transposes
-from zoo.export.onnx import LARGEST_FILE, OPSET, check_opset, ir_version, write_onnx
+from zoo.export.onnx import LARGEST_FILE, OPSET, check_opset, check_size, ir_version, write_onnx
 from zoo.preprocess import Preprocessing
 
 node = helper.make_node
@@ -249,7 +250,7 @@ def test_transposes_of_networks() -> None:
 @pytest.mark.parametrize("opset", [18, OPSET, 22])
 def test_what_it_says_of_a_network(opset: int, tmp_path: Path) -> None:
     path = tmp_path / "model.onnx"
-    origin = write_onnx(small_network(), PIXELS_8, path, {}, opset)
+    origin = write_onnx(network(small_network(), PIXELS_8), path, {}, opset)
     passed, figures = lint.report(path, origin)
     assert passed, figures
     assert figures["transposes"] == figures["transposes_asked_for"] == 3
@@ -284,17 +285,17 @@ def test_an_operator_set_for_a_saved_model_is_refused(tmp_path: Path, pictures_f
         assert not (tmp_path / "artifact").exists()
 
 
-def test_more_weights_than_a_file_holds_are_refused(tmp_path: Path) -> None:
+def test_more_weights_than_a_file_holds_are_refused() -> None:
     class Large:
         weights = (keras.Variable(np.zeros(3, np.float32)), keras.KerasTensor((LARGEST_FILE // 4,)))
 
     with pytest.raises(ZooError, match="bytes of weights are more than an ONNX file holds"):
-        write_onnx(Large(), PIXELS_8, tmp_path / "model.onnx", {})
+        check_size(Large())
 
 
 def test_a_bare_model_is_the_model_without_its_large_weights(tmp_path: Path) -> None:
     path = tmp_path / "model.onnx"
-    write_onnx(small_network(), PIXELS_8, path, {"labels": ["a"]})
+    write_onnx(network(small_network(), PIXELS_8), path, {"labels": ["a"]})
     whole, stripped = onnx.load(path), bare(path)
     large = {tensor.name for tensor in stripped.graph.initializer if tensor.external_data}
     assert large == {tensor.name for tensor in whole.graph.initializer if len(tensor.raw_data) > 2**16} != set()

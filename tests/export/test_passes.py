@@ -142,27 +142,75 @@ def test_moves_that_move_are_left() -> None:
     assert passed(passes.idle_moves, proto) == {"Transpose": 1, "Reshape": 1, "Relu": 1}
 
 
-def norm_of_rows(axis: int, rows: list[int], back: list[int]) -> Any:
+@pytest.mark.parametrize(("lengths", "kept"), [([-1, 3], 0), ([0, 3], 1)])
+def test_moves_before_a_reshape(lengths: list[int], kept: int) -> None:
     nodes = [
-        helper.make_node("Reshape", ["x", "rows"], ["a"]),
-        helper.make_node("LayerNormalization", ["a", "gamma"], ["b"], axis=axis),
-        helper.make_node("Reshape", ["b", "back"], ["y"]),
+        helper.make_node("GlobalAveragePool", ["x"], ["a"]),
+        helper.make_node("Transpose", ["a"], ["b"], perm=[0, 2, 3, 1]),
+        helper.make_node("Reshape", ["b", "row"], ["c"]),
+        helper.make_node("Reshape", ["c", "lengths"], ["y"]),
     ]
-    return model(nodes, {"rows": np.array(rows), "back": np.array(back), "gamma": f32(1.5)})
+    proto = model(nodes, {"row": np.array([-1, 1, 3]), "lengths": np.array([*lengths, 1])})
+    after = passed(passes.moves_before_reshapes, proto)
+    assert after["Transpose"] == 0
+    assert after["Reshape"] == 1 + kept
 
 
-@pytest.mark.parametrize("axis", [-1, 2])
-def test_a_norm_takes_maps_as_they_are(axis: int) -> None:
-    proto = norm_of_rows(axis, [-1, 15, 4], [-1, 3, 5, 4])
-    assert passed(passes.maps_as_they_are, proto) == {"LayerNormalization": 1}
+def test_a_move_before_a_reshape_that_moves_is_left() -> None:
+    nodes = [
+        helper.make_node("Transpose", ["x"], ["a"], perm=[0, 2, 3, 1]),
+        helper.make_node("Reshape", ["a", "row"], ["y"]),
+    ]
+    assert passed(passes.moves_before_reshapes, model(nodes, {"row": np.array([-1, 60])}))["Transpose"] == 1
 
 
-@pytest.mark.parametrize(
-    ("axis", "rows", "back"),
-    [(1, [-1, 15, 4], [-1, 3, 5, 4]), (-1, [-1, 6, 10], [-1, 3, 5, 4]), (-1, [-1, 15, 4], [-1, 5, 3, 4])],
-)
-def test_a_norm_of_other_rows_is_left(axis: int, rows: list[int], back: list[int]) -> None:
-    assert passed(passes.maps_as_they_are, norm_of_rows(axis, rows, back))["Reshape"] == 2
+def sum_between_moves(order: list[int], back: list[int], y: tuple[int, ...]) -> Any:
+    nodes = [
+        helper.make_node("Transpose", ["x"], ["a"], perm=order),
+        helper.make_node("Transpose", ["x"], ["b"], perm=order),
+        helper.make_node("Relu", ["b"], ["c"]),
+        helper.make_node("Mul", ["c", "scale"], ["d"]),
+        helper.make_node("Add", ["d", "a"], ["e"]),
+        helper.make_node("Transpose", ["e"], ["y"], perm=back),
+    ]
+    return model(nodes, {"scale": RNG.normal(size=y).astype(np.float32)})
+
+
+def test_a_sum_between_moves_is_one_of_what_was_there_before() -> None:
+    proto = sum_between_moves([0, 2, 3, 1], [0, 3, 1, 2], (3,))
+    assert passed(passes.sums_between_moves, proto)["Transpose"] == 2
+    assert [node.op_type for node in proto.graph.node][-2:] == ["Transpose", "Add"]
+
+
+def test_a_sum_between_other_moves_is_left() -> None:
+    proto = sum_between_moves([0, 2, 3, 1], [0, 2, 3, 1], (3,))
+    assert passed(passes.sums_between_moves, proto)["Transpose"] == 3
+
+
+def convolution_and_bias(bias: np.ndarray, order: list[int], *, own: bool = False) -> Any:
+    nodes = [
+        helper.make_node("Conv", ["x", "kernel", *(["own"] if own else [])], ["a"]),
+        helper.make_node("Transpose", ["a"], ["b"], perm=order),
+        helper.make_node("Add", ["b", "bias"], ["y"]),
+    ]
+    constants = {"kernel": RNG.normal(size=(4, 3, 2, 1)).astype(np.float32), "bias": bias.astype(np.float32)}
+    return model(nodes, constants | ({"own": np.ones(4, np.float32)} if own else {}))
+
+
+@pytest.mark.parametrize("shape", [(4,), (1, 1, 1, 4)])
+def test_a_bias_goes_into_the_convolution(shape: tuple[int, ...]) -> None:
+    proto = convolution_and_bias(RNG.normal(size=shape), [0, 2, 3, 1])
+    assert passed(passes.bias, proto) == {"Conv": 1, "Transpose": 1}
+
+
+def test_what_is_no_bias_stays_behind_the_convolution() -> None:
+    others = (
+        convolution_and_bias(RNG.normal(size=4), [0, 1, 2, 3]),
+        convolution_and_bias(RNG.normal(size=(4, 1, 4)), [0, 2, 3, 1]),
+        convolution_and_bias(RNG.normal(size=4), [0, 2, 3, 1], own=True),
+    )
+    for proto in others:
+        assert passed(passes.bias, proto)["Add"] == 1
 
 
 def test_scale_goes_into_the_product() -> None:

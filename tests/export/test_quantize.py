@@ -29,6 +29,7 @@ from zoo.data.pictures import Dataset
 from zoo.errors import Refused, ZooError
 from zoo.export import half, qdq, quantize, ranges
 from zoo.export.equalize import equalise, scalable
+from zoo.export.graph import network
 from zoo.export.onnx import write_onnx
 from zoo.export.passes import Index
 from zoo.intervals import paired_difference
@@ -580,7 +581,7 @@ def test_wrong_requests_end_in_one_line(
 def test_every_family_has_integers_where_its_work_is(family: str, pictures_folder: Path, tmp_path: Path) -> None:
     dataset = load(f"folder:{pictures_folder}", split=Recipe().split)
     description = describe(family, "small", dataset, Recipe().picture)
-    write_onnx(building.build(description), description.preprocessing, tmp_path / "model.onnx", {})
+    write_onnx(network(building.build(description), description.preprocessing), tmp_path / "model.onnx", {})
     model = onnx.load(tmp_path / "model.onnx")
     images = RNG.integers(0, 256, (4, *description.preprocessing.shape), np.uint8)
     made = qdq.quantised(model, calibrated(model, images), "x86-vnni")
