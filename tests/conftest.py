@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 import os
 import sys
 from collections.abc import Callable
@@ -32,6 +33,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         full = [item for item in items if item.get_closest_marker("full")]
         config.hook.pytest_deselected(items=full)
         items[:] = [item for item in items if not item.get_closest_marker("full")]
+
+
+def pytest_runtest_teardown(item: pytest.Item) -> None:
+    """TensorFlow's graphs refer to themselves, and the full sweep's hold gigabytes: none waits for the collector."""
+    if item.get_closest_marker("full"):
+        gc.collect()
 
 
 @dataclasses.dataclass(frozen=True)
