@@ -28,7 +28,8 @@ def main() -> None:
         "python -c pass": [sys.executable, "-c", "pass"],
         "zoo --help": [*zoo, "--help"],
         "zoo list": [*zoo, "list"],
-        "zoo info resnet50": [*zoo, "info", "resnet50"],
+        "zoo list 'conv*' --json": [*zoo, "list", "conv*", "--json"],
+        "zoo info vit --size large": [*zoo, "info", "vit", "--size", "large"],
         "zoo predict ARTIFACT PICTURE": [*zoo, "predict", asked.artifact, asked.picture],
         "zoo verify ARTIFACT": [*zoo, "verify", asked.artifact],
     }
