@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import gc
 import json
 import tempfile
@@ -75,14 +76,14 @@ def export(
     dataset = load_again(this.data, this.recipe.split, data_dir) if this.data and this.recipe else None
     test = dataset.test if dataset else None
     network = graph.network(model, this.model.preprocessing)
-    evidence = of_pictures(network, test) if test else of_photographs(network)
     with files.staged_folder(target) as staging:
         say("writing " + ", ".join(formats))
-        passed = [gates.client_gate(evidence)]
-        np.savez(staging / artifact.GOLDEN, allow_pickle=False, **evidence.golden())
         files.write_text(staging / artifact.LABELS, "".join(f"{label}\n" for label in this.model.labels))
-        passed += _write(staging, formats, network, this.model, evidence, opset)
+        look = functools.partial(of_pictures, network, test) if test else functools.partial(of_photographs, network)
+        written, evidence = _write(staging, formats, network, this.model, look, opset)
+        passed = [gates.client_gate(evidence), *written]
         _refuse_failed(passed, f"{run_folder} makes no artifact")
+        np.savez(staging / artifact.GOLDEN, allow_pickle=False, **evidence.golden())
         eight_bits = None
         if int8 is not None and dataset is not None:
             formats = (*formats, "onnx_int8")
@@ -136,21 +137,31 @@ def preflight(description: Model, formats: Sequence[Format]) -> None:
     """
     network = graph.network(building.build(description), description.preprocessing)
     with tempfile.TemporaryDirectory() as scratch:
-        results = _write(Path(scratch), formats, network, description, of_noise(network), OPSET)
+        look = functools.partial(of_noise, network)
+        results, _ = _write(Path(scratch), formats, network, description, look, OPSET)
     _refuse_failed(results, f"{description.family} {description.size} cannot be exported")
 
 
 def _write(
-    folder: Path, formats: Sequence[Format], network: Network, description: Model, evidence: Evidence, opset: int
-) -> list[Gate]:
-    """Write the formats that are made of the network, and put each through its gates."""
+    folder: Path,
+    formats: Sequence[Format],
+    network: Network,
+    description: Model,
+    look: Callable[[], Evidence],
+    opset: int,
+) -> tuple[list[Gate], Evidence]:
+    """Write the formats that are made of the network, put each through its gates, and say what they compared with."""
     if "onnx" in formats:
         check_size(network.model)
-    results: list[Gate] = []
     with ThreadPoolExecutor(1) as beside:
         server: Future[Gate] | None = None
+        # TensorFlow computes while Python writes.
+        looked = beside.submit(look)
         if "saved_model" in formats:
             write_saved_model(network, _version(folder))
+        evidence = looked.result()
+        results: list[Gate] = []
+        if "saved_model" in formats:
             pixels, uploads = evidence.pixels[:WARMUP_PICTURES], list(evidence.uploads)
             write_warmup(_version(folder), model_name=description.family, pixels=pixels, encoded=uploads)
             base, classes = folder / artifact.SAVED_MODEL, evidence.logits.shape[1]
@@ -170,7 +181,7 @@ def _write(
         if "onnx_fp16" in formats:
             write_fp16(folder / artifact.ONNX, folder / artifact.ONNX_FP16)
             results += gates.onnx_gates(folder / artifact.ONNX_FP16, evidence, "onnx_fp16")
-        return [*results, server.result()] if server else results
+        return [*results, server.result()] if server else results, evidence
 
 
 def _version(folder: Path) -> Path:

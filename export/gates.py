@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import functools
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -108,21 +107,7 @@ def saved_model_gates(loaded: Any, evidence: Evidence) -> list[Gate]:
         "saved_model_agreement": lambda: agreement(logits_of(answers(), evidence), evidence.logits),
         "saved_model_bytes": jpeg,
     }
-    with _as_traced():
-        return [_gate(name, check) for name, check in checks.items()]
-
-
-@contextlib.contextmanager
-def _as_traced() -> Iterator[None]:
-    """Run functions as they were traced: to rewrite a deep graph takes TensorFlow 2.21 longer than some pictures do."""
-    import tensorflow as tf
-
-    before = tf.config.optimizer.get_experimental_options()
-    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
-    try:
-        yield
-    finally:
-        tf.config.optimizer.set_experimental_options(before)
+    return [_gate(name, check) for name, check in checks.items()]
 
 
 def client_gate(evidence: Evidence) -> Gate:
