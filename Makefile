@@ -45,6 +45,7 @@ test-peers: $(VENV)/ready $(PEER)/ready
 	$(PEER)/bin/python $(PEERS)/export_timm.py $(PEER)/224 --weights
 	$(PEER)/bin/python $(PEERS)/export_timm.py $(PEER)/160 --weights --image-size 160 --classes 37 \
 		--only vit-small resnet-small inception-small efficientnet-small
+	for side in 224 160; do $(PEER)/bin/python benchmarks/peers_exact.py $(PEERS)/models.tsv $(PEER)/$$side || exit 1; done
 	for channels in 1 4; do $(PEER)/bin/python benchmarks/peers_channels.py $(PEERS)/models.tsv $(PEER)/224 \
 		$(PEER)/channels-$$channels $$channels resnet-base vit-small convnext-small mobilenet-large || exit 1; done
 	$(BIN)/python benchmarks/peers.py $(PEER)/scratch $(PEER)/224 $(PEER)/160 $(PEER)/channels-1 $(PEER)/channels-4
