@@ -3,8 +3,8 @@
 Each FOLDER holds FAMILY-SIZE.safetensors and FAMILY-SIZE.npz (`image`, float32 [batch, height, width, channels] as fed
 to the network, and the peer's `logits`), as `export_timm.py --weights` and `peers_channels.py` write them. Where a
 difference in float32 is above the bound, both networks are compared in float64, for which FAMILY-SIZE.exact.npz holds
-the peer's logits (`peers_exact.py`), and each one's float32 with its own float64: some random weights amplify rounding,
-and two float32 answers cannot be closer to each other than to the truth.
+the peer's logits (`peers_exact.py`), and each one's float32 with its own float64: some random weights amplify rounding
+until the answers of one network in float32 and in float64 are further apart than the bound.
 
 usage: python benchmarks/peers.py SCRATCH FOLDER...      writes results/peers.json; ends with 1 where they differ
 """

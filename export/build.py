@@ -60,7 +60,8 @@ def export(
     it too: they need `onnx` before them.
 
     Raises:
-        ZooError: the run or its data cannot be had, `out` exists, or the operator set is not known.
+        ZooError: the run or its data cannot be had, `out` exists, the operator set is not known, or the weights are
+            more than an ONNX file holds.
         Refused: a gate failed, or int8 is above its budget or no faster; name and figures are in the message, and no
             artifact is left.
     """

@@ -1,8 +1,8 @@
 """ONNX, converted by tf2onnx: the only module that imports it.
 
-The weights are inputs of the graph that tf2onnx works on, so that it holds no constants; they
-become initialisers afterwards and constants are folded at the level of ONNX. With the weights inside, tf2onnx 1.17
-takes more than 24 GB for a VGG-16; this way it is under 4 GB, and the numbers agree to 2e-10.
+The weights are inputs of the graph that tf2onnx works on, so that it holds no constants; they become initialisers
+afterwards and constants are folded at the level of ONNX. With the weights inside, tf2onnx 1.17 takes more than 24 GB
+for a VGG-16; this way it is under 4 GB, and the numbers agree to 2e-10.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ STEPS = (
 )
 """Those of tf2onnx' optimizers that leave a mark on the networks here; each goes over the whole graph several times.
 
-Its TransposeOptimizer takes longer than all of them. onnxruntime's folding moves Transpositions as well, and not into a
-LayerNormalization's pieces, where nothing fuses them any more.
+Its TransposeOptimizer (1.17) takes longer than all of them, and moves Transposes into a LayerNormalization's pieces,
+which nothing fuses any more. onnxruntime's folding moves them as well, and not there.
 """
 
 LARGEST_FILE = 2**31 - 2**20

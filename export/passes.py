@@ -189,7 +189,17 @@ def sums_between_moves(model: Any) -> None:
     """A sum of what was transposed, transposed back: T(S(x) + y) is x + T(y), where T undoes S."""
     import onnx
 
-    index = Index(model)
+    # One at a time: the T of one sum may be the S of the next.
+    while found := _sum_between_moves(Index(model)):
+        index, move, y, add, back = found
+        moved = f"{back.output[0]}_moved"
+        transpose = onnx.helper.make_node("Transpose", [y], [moved], perm=_order(back))
+        total = onnx.helper.make_node("Add", [move.input[0], moved], list(back.output))
+        index.replace([move, add, back], [transpose, total])
+
+
+def _sum_between_moves(index: Index) -> tuple[Index, Any, str, Any, Any] | None:
+    """The first S, y, Add and T of a graph, with its index."""
     for back in [node for node in index.graph.node if node.op_type == "Transpose"]:
         add = index.makers.get(back.input[0])
         if add is None or add.op_type != "Add" or index.only_reader(add.output[0]) is None:
@@ -199,11 +209,8 @@ def sums_between_moves(model: Any) -> None:
             if move is None or move.op_type != "Transpose" or not _undoes(back, move):
                 continue
             if index.only_reader(x) is not None and len(index.shapes.get(y, ())) == len(_order(back)):
-                moved = f"{back.output[0]}_moved"
-                transpose = onnx.helper.make_node("Transpose", [y], [moved], perm=_order(back))
-                total = onnx.helper.make_node("Add", [move.input[0], moved], list(back.output))
-                index.replace([move, add, back], [transpose, total])
-                break
+                return index, move, y, add, back
+    return None
 
 
 def bias(model: Any) -> None:

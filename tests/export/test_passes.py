@@ -182,6 +182,20 @@ def test_a_sum_between_moves_is_one_of_what_was_there_before() -> None:
     assert [node.op_type for node in proto.graph.node][-2:] == ["Transpose", "Add"]
 
 
+def test_a_move_behind_one_sum_and_before_the_next() -> None:
+    nodes = [
+        helper.make_node("Transpose", ["x"], ["a"], perm=[0, 2, 3, 1]),
+        helper.make_node("Transpose", ["x"], ["b"], perm=[0, 2, 3, 1]),
+        helper.make_node("Relu", ["b"], ["c"]),
+        helper.make_node("Add", ["c", "a"], ["d"]),
+        helper.make_node("Transpose", ["d"], ["e"], perm=[0, 3, 1, 2]),
+        helper.make_node("Relu", ["x"], ["f"]),
+        helper.make_node("Add", ["e", "f"], ["g"]),
+        helper.make_node("Transpose", ["g"], ["y"], perm=[0, 2, 3, 1]),
+    ]
+    assert passed(passes.sums_between_moves, model(nodes, {}))["Transpose"] == 3
+
+
 def test_a_sum_between_other_moves_is_left() -> None:
     proto = sum_between_moves([0, 2, 3, 1], [0, 2, 3, 1], (3,))
     assert passed(passes.sums_between_moves, proto)["Transpose"] == 3
