@@ -65,8 +65,8 @@ def _measure(family: str, size: str, given: Path | None) -> dict[str, Any]:
     """The ratio of latencies of one network, and the nodes that onnxruntime computes."""
     import onnx
 
-    from zoo.export import qdq, quantize, ranges, speed
-    from zoo.export.passes import Index
+    from zoo.export import passes, qdq, quantize, ranges, speed
+    from zoo.export.index import Index
 
     pixels = _photographs()
     with tempfile.TemporaryDirectory() as scratch:
@@ -76,6 +76,7 @@ def _measure(family: str, size: str, given: Path | None) -> dict[str, Any]:
         else:
             _write_random(float32, family, size)
         model = onnx.load(float32)
+        passes.gates_once(model)
         found = ranges.collect(model, qdq.to_calibrate(Index(model)), pixels)
         chosen = {name: histogram.range("minmax") for name, histogram in found.items()}
         onnx.save(qdq.quantised(model, chosen, quantize.this_machine()), int8)

@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from zoo.export.passes import Index
+from zoo.export.index import Index
+from zoo.export.moves import TO_PLANES, turns
 from zoo.export.qdq import weighted_nodes
 
 HOMOGENEOUS = ("Relu", "LeakyRelu", "MaxPool", "AveragePool")
@@ -43,7 +44,7 @@ def scalable(index: Index) -> Iterator[Channels]:
         if any(one.output[0] not in weighted or one.op_type == "Gemm" for one in readers):
             continue
         products = readers[0].op_type == "MatMul"
-        made = _made_by(index, tensor, "LayerNormalization" if products else "Conv")
+        made = _made_by(index, tensor, products)
         kernels = [one.input[1] for one in readers]
         if not made or any(len(index.readers[name]) != 1 for name in (*made, *kernels)):
             continue
@@ -53,10 +54,15 @@ def scalable(index: Index) -> Iterator[Channels]:
             yield Channels(tensor, -1 if products else 1, made, tuple(zip(readers, axes, strict=True)))
 
 
-def _made_by(index: Index, tensor: str, kind: str) -> tuple[str, ...]:
-    """The weights that a tensor's channels come from, through nodes that a factor passes; none where there are none."""
-    between = ("Reshape",) if kind == "LayerNormalization" else HOMOGENEOUS
+def _made_by(index: Index, tensor: str, last: bool) -> tuple[str, ...]:
+    """The weights that a tensor's channels come from, through nodes that a factor passes; none where there are none.
+
+    Channels are the last axis, and of a normalisation, or the second, and of a convolution.
+    """
     node = index.makers.get(tensor)
+    if not last and node is not None and turns(node, TO_PLANES) and index.only_reader(node.input[0]) is not None:
+        return _made_by(index, node.input[0], last=True)
+    kind, between = ("LayerNormalization", ("Reshape",)) if last else ("Conv", HOMOGENEOUS)
     while node is not None and node.op_type in between:
         if index.only_reader(node.input[0]) is None or not _keeps_channels(index, node):
             return ()

@@ -13,6 +13,7 @@ import numpy as np
 
 from zoo.contract import LOGITS, OUTPUTS
 from zoo.errors import Refused
+from zoo.export import passes
 from zoo.export.onnx import save
 
 FLOAT32_INPUTS = {"Resize": (1, 2)}
@@ -30,6 +31,7 @@ def write_fp16(float32: Path, fp16: Path) -> None:
     import onnx
 
     model = onnx.load(float32)
+    passes.gates_once(model)
     graph = model.graph
     as_they_are = {
         node.input[place]

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-Order = Literal["planes", "pixels"]
-"""A map as ONNX' convolutions take it, [batch, channels, height, width], or as pictures and dense layers have it."""
+Order = Literal["planes", "pixels", "rows"]
+"""A map as ONNX' convolutions take it, [batch, channels, height, width], or as dense layers have it, or the picture,
+which convolutions read as it lies in memory, see `zoo.export.moves.rows_of_pixels`."""
 
 
 def transposes(model: Any) -> int:
     """The Transposes that a functional Keras network asks for.
 
     Convolutions and pools work on planes, as ONNX has no others. A layer that says `channels_last` works along the last
-    axis of a map; the picture itself comes so. Every other layer takes maps as they come: as pixels when all do, else
-    as planes. A map that is wanted in the other order than it is in is transposed once. What a layer moves besides, it
-    says by `transposes`. Maps of one pixel have no order.
+    axis of a map. Every other layer takes maps as they come: as pixels when all do, else as planes. A map that is
+    wanted in the other order than it is in is transposed once. What a layer moves besides, it says by `transposes`.
+    Maps of one pixel have no order.
     """
     import keras
 
-    orders: dict[int, Order] = {id(tensor): "pixels" for tensor in model.inputs}
+    orders: dict[int, Order] = {id(tensor): "rows" for tensor in model.inputs}
     moved: set[int] = set()
     own = 0
     for layer in model.layers:
@@ -26,8 +27,9 @@ def transposes(model: Any) -> int:
             continue
         maps = [id(tensor) for tensor in keras.tree.flatten(layer.input) if _is_map(tensor)]
         given = {orders[tensor] for tensor in maps}
-        wanted = _order(layer) or ("pixels" if given == {"pixels"} else "planes")
-        moved |= {tensor for tensor in maps if orders[tensor] != wanted}
+        wanted = _order(layer) or (given.pop() if len(given) == 1 else "planes")
+        if not (given == {"rows"} and isinstance(layer, keras.layers.Conv2D)):
+            moved |= {tensor for tensor in maps if orders[tensor] != wanted}
         orders |= {id(tensor): wanted for tensor in keras.tree.flatten(layer.output)}
         own += getattr(layer, "transposes", 0)
     return len(moved) + own

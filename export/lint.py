@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from zoo.export import bare
-from zoo.export.passes import Index, means
+from zoo.export.index import Index
+from zoo.export.passes import means
 
 STANDARD = ("", "ai.onnx")
 """The names of ONNX' own domain. All others are onnxruntime's: those of `com.microsoft.nchwc` are of one processor."""

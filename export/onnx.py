@@ -102,6 +102,7 @@ def write_onnx(network: Network, path: Path, metadata: dict[str, Any], opset: in
         proto = onnx.load(folded)
     passes.tidy(proto)
     _name_batch(proto.graph)
+    passes.repeated_gates(proto)
     _drop_unused_domains(proto)
     for key, value in metadata.items():
         proto.metadata_props.add(key=key, value=value if isinstance(value, str) else json.dumps(value))

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from zoo.artifact import Target
-from zoo.export.passes import Index
+from zoo.export.index import Index
 
 Range = tuple[float, float]
 """The lowest and the highest value that a tensor's 8 bits express; 0 lies within."""

@@ -23,10 +23,10 @@ from zoo.contract import LOGITS
 from zoo.data.pictures import Dataset, Pictures
 from zoo.data.pipeline import pixel_batches
 from zoo.errors import Refused, ZooError, did_you_mean
-from zoo.export import gates, qdq, ranges, speed
+from zoo.export import gates, passes, qdq, ranges, speed
 from zoo.export.equalize import equalise, scalable
+from zoo.export.index import Index
 from zoo.export.onnx import save
-from zoo.export.passes import Index
 from zoo.export.qdq import Range
 from zoo.intervals import paired_difference
 from zoo.preprocess import Preprocessing, pixels_from_bytes
@@ -114,6 +114,7 @@ def write_int8(
 
     pixels = _chosen(dataset.train, preprocessing, asked.calibration_pictures)
     model = onnx.load(float32)
+    passes.gates_once(model)
     scaled = _equalised(model, pixels[:PROBES])
     histograms = _calibrated(model, float32, pixels, cache, say)
     function = gates.onnx_function(float32)

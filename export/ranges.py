@@ -18,7 +18,7 @@ import numpy as np
 from zoo import files
 from zoo.contract import IMAGE
 from zoo.errors import ZooError
-from zoo.export.passes import shapes
+from zoo.export.index import shapes
 from zoo.export.qdq import Range
 
 Method = Literal["minmax", "percentile"]

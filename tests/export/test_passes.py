@@ -121,155 +121,31 @@ def test_other_means_are_left(axes: list[int]) -> None:
     assert passed(passes.global_average, mean(axes, 1)) == {"ReduceMean": 1}
 
 
-def test_moves_around_a_map_of_one_pixel_are_dropped() -> None:
-    nodes = [
-        helper.make_node("GlobalAveragePool", ["x"], ["a"]),
-        helper.make_node("Transpose", ["a"], ["b"], perm=[0, 2, 3, 1]),
-        helper.make_node("Reshape", ["b", "shape"], ["c"]),
-        helper.make_node("Relu", ["c"], ["y"]),
-    ]
-    proto = model(nodes, {"shape": np.array([-1, 3, 1, 1])})
-    assert passed(passes.idle_moves, proto) == {"GlobalAveragePool": 1, "Relu": 1}
-
-
-def test_moves_that_move_are_left() -> None:
-    nodes = [
-        helper.make_node("Transpose", ["x"], ["a"], perm=[0, 2, 3, 1]),
-        helper.make_node("Reshape", ["a", "shape"], ["b"]),
-        helper.make_node("Relu", ["b"], ["y"]),
-    ]
-    proto = model(nodes, {"shape": np.array([-1, 3, 5, 4])})
-    assert passed(passes.idle_moves, proto) == {"Transpose": 1, "Reshape": 1, "Relu": 1}
-
-
-@pytest.mark.parametrize(("lengths", "kept"), [([-1, 3], 0), ([0, 3], 1)])
-def test_moves_before_a_reshape(lengths: list[int], kept: int) -> None:
-    nodes = [
-        helper.make_node("GlobalAveragePool", ["x"], ["a"]),
-        helper.make_node("Transpose", ["a"], ["b"], perm=[0, 2, 3, 1]),
-        helper.make_node("Reshape", ["b", "row"], ["c"]),
-        helper.make_node("Reshape", ["c", "lengths"], ["y"]),
-    ]
-    proto = model(nodes, {"row": np.array([-1, 1, 3]), "lengths": np.array([*lengths, 1])})
-    after = passed(passes.moves_before_reshapes, proto)
-    assert after["Transpose"] == 0
-    assert after["Reshape"] == 1 + kept
-
-
-def test_a_move_before_a_reshape_that_moves_is_left() -> None:
-    nodes = [
-        helper.make_node("Transpose", ["x"], ["a"], perm=[0, 2, 3, 1]),
-        helper.make_node("Reshape", ["a", "row"], ["y"]),
-    ]
-    assert passed(passes.moves_before_reshapes, model(nodes, {"row": np.array([-1, 60])}))["Transpose"] == 1
-
-
-def sum_between_moves(order: list[int], back: list[int], y: tuple[int, ...]) -> Any:
-    nodes = [
-        helper.make_node("Transpose", ["x"], ["a"], perm=order),
-        helper.make_node("Transpose", ["x"], ["b"], perm=order),
-        helper.make_node("Relu", ["b"], ["c"]),
-        helper.make_node("Mul", ["c", "scale"], ["d"]),
-        helper.make_node("Add", ["d", "a"], ["e"]),
-        helper.make_node("Transpose", ["e"], ["y"], perm=back),
-    ]
-    return model(nodes, {"scale": RNG.normal(size=y).astype(np.float32)})
-
-
-def test_a_sum_between_moves_is_one_of_what_was_there_before() -> None:
-    proto = sum_between_moves([0, 2, 3, 1], [0, 3, 1, 2], (3,))
-    assert passed(passes.sums_between_moves, proto)["Transpose"] == 2
-    assert [node.op_type for node in proto.graph.node][-2:] == ["Transpose", "Add"]
-
-
-def test_a_move_behind_one_sum_and_before_the_next() -> None:
-    nodes = [
-        helper.make_node("Transpose", ["x"], ["a"], perm=[0, 2, 3, 1]),
-        helper.make_node("Transpose", ["x"], ["b"], perm=[0, 2, 3, 1]),
-        helper.make_node("Relu", ["b"], ["c"]),
-        helper.make_node("Add", ["c", "a"], ["d"]),
-        helper.make_node("Transpose", ["d"], ["e"], perm=[0, 3, 1, 2]),
-        helper.make_node("Relu", ["x"], ["f"]),
-        helper.make_node("Add", ["e", "f"], ["g"]),
-        helper.make_node("Transpose", ["g"], ["y"], perm=[0, 2, 3, 1]),
-    ]
-    assert passed(passes.sums_between_moves, model(nodes, {}))["Transpose"] == 3
-
-
-def test_a_sum_between_other_moves_is_left() -> None:
-    proto = sum_between_moves([0, 2, 3, 1], [0, 2, 3, 1], (3,))
-    assert passed(passes.sums_between_moves, proto)["Transpose"] == 3
-
-
-def convolution_and_bias(bias: np.ndarray, order: list[int], *, own: bool = False) -> Any:
-    nodes = [
-        helper.make_node("Conv", ["x", "kernel", *(["own"] if own else [])], ["a"]),
-        helper.make_node("Transpose", ["a"], ["b"], perm=order),
-        helper.make_node("Add", ["b", "bias"], ["y"]),
-    ]
-    constants = {"kernel": RNG.normal(size=(4, 3, 2, 1)).astype(np.float32), "bias": bias.astype(np.float32)}
-    return model(nodes, constants | ({"own": np.ones(4, np.float32)} if own else {}))
-
-
-@pytest.mark.parametrize("shape", [(4,), (1, 1, 1, 4)])
-def test_a_bias_goes_into_the_convolution(shape: tuple[int, ...]) -> None:
-    proto = convolution_and_bias(RNG.normal(size=shape), [0, 2, 3, 1])
-    assert passed(passes.bias, proto) == {"Conv": 1, "Transpose": 1}
-
-
-def test_what_is_no_bias_stays_behind_the_convolution() -> None:
-    others = (
-        convolution_and_bias(RNG.normal(size=4), [0, 1, 2, 3]),
-        convolution_and_bias(RNG.normal(size=(4, 1, 4)), [0, 2, 3, 1]),
-        convolution_and_bias(RNG.normal(size=4), [0, 2, 3, 1], own=True),
-    )
-    for proto in others:
-        assert passed(passes.bias, proto)["Add"] == 1
-
-
-def test_scale_goes_into_the_product() -> None:
-    nodes = [
-        helper.make_node("MatMul", ["x", "weight"], ["a"]),
-        helper.make_node("Add", ["a", "bias"], ["b"]),
-        helper.make_node("Mul", ["b", "scale"], ["y"]),
-    ]
-    constants = {
-        "weight": RNG.normal(size=(4, 7)).astype(np.float32),
-        "bias": RNG.normal(size=7).astype(np.float32),
-        "scale": RNG.normal(size=7).astype(np.float32),
-    }
-    assert passed(passes.scaled_product, model(nodes, constants)) == {"MatMul": 1, "Add": 1}
-
-
-def test_a_weight_that_is_shared_is_not_scaled() -> None:
-    nodes = [
-        helper.make_node("MatMul", ["x", "weight"], ["a"]),
-        helper.make_node("Add", ["a", "bias"], ["b"]),
-        helper.make_node("Mul", ["b", "scale"], ["c"]),
-        helper.make_node("MatMul", ["c", "weight"], ["y"]),
-    ]
-    constants = {
-        "weight": RNG.normal(size=(4, 4)).astype(np.float32),
-        "bias": RNG.normal(size=4).astype(np.float32),
-        "scale": RNG.normal(size=4).astype(np.float32),
-    }
-    assert passed(passes.scaled_product, model(nodes, constants)) == {"MatMul": 2, "Add": 1, "Mul": 1}
-
-
-def test_pixels_are_transposed_as_bytes() -> None:
-    nodes = [
-        helper.make_node("Cast", ["x"], ["a"], to=onnx.TensorProto.FLOAT),
-        helper.make_node("Mul", ["a", "scale"], ["b"]),
-        helper.make_node("Add", ["b", "offset"], ["c"]),
-        helper.make_node("Transpose", ["c"], ["y"], perm=[0, 3, 1, 2]),
-    ]
-    constants = {"scale": RNG.normal(size=4).astype(np.float32), "offset": RNG.normal(size=4).astype(np.float32)}
-    proto = model(nodes, constants)
-    assert passed(passes.planes_first, proto) == {"Transpose": 1, "Cast": 1, "Mul": 1, "Add": 1}
-    assert proto.graph.node[0].op_type == "Transpose"
-
-
 def test_constants_that_nothing_reads_are_removed() -> None:
     proto = model([helper.make_node("Relu", ["x"], ["y"])], {"idle": f32(1)})
     passed(passes.unread_constants, proto)
     assert not proto.graph.initializer
+
+
+@pytest.mark.parametrize("inputs", [["b", "gate"], ["gate", "b"]])
+def test_gates_are_repeated_and_taken_back(inputs: list[str]) -> None:
+    nodes = [
+        helper.make_node("Relu", ["x"], ["b"]),
+        helper.make_node("GlobalAveragePool", ["x"], ["gate"]),
+        helper.make_node("Mul", inputs, ["y"]),
+    ]
+    proto = model(nodes, {})
+    assert passed(passes.repeated_gates, proto) == {"Relu": 1, "GlobalAveragePool": 1, "Resize": 1, "Mul": 1}
+    assert passed(passes.gates_once, proto) == {"Relu": 1, "GlobalAveragePool": 1, "Mul": 1}
+    assert not proto.graph.initializer
+    assert not proto.graph.value_info
+
+
+def test_products_of_maps_of_one_shape_have_no_gates() -> None:
+    for nodes in (
+        [helper.make_node("Mul", ["x", "x"], ["y"])],
+        [helper.make_node("GlobalAveragePool", ["x"], ["a"]), helper.make_node("Mul", ["a", "a"], ["y"])],
+        [helper.make_node("Mul", ["x", "scale"], ["y"])],
+    ):
+        proto = model(nodes, {"scale": RNG.normal(size=(1, 3, 1, 1)).astype(np.float32)})
+        assert passed(passes.repeated_gates, proto)["Resize"] == 0

@@ -30,8 +30,8 @@ from zoo.errors import Refused, ZooError
 from zoo.export import half, qdq, quantize, ranges
 from zoo.export.equalize import equalise, scalable
 from zoo.export.graph import network
+from zoo.export.index import Index
 from zoo.export.onnx import write_onnx
-from zoo.export.passes import Index
 from zoo.intervals import paired_difference
 from zoo.recipe import Recipe
 from zoo.training.start import describe
@@ -115,6 +115,19 @@ def normalised_product(outlier: float = 300) -> onnx.ModelProto:
     weights = {"gamma": gamma, "beta": kernel(8), "weight": weight, "bias": kernel(16)}
     weights |= {"rows": np.array([0, 8, 8]), "maps": np.array([0, 8, 16, 1])}
     return graph(nodes, weights, 8)
+
+
+def normalised_convolution() -> onnx.ModelProto:
+    """A normalisation of pixels and a convolution of planes, as ConvNeXt has them."""
+    nodes = [
+        helper.make_node("Reshape", ["x", "maps"], ["pixels"]),
+        helper.make_node("LayerNormalization", ["pixels", "gamma", "beta"], ["normal"], axis=-1),
+        helper.make_node("Transpose", ["normal"], ["turned"], perm=[0, 3, 1, 2]),
+        convolution("turned", "y"),
+    ]
+    gamma = np.linspace(1, 300, 8).astype(np.float32)
+    weights = {"gamma": gamma, "beta": kernel(8), "y_kernel": kernel(8, 8, 3, 3), "y_bias": kernel(8)}
+    return graph(nodes, weights | {"maps": np.array([0, 4, 2, 8])}, 8)
 
 
 def pictures(count: int = 64) -> np.ndarray:
@@ -331,6 +344,7 @@ def test_tensors_are_collected_in_groups_of_bounded_size(monkeypatch: pytest.Mon
         lambda: chain(("Relu", "Relu")),
         lambda: chain(group=8),
         normalised_product,
+        normalised_convolution,
     ],
 )
 def test_evening_out_channels_changes_no_answer(make: Callable[[], onnx.ModelProto]) -> None:

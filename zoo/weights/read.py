@@ -35,7 +35,8 @@ class Reading:
     adapted: tuple[str, ...]
 
 
-# timm's last word of a name to our variable, and the order of PyTorch's axes in Keras' tensor (None: as it is).
+# timm's last word of a name to our variable, and the order of PyTorch's axes in Keras' tensor (None: as it is). Where
+# its tensor has fewer axes, a dense layer of timm's is a convolution of one pixel here: see `_given`.
 _BIAS = {"bias": ("bias", None)}
 TENSORS: dict[str, dict[str, tuple[str, tuple[int, ...] | None]]] = {
     "Conv2D": {"weight": ("kernel", (2, 3, 1, 0)), **_BIAS},
@@ -90,7 +91,8 @@ def read_timm(path: Path, model: Any, family: str, size: str, *, new_head: bool 
             for tensor in tensors:
                 array = file.get_tensor(tensor.name)
                 array = array if tensor.axes is None else array.transpose(tensor.axes)
-                tensor.variable.assign(tensor.adapt(array) if tensor.adapt else array)
+                array = tensor.adapt(array) if tensor.adapt else array
+                tensor.variable.assign(array.reshape(tensor.variable.shape))
     except (SafetensorError, OSError) as error:
         raise ZooError(f"{path} is no safetensors file that can be read ({error})") from None
     return Reading(tuple(unused), tuple(tensor.how for tensor in tensors if tensor.adapt))
@@ -116,7 +118,7 @@ def _plan(
             continue
         taken.add(key)
         wanted = tuple(variables[key].shape)
-        given = tuple(shape[axis] for axis in axes) if axes and len(axes) == len(shape) else shape
+        axes, given = _given(shape, axes)
         if key == POSITIONS and (between := _grids(shape, model)):
             how = f"position embeddings resampled from {between[0]} to {between[1]} patches"
             tensors.append(_Tensor(name, variables[key], axes, resampling(*between), how))
@@ -161,6 +163,14 @@ def _target(name: str, table: names.Table, kinds: dict[str, str]) -> tuple[str |
         variable, axes = TENSORS.get(kinds.get(target, ""), {}).get(last, (last, None))
         return f"{target}/{variable}", axes
     return name, None
+
+
+def _given(shape: tuple[int, ...], axes: tuple[int, ...] | None) -> tuple[tuple[int, ...] | None, tuple[int, ...]]:
+    """The order of a tensor's own axes, and the shape of our variable that it would fill."""
+    if axes is None or len(axes) < len(shape):
+        return None, shape
+    own = tuple(axis for axis in axes if axis < len(shape))
+    return own, (*(1,) * (len(axes) - len(shape)), *(shape[axis] for axis in own))
 
 
 def _grids(shape: tuple[int, ...], model: Any) -> tuple[tuple[int, int], tuple[int, int]] | None:
