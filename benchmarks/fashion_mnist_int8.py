@@ -1,0 +1,75 @@
+"""What int8 costs on real pictures: five families on Fashion-MNIST, float32 and int8 on all 10,000 test pictures.
+
+Each learns from 1,000 pictures of a class, in the family's own recipe but for what `FAMILIES` says: enough to be judged
+by, on a machine without a GPU. 200 others of a class validate, on which int8 chooses what stays in float32.
+
+usage: python benchmarks/fashion_mnist_int8.py DATA_DIR SCRATCH [FAMILY...]      writes results/fashion_mnist_int8.json
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from fine_tuning import write
+from measured import cost, record, zoo
+
+from zoo import artifact
+from zoo.data.example import Example
+from zoo.data.load import find
+
+LEARNT, VALIDATED, TESTED = 1000, 200, 1000
+FAMILIES: dict[str, tuple[object, ...]] = {
+    "cnn": ("--size", "base", "--epochs", 4),
+    "mobilenet": ("--size", "small", "--epochs", 2),
+    "resnet": ("--size", "small", "--epochs", 2, "--set", "picture.size=16"),
+    "vgg": ("--size", "small", "--epochs", 2, "--set", "picture.size=16"),
+    "efficientnet": ("--size", "small", "--epochs", 2, "--set", "picture.size=16"),
+    "convnext": ("--size", "small", "--epochs", 2, "--set", "picture.size=16"),
+    "vit": ("--size", "small", "--epochs", 2, "--set", "picture.size=16"),
+}
+
+
+def chosen(examples: list[Example]) -> list[Example]:
+    """The pictures that are learnt from and validated on, drawn from those for training, and all for testing."""
+    order = np.random.default_rng(0).permutation(len(examples))
+    seen: Counter[tuple[str, int]] = Counter()
+    found = []
+    for example in (examples[index] for index in order):
+        seen[example.split, example.label] += 1
+        number = seen[example.split, example.label]
+        if example.split == "train" and LEARNT < number <= LEARNT + VALIDATED:
+            found.append(dataclasses.replace(example, split="validation"))
+        elif number <= (LEARNT if example.split == "train" else TESTED):
+            found.append(example)
+    return found
+
+
+def main() -> None:
+    """Train, export with int8, and record what the export says."""
+    data_dir, scratch, *names = Path(sys.argv[1]).resolve(), Path(sys.argv[2]), *sys.argv[3:]
+    found = find("tfds:fashion_mnist", data_dir, "error")
+    folder = scratch / "pictures"
+    if not folder.exists():
+        write(folder, chosen(found.examples), found.labels, range(10))
+    figures: dict[str, Any] = {}
+    for family in names or FAMILIES:
+        run, out = scratch / f"{family}-run", scratch / f"{family}-artifact"
+        trained = zoo("train", family, *FAMILIES[family], "--data", f"folder:{folder}", "--out", run)
+        _, spent = cost("export", run, "--onnx", "--int8", "--force", "--out", out)
+        made = artifact.read(out).int8
+        figures[family] = {
+            "train": trained["results"],
+            "int8": dataclasses.asdict(made) if made else None,
+            "export_gigabytes": round(spent.peak_memory / 1e9, 2),
+            "weights_gigabytes": round((run / "weights.safetensors").stat().st_size / 1e9, 3),
+        }
+        record("fashion_mnist_int8", figures, seed=trained["provenance"]["seed"])
+
+
+if __name__ == "__main__":
+    main()
