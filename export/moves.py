@@ -16,14 +16,27 @@ TO_PLANES, TO_PIXELS = [0, 3, 1, 2], [0, 2, 3, 1]
 """From [batch, height, width, channels] to [batch, channels, height, width], and back."""
 
 
+CURVES = ("Clip", "HardSwish", "Relu", "Sigmoid", "Tanh")
+"""Kinds that treat every element by itself."""
+
+
 def moves_before_reshapes(model: Any) -> None:
-    """Let a Reshape that says every length take what was there before moves that keep the order in memory."""
+    """Let a Reshape that says every length take what was there before moves that keep the order in memory.
+
+    A curve before the Reshape takes it in its place.
+    """
     index = Index(model)
     for node in [node for node in index.graph.node if node.op_type == "Reshape"]:
         if node.input[1] not in index.initializers or 0 in index.array(node.input[1]):
             continue
-        while (maker := index.makers.get(node.input[0])) is not None and _moves_nothing(maker, index):
-            node.input[0] = maker.input[0]
+        reader = node
+        while (maker := index.makers.get(reader.input[0])) is not None:
+            if _moves_nothing(maker, index):
+                reader.input[0] = maker.input[0]
+            elif maker.op_type in CURVES and index.only_reader(maker.output[0]) is not None:
+                reader = maker
+            else:
+                break
     _drop_unread(index.graph)
 
 

@@ -22,13 +22,13 @@ GELU_OPSET = 20
 def tidy(model: Any) -> None:
     """What is to be done after folding, in the order in which it helps."""
     for one in (
+        hard_swish,
+        gelu,
         moves.moves_before_reshapes,
         moves.idle_moves,
         moves.behind_convolutions,
         moves.sums_of_planes,
         moves.rows_of_pixels,
-        hard_swish,
-        gelu,
         moves.rows_first,
         unread_constants,
     ):

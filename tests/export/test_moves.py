@@ -55,6 +55,17 @@ def test_moves_before_a_reshape(lengths: list[int], kept: int) -> None:
     assert after["Reshape"] == 1 + kept
 
 
+def test_moves_before_a_curve_before_a_reshape() -> None:
+    nodes = [
+        helper.make_node("GlobalAveragePool", ["x"], ["a"]),
+        helper.make_node("Transpose", ["a"], ["b"], perm=[0, 2, 3, 1]),
+        helper.make_node("HardSwish", ["b"], ["c"]),
+        helper.make_node("Reshape", ["c", "row"], ["y"]),
+    ]
+    proto = model(nodes, {"row": np.array([-1, 3])})
+    assert passed(moves.moves_before_reshapes, proto) == {"GlobalAveragePool": 1, "HardSwish": 1, "Reshape": 1}
+
+
 def test_a_move_before_a_reshape_that_moves_is_left() -> None:
     nodes = [
         helper.make_node("Transpose", ["x"], ["a"], perm=[0, 2, 3, 1]),

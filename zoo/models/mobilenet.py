@@ -72,9 +72,8 @@ def build(
     x = layers.activation(x, "hard_swish", name=f"{name}_hard_swish")
     x = keras.layers.GlobalAveragePooling2D(keepdims=True, name="pool")(x)
     x = layers.convolution(x, hidden, 1, bias=True, name="head")
-    # Before the activation, which would keep a Transpose from the Reshape that makes it idle.
-    x = layers.Flatten(name="flatten")(x)
     x = layers.activation(x, "hard_swish", name="head_hard_swish")
+    x = layers.Flatten(name="flatten")(x)
     x = keras.layers.Dropout(0.2, name="dropout")(x)
     return layers.Network(layers.logits(x, classes), features)
 
