@@ -10,13 +10,12 @@ Networks that the pattern leaves out keep their figures.
 
 from __future__ import annotations
 
-import json
 import shutil
 import sys
 from pathlib import Path
 from typing import Any
 
-from measured import RESULTS, cost, record, zoo
+from measured import cost, record, recorded, zoo
 
 from zoo import artifact
 from zoo.registry import Family, Size, matching
@@ -64,8 +63,7 @@ def export(run: Path, out: Path, size: Size) -> dict[str, Any]:
 def main() -> None:
     """Every network that the pattern matches."""
     peer_files, scratch = Path(sys.argv[1]), Path(sys.argv[2])
-    before = RESULTS / "exports.json"
-    figures = json.loads(before.read_text())["figures"] if before.exists() else {}
+    figures = recorded("exports")
     for family, size in matching(*sys.argv[3:]):
         key = f"{family.name}-{size.name}"
         run = run_folder(peer_files, scratch, family, size)

@@ -11,15 +11,13 @@ Families that are not named keep their figures; SCRATCH/FAMILY-run is taken wher
 from __future__ import annotations
 
 import dataclasses
-import json
 import sys
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from fine_tuning import write
-from measured import RESULTS, cost, record, zoo
+from measured import cost, record, recorded, zoo
 
 from zoo import artifact
 from zoo.data.example import Example
@@ -60,7 +58,6 @@ def main() -> None:
     folder = scratch / "pictures"
     if not folder.exists():
         write(folder, chosen(found.examples), found.labels, range(10))
-    before = RESULTS / "fashion_mnist_int8.json"
     for family in names or FAMILIES:
         run, out = scratch / f"{family}-run", scratch / f"{family}-artifact"
         if not run.exists():
@@ -68,7 +65,7 @@ def main() -> None:
         trained = read_finished(run)
         _, spent = cost("export", run, "--onnx", "--int8", "--force", "--out", out)
         made = artifact.read(out).int8
-        figures: dict[str, Any] = json.loads(before.read_text())["figures"] if before.exists() else {}
+        figures = recorded("fashion_mnist_int8")
         figures[family] = {
             "train": trained.results,
             "train_command": trained.provenance.command,

@@ -69,6 +69,12 @@ def _held(processes: list[int]) -> int:
     return own + shared
 
 
+def recorded(name: str) -> dict[str, Any]:
+    """The figures of `results/NAME.json`, none where there is no such file: for scripts that measure a part of them."""
+    path = RESULTS / f"{name}.json"
+    return dict(json.loads(path.read_text())["figures"]) if path.exists() else {}
+
+
 def record(name: str, figures: Any, seed: int = 0) -> None:
     """Write `results/NAME.json`: the figures, with command, seed, versions, machine and time."""
     made = dataclasses.replace(provenance.here(seed), finished=provenance.now())

@@ -72,7 +72,7 @@ class Index:
         self.initializers[name].CopyFrom(onnx.numpy_helper.from_array(value.astype(np.float32), name))
 
     def set_nodes(self, nodes: list[Any]) -> None:
-        """Give the graph these nodes; they may be its own."""
+        """Give the graph these nodes; its own are copied, for they go with their place in the list."""
         kept = [type(node).FromString(node.SerializeToString()) for node in nodes]
         del self.graph.node[:]
         self.graph.node.extend(kept)

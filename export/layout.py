@@ -27,9 +27,8 @@ def transposes(model: Any) -> int:
             continue
         maps = [id(tensor) for tensor in keras.tree.flatten(layer.input) if _is_map(tensor)]
         given = {orders[tensor] for tensor in maps}
-        wanted = _order(layer) or (given.pop() if len(given) == 1 else "planes")
-        if not (given == {"rows"} and isinstance(layer, keras.layers.Conv2D)):
-            moved |= {tensor for tensor in maps if orders[tensor] != wanted}
+        wanted = _order(layer) or (next(iter(given)) if len(given) == 1 else "planes")
+        moved |= {tensor for tensor in maps if _is_moved(orders[tensor], wanted, layer)}
         orders |= {id(tensor): wanted for tensor in keras.tree.flatten(layer.output)}
         own += getattr(layer, "transposes", 0)
     return len(moved) + own
@@ -49,6 +48,14 @@ def _order(layer: Any) -> Order | None:
         layers.GlobalMaxPooling2D,
     )
     return "planes" if isinstance(layer, (*convolutions, *pools, layers.BatchNormalization)) else None
+
+
+def _is_moved(order: Order, wanted: Order, layer: Any) -> bool:
+    from keras import layers
+
+    if order == "rows":
+        return wanted == "planes" and not isinstance(layer, layers.Conv2D)
+    return order != wanted
 
 
 def _is_map(tensor: Any) -> bool:

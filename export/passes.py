@@ -119,7 +119,7 @@ def repeated_gates(model: Any) -> None:
     for product in [node for node in index.graph.node if node.op_type == "Mul"]:
         one, gate = sorted(product.input, key=lambda name: index.shapes.get(name, [])[2:] == [1, 1])
         shape, pixel = (index.shapes.get(name, []) for name in (one, gate))
-        if gate in index.initializers or len(shape) != 4 or pixel[2:] != [1, 1] or shape[2:] == [1, 1]:
+        if gate in index.initializers or pixel != [*shape[:2], 1, 1] or shape == pixel:
             continue
         times = index.constant(f"{gate}_times", np.array([1, 1, *shape[2:]], np.float32))
         repeated = f"{gate}_repeated"
@@ -141,7 +141,7 @@ def gates_once(model: Any) -> None:
     index = Index(model)
     for resize in [node for node in index.graph.node if node.op_type == "Resize"]:
         products = index.readers.get(resize.output[0], [])
-        if index.shapes[resize.input[0]][2:] != [1, 1] or any(node.op_type != "Mul" for node in products):
+        if index.shapes.get(resize.input[0], [])[2:] != [1, 1] or any(node.op_type != "Mul" for node in products):
             continue
         for product in products:
             product.input[list(product.input).index(resize.output[0])] = resize.input[0]
@@ -164,14 +164,14 @@ def global_average(model: Any) -> None:
             continue
         source, result, new = mean.input[0], mean.output[0], []
         if axes == [1, 2]:
-            new.append(onnx.helper.make_node("Transpose", [source], [f"{result}_before"], perm=[0, 3, 1, 2]))
+            new.append(onnx.helper.make_node("Transpose", [source], [f"{result}_before"], perm=moves.TO_PLANES))
             source = f"{result}_before"
         pooled = result if keeps and axes == [2, 3] else f"{result}_pooled"
         new.append(onnx.helper.make_node("GlobalAveragePool", [source], [pooled]))
         if not keeps:
             new.append(onnx.helper.make_node("Flatten", [pooled], [result]))
         elif axes == [1, 2]:
-            new.append(onnx.helper.make_node("Transpose", [pooled], [result], perm=[0, 2, 3, 1]))
+            new.append(onnx.helper.make_node("Transpose", [pooled], [result], perm=moves.TO_PIXELS))
         index.replace([mean], new)
 
 

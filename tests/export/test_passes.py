@@ -146,6 +146,7 @@ def test_products_of_maps_of_one_shape_have_no_gates() -> None:
         [helper.make_node("Mul", ["x", "x"], ["y"])],
         [helper.make_node("GlobalAveragePool", ["x"], ["a"]), helper.make_node("Mul", ["a", "a"], ["y"])],
         [helper.make_node("Mul", ["x", "scale"], ["y"])],
+        [helper.make_node("ReduceMean", ["x", "axes"], ["a"]), helper.make_node("Mul", ["x", "a"], ["y"])],
     ):
-        proto = model(nodes, {"scale": RNG.normal(size=(1, 3, 1, 1)).astype(np.float32)})
+        proto = model(nodes, {"scale": RNG.normal(size=(1, 3, 1, 1)).astype(np.float32), "axes": np.array([1, 2, 3])})
         assert passed(passes.repeated_gates, proto)["Resize"] == 0
