@@ -27,7 +27,8 @@ def transposes(model: Any) -> int:
             continue
         maps = [id(tensor) for tensor in keras.tree.flatten(layer.input) if _is_map(tensor)]
         given = {orders[tensor] for tensor in maps}
-        wanted = _order(layer) or (next(iter(given)) if len(given) == 1 else "planes")
+        alike: Order = next(iter(given)) if len(given) == 1 else "planes"
+        wanted = _order(layer) or alike
         moved |= {tensor for tensor in maps if _is_moved(orders[tensor], wanted, layer)}
         orders |= {id(tensor): wanted for tensor in keras.tree.flatten(layer.output)}
         own += getattr(layer, "transposes", 0)
