@@ -65,10 +65,10 @@ def _measure(family: str, size: str, given: Path | None) -> dict[str, Any]:
     """The ratio of latencies of one network, and the nodes that onnxruntime computes."""
     import onnx
 
-    from zoo.export import passes, qdq, quantize, ranges, speed
+    from zoo.export import qdq, quantize, ranges, speed
     from zoo.export.index import Index
 
-    pixels = _photographs()
+    pixels, target = _photographs(), quantize.this_machine()
     with tempfile.TemporaryDirectory() as scratch:
         float32, int8, fused = (Path(scratch) / f"{name}.onnx" for name in ("float32", "int8", "fused"))
         if given:
@@ -76,10 +76,10 @@ def _measure(family: str, size: str, given: Path | None) -> dict[str, Any]:
         else:
             _write_random(float32, family, size)
         model = onnx.load(float32)
-        passes.gates_once(model)
+        quantize.prepare(model, target)
         found = ranges.collect(model, qdq.to_calibrate(Index(model)), pixels)
         chosen = {name: histogram.range("minmax") for name, histogram in found.items()}
-        onnx.save(qdq.quantised(model, chosen, quantize.this_machine()), int8)
+        onnx.save(qdq.quantised(model, chosen, target), int8)
         del model
         measured = speed.race(float32, int8, pixels[:1], seconds=20)
         nodes = _fused(int8, fused)

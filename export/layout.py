@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 Order = Literal["planes", "pixels", "rows"]
 """A map as ONNX' convolutions take it, [batch, channels, height, width], or as dense layers have it, or the picture,
-which convolutions read as it lies in memory, see `zoo.export.moves.rows_of_pixels`."""
+which convolutions read as it lies in memory, see `zoo.export.pixels.rows_of_pixels`."""
 
 
 def transposes(model: Any) -> int:

@@ -152,14 +152,14 @@ def behind_convolutions(model: Any) -> None:
         move = index.only_reader(convolution.output[0])
         while move is not None and turns(move, TO_PIXELS):
             node = index.only_reader(move.output[0])
-            values = _of_channels(node, index, index.shapes[convolution.output[0]][1])
+            values = of_channels(node, index, index.shapes[convolution.output[0]][1])
             if node is None or values is None or not _taken_in(convolution, node, values, index):
                 break
             move.output[0] = node.output[0]
             index.graph.node.remove(node)
 
 
-def _of_channels(node: Any | None, index: Index, channels: int | None) -> np.ndarray | None:
+def of_channels(node: Any | None, index: Index, channels: int | None) -> np.ndarray | None:
     """float32 [channels] that an Add or Mul has for each channel of pixels; None for other nodes."""
     if node is None or node.op_type not in ("Add", "Mul"):
         return None
@@ -262,69 +262,3 @@ def _is_by_row(node: Any, shape: list[int | None], index: Index) -> bool:
             return False
     axis = next((attribute.i for attribute in node.attribute if attribute.name == "axis"), -1)
     return node.op_type != "LayerNormalization" or axis in (-1, len(shape) - 1)
-
-
-def rows_of_pixels(model: Any) -> None:
-    """Let the first convolution read pictures as they lie in memory: rows of pixels, channel by channel, as one plane.
-
-    A kernel over c channels and w columns is one over w · c columns that goes on by c. So nothing is transposed, and
-    nothing computed along a last axis of 3, which is where onnxruntime 1.31 moves the normalisation in int8: 2.3 ms at
-    224 pixels. The factors of the normalisation go into the weights; its offsets are added before, or the padding would
-    be no zeros.
-    """
-    import onnx
-
-    index = Index(model)
-    for cast in [node for node in index.graph.node if node.op_type == "Cast"]:
-        chain = _normalised_and_convolved(cast, index)
-        if not chain:
-            continue
-        *_, convolution = chain
-        height, width, channels = (int(length or 0) for length in index.shapes[cast.input[0]][1:])
-        factors, offsets = (_of_channels(node, index, channels) for node in chain[1:3])
-        if factors is None or offsets is None:
-            continue
-        kernel = index.array(convolution.input[1]) * factors[:, None, None]
-        outputs, _, rows, columns = kernel.shape
-        given = {one.name: onnx.helper.get_attribute_value(one) for one in convolution.attribute}
-        down, right = given.get("strides", [1, 1])
-        before, left, behind, end = given.get("pads", [0] * 4)
-        stem = convolution.output[0]
-        names = [
-            index.constant(f"{stem}_offsets", np.tile(offsets / factors, (width, 1))),
-            index.constant(f"{stem}_plane", np.array([0, 1, height, width * channels])),
-            index.constant(f"{stem}_rows", kernel.transpose(0, 2, 3, 1).reshape(outputs, 1, rows, columns * channels)),
-        ]
-        new = [
-            onnx.helper.make_node("Cast", [cast.input[0]], [f"{stem}_floats"], to=onnx.TensorProto.FLOAT),
-            onnx.helper.make_node("Add", [f"{stem}_floats", names[0]], [f"{stem}_centred"]),
-            onnx.helper.make_node("Reshape", [f"{stem}_centred", names[1]], [f"{stem}_pixels"]),
-            onnx.helper.make_node(
-                "Conv",
-                [f"{stem}_pixels", names[2], *convolution.input[2:]],
-                [stem],
-                kernel_shape=[rows, columns * channels],
-                strides=[down, right * channels],
-                pads=[before, left * channels, behind, end * channels],
-            ),
-        ]
-        index.replace(chain, new)
-
-
-def _normalised_and_convolved(cast: Any, index: Index) -> list[Any]:
-    """The Cast of pixels, their Mul, Add and Transpose to planes, and an ordinary convolution; else nothing."""
-    import onnx
-
-    chain = [cast]
-    while len(chain) < 5 and (reader := index.only_reader(chain[-1].output[0])) is not None:
-        chain.append(reader)
-    if [node.op_type for node in chain] != ["Cast", "Mul", "Add", "Transpose", "Conv"]:
-        return []
-    *_, transpose, convolution = chain
-    given = {one.name: onnx.helper.get_attribute_value(one) for one in convolution.attribute}
-    ordinary = (
-        given.get("auto_pad", b"NOTSET") == b"NOTSET"
-        and given.get("group", 1) == 1
-        and set(given.get("dilations", [1])) == {1}
-    )
-    return chain if ordinary and turns(transpose, TO_PLANES) and convolution.input[1] in index.initializers else []

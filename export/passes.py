@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from zoo.contract import BATCH
-from zoo.export import moves
+from zoo.export import moves, pixels
 from zoo.export.index import Index, opset
 
 GELU_OPSET = 20
@@ -28,7 +28,7 @@ def tidy(model: Any) -> None:
         moves.idle_moves,
         moves.behind_convolutions,
         moves.sums_of_planes,
-        moves.rows_of_pixels,
+        pixels.rows_of_pixels,
         moves.rows_first,
         unread_constants,
     ):

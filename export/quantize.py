@@ -23,7 +23,7 @@ from zoo.contract import LOGITS
 from zoo.data.pictures import Dataset, Pictures
 from zoo.data.pipeline import pixel_batches
 from zoo.errors import Refused, ZooError, did_you_mean
-from zoo.export import gates, passes, qdq, ranges, speed
+from zoo.export import gates, passes, pixels, qdq, ranges, speed
 from zoo.export.equalize import equalise, scalable
 from zoo.export.index import Index
 from zoo.export.onnx import save
@@ -114,7 +114,7 @@ def write_int8(
 
     pixels = _chosen(dataset.train, preprocessing, asked.calibration_pictures)
     model = onnx.load(float32)
-    passes.gates_once(model)
+    prepare(model, asked.target)
     scaled = _equalised(model, pixels[:PROBES])
     histograms = _calibrated(model, float32, pixels, cache, say)
     function = gates.onnx_function(float32)
@@ -146,6 +146,13 @@ def write_int8(
         speed=raced,
         forced=tuple(reasons),
     )
+
+
+def prepare(model: Any, target: Target) -> None:
+    """Arrange a float32 model, in place, as the integer kernels of a target like it."""
+    passes.gates_once(model)
+    if qdq.TYPES[target].activation is np.uint8:
+        pixels.pixels_as_integers(model)
 
 
 def _chosen(pictures: Pictures, preprocessing: Preprocessing, count: int) -> np.ndarray:

@@ -6,7 +6,6 @@ from collections import Counter
 from typing import Any
 
 import numpy as np
-import onnx
 import pytest
 from onnx import helper
 
@@ -210,39 +209,3 @@ def test_rows_that_others_read_are_chosen_where_they_were() -> None:
     proto.graph.node.append(helper.make_node("ReduceSum", ["c"], ["all"]))
     proto.graph.node.append(helper.make_node("Add", ["few", "all"], ["y"]))
     assert chosen(proto) == ["c"]
-
-
-def pixels(convolution: dict[str, Any], *, channels: int = 3, order: list[int] = TO_PLANES) -> Any:
-    nodes = [
-        helper.make_node("Cast", ["x"], ["a"], to=onnx.TensorProto.FLOAT),
-        helper.make_node("Mul", ["a", "scale"], ["b"]),
-        helper.make_node("Add", ["b", "offset"], ["c"]),
-        helper.make_node("Transpose", ["c"], ["d"], perm=order),
-        helper.make_node("Conv", ["d", "kernel", "bias"], ["y"], **convolution),
-    ]
-    constants = {
-        "scale": np.abs(weights(channels)) + np.float32(0.1),
-        "offset": weights(channels),
-        "kernel": weights(6, channels, 3, 2),
-        "bias": weights(6),
-    }
-    return model(nodes, constants, (2, 9, 8, channels))
-
-
-@pytest.mark.parametrize("channels", [1, 3, 4])
-@pytest.mark.parametrize(
-    "convolution",
-    [{}, {"strides": [2, 3]}, {"pads": [1, 0, 2, 1], "strides": [3, 1]}, {"kernel_shape": [3, 2], "group": 1}],
-)
-def test_pixels_are_read_as_they_lie(convolution: dict[str, Any], channels: int) -> None:
-    proto = pixels(convolution, channels=channels)
-    after = passed(moves.rows_of_pixels, proto, (2, 9, 8, channels))
-    assert after == {"Cast": 1, "Add": 1, "Reshape": 1, "Conv": 1}
-
-
-def test_other_first_convolutions_are_left() -> None:
-    for proto in (
-        pixels({"dilations": [1, 2]}),
-        pixels({"auto_pad": "SAME_UPPER"}),
-    ):
-        assert passed(moves.rows_of_pixels, proto, (2, 9, 8, 3))["Transpose"] == 1

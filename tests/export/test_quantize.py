@@ -37,6 +37,7 @@ from zoo.recipe import Recipe
 from zoo.training.start import describe
 
 RNG = np.random.default_rng(0)
+WIDE = qdq.NARROW + 8
 TARGETS: tuple[Target, ...] = ("x86-vnni", "x86-avx2", "arm64", "portable")
 
 
@@ -85,18 +86,18 @@ def residual(between: str = "Relu") -> onnx.ModelProto:
         helper.make_node("Add", ["second", "active"], ["sum"]),
         helper.make_node("Relu", ["sum"], ["y"]),
     ]
-    weights = {"first_kernel": kernel(8, 1, 3, 3), "first_bias": kernel(8)}
-    return graph(nodes, weights | {"second_kernel": kernel(8, 8, 3, 3), "second_bias": kernel(8)}, 8)
+    weights = {"first_kernel": kernel(WIDE, 1, 3, 3), "first_bias": kernel(WIDE)}
+    return graph(nodes, weights | {"second_kernel": kernel(WIDE, WIDE, 3, 3), "second_bias": kernel(WIDE)}, WIDE)
 
 
 def chain(between: tuple[str, ...] = ("Relu",), group: int = 1) -> onnx.ModelProto:
-    """Two convolutions, the second by channel where `group` is 8, with nodes between."""
+    """Two convolutions, the second by channel where `group` says so, with nodes between."""
     names = ["first", *(f"between{number}" for number in range(len(between)))]
     nodes = [convolution("x", "first")]
     nodes += [helper.make_node(kind, [names[number]], [names[number + 1]]) for number, kind in enumerate(between)]
     nodes += [convolution(names[-1], "y", group=group)]
-    weights = {"first_kernel": kernel(8, 1, 3, 3), "first_bias": kernel(8)}
-    return graph(nodes, weights | {"y_kernel": kernel(8, 8 // group, 3, 3), "y_bias": kernel(8)}, 8)
+    weights = {"first_kernel": kernel(WIDE, 1, 3, 3), "first_bias": kernel(WIDE)}
+    return graph(nodes, weights | {"y_kernel": kernel(WIDE, WIDE // group, 3, 3), "y_bias": kernel(WIDE)}, WIDE)
 
 
 def normalised_product(outlier: float = 300) -> onnx.ModelProto:
@@ -126,8 +127,8 @@ def normalised_convolution() -> onnx.ModelProto:
         convolution("turned", "y"),
     ]
     gamma = np.linspace(1, 300, 8).astype(np.float32)
-    weights = {"gamma": gamma, "beta": kernel(8), "y_kernel": kernel(8, 8, 3, 3), "y_bias": kernel(8)}
-    return graph(nodes, weights | {"maps": np.array([0, 4, 2, 8])}, 8)
+    weights = {"gamma": gamma, "beta": kernel(8), "y_kernel": kernel(WIDE, 8, 3, 3), "y_bias": kernel(WIDE)}
+    return graph(nodes, weights | {"maps": np.array([0, 4, 2, 8])}, WIDE)
 
 
 def pictures(count: int = 64) -> np.ndarray:
@@ -178,6 +179,24 @@ def test_a_product_is_computed_on_integers_and_gives_floats(tmp_path: Path) -> N
     assert fused(tmp_path / "fused.onnx")["MatMulIntegerToFloat"] == 1
 
 
+def test_narrow_convolutions_before_all_others_stay_in_floats() -> None:
+    narrow = qdq.NARROW
+    nodes = [
+        convolution("x", "first"),
+        helper.make_node("Relu", ["first"], ["active"]),
+        convolution("active", "wide"),
+        convolution("wide", "y"),
+    ]
+    weights = {"first_kernel": kernel(narrow, 1, 3, 3), "wide_kernel": kernel(WIDE, narrow, 3, 3)}
+    weights |= {"first_bias": kernel(narrow), "wide_bias": kernel(WIDE), "y_bias": kernel(narrow)}
+    model = graph(nodes, weights | {"y_kernel": kernel(narrow, WIDE, 3, 3)}, narrow)
+    images = pictures()
+    assert [qdq.name_of(node) for node in qdq.weighted_nodes(Index(model))] == ["wide", "y", "logits"]
+    made = qdq.quantised(model, calibrated(model, images), "portable")
+    assert made.graph.node[3] == model.graph.node[3]
+    assert error(logits(made, images), logits(model, images)) < 0.1
+
+
 def test_nodes_that_are_kept_stay_in_floats() -> None:
     model, images = residual(), pictures()
     found = calibrated(model, images)
@@ -220,9 +239,9 @@ def test_joined_maps_share_a_range_unless_a_relu_needs_its_own(negative: bool, t
     weights = {
         f"{name}_{part}": kernel(*shape)
         for name in ("first", "second")
-        for part, shape in (("kernel", (4, 1, 3, 3)), ("bias", (4,)))
+        for part, shape in (("kernel", (WIDE, 1, 3, 3)), ("bias", (WIDE,)))
     }
-    model, images = graph(nodes, weights, 8), pictures()
+    model, images = graph(nodes, weights, 2 * WIDE), pictures()
     made = qdq.quantised(model, calibrated(model, images), quantize.this_machine())
     assert error(logits(made, images, tmp_path / "fused.onnx"), logits(model, images)) < 0.1
     stored = {tensor.name: numpy_helper.to_array(tensor) for tensor in made.graph.initializer}
@@ -240,9 +259,13 @@ def test_a_gate_around_a_curve_is_averaged_on_integers(tmp_path: Path) -> None:
         helper.make_node("Mul", ["map", "opened"], ["scaled"]),
         convolution("scaled", "y"),
     ]
-    weights = {"first_kernel": kernel(8, 1, 3, 3), "first_bias": kernel(8), "gate_kernel": kernel(8, 8, 1, 1)}
-    weights |= {"gate_bias": kernel(8), "y_kernel": kernel(8, 8, 3, 3), "y_bias": kernel(8)}
-    model, images = graph(nodes, weights, 8), pictures()
+    weights = {
+        "first_kernel": kernel(WIDE, 1, 3, 3),
+        "first_bias": kernel(WIDE),
+        "gate_kernel": kernel(WIDE, WIDE, 1, 1),
+    }
+    weights |= {"gate_bias": kernel(WIDE), "y_kernel": kernel(WIDE, WIDE, 3, 3), "y_bias": kernel(WIDE)}
+    model, images = graph(nodes, weights, WIDE), pictures()
     made = qdq.quantised(model, calibrated(model, images), quantize.this_machine())
     assert error(logits(made, images, tmp_path / "fused.onnx"), logits(model, images)) < 0.15
     nodes_fused = fused(tmp_path / "fused.onnx")
@@ -265,8 +288,11 @@ def test_curves_are_computed_on_integers(kind: str, target: Target) -> None:
         helper.make_node(kind, ["first"], ["curve"], **options),
         convolution("curve", "y"),
     ]
-    weights = {"first_kernel": 6 * kernel(8, 1, 3, 3), "first_bias": kernel(8)}
-    model, images = graph(nodes, weights | {"y_kernel": kernel(8, 8, 3, 3), "y_bias": kernel(8)}, 8), pictures()
+    weights = {"first_kernel": 6 * kernel(WIDE, 1, 3, 3), "first_bias": kernel(WIDE)}
+    model, images = (
+        graph(nodes, weights | {"y_kernel": kernel(WIDE, WIDE, 3, 3), "y_bias": kernel(WIDE)}, WIDE),
+        pictures(),
+    )
     made = qdq.quantised(model, calibrated(model, images), target)
     assert error(logits(made, images), logits(model, images)) < 0.15
 
@@ -277,8 +303,11 @@ def test_another_hard_sigmoid_stays_in_floats() -> None:
         helper.make_node("HardSigmoid", ["first"], ["curve"], alpha=0.2, beta=0.5),
         convolution("curve", "y"),
     ]
-    weights = {"first_kernel": kernel(8, 1, 3, 3), "first_bias": kernel(8)}
-    model, images = graph(nodes, weights | {"y_kernel": kernel(8, 8, 3, 3), "y_bias": kernel(8)}, 8), pictures()
+    weights = {"first_kernel": kernel(WIDE, 1, 3, 3), "first_bias": kernel(WIDE)}
+    model, images = (
+        graph(nodes, weights | {"y_kernel": kernel(WIDE, WIDE, 3, 3), "y_bias": kernel(WIDE)}, WIDE),
+        pictures(),
+    )
     made = qdq.quantised(model, calibrated(model, images), "portable")
     assert [node.op_type for node in made.graph.node].count("HardSigmoid") == 1
     assert error(logits(made, images), logits(model, images)) < 0.15
@@ -342,7 +371,7 @@ def test_tensors_are_collected_in_groups_of_bounded_size(monkeypatch: pytest.Mon
     [
         chain,
         lambda: chain(("Relu", "Relu")),
-        lambda: chain(group=8),
+        lambda: chain(group=WIDE),
         normalised_product,
         normalised_convolution,
     ],
@@ -602,5 +631,8 @@ def test_every_family_has_integers_where_its_work_is(family: str, pictures_folde
     logits(made, images, tmp_path / "fused.onnx")
     nodes = fused(tmp_path / "fused.onnx")
     integer = nodes["QLinearConv"] + nodes["MatMulIntegerToFloat"] + nodes["QGemm"]
-    assert integer == len(list(qdq.weighted_nodes(Index(model))))
-    assert not nodes["Conv"]
+    weighted = list(qdq.weighted_nodes(Index(model)))
+    assert integer == len(weighted)
+    convolutions = [node for node in model.graph.node if node.op_type == "Conv"]
+    assert nodes["Conv"] == len([node for node in convolutions if node not in weighted])
+    assert (nodes["Conv"] > 0) == (family == "mobilenet")
