@@ -3,7 +3,9 @@
 OURS has FAMILY-SIZE.onnx files that `zoo export --onnx` wrote, PEERS those of `export_timm.py` and `export_keras.py`.
 Ours take uint8 pixels and normalise them, the peers' take floats; "from pixels" has the peers' normalised by numpy.
 
-usage: python benchmarks/latency.py COMPARE_PY OURS PEERS [NAME...]      writes results/latency.json
+usage: python benchmarks/latency.py COMPARE_PY OURS PEERS SETTING...      writes results/latency.json
+
+Settings that are not named keep their figures. Files have one size of picture: "160 pixels" wants both folders of it.
 """
 
 from __future__ import annotations
@@ -13,13 +15,14 @@ import subprocess
 import sys
 from typing import Any
 
-from measured import record
+from measured import record, recorded
 
 SETTINGS = {
     "one thread, one picture": (),
     "from pixels": ("--from-pixels",),
     "eight pictures": ("--batch", "8", "--seconds", "4"),
     "two threads": ("--threads", "2"),
+    "160 pixels": (),
 }
 LINE = re.compile(
     r"(?P<key>\S+)\s+ours\s+(?P<ours>\S+) ms\s+best peer\s+(?P<peer>\S+) ms \((?P<file>\S+)\)\s+"
@@ -49,11 +52,10 @@ def compared(command: list[str]) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Each setting, or those that are named."""
+    """Each setting that is named."""
     script, ours, peers, *names = sys.argv[1:]
-    figures = {}
-    for name in names or SETTINGS:
-        figures[name] = compared([sys.executable, script, ours, peers, *SETTINGS[name]])
+    for name in names:
+        figures = recorded("latency") | {name: compared([sys.executable, script, ours, peers, *SETTINGS[name]])}
         record("latency", figures)
 
 

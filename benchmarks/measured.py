@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from zoo import files, provenance, schema
 
@@ -35,27 +35,31 @@ class Cost:
 
 
 def cost(*arguments: object) -> tuple[Any, Cost]:
-    """As `zoo`, with what it cost; the document is None when the command failed.
+    """As `zoo`, with what it cost; the document is None when the command failed."""
+    command = [sys.executable, "-m", "zoo", *map(str, arguments)]
+    print("$ zoo", *map(str, arguments), file=sys.stderr, flush=True)
+    with tempfile.TemporaryFile("w+") as answer:
+        spent = watched([*command, "--json"], answer)
+        answer.seek(0)
+        return json.load(answer) if spent.status == 0 else None, spent
+
+
+def watched(command: list[str], answer: IO[str] | None = None) -> Cost:
+    """What a command took; what it prints goes to `answer`.
 
     Memory is read ten times a second, from counters: to read PSS of a few gigabytes stops a process for a tenth of a
     second.
     """
     import psutil
 
-    command = [sys.executable, "-m", "zoo", *map(str, arguments)]
-    print("$ zoo", *map(str, arguments), file=sys.stderr, flush=True)
-    with tempfile.TemporaryFile("w+") as answer:
-        started, peak = time.perf_counter(), 0
-        process = subprocess.Popen([*command, "--json"], stdout=answer)
-        while process.poll() is None:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                children = psutil.Process(process.pid).children(recursive=True)
-                peak = max(peak, _held([process.pid, *(child.pid for child in children)]))
-            time.sleep(0.1)
-        seconds = time.perf_counter() - started
-        answer.seek(0)
-        document = json.load(answer) if process.returncode == 0 else None
-    return document, Cost(process.returncode, seconds, peak)
+    started, peak = time.perf_counter(), 0
+    process = subprocess.Popen(command, stdout=answer)
+    while process.poll() is None:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            children = psutil.Process(process.pid).children(recursive=True)
+            peak = max(peak, _held([process.pid, *(child.pid for child in children)]))
+        time.sleep(0.1)
+    return Cost(process.returncode, time.perf_counter() - started, peak)
 
 
 def _held(processes: list[int]) -> int:
