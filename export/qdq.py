@@ -129,8 +129,10 @@ def _is_narrow(node: Any, index: Index) -> bool:
 
 
 def curves(index: Index) -> list[str]:
-    """The names of the curves that can be computed on integers, which costs more accuracy than anything else."""
-    return [name_of(node) for node in index.graph.node if node.op_type in (*CURVES, "Sigmoid")]
+    """The names of the curves that are computed on integers, which costs more accuracy than anything else."""
+    planned = plan(index)
+    found = [node for node in index.graph.node if node.op_type in (*CURVES, "Sigmoid")]
+    return [name_of(node) for node in found if planned.absorbed.get(node.output[0], node.output[0]) in planned.integer]
 
 
 def plan(index: Index, kept: frozenset[str] = frozenset()) -> Plan:

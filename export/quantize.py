@@ -23,10 +23,11 @@ from zoo.contract import LOGITS
 from zoo.data.pictures import Dataset, Pictures
 from zoo.data.pipeline import pixel_batches
 from zoo.errors import Refused, ZooError, did_you_mean
-from zoo.export import gates, passes, pixels, qdq, ranges, speed
+from zoo.export import gates, passes, qdq, ranges, speed
 from zoo.export.equalize import equalise, scalable
 from zoo.export.index import Index
 from zoo.export.onnx import save
+from zoo.export.pixels import pixels_as_integers
 from zoo.export.qdq import Range
 from zoo.intervals import paired_difference
 from zoo.preprocess import Preprocessing, pixels_from_bytes
@@ -152,7 +153,7 @@ def prepare(model: Any, target: Target) -> None:
     """Arrange a float32 model, in place, as the integer kernels of a target like it."""
     passes.gates_once(model)
     if qdq.TYPES[target].activation is np.uint8:
-        pixels.pixels_as_integers(model)
+        pixels_as_integers(model)
 
 
 def _chosen(pictures: Pictures, preprocessing: Preprocessing, count: int) -> np.ndarray:

@@ -183,18 +183,20 @@ def test_narrow_convolutions_before_all_others_stay_in_floats() -> None:
     narrow = qdq.NARROW
     nodes = [
         convolution("x", "first"),
-        helper.make_node("Relu", ["first"], ["active"]),
+        helper.make_node("HardSwish", ["first"], ["active"]),
         convolution("active", "wide"),
-        convolution("wide", "y"),
+        helper.make_node("HardSwish", ["wide"], ["curved"]),
+        convolution("curved", "y"),
     ]
     weights = {"first_kernel": kernel(narrow, 1, 3, 3), "wide_kernel": kernel(WIDE, narrow, 3, 3)}
     weights |= {"first_bias": kernel(narrow), "wide_bias": kernel(WIDE), "y_bias": kernel(narrow)}
     model = graph(nodes, weights | {"y_kernel": kernel(narrow, WIDE, 3, 3)}, narrow)
     images = pictures()
     assert [qdq.name_of(node) for node in qdq.weighted_nodes(Index(model))] == ["wide", "y", "logits"]
+    assert qdq.curves(Index(model)) == ["curved"]
     made = qdq.quantised(model, calibrated(model, images), "portable")
     assert made.graph.node[3] == model.graph.node[3]
-    assert error(logits(made, images), logits(model, images)) < 0.1
+    assert error(logits(made, images), logits(model, images)) < 0.15
 
 
 def test_nodes_that_are_kept_stay_in_floats() -> None:
