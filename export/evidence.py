@@ -14,7 +14,8 @@ from zoo.data.photographs import photographs
 from zoo.data.pictures import Pictures
 from zoo.export.graph import Network
 from zoo.export.jpeg import as_jpeg
-from zoo.preprocess import Preprocessing, normalised, open_picture, pixels_from_bytes, pixels_tensor
+from zoo.preprocess import Preprocessing, open_picture, pixels_from_bytes
+from zoo.preprocess_graph import normalised, pixels_tensor
 
 PICTURES = 64
 GOLDEN_PICTURES = 8

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from zoo.contract import LOGITS, PROBABILITIES
-from zoo.preprocess import Preprocessing, normalised
+from zoo.preprocess import Preprocessing
+from zoo.preprocess_graph import normalised
 
 
 def outputs(pixels: Any, network: Callable[[Any], Any], preprocessing: Preprocessing) -> dict[str, Any]:

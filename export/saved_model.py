@@ -8,7 +8,7 @@ from typing import Any
 from zoo.contract import IMAGE, IMAGE_BYTES, SERVE, SERVE_BYTES
 from zoo.errors import ZooError
 from zoo.export.graph import Network, outputs
-from zoo.preprocess import pixels_tensor
+from zoo.preprocess_graph import pixels_tensor
 
 
 def write_saved_model(network: Network, version_folder: Path) -> None:

@@ -16,7 +16,8 @@ from PIL import Image
 from zoo.data.example import examine
 from zoo.data.photographs import photographs
 from zoo.errors import ZooError
-from zoo.preprocess import Preprocessing, covering, normalised, open_picture, pixels_from_bytes, pixels_tensor
+from zoo.preprocess import Preprocessing, covering, open_picture, pixels_from_bytes
+from zoo.preprocess_graph import normalised, pixels_tensor
 
 SOURCES = [
     ("L", "PNG", {}),

@@ -12,7 +12,8 @@ from PIL import Image
 
 from zoo.contract import IMAGE, IMAGE_BYTES, LOGITS, PROBABILITIES, SERVE, SERVE_BYTES
 from zoo.export.warmup import write_warmup
-from zoo.preprocess import Preprocessing, normalised, pixels_tensor
+from zoo.preprocess import Preprocessing
+from zoo.preprocess_graph import normalised, pixels_tensor
 
 SHAPE, CLASSES = (8, 8, 4), 3
 PREPROCESSING = Preprocessing(*SHAPE, mean=(0.5,) * 4, deviation=(0.5,) * 4)

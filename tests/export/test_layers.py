@@ -16,7 +16,8 @@ import pytest
 from zoo import layers
 from zoo.export.graph import network
 from zoo.export.onnx import write_onnx
-from zoo.preprocess import Preprocessing, normalised
+from zoo.preprocess import Preprocessing
+from zoo.preprocess_graph import normalised
 
 PIXELS = Preprocessing(8, 8, 3, (0.5,) * 3, (0.25,) * 3)
 RNG = np.random.default_rng(0)

@@ -11,7 +11,8 @@ from zoo.data.ahead import map_ahead
 from zoo.data.augment import CHANCES, augmented
 from zoo.data.pictures import Pictures
 from zoo.errors import ZooError
-from zoo.preprocess import Preprocessing, normalised, pixels_from_bytes, pixels_tensor
+from zoo.preprocess import Preprocessing, pixels_from_bytes
+from zoo.preprocess_graph import normalised, pixels_tensor
 from zoo.provenance import usable_cpus
 from zoo.recipe import Augment
 
