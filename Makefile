@@ -40,7 +40,7 @@ check: $(VENV)/ready
 test-all: check
 	$(BIN)/python -m pytest --full
 
-# Logits of all networks against timm's, with the same random weights; at another size and with 1 and 4 channels too.
+# Logits of all networks against timm's, with the same random weights; at other sizes and with 1 and 4 channels too.
 test-peers: $(VENV)/ready $(PEER)/ready
 	$(PEER)/bin/python $(PEERS)/export_timm.py $(PEER)/224 --weights
 	$(PEER)/bin/python $(PEERS)/export_timm.py $(PEER)/160 --weights --image-size 160 --classes 37 \
@@ -48,7 +48,10 @@ test-peers: $(VENV)/ready $(PEER)/ready
 	for side in 224 160; do $(PEER)/bin/python benchmarks/peers_exact.py $(PEERS)/models.tsv $(PEER)/$$side || exit 1; done
 	for channels in 1 4; do $(PEER)/bin/python benchmarks/peers_channels.py $(PEERS)/models.tsv $(PEER)/224 \
 		$(PEER)/channels-$$channels $$channels resnet-base vit-small convnext-small mobilenet-large || exit 1; done
-	$(BIN)/python benchmarks/peers.py $(PEER)/scratch $(PEER)/224 $(PEER)/160 $(PEER)/channels-1 $(PEER)/channels-4
+	for side in 64 96 160; do $(PEER)/bin/python benchmarks/peers_sizes.py $(PEERS)/models.tsv $(PEER)/224 \
+		$(PEER)/pulled-$$side $$side || exit 1; done
+	$(BIN)/python benchmarks/peers.py $(PEER)/scratch $(PEER)/224 $(PEER)/160 $(PEER)/channels-1 $(PEER)/channels-4 \
+		$(PEER)/pulled-64 $(PEER)/pulled-96 $(PEER)/pulled-160
 
 $(PEER)/ready:
 	$(PEERS)/setup.sh $(PEER)

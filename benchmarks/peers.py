@@ -55,7 +55,12 @@ def compare(weights: Path, scratch: Path) -> dict[str, Any]:
     figures: dict[str, Any] = {"input": list(image.shape[1:]), "classes": expected.shape[1], "difference": difference}
     if difference > BOUND:
         exact = zoo.create(
-            family, size=size, classes=expected.shape[1], input_shape=image.shape[1:], precision="float64"
+            family,
+            size=size,
+            classes=expected.shape[1],
+            input_shape=image.shape[1:],
+            structure="reference",
+            precision="float64",
         )
         read_timm(weights, exact, family, size)
         ours_exact = exact(image.astype(np.float64), training=False).numpy()

@@ -11,7 +11,7 @@ import zoo
 from tests.conftest import Answer
 from zoo import registry
 from zoo.errors import ZooError
-from zoo.models.small_images import SMALLEST_MAP, strides
+from zoo.structure import SMALLEST_MAP, Structure, kept_halvings
 
 
 def test_an_alias_is_a_family_and_a_size() -> None:
@@ -58,9 +58,11 @@ def test_list_and_info_say_the_same_in_json_and_in_text(zoo_command: Callable[..
 @pytest.mark.parametrize(
     ("side", "kept"), [(8, 1), (15, 2), (16, 2), (28, 3), (32, 3), (48, 3), (64, 4), (128, 5), (224, 5), (4096, 5)]
 )
-def test_small_pictures_keep_their_resolution(side: int, kept: int) -> None:
-    for shape in ((None, side, side + 9, 3), (None, side + 9, side, 1)):
-        assert strides(shape, 5) == (1,) * (5 - kept) + (2,) * kept
+def test_small_images_keep_their_resolution(side: int, kept: int) -> None:
+    family, row = registry.resolve("resnet")
+    for height, width in ((side, side + 9), (side + 9, side)):
+        assert family.structure(row, height, width) == Structure(kept)
+    assert kept_halvings(side, 5) == kept
     assert -(-side // 2**kept) >= SMALLEST_MAP
 
 

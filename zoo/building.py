@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from zoo import run, weights_file
 from zoo.description import Model
 from zoo.errors import ZooError
-from zoo.registry import LARGEST_SIDE, MOST_CHANNELS, SMALLEST_SIDE, resolve
+from zoo.registry import LARGEST_SIDE, MOST_CHANNELS, SMALLEST_SIDE, Family, Size, resolve
+from zoo.structure import Structure
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ def create(
     size: str | None = None,
     classes: int = 1000,
     input_shape: tuple[int, int, int] = (224, 224, 3),
+    structure: Structure | Literal["reference"] | None = None,
     features: bool = False,
     precision: str = "float32",
 ) -> Any:
@@ -36,7 +38,10 @@ def create(
         name: a family (`resnet`) or an alias (`resnet50`).
         size: `small`, `base` or `large`; `small` when neither this nor an alias says.
         classes: the number of logits.
-        input_shape: height, width, channels of the picture, 1 to 4 channels.
+        input_shape: height, width, channels of the image, 1 to 4 channels.
+        structure: which of its halvings the network keeps. By default the structure that suits the size of the images:
+            small ones keep their resolution. `"reference"` is the published network, which published weights fit at
+            every image size.
         features: return the named feature maps instead of the logits.
         precision: a Keras dtype policy: `float32`, or `mixed_bfloat16` for training.
 
@@ -49,13 +54,18 @@ def create(
     """
     family, row = resolve(name, size)
     check_input(classes, input_shape)
+    if structure is None:
+        structure = family.structure(row, *input_shape[:2])
+    elif structure == "reference":
+        structure = family.reference_structure(row)
+    check_size(family, row, structure, *input_shape[:2])
     import keras
 
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(precision)
     try:
         image = keras.Input(input_shape, dtype="float32", name="image")
-        network = family.build(image, classes, **row.options)
+        network = family.build(image, classes, structure, **row.options)
     finally:
         keras.config.set_dtype_policy(before)
     title = f"{family.name}_{row.name}"
@@ -78,6 +88,17 @@ def check_input(classes: int, input_shape: tuple[int, int, int]) -> None:
         raise ZooError(f"{channels} channels cannot be taken: 1 (grey), 2 (grey, alpha), 3 (RGB) or 4 (RGBA) can")
     if classes < 2:
         raise ZooError(f"{classes} class cannot be told apart: at least 2 are needed")
+
+
+def check_size(family: Family, row: Size, structure: Structure, height: int, width: int) -> None:
+    """Raise ZooError when images of so many pixels are too small for a structure: its last map would have no pixels."""
+    spared = family.reference_structure(row).halvings - structure.halvings
+    least = max(SMALLEST_SIDE, -(-row.smallest_side // 2**spared))
+    if min(height, width) < least:
+        raise ZooError(
+            f"{family.name} {row.name} with {structure.halvings} halvings takes images from {least} pixels a side on, "
+            f"not {height}×{width}: ask for larger ones, or train from nothing, which suits the network to them"
+        )
 
 
 def load(folder: str | Path, *, features: bool = False) -> Any:
@@ -107,6 +128,15 @@ def depths(description: Model) -> dict[str, int]:
     return Counter(layer.name for one in features.output.values() for layer in keras.Model(features.input, one).layers)
 
 
+def structure_of(description: Model) -> Structure:
+    """The structure of a described network; the one that suits its input where none was recorded."""
+    if description.structure is not None:
+        return description.structure
+    family, row = resolve(description.family, description.size)
+    height, width, _ = description.preprocessing.shape
+    return family.structure(row, height, width)
+
+
 def build(description: Model, *, features: bool = False, precision: str = "float32") -> Any:
     """The network that a run or an artifact describes, with fresh weights; arguments and result as for `create`."""
     return create(
@@ -114,6 +144,7 @@ def build(description: Model, *, features: bool = False, precision: str = "float
         size=description.size,
         classes=len(description.labels),
         input_shape=description.preprocessing.shape,
+        structure=structure_of(description),
         features=features,
         precision=precision,
     )

@@ -6,6 +6,7 @@ from typing import Any
 
 from zoo.preprocess import Preprocessing
 from zoo.schema import record
+from zoo.structure import Structure
 
 
 @record
@@ -13,7 +14,7 @@ class Model:
     """A network: where it stands in the registry, what goes in, what its outputs mean.
 
     `labels` name the classes in the order of the logits. `parameters` are the trainable ones; `multiply_adds` are for
-    one picture.
+    one image. `structure` is None where it was not recorded yet: the network then has the one that suits its input.
     """
 
     family: str
@@ -22,6 +23,7 @@ class Model:
     preprocessing: Preprocessing
     parameters: int
     multiply_adds: int
+    structure: Structure | None = None
 
 
 @record

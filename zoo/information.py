@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+from zoo import artifact, building, run, schema
+from zoo.errors import ZooError
 from zoo.registry import LARGEST_SIDE, MOST_CHANNELS, SMALLEST_SIDE, Family, Size, matching, resolve
 from zoo.weights import known
 
@@ -27,6 +30,42 @@ def info(name: str, size: str | None = None) -> list[dict[str, Any]]:
     rows = family.sizes if size is None and name == family.name else (chosen,)
     more = {"title": family.title, "small_images": family.small_images}
     return [{**_row(family, row), **more} for row in rows]
+
+
+def is_described(folder: Path) -> bool:
+    """Whether a run or an artifact lies at `folder`."""
+    return any((folder / name).is_file() for name in (run.DESCRIPTION, artifact.MANIFEST))
+
+
+def describe(folder: Path) -> dict[str, Any]:
+    """All that the run or artifact at `folder` says of its network, of what made it, and of how it fared.
+
+    Returns:
+        Plain data: `model` (its `structure` is there even where it was not recorded), `halvings` (`kept`, and those of
+        the `reference`), `data`, `recipe`, `weights`, `initial`, `results` and `provenance`; what there is not is None.
+
+    Raises:
+        ZooError: there is neither a run nor an artifact, or its description is damaged.
+    """
+    if (folder / artifact.MANIFEST).is_file():
+        manifest = artifact.read(folder)
+        described: dict[str, Any] = {"kind": "artifact", **schema.plain(manifest)}
+        described |= {"results": described["accuracy"], "provenance": described["training"]}
+        model = manifest.model
+    elif (folder / run.DESCRIPTION).is_file():
+        this = run.read(folder)
+        described, model = {"kind": "run", **schema.plain(this)}, this.model
+    else:
+        raise ZooError(f"{folder} is neither a run nor an artifact: {run.NAME_ONE}, or one that 'zoo export' wrote")
+    family, row = resolve(model.family, model.size)
+    structure = building.structure_of(model)
+    described["model"]["structure"] = schema.plain(structure)
+    described["halvings"] = {
+        "kept": structure.halvings,
+        "reference": family.reference_structure(row).halvings,
+    }
+    keys = ("kind", "model", "halvings", "data", "recipe", "weights", "initial", "results", "provenance")
+    return {key: described.get(key) for key in keys}
 
 
 def _row(family: Family, size: Size) -> dict[str, Any]:

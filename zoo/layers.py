@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import keras
+import numpy as np
 from keras import ops
 
 Tensor = Any  # keras.KerasTensor, for which Keras ships no types
@@ -298,6 +299,42 @@ class Attention(keras.layers.Layer):
         return {**super().get_config(), "heads": self.heads}
 
 
+@keras.saving.register_keras_serializable("zoo")
+class AdaptiveAverage(keras.layers.Layer):
+    """A map [batch, rows, columns, channels] averaged to `height` by `width` pixels, fewer or more than it has.
+
+    Pixel i of n is the average of the map's pixels from floor(i · side / n) up to ceil((i + 1) · side / n), as in
+    PyTorch's AdaptiveAvgPool2d. It is one product with a constant: Keras' own (3.15) becomes four pools, two
+    concatenations and two gathers.
+    """
+
+    channels_last = True
+
+    def __init__(self, height: int, width: int, **options: Any) -> None:
+        super().__init__(**options)
+        self.height, self.width = height, width
+
+    def call(self, x: Tensor) -> Tensor:
+        """[batch, height, width, channels]."""
+        _, rows, columns, channels = x.shape
+        shares = np.kron(_shares(rows, self.height), _shares(columns, self.width))
+        x = ops.matmul(ops.convert_to_tensor(shares, x.dtype), ops.reshape(x, (-1, rows * columns, channels)))
+        return ops.reshape(x, (-1, self.height, self.width, channels))
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments, as Keras asks."""
+        return {**super().get_config(), "height": self.height, "width": self.width}
+
+
+def _shares(side: int, averages: int) -> np.ndarray:
+    """float64 [averages, side]: the share of each pixel in each average."""
+    shares = np.zeros((averages, side))
+    for number in range(averages):
+        first, end = number * side // averages, -(-(number + 1) * side // averages)
+        shares[number, first:end] = 1 / (end - first)
+    return shares
+
+
 def max_pool(x: Tensor, window: int, *, stride: int, padding: int = 0, name: str) -> Tensor:
     """Maximum over windows; `padding` pixels of zero on every side first: x must not be negative where it is used."""
     if padding:
@@ -305,15 +342,17 @@ def max_pool(x: Tensor, window: int, *, stride: int, padding: int = 0, name: str
     return keras.layers.MaxPooling2D(window, strides=stride, name=name)(x)
 
 
-def dense_head(x: Tensor, classes: int, *, window: int, width: int = 4096, dropout: float = 0.5) -> Tensor:
-    """The classifier of AlexNet and VGG: two hidden layers over a `window`×`window` map, then logits [batch, classes].
+def dense_head(x: Tensor, classes: int, *, window: tuple[int, int], width: int = 4096, dropout: float = 0.5) -> Tensor:
+    """The classifier of AlexNet and VGG: two hidden layers over a map of `window` pixels, then logits [batch, classes].
 
-    The first layer is a convolution over the window (the whole map where that is smaller), so that a larger picture
-    gives a map of answers, which are averaged: the fully convolutional form of Simonyan & Zisserman 2014, section 3.2.
-    At the reference size it is the fully connected layer, weight by weight.
+    The first layer is a convolution over the window, so that a larger image gives a map of answers, which are averaged:
+    the fully convolutional form of Simonyan & Zisserman 2014, section 3.2. A smaller map is spread over the window, as
+    torchvision's and timm's VGG do. At the reference size it is the fully connected layer, weight by weight.
     """
-    kernel = (min(window, x.shape[1]), min(window, x.shape[2]))
-    for number, size in ((1, kernel), (2, (1, 1))):
+    height, width_of_map = x.shape[1:3]
+    if height < window[0] or width_of_map < window[1]:
+        x = AdaptiveAverage(max(height, window[0]), max(width_of_map, window[1]), name="head_window")(x)
+    for number, size in ((1, window), (2, (1, 1))):
         x = keras.layers.Dropout(dropout, name=f"head{number}_dropout")(x)
         x = keras.layers.Conv2D(width, size, kernel_initializer="he_normal", name=f"head{number}")(x)
         x = keras.layers.ReLU(name=f"head{number}_relu")(x)

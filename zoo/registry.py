@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from zoo.errors import ZooError, did_you_mean
+from zoo.structure import Structure, kept_halvings
 
 SIZES = ("small", "base", "large")
 
@@ -22,9 +23,10 @@ MOST_CHANNELS = 4
 class Size:
     """One row of a family's table.
 
-    `options` are the builder's keyword arguments. `parameters` (trainable) and `multiply_adds` (one picture) are
-    those of
+    `options` are the builder's keyword arguments. `parameters` (trainable) and `multiply_adds` (one image) are those of
     the reference network: `input_shape` (height, width, channels) in, `classes` out. A test builds it and counts.
+    `halvings` is how often the reference halves its input, `smallest_side` the side of the smallest image, in pixels,
+    that it takes.
     """
 
     name: str
@@ -34,14 +36,22 @@ class Size:
     multiply_adds: int
     input_shape: tuple[int, int, int] = (224, 224, 3)
     classes: int = 1000
+    halvings: int = 5
+    smallest_side: int = SMALLEST_SIDE
+
+
+def suited(size: Size, height: int, width: int) -> Structure:
+    """The structure that suits images of `height` by `width` pixels: small images keep their resolution."""
+    return Structure(kept_halvings(min(height, width), size.halvings))
 
 
 @dataclass(frozen=True)
 class Family:
     """A network in three sizes.
 
-    `build(image, classes, **options)` takes a symbolic float32 image and returns a `zoo.layers.Network`.
-    `small_images` says in one sentence what becomes of small inputs.
+    `build(image, classes, structure, **options)` takes a symbolic float32 image and returns a `zoo.layers.Network`.
+    `small_images` says in one sentence what becomes of small inputs. `structure(size, height, width)` chooses the
+    structure that suits images of so many pixels, for a network that starts from nothing.
     """
 
     name: str
@@ -50,6 +60,11 @@ class Family:
     small_images: str
     sizes: tuple[Size, ...]
     build: Callable[..., Any] = field(repr=False)
+    structure: Callable[[Size, int, int], Structure] = field(default=suited, repr=False)
+
+    def reference_structure(self, size: Size) -> Structure:
+        """The structure of the published network, which weights from elsewhere belong to."""
+        return self.structure(size, *size.input_shape[:2])
 
     def size(self, name: str) -> Size:
         """The row called `name`.

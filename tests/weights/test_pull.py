@@ -18,11 +18,16 @@ from PIL import Image
 from published import published
 
 import zoo
-from zoo import artifact, files, run
+from tests.conftest import Answer
+from zoo import artifact, files, run, weights_file
 from zoo.data import imagenet
+from zoo.data.load import load
 from zoo.data.photographs import photographs
 from zoo.errors import ZooError
 from zoo.export.evidence import CROPS
+from zoo.recipe import Picture, Recipe
+from zoo.structure import Structure
+from zoo.training.start import describe
 from zoo.weights import names
 from zoo.weights.known import TIMM
 from zoo.weights.pull import pull
@@ -266,3 +271,28 @@ def test_imagenets_classes_can_be_told_apart() -> None:
         "crane (machine)",
         "toilet tissue",
     ]
+
+
+def test_weights_keep_the_reference_structure_at_every_image_size(
+    pulled: Path, file: Path, tmp_path: Path, pictures_folder: Path, zoo_command: Callable[..., Answer]
+) -> None:
+    """Of MobileNet at 32 pixels: its halvings are those of timm's network, which a small image must not take away."""
+    assert run.read(pulled).model.structure == Structure(5)
+    assert zoo.load(pulled, features=True).strides["stage5"] == 32
+    large = pull("mobilenet", tag="lamb_in1k", file=file, out=tmp_path / "large", say=lambda text: None)
+    arrays, others = (weights_file.read(folder / run.WEIGHTS)[0] for folder in (pulled, large))
+    for name, array in arrays.items():
+        np.testing.assert_array_equal(array, others[name])
+
+    dataset = load(f"folder:{pictures_folder}", split=Recipe().split)
+    tuned = describe("mobilenet", "small", dataset, Picture(size=96), run.read(large).model)
+    assert tuned.structure == Structure(5)
+    assert tuned.preprocessing.shape == (96, 96, 3)
+
+    assert "5 of the reference's 5 halvings" in zoo_command("info", pulled).out
+    assert json.loads(zoo_command("info", pulled, "--json").out)["model"]["structure"]["halvings"] == 5
+
+
+def test_images_that_are_too_small_for_the_reference_are_refused_before_anything_is_read(tmp_path: Path) -> None:
+    with pytest.raises(ZooError, match="from 75 pixels a side on, not 64×64"):
+        pull("inception", size="small", image_size=64, file=tmp_path / "none.safetensors", licence="MIT")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zoo.models.small_images import strides
 from zoo.registry import Family, Size, register
+from zoo.structure import Structure, strides
 
 if TYPE_CHECKING:
     from zoo.layers import Network, Tensor
@@ -13,13 +13,15 @@ if TYPE_CHECKING:
 DEPTHS = (3, 3, 27, 3)
 
 
-def build(image: Tensor, classes: int, *, widths: tuple[int, int, int, int], drop: float) -> Network:
+def build(
+    image: Tensor, classes: int, structure: Structure, *, widths: tuple[int, int, int, int], drop: float
+) -> Network:
     """A stem of patches, four stages of blocks with a 7×7 depthwise convolution, an average, a norm and the logits."""
     import keras
 
     from zoo import layers
 
-    first, second, *stages = strides(image.shape, 5)
+    first, second, *stages = strides(structure, 5)
     stride = first * second
     # Patches of one pixel would see no neighbours; there the stem is an ordinary convolution.
     if stride == 1:
@@ -67,9 +69,21 @@ FAMILY = register(
         "patches of 2 pixels, at 32 it is a 3×3 convolution",
         # Published: 8.684, 15.355 and 34.361 billion multiply-adds (torchvision's weights).
         sizes=(
-            Size("small", ("convnext_small",), {"widths": (96, 192, 384, 768), "drop": 0.4}, 50_223_688, 8_683_712_256),
             Size(
-                "base", ("convnext_base",), {"widths": (128, 256, 512, 1024), "drop": 0.5}, 88_591_464, 15_354_729_472
+                "small",
+                ("convnext_small",),
+                {"widths": (96, 192, 384, 768), "drop": 0.4},
+                50_223_688,
+                8_683_712_256,
+                smallest_side=32,
+            ),
+            Size(
+                "base",
+                ("convnext_base",),
+                {"widths": (128, 256, 512, 1024), "drop": 0.5},
+                88_591_464,
+                15_354_729_472,
+                smallest_side=32,
             ),
             Size(
                 "large",
@@ -77,6 +91,7 @@ FAMILY = register(
                 {"widths": (192, 384, 768, 1536), "drop": 0.5},
                 197_767_336,
                 34_361_433_600,
+                smallest_side=32,
             ),
         ),
         build=build,

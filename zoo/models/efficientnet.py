@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from zoo.models.small_images import strides
 from zoo.registry import Family, Size, register
+from zoo.structure import Structure, strides
 
 if TYPE_CHECKING:
     from zoo.layers import Network, Tensor
@@ -45,13 +45,13 @@ DROP = 0.2
 EPSILON = 1e-3
 
 
-def build(image: Tensor, classes: int, *, stages: tuple[Stage, ...], dropout: float) -> Network:
+def build(image: Tensor, classes: int, structure: Structure, *, stages: tuple[Stage, ...], dropout: float) -> Network:
     """A stem, stages of blocks, a layer of 1280 channels, an average and the logits."""
     import keras
 
     from zoo import layers
 
-    stem, *halvings = strides(image.shape, 5)
+    stem, *halvings = strides(structure, 5)
     x = _convolution(image, stages[0][-1], 3, stride=stem, name="stem", norm="stem_norm")
     stride, features = stem, {"stem": layers.Feature(x, stem)}
     dropped = iter(layers.drops(DROP, sum(blocks for _, blocks, *_ in stages)))

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from zoo.models.small_images import strides
 from zoo.registry import Family, Size, register
+from zoo.structure import Structure, strides
 
 if TYPE_CHECKING:
     from zoo.layers import Network, Padding, Tensor
@@ -185,14 +185,20 @@ _STEM: tuple[Stage, Stage] = (
 
 
 def build(
-    image: Tensor, classes: int, *, stages: tuple[Stage, ...], dropout: float, average_counts_edges: bool = False
+    image: Tensor,
+    classes: int,
+    structure: Structure,
+    *,
+    stages: tuple[Stage, ...],
+    dropout: float,
+    average_counts_edges: bool = False,
 ) -> Network:
     """The stages, an average and the logits; `average_counts_edges`: averages count the pixels beyond an edge as 0."""
     import keras
 
     from zoo import layers
 
-    halvings = strides(image.shape, len(stages))
+    halvings = strides(structure, len(stages))
     # A network that has lost a halving would have no pixels left if its windows stayed inside the map.
     edges: Padding = "none" if min(halvings) == 2 else "half"
     x, stride, features = image, 1, {}
@@ -290,10 +296,23 @@ FAMILY = register(
                 {"stages": _v3(), "dropout": 0.2, "average_counts_edges": True},
                 23_834_568,
                 2_837_921_120,
+                smallest_side=75,
             ),
-            Size("base", ("inception_v4",), {"stages": _v4(), "dropout": 0.2}, 42_679_816, 6_121_894_752),
             Size(
-                "large", ("inception_resnet_v2",), {"stages": _resnet_v2(), "dropout": 0.2}, 55_843_464, 6_468_961_120
+                "base",
+                ("inception_v4",),
+                {"stages": _v4(), "dropout": 0.2},
+                42_679_816,
+                6_121_894_752,
+                smallest_side=75,
+            ),
+            Size(
+                "large",
+                ("inception_resnet_v2",),
+                {"stages": _resnet_v2(), "dropout": 0.2},
+                55_843_464,
+                6_468_961_120,
+                smallest_side=75,
             ),
         ),
         build=build,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zoo.models.small_images import strides
 from zoo.registry import Family, Size, register
+from zoo.structure import Structure, strides
 
 if TYPE_CHECKING:
     from zoo.layers import Activation, Network, Tensor
@@ -36,7 +36,14 @@ LARGE: tuple[tuple[Block, ...], ...] = (
 
 
 def build(
-    image: Tensor, classes: int, *, stages: tuple[tuple[Block, ...], ...], last: int, hidden: int, width: float = 1.0
+    image: Tensor,
+    classes: int,
+    structure: Structure,
+    *,
+    stages: tuple[tuple[Block, ...], ...],
+    last: int,
+    hidden: int,
+    width: float = 1.0,
 ) -> Network:
     """A stem, inverted residual blocks, a layer of `last` channels, an average, `hidden` units and the logits.
 
@@ -46,7 +53,7 @@ def build(
 
     from zoo import layers
 
-    stem, *halvings = strides(image.shape, 5)
+    stem, *halvings = strides(structure, 5)
     x = layers.convolution(image, _channels(16 * width), 3, stride=stem, name="stem")
     x = layers.batch_norm(x, name="stem_norm")
     x = layers.activation(x, "hard_swish", name="stem_hard_swish")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from zoo.models.small_images import strides
 from zoo.registry import Family, Size, register
+from zoo.structure import Structure, strides
 
 if TYPE_CHECKING:
     from zoo.layers import Network, Tensor
@@ -14,14 +14,19 @@ WIDTHS = (64, 128, 256, 512)
 
 
 def build(
-    image: Tensor, classes: int, *, block: Literal["basic", "bottleneck"], depths: tuple[int, int, int, int]
+    image: Tensor,
+    classes: int,
+    structure: Structure,
+    *,
+    block: Literal["basic", "bottleneck"],
+    depths: tuple[int, int, int, int],
 ) -> Network:
     """A stem, four stages of `depths` residual blocks, an average and the logits."""
     import keras
 
     from zoo import layers
 
-    stem, pool, *stages = strides(image.shape, 5)
+    stem, pool, *stages = strides(structure, 5)
     x = layers.convolution_norm_relu(image, 64, 7 if stem == 2 else 3, stride=stem, name="stem")
     features = {"stem": layers.Feature(x, stem)}
     stride = stem * pool

@@ -5,22 +5,24 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from zoo.registry import Family, Size, register
+from zoo.structure import SMALLEST_MAP, Structure
 
 if TYPE_CHECKING:
     from zoo.layers import Network, Tensor
 
-PATCHES = (16, 8, 4, 2)
-FEWEST_PATCHES = 4
-"""The shortest side, in patches, that a picture keeps."""
+HALVINGS = 4
+"""Patches of 16 pixels."""
 
 
-def build(image: Tensor, classes: int, *, width: int, depth: int, heads: int, drop: float) -> Network:
+def build(
+    image: Tensor, classes: int, structure: Structure, *, width: int, depth: int, heads: int, drop: float
+) -> Network:
     """Patches with positions, `depth` blocks of attention and of two dense layers, the logits from the class token."""
     import keras
 
     from zoo import layers
 
-    patch = patch_size(min(image.shape[1:3]))
+    patch = 2**structure.halvings
     x = keras.layers.Conv2D(width, patch, strides=patch, kernel_initializer="lecun_normal", name="patches")(image)
     rows, columns = x.shape[1:3]
     x = layers.Tokens(name="tokens")(x)
@@ -38,9 +40,15 @@ def build(image: Tensor, classes: int, *, width: int, depth: int, heads: int, dr
     return layers.Network(layers.logits(x, classes), features)
 
 
-def patch_size(side: int) -> int:
-    """16, or less where the shorter side would have fewer than 4 patches; what is over at the end is cut."""
-    return next((patch for patch in PATCHES if side // patch >= FEWEST_PATCHES), PATCHES[-1])
+def structure(size: Size, height: int, width: int) -> Structure:
+    """Patches of 16 pixels, or smaller ones where the shorter side would have fewer than 4; a rest at the end is cut.
+
+    The patches are no smaller than 2 pixels.
+    """
+    side, halvings = min(height, width), size.halvings
+    while halvings > 1 and side >> halvings < SMALLEST_MAP:
+        halvings -= 1
+    return Structure(halvings)
 
 
 def _block(x: Tensor, heads: int, *, drop: float, name: str) -> Tensor:
@@ -76,6 +84,8 @@ FAMILY = register(
                 {"width": 384, "depth": 12, "heads": 6, "drop": 0.1},
                 22_050_664,
                 4_598_882_304,
+                halvings=HALVINGS,
+                smallest_side=16,
             ),
             Size(
                 "base",
@@ -83,6 +93,8 @@ FAMILY = register(
                 {"width": 768, "depth": 12, "heads": 12, "drop": 0.1},
                 86_567_656,
                 17_563_828_224,
+                halvings=HALVINGS,
+                smallest_side=16,
             ),
             Size(
                 "large",
@@ -90,8 +102,11 @@ FAMILY = register(
                 {"width": 1024, "depth": 24, "heads": 16, "drop": 0.1},
                 304_326_632,
                 61_554_712_576,
+                halvings=HALVINGS,
+                smallest_side=16,
             ),
         ),
         build=build,
+        structure=structure,
     )
 )

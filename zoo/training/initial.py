@@ -12,7 +12,6 @@ from zoo import building, files, run, weights_file
 from zoo.contract import LOGITS
 from zoo.description import InitialWeights, Model
 from zoo.errors import ZooError
-from zoo.models.vit import patch_size
 from zoo.preprocess import Preprocessing
 from zoo.recipe import Picture
 from zoo.registry import Family, Size, resolve
@@ -70,7 +69,7 @@ def take(weights: Path, model: Model) -> tuple[InitialWeights, dict[str, np.ndar
     source, path = run.read_finished(weights), weights / run.WEIGHTS
     new_head = source.model.labels != model.labels
     arrays, _ = weights_file.read(path)
-    old, new = _grid(source.model.preprocessing), _grid(model.preprocessing)
+    old, new = _grid(source.model), _grid(model)
     if POSITIONS in arrays and old != new and arrays[POSITIONS].shape[1] == 1 + old[0] * old[1]:
         arrays[POSITIONS] = resampling(old, new)(arrays[POSITIONS])
     if new_head:
@@ -114,7 +113,8 @@ def _without_head(named: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in named.items() if not name.startswith(f"{LOGITS}/")}
 
 
-def _grid(taken: Preprocessing) -> tuple[int, int]:
-    """The rows and columns of patches of such a picture."""
-    patch = patch_size(min(taken.height, taken.width))
-    return taken.height // patch, taken.width // patch
+def _grid(model: Model) -> tuple[int, int]:
+    """The rows and columns of patches that a ViT makes of an image."""
+    height, width, _ = model.preprocessing.shape
+    patch = 2 ** building.structure_of(model).halvings
+    return height // patch, width // patch

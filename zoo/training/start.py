@@ -66,7 +66,7 @@ def start(
     for skipped in dataset.skipped:
         say(f"left out: {skipped}")
     check_batch(recipe.batch_size, chosen.num_replicas_in_sync, len(dataset.train))
-    like = run.read_finished(weights).model.preprocessing if weights else None
+    like = run.read_finished(weights).model if weights else None
     model = describe(family.name, row.name, dataset, recipe.picture, like)
     started_from, arrays = initial.take(weights, model) if weights else (None, {})
     preflight(model, recipe.export)
@@ -112,15 +112,17 @@ def resume(
     return folder
 
 
-def describe(family: str, size: str, dataset: Dataset, picture: Picture, like: Preprocessing | None = None) -> Model:
-    """The network that suits the data, or weights whose input is `like`: its input, its labels, what it weighs.
+def describe(family: str, size: str, dataset: Dataset, picture: Picture, like: Model | None = None) -> Model:
+    """Describe the network that suits the data, or the weights of the network `like`: input, labels, structure, size.
 
     Raises:
         ZooError: no network takes such an input.
     """
-    preprocessing = initial.preprocessing(like, picture) if like else suiting(dataset, picture)
+    preprocessing = initial.preprocessing(like.preprocessing, picture) if like else suiting(dataset, picture)
     building.check_input(len(dataset.labels), preprocessing.shape)
     model = Model(family, size, dataset.labels, preprocessing, parameters=0, multiply_adds=0)
+    # Weights belong to the structure that they were made with, whatever the size of the images.
+    model = dataclasses.replace(model, structure=building.structure_of(like or model))
     network = building.build(model)
     return dataclasses.replace(
         model, parameters=complexity.parameters(network), multiply_adds=complexity.multiply_adds(network)

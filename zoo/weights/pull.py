@@ -63,6 +63,8 @@ def pull(
     expected = chosen.input if chosen else network.input
     side = expected.side if image_size is None else image_size
     building.check_input(classes, (side, side, channels))
+    structure = family.reference_structure(row)
+    building.check_size(family, row, structure, side, side)
     wanted = preprocessing(expected, side, channels)
     terms = _licence(chosen, file, licence)
     if chosen and file is None and classes != CLASSES:
@@ -85,7 +87,7 @@ def pull(
         path, revision = fetched.path, fetched.revision
 
     labels = imagenet.labels() if classes == CLASSES else tuple(f"class {number}" for number in range(classes))
-    description = Model(family.name, row.name, labels, wanted, parameters=0, multiply_adds=0)
+    description = Model(family.name, row.name, labels, wanted, parameters=0, multiply_adds=0, structure=structure)
     wake_tensorflow()
     model = building.build(description)
     description = dataclasses.replace(
