@@ -11,6 +11,7 @@ from typing import Any
 
 from zoo.export import bare
 from zoo.export.index import Index
+from zoo.export.pads import TAKERS
 from zoo.export.passes import means
 
 STANDARD = ("", "ai.onnx")
@@ -157,6 +158,13 @@ def hard_swish_in_pieces(index: Index) -> Iterator[Any]:
             yield clip
 
 
+def pads_before_windows(index: Index) -> Iterator[Any]:
+    """Pads of maps that a convolution or a pool reads: `zoo.export.pads` takes in those of zeros, where it is exact."""
+    for pad in _of(index, "Pad"):
+        if any(_kind(reader) in TAKERS for reader in index.readers.get(pad.output[0], ())):
+            yield pad
+
+
 FILE_RULES: dict[str, Rule] = {
     "nodes of another domain than ONNX' own": foreign,
     "batch normalisations that no convolution took in": batch_normalization,
@@ -164,6 +172,7 @@ FILE_RULES: dict[str, Rule] = {
     "Transposes of Transposes": inverse_transposes,
     "Reshapes that a second one takes back": reshape_pairs,
     "global averages that are no GlobalAveragePool": global_average_in_pieces,
+    "Pads that no convolution or pool took in": pads_before_windows,
 }
 """What should not be in a file."""
 

@@ -14,6 +14,7 @@ import numpy as np
 from zoo.contract import BATCH
 from zoo.export import moves, pixels
 from zoo.export.index import Index, opset
+from zoo.export.pads import pads
 
 GELU_OPSET = 20
 """ONNX' operator set has Gelu from here on."""
@@ -22,6 +23,7 @@ GELU_OPSET = 20
 def tidy(model: Any) -> None:
     """What is to be done after folding, in the order in which it helps."""
     for one in (
+        pads,
         hard_swish,
         gelu,
         moves.moves_before_reshapes,

@@ -41,6 +41,9 @@ def two(first: Any, last: Any = RELU, **constants: Any) -> Any:
     return proto
 
 
+PAD = node("Pad", ["x", "lengths"], ["a"])
+AROUND = np.array([0, 0, 1, 1, 0, 0, 1, 1])
+
 NORM = [
     node("ReduceMean", ["x", "axes"], ["m"], keepdims=1),
     node("Sub", ["x", "m"], ["d"]),
@@ -112,6 +115,8 @@ BAD: list[tuple[lint.Rule, Any, list[str]]] = [
         ["Reshape"],
     ),
     (lint.global_average_in_pieces, mean([2, 3], 1), ["ReduceMean"]),
+    (lint.pads_before_windows, two(PAD, node("MaxPool", ["a"], ["y"], kernel_shape=[3, 3]), lengths=AROUND), ["Pad"]),
+    (lint.pads_before_windows, two(PAD, node("Conv", ["a", "w"], ["y"]), lengths=AROUND), ["Pad"]),
     (lint.layer_normalization_in_pieces, model(SCALED, {**NORM_CONSTANTS, **AFFINE}), ["ReduceMean"]),
     (
         lint.layer_normalization_in_pieces,
@@ -140,6 +145,8 @@ GOOD: list[tuple[lint.Rule, Any]] = [
         ),
     ),
     (lint.global_average_in_pieces, mean([3], 1)),
+    # A row of zeros for the class token.
+    (lint.pads_before_windows, two(PAD, node("Add", ["a", "tokens"], ["y"]), lengths=AROUND)),
     (lint.layer_normalization_in_pieces, mean([3], 1)),
     (lint.gelu_in_pieces, two(node("Tanh", ["x"], ["a"]))),
     (lint.hard_swish_in_pieces, two(node("Clip", ["x", "zero", "six"], ["a"]), zero=f32(0), six=f32(6))),
