@@ -100,7 +100,9 @@ def export(
             answers = gates.asked(_function(staging, "onnx_int8"), evidence)
             own = dataclasses.replace(evidence, logits=gates.logits_of(answers, evidence))
             np.savez(staging / artifact.GOLDEN_INT8, allow_pickle=False, **own.golden())
+            kept = {one.node for one in eight_bits.kept}
             passed += gates.onnx_gates(staging / artifact.ONNX_INT8, evidence, "onnx_int8")
+            passed.append(gates.int8_lint_gate(staging / artifact.ONNX_INT8, kept))
             _refuse_failed(passed, f"{run_folder} makes no artifact")
         say(f"{len(passed)} gates passed" + (f"; measuring accuracy on {len(test)} test pictures" if test else ""))
         accuracy = {kind: _accuracy(_function(staging, kind), test, evidence) for kind in formats if test}

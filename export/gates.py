@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +77,11 @@ def onnx_gates(path: Path, evidence: Evidence, kind: Format = "onnx") -> list[Ga
 def lint_gate(path: Path, origin: lint.Origin) -> Gate:
     """Nothing is in an ONNX file that should not be, and what became of the network, see `zoo.export.lint`."""
     return _gate("onnx_lint", lambda: lint.report(path, origin))
+
+
+def int8_lint_gate(path: Path, kept: Collection[str]) -> Gate:
+    """Nothing between integers is computed on floats in an int8 file unless a node asks for it, `kept` among them."""
+    return _gate("onnx_int8_lint", lambda: lint.int8_report(path, kept))
 
 
 def saved_model_loads(version_folder: Path) -> tuple[Gate, Any]:

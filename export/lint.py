@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from zoo.export import bare
 from zoo.export.index import Index
+from zoo.export.islands import idle_islands
 from zoo.export.pads import TAKERS
 from zoo.export.passes import means
 
@@ -62,6 +63,20 @@ def report(path: Path, origin: Origin) -> tuple[bool, dict[str, Any]]:
         "transposes_asked_for": origin.transposes,
         "ir_version": model.ir_version,
     }
+
+
+def int8_report(path: Path, kept: Collection[str]) -> tuple[bool, dict[str, Any]]:
+    """Whether an int8 file computes nothing on floats between integers, but what the nodes that are `kept` ask for."""
+    model = bare.bare(path)
+    groups = list(idle_islands(Index(model), kept))
+    problems = [
+        "computed on floats between integers, although no node that is kept asks for it: "
+        + _listed([_called(node) for node in group])
+        for group in groups[:MOST_NAMED]
+    ]
+    if len(groups) > MOST_NAMED:
+        problems.append(f"and {len(groups) - MOST_NAMED} more such groups")
+    return not problems, {"problems": problems} if problems else {"file": kinds(model)}
 
 
 def kinds(model: Any) -> dict[str, int]:

@@ -156,6 +156,9 @@ def plan(index: Index, kept: frozenset[str] = frozenset()) -> Plan:
             computed = node.input[0] in integer
         elif node.op_type in CURVES:
             computed = node.input[0] in integer and _is_sixth(node)
+        elif _clamps_at_zero(node, index):
+            # What is read before it, too, is not absorbed.
+            computed = node.input[0] in integer
         elif node.op_type == "GlobalAveragePool" and _feeds(index, result, chosen):
             # On floats it would need another layout than the integers around it: two transposes of the whole map.
             eight_bits.add(node.input[0])
@@ -257,6 +260,9 @@ class _Writer:
         new, before = onnx.NodeProto(), list[Any]()
         new.CopyFrom(node)
         new.output[0] = self.plan.absorbed.get(result, result)
+        if _clamps_at_zero(node, self.index) and result in self.plan.integer:
+            # Its range begins at 0, where rounding to 8 bits cuts: a change of scale, as for `CURVES`.
+            new.CopyFrom(onnx.helper.make_node("LeakyRelu", node.input[:1], [result], name=node.name, alpha=1.0))
         computed = chosen or new.output[0] in self.plan.integer
         for place, name in enumerate(node.input):
             if name in self.plan.integer or (computed and place == 0 and name in self.plan.eight_bits):
@@ -295,7 +301,10 @@ class _Writer:
         while whole in self.joined:
             whole = origin(self.index, self.joined[whole])
         # Its Relu is done by a range that ends at 0.
-        return self.ranges[own if own in self.clamps and self.ranges[whole][0] < 0 else whole]
+        clamped = own in self.clamps or (
+            own in self.index.makers and _clamps_at_zero(self.index.makers[own], self.index)
+        )
+        return self.ranges[own if clamped and self.ranges[whole][0] < 0 else whole]
 
     def _joined(self) -> Iterator[tuple[str, str]]:
         """What is joined with others takes the range of the whole, so that joining is copying."""

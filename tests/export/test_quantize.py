@@ -38,7 +38,14 @@ from zoo.training.start import describe
 
 RNG = np.random.default_rng(0)
 WIDE = qdq.NARROW + 8
+START = RNG.bit_generator.state
 TARGETS: tuple[Target, ...] = ("x86-vnni", "x86-avx2", "arm64", "portable")
+
+
+@pytest.fixture(autouse=True)
+def same_draws() -> None:
+    """The same random numbers for a test, whichever ran before."""
+    RNG.bit_generator.state = START
 
 
 def graph(nodes: list[Any], weights: dict[str, np.ndarray], features: int) -> onnx.ModelProto:
