@@ -2,13 +2,14 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+LOWEST := .lowest
 DEMO := demo-output
 
 # The peers' scripts, and where PyTorch, timm and what they write go (about 20 GB).
 PEERS := ../shared/peers
 PEER := .peers
 
-.PHONY: demo test test-all test-peers check clean
+.PHONY: demo test test-all test-lowest test-peers check clean
 
 $(VENV)/ready: pyproject.toml setup.cfg
 	$(PYTHON) -m venv $(VENV)
@@ -40,6 +41,20 @@ check: $(VENV)/ready
 test-all: check
 	$(BIN)/python -m pytest --full
 
+# The exports with the lowest versions that pyproject.toml allows: the same graphs, the same answers.
+test-lowest: $(LOWEST)/ready
+	$(LOWEST)/bin/python -m pytest --full tests/export/test_recorded_graphs.py
+	$(LOWEST)/bin/python -m pytest tests/export/test_pads.py tests/export/test_lint.py tests/export/test_passes.py \
+		tests/export/test_moves.py tests/export/test_pixels.py tests/export/test_islands.py tests/export/test_quantize.py
+
+$(LOWEST)/ready: pyproject.toml setup.cfg
+	$(PYTHON) -m venv $(LOWEST)
+	$(PYTHON) -c 'import tomllib; project = tomllib.load(open("pyproject.toml", "rb"))["project"]; \
+		print("\n".join(project["dependencies"]).replace(">=", "=="))' > $(LOWEST)/requirements.txt
+	$(LOWEST)/bin/python -m pip install --quiet --requirement $(LOWEST)/requirements.txt pytest hypothesis
+	$(LOWEST)/bin/python -m pip install --quiet --no-deps --editable .
+	touch $@
+
 # Logits of all networks against timm's, with the same random weights; at other sizes and with 1 and 4 channels too.
 test-peers: $(VENV)/ready $(PEER)/ready
 	$(PEER)/bin/python $(PEERS)/export_timm.py $(PEER)/224 --weights
@@ -58,4 +73,4 @@ $(PEER)/ready:
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(PEER) $(DEMO) build *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(LOWEST) $(PEER) $(DEMO) build *.egg-info .pytest_cache .mypy_cache .ruff_cache

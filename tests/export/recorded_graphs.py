@@ -1,0 +1,105 @@
+"""The graph of a network's ONNX file as text, which must be the same whatever versions of the libraries wrote it.
+
+A line a node: its kind, its inputs, its attributes. An initializer stands as type, shape and norm; %3 is what node 3
+gives.
+
+usage: python -m tests.export.recorded_graphs [NETWORK…]      writes tests/export/graphs/NETWORK.txt
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import tempfile
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+FOLDER = Path(__file__).parent / "graphs"
+SIDE = 128
+"""Pixels: at this size and above every network has its reference's structure."""
+
+DAILY = tuple(
+    f"{family}-small"
+    for family in ("cnn", "resnet", "vgg", "inception", "mobilenet", "efficientnet", "convnext", "vit")
+)
+OTHERS = ("cnn-large", "resnet-base", "inception-base", "inception-large", "mobilenet-large")
+"""Networks of other parts than their family's small one."""
+
+NORM = re.compile(r"~(\S+)")
+
+
+def graph_text(network: str) -> str:
+    """The graph of FAMILY-SIZE with 10 classes and weights that are the same everywhere."""
+    import onnx
+
+    import zoo
+    from zoo.export import graph
+    from zoo.export.onnx import write_onnx
+    from zoo.preprocess import Preprocessing
+
+    family, _, size = network.partition("-")
+    side = 224 if network == "cnn-large" else SIDE
+    model = zoo.create(family, size=size, classes=10, input_shape=(side, side, 3))
+    for layer in model.layers:
+        for weight in layer.weights:
+            if weight.dtype == "float32":
+                weight.assign(_values(f"{layer.name}.{weight.name}", weight.shape))
+    preprocessing = Preprocessing(side, side, 3, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+    with tempfile.TemporaryDirectory() as scratch:
+        path = Path(scratch) / "model.onnx"
+        write_onnx(graph.network(model, preprocessing), path, {})
+        return text(onnx.load(path))
+
+
+def _values(name: str, shape: tuple[int, ...]) -> np.ndarray:
+    """Numbers between 0.5 and 1.5, for variances are positive, that differ by name and place."""
+    few = np.random.default_rng(zlib.crc32(name.encode())).uniform(0.5, 1.5, 1009).astype(np.float32)
+    return np.resize(few, shape)
+
+
+def text(model: Any) -> str:
+    """The graph of an ONNX model, its names left out."""
+    import onnx
+
+    constants = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
+    names = {"": "-"} | {value.name: value.name for value in model.graph.input}
+
+    def called(name: str) -> str:
+        if name not in constants:
+            return names[name]
+        value = constants[name]
+        norm = np.sqrt(np.square(value, dtype=np.float64).sum())
+        return f"{value.dtype}[{','.join(map(str, value.shape))}]~{norm:.5g}"
+
+    lines = [f"opset {model.opset_import[0].version}, IR version {model.ir_version}"]
+    for number, node in enumerate(model.graph.node, start=1):
+        attributes = sorted(f"{one.name}={onnx.helper.get_attribute_value(one)}" for one in node.attribute)
+        said = [node.op_type, *map(called, node.input), *(one.replace(" ", "") for one in attributes)]
+        lines.append(f"{number} {' '.join(said)}")
+        names |= {output: f"%{number}" + f".{place}" * (place > 0) for place, output in enumerate(node.output)}
+    lines += [f"{value.name} {names[value.name]}" for value in model.graph.output]
+    return "\n".join(lines) + "\n"
+
+
+def apart(found: str, recorded: str) -> list[str]:
+    """What is not the same in two texts: lines but for their norms, and norms but for rounding."""
+    lines, wanted = found.splitlines(), recorded.splitlines()
+    said = [
+        f"{one}  (recorded: {other})"
+        for one, other in zip(lines, wanted, strict=False)
+        if NORM.sub("", one) != NORM.sub("", other) or not np.allclose(_norms(one), _norms(other), rtol=1e-3, atol=1e-6)
+    ]
+    return said + [f"{len(lines)} lines (recorded: {len(wanted)})"] * (len(lines) != len(wanted))
+
+
+def _norms(line: str) -> list[float]:
+    return [float(norm) for norm in NORM.findall(line)]
+
+
+if __name__ == "__main__":
+    for one in sys.argv[1:] or (*DAILY, *OTHERS):
+        (FOLDER / f"{one}.txt").write_text(graph_text(one), encoding="utf-8")
+        print(one, flush=True)
