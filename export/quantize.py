@@ -31,6 +31,7 @@ from zoo.export.pixels import pixels_as_integers
 from zoo.export.qdq import Range
 from zoo.intervals import paired_difference
 from zoo.preprocess import Preprocessing, pixels_from_bytes
+from zoo.processor import instruction_sets
 
 MAX_DROP = 0.5
 CALIBRATION_PICTURES = 512
@@ -79,11 +80,10 @@ def this_machine() -> Target:
     """The target that this machine's processor is."""
     if platform.machine().lower() in ("aarch64", "arm64"):
         return "arm64"
-    information = Path("/proc/cpuinfo")
-    flags = set(information.read_text(encoding="utf-8").split()) if information.exists() else set[str]()
-    if flags & {"avx512_vnni", "avx_vnni"}:
+    known = set(instruction_sets())
+    if known & {"avx512_vnni", "avx_vnni"}:
         return "x86-vnni"
-    return "x86-avx2" if "avx2" in flags else "portable"
+    return "x86-avx2" if "avx2" in known else "portable"
 
 
 def write_int8(

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from zoo import processor
 from zoo.description import Provenance
 
 PACKAGES = (
@@ -54,24 +55,15 @@ def versions() -> dict[str, str]:
 
 
 def machine() -> dict[str, Any]:
-    """The processor, the CPUs that this process may use, and the memory in GiB."""
+    """The processor, see `zoo.processor`, the CPUs that this process may use, and the memory in GiB."""
     import psutil
 
     return {
         "system": f"{platform.system()} {platform.machine()}",
-        "processor": _processor(),
+        **processor.describe(),
         "cpus": usable_cpus(),
         "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
     }
-
-
-def _processor() -> str:
-    information = Path("/proc/cpuinfo")
-    if information.exists():
-        for line in information.read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor()
 
 
 def usable_cpus() -> int:

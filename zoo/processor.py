@@ -1,0 +1,111 @@
+"""The processor: what a latency depends on besides the code. What a system does not tell is left out."""
+
+from __future__ import annotations
+
+import platform
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+CPUINFO = Path("/proc/cpuinfo")
+CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
+
+MATTERS = re.compile(
+    r"sse4_2|avx2?|fma|f16c|avx512(f|bw|vl|dq|_?vnni|_?bf16|_?fp16)|avx_(vnni|vnni_int8|ne_convert)|amx_\w+"
+    r"|neon|asimd|asimddp|asimdhp|fphp|sve2?|i8mm|svei8mm|bf16|svebf16|sme2?"
+)
+"""Instruction sets that the kernels of the runtimes choose by, by the names of Linux."""
+
+NUMBERS = {
+    "vendor": ("vendor_id", "CPU implementer"),
+    "family": ("cpu family", "CPU architecture"),
+    "model": ("model", "CPU part"),
+    "variant": ("CPU variant",),
+    "stepping": ("stepping", "CPU revision"),
+}
+"""Which lines of /proc/cpuinfo say what: x86's and ARM's."""
+
+WINDOWS = re.compile(r"Family (?P<family>\d+) Model (?P<model>\d+) Stepping (?P<stepping>\d+), (?P<vendor>\w+)")
+"""What `platform.processor` says there."""
+
+MAC = {"vendor": "vendor", "family": "family", "model": "model", "stepping": "stepping"}
+"""Which of macOS' machdep.cpu.* say what; Apple's own processors have but a name."""
+
+
+def name() -> str:
+    """What the processor is called."""
+    return _cpuinfo().get("model name") or _sysctl().get("machdep.cpu.brand_string") or platform.processor()
+
+
+def numbers() -> dict[str, str]:
+    """Vendor, family, model and stepping, as far as the system says them."""
+    if lines := _cpuinfo():
+        said = {what: [lines[one] for one in places if one in lines] for what, places in NUMBERS.items()}
+        return {what: values[0] for what, values in said.items() if values}
+    if found := WINDOWS.search(platform.processor()):
+        return found.groupdict()
+    mac = _sysctl()
+    return {what: mac[f"machdep.cpu.{key}"] for what, key in MAC.items() if f"machdep.cpu.{key}" in mac}
+
+
+def instruction_sets() -> list[str]:
+    """Those that matter to the kernels of the runtimes, in alphabetical order."""
+    lines, mac = _cpuinfo(), _sysctl()
+    flags = set(f"{lines.get('flags', '')} {lines.get('Features', '')}".split())
+    flags |= {key.rpartition("FEAT_")[2].lower() for key, value in mac.items() if "FEAT_" in key and value == "1"}
+    intel = f"{mac.get('machdep.cpu.features', '')} {mac.get('machdep.cpu.leaf7_features', '')}"
+    flags |= set(intel.lower().replace("sse4.2", "sse4_2").replace("avx1.0", "avx").split())
+    return sorted(flag for flag in flags if MATTERS.fullmatch(flag))
+
+
+def caches() -> dict[str, str]:
+    """Their sizes, such as {"L1 data": "48K"}, of the first CPU."""
+    found = {}
+    for folder in sorted(CACHES.glob("index*")):
+        level, kind, size = (_text(folder / part) for part in ("level", "type", "size"))
+        if level and size:
+            found[f"L{level} {kind.lower()}".strip()] = size
+    mac = _sysctl()
+    places = {"L1 data": "hw.l1dcachesize", "L1 instruction": "hw.l1icachesize", "L2": "hw.l2cachesize"}
+    kilobytes = {what: int(mac[key]) // 1024 for what, key in places.items() if mac.get(key, "").isdecimal()}
+    return found or {what: f"{size}K" for what, size in kilobytes.items()}
+
+
+def describe() -> dict[str, Any]:
+    """All of it, for what is stored beside a figure."""
+    return {"processor": name(), "cpu": numbers(), "instruction_sets": instruction_sets(), "caches": caches()}
+
+
+def _cpuinfo() -> dict[str, str]:
+    """The lines of the first CPU; none where the system has no such file."""
+    first = _text(CPUINFO).partition("\n\n")[0]
+    return dict(_pairs(first))
+
+
+def _sysctl() -> dict[str, str]:
+    """What macOS says of its hardware; nothing elsewhere."""
+    if platform.system() != "Darwin":
+        return {}
+    try:
+        command = ["/usr/sbin/sysctl", "machdep.cpu", "hw"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
+    except (OSError, subprocess.SubprocessError):
+        return {}
+    return dict(_pairs(done.stdout))
+
+
+def _pairs(text: str) -> Iterator[tuple[str, str]]:
+    for line in text.splitlines():
+        key, colon, value = line.partition(":")
+        if colon:
+            yield key.strip(), value.strip()
+
+
+def _text(path: Path) -> str:
+    """The content of a file of the system; nothing where it cannot be read."""
+    try:
+        return path.read_text(encoding="utf-8", errors="replace").strip()
+    except OSError:
+        return ""
