@@ -63,30 +63,36 @@ def main() -> None:
 
 def _measure(family: str, size: str, given: Path | None) -> dict[str, Any]:
     """The ratio of latencies of one network, and the nodes that onnxruntime computes."""
-    import onnx
+    from zoo.export import speed
 
-    from zoo.export import qdq, quantize, ranges, speed
-    from zoo.export.index import Index
-
-    pixels, target = _photographs(), quantize.this_machine()
+    pixels = photographs()
     with tempfile.TemporaryDirectory() as scratch:
         float32, int8, fused = (Path(scratch) / f"{name}.onnx" for name in ("float32", "int8", "fused"))
         if given:
             float32 = given / f"{family}-{size}.onnx"
         else:
-            _write_random(float32, family, size)
-        model = onnx.load(float32)
-        quantize.prepare(model, target)
-        found = ranges.collect(model, qdq.to_calibrate(Index(model)), pixels)
-        chosen = {name: histogram.range("minmax") for name, histogram in found.items()}
-        onnx.save(qdq.quantised(model, chosen, target), int8)
-        del model
+            write_random(float32, family, size)
+        write_int8(float32, int8, pixels)
         measured = speed.race(float32, int8, pixels[:1], seconds=20)
-        nodes = _fused(int8, fused)
+        nodes = fused_nodes(int8, fused)
     return {**dataclasses.asdict(measured), "nodes": nodes}
 
 
-def _photographs() -> np.ndarray:
+def write_int8(float32: Path, int8: Path, pixels: np.ndarray) -> None:
+    """The int8 file of a float32 one for this machine, with every node in 8 bits, calibrated on some pixels."""
+    import onnx
+
+    from zoo.export import qdq, quantize, ranges
+    from zoo.export.index import Index
+
+    model, target = onnx.load(float32), quantize.this_machine()
+    quantize.prepare(model, target)
+    found = ranges.collect(model, qdq.to_calibrate(Index(model)), pixels)
+    chosen = {name: histogram.range("minmax") for name, histogram in found.items()}
+    onnx.save(qdq.quantised(model, chosen, target), int8)
+
+
+def photographs() -> np.ndarray:
     """uint8 [PICTURES, SIDE, SIDE, 3]: crops of two photographs."""
     from sklearn.datasets import load_sample_images
 
@@ -94,7 +100,7 @@ def _photographs() -> np.ndarray:
     return np.stack([images[number % 2][20 * number :, 30 * number :][:SIDE, :SIDE] for number in range(PICTURES)])
 
 
-def _write_random(path: Path, family: str, size: str) -> None:
+def write_random(path: Path, family: str, size: str) -> None:
     """A network of 1000 classes with fresh weights as ONNX."""
     import zoo
     from zoo.export.graph import network
@@ -106,7 +112,7 @@ def _write_random(path: Path, family: str, size: str) -> None:
     write_onnx(network(model, imagenet), path, {})
 
 
-def _fused(int8: Path, fused: Path) -> dict[str, int]:
+def fused_nodes(int8: Path, fused: Path) -> dict[str, int]:
     """The nodes of a file as onnxruntime computes them on this machine, by kind."""
     import onnx
     import onnxruntime

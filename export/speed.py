@@ -1,8 +1,9 @@
-"""Which of two ONNX files is faster on this machine: in turns within one process, one thread, one picture."""
+"""Which of two ONNX files is faster on this machine: in turns within one process, one thread, one image."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,28 +22,34 @@ clock = time.thread_time if time.get_clock_info("thread_time").resolution <= 1e-
 
 
 def race(float32: Path, int8: Path, pixels: np.ndarray, seconds: float = SECONDS) -> Speed:
-    """The latency of one file as a multiple of the other's, on uint8 pixels [1, height, width, channels].
-
-    Each round runs both, in an order drawn anew. At least `FEWEST` rounds, then until `seconds` are over or `MOST` are
-    run.
-    """
-    sessions = [_session(path) for path in (float32, int8)]
-    generator = np.random.default_rng(0)
-    rounds: list[list[float]] = []
-    end = time.perf_counter() + seconds
-    while len(rounds) < WARMUP + FEWEST or (time.perf_counter() < end and len(rounds) < WARMUP + MOST):
-        taken = [0.0, 0.0]
-        for number in generator.permutation(2):
-            start = clock()
-            sessions[number].run(list(OUTPUTS), {IMAGE: pixels})
-            taken[number] = clock() - start
-        rounds.append(taken)
-    first, second = np.array(rounds[WARMUP:]).T
+    """The latency of one file as a multiple of the other's, on uint8 pixels [1, height, width, channels]."""
+    sessions = [session(path) for path in (float32, int8)]
+    first, second = in_turns([lambda one=one: one.run(list(OUTPUTS), {IMAGE: pixels}) for one in sessions], seconds)
     ratio, low, high = ratio_of_medians(second, first, seed=0)
     return Speed(1e3 * float(np.median(first)), 1e3 * float(np.median(second)), ratio, low, high, len(first))
 
 
-def _session(path: Path) -> Any:
+def in_turns(calls: Sequence[Callable[[], Any]], seconds: float) -> np.ndarray:
+    """Seconds that each call takes in each round, float64 [calls, rounds].
+
+    Each round makes all calls, in an order drawn anew. At least `FEWEST` rounds, then until `seconds` are over or
+    `MOST` are done.
+    """
+    generator = np.random.default_rng(0)
+    rounds: list[list[float]] = []
+    end = time.perf_counter() + seconds
+    while len(rounds) < WARMUP + FEWEST or (time.perf_counter() < end and len(rounds) < WARMUP + MOST):
+        taken = [0.0] * len(calls)
+        for number in generator.permutation(len(calls)):
+            start = clock()
+            calls[number]()
+            taken[number] = clock() - start
+        rounds.append(taken)
+    return np.array(rounds[WARMUP:]).T
+
+
+def session(path: Path) -> Any:
+    """An ONNX file on one thread."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
