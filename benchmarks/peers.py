@@ -20,7 +20,7 @@ import numpy as np
 from measured import record
 
 import zoo
-from zoo.quiet import wake_tensorflow
+from zoo.quiet import wake_keras
 from zoo.weights.pull import pull
 from zoo.weights.read import read_timm
 
@@ -79,7 +79,7 @@ def _apart(logits: np.ndarray, expected: np.ndarray) -> float:
 
 def main() -> int:
     """Every network of every folder."""
-    wake_tensorflow()
+    wake_keras()
     scratch, *folders = map(Path, sys.argv[1:])
     figures: dict[str, Any] = {}
     for folder in folders:

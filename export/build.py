@@ -33,7 +33,9 @@ from zoo.export.saved_model import write_saved_model
 from zoo.export.server_check import server_gate
 from zoo.export.serving_rules import static_gates
 from zoo.export.warmup import write_warmup
+from zoo.finite import finite, refuse_unanswered
 from zoo.intervals import wilson
+from zoo.keras_settings import own_settings
 
 WARMUP_PICTURES = 4
 CALIBRATION = "calibration"
@@ -42,6 +44,7 @@ CALIBRATION = "calibration"
 Say = Callable[[str], None]
 
 
+@own_settings()
 def export(
     run_folder: Path,
     formats: Sequence[Format],
@@ -82,7 +85,7 @@ def export(
         files.write_text(staging / artifact.LABELS, "".join(f"{label}\n" for label in this.model.labels))
         look = functools.partial(of_pictures, network, test) if test else functools.partial(of_photographs, network)
         written, evidence = _write(staging, formats, network, this.model, look, opset)
-        passed = [gates.client_gate(evidence), *written]
+        passed = [gates.network_gate(model, this.model), gates.client_gate(evidence), *written]
         _refuse_failed(passed, f"{run_folder} makes no artifact")
         np.savez(staging / artifact.GOLDEN, allow_pickle=False, **evidence.golden())
         eight_bits = None
@@ -105,7 +108,7 @@ def export(
             passed.append(gates.int8_lint_gate(staging / artifact.ONNX_INT8, kept))
             _refuse_failed(passed, f"{run_folder} makes no artifact")
         say(f"{len(passed)} gates passed" + (f"; measuring accuracy on {len(test)} test pictures" if test else ""))
-        accuracy = {kind: _accuracy(_function(staging, kind), test, evidence) for kind in formats if test}
+        accuracy = {kind: _accuracy(kind, _function(staging, kind), test, evidence) for kind in formats if test}
         manifest = Manifest(
             schema=artifact.SCHEMA,
             model=this.model,
@@ -131,6 +134,7 @@ def export(
     return target
 
 
+@own_settings()
 def preflight(description: Model, formats: Sequence[Format]) -> None:
     """Export a network with fresh weights, run what came out, and throw it away.
 
@@ -206,9 +210,15 @@ def _function(folder: Path, kind: Format) -> gates.Function:
     return gates.onnx_function(folder / artifact.ONNX_FILES[kind])
 
 
-def _accuracy(function: gates.Function, test: Pictures, evidence: Evidence) -> Accuracy:
+def _accuracy(kind: Format, function: gates.Function, test: Pictures, evidence: Evidence) -> Accuracy:
     batches = pixel_batches(test, evidence.preprocessing, batch_size=evidence.at_once)
-    correct = sum(int((function(pixels)[LOGITS].argmax(-1) == labels).sum()) for pixels, labels in batches)
+    right, answered = [], []
+    for pixels, labels in batches:
+        logits = function(pixels)[LOGITS]
+        right.append(logits.argmax(-1) == labels)
+        answered.append(finite(logits))
+    refuse_unanswered(np.concatenate(answered), test.names, f"the {kind} file")
+    correct = int(np.concatenate(right).sum())
     low, high = wilson(correct, len(test))
     return Accuracy(accuracy=correct / len(test), low=low, high=high, correct=correct, pictures=len(test))
 

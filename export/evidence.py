@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,7 @@ from zoo.data.photographs import photographs
 from zoo.data.pictures import Pictures
 from zoo.export.graph import Network
 from zoo.export.jpeg import as_jpeg
+from zoo.finite import finite, refuse_unanswered
 from zoo.preprocess import Preprocessing, open_picture, pixels_from_bytes
 from zoo.preprocess_graph import normalised, pixels_tensor
 
@@ -74,7 +76,8 @@ def of_pictures(network: Network, test: Pictures) -> Evidence:
     pixels = np.stack([pixels_from_bytes(test.read(int(index)), network.preprocessing) for index in chosen])
     uploads = [test.read(index) for index in range(min(UPLOADS, len(test)))]
     witness = _Witness(network)
-    return witness.evidence(pixels, witness.says(pixels), as_jpeg(open_picture(uploads[0])), uploads)
+    logits = witness.says(pixels, name=lambda number: test.names(int(chosen[number])))
+    return witness.evidence(pixels, logits, as_jpeg(open_picture(uploads[0])), uploads)
 
 
 def of_photographs(network: Network) -> Evidence:
@@ -120,10 +123,18 @@ class _Witness:
 
         self._function = function
 
-    def says(self, pixels: np.ndarray, scale: float = 1.0) -> np.ndarray:
-        """float32 logits [n, classes] of uint8 pixels [n, height, width, channels], whose input is scaled."""
+    def says(
+        self, pixels: np.ndarray, scale: float = 1.0, name: Callable[[int], str] = "image {}".format
+    ) -> np.ndarray:
+        """float32 logits [n, classes] of uint8 pixels [n, height, width, channels], whose input is scaled.
+
+        Raises:
+            Refused: some are not finite; the images are counted, and the first named by `name`.
+        """
         starts = range(0, len(pixels), self.at_once)
-        return np.concatenate([self._function(pixels[start : start + self.at_once], scale) for start in starts])
+        logits = np.concatenate([self._function(pixels[start : start + self.at_once], scale) for start in starts])
+        refuse_unanswered(finite(logits), name, "the network")
+        return logits
 
     def evidence(self, pixels: np.ndarray, logits: np.ndarray, jpeg: bytes, uploads: list[bytes]) -> Evidence:
         """What it says of pictures, and of one that is uploaded."""

@@ -11,8 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from zoo import complexity
 from zoo.artifact import Format, Gate
 from zoo.contract import BATCH, IMAGE, IMAGE_BYTES, LOGITS, OUTPUTS, PROBABILITIES, SERVE, SERVE_BYTES
+from zoo.description import Model
 from zoo.export import bare, lint
 from zoo.export.evidence import Evidence
 from zoo.onnx_file import DIGEST, graph_digest
@@ -72,6 +74,17 @@ def onnx_gates(path: Path, evidence: Evidence, kind: Format = "onnx") -> list[Ga
         f"{kind}_agreement": lambda: agreement(logits_of(answers(), evidence), evidence.logits, tolerance),
     }
     return [_gate(name, check) for name, check in checks.items()]
+
+
+def network_gate(model: Any, description: Model) -> Gate:
+    """The Keras network has the parameters and the multiply-adds that its description says."""
+
+    def check() -> tuple[bool, dict[str, Any]]:
+        problems = complexity.departures(model, description)
+        figures = {"parameters": description.parameters, "multiply_adds": description.multiply_adds}
+        return not problems, {**figures, "problems": problems}
+
+    return _gate("network", check)
 
 
 def lint_gate(path: Path, origin: lint.Origin) -> Gate:
@@ -172,6 +185,8 @@ def batches(answers: Answers, evidence: Evidence, tolerance: float = TOLERANCE) 
     Each is as for the picture alone in Keras, and the probabilities sum to 1.
     """
     worst, sums = 0.0, 0.0
+    if not all(np.isfinite(answer[name]).all() for _, answer in answers for name in OUTPUTS):
+        return False, {"problem": "answers that are not finite"}
     largest = float(np.abs(evidence.logits).max())
     for chosen, answer in answers[: len(BATCHES)]:
         for name in OUTPUTS:

@@ -29,6 +29,7 @@ from zoo.export.index import Index
 from zoo.export.onnx import save
 from zoo.export.pixels import pixels_as_integers
 from zoo.export.qdq import Range
+from zoo.finite import finite
 from zoo.intervals import paired_difference
 from zoo.preprocess import Preprocessing, pixels_from_bytes
 from zoo.processor import instruction_sets
@@ -264,7 +265,9 @@ class _Held:
 
     def _right(self, function: gates.Function) -> np.ndarray:
         batches = pixel_batches(self._pictures, self._preprocessing, batch_size=BATCH)
-        return np.concatenate([function(pixels)[LOGITS].argmax(-1) == labels for pixels, labels in batches])
+        answers = ((function(pixels)[LOGITS], labels) for pixels, labels in batches)
+        # An answer that is not finite is a wrong one, though its argmax is class 0.
+        return np.concatenate([finite(logits) & (logits.argmax(-1) == labels) for logits, labels in answers])
 
 
 def _spread(pictures: Pictures, most: int) -> Pictures:

@@ -15,6 +15,7 @@ import numpy as np
 
 from zoo.artifact import read
 from zoo.contract import OUTPUTS
+from zoo.errors import Refused
 from zoo.serving.runner import Runner, open_runner
 from zoo.serving.statistics import FEWEST
 from zoo.serving.worker import serve
@@ -57,7 +58,9 @@ def measure(
     """
     for runner, images in zip(runners, pixels, strict=True):
         for _ in range(WARM_UP):
-            runner(images)
+            answer = runner(images)
+        if not all(np.isfinite(answer[output]).all() for output in OUTPUTS):
+            raise Refused("an artifact answers random pixels with numbers that are not finite: see 'zoo verify'")
     clock = time.perf_counter
     rounds: list[list[float]] = []
     gc.collect()

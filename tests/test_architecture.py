@@ -62,6 +62,7 @@ def test_the_export_and_the_serving_do_not_know_each_other() -> None:
         ("tf2onnx", "export/onnx.py"),
         ("tensorflow_datasets", "zoo/data/tfds.py"),
         ("huggingface_hub", "zoo/weights/hub.py"),
+        ("matplotlib", "zoo/drawing.py"),
     ],
 )
 def test_some_libraries_have_one_home(module: str, home: str) -> None:

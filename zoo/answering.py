@@ -9,10 +9,12 @@ import numpy as np
 from zoo import building, run
 from zoo.data.pictures import Pictures
 from zoo.data.pipeline import evaluation_batches
+from zoo.keras_settings import own_settings
 
 BATCH = 64
 
 
+@own_settings()
 def answers(folder: Path, pictures: Pictures) -> np.ndarray:
     """float32 logits [n, classes] of every picture, in order.
 

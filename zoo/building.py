@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from zoo import run, weights_file
+from zoo import complexity, run, weights_file
 from zoo.description import Model
 from zoo.errors import ZooError
+from zoo.keras_settings import own_settings
 from zoo.registry import LARGEST_SIDE, MOST_CHANNELS, SMALLEST_SIDE, Family, Size, resolve
 from zoo.structure import Structure
 
@@ -50,7 +51,8 @@ def create(
         in; `logits`, float32 [batch, classes], out. With `features`, a `Features`.
 
     Raises:
-        ZooError: an unknown name or size, or an input that the network cannot take.
+        ZooError: an unknown name or size, an input that the network cannot take, or Keras on another backend than
+            TensorFlow.
     """
     family, row = resolve(name, size)
     check_input(classes, input_shape)
@@ -59,21 +61,17 @@ def create(
     elif structure == "reference":
         structure = family.reference_structure(row)
     check_size(family, row, structure, *input_shape[:2])
-    import keras
+    title = f"{family.name}_{row.name}"
+    with own_settings(precision):
+        import keras
 
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(precision)
-    try:
         image = keras.Input(input_shape, dtype="float32", name="image")
         network = family.build(image, classes, structure, **row.options)
-    finally:
-        keras.config.set_dtype_policy(before)
-    title = f"{family.name}_{row.name}"
-    if features:
-        maps = {key: feature.tensor for key, feature in network.features.items()}
-        strides = {key: feature.stride for key, feature in network.features.items()}
-        return Features(keras.Model(image, maps, name=f"{title}_features"), strides)
-    return keras.Model(image, network.logits, name=title)
+        if features:
+            maps = {key: feature.tensor for key, feature in network.features.items()}
+            strides = {key: feature.stride for key, feature in network.features.items()}
+            return Features(keras.Model(image, maps, name=f"{title}_features"), strides)
+        return keras.Model(image, network.logits, name=title)
 
 
 def check_input(classes: int, input_shape: tuple[int, int, int]) -> None:
@@ -105,11 +103,17 @@ def load(folder: str | Path, *, features: bool = False) -> Any:
     """The network of a finished run with its weights, in float32; arguments and result as for `create`.
 
     Raises:
-        ZooError: there is no finished run at `folder`, or it is damaged.
+        ZooError: there is no finished run at `folder`, it is damaged, or its network is not the one that it describes.
     """
     folder = Path(folder)
     description = run.read_finished(folder).model
     model = build(description)
+    different = complexity.departures(model, description)
+    if different:
+        raise ZooError(
+            f"{folder / run.DESCRIPTION} does not describe the network that is built ({'; '.join(different)}): "
+            "restore the run, or train again"
+        )
     arrays, _ = weights_file.read(folder / run.WEIGHTS)
     weights_file.assign(weights_file.weights(model), arrays, str(folder / run.WEIGHTS))
     if not features:

@@ -1,9 +1,11 @@
-"""Multiply-adds of a network, counted on its Keras graph."""
+"""Parameters and multiply-adds of a network, counted on its Keras graph."""
 
 from __future__ import annotations
 
 import math
 from typing import Any
+
+from zoo.description import Model
 
 
 def multiply_adds(model: Any) -> int:
@@ -25,3 +27,10 @@ def multiply_adds(model: Any) -> int:
 def parameters(model: Any) -> int:
     """The number of trainable weights."""
     return sum(math.prod(variable.shape) for variable in model.trainable_variables)
+
+
+def departures(model: Any, description: Model) -> list[str]:
+    """The figures of a network that are not those of its description, each with both numbers; none where it fits."""
+    counted = {"parameters": parameters(model), "multiply-adds": multiply_adds(model)}
+    described = {"parameters": description.parameters, "multiply-adds": description.multiply_adds}
+    return [f"{count:,} {what}, not {described[what]:,}" for what, count in counted.items() if count != described[what]]

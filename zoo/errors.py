@@ -18,6 +18,13 @@ class Refused(ZooError):
     exit_status = 1
 
 
+def listed(names: Iterable[str], most: int = 10, longest: int = 100) -> str:
+    """The first names in one line, each cut to `longest` characters, and how many more there are."""
+    every = [name if len(name) <= longest else f"{name[:longest]}…" for name in names]
+    more = f" and {len(every) - most:,} more" if len(every) > most else ""
+    return ", ".join(every[:most]) + more
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """A sentence that offers the nearest known word, or lists all of them when none is near."""
     names = sorted(known)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from zoo import files
+from zoo import drawing
+from zoo.finite import finite, refuse_unanswered
 from zoo.intervals import wilson
 from zoo.schema import record
 
@@ -43,13 +45,24 @@ class Evaluation:
     confusion: tuple[tuple[int, ...], ...]
 
 
-def evaluate(logits: np.ndarray, truth: np.ndarray, labels: Sequence[str]) -> Evaluation:
+def evaluate(
+    logits: np.ndarray,
+    truth: np.ndarray,
+    labels: Sequence[str],
+    *,
+    name: Callable[[int], str] = "image {}".format,
+    source: str = "the network",
+) -> Evaluation:
     """Precision and recall of answers against the truth, and what is confused.
 
     Takes float32 logits [n, classes] and int64 classes [n]. The figures are of the classes that occur, as truth or as
     answer; the macro averages of those that there are pictures of. The precision of a class that is never answered
-    is 0.
+    is 0. `name` and `source` say in an error which images and what answered them.
+
+    Raises:
+        Refused: logits are not finite; the images are counted, and the first named.
     """
+    refuse_unanswered(finite(logits), name, source)
     from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
     answers = logits.argmax(-1)
@@ -78,27 +91,29 @@ def evaluate(logits: np.ndarray, truth: np.ndarray, labels: Sequence[str]) -> Ev
     )
 
 
-def draw_confusion(path: Path, evaluation: Evaluation, title: str) -> None:
-    """The confusion matrix as PNG: rows are the truth, columns the answers, shades the share of each row."""
-    from matplotlib.figure import Figure
+def draw_confusion(path: Path, evaluation: Evaluation, title: str, say: Callable[[str], None]) -> None:
+    """The confusion matrix as PNG: a row a true label, a column a predicted one, shades the share of each row.
 
+    `say` is told where it cannot be drawn.
+    """
     counts = np.asarray(evaluation.confusion)
     shares = counts / np.maximum(1, counts.sum(1, keepdims=True))
-    names = [figures.label for figures in evaluation.classes]
+    names = [drawing.short(figures.label) for figures in evaluation.classes]
     side = min(30.0, 2.5 + 0.42 * len(names))
-    figure = Figure(figsize=(side + 0.8, side), layout="constrained")
-    axes = figure.subplots()
-    shade = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    figure.colorbar(shade, ax=axes, label="share of the true class")
-    axes.set(xlabel="answer", ylabel="truth", title=title, xticks=range(len(names)), yticks=range(len(names)))
-    axes.set_xticklabels(names, rotation=90)
-    axes.set_yticklabels(names)
-    if len(names) <= 30:
-        for (row, column), count in np.ndenumerate(counts):
-            if count:
-                axes.text(
-                    column, row, str(count), ha="center", va="center", fontsize=7,
-                    color="white" if shares[row, column] > 0.5 else "black",
-                )  # fmt: skip
-    with files.staged_file(path) as staging:
-        figure.savefig(staging, dpi=110)
+
+    def paint(figure: Any) -> None:
+        axes = figure.subplots()
+        shade = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+        figure.colorbar(shade, ax=axes, label="share of the true label")
+        axes.set(xlabel="predicted label", ylabel="true label", title=drawing.short(title))
+        axes.set_xticks(range(len(names)), names, rotation=90)
+        axes.set_yticks(range(len(names)), names)
+        if len(names) <= 30:
+            for (row, column), count in np.ndenumerate(counts):
+                if count:
+                    axes.text(
+                        column, row, str(count), ha="center", va="center", fontsize=7,
+                        color="white" if shares[row, column] > 0.5 else "black",
+                    )  # fmt: skip
+
+    drawing.draw(path, paint, inches=(side + 0.8, side), dpi=110, say=say)

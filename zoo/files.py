@@ -19,7 +19,7 @@ from zoo.errors import ZooError
 def staged_file(target: Path) -> Iterator[Path]:
     """A path beside `target` to write to; renamed to `target` when the block ends well, removed when it does not."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    # The suffix stays: matplotlib and others choose the format by it.
+    # The suffix stays: numpy and others go by it.
     staging = target.with_name(f".{uuid.uuid4().hex[:8]}-{target.name}")
     try:
         yield staging

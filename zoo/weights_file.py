@@ -1,15 +1,21 @@
-"""Variables of Keras models in safetensors files: nothing that is read can run code."""
+"""Variables of Keras models in safetensors files: nothing that is read can run code, and every number is sound."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from zoo import files
-from zoo.errors import ZooError
+from zoo.errors import ZooError, listed
+
+FLOATS = ("F64", "F32", "F16", "BF16")
+"""What safetensors calls the types of numbers that weights are read in."""
+
+VARIANCES = ("moving_variance", "running_var")
+"""How the names of variances end, as Keras and PyTorch call them."""
 
 
 def weights(model: Any) -> dict[str, Any]:
@@ -39,7 +45,7 @@ def read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     """The arrays and the text of a safetensors file.
 
     Raises:
-        ZooError: the file is missing or damaged.
+        ZooError: the file is missing or damaged, or holds numbers that are not finite.
     """
     from safetensors import SafetensorError, safe_open
 
@@ -47,38 +53,78 @@ def read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
         raise ZooError(f"{path} is missing: train again, or restore it")
     try:
         with safe_open(path, framework="numpy") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
-    except (SafetensorError, OSError, ValueError) as error:
+            arrays, text = {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
+    # safetensors 0.8 raises the last two for types that numpy does not have.
+    except (SafetensorError, OSError, ValueError, TypeError, AttributeError) as error:
         raise ZooError(f"{path} is damaged ({error}): restore it, or train again") from None
+    refuse_unsound(filter(None, (unsound(name, array) for name, array in arrays.items())), str(path))
+    return arrays, text
+
+
+def floats(file: Any, name: str) -> np.ndarray:
+    """A tensor of an open safetensors file, as float32.
+
+    Raises:
+        ZooError: it is of another type than `FLOATS`.
+    """
+    import ml_dtypes  # noqa: F401  (once it is imported, numpy has bfloat16)
+
+    kind = file.get_slice(name).get_dtype()
+    if kind not in FLOATS:
+        raise ZooError(f"{name:.100} is of {kind}: save the weights as float32, float16 or bfloat16")
+    with np.errstate(over="ignore"):  # what becomes infinite is found by `unsound`
+        found: np.ndarray = file.get_tensor(name).astype(np.float32)
+    return found
+
+
+def unsound(name: str, array: np.ndarray) -> str | None:
+    """The reason why no network can have such an array; None where there is none."""
+    if array.dtype.kind != "f" or not array.size:
+        return None
+    bad = array.size - int(np.count_nonzero(np.isfinite(array)))
+    if bad:
+        return f"{name} has {bad:,} of {array.size:,} numbers that are not finite"
+    if name.endswith(VARIANCES) and array.min() < 0:
+        return f"{name} is a variance and has {int((array < 0).sum()):,} of {array.size:,} numbers below 0"
+    return None
+
+
+def refuse_unsound(problems: Iterable[str], source: str) -> None:
+    """Raise ZooError where there are reasons, which `unsound` gave."""
+    every = list(problems)
+    if every:
+        raise ZooError(f"{source} cannot be used: {listed(every)}: restore it, or name another")
+
+
+def misfit(missing: Iterable[str], left_over: Iterable[str], misshapen: Iterable[str]) -> str:
+    """All that keeps weights from fitting a network, in one line that names ten of each kind; empty where they fit."""
+    kinds = {"missing": list(missing), "left over": list(left_over), "of another shape": list(misshapen)}
+    return "; ".join(f"{kind}: {listed(names)}" for kind, names in kinds.items() if names)
 
 
 def check(named: Mapping[str, Any], arrays: Mapping[str, np.ndarray], source: str, advice: str) -> None:
     """See that every variable has an array of its shape.
 
     Raises:
-        ZooError: an array is missing, left over, or of another shape; all are listed, and `advice` ends the message.
+        ZooError: an array is missing, left over, or of another shape or type; they are listed, and `advice` ends the
+            message.
     """
-    missing = sorted(named.keys() - arrays.keys())
-    left_over = sorted(arrays.keys() - named.keys())
-    shapes = [
-        f"{name} is {list(arrays[name].shape)}, not {list(variable.shape)}"
-        for name, variable in named.items()
-        if name in arrays and tuple(arrays[name].shape) != tuple(variable.shape)
-    ]
-    wrong = [
-        f"{what}: {', '.join(names)}"
-        for what, names in (("missing", missing), ("left over", left_over), ("of another shape", shapes))
-        if names
-    ]
+    misshapen = []
+    for name, variable in named.items():
+        if name in arrays and tuple(arrays[name].shape) != tuple(variable.shape):
+            misshapen.append(f"{name} is {list(arrays[name].shape)}, not {list(variable.shape)}")
+        elif name in arrays and arrays[name].dtype.name != variable.dtype:
+            misshapen.append(f"{name} is of {arrays[name].dtype}, not {variable.dtype}")
+    wrong = misfit(sorted(named.keys() - arrays.keys()), sorted(arrays.keys() - named.keys()), misshapen)
     if wrong:
-        raise ZooError(f"{source} does not fit this network ({'; '.join(wrong)}): {advice}")
+        raise ZooError(f"{source} does not fit this network ({wrong}): {advice}")
 
 
 def assign(named: Mapping[str, Any], arrays: Mapping[str, np.ndarray], source: str) -> None:
     """Give every variable its array; nothing is assigned unless all fit.
 
     Raises:
-        ZooError: an array is missing, left over, or of another shape; all of them are listed.
+        ZooError: an array is missing, left over, or of another shape or type; they are listed.
     """
     check(named, arrays, source, "name the run of the same family and size")
     for name, variable in named.items():

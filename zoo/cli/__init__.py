@@ -66,6 +66,8 @@ def cli(debug: bool) -> None:
 def main() -> None:
     """Run the command line and exit: 0 done, 1 a gate or a check said no, 2 the request was wrong, 130 interrupted."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    # In a process of zoo's own, what a keras.json says of the backend is not asked; who sets the variable is refused.
+    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     try:
         status = cli(standalone_mode=False) or 0
     except (Exception, KeyboardInterrupt) as error:

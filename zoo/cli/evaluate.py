@@ -47,9 +47,9 @@ def command(target: Path | None, source: str | None, data_dir: Path | None, out:
     else:
         raise ZooError(f"{target} has no data of its own: say what to measure it on, such as --data folder:PATH")
     if isinstance(described, run.Run):
-        from zoo.quiet import wake_tensorflow
+        from zoo.quiet import wake_keras
 
-        wake_tensorflow()
+        wake_keras()
         from zoo.answering import answers as run_answers
 
         logits = run_answers(target, pictures)
@@ -57,11 +57,13 @@ def command(target: Path | None, source: str | None, data_dir: Path | None, out:
         from zoo.serving.answering import answers as artifact_answers
 
         logits = artifact_answers(target, pictures)
-    result: Evaluation = evaluate(logits, pictures.labels, described.model.labels)
+    result: Evaluation = evaluate(
+        logits, pictures.labels, described.model.labels, name=pictures.names, source=str(target)
+    )
     report = {"target": str(target), "data": schema.plain(data), **schema.plain(result)}
     with files.staged_folder(folder) as staging:
         files.write_json(staging / "report.json", report)
-        draw_confusion(staging / "confusion.png", result, f"{target.name} on {data.source}")
+        draw_confusion(staging / "confusion.png", result, f"{target.name} on {data.source}", say)
     if as_json:
         print_json(report)
     else:

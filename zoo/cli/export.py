@@ -52,7 +52,7 @@ def command(
     from zoo.cli.output import console, print_json, say, status_table
     from zoo.errors import ZooError
     from zoo.export import quantize
-    from zoo.quiet import wake_tensorflow
+    from zoo.quiet import wake_keras
 
     given = [
         option
@@ -80,7 +80,7 @@ def command(
             quantize.CALIBRATION_PICTURES if calibration_images is None else calibration_images,
             force,
         )
-    wake_tensorflow()
+    wake_keras()
     from zoo.export.build import export
     from zoo.export.onnx import OPSET
 

@@ -59,7 +59,7 @@ def command(
     from zoo import run, schema
     from zoo.cli.output import print_json, say
     from zoo.errors import ZooError
-    from zoo.quiet import wake_tensorflow
+    from zoo.quiet import wake_keras
     from zoo.training.initial import network
 
     fixed = ("family", "size", "weights", "freeze", "data", "bad_images", "epochs", "seed", "settings", "out")
@@ -71,7 +71,7 @@ def command(
     else:
         network(family, size, weights)
 
-    wake_tensorflow()
+    wake_keras()
     from zoo.training import start
 
     if resume:

@@ -12,7 +12,7 @@ import dataclasses
 import json
 import math
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,15 +22,19 @@ import tensorflow as tf
 from zoo import building, files, provenance, run, weights_file
 from zoo.data.pictures import Dataset, Pictures
 from zoo.data.pipeline import evaluation_batches, training_batches
-from zoo.errors import ZooError
+from zoo.errors import ZooError, listed
 from zoo.intervals import wilson
+from zoo.keras_settings import own_settings
 from zoo.training import checkpoint, curves, initial
 from zoo.training.optimizer import optimizer as make_optimizer
 from zoo.training.progress import progress
 from zoo.training.steps import Step, evaluation_step, training_step
 
 
-def train(folder: Path, dataset: Dataset, strategy: Any, callbacks: Sequence[Any] = ()) -> run.Run:
+@own_settings()
+def train(
+    folder: Path, dataset: Dataset, strategy: Any, callbacks: Sequence[Any] = (), say: Callable[[str], None] = print
+) -> run.Run:
     """Train the run that `folder` describes, from its last checkpoint or initial weights if it has any, to its end.
 
     Args:
@@ -38,6 +42,7 @@ def train(folder: Path, dataset: Dataset, strategy: Any, callbacks: Sequence[Any
         dataset: the data that it names.
         strategy: as `zoo.training.strategy.choose` gives it.
         callbacks: Keras callbacks; their `model` has an optimizer and `stop_training`.
+        say: told what went wrong and did not stop the training.
 
     Raises:
         ZooError: a checkpoint is damaged, the batch cannot be split, or the loss is no longer finite.
@@ -92,6 +97,7 @@ def train(folder: Path, dataset: Dataset, strategy: Any, callbacks: Sequence[Any
             seconds = time.perf_counter() - start
             listeners.on_test_begin()
             val_loss, val_accuracy = evaluate(evaluate_on, dataset.validation, this, strategy)
+            check_finite(val_loss, f"on the validation images after epoch {epoch + 1}", model)
             listeners.on_test_end({"loss": val_loss, "accuracy": val_accuracy})
             row = {
                 "loss": loss,
@@ -115,8 +121,9 @@ def train(folder: Path, dataset: Dataset, strategy: Any, callbacks: Sequence[Any
         best, _ = weights_file.read(folder / run.BEST)
         weights_file.assign(weights_file.weights(model), best, str(folder / run.BEST))
     weights_file.save(folder / run.WEIGHTS, weights_file.weights(model))
-    curves.draw(folder / run.CURVES, state.history, f"{folder.name}: {this.model.family} {this.model.size}")
-    _, test_accuracy = evaluate(evaluate_on, dataset.test, this, strategy)
+    curves.draw(folder / run.CURVES, state.history, f"{folder.name}: {this.model.family} {this.model.size}", say)
+    test_loss, test_accuracy = evaluate(evaluate_on, dataset.test, this, strategy)
+    check_finite(test_loss, "on the test images", model)
     return _finish(folder, this, state, test_accuracy, len(dataset.test))
 
 
@@ -130,6 +137,18 @@ def check_batch(batch_size: int, replicas: int, pictures: int) -> None:
         raise ZooError(
             f"a batch of {batch_size} is more than the {pictures} training pictures: --set batch_size={pictures}"
         )
+
+
+def check_finite(loss: float, where: str, model: Any = None) -> None:
+    """Raise ZooError when the loss is not finite, or weights of the model are not, which may not show in it."""
+    advice = "lower optimizer.lr, or --set optimizer.clip_norm=1"
+    if not math.isfinite(loss):
+        raise ZooError(f"the loss is {loss} {where}: {advice}")
+    named = weights_file.weights(model) if model else {}
+    found = (weights_file.unsound(name, variable.numpy()) for name, variable in named.items())
+    problems = [problem for problem in found if problem]
+    if problems:
+        raise ZooError(f"weights are no longer sound {where} ({listed(problems)}): {advice}")
 
 
 def fix_randomness(seed: int, deterministic: bool) -> None:
@@ -158,8 +177,7 @@ def _one_epoch(step: Step, batches: Iterable[Any], batch_size: int, model: Any, 
         listeners.on_train_batch_begin(number)
         loss, hit = step(*batch)
         losses, hits, seen = losses + float(loss), hits + float(hit), seen + batch_size
-        if not math.isfinite(losses):
-            raise ZooError(f"the loss is {losses} at step {number}: lower optimizer.lr, or --set optimizer.clip_norm=1")
+        check_finite(losses, f"at step {number}")
         listeners.on_train_batch_end(number, {"loss": losses / seen, "accuracy": hits / seen})
         if model.stop_training:
             break

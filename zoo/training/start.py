@@ -80,7 +80,7 @@ def start(
     made = provenance.here(recipe.seed)
     run.write(folder, run.Run(run.SCHEMA, model, dataset.description(), recipe, made, initial=started_from))
     say(f"{folder}: {family.name} {row.name}, {model.parameters:,} parameters, {len(dataset.train)} training pictures")
-    train(folder, dataset, chosen, callbacks)
+    train(folder, dataset, chosen, callbacks, say)
     return folder
 
 
@@ -108,7 +108,7 @@ def resume(
     assert this.recipe is not None
     dataset = load_again(this.data, this.recipe.split, data_dir)
     say(f"continuing {folder}")
-    train(folder, dataset, chosen, callbacks)
+    train(folder, dataset, chosen, callbacks, say)
     return folder
 
 

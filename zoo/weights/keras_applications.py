@@ -19,7 +19,7 @@ from zoo.weights import keras_file, names
 from zoo.weights.keras_file import Stored
 from zoo.weights.keras_names import ANOTHER, NORM, PEERS, Peer
 from zoo.weights.read import COLOURS, Reading, recolouring
-from zoo.weights_file import weights
+from zoo.weights_file import misfit, refuse_unsound, unsound, weights
 
 VARIABLES: dict[str, tuple[str, ...]] = {
     "Conv2D": ("kernel", "bias"),
@@ -68,13 +68,17 @@ def read_keras(path: Path, model: Any, family: str, size: str, *, new_head: bool
     Raises:
         ZooError: keras.applications has no such network, or at this size of picture it is another one; the file cannot
             be read, or does not fit: what is missing, left over and of another shape is listed, and the family and size
-            that would fit is named where there is one. The network is then as it was.
+            that would fit is named where there is one; or numbers in it are not finite, or a variance is negative. The
+            network is then as it was.
     """
     known = peer(family, size)
     if known.pads_one_side:
         _check_odd(model, known.network)
     with keras_file.opened(path, known.rewriting(path)) as layers:
         plan = _plan(path, layers, model, family, size, new_head)
+        # All are looked at before one is assigned.
+        problems = (unsound(key, _float32(array)) for key, array in plan.arrays.items())
+        refuse_unsound(filter(None, problems), str(path))
         for key, array in plan.arrays.items():
             plan.variables[key].assign(_adapted(key, array, plan, known))
     return plan.reading
@@ -126,17 +130,9 @@ def _plan(path: Path, layers: list[Stored], model: Any, family: str, size: str, 
                 misshapen.append(f"{name} is {list(array.shape)}, not {list(wanted)}")
             elif array.dtype.kind != "f":
                 misshapen.append(f"{name} is of {array.dtype}")
-    wrong = [
-        f"{what}: {', '.join(which)}"
-        for what, which in (
-            ("missing", sorted(variables.keys() - plan.arrays.keys())),
-            ("left over", left_over),
-            ("of another shape", misshapen),
-        )
-        if which
-    ]
+    wrong = misfit(sorted(variables.keys() - plan.arrays.keys()), left_over, misshapen)
     if wrong:
-        raise ZooError(f"{path} does not fit {family} {size}: {_advice(layers, family, size)} ({'; '.join(wrong)})")
+        raise ZooError(f"{path} does not fit {family} {size}: {_advice(layers, family, size)} ({wrong})")
     return dataclasses.replace(plan, reading=Reading(tuple(unused), tuple(_changes(plan, known))))
 
 
@@ -180,7 +176,7 @@ def _forms(kind: str, wanted: tuple[int, ...], first: bool) -> tuple[tuple[int, 
 
 def _adapted(key: str, array: Any, plan: _Plan, known: Peer) -> np.ndarray:
     """float32, in zoo's shape, of zoo's meaning."""
-    values = np.asarray(array, np.float32)
+    values = _float32(array)
     layer, _, variable = key.partition("/")
     if key == plan.first_kernel:
         values = values[:, :, ::-1] if known.bgr else values
@@ -189,6 +185,11 @@ def _adapted(key: str, array: Any, plan: _Plan, known: Peer) -> np.ndarray:
     if variable == "moving_variance":
         values = values + np.float32(known.epsilon - plan.epsilons[layer])
     return values.reshape(plan.variables[key].shape)
+
+
+def _float32(array: Any) -> np.ndarray:
+    with np.errstate(over="ignore"):  # what becomes infinite is found by `unsound`
+        return np.asarray(array, np.float32)
 
 
 def _changes(plan: _Plan, known: Peer) -> Iterator[str]:

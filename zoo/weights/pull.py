@@ -11,7 +11,7 @@ from zoo import building, complexity, files, provenance, run, weights_file
 from zoo.data import imagenet
 from zoo.description import Model, Weights
 from zoo.errors import ZooError, did_you_mean
-from zoo.quiet import wake_tensorflow
+from zoo.quiet import wake_keras
 from zoo.registry import resolve
 from zoo.weights import hub
 from zoo.weights.known import CLASSES, Network, Tag
@@ -88,14 +88,14 @@ def pull(
 
     labels = imagenet.labels() if classes == CLASSES else tuple(f"class {number}" for number in range(classes))
     description = Model(family.name, row.name, labels, wanted, parameters=0, multiply_adds=0, structure=structure)
-    wake_tensorflow()
+    wake_keras()
     model = building.build(description)
     description = dataclasses.replace(
         description, parameters=complexity.parameters(model), multiply_adds=complexity.multiply_adds(model)
     )
     reading = theirs.read(path, model, family.name, row.name)
-    for adapted in reading.adapted:
-        say(adapted)
+    for remark in (*reading.remarks, *reading.adapted):
+        say(remark)
     weights = Weights(
         source=origin,
         repository=network.repository(chosen) if chosen and theirs.fetched else None,

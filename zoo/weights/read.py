@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,13 @@ import numpy as np
 from zoo.errors import ZooError
 from zoo.registry import matching
 from zoo.weights import names
-from zoo.weights_file import weights
+from zoo.weights_file import floats, misfit, refuse_unsound, unsound, weights
 
 COUNTER = "num_batches_tracked"
 """PyTorch's count of training steps in each batch normalisation: no weight, and no network of zoo's has it."""
+
+AVERAGED = "n_averaged"
+"""PyTorch's count of the models in an average (`AveragedModel`), the one name there that has no prefix."""
 
 STATISTICS = ("running_mean", "running_var")
 """Tensors that are not trained."""
@@ -29,10 +33,14 @@ POSITIONS = "tokens/positions"
 
 @dataclass(frozen=True)
 class Reading:
-    """What became of a file besides being read: which tensors no network uses, and which were adapted, and how."""
+    """What became of a file besides being read: which tensors no network uses, and which were adapted, and how.
+
+    `remarks` are for whoever reads the file now: they say nothing of the network that came of it.
+    """
 
     unused: tuple[str, ...]
     adapted: tuple[str, ...]
+    remarks: tuple[str, ...] = ()
 
 
 # timm's last word of a name to our variable, and the order of PyTorch's axes in Keras' tensor (None: as it is). Where
@@ -67,7 +75,8 @@ def read_timm(path: Path, model: Any, family: str, size: str, *, new_head: bool 
     """Give a network the weights of timm's file.
 
     Weights for 3 channels are adapted to others as timm does it; position embeddings are resampled to the network's
-    grid.
+    grid. A prefix that all names share, as wrappers of PyTorch leave them (`module.`, `_orig_mod.`, `model.`), is left
+    out.
 
     Args:
         path: a safetensors file with timm's names.
@@ -78,7 +87,8 @@ def read_timm(path: Path, model: Any, family: str, size: str, *, new_head: bool 
 
     Raises:
         ZooError: the file cannot be read, or does not fit; what is missing, left over and of another shape is listed,
-            and the family and size that would fit is named where there is one. The network is then as it was.
+            and the family and size that would fit is named where there is one; or numbers in it are not finite, a
+            variance is negative, or they are of a type that is not read. The network is then as it was.
     """
     from safetensors import SafetensorError, safe_open
 
@@ -86,16 +96,37 @@ def read_timm(path: Path, model: Any, family: str, size: str, *, new_head: bool 
         raise ZooError(f"there is no file {path}")
     try:
         with safe_open(path, framework="numpy") as file:
-            shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+            every = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+            known = any(_target(name, names.TIMM[family, size], {})[0] not in (None, name) for name in every)
+            prefix = "" if known else common_prefix(every)
+            shapes = {name.removeprefix(prefix): shape for name, shape in every.items() if _last(name) != AVERAGED}
             tensors, unused = _plan(path, shapes, model, family, size, new_head)
+
+            def stored(tensor: _Tensor) -> np.ndarray:
+                return floats(file, prefix + tensor.name)
+
+            # All are looked at before one is assigned.
+            refuse_unsound(filter(None, (unsound(tensor.name, stored(tensor)) for tensor in tensors)), str(path))
             for tensor in tensors:
-                array = file.get_tensor(tensor.name)
+                array = stored(tensor)
                 array = array if tensor.axes is None else array.transpose(tensor.axes)
                 array = tensor.adapt(array) if tensor.adapt else array
                 tensor.variable.assign(array.reshape(tensor.variable.shape))
     except (SafetensorError, OSError) as error:
         raise ZooError(f"{path} is no safetensors file that can be read ({error})") from None
-    return Reading(tuple(unused), tuple(tensor.how for tensor in tensors if tensor.adapt))
+    remarks = (f"all names in {path.name} begin with '{prefix}', which is left out",) if prefix else ()
+    return Reading(tuple(unused), tuple(tensor.how for tensor in tensors if tensor.adapt), remarks)
+
+
+def common_prefix(names: Iterable[str]) -> str:
+    """What wrappers put before every name, such as `module._orig_mod.`: the parts, up to a dot, that all begin with."""
+    parts = [name.split(".")[:-1] for name in names if _last(name) != AVERAGED]
+    shared = itertools.takewhile(lambda level: len(set(level)) == 1, zip(*parts, strict=False))
+    return "".join(f"{level[0]}." for level in shared) if len(parts) > 1 else ""
+
+
+def _last(name: str) -> str:
+    return name.rpartition(".")[2]
 
 
 def _plan(
@@ -129,19 +160,11 @@ def _plan(
             tensors.append(_Tensor(name, variables[key], axes, recolouring(wanted[2]), how))
         else:
             misshapen.append(f"{name} is {list(given)}, not {list(wanted)}")
-    wrong = [
-        f"{what}: {', '.join(which)}"
-        for what, which in (
-            ("missing", sorted(variables.keys() - taken)),
-            ("left over", left_over),
-            ("of another shape", misshapen),
-        )
-        if which
-    ]
+    wrong = misfit(sorted(variables.keys() - taken), left_over, misshapen)
     if wrong:
         classes = variables["logits/bias"].shape[0] if "logits/bias" in variables else None
         advice = _advice(shapes, family, size, classes)
-        raise ZooError(f"{path} does not fit {family} {size}: {advice} ({'; '.join(wrong)})")
+        raise ZooError(f"{path} does not fit {family} {size}: {advice} ({wrong})")
     return tensors, unused
 
 
