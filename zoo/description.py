@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 from zoo.preprocess import Preprocessing
@@ -80,7 +81,8 @@ class InitialWeights:
 class Provenance:
     """What made a folder.
 
-    The command as typed, its seed, the versions it ran with, the machine, and when (UTC, ISO 8601).
+    The command as typed, its seed, the versions it ran with, the machine, and when (UTC, ISO 8601). `environment` has
+    the variables that were set and can move a figure, see `zoo.provenance.NUMERIC`.
     """
 
     command: str
@@ -89,3 +91,4 @@ class Provenance:
     machine: dict[str, Any]
     started: str
     finished: str | None = None
+    environment: dict[str, str] = dataclasses.field(default_factory=dict)

@@ -67,7 +67,8 @@ def unused(folder: Path, name: str) -> Path:
 def write_text(target: Path, text: str) -> None:
     """Write UTF-8 `text` to `target`, whole or not at all."""
     with staged_file(target) as staging:
-        staging.write_text(text, encoding="utf-8")
+        # Names of files that are no UTF-8 come as surrogates; written so, they are JSON's own escapes.
+        staging.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def write_json(target: Path, value: Any) -> None:

@@ -26,10 +26,27 @@ PACKAGES = (
     "protobuf",
 )
 
+NUMERIC = (
+    "TF_ENABLE_ONEDNN_OPTS",
+    "ONEDNN_MAX_CPU_ISA",
+    "ONEDNN_DEFAULT_FPMATH_MODE",
+    "DNNL_MAX_CPU_ISA",
+    "DNNL_DEFAULT_FPMATH_MODE",
+    "TF_NUM_INTRAOP_THREADS",
+    "TF_XLA_FLAGS",
+    "XLA_FLAGS",
+    "NVIDIA_TF32_OVERRIDE",
+    "TF_DETERMINISTIC_OPS",
+    "TF_CUDNN_DETERMINISTIC",
+)
+"""Variables by which a user says how TensorFlow computes: the same network, and figures that differ a little."""
+
 
 def here(seed: int) -> Provenance:
     """The provenance of what this process is about to do."""
-    return Provenance(command=command(), seed=seed, versions=versions(), machine=machine(), started=now())
+    return Provenance(
+        command=command(), seed=seed, versions=versions(), machine=machine(), started=now(), environment=environment()
+    )
 
 
 def now() -> str:
@@ -40,7 +57,14 @@ def now() -> str:
 def command() -> str:
     """The command line of this process, as it would be typed."""
     program = Path(sys.argv[0]).name
-    return shlex.join(["zoo" if program == "__main__.py" else program, *sys.argv[1:]])
+    typed = shlex.join(["zoo" if program == "__main__.py" else program, *sys.argv[1:]])
+    # Names of files that are no UTF-8 come as surrogates, which pydantic (2.12) takes for no text.
+    return typed.encode(errors="backslashreplace").decode()
+
+
+def environment() -> dict[str, str]:
+    """The variables of `NUMERIC` that are set."""
+    return {name: os.environ[name] for name in NUMERIC if name in os.environ}
 
 
 def versions() -> dict[str, str]:

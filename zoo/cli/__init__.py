@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import errno
 import importlib
+import io
 import os
 import sys
 
 import click
 
+from zoo.cli.ending import Ended, ended_by_signals
 from zoo.errors import ZooError
+from zoo.text import printable
 
 VERBS = {
     "list": "The families and sizes, with their parameters and multiply-adds.",
@@ -64,17 +67,26 @@ def cli(debug: bool) -> None:
 
 
 def main() -> None:
-    """Run the command line and exit: 0 done, 1 a gate or a check said no, 2 the request was wrong, 130 interrupted."""
+    """Run the command line and exit.
+
+    With 0 where it is done, 1 where a gate or a check said no, 2 where the request was wrong, and 128 and the number of
+    the signal that ended it: 130 for Ctrl-C, 143 for SIGTERM.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A label in a script that the terminal or the pipe does not have ends nothing: it is written as \uXXXX.
+            stream.reconfigure(errors="backslashreplace")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     # In a process of zoo's own, what a keras.json says of the backend is not asked; who sets the variable is refused.
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     try:
-        status = cli(standalone_mode=False) or 0
-    except (Exception, KeyboardInterrupt) as error:
+        with ended_by_signals():
+            status = cli(standalone_mode=False) or 0
+    except (Exception, KeyboardInterrupt, Ended) as error:
         if "--debug" in sys.argv[1:]:
             raise
         status, line = _status_and_line(error)
-        click.echo(f"zoo: {line}", err=True)
+        click.echo(f"zoo: {printable(line)}", err=True)
     sys.exit(status if isinstance(status, int) else 0)
 
 
@@ -95,5 +107,10 @@ def _status_and_line(error: BaseException) -> tuple[int, str]:
         return 2, f"{error.strerror or error}{place}: {hint}"
     if isinstance(error, KeyboardInterrupt | click.Abort):
         return 130, "interrupted"
+    if isinstance(error, Ended):
+        return error.exit_status, (
+            f"ended by {error}: what was half-written is removed, and a run that trained goes on with "
+            "'zoo train --resume RUN'"
+        )
     what = " ".join(f"{type(error).__name__}: {error}".split())[:300]
     return 2, f"{what}: this was not foreseen; 'zoo --debug …' shows where it happened"

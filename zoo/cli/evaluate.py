@@ -23,7 +23,7 @@ def command(target: Path | None, source: str | None, data_dir: Path | None, out:
     too): their test split is taken, or else their validation split, or else all pictures.
     """
     from zoo import artifact, files, run, schema
-    from zoo.cli.output import print_json, say
+    from zoo.cli.output import print_json, say, say_environment
     from zoo.cli.tables import evaluation as table
     from zoo.data.again import load_again
     from zoo.data.foreign import find_for
@@ -49,6 +49,7 @@ def command(target: Path | None, source: str | None, data_dir: Path | None, out:
     if isinstance(described, run.Run):
         from zoo.quiet import wake_keras
 
+        say_environment()
         wake_keras()
         from zoo.answering import answers as run_answers
 

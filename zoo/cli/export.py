@@ -49,7 +49,7 @@ def command(
     from zoo import artifact, schema
     from zoo import run as runs
     from zoo.cli import tables
-    from zoo.cli.output import console, print_json, say, status_table
+    from zoo.cli.output import console, print_json, say, say_environment, status_table
     from zoo.errors import ZooError
     from zoo.export import quantize
     from zoo.quiet import wake_keras
@@ -80,6 +80,7 @@ def command(
             quantize.CALIBRATION_PICTURES if calibration_images is None else calibration_images,
             force,
         )
+    say_environment()
     wake_keras()
     from zoo.export.build import export
     from zoo.export.onnx import OPSET

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from zoo.text import printable
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
@@ -28,6 +30,15 @@ def print_json(value: Any) -> None:
 def say(text: str) -> None:
     """Write a line on standard error."""
     click.echo(text, err=True)
+
+
+def say_environment() -> None:
+    """Name the variables that can move the figures which follow, where any is set."""
+    from zoo.provenance import environment
+
+    found = ", ".join(f"{name}={printable(value)}" for name, value in environment().items())
+    if found:
+        say(f"set, and able to move figures a little: {found}")
 
 
 @contextlib.contextmanager
@@ -57,11 +68,6 @@ def console() -> Console:
     width = None if sys.stdout.isatty() else PLAIN_WIDTH
     # Labels and paths are text, whatever brackets and colons they hold.
     return Console(width=width, markup=False, emoji=False, highlight=False)
-
-
-def printable(text: str) -> str:
-    """The text without what would move a terminal's cursor or change its colours."""
-    return "".join(character if character.isprintable() else "�" for character in text)
 
 
 def status_table(gates: Iterable[Gate]) -> Table:

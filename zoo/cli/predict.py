@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from zoo.cli.output import print_json, printable, say
+from zoo.cli.output import print_json, say
+from zoo.text import printable
 
 
 @click.command("predict")

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from zoo.text import printable
+
 if TYPE_CHECKING:
     from zoo.evaluation import Evaluation
 
@@ -54,7 +56,7 @@ def evaluation(result: Evaluation) -> None:
         f"accuracy {result.accuracy:.4f} (95 % interval {result.low:.4f} to {result.high:.4f}, "
         f"{result.correct} of {result.pictures}){top5}"
     )
-    rows = [(one.label, one.precision, one.recall, one.f1, one.pictures) for one in result.classes]
+    rows = [(printable(one.label), one.precision, one.recall, one.f1, one.pictures) for one in result.classes]
     rows.append(("macro average", result.macro_precision, result.macro_recall, result.macro_f1, result.pictures))
     width = max(len(label) for label, *_ in rows)
     click.echo(f"\n{'class'.ljust(width)}  precision  recall      f1  pictures")

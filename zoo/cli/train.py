@@ -57,7 +57,7 @@ def command(
     zoo train --resume runs/resnet-small-digits
     """
     from zoo import run, schema
-    from zoo.cli.output import print_json, say
+    from zoo.cli.output import print_json, say, say_environment
     from zoo.errors import ZooError
     from zoo.quiet import wake_keras
     from zoo.training.initial import network
@@ -71,6 +71,7 @@ def command(
     else:
         network(family, size, weights)
 
+    say_environment()
     wake_keras()
     from zoo.training import start
 

@@ -12,6 +12,7 @@ from zoo.data.ahead import map_ahead
 from zoo.data.example import Example, Found, examine, held_where_they_fit
 from zoo.errors import ZooError
 from zoo.preprocess import open_picture
+from zoo.text import is_printable
 
 SPLITS = {"train": "train", "val": "validation", "validation": "validation", "test": "test"}
 """What the folder of a split may be called, and the split that it is."""
@@ -95,7 +96,7 @@ def class_folders(folder: Path) -> list[Path]:
     if not folders:
         raise ZooError(f"{folder} holds no folders: {LAYOUT}")
     for entry in folders:
-        if not entry.name.isprintable():
+        if not is_printable(entry.name):
             raise ZooError(f"{shown(entry)} cannot be the name of a class: use characters that can be printed")
     return folders
 
@@ -175,4 +176,4 @@ def natural(name: str) -> tuple[list[int | str], str]:
 
 def shown(path: Path | str) -> str:
     """A path on one line, whatever is in its name."""
-    return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in str(path))
+    return "".join(letter if is_printable(letter) else letter.encode("unicode_escape").decode() for letter in str(path))
