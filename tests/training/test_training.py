@@ -15,7 +15,7 @@ import tensorflow as tf
 import zoo
 from tests.conftest import Answer
 from zoo import recipe as recipes
-from zoo import run
+from zoo import run, weights_file
 from zoo.errors import ZooError
 from zoo.recipe import Recipe
 from zoo.training import start
@@ -100,6 +100,60 @@ def test_mixed_precision_trains_and_loads_in_float32(tmp_path: Path) -> None:
 def test_a_loss_that_is_not_finite_stops_with_one_line(tmp_path: Path) -> None:
     with pytest.raises(ZooError, match=r"the loss is (nan|inf) at step \d+: lower optimizer.lr"):
         train(tmp_path / "run", "epochs=3", "optimizer.name=sgd", "optimizer.lr=1e30", "schedule.warmup_epochs=0")
+
+
+class Poison(keras.callbacks.Callback):
+    """Damages one variable at the end of the first epoch, behind its last loss."""
+
+    def __init__(self, layer: str, variable: str, value: float) -> None:
+        super().__init__()
+        self.place, self.value = f"{layer}/{variable}", value
+
+    def on_test_begin(self, logs: Any = None) -> None:
+        variable = weights_file.weights(self.model)[self.place]
+        array = variable.numpy()
+        array.flat[0] = self.value
+        variable.assign(array)
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "line"),
+    [
+        (("logits", "bias"), np.nan, "the loss is nan on the validation images after epoch 1: lower optimizer.lr"),
+        (("conv1", "kernel"), np.inf, "the loss is nan on the validation images after epoch 1: lower optimizer.lr"),
+    ],
+)
+def test_an_epoch_that_ends_in_no_numbers_stops_with_the_same_line(
+    place: tuple[str, str], value: float, line: str, tmp_path: Path
+) -> None:
+    with pytest.raises(ZooError, match=line):
+        train(tmp_path / "run", "epochs=2", callbacks=[Poison(*place, value)])
+    assert not (tmp_path / "run" / run.LAST).exists()
+
+
+def test_weights_that_no_loss_shows_are_looked_at(tmp_path: Path) -> None:
+    with pytest.raises(ZooError, match=r"no longer sound on the validation images .* is a variance and has 1 of"):
+        train(
+            tmp_path / "run", "epochs=1", "batch_size=128", family="resnet",
+            callbacks=[Poison("stem_norm", "moving_variance", -1e-7)],
+        )  # fmt: skip
+
+
+def test_a_name_that_is_a_formula_stops_nothing(tmp_path: Path) -> None:
+    folder = train(tmp_path / "$run_{ and $", "epochs=1")
+    assert run.read_finished(folder).results["epochs"] == 1
+    assert (folder / run.CURVES).read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_drawing_that_fails_stops_nothing(tmp_path: Path) -> None:
+    class InTheWay(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+            (tmp_path / "run" / run.CURVES).mkdir()
+
+    said: list[str] = []
+    folder = train(tmp_path / "run", "epochs=1", callbacks=[InTheWay()], say=said.append)
+    assert run.read_finished(folder).results["epochs"] == 1
+    assert said[-1].startswith("curves.png is left out")
 
 
 def test_the_learning_rate_rises_then_falls() -> None:

@@ -192,6 +192,26 @@ def test_all_that_does_not_fit_is_said(saved: tuple[Path, np.ndarray, np.ndarray
         assert part in said
 
 
+@pytest.mark.parametrize(
+    ("place", "value", "part"),
+    [
+        ("conv2d/vars/0", np.nan, "stem/kernel has 1 of 432 numbers that are not finite"),
+        ("batch_normalization/vars/2", np.inf, "stem_norm/moving_mean has 1 of 16 numbers that are not finite"),
+        ("batch_normalization/vars/3", -1.0, "stem_norm/moving_variance is a variance and has 1 of 16 numbers below 0"),
+    ],
+)
+def test_numbers_that_no_network_has_are_refused(
+    place: str, value: float, part: str, saved: tuple[Path, np.ndarray, np.ndarray], tmp_path: Path, model: Any
+) -> None:
+    path = shutil.copy(saved[0] / "x.weights.h5", tmp_path / "x.weights.h5")
+    with h5py.File(path, "r+") as file:
+        array = file[f"layers/{place}"]
+        values = array[()]
+        values.flat[0] = value
+        array[...] = values
+    assert part in refused(Path(path), model)
+
+
 def test_the_network_that_would_fit_is_named(saved: tuple[Path, np.ndarray, np.ndarray]) -> None:
     path = saved[0] / "x.keras"
     assert "it fits mobilenet small (" in refused(path, fresh(size="large"), "mobilenet", "large")

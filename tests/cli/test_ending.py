@@ -1,0 +1,96 @@
+"""A signal that asks a command to end: nothing half-written stays, and it says one line."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.test_surroundings import described, finished_run
+from zoo.cli.ending import Ended, ended_by_signals
+
+LIMIT = 240.0
+
+
+def start(place: Path, *arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "zoo", *arguments], cwd=place, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL,
+        text=True,
+    )  # fmt: skip
+
+
+def wait_for(happened: Callable[[], bool], process: subprocess.Popen[str]) -> None:
+    end = time.monotonic() + LIMIT
+    while not happened() and time.monotonic() < end:
+        assert process.poll() is None, process.stderr.read() if process.stderr else ""
+        time.sleep(0.02)
+
+
+def one_line(process: subprocess.Popen[str]) -> str:
+    _, said = process.communicate(timeout=LIMIT)
+    lines = [line for line in said.splitlines() if line.startswith("zoo: ")]
+    assert len(lines) == 1, said
+    assert "Traceback" not in said
+    return lines[0]
+
+
+def hidden(place: Path) -> list[Path]:
+    return list(place.rglob(".*"))
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_an_export_leaves_nothing(number: signal.Signals, status: int, tmp_path: Path) -> None:
+    finished_run(tmp_path / "run", described())
+    process = start(tmp_path, "export", "run", "--out", "made/it")
+    wait_for(lambda: bool(list(tmp_path.glob("made/.*"))), process)
+    children = psutil.Process(process.pid).children(recursive=True)
+    process.send_signal(number)
+    assert number.name in one_line(process)
+    assert process.returncode == status
+    assert not hidden(tmp_path)
+    assert not list((tmp_path / "made").iterdir())
+    assert not psutil.wait_procs(children, timeout=30)[1]
+
+
+def test_a_training_ends_where_it_can_go_on(tmp_path: Path) -> None:
+    process = start(tmp_path, "train", "cnn", "--epochs", "500", "--out", "run")
+    wait_for((tmp_path / "run/checkpoints/last.safetensors").exists, process)
+    process.send_signal(signal.SIGTERM)
+    assert "'zoo train --resume RUN'" in one_line(process)
+    assert process.returncode == 143
+    assert not hidden(tmp_path)
+    assert (tmp_path / "run/run.json").exists()
+
+
+def test_a_signal_raises_once_and_handlers_are_as_before() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(Ended, match="SIGTERM"), ended_by_signals():
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+        finally:
+            os.kill(os.getpid(), signal.SIGHUP)  # while things are removed
+    assert signal.getsignal(signal.SIGTERM) == before
+
+
+def test_an_ignored_signal_stays_ignored() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with ended_by_signals():
+            os.kill(os.getpid(), signal.SIGHUP)
+        assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_children_end_too() -> None:
+    with pytest.raises(Ended), ended_by_signals():
+        child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+        os.kill(os.getpid(), signal.SIGTERM)
+    assert child.wait(30) == -signal.SIGTERM

@@ -1,0 +1,158 @@
+"""Settings of the surroundings: a keras.json, KERAS_BACKEND and a notebook's settings do not change a network."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+import zoo
+from zoo import building, complexity, run, schema, weights_file
+from zoo.description import Model
+from zoo.errors import ZooError
+from zoo.export import gates
+from zoo.keras_settings import own_settings
+from zoo.preprocess import Preprocessing
+from zoo.provenance import environment
+
+PIXELS = Preprocessing(28, 28, 1, (0.5,), (0.5,))
+
+COUNT = """
+import zoo
+from zoo import complexity
+model = zoo.create("resnet", classes=10, input_shape=(28, 28, 1))
+print("counted:", complexity.parameters(model), complexity.multiply_adds(model), {w.dtype for w in model.weights})
+"""
+
+
+def described(family: str = "cnn") -> Model:
+    empty = Model(family, "small", tuple("abc"), PIXELS, parameters=0, multiply_adds=0)
+    model = building.build(empty)
+    return dataclasses.replace(
+        empty, parameters=complexity.parameters(model), multiply_adds=complexity.multiply_adds(model)
+    )
+
+
+def finished_run(folder: Path, description: Model) -> Path:
+    """A run as `zoo pull` leaves it, of fresh weights."""
+    from zoo import provenance
+
+    folder.mkdir()
+    weights_file.save(folder / run.WEIGHTS, weights_file.weights(building.build(description)))
+    made = dataclasses.replace(provenance.here(0), finished=provenance.now())
+    run.write(folder, run.Run(run.SCHEMA, description, None, None, made))
+    return folder
+
+
+@pytest.fixture
+def notebook() -> Iterator[tuple[Any, ...]]:
+    """Keras as somebody else's code left it."""
+    config = keras.config
+    with own_settings():
+        config.set_image_data_format("channels_first")
+        config.set_floatx("float64")
+        config.set_epsilon(0.5)
+        config.set_dtype_policy("mixed_float16")
+        yield ("channels_first", "float64", 0.5, "mixed_float16")
+
+
+def settings() -> tuple[Any, ...]:
+    config = keras.config
+    return config.image_data_format(), config.floatx(), config.epsilon(), config.dtype_policy().name
+
+
+@pytest.mark.parametrize("family", ["resnet", "vit"])
+def test_a_notebooks_settings_change_no_network_and_stay(
+    family: str, tmp_path: Path, notebook: tuple[Any, ...]
+) -> None:
+    with own_settings():
+        expected = zoo.create(family, classes=3, input_shape=(28, 28, 1))
+        folder = finished_run(tmp_path / "run", described(family))
+        images = np.random.default_rng(0).random((2, 28, 28, 1), np.float32)
+        logits = zoo.load(folder)(images).numpy()
+
+    assert settings() == notebook
+    made = zoo.create(family, classes=3, input_shape=(28, 28, 1))
+    assert settings() == notebook
+    assert [layer.get_config() for layer in made.layers] == [layer.get_config() for layer in expected.layers]
+    assert {variable.dtype for variable in made.weights} == {"float32"}
+    np.testing.assert_array_equal(zoo.load(folder)(images).numpy(), logits)
+    zoo.load(folder, features=True)
+    with pytest.raises(ZooError):
+        zoo.create(family, classes=3, input_shape=(4, 4, 1))
+    assert settings() == notebook
+
+
+def python(code: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", code], env={**os.environ, **variables}, capture_output=True, text=True, check=False
+    )
+
+
+def test_a_keras_json_changes_no_network(tmp_path: Path) -> None:
+    said = {"image_data_format": "channels_first", "floatx": "float16", "epsilon": 0.1, "backend": "tensorflow"}
+    (tmp_path / "keras.json").write_text(json.dumps(said))
+    assert "counted: 11172810 455800832 " in (done := python(COUNT, KERAS_HOME=str(tmp_path))).stdout, done.stderr
+    assert "{'float32'}" in done.stdout
+
+
+def test_a_keras_json_of_another_backend_is_refused_in_python(tmp_path: Path) -> None:
+    (tmp_path / "keras.json").write_text(json.dumps({"backend": "numpy"}))
+    done = python("import zoo; zoo.create('cnn')", KERAS_HOME=str(tmp_path))
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("zoo.errors.ZooError: Keras"), done.stderr
+    assert "KERAS_BACKEND=tensorflow" in last
+
+
+@pytest.mark.parametrize("backend", ["jax", "torch", "nonsense"])
+def test_another_backend_is_refused_in_one_line(backend: str, tmp_path: Path) -> None:
+    folder = finished_run(tmp_path / "run", described())
+    for arguments in (["train", "cnn"], ["export", str(folder)]):
+        done = subprocess.run(
+            [sys.executable, "-m", "zoo", *arguments], cwd=tmp_path, capture_output=True, text=True, check=False,
+            env={**os.environ, "KERAS_BACKEND": backend},
+        )  # fmt: skip
+        assert done.returncode == 2, done.stderr
+        (line,) = done.stderr.splitlines()
+        assert line.startswith(f"zoo: Keras is set to the backend '{backend}'")
+    done = python("import zoo; zoo.create('cnn')", KERAS_BACKEND=backend)
+    assert f"ZooError: Keras is set to the backend '{backend}'" in done.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize("figure", ["parameters", "multiply_adds"])
+def test_a_network_that_is_not_the_described_one_is_refused(figure: str, tmp_path: Path) -> None:
+    description = described()
+    wrong = dataclasses.replace(description, **{figure: getattr(description, figure) + 1})
+    model = building.build(description)
+
+    assert gates.network_gate(model, description).passed
+    gate = gates.network_gate(model, wrong)
+    assert not gate.passed
+    assert f"not {getattr(wrong, figure):,}" in gate.figures["problems"][0]
+    with pytest.raises(ZooError, match="does not describe the network that is built"):
+        zoo.load(finished_run(tmp_path / "run", wrong))
+
+
+def test_variables_that_move_figures_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "0")
+    monkeypatch.delenv("XLA_FLAGS", raising=False)
+    assert environment()["TF_ENABLE_ONEDNN_OPTS"] == "0"
+    assert "XLA_FLAGS" not in environment()
+
+
+def test_a_run_of_before_has_no_variables() -> None:
+    from zoo import provenance
+    from zoo.description import Provenance
+
+    values = schema.plain(provenance.here(0))
+    del values["environment"]
+    assert schema.parse(Provenance, values, "run.json").environment == {}
