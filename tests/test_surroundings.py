@@ -105,8 +105,9 @@ def test_a_keras_json_changes_no_network(tmp_path: Path) -> None:
     assert "{'float32'}" in done.stdout
 
 
-def test_a_keras_json_of_another_backend_is_refused_in_python(tmp_path: Path) -> None:
-    (tmp_path / "keras.json").write_text(json.dumps({"backend": "numpy"}))
+@pytest.mark.parametrize("said", [{"backend": "numpy"}, {"backend": "jax"}, {"floatx": "float99"}, []], ids=str)
+def test_a_keras_json_that_cannot_be_had_is_refused_in_python(said: Any, tmp_path: Path) -> None:
+    (tmp_path / "keras.json").write_text(json.dumps(said))
     done = python("import zoo; zoo.create('cnn')", KERAS_HOME=str(tmp_path))
     last = done.stderr.splitlines()[-1]
     assert last.startswith("zoo.errors.ZooError: Keras"), done.stderr

@@ -18,13 +18,16 @@ BACKEND = "tensorflow"
 def wake_tensorflow() -> None:
     """Import TensorFlow, keeping from standard error what it prints before its log level counts.
 
-    tensorflow 2.21 writes of oneDNN and CUDA while it is imported, whatever TF_CPP_MIN_LOG_LEVEL says. If the import
-    fails, the exception says why.
+    tensorflow 2.21 writes of oneDNN and CUDA while it is imported, whatever TF_CPP_MIN_LOG_LEVEL says.
+
+    Raises:
+        ModuleNotFoundError: TensorFlow is not installed.
+        ZooError: it cannot be imported.
     """
     # oneDNN's own allocator (tensorflow 2.21) keeps what was freed. Without it an export of VGG-11 takes 3.6 GB, not
     # 4.5, and ResNet-18 trains a fifth faster, to the same bits.
     os.environ.setdefault("TF_ONEDNN_USE_SYSTEM_ALLOCATOR", "1")
-    with _unheard():
+    with _imported(), _unheard():
         import tensorflow as tf
 
         tf.get_logger().setLevel("ERROR")
@@ -45,15 +48,8 @@ def wake_keras() -> None:
     # Keras 3.15 would first try to import whatever is asked for.
     _check_backend(os.environ.get("KERAS_BACKEND", BACKEND))
     wake_tensorflow()
-    try:
-        with _unheard():
-            import keras
-    except Exception as error:  # keras 3.15 asserts, or imports what a keras.json names
-        reason = " ".join(str(error).split())[:120] or type(error).__name__
-        raise ZooError(
-            f"Keras cannot be imported ({reason}): mend or remove keras.json in $KERAS_HOME or ~/.keras, "
-            f"or set KERAS_BACKEND={BACKEND}"
-        ) from None
+    with _imported(), _unheard():
+        import keras
     _check_backend(keras.config.backend())
 
 
@@ -63,6 +59,25 @@ def _check_backend(name: str) -> None:
             f"Keras is set to the backend '{name:.40}', and zoo's networks need {BACKEND}: "
             f"set KERAS_BACKEND={BACKEND}, before Keras is imported"
         )
+
+
+@contextlib.contextmanager
+def _imported() -> Iterator[None]:
+    """Make a ZooError of all that goes wrong in an import, but for a TensorFlow that is not installed.
+
+    tensorflow 2.21 imports keras, and keras 3.15 asserts what a keras.json holds and imports the backend named there.
+    """
+    try:
+        yield
+    except Exception as error:
+        if isinstance(error, ModuleNotFoundError) and error.name == "tensorflow":
+            raise
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:160]
+        raise ZooError(
+            f"Keras and TensorFlow cannot be imported ({reason}): "
+            "mend or remove keras.json in $KERAS_HOME or ~/.keras, "
+            f"and set KERAS_BACKEND={BACKEND}"
+        ) from None
 
 
 @contextlib.contextmanager

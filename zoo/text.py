@@ -9,7 +9,7 @@ JOINERS = "\u200c\u200d"
 
 
 def is_printable(text: str) -> bool:
-    """Whether every character is a letter, a mark, a symbol, a space or a joiner.
+    """True where every character is a letter, a mark, a symbol, a space or a joiner.
 
     Others move a terminal's cursor, end its line, turn the direction of writing, or are no characters.
     """

@@ -196,7 +196,9 @@ def test_a_damaged_run_is_refused(zoo_command: Command, place: Path) -> None:
     refuse(zoo_command, place, ["export", str(run)], 2, "weights.safetensors is damaged")
     weights.write_bytes(good)
     rewrite(run / "run.json", lambda value: value["model"].update(size="base"))
-    refuse(zoo_command, place, ["export", str(run)], 2, "does not fit this network", "missing")
+    refuse(
+        zoo_command, place, ["export", str(run)], 2, "does not describe the network", "151,306 parameters, not 29,066"
+    )
     rewrite(run / "run.json", lambda value: value["model"].update(size="small"))
     rewrite(run / "run.json", lambda value: value["data"].update(fingerprint="0" * 64))
     refuse(zoo_command, place, ["evaluate", str(run)], 2, "has changed since it was trained on")

@@ -119,7 +119,7 @@ def read_timm(path: Path, model: Any, family: str, size: str, *, new_head: bool 
 
 
 def common_prefix(names: Iterable[str]) -> str:
-    """What wrappers put before every name, such as `module._orig_mod.`: the parts, up to a dot, that all begin with."""
+    """The parts, up to a dot, that all names begin with: wrappers put them there, such as `module._orig_mod.`."""
     parts = [name.split(".")[:-1] for name in names if _last(name) != AVERAGED]
     shared = itertools.takewhile(lambda level: len(set(level)) == 1, zip(*parts, strict=False))
     return "".join(f"{level[0]}." for level in shared) if len(parts) > 1 else ""
