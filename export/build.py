@@ -125,6 +125,7 @@ def export(
                 "data": this.data.licence if this.data else LICENCE,
             },
             weights=this.weights,
+            initial=this.initial,
             opset=opset if "onnx" in formats else None,
             ir_version=ir_version(opset) if "onnx" in formats else None,
             int8=eight_bits,
@@ -165,7 +166,7 @@ def _write(
         # TensorFlow computes while Python writes.
         looked = beside.submit(look)
         if "saved_model" in formats:
-            write_saved_model(network, _version(folder))
+            write_saved_model(network, _version(folder), description.labels)
         evidence = looked.result()
         results: list[Gate] = []
         if "saved_model" in formats:
@@ -174,10 +175,13 @@ def _write(
             base, classes = folder / artifact.SAVED_MODEL, evidence.logits.shape[1]
             results += static_gates(base, classes=classes, shape=evidence.preprocessing.shape)
             loads, loaded = gates.saved_model_loads(_version(folder))
+            results.append(loads)
             # A process of its own, which takes as long as the other gates and moves the files while it lasts: it goes
             # on while the other formats are written.
             server = beside.submit(server_gate, base, evidence.golden())
-            results += [loads, *(gates.saved_model_gates(loaded, evidence) if loads.passed else [])]
+            if loads.passed:
+                results += gates.saved_model_gates(loaded, evidence)
+                results.append(gates.labels_gate(loaded, evidence, description.labels))
             del loaded
             # TensorFlow's graphs refer to themselves and own a second copy of the weights: onnxruntime needs the room.
             gc.collect()

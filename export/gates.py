@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,26 @@ import numpy as np
 
 from zoo import complexity
 from zoo.artifact import Format, Gate
-from zoo.contract import BATCH, IMAGE, IMAGE_BYTES, LOGITS, OUTPUTS, PROBABILITIES, SERVE, SERVE_BYTES
+from zoo.contract import (
+    BATCH,
+    CLASSES,
+    CLASSIFY,
+    EXAMPLES,
+    IMAGE,
+    IMAGE_BYTES,
+    LOGITS,
+    OUTPUTS,
+    PROBABILITIES,
+    SCORES,
+    SERVE,
+    SERVE_BYTES,
+    SERVE_LABELS,
+    TOP,
+)
 from zoo.description import Model
 from zoo.export import bare, lint
 from zoo.export.evidence import Evidence
+from zoo.export.top_labels import serialized_example
 from zoo.onnx_file import DIGEST, graph_digest
 from zoo.preprocess import pixels_from_bytes
 
@@ -37,6 +53,9 @@ refuses what has nothing in common with the network."""
 
 INT8_REPEATED = 2e-2
 """How far int8 answers of one batch may be from those of another: floats between the integers may round otherwise."""
+
+SCORES_TOLERANCE = 1e-5
+"""How far the score of a label may be from its probability in another signature."""
 
 BATCHES = (1, 2, 7)
 
@@ -126,6 +145,32 @@ def saved_model_gates(loaded: Any, evidence: Evidence) -> list[Gate]:
         "saved_model_bytes": jpeg,
     }
     return [_gate(name, check) for name, check in checks.items()]
+
+
+def labels_gate(loaded: Any, evidence: Evidence, labels: Sequence[str]) -> Gate:
+    """The signatures that answer with labels name the classes of `serve_bytes`' largest probabilities, in order."""
+    import tensorflow as tf
+
+    def check() -> tuple[bool, dict[str, Any]]:
+        uploads = list(evidence.uploads)
+        asked_for = {
+            SERVE_LABELS: {IMAGE_BYTES: tf.constant(uploads)},
+            CLASSIFY: {EXAMPLES: tf.constant([serialized_example(upload) for upload in uploads])},
+        }
+        probabilities = _arrays(loaded.signatures[SERVE_BYTES](**{IMAGE_BYTES: tf.constant(uploads)}))[PROBABILITIES]
+        largest = -np.sort(-probabilities, -1)[:, :TOP]
+        differences, repeated = [], 0
+        for name, inputs in asked_for.items():
+            answer = _arrays(loaded.signatures[name](**inputs))
+            named = np.array([[labels.index(label.decode()) for label in row] for row in answer[CLASSES]])
+            repeated += sum(len(set(row)) < len(row) for row in named.tolist())
+            # Of classes that are as likely as each other, either may come first.
+            for wanted in (largest, np.take_along_axis(probabilities, named, -1)):
+                differences.append(float(np.abs(answer[SCORES] - wanted).max()))
+        figures = {"images": len(uploads), "largest_difference": max(differences), "limit": SCORES_TOLERANCE}
+        return max(differences) <= SCORES_TOLERANCE and not repeated, figures | {"repeated": repeated}
+
+    return _gate("saved_model_labels", check)
 
 
 def client_gate(evidence: Evidence) -> Gate:

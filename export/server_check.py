@@ -22,6 +22,7 @@ from zoo import contract, files
 from zoo.artifact import Gate
 from zoo.errors import ZooError
 from zoo.export import server_loader, serving_rules, warmup
+from zoo.export.load_check import incomplete_copies
 
 TOLERANCE = 1e-4
 """How far the logits may be from the golden ones, in units of the largest golden |logit|."""
@@ -144,11 +145,21 @@ def wrong_requests(right: list[Request], image: np.ndarray) -> list[Request]:
         "bytes with a dimension too many": _texts(encoded).reshape(1, 1),
         "numbers for bytes": one.reshape(-1),
     }
+    labels = {
+        "bytes that are no picture, to be labeled": (contract.SERVE_LABELS, _texts(b"no picture")),
+        "bytes that are no Example": (contract.CLASSIFY, _texts(b"no Example")),
+        "an Example without an image": (contract.CLASSIFY, _texts(b"")),
+        "an Example without a batch": (contract.CLASSIFY, _texts(b"").reshape(())),
+    }
     return [
         *(Request(name, contract.SERVE, {contract.IMAGE: value}, "refusal") for name, value in pictures.items()),
         *(
             Request(name, contract.SERVE_BYTES, {contract.IMAGE_BYTES: value}, "refusal")
             for name, value in encodings.items()
+        ),
+        *(
+            Request(name, signature, {contract.SIGNATURES[signature][0]: value}, "refusal")
+            for name, (signature, value) in labels.items()
         ),
         Request("an empty batch", contract.SERVE, {contract.IMAGE: image[:0]}, "either"),
         Request("an empty batch of bytes", contract.SERVE_BYTES, {contract.IMAGE_BYTES: _texts()}, "either"),
@@ -163,6 +174,7 @@ def run_loader(version: Path, signatures: dict[str, Any], requests: list[Request
             "saved_model": str(elsewhere),
             "tag": serving_rules.TAG,
             "signatures": signatures,
+            "incomplete": {name: str(copy) for name, copy in incomplete_copies(elsewhere, Path(scratch)).items()},
             "requests": [
                 {"name": request.name, "signature": request.signature, "inputs": list(request.inputs)}
                 for request in requests
@@ -194,8 +206,10 @@ def run_loader(version: Path, signatures: dict[str, Any], requests: list[Request
         document = json.loads(done.stdout)
         if "load_error" in document:
             return Outcome(document, {}, f"does not load: {first_line(document['load_error'])}")
-        with np.load(job_file.with_name(server_loader.ANSWERS), allow_pickle=False) as answers:
-            return Outcome(document, dict(answers))
+        with np.load(job_file.with_name(server_loader.ANSWERS), allow_pickle=False) as stored:
+            # A string tensor is stored as two arrays.
+            names = {name.removesuffix(server_loader.LENGTHS).removesuffix(server_loader.BYTES) for name in stored}
+            return Outcome(document, {name: server_loader.unpacked(name, stored) for name in names})
 
 
 @contextlib.contextmanager
@@ -239,20 +253,28 @@ def judge(requests: list[Request], outcome: Outcome, classes: int) -> Gate:
             figures["problems"].append(f"'{request.name}' was answered, it should be refused")
         elif request.expected == "answer":
             figures["answered"] += 1
-            shape = (*next(iter(request.inputs.values())).shape[:1], classes)
-            answer = {name: outcome.answers.get(f"{number}/{name}") for name in contract.OUTPUTS}
+            rows = len(next(iter(request.inputs.values())))
+            _, outputs = contract.SIGNATURES[request.signature]
+            answer = {name: outcome.answers.get(f"{number}/{name}") for name in outputs}
             figures["problems"] += [
-                f"'{request.name}': {name} are not finite float32 {list(shape)}"
+                f"'{request.name}': {name} are not {form}"
                 for name, value in answer.items()
-                if value is None or not _fits(value, shape)
+                if (form := _unfit(name, value, rows, classes))
             ]
-            found = answer[contract.LOGITS]
+            found = answer.get(contract.LOGITS)
             if request.logits is not None and found is not None and _fits(found, request.logits.shape):
                 largest = float(np.abs(request.logits).max())
                 differences.append(
                     float(np.abs(found.astype(np.float64) - request.logits).max()) / max(largest, SMALLEST)
                 )
     figures["load_seconds"] = round(outcome.document["load_seconds"], 3)
+    incomplete = outcome.document["incomplete"]
+    figures["incomplete"] = {name: error and first_line(error) for name, error in incomplete.items()}
+    figures["problems"] += [
+        f"a copy that is not whole ({name}) loads, and would fail every request"
+        for name, error in incomplete.items()
+        if error is None
+    ]
     figures["largest_difference"] = max(differences, default=None)
     figures["problems"] += [
         f"golden logits differ by {difference:.3g} of the largest"
@@ -281,6 +303,16 @@ def first_line(message: str) -> str:
 def _texts(*values: bytes) -> np.ndarray:
     """A string tensor [values]: an object array of bytes."""
     return np.array(values, object)
+
+
+def _unfit(output: str, value: np.ndarray | None, rows: int, classes: int) -> str | None:
+    """The form in words that an output should have and does not; None where it has it."""
+    top = min(contract.TOP, classes)
+    if output == contract.CLASSES:
+        fits = value is not None and value.dtype == object and value.shape == (rows, top)
+        return None if fits else f"strings [{rows}, {top}]"
+    shape = (rows, top if output == contract.SCORES else classes)
+    return None if value is not None and _fits(value, shape) else f"finite float32 {list(shape)}"
 
 
 def _fits(value: np.ndarray, shape: tuple[int, ...]) -> bool:

@@ -85,6 +85,8 @@ _FUNCTIONS: dict[str, tuple[tuple[Any, ...], Any]] = {
     "TF_StringInit": ((_POINTER,), None),
     "TF_StringCopy": ((_POINTER, _TEXT, _SIZE), None),
     "TF_StringDealloc": ((_POINTER,), None),
+    "TF_StringGetDataPointer": ((_POINTER,), _POINTER),
+    "TF_StringGetSize": ((_POINTER,), _SIZE),
 }
 
 
@@ -189,11 +191,20 @@ class Server:
         library = self._library
         number, size = library.TF_TensorType(tensor), library.TF_TensorByteSize(tensor)
         shape = [library.TF_Dim(tensor, axis) for axis in range(library.TF_NumDims(tensor))]
-        content = ctypes.string_at(library.TF_TensorData(tensor), size) if size else b""
+        data = library.TF_TensorData(tensor)
+        if number == STRING:
+            value = np.empty(size // BYTES_OF_A_STRING, object)
+            for place in range(value.size):
+                string = data + BYTES_OF_A_STRING * place
+                value[place] = ctypes.string_at(
+                    library.TF_StringGetDataPointer(string), library.TF_StringGetSize(string)
+                )
+        else:
+            content = ctypes.string_at(data, size) if size else b""
         library.TF_DeleteTensor(tensor)
-        if number not in TYPES or number == STRING:
+        if number not in TYPES:
             raise AnswerError(f"an output has TensorFlow's type {number}, which is nothing that this check reads")
-        return np.frombuffer(content, TYPES[number]).reshape(shape)
+        return (value if number == STRING else np.frombuffer(content, TYPES[number])).reshape(shape)
 
 
 def packed(name: str, value: np.ndarray) -> dict[str, np.ndarray]:
@@ -217,10 +228,11 @@ def unpacked(name: str, arrays: Any) -> np.ndarray:
 
 
 def main(job_file: Path) -> dict[str, Any]:
-    """Do the job: load `saved_model` (a version folder) and put the `requests` to it.
+    """Do the job: load `saved_model` (a version folder), put the `requests` to it, and try to load the `incomplete`.
 
     Returns:
-        `load_seconds`, or `load_error`; `errors`: for each request TensorFlow's message, or None where it was answered.
+        `load_seconds`, or `load_error`; `errors`: for each request TensorFlow's message, or None where it was answered;
+        `incomplete`: by name why such a folder was not loaded, or None where it was.
     """
     job = json.loads(job_file.read_text(encoding="utf-8"))
     _progress(LOADING)
@@ -242,11 +254,25 @@ def main(job_file: Path) -> dict[str, Any]:
                 errors.append(str(error))
             else:
                 errors.append(None)
-                answers.update({f"{number}/{name}": value for name, value in outputs.items()})
+                for name, value in outputs.items():
+                    answers |= packed(f"{number}/{name}", value)
     _progress(UNLOADING)
     server.close()
     np.savez(job_file.with_name(ANSWERS), **answers)  # type: ignore[arg-type]
-    return {"load_seconds": loaded - started, "errors": errors}
+    incomplete = {}
+    for name, folder in job["incomplete"].items():
+        _progress(f"{LOADING}, {name}")
+        incomplete[name] = _load_error(job, folder)
+    return {"load_seconds": loaded - started, "errors": errors, "incomplete": incomplete}
+
+
+def _load_error(job: dict[str, Any], folder: str) -> str | None:
+    """Why a version folder is not loaded, with paths relative to it, or None where it is."""
+    try:
+        Server(job["libraries"], folder, job["tag"], job["signatures"]).close()
+    except AnswerError as error:
+        return str(error).replace(f"{folder}/", "")
+    return None
 
 
 def _progress(what: str) -> None:

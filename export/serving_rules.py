@@ -121,13 +121,23 @@ def folder(base: Path) -> Figures:
 
 
 def signatures(exported: Exported) -> Figures:
-    """The contract's two signatures and no other: names, types, shapes (the batch open, the rest known) and method."""
-    image = f"uint8 {_dimensions((None, *exported.shape))}"
-    image_bytes = f"string {_dimensions((None,))}"
-    classes = {name: f"float {_dimensions((None, exported.classes))}" for name in contract.OUTPUTS}
+    """The contract's signatures and no other: names, types, shapes (the batch open, the rest known) and method."""
+    top = _dimensions((None, min(contract.TOP, exported.classes)))
+    forms = {
+        contract.IMAGE: f"uint8 {_dimensions((None, *exported.shape))}",
+        contract.IMAGE_BYTES: f"string {_dimensions((None,))}",
+        contract.EXAMPLES: f"string {_dimensions((None,))}",
+        **{name: f"float {_dimensions((None, exported.classes))}" for name in contract.OUTPUTS},
+        contract.CLASSES: f"string {top}",
+        contract.SCORES: f"float {top}",
+    }
     wanted = {
-        contract.SERVE: {"inputs": {contract.IMAGE: image}, "outputs": classes, "method": METHOD},
-        contract.SERVE_BYTES: {"inputs": {contract.IMAGE_BYTES: image_bytes}, "outputs": classes, "method": METHOD},
+        name: {
+            "inputs": {input_name: forms[input_name]},
+            "outputs": {output: forms[output] for output in sorted(outputs)},
+            "method": METHOD,
+        }
+        for name, (input_name, outputs) in contract.SIGNATURES.items()
     }
     found = {
         name: {
@@ -222,13 +232,13 @@ def self_contained(exported: Exported) -> Figures:
 
 
 def warm_up(exported: Exported) -> Figures:
-    """A warm-up file of 1 to 1000 predict requests over both signatures, each of which fits.
+    """A warm-up file of 1 to 1000 predict requests over all signatures, each of which fits.
 
     With it a damaged model fails to load; without it, the server calls it available.
     """
-    wanted = {
-        contract.SERVE: (contract.IMAGE, "uint8", exported.shape),
-        contract.SERVE_BYTES: (contract.IMAGE_BYTES, "object", ()),
+    wanted: dict[str, tuple[str, str, tuple[int, ...]]] = {
+        name: (input_name, *(("uint8", exported.shape) if input_name == contract.IMAGE else ("object", ())))
+        for name, (input_name, _) in contract.SIGNATURES.items()
     }
     try:
         requests = warmup.read_warmup(exported.version)

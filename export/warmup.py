@@ -11,6 +11,7 @@ import numpy as np
 
 from zoo import contract, files
 from zoo.errors import ZooError
+from zoo.export.top_labels import serialized_example
 
 FILE = "assets.extra/tf_serving_warmup_requests"
 """Where TF Serving looks, within the version folder."""
@@ -23,7 +24,9 @@ MOST_ELEMENTS = 2**30
 
 
 def write_warmup(version_folder: Path, *, model_name: str, pixels: np.ndarray, encoded: list[bytes]) -> int:
-    """Write requests for both signatures of the contract, each with one picture and with all of them.
+    """Write requests for the signatures of the contract: with one image, and for logits with all of them, too.
+
+    Batches of other sizes are as fast for all signatures once they are for one.
 
     Args:
         version_folder: a SavedModel, `BASE/VERSION`.
@@ -45,12 +48,16 @@ def write_warmup(version_folder: Path, *, model_name: str, pixels: np.ndarray, e
         raise ZooError(f"the warm-up needs uint8 [pictures, height, width, channels], not {_form(pixels)}")
     if not encoded:
         raise ZooError("the warm-up needs at least one encoded picture: give a JPEG or PNG file")
+    texts = np.array(encoded, object)
+    inputs = {
+        contract.SERVE: pixels,
+        contract.SERVE_BYTES: texts,
+        contract.SERVE_LABELS: texts[:1],
+        contract.CLASSIFY: np.array([serialized_example(encoded[0])], object),
+    }
     requests = [
-        (signature, name, values[:count])
-        for signature, name, values in (
-            (contract.SERVE, contract.IMAGE, pixels),
-            (contract.SERVE_BYTES, contract.IMAGE_BYTES, np.array(encoded, object)),
-        )
+        (signature, contract.SIGNATURES[signature][0], values[:count])
+        for signature, values in inputs.items()
         for count in sorted({1, len(values)})
     ]
     with files.staged_file(version_folder / FILE) as staging, tf.io.TFRecordWriter(str(staging)) as writer:

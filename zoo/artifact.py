@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
 from zoo import files, schema
-from zoo.description import Data, Model, Provenance, Weights
+from zoo.description import Data, InitialWeights, Model, Provenance, Weights
 from zoo.errors import Refused, ZooError
 from zoo.recipe import Recipe
 from zoo.schema import record
@@ -137,8 +137,8 @@ class Manifest:
     """`manifest.json`.
 
     `files` are by path within the artifact, all but the manifest itself; `accuracy` is by format, and empty where there
-    were no data to measure it on. `data`, `recipe` and `weights` are the run's, and `training` says what made the run.
-    `opset` and `ir_version` are those of the ONNX file.
+    were no data to measure it on. `data`, `recipe`, `weights` and `initial` are the run's, and `training` says what
+    made the run. `opset` and `ir_version` are those of the ONNX file.
     """
 
     schema: int
@@ -156,6 +156,7 @@ class Manifest:
     weights: Weights | None = None
     ir_version: int | None = None
     int8: Int8 | None = None
+    initial: InitialWeights | None = None
 
 
 def read(folder: Path) -> Manifest:

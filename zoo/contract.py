@@ -13,11 +13,36 @@ LOGITS, PROBABILITIES = "logits", "probabilities"
 
 OUTPUTS = (LOGITS, PROBABILITIES)
 
+EXAMPLES = "inputs"
+"""string [batch]: serialized tf.Example protobufs, each with a JPEG or PNG file as its bytes feature `image_bytes`."""
+
+CLASSES, SCORES = "classes", "scores"
+"""The likeliest labels, string [batch, k] in UTF-8, and their probabilities, float32 [batch, k], in falling order."""
+
+LABELED = (CLASSES, SCORES)
+
+TOP = 5
+"""The most labels that a signature gives for an image; all of them where there are fewer."""
+
 SERVE = "serving_default"
 """The SavedModel's signature from `image` to the outputs."""
 
 SERVE_BYTES = "serve_bytes"
 """The SavedModel's signature from `image_bytes` to the outputs."""
+
+SERVE_LABELS = "serve_labels"
+"""The SavedModel's signature from `image_bytes` to the likeliest labels: its clients need no list of labels."""
+
+CLASSIFY = "classify"
+"""The same from `inputs`, with the names that TF Serving's Classify requests demand."""
+
+SIGNATURES: dict[str, tuple[str, tuple[str, ...]]] = {
+    SERVE: (IMAGE, OUTPUTS),
+    SERVE_BYTES: (IMAGE_BYTES, OUTPUTS),
+    SERVE_LABELS: (IMAGE_BYTES, LABELED),
+    CLASSIFY: (EXAMPLES, LABELED),
+}
+"""The signatures of a SavedModel: the input and the outputs of each."""
 
 BATCH = "batch"
 """What ONNX calls the open first dimension."""

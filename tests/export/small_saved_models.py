@@ -10,12 +10,25 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from zoo.contract import IMAGE, IMAGE_BYTES, LOGITS, PROBABILITIES, SERVE, SERVE_BYTES
+from zoo.contract import (
+    CLASSIFY,
+    EXAMPLES,
+    IMAGE,
+    IMAGE_BYTES,
+    LOGITS,
+    PROBABILITIES,
+    SERVE,
+    SERVE_BYTES,
+    SERVE_LABELS,
+)
+from zoo.export.load_check import load_check
+from zoo.export.top_labels import images_of_examples, top_labels
 from zoo.export.warmup import write_warmup
 from zoo.preprocess import Preprocessing
 from zoo.preprocess_graph import normalised, pixels_tensor
 
 SHAPE, CLASSES = (8, 8, 4), 3
+LABELS = ("plain", "größer", "犬 🐕\u200d")
 PREPROCESSING = Preprocessing(*SHAPE, mean=(0.5,) * 4, deviation=(0.5,) * 4)
 RANDOM = np.random.default_rng(0)
 WEIGHTS = RANDOM.normal(size=(np.prod(SHAPE), CLASSES)).astype(np.float32)
@@ -53,10 +66,11 @@ def save(
     forward: Forward = dense,
     *,
     guarded: bool = True,
+    checked: bool = True,
     names: tuple[str, str] = (SERVE, SERVE_BYTES),
     module: tf.Module | None = None,
 ) -> Path:
-    """Write `version`, a SavedModel with both signatures of the contract and its warm-up; returns the base folder."""
+    """Write `version`, a SavedModel with the signatures of the contract and its warm-up; returns the base folder."""
     module = module or tf.Module()
     module.weights, module.filters = tf.Variable(WEIGHTS), tf.Variable(FILTERS)
 
@@ -73,7 +87,18 @@ def save(
         )
         return forward(module, pixels)
 
-    tf.saved_model.save(module, str(version), signatures=dict(zip(names, (serve, serve_bytes), strict=True)))
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name=IMAGE_BYTES)])
+    def serve_labels(image_bytes: Any) -> Any:
+        return top_labels(tf.nn.softmax(tf.cast(serve_bytes(image_bytes)[LOGITS], tf.float32)), LABELS)
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name=EXAMPLES)])
+    def classify(inputs: Any) -> Any:
+        return serve_labels(images_of_examples(inputs))
+
+    if checked:
+        module.load_check = load_check(module.variables)
+    signatures = dict(zip(names, (serve, serve_bytes), strict=True)) | {SERVE_LABELS: serve_labels, CLASSIFY: classify}
+    tf.saved_model.save(module, str(version), signatures=signatures)
     write_warmup(version, model_name="small", pixels=PIXELS, encoded=encoded_pictures(version.parent.parent))
     return version.parent
 

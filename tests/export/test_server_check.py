@@ -31,6 +31,7 @@ from small_saved_models import (
 
 from zoo.contract import IMAGE, LOGITS, SERVE_BYTES
 from zoo.errors import ZooError
+from zoo.export.load_check import INCOMPLETE, MESSAGE
 from zoo.export.server_check import server_gate
 from zoo.export.server_loader import packed, unpacked
 from zoo.export.serving_rules import static_gates
@@ -61,11 +62,13 @@ def static_problems(base: Path) -> set[str]:
 def test_a_good_model_answers_right_requests_and_refuses_wrong_ones(good: Path) -> None:
     gate = server_gate(good, golden())
     assert gate.passed, gate.figures
-    assert gate.figures["answered"] == 4 + 1 + 3
+    assert gate.figures["answered"] == 6 + 1 + 5
     assert 0 <= gate.figures["largest_difference"] <= 1e-5
     assert gate.figures["load_seconds"] > 0
+    assert gate.figures["incomplete"].keys() == INCOMPLETE.keys()
+    assert MESSAGE in gate.figures["incomplete"]["saved_model.pb alone"]
     refused = gate.figures["refused"]
-    assert len(refused) == 18
+    assert len(refused) == 22
     assert "[2] is not compatible with expected shape [?,8,8,4]" in refused["numbers for pictures"]
     assert "Unknown image file format" in refused["bytes that are no picture"]
     json.dumps(gate.figures, allow_nan=False)
@@ -160,9 +163,17 @@ def test_another_signature_name_is_not_answered(tmp_path: Path) -> None:
     assert "'golden' was not answered: no signature 'serving_default'" in problems(base, golden())
 
 
-def test_without_variables_it_does_not_answer(base: Path) -> None:
+def test_without_variables_it_does_not_load(base: Path) -> None:
     shutil.rmtree(base / "1" / "variables")
-    assert "'warm-up 1' was not answered" in problems(base, golden())
+    assert f"does not load: assertion failed: [{MESSAGE}]" in problems(base, golden())
+
+
+def test_a_model_that_loads_before_its_variables_are_there_is_refused(tmp_path: Path) -> None:
+    found = problems(save(tmp_path / "model" / "1", checked=False), golden())
+    assert found.splitlines() == [
+        f"a copy that is not whole ({name}) loads, and would fail every request"
+        for name in ("saved_model.pb alone", "saved_model.pb and the data")
+    ]
 
 
 def test_variables_that_are_cut_short_do_not_load(base: Path) -> None:

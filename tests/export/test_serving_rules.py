@@ -16,7 +16,7 @@ from tensorflow.core.framework.types_pb2 import DT_UINT8
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
 from zoo import schema
-from zoo.contract import LOGITS, PROBABILITIES, SERVE, SERVE_BYTES
+from zoo.contract import CLASSIFY, EXAMPLES, LOGITS, PROBABILITIES, SERVE, SERVE_BYTES, SERVE_LABELS
 from zoo.export import serving_rules
 from zoo.export.serving_rules import static_gates
 from zoo.export.warmup import FILE, write_warmup
@@ -53,11 +53,16 @@ def test_a_good_model_passes_every_rule_and_the_figures_name_what_was_found(good
     assert list(gates) == ["serving_folder", *serving_rules.RULES]
     assert all(gate.passed for gate in gates.values())
     assert gates["serving_folder"].figures["versions"] == ["1"]
+    labeled = gates["serving_signatures"].figures[CLASSIFY]
+    assert labeled["inputs"] == {EXAMPLES: "string [batch]"}
+    assert labeled["outputs"] == {"classes": "string [batch, 3]", "scores": "float [batch, 3]"}
     signature = gates["serving_signatures"].figures[SERVE]
     assert signature["inputs"] == {"image": "uint8 [batch, 8, 8, 4]"}
     assert signature["outputs"] == {LOGITS: "float [batch, 3]", PROBABILITIES: "float [batch, 3]"}
     assert gates["serving_shape_guards"].figures["serving_default image"] == ["EnsureShape [batch, 8, 8, 4]"]
-    assert gates["serving_warm_up"].figures == {"records": 4, SERVE: 2, SERVE_BYTES: 2, "problems": []}
+    assert gates["serving_warm_up"].figures == {
+        "records": 6, SERVE: 2, SERVE_BYTES: 2, SERVE_LABELS: 1, CLASSIFY: 1, "problems": [],
+    }  # fmt: skip
     assert schema.plain(gates["serving_signatures"])["figures"] == gates["serving_signatures"].figures
 
 

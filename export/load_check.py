@@ -1,0 +1,53 @@
+"""A check that a SavedModel carries and that runs when it is loaded: without all its weights it does not load.
+
+A server may look at a version folder while it is being copied. With `saved_model.pb` there and `variables.index` not
+yet, TensorFlow's loader restores nothing and says nothing: the version would be called available and would fail every
+request, for good (tensorflow 2.21, TF Serving of the same time). With the index there, reading the variables fails by
+itself when the data are missing, cut short, or not those of the index's checksums.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+MESSAGE = "the weights are not all there: variables/ is missing or still being copied"
+
+INCOMPLETE: dict[str, tuple[str, ...]] = {
+    "saved_model.pb alone": ("saved_model.pb",),
+    "saved_model.pb and the data": ("saved_model.pb", "variables/variables.data-*"),
+    "saved_model.pb and the index": ("saved_model.pb", "variables/variables.index"),
+}
+"""Version folders that are still being copied, by their names: the files that are there already, as patterns."""
+
+
+def load_check(variables: Sequence[Any]) -> Any:
+    """A resource that fails to initialize while one of the `variables` has no value.
+
+    Loaders initialize the resources of a module after they have restored its variables. This one stores nothing and
+    reads no weight, so it costs no time.
+    """
+    import tensorflow as tf
+
+    class LoadCheck(tf.saved_model.experimental.TrackableResource):  # type: ignore[misc]
+        def _create_resource(self) -> Any:
+            return tf.raw_ops.VarHandleOp(dtype=tf.bool, shape=[])
+
+        def _initialize(self) -> None:
+            there = [tf.raw_ops.VarIsInitializedOp(resource=variable.handle) for variable in variables]
+            tf.debugging.Assert(tf.reduce_all(tf.stack(there)), [MESSAGE])
+
+    return LoadCheck()
+
+
+def incomplete_copies(version_folder: Path, scratch: Path) -> dict[str, Path]:
+    """Version folders below `scratch` as they are in the midst of copying, see `INCOMPLETE`; of links to the files."""
+    copies = {}
+    for number, (name, patterns) in enumerate(INCOMPLETE.items()):
+        copies[name] = scratch / f"incomplete-{number}"
+        for file in [path for pattern in patterns for path in version_folder.glob(pattern)]:
+            link = copies[name] / file.relative_to(version_folder)
+            link.parent.mkdir(parents=True, exist_ok=True)
+            link.symlink_to(file.resolve())
+    return copies
