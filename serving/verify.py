@@ -11,16 +11,27 @@ from typing import Any, get_args
 import numpy as np
 
 from zoo import schema
-from zoo.artifact import CARD, GOLDEN, LABELS, ONNX_FILES, SAVED_MODEL, File, Format, Gate, Manifest, hashes, read
+from zoo.artifact import (
+    CARD,
+    GOLDEN,
+    LABELS,
+    MANIFEST,
+    ONNX_FILES,
+    SAVED_MODEL,
+    Format,
+    Gate,
+    Manifest,
+    differences,
+    hashes,
+    read,
+)
 from zoo.contract import IMAGE
 from zoo.errors import Refused, ZooError
 from zoo.onnx_file import DIGEST, graph_digest
+from zoo.serving import versions
 from zoo.serving.golden import GOLDENS, read_golden, replay
 from zoo.serving.runner import OnnxRunner, onnx_session, onnx_signature, open_runner
 from zoo.serving.signature import departures
-
-SERVED = ("saved_model.pb", "variables/variables.index", "assets.extra/tf_serving_warmup_requests")
-"""What TF Serving needs of a version folder. Without the variables it loads, and fails every request."""
 
 
 @dataclass(frozen=True)
@@ -45,12 +56,17 @@ def verify(artifact: Path) -> Report:
 
     A damaged artifact gives failed gates, which say what is wrong and where. ONNX files and a SavedModel are opened
     only when they are the manifest's, byte for byte; a SavedModel only where there is no ONNX and TensorFlow is
-    installed.
+    installed. What 'zoo publish' made of an artifact, a base path or one version of it, is compared with what it says
+    of itself.
 
     Raises:
-        ZooError: there is no artifact.
+        ZooError: there is no artifact, and nothing that was published.
         Refused: its manifest cannot be read.
     """
+    if not (artifact / MANIFEST).exists() and versions.is_published(artifact):
+        return Report(versions.gates(artifact))
+    if artifact.is_dir() and not (artifact / MANIFEST).exists():
+        raise ZooError(f"{artifact} has no {MANIFEST}: name a folder that 'zoo export' or 'zoo publish' wrote")
     manifest = read(artifact)
     files, intact = _files(artifact, manifest)
     gates = [_manifest(manifest), files, _layout(manifest), _labels(artifact, manifest)]
@@ -92,18 +108,8 @@ def _files(artifact: Path, manifest: Manifest) -> tuple[Gate, frozenset[str]]:
     except (ZooError, OSError) as error:
         return _gate("files", [str(error)]), frozenset()
     intact = frozenset(name for name, file in manifest.files.items() if found.get(name) == file)
-    both = manifest.files.keys() & found.keys()
-    changed = [f"{name}: {_change(found[name], manifest.files[name])}" for name in sorted(both - intact)]
-    missing = [f"{name} is missing" for name in sorted(manifest.files.keys() - both)]
-    extra = [f"{name} is not in the manifest" for name in sorted(found.keys() - both)]
     size = sum(file.bytes for file in found.values())
-    return _gate("files", changed + missing + extra, files=len(found), bytes=size), intact
-
-
-def _change(found: File, wanted: File) -> str:
-    if found.bytes != wanted.bytes:
-        return f"{found.bytes} bytes, not {wanted.bytes}"
-    return f"SHA-256 {found.sha256[:12]}…, not {wanted.sha256[:12]}…"
+    return _gate("files", differences(found, manifest.files), files=len(found), bytes=size), intact
 
 
 def _layout(manifest: Manifest) -> Gate:
@@ -113,10 +119,11 @@ def _layout(manifest: Manifest) -> Gate:
     problems = []
     if "saved_model" in manifest.formats:
         parts = [PurePosixPath(name).parts for name in manifest.files]
-        versions = sorted({part[1] for part in parts if part[0] == SAVED_MODEL and len(part) > 2})
-        problems += [f"{SAVED_MODEL}/{name} is no version number" for name in versions if not name.isdecimal()]
-        problems += [] if versions else [f"{SAVED_MODEL} has no version"]
-        needed += [f"{SAVED_MODEL}/{version}/{name}" for version in versions if version.isdecimal() for name in SERVED]
+        numbers = sorted({part[1] for part in parts if part[0] == SAVED_MODEL and len(part) > 2})
+        problems += [f"{SAVED_MODEL}/{name} is no version number" for name in numbers if not name.isdecimal()]
+        problems += [] if numbers else [f"{SAVED_MODEL} has no version"]
+        decimal = [version for version in numbers if version.isdecimal()]
+        needed += [f"{SAVED_MODEL}/{version}/{name}" for version in decimal for name in versions.SERVED]
     problems += [f"{name} is not listed" for name in needed if name not in manifest.files]
     # An empty warm-up passes TF Serving silently and warms nothing.
     problems += [f"{name} is empty" for name in needed if name in manifest.files and not manifest.files[name].bytes]

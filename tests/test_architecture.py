@@ -85,7 +85,16 @@ def awake(code: str) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["list"], ["list", "res*", "--json"], ["info", "vgg"], ["train", "-h"], ["pull", "-h"]]
+    "arguments",
+    [
+        ["--help"],
+        ["list"],
+        ["list", "res*", "--json"],
+        ["info", "vgg"],
+        ["train", "-h"],
+        ["pull", "-h"],
+        ["publish", "-h"],
+    ],
 )
 def test_looking_wakes_no_framework(arguments: list[str]) -> None:
     code = f"sys.argv = ['zoo', *{arguments!r}]\nfrom zoo.cli import main\ntry: main()\nexcept SystemExit: pass"

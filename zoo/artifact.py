@@ -195,13 +195,28 @@ def write(folder: Path, manifest: Manifest) -> None:
     files.write_json(folder / MANIFEST, schema.plain(complete))
 
 
-def hashes(folder: Path) -> dict[str, File]:
-    """Every file of the artifact but the manifest, by its path in the artifact."""
+def hashes(folder: Path, record: str = MANIFEST) -> dict[str, File]:
+    """Every file of the folder but the one that keeps their hashes, by its path in the folder."""
     return {
         path.relative_to(folder).as_posix(): File(path.stat().st_size, files.sha256(path))
         for path in files.files_below(folder)
-        if path != folder / MANIFEST
+        if path != folder / record
     }
+
+
+def differences(found: dict[str, File], wanted: dict[str, File]) -> list[str]:
+    """How the files of a folder differ from those of its record, a phrase for each; empty where they do not."""
+    both = found.keys() & wanted.keys()
+    changed = [f"{name}: {_change(found[name], wanted[name])}" for name in sorted(both) if found[name] != wanted[name]]
+    missing = [f"{name} is missing" for name in sorted(wanted.keys() - both)]
+    extra = [f"{name} is not in the manifest" for name in sorted(found.keys() - both)]
+    return changed + missing + extra
+
+
+def _change(found: File, wanted: File) -> str:
+    if found.bytes != wanted.bytes:
+        return f"{found.bytes} bytes, not {wanted.bytes}"
+    return f"SHA-256 {found.sha256[:12]}…, not {wanted.sha256[:12]}…"
 
 
 def newest(root: Path) -> Path:

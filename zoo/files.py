@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -62,6 +63,19 @@ def unused(folder: Path, name: str) -> Path:
         number += 1
         target = folder / f"{name}-{number}"
     return target
+
+
+def sync_folder(folder: Path) -> None:
+    """Wait until the disk has the entries of a folder: the names of its files, not what is in them."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        # Some network file systems cannot, and then there is nothing to wait for.
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
+    finally:
+        os.close(descriptor)
 
 
 def write_text(target: Path, text: str) -> None:

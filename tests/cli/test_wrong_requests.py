@@ -122,6 +122,17 @@ OTHERS = [
     (["export", "--out", "artifacts/cnn-small-digits"], 2, "exists already"),
     (["verify", "runs/cnn-small-digits"], 2, "no manifest.json"),
     (["verify", "nowhere"], 2, "there is no artifact"),
+    (["publish"], 2, "Missing argument"),
+    (["publish", "nowhere", "base"], 2, "there is no artifact at nowhere"),
+    (["publish", "runs/cnn-small-digits", "base"], 2, "no manifest.json"),
+    (["publish", "artifacts/cnn-small-digits", "base"], 2, "has no SavedModel, only onnx: export with --saved-model"),
+    (["publish", "base"], 2, "has no SavedModel"),
+    (["publish", "one", "two", "base"], 2, "one artifact is published at a time: leave two out"),
+    (["publish", "artifacts/cnn-small-digits", "base", "--keep", "0"], 2, "--keep 0 would leave nothing to serve"),
+    (["publish", "artifacts/cnn-small-digits", "base", "--keep", "all"], 2, "'all' is not a valid integer"),
+    (["publish", "--rollback", "base"], 2, "base is no base path that 'zoo publish' wrote to"),
+    (["publish", "--rollback", "artifacts"], 2, "artifacts is no base path that 'zoo publish' wrote to"),
+    (["publish", "--rollback", "artifacts/cnn-small-digits", "base"], 2, "leave artifacts/cnn-small-digits out"),
     (["predict", "artifacts/cnn-small-digits", "nowhere.png"], 2, "nowhere.png"),
     (["predict", "artifacts/cnn-small-digits", "broken.png"], 2, "broken.png"),
     (["benchmark", "nowhere"], 2, "nowhere"),
@@ -178,8 +189,9 @@ def test_no_run_and_no_artifact_to_take(zoo_command: Command, tmp_path: Path, mo
         ("evaluate", "no finished run"),
         ("verify", "no artifact"),
         ("benchmark", "no artifact"),
+        ("publish base", "no artifact"),
     ):
-        refuse(zoo_command, tmp_path, [verb], 2, part)
+        refuse(zoo_command, tmp_path, verb.split(), 2, part)
 
 
 def rewrite(path: Path, change: Callable[[dict], None]) -> None:

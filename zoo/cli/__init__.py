@@ -22,6 +22,7 @@ VERBS = {
     "evaluate": "Accuracy and confusions of a run or an artifact on its test pictures.",
     "export": "Make a proven artifact of a run: ONNX, SavedModel or both.",
     "verify": "Check an artifact anywhere: hashes, contract, golden answers.",
+    "publish": "Give an artifact's SavedModel to TF Serving as its next version, or go back to an earlier one.",
     "predict": "Label pictures with an artifact.",
     "benchmark": "Latency, memory and accuracy of artifacts.",
 }

@@ -15,7 +15,8 @@ from zoo.cli.output import console, print_json, say, status_table
 def command(artifact: Path | None, as_json: bool) -> None:
     """Check ARTIFACT (the newest, when not named): its files, its contract, its golden answers.
 
-    Needs neither TensorFlow nor the run.
+    Or what 'zoo publish' wrote, BASE or BASE/N: that every file is as it was published. Needs neither TensorFlow nor
+    the run.
     """
     from zoo import schema
     from zoo.artifact import newest
@@ -32,4 +33,4 @@ def command(artifact: Path | None, as_json: bool) -> None:
     else:
         console().print(status_table(report.gates))
     if not report.passed:
-        raise Refused(f"{artifact} is refused: {', '.join(report.failed)}: export again, or fetch it anew")
+        raise Refused(f"{artifact} is refused: {', '.join(report.failed)}: export or publish again, or fetch it anew")
