@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from zoo.artifact import Manifest
-from zoo.contract import IMAGE, LOGITS, PROBABILITIES, SERVE, SERVE_BYTES
-from zoo.description import Data, Weights
+from zoo.contract import IMAGE, LOGITS, PROBABILITIES
+from zoo.description import Data, InitialWeights, Weights
+from zoo.export import examples
 
 
 def text(name: str, manifest: Manifest) -> str:
@@ -13,10 +14,12 @@ def text(name: str, manifest: Manifest) -> str:
     height, width, channels = model.preprocessing.shape
     title = f"{model.family} {model.size}" + (f" on {data.source}" if data else "")
     origins = "".join(
-        ([_trained_on(data)] if data else []) + ([_weights_from(manifest.weights)] if manifest.weights else [])
+        ([_trained_on(data)] if data else [])
+        + ([_weights_from(manifest.weights)] if manifest.weights else [])
+        + ([_started_from(manifest.initial)] if manifest.initial else [])
     )
     labels = ", ".join(model.labels[:20]) + (", …" if len(model.labels) > 20 else "")
-    examples = "\n".join(_EXAMPLES[kind].format(name=name) for kind in manifest.formats)
+    use = "\n".join(examples.text(kind, name, model.family) for kind in manifest.formats)
     return f"""# {name}
 
 {title}: {model.parameters:,} parameters, {model.multiply_adds / 1e6:,.1f} million multiply-adds a picture.
@@ -36,7 +39,7 @@ def text(name: str, manifest: Manifest) -> str:
 
 {_int8(manifest)}## Use
 
-{examples}
+{use}
 
 Check it anywhere, without TensorFlow: `zoo verify {name}`. It passed {len(manifest.gates)} gates, whose figures are
 in `manifest.json`.
@@ -54,6 +57,14 @@ def _weights_from(weights: Weights) -> str:
     place = weights.repository or weights.file
     revision = f" at `{weights.revision}`" if weights.revision else ""
     return f"| weights | {place} ({weights.source}){revision}, SHA-256 `{weights.sha256[:16]}` |\n"
+
+
+def _started_from(initial: InitialWeights) -> str:
+    """Of the weights that training started from: the run, the digest, the licence."""
+    head = ", with a new head" if initial.new_head else ""
+    licence = initial.licence or "no licence stated"
+    run = f"run `{initial.run}` ({initial.family} {initial.size})"
+    return f"| fine-tuned from | {run}, SHA-256 `{initial.sha256[:16]}`, {licence}{head} |\n"
 
 
 def _accuracy(manifest: Manifest) -> str:
@@ -87,18 +98,3 @@ def _int8(manifest: Manifest) -> str:
 | nodes left in float32 | {len(made.kept)} of {made.nodes}: {kept} |
 {forced}
 """
-
-
-_EXAMPLES = {
-    "onnx": """```python
-import numpy, onnxruntime
-session = onnxruntime.InferenceSession("{name}/onnx/model.onnx")
-(logits, probabilities) = session.run(["logits", "probabilities"], {{"image": pixels}})
-```
-""",
-    "onnx_int8": "`{name}/onnx/model.int8.onnx` is run in the same way; what it costs stands above.\n",
-    "onnx_fp16": "`{name}/onnx/model.fp16.onnx` computes in float16: for GPUs.\n",
-    "saved_model": f"""TF Serving takes `{{name}}/saved_model` as its model base path; the signatures are
-`{SERVE}` (pixels) and `{SERVE_BYTES}` (JPEG or PNG files, `image_bytes`). A warm-up is inside.
-""",
-}
