@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 
 from zoo.artifact import ONNX, ONNX_FP16, ONNX_INT8, SAVED_MODEL, Format
@@ -76,7 +77,7 @@ def _form(signature: str) -> str:
 
 
 def _onnx(name: str) -> str:
-    session = f"session = onnxruntime.InferenceSession({f'{name}/{ONNX}'!r})"
+    session = f"session = onnxruntime.InferenceSession({_quoted(f'{name}/{ONNX}')})"
     answer = f'logits, probabilities = session.run(["{LOGITS}", "{PROBABILITIES}"], {{"{IMAGE}": image}})'
     shown = "print(model.labels[probabilities[0].argmax()], probabilities[0].max())"
     return "\n".join(("import onnxruntime", _pixels(name), session, answer, shown))
@@ -87,11 +88,11 @@ def _python(name: str, signature: str) -> str:
     taken, outputs = SIGNATURES[signature]
     before = {
         IMAGE: f"import json\n{_pixels(name)}"
-        f'Path("{BODY}").write_text(json.dumps({{"instances": image.tolist()}}))  # for curl',
+        f'Path("{BODY}").write_text(json.dumps({{"instances": image.tolist()}}))  # for curl\n',
         IMAGE_BYTES: "from pathlib import Path\n",
         EXAMPLES: "from pathlib import Path\n",
     }[taken]
-    loaded = f"saved_model = tf.saved_model.load({f'{name}/{SAVED_MODEL}/{VERSION}'!r})"
+    loaded = f"saved_model = tf.saved_model.load({_quoted(f'{name}/{SAVED_MODEL}/{VERSION}')})"
     answer = f'answer = saved_model.signatures["{signature}"]({taken}=tf.constant({_INPUTS[taken]}))'
     if outputs == LABELED:
         shown = f'print(answer["{CLASSES}"][0, 0].numpy().decode(), answer["{SCORES}"][0, 0].numpy())'
@@ -115,7 +116,12 @@ def _curl(signature: str, served_as: str) -> str:
 
 
 def _pixels(name: str) -> str:
-    return _PIXELS.format(folder=repr(name), upload=UPLOAD)
+    return _PIXELS.format(folder=_quoted(name), upload=UPLOAD)
+
+
+def _quoted(text: str) -> str:
+    """Text as Python writes it between quotation marks."""
+    return json.dumps(text, ensure_ascii=False)
 
 
 def _block(language: str, code: str) -> str:

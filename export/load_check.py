@@ -30,7 +30,7 @@ def load_check(variables: Sequence[Any]) -> Any:
     """
     import tensorflow as tf
 
-    class LoadCheck(tf.saved_model.experimental.TrackableResource):  # type: ignore[misc]
+    class LoadCheck(tf.saved_model.experimental.TrackableResource):
         def _create_resource(self) -> Any:
             return tf.raw_ops.VarHandleOp(dtype=tf.bool, shape=[])
 
