@@ -1,18 +1,23 @@
-"""A check that a SavedModel carries and that runs when it is loaded: without all its weights it does not load.
+"""A check that a SavedModel carries and that runs when it is loaded: without all its own weights it does not load.
 
 A server may look at a version folder while it is being copied. With `saved_model.pb` there and `variables.index` not
 yet, TensorFlow's loader restores nothing and says nothing: the version would be called available and would fail every
-request, for good (tensorflow 2.21, TF Serving of the same time). With the index there, reading the variables fails by
-itself when the data are missing, cut short, or not those of the index's checksums.
+request, for good (tensorflow 2.21, TF Serving of the same time). Where a version is copied over another one, the
+graph would answer with the other's weights. With an index there, reading the variables fails by itself when the data
+are missing, cut short, or not those of the index's checksums.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-MESSAGE = "the weights are not all there: variables/ is missing or still being copied"
+import numpy as np
+
+MISSING = "the weights are not all there: variables/ is missing or still being copied"
+FOREIGN = "the weights are those of another model: variables/ is not what saved_model.pb was written with"
 
 INCOMPLETE: dict[str, tuple[str, ...]] = {
     "saved_model.pb alone": ("saved_model.pb",),
@@ -23,22 +28,37 @@ INCOMPLETE: dict[str, tuple[str, ...]] = {
 
 
 def load_check(variables: Sequence[Any]) -> Any:
-    """A resource that fails to initialize while one of the `variables` has no value.
+    """A tf.Module that fails to load while one of the `variables` has no value, or has another than it has now.
 
-    Loaders initialize the resources of a module after they have restored its variables. This one stores nothing and
-    reads no weight, so it costs no time.
+    Loaders initialize the resources of a module after they have restored its variables. The resource of this one stores
+    nothing and reads no weight, so it costs no time: a digest of the weights is both in the graph and a variable beside
+    them.
     """
     import tensorflow as tf
+
+    digest = _digest(variables)
+    module = tf.Module()
+    module.digest = tf.Variable(digest, dtype=tf.int64, trainable=False, name="digest_of_weights")
 
     class LoadCheck(tf.saved_model.experimental.TrackableResource):
         def _create_resource(self) -> Any:
             return tf.raw_ops.VarHandleOp(dtype=tf.bool, shape=[])
 
         def _initialize(self) -> None:
-            there = [tf.raw_ops.VarIsInitializedOp(resource=variable.handle) for variable in variables]
-            tf.debugging.Assert(tf.reduce_all(tf.stack(there)), [MESSAGE])
+            there = [tf.raw_ops.VarIsInitializedOp(resource=each.handle) for each in (*variables, module.digest)]
+            with tf.control_dependencies([tf.debugging.Assert(tf.reduce_all(tf.stack(there)), [MISSING])]):
+                tf.debugging.Assert(tf.equal(module.digest, tf.constant(digest, tf.int64)), [FOREIGN])
 
-    return LoadCheck()
+    module.resource = LoadCheck()
+    return module
+
+
+def _digest(variables: Sequence[Any]) -> int:
+    """An int64 that two sets of weights have in common by accident only."""
+    digest = hashlib.sha256()
+    for variable in variables:
+        digest.update(np.ascontiguousarray(variable.numpy()))
+    return int.from_bytes(digest.digest()[:8], signed=True)
 
 
 def incomplete_copies(version_folder: Path, scratch: Path) -> dict[str, Path]:

@@ -14,7 +14,7 @@ import tensorflow as tf
 
 import zoo
 from zoo.export.graph import network
-from zoo.export.load_check import MESSAGE
+from zoo.export.load_check import FOREIGN, MISSING
 from zoo.export.saved_model import write_saved_model
 from zoo.export.server_check import libraries
 from zoo.preprocess import Preprocessing
@@ -39,7 +39,10 @@ os.write(document, json.dumps(errors).encode())
 
 @pytest.fixture(scope="module")
 def version(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("saved") / "1"
+    return write(tmp_path_factory.mktemp("saved") / "1")
+
+
+def write(folder: Path) -> Path:
     model = zoo.create("cnn", classes=3, input_shape=(SIDE, SIDE, 1))
     write_saved_model(network(model, Preprocessing(SIDE, SIDE, 1, (0.5,), (0.5,))), folder, list("abc"))
     return folder
@@ -95,9 +98,22 @@ def test_no_part_of_a_file_is_taken_for_the_whole(version: Path, tmp_path: Path,
     assert load_errors([*folders, whole]).keys() == {folder.name for folder in folders}
 
 
+def test_a_version_that_is_copied_over_another_never_answers_with_its_weights(version: Path, tmp_path: Path) -> None:
+    """The two have the same files and shapes, and other weights."""
+    other, whole, mixed = write(tmp_path / "other"), [], []
+    for sources in itertools.product([version, other], repeat=len(NEEDED)):
+        place = tmp_path / str(len(whole) + len(mixed))
+        for source, name in zip(sources, sorted(NEEDED), strict=True):
+            some_of(source, place, {name})
+        (whole if len(set(sources)) == 1 else mixed).append(place)
+    errors = load_errors([*whole, *mixed])
+    assert errors.keys() == {place.name for place in mixed}
+    assert sum(FOREIGN in error for error in errors.values()) == 2
+
+
 def test_the_error_says_what_is_missing_and_the_same_folder_loads_later(version: Path, tmp_path: Path) -> None:
     place = some_of(version, tmp_path / "1", {"saved_model.pb"})
-    assert MESSAGE in load_errors([place])["1"]
+    assert MISSING in load_errors([place])["1"]
     with pytest.raises((OSError, ValueError, tf.errors.OpError)):
         tf.saved_model.load(str(place))
     some_of(version, place, NEEDED)

@@ -31,7 +31,7 @@ from small_saved_models import (
 
 from zoo.contract import IMAGE, LOGITS, SERVE_BYTES
 from zoo.errors import ZooError
-from zoo.export.load_check import INCOMPLETE, MESSAGE
+from zoo.export.load_check import INCOMPLETE, MISSING
 from zoo.export.server_check import server_gate
 from zoo.export.server_loader import packed, unpacked
 from zoo.export.serving_rules import static_gates
@@ -66,7 +66,7 @@ def test_a_good_model_answers_right_requests_and_refuses_wrong_ones(good: Path) 
     assert 0 <= gate.figures["largest_difference"] <= 1e-5
     assert gate.figures["load_seconds"] > 0
     assert gate.figures["incomplete"].keys() == INCOMPLETE.keys()
-    assert MESSAGE in gate.figures["incomplete"]["saved_model.pb alone"]
+    assert MISSING in gate.figures["incomplete"]["saved_model.pb alone"]
     refused = gate.figures["refused"]
     assert len(refused) == 22
     assert "[2] is not compatible with expected shape [?,8,8,4]" in refused["numbers for pictures"]
@@ -165,7 +165,7 @@ def test_another_signature_name_is_not_answered(tmp_path: Path) -> None:
 
 def test_without_variables_it_does_not_load(base: Path) -> None:
     shutil.rmtree(base / "1" / "variables")
-    assert f"does not load: assertion failed: [{MESSAGE}]" in problems(base, golden())
+    assert f"does not load: assertion failed: [{MISSING}]" in problems(base, golden())
 
 
 def test_a_model_that_loads_before_its_variables_are_there_is_refused(tmp_path: Path) -> None:
