@@ -1,10 +1,11 @@
 """The one statement of how an image becomes a network's input, and its rendering for clients (Pillow, numpy).
 
-First the image becomes `pixels`, uint8 [height, width, channels]: decoded, scaled to cover the network's size,
-cropped in the middle, brought to the wanted channels. Then the pixels become the network's float32 input:
-`(pixels / 255 - mean) / deviation`. `zoo.preprocess_graph` renders both steps as TensorFlow operations; the two
-renderings agree to one level of rounding (CMYK, which data sets never hand to a graph: two; bicubic on noise of
-black and white: two in a pixel of a million).
+First the image becomes `pixels`, uint8 [height, width, channels]: decoded, brought to 8 bits, laid over a background
+where the network takes no alpha, brought to the wanted channels, scaled to cover the network's size, cropped in the
+middle. Then the pixels become the network's float32 input: `(pixels / 255 - mean) / deviation`.
+`zoo.preprocess_graph` renders both steps as TensorFlow operations; the two
+renderings agree to one level of rounding (CMYK, which data sets never hand to a graph: two; bicubic on noise of black
+and white: two in a pixel of a million).
 Sizes and the place of the crop are those of timm's evaluation (`transforms_imagenet_eval` of timm 1.0.31): there, too,
 the shorter side becomes `floor(size / crop)`.
 EXIF orientation is ignored by both, as decoders in a graph ignore it.
@@ -15,12 +16,14 @@ from __future__ import annotations
 import contextlib
 import io
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 from pydantic import Field
 
 from zoo.errors import ZooError
+from zoo.file_kinds import kind_of
+from zoo.png_file import GREY, GREY_ALPHA, PALETTE, RGB, SIGNATURE, PngFile, header_only, read_png
 from zoo.schema import record
 
 if TYPE_CHECKING:
@@ -31,8 +34,14 @@ MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
 
 FORMATS = ("JPEG", "PNG", "BMP", "GIF")
 
-ENDS = {"JPEG": b"\xff\xd9", "PNG": b"\0\0\0\0IEND\xaeB`\x82"}
-"""What a whole file holds. Pillow does without (13.0), decoders in a graph do not."""
+END_OF_JPEG = b"\xff\xd9"
+"""What a whole JPEG holds. Pillow does without (13.0), decoders in a graph do not."""
+
+FULL_RANGE = 65535
+"""The largest sample of 16 bits."""
+
+BACKGROUNDS = {"white": 255, "black": 0}
+"""The level that every channel of a background has."""
 
 LARGEST_PICTURE = 100_000_000
 """Pixels; a picture that is larger, or would be when scaled, is refused: a small file may claim any size."""
@@ -45,6 +54,11 @@ class Preprocessing:
     `crop` is the share of the scaled picture's side that is kept. `scaling` says whether a picture keeps its shape when
     it is scaled (`cover`: what is too long is cropped) or takes the input's (`stretch`). `mean` and `deviation` have
     one number a channel, in units of the full range (1.0 is white).
+
+    `white_level` is the sample that is white in images of 16 bits, such as 4095 where they use 12: a sample becomes
+    `sample * 256 // (white_level + 1)`, at most 255. `background` shows through where an image is transparent and the
+    network takes 1 or 3 channels; `none` leaves alpha out and takes colors as the file has them, as with 2 or 4
+    channels.
     """
 
     height: int
@@ -55,11 +69,18 @@ class Preprocessing:
     crop: Annotated[float, Field(gt=0, le=1)] = 1.0
     interpolation: Literal["bilinear", "bicubic"] = "bilinear"
     scaling: Literal["cover", "stretch"] = "cover"
+    white_level: Annotated[int, Field(ge=1, le=FULL_RANGE)] = FULL_RANGE
+    background: Literal["none", "white", "black"] = "none"
 
     @property
     def shape(self) -> tuple[int, int, int]:
         """Height, width, channels."""
         return self.height, self.width, self.channels
+
+    @property
+    def shows_background(self) -> bool:
+        """Whether transparent images are laid over the background."""
+        return self.background != "none" and self.channels in (1, 3)
 
     def scale_and_offset(self) -> tuple[np.ndarray, np.ndarray]:
         """float32 [channels] twice: the network's input is `pixels * scale + offset`."""
@@ -99,25 +120,29 @@ def pixels_from_bytes(encoded: bytes, preprocessing: Preprocessing) -> np.ndarra
     Raises:
         ZooError: it cannot be decoded.
     """
-    return pixels_from_picture(open_picture(encoded), preprocessing)
+    return pixels_from_picture(open_picture(encoded, preprocessing.white_level), preprocessing)
 
 
-def open_picture(encoded: bytes) -> Image.Image:
-    """The first frame of an encoded picture, decoded whole.
+def open_picture(encoded: bytes, white_level: int = FULL_RANGE) -> Image.Image:
+    """The first frame of an encoded picture, decoded whole and in 8 bits: of mode L, LA, RGB or RGBA.
 
     Raises:
         ZooError: it is no picture, is damaged or cut short, or is too large.
     """
+    from PIL import ImageChops
+
     picture = open_header(encoded)
-    with _decoding():
-        if ENDS.get(picture.format or "", b"") not in encoded:
-            raise ValueError("the file is cut short")
+    with _decoding(encoded):
         if picture.format == "PNG":
-            # Loading alone passes over the checksums of the data (Pillow 13.0); libpng refuses what fails them.
-            picture.verify()
-            picture = open_header(encoded)
+            file = read_png(encoded)
+            return _deep_png(file, white_level) if file.depth == 16 else _shallow_png(file)
+        if picture.format in ("JPEG", "MPO") and END_OF_JPEG not in encoded:
+            raise ValueError("cut short")
         picture.load()
-    return picture
+    if picture.mode == "CMYK" and "adobe" not in picture.info:
+        # Pillow 13.0 takes every CMYK for Adobe's, where 255 is no ink.
+        picture = ImageChops.invert(picture)
+    return _of_channels(picture)
 
 
 def open_header(encoded: bytes) -> Image.Image:
@@ -128,28 +153,110 @@ def open_header(encoded: bytes) -> Image.Image:
     """
     from PIL import Image
 
-    with _decoding():
-        picture = Image.open(io.BytesIO(encoded), formats=FORMATS)
+    with _decoding(encoded):
+        # Of a PNG Pillow 13.0 reads all that comes before the pixels, and refuses an image for its text.
+        head = header_only(encoded) if encoded.startswith(SIGNATURE) else encoded
+        picture = Image.open(io.BytesIO(head), formats=FORMATS)
     if picture.width * picture.height > LARGEST_PICTURE:
         raise ZooError(f"{picture.width} by {picture.height} pixels are more than {LARGEST_PICTURE}: scale it down")
     return picture
 
 
 @contextlib.contextmanager
-def _decoding() -> Iterator[None]:
-    from PIL import Image
+def _decoding(encoded: bytes) -> Iterator[None]:
+    from PIL import Image, UnidentifiedImageError
 
     try:
         yield
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise ZooError(f"no JPEG, PNG, BMP or GIF that can be decoded ({str(error)[:80]})") from None
+        kind = kind_of(encoded)
+        if kind in ("a JPEG", "a PNG", "a BMP", "a GIF"):
+            # Of what Pillow does not identify it says no more than the address of an object.
+            unknown = isinstance(error, UnidentifiedImageError)
+            kind += f" that is damaged: {'its header cannot be read' if unknown else str(error)[:80]}"
+        raise ZooError(f"no JPEG, PNG, BMP or GIF that can be decoded (this is {kind})") from None
+
+
+def plain_png(encoded: bytes) -> bytes:
+    """A PNG without all that does not decide its pixels, see `zoo.png_file`.
+
+    Raises:
+        ZooError: it is damaged or cut short.
+    """
+    with _decoding(encoded):
+        return read_png(encoded).encoded
+
+
+def _shallow_png(file: PngFile) -> Image.Image:
+    """A PNG of at most 8 bits a sample."""
+    picture = _loaded(file)
+    if file.key is None:
+        return _of_channels(picture)
+    # Pillow 13.0 compares the key with samples that it has already brought to 8 bits.
+    picture = picture.convert("L" if file.color == GREY else "RGB")
+    samples = np.asarray(picture).reshape(picture.height, picture.width, -1)
+    key = np.array(file.key) * 255 // ((1 << file.depth) - 1)
+    picture.putalpha(_image(np.where((samples == key).all(-1), 0, 255).astype(np.uint8)))
+    return picture
+
+
+def _deep_png(file: PngFile, white_level: int) -> Image.Image:
+    """A PNG of 16 bits a sample, brought to 8."""
+    if file.color == GREY:
+        samples = np.asarray(_loaded(file)).astype(np.uint16)[..., None]
+    elif file.color == GREY_ALPHA:
+        # The bytes of a pixel are as many as in RGBA of 8 bits.
+        samples = np.asarray(_loaded(file, "RGBA")).copy().view(">u2").astype(np.uint16)
+    else:
+        # Pillow 13.0 reads one byte of each sample of a color: the high one or, told that the file is of the other
+        # order, the low one.
+        name = "RGB" if file.color == RGB else "RGBA"
+        high, low = (np.asarray(_loaded(file, f"{name};16{order}")).astype(np.uint16) for order in "BL")
+        samples = high << 8 | low
+    if file.key is not None:
+        opaque = (samples != file.key).any(-1, keepdims=True)
+        samples = np.concatenate([samples, opaque * np.uint16(FULL_RANGE)], -1)
+    with_alpha = samples.shape[-1] in (2, 4)
+    levels = np.minimum(samples.astype(np.uint32) * 256 // (white_level + 1), 255)
+    if with_alpha:
+        levels[..., -1] = samples[..., -1] >> 8
+    return _image(levels.astype(np.uint8))
+
+
+def _loaded(file: PngFile, raw_mode: str | None = None) -> Image.Image:
+    """A PNG decoded by Pillow, its pixels as they lie in memory being taken for `raw_mode` where that is given."""
+    from PIL import Image
+
+    picture: Any = Image.open(io.BytesIO(file.encoded), formats=("PNG",))
+    if raw_mode:
+        picture.tile = [tile._replace(args=raw_mode) for tile in picture.tile]
+    picture.load()
+    if file.color != PALETTE:
+        picture.info.pop("transparency", None)
+    return picture
+
+
+def _image(levels: np.ndarray) -> Image.Image:
+    """A picture of uint8 [height, width] or [height, width, channels]."""
+    from PIL import Image
+
+    return Image.fromarray(levels[..., 0] if levels.shape[2:] == (1,) else levels)
+
+
+def _of_channels(picture: Image.Image) -> Image.Image:
+    """The picture in one of the modes that convert to each other without loss of meaning: L, LA, RGB or RGBA."""
+    if "transparency" in picture.info:
+        return picture.convert("RGBA")
+    return picture.convert("L" if picture.mode == "1" else "RGB") if picture.mode not in MODES.values() else picture
 
 
 def pixels_from_picture(picture: Image.Image, preprocessing: Preprocessing) -> np.ndarray:
-    """uint8 [height, width, channels] of a decoded picture."""
+    """uint8 [height, width, channels] of a decoded picture of mode L, LA, RGB or RGBA."""
     from PIL import Image
 
-    picture = eight_bit(picture).convert(MODES[preprocessing.channels])
+    if picture.mode in ("LA", "RGBA") and preprocessing.shows_background:
+        picture = _over(picture, BACKGROUNDS[preprocessing.background])
+    picture = picture.convert(MODES[preprocessing.channels])
     height, width = covering(picture.height, picture.width, preprocessing)
     if (width, height) != picture.size:
         method = Image.Resampling[preprocessing.interpolation.upper()]
@@ -164,13 +271,9 @@ def pixels_from_picture(picture: Image.Image, preprocessing: Preprocessing) -> n
     return np.asarray(picture, np.uint8).reshape(preprocessing.shape)
 
 
-def eight_bit(picture: Image.Image) -> Image.Image:
-    """The picture in one of the modes that convert to each other without loss of meaning: L, LA, RGB or RGBA."""
-    from PIL import Image
-
-    if picture.mode.startswith(("I", "F")):
-        # 16-bit grey: Pillow's own conversion to L would clip at 255 (Pillow 13.0); libpng keeps the high byte.
-        return Image.fromarray((np.asarray(picture).astype(np.int64) >> 8).clip(0, 255).astype(np.uint8))
-    if "transparency" in picture.info:
-        return picture.convert("RGBA")
-    return picture.convert("L" if picture.mode == "1" else "RGB") if picture.mode not in MODES.values() else picture
+def _over(picture: Image.Image, level: int) -> Image.Image:
+    """A picture of mode LA or RGBA without its alpha, as it looks on a background of one level."""
+    samples = np.asarray(picture).astype(np.uint16)
+    alpha = samples[..., -1:]
+    # At most 255 * 255 + 127, which 16 bits hold.
+    return _image(((samples[..., :-1] * alpha + level * (255 - alpha) + 127) // 255).astype(np.uint8))

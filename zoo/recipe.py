@@ -61,11 +61,17 @@ class Picture:
 
     0 takes what the weights were trained with; where training starts from nothing, what the data have (224 where their
     pictures differ in size) and a crop of 1, the whole side.
+
+    `white_level` is the sample that is white in images of 16 bits, such as 4095 where they use 12; 0 takes what the
+    weights were trained with, or else 65535. `background` shows through where images are transparent and the network
+    takes 1 or 3 channels, and `none` leaves alpha out; `auto` takes what the weights were trained with, or else white.
     """
 
     size: Annotated[int, Field(ge=0, le=4096)] = 0
     channels: Annotated[int, Field(ge=0, le=4)] = 0
     crop: Annotated[float, Field(ge=0, le=1)] = 0.0
+    white_level: Annotated[int, Field(ge=0, le=65535)] = 0
+    background: Literal["auto", "none", "white", "black"] = "auto"
 
 
 @record

@@ -11,8 +11,10 @@ from pathlib import Path
 
 from PIL import Image
 
+from zoo.data.jpeg import loses_pixels
 from zoo.errors import ZooError
-from zoo.preprocess import MODES, eight_bit, open_header, open_picture
+from zoo.png_file import SIGNATURE, is_grey, is_whole
+from zoo.preprocess import open_header, open_picture, plain_png
 
 SHARE_OF_MEMORY = 4
 """Encoded pictures are held where all of them take less than the available memory over this."""
@@ -20,7 +22,7 @@ SHARE_OF_MEMORY = 4
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """An encoded picture on disk: `length` bytes from `offset` on; `plain` when it can be used as it stands."""
+    """An encoded picture on disk: `length` bytes from `offset` on; `plain` where all decoders read it as it stands."""
 
     path: str
     offset: int
@@ -39,12 +41,16 @@ class Stored:
                 encoded = file.read(self.length)
         except OSError as error:
             raise ZooError(f"{self.path} can no longer be read ({error.strerror}): start again") from None
-        return encoded if self.plain else transcoded(encoded)
+        return usable(encoded, self.plain)
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A labelled picture. `digest` is the SHA-256 of its bytes in the source, before any transcoding."""
+    """A labelled picture.
+
+    `digest` is the SHA-256 of its bytes in the source, before any transcoding. `damage` says what of its pixels is lost
+    where it can be decoded all the same.
+    """
 
     split: str
     label: int
@@ -55,6 +61,7 @@ class Example:
     width: int
     grey: bool
     digest: bytes
+    damage: str = ""
 
     def read(self) -> bytes:
         """The picture as a plain JPEG or PNG."""
@@ -73,41 +80,51 @@ class Found:
     licence: str
 
 
-def examine(encoded: bytes, *, split: str, label: int, name: str, path: str, offset: int = 0) -> tuple[Example, bytes]:
+def examine(
+    encoded: bytes, *, split: str, label: int, name: str, path: str, offset: int = 0, complaint: str = ""
+) -> tuple[Example, bytes]:
     """The example that `encoded`, which lies at `offset` in `path`, makes; and its plain bytes. Only a header is read.
+
+    A JPEG that libjpeg has a `complaint` about is transcoded, or TensorFlow (2.21) lets it be written to standard
+    error.
 
     Raises:
         ZooError: it is no picture, or must be transcoded and cannot be decoded.
     """
     picture = open_header(encoded)
-    plain = is_plain(picture, encoded)
-    usable = encoded if plain else transcoded(encoded)
+    plain = is_plain(picture) and not complaint
+    content = usable(encoded, plain)
+    if plain and picture.format == "PNG" and not is_whole(content):
+        raise ZooError("a PNG whose pixels are fewer than its header says")
     example = Example(
         split=split,
         label=label,
         name=name,
         encoded=Stored(path, offset, len(encoded), plain),
-        size=len(usable),
+        size=len(content),
         height=picture.height,
         width=picture.width,
-        grey=picture.mode in ("1", "L", "LA") or picture.mode.startswith("I"),
+        grey=is_grey(encoded) if picture.format == "PNG" else picture.mode in ("1", "L"),
         digest=hashlib.sha256(encoded).digest(),
+        damage=complaint if loses_pixels(complaint) else "",
     )
-    return example, usable
+    return example, content
 
 
-def is_plain(picture: Image.Image, encoded: bytes) -> bool:
-    """Whether TensorFlow and Pillow read the same pixels: from 8-bit JPEG, grey or RGB, and from 8-bit PNG."""
-    if picture.format == "JPEG":
-        return picture.mode in ("L", "RGB")
-    # The byte at 24 is the bit depth, whatever mode Pillow makes of it.
-    eight_bits = picture.format == "PNG" and encoded[24] == 8
-    return eight_bits and picture.mode in MODES.values() and "transparency" not in picture.info
+def is_plain(picture: Image.Image) -> bool:
+    """Whether TensorFlow and Pillow read the same pixels: from JPEG, grey or RGB, and from every PNG."""
+    return picture.format == "PNG" or (picture.format == "JPEG" and picture.mode in ("L", "RGB"))
 
 
-def transcoded(encoded: bytes) -> bytes:
-    """A picture of any kind that Pillow reads as a plain PNG of the same pixels."""
-    return png(eight_bit(open_picture(encoded)))
+def usable(encoded: bytes, plain: bool) -> bytes:
+    """A picture as every decoder reads it: a PNG without its text, a plain JPEG as it is, others as PNG.
+
+    Raises:
+        ZooError: it cannot be decoded.
+    """
+    if not plain:
+        return png(open_picture(encoded))
+    return plain_png(encoded) if encoded.startswith(SIGNATURE) else encoded
 
 
 def png(picture: Image.Image) -> bytes:

@@ -10,6 +10,7 @@ from typing import Literal
 
 from zoo.data.ahead import map_ahead
 from zoo.data.example import Example, Found, examine, held_where_they_fit
+from zoo.data.jpeg import JPEG, complaint
 from zoo.errors import ZooError
 from zoo.preprocess import open_picture
 from zoo.text import is_printable
@@ -150,7 +151,12 @@ def decoded_once(candidate: Candidate) -> tuple[Example, bytes] | ZooError:
         encoded = candidate.path.read_bytes()
         open_picture(encoded)
         return examine(
-            encoded, split=candidate.split, label=candidate.label, name=candidate.name, path=str(candidate.path)
+            encoded,
+            split=candidate.split,
+            label=candidate.label,
+            name=candidate.name,
+            path=str(candidate.path),
+            complaint=complaint(encoded) if encoded.startswith(JPEG) else "",
         )
     except ZooError as error:
         return error

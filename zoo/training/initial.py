@@ -54,7 +54,14 @@ def preprocessing(source: Preprocessing, picture: Picture) -> Preprocessing:
             "leave it out, and pictures of any kind are brought to that"
         )
     height, width = (picture.size, picture.size) if picture.size else (source.height, source.width)
-    return dataclasses.replace(source, height=height, width=width, crop=picture.crop or source.crop)
+    return dataclasses.replace(
+        source,
+        height=height,
+        width=width,
+        crop=picture.crop or source.crop,
+        white_level=picture.white_level or source.white_level,
+        background=source.background if picture.background == "auto" else picture.background,
+    )
 
 
 def take(weights: Path, model: Model) -> tuple[InitialWeights, dict[str, np.ndarray]]:

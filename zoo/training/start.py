@@ -15,7 +15,7 @@ from zoo.data.load import load
 from zoo.data.pictures import Dataset
 from zoo.description import Model
 from zoo.errors import ZooError
-from zoo.preprocess import Preprocessing
+from zoo.preprocess import FULL_RANGE, Preprocessing
 from zoo.recipe import Picture
 from zoo.training import initial
 from zoo.training import strategy as strategies
@@ -134,7 +134,16 @@ def suiting(dataset: Dataset, picture: Picture) -> Preprocessing:
     height, width = (picture.size, picture.size) if picture.size else (dataset.shape or (USUAL_SIDE, USUAL_SIDE))[:2]
     channels = picture.channels or dataset.channels
     crop = picture.crop or 1.0
-    return Preprocessing(height, width, channels, (MEAN,) * channels, (DEVIATION,) * channels, crop)
+    return Preprocessing(
+        height,
+        width,
+        channels,
+        (MEAN,) * channels,
+        (DEVIATION,) * channels,
+        crop,
+        white_level=picture.white_level or FULL_RANGE,
+        background="white" if picture.background == "auto" else picture.background,
+    )
 
 
 def short_name(source: str) -> str:
