@@ -18,6 +18,7 @@ from zoo import artifact, building, files, provenance, run, schema
 from zoo.artifact import Accuracy, Format, Gate, Manifest
 from zoo.contract import LOGITS, VERSION
 from zoo.data.again import load_again
+from zoo.data.fitting import fitted
 from zoo.data.photographs import LICENCE
 from zoo.data.pictures import Pictures
 from zoo.data.pipeline import pixel_batches
@@ -77,7 +78,9 @@ def export(
     if int8 is not None and this.data is None:
         raise ZooError(f"int8 is calibrated on the run's pictures, and {run_folder} has none: leave --int8 out")
     model = building.load(run_folder)
-    dataset = load_again(this.data, this.recipe.split, data_dir) if this.data and this.recipe else None
+    dataset = None
+    if this.data and this.recipe:
+        dataset = fitted(load_again(this.data, this.recipe.split, data_dir), this.model.preprocessing)
     test = dataset.test if dataset else None
     network = graph.network(model, this.model.preprocessing)
     with files.staged_folder(target) as staging:

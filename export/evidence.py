@@ -77,7 +77,8 @@ def of_pictures(network: Network, test: Pictures) -> Evidence:
     uploads = [test.read(index) for index in range(min(UPLOADS, len(test)))]
     witness = _Witness(network)
     logits = witness.says(pixels, name=lambda number: test.names(int(chosen[number])))
-    return witness.evidence(pixels, logits, as_jpeg(open_picture(uploads[0])), uploads)
+    jpeg = as_jpeg(open_picture(uploads[0], network.preprocessing.white_level))
+    return witness.evidence(pixels, logits, jpeg, uploads)
 
 
 def of_photographs(network: Network) -> Evidence:
@@ -101,7 +102,12 @@ def of_photographs(network: Network) -> Evidence:
             break
     indices, pixels, logits = zip(*(steady + others)[:CROPS], strict=True)
     uploads = [crops.read(index) for index in indices[:UPLOADS]]
-    return witness.evidence(np.stack(pixels), np.stack(logits), as_jpeg(open_picture(uploads[0])), uploads)
+    return witness.evidence(
+        np.stack(pixels),
+        np.stack(logits),
+        as_jpeg(open_picture(uploads[0], network.preprocessing.white_level)),
+        uploads,
+    )
 
 
 class _Witness:

@@ -63,15 +63,15 @@ MARKUP: tuple[tuple[bytes, str], ...] = (
 
 
 def kind_of(encoded: bytes) -> str:
-    """The kind of a file by its first bytes, such as `a WebP image`; `nothing that is known` for the rest."""
+    """The kind of a file by its first bytes, such as `a WebP image`; `a file of no known kind` for the rest."""
     if not encoded:
-        return "empty"
+        return "an empty file"
     for place, magic, kind in KINDS:
         if encoded.startswith(magic, place):
             return kind
     head = encoded[:HEAD]
     if not head.strip(b"\0"):
-        return "nothing but zeros"
+        return "a file of zeros"
     # Marks of byte order; UTF-16 puts a zero beside each letter.
     text = head.removeprefix(b"\xef\xbb\xbf").removeprefix(b"\xff\xfe").removeprefix(b"\xfe\xff").replace(b"\0", b"")
     opening = text.lstrip().lower()
@@ -87,4 +87,4 @@ def kind_of(encoded: bytes) -> str:
             continue
         if letters and all(letter.isprintable() or letter.isspace() for letter in letters):
             return "text"
-    return "nothing that is known"
+    return "a file of no known kind"

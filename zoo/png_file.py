@@ -9,16 +9,16 @@ from dataclasses import dataclass
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
-GREY, RGB, PALETTE, GREY_ALPHA, RGBA = 0, 2, 3, 4, 6
+GRAY, RGB, PALETTE, GRAY_ALPHA, RGBA = 0, 2, 3, 4, 6
 """The color types."""
 
 CRITICAL = (b"IHDR", b"PLTE", b"IDAT", b"IEND")
 
-KEY_BYTES = {GREY: 2, RGB: 6}
+KEY_BYTES = {GRAY: 2, RGB: 6}
 """The length of a tRNS chunk by color type, where it holds the one color that is transparent."""
 
 
-SAMPLES = {GREY: 1, RGB: 3, PALETTE: 1, GREY_ALPHA: 2, RGBA: 4}
+SAMPLES = {GRAY: 1, RGB: 3, PALETTE: 1, GRAY_ALPHA: 2, RGBA: 4}
 """The samples of a pixel, by color type."""
 
 PASSES = (
@@ -42,14 +42,15 @@ class PngFile:
     """The parts of a PNG file that decide its pixels.
 
     `encoded` is the file without all other parts: text, profiles, frames of an animation, what follows the end.
-    `depth` is the bits of a sample, `color` the color type. `key` is the transparent color of a grey or RGB image, a
-    sample a channel, None where there is none.
+    `depth` is the bits of a sample, `color` the color type. `key` is the transparent color of a gray or RGB image, a
+    sample a channel, None where there is none. `transparent`: whether it has alpha, of whatever kind.
     """
 
     encoded: bytes
     depth: int
     color: int
     key: tuple[int, ...] | None
+    transparent: bool
 
 
 def read_png(encoded: bytes) -> PngFile:
@@ -61,7 +62,7 @@ def read_png(encoded: bytes) -> PngFile:
     Raises:
         ValueError: the file is cut short, or a part that is needed is damaged.
     """
-    kept, seen, last, key = [SIGNATURE], set[bytes](), b"", None
+    kept, seen, last, key, keyed = [SIGNATURE], set[bytes](), b"", None, False
     depth = color = entries = 0
     for kind, data, sound in _chunks(encoded):
         needed = kind in CRITICAL
@@ -90,7 +91,7 @@ def read_png(encoded: bytes) -> PngFile:
         elif kind == b"tRNS":
             in_place = kind not in seen and b"IDAT" not in seen
             fits = 0 < len(data) <= entries if color == PALETTE else len(data) == KEY_BYTES.get(color)
-            needed = sound and in_place and fits
+            needed = keyed = sound and in_place and fits
             if needed and color != PALETTE:
                 key = tuple(sample & ((1 << depth) - 1) for sample in struct.unpack(f">{len(data) // 2}H", data))
         if needed:
@@ -99,13 +100,13 @@ def read_png(encoded: bytes) -> PngFile:
         if sound:
             seen.add(kind)
     if last != b"IEND":
-        raise ValueError("the file is cut short")
-    return PngFile(b"".join(kept), depth, color, key)
+        raise ValueError("cut short")
+    return PngFile(b"".join(kept), depth, color, key, keyed or color in (GRAY_ALPHA, RGBA))
 
 
-def is_grey(encoded: bytes) -> bool:
-    """Whether the header of a PNG says that it has no colors; Pillow (13.0) takes grey with alpha in 16 bits for RGBA."""
-    return encoded[COLOR_TYPE] in (GREY, GREY_ALPHA)
+def is_gray(encoded: bytes) -> bool:
+    """Whether the header of a PNG says that it has no colors; Pillow 13.0 takes 16 bits of gray and alpha for RGBA."""
+    return encoded[COLOR_TYPE] in (GRAY, GRAY_ALPHA)
 
 
 def is_whole(encoded: bytes) -> bool:

@@ -23,7 +23,7 @@ from pydantic import Field
 
 from zoo.errors import ZooError
 from zoo.file_kinds import kind_of
-from zoo.png_file import GREY, GREY_ALPHA, PALETTE, RGB, SIGNATURE, PngFile, header_only, read_png
+from zoo.png_file import GRAY, GRAY_ALPHA, PALETTE, RGB, SIGNATURE, PngFile, header_only, read_png
 from zoo.schema import record
 
 if TYPE_CHECKING:
@@ -177,14 +177,21 @@ def _decoding(encoded: bytes) -> Iterator[None]:
         raise ZooError(f"no JPEG, PNG, BMP or GIF that can be decoded (this is {kind})") from None
 
 
-def plain_png(encoded: bytes) -> bytes:
-    """A PNG without all that does not decide its pixels, see `zoo.png_file`.
+def open_png(encoded: bytes) -> PngFile:
+    """The parts of a PNG that decide its pixels, see `zoo.png_file`.
 
     Raises:
         ZooError: it is damaged or cut short.
     """
     with _decoding(encoded):
-        return read_png(encoded).encoded
+        return read_png(encoded)
+
+
+def largest_sample(file: PngFile) -> int:
+    """The largest sample of the colors of a PNG of 16 bits a sample."""
+    with _decoding(file.encoded):
+        samples = _deep_samples(file)
+    return int(samples[..., : 1 if file.color in (GRAY, GRAY_ALPHA) else 3].max())
 
 
 def _shallow_png(file: PngFile) -> Image.Image:
@@ -193,7 +200,7 @@ def _shallow_png(file: PngFile) -> Image.Image:
     if file.key is None:
         return _of_channels(picture)
     # Pillow 13.0 compares the key with samples that it has already brought to 8 bits.
-    picture = picture.convert("L" if file.color == GREY else "RGB")
+    picture = picture.convert("L" if file.color == GRAY else "RGB")
     samples = np.asarray(picture).reshape(picture.height, picture.width, -1)
     key = np.array(file.key) * 255 // ((1 << file.depth) - 1)
     picture.putalpha(_image(np.where((samples == key).all(-1), 0, 255).astype(np.uint8)))
@@ -202,17 +209,7 @@ def _shallow_png(file: PngFile) -> Image.Image:
 
 def _deep_png(file: PngFile, white_level: int) -> Image.Image:
     """A PNG of 16 bits a sample, brought to 8."""
-    if file.color == GREY:
-        samples = np.asarray(_loaded(file)).astype(np.uint16)[..., None]
-    elif file.color == GREY_ALPHA:
-        # The bytes of a pixel are as many as in RGBA of 8 bits.
-        samples = np.asarray(_loaded(file, "RGBA")).copy().view(">u2").astype(np.uint16)
-    else:
-        # Pillow 13.0 reads one byte of each sample of a color: the high one or, told that the file is of the other
-        # order, the low one.
-        name = "RGB" if file.color == RGB else "RGBA"
-        high, low = (np.asarray(_loaded(file, f"{name};16{order}")).astype(np.uint16) for order in "BL")
-        samples = high << 8 | low
+    samples = _deep_samples(file)
     if file.key is not None:
         opaque = (samples != file.key).any(-1, keepdims=True)
         samples = np.concatenate([samples, opaque * np.uint16(FULL_RANGE)], -1)
@@ -221,6 +218,20 @@ def _deep_png(file: PngFile, white_level: int) -> Image.Image:
     if with_alpha:
         levels[..., -1] = samples[..., -1] >> 8
     return _image(levels.astype(np.uint8))
+
+
+def _deep_samples(file: PngFile) -> np.ndarray:
+    """uint16 [height, width, channels] of a PNG of 16 bits a sample."""
+    if file.color == GRAY:
+        return np.asarray(_loaded(file)).astype(np.uint16)[..., None]
+    if file.color == GRAY_ALPHA:
+        # The bytes of a pixel are as many as in RGBA of 8 bits.
+        return np.asarray(_loaded(file, "RGBA")).copy().view(">u2").astype(np.uint16)
+    # Pillow 13.0 reads one byte of each sample of a color: the high one or, told that the file is of the other order,
+    # the low one.
+    name = "RGB" if file.color == RGB else "RGBA"
+    high, low = (np.asarray(_loaded(file, f"{name};16{order}")).astype(np.uint16) for order in "BL")
+    return high << 8 | low
 
 
 def _loaded(file: PngFile, raw_mode: str | None = None) -> Image.Image:

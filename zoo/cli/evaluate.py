@@ -26,7 +26,9 @@ def command(target: Path | None, source: str | None, data_dir: Path | None, out:
     from zoo.cli.output import print_json, say, say_environment
     from zoo.cli.tables import evaluation as table
     from zoo.data.again import load_again
+    from zoo.data.fitting import fitting, some
     from zoo.data.foreign import find_for
+    from zoo.data.remarks import remarks
     from zoo.errors import ZooError
     from zoo.evaluation import Evaluation, draw_confusion, evaluate
 
@@ -46,6 +48,11 @@ def command(target: Path | None, source: str | None, data_dir: Path | None, out:
         pictures, data = load_again(described.data, described.recipe.split, data_dir).test, described.data
     else:
         raise ZooError(f"{target} has no data of its own: say what to measure it on, such as --data folder:PATH")
+    pictures, left_out = fitting(pictures, described.model.preprocessing)
+    if left_out and source is not None:
+        raise ZooError(f"images that cannot be scaled to the network's input: {len(left_out)}: {some(left_out)}")
+    for line in (*(f"left out: {line}" for line in left_out), *remarks([pictures], described.model.preprocessing)):
+        say(line)
     if isinstance(described, run.Run):
         from zoo.quiet import wake_keras
 

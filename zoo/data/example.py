@@ -13,8 +13,8 @@ from PIL import Image
 
 from zoo.data.jpeg import loses_pixels
 from zoo.errors import ZooError
-from zoo.png_file import SIGNATURE, is_grey, is_whole
-from zoo.preprocess import open_header, open_picture, plain_png
+from zoo.png_file import SIGNATURE, is_gray, is_whole
+from zoo.preprocess import open_header, open_picture, open_png
 
 SHARE_OF_MEMORY = 4
 """Encoded pictures are held where all of them take less than the available memory over this."""
@@ -104,7 +104,7 @@ def examine(
         size=len(content),
         height=picture.height,
         width=picture.width,
-        grey=is_grey(encoded) if picture.format == "PNG" else picture.mode in ("1", "L"),
+        grey=is_gray(encoded) if picture.format == "PNG" else picture.mode in ("1", "L"),
         digest=hashlib.sha256(encoded).digest(),
         damage=complaint if loses_pixels(complaint) else "",
     )
@@ -124,7 +124,7 @@ def usable(encoded: bytes, plain: bool) -> bytes:
     """
     if not plain:
         return png(open_picture(encoded))
-    return plain_png(encoded) if encoded.startswith(SIGNATURE) else encoded
+    return open_png(encoded).encoded if encoded.startswith(SIGNATURE) else encoded
 
 
 def png(picture: Image.Image) -> bytes:

@@ -77,7 +77,9 @@ def pictures(examples: Sequence[Example]) -> Pictures:
         read=lambda index: examples[index].read(),
         names=lambda index: examples[index].name,
         total_bytes=sum(example.size for example in examples),
+        shapes=np.array([(example.height, example.width) for example in examples], np.int32).reshape(-1, 2),
         held=all(isinstance(example.encoded, bytes) for example in examples),
+        damage=lambda index: examples[index].damage,
     )
 
 

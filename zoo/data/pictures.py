@@ -16,18 +16,33 @@ class Pictures:
 
     `labels` is int64 [pictures]. `read(i)` gives one encoded picture, 8-bit JPEG or PNG, that TensorFlow and Pillow
     decode alike. `names(i)` names a picture to people. `total_bytes` is what all encoded pictures take; `held` says
-    that they are in memory, so that reading one costs nothing.
+    that they are in memory, so that reading one costs nothing. `shapes`, int32 [pictures, 2], are heights and widths.
+    `damage(i)` says what of a picture is lost that can be decoded all the same, and is empty for a sound one.
     """
 
     labels: np.ndarray
     read: Callable[[int], bytes]
     names: Callable[[int], str]
     total_bytes: int
+    shapes: np.ndarray
     held: bool = False
+    damage: Callable[[int], str] = lambda index: ""
 
     def __len__(self) -> int:
         """The number of pictures."""
         return len(self.labels)
+
+    def only(self, index: np.ndarray) -> Pictures:
+        """The pictures at the places `index`, int64 [n], in that order."""
+        return Pictures(
+            labels=self.labels[index],
+            read=lambda number: self.read(int(index[number])),
+            names=lambda number: self.names(int(index[number])),
+            total_bytes=self.total_bytes,
+            shapes=self.shapes[index],
+            held=self.held,
+            damage=lambda number: self.damage(int(index[number])),
+        )
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,8 +11,10 @@ from zoo import building, complexity, files, provenance, run, weights_file
 from zoo import recipe as recipes
 from zoo.artifact import Format
 from zoo.data.again import load_again
+from zoo.data.fitting import fitted, some
 from zoo.data.load import load
 from zoo.data.pictures import Dataset
+from zoo.data.remarks import remarks
 from zoo.description import Model
 from zoo.errors import ZooError
 from zoo.preprocess import FULL_RANGE, Preprocessing
@@ -68,6 +70,7 @@ def start(
     check_batch(recipe.batch_size, chosen.num_replicas_in_sync, len(dataset.train))
     like = run.read_finished(weights).model if weights else None
     model = describe(family.name, row.name, dataset, recipe.picture, like)
+    dataset = fit(dataset, model.preprocessing, bad_images, say)
     started_from, arrays = initial.take(weights, model) if weights else (None, {})
     preflight(model, recipe.export)
     folder = out or files.unused(Path("runs"), f"{family.name}-{row.name}-{short_name(dataset.source)}")
@@ -106,7 +109,7 @@ def resume(
     chosen = strategies.choose(strategy, devices)
     assert this.data is not None, "a run that is not finished is one that trains"
     assert this.recipe is not None
-    dataset = load_again(this.data, this.recipe.split, data_dir)
+    dataset = fitted(load_again(this.data, this.recipe.split, data_dir), this.model.preprocessing)
     say(f"continuing {folder}")
     train(folder, dataset, chosen, callbacks, say)
     return folder
@@ -127,6 +130,26 @@ def describe(family: str, size: str, dataset: Dataset, picture: Picture, like: M
     return dataclasses.replace(
         model, parameters=complexity.parameters(network), multiply_adds=complexity.multiply_adds(network)
     )
+
+
+def fit(dataset: Dataset, preprocessing: Preprocessing, bad_images: str, say: Callable[[str], None]) -> Dataset:
+    """The images of a data set that the network can be given; what is left out, and what is odd about them, is said.
+
+    Raises:
+        ZooError: there are others, and `bad_images` is `error`.
+    """
+    kept = fitted(dataset, preprocessing)
+    left_out = kept.skipped[len(dataset.skipped) :]
+    if left_out and bad_images == "error":
+        raise ZooError(
+            f"images that cannot be scaled to the network's input: {len(left_out)}: {some(left_out)}: "
+            "crop or remove them, or go on without them with --bad-images skip"
+        )
+    for line in left_out:
+        say(f"left out: {line}")
+    for line in remarks((kept.train, kept.validation, kept.test), preprocessing):
+        say(line)
+    return kept
 
 
 def suiting(dataset: Dataset, picture: Picture) -> Preprocessing:

@@ -1,0 +1,112 @@
+"""Images that no graph scales, and what a run keeps of how its images are read: from training to its evaluation."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.conftest import Answer
+from zoo import run, schema
+from zoo.errors import ZooError
+from zoo.preprocess import Preprocessing
+from zoo.recipe import Picture, override
+from zoo.recipe import default as default_recipe
+from zoo.training import initial, start
+
+NEEDLE = "cat/3.png: 2200 by 1 pixels are too narrow to be scaled to cover 224 by 224"
+
+
+@pytest.fixture
+def needles(tmp_path: Path) -> Path:
+    """Two classes of ten small images; one of them is a line of pixels."""
+    for number, label in enumerate(("cat", "dog")):
+        (tmp_path / "data" / label).mkdir(parents=True)
+        for index in range(10):
+            pixels = np.random.default_rng(20 * number + index).integers(0, 256, (12, 10, 3), np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "data" / label / f"{index}.png")
+    Image.new("RGB", (2200, 1), (10, 90, 200)).save(tmp_path / "data" / "cat" / "3.png")
+    return tmp_path / "data"
+
+
+class Interrupted(keras.callbacks.Callback):
+    """What ends a training after its first epoch, as a signal would."""
+
+    def on_epoch_end(self, epoch: int, logs: object = None) -> None:
+        raise KeyboardInterrupt
+
+
+def train(data: Path, out: Path, said: list[str], bad_images: str) -> Path:
+    return start.start(
+        "cnn",
+        size="small",
+        source=f"folder:{data}",
+        data_dir=None,
+        bad_images=bad_images,
+        settings=["epochs=2", "batch_size=4", "picture.size=224", "picture.white_level=4095"],
+        out=out,
+        strategy="single",
+        devices=None,
+        preflight=lambda model, formats: None,
+        callbacks=[Interrupted()],
+        say=said.append,
+    )
+
+
+def test_a_needle_is_refused_by_name_or_left_out_by_every_verb(
+    needles: Path, tmp_path: Path, zoo_command: Callable[..., Answer]
+) -> None:
+    out, said = tmp_path / "run", []
+    with pytest.raises(ZooError, match=rf"{NEEDLE}.*--bad-images skip"):
+        train(needles, out, said, "error")
+    assert not out.exists()
+    with pytest.raises(KeyboardInterrupt):
+        train(needles, out, said, "skip")
+    assert any(line.startswith(f"left out: {NEEDLE}") for line in said)
+    begun = run.read(out)
+    assert begun.data is not None
+    assert sum(begun.data.counts.values()) == 19
+    assert any(NEEDLE in line for line in begun.data.skipped)
+    start.resume(out, data_dir=None, strategy="single", devices=None)
+    done = run.read_finished(out)
+    assert done.model.preprocessing.white_level == 4095
+    assert done.model.preprocessing.background == "white"
+
+    answer = zoo_command("evaluate", out, "--out", tmp_path / "evaluation", "--json")
+    assert answer.status == 0, answer.err
+    assert json.loads(answer.out)["pictures"] == done.results["test_pictures"] == begun.data.counts["test"]
+    (needles / "dog" / "0.png").write_bytes((needles / "cat" / "3.png").read_bytes())
+    answer = zoo_command("evaluate", out, "--data", f"folder:{needles}", "--out", tmp_path / "other")
+    assert answer.status == 2
+    assert NEEDLE in answer.err
+
+
+def test_a_run_of_before_reads_its_images_as_it_did() -> None:
+    """Neither its recipe nor its preprocessing has the fields; what starts from its weights goes on like it."""
+    recipe = schema.plain(default_recipe("cnn", "small"))
+    preprocessing = schema.plain(Preprocessing(8, 8, 3, (0.5,) * 3, (0.5,) * 3))
+    for record in (recipe["picture"], preprocessing):
+        del record["white_level"], record["background"]
+    assert schema.parse(type(default_recipe("cnn", "small")), recipe, "recipe").picture == Picture()
+    old = schema.parse(Preprocessing, preprocessing, "preprocessing")
+    assert (old.white_level, old.background) == (65535, "none")
+    assert initial.preprocessing(old, Picture()) == old
+    changed = initial.preprocessing(old, Picture(white_level=4095, background="black"))
+    assert (changed.white_level, changed.background) == (4095, "black")
+
+
+@pytest.mark.parametrize(
+    ("setting", "part"),
+    [
+        ("picture.white_level=70000", "picture.white_level should be less than or equal to 65535"),
+        ("picture.background=red", "picture.background should be 'auto', 'none', 'white' or 'black'"),
+    ],
+)
+def test_what_no_image_has_cannot_be_set(setting: str, part: str) -> None:
+    with pytest.raises(ZooError, match=part):
+        override(default_recipe("cnn", "small"), [setting])

@@ -1,0 +1,57 @@
+"""What of a data set can become a network's input: an image that no decoder scales is found before training starts."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from zoo.data.pictures import Dataset, Pictures
+from zoo.errors import ZooError
+from zoo.preprocess import Preprocessing, covering
+
+NAMED = 3
+"""Images that a refusal names."""
+
+
+def fitting(images: Pictures, preprocessing: Preprocessing) -> tuple[Pictures, tuple[str, ...]]:
+    """The images that can be scaled to the network's input; and the names of the others, each with the reason."""
+    shapes, places = np.unique(images.shapes, axis=0, return_inverse=True)
+    reasons = [_reason(int(height), int(width), preprocessing) for height, width in shapes]
+    if not any(reasons):
+        return images, ()
+    refused = np.array([bool(reason) for reason in reasons])[places]
+    named = tuple(f"{images.names(int(index))}: {reasons[places[index]]}" for index in np.flatnonzero(refused))
+    return images.only(np.flatnonzero(~refused)), named
+
+
+def fitted(dataset: Dataset, preprocessing: Preprocessing) -> Dataset:
+    """The data set without the images that cannot be scaled to the network's input, which are named in `skipped`.
+
+    Raises:
+        ZooError: nothing is left of a split, or of a class in the training split.
+    """
+    names = ("train", "validation", "test")
+    splits = {name: fitting(getattr(dataset, name), preprocessing) for name in names}
+    left_out = [line for _, named in splits.values() for line in named]
+    if not left_out:
+        return dataset
+    kept = {name: images for name, (images, _) in splits.items()}
+    gone = set(dataset.train.labels.tolist()) - set(kept["train"].labels.tolist())
+    if gone or not all(map(len, kept.values())):
+        what = f"class '{dataset.labels[min(gone)]}'" if gone else "a split"
+        raise ZooError(f"no image of {what} can be scaled to the network's input: {some(left_out)}")
+    return dataclasses.replace(dataset, **kept, skipped=(*dataset.skipped, *left_out))
+
+
+def some(lines: list[str] | tuple[str, ...]) -> str:
+    """The first few of many lines in one."""
+    return "; ".join(lines[:NAMED]) + ("; …" if len(lines) > NAMED else "")
+
+
+def _reason(height: int, width: int, preprocessing: Preprocessing) -> str:
+    try:
+        covering(height, width, preprocessing)
+    except ZooError as error:
+        return str(error)
+    return ""
