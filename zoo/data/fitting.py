@@ -31,20 +31,22 @@ def fitted(dataset: Dataset, preprocessing: Preprocessing) -> Dataset:
     Raises:
         ZooError: nothing is left of a split, or of a class in the training split.
     """
-    names = ("train", "validation", "test")
-    splits = {name: fitting(getattr(dataset, name), preprocessing) for name in names}
-    left_out = [line for _, named in splits.values() for line in named]
+    train, left_of_train = fitting(dataset.train, preprocessing)
+    validation, left_of_validation = fitting(dataset.validation, preprocessing)
+    test, left_of_test = fitting(dataset.test, preprocessing)
+    left_out = (*left_of_train, *left_of_validation, *left_of_test)
     if not left_out:
         return dataset
-    kept = {name: images for name, (images, _) in splits.items()}
-    gone = set(dataset.train.labels.tolist()) - set(kept["train"].labels.tolist())
-    if gone or not all(map(len, kept.values())):
+    gone = set(dataset.train.labels.tolist()) - set(train.labels.tolist())
+    if gone or not (len(validation) and len(test)):
         what = f"class '{dataset.labels[min(gone)]}'" if gone else "a split"
         raise ZooError(f"no image of {what} can be scaled to the network's input: {some(left_out)}")
-    return dataclasses.replace(dataset, **kept, skipped=(*dataset.skipped, *left_out))
+    return dataclasses.replace(
+        dataset, train=train, validation=validation, test=test, skipped=(*dataset.skipped, *left_out)
+    )
 
 
-def some(lines: list[str] | tuple[str, ...]) -> str:
+def some(lines: tuple[str, ...]) -> str:
     """The first few of many lines in one."""
     return "; ".join(lines[:NAMED]) + ("; …" if len(lines) > NAMED else "")
 
