@@ -17,6 +17,7 @@ import numpy as np
 from zoo import artifact, building, files, provenance, run, schema
 from zoo.artifact import Accuracy, Format, Gate, Manifest
 from zoo.contract import LOGITS, VERSION
+from zoo.data import seen
 from zoo.data.again import load_again
 from zoo.data.fitting import fitted
 from zoo.data.photographs import LICENCE
@@ -91,6 +92,10 @@ def export(
         passed = [gates.network_gate(model, this.model), gates.client_gate(evidence), *written]
         _refuse_failed(passed, f"{run_folder} makes no artifact")
         np.savez(staging / artifact.GOLDEN, allow_pickle=False, **evidence.golden())
+        if (run_folder / run.IMAGES).exists():
+            seen.write(staging / artifact.IMAGES, seen.read(run_folder / run.IMAGES))
+        elif dataset:
+            seen.write(staging / artifact.IMAGES, seen.images_of(dataset, complete=this.initial is None))
         eight_bits = None
         if int8 is not None and dataset is not None:
             formats = (*formats, "onnx_int8")

@@ -74,7 +74,21 @@ def _accuracy(manifest: Manifest) -> str:
         f"| {kind} | {it.accuracy:.4f} | {it.low:.4f} – {it.high:.4f} | {it.correct} of {it.pictures} |"
         for kind, it in manifest.accuracy.items()
     ]
-    return "\n".join(["| file | accuracy | 95 % interval | pictures |", "|---|---|---|---|", *rows])
+    return "\n".join(["| file | accuracy | 95 % interval | pictures |", "|---|---|---|---|", *rows]) + _overlap(
+        manifest
+    )
+
+
+def _overlap(manifest: Manifest) -> str:
+    """A warning where test images were trained on; nothing where none were, or where nobody looked."""
+    data = manifest.data
+    shared = (data.overlap or {}).get("test", 0) if data else 0
+    if data is None or not shared:
+        return ""
+    return (
+        f"\n\n**{shared} of the {data.counts['test']} test images are also images that it was trained "
+        "on or chosen by**; `zoo evaluate` leaves them out."
+    )
 
 
 def _int8(manifest: Manifest) -> str:

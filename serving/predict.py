@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,13 +10,11 @@ import numpy as np
 
 from zoo.artifact import first_format, read
 from zoo.contract import PROBABILITIES
-from zoo.data.folder import LARGEST_FILE, visible
+from zoo.data.image_files import content, reason_for_no_image, visible
 from zoo.errors import Refused, ZooError
+from zoo.kinds import kind, mistaken
 from zoo.preprocess import Preprocessing, pixels_from_bytes
 from zoo.serving.runner import open_runner
-
-SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif")
-"""What counts as a picture in a folder; a file that is named is tried whatever it is called."""
 
 BATCH = 32
 """Pictures answered at a time: enough to be fast, few enough for any number of pictures to fit into memory."""
@@ -30,12 +28,20 @@ class Prediction:
     labels: list[tuple[str, float]]
 
 
-def predict(artifact: Path, pictures: Sequence[Path], *, top: int = 5, runtime: str | None = None) -> list[Prediction]:
+def predict(
+    artifact: Path,
+    pictures: Sequence[Path],
+    *,
+    top: int = 5,
+    runtime: str | None = None,
+    leave_out: Callable[[Path, str], None] = lambda path, reason: None,
+) -> list[Prediction]:
     """The `top` likeliest labels of each picture, or all where there are fewer.
 
     By `runtime`, which is a format of the artifact; when not given, by ONNX or else by the SavedModel.
 
-    A folder stands for its own JPEG, PNG, BMP and GIF files, in natural order.
+    A folder stands for the image files in it, whatever they are called, in natural order; `leave_out` is told of each
+    visible entry that is none, with the reason.
 
     Raises:
         ZooError: there is no artifact or no picture, a picture cannot be read, `top` is below 1, or the artifact
@@ -45,7 +51,7 @@ def predict(artifact: Path, pictures: Sequence[Path], *, top: int = 5, runtime: 
     if top < 1:
         raise ZooError(f"--top {top} would show nothing: ask for at least 1")
     manifest = read(artifact)
-    paths = [path for named in pictures for path in _expand(named)]
+    paths = [path for named in pictures for path in _expand(named, leave_out)]
     if not paths:
         raise ZooError("there is nothing to predict: name pictures, or a folder of them")
     runner = open_runner(artifact, runtime or first_format(manifest))
@@ -68,23 +74,33 @@ def _likeliest(probabilities: np.ndarray, labels: Sequence[str], top: int) -> li
     return [(labels[index], float(probabilities[index])) for index in order]
 
 
-def _expand(named: Path) -> list[Path]:
+def _expand(named: Path, leave_out: Callable[[Path, str], None]) -> list[Path]:
     """The picture itself, or those of a folder."""
     if named.is_file():
         return [named]
     if not named.is_dir():
         raise ZooError(f"there is no picture at {named}: name a file, or a folder of pictures")
-    found = [path for path in visible(named) if path.suffix.lower() in SUFFIXES and path.is_file()]
+    found_kind = kind(named)
+    if found_kind == "artifact":
+        raise ZooError(f"{named} is a second artifact: name one, and pictures after it")
+    if found_kind:
+        raise ZooError(mistaken(named, "artifact") or "")
+    entries = visible(named)
+    reasons = {entry: "a folder" if entry.is_dir() else reason_for_no_image(entry) for entry in entries}
+    found = [entry for entry in entries if reasons[entry] is None]
     if not found:
-        raise ZooError(f"{named} holds no JPEG, PNG, BMP or GIF: name pictures, or the folder that they lie in")
+        raise ZooError(
+            mistaken(named, "artifact")
+            or f"{named} holds no JPEG, PNG, BMP or GIF: name pictures, or the folder that they lie in"
+        )
+    for entry, reason in reasons.items():
+        if reason is not None:
+            leave_out(entry, reason)
     return found
 
 
 def _pixels(path: Path, preprocessing: Preprocessing) -> np.ndarray:
     try:
-        size = path.stat().st_size
-        if size > LARGEST_FILE:
-            raise ZooError(f"{size} bytes are more than {LARGEST_FILE}")
-        return pixels_from_bytes(path.read_bytes(), preprocessing)
-    except (ZooError, OSError) as error:
+        return pixels_from_bytes(content(path), preprocessing)
+    except ZooError as error:
         raise ZooError(f"{path} cannot be read as a picture: {error}") from None

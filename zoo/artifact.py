@@ -9,6 +9,7 @@ from typing import Any, Literal
 from zoo import files, schema
 from zoo.description import Data, InitialWeights, Model, Provenance, Weights
 from zoo.errors import Refused, ZooError
+from zoo.kinds import mistaken
 from zoo.recipe import Recipe
 from zoo.schema import record
 
@@ -20,6 +21,7 @@ ONNX = "onnx/model.onnx"
 ONNX_INT8 = "onnx/model.int8.onnx"
 ONNX_FP16 = "onnx/model.fp16.onnx"
 GOLDEN_INT8 = "golden.int8.npz"
+IMAGES = "images.npz"
 SAVED_MODEL = "saved_model"
 SCHEMA = 1
 
@@ -166,6 +168,8 @@ def read(folder: Path) -> Manifest:
         ZooError: there is no artifact.
         Refused: its manifest is damaged.
     """
+    if not (folder / MANIFEST).is_file() and (instead := mistaken(folder, "artifact")):
+        raise ZooError(instead)
     if not folder.is_dir():
         raise ZooError(f"there is no artifact at {folder}: name a folder that 'zoo export' wrote")
     if not (folder / MANIFEST).is_file():

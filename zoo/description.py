@@ -31,7 +31,9 @@ class Model:
 class Data:
     """A data set: how to find it again, and what was in it.
 
-    `counts` are pictures by split; `fingerprint` covers every byte and label.
+    `counts` are pictures by split; `fingerprint` covers every byte and label. `overlap` counts the images of the splits
+    `validation` and `test` whose very bytes are in train too (of `test`: in train or validation); None where nobody
+    looked.
     """
 
     source: str
@@ -40,6 +42,7 @@ class Data:
     counts: dict[str, int]
     skipped: tuple[str, ...]
     licence: str
+    overlap: dict[str, int] | None = None
 
 
 @record

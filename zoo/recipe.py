@@ -60,7 +60,7 @@ class Picture:
     """The network's input. `size` is the side in pixels, `channels` their number, `crop` the share of the side kept.
 
     0 takes what the weights were trained with; where training starts from nothing, what the data have (224 where their
-    pictures differ in size) and a crop of 1, the whole side.
+    pictures differ in size or have a side longer than that) and a crop of 1, the whole side.
 
     `white_level` is the sample that is white in images of 16 bits, such as 4095 where they use 12; 0 takes what the
     weights were trained with, or else 65535. `background` shows through where images are transparent and the network
@@ -76,11 +76,15 @@ class Picture:
 
 @record
 class Split:
-    """Shares of data that come without a validation or a test split of their own; drawn by class, with `seed`."""
+    """Shares of data that come without a validation or a test split of their own; drawn by class, with `seed`.
+
+    `copies_together` keeps images that are equal byte for byte in one split. Runs of before it was there did not.
+    """
 
     validation: Annotated[float, Field(gt=0, lt=0.5)] = 0.1
     test: Annotated[float, Field(gt=0, lt=0.5)] = 0.2
     seed: Annotated[int, Field(ge=0)] = 0
+    copies_together: bool = False
 
 
 @record
@@ -111,7 +115,7 @@ class Recipe:
     schedule: Schedule = Schedule()
     augment: Augment = Augment()
     picture: Picture = Picture()
-    split: Split = Split()
+    split: Split = Split(copies_together=True)
 
 
 _PLAIN_CNN = Recipe(

@@ -9,6 +9,7 @@ from typing import Any
 from zoo import files, schema
 from zoo.description import Data, InitialWeights, Model, Provenance, Weights
 from zoo.errors import ZooError
+from zoo.kinds import mistaken
 from zoo.recipe import Recipe
 from zoo.schema import record
 
@@ -16,6 +17,7 @@ DESCRIPTION = "run.json"
 WEIGHTS = "weights.safetensors"
 METRICS = "metrics.jsonl"
 CURVES = "curves.png"
+IMAGES = "images.npz"
 TENSORBOARD = "tensorboard"
 INITIAL = "checkpoints/initial.safetensors"
 LAST = "checkpoints/last.safetensors"
@@ -54,6 +56,8 @@ def read(folder: Path) -> Run:
     Raises:
         ZooError: there is no run, or its description is damaged.
     """
+    if not (folder / DESCRIPTION).is_file() and (instead := mistaken(folder, "run")):
+        raise ZooError(instead)
     if not folder.is_dir():
         raise ZooError(f"there is no run at {folder}: {NAME_ONE}")
     values = files.read_json(folder / DESCRIPTION, NAME_ONE)

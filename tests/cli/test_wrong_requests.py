@@ -82,7 +82,10 @@ TRAIN = [
     (["train", "cnn", "--resume", "runs/cnn-small-digits"], "leave family out"),
     (["train", "--resume", "runs/a", "--weights", "runs/cnn-small-digits", "--freeze"], "leave weights, freeze out"),
     (["train", "--weights", "runs/nothing"], "there is no run at runs/nothing"),
-    (["train", "--weights", "artifacts/cnn-small-digits"], "run.json is missing"),
+    (["train", "--weights", "artifacts/cnn-small-digits"], "is an artifact, not a run: name the run"),
+    (["train", "--resume", "artifacts/cnn-small-digits"], "is an artifact, not a run: name the run"),
+    (["train", "cnn", "--data", "digits", "--data-dir", "."], "come with scikit-learn: leave --data-dir out"),
+    (["train", "cnn", "--data", "folder:unlike", "--data-dir", "."], "as --data says: leave --data-dir out"),
     (["train", "vit", "--weights", "runs/cnn-small-digits"], "holds weights of cnn small, not of vit small"),
     (["train", "--size", "base", "--weights", "runs/cnn-small-digits"], "not of cnn base"),
     (["train", "resnet50", "--weights", "runs/cnn-small-digits"], "not of resnet base"),
@@ -118,9 +121,26 @@ OTHERS = [
     (["evaluate", "runs/nothing"], 2, "there is no run"),
     (["evaluate", "runs/cnn-small-digits", "--out", "runs"], 2, "exists already"),
     (["export", "runs/nothing"], 2, "there is no run"),
-    (["export", "artifacts/cnn-small-digits"], 2, "run.json is missing"),
+    (["evaluate", "runs"], 2, "runs holds runs and is none: name one of them, such as runs/cnn-small-digits"),
+    (["evaluate", "artifacts"], 2, "artifacts is neither a run nor an artifact"),
+    (["evaluate", "artifacts/cnn-small-digits/onnx"], 2, "is a part of the artifact artifacts/cnn-small-digits"),
+    (["evaluate", "runs/cnn-small-digits", "--bad-images", "skip"], 2, "name them with --data"),
+    (["evaluate", "runs/cnn-small-digits", "--data-dir", "."], 2, "come with scikit-learn: leave --data-dir out"),
+    (["export", "artifacts/cnn-small-digits"], 2, "is an artifact, not a run: name the run that it was made of"),
+    (["export", "runs/cnn-small-digits/run.json"], 2, "is a part of the run runs/cnn-small-digits"),
     (["export", "--out", "artifacts/cnn-small-digits"], 2, "exists already"),
-    (["verify", "runs/cnn-small-digits"], 2, "no manifest.json"),
+    (["verify", "runs/cnn-small-digits"], 2, "is a run, not an artifact: make one of it with 'zoo export"),
+    (["verify", "artifacts/cnn-small-digits/manifest.json"], 2, "is a part of the artifact"),
+    (["benchmark", "runs/cnn-small-digits"], 2, "is a run, not an artifact"),
+    (["benchmark", "artifacts"], 2, "artifacts holds artifacts and is none"),
+    (["predict", "runs/cnn-small-digits"], 2, "is a run, not an artifact"),
+    (["predict", "runs/cnn-small-digits", "broken.png"], 2, "is a run, not an artifact"),
+    (["predict", "broken.png", "runs/cnn-small-digits"], 2, "is a run, not an artifact"),
+    (["predict", "artifacts/cnn-small-digits", "runs/cnn-small-digits"], 2, "is a run, not an artifact"),
+    (["predict", "artifacts/cnn-small-digits", "artifacts/cnn-small-digits"], 2, "is a second artifact"),
+    (["predict", "artifacts/cnn-small-digits/onnx", "broken.png"], 2, "is a part of the artifact"),
+    (["predict", "artifacts", "broken.png"], 2, "artifacts holds artifacts and is none"),
+    (["predict", "evaluations/one", "broken.png"], 2, "is an evaluation, not an artifact"),
     (["verify", "nowhere"], 2, "there is no artifact"),
     (["publish"], 2, "Missing argument"),
     (["publish", "nowhere", "base"], 2, "there is no artifact at nowhere"),
@@ -147,6 +167,9 @@ OTHERS = [
     ("arguments", "status", "part"), OTHERS, ids=lambda value: " ".join(value) if isinstance(value, list) else ""
 )
 def test_other_verbs(zoo_command: Command, place: Path, arguments: list[str], status: int, part: str) -> None:
+    (place / "evaluations/one").mkdir(parents=True)
+    (place / "evaluations/one/report.json").write_text('{"target": "run", "confusion": []}')
+    Image.fromarray(np.zeros((8, 8), np.uint8)).save(place / "evaluations/one/confusion.png")
     Image.fromarray(np.zeros((8, 8), np.uint8)).save(place / "broken.png")
     (place / "broken.png").write_bytes((place / "broken.png").read_bytes()[:50])
     refuse(zoo_command, place, arguments, status, part)

@@ -12,8 +12,8 @@ from making import encoded, fill, noise
 from PIL import Image
 
 from zoo.data import example
-from zoo.data.folder import natural
 from zoo.data.load import load
+from zoo.data.names import natural
 from zoo.data.pictures import Dataset, Pictures
 from zoo.errors import ZooError
 from zoo.preprocess import open_header, open_picture

@@ -68,10 +68,10 @@ def test_more_pictures_than_a_batch_are_answered_one_by_one_the_same(onnx_artifa
 
 def test_a_picture_that_cannot_be_read_is_named(onnx_artifact: Path, pictures: Path) -> None:
     whole = (pictures / "10.png").read_bytes()
-    for content in (b"", b"no picture", whole[: len(whole) // 2]):
+    for content, named in ((b"", "3.png"), (b"no picture", "3.png"), (whole[: len(whole) // 2], "")):
         (pictures / "3.png").write_bytes(content)
         with pytest.raises(ZooError, match=r"3\.png cannot be read as a picture") as wrong:
-            predict(onnx_artifact, [pictures])
+            predict(onnx_artifact, [pictures / named])
         assert wrong.value.exit_status == 2
         assert "\n" not in str(wrong.value)
 

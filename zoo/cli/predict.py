@@ -16,16 +16,31 @@ from zoo.text import printable
 @click.option("--runtime", help="The format that answers: onnx, onnx_int8, onnx_fp16 or saved_model.  [default: onnx]")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
 def command(paths: tuple[Path, ...], top: int, runtime: str | None, as_json: bool) -> None:
-    """Print the likeliest labels of pictures, answered by ARTIFACT (the newest, when the first path is none)."""
+    """Print the likeliest labels of pictures, answered by ARTIFACT (the newest, when the first path is none).
+
+    A FOLDER stands for the image files in it, whatever they are called; what else is in it is counted and named.
+    """
     from zoo.artifact import MANIFEST, newest
+    from zoo.data.names import some
+    from zoo.errors import ZooError
+    from zoo.kinds import kind, mistaken
     from zoo.serving.predict import predict
 
     if (paths[0] / MANIFEST).exists():
         artifact, *pictures = paths
+    elif kind(paths[0]):
+        # It is no artifact, and must not be labelled by one that nobody named.
+        raise ZooError(mistaken(paths[0], "artifact") or "")
     else:
         artifact, pictures = newest(Path("artifacts")), list(paths)
         say(f"the newest artifact: {artifact}")
-    predictions = predict(artifact, pictures, top=top, runtime=runtime)
+    left_out: list[tuple[Path, str]] = []
+    predictions = predict(
+        artifact, pictures, top=top, runtime=runtime, leave_out=lambda path, reason: left_out.append((path, reason))
+    )
+    if left_out:
+        names = some((printable(f"{path} ({reason})") for path, reason in left_out), 10)
+        say(f"left out, for they cannot be read as images: {len(left_out)}: {names}")
     if as_json:
         answers = [
             {
@@ -34,7 +49,8 @@ def command(paths: tuple[Path, ...], top: int, runtime: str | None, as_json: boo
             }
             for prediction in predictions
         ]
-        print_json({"artifact": str(artifact), "predictions": answers})
+        others = [{"path": str(path), "reason": reason} for path, reason in left_out]
+        print_json({"artifact": str(artifact), "predictions": answers, "left_out": others})
         return
     # Plain lines: rich would take a tenth of a second to import.
     for prediction in predictions:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from zoo.data.ahead import map_ahead
 from zoo.data.example import Example, Found, examine, held_where_they_fit
+from zoo.data.image_files import content, hidden_images, visible
 from zoo.data.jpeg import JPEG, complaint
+from zoo.data.names import composed, quoted, shown, some
 from zoo.errors import ZooError
 from zoo.preprocess import open_picture
 from zoo.text import is_printable
@@ -18,11 +20,14 @@ from zoo.text import is_printable
 SPLITS = {"train": "train", "val": "validation", "validation": "validation", "test": "test"}
 """What the folder of a split may be called, and the split that it is."""
 
-LITTER = frozenset({"Thumbs.db", "desktop.ini", "__MACOSX"})
-"""What operating systems leave in folders; ignored, as hidden files are."""
-
-LARGEST_FILE = 256 * 2**20
-"""Bytes; a larger file counts as a picture that cannot be read."""
+LIKE_A_SPLIT = re.compile(
+    r"((images?|imgs?|data)[\W_]*)?"
+    r"((?P<train>train|training|trn)|(?P<val>val|valid|validation|validate|dev|development)"
+    r"|(?P<test>test|testing|tst|eval|evaluation|holdout))"
+    r"([\W_]*(set|data|images?|imgs?|split))?[\W_]*[0-9]*",
+    re.IGNORECASE,
+)
+"""What people call the folders of splits; the group that matches is what zoo calls them."""
 
 LAYOUT = "it should hold one folder of pictures a class, or train/, val/ and test/ of those"
 NAMED_BAD_PICTURES = 3
@@ -39,11 +44,12 @@ class Candidate:
     name: str
 
 
-def find(path: Path, bad_images: Literal["error", "skip"]) -> Found:
+def find(path: Path, bad_images: Literal["error", "skip"], say: Callable[[str], None]) -> Found:
     """Every picture below `path`, each decoded once.
 
     Every visible file in a class's folder should be a picture, whatever it is called; what cannot be read as one is a
-    bad image. Files beside the classes' folders are ignored.
+    bad image. `say` is told in a line each what is left out: files beside the classes' folders, images and folders of
+    images whose names begin with a dot; and of a class that is called like a split.
 
     Raises:
         ZooError: the folder is missing or laid out in another way, fewer than two classes, a class without pictures,
@@ -52,14 +58,17 @@ def find(path: Path, bad_images: Literal["error", "skip"]) -> Found:
     root = path.expanduser().resolve()
     if not root.is_dir():
         raise ZooError(f"there is no folder {root}: {LAYOUT}")
-    splits = {split: class_folders(folder) for split, folder in split_folders(root).items()}
+    splits = {split: class_folders(folder) for split, folder in split_folders(root, say).items()}
     labels = agreed_labels(root, splits)
+    numbers = {composed(name): number for number, name in enumerate(labels)}
     candidates = [
-        Candidate(split, label, file, shown(file.relative_to(root)))
+        Candidate(split, numbers[composed(folder.name)], file, shown(file.relative_to(root)))
         for split, folders in splits.items()
-        for label, folder in enumerate(folders)
+        for folder in folders
         for file in files_of_class(folder)
     ]
+    for line in overlooked(root, splits):
+        say(line)
     bad: list[str] = []
     examples = held_where_they_fit(readable(candidates, bad))
     if bad and bad_images == "error":
@@ -75,20 +84,50 @@ def find(path: Path, bad_images: Literal["error", "skip"]) -> Found:
     return Found(f"folder:{root}", None, labels, examples, skipped=tuple(bad), licence="not stated")
 
 
-def split_folders(root: Path) -> dict[str, Path]:
+def split_folders(root: Path, say: Callable[[str], None]) -> dict[str, Path]:
     """The folder of each split; the root alone, as train, where it holds the classes themselves.
 
     A folder called train is a split when it holds folders, else it is a class.
+
+    Raises:
+        ZooError: folders look like splits and are called otherwise, or hold loose images.
     """
     folders = {folder.name: folder for folder in visible(root) if folder.is_dir()}
-    if "train" not in folders or not any(entry.is_dir() for entry in visible(folders["train"])):
-        return {"train": root}
-    strangers = [name for name in folders if name not in SPLITS]
-    if strangers:
-        raise ZooError(f"{root} holds train/ and also '{strangers[0]}': beside train/ there may be val/ and test/ only")
-    if "val" in folders and "validation" in folders:
-        raise ZooError(f"{root} holds val/ and validation/: keep one of them")
-    return {SPLITS[name]: folder for name, folder in folders.items()}
+    if "train" in folders and holds_folders(folders["train"]):
+        strangers = [name for name in folders if name not in SPLITS]
+        if strangers:
+            like = like_a_split(strangers[0])
+            raise ZooError(
+                f"{root} holds train/ and also '{shown(strangers[0])}': beside train/ there may be val/ and test/ only"
+                + (f"; if it is a split, call it {like}/" if like else "")
+            )
+        if "val" in folders and "validation" in folders:
+            raise ZooError(f"{root} holds val/ and validation/: keep one of them")
+        return {SPLITS[name]: folder for name, folder in folders.items()}
+    likely = {name: like for name in folders if (like := like_a_split(name))}
+    of_classes = [name for name in likely if holds_folders(folders[name])]
+    if of_classes:
+        calls = some(f"'{shown(name)}' {likely[name]}/" for name in of_classes)
+        raise ZooError(
+            f"{root} holds what looks like a split of classes: call {calls}, and the training images' folder train/"
+        )
+    if len(likely) > 1:
+        names = some(f"'{shown(name)}'" for name in likely)
+        raise ZooError(f"{root} holds {names}, which look like splits but hold no folders of classes: {LAYOUT}")
+    for name in likely:
+        say(f"'{shown(name)}' is taken for a class, though it is called as splits are")
+    return {"train": root}
+
+
+def like_a_split(name: str) -> str | None:
+    """What zoo would call the folder, where its name is one that people give to splits: Train, test1, valid, dev."""
+    match = LIKE_A_SPLIT.fullmatch(name)
+    return next((name for name, text in match.groupdict().items() if text), None) if match else None
+
+
+def holds_folders(folder: Path) -> bool:
+    """Whether any visible entry of a folder is a folder."""
+    return any(entry.is_dir() for entry in visible(folder))
 
 
 def class_folders(folder: Path) -> list[Path]:
@@ -96,28 +135,34 @@ def class_folders(folder: Path) -> list[Path]:
     folders = [entry for entry in visible(folder) if entry.is_dir()]
     if not folders:
         raise ZooError(f"{folder} holds no folders: {LAYOUT}")
+    known: dict[str, str] = {}
     for entry in folders:
         if not is_printable(entry.name):
             raise ZooError(f"{shown(entry)} cannot be the name of a class: use characters that can be printed")
+        other = known.setdefault(composed(entry.name), entry.name)
+        if other != entry.name:
+            raise ZooError(
+                f"{folder} holds {quoted(other)} and {quoted(entry.name)}, two spellings of one name in Unicode: "
+                "put their images into one folder"
+            )
     return folders
 
 
 def agreed_labels(root: Path, splits: dict[str, list[Path]]) -> tuple[str, ...]:
-    """The names of the classes, which every split must have."""
-    names = {split: [folder.name for folder in folders] for split, folders in splits.items()}
+    """The names of the classes as train has them; every split must have them, in any of Unicode's spellings."""
+    names = {split: {composed(folder.name): folder.name for folder in folders} for split, folders in splits.items()}
     labels = names["train"]
     for split, others in names.items():
         differing = [
-            *(f"{split} lacks '{name}'" for name in labels if name not in others),
-            *(f"train lacks '{name}'" for name in others if name not in labels),
+            *(f"{split} lacks {quoted(name)}" for key, name in labels.items() if key not in others),
+            *(f"train lacks {quoted(name)}" for key, name in others.items() if key not in labels),
         ]
         if differing:
-            raise ZooError(
-                f"the classes differ between the splits of {root}: {', '.join(differing)}: give all the same"
-            )
+            raise ZooError(f"the classes differ between the splits of {root}: {some(differing, 10)}: give all the same")
     if len(labels) < 2:
-        raise ZooError(f"{root} has one class only, '{labels[0]}': {LAYOUT}, and at least two classes")
-    return tuple(labels)
+        only = next(iter(labels.values()))
+        raise ZooError(f"{root} has one class only, '{only}': {LAYOUT}, and at least two classes")
+    return tuple(labels.values())
 
 
 def files_of_class(folder: Path) -> list[Path]:
@@ -129,6 +174,23 @@ def files_of_class(folder: Path) -> list[Path]:
         if file.is_dir():
             raise ZooError(f"{folder}, which should hold pictures, holds the folder '{shown(file.name)}': {LAYOUT}")
     return files
+
+
+def overlooked(root: Path, splits: dict[str, list[Path]]) -> Iterator[str]:
+    """What is left out though it may belong to the data, in a line each kind and place."""
+    above = dict.fromkeys([root, *(folder.parent for folders in splits.values() for folder in folders)])
+    for folder in above:
+        loose = [entry.name for entry in visible(folder) if not entry.is_dir()]
+        if loose:
+            yield f"left out: {len(loose)} files beside the folders of {folder}: {some(map(shown, loose))}"
+    classes = [folder for folders in splits.values() for folder in folders]
+    hidden = [entry for folder in (*above, *classes) for entry in hidden_images(folder)]
+    for entry in hidden:
+        if entry.is_dir():
+            yield f"left out: {shown(entry)}/, which holds images: if it is a class, let its name not begin with a dot"
+    files = [shown(entry.relative_to(root)) for entry in hidden if not entry.is_dir()]
+    if files:
+        yield f"left out: {len(files)} images whose names begin with a dot: {some(files)}"
 
 
 def readable(candidates: Sequence[Candidate], bad: list[str]) -> Iterator[tuple[Example, bytes]]:
@@ -143,12 +205,7 @@ def readable(candidates: Sequence[Candidate], bad: list[str]) -> Iterator[tuple[
 def decoded_once(candidate: Candidate) -> tuple[Example, bytes] | ZooError:
     """The example that a candidate makes, when all of it can be decoded."""
     try:
-        # A pipe would never end: only files are opened.
-        if not candidate.path.is_file():
-            return ZooError("no file")
-        if candidate.path.stat().st_size > LARGEST_FILE:
-            return ZooError(f"larger than {LARGEST_FILE >> 20} MiB")
-        encoded = candidate.path.read_bytes()
+        encoded = content(candidate.path)
         open_picture(encoded)
         return examine(
             encoded,
@@ -160,26 +217,3 @@ def decoded_once(candidate: Candidate) -> tuple[Example, bytes] | ZooError:
         )
     except ZooError as error:
         return error
-    except OSError as error:
-        return ZooError(error.strerror or "cannot be read")
-
-
-def visible(folder: Path) -> list[Path]:
-    """What is in a folder, hidden files and litter aside, in natural order."""
-    try:
-        found = [path for path in folder.iterdir() if not path.name.startswith(".") and path.name not in LITTER]
-    except OSError as error:
-        raise ZooError(f"{folder} cannot be read ({error.strerror}): give yourself the right to") from None
-    return sorted(found, key=lambda path: natural(path.name))
-
-
-def natural(name: str) -> tuple[list[int | str], str]:
-    """A key that sorts numbers within names by value: '1', '2', '10'."""
-    # Splitting at digits leaves text at even places and numbers at odd ones, so that like is compared with like.
-    parts = re.split(r"([0-9]+)", name.casefold())
-    return [int(part) if place % 2 else part for place, part in enumerate(parts)], name
-
-
-def shown(path: Path | str) -> str:
-    """A path on one line, whatever is in its name."""
-    return "".join(letter if is_printable(letter) else letter.encode("unicode_escape").decode() for letter in str(path))

@@ -15,16 +15,18 @@ class Pictures:
     """One split, with random access.
 
     `labels` is int64 [pictures]. `read(i)` gives one encoded picture, 8-bit JPEG or PNG, that TensorFlow and Pillow
-    decode alike. `names(i)` names a picture to people. `total_bytes` is what all encoded pictures take; `held` says
-    that they are in memory, so that reading one costs nothing. `shapes`, int32 [pictures, 2], are heights and widths.
-    `damage(i)` says what of a picture is lost that can be decoded all the same, and is empty for a sound one.
+    decode alike. `names(i)` names a picture to people. `sizes`, int64 [pictures], are those of the encoded pictures in
+    bytes; `held` says that they are in memory, so that reading one costs nothing. `digests`, uint64 [pictures], are the
+    first 8 bytes of the SHA-256 of each picture as the source has it. `shapes`, int32 [pictures, 2], are heights and
+    widths. `damage(i)` says what of a picture is lost that can be decoded all the same, and is empty for a sound one.
     """
 
     labels: np.ndarray
     read: Callable[[int], bytes]
     names: Callable[[int], str]
-    total_bytes: int
     shapes: np.ndarray
+    sizes: np.ndarray
+    digests: np.ndarray
     held: bool = False
     damage: Callable[[int], str] = lambda index: ""
 
@@ -32,14 +34,20 @@ class Pictures:
         """The number of pictures."""
         return len(self.labels)
 
+    @property
+    def total_bytes(self) -> int:
+        """The bytes that all encoded pictures take."""
+        return int(self.sizes.sum())
+
     def only(self, index: np.ndarray) -> Pictures:
         """The pictures at the places `index`, int64 [n], in that order."""
         return Pictures(
             labels=self.labels[index],
             read=lambda number: self.read(int(index[number])),
             names=lambda number: self.names(int(index[number])),
-            total_bytes=self.total_bytes,
             shapes=self.shapes[index],
+            sizes=self.sizes[index],
+            digests=self.digests[index],
             held=self.held,
             damage=lambda number: self.damage(int(index[number])),
         )
@@ -76,4 +84,14 @@ class Dataset:
             counts={"train": len(self.train), "validation": len(self.validation), "test": len(self.test)},
             skipped=self.skipped,
             licence=self.licence,
+            overlap=overlap(self),
         )
+
+
+def overlap(dataset: Dataset) -> dict[str, int]:
+    """How many pictures of the validation split are in train too, and of the test split in either."""
+    earlier = np.union1d(dataset.train.digests, dataset.validation.digests)
+    return {
+        "validation": int(np.isin(dataset.validation.digests, dataset.train.digests).sum()),
+        "test": int(np.isin(dataset.test.digests, earlier).sum()),
+    }

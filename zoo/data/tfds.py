@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from zoo.data.example import Example, Found, examine, held_where_they_fit
+from zoo.data.names import some
 from zoo.errors import ZooError, did_you_mean
 
 SPLITS = {"train": "train", "validation": "validation", "val": "validation", "test": "test"}
@@ -32,10 +33,11 @@ class Features:
     labels: tuple[str, ...]
 
 
-def find(request: str, data_dir: Path | None) -> Found:
+def find(request: str, data_dir: Path | None, say: Callable[[str], None]) -> Found:
     """Every labelled picture of a prepared data set: `NAME` or `NAME:VERSION`; NAME may be `DATASET/CONFIG`.
 
-    `data_dir` defaults to TFDS_DATA_DIR, and that to what TFDS itself takes. Without a version the newest is read.
+    `data_dir` defaults to TFDS_DATA_DIR, and that to what TFDS itself takes; the folder of the data set or of its
+    version, which lie below that, will do. Without a version the newest is read. `say` is told what is left out.
 
     Raises:
         ZooError: it is not prepared there, has no pictures with classes, or a file of it is damaged.
@@ -45,16 +47,21 @@ def find(request: str, data_dir: Path | None) -> Found:
         raise ZooError(
             f"'{request}' names no TFDS data set: write tfds:NAME or tfds:NAME:VERSION, such as tfds:mnist:3.0.1"
         )
-    root = prepared_root(data_dir)
-    folder = prepared_folder(root, match["name"], match["version"])
+    root, within = above(prepared_root(data_dir), match["name"])
+    folder = prepared_folder(root, match["name"], match["version"] or within)
     info = read_info(folder)
     features = picture_and_class(info, folder)
     splits = {name: split for name, split in info.splits.items() if name in SPLITS}
     if "train" not in splits:
         raise ZooError(f"{folder} has no split 'train' (it has {', '.join(info.splits)}): use data that have")
+    for name in info.splits:
+        if name not in SPLITS:
+            say(f"left out: the split '{name}' of {folder}, which is none of {some(SPLITS, len(SPLITS))}")
     examples = held_where_they_fit(item for name, split in splits.items() for item in read_split(name, split, features))
     # Test splits whose labels are withheld have -1 everywhere: they can measure nothing.
     labelled = [example for example in examples if example.label >= 0]
+    if len(labelled) < len(examples):
+        say(f"left out: {len(examples) - len(labelled)} images of {folder} whose labels are withheld")
     outside = [example.name for example in labelled if example.label >= len(features.labels)]
     if outside or not any(example.split == "train" for example in labelled):
         raise ZooError(f"{folder} has no usable labels ({outside[0] if outside else 'train'}): use data that have")
@@ -75,6 +82,23 @@ def prepared_root(data_dir: Path | None) -> Path:
 
         data_dir = Path(os.environ.get("TFDS_DATA_DIR") or tensorflow_datasets.core.constants.DATA_DIR)
     return data_dir.expanduser().resolve()
+
+
+def above(given: Path, name: str) -> tuple[Path, str | None]:
+    """The folder of prepared data sets, and the version where `given` is the folder of one.
+
+    It is `given`, or a folder above it where `given` is one of those of the data set `name` itself.
+    """
+    parts = Path(name).parts
+    if versions(given / name):
+        return given, None
+    for root in given.parents[: len(parts) + 1]:
+        below = given.relative_to(root).parts
+        known = versions(root / name) if below[: len(parts)] == parts[: len(below)] else []
+        version = below[-1] if len(below) > len(parts) else None
+        if known and (version is None or version in known):
+            return root, version
+    return given, None
 
 
 def prepared_folder(root: Path, name: str, version: str | None) -> Path:

@@ -10,6 +10,7 @@ import numpy as np
 
 from zoo import building, files, run, weights_file
 from zoo.contract import LOGITS
+from zoo.data.names import composed
 from zoo.description import InitialWeights, Model
 from zoo.errors import ZooError
 from zoo.preprocess import Preprocessing
@@ -74,7 +75,7 @@ def take(weights: Path, model: Model) -> tuple[InitialWeights, dict[str, np.ndar
         ZooError: there is no such finished run, or its weights do not fit; all that does not is listed.
     """
     source, path = run.read_finished(weights), weights / run.WEIGHTS
-    new_head = source.model.labels != model.labels
+    new_head = [*map(composed, source.model.labels)] != [*map(composed, model.labels)]
     arrays, _ = weights_file.read(path)
     old, new = _grid(source.model), _grid(model)
     if POSITIONS in arrays and old != new and arrays[POSITIONS].shape[1] == 1 + old[0] * old[1]:

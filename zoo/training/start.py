@@ -10,7 +10,8 @@ from typing import Any
 from zoo import building, complexity, files, provenance, run, weights_file
 from zoo import recipe as recipes
 from zoo.artifact import Format
-from zoo.data.again import load_again
+from zoo.data import seen
+from zoo.data.again import images_known, load_again
 from zoo.data.fitting import fitted, some
 from zoo.data.load import load
 from zoo.data.pictures import Dataset
@@ -25,6 +26,8 @@ from zoo.training import strategy as strategies
 Preflight = Callable[[Model, Sequence[Format]], None]
 
 USUAL_SIDE = 224
+"""The side of the input where the images differ in size, or have one whose longer side is more than that."""
+
 MEAN, DEVIATION = 0.5, 0.5
 """For weights that start from nothing: pictures come out between -1 and 1, whatever their channels."""
 
@@ -64,17 +67,23 @@ def start(
     if out is not None:
         files.refuse_existing(out)
     chosen = strategies.choose(strategy, devices)
-    dataset = load(source, split=recipe.split, data_dir=data_dir, bad_images=bad_images)  # type: ignore[arg-type]
+    dataset = load(source, split=recipe.split, data_dir=data_dir, bad_images=bad_images, say=say)  # type: ignore[arg-type]
     for skipped in dataset.skipped:
         say(f"left out: {skipped}")
     check_batch(recipe.batch_size, chosen.num_replicas_in_sync, len(dataset.train))
     like = run.read_finished(weights).model if weights else None
     model = describe(family.name, row.name, dataset, recipe.picture, like)
     dataset = fit(dataset, model.preprocessing, bad_images, say)
+    if not recipe.picture.size and (dataset.shape or ())[:2] != model.preprocessing.shape[:2]:
+        say(scaled(dataset.shape, model.preprocessing))
+    images = images_for(weights, dataset)
+    for line in seen.remarks(dataset, images):
+        say(line)
     started_from, arrays = initial.take(weights, model) if weights else (None, {})
     preflight(model, recipe.export)
     folder = out or files.unused(Path("runs"), f"{family.name}-{row.name}-{short_name(dataset.source)}")
     folder.mkdir(parents=True)
+    seen.write(folder / run.IMAGES, images)
     if started_from:
         # The run's own copy, written before it can be resumed: the other run need not stay.
         weights_file.save(folder / run.INITIAL, arrays)
@@ -154,7 +163,9 @@ def fit(dataset: Dataset, preprocessing: Preprocessing, bad_images: str, say: Ca
 
 def suiting(dataset: Dataset, picture: Picture) -> Preprocessing:
     """What goes into a network that starts from nothing: pictures as the data have them, but for what is asked."""
-    height, width = (picture.size, picture.size) if picture.size else (dataset.shape or (USUAL_SIDE, USUAL_SIDE))[:2]
+    height, width = (picture.size,) * 2 if picture.size else (dataset.shape or (USUAL_SIDE,) * 2)[:2]
+    if not picture.size and max(height, width) > USUAL_SIDE:
+        height = width = USUAL_SIDE
     channels = picture.channels or dataset.channels
     crop = picture.crop or 1.0
     return Preprocessing(
@@ -167,6 +178,21 @@ def suiting(dataset: Dataset, picture: Picture) -> Preprocessing:
         white_level=picture.white_level or FULL_RANGE,
         background="white" if picture.background == "auto" else picture.background,
     )
+
+
+def scaled(shape: tuple[int, int, int] | None, taken: Preprocessing) -> str:
+    """A line that says what becomes of images of another size than the network's input; `shape` where all have one."""
+    images = f"the images are {shape[0]}×{shape[1]} (height×width)" if shape else "the images differ in size"
+    wanted = f"{taken.height}×{taken.width}"
+    return f"{images} and are scaled and cropped to the network's {wanted}: --set picture.size=… takes another size"
+
+
+def images_for(weights: Path | None, dataset: Dataset) -> seen.Images:
+    """The digests of the data to train on, and of those that the run `weights` had seen."""
+    if weights is None:
+        return seen.images_of(dataset)
+    before, _ = images_known(weights, run.read_finished(weights))
+    return seen.images_of(dataset, initial=before, complete=before is not None)
 
 
 def short_name(source: str) -> str:

@@ -1,0 +1,140 @@
+"""Which images a model has seen: the digests of its data, kept beside the model in a file of 8 bytes an image.
+
+Two images are the same when their bytes in the source are; an image that was saved again is another one.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from zoo import files
+from zoo.data.names import some
+from zoo.data.pictures import Dataset, Pictures
+from zoo.errors import Refused, ZooError
+from zoo.schema import record
+
+SPLITS = ("train", "validation", "test")
+LISTS = (*SPLITS, "initial")
+COMPLETE = "complete"
+
+LARGEST = 2**29
+"""Bytes of a file of digests, unpacked: 67 million images. A small archive may claim any size."""
+
+
+@dataclass(frozen=True, eq=False)
+class Images:
+    """The digests of a model's data by split, each as `Pictures.digests` has them, sorted, each once.
+
+    `initial` are those of all that is known to have been seen by the weights that its training started from; there are
+    none where it started from nothing. `complete` says that they had seen nothing else.
+    """
+
+    train: np.ndarray
+    validation: np.ndarray
+    test: np.ndarray
+    initial: np.ndarray
+    complete: bool
+
+    @property
+    def seen(self) -> np.ndarray:
+        """The digests of what the weights depend on: trained on, or, for validation, what chose among them."""
+        return np.union1d(np.union1d(self.train, self.validation), self.initial)
+
+
+@record
+class Overlap:
+    """How many of `of` images to measure on the model had seen, and whether they were left out.
+
+    `images` is None where nothing is known of what it had seen. `unknown` says what is not known, and why.
+    """
+
+    images: int | None
+    of: int
+    left_out: bool
+    unknown: str | None = None
+
+
+def images_of(dataset: Dataset, *, initial: Images | None = None, complete: bool = True) -> Images:
+    """The digests of a data set, for a model that started from weights that had seen `initial`.
+
+    `complete` says that they had seen nothing beside that.
+    """
+    train, validation, test = (np.unique(getattr(dataset, split).digests) for split in SPLITS)
+    before = np.empty(0, np.uint64) if initial is None else initial.seen
+    return Images(train, validation, test, before, complete and (initial is None or initial.complete))
+
+
+def write(path: Path, images: Images) -> None:
+    """Write the digests, whole or not at all: arrays of uint64, and of one bool, by name."""
+    arrays = {name: getattr(images, name) for name in LISTS}
+    with files.staged_file(path) as staging:
+        np.savez(staging, allow_pickle=False, complete=np.array(images.complete), **arrays)
+
+
+def read(path: Path) -> Images:
+    """The digests that `write` wrote.
+
+    Raises:
+        Refused: the file is damaged or holds something else.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            size = sum(member.file_size for member in archive.infolist())
+        if size > LARGEST:
+            raise ValueError(f"{size} bytes unpacked are more than {LARGEST}")
+        with np.load(path, allow_pickle=False) as stored:
+            arrays = {name: stored[name] for name in stored.files}
+        if set(arrays) != {*LISTS, COMPLETE}:
+            raise ValueError(f"it holds {some(arrays)}")
+        complete = arrays.pop(COMPLETE)
+        if complete.dtype != np.bool_ or complete.shape != ():
+            raise ValueError(f"{COMPLETE} is no bool")
+        if any(array.dtype != np.uint64 or array.ndim != 1 for array in arrays.values()):
+            raise ValueError("its arrays are no lists of uint64")
+    except Exception as error:  # zipfile, zlib and numpy each raise their own, ten kinds and more
+        reason = " ".join(str(error).split())[:120]
+        raise Refused(f"{path} cannot be read ({reason}): remove it, and what was seen is unknown") from None
+    return Images(**arrays, complete=bool(complete))
+
+
+def unseen(pictures: Pictures, images: Images | None, unknown: str | None, include: bool) -> tuple[Pictures, Overlap]:
+    """The pictures that a model can be measured on, and how many of all it had seen.
+
+    Those that it had seen are left out unless `include`; where nothing is known of that, none are.
+
+    Raises:
+        ZooError: nothing is left.
+    """
+    if images is None:
+        return pictures, Overlap(None, len(pictures), left_out=False, unknown=unknown)
+    had_seen = np.isin(pictures.digests, images.seen)
+    overlap = Overlap(
+        int(had_seen.sum()), len(pictures), left_out=not include and bool(had_seen.any()), unknown=unknown
+    )
+    if not overlap.left_out:
+        return pictures, overlap
+    if had_seen.all():
+        raise ZooError(
+            f"all {len(pictures)} images to measure on are images that it was trained on or chosen by: "
+            "bring others, or measure on them nevertheless with --include-training"
+        )
+    return pictures.only(np.flatnonzero(~had_seen)), overlap
+
+
+def remarks(dataset: Dataset, images: Images) -> Iterator[str]:
+    """A line for each pair of splits that share images, and for test images that the initial weights had seen."""
+    for name, pictures, what, digests in (
+        ("validation", dataset.validation, "training images", images.train),
+        ("test", dataset.test, "training images", images.train),
+        ("test", dataset.test, "validation images", images.validation),
+        ("test", dataset.test, "images that the initial weights were trained on", images.initial),
+    ):
+        shared = np.flatnonzero(np.isin(pictures.digests, digests))
+        if len(shared):
+            names = some(pictures.names(int(place)) for place in shared[:4])
+            yield f"{len(shared)} of {len(pictures)} {name} images are also {what}: {names}"
