@@ -253,3 +253,102 @@ print(sorted({{"tensorflow", "keras", "tensorflow_datasets", "onnx", "onnxruntim
 """
     answer = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert (answer.stdout, answer.stderr) == ("[]\n", "")
+
+
+def said(folder: Path) -> list[str]:
+    lines: list[str] = []
+    load_folder(folder, say=lines.append)
+    return lines
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("train", "test1"), ("train", "test"), ("Train", "Test"), ("training", "testing"), ("train", "valid"),
+        ("train", "dev"), ("train_images", "val_images"), ("train2017", "val2017"), ("training_set", "test_set"),
+        ("val", "test"), ("train", "test", "cat"),
+    ],
+    ids="-".join,
+)  # fmt: skip
+@pytest.mark.parametrize("of_classes", [False, True], ids=["loose", "classes"])
+def test_what_looks_like_misnamed_splits_is_refused(tmp_path: Path, names: tuple[str, ...], of_classes: bool) -> None:
+    for name in names:
+        fill(tmp_path / name if of_classes else tmp_path, {"cat": 4, "dog": 4} if of_classes else {name: 4})
+    if of_classes and names == ("train", "test"):
+        assert load_folder(tmp_path).labels == ("cat", "dog")
+        return
+    message = refusal(tmp_path)
+    assert "train/" in message
+    assert ("split" in message) or ("beside train/" in message)
+
+
+def test_a_split_of_another_name_beside_train_gets_its_right_name(tmp_path: Path) -> None:
+    fill(tmp_path / "train", {"cat": 4, "dog": 4})
+    for name, right in (("valid", "val/"), ("testing", "test/"), ("dev", "val/")):
+        fill(tmp_path / name, {"cat": 4, "dog": 4})
+        assert refusal(tmp_path).endswith(f"also '{name}': beside train/ there may be val/ and test/ only; "
+                                          f"if it is a split, call it {right}")  # fmt: skip
+        shutil.rmtree(tmp_path / name)
+    fill(tmp_path, {"test1": 4})
+    assert "call it test/" in refusal(tmp_path)
+
+
+def test_a_class_that_is_called_like_a_split_is_said(tmp_path: Path) -> None:
+    fill(tmp_path, {"bus": 5, "train": 5, "car": 5})
+    assert said(tmp_path) == ["'train' is taken for a class, though it is called as splits are"]
+
+
+def test_what_is_left_out_is_said(tmp_path: Path) -> None:
+    fill(tmp_path, {"cat": 5, "dog": 5, ".net": 3, "cat/.thumbnails": 1})
+    for name in ("README.txt", "labels.csv", "dog/.notes", ".DS_Store"):
+        (tmp_path / name).write_text("no picture")
+    for name in ("loose.png", "loose2.png", "dog/.1.png", "cat/.2.jpg"):
+        shutil.copy(tmp_path / "cat/1.png", tmp_path / name)
+    (tmp_path / ".git").mkdir()
+    lines = said(tmp_path)
+    assert lines[0] == (f"left out: 4 files beside the folders of {tmp_path}: labels.csv, loose2.png, loose.png, …")
+    for place, name in ((1, ".net"), (2, "cat/.thumbnails")):
+        assert lines[place].startswith(f"left out: {tmp_path / name}/, which holds images: if it is a class")
+    assert lines[3] == "left out: 2 images whose names begin with a dot: cat/.2.jpg, dog/.1.png"
+    assert len(lines) == 4
+    assert load_folder(tmp_path).labels == ("cat", "dog")
+
+
+def test_what_is_beside_the_classes_of_a_split_is_said(tmp_path: Path) -> None:
+    for split in ("train", "test"):
+        fill(tmp_path / split, {"cat": 5, "dog": 5})
+    (tmp_path / "README.md").write_text("no picture")
+    fill(tmp_path / "test", {".net": 2})
+    shutil.copy(tmp_path / "train/cat/0.png", tmp_path / "train/loose.png")
+    assert [line.partition(":")[2] for line in said(tmp_path)] == [
+        f" 1 files beside the folders of {tmp_path}: README.md",
+        f" 1 files beside the folders of {tmp_path}/train: loose.png",
+        f" {tmp_path}/test/.net/, which holds images: if it is a class, let its name not begin with a dot",
+    ]
+
+
+NFC, NFD = "caf\u00e9", "cafe\u0301"
+
+
+def test_one_name_in_two_spellings_of_unicode_is_one_class(tmp_path: Path) -> None:
+    # NFD sorts before 'cafx', NFC behind it.
+    fill(tmp_path / "train", {NFC: 4, "cafx": 5})
+    fill(tmp_path / "test", {NFD: 2, "cafx": 3})
+    data = load_folder(tmp_path)
+    assert data.labels == ("cafx", NFC)
+    assert np.bincount(data.test.labels).tolist() == [3, 2]
+    assert all(
+        name.startswith("test/cafx") == (label == 0)
+        for name, label in zip(names(data.test), data.test.labels, strict=True)
+    )
+    fill(tmp_path / "train", {NFD: 4})
+    message = refusal(tmp_path)
+    assert "two spellings of one name" in message
+    assert "(caf\\xe9)" in message
+    assert "(cafe\\u0301)" in message
+
+
+def test_classes_that_differ_are_spelled_out(tmp_path: Path) -> None:
+    fill(tmp_path / "train", {"caf\u0435": 4, "dog": 4})
+    fill(tmp_path / "test", {"cafe": 4, "dog": 4})
+    assert "test lacks 'caf\u0435' (caf\\u0435), train lacks 'cafe'" in refusal(tmp_path)

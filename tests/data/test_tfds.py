@@ -186,6 +186,37 @@ def test_unusual_pictures_become_png(tmp_path: Path) -> None:
     assert [open_picture(data.test.read(index)).format for index in range(12)] == ["JPEG", "PNG"] * 6
 
 
+@pytest.mark.parametrize("place", ["fish", "fish/1.0.0", "fish/1.10.0"])
+def test_a_data_dir_that_is_too_deep_is_recognised(prepared: Path, place: str) -> None:
+    data = load_tfds("tfds:fish:1.0.0", prepared / place)
+    assert (data.source, data.data_dir) == ("tfds:fish:1.0.0", str(prepared))
+    version = place.partition("/")[2] or "1.10.0"
+    assert load_tfds("tfds:fish", prepared / place).source == f"tfds:fish:{version}"
+
+
+def test_a_configuration_of_a_data_set_is_found_from_every_depth(prepared: Path, tmp_path: Path) -> None:
+    shutil.copytree(prepared / "birds/1.0.0", tmp_path / "birds/small/1.0.0")
+    for place in (".", "birds", "birds/small", "birds/small/1.0.0"):
+        data = load_tfds("tfds:birds/small", tmp_path / place)
+        assert (data.source, data.data_dir) == ("tfds:birds/small:1.0.0", str(tmp_path))
+
+
+@pytest.mark.parametrize("place", ["birds", "birds/1.0.0", "fish/2.0.0"])
+def test_the_folder_of_another_data_set_is_not_taken(prepared: Path, place: str) -> None:
+    assert "no data set 'fish' is prepared in" in refusal("tfds:fish", prepared / place)
+
+
+def test_splits_and_images_that_are_left_out_are_said(tmp_path: Path) -> None:
+    withheld = [{"image": item["image"], "label": -1} for item in examples(4, 100)]
+    prepare(tmp_path, "odd", {"train": examples(30), "test": withheld, "unsupervised": examples(2, 200)})
+    said: list[str] = []
+    load("tfds:odd", split=Split(), data_dir=tmp_path, say=said.append)
+    assert len(said) == 2
+    assert said[0].startswith("left out: the split 'unsupervised' of ")
+    assert said[1].startswith("left out: 4 images of ")
+    assert "withheld" in said[1]
+
+
 @pytest.mark.full
 def test_fashion_mnist() -> None:
     """On the real data set, prepared by TFDS in `../shared/tfds`."""

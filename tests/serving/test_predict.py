@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -17,7 +18,9 @@ from onnx import numpy_helper
 from PIL import Image
 
 from zoo import artifact
+from zoo.data.load import load
 from zoo.errors import Refused, ZooError
+from zoo.recipe import Split
 from zoo.serving.predict import BATCH, predict
 
 
@@ -45,6 +48,42 @@ def test_top_is_what_is_shown(onnx_artifact: Path, pictures: Path, top: int, sho
 
 def test_a_folder_stands_for_its_own_pictures_in_natural_order(onnx_artifact: Path, pictures: Path) -> None:
     assert [prediction.path.name for prediction in predict(onnx_artifact, [pictures])] == ["1.gif", "2.JPG", "10.png"]
+
+
+NAMES = {
+    "a.jpg": "JPEG", "b.jfif": "JPEG", "c.jpe": "JPEG", "d.dib": "BMP", "e": "PNG", "f.tif": "PNG", "g.webp": "GIF",
+    "h.txt": "PNG", "i.JPEG": "JPEG",
+}  # fmt: skip
+NONE = {"j.png": "TIFF", "k.jpg": "WEBP"}
+
+
+def test_a_folder_stands_for_what_is_an_image_by_its_content(onnx_artifact: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "uploads"
+    folder.mkdir()
+    grey = Image.fromarray(np.random.default_rng(0).integers(0, 256, SHAPE[:2], np.uint8))
+    for name, kind in (NAMES | NONE).items():
+        grey.save(folder / name, kind)
+    (folder / "l.png").write_text("<html>")
+    (folder / "m.jpg").write_bytes(b"")
+    os.mkfifo(folder / "n.png")
+    (folder / "o.png").mkdir()
+    (folder / "p.png").symlink_to(folder / "nowhere")
+    left_out: list[tuple[Path, str]] = []
+    found = predict(onnx_artifact, [folder], leave_out=lambda *pair: left_out.append(pair))
+    assert [prediction.path.name for prediction in found] == list(NAMES)
+    assert [path.name for path, _ in left_out] == [*NONE, "l.png", "m.jpg", "n.png", "o.png", "p.png"]
+    assert all(reason for _, reason in left_out)
+
+
+def test_train_and_predict_take_the_same_files(onnx_artifact: Path, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    for number, label in enumerate("ab"):
+        (data / label).mkdir(parents=True)
+        for place, (name, kind) in enumerate((NAMES | NONE).items()):
+            Image.new("L", (6, 5), 20 * place + number).save(data / label / name, kind)
+    trained = load(f"folder:{data}", split=Split(), bad_images="skip")
+    assert sorted(line.partition(":")[0] for line in trained.skipped) == [f"{a}/{b}" for a in "ab" for b in NONE]
+    assert len(predict(onnx_artifact, [data / "a", data / "b"])) == sum(trained.description().counts.values())
 
 
 def test_what_is_named_keeps_its_order_and_needs_no_suffix(onnx_artifact: Path, pictures: Path) -> None:

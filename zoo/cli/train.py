@@ -11,7 +11,11 @@ import click
 @click.argument("family", required=False)
 @click.option("--size", help="small, base or large.  [default: small]")
 @click.option("--data", default="digits", show_default=True, help="digits, tfds:NAME[:VERSION] or folder:PATH.")
-@click.option("--data-dir", type=click.Path(path_type=Path), help="Where prepared TFDS data are (else TFDS_DATA_DIR).")
+@click.option(
+    "--data-dir",
+    type=click.Path(path_type=Path),
+    help="Where prepared TFDS data are (else TFDS_DATA_DIR); with --resume, where the run's data are now.",
+)
 @click.option(
     "--weights", type=click.Path(path_type=Path), metavar="RUN", help="Fine-tune: start from a finished run's weights."
 )
@@ -102,4 +106,6 @@ def command(
     else:
         accuracy, pictures = done.results["test_accuracy"], done.results["test_pictures"]
         low, high = done.results["test_interval"]
-        say(f"{folder}: test accuracy {accuracy:.4f} ({low:.4f} to {high:.4f}, {pictures} pictures)")
+        shared = (done.data.overlap or {}).get("test") if done.data else None
+        seen = f", {shared} of them also trained on or chosen by" if shared else ""
+        say(f"{folder}: test accuracy {accuracy:.4f} ({low:.4f} to {high:.4f}, {pictures} pictures{seen})")

@@ -1,0 +1,246 @@
+"""The data of runs and artifacts: what was seen in training is not measured on, and a folder may have moved."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+import unicodedata
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.conformance import untrained_run
+from tests.conftest import Answer, write_pictures
+from zoo import artifact, run
+from zoo.errors import Refused
+from zoo.training import start
+
+Command = Callable[..., Answer]
+FEW = ("--epochs", 1, "--set", "batch_size=8", "--set", "schedule.warmup_epochs=0")
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of 2×20 images, a run that was trained on it, its artifact, and a run whose test/ is its train/."""
+    from zoo.cli import main
+
+    place = tmp_path_factory.mktemp("made")
+    write_pictures(place / "data", classes=2, each=20, side=12)
+    shutil.copytree(place / "data", place / "copied/train")
+    shutil.copytree(place / "data", place / "copied/test")
+    for arguments in (
+        ("train", "cnn", "--data", f"folder:{place / 'data'}", "--out", place / "run", *FEW),
+        ("export", place / "run", "--onnx", "--out", place / "artifact"),
+        ("train", "cnn", "--data", f"folder:{place / 'copied'}", "--out", place / "copied-run", *FEW),
+    ):
+        with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as stop:
+            patch.setattr(sys, "argv", ["zoo", *map(str, arguments)])
+            main()
+        assert stop.value.code == 0
+    return place
+
+
+def evaluate(zoo_command: Command, target: Path, out: Path, *arguments: object) -> tuple[dict[str, Any], str]:
+    """The report that a command writes, and what it says."""
+    answer = zoo_command("evaluate", target, "--out", out, *arguments)
+    assert answer.status == 0, answer.err
+    return json.loads((out / "report.json").read_text()), answer.err
+
+
+@pytest.mark.parametrize("target", ["run", "artifact"])
+def test_images_that_were_trained_on_are_left_out(
+    made: Path, tmp_path: Path, zoo_command: Command, target: str
+) -> None:
+    report, said = evaluate(zoo_command, made / target, tmp_path / "one", "--data", f"folder:{made / 'data'}")
+    assert report["pictures"] == 8
+    assert report["overlap"] == {"images": 32, "of": 40, "left_out": True, "unknown": None}
+    assert "32 of 40 images are images that it was trained on or chosen by: left out\n" in said
+    own, said = evaluate(zoo_command, made / target, tmp_path / "own")
+    assert own["overlap"] == {"images": 0, "of": 8, "left_out": False, "unknown": None}
+    assert own["correct"] == report["correct"]
+    assert "trained on" not in said
+    report, said = evaluate(
+        zoo_command, made / target, tmp_path / "all", "--data", f"folder:{made / 'data'}", "--include-training"
+    )
+    assert report["pictures"] == 40
+    assert report["overlap"] == {"images": 32, "of": 40, "left_out": False, "unknown": None}
+    assert "32 of 40 images are images that it was trained on or chosen by: measured on, too\n" in said
+
+
+def test_nothing_left_to_measure_on_is_refused(made: Path, tmp_path: Path, zoo_command: Command) -> None:
+    answer = zoo_command("evaluate", made / "copied-run", "--out", tmp_path / "out")
+    assert answer.status == 2
+    assert "all 40 images to measure on are images that it was trained on" in answer.err
+    assert "--include-training" in answer.err
+    assert not (tmp_path / "out").exists()
+    report, _ = evaluate(zoo_command, made / "copied-run", tmp_path / "all", "--include-training")
+    assert report["pictures"] == report["overlap"]["images"] == 40
+    assert report["data"]["overlap"] == {"validation": 0, "test": 40}
+
+
+def test_the_digests_are_a_part_of_the_artifact(made: Path, tmp_path: Path, zoo_command: Command) -> None:
+    assert (made / "run" / run.IMAGES).stat().st_size < 2500
+    assert artifact.IMAGES in artifact.read(made / "artifact").files
+    assert zoo_command("verify", made / "artifact").status == 0
+    damaged = tmp_path / "damaged"
+    shutil.copytree(made / "artifact", damaged)
+    shutil.copy(made / "copied-run" / run.IMAGES, damaged / artifact.IMAGES)
+    answer = zoo_command("evaluate", damaged, "--data", f"folder:{made / 'data'}", "--out", tmp_path / "out")
+    assert (answer.status, Refused.exit_status) == (1, 1)
+    assert "images.npz is not the file that the manifest lists" in answer.err
+
+
+def test_artifacts_of_before_say_that_nothing_is_known(made: Path, tmp_path: Path, zoo_command: Command) -> None:
+    old = tmp_path / "old"
+    shutil.copytree(made / "artifact", old)
+    (old / artifact.IMAGES).unlink()
+    artifact.write(old, artifact.read(old))
+    report, said = evaluate(zoo_command, old, tmp_path / "out", "--data", f"folder:{made / 'data'}")
+    assert report["pictures"] == 40
+    assert report["overlap"]["images"] is None
+    assert "old was exported before zoo kept what a model has seen" in said
+    assert report["overlap"]["unknown"] in said
+
+
+def test_runs_of_before_load_their_data_again(tmp_path: Path, pictures_folder: Path, zoo_command: Command) -> None:
+    """Or say that nothing is known, where the data are gone."""
+    shutil.copytree(pictures_folder, tmp_path / "data")
+    old = untrained_run(tmp_path / "old", tmp_path / "data", "cnn", "small", 8)
+    values = json.loads((old / run.DESCRIPTION).read_text())
+    del values["data"]["overlap"], values["recipe"]["split"]["copies_together"]
+    (old / run.DESCRIPTION).write_text(json.dumps(values))
+    report, _ = evaluate(zoo_command, old, tmp_path / "one", "--data", f"folder:{tmp_path / 'data'}")
+    assert report["overlap"] == {"images": 48, "of": 60, "left_out": True, "unknown": None}
+    (tmp_path / "data").rename(tmp_path / "moved")
+    report, said = evaluate(zoo_command, old, tmp_path / "two", "--data", f"folder:{tmp_path / 'moved'}")
+    assert (report["overlap"]["images"], report["overlap"]["of"]) == (None, 60)
+    assert f"there may be images that it was trained on: the data are not in {tmp_path / 'data'}" in said
+
+
+def test_what_the_initial_weights_had_seen_counts(made: Path, tmp_path: Path, zoo_command: Command) -> None:
+    write_pictures(tmp_path / "new", classes=2, each=12, side=12, seed=7)
+    write_pictures(tmp_path / "new/test", classes=2, each=3, side=12, seed=8)
+    (tmp_path / "new/train").mkdir()
+    for label in ("class0", "class1"):
+        (tmp_path / "new" / label).rename(tmp_path / "new/train" / label)
+        shutil.copy(made / "data" / label / "0.png", tmp_path / "new/test" / label / "old.png")
+    answer = zoo_command(
+        "train", "--weights", made / "run", "--data", f"folder:{tmp_path / 'new'}", "--out", tmp_path / "tuned", *FEW
+    )
+    assert answer.status == 0, answer.err
+    had_seen = [line for line in answer.err.splitlines() if "images that the initial weights were trained on" in line]
+    assert len(had_seen) == 1
+    report, _ = evaluate(zoo_command, tmp_path / "tuned", tmp_path / "one")
+    # One or both were in the first run's own test split.
+    assert report["overlap"]["images"] == int(had_seen[0].split()[0])
+    report, _ = evaluate(zoo_command, tmp_path / "tuned", tmp_path / "two", "--data", f"folder:{made / 'data'}")
+    assert report["overlap"] == {"images": 32, "of": 40, "left_out": True, "unknown": None}
+
+
+def test_training_says_what_of_the_test_it_was_trained_on(made: Path, tmp_path: Path, zoo_command: Command) -> None:
+    answer = zoo_command(
+        "train", "cnn", "--data", f"folder:{made / 'copied'}", "--out", tmp_path / "again", *FEW
+    )  # fmt: skip
+    assert "36 of 40 test images are also training images: test/class0/" in answer.err
+    assert "4 of 40 test images are also validation images: test/class" in answer.err
+    last = answer.err.splitlines()[-1]
+    assert last.endswith("40 pictures, 40 of them also trained on or chosen by)")
+
+
+def test_a_folder_that_has_moved_is_found_by_every_verb(made: Path, tmp_path: Path, zoo_command: Command) -> None:
+    shutil.copytree(made / "data", tmp_path / "data")
+    one = tmp_path / "run"
+    assert zoo_command("train", "cnn", "--data", f"folder:{tmp_path / 'data'}", "--out", one, *FEW).status == 0
+    (tmp_path / "data").rename(tmp_path / "moved")
+    values = json.loads((one / run.DESCRIPTION).read_text())
+    for verb in (["evaluate", one], ["export", one, "--onnx"]):
+        answer = zoo_command(*verb, "--out", tmp_path / "out")
+        assert answer.status == 2
+        assert "--data-dir in which folder they are now" in answer.err
+        assert zoo_command(*verb, "--out", tmp_path / verb[0], "--data-dir", tmp_path / "moved").status == 0
+    assert zoo_command("evaluate", tmp_path / "export", "--out", tmp_path / "o", "--data-dir", tmp_path / "moved").status == 0  # noqa: E501  # fmt: skip
+    values["provenance"]["finished"] = None
+    (one / run.DESCRIPTION).write_text(json.dumps(values))
+    assert "--data-dir" in zoo_command("train", "--resume", one).err
+    answer = zoo_command("train", "--resume", one, "--data-dir", tmp_path / "moved")
+    assert answer.status == 0, answer.err
+    (tmp_path / "moved/class0/0.png").write_bytes(b"no image any more")
+    values["provenance"]["finished"] = "2026-01-01"
+    (one / run.DESCRIPTION).write_text(json.dumps(values))
+    answer = zoo_command("evaluate", one, "--data-dir", tmp_path / "moved")
+    assert answer.status == 2
+    assert "has changed since it was trained on" in answer.err
+    assert "1 cannot be read now: class0/0.png: " in answer.err
+    assert "--bad-images" not in answer.err
+
+
+def test_evaluate_leaves_bad_images_out_when_told(made: Path, tmp_path: Path, zoo_command: Command) -> None:
+    write_pictures(tmp_path / "new", classes=2, each=4, side=12, seed=7)
+    (tmp_path / "new/class0/bad.jpg").write_text("<html>")
+    other = ("--data", f"folder:{tmp_path / 'new'}")
+    answer = zoo_command("evaluate", made / "artifact", *other)
+    assert answer.status == 2
+    assert "1 of 9 pictures" in answer.err
+    assert "--bad-images skip" in answer.err
+    report, said = evaluate(zoo_command, made / "artifact", tmp_path / "out", *other, "--bad-images", "skip")
+    assert report["pictures"] == 8
+    assert report["data"]["skipped"][0].startswith("class0/bad.jpg: ")
+    assert "left out: class0/bad.jpg: " in said
+
+
+def test_labels_of_other_data_agree_in_any_spelling_of_unicode(tmp_path: Path, zoo_command: Command) -> None:
+    for side, form in ((12, "NFC"), (12, "NFD")):
+        folder = write_pictures(tmp_path / form, classes=2, each=6, side=side, seed=len(form) + ord(form[-1]))
+        (folder / "class0").rename(folder / unicodedata.normalize(form, "café"))
+    untrained_run(tmp_path / "run", tmp_path / "NFC", "cnn", "small", 8)
+    report, _ = evaluate(zoo_command, tmp_path / "run", tmp_path / "out", "--data", f"folder:{tmp_path / 'NFD'}")
+    assert report["pictures"] == 12
+    assert "caf\u00e9" in {row["label"] for row in report["classes"]}
+    (tmp_path / "NFD" / unicodedata.normalize("NFD", "café")).rename(tmp_path / "NFD/CAFE\u0301")
+    answer = zoo_command("evaluate", tmp_path / "run", "--data", f"folder:{tmp_path / 'NFD'}")
+    assert answer.status == 2
+    assert r"(CAFE\u0301) for the model's 'café' (caf\xe9)" in answer.err
+
+
+def test_large_images_do_not_set_the_input(tmp_path: Path) -> None:
+    class Enough(Exception):
+        """The network is described; nobody wants to train it."""
+
+    def preflight(model: Any, formats: Any) -> None:
+        described.append(model)
+        raise Enough
+
+    described: list[Any] = []
+    for name, sizes, settings, wanted, words in (
+        ("large", [(300, 400)], [], (224, 224), "the images are 300×400 (height×width) and are scaled and cropped to"),
+        ("long", [(8, 225)], [], (224, 224), "the images are 8×225"),
+        ("edge", [(40, 224)], [], (40, 224), ""),
+        ("small", [(20, 30)], [], (20, 30), ""),
+        ("several", [(20, 30), (30, 30)], [], (224, 224), "the images differ in size and are scaled and cropped to"),
+        ("asked", [(300, 400)], ["picture.size=32"], (32, 32), ""),
+    ):
+        for label in "ab":
+            (tmp_path / name / label).mkdir(parents=True)
+            for number in range(4):
+                shape = sizes[number % len(sizes)]
+                pixels = np.full(shape, 20 * number + ord(label), np.uint8)
+                Image.fromarray(pixels).save(tmp_path / name / label / f"{number}.png")
+        said: list[str] = []
+        with pytest.raises(Enough):
+            start.start(
+                "cnn", size="small", source=f"folder:{tmp_path / name}", data_dir=None, bad_images="error",
+                settings=["batch_size=2", *settings], out=None, strategy="single", devices=None, preflight=preflight,
+                say=said.append,
+            )  # fmt: skip
+        assert described[-1].preprocessing.shape[:2] == wanted, name
+        if words:
+            assert len(said) == 1
+            assert said[0].startswith(words)
+            assert "--set picture.size=" in said[0]
+        else:
+            assert said == [], name

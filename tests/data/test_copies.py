@@ -1,0 +1,184 @@
+"""Images that are in the data twice: where they are dealt to, and what is counted and said of them."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from making import encoded, fill, noise
+
+from zoo import schema
+from zoo.data import seen
+from zoo.data.example import Example
+from zoo.data.load import load
+from zoo.data.pictures import Dataset
+from zoo.data.splits import deal
+from zoo.errors import Refused, ZooError
+from zoo.recipe import Recipe, Split
+
+TOGETHER = Recipe().split
+
+
+def remarks(folder: Path, split: Split = TOGETHER) -> tuple[Dataset, list[str]]:
+    said: list[str] = []
+    data = load(f"folder:{folder}", split=split, say=said.append)
+    return data, said + list(seen.remarks(data, seen.images_of(data)))
+
+
+def test_a_test_split_that_is_a_copy_of_train_is_said(tmp_path: Path) -> None:
+    fill(tmp_path / "train", {"cat": 10, "dog": 10})
+    shutil.copytree(tmp_path / "train", tmp_path / "test")
+    data, said = remarks(tmp_path)
+    assert said == [
+        "20 of 40 images are copies of others, byte for byte",
+        "18 of 20 test images are also training images: test/cat/0.png, test/cat/1.png, test/cat/2.png, …",
+        said[2],
+    ]
+    assert said[2].startswith("2 of 20 test images are also validation images: test/cat/")
+    assert data.description().overlap == {"validation": 0, "test": 20}
+
+
+def test_files_doubled_across_splits_are_counted(tmp_path: Path) -> None:
+    for split in ("train", "val", "test"):
+        fill(tmp_path / split, {"cat": 5, "dog": 5})
+    shutil.copy(tmp_path / "train/cat/1.png", tmp_path / "val/cat/again.png")
+    shutil.copy(tmp_path / "val/dog/2.png", tmp_path / "test/dog/again.png")
+    data, said = remarks(tmp_path)
+    assert said == [
+        "2 of 32 images are copies of others, byte for byte",
+        "1 of 11 validation images are also training images: val/cat/again.png",
+        "1 of 11 test images are also validation images: test/dog/again.png",
+    ]
+    assert data.description().overlap == {"validation": 1, "test": 1}
+
+
+def test_an_image_in_two_classes_is_named(tmp_path: Path) -> None:
+    fill(tmp_path, {"cat": 8, "dog": 8})
+    shutil.copy(tmp_path / "cat/1.png", tmp_path / "dog/cat.png")
+    _, said = remarks(tmp_path)
+    assert "2 images are in several classes: cat/1.png, dog/cat.png: remove them from the wrong ones" in said
+
+
+def test_data_without_copies_bring_no_remark(tmp_path: Path) -> None:
+    data, said = remarks(fill(tmp_path, {"cat": 8, "dog": 8}))
+    assert said == []
+    assert data.description().overlap == {"validation": 0, "test": 0}
+
+
+def examples(contents: list[tuple[int, int]]) -> list[Example]:
+    """Examples of (class, content)."""
+    return [
+        Example("train", label, f"{place}", b"", 0, 8, 8, True, content.to_bytes(32, "little"))
+        for place, (label, content) in enumerate(contents)
+    ]
+
+
+@given(
+    contents=st.lists(st.tuples(st.integers(0, 2), st.integers(0, 30)), max_size=60),
+    seed=st.integers(0, 5),
+)
+def test_copies_are_dealt_to_one_split(contents: list[tuple[int, int]], seed: int) -> None:
+    # Each class has images of its own, enough to draw from.
+    contents += [(label, 100 + 10 * label + number) for label in range(3) for number in range(4)]
+    every = examples(contents)
+    dealt = deal(every, "abc", Split(seed=seed, copies_together=True))
+    digests = [{example.digest for example in part} for part in dealt]
+    assert sum(map(len, digests)) == len(set.union(*digests))
+    assert sorted(int(example.name) for part in dealt for example in part) == list(range(len(contents)))
+    for part in dealt:
+        assert [int(example.name) for example in part] == sorted(int(example.name) for example in part)
+        assert {example.label for example in part} == {0, 1, 2}
+
+
+@given(counts=st.lists(st.integers(3, 20), min_size=2, max_size=4), seed=st.integers(0, 5))
+def test_where_there_are_no_copies_nothing_is_dealt_otherwise(counts: list[int], seed: int) -> None:
+    contents = [(label, 100 * label + number) for label, count in enumerate(counts) for number in range(count)]
+    old, new = (deal(examples(contents), "abcd", Split(seed=seed, copies_together=together)) for together in (0, 1))
+    assert [[example.name for example in part] for part in old] == [[example.name for example in part] for part in new]
+
+
+def test_a_class_of_copies_is_refused_and_says_so() -> None:
+    with pytest.raises(ZooError, match=r"'b' has too few pictures to draw a split from \(5 are copies of others\)"):
+        deal(examples([(0, number) for number in range(9)] + [(1, 50)] * 6), "ab", TOGETHER)
+
+
+def bmp(number: int) -> bytes:
+    """A file whose bytes depend on no library."""
+    sizes = [54, 40, 8, 8]
+    head = b"BM" + (246).to_bytes(4, "little") + bytes(4) + b"".join(size.to_bytes(4, "little") for size in sizes)
+    body = bytes((number // 4 * 7 + number % 2 * 100 + place) % 256 for place in range(192))
+    return head + (1).to_bytes(2, "little") + (24).to_bytes(2, "little") + bytes(24) + body
+
+
+def test_runs_of_before_are_dealt_as_they_were(tmp_path: Path) -> None:
+    """Their recipes do not say `copies_together`; how such data were dealt is pinned here."""
+    for number in range(24):
+        place = tmp_path / ("cat" if number % 2 else "dog")
+        place.mkdir(exist_ok=True)
+        (place / f"{number}.bmp").write_bytes(bmp(number))
+    values = schema.plain(Recipe())
+    assert values["split"].pop("copies_together") is True
+    before = schema.parse(Recipe, values, "recipe").split
+    data, said = remarks(tmp_path, before)
+    assert data.fingerprint == "f75c6903a788d6bf95b42f705e702ae411ade301cb3a97d19832045eb0e4cdb2"
+    assert said[0] == "12 of 24 images are copies of others, byte for byte"
+    assert said[1] == "2 of 2 validation images are also training images: cat/11.bmp, dog/4.bmp"
+    assert load("digits", split=before).fingerprint == load("digits", split=TOGETHER).fingerprint
+    assert load("digits", split=before).fingerprint.startswith("08d2f035cbd0")
+    _, said = remarks(tmp_path)
+    assert len(said) == 1
+
+
+def test_digests_are_kept_and_damage_is_refused(tmp_path: Path) -> None:
+    data = load("digits", split=TOGETHER)
+    first = seen.images_of(data)
+    later = seen.images_of(load(f"folder:{fill(tmp_path / 'data', {'a': 5, 'b': 5})}", split=TOGETHER), initial=first)
+    path = tmp_path / "images.npz"
+    seen.write(path, later)
+    assert path.stat().st_size < 8 * (1797 + 10) + 2000
+    read = seen.read(path)
+    for name in seen.LISTS:
+        np.testing.assert_array_equal(getattr(read, name), getattr(later, name))
+    assert read.complete
+    assert len(read.seen) == len(data.train) + len(data.validation) + 8
+    good = path.read_bytes()
+    for damaged in (good[:-30], b"", good[:200] + b"\0" * 50 + good[250:]):
+        path.write_bytes(damaged)
+        with pytest.raises(Refused, match=r"images\.npz cannot be read"):
+            seen.read(path)
+    lists = {name: np.zeros(3, np.uint64) for name in seen.LISTS}
+    for changes in ({"train": np.array(["a", None], object)}, {"train": np.zeros(3)}, {"complete": np.zeros(2, bool)}):
+        np.savez(path, **{"complete": np.array(True), **lists, **changes})
+        with pytest.raises(Refused, match=r"images\.npz cannot be read"):
+            seen.read(path)
+
+
+def test_what_was_seen_is_left_out_in_order(tmp_path: Path) -> None:
+    data = load(f"folder:{fill(tmp_path / 'data', {'a': 20, 'b': 20})}", split=TOGETHER)
+    images = seen.images_of(data)
+    fill(tmp_path / "other", {"a": 3, "b": 3})
+    shutil.copy(tmp_path / "data" / data.train.names(0), tmp_path / "other/a/10.png")
+    (tmp_path / "other/b/11.png").write_bytes(data.validation.read(0))
+    (tmp_path / "other/b/12.png").write_bytes(encoded(noise("L", 12, 10, seed=12345), "PNG"))
+    (tmp_path / "other/b/13.png").write_bytes(data.test.read(0))
+    from zoo.data.foreign import find_for
+
+    pictures, _ = find_for(("b", "a"), f"folder:{tmp_path / 'other'}")
+    left, overlap = seen.unseen(pictures, images, None, include=False)
+    assert overlap == seen.Overlap(images=2, of=10, left_out=True)
+    assert [left.names(place) for place in range(len(left))] == [
+        "a/0.png", "a/1.png", "a/2.png", "b/0.png", "b/1.png", "b/2.png", "b/12.png", "b/13.png"
+    ]  # fmt: skip
+    assert left.labels.tolist() == [1, 1, 1, 0, 0, 0, 0, 0]
+    assert left.read(6) == (tmp_path / "other/b/12.png").read_bytes()
+    assert left.total_bytes == sum(len(left.read(place)) for place in range(len(left)))
+    every, overlap = seen.unseen(pictures, images, None, include=True)
+    assert (len(every), overlap) == (10, seen.Overlap(images=2, of=10, left_out=False))
+    every, overlap = seen.unseen(pictures, None, "nobody knows", include=False)
+    assert (len(every), overlap) == (10, seen.Overlap(None, 10, left_out=False, unknown="nobody knows"))
+    with pytest.raises(ZooError, match=r"all 28 images to measure on are .* trained on .*--include-training"):
+        seen.unseen(data.train, images, None, include=False)
