@@ -75,7 +75,8 @@ def _zeros(pad: Any, index: Index) -> list[int] | None:
     import onnx
 
     given = {one.name: onnx.helper.get_attribute_value(one) for one in pad.attribute}
-    source, lengths, value, axes = (*pad.input, *("",) * (4 - len(pad.input)))
+    inputs: list[str] = [*pad.input, "", ""][:4]
+    source, lengths, value, axes = inputs
     shape = index.shapes.get(source, [])
     if given.get("mode", b"constant") != b"constant" or len(shape) != 4 or lengths not in index.initializers:
         return None

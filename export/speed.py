@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -24,7 +25,7 @@ clock = time.thread_time if time.get_clock_info("thread_time").resolution <= 1e-
 def race(float32: Path, int8: Path, pixels: np.ndarray, seconds: float = SECONDS) -> Speed:
     """The latency of one file as a multiple of the other's, on uint8 pixels [1, height, width, channels]."""
     sessions = [session(path) for path in (float32, int8)]
-    first, second = in_turns([lambda one=one: one.run(list(OUTPUTS), {IMAGE: pixels}) for one in sessions], seconds)
+    first, second = in_turns([functools.partial(one.run, list(OUTPUTS), {IMAGE: pixels}) for one in sessions], seconds)
     ratio, low, high = ratio_of_medians(second, first, seed=0)
     return Speed(1e3 * float(np.median(first)), 1e3 * float(np.median(second)), ratio, low, high, len(first))
 

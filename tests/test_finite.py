@@ -67,7 +67,14 @@ def images() -> Pictures:
 
     file = io.BytesIO()
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (8, 8), np.uint8)).save(file, "PNG")
-    return Pictures(np.zeros(6, np.int64), lambda i: file.getvalue(), "number {}".format, 6 * file.tell())
+    return Pictures(
+        labels=np.zeros(6, np.int64),
+        read=lambda i: file.getvalue(),
+        names="number {}".format,
+        shapes=np.full((6, 2), 8, np.int32),
+        sizes=np.full(6, file.tell()),
+        digests=np.arange(6, dtype=np.uint64),
+    )
 
 
 def test_an_exports_accuracy_is_not_measured_on_them(evidence: Evidence, images: Pictures) -> None:
