@@ -59,7 +59,7 @@ def measure(
     for runner, images in zip(runners, pixels, strict=True):
         for _ in range(WARM_UP):
             answer = runner(images)
-        if not all(np.isfinite(answer[output]).all() for output in OUTPUTS):
+        if not all(np.isfinite(array).all() for array in answer.values()):
             raise Refused("an artifact answers random pixels with numbers that are not finite: see 'zoo verify'")
     clock = time.perf_counter
     rounds: list[list[float]] = []

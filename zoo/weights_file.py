@@ -12,10 +12,10 @@ from zoo import files
 from zoo.errors import ZooError, listed
 
 FLOATS = ("F64", "F32", "F16", "BF16")
-"""What safetensors calls the types of numbers that weights are read in."""
+"""The types of numbers that weights are read in, as safetensors calls them."""
 
 VARIANCES = ("moving_variance", "running_var")
-"""How the names of variances end, as Keras and PyTorch call them."""
+"""The ends of the names of variances, in Keras and in PyTorch."""
 
 
 def weights(model: Any) -> dict[str, Any]:

@@ -277,3 +277,9 @@ def test_csv_and_json_hold_every_figure(rows: tuple[list[Row], list[tuple[int, i
     assert all(row["command"] and row["onnxruntime"] and row["cpus"] for row in stored)
     again = json.loads(json.dumps(table.plain(found), allow_nan=False))
     assert [Row(**values) for values in again] == found
+
+
+def test_an_artifact_that_answers_no_numbers_is_not_measured() -> None:
+    nothing = {"logits": np.array([[np.nan, 0]], np.float32)}
+    with pytest.raises(Refused, match="not finite"):
+        latency.measure([lambda pixels: nothing], [np.zeros(1)], 0.0, np.random.default_rng(0))

@@ -144,7 +144,7 @@ def check_finite(loss: float, where: str, model: Any = None) -> None:
     advice = "lower optimizer.lr, or --set optimizer.clip_norm=1"
     if not math.isfinite(loss):
         raise ZooError(f"the loss is {loss} {where}: {advice}")
-    named = weights_file.weights(model) if model else {}
+    named = weights_file.weights(model) if model is not None else {}
     found = (weights_file.unsound(name, variable.numpy()) for name, variable in named.items())
     problems = [problem for problem in found if problem]
     if problems:
