@@ -58,7 +58,7 @@ def _digest(variables: Sequence[Any]) -> int:
     """An int64 that two sets of weights have in common by accident only."""
     digest = hashlib.sha256()
     for variable in variables:
-        digest.update(memoryview(np.ascontiguousarray(variable.numpy())).cast("B"))
+        digest.update(np.ascontiguousarray(variable.numpy()).data)
     return int.from_bytes(digest.digest()[:8], signed=True)
 
 

@@ -65,8 +65,6 @@ def verify(artifact: Path) -> Report:
     """
     if not (artifact / MANIFEST).exists() and versions.is_published(artifact):
         return Report(versions.gates(artifact))
-    if artifact.is_dir() and not (artifact / MANIFEST).exists():
-        raise ZooError(f"{artifact} has no {MANIFEST}: name a folder that 'zoo export' or 'zoo publish' wrote")
     manifest = read(artifact)
     files, intact = _files(artifact, manifest)
     gates = [_manifest(manifest), files, _layout(manifest), _labels(artifact, manifest)]

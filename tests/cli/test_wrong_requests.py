@@ -144,7 +144,7 @@ OTHERS = [
     (["verify", "nowhere"], 2, "there is no artifact"),
     (["publish"], 2, "Missing argument"),
     (["publish", "nowhere", "base"], 2, "there is no artifact at nowhere"),
-    (["publish", "runs/cnn-small-digits", "base"], 2, "no manifest.json"),
+    (["publish", "runs/cnn-small-digits", "base"], 2, "is a run, not an artifact"),
     (["publish", "artifacts/cnn-small-digits", "base"], 2, "has no SavedModel, only onnx: export with --saved-model"),
     (["publish", "base"], 2, "has no SavedModel"),
     (["publish", "one", "two", "base"], 2, "one artifact is published at a time: leave two out"),
