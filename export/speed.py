@@ -25,7 +25,8 @@ clock = time.thread_time if time.get_clock_info("thread_time").resolution <= 1e-
 def race(float32: Path, int8: Path, pixels: np.ndarray, seconds: float = SECONDS) -> Speed:
     """The latency of one file as a multiple of the other's, on uint8 pixels [1, height, width, channels]."""
     sessions = [session(path) for path in (float32, int8)]
-    first, second = in_turns([functools.partial(one.run, list(OUTPUTS), {IMAGE: pixels}) for one in sessions], seconds)
+    calls = [functools.partial(one.run, list(OUTPUTS), {IMAGE: pixels}) for one in sessions]
+    first, second = in_turns(calls, seconds)
     ratio, low, high = ratio_of_medians(second, first, seed=0)
     return Speed(1e3 * float(np.median(first)), 1e3 * float(np.median(second)), ratio, low, high, len(first))
 

@@ -577,7 +577,7 @@ def test_verify_refuses_a_version_that_was_changed(first: Path, base: Path, case
 def test_a_version_without_a_record_is_no_artifact(first: Path, base: Path) -> None:
     publish(first, base)
     (base / "1" / versions.RECORD).unlink()
-    with pytest.raises(ZooError, match=r"no manifest\.json: name a folder that 'zoo export' or 'zoo publish' wrote"):
+    with pytest.raises(ZooError, match=r"no manifest\.json: name a folder that 'zoo export' wrote"):
         verify(base / "1")
 
 
