@@ -35,7 +35,7 @@ def test_a_test_split_that_is_a_copy_of_train_is_said(tmp_path: Path) -> None:
     data, said = remarks(tmp_path)
     assert said == [
         "20 of 40 images are copies of others, byte for byte",
-        "18 of 20 test images are also training images: test/cat/0.png, test/cat/1.png, test/cat/2.png, …",
+        "18 of 20 test images are also training images: test/cat/0.png, test/cat/1.png, test/cat/2.png and 15 more",
         said[2],
     ]
     assert said[2].startswith("2 of 20 test images are also validation images: test/cat/")

@@ -41,11 +41,11 @@ def command(
     from zoo.cli.output import print_json, say, say_environment
     from zoo.cli.tables import evaluation as table
     from zoo.data.again import images_known, load_again
-    from zoo.data.fitting import fitting, some
+    from zoo.data.fitting import fitting
     from zoo.data.foreign import find_for
     from zoo.data.remarks import remarks
     from zoo.data.seen import unseen
-    from zoo.errors import ZooError
+    from zoo.errors import ZooError, listed
     from zoo.evaluation import Evaluation, draw_confusion, evaluate
     from zoo.kinds import mistaken
 
@@ -76,7 +76,7 @@ def command(
     pictures, left_out = fitting(pictures, described.model.preprocessing)
     if left_out and source is not None and bad_images != "skip":
         raise ZooError(
-            f"images that cannot be scaled to the network's input: {len(left_out)}: {some(left_out)}: "
+            f"images that cannot be scaled to the network's input: {len(left_out)}: {listed(left_out, most=3)}: "
             "crop or remove them, or go on without them with --bad-images skip"
         )
     for line in (*(f"left out: {line}" for line in left_out), *remarks([pictures], described.model.preprocessing)):

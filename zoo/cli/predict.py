@@ -21,8 +21,7 @@ def command(paths: tuple[Path, ...], top: int, runtime: str | None, as_json: boo
     A FOLDER stands for the image files in it, whatever they are called; what else is in it is counted and named.
     """
     from zoo.artifact import MANIFEST, newest
-    from zoo.data.names import some
-    from zoo.errors import ZooError
+    from zoo.errors import ZooError, listed
     from zoo.kinds import kind, mistaken
     from zoo.serving.predict import predict
 
@@ -39,7 +38,7 @@ def command(paths: tuple[Path, ...], top: int, runtime: str | None, as_json: boo
         artifact, pictures, top=top, runtime=runtime, leave_out=lambda path, reason: left_out.append((path, reason))
     )
     if left_out:
-        names = some((printable(f"{path} ({reason})") for path, reason in left_out), 10)
+        names = listed(printable(f"{path} ({reason})") for path, reason in left_out)
         say(f"left out, for they cannot be read as images: {len(left_out)}: {names}")
     if as_json:
         answers = [

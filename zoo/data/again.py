@@ -8,10 +8,9 @@ from zoo import artifact, files, run
 from zoo.artifact import Manifest
 from zoo.data import seen
 from zoo.data.load import load
-from zoo.data.names import some
 from zoo.data.pictures import Dataset
 from zoo.description import Data
-from zoo.errors import Refused, ZooError
+from zoo.errors import Refused, ZooError, listed
 from zoo.recipe import Split
 from zoo.run import Run
 
@@ -32,7 +31,7 @@ def load_again(data: Data, split: Split, data_dir: Path | None = None) -> Datase
         broken = [line for line in dataset.skipped if line.partition(": ")[0] not in known]
         raise ZooError(
             f"{source} has changed since it was trained on ({dataset.description().counts}, then {data.counts}"
-            + (f"; {len(broken)} cannot be read now: {some(broken)}" if broken else "")
+            + (f"; {len(broken)} cannot be read now: {listed(broken, most=3)}" if broken else "")
             + "): restore it, say with --data-dir where it is now, or train again"
         )
     return dataset

@@ -7,11 +7,8 @@ import dataclasses
 import numpy as np
 
 from zoo.data.pictures import Dataset, Pictures
-from zoo.errors import ZooError
+from zoo.errors import ZooError, listed
 from zoo.preprocess import Preprocessing, covering
-
-NAMED = 3
-"""Images that a refusal names."""
 
 
 def fitting(images: Pictures, preprocessing: Preprocessing) -> tuple[Pictures, tuple[str, ...]]:
@@ -40,15 +37,10 @@ def fitted(dataset: Dataset, preprocessing: Preprocessing) -> Dataset:
     gone = set(dataset.train.labels.tolist()) - set(train.labels.tolist())
     if gone or not (len(validation) and len(test)):
         what = f"class '{dataset.labels[min(gone)]}'" if gone else "a split"
-        raise ZooError(f"no image of {what} can be scaled to the network's input: {some(left_out)}")
+        raise ZooError(f"no image of {what} can be scaled to the network's input: {listed(left_out, most=3)}")
     return dataclasses.replace(
         dataset, train=train, validation=validation, test=test, skipped=(*dataset.skipped, *left_out)
     )
-
-
-def some(lines: tuple[str, ...]) -> str:
-    """The first few of many lines in one."""
-    return "; ".join(lines[:NAMED]) + ("; …" if len(lines) > NAMED else "")
 
 
 def _reason(height: int, width: int, preprocessing: Preprocessing) -> str:

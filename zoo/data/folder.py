@@ -12,8 +12,8 @@ from zoo.data.ahead import map_ahead
 from zoo.data.example import Example, Found, examine, held_where_they_fit
 from zoo.data.image_files import content, hidden_images, visible
 from zoo.data.jpeg import JPEG, complaint
-from zoo.data.names import composed, quoted, shown, some
-from zoo.errors import ZooError
+from zoo.data.names import composed, quoted, shown
+from zoo.errors import ZooError, listed
 from zoo.preprocess import open_picture
 from zoo.text import is_printable
 
@@ -107,12 +107,12 @@ def split_folders(root: Path, say: Callable[[str], None]) -> dict[str, Path]:
     likely = {name: like for name in folders if (like := like_a_split(name))}
     of_classes = [name for name in likely if holds_folders(folders[name])]
     if of_classes:
-        calls = some(f"'{shown(name)}' {likely[name]}/" for name in of_classes)
+        calls = listed((f"'{shown(name)}' {likely[name]}/" for name in of_classes), most=3)
         raise ZooError(
             f"{root} holds what looks like a split of classes: call {calls}, and the training images' folder train/"
         )
     if len(likely) > 1:
-        names = some(f"'{shown(name)}'" for name in likely)
+        names = listed((f"'{shown(name)}'" for name in likely), most=3)
         raise ZooError(f"{root} holds {names}, which look like splits but hold no folders of classes: {LAYOUT}")
     for name in likely:
         say(f"'{shown(name)}' is taken for a class, though it is called as splits are")
@@ -158,7 +158,7 @@ def agreed_labels(root: Path, splits: dict[str, list[Path]]) -> tuple[str, ...]:
             *(f"train lacks {quoted(name)}" for key, name in others.items() if key not in labels),
         ]
         if differing:
-            raise ZooError(f"the classes differ between the splits of {root}: {some(differing, 10)}: give all the same")
+            raise ZooError(f"the classes differ between the splits of {root}: {listed(differing)}: give all the same")
     if len(labels) < 2:
         only = next(iter(labels.values()))
         raise ZooError(f"{root} has one class only, '{only}': {LAYOUT}, and at least two classes")
@@ -182,7 +182,7 @@ def overlooked(root: Path, splits: dict[str, list[Path]]) -> Iterator[str]:
     for folder in above:
         loose = [entry.name for entry in visible(folder) if not entry.is_dir()]
         if loose:
-            yield f"left out: {len(loose)} files beside the folders of {folder}: {some(map(shown, loose))}"
+            yield f"left out: {len(loose)} files beside the folders of {folder}: {listed(map(shown, loose), most=3)}"
     classes = [folder for folders in splits.values() for folder in folders]
     hidden = [entry for folder in (*above, *classes) for entry in hidden_images(folder)]
     for entry in hidden:
@@ -190,7 +190,7 @@ def overlooked(root: Path, splits: dict[str, list[Path]]) -> Iterator[str]:
             yield f"left out: {shown(entry)}/, which holds images: if it is a class, let its name not begin with a dot"
     files = [shown(entry.relative_to(root)) for entry in hidden if not entry.is_dir()]
     if files:
-        yield f"left out: {len(files)} images whose names begin with a dot: {some(files)}"
+        yield f"left out: {len(files)} images whose names begin with a dot: {listed(files, most=3)}"
 
 
 def readable(candidates: Sequence[Candidate], bad: list[str]) -> Iterator[tuple[Example, bytes]]:

@@ -11,10 +11,10 @@ import numpy as np
 
 from zoo.data import imagenet
 from zoo.data.load import find, fingerprint, pictures, silent
-from zoo.data.names import composed, nearly, quoted, some
+from zoo.data.names import composed, nearly, quoted
 from zoo.data.pictures import Pictures
 from zoo.description import Data
-from zoo.errors import ZooError
+from zoo.errors import ZooError, listed
 
 PREFERRED = ("test", "validation", "train")
 """The splits, in the order in which one is taken to measure on."""
@@ -45,7 +45,7 @@ def find_for(
     numbers = _numbers(labels)
     unknown = [name for name in found.labels if composed(name) not in numbers]
     if unknown:
-        few = some(_beside(name, numbers) for name in unknown)
+        few = listed((_beside(name, numbers) for name in unknown), most=3)
         raise ZooError(
             f"{len(unknown)} of the {len(found.labels)} classes of {source} are none of the model's ({few}): "
             "leave them out, or name them as its labels are named"

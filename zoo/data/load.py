@@ -12,10 +12,9 @@ from typing import Literal
 import numpy as np
 
 from zoo.data.example import Example, Found
-from zoo.data.names import some
 from zoo.data.pictures import Dataset, Pictures
 from zoo.data.splits import deal
-from zoo.errors import ZooError, did_you_mean
+from zoo.errors import ZooError, did_you_mean, listed
 from zoo.recipe import Split
 
 FORMS = ("digits", "tfds:NAME[:VERSION]", "folder:PATH")
@@ -101,7 +100,7 @@ def say_copies(examples: Sequence[Example], say: Callable[[str], None]) -> None:
         say(f"{len(examples) - len(classes)} of {len(examples)} images are copies of others, byte for byte")
     several = [example.name for example in examples if len(classes[example.digest]) > 1]
     if several:
-        say(f"{len(several)} images are in several classes: {some(several)}: remove them from the wrong ones")
+        say(f"{len(several)} images are in several classes: {listed(several, most=3)}: remove them from the wrong ones")
 
 
 def pictures(examples: Sequence[Example]) -> Pictures:

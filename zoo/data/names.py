@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from zoo.text import is_printable
@@ -30,12 +30,6 @@ def shown(path: Path | str) -> str:
 def quoted(name: str) -> str:
     """A name in quotes; where it is not of ASCII alone, its characters are spelled out, for some look alike."""
     return f"'{shown(name)}'" if name.isascii() else f"'{shown(name)}' ({name.encode('unicode_escape').decode()})"
-
-
-def some(names: Iterable[str], most: int = 3) -> str:
-    """The first few names of many, separated by commas."""
-    first = list(names)
-    return ", ".join(first[:most]) + (", …" if len(first) > most else "")
 
 
 def nearly(name: str, numbers: Mapping[str, int]) -> str | None:

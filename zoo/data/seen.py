@@ -13,9 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from zoo import files
-from zoo.data.names import some
 from zoo.data.pictures import Dataset, Pictures
-from zoo.errors import Refused, ZooError
+from zoo.errors import Refused, ZooError, listed
 from zoo.schema import record
 
 SPLITS = ("train", "validation", "test")
@@ -90,7 +89,7 @@ def read(path: Path) -> Images:
         with np.load(path, allow_pickle=False) as stored:
             arrays = {name: stored[name] for name in stored.files}
         if set(arrays) != {*LISTS, COMPLETE}:
-            raise ValueError(f"it holds {some(arrays)}")
+            raise ValueError(f"it holds {listed(arrays, most=3)}")
         complete = arrays.pop(COMPLETE)
         if complete.dtype != np.bool_ or complete.shape != ():
             raise ValueError(f"{COMPLETE} is no bool")
@@ -136,5 +135,5 @@ def remarks(dataset: Dataset, images: Images) -> Iterator[str]:
     ):
         shared = np.flatnonzero(np.isin(pictures.digests, digests))
         if len(shared):
-            names = some(pictures.names(int(place)) for place in shared[:4])
+            names = listed((pictures.names(int(place)) for place in shared), most=3)
             yield f"{len(shared)} of {len(pictures)} {name} images are also {what}: {names}"

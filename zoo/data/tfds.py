@@ -12,8 +12,7 @@ from typing import Any
 import numpy as np
 
 from zoo.data.example import Example, Found, examine, held_where_they_fit
-from zoo.data.names import some
-from zoo.errors import ZooError, did_you_mean
+from zoo.errors import ZooError, did_you_mean, listed
 
 SPLITS = {"train": "train", "validation": "validation", "val": "validation", "test": "test"}
 """What TFDS may call a split, and the split that it is; others are left alone."""
@@ -56,7 +55,7 @@ def find(request: str, data_dir: Path | None, say: Callable[[str], None]) -> Fou
         raise ZooError(f"{folder} has no split 'train' (it has {', '.join(info.splits)}): use data that have")
     for name in info.splits:
         if name not in SPLITS:
-            say(f"left out: the split '{name}' of {folder}, which is none of {some(SPLITS, len(SPLITS))}")
+            say(f"left out: the split '{name}' of {folder}, which is none of {listed(SPLITS, len(SPLITS))}")
     examples = held_where_they_fit(item for name, split in splits.items() for item in read_split(name, split, features))
     # Test splits whose labels are withheld have -1 everywhere: they can measure nothing.
     labelled = [example for example in examples if example.label >= 0]

@@ -12,12 +12,12 @@ from zoo import recipe as recipes
 from zoo.artifact import Format
 from zoo.data import seen
 from zoo.data.again import images_known, load_again
-from zoo.data.fitting import fitted, some
+from zoo.data.fitting import fitted
 from zoo.data.load import load
 from zoo.data.pictures import Dataset
 from zoo.data.remarks import remarks
 from zoo.description import Model
-from zoo.errors import ZooError
+from zoo.errors import ZooError, listed
 from zoo.preprocess import FULL_RANGE, Preprocessing
 from zoo.recipe import Picture
 from zoo.training import initial
@@ -151,7 +151,7 @@ def fit(dataset: Dataset, preprocessing: Preprocessing, bad_images: str, say: Ca
     left_out = kept.skipped[len(dataset.skipped) :]
     if left_out and bad_images == "error":
         raise ZooError(
-            f"images that cannot be scaled to the network's input: {len(left_out)}: {some(left_out)}: "
+            f"images that cannot be scaled to the network's input: {len(left_out)}: {listed(left_out, most=3)}: "
             "crop or remove them, or go on without them with --bad-images skip"
         )
     for line in left_out:
