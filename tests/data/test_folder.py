@@ -308,8 +308,6 @@ def test_what_is_left_out_is_said(tmp_path: Path) -> None:
     lines = said(tmp_path)
     found = f"left out: 4 files beside the folders of {tmp_path}: labels.csv, loose2.png, loose.png and 1 more"
     assert lines[0] == found
-        f"left out: 4 files beside the folders of {tmp_path}: labels.csv, loose2.png, loose.png and 1 more"
-    )
     for place, name in ((1, ".net"), (2, "cat/.thumbnails")):
         assert lines[place].startswith(f"left out: {tmp_path / name}/, which holds images: if it is a class")
     assert lines[3] == "left out: 2 images whose names begin with a dot: cat/.2.jpg, dog/.1.png"
