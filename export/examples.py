@@ -17,7 +17,9 @@ from zoo.contract import (
     PROBABILITIES,
     SCORES,
     SERVE,
+    SERVE_BYTES_SAFE,
     SIGNATURES,
+    STATUS,
     VERSION,
 )
 
@@ -64,6 +66,9 @@ def text(kind: Format, name: str, served_as: str) -> str:
     return f"""TF Serving takes `{name}/{SAVED_MODEL}` as its model base path; a warm-up is inside, and
 `zoo publish` puts it where a server looks. For each signature, the Python code answers without a server, and the
 command asks one that serves the model as `{served_as}`.
+
+With batching, use `{SERVE_BYTES_SAFE}`: in the others one wrong request fails all that share its batch. Its output
+`{STATUS}` is empty for each image that was answered, or says why it was not; logits are then 0, probabilities equal.
 
 {sections}"""
 

@@ -26,7 +26,9 @@ from zoo.contract import (
     SCORES,
     SERVE,
     SERVE_BYTES,
+    SERVE_BYTES_SAFE,
     SERVE_LABELS,
+    STATUS,
     TOP,
 )
 from zoo.description import Model
@@ -129,10 +131,21 @@ def saved_model_loads(version_folder: Path) -> tuple[Gate, Any]:
 
 
 def saved_model_gates(loaded: Any, evidence: Evidence) -> list[Gate]:
-    """The batches, the agreement with Keras, and the agreement of `serve_bytes` with the evaluation pipeline."""
+    """The batches, the agreement with Keras, and the agreement of uploads with the evaluation pipeline.
+
+    For `serve_bytes_safe` an upload is asked about beside files that are none, which must not change what is said.
+    """
     import tensorflow as tf
 
     function = _serving_function(loaded)
+
+    def safe() -> tuple[bool, dict[str, Any]]:
+        uploads = [evidence.jpeg, b"no image", evidence.jpeg, evidence.jpeg[: len(evidence.jpeg) // 2]]
+        answer = _arrays(loaded.signatures[SERVE_BYTES_SAFE](**{IMAGE_BYTES: tf.constant(uploads)}))
+        status = [text.decode() for text in answer[STATUS]]
+        passed, figures = agreement(answer[LOGITS][::2], np.repeat(evidence.jpeg_logits, 2, 0))
+        refused = [not text for text in status] == [True, False, True, False] and not answer[LOGITS][1::2].any()
+        return passed and refused, {**figures, "status": status}
 
     def jpeg() -> tuple[bool, dict[str, Any]]:
         answer = _arrays(loaded.signatures[SERVE_BYTES](**{IMAGE_BYTES: tf.constant([evidence.jpeg] * 2)}))
@@ -143,6 +156,7 @@ def saved_model_gates(loaded: Any, evidence: Evidence) -> list[Gate]:
         "saved_model_batches": lambda: batches(answers(), evidence),
         "saved_model_agreement": lambda: agreement(logits_of(answers(), evidence), evidence.logits),
         "saved_model_bytes": jpeg,
+        "saved_model_bytes_safe": safe,
     }
     return [_gate(name, check) for name, check in checks.items()]
 

@@ -21,7 +21,7 @@ import numpy as np
 from zoo import contract, files
 from zoo.artifact import Gate
 from zoo.errors import ZooError
-from zoo.export import server_loader, serving_rules, warmup
+from zoo.export import hostile, server_loader, serving_rules, warmup
 from zoo.export.load_check import incomplete_copies
 
 TOLERANCE = 1e-4
@@ -30,6 +30,9 @@ TOLERANCE = 1e-4
 SMALLEST = float(np.finfo(np.float32).tiny)
 
 LIMIT_SECONDS = 600.0
+
+HOSTILE_SECONDS, HOSTILE_BYTES = 5.0, 2**30
+"""What a hostile image may take beyond the most that a right request took: of processors, and of memory."""
 
 LIBRARIES = ("libtensorflow_framework", "libtensorflow_cc")
 """Of TensorFlow's wheel, in the order in which they are loaded."""
@@ -42,7 +45,9 @@ FATAL = r"F\d{4} |.*: F tensorflow/"
 class Request:
     """What is asked, and what is right to do: answer it, refuse it, or either without a crash.
 
-    `inputs` are arrays by name, strings as object arrays of bytes; `logits`, where known, are float32 [batch, classes].
+    `inputs` are arrays by name, strings as object arrays of bytes; `logits`, where known, are float32 [batch, classes];
+    `refused` are the places in the batch of the images that an answer must give a reason for, where the signature has
+    a status. A `hostile` request may take no more time and memory than the bounds say.
     """
 
     name: str
@@ -50,14 +55,16 @@ class Request:
     inputs: dict[str, np.ndarray]
     expected: Literal["answer", "refusal", "either"] = "answer"
     logits: np.ndarray | None = None
+    refused: tuple[int, ...] = ()
+    hostile: bool = False
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What the process left: its document and the answers by request and output, or the problem that it ended with."""
+    """What the process left: its document and each request's answer by output, or the problem that it ended with."""
 
     document: dict[str, Any]
-    answers: dict[str, np.ndarray]
+    answers: list[dict[str, np.ndarray]]
     problem: str | None = None
 
 
@@ -83,7 +90,10 @@ def server_gate(base: Path, golden: dict[str, np.ndarray], *, limit_seconds: flo
         files.files_below(version)  # refuses links, which would point back
     except ZooError as error:
         return Gate("server", False, {"problems": [str(error)]})
-    requests = [*right, *wrong_requests(right, image), *right_again(right, image, logits)]
+    uploads = [text for request in right for text in request.inputs.get(contract.IMAGE_BYTES, _texts()).flat]
+    encoded = uploads[0] if uploads else b""
+    between = [*empty_requests(image), *wrong_requests(image, encoded), *hostile_requests(encoded)]
+    requests = [*right, *between, *right_again(right, image, logits)]
     outcome = run_loader(version, signatures, requests, limit_seconds)
     return judge(requests, outcome, logits.shape[1])
 
@@ -115,10 +125,45 @@ def right_again(right: list[Request], image: np.ndarray, logits: np.ndarray) -> 
     return [*again, Request("golden, again", contract.SERVE, {contract.IMAGE: image[:1]}, logits=logits[:1])]
 
 
-def wrong_requests(right: list[Request], image: np.ndarray) -> list[Request]:
-    """Requests for both signatures that must be refused, or at least not kill the server.
+def empty_requests(image: np.ndarray) -> list[Request]:
+    """Batches of nothing, which are answered with nothing; `image` is uint8 [pictures, height, width, channels]."""
+    return [
+        Request("an empty batch", contract.SERVE, {contract.IMAGE: image[:0]}),
+        Request("an empty batch of Examples", contract.CLASSIFY, {contract.EXAMPLES: _texts()}),
+        *(
+            Request(f"an empty batch for {signature}", signature, {contract.IMAGE_BYTES: _texts()})
+            for signature in (contract.SERVE_BYTES, contract.SERVE_BYTES_SAFE, contract.SERVE_LABELS)
+        ),
+    ]
 
-    `image` is uint8 [pictures, height, width, channels].
+
+def hostile_requests(encoded: bytes) -> list[Request]:
+    """Images made to exhaust a server, alone and beside the file `encoded`, a right one."""
+    refused, costly = hostile.refused_images(), hostile.costly_images()
+    worst = list(refused.values())
+    return [
+        *(
+            Request(name, contract.SERVE_BYTES, {contract.IMAGE_BYTES: _texts(file)}, "refusal", hostile=True)
+            for name, file in refused.items()
+        ),
+        *(
+            Request(name, contract.SERVE_BYTES, {contract.IMAGE_BYTES: _texts(file)}, "either", hostile=True)
+            for name, file in costly.items()
+        ),
+        Request(
+            "an image beside all that are refused",
+            contract.SERVE_BYTES_SAFE,
+            {contract.IMAGE_BYTES: _texts(*worst[:4], encoded, *worst[4:])},
+            refused=(*range(4), *range(5, len(worst) + 1)),
+            hostile=True,
+        ),
+    ]
+
+
+def wrong_requests(image: np.ndarray, encoded: bytes) -> list[Request]:
+    """Requests for all signatures that must be refused; where they have a status, the image that is wrong.
+
+    `image` is uint8 [pictures, height, width, channels], `encoded` a right file.
     """
     one = image[:1]
     _, height, width, channels = one.shape
@@ -135,12 +180,13 @@ def wrong_requests(right: list[Request], image: np.ndarray) -> list[Request]:
         "float32 pictures": one.astype(np.float32),
         "strings for pictures": _texts(b"picture"),
     }
-    encoded = next((text for request in right for text in request.inputs.get(contract.IMAGE_BYTES, _texts()).flat), b"")
+    files = {
+        "bytes that are no picture": (b"no picture",),
+        "no bytes": (b"",),
+        "half a picture": (encoded[: len(encoded) // 2],),
+        "no picture beside a picture": (encoded, b"no picture"),
+    }
     encodings = {
-        "bytes that are no picture": _texts(b"no picture"),
-        "no bytes": _texts(b""),
-        "half a picture": _texts(encoded[: len(encoded) // 2]),
-        "no picture beside a picture": _texts(encoded, b"no picture"),
         "a picture's bytes without a batch": _texts(encoded).reshape(()),
         "bytes with a dimension too many": _texts(encoded).reshape(1, 1),
         "numbers for bytes": one.reshape(-1),
@@ -155,14 +201,25 @@ def wrong_requests(right: list[Request], image: np.ndarray) -> list[Request]:
         *(Request(name, contract.SERVE, {contract.IMAGE: value}, "refusal") for name, value in pictures.items()),
         *(
             Request(name, contract.SERVE_BYTES, {contract.IMAGE_BYTES: value}, "refusal")
+            for name, value in [*((name, _texts(*texts)) for name, texts in files.items()), *encodings.items()]
+        ),
+        *(
+            Request(f"{name}, safe", contract.SERVE_BYTES_SAFE, {contract.IMAGE_BYTES: value}, "refusal")
             for name, value in encodings.items()
         ),
         *(
             Request(name, signature, {contract.SIGNATURES[signature][0]: value}, "refusal")
             for name, (signature, value) in labels.items()
         ),
-        Request("an empty batch", contract.SERVE, {contract.IMAGE: image[:0]}, "either"),
-        Request("an empty batch of bytes", contract.SERVE_BYTES, {contract.IMAGE_BYTES: _texts()}, "either"),
+        *(
+            Request(
+                f"{name}, safe",
+                contract.SERVE_BYTES_SAFE,
+                {contract.IMAGE_BYTES: _texts(*texts)},
+                refused=(len(texts) - 1,),
+            )
+            for name, texts in files.items()
+        ),
     ]
 
 
@@ -196,20 +253,19 @@ def run_loader(version: Path, signatures: dict[str, Any], requests: list[Request
             )
         except subprocess.TimeoutExpired as stopped:
             doing, _ = last_words(stopped.stderr)
-            return Outcome({}, {}, f"did not end within {limit_seconds:g} s: it was at '{doing}'")
+            return Outcome({}, [], f"did not end within {limit_seconds:g} s: it was at '{doing}'")
         doing, words = last_words(done.stderr)
         if done.returncode < 0:
             died = signal.Signals(-done.returncode).name
-            return Outcome({}, {}, f"the process died of {died} at '{doing}': {words}")
+            return Outcome({}, [], f"the process died of {died} at '{doing}': {words}")
         if done.returncode:
-            return Outcome({}, {}, f"the process ended with {done.returncode} at '{doing}': {words}")
+            return Outcome({}, [], f"the process ended with {done.returncode} at '{doing}': {words}")
         document = json.loads(done.stdout)
         if "load_error" in document:
-            return Outcome(document, {}, f"does not load: {first_line(document['load_error'])}")
-        with np.load(job_file.with_name(server_loader.ANSWERS), allow_pickle=False) as stored:
-            # A string tensor is stored as two arrays.
-            names = {name.removesuffix(server_loader.LENGTHS).removesuffix(server_loader.BYTES) for name in stored}
-            return Outcome(document, {name: server_loader.unpacked(name, stored) for name in names})
+            return Outcome(document, [], f"does not load: {first_line(document['load_error'])}")
+        with np.load(job_file.with_name(server_loader.ANSWERS), allow_pickle=False) as answers:
+            arrays = dict(answers)
+        return Outcome(document, [_answer(number, arrays) for number in range(len(requests))])
 
 
 @contextlib.contextmanager
@@ -244,7 +300,7 @@ def judge(requests: list[Request], outcome: Outcome, classes: int) -> Gate:
         figures["problems"] = [outcome.problem]
         return Gate("server", False, figures)
     differences = []
-    for number, (request, error) in enumerate(zip(requests, outcome.document["errors"], strict=True)):
+    for request, error, answer in zip(requests, outcome.document["errors"], outcome.answers, strict=True):
         if error is not None and request.expected == "answer":
             figures["problems"].append(f"'{request.name}' was not answered: {first_line(error)}")
         elif error is not None:
@@ -253,20 +309,15 @@ def judge(requests: list[Request], outcome: Outcome, classes: int) -> Gate:
             figures["problems"].append(f"'{request.name}' was answered, it should be refused")
         elif request.expected == "answer":
             figures["answered"] += 1
-            rows = len(next(iter(request.inputs.values())))
-            _, outputs = contract.SIGNATURES[request.signature]
-            answer = {name: outcome.answers.get(f"{number}/{name}") for name in outputs}
-            figures["problems"] += [
-                f"'{request.name}': {name} are not {form}"
-                for name, value in answer.items()
-                if (form := _unfit(name, value, rows, classes))
-            ]
+            figures["problems"] += [f"'{request.name}': {problem}" for problem in _faults(request, answer, classes)]
             found = answer.get(contract.LOGITS)
             if request.logits is not None and found is not None and _fits(found, request.logits.shape):
                 largest = float(np.abs(request.logits).max())
                 differences.append(
                     float(np.abs(found.astype(np.float64) - request.logits).max()) / max(largest, SMALLEST)
                 )
+    figures["hostile"], costly = _costs(requests, outcome.document)
+    figures["problems"] += costly
     figures["load_seconds"] = round(outcome.document["load_seconds"], 3)
     incomplete = outcome.document["incomplete"]
     figures["incomplete"] = {name: error and first_line(error) for name, error in incomplete.items()}
@@ -282,6 +333,50 @@ def judge(requests: list[Request], outcome: Outcome, classes: int) -> Gate:
         if difference > TOLERANCE
     ]
     return Gate("server", not figures["problems"], figures)
+
+
+def _answer(number: int, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """What a request, by its number, was answered: each output by its name; empty where it was not."""
+    begin = f"{number}/"
+    names = {key.removeprefix(begin).partition("/")[0] for key in arrays if key.startswith(begin)}
+    return {name: server_loader.unpacked(begin + name, arrays) for name in names}
+
+
+def _faults(request: Request, answer: dict[str, np.ndarray], classes: int) -> Iterator[str]:
+    """What is wrong with the outputs of a request that was to be answered."""
+    rows = len(next(iter(request.inputs.values())))
+    _, outputs = contract.SIGNATURES[request.signature]
+    unfit = [f"{name} are not {form}" for name in outputs if (form := _unfit(name, answer.get(name), rows, classes))]
+    yield from unfit
+    if unfit or request.signature != contract.SERVE_BYTES_SAFE:
+        return
+    refused = tuple(np.flatnonzero(answer[contract.STATUS] != b""))
+    if refused != request.refused:
+        yield f"images {list(map(int, refused))} of {rows} are refused, not {list(request.refused)}"
+    elif np.any(answer[contract.LOGITS][list(refused)]):
+        yield "an image that is refused has logits other than 0"
+
+
+def _costs(requests: list[Request], document: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """What the hostile requests took at most, with the bounds; and which of them are beyond."""
+    costs = list(zip(requests, document["cpu_seconds"], document["memory"], strict=True))
+    right = [cost for cost in costs if cost[0].expected == "answer" and not cost[0].hostile]
+    seconds = HOSTILE_SECONDS + max((cost[1] for cost in right), default=0)
+    memory = HOSTILE_BYTES + max((cost[2] for cost in right), default=0)
+    bad = [cost for cost in costs if cost[0].hostile]
+    problems = [
+        f"'{request.name}' took {spent:.1f} CPU s and {grown / 2**20:.0f} MiB, more than {seconds:.1f} s or "
+        f"{memory / 2**20:.0f} MiB"
+        for request, spent, grown in bad
+        if spent > seconds or grown > memory
+    ]
+    figures = {
+        "cpu_seconds": round(max((cost[1] for cost in bad), default=0), 3),
+        "cpu_seconds_limit": round(seconds, 3),
+        "bytes": max((cost[2] for cost in bad), default=0),
+        "bytes_limit": memory,
+    }
+    return figures, problems
 
 
 def last_words(error_output: bytes | None) -> tuple[str, str]:
@@ -308,9 +403,10 @@ def _texts(*values: bytes) -> np.ndarray:
 def _unfit(output: str, value: np.ndarray | None, rows: int, classes: int) -> str | None:
     """The form in words that an output should have and does not; None where it has it."""
     top = min(contract.TOP, classes)
-    if output == contract.CLASSES:
-        fits = value is not None and value.dtype == object and value.shape == (rows, top)
-        return None if fits else f"strings [{rows}, {top}]"
+    texts = {contract.CLASSES: (rows, top), contract.STATUS: (rows,)}
+    if output in texts:
+        fits = value is not None and value.dtype == object and value.shape == texts[output]
+        return None if fits else f"strings {list(texts[output])}"
     shape = (rows, top if output == contract.SCORES else classes)
     return None if value is not None and _fits(value, shape) else f"finite float32 {list(shape)}"
 

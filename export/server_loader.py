@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import json
+import math
 import os
 import resource
 import sys
@@ -187,24 +188,27 @@ class Server:
             library.TF_DeleteTensor(tensor)
 
     def _taken(self, tensor: int) -> np.ndarray:
-        """A copy of a fetched tensor, which is freed."""
+        """A copy of a fetched tensor, which is freed; of strings an object array of bytes."""
         library = self._library
         number, size = library.TF_TensorType(tensor), library.TF_TensorByteSize(tensor)
         shape = [library.TF_Dim(tensor, axis) for axis in range(library.TF_NumDims(tensor))]
         data = library.TF_TensorData(tensor)
-        if number == STRING:
-            value = np.empty(size // BYTES_OF_A_STRING, object)
-            for place in range(value.size):
-                string = data + BYTES_OF_A_STRING * place
-                value[place] = ctypes.string_at(
-                    library.TF_StringGetDataPointer(string), library.TF_StringGetSize(string)
-                )
-        else:
+        try:
+            if number == STRING:
+                texts = [self._text(data + BYTES_OF_A_STRING * place) for place in range(math.prod(shape))]
+                return np.array([*texts, None], object)[:-1].reshape(shape)
+            if number not in TYPES:
+                raise AnswerError(f"an output has TensorFlow's type {number}, which is nothing that this check reads")
             content = ctypes.string_at(data, size) if size else b""
-        library.TF_DeleteTensor(tensor)
-        if number not in TYPES:
-            raise AnswerError(f"an output has TensorFlow's type {number}, which is nothing that this check reads")
-        return (value if number == STRING else np.frombuffer(content, TYPES[number])).reshape(shape)
+            return np.frombuffer(content, TYPES[number]).reshape(shape)
+        finally:
+            # Its strings as well: the tensor owns them.
+            library.TF_DeleteTensor(tensor)
+
+    def _text(self, string: int) -> bytes:
+        """A copy of a TF_TString."""
+        size = self._library.TF_StringGetSize(string)
+        return ctypes.string_at(self._library.TF_StringGetDataPointer(string), size) if size else b""
 
 
 def packed(name: str, value: np.ndarray) -> dict[str, np.ndarray]:
@@ -231,8 +235,10 @@ def main(job_file: Path) -> dict[str, Any]:
     """Do the job: load `saved_model` (a version folder), put the `requests` to it, and try to load the `incomplete`.
 
     Returns:
-        `load_seconds`, or `load_error`; `errors`: for each request TensorFlow's message, or None where it was answered;
-        `incomplete`: by name why such a folder was not loaded, or None where it was.
+        `load_seconds`, or `load_error`; and for each request `errors`: TensorFlow's message, or None where it was
+        answered; `seconds`: how long it took; `cpu_seconds`: how long processors worked on it, however busy they are
+        with other things; `memory`: how many more bytes the process held at most than before it. `incomplete`: by name
+        why such a folder was not loaded, or None where it was.
     """
     job = json.loads(job_file.read_text(encoding="utf-8"))
     _progress(LOADING)
@@ -243,11 +249,15 @@ def main(job_file: Path) -> dict[str, Any]:
         return {"load_error": str(error)}
     loaded = time.monotonic()
     errors: list[str | None] = []
+    seconds: list[float] = []
+    cpu_seconds: list[float] = []
+    memory: list[int] = []
     answers: dict[str, np.ndarray] = {}
     with np.load(job_file.with_name(REQUESTS), allow_pickle=False) as arrays:
         for number, request in enumerate(job["requests"]):
             _progress(request["name"])
             inputs = {name: unpacked(f"{number}/{name}", arrays) for name in request["inputs"]}
+            held, begun, worked = _held_before(), time.monotonic(), time.process_time()
             try:
                 outputs = server.answer(request["signature"], inputs)
             except AnswerError as error:
@@ -256,14 +266,18 @@ def main(job_file: Path) -> dict[str, Any]:
                 errors.append(None)
                 for name, value in outputs.items():
                     answers |= packed(f"{number}/{name}", value)
+            seconds.append(time.monotonic() - begun)
+            cpu_seconds.append(time.process_time() - worked)
+            memory.append(max(0, _kilobytes("VmHWM") * 1024 - held))
     _progress(UNLOADING)
     server.close()
     np.savez(job_file.with_name(ANSWERS), **answers)  # type: ignore[arg-type]
+    costs = {"seconds": seconds, "cpu_seconds": cpu_seconds, "memory": memory}
     incomplete = {}
     for name, folder in job["incomplete"].items():
         _progress(f"{LOADING}, {name}")
         incomplete[name] = _load_error(job, folder)
-    return {"load_seconds": loaded - started, "errors": errors, "incomplete": incomplete}
+    return {"load_seconds": loaded - started, "errors": errors, "incomplete": incomplete, **costs}
 
 
 def _load_error(job: dict[str, Any], folder: str) -> str | None:
@@ -273,6 +287,21 @@ def _load_error(job: dict[str, Any], folder: str) -> str | None:
     except AnswerError as error:
         return str(error).replace(f"{folder}/", "")
     return None
+
+
+def _held_before() -> int:
+    """The bytes that this process holds; from now on its peak is counted anew."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
+    return _kilobytes("VmRSS") * 1024
+
+
+def _kilobytes(name: str) -> int:
+    """An entry of this process's status, 0 on systems that have none."""
+    with contextlib.suppress(OSError):
+        lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
+        return next((int(line.split()[1]) for line in lines if line.startswith(f"{name}:")), 0)
+    return 0
 
 
 def _progress(what: str) -> None:

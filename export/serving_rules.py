@@ -130,6 +130,7 @@ def signatures(exported: Exported) -> Figures:
         **{name: f"float {_dimensions((None, exported.classes))}" for name in contract.OUTPUTS},
         contract.CLASSES: f"string {top}",
         contract.SCORES: f"float {top}",
+        contract.STATUS: f"string {_dimensions((None,))}",
     }
     wanted = {
         name: {

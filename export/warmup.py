@@ -52,6 +52,7 @@ def write_warmup(version_folder: Path, *, model_name: str, pixels: np.ndarray, e
     inputs = {
         contract.SERVE: pixels,
         contract.SERVE_BYTES: texts,
+        contract.SERVE_BYTES_SAFE: texts,
         contract.SERVE_LABELS: texts[:1],
         contract.CLASSIFY: np.array([serialized_example(encoded[0])], object),
     }

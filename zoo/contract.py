@@ -24,11 +24,17 @@ LABELED = (CLASSES, SCORES)
 TOP = 5
 """The most labels that a signature gives for an image; all of them where there are fewer."""
 
+STATUS = "status"
+"""string [batch]: empty, or why an image is refused; its logits are then 0 and its probabilities all equal."""
+
 SERVE = "serving_default"
 """The SavedModel's signature from `image` to the outputs."""
 
 SERVE_BYTES = "serve_bytes"
-"""The SavedModel's signature from `image_bytes` to the outputs."""
+"""The SavedModel's signature from `image_bytes` to the outputs; one image that is refused fails the request."""
+
+SERVE_BYTES_SAFE = "serve_bytes_safe"
+"""The same with `status` beside the outputs: an image that is refused costs the others of its batch nothing."""
 
 SERVE_LABELS = "serve_labels"
 """The SavedModel's signature from `image_bytes` to the likeliest labels: its clients need no list of labels."""
@@ -39,6 +45,7 @@ CLASSIFY = "classify"
 SIGNATURES: dict[str, tuple[str, tuple[str, ...]]] = {
     SERVE: (IMAGE, OUTPUTS),
     SERVE_BYTES: (IMAGE_BYTES, OUTPUTS),
+    SERVE_BYTES_SAFE: (IMAGE_BYTES, (*OUTPUTS, STATUS)),
     SERVE_LABELS: (IMAGE_BYTES, LABELED),
     CLASSIFY: (EXAMPLES, LABELED),
 }

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -43,8 +44,23 @@ FULL_RANGE = 65535
 BACKGROUNDS = {"white": 255, "black": 0}
 """The level that every channel of a background has."""
 
-LARGEST_PICTURE = 100_000_000
-"""Pixels; a picture that is larger, or would be when scaled, is refused: a small file may claim any size."""
+LARGEST_PICTURE = 25_000_000
+"""Pixels; a larger image is refused by its header, before it is decoded: a small file may claim any size."""
+
+LARGEST_SIDE = 16_384
+"""Pixels; an image with a longer side is refused by its header, too."""
+
+LARGEST_SCALED, TIMES_SCALED = 8_000_000, 8
+"""Pixels that an image may have on its way to the network's size, for a graph holds them as float32.
+
+It may have so many times the pixels of that size, where that is more.
+"""
+
+PARTS, MOST_PARTS = {"JPEG": b"\xff\xda\x00", "PNG": b"TXt"}, 64
+"""How the parts of a file begin that each take as long as a whole image, and how many a file may have.
+
+They are the scans of a JPEG (30 ms at 25 megapixels, for 42 bytes) and the compressed texts of a PNG (50 ms for 8 kB).
+"""
 
 
 @record
@@ -102,11 +118,16 @@ def covering(height: int, width: int, preprocessing: Preprocessing) -> tuple[int
         scaled = least[0], width * least[0] // height
     else:
         scaled = height * least[1] // width, least[1]
-    # The width is scaled first.
-    if max(height, scaled[0]) * scaled[1] > LARGEST_PICTURE:
+    # A client scales the width first, a graph the height.
+    if max(height * scaled[1], scaled[0] * width, scaled[0] * scaled[1]) > largest_scaled(preprocessing):
         wanted = f"{preprocessing.width} by {preprocessing.height}"
         raise ZooError(f"{width} by {height} pixels are too narrow to be scaled to cover {wanted}: crop it first")
     return scaled
+
+
+def largest_scaled(preprocessing: Preprocessing) -> int:
+    """The most pixels that an image may have on its way to the network's size."""
+    return max(LARGEST_SCALED, TIMES_SCALED * math.prod(before_crop(preprocessing)))
 
 
 def before_crop(preprocessing: Preprocessing) -> tuple[int, int]:
@@ -157,8 +178,11 @@ def open_header(encoded: bytes) -> Image.Image:
         # Of a PNG Pillow 13.0 reads all that comes before the pixels, and refuses an image for its text.
         head = header_only(encoded) if encoded.startswith(SIGNATURE) else encoded
         picture = Image.open(io.BytesIO(head), formats=FORMATS)
-    if picture.width * picture.height > LARGEST_PICTURE:
-        raise ZooError(f"{picture.width} by {picture.height} pixels are more than {LARGEST_PICTURE}: scale it down")
+    if picture.width * picture.height > LARGEST_PICTURE or max(picture.size) > LARGEST_SIDE:
+        limit = f"{LARGEST_PICTURE} in all or {LARGEST_SIDE} on a side"
+        raise ZooError(f"{picture.width} by {picture.height} pixels are more than {limit}: scale it down")
+    if picture.format in PARTS and encoded.count(PARTS[picture.format]) > MOST_PARTS:
+        raise ZooError(f"the {picture.format} has more than {MOST_PARTS} scans or texts: save it again")
     return picture
 
 

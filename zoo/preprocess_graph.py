@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from zoo.png_file import PALETTE
-from zoo.preprocess import BACKGROUNDS, LARGEST_PICTURE, Preprocessing, before_crop
+from zoo.preprocess import BACKGROUNDS, Preprocessing, before_crop, largest_scaled
 
 # ITU-R 601 luma in 1/65536, as Pillow computes it; exact on grey pictures, for they sum to 65536.
 _LUMA = (19595, 38470, 7471)
@@ -31,10 +31,10 @@ def _covering_tensor(picture: Any, preprocessing: Preprocessing) -> Any:
     import tensorflow as tf
 
     size = tf.shape(picture)[:2]
-    scaled = _covering_size(size, preprocessing)
-    largest = tf.reduce_max(tf.stack([size[0], scaled[0]]))
-    area = tf.cast(largest, tf.int64) * tf.cast(scaled[1], tf.int64)
-    tf.debugging.assert_less_equal(area, tf.constant(LARGEST_PICTURE, tf.int64), "the picture is too large when scaled")
+    check = tf.debugging.Assert(scales(size, preprocessing), ["the picture is too large when scaled", size])
+    # Without this edge, a graph that is served would scale the image all the same, and then refuse it.
+    with tf.control_dependencies([check]):
+        scaled = _covering_size(size, preprocessing)
     # Bilinear, both sides at once are within a level of Pillow's one after the other, in half the time.
     sizes = {"bilinear": [scaled], "bicubic": [tf.stack([size[0], scaled[1]]), scaled]}
     for size_between in sizes[preprocessing.interpolation]:
@@ -45,6 +45,15 @@ def _covering_tensor(picture: Any, preprocessing: Preprocessing) -> Any:
     # Halves go to the even number, as Python's do.
     start = tf.cast(tf.round((scaled - preprocessing.shape[:2]) / 2), tf.int32)
     return tf.slice(picture, [start[0], start[1], 0], preprocessing.shape)
+
+
+def scales(size: Any, preprocessing: Preprocessing) -> Any:
+    """Bool scalar: whether an image of `size`, integers [height, width], is not too large on its way to be scaled."""
+    import tensorflow as tf
+
+    sides, scaled = tf.cast(size, tf.int64), tf.cast(_covering_size(size, preprocessing), tf.int64)
+    areas = tf.stack([sides[0] * scaled[1], scaled[0] * sides[1], scaled[0] * scaled[1]])
+    return tf.reduce_all(areas <= largest_scaled(preprocessing))
 
 
 def _covering_size(size: Any, preprocessing: Preprocessing) -> Any:

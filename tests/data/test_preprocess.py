@@ -18,6 +18,7 @@ from zoo.data.photographs import photographs
 from zoo.errors import ZooError
 from zoo.preprocess import Preprocessing, covering, open_picture, pixels_from_bytes
 from zoo.preprocess_graph import normalised, pixels_tensor
+from zoo.uploads import uploaded_pixels
 
 SOURCES = [
     ("L", "PNG", {}),
@@ -164,17 +165,23 @@ def test_normalised_is_what_scale_and_offset_say() -> None:
     np.testing.assert_allclose(normalised(pixels, wanted), expected, rtol=1e-5, atol=1e-6)
 
 
-def test_a_needle_is_refused_before_it_is_scaled() -> None:
-    """A pixel by sixty thousand would become 1500 by ninety million."""
-    for shape, scaling in (((60_000, 1), "cover"), ((1, 1_000_000), "stretch")):
-        _refused(encoded(Image.new("L", shape), "PNG"), preprocessing(1500, 1500, 1, scaling=scaling))
-
-
-def _refused(needle: bytes, wanted: Preprocessing) -> None:
+@pytest.mark.parametrize("shape", [(16_000, 1), (1, 16_000), (150, 16_000)])
+@pytest.mark.parametrize("scaling", ["cover", "stretch"])
+def test_a_needle_is_refused_before_it_is_scaled(shape: tuple[int, int], scaling: str) -> None:
+    """A pixel by sixteen thousand would become 900 by 14 million, or 900 by sixteen thousand on its way."""
+    needle, wanted = encoded(Image.new("L", shape), "PNG"), preprocessing(900, 900, 1, scaling=scaling)
     with pytest.raises(ZooError, match="too narrow"):
         pixels_from_bytes(needle, wanted)
     with pytest.raises(tf.errors.InvalidArgumentError, match="too large when scaled"):
         pixels_tensor(tf.constant(needle), wanted)
+    _, (reason,) = uploaded_pixels(tf.constant([needle]), wanted)
+    assert reason.numpy().endswith(b" pixels, too narrow to be scaled to cover 900 by 900")
+
+
+def test_a_photograph_of_25_megapixels_covers_every_size_that_a_network_may_have() -> None:
+    for side in (8, 224, 512, 1024, 1333, 2048, 4096):
+        for scaling in ("cover", "stretch"):
+            assert covering(4000, 6000, preprocessing(side, side, 3, 0.95, scaling=scaling))
 
 
 @settings(max_examples=300, deadline=None)

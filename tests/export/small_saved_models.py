@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,13 +20,17 @@ from zoo.contract import (
     PROBABILITIES,
     SERVE,
     SERVE_BYTES,
+    SERVE_BYTES_SAFE,
     SERVE_LABELS,
+    STATUS,
 )
 from zoo.export.load_check import load_check
+from zoo.export.saved_model import for_any_batch
 from zoo.export.top_labels import images_of_examples, top_labels
 from zoo.export.warmup import write_warmup
 from zoo.preprocess import Preprocessing
-from zoo.preprocess_graph import normalised, pixels_tensor
+from zoo.preprocess_graph import normalised
+from zoo.uploads import first_refusal, uploaded_pixels
 
 SHAPE, CLASSES = (8, 8, 4), 3
 LABELS = ("plain", "größer", "犬 🐕\u200d")
@@ -36,6 +41,8 @@ FILTERS = RANDOM.normal(size=(3, 3, SHAPE[-1], CLASSES)).astype(np.float32)
 PIXELS = RANDOM.integers(0, 256, (5, *SHAPE), np.uint8)
 
 Forward = Callable[[tf.Module, Any], dict[str, Any]]
+Uploads = Callable[[Any], tuple[Any, Any]]
+UPLOADS: Uploads = functools.partial(uploaded_pixels, preprocessing=PREPROCESSING)
 
 
 def encoded_pictures(folder: Path) -> list[bytes]:
@@ -67,25 +74,28 @@ def save(
     *,
     guarded: bool = True,
     checked: bool = True,
-    names: tuple[str, str] = (SERVE, SERVE_BYTES),
+    padded: bool = True,
+    names: tuple[str, ...] = (SERVE, SERVE_BYTES, SERVE_BYTES_SAFE),
     module: tf.Module | None = None,
+    uploads: Uploads = UPLOADS,
 ) -> Path:
     """Write `version`, a SavedModel with the signatures of the contract and its warm-up; returns the base folder."""
     module = module or tf.Module()
     module.weights, module.filters = tf.Variable(WEIGHTS), tf.Variable(FILTERS)
 
+    answer = functools.partial(forward, module)
+    answer = for_any_batch(answer) if padded else answer
+
     @tf.function(input_signature=[tf.TensorSpec([None, *SHAPE], tf.uint8, name=IMAGE)])
     def serve(image: Any) -> Any:
-        return forward(module, tf.ensure_shape(image, [None, *SHAPE]) if guarded else image)
+        return answer(tf.ensure_shape(image, [None, *SHAPE])) if guarded else forward(module, image)
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name=IMAGE_BYTES)])
     def serve_bytes(image_bytes: Any) -> Any:
-        pixels = tf.map_fn(
-            lambda one: pixels_tensor(one, PREPROCESSING),
-            image_bytes,
-            fn_output_signature=tf.TensorSpec(SHAPE, tf.uint8),
-        )
-        return forward(module, pixels)
+        pixels, status = uploads(image_bytes)
+        problem = first_refusal(status)
+        with tf.control_dependencies([tf.debugging.Assert(tf.equal(problem, ""), [problem])]):
+            return answer(tf.identity(pixels))
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name=IMAGE_BYTES)])
     def serve_labels(image_bytes: Any) -> Any:
@@ -95,9 +105,16 @@ def save(
     def classify(inputs: Any) -> Any:
         return serve_labels(images_of_examples(inputs))
 
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name=IMAGE_BYTES)])
+    def serve_bytes_safe(image_bytes: Any) -> Any:
+        pixels, status = uploads(image_bytes)
+        logits = tf.where(tf.equal(status, "")[:, None], answer(pixels)[LOGITS], 0.0)
+        return {**outputs(logits), STATUS: status}
+
     if checked:
         module.load_check = load_check(module.variables)
-    signatures = dict(zip(names, (serve, serve_bytes), strict=True)) | {SERVE_LABELS: serve_labels, CLASSIFY: classify}
+    signatures = dict(zip(names, (serve, serve_bytes, serve_bytes_safe), strict=True))
+    signatures |= {SERVE_LABELS: serve_labels, CLASSIFY: classify}
     tf.saved_model.save(module, str(version), signatures=signatures)
     write_warmup(version, model_name="small", pixels=PIXELS, encoded=encoded_pictures(version.parent.parent))
     return version.parent

@@ -18,6 +18,7 @@ from hypothesis.extra import numpy as arrays
 from small_saved_models import (
     CLASSES,
     PIXELS,
+    PREPROCESSING,
     SHAPE,
     WEIGHTS,
     answers,
@@ -29,13 +30,16 @@ from small_saved_models import (
     save,
 )
 
-from zoo.contract import IMAGE, LOGITS, SERVE_BYTES
+from zoo.contract import IMAGE, LOGITS, SERVE_BYTES, SERVE_BYTES_SAFE
 from zoo.errors import ZooError
+from zoo.export import hostile, server_check
 from zoo.export.load_check import INCOMPLETE, MISSING
 from zoo.export.server_check import server_gate
 from zoo.export.server_loader import packed, unpacked
 from zoo.export.serving_rules import static_gates
 from zoo.export.warmup import FILE, write_warmup
+from zoo.preprocess_graph import pixels_tensor
+from zoo.uploads import uploaded_pixels
 
 
 @pytest.fixture(scope="module")
@@ -62,15 +66,17 @@ def static_problems(base: Path) -> set[str]:
 def test_a_good_model_answers_right_requests_and_refuses_wrong_ones(good: Path) -> None:
     gate = server_gate(good, golden())
     assert gate.passed, gate.figures
-    assert gate.figures["answered"] == 6 + 1 + 5
+    assert gate.figures["answered"] == 8 + 1 + 5 + 4 + 1 + 6
     assert 0 <= gate.figures["largest_difference"] <= 1e-5
     assert gate.figures["load_seconds"] > 0
     assert gate.figures["incomplete"].keys() == INCOMPLETE.keys()
     assert MISSING in gate.figures["incomplete"]["saved_model.pb alone"]
     refused = gate.figures["refused"]
-    assert len(refused) == 22
+    assert {"numbers for pictures", "numbers for bytes, safe", *hostile.refused_images()} <= refused.keys()
     assert "[2] is not compatible with expected shape [?,8,8,4]" in refused["numbers for pictures"]
-    assert "Unknown image file format" in refused["bytes that are no picture"]
+    assert "image 1 of 1 is neither JPEG nor PNG" in refused["bytes that are no picture"]
+    assert "image 2 of 2 is neither JPEG nor PNG" in refused["no picture beside a picture"]
+    assert "image 1 of 1 is 60000 by 1 pixels, more than" in refused["a PNG of 60000 by 1"]
     json.dumps(gate.figures, allow_nan=False)
 
 
@@ -120,10 +126,19 @@ def test_without_a_guard_a_convolution_aborts_and_the_gate_names_the_request(tmp
     assert "Check failed" in found
 
 
-def test_with_a_guard_the_same_convolution_passes(tmp_path: Path) -> None:
+@pytest.mark.parametrize("onednn", ["0", "1"])
+def test_with_a_guard_the_same_convolution_passes_an_empty_batch_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, onednn: str
+) -> None:
     base = save(tmp_path / "model" / "1", convolution)
     assert not static_problems(base)
+    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", onednn)
     assert not problems(base, answers(base))
+
+
+def test_an_empty_batch_that_a_network_does_not_answer_fails_the_gate(tmp_path: Path) -> None:
+    base = save(tmp_path / "model" / "1", convolution, padded=False)
+    assert "'an empty batch': logits are not finite float32 [0, 3]" in problems(base, answers(base))
 
 
 def test_without_a_guard_a_dense_network_answers_pictures_of_a_wrong_rank(tmp_path: Path) -> None:
@@ -158,8 +173,37 @@ def test_a_model_that_never_answers_is_stopped(tmp_path: Path) -> None:
     assert "did not end within 3 s" in found
 
 
+def test_an_image_that_takes_more_than_the_bounds_fails_the_gate(good: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever it takes is more than nothing: to really take gigabytes is not for a test."""
+    monkeypatch.setattr(server_check, "HOSTILE_BYTES", -(2**40))
+    assert "'a PNG of 60000 by 1' took" in problems(good, golden())
+
+
+def test_an_upload_that_is_decoded_before_it_is_checked_fails_the_gate(tmp_path: Path) -> None:
+    base = save(tmp_path / "model" / "1", uploads=unchecked)
+    found = problems(base, golden())
+    assert "'a PNG of 20000 by 1' was answered, it should be refused" in found
+    assert "'no picture beside a picture, safe' was not answered" in found
+
+
+def test_a_status_that_is_not_right_fails_the_gate(tmp_path: Path) -> None:
+    def careless(encoded: Any) -> tuple[Any, Any]:
+        pixels, status = uploaded_pixels(encoded, PREPROCESSING)
+        return pixels, tf.zeros_like(status)
+
+    found = problems(save(tmp_path / "model" / "1", uploads=careless), golden())
+    assert "'no picture beside a picture, safe': images [] of 2 are refused, not [1]" in found
+
+
+def unchecked(encoded: Any) -> tuple[Any, Any]:
+    """Uploads as they are decoded where nothing is checked."""
+    forms = tf.TensorSpec(SHAPE, tf.uint8)
+    pixels = tf.map_fn(lambda one: pixels_tensor(one, PREPROCESSING), encoded, fn_output_signature=forms)
+    return pixels, tf.zeros_like(encoded)
+
+
 def test_another_signature_name_is_not_answered(tmp_path: Path) -> None:
-    base = save(tmp_path / "model" / "1", names=("predict", SERVE_BYTES))
+    base = save(tmp_path / "model" / "1", names=("predict", SERVE_BYTES, SERVE_BYTES_SAFE))
     assert "'golden' was not answered: no signature 'serving_default'" in problems(base, golden())
 
 

@@ -16,7 +16,7 @@ from tensorflow.core.framework.types_pb2 import DT_UINT8
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
 from zoo import schema
-from zoo.contract import CLASSIFY, EXAMPLES, LOGITS, PROBABILITIES, SERVE, SERVE_BYTES, SERVE_LABELS
+from zoo.contract import CLASSIFY, EXAMPLES, LOGITS, PROBABILITIES, SERVE, SERVE_BYTES, SERVE_BYTES_SAFE, SERVE_LABELS
 from zoo.export import serving_rules
 from zoo.export.serving_rules import static_gates
 from zoo.export.warmup import FILE, write_warmup
@@ -61,8 +61,14 @@ def test_a_good_model_passes_every_rule_and_the_figures_name_what_was_found(good
     assert signature["outputs"] == {LOGITS: "float [batch, 3]", PROBABILITIES: "float [batch, 3]"}
     assert gates["serving_shape_guards"].figures["serving_default image"] == ["EnsureShape [batch, 8, 8, 4]"]
     assert gates["serving_warm_up"].figures == {
-        "records": 6, SERVE: 2, SERVE_BYTES: 2, SERVE_LABELS: 1, CLASSIFY: 1, "problems": [],
-    }  # fmt: skip
+        "records": 8,
+        SERVE: 2,
+        SERVE_BYTES: 2,
+        SERVE_BYTES_SAFE: 2,
+        SERVE_LABELS: 1,
+        CLASSIFY: 1,
+        "problems": [],
+    }
     assert schema.plain(gates["serving_signatures"])["figures"] == gates["serving_signatures"].figures
 
 
@@ -112,8 +118,20 @@ def test_a_graph_without_the_tag(base: Path) -> None:
     assert "['gpu', 'serve']" in failed(base)["serving_graph"]
 
 
+def test_a_missing_safe_signature_is_named(base: Path) -> None:
+    edit(base, lambda graph: graph.signature_def.pop(SERVE_BYTES_SAFE))
+    assert "no signature 'serve_bytes_safe'" in failed(base)["serving_signatures"]
+
+
+def test_the_safe_signature_is_held_to_its_status(base: Path) -> None:
+    edit(base, lambda graph: graph.signature_def[SERVE_BYTES_SAFE].outputs.pop("status"))
+    assert "serve_bytes_safe: outputs" in failed(base)["serving_signatures"]
+
+
 def test_another_signature_name(tmp_path: Path) -> None:
-    problems = failed(save(tmp_path / "model" / "1", names=("predict", SERVE_BYTES)))["serving_signatures"]
+    problems = failed(save(tmp_path / "model" / "1", names=("predict", SERVE_BYTES, SERVE_BYTES_SAFE)))[
+        "serving_signatures"
+    ]
     assert "no signature 'serving_default'" in problems
     assert "'predict' is not in the contract" in problems
 
@@ -223,7 +241,7 @@ def numpy(module: tf.Module, pixels: Any) -> dict[str, Any]:
     ],
 )
 def test_a_model_with_a_fault_fails_its_rule(tmp_path: Path, forward: Forward, rule: str, problem: str) -> None:
-    assert problem in failed(save(tmp_path / "model" / "1", forward))[rule]
+    assert problem in failed(save(tmp_path / "model" / "1", forward, padded=forward is not scalar))[rule]
 
 
 def test_a_model_without_a_guard(tmp_path: Path) -> None:
@@ -261,7 +279,7 @@ WARM_UPS: dict[str, tuple[Callable[[Path], object], str]] = {
         "no uncompressed TFRecord",
     ),
     "1001 records": (
-        lambda base: (base / "1" / FILE).write_bytes((base / "1" / FILE).read_bytes() * 251),
+        lambda base: (base / "1" / FILE).write_bytes((base / "1" / FILE).read_bytes() * 167),
         "more than 1000 records",
     ),
     "another shape": (
@@ -269,6 +287,7 @@ WARM_UPS: dict[str, tuple[Callable[[Path], object], str]] = {
         "record 1 does not fit serving_default",
     ),
     "one signature": (lambda base: keep_records(base, 2), "no record asks for 'serve_bytes'"),
+    "two signatures": (lambda base: keep_records(base, 4), "no record asks for 'serve_bytes_safe'"),
 }
 
 

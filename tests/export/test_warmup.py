@@ -15,7 +15,7 @@ from tensorflow_serving.apis.classification_pb2 import ClassificationRequest
 from tensorflow_serving.apis.predict_pb2 import PredictRequest
 from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 
-from zoo.contract import CLASSIFY, EXAMPLES, IMAGE, IMAGE_BYTES, SERVE, SERVE_BYTES, SERVE_LABELS
+from zoo.contract import CLASSIFY, EXAMPLES, IMAGE, IMAGE_BYTES, SERVE, SERVE_BYTES, SERVE_BYTES_SAFE, SERVE_LABELS
 from zoo.errors import ZooError
 from zoo.export.warmup import FILE, read_warmup, write_warmup
 
@@ -51,20 +51,22 @@ def predict_log() -> PredictionLog:
 def test_a_request_for_each_signature_and_with_all_images_for_logits(version: Path) -> None:
     requests = read_warmup(version)
     assert [(name, list(inputs)) for name, inputs in requests] == [
-        *[(SERVE, [IMAGE])] * 2, *[(SERVE_BYTES, [IMAGE_BYTES])] * 2, (SERVE_LABELS, [IMAGE_BYTES]),
+        *[(SERVE, [IMAGE])] * 2, *[(SERVE_BYTES, [IMAGE_BYTES])] * 2, *[(SERVE_BYTES_SAFE, [IMAGE_BYTES])] * 2,
+        (SERVE_LABELS, [IMAGE_BYTES]),
         (CLASSIFY, [EXAMPLES]),
     ]  # fmt: skip
     example = tf.train.Example.FromString(requests[-1][1][EXAMPLES][0])
     assert example.features.feature[IMAGE_BYTES].bytes_list.value == ENCODED[:1]
-    for (_, inputs), wanted in zip(requests, (PIXELS[:1], PIXELS, ENCODED[:1], ENCODED, ENCODED[:1]), strict=False):
+    uploads = (ENCODED[:1], ENCODED)
+    for (_, inputs), wanted in zip(requests, (PIXELS[:1], PIXELS, *uploads, *uploads, ENCODED[:1]), strict=False):
         (value,) = inputs.values()
         assert value.dtype == (object if isinstance(wanted, list) else np.uint8)
         assert value.tolist() == np.array(wanted, value.dtype).tolist()
 
 
 def test_one_picture_is_one_request_a_signature(tmp_path: Path) -> None:
-    assert write_warmup(tmp_path, model_name="small", pixels=PIXELS[:1], encoded=ENCODED[:1]) == 4
-    assert len(read_warmup(tmp_path)) == 4
+    assert write_warmup(tmp_path, model_name="small", pixels=PIXELS[:1], encoded=ENCODED[:1]) == 5
+    assert len(read_warmup(tmp_path)) == 5
 
 
 @settings(max_examples=25, deadline=None)

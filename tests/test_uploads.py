@@ -1,0 +1,161 @@
+"""Uploads in a graph: what is refused, with which reason, and that no bytes of any kind fail a request."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from zoo.errors import ZooError
+from zoo.export import hostile
+from zoo.export.jpeg import as_jpeg
+from zoo.preprocess import LARGEST_PICTURE, LARGEST_SIDE, MOST_PARTS, Preprocessing, open_header
+from zoo.preprocess_graph import pixels_tensor
+from zoo.uploads import DAMAGED, NEITHER, first_refusal, uploaded_pixels
+
+WANTED = Preprocessing(40, 40, 3, (0.5,) * 3, (0.5,) * 3, crop=0.9)
+RANDOM = np.random.default_rng(0)
+NOISE = Image.fromarray(RANDOM.integers(0, 256, (20, 30, 3), np.uint8))
+
+Read = Callable[[list[bytes]], tuple[np.ndarray, list[bytes]]]
+
+
+def encoded(format_name: str, picture: Image.Image = NOISE, **options: Any) -> bytes:
+    buffer = io.BytesIO()
+    picture.save(buffer, format_name, **options)
+    return buffer.getvalue()
+
+
+@pytest.fixture(scope="module")
+def read() -> Read:
+    """The pixels and the status of files, by one graph that was traced once."""
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
+    def graph(files: Any) -> Any:
+        return uploaded_pixels(files, WANTED)
+
+    def call(files: list[bytes]) -> tuple[np.ndarray, list[bytes]]:
+        pixels, status = graph(tf.constant(files, tf.string, [len(files)]))
+        return pixels.numpy(), list(status.numpy())
+
+    return call
+
+
+SEEDS = [
+    encoded("PNG"),
+    encoded("PNG", NOISE.convert("P")),
+    encoded("PNG", NOISE.convert("RGBA")),
+    encoded("JPEG"),
+    encoded("JPEG", progressive=True, subsampling=2),
+    encoded("JPEG", NOISE.convert("CMYK")),
+]
+
+
+def test_a_right_file_is_read_as_everywhere(read: Read) -> None:
+    pixels, status = read(SEEDS)
+    assert status == [b""] * len(SEEDS)
+    for file, found in zip(SEEDS, pixels, strict=True):
+        np.testing.assert_array_equal(found, pixels_tensor(tf.constant(file), WANTED))
+
+
+def test_an_empty_batch_is_read_as_nothing(read: Read) -> None:
+    pixels, status = read([])
+    assert pixels.shape == (0, *WANTED.shape)
+    assert status == []
+
+
+@pytest.mark.parametrize(
+    ("file", "reason"),
+    [
+        (b"", NEITHER),
+        (b"no image", NEITHER),
+        (b"<!DOCTYPE html><html></html>", NEITHER),
+        (encoded("WEBP"), NEITHER),
+        (encoded("BMP"), NEITHER),
+        (encoded("GIF"), NEITHER),
+        (encoded("TIFF"), NEITHER),
+        (b"\x89PNG\r\n\x1a\n", DAMAGED),
+        (b"\xff\xd8\xff", DAMAGED),
+        (SEEDS[0][:-20], DAMAGED),
+        (SEEDS[3][: len(SEEDS[3]) // 2], DAMAGED),
+        (hostile.png(3, 3, pixels=b"x"), DAMAGED),
+        (hostile.png(0, 3), DAMAGED),
+        (hostile.claiming(encoded("JPEG"), 0, 0), DAMAGED),
+        (hostile.png(LARGEST_SIDE + 1, 1), f"{LARGEST_SIDE + 1} by 1 pixels, more than 25000000 in all or 16384 on"),
+        (hostile.png(5001, 5000, pixels=b"x"), "5001 by 5000 pixels, more than 25000000"),
+        (hostile.png(1, LARGEST_SIDE), f"1 by {LARGEST_SIDE} pixels, too narrow to be scaled to cover 40 by 40"),
+    ],
+)
+def test_what_is_wrong_is_said_and_its_pixels_are_black(read: Read, file: bytes, reason: str) -> None:
+    pixels, status = read([SEEDS[0], file, SEEDS[3]])
+    assert status[0] == status[2] == b""
+    assert status[1].decode().startswith(reason)
+    assert not pixels[1].any()
+    assert pixels[0].any()
+    assert pixels[2].any()
+    assert first_refusal(tf.constant(status)).numpy() == b"image 2 of 3 is " + status[1]
+
+
+def test_where_none_is_refused_nothing_is_said() -> None:
+    for status in ([], ["", ""]):
+        assert first_refusal(tf.constant(status, tf.string)).numpy() == b""
+
+
+@pytest.mark.parametrize("name", hostile.refused_images())
+def test_a_hostile_image_is_refused_by_graph_and_client_alike(read: Read, name: str) -> None:
+    file = hostile.refused_images()[name]
+    _, (status,) = read([file])
+    assert b"more than" in status
+    with pytest.raises(ZooError):
+        open_header(file)
+
+
+def test_the_largest_photograph_is_read_by_graph_and_client_alike(read: Read) -> None:
+    """5000 by 5000 pixels are 25 million, and no more is refused for its size."""
+    largest = hostile.png(5000, 5000, bits=1, kind=hostile.GREY)
+    assert open_header(largest).width * open_header(largest).height == LARGEST_PICTURE
+    assert read([largest])[1] == [b""]
+
+
+def test_as_many_scans_as_may_be_are_read_by_graph_and_client_alike(read: Read) -> None:
+    most, more = hostile.of_many_scans(MOST_PARTS), hostile.of_many_scans(MOST_PARTS + 1)
+    assert read([most, more])[1] == [b"", b"made of more than 64 scans or texts"]
+    assert open_header(most).format == "JPEG"
+    with pytest.raises(ZooError, match="more than 64 scans"):
+        open_header(more)
+
+
+@settings(max_examples=60)
+@given(
+    seed=st.sampled_from(SEEDS),
+    changes=st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), max_size=8),
+    length=st.one_of(st.none(), st.floats(0, 1)),
+    more=st.binary(max_size=30),
+)
+def test_no_bytes_of_any_kind_fail_a_request_or_change_the_others(
+    read: Read, seed: bytes, changes: list[tuple[float, int]], length: float | None, more: bytes
+) -> None:
+    file = bytearray(seed)
+    for place, value in changes:
+        file[int(place * len(file))] = value
+    if length is not None:
+        del file[int(length * len(file)) :]
+    alone, _ = read([SEEDS[3]])
+    pixels, status = read([SEEDS[3], bytes(file) + more, SEEDS[3]])
+    assert status[0] == status[2] == b""
+    assert not (status[1] and pixels[1].any())
+    np.testing.assert_array_equal(pixels[[0, 2]], alone[[0, 0]])
+
+
+def test_a_photograph_of_a_phone_with_a_film_behind_it_is_read(read: Read) -> None:
+    """A film of random bytes has what begins a scan in it by chance, as two bytes, but hardly as three."""
+    film = np.random.default_rng(1).integers(0, 256, 4_000_000, np.uint8).tobytes()
+    assert film.count(b"\xff\xda") > 40
+    assert read([as_jpeg(NOISE) + film])[1] == [b""]
