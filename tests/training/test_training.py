@@ -202,7 +202,7 @@ def test_preflight_names_the_operation(tmp_path: Path, monkeypatch: pytest.Monke
     from zoo.export.build import preflight
     from zoo.layers import Network, logits
 
-    def random_network(image: Any, classes: int) -> Network:
+    def random_network(image: Any, classes: int, structure: Any) -> Network:
         x = keras.layers.Flatten()(image)
         return Network(logits(keras.layers.Lambda(lambda y: y * tf.random.uniform([1]))(x), classes))
 
