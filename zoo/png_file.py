@@ -30,8 +30,8 @@ PASSES = (
 READ_AT_ONCE = 2**20
 """Bytes of pixels."""
 
-COLOR_TYPE = 25
-"""The place of the color type in a file."""
+DEPTH, COLOR_TYPE = 24, 25
+"""The places of bit depth and color type in a file."""
 
 HEADER = 33
 """The bytes of a file up to the end of its first chunk."""

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from zoo.png_file import PALETTE
+import numpy as np
+
+from zoo.png_file import COLOR_TYPE, DEPTH, PALETTE
 from zoo.preprocess import BACKGROUNDS, Preprocessing, before_crop, largest_scaled
 
 # ITU-R 601 luma in 1/65536, as Pillow computes it; exact on grey pictures, for they sum to 65536.
 _LUMA = (19595, 38470, 7471)
 
-OPAQUE = 255
+WHITE = np.uint8(255)
 
 
 def pixels_tensor(encoded: Any, preprocessing: Preprocessing) -> Any:
@@ -79,19 +81,37 @@ def _decode_tensor(encoded: Any, preprocessing: Preprocessing) -> Any:
     def jpeg() -> Any:
         # The default DCT differs from Pillow's by up to 18 levels (tensorflow 2.21).
         colors = tf.io.decode_jpeg(encoded, channels=3, dct_method="INTEGER_ACCURATE")
-        return (
-            tf.concat([colors, tf.fill(tf.shape(colors[..., :1]), tf.constant(OPAQUE, tf.uint8))], 2)
-            if keeps_alpha
-            else colors
-        )
+        return tf.concat([colors, tf.fill(tf.shape(colors[..., :1]), WHITE)], 2) if keeps_alpha else colors
 
     def png() -> Any:
-        colors, alpha = _decode_png(encoded, preprocessing.white_level)
-        if keeps_alpha:
-            return tf.concat([colors, alpha], 2)
-        return _over(colors, alpha, BACKGROUNDS[preprocessing.background]) if preprocessing.shows_background else colors
+        return finished(tf.io.decode_png(encoded, channels=4))
 
-    picture = tf.cond(tf.io.is_jpeg(encoded), jpeg, png)
+    def packed_png() -> Any:
+        # tensorflow 2.21 gives 1, 3 and 15 for the alpha of opaque images of 1, 2 and 4 bits. A gray one has no alpha
+        # but 0 beside that; a palette has any, and then four channels of its own.
+        samples = tf.io.decode_png(encoded, channels=4)
+        alpha, own = samples[..., 3:], tf.shape(tf.io.decode_png(encoded))[2]
+        opaque = tf.where(tf.equal(color, PALETTE), tf.less(own, 4), alpha > 0)
+        return finished(tf.concat([samples[..., :3], tf.where(opaque, WHITE, alpha)], 2))
+
+    def deep_png() -> Any:
+        samples = tf.io.decode_png(encoded, channels=4, dtype=tf.uint16)
+        levels = tf.minimum(tf.cast(samples[..., :3], tf.int32) * 256 // (preprocessing.white_level + 1), 255)
+        return finished(tf.concat([tf.cast(levels, tf.uint8), tf.cast(samples[..., 3:] // 256, tf.uint8)], 2))
+
+    def finished(samples: Any) -> Any:
+        if keeps_alpha:
+            return samples
+        if preprocessing.shows_background:
+            return _over(samples, BACKGROUNDS[preprocessing.background])
+        return samples[..., :3]
+
+    # Bit depth and color type of a PNG; a file that ends before them is refused by whichever decoder.
+    head = tf.strings.join([tf.strings.substr(encoded, 0, COLOR_TYPE + 1), "\0" * (COLOR_TYPE + 1)])
+    header = tf.io.decode_raw(tf.strings.substr(head, DEPTH, 2), tf.uint8)
+    depth, color = header[0], header[1]
+    kind = tf.where(tf.io.is_jpeg(encoded), 0, tf.where(depth < 8, 2, tf.where(depth > 8, 3, 1)))
+    picture = tf.switch_case(kind, [jpeg, png, packed_png, deep_png])
     if preprocessing.channels < 3:
         luma = tf.reduce_sum(tf.cast(picture[..., :3], tf.int32) * tf.constant(_LUMA), -1, keepdims=True)
         grey = tf.cast((luma + 0x8000) // 65536, tf.uint8)
@@ -99,41 +119,13 @@ def _decode_tensor(encoded: Any, preprocessing: Preprocessing) -> Any:
     return picture
 
 
-def _decode_png(encoded: Any, white_level: int) -> tuple[Any, Any]:
-    """Colors and alpha, uint8 [height, width, 3] and [height, width, 1], of a PNG of any kind."""
-    import tensorflow as tf
-
-    # Bit depth and color type; a file that ends before them is refused by the decoder.
-    head = tf.strings.join([tf.strings.substr(encoded, 0, 26), "\0" * 26])
-    header = tf.io.decode_raw(tf.strings.substr(head, 24, 2), tf.uint8)
-    depth, color = header[0], header[1]
-
-    def deep() -> Any:
-        samples = tf.io.decode_png(encoded, channels=4, dtype=tf.uint16)
-        levels = tf.minimum(tf.cast(samples[..., :3], tf.int32) * 256 // (white_level + 1), 255)
-        return tf.cast(levels, tf.uint8), tf.cast(samples[..., 3:] // 256, tf.uint8)
-
-    def eight() -> Any:
-        samples = tf.io.decode_png(encoded, channels=4)
-        return samples[..., :3], samples[..., 3:]
-
-    def packed() -> Any:
-        # tensorflow 2.21 gives 1, 3 and 15 for the alpha of opaque images of 1, 2 and 4 bits. A grey one has no alpha
-        # but 0 beside that; a palette has any, and then four channels of its own.
-        colors, alpha = eight()
-        own = tf.shape(tf.io.decode_png(encoded))[2]
-        opaque = tf.where(tf.equal(color, PALETTE), tf.less(own, 4), alpha > 0)
-        return colors, tf.where(opaque, tf.constant(OPAQUE, tf.uint8), alpha)
-
-    return tf.switch_case(tf.where(depth > 8, 2, tf.where(depth < 8, 0, 1)), [packed, eight, deep])
-
-
-def _over(colors: Any, alpha: Any, level: int) -> Any:
+def _over(samples: Any, level: int) -> Any:
     """The step of the same name in `zoo.preprocess`."""
     import tensorflow as tf
 
-    colors, alpha = tf.cast(colors, tf.uint16), tf.cast(alpha, tf.uint16)
-    return tf.cast((colors * alpha + level * (255 - alpha) + 127) // 255, tf.uint8)
+    samples = tf.cast(samples, tf.uint16)
+    alpha = samples[..., 3:]
+    return tf.cast((samples[..., :3] * alpha + level * (255 - alpha) + 127) // 255, tf.uint8)
 
 
 def normalised(pixels: Any, preprocessing: Preprocessing) -> Any:
