@@ -78,6 +78,8 @@ def export(
         check_opset(opset)
     if int8 is not None and this.data is None:
         raise ZooError(f"int8 is calibrated on the run's pictures, and {run_folder} has none: leave --int8 out")
+    if data_dir is not None and this.data is None:
+        raise ZooError(f"{run_folder} has no data that could be elsewhere: leave --data-dir out")
     model = building.load(run_folder)
     dataset = None
     if this.data and this.recipe:

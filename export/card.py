@@ -86,8 +86,8 @@ def _overlap(manifest: Manifest) -> str:
     if data is None or not shared:
         return ""
     return (
-        f"\n\n**{shared} of the {data.counts['test']} test images are also images that it was trained "
-        "on or chosen by**; `zoo evaluate` leaves them out."
+        f"\n\n**{shared} of the {data.counts['test']} test images were in training or validation, too.** "
+        "`zoo evaluate` leaves them out."
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import json
 import shutil
 import sys
@@ -18,10 +20,11 @@ from tests.conformance import untrained_run
 from tests.conftest import Answer, write_pictures
 from zoo import artifact, run
 from zoo.errors import Refused
+from zoo.export import card
 from zoo.training import start
 
 Command = Callable[..., Answer]
-FEW = ("--epochs", 1, "--set", "batch_size=8", "--set", "schedule.warmup_epochs=0")
+FEW = ("--epochs", 1, "--set", "batch_size=8", "--set", "schedule.warmup_epochs=0", "--set", "export=onnx")
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +43,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ):
         with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as stop:
             patch.setattr(sys, "argv", ["zoo", *map(str, arguments)])
-            main()
+            with (place / "said.txt").open("w") as said, contextlib.redirect_stderr(said):
+                main()
         assert stop.value.code == 0
     return place
 
@@ -59,23 +63,23 @@ def test_images_that_were_trained_on_are_left_out(
     report, said = evaluate(zoo_command, made / target, tmp_path / "one", "--data", f"folder:{made / 'data'}")
     assert report["pictures"] == 8
     assert report["overlap"] == {"images": 32, "of": 40, "left_out": True, "unknown": None}
-    assert "32 of 40 images are images that it was trained on or chosen by: left out\n" in said
+    assert "the model has seen 32 of the 40 images in training or validation: left out\n" in said
     own, said = evaluate(zoo_command, made / target, tmp_path / "own")
     assert own["overlap"] == {"images": 0, "of": 8, "left_out": False, "unknown": None}
     assert own["correct"] == report["correct"]
-    assert "trained on" not in said
+    assert "has seen" not in said
     report, said = evaluate(
         zoo_command, made / target, tmp_path / "all", "--data", f"folder:{made / 'data'}", "--include-training"
     )
     assert report["pictures"] == 40
     assert report["overlap"] == {"images": 32, "of": 40, "left_out": False, "unknown": None}
-    assert "32 of 40 images are images that it was trained on or chosen by: measured on, too\n" in said
+    assert "the model has seen 32 of the 40 images in training or validation: measured on, too\n" in said
 
 
 def test_nothing_left_to_measure_on_is_refused(made: Path, tmp_path: Path, zoo_command: Command) -> None:
     answer = zoo_command("evaluate", made / "copied-run", "--out", tmp_path / "out")
     assert answer.status == 2
-    assert "all 40 images to measure on are images that it was trained on" in answer.err
+    assert "the model has seen all 40 images to measure on in training or validation" in answer.err
     assert "--include-training" in answer.err
     assert not (tmp_path / "out").exists()
     report, _ = evaluate(zoo_command, made / "copied-run", tmp_path / "all", "--include-training")
@@ -119,7 +123,10 @@ def test_runs_of_before_load_their_data_again(tmp_path: Path, pictures_folder: P
     (tmp_path / "data").rename(tmp_path / "moved")
     report, said = evaluate(zoo_command, old, tmp_path / "two", "--data", f"folder:{tmp_path / 'moved'}")
     assert (report["overlap"]["images"], report["overlap"]["of"]) == (None, 60)
-    assert f"there may be images that it was trained on: the data are not in {tmp_path / 'data'}" in said
+    assert (
+        f"the model may have seen images in training that are not known: the data are not in {tmp_path / 'data'}"
+        in said
+    )
 
 
 def test_what_the_initial_weights_had_seen_counts(made: Path, tmp_path: Path, zoo_command: Command) -> None:
@@ -142,22 +149,20 @@ def test_what_the_initial_weights_had_seen_counts(made: Path, tmp_path: Path, zo
     assert report["overlap"] == {"images": 32, "of": 40, "left_out": True, "unknown": None}
 
 
-def test_training_says_what_of_the_test_it_was_trained_on(made: Path, tmp_path: Path, zoo_command: Command) -> None:
-    answer = zoo_command(
-        "train", "cnn", "--data", f"folder:{made / 'copied'}", "--out", tmp_path / "again", *FEW
-    )  # fmt: skip
-    assert "36 of 40 test images are also training images: test/class0/" in answer.err
-    assert "4 of 40 test images are also validation images: test/class" in answer.err
-    last = answer.err.splitlines()[-1]
-    assert last.endswith("40 pictures, 40 of them also trained on or chosen by)")
+def test_training_says_what_of_the_test_it_was_trained_on(made: Path) -> None:
+    said = (made / "said.txt").read_text()
+    assert "36 of 40 test images are also training images: test/class0/" in said
+    assert "4 of 40 test images are also validation images: test/class" in said
+    assert said.splitlines()[-1].endswith("40 pictures, 40 of which it has seen in training or validation)")
 
 
 def test_a_folder_that_has_moved_is_found_by_every_verb(made: Path, tmp_path: Path, zoo_command: Command) -> None:
-    shutil.copytree(made / "data", tmp_path / "data")
+    shutil.copytree(made / "data", tmp_path / "moved")
     one = tmp_path / "run"
-    assert zoo_command("train", "cnn", "--data", f"folder:{tmp_path / 'data'}", "--out", one, *FEW).status == 0
-    (tmp_path / "data").rename(tmp_path / "moved")
+    shutil.copytree(made / "run", one)
     values = json.loads((one / run.DESCRIPTION).read_text())
+    values["data"]["source"] = f"folder:{tmp_path / 'data'}"
+    (one / run.DESCRIPTION).write_text(json.dumps(values))
     for verb in (["evaluate", one], ["export", one, "--onnx"]):
         answer = zoo_command(*verb, "--out", tmp_path / "out")
         assert answer.status == 2
@@ -201,10 +206,22 @@ def test_labels_of_other_data_agree_in_any_spelling_of_unicode(tmp_path: Path, z
     report, _ = evaluate(zoo_command, tmp_path / "run", tmp_path / "out", "--data", f"folder:{tmp_path / 'NFD'}")
     assert report["pictures"] == 12
     assert "caf\u00e9" in {row["label"] for row in report["classes"]}
+    arguments = ("train", "--weights", tmp_path / "run", "--data", f"folder:{tmp_path / 'NFD'}", *FEW)
+    answer = zoo_command(*arguments, "--set", "batch_size=4", "--out", tmp_path / "tuned")
+    assert "with its head" in answer.err
     (tmp_path / "NFD" / unicodedata.normalize("NFD", "café")).rename(tmp_path / "NFD/CAFE\u0301")
     answer = zoo_command("evaluate", tmp_path / "run", "--data", f"folder:{tmp_path / 'NFD'}")
     assert answer.status == 2
     assert r"(CAFE\u0301) for the model's 'café' (caf\xe9)" in answer.err
+
+
+def test_a_card_says_that_test_images_were_trained_on(made: Path) -> None:
+    manifest = artifact.read(made / "artifact")
+    assert "in training or validation, too" not in card.text("one", manifest)
+    assert manifest.data
+    shared = dataclasses.replace(manifest.data, overlap={"validation": 0, "test": 5})
+    text = card.text("one", dataclasses.replace(manifest, data=shared))
+    assert "**5 of the 8 test images were in training or validation, too.**" in text
 
 
 def test_large_images_do_not_set_the_input(tmp_path: Path) -> None:

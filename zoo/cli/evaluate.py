@@ -85,9 +85,9 @@ def command(
     pictures, overlap = unseen(pictures, images, unknown, include_training)
     if overlap.images:
         done = "left out" if overlap.left_out else "measured on, too"
-        say(f"{overlap.images} of {overlap.of} images are images that it was trained on or chosen by: {done}")
+        say(f"the model has seen {overlap.images} of the {overlap.of} images in training or validation: {done}")
     if overlap.unknown:
-        say(f"there may be images that it was trained on: {overlap.unknown}")
+        say(f"the model may have seen images in training that are not known: {overlap.unknown}")
     if isinstance(described, run.Run):
         from zoo.quiet import wake_keras
 

@@ -107,5 +107,5 @@ def command(
         accuracy, pictures = done.results["test_accuracy"], done.results["test_pictures"]
         low, high = done.results["test_interval"]
         shared = (done.data.overlap or {}).get("test") if done.data else None
-        seen = f", {shared} of them also trained on or chosen by" if shared else ""
+        seen = f", {shared} of which it has seen in training or validation" if shared else ""
         say(f"{folder}: test accuracy {accuracy:.4f} ({low:.4f} to {high:.4f}, {pictures} pictures{seen})")

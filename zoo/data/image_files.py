@@ -14,6 +14,9 @@ LITTER = frozenset({"Thumbs.db", "desktop.ini", "__MACOSX"})
 LARGEST_FILE = 256 * 2**20
 """Bytes; a larger file counts as an image that cannot be read."""
 
+LOOKED_AT = 100
+"""Files of a hidden folder that are looked at for an image."""
+
 
 def content(path: Path) -> bytes:
     """The bytes of a file that should be an image.
@@ -49,7 +52,7 @@ def visible(folder: Path) -> list[Path]:
 def hidden_images(folder: Path) -> list[Path]:
     """The image files in a folder whose names begin with a dot, and the folders of such names that hold an image."""
     hidden = [path for path in entries(folder) if path.name.startswith(".")]
-    return [path for path in hidden if any(reason_for_no_image(file) is None for file in _files(path))]
+    return [path for path in hidden if any(reason_for_no_image(file) is None for file in _files(path)[:LOOKED_AT])]
 
 
 def entries(folder: Path) -> list[Path]:

@@ -119,8 +119,8 @@ def unseen(pictures: Pictures, images: Images | None, unknown: str | None, inclu
         return pictures, overlap
     if had_seen.all():
         raise ZooError(
-            f"all {len(pictures)} images to measure on are images that it was trained on or chosen by: "
-            "bring others, or measure on them nevertheless with --include-training"
+            f"the model has seen all {len(pictures)} images to measure on in training or validation: bring others, or "
+            "measure on them nevertheless with --include-training"
         )
     return pictures.only(np.flatnonzero(~had_seen)), overlap
 
