@@ -94,6 +94,7 @@ def awake(code: str) -> set[str]:
         ["train", "-h"],
         ["pull", "-h"],
         ["publish", "-h"],
+        ["doctor", "-h"],
     ],
 )
 def test_looking_wakes_no_framework(arguments: list[str]) -> None:

@@ -25,6 +25,7 @@ VERBS = {
     "publish": "Give an artifact's SavedModel to TF Serving as its next version, or go back to an earlier one.",
     "predict": "Label pictures with an artifact.",
     "benchmark": "Latency, memory and accuracy of artifacts.",
+    "doctor": "Versions, devices, limits, settings, and what each verb lacks.",
 }
 """Each verb and its line in the help; the verb's module is imported when it is called."""
 

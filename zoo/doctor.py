@@ -1,0 +1,275 @@
+"""Findings about this installation: versions, devices, processor, quota, settings, and what each verb lacks.
+
+Packages are imported in child processes, so that a package that is missing, broken or fatal is a finding.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import os
+import platform
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+DISTRIBUTIONS = {
+    "numpy": "numpy",
+    "pydantic": "pydantic",
+    "psutil": "psutil",
+    "rich": "rich",
+    "PIL": "pillow",
+    "safetensors": "safetensors",
+    "sklearn": "scikit-learn",
+    "matplotlib": "matplotlib",
+    "h5py": "h5py",
+    "huggingface_hub": "huggingface_hub",
+    "onnxruntime": "onnxruntime",
+    "onnx": "onnx",
+    "tensorflow": "tensorflow",
+    "keras": "keras",
+    "tf2onnx": "tf2onnx",
+    "tensorboard": "tensorboard",
+    "tensorflow_datasets": "tensorflow-datasets",
+    "tensorflow_serving.apis": "tensorflow-serving-api",
+}
+"""The packages that verbs import, and what pip calls them, light ones first."""
+
+
+@dataclass(frozen=True)
+class Need:
+    """The packages without which a verb, or a use of it, does not work; an `optional` use is no part of the core."""
+
+    use: str
+    modules: tuple[str, ...]
+    optional: bool = False
+
+
+ANSWERING = ("numpy", "pydantic", "PIL", "psutil", "rich")
+BUILDING = ("numpy", "pydantic", "PIL", "psutil", "safetensors", "tensorflow", "keras")
+MEASURING = (*BUILDING, "sklearn", "matplotlib")
+TRAINING = (*MEASURING, "tensorboard", "rich")
+
+NEEDS = (
+    Need("list, info", ("numpy", "pydantic")),
+    Need("pull --file", BUILDING),
+    Need("pull --file --from keras", (*BUILDING, "h5py")),
+    Need("pull, from the hub", (*BUILDING, "huggingface_hub"), optional=True),
+    Need("train", TRAINING),
+    Need("train --data tfds:…", (*TRAINING, "tensorflow_datasets")),
+    Need("evaluate RUN", MEASURING),
+    Need("export", (*BUILDING, "sklearn", "rich", "onnx", "onnxruntime", "tf2onnx", "tensorflow_serving.apis")),
+    Need("verify, predict, benchmark of ONNX", (*ANSWERING, "onnxruntime")),
+    Need("verify, predict, benchmark of SavedModel", (*ANSWERING, "tensorflow", "keras")),
+)
+"""A row for each verb, or for each use of one that needs other packages."""
+
+RUNTIMES = {"onnx": "onnxruntime", "saved_model": "tensorflow"}
+"""What each runtime imports."""
+
+VARIABLES = re.compile(
+    r"(KERAS|TF|TFDS|XLA|ORT|OMP|KMP|GOMP|MKL|OPENBLAS|ONEDNN|DNNL|CUDA|NVIDIA)_\w+|HF_HUB_OFFLINE|LD_PRELOAD|PYTHONPATH"
+)
+"""Environment variables that change results, speed or what is imported."""
+
+UNSAID = re.compile(r"TF_CPP_\w+|\w*(TOKEN|SECRET|PASSWORD|KEY)\w*")
+"""Variables that concern the log alone, and names under which people keep secrets: the report goes into issues."""
+
+PROBE = """
+import importlib, json, sys
+for module in sys.argv[1:]:
+    print(json.dumps({"begun": module}), flush=True)
+    try:
+        imported = importlib.import_module(module)
+        found = {"imported": module}
+        if module == "tensorflow":
+            devices = imported.config.list_physical_devices("GPU")
+            details = [imported.config.experimental.get_device_details(device) for device in devices]
+            found["devices"] = [str(one.get("device_name", device.name)) for one, device in zip(details, devices)]
+        if module == "onnxruntime":
+            found["devices"] = imported.get_available_providers()
+        if module == "keras" and imported.config.backend() != "tensorflow":
+            raise RuntimeError(f"the backend is {imported.config.backend()}: set KERAS_BACKEND=tensorflow")
+    except BaseException as error:
+        found = {"imported": module, "error": " ".join(f"{type(error).__name__}: {error}".split())[:200]}
+    print(json.dumps(found), flush=True)
+"""
+"""The program of a child process: a line when it begins with a module and another when that is done."""
+
+SECONDS = 300
+"""A child that takes longer is stopped, and the import that it is at counts as broken."""
+
+
+def examine() -> dict[str, Any]:
+    """Everything that `zoo doctor` says, as one document; `ready` is whether every verb of the core has its packages.
+
+    A part that cannot be found out is `{"error": reason}`; nothing is raised.
+    """
+    imports = import_all(DISTRIBUTIONS)
+    packages = {DISTRIBUTIONS[module]: _package(module, found) for module, found in imports.items()}
+    lacking = {module for module, found in imports.items() if "error" in found}
+    verbs = [_verb(need, lacking, imports) for need in NEEDS]
+    return {
+        "ready": all(verb["ready"] or verb["optional"] for verb in verbs),
+        "zoo": _version("keras-zoo"),
+        "python": f"{platform.python_version()} ({platform.python_implementation()}, {sys.executable})",
+        "operating_system": platform.platform(),
+        "machine": _tried(_machine),
+        "quota": _tried(quota),
+        "available_memory_gib": _tried(_available_memory),
+        "gpus": imports["tensorflow"].get("devices", []),
+        "runtimes": {
+            name: {"ready": module not in lacking, "devices": imports[module].get("devices", [])}
+            for name, module in RUNTIMES.items()
+        },
+        "environment": {
+            name: value
+            for name, value in sorted(os.environ.items())
+            if VARIABLES.fullmatch(name) and not UNSAID.fullmatch(name)
+        },
+        "keras_json": _tried(keras_json),
+        "packages": packages,
+        "verbs": verbs,
+    }
+
+
+def import_all(modules: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """What became of importing each module: `error` where it failed, `devices` where its library knows of some.
+
+    One child imports all of them; where it dies, the next one goes on behind the module that killed it.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    left = list(modules)
+    while left:
+        lines, ending = _probe(left)
+        for line in lines:
+            if "imported" in line:
+                found[line.pop("imported")] = line
+        unanswered = [module for module in left if module not in found]
+        if unanswered:
+            found[unanswered[0]] = {"error": ending}
+        left = unanswered[1:]
+    return found
+
+
+def _probe(modules: list[str]) -> tuple[list[dict[str, Any]], str]:
+    """The lines that a child wrote, and how it ended."""
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", PROBE, *modules],
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=SECONDS,
+            check=False,
+        )
+        output, ending = done.stdout, f"the import ends the process ({_status(done.returncode)})"
+    except subprocess.TimeoutExpired as error:
+        output = error.stdout.decode(errors="replace") if isinstance(error.stdout, bytes) else error.stdout or ""
+        ending = f"the import takes more than {SECONDS} s"
+    except OSError as error:
+        output, ending = "", f"no process can be started ({error.strerror})"
+    # Libraries may print, too.
+    return [json.loads(line) for line in output.splitlines() if line.startswith(('{"begun"', '{"imported"'))], ending
+
+
+def _status(code: int) -> str:
+    return signal.Signals(-code).name if code < 0 else f"exit status {code}"
+
+
+def quota(root: Path = Path("/sys/fs/cgroup")) -> dict[str, float | None]:
+    """The container's limits, by cgroup v2 or v1: CPUs, and memory in GiB; None where there is no limit."""
+    cpus, memory = None, None
+    limit, _, period = _read(root / "cpu.max").partition(" ")
+    if not limit:
+        limit, period = _read(root / "cpu/cpu.cfs_quota_us"), _read(root / "cpu/cpu.cfs_period_us")
+    if limit.isdecimal() and period.isdecimal() and int(period):
+        cpus = round(int(limit) / int(period), 2)
+    memory_limit = _read(root / "memory.max") or _read(root / "memory/memory.limit_in_bytes")
+    # cgroup v1 says 'no limit' by a number near 2**63.
+    if memory_limit.isdecimal() and int(memory_limit) < 2**60:
+        memory = round(int(memory_limit) / 2**30, 1)
+    return {"cpus": cpus, "memory_gib": memory}
+
+
+def keras_json() -> dict[str, Any]:
+    """What the user's keras.json says; empty where there is none."""
+    home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
+    text = _read(home / "keras.json")
+    settings = json.loads(text) if text else {}
+    return settings if isinstance(settings, dict) else {"error": f"{home / 'keras.json'} holds no object"}
+
+
+def _machine() -> dict[str, Any]:
+    from zoo import provenance
+
+    return {**provenance.machine(), "cores": os.cpu_count()}
+
+
+def _available_memory() -> float:
+    import psutil
+
+    return round(float(psutil.virtual_memory().available) / 2**30, 1)
+
+
+def _tried(find: Callable[[], Any]) -> Any:
+    """What `find` returns, or why it failed: one part of the report must not end the others."""
+    try:
+        return find()
+    except Exception as error:
+        return {"error": " ".join(f"{type(error).__name__}: {error}".split())[:200]}
+
+
+def _package(module: str, found: dict[str, Any]) -> dict[str, Any]:
+    return {"version": _version(DISTRIBUTIONS[module]), "error": found.get("error")}
+
+
+def _verb(need: Need, lacking: set[str], imports: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    missing = [module for module in need.modules if module in lacking]
+    return {
+        "verb": need.use,
+        "optional": need.optional,
+        "ready": not missing,
+        "missing": [DISTRIBUTIONS[module] for module in missing],
+        "mend": _mend(missing, imports),
+    }
+
+
+def _mend(missing: list[str], imports: dict[str, dict[str, Any]]) -> str | None:
+    """The command that installs what is missing, and installs again what is broken."""
+    if not missing:
+        return None
+    if any("KERAS_BACKEND" in str(imports[module].get("error")) for module in missing):
+        return "set KERAS_BACKEND=tensorflow"
+    installed = any(_version(DISTRIBUTIONS[module]) for module in missing)
+    wanted = " ".join(f"'{_requirement(DISTRIBUTIONS[module])}'" for module in missing)
+    return f"pip install {'--force-reinstall ' if installed else ''}{wanted}"
+
+
+def _requirement(distribution: str) -> str:
+    """The distribution with the versions that zoo asks for."""
+    try:
+        lines = importlib.metadata.requires("keras-zoo") or []
+    except importlib.metadata.PackageNotFoundError:
+        lines = []
+    stated = (line.partition(";")[0].strip() for line in lines)
+    return next((text for text in stated if re.split(r"[<>=!~\[ ]", text)[0] == distribution), distribution)
+
+
+def _version(distribution: str) -> str | None:
+    try:
+        return importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except OSError:
+        return ""
