@@ -43,7 +43,7 @@ def export(run: Path, out: Path, size: Size) -> dict[str, Any]:
     """The cost of an export beside its bounds, and what the gates said."""
     _, spent = cost("export", run, "--out", out)
     weights = (run / "weights.safetensors").stat().st_size / 1e9
-    figures = {
+    figures: dict[str, Any] = {
         "parameters": size.parameters,
         "seconds": round(spent.seconds, 1),
         "seconds_allowed": round(SECONDS + SECONDS_PER_MILLION * size.parameters / 1e6, 1),

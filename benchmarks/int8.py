@@ -46,7 +46,8 @@ def main() -> None:
     parser.add_argument("--measure", nargs=2, help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.measure:
-        print(json.dumps(_measure(*asked.measure, asked.onnx)))
+        family, size = asked.measure
+        print(json.dumps(_measure(family, size, asked.onnx)))
         return
     names = asked.only or [f"{family.name}-{size.name}" for family, size in matching() if family.name != "cnn"]
     rows = {}

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ SETTINGS = [*FEW_PICTURES, "augment.shift=0", "keep=last", "export=onnx"]
 ONE, TWO = ["--strategy", "single"], ["--devices", 2, "--strategy", "mirrored"]
 
 
-def train(scratch: Path, name: str, devices: list[object], *settings: str) -> dict[str, np.ndarray]:
+def train(scratch: Path, name: str, devices: Sequence[object], *settings: str) -> dict[str, np.ndarray]:
     """The weights and statistics that 20 steps leave."""
     changes = [part for setting in (*SETTINGS, *settings) for part in ("--set", setting)]
     zoo("train", "resnet", "--size", "small", "--epochs", 1, *devices, *changes, "--out", scratch / name)

@@ -24,11 +24,23 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--full", action="store_true", help="also run what takes hours: every network at 224 pixels")
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """The full sweep is another test run, not a part of this one that is skipped.
+def slow_tests() -> set[str]:
+    """The modules and test functions of tests/slow.txt, as pytest names them."""
+    lines = (Path(__file__).parent / "slow.txt").read_text(encoding="utf-8").splitlines()
+    return {line for line in lines if line and not line.startswith("#")}
 
-    It is not collected without --full.
+
+@pytest.hookimpl(tryfirst=True)  # before pytest asks for markers
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark the tests that tests/slow.txt names as slow, and leave out the full sweep where --full does not ask for it.
+
+    The sweep is another test run, not a part of this one that is skipped.
     """
+    slow = slow_tests()
+    for item in items:
+        function = item.nodeid.partition("[")[0]
+        if function in slow or function.partition("::")[0] in slow:
+            item.add_marker("slow")
     if not config.getoption("--full"):
         full = [item for item in items if item.get_closest_marker("full")]
         config.hook.pytest_deselected(items=full)

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import slow_tests
+
 ROOT = Path(__file__).parent.parent
 WINGS = {"zoo": "zoo", "export": "zoo.export", "serving": "zoo.serving"}
 FRAMEWORKS = (
@@ -112,7 +114,14 @@ def test_the_public_api_is_all_there() -> None:
     for name in zoo.__all__:
         assert getattr(zoo, name) is not None
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
-        _ = zoo.nothing  # type: ignore[attr-defined]
+        _ = zoo.nothing
+
+
+def test_every_slow_test_exists() -> None:
+    for name in slow_tests():
+        path, _, function = name.partition("::")
+        text = (ROOT / path).read_text(encoding="utf-8")
+        assert f"def {function}(" in text or not function, f"tests/slow.txt names {name}, which is not there"
 
 
 def test_the_wheel_has_one_top_level_name(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from zoo.training.optimizer import LearningRate, optimizer
 from zoo.training.steps import clipped
 
 
-def train(folder: Path, *settings: str, callbacks: Any = (), family: str = "cnn", **options: Any) -> Path:
+def train(folder: Path, *settings: str, callbacks: Any = (), family: str | None = "cnn", **options: Any) -> Path:
     return start.start(
         family,
         **{
@@ -46,6 +46,8 @@ def train(folder: Path, *settings: str, callbacks: Any = (), family: str = "cnn"
 def test_a_run_folder_holds_all_that_it_should(tmp_path: Path) -> None:
     folder = train(tmp_path / "run", "epochs=2", "seed=5")
     done = run.read_finished(folder)
+    assert done.recipe is not None
+    assert done.data is not None
     assert done.recipe.epochs == 2
     assert done.provenance.seed == 5
     assert done.provenance.versions["tensorflow"] == tf.__version__

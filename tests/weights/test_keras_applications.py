@@ -144,7 +144,7 @@ def test_a_trained_network_is_read_whatever_the_form(name: str, saved: tuple[Pat
 
 def test_a_run_is_pulled_of_them(saved: tuple[Path, np.ndarray, np.ndarray], tmp_path: Path) -> None:
     folder, pixels, expected = saved
-    asked = {"classes": CLASSES, "image_size": SIDE, "file": folder / "x.keras", "tag": "imagenet"}
+    asked: dict[str, Any] = {"classes": CLASSES, "image_size": SIDE, "file": folder / "x.keras", "tag": "imagenet"}
     pulled = pull("mobilenet", size="small", origin="keras", out=tmp_path / "run", **asked)
     weights = run.read_finished(pulled).weights
     assert weights is not None
@@ -340,7 +340,7 @@ def test_hdf5_that_keras_does_not_write_is_refused(fill: Any, tmp_path: Path, mo
 def test_no_code_in_a_file_runs(saved: tuple[Path, np.ndarray, np.ndarray], tmp_path: Path) -> None:
     """The configuration of one file, which would run code, beside the weights of another: these alone are read."""
     trap = str(tmp_path / "trap")
-    code = keras.Sequential([keras.Input((1,)), keras.layers.Lambda(lambda x: Path(trap).touch() or x)])
+    code = keras.Sequential([keras.Input((1,)), keras.layers.Lambda(lambda x: Path(trap).write_bytes(b"") or x)])
     assert Path(trap).exists()
     Path(trap).unlink()
     code.save(tmp_path / "lambda.keras")

@@ -25,7 +25,7 @@ TABLE = json.loads((Path(__file__).parent / "timm_names.json").read_text())
 
 
 def shapes(peer: str) -> dict[str, tuple[int, ...]]:
-    found = {}
+    found: dict[str, tuple[int, ...]] = {}
     for name, shape in TABLE[peer]["tensors"].items():
         module, star, _ = name.partition("*")
         found.update({f"{module}{last}": tuple(shape) for last in NORM} if star else {name: tuple(shape)})
