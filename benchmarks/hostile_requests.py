@@ -56,7 +56,7 @@ def measured(folder: Path, version: Path) -> dict[str, Any]:
 
 def hostile_images(version: Path, upload: bytes) -> dict[str, Any]:
     """What each hostile image takes of `serve_bytes`, after a right request: time, memory, and what is answered."""
-    images = {"a right image": (upload,)}
+    images: dict[str, tuple[bytes, ...]] = {"a right image": (upload,)}
     images |= {name: (file,) for name, file in (hostile.refused_images() | hostile.costly_images()).items()}
     largest = hostile.costly_images()["a PNG of 5000 by 5000, 1 bit"]
     images["8 of 5000 by 5000, 1 bit"] = (largest,) * BATCH

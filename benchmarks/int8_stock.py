@@ -124,7 +124,7 @@ def _write_stock(source: Path, target: Path, floats: np.ndarray) -> None:
     )
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
-    class Batches(CalibrationDataReader):  # type: ignore[misc]
+    class Batches(CalibrationDataReader):
         def __init__(self) -> None:
             self._batches = iter([{"image": image[None]} for image in floats])
 

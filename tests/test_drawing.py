@@ -7,6 +7,7 @@ import subprocess
 import sys
 import warnings
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -48,7 +49,7 @@ def test_names_are_plain_text(tmp_path: Path) -> None:
 def test_a_notebooks_settings_count_for_nothing_and_stay(tmp_path: Path) -> None:
     row = {"loss": 1.0, "accuracy": 0.5, "val_loss": 1.0, "val_accuracy": 0.5}
     curves.draw(tmp_path / "plain.png", [row], "a title", never)
-    others = {"text.usetex": True, "font.family": ["nothing"], "savefig.format": "pdf", "figure.facecolor": "red"}
+    others: Any = {"text.usetex": True, "font.family": ["nothing"], "savefig.format": "pdf", "figure.facecolor": "red"}
     with matplotlib.rc_context(others):
         curves.draw(tmp_path / "other.png", [row], "a title", never)
         assert {key: matplotlib.rcParams[key] for key in others} == others

@@ -28,6 +28,8 @@ DISTRIBUTIONS = {
     "sklearn": "scikit-learn",
     "matplotlib": "matplotlib",
     "h5py": "h5py",
+    "ml_dtypes": "ml_dtypes",
+    "simplejpeg": "simplejpeg",
     "huggingface_hub": "huggingface_hub",
     "onnxruntime": "onnxruntime",
     "onnx": "onnx",
@@ -51,9 +53,9 @@ class Need:
 
 
 ANSWERING = ("numpy", "pydantic", "PIL", "psutil", "rich")
-BUILDING = ("numpy", "pydantic", "PIL", "psutil", "safetensors", "tensorflow", "keras")
+BUILDING = ("numpy", "pydantic", "PIL", "psutil", "ml_dtypes", "safetensors", "tensorflow", "keras")
 MEASURING = (*BUILDING, "sklearn", "matplotlib")
-TRAINING = (*MEASURING, "tensorboard", "rich")
+TRAINING = (*MEASURING, "simplejpeg", "tensorboard", "rich")
 
 NEEDS = (
     Need("list, info", ("numpy", "pydantic")),
@@ -65,6 +67,7 @@ NEEDS = (
     Need("evaluate RUN", MEASURING),
     Need("export", (*BUILDING, "sklearn", "rich", "onnx", "onnxruntime", "tf2onnx", "tensorflow_serving.apis")),
     Need("verify, predict, benchmark of ONNX", (*ANSWERING, "onnxruntime")),
+    Need("publish", (*ANSWERING, "onnxruntime")),
     Need("verify, predict, benchmark of SavedModel", (*ANSWERING, "tensorflow", "keras")),
 )
 """A row for each verb, or for each use of one that needs other packages."""

@@ -10,7 +10,7 @@ import sys
 import unicodedata
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -163,11 +163,11 @@ def test_a_folder_that_has_moved_is_found_by_every_verb(made: Path, tmp_path: Pa
     values = json.loads((one / run.DESCRIPTION).read_text())
     values["data"]["source"] = f"folder:{tmp_path / 'data'}"
     (one / run.DESCRIPTION).write_text(json.dumps(values))
-    for verb in (["evaluate", one], ["export", one, "--onnx"]):
-        answer = zoo_command(*verb, "--out", tmp_path / "out")
+    for verb, *options in (["evaluate"], ["export", "--onnx"]):
+        answer = zoo_command(verb, one, *options, "--out", tmp_path / "out")
         assert answer.status == 2
         assert "--data-dir in which folder they are now" in answer.err
-        assert zoo_command(*verb, "--out", tmp_path / verb[0], "--data-dir", tmp_path / "moved").status == 0
+        assert zoo_command(verb, one, *options, "--out", tmp_path / verb, "--data-dir", tmp_path / "moved").status == 0
     assert zoo_command("evaluate", tmp_path / "export", "--out", tmp_path / "o", "--data-dir", tmp_path / "moved").status == 0  # noqa: E501  # fmt: skip
     values["provenance"]["finished"] = None
     (one / run.DESCRIPTION).write_text(json.dumps(values))
@@ -199,8 +199,9 @@ def test_evaluate_leaves_bad_images_out_when_told(made: Path, tmp_path: Path, zo
 
 
 def test_labels_of_other_data_agree_in_any_spelling_of_unicode(tmp_path: Path, zoo_command: Command) -> None:
-    for side, form in ((12, "NFC"), (12, "NFD")):
-        folder = write_pictures(tmp_path / form, classes=2, each=6, side=side, seed=len(form) + ord(form[-1]))
+    forms: tuple[Literal["NFC", "NFD"], ...] = ("NFC", "NFD")
+    for form in forms:
+        folder = write_pictures(tmp_path / form, classes=2, each=6, side=12, seed=len(form) + ord(form[-1]))
         (folder / "class0").rename(folder / unicodedata.normalize(form, "café"))
     untrained_run(tmp_path / "run", tmp_path / "NFC", "cnn", "small", 8)
     report, _ = evaluate(zoo_command, tmp_path / "run", tmp_path / "out", "--data", f"folder:{tmp_path / 'NFD'}")

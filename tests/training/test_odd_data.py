@@ -61,7 +61,8 @@ def train(data: Path, out: Path, said: list[str], bad_images: str) -> Path:
 def test_a_needle_is_refused_by_name_or_left_out_by_every_verb(
     needles: Path, tmp_path: Path, zoo_command: Callable[..., Answer]
 ) -> None:
-    out, said = tmp_path / "run", []
+    out = tmp_path / "run"
+    said: list[str] = []
     with pytest.raises(ZooError, match=rf"{NEEDLE}.*--bad-images skip"):
         train(needles, out, said, "error")
     assert not out.exists()

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.numpy import save_file
+from test_read import TABLE, shapes
 
 import zoo
-from tests.weights.test_read import TABLE, shapes
 from zoo import weights_file
 from zoo.errors import ZooError, listed
 from zoo.weights.read import common_prefix, read_timm
