@@ -219,7 +219,7 @@ def _metadata(description: Model) -> dict[str, Any]:
         "family": description.family,
         "size": description.size,
         "labels": list(description.labels),
-        "preprocessing": schema.plain(description.preprocessing),
+        "preprocessing": schema.to_dict(description.preprocessing),
     }
 
 

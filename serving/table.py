@@ -6,7 +6,7 @@ import csv
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from zoo.description import Provenance
 from zoo.files import staged_file
@@ -17,11 +17,6 @@ if TYPE_CHECKING:
 
 NARROWEST = 104
 """Columns below which figures would be cut short: worse than lines that the terminal wraps."""
-
-
-def plain(rows: Sequence[Row]) -> list[dict[str, Any]]:
-    """The rows as JSON takes them."""
-    return [dataclasses.asdict(row) for row in rows]
 
 
 def write_csv(path: Path, rows: Sequence[Row], provenance: Provenance) -> None:
@@ -39,20 +34,20 @@ def write_csv(path: Path, rows: Sequence[Row], provenance: Provenance) -> None:
     with staged_file(path) as staging, staging.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, [*columns, *measured])
         writer.writeheader()
-        writer.writerows({**row, **measured} for row in plain(rows))
+        writer.writerows({**dataclasses.asdict(row), **measured} for row in rows)
 
 
 def tables(rows: Sequence[Row]) -> list[Table]:
     """What was measured, and the files that it was measured on: two tables, readable from `NARROWEST` columns on."""
     names = _short_names(rows)
     measured = _table(
-        "p50 to p99, load and first in ms, p50 with the 95 % interval of the median;\n"
-        "first: from the start of a process to its first answer; MiB: the most memory that it held"
+        "p50 with the 95 % interval of the median; first ms: from the start of a process to its first answer;\n"
+        "MiB: the most memory that the process held"
     )
-    for title in ("batch", "threads", "p50", "p90", "p99", "runs", "images/s", "load", "first", "MiB"):
+    for title in ("batch", "threads", "p50 ms", "p90 ms", "p99 ms", "runs", "images/s", "load ms", "first ms", "MiB"):
         measured.add_column(title, justify="right", no_wrap=True)
     files = _table()
-    for title in ("file MB", "parameters", "multiply-adds", "accuracy (95 % interval)", "images"):
+    for title in ("file MB", "parameters", "multiply-adds", "accuracy % (95 % interval)", "test images"):
         files.add_column(title, justify="right", no_wrap=True)
     seen = set()
     block = None
@@ -115,7 +110,7 @@ def _short_names(rows: Sequence[Row]) -> dict[str, str]:
 def _accuracy(row: Row) -> str:
     if row.accuracy is None or row.accuracy_low is None or row.accuracy_high is None:
         return "not measured"
-    return f"{100 * row.accuracy:.2f} % ({100 * row.accuracy_low:.2f}-{100 * row.accuracy_high:.2f})"
+    return f"{100 * row.accuracy:.2f} ({100 * row.accuracy_low:.2f}-{100 * row.accuracy_high:.2f})"
 
 
 def _short(value: float) -> str:

@@ -40,6 +40,7 @@ from zoo.serving.signature import departures
 class Report:
     """Every gate that an artifact was put through."""
 
+    artifact: Path
     gates: tuple[Gate, ...]
 
     @property
@@ -66,7 +67,7 @@ def verify(artifact: Path) -> Report:
         Refused: its manifest cannot be read.
     """
     if not (artifact / MANIFEST).exists() and versions.is_published(artifact):
-        return Report(versions.gates(artifact))
+        return Report(artifact, versions.gates(artifact))
     manifest = read(artifact)
     files, intact = _files(artifact, manifest)
     gates = [_manifest(manifest), files, _layout(manifest), _labels(artifact, manifest)]
@@ -79,7 +80,7 @@ def verify(artifact: Path) -> Report:
         gates += _onnx(artifact, manifest, intact, kind, own)
     if not onnx_formats and "saved_model" in manifest.formats and importlib.util.find_spec("tensorflow"):
         gates.append(_saved_model(artifact, manifest, intact, golden))
-    return Report(tuple(gates))
+    return Report(artifact, tuple(gates))
 
 
 def _gate(name: str, problems: list[str], **figures: Any) -> Gate:

@@ -83,7 +83,7 @@ def test_a_damaged_weights_file_is_refused(tmp_path_factory: pytest.TempPathFact
 
 def test_recipes_go_through_json_unchanged() -> None:
     for made in recipe.DEFAULTS.values():
-        assert schema.parse(Recipe, json.loads(json.dumps(schema.plain(made))), "recipe") == made
+        assert schema.parse(Recipe, json.loads(json.dumps(schema.to_dict(made))), "recipe") == made
 
 
 @pytest.mark.parametrize(

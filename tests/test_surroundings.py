@@ -156,6 +156,6 @@ def test_a_run_of_before_has_no_variables() -> None:
     from zoo import provenance
     from zoo.description import Provenance
 
-    values = schema.plain(provenance.here(0))
+    values = schema.to_dict(provenance.here(0))
     del values["environment"]
     assert schema.parse(Provenance, values, "run.json").environment == {}

@@ -194,7 +194,7 @@ def check_inside(name: str) -> None:
 def write(folder: Path, manifest: Manifest) -> None:
     """Close the artifact: the manifest with the hash of every file that is there."""
     complete = dataclasses.replace(manifest, files=hashes(folder))
-    files.write_json(folder / MANIFEST, schema.plain(complete))
+    files.write_json(folder / MANIFEST, schema.to_dict(complete))
 
 
 def hashes(folder: Path, record: str = MANIFEST) -> dict[str, File]:

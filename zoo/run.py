@@ -84,7 +84,7 @@ def license_of_weights(run: Run) -> str | None:
 
 def write(folder: Path, run: Run) -> None:
     """Write the description of a run, whole or not at all."""
-    files.write_json(folder / DESCRIPTION, schema.plain(run))
+    files.write_json(folder / DESCRIPTION, schema.to_dict(run))
 
 
 def newest(root: Path) -> Path:

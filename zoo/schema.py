@@ -43,7 +43,7 @@ def parse(cls: type[Record], values: Any, what: str) -> Record:
         raise ZooError(f"{what}: {key} should be {message}{given}") from None
 
 
-def plain(value: Any) -> Any:
+def to_dict(value: Any) -> Any:
     """A record as dictionaries, lists, strings and numbers."""
     return pydantic.TypeAdapter(type(value)).dump_python(value, mode="json")
 

@@ -22,7 +22,7 @@ from zoo.data.example import examine
 from zoo.errors import ZooError
 from zoo.preprocess import Preprocessing, pixels_from_bytes
 from zoo.preprocess_graph import pixels_tensor
-from zoo.schema import parse, plain
+from zoo.schema import parse, to_dict
 
 HEIGHT, WIDTH = 9, 11
 
@@ -127,7 +127,7 @@ def test_scaled_and_cropped_they_agree_to_a_level() -> None:
 
 def test_preprocessing_of_before_reads_as_it_did() -> None:
     """Without the two fields: the high byte of 16 bits, and colors as the file has them."""
-    stored = plain(rendering(3))
+    stored = to_dict(rendering(3))
     del stored["white_level"], stored["background"]
     old = parse(Preprocessing, stored, "preprocessing")
     samples = np.random.default_rng(0).integers(0, 65536, (HEIGHT, WIDTH, 4))

@@ -89,8 +89,8 @@ def test_a_needle_is_refused_by_name_or_left_out_by_every_verb(
 
 def test_a_run_of_before_reads_its_images_as_it_did() -> None:
     """Neither its recipe nor its preprocessing has the fields; what starts from its weights goes on like it."""
-    recipe = schema.plain(default_recipe("cnn", "small"))
-    preprocessing = schema.plain(Preprocessing(8, 8, 3, (0.5,) * 3, (0.5,) * 3))
+    recipe = schema.to_dict(default_recipe("cnn", "small"))
+    preprocessing = schema.to_dict(Preprocessing(8, 8, 3, (0.5,) * 3, (0.5,) * 3))
     for record in (recipe["image"], preprocessing):
         del record["white_level"], record["background"]
     assert schema.parse(type(default_recipe("cnn", "small")), recipe, "recipe").image == ImageInput()

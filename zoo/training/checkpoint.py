@@ -33,7 +33,7 @@ class State:
 
 def save(path: Path, model: Any, optimizer: Any, state: State) -> None:
     """Write the whole state of training."""
-    weights_file.save(path, _named(model, optimizer), {"state": json.dumps(schema.plain(state))})
+    weights_file.save(path, _named(model, optimizer), {"state": json.dumps(schema.to_dict(state))})
 
 
 def restore(path: Path, model: Any, optimizer: Any) -> State:

@@ -1,4 +1,4 @@
-"""From a request to a trained run: what is asked is checked, then the folder is made, then the loop runs."""
+"""Start or resume a training: check the request, make the run folder, run the loop."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from zoo.description import Model
 from zoo.errors import ZooError, listed
 from zoo.preprocess import FULL_RANGE, Preprocessing
 from zoo.recipe import ImageInput
+from zoo.text import Progress, Say, silent
 from zoo.training import fine_tuning
 from zoo.training import strategy as strategies
 
@@ -45,17 +46,18 @@ def start(
     devices: int | None,
     preflight: Preflight,
     callbacks: Sequence[Any] = (),
-    say: Callable[[str], None] = print,
+    say: Say = silent,
+    progress: Progress = silent,
 ) -> Path:
     """Train a new run and return its folder.
 
-    It starts from the weights of the finished run `weights` where one is named; `name` and `size` are then the run's.
+    With `weights`, a finished run, training starts from that run's weights; `name` and `size` are then that run's.
 
-    `preflight` is called with the untrained model's description and raises when such a model cannot be exported, which
-    ends the request here, in seconds, rather than after the training.
+    `preflight` is called with the description of the untrained model. It raises when such a model cannot be exported,
+    so that the request ends in seconds rather than after the training.
 
     Raises:
-        ZooError: something that was asked cannot be had.
+        ZooError: something that was asked for cannot be had.
     """
     from zoo.training.loop import check_batch, train
 
@@ -91,7 +93,7 @@ def start(
     made = provenance.here(recipe.seed)
     run.write(folder, run.Run(migration.SCHEMA, model, dataset.description(), recipe, made, initial=started_from))
     say(f"{folder}: {family.name} {row.name}, {model.parameters:,} parameters, {len(dataset.train)} training images")
-    train(folder, dataset, chosen, callbacks, say)
+    train(folder, dataset, chosen, callbacks, say, progress)
     return folder
 
 
@@ -102,12 +104,13 @@ def resume(
     strategy: strategies.Kind,
     devices: int | None,
     callbacks: Sequence[Any] = (),
-    say: Callable[[str], None] = print,
+    say: Say = silent,
+    progress: Progress = silent,
 ) -> Path:
-    """Continue a run that did not come to its end, with its own recipe, and return its folder.
+    """Continue an interrupted run with its own recipe, and return its folder.
 
     Raises:
-        ZooError: there is no such run, it has come to its end, or its data have changed.
+        ZooError: there is no such run, it is finished, or its data have changed.
     """
     from zoo.training.loop import train
 
@@ -119,7 +122,7 @@ def resume(
     assert this.recipe is not None
     dataset = fitted(load_again(this.data, this.recipe.split, data_dir), this.model.preprocessing)
     say(f"continuing {folder}")
-    train(folder, dataset, chosen, callbacks, say)
+    train(folder, dataset, chosen, callbacks, say, progress)
     return folder
 
 
@@ -140,7 +143,7 @@ def describe(family: str, size: str, dataset: Dataset, image: ImageInput, like: 
     )
 
 
-def fit(dataset: Dataset, preprocessing: Preprocessing, bad_images: str, say: Callable[[str], None]) -> Dataset:
+def fit(dataset: Dataset, preprocessing: Preprocessing, bad_images: str, say: Say) -> Dataset:
     """The images of a data set that the network can be given; what is left out, and what is odd about them, is said.
 
     Raises:
