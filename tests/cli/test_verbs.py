@@ -108,7 +108,9 @@ def test_from_a_family_to_predictions_in_python(
     measured = zoo.benchmark(artifact, batch=[1], threads=[1], seconds=0.1, csv="rows.csv")
     assert [row.runtime for row in measured.rows] == ["onnx"]
     assert (tmp_path / "rows.csv").exists()
-    assert capfd.readouterr() == ("", "")
+    out, err = capfd.readouterr()
+    # TensorFlow's libjpeg writes to standard error by itself, about the broken image that a gate of the export sends.
+    assert (out, [line for line in err.splitlines() if "JPEG library" not in line]) == ("", [])
 
     lines: list[str] = []
     assert zoo.verify(say=lines.append).artifact == artifact.folder
