@@ -275,7 +275,7 @@ def test_csv_and_json_hold_every_figure(rows: tuple[list[Row], list[tuple[int, i
     assert [float(row["p50_ms"]) for row in stored] == [row.p50_ms for row in found]
     assert {row["seed"] for row in stored} == {"4"}
     assert all(row["command"] and row["onnxruntime"] and row["cpus"] for row in stored)
-    again = json.loads(json.dumps(table.plain(found), allow_nan=False))
+    again = json.loads(json.dumps([dataclasses.asdict(row) for row in found], allow_nan=False))
     assert [Row(**values) for values in again] == found
 
 

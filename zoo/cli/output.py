@@ -30,7 +30,8 @@ def print_json(value: Any) -> None:
 
 def say(text: str) -> None:
     """Write a line on standard error."""
-    click.echo(text, err=True)
+    # Not click.echo, which writes past rich: the line would land in the middle of a progress bar.
+    print(text, file=sys.stderr, flush=True)
 
 
 def say_step(done: int, total: int, line: str) -> None:
@@ -40,7 +41,7 @@ def say_step(done: int, total: int, line: str) -> None:
 
 @contextlib.contextmanager
 def progress_bar(elsewhere: Progress = silent) -> Iterator[Progress]:
-    """Show a progress bar on standard error while the block lasts; lines that are said meanwhile appear above it.
+    """Show a progress bar on standard error from the first step on, until the block ends; what is said appears above.
 
     Where standard error is not a terminal, `elsewhere` is given the steps instead.
     """
@@ -57,19 +58,23 @@ def progress_bar(elsewhere: Progress = silent) -> Iterator[Progress]:
         progress.TimeRemainingColumn(),
     )
     # A thread that redraws the bar would take time from what is being measured.
-    with progress.Progress(
+    bar = progress.Progress(
         *columns, console=Console(stderr=True), auto_refresh=False, redirect_stdout=False, transient=True
-    ) as bar:
-        task = bar.add_task("", total=None)
-        drawn = 0.0
+    )
+    task = bar.add_task("", total=None)
+    drawn = 0.0
 
-        def show(done: int, total: int, line: str) -> None:
-            nonlocal drawn
-            due = time.monotonic() - drawn >= REFRESH_SECONDS or done == total
-            drawn = time.monotonic() if due else drawn
-            bar.update(task, completed=done, total=total, description=printable(line), refresh=due)
+    def show(done: int, total: int, line: str) -> None:
+        nonlocal drawn
+        due = time.monotonic() - drawn >= REFRESH_SECONDS or done == total
+        drawn = time.monotonic() if due else drawn
+        bar.update(task, completed=done, total=total, description=printable(line), refresh=due)
+        bar.start()  # does nothing from the second time on
 
+    try:
         yield show
+    finally:
+        bar.stop()
 
 
 def console() -> Console:

@@ -100,7 +100,7 @@ def graph(figures: dict[str, Any]) -> None:
     rows = [*sorted(counts.items(), key=lambda row: [-max(row[1]), row[0]]), ("all", list(totals.values()))]
     click.echo()
     _columns((("ONNX nodes", *stages), *((kind, *(str(one or "") for one in of)) for kind, of in rows)), left=1)
-    click.echo(f"{transposes}; 'fused' counts the graph that onnxruntime's extended optimizations leave\n")
+    click.echo(f"fused: the graph that onnxruntime's extended optimizations leave\n{transposes}\n")
 
 
 def gates(checked: Iterable[Gate]) -> Table:
