@@ -76,6 +76,6 @@ def test_one_that_fails_is_said_in_one_line(tmp_path: Path) -> None:
     drawing.draw(tmp_path / "c.png", paint, inches=(1, 1), dpi=10, say=said.append)
     (tmp_path / "folder.png").mkdir()
     drawing.draw(tmp_path / "folder.png", lambda figure: None, inches=(1, 1), dpi=10, say=said.append)
-    assert said[0] == "c.png is left out, for it could not be drawn (RuntimeError: no ink)"
+    assert said[0] == "c.png is left out, because it could not be drawn (RuntimeError: no ink)"
     assert said[1].startswith("folder.png is left out")
     assert [path.name for path in tmp_path.iterdir()] == ["folder.png"]

@@ -106,8 +106,7 @@ def families() -> dict[str, Family]:
 
 
 def resolve(name: str, size: str | None = None) -> tuple[Family, Size]:
-    """A family and a size from a family's name or an alias such as `resnet50`; the size is `small` when nothing says
-    it.
+    """Find a family and a size by the family's name or an alias such as `resnet50`; the size is `small` by default.
 
     Raises:
         ZooError: no such family or size, or an alias together with another size.

@@ -22,31 +22,26 @@ CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 """Sequences that color text and move the cursor."""
 
 ERASE = "\x1b[2K"
-"""What clears a line: what follows it is drawn over what was there."""
+"""The sequence that clears a line."""
 
 COLUMNS = 110
 
 
 @dataclasses.dataclass(frozen=True)
 class Screen:
-    """All that a command wrote to its terminal, in order, and its exit status."""
+    """The exit status of a command, and all that it wrote to its terminal."""
 
     status: int
     written: str
 
     @property
     def text(self) -> str:
-        """What was written, without what only moves the cursor or colors."""
+        """The output without colors and movements of the cursor."""
         return CONTROL.sub("", self.written).replace("\r\n", "\n")
 
     @property
-    def lines(self) -> list[str]:
-        """The lines, each as it was drawn last."""
-        return [line.rpartition("\r")[2].rstrip() for line in self.text.split("\n")]
-
-    @property
     def final(self) -> list[str]:
-        """The lines that stay on the screen, by a terminal that knows the few sequences that rich writes."""
+        """The lines that remain on the screen of a terminal that knows the few sequences that rich writes."""
         rows, row, column = [""], 0, 0
         for token in re.findall(r"\x1b\[[0-9;?]*[A-Za-z]|[\r\n]|[^\x1b\r\n]+", self.written):
             if token == "\r":
@@ -84,7 +79,7 @@ def on_terminal(place: Path, *arguments: str, columns: int = COLUMNS) -> Screen:
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Screen]:
-    """A folder in which a network was trained, and what the terminal showed of it."""
+    """A folder in which a network was trained, and the terminal of that training."""
     place = tmp_path_factory.mktemp("terminal")
     return place, on_terminal(place, "train", "cnn", "--epochs", "2")
 

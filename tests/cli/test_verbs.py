@@ -22,10 +22,10 @@ OF_PYTHON = {"say", "progress", "callbacks", "leave_out"}
 """Arguments that take a Python function or object: a command line has none."""
 
 OF_THE_COMMAND_LINE = {"json"}
-"""How the result is printed."""
+"""The options that choose how a result is printed."""
 
 FUNCTIONS: dict[str, Callable[..., Any]] = {"list": zoo.list_models, "export": zoo.export_run}
-"""Functions that are not called as their verb is: `list` is Python's own, and `zoo.export` is a package."""
+"""Functions with another name than their verb: `list` is a built-in of Python, and `zoo.export` is a package."""
 
 OTHER_NAMES = {
     ("pull", "from"): "from_",  # a keyword of Python
@@ -51,7 +51,7 @@ def spelled(parameter: click.Parameter) -> str:
 
 
 def default(parameter: click.Parameter, context: click.Context) -> Any:
-    """What a command passes on when the option is not given."""
+    """The value that a command passes on when the option is not given."""
     value = parameter.get_default(context)
     value = None if repr(value) == "Sentinel.UNSET" else parameter.type_cast_value(context, value)
     return () if value is None and (parameter.nargs == -1 or getattr(parameter, "multiple", False)) else value

@@ -35,7 +35,7 @@ def needles(tmp_path: Path) -> Path:
 
 
 class Interrupted(keras.callbacks.Callback):
-    """What ends a training after its first epoch, as a signal would."""
+    """Ends a training after its first epoch, as a signal would."""
 
     def on_epoch_end(self, epoch: int, logs: object = None) -> None:
         raise KeyboardInterrupt

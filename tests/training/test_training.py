@@ -1,4 +1,4 @@
-"""What one process can show of training: callbacks, clipping, the schedule, what is decayed, what is refused."""
+"""Training in one process: callbacks, clipping, schedule, weight decay, losses, and refusals."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_a_run_folder_holds_all_that_it_should(tmp_path: Path) -> None:
     assert list((folder / run.TENSORBOARD).rglob("events.out.tfevents.*"))
     assert (folder / run.LAST).exists()
     assert (folder / run.BEST).exists()
-    with pytest.raises(ZooError, match="has come to its end"):
+    with pytest.raises(ZooError, match="is finished already"):
         start.resume(folder, data_dir=None, strategy="single", devices=None)
 
 

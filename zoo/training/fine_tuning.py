@@ -1,4 +1,4 @@
-"""Training that starts from the weights of a finished run: what of them is taken, and what must fit."""
+"""Fine-tuning: training that starts from the weights of a finished run."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from zoo.weights.timm_reader import POSITIONS, resampling
 
 
 def network(name: str | None, size: str | None, weights: Path | None) -> tuple[Family, Size]:
-    """The family and size that are asked for; those of the run `weights` where they are not named.
+    """Find the family and size to train; those of the run `weights` where they are not named.
 
     Raises:
-        ZooError: nothing says them, there is no such family, size or finished run, or the run's are others.
+        ZooError: neither is given, there is no such family, size or finished run, or the run has other ones.
     """
     if weights is None and name is None:
         raise ZooError(
@@ -44,15 +44,15 @@ def network(name: str | None, size: str | None, weights: Path | None) -> tuple[F
 
 
 def preprocessing(source: Preprocessing, image: ImageInput) -> Preprocessing:
-    """What goes into a network with the weights of a run: the same as there, but for what `image` changes.
+    """Return the preprocessing of a fine-tuned network: that of the run, with the changes that `image` asks for.
 
     Raises:
-        ZooError: it asks for other channels.
+        ZooError: `image` asks for other channels.
     """
     if image.channels not in (0, source.channels):
         raise ZooError(
             f"image.channels={image.channels}: the weights take {source.channels}: "
-            "leave it out, and images of any kind are brought to that"
+            "leave it out; images with other channels are converted"
         )
     height, width = (image.size, image.size) if image.size else (source.height, source.width)
     return dataclasses.replace(
@@ -66,13 +66,16 @@ def preprocessing(source: Preprocessing, image: ImageInput) -> Preprocessing:
 
 
 def take(weights: Path, model: Model) -> tuple[InitialWeights, dict[str, np.ndarray]]:
-    """What the network `model` starts with: the arrays of the run `weights`, by `layer/variable`, and where from.
+    """Read the initial weights of the network `model` from the finished run `weights`.
 
-    The logits' layer is not among them when the classes or their order are others. Position embeddings are resampled
+    The head (the layer `logits`) is left out when the classes or their order differ. Position embeddings are resampled
     to the network's grid of patches.
 
+    Returns:
+        What the run records of them, and the arrays by `layer/variable`.
+
     Raises:
-        ZooError: there is no such finished run, or its weights do not fit; all that does not is listed.
+        ZooError: there is no such finished run, or its weights do not fit; the message lists what does not.
     """
     source, path = run.read_finished(weights), weights / run.WEIGHTS
     new_head = [*map(composed, source.model.labels)] != [*map(composed, model.labels)]
@@ -97,7 +100,7 @@ def take(weights: Path, model: Model) -> tuple[InitialWeights, dict[str, np.ndar
 
 
 def assign(model: Any, folder: Path, initial: InitialWeights) -> None:
-    """Give the network of the run at `folder` the weights that it starts with, which are kept there.
+    """Assign the initial weights that are kept in the run at `folder` to its network.
 
     Raises:
         ZooError: they are missing, damaged or of another network.
@@ -107,7 +110,7 @@ def assign(model: Any, folder: Path, initial: InitialWeights) -> None:
 
 
 def freeze(model: Any) -> None:
-    """Leave the logits' layer as the only one that is trained."""
+    """Make the head (the layer `logits`) the only layer that is trained."""
     for layer in model.layers:
         layer.trainable = layer.name == LOGITS
 
@@ -122,7 +125,7 @@ def _without_head(named: dict[str, Any]) -> dict[str, Any]:
 
 
 def _grid(model: Model) -> tuple[int, int]:
-    """The rows and columns of patches that a ViT makes of an image."""
+    """Return the rows and columns of patches into which a ViT cuts an image."""
     height, width, _ = model.preprocessing.shape
     patch = 2 ** factory.structure_of(model).halvings
     return height // patch, width // patch

@@ -136,7 +136,7 @@ def train(
 
 
 def check_batch(batch_size: int, replicas: int, images: int) -> None:
-    """Raise ZooError when a batch cannot be shared out or filled."""
+    """Raise ZooError when a batch cannot be shared by the replicas, or has more images than there are."""
     if batch_size % replicas:
         raise ZooError(
             f"a batch of {batch_size} cannot be shared by {replicas} replicas: --set batch_size to a multiple of them"
@@ -146,7 +146,7 @@ def check_batch(batch_size: int, replicas: int, images: int) -> None:
 
 
 def check_finite(loss: float, where: str, model: Any = None) -> None:
-    """Raise ZooError when the loss is not finite, or weights of the model are not, which may not show in it."""
+    """Raise ZooError when the loss is not finite, or a weight of the model, which the loss need not show."""
     advice = "lower optimizer.lr, or --set optimizer.clip_norm=1"
     if not math.isfinite(loss):
         raise ZooError(f"the loss is {loss} {where}: {advice}")
@@ -165,7 +165,7 @@ def fix_randomness(seed: int, deterministic: bool) -> None:
 
 
 def evaluate(step: Step, images: Images, this: run.Run, strategy: Any) -> tuple[float, float]:
-    """Mean loss and accuracy over all images of a split."""
+    """Return the mean loss and the accuracy over all images of a split."""
     assert this.recipe is not None
     losses = hits = 0.0
     batches = evaluation_batches(images, this.model.preprocessing, batch_size=this.recipe.batch_size)
@@ -176,7 +176,7 @@ def evaluate(step: Step, images: Images, this: run.Run, strategy: Any) -> tuple[
 
 
 def _one_epoch(step: Step, batches: Iterable[Any], batch_size: int, model: Any, listeners: Any) -> tuple[float, float]:
-    """Mean loss and accuracy over the batches, as the weights were when each was seen."""
+    """Train for one epoch; return mean loss and accuracy over its batches, each measured before its update."""
     losses = hits = 0.0
     seen = 0
     for number, batch in enumerate(batches):

@@ -1,4 +1,4 @@
-"""The update rule of a recipe."""
+"""The optimizer of a recipe, its learning-rate schedule, and layer-wise learning rates."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ UNDECAYED = ("positions", "token")
 
 
 def optimizer(recipe: Recipe, model: Any, steps_per_epoch: int, depths: Mapping[str, int]) -> Any:
-    """A built Keras optimizer for what the model trains.
+    """Build a Keras optimizer for the trainable variables of a model, in the scope of the strategy.
 
-    Called in the scope of the strategy. Clipping is not its business: Keras clips before gradients are summed over
-    replicas (keras 3.15), see `zoo.training.steps`.
+    It does not clip gradients: Keras 3.15 would clip them before they are summed over replicas. `zoo.training.steps`
+    clips them.
 
     Args:
-        recipe: the rate, its schedule and the rule.
+        recipe: the learning rate, its schedule and the update rule.
         model: the network.
-        steps_per_epoch: updates that an epoch makes.
-        depths: by layer's name, as `zoo.factory.depths` gives them; a layer that is not named has depth 0.
+        steps_per_epoch: the number of updates in an epoch.
+        depths: the depth of each layer by its name, as `zoo.factory.depths` returns it; 0 for other layers.
     """
     rule = recipe.optimizer
     rate = LearningRate(
@@ -50,12 +50,12 @@ def optimizer(recipe: Recipe, model: Any, steps_per_epoch: int, depths: Mapping[
 
 
 def spared(variable: Any) -> bool:
-    """Whether weight decay leaves a variable alone: norms, biases, layer scales (one dimension), ViT's embeddings."""
+    """True for variables without weight decay: norms, biases and layer scales (one dimension), and ViT's embeddings."""
     return len(variable.shape) <= 1 or variable.name in UNDECAYED
 
 
 class _LayerWise:
-    """Gives a Keras optimizer a share of the rate, and so of the weight decay, for each variable that it is built with.
+    """Layer-wise learning-rate decay: each variable has a share of the learning rate, and so of the weight decay.
 
     Clark et al. 2020, arXiv:2003.10555, section 3.1; Bao et al. 2021, arXiv:2106.08254, section 3.2.
     """
@@ -66,11 +66,11 @@ class _LayerWise:
         return float(self.shares[self._get_variable_index(variable)])
 
     def update_step(self: Any, gradient: Any, variable: Any, learning_rate: Any) -> None:
-        """What the optimizer does, at the variable's own rate."""
+        """Update a variable at its own learning rate."""
         super().update_step(gradient, variable, learning_rate * self._share(variable))  # type: ignore[misc]
 
     def _apply_weight_decay(self: Any, variables: list[Any]) -> None:
-        # Keras' own (3.15) knows one rate and one factor for all variables: it is given those of one share at a time.
+        # Keras 3.15 decays all variables at one rate: call it once for each share, with the variables of that share.
         whole = self.weight_decay
         if whole is None:
             return
@@ -89,16 +89,16 @@ class AdamW(_LayerWise, keras.optimizers.AdamW):
 
 
 class LearningRate(keras.optimizers.schedules.LearningRateSchedule):
-    """A rate that rises, then falls.
+    """A learning rate that rises linearly to `peak` over `warmup_steps`, then stays or falls.
 
-    Linearly to `peak` over `warmup_steps`, then constant or half a cosine that would reach 0 at `total_steps`.
+    With `shape` `cosine`, it falls along half a cosine that reaches 0 at `total_steps`.
     """
 
     def __init__(self, peak: float, warmup_steps: int, total_steps: int, shape: str) -> None:
         self.peak, self.warmup_steps, self.total_steps, self.shape = peak, warmup_steps, total_steps, shape
 
     def __call__(self, step: Any) -> Any:
-        """The rate of the update number `step`, counted from 0."""
+        """Return the learning rate of update `step`, counted from 0."""
         step = keras.ops.cast(step, "float32")
         rise = (step + 1) / max(1, self.warmup_steps)
         if self.shape == "constant":
@@ -108,7 +108,7 @@ class LearningRate(keras.optimizers.schedules.LearningRateSchedule):
         return self.peak * keras.ops.where(step < self.warmup_steps, rise, fall)
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments, as Keras asks."""
+        """Return the constructor's arguments, as Keras requires."""
         return {
             "peak": self.peak,
             "warmup_steps": self.warmup_steps,

@@ -1,4 +1,4 @@
-"""What people are told while a network trains: a line for each epoch, and the steps done, for a progress bar."""
+"""Progress of a training: a line for each finished epoch, and the number of finished steps for a progress bar."""
 
 from __future__ import annotations
 

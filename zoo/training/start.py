@@ -26,10 +26,10 @@ from zoo.training import strategy as strategies
 Preflight = Callable[[Model], None]
 
 USUAL_SIDE = 224
-"""The side of the input where the images differ in size, or have one whose longer side is more than that."""
+"""The side of the input, in pixels, where the images differ in size or are larger than this."""
 
 MEAN, STD = 0.5, 0.5
-"""For weights that start from nothing: images come out between -1 and 1, whatever their channels."""
+"""The normalization of networks that start from random weights: each channel lies between -1 and 1."""
 
 
 def start(
@@ -86,7 +86,7 @@ def start(
     folder.mkdir(parents=True)
     seen.write(folder / run.IMAGES, images)
     if started_from:
-        # The run's own copy, written before it can be resumed: the other run need not stay.
+        # The run keeps a copy, written before it can be resumed, so that the other run may be deleted.
         weights_file.save(folder / run.INITIAL, arrays)
         say(f"from the weights of {weights}, with {'a new' if started_from.new_head else 'its'} head")
     del arrays
@@ -116,7 +116,7 @@ def resume(
 
     this = run.read(folder)
     if this.finished:
-        raise ZooError(f"{folder} has come to its end: train a new run")
+        raise ZooError(f"{folder} is finished already: train a new run")
     chosen = strategies.choose(strategy, devices)
     assert this.data is not None, "a run that is not finished is one that trains"
     assert this.recipe is not None
@@ -127,7 +127,9 @@ def resume(
 
 
 def describe(family: str, size: str, dataset: Dataset, image: ImageInput, like: Model | None = None) -> Model:
-    """Describe the network that suits the data, or the weights of the network `like`: input, labels, structure, size.
+    """Describe the network to train: input, labels, structure and number of parameters.
+
+    It suits the data, or, where there is a network `like`, the weights of that one.
 
     Raises:
         ZooError: no network takes such an input.
@@ -135,7 +137,7 @@ def describe(family: str, size: str, dataset: Dataset, image: ImageInput, like: 
     preprocessing = fine_tuning.preprocessing(like.preprocessing, image) if like else suiting(dataset, image)
     factory.check_input(len(dataset.labels), preprocessing.shape)
     model = Model(family, size, dataset.labels, preprocessing, parameters=0, multiply_adds=0)
-    # Weights belong to the structure that they were made with, whatever the size of the images.
+    # Weights fit only the structure that they were trained with, whatever the size of the images.
     model = dataclasses.replace(model, structure=factory.structure_of(like or model))
     network = factory.build(model)
     return dataclasses.replace(
@@ -144,10 +146,10 @@ def describe(family: str, size: str, dataset: Dataset, image: ImageInput, like: 
 
 
 def fit(dataset: Dataset, preprocessing: Preprocessing, bad_images: str, say: Say) -> Dataset:
-    """The images of a data set that the network can be given; what is left out, and what is odd about them, is said.
+    """Leave out the images that cannot be scaled to the network's input, and tell `say` what is odd about the others.
 
     Raises:
-        ZooError: there are others, and `bad_images` is `error`.
+        ZooError: there are such images, and `bad_images` is `error`.
     """
     kept = fitted(dataset, preprocessing)
     left_out = kept.skipped[len(dataset.skipped) :]
@@ -164,7 +166,7 @@ def fit(dataset: Dataset, preprocessing: Preprocessing, bad_images: str, say: Sa
 
 
 def suiting(dataset: Dataset, image: ImageInput) -> Preprocessing:
-    """What goes into a network that starts from nothing: images as the data have them, but for what is asked."""
+    """Return the preprocessing of a network with random weights: what suits the data, changed as `image` asks."""
     height, width = (image.size,) * 2 if image.size else (dataset.shape or (USUAL_SIDE,) * 2)[:2]
     if not image.size and max(height, width) > USUAL_SIDE:
         height = width = USUAL_SIDE
@@ -183,14 +185,14 @@ def suiting(dataset: Dataset, image: ImageInput) -> Preprocessing:
 
 
 def scaled(shape: tuple[int, int, int] | None, taken: Preprocessing) -> str:
-    """A line that says what becomes of images of another size than the network's input; `shape` where all have one."""
+    """Say that images are scaled to the network's input; `shape` is their common shape, None where they differ."""
     images = f"the images are {shape[0]}×{shape[1]} (height×width)" if shape else "the images differ in size"
     wanted = f"{taken.height}×{taken.width}"
     return f"{images} and are scaled and cropped to the network's {wanted}: --set image.size=… takes another size"
 
 
 def images_for(weights: Path | None, dataset: Dataset) -> seen.Digests:
-    """The digests of the data to train on, and of those that the run `weights` had seen."""
+    """Return the digests of the data to train on, and of all images that the run `weights` has seen."""
     if weights is None:
         return seen.images_of(dataset)
     before, _ = images_known(weights, run.read_finished(weights))
@@ -198,6 +200,6 @@ def images_for(weights: Path | None, dataset: Dataset) -> seen.Digests:
 
 
 def short_name(source: str) -> str:
-    """What a run folder calls its data: `digits`, `fashion_mnist`, or the last part of a folder's path."""
+    """Return the name of the data in a run folder's name: `digits`, `fashion_mnist`, or the last part of a path."""
     kind, _, rest = source.partition(":")
     return {"tfds": rest.partition(":")[0], "folder": Path(rest).name}.get(kind, kind) or kind
