@@ -1,4 +1,4 @@
-"""Fixtures and helpers of all tests: real images, the command line in this process, and the switch for the full sweep."""
+"""Fixtures and helpers of all tests: real images, the command line in this process, the switch for the full sweep."""
 
 from __future__ import annotations
 

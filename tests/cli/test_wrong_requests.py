@@ -157,7 +157,7 @@ OTHERS = [
     (["predict", "artifacts/cnn-small-digits", "broken.png"], 2, "broken.png"),
     (["benchmark", "nowhere"], 2, "nowhere"),
     (["benchmark", "--batch", "0"], 2, "0"),
-    (["benchmark", "--batch", "one"], 2, "--batch one"),
+    (["benchmark", "--batch", "one"], 2, "'one' is not a list of integers with commas between"),
     (["benchmark", "--threads", "4096"], 2, "4096"),
     (["benchmark", "--runtime", "tensorrt"], 2, "tensorrt"),
 ]

@@ -13,7 +13,7 @@ import click
 @click.option("--size", help="The size of the family, such as small, base or large.  [default: all of them]")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of text.")
 def command(name: str, size: str | None, as_json: bool) -> None:
-    """Say all that is known of a FAMILY (or an alias such as resnet50), or of a run or an artifact.
+    """Show all that is known of a FAMILY (or an alias such as resnet50), or of a run or an artifact.
 
     No network is built.
 

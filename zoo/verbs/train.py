@@ -62,19 +62,19 @@ def train(
         Refused: the network cannot be exported.
     """
     settings = [f"{key}={value}" for key, value in set.items()] if isinstance(set, Mapping) else [*set]
-    for key, value in (("epochs", epochs), ("seed", seed), ("freeze", freeze or None)):
-        settings += [] if value is None else [f"{key}={value}"]
+    shorthands = {"freeze": freeze or None, "epochs": epochs, "seed": seed}
     if resume is not None:
-        choices = {
+        decided = {
             "family": family,
             "size": size,
             "data": data,
             "weights": weights,
             "bad_images": bad_images,
+            "set": settings or None,
             "out": out,
-            "settings": settings or None,
+            **shorthands,
         }
-        given = [name for name, value in choices.items() if value is not None]
+        given = [name for name, value in decided.items() if value is not None]
         if given:
             raise ZooError(f"--resume continues a run with its own recipe and data: leave {', '.join(given)} out")
         run.read(Path(resume))
@@ -107,7 +107,7 @@ def train(
             source=data or "digits",
             data_dir=optional_path(data_dir),
             bad_images=bad_images or "error",
-            settings=settings,
+            settings=[*settings, *(f"{key}={value}" for key, value in shorthands.items() if value is not None)],
             out=optional_path(out),
             strategy=strategy,
             devices=devices,
