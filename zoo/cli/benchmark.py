@@ -25,15 +25,21 @@ class CommaSeparated(click.ParamType):
 @click.command("benchmark")
 @click.argument("artifacts", metavar="[ARTIFACT]...", nargs=-1, type=click.Path(path_type=Path))
 @click.option(
-    "--batch", type=CommaSeparated("integers", int), default="1,8,32", show_default=True, help="Images in a request."
+    "--batch",
+    type=CommaSeparated("integers", int),
+    default="1,8,32",
+    show_default=True,
+    help="Numbers of images in a request, with commas between.",
 )
 @click.option(
-    "--threads", type=CommaSeparated("integers", int), help="Numbers of threads.  [default: 1 and the usable CPUs]"
+    "--threads",
+    type=CommaSeparated("integers", int),
+    help="Numbers of threads, with commas between.  [default: 1 and the usable CPUs]",
 )
 @click.option(
     "--runtime",
     type=CommaSeparated("formats", str),
-    help="onnx, onnx_int8, onnx_fp16, saved_model.  [default: what each artifact has]",
+    help="onnx, onnx_int8, onnx_fp16, saved_model, with commas between.  [default: what each artifact has]",
 )
 @click.option("--seconds", default=3.0, show_default=True, help="How long each row is measured.")
 @click.option("--csv", type=click.Path(path_type=Path), help="Also write the rows to this file.")

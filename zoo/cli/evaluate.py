@@ -9,7 +9,7 @@ import click
 
 
 @click.command("evaluate")
-@click.argument("target", required=False, type=click.Path(path_type=Path), metavar="RUN|ARTIFACT")
+@click.argument("target", required=False, type=click.Path(path_type=Path), metavar="[RUN|ARTIFACT]")
 @click.option("--data", help="Other data: tfds:NAME[:VERSION] or folder:PATH.  [default: what it was trained on]")
 @click.option("--data-dir", type=click.Path(path_type=Path), help="Where the data are now, if not where they were.")
 @click.option(

@@ -12,7 +12,7 @@ import click
 @click.argument("family")
 @click.option("--size", help="The size of the family, such as small, base or large.  [default: small]")
 @click.option("--from", "from_", default="timm", show_default=True, help="The publisher of the weights: timm or keras.")
-@click.option("--tag", help="Which of the published weights; 'zoo info FAMILY' lists them.  [default: the first]")
+@click.option("--tag", help="The tag of the weights; 'zoo info FAMILY' lists them.  [default: the first]")
 @click.option("--classes", default=1000, show_default=True, help="The number of classes of the weights.")
 @click.option("--image-size", type=int, help="The side of the input in pixels.  [default: the weights' own]")
 @click.option("--channels", default=3, show_default=True, help="1 to 4; the first layer's weights are adapted.")

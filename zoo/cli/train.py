@@ -27,7 +27,13 @@ import click
 @click.option("--epochs", type=int, help="Short for --set epochs=N.")
 @click.option("--seed", type=int, help="Short for --set seed=N.")
 @click.option("--set", multiple=True, metavar="KEY=VALUE", help="Change the recipe, such as optimizer.lr=0.1.")
-@click.option("--strategy", type=click.Choice(["auto", "single", "mirrored"]), default="auto", show_default=True)
+@click.option(
+    "--strategy",
+    type=click.Choice(["auto", "single", "mirrored"]),
+    default="auto",
+    show_default=True,
+    help="Train on one device (single) or on all of them (mirrored); auto mirrors where there are several.",
+)
 @click.option("--devices", type=int, help="Split the CPU into N logical devices, for trying and testing.")
 @click.option("--out", type=click.Path(path_type=Path), help="The run folder to write.  [default: runs/NAME]")
 @click.option(
