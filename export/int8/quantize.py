@@ -1,6 +1,6 @@
-"""int8 to a budget: calibrated, measured against float32 image by image, and refused where it does not pay.
+"""int8 files within a budget of accuracy: calibrated, compared with float32 image by image, and refused without a gain.
 
-Which nodes are computed on integers is decided on the validation split; the test split says once what came out.
+The validation split decides which nodes are computed on integers; the test split only measures the result.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from zoo import files
 from zoo.artifact import Int8, Kept, Paired, Speed, Target
 from zoo.contract import LOGITS
 from zoo.data.dataset import Dataset, Images
-from zoo.data.pipeline import pixel_batches
 from zoo.errors import Refused, ZooError, did_you_mean
-from zoo.export import gates
+from zoo.export import accuracy
+from zoo.export.accuracy import Run
 from zoo.export.int8 import calibration, latency_ratio, qdq
 from zoo.export.int8.equalize import equalize, scalable
 from zoo.export.int8.qdq import Range
@@ -31,8 +31,7 @@ from zoo.export.onnx import passes
 from zoo.export.onnx.conversion import save
 from zoo.export.onnx.first_convolution import pixels_as_integers
 from zoo.export.onnx.graph_index import Index
-from zoo.finite import finite
-from zoo.intervals import paired_difference
+from zoo.formats.onnx import open_onnx
 from zoo.preprocess import Preprocessing, pixels_from_bytes
 from zoo.processor import instruction_sets
 
@@ -60,6 +59,23 @@ class Request:
     max_drop: float = MAX_DROP
     calibration_images: int = CALIBRATION_IMAGES
     force: bool = False
+
+
+@dataclass(frozen=True)
+class Decision:
+    """How an int8 file was made.
+
+    `method` chose the ranges of activations. Of `nodes` that could stay in float32, those of `kept` do, each with its
+    cost, see `zoo.artifact.Kept`. `scaled` layers were equalized before. `validation` is the accuracy that the decision
+    was made on.
+    """
+
+    method: calibration.Method
+    nodes: int
+    kept: dict[str, float]
+    scaled: int
+    calibration_images: int
+    validation: Paired
 
 
 def request(target: str | None, max_drop: float, calibration_images: int, force: bool) -> Request:
@@ -98,21 +114,17 @@ def write_int8(
     dataset: Dataset,
     cache: Path,
     say: Say,
-) -> Int8:
-    """Write the int8 file of a float32 one, and say how it was made and what it costs.
+) -> Decision:
+    """Write the int8 file of a float32 one, and return how it was made. `weigh` says whether it is worth it.
 
     Args:
         float32: the finished ONNX file.
-        int8: where the other goes.
+        int8: the file to write.
         asked: the target and the budget.
         preprocessing: of the network.
-        dataset: its training images calibrate, its validation images decide, its test images measure.
+        dataset: its training images calibrate, its validation images decide which nodes stay in float32.
         cache: the folder where calibrations are kept.
-        say: told what is being done.
-
-    Raises:
-        Refused: the drop is above the budget whatever stays in float32, or int8 is not faster; both figures are in the
-            message. Not with `asked.force`: then they are in `forced`.
+        say: told of each step.
     """
     import onnx
 
@@ -121,18 +133,42 @@ def write_int8(
     prepare(model, asked.target)
     scaled = _equalized(model, pixels[:PROBES])
     histograms = _calibrated(model, float32, pixels, cache, say)
-    function = gates.onnx_function(float32)
-    validation = _Held(_spread(dataset.validation, SEARCH_IMAGES), preprocessing, "validation", function)
-    test = _Held(dataset.test, preprocessing, "test", function)
+    session = open_onnx(float32)
+    validation = _Validation(_spread(dataset.validation, SEARCH_IMAGES), preprocessing, session.run)
     probes = pixels[:PROBES]
-    expected = _logits(function, probes)
+    expected = _logits(session.run, probes)
     # Its weights are not to be in memory together with those of what is tried.
-    del function
-    decision = _decide(model, histograms, validation, probes, expected, asked, int8, say)
-    del model
-    measured = test.paired(gates.onnx_function(int8))
-    raced = latency_ratio.race(float32, int8, pixels[:1]) if _runs_here(asked.target) else None
-    reasons = _reasons(asked, decision.paired, measured, raced)
+    del session
+    method, nodes, kept, paired = _decide(model, histograms, validation, probes, expected, asked, int8, say)
+    return Decision(method, nodes, kept, scaled, len(pixels), paired)
+
+
+def weigh(
+    decision: Decision,
+    asked: Request,
+    float32: np.ndarray,
+    int8: np.ndarray,
+    *,
+    files: tuple[Path, Path],
+    pixels: np.ndarray,
+) -> Int8:
+    """Compare a finished int8 file with float32 in accuracy and latency, and return all its figures.
+
+    Args:
+        decision: how the file was made.
+        asked: the target and the budget.
+        float32: bool [n], whether the float32 file predicts each test image correctly.
+        int8: the same of the int8 file.
+        files: the float32 and the int8 file.
+        pixels: uint8 [1, height, width, channels], the image that latency is measured on.
+
+    Raises:
+        Refused: int8 loses more than the budget on either split, or is not faster; the figures are in the message.
+            With `asked.force` they are in `forced` instead.
+    """
+    test = accuracy.paired("test", float32, int8)
+    speed = latency_ratio.compare(*files, pixels) if _runs_here(asked.target) else None
+    reasons = _reasons(asked, decision.validation, test, speed)
     if reasons and not asked.force:
         raise Refused(
             f"int8 is not worth it: {'; '.join(reasons)}; leave --int8 out, allow another --max-drop, or --force it"
@@ -140,14 +176,14 @@ def write_int8(
     return Int8(
         target=asked.target,
         max_drop=asked.max_drop,
-        calibration_images=len(pixels),
+        calibration_images=decision.calibration_images,
         method=decision.method,
         nodes=decision.nodes,
         kept=tuple(Kept(name, cost) for name, cost in decision.kept.items()),
-        scaled=scaled,
-        validation=decision.paired,
-        test=measured,
-        speed=raced,
+        scaled=decision.scaled,
+        validation=decision.validation,
+        test=test,
+        speed=speed,
         forced=tuple(reasons),
     )
 
@@ -188,35 +224,28 @@ def _calibrated(
     return histograms
 
 
-@dataclass(frozen=True)
-class _Decision:
-    """The method of the ranges, how many nodes can be kept, which stay in float32, and the drop on validation."""
-
-    method: calibration.Method
-    nodes: int
-    kept: dict[str, float]
-    paired: Paired
-
-
 def _decide(
     model: Any,
     histograms: Mapping[str, calibration.Histogram],
-    validation: _Held,
+    validation: _Validation,
     probes: np.ndarray,
     expected: np.ndarray,
     asked: Request,
     int8: Path,
     say: Say,
-) -> _Decision:
-    """Choose the ranges by the logits of the probes and the nodes by validation, and write the file to `int8`."""
+) -> tuple[calibration.Method, int, dict[str, float], Paired]:
+    """Choose the ranges by the logits of the probes and the nodes by validation, and write the file to `int8`.
 
+    Returns the method of the ranges, the number of nodes that could stay in float32, those that do with what each
+    costs, and the accuracy on validation.
+    """
     choices = {method: {name: one.range(method) for name, one in histograms.items()} for method in calibration.METHODS}
     with tempfile.TemporaryDirectory() as scratch:
         attempts = _Attempts(model, asked.target, probes, expected, Path(scratch) / "attempt.onnx")
         method = min(calibration.METHODS, key=lambda one: attempts.error(choices[one]))
         kept, paired = _within_budget(attempts, choices[method], validation, asked.max_drop, say)
         save(attempts.model(choices[method], kept), int8)
-    return _Decision(method, len(attempts.nodes) + len(attempts.curves), kept, paired)
+    return method, len(attempts.nodes) + len(attempts.curves), kept, paired
 
 
 class _Attempts:
@@ -232,46 +261,38 @@ class _Attempts:
         """The model with all but the `kept` nodes in 8 bits."""
         return qdq.quantized(self._model, chosen, self._target, frozenset(kept))
 
-    def function(self, chosen: Mapping[str, Range], kept: Collection[str] = ()) -> gates.Function:
-        """What that model answers."""
+    def run(self, chosen: Mapping[str, Range], kept: Collection[str] = ()) -> Run:
+        """That model, open."""
         import onnx
 
         onnx.save(self.model(chosen, kept), self._path)
-        return gates.onnx_function(self._path)
+        return open_onnx(self._path).run
 
     def error(self, chosen: Mapping[str, Range], kept: Collection[str] = ()) -> float:
         """How far its logits are from those of float32, as a share of their standard deviation."""
-        difference = _logits(self.function(chosen, kept), self._probes) - self._expected
+        difference = _logits(self.run(chosen, kept), self._probes) - self._expected
         spread = float(self._expected.std()) or 1.0
         error = float(np.sqrt((difference**2).mean())) / spread
         return error if math.isfinite(error) else math.inf
 
 
-def _logits(function: gates.Function, pixels: np.ndarray) -> np.ndarray:
-    return np.concatenate([function(pixels[start : start + BATCH])[LOGITS] for start in range(0, len(pixels), BATCH)])
+def _logits(run: Run, pixels: np.ndarray) -> np.ndarray:
+    return np.concatenate([run(pixels[start : start + BATCH])[LOGITS] for start in range(0, len(pixels), BATCH)])
 
 
-class _Held:
-    """Images that calibrated nothing, and on which of them float32 is right."""
+class _Validation:
+    """Validation images, and which of them the float32 file predicts correctly."""
 
-    def __init__(self, images: Images, preprocessing: Preprocessing, split: str, float32: gates.Function) -> None:
-        self._images, self._preprocessing, self._split = images, preprocessing, split
-        self._float32 = self._right(float32)
+    def __init__(self, images: Images, preprocessing: Preprocessing, float32: Run) -> None:
+        self._images, self._preprocessing = images, preprocessing
+        self._float32 = self._correct(float32)
 
-    def paired(self, int8: gates.Function) -> Paired:
-        """int8 against float32, image by image."""
-        right, total = self._right(int8), len(self._images)
-        lost, gained = int((self._float32 & ~right).sum()), int((right & ~self._float32).sum())
-        drop, low, high = (100 * value for value in paired_difference(lost, gained, total))
-        return Paired(
-            self._split, total, float(self._float32.mean()), float(right.mean()), lost, gained, drop, low, high
-        )
+    def paired(self, int8: Run) -> Paired:
+        """The accuracy that an int8 file loses."""
+        return accuracy.paired("validation", self._float32, self._correct(int8))
 
-    def _right(self, function: gates.Function) -> np.ndarray:
-        batches = pixel_batches(self._images, self._preprocessing, batch_size=BATCH)
-        answers = ((function(pixels)[LOGITS], labels) for pixels, labels in batches)
-        # An answer that is not finite is a wrong one, though its argmax is class 0.
-        return np.concatenate([finite(logits) & (logits.argmax(-1) == labels) for logits, labels in answers])
+    def _correct(self, run: Run) -> np.ndarray:
+        return accuracy.predictions(run, self._images, self._preprocessing, BATCH) == self._images.labels
 
 
 def _spread(images: Images, most: int) -> Images:
@@ -288,7 +309,7 @@ def _spread(images: Images, most: int) -> Images:
 
 
 def _within_budget(
-    attempts: _Attempts, chosen: Mapping[str, Range], held: _Held, max_drop: float, say: Say
+    attempts: _Attempts, chosen: Mapping[str, Range], validation: _Validation, max_drop: float, say: Say
 ) -> tuple[dict[str, float], Paired]:
     """The fewest nodes to keep in float32, the most harmful first, each with what it costs, and the drop that is left.
 
@@ -296,7 +317,7 @@ def _within_budget(
 
     Where nothing but float32 throughout would do, no node is kept, and the drop is what all in 8 bits cost.
     """
-    whole = held.paired(attempts.function(chosen))
+    whole = validation.paired(attempts.run(chosen))
     say(f"int8 throughout: {whole.drop:.2f} points lost on {whole.images} validation images")
     if whole.drop <= max_drop:
         return {}, whole
@@ -304,7 +325,7 @@ def _within_budget(
     if attempts.curves:
         cost = max(0.0, attempts.error(chosen) - attempts.error(chosen, attempts.curves))
         base = dict.fromkeys(attempts.curves, cost)
-        paired = held.paired(attempts.function(chosen, base))
+        paired = validation.paired(attempts.run(chosen, base))
         say(f"curves in float32: {paired.drop:.2f} points lost")
         if paired.drop <= max_drop:
             return base, paired
@@ -313,7 +334,7 @@ def _within_budget(
 
     def keeping(count: int) -> tuple[dict[str, float], Paired]:
         kept = base | {name: cost for group, cost in ranked[:count] for name in group}
-        result = held.paired(attempts.function(chosen, kept))
+        result = validation.paired(attempts.run(chosen, kept))
         say(f"{len(kept) - len(base)} of {len(attempts.nodes)} nodes in float32: {result.drop:.2f} points lost")
         return kept, result
 

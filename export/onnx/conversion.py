@@ -19,7 +19,7 @@ from typing import Any
 from zoo import files
 from zoo.contract import BATCH, IMAGE, OUTPUTS
 from zoo.errors import ZooError
-from zoo.export.graph import Network, outputs
+from zoo.export.graph import TracedModel, outputs
 from zoo.export.onnx import passes
 from zoo.export.onnx.expected_transposes import transposes
 from zoo.export.onnx.lint import Origin, kinds
@@ -86,7 +86,7 @@ def ir_version(opset: int) -> int:
     return int(onnx.helper.find_min_ir_version_for([onnx.helper.make_opsetid("", opset)]))
 
 
-def write_onnx(network: Network, path: Path, metadata: dict[str, Any], opset: int = OPSET) -> Origin:
+def write_onnx(network: TracedModel, path: Path, metadata: dict[str, Any], opset: int = OPSET) -> Origin:
     """Write an ONNX file of the contract, and say what it was made of.
 
     Args:
@@ -131,7 +131,7 @@ def save(proto: Any, path: Path) -> None:
         file.write(onnx.ModelProto(metadata_props=[entry]).SerializeToString())
 
 
-def _convert(network: Network, opset: int) -> Any:
+def _convert(network: TracedModel, opset: int) -> Any:
     """The network as tf2onnx gives it, with its weights as initializers."""
     import keras
     import onnx
@@ -146,7 +146,7 @@ def _convert(network: Network, opset: int) -> Any:
     return proto
 
 
-def _with_weights_as_inputs(network: Network, weights: dict[str, Any]) -> tuple[Any, list[str], dict[str, str]]:
+def _with_weights_as_inputs(network: TracedModel, weights: dict[str, Any]) -> tuple[Any, list[str], dict[str, str]]:
     """The contract's graph around the network's one trace, with a placeholder for each variable.
 
     Args:

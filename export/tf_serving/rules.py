@@ -6,7 +6,6 @@ rule holds when there are none.
 
 from __future__ import annotations
 
-import fnmatch
 import os
 import re
 from collections.abc import Callable, Iterator
@@ -14,18 +13,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from zoo import contract, files
+from zoo import contract, files, saved_model_folder
 from zoo.artifact import Gate
 from zoo.errors import ZooError
 from zoo.export.tf_serving import warmup
+from zoo.signature import Tensor
 
 TAG = "serve"
 METHOD = "tensorflow/serving/predict"
 INIT = "__saved_model_init_op"
 """A signature that TensorFlow itself adds; no request can name it."""
-
-FILES = ("saved_model.pb", "variables/variables.index", "variables/variables.data-*")
-"""What a version folder must hold. Without `variables/` the server calls it available, and then fails every request."""
 
 CALLS = ("PartitionedCall", "StatefulPartitionedCall")
 
@@ -40,8 +37,6 @@ FORBIDDEN = {
 
 UNSENDABLE = ("half", "bfloat16", "uint16")
 """Types of outputs that the server's REST answers cannot carry."""
-
-LARGEST_VERSION = 2**63 - 1
 
 Figures = dict[str, Any]
 
@@ -112,9 +107,9 @@ def folder(base: Path) -> Figures:
         inside = [path.relative_to(base).as_posix() for path in files.files_below(base)]
         version = version_folder(base).name
         problems += [f"{name} is no version: TF Serving ignores it" for name in entries if name != version]
-        problems += [
-            f"{version}/{name} is missing" for name in FILES if not fnmatch.filter(inside, f"{version}/{name}")
-        ]
+        within = [name.removeprefix(f"{version}/") for name in inside if name.startswith(f"{version}/")]
+        missing = saved_model_folder.missing(within, saved_model_folder.LOADED)
+        problems += [f"{version}/{name} is missing" for name in missing]
     except ZooError as error:
         problems.append(str(error))
     return {"versions": entries, "problems": problems}
@@ -122,23 +117,16 @@ def folder(base: Path) -> Figures:
 
 def signatures(exported: Exported) -> Figures:
     """The contract's signatures and no other: names, types, shapes (the batch open, the rest known) and method."""
-    top = _dimensions((None, min(contract.TOP, exported.classes)))
-    forms = {
-        contract.IMAGE: f"uint8 {_dimensions((None, *exported.shape))}",
-        contract.IMAGE_BYTES: f"string {_dimensions((None,))}",
-        contract.EXAMPLES: f"string {_dimensions((None,))}",
-        **{name: f"float {_dimensions((None, exported.classes))}" for name in contract.OUTPUTS},
-        contract.CLASSES: f"string {top}",
-        contract.SCORES: f"float {top}",
-        contract.STATUS: f"string {_dimensions((None,))}",
+    stated = {
+        name: contract.signature(name, shape=exported.shape, classes=exported.classes) for name in contract.SIGNATURES
     }
     wanted = {
         name: {
-            "inputs": {input_name: forms[input_name]},
-            "outputs": {output: forms[output] for output in sorted(outputs)},
+            "inputs": {key: _stated_form(tensor) for key, tensor in sorted(signature.inputs.items())},
+            "outputs": {key: _stated_form(tensor) for key, tensor in sorted(signature.outputs.items())},
             "method": METHOD,
         }
-        for name, (input_name, outputs) in contract.SIGNATURES.items()
+        for name, signature in stated.items()
     }
     found = {
         name: {
@@ -237,9 +225,9 @@ def warm_up(exported: Exported) -> Figures:
 
     With it a damaged model fails to load; without it, the server calls it available.
     """
-    wanted: dict[str, tuple[str, str, tuple[int, ...]]] = {
-        name: (input_name, *(("uint8", exported.shape) if input_name == contract.IMAGE else ("object", ())))
-        for name, (input_name, _) in contract.SIGNATURES.items()
+    wanted = {
+        name: contract.signature(name, shape=exported.shape, classes=exported.classes).inputs
+        for name in contract.SIGNATURES
     }
     try:
         requests = warmup.read_warmup(exported.version)
@@ -251,9 +239,10 @@ def warm_up(exported: Exported) -> Figures:
         if name not in wanted:
             problems.append(f"record {number} asks for the signature '{name}'")
             continue
-        key, dtype, shape = wanted[name]
-        fits = list(inputs) == [key] and inputs[key].dtype == dtype and inputs[key].ndim > 0
-        if not fits or inputs[key].shape[1:] != shape or not len(inputs[key]):
+        fits = inputs.keys() == wanted[name].keys() and all(
+            tensor.fits(inputs[key]) and len(inputs[key]) for key, tensor in wanted[name].items()
+        )
+        if not fits:
             problems.append(f"record {number} does not fit {name}: {forms}")
     counts = {name: sum(asked == name for asked, _ in requests) for name in wanted}
     problems += [f"no record asks for '{name}'" for name, count in counts.items() if not count]
@@ -277,7 +266,7 @@ def _gate(name: str, figures: Figures) -> Gate:
 
 
 def _is_version(name: str) -> bool:
-    return name.isascii() and name.isdigit() and name == str(int(name)) and int(name) <= LARGEST_VERSION
+    return name == str(saved_model_folder.number(name))
 
 
 def _signatures(exported: Exported) -> list[tuple[str, Any]]:
@@ -327,6 +316,11 @@ def _form(tensor: Any) -> str:
     from tensorflow.core.framework.types_pb2 import DataType
 
     return f"{DataType.Name(tensor.dtype).removeprefix('DT_').lower()} {_dimensions_of(tensor.tensor_shape)}"
+
+
+def _stated_form(tensor: Tensor) -> str:
+    """A tensor of the contract in the same words."""
+    return str(tensor).replace("float32", "float")
 
 
 def _dimensions_of(shape: Any) -> str:
