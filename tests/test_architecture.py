@@ -61,6 +61,7 @@ def test_the_export_and_the_serving_do_not_know_each_other() -> None:
 @pytest.mark.parametrize(
     ("module", "home"),
     [
+        ("onnxruntime", "zoo/formats/onnx.py"),
         ("tf2onnx", "export/onnx/conversion.py"),
         ("tensorflow_datasets", "zoo/data/tfds.py"),
         ("huggingface_hub", "zoo/weights/hub.py"),

@@ -23,6 +23,7 @@ from zoo.export.graph import TracedModel, outputs
 from zoo.export.onnx import passes
 from zoo.export.onnx.expected_transposes import transposes
 from zoo.export.onnx.lint import Origin, kinds
+from zoo.formats.onnx import inference_session, write_optimized
 from zoo.onnx_file import DIGEST, graph_digest
 
 OPSET = 21
@@ -227,30 +228,19 @@ def _fold(source: Path, target: Path) -> None:
 
     By onnxruntime's basic level, which ties the file to no processor, without what its versions do differently.
     """
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
-    options.optimized_model_filepath = str(target)
-    options.log_severity_level = 3
-    onnxruntime.InferenceSession(
-        str(source), options, providers=["CPUExecutionProvider"], disabled_optimizers=list(LEFT_TO_PASSES)
-    )
+    write_optimized(source, target, "basic", disabled=LEFT_TO_PASSES)
 
 
 def _loads(opset: int) -> bool:
     """Whether the onnxruntime that is installed takes a graph of this operator set."""
     import onnx
-    import onnxruntime
 
     image, answer = (onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [1]) for name in "xy")
     graph = onnx.helper.make_graph([onnx.helper.make_node("Identity", ["x"], ["y"])], "probe", [image], [answer])
     imports = [onnx.helper.make_opsetid("", opset)]
     model = onnx.helper.make_model(graph, opset_imports=imports, ir_version=ir_version(opset))
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4
     try:
-        onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+        inference_session(model.SerializeToString())
     except Exception:  # onnxruntime raises classes of its own, which are no part of its interface
         return False
     return True

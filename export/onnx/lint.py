@@ -14,6 +14,7 @@ from zoo.export.onnx import skeleton
 from zoo.export.onnx.graph_index import Index
 from zoo.export.onnx.pads import TAKERS
 from zoo.export.onnx.passes import means
+from zoo.formats.onnx import write_optimized
 
 STANDARD = ("", "ai.onnx")
 """The names of ONNX' own domain. All others are onnxruntime's: those of `com.microsoft.nchwc` are of one processor."""
@@ -88,19 +89,10 @@ def kinds(model: Any) -> dict[str, int]:
 def as_fused(model: Any) -> Any:
     """A bare model as onnxruntime's extended level makes it, which is the same for every processor."""
     import onnx
-    import onnxruntime
 
-    options = onnxruntime.SessionOptions()
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
-    options.log_severity_level = 3
-    # Weights that are turned round for this processor would be copies of them.
-    options.add_session_config_entry("session.disable_prepacking", "1")
     with tempfile.TemporaryDirectory() as scratch:
         fused = Path(scratch) / "fused.onnx"
-        options.optimized_model_filepath = str(fused)
-        onnxruntime.InferenceSession(
-            str(skeleton.save(model, Path(scratch))), options, providers=["CPUExecutionProvider"]
-        )
+        write_optimized(skeleton.save(model, Path(scratch)), fused, "extended", prepacking=False)
         return onnx.load(fused, load_external_data=False)
 
 

@@ -137,7 +137,7 @@ def test_pixels_are_of_the_shape_and_the_seed() -> None:
         ({"seconds": float("nan")}, "--seconds nan"),
         ({"seconds": float("inf")}, "--seconds inf"),
         ({"runtimes": ["onxx"]}, "did you mean 'onnx'"),
-        ({"runtimes": ["onnx", "saved_model"]}, "has no saved_model: measure it with --runtime onnx"),
+        ({"runtimes": ["onnx", "saved_model"]}, "has no saved_model, only onnx: measure it with --runtime onnx"),
     ],
 )
 def test_what_cannot_be_measured_is_a_wrong_request(onnx_artifact: Path, wrong: dict[str, object], words: str) -> None:
