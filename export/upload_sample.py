@@ -1,4 +1,4 @@
-"""Images for the gates, as a user would upload them."""
+"""JPEG files for the gates, as a user would upload them."""
 
 from __future__ import annotations
 

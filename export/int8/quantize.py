@@ -18,7 +18,7 @@ from typing import Any, get_args
 import numpy as np
 
 from zoo import files
-from zoo.artifact import Int8, Kept, Paired, Speed, Target
+from zoo.artifact import Float32Node, Int8, LatencyRatio, PairedAccuracy, Target
 from zoo.contract import LOGITS
 from zoo.data.dataset import Dataset, Images
 from zoo.errors import Refused, ZooError, did_you_mean
@@ -66,8 +66,8 @@ class Decision:
     """How an int8 file was made.
 
     `method` chose the ranges of activations. Of `nodes` that could stay in float32, those of `kept` do, each with its
-    cost, see `zoo.artifact.Kept`. `scaled` layers were equalized before. `validation` is the accuracy that the decision
-    was made on.
+    cost, see `zoo.artifact.Float32Node`. `scaled` layers were equalized before. `validation` is the accuracy that
+    decided which.
     """
 
     method: calibration.Method
@@ -75,7 +75,7 @@ class Decision:
     kept: dict[str, float]
     scaled: int
     calibration_images: int
-    validation: Paired
+    validation: PairedAccuracy
 
 
 def request(target: str | None, max_drop: float, calibration_images: int, force: bool) -> Request:
@@ -179,7 +179,7 @@ def weigh(
         calibration_images=decision.calibration_images,
         method=decision.method,
         nodes=decision.nodes,
-        kept=tuple(Kept(name, cost) for name, cost in decision.kept.items()),
+        kept=tuple(Float32Node(name, cost) for name, cost in decision.kept.items()),
         scaled=decision.scaled,
         validation=decision.validation,
         test=test,
@@ -233,7 +233,7 @@ def _decide(
     asked: Request,
     int8: Path,
     say: Say,
-) -> tuple[calibration.Method, int, dict[str, float], Paired]:
+) -> tuple[calibration.Method, int, dict[str, float], PairedAccuracy]:
     """Choose the ranges by the logits of the probes and the nodes by validation, and write the file to `int8`.
 
     Returns the method of the ranges, the number of nodes that could stay in float32, those that do with what each
@@ -287,7 +287,7 @@ class _Validation:
         self._images, self._preprocessing = images, preprocessing
         self._float32 = self._correct(float32)
 
-    def paired(self, int8: Run) -> Paired:
+    def paired(self, int8: Run) -> PairedAccuracy:
         """The accuracy that an int8 file loses."""
         return accuracy.paired("validation", self._float32, self._correct(int8))
 
@@ -310,7 +310,7 @@ def _spread(images: Images, most: int) -> Images:
 
 def _within_budget(
     attempts: _Attempts, chosen: Mapping[str, Range], validation: _Validation, max_drop: float, say: Say
-) -> tuple[dict[str, float], Paired]:
+) -> tuple[dict[str, float], PairedAccuracy]:
     """The fewest nodes to keep in float32, the most harmful first, each with what it costs, and the drop that is left.
 
     Curves go first and together: on floats they cost the least time, and no other nodes lose as much on integers.
@@ -332,7 +332,7 @@ def _within_budget(
     say(f"that is above {max_drop}: looking for the nodes that do it")
     ranked = _ranked(attempts, chosen)
 
-    def keeping(count: int) -> tuple[dict[str, float], Paired]:
+    def keeping(count: int) -> tuple[dict[str, float], PairedAccuracy]:
         kept = base | {name: cost for group, cost in ranked[:count] for name in group}
         result = validation.paired(attempts.run(chosen, kept))
         say(f"{len(kept) - len(base)} of {len(attempts.nodes)} nodes in float32: {result.drop:.2f} points lost")
@@ -372,7 +372,7 @@ def _runs_here(target: Target) -> bool:
     return target == "portable" or (target == "arm64") == (this_machine() == "arm64")
 
 
-def _reasons(asked: Request, decided: Paired, test: Paired, raced: Speed | None) -> list[str]:
+def _reasons(asked: Request, decided: PairedAccuracy, test: PairedAccuracy, raced: LatencyRatio | None) -> list[str]:
     """Why the file is not to be shipped, each with its figures."""
     reasons = [
         f"it loses {_drop(one)}, and {asked.max_drop:g} are allowed"
@@ -384,14 +384,14 @@ def _reasons(asked: Request, decided: Paired, test: Paired, raced: Speed | None)
     return reasons
 
 
-def _drop(paired: Paired) -> str:
+def _drop(paired: PairedAccuracy) -> str:
     return (
         f"{paired.drop:.2f} points of accuracy ({paired.low:.2f} to {paired.high:.2f}) on {paired.images} "
         f"{paired.split} images, {paired.float32:.4f} to {paired.int8:.4f}"
     )
 
 
-def _latency(raced: Speed) -> str:
+def _latency(raced: LatencyRatio) -> str:
     return (
         f"{raced.int8_ms:.3g} ms an image, float32 {raced.float32_ms:.3g} ms, "
         f"{raced.ratio:.2f} times ({raced.low:.2f} to {raced.high:.2f}) on one thread"
