@@ -33,7 +33,7 @@ def run_folder(peer_files: Path, scratch: Path, family: Family, size: Size) -> P
         pull(peer_files, family.name, size.name, SIDE, folder)
     else:
         few = [part for setting in ("split.test=0.4", "split.validation=0.4") for part in ("--set", setting)]
-        large = ("--set", f"picture.size={SIDE}", "--set", "picture.channels=3", "--epochs", 1)
+        large = ("--set", f"image.size={SIDE}", "--set", "image.channels=3", "--epochs", 1)
         zoo("train", family.name, "--size", size.name, *few, *large, "--out", folder)
     return folder
 

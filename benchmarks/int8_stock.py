@@ -73,7 +73,7 @@ def _summary(networks: dict[str, Any]) -> dict[str, Any]:
 def _measure(name: str, timm: Path, given: Path | None, seconds: float) -> dict[str, Any]:
     """The latencies of both int8 files of one network and their ratio, and the nodes that onnxruntime computes."""
     from zoo.contract import IMAGE, OUTPUTS
-    from zoo.export import speed
+    from zoo.export.int8 import latency_ratio
 
     pixels = photographs()
     floats = normalize(pixels, nchw=True)
@@ -85,10 +85,10 @@ def _measure(name: str, timm: Path, given: Path | None, seconds: float) -> dict[
             write_random(float32, *name.rsplit("-", 1))
         write_int8(float32, int8, pixels)
         quantize(timm / f"{name}.onnx", stock, floats)
-        ours, theirs = speed.session(int8), speed.session(stock)
+        ours, theirs = latency_ratio.session(int8), latency_ratio.session(stock)
         peer = theirs.get_inputs()[0].name
         started = os.getloadavg()[0]
-        first, second = speed.in_turns(
+        first, second = latency_ratio.in_turns(
             [
                 lambda: ours.run(list(OUTPUTS), {IMAGE: pixels[:1]}),
                 lambda: theirs.run(None, {peer: floats[:1]}),

@@ -1,12 +1,12 @@
 """Latency of zoo's ONNX files against the peers': one file against the other, in turns.
 
 OURS has FAMILY-SIZE.onnx files that `peers.export_zoo` wrote, PEERS those of `peers.export_timm` and
-`peers.export_keras`. Ours take uint8 pixels and normalise them, the peers' take floats; "from pixels" has the peers'
-normalised by numpy.
+`peers.export_keras`. Ours take uint8 pixels and normalize them, the peers' take floats; "from pixels" has the peers'
+normalized by numpy.
 
 usage: python -m benchmarks.latency OURS PEERS SETTING...      writes results/latency.json
 
-Settings that are not named keep their figures. Files have one size of picture: "160 pixels" wants both folders of it.
+Settings that are not named keep their figures. Files have one size of image: "160 pixels" wants both folders of it.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from benchmarks.measured import record, recorded
 from benchmarks.peers.compare_latency import Setting, compare_folders, geometric_mean
 
 SETTINGS = {
-    "one thread, one picture": Setting(),
+    "one thread, one image": Setting(),
     "from pixels": Setting(from_pixels=True),
-    "eight pictures": Setting(batch=8, seconds=4),
+    "eight images": Setting(batch=8, seconds=4),
     "two threads": Setting(threads=2),
     "160 pixels": Setting(image_size=160),
 }

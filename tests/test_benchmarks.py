@@ -13,7 +13,7 @@ from benchmarks.peers.compare_latency import Setting, compare, compare_folders, 
 from benchmarks.peers.normalize import normalize
 from benchmarks.peers.table import peers
 from zoo.registry import matching
-from zoo.weights.known import IMAGENET_DEVIATION, IMAGENET_MEAN, TIMM
+from zoo.weights.pretrained import IMAGENET_MEAN, IMAGENET_STD, TIMM
 
 ROOT = Path(__file__).parent.parent
 SCRIPTS = sorted(
@@ -117,6 +117,6 @@ def test_files_of_either_layout_are_compared_by_name(setting: Setting, tmp_path:
 
 def test_pixels_are_normalized_as_the_peers_want_them() -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (2, 4, 5, 3), dtype=np.uint8)
-    expected = (pixels / 255 - np.array(IMAGENET_MEAN)) / np.array(IMAGENET_DEVIATION)
+    expected = (pixels / 255 - np.array(IMAGENET_MEAN)) / np.array(IMAGENET_STD)
     np.testing.assert_allclose(normalize(pixels, nchw=False), expected, rtol=0, atol=1e-5)
     np.testing.assert_allclose(normalize(pixels, nchw=True), expected.transpose(0, 3, 1, 2), rtol=0, atol=1e-5)

@@ -3,7 +3,7 @@
 usage: .venv/bin/python -m benchmarks.peers.export_keras OUT [--only NAME...] [--image-size 224]
 
 OUT/FAMILY-SIZE.keras.onnx takes float32 NHWC. What Keras cannot export, or onnxruntime cannot run, is named with the
-error and leaves no file. VGG-16 and VGG-19 take more than 24 GB of memory: on a smaller machine, name the others.
+error and leaves no file. VGG-16 takes more than 24 GB of memory, and VGG-19 is larger: with less, name the others.
 """
 
 from __future__ import annotations

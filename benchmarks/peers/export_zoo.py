@@ -38,7 +38,7 @@ def main() -> None:
 def pull(weights: Path, family: str, size: str, image_size: int, run: Path) -> None:
     """Make a run of the peer's weights."""
     file = weights / f"{family}-{size}.safetensors"
-    told = ("--size", size, "--file", file, "--image-size", image_size, "--licence", "Apache-2.0")
+    told = ("--size", size, "--file", file, "--image-size", image_size, "--license", "Apache-2.0")
     zoo("pull", family, *told, "--out", run)
 
 
