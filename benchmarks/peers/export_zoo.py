@@ -2,7 +2,7 @@
 
 usage: .venv/bin/python -m benchmarks.peers.export_zoo WEIGHTS OUT [--only NAME...] [--image-size 224]
 
-WEIGHTS has what `export_timm.py --weights` wrote. Writes OUT/FAMILY-SIZE.onnx: uint8 NHWC in, logits and probabilities
+WEIGHTS has what `export_timm --weights` wrote. Writes OUT/FAMILY-SIZE.onnx: uint8 NHWC in, logits and probabilities
 out.
 """
 
@@ -19,7 +19,7 @@ from benchmarks.peers.table import add_only, peers, with_weights
 def main() -> None:
     """Export every network that is asked for and has weights."""
     parser = argparse.ArgumentParser(description="Export zoo's networks with the peers' weights to ONNX.")
-    parser.add_argument("weights", type=Path, help="what export_timm.py --weights wrote")
+    parser.add_argument("weights", type=Path, help="what export_timm --weights wrote")
     parser.add_argument("out", type=Path, help="the folder to write to")
     add_only(parser)
     parser.add_argument("--image-size", type=int, default=224, help="the side of the images in pixels [224]")

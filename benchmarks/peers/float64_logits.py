@@ -2,7 +2,7 @@
 
 usage: .peers/bin/python -m benchmarks.peers.float64_logits FOLDER      writes FOLDER/FAMILY-SIZE.exact.npz
 
-FOLDER has the files of `export_timm.py --weights`.
+FOLDER has the files of `export_timm --weights`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from benchmarks.peers.table import with_weights
 def main() -> None:
     """Ask every network of a folder about the images that its float32 answers are for."""
     parser = argparse.ArgumentParser(description="Write the float64 logits of timm's networks.")
-    parser.add_argument("folder", type=Path, help="what export_timm.py --weights wrote")
+    parser.add_argument("folder", type=Path, help="what export_timm --weights wrote")
     folder = parser.parse_args().folder
     networks = with_weights(folder)
 

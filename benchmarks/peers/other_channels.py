@@ -2,7 +2,7 @@
 
 usage: .peers/bin/python -m benchmarks.peers.other_channels WEIGHTS OUT CHANNELS [--only NAME...]
 
-WEIGHTS has the files of `export_timm.py --weights` for 224 pixels. Writes OUT/FAMILY-SIZE.npz and links the weights,
+WEIGHTS has the files of `export_timm --weights` for 224 pixels. Writes OUT/FAMILY-SIZE.npz and links the weights,
 which keep their three channels, beside it.
 """
 
@@ -19,7 +19,7 @@ IMAGE_SIZE = 224
 def main() -> None:
     """Ask the networks of a folder, with one number of channels."""
     parser = argparse.ArgumentParser(description="Write the logits of timm's networks for other numbers of channels.")
-    parser.add_argument("weights", type=Path, help="what export_timm.py --weights wrote")
+    parser.add_argument("weights", type=Path, help="what export_timm --weights wrote")
     parser.add_argument("out", type=Path, help="the folder to write to")
     parser.add_argument("channels", type=int)
     add_only(parser)

@@ -2,7 +2,7 @@
 
 usage: .peers/bin/python -m benchmarks.peers.other_sizes WEIGHTS OUT IMAGE_SIZE
 
-WEIGHTS has the files of `export_timm.py --weights`. Writes OUT/FAMILY-SIZE.npz and OUT/FAMILY-SIZE.exact.npz (float64),
+WEIGHTS has the files of `export_timm --weights`. Writes OUT/FAMILY-SIZE.npz and OUT/FAMILY-SIZE.exact.npz (float64),
 and links the weights beside them. A ViT's position embeddings are resampled by timm.
 """
 
@@ -20,7 +20,7 @@ SMALLEST = {"inception": 75}
 def main() -> None:
     """Ask every network of a folder that takes images of the size."""
     parser = argparse.ArgumentParser(description="Write the logits of timm's networks for images of another size.")
-    parser.add_argument("weights", type=Path, help="what export_timm.py --weights wrote")
+    parser.add_argument("weights", type=Path, help="what export_timm --weights wrote")
     parser.add_argument("out", type=Path, help="the folder to write to")
     parser.add_argument("image_size", type=int, help="the side of the images in pixels")
     asked = parser.parse_args()

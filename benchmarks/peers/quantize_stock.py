@@ -5,7 +5,8 @@ quantizer's own preprocessing.
 
 usage: .venv/bin/python -m benchmarks.peers.quantize_stock FOLDER [--only NAME...]
 
-FOLDER has what `export_timm.py` wrote. Writes FOLDER/FAMILY-SIZE.stock.onnx, calibrated on crops of photographs;
+FOLDER has what `export_timm` wrote. Writes FOLDER/FAMILY-SIZE.stock.onnx, calibrated on crops of photographs.
+`compare_latency` counts these files among the peers, so keep them apart where float32 is compared with float32;
 `benchmarks.int8_stock` makes such files itself.
 """
 
@@ -26,7 +27,7 @@ from benchmarks.peers.table import add_only, peers
 def main() -> None:
     """Quantize the files of a folder."""
     parser = argparse.ArgumentParser(description="Quantize timm's ONNX files with onnxruntime's own quantizer.")
-    parser.add_argument("folder", type=Path, help="what export_timm.py wrote")
+    parser.add_argument("folder", type=Path, help="what export_timm wrote")
     add_only(parser)
     asked = parser.parse_args()
     images = normalize(photographs(), nchw=True)

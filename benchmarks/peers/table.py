@@ -48,7 +48,7 @@ def with_weights(folder: Path) -> list[Peer]:
     """
     found = [peer for peer in peers() if (folder / f"{peer.name}.safetensors").exists()]
     if not found:
-        raise SystemExit(f"{folder} has no FAMILY-SIZE.safetensors: make them with export_timm.py --weights")
+        raise SystemExit(f"{folder} has no FAMILY-SIZE.safetensors: make them with export_timm --weights")
     return found
 
 
