@@ -30,7 +30,7 @@ from zoo.export.graph import TracedModel
 from zoo.export.int8 import quantize
 from zoo.export.onnx.conversion import OPSET, check_opset, check_size, ir_version
 from zoo.export.reference import Reference, of_images, of_noise, of_photographs
-from zoo.export.writers import Int8Writer, Job, Say, writer
+from zoo.export.writers import Int8Writer, Job, Say, refuse_unwritable, writer
 from zoo.finite import refuse_unanswered
 from zoo.formats import Format, Session
 from zoo.keras_settings import own_settings
@@ -177,8 +177,14 @@ def _with_int8(
 
 
 def _in_order(formats: Sequence[str]) -> list[Format]:
-    """The formats in the order of writing: sources first, and of them heavy ones, whose checks take longest."""
+    """The formats in the order of writing: sources first, and of them heavy ones, whose checks take longest.
+
+    Raises:
+        ZooError: a format is unknown, or nothing writes it.
+    """
     rows = [known_formats.find(name) for name in formats]
+    for row in rows:
+        refuse_unwritable(row)
     return sorted(rows, key=lambda row: (row.source is not None, not row.heavy))
 
 

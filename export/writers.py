@@ -71,8 +71,6 @@ class Writer:
         """Write the format's file to the artifact. A runtime for another format's file has nothing to write."""
         if self.row.write is not None:
             self.row.write(self.job.folder, self.job.model.model, self.job.description)
-        elif self.row.path:
-            raise ZooError(f"{self.row.name} cannot be written: its package brings no writer")
 
     def gates(self, opened: Callable[[], Session]) -> list[Gate]:
         """The gates beside those of all formats; `opened` opens the file when it is called first."""
@@ -205,6 +203,12 @@ WRITERS: dict[str, type[Writer]] = {
     "saved_model": SavedModelWriter,
 }
 """The writers of zoo's own formats, by name; every other format is written by `Writer`."""
+
+
+def refuse_unwritable(row: Format) -> None:
+    """Raise ZooError for a format with a file of its own that nothing writes."""
+    if row.path and row.write is None and row.name not in WRITERS:
+        raise ZooError(f"{row.name} cannot be written: its package brings no writer")
 
 
 def writer(job: Job, row: Format) -> Writer:

@@ -168,7 +168,11 @@ def read(folder: Path) -> Manifest:
         values = migration.migrated(values, str(folder / MANIFEST), "export again with this version")
         manifest = schema.parse(Manifest, values, str(folder / MANIFEST))
         for name in manifest.formats:
-            formats.find(name)
+            if name not in formats.table():
+                raise ZooError(
+                    f"{folder / MANIFEST}: no installed package opens the format '{name:.60}': "
+                    "install the one that brings it, or export again"
+                )
         for name in manifest.files:
             check_inside(name)
     except ZooError as error:
