@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def as_jpeg(image: Image.Image) -> bytes:
-    """The image encoded as JPEG, half as large again, so that what reads it has to scale it."""
+    """Encode an image as JPEG, half as large again, so that its reader has to scale it."""
     image = image.convert("L" if image.mode in ("1", "L", "LA") else "RGB")
     larger = image.resize((image.width * 3 // 2, image.height * 3 // 2))
     buffer = io.BytesIO()

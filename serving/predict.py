@@ -65,7 +65,7 @@ def predict(
         pixels = np.stack([_pixels(path, manifest.model.preprocessing) for path in batch])
         probabilities = runner(pixels)[PROBABILITIES]
         if not np.isfinite(probabilities).all():
-            raise Refused(f"{artifact} answers with numbers that are not finite: export again")
+            raise Refused(f"{artifact} computes probabilities that are not finite: export again")
         predictions += [
             Prediction(path, _likeliest(row, manifest.model.labels, top))
             for path, row in zip(batch, probabilities, strict=True)

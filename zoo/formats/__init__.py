@@ -33,8 +33,8 @@ GOLDEN = "golden.npz"
 class Session:
     """An open file, ready to compute on the CPU.
 
-    `signature` is what the file itself says. `run` maps uint8 images [batch, height, width, channels] to float32
-    arrays [batch, classes] by output name. `native` is the library's own object, for what only that format has.
+    `signature` is the one that the file itself states. `run` maps uint8 images [batch, height, width, channels] to
+    float32 arrays [batch, classes] by output name. `native` is the library's own object, for what only that format has.
     """
 
     signature: Signature
@@ -132,7 +132,7 @@ def find(name: str) -> Format:
 
 
 def preferred(formats: Collection[str]) -> Format:
-    """The format that answers when nobody names one: of those whose library is light, the one made of no other.
+    """The format that is opened when nobody names one: of those whose library is light, the one made of no other.
 
     Raises:
         ZooError: there are none, or one is unknown.
