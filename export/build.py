@@ -27,7 +27,7 @@ from zoo.description import Model
 from zoo.errors import Refused, ZooError
 from zoo.export import gates, graph, model_card
 from zoo.export.graph import Network
-from zoo.export.int8.quantize import Request, write_int8
+from zoo.export.int8.quantize import Int8Options, write_int8
 from zoo.export.onnx.conversion import OPSET, check_opset, check_size, ir_version, write_onnx
 from zoo.export.onnx.fp16 import write_fp16
 from zoo.export.reference import Reference, of_images, of_noise, of_photographs
@@ -58,7 +58,7 @@ def export(
     data_dir: Path | None,
     say: Say,
     opset: int = OPSET,
-    int8: Request | None = None,
+    int8: Int8Options | None = None,
 ) -> Path:
     """Write the artifact of a finished run and return its folder.
 
@@ -202,8 +202,8 @@ def _write(
             gc.collect()
         if "onnx" in formats:
             path = folder / artifact.ONNX
-            origin = write_onnx(network, path, _metadata(description), opset)
-            results += [gates.lint_gate(path, origin), *gates.onnx_gates(path, reference)]
+            record = write_onnx(network, path, _metadata(description), opset)
+            results += [gates.lint_gate(path, record), *gates.onnx_gates(path, reference)]
         if "onnx_fp16" in formats:
             write_fp16(folder / artifact.ONNX, folder / artifact.ONNX_FP16)
             results += gates.onnx_gates(folder / artifact.ONNX_FP16, reference, "onnx_fp16")

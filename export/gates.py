@@ -32,6 +32,7 @@ from zoo.contract import (
     TOP,
 )
 from zoo.description import Model
+from zoo.export.int8 import float_islands
 from zoo.export.onnx import lint, skeleton
 from zoo.export.reference import Reference
 from zoo.export.tf_serving.top_labels import serialized_example
@@ -108,14 +109,14 @@ def network_gate(model: Any, description: Model) -> Gate:
     return _gate("network", check)
 
 
-def lint_gate(path: Path, origin: lint.Origin) -> Gate:
+def lint_gate(path: Path, record: lint.ConversionRecord) -> Gate:
     """Nothing is in an ONNX file that should not be, and what became of the network, see `zoo.export.onnx.lint`."""
-    return _gate("onnx_lint", lambda: lint.report(path, origin))
+    return _gate("onnx_lint", lambda: lint.report(path, record))
 
 
 def int8_lint_gate(path: Path, kept: Collection[str]) -> Gate:
     """Nothing between integers is computed on floats in an int8 file unless a node asks for it, `kept` among them."""
-    return _gate("onnx_int8_lint", lambda: lint.int8_report(path, kept))
+    return _gate("onnx_int8_lint", lambda: float_islands.report(path, kept))
 
 
 def saved_model_loads(version_folder: Path) -> tuple[Gate, Any]:
@@ -306,7 +307,7 @@ def _serving_function(loaded: Any) -> Function:
 
 def _digest(path: Path) -> tuple[bool, dict[str, Any]]:
     """The graph is the one that the file was closed with."""
-    kept = [entry.value for entry in skeleton.bare(path).metadata_props if entry.key == DIGEST]
+    kept = [entry.value for entry in skeleton.load(path).metadata_props if entry.key == DIGEST]
     found = graph_digest(path)
     problems = [] if kept == [found] else [f"the graph's SHA-256 is {found}, and the file keeps {kept}"]
     return not problems, {"problems": problems}
@@ -322,7 +323,7 @@ def _checker(path: Path) -> tuple[bool, dict[str, Any]]:
 def _operations(path: Path) -> tuple[bool, dict[str, Any]]:
     import onnx
 
-    nodes = Counter((node.domain, node.op_type) for node in skeleton.bare(path).graph.node)
+    nodes = Counter((node.domain, node.op_type) for node in skeleton.load(path).graph.node)
     foreign = sorted(f"{domain}:{kind}" for domain, kind in nodes if domain or not onnx.defs.has(kind, domain))
     random = sorted(kind for _, kind in nodes if kind in RANDOM)
     counted = {kind: count for (_, kind), count in sorted(nodes.items())}

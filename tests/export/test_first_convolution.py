@@ -10,9 +10,9 @@ import pytest
 from onnx import helper
 
 from tests.export.test_passes import RNG, answer, model, passed
-from zoo.export.int8 import qdq
-from zoo.export.onnx import first_convolution
-from zoo.export.onnx.transposes import TO_PLANES
+from zoo.export.onnx.integer_kernels import NARROW
+from zoo.export.onnx.passes.first_convolution import convolve_nhwc_image, convolve_uint8_image
+from zoo.export.onnx.passes.transposes import NHWC_TO_NCHW
 
 SHAPE = (2, 9, 8, 3)
 
@@ -27,7 +27,7 @@ def image(convolution: dict[str, Any], *, channels: int = 3, filters: int = 6) -
         helper.make_node("Cast", ["x"], ["a"], to=onnx.TensorProto.FLOAT),
         helper.make_node("Mul", ["a", "scale"], ["b"]),
         helper.make_node("Add", ["b", "offset"], ["c"]),
-        helper.make_node("Transpose", ["c"], ["d"], perm=TO_PLANES),
+        helper.make_node("Transpose", ["c"], ["d"], perm=NHWC_TO_NCHW),
         helper.make_node("Conv", ["d", "kernel", "bias"], ["y"], **convolution),
     ]
     constants = {
@@ -46,13 +46,13 @@ def image(convolution: dict[str, Any], *, channels: int = 3, filters: int = 6) -
 )
 def test_pixels_are_read_as_they_lie(convolution: dict[str, Any], channels: int) -> None:
     proto = image(convolution, channels=channels)
-    after = passed(first_convolution.rows_of_pixels, proto, (2, 9, 8, channels))
+    after = passed(convolve_nhwc_image, proto, (2, 9, 8, channels))
     assert after == {"Cast": 1, "Add": 1, "Reshape": 1, "Conv": 1}
 
 
 def test_other_first_convolutions_are_left() -> None:
     for proto in (image({"dilations": [1, 2]}), image({"auto_pad": "SAME_UPPER"})):
-        assert passed(first_convolution.rows_of_pixels, proto, SHAPE)["Transpose"] == 1
+        assert passed(convolve_nhwc_image, proto, SHAPE)["Transpose"] == 1
 
 
 def rows(filters: int, pads: list[int]) -> Any:
@@ -64,16 +64,16 @@ def rows(filters: int, pads: list[int]) -> Any:
     proto.graph.node[-1].output[0] = "e"
     proto.graph.node.append(helper.make_node("Relu", ["e"], ["y"]))
     proto.graph.input[0].type.tensor_type.elem_type = onnx.TensorProto.UINT8
-    first_convolution.rows_of_pixels(proto)
+    convolve_nhwc_image(proto)
     return proto
 
 
 @pytest.mark.parametrize("pads", [[0, 0, 0, 0], [1, 1, 1, 1]])
 def test_pixels_are_integers_but_for_the_border(pads: list[int]) -> None:
-    proto = rows(qdq.NARROW + 1, pads)
+    proto = rows(NARROW + 1, pads)
     x = RNG.integers(0, 256, SHAPE, dtype=np.uint8)
     expected = answer(proto, x)
-    first_convolution.pixels_as_integers(proto)
+    convolve_uint8_image(proto)
     assert [node.op_type for node in proto.graph.node] == ["Reshape", "DequantizeLinear", "Conv", "Relu"]
     error = np.abs(answer(proto, x) - expected) / np.abs(expected).max()
     height, width = error.shape[2:]
@@ -83,6 +83,6 @@ def test_pixels_are_integers_but_for_the_border(pads: list[int]) -> None:
 
 
 def test_pixels_stay_floats_for_a_convolution_that_does() -> None:
-    proto = rows(qdq.NARROW, [0, 0, 0, 0])
-    first_convolution.pixels_as_integers(proto)
+    proto = rows(NARROW, [0, 0, 0, 0])
+    convolve_uint8_image(proto)
     assert [node.op_type for node in proto.graph.node] == ["Cast", "Add", "Reshape", "Conv", "Relu"]

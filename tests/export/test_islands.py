@@ -30,9 +30,8 @@ from tests.export.test_quantize import (
 from zoo.artifact import Target
 from zoo.export import gates
 from zoo.export.int8 import qdq
-from zoo.export.int8.islands import idle_islands
-from zoo.export.onnx import lint
-from zoo.export.onnx.graph_index import Index
+from zoo.export.int8.float_islands import needless_islands, report
+from zoo.export.onnx.graph_index import GraphIndex
 
 __all__ = ["same_draws"]
 
@@ -57,7 +56,7 @@ def test_a_clamp_that_does_not_stand_alone_is_computed_on_integers(kind: str, ta
     model, images = before_and_behind(kind), random_images()
     made = qdq.quantized(model, calibrated(model, images), target)
     assert error(logits(made, images, tmp_path / "fused.onnx"), logits(model, images)) < 0.15
-    assert not list(idle_islands(Index(made), ()))
+    assert not list(needless_islands(GraphIndex(made), ()))
     nodes = fused(tmp_path / "fused.onnx")
     if target != "arm64":  # whose kernels are another processor's
         assert nodes["QLinearLeakyRelu"] == nodes["QLinearAdd"] == 1, nodes
@@ -93,7 +92,7 @@ def broken(kind: str, **options: Any) -> onnx.ModelProto:
 def int8_problems(model: onnx.ModelProto, path: Path, kept: frozenset[str] = frozenset()) -> list[str]:
     made = qdq.quantized(model, calibrated(model, random_images()), "portable", kept)
     onnx.save(made, path)
-    passed, figures = lint.int8_report(path, kept)
+    passed, figures = report(path, kept)
     assert passed is not bool(figures.get("problems"))
     return list(figures.get("problems", []))
 

@@ -19,8 +19,8 @@ from zoo import layers
 from zoo.export.graph import network
 from zoo.export.onnx import lint
 from zoo.export.onnx.conversion import write_onnx
-from zoo.export.onnx.graph_index import Index
-from zoo.export.onnx.pads import not_negative, pads
+from zoo.export.onnx.graph_index import GraphIndex
+from zoo.export.onnx.passes.padding import fold_padding, is_not_negative
 from zoo.preprocess import Preprocessing
 
 AROUND = [0, 0, 1, 1, 0, 0, 1, 1]
@@ -72,7 +72,7 @@ def padded(
     ],
 )
 def test_zeros_are_taken_in(make: Callable[[], Any]) -> None:
-    nodes = passed(pads, make())
+    nodes = passed(fold_padding, make())
     assert nodes["Pad"] == 0
     assert sum(nodes.values()) == 2
 
@@ -100,7 +100,7 @@ def test_zeros_are_taken_in(make: Callable[[], Any]) -> None:
     ],
 )
 def test_what_is_not_the_same_is_left(make: Callable[[], Any]) -> None:
-    assert passed(pads, make())["Pad"] == 1
+    assert passed(fold_padding, make())["Pad"] == 1
 
 
 def test_all_readers_take_zeros_in_or_none() -> None:
@@ -113,9 +113,9 @@ def test_all_readers_take_zeros_in_or_none() -> None:
         proto.graph.node.append(helper.make_node("Add", ["a", "b"], ["y"]))
         return proto
 
-    assert passed(pads, read_by("AveragePool", kernel_shape=[2, 2]))["Pad"] == 0
+    assert passed(fold_padding, read_by("AveragePool", kernel_shape=[2, 2]))["Pad"] == 0
     proto = read_by("Exp")
-    assert passed(pads, proto)["Pad"] == 1
+    assert passed(fold_padding, proto)["Pad"] == 1
     assert not [one for one in proto.graph.node[2].attribute if one.name == "pads"]
 
 
@@ -133,7 +133,7 @@ def test_what_is_said_not_to_be_negative_is_not(kinds: list[str], random: Any) -
         nodes.append(helper.make_node(kind, inputs, [f"t{number}"], **axis))
         known += [] if kind == "Concat" else [f"t{number}"]
     proto = model(nodes, {"weights": np.full((2, 3, 5, 4), random.choice([-1, 1]), np.float32)})
-    said = {name for node in nodes for name in node.output if not_negative(name, Index(proto))}
+    said = {name for node in nodes for name in node.output if is_not_negative(name, GraphIndex(proto))}
     del proto.graph.output[:]
     for node in nodes:
         proto.graph.output.append(helper.make_tensor_value_info(node.output[0], onnx.TensorProto.FLOAT, None))
@@ -151,8 +151,8 @@ def pooled(act: str | None, path: Path) -> tuple[bool, dict[str, Any]]:
     x = layers.max_pool(x, 3, stride=2, padding=1, name="pool")
     x = layers.convolution(x, 32, 3, stride=2, name="halving")
     made = keras.Model(image, layers.logits(keras.layers.GlobalAveragePooling2D(name="average")(x), 5))
-    origin = write_onnx(network(made, Preprocessing(16, 16, 3, (0.5,) * 3, (0.25,) * 3)), path, {})
-    return lint.report(path, origin)
+    record = write_onnx(network(made, Preprocessing(16, 16, 3, (0.5,) * 3, (0.25,) * 3)), path, {})
+    return lint.report(path, record)
 
 
 def test_a_network_keeps_no_pad_and_one_that_needs_it_is_refused(tmp_path: Path) -> None:
@@ -161,4 +161,4 @@ def test_a_network_keeps_no_pad_and_one_that_needs_it_is_refused(tmp_path: Path)
     assert "Pad" not in figures["file"]
     passes, figures = pooled(None, tmp_path / "negative.onnx")
     assert not passes
-    assert "Pads that no convolution or pool took in: Pad " in figures["problems"][0]
+    assert "Pads that are not folded into a convolution or pool: Pad " in figures["problems"][0]

@@ -29,16 +29,17 @@ from zoo.data.load import load
 from zoo.errors import Refused, ZooError
 from zoo.export.graph import network
 from zoo.export.int8 import calibration, qdq, quantize
-from zoo.export.int8.equalize import equalize, scalable
+from zoo.export.int8.equalization import equalizable, equalize
 from zoo.export.onnx import fp16
 from zoo.export.onnx.conversion import write_onnx
-from zoo.export.onnx.graph_index import Index
+from zoo.export.onnx.graph_index import GraphIndex
+from zoo.export.onnx.integer_kernels import NARROW, node_name, weighted_nodes
 from zoo.intervals import paired_difference
 from zoo.recipe import Recipe
 from zoo.training.start import describe
 
 RNG = np.random.default_rng(0)
-WIDE = qdq.NARROW + 8
+WIDE = NARROW + 8
 START = RNG.bit_generator.state
 TARGETS: tuple[Target, ...] = ("x86-vnni", "x86-avx2", "arm64", "portable")
 
@@ -157,7 +158,7 @@ def logits(model: onnx.ModelProto, images: np.ndarray, path: Path | None = None)
 def calibrated(
     model: onnx.ModelProto, images: np.ndarray, method: calibration.Method = "minmax"
 ) -> dict[str, qdq.Range]:
-    names = qdq.to_calibrate(Index(model))
+    names = qdq.to_calibrate(GraphIndex(model))
     return {name: one.range(method) for name, one in calibration.collect(model, names, images).items()}
 
 
@@ -190,7 +191,7 @@ def test_a_product_is_computed_on_integers_and_gives_floats(tmp_path: Path) -> N
 
 
 def test_narrow_convolutions_before_all_others_stay_in_floats() -> None:
-    narrow = qdq.NARROW
+    narrow = NARROW
     nodes = [
         convolution("x", "first"),
         helper.make_node("HardSwish", ["first"], ["active"]),
@@ -202,8 +203,8 @@ def test_narrow_convolutions_before_all_others_stay_in_floats() -> None:
     weights |= {"first_bias": kernel(narrow), "wide_bias": kernel(WIDE), "y_bias": kernel(narrow)}
     model = graph(nodes, weights | {"y_kernel": kernel(narrow, WIDE, 3, 3)}, narrow)
     images = random_images()
-    assert [qdq.name_of(node) for node in qdq.weighted_nodes(Index(model))] == ["wide", "y", "logits"]
-    assert qdq.curves(Index(model)) == ["curved"]
+    assert [node_name(node) for node in weighted_nodes(GraphIndex(model))] == ["wide", "y", "logits"]
+    assert qdq.integer_activations(GraphIndex(model)) == ["curved"]
     made = qdq.quantized(model, calibrated(model, images), "portable")
     assert made.graph.node[3] == model.graph.node[3]
     assert error(logits(made, images), logits(model, images)) < 0.15
@@ -212,13 +213,16 @@ def test_narrow_convolutions_before_all_others_stay_in_floats() -> None:
 def test_nodes_that_are_kept_stay_in_floats() -> None:
     model, images = residual(), random_images()
     found = calibrated(model, images)
-    every = frozenset(qdq.name_of(node) for node in qdq.weighted_nodes(Index(model)))
+    every = frozenset(node_name(node) for node in weighted_nodes(GraphIndex(model)))
     assert every == {"first", "second", "logits"}
-    untouched = qdq.quantized(model, found, "portable", kept=every)
+    untouched = qdq.quantized(model, found, "portable", float32_nodes=every)
     assert not [node for node in untouched.graph.node if node.op_type.endswith("Linear")]
     np.testing.assert_array_equal(logits(untouched, images), logits(model, images))
     errors = [
-        error(logits(qdq.quantized(model, found, "portable", kept=frozenset(kept)), images), logits(model, images))
+        error(
+            logits(qdq.quantized(model, found, "portable", float32_nodes=frozenset(kept)), images),
+            logits(model, images),
+        )
         for kept in ((), ("first", "second"))
     ]
     assert errors[1] < errors[0]
@@ -286,7 +290,7 @@ def test_a_gate_around_a_curve_is_averaged_on_integers(tmp_path: Path) -> None:
     assert nodes_fused["QLinearMul"] == 2, nodes_fused
     assert nodes_fused["QuantizeLinear"] == 1, "of the pixels"
     assert not nodes_fused["DequantizeLinear"]
-    kept = qdq.quantized(model, calibrated(model, images), quantize.this_machine(), kept=frozenset({"first"}))
+    kept = qdq.quantized(model, calibrated(model, images), quantize.this_machine(), float32_nodes=frozenset({"first"}))
     assert error(logits(kept, images, tmp_path / "kept.onnx"), logits(model, images)) < 0.15
     assert fused(tmp_path / "kept.onnx")["QLinearGlobalAveragePool"] == 2
 
@@ -390,29 +394,29 @@ def test_tensors_are_collected_in_groups_of_bounded_size(monkeypatch: pytest.Mon
 )
 def test_evening_out_channels_changes_no_answer(make: Callable[[], onnx.ModelProto]) -> None:
     model, images = make(), random_images()
-    before, index = logits(model, images), Index(model)
-    axes = {it.tensor: it.axis for it in scalable(index)}
+    before, index = logits(model, images), GraphIndex(model)
+    axes = {it.tensor: it.axis for it in equalizable(index)}
     assert len(axes) == 1
-    reach = calibration.reach(model, axes, images)
-    assert equalize(index, reach) == 1
+    maxima = calibration.channel_maxima(model, axes, images)
+    assert equalize(index, maxima) == 1
     np.testing.assert_allclose(logits(model, images), before, rtol=1e-3, atol=1e-4)
-    (after,) = calibration.reach(model, axes, images).values()
-    (tensor,) = reach
-    alive = reach[tensor] > 0
-    assert np.ptp(np.log(after[alive])) < np.ptp(np.log(reach[tensor][alive]))
+    (after,) = calibration.channel_maxima(model, axes, images).values()
+    (tensor,) = maxima
+    alive = maxima[tensor] > 0
+    assert np.ptp(np.log(after[alive])) < np.ptp(np.log(maxima[tensor][alive]))
 
 
 def test_what_has_other_readers_or_a_curve_between_is_not_scaled() -> None:
-    assert [it.tensor for it in scalable(Index(residual()))] == []
-    assert [it.tensor for it in scalable(Index(chain(("HardSwish",))))] == []
+    assert [it.tensor for it in equalizable(GraphIndex(residual()))] == []
+    assert [it.tensor for it in equalizable(GraphIndex(chain(("HardSwish",))))] == []
 
 
 def test_an_outlier_of_a_normalization_goes_into_the_product() -> None:
     model, images = normalized_product(), random_images()
     expected = logits(model, images)
     plain = error(logits(qdq.quantized(model, calibrated(model, images), "portable"), images), expected)
-    index = Index(model)
-    equalize(index, calibration.reach(model, {it.tensor: it.axis for it in scalable(index)}, images))
+    index = GraphIndex(model)
+    equalize(index, calibration.channel_maxima(model, {it.tensor: it.axis for it in equalizable(index)}, images))
     evened = error(logits(qdq.quantized(model, calibrated(model, images), "portable"), images), expected)
     assert evened < plain / 3
 
@@ -464,7 +468,7 @@ def test_a_paired_interval_holds_the_difference_as_often_as_it_says() -> None:
 )
 def test_a_request_out_of_range_is_refused(arguments: tuple[Any, ...], part: str) -> None:
     with pytest.raises(ZooError, match=part):
-        quantize.request(*arguments)
+        quantize.int8_options(*arguments)
 
 
 @pytest.fixture(scope="module")
@@ -482,7 +486,7 @@ def digits() -> Dataset:
 
 
 def decided(model: Path, place: Path, data: Dataset | None, said: list[str], **changes: Any) -> artifact.Int8:
-    asked = dataclasses.replace(quantize.Request("portable", calibration_images=100, force=True), **changes)
+    asked = dataclasses.replace(quantize.Int8Options("portable", calibration_images=100, force=True), **changes)
     preprocessing = artifact.read(model.parent.parent).model.preprocessing
     place.mkdir(exist_ok=True)
     return quantize.write_int8(
@@ -554,7 +558,7 @@ def test_a_network_made_to_collapse_is_repaired_or_refused(
 
 
 def test_what_speaks_against_int8_is_said_with_both_figures() -> None:
-    asked = quantize.Request("portable", max_drop=0.5)
+    asked = quantize.Int8Options("portable", max_drop=0.5)
     lossy = Paired("test", 200, float32=0.9, int8=0.85, lost=12, gained=2, drop=5.0, low=1.5, high=8.5)
     fine = dataclasses.replace(lossy, int8=0.9, lost=2, drop=0.0, low=-2.0, high=2.0)
     slow = Speed(float32_ms=1.0, int8_ms=1.2, ratio=1.2, low=1.1, high=1.3, rounds=50)
@@ -643,7 +647,7 @@ def test_every_family_has_integers_where_its_work_is(family: str, images_folder:
     logits(made, images, tmp_path / "fused.onnx")
     nodes = fused(tmp_path / "fused.onnx")
     integer = nodes["QLinearConv"] + nodes["MatMulIntegerToFloat"] + nodes["QGemm"]
-    weighted = list(qdq.weighted_nodes(Index(model)))
+    weighted = list(weighted_nodes(GraphIndex(model)))
     assert integer == len(weighted)
     convolutions = [node for node in model.graph.node if node.op_type == "Conv"]
     assert nodes["Conv"] == len([node for node in convolutions if node not in weighted])

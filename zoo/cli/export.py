@@ -74,7 +74,7 @@ def command(
         raise ZooError("a SavedModel has no opset: add --onnx, or leave --opset out")
     asked = None
     if int8:
-        asked = quantize.request(
+        asked = quantize.int8_options(
             target,
             quantize.MAX_DROP if max_drop is None else max_drop,
             quantize.CALIBRATION_IMAGES if calibration_images is None else calibration_images,
