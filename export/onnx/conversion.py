@@ -105,23 +105,33 @@ def write_onnx(network: Network, path: Path, metadata: dict[str, Any], opset: in
         metadata: the entries of `metadata_props`; values other than strings are stored as JSON.
         opset: the version of ONNX' operator set.
     """
-    import onnx
-
-    proto = _convert(network, opset)
-    record = ConversionRecord(node_counts(proto), expected_transposes(network.model))
-    passes.apply(proto, "converted")
-    with tempfile.TemporaryDirectory() as scratch:
-        converted, folded = Path(scratch) / "converted.onnx", Path(scratch) / "folded.onnx"
-        converted.write_bytes(proto.SerializeToString())
-        del proto
-        _fold_constants(converted, folded)
-        proto = onnx.load(folded)
+    proto, record = convert(network, opset)
     passes.apply(proto, "folded")
     for key, value in metadata.items():
         proto.metadata_props.add(key=key, value=value if isinstance(value, str) else json.dumps(value))
     with files.staged_file(path) as staging:
         save(proto, staging)
     return record
+
+
+def convert(network: Network, opset: int = OPSET) -> tuple[Any, ConversionRecord]:
+    """Convert a network and fold its constants: the graph that the passes of the stage `folded` start from.
+
+    Returns:
+        The onnx.ModelProto, and what the lint compares its file with.
+    """
+    import onnx
+
+    proto = _tf2onnx_with_weights(network, opset)
+    record = ConversionRecord(node_counts(proto), expected_transposes(network.model))
+    passes.apply(proto, "converted")
+    with tempfile.TemporaryDirectory() as scratch:
+        converted, folded = Path(scratch) / "converted.onnx", Path(scratch) / "folded.onnx"
+        converted.write_bytes(proto.SerializeToString())
+        # onnxruntime holds the weights while it folds: its memory must not come on top.
+        del proto
+        _fold_constants(converted, folded)
+        return onnx.load(folded), record
 
 
 def save(proto: Any, path: Path) -> None:
@@ -138,7 +148,7 @@ def save(proto: Any, path: Path) -> None:
         file.write(onnx.ModelProto(metadata_props=[digest]).SerializeToString())
 
 
-def _convert(network: Network, opset: int) -> Any:
+def _tf2onnx_with_weights(network: Network, opset: int) -> Any:
     """Convert the network with tf2onnx and return an onnx.ModelProto with its weights as initializers."""
     import keras
     import onnx

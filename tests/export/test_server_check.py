@@ -215,7 +215,7 @@ def test_without_variables_it_does_not_load(base: Path) -> None:
 def test_a_model_that_loads_before_its_variables_are_there_is_refused(tmp_path: Path) -> None:
     found = problems(save(tmp_path / "model" / "1", checked=False), golden())
     assert found.splitlines() == [
-        f"a copy that is not whole ({name}) loads, and would fail every request"
+        f"an incomplete copy ({name}) loads, and every request to it would fail"
         for name in ("saved_model.pb alone", "saved_model.pb and the data")
     ]
 
