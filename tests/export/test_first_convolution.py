@@ -1,4 +1,4 @@
-"""How the first convolution reads images: the same answers, without a Transpose, and without floats for int8."""
+"""The first convolution reads the NHWC image without a Transpose, and for int8 without float32."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def normal(*shape: int) -> np.ndarray:
 
 
 def image(convolution: dict[str, Any], *, channels: int = 3, filters: int = 6) -> Any:
-    """Pixels that are normalized and go through one convolution."""
+    """An image that is normalized and goes through one convolution."""
     nodes = [
         helper.make_node("Cast", ["x"], ["a"], to=onnx.TensorProto.FLOAT),
         helper.make_node("Mul", ["a", "scale"], ["b"]),
@@ -44,7 +44,7 @@ def image(convolution: dict[str, Any], *, channels: int = 3, filters: int = 6) -
     "convolution",
     [{}, {"strides": [2, 3]}, {"pads": [1, 0, 2, 1], "strides": [3, 1]}, {"kernel_shape": [3, 2], "group": 1}],
 )
-def test_pixels_are_read_as_they_lie(convolution: dict[str, Any], channels: int) -> None:
+def test_the_image_is_convolved_in_nhwc(convolution: dict[str, Any], channels: int) -> None:
     proto = image(convolution, channels=channels)
     after = passed(convolve_nhwc_image, proto, (2, 9, 8, channels))
     assert after == {"Cast": 1, "Add": 1, "Reshape": 1, "Conv": 1}
@@ -55,8 +55,8 @@ def test_other_first_convolutions_are_left() -> None:
         assert passed(convolve_nhwc_image, proto, SHAPE)["Transpose"] == 1
 
 
-def rows(filters: int, pads: list[int]) -> Any:
-    """An image of bytes whose channels have their means at 90, 120 and 150."""
+def convolved(filters: int, pads: list[int]) -> Any:
+    """A uint8 image with channel means of 90, 120 and 150, convolved in NHWC."""
     proto = image({"pads": pads}, filters=filters)
     values = {tensor.name: tensor for tensor in proto.graph.initializer}
     offset = -onnx.numpy_helper.to_array(values["scale"]) * np.array([90, 120, 150], np.float32)
@@ -69,8 +69,8 @@ def rows(filters: int, pads: list[int]) -> Any:
 
 
 @pytest.mark.parametrize("pads", [[0, 0, 0, 0], [1, 1, 1, 1]])
-def test_pixels_are_integers_but_for_the_border(pads: list[int]) -> None:
-    proto = rows(NARROW + 1, pads)
+def test_the_uint8_image_is_convolved_exactly_but_for_the_border(pads: list[int]) -> None:
+    proto = convolved(NARROW + 1, pads)
     x = RNG.integers(0, 256, SHAPE, dtype=np.uint8)
     expected = answer(proto, x)
     convolve_uint8_image(proto)
@@ -82,7 +82,7 @@ def test_pixels_are_integers_but_for_the_border(pads: list[int]) -> None:
     assert (error.max() > 1e-3) == any(pads)
 
 
-def test_pixels_stay_floats_for_a_convolution_that_does() -> None:
-    proto = rows(NARROW, [0, 0, 0, 0])
+def test_the_image_stays_float32_for_a_convolution_in_float32() -> None:
+    proto = convolved(NARROW, [0, 0, 0, 0])
     convolve_uint8_image(proto)
     assert [node.op_type for node in proto.graph.node] == ["Cast", "Add", "Reshape", "Conv", "Relu"]

@@ -1,4 +1,4 @@
-"""int8 files compute nothing on floats between integers, unless a node asks for it."""
+"""int8 files compute nothing in float32 between integers, unless a node needs it."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ __all__ = ["same_draws"]
 
 
 def before_and_behind(kind: str) -> onnx.ModelProto:
-    """A clamp at zero of a convolution that a shortcut reads, too."""
+    """A Relu or Clip of a convolution that a shortcut reads, too."""
     options = ["least", "most"] if kind == "Clip" else []
     nodes = [
         convolution("x", "first"),
@@ -52,7 +52,9 @@ def before_and_behind(kind: str) -> onnx.ModelProto:
 
 @pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("kind", ["Relu", "Clip"])
-def test_a_clamp_that_does_not_stand_alone_is_computed_on_integers(kind: str, target: Target, tmp_path: Path) -> None:
+def test_a_clip_whose_input_is_read_elsewhere_is_computed_on_integers(
+    kind: str, target: Target, tmp_path: Path
+) -> None:
     model, images = before_and_behind(kind), random_images()
     made = qdq.quantized(model, calibrated(model, images), target)
     assert error(logits(made, images, tmp_path / "fused.onnx"), logits(model, images)) < 0.15
@@ -63,7 +65,7 @@ def test_a_clamp_that_does_not_stand_alone_is_computed_on_integers(kind: str, ta
         assert not nodes["DequantizeLinear"], nodes
 
 
-def test_a_clamp_keeps_its_own_range_among_negative_maps() -> None:
+def test_a_clip_keeps_its_own_range_among_negative_maps() -> None:
     model, images = before_and_behind("Relu"), random_images()
     del model.graph.node[5:7]
     model.graph.node.insert(5, helper.make_node("Concat", ["active", "first"], ["y"], axis=1))
@@ -75,7 +77,7 @@ def test_a_clamp_keeps_its_own_range_among_negative_maps() -> None:
 
 
 def broken(kind: str, **options: Any) -> onnx.ModelProto:
-    """A residual block whose chain of integers a node breaks that has no integer kernel here."""
+    """A residual block in which one node without an integer kernel stands between integers."""
     lengths = ["lengths"] if kind == "Pad" else []
     nodes = [
         convolution("x", "first"),
@@ -97,7 +99,7 @@ def int8_problems(model: onnx.ModelProto, path: Path, kept: frozenset[str] = fro
     return list(figures.get("problems", []))
 
 
-def test_floats_between_integers_are_refused_unless_a_node_asks_for_them(tmp_path: Path) -> None:
+def test_float32_between_integers_is_refused_unless_a_node_needs_it(tmp_path: Path) -> None:
     path = tmp_path / "int8.onnx"
     (problem,) = int8_problems(broken("Pad"), path)
     assert "Pad between" in problem
@@ -105,7 +107,7 @@ def test_floats_between_integers_are_refused_unless_a_node_asks_for_them(tmp_pat
     assert "Add y" in problem
     # A kind that has no integer kernel.
     assert not int8_problems(broken("Tanh"), path)
-    # A product in float32 beside it, and a curve that is kept.
+    # A neighbor in float32, and an activation that stays in float32.
     assert not int8_problems(broken("Pad"), path, frozenset({"first"}))
     assert not int8_problems(broken("Sigmoid"), path, frozenset({"between"}))
     assert not int8_problems(broken("Sigmoid"), path)
@@ -113,7 +115,7 @@ def test_floats_between_integers_are_refused_unless_a_node_asks_for_them(tmp_pat
         assert not int8_problems(sound, path)
 
 
-def test_the_export_of_an_int8_file_with_floats_between_integers_fails(tmp_path: Path) -> None:
+def test_the_gate_of_an_int8_file_with_a_needless_float_island_fails(tmp_path: Path) -> None:
     made = qdq.quantized(broken("Pad"), calibrated(broken("Pad"), random_images()), "portable")
     onnx.save(made, tmp_path / "int8.onnx")
     gate = gates.int8_lint_gate(tmp_path / "int8.onnx", ())

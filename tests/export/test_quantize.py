@@ -1,4 +1,4 @@
-"""int8 and float16 files: what becomes integers, what it costs, and what is refused."""
+"""int8 and fp16 files: which nodes become integers, what it costs, and what is refused."""
 
 from __future__ import annotations
 
@@ -60,8 +60,8 @@ def graph(nodes: list[Any], weights: dict[str, np.ndarray], features: int) -> on
     }
     made = helper.make_graph(
         [
-            helper.make_node("Transpose", ["image"], ["planes"], perm=[0, 3, 1, 2]),
-            helper.make_node("Cast", ["planes"], ["floats"], to=TensorProto.FLOAT),
+            helper.make_node("Transpose", ["image"], ["nchw_image"], perm=[0, 3, 1, 2]),
+            helper.make_node("Cast", ["nchw_image"], ["floats"], to=TensorProto.FLOAT),
             helper.make_node("Mul", ["floats", "scale"], ["x"]),
             *nodes,
             helper.make_node("GlobalAveragePool", ["y"], ["mean"]),
@@ -110,7 +110,7 @@ def chain(between: tuple[str, ...] = ("Relu",), group: int = 1) -> onnx.ModelPro
 
 
 def normalized_product(outlier: float = 300) -> onnx.ModelProto:
-    """A normalization of the rows, a product and its bias, as transformers have them; one channel reaches far."""
+    """A normalization, a matrix product and its bias, as in transformers; one channel is an outlier."""
     nodes = [
         helper.make_node("Reshape", ["x", "rows"], ["tokens"]),
         helper.make_node("LayerNormalization", ["tokens", "gamma", "beta"], ["normal"], axis=-1),
@@ -128,12 +128,12 @@ def normalized_product(outlier: float = 300) -> onnx.ModelProto:
 
 
 def normalized_convolution() -> onnx.ModelProto:
-    """A normalization of pixels and a convolution of planes, as ConvNeXt has them."""
+    """A normalization in NHWC and a convolution in NCHW, as in ConvNeXt."""
     nodes = [
-        helper.make_node("Reshape", ["x", "maps"], ["pixels"]),
-        helper.make_node("LayerNormalization", ["pixels", "gamma", "beta"], ["normal"], axis=-1),
-        helper.make_node("Transpose", ["normal"], ["turned"], perm=[0, 3, 1, 2]),
-        convolution("turned", "y"),
+        helper.make_node("Reshape", ["x", "maps"], ["nhwc"]),
+        helper.make_node("LayerNormalization", ["nhwc", "gamma", "beta"], ["normal"], axis=-1),
+        helper.make_node("Transpose", ["normal"], ["nchw"], perm=[0, 3, 1, 2]),
+        convolution("nchw", "y"),
     ]
     gamma = np.linspace(1, 300, 8).astype(np.float32)
     weights = {"gamma": gamma, "beta": kernel(8), "y_kernel": kernel(WIDE, 8, 3, 3), "y_bias": kernel(WIDE)}
@@ -177,40 +177,40 @@ def test_a_residual_block_is_computed_on_integers_from_end_to_end(tmp_path: Path
     nodes = fused(tmp_path / "fused.onnx")
     assert nodes["QLinearConv"] == 2
     assert nodes["QLinearAdd"] == nodes["QLinearGlobalAveragePool"] == nodes["QGemm"] == 1
-    assert nodes["QuantizeLinear"] == 1, "of the pixels"
+    assert nodes["QuantizeLinear"] == 1, "of the image"
     assert not nodes["DequantizeLinear"]
     assert not nodes["Conv"]
     assert not nodes["Relu"]
 
 
-def test_a_product_is_computed_on_integers_and_gives_floats(tmp_path: Path) -> None:
+def test_a_matrix_product_is_computed_on_integers_and_returns_float32(tmp_path: Path) -> None:
     model, images = normalized_product(), random_images()
     made = qdq.quantized(model, calibrated(model, images), quantize.this_machine())
     logits(made, images, tmp_path / "fused.onnx")
     assert fused(tmp_path / "fused.onnx")["MatMulIntegerToFloat"] == 1
 
 
-def test_narrow_convolutions_before_all_others_stay_in_floats() -> None:
+def test_narrow_convolutions_before_all_others_stay_in_float32() -> None:
     narrow = NARROW
     nodes = [
         convolution("x", "first"),
         helper.make_node("HardSwish", ["first"], ["active"]),
         convolution("active", "wide"),
-        helper.make_node("HardSwish", ["wide"], ["curved"]),
-        convolution("curved", "y"),
+        helper.make_node("HardSwish", ["wide"], ["active_wide"]),
+        convolution("active_wide", "y"),
     ]
     weights = {"first_kernel": kernel(narrow, 1, 3, 3), "wide_kernel": kernel(WIDE, narrow, 3, 3)}
     weights |= {"first_bias": kernel(narrow), "wide_bias": kernel(WIDE), "y_bias": kernel(narrow)}
     model = graph(nodes, weights | {"y_kernel": kernel(narrow, WIDE, 3, 3)}, narrow)
     images = random_images()
     assert [node_name(node) for node in weighted_nodes(GraphIndex(model))] == ["wide", "y", "logits"]
-    assert qdq.integer_activations(GraphIndex(model)) == ["curved"]
+    assert qdq.integer_activations(GraphIndex(model)) == ["active_wide"]
     made = qdq.quantized(model, calibrated(model, images), "portable")
     assert made.graph.node[3] == model.graph.node[3]
     assert error(logits(made, images), logits(model, images)) < 0.15
 
 
-def test_nodes_that_are_kept_stay_in_floats() -> None:
+def test_named_nodes_stay_in_float32() -> None:
     model, images = residual(), random_images()
     found = calibrated(model, images)
     every = frozenset(node_name(node) for node in weighted_nodes(GraphIndex(model)))
@@ -244,7 +244,7 @@ def test_types_follow_the_target(make: Callable[[], onnx.ModelProto], target: Ta
 
 
 @pytest.mark.parametrize("negative", [True, False])
-def test_joined_maps_share_a_range_unless_a_relu_needs_its_own(negative: bool, tmp_path: Path) -> None:
+def test_concatenated_maps_share_a_range_unless_a_relu_needs_its_own(negative: bool, tmp_path: Path) -> None:
     nodes = [
         convolution("x", "first"),
         helper.make_node("Relu", ["first"], ["one"]),
@@ -265,22 +265,22 @@ def test_joined_maps_share_a_range_unless_a_relu_needs_its_own(negative: bool, t
     assert fused(tmp_path / "fused.onnx")["QLinearConcat"] == 1
 
 
-def test_a_gate_around_a_curve_is_averaged_on_integers(tmp_path: Path) -> None:
+def test_a_channel_scale_is_averaged_on_integers(tmp_path: Path) -> None:
     nodes = [
         convolution("x", "first"),
         helper.make_node("HardSwish", ["first"], ["map"]),
         helper.make_node("GlobalAveragePool", ["map"], ["pooled"]),
-        helper.make_node("Conv", ["pooled", "gate_kernel", "gate_bias"], ["gate"], name="gate"),
-        helper.make_node("HardSigmoid", ["gate"], ["opened"], alpha=1 / 6, beta=0.5),
-        helper.make_node("Mul", ["map", "opened"], ["scaled"]),
+        helper.make_node("Conv", ["pooled", "scale_kernel", "scale_bias"], ["raw"], name="raw"),
+        helper.make_node("HardSigmoid", ["raw"], ["channel_scale"], alpha=1 / 6, beta=0.5),
+        helper.make_node("Mul", ["map", "channel_scale"], ["scaled"]),
         convolution("scaled", "y"),
     ]
     weights = {
         "first_kernel": kernel(WIDE, 1, 3, 3),
         "first_bias": kernel(WIDE),
-        "gate_kernel": kernel(WIDE, WIDE, 1, 1),
+        "scale_kernel": kernel(WIDE, WIDE, 1, 1),
     }
-    weights |= {"gate_bias": kernel(WIDE), "y_kernel": kernel(WIDE, WIDE, 3, 3), "y_bias": kernel(WIDE)}
+    weights |= {"scale_bias": kernel(WIDE), "y_kernel": kernel(WIDE, WIDE, 3, 3), "y_bias": kernel(WIDE)}
     model, images = graph(nodes, weights, WIDE), random_images()
     made = qdq.quantized(model, calibrated(model, images), quantize.this_machine())
     assert error(logits(made, images, tmp_path / "fused.onnx"), logits(model, images)) < 0.15
@@ -288,7 +288,7 @@ def test_a_gate_around_a_curve_is_averaged_on_integers(tmp_path: Path) -> None:
     assert nodes_fused["QLinearGlobalAveragePool"] == 2, nodes_fused
     assert nodes_fused["QLinearConv"] == 3
     assert nodes_fused["QLinearMul"] == 2, nodes_fused
-    assert nodes_fused["QuantizeLinear"] == 1, "of the pixels"
+    assert nodes_fused["QuantizeLinear"] == 1, "of the image"
     assert not nodes_fused["DequantizeLinear"]
     kept = qdq.quantized(model, calibrated(model, images), quantize.this_machine(), float32_nodes=frozenset({"first"}))
     assert error(logits(kept, images, tmp_path / "kept.onnx"), logits(model, images)) < 0.15
@@ -297,12 +297,12 @@ def test_a_gate_around_a_curve_is_averaged_on_integers(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["HardSwish", "HardSigmoid", "Sigmoid"])
 @pytest.mark.parametrize("target", TARGETS)
-def test_curves_are_computed_on_integers(kind: str, target: Target) -> None:
+def test_hard_activations_and_sigmoids_are_computed_on_integers(kind: str, target: Target) -> None:
     options = {"alpha": 1 / 6, "beta": 0.5} if kind == "HardSigmoid" else {}
     nodes = [
         convolution("x", "first"),
-        helper.make_node(kind, ["first"], ["curve"], **options),
-        convolution("curve", "y"),
+        helper.make_node(kind, ["first"], ["activated"], **options),
+        convolution("activated", "y"),
     ]
     weights = {"first_kernel": 6 * kernel(WIDE, 1, 3, 3), "first_bias": kernel(WIDE)}
     model, images = (
@@ -313,11 +313,11 @@ def test_curves_are_computed_on_integers(kind: str, target: Target) -> None:
     assert error(logits(made, images), logits(model, images)) < 0.15
 
 
-def test_another_hard_sigmoid_stays_in_floats() -> None:
+def test_another_hard_sigmoid_stays_in_float32() -> None:
     nodes = [
         convolution("x", "first"),
-        helper.make_node("HardSigmoid", ["first"], ["curve"], alpha=0.2, beta=0.5),
-        convolution("curve", "y"),
+        helper.make_node("HardSigmoid", ["first"], ["activated"], alpha=0.2, beta=0.5),
+        convolution("activated", "y"),
     ]
     weights = {"first_kernel": kernel(WIDE, 1, 3, 3), "first_bias": kernel(WIDE)}
     model, images = (
@@ -392,7 +392,7 @@ def test_tensors_are_collected_in_groups_of_bounded_size(monkeypatch: pytest.Mon
         normalized_convolution,
     ],
 )
-def test_evening_out_channels_changes_no_answer(make: Callable[[], onnx.ModelProto]) -> None:
+def test_equalization_changes_no_answer(make: Callable[[], onnx.ModelProto]) -> None:
     model, images = make(), random_images()
     before, index = logits(model, images), GraphIndex(model)
     axes = {it.tensor: it.axis for it in equalizable(index)}
@@ -406,7 +406,7 @@ def test_evening_out_channels_changes_no_answer(make: Callable[[], onnx.ModelPro
     assert np.ptp(np.log(after[alive])) < np.ptp(np.log(maxima[tensor][alive]))
 
 
-def test_what_has_other_readers_or_a_curve_between_is_not_scaled() -> None:
+def test_activations_with_other_readers_or_a_hard_swish_between_are_not_equalized() -> None:
     assert [it.tensor for it in equalizable(GraphIndex(residual()))] == []
     assert [it.tensor for it in equalizable(GraphIndex(chain(("HardSwish",))))] == []
 
@@ -414,14 +414,14 @@ def test_what_has_other_readers_or_a_curve_between_is_not_scaled() -> None:
 def test_an_outlier_of_a_normalization_goes_into_the_product() -> None:
     model, images = normalized_product(), random_images()
     expected = logits(model, images)
-    plain = error(logits(qdq.quantized(model, calibrated(model, images), "portable"), images), expected)
+    before = error(logits(qdq.quantized(model, calibrated(model, images), "portable"), images), expected)
     index = GraphIndex(model)
     equalize(index, calibration.channel_maxima(model, {it.tensor: it.axis for it in equalizable(index)}, images))
-    evened = error(logits(qdq.quantized(model, calibrated(model, images), "portable"), images), expected)
-    assert evened < plain / 3
+    after = error(logits(qdq.quantized(model, calibrated(model, images), "portable"), images), expected)
+    assert after < before / 3
 
 
-def test_half_precision_takes_pixels_and_gives_floats(tmp_path: Path) -> None:
+def test_fp16_takes_uint8_and_returns_float32(tmp_path: Path) -> None:
     for number, model in enumerate((residual(), normalized_product())):
         source, target = tmp_path / f"{number}.onnx", tmp_path / f"{number}.fp16.onnx"
         onnx.save(model, source)
@@ -557,7 +557,7 @@ def test_a_network_made_to_collapse_is_repaired_or_refused(
         assert got.kept[0].cost > 0.1
 
 
-def test_what_speaks_against_int8_is_said_with_both_figures() -> None:
+def test_reasons_against_int8_have_both_figures() -> None:
     asked = quantize.Int8Options("portable", max_drop=0.5)
     lossy = Paired("test", 200, float32=0.9, int8=0.85, lost=12, gained=2, drop=5.0, low=1.5, high=8.5)
     fine = dataclasses.replace(lossy, int8=0.9, lost=2, drop=0.0, low=-2.0, high=2.0)
