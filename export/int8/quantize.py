@@ -1,6 +1,6 @@
-"""The int8 file: calibrated, compared with float32 image by image, and refused if it costs too much or saves nothing.
+"""int8 files within a budget of accuracy: calibrated, compared with float32 image by image, and refused without a gain.
 
-The validation split decides which nodes are computed on integers. The test split measures the result, once.
+The validation split decides which nodes are computed on integers; the test split only measures the result.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from zoo import files
 from zoo.artifact import Int8, Kept, Paired, Speed, Target
 from zoo.contract import LOGITS
 from zoo.data.dataset import Dataset, Images
-from zoo.data.pipeline import pixel_batches
 from zoo.errors import Refused, ZooError, did_you_mean
-from zoo.export import gates
+from zoo.export import accuracy
+from zoo.export.accuracy import Run
 from zoo.export.int8 import calibration, latency_ratio, qdq
 from zoo.export.int8.equalization import equalizable, equalize
 from zoo.export.int8.qdq import Range
@@ -31,8 +31,7 @@ from zoo.export.onnx import passes
 from zoo.export.onnx.conversion import save
 from zoo.export.onnx.graph_index import GraphIndex
 from zoo.export.onnx.integer_kernels import node_name, weighted_nodes
-from zoo.finite import finite
-from zoo.intervals import paired_difference
+from zoo.formats.onnx import open_onnx
 from zoo.preprocess import Preprocessing, pixels_from_bytes
 from zoo.processor import instruction_sets
 
@@ -67,6 +66,27 @@ class Int8Options:
     max_drop: float = MAX_DROP
     calibration_images: int = CALIBRATION_IMAGES
     force: bool = False
+
+
+@dataclass(frozen=True)
+class Decision:
+    """The decisions that an int8 file was made by.
+
+    Attributes:
+        method: the method of calibration.
+        nodes: the number of nodes that can be computed on integers.
+        float32_nodes: those of them that stay in float32, with the cost of each, see `zoo.artifact.Kept`.
+        scaled: the number of activations that were equalized.
+        calibration_images: the number of images that calibrated it.
+        validation: the accuracy on validation images that `float32_nodes` was decided by.
+    """
+
+    method: calibration.Method
+    nodes: int
+    float32_nodes: dict[str, float]
+    scaled: int
+    calibration_images: int
+    validation: Paired
 
 
 def int8_options(target: str | None, max_drop: float, calibration_images: int, force: bool) -> Int8Options:
@@ -105,21 +125,17 @@ def write_int8(
     dataset: Dataset,
     cache: Path,
     say: Say,
-) -> Int8:
-    """Write the int8 version of a float32 ONNX file, and return how it was made and what it costs.
+) -> Decision:
+    """Write the int8 file of a float32 one, and return how it was made. `weigh` says whether it is worth it.
 
     Args:
-        float32: the finished float32 file.
+        float32: the finished ONNX file.
         int8: the file to write.
         options: the target and the budget.
-        preprocessing: the preprocessing of the network.
-        dataset: the training images calibrate, the validation images decide, the test images measure.
+        preprocessing: of the network.
+        dataset: its training images calibrate, its validation images decide which nodes stay in float32.
         cache: the folder of cached calibrations.
-        say: called with a line about each step.
-
-    Raises:
-        Refused: the drop is above the budget whichever nodes stay in float32, or int8 is not faster. The message has
-            both figures. With `options.force` nothing is raised, and the reasons are in `forced`.
+        say: told of each step.
     """
     import onnx
 
@@ -128,18 +144,42 @@ def write_int8(
     prepare(model, options.target)
     scaled = _equalized(model, pixels[:PROBES])
     histograms = _calibrated(model, float32, pixels, cache, say)
-    function = gates.onnx_function(float32)
-    validation = _Held(_spread(dataset.validation, SEARCH_IMAGES), preprocessing, "validation", function)
-    test = _Held(dataset.test, preprocessing, "test", function)
+    session = open_onnx(float32)
+    validation = _Validation(_spread(dataset.validation, SEARCH_IMAGES), preprocessing, session.run)
     probes = pixels[:PROBES]
-    expected = _logits(function, probes)
+    expected = _logits(session.run, probes)
     # Frees its weights before those of the attempts are loaded.
-    del function
-    decision = _decide(model, histograms, validation, probes, expected, options, int8, say)
-    del model
-    measured = test.paired(gates.onnx_function(int8))
-    raced = latency_ratio.race(float32, int8, pixels[:1]) if _runs_here(options.target) else None
-    reasons = _reasons(options, decision.paired, measured, raced)
+    del session
+    method, nodes, float32_nodes, paired = _decide(model, histograms, validation, probes, expected, options, int8, say)
+    return Decision(method, nodes, float32_nodes, scaled, len(pixels), paired)
+
+
+def weigh(
+    decision: Decision,
+    options: Int8Options,
+    float32: np.ndarray,
+    int8: np.ndarray,
+    *,
+    files: tuple[Path, Path],
+    pixels: np.ndarray,
+) -> Int8:
+    """Compare a finished int8 file with float32 in accuracy and latency, and return all its figures.
+
+    Args:
+        decision: how the file was made.
+        options: the target and the budget.
+        float32: bool [n], whether the float32 file predicts each test image correctly.
+        int8: the same of the int8 file.
+        files: the float32 and the int8 file.
+        pixels: uint8 [1, height, width, channels], the image that latency is measured on.
+
+    Raises:
+        Refused: int8 loses more than the budget on either split, or is not faster; the figures are in the message.
+            With `options.force` they are in `forced` instead.
+    """
+    test = accuracy.paired("test", float32, int8)
+    speed = latency_ratio.compare(*files, pixels) if _runs_here(options.target) else None
+    reasons = _reasons(options, decision.validation, test, speed)
     if reasons and not options.force:
         raise Refused(
             f"int8 is not worth it: {'; '.join(reasons)}; leave --int8 out, allow another --max-drop, or --force it"
@@ -147,14 +187,14 @@ def write_int8(
     return Int8(
         target=options.target,
         max_drop=options.max_drop,
-        calibration_images=len(pixels),
+        calibration_images=decision.calibration_images,
         method=decision.method,
         nodes=decision.nodes,
-        kept=tuple(Kept(name, cost) for name, cost in decision.kept.items()),
-        scaled=scaled,
-        validation=decision.paired,
-        test=measured,
-        speed=raced,
+        kept=tuple(Kept(name, cost) for name, cost in decision.float32_nodes.items()),
+        scaled=decision.scaled,
+        validation=decision.validation,
+        test=test,
+        speed=speed,
         forced=tuple(reasons),
     )
 
@@ -196,37 +236,28 @@ def _calibrated(
     return histograms
 
 
-@dataclass(frozen=True)
-class _Decision:
-    """The method of calibration, the number of nodes that can stay in float32, those that do, and the validation drop.
-
-    `kept` maps the name of a node to what it costs in 8 bits, see `_Attempts.error`.
-    """
-
-    method: calibration.Method
-    nodes: int
-    kept: dict[str, float]
-    paired: Paired
-
-
 def _decide(
     model: Any,
     histograms: Mapping[str, calibration.Histogram],
-    validation: _Held,
+    validation: _Validation,
     probes: np.ndarray,
     expected: np.ndarray,
     options: Int8Options,
     int8: Path,
     say: Say,
-) -> _Decision:
-    """Choose the method of calibration by the probes' logits and the nodes by validation, and write the int8 file."""
+) -> tuple[calibration.Method, int, dict[str, float], Paired]:
+    """Choose the ranges by the logits of the probes and the nodes by validation, and write the file to `int8`.
+
+    Returns the method of the ranges, the number of nodes that could stay in float32, those that do with what each
+    costs, and the accuracy on validation.
+    """
     choices = {method: {name: one.range(method) for name, one in histograms.items()} for method in calibration.METHODS}
     with tempfile.TemporaryDirectory() as scratch:
         attempts = _Attempts(model, options.target, probes, expected, Path(scratch) / "attempt.onnx")
         method = min(calibration.METHODS, key=lambda one: attempts.error(choices[one]))
-        kept, paired = _within_budget(attempts, choices[method], validation, options.max_drop, say)
-        save(attempts.model(choices[method], kept), int8)
-    return _Decision(method, len(attempts.nodes) + len(attempts.activations), kept, paired)
+        float32_nodes, paired = _within_budget(attempts, choices[method], validation, options.max_drop, say)
+        save(attempts.model(choices[method], float32_nodes), int8)
+    return method, len(attempts.nodes) + len(attempts.activations), float32_nodes, paired
 
 
 class _Attempts:
@@ -238,50 +269,42 @@ class _Attempts:
         self.activations = tuple(qdq.integer_activations(GraphIndex(model)))
         self.nodes = tuple(node_name(node) for node in weighted_nodes(GraphIndex(model)))
 
-    def model(self, chosen: Mapping[str, Range], kept: Collection[str]) -> Any:
-        """Return the model with all nodes in 8 bits except the `kept` ones."""
-        return qdq.quantized(self._model, chosen, self._target, frozenset(kept))
+    def model(self, chosen: Mapping[str, Range], float32_nodes: Collection[str]) -> Any:
+        """Return the model with all nodes in 8 bits except `float32_nodes`."""
+        return qdq.quantized(self._model, chosen, self._target, frozenset(float32_nodes))
 
-    def function(self, chosen: Mapping[str, Range], kept: Collection[str] = ()) -> gates.Function:
-        """Return the function that answers with that model."""
+    def run(self, chosen: Mapping[str, Range], float32_nodes: Collection[str] = ()) -> Run:
+        """That model, open."""
         import onnx
 
-        onnx.save(self.model(chosen, kept), self._path)
-        return gates.onnx_function(self._path)
+        onnx.save(self.model(chosen, float32_nodes), self._path)
+        return open_onnx(self._path).run
 
-    def error(self, chosen: Mapping[str, Range], kept: Collection[str] = ()) -> float:
+    def error(self, chosen: Mapping[str, Range], float32_nodes: Collection[str] = ()) -> float:
         """Return the root mean square error of its logits, as a share of the std of the float32 logits."""
-        difference = _logits(self.function(chosen, kept), self._probes) - self._expected
+        difference = _logits(self.run(chosen, float32_nodes), self._probes) - self._expected
         spread = float(self._expected.std()) or 1.0
         error = float(np.sqrt((difference**2).mean())) / spread
         return error if math.isfinite(error) else math.inf
 
 
-def _logits(function: gates.Function, pixels: np.ndarray) -> np.ndarray:
-    return np.concatenate([function(pixels[start : start + BATCH])[LOGITS] for start in range(0, len(pixels), BATCH)])
+def _logits(run: Run, pixels: np.ndarray) -> np.ndarray:
+    return np.concatenate([run(pixels[start : start + BATCH])[LOGITS] for start in range(0, len(pixels), BATCH)])
 
 
-class _Held:
-    """The images of a split that calibrated nothing, and which of them the float32 file classifies correctly."""
+class _Validation:
+    """Validation images, and which of them the float32 file predicts correctly."""
 
-    def __init__(self, images: Images, preprocessing: Preprocessing, split: str, float32: gates.Function) -> None:
-        self._images, self._preprocessing, self._split = images, preprocessing, split
-        self._float32 = self._right(float32)
+    def __init__(self, images: Images, preprocessing: Preprocessing, float32: Run) -> None:
+        self._images, self._preprocessing = images, preprocessing
+        self._float32 = self._correct(float32)
 
-    def paired(self, int8: gates.Function) -> Paired:
-        """Compare an int8 file with the float32 file image by image."""
-        right, total = self._right(int8), len(self._images)
-        lost, gained = int((self._float32 & ~right).sum()), int((right & ~self._float32).sum())
-        drop, low, high = (100 * value for value in paired_difference(lost, gained, total))
-        return Paired(
-            self._split, total, float(self._float32.mean()), float(right.mean()), lost, gained, drop, low, high
-        )
+    def paired(self, int8: Run) -> Paired:
+        """The accuracy that an int8 file loses."""
+        return accuracy.paired("validation", self._float32, self._correct(int8))
 
-    def _right(self, function: gates.Function) -> np.ndarray:
-        batches = pixel_batches(self._images, self._preprocessing, batch_size=BATCH)
-        answers = ((function(pixels)[LOGITS], labels) for pixels, labels in batches)
-        # Logits that are not finite count as wrong, although their argmax is class 0.
-        return np.concatenate([finite(logits) & (logits.argmax(-1) == labels) for logits, labels in answers])
+    def _correct(self, run: Run) -> np.ndarray:
+        return accuracy.predictions(run, self._images, self._preprocessing, BATCH) == self._images.labels
 
 
 def _spread(images: Images, most: int) -> Images:
@@ -298,7 +321,7 @@ def _spread(images: Images, most: int) -> Images:
 
 
 def _within_budget(
-    attempts: _Attempts, chosen: Mapping[str, Range], held: _Held, max_drop: float, say: Say
+    attempts: _Attempts, chosen: Mapping[str, Range], validation: _Validation, max_drop: float, say: Say
 ) -> tuple[dict[str, float], Paired]:
     """Find the fewest nodes that have to stay in float32, the most harmful first.
 
@@ -309,7 +332,7 @@ def _within_budget(
         The nodes with what each costs, and the drop on validation that is left. If only float32 throughout would stay
         within the budget, no node, and the drop with all nodes in 8 bits.
     """
-    whole = held.paired(attempts.function(chosen))
+    whole = validation.paired(attempts.run(chosen))
     say(f"int8 throughout: {whole.drop:.2f} points lost on {whole.images} validation images")
     if whole.drop <= max_drop:
         return {}, whole
@@ -317,7 +340,7 @@ def _within_budget(
     if attempts.activations:
         cost = max(0.0, attempts.error(chosen) - attempts.error(chosen, attempts.activations))
         base = dict.fromkeys(attempts.activations, cost)
-        paired = held.paired(attempts.function(chosen, base))
+        paired = validation.paired(attempts.run(chosen, base))
         say(f"hard activations and sigmoids in float32: {paired.drop:.2f} points lost")
         if paired.drop <= max_drop:
             return base, paired
@@ -325,10 +348,12 @@ def _within_budget(
     ranked = _ranked(attempts, chosen)
 
     def keeping(count: int) -> tuple[dict[str, float], Paired]:
-        kept = base | {name: cost for group, cost in ranked[:count] for name in group}
-        result = held.paired(attempts.function(chosen, kept))
-        say(f"{len(kept) - len(base)} of {len(attempts.nodes)} nodes in float32: {result.drop:.2f} points lost")
-        return kept, result
+        float32_nodes = base | {name: cost for group, cost in ranked[:count] for name in group}
+        result = validation.paired(attempts.run(chosen, float32_nodes))
+        say(
+            f"{len(float32_nodes) - len(base)} of {len(attempts.nodes)} nodes in float32: {result.drop:.2f} points lost"
+        )
+        return float32_nodes, result
 
     # Doubling, then bisection: a few measurements instead of one for each node.
     below, above, best = 0, 1, None

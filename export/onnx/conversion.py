@@ -19,7 +19,7 @@ from typing import Any
 from zoo import files
 from zoo.contract import IMAGE
 from zoo.errors import ZooError
-from zoo.export.graph import Network, outputs
+from zoo.export.graph import TracedModel, outputs
 from zoo.export.onnx import passes
 from zoo.export.onnx.expected_transposes import expected_transposes
 from zoo.export.onnx.lint import ConversionRecord, node_counts
@@ -96,7 +96,7 @@ def ir_version(opset: int) -> int:
     return int(onnx.helper.find_min_ir_version_for([onnx.helper.make_opsetid("", opset)]))
 
 
-def write_onnx(network: Network, path: Path, metadata: dict[str, Any], opset: int = OPSET) -> ConversionRecord:
+def write_onnx(network: TracedModel, path: Path, metadata: dict[str, Any], opset: int = OPSET) -> ConversionRecord:
     """Write an ONNX file that follows the contract, and return what the lint compares it with.
 
     Args:
@@ -114,7 +114,7 @@ def write_onnx(network: Network, path: Path, metadata: dict[str, Any], opset: in
     return record
 
 
-def convert(network: Network, opset: int = OPSET) -> tuple[Any, ConversionRecord]:
+def convert(network: TracedModel, opset: int = OPSET) -> tuple[Any, ConversionRecord]:
     """Convert a network and fold its constants: the graph that the passes of the stage `folded` start from.
 
     Returns:
@@ -148,7 +148,7 @@ def save(proto: Any, path: Path) -> None:
         file.write(onnx.ModelProto(metadata_props=[digest]).SerializeToString())
 
 
-def _tf2onnx_with_weights(network: Network, opset: int) -> Any:
+def _tf2onnx_with_weights(network: TracedModel, opset: int) -> Any:
     """Convert the network with tf2onnx and return an onnx.ModelProto with its weights as initializers."""
     import keras
     import onnx
@@ -163,7 +163,7 @@ def _tf2onnx_with_weights(network: Network, opset: int) -> Any:
     return proto
 
 
-def _with_weights_as_inputs(network: Network, weights: dict[str, Any]) -> tuple[Any, list[str], dict[str, str]]:
+def _with_weights_as_inputs(network: TracedModel, weights: dict[str, Any]) -> tuple[Any, list[str], dict[str, str]]:
     """Build the TensorFlow graph of the contract with a placeholder for each variable.
 
     Args:

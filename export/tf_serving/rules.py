@@ -6,7 +6,6 @@ is wrong under `problems`; the rule holds if that list is empty.
 
 from __future__ import annotations
 
-import fnmatch
 import os
 import re
 from collections.abc import Callable, Iterator
@@ -14,18 +13,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from zoo import contract, files
+from zoo import contract, files, saved_model_folder
 from zoo.artifact import Gate
 from zoo.errors import ZooError
 from zoo.export.tf_serving import warmup
+from zoo.signature import Tensor
 
 TAG = "serve"
 METHOD = "tensorflow/serving/predict"
 INIT = "__saved_model_init_op"
 """A signature that TensorFlow adds to every SavedModel; requests cannot use it."""
-
-FILES = ("saved_model.pb", "variables/variables.index", "variables/variables.data-*")
-"""Files that a version folder needs. Without `variables/` the server makes it available, and every request fails."""
 
 CALLS = ("PartitionedCall", "StatefulPartitionedCall")
 """Operations that call a function of the graph."""
@@ -41,8 +38,6 @@ FORBIDDEN = {
 
 UNSENDABLE = ("half", "bfloat16", "uint16")
 """Types of outputs that the server's REST interface cannot encode."""
-
-LARGEST_VERSION = 2**63 - 1
 
 Figures = dict[str, Any]
 
@@ -125,9 +120,9 @@ def folder(base: Path) -> Figures:
         inside = [path.relative_to(base).as_posix() for path in files.files_below(base)]
         version = version_folder(base).name
         problems += [f"{name} is no version: TF Serving ignores it" for name in entries if name != version]
-        problems += [
-            f"{version}/{name} is missing" for name in FILES if not fnmatch.filter(inside, f"{version}/{name}")
-        ]
+        within = [name.removeprefix(f"{version}/") for name in inside if name.startswith(f"{version}/")]
+        missing = saved_model_folder.missing(within, saved_model_folder.LOADED)
+        problems += [f"{version}/{name} is missing" for name in missing]
     except ZooError as error:
         problems.append(str(error))
     return {"versions": entries, "problems": problems}
@@ -135,23 +130,16 @@ def folder(base: Path) -> Figures:
 
 def signatures(exported: ExportedModel) -> Figures:
     """The signatures are those of the contract: names, types, shapes in which only the batch is open, and method."""
-    top = _dimensions((None, min(contract.TOP, exported.classes)))
-    forms = {
-        contract.IMAGE: f"uint8 {_dimensions((None, *exported.shape))}",
-        contract.IMAGE_BYTES: f"string {_dimensions((None,))}",
-        contract.EXAMPLES: f"string {_dimensions((None,))}",
-        **{name: f"float {_dimensions((None, exported.classes))}" for name in contract.OUTPUTS},
-        contract.CLASSES: f"string {top}",
-        contract.SCORES: f"float {top}",
-        contract.STATUS: f"string {_dimensions((None,))}",
+    stated = {
+        name: contract.signature(name, shape=exported.shape, classes=exported.classes) for name in contract.SIGNATURES
     }
     wanted = {
         name: {
-            "inputs": {input_name: forms[input_name]},
-            "outputs": {output: forms[output] for output in sorted(outputs)},
+            "inputs": {key: _stated_form(tensor) for key, tensor in sorted(signature.inputs.items())},
+            "outputs": {key: _stated_form(tensor) for key, tensor in sorted(signature.outputs.items())},
             "method": METHOD,
         }
-        for name, (input_name, outputs) in contract.SIGNATURES.items()
+        for name, signature in stated.items()
     }
     found = {
         name: {
@@ -250,9 +238,9 @@ def warm_up(exported: ExportedModel) -> Figures:
 
     With a warm-up, a damaged model does not load. Without one, the server makes it available.
     """
-    wanted: dict[str, tuple[str, str, tuple[int, ...]]] = {
-        name: (input_name, *(("uint8", exported.shape) if input_name == contract.IMAGE else ("object", ())))
-        for name, (input_name, _) in contract.SIGNATURES.items()
+    wanted = {
+        name: contract.signature(name, shape=exported.shape, classes=exported.classes).inputs
+        for name in contract.SIGNATURES
     }
     try:
         requests = warmup.read_warmup(exported.version)
@@ -264,9 +252,10 @@ def warm_up(exported: ExportedModel) -> Figures:
         if name not in wanted:
             problems.append(f"record {number} asks for the signature '{name}'")
             continue
-        key, dtype, shape = wanted[name]
-        fits = list(inputs) == [key] and inputs[key].dtype == dtype and inputs[key].ndim > 0
-        if not fits or inputs[key].shape[1:] != shape or not len(inputs[key]):
+        fits = inputs.keys() == wanted[name].keys() and all(
+            tensor.fits(inputs[key]) and len(inputs[key]) for key, tensor in wanted[name].items()
+        )
+        if not fits:
             problems.append(f"record {number} does not fit {name}: {forms}")
     counts = {name: sum(asked == name for asked, _ in requests) for name in wanted}
     problems += [f"no record asks for '{name}'" for name, count in counts.items() if not count]
@@ -290,7 +279,7 @@ def _gate(name: str, figures: Figures) -> Gate:
 
 
 def _is_version(name: str) -> bool:
-    return name.isascii() and name.isdigit() and name == str(int(name)) and int(name) <= LARGEST_VERSION
+    return name == str(saved_model_folder.number(name))
 
 
 def _signatures(exported: ExportedModel) -> list[tuple[str, Any]]:
@@ -340,6 +329,11 @@ def _form(tensor: Any) -> str:
     from tensorflow.core.framework.types_pb2 import DataType
 
     return f"{DataType.Name(tensor.dtype).removeprefix('DT_').lower()} {_dimensions_of(tensor.tensor_shape)}"
+
+
+def _stated_form(tensor: Tensor) -> str:
+    """A tensor of the contract in the same words."""
+    return str(tensor).replace("float32", "float")
 
 
 def _dimensions_of(shape: Any) -> str:

@@ -20,13 +20,13 @@ from zoo.contract import (
     STATUS,
 )
 from zoo.errors import ZooError
-from zoo.export.graph import Network, outputs
+from zoo.export.graph import TracedModel, outputs
 from zoo.export.tf_serving.load_check import load_check
 from zoo.export.tf_serving.top_labels import images_of_examples, top_labels
 from zoo.uploads import first_refusal, uploaded_pixels
 
 
-def write_saved_model(network: Network, version_folder: Path, labels: Sequence[str]) -> None:
+def write_saved_model(network: TracedModel, version_folder: Path, labels: Sequence[str]) -> None:
     """Write a SavedModel with all signatures of the contract, which share one set of weights.
 
     The warm-up file is written separately, by `zoo.export.tf_serving.warmup`.

@@ -23,15 +23,13 @@ from typing import Any, Literal
 import numpy as np
 
 from zoo import contract, files
+from zoo.agreement import relative_difference
 from zoo.artifact import Gate
+from zoo.contract import TOLERANCE
 from zoo.errors import ZooError
 from zoo.export.tf_serving import hostile, rules, server_loader, warmup
 from zoo.export.tf_serving.load_check import incomplete_copies
-
-TOLERANCE = 1e-4
-"""The largest difference from the golden logits that passes, as a share of the largest golden logit."""
-
-SMALLEST = float(np.finfo(np.float32).tiny)
+from zoo.signature import Tensor
 
 LIMIT_SECONDS = 600.0
 """Wall time after which the process is stopped and the gate fails."""
@@ -220,7 +218,7 @@ def invalid_requests(image: np.ndarray, encoded: bytes) -> list[Request]:
             for name, value in encodings.items()
         ),
         *(
-            Request(name, signature, {contract.SIGNATURES[signature][0]: value}, "refusal")
+            Request(name, signature, {contract.input_of(signature): value}, "refusal")
             for name, (signature, value) in labels.items()
         ),
         *(
@@ -324,10 +322,7 @@ def judge(requests: list[Request], outcome: Outcome, classes: int) -> Gate:
             figures["problems"] += [f"'{request.name}': {problem}" for problem in _faults(request, answer, classes)]
             found = answer.get(contract.LOGITS)
             if request.logits is not None and found is not None and _fits(found, request.logits.shape):
-                largest = float(np.abs(request.logits).max())
-                differences.append(
-                    float(np.abs(found.astype(np.float64) - request.logits).max()) / max(largest, SMALLEST)
-                )
+                differences.append(relative_difference(found, request.logits))
     figures["hostile"], costly = _costs(requests, outcome.document)
     figures["problems"] += costly
     figures["load_seconds"] = round(outcome.document["load_seconds"], 3)
@@ -357,8 +352,11 @@ def _answer(number: int, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]
 def _faults(request: Request, answer: dict[str, np.ndarray], classes: int) -> Iterator[str]:
     """Yield what is wrong with the outputs of a request."""
     rows = len(next(iter(request.inputs.values())))
-    _, outputs = contract.SIGNATURES[request.signature]
-    unfit = [f"{name} are not {form}" for name in outputs if (form := _unfit(name, answer.get(name), rows, classes))]
+    unfit = [
+        f"{name} are not {form}"
+        for name, tensor in contract.SIGNATURES[request.signature].outputs.items()
+        if (form := _unfit(tensor, answer.get(name), rows, classes))
+    ]
     yield from unfit
     if unfit or request.signature != contract.SERVE_BYTES_SAFE:
         return
@@ -412,15 +410,14 @@ def _texts(*values: bytes) -> np.ndarray:
     return np.array(values, object)
 
 
-def _unfit(output: str, value: np.ndarray | None, rows: int, classes: int) -> str | None:
+def _unfit(tensor: Tensor, value: np.ndarray | None, rows: int, classes: int) -> str | None:
     """Return the type and shape that an output should have; None if it has them."""
     top = min(contract.TOP, classes)
-    texts = {contract.CLASSES: (rows, top), contract.STATUS: (rows,)}
-    if output in texts:
-        fits = value is not None and value.dtype == object and value.shape == texts[output]
-        return None if fits else f"strings {list(texts[output])}"
-    shape = (rows, top if output == contract.SCORES else classes)
-    return None if value is not None and _fits(value, shape) else f"finite float32 {list(shape)}"
+    wanted = tensor.sized({contract.BATCH: rows, contract.CLASS_COUNT: classes, contract.TOP_COUNT: top})
+    finite = value is not None and (value.dtype == object or bool(np.isfinite(value).all()))
+    if value is not None and finite and wanted.fits(value):
+        return None
+    return f"{'strings' if wanted.dtype == 'string' else f'finite {wanted.dtype}'} {list(wanted.shape)}"
 
 
 def _fits(value: np.ndarray, shape: tuple[int, ...]) -> bool:

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from zoo import contract, files
+from zoo import contract, files, saved_model_folder
 from zoo.errors import ZooError
 from zoo.export.tf_serving.top_labels import serialized_example
 
-FILE = "assets.extra/tf_serving_warmup_requests"
+FILE = saved_model_folder.WARM_UP
 """The path within the version folder where TF Serving looks for it."""
 
 MOST_RECORDS = 1000
@@ -57,7 +57,7 @@ def write_warmup(version_folder: Path, *, model_name: str, pixels: np.ndarray, e
         contract.CLASSIFY: np.array([serialized_example(encoded[0])], object),
     }
     requests = [
-        (signature, contract.SIGNATURES[signature][0], values[:count])
+        (signature, contract.input_of(signature), values[:count])
         for signature, values in inputs.items()
         for count in sorted({1, len(values)})
     ]

@@ -50,7 +50,7 @@ def graph_text(network: str) -> str:
     preprocessing = Preprocessing(side, side, 3, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / "model.onnx"
-        write_onnx(graph.network(model, preprocessing), path, {})
+        write_onnx(graph.trace(model, preprocessing), path, {})
         return text(onnx.load(path))
 
 

@@ -14,7 +14,7 @@ import onnxruntime
 import pytest
 
 from zoo import layers
-from zoo.export.graph import network
+from zoo.export.graph import trace
 from zoo.export.onnx.conversion import write_onnx
 from zoo.preprocess import Preprocessing
 from zoo.preprocess_graph import normalized
@@ -36,7 +36,7 @@ def exported(path: Path, layer: Callable[[Any], Any], *, sequence: bool = False)
     model = keras.Model(image, layers.logits(x, 5))
     for variable in model.trainable_variables:
         variable.assign(RNG.normal(size=variable.shape, scale=0.3))
-    write_onnx(network(model, PIXELS), path / "model.onnx", {})
+    write_onnx(trace(model, PIXELS), path / "model.onnx", {})
     options = onnxruntime.SessionOptions()
     # The level before layouts, which are this processor's business.
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED

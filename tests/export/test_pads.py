@@ -16,7 +16,7 @@ from onnx import helper
 
 from tests.export.test_passes import RNG, model, passed
 from zoo import layers
-from zoo.export.graph import network
+from zoo.export.graph import trace
 from zoo.export.onnx import lint
 from zoo.export.onnx.conversion import write_onnx
 from zoo.export.onnx.graph_index import GraphIndex
@@ -151,7 +151,7 @@ def pooled(act: str | None, path: Path) -> tuple[bool, dict[str, Any]]:
     x = layers.max_pool(x, 3, stride=2, padding=1, name="pool")
     x = layers.convolution(x, 32, 3, stride=2, name="halving")
     made = keras.Model(image, layers.logits(keras.layers.GlobalAveragePooling2D(name="average")(x), 5))
-    record = write_onnx(network(made, Preprocessing(16, 16, 3, (0.5,) * 3, (0.25,) * 3)), path, {})
+    record = write_onnx(trace(made, Preprocessing(16, 16, 3, (0.5,) * 3, (0.25,) * 3)), path, {})
     return lint.report(path, record)
 
 

@@ -22,18 +22,20 @@ from hypothesis.extra import numpy as arrays
 from onnx import TensorProto, helper, numpy_helper
 
 from tests.conftest import Answer, write_images
-from zoo import artifact, factory
+from zoo import artifact, factory, formats
 from zoo.artifact import Paired, Speed, Target
 from zoo.data.dataset import Dataset
 from zoo.data.load import load
 from zoo.errors import Refused, ZooError
-from zoo.export.graph import network
+from zoo.export import accuracy
+from zoo.export.graph import trace
 from zoo.export.int8 import calibration, qdq, quantize
 from zoo.export.int8.equalization import equalizable, equalize
 from zoo.export.onnx import fp16
 from zoo.export.onnx.conversion import write_onnx
 from zoo.export.onnx.graph_index import GraphIndex
 from zoo.export.onnx.integer_kernels import NARROW, node_name, weighted_nodes
+from zoo.formats.onnx import open_onnx
 from zoo.intervals import paired_difference
 from zoo.recipe import Recipe
 from zoo.training.start import describe
@@ -485,19 +487,26 @@ def digits() -> Dataset:
     return load("digits", split=Recipe().split)
 
 
-def decided(model: Path, place: Path, data: Dataset | None, said: list[str], **changes: Any) -> artifact.Int8:
+def decided(model: Path, place: Path, data: Dataset, said: list[str], **changes: Any) -> artifact.Int8:
     asked = dataclasses.replace(quantize.Int8Options("portable", calibration_images=100, force=True), **changes)
     preprocessing = artifact.read(model.parent.parent).model.preprocessing
     place.mkdir(exist_ok=True)
-    return quantize.write_int8(
-        model, place / "int8.onnx", asked, preprocessing=preprocessing, dataset=data, cache=place, say=said.append
+    int8 = place / "int8.onnx"
+    decision = quantize.write_int8(
+        model, int8, asked, preprocessing=preprocessing, dataset=data, cache=place, say=said.append
     )
+    float32_correct, int8_correct = (
+        accuracy.predictions(open_onnx(path).run, data.test, preprocessing, 32) == data.test.labels
+        for path in (model, int8)
+    )
+    pixels = np.zeros((1, *preprocessing.shape), np.uint8)
+    return quantize.weigh(decision, asked, float32_correct, int8_correct, files=(model, int8), pixels=pixels)
 
 
 def test_int8_of_a_trained_network_is_measured_in_pairs_and_calibrated_once(
     made: Path, digits: Dataset, tmp_path: Path
 ) -> None:
-    model = made / "artifacts/cnn-small-digits" / artifact.ONNX
+    model = made / "artifacts/cnn-small-digits" / formats.find("onnx").path
     said: list[str] = []
     first = decided(model, tmp_path / "int8", digits, said)
     assert first.test.images == len(digits.test)
@@ -524,7 +533,7 @@ def test_a_network_made_to_collapse_is_repaired_or_refused(
 ) -> None:
     source = made / "artifacts/cnn-small-digits"
     shutil.copytree(source, tmp_path / "artifact")
-    path = tmp_path / "artifact" / artifact.ONNX
+    path = tmp_path / "artifact" / formats.find("onnx").path
     model = onnx.load(path)
     first, second = [node for node in model.graph.node if node.op_type == "Conv"]
     weights = {tensor.name: tensor for tensor in model.graph.initializer}
@@ -546,7 +555,7 @@ def test_a_network_made_to_collapse_is_repaired_or_refused(
     preprocessing = artifact.read(source).model.preprocessing
     pixels = np.stack([quantize.pixels_from_bytes(digits.train.read(number), preprocessing) for number in range(64)])
     collapsed = qdq.quantized(model, calibrated(model, pixels), "portable")
-    assert error(logits(collapsed, pixels), logits(onnx.load(source / artifact.ONNX), pixels)) > 0.3
+    assert error(logits(collapsed, pixels), logits(onnx.load(source / formats.find("onnx").path), pixels)) > 0.3
     said: list[str] = []
     got = decided(path, tmp_path / "int8", digits, said)
     assert got.validation.drop <= got.max_drop, said
@@ -596,7 +605,7 @@ def test_export_verify_predict_and_measure_from_the_command_line(
     measured = zoo_command("benchmark", "--batch", 1, "--threads", 1, "--seconds", 0.01, "--json")
     assert {row["runtime"] for row in json.loads(measured.out)["rows"]} == set(manifest["formats"])
 
-    file = Path("artifacts/cnn-small-digits") / artifact.ONNX_INT8
+    file = Path("artifacts/cnn-small-digits") / formats.find("onnx_int8").path
     model = onnx.load(file)
     last = next(node for node in model.graph.node if "logits" in node.output)
     scale = next(
@@ -640,7 +649,7 @@ def test_wrong_requests_end_in_one_line(
 def test_every_family_has_integers_where_its_work_is(family: str, images_folder: Path, tmp_path: Path) -> None:
     dataset = load(f"folder:{images_folder}", split=Recipe().split)
     description = describe(family, "small", dataset, Recipe().image)
-    write_onnx(network(factory.build(description), description.preprocessing), tmp_path / "model.onnx", {})
+    write_onnx(trace(factory.build(description), description.preprocessing), tmp_path / "model.onnx", {})
     model = onnx.load(tmp_path / "model.onnx")
     images = RNG.integers(0, 256, (4, *description.preprocessing.shape), np.uint8)
     made = qdq.quantized(model, calibrated(model, images), "x86-vnni")

@@ -11,7 +11,7 @@ from PIL import Image
 
 import zoo
 from zoo.contract import IMAGE, IMAGE_BYTES, LOGITS, SERVE, SERVE_BYTES
-from zoo.export.graph import network
+from zoo.export.graph import trace
 from zoo.export.tf_serving.saved_model import write_saved_model
 from zoo.preprocess import Preprocessing, pixels_from_bytes
 
@@ -39,7 +39,7 @@ def test_both_signatures_answer_alike_for_what_a_client_decodes(tmp_path: Path) 
     half = (0.5,) * 3
     preprocessing = Preprocessing(SIDE, SIDE, 3, half, half, white_level=4095, background="white")
     model = zoo.create("cnn", classes=3, input_shape=(SIDE, SIDE, 3))
-    write_saved_model(network(model, preprocessing), tmp_path / "1", labels=("a", "b", "c"))
+    write_saved_model(trace(model, preprocessing), tmp_path / "1", labels=("a", "b", "c"))
     loaded = tf.saved_model.load(str(tmp_path / "1"))
     pixels = np.stack([pixels_from_bytes(file, preprocessing) for file in files()])
     assert pixels[0].max() > 200
