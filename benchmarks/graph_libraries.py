@@ -99,14 +99,14 @@ def convert(network: str, folded: Path) -> bool:
     import onnx
 
     import zoo
-    from zoo.export.graph import network as as_network
+    from zoo.export.graph import trace
     from zoo.export.onnx.conversion import convert
     from zoo.preprocess import Preprocessing
 
     family, _, size = network.partition("-")
     model = zoo.create(family, size=size, classes=1000, input_shape=(SIDE, SIDE, 3))
     imagenet = Preprocessing(SIDE, SIDE, 3, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
-    proto, _ = convert(as_network(model, imagenet))
+    proto, _ = convert(trace(model, imagenet))
     onnx.save(proto, folded)
     return True
 

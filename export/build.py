@@ -172,7 +172,7 @@ def _with_int8(
         source = known_formats.find(name).source
         complete += [one for one in (source, name) if one and one not in complete]
     if "onnx_int8" in complete and int8 is None:
-        int8 = quantize.request(None, quantize.MAX_DROP, quantize.CALIBRATION_IMAGES, force=False)
+        int8 = quantize.int8_options(None, quantize.MAX_DROP, quantize.CALIBRATION_IMAGES, force=False)
     return tuple(complete), int8
 
 
