@@ -205,6 +205,8 @@ def convolve_nhwc_image(model: Any) -> None:
     import onnx_ir as ir
     from onnx_ir import convenience
 
+    from zoo.export.onnx.passes.transposes import NHWC_TO_NCHW
+
     graph = model.graph
     for cast in [node for node in graph if node.op_type == "Cast"]:
         chain = chain_from(cast, ["Cast", "Mul", "Add", "Transpose", "Conv"])
@@ -217,7 +219,7 @@ def convolve_nhwc_image(model: Any) -> None:
             attributes.get_string("auto_pad", "NOTSET") == "NOTSET"
             and attributes.get_int("group", 1) == 1
             and set(attributes.get_ints("dilations", [1])) == {1}
-            and transpose.attributes.get_ints("perm") == [0, 3, 1, 2]
+            and list(transpose.attributes.get_ints("perm")) == NHWC_TO_NCHW
         )
         height, width, channels = cast.inputs[0].shape[1:]
         scale, offset = (channel_constant(node, channels) for node in (multiply, add))
