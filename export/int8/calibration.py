@@ -20,6 +20,7 @@ from zoo.contract import IMAGE
 from zoo.errors import ZooError
 from zoo.export.int8.qdq import Range
 from zoo.export.onnx.graph_index import infer_shapes
+from zoo.formats.onnx import inference_session
 
 Method = Literal["minmax", "percentile"]
 METHODS: tuple[Method, ...] = ("minmax", "percentile")
@@ -133,7 +134,8 @@ def _values(model: Any, names: Sequence[str], images: np.ndarray) -> Iterator[tu
     """
     with tempfile.TemporaryDirectory() as scratch:
         for group, batch, path in _groups(model, names, Path(scratch)):
-            session = _session(path)
+            # onnxruntime's arena would keep the memory of the largest batch until the end.
+            session = inference_session(path, arena=False)
             for start in range(0, len(images), batch):
                 yield from zip(group, session.run(group, {IMAGE: images[start : start + batch]}), strict=True)
 
@@ -168,19 +170,6 @@ def _groups(model: Any, names: Sequence[str], scratch: Path) -> Iterator[tuple[l
         path.write_bytes(weightless.SerializeToString())
         batch = max(1, min(MOST_IMAGES, MOST_BYTES // max(1, sum(sizes[name] for name in group))))
         yield group, batch, path
-
-
-def _session(path: Path) -> Any:
-    import onnxruntime
-
-    from zoo.provenance import usable_cpus
-
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    options.intra_op_num_threads = usable_cpus()
-    # onnxruntime's arena would keep the memory of the largest batch until the end.
-    options.enable_cpu_mem_arena = False
-    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
 
 def write_cache(path: Path, key: str, histograms: Mapping[str, Histogram]) -> None:

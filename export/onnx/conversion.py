@@ -23,6 +23,7 @@ from zoo.export.graph import TracedModel, outputs
 from zoo.export.onnx import passes
 from zoo.export.onnx.expected_transposes import expected_transposes
 from zoo.export.onnx.lint import ConversionRecord, node_counts
+from zoo.formats.onnx import inference_session, write_optimized
 from zoo.onnx_file import DIGEST, graph_digest
 
 OPSET = 21
@@ -246,30 +247,19 @@ def _fold_constants(source: Path, target: Path) -> None:
 
     The basic level uses standard operators only, so that the file runs on every processor.
     """
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
-    options.optimized_model_filepath = str(target)
-    options.log_severity_level = 3
-    onnxruntime.InferenceSession(
-        str(source), options, providers=["CPUExecutionProvider"], disabled_optimizers=list(DISABLED_FUSIONS)
-    )
+    write_optimized(source, target, "basic", disabled=DISABLED_FUSIONS)
 
 
 def _loads(opset: int) -> bool:
     """Return whether the installed onnxruntime loads a graph of this operator set."""
     import onnx
-    import onnxruntime
 
     image, answer = (onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [1]) for name in "xy")
     graph = onnx.helper.make_graph([onnx.helper.make_node("Identity", ["x"], ["y"])], "probe", [image], [answer])
     imports = [onnx.helper.make_opsetid("", opset)]
     model = onnx.helper.make_model(graph, opset_imports=imports, ir_version=ir_version(opset))
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4
     try:
-        onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+        inference_session(model.SerializeToString())
     except Exception:  # onnxruntime's exception classes are not part of its public interface
         return False
     return True

@@ -13,6 +13,7 @@ from zoo.export.onnx import skeleton
 from zoo.export.onnx.graph_index import GraphIndex
 from zoo.export.onnx.passes.padding import PADDING_OPERATORS
 from zoo.export.onnx.passes.pooling import reduce_means
+from zoo.formats.onnx import write_optimized
 
 STANDARD_DOMAINS = ("", "ai.onnx")
 """The names of the standard ONNX domain. All others are onnxruntime's; `com.microsoft.nchwc` is for one processor."""
@@ -81,19 +82,11 @@ def node_counts(model: Any) -> dict[str, int]:
 def fuse(skeleton_model: Any) -> Any:
     """Return a skeleton as onnxruntime's extended level rewrites it, which is the same on every processor."""
     import onnx
-    import onnxruntime
 
-    options = onnxruntime.SessionOptions()
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
-    options.log_severity_level = 3
-    # Weights that are packed for this processor would be copies in memory.
-    options.add_session_config_entry("session.disable_prepacking", "1")
     with tempfile.TemporaryDirectory() as scratch:
         fused = Path(scratch) / "fused.onnx"
-        options.optimized_model_filepath = str(fused)
-        onnxruntime.InferenceSession(
-            str(skeleton.save(skeleton_model, Path(scratch))), options, providers=["CPUExecutionProvider"]
-        )
+        # Weights that are packed for this processor would be copies in memory.
+        write_optimized(skeleton.save(skeleton_model, Path(scratch)), fused, "extended", prepacking=False)
         return onnx.load(fused, load_external_data=False)
 
 

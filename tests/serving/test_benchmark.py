@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import json
+import re
 import types
 from collections.abc import Callable
 from pathlib import Path
@@ -137,7 +138,7 @@ def test_pixels_are_of_the_shape_and_the_seed() -> None:
         ({"seconds": float("nan")}, "--seconds nan"),
         ({"seconds": float("inf")}, "--seconds inf"),
         ({"runtimes": ["onxx"]}, "did you mean 'onnx'"),
-        ({"runtimes": ["onnx", "saved_model"]}, "has no saved_model: measure it with --runtime onnx"),
+        ({"runtimes": ["onnx", "saved_model"]}, "has no saved_model, only onnx: measure it with --runtime onnx"),
     ],
 )
 def test_what_cannot_be_measured_is_a_wrong_request(onnx_artifact: Path, wrong: dict[str, object], words: str) -> None:
@@ -256,6 +257,9 @@ def test_no_figure_of_the_table_is_cut(rows: tuple[list[Row], list[tuple[int, in
     line = "1024 1 1234 (1200-1301) 1500 2000 10000 12346 1234 4321 1024"
     assert sum(" ".join(shown.split()).endswith(line) for shown in lines) == len(found)
     assert "…" not in "".join(lines)
+    assert {"p50 ms", "p90 ms", "p99 ms", "images/s", "load ms", "first ms", "memory MiB", "file MB"} <= {
+        title.strip() for line in lines for title in re.split("  +| (?=p9|runs|images/|load|first|mem)", line)
+    }
 
 
 def test_artifacts_of_one_name_keep_their_paths_in_the_table(
