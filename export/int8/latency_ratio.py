@@ -47,3 +47,16 @@ def in_turns(calls: Sequence[Callable[[], Any]], seconds: float) -> np.ndarray:
             taken[number] = clock() - start
         rounds.append(taken)
     return np.array(rounds[WARMUP:]).T
+<<<<<<< HEAD
+=======
+
+
+def session(path: Path, threads: int = 1) -> Any:
+    """An ONNX file on so many threads."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+>>>>>>> main

@@ -1,4 +1,4 @@
-"""int8 files within a budget of accuracy: calibrated, compared with float32 image by image, and refused without a gain.
+"""The int8 file: calibrated, compared with float32 image by image, and refused if it costs too much or saves nothing.
 
 The validation split decides which nodes are computed on integers; the test split only measures the result.
 """
@@ -126,16 +126,18 @@ def write_int8(
     cache: Path,
     say: Say,
 ) -> Decision:
-    """Write the int8 file of a float32 one, and return how it was made. `weigh` says whether it is worth it.
+    """Write the int8 version of a float32 file and return the decisions that it was made by.
+
+    `weigh` then decides whether the file is kept.
 
     Args:
         float32: the finished ONNX file.
         int8: the file to write.
         options: the target and the budget.
-        preprocessing: of the network.
+        preprocessing: the preprocessing of the network.
         dataset: its training images calibrate, its validation images decide which nodes stay in float32.
         cache: the folder of cached calibrations.
-        say: told of each step.
+        say: called with a line about each step.
     """
     import onnx
 
@@ -274,7 +276,7 @@ class _Attempts:
         return qdq.quantized(self._model, chosen, self._target, frozenset(float32_nodes))
 
     def run(self, chosen: Mapping[str, Range], float32_nodes: Collection[str] = ()) -> Run:
-        """That model, open."""
+        """Write and open that model, and return the function that answers with it."""
         import onnx
 
         onnx.save(self.model(chosen, float32_nodes), self._path)
@@ -300,7 +302,7 @@ class _Validation:
         self._float32 = self._correct(float32)
 
     def paired(self, int8: Run) -> Paired:
-        """The accuracy that an int8 file loses."""
+        """Compare an int8 file with the float32 file image by image."""
         return accuracy.paired("validation", self._float32, self._correct(int8))
 
     def _correct(self, run: Run) -> np.ndarray:
