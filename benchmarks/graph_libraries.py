@@ -5,7 +5,7 @@ passes start from, runs one pass and saves the result, in a process of its own. 
 ViT-L/16 at 224 pixels with fresh weights. Both libraries, which zoo does not depend on, have to be installed:
 `pip install onnx-ir onnxscript`.
 
-usage: python benchmarks/graph_libraries.py SCRATCH [NETWORK…]      writes results/graph_libraries.json
+usage: python -m benchmarks.graph_libraries SCRATCH [NETWORK…]      writes results/graph_libraries.json
 
 The results are compared: the same nodes, and logits on a random image that differ by no more than rounding.
 """
@@ -23,7 +23,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from measured import record, recorded
+
+from benchmarks.measured import record, recorded
 
 SIDE = 224
 NETWORKS = ("vgg-base", "vit-large")
@@ -88,9 +89,9 @@ def gigabytes(count: float) -> float:
 
 def child(*arguments: object) -> Any:
     """Run this script in a process of its own and return the JSON document on its last line."""
-    command = [sys.executable, __file__, *map(str, arguments)]
+    command = [sys.executable, "-m", "benchmarks.graph_libraries", *map(str, arguments)]
     done = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True)
-    print(*command[2:], done.stdout.splitlines()[-1], file=sys.stderr, flush=True)
+    print(*command[3:], done.stdout.splitlines()[-1], file=sys.stderr, flush=True)
     return json.loads(done.stdout.splitlines()[-1])
 
 
