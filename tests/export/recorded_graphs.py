@@ -55,7 +55,7 @@ def graph_text(network: str) -> str:
 
 
 def _values(name: str, shape: tuple[int, ...]) -> np.ndarray:
-    """Return fixed values for a weight, different for each name; between 0.5 and 1.5, because variances are positive."""
+    """Return fixed values for a weight, other ones for each name; between 0.5 and 1.5, as variances are positive."""
     few = np.random.default_rng(zlib.crc32(name.encode())).uniform(0.5, 1.5, 1009).astype(np.float32)
     return np.resize(few, shape)
 
