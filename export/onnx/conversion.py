@@ -7,12 +7,14 @@ for VGG-16; this way it needs less than 4 GB. The logits agree to 2e-10.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import math
 import tempfile
 import warnings
 from collections import OrderedDict
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -106,7 +108,10 @@ def write_onnx(network: TracedModel, path: Path, metadata: dict[str, Any], opset
         metadata: the entries of `metadata_props`; values other than strings are stored as JSON.
         opset: the version of ONNX' operator set.
     """
-    proto, record = convert(network, opset)
+    import onnx
+
+    with folded(network, opset) as (source, record):
+        proto = onnx.load(source)
     passes.apply(proto, "folded")
     for key, value in metadata.items():
         proto.metadata_props.add(key=key, value=value if isinstance(value, str) else json.dumps(value))
@@ -115,24 +120,23 @@ def write_onnx(network: TracedModel, path: Path, metadata: dict[str, Any], opset
     return record
 
 
-def convert(network: TracedModel, opset: int = OPSET) -> tuple[Any, ConversionRecord]:
+@contextlib.contextmanager
+def folded(network: TracedModel, opset: int = OPSET) -> Iterator[tuple[Path, ConversionRecord]]:
     """Convert a network and fold its constants: the graph that the passes of the stage `folded` start from.
 
-    Returns:
-        The onnx.ModelProto, and what the lint compares its file with.
+    Yields:
+        A scratch file, removed at the end of the block, and what the lint compares the finished file with.
     """
-    import onnx
-
     proto = _tf2onnx_with_weights(network, opset)
     record = ConversionRecord(node_counts(proto), expected_transposes(network.model))
     passes.apply(proto, "converted")
     with tempfile.TemporaryDirectory() as scratch:
-        converted, folded = Path(scratch) / "converted.onnx", Path(scratch) / "folded.onnx"
-        converted.write_bytes(proto.SerializeToString())
-        # onnxruntime holds the weights while it folds: its memory must not come on top.
+        source, target = Path(scratch) / "converted.onnx", Path(scratch) / "folded.onnx"
+        source.write_bytes(proto.SerializeToString())
+        # onnxruntime holds all weights while it folds: this copy would come on top.
         del proto
-        _fold_constants(converted, folded)
-        return onnx.load(folded), record
+        _fold_constants(source, target)
+        yield target, record
 
 
 def save(proto: Any, path: Path) -> None:
