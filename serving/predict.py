@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from zoo.artifact import first_format, read
+from zoo import formats
+from zoo.artifact import read
 from zoo.contract import PROBABILITIES
 from zoo.data.image_files import content, reason_for_no_image, visible
 from zoo.errors import Refused, ZooError
@@ -54,7 +55,7 @@ def predict(
     paths = [path for named in images for path in _expand(named, leave_out)]
     if not paths:
         raise ZooError("there is nothing to predict: name images, or a folder of them")
-    runner = open_runner(artifact, runtime or first_format(manifest))
+    runner = open_runner(artifact, runtime or formats.preferred(manifest.formats).name)
     predictions = []
     for start in range(0, len(paths), BATCH):
         batch = paths[start : start + BATCH]
