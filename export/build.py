@@ -17,12 +17,12 @@ import numpy as np
 from zoo import artifact, factory, files, migration, provenance, run, schema
 from zoo.artifact import Accuracy, Format, Gate, Manifest
 from zoo.contract import LOGITS, VERSION
-from zoo.data import seen
+from zoo.data import image_digests
 from zoo.data.dataset import Images
-from zoo.data.fitting import fitted
 from zoo.data.photographs import LICENSE
 from zoo.data.pipeline import pixel_batches
 from zoo.data.reload import load_again
+from zoo.data.resizable import resizable_dataset
 from zoo.description import Model
 from zoo.errors import Refused, ZooError
 from zoo.export import gates, graph, model_card
@@ -86,7 +86,7 @@ def export(
     model = factory.load(run_folder)
     dataset = None
     if this.data and this.recipe:
-        dataset = fitted(load_again(this.data, this.recipe.split, data_dir), this.model.preprocessing)
+        dataset = resizable_dataset(load_again(this.data, this.recipe.split, data_dir), this.model.preprocessing)
     test = dataset.test if dataset else None
     network = graph.network(model, this.model.preprocessing)
     with files.staged_folder(target) as staging:
@@ -100,9 +100,11 @@ def export(
         _refuse_failed(passed, f"{run_folder} makes no artifact")
         np.savez(staging / artifact.GOLDEN, allow_pickle=False, **reference.golden())
         if (run_folder / run.IMAGES).exists():
-            seen.write(staging / artifact.IMAGES, seen.read(run_folder / run.IMAGES))
+            image_digests.write(staging / artifact.IMAGES, image_digests.read(run_folder / run.IMAGES))
         elif dataset:
-            seen.write(staging / artifact.IMAGES, seen.images_of(dataset, complete=this.initial is None))
+            image_digests.write(
+                staging / artifact.IMAGES, image_digests.digests_of(dataset, complete=this.initial is None)
+            )
         eight_bits = None
         if int8 is not None and dataset is not None:
             formats = (*formats, "onnx_int8")

@@ -24,7 +24,7 @@ from zoo.export import model_card
 from zoo.training import start
 
 Command = Callable[..., Answer]
-FEW = ("--epochs", 1, "--set", "batch_size=8", "--set", "schedule.warmup_epochs=0", "--set", "export=onnx")
+FEW = ("--epochs", 1, "--set", "batch_size=8", "--set", "schedule.warmup_epochs=0")
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +107,7 @@ def test_artifacts_of_before_say_that_nothing_is_known(made: Path, tmp_path: Pat
     report, said = evaluate(zoo_command, old, tmp_path / "out", "--data", f"folder:{made / 'data'}")
     assert report["images"] == 40
     assert report["overlap"]["images"] is None
-    assert "old was exported before zoo kept what a model has seen" in said
+    assert "old was exported before zoo kept digests of the images that a model was trained on" in said
     assert report["overlap"]["unknown"] in said
 
 
@@ -163,6 +163,7 @@ def test_a_folder_that_has_moved_is_found_by_every_verb(made: Path, tmp_path: Pa
     values = json.loads((one / run.DESCRIPTION).read_text())
     values["data"]["source"] = f"folder:{tmp_path / 'data'}"
     (one / run.DESCRIPTION).write_text(json.dumps(values))
+    before = run.read(one).data
     for verb, *options in (["evaluate"], ["export", "--onnx"]):
         answer = zoo_command(verb, one, *options, "--out", tmp_path / "out")
         assert answer.status == 2
@@ -174,6 +175,11 @@ def test_a_folder_that_has_moved_is_found_by_every_verb(made: Path, tmp_path: Pa
     assert "--data-dir" in zoo_command("train", "--resume", one).err
     answer = zoo_command("train", "--resume", one, "--data-dir", tmp_path / "moved")
     assert answer.status == 0, answer.err
+    recorded = run.read_finished(one).data
+    assert recorded is not None
+    assert recorded.source == f"folder:{tmp_path / 'moved'}"
+    assert dataclasses.replace(recorded, source=values["data"]["source"]) == before
+    assert zoo_command("evaluate", one, "--out", tmp_path / "where-it-was-resumed").status == 0
     (tmp_path / "moved/class0/0.png").write_bytes(b"no image any more")
     values["provenance"]["finished"] = "2026-01-01"
     (one / run.DESCRIPTION).write_text(json.dumps(values))

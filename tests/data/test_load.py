@@ -15,7 +15,7 @@ from zoo.recipe import Split
 def test_unknown_data_are_refused_with_the_three_forms(source: str) -> None:
     with pytest.raises(ZooError) as refused:
         load(source, split=Split())
-    assert "write digits, tfds:NAME[:VERSION] or folder:PATH" in str(refused.value)
+    assert "write digits, folder:PATH or tfds:NAME[:VERSION]" in str(refused.value)
 
 
 def test_a_near_miss_gets_a_hint() -> None:
@@ -31,7 +31,7 @@ def test_digits_are_all_there_once_and_unchanged() -> None:
     bundled = load_digits()
     numbers = []
     for images in (data.train, data.validation, data.test):
-        assert images.held
+        assert images.in_memory
         assert images.total_bytes == sum(len(images.read(index)) for index in range(len(images)))
         for index, label in enumerate(images.labels):
             number = int(images.names(index).removeprefix("digits "))

@@ -12,15 +12,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
-from making import encoded, fill, noise
-from making_png import chunk, png_file
 from PIL import Image, ImageDraw, PngImagePlugin
+from sample_images import encoded, fill, noise
+from sample_pngs import chunk, png_file
 
 from zoo.data.dataset import Dataset, Images
-from zoo.data.fitting import fitted
 from zoo.data.load import load
 from zoo.data.pipeline import evaluation_batches
-from zoo.data.remarks import LOOKED_AT, remarks
+from zoo.data.remarks import SAMPLE, remarks
+from zoo.data.resizable import resizable_dataset
 from zoo.errors import ZooError
 from zoo.file_kinds import kind_of
 from zoo.preprocess import Preprocessing, pixels_from_bytes
@@ -267,7 +267,7 @@ def test_a_jpeg_that_lost_pixels_is_read_with_a_remark_and_no_word_of_libjpeg(
             pass
     assert capfd.readouterr().err == ""
     (line,) = remarks(splits, wanted())
-    assert line.startswith("damaged images, gray where pixels are lost: 1: cat/0.png (")
+    assert line.startswith("damaged images: 1, gray where pixels are missing: cat/0.png (")
     assert "premature end of data segment" in line
 
 
@@ -295,7 +295,7 @@ def test_a_small_part_of_sixteen_bits_brings_a_remark_with_what_to_set(tmp_path:
     largest = int(np.asarray(deep(16)).max())
     (line,) = said(data, wanted(1))[-1:]
     assert line == (
-        f"images of 16 bits come out dark: their largest sample is {largest}, and 65535 is white: "
+        f"16-bit images come out dark: their largest sample is {largest}, and 65535 is white: "
         "train with --set image.white_level=4095"
     )
     assert said(data, wanted(1, white_level=4095)) == []
@@ -316,7 +316,7 @@ def test_equal_plain_and_black_images_bring_a_remark(tmp_path: Path) -> None:
     equal, plain = said(data, wanted(3, 32, "none"))
     assert equal.startswith("10 of 10 images, as the network gets them, are equal to others, though their files differ")
     assert plain.startswith("10 of 10 images, as the network gets them, are of one color: ")
-    assert plain.endswith("; they are transparent in parts: train with --set image.background=white")
+    assert plain.endswith("; parts of them are transparent: train with --set image.background=white")
     dark = [encoded(Image.fromarray(np.asarray(noise("L", 8, 8, seed)) // 16), "PNG") for seed in range(10)]
     data = folder_of(tmp_path / "dark", {"cat": dark[:5], "dog": dark[5:]})
     (line,) = said(data, wanted(1, 8))
@@ -331,7 +331,7 @@ def test_a_bounded_number_of_images_is_looked_at() -> None:
         return dataclasses.replace(images, read=lambda index: looked_at.append(index) or images.read(index))
 
     assert list(remarks([counted(data.train), counted(data.test)], wanted(1, 8))) == []
-    assert len(looked_at) == LOOKED_AT
+    assert len(looked_at) == SAMPLE
 
 
 def needle() -> bytes:
@@ -342,8 +342,8 @@ def test_a_needle_is_found_before_training(tmp_path: Path) -> None:
     fill(tmp_path, {"cat": 10, "dog": 10})
     (tmp_path / "cat" / "3.png").write_bytes(needle())
     data = load(f"folder:{tmp_path}", split=Split())
-    assert fitted(data, wanted(3, 32)) is data
-    left = fitted(data, wanted(3, 224))
+    assert resizable_dataset(data, wanted(3, 32)) is data
+    left = resizable_dataset(data, wanted(3, 224))
     assert len(left.train) + len(left.validation) + len(left.test) == 19
     assert left.fingerprint == data.fingerprint
     (line,) = left.skipped
@@ -362,4 +362,4 @@ def test_a_class_of_needles_is_refused(tmp_path: Path) -> None:
     for number in range(10):
         (tmp_path / "dog" / f"{number}.png").write_bytes(needle())
     with pytest.raises(ZooError, match="no image of class 'dog' can be scaled"):
-        fitted(load(f"folder:{tmp_path}", split=Split()), wanted(3, 224))
+        resizable_dataset(load(f"folder:{tmp_path}", split=Split()), wanted(3, 224))

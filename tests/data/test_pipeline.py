@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from making import encoded, noise
+from sample_images import encoded, noise
 
 from zoo.data import pipeline
 from zoo.data.dataset import Dataset, Images

@@ -14,11 +14,11 @@ import pytest
 import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from making import encoded, noise
-from making_png import CHANNELS, KINDS, chunk, png_file
 from PIL import Image
+from sample_images import encoded, noise
+from sample_pngs import CHANNELS, KINDS, chunk, png_file
 
-from zoo.data.example import examine
+from zoo.data.labeled_image import inspect_image
 from zoo.errors import ZooError
 from zoo.preprocess import Preprocessing, pixels_from_bytes
 from zoo.preprocess_graph import pixels_tensor
@@ -89,7 +89,7 @@ def test_every_png_is_read_alike(
 ) -> None:
     samples, color, depth, before = parts
     file = png_file(samples, color, depth, interlaced=interlaced, filters=filters, before=before)
-    _, loaded = examine(file, split="train", label=0, name="", path="")
+    _, loaded = inspect_image(file, split="train", label=0, name="", path="")
     for wanted in RENDERINGS:
         pixels = by_client(file, wanted)
         assert pixels is not None
@@ -251,8 +251,8 @@ def test_a_png_whose_pixels_do_not_end_is_not_loaded(interlaced: bool) -> None:
         cut = file[:8] + chunk(*chunks[0]) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
         assert by_graph(cut, rendering(1)) is None
         with pytest.raises(ZooError, match="pixels are fewer than its header says"):
-            examine(cut, split="train", label=0, name="", path="")
-    _, loaded = examine(file, split="train", label=0, name="", path="")
+            inspect_image(cut, split="train", label=0, name="", path="")
+    _, loaded = inspect_image(file, split="train", label=0, name="", path="")
     assert loaded == file
 
 
@@ -289,7 +289,7 @@ def test_first_frames_are_read_of_what_moves() -> None:
     frames = [noise("RGB", HEIGHT, WIDTH, seed=seed).quantize(64) for seed in range(3)]
     for kind in ("GIF", "PNG"):
         moving = encoded(frames[0], kind, save_all=True, append_images=frames[1:])
-        _, loaded = examine(moving, split="train", label=0, name="", path="")
+        _, loaded = inspect_image(moving, split="train", label=0, name="", path="")
         expected = np.asarray(frames[0].convert("RGB"))
         for road in (by_client(moving, rendering(3)), by_client(loaded, rendering(3)), by_graph(loaded, rendering(3))):
             np.testing.assert_array_equal(road, expected)
@@ -298,7 +298,7 @@ def test_first_frames_are_read_of_what_moves() -> None:
 @pytest.mark.parametrize("mode", ["1", "L", "P", "RGB", "RGBA"])
 def test_bmp_of_every_kind_is_loaded_as_pillow_reads_it(mode: str) -> None:
     image = noise(mode, HEIGHT, WIDTH)
-    _, loaded = examine(encoded(image, "BMP"), split="train", label=0, name="", path="")
+    _, loaded = inspect_image(encoded(image, "BMP"), split="train", label=0, name="", path="")
     for wanted in (rendering(3), rendering(4)):
         np.testing.assert_array_equal(by_client(loaded, wanted), by_graph(loaded, wanted))
     reference = Image.open(io.BytesIO(encoded(image, "BMP"))).convert("RGB")

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 import tensorflow_datasets
-from making import encoded, noise
+from sample_images import encoded, noise
 
-from zoo.data import example
+from zoo.data import labeled_image
 from zoo.data.dataset import Dataset, Images
 from zoo.data.load import load
 from zoo.errors import ZooError
@@ -81,11 +81,11 @@ def test_a_prepared_data_set_is_read_offline(prepared: Path, monkeypatch: pytest
     assert data.license == "not stated by TFDS; see https://fish.example"
     assert data.description().counts == {"train": 27, "validation": 3, "test": 6}
     check_pixels(data.test, list(range(100, 106)))
-    monkeypatch.setattr(example, "SHARE_OF_MEMORY", 2**60)
+    monkeypatch.setattr(labeled_image, "SHARE_OF_MEMORY", 2**60)
     monkeypatch.setenv("TFDS_DATA_DIR", str(prepared))
     from_disk = load_tfds("tfds:fish:1.0.0", None)
-    assert data.test.held
-    assert not from_disk.test.held
+    assert data.test.in_memory
+    assert not from_disk.test.in_memory
     assert from_disk.fingerprint == data.fingerprint
     check_pixels(from_disk.test, list(range(100, 106)))
 
@@ -102,13 +102,13 @@ def test_validation_without_test_becomes_the_test(prepared: Path) -> None:
 
 def test_what_is_not_prepared_is_refused(prepared: Path, tmp_path: Path) -> None:
     message = refusal("tfds:fis", prepared)
-    assert f"no data set 'fis' is prepared in {prepared} (did you mean 'fish'?)" in message
+    assert f"no dataset 'fis' is prepared in {prepared} (did you mean 'fish'?)" in message
     assert f"tfds build fis --data_dir {prepared}" in message
     assert "--data-dir" in refusal("tfds:fish", tmp_path)
-    assert "no data set" in refusal("tfds:fish", tmp_path / "nowhere")
+    assert "no dataset" in refusal("tfds:fish", tmp_path / "nowhere")
     assert "holds fish 1.0.0, 1.10.0, not 2.0.0" in refusal("tfds:fish:2.0.0", prepared)
     for request in ("tfds:fish:newest", "tfds:../fish", "tfds:fish/../birds", "tfds:/etc:1.0.0"):
-        assert "names no TFDS data set" in refusal(request, prepared)
+        assert "names no TFDS dataset" in refusal(request, prepared)
 
 
 def change(root: Path, to: Path, pattern: str, change_bytes: Any) -> Path:
@@ -203,7 +203,7 @@ def test_a_configuration_of_a_data_set_is_found_from_every_depth(prepared: Path,
 
 @pytest.mark.parametrize("place", ["birds", "birds/1.0.0", "fish/2.0.0"])
 def test_the_folder_of_another_data_set_is_not_taken(prepared: Path, place: str) -> None:
-    assert "no data set 'fish' is prepared in" in refusal("tfds:fish", prepared / place)
+    assert "no dataset 'fish' is prepared in" in refusal("tfds:fish", prepared / place)
 
 
 def test_splits_and_images_that_are_left_out_are_said(tmp_path: Path) -> None:
