@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tensorflow as tf
 import tensorflow_datasets
 from sample_images import encoded, noise
 
@@ -13,7 +14,8 @@ from zoo.data import labeled_image
 from zoo.data.dataset import Dataset, Images
 from zoo.data.load import load
 from zoo.errors import ZooError
-from zoo.preprocess import open_image
+from zoo.preprocess import Preprocessing, open_header, open_image
+from zoo.preprocess_graph import pixels_tensor
 from zoo.recipe import Split
 
 BESIDE = Path(__file__).resolve().parents[3] / "shared" / "tfds"
@@ -184,6 +186,48 @@ def test_unusual_images_become_png(tmp_path: Path) -> None:
     prepare(tmp_path, "printed", {"train": files, "test": files})
     data = load_tfds("tfds:printed", tmp_path)
     assert [open_image(data.test.read(index)).format for index in range(12)] == ["JPEG", "PNG"] * 6
+
+
+def jpegs(folder: Path, count: int, change_bytes: dict[int, Any]) -> list[dict[str, Any]]:
+    """Examples with JPEG files, some of them changed, by number."""
+    items = []
+    for number in range(count):
+        path = folder / f"{number}.jpg"
+        content = encoded(noise("RGB", 64, 64, seed=number), "JPEG")
+        path.write_bytes(change_bytes.get(number, bytes)(content))
+        items.append({"image": str(path), "label": number % len(LABELS)})
+    return items
+
+
+def test_jpegs_that_libjpeg_complains_about_are_transcoded(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    def lose_pixels(content: bytes) -> bytes:
+        return content[: len(content) * 2 // 3] + b"\xff\xd9"
+
+    def add_bytes(content: bytes) -> bytes:
+        return content[:-2] + bytes(100) + b"\xff\xd9"
+
+    prepare(tmp_path, "lossy", {"train": examples(30), "test": jpegs(tmp_path, 9, {1: lose_pixels, 5: add_bytes})})
+    test = load_tfds("tfds:lossy", tmp_path).test
+    formats = ["JPEG"] * 9
+    formats[1] = formats[5] = "PNG"
+    assert [open_header(test.read(index)).format for index in range(9)] == formats
+    capfd.readouterr()
+    for index in range(9):
+        pixels_tensor(tf.constant(test.read(index)), Preprocessing(64, 64, 3, (0.5,) * 3, (0.5,) * 3))
+    assert capfd.readouterr().err == ""
+    assert [index for index in range(9) if test.damage(index)] == [1]
+    assert "premature end" in test.damage(1).lower()
+
+
+def test_images_that_cannot_be_read_are_an_error_or_left_out(tmp_path: Path) -> None:
+    torn = jpegs(tmp_path, 9, {4: lambda content: content[:300]})
+    prepare(tmp_path, "torn", {"train": examples(30), "test": torn})
+    message = refusal("tfds:torn", tmp_path)
+    assert message.startswith("1 of 39 images of tfds:torn:1.0.0 cannot be read: test 4 of torn-test.tfrecord-")
+    assert message.endswith("--bad-images skip")
+    data = load("tfds:torn", split=Split(), data_dir=tmp_path, bad_images="skip")
+    assert len(data.test) == 8
+    assert len(data.skipped) == 1
 
 
 @pytest.mark.parametrize("place", ["fish", "fish/1.0.0", "fish/1.10.0"])
