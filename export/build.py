@@ -35,7 +35,7 @@ from zoo.export.tf_serving.rules import static_gates
 from zoo.export.tf_serving.saved_model import write_saved_model
 from zoo.export.tf_serving.server_check import server_gate
 from zoo.export.tf_serving.warmup import write_warmup
-from zoo.finite import finite, refuse_unanswered
+from zoo.finite import finite, refuse_not_finite
 from zoo.intervals import wilson
 from zoo.keras_settings import own_settings
 
@@ -238,7 +238,7 @@ def _accuracy(kind: Format, function: gates.Function, test: Images, reference: R
         logits = function(pixels)[LOGITS]
         right.append(logits.argmax(-1) == labels)
         answered.append(finite(logits))
-    refuse_unanswered(np.concatenate(answered), test.names, f"the {kind} file")
+    refuse_not_finite(np.concatenate(answered), test.names, f"the {kind} file")
     correct = int(np.concatenate(right).sum())
     low, high = wilson(correct, len(test))
     return Accuracy(accuracy=correct / len(test), low=low, high=high, correct=correct, images=len(test))

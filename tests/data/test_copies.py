@@ -1,4 +1,4 @@
-"""Images that are in the data twice: where they are dealt to, and what is counted and said of them."""
+"""Images that are in the data twice: which split they go to, and how they are counted and reported."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_data_without_copies_bring_no_remark(tmp_path: Path) -> None:
 
 
 def examples(contents: list[tuple[int, int]]) -> list[LabeledImage]:
-    """Examples of (class, content)."""
+    """Make images of (label, content)."""
     return [
         LabeledImage("train", label, f"{place}", b"", 0, 8, 8, True, content.to_bytes(32, "little"))
         for place, (label, content) in enumerate(contents)
@@ -81,7 +81,7 @@ def examples(contents: list[tuple[int, int]]) -> list[LabeledImage]:
     contents=st.lists(st.tuples(st.integers(0, 2), st.integers(0, 30)), max_size=60),
     seed=st.integers(0, 5),
 )
-def test_copies_are_dealt_to_one_split(contents: list[tuple[int, int]], seed: int) -> None:
+def test_all_copies_of_an_image_go_to_one_split(contents: list[tuple[int, int]], seed: int) -> None:
     # Each class has images of its own, enough to draw from.
     contents += [(label, 100 + 10 * label + number) for label in range(3) for number in range(4)]
     every = examples(contents)
@@ -95,7 +95,7 @@ def test_copies_are_dealt_to_one_split(contents: list[tuple[int, int]], seed: in
 
 
 @given(counts=st.lists(st.integers(3, 20), min_size=2, max_size=4), seed=st.integers(0, 5))
-def test_where_there_are_no_copies_nothing_is_dealt_otherwise(counts: list[int], seed: int) -> None:
+def test_without_copies_the_splits_are_the_same_as_before(counts: list[int], seed: int) -> None:
     contents = [(label, 100 * label + number) for label, count in enumerate(counts) for number in range(count)]
     old, new = (
         split_images(examples(contents), "abcd", Split(seed=seed, copies_together=together)) for together in (0, 1)
@@ -103,7 +103,7 @@ def test_where_there_are_no_copies_nothing_is_dealt_otherwise(counts: list[int],
     assert [[example.name for example in part] for part in old] == [[example.name for example in part] for part in new]
 
 
-def test_a_class_of_copies_is_refused_and_says_so() -> None:
+def test_a_class_of_copies_only_is_refused() -> None:
     with pytest.raises(ZooError, match=r"'b' has too few images to draw a split from \(5 are copies of others\)"):
         split_images(examples([(0, number) for number in range(9)] + [(1, 50)] * 6), "ab", TOGETHER)
 
@@ -116,8 +116,8 @@ def bmp(number: int) -> bytes:
     return head + (1).to_bytes(2, "little") + (24).to_bytes(2, "little") + bytes(24) + body
 
 
-def test_runs_of_before_are_dealt_as_they_were(tmp_path: Path) -> None:
-    """Their recipes do not say `copies_together`; how such data were dealt is pinned here."""
+def test_the_splits_of_old_runs_are_unchanged(tmp_path: Path) -> None:
+    """The recipes of old runs do not have `copies_together`; this pins the splits of such runs."""
     for number in range(24):
         place = tmp_path / ("cat" if number % 2 else "dog")
         place.mkdir(exist_ok=True)
@@ -135,7 +135,7 @@ def test_runs_of_before_are_dealt_as_they_were(tmp_path: Path) -> None:
     assert len(said) == 1
 
 
-def test_digests_are_kept_and_damage_is_refused(tmp_path: Path) -> None:
+def test_digests_are_written_and_a_damaged_file_is_refused(tmp_path: Path) -> None:
     data = load("digits", split=TOGETHER)
     first = image_digests.digests_of(data)
     later = image_digests.digests_of(
@@ -161,7 +161,7 @@ def test_digests_are_kept_and_damage_is_refused(tmp_path: Path) -> None:
             image_digests.read(path)
 
 
-def test_what_was_seen_is_left_out_in_order(tmp_path: Path) -> None:
+def test_seen_images_are_left_out_and_the_order_is_kept(tmp_path: Path) -> None:
     data = load(f"folder:{fill(tmp_path / 'data', {'a': 20, 'b': 20})}", split=TOGETHER)
     digests = image_digests.digests_of(data)
     fill(tmp_path / "other", {"a": 3, "b": 3})

@@ -39,7 +39,7 @@ def test_names_sort_as_people_count() -> None:
     assert sorted(["10", "2", "a10", "1", "A9", "b", "02"], key=natural) == ["1", "02", "2", "10", "A9", "a10", "b"]
 
 
-def test_one_folder_a_class_is_dealt_out_by_class(tmp_path: Path) -> None:
+def test_one_folder_a_class_is_split_within_each_class(tmp_path: Path) -> None:
     fill(tmp_path, {"10": 20, "1": 20, "2": 30})
     data = load_folder(tmp_path)
     assert data.labels == ("1", "2", "10")
@@ -135,21 +135,21 @@ def test_images_of_several_sizes_have_no_common_shape(tmp_path: Path) -> None:
 def test_images_that_do_not_fit_in_memory_are_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fill(tmp_path, {"cat": 10, "dog": 10})
     (tmp_path / "dog/0.png").write_bytes(encoded(noise("CMYK", 12, 10), "JPEG"))
-    held = load_folder(tmp_path)
+    in_memory = load_folder(tmp_path)
     monkeypatch.setattr(labeled_image, "SHARE_OF_MEMORY", 2**60)
     read_again = load_folder(tmp_path)
-    assert held.train.in_memory
+    assert in_memory.train.in_memory
     assert not read_again.train.in_memory
-    assert held.fingerprint == read_again.fingerprint
-    assert held.train.total_bytes == read_again.train.total_bytes
-    for index in range(len(held.train)):
-        assert held.train.read(index) == read_again.train.read(index)
+    assert in_memory.fingerprint == read_again.fingerprint
+    assert in_memory.train.total_bytes == read_again.train.total_bytes
+    for index in range(len(in_memory.train)):
+        assert in_memory.train.read(index) == read_again.train.read(index)
     shutil.rmtree(tmp_path / "cat")
     with pytest.raises(ZooError, match="can no longer be read"):
         [read_again.train.read(index) for index in range(len(read_again.train))]
 
 
-def test_hidden_files_litter_and_files_beside_the_classes_are_ignored(tmp_path: Path) -> None:
+def test_hidden_files_system_files_and_files_beside_the_classes_are_ignored(tmp_path: Path) -> None:
     fill(tmp_path, {"cat": 5, "dog": 5})
     for name in ("README.txt", ".DS_Store", "cat/.hidden", "cat/Thumbs.db"):
         (tmp_path / name).write_text("no image")
@@ -166,7 +166,7 @@ def test_links_are_followed(tmp_path: Path) -> None:
 
 
 def damage(folder: Path) -> None:
-    """Seven files that are no images, of seven kinds."""
+    """Write seven files of different kinds that are no images."""
     whole = encoded(noise("RGB", 40, 40), "JPEG")
     (folder / "0-text.jpg").write_text("no image")
     (folder / "1-empty.png").write_bytes(b"")
@@ -331,7 +331,7 @@ def test_what_is_beside_the_classes_of_a_split_is_said(tmp_path: Path) -> None:
 NFC, NFD = "caf\u00e9", "cafe\u0301"
 
 
-def test_one_name_in_two_spellings_of_unicode_is_one_class(tmp_path: Path) -> None:
+def test_one_name_in_two_unicode_forms_is_one_class(tmp_path: Path) -> None:
     # NFD sorts before 'cafx', NFC behind it.
     fill(tmp_path / "train", {NFC: 4, "cafx": 5})
     fill(tmp_path / "test", {NFD: 2, "cafx": 3})

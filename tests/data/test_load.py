@@ -44,7 +44,7 @@ def test_digits_are_all_there_once_and_unchanged() -> None:
     np.testing.assert_allclose(shares, 0.2, atol=0.005)
 
 
-def test_the_fingerprint_of_digits_does_not_hang_on_how_png_packs_them(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_fingerprint_of_digits_does_not_depend_on_png_compression(monkeypatch: pytest.MonkeyPatch) -> None:
     first = load("digits", split=Split())
     save = Image.Image.save
     monkeypatch.setattr(Image.Image, "save", lambda self, file, kind: save(self, file, kind, compress_level=0))

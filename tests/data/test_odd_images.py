@@ -1,4 +1,4 @@
-"""Image files that users have, as public reports describe them: each is read alike on every road, or named."""
+"""Odd image files that users reported: every decoder reads the same pixels, or the file is named."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ def wanted(channels: int = 3, side: int = SIDE, background: str = "white", white
     )  # fmt: skip
 
 
-def roads(file: bytes, place: Path) -> Callable[[Preprocessing], list[np.ndarray]]:
-    """What a client, a served graph, and both pipelines of a data set make of a file, by preprocessing."""
+def decoders(file: bytes, place: Path) -> Callable[[Preprocessing], list[np.ndarray]]:
+    """Return a function of a preprocessing: the pixels of a file by client, served graph and both data pipelines."""
     fill(place, {"cat": 4, "dog": 4}, (SIDE, SIDE), "RGB")
     (place / "cat" / "0.png").write_bytes(file)
     data = load(f"folder:{place}", split=Split(validation=0.25, test=0.4))
@@ -75,7 +75,7 @@ def roads(file: bytes, place: Path) -> Callable[[Preprocessing], list[np.ndarray
 
 
 def with_text() -> bytes:
-    """More text than Pillow reads beside a sound image: 2 MiB, compressed and not."""
+    """A valid image with texts longer than Pillow reads: 2 MiB, compressed and not."""
     text = PngImagePlugin.PngInfo()
     text.add_text("notes", "x" * 2**21, zip=True)
     text.add_text("more", "y" * 2**21)
@@ -83,7 +83,7 @@ def with_text() -> bytes:
 
 
 def with_wrong_checksum() -> bytes:
-    """A text whose checksum is wrong beside a sound image."""
+    """A valid image with a text whose checksum is wrong."""
     return png_file(np.asarray(photograph()).astype(int), 2, 8, before=[chunk(b"tEXt", b"a\0b", sound=False)])
 
 
@@ -93,7 +93,7 @@ def multi_image() -> bytes:
 
 
 def turned() -> bytes:
-    """A JPEG that says in EXIF that it lies on its side, which is ignored everywhere."""
+    """A JPEG whose EXIF orientation says that it is rotated, which every decoder ignores."""
     exif = Image.Exif()
     exif[0x0112] = 6
     return encoded(photograph(), "JPEG", exif=exif)
@@ -116,7 +116,7 @@ SOUND: dict[str, Callable[[], bytes]] = {
 
 
 def hidden() -> Image.Image:
-    """An image of which the upper half is transparent, and has colors all the same."""
+    """An image whose upper half is transparent, with colors under the transparency."""
     image = photograph()
     alpha = np.full((SIDE, SIDE), 255, np.uint8)
     alpha[: SIDE // 2] = 0
@@ -130,8 +130,8 @@ def deep(factor: int) -> Image.Image:
 
 
 @pytest.mark.parametrize("case", SOUND)
-def test_odd_but_sound_files_are_read_alike_on_every_road(case: str, tmp_path: Path) -> None:
-    rendered = roads(SOUND[case](), tmp_path)
+def test_odd_but_valid_files_are_read_alike_by_every_decoder(case: str, tmp_path: Path) -> None:
+    rendered = decoders(SOUND[case](), tmp_path)
     for channels, background in ((3, "white"), (2, "none")) if "transparency" in case else ((3, "white"),):
         first, *others = rendered(wanted(channels, background=background))
         for pixels in others:
@@ -290,7 +290,7 @@ def cut_then_ended() -> bytes:
     return whole[: len(whole) * 2 // 3] + b"\xff\xd9"
 
 
-def test_a_jpeg_that_lost_pixels_is_read_with_a_remark_and_no_word_of_libjpeg(
+def test_a_jpeg_with_missing_pixels_is_read_with_a_remark_and_nothing_on_standard_error(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     fill(tmp_path, {"cat": 5, "dog": 5}, (SIDE, SIDE), "RGB")
@@ -321,7 +321,7 @@ def said(data: Dataset, preprocessing: Preprocessing) -> list[str]:
     return list(remarks((data.train, data.validation, data.test), preprocessing))
 
 
-def test_sound_images_bring_no_remark(tmp_path: Path) -> None:
+def test_undamaged_images_bring_no_remark(tmp_path: Path) -> None:
     fill(tmp_path, {"cat": 10, "dog": 10})
     assert said(load(f"folder:{tmp_path}", split=Split()), wanted(1, 12)) == []
     assert said(load("digits", split=Split()), wanted(1, 8)) == []
@@ -347,7 +347,7 @@ def test_the_range_of_colors_in_sixteen_bits_is_known_too(tmp_path: Path) -> Non
     assert said(data, wanted(3, 8))[-1].endswith("image.white_level=255")
 
 
-def test_equal_plain_and_black_images_bring_a_remark(tmp_path: Path) -> None:
+def test_equal_single_color_and_black_images_bring_a_remark(tmp_path: Path) -> None:
     shapes = {kind: [shape(kind)] * 5 for kind in ("ellipse", "rectangle")}
     data = folder_of(tmp_path / "alpha", shapes)
     assert said(data, wanted(3, 32)) == []
@@ -361,7 +361,7 @@ def test_equal_plain_and_black_images_bring_a_remark(tmp_path: Path) -> None:
     assert line.startswith("10 of 10 images, as the network gets them, are nearly black: ")
 
 
-def test_a_bounded_number_of_images_is_looked_at() -> None:
+def test_remarks_decode_a_bounded_number_of_images() -> None:
     data = load("digits", split=Split())
     looked_at = []
 
@@ -372,13 +372,13 @@ def test_a_bounded_number_of_images_is_looked_at() -> None:
     assert len(looked_at) == SAMPLE
 
 
-def needle() -> bytes:
+def narrow_image() -> bytes:
     return encoded(Image.new("RGB", (2200, 1), (10, 90, 200)), "PNG")
 
 
-def test_a_needle_is_found_before_training(tmp_path: Path) -> None:
+def test_an_image_too_narrow_to_resize_is_found_before_training(tmp_path: Path) -> None:
     fill(tmp_path, {"cat": 10, "dog": 10})
-    (tmp_path / "cat" / "3.png").write_bytes(needle())
+    (tmp_path / "cat" / "3.png").write_bytes(narrow_image())
     data = load(f"folder:{tmp_path}", split=Split())
     assert resizable_dataset(data, wanted(3, 32)) is data
     left = resizable_dataset(data, wanted(3, 224))
@@ -394,10 +394,10 @@ def test_a_needle_is_found_before_training(tmp_path: Path) -> None:
             assert pixels_from_bytes(images.read(index), wanted(3, 224)).any()
 
 
-def test_a_class_of_needles_is_refused(tmp_path: Path) -> None:
+def test_a_class_of_images_too_narrow_to_resize_is_refused(tmp_path: Path) -> None:
     fill(tmp_path, {"cat": 10})
     (tmp_path / "dog").mkdir()
     for number in range(10):
-        (tmp_path / "dog" / f"{number}.png").write_bytes(needle())
+        (tmp_path / "dog" / f"{number}.png").write_bytes(narrow_image())
     with pytest.raises(ZooError, match="no image of class 'dog' can be scaled"):
         resizable_dataset(load(f"folder:{tmp_path}", split=Split()), wanted(3, 224))

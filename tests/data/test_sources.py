@@ -1,4 +1,4 @@
-"""Data sources: a source is one module, its record says all of it, and shared code names none."""
+"""A data source is one module with one record, and shared code names no source."""
 
 from __future__ import annotations
 
@@ -177,7 +177,7 @@ def test_every_source_says_what_it_is() -> None:
 
 
 def test_shared_code_names_no_source() -> None:
-    """Neither imports a module of a source nor compares with a scheme."""
+    """Shared code neither imports the module of a source nor compares anything with a scheme."""
     named = re.compile(r"zoo\.data\.sources\.\w+|[\"'](tfds|folder|digits):?[\"']")
     shared = [
         path

@@ -23,7 +23,7 @@ LABELS = ["tench", "Goldfisch", "shark"]
 
 
 def prepare(root: Path, name: str, splits: dict[str, list[dict[str, Any]]], **options: Any) -> Path:
-    """A data set of `tfds`, written by it to `root`; its folder."""
+    """Let TFDS write a dataset to `root`; return its folder."""
     kinds = tensorflow_datasets.features
     features = {"image": kinds.Image(shape=(None, None, 3)), "label": kinds.ClassLabel(names=LABELS)}
     features |= options.pop("features", {})
@@ -68,13 +68,13 @@ def refusal(source: str, data_dir: Path | None) -> str:
 
 
 def check_pixels(images: Images, numbers: list[int]) -> None:
-    """`images` are those that `examples` made of `numbers`."""
+    """Check that `images` are those that `examples` makes of `numbers`."""
     assert images.labels.tolist() == [number % len(LABELS) for number in numbers]
     for index, number in enumerate(numbers):
         np.testing.assert_array_equal(np.asarray(open_image(images.read(index))), noise("RGB", 9, 7, seed=number))
 
 
-def test_a_prepared_data_set_is_read_offline(prepared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_prepared_dataset_is_read_offline(prepared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data = load_tfds("tfds:fish:1.0.0", prepared)
     assert data.source == "tfds:fish:1.0.0"
     assert data.data_dir == str(prepared)
@@ -189,7 +189,7 @@ def test_unusual_images_become_png(tmp_path: Path) -> None:
 
 
 def jpegs(folder: Path, count: int, change_bytes: dict[int, Any]) -> list[dict[str, Any]]:
-    """Examples with JPEG files, some of them changed, by number."""
+    """Make examples with JPEG files; `change_bytes` changes some of them, by number."""
     items = []
     for number in range(count):
         path = folder / f"{number}.jpg"
@@ -238,7 +238,7 @@ def test_a_data_dir_that_is_too_deep_is_recognized(prepared: Path, place: str) -
     assert load_tfds("tfds:fish", prepared / place).source == f"tfds:fish:{version}"
 
 
-def test_a_configuration_of_a_data_set_is_found_from_every_depth(prepared: Path, tmp_path: Path) -> None:
+def test_a_configuration_of_a_dataset_is_found_from_every_depth(prepared: Path, tmp_path: Path) -> None:
     shutil.copytree(prepared / "birds/1.0.0", tmp_path / "birds/small/1.0.0")
     for place in (".", "birds", "birds/small", "birds/small/1.0.0"):
         data = load_tfds("tfds:birds/small", tmp_path / place)
@@ -246,7 +246,7 @@ def test_a_configuration_of_a_data_set_is_found_from_every_depth(prepared: Path,
 
 
 @pytest.mark.parametrize("place", ["birds", "birds/1.0.0", "fish/2.0.0"])
-def test_the_folder_of_another_data_set_is_not_taken(prepared: Path, place: str) -> None:
+def test_the_folder_of_another_dataset_is_not_taken(prepared: Path, place: str) -> None:
     assert "no dataset 'fish' is prepared in" in refusal("tfds:fish", prepared / place)
 
 
@@ -263,7 +263,7 @@ def test_splits_and_images_that_are_left_out_are_said(tmp_path: Path) -> None:
 
 @pytest.mark.full
 def test_fashion_mnist() -> None:
-    """On the real data set, prepared by TFDS in `../shared/tfds`."""
+    """Read the real dataset, which TFDS has prepared in `../shared/tfds`."""
     data = load_tfds("tfds:fashion_mnist", BESIDE)
     assert data.source == "tfds:fashion_mnist:3.0.1"
     assert (data.shape, data.channels) == ((28, 28, 1), 1)
