@@ -17,7 +17,7 @@ from zoo.errors import ZooError, listed
 from zoo.recipe import Split
 
 BadImages = Literal["error", "skip"]
-"""What to do about images that cannot be read."""
+"""Whether images that cannot be read are an error or are left out."""
 
 
 def silent(line: str) -> None:

@@ -30,7 +30,7 @@ NAMED = 3
 
 @dataclass(frozen=True)
 class Inspection:
-    """What was found in one image, as the network gets it.
+    """Properties of one image, as the network gets it.
 
     Attributes:
         name: what messages call it.

@@ -21,7 +21,7 @@ ARGUMENT = re.compile(r"(?P<name>\w+(?:/\w[\w.-]*)?)(?::(?P<version>\d+\.\d+\.\d
 VERSION = re.compile(r"\d+\.\d+\.\d+", re.ASCII)
 
 BYTES_BEFORE_RECORD, BYTES_AFTER_RECORD = 12, 4
-"""What a TFRecord file holds around each record: its length and a checksum of that; a checksum of the record."""
+"""Bytes around each record in a TFRecord file: its length and a checksum of that; a checksum of the record."""
 
 READ_AHEAD = 64
 
