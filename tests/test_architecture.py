@@ -68,7 +68,7 @@ def test_the_onnx_export_knows_neither_int8_nor_tf_serving() -> None:
     [
         ("onnxruntime", "zoo/formats/onnx.py"),
         ("tf2onnx", "export/onnx/conversion.py"),
-        ("tensorflow_datasets", "zoo/data/tfds.py"),
+        ("tensorflow_datasets", "zoo/data/sources/tfds.py"),
         ("huggingface_hub", "zoo/weights/hub.py"),
         ("matplotlib", "zoo/drawing.py"),
     ],

@@ -1,4 +1,4 @@
-"""What of a data set can become a network's input: an image that no decoder scales is found before training starts."""
+"""Leave out images that cannot be resized to a network's input, before training starts and fails on one."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from zoo.errors import ZooError, listed
 from zoo.preprocess import Preprocessing, covering
 
 
-def fitting(images: Images, preprocessing: Preprocessing) -> tuple[Images, tuple[str, ...]]:
-    """The images that can be scaled to the network's input; and the names of the others, each with the reason."""
+def resizable_images(images: Images, preprocessing: Preprocessing) -> tuple[Images, tuple[str, ...]]:
+    """Return the images that can be resized to the network's input, and a line for each other one: name and reason."""
     shapes, places = np.unique(images.shapes, axis=0, return_inverse=True)
     reasons = [_reason(int(height), int(width), preprocessing) for height, width in shapes]
     if not any(reasons):
@@ -22,16 +22,16 @@ def fitting(images: Images, preprocessing: Preprocessing) -> tuple[Images, tuple
     return images.only(np.flatnonzero(~refused)), named
 
 
-def fitted(dataset: Dataset, preprocessing: Preprocessing) -> Dataset:
-    """The data set without the images that cannot be scaled to the network's input, which are named in `skipped`.
+def resizable_dataset(dataset: Dataset, preprocessing: Preprocessing) -> Dataset:
+    """Leave out the images that cannot be resized to the network's input, and name them in `Dataset.skipped`.
 
     Raises:
         ZooError: nothing is left of a split, or of a class in the training split.
     """
-    train, left_of_train = fitting(dataset.train, preprocessing)
-    validation, left_of_validation = fitting(dataset.validation, preprocessing)
-    test, left_of_test = fitting(dataset.test, preprocessing)
-    left_out = (*left_of_train, *left_of_validation, *left_of_test)
+    train, without_train = resizable_images(dataset.train, preprocessing)
+    validation, without_validation = resizable_images(dataset.validation, preprocessing)
+    test, without_test = resizable_images(dataset.test, preprocessing)
+    left_out = (*without_train, *without_validation, *without_test)
     if not left_out:
         return dataset
     gone = set(dataset.train.labels.tolist()) - set(train.labels.tolist())

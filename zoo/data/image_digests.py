@@ -1,6 +1,7 @@
-"""Which images a model has seen: the digests of its data, kept beside the model in a file of 8 bytes an image.
+"""Digests of the images that a model was trained on, kept beside the model so that they are not evaluated on.
 
-Two images are the same when their bytes in the source are; an image that was saved again is another one.
+The file has 8 bytes an image. Two images count as the same if their bytes in the source are the same; an image that was
+saved again counts as another one.
 """
 
 from __future__ import annotations
@@ -22,15 +23,19 @@ LISTS = (*SPLITS, "initial")
 COMPLETE = "complete"
 
 LARGEST = 2**29
-"""Bytes of a file of digests, unpacked: 67 million images. A small archive may claim any size."""
+"""The most bytes that a file may unpack to, enough for 67 million images: a small archive may claim any size."""
 
 
 @dataclass(frozen=True, eq=False)
 class Digests:
-    """The digests of a model's data by split, each as `Images.digests` has them, sorted, each once.
+    """The digests of a model's images by split, each list sorted and without repetitions; see `Images.digests`.
 
-    `initial` are those of all that is known to have been seen by the weights that its training started from; there are
-    none where it started from nothing. `complete` says that they had seen nothing else.
+    Attributes:
+        train: uint64 [images], and so are the next three.
+        validation: the images that chose among the weights.
+        test: the images that accuracy was measured on.
+        initial: the known images that the initial weights depend on; empty if training started from random weights.
+        complete: whether the initial weights depend on no other images.
     """
 
     train: np.ndarray
@@ -41,15 +46,19 @@ class Digests:
 
     @property
     def seen(self) -> np.ndarray:
-        """The digests of what the weights depend on: trained on, or, for validation, what chose among them."""
+        """The digests of all images that the weights depend on: those of training, validation and `initial`."""
         return np.union1d(np.union1d(self.train, self.validation), self.initial)
 
 
 @record
 class Overlap:
-    """How many of `of` images to measure on the model had seen, and whether they were left out.
+    """How many of the images to evaluate on the model has seen in training or validation.
 
-    `images` is None where nothing is known of what it had seen. `unknown` says what is not known, and why.
+    Attributes:
+        images: how many, None if nothing is known of its training images.
+        of: how many images there are to evaluate on.
+        left_out: whether the images that it has seen were left out.
+        unknown: why its training images are unknown or not all known; None if all are known.
     """
 
     images: int | None
@@ -58,10 +67,13 @@ class Overlap:
     unknown: str | None = None
 
 
-def images_of(dataset: Dataset, *, initial: Digests | None = None, complete: bool = True) -> Digests:
-    """The digests of a data set, for a model that started from weights that had seen `initial`.
+def digests_of(dataset: Dataset, *, initial: Digests | None = None, complete: bool = True) -> Digests:
+    """Return the digests of a model that is trained on a dataset.
 
-    `complete` says that they had seen nothing beside that.
+    Args:
+        dataset: what it is trained on.
+        initial: the digests of the model whose weights training starts from.
+        complete: whether those weights depend on no other images than the ones of `initial`.
     """
     train, validation, test = (np.unique(getattr(dataset, split).digests) for split in SPLITS)
     before = np.empty(0, np.uint64) if initial is None else initial.seen
@@ -69,14 +81,14 @@ def images_of(dataset: Dataset, *, initial: Digests | None = None, complete: boo
 
 
 def write(path: Path, digests: Digests) -> None:
-    """Write the digests, whole or not at all: arrays of uint64, and of one bool, by name."""
+    """Write the digests whole or not at all, as named arrays: of uint64, and `complete`, a bool."""
     arrays = {name: getattr(digests, name) for name in LISTS}
     with files.staged_file(path) as staging:
         np.savez(staging, allow_pickle=False, complete=np.array(digests.complete), **arrays)
 
 
 def read(path: Path) -> Digests:
-    """The digests that `write` wrote.
+    """Read the digests that `write` wrote.
 
     Raises:
         Refused: the file is damaged or holds something else.
@@ -95,43 +107,51 @@ def read(path: Path) -> Digests:
             raise ValueError(f"{COMPLETE} is no bool")
         if any(array.dtype != np.uint64 or array.ndim != 1 for array in arrays.values()):
             raise ValueError("its arrays are no lists of uint64")
-    except Exception as error:  # zipfile, zlib and numpy each raise their own, ten kinds and more
+    except Exception as error:  # zipfile, zlib and numpy raise more than ten kinds
         reason = " ".join(str(error).split())[:120]
-        raise Refused(f"{path} cannot be read ({reason}): remove it, and what was seen is unknown") from None
+        raise Refused(
+            f"{path} cannot be read ({reason}): remove it to go on without knowing the training images"
+        ) from None
     return Digests(**arrays, complete=bool(complete))
 
 
-def unseen(images: Images, digests: Digests | None, unknown: str | None, include: bool) -> tuple[Images, Overlap]:
-    """The images that a model can be measured on, and how many of all it had seen.
+def leave_out_seen(
+    images: Images, digests: Digests | None, unknown: str | None, include: bool
+) -> tuple[Images, Overlap]:
+    """Leave out the images that a model has seen in training or validation, and count them.
 
-    Those that it had seen are left out unless `include`; where nothing is known of that, none are.
+    Args:
+        images: the images to evaluate on.
+        digests: of the model's training images, None if nothing is known of them: then nothing is left out.
+        unknown: why they are unknown or not all known.
+        include: whether to keep the images all the same.
 
     Raises:
-        ZooError: nothing is left.
+        ZooError: no image is left.
     """
     if digests is None:
         return images, Overlap(None, len(images), left_out=False, unknown=unknown)
-    had_seen = np.isin(images.digests, digests.seen)
-    overlap = Overlap(int(had_seen.sum()), len(images), left_out=not include and bool(had_seen.any()), unknown=unknown)
+    seen = np.isin(images.digests, digests.seen)
+    overlap = Overlap(int(seen.sum()), len(images), left_out=not include and bool(seen.any()), unknown=unknown)
     if not overlap.left_out:
         return images, overlap
-    if had_seen.all():
+    if seen.all():
         raise ZooError(
             f"the model has seen all {len(images)} images to measure on in training or validation: bring others, or "
             "measure on them nevertheless with --include-training"
         )
-    return images.only(np.flatnonzero(~had_seen)), overlap
+    return images.only(np.flatnonzero(~seen)), overlap
 
 
-def remarks(dataset: Dataset, digests: Digests) -> Iterator[str]:
-    """A line for each pair of splits that share images, and for test images that the initial weights had seen."""
-    for name, images, what, known in (
+def overlap_remarks(dataset: Dataset, digests: Digests) -> Iterator[str]:
+    """Say which splits share images, and how many test images the initial weights were trained on."""
+    for name, images, what, others in (
         ("validation", dataset.validation, "training images", digests.train),
         ("test", dataset.test, "training images", digests.train),
         ("test", dataset.test, "validation images", digests.validation),
         ("test", dataset.test, "images that the initial weights were trained on", digests.initial),
     ):
-        shared = np.flatnonzero(np.isin(images.digests, known))
+        shared = np.flatnonzero(np.isin(images.digests, others))
         if len(shared):
             names = listed((images.names(int(place)) for place in shared), most=3)
             yield f"{len(shared)} of {len(images)} {name} images are also {what}: {names}"

@@ -1,4 +1,4 @@
-"""Clients and graphs read or refuse the same files, and read the same pixels: whatever PNG and JPEG hold or lack."""
+"""Client and graph read the same pixels of every PNG and JPEG, odd or damaged, or both refuse the file."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ import pytest
 import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from making import encoded, noise
-from making_png import CHANNELS, KINDS, chunk, png_file
 from PIL import Image
+from sample_images import encoded, noise
+from sample_pngs import CHANNELS, KINDS, chunk, png_file
 
-from zoo.data.example import examine
+from zoo.data.labeled_image import inspect_image
 from zoo.errors import ZooError
 from zoo.preprocess import Preprocessing, pixels_from_bytes
 from zoo.preprocess_graph import pixels_tensor
@@ -45,7 +45,7 @@ def graph(wanted: Preprocessing) -> Callable[[bytes], Any]:
 
 
 def by_graph(file: bytes, wanted: Preprocessing) -> np.ndarray | None:
-    """The pixels; None where the graph refuses the file."""
+    """Return the pixels; None if the graph refuses the file."""
     try:
         return graph(wanted)(file).numpy().astype(int)
     except tf.errors.OpError:
@@ -53,7 +53,7 @@ def by_graph(file: bytes, wanted: Preprocessing) -> np.ndarray | None:
 
 
 def by_client(file: bytes, wanted: Preprocessing) -> np.ndarray | None:
-    """The pixels; None where the client refuses the file, in one line."""
+    """Return the pixels; None if the client refuses the file, in one line."""
     try:
         return pixels_from_bytes(file, wanted).astype(int)
     except ZooError as error:
@@ -65,7 +65,7 @@ def by_client(file: bytes, wanted: Preprocessing) -> np.ndarray | None:
 
 @st.composite
 def png_parts(draw: st.DrawFn) -> tuple[np.ndarray, int, int, list[bytes]]:
-    """Samples, color type, depth and the chunks before the pixels of a sound PNG, transparent or not."""
+    """Draw samples, color type, depth and the chunks before the pixels of a valid PNG, with or without transparency."""
     color, depth = draw(st.sampled_from(KINDS))
     random = np.random.default_rng(draw(st.integers(0, 2**16)))
     most = 1 << (draw(st.sampled_from([12, 16])) if depth == 16 else depth)
@@ -84,12 +84,12 @@ def png_parts(draw: st.DrawFn) -> tuple[np.ndarray, int, int, list[bytes]]:
 
 @settings(max_examples=80)
 @given(parts=png_parts(), interlaced=st.booleans(), filters=st.integers(0, 4))
-def test_every_png_is_read_alike(
+def test_both_read_the_same_pixels_of_every_png(
     parts: tuple[np.ndarray, int, int, list[bytes]], interlaced: bool, filters: int
 ) -> None:
     samples, color, depth, before = parts
     file = png_file(samples, color, depth, interlaced=interlaced, filters=filters, before=before)
-    _, loaded = examine(file, split="train", label=0, name="", path="")
+    _, loaded = inspect_image(file, split="train", label=0, name="", path="")
     for wanted in RENDERINGS:
         pixels = by_client(file, wanted)
         assert pixels is not None
@@ -100,7 +100,7 @@ def test_every_png_is_read_alike(
 @settings(max_examples=60)
 @given(parts=png_parts())
 def test_alpha_and_16_bits_follow_their_definitions(parts: tuple[np.ndarray, int, int, list[bytes]]) -> None:
-    """Against the formulas of the docstring, for the kinds whose samples are colors."""
+    """Compare with the formulas of the docstring, for the color types whose samples are colors."""
     samples, color, depth, _ = parts
     if color == 3:
         return
@@ -115,7 +115,7 @@ def test_alpha_and_16_bits_follow_their_definitions(parts: tuple[np.ndarray, int
     np.testing.assert_array_equal(by_client(file, rendering(4, 4095, "white"))[..., :3], colors)  # type: ignore[index]
 
 
-def test_scaled_and_cropped_they_agree_to_a_level() -> None:
+def test_resized_and_cropped_pixels_differ_by_at_most_one_level() -> None:
     for color, depth in ((6, 16), (4, 8), (0, 16)):
         samples = np.random.default_rng(0).integers(0, 1 << depth, (37, 53, CHANNELS[color]))
         file = png_file(samples, color, depth)
@@ -125,8 +125,8 @@ def test_scaled_and_cropped_they_agree_to_a_level() -> None:
             assert np.abs(by_client(file, wanted) - by_graph(file, wanted)).max() <= 1  # type: ignore[operator]
 
 
-def test_preprocessing_of_before_reads_as_it_did() -> None:
-    """Without the two fields: the high byte of 16 bits, and colors as the file has them."""
+def test_preprocessing_of_old_runs_gives_the_same_pixels() -> None:
+    """Old runs do not have the two fields: they take the high byte of 16 bits, and colors as the file has them."""
     stored = plain(rendering(3))
     del stored["white_level"], stored["background"]
     old = parse(Preprocessing, stored, "preprocessing")
@@ -163,6 +163,16 @@ ODD_CHUNKS = [
 ]
 
 
+@pytest.mark.parametrize("sound", [True, False])
+@pytest.mark.parametrize("depth", [8, 16])
+def test_a_png_with_a_chunk_before_its_header_is_refused_by_both(depth: int, sound: bool) -> None:
+    file = png_file(np.arange(24).reshape(4, 6, 1), 0, depth)
+    file = file[:8] + chunk(b"abCd", b"x", sound=sound) + file[8:]
+    for wanted in (rendering(3), rendering(4)):
+        assert by_client(file, wanted) is None
+        assert by_graph(file, wanted) is None
+
+
 @settings(max_examples=200)
 @given(
     parts=png_parts(),
@@ -172,7 +182,7 @@ ODD_CHUNKS = [
     change=st.sampled_from(["add", "drop", "twice", "checksum", "cut", "trail", "bit", "split", "compression"]),
     where=st.floats(0, 1, exclude_max=True),
 )
-def test_odd_and_damaged_png_fare_alike(
+def test_odd_and_damaged_pngs_are_read_or_refused_by_both(
     parts: tuple[np.ndarray, int, int, list[bytes]],
     odd: tuple[bytes, bytes],
     place: int,
@@ -180,7 +190,7 @@ def test_odd_and_damaged_png_fare_alike(
     change: str,
     where: float,
 ) -> None:
-    """Both read a file, and the same pixels, or both refuse it."""
+    """Check that both read the same pixels of a file, or both refuse it."""
     samples, color, depth, before = parts
     file = png_file(samples, color, depth, before=before)
     chunks = parts_of(file)
@@ -231,7 +241,7 @@ def flipped(part: tuple[bytes, bytes], where: float) -> tuple[bytes, bytes]:
 
 
 @pytest.mark.parametrize("field", range(8, 13))
-def test_odd_headers_of_png_fare_alike(field: int) -> None:
+def test_odd_png_headers_are_read_or_refused_by_both(field: int) -> None:
     file = png_file(np.zeros((HEIGHT, WIDTH, 1), int), 0, 8)
     chunks = parts_of(file)
     for value in range(20):
@@ -244,15 +254,15 @@ def test_odd_headers_of_png_fare_alike(field: int) -> None:
 
 @pytest.mark.parametrize("interlaced", [False, True])
 def test_a_png_whose_pixels_do_not_end_is_not_loaded(interlaced: bool) -> None:
-    """libpng refuses it in training; Pillow reads it when a row is complete without what is missing."""
+    """libpng would refuse it in training; Pillow reads it if every row is complete without the missing part."""
     file = png_file(np.full((HEIGHT, WIDTH, 1), 5), 0, 8, interlaced=interlaced)
     chunks = parts_of(file)
     for data in (chunks[1][1][:-4], zlib.compress(zlib.decompress(chunks[1][1])[:-1])):
         cut = file[:8] + chunk(*chunks[0]) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
         assert by_graph(cut, rendering(1)) is None
-        with pytest.raises(ZooError, match="pixels are fewer than its header says"):
-            examine(cut, split="train", label=0, name="", path="")
-    _, loaded = examine(file, split="train", label=0, name="", path="")
+        with pytest.raises(ZooError, match="fewer pixels than its header says"):
+            inspect_image(cut, split="train", label=0, name="", path="")
+    _, loaded = inspect_image(file, split="train", label=0, name="", path="")
     assert loaded == file
 
 
@@ -265,7 +275,9 @@ def test_a_png_whose_pixels_do_not_end_is_not_loaded(interlaced: bool) -> None:
     change=st.sampled_from(["none", "cut", "end early", "bit", "trail", "no marker of Adobe", "extra bytes"]),
     where=st.floats(0, 1, exclude_max=True),
 )
-def test_odd_and_damaged_jpeg_fare_alike(mode: str, options: dict[str, Any], change: str, where: float) -> None:
+def test_odd_and_damaged_jpegs_are_read_or_refused_by_both(
+    mode: str, options: dict[str, Any], change: str, where: float
+) -> None:
     file = encoded(noise(mode, HEIGHT, WIDTH), "JPEG", **options)
     place = 2 + int(where * (len(file) - 2))
     changed = {
@@ -285,11 +297,11 @@ def test_odd_and_damaged_jpeg_fare_alike(mode: str, options: dict[str, Any], cha
         assert np.abs(pixels - other).max() <= (2 if mode == "CMYK" else 1)
 
 
-def test_first_frames_are_read_of_what_moves() -> None:
+def test_the_first_frame_of_an_animation_is_read() -> None:
     frames = [noise("RGB", HEIGHT, WIDTH, seed=seed).quantize(64) for seed in range(3)]
     for kind in ("GIF", "PNG"):
         moving = encoded(frames[0], kind, save_all=True, append_images=frames[1:])
-        _, loaded = examine(moving, split="train", label=0, name="", path="")
+        _, loaded = inspect_image(moving, split="train", label=0, name="", path="")
         expected = np.asarray(frames[0].convert("RGB"))
         for road in (by_client(moving, rendering(3)), by_client(loaded, rendering(3)), by_graph(loaded, rendering(3))):
             np.testing.assert_array_equal(road, expected)
@@ -298,7 +310,7 @@ def test_first_frames_are_read_of_what_moves() -> None:
 @pytest.mark.parametrize("mode", ["1", "L", "P", "RGB", "RGBA"])
 def test_bmp_of_every_kind_is_loaded_as_pillow_reads_it(mode: str) -> None:
     image = noise(mode, HEIGHT, WIDTH)
-    _, loaded = examine(encoded(image, "BMP"), split="train", label=0, name="", path="")
+    _, loaded = inspect_image(encoded(image, "BMP"), split="train", label=0, name="", path="")
     for wanted in (rendering(3), rendering(4)):
         np.testing.assert_array_equal(by_client(loaded, wanted), by_graph(loaded, wanted))
     reference = Image.open(io.BytesIO(encoded(image, "BMP"))).convert("RGB")

@@ -1,4 +1,4 @@
-"""PNG files of every depth, color type, filter and order of rows, which Pillow does not write."""
+"""Make PNG files of every depth, color type, filter and interlacing; Pillow does not write all of them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 
 CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
-"""Samples of a pixel, by color type."""
+"""The number of samples of a pixel, by color type."""
 
 KINDS = [(0, 1), (0, 2), (0, 4), (0, 8), (0, 16), (2, 8), (2, 16), (3, 1), (3, 2), (3, 4), (3, 8)]
 KINDS += [(4, 8), (4, 16), (6, 8), (6, 16)]
@@ -20,7 +20,7 @@ PASSES = [(0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), 
 
 
 def chunk(kind: bytes, data: bytes, *, sound: bool = True) -> bytes:
-    """A chunk, with a wrong checksum where it is not sound."""
+    """Make a chunk; its checksum is wrong unless it is `sound`."""
     checksum = zlib.crc32(kind + data) ^ (not sound)
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", checksum)
 
@@ -34,9 +34,10 @@ def png_file(
     filters: int = 0,
     before: Sequence[bytes] = (),
 ) -> bytes:
-    """A PNG of unsigned samples [height, width, channels]; `before` are the chunks between its header and its pixels.
+    """Encode unsigned samples [height, width, channels] as PNG.
 
-    Rows go through the filters of PNG in turn, from `filters` on.
+    `before` are the chunks between the header and the pixels. The rows have the five filters of PNG in turn, beginning
+    with `filters`.
     """
     height, width, _ = samples.shape
     places = PASSES if interlaced else [(0, 0, 1, 1)]

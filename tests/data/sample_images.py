@@ -1,4 +1,4 @@
-"""Encoded images of every kind, made in memory, for the tests of this folder."""
+"""Make encoded images of every kind, for the tests of this folder."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from PIL import Image
 
 
 def noise(mode: str, height: int, width: int, seed: int = 0) -> Image.Image:
-    """An image of independent pixels in one of Pillow's modes; `I;16` and `P` too."""
+    """Make an image of independent random pixels in a mode of Pillow, also `I;16` and `P`."""
     random = np.random.default_rng(seed)
     if mode == "I;16":
         return Image.fromarray(random.integers(0, 2**16, (height, width), np.uint16))
@@ -23,14 +23,14 @@ def noise(mode: str, height: int, width: int, seed: int = 0) -> Image.Image:
 
 
 def encoded(image: Image.Image, format_name: str, **options: Any) -> bytes:
-    """The image as a file."""
+    """Encode an image."""
     file = io.BytesIO()
     image.save(file, format_name, **options)
     return file.getvalue()
 
 
 def fill(folder: Path, classes: dict[str, int], size: tuple[int, int] = (12, 10), mode: str = "L") -> Path:
-    """A folder of one folder a class with so many PNGs each, no two alike."""
+    """Write a folder of class folders, each with so many PNGs, no two of which are the same."""
     seed = sum(map(ord, str(folder)))
     for name, count in classes.items():
         (folder / name).mkdir(parents=True)
