@@ -149,7 +149,7 @@ def test_the_wheel_has_one_top_level_name(tmp_path: Path) -> None:
     for module in (
         "zoo/export/build.py",
         "zoo/serving/runner.py",
-        "zoo/models/resnet.py",
+        "zoo/models/resnet/network.py",
         "zoo/py.typed",
         "zoo/data/imagenet.tsv",
     ):

@@ -13,7 +13,7 @@ import onnx
 import onnxruntime
 import pytest
 
-from zoo import layers
+from zoo import blocks, layers
 from zoo.export.graph import trace
 from zoo.export.onnx.conversion import write_onnx
 from zoo.preprocess import Preprocessing
@@ -120,7 +120,9 @@ def test_hard_swish_is_fused_into_the_convolution(tmp_path: Path) -> None:
 
 
 def test_squeeze_and_excite_moves_no_data(tmp_path: Path) -> None:
-    file, _ = exported(tmp_path, lambda x: layers.squeeze_excite(x, 4, act="relu", gate="hard_sigmoid", name="se"))
+    file, _ = exported(
+        tmp_path, lambda x: blocks.squeeze_excite(x, blocks.Excitation(4, "relu", "hard_sigmoid"), name="se")
+    )
     assert file["GlobalAveragePool"] == file["HardSigmoid"] == 1
     # One before the last map is flattened.
     assert file["Transpose"] <= 1
