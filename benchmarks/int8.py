@@ -84,11 +84,11 @@ def write_int8(float32: Path, int8: Path, pixels: np.ndarray) -> None:
     import onnx
 
     from zoo.export.int8 import calibration, qdq, quantize
-    from zoo.export.onnx.graph_index import Index
+    from zoo.export.onnx.graph_index import GraphIndex
 
     model, target = onnx.load(float32), quantize.this_machine()
     quantize.prepare(model, target)
-    found = calibration.collect(model, qdq.to_calibrate(Index(model)), pixels)
+    found = calibration.collect(model, qdq.to_calibrate(GraphIndex(model)), pixels)
     chosen = {name: histogram.range("minmax") for name, histogram in found.items()}
     onnx.save(qdq.quantized(model, chosen, target), int8)
 

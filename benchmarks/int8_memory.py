@@ -53,7 +53,7 @@ def quantize(float32: Path) -> None:
 
     crops = photographs(IMAGES)
     preprocessing = Preprocessing(SIDE, SIDE, 3, IMAGENET_MEAN, IMAGENET_STD)
-    request = quantize.Request(quantize.this_machine(), force=True)
+    request = quantize.Int8Options(quantize.this_machine(), force=True)
     with tempfile.TemporaryDirectory() as scratch:
         int8 = Path(scratch) / "int8.onnx"
         decision = quantize.write_int8(

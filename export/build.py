@@ -17,11 +17,11 @@ import numpy as np
 from zoo import artifact, factory, files, migration, provenance, run
 from zoo import formats as known_formats
 from zoo.artifact import Accuracy, Gate, Int8, Manifest
-from zoo.data import seen
+from zoo.data import image_digests
 from zoo.data.dataset import Dataset, Images
-from zoo.data.fitting import fitted
 from zoo.data.photographs import LICENSE
 from zoo.data.reload import load_again
+from zoo.data.resizable import resizable_dataset
 from zoo.description import Model
 from zoo.errors import Refused, ZooError
 from zoo.export import accuracy, gates, graph, model_card
@@ -31,7 +31,7 @@ from zoo.export.int8 import quantize
 from zoo.export.onnx.conversion import OPSET, check_opset, check_size, ir_version
 from zoo.export.reference import Reference, of_images, of_noise, of_photographs
 from zoo.export.writers import Int8Writer, Job, Say, Settings, Writer, refuse_unwritable, writer
-from zoo.finite import refuse_unanswered
+from zoo.finite import refuse_not_finite
 from zoo.formats import Format, Session
 from zoo.keras_settings import own_settings
 
@@ -50,7 +50,7 @@ def export(
     data_dir: Path | None = None,
     say: Say = lambda line: None,
     opset: int = OPSET,
-    int8: quantize.Request | None = None,
+    int8: quantize.Int8Options | None = None,
 ) -> Path:
     """Write the artifact of a finished run and return its folder.
 
@@ -88,7 +88,7 @@ def export(
         keras_model = factory.load_described(run_folder, this.model)
         dataset = None
         if this.data and this.recipe:
-            dataset = fitted(load_again(this.data, this.recipe.split, data_dir), this.model.preprocessing)
+            dataset = resizable_dataset(load_again(this.data, this.recipe.split, data_dir), this.model.preprocessing)
         with files.staged_folder(target) as staging:
             files.write_text(staging / artifact.LABELS, "".join(f"{label}\n" for label in this.model.labels))
             model = graph.trace(keras_model, this.model.preprocessing)
@@ -99,9 +99,11 @@ def export(
             _refuse_failed(results, f"{run_folder} makes no artifact")
             np.savez(staging / artifact.GOLDEN, allow_pickle=False, **made.reference.golden())
             if (run_folder / run.IMAGES).exists():
-                seen.write(staging / artifact.IMAGES, seen.read(run_folder / run.IMAGES))
+                image_digests.write(staging / artifact.IMAGES, image_digests.read(run_folder / run.IMAGES))
             elif dataset:
-                seen.write(staging / artifact.IMAGES, seen.images_of(dataset, complete=this.initial is None))
+                image_digests.write(
+                    staging / artifact.IMAGES, image_digests.digests_of(dataset, complete=this.initial is None)
+                )
             manifest = Manifest(
                 schema=migration.SCHEMA,
                 model=this.model,
@@ -154,15 +156,15 @@ class _Made:
 
 
 def _with_int8(
-    formats: Sequence[str], int8: quantize.Request | None
-) -> tuple[tuple[str, ...], quantize.Request | None]:
+    formats: Sequence[str], int8: quantize.Int8Options | None
+) -> tuple[tuple[str, ...], quantize.Int8Options | None]:
     """The formats with the source of each before it, and int8's request where int8 is one of them."""
     complete: list[str] = []
     for name in (*formats, *(["onnx_int8"] if int8 else [])):
         source = known_formats.find(name).source
         complete += [one for one in (source, name) if one and one not in complete]
     if "onnx_int8" in complete and int8 is None:
-        int8 = quantize.request(None, quantize.MAX_DROP, quantize.CALIBRATION_IMAGES, force=False)
+        int8 = quantize.int8_options(None, quantize.MAX_DROP, quantize.CALIBRATION_IMAGES, force=False)
     return tuple(complete), int8
 
 
@@ -249,7 +251,7 @@ def _correct(row: Format, session: Session, test: Images, reference: Reference) 
         Refused: logits are not finite.
     """
     predictions = accuracy.predictions(session.run, test, reference.preprocessing, reference.at_once)
-    refuse_unanswered(predictions != NO_CLASS, test.names, f"the {row.name} file")
+    refuse_not_finite(predictions != NO_CLASS, test.names, f"the {row.name} file")
     right: np.ndarray[Any, Any] = predictions == test.labels
     return right
 

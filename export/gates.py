@@ -33,6 +33,7 @@ from zoo.contract import (
 )
 from zoo.description import Model
 from zoo.export.accuracy import Run
+from zoo.export.int8 import float_islands
 from zoo.export.onnx import lint, skeleton
 from zoo.export.reference import Reference
 from zoo.export.tf_serving.top_labels import serialized_example
@@ -193,19 +194,19 @@ def onnx_file_gates(row: Format, path: Path) -> list[Gate]:
     ]
 
 
-def lint_gate(path: Path, origin: lint.Origin) -> Gate:
+def lint_gate(path: Path, record: lint.ConversionRecord) -> Gate:
     """The gate `onnx_lint`: the graph has no node that should not be there, see `zoo.export.onnx.lint`."""
-    return gate("onnx_lint", lambda: lint.report(path, origin))
+    return gate("onnx_lint", lambda: lint.report(path, record))
 
 
-def int8_lint_gate(path: Path, kept: Collection[str]) -> Gate:
-    """The gate `onnx_int8_lint`: between integer nodes, floats are computed only for the nodes `kept` in float32."""
-    return gate("onnx_int8_lint", lambda: lint.int8_report(path, kept))
+def int8_lint_gate(path: Path, float32_nodes: Collection[str]) -> Gate:
+    """The gate `onnx_int8_lint`: between integer nodes, float32 is computed only where a node needs it."""
+    return gate("onnx_int8_lint", lambda: float_islands.report(path, float32_nodes))
 
 
 def _digest(path: Path) -> Verdict:
     """The graph is the one that the file was finished with."""
-    kept = [entry.value for entry in skeleton.bare(path).metadata_props if entry.key == DIGEST]
+    kept = [entry.value for entry in skeleton.load(path).metadata_props if entry.key == DIGEST]
     found = graph_digest(path)
     problems = [] if kept == [found] else [f"the graph's SHA-256 is {found}, and the file keeps {kept}"]
     return not problems, {"problems": problems}
@@ -222,7 +223,7 @@ def _operations(path: Path) -> Verdict:
     """All operations are ONNX' own, and none is random."""
     import onnx
 
-    nodes = Counter((node.domain, node.op_type) for node in skeleton.bare(path).graph.node)
+    nodes = Counter((node.domain, node.op_type) for node in skeleton.load(path).graph.node)
     foreign = sorted(f"{domain}:{kind}" for domain, kind in nodes if domain or not onnx.defs.has(kind, domain))
     random = sorted(kind for _, kind in nodes if kind in RANDOM)
     counted = {kind: count for (_, kind), count in sorted(nodes.items())}

@@ -17,7 +17,7 @@ from zoo.data.photographs import photographs
 from zoo.export.accuracy import Run
 from zoo.export.graph import TracedModel
 from zoo.export.upload_sample import as_jpeg
-from zoo.finite import finite, refuse_unanswered
+from zoo.finite import finite, refuse_not_finite
 from zoo.preprocess import Preprocessing, open_image, pixels_from_bytes
 from zoo.preprocess_graph import normalized, pixels_tensor
 
@@ -140,7 +140,7 @@ class _KerasModel:
         """
         starts = range(0, len(pixels), self.at_once)
         logits = np.concatenate([self._function(pixels[start : start + self.at_once], scale) for start in starts])
-        refuse_unanswered(finite(logits), name, "the network")
+        refuse_not_finite(finite(logits), name, "the network")
         return logits
 
     def reference(self, pixels: np.ndarray, logits: np.ndarray, jpeg: bytes, uploads: list[bytes]) -> Reference:

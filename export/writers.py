@@ -44,7 +44,7 @@ class Settings:
     """
 
     opset: int
-    int8: quantize.Request | None
+    int8: quantize.Int8Options | None
     calibrations: Path
     say: Say
 
@@ -106,7 +106,7 @@ class OnnxWriter(Writer):
     """Converts the model to ONNX."""
 
     def write(self) -> None:
-        """Write the file, and keep the counts of the converted graph for the lint."""
+        """Write the file, and keep the record of the conversion for the lint."""
         description = self.job.description
         metadata = {
             "family": description.family,
@@ -114,12 +114,12 @@ class OnnxWriter(Writer):
             "labels": list(description.labels),
             "preprocessing": schema.plain(description.preprocessing),
         }
-        self._origin = write_onnx(self.job.model, self.path, metadata, self.job.settings.opset)
+        self._record = write_onnx(self.job.model, self.path, metadata, self.job.settings.opset)
 
     def gates(self, opened: Callable[[], Session]) -> list[Gate]:
         """The lint, and the gates of every ONNX file."""
         return [
-            gates.lint_gate(self.path, self._origin),
+            gates.lint_gate(self.path, self._record),
             *gates.onnx_file_gates(self.row, self.path),
             *super().gates(opened),
         ]
@@ -163,7 +163,7 @@ class Int8Writer(Writer):
         return [
             *gates.onnx_file_gates(self.row, self.path),
             *super().gates(opened),
-            gates.int8_lint_gate(self.path, self._decision.kept),
+            gates.int8_lint_gate(self.path, self._decision.float32_nodes),
         ]
 
     def weigh(self, correct: Mapping[str, np.ndarray]) -> None:

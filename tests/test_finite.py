@@ -1,4 +1,4 @@
-"""Answers that are not finite: no figure is made of them, wherever figures are made."""
+"""Answers that are not finite are refused wherever figures are made."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from zoo.evaluation import evaluate
 from zoo.export import accuracy, build, gates
 from zoo.export.graph import trace
 from zoo.export.reference import Reference, of_noise
-from zoo.finite import finite, refuse_unanswered
+from zoo.finite import finite, refuse_not_finite
 from zoo.formats import Session
 from zoo.formats.onnx import ONNX
 from zoo.preprocess import Preprocessing
@@ -32,7 +32,7 @@ def test_an_evaluation_names_the_images(value: float) -> None:
 
 
 def test_finite_answers_are_fine() -> None:
-    refuse_unanswered(finite(np.zeros((3, 2))), "image {}".format, "x")
+    refuse_not_finite(finite(np.zeros((3, 2))), "image {}".format, "x")
     assert finite(np.array([[0, np.nan], [1, 2]])).tolist() == [False, True]
 
 
@@ -49,7 +49,7 @@ def test_a_network_that_answers_nothing_makes_no_evidence() -> None:
 
 
 def broken(pixels: np.ndarray) -> dict[str, np.ndarray]:
-    """Answers that no argmax tells from those for class 0."""
+    """Answer with NaN, whose argmax is class 0."""
     answer = np.full((len(pixels), 3), np.nan, np.float32)
     return {"logits": answer, "probabilities": answer}
 

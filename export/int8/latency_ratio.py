@@ -1,4 +1,4 @@
-"""The ratio of two ONNX files' latencies on this machine: measured in turns, on one thread, with one image."""
+"""The latency of an int8 file as a multiple of the float32 file's: one thread, one image, measured in turns."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ WARMUP = 5
 FEWEST, MOST = 31, 301
 SECONDS = 3.0
 
-# The processor time of the one thread: other load on the machine does not count. Windows counts it in steps.
+# Processor time of the thread, which other processes on the machine do not add to. Windows counts it too coarsely.
 clock = time.thread_time if time.get_clock_info("thread_time").resolution <= 1e-6 else time.perf_counter
 
 
 def compare(float32: Path, int8: Path, pixels: np.ndarray, seconds: float = SECONDS) -> LatencyRatio:
-    """The latencies of two files of the contract and their ratio, on uint8 pixels [1, height, width, channels]."""
+    """Measure the latency of both files and their ratio on one image, uint8 [1, height, width, channels]."""
     calls = [functools.partial(open_onnx(path, threads=1).run, pixels) for path in (float32, int8)]
     first, second = in_turns(calls, seconds)
     ratio, low, high = ratio_of_medians(second, first, seed=0)
@@ -31,10 +31,10 @@ def compare(float32: Path, int8: Path, pixels: np.ndarray, seconds: float = SECO
 
 
 def in_turns(calls: Sequence[Callable[[], Any]], seconds: float) -> np.ndarray:
-    """Seconds that each call takes in each round, float64 [calls, rounds].
+    """Measure the seconds that each call takes in each round, float64 [calls, rounds].
 
-    Each round makes all calls, in an order drawn anew. At least `FEWEST` rounds, then until `seconds` are over or
-    `MOST` are done.
+    Each round makes all calls in a random order. There are at least `FEWEST` rounds, and more until `seconds` are over
+    or there are `MOST`.
     """
     generator = np.random.default_rng(0)
     rounds: list[list[float]] = []

@@ -1,4 +1,4 @@
-"""A SavedModel reads odd image files as clients do: 16 bits by the white level, alpha over the background."""
+"""A SavedModel decodes unusual image files as clients do: 16-bit images by their white level, alpha on a background."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SIDE = 8
 
 
 def files() -> list[bytes]:
-    """12 bits of gray in 16, colors under transparency, a palette of two colors, a JPEG."""
+    """Return a 16-bit gray image that uses 12 bits, colors under transparency, a palette of two colors, and a JPEG."""
     random = np.random.default_rng(0)
     colors = random.integers(0, 256, (SIDE, SIDE, 4), np.uint8)
     images = [

@@ -23,9 +23,7 @@ import click
 @click.option(
     "--opset", type=int, help="The version of ONNX' operator set.  [default: the newest that onnxruntime 1.20 takes]"
 )
-@click.option(
-    "--data-dir", type=click.Path(path_type=Path), help="Where the run's data are now, if not where they were."
-)
+@click.option("--data-dir", type=click.Path(path_type=Path), help="Where the run's data are now, if they were moved.")
 @click.option("--out", type=click.Path(path_type=Path), help="The artifact folder to write.  [default: artifacts/NAME]")
 @click.option("--json", "as_json", is_flag=True, help="The manifest as one JSON document on standard output.")
 def command(
@@ -76,7 +74,7 @@ def command(
         raise ZooError("a SavedModel has no opset: add --onnx, or leave --opset out")
     asked = None
     if int8:
-        asked = quantize.request(
+        asked = quantize.int8_options(
             target,
             quantize.MAX_DROP if max_drop is None else max_drop,
             quantize.CALIBRATION_IMAGES if calibration_images is None else calibration_images,
