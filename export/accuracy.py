@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from zoo.artifact import Accuracy, Paired
+from zoo.artifact import Accuracy, PairedAccuracy
 from zoo.contract import LOGITS
 from zoo.data.dataset import Images
 from zoo.data.pipeline import pixel_batches
@@ -37,8 +37,8 @@ def accuracy(correct: np.ndarray) -> Accuracy:
     return Accuracy(accuracy=count / total, low=low, high=high, correct=count, images=total)
 
 
-def paired(split: str, float32: np.ndarray, int8: np.ndarray) -> Paired:
+def paired(split: str, float32: np.ndarray, int8: np.ndarray) -> PairedAccuracy:
     """The accuracy that int8 loses on the images of a split, from bool [n] of each file: correct predictions."""
     lost, gained = int((float32 & ~int8).sum()), int((int8 & ~float32).sum())
     drop, low, high = (100 * value for value in paired_difference(lost, gained, len(int8)))
-    return Paired(split, len(int8), float(float32.mean()), float(int8.mean()), lost, gained, drop, low, high)
+    return PairedAccuracy(split, len(int8), float(float32.mean()), float(int8.mean()), lost, gained, drop, low, high)

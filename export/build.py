@@ -30,7 +30,7 @@ from zoo.export.graph import TracedModel
 from zoo.export.int8 import quantize
 from zoo.export.onnx.conversion import OPSET, check_opset, check_size, ir_version
 from zoo.export.reference import Reference, of_images, of_noise, of_photographs
-from zoo.export.writers import Int8Writer, Job, Say, writer
+from zoo.export.writers import Int8Writer, Job, Say, Settings, Writer, refuse_unwritable, writer
 from zoo.finite import refuse_not_finite
 from zoo.formats import Format, Session
 from zoo.keras_settings import own_settings
@@ -93,7 +93,7 @@ def export(
             files.write_text(staging / artifact.LABELS, "".join(f"{label}\n" for label in this.model.labels))
             model = graph.trace(keras_model, this.model.preprocessing)
             reference_of = functools.partial(of_images, test=dataset.test) if dataset else of_photographs
-            settings = _Settings(opset, int8, run_folder / CALIBRATION, say)
+            settings = Settings(opset, int8, run_folder / CALIBRATION, say)
             made = _write_all(staging, rows, model, this.model, reference_of, dataset, settings)
             results = (gates.network_gate(keras_model, this.model), gates.client_gate(made.reference), *made.gates)
             _refuse_failed(results, f"{run_folder} makes no artifact")
@@ -140,19 +140,9 @@ def preflight(description: Model) -> None:
     model = graph.trace(factory.build(description), description.preprocessing)
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        settings = _Settings(OPSET, None, folder / CALIBRATION, lambda line: None)
+        settings = Settings(OPSET, None, folder / CALIBRATION, lambda line: None)
         made = _write_all(folder, _in_order(BOTH), model, description, of_noise, None, settings)
     _refuse_failed(made.gates, f"{description.family} {description.size} cannot be exported")
-
-
-@dataclasses.dataclass(frozen=True)
-class _Settings:
-    """The part of an export's request that only some formats look at."""
-
-    opset: int
-    int8: quantize.Int8Options | None
-    calibrations: Path
-    say: Say
 
 
 @dataclasses.dataclass(frozen=True)
@@ -179,8 +169,14 @@ def _with_int8(
 
 
 def _in_order(formats: Sequence[str]) -> list[Format]:
-    """The formats in the order of writing: sources first, and of them heavy ones, whose checks take longest."""
+    """The formats in the order of writing: sources first, and of them heavy ones, whose checks take longest.
+
+    Raises:
+        ZooError: a format is unknown, or nothing writes it.
+    """
     rows = [known_formats.find(name) for name in formats]
+    for row in rows:
+        refuse_unwritable(row)
     return sorted(rows, key=lambda row: (row.source is not None, not row.heavy))
 
 
@@ -191,7 +187,7 @@ def _write_all(
     description: Model,
     reference_of: Callable[[TracedModel], Reference],
     dataset: Dataset | None,
-    settings: _Settings,
+    settings: Settings,
 ) -> _Made:
     """Write each format, put it through its gates, and measure its accuracy on the test images, each computed once.
 
@@ -205,27 +201,20 @@ def _write_all(
     with ThreadPoolExecutor(1) as beside:
         # TensorFlow computes the reference while Python writes the first format.
         reference = beside.submit(reference_of, model)
-        job = Job(
-            folder=folder,
-            model=model,
-            description=description,
-            reference=reference,
-            opset=settings.opset,
-            beside=beside,
-            dataset=dataset,
-            int8=settings.int8,
-            calibrations=settings.calibrations,
-            say=settings.say,
-        )
+        job = Job(folder, model, description, dataset, settings, reference, beside)
         writers = [writer(job, row) for row in rows]
+        unfinished: list[Writer] = []
         for one in writers:
             if one.row.source is not None:
+                # Latencies are compared from here on: nothing else may run.
+                results += _late_gates(unfinished)
                 _refuse_failed(results, f"{one.row.name} cannot be made")
             settings.say(f"writing {one.row.name}")
             one.write()
             opened = functools.cache(functools.partial(one.row.open, one.path, None))
             results += one.gates(opened)
             results += gates.output_gates(one.row, opened, reference.result())
+            unfinished.append(one)
             if all(gate.passed for gate in results):
                 if one.row.golden != artifact.GOLDEN:
                     golden = reference.result().golden(opened().run)
@@ -233,18 +222,26 @@ def _write_all(
                 if dataset is not None:
                     settings.say(f"measuring the accuracy of {one.row.name} on {len(dataset.test)} test images")
                     correct[one.row.name] = _correct(one.row, opened(), dataset.test, reference.result())
-                    one.weigh(correct)
             del opened
             # TensorFlow's graphs refer to themselves and own a second copy of the weights: the next format needs the
             # room.
             gc.collect()
-        results += [gate for one in writers for gate in one.late_gates()]
+            if one.row.name in correct:
+                one.weigh(correct)
+        results += _late_gates(unfinished)
     return _Made(
         tuple(results),
         {name: accuracy.accuracy(right) for name, right in correct.items()},
         next((one.result for one in writers if isinstance(one, Int8Writer)), None),
         reference.result(),
     )
+
+
+def _late_gates(unfinished: list[Writer]) -> list[Gate]:
+    """Wait for the gates that go on beside the writing, and empty the list."""
+    results = [gate for one in unfinished for gate in one.late_gates()]
+    unfinished.clear()
+    return results
 
 
 def _correct(row: Format, session: Session, test: Images, reference: Reference) -> np.ndarray:

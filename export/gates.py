@@ -164,7 +164,7 @@ def batches(computed: Sequence[Batch], reference: Reference, tolerance: float = 
     """Check the outputs of batches of several sizes: dtype, shape, logits and the sum of the probabilities."""
     worst, sums = 0.0, 0.0
     if not all(np.isfinite(outputs[name]).all() for _, outputs in computed for name in OUTPUTS):
-        return False, {"problem": "answers that are not finite"}
+        return False, {"problem": "logits or probabilities that are not finite"}
     largest = float(np.abs(reference.logits).max())
     for places, outputs in computed[: len(BATCHES)]:
         for name in OUTPUTS:

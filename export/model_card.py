@@ -8,7 +8,7 @@ from zoo.description import Data, InitialWeights, Weights
 
 
 def text(name: str, manifest: Manifest) -> str:
-    """The card in Markdown; every figure in it stands in the manifest, with what produced it."""
+    """The card in Markdown. Every figure in it is one of the manifest, which says how it was produced."""
     model, data = manifest.model, manifest.data
     signature = contract.of_every_format(model)
     image, logits = signature.inputs[contract.IMAGE], signature.outputs[contract.LOGITS]
@@ -60,7 +60,7 @@ def _weights_from(weights: Weights) -> str:
 
 
 def _started_from(initial: InitialWeights) -> str:
-    """Of the weights that training started from: the run, the digest, the license."""
+    """The row on the weights that training started from: their run, digest and license."""
     head = ", with a new head" if initial.new_head else ""
     license = initial.license or "no license stated"
     run = f"run `{initial.run}` ({initial.family} {initial.size})"
@@ -78,7 +78,7 @@ def _accuracy(manifest: Manifest) -> str:
 
 
 def _overlap(manifest: Manifest) -> str:
-    """A warning where test images were trained on; nothing where none were, or where nobody looked."""
+    """A warning where test images are in training or validation; empty where none is, or where it is not known."""
     data = manifest.data
     shared = (data.overlap or {}).get("test", 0) if data else 0
     if data is None or not shared:
@@ -90,7 +90,7 @@ def _overlap(manifest: Manifest) -> str:
 
 
 def _int8(manifest: Manifest) -> str:
-    """What the int8 file costs, image by image, and what it saves; nothing where there is none."""
+    """The section on int8, its loss of accuracy and its latency; empty where there is no int8 file."""
     made = manifest.int8
     if made is None:
         return ""

@@ -33,6 +33,23 @@ Say = Callable[[str], None]
 
 
 @dataclasses.dataclass(frozen=True)
+class Settings:
+    """The settings of an export that only some formats use.
+
+    Attributes:
+        opset: the version of ONNX' operator set.
+        int8: the target and the budget of an int8 file, None where none is asked for.
+        calibrations: the folder that keeps calibrations for the next export.
+        say: told of each step.
+    """
+
+    opset: int
+    int8: quantize.Int8Options | None
+    calibrations: Path
+    say: Say
+
+
+@dataclasses.dataclass(frozen=True)
 class Job:
     """Everything that writers need of one export.
 
@@ -40,25 +57,19 @@ class Job:
         folder: the artifact, which is being written.
         model: the Keras model that is exported.
         description: its description in the run.
-        reference: images and the logits that Keras computes for them; computed beside the writing of the first format.
-        opset: the version of ONNX' operator set.
-        beside: runs what takes long in another process or thread.
         dataset: the run's images, None where it has none.
-        int8: the target and the budget of an int8 file, None where none is asked for.
-        calibrations: the folder that keeps calibrations for the next export.
-        say: told of each step.
+        settings: what only some formats use.
+        reference: images and the logits that Keras computes for them; computed beside the writing of the first format.
+        beside: runs long work in another thread.
     """
 
     folder: Path
     model: TracedModel
     description: Model
-    reference: Future[Reference]
-    opset: int
-    beside: Executor
     dataset: Dataset | None
-    int8: quantize.Int8Options | None
-    calibrations: Path
-    say: Say
+    settings: Settings
+    reference: Future[Reference]
+    beside: Executor
 
 
 class Writer:
@@ -71,8 +82,6 @@ class Writer:
         """Write the format's file to the artifact. A runtime for another format's file has nothing to write."""
         if self.row.write is not None:
             self.row.write(self.job.folder, self.job.model.model, self.job.description)
-        elif self.row.path:
-            raise ZooError(f"{self.row.name} cannot be written: its package brings no writer")
 
     def gates(self, opened: Callable[[], Session]) -> list[Gate]:
         """The gates beside those of all formats; `opened` opens the file when it is called first."""
@@ -83,10 +92,10 @@ class Writer:
         return []
 
     def weigh(self, correct: Mapping[str, np.ndarray]) -> None:
-        """Refuse a file that costs more than was asked; `correct` has the right predictions on the test split so far.
+        """Refuse a file that costs more than the budget allows. Only int8 has one.
 
         Args:
-            correct: bool [n] by format.
+            correct: for each format measured so far, bool [n]: whether it predicts each test image correctly.
 
         Raises:
             Refused: with the figures in the message.
@@ -105,7 +114,7 @@ class OnnxWriter(Writer):
             "labels": list(description.labels),
             "preprocessing": schema.plain(description.preprocessing),
         }
-        self._record = write_onnx(self.job.model, self.path, metadata, self.job.opset)
+        self._record = write_onnx(self.job.model, self.path, metadata, self.job.settings.opset)
 
     def gates(self, opened: Callable[[], Session]) -> list[Gate]:
         """The lint, and the gates of every ONNX file."""
@@ -135,7 +144,7 @@ class Int8Writer(Writer):
 
     def write(self) -> None:
         """Calibrate on training images, decide on validation images, and write the file."""
-        dataset, request = self.job.dataset, self.job.int8
+        dataset, request = self.job.dataset, self.job.settings.int8
         assert dataset is not None
         assert request is not None
         self._request, self._float32 = request, self.job.folder / find(self.row.source or "").path
@@ -145,8 +154,8 @@ class Int8Writer(Writer):
             request,
             preprocessing=self.job.description.preprocessing,
             dataset=dataset,
-            cache=self.job.calibrations,
-            say=self.job.say,
+            cache=self.job.settings.calibrations,
+            say=self.job.settings.say,
         )
 
     def gates(self, opened: Callable[[], Session]) -> list[Gate]:
@@ -205,6 +214,12 @@ WRITERS: dict[str, type[Writer]] = {
     "saved_model": SavedModelWriter,
 }
 """The writers of zoo's own formats, by name; every other format is written by `Writer`."""
+
+
+def refuse_unwritable(row: Format) -> None:
+    """Raise ZooError for a format with a file of its own that nothing writes."""
+    if row.path and row.write is None and row.name not in WRITERS:
+        raise ZooError(f"{row.name} cannot be written: its package brings no writer")
 
 
 def writer(job: Job, row: Format) -> Writer:

@@ -102,7 +102,7 @@ def benchmark(
         runtimes: names of formats, or of other runtimes for their files; each artifact's own formats when None.
         seconds: how long each row is measured; never fewer runs than an interval needs.
         seed: of the random pixels, the order of the turns and the bootstrap.
-        progress: told before each step how many are done, of how many, and what comes.
+        progress: called before each step with the steps done, the steps in all, and a text on the next one.
 
     Raises:
         ZooError: there is no such artifact, it lacks a runtime, or a number is out of range.

@@ -69,7 +69,7 @@ def replay(row: Format, runner: Runner, golden: dict[str, np.ndarray]) -> Gate:
             problems.append(f"batch {batch}: {error}")
             continue
         if not all(np.isfinite(outputs[name]).all() for name in OUTPUTS):
-            problems.append(f"batch {batch}: answers that are not finite")
+            problems.append(f"batch {batch}: logits or probabilities that are not finite")
             continue
         for name in OUTPUTS:
             differences = np.abs(outputs[name] - golden[name]).max(1)

@@ -67,7 +67,7 @@ def measure(
         for _ in range(WARM_UP):
             outputs = runner(images)
         if not all(np.isfinite(array).all() for array in outputs.values()):
-            raise Refused("an artifact answers random pixels with numbers that are not finite: see 'zoo verify'")
+            raise Refused("an artifact computes numbers that are not finite from random images: see 'zoo verify'")
     clock = time.perf_counter
     rounds: list[list[float]] = []
     gc.collect()

@@ -1,4 +1,4 @@
-"""Runners: open files of an artifact that refuse wrong images and answer right ones, whatever the format."""
+"""Runners: open formats of an artifact that compute batches of images, and refuse arrays that are none."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Runner:
         try:
             return self.session.run(pixels)
         except Exception as error:  # each library raises its own
-            raise Refused(f"{self.library} cannot answer ({one_line(error)})") from None
+            raise Refused(f"{self.library} failed to compute the images ({one_line(error)})") from None
 
 
 def open_runner(artifact: Path, runtime: str, *, threads: int | None = None) -> Runner:
@@ -81,7 +81,7 @@ def open_session(artifact: Path, row: Format, threads: int | None = None) -> Ses
         return row.open(artifact / row.place(), threads)
     except ZooError:
         raise
-    except Exception as error:  # each library raises its own, by what is damaged; none is a part of its interface
+    except Exception as error:  # each library raises its own classes, which are no part of its interface
         raise Refused(f"{artifact / row.place()} cannot be loaded ({one_line(error)}): export again") from None
 
 

@@ -114,7 +114,7 @@ def _layout(manifest: Manifest) -> Gate:
         problems += row.layout(sizes, row.place())
     for row in formats.table().values():
         if row.path and row not in rows and any(row.owns(name) or name == _own_golden(row) for name in sizes):
-            problems.append(f"there are files of {row.name}, which is none of the formats")
+            problems.append(f"there are files of {row.name}, which the manifest does not name as a format")
     return _gate("layout", problems)
 
 
@@ -164,7 +164,7 @@ def _format(
     try:
         session = open_session(artifact, row)
         checks = row.checks(artifact / row.place(), session, manifest.model)
-    except Exception as error:  # what a damaged file raises when its metadata are read is the library's own
+    except Exception as error:  # reading the metadata of a damaged file raises the library's own classes
         return [_gate(f"{row.name}_loads", [" ".join(str(error).split())])]
     wrong = departures(session.signature, contract.of_every_format(manifest.model))
     gates = [

@@ -1,4 +1,4 @@
-"""What a base path of TF Serving holds: numbered versions, and what each says of itself, where zoo published it."""
+"""Base paths of TF Serving: the numbered versions in them, and the records that `zoo publish` keeps there."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from zoo.saved_model_folder import SERVED, versions
 from zoo.schema import record
 
 RECORD = "assets.extra/zoo.json"
-"""In a version folder. TF Serving reads nothing but the warm-up from that folder."""
+"""The record in a version's folder. TF Serving reads nothing but the warm-up from `assets.extra`."""
 
 NUMBERS = ".zoo.json"
-"""In a base path: the largest number that was ever used there. TF Serving ignores what is named by no number."""
+"""The file of a base path with the largest number ever used there. TF Serving ignores names that are no numbers."""
 
 SCHEMA = 1
 
 
 @record
 class Published:
-    """`assets.extra/zoo.json` of a published version.
+    """The contents of `assets.extra/zoo.json`, the record of a published version.
 
-    `artifact` is the name of the artifact that it is of, `manifest_sha256` the SHA-256 of its manifest. `files` are all
+    `artifact` is the name of the published artifact, `manifest_sha256` the SHA-256 of its manifest. `files` are all
     files of the version but this one, by path. `restores` is the number of the earlier version that a rollback
     published again, None where an artifact was published. `published` is the time in UTC, ISO 8601.
     """
@@ -43,14 +43,14 @@ class Published:
 
 @record
 class Numbers:
-    """`.zoo.json` of a base path."""
+    """The contents of `.zoo.json` in a base path."""
 
     schema: int
     largest_version: int
 
 
 def read(version: Path) -> Published:
-    """What a version says of itself.
+    """Read the record of a version.
 
     Raises:
         Refused: zoo did not publish it, or its record is damaged.
@@ -58,7 +58,7 @@ def read(version: Path) -> Published:
     if version.is_symlink() or not version.is_dir():
         raise Refused(f"{version} is no plain folder: 'zoo publish' writes those only")
     if not (version / RECORD).is_file():
-        raise Refused(f"{version} has no {RECORD}: it was not put there by 'zoo publish'")
+        raise Refused(f"{version} has no {RECORD}: 'zoo publish' did not write it")
     try:
         found = schema.parse(Published, files.read_json(version / RECORD, "publish again"), str(version / RECORD))
         if found.schema != SCHEMA:
@@ -71,7 +71,7 @@ def read(version: Path) -> Published:
 
 
 def largest_used(base: Path) -> int:
-    """The largest number that was ever used in a base path, 0 where there was none.
+    """The largest version number ever used in a base path, 0 where none was.
 
     Raises:
         Refused: the file that keeps it is damaged; a guess might use a number again.
@@ -87,7 +87,7 @@ def largest_used(base: Path) -> int:
 
 
 def is_published(folder: Path) -> bool:
-    """Whether 'zoo publish' wrote this folder, or some version in it."""
+    """True for a folder that 'zoo publish' wrote, or in which it wrote a version."""
     if not folder.is_dir():
         return False
     inside = (path / RECORD for path in versions(folder).values())
@@ -95,7 +95,7 @@ def is_published(folder: Path) -> bool:
 
 
 def gates(folder: Path) -> tuple[Gate, ...]:
-    """A gate for a version folder, or one for each version of a base path and one for their numbers."""
+    """The gate on a version's folder, or those on the numbers and on each version of a base path."""
     if (folder / RECORD).is_file():
         return (_whole("version", folder),)
     found = versions(folder)
@@ -109,7 +109,7 @@ def gates(folder: Path) -> tuple[Gate, ...]:
 
 
 def _whole(name: str, version: Path) -> Gate:
-    """Every file of a version is there and as it was published, and there is no other."""
+    """The gate on a version: every file is as it was published, none is missing, and there is no other."""
     try:
         found, there = read(version), artifact.hashes(version, RECORD)
     except (ZooError, OSError) as error:

@@ -19,9 +19,9 @@ def measurements(module: str, request: dict[str, Any]) -> Generator[dict[str, An
     The process is ended when the caller stops early.
 
     Raises:
-        ZooError: what the process itself raised; or it died, with the last line that it wrote.
+        ZooError: the process raised it, or died; the message then has the last line that it wrote.
     """
-    # -P: what lies in the current folder must not stand in for a library.
+    # -P: a file in the current folder must not be imported in place of a library.
     command = [sys.executable, "-P", "-m", module]
     with (
         tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as complaints,

@@ -16,11 +16,11 @@ GRAPH = "saved_model.pb"
 WARM_UP = "assets.extra/tf_serving_warmup_requests"
 
 LOADED = (GRAPH, "variables/variables.index", "variables/variables.data-*")
-"""What a version must hold to be loaded, as patterns. Without `variables/` a server calls it available and then fails
-every request."""
+"""The files without which a version does not load, as patterns. With the graph alone, a server would call the version
+available and fail every request."""
 
 SERVED = (*LOADED, WARM_UP)
-"""What a version must hold to be served: an empty or missing warm-up passes TF Serving silently and warms nothing."""
+"""The files that a version is served with. TF Serving accepts a missing or empty warm-up, and warms nothing then."""
 
 LARGEST_VERSION = 2**63 - 1
 """The largest version number that TF Serving reads."""
@@ -56,7 +56,7 @@ def missing(names: Collection[str], patterns: Collection[str]) -> list[str]:
 
 
 def problems(sizes: Mapping[str, int], base: str) -> list[str]:
-    """What a listing of files lacks for the SavedModel below `base` to be served, a phrase for each fault.
+    """The faults of a listing of files for the SavedModel below `base` to be served, a phrase for each.
 
     Args:
         sizes: the bytes of each file by its path, which begins with `base` and `/` for those of the SavedModel.

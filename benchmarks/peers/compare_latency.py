@@ -140,7 +140,7 @@ def _rivals(name: str, peers: Path) -> list[Path]:
 
 def _request(path: Path, setting: Setting) -> Callable[[], Any]:
     """A call that answers one request by a file."""
-    session = inference_session(path, setting.threads)
+    session = inference_session(path, setting.threads, spinning=True)
     (taken,) = session.get_inputs()
     open_axes = [setting.batch, *[setting.image_size] * (len(taken.shape) - 1)]
     shape = [

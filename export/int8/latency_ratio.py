@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from zoo.artifact import Speed
+from zoo.artifact import LatencyRatio
 from zoo.formats.onnx import open_onnx
 from zoo.intervals import ratio_of_medians
 
@@ -22,12 +22,12 @@ SECONDS = 3.0
 clock = time.thread_time if time.get_clock_info("thread_time").resolution <= 1e-6 else time.perf_counter
 
 
-def compare(float32: Path, int8: Path, pixels: np.ndarray, seconds: float = SECONDS) -> Speed:
+def compare(float32: Path, int8: Path, pixels: np.ndarray, seconds: float = SECONDS) -> LatencyRatio:
     """Measure the latency of both files and their ratio on one image, uint8 [1, height, width, channels]."""
     calls = [functools.partial(open_onnx(path, threads=1).run, pixels) for path in (float32, int8)]
     first, second = in_turns(calls, seconds)
     ratio, low, high = ratio_of_medians(second, first, seed=0)
-    return Speed(1e3 * float(np.median(first)), 1e3 * float(np.median(second)), ratio, low, high, len(first))
+    return LatencyRatio(1e3 * float(np.median(first)), 1e3 * float(np.median(second)), ratio, low, high, len(first))
 
 
 def in_turns(calls: Sequence[Callable[[], Any]], seconds: float) -> np.ndarray:

@@ -18,7 +18,7 @@ from typing import Any, get_args
 import numpy as np
 
 from zoo import files
-from zoo.artifact import Int8, Kept, Paired, Speed, Target
+from zoo.artifact import Float32Node, Int8, LatencyRatio, PairedAccuracy, Target
 from zoo.contract import LOGITS
 from zoo.data.dataset import Dataset, Images
 from zoo.errors import Refused, ZooError, did_you_mean
@@ -75,7 +75,7 @@ class Decision:
     Attributes:
         method: the method of calibration.
         nodes: the number of nodes that can be computed on integers.
-        float32_nodes: those of them that stay in float32, with the cost of each, see `zoo.artifact.Kept`.
+        float32_nodes: those of them that stay in float32, with the cost of each, see `zoo.artifact.Float32Node`.
         scaled: the number of activations that were equalized.
         calibration_images: the number of images that calibrated it.
         validation: the accuracy on validation images that `float32_nodes` was decided by.
@@ -86,7 +86,7 @@ class Decision:
     float32_nodes: dict[str, float]
     scaled: int
     calibration_images: int
-    validation: Paired
+    validation: PairedAccuracy
 
 
 def int8_options(target: str | None, max_drop: float, calibration_images: int, force: bool) -> Int8Options:
@@ -192,7 +192,7 @@ def weigh(
         calibration_images=decision.calibration_images,
         method=decision.method,
         nodes=decision.nodes,
-        kept=tuple(Kept(name, cost) for name, cost in decision.float32_nodes.items()),
+        kept=tuple(Float32Node(name, cost) for name, cost in decision.float32_nodes.items()),
         scaled=decision.scaled,
         validation=decision.validation,
         test=test,
@@ -247,7 +247,7 @@ def _decide(
     options: Int8Options,
     int8: Path,
     say: Say,
-) -> tuple[calibration.Method, int, dict[str, float], Paired]:
+) -> tuple[calibration.Method, int, dict[str, float], PairedAccuracy]:
     """Choose the ranges by the logits of the probes and the nodes by validation, and write the file to `int8`.
 
     Returns the method of the ranges, the number of nodes that could stay in float32, those that do with what each
@@ -301,7 +301,7 @@ class _Validation:
         self._images, self._preprocessing = images, preprocessing
         self._float32 = self._correct(float32)
 
-    def paired(self, int8: Run) -> Paired:
+    def paired(self, int8: Run) -> PairedAccuracy:
         """Compare an int8 file with the float32 file image by image."""
         return accuracy.paired("validation", self._float32, self._correct(int8))
 
@@ -324,7 +324,7 @@ def _spread(images: Images, most: int) -> Images:
 
 def _within_budget(
     attempts: _Attempts, chosen: Mapping[str, Range], validation: _Validation, max_drop: float, say: Say
-) -> tuple[dict[str, float], Paired]:
+) -> tuple[dict[str, float], PairedAccuracy]:
     """Find the fewest nodes that have to stay in float32, the most harmful first.
 
     Hard activations and sigmoids go first and together: in float32 they cost the least time, and no other nodes lose as
@@ -349,7 +349,7 @@ def _within_budget(
     say(f"that is above {max_drop}: looking for the nodes that lose the most")
     ranked = _ranked(attempts, chosen)
 
-    def keeping(count: int) -> tuple[dict[str, float], Paired]:
+    def keeping(count: int) -> tuple[dict[str, float], PairedAccuracy]:
         float32_nodes = base | {name: cost for group, cost in ranked[:count] for name in group}
         result = validation.paired(attempts.run(chosen, float32_nodes))
         say(
@@ -391,7 +391,9 @@ def _runs_here(target: Target) -> bool:
     return target == "portable" or (target == "arm64") == (this_machine() == "arm64")
 
 
-def _reasons(options: Int8Options, decided: Paired, test: Paired, raced: Speed | None) -> list[str]:
+def _reasons(
+    options: Int8Options, decided: PairedAccuracy, test: PairedAccuracy, raced: LatencyRatio | None
+) -> list[str]:
     """List the reasons against the int8 file, each with its figures."""
     reasons = [
         f"it loses {_drop(one)}, and {options.max_drop:g} are allowed"
@@ -403,14 +405,14 @@ def _reasons(options: Int8Options, decided: Paired, test: Paired, raced: Speed |
     return reasons
 
 
-def _drop(paired: Paired) -> str:
+def _drop(paired: PairedAccuracy) -> str:
     return (
         f"{paired.drop:.2f} points of accuracy ({paired.low:.2f} to {paired.high:.2f}) on {paired.images} "
         f"{paired.split} images, {paired.float32:.4f} to {paired.int8:.4f}"
     )
 
 
-def _latency(raced: Speed) -> str:
+def _latency(raced: LatencyRatio) -> str:
     return (
         f"{raced.int8_ms:.3g} ms an image, float32 {raced.float32_ms:.3g} ms, "
         f"{raced.ratio:.2f} times ({raced.low:.2f} to {raced.high:.2f}) on one thread"

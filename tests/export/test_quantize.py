@@ -23,7 +23,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from tests.conftest import Answer, write_images
 from zoo import artifact, factory, formats
-from zoo.artifact import Paired, Speed, Target
+from zoo.artifact import LatencyRatio, PairedAccuracy, Target
 from zoo.data.dataset import Dataset
 from zoo.data.load import load
 from zoo.errors import Refused, ZooError
@@ -568,9 +568,9 @@ def test_a_network_made_to_collapse_is_repaired_or_refused(
 
 def test_reasons_against_int8_have_both_figures() -> None:
     asked = quantize.Int8Options("portable", max_drop=0.5)
-    lossy = Paired("test", 200, float32=0.9, int8=0.85, lost=12, gained=2, drop=5.0, low=1.5, high=8.5)
+    lossy = PairedAccuracy("test", 200, float32=0.9, int8=0.85, lost=12, gained=2, drop=5.0, low=1.5, high=8.5)
     fine = dataclasses.replace(lossy, int8=0.9, lost=2, drop=0.0, low=-2.0, high=2.0)
-    slow = Speed(float32_ms=1.0, int8_ms=1.2, ratio=1.2, low=1.1, high=1.3, rounds=50)
+    slow = LatencyRatio(float32_ms=1.0, int8_ms=1.2, ratio=1.2, low=1.1, high=1.3, rounds=50)
     fast = dataclasses.replace(slow, int8_ms=0.5, ratio=0.5, low=0.4, high=0.6)
     assert list(quantize._reasons(asked, fine, fine, fast)) == []
     assert list(quantize._reasons(asked, fine, fine, None)) == []

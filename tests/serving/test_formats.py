@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from handmade import sign
+from handmade import python, sign
 
 from tests.conformance import untrained_run
 from tests.conftest import Answer
 from tests.test_plugins import bring
-from zoo import artifact, doctor, formats
+from zoo import artifact, contract, doctor, formats
 from zoo.contract import BATCH
 from zoo.errors import Refused, ZooError
 from zoo.serving.runner import open_runner
@@ -61,6 +61,7 @@ def card(name, served_as):
 FORMATS = (
     Format("onnx_json", "onnx", open_file, card, "json/model.json", source="onnx", write=write),
     Format("onnx_reference", "onnx", open_file, card, source="onnx"),
+    Format("onnx", "json", None, card, "json/other.json"),
 )
 '''
 
@@ -134,9 +135,11 @@ def test_the_doctor_lists_all_formats_and_runtimes(outside: None, monkeypatch: p
     monkeypatch.setattr(doctor, "import_all", lambda modules: {name: {} for name in modules})
     found = doctor.examine()
     assert found["ready"]
-    assert found["runtimes"].keys() == {
-        "onnx", "onnx_int8", "onnx_fp16", "saved_model", "onnx_json", "onnx_reference",
-    }  # fmt: skip
+    assert list(found["runtimes"]) == ["onnx", "onnx_int8", "onnx_fp16", "saved_model", "onnx_json", "onnx_reference"]
+
+
+def test_no_package_replaces_a_format_of_zoo(outside: None) -> None:
+    assert formats.find("onnx").library == "onnxruntime"
 
 
 def test_a_library_that_only_a_brought_runtime_needs_is_an_optional_need(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -152,7 +155,7 @@ def test_a_library_that_only_a_brought_runtime_needs_is_an_optional_need(monkeyp
 
 def test_an_artifact_with_a_format_that_nothing_here_opens_is_refused(onnx_artifact: Path) -> None:
     sign(onnx_artifact, formats=["onnx", "onnx_json"])
-    with pytest.raises(Refused, match="there is no format or runtime 'onnx_json'"):
+    with pytest.raises(Refused, match="no installed package opens the format 'onnx_json'"):
         artifact.read(onnx_artifact)
 
 
@@ -182,6 +185,23 @@ def test_a_format_without_a_writer_is_refused_by_the_export(
         2, "zoo: nothing cannot be written: its package brings no writer",
     )  # fmt: skip
     assert not list((tmp_path / "artifacts").glob("*"))
+
+
+def test_the_table_of_formats_imports_no_library() -> None:
+    """Not even numpy or pydantic: `zoo doctor` lists the runtimes where these are broken."""
+    barred = {"numpy", "pydantic", "onnxruntime", "onnx", "tensorflow"}
+    done = python(f"import sys, zoo.formats; zoo.formats.table(); print(*{barred} & {{*sys.modules}})")
+    assert (done.stdout, done.stderr) == ("\n", "")
+
+
+def test_a_signature_of_the_contract_has_the_sizes_of_a_model() -> None:
+    found = {name: contract.signature(name, shape=(6, 5, 1), classes=3) for name in contract.SIGNATURES}
+    assert found["serving_default"].described() == {
+        "image": "uint8 [batch, 6, 5, 1]", "logits": "float32 [batch, 3]", "probabilities": "float32 [batch, 3]",
+    }  # fmt: skip
+    assert found["serve_bytes_safe"].outputs["status"] == Tensor("string", ("batch",))
+    assert str(found["classify"].outputs["scores"]) == "float32 [batch, 3]"
+    assert str(contract.signature("classify", shape=(6, 5, 1), classes=9).outputs["classes"]) == "string [batch, 5]"
 
 
 def test_what_a_signature_lacks_has_too_much_or_otherwise_is_named() -> None:

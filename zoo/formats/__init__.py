@@ -33,8 +33,8 @@ GOLDEN = "golden.npz"
 class Session:
     """An open file, ready to compute on the CPU.
 
-    `signature` is what the file itself says. `run` maps uint8 images [batch, height, width, channels] to float32
-    arrays [batch, classes] by output name. `native` is the library's own object, for what only that format has.
+    `signature` is the one that the file itself states. `run` maps uint8 images [batch, height, width, channels] to
+    float32 arrays [batch, classes] by output name. `native` is the library's own object, for what only that format has.
     """
 
     signature: Signature
@@ -43,7 +43,7 @@ class Session:
 
 
 def listed_alone(sizes: Mapping[str, int], path: str) -> list[str]:
-    """What a listing of files, by their bytes, lacks for a format that is the one file `path`."""
+    """The faults of a listing of files, by their bytes, for a format that is the one file `path`."""
     if path not in sizes:
         return [f"{path} is not listed"]
     return [] if sizes[path] else [f"{path} is empty"]
@@ -75,8 +75,8 @@ class Format:
         heavy: whether importing the library takes seconds. `zoo verify` and `zoo predict` open such a format where
             there is no other.
         import_library: imports the library with the settings that it needs before; a plain import where None.
-        layout: what a listing of an artifact's files (bytes by path) lacks for this format, a phrase for each fault;
-            the second argument is `path`.
+        layout: the faults of a listing of an artifact's files (bytes by path) for this format, a phrase for each; the
+            second argument is `path`.
         checks: further checks of the path, the open session and the model's description: the faults by check.
     """
 
@@ -101,20 +101,23 @@ class Format:
         return self.path or find(self.source or "").place()
 
     def owns(self, name: str) -> bool:
-        """Whether a file of an artifact is read when this format is opened: its file, data beside it, or its folder."""
+        """True for a file of an artifact that opening reads: the format's own, data beside it, or one in its folder."""
         place = self.place()
         return name == place or name.startswith((f"{place}.", f"{place}/"))
 
     def available(self, formats: Collection[str]) -> bool:
-        """Whether an artifact with these formats can be opened by this one."""
+        """True where an artifact with these formats has the file that this one opens."""
         return self.name in formats or (not self.path and self.source in formats)
 
 
 @functools.cache
 def table() -> dict[str, Format]:
-    """Every format by name: zoo's own and those that installed packages bring."""
-    rows = [row for module in plugins.modules(__name__).values() for row in module.FORMATS]
-    return {row.name: row for row in rows}
+    """Every format by name: zoo's own, then those that installed packages bring, which replace none of zoo's."""
+    modules = sorted(plugins.modules(__name__).values(), key=lambda module: module.__package__ != __name__)
+    found: dict[str, Format] = {}
+    for row in (row for module in modules for row in module.FORMATS):
+        found.setdefault(row.name, row)
+    return found
 
 
 def find(name: str) -> Format:
@@ -129,7 +132,7 @@ def find(name: str) -> Format:
 
 
 def preferred(formats: Collection[str]) -> Format:
-    """The format that answers when nobody names one: of those whose library is light, the one made of no other.
+    """The format that is opened when nobody names one: of those whose library is light, the one made of no other.
 
     Raises:
         ZooError: there are none, or one is unknown.

@@ -25,13 +25,16 @@ DTYPES = {"tensor(uint8)": "uint8", "tensor(float)": "float32"}
 """numpy's names for the types of the contract; others keep onnxruntime's."""
 
 
-def inference_session(model: Path | bytes, threads: int | None = None, *, arena: bool = True) -> Any:
+def inference_session(
+    model: Path | bytes, threads: int | None = None, *, arena: bool = True, spinning: bool = False
+) -> Any:
     """An `onnxruntime.InferenceSession` on the CPU, with the options of all measurements and comparisons.
 
     Args:
         model: an ONNX file, or the bytes of one.
         threads: all usable CPUs when None.
         arena: keep memory that was taken for one batch for the next.
+        spinning: let threads wait actively for work, which is faster where nothing else runs.
     """
     import onnxruntime
 
@@ -44,7 +47,7 @@ def inference_session(model: Path | bytes, threads: int | None = None, *, arena:
     # Threads that spin between requests take the CPUs from whatever else runs. Without, latency was half of that with
     # beside TensorFlow, 0.6 to 0.8 of it on a busy machine, up to a tenth more on an idle one, and a quarter more for a
     # network of 0.2 ms (onnxruntime 1.31, two threads on two CPUs).
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.add_session_config_entry("session.intra_op.allow_spinning", "1" if spinning else "0")
     options.enable_cpu_mem_arena = arena
     # Whatever goes wrong is raised; the log would repeat it.
     options.log_severity_level = NOTHING
