@@ -70,7 +70,7 @@ TYPES: dict[Target, IntegerTypes] = {
 
 @dataclass(frozen=True)
 class QuantizationPlan:
-    """The decision which nodes and tensors of a graph become integers.
+    """The nodes and tensors of a graph that become integers.
 
     Attributes:
         weighted: the nodes with weights that are computed on integers, by name.

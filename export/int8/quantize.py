@@ -170,8 +170,8 @@ def weigh(
     Args:
         decision: how the file was made.
         options: the target and the budget.
-        float32: bool [n], whether the float32 file predicts each test image correctly.
-        int8: the same of the int8 file.
+        float32: bool [images], whether the float32 file predicts each test image correctly.
+        int8: bool [images], the same for the int8 file.
         files: the float32 and the int8 file.
         pixels: uint8 [1, height, width, channels], the image that latency is measured on.
 
@@ -248,10 +248,11 @@ def _decide(
     int8: Path,
     say: Say,
 ) -> tuple[calibration.Method, int, dict[str, float], PairedAccuracy]:
-    """Choose the ranges by the logits of the probes and the nodes by validation, and write the file to `int8`.
+    """Choose the method of calibration by the probes' logits and the nodes by validation, and write the int8 file.
 
-    Returns the method of the ranges, the number of nodes that could stay in float32, those that do with what each
-    costs, and the accuracy on validation.
+    Returns:
+        The method of calibration, the number of nodes that can be computed on integers, those of them that stay in
+        float32 with the cost of each, and the accuracy on validation.
     """
     choices = {method: {name: one.range(method) for name, one in histograms.items()} for method in calibration.METHODS}
     with tempfile.TemporaryDirectory() as scratch:

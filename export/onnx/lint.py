@@ -1,4 +1,4 @@
-"""The lint of an ONNX file: nodes that should not be in its graph, and how the graph developed from the network."""
+"""The lint of an ONNX file: rules on its graph, and the number of nodes of each type before and after fusion."""
 
 from __future__ import annotations
 

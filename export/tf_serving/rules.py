@@ -332,7 +332,7 @@ def _form(tensor: Any) -> str:
 
 
 def _stated_form(tensor: Tensor) -> str:
-    """A tensor of the contract in the same words."""
+    """Format a tensor of the contract as `_form` does, with TensorFlow's names of types."""
     return str(tensor).replace("float32", "float")
 
 

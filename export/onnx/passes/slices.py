@@ -1,4 +1,4 @@
-"""Slices of a sequence, moved towards its beginning: what is thrown away is not computed."""
+"""Slices, moved towards the beginning of the graph: rows that are thrown away are not computed."""
 
 from __future__ import annotations
 
