@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 TOLERANCE = 1e-4
-WRONG = {"numbers": [1.0, 2.0], "a scalar": [3], "too small": [[[[0]]]], "text": ["picture"]}
+WRONG = {"numbers": [1.0, 2.0], "a scalar": [3], "too small": [[[[0]]]], "text": ["image"]}
 
 
 def ask(url: str, body: Any = None) -> tuple[int, Any]:
@@ -47,7 +47,7 @@ def difference(url: str, golden: Any) -> float:
     """How far the served logits are from the golden ones, as a share of the largest."""
     status, document = ask(f"{url}:predict", {"instances": golden["image"].tolist()})
     if status != 200:
-        sys.exit(f"golden pictures got {status}: {document}")
+        sys.exit(f"golden images got {status}: {document}")
     logits = np.array([row["logits"] for row in document["predictions"]])
     return float(np.abs(logits - golden["logits"]).max() / np.abs(golden["logits"]).max())
 
