@@ -107,8 +107,8 @@ def latency(keys: Sequence[str] | None = None) -> str:
         "int8 / float32 (95 % interval)",
     ]
     note = (
-        f"Median latency of one image of 224×224 pixels on one thread ({measured_on(float32)}). The ratio is the median "
-        "of paired measurements, in turns within one process."
+        f"Median latency of one image of 224×224 pixels on one thread ({measured_on(float32)}). "
+        "The ratio is the median of paired measurements, in turns within one process."
     )
     if keys is None:
         note += f" Geometric mean of the ratios: {setting['geometric_mean']:.3f}."

@@ -80,5 +80,3 @@ def setup(app: Sphinx) -> None:
     """Add the directive and the check."""
     app.add_directive("verb-help", VerbHelp)
     app.connect("env-check-consistency", check_reference)
-
-

@@ -9,10 +9,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from doc_blocks import ROOT
 
-from tests.docs.blocks import ROOT
-
-FETCHED = re.compile(r"<(?:script|link|img|iframe)\b[^>]*?(?:src|href)=\"(?:https?:)?//|@import\s+[\"']?http|url\([\"']?http")
+FETCHED = re.compile(
+    r"<(?:script|link|img|iframe)\b[^>]*?(?:src|href)=\"(?:https?:)?//|@import\s+[\"']?http|url\([\"']?http"
+)
+"""What a browser would fetch from elsewhere."""
 
 
 def build(source: Path, site: Path) -> subprocess.CompletedProcess[str]:

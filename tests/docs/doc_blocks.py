@@ -31,8 +31,15 @@ class Block:
         """Its place, as editors take it."""
         return f"{self.page}:{self.line}"
 
+    @property
+    def runs(self) -> bool:
+        """Whether the document does not say that it cannot be run."""
+        return self.reason is None
+
     def commands(self) -> list[list[str]]:
         """The commands of a `sh` block, or those of a `console` block, whose lines begin with `$`, as words."""
+        if self.language == "python":
+            return []
         text = self.text.replace("\\\n", " ")
         lines = text.splitlines()
         if self.language == "console":
@@ -52,6 +59,4 @@ def blocks(page: Path) -> Iterator[Block]:
     for found in BLOCK.finditer(text):
         if found["language"] in LANGUAGES:
             line = text.count("\n", 0, found.start("language")) + 1
-            yield Block(
-                page.relative_to(ROOT).as_posix(), line, found["language"], found["text"], found["reason"]
-            )
+            yield Block(page.relative_to(ROOT).as_posix(), line, found["language"], found["text"], found["reason"])
