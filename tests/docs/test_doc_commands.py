@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import sys
-import sysconfig
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,10 +17,11 @@ FIRST = next(page for page in pages() if page.name == "getting-started.md")
 """The page whose commands make the run and the artifact that all other documents find."""
 
 NOT_RUN = {
-    "needs the network": 3,
+    "needs the network": 4,
     "takes minutes": 2,
     "needs data that are not here": 1,
     "needs an interrupted run": 1,
+    "needs a fresh process": 1,
     "needs a server": 1,
     "needs another version": 1,
 }
@@ -39,14 +38,6 @@ def run_zoo(command: list[str]) -> None:
         patch.setattr(sys, "argv", command)
         main()
     assert stop.value.code == 0, f"{' '.join(command)} ended with {stop.value.code}"
-
-
-def run_process(command: list[str]) -> None:
-    """Any other program, with those of this environment first."""
-    scripts = sysconfig.get_path("scripts")
-    environment = {**os.environ, "PATH": os.pathsep.join((scripts, os.environ["PATH"]))}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, f"{' '.join(command)} ended with {done.returncode}: {done.stderr[-2000:]}"
 
 
 def commands(page: Path) -> list[list[str]]:
@@ -67,10 +58,10 @@ def run_page(page: Path, done: Sequence[list[str]] = ()) -> None:
             # Behind empty lines, so that a traceback names the line of the document.
             exec(compile("\n" * block.line + block.text, str(page), "exec"), variables)
         for command in block.commands():
-            # Logical devices are settled before TensorFlow starts.
-            in_process = command[0] == "zoo" and "--devices" not in command
-            if command not in done:
-                (run_zoo if in_process else run_process)(command)
+            if command[0] != "zoo":
+                subprocess.run(command, check=True)
+            elif command not in done:
+                run_zoo(command)
 
 
 @pytest.fixture(scope="session")
