@@ -84,7 +84,7 @@ def latency(keys: Sequence[str] | None = None) -> str:
     setting = float32["figures"][ONE_IMAGE]
     rows = []
     for key, alias, parameters in networks():
-        if keys is not None and key not in keys:
+        if key not in setting["networks"] or (keys is not None and key not in keys):
             continue
         ours, small = setting["networks"][key], int8["figures"][key]
         rows.append(
@@ -143,6 +143,7 @@ def stock() -> str:
             "{ratio:.2f} ({low:.2f}–{high:.2f})".format(**figures["networks"][key]),
         ]
         for key, _, _ in networks()
+        if key in figures["networks"]
     ]
     table = markdown(["network", "int8 ms", "stock int8 ms", "ratio (95 % interval)"], rows)
     return (
