@@ -3,7 +3,7 @@
 A document marks a table's place by two comments, `<!-- table: NAME -->` and `<!-- end of table -->`; what stands
 between them is written by this script. `tests/docs` fails where a document and the figures differ.
 
-usage: python benchmarks/tables.py [--write]      prints every table; with --write, puts them into the documents
+usage: python -m benchmarks.tables [--write]      prints every table; with --write, puts them into the documents
 """
 
 from __future__ import annotations

@@ -10,13 +10,11 @@ from pathlib import Path
 import pytest
 from doc_blocks import ROOT, pages
 
+from benchmarks import tables
 from zoo.cli import VERBS
 from zoo.recipe import Recipe
 from zoo.registry import families
 from zoo.schema import keys
-
-sys.path.insert(0, str(ROOT / "benchmarks"))
-import tables
 
 LINK = re.compile(r"\]\((?!https?://|#)([^)#\s]+)")
 
@@ -29,12 +27,12 @@ def text(name: str) -> str:
 @pytest.mark.parametrize("page", pages(), ids=lambda page: page.stem)
 def test_tables_are_what_the_script_makes_of_the_results(page: Path) -> None:
     found = page.read_text(encoding="utf-8")
-    assert tables.filled(found) == found, "run python benchmarks/tables.py --write"
+    assert tables.filled(found) == found, "run python -m benchmarks.tables --write"
 
 
 def test_the_readme_has_the_table_that_the_script_prints() -> None:
     printed = subprocess.run(
-        [sys.executable, ROOT / "benchmarks" / "tables.py"], capture_output=True, text=True, check=True
+        [sys.executable, "-m", "benchmarks.tables"], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout
     places = [place[0] for place in tables.PLACE.finditer(text("README.md"))]
     assert places

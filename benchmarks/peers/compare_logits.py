@@ -1,25 +1,28 @@
-"""Whether zoo's networks say what timm's say with the same weights.
+"""Compare the logits of zoo's networks with timm's for the same weights.
 
 Each FOLDER holds FAMILY-SIZE.safetensors and FAMILY-SIZE.npz (`image`, float32 [batch, height, width, channels] as fed
-to the network, and the peer's `logits`), as `export_timm.py --weights` and `peers_channels.py` write them. Where a
+to the network, and timm's `logits`), as `export_timm --weights`, `other_channels` and `other_sizes` write them. Where a
 difference in float32 is above the bound, both networks are compared in float64, for which FAMILY-SIZE.exact.npz holds
-the peer's logits (`peers_exact.py`), and each one's float32 with its own float64: some random weights amplify rounding
+timm's logits (`float64_logits`), and each one's float32 with its own float64: some random weights amplify rounding
 until the answers of one network in float32 and in float64 are further apart than the bound.
 
-usage: python benchmarks/peers.py SCRATCH FOLDER...      writes results/peers.json; ends with 1 where they differ
+usage: .venv/bin/python -m benchmarks.peers.compare_logits SCRATCH FOLDER...
+
+Writes results/peers.json; ends with 1 where the networks differ.
 """
 
 from __future__ import annotations
 
+import argparse
 import shutil
 import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from measured import record
 
 import zoo
+from benchmarks.measured import record
 from zoo.tensorflow_setup import wake_keras
 from zoo.weights.pull import pull
 from zoo.weights.timm_reader import read_timm
@@ -79,14 +82,17 @@ def _apart(logits: np.ndarray, expected: np.ndarray) -> float:
 
 def main() -> int:
     """Every network of every folder."""
+    parser = argparse.ArgumentParser(description="Compare the logits of zoo's networks with timm's.")
+    parser.add_argument("scratch", type=Path, help="where runs are written and removed again")
+    parser.add_argument("folders", type=Path, nargs="+", help="what the scripts for timm wrote")
+    asked = parser.parse_args()
     wake_keras()
-    scratch, *folders = map(Path, sys.argv[1:])
     figures: dict[str, Any] = {}
-    for folder in folders:
+    for folder in asked.folders:
         for weights in sorted(folder.glob("*.safetensors")):
             if weights.with_suffix(".npz").exists():
                 key = f"{folder.name}/{weights.stem}"
-                figures[key] = compare(weights, scratch)
+                figures[key] = compare(weights, asked.scratch)
                 print(key, figures[key], file=sys.stderr, flush=True)
     above = [key for key, found in figures.items() if found["difference"] > BOUND]
     others = [key for key in above if figures[key]["difference_in_float64"] > EXACT_BOUND]
