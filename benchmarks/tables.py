@@ -221,7 +221,7 @@ def fine_tuning() -> str:
     budgets = results("fine_tuning")["figures"]["budgets"]
     rows = [
         [
-            budget.replace("pictures a class", "images per class"),
+            budget.replace(" a class", " per class"),
             f"{figures['mean_accuracy']['frozen']:.2f}",
             f"{figures['mean_accuracy']['from_scratch']:.2f}",
         ]
@@ -260,12 +260,12 @@ def families() -> str:
     return markdown(["family", "size", "aliases", "parameters", "multiply-adds", "counted at"], rows)
 
 
-ONE_IMAGE = "one thread, one picture"
+ONE_IMAGE = "one thread, one image"
 SETTINGS = {
     ONE_IMAGE: "one image, one thread",
     "from pixels": "one image, one thread, the other file's normalization in numpy",
     "two threads": "one image, two threads",
-    "eight pictures": "eight images, one thread",
+    "eight images": "eight images, one thread",
     "160 pixels": "one image of 160×160 pixels, one thread",
 }
 """The settings of latency.json and how the documents call them."""
