@@ -221,7 +221,7 @@ def fine_tuning() -> str:
     budgets = results("fine_tuning")["figures"]["budgets"]
     rows = [
         [
-            budget.replace(" a class", " per class"),
+            f"{budget.split()[0]} images per class",
             f"{figures['mean_accuracy']['frozen']:.2f}",
             f"{figures['mean_accuracy']['from_scratch']:.2f}",
         ]
