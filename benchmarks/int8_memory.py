@@ -52,7 +52,7 @@ def quantize(float32: Path) -> None:
         quantize.write_int8(
             float32,
             Path(scratch) / "int8.onnx",
-            quantize.Request(quantize.this_machine(), force=True),
+            quantize.Int8Options(quantize.this_machine(), force=True),
             preprocessing=Preprocessing(SIDE, SIDE, 3, IMAGENET_MEAN, IMAGENET_STD),
             dataset=Dataset("photographs", None, ("crop",), crops, crops, crops, None, 3, "", (), LICENSE),
             cache=Path(scratch),

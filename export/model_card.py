@@ -1,17 +1,17 @@
-"""The model card: what the manifest says, for people."""
+"""The model card: an artifact's manifest in Markdown, with examples of how to use each format."""
 
 from __future__ import annotations
 
+from zoo import contract, formats
 from zoo.artifact import Manifest
-from zoo.contract import IMAGE, LOGITS, PROBABILITIES
 from zoo.description import Data, InitialWeights, Weights
-from zoo.export import examples
 
 
 def text(name: str, manifest: Manifest) -> str:
     """The card in Markdown; every figure in it stands in the manifest, with what produced it."""
     model, data = manifest.model, manifest.data
-    height, width, channels = model.preprocessing.shape
+    signature = contract.of_every_format(model)
+    image, logits = signature.inputs[contract.IMAGE], signature.outputs[contract.LOGITS]
     title = f"{model.family} {model.size}" + (f" on {data.source}" if data else "")
     origins = "".join(
         ([_trained_on(data)] if data else [])
@@ -19,15 +19,15 @@ def text(name: str, manifest: Manifest) -> str:
         + ([_started_from(manifest.initial)] if manifest.initial else [])
     )
     labels = ", ".join(model.labels[:20]) + (", …" if len(model.labels) > 20 else "")
-    use = "\n".join(examples.text(kind, name, model.family) for kind in manifest.formats)
+    use = "\n".join(formats.find(one).card(name, model.family) for one in manifest.formats)
     return f"""# {name}
 
 {title}: {model.parameters:,} parameters, {model.multiply_adds / 1e6:,.1f} million multiply-adds an image.
 
 | | |
 |---|---|
-| input | `{IMAGE}`: uint8 [batch, {height}, {width}, {channels}], raw pixels 0–255; normalization is inside |
-| outputs | `{LOGITS}`, `{PROBABILITIES}`: float32 [batch, {len(model.labels)}] |
+| input | `{contract.IMAGE}`: {image}, raw pixels 0–255; normalization is inside |
+| outputs | `{contract.LOGITS}`, `{contract.PROBABILITIES}`: {logits} |
 | classes | {len(model.labels)}: {labels} (all in `labels.txt`, in the order of the outputs) |
 | formats | {", ".join(manifest.formats)} |
 {origins}| license of the weights | {manifest.license["weights"]} |

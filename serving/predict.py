@@ -8,9 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from zoo.artifact import first_format, read
+from zoo import formats
+from zoo.artifact import read
 from zoo.contract import PROBABILITIES
-from zoo.data.image_files import content, reason_for_no_image, visible
+from zoo.data.image_files import read_image_file, reason_for_no_image, visible_entries
 from zoo.errors import Refused, ZooError
 from zoo.folder_kinds import kind, mistaken
 from zoo.preprocess import Preprocessing, pixels_from_bytes
@@ -54,7 +55,7 @@ def predict(
     paths = [path for named in images for path in _expand(named, leave_out)]
     if not paths:
         raise ZooError("there is nothing to predict: name images, or a folder of them")
-    runner = open_runner(artifact, runtime or first_format(manifest))
+    runner = open_runner(artifact, runtime or formats.preferred(manifest.formats).name)
     predictions = []
     for start in range(0, len(paths), BATCH):
         batch = paths[start : start + BATCH]
@@ -85,7 +86,7 @@ def _expand(named: Path, leave_out: Callable[[Path, str], None]) -> list[Path]:
         raise ZooError(f"{named} is a second artifact: name one, and images after it")
     if found_kind:
         raise ZooError(mistaken(named, "artifact") or "")
-    entries = visible(named)
+    entries = visible_entries(named)
     reasons = {entry: "a folder" if entry.is_dir() else reason_for_no_image(entry) for entry in entries}
     found = [entry for entry in entries if reasons[entry] is None]
     if not found:
@@ -101,6 +102,6 @@ def _expand(named: Path, leave_out: Callable[[Path, str], None]) -> list[Path]:
 
 def _pixels(path: Path, preprocessing: Preprocessing) -> np.ndarray:
     try:
-        return pixels_from_bytes(content(path), preprocessing)
+        return pixels_from_bytes(read_image_file(path), preprocessing)
     except ZooError as error:
         raise ZooError(f"{path} cannot be read as an image: {error}") from None

@@ -13,11 +13,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from zoo import artifact, files, provenance, run, schema
+from zoo import artifact, files, provenance, run, saved_model_folder, schema
 from zoo.artifact import File
 from zoo.errors import Refused, ZooError
+from zoo.formats.saved_model import SAVED_MODEL
+from zoo.saved_model_folder import GRAPH, LARGEST_VERSION, latest_version
 from zoo.serving import versions
-from zoo.serving.runner import latest_version
 from zoo.serving.verify import verify
 from zoo.serving.versions import NUMBERS, RECORD, Published
 
@@ -53,14 +54,14 @@ def publish(place: Path, base: Path, *, keep: int | None = None, say: Say = lamb
     """
     _check_keep(keep)
     manifest = artifact.read(place)
-    if "saved_model" not in manifest.formats:
+    if SAVED_MODEL.name not in manifest.formats:
         raise ZooError(f"{place} has no SavedModel, only {', '.join(manifest.formats)}: export with --saved-model")
     _check_base(base, place)
     report = verify(place)
     if not report.passed:
         raise Refused(f"{place} is refused: {', '.join(report.failed)}: 'zoo verify {place}' says why")
-    source = latest_version(place / artifact.SAVED_MODEL)
-    within = f"{artifact.SAVED_MODEL}/{source.name}/"
+    source = latest_version(place / SAVED_MODEL.path)
+    within = f"{SAVED_MODEL.path}/{source.name}/"
     content = Published(
         schema=versions.SCHEMA,
         version=0,
@@ -97,7 +98,7 @@ def roll_back(base: Path, *, keep: int | None = None, say: Say = lambda line: No
 
 def _before_newest(base: Path) -> Path:
     """The version that a rollback publishes again."""
-    found = versions.versions(base)
+    found = saved_model_folder.versions(base)
     if not found:
         raise Refused(f"{base} holds no version to go back from: publish an artifact")
     newest = versions.read(found[max(found)])
@@ -130,7 +131,7 @@ def _check_base(base: Path, place: Path | None) -> None:
         source = place.resolve()
         if whole.is_relative_to(source) or source.is_relative_to(whole):
             raise ZooError(f"{base} and {place} lie within each other: name a folder of its own")
-    if base.is_dir() and not versions.is_published(base) and not versions.versions(base):
+    if base.is_dir() and not versions.is_published(base) and not saved_model_folder.versions(base):
         others = sorted(path.name for path in base.iterdir() if not path.name.startswith("."))
         if others:
             raise ZooError(f"{base} holds other things ({', '.join(others[:3])}): name an empty or a new folder")
@@ -138,7 +139,7 @@ def _check_base(base: Path, place: Path | None) -> None:
 
 def _kind(folder: Path) -> str | None:
     """The kind of folder that holds no versions of its own, None where it may."""
-    if (folder / "saved_model.pb").exists():
+    if (folder / GRAPH).exists():
         return "a version itself"
     # Other programs have files of these names, too.
     with contextlib.suppress(ZooError):
@@ -214,8 +215,8 @@ def _copy(source: Path, target: Path, wanted: File) -> None:
 def _claim(base: Path) -> int:
     """The next number, written down before anybody can see a version of it."""
     of = versions.largest_used(base) + 1
-    if of > versions.LARGEST:
-        raise ZooError(f"{base} has used up all numbers, TF Serving reads none above {versions.LARGEST}: name another")
+    if of > LARGEST_VERSION:
+        raise ZooError(f"{base} has used up all numbers, TF Serving reads none above {LARGEST_VERSION}: name another")
     files.write_json(base / NUMBERS, schema.plain(versions.Numbers(versions.SCHEMA, of)))
     files.sync_folder(base)
     return of
@@ -224,7 +225,7 @@ def _claim(base: Path) -> int:
 def _remove_older(base: Path, keep: int | None, say: Say) -> tuple[int, ...]:
     """Remove all but the newest `keep` versions; those that zoo did not publish are somebody else's."""
     removed = []
-    found = versions.versions(base)
+    found = saved_model_folder.versions(base)
     for of in list(found)[:-keep] if keep else ():
         try:
             versions.read(found[of])

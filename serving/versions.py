@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any
 
-from zoo import artifact, files, schema
+from zoo import artifact, files, saved_model_folder, schema
 from zoo.artifact import File, Gate
 from zoo.description import Model
 from zoo.errors import Refused, ZooError
+from zoo.saved_model_folder import SERVED, versions
 from zoo.schema import record
 
 RECORD = "assets.extra/zoo.json"
@@ -18,13 +18,7 @@ RECORD = "assets.extra/zoo.json"
 NUMBERS = ".zoo.json"
 """In a base path: the largest number that was ever used there. TF Serving ignores what is named by no number."""
 
-SERVED = ("saved_model.pb", "variables/variables.index", "assets.extra/tf_serving_warmup_requests")
-"""What TF Serving needs of a version folder. Without the variables it loads, and fails every request."""
-
 SCHEMA = 1
-
-LARGEST = 2**63 - 1
-"""The largest number of a version that TF Serving reads."""
 
 
 @record
@@ -53,17 +47,6 @@ class Numbers:
 
     schema: int
     largest_version: int
-
-
-def number(name: str) -> int | None:
-    """The number that TF Serving reads in the name of an entry of a base path; None where it ignores the entry."""
-    return int(name) if re.fullmatch(r"\s*\+?[0-9]+\s*", name, re.ASCII) and int(name) <= LARGEST else None
-
-
-def versions(base: Path) -> dict[int, Path]:
-    """What lies in a base path under a number, in rising order of the numbers."""
-    found = {of: path for path in base.iterdir() if (of := number(path.name)) is not None}
-    return dict(sorted(found.items()))
 
 
 def read(version: Path) -> Published:
@@ -131,7 +114,7 @@ def _whole(name: str, version: Path) -> Gate:
         found, there = read(version), artifact.hashes(version, RECORD)
     except (ZooError, OSError) as error:
         return Gate(name, False, {"problems": [str(error)]})
-    problems = artifact.differences(there, found.files)
-    problems += [f"{file} is not listed" for file in SERVED if file not in found.files]
+    problems = artifact.changes(there, found.files)
+    problems += [f"{file} is not listed" for file in saved_model_folder.missing(found.files, SERVED)]
     figures: dict[str, Any] = {"artifact": found.artifact, "files": len(there), "published": found.published}
     return Gate(name, not problems, {**figures, "problems": problems} if problems else figures)

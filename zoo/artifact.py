@@ -6,8 +6,9 @@ import dataclasses
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
-from zoo import files, migration, schema
+from zoo import files, formats, migration, schema
 from zoo.description import Data, InitialWeights, Model, Provenance, Weights
+from zoo.differences import differences
 from zoo.errors import Refused, ZooError
 from zoo.folder_kinds import mistaken
 from zoo.recipe import Recipe
@@ -16,18 +17,8 @@ from zoo.schema import record
 MANIFEST = "manifest.json"
 CARD = "README.md"
 LABELS = "labels.txt"
-GOLDEN = "golden.npz"
-ONNX = "onnx/model.onnx"
-ONNX_INT8 = "onnx/model.int8.onnx"
-ONNX_FP16 = "onnx/model.fp16.onnx"
-GOLDEN_INT8 = "golden.int8.npz"
+GOLDEN = formats.GOLDEN
 IMAGES = "images.npz"
-SAVED_MODEL = "saved_model"
-
-Format = Literal["onnx", "onnx_int8", "onnx_fp16", "saved_model"]
-
-ONNX_FILES: dict[Format, str] = {"onnx": ONNX, "onnx_int8": ONNX_INT8, "onnx_fp16": ONNX_FP16}
-"""The file of each format that is ONNX."""
 
 Target = Literal["x86-vnni", "x86-avx2", "arm64", "portable"]
 """The processors that an int8 file can be made for."""
@@ -148,10 +139,10 @@ class Manifest:
     recipe: Recipe | None
     training: Provenance
     export: Provenance
-    formats: tuple[Format, ...]
+    formats: tuple[str, ...]
     files: dict[str, File]
     gates: tuple[Gate, ...]
-    accuracy: dict[Format, Accuracy]
+    accuracy: dict[str, Accuracy]
     license: dict[str, str]
     opset: int | None = None
     weights: Weights | None = None
@@ -177,6 +168,8 @@ def read(folder: Path) -> Manifest:
         values = files.read_json(folder / MANIFEST, "export again")
         values = migration.migrated(values, str(folder / MANIFEST), "export again with this version")
         manifest = schema.parse(Manifest, values, str(folder / MANIFEST))
+        for name in manifest.formats:
+            formats.find(name)
         for name in manifest.files:
             check_inside(name)
     except ZooError as error:
@@ -206,19 +199,15 @@ def hashes(folder: Path, record: str = MANIFEST) -> dict[str, File]:
     }
 
 
-def differences(found: dict[str, File], wanted: dict[str, File]) -> list[str]:
-    """How the files of a folder differ from those of its record, a phrase for each; empty where they do not."""
-    both = found.keys() & wanted.keys()
-    changed = [f"{name}: {_change(found[name], wanted[name])}" for name in sorted(both) if found[name] != wanted[name]]
-    missing = [f"{name} is missing" for name in sorted(wanted.keys() - both)]
-    extra = [f"{name} is not in the manifest" for name in sorted(found.keys() - both)]
-    return changed + missing + extra
+def changes(found: dict[str, File], recorded: dict[str, File]) -> list[str]:
+    """How the files of a folder differ from those that its record lists, a phrase for each; empty where they do not."""
 
+    def change(name: str, here: File, there: File) -> str:
+        if here.bytes != there.bytes:
+            return f"{name}: {here.bytes} bytes, not {there.bytes}"
+        return f"{name}: SHA-256 {here.sha256[:12]}…, not {there.sha256[:12]}…"
 
-def _change(found: File, wanted: File) -> str:
-    if found.bytes != wanted.bytes:
-        return f"{found.bytes} bytes, not {wanted.bytes}"
-    return f"SHA-256 {found.sha256[:12]}…, not {wanted.sha256[:12]}…"
+    return differences(found, recorded, changed=change, missing="{} is missing", extra="{} is not in the manifest")
 
 
 def newest(root: Path) -> Path:
@@ -238,8 +227,3 @@ def newest(root: Path) -> Path:
     if found is None:
         raise ZooError(f"there is no artifact in {root}: name one, or make one with 'zoo export'")
     return found
-
-
-def first_format(manifest: Manifest) -> Format:
-    """The format that answers when nobody says: ONNX where there is one, for it needs no TensorFlow."""
-    return "onnx" if "onnx" in manifest.formats else manifest.formats[0]
