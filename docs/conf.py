@@ -1,7 +1,8 @@
 """How `make docs` builds the site: Sphinx reads the Markdown pages, fetches nothing, and takes warnings for errors.
 
 Beyond what Sphinx checks itself (links between pages, cross-references, images), a name of the public API that the
-reference leaves out, or that has no docstring, is a warning here. The pages show the help of each verb as it is.
+reference leaves out, or that has no docstring, is a warning here. The help of each verb and the table of passes over an
+ONNX graph come from the code.
 """
 
 from __future__ import annotations
@@ -60,6 +61,20 @@ class VerbHelp(SphinxDirective):
         return [nodes.literal_block(text, text, language="text")]
 
 
+class PassTable(SphinxDirective):
+    """The passes over an ONNX graph in their order, each with what it does and why it stands there."""
+
+    def run(self) -> list[nodes.Node]:
+        """A table with a row for each pass."""
+        from zoo.export.onnx.passes import PASSES
+
+        lines = ["| stage | pass | what it does | why it stands there |", "|---|---|---|---|"]
+        for one in PASSES:
+            summary = (inspect.getdoc(one.run) or "").partition("\n\n")[0].replace("\n", " ")
+            lines.append(f"| `{one.stage}` | `{one.run.__name__}` | {summary} | {one.reason} |")
+        return self.parse_text_to_nodes("\n".join(lines))
+
+
 def undocumented(documented: dict[str, Any]) -> Iterator[str]:
     """What is wrong with the reference: a line for each public name that it leaves out or that says nothing."""
     for name in zoo.__all__:
@@ -80,6 +95,7 @@ def check_reference(app: Sphinx, environment: BuildEnvironment) -> None:
 
 
 def setup(app: Sphinx) -> None:
-    """Add the directive and the check."""
+    """Add the directives and the check."""
     app.add_directive("verb-help", VerbHelp)
+    app.add_directive("pass-table", PassTable)
     app.connect("env-check-consistency", check_reference)
