@@ -68,7 +68,7 @@ class Format:
         write: writes the file of a format that zoo itself does not write. It is given the artifact's folder, in which
             `source` is finished, the Keras model (float32, from preprocessed images to logits) and its description.
         golden: the artifact's file with the images and logits that `zoo verify` compares with.
-        tolerance: the largest difference of logits from Keras, as a share of the largest |logit|.
+        tolerance: the largest difference of logits from Keras, as a share of the largest absolute logit.
         golden_tolerance: the same from the golden logits, on any machine.
         batch_tolerance: the same between batches and single images of this very file, for formats whose rounding
             depends on the batch; None where batches are compared with Keras.
