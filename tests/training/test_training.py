@@ -213,7 +213,7 @@ def test_preflight_names_the_operation(tmp_path: Path, monkeypatch: pytest.Monke
         return Outputs(logits(keras.layers.Lambda(lambda y: y * tf.random.uniform([1]))(x), classes))
 
     family = Family("odd", "", "", (Size("small", (), {}, 0, 0),), builder="odd")
-    monkeypatch.setitem(sys.modules, "odd", SimpleNamespace(build=random_network))  # type: ignore[misc]
+    monkeypatch.setitem(sys.modules, "odd", SimpleNamespace(build=random_network))
     monkeypatch.setitem(registry.families(), "odd", family)
     with pytest.raises(ZooError, match="RandomUniform"):
         train(tmp_path / "run", family="odd", preflight=preflight)

@@ -60,7 +60,7 @@ def pull(
     if file is None and not publisher.repositories:
         raise ZooError(f"weights from {origin} are not fetched: name a file of them with --file")
     chosen = None if file and tag is None else publisher.tag(published, tag)
-    repository = chosen and publisher.repository(published, chosen)
+    repository = publisher.repository(published, chosen) if chosen else None
     expected = chosen.input if chosen else published.input
     side = expected.side if image_size is None else image_size
     factory.check_input(classes, (side, side, channels))
