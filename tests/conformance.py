@@ -107,7 +107,7 @@ def noise(model: Any, count: int = 2, seed: int = 0) -> np.ndarray:
 
 
 def warmed(model: Any) -> Any:
-    """Run a model a few times in training mode, for statistics that are not those of a fresh one; return it."""
+    """Run a model a few times in training mode, so that its batch statistics are not fresh ones; return it."""
     for seed in range(3):
         model(noise(model, 8, seed), training=True)
     return model

@@ -58,11 +58,17 @@ def test_the_export_and_the_serving_do_not_know_each_other() -> None:
     assert not [path for path in importers("zoo.export") if path.startswith("serving/")]
 
 
+def test_the_onnx_export_knows_neither_int8_nor_tf_serving() -> None:
+    outside = importers("zoo.export.int8") | importers("zoo.export.tf_serving")
+    assert not [path for path in outside if path.startswith("export/onnx/")]
+
+
 @pytest.mark.parametrize(
     ("module", "home"),
     [
+        ("onnxruntime", "zoo/formats/onnx.py"),
         ("tf2onnx", "export/onnx/conversion.py"),
-        ("tensorflow_datasets", "zoo/data/tfds.py"),
+        ("tensorflow_datasets", "zoo/data/sources/tfds.py"),
         ("huggingface_hub", "zoo/weights/hub.py"),
         ("matplotlib", "zoo/drawing.py"),
     ],

@@ -83,7 +83,8 @@ def test_a_damaged_weights_file_is_refused(tmp_path_factory: pytest.TempPathFact
 
 
 def test_recipes_go_through_json_unchanged() -> None:
-    for made in [family.recipe_of(size) for family, size in matching()]:
+    for family, size in matching():
+        made = family.recipe_of(size)
         assert schema.parse(Recipe, json.loads(json.dumps(schema.plain(made))), "recipe") == made
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from zoo import drawing
-from zoo.finite import finite, refuse_unanswered
+from zoo.finite import finite, refuse_not_finite
 from zoo.intervals import wilson
 from zoo.schema import record
 
@@ -62,7 +62,7 @@ def evaluate(
     Raises:
         Refused: logits are not finite; the images are counted, and the first named.
     """
-    refuse_unanswered(finite(logits), name, source)
+    refuse_not_finite(finite(logits), name, source)
     from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
     answers = logits.argmax(-1)

@@ -168,8 +168,11 @@ def load(folder: str | Path, *, features: bool = False) -> Any:
     Raises:
         ZooError: there is no finished run at `folder`, it is damaged, or its network is not the one that it describes.
     """
-    folder = Path(folder)
-    description = run.read_finished(folder).model
+    return load_described(Path(folder), run.read_finished(Path(folder)).model, features=features)
+
+
+def load_described(folder: Path, description: Model, *, features: bool = False) -> Any:
+    """The same for a run whose description was read already."""
     model = build(description)
     different = complexity.departures(model, description)
     if different:

@@ -13,7 +13,7 @@ import pytest
 
 from tests.conftest import Answer, write_images
 from zoo.cli import main
-from zoo.data.folder import class_folders
+from zoo.data.sources.folder import class_folders
 from zoo.errors import ZooError
 from zoo.text import is_printable, printable
 

@@ -15,9 +15,9 @@ import zoo
 from tests.conformance import COUNTED, EVERY, FACTS, SMALLEST, noise, untrained_run, warmed
 from zoo import artifact, complexity, weights_file
 from zoo.contract import IMAGE
+from zoo.formats.onnx import ONNX, inference_session
 from zoo.registry import matching, resolve
 from zoo.schema import plain
-from zoo.serving.runner import onnx_session
 from zoo.training.steps import cross_entropy
 
 every_network = pytest.mark.parametrize(("family", "size"), EVERY)
@@ -132,7 +132,7 @@ def _export_and_verify(folder: Path, tmp_path: Path, zoo_command: Callable[..., 
     assert set(manifest.formats) == {"onnx", "saved_model"}
     assert all(gate.passed for gate in manifest.gates), plain(manifest.gates)
     nothing = np.zeros((0, *manifest.model.preprocessing.shape), np.uint8)
-    said = onnx_session(tmp_path / "artifact" / artifact.ONNX).run(None, {IMAGE: nothing})
+    said = inference_session(tmp_path / "artifact" / ONNX.path).run(None, {IMAGE: nothing})
     assert [value.shape for value in said] == [(0, len(manifest.model.labels))] * 2
     verified = zoo_command("verify", tmp_path / "artifact")
     assert verified.status == 0, verified.err  # type: ignore[attr-defined]

@@ -76,8 +76,9 @@ def test_a_pulled_run_says_where_it_is_from(pulled: Path, file: Path) -> None:
     assert this.weights.sha256 == files.sha256(file)
     assert this.weights.license == "Apache-2.0"
     assert this.model.labels == imagenet.labels()
-    wanted = resolve("mobilenet", "small")[1].weights["timm"].tags[0].input
-    assert this.model.preprocessing == preprocessing(wanted, SIDE, 3)
+    assert this.model.preprocessing == preprocessing(
+        resolve("mobilenet", "small")[1].weights["timm"].tags[0].input, SIDE, 3
+    )
     assert this.model.preprocessing.interpolation == "bicubic"
     assert (pulled / run.WEIGHTS).is_file()
     assert np.isfinite(zoo.load(pulled)(np.zeros((1, SIDE, SIDE, 3), np.float32))).all()
@@ -239,10 +240,10 @@ def test_what_is_known_is_whole() -> None:
         assert set(SOURCES) >= {*size.weights, *size.differs}
         assert not size.weights.keys() & size.differs.keys()
         assert {name.partition("/")[0] for name in (*family.undecayed, *family.resampled)}.isdisjoint(family.head)
-        for network in size.weights.values():
-            tags = [tag.name for tag in network.tags]
+        for weights in size.weights.values():
+            tags = [tag.name for tag in weights.tags]
             assert len(set(tags)) == len(tags)
-            for wanted in (network.reference, *(tag.input for tag in network.tags)):
+            for wanted in (weights.reference, *(tag.input for tag in weights.tags)):
                 for channels in (1, 2, 3, 4):
                     assert preprocessing(wanted, wanted.side, channels).shape == (wanted.side, wanted.side, channels)
 

@@ -7,13 +7,18 @@ from typing import Literal
 
 import click
 
+from zoo.cli.data_options import DataOption
+
 
 @click.command()
 @click.argument("target", required=False, type=click.Path(path_type=Path), metavar="RUN|ARTIFACT")
+@click.option("--data", "source", cls=DataOption, help="Other data: {sources}.  [default: what it was trained on]")
 @click.option(
-    "--data", "source", help="Other data: tfds:NAME[:VERSION] or folder:PATH.  [default: what it was trained on]"
+    "--data-dir",
+    cls=DataOption,
+    type=click.Path(path_type=Path),
+    help="Where the data are now, if they were moved. With --data, {data_dir}.",
 )
-@click.option("--data-dir", type=click.Path(path_type=Path), help="Where the data are now, if not where they were.")
 @click.option(
     "--bad-images", type=click.Choice(["error", "skip"]), help="What to do about images of --data that cannot be read."
 )
@@ -40,11 +45,11 @@ def command(
     from zoo import artifact, files, run, schema
     from zoo.cli.output import print_json, say, say_environment
     from zoo.cli.tables import evaluation as table
-    from zoo.data.fitting import fitting
-    from zoo.data.for_labels import find_for
-    from zoo.data.reload import images_known, load_again
+    from zoo.data.evaluation_data import load_for_evaluation
+    from zoo.data.image_digests import leave_out_seen
+    from zoo.data.reload import digests_for, load_again
     from zoo.data.remarks import remarks
-    from zoo.data.seen import unseen
+    from zoo.data.resizable import resizable_images
     from zoo.errors import ZooError, listed
     from zoo.evaluation import Evaluation, draw_confusion, evaluate
     from zoo.folder_kinds import mistaken
@@ -65,7 +70,7 @@ def command(
         described = run.read_finished(target)
     dataset = None
     if source is not None:
-        images, data = find_for(described.model.labels, source, data_dir, bad_images or "error", say)
+        images, data = load_for_evaluation(described.model.labels, source, data_dir, bad_images or "error", say)
         for skipped in data.skipped:
             say(f"left out: {skipped}")
     elif described.data and described.recipe:
@@ -73,7 +78,7 @@ def command(
         images, data = dataset.test, described.data
     else:
         raise ZooError(f"{target} has no data of its own: say what to measure it on, such as --data folder:PATH")
-    images, left_out = fitting(images, described.model.preprocessing)
+    images, left_out = resizable_images(images, described.model.preprocessing)
     if left_out and source is not None and bad_images != "skip":
         raise ZooError(
             f"images that cannot be scaled to the network's input: {len(left_out)}: {listed(left_out, most=3)}: "
@@ -81,8 +86,8 @@ def command(
         )
     for line in (*(f"left out: {line}" for line in left_out), *remarks([images], described.model.preprocessing)):
         say(line)
-    digests, unknown = images_known(target, described, dataset)
-    images, overlap = unseen(images, digests, unknown, include_training)
+    digests, unknown = digests_for(target, described, dataset)
+    images, overlap = leave_out_seen(images, digests, unknown, include_training)
     if overlap.images:
         done = "left out" if overlap.left_out else "measured on, too"
         say(f"the model has seen {overlap.images} of the {overlap.of} images in training or validation: {done}")
@@ -97,9 +102,9 @@ def command(
 
         logits = run_answers(target, images)
     else:
-        from zoo.serving.inference import answers as artifact_answers
+        from zoo.serving.inference import logits as artifact_logits
 
-        logits = artifact_answers(target, images)
+        logits = artifact_logits(target, images)
     result: Evaluation = evaluate(logits, images.labels, described.model.labels, name=images.names, source=str(target))
     report = {
         "target": str(target),

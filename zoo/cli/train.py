@@ -6,21 +6,30 @@ from pathlib import Path
 
 import click
 
+from zoo.cli.data_options import DataOption
+
 
 @click.command()
 @click.argument("family", required=False)
 @click.option("--size", help="small, base or large.  [default: small]")
-@click.option("--data", default="digits", show_default=True, help="digits, tfds:NAME[:VERSION] or folder:PATH.")
+@click.option("--data", cls=DataOption, default="digits", show_default=True, help="{sources}.")
 @click.option(
     "--data-dir",
+    cls=DataOption,
     type=click.Path(path_type=Path),
-    help="Where prepared TFDS data are (else TFDS_DATA_DIR); with --resume, where the run's data are now.",
+    help="Where the data are; {data_dir}. With --resume: where the run's data are now, if they were moved.",
 )
 @click.option(
     "--weights", type=click.Path(path_type=Path), metavar="RUN", help="Fine-tune: start from a finished run's weights."
 )
 @click.option("--freeze", is_flag=True, help="Short for --set freeze=true: train the head only.")
-@click.option("--bad-images", type=click.Choice(["error", "skip"]), default="error", show_default=True)
+@click.option(
+    "--bad-images",
+    type=click.Choice(["error", "skip"]),
+    default="error",
+    show_default=True,
+    help="What to do about images that cannot be read or scaled.",
+)
 @click.option("--epochs", type=int, help="Short for --set epochs=N.")
 @click.option("--seed", type=int, help="Short for --set seed=N.")
 @click.option(

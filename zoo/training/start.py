@@ -9,12 +9,13 @@ from typing import Any
 
 from zoo import complexity, factory, files, migration, provenance, run, weights_file
 from zoo import recipe as recipes
-from zoo.data import seen
+from zoo.data import image_digests
 from zoo.data.dataset import Dataset
-from zoo.data.fitting import fitted
 from zoo.data.load import load
-from zoo.data.reload import images_known, load_again
+from zoo.data.reload import digests_for, load_again
 from zoo.data.remarks import remarks
+from zoo.data.resizable import resizable_dataset
+from zoo.data.source import short_name
 from zoo.description import Model
 from zoo.errors import ZooError, listed
 from zoo.preprocess import FULL_RANGE, Preprocessing
@@ -76,13 +77,13 @@ def start(
     if not recipe.image.size and (dataset.shape or ())[:2] != model.preprocessing.shape[:2]:
         say(scaled(dataset.shape, model.preprocessing))
     images = images_for(weights, dataset)
-    for line in seen.remarks(dataset, images):
+    for line in image_digests.overlap_remarks(dataset, images):
         say(line)
     started_from, arrays = fine_tuning.take(weights, model) if weights else (None, {})
     preflight(model)
     folder = out or files.unused(Path("runs"), f"{family.name}-{row.name}-{short_name(dataset.source)}")
     folder.mkdir(parents=True)
-    seen.write(folder / run.IMAGES, images)
+    image_digests.write(folder / run.IMAGES, images)
     if started_from:
         # The run's own copy, written before it can be resumed: the other run need not stay.
         weights_file.save(folder / run.INITIAL, arrays)
@@ -106,6 +107,8 @@ def resume(
 ) -> Path:
     """Continue a run that did not come to its end, with its own recipe, and return its folder.
 
+    `data_dir` says where the data are now, if they were moved; the run then records that.
+
     Raises:
         ZooError: there is no such run, it has come to its end, or its data have changed.
     """
@@ -117,7 +120,11 @@ def resume(
     chosen = strategies.choose(strategy, devices)
     assert this.data is not None, "a run that is not finished is one that trains"
     assert this.recipe is not None
-    dataset = fitted(load_again(this.data, this.recipe.split, data_dir), this.model.preprocessing)
+    dataset = resizable_dataset(load_again(this.data, this.recipe.split, data_dir), this.model.preprocessing)
+    if data_dir is not None:
+        # Later verbs find the data where they are now.
+        moved = dataclasses.replace(this.data, source=dataset.source, data_dir=dataset.data_dir)
+        run.write(folder, dataclasses.replace(this, data=moved))
     say(f"continuing {folder}")
     train(folder, dataset, chosen, callbacks, say)
     return folder
@@ -146,7 +153,7 @@ def fit(dataset: Dataset, preprocessing: Preprocessing, bad_images: str, say: Ca
     Raises:
         ZooError: there are others, and `bad_images` is `error`.
     """
-    kept = fitted(dataset, preprocessing)
+    kept = resizable_dataset(dataset, preprocessing)
     left_out = kept.skipped[len(dataset.skipped) :]
     if left_out and bad_images == "error":
         raise ZooError(
@@ -186,15 +193,9 @@ def scaled(shape: tuple[int, int, int] | None, taken: Preprocessing) -> str:
     return f"{images} and are scaled and cropped to the network's {wanted}: --set image.size=… takes another size"
 
 
-def images_for(weights: Path | None, dataset: Dataset) -> seen.Digests:
+def images_for(weights: Path | None, dataset: Dataset) -> image_digests.Digests:
     """The digests of the data to train on, and of those that the run `weights` had seen."""
     if weights is None:
-        return seen.images_of(dataset)
-    before, _ = images_known(weights, run.read_finished(weights))
-    return seen.images_of(dataset, initial=before, complete=before is not None)
-
-
-def short_name(source: str) -> str:
-    """What a run folder calls its data: `digits`, `fashion_mnist`, or the last part of a folder's path."""
-    kind, _, rest = source.partition(":")
-    return {"tfds": rest.partition(":")[0], "folder": Path(rest).name}.get(kind, kind) or kind
+        return image_digests.digests_of(dataset)
+    before, _ = digests_for(weights, run.read_finished(weights))
+    return image_digests.digests_of(dataset, initial=before, complete=before is not None)
