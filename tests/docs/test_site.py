@@ -30,8 +30,8 @@ def sources(tmp_path: Path) -> Path:
     """A copy of what the site is made of, beside what its pages include."""
     copy = tmp_path / "checkout"
     shutil.copytree(ROOT / "docs", copy / "docs")
-    for path in (*ROOT.glob("*.md"), ROOT / "results" / "README.md"):
-        (copy / path.relative_to(ROOT)).parent.mkdir(exist_ok=True)
+    for path in (*ROOT.glob("*.md"), ROOT / "results" / "README.md", ROOT / "export" / "tf_serving" / "README.md"):
+        (copy / path.relative_to(ROOT)).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(path, copy / path.relative_to(ROOT))
     return copy / "docs"
 
