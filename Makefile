@@ -9,7 +9,7 @@ DEMO := demo-output
 PEERS := benchmarks.peers
 PEER := .peers
 
-.PHONY: demo test quick test-all test-lowest test-peers check types clean
+.PHONY: demo test quick test-all test-lowest test-peers check types docs clean
 
 $(VENV)/ready: pyproject.toml setup.cfg
 	$(PYTHON) -m venv $(VENV)
@@ -41,6 +41,12 @@ types:
 	mkdir -p build/packages/zoo
 	ln -s $(CURDIR)/zoo/* $(CURDIR)/export $(CURDIR)/serving build/packages/zoo/
 	$(BIN)/mypy
+
+# The site in site/, without a network: a broken link or an undocumented public name fails.
+docs: $(VENV)/ready
+	rm -rf site
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet -d site/.doctrees docs site
+	@echo "open site/index.html"
 
 # What a developer runs before each commit: all tests but the dear ones (tests/slow.txt), at most three minutes.
 quick: check
@@ -85,4 +91,4 @@ $(PEER)/ready: benchmarks/peers/requirements.txt
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(LOWEST) $(PEER) $(DEMO) build *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(LOWEST) $(PEER) $(DEMO) build site *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -74,6 +74,7 @@ def _measure(name: str, timm: Path, given: Path | None, seconds: float) -> dict[
     """The latencies of both int8 files of one network and their ratio, and the nodes that onnxruntime computes."""
     from zoo.contract import IMAGE, OUTPUTS
     from zoo.export.int8 import latency_ratio
+    from zoo.formats.onnx import inference_session
 
     pixels = photographs()
     floats = normalize(pixels, nchw=True)
@@ -85,7 +86,7 @@ def _measure(name: str, timm: Path, given: Path | None, seconds: float) -> dict[
             write_random(float32, *name.rsplit("-", 1))
         write_int8(float32, int8, pixels)
         quantize(timm / f"{name}.onnx", stock, floats)
-        ours, theirs = latency_ratio.session(int8), latency_ratio.session(stock)
+        ours, theirs = inference_session(int8, 1), inference_session(stock, 1)
         peer = theirs.get_inputs()[0].name
         started = os.getloadavg()[0]
         first, second = latency_ratio.in_turns(

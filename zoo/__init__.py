@@ -1,6 +1,6 @@
-"""zoo: Keras model families,
+"""zoo: Keras model families from a name to a proven, measured artifact.
 
-from a name to a proven, measured artifact. The whole public API; importing it imports no framework.
+This is the whole public API. Importing it imports no framework.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from zoo.errors import Refused, ZooError
-    from zoo.factory import Features, create, load
+    from zoo.factory import FeatureExtractor, create, load
     from zoo.information import info, list_models
     from zoo.recipe import Recipe
 
-__all__ = ["Features", "Recipe", "Refused", "ZooError", "create", "info", "list_models", "load"]
+__all__ = ["FeatureExtractor", "Recipe", "Refused", "ZooError", "create", "info", "list_models", "load"]
 
 _HOMES = {
-    "Features": "zoo.factory",
+    "FeatureExtractor": "zoo.factory",
     "Recipe": "zoo.recipe",
     "Refused": "zoo.errors",
     "ZooError": "zoo.errors",
@@ -29,7 +29,7 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    """Import what is asked for when it is asked for."""
+    """Import a public name when it is first used."""
     if name not in _HOMES:
         raise AttributeError(f"module 'zoo' has no attribute '{name}'")
     return getattr(importlib.import_module(_HOMES[name]), name)

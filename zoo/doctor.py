@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from zoo import formats
+
 DISTRIBUTIONS = {
     "numpy": "numpy",
     "pydantic": "pydantic",
@@ -72,9 +74,6 @@ NEEDS = (
 )
 """A row for each verb, or for each use of one that needs other packages."""
 
-RUNTIMES = {"onnx": "onnxruntime", "saved_model": "tensorflow"}
-"""What each runtime imports."""
-
 VARIABLES = re.compile(
     r"(KERAS|TF|TFDS|XLA|ORT|OMP|KMP|GOMP|MKL|OPENBLAS|ONEDNN|DNNL|CUDA|NVIDIA)_\w+|HF_HUB_OFFLINE|LD_PRELOAD|PYTHONPATH"
 )
@@ -113,10 +112,13 @@ def examine() -> dict[str, Any]:
 
     A part that cannot be found out is `{"error": reason}`; nothing is raised.
     """
-    imports = import_all(DISTRIBUTIONS)
-    packages = {DISTRIBUTIONS[module]: _package(module, found) for module, found in imports.items()}
+    runtimes = _runtimes()
+    imports = import_all(dict.fromkeys([*DISTRIBUTIONS, *runtimes.values()]))
+    packages = {_distribution(module): _package(module, found) for module, found in imports.items()}
     lacking = {module for module, found in imports.items() if "error" in found}
-    verbs = [_verb(need, lacking, imports) for need in NEEDS]
+    others = (name for name, module in runtimes.items() if module not in DISTRIBUTIONS)
+    brought = [Need(f"verify, predict, benchmark of {name}", (*ANSWERING, runtimes[name]), True) for name in others]
+    verbs = [_verb(need, lacking, imports) for need in (*NEEDS, *brought)]
     return {
         "ready": all(verb["ready"] or verb["optional"] for verb in verbs),
         "zoo": _version("keras-zoo"),
@@ -128,7 +130,7 @@ def examine() -> dict[str, Any]:
         "gpus": imports["tensorflow"].get("devices", []),
         "runtimes": {
             name: {"ready": module not in lacking, "devices": imports[module].get("devices", [])}
-            for name, module in RUNTIMES.items()
+            for name, module in runtimes.items()
         },
         "environment": {
             name: value
@@ -228,8 +230,21 @@ def _tried(find: Callable[[], Any]) -> Any:
         return {"error": " ".join(f"{type(error).__name__}: {error}".split())[:200]}
 
 
+def _runtimes() -> dict[str, str]:
+    """The library of each format and runtime by name, with those that installed packages bring."""
+    found: dict[str, str] = _tried(lambda: {name: row.library for name, row in formats.table().items()})
+    return {} if "error" in found else found
+
+
+def _distribution(module: str) -> str:
+    """The name by which pip knows a package that verbs or runtimes import."""
+    if module in DISTRIBUTIONS:
+        return DISTRIBUTIONS[module]
+    return importlib.metadata.packages_distributions().get(module, [module])[0]
+
+
 def _package(module: str, found: dict[str, Any]) -> dict[str, Any]:
-    return {"version": _version(DISTRIBUTIONS[module]), "error": found.get("error")}
+    return {"version": _version(_distribution(module)), "error": found.get("error")}
 
 
 def _verb(need: Need, lacking: set[str], imports: dict[str, dict[str, Any]]) -> dict[str, Any]:
@@ -238,7 +253,7 @@ def _verb(need: Need, lacking: set[str], imports: dict[str, dict[str, Any]]) -> 
         "verb": need.use,
         "optional": need.optional,
         "ready": not missing,
-        "missing": [DISTRIBUTIONS[module] for module in missing],
+        "missing": [_distribution(module) for module in missing],
         "mend": _mend(missing, imports),
     }
 
@@ -249,8 +264,8 @@ def _mend(missing: list[str], imports: dict[str, dict[str, Any]]) -> str | None:
         return None
     if any("KERAS_BACKEND" in str(imports[module].get("error")) for module in missing):
         return "set KERAS_BACKEND=tensorflow"
-    installed = any(_version(DISTRIBUTIONS[module]) for module in missing)
-    wanted = " ".join(f"'{_requirement(DISTRIBUTIONS[module])}'" for module in missing)
+    installed = any(_version(_distribution(module)) for module in missing)
+    wanted = " ".join(f"'{_requirement(_distribution(module))}'" for module in missing)
     return f"pip install {'--force-reinstall ' if installed else ''}{wanted}"
 
 

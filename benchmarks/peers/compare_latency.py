@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.peers.normalize import normalize
-from zoo.export.int8 import latency_ratio
+from zoo.formats.onnx import inference_session
 
 WARMUP, FEWEST = 3, 10
 """Rounds that do not count, and those that do however long they take."""
@@ -140,7 +140,7 @@ def _rivals(name: str, peers: Path) -> list[Path]:
 
 def _request(path: Path, setting: Setting) -> Callable[[], Any]:
     """A call that answers one request by a file."""
-    session = latency_ratio.session(path, setting.threads)
+    session = inference_session(path, setting.threads, spinning=True)
     (taken,) = session.get_inputs()
     open_axes = [setting.batch, *[setting.image_size] * (len(taken.shape) - 1)]
     shape = [

@@ -17,7 +17,7 @@ SEED = 0
 @click.option("--batch", default="1,8,32", show_default=True, help="Images in a request, separated by commas.")
 @click.option("--threads", help="Numbers of threads, separated by commas.  [default: 1 and the usable CPUs]")
 @click.option(
-    "--runtime", help="onnx, onnx_int8, onnx_fp16, saved_model, with commas.  [default: what each artifact has]"
+    "--runtime", help="Formats, with commas; 'zoo doctor' lists them.  [default: those that each artifact has]"
 )
 @click.option("--seconds", default=3.0, show_default=True, help="How long each line is measured.")
 @click.option("--csv", "csv_file", type=click.Path(path_type=Path), help="Write the lines to this file, too.")
@@ -36,7 +36,8 @@ def command(
     from zoo.artifact import newest
     from zoo.files import refuse_existing
     from zoo.serving.benchmark import benchmark
-    from zoo.serving.table import NARROWEST, plain, tables, write_csv
+    from zoo.serving.table import NARROWEST, tables, write_csv
+    from zoo.serving.table import as_json as rows_as_json
 
     if csv_file is not None:
         refuse_existing(csv_file)
@@ -59,7 +60,7 @@ def command(
         write_csv(csv_file, rows, made)
         say(f"written: {csv_file}")
     if as_json:
-        print_json({"provenance": schema.plain(made), "seconds": seconds, "rows": plain(rows)})
+        print_json({"provenance": schema.plain(made), "seconds": seconds, "rows": rows_as_json(rows)})
     else:
         output = console()
         output.print(*tables(rows), sep="\n", width=max(output.width, NARROWEST), crop=False)

@@ -102,9 +102,9 @@ def command(
 
         logits = run_answers(target, images)
     else:
-        from zoo.serving.inference import answers as artifact_answers
+        from zoo.serving.inference import logits as artifact_logits
 
-        logits = artifact_answers(target, images)
+        logits = artifact_logits(target, images)
     result: Evaluation = evaluate(logits, images.labels, described.model.labels, name=images.names, source=str(target))
     report = {
         "target": str(target),

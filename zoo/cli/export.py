@@ -19,6 +19,7 @@ import click
 @click.option("--calibration-images", type=int, help="Training images that calibrate int8.  [default: 512]")
 @click.option("--force", is_flag=True, help="Ship int8 that is above its budget or no faster, and mark it.")
 @click.option("--fp16", is_flag=True, help="Write a float16 file of the ONNX one, for GPUs.")
+@click.option("--format", "others", multiple=True, metavar="NAME", help="Write this format, such as one of a package.")
 @click.option(
     "--opset", type=int, help="The version of ONNX' operator set.  [default: the newest that onnxruntime 1.20 takes]"
 )
@@ -36,6 +37,7 @@ def command(
     calibration_images: int | None,
     force: bool,
     fp16: bool,
+    others: tuple[str, ...],
     data_dir: Path | None,
     out: Path | None,
     as_json: bool,
@@ -49,8 +51,9 @@ def command(
     from zoo.cli import tables
     from zoo.cli.output import console, print_json, say, say_environment, status_table
     from zoo.errors import ZooError
+    from zoo.export.build import export
     from zoo.export.int8 import quantize
-    from zoo.tensorflow_setup import wake_keras
+    from zoo.export.onnx.conversion import OPSET
 
     given = [
         option
@@ -67,29 +70,21 @@ def command(
     if run is None:
         run = runs.newest(Path("runs"))
         say(f"exporting {run}, the newest finished run")
-    runs.read_finished(run)
     if opset is not None and saved_model and not onnx:
         raise ZooError("a SavedModel has no opset: add --onnx, or leave --opset out")
     asked = None
     if int8:
-        asked = quantize.request(
+        asked = quantize.int8_options(
             target,
             quantize.MAX_DROP if max_drop is None else max_drop,
             quantize.CALIBRATION_IMAGES if calibration_images is None else calibration_images,
             force,
         )
     say_environment()
-    wake_keras()
-    from zoo.export.build import export
-    from zoo.export.onnx.conversion import OPSET
-
-    formats: list[artifact.Format] = []
-    if onnx or int8 or fp16 or not saved_model:
-        formats.append("onnx")
-    if fp16:
-        formats.append("onnx_fp16")
-    if saved_model or not onnx:
-        formats.append("saved_model")
+    named = {"onnx": onnx or int8 or fp16, "onnx_fp16": fp16, "saved_model": saved_model, **dict.fromkeys(others, True)}
+    formats = [name for name, wanted in named.items() if wanted]
+    if not (onnx or saved_model or others):
+        formats = list(dict.fromkeys(["onnx", *formats, "saved_model"]))
     opset = OPSET if opset is None else opset
     folder = export(run, formats, out=out, data_dir=data_dir, say=say, opset=opset, int8=asked)
     manifest = artifact.read(folder)

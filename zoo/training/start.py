@@ -61,7 +61,7 @@ def start(
     from zoo.training.loop import check_batch, train
 
     family, row = fine_tuning.network(name, size, weights)
-    recipe = recipes.override(recipes.default(family.name, row.name), settings)
+    recipe = recipes.override(family.recipe_of(row), settings)
     if recipe.freeze and weights is None:
         raise ZooError("freeze trains a head on weights that are there already: name the run to take --weights from")
     if out is not None:
