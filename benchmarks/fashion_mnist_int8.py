@@ -3,7 +3,7 @@
 Each learns from 1,000 images of a class, in the family's own recipe but for what `FAMILIES` says: enough to be judged
 by, on a machine without a GPU. 200 others of a class validate, on which int8 chooses what stays in float32.
 
-usage: python benchmarks/fashion_mnist_int8.py DATA_DIR SCRATCH [FAMILY...]      writes results/fashion_mnist_int8.json
+usage: python -m benchmarks.fashion_mnist_int8 DATA_DIR SCRATCH [FAMILY...]      writes results/fashion_mnist_int8.json
 
 Families that are not named keep their figures; SCRATCH/FAMILY-run is taken where it is there already.
 """
@@ -16,12 +16,12 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
-from fine_tuning import write
-from measured import cost, record, recorded, zoo
 
+from benchmarks.fine_tuning import write
+from benchmarks.measured import cost, record, recorded, zoo
 from zoo import artifact
-from zoo.data.example import Example
-from zoo.data.load import find
+from zoo.data.labeled_image import LabeledImage
+from zoo.data.load import read_source
 from zoo.run import read_finished
 
 LEARNT, VALIDATED, TESTED = 1000, 200, 1000
@@ -36,7 +36,7 @@ FAMILIES: dict[str, tuple[object, ...]] = {
 }
 
 
-def chosen(examples: list[Example]) -> list[Example]:
+def chosen(examples: list[LabeledImage]) -> list[LabeledImage]:
     """The images that are learnt from and validated on, drawn from those for training, and all for testing."""
     order = np.random.default_rng(0).permutation(len(examples))
     seen: Counter[tuple[str, int]] = Counter()
@@ -54,10 +54,10 @@ def chosen(examples: list[Example]) -> list[Example]:
 def main() -> None:
     """Train, export with int8, and record what the export says."""
     data_dir, scratch, *names = Path(sys.argv[1]).resolve(), Path(sys.argv[2]), *sys.argv[3:]
-    found = find("tfds:fashion_mnist", data_dir, "error")
+    _, raw = read_source("tfds:fashion_mnist", data_dir)
     folder = scratch / "images"
     if not folder.exists():
-        write(folder, chosen(found.examples), found.labels, range(10))
+        write(folder, chosen(raw.images), raw.labels, range(10))
     for family in names or FAMILIES:
         run, out = scratch / f"{family}-run", scratch / f"{family}-artifact"
         if not run.exists():

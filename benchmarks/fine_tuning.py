@@ -6,7 +6,7 @@ Both get the same images, 5 epochs of the family's own recipe in batches of 10, 
 last epoch count, so that no image chooses them. Both are measured on 200 test images of each of these classes; two
 draws of each number of images.
 
-usage: python benchmarks/fine_tuning.py DATA_DIR SCRATCH      writes results/fine_tuning.json
+usage: python -m benchmarks.fine_tuning DATA_DIR SCRATCH      writes results/fine_tuning.json
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from measured import record, zoo
 
-from zoo.data.example import Example
-from zoo.data.load import find
+from benchmarks.measured import record, zoo
+from zoo.data.labeled_image import LabeledImage
+from zoo.data.load import read_source
 
 HALVES = range(5), range(5, 10)
 NETWORK = ["resnet", "--size", "small"]
@@ -31,7 +31,7 @@ EACH, DRAWS = (5, 20, 50), 2
 BUDGET = ["--epochs", 5, "--set", "batch_size=10", "--set", "keep=last", *ONNX]
 
 
-def write(folder: Path, examples: Sequence[Example], labels: Sequence[str], classes: range) -> None:
+def write(folder: Path, examples: Sequence[LabeledImage], labels: Sequence[str], classes: range) -> None:
     """The images of some classes as PNG files, as `--data folder:` takes them."""
     for number, example in enumerate(examples):
         if example.label in classes:
@@ -40,7 +40,7 @@ def write(folder: Path, examples: Sequence[Example], labels: Sequence[str], clas
             (place / f"{number}.png").write_bytes(example.read())
 
 
-def drawn(examples: Sequence[Example], each: int, draw: int) -> list[Example]:
+def drawn(examples: Sequence[LabeledImage], each: int, draw: int) -> list[LabeledImage]:
     """So many training images of every class, and `TESTED` test images."""
     order = np.random.default_rng(draw).permutation(len(examples))
     left = {"train": dict.fromkeys(range(10), each), "test": dict.fromkeys(range(10), TESTED)}
@@ -70,8 +70,8 @@ def figures(trained: Any) -> dict[str, Any]:
 def main() -> None:
     """Train on the first half once, and on each draw of the second half twice."""
     data_dir, scratch = Path(sys.argv[1]).resolve(), Path(sys.argv[2])
-    found = find("tfds:fashion_mnist", data_dir, "error")
-    write(scratch / "first", drawn(found.examples, TAUGHT, 0), found.labels, HALVES[0])
+    _, raw = read_source("tfds:fashion_mnist", data_dir)
+    write(scratch / "first", drawn(raw.images, TAUGHT, 0), raw.labels, HALVES[0])
     run = scratch / "run"
     taught = zoo("train", *NETWORK, "--data", f"folder:{scratch / 'first'}", *TEACHING, "--out", run)
     budgets: dict[str, Any] = {}
@@ -79,7 +79,7 @@ def main() -> None:
         draws = []
         for draw in range(DRAWS):
             folder = scratch / f"second-{each}-{draw}"
-            write(folder, drawn(found.examples, each, draw), found.labels, HALVES[1])
+            write(folder, drawn(raw.images, each, draw), raw.labels, HALVES[1])
             same = ["--data", f"folder:{folder}", *BUDGET, "--seed", draw]
             frozen = zoo("train", "--weights", run, "--freeze", *same, "--out", scratch / f"frozen-{each}-{draw}")
             fresh = zoo("train", *NETWORK, *same, "--out", scratch / f"fresh-{each}-{draw}")

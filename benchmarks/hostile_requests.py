@@ -1,6 +1,6 @@
 """What hostile, broken and empty requests cost a server: each on a SavedModel in TensorFlow's C++ loader, XLA off.
 
-usage: python benchmarks/hostile_requests.py ARTIFACT…      writes results/hostile_requests.json
+usage: python -m benchmarks.hostile_requests ARTIFACT…      writes results/hostile_requests.json
 
 The batches are simulated: they are what a server with batching makes of requests of one image each.
 """
@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from measured import record
 
+from benchmarks.measured import record
 from zoo import artifact, contract
 from zoo.export.tf_serving import hostile, rules, warmup
 from zoo.export.tf_serving.server_check import Outcome, Request, first_line, run_loader, tensor_names
+from zoo.formats.saved_model import SAVED_MODEL
 
 SEED = 0
 CLIENTS, BAD_CLIENTS, BATCH, BATCHES = 16, 2, 8, 50
@@ -36,7 +37,7 @@ def main() -> None:
     figures = {}
     for folder in parser.parse_args().artifacts:
         with tempfile.TemporaryDirectory() as scratch:
-            base = Path(shutil.copytree(folder / artifact.SAVED_MODEL, Path(scratch, "base")))
+            base = Path(shutil.copytree(folder / SAVED_MODEL.path, Path(scratch, "base")))
             figures[folder.name] = measured(folder, rules.version_folder(base))
     record("hostile_requests", figures, SEED)
 

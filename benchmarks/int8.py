@@ -1,6 +1,6 @@
 """How fast int8 is against float32 at 224 pixels: one thread, one image, in turns within one process.
 
-usage: python benchmarks/int8.py [--only resnet-base vit-small …] [--onnx FOLDER]      writes results/int8_latency.json
+usage: python -m benchmarks.int8 [--only resnet-base vit-small …] [--onnx FOLDER]      writes results/int8_latency.json
 
 Weights are random, for latency asks for no accuracy; or FOLDER has FAMILY-SIZE.onnx files of the contract. Calibrated
 on crops of scikit-learn's photographs. Each network is measured in a process of its own.
@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from measured import record
 
+from benchmarks.measured import record
 from zoo.registry import matching
 
 SIDE = 224
@@ -52,7 +52,7 @@ def main() -> None:
     names = asked.only or [f"{family.name}-{size.name}" for family, size in matching() if family.name != "cnn"]
     rows = {}
     for name in names:
-        command = [sys.executable, __file__, "--measure", *name.rsplit("-", 1)]
+        command = [sys.executable, "-m", "benchmarks.int8", "--measure", *name.rsplit("-", 1)]
         command += ["--onnx", str(asked.onnx)] if asked.onnx else []
         done = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True)
         row = json.loads(done.stdout.splitlines()[-1])
@@ -74,7 +74,7 @@ def _measure(family: str, size: str, given: Path | None) -> dict[str, Any]:
         else:
             write_random(float32, family, size)
         write_int8(float32, int8, pixels)
-        measured = latency_ratio.race(float32, int8, pixels[:1], seconds=20)
+        measured = latency_ratio.compare(float32, int8, pixels[:1], seconds=20)
         nodes = fused_nodes(int8, fused)
     return {**dataclasses.asdict(measured), "nodes": nodes}
 
@@ -84,11 +84,11 @@ def write_int8(float32: Path, int8: Path, pixels: np.ndarray) -> None:
     import onnx
 
     from zoo.export.int8 import calibration, qdq, quantize
-    from zoo.export.onnx.graph_index import Index
+    from zoo.export.onnx.graph_index import GraphIndex
 
     model, target = onnx.load(float32), quantize.this_machine()
     quantize.prepare(model, target)
-    found = calibration.collect(model, qdq.to_calibrate(Index(model)), pixels)
+    found = calibration.collect(model, qdq.to_calibrate(GraphIndex(model)), pixels)
     chosen = {name: histogram.range("minmax") for name, histogram in found.items()}
     onnx.save(qdq.quantized(model, chosen, target), int8)
 
@@ -104,13 +104,13 @@ def photographs() -> np.ndarray:
 def write_random(path: Path, family: str, size: str) -> None:
     """A network of 1000 classes with fresh weights as ONNX."""
     import zoo
-    from zoo.export.graph import network
+    from zoo.export.graph import trace
     from zoo.export.onnx.conversion import write_onnx
     from zoo.preprocess import Preprocessing
 
     model = zoo.create(family, size=size, classes=1000, input_shape=(SIDE, SIDE, 3))
     imagenet = Preprocessing(SIDE, SIDE, 3, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
-    write_onnx(network(model, imagenet), path, {})
+    write_onnx(trace(model, imagenet), path, {})
 
 
 def fused_nodes(int8: Path, fused: Path) -> dict[str, int]:

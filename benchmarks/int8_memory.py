@@ -1,6 +1,6 @@
 """Memory that `zoo.export.int8.quantize.write_int8` takes at 224 pixels, calibration and measuring included.
 
-usage: python benchmarks/int8_memory.py ONNX [NAME...]      writes results/int8_memory.json
+usage: python -m benchmarks.int8_memory ONNX [NAME...]      writes results/int8_memory.json
 
 ONNX has FAMILY-SIZE.onnx files of the contract; networks that are not named keep their figures. Calibrated and measured
 on 64 crops of scikit-learn's photographs; the 512 that are asked for by default would be 67 MB more.
@@ -12,7 +12,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from measured import record, recorded, watched
+from benchmarks.measured import record, recorded, watched
 
 SIDE = 224
 IMAGES = 64
@@ -24,7 +24,7 @@ def main() -> None:
     figures = recorded("int8_memory")
     for name in names or sorted(path.stem for path in Path(folder).glob("*.onnx")):
         float32 = Path(folder) / f"{name}.onnx"
-        spent = watched([sys.executable, __file__, "--of", str(float32)])
+        spent = watched([sys.executable, "-m", "benchmarks.int8_memory", "--of", str(float32)])
         if spent.status:
             raise SystemExit(f"{name} failed")
         weights = float32.stat().st_size
@@ -41,23 +41,36 @@ def main() -> None:
 
 def quantize(float32: Path) -> None:
     """Write the int8 file of a float32 one to a scratch folder."""
+    import numpy as np
+
     from zoo.data.dataset import Dataset
     from zoo.data.photographs import LICENSE, photographs
+    from zoo.export import accuracy
     from zoo.export.int8 import quantize
+    from zoo.formats.onnx import open_onnx
     from zoo.preprocess import Preprocessing
     from zoo.weights.pretrained import IMAGENET_MEAN, IMAGENET_STD
 
     crops = photographs(IMAGES)
+    preprocessing = Preprocessing(SIDE, SIDE, 3, IMAGENET_MEAN, IMAGENET_STD)
+    request = quantize.Int8Options(quantize.this_machine(), force=True)
     with tempfile.TemporaryDirectory() as scratch:
-        quantize.write_int8(
+        int8 = Path(scratch) / "int8.onnx"
+        decision = quantize.write_int8(
             float32,
-            Path(scratch) / "int8.onnx",
-            quantize.Request(quantize.this_machine(), force=True),
-            preprocessing=Preprocessing(SIDE, SIDE, 3, IMAGENET_MEAN, IMAGENET_STD),
+            int8,
+            request,
+            preprocessing=preprocessing,
             dataset=Dataset("photographs", None, ("crop",), crops, crops, crops, None, 3, "", (), LICENSE),
             cache=Path(scratch),
             say=lambda line: print(line, file=sys.stderr, flush=True),
         )
+        correct = [
+            accuracy.predictions(open_onnx(path).run, crops, preprocessing, quantize.BATCH) == crops.labels
+            for path in (float32, int8)
+        ]
+        pixels = np.zeros((1, SIDE, SIDE, 3), np.uint8)
+        quantize.weigh(decision, request, *correct, files=(float32, int8), pixels=pixels)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""From a run to an artifact: written beside its place, put through the gates, renamed only when all of them pass."""
+"""Exports: from a run to an artifact, written beside its place and renamed into it when every gate is passed."""
 
 from __future__ import annotations
 
@@ -8,68 +8,67 @@ import gc
 import json
 import tempfile
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from zoo import artifact, factory, files, migration, provenance, run, schema
-from zoo.artifact import Accuracy, Format, Gate, Manifest
-from zoo.contract import LOGITS, VERSION
-from zoo.data import seen
-from zoo.data.dataset import Images
-from zoo.data.fitting import fitted
+from zoo import artifact, factory, files, migration, provenance, run
+from zoo import formats as known_formats
+from zoo.artifact import Accuracy, Gate, Int8, Manifest
+from zoo.data import image_digests
+from zoo.data.dataset import Dataset, Images
 from zoo.data.photographs import LICENSE
-from zoo.data.pipeline import pixel_batches
 from zoo.data.reload import load_again
+from zoo.data.resizable import resizable_dataset
 from zoo.description import Model
 from zoo.errors import Refused, ZooError
-from zoo.export import gates, graph, model_card
-from zoo.export.graph import Network
-from zoo.export.int8.quantize import Request, write_int8
-from zoo.export.onnx.conversion import OPSET, check_opset, check_size, ir_version, write_onnx
-from zoo.export.onnx.fp16 import write_fp16
+from zoo.export import accuracy, gates, graph, model_card
+from zoo.export.accuracy import NO_CLASS
+from zoo.export.graph import TracedModel
+from zoo.export.int8 import quantize
+from zoo.export.onnx.conversion import OPSET, check_opset, check_size, ir_version
 from zoo.export.reference import Reference, of_images, of_noise, of_photographs
-from zoo.export.tf_serving.rules import static_gates
-from zoo.export.tf_serving.saved_model import write_saved_model
-from zoo.export.tf_serving.server_check import server_gate
-from zoo.export.tf_serving.warmup import write_warmup
-from zoo.finite import finite, refuse_unanswered
-from zoo.intervals import wilson
+from zoo.export.writers import Int8Writer, Job, Say, Settings, Writer, refuse_unwritable, writer
+from zoo.finite import refuse_not_finite
+from zoo.formats import Format, Session
 from zoo.keras_settings import own_settings
 
-BOTH: tuple[Format, ...] = ("onnx", "saved_model")
+BOTH = ("onnx", "saved_model")
 """The formats that an export writes when nobody names one."""
 
-WARMUP_IMAGES = 4
 CALIBRATION = "calibration"
-"""The folder of a run where the calibrations of its int8 files are kept."""
-
-Say = Callable[[str], None]
+"""The folder of a run that keeps the calibrations of its int8 files."""
 
 
-@own_settings()
 def export(
     run_folder: Path,
-    formats: Sequence[Format],
+    formats: Sequence[str] = BOTH,
     *,
-    out: Path | None,
-    data_dir: Path | None,
-    say: Say,
+    out: Path | None = None,
+    data_dir: Path | None = None,
+    say: Say = lambda line: None,
     opset: int = OPSET,
-    int8: Request | None = None,
+    int8: quantize.Int8Options | None = None,
 ) -> Path:
     """Write the artifact of a finished run and return its folder.
 
-    The gates compare on images of the run's test split, and its accuracy is measured on all of them. A run that was
-    pulled has no data: its gates compare on photographs, and no accuracy is measured. `opset` is the version of ONNX'
-    operator set that the ONNX file is written in. `int8` asks for an int8 file of that one, and `onnx_fp16` is made of
-    it too: they need `onnx` before them.
+    The gates compare on images of the run's test split, and the accuracy of each format is measured on all of them. A
+    run that was pulled has no data: its gates compare on photographs, and no accuracy is measured.
+
+    Args:
+        run_folder: the run.
+        formats: names of formats. The format that another is made of is written, too.
+        out: the artifact's folder, which must not exist; `artifacts/NAME` with the run's name when None.
+        data_dir: where the run's data are now, if not where they were.
+        say: told of each step.
+        opset: the version of ONNX' operator set.
+        int8: the target and the budget of an int8 file, which is added to the formats.
 
     Raises:
-        ZooError: the run or its data cannot be had, `out` exists, the operator set is not known, or the weights are
-            more than an ONNX file holds.
+        ZooError: the run or its data cannot be had, a format or operator set is unknown, `out` exists, or the weights
+            are larger than an ONNX file may be.
         Refused: a gate failed, or int8 is above its budget or no faster; name and figures are in the message, and no
             artifact is left.
     """
@@ -77,172 +76,188 @@ def export(
     this = run.read_finished(run_folder)
     target = out or files.unused(Path("artifacts"), run_folder.resolve().name)
     files.refuse_existing(target)
+    formats, int8 = _with_int8(formats, int8)
+    rows = _in_order(formats)
     if "onnx" in formats:
         check_opset(opset)
     if int8 is not None and this.data is None:
         raise ZooError(f"int8 is calibrated on the run's images, and {run_folder} has none: leave --int8 out")
     if data_dir is not None and this.data is None:
         raise ZooError(f"{run_folder} has no data that could be elsewhere: leave --data-dir out")
-    model = factory.load(run_folder)
-    dataset = None
-    if this.data and this.recipe:
-        dataset = fitted(load_again(this.data, this.recipe.split, data_dir), this.model.preprocessing)
-    test = dataset.test if dataset else None
-    network = graph.network(model, this.model.preprocessing)
-    with files.staged_folder(target) as staging:
-        say("writing " + ", ".join(formats))
-        files.write_text(staging / artifact.LABELS, "".join(f"{label}\n" for label in this.model.labels))
-        make_reference = (
-            functools.partial(of_images, network, test) if test else functools.partial(of_photographs, network)
-        )
-        written, reference = _write(staging, formats, network, this.model, make_reference, opset)
-        passed = [gates.network_gate(model, this.model), gates.client_gate(reference), *written]
-        _refuse_failed(passed, f"{run_folder} makes no artifact")
-        np.savez(staging / artifact.GOLDEN, allow_pickle=False, **reference.golden())
-        if (run_folder / run.IMAGES).exists():
-            seen.write(staging / artifact.IMAGES, seen.read(run_folder / run.IMAGES))
-        elif dataset:
-            seen.write(staging / artifact.IMAGES, seen.images_of(dataset, complete=this.initial is None))
-        eight_bits = None
-        if int8 is not None and dataset is not None:
-            formats = (*formats, "onnx_int8")
-            eight_bits = write_int8(
-                staging / artifact.ONNX,
-                staging / artifact.ONNX_INT8,
-                int8,
-                preprocessing=this.model.preprocessing,
-                dataset=dataset,
-                cache=run_folder / CALIBRATION,
-                say=say,
+    with own_settings():
+        keras_model = factory.load_described(run_folder, this.model)
+        dataset = None
+        if this.data and this.recipe:
+            dataset = resizable_dataset(load_again(this.data, this.recipe.split, data_dir), this.model.preprocessing)
+        with files.staged_folder(target) as staging:
+            files.write_text(staging / artifact.LABELS, "".join(f"{label}\n" for label in this.model.labels))
+            model = graph.trace(keras_model, this.model.preprocessing)
+            reference_of = functools.partial(of_images, test=dataset.test) if dataset else of_photographs
+            settings = Settings(opset, int8, run_folder / CALIBRATION, say)
+            made = _write_all(staging, rows, model, this.model, reference_of, dataset, settings)
+            results = (gates.network_gate(keras_model, this.model), gates.client_gate(made.reference), *made.gates)
+            _refuse_failed(results, f"{run_folder} makes no artifact")
+            np.savez(staging / artifact.GOLDEN, allow_pickle=False, **made.reference.golden())
+            if (run_folder / run.IMAGES).exists():
+                image_digests.write(staging / artifact.IMAGES, image_digests.read(run_folder / run.IMAGES))
+            elif dataset:
+                image_digests.write(
+                    staging / artifact.IMAGES, image_digests.digests_of(dataset, complete=this.initial is None)
+                )
+            manifest = Manifest(
+                schema=migration.SCHEMA,
+                model=this.model,
+                data=this.data,
+                recipe=this.recipe,
+                training=this.provenance,
+                export=dataclasses.replace(started, seed=this.provenance.seed, finished=provenance.now()),
+                formats=tuple(formats),
+                files={},
+                gates=results,
+                accuracy={name: made.accuracy[name] for name in formats if name in made.accuracy},
+                license={
+                    "weights": run.license_of_weights(this) or "whoever trained them decides",
+                    "data": this.data.license if this.data else LICENSE,
+                },
+                weights=this.weights,
+                initial=this.initial,
+                opset=opset if "onnx" in formats else None,
+                ir_version=ir_version(opset) if "onnx" in formats else None,
+                int8=made.int8,
             )
-            answers = gates.asked(_function(staging, "onnx_int8"), reference)
-            own = dataclasses.replace(reference, logits=gates.logits_of(answers, reference))
-            np.savez(staging / artifact.GOLDEN_INT8, allow_pickle=False, **own.golden())
-            kept = {one.node for one in eight_bits.kept}
-            passed += gates.onnx_gates(staging / artifact.ONNX_INT8, reference, "onnx_int8")
-            passed.append(gates.int8_lint_gate(staging / artifact.ONNX_INT8, kept))
-            _refuse_failed(passed, f"{run_folder} makes no artifact")
-        say(f"{len(passed)} gates passed" + (f"; measuring accuracy on {len(test)} test images" if test else ""))
-        accuracy = {kind: _accuracy(kind, _function(staging, kind), test, reference) for kind in formats if test}
-        manifest = Manifest(
-            schema=migration.SCHEMA,
-            model=this.model,
-            data=this.data,
-            recipe=this.recipe,
-            training=this.provenance,
-            export=dataclasses.replace(started, seed=this.provenance.seed, finished=provenance.now()),
-            formats=tuple(formats),
-            files={},
-            gates=tuple(passed),
-            accuracy=accuracy,
-            license={
-                "weights": run.license_of_weights(this) or "whoever trained them decides",
-                "data": this.data.license if this.data else LICENSE,
-            },
-            weights=this.weights,
-            initial=this.initial,
-            opset=opset if "onnx" in formats else None,
-            ir_version=ir_version(opset) if "onnx" in formats else None,
-            int8=eight_bits,
-        )
-        files.write_text(staging / artifact.CARD, model_card.text(target.name, manifest))
-        artifact.write(staging, manifest)
+            files.write_text(staging / artifact.CARD, model_card.text(target.name, manifest))
+            artifact.write(staging, manifest)
     return target
 
 
 @own_settings()
 def preflight(description: Model) -> None:
-    """Export a network with fresh weights in both formats, run what came out, and throw it away.
+    """Export a model with fresh weights as ONNX and SavedModel, try what was written, and delete it.
 
     Raises:
-        Refused: a format cannot be had of this network; the message names the gate and, where there is one, the
-        operation.
+        Refused: the model cannot be exported; the message names the gate and, where there is one, the operation.
     """
-    network = graph.network(factory.build(description), description.preprocessing)
+    model = graph.trace(factory.build(description), description.preprocessing)
     with tempfile.TemporaryDirectory() as scratch:
-        make_reference = functools.partial(of_noise, network)
-        results, _ = _write(Path(scratch), BOTH, network, description, make_reference, OPSET)
-    _refuse_failed(results, f"{description.family} {description.size} cannot be exported")
+        folder = Path(scratch)
+        settings = Settings(OPSET, None, folder / CALIBRATION, lambda line: None)
+        made = _write_all(folder, _in_order(BOTH), model, description, of_noise, None, settings)
+    _refuse_failed(made.gates, f"{description.family} {description.size} cannot be exported")
 
 
-def _write(
+@dataclasses.dataclass(frozen=True)
+class _Made:
+    """The results of writing all formats."""
+
+    gates: tuple[Gate, ...]
+    accuracy: dict[str, Accuracy]
+    int8: Int8 | None
+    reference: Reference
+
+
+def _with_int8(
+    formats: Sequence[str], int8: quantize.Int8Options | None
+) -> tuple[tuple[str, ...], quantize.Int8Options | None]:
+    """The formats with the source of each before it, and int8's request where int8 is one of them."""
+    complete: list[str] = []
+    for name in (*formats, *(["onnx_int8"] if int8 else [])):
+        source = known_formats.find(name).source
+        complete += [one for one in (source, name) if one and one not in complete]
+    if "onnx_int8" in complete and int8 is None:
+        int8 = quantize.int8_options(None, quantize.MAX_DROP, quantize.CALIBRATION_IMAGES, force=False)
+    return tuple(complete), int8
+
+
+def _in_order(formats: Sequence[str]) -> list[Format]:
+    """The formats in the order of writing: sources first, and of them heavy ones, whose checks take longest.
+
+    Raises:
+        ZooError: a format is unknown, or nothing writes it.
+    """
+    rows = [known_formats.find(name) for name in formats]
+    for row in rows:
+        refuse_unwritable(row)
+    return sorted(rows, key=lambda row: (row.source is not None, not row.heavy))
+
+
+def _write_all(
     folder: Path,
-    formats: Sequence[Format],
-    network: Network,
+    rows: Sequence[Format],
+    model: TracedModel,
     description: Model,
-    make_reference: Callable[[], Reference],
-    opset: int,
-) -> tuple[list[Gate], Reference]:
-    """Write the formats that are made of the network, put each through its gates, and say what they compared with."""
-    if "onnx" in formats:
-        check_size(network.model)
+    reference_of: Callable[[TracedModel], Reference],
+    dataset: Dataset | None,
+    settings: Settings,
+) -> _Made:
+    """Write each format, put it through its gates, and measure its accuracy on the test images, each computed once.
+
+    Raises:
+        Refused: int8 is not worth it, or a format failed that another one is made of.
+    """
+    if any(row.name == "onnx" for row in rows):
+        check_size(model.model)
+    results: list[Gate] = []
+    correct: dict[str, np.ndarray] = {}
     with ThreadPoolExecutor(1) as beside:
-        server: Future[Gate] | None = None
-        # TensorFlow computes while Python writes.
-        made = beside.submit(make_reference)
-        if "saved_model" in formats:
-            write_saved_model(network, _version(folder), description.labels)
-        reference = made.result()
-        results: list[Gate] = []
-        if "saved_model" in formats:
-            pixels, uploads = reference.pixels[:WARMUP_IMAGES], list(reference.uploads)
-            write_warmup(_version(folder), model_name=description.family, pixels=pixels, encoded=uploads)
-            base, classes = folder / artifact.SAVED_MODEL, reference.logits.shape[1]
-            results += static_gates(base, classes=classes, shape=reference.preprocessing.shape)
-            loads, loaded = gates.saved_model_loads(_version(folder))
-            results.append(loads)
-            # A process of its own, which takes as long as the other gates and moves the files while it lasts: it goes
-            # on while the other formats are written.
-            server = beside.submit(server_gate, base, reference.golden())
-            if loads.passed:
-                results += gates.saved_model_gates(loaded, reference)
-                results.append(gates.labels_gate(loaded, reference, description.labels))
-            del loaded
-            # TensorFlow's graphs refer to themselves and own a second copy of the weights: onnxruntime needs the room.
+        # TensorFlow computes the reference while Python writes the first format.
+        reference = beside.submit(reference_of, model)
+        job = Job(folder, model, description, dataset, settings, reference, beside)
+        writers = [writer(job, row) for row in rows]
+        unfinished: list[Writer] = []
+        for one in writers:
+            if one.row.source is not None:
+                # Latencies are compared from here on: nothing else may run.
+                results += _late_gates(unfinished)
+                _refuse_failed(results, f"{one.row.name} cannot be made")
+            settings.say(f"writing {one.row.name}")
+            one.write()
+            opened = functools.cache(functools.partial(one.row.open, one.path, None))
+            results += one.gates(opened)
+            results += gates.output_gates(one.row, opened, reference.result())
+            unfinished.append(one)
+            if all(gate.passed for gate in results):
+                if one.row.golden != artifact.GOLDEN:
+                    golden = reference.result().golden(opened().run)
+                    np.savez(folder / one.row.golden, allow_pickle=False, **golden)
+                if dataset is not None:
+                    settings.say(f"measuring the accuracy of {one.row.name} on {len(dataset.test)} test images")
+                    correct[one.row.name] = _correct(one.row, opened(), dataset.test, reference.result())
+            del opened
+            # TensorFlow's graphs refer to themselves and own a second copy of the weights: the next format needs the
+            # room.
             gc.collect()
-        if "onnx" in formats:
-            path = folder / artifact.ONNX
-            origin = write_onnx(network, path, _metadata(description), opset)
-            results += [gates.lint_gate(path, origin), *gates.onnx_gates(path, reference)]
-        if "onnx_fp16" in formats:
-            write_fp16(folder / artifact.ONNX, folder / artifact.ONNX_FP16)
-            results += gates.onnx_gates(folder / artifact.ONNX_FP16, reference, "onnx_fp16")
-        return [*results, server.result()] if server else results, reference
+            if one.row.name in correct:
+                one.weigh(correct)
+        results += _late_gates(unfinished)
+    return _Made(
+        tuple(results),
+        {name: accuracy.accuracy(right) for name, right in correct.items()},
+        next((one.result for one in writers if isinstance(one, Int8Writer)), None),
+        reference.result(),
+    )
 
 
-def _version(folder: Path) -> Path:
-    return folder / artifact.SAVED_MODEL / str(VERSION)
+def _late_gates(unfinished: list[Writer]) -> list[Gate]:
+    """Wait for the gates that go on beside the writing, and empty the list."""
+    results = [gate for one in unfinished for gate in one.late_gates()]
+    unfinished.clear()
+    return results
 
 
-def _metadata(description: Model) -> dict[str, Any]:
-    return {
-        "family": description.family,
-        "size": description.size,
-        "labels": list(description.labels),
-        "preprocessing": schema.to_dict(description.preprocessing),
-    }
+def _correct(row: Format, session: Session, test: Images, reference: Reference) -> np.ndarray:
+    """bool [n]: which test images a format predicts correctly.
+
+    Raises:
+        Refused: logits are not finite.
+    """
+    predictions = accuracy.predictions(session.run, test, reference.preprocessing, reference.at_once)
+    refuse_not_finite(predictions != NO_CLASS, test.names, f"the {row.name} file")
+    right: np.ndarray[Any, Any] = predictions == test.labels
+    return right
 
 
-def _function(folder: Path, kind: Format) -> gates.Function:
-    if kind == "saved_model":
-        return gates.saved_model_function(_version(folder))
-    return gates.onnx_function(folder / artifact.ONNX_FILES[kind])
-
-
-def _accuracy(kind: Format, function: gates.Function, test: Images, reference: Reference) -> Accuracy:
-    batches = pixel_batches(test, reference.preprocessing, batch_size=reference.at_once)
-    right, answered = [], []
-    for pixels, labels in batches:
-        logits = function(pixels)[LOGITS]
-        right.append(logits.argmax(-1) == labels)
-        answered.append(finite(logits))
-    refuse_unanswered(np.concatenate(answered), test.names, f"the {kind} file")
-    correct = int(np.concatenate(right).sum())
-    low, high = wilson(correct, len(test))
-    return Accuracy(accuracy=correct / len(test), low=low, high=high, correct=correct, images=len(test))
-
-
-def _refuse_failed(results: Sequence[Gate], what: str) -> None:
+def _refuse_failed(results: Sequence[Gate], beginning: str) -> None:
+    """Raise Refused with the figures of all gates that failed."""
     failed = [f"{gate.name} {json.dumps(gate.figures)}" for gate in results if not gate.passed]
     if failed:
-        raise Refused(f"{what}: {len(failed)} of {len(results)} gates failed: {'; '.join(failed)}")
+        raise Refused(f"{beginning}: {len(failed)} of {len(results)} gates failed: {'; '.join(failed)}")

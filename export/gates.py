@@ -1,4 +1,4 @@
-"""What an artifact must pass. Every gate returns its figures and prints nothing; none raises for a bad artifact."""
+"""Gates: the checks that an export must pass. Each returns its figures, prints nothing, and raises for no bad file."""
 
 from __future__ import annotations
 
@@ -11,255 +11,173 @@ from typing import Any
 
 import numpy as np
 
-from zoo import complexity
-from zoo.artifact import Format, Gate
+from zoo import complexity, contract
+from zoo.agreement import relative_difference
+from zoo.artifact import Gate
 from zoo.contract import (
-    BATCH,
     CLASSES,
     CLASSIFY,
     EXAMPLES,
-    IMAGE,
     IMAGE_BYTES,
     LOGITS,
     OUTPUTS,
     PROBABILITIES,
+    PROBABILITY_TOLERANCE,
     SCORES,
-    SERVE,
     SERVE_BYTES,
     SERVE_BYTES_SAFE,
     SERVE_LABELS,
     STATUS,
+    TOLERANCE,
     TOP,
 )
 from zoo.description import Model
+from zoo.export.accuracy import Run
+from zoo.export.int8 import float_islands
 from zoo.export.onnx import lint, skeleton
 from zoo.export.reference import Reference
 from zoo.export.tf_serving.top_labels import serialized_example
+from zoo.formats import Format, Session
 from zoo.onnx_file import DIGEST, graph_digest
 from zoo.preprocess import pixels_from_bytes
-
-TOLERANCE = 1e-4
-"""The largest difference of logits that passes, as a share of the largest logit."""
+from zoo.signature import departures
 
 LEVELS = {"bilinear": 1, "bicubic": 2}
-"""How far the two renderings of an image may be apart.
+"""The largest difference between Pillow's pixels and TensorFlow's that passes, in levels of 0–255, by interpolation.
 
 Both scale bicubically in two steps and round in between, Pillow in fixed point: where a value lies halfway, they may
 round apart, and the second step may make 2 of it. Seen in 1 of 9 million values of photographs, and in 11 of as many of
 black and white noise.
 """
 
-TOLERANCES: dict[Format, float] = {"onnx_fp16": 1e-2, "onnx_int8": 0.5}
-"""The same for formats that compute with fewer bits. How good int8 is, is for the budget of accuracy to say: this only
-refuses what has nothing in common with the network."""
-
-INT8_REPEATED = 2e-2
-"""How far int8 answers of one batch may be from those of another: floats between the integers may round otherwise."""
-
-SCORES_TOLERANCE = 1e-5
-"""How far the score of a label may be from its probability in another signature."""
-
 BATCHES = (1, 2, 7)
+"""The batch sizes that a file is tried with."""
 
 RANDOM = ("RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Multinomial", "Bernoulli")
+"""ONNX operations that give another result each time."""
+
+Batch = tuple[np.ndarray, dict[str, np.ndarray]]
+"""The places of some images in the reference, and a file's outputs for them."""
+
+Verdict = tuple[bool, dict[str, Any]]
+"""Whether a check is passed, and its figures."""
 
 
-Function = Callable[[np.ndarray], dict[str, np.ndarray]]
-"""From uint8 pixels [batch, height, width, channels] to the contract's outputs by name."""
-
-Answers = list[tuple[np.ndarray, dict[str, np.ndarray]]]
-"""Batch by batch: which images were asked about, and what was said."""
-
-
-def onnx_gates(path: Path, reference: Reference, kind: Format = "onnx") -> list[Gate]:
-    """The digest, the checker, the load, the operations, the batches and the agreement with Keras of one ONNX file.
-
-    An int8 file is held to its own answers, image by image, for what it says in batches.
-    """
-    tolerance = TOLERANCES.get(kind, TOLERANCE)
-    session = functools.cache(lambda: _session(path))
-    answers = functools.cache(lambda: asked(_function(session()), reference))
-
-    def same_in_batches() -> tuple[bool, dict[str, Any]]:
-        if kind != "onnx_int8":
-            return batches(answers(), reference, tolerance)
-        alone = np.concatenate([_function(session())(image[None])[LOGITS] for image in reference.pixels])
-        return batches(answers(), dataclasses.replace(reference, logits=alone), INT8_REPEATED)
-
-    checks: dict[str, Callable[[], tuple[bool, dict[str, Any]]]] = {
-        f"{kind}_digest": lambda: _digest(path),
-        f"{kind}_checker": lambda: _checker(path),
-        f"{kind}_operations": lambda: _operations(path),
-        f"{kind}_contract": lambda: _contract(session(), reference),
-        f"{kind}_batches": same_in_batches,
-        f"{kind}_agreement": lambda: agreement(logits_of(answers(), reference), reference.logits, tolerance),
-    }
-    return [_gate(name, check) for name, check in checks.items()]
+def gate(name: str, check: Callable[[], Verdict]) -> Gate:
+    """Run a check; an exception is a failed gate with the exception's message."""
+    try:
+        passed, figures = check()
+    except Exception as error:  # the frameworks raise many kinds, and each is a no with its reason
+        return Gate(name, False, {"error": " ".join(str(error).split())[:400]})
+    return Gate(name, passed, figures)
 
 
 def network_gate(model: Any, description: Model) -> Gate:
-    """The Keras network has the parameters and the multiply-adds that its description says."""
+    """The gate `network`: the Keras model has the parameters and multiply-adds that its description says."""
 
-    def check() -> tuple[bool, dict[str, Any]]:
+    def check() -> Verdict:
         problems = complexity.departures(model, description)
         figures = {"parameters": description.parameters, "multiply_adds": description.multiply_adds}
         return not problems, {**figures, "problems": problems}
 
-    return _gate("network", check)
-
-
-def lint_gate(path: Path, origin: lint.Origin) -> Gate:
-    """Nothing is in an ONNX file that should not be, and what became of the network, see `zoo.export.onnx.lint`."""
-    return _gate("onnx_lint", lambda: lint.report(path, origin))
-
-
-def int8_lint_gate(path: Path, kept: Collection[str]) -> Gate:
-    """Nothing between integers is computed on floats in an int8 file unless a node asks for it, `kept` among them."""
-    return _gate("onnx_int8_lint", lambda: lint.int8_report(path, kept))
-
-
-def saved_model_loads(version_folder: Path) -> tuple[Gate, Any]:
-    """Whether a SavedModel loads, with its signature for pixels; and what was loaded."""
-    import tensorflow as tf
-
-    try:
-        loaded = tf.saved_model.load(str(version_folder))
-        _serving_function(loaded)
-    except (OSError, ValueError, KeyError) as error:
-        return Gate("saved_model_loads", False, {"error": " ".join(str(error).split())[:400]}), None
-    return Gate("saved_model_loads", True, {}), loaded
-
-
-def saved_model_gates(loaded: Any, reference: Reference) -> list[Gate]:
-    """The batches, the agreement with Keras, and the agreement of uploads with the evaluation pipeline.
-
-    For `serve_bytes_safe` an upload is asked about beside files that are none, which must not change what is said.
-    """
-    import tensorflow as tf
-
-    function = _serving_function(loaded)
-
-    def safe() -> tuple[bool, dict[str, Any]]:
-        uploads = [reference.jpeg, b"no image", reference.jpeg, reference.jpeg[: len(reference.jpeg) // 2]]
-        answer = _arrays(loaded.signatures[SERVE_BYTES_SAFE](**{IMAGE_BYTES: tf.constant(uploads)}))
-        status = [text.decode() for text in answer[STATUS]]
-        passed, figures = agreement(answer[LOGITS][::2], np.repeat(reference.jpeg_logits, 2, 0))
-        refused = [not text for text in status] == [True, False, True, False] and not answer[LOGITS][1::2].any()
-        return passed and refused, {**figures, "status": status}
-
-    def jpeg() -> tuple[bool, dict[str, Any]]:
-        answer = _arrays(loaded.signatures[SERVE_BYTES](**{IMAGE_BYTES: tf.constant([reference.jpeg] * 2)}))
-        return agreement(answer[LOGITS], np.repeat(reference.jpeg_logits, 2, 0))
-
-    answers = functools.cache(lambda: asked(function, reference))
-    checks: dict[str, Callable[[], tuple[bool, dict[str, Any]]]] = {
-        "saved_model_batches": lambda: batches(answers(), reference),
-        "saved_model_agreement": lambda: agreement(logits_of(answers(), reference), reference.logits),
-        "saved_model_bytes": jpeg,
-        "saved_model_bytes_safe": safe,
-    }
-    return [_gate(name, check) for name, check in checks.items()]
-
-
-def labels_gate(loaded: Any, reference: Reference, labels: Sequence[str]) -> Gate:
-    """The signatures that answer with labels name the classes of `serve_bytes`' largest probabilities, in order."""
-    import tensorflow as tf
-
-    def check() -> tuple[bool, dict[str, Any]]:
-        uploads = list(reference.uploads)
-        asked_for = {
-            SERVE_LABELS: {IMAGE_BYTES: tf.constant(uploads)},
-            CLASSIFY: {EXAMPLES: tf.constant([serialized_example(upload) for upload in uploads])},
-        }
-        probabilities = _arrays(loaded.signatures[SERVE_BYTES](**{IMAGE_BYTES: tf.constant(uploads)}))[PROBABILITIES]
-        largest = -np.sort(-probabilities, -1)[:, :TOP]
-        differences, repeated = [], 0
-        for name, inputs in asked_for.items():
-            answer = _arrays(loaded.signatures[name](**inputs))
-            named = np.array([[labels.index(label.decode()) for label in row] for row in answer[CLASSES]])
-            repeated += sum(len(set(row)) < len(row) for row in named.tolist())
-            # Of classes that are as likely as each other, either may come first.
-            for wanted in (largest, np.take_along_axis(probabilities, named, -1)):
-                differences.append(float(np.abs(answer[SCORES] - wanted).max()))
-        figures = {"images": len(uploads), "largest_difference": max(differences), "limit": SCORES_TOLERANCE}
-        return max(differences) <= SCORES_TOLERANCE and not repeated, figures | {"repeated": repeated}
-
-    return _gate("saved_model_labels", check)
+    return gate("network", check)
 
 
 def client_gate(reference: Reference) -> Gate:
-    """A client's rendering of the preprocessing agrees with the pipeline's.
-
-    Pillow's pixels and TensorFlow's, to the levels that the interpolation allows.
-    """
+    """The gate `client_pixels`: a client's preprocessing by Pillow gives the pixels of TensorFlow's, see `LEVELS`."""
     limit = LEVELS[reference.preprocessing.interpolation]
 
-    def check() -> tuple[bool, dict[str, Any]]:
+    def check() -> Verdict:
         client = pixels_from_bytes(reference.jpeg, reference.preprocessing).astype(np.int16)
         difference = int(np.abs(client - reference.jpeg_pixels).max())
         return difference <= limit, {"largest_difference_in_levels": difference, "limit": limit}
 
-    return _gate("client_pixels", check)
+    return gate("client_pixels", check)
 
 
-def agreement(logits: np.ndarray, expected: np.ndarray, tolerance: float = TOLERANCE) -> tuple[bool, dict[str, Any]]:
-    """Logits within the tolerance, and the same answers.
+def contract_gate(row: Format, opened: Callable[[], Session], description: Model) -> Gate:
+    """The gate NAME_contract: the inputs and outputs of an open file are those of the contract."""
 
-    The same top-1 on every image, unless its two best are as close as the tolerance.
+    def check() -> Verdict:
+        found, wanted = opened().signature, contract.of_every_format(description)
+        return not departures(found, wanted), {"found": found.described(), "wanted": wanted.described()}
+
+    return gate(f"{row.name}_contract", check)
+
+
+def output_gates(row: Format, opened: Callable[[], Session], reference: Reference) -> list[Gate]:
+    """The gates NAME_batches and NAME_agreement: batches of several sizes, and the logits against those of Keras.
+
+    A format that rounds by the batch (`batch_tolerance`) is compared with its own logits of single images in batches.
+    """
+    computed = functools.cache(lambda: in_batches(opened().run, reference))
+
+    def same_in_batches() -> Verdict:
+        if row.batch_tolerance is None:
+            return batches(computed(), reference, row.tolerance)
+        alone = np.concatenate([opened().run(image[None])[LOGITS] for image in reference.pixels])
+        return batches(computed(), dataclasses.replace(reference, logits=alone), row.batch_tolerance)
+
+    return [
+        gate(f"{row.name}_batches", same_in_batches),
+        gate(
+            f"{row.name}_agreement",
+            lambda: agreement(logits_of(computed(), reference), reference.logits, row.tolerance),
+        ),
+    ]
+
+
+def in_batches(run: Run, reference: Reference) -> list[Batch]:
+    """The outputs for all images of the reference: a batch of each size in `BATCHES`, then batches of `at_once`."""
+    order = np.arange(max(len(reference.pixels), sum(BATCHES))) % len(reference.pixels)
+    rest = range(sum(BATCHES) + reference.at_once, len(order), reference.at_once)
+    split = np.split(order, [*np.cumsum(BATCHES), *rest])
+    return [(places, run(reference.pixels[places])) for places in split if len(places)]
+
+
+def logits_of(computed: Sequence[Batch], reference: Reference) -> np.ndarray:
+    """float32 logits [n, classes] of the reference's images, from all batches."""
+    return np.concatenate([outputs[LOGITS] for _, outputs in computed])[: len(reference.pixels)]
+
+
+def agreement(logits: np.ndarray, expected: np.ndarray, tolerance: float = TOLERANCE) -> Verdict:
+    """Compare logits: none differs by more than the tolerance, and the likeliest class of every image is the same.
+
+    The class may be another where the two largest logits are as close as the tolerance.
     """
     if logits.shape != expected.shape:
         return False, {"shape": list(logits.shape), "expected_shape": list(expected.shape)}
-    largest = float(np.abs(expected).max())
-    difference = float(np.abs(logits - expected).max()) if np.isfinite(logits).all() else float("inf")
+    difference = relative_difference(logits, expected)
     best = np.sort(expected, -1)
-    tied = best[:, -1] - best[:, -2] <= tolerance * largest
+    tied = best[:, -1] - best[:, -2] <= tolerance * float(np.abs(expected).max())
     other = int(((logits.argmax(-1) != expected.argmax(-1)) & ~tied).sum())
-    passed = bool(np.isfinite(difference) and difference <= tolerance * largest and other == 0)
-    share = difference / largest if np.isfinite(difference) and largest > 0 else None
-    return passed, {
+    return difference <= tolerance and other == 0, {
         "images": len(logits),
-        "largest_difference": share,
+        "largest_difference": difference if np.isfinite(difference) else None,
         "limit": tolerance,
         "other_top1": other,
         "ties": int(tied.sum()),
     }
 
 
-def asked(function: Function, reference: Reference) -> Answers:
-    """What a function says of every image of the reference: in a batch of each size, and the rest as memory allows."""
-    order = np.arange(max(len(reference.pixels), sum(BATCHES))) % len(reference.pixels)
-    rest = range(sum(BATCHES) + reference.at_once, len(order), reference.at_once)
-    split = np.split(order, [*np.cumsum(BATCHES), *rest])
-    return [(chosen, function(reference.pixels[chosen])) for chosen in split if len(chosen)]
-
-
-def logits_of(answers: Answers, reference: Reference) -> np.ndarray:
-    """float32 [n, classes] of the reference's images."""
-    return np.concatenate([answer[LOGITS] for _, answer in answers])[: len(reference.pixels)]
-
-
-def batches(answers: Answers, reference: Reference, tolerance: float = TOLERANCE) -> tuple[bool, dict[str, Any]]:
-    """Batches of several sizes give as many answers.
-
-    Each is as for the image alone in Keras, and the probabilities sum to 1.
-    """
+def batches(computed: Sequence[Batch], reference: Reference, tolerance: float = TOLERANCE) -> Verdict:
+    """Check the outputs of batches of several sizes: dtype, shape, logits and the sum of the probabilities."""
     worst, sums = 0.0, 0.0
-    if not all(np.isfinite(answer[name]).all() for _, answer in answers for name in OUTPUTS):
-        return False, {"problem": "answers that are not finite"}
+    if not all(np.isfinite(outputs[name]).all() for _, outputs in computed for name in OUTPUTS):
+        return False, {"problem": "logits or probabilities that are not finite"}
     largest = float(np.abs(reference.logits).max())
-    for chosen, answer in answers[: len(BATCHES)]:
+    for places, outputs in computed[: len(BATCHES)]:
         for name in OUTPUTS:
-            if answer[name].shape != (len(chosen), reference.logits.shape[1]) or answer[name].dtype != np.float32:
+            if outputs[name].shape != (len(places), reference.logits.shape[1]) or outputs[name].dtype != np.float32:
                 return False, {
-                    "batch": len(chosen),
+                    "batch": len(places),
                     "output": name,
-                    "shape": list(answer[name].shape),
-                    "dtype": str(answer[name].dtype),
+                    "shape": list(outputs[name].shape),
+                    "dtype": str(outputs[name].dtype),
                 }
-        worst = max(worst, float(np.abs(answer[LOGITS] - reference.logits[chosen]).max()) / largest)
-        sums = max(sums, float(np.abs(answer[PROBABILITIES].sum(-1) - 1).max()))
-    passed = worst <= tolerance and sums <= 1e-5
-    return passed, {
+        worst = max(worst, float(np.abs(outputs[LOGITS] - reference.logits[places]).max()) / largest)
+        sums = max(sums, float(np.abs(outputs[PROBABILITIES].sum(-1) - 1).max()))
+    return worst <= tolerance and sums <= PROBABILITY_TOLERANCE, {
         "batches": list(BATCHES),
         "largest_difference": worst,
         "limit": tolerance,
@@ -267,84 +185,100 @@ def batches(answers: Answers, reference: Reference, tolerance: float = TOLERANCE
     }
 
 
-def onnx_function(path: Path) -> Function:
-    """A function of pixels that runs an ONNX file."""
-    return _function(_session(path))
+def onnx_file_gates(row: Format, path: Path) -> list[Gate]:
+    """The gates on an ONNX file that is not opened: its digest, ONNX' checker, and its operations."""
+    return [
+        gate(f"{row.name}_digest", lambda: _digest(path)),
+        gate(f"{row.name}_checker", lambda: _checker(path)),
+        gate(f"{row.name}_operations", lambda: _operations(path)),
+    ]
 
 
-def _session(path: Path) -> Any:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+def lint_gate(path: Path, record: lint.ConversionRecord) -> Gate:
+    """The gate `onnx_lint`: the graph has no node that should not be there, see `zoo.export.onnx.lint`."""
+    return gate("onnx_lint", lambda: lint.report(path, record))
 
 
-def _function(session: Any) -> Function:
-    return lambda pixels: dict(zip(OUTPUTS, session.run(list(OUTPUTS), {IMAGE: pixels}), strict=True))
+def int8_lint_gate(path: Path, float32_nodes: Collection[str]) -> Gate:
+    """The gate `onnx_int8_lint`: between integer nodes, float32 is computed only where a node needs it."""
+    return gate("onnx_int8_lint", lambda: float_islands.report(path, float32_nodes))
 
 
-def saved_model_function(version_folder: Path) -> Function:
-    """A function of pixels that runs a SavedModel in this process."""
-    import tensorflow as tf
-
-    return _serving_function(tf.saved_model.load(str(version_folder)))
-
-
-def _serving_function(loaded: Any) -> Function:
-    import tensorflow as tf
-
-    serve = loaded.signatures[SERVE]
-
-    def function(pixels: np.ndarray) -> dict[str, np.ndarray]:
-        # `loaded` owns the variables that the signature reads: it must live as long as this function.
-        assert loaded is not None
-        return _arrays(serve(**{IMAGE: tf.constant(pixels)}))
-
-    return function
-
-
-def _digest(path: Path) -> tuple[bool, dict[str, Any]]:
-    """The graph is the one that the file was closed with."""
-    kept = [entry.value for entry in skeleton.bare(path).metadata_props if entry.key == DIGEST]
+def _digest(path: Path) -> Verdict:
+    """The graph is the one that the file was finished with."""
+    kept = [entry.value for entry in skeleton.load(path).metadata_props if entry.key == DIGEST]
     found = graph_digest(path)
     problems = [] if kept == [found] else [f"the graph's SHA-256 is {found}, and the file keeps {kept}"]
     return not problems, {"problems": problems}
 
 
-def _checker(path: Path) -> tuple[bool, dict[str, Any]]:
+def _checker(path: Path) -> Verdict:
     import onnx
 
     onnx.checker.check_model(str(path), full_check=True)
     return True, {"onnx": onnx.__version__}
 
 
-def _operations(path: Path) -> tuple[bool, dict[str, Any]]:
+def _operations(path: Path) -> Verdict:
+    """All operations are ONNX' own, and none is random."""
     import onnx
 
-    nodes = Counter((node.domain, node.op_type) for node in skeleton.bare(path).graph.node)
+    nodes = Counter((node.domain, node.op_type) for node in skeleton.load(path).graph.node)
     foreign = sorted(f"{domain}:{kind}" for domain, kind in nodes if domain or not onnx.defs.has(kind, domain))
     random = sorted(kind for _, kind in nodes if kind in RANDOM)
     counted = {kind: count for (_, kind), count in sorted(nodes.items())}
     return not foreign and not random, {"nodes": counted, "foreign": foreign, "random": random}
 
 
-def _contract(session: Any, reference: Reference) -> tuple[bool, dict[str, Any]]:
-    classes = reference.logits.shape[1]
-    found = {value.name: [value.type, *value.shape] for value in (*session.get_inputs(), *session.get_outputs())}
-    wanted = {IMAGE: ["tensor(uint8)", BATCH, *reference.preprocessing.shape]}
-    wanted |= {name: ["tensor(float)", BATCH, classes] for name in OUTPUTS}
-    return found == wanted, {"found": found, "wanted": wanted}
+def saved_model_gates(opened: Callable[[], Session], reference: Reference, labels: Sequence[str]) -> list[Gate]:
+    """The gates on a SavedModel's signatures for uploaded files: against the evaluation pipeline, and each other."""
+    import tensorflow as tf
 
+    upload = reference.jpeg
+    expected = np.repeat(reference.jpeg_logits, 2, 0)
 
-def _arrays(answer: dict[str, Any]) -> dict[str, np.ndarray]:
-    return {name: value.numpy() for name, value in answer.items()}
+    def call(signature: str, **inputs: Any) -> dict[str, np.ndarray]:
+        given = {name: tf.constant(value) for name, value in inputs.items()}
+        return {name: value.numpy() for name, value in opened().native.signatures[signature](**given).items()}
 
+    def loads() -> Verdict:
+        opened()
+        return True, {}
 
-def _gate(name: str, check: Callable[[], tuple[bool, dict[str, Any]]]) -> Gate:
-    """Run a check; whatever it raises is what the artifact did wrong."""
-    try:
-        passed, figures = check()
-    except Exception as error:  # the frameworks raise many kinds, and each is a no with its reason
-        return Gate(name, False, {"error": " ".join(str(error).split())[:400]})
-    return Gate(name, passed, figures)
+    def uploaded() -> Verdict:
+        outputs = call(SERVE_BYTES, **{IMAGE_BYTES: [upload] * 2})
+        return agreement(outputs[LOGITS], expected)
+
+    def beside_files_that_are_refused() -> Verdict:
+        outputs = call(SERVE_BYTES_SAFE, **{IMAGE_BYTES: [upload, b"no image", upload, upload[: len(upload) // 2]]})
+        status = [text.decode() for text in outputs[STATUS]]
+        passed, figures = agreement(outputs[LOGITS][::2], expected)
+        refused = [not text for text in status] == [True, False, True, False] and not outputs[LOGITS][1::2].any()
+        return passed and refused, {**figures, "status": status}
+
+    def labeled() -> Verdict:
+        uploads = list(reference.uploads)
+        requests = {
+            SERVE_LABELS: {IMAGE_BYTES: uploads},
+            CLASSIFY: {EXAMPLES: [serialized_example(one) for one in uploads]},
+        }
+        probabilities = call(SERVE_BYTES, **{IMAGE_BYTES: uploads})[PROBABILITIES]
+        largest = -np.sort(-probabilities, -1)[:, :TOP]
+        differences, repeated = [], 0
+        for signature, inputs in requests.items():
+            outputs = call(signature, **inputs)
+            named = np.array([[labels.index(label.decode()) for label in row] for row in outputs[CLASSES]])
+            repeated += sum(len(set(row)) < len(row) for row in named.tolist())
+            # Of classes that are as likely as each other, either may come first.
+            for wanted in (largest, np.take_along_axis(probabilities, named, -1)):
+                differences.append(float(np.abs(outputs[SCORES] - wanted).max()))
+        figures = {"images": len(uploads), "largest_difference": max(differences), "limit": PROBABILITY_TOLERANCE}
+        return max(differences) <= PROBABILITY_TOLERANCE and not repeated, figures | {"repeated": repeated}
+
+    checks = {
+        "saved_model_loads": loads,
+        "saved_model_bytes": uploaded,
+        "saved_model_bytes_safe": beside_files_that_are_refused,
+        "saved_model_labels": labeled,
+    }
+    return [gate(name, check) for name, check in checks.items()]

@@ -1,4 +1,4 @@
-"""What both formats compute: from the contract's pixels to the contract's outputs, as TensorFlow operations."""
+"""The computation of every format, from pixels to the outputs of the contract, as TensorFlow operations."""
 
 from __future__ import annotations
 
@@ -11,21 +11,20 @@ from zoo.preprocess import Preprocessing
 from zoo.preprocess_graph import normalized
 
 
-def outputs(pixels: Any, network: Callable[[Any], Any], preprocessing: Preprocessing) -> dict[str, Any]:
+def outputs(pixels: Any, logits_of: Callable[[Any], Any], preprocessing: Preprocessing) -> dict[str, Any]:
     """Logits and probabilities, float32 [batch, classes], of uint8 pixels [batch, height, width, channels]."""
     import tensorflow as tf
 
-    logits = network(normalized(pixels, preprocessing))
+    logits = logits_of(normalized(pixels, preprocessing))
     return {LOGITS: tf.identity(logits), PROBABILITIES: tf.nn.softmax(logits)}
 
 
 @dataclass(frozen=True)
-class Network:
-    """A Keras network with what goes in front of it.
+class TracedModel:
+    """A Keras model with its preprocessing, traced once for all that export it or compare with it.
 
-    `logits` is a TensorFlow function of float32 [batch, height, width, channels], as the preprocessing leaves images,
-    to float32 [batch, classes]: traced once, for tracing a deep network takes seconds, and everyone who calls it shares
-    the trace.
+    `logits` is a TensorFlow function of float32 images [batch, height, width, channels], as the preprocessing leaves
+    them, to float32 [batch, classes]. Tracing a deep model takes seconds, so every user shares this trace.
     """
 
     model: Any
@@ -33,12 +32,12 @@ class Network:
     logits: Any
 
 
-def network(model: Any, preprocessing: Preprocessing) -> Network:
-    """The Keras network, in float32 and built outside any strategy, ready to be exported and to be compared with."""
+def trace(model: Any, preprocessing: Preprocessing) -> TracedModel:
+    """Trace a Keras model in inference mode. It must be float32 and built outside of any distribution strategy."""
     import tensorflow as tf
 
     @tf.function(input_signature=[tf.TensorSpec([None, *preprocessing.shape], tf.float32)], autograph=False)
     def logits(images: Any) -> Any:
         return model(images, training=False)
 
-    return Network(model, preprocessing, logits)
+    return TracedModel(model, preprocessing, logits)

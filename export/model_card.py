@@ -1,17 +1,17 @@
-"""The model card: what the manifest says, for people."""
+"""The model card: an artifact's manifest in Markdown, with examples of how to use each format."""
 
 from __future__ import annotations
 
+from zoo import contract, formats
 from zoo.artifact import Manifest
-from zoo.contract import IMAGE, LOGITS, PROBABILITIES
 from zoo.description import Data, InitialWeights, Weights
-from zoo.export import examples
 
 
 def text(name: str, manifest: Manifest) -> str:
-    """The card in Markdown; every figure in it stands in the manifest, with what produced it."""
+    """The card in Markdown. Every figure in it is one of the manifest, which says how it was produced."""
     model, data = manifest.model, manifest.data
-    height, width, channels = model.preprocessing.shape
+    signature = contract.of_every_format(model)
+    image, logits = signature.inputs[contract.IMAGE], signature.outputs[contract.LOGITS]
     title = f"{model.family} {model.size}" + (f" on {data.source}" if data else "")
     origins = "".join(
         ([_trained_on(data)] if data else [])
@@ -19,15 +19,15 @@ def text(name: str, manifest: Manifest) -> str:
         + ([_started_from(manifest.initial)] if manifest.initial else [])
     )
     labels = ", ".join(model.labels[:20]) + (", …" if len(model.labels) > 20 else "")
-    use = "\n".join(examples.text(kind, name, model.family) for kind in manifest.formats)
+    use = "\n".join(formats.find(one).card(name, model.family) for one in manifest.formats)
     return f"""# {name}
 
 {title}: {model.parameters:,} parameters, {model.multiply_adds / 1e6:,.1f} million multiply-adds an image.
 
 | | |
 |---|---|
-| input | `{IMAGE}`: uint8 [batch, {height}, {width}, {channels}], raw pixels 0–255; normalization is inside |
-| outputs | `{LOGITS}`, `{PROBABILITIES}`: float32 [batch, {len(model.labels)}] |
+| input | `{contract.IMAGE}`: {image}, raw pixels 0–255; normalization is inside |
+| outputs | `{contract.LOGITS}`, `{contract.PROBABILITIES}`: {logits} |
 | classes | {len(model.labels)}: {labels} (all in `labels.txt`, in the order of the outputs) |
 | formats | {", ".join(manifest.formats)} |
 {origins}| license of the weights | {manifest.license["weights"]} |
@@ -60,7 +60,7 @@ def _weights_from(weights: Weights) -> str:
 
 
 def _started_from(initial: InitialWeights) -> str:
-    """Of the weights that training started from: the run, the digest, the license."""
+    """The row on the weights that training started from: their run, digest and license."""
     head = ", with a new head" if initial.new_head else ""
     license = initial.license or "no license stated"
     run = f"run `{initial.run}` ({initial.family} {initial.size})"
@@ -78,7 +78,7 @@ def _accuracy(manifest: Manifest) -> str:
 
 
 def _overlap(manifest: Manifest) -> str:
-    """A warning where test images were trained on; nothing where none were, or where nobody looked."""
+    """A warning where test images are in training or validation; empty where none is, or where it is not known."""
     data = manifest.data
     shared = (data.overlap or {}).get("test", 0) if data else 0
     if data is None or not shared:
@@ -90,7 +90,7 @@ def _overlap(manifest: Manifest) -> str:
 
 
 def _int8(manifest: Manifest) -> str:
-    """What the int8 file costs, image by image, and what it saves; nothing where there is none."""
+    """The section on int8, its loss of accuracy and its latency; empty where there is no int8 file."""
     made = manifest.int8
     if made is None:
         return ""

@@ -1,4 +1,4 @@
-"""What gates compare with: real images, and what the Keras network says of them."""
+"""References: real images with the logits that Keras computes for them, which all gates compare with."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from zoo.agreement import softmax
 from zoo.contract import IMAGE, LOGITS, PROBABILITIES
 from zoo.data.dataset import Images
 from zoo.data.photographs import photographs
-from zoo.export.graph import Network
+from zoo.export.accuracy import Run
+from zoo.export.graph import TracedModel
 from zoo.export.upload_sample import as_jpeg
-from zoo.finite import finite, refuse_unanswered
+from zoo.finite import finite, refuse_not_finite
 from zoo.preprocess import Preprocessing, open_image, pixels_from_bytes
 from zoo.preprocess_graph import normalized, pixels_tensor
 
@@ -24,23 +26,23 @@ GOLDEN_IMAGES = 8
 UPLOADS = 4
 
 CROPS = 16
-"""Of photographs: as many as the largest network answers in every format within the time that an export may take."""
+"""Crops of photographs: as many as the largest model computes in every format within the time of an export."""
 
 LAST_BITS, STEADY = 2**-20, 1e-5
-"""A network is steady on an image when this share of its input moves the answer by no more than that share of it."""
+"""Logits are steady when scaling the input by 1 + LAST_BITS moves them by at most STEADY of the largest one."""
 
 MEMORY = 2**28
-"""Bytes that the outputs of all layers together may take for one batch; a runtime holds a few of them at a time."""
+"""Bytes that the outputs of all layers together may take for one batch; a runtime keeps a few of them at a time."""
 
 
 @dataclass(frozen=True)
 class Reference:
-    """What gates compare with: real images, and what the Keras network in float32 says of them.
+    """Real images, and the logits that the Keras model computes for them in float32.
 
-    `pixels` are uint8 [n, height, width, channels]; `logits` float32 [n, classes]; `jpeg` is one image as uploaded,
-    `jpeg_pixels` uint8 [height, width, channels] what the evaluation pipeline makes of it, and `jpeg_logits` float32
-    [1, classes] what the network says of that. `uploads` are JPEG and PNG files for the warm-up. `at_once` is how many
-    images go through the network together, so that no gate takes more memory than the writing.
+    `pixels` are uint8 [n, height, width, channels], with `logits`, float32 [n, classes]. `jpeg` is one uploaded file:
+    the evaluation pipeline makes `jpeg_pixels` of it, uint8 [height, width, channels], and the model `jpeg_logits`,
+    float32 [1, classes]. `uploads` are JPEG and PNG files for the warm-up. `at_once` is the batch size with which no
+    gate takes more memory than the writing.
     """
 
     preprocessing: Preprocessing
@@ -52,49 +54,48 @@ class Reference:
     uploads: tuple[bytes, ...]
     at_once: int
 
-    def golden(self) -> dict[str, np.ndarray]:
-        """The inputs and outputs that an artifact carries, so that it can be verified anywhere."""
-        logits = self.logits[:GOLDEN_IMAGES]
-        powers = np.exp(logits - logits.max(-1, keepdims=True))
-        return {
-            IMAGE: self.pixels[:GOLDEN_IMAGES],
-            LOGITS: logits,
-            PROBABILITIES: powers / powers.sum(-1, keepdims=True),
-        }
+    def golden(self, run: Run | None = None) -> dict[str, np.ndarray]:
+        """The first images with their logits and probabilities: the golden file, by which `zoo verify` compares.
+
+        The logits are those of Keras, or those of `run` for a format that is compared with itself.
+        """
+        pixels = self.pixels[:GOLDEN_IMAGES]
+        logits = run(pixels)[LOGITS] if run else self.logits[:GOLDEN_IMAGES]
+        return {IMAGE: pixels, LOGITS: logits, PROBABILITIES: softmax(logits)}
 
 
-def of_noise(network: Network) -> Reference:
-    """What the network says of two images of noise, for it has no data yet."""
-    noise = np.random.default_rng(0).integers(0, 256, (2, *network.preprocessing.shape), np.uint8)
-    witness = _Witness(network)
-    return witness.reference(noise, witness.logits(noise), as_jpeg(Image.fromarray(noise[0, :, :, 0])), [])
+def of_noise(model: TracedModel) -> Reference:
+    """A reference of two images of noise, for a model that has no data yet."""
+    noise = np.random.default_rng(0).integers(0, 256, (2, *model.preprocessing.shape), np.uint8)
+    keras = _KerasModel(model)
+    return keras.reference(noise, keras.logits(noise), as_jpeg(Image.fromarray(noise[0, :, :, 0])), [])
 
 
-def of_images(network: Network, test: Images) -> Reference:
-    """What the network says of images spread over the test split."""
+def of_images(model: TracedModel, test: Images) -> Reference:
+    """A reference of images that are spread evenly over the test split."""
     chosen = np.linspace(0, len(test) - 1, min(IMAGES, len(test))).astype(int)
-    pixels = np.stack([pixels_from_bytes(test.read(int(index)), network.preprocessing) for index in chosen])
+    pixels = np.stack([pixels_from_bytes(test.read(int(index)), model.preprocessing) for index in chosen])
     uploads = [test.read(index) for index in range(min(UPLOADS, len(test)))]
-    witness = _Witness(network)
-    logits = witness.logits(pixels, name=lambda number: test.names(int(chosen[number])))
-    jpeg = as_jpeg(open_image(uploads[0], network.preprocessing.white_level))
-    return witness.reference(pixels, logits, jpeg, uploads)
+    keras = _KerasModel(model)
+    logits = keras.logits(pixels, name=lambda number: test.names(int(chosen[number])))
+    jpeg = as_jpeg(open_image(uploads[0], model.preprocessing.white_level))
+    return keras.reference(pixels, logits, jpeg, uploads)
 
 
-def of_photographs(network: Network) -> Reference:
-    """What the network says of crops of photographs, for it came without data.
+def of_photographs(model: TracedModel) -> Reference:
+    """A reference of crops of photographs, for a model that came without data.
 
-    Crops on which it is steady come first: where the last bits of the input alone move an answer, Keras in float32 does
-    not agree with itself, and no file can be held to what it says. Trained networks are steady on all; of one with
-    random weights and statistics that do not belong to them some answers grow a thousandfold.
+    Crops with steady logits come first: where the last bits of the input alone move the logits, Keras in float32 does
+    not agree with itself, and no file can be compared with it. Trained models are steady on all crops; in a model with
+    random weights and unrelated batch statistics, some logits grow a thousandfold.
     """
-    witness, crops = _Witness(network), photographs()
+    keras, crops = _KerasModel(model), photographs()
     steady: list[tuple[int, np.ndarray, np.ndarray]] = []
     others: list[tuple[int, np.ndarray, np.ndarray]] = []
-    for start in range(0, len(crops), witness.at_once):
-        indices = range(start, min(start + witness.at_once, len(crops)))
-        pixels = np.stack([pixels_from_bytes(crops.read(index), network.preprocessing) for index in indices])
-        logits, moved = witness.logits(pixels), witness.logits(pixels, scale=1 + LAST_BITS)
+    for start in range(0, len(crops), keras.at_once):
+        indices = range(start, min(start + keras.at_once, len(crops)))
+        pixels = np.stack([pixels_from_bytes(crops.read(index), model.preprocessing) for index in indices])
+        logits, moved = keras.logits(pixels), keras.logits(pixels, scale=1 + LAST_BITS)
         fits = np.abs(moved - logits).max(-1) <= STEADY * np.abs(logits).max(-1)
         for found in zip(indices, pixels, logits, strict=True):
             (steady if fits[found[0] - start] else others).append(found)
@@ -102,48 +103,48 @@ def of_photographs(network: Network) -> Reference:
             break
     indices, pixels, logits = zip(*(steady + others)[:CROPS], strict=True)
     uploads = [crops.read(index) for index in indices[:UPLOADS]]
-    return witness.reference(
+    return keras.reference(
         np.stack(pixels),
         np.stack(logits),
-        as_jpeg(open_image(uploads[0], network.preprocessing.white_level)),
+        as_jpeg(open_image(uploads[0], model.preprocessing.white_level)),
         uploads,
     )
 
 
-class _Witness:
-    """A network asked about so many images at once as memory allows."""
+class _KerasModel:
+    """A traced model that computes batches as large as memory allows."""
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, model: TracedModel) -> None:
         import tensorflow as tf
 
-        self.preprocessing = network.preprocessing
-        outputs = sum(math.prod(layer.output.shape[1:]) for layer in network.model.layers)
+        self.preprocessing = model.preprocessing
+        outputs = sum(math.prod(layer.output.shape[1:]) for layer in model.model.layers)
         self.at_once = min(IMAGES, max(1, MEMORY // (4 * outputs)))
 
         # Called eagerly, Keras 3.15 keeps the outputs of all layers until the last one is there.
-        specs = [tf.TensorSpec([None, *network.preprocessing.shape], tf.uint8), tf.TensorSpec([])]
+        specs = [tf.TensorSpec([None, *model.preprocessing.shape], tf.uint8), tf.TensorSpec([])]
 
         @tf.function(input_signature=specs, autograph=False)
         def function(images: Any, scale: Any) -> Any:
-            return network.logits(normalized(images, network.preprocessing) * scale)
+            return model.logits(normalized(images, model.preprocessing) * scale)
 
         self._function = function
 
     def logits(
         self, pixels: np.ndarray, scale: float = 1.0, name: Callable[[int], str] = "image {}".format
     ) -> np.ndarray:
-        """float32 logits [n, classes] of uint8 pixels [n, height, width, channels], whose input is scaled.
+        """float32 logits [n, classes] of uint8 pixels [n, height, width, channels], with the model's input scaled.
 
         Raises:
             Refused: some are not finite; the images are counted, and the first named by `name`.
         """
         starts = range(0, len(pixels), self.at_once)
         logits = np.concatenate([self._function(pixels[start : start + self.at_once], scale) for start in starts])
-        refuse_unanswered(finite(logits), name, "the network")
+        refuse_not_finite(finite(logits), name, "the network")
         return logits
 
     def reference(self, pixels: np.ndarray, logits: np.ndarray, jpeg: bytes, uploads: list[bytes]) -> Reference:
-        """What it says of images, and of one that is uploaded."""
+        """The reference of images with their logits and of one uploaded file, whose logits are computed here."""
         jpeg_pixels = pixels_tensor(jpeg, self.preprocessing).numpy()
         return Reference(
             preprocessing=self.preprocessing,

@@ -1,4 +1,4 @@
-"""Images for the gates, as a user would upload them."""
+"""Images for the gates, encoded as a client would upload them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def as_jpeg(image: Image.Image) -> bytes:
-    """The image encoded as JPEG, half as large again, so that what reads it has to scale it."""
+    """Encode an image as JPEG at 1.5 times its size, so that the reader has to resize it."""
     image = image.convert("L" if image.mode in ("1", "L", "LA") else "RGB")
     larger = image.resize((image.width * 3 // 2, image.height * 3 // 2))
     buffer = io.BytesIO()

@@ -1,1 +1,1 @@
-"""The serving: answers, measurements and reports from an artifact."""
+"""The serving wing: predicts, measures, verifies and publishes an artifact, and never looks at its run."""

@@ -1,4 +1,4 @@
-"""How fast an artifact answers, what it costs to have it running, and how good those very files are."""
+"""Benchmarks of artifacts: latency, throughput, loading time and memory, beside the accuracy of the same files."""
 
 from __future__ import annotations
 
@@ -10,40 +10,39 @@ from pathlib import Path
 
 import numpy as np
 
-from zoo.artifact import ONNX_FILES, SAVED_MODEL, File, Format, Manifest, hashes, read
-from zoo.errors import Refused, ZooError, did_you_mean
+from zoo import formats
+from zoo.artifact import File, Manifest, hashes, read
+from zoo.errors import Refused, ZooError
+from zoo.formats import Format
 from zoo.intervals import ratio_of_medians
 from zoo.provenance import usable_cpus
-from zoo.serving.runner import LIBRARIES
+from zoo.serving.runner import refuse_unavailable
 from zoo.serving.statistics import latency
-from zoo.serving.worker import answers
+from zoo.serving.worker import measurements
 
 BATCHES = (1, 8, 32)
 LARGEST_BATCH = 1024
 SECONDS = 3.0
 MOST_SECONDS = 3600.0
 
-FILES: dict[Format, str] = {**ONNX_FILES, "saved_model": f"{SAVED_MODEL}/"}
-"""How the paths of each format's files begin within an artifact; data beside an ONNX file carry its name."""
-
 
 @dataclass(frozen=True)
 class Row:
-    """One artifact, runtime, batch and number of threads.
+    """The figures of one artifact, runtime, batch and number of threads.
 
     Latencies are those of a whole batch: percentiles over `runs`, and the 95 % interval of the median. `ratio` is the
     median as a multiple of that of the first row with this batch and threads, paired round by round, with its 95 %
-    interval. `images_per_second` is the rate over all runs. Loading (the library imported before), the first answer
-    (from the start of the process on) and the peak of the resident set are those of a fresh process that answered one
-    such batch. `harness_us` is what the measuring adds to each latency. `file_bytes` are those of the files that the
-    runtime reads. `multiply_adds` are for one image. Accuracy is that of these very files on the test split, with its
-    95 % interval; None where the export did not measure it.
+    interval. `images_per_second` is the rate over all runs. `load_ms` (without the import of the library),
+    `first_answer_ms` (from the start of the process on) and the peak of the resident set are those of a fresh process
+    that computed one such batch. `harness_us` is the time that the measuring itself adds to each latency. `file_bytes`
+    are those of the files that the runtime reads. `multiply_adds` are for one image. Accuracy is that of these very
+    files on the test split, with its 95 % interval; None where the export did not measure it.
     """
 
     artifact: str
     family: str
     size: str
-    runtime: Format
+    runtime: str
     batch: int
     threads: int
     runs: int
@@ -73,7 +72,7 @@ class Row:
 @dataclass(frozen=True)
 class _Contender:
     artifact: Path
-    runtime: Format
+    row: Format
     manifest: Manifest
 
 
@@ -100,10 +99,10 @@ def benchmark(
         artifacts: their folders.
         batches: images in a request, up to `LARGEST_BATCH`.
         threads: numbers of threads; 1 and the usable CPUs when not given.
-        runtimes: `onnx`, `onnx_int8`, `onnx_fp16`, `saved_model`; when not given, each artifact's own formats.
+        runtimes: names of formats, or of other runtimes for their files; each artifact's own formats when None.
         seconds: how long each row is measured; never fewer runs than an interval needs.
         seed: of the random pixels, the order of the turns and the bootstrap.
-        progress: told before each step how many are done, of how many, and what comes.
+        progress: called before each step with the steps done, the steps in all, and a text on the next one.
 
     Raises:
         ZooError: there is no such artifact, it lacks a runtime, or a number is out of range.
@@ -121,25 +120,26 @@ def benchmark(
         costs: dict[tuple[int, int], _Cost] = {}
         for batch in batches:
             for index, contender in enumerate(contenders):
-                progress(
-                    done, total, f"{contender.artifact} {contender.runtime}: loading, batch {batch}, threads {count}"
-                )
+                step = f"{contender.artifact} {contender.row.name}: loading, batch {batch}, threads {count}"
+                progress(done, total, step)
                 costs[batch, index] = _cost(contender, batch, count, seed)
                 done += 1
         request = {
-            "contenders": [(str(contender.artifact), contender.runtime) for contender in contenders],
+            "contenders": [(str(contender.artifact), contender.row.name) for contender in contenders],
             "batches": batches,
             "threads": count,
             "seconds": seconds,
             "seed": seed,
         }
         progress(done, total, f"latency, batch {batches[0]}, threads {count}")
-        for block, answer in enumerate(answers("zoo.serving.latency", request), start=1):
-            latencies = np.array(answer["latencies"])
+        for block, measured in enumerate(measurements("zoo.serving.latency", request), start=1):
+            latencies = np.array(measured["latencies"])
             for index, contender in enumerate(contenders):
                 ratio = ratio_of_medians(latencies[index], latencies[0], seed)
-                cost = costs[answer["batch"], index]
-                rows.append(_row(contender, answer["batch"], count, latencies[index], ratio, answer["harness"], cost))
+                cost = costs[measured["batch"], index]
+                rows.append(
+                    _row(contender, measured["batch"], count, latencies[index], ratio, measured["harness"], cost)
+                )
             done += 1
             if block < len(batches):
                 progress(done, total, f"latency, batch {batches[block]}, threads {count}")
@@ -160,57 +160,54 @@ def _checked(what: str, numbers: Sequence[int], most: int, mend: str) -> list[in
 def _contenders(artifacts: Sequence[Path], runtimes: Sequence[str] | None) -> list[_Contender]:
     if not artifacts:
         raise ZooError("there is nothing to measure: name artifacts that 'zoo export' wrote")
-    for runtime in runtimes or ():
-        if runtime not in LIBRARIES:
-            raise ZooError(f"there is no runtime '{runtime}': {did_you_mean(runtime, LIBRARIES)}")
+    asked = [formats.find(runtime) for runtime in dict.fromkeys(runtimes or ())]
     found = []
     for artifact in dict.fromkeys(artifacts):
         manifest = read(artifact)
-        for runtime in runtimes or ():
-            if runtime not in manifest.formats:
-                raise ZooError(
-                    f"{artifact} has no {runtime}: measure it with --runtime {','.join(manifest.formats)}, "
-                    "or export it with that format"
-                )
-        wanted = [runtime for runtime in manifest.formats if runtimes is None or runtime in runtimes]
-        _refuse_other_files(artifact, manifest, wanted)
-        found += [_Contender(artifact, runtime, manifest) for runtime in wanted]
+        for row in asked:
+            mend = f"measure it with --runtime {','.join(manifest.formats)}, or export it with that format"
+            refuse_unavailable(artifact, manifest, row, mend)
+        # In the manifest's order; other runtimes for its files come last.
+        own = [formats.find(name) for name in manifest.formats if not asked or name in (row.name for row in asked)]
+        rows = [*own, *(row for row in asked if row not in own)]
+        _refuse_other_files(artifact, manifest, rows)
+        found += [_Contender(artifact, row, manifest) for row in rows]
     return found
 
 
-def _files(manifest: Manifest, runtime: Format) -> dict[str, File]:
-    return {name: file for name, file in manifest.files.items() if name.startswith(FILES[runtime])}
+def _files(files: dict[str, File], row: Format) -> dict[str, File]:
+    """Those of an artifact's files that a format's runtime reads."""
+    return {name: file for name, file in files.items() if row.owns(name)}
 
 
-def _refuse_other_files(artifact: Path, manifest: Manifest, runtimes: Sequence[Format]) -> None:
-    """Raise Refused unless the runtimes' files are those that the accuracy in the manifest was measured on."""
+def _refuse_other_files(artifact: Path, manifest: Manifest, rows: Sequence[Format]) -> None:
+    """Raise Refused unless the formats' files are those that the accuracy in the manifest was measured on."""
     stored = hashes(artifact)
-    for runtime in runtimes:
-        wanted = _files(manifest, runtime)
-        found = {name: file for name, file in stored.items() if name.startswith(FILES[runtime])}
+    for row in rows:
+        wanted, found = _files(manifest.files, row), _files(stored, row)
         other = sorted(name for name in found.keys() | wanted if found.get(name) != wanted.get(name))
         if other or not wanted:
             raise Refused(
-                f"{artifact}: {other[0] if other else runtime} is not the manifest's, so its accuracy is unknown: "
+                f"{artifact}: {other[0] if other else row.name} is not the manifest's, so its accuracy is unknown: "
                 f"see 'zoo verify {artifact}', and export again"
             )
 
 
 def _cost(contender: _Contender, batch: int, threads: int, seed: int) -> _Cost:
-    """What a fresh process takes to load and to answer once."""
+    """The time and memory that a fresh process takes to load a format and to compute one batch."""
     request = {
         "artifact": str(contender.artifact),
-        "runtime": contender.runtime,
+        "runtime": contender.row.name,
         "batch": batch,
         "threads": threads,
         "seed": seed,
     }
     start = time.perf_counter()
-    process = answers("zoo.serving.cold_start", request)
-    answer = next(process)
+    process = measurements("zoo.serving.cold_start", request)
+    measured = next(process)
     first_answer = time.perf_counter() - start
     process.close()
-    return _Cost(answer["load_ms"], 1e3 * first_answer, answer["peak_memory_mib"])
+    return _Cost(measured["load_ms"], 1e3 * first_answer, measured["peak_memory_mib"])
 
 
 def _row(
@@ -222,13 +219,13 @@ def _row(
     harness: float,
     cost: _Cost,
 ) -> Row:
-    model, accuracy = contender.manifest.model, contender.manifest.accuracy.get(contender.runtime)
+    model, accuracy = contender.manifest.model, contender.manifest.accuracy.get(contender.row.name)
     taken = latency(1e3 * seconds)
     return Row(
         artifact=str(contender.artifact),
         family=model.family,
         size=model.size,
-        runtime=contender.runtime,
+        runtime=contender.row.name,
         batch=batch,
         threads=threads,
         runs=taken.runs,
@@ -245,7 +242,7 @@ def _row(
         load_ms=cost.load_ms,
         first_answer_ms=cost.first_answer_ms,
         peak_memory_mib=cost.peak_memory_mib,
-        file_bytes=sum(file.bytes for file in _files(contender.manifest, contender.runtime).values()),
+        file_bytes=sum(file.bytes for file in _files(contender.manifest.files, contender.row).values()),
         parameters=model.parameters,
         multiply_adds=model.multiply_adds,
         accuracy=accuracy.accuracy if accuracy else None,

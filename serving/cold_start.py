@@ -1,4 +1,4 @@
-"""What a fresh process costs: loading, the first answer, memory.
+"""The cost of a fresh process that opens a format: loading, the first answer, memory.
 
 Run as `python -m zoo.serving.cold_start` by the benchmark.
 """
@@ -10,21 +10,22 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from zoo import formats
 from zoo.artifact import read
 from zoo.serving.latency import random_pixels
-from zoo.serving.runner import library, open_runner
+from zoo.serving.runner import open_runner
 from zoo.serving.worker import serve
 
 
 def probe(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Open `artifact` with `runtime` on `threads` threads and answer `batch` random images, once.
+    """Open `artifact` by `runtime` on `threads` threads and compute one batch of `batch` random images.
 
-    The answer has the milliseconds that opening took, the runtime's library imported before, and the most MiB that the
-    process ever held. Who asked knows when the answer came.
+    Gives the milliseconds that opening took, after the library's import, and the peak of the process's memory in MiB.
+    The time of the first answer is taken by the process that started this one.
     """
     artifact = Path(request["artifact"])
     pixels = random_pixels(read(artifact).model.preprocessing.shape, request["batch"], request["seed"])
-    library(request["runtime"])
+    formats.import_library(formats.find(request["runtime"]))
     start = time.perf_counter()
     runner = open_runner(artifact, request["runtime"], threads=request["threads"])
     load = time.perf_counter() - start

@@ -1,4 +1,4 @@
-"""The golden inputs and outputs of an artifact: what it answered when it was made, to be answered again."""
+"""Golden files: images with their logits and probabilities, stored at the export and compared later."""
 
 from __future__ import annotations
 
@@ -8,31 +8,22 @@ from typing import Any
 
 import numpy as np
 
-from zoo.artifact import GOLDEN_INT8, Format, Gate
-from zoo.contract import IMAGE, LOGITS, OUTPUTS, PROBABILITIES
+from zoo import contract
+from zoo.agreement import softmax
+from zoo.artifact import Gate
+from zoo.contract import IMAGE, LOGITS, OUTPUTS, PROBABILITIES, PROBABILITY_TOLERANCE, SERVE, SIGNATURES
 from zoo.description import Model
 from zoo.errors import Refused
+from zoo.formats import Format
 from zoo.serving.runner import Runner
-from zoo.serving.signature import tensor
-
-TOLERANCES: dict[Format, float] = {"onnx": 1e-4, "onnx_int8": 5e-2, "onnx_fp16": 1e-2, "saved_model": 1e-4}
-"""How far an answer may be from the golden one, as a share of the largest |logit| there.
-
-int8 is held to its own golden answers: another processor rounds the floats between its integers otherwise.
-"""
-
-GOLDENS: dict[Format, str] = {"onnx_int8": GOLDEN_INT8}
-"""Where the golden answers of a format are, if not in `GOLDEN`."""
-
-SOFTMAX_TOLERANCE = 1e-5
-"""How far a probability may be from the softmax of the logits beside it."""
+from zoo.signature import Tensor
 
 LARGEST = 2**29
-"""Bytes, unpacked: a small archive may claim any size."""
+"""The most bytes that a golden file may unpack to: a small archive may claim any size."""
 
 
 def read_golden(path: Path, model: Model) -> dict[str, np.ndarray]:
-    """`image`, uint8 [images, height, width, channels]; `logits` and `probabilities`, float32 [images, classes].
+    """The arrays of a golden file by name, with the dtypes and shapes of the contract; `batch` is its number of images.
 
     Raises:
         Refused: the file cannot be read, or holds other arrays, dtypes or shapes, or numbers that are not finite.
@@ -46,59 +37,56 @@ def read_golden(path: Path, model: Model) -> dict[str, np.ndarray]:
             arrays = {name: stored[name] for name in stored.files}
     except Exception as error:  # zipfile, zlib and numpy each raise their own, ten kinds and more
         raise Refused(f"{path} cannot be read ({' '.join(str(error).split())[:120]})") from None
-    if set(arrays) != {IMAGE, *OUTPUTS}:
-        raise Refused(f"{path} holds {', '.join(sorted(arrays)) or 'nothing'}, not {', '.join((IMAGE, *OUTPUTS))}")
+    names = {**SIGNATURES[SERVE].inputs, **SIGNATURES[SERVE].outputs}
+    if set(arrays) != set(names):
+        raise Refused(f"{path} holds {', '.join(sorted(arrays)) or 'nothing'}, not {', '.join(names)}")
     images = len(arrays[LOGITS]) if arrays[LOGITS].ndim else 0
-    answer = ("float32", (images, len(model.labels)))
-    for name, (dtype, shape) in {
-        IMAGE: ("uint8", (images, *model.preprocessing.shape)),
-        LOGITS: answer,
-        PROBABILITIES: answer,
-    }.items():
-        array = arrays[name]
-        if array.dtype != dtype or array.shape != shape or not images:
-            found, wanted = tensor(array.dtype.name, array.shape), tensor(dtype, ["images", *shape[1:]])
-            raise Refused(f"{path}: {name} is {found}, not {wanted}")
+    wanted = contract.of_every_format(model)
+    for name, tensor in {**wanted.inputs, **wanted.outputs}.items():
+        array, shape = arrays[name], (images, *tensor.shape[1:])
+        if array.dtype != tensor.dtype or array.shape != shape or not images:
+            form = Tensor(tensor.dtype, ("images", *tensor.shape[1:]))
+            raise Refused(f"{path}: {name} is {Tensor(array.dtype.name, array.shape)}, not {form}")
         if not np.isfinite(array).all():
             raise Refused(f"{path}: {name} has numbers that are not finite")
     return arrays
 
 
-def replay(kind: Format, runner: Runner, golden: dict[str, np.ndarray]) -> Gate:
-    """Answer the golden images one at a time and all at once, and compare, within what the format is allowed."""
-    tolerance = TOLERANCES[kind]
+def replay(row: Format, runner: Runner, golden: dict[str, np.ndarray]) -> Gate:
+    """The gate NAME_golden: the golden images one at a time and all at once give the golden logits and probabilities.
+
+    Differences may be as large as the format's `golden_tolerance`.
+    """
     images = len(golden[IMAGE])
     largest = float(np.abs(golden[LOGITS]).max())
-    figures: dict[str, Any] = {"images": images, "largest_logit": largest, "tolerance": tolerance * largest}
+    tolerance = row.golden_tolerance * largest
+    figures: dict[str, Any] = {"images": images, "largest_logit": largest, "tolerance": tolerance}
     problems = []
     for batch in sorted({1, images}):
         try:
-            answers = _answers(runner, golden[IMAGE], batch)
+            outputs = _in_batches(runner, golden[IMAGE], batch)
         except Refused as error:
             problems.append(f"batch {batch}: {error}")
             continue
-        if not all(np.isfinite(answers[output]).all() for output in OUTPUTS):
-            problems.append(f"batch {batch}: answers that are not finite")
+        if not all(np.isfinite(outputs[name]).all() for name in OUTPUTS):
+            problems.append(f"batch {batch}: logits or probabilities that are not finite")
             continue
-        for output in OUTPUTS:
-            difference = float(np.abs(answers[output] - golden[output]).max())
-            figures[f"{output}_difference"] = max(difference, figures.get(f"{output}_difference", 0.0))
-            if difference > tolerance * largest:
-                where = int(np.abs(answers[output] - golden[output]).max(1).argmax())
-                problems.append(f"batch {batch}: {output} of image {where} differ by {difference:.2g}")
-        mismatch = float(np.abs(_softmax(answers[LOGITS]) - answers[PROBABILITIES]).max())
-        if mismatch > SOFTMAX_TOLERANCE:
+        for name in OUTPUTS:
+            differences = np.abs(outputs[name] - golden[name]).max(1)
+            difference = float(differences.max())
+            figures[f"{name}_difference"] = max(difference, figures.get(f"{name}_difference", 0.0))
+            if difference > tolerance:
+                image = int(differences.argmax())
+                problems.append(f"batch {batch}: {name} of image {image} differ by {difference:.2g}")
+        mismatch = float(np.abs(softmax(outputs[LOGITS]) - outputs[PROBABILITIES]).max())
+        if mismatch > PROBABILITY_TOLERANCE:
             problems.append(f"batch {batch}: probabilities are not the softmax of the logits, by {mismatch:.2g}")
     if problems:
         figures["problems"] = problems
-    return Gate(f"{kind}_golden", not problems, figures)
+    return Gate(f"{row.name}_golden", not problems, figures)
 
 
-def _answers(runner: Runner, pixels: np.ndarray, batch: int) -> dict[str, np.ndarray]:
-    parts = [runner(pixels[start : start + batch]) for start in range(0, len(pixels), batch)]
-    return {output: np.concatenate([part[output] for part in parts]) for output in OUTPUTS}
-
-
-def _softmax(logits: np.ndarray) -> np.ndarray:
-    powers = np.exp(logits - logits.max(-1, keepdims=True))
-    return powers / powers.sum(-1, keepdims=True)
+def _in_batches(runner: Runner, images: np.ndarray, batch: int) -> dict[str, np.ndarray]:
+    """The outputs for all images, from batches of this size."""
+    parts = [runner(images[start : start + batch]) for start in range(0, len(images), batch)]
+    return {name: np.concatenate([part[name] for part in parts]) for name in OUTPUTS}

@@ -1,4 +1,4 @@
-"""Labels and probabilities of images."""
+"""Predictions: the likeliest labels of image files, with their probabilities."""
 
 from __future__ import annotations
 
@@ -8,21 +8,22 @@ from pathlib import Path
 
 import numpy as np
 
-from zoo.artifact import first_format, read
+from zoo import formats
+from zoo.artifact import read
 from zoo.contract import PROBABILITIES
-from zoo.data.image_files import content, reason_for_no_image, visible
+from zoo.data.image_files import read_image_file, reason_for_no_image, visible_entries
 from zoo.errors import Refused, ZooError
 from zoo.folder_kinds import kind, mistaken
 from zoo.preprocess import Preprocessing, pixels_from_bytes
 from zoo.serving.runner import open_runner
 
 BATCH = 32
-"""Images answered at a time: enough to be fast, few enough for any number of images to fit into memory."""
+"""Images in a batch: enough to be fast, few enough that memory suffices for any number of images."""
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """What an image shows: the likeliest labels with their probabilities, in falling order."""
+    """The likeliest labels of an image file with their probabilities, in falling order."""
 
     path: Path
     labels: list[tuple[str, float]]
@@ -36,12 +37,15 @@ def predict(
     runtime: str | None = None,
     leave_out: Callable[[Path, str], None] = lambda path, reason: None,
 ) -> list[Prediction]:
-    """The `top` likeliest labels of each image, or all where there are fewer.
+    """Predict the likeliest labels of images.
 
-    By `runtime`, which is a format of the artifact; when not given, by ONNX or else by the SavedModel.
-
-    A folder stands for the image files in it, whatever they are called, in natural order; `leave_out` is told of each
-    visible entry that is none, with the reason.
+    Args:
+        artifact: its folder.
+        images: image files, and folders of them. A folder stands for the image files in it, whatever their names, in
+            natural order.
+        top: how many labels each image gets; all of them where there are fewer.
+        runtime: the format, or another runtime, that computes them; ONNX where the artifact has it when None.
+        leave_out: told of each visible entry of a folder that is no image, with the reason.
 
     Raises:
         ZooError: there is no artifact or no image, an image cannot be read, `top` is below 1, or the artifact
@@ -54,14 +58,14 @@ def predict(
     paths = [path for named in images for path in _expand(named, leave_out)]
     if not paths:
         raise ZooError("there is nothing to predict: name images, or a folder of them")
-    runner = open_runner(artifact, runtime or first_format(manifest))
+    runner = open_runner(artifact, runtime or formats.preferred(manifest.formats).name)
     predictions = []
     for start in range(0, len(paths), BATCH):
         batch = paths[start : start + BATCH]
         pixels = np.stack([_pixels(path, manifest.model.preprocessing) for path in batch])
         probabilities = runner(pixels)[PROBABILITIES]
         if not np.isfinite(probabilities).all():
-            raise Refused(f"{artifact} answers with numbers that are not finite: export again")
+            raise Refused(f"{artifact} computes probabilities that are not finite: export again")
         predictions += [
             Prediction(path, _likeliest(row, manifest.model.labels, top))
             for path, row in zip(batch, probabilities, strict=True)
@@ -75,7 +79,7 @@ def _likeliest(probabilities: np.ndarray, labels: Sequence[str], top: int) -> li
 
 
 def _expand(named: Path, leave_out: Callable[[Path, str], None]) -> list[Path]:
-    """The image itself, or those of a folder."""
+    """The image files that a named path stands for: itself, or those of a folder."""
     if named.is_file():
         return [named]
     if not named.is_dir():
@@ -85,7 +89,7 @@ def _expand(named: Path, leave_out: Callable[[Path, str], None]) -> list[Path]:
         raise ZooError(f"{named} is a second artifact: name one, and images after it")
     if found_kind:
         raise ZooError(mistaken(named, "artifact") or "")
-    entries = visible(named)
+    entries = visible_entries(named)
     reasons = {entry: "a folder" if entry.is_dir() else reason_for_no_image(entry) for entry in entries}
     found = [entry for entry in entries if reasons[entry] is None]
     if not found:
@@ -101,6 +105,6 @@ def _expand(named: Path, leave_out: Callable[[Path, str], None]) -> list[Path]:
 
 def _pixels(path: Path, preprocessing: Preprocessing) -> np.ndarray:
     try:
-        return pixels_from_bytes(content(path), preprocessing)
+        return pixels_from_bytes(read_image_file(path), preprocessing)
     except ZooError as error:
         raise ZooError(f"{path} cannot be read as an image: {error}") from None

@@ -1,4 +1,4 @@
-"""From an artifact to a base path that TF Serving polls: the next version, whole from the moment that it is visible."""
+"""Publishing: an artifact's SavedModel becomes the next version in a base path of TF Serving, seen only when whole."""
 
 from __future__ import annotations
 
@@ -13,17 +13,18 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from zoo import artifact, files, provenance, run, schema
+from zoo import artifact, files, provenance, run, saved_model_folder, schema
 from zoo.artifact import File
 from zoo.errors import Refused, ZooError
+from zoo.formats.saved_model import SAVED_MODEL
+from zoo.saved_model_folder import GRAPH, LARGEST_VERSION, latest_version
 from zoo.serving import versions
-from zoo.serving.runner import latest_version
 from zoo.serving.verify import verify
 from zoo.serving.versions import NUMBERS, RECORD, Published
 
 LOCK = ".zoo.lock"
 STAGING, REMOVED = ".tmp-zoo-", ".removed-zoo-"
-"""How folders begin that are written to or deleted. TF Serving ignores them, and the next publisher deletes them."""
+"""Prefixes of folders that are being written or deleted. TF Serving ignores them; the next publisher deletes them."""
 
 CHUNK = 2**20
 """Bytes that are copied at a time."""
@@ -33,7 +34,7 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Publication:
-    """A version that was published: its folder, what it says of itself, and the older versions that were removed."""
+    """A published version: its folder, its record, and the numbers of the older versions that were removed."""
 
     folder: Path
     record: Published
@@ -44,7 +45,7 @@ def publish(place: Path, base: Path, *, keep: int | None = None, say: Say = lamb
     """Publish the SavedModel of the artifact `place` as the next version of `base`, and keep the newest `keep` of all.
 
     Its number is larger than any that was ever used in `base`. The version is written beside its place and renamed, so
-    that whoever looks sees it whole or not at all. Of the older versions only those that zoo published are removed.
+    that a server sees it whole or not at all. Of the older versions only those that zoo published are removed.
 
     Raises:
         ZooError: there is no artifact, it has no SavedModel, `base` is no place for versions or cannot be written, or
@@ -53,14 +54,14 @@ def publish(place: Path, base: Path, *, keep: int | None = None, say: Say = lamb
     """
     _check_keep(keep)
     manifest = artifact.read(place)
-    if "saved_model" not in manifest.formats:
+    if SAVED_MODEL.name not in manifest.formats:
         raise ZooError(f"{place} has no SavedModel, only {', '.join(manifest.formats)}: export with --saved-model")
     _check_base(base, place)
     report = verify(place)
     if not report.passed:
         raise Refused(f"{place} is refused: {', '.join(report.failed)}: 'zoo verify {place}' says why")
-    source = latest_version(place / artifact.SAVED_MODEL)
-    within = f"{artifact.SAVED_MODEL}/{source.name}/"
+    source = latest_version(place / SAVED_MODEL.path)
+    within = f"{SAVED_MODEL.path}/{source.name}/"
     content = Published(
         schema=versions.SCHEMA,
         version=0,
@@ -76,12 +77,12 @@ def publish(place: Path, base: Path, *, keep: int | None = None, say: Say = lamb
 
 
 def roll_back(base: Path, *, keep: int | None = None, say: Say = lambda line: None) -> Publication:
-    """Publish again, under a new number, what `base` served before its newest version.
+    """Publish the version that `base` served before its newest one again, under a new number.
 
-    Several rollbacks go back step by step: what a rollback took back is not published again by the next one.
+    Several rollbacks go back step by step: a version that a rollback replaced is not published again by the next one.
 
     Raises:
-        ZooError: `base` holds nothing that was published, or cannot be written, or `keep` is below 1.
+        ZooError: zoo published nothing in `base`, it cannot be written, or `keep` is below 1.
         Refused: no earlier version is left, or it is damaged.
     """
     _check_keep(keep)
@@ -97,7 +98,7 @@ def roll_back(base: Path, *, keep: int | None = None, say: Say = lambda line: No
 
 def _before_newest(base: Path) -> Path:
     """The version that a rollback publishes again."""
-    found = versions.versions(base)
+    found = saved_model_folder.versions(base)
     if not found:
         raise Refused(f"{base} holds no version to go back from: publish an artifact")
     newest = versions.read(found[max(found)])
@@ -116,7 +117,7 @@ def _check_keep(keep: int | None) -> None:
 
 
 def _check_base(base: Path, place: Path | None) -> None:
-    """Raise ZooError where versions do not belong."""
+    """Raise ZooError where `base` is no folder for versions: an artifact or run, within one, or full of other files."""
     if base.is_symlink():
         raise ZooError(f"{base} is a symbolic link: name the folder that it leads to")
     if base.exists() and not base.is_dir():
@@ -130,15 +131,15 @@ def _check_base(base: Path, place: Path | None) -> None:
         source = place.resolve()
         if whole.is_relative_to(source) or source.is_relative_to(whole):
             raise ZooError(f"{base} and {place} lie within each other: name a folder of its own")
-    if base.is_dir() and not versions.is_published(base) and not versions.versions(base):
+    if base.is_dir() and not versions.is_published(base) and not saved_model_folder.versions(base):
         others = sorted(path.name for path in base.iterdir() if not path.name.startswith("."))
         if others:
             raise ZooError(f"{base} holds other things ({', '.join(others[:3])}): name an empty or a new folder")
 
 
 def _kind(folder: Path) -> str | None:
-    """The kind of folder that holds no versions of its own, None where it may."""
-    if (folder / "saved_model.pb").exists():
+    """The kind of a folder that must not hold versions, None where it may."""
+    if (folder / GRAPH).exists():
         return "a version itself"
     # Other programs have files of these names, too.
     with contextlib.suppress(ZooError):
@@ -152,7 +153,7 @@ def _kind(folder: Path) -> str | None:
 
 @contextlib.contextmanager
 def _writing(base: Path) -> Iterator[None]:
-    """Say of what goes wrong with the disk where it does."""
+    """Make the base path, and turn an error of the file system into a ZooError that names it."""
     try:
         base.mkdir(parents=True, exist_ok=True)
         yield
@@ -165,7 +166,7 @@ def _writing(base: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _locked(base: Path, say: Say) -> Iterator[None]:
-    """Wait until nobody else writes to a base path. The lock ends with its process, however that ends."""
+    """Lock a base path against other publishers, after waiting for them. The lock ends with its process."""
     descriptor = os.open(base / LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
     try:
         try:
@@ -179,7 +180,7 @@ def _locked(base: Path, say: Say) -> Iterator[None]:
 
 
 def _add(base: Path, source: Path, content: Published, keep: int | None, say: Say) -> Publication:
-    """Copy the version `source`, whose files `content` lists, to the next number of `base`, which is locked."""
+    """Copy the version `source`, with the files that `content` lists, to the next number of `base`, which is locked."""
     _sweep(base)
     staging = base / f"{STAGING}{uuid.uuid4().hex[:8]}"
     try:
@@ -198,7 +199,7 @@ def _add(base: Path, source: Path, content: Published, keep: int | None, say: Sa
 
 
 def _copy(source: Path, target: Path, wanted: File) -> None:
-    """Copy a file to the disk, and be sure that it is the one that was verified."""
+    """Copy a file to the disk, and raise Refused unless it is the file that was verified."""
     target.parent.mkdir(parents=True, exist_ok=True)
     digest, size = hashlib.sha256(), 0
     with source.open("rb") as reading, target.open("xb") as writing:
@@ -212,19 +213,19 @@ def _copy(source: Path, target: Path, wanted: File) -> None:
 
 
 def _claim(base: Path) -> int:
-    """The next number, written down before anybody can see a version of it."""
+    """The next number, recorded as used before a version of it becomes visible."""
     of = versions.largest_used(base) + 1
-    if of > versions.LARGEST:
-        raise ZooError(f"{base} has used up all numbers, TF Serving reads none above {versions.LARGEST}: name another")
+    if of > LARGEST_VERSION:
+        raise ZooError(f"{base} has used up all numbers, TF Serving reads none above {LARGEST_VERSION}: name another")
     files.write_json(base / NUMBERS, schema.to_dict(versions.Numbers(versions.SCHEMA, of)))
     files.sync_folder(base)
     return of
 
 
 def _remove_older(base: Path, keep: int | None, say: Say) -> tuple[int, ...]:
-    """Remove all but the newest `keep` versions; those that zoo did not publish are somebody else's."""
+    """Remove all but the newest `keep` versions, but none that zoo did not publish; return their numbers."""
     removed = []
-    found = versions.versions(base)
+    found = saved_model_folder.versions(base)
     for of in list(found)[:-keep] if keep else ():
         try:
             versions.read(found[of])
@@ -238,7 +239,7 @@ def _remove_older(base: Path, keep: int | None, say: Say) -> tuple[int, ...]:
 
 
 def _sweep(base: Path) -> None:
-    """Delete what was removed, or was being written by a publisher that is no more."""
+    """Delete folders that were removed, and those that a publisher left when it died."""
     for path in base.iterdir():
         if path.name.startswith((STAGING, REMOVED)) and not path.is_symlink():
             shutil.rmtree(path, ignore_errors=True)

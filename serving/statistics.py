@@ -1,4 +1,4 @@
-"""Latencies in few numbers, with what can be said of their uncertainty."""
+"""Summaries of latencies: percentiles, and the interval of the median."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 FEWEST = 6
-"""Samples below which no two of them enclose the median with 95 %: 1 - 2 / 2**5 is less, 1 - 2 / 2**6 more."""
+"""The fewest samples whose extremes enclose the median with 95 %: 1 - 2 / 2**6 is more than that, 1 - 2 / 2**5 less."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Latency:
 
 
 def latency(samples: np.ndarray) -> Latency:
-    """The summary of float [runs] latencies. Percentiles are interpolated (Hyndman and Fan, 1996, definition 7).
+    """Summarize latencies, float [runs]. Percentiles are interpolated (Hyndman and Fan, 1996, definition 7).
 
     Raises:
         ValueError: there are fewer than `FEWEST`.

@@ -1,4 +1,4 @@
-"""The rows of a benchmark for people, for spreadsheets and for programs."""
+"""The rows of a benchmark as tables on a terminal, as CSV and as JSON."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import csv
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from zoo.description import Provenance
 from zoo.files import staged_file
@@ -15,12 +15,17 @@ from zoo.serving.benchmark import Row
 if TYPE_CHECKING:
     from rich.table import Table
 
-NARROWEST = 104
-"""Columns below which figures would be cut short: worse than lines that the terminal wraps."""
+NARROWEST = 110
+"""The least width in characters: a narrower terminal wraps lines, which is better than figures that are cut."""
+
+
+def as_json(rows: Sequence[Row]) -> list[dict[str, Any]]:
+    """The rows as dictionaries that JSON takes, with the names of `Row`."""
+    return [dataclasses.asdict(row) for row in rows]
 
 
 def write_csv(path: Path, rows: Sequence[Row], provenance: Provenance) -> None:
-    """Write the rows as CSV with a header, whole or not at all; each ends with what it was measured by."""
+    """Write the rows as CSV with a header, whole or not at all; the last columns say on what each was measured."""
     measured = {
         "command": provenance.command,
         "seed": provenance.seed,
@@ -34,17 +39,18 @@ def write_csv(path: Path, rows: Sequence[Row], provenance: Provenance) -> None:
     with staged_file(path) as staging, staging.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, [*columns, *measured])
         writer.writeheader()
-        writer.writerows({**dataclasses.asdict(row), **measured} for row in rows)
+        writer.writerows({**row, **measured} for row in as_json(rows))
 
 
 def tables(rows: Sequence[Row]) -> list[Table]:
-    """What was measured, and the files that it was measured on: two tables, readable from `NARROWEST` columns on."""
+    """Two tables, of the measurements and of the files that were measured, for terminals of `NARROWEST` or more."""
     names = _short_names(rows)
     measured = _table(
-        "p50 with the 95 % interval of the median; first ms: from the start of a process to its first answer;\n"
-        "MiB: the most memory that the process held"
+        "p50 ms with the 95 % interval of the median; first ms: from the start of a process to its first answer;\n"
+        "memory MiB: the most that the process held"
     )
-    for title in ("batch", "threads", "p50 ms", "p90 ms", "p99 ms", "runs", "images/s", "load ms", "first ms", "MiB"):
+    times = ("p50 ms", "p90 ms", "p99 ms", "runs", "images/s", "load ms", "first ms")
+    for title in ("batch", "threads", *times, "memory MiB"):
         measured.add_column(title, justify="right", no_wrap=True)
     files = _table()
     for title in ("file MB", "parameters", "multiply-adds", "accuracy % (95 % interval)", "test images"):

@@ -1,44 +1,29 @@
-"""What can be said of an artifact from the artifact alone: with neither the run that it came from nor TensorFlow."""
+"""Checks of an artifact, or of a version published of it, from its files alone: no run and no TensorFlow is needed."""
 
 from __future__ import annotations
 
 import importlib.util
-import json
-from collections.abc import Callable
+from collections.abc import Collection
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
-from typing import Any, get_args
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from zoo import migration, schema
-from zoo.artifact import (
-    CARD,
-    GOLDEN,
-    LABELS,
-    MANIFEST,
-    ONNX_FILES,
-    SAVED_MODEL,
-    Format,
-    Gate,
-    Manifest,
-    differences,
-    hashes,
-    read,
-)
+from zoo import contract, formats
+from zoo.artifact import CARD, GOLDEN, LABELS, MANIFEST, Gate, Manifest, changes, hashes, read
 from zoo.contract import IMAGE
 from zoo.errors import Refused, ZooError
-from zoo.onnx_file import DIGEST, graph_digest
-from zoo.preprocess import Preprocessing
+from zoo.formats import Format
 from zoo.serving import versions
-from zoo.serving.golden import GOLDENS, read_golden, replay
-from zoo.serving.runner import OnnxRunner, onnx_session, onnx_signature, open_runner
-from zoo.serving.signature import departures
+from zoo.serving.golden import read_golden, replay
+from zoo.serving.runner import Runner, open_session
+from zoo.signature import departures
 
 
 @dataclass(frozen=True)
 class Report:
-    """Every gate that an artifact was put through."""
+    """All gates of a verification, in the order in which they were tried."""
 
     artifact: Path
     gates: tuple[Gate, ...]
@@ -55,12 +40,12 @@ class Report:
 
 
 def verify(artifact: Path) -> Report:
-    """Check an artifact against its manifest and the contract, and let it answer its golden inputs again.
+    """Check an artifact against its manifest and the contract, and compare its outputs with its golden files.
 
-    A damaged artifact gives failed gates, which say what is wrong and where. ONNX files and a SavedModel are opened
-    only when they are the manifest's, byte for byte; a SavedModel only where there is no ONNX and TensorFlow is
-    installed. What 'zoo publish' made of an artifact, a base path or one version of it, is compared with what it says
-    of itself.
+    A damaged artifact gives failed gates, which say what is wrong and where. A file is opened only when it is the one
+    that the manifest lists, byte for byte. A format with a heavy library, such as TensorFlow, is opened only where the
+    artifact has no other and the library is installed. A base path that 'zoo publish' wrote, or one version of it, is
+    compared with its own record.
 
     Raises:
         ZooError: there is no artifact, and nothing that was published.
@@ -71,16 +56,22 @@ def verify(artifact: Path) -> Report:
     manifest = read(artifact)
     files, intact = _files(artifact, manifest)
     gates = [_manifest(manifest), files, _layout(manifest), _labels(artifact, manifest)]
-    golden, golden_gate = _golden(artifact, manifest)
+    golden, golden_gate = _golden(artifact, manifest, GOLDEN, "golden_file")
     gates.append(golden_gate)
-    onnx_formats = [kind for kind in ONNX_FILES if kind in manifest.formats]
-    for kind in onnx_formats:
-        own, own_gate = (golden, None) if kind not in GOLDENS else _golden(artifact, manifest, kind)
-        gates += [own_gate] if own_gate else []
-        gates += _onnx(artifact, manifest, intact, kind, own)
-    if not onnx_formats and "saved_model" in manifest.formats and importlib.util.find_spec("tensorflow"):
-        gates.append(_saved_model(artifact, manifest, intact, golden))
+    for row in _to_open(manifest):
+        expected = golden
+        if row.golden != GOLDEN:
+            expected, golden_gate = _golden(artifact, manifest, row.golden, f"{row.name}_golden_file")
+            gates.append(golden_gate)
+        gates += _format(artifact, manifest, intact, row, expected)
     return Report(artifact, tuple(gates))
+
+
+def _to_open(manifest: Manifest) -> list[Format]:
+    """The formats that are opened: those with a light library, or else those whose heavy one is installed."""
+    rows = [formats.find(name) for name in dict.fromkeys(manifest.formats)]
+    light = [row for row in rows if not row.heavy]
+    return light or [row for row in rows if importlib.util.find_spec(row.library)]
 
 
 def _gate(name: str, problems: list[str], **figures: Any) -> Gate:
@@ -88,7 +79,7 @@ def _gate(name: str, problems: list[str], **figures: Any) -> Gate:
 
 
 def _manifest(manifest: Manifest) -> Gate:
-    """What its schema cannot say: that it does not contradict itself."""
+    """Contradictions within the manifest, which its schema cannot see."""
     model, preprocessing = manifest.model, manifest.model.preprocessing
     problems = [f"the export's gate '{gate.name}' was not passed" for gate in manifest.gates if not gate.passed]
     if not manifest.formats or len(set(manifest.formats)) < len(manifest.formats):
@@ -103,64 +94,55 @@ def _manifest(manifest: Manifest) -> Gate:
 
 
 def _files(artifact: Path, manifest: Manifest) -> tuple[Gate, frozenset[str]]:
-    """Every file is there and as it was, and there is no other; with the names of those that are."""
+    """The gate on the files' hashes, and the names of the files that are as the manifest lists them."""
     try:
         found = hashes(artifact)
     except (ZooError, OSError) as error:
         return _gate("files", [str(error)]), frozenset()
     intact = frozenset(name for name, file in manifest.files.items() if found.get(name) == file)
     size = sum(file.bytes for file in found.values())
-    return _gate("files", differences(found, manifest.files), files=len(found), bytes=size), intact
+    return _gate("files", changes(found, manifest.files), files=len(found), bytes=size), intact
 
 
 def _layout(manifest: Manifest) -> Gate:
-    """The manifest lists what each format needs, and nothing of a format that it does not name."""
-    needed = [CARD, LABELS, GOLDEN, *(GOLDENS[kind] for kind in manifest.formats if kind in GOLDENS)]
-    needed += [ONNX_FILES[kind] for kind in manifest.formats if kind in ONNX_FILES]
+    """The gate on the manifest's list of files: all that its formats need, and none of other formats."""
+    sizes = {name: file.bytes for name, file in manifest.files.items()}
+    rows = [formats.find(name) for name in dict.fromkeys(manifest.formats)]
     problems = []
-    if "saved_model" in manifest.formats:
-        parts = [PurePosixPath(name).parts for name in manifest.files]
-        numbers = sorted({part[1] for part in parts if part[0] == SAVED_MODEL and len(part) > 2})
-        problems += [f"{SAVED_MODEL}/{name} is no version number" for name in numbers if not name.isdecimal()]
-        problems += [] if numbers else [f"{SAVED_MODEL} has no version"]
-        decimal = [version for version in numbers if version.isdecimal()]
-        needed += [f"{SAVED_MODEL}/{version}/{name}" for version in decimal for name in versions.SERVED]
-    problems += [f"{name} is not listed" for name in needed if name not in manifest.files]
-    # An empty warm-up passes TF Serving silently and warms nothing.
-    problems += [f"{name} is empty" for name in needed if name in manifest.files and not manifest.files[name].bytes]
-    for kind in get_args(Format):
-        own = {ONNX_FILES.get(kind, SAVED_MODEL), GOLDENS.get(kind, "/")}
-        if kind not in manifest.formats and any(
-            own.intersection((name, PurePosixPath(name).parts[0])) for name in manifest.files
-        ):
-            problems.append(f"there are files of {kind}, which is none of the formats")
+    for name in dict.fromkeys([CARD, LABELS, GOLDEN, *(row.golden for row in rows)]):
+        problems += formats.listed_alone(sizes, name)
+    for row in rows:
+        problems += row.layout(sizes, row.place())
+    for row in formats.table().values():
+        if row.path and row not in rows and any(row.owns(name) or name == _own_golden(row) for name in sizes):
+            problems.append(f"there are files of {row.name}, which the manifest does not name as a format")
     return _gate("layout", problems)
 
 
+def _own_golden(row: Format) -> str | None:
+    return row.golden if row.golden != GOLDEN else None
+
+
 def _labels(artifact: Path, manifest: Manifest) -> Gate:
-    """`labels.txt` has the manifest's labels, one a line, in their order."""
+    """The gate on `labels.txt`: the manifest's labels, one a line, in their order."""
     try:
         lines = (artifact / LABELS).read_text(encoding="utf-8").removesuffix("\n").split("\n")
     except (OSError, ValueError) as error:
         return _gate("labels", [f"{LABELS} cannot be read ({error})"])
-    return _gate("labels", _list_difference(LABELS, lines, manifest), labels=len(lines))
+    return _gate("labels", _first_difference(lines, manifest.model.labels), labels=len(lines))
 
 
-def _list_difference(where: str, found: list[str], manifest: Manifest) -> list[str]:
-    wanted = list(manifest.model.labels)
-    if len(found) != len(wanted):
-        return [f"{where} has {len(found)} labels, the manifest {len(wanted)}"]
-    for number, (one, other) in enumerate(zip(found, wanted, strict=True)):
-        if one != other:
-            return [f"{where}: label {number} is {one!r:.60}, in the manifest {other!r:.60}"]
+def _first_difference(lines: list[str], labels: Collection[str]) -> list[str]:
+    if len(lines) != len(labels):
+        return [f"{LABELS} has {len(lines)} labels, the manifest {len(labels)}"]
+    for number, (found, wanted) in enumerate(zip(lines, labels, strict=True)):
+        if found != wanted:
+            return [f"{LABELS}: label {number} is {found!r:.60}, in the manifest {wanted!r:.60}"]
     return []
 
 
-def _golden(
-    artifact: Path, manifest: Manifest, kind: Format | None = None
-) -> tuple[dict[str, np.ndarray] | None, Gate]:
-    """The golden answers of a format that has its own, or those of the rest."""
-    file, name = (GOLDENS[kind], f"{kind}_golden_file") if kind else (GOLDEN, "golden_file")
+def _golden(artifact: Path, manifest: Manifest, file: str, name: str) -> tuple[dict[str, np.ndarray] | None, Gate]:
+    """The arrays of a golden file, None where it cannot be read, and the gate `name` on that."""
     try:
         golden = read_golden(artifact / file, manifest.model)
     except Refused as error:
@@ -168,80 +150,29 @@ def _golden(
     return golden, _gate(name, [], images=len(golden[IMAGE]))
 
 
-def _onnx(
-    artifact: Path, manifest: Manifest, intact: frozenset[str], kind: Format, golden: dict[str, np.ndarray] | None
+def _format(
+    artifact: Path,
+    manifest: Manifest,
+    intact: Collection[str],
+    row: Format,
+    golden: dict[str, np.ndarray] | None,
 ) -> list[Gate]:
-    """It loads, its signature is the contract's, its metadata the manifest's, its graph as it was closed.
-
-    And its answers are the golden ones.
-    """
-    file = ONNX_FILES[kind]
-    if file not in intact:
-        return [_gate(f"{kind}_loads", [f"not opened: {file} is not the file of the manifest"])]
+    """The gates on one format: it loads, its signature is the contract's, its own checks, and the golden outputs."""
+    listed = [name for name in manifest.files if row.owns(name)]
+    damaged = [name for name in listed if name not in intact] if listed else [row.place()]
+    if damaged:
+        return [_gate(f"{row.name}_loads", [f"not opened: {damaged[0]} is not the file of the manifest"])]
     try:
-        session = onnx_session(artifact / file)
-        metadata = session.get_modelmeta().custom_metadata_map
-        signature = onnx_signature(session)
-    except Exception as error:  # metadata that are not UTF-8 raise only when they are asked for
-        return [_gate(f"{kind}_loads", [str(error)])]
-    wrong = departures(signature, manifest.model)
+        session = open_session(artifact, row)
+        checks = row.checks(artifact / row.place(), session, manifest.model)
+    except Exception as error:  # reading the metadata of a damaged file raises the library's own classes
+        return [_gate(f"{row.name}_loads", [" ".join(str(error).split())])]
+    wrong = departures(session.signature, contract.of_every_format(manifest.model))
     gates = [
-        _gate(f"{kind}_loads", []),
-        _gate(f"{kind}_contract", wrong, **signature.inputs, **signature.outputs),
-        _gate(f"{kind}_metadata", _metadata_differences(metadata, manifest)),
-        _gate(f"{kind}_digest", _digest_differences(metadata, artifact / file)),
+        _gate(f"{row.name}_loads", []),
+        _gate(f"{row.name}_contract", wrong, **session.signature.described()),
+        *(_gate(f"{row.name}_{name}", faults) for name, faults in checks.items()),
     ]
     if golden is not None and not wrong:
-        gates.append(replay(kind, OnnxRunner(session, manifest.model), golden))
+        gates.append(replay(row, Runner(session, manifest.model.preprocessing.shape, row.library), golden))
     return gates
-
-
-def _metadata_differences(metadata: dict[str, str], manifest: Manifest) -> list[str]:
-    """What `metadata_props` say otherwise than the manifest: `labels` and `preprocessing`, as JSON."""
-    problems = []
-    readings: tuple[tuple[str, Any, Callable[[Any], Any]], ...] = (
-        ("labels", list(manifest.model.labels), list),
-        ("preprocessing", manifest.model.preprocessing, _preprocessing),
-    )
-    for key, wanted, parse in readings:
-        if key not in metadata:
-            problems.append(f"metadata_props has no '{key}'")
-            continue
-        try:
-            same = parse(json.loads(metadata[key])) == wanted
-        except (ValueError, TypeError, RecursionError, ZooError):
-            same = False
-        if not same:
-            problems.append(f"metadata_props has another '{key}' than the manifest: {metadata[key]:.60}")
-    return problems
-
-
-def _preprocessing(values: Any) -> Preprocessing:
-    return schema.parse(Preprocessing, migration.preprocessing(values), "preprocessing")
-
-
-def _digest_differences(metadata: dict[str, str], path: Path) -> list[str]:
-    """Whether the graph is the one that the file was closed with: some changes of weights move no answer."""
-    kept = metadata.get(DIGEST)
-    if kept is None:
-        return [f"metadata_props has no '{DIGEST}'"]
-    try:
-        found = graph_digest(path)
-    except ValueError as error:
-        return [str(error)]
-    return [] if kept == found else [f"the graph's SHA-256 is {found[:12]}…, not {kept:.12}… as the file says"]
-
-
-def _saved_model(
-    artifact: Path, manifest: Manifest, intact: frozenset[str], golden: dict[str, np.ndarray] | None
-) -> Gate:
-    name = "saved_model_golden"
-    damaged = [file for file in manifest.files if file.startswith(f"{SAVED_MODEL}/") and file not in intact]
-    if damaged:
-        return _gate(name, [f"not opened: {damaged[0]} is not the file of the manifest"])
-    if golden is None:
-        return _gate(name, ["not replayed: the golden file cannot be read"])
-    try:
-        return replay("saved_model", open_runner(artifact, "saved_model"), golden)
-    except ZooError as error:
-        return _gate(name, [str(error)])

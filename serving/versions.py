@@ -1,37 +1,31 @@
-"""What a base path of TF Serving holds: numbered versions, and what each says of itself, where zoo published it."""
+"""Base paths of TF Serving: the numbered versions in them, and the records that `zoo publish` keeps there."""
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any
 
-from zoo import artifact, files, schema
+from zoo import artifact, files, saved_model_folder, schema
 from zoo.artifact import File, Gate
 from zoo.description import Model
 from zoo.errors import Refused, ZooError
+from zoo.saved_model_folder import SERVED, versions
 from zoo.schema import record
 
 RECORD = "assets.extra/zoo.json"
-"""In a version folder. TF Serving reads nothing but the warm-up from that folder."""
+"""The record in a version's folder. TF Serving reads nothing but the warm-up from `assets.extra`."""
 
 NUMBERS = ".zoo.json"
-"""In a base path: the largest number that was ever used there. TF Serving ignores what is named by no number."""
-
-SERVED = ("saved_model.pb", "variables/variables.index", "assets.extra/tf_serving_warmup_requests")
-"""What TF Serving needs of a version folder. Without the variables it loads, and fails every request."""
+"""The file of a base path with the largest number ever used there. TF Serving ignores names that are no numbers."""
 
 SCHEMA = 1
-
-LARGEST = 2**63 - 1
-"""The largest number of a version that TF Serving reads."""
 
 
 @record
 class Published:
-    """`assets.extra/zoo.json` of a published version.
+    """The contents of `assets.extra/zoo.json`, the record of a published version.
 
-    `artifact` is the name of the artifact that it is of, `manifest_sha256` the SHA-256 of its manifest. `files` are all
+    `artifact` is the name of the published artifact, `manifest_sha256` the SHA-256 of its manifest. `files` are all
     files of the version but this one, by path. `restores` is the number of the earlier version that a rollback
     published again, None where an artifact was published. `published` is the time in UTC, ISO 8601.
     """
@@ -49,25 +43,14 @@ class Published:
 
 @record
 class Numbers:
-    """`.zoo.json` of a base path."""
+    """The contents of `.zoo.json` in a base path."""
 
     schema: int
     largest_version: int
 
 
-def number(name: str) -> int | None:
-    """The number that TF Serving reads in the name of an entry of a base path; None where it ignores the entry."""
-    return int(name) if re.fullmatch(r"\s*\+?[0-9]+\s*", name, re.ASCII) and int(name) <= LARGEST else None
-
-
-def versions(base: Path) -> dict[int, Path]:
-    """What lies in a base path under a number, in rising order of the numbers."""
-    found = {of: path for path in base.iterdir() if (of := number(path.name)) is not None}
-    return dict(sorted(found.items()))
-
-
 def read(version: Path) -> Published:
-    """What a version says of itself.
+    """Read the record of a version.
 
     Raises:
         Refused: zoo did not publish it, or its record is damaged.
@@ -75,7 +58,7 @@ def read(version: Path) -> Published:
     if version.is_symlink() or not version.is_dir():
         raise Refused(f"{version} is no plain folder: 'zoo publish' writes those only")
     if not (version / RECORD).is_file():
-        raise Refused(f"{version} has no {RECORD}: it was not put there by 'zoo publish'")
+        raise Refused(f"{version} has no {RECORD}: 'zoo publish' did not write it")
     try:
         found = schema.parse(Published, files.read_json(version / RECORD, "publish again"), str(version / RECORD))
         if found.schema != SCHEMA:
@@ -88,7 +71,7 @@ def read(version: Path) -> Published:
 
 
 def largest_used(base: Path) -> int:
-    """The largest number that was ever used in a base path, 0 where there was none.
+    """The largest version number ever used in a base path, 0 where none was.
 
     Raises:
         Refused: the file that keeps it is damaged; a guess might use a number again.
@@ -104,7 +87,7 @@ def largest_used(base: Path) -> int:
 
 
 def is_published(folder: Path) -> bool:
-    """Whether 'zoo publish' wrote this folder, or some version in it."""
+    """True for a folder that 'zoo publish' wrote, or in which it wrote a version."""
     if not folder.is_dir():
         return False
     inside = (path / RECORD for path in versions(folder).values())
@@ -112,7 +95,7 @@ def is_published(folder: Path) -> bool:
 
 
 def gates(folder: Path) -> tuple[Gate, ...]:
-    """A gate for a version folder, or one for each version of a base path and one for their numbers."""
+    """The gate on a version's folder, or those on the numbers and on each version of a base path."""
     if (folder / RECORD).is_file():
         return (_whole("version", folder),)
     found = versions(folder)
@@ -126,12 +109,12 @@ def gates(folder: Path) -> tuple[Gate, ...]:
 
 
 def _whole(name: str, version: Path) -> Gate:
-    """Every file of a version is there and as it was published, and there is no other."""
+    """The gate on a version: every file is as it was published, none is missing, and there is no other."""
     try:
         found, there = read(version), artifact.hashes(version, RECORD)
     except (ZooError, OSError) as error:
         return Gate(name, False, {"problems": [str(error)]})
-    problems = artifact.differences(there, found.files)
-    problems += [f"{file} is not listed" for file in SERVED if file not in found.files]
+    problems = artifact.changes(there, found.files)
+    problems += [f"{file} is not listed" for file in saved_model_folder.missing(found.files, SERVED)]
     figures: dict[str, Any] = {"artifact": found.artifact, "files": len(there), "published": found.published}
     return Gate(name, not problems, {**figures, "problems": problems} if problems else figures)

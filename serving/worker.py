@@ -1,4 +1,4 @@
-"""Processes that measure: each gets one JSON document on its standard input and answers with lines of JSON."""
+"""Child processes that measure: each reads one JSON document from standard input and writes lines of JSON."""
 
 from __future__ import annotations
 
@@ -13,13 +13,15 @@ from typing import Any
 from zoo.errors import Refused, ZooError
 
 
-def answers(module: str, request: dict[str, Any]) -> Generator[dict[str, Any], None, None]:
-    """Start `python -m module` afresh and give what it answers, line by line; it is ended when the caller stops early.
+def measurements(module: str, request: dict[str, Any]) -> Generator[dict[str, Any], None, None]:
+    """Start `python -m module` with a request and yield its measurements, line by line.
+
+    The process is ended when the caller stops early.
 
     Raises:
-        ZooError: what the process itself raised; or it died, with the last line that it wrote.
+        ZooError: the process raised it, or died; the message then has the last line that it wrote.
     """
-    # -P: what lies in the current folder must not stand in for a library.
+    # -P: a file in the current folder must not be imported in place of a library.
     command = [sys.executable, "-P", "-m", module]
     with (
         tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as complaints,
@@ -34,13 +36,13 @@ def answers(module: str, request: dict[str, Any]) -> Generator[dict[str, Any], N
             with contextlib.suppress(BrokenPipeError), process.stdin as standard_input:
                 json.dump(request, standard_input)
             for line in process.stdout:
-                answer = json.loads(line)
-                if "error" in answer:
-                    raise (Refused if answer["refused"] else ZooError)(answer["error"])
-                yield answer
+                measured = json.loads(line)
+                if "error" in measured:
+                    raise (Refused if measured["refused"] else ZooError)(measured["error"])
+                yield measured
             if process.wait() != 0:
                 complaints.seek(0)
-                last = (complaints.read().strip().splitlines() or ["it left no word"])[-1]
+                last = (complaints.read().strip().splitlines() or ["it wrote nothing"])[-1]
                 raise ZooError(
                     f"a measuring process ended with status {process.returncode} ({last[:200]}): "
                     "where memory is short, measure smaller batches or fewer artifacts"
@@ -49,10 +51,10 @@ def answers(module: str, request: dict[str, Any]) -> Generator[dict[str, Any], N
             process.kill()
 
 
-def serve(answer: Callable[[dict[str, Any]], Iterator[dict[str, Any]]]) -> None:
-    """What such a process does: read the request, write each answer as it comes, and an error as one more."""
+def serve(measure: Callable[[dict[str, Any]], Iterator[dict[str, Any]]]) -> None:
+    """Run such a process: read the request, and write each measurement as it comes, or a ZooError as the last line."""
     try:
-        for line in answer(json.load(sys.stdin)):
+        for line in measure(json.load(sys.stdin)):
             print(json.dumps(line), flush=True)
     except ZooError as error:
         print(json.dumps({"error": str(error), "refused": isinstance(error, Refused)}), flush=True)

@@ -1,6 +1,6 @@
 """The kit that every family and size runs through.
 
-A family's own facts are a row of `FACTS`; all the rest is the same for all.
+The published figures of each are a row of `FACTS`; all else is the same for all.
 """
 
 from __future__ import annotations
@@ -14,76 +14,107 @@ import pytest
 
 from zoo import factory, migration, provenance, run, weights_file
 from zoo.data.load import load
+from zoo.family import SIZES, Family, Size
 from zoo.recipe import Recipe
-from zoo.registry import matching, resolve
+from zoo.registry import matching
 from zoo.training.start import describe
 
 
 @dataclasses.dataclass(frozen=True)
 class Facts:
-    """What is published of a family, in the order small, base, large, and the smallest image that users give it.
+    """The published figures of a network: trainable parameters, and multiply-adds for an image of `side` pixels.
 
-    `giga_multiply_adds` of an image of `sides`, in pixels; None where nobody publishes one. All are of the convention
-    of `zoo.complexity`: products of convolutions and matrices, attention's own among them, and nothing else.
+    `giga_multiply_adds` are products of convolutions and matrices, attention's own among them, and nothing else, as
+    `zoo.complexity` counts them; None where nobody publishes such a number.
     """
 
-    parameters: tuple[int, int, int]
-    giga_multiply_adds: tuple[float | None, float | None, float | None]
-    smallest: tuple[int, int, int]
-    sides: tuple[int, int, int] = (224, 224, 224)
+    parameters: int
+    giga_multiply_adds: float | None
+    side: int = 224
 
 
 FACTS = {
-    # Multiply-adds: `_ops` of torchvision's weights (torchvision/models/*.py, 0.15), but where a row says otherwise.
-    # Parameters: of the timm models that each family's file names.
-    # AlexNet's parameters: torchvision's too. The small ones' by hand: 3·3·1·32+32 + 3·3·32·64+64 + …
-    "cnn": Facts((50_186, 421_642, 61_100_840), (None, None, 0.714), (8, 8, 1)),
-    "resnet": Facts((11_689_512, 25_557_032, 44_549_160), (1.814, 4.089, 7.801), (8, 8, 1)),
-    "vgg": Facts((132_868_840, 138_365_992, 143_678_248), (7.609, 15.47, 19.632), (8, 8, 1)),
-    # Large 0.75: tensorflow/models, research/slim/nets/mobilenet/README.md.
-    "mobilenet": Facts((2_542_856, 3_993_528, 5_483_032), (0.057, 0.155, 0.217), (8, 8, 1)),
-    "efficientnet": Facts(
-        (21_458_488, 54_139_356, 118_515_272), (8.366, 24.582, 56.08), (8, 8, 1), sides=(384, 480, 480)
-    ),
-    # v4 and ResNet v2: timm's results/benchmark-infer-amp-nchw-pt240-cu124-rtx3090.csv.
-    "inception": Facts((23_834_568, 42_679_816, 55_843_464), (5.713, 12.28, 13.18), (8, 8, 1), sides=(299, 299, 299)),
-    "convnext": Facts((50_223_688, 88_591_464, 197_767_336), (8.684, 15.355, 34.361), (8, 8, 1)),
-    # Small: timm's file as above. (Others of its files say 4.25: fused attention hides its products from the counter.)
-    "vit": Facts((22_050_664, 86_567_656, 304_326_632), (4.61, 17.564, 61.555), (8, 8, 1)),
+    # Parameters: of the timm models that each family's record names, and AlexNet's of torchvision; those of the other
+    # two CNNs by hand: 3·3·1·32+32 + 3·3·32·64+64 + …
+    # Multiply-adds: `_ops` of torchvision's weights (torchvision/models/*.py, 0.15) unless a comment says otherwise.
+    ("cnn", "small"): Facts(50_186, None),
+    ("cnn", "base"): Facts(421_642, None),
+    ("cnn", "large"): Facts(61_100_840, 0.714),
+    ("resnet", "small"): Facts(11_689_512, 1.814),
+    ("resnet", "34"): Facts(21_797_672, 3.664),
+    ("resnet", "base"): Facts(25_557_032, 4.089),
+    ("resnet", "large"): Facts(44_549_160, 7.801),
+    ("vgg", "small"): Facts(132_868_840, 7.609),
+    ("vgg", "base"): Facts(138_365_992, 15.47),
+    ("vgg", "large"): Facts(143_678_248, 19.632),
+    ("mobilenet", "small"): Facts(2_542_856, 0.057),
+    # tensorflow/models, research/slim/nets/mobilenet/README.md, of large 0.75.
+    ("mobilenet", "base"): Facts(3_993_528, 0.155),
+    ("mobilenet", "large"): Facts(5_483_032, 0.217),
+    # google/automl, efficientnetv2/README.md, of B0 to B3.
+    ("efficientnet", "b0"): Facts(7_139_704, 0.72),
+    ("efficientnet", "b1"): Facts(8_141_052, 1.2, side=240),
+    ("efficientnet", "b2"): Facts(10_096_086, 1.7, side=260),
+    ("efficientnet", "b3"): Facts(14_358_406, 3.0, side=300),
+    ("efficientnet", "small"): Facts(21_458_488, 8.366, side=384),
+    ("efficientnet", "base"): Facts(54_139_356, 24.582, side=480),
+    ("efficientnet", "large"): Facts(118_515_272, 56.08, side=480),
+    ("inception", "small"): Facts(23_834_568, 5.713, side=299),
+    # timm's results/benchmark-infer-amp-nchw-pt240-cu124-rtx3090.csv, of v4 and ResNet v2.
+    ("inception", "base"): Facts(42_679_816, 12.28, side=299),
+    ("inception", "large"): Facts(55_843_464, 13.18, side=299),
+    ("convnext", "tiny"): Facts(28_589_128, 4.456),
+    ("convnext", "small"): Facts(50_223_688, 8.684),
+    ("convnext", "base"): Facts(88_591_464, 15.355),
+    ("convnext", "large"): Facts(197_767_336, 34.361),
+    # timm's file as above, of tiny and small. (Others of its files say 1.08 and 4.25: fused attention hides its
+    # products from the counter.)
+    ("vit", "tiny"): Facts(5_717_416, 1.26),
+    ("vit", "small"): Facts(22_050_664, 4.61),
+    ("vit", "base"): Facts(86_567_656, 17.564),
+    ("vit", "large"): Facts(304_326_632, 61.555),
 }
+
+SMALLEST = (8, 8, 1)
+"""The smallest image that users give a network: height, width and channels."""
 
 LARGEST_DAILY = 30_000_000
 """Parameters; a larger network, unless it is its family's small one, goes through the kit with --full only."""
 
 
-def daily(family: str, size: str) -> bool:
-    """Whether a network goes through the whole kit in every run of the tests."""
-    return size == "small" or resolve(family, size)[1].parameters <= LARGEST_DAILY
+def daily(size: Size) -> bool:
+    """Return whether a network is small enough for every run of the tests."""
+    return size.name == "small" or size.parameters <= LARGEST_DAILY
 
 
-def parameter(family: str, size: str) -> Any:
-    """A network as an argument of a test."""
-    marks = () if daily(family, size) else pytest.mark.full
-    return pytest.param(family, size, id=f"{family}-{size}", marks=marks)
+def parameter(family: Family, size: Size, every_run: bool) -> Any:
+    """Return a network as an argument of a test; without `every_run`, of one that runs with --full only."""
+    return pytest.param(
+        family.name, size.name, id=f"{family.name}-{size.name}", marks=() if every_run else pytest.mark.full
+    )
 
 
-EVERY = [parameter(family.name, size.name) for family, size in matching()]
+EVERY = [parameter(family, size, daily(size) and size.name in SIZES) for family, size in matching()]
+"""All networks. Sizes beyond small, base and large are of the same builders, so they go through the kit with --full."""
+
+COUNTED = [parameter(family, size, daily(size)) for family, size in matching()]
+"""All networks, for tests of what is a size's own: its row."""
 
 
 def noise(model: Any, count: int = 2, seed: int = 0) -> np.ndarray:
-    """float32 network inputs, as preprocessing would leave them."""
+    """Make float32 network inputs, as preprocessing would leave them."""
     return np.random.default_rng(seed).normal(size=(count, *model.input_shape[1:])).astype(np.float32)
 
 
 def warmed(model: Any) -> Any:
-    """The model after a few passes in training mode, so that statistics of batches are not those of a fresh model."""
+    """Run a model a few times in training mode, so that its batch statistics are not fresh ones; return it."""
     for seed in range(3):
         model(noise(model, 8, seed), training=True)
     return model
 
 
 def untrained_run(folder: Path, images: Path, family: str, size: str, side: int) -> Path:
-    """A finished run of a network whose weights are random, on a folder of images."""
+    """Write a finished run of a network with random weights on a folder of images."""
     recipe = dataclasses.replace(Recipe(), image=dataclasses.replace(Recipe().image, size=side))
     dataset = load(f"folder:{images}", split=recipe.split)
     description = describe(family, size, dataset, recipe.image)

@@ -63,11 +63,17 @@ def test_the_export_and_the_serving_do_not_know_each_other() -> None:
     assert not [path for path in importers("zoo.export") if path.startswith("serving/")]
 
 
+def test_the_onnx_export_knows_neither_int8_nor_tf_serving() -> None:
+    outside = importers("zoo.export.int8") | importers("zoo.export.tf_serving")
+    assert not [path for path in outside if path.startswith("export/onnx/")]
+
+
 @pytest.mark.parametrize(
     ("module", "home"),
     [
+        ("onnxruntime", "zoo/formats/onnx.py"),
         ("tf2onnx", "export/onnx/conversion.py"),
-        ("tensorflow_datasets", "zoo/data/tfds.py"),
+        ("tensorflow_datasets", "zoo/data/sources/tfds.py"),
         ("huggingface_hub", "zoo/weights/hub.py"),
         ("matplotlib", "zoo/drawing.py"),
     ],
@@ -160,7 +166,7 @@ def test_the_wheel_has_one_top_level_name(tmp_path: Path) -> None:
     for module in (
         "zoo/export/build.py",
         "zoo/serving/runner.py",
-        "zoo/models/resnet.py",
+        "zoo/models/resnet/network.py",
         "zoo/py.typed",
         "zoo/data/imagenet.tsv",
     ):

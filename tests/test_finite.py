@@ -1,4 +1,4 @@
-"""Answers that are not finite: no figure is made of them, wherever figures are made."""
+"""Answers that are not finite are refused wherever figures are made."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ import zoo
 from zoo.data.dataset import Images
 from zoo.errors import Refused
 from zoo.evaluation import measure
-from zoo.export import build, gates
-from zoo.export.graph import network
-from zoo.export.int8.quantize import _Held
+from zoo.export import accuracy, build, gates
+from zoo.export.graph import trace
 from zoo.export.reference import Reference, of_noise
-from zoo.finite import finite, refuse_unanswered
+from zoo.finite import finite, refuse_not_finite
+from zoo.formats import Session
+from zoo.formats.onnx import ONNX
 from zoo.preprocess import Preprocessing
+from zoo.signature import Signature
 
 PIXELS = Preprocessing(8, 8, 1, (0.5,), (0.5,))
 
@@ -30,32 +32,32 @@ def test_an_evaluation_names_the_images(value: float) -> None:
 
 
 def test_finite_answers_are_fine() -> None:
-    refuse_unanswered(finite(np.zeros((3, 2))), "image {}".format, "x")
+    refuse_not_finite(finite(np.zeros((3, 2))), "image {}".format, "x")
     assert finite(np.array([[0, np.nan], [1, 2]])).tolist() == [False, True]
 
 
 @pytest.fixture(scope="module")
 def reference() -> Reference:
-    return of_noise(network(zoo.create("cnn", classes=3, input_shape=PIXELS.shape), PIXELS))
+    return of_noise(trace(zoo.create("cnn", classes=3, input_shape=PIXELS.shape), PIXELS))
 
 
 def test_a_network_that_answers_nothing_makes_no_evidence() -> None:
     model = zoo.create("cnn", classes=3, input_shape=PIXELS.shape)
     model.get_layer("logits").bias.assign([0.0, np.nan, 0.0])
     with pytest.raises(Refused, match=r"the network answers 2 of 2 images with numbers that are not finite"):
-        of_noise(network(model, PIXELS))
+        of_noise(trace(model, PIXELS))
 
 
 def broken(pixels: np.ndarray) -> dict[str, np.ndarray]:
-    """Answers that no argmax tells from those for class 0."""
+    """Answer with NaN, whose argmax is class 0."""
     answer = np.full((len(pixels), 3), np.nan, np.float32)
     return {"logits": answer, "probabilities": answer}
 
 
 def test_gates_refuse_them(reference: Reference) -> None:
-    answers = gates.asked(broken, reference)
-    assert not gates.batches(answers, reference)[0]
-    assert not gates.agreement(gates.logits_of(answers, reference), reference.logits)[0]
+    computed = gates.in_batches(broken, reference)
+    assert not gates.batches(computed, reference)[0]
+    assert not gates.agreement(gates.logits_of(computed, reference), reference.logits)[0]
 
 
 @pytest.fixture(scope="module")
@@ -79,12 +81,13 @@ def images() -> Images:
 
 def test_an_exports_accuracy_is_not_measured_on_them(reference: Reference, images: Images) -> None:
     with pytest.raises(Refused, match=r"the onnx file answers 6 of 6 images .* \(number 0, number 1"):
-        build._accuracy("onnx", broken, images, reference)
+        build._correct(ONNX, Session(Signature({}, {}), broken), images, reference)
 
 
 def test_in_8_bits_they_are_wrong_answers(images: Images) -> None:
     def right(pixels: np.ndarray) -> dict[str, Any]:
         return {"logits": np.array([[1, 0, 0]] * len(pixels), np.float32)}
 
-    paired = _Held(images, PIXELS, "test", right).paired(broken)
+    float32, int8 = (accuracy.predictions(run, images, PIXELS, 4) == images.labels for run in (right, broken))
+    paired = accuracy.paired("test", float32, int8)
     assert (paired.float32, paired.int8, paired.lost) == (1.0, 0.0, 6)

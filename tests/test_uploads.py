@@ -1,4 +1,4 @@
-"""Uploads in a graph: what is refused, with which reason, and that no bytes of any kind fail a request."""
+"""Uploads in a served graph: which files are refused and why, and that no bytes fail a request."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def encoded(format_name: str, image: Image.Image = NOISE, **options: Any) -> byt
 
 @pytest.fixture(scope="module")
 def read() -> Read:
-    """The pixels and the status of files, by one graph that was traced once."""
+    """Return a function of files: their pixels and status, by a graph that is traced once."""
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
     def graph(files: Any) -> Any:
@@ -58,7 +58,7 @@ SEEDS = [
 ]
 
 
-def test_a_right_file_is_read_as_everywhere(read: Read) -> None:
+def test_a_valid_file_is_read_as_by_the_client(read: Read) -> None:
     pixels, status = read(SEEDS)
     assert status == [b""] * len(SEEDS)
     for file, found in zip(SEEDS, pixels, strict=True):
@@ -93,7 +93,7 @@ def test_an_empty_batch_is_read_as_nothing(read: Read) -> None:
         (hostile.png(1, LARGEST_SIDE), f"1 by {LARGEST_SIDE} pixels, too narrow to be scaled to cover 40 by 40"),
     ],
 )
-def test_what_is_wrong_is_said_and_its_pixels_are_black(read: Read, file: bytes, reason: str) -> None:
+def test_the_status_says_why_a_file_is_refused_and_its_pixels_are_zero(read: Read, file: bytes, reason: str) -> None:
     pixels, status = read([SEEDS[0], file, SEEDS[3]])
     assert status[0] == status[2] == b""
     assert status[1].decode().startswith(reason)
@@ -103,7 +103,7 @@ def test_what_is_wrong_is_said_and_its_pixels_are_black(read: Read, file: bytes,
     assert first_refusal(tf.constant(status)).numpy() == b"image 2 of 3 is " + status[1]
 
 
-def test_where_none_is_refused_nothing_is_said() -> None:
+def test_without_refusals_the_message_is_empty() -> None:
     for status in ([], ["", ""]):
         assert first_refusal(tf.constant(status, tf.string)).numpy() == b""
 
@@ -117,6 +117,17 @@ def test_a_hostile_image_is_refused_by_graph_and_client_alike(read: Read, name: 
         open_header(file)
 
 
+def test_a_png_whose_header_is_not_first_is_refused_before_decoding(read: Read) -> None:
+    """libpng ignores an unknown chunk before the header, whose size stands elsewhere than where it is looked for."""
+    signature = len(b"\x89PNG\r\n\x1a\n")
+    large = hostile.png(6000, 6000, bits=1, kind=hostile.GRAY)
+    small_size = hostile.png(3, 3)[16:24]
+    file = large[:signature] + hostile._chunk(b"abCd", small_size) + large[signature:]
+    assert read([file])[1] == [DAMAGED.encode()]
+    with pytest.raises(ZooError, match="a damaged PNG"):
+        open_header(file)
+
+
 def test_the_largest_photograph_is_read_by_graph_and_client_alike(read: Read) -> None:
     """5000 by 5000 pixels are 25 million, and no more is refused for its size."""
     largest = hostile.png(5000, 5000, bits=1, kind=hostile.GRAY)
@@ -124,7 +135,7 @@ def test_the_largest_photograph_is_read_by_graph_and_client_alike(read: Read) ->
     assert read([largest])[1] == [b""]
 
 
-def test_as_many_scans_as_may_be_are_read_by_graph_and_client_alike(read: Read) -> None:
+def test_the_most_scans_that_are_allowed_are_read_by_graph_and_client_alike(read: Read) -> None:
     most, more = hostile.of_many_scans(MOST_PARTS), hostile.of_many_scans(MOST_PARTS + 1)
     assert read([most, more])[1] == [b"", b"made of more than 64 scans or texts"]
     assert open_header(most).format == "JPEG"
@@ -154,8 +165,8 @@ def test_no_bytes_of_any_kind_fail_a_request_or_change_the_others(
     np.testing.assert_array_equal(pixels[[0, 2]], alone[[0, 0]])
 
 
-def test_a_photograph_of_a_phone_with_a_film_behind_it_is_read(read: Read) -> None:
-    """A film of random bytes has what begins a scan in it by chance, as two bytes, but hardly as three."""
+def test_a_photograph_with_a_video_behind_it_is_read(read: Read) -> None:
+    """Random bytes of a video contain the two bytes that begin a scan by chance, but hardly ever the three."""
     film = np.random.default_rng(1).integers(0, 256, 4_000_000, np.uint8).tobytes()
     assert film.count(b"\xff\xda") > 40
     assert read([as_jpeg(NOISE) + film])[1] == [b""]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from zoo.errors import Refused, ZooError
-    from zoo.factory import Features, create, load
+    from zoo.factory import FeatureExtractor, create, load
     from zoo.information import describe, info, list_models
     from zoo.installation import doctor
     from zoo.recipe import Recipe
@@ -29,7 +29,7 @@ _HOMES = {
     "ArtifactFolder": "zoo.verbs.results",
     "Benchmark": "zoo.verbs.benchmark",
     "EvaluationFolder": "zoo.verbs.evaluate",
-    "Features": "zoo.factory",
+    "FeatureExtractor": "zoo.factory",
     "Recipe": "zoo.recipe",
     "Refused": "zoo.errors",
     "RunFolder": "zoo.verbs.results",
@@ -54,7 +54,7 @@ __all__ = [
     "ArtifactFolder",
     "Benchmark",
     "EvaluationFolder",
-    "Features",
+    "FeatureExtractor",
     "Recipe",
     "Refused",
     "RunFolder",

@@ -1,4 +1,4 @@
-"""The artifact folder and its manifest: the contract between the export and the serving. No framework is imported."""
+"""The artifact folder and its manifest, which the export writes and the serving reads. No framework is imported."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import dataclasses
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
-from zoo import files, migration, schema
+from zoo import files, formats, migration, schema
 from zoo.description import Data, InitialWeights, Model, Provenance, Weights
+from zoo.differences import differences
 from zoo.errors import Refused, ZooError
 from zoo.folder_kinds import mistaken
 from zoo.recipe import Recipe
@@ -16,18 +17,8 @@ from zoo.schema import record
 MANIFEST = "manifest.json"
 CARD = "README.md"
 LABELS = "labels.txt"
-GOLDEN = "golden.npz"
-ONNX = "onnx/model.onnx"
-ONNX_INT8 = "onnx/model.int8.onnx"
-ONNX_FP16 = "onnx/model.fp16.onnx"
-GOLDEN_INT8 = "golden.int8.npz"
+GOLDEN = formats.GOLDEN
 IMAGES = "images.npz"
-SAVED_MODEL = "saved_model"
-
-Format = Literal["onnx", "onnx_int8", "onnx_fp16", "saved_model"]
-
-ONNX_FILES: dict[Format, str] = {"onnx": ONNX, "onnx_int8": ONNX_INT8, "onnx_fp16": ONNX_FP16}
-"""The file of each format that is ONNX."""
 
 Target = Literal["x86-vnni", "x86-avx2", "arm64", "portable"]
 """The processors that an int8 file can be made for."""
@@ -43,7 +34,7 @@ class File:
 
 @record
 class Gate:
-    """A check that the artifact passed, or did not, and the figures that it looked at."""
+    """A check of the artifact: whether it was passed, and the figures that decided it."""
 
     name: str
     passed: bool
@@ -52,10 +43,7 @@ class Gate:
 
 @record
 class Accuracy:
-    """Top-1 accuracy of one format's files on the test split.
-
-    With its 95 % Wilson interval, and how many images it was measured on.
-    """
+    """Top-1 accuracy of one format's file on `images` test images, with its 95 % Wilson interval."""
 
     accuracy: float
     low: float
@@ -65,10 +53,11 @@ class Accuracy:
 
 
 @record
-class Paired:
-    """Two files on the same images: float32 is right on `lost` that int8 misses, and misses `gained` that int8 has.
+class PairedAccuracy:
+    """The accuracy of a float32 file and of an int8 file on the same images of a split.
 
-    `drop` is by how many points int8 is less accurate, `low` and `high` the 95 % interval of that.
+    float32 alone is right on `lost` images, int8 alone on `gained`. int8 is less accurate by `drop` points, with the
+    95 % interval from `low` to `high`.
     """
 
     split: str
@@ -83,10 +72,10 @@ class Paired:
 
 
 @record
-class Speed:
-    """Latency of int8 as a multiple of that of float32, in turns within one process; `low` and `high` at 95 %.
+class LatencyRatio:
+    """The latency of int8 as a multiple of float32's, with its 95 % interval from `low` to `high`.
 
-    Of one thread, in the time that it was at work.
+    Both files ran in turns within one process; only the processor time of their thread counts.
     """
 
     float32_ms: float
@@ -100,11 +89,12 @@ class Speed:
 
 
 @record
-class Kept:
-    """A node that stays in float32.
+class Float32Node:
+    """A node of an int8 file that stays in float32.
 
-    `cost` is how far the logits move when it alone is in 8 bits, as a share of their standard deviation; for curves,
-    which go together, how much further they move with all of them than without.
+    `cost` is the root mean square by which the logits move when this node alone is in 8 bits, in units of their
+    standard deviation. Activation functions stay in float32 together; their cost is how much further the logits move
+    with all of them in 8 bits.
     """
 
     node: str
@@ -113,11 +103,11 @@ class Kept:
 
 @record
 class Int8:
-    """How an int8 file was made and what it costs.
+    """The making of an int8 file, and its accuracy and latency against float32.
 
-    Of `nodes` with weights, and curves, those of `kept` stay in float32. `validation` is what that was decided on,
-    `test` what came out, on images that decided nothing. `speed` is None where the target is another kind of
-    processor than this machine's. `forced` are the reasons for which it would not have been shipped without --force.
+    Of `nodes` with weights or activation functions, those of `kept` stay in float32. `validation` is the accuracy that
+    decided which, `test` the accuracy on images that decided nothing. `speed` is None where the target is another kind
+    of processor than this machine's. `forced` are the reasons for which it is shipped only because of --force.
     """
 
     target: Target
@@ -125,21 +115,21 @@ class Int8:
     calibration_images: int
     method: str
     nodes: int
-    kept: tuple[Kept, ...]
+    kept: tuple[Float32Node, ...]
     scaled: int
-    validation: Paired
-    test: Paired
-    speed: Speed | None
+    validation: PairedAccuracy
+    test: PairedAccuracy
+    speed: LatencyRatio | None
     forced: tuple[str, ...] = ()
 
 
 @record
 class Manifest:
-    """`manifest.json`.
+    """The contents of `manifest.json`.
 
-    `files` are by path within the artifact, all but the manifest itself; `accuracy` is by format, and empty where there
-    were no data to measure it on. `data`, `recipe`, `weights` and `initial` are the run's, and `training` says what
-    made the run. `opset` and `ir_version` are those of the ONNX file.
+    `files` has every file of the artifact but the manifest itself, by path. `accuracy` is by format; it is empty where
+    the run has no data. `data`, `recipe`, `weights` and `initial` are copied from the run; `training` is the run's
+    provenance and `export` the artifact's. `opset` and `ir_version` are those of the ONNX file.
     """
 
     schema: int
@@ -148,10 +138,10 @@ class Manifest:
     recipe: Recipe | None
     training: Provenance
     export: Provenance
-    formats: tuple[Format, ...]
+    formats: tuple[str, ...]
     files: dict[str, File]
     gates: tuple[Gate, ...]
-    accuracy: dict[Format, Accuracy]
+    accuracy: dict[str, Accuracy]
     license: dict[str, str]
     opset: int | None = None
     weights: Weights | None = None
@@ -161,11 +151,11 @@ class Manifest:
 
 
 def read(folder: Path) -> Manifest:
-    """The manifest of the artifact at `folder`; its files are not looked at.
+    """Read the manifest of the artifact at `folder`; its files are not read.
 
     Raises:
         ZooError: there is no artifact.
-        Refused: its manifest is damaged.
+        Refused: its manifest is damaged, or it has a format that no installed package opens.
     """
     if not (folder / MANIFEST).is_file() and (instead := mistaken(folder, "artifact")):
         raise ZooError(instead)
@@ -177,6 +167,12 @@ def read(folder: Path) -> Manifest:
         values = files.read_json(folder / MANIFEST, "export again")
         values = migration.migrated(values, str(folder / MANIFEST), "export again with this version")
         manifest = schema.parse(Manifest, values, str(folder / MANIFEST))
+        for name in manifest.formats:
+            if name not in formats.table():
+                raise ZooError(
+                    f"{folder / MANIFEST}: no installed package opens the format '{name:.60}': "
+                    "install the one that brings it, or export again"
+                )
         for name in manifest.files:
             check_inside(name)
     except ZooError as error:
@@ -192,13 +188,13 @@ def check_inside(name: str) -> None:
 
 
 def write(folder: Path, manifest: Manifest) -> None:
-    """Close the artifact: the manifest with the hash of every file that is there."""
+    """Finish an artifact: write its manifest, with the hash of every file in the folder."""
     complete = dataclasses.replace(manifest, files=hashes(folder))
     files.write_json(folder / MANIFEST, schema.to_dict(complete))
 
 
 def hashes(folder: Path, record: str = MANIFEST) -> dict[str, File]:
-    """Every file of the folder but the one that keeps their hashes, by its path in the folder."""
+    """The size and hash of every file of the folder but `record`, which keeps them, by path."""
     return {
         path.relative_to(folder).as_posix(): File(path.stat().st_size, files.sha256(path))
         for path in files.files_below(folder)
@@ -206,19 +202,15 @@ def hashes(folder: Path, record: str = MANIFEST) -> dict[str, File]:
     }
 
 
-def differences(found: dict[str, File], wanted: dict[str, File]) -> list[str]:
-    """How the files of a folder differ from those of its record, a phrase for each; empty where they do not."""
-    both = found.keys() & wanted.keys()
-    changed = [f"{name}: {_change(found[name], wanted[name])}" for name in sorted(both) if found[name] != wanted[name]]
-    missing = [f"{name} is missing" for name in sorted(wanted.keys() - both)]
-    extra = [f"{name} is not in the manifest" for name in sorted(found.keys() - both)]
-    return changed + missing + extra
+def changes(found: dict[str, File], recorded: dict[str, File]) -> list[str]:
+    """A phrase for each difference between the files of a folder and those that its record lists."""
 
+    def change(name: str, here: File, there: File) -> str:
+        if here.bytes != there.bytes:
+            return f"{name}: {here.bytes} bytes, not {there.bytes}"
+        return f"{name}: SHA-256 {here.sha256[:12]}…, not {there.sha256[:12]}…"
 
-def _change(found: File, wanted: File) -> str:
-    if found.bytes != wanted.bytes:
-        return f"{found.bytes} bytes, not {wanted.bytes}"
-    return f"SHA-256 {found.sha256[:12]}…, not {wanted.sha256[:12]}…"
+    return differences(found, recorded, changed=change, missing="{} is missing", extra="{} is not in the manifest")
 
 
 def newest(root: Path) -> Path:
@@ -238,8 +230,3 @@ def newest(root: Path) -> Path:
     if found is None:
         raise ZooError(f"there is no artifact in {root}: name one, or make one with 'zoo export'")
     return found
-
-
-def first_format(manifest: Manifest) -> Format:
-    """The format that answers when nobody says: ONNX where there is one, for it needs no TensorFlow."""
-    return "onnx" if "onnx" in manifest.formats else manifest.formats[0]

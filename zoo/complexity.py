@@ -1,4 +1,4 @@
-"""Parameters and multiply-adds of a network, counted on its Keras graph."""
+"""Counting a network's parameters and multiply-adds on its Keras graph."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from zoo.description import Model
 
 
 def multiply_adds(model: Any) -> int:
-    """The multiply-adds of convolutions and matrix products for one image, as the papers count them.
+    """Count the multiply-adds of convolutions and matrix products for one image, as papers count them.
 
-    Each output value of a layer costs one multiply-add per weight that it sees; norms, activations and pools cost none.
+    Each value that a layer computes costs one multiply-add per weight that goes into it. Norms, activations and pools
+    cost none.
     """
     total = 0
     for layer in model.layers:
@@ -25,12 +26,12 @@ def multiply_adds(model: Any) -> int:
 
 
 def parameters(model: Any) -> int:
-    """The number of trainable weights."""
+    """Count the trainable weights."""
     return sum(math.prod(variable.shape) for variable in model.trainable_variables)
 
 
 def departures(model: Any, description: Model) -> list[str]:
-    """The figures of a network that are not those of its description, each with both numbers; none where it fits."""
+    """List the figures in which a network differs from its description, each with both numbers."""
     counted = {"parameters": parameters(model), "multiply-adds": multiply_adds(model)}
     described = {"parameters": description.parameters, "multiply-adds": description.multiply_adds}
-    return [f"{count:,} {what}, not {described[what]:,}" for what, count in counted.items() if count != described[what]]
+    return [f"{count:,} {name}, not {described[name]:,}" for name, count in counted.items() if count != described[name]]

@@ -1,58 +1,114 @@
-"""Names, shapes and signatures of every artifact: one contract for all models and formats. No framework is imported."""
+"""Names, dtypes and shapes of every artifact's inputs and outputs: one contract for all models and formats.
+
+No framework is imported. Open dimensions have names; `signature` puts a model's sizes in place of all but the batch.
+"""
 
 from __future__ import annotations
 
-IMAGE = "image"
-"""uint8 [batch, height, width, channels]: raw pixels, 0–255, as a decoder gives them. Normalization is inside."""
+from typing import TYPE_CHECKING
 
-IMAGE_BYTES = "image_bytes"
-"""string [batch]: JPEG or PNG files as uploaded. Decoding, scaling and cropping are inside."""
+from zoo.signature import Signature, Tensor
 
-LOGITS, PROBABILITIES = "logits", "probabilities"
-"""float32 [batch, classes] each."""
-
-OUTPUTS = (LOGITS, PROBABILITIES)
-
-EXAMPLES = "inputs"
-"""string [batch]: serialized tf.Example protobufs, each with a JPEG or PNG file as its bytes feature `image_bytes`."""
-
-CLASSES, SCORES = "classes", "scores"
-"""The likeliest labels, string [batch, k] in UTF-8, and their probabilities, float32 [batch, k], in falling order."""
-
-LABELED = (CLASSES, SCORES)
-
-TOP = 5
-"""The most labels that a signature gives for an image; all of them where there are fewer."""
-
-STATUS = "status"
-"""string [batch]: empty, or why an image is refused; its logits are then 0 and its probabilities all equal."""
-
-SERVE = "serving_default"
-"""The SavedModel's signature from `image` to the outputs."""
-
-SERVE_BYTES = "serve_bytes"
-"""The SavedModel's signature from `image_bytes` to the outputs; one image that is refused fails the request."""
-
-SERVE_BYTES_SAFE = "serve_bytes_safe"
-"""The same with `status` beside the outputs: an image that is refused costs the others of its batch nothing."""
-
-SERVE_LABELS = "serve_labels"
-"""The SavedModel's signature from `image_bytes` to the likeliest labels: its clients need no list of labels."""
-
-CLASSIFY = "classify"
-"""The same from `inputs`, with the names that TF Serving's Classify requests demand."""
-
-SIGNATURES: dict[str, tuple[str, tuple[str, ...]]] = {
-    SERVE: (IMAGE, OUTPUTS),
-    SERVE_BYTES: (IMAGE_BYTES, OUTPUTS),
-    SERVE_BYTES_SAFE: (IMAGE_BYTES, (*OUTPUTS, STATUS)),
-    SERVE_LABELS: (IMAGE_BYTES, LABELED),
-    CLASSIFY: (EXAMPLES, LABELED),
-}
-"""The signatures of a SavedModel: the input and the outputs of each."""
+if TYPE_CHECKING:
+    from zoo.description import Model
 
 BATCH = "batch"
-"""What ONNX calls the open first dimension."""
+"""The name of the open first dimension, in ONNX files too."""
+
+CLASS_COUNT, TOP_COUNT = "classes", "top"
+"""The names of dimensions that have as many places as the model has labels, and as a signature gives likely labels."""
+
+TOP = 5
+"""The most labels that a signature gives for an image; all of them where the model has fewer."""
+
+IMAGE = "image"
+"""Raw pixels, 0–255, as a decoder gives them. Normalization is inside the model."""
+
+IMAGE_BYTES = "image_bytes"
+"""JPEG or PNG files as uploaded. Decoding, scaling and cropping are inside the model."""
+
+EXAMPLES = "inputs"
+"""Serialized tf.Example protobufs, each with a JPEG or PNG file as its bytes feature `image_bytes`."""
+
+LOGITS, PROBABILITIES = "logits", "probabilities"
+
+CLASSES, SCORES = "classes", "scores"
+"""The likeliest labels in UTF-8, and their probabilities, in falling order."""
+
+STATUS = "status"
+"""Empty, or the reason why an image is refused; its logits are then 0 and its probabilities all equal."""
+
+TENSORS: dict[str, Tensor] = {
+    IMAGE: Tensor("uint8", (BATCH, "height", "width", "channels")),
+    IMAGE_BYTES: Tensor("string", (BATCH,)),
+    EXAMPLES: Tensor("string", (BATCH,)),
+    LOGITS: Tensor("float32", (BATCH, CLASS_COUNT)),
+    PROBABILITIES: Tensor("float32", (BATCH, CLASS_COUNT)),
+    CLASSES: Tensor("string", (BATCH, TOP_COUNT)),
+    SCORES: Tensor("float32", (BATCH, TOP_COUNT)),
+    STATUS: Tensor("string", (BATCH,)),
+}
+"""The dtype and shape of every input and output."""
+
+OUTPUTS = (LOGITS, PROBABILITIES)
+"""The outputs of every format."""
+
+LABELED = (CLASSES, SCORES)
+"""The outputs of signatures that answer with labels."""
+
+SERVE = "serving_default"
+"""From pixels to logits and probabilities: the one signature that every format has."""
+
+SERVE_BYTES = "serve_bytes"
+"""From uploaded files to logits and probabilities; one image that is refused fails the request."""
+
+SERVE_BYTES_SAFE = "serve_bytes_safe"
+"""The same with a status for each image: one that is refused costs the others of its batch nothing."""
+
+SERVE_LABELS = "serve_labels"
+"""From uploaded files to the likeliest labels: clients need no list of labels."""
+
+CLASSIFY = "classify"
+"""The same from tf.Example protobufs, with the names that TF Serving's Classify requests demand."""
+
+
+def _signature(taken: str, *given: str) -> Signature:
+    return Signature({taken: TENSORS[taken]}, {name: TENSORS[name] for name in given})
+
+
+SIGNATURES: dict[str, Signature] = {
+    SERVE: _signature(IMAGE, *OUTPUTS),
+    SERVE_BYTES: _signature(IMAGE_BYTES, *OUTPUTS),
+    SERVE_BYTES_SAFE: _signature(IMAGE_BYTES, *OUTPUTS, STATUS),
+    SERVE_LABELS: _signature(IMAGE_BYTES, *LABELED),
+    CLASSIFY: _signature(EXAMPLES, *LABELED),
+}
+"""The signatures of a SavedModel; files of other formats have the first one."""
+
+
+def signature(name: str, *, shape: tuple[int, int, int], classes: int) -> Signature:
+    """A signature with the sizes of a model that takes images of `shape`, which is height, width and channels."""
+    height, width, channels = shape
+    sizes = {"height": height, "width": width, "channels": channels}
+    return SIGNATURES[name].sized({**sizes, CLASS_COUNT: classes, TOP_COUNT: min(TOP, classes)})
+
+
+def of_every_format(model: Model) -> Signature:
+    """The signature that all formats of a model have, with its sizes."""
+    return signature(SERVE, shape=model.preprocessing.shape, classes=len(model.labels))
+
+
+def input_of(name: str) -> str:
+    """The name of a signature's one input."""
+    (taken,) = SIGNATURES[name].inputs
+    return taken
+
+
+TOLERANCE = 1e-4
+"""The largest difference of a float32 format's logits from Keras' logits, as a share of the largest |logit|."""
+
+PROBABILITY_TOLERANCE = 1e-5
+"""The largest error of a probability: against the softmax of its logits, or another signature's, or in the sum."""
 
 VERSION = 1
 """The version folder of an exported SavedModel, as TF Serving counts them."""

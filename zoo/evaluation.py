@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from zoo import drawing
-from zoo.finite import finite, refuse_unanswered
+from zoo.finite import finite, refuse_not_finite
 from zoo.intervals import wilson
 from zoo.schema import record
 from zoo.text import Say
@@ -70,7 +70,7 @@ def measure(
     Raises:
         Refused: logits are not finite; the message counts the images and names the first.
     """
-    refuse_unanswered(finite(logits), name, source)
+    refuse_not_finite(finite(logits), name, source)
     from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
     predicted = logits.argmax(-1)

@@ -1,8 +1,10 @@
-"""From a name, or from a run, to a Keras model."""
+"""Building Keras models: from a name, from a run, or from a description."""
 
 from __future__ import annotations
 
+import importlib
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -10,14 +12,24 @@ from typing import Any, Literal
 from zoo import complexity, run, weights_file
 from zoo.description import Model
 from zoo.errors import ZooError
+from zoo.family import LARGEST_SIDE, MOST_CHANNELS, SMALLEST_SIDE, Family, Size
 from zoo.keras_settings import own_settings
-from zoo.registry import LARGEST_SIDE, MOST_CHANNELS, SMALLEST_SIDE, Family, Size, resolve
+from zoo.registry import resolve
 from zoo.structure import Structure
+from zoo.weights import hub
+from zoo.weights.pretrained import CLASSES, Tag
+from zoo.weights.sources import TIMM
+
+USUAL_SIDE = 224
+"""The side of the input in pixels, where neither a user nor published weights say another."""
 
 
 @dataclass(frozen=True)
-class Features:
-    """A model that returns its feature maps by name, and how many input pixels a pixel of each spans."""
+class FeatureExtractor:
+    """A model that returns its feature maps by name, and each one's stride.
+
+    The stride is the number of the image's pixels that one pixel of the map spans.
+    """
 
     model: Any
     strides: dict[str, int]
@@ -27,55 +39,102 @@ def create(
     name: str,
     *,
     size: str | None = None,
-    classes: int = 1000,
-    input_shape: tuple[int, int, int] = (224, 224, 3),
+    classes: int = CLASSES,
+    input_shape: tuple[int, int, int] | None = None,
     structure: Structure | Literal["reference"] | None = None,
     features: bool = False,
     precision: str = "float32",
+    pretrained: bool | str = False,
 ) -> Any:
-    """Build a network with fresh weights.
+    """Build a network with fresh or with published weights.
 
     Args:
         name: a family (`resnet`) or an alias (`resnet50`).
-        size: `small`, `base` or `large`; `small` when neither this nor an alias says.
+        size: a size of the family, such as `base`. By default that of the alias, or `small`.
         classes: the number of logits.
-        input_shape: height, width, channels of the image, 1 to 4 channels.
-        structure: which of its halvings the network keeps. By default the structure that suits the size of the images:
-            small ones keep their resolution. `"reference"` is the published network, which published weights fit at
-            every image size.
+        input_shape: height, width and channels (1 to 4) of the image. By default 224×224×3, or what the published
+            weights take.
+        structure: which of its halvings the network keeps. By default small images are halved less often, unless the
+            weights are published ones. `"reference"` is the published network, which published weights fit at every
+            image size.
         features: return the named feature maps instead of the logits.
         precision: a Keras dtype policy: `float32`, or `mixed_bfloat16` for training.
+        pretrained: True for the weights that timm's default is, or the tag of others, such as `"a1_in1k"`;
+            `zoo.info` lists them with their licenses and with how they want their images. They are fetched from the
+            Hugging Face hub, unless they are in its cache. The head has fresh weights where `classes` is not 1000; the
+            stem's weights are adapted where there are not 3 channels.
 
     Returns:
         A functional `keras.Model`: `image`, float32 [batch, height, width, channels] as the preprocessing leaves it,
-        in; `logits`, float32 [batch, classes], out. With `features`, a `Features`.
+        in; `logits`, float32 [batch, classes], out. With `features`, a `FeatureExtractor`.
 
     Raises:
-        ZooError: an unknown name or size, an input that the network cannot take, or Keras on another backend than
-            TensorFlow.
+        ZooError: an unknown name or size, an input that the network cannot take, Keras on another backend than
+            TensorFlow, or published weights that are not there or cannot be fetched.
     """
     family, row = resolve(name, size)
-    check_input(classes, input_shape)
-    if structure is None:
-        structure = family.structure(row, *input_shape[:2])
-    elif structure == "reference":
+    tag = TIMM.tag(TIMM.published(family, row), None if pretrained is True else pretrained) if pretrained else None
+    side = tag.input.side if tag else USUAL_SIDE
+    shape = input_shape or (side, side, 3)
+    check_input(classes, shape)
+    if structure == "reference" or (structure is None and tag):
         structure = family.reference_structure(row)
-    check_size(family, row, structure, *input_shape[:2])
+    elif structure is None:
+        structure = family.structure(row, *shape[:2])
+    check_size(family, row, structure, *shape[:2])
+    if tag is None:
+        return _built(family, row, classes, shape, structure, features, precision)
+    trained = _trained(family, row, shape, structure, precision, tag)
+    if classes == CLASSES and not features:
+        return trained
+    made = _built(family, row, classes, shape, structure, features, precision)
+    _copy_weights(trained, made.model if features else made, but=family.head if classes != CLASSES else ())
+    return made
+
+
+def _built(
+    family: Family,
+    row: Size,
+    classes: int,
+    shape: tuple[int, int, int],
+    structure: Structure,
+    features: bool,
+    precision: str,
+) -> Any:
     title = f"{family.name}_{row.name}"
     with own_settings(precision):
         import keras
 
-        image = keras.Input(input_shape, dtype="float32", name="image")
-        network = family.build(image, classes, structure, **row.options)
+        image = keras.Input(shape, dtype="float32", name="image")
+        outputs = importlib.import_module(family.builder).build(image, classes, structure, **row.options)
         if features:
-            maps = {key: feature.tensor for key, feature in network.features.items()}
-            strides = {key: feature.stride for key, feature in network.features.items()}
-            return Features(keras.Model(image, maps, name=f"{title}_features"), strides)
-        return keras.Model(image, network.logits, name=title)
+            maps = {key: one.tensor for key, one in outputs.feature_maps.items()}
+            strides = {key: one.stride for key, one in outputs.feature_maps.items()}
+            return FeatureExtractor(keras.Model(image, maps, name=f"{title}_features"), strides)
+        return keras.Model(image, outputs.logits, name=title)
+
+
+def _trained(
+    family: Family, row: Size, shape: tuple[int, int, int], structure: Structure, precision: str, tag: Tag
+) -> Any:
+    """Build the network that published weights are of, with these weights."""
+    repository = TIMM.repository(TIMM.published(family, row), tag)
+    assert repository is not None, "timm's weights are on the hub"
+    path = hub.fetch(repository).path
+    model = _built(family, row, CLASSES, shape, structure, features=False, precision=precision)
+    TIMM.read(path, model, family.name, row.name)
+    return model
+
+
+def _copy_weights(source: Any, target: Any, but: Collection[str] = ()) -> None:
+    """Give all layers of a model, `but` some, the weights of the layers with the same names in another."""
+    for layer in target.layers:
+        if layer.weights and layer.name not in but:
+            layer.set_weights(source.get_layer(layer.name).get_weights())
 
 
 def check_input(classes: int, input_shape: tuple[int, int, int]) -> None:
-    """Raise ZooError, saying what can be taken, when no network takes such an input."""
+    """Raise ZooError when no network takes such an input, or has so few classes."""
     height, width, channels = input_shape
     if not (min(height, width) >= SMALLEST_SIDE and max(height, width) <= LARGEST_SIDE):
         raise ZooError(
@@ -89,7 +148,7 @@ def check_input(classes: int, input_shape: tuple[int, int, int]) -> None:
 
 
 def check_size(family: Family, row: Size, structure: Structure, height: int, width: int) -> None:
-    """Raise ZooError when images of so many pixels are too small for a structure: its last map would have no pixels."""
+    """Raise ZooError when images are so small that the last map of a structure would have no pixels."""
     spared = family.reference_structure(row).halvings - structure.halvings
     least = max(SMALLEST_SIDE, -(-row.smallest_side // 2**spared))
     if min(height, width) < least:
@@ -100,13 +159,20 @@ def check_size(family: Family, row: Size, structure: Structure, height: int, wid
 
 
 def load(folder: str | Path, *, features: bool = False) -> Any:
-    """The network of a finished run with its weights, in float32; arguments and result as for `create`.
+    """Build the network of a finished run with its weights, in float32.
+
+    Args:
+        folder: the run.
+        features: as for `create`, which also says what is returned.
 
     Raises:
         ZooError: there is no finished run at `folder`, it is damaged, or its network is not the one that it describes.
     """
-    folder = Path(folder)
-    description = run.read_finished(folder).model
+    return load_described(Path(folder), run.read_finished(Path(folder)).model, features=features)
+
+
+def load_described(folder: Path, description: Model, *, features: bool = False) -> Any:
+    """The same for a run whose description was read already."""
     model = build(description)
     different = complexity.departures(model, description)
     if different:
@@ -119,21 +185,25 @@ def load(folder: str | Path, *, features: bool = False) -> Any:
     if not features:
         return model
     extractor = build(description, features=True)
-    for layer in (layer for layer in extractor.model.layers if layer.weights):
-        layer.set_weights(model.get_layer(layer.name).get_weights())
+    _copy_weights(model, extractor.model)
     return extractor
 
 
-def depths(description: Model) -> dict[str, int]:
-    """How far from the logits each layer lies, by name: the number of feature maps that depend on it, where any do."""
+def layer_depths(description: Model) -> dict[str, int]:
+    """Return each layer's depth for layer-wise learning-rate decay: the number of feature maps that depend on it.
+
+    Layers on which none depends, such as the logits' layer, are left out.
+    """
     import keras
 
-    features = build(description, features=True).model
-    return Counter(layer.name for one in features.output.values() for layer in keras.Model(features.input, one).layers)
+    extractor = build(description, features=True).model
+    return Counter(
+        layer.name for one in extractor.output.values() for layer in keras.Model(extractor.input, one).layers
+    )
 
 
 def structure_of(description: Model) -> Structure:
-    """The structure of a described network; the one that suits its input where none was recorded."""
+    """Return the structure of a described network; the one that suits its input where none was recorded."""
     if description.structure is not None:
         return description.structure
     family, row = resolve(description.family, description.size)
@@ -142,7 +212,10 @@ def structure_of(description: Model) -> Structure:
 
 
 def build(description: Model, *, features: bool = False, precision: str = "float32") -> Any:
-    """The network that a run or an artifact describes, with fresh weights; arguments and result as for `create`."""
+    """Build the network that a run or an artifact describes, with fresh weights.
+
+    `features` and `precision` are as for `create`, which also says what is returned.
+    """
     return create(
         description.family,
         size=description.size,

@@ -1,14 +1,17 @@
-"""The kinds of files that turn up where an image should be, by their first bytes."""
+"""Tell the kind of a file that should be an image by its first bytes."""
 
 from __future__ import annotations
 
 HEAD = 512
-"""Bytes of a file that are looked at."""
+"""The number of bytes that are looked at."""
+
+JPEG, PNG, GIF, BMP = "a JPEG", "a PNG", "a GIF", "a BMP"
+"""The kinds that zoo decodes."""
 
 KINDS: tuple[tuple[int, bytes, str], ...] = (
-    (0, b"\xff\xd8\xff", "a JPEG"),
-    (0, b"\x89PNG\r\n\x1a\n", "a PNG"),
-    (0, b"GIF8", "a GIF"),
+    (0, b"\xff\xd8\xff", JPEG),
+    (0, b"\x89PNG\r\n\x1a\n", PNG),
+    (0, b"GIF8", GIF),
     (0, b"II*\0", "a TIFF image"),
     (0, b"MM\0*", "a TIFF image"),
     (0, b"II+\0", "a TIFF image"),
@@ -45,11 +48,11 @@ KINDS: tuple[tuple[int, bytes, str], ...] = (
     (257, b"ustar", "a tar archive"),
     (0, b"\x93NUMPY", "a NumPy array"),
     (0, b"\x89HDF", "an HDF5 file"),
-    (0, b"\0\x05\x16\x07", "macOS's notes on another file"),
+    (0, b"\0\x05\x16\x07", "an AppleDouble file of macOS"),
     (0, b"version https://git-lfs", "a Git LFS pointer; 'git lfs pull' fetches the file itself"),
-    (0, b"BM", "a BMP"),
+    (0, b"BM", BMP),
 )
-"""A place in a file, the bytes there and the kind of file that has them; the first that fits counts."""
+"""An offset, the bytes at it, and the kind of a file that has them. The first match counts."""
 
 MARKUP: tuple[tuple[bytes, str], ...] = (
     (b"<!doctype html", "an HTML page"),
@@ -59,11 +62,11 @@ MARKUP: tuple[tuple[bytes, str], ...] = (
     (b"<svg", "an SVG drawing"),
     (b"<?xml", "an XML file"),
 )
-"""What a text begins with or, behind a declaration of XML, has early on; the first that is found counts."""
+"""The markup near the beginning of a text, and the kind of the text. The first match counts."""
 
 
 def kind_of(encoded: bytes) -> str:
-    """The kind of a file by its first bytes, such as `a WebP image`; `a file of no known kind` for the rest."""
+    """Return the kind of a file, such as `a WebP image`, or `a file of an unknown kind`."""
     if not encoded:
         return "an empty file"
     for place, magic, kind in KINDS:
@@ -72,14 +75,14 @@ def kind_of(encoded: bytes) -> str:
     head = encoded[:HEAD]
     if not head.strip(b"\0"):
         return "a file of zeros"
-    # Marks of byte order; UTF-16 puts a zero beside each letter.
+    # Without byte order marks, and without the zero that UTF-16 has beside each ASCII letter.
     text = head.removeprefix(b"\xef\xbb\xbf").removeprefix(b"\xff\xfe").removeprefix(b"\xfe\xff").replace(b"\0", b"")
     opening = text.lstrip().lower()
     if opening.startswith(b"<"):
         for start, kind in MARKUP:
             if start in opening:
                 return kind
-    # The last letter may be cut in its middle.
+    # The last character may be cut in its middle.
     for cut in range(4):
         try:
             letters = text[: len(text) - cut].decode()
@@ -87,4 +90,4 @@ def kind_of(encoded: bytes) -> str:
             continue
         if letters and all(letter.isprintable() or letter.isspace() for letter in letters):
             return "text"
-    return "a file of no known kind"
+    return "a file of an unknown kind"

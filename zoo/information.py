@@ -1,4 +1,4 @@
-"""What is known of the networks without building one."""
+"""Listing and describing networks, runs and artifacts without building a network."""
 
 from __future__ import annotations
 
@@ -8,12 +8,15 @@ from typing import Any
 
 from zoo import artifact, factory, run, schema
 from zoo.errors import ZooError
-from zoo.registry import LARGEST_SIDE, MOST_CHANNELS, SMALLEST_SIDE, Family, Size, matching, resolve
-from zoo.weights import pretrained
+from zoo.family import LARGEST_SIDE, MOST_CHANNELS, SMALLEST_SIDE, Family, Size
+from zoo.registry import matching, resolve
+from zoo.weights.sources import TIMM
 
 
 def list_models(pattern: str = "*") -> list[dict[str, Any]]:
-    """A row for each family and size whose family, `family-size` or alias matches the wildcard `pattern`.
+    """List the families and sizes whose family, `family-size` or alias matches the wildcard `pattern`.
+
+    The sizes of a family are in the order of their parameters.
 
     Raises:
         ZooError: nothing matches.
@@ -33,21 +36,22 @@ def info(name: str, size: str | None = None) -> list[dict[str, Any]]:
     """
     family, chosen = resolve(name, size)
     rows = family.sizes if size is None and name == family.name else (chosen,)
-    more = {"title": family.title, "small_images": family.small_images}
+    more = {"title": family.title, "figures": family.figures, "small_images": family.small_images}
     return [{**_row(family, row), **more} for row in rows]
 
 
 def is_described(folder: Path) -> bool:
-    """Whether a run or an artifact lies at `folder`."""
+    """Return whether a run or an artifact is at `folder`."""
     return any((folder / name).is_file() for name in (run.DESCRIPTION, artifact.MANIFEST))
 
 
 def describe(folder: str | os.PathLike[str]) -> dict[str, Any]:
-    """All that the run or artifact at `folder` says of its network, of what made it, and of how it fared.
+    """Return the network, origin and results of the run or artifact at `folder`.
 
     Returns:
-        Plain data: `model` (its `structure` is there even where it was not recorded), `halvings` (`kept`, and those of
-        the `reference`), `data`, `recipe`, `weights`, `initial`, `results` and `provenance`; what there is not is None.
+        Plain data: `model` (with its `structure`, even where none was recorded), `halvings` (those `kept`, and those of
+        the `reference`), `data`, `recipe`, `weights`, `initial`, `results` and `provenance`. A value is None where the
+        folder has none.
 
     Raises:
         ZooError: there is neither a run nor an artifact, or its description is damaged.
@@ -75,9 +79,9 @@ def describe(folder: str | os.PathLike[str]) -> dict[str, Any]:
 
 
 def _row(family: Family, size: Size) -> dict[str, Any]:
-    """What is known of a size. `license` is that of the weights that `zoo pull` takes when no tag is named."""
-    network = pretrained.TIMM.get((family.name, size.name))
-    tags = network.tags if network else ()
+    """Describe a size; `license` is that of the weights that `zoo pull` takes when no tag is named."""
+    published = size.weights.get(TIMM.name)
+    tags = published.tags if published else ()
     return {
         "family": family.name,
         "size": size.name,
@@ -91,12 +95,17 @@ def _row(family: Family, size: Size) -> dict[str, Any]:
         "tags": [
             {
                 "tag": tag.name,
-                "repository": network.repository(tag),
+                "repository": TIMM.repository(published, tag),
                 "license": tag.license,
                 "input_size": tag.input.side,
+                "mean": list(tag.input.mean),
+                "std": list(tag.input.std),
+                "crop_pct": tag.input.crop_pct,
+                "interpolation": tag.input.interpolation,
+                "resize_mode": tag.input.resize_mode,
             }
             for tag in tags
-            if network
+            if published
         ],
         "input_sizes": {
             "weights": sorted({tag.input.side for tag in tags}),

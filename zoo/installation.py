@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from zoo import formats
+
 DISTRIBUTIONS = {
     "numpy": "numpy",
     "pydantic": "pydantic",
@@ -71,9 +73,6 @@ NEEDS = (
     Need("verify, predict, benchmark of SavedModel", (*ANSWERING, "tensorflow", "keras")),
 )
 """A row for each verb, or for each use of a verb that needs other packages."""
-
-RUNTIMES = {"onnx": "onnxruntime", "saved_model": "tensorflow"}
-"""The package that each runtime imports."""
 
 VARIABLES = re.compile(
     r"(KERAS|TF|TFDS|XLA|ORT|OMP|KMP|GOMP|MKL|OPENBLAS|ONEDNN|DNNL|CUDA|NVIDIA)_\w+|HF_HUB_OFFLINE|LD_PRELOAD|PYTHONPATH"
@@ -160,9 +159,12 @@ class Installation:
 
 def doctor() -> Installation:
     """Examine this installation. Takes some seconds, raises nothing, and imports the packages in a child process."""
-    imports = import_all(DISTRIBUTIONS)
+    runtimes = _runtimes()
+    imports = import_all(dict.fromkeys([*DISTRIBUTIONS, *runtimes.values()]))
     lacking = {module for module, found in imports.items() if "error" in found}
-    verbs = [_verb(need, lacking, imports) for need in NEEDS]
+    others = (name for name, module in runtimes.items() if module not in DISTRIBUTIONS)
+    brought = [Need(f"verify, predict, benchmark of {name}", (*ANSWERING, runtimes[name]), True) for name in others]
+    verbs = [_verb(need, lacking, imports) for need in (*NEEDS, *brought)]
     return Installation(
         ready=all(verb.ready or verb.optional for verb in verbs),
         zoo=_version("keras-zoo"),
@@ -174,7 +176,7 @@ def doctor() -> Installation:
         gpus=imports["tensorflow"].get("devices", []),
         runtimes={
             name: Runtime(module not in lacking, imports[module].get("devices", []))
-            for name, module in RUNTIMES.items()
+            for name, module in runtimes.items()
         },
         environment={
             name: value
@@ -183,7 +185,7 @@ def doctor() -> Installation:
         },
         keras_json=_or_error(keras_json),
         packages={
-            DISTRIBUTIONS[module]: Package(_version(DISTRIBUTIONS[module]), found.get("error"))
+            _distribution(module): Package(_version(_distribution(module)), found.get("error"))
             for module, found in imports.items()
         },
         verbs=verbs,
@@ -277,13 +279,26 @@ def _or_error(find: Callable[[], Any]) -> Any:
         return {"error": " ".join(f"{type(error).__name__}: {error}".split())[:200]}
 
 
+def _runtimes() -> dict[str, str]:
+    """Return the library of each format and runtime by name, with those that installed packages bring."""
+    found: dict[str, str] = _or_error(lambda: {name: row.library for name, row in formats.table().items()})
+    return {} if "error" in found else found
+
+
+def _distribution(module: str) -> str:
+    """Return the name by which pip knows a package that verbs or runtimes import."""
+    if module in DISTRIBUTIONS:
+        return DISTRIBUTIONS[module]
+    return importlib.metadata.packages_distributions().get(module, [module])[0]
+
+
 def _verb(need: Need, lacking: set[str], imports: dict[str, dict[str, Any]]) -> Verb:
     missing = [module for module in need.modules if module in lacking]
     return Verb(
         verb=need.use,
         optional=need.optional,
         ready=not missing,
-        missing=[DISTRIBUTIONS[module] for module in missing],
+        missing=[_distribution(module) for module in missing],
         mend=_mend(missing, imports),
     )
 
@@ -294,8 +309,8 @@ def _mend(missing: list[str], imports: dict[str, dict[str, Any]]) -> str | None:
         return None
     if any("KERAS_BACKEND" in str(imports[module].get("error")) for module in missing):
         return "set KERAS_BACKEND=tensorflow"
-    installed = any(_version(DISTRIBUTIONS[module]) for module in missing)
-    wanted = " ".join(f"'{_requirement(DISTRIBUTIONS[module])}'" for module in missing)
+    installed = any(_version(_distribution(module)) for module in missing)
+    wanted = " ".join(f"'{_requirement(_distribution(module))}'" for module in missing)
     return f"pip install {'--force-reinstall ' if installed else ''}{wanted}"
 
 

@@ -1,4 +1,4 @@
-"""What an ONNX file says of itself, read from its bytes: no framework, and little of it in memory at a time."""
+"""The digest of an ONNX file's graph, read from its bytes piece by piece. No framework is imported."""
 
 from __future__ import annotations
 
@@ -9,23 +9,24 @@ from pathlib import Path
 from typing import BinaryIO
 
 DIGEST = "graph_sha256"
-"""The key of `metadata_props` under which a file keeps the SHA-256 of its graph, weights and all.
+"""The key of `metadata_props` under which a file keeps the SHA-256 of its graph, weights included.
 
-A change of one weight may move no answer: a bias of attention's keys is canceled by the softmax. This sees every one.
+A change of one weight may leave all logits as they are: the softmax cancels a bias of attention's keys. The digest
+reveals every change.
 """
 
 GRAPH = 7
-"""The number of `ModelProto.graph`, in https://github.com/onnx/onnx/blob/main/onnx/onnx.proto."""
+"""The field number of `ModelProto.graph`, in https://github.com/onnx/onnx/blob/main/onnx/onnx.proto."""
 
 VARINT, EIGHT_BYTES, LENGTH, FOUR_BYTES = 0, 1, 2, 5
-"""Kinds of fields on the wire, https://protobuf.dev/programming-guides/encoding."""
+"""Wire types of protobuf, https://protobuf.dev/programming-guides/encoding."""
 
 CHUNK = 2**20
 """Bytes that are read at a time."""
 
 
 def graph_digest(path: Path) -> str:
-    """The SHA-256 of a file's graph as it stands there.
+    """The SHA-256 of the serialized graph in an ONNX file.
 
     Raises:
         ValueError: this is no protobuf.
@@ -39,7 +40,7 @@ def graph_digest(path: Path) -> str:
 
 
 def fields(file: BinaryIO, start: int, end: int) -> Iterator[tuple[int, int, int, int]]:
-    """Every field of a protobuf message: its number, where it begins, where its value does, and where it ends.
+    """Every field of a protobuf message: its number, and the offsets of its start, of its value and of its end.
 
     Raises:
         ValueError: this is no protobuf.
@@ -61,7 +62,7 @@ def fields(file: BinaryIO, start: int, end: int) -> Iterator[tuple[int, int, int
         else:
             raise ValueError(f"byte {begin} begins no field of a protobuf")
         if stop > end:
-            raise ValueError(f"the field at byte {begin} goes on behind the end of its message")
+            raise ValueError(f"the field at byte {begin} goes on beyond the end of its message")
         yield key >> 3, begin, payload, stop
         begin = stop
 
@@ -73,7 +74,7 @@ def span(file: BinaryIO, start: int, end: int) -> bytes:
 
 
 def _varint(file: BinaryIO) -> int:
-    """A number of seven bits a byte, the low ones first."""
+    """An unsigned integer with seven bits in each byte, the lowest first."""
     value = 0
     for shift in range(0, 64, 7):
         byte = file.read(1)

@@ -1,4 +1,4 @@
-"""The chunks of a PNG file: what decides its pixels, without what does not."""
+"""Read the chunks of a PNG file, and keep those that its pixels depend on."""
 
 from __future__ import annotations
 
@@ -15,35 +15,37 @@ GRAY, RGB, PALETTE, GRAY_ALPHA, RGBA = 0, 2, 3, 4, 6
 CRITICAL = (b"IHDR", b"PLTE", b"IDAT", b"IEND")
 
 KEY_BYTES = {GRAY: 2, RGB: 6}
-"""The length of a tRNS chunk by color type, where it holds the one color that is transparent."""
-
+"""The bytes of a tRNS chunk that holds one transparent color, by color type."""
 
 SAMPLES = {GRAY: 1, RGB: 3, PALETTE: 1, GRAY_ALPHA: 2, RGBA: 4}
-"""The samples of a pixel, by color type."""
+"""The number of samples of a pixel, by color type."""
 
 PASSES = (
     ((0, 0, 1, 1),),
     ((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1)),
 )
-"""First row and column of each pass, and the steps between them: of plain images, and of interlaced ones."""
+"""First row, first column and the steps between rows and columns of each pass, without and with interlacing."""
 
 READ_AT_ONCE = 2**20
-"""Bytes of pixels."""
+"""The number of bytes of pixels that are decompressed at a time."""
 
-DEPTH, COLOR_TYPE = 24, 25
-"""The places of bit depth and color type in a file."""
+FIRST_KIND, DEPTH, COLOR_TYPE = 12, 24, 25
+"""The offsets of the kind of the first chunk, and of bit depth and color type, in a file."""
 
 HEADER = 33
-"""The bytes of a file up to the end of its first chunk."""
+"""The offset of the end of the first chunk."""
 
 
 @dataclass(frozen=True)
 class PngFile:
-    """The parts of a PNG file that decide its pixels.
+    """The parts of a PNG file that its pixels depend on.
 
-    `encoded` is the file without all other parts: text, profiles, frames of an animation, what follows the end.
-    `depth` is the bits of a sample, `color` the color type. `key` is the transparent color of a gray or RGB image, a
-    sample a channel, None where there is none. `transparent`: whether it has alpha, of whatever kind.
+    Attributes:
+        encoded: the file without its other parts, such as texts, color profiles and animation frames.
+        depth: bits of a sample.
+        color: the color type.
+        key: the transparent color of a gray or RGB image, one sample a channel; None if there is none.
+        transparent: whether it has alpha of any kind.
     """
 
     encoded: bytes
@@ -54,10 +56,10 @@ class PngFile:
 
 
 def read_png(encoded: bytes) -> PngFile:
-    """The parts of a PNG file that decide its pixels, each with its checksum checked.
+    """Read the parts of a PNG file that its pixels depend on, and check their checksums.
 
-    It takes and passes over what libpng does: a chunk that is not needed may be damaged and of any size. So a tRNS
-    chunk counts where libpng counts it: once, before the pixels, behind the palette, of a fitting length.
+    It accepts and ignores the same chunks as libpng. A chunk that is not needed may be damaged and of any size. A tRNS
+    chunk counts only once, before the pixels, after the palette, and with the right length.
 
     Raises:
         ValueError: the file is cut short, or a part that is needed is damaged.
@@ -66,7 +68,7 @@ def read_png(encoded: bytes) -> PngFile:
     depth = color = entries = 0
     for kind, data, sound in _chunks(encoded):
         needed = kind in CRITICAL
-        # libpng 1.6 refuses kinds that it does not know where bit 5 of the first letter says that they matter.
+        # libpng 1.6 refuses an unknown kind that is critical: bit 5 of its first letter is 0.
         if not needed and not kind[0] & 0x20:
             raise ValueError(f"it has an unknown part {kind!r:.20}")
         if needed and not sound:
@@ -75,12 +77,12 @@ def read_png(encoded: bytes) -> PngFile:
             raise ValueError("its header is not the first part, or is there twice")
         if kind == b"IHDR":
             if len(data) != 13 or data[10:] not in (b"\0\0\0", b"\0\0\1"):
-                raise ValueError("its header is none that is known")
+                raise ValueError("its header is of an unknown kind")
             depth, color = data[8], data[9]
         elif kind == b"PLTE":
             if kind in seen or (color == PALETTE and not 3 <= len(data) <= 768):
                 raise ValueError("its palette is there twice, or has another length")
-            # In other images it is a suggestion.
+            # In images of other types the palette is only a suggestion.
             needed = color == PALETTE
             entries = min(len(data) // 3, 1 << depth)
         elif kind == b"IDAT":
@@ -105,14 +107,14 @@ def read_png(encoded: bytes) -> PngFile:
 
 
 def is_gray(encoded: bytes) -> bool:
-    """Whether the header of a PNG says that it has no colors; Pillow 13.0 takes 16 bits of gray and alpha for RGBA."""
+    """Tell whether a PNG has no colors, by its header: Pillow 13.0 opens 16-bit gray with alpha as RGBA."""
     return encoded[COLOR_TYPE] in (GRAY, GRAY_ALPHA)
 
 
 def is_whole(encoded: bytes) -> bool:
-    """Whether the compressed pixels of a sound PNG are as many as its header says, and come to their end.
+    """Tell whether a PNG with right checksums has as many pixels as its header says, and their data end properly.
 
-    libpng refuses others, and Pillow (13.0) reads them.
+    libpng refuses other files, and Pillow 13.0 reads them.
     """
     width, height, depth, color, _, _, interlaced = struct.unpack_from(">IIBBBBB", encoded, len(SIGNATURE) + 8)
     bits = depth * SAMPLES.get(color, 0)
@@ -132,7 +134,7 @@ def is_whole(encoded: bytes) -> bool:
 
 
 def header_only(encoded: bytes) -> bytes:
-    """A file with the header of a PNG and no pixels."""
+    """Return a file with the header of a PNG and no pixels."""
     return encoded[:HEADER] + _chunk(b"IDAT", b"")
 
 
@@ -141,7 +143,7 @@ def _chunk(kind: bytes, data: bytes) -> bytes:
 
 
 def _chunks(encoded: bytes) -> Iterator[tuple[bytes, bytes, bool]]:
-    """Kind, data and whether the checksum is right, of every chunk that is whole, to the end."""
+    """Yield kind, data and whether the checksum is right, of every complete chunk, up to the end chunk."""
     place, kind = len(SIGNATURE), b""
     while kind != b"IEND" and place + 12 <= len(encoded):
         (length,) = struct.unpack_from(">I", encoded, place)

@@ -1,14 +1,15 @@
-"""The one statement of how an image becomes a network's input, and its rendering for clients (Pillow, numpy).
+"""The definition of image preprocessing, and its implementation for clients with Pillow and numpy.
 
-First the image becomes `pixels`, uint8 [height, width, channels]: decoded, brought to 8 bits, laid over a background
-where the network takes no alpha, brought to the wanted channels, scaled to cover the network's size, cropped in the
-middle. Then the pixels become the network's float32 input: `(pixels / 255 - mean) / deviation`.
-`zoo.preprocess_graph` renders both steps as TensorFlow operations; the two
-renderings agree to one level of rounding (CMYK, which data sets never hand to a graph: two; bicubic on noise of black
-and white: two in a pixel of a million).
-Sizes and the place of the crop are those of timm's evaluation (`transforms_imagenet_eval` of timm 1.0.31): there, too,
-the shorter side becomes `floor(size / crop_pct)`.
-EXIF orientation is ignored by both, as decoders in a graph ignore it.
+First, an encoded image becomes `pixels`, uint8 [height, width, channels]: it is decoded, converted to 8 bits,
+composited over a background if the network takes no alpha, converted to the wanted channels, resized to cover the
+network's input and center-cropped. Then the pixels are normalized to the network's float32 input,
+`(pixels / 255 - mean) / std`.
+
+`zoo.preprocess_graph` implements both steps as TensorFlow operations. The results differ by at most one of the 255
+levels, because of rounding; by two for CMYK (which datasets never give to a graph), and by two in one of a million
+pixels of black-and-white noise with bicubic interpolation. Sizes and crops are those of timm's evaluation
+(`transforms_imagenet_eval` of timm 1.0.31): the shorter side becomes `floor(size / crop_pct)`. EXIF orientation is
+ignored, because the decoders of TensorFlow ignore it.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ import numpy as np
 from pydantic import Field
 
 from zoo.errors import ZooError
-from zoo.file_kinds import kind_of
+from zoo.file_kinds import BMP, GIF, JPEG, PNG, kind_of
 from zoo.png_file import GRAY, GRAY_ALPHA, PALETTE, RGB, SIGNATURE, PngFile, header_only, read_png
 from zoo.schema import record
 
@@ -31,50 +32,59 @@ if TYPE_CHECKING:
     from PIL import Image
 
 MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
-"""What the channels of an image are, in Pillow's words."""
+"""Pillow's mode for each number of channels."""
 
-FORMATS = ("JPEG", "PNG", "BMP", "GIF")
+DECODED = {JPEG: "JPEG", PNG: "PNG", BMP: "BMP", GIF: "GIF"}
+"""Pillow's name for each kind of file that is decoded; see `zoo.file_kinds`."""
 
 END_OF_JPEG = b"\xff\xd9"
-"""What a whole JPEG holds. Pillow does without (13.0), decoders in a graph do not."""
+"""The end marker of a JPEG. Pillow 13.0 reads files without it, TensorFlow does not."""
 
 FULL_RANGE = 65535
-"""The largest sample of 16 bits."""
+"""The largest 16-bit sample."""
 
 BACKGROUNDS = {"white": 255, "black": 0}
-"""The level that every channel of a background has."""
+"""The level of every channel, by the name of the background."""
 
 LARGEST_IMAGE = 25_000_000
-"""Pixels; a larger image is refused by its header, before it is decoded: a small file may claim any size."""
+"""Pixels. A larger image is refused after its header, before decoding, because a small file may claim any size."""
 
 LARGEST_SIDE = 16_384
-"""Pixels; an image with a longer side is refused by its header, too."""
+"""Pixels. An image with a longer side is refused after its header, too."""
+
+TOO_LARGE = f"more than {LARGEST_IMAGE} pixels in all or {LARGEST_SIDE} on a side: scale the image down"
 
 LARGEST_SCALED, TIMES_SCALED = 8_000_000, 8
-"""Pixels that an image may have on its way to the network's size, for a graph holds them as float32.
+"""The most pixels that an image may have while it is resized, because a graph holds them as float32.
 
-It may have so many times the pixels of that size, where that is more.
+The second number is a factor: an image may also have that many times the pixels of the resized image, if that is more.
 """
 
 PARTS, MOST_PARTS = {"JPEG": b"\xff\xda\x00", "PNG": b"TXt"}, 64
-"""How the parts of a file begin that each take as long as a whole image, and how many a file may have.
+"""The first bytes of file parts that are slow to decode, by format, and how many of them a file may have.
 
-They are the scans of a JPEG (30 ms at 25 megapixels, for 42 bytes) and the compressed texts of a PNG (50 ms for 8 kB).
+They are the scans of a JPEG (42 bytes may take 30 ms at 25 megapixels) and the compressed texts of a PNG (8 kB may take
+50 ms).
 """
 
 
 @record
 class Preprocessing:
-    """How raw input becomes model input.
+    """The preprocessing of a network's images. Names are those of timm where timm has the same setting.
 
-    `crop_pct` is the share of the scaled image's side that is kept. With the `resize_mode` `shortest` an image keeps
-    its aspect ratio and what is too long is cropped; with `squash` it takes the aspect ratio of the input. `mean` and
-    `std` have one number a channel, in units of the full range (1.0 is white). The names are those of timm.
-
-    `white_level` is the sample that is white in images of 16 bits, such as 4095 where they use 12: a sample becomes
-    `sample * 256 // (white_level + 1)`, at most 255. `background` shows through where an image is transparent and the
-    network takes 1 or 3 channels; `none` leaves alpha out and takes colors as the file has them, as with 2 or 4
-    channels.
+    Attributes:
+        height: of the network's input, in pixels.
+        width: of the network's input, in pixels.
+        channels: 1 (gray), 2 (gray and alpha), 3 (RGB) or 4 (RGBA).
+        mean: one number a channel, subtracted from levels between 0 (black) and 1 (white).
+        std: one number a channel, which the difference is divided by.
+        crop_pct: the share of the resized image's side that the center crop keeps.
+        interpolation: of the resize.
+        resize_mode: `shortest` keeps the aspect ratio, and the crop removes what is too long; `squash` does not.
+        white_level: the 16-bit sample that is white, such as 4095 if images use 12 of the bits. A sample becomes
+            `sample * 256 // (white_level + 1)`, at most 255.
+        background: what transparent images are composited over if the network takes 1 or 3 channels. `none` drops
+            alpha and keeps the colors that the file has under it.
     """
 
     height: int
@@ -95,21 +105,21 @@ class Preprocessing:
 
     @property
     def shows_background(self) -> bool:
-        """Whether transparent images are laid over the background."""
+        """Whether transparent images are composited over the background."""
         return self.background != "none" and self.channels in (1, 3)
 
     def scale_and_offset(self) -> tuple[np.ndarray, np.ndarray]:
-        """float32 [channels] twice: the network's input is `pixels * scale + offset`."""
+        """Return float32 [channels] twice: the network's input is `pixels * scale + offset`."""
         std = np.asarray(self.std, np.float64)
         scale = 1 / (255 * std)
         return scale.astype(np.float32), (-np.asarray(self.mean, np.float64) / std).astype(np.float32)
 
 
 def covering(height: int, width: int, preprocessing: Preprocessing) -> tuple[int, int]:
-    """The height and width to scale an image to, so that the central crop lies inside it.
+    """Return the height and width to resize an image to, so that it covers the center crop.
 
     Raises:
-        ZooError: it is so narrow that it would be too large when scaled.
+        ZooError: it is so narrow that the resized image would be too large.
     """
     least = before_crop(preprocessing)
     if preprocessing.resize_mode == "squash":
@@ -118,7 +128,7 @@ def covering(height: int, width: int, preprocessing: Preprocessing) -> tuple[int
         scaled = least[0], width * least[0] // height
     else:
         scaled = height * least[1] // width, least[1]
-    # A client scales the width first, a graph the height.
+    # A client resizes the width first, a graph the height.
     if max(height * scaled[1], scaled[0] * width, scaled[0] * scaled[1]) > largest_scaled(preprocessing):
         wanted = f"{preprocessing.width} by {preprocessing.height}"
         raise ZooError(f"{width} by {height} pixels are too narrow to be scaled to cover {wanted}: crop it first")
@@ -126,17 +136,17 @@ def covering(height: int, width: int, preprocessing: Preprocessing) -> tuple[int
 
 
 def largest_scaled(preprocessing: Preprocessing) -> int:
-    """The most pixels that an image may have on its way to the network's size."""
+    """Return the most pixels that an image may have while it is resized."""
     return max(LARGEST_SCALED, TIMES_SCALED * math.prod(before_crop(preprocessing)))
 
 
 def before_crop(preprocessing: Preprocessing) -> tuple[int, int]:
-    """The least height and width that a scaled image has."""
+    """Return the least height and width of a resized image."""
     return int(preprocessing.height / preprocessing.crop_pct), int(preprocessing.width / preprocessing.crop_pct)
 
 
 def pixels_from_bytes(encoded: bytes, preprocessing: Preprocessing) -> np.ndarray:
-    """uint8 [height, width, channels] of an encoded image.
+    """Return the pixels of an encoded image, uint8 [height, width, channels].
 
     Raises:
         ZooError: it cannot be decoded.
@@ -145,7 +155,7 @@ def pixels_from_bytes(encoded: bytes, preprocessing: Preprocessing) -> np.ndarra
 
 
 def open_image(encoded: bytes, white_level: int = FULL_RANGE) -> Image.Image:
-    """The first frame of an encoded image, decoded whole and in 8 bits: of mode L, LA, RGB or RGBA.
+    """Decode the first frame of an image to 8 bits, in mode L, LA, RGB or RGBA.
 
     Raises:
         ZooError: it is no image, is damaged or cut short, or is too large.
@@ -161,13 +171,13 @@ def open_image(encoded: bytes, white_level: int = FULL_RANGE) -> Image.Image:
             raise ValueError("cut short")
         image.load()
     if image.mode == "CMYK" and "adobe" not in image.info:
-        # Pillow 13.0 takes every CMYK for Adobe's, where 255 is no ink.
+        # Pillow 13.0 reads every CMYK as that of Adobe, where 255 is no ink.
         image = ImageChops.invert(image)
-    return _of_channels(image)
+    return _to_known_mode(image)
 
 
 def open_header(encoded: bytes) -> Image.Image:
-    """An encoded image of which only format, mode and size have been read.
+    """Open an encoded image, and read only its format, mode and size.
 
     Raises:
         ZooError: it is no image, or is too large.
@@ -175,14 +185,13 @@ def open_header(encoded: bytes) -> Image.Image:
     from PIL import Image
 
     with _decoding(encoded):
-        # Of a PNG Pillow 13.0 reads all that comes before the pixels, and refuses an image for its text.
+        # Pillow 13.0 reads everything before the pixels of a PNG, and refuses an image for a text that is too long.
         head = header_only(encoded) if encoded.startswith(SIGNATURE) else encoded
-        image = Image.open(io.BytesIO(head), formats=FORMATS)
+        image = Image.open(io.BytesIO(head), formats=tuple(DECODED.values()))
     if image.width * image.height > LARGEST_IMAGE or max(image.size) > LARGEST_SIDE:
-        limit = f"{LARGEST_IMAGE} in all or {LARGEST_SIDE} on a side"
-        raise ZooError(f"{image.width} by {image.height} pixels are more than {limit}: scale it down")
+        raise ZooError(f"{image.width} by {image.height} pixels are {TOO_LARGE}")
     if image.format in PARTS and encoded.count(PARTS[image.format]) > MOST_PARTS:
-        raise ZooError(f"the {image.format} has more than {MOST_PARTS} scans or texts: save it again")
+        raise ZooError(f"a {image.format} with more than {MOST_PARTS} scans or texts: save it again")
     return image
 
 
@@ -192,17 +201,19 @@ def _decoding(encoded: bytes) -> Iterator[None]:
 
     try:
         yield
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except Image.DecompressionBombError:
+        raise ZooError(f"its header claims {TOO_LARGE}") from None
+    except (OSError, SyntaxError, ValueError) as error:
         kind = kind_of(encoded)
-        if kind in ("a JPEG", "a PNG", "a BMP", "a GIF"):
-            # Of what Pillow does not identify it says no more than the address of an object.
-            unknown = isinstance(error, UnidentifiedImageError)
-            kind += f" that is damaged: {'its header cannot be read' if unknown else str(error)[:80]}"
-        raise ZooError(f"no JPEG, PNG, BMP or GIF that can be decoded (this is {kind})") from None
+        if kind not in DECODED:
+            raise ZooError(f"not a JPEG, PNG, BMP or GIF but {kind}") from None
+        # The message of UnidentifiedImageError is only the address of an object.
+        reason = "its header cannot be read" if isinstance(error, UnidentifiedImageError) else str(error)[:80]
+        raise ZooError(f"a damaged {DECODED[kind]} ({reason})") from None
 
 
 def open_png(encoded: bytes) -> PngFile:
-    """The parts of a PNG that decide its pixels, see `zoo.png_file`.
+    """Read the parts of a PNG that its pixels depend on, see `zoo.png_file`.
 
     Raises:
         ZooError: it is damaged or cut short.
@@ -212,18 +223,18 @@ def open_png(encoded: bytes) -> PngFile:
 
 
 def largest_sample(file: PngFile) -> int:
-    """The largest sample of the colors of a PNG of 16 bits a sample."""
+    """Return the largest color sample of a 16-bit PNG."""
     with _decoding(file.encoded):
         samples = _deep_samples(file)
     return int(samples[..., : 1 if file.color in (GRAY, GRAY_ALPHA) else 3].max())
 
 
 def _shallow_png(file: PngFile) -> Image.Image:
-    """A PNG of at most 8 bits a sample."""
+    """Decode a PNG of at most 8 bits a sample."""
     image = _loaded(file)
     if file.key is None:
-        return _of_channels(image)
-    # Pillow 13.0 compares the key with samples that it has already brought to 8 bits.
+        return _to_known_mode(image)
+    # Pillow 13.0 compares the transparent color with samples that it has already converted to 8 bits.
     image = image.convert("L" if file.color == GRAY else "RGB")
     samples = np.asarray(image).reshape(image.height, image.width, -1)
     key = np.array(file.key) * 255 // ((1 << file.depth) - 1)
@@ -232,7 +243,7 @@ def _shallow_png(file: PngFile) -> Image.Image:
 
 
 def _deep_png(file: PngFile, white_level: int) -> Image.Image:
-    """A PNG of 16 bits a sample, brought to 8."""
+    """Decode a 16-bit PNG and convert it to 8 bits."""
     samples = _deep_samples(file)
     if file.key is not None:
         opaque = (samples != file.key).any(-1, keepdims=True)
@@ -245,21 +256,20 @@ def _deep_png(file: PngFile, white_level: int) -> Image.Image:
 
 
 def _deep_samples(file: PngFile) -> np.ndarray:
-    """uint16 [height, width, channels] of a PNG of 16 bits a sample."""
+    """Return the samples of a 16-bit PNG, uint16 [height, width, channels]."""
     if file.color == GRAY:
         return np.asarray(_loaded(file)).astype(np.uint16)[..., None]
     if file.color == GRAY_ALPHA:
-        # The bytes of a pixel are as many as in RGBA of 8 bits.
+        # A pixel has as many bytes as in 8-bit RGBA.
         return np.asarray(_loaded(file, "RGBA")).copy().view(">u2").astype(np.uint16)
-    # Pillow 13.0 reads one byte of each sample of a color: the high one or, told that the file is of the other order,
-    # the low one.
+    # Pillow 13.0 reads only the high byte of each sample; with the opposite byte order it reads the low one.
     name = "RGB" if file.color == RGB else "RGBA"
     high, low = (np.asarray(_loaded(file, f"{name};16{order}")).astype(np.uint16) for order in "BL")
     return high << 8 | low
 
 
 def _loaded(file: PngFile, raw_mode: str | None = None) -> Image.Image:
-    """A PNG decoded by Pillow, its pixels as they lie in memory being taken for `raw_mode` where that is given."""
+    """Decode a PNG with Pillow. `raw_mode` makes it read the pixels as if the file had another layout."""
     from PIL import Image
 
     image: Any = Image.open(io.BytesIO(file.encoded), formats=("PNG",))
@@ -272,32 +282,32 @@ def _loaded(file: PngFile, raw_mode: str | None = None) -> Image.Image:
 
 
 def _image(levels: np.ndarray) -> Image.Image:
-    """An image of uint8 [height, width] or [height, width, channels]."""
+    """Make an image of uint8 [height, width] or [height, width, channels]."""
     from PIL import Image
 
     return Image.fromarray(levels[..., 0] if levels.shape[2:] == (1,) else levels)
 
 
-def _of_channels(image: Image.Image) -> Image.Image:
-    """The image in one of the modes that convert to each other without loss of meaning: L, LA, RGB or RGBA."""
+def _to_known_mode(image: Image.Image) -> Image.Image:
+    """Convert an image to L, LA, RGB or RGBA, whichever loses nothing."""
     if "transparency" in image.info:
         return image.convert("RGBA")
     return image.convert("L" if image.mode == "1" else "RGB") if image.mode not in MODES.values() else image
 
 
 def pixels_from_image(image: Image.Image, preprocessing: Preprocessing) -> np.ndarray:
-    """uint8 [height, width, channels] of a decoded image of mode L, LA, RGB or RGBA."""
+    """Return the pixels of a decoded image of mode L, LA, RGB or RGBA, uint8 [height, width, channels]."""
     from PIL import Image
 
     if image.mode in ("LA", "RGBA") and preprocessing.shows_background:
-        image = _over(image, BACKGROUNDS[preprocessing.background])
+        image = _composite(image, BACKGROUNDS[preprocessing.background])
     image = image.convert(MODES[preprocessing.channels])
     height, width = covering(image.height, image.width, preprocessing)
     if (width, height) != image.size:
         method = Image.Resampling[preprocessing.interpolation.upper()]
-        # Band by band: scaling LA and RGBA, Pillow weighs colors by their alpha (13.0), and a graph does not.
-        # Width, then height: given both, Pillow 13.0 begins with what it takes for cheaper, and 12 with the width. For
-        # bicubic, which is clipped in between, the two orders are up to 30 levels apart.
+        # Each band on its own, because Pillow 13.0 weights colors by alpha when it resizes LA and RGBA, and TensorFlow
+        # does not. The width before the height: given both, Pillow 13.0 begins with the one that is cheaper, Pillow 12
+        # with the width. Bicubic results of the two orders differ by up to 30 levels, because they are clipped between.
         wider = [band.resize((width, image.height), method) for band in image.split()]
         bands = [band.resize((width, height), method) for band in wider]
         image = Image.merge(image.mode, bands)
@@ -306,9 +316,9 @@ def pixels_from_image(image: Image.Image, preprocessing: Preprocessing) -> np.nd
     return np.asarray(image, np.uint8).reshape(preprocessing.shape)
 
 
-def _over(image: Image.Image, level: int) -> Image.Image:
-    """An image of mode LA or RGBA without its alpha, as it looks on a background of one level."""
+def _composite(image: Image.Image, level: int) -> Image.Image:
+    """Composite an image of mode LA or RGBA over a background of one level, and remove its alpha."""
     samples = np.asarray(image).astype(np.uint16)
     alpha = samples[..., -1:]
-    # At most 255 * 255 + 127, which 16 bits hold.
+    # At most 255 * 255 + 127, which fits in 16 bits.
     return _image(((samples[..., :-1] * alpha + level * (255 - alpha) + 127) // 255).astype(np.uint8))

@@ -1,4 +1,4 @@
-"""The preprocessing of images as TensorFlow operations, for training and for SavedModels: see `zoo.preprocess`."""
+"""The preprocessing of `zoo.preprocess` as TensorFlow operations, for training and for SavedModels."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from typing import Any
 
 import numpy as np
 
-from zoo.png_file import COLOR_TYPE, DEPTH, PALETTE
+from zoo.png_file import COLOR_TYPE, DEPTH, FIRST_KIND, PALETTE
 from zoo.preprocess import BACKGROUNDS, Preprocessing, before_crop, largest_scaled
 
-# ITU-R 601 luma in 1/65536, as Pillow computes it; exact on gray images, for they sum to 65536.
+# ITU-R 601 luma in units of 1/65536, as Pillow computes it. The sum is 65536, so that gray stays as it is.
 _LUMA = (19595, 38470, 7471)
 
 WHITE = np.uint8(255)
 
 
 def pixels_tensor(encoded: Any, preprocessing: Preprocessing) -> Any:
-    """uint8 [height, width, channels] of one JPEG or PNG, as TensorFlow operations on a scalar string tensor."""
+    """Return the pixels of one JPEG or PNG, uint8 [height, width, channels]; `encoded` is a string scalar."""
     import tensorflow as tf
 
     image = _decode_tensor(encoded, preprocessing)
@@ -29,28 +29,28 @@ def pixels_tensor(encoded: Any, preprocessing: Preprocessing) -> Any:
 
 
 def _covering_tensor(image: Any, preprocessing: Preprocessing) -> Any:
-    """The steps of `covering` and `pixels_from_image`."""
+    """Resize and crop, as `covering` and `pixels_from_image` do."""
     import tensorflow as tf
 
     size = tf.shape(image)[:2]
     check = tf.debugging.Assert(scales(size, preprocessing), ["the image is too large when scaled", size])
-    # Without this edge, a graph that is served would scale the image all the same, and then refuse it.
+    # Without this control dependency, a served graph would resize the image before it refuses it.
     with tf.control_dependencies([check]):
         scaled = _covering_size(size, preprocessing)
-    # Bilinear, both sides at once are within a level of Pillow's one after the other, in half the time.
+    # Bilinear: one pass over both sides differs from Pillow's two by at most one level, and takes half the time.
     sizes = {"bilinear": [scaled], "bicubic": [tf.stack([size[0], scaled[1]]), scaled]}
     for size_between in sizes[preprocessing.interpolation]:
-        # Without antialias this is another image than Pillow's, by up to 102 levels (tensorflow 2.21).
+        # Without antialias the result differs from Pillow's by up to 102 levels (tensorflow 2.21).
         resized = tf.image.resize(image, size_between, method=preprocessing.interpolation, antialias=True)
-        # Halves go up, as in Pillow.
+        # Halves are rounded up, as in Pillow.
         image = tf.saturate_cast(tf.floor(resized + 0.5), tf.uint8)
-    # Halves go to the even number, as Python's do.
+    # Halves are rounded to even, as Python does.
     start = tf.cast(tf.round((scaled - preprocessing.shape[:2]) / 2), tf.int32)
     return tf.slice(image, [start[0], start[1], 0], preprocessing.shape)
 
 
 def scales(size: Any, preprocessing: Preprocessing) -> Any:
-    """Bool scalar: whether an image of `size`, integers [height, width], is not too large on its way to be scaled."""
+    """Return a bool scalar: whether an image of `size`, integers [height, width], stays small while it is resized."""
     import tensorflow as tf
 
     sides, scaled = tf.cast(size, tf.int64), tf.cast(_covering_size(size, preprocessing), tf.int64)
@@ -87,11 +87,11 @@ def _decode_tensor(encoded: Any, preprocessing: Preprocessing) -> Any:
         return finished(tf.io.decode_png(encoded, channels=4))
 
     def packed_png() -> Any:
-        # tensorflow 2.21 gives 1, 3 and 15 for the alpha of opaque images of 1, 2 and 4 bits. A gray one has no alpha
-        # but 0 beside that; a palette has any, and then four channels of its own.
+        # For opaque images of 1, 2 and 4 bits, tensorflow 2.21 decodes alpha as 1, 3 and 15. In a gray image every
+        # alpha but 0 is opaque. With a palette alpha may have any value, but then the file decodes to four channels.
         samples = tf.io.decode_png(encoded, channels=4)
-        alpha, own = samples[..., 3:], tf.shape(tf.io.decode_png(encoded))[2]
-        opaque = tf.where(tf.equal(color, PALETTE), tf.less(own, 4), alpha > 0)
+        alpha, file_channels = samples[..., 3:], tf.shape(tf.io.decode_png(encoded))[2]
+        opaque = tf.where(tf.equal(color, PALETTE), tf.less(file_channels, 4), alpha > 0)
         return finished(tf.concat([samples[..., :3], tf.where(opaque, WHITE, alpha)], 2))
 
     def deep_png() -> Any:
@@ -99,19 +99,27 @@ def _decode_tensor(encoded: Any, preprocessing: Preprocessing) -> Any:
         levels = tf.minimum(tf.cast(samples[..., :3], tf.int32) * 256 // (preprocessing.white_level + 1), 255)
         return finished(tf.concat([tf.cast(levels, tf.uint8), tf.cast(samples[..., 3:] // 256, tf.uint8)], 2))
 
+    def no_png() -> Any:
+        # An empty file is refused as a damaged one is.
+        return finished(tf.io.decode_png(tf.strings.substr(encoded, 0, 0), channels=4))
+
     def finished(samples: Any) -> Any:
         if keeps_alpha:
             return samples
         if preprocessing.shows_background:
-            return _over(samples, BACKGROUNDS[preprocessing.background])
+            return _composite(samples, BACKGROUNDS[preprocessing.background])
         return samples[..., :3]
 
-    # Bit depth and color type of a PNG; a file that ends before them is refused by whichever decoder.
+    # Bit depth and color type of a PNG. A file that ends before them gets zeros here and is refused by its decoder.
     head = tf.strings.join([tf.strings.substr(encoded, 0, COLOR_TYPE + 1), "\0" * (COLOR_TYPE + 1)])
     header = tf.io.decode_raw(tf.strings.substr(head, DEPTH, 2), tf.uint8)
     depth, color = header[0], header[1]
-    kind = tf.where(tf.io.is_jpeg(encoded), 0, tf.where(depth < 8, 2, tf.where(depth > 8, 3, 1)))
-    image = tf.switch_case(kind, [jpeg, png, packed_png, deep_png])
+    kind = tf.where(depth < 8, 2, tf.where(depth > 8, 3, 1))
+    # libpng also decodes files with a chunk before the header. Their size and depth are not at the offsets that are
+    # read here and in `zoo.uploads`, so that a limit on the size would not hold.
+    kind = tf.where(tf.equal(tf.strings.substr(head, FIRST_KIND, 4), "IHDR"), kind, 4)
+    kind = tf.where(tf.io.is_jpeg(encoded), 0, kind)
+    image = tf.switch_case(kind, [jpeg, png, packed_png, deep_png, no_png])
     if preprocessing.channels < 3:
         luma = tf.reduce_sum(tf.cast(image[..., :3], tf.int32) * tf.constant(_LUMA), -1, keepdims=True)
         gray = tf.cast((luma + 0x8000) // 65536, tf.uint8)
@@ -119,8 +127,8 @@ def _decode_tensor(encoded: Any, preprocessing: Preprocessing) -> Any:
     return image
 
 
-def _over(samples: Any, level: int) -> Any:
-    """The step of the same name in `zoo.preprocess`."""
+def _composite(samples: Any, level: int) -> Any:
+    """Composite RGBA samples over a background, as the function of the same name in `zoo.preprocess` does."""
     import tensorflow as tf
 
     samples = tf.cast(samples, tf.uint16)
@@ -129,7 +137,7 @@ def _over(samples: Any, level: int) -> Any:
 
 
 def normalized(pixels: Any, preprocessing: Preprocessing) -> Any:
-    """float32 network input of a uint8 tensor [..., height, width, channels], as TensorFlow operations."""
+    """Return the network's input, float32, of pixels, uint8 [..., height, width, channels]."""
     import tensorflow as tf
 
     scale, offset = preprocessing.scale_and_offset()

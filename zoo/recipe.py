@@ -1,8 +1,10 @@
-"""How a network is trained: a screen of data, with a default for each family and size."""
+"""The record of a recipe: everything that decides how a network is trained.
+
+The default recipes stand in each family's record.
+"""
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
@@ -20,8 +22,8 @@ Share = Annotated[float, Field(ge=0, lt=1)]
 class Optimizer:
     """The update rule.
 
-    Weight decay is decoupled (`w -= lr * weight_decay * w`) and spares norms, biases and ViT's embeddings. A layer's
-    rate is `lr * layer_decay ** depth`; its depth is the number of feature maps that depend on it, 0 behind the last.
+    Weight decay is decoupled (`w -= lr * weight_decay * w`). It spares norms, biases, and what a family's record names.
+    A layer's rate is `lr * layer_decay ** depth`; its depth is the number of feature maps that depend on it.
     """
 
     name: Literal["sgd", "adamw"] = "sgd"
@@ -42,12 +44,11 @@ class Schedule:
 
 @record
 class Augment:
-    """What may happen to a training image, drawn anew for each image and epoch.
+    """Random changes of training images, drawn anew for each image and epoch.
 
-    `flip` mirrors half of them left to right: right for photographs, wrong for digits and letters. `shift` moves by
-    up to
-    this share of the side, the border repeated by reflection. `smallest_crop` is the least area of a random crop that
-    is scaled back to full size; 1 means no such crop.
+    `flip` mirrors half of them left to right, which suits photographs and ruins digits and letters. `shift` moves an
+    image by up to this share of its side, and fills the border by reflection. `smallest_crop` is the least area of a
+    random crop, as a share of the image's, that is scaled back to full size; 1 means no such crop.
     """
 
     flip: bool = False
@@ -59,12 +60,13 @@ class Augment:
 class ImageInput:
     """The network's input: `size` is its side in pixels, `crop_pct` the share of an image's side that is kept.
 
-    0 takes what the weights were trained with; where training starts from nothing, what the data have (224 where their
-    images differ in size or have a side longer than that) and a crop of 1, the whole side.
+    A value of 0 stands for that of the weights that training starts from. Where it starts from nothing, `size` and
+    `channels` are then those of the data (224 pixels where images differ in size or have a side longer than that), and
+    `crop_pct` is 1, the whole side.
 
-    `white_level` is the sample that is white in images of 16 bits, such as 4095 where they use 12; 0 takes what the
-    weights were trained with, or else 65535. `background` shows through where images are transparent and the network
-    takes 1 or 3 channels, and `none` leaves alpha out; `auto` takes what the weights were trained with, or else white.
+    `white_level` is the sample that is white in images of 16 bits, such as 4095 where they use 12 bits; 0 stands for
+    that of the weights, or else 65535. `background` is the color behind transparent images where the network takes 1 or
+    3 channels; `none` ignores alpha, and `auto` stands for that of the weights, or else white.
     """
 
     size: Annotated[int, Field(ge=0, le=4096)] = 0
@@ -76,9 +78,9 @@ class ImageInput:
 
 @record
 class Split:
-    """Shares of data that come without a validation or a test split of their own; drawn by class, with `seed`.
+    """The shares of splits that a data set does not bring itself; they are drawn class by class, with `seed`.
 
-    `copies_together` keeps images that are equal byte for byte in one split. Runs of before it was there did not.
+    `copies_together` keeps images that are equal byte for byte in one split. It is off in runs made before it existed.
     """
 
     validation: Annotated[float, Field(gt=0, lt=0.5)] = 0.1
@@ -89,14 +91,13 @@ class Split:
 
 @record
 class Recipe:
-    """Everything that decides a training run, machine aside.
+    """Everything that decides a training run, except for the machine.
 
     `batch_size` is that of all replicas together. `patience` ends training after so many epochs without a better
-    validation
-    accuracy; 0 never does. `keep` says which weights the run ends with. `deterministic` makes two runs equal bit for
-    bit on one device, at some cost of speed on GPUs. `float64` is for telling rounding from mistakes, not for use.
-    `freeze` trains the logits' layer only, on what the network beneath answers in use: no statistics move, nothing is
-    dropped.
+    validation accuracy; 0 never does. `keep` says whether the run ends with its best or its last weights.
+    `deterministic` makes two runs equal bit for bit on one device, at some cost of speed on GPUs. The precision
+    `float64` is for telling rounding from mistakes, not for use. `freeze` trains the head only: the network before it
+    works as in evaluation, without dropout, and keeps its weights and statistics.
     """
 
     epochs: Annotated[int, Field(ge=1)] = 30
@@ -117,60 +118,8 @@ class Recipe:
     split: Split = Split(copies_together=True)
 
 
-_PLAIN_CNN = Recipe(
-    optimizer=Optimizer(name="adamw", lr=2e-3, weight_decay=1e-2), schedule=Schedule(warmup_epochs=0.25)
-)
-_ALEXNET = Recipe(
-    epochs=60,
-    label_smoothing=0.1,
-    optimizer=Optimizer(name="adamw", lr=3e-4, weight_decay=5e-2, clip_norm=1.0),
-    schedule=Schedule(warmup_epochs=2),
-)
-_RESIDUAL = Recipe(epochs=60, label_smoothing=0.1, augment=Augment(shift=0.1))
-_VGG = dataclasses.replace(_RESIDUAL, optimizer=Optimizer(lr=0.02, clip_norm=1.0), schedule=Schedule(warmup_epochs=2))
-
-_INCEPTION = dataclasses.replace(
-    _RESIDUAL, optimizer=Optimizer(lr=0.02, clip_norm=1.0), schedule=Schedule(warmup_epochs=2)
-)
-# After Tan & Le 2021 and Howard et al. 2019: little weight decay, for their depthwise convolutions bear none.
-_SEPARABLE = dataclasses.replace(
-    _RESIDUAL,
-    optimizer=Optimizer(name="adamw", lr=2e-3, weight_decay=2e-2, clip_norm=1.0),
-    schedule=Schedule(warmup_epochs=3),
-)
-# After Liu et al. 2022 and Touvron et al. 2020, table 9: AdamW, weight decay 0.05, a slow start, clipped.
-_TRANSFORMER = dataclasses.replace(
-    _RESIDUAL,
-    epochs=100,
-    optimizer=Optimizer(name="adamw", lr=5e-4, weight_decay=5e-2, clip_norm=1.0),
-    schedule=Schedule(warmup_epochs=5),
-)
-
-DEFAULTS = {
-    ("cnn", "small"): _PLAIN_CNN,
-    ("cnn", "base"): _PLAIN_CNN,
-    ("cnn", "large"): _ALEXNET,
-    ("resnet", "small"): _RESIDUAL,
-    ("resnet", "base"): _RESIDUAL,
-    ("resnet", "large"): _RESIDUAL,
-    ("vgg", "small"): _VGG,
-    ("vgg", "base"): _VGG,
-    ("vgg", "large"): _VGG,
-    **{("inception", size): _INCEPTION for size in ("small", "base", "large")},
-    **{("mobilenet", size): _SEPARABLE for size in ("small", "base", "large")},
-    **{("efficientnet", size): _SEPARABLE for size in ("small", "base", "large")},
-    **{("convnext", size): _TRANSFORMER for size in ("small", "base", "large")},
-    **{("vit", size): _TRANSFORMER for size in ("small", "base", "large")},
-}
-
-
-def default(family: str, size: str) -> Recipe:
-    """The recipe of a family and size."""
-    return DEFAULTS[family, size]
-
-
 def override(recipe: Recipe, settings: Iterable[str]) -> Recipe:
-    """The recipe with `key=value` settings applied, such as `optimizer.lr=0.1`; lists are separated by commas.
+    """Return a recipe with `key=value` settings applied, such as `optimizer.lr=0.1`; commas separate a list's values.
 
     Raises:
         ZooError: a setting is not of this form, no recipe has the key, or the value does not fit it.

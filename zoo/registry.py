@@ -1,131 +1,106 @@
-"""Families, sizes and aliases. Nothing here imports a framework: what is known of a network is data."""
+"""Finding families, sizes and aliases by name. No framework is imported for it."""
 
 from __future__ import annotations
 
+import dataclasses
 import fnmatch
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+import functools
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from types import ModuleType
 
-from zoo.errors import ZooError, did_you_mean
-from zoo.structure import Structure, kept_halvings
+from zoo import plugins
+from zoo.errors import ZooError, did_you_mean, listed
+from zoo.family import SIZES, Family, Size
 
-SIZES = ("small", "base", "large")
-
-SMALLEST_SIDE, LARGEST_SIDE = 8, 4096
-"""The sides of images that every network takes, in pixels."""
-
-MOST_CHANNELS = 4
-"""Every network takes images of 1 to so many channels."""
+PACKAGE = "zoo.models"
+"""The package whose modules are families, and the group of entry points by which installed packages add more."""
 
 
-@dataclass(frozen=True)
-class Size:
-    """One row of a family's table.
-
-    `options` are the builder's keyword arguments. `parameters` (trainable) and `multiply_adds` (one image) are those of
-    the reference network: `input_shape` (height, width, channels) in, `classes` out. A test builds it and counts.
-    `halvings` is how often the reference halves its input, `smallest_side` the side of the smallest image, in pixels,
-    that it takes.
-    """
-
-    name: str
-    aliases: tuple[str, ...]
-    options: Mapping[str, Any]
-    parameters: int
-    multiply_adds: int
-    input_shape: tuple[int, int, int] = (224, 224, 3)
-    classes: int = 1000
-    halvings: int = 5
-    smallest_side: int = SMALLEST_SIDE
-
-
-def suited(size: Size, height: int, width: int) -> Structure:
-    """The structure that suits images of `height` by `width` pixels: small images keep their resolution."""
-    return Structure(kept_halvings(min(height, width), size.halvings))
-
-
-@dataclass(frozen=True)
-class Family:
-    """A network in three sizes.
-
-    `build(image, classes, structure, **options)` takes a symbolic float32 image and returns a `zoo.layers.Network`.
-    `small_images` says in one sentence what becomes of small inputs. `structure(size, height, width)` chooses the
-    structure that suits images of so many pixels, for a network that starts from nothing.
-    """
-
-    name: str
-    title: str
-    reference: str
-    small_images: str
-    sizes: tuple[Size, ...]
-    build: Callable[..., Any] = field(repr=False)
-    structure: Callable[[Size, int, int], Structure] = field(default=suited, repr=False)
-
-    def reference_structure(self, size: Size) -> Structure:
-        """The structure of the published network, which weights from elsewhere belong to."""
-        return self.structure(size, *size.input_shape[:2])
-
-    def size(self, name: str) -> Size:
-        """The row called `name`.
-
-        Raises:
-            ZooError: the family has no such size.
-        """
-        for row in self.sizes:
-            if row.name == name:
-                return row
-        raise ZooError(f"{self.name} has no size '{name}': {did_you_mean(name, (row.name for row in self.sizes))}")
-
-
-_families: dict[str, Family] = {}
-_aliases: dict[str, tuple[str, str]] = {}
-
-
-def register(family: Family) -> Family:
-    """Add a family and the aliases of its sizes.
-
-    A name that is taken raises ValueError: it is a mistake in the code.
-    """
-    names = [family.name, *(alias for row in family.sizes for alias in row.aliases)]
-    taken = [name for name in names if name in _families or name in _aliases]
-    if taken or len(set(names)) < len(names):
-        raise ValueError(f"registered twice: {', '.join(taken or names)}")
-    if tuple(row.name for row in family.sizes) != SIZES:
-        raise ValueError(f"{family.name} must have the sizes {', '.join(SIZES)}, in this order")
-    _families[family.name] = family
-    _aliases.update({alias: (family.name, row.name) for row in family.sizes for alias in row.aliases})
-    return family
-
-
+@functools.cache
 def families() -> dict[str, Family]:
-    """Every family by name, in alphabetical order."""
-    import zoo.models  # noqa: F401  (its import registers them)
+    """Return every family by name, in alphabetical order, each with its sizes in the order of their parameters.
 
-    return dict(sorted(_families.items()))
+    A module may hold a `FAMILY`, and `SIZES`: further sizes of families, by their names.
+
+    Raises:
+        ZooError: a module of an installed package holds neither, takes a name that is taken, or adds a size to a family
+            that is not there.
+    """
+    modules = plugins.modules(PACKAGE)
+    own = [module.FAMILY for module in modules.values() if hasattr(module, "FAMILY")]
+    further = [
+        (name, size) for module in modules.values() for name, added in _further(module).items() for size in added
+    ]
+    known = {family.name for family in own}
+    for name, size in further:
+        if name not in known:
+            raise ZooError(f"the size {size.name} is for a family '{name}': {did_you_mean(name, known)}")
+    whole = [_with(family, (size for name, size in further if name == family.name)) for family in own]
+    names = Counter(name for family in whole for name in _names(family))
+    taken = [name for name, count in names.items() if count > 1]
+    if taken:
+        raise ZooError(f"more than one family or size is called {listed(taken)}: remove one of the packages with them")
+    return {family.name: family for family in sorted(whole, key=lambda family: family.name)}
+
+
+def _further(module: ModuleType) -> Mapping[str, tuple[Size, ...]]:
+    added: Mapping[str, tuple[Size, ...]] = getattr(module, "SIZES", {})
+    if not added and not hasattr(module, "FAMILY"):
+        raise ZooError(f"{module.__name__} is an entry point of {PACKAGE}, but holds neither FAMILY nor SIZES")
+    return added
+
+
+def _with(family: Family, further: Iterable[Size]) -> Family:
+    """Add sizes to a family, and put all of them in order."""
+    sizes = sorted((*family.sizes, *further), key=lambda size: size.parameters)
+    missing = [name for name in SIZES if name not in {size.name for size in sizes}]
+    if missing:
+        raise ZooError(f"the family {family.name} lacks {listed(missing)}: each has at least {', '.join(SIZES)}")
+    return dataclasses.replace(family, sizes=tuple(sizes))
+
+
+def _names(family: Family) -> Iterable[str]:
+    yield family.name
+    for size in family.sizes:
+        yield f"{family.name} {size.name}"
+        yield from size.aliases
+
+
+@functools.cache
+def _aliases() -> dict[str, tuple[Family, Size]]:
+    return {alias: (family, size) for family in families().values() for size in family.sizes for alias in size.aliases}
+
+
+def forget() -> None:
+    """Look for families anew when they are next asked for, such as those of a package that was installed meanwhile."""
+    families.cache_clear()
+    _aliases.cache_clear()
 
 
 def resolve(name: str, size: str | None = None) -> tuple[Family, Size]:
-    """Find a family and a size by the family's name or an alias such as `resnet50`; the size is `small` by default.
+    """Find a family and a size by the family's name or by an alias such as `resnet50`.
+
+    The size is `small` where neither an alias nor `size` says it.
 
     Raises:
         ZooError: no such family or size, or an alias together with another size.
     """
-    known = families()
-    if name in _aliases:
-        family_name, aliased = _aliases[name]
-        if size not in (None, aliased):
+    known, aliases = families(), _aliases()
+    if name in aliases:
+        family, aliased = aliases[name]
+        if size not in (None, aliased.name):
             raise ZooError(
-                f"'{name}' is {family_name} {aliased}: leave --size out, or say '{family_name} --size {size}'"
+                f"'{name}' is {family.name} {aliased.name}: leave --size out, or say '{family.name} --size {size}'"
             )
-        return known[family_name], known[family_name].size(aliased)
+        return family, aliased
     if name not in known:
-        raise ZooError(f"there is no family '{name}': {did_you_mean(name, [*known, *_aliases])}")
+        raise ZooError(f"there is no family '{name}': {did_you_mean(name, [*known, *aliases])}")
     return known[name], known[name].size(size or SIZES[0])
 
 
 def matching(pattern: str = "*") -> list[tuple[Family, Size]]:
-    """Every family and size whose family, `family-size` or alias matches the wildcard `pattern`.
+    """List the families and sizes whose family, `family-size` or alias matches the wildcard `pattern`.
 
     Raises:
         ZooError: nothing matches.

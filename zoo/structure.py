@@ -1,19 +1,22 @@
-"""The structure of a network: which of its halvings it keeps. It is chosen once, and recorded with the weights."""
+"""The structure of a network: which of its halvings it keeps.
+
+It is chosen once, when training starts from nothing, and recorded with the weights.
+"""
 
 from __future__ import annotations
 
 from zoo.schema import record
 
 SMALLEST_MAP = 4
-"""The shortest side, in pixels, that the last feature map keeps where the structure suits the size of the images."""
+"""The shortest side, in pixels, of the last feature map where the structure suits the size of the images."""
 
 
 @record
 class Structure:
-    """The form in which a network was built, the same at every image size that it is used at.
+    """The form of a network, which it keeps at every image size.
 
-    `halvings` is how often it halves its input; the last ones are kept. `window` is the height and width of the map
-    that the first dense layer of AlexNet and VGG sees, None for other networks.
+    `halvings` is how often it halves its input: so many of the reference network's last halvings are kept. `window` is
+    the height and width of the map that the first dense layer sees in networks with such a head; None for others.
     """
 
     halvings: int
@@ -21,15 +24,16 @@ class Structure:
 
 
 def strides(structure: Structure, steps: int) -> tuple[int, ...]:
-    """The stride of each of a network's `steps` halvings, in order: 2, or 1 for those that the structure leaves out."""
+    """Return the strides of a network's `steps` halvings, in order: 2, or 1 for those that the structure leaves out."""
     return (1,) * (steps - structure.halvings) + (2,) * structure.halvings
 
 
 def kept_halvings(side: int, steps: int) -> int:
-    """The number of halvings, of at most `steps`, after which `side` pixels are still at least `SMALLEST_MAP`.
+    """Count the halvings, at most `steps`, after which `side` pixels are still at least `SMALLEST_MAP`.
 
-    The halvings that go are the first ones, as in the CIFAR form of ResNet (He et al. 2015, section 4.2), so that early
-    layers see detail. At 97 pixels and up, all five halvings of a usual network are kept; at 32, three; at 8, one.
+    A network leaves out the others. They are its first ones, as in the CIFAR form of ResNet (He et al. 2015, section
+    4.2), so that early layers see detail. From 97 pixels on, all five halvings of a usual network are kept; at 32 three
+    are, and at 8 one is.
     """
     kept = 0
     while kept < steps and -(-side // 2 ** (kept + 1)) >= SMALLEST_MAP:

@@ -1,4 +1,4 @@
-"""Text that people see: which characters may stand in it."""
+"""Tell which characters can be printed, and replace the others."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ Progress = Callable[[int, int, str], None]
 """Takes the number of steps done, the number of all steps, and a line about the present one."""
 
 JOINERS = "\u200c\u200d"
-"""Zero width, and part of words in Persian and the scripts of India, and of emoji."""
+"""Characters of zero width that are part of words in Persian and the scripts of India, and of emoji."""
 
 
 def is_printable(text: str) -> bool:
-    """True where every character is a letter, a mark, a symbol, a space or a joiner.
+    """Tell whether every character is a letter, a mark, a symbol, a space or a joiner.
 
-    Others move a terminal's cursor, end its line, turn the direction of writing, or are no characters.
+    Other characters move a terminal's cursor, end the line, change the direction of writing, or stand for nothing.
     """
     return all(
         character.isprintable() or character in JOINERS or unicodedata.category(character) == "Zs" for character in text
@@ -26,7 +26,7 @@ def is_printable(text: str) -> bool:
 
 
 def printable(text: str) -> str:
-    """The text with a mark in place of each character that may not stand in it."""
+    """Replace every character that cannot be printed by the replacement character."""
     return "".join(character if is_printable(character) else "�" for character in text)
 
 

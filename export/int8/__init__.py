@@ -1,1 +1,13 @@
-"""8-bit ONNX files: calibration, quantization, and the budget of accuracy that they are held to."""
+"""The int8 file: calibration, quantization, and the accuracy and latency that decide whether it is kept.
+
+Modules, in the order in which they work:
+
+- `quantize`: runs all of the following on a float32 file, within a budget of accuracy.
+- `equalization`: moves scales from the channels of activations into weights.
+- `calibration`: the range of each tensor on training images, from histograms.
+- `qdq`: which nodes become integers, and the graph with QuantizeLinear and DequantizeLinear around them.
+- `latency_ratio`: the latency of the int8 file as a multiple of the float32 file's.
+- `float_islands`: the lint of the int8 file, which finds needless float32 between integers.
+
+The passes that prepare a graph for integer kernels stand with all others in `zoo.export.onnx.passes`.
+"""

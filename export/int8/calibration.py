@@ -1,6 +1,6 @@
-"""Calibration: what values each tensor takes on real images, kept as histograms of fixed size.
+"""Calibration: the range of each tensor on real images, from histograms of fixed size.
 
-onnxruntime's own histogram calibration (1.31) keeps every tensor of every image: 200 GB in its issue 21979.
+onnxruntime's histogram calibration (1.31) keeps every tensor of every image in memory: 200 GB in its issue 21979.
 """
 
 from __future__ import annotations
@@ -19,89 +19,105 @@ from zoo import files
 from zoo.contract import IMAGE
 from zoo.errors import ZooError
 from zoo.export.int8.qdq import Range
-from zoo.export.onnx.graph_index import shapes
+from zoo.export.onnx.graph_index import infer_shapes
+from zoo.formats.onnx import inference_session
 
 Method = Literal["minmax", "percentile"]
 METHODS: tuple[Method, ...] = ("minmax", "percentile")
 
 BINS = 4096
-SHARE = 0.9999
-"""Of the values, that a range by percentile expresses; half of the rest lies beyond each of its ends."""
+PERCENTILE = 0.9999
+"""The share of values within a range of the method `percentile`; half of the rest lies beyond each end."""
 
 MOST_BYTES = 2**28
-"""Of tensors that are looked at in one run of the network."""
+"""Bytes of activations that one run of the network returns."""
 
 MOST_IMAGES = 16
 SAMPLES = 2**14
-"""Values of a tensor and image that are counted; the lowest and the highest are those of all."""
-
+"""Values of each tensor and image that are counted. The lowest and the highest value are those of the whole tensor."""
 
 RECIPE = f"{BINS} bins, {SAMPLES} samples"
+"""The settings that a cached histogram depends on."""
 
 
 @dataclass
 class Histogram:
-    """Values counted in `BINS` bins from -reach to reach; the reach doubles, and bins merge, when a value is beyond."""
+    """Counts of a tensor's values in `BINS` bins between -bound and bound, and its lowest and highest value.
+
+    A value beyond the bound doubles it, and neighboring bins are merged.
+    """
 
     low: float = 0.0
     high: float = 0.0
-    reach: float = 0.0
+    bound: float = 0.0
     counts: np.ndarray = field(default_factory=lambda: np.zeros(BINS, np.int64))
 
     def add(self, values: np.ndarray) -> None:
-        """Count values of float32 [images, …].
+        """Count the values of a tensor, float32 [images, …].
 
         Raises:
             ZooError: some of them are not finite.
         """
         low, high = float(values.min()), float(values.max())
         if not (math.isfinite(low) and math.isfinite(high)):
-            raise ZooError("the network's own values are not finite on the calibration images: train it again")
+            raise ZooError("an activation of the network is not finite on the calibration images: train it again")
         self.low, self.high = min(self.low, low), max(self.high, high)
         largest = max(-low, high)
-        if largest > self.reach:
+        if largest > self.bound:
             self._widen(largest)
-        if not self.reach:
+        if not self.bound:
             self.counts[BINS // 2] += values.size
             return
         flat = values.reshape(len(values), -1)
-        step = max(1, flat.shape[1] // SAMPLES) | 1  # odd, or the same few channels would always be met
-        places = ((flat[:, ::step] / self.reach + 1) * (BINS / 2)).astype(np.int64)
-        self.counts += np.bincount(np.minimum(places, BINS - 1).reshape(-1), minlength=BINS)
+        step = max(1, flat.shape[1] // SAMPLES) | 1  # an even step would only meet some of the channels
+        bins = ((flat[:, ::step] / self.bound + 1) * (BINS / 2)).astype(np.int64)
+        self.counts += np.bincount(np.minimum(bins, BINS - 1).reshape(-1), minlength=BINS)
 
     def _widen(self, largest: float) -> None:
-        if not self.reach:
-            self.reach = 2.0 ** math.ceil(math.log2(largest))
-            # What was met before were zeros.
+        if not self.bound:
+            self.bound = 2.0 ** math.ceil(math.log2(largest))
+            # All values before were 0 and are counted in the middle bin.
             return
-        while self.reach < largest:
+        while self.bound < largest:
             pairs = self.counts.reshape(-1, 2).sum(1)
             quarter = BINS // 4
             self.counts = np.concatenate([np.zeros(quarter, np.int64), pairs, np.zeros(quarter, np.int64)])
-            self.reach *= 2
+            self.bound *= 2
 
     def range(self, method: Method) -> Range:
-        """The lowest and the highest value that 8 bits are to express."""
-        if method == "minmax" or not self.reach:
+        """Return the lowest and the highest value that the tensor's 8 bits represent."""
+        if method == "minmax" or not self.bound:
             return self.low, self.high
         shares = np.cumsum(self.counts) / self.counts.sum()
-        width = 2 * self.reach / BINS
-        first = int(np.searchsorted(shares, (1 - SHARE) / 2, side="right"))
-        last = int(np.searchsorted(shares, 1 - (1 - SHARE) / 2))
-        low, high = first * width - self.reach, (last + 1) * width - self.reach
+        width = 2 * self.bound / BINS
+        first = int(np.searchsorted(shares, (1 - PERCENTILE) / 2, side="right"))
+        last = int(np.searchsorted(shares, 1 - (1 - PERCENTILE) / 2))
+        low, high = first * width - self.bound, (last + 1) * width - self.bound
         return max(self.low, min(low, 0.0)), min(self.high, max(high, 0.0))
 
 
 def collect(model: Any, names: Sequence[str], images: np.ndarray) -> dict[str, Histogram]:
-    """The histogram of each named tensor of a float32 model over uint8 images [n, height, width, channels]."""
+    """Collect the histogram of each named tensor of a float32 model.
+
+    Args:
+        model: an onnx.ModelProto.
+        names: the tensors.
+        images: uint8 [images, height, width, channels].
+    """
     histograms = {name: Histogram() for name in names}
     for name, values in _values(model, names, images):
         histograms[name].add(values)
     return histograms
 
 
-def reach(model: Any, axes: Mapping[str, int], images: np.ndarray) -> dict[str, np.ndarray]:
-    """The largest absolute value of each channel of tensors over uint8 images; `axes` says which one."""
+def channel_maxima(model: Any, axes: Mapping[str, int], images: np.ndarray) -> dict[str, np.ndarray]:
+    """Measure the largest absolute value of each channel of tensors, float32 [channels].
+
+    Args:
+        model: an onnx.ModelProto.
+        axes: the channel axis of each tensor.
+        images: uint8 [images, height, width, channels].
+    """
     found: dict[str, np.ndarray] = {}
     for name, values in _values(model, list(axes), images):
         others = tuple(number for number in range(values.ndim) if number != axes[name] % values.ndim)
@@ -111,64 +127,53 @@ def reach(model: Any, axes: Mapping[str, int], images: np.ndarray) -> dict[str, 
 
 
 def _values(model: Any, names: Sequence[str], images: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
-    """The values of each tensor for a few images at a time, in runs of the network that give bounded memory out.
+    """Yield the values of each tensor for a few images at a time.
 
-    The weights are written to a scratch file once, which every group of tensors reads.
+    The network runs once for each group of tensors, so that no run returns more than `MOST_BYTES`. All groups share one
+    scratch file of weights.
     """
     with tempfile.TemporaryDirectory() as scratch:
         for group, batch, path in _groups(model, names, Path(scratch)):
-            session = _session(path)
+            # onnxruntime's arena would keep the memory of the largest batch until the end.
+            session = inference_session(path, arena=False)
             for start in range(0, len(images), batch):
                 yield from zip(group, session.run(group, {IMAGE: images[start : start + batch]}), strict=True)
 
 
 def _groups(model: Any, names: Sequence[str], scratch: Path) -> Iterator[tuple[list[str], int, Path]]:
-    """Groups of tensors, each with the images that can be run at once and a file that gives these tensors out."""
+    """Yield groups of tensors, each with its batch size and an ONNX file that has these tensors as outputs."""
     import onnx
 
-    known = shapes(model)
-    sizes = {name: 4 * math.prod(size or 1 for size in known.get(name) or [2**20]) for name in names}
-    bare = onnx.ModelProto()
-    bare.CopyFrom(model)
-    # The large weights lie in one file that all groups read.
-    onnx.save(bare, scratch / "whole.onnx", save_as_external_data=True, location="weights", size_threshold=1024)
-    bare = onnx.load(scratch / "whole.onnx", load_external_data=False)
-    whole = list(bare.graph.output)
+    shapes = infer_shapes(model)
+    sizes = {name: 4 * math.prod(size or 1 for size in shapes.get(name) or [2**20]) for name in names}
+    # Saving with external data moves the weights out of the model that is saved.
+    weightless = onnx.ModelProto()
+    weightless.CopyFrom(model)
+    onnx.save(weightless, scratch / "whole.onnx", save_as_external_data=True, location="weights", size_threshold=1024)
+    weightless = onnx.load(scratch / "whole.onnx", load_external_data=False)
+    outputs = list(weightless.graph.output)
     groups: list[list[str]] = [[]]
     for name in names:
         if groups[-1] and sum(sizes[one] for one in groups[-1]) + sizes[name] > MOST_BYTES:
             groups.append([])
         groups[-1].append(name)
     for number, group in enumerate(groups):
-        del bare.graph.output[:]
-        bare.graph.output.extend(whole)
-        given = {value.name for value in whole}
-        bare.graph.output.extend(
+        del weightless.graph.output[:]
+        weightless.graph.output.extend(outputs)
+        present = {value.name for value in outputs}
+        weightless.graph.output.extend(
             onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None)
             for name in group
-            if name not in given
+            if name not in present
         )
         path = scratch / f"group{number}.onnx"
-        path.write_bytes(bare.SerializeToString())
+        path.write_bytes(weightless.SerializeToString())
         batch = max(1, min(MOST_IMAGES, MOST_BYTES // max(1, sum(sizes[name] for name in group))))
         yield group, batch, path
 
 
-def _session(path: Path) -> Any:
-    import onnxruntime
-
-    from zoo.provenance import usable_cpus
-
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    options.intra_op_num_threads = usable_cpus()
-    # Memory that was taken for one batch is given back: the arena would keep the most that any of them took.
-    options.enable_cpu_mem_arena = False
-    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-
-
 def write_cache(path: Path, key: str, histograms: Mapping[str, Histogram]) -> None:
-    """Keep histograms in a file, whole or not at all."""
+    """Write histograms to a cache file, whole or not at all."""
     names = list(histograms)
     with files.staged_file(path) as staging:
         np.savez(
@@ -176,13 +181,16 @@ def write_cache(path: Path, key: str, histograms: Mapping[str, Histogram]) -> No
             allow_pickle=False,
             key=np.array(key),
             names=np.array(json.dumps(names)),
-            ends=np.array([(h.low, h.high, h.reach) for h in histograms.values()], np.float64).reshape(-1, 3),
+            ends=np.array([(h.low, h.high, h.bound) for h in histograms.values()], np.float64).reshape(-1, 3),
             counts=np.array([h.counts for h in histograms.values()], np.int64).reshape(-1, BINS),
         )
 
 
 def read_cache(path: Path, key: str, names: Iterable[str]) -> dict[str, Histogram] | None:
-    """What `write_cache` kept under this key; None where there is nothing, it is damaged, or of other tensors."""
+    """Read the histograms of `names` that `write_cache` wrote with this key.
+
+    None if there is no such file, or it is damaged or has another key or other tensors.
+    """
     try:
         with np.load(path, allow_pickle=False) as stored:
             if str(stored["key"]) != key:
@@ -190,9 +198,9 @@ def read_cache(path: Path, key: str, names: Iterable[str]) -> dict[str, Histogra
             found = json.loads(str(stored["names"]))
             ends, counts = stored["ends"], stored["counts"]
             histograms = {
-                name: Histogram(low, high, reached, counted)
-                for name, (low, high, reached), counted in zip(found, ends.tolist(), counts, strict=True)
+                name: Histogram(low, high, bound, counted)
+                for name, (low, high, bound), counted in zip(found, ends.tolist(), counts, strict=True)
             }
-    except Exception:  # zipfile, zlib, numpy and json each raise their own; calibrating again mends all
+    except Exception:  # zipfile, zlib, numpy and json raise exceptions of their own; calibrating again mends all
         return None
     return histograms if set(histograms) == set(names) else None

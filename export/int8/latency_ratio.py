@@ -1,4 +1,4 @@
-"""Which of two ONNX files is faster on this machine: in turns within one process, one thread, one image."""
+"""The latency of an int8 file as a multiple of the float32 file's: one thread, one image, measured in turns."""
 
 from __future__ import annotations
 
@@ -10,32 +10,31 @@ from typing import Any
 
 import numpy as np
 
-from zoo.artifact import Speed
-from zoo.contract import IMAGE, OUTPUTS
+from zoo.artifact import LatencyRatio
+from zoo.formats.onnx import open_onnx
 from zoo.intervals import ratio_of_medians
 
 WARMUP = 5
 FEWEST, MOST = 31, 301
 SECONDS = 3.0
 
-# The time that the one thread was at work: what else runs on the machine does not count. Windows counts it in steps.
+# Processor time of the thread, which other processes on the machine do not add to. Windows counts it too coarsely.
 clock = time.thread_time if time.get_clock_info("thread_time").resolution <= 1e-6 else time.perf_counter
 
 
-def race(float32: Path, int8: Path, pixels: np.ndarray, seconds: float = SECONDS) -> Speed:
-    """The latency of one file as a multiple of the other's, on uint8 pixels [1, height, width, channels]."""
-    sessions = [session(path) for path in (float32, int8)]
-    calls = [functools.partial(one.run, list(OUTPUTS), {IMAGE: pixels}) for one in sessions]
+def compare(float32: Path, int8: Path, pixels: np.ndarray, seconds: float = SECONDS) -> LatencyRatio:
+    """Measure the latency of both files and their ratio on one image, uint8 [1, height, width, channels]."""
+    calls = [functools.partial(open_onnx(path, threads=1).run, pixels) for path in (float32, int8)]
     first, second = in_turns(calls, seconds)
     ratio, low, high = ratio_of_medians(second, first, seed=0)
-    return Speed(1e3 * float(np.median(first)), 1e3 * float(np.median(second)), ratio, low, high, len(first))
+    return LatencyRatio(1e3 * float(np.median(first)), 1e3 * float(np.median(second)), ratio, low, high, len(first))
 
 
 def in_turns(calls: Sequence[Callable[[], Any]], seconds: float) -> np.ndarray:
-    """Seconds that each call takes in each round, float64 [calls, rounds].
+    """Measure the seconds that each call takes in each round, float64 [calls, rounds].
 
-    Each round makes all calls, in an order drawn anew. At least `FEWEST` rounds, then until `seconds` are over or
-    `MOST` are done.
+    Each round makes all calls in a random order. There are at least `FEWEST` rounds, and more until `seconds` are over
+    or there are `MOST`.
     """
     generator = np.random.default_rng(0)
     rounds: list[list[float]] = []
@@ -48,13 +47,3 @@ def in_turns(calls: Sequence[Callable[[], Any]], seconds: float) -> np.ndarray:
             taken[number] = clock() - start
         rounds.append(taken)
     return np.array(rounds[WARMUP:]).T
-
-
-def session(path: Path) -> Any:
-    """An ONNX file on one thread."""
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])

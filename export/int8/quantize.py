@@ -1,6 +1,6 @@
-"""int8 to a budget: calibrated, measured against float32 image by image, and refused where it does not pay.
+"""The int8 file: calibrated, compared with float32 image by image, and refused if it costs too much or saves nothing.
 
-Which nodes are computed on integers is decided on the validation split; the test split says once what came out.
+The validation split decides which nodes are computed on integers; the test split only measures the result.
 """
 
 from __future__ import annotations
@@ -18,34 +18,33 @@ from typing import Any, get_args
 import numpy as np
 
 from zoo import files
-from zoo.artifact import Int8, Kept, Paired, Speed, Target
+from zoo.artifact import Float32Node, Int8, LatencyRatio, PairedAccuracy, Target
 from zoo.contract import LOGITS
 from zoo.data.dataset import Dataset, Images
-from zoo.data.pipeline import pixel_batches
 from zoo.errors import Refused, ZooError, did_you_mean
-from zoo.export import gates
+from zoo.export import accuracy
+from zoo.export.accuracy import Run
 from zoo.export.int8 import calibration, latency_ratio, qdq
-from zoo.export.int8.equalize import equalize, scalable
+from zoo.export.int8.equalization import equalizable, equalize
 from zoo.export.int8.qdq import Range
 from zoo.export.onnx import passes
 from zoo.export.onnx.conversion import save
-from zoo.export.onnx.first_convolution import pixels_as_integers
-from zoo.export.onnx.graph_index import Index
-from zoo.finite import finite
-from zoo.intervals import paired_difference
+from zoo.export.onnx.graph_index import GraphIndex
+from zoo.export.onnx.integer_kernels import node_name, weighted_nodes
+from zoo.formats.onnx import open_onnx
 from zoo.preprocess import Preprocessing, pixels_from_bytes
 from zoo.processor import instruction_sets
 
 MAX_DROP = 0.5
 CALIBRATION_IMAGES = 512
 PROBES = 64
-"""Calibration images on which methods and nodes are compared by their logits."""
+"""Calibration images on which methods of calibration and nodes are compared by their logits."""
 
 SEARCH_IMAGES = 5000
-"""Validation images, at most, on which the drop is measured again and again."""
+"""The most validation images on which the drop is measured, once for each attempt."""
 
 MOST_TRIED = 64
-"""Groups of nodes that are tried one by one; neighbors are taken together where there are more nodes."""
+"""The most groups of nodes that are tried one by one; with more nodes, neighbors form a group."""
 
 BATCH = 32
 
@@ -53,8 +52,15 @@ Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Request:
-    """What is asked of an int8 file; `max_drop` is in points of accuracy."""
+class Int8Options:
+    """The options of an int8 file.
+
+    Attributes:
+        target: the processor that it is for.
+        max_drop: the points of accuracy that it may lose.
+        calibration_images: the training images that calibrate it.
+        force: whether it is written even if it loses more or is not faster.
+    """
 
     target: Target
     max_drop: float = MAX_DROP
@@ -62,8 +68,29 @@ class Request:
     force: bool = False
 
 
-def request(target: str | None, max_drop: float, calibration_images: int, force: bool) -> Request:
-    """What a command line asks for, checked; without a target, this machine's processor.
+@dataclass(frozen=True)
+class Decision:
+    """The decisions that an int8 file was made by.
+
+    Attributes:
+        method: the method of calibration.
+        nodes: the number of nodes that can be computed on integers.
+        float32_nodes: those of them that stay in float32, with the cost of each, see `zoo.artifact.Float32Node`.
+        scaled: the number of activations that were equalized.
+        calibration_images: the number of images that calibrated it.
+        validation: the accuracy on validation images that `float32_nodes` was decided by.
+    """
+
+    method: calibration.Method
+    nodes: int
+    float32_nodes: dict[str, float]
+    scaled: int
+    calibration_images: int
+    validation: PairedAccuracy
+
+
+def int8_options(target: str | None, max_drop: float, calibration_images: int, force: bool) -> Int8Options:
+    """Check the options of a command line; without a target, take this machine's processor.
 
     Raises:
         ZooError: the target is unknown or a number is out of range.
@@ -76,11 +103,11 @@ def request(target: str | None, max_drop: float, calibration_images: int, force:
     if calibration_images < 1:
         raise ZooError(f"--calibration-images {calibration_images} calibrate nothing: take at least 1")
     chosen = next((one for one in known if one == target), this_machine())
-    return Request(chosen, max_drop, calibration_images, force)
+    return Int8Options(chosen, max_drop, calibration_images, force)
 
 
 def this_machine() -> Target:
-    """The target that this machine's processor is."""
+    """Return the target of this machine's processor."""
     if platform.machine().lower() in ("aarch64", "arm64"):
         return "arm64"
     known = set(instruction_sets())
@@ -92,90 +119,113 @@ def this_machine() -> Target:
 def write_int8(
     float32: Path,
     int8: Path,
-    asked: Request,
+    options: Int8Options,
     *,
     preprocessing: Preprocessing,
     dataset: Dataset,
     cache: Path,
     say: Say,
-) -> Int8:
-    """Write the int8 file of a float32 one, and say how it was made and what it costs.
+) -> Decision:
+    """Write the int8 version of a float32 file and return the decisions that it was made by.
+
+    `weigh` then decides whether the file is kept.
 
     Args:
         float32: the finished ONNX file.
-        int8: where the other goes.
-        asked: the target and the budget.
-        preprocessing: of the network.
-        dataset: its training images calibrate, its validation images decide, its test images measure.
-        cache: the folder where calibrations are kept.
-        say: told what is being done.
-
-    Raises:
-        Refused: the drop is above the budget whatever stays in float32, or int8 is not faster; both figures are in the
-            message. Not with `asked.force`: then they are in `forced`.
+        int8: the file to write.
+        options: the target and the budget.
+        preprocessing: the preprocessing of the network.
+        dataset: its training images calibrate, its validation images decide which nodes stay in float32.
+        cache: the folder of cached calibrations.
+        say: called with a line about each step.
     """
     import onnx
 
-    pixels = _chosen(dataset.train, preprocessing, asked.calibration_images)
+    pixels = _chosen(dataset.train, preprocessing, options.calibration_images)
     model = onnx.load(float32)
-    prepare(model, asked.target)
+    prepare(model, options.target)
     scaled = _equalized(model, pixels[:PROBES])
     histograms = _calibrated(model, float32, pixels, cache, say)
-    function = gates.onnx_function(float32)
-    validation = _Held(_spread(dataset.validation, SEARCH_IMAGES), preprocessing, "validation", function)
-    test = _Held(dataset.test, preprocessing, "test", function)
+    session = open_onnx(float32)
+    validation = _Validation(_spread(dataset.validation, SEARCH_IMAGES), preprocessing, session.run)
     probes = pixels[:PROBES]
-    expected = _logits(function, probes)
-    # Its weights are not to be in memory together with those of what is tried.
-    del function
-    decision = _decide(model, histograms, validation, probes, expected, asked, int8, say)
-    del model
-    measured = test.paired(gates.onnx_function(int8))
-    raced = latency_ratio.race(float32, int8, pixels[:1]) if _runs_here(asked.target) else None
-    reasons = _reasons(asked, decision.paired, measured, raced)
-    if reasons and not asked.force:
+    expected = _logits(session.run, probes)
+    # Frees its weights before those of the attempts are loaded.
+    del session
+    method, nodes, float32_nodes, paired = _decide(model, histograms, validation, probes, expected, options, int8, say)
+    return Decision(method, nodes, float32_nodes, scaled, len(pixels), paired)
+
+
+def weigh(
+    decision: Decision,
+    options: Int8Options,
+    float32: np.ndarray,
+    int8: np.ndarray,
+    *,
+    files: tuple[Path, Path],
+    pixels: np.ndarray,
+) -> Int8:
+    """Compare a finished int8 file with float32 in accuracy and latency, and return all its figures.
+
+    Args:
+        decision: how the file was made.
+        options: the target and the budget.
+        float32: bool [images], whether the float32 file predicts each test image correctly.
+        int8: bool [images], the same for the int8 file.
+        files: the float32 and the int8 file.
+        pixels: uint8 [1, height, width, channels], the image that latency is measured on.
+
+    Raises:
+        Refused: int8 loses more than the budget on either split, or is not faster; the figures are in the message.
+            With `options.force` they are in `forced` instead.
+    """
+    test = accuracy.paired("test", float32, int8)
+    speed = latency_ratio.compare(*files, pixels) if _runs_here(options.target) else None
+    reasons = _reasons(options, decision.validation, test, speed)
+    if reasons and not options.force:
         raise Refused(
             f"int8 is not worth it: {'; '.join(reasons)}; leave --int8 out, allow another --max-drop, or --force it"
         )
     return Int8(
-        target=asked.target,
-        max_drop=asked.max_drop,
-        calibration_images=len(pixels),
+        target=options.target,
+        max_drop=options.max_drop,
+        calibration_images=decision.calibration_images,
         method=decision.method,
         nodes=decision.nodes,
-        kept=tuple(Kept(name, cost) for name, cost in decision.kept.items()),
-        scaled=scaled,
-        validation=decision.paired,
-        test=measured,
-        speed=raced,
+        kept=tuple(Float32Node(name, cost) for name, cost in decision.float32_nodes.items()),
+        scaled=decision.scaled,
+        validation=decision.validation,
+        test=test,
+        speed=speed,
         forced=tuple(reasons),
     )
 
 
 def prepare(model: Any, target: Target) -> None:
-    """Arrange a float32 model, in place, as the integer kernels of a target like it."""
-    passes.gates_once(model)
+    """Run the passes that prepare a float32 model for the integer kernels of a target, in place."""
+    passes.apply(model, "int8")
     if qdq.TYPES[target].activation is np.uint8:
-        pixels_as_integers(model)
+        passes.apply(model, "int8_from_uint8")
 
 
 def _chosen(images: Images, preprocessing: Preprocessing, count: int) -> np.ndarray:
-    """uint8 [n, height, width, channels]: `count` images, or all where there are fewer, drawn with a fixed seed."""
+    """Draw `count` images with a fixed seed, or all if there are fewer: uint8 [images, height, width, channels]."""
     order = np.random.default_rng(0).permutation(len(images))[:count]
     return np.stack([pixels_from_bytes(images.read(int(number)), preprocessing) for number in order])
 
 
 def _equalized(model: Any, pixels: np.ndarray) -> int:
-    index = Index(model)
-    axes = {it.tensor: it.axis for it in scalable(index)}
-    return equalize(index, calibration.reach(model, axes, pixels)) if axes else 0
+    """Equalize a model in place and return the number of activations that were scaled."""
+    index = GraphIndex(model)
+    axes = {it.tensor: it.axis for it in equalizable(index)}
+    return equalize(index, calibration.channel_maxima(model, axes, pixels)) if axes else 0
 
 
 def _calibrated(
     model: Any, float32: Path, pixels: np.ndarray, cache: Path, say: Say
 ) -> dict[str, calibration.Histogram]:
-    """The histograms of what may be in 8 bits, from the folder `cache` where the same were collected before."""
-    wanted = qdq.to_calibrate(Index(model))
+    """Return the histograms of the tensors that may be quantized, from the cache if it has them."""
+    wanted = qdq.to_calibrate(GraphIndex(model))
     recipe = f"{files.sha256(float32)} {hashlib.sha256(pixels.tobytes()).hexdigest()} {calibration.RECIPE}"
     path = cache / f"calibration-{hashlib.sha256(recipe.encode()).hexdigest()[:16]}.npz"
     known = calibration.read_cache(path, recipe, wanted)
@@ -188,94 +238,80 @@ def _calibrated(
     return histograms
 
 
-@dataclass(frozen=True)
-class _Decision:
-    """The method of the ranges, how many nodes can be kept, which stay in float32, and the drop on validation."""
-
-    method: calibration.Method
-    nodes: int
-    kept: dict[str, float]
-    paired: Paired
-
-
 def _decide(
     model: Any,
     histograms: Mapping[str, calibration.Histogram],
-    validation: _Held,
+    validation: _Validation,
     probes: np.ndarray,
     expected: np.ndarray,
-    asked: Request,
+    options: Int8Options,
     int8: Path,
     say: Say,
-) -> _Decision:
-    """Choose the ranges by the logits of the probes and the nodes by validation, and write the file to `int8`."""
+) -> tuple[calibration.Method, int, dict[str, float], PairedAccuracy]:
+    """Choose the method of calibration by the probes' logits and the nodes by validation, and write the int8 file.
 
+    Returns:
+        The method of calibration, the number of nodes that can be computed on integers, those of them that stay in
+        float32 with the cost of each, and the accuracy on validation.
+    """
     choices = {method: {name: one.range(method) for name, one in histograms.items()} for method in calibration.METHODS}
     with tempfile.TemporaryDirectory() as scratch:
-        attempts = _Attempts(model, asked.target, probes, expected, Path(scratch) / "attempt.onnx")
+        attempts = _Attempts(model, options.target, probes, expected, Path(scratch) / "attempt.onnx")
         method = min(calibration.METHODS, key=lambda one: attempts.error(choices[one]))
-        kept, paired = _within_budget(attempts, choices[method], validation, asked.max_drop, say)
-        save(attempts.model(choices[method], kept), int8)
-    return _Decision(method, len(attempts.nodes) + len(attempts.curves), kept, paired)
+        float32_nodes, paired = _within_budget(attempts, choices[method], validation, options.max_drop, say)
+        save(attempts.model(choices[method], float32_nodes), int8)
+    return method, len(attempts.nodes) + len(attempts.activations), float32_nodes, paired
 
 
 class _Attempts:
-    """int8 files that are tried: written to a scratch folder, run, and compared with float32 by their logits."""
+    """Attempts at an int8 file: each is written to one scratch file, run, and compared with float32 by its logits."""
 
     def __init__(self, model: Any, target: Target, probes: np.ndarray, expected: np.ndarray, path: Path) -> None:
         self._model, self._target, self._path = model, target, path
         self._probes, self._expected = probes, expected
-        self.curves = tuple(qdq.curves(Index(model)))
-        self.nodes = tuple(qdq.name_of(node) for node in qdq.weighted_nodes(Index(model)))
+        self.activations = tuple(qdq.integer_activations(GraphIndex(model)))
+        self.nodes = tuple(node_name(node) for node in weighted_nodes(GraphIndex(model)))
 
-    def model(self, chosen: Mapping[str, Range], kept: Collection[str]) -> Any:
-        """The model with all but the `kept` nodes in 8 bits."""
-        return qdq.quantized(self._model, chosen, self._target, frozenset(kept))
+    def model(self, chosen: Mapping[str, Range], float32_nodes: Collection[str]) -> Any:
+        """Return the model with all nodes in 8 bits except `float32_nodes`."""
+        return qdq.quantized(self._model, chosen, self._target, frozenset(float32_nodes))
 
-    def function(self, chosen: Mapping[str, Range], kept: Collection[str] = ()) -> gates.Function:
-        """What that model answers."""
+    def run(self, chosen: Mapping[str, Range], float32_nodes: Collection[str] = ()) -> Run:
+        """Write and open that model, and return the function that answers with it."""
         import onnx
 
-        onnx.save(self.model(chosen, kept), self._path)
-        return gates.onnx_function(self._path)
+        onnx.save(self.model(chosen, float32_nodes), self._path)
+        return open_onnx(self._path).run
 
-    def error(self, chosen: Mapping[str, Range], kept: Collection[str] = ()) -> float:
-        """How far its logits are from those of float32, as a share of their standard deviation."""
-        difference = _logits(self.function(chosen, kept), self._probes) - self._expected
+    def error(self, chosen: Mapping[str, Range], float32_nodes: Collection[str] = ()) -> float:
+        """Return the root mean square error of its logits, as a share of the std of the float32 logits."""
+        difference = _logits(self.run(chosen, float32_nodes), self._probes) - self._expected
         spread = float(self._expected.std()) or 1.0
         error = float(np.sqrt((difference**2).mean())) / spread
         return error if math.isfinite(error) else math.inf
 
 
-def _logits(function: gates.Function, pixels: np.ndarray) -> np.ndarray:
-    return np.concatenate([function(pixels[start : start + BATCH])[LOGITS] for start in range(0, len(pixels), BATCH)])
+def _logits(run: Run, pixels: np.ndarray) -> np.ndarray:
+    return np.concatenate([run(pixels[start : start + BATCH])[LOGITS] for start in range(0, len(pixels), BATCH)])
 
 
-class _Held:
-    """Images that calibrated nothing, and on which of them float32 is right."""
+class _Validation:
+    """Validation images, and which of them the float32 file predicts correctly."""
 
-    def __init__(self, images: Images, preprocessing: Preprocessing, split: str, float32: gates.Function) -> None:
-        self._images, self._preprocessing, self._split = images, preprocessing, split
-        self._float32 = self._right(float32)
+    def __init__(self, images: Images, preprocessing: Preprocessing, float32: Run) -> None:
+        self._images, self._preprocessing = images, preprocessing
+        self._float32 = self._correct(float32)
 
-    def paired(self, int8: gates.Function) -> Paired:
-        """int8 against float32, image by image."""
-        right, total = self._right(int8), len(self._images)
-        lost, gained = int((self._float32 & ~right).sum()), int((right & ~self._float32).sum())
-        drop, low, high = (100 * value for value in paired_difference(lost, gained, total))
-        return Paired(
-            self._split, total, float(self._float32.mean()), float(right.mean()), lost, gained, drop, low, high
-        )
+    def paired(self, int8: Run) -> PairedAccuracy:
+        """Compare an int8 file with the float32 file image by image."""
+        return accuracy.paired("validation", self._float32, self._correct(int8))
 
-    def _right(self, function: gates.Function) -> np.ndarray:
-        batches = pixel_batches(self._images, self._preprocessing, batch_size=BATCH)
-        answers = ((function(pixels)[LOGITS], labels) for pixels, labels in batches)
-        # An answer that is not finite is a wrong one, though its argmax is class 0.
-        return np.concatenate([finite(logits) & (logits.argmax(-1) == labels) for logits, labels in answers])
+    def _correct(self, run: Run) -> np.ndarray:
+        return accuracy.predictions(run, self._images, self._preprocessing, BATCH) == self._images.labels
 
 
 def _spread(images: Images, most: int) -> Images:
-    """At most so many images, evenly spread."""
+    """Choose at most `most` images, evenly spread over the split."""
     if len(images) <= most:
         return images
     chosen = np.linspace(0, len(images) - 1, most).astype(int)
@@ -288,36 +324,41 @@ def _spread(images: Images, most: int) -> Images:
 
 
 def _within_budget(
-    attempts: _Attempts, chosen: Mapping[str, Range], held: _Held, max_drop: float, say: Say
-) -> tuple[dict[str, float], Paired]:
-    """The fewest nodes to keep in float32, the most harmful first, each with what it costs, and the drop that is left.
+    attempts: _Attempts, chosen: Mapping[str, Range], validation: _Validation, max_drop: float, say: Say
+) -> tuple[dict[str, float], PairedAccuracy]:
+    """Find the fewest nodes that have to stay in float32, the most harmful first.
 
-    Curves go first and together: on floats they cost the least time, and no other nodes lose as much on integers.
+    Hard activations and sigmoids go first and together: in float32 they cost the least time, and no other nodes lose as
+    much accuracy on integers.
 
-    Where nothing but float32 throughout would do, no node is kept, and the drop is what all in 8 bits cost.
+    Returns:
+        The nodes with what each costs, and the drop on validation that is left. If only float32 throughout would stay
+        within the budget, no node, and the drop with all nodes in 8 bits.
     """
-    whole = held.paired(attempts.function(chosen))
+    whole = validation.paired(attempts.run(chosen))
     say(f"int8 throughout: {whole.drop:.2f} points lost on {whole.images} validation images")
     if whole.drop <= max_drop:
         return {}, whole
     base: dict[str, float] = {}
-    if attempts.curves:
-        cost = max(0.0, attempts.error(chosen) - attempts.error(chosen, attempts.curves))
-        base = dict.fromkeys(attempts.curves, cost)
-        paired = held.paired(attempts.function(chosen, base))
-        say(f"curves in float32: {paired.drop:.2f} points lost")
+    if attempts.activations:
+        cost = max(0.0, attempts.error(chosen) - attempts.error(chosen, attempts.activations))
+        base = dict.fromkeys(attempts.activations, cost)
+        paired = validation.paired(attempts.run(chosen, base))
+        say(f"hard activations and sigmoids in float32: {paired.drop:.2f} points lost")
         if paired.drop <= max_drop:
             return base, paired
-    say(f"that is above {max_drop}: looking for the nodes that do it")
+    say(f"that is above {max_drop}: looking for the nodes that lose the most")
     ranked = _ranked(attempts, chosen)
 
-    def keeping(count: int) -> tuple[dict[str, float], Paired]:
-        kept = base | {name: cost for group, cost in ranked[:count] for name in group}
-        result = held.paired(attempts.function(chosen, kept))
-        say(f"{len(kept) - len(base)} of {len(attempts.nodes)} nodes in float32: {result.drop:.2f} points lost")
-        return kept, result
+    def keeping(count: int) -> tuple[dict[str, float], PairedAccuracy]:
+        float32_nodes = base | {name: cost for group, cost in ranked[:count] for name in group}
+        result = validation.paired(attempts.run(chosen, float32_nodes))
+        say(
+            f"{len(float32_nodes) - len(base)} of {len(attempts.nodes)} nodes in float32: {result.drop:.2f} points lost"
+        )
+        return float32_nodes, result
 
-    # Doubled until the drop is within the budget, then halved between: a few measurements, not one for each node.
+    # Doubling, then bisection: a few measurements instead of one for each node.
     below, above, best = 0, 1, None
     while above < len(ranked):
         found = keeping(above)
@@ -338,39 +379,41 @@ def _within_budget(
 
 
 def _ranked(attempts: _Attempts, chosen: Mapping[str, Range]) -> list[tuple[tuple[str, ...], float]]:
-    """Nodes, or groups of neighbors, by what they cost when they alone are in 8 bits; the most harmful first."""
+    """Rank nodes, or groups of neighbors, by the error when they alone are in 8 bits; the most harmful first."""
     size = -(-len(attempts.nodes) // MOST_TRIED)
     groups = [attempts.nodes[start : start + size] for start in range(0, len(attempts.nodes), size)]
-    others = {*attempts.nodes, *attempts.curves}
+    others = {*attempts.nodes, *attempts.activations}
     costs = [attempts.error(chosen, others - set(group)) for group in groups]
     return sorted(zip(groups, costs, strict=True), key=lambda one: -one[1])
 
 
 def _runs_here(target: Target) -> bool:
-    """Whether this machine's latency says something of the target's."""
+    """Return whether this machine's latency stands for that of the target."""
     return target == "portable" or (target == "arm64") == (this_machine() == "arm64")
 
 
-def _reasons(asked: Request, decided: Paired, test: Paired, raced: Speed | None) -> list[str]:
-    """Why the file is not to be shipped, each with its figures."""
+def _reasons(
+    options: Int8Options, decided: PairedAccuracy, test: PairedAccuracy, raced: LatencyRatio | None
+) -> list[str]:
+    """List the reasons against the int8 file, each with its figures."""
     reasons = [
-        f"it loses {_drop(one)}, and {asked.max_drop:g} are allowed"
+        f"it loses {_drop(one)}, and {options.max_drop:g} are allowed"
         for one in (test, decided)
-        if one.drop > asked.max_drop
+        if one.drop > options.max_drop
     ]
     if raced is not None and raced.high >= 1:
-        reasons.append(f"it is not faster for certain: {_latency(raced)}")
+        reasons.append(f"it is not certainly faster: {_latency(raced)}")
     return reasons
 
 
-def _drop(paired: Paired) -> str:
+def _drop(paired: PairedAccuracy) -> str:
     return (
         f"{paired.drop:.2f} points of accuracy ({paired.low:.2f} to {paired.high:.2f}) on {paired.images} "
         f"{paired.split} images, {paired.float32:.4f} to {paired.int8:.4f}"
     )
 
 
-def _latency(raced: Speed) -> str:
+def _latency(raced: LatencyRatio) -> str:
     return (
         f"{raced.int8_ms:.3g} ms an image, float32 {raced.float32_ms:.3g} ms, "
         f"{raced.ratio:.2f} times ({raced.low:.2f} to {raced.high:.2f}) on one thread"
@@ -378,7 +421,7 @@ def _latency(raced: Speed) -> str:
 
 
 def lines(made: Int8) -> list[str]:
-    """What people are told of an int8 file."""
+    """Describe an int8 file in lines for people."""
     told = [f"int8 for {made.target}: loses {_drop(made.test)}"]
     told.append(f"int8: {_latency(made.speed)}" if made.speed else "int8: no latency, the target is another processor")
     if made.kept:

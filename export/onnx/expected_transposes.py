@@ -1,46 +1,49 @@
-"""How often a network moves its data: the Transposes that a good ONNX file of it has, counted on its Keras layers."""
+"""The number of Transposes that a good ONNX file of a network has, counted on its Keras layers."""
 
 from __future__ import annotations
 
 from typing import Any, Literal
 
-Order = Literal["planes", "pixels", "rows"]
-"""A map as ONNX' convolutions take it, [batch, channels, height, width], or as dense layers have it, or the image,
-which convolutions read as it lies in memory, see `zoo.export.onnx.first_convolution.rows_of_pixels`."""
+Layout = Literal["NCHW", "NHWC", "image"]
+"""The layout of a feature map.
+
+ONNX' convolutions and pools take NCHW; layers that work along the last axis take NHWC. The image is NHWC, too, but the
+first convolution reads it without a Transpose, see `zoo.export.onnx.passes.first_convolution`.
+"""
 
 
-def transposes(model: Any) -> int:
-    """The Transposes that a functional Keras network asks for.
+def expected_transposes(model: Any) -> int:
+    """Count the Transposes that a functional Keras network needs.
 
-    Convolutions and pools work on planes, as ONNX has no others. A layer that says `channels_last` works along the last
-    axis of a map. Every other layer takes maps as they come: as pixels when all do, else as planes. A map that is
-    wanted in the other order than it is in is transposed once. What a layer moves besides, it says by `transposes`.
-    Maps of one pixel have no order.
+    Convolutions, pools and batch normalizations take NCHW. A layer with the attribute `channels_last` takes NHWC. Every
+    other layer takes the layout of its inputs if they agree, and NCHW if not. A map that is needed in another layout
+    than it was computed in is transposed once. The attribute `transposes` of a layer counts those inside it. Maps of
+    height and width 1 need none.
     """
     import keras
 
-    orders: dict[int, Order] = {id(tensor): "rows" for tensor in model.inputs}
-    moved: set[int] = set()
-    own = 0
+    layouts: dict[int, Layout] = {id(tensor): "image" for tensor in model.inputs}
+    transposed: set[int] = set()
+    inside_layers = 0
     for layer in model.layers:
         if isinstance(layer, keras.layers.InputLayer):
             continue
         maps = [id(tensor) for tensor in keras.tree.flatten(layer.input) if _is_map(tensor)]
-        given = {orders[tensor] for tensor in maps}
-        alike: Order = next(iter(given)) if len(given) == 1 else "planes"
-        wanted = _order(layer) or alike
-        moved |= {tensor for tensor in maps if _is_moved(orders[tensor], wanted, layer)}
-        orders |= {id(tensor): wanted for tensor in keras.tree.flatten(layer.output)}
-        own += getattr(layer, "transposes", 0)
-    return len(moved) + own
+        given = {layouts[tensor] for tensor in maps}
+        common: Layout = next(iter(given)) if len(given) == 1 else "NCHW"
+        wanted = _required_layout(layer) or common
+        transposed |= {tensor for tensor in maps if _needs_transpose(layouts[tensor], wanted, layer)}
+        layouts |= {id(tensor): wanted for tensor in keras.tree.flatten(layer.output)}
+        inside_layers += getattr(layer, "transposes", 0)
+    return len(transposed) + inside_layers
 
 
-def _order(layer: Any) -> Order | None:
-    """What a layer wants of maps; None where it does not care."""
+def _required_layout(layer: Any) -> Layout | None:
+    """Return the layout that a layer needs; None if it takes either."""
     from keras import layers
 
     if getattr(layer, "channels_last", False):
-        return "pixels"
+        return "NHWC"
     convolutions = (layers.Conv2D, layers.DepthwiseConv2D, layers.SeparableConv2D)
     pools = (
         layers.AveragePooling2D,
@@ -48,16 +51,17 @@ def _order(layer: Any) -> Order | None:
         layers.GlobalAveragePooling2D,
         layers.GlobalMaxPooling2D,
     )
-    return "planes" if isinstance(layer, (*convolutions, *pools, layers.BatchNormalization)) else None
+    return "NCHW" if isinstance(layer, (*convolutions, *pools, layers.BatchNormalization)) else None
 
 
-def _is_moved(order: Order, wanted: Order, layer: Any) -> bool:
+def _needs_transpose(layout: Layout, wanted: Layout, layer: Any) -> bool:
     from keras import layers
 
-    if order == "rows":
-        return wanted == "planes" and not isinstance(layer, layers.Conv2D)
-    return order != wanted
+    if layout == "image":
+        return wanted == "NCHW" and not isinstance(layer, layers.Conv2D)
+    return layout != wanted
 
 
 def _is_map(tensor: Any) -> bool:
+    """Return whether a tensor has rank 4, and a height or width above 1."""
     return len(tensor.shape) == 4 and tensor.shape[1:3] != (1, 1)

@@ -1,6 +1,7 @@
-"""An ONNX file without its large weights: what its graph is can be read in a few megabytes, whatever it weighs.
+"""The skeleton of an ONNX file: its graph without the large weights, read in a few megabytes whatever the file weighs.
 
-onnx 1.23 has no such reader: `load_external_data=False` still holds what lies in the file, twice while it parses.
+onnx 1.23 has no such reader: `load_external_data=False` still reads the weights inside the file, and holds them twice
+while it parses.
 """
 
 from __future__ import annotations
@@ -11,27 +12,27 @@ from typing import Any, BinaryIO
 
 from zoo.onnx_file import GRAPH, fields, span
 
-LARGEST = 2**16
-"""Bytes; a weight of no more keeps its values, which say what a constant means."""
+LARGEST_KEPT = 2**16
+"""Bytes. Initializers up to this size keep their values, because checks of the graph read them."""
 
 WEIGHTS = "weights"
-"""The file that the large weights are said to lie in."""
+"""The name of the external file that the skeleton declares for its large weights."""
 
 PAGE = 4096
-"""Bytes that an external weight's place is a multiple of, so that it can be mapped."""
+"""Bytes. The offset of an external weight is a multiple of it, so that the weight can be memory-mapped."""
 
 
-def bare(path: Path) -> Any:
-    """The model of an ONNX file, its large weights said to lie in another file, `WEIGHTS`.
+def load(path: Path) -> Any:
+    """Read the skeleton of an ONNX file: an onnx.ModelProto whose large weights are declared external, in `WEIGHTS`.
 
     Raises:
-        ValueError: this is no protobuf of a model.
+        ValueError: the file is no protobuf of an ONNX model.
     """
     import google.protobuf.message
     import onnx
 
     model = onnx.ModelProto()
-    weight, place = _number(model.graph, "initializer"), 0
+    initializer, offset = _field_number(model.graph, "initializer"), 0
     try:
         with path.open("rb") as file:
             for number, begin, payload, end in fields(file, 0, os.fstat(file.fileno()).st_size):
@@ -39,8 +40,9 @@ def bare(path: Path) -> Any:
                     model.MergeFromString(span(file, begin, end))
                     continue
                 for part, part_begin, part_payload, part_end in fields(file, payload, end):
-                    if part == weight and part_end - part_payload > LARGEST:
-                        place += _weight(model.graph.initializer.add(), file, part_payload, part_end, place)
+                    if part == initializer and part_end - part_payload > LARGEST_KEPT:
+                        tensor = model.graph.initializer.add()
+                        offset += _read_without_values(tensor, file, part_payload, part_end, offset)
                     else:
                         model.graph.MergeFromString(span(file, part_begin, part_end))
     except google.protobuf.message.DecodeError as error:
@@ -51,9 +53,10 @@ def bare(path: Path) -> Any:
 
 
 def save(model: Any, folder: Path) -> Path:
-    """Write a bare model that onnxruntime loads: zeros that take no room stand for the weights that were left out.
+    """Write a skeleton that onnxruntime loads, with zeros for the weights that were left out.
 
-    A file with holes reads as zeros, and onnxruntime 1.20 and 1.31 map it: no weight is ever in memory.
+    The zeros are a sparse file, which takes no room on disk. onnxruntime 1.20 and 1.31 memory-map it, so that no weight
+    is ever in memory.
     """
     ends = [
         sum(int(entry.value) for entry in tensor.external_data if entry.key != "location")
@@ -66,9 +69,9 @@ def save(model: Any, folder: Path) -> Path:
     return path
 
 
-def _weight(tensor: Any, file: BinaryIO, start: int, end: int, place: int) -> int:
-    """Fill in a weight without its values; the bytes that it takes at its place in `WEIGHTS`."""
-    size, values = 0, _number(tensor, "raw_data")
+def _read_without_values(tensor: Any, file: BinaryIO, start: int, end: int, offset: int) -> int:
+    """Read a weight without its values and return the bytes that it takes from `offset` on in `WEIGHTS`."""
+    size, values = 0, _field_number(tensor, "raw_data")
     for number, begin, payload, stop in fields(file, start, end):
         if number == values:
             size = stop - payload
@@ -76,11 +79,11 @@ def _weight(tensor: Any, file: BinaryIO, start: int, end: int, place: int) -> in
             tensor.MergeFromString(span(file, begin, stop))
     if size:
         tensor.data_location = tensor.EXTERNAL
-        for key, value in (("location", WEIGHTS), ("offset", str(place)), ("length", str(size))):
+        for key, value in (("location", WEIGHTS), ("offset", str(offset)), ("length", str(size))):
             tensor.external_data.add(key=key, value=value)
     return -(-size // PAGE) * PAGE
 
 
-def _number(message: Any, field: str) -> int:
+def _field_number(message: Any, field: str) -> int:
     number: int = message.DESCRIPTOR.fields_by_name[field].number
     return number

@@ -1,4 +1,4 @@
-"""Images that strangers send to exhaust a server: small files that claim, or unfold to, far more than they hold."""
+"""Hostile images: small files that claim a huge image, or decompress to one, to exhaust a server."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from zoo.preprocess import MOST_PARTS, PARTS
 from zoo.uploads import PNG
 
 GRAY, RGB = 0, 2
-"""PNG's numbers for what a pixel is."""
+"""Color types in a PNG header."""
 
 
 @functools.cache
 def refused_images() -> dict[str, bytes]:
-    """Files by name that every network refuses, all by their headers."""
+    """Return files that every network has to refuse, all because of their headers; by name."""
     jpeg = _jpeg("RGB", 16)
     return {
         "a PNG of 60000 by 1": png(60_000, 1),
@@ -34,7 +34,7 @@ def refused_images() -> dict[str, bytes]:
 
 @functools.cache
 def costly_images() -> dict[str, bytes]:
-    """Files by name that a network may answer or refuse, for they claim no more than they may."""
+    """Return files that a network may answer or refuse, because they claim no more than is allowed; by name."""
     jpeg = _jpeg("RGB", 16)
     return {
         "a PNG of 16000 by 1": png(16_000, 1),
@@ -47,7 +47,16 @@ def costly_images() -> dict[str, bytes]:
 
 
 def png(width: int, height: int, *, bits: int = 8, kind: int = RGB, pixels: bytes = b"", texts: int = 0) -> bytes:
-    """A PNG file with these compressed pixels, all black when there are none, and texts of 8 MB each."""
+    """Build a PNG file.
+
+    Args:
+        width: the width in its header.
+        height: the height in its header.
+        bits: bits per channel.
+        kind: `GRAY` or `RGB`.
+        pixels: the compressed pixels; by default those of a black image.
+        texts: the number of compressed texts, of 8 MB each.
+    """
     line = 1 + (width * bits * (3 if kind == RGB else 1) + 7) // 8
     text = b"Comment\0\0" + _compressed_zeros(7_900_000) if texts else b""
     header = struct.pack(">IIBBBBB", width, height, bits, kind, 0, 0, 0)
@@ -56,13 +65,13 @@ def png(width: int, height: int, *, bits: int = 8, kind: int = RGB, pixels: byte
 
 
 def claiming(jpeg: bytes, width: int, height: int) -> bytes:
-    """The JPEG file with another size in its header."""
-    place = jpeg.index(b"\xff\xc0") + 5
-    return jpeg[:place] + struct.pack(">HH", height, width) + jpeg[place + 4 :]
+    """Write another size into the header of a JPEG file."""
+    size = jpeg.index(b"\xff\xc0") + 5  # behind the marker SOF0, a length and a precision
+    return jpeg[:size] + struct.pack(">HH", height, width) + jpeg[size + 4 :]
 
 
 def of_many_scans(count: int) -> bytes:
-    """A progressive JPEG file of 2000 by 2000 pixels whose last scan is repeated until there are `count`."""
+    """Build a progressive JPEG file of 2000 by 2000 pixels with `count` scans, by repeating its last one."""
     jpeg = _jpeg("L", 2_000, progressive=True)
     scans = jpeg.count(PARTS["JPEG"])
     last = jpeg[jpeg.rindex(PARTS["JPEG"]) : -2]

@@ -1,10 +1,10 @@
-"""A check that a SavedModel carries and that runs when it is loaded: without all its own weights it does not load.
+"""The load check: a part of the SavedModel that makes loading fail unless all of its own weights are there.
 
-A server may look at a version folder while it is being copied. With `saved_model.pb` there and `variables.index` not
-yet, TensorFlow's loader restores nothing and says nothing: the version would be called available and would fail every
-request, for good (tensorflow 2.21, TF Serving of the same time). Where a version is copied over another one, the
-graph would answer with the other's weights. With an index there, reading the variables fails by itself when the data
-are missing, cut short, or not those of the index's checksums.
+A server may find a version folder while it is still being copied. If `saved_model.pb` is there and `variables.index` is
+not, TensorFlow's loader restores nothing and reports no error: the server would call the version available, and every
+request would fail for good (tensorflow 2.21 and its TF Serving). If a version is copied over another one, the graph
+would answer with the weights of the other. Once the index is there, loading fails by itself if the data are missing,
+truncated, or do not match the checksums of the index.
 """
 
 from __future__ import annotations
@@ -17,23 +17,23 @@ from typing import Any
 import numpy as np
 
 MISSING = "the weights are not all there: variables/ is missing or still being copied"
-FOREIGN = "the weights are those of another model: variables/ is not what saved_model.pb was written with"
+FOREIGN = "the weights are those of another model: variables/ was not written with this saved_model.pb"
 
 INCOMPLETE: dict[str, tuple[str, ...]] = {
     "saved_model.pb alone": ("saved_model.pb",),
     "saved_model.pb and the data": ("saved_model.pb", "variables/variables.data-*"),
     "saved_model.pb and the index": ("saved_model.pb", "variables/variables.index"),
 }
-"""Version folders that are still being copied, by their names: the files that are there already, as patterns."""
+"""States of a version folder that is still being copied: by name, glob patterns of the files that are there."""
 
 
 def load_check(variables: Sequence[Any]) -> Any:
-    """A tf.Module that fails to load with any `variables` but those that have the values of now.
+    """Return a tf.Module that fails to load if the `variables` have other values than now.
 
-    A digest of them is both in the graph and a variable beside them. Loaders initialize the resources of a module after
-    they have restored its variables, which they do all together or not at all: the resource of this module stores
-    nothing and looks at the digest alone. (To ask all 320 variables of a ResNet-50 adds a third to the time of its
-    load, tensorflow 2.21.)
+    A digest of their values is stored twice: as a constant in the graph, and as one more variable. A loader restores
+    either all variables or none, and then initializes the resources of the module. The resource of this module stores
+    nothing; its initialization compares the two digests. (Checking all 320 variables of a ResNet-50 instead makes
+    loading a third slower, tensorflow 2.21.)
     """
     import tensorflow as tf
 
@@ -55,7 +55,7 @@ def load_check(variables: Sequence[Any]) -> Any:
 
 
 def _digest(variables: Sequence[Any]) -> int:
-    """An int64 that two sets of weights have in common by accident only."""
+    """Return the first 64 bits of a SHA-256 over the values of all variables, as int64."""
     digest = hashlib.sha256()
     for variable in variables:
         digest.update(np.ascontiguousarray(variable.numpy()).data)
@@ -63,7 +63,7 @@ def _digest(variables: Sequence[Any]) -> int:
 
 
 def incomplete_copies(version_folder: Path, scratch: Path) -> dict[str, Path]:
-    """Version folders below `scratch` as they are in the midst of copying, see `INCOMPLETE`; of links to the files."""
+    """Create the folders of `INCOMPLETE` below `scratch`, with links to the files, and return them by name."""
     copies = {}
     for number, (name, patterns) in enumerate(INCOMPLETE.items()):
         copies[name] = scratch / f"incomplete-{number}"

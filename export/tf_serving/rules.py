@@ -1,12 +1,11 @@
-"""What TF Serving asks of a SavedModel: rules on the folder and on the protobuf. The model is not loaded.
+"""Rules that TF Serving's loader and validation impose on a SavedModel, checked without loading it.
 
-A rule looks at one thing and returns figures that name what it found; what is wrong stands under `problems`, and the
-rule holds when there are none.
+Each rule reads one aspect of the folder or of the protobuf and returns figures of what it found. The figures list what
+is wrong under `problems`; the rule holds if that list is empty.
 """
 
 from __future__ import annotations
 
-import fnmatch
 import os
 import re
 from collections.abc import Callable, Iterator
@@ -14,20 +13,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from zoo import contract, files
+from zoo import contract, files, saved_model_folder
 from zoo.artifact import Gate
 from zoo.errors import ZooError
 from zoo.export.tf_serving import warmup
+from zoo.signature import Tensor
 
 TAG = "serve"
 METHOD = "tensorflow/serving/predict"
 INIT = "__saved_model_init_op"
-"""A signature that TensorFlow itself adds; no request can name it."""
-
-FILES = ("saved_model.pb", "variables/variables.index", "variables/variables.data-*")
-"""What a version folder must hold. Without `variables/` the server calls it available, and then fails every request."""
+"""A signature that TensorFlow adds to every SavedModel; requests cannot use it."""
 
 CALLS = ("PartitionedCall", "StatefulPartitionedCall")
+"""Operations that call a function of the graph."""
 
 FORBIDDEN = {
     "calls Python, which no server has": r"(Eager)?PyFunc(Stateless)?",
@@ -36,19 +34,24 @@ FORBIDDEN = {
     r"|StatelessShuffle|.*CandidateSampler|(Stateless)?SampleDistorted.*|Fractional(Avg|Max)Pool|NonDeterministicInts|Sampling.*|(Global)?Shuffle.*Dataset.*",
     "reads or writes files outside the SavedModel": r"ReadFile|WriteFile|MatchingFiles|WholeFileReader.*",
 }
-"""Operations, as full matches of their names, by what is wrong with them."""
+"""Regular expressions for the names of forbidden operations, by what is wrong with them."""
 
 UNSENDABLE = ("half", "bfloat16", "uint16")
-"""Types of outputs that the server's REST answers cannot carry."""
-
-LARGEST_VERSION = 2**63 - 1
+"""Types of outputs that the server's REST interface cannot encode."""
 
 Figures = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Exported:
-    """A SavedModel as the rules see it: `meta_graph` is a tensorflow.MetaGraphDef, `shape` height, width, channels."""
+class ExportedModel:
+    """A SavedModel as the rules see it.
+
+    Attributes:
+        version: the version folder, BASE/VERSION.
+        meta_graph: its tensorflow.MetaGraphDef.
+        classes: the number of classes.
+        shape: height, width and channels of an image.
+    """
 
     version: Path
     meta_graph: Any
@@ -57,25 +60,30 @@ class Exported:
 
 
 def static_gates(base: Path, *, classes: int, shape: tuple[int, int, int]) -> list[Gate]:
-    """A gate for each rule, for the SavedModel below `base` (`BASE/VERSION/saved_model.pb`).
+    """Run every rule on a SavedModel and return a gate for each.
 
-    `shape` is height, width, channels. Nothing is raised for a bad model; without a readable graph the rules on it are
-    left out and the gate `serving_graph` says why.
+    A bad model raises nothing. If its graph cannot be read, the gate `serving_graph` gives the reason and takes the
+    place of the rules on the graph.
+
+    Args:
+        base: the folder of BASE/VERSION/saved_model.pb.
+        classes: the number of classes.
+        shape: height, width and channels of an image.
     """
     gates = [_gate("serving_folder", folder(base))]
     try:
         version = version_folder(base)
-        exported = Exported(version, read_meta_graph(version), classes, shape)
+        exported = ExportedModel(version, read_meta_graph(version), classes, shape)
     except ZooError as error:
         return [*gates, _gate("serving_graph", {"problems": [str(error)]})]
     return gates + [_gate(name, rule(exported)) for name, rule in RULES.items()]
 
 
 def version_folder(base: Path) -> Path:
-    """The one version folder below `base`.
+    """Return the version folder below `base`.
 
     Raises:
-        ZooError: there is none, or there are several.
+        ZooError: there is none, or more than one.
     """
     found = [path for path in sorted(base.glob("*")) if path.is_dir() and _is_version(path.name)]
     if len(found) != 1:
@@ -85,10 +93,10 @@ def version_folder(base: Path) -> Path:
 
 
 def read_meta_graph(version: Path) -> Any:
-    """The tensorflow.MetaGraphDef with the tag that TF Serving loads.
+    """Read the tensorflow.MetaGraphDef that TF Serving loads, by its tag.
 
     Raises:
-        ZooError: `saved_model.pb` is missing or damaged, or has no such graph.
+        ZooError: `saved_model.pb` is missing or damaged, or has not exactly one graph with this tag.
     """
     from google.protobuf.message import DecodeError
     from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
@@ -105,40 +113,33 @@ def read_meta_graph(version: Path) -> Any:
 
 
 def folder(base: Path) -> Figures:
-    """`BASE/<integer>/` with `saved_model.pb` and `variables/`, and nothing else in BASE, no links anywhere."""
+    """BASE holds one version folder, with `saved_model.pb` and `variables/`, and nothing else; there are no links."""
     entries = sorted(path.name for path in base.glob("*"))
     problems = []
     try:
         inside = [path.relative_to(base).as_posix() for path in files.files_below(base)]
         version = version_folder(base).name
         problems += [f"{name} is no version: TF Serving ignores it" for name in entries if name != version]
-        problems += [
-            f"{version}/{name} is missing" for name in FILES if not fnmatch.filter(inside, f"{version}/{name}")
-        ]
+        within = [name.removeprefix(f"{version}/") for name in inside if name.startswith(f"{version}/")]
+        missing = saved_model_folder.missing(within, saved_model_folder.LOADED)
+        problems += [f"{version}/{name} is missing" for name in missing]
     except ZooError as error:
         problems.append(str(error))
     return {"versions": entries, "problems": problems}
 
 
-def signatures(exported: Exported) -> Figures:
-    """The contract's signatures and no other: names, types, shapes (the batch open, the rest known) and method."""
-    top = _dimensions((None, min(contract.TOP, exported.classes)))
-    forms = {
-        contract.IMAGE: f"uint8 {_dimensions((None, *exported.shape))}",
-        contract.IMAGE_BYTES: f"string {_dimensions((None,))}",
-        contract.EXAMPLES: f"string {_dimensions((None,))}",
-        **{name: f"float {_dimensions((None, exported.classes))}" for name in contract.OUTPUTS},
-        contract.CLASSES: f"string {top}",
-        contract.SCORES: f"float {top}",
-        contract.STATUS: f"string {_dimensions((None,))}",
+def signatures(exported: ExportedModel) -> Figures:
+    """The signatures are those of the contract: names, types, shapes in which only the batch is open, and method."""
+    stated = {
+        name: contract.signature(name, shape=exported.shape, classes=exported.classes) for name in contract.SIGNATURES
     }
     wanted = {
         name: {
-            "inputs": {input_name: forms[input_name]},
-            "outputs": {output: forms[output] for output in sorted(outputs)},
+            "inputs": {key: _stated_form(tensor) for key, tensor in sorted(signature.inputs.items())},
+            "outputs": {key: _stated_form(tensor) for key, tensor in sorted(signature.outputs.items())},
             "method": METHOD,
         }
-        for name, (input_name, outputs) in contract.SIGNATURES.items()
+        for name, signature in stated.items()
     }
     found = {
         name: {
@@ -159,21 +160,21 @@ def signatures(exported: Exported) -> Figures:
     return {**found, "problems": sorted(problems)}
 
 
-def outputs(exported: Exported) -> Figures:
-    """Outputs that REST can carry: of no type in UNSENDABLE, no scalars, the first dimension open."""
+def outputs(exported: ExportedModel) -> Figures:
+    """REST can encode every output: none has a type of `UNSENDABLE` or is a scalar, and the first dimension is open."""
     problems = []
     for name, signature in _signatures(exported):
         for output, tensor in sorted(signature.outputs.items()):
             form = _form(tensor)
             if form.split()[0] in UNSENDABLE or tensor.tensor_shape.unknown_rank or not tensor.tensor_shape.dim:
-                problems.append(f"{name}: output '{output}' is {form}, which REST cannot carry")
+                problems.append(f"{name}: output '{output}' is {form}, which REST cannot encode")
             elif tensor.tensor_shape.dim[0].size != -1:
                 problems.append(f"{name}: the first dimension of output '{output}' is not open: {form}")
     return {"problems": problems}
 
 
-def compiled(exported: Exported) -> Figures:
-    """No function or call that must be compiled by XLA. The server loads such a model, and then fails every request."""
+def compiled(exported: ExportedModel) -> Figures:
+    """No function or call requires XLA: the server loads such a model, and then every request fails."""
     functions = exported.meta_graph.graph_def.library.function
     problems = [f"function '{function.signature.name}'" for function in functions if _must_compile(function)]
     problems += [f"{node.op} '{node.name}' in {where}" for where, node in _nodes(exported) if _must_compile(node)]
@@ -183,8 +184,8 @@ def compiled(exported: Exported) -> Figures:
     }
 
 
-def operations(exported: Exported) -> Figures:
-    """Only TensorFlow's own operations, none of them forbidden."""
+def operations(exported: ExportedModel) -> Figures:
+    """All operations are TensorFlow's own, and none is `FORBIDDEN`."""
     names = sorted({node.op for _, node in _nodes(exported)})
     wrong = {name: faults(name) for name in names}
     problems = [
@@ -194,17 +195,17 @@ def operations(exported: Exported) -> Figures:
 
 
 def faults(operation: str) -> list[str]:
-    """What is wrong with an operation of this name in a model that is served."""
+    """Return what is wrong with an operation of this name in a model that is served."""
     import tensorflow as tf
 
     foreign = [] if hasattr(tf.raw_ops, operation) else ["is no operation of TensorFlow's own"]
     return foreign + [fault for fault, names in FORBIDDEN.items() if re.fullmatch(names, operation)]
 
 
-def guards(exported: Exported) -> Figures:
-    """Every numeric input is read by EnsureShape alone, with all but the batch known.
+def guards(exported: ExportedModel) -> Figures:
+    """Only an EnsureShape reads each numeric input, and its shape is known except for the batch.
 
-    The server checks no shapes: an image of a wrong rank may abort it, one of a wrong size may be answered.
+    The server does not check shapes: an image of a wrong rank may abort it, and one of a wrong size may be answered.
     """
     problems, found = [], {}
     for name, signature in _signatures(exported):
@@ -221,8 +222,8 @@ def guards(exported: Exported) -> Figures:
     return {**found, "problems": problems}
 
 
-def self_contained(exported: Exported) -> Figures:
-    """No constant names a file of this machine: the model must answer wherever it is moved."""
+def self_contained(exported: ExportedModel) -> Figures:
+    """No constant is the path of a file on this machine: the model has to answer wherever it is moved."""
     problems = []
     for where, node in _nodes(exported):
         if node.op == "Const":
@@ -232,14 +233,14 @@ def self_contained(exported: Exported) -> Figures:
     return {"problems": problems}
 
 
-def warm_up(exported: Exported) -> Figures:
-    """A warm-up file of 1 to 1000 predict requests over all signatures, each of which fits.
+def warm_up(exported: ExportedModel) -> Figures:
+    """The warm-up file has 1 to 1000 predict requests that fit their signatures, and at least one for each signature.
 
-    With it a damaged model fails to load; without it, the server calls it available.
+    With a warm-up, a damaged model does not load. Without one, the server makes it available.
     """
-    wanted: dict[str, tuple[str, str, tuple[int, ...]]] = {
-        name: (input_name, *(("uint8", exported.shape) if input_name == contract.IMAGE else ("object", ())))
-        for name, (input_name, _) in contract.SIGNATURES.items()
+    wanted = {
+        name: contract.signature(name, shape=exported.shape, classes=exported.classes).inputs
+        for name in contract.SIGNATURES
     }
     try:
         requests = warmup.read_warmup(exported.version)
@@ -251,16 +252,17 @@ def warm_up(exported: Exported) -> Figures:
         if name not in wanted:
             problems.append(f"record {number} asks for the signature '{name}'")
             continue
-        key, dtype, shape = wanted[name]
-        fits = list(inputs) == [key] and inputs[key].dtype == dtype and inputs[key].ndim > 0
-        if not fits or inputs[key].shape[1:] != shape or not len(inputs[key]):
+        fits = inputs.keys() == wanted[name].keys() and all(
+            tensor.fits(inputs[key]) and len(inputs[key]) for key, tensor in wanted[name].items()
+        )
+        if not fits:
             problems.append(f"record {number} does not fit {name}: {forms}")
     counts = {name: sum(asked == name for asked, _ in requests) for name in wanted}
     problems += [f"no record asks for '{name}'" for name, count in counts.items() if not count]
     return {"records": len(requests), **counts, "problems": problems}
 
 
-RULES: dict[str, Callable[[Exported], Figures]] = {
+RULES: dict[str, Callable[[ExportedModel], Figures]] = {
     "serving_signatures": signatures,
     "serving_outputs": outputs,
     "serving_no_xla": compiled,
@@ -269,7 +271,7 @@ RULES: dict[str, Callable[[Exported], Figures]] = {
     "serving_self_contained": self_contained,
     "serving_warm_up": warm_up,
 }
-"""The rules on the graph and on the warm-up file, by the names of their gates."""
+"""Rules on the graph and on the warm-up file, by the names of their gates."""
 
 
 def _gate(name: str, figures: Figures) -> Gate:
@@ -277,15 +279,15 @@ def _gate(name: str, figures: Figures) -> Gate:
 
 
 def _is_version(name: str) -> bool:
-    return name.isascii() and name.isdigit() and name == str(int(name)) and int(name) <= LARGEST_VERSION
+    return name == str(saved_model_folder.number(name))
 
 
-def _signatures(exported: Exported) -> list[tuple[str, Any]]:
+def _signatures(exported: ExportedModel) -> list[tuple[str, Any]]:
     return [(name, value) for name, value in sorted(exported.meta_graph.signature_def.items()) if name != INIT]
 
 
-def _nodes(exported: Exported) -> Iterator[tuple[str, Any]]:
-    """Every node, with the name of what it is in."""
+def _nodes(exported: ExportedModel) -> Iterator[tuple[str, Any]]:
+    """Yield every node with the place that it is in: the graph or a function."""
     graph = exported.meta_graph.graph_def
     for node in graph.node:
         yield "the graph", node
@@ -298,11 +300,11 @@ def _must_compile(definition: Any) -> bool:
     return "_XlaMustCompile" in definition.attr and bool(definition.attr["_XlaMustCompile"].b)
 
 
-def _readers(exported: Exported, tensor: str) -> Iterator[str]:
-    """What reads a tensor of the graph, also in the functions that it is handed to; EnsureShape with its shape."""
+def _readers(exported: ExportedModel, tensor: str) -> Iterator[str]:
+    """Yield the operations that read a tensor, also in functions that take it; an EnsureShape with its shape."""
     graph = exported.meta_graph.graph_def
     functions = {function.signature.name: function for function in graph.library.function}
-    # In the graph `name` and `name:0` are the same tensor; in a function an argument is known by its bare name.
+    # In the graph `name` and `name:0` are the same tensor; in a function an argument has only its name.
     pending, seen = [(graph.node, tensor.removesuffix(":0"))], set()
     while pending:
         nodes, wanted = pending.pop()
@@ -323,14 +325,19 @@ def _readers(exported: Exported, tensor: str) -> Iterator[str]:
 
 
 def _form(tensor: Any) -> str:
-    """A tensorflow.TensorInfo in words, such as `uint8 [batch, 28, 28, 1]`."""
+    """Format a tensorflow.TensorInfo, such as `uint8 [batch, 28, 28, 1]`."""
     from tensorflow.core.framework.types_pb2 import DataType
 
     return f"{DataType.Name(tensor.dtype).removeprefix('DT_').lower()} {_dimensions_of(tensor.tensor_shape)}"
 
 
+def _stated_form(tensor: Tensor) -> str:
+    """Format a tensor of the contract as `_form` does, with TensorFlow's names of types."""
+    return str(tensor).replace("float32", "float")
+
+
 def _dimensions_of(shape: Any) -> str:
-    """A tensorflow.TensorShapeProto in words."""
+    """Format a tensorflow.TensorShapeProto, such as `[batch, 28, 28, 1]`."""
     if shape.unknown_rank:
         return "[unknown rank]"
     return _dimensions(tuple(None if dimension.size == -1 else dimension.size for dimension in shape.dim))

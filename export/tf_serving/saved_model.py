@@ -1,4 +1,4 @@
-"""SavedModel, as TF Serving takes it."""
+"""The SavedModel for TF Serving, with the signatures of the contract."""
 
 from __future__ import annotations
 
@@ -20,19 +20,21 @@ from zoo.contract import (
     STATUS,
 )
 from zoo.errors import ZooError
-from zoo.export.graph import Network, outputs
+from zoo.export.graph import TracedModel, outputs
 from zoo.export.tf_serving.load_check import load_check
 from zoo.export.tf_serving.top_labels import images_of_examples, top_labels
 from zoo.uploads import first_refusal, uploaded_pixels
 
 
-def write_saved_model(network: Network, version_folder: Path, labels: Sequence[str]) -> None:
-    """Write the signatures of the contract over one set of weights; the warm-up is written apart.
+def write_saved_model(network: TracedModel, version_folder: Path, labels: Sequence[str]) -> None:
+    """Write a SavedModel with all signatures of the contract, which share one set of weights.
+
+    The warm-up file is written separately, by `zoo.export.tf_serving.warmup`.
 
     Args:
-        network: what is served.
+        network: the network to serve.
+        version_folder: BASE/VERSION, which does not exist yet.
         labels: the names of the classes, in the order of the logits.
-        version_folder: BASE/<integer>, which does not exist yet.
 
     Raises:
         ZooError: the disk is full, or the folder cannot be written.
@@ -45,7 +47,7 @@ def write_saved_model(network: Network, version_folder: Path, labels: Sequence[s
 
     @tf.function(input_signature=[tf.TensorSpec(shape, tf.uint8, name=IMAGE)])
     def serve(image: Any) -> dict[str, Any]:
-        # TF Serving checks no shapes: without this guard a request of another rank aborts the server.
+        # TF Serving does not check shapes: without this guard a request of another rank aborts the server.
         return answer(tf.ensure_shape(image, shape))
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name=IMAGE_BYTES)])
@@ -59,7 +61,7 @@ def write_saved_model(network: Network, version_folder: Path, labels: Sequence[s
     def serve_bytes_safe(image_bytes: Any) -> dict[str, Any]:
         pixels, status = uploaded_pixels(tf.ensure_shape(image_bytes, [None]), preprocessing)
         logits = tf.where(tf.equal(status, "")[:, None], answer(pixels)[LOGITS], 0.0)
-        # Equal logits have equal probabilities, and no class stands out.
+        # The logits of a refused image are 0, so that all classes are equally probable.
         return {LOGITS: logits, PROBABILITIES: tf.nn.softmax(logits), STATUS: status}
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name=IMAGE_BYTES)])
@@ -73,7 +75,7 @@ def write_saved_model(network: Network, version_folder: Path, labels: Sequence[s
     module = tf.Module()
     module.weights = [variable.value for variable in network.model.variables]
     module.load_check = load_check(module.weights)
-    # Nobody trains what is served; tracing gradients takes as long as all the rest (tensorflow 2.21).
+    # A served model is not trained, and tracing its gradients would double the time (tensorflow 2.21).
     options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
     signatures = {
         SERVE: serve,
@@ -85,7 +87,7 @@ def write_saved_model(network: Network, version_folder: Path, labels: Sequence[s
     try:
         tf.saved_model.save(module, str(version_folder), signatures=signatures, options=options)
     except tf.errors.OpError as error:
-        # TensorFlow writes variables itself, and has its own exceptions for what goes wrong with files.
+        # TensorFlow writes the variables and raises its own exceptions instead of OSError.
         reason = str(error.message).rpartition("; ")[2].partition(" [Op")[0]
         raise ZooError(
             f"the SavedModel cannot be written ({reason}): free some space, or choose another --out"
@@ -93,9 +95,9 @@ def write_saved_model(network: Network, version_folder: Path, labels: Sequence[s
 
 
 def for_any_batch(answer: Callable[[Any], dict[str, Any]]) -> Callable[[Any], dict[str, Any]]:
-    """The function of pixels `answer`, which takes an empty batch as well: of nothing it says nothing, [0, classes].
+    """Wrap a function of uint8 images so that it also takes an empty batch, and answers with empty outputs.
 
-    Kernels of oneDNN refuse an empty batch (tensorflow 2.21), so that a black image is computed in its place.
+    Kernels of oneDNN refuse an empty batch (tensorflow 2.21): the wrapped function computes one black image instead.
     """
     import tensorflow as tf
 

@@ -1,4 +1,8 @@
-"""The server's own verdict on a SavedModel, without the server: moved, then loaded and tried in a fresh process."""
+"""The gate `server`: a SavedModel is loaded as TF Serving does it, and has to answer, refuse and survive requests.
+
+It runs without the server. The SavedModel is moved to another folder, where no path of this machine leads back to it,
+and loaded in a process of its own by `zoo.export.tf_serving.server_loader`.
+"""
 
 from __future__ import annotations
 
@@ -19,35 +23,39 @@ from typing import Any, Literal
 import numpy as np
 
 from zoo import contract, files
+from zoo.agreement import relative_difference
 from zoo.artifact import Gate
+from zoo.contract import TOLERANCE
 from zoo.errors import ZooError
 from zoo.export.tf_serving import hostile, rules, server_loader, warmup
 from zoo.export.tf_serving.load_check import incomplete_copies
-
-TOLERANCE = 1e-4
-"""How far the logits may be from the golden ones, in units of the largest golden |logit|."""
-
-SMALLEST = float(np.finfo(np.float32).tiny)
+from zoo.signature import Tensor
 
 LIMIT_SECONDS = 600.0
+"""Wall time after which the process is stopped and the gate fails."""
 
 HOSTILE_SECONDS, HOSTILE_BYTES = 5.0, 2**30
-"""What a hostile image may take beyond the most that a right request took: of processors, and of memory."""
+"""Processor time and memory that a hostile image may take beyond the most expensive valid request."""
 
 LIBRARIES = ("libtensorflow_framework", "libtensorflow_cc")
-"""Of TensorFlow's wheel, in the order in which they are loaded."""
+"""Libraries of TensorFlow's wheel, in the order in which they have to be loaded."""
 
 FATAL = r"F\d{4} |.*: F tensorflow/"
-"""How TensorFlow begins the line after which it aborts (2.21, and before it used absl's log)."""
+"""The beginning of the line that TensorFlow logs before it aborts, in version 2.21 and before it used absl's log."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """What is asked, and what is right to do: answer it, refuse it, or either without a crash.
+    """A request and the correct reaction to it.
 
-    `inputs` are arrays by name, strings as object arrays of bytes; `logits`, where known, are float32 [batch, classes];
-    `refused` are the places in the batch of the images that an answer must give a reason for, where the signature has
-    a status. A `hostile` request may take no more time and memory than the bounds say.
+    Attributes:
+        name: a description for people.
+        signature: the signature that it uses.
+        inputs: arrays by name; strings are object arrays of bytes.
+        expected: whether it has to be answered or refused, or either is fine as long as the process survives.
+        logits: the expected logits, float32 [batch, classes], if they are known.
+        refused: positions in the batch of the images that the output `status` has to refuse, with a reason.
+        hostile: whether it is held to `HOSTILE_SECONDS` and `HOSTILE_BYTES`.
     """
 
     name: str
@@ -61,7 +69,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What the process left: its document and each request's answer by output, or the problem that it ended with."""
+    """The result of the process: its document and the outputs of each request by name, or the problem that ended it."""
 
     document: dict[str, Any]
     answers: list[dict[str, np.ndarray]]
@@ -69,12 +77,12 @@ class Outcome:
 
 
 def server_gate(base: Path, golden: dict[str, np.ndarray], *, limit_seconds: float = LIMIT_SECONDS) -> Gate:
-    """The gate `server`: loaded elsewhere with XLA off, it answers right requests, refuses wrong ones, and lives.
+    """Run the gate `server`: with XLA off, the model answers valid requests, refuses invalid ones, and survives both.
 
     Args:
-        base: `BASE/VERSION/saved_model.pb` is the SavedModel.
+        base: the folder of BASE/VERSION/saved_model.pb.
         golden: `image`, uint8 [images, height, width, channels], and its `logits`, float32 [images, classes].
-        limit_seconds: the process is stopped after so long, and the gate has failed.
+        limit_seconds: wall time after which the process is stopped and the gate fails.
 
     Raises:
         ZooError: `golden` is not as described, or TensorFlow's libraries are missing. A bad model raises nothing.
@@ -86,20 +94,20 @@ def server_gate(base: Path, golden: dict[str, np.ndarray], *, limit_seconds: flo
     try:
         version = rules.version_folder(base)
         signatures = tensor_names(rules.read_meta_graph(version))
-        right = right_requests(warmup.read_warmup(version), image, logits)
-        files.files_below(version)  # refuses links, which would point back
+        valid = valid_requests(warmup.read_warmup(version), image, logits)
+        files.files_below(version)  # refuses links, which could lead back here
     except ZooError as error:
         return Gate("server", False, {"problems": [str(error)]})
-    uploads = [text for request in right for text in request.inputs.get(contract.IMAGE_BYTES, _texts()).flat]
+    uploads = [text for request in valid for text in request.inputs.get(contract.IMAGE_BYTES, _texts()).flat]
     encoded = uploads[0] if uploads else b""
-    between = [*empty_requests(image), *wrong_requests(image, encoded), *hostile_requests(encoded)]
-    requests = [*right, *between, *right_again(right, image, logits)]
+    between = [*empty_requests(image), *invalid_requests(image, encoded), *hostile_requests(encoded)]
+    requests = [*valid, *between, *repeated_requests(valid, image, logits)]
     outcome = run_loader(version, signatures, requests, limit_seconds)
     return judge(requests, outcome, logits.shape[1])
 
 
 def tensor_names(meta_graph: Any) -> dict[str, dict[str, dict[str, str]]]:
-    """By signature, `inputs` and `outputs`: the tensors of the graph by their public names."""
+    """Map each signature to its `inputs` and `outputs`, which map public names to tensors of the graph."""
     return {
         name: {
             "inputs": {key: tensor.name for key, tensor in signature.inputs.items()},
@@ -110,23 +118,23 @@ def tensor_names(meta_graph: Any) -> dict[str, dict[str, dict[str, str]]]:
     }
 
 
-def right_requests(
+def valid_requests(
     warm_up: list[tuple[str, dict[str, np.ndarray]]], image: np.ndarray, logits: np.ndarray
 ) -> list[Request]:
-    """The warm-up requests, in their order, and the golden one."""
+    """List the warm-up requests in their order, and the golden one."""
     replayed = [Request(f"warm-up {number}", name, inputs) for number, (name, inputs) in enumerate(warm_up, 1)]
     return [*replayed, Request("golden", contract.SERVE, {contract.IMAGE: image}, logits=logits)]
 
 
-def right_again(right: list[Request], image: np.ndarray, logits: np.ndarray) -> list[Request]:
-    """What must be answered after the wrong ones: the first request for each signature, and one golden image."""
-    first = {request.signature: request for request in reversed(right)}
+def repeated_requests(valid: list[Request], image: np.ndarray, logits: np.ndarray) -> list[Request]:
+    """List valid requests to repeat after the invalid ones: the first for each signature, and one golden image."""
+    first = {request.signature: request for request in reversed(valid)}
     again = [Request(f"{request.name}, again", request.signature, request.inputs) for request in first.values()]
     return [*again, Request("golden, again", contract.SERVE, {contract.IMAGE: image[:1]}, logits=logits[:1])]
 
 
 def empty_requests(image: np.ndarray) -> list[Request]:
-    """Batches of nothing, which are answered with nothing; `image` is uint8 [images, height, width, channels]."""
+    """List empty batches, to be answered with empty outputs; `image` is uint8 [images, height, width, channels]."""
     return [
         Request("an empty batch", contract.SERVE, {contract.IMAGE: image[:0]}),
         Request("an empty batch of Examples", contract.CLASSIFY, {contract.EXAMPLES: _texts()}),
@@ -138,7 +146,7 @@ def empty_requests(image: np.ndarray) -> list[Request]:
 
 
 def hostile_requests(encoded: bytes) -> list[Request]:
-    """Images made to exhaust a server, alone and beside the file `encoded`, a right one."""
+    """List requests with hostile images, alone and in one batch with a valid file `encoded`."""
     refused, costly = hostile.refused_images(), hostile.costly_images()
     worst = list(refused.values())
     return [
@@ -160,10 +168,12 @@ def hostile_requests(encoded: bytes) -> list[Request]:
     ]
 
 
-def wrong_requests(image: np.ndarray, encoded: bytes) -> list[Request]:
-    """Requests for all signatures that must be refused; where they have a status, the image that is wrong.
+def invalid_requests(image: np.ndarray, encoded: bytes) -> list[Request]:
+    """List invalid requests for all signatures; where there is an output `status`, it has to refuse the invalid image.
 
-    `image` is uint8 [images, height, width, channels], `encoded` a right file.
+    Args:
+        image: uint8 [images, height, width, channels].
+        encoded: a valid JPEG or PNG file.
     """
     one = image[:1]
     _, height, width, channels = one.shape
@@ -208,7 +218,7 @@ def wrong_requests(image: np.ndarray, encoded: bytes) -> list[Request]:
             for name, value in encodings.items()
         ),
         *(
-            Request(name, signature, {contract.SIGNATURES[signature][0]: value}, "refusal")
+            Request(name, signature, {contract.input_of(signature): value}, "refusal")
             for name, (signature, value) in labels.items()
         ),
         *(
@@ -224,7 +234,7 @@ def wrong_requests(image: np.ndarray, encoded: bytes) -> list[Request]:
 
 
 def run_loader(version: Path, signatures: dict[str, Any], requests: list[Request], limit_seconds: float) -> Outcome:
-    """Do the requests in a process of their own, on the SavedModel moved to where no path leads back."""
+    """Run the requests in a process of their own, on the SavedModel moved to another folder."""
     with tempfile.TemporaryDirectory(prefix="zoo-server-") as scratch, moved(version) as elsewhere:
         job = {
             "libraries": libraries(),
@@ -245,7 +255,7 @@ def run_loader(version: Path, signatures: dict[str, Any], requests: list[Request
                 arrays |= server_loader.packed(f"{number}/{name}", value)
         np.savez(job_file.with_name(server_loader.REQUESTS), **arrays)  # type: ignore[arg-type]
         command = [sys.executable, "-P", "-m", "zoo.export.tf_serving.server_loader", str(job_file)]
-        # On the CPU: this process may hold all memory of the GPUs, and the golden logits are compared all the same.
+        # On the CPU, because this process may hold all GPU memory.
         environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "-1"}
         try:
             done = subprocess.run(
@@ -270,7 +280,7 @@ def run_loader(version: Path, signatures: dict[str, Any], requests: list[Request
 
 @contextlib.contextmanager
 def moved(folder: Path) -> Iterator[Path]:
-    """The folder under another name beside its own, and back in its place afterwards."""
+    """Move a folder to another name beside it, and back at the end of the block."""
     with tempfile.TemporaryDirectory(prefix=".moved-", dir=folder.parent.parent) as place:
         elsewhere = folder.rename(Path(place, "elsewhere"))
         try:
@@ -280,7 +290,7 @@ def moved(folder: Path) -> Iterator[Path]:
 
 
 def libraries() -> list[str]:
-    """The shared libraries of TensorFlow's wheel, found without importing it.
+    """Find the shared libraries of TensorFlow's wheel without importing it.
 
     Raises:
         ZooError: TensorFlow is not installed, or its wheel has other libraries.
@@ -294,7 +304,7 @@ def libraries() -> list[str]:
 
 
 def judge(requests: list[Request], outcome: Outcome, classes: int) -> Gate:
-    """What the outcome says of the model: right requests answered rightly, wrong ones refused."""
+    """Judge an outcome: valid requests have to be answered correctly, and invalid ones refused."""
     figures: dict[str, Any] = {"tolerance": TOLERANCE, "answered": 0, "refused": {}, "problems": []}
     if outcome.problem:
         figures["problems"] = [outcome.problem]
@@ -312,17 +322,14 @@ def judge(requests: list[Request], outcome: Outcome, classes: int) -> Gate:
             figures["problems"] += [f"'{request.name}': {problem}" for problem in _faults(request, answer, classes)]
             found = answer.get(contract.LOGITS)
             if request.logits is not None and found is not None and _fits(found, request.logits.shape):
-                largest = float(np.abs(request.logits).max())
-                differences.append(
-                    float(np.abs(found.astype(np.float64) - request.logits).max()) / max(largest, SMALLEST)
-                )
+                differences.append(relative_difference(found, request.logits))
     figures["hostile"], costly = _costs(requests, outcome.document)
     figures["problems"] += costly
     figures["load_seconds"] = round(outcome.document["load_seconds"], 3)
     incomplete = outcome.document["incomplete"]
     figures["incomplete"] = {name: error and first_line(error) for name, error in incomplete.items()}
     figures["problems"] += [
-        f"a copy that is not whole ({name}) loads, and would fail every request"
+        f"an incomplete copy ({name}) loads, and every request to it would fail"
         for name, error in incomplete.items()
         if error is None
     ]
@@ -336,17 +343,20 @@ def judge(requests: list[Request], outcome: Outcome, classes: int) -> Gate:
 
 
 def _answer(number: int, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """What a request, by its number, was answered: each output by its name; empty where it was not."""
+    """Return the outputs of a request by name; empty if it was refused."""
     begin = f"{number}/"
     names = {key.removeprefix(begin).partition("/")[0] for key in arrays if key.startswith(begin)}
     return {name: server_loader.unpacked(begin + name, arrays) for name in names}
 
 
 def _faults(request: Request, answer: dict[str, np.ndarray], classes: int) -> Iterator[str]:
-    """What is wrong with the outputs of a request that was to be answered."""
+    """Yield what is wrong with the outputs of a request."""
     rows = len(next(iter(request.inputs.values())))
-    _, outputs = contract.SIGNATURES[request.signature]
-    unfit = [f"{name} are not {form}" for name in outputs if (form := _unfit(name, answer.get(name), rows, classes))]
+    unfit = [
+        f"{name} are not {form}"
+        for name, tensor in contract.SIGNATURES[request.signature].outputs.items()
+        if (form := _unfit(tensor, answer.get(name), rows, classes))
+    ]
     yield from unfit
     if unfit or request.signature != contract.SERVE_BYTES_SAFE:
         return
@@ -358,11 +368,11 @@ def _faults(request: Request, answer: dict[str, np.ndarray], classes: int) -> It
 
 
 def _costs(requests: list[Request], document: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
-    """What the hostile requests took at most, with the bounds; and which of them are beyond."""
+    """Return the highest costs of hostile requests with their bounds, and the requests that exceed them."""
     costs = list(zip(requests, document["cpu_seconds"], document["memory"], strict=True))
-    right = [cost for cost in costs if cost[0].expected == "answer" and not cost[0].hostile]
-    seconds = HOSTILE_SECONDS + max((cost[1] for cost in right), default=0)
-    memory = HOSTILE_BYTES + max((cost[2] for cost in right), default=0)
+    valid = [cost for cost in costs if cost[0].expected == "answer" and not cost[0].hostile]
+    seconds = HOSTILE_SECONDS + max((cost[1] for cost in valid), default=0)
+    memory = HOSTILE_BYTES + max((cost[2] for cost in valid), default=0)
     bad = [cost for cost in costs if cost[0].hostile]
     problems = [
         f"'{request.name}' took {spent:.1f} CPU s and {grown / 2**20:.0f} MiB, more than {seconds:.1f} s or "
@@ -380,35 +390,34 @@ def _costs(requests: list[Request], document: dict[str, Any]) -> tuple[dict[str,
 
 
 def last_words(error_output: bytes | None) -> tuple[str, str]:
-    """What the loader was about to do, and the line of those that followed that says most: a fatal one, or the last."""
-    doing, said = "start", ["nothing was said"]
+    """Return the last step that the loader announced, and the line after it that matters: a fatal one, or the last."""
+    doing, said = "start", ["no output"]
     for line in (error_output or b"").decode(errors="replace").splitlines():
         if line.startswith(server_loader.PROGRESS):
-            doing, said = line.removeprefix(server_loader.PROGRESS), ["nothing was said"]
+            doing, said = line.removeprefix(server_loader.PROGRESS), ["no output"]
         elif line.strip():
             said.append(line)
     return doing, next((line for line in said if re.match(FATAL, line)), said[-1])
 
 
 def first_line(message: str) -> str:
-    """The first line of TensorFlow's message."""
+    """Return the first line of a message of TensorFlow's."""
     return (message.splitlines() or [""])[0]
 
 
 def _texts(*values: bytes) -> np.ndarray:
-    """A string tensor [values]: an object array of bytes."""
+    """Return a string tensor [values], as an object array of bytes."""
     return np.array(values, object)
 
 
-def _unfit(output: str, value: np.ndarray | None, rows: int, classes: int) -> str | None:
-    """The form in words that an output should have and does not; None where it has it."""
+def _unfit(tensor: Tensor, value: np.ndarray | None, rows: int, classes: int) -> str | None:
+    """Return the type and shape that an output should have; None if it has them."""
     top = min(contract.TOP, classes)
-    texts = {contract.CLASSES: (rows, top), contract.STATUS: (rows,)}
-    if output in texts:
-        fits = value is not None and value.dtype == object and value.shape == texts[output]
-        return None if fits else f"strings {list(texts[output])}"
-    shape = (rows, top if output == contract.SCORES else classes)
-    return None if value is not None and _fits(value, shape) else f"finite float32 {list(shape)}"
+    wanted = tensor.sized({contract.BATCH: rows, contract.CLASS_COUNT: classes, contract.TOP_COUNT: top})
+    finite = value is not None and (value.dtype == object or bool(np.isfinite(value).all()))
+    if value is not None and finite and wanted.fits(value):
+        return None
+    return f"{'strings' if wanted.dtype == 'string' else f'finite {wanted.dtype}'} {list(wanted.shape)}"
 
 
 def _fits(value: np.ndarray, shape: tuple[int, ...]) -> bool:

@@ -1,11 +1,11 @@
-"""A process that loads a SavedModel as TF Serving does, and answers requests: TensorFlow's C API, by ctypes.
+"""A process that loads a SavedModel as TF Serving does and answers requests, through TensorFlow's C API and ctypes.
 
     python -m zoo.export.tf_serving.server_loader JOB.json
 
-No Python code of TensorFlow is imported: it would bring operations and kernels that the server does not have.
-`zoo.export.tf_serving.server_check` writes the job and reads what comes back: one JSON document on standard output,
-and the answers beside the job. Standard error says what is about to be done, a line each that begins with `PROGRESS`,
-so that the parent of a process that died knows what it died of.
+It imports no Python code of TensorFlow, which would register operations and kernels that the server does not have.
+`zoo.export.tf_serving.server_check` writes the job and reads the results: one JSON document on standard output, and the
+answers in a file beside the job. Before each step the process writes a line to standard error that begins with
+`PROGRESS`, so that its parent knows at which step it died.
 """
 
 from __future__ import annotations
@@ -28,24 +28,24 @@ PROGRESS = "server_loader: "
 LOADING, UNLOADING = "load", "unload"
 
 REQUESTS, ANSWERS = "requests.npz", "answers.npz"
-"""Beside the job. Arrays are called `NUMBER/INPUT` and `NUMBER/OUTPUT`, by the place of the request in the job."""
+"""Files beside the job. Their arrays are named `NUMBER/INPUT` and `NUMBER/OUTPUT`, by the request's place in it."""
 
 LENGTHS, BYTES = "/lengths", "/bytes"
-"""A string tensor is two arrays, as there is no pickle: int64 lengths in its shape, and all bytes as uint8 [total]."""
+"""Suffixes of the two arrays that store a string tensor without pickle: int64 lengths, and all bytes as uint8."""
 
 STRING = 7
 TYPES: dict[int, type] = {1: np.float32, 3: np.int32, 4: np.uint8, 9: np.int64, 19: np.float16, STRING: object}
-"""numpy's types by TensorFlow's numbers for them (types.proto); strings are object arrays of bytes."""
+"""numpy types by their numbers in TensorFlow's types.proto; strings are object arrays of bytes."""
 
 BYTES_OF_A_STRING = 24
 """sizeof(TF_TString)."""
 
 DISABLE_XLA = "_ZN10tensorflow21DisableXlaCompilationEv"
-"""tensorflow::DisableXlaCompilation(), which the server calls by default; C++, so by its mangled name (2.21)."""
+"""The mangled name of tensorflow::DisableXlaCompilation(), a C++ function that the server calls by default (2.21)."""
 
 
 class AnswerError(Exception):
-    """TensorFlow answered with an error status; the message is its own."""
+    """TensorFlow returned an error status; the message is TensorFlow's."""
 
 
 class _Output(ctypes.Structure):
@@ -57,7 +57,7 @@ class _Output(ctypes.Structure):
 _POINTER, _SIZE, _TEXT, _INT = ctypes.c_void_p, ctypes.c_size_t, ctypes.c_char_p, ctypes.c_int
 _OUTPUTS, _TENSORS, _TEXTS = (ctypes.POINTER(kind) for kind in (_Output, _POINTER, _TEXT))
 
-# What each function takes, and what it returns (tensorflow/c: c_api.h, tf_tensor.h, tf_status.h, tf_tstring.h).
+# Argument and result types of each function (tensorflow/c: c_api.h, tf_tensor.h, tf_status.h, tf_tstring.h).
 _FUNCTIONS: dict[str, tuple[tuple[Any, ...], Any]] = {
     DISABLE_XLA: ((), None),
     "TF_NewStatus": ((), _POINTER),
@@ -92,21 +92,23 @@ _FUNCTIONS: dict[str, tuple[tuple[Any, ...], Any]] = {
 
 
 class Server:
-    """A loaded SavedModel.
-
-    `libraries` are loaded in their order, the last one after those that it needs. `signatures` give, by name, the
-    `inputs` and the `outputs`: tensors of the graph by their public names.
-    """
+    """A SavedModel that is loaded as TF Serving loads it."""
 
     def __init__(self, libraries: list[str], folder: str, tag: str, signatures: dict[str, Any]) -> None:
-        """Load it.
+        """Load TensorFlow's libraries and a SavedModel.
+
+        Args:
+            libraries: paths of shared libraries, each after those that it needs.
+            folder: the version folder.
+            tag: the tag of the graph to load.
+            signatures: for each signature `inputs` and `outputs`, which map public names to tensors of the graph.
 
         Raises:
-            AnswerError: TensorFlow cannot.
-            OSError, AttributeError: these are no libraries, or not with these functions.
+            AnswerError: TensorFlow cannot load the SavedModel.
+            OSError, AttributeError: a library cannot be loaded, or lacks one of the functions.
         """
         for path in libraries:
-            # The functions are spread over the libraries; the last one also finds those of the ones that it needs.
+            # The last library also finds the functions of those that it needs.
             self._library: Any = ctypes.CDLL(path, ctypes.RTLD_GLOBAL)
         for name, (taken, returned) in _FUNCTIONS.items():
             function = getattr(self._library, name)
@@ -121,7 +123,7 @@ class Server:
         self._check()
 
     def answer(self, signature: str, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """The outputs of a signature by name.
+        """Answer a request with the outputs of a signature, by name.
 
         Raises:
             AnswerError: there is no such signature or input, or the model refuses the request.
@@ -147,7 +149,7 @@ class Server:
             return {name: self._taken(tensor) for name, tensor in zip(outputs, fetched, strict=True)}
 
     def close(self) -> None:
-        """Unload it, as the server does with an old version."""
+        """Unload the SavedModel, as the server unloads an old version."""
         for step in (self._library.TF_CloseSession, self._library.TF_DeleteSession):
             step(self._session, self._status)
             self._check()
@@ -165,11 +167,11 @@ class Server:
 
     @contextlib.contextmanager
     def _tensor(self, value: np.ndarray) -> Iterator[int]:
-        """A TF_Tensor with a copy of `value`, freed at the end of the block."""
+        """Allocate a TF_Tensor with a copy of `value`; it is freed at the end of the block."""
         library, texts = self._library, list(value.flat) if value.dtype == object else []
         number = next((number for number, kind in TYPES.items() if value.dtype == kind), None)
         if number is None:
-            raise AnswerError(f"an input of numpy's type {value.dtype} is nothing that this check sends")
+            raise AnswerError(f"this check does not send inputs of numpy's type {value.dtype}")
         size = BYTES_OF_A_STRING * value.size if number == STRING else value.nbytes
         tensor = library.TF_AllocateTensor(number, (ctypes.c_int64 * value.ndim)(*value.shape), value.ndim, size)
         data = library.TF_TensorData(tensor)
@@ -182,13 +184,13 @@ class Server:
         try:
             yield tensor
         finally:
-            # TF_DeleteTensor frees the buffer of the tensor, not what its long strings point to (tensorflow 2.21).
+            # TF_DeleteTensor frees the tensor's buffer, but not the memory that long strings in it point to (2.21).
             for string in strings:
                 library.TF_StringDealloc(string)
             library.TF_DeleteTensor(tensor)
 
     def _taken(self, tensor: int) -> np.ndarray:
-        """A copy of a fetched tensor, which is freed; of strings an object array of bytes."""
+        """Copy a fetched tensor to an array, an object array of bytes for strings, and free it."""
         library = self._library
         number, size = library.TF_TensorType(tensor), library.TF_TensorByteSize(tensor)
         shape = [library.TF_Dim(tensor, axis) for axis in range(library.TF_NumDims(tensor))]
@@ -198,21 +200,21 @@ class Server:
                 texts = [self._text(data + BYTES_OF_A_STRING * place) for place in range(math.prod(shape))]
                 return np.array([*texts, None], object)[:-1].reshape(shape)
             if number not in TYPES:
-                raise AnswerError(f"an output has TensorFlow's type {number}, which is nothing that this check reads")
+                raise AnswerError(f"this check does not read outputs of TensorFlow's type {number}")
             content = ctypes.string_at(data, size) if size else b""
             return np.frombuffer(content, TYPES[number]).reshape(shape)
         finally:
-            # Its strings as well: the tensor owns them.
+            # A fetched tensor owns its strings, and frees them, too.
             library.TF_DeleteTensor(tensor)
 
     def _text(self, string: int) -> bytes:
-        """A copy of a TF_TString."""
+        """Copy the bytes of a TF_TString."""
         size = self._library.TF_StringGetSize(string)
         return ctypes.string_at(self._library.TF_StringGetDataPointer(string), size) if size else b""
 
 
 def packed(name: str, value: np.ndarray) -> dict[str, np.ndarray]:
-    """The arrays that a tensor is stored as in REQUESTS; the inverse of `unpacked`."""
+    """Return the arrays that store a tensor in `REQUESTS` or `ANSWERS`; the inverse of `unpacked`."""
     if value.dtype != object:
         return {name: value}
     lengths = np.array([len(text) for text in value.flat], np.int64).reshape(value.shape)
@@ -220,7 +222,7 @@ def packed(name: str, value: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def unpacked(name: str, arrays: Any) -> np.ndarray:
-    """The tensor that `packed` stored as `name` in `arrays`."""
+    """Return the tensor that `packed` stored under `name`."""
     if name in arrays:
         return np.asarray(arrays[name])
     lengths, content = arrays[name + LENGTHS], arrays[name + BYTES].tobytes()
@@ -232,13 +234,13 @@ def unpacked(name: str, arrays: Any) -> np.ndarray:
 
 
 def main(job_file: Path) -> dict[str, Any]:
-    """Do the job: load `saved_model` (a version folder), put the `requests` to it, and try to load the `incomplete`.
+    """Load the job's `saved_model`, run its `requests`, and try to load its `incomplete` version folders.
 
     Returns:
-        `load_seconds`, or `load_error`; and for each request `errors`: TensorFlow's message, or None where it was
-        answered; `seconds`: how long it took; `cpu_seconds`: how long processors worked on it, however busy they are
-        with other things; `memory`: how many more bytes the process held at most than before it. `incomplete`: by name
-        why such a folder was not loaded, or None where it was.
+        `load_error` alone if the SavedModel does not load. Otherwise `load_seconds`, and lists with an entry for each
+        request: `errors` (TensorFlow's message, None for an answer), `seconds` (wall time), `cpu_seconds` (processor
+        time) and `memory` (the bytes by which the process grew at most). `incomplete` maps the name of each such folder
+        to TensorFlow's message, or to None if it was loaded.
     """
     job = json.loads(job_file.read_text(encoding="utf-8"))
     _progress(LOADING)
@@ -257,7 +259,7 @@ def main(job_file: Path) -> dict[str, Any]:
         for number, request in enumerate(job["requests"]):
             _progress(request["name"])
             inputs = {name: unpacked(f"{number}/{name}", arrays) for name in request["inputs"]}
-            held, begun, worked = _held_before(), time.monotonic(), time.process_time()
+            held, begun, worked = _reset_peak(), time.monotonic(), time.process_time()
             try:
                 outputs = server.answer(request["signature"], inputs)
             except AnswerError as error:
@@ -281,7 +283,7 @@ def main(job_file: Path) -> dict[str, Any]:
 
 
 def _load_error(job: dict[str, Any], folder: str) -> str | None:
-    """Why a version folder is not loaded, with paths relative to it, or None where it is."""
+    """Return why a version folder does not load, with paths relative to it; None if it does."""
     try:
         Server(job["libraries"], folder, job["tag"], job["signatures"]).close()
     except AnswerError as error:
@@ -289,29 +291,29 @@ def _load_error(job: dict[str, Any], folder: str) -> str | None:
     return None
 
 
-def _held_before() -> int:
-    """The bytes that this process holds; from now on its peak is counted anew."""
+def _reset_peak() -> int:
+    """Return the resident bytes of this process, and reset its peak."""
     with contextlib.suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")
     return _kilobytes("VmRSS") * 1024
 
 
 def _kilobytes(name: str) -> int:
-    """An entry of this process's status, 0 on systems that have none."""
+    """Return an entry of this process's status in kilobytes; 0 on systems without /proc."""
     with contextlib.suppress(OSError):
         lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
         return next((int(line.split()[1]) for line in lines if line.startswith(f"{name}:")), 0)
     return 0
 
 
-def _progress(what: str) -> None:
-    print(f"{PROGRESS}{what}", file=sys.stderr, flush=True)
+def _progress(step: str) -> None:
+    print(f"{PROGRESS}{step}", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":
-    # A process that is meant to die, if the model is bad, leaves no core file in the user's folder.
+    # A bad model may kill this process, which should not leave a core file in the user's folder.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    # A graph may print: what it writes to standard output goes to standard error, the document stays alone.
+    # A graph may print to standard output: it goes to standard error, so that the document stays valid.
     with os.fdopen(os.dup(1), "w", encoding="utf-8") as document:
         os.dup2(2, 1)
         json.dump(main(Path(sys.argv[1])), document)

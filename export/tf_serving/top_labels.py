@@ -1,4 +1,4 @@
-"""The likeliest labels of images, as TensorFlow operations: answers that need no list of labels beside the model."""
+"""The most probable labels of an image as TensorFlow operations, so that a client needs no list of labels."""
 
 from __future__ import annotations
 
@@ -9,9 +9,16 @@ from zoo.contract import CLASSES, EXAMPLES, IMAGE_BYTES, SCORES, TOP
 
 
 def top_labels(probabilities: Any, labels: Sequence[str]) -> dict[str, Any]:
-    """`classes`, string [batch, k] in UTF-8, and `scores`, float32 [batch, k], of float32 [batch, classes].
+    """Return the k most probable labels of each image.
 
-    k is `TOP`, or the number of labels where there are fewer. Of equal probabilities the class that comes first wins.
+    k is `TOP`, or the number of labels if there are fewer. Among equal probabilities the lower class index comes first.
+
+    Args:
+        probabilities: float32 [batch, classes].
+        labels: the names of the classes.
+
+    Returns:
+        `classes`, string [batch, k] in UTF-8, and `scores`, float32 [batch, k], the highest first.
     """
     import tensorflow as tf
 
@@ -21,7 +28,7 @@ def top_labels(probabilities: Any, labels: Sequence[str]) -> dict[str, Any]:
 
 
 def images_of_examples(examples: Any) -> Any:
-    """string [batch]: the feature `image_bytes` of serialized tf.Example protobufs, string [batch]."""
+    """Return the feature `image_bytes`, string [batch], of serialized tf.Example protobufs, string [batch]."""
     import tensorflow as tf
 
     encoded = tf.ensure_shape(examples, [None])
@@ -29,7 +36,7 @@ def images_of_examples(examples: Any) -> Any:
 
 
 def serialized_example(encoded: bytes) -> bytes:
-    """A serialized tf.Example of a JPEG or PNG file, as the signature for Classify requests takes it."""
+    """Serialize a JPEG or PNG file as the tf.Example that the signature for Classify requests takes."""
     import tensorflow as tf
 
     feature = tf.train.Feature(bytes_list=tf.train.BytesList(value=[encoded]))

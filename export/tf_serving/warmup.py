@@ -1,4 +1,4 @@
-"""The warm-up file of a SavedModel: requests that TF Serving answers by itself before it calls a version available."""
+"""The warm-up file of a SavedModel: requests that TF Serving runs itself before it makes a version available."""
 
 from __future__ import annotations
 
@@ -9,36 +9,36 @@ from typing import Any
 
 import numpy as np
 
-from zoo import contract, files
+from zoo import contract, files, saved_model_folder
 from zoo.errors import ZooError
 from zoo.export.tf_serving.top_labels import serialized_example
 
-FILE = "assets.extra/tf_serving_warmup_requests"
-"""Where TF Serving looks, within the version folder."""
+FILE = saved_model_folder.WARM_UP
+"""The path within the version folder where TF Serving looks for it."""
 
 MOST_RECORDS = 1000
-"""TF Serving refuses to load a version with more."""
+"""The most records with which TF Serving loads a version."""
 
 MOST_ELEMENTS = 2**30
-"""Of one tensor: a small file may claim any shape."""
+"""The most elements of a tensor that this module reads: a small file can claim any shape."""
 
 
 def write_warmup(version_folder: Path, *, model_name: str, pixels: np.ndarray, encoded: list[bytes]) -> int:
-    """Write requests for the signatures of the contract: with one image, and for logits with all of them, too.
+    """Write warm-up requests for every signature of the contract, with one image and, for logits, also with all images.
 
-    Batches of other sizes are as fast for all signatures once they are for one.
+    The signatures for labels need one image only: a larger batch for one signature makes it fast for all.
 
     Args:
-        version_folder: a SavedModel, `BASE/VERSION`.
-        model_name: the name that the server will serve it under.
+        version_folder: the SavedModel, BASE/VERSION.
+        model_name: the name under which the server serves it.
         pixels: uint8 [images, height, width, channels].
-        encoded: images as JPEG or PNG files.
+        encoded: the contents of JPEG or PNG files.
 
     Returns:
         The number of records written.
 
     Raises:
-        ZooError: there is no folder, no image, or `pixels` has another dtype or rank.
+        ZooError: the folder does not exist, there is no image, or `pixels` has another dtype or rank.
     """
     import tensorflow as tf
 
@@ -57,7 +57,7 @@ def write_warmup(version_folder: Path, *, model_name: str, pixels: np.ndarray, e
         contract.CLASSIFY: np.array([serialized_example(encoded[0])], object),
     }
     requests = [
-        (signature, contract.SIGNATURES[signature][0], values[:count])
+        (signature, contract.input_of(signature), values[:count])
         for signature, values in inputs.items()
         for count in sorted({1, len(values)})
     ]
@@ -68,11 +68,14 @@ def write_warmup(version_folder: Path, *, model_name: str, pixels: np.ndarray, e
 
 
 def read_warmup(version_folder: Path) -> list[tuple[str, dict[str, np.ndarray]]]:
-    """The requests of a warm-up file: a signature's name, and its inputs by name (strings as object arrays of bytes).
+    """Read the requests of a warm-up file.
+
+    Returns:
+        For each request the name of the signature, and its inputs by name; strings are object arrays of bytes.
 
     Raises:
-        ZooError: the file is missing, is no uncompressed TFRecord or is cut short; or it holds anything but predict
-            requests, or none, or more than TF Serving takes.
+        ZooError: the file is missing, cut short or no uncompressed TFRecord; or it has other records than predict
+            requests, none at all, or more than TF Serving takes.
     """
     path = version_folder / FILE
     if not path.is_file():
@@ -98,7 +101,7 @@ def _record(model_name: str, signature: str, name: str, values: np.ndarray) -> b
 
 
 def _records(path: Path) -> Iterator[bytes]:
-    """The records of a TFRecord file, at most one more than TF Serving takes."""
+    """Yield the records of a TFRecord file, at most one more than TF Serving takes."""
     import tensorflow as tf
 
     try:

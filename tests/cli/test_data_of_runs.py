@@ -1,4 +1,4 @@
-"""The data of runs and artifacts: what was seen in training is not measured on, and a folder may have moved."""
+"""The data of runs and artifacts: seen images are not evaluated on, and folders that were moved are found."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from zoo.export import model_card
 from zoo.training import start
 
 Command = Callable[..., Answer]
-FEW = ("--epochs", 1, "--set", "batch_size=8", "--set", "schedule.warmup_epochs=0", "--set", "export=onnx")
+FEW = ("--epochs", 1, "--set", "batch_size=8", "--set", "schedule.warmup_epochs=0")
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +50,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def evaluate(zoo_command: Command, target: Path, out: Path, *arguments: object) -> tuple[dict[str, Any], str]:
-    """The report that a command writes, and what it says."""
+    """Run `zoo evaluate`; return its report and its standard error."""
     answer = zoo_command("evaluate", target, "--out", out, *arguments)
     assert answer.status == 0, answer.err
     return json.loads((out / "report.json").read_text()), answer.err
@@ -99,7 +99,9 @@ def test_the_digests_are_a_part_of_the_artifact(made: Path, tmp_path: Path, zoo_
     assert "images.npz is not the file that the manifest lists" in answer.err
 
 
-def test_artifacts_of_before_say_that_nothing_is_known(made: Path, tmp_path: Path, zoo_command: Command) -> None:
+def test_old_artifacts_say_that_their_training_images_are_unknown(
+    made: Path, tmp_path: Path, zoo_command: Command
+) -> None:
     old = tmp_path / "old"
     shutil.copytree(made / "artifact", old)
     (old / artifact.IMAGES).unlink()
@@ -107,12 +109,12 @@ def test_artifacts_of_before_say_that_nothing_is_known(made: Path, tmp_path: Pat
     report, said = evaluate(zoo_command, old, tmp_path / "out", "--data", f"folder:{made / 'data'}")
     assert report["images"] == 40
     assert report["overlap"]["images"] is None
-    assert "old was exported before zoo kept what a model has seen" in said
+    assert "old was exported before zoo kept digests of the images that a model was trained on" in said
     assert report["overlap"]["unknown"] in said
 
 
-def test_runs_of_before_load_their_data_again(tmp_path: Path, images_folder: Path, zoo_command: Command) -> None:
-    """Or say that nothing is known, where the data are gone."""
+def test_old_runs_load_their_data_again(tmp_path: Path, images_folder: Path, zoo_command: Command) -> None:
+    """If the data are gone, they say that their training images are unknown."""
     shutil.copytree(images_folder, tmp_path / "data")
     old = untrained_run(tmp_path / "old", tmp_path / "data", "cnn", "small", 8)
     values = json.loads((old / run.DESCRIPTION).read_text())
@@ -129,7 +131,9 @@ def test_runs_of_before_load_their_data_again(tmp_path: Path, images_folder: Pat
     )
 
 
-def test_what_the_initial_weights_had_seen_counts(made: Path, tmp_path: Path, zoo_command: Command) -> None:
+def test_images_that_the_initial_weights_were_trained_on_count(
+    made: Path, tmp_path: Path, zoo_command: Command
+) -> None:
     write_images(tmp_path / "new", classes=2, each=12, side=12, seed=7)
     write_images(tmp_path / "new/test", classes=2, each=3, side=12, seed=8)
     (tmp_path / "new/train").mkdir()
@@ -149,7 +153,7 @@ def test_what_the_initial_weights_had_seen_counts(made: Path, tmp_path: Path, zo
     assert report["overlap"] == {"images": 32, "of": 40, "left_out": True, "unknown": None}
 
 
-def test_training_says_what_of_the_test_it_was_trained_on(made: Path) -> None:
+def test_training_says_which_test_images_are_training_images(made: Path) -> None:
     said = (made / "said.txt").read_text()
     assert "36 of 40 test images are also training images: test/class0/" in said
     assert "4 of 40 test images are also validation images: test/class" in said
@@ -163,6 +167,7 @@ def test_a_folder_that_has_moved_is_found_by_every_verb(made: Path, tmp_path: Pa
     values = json.loads((one / run.DESCRIPTION).read_text())
     values["data"]["source"] = f"folder:{tmp_path / 'data'}"
     (one / run.DESCRIPTION).write_text(json.dumps(values))
+    before = run.read(one).data
     for verb, *options in (["evaluate"], ["export", "--onnx"]):
         answer = zoo_command(verb, one, *options, "--out", tmp_path / "out")
         assert answer.status == 2
@@ -174,6 +179,11 @@ def test_a_folder_that_has_moved_is_found_by_every_verb(made: Path, tmp_path: Pa
     assert "--data-dir" in zoo_command("train", "--resume", one).err
     answer = zoo_command("train", "--resume", one, "--data-dir", tmp_path / "moved")
     assert answer.status == 0, answer.err
+    recorded = run.read_finished(one).data
+    assert recorded is not None
+    assert recorded.source == f"folder:{tmp_path / 'moved'}"
+    assert dataclasses.replace(recorded, source=values["data"]["source"]) == before
+    assert zoo_command("evaluate", one, "--out", tmp_path / "where-it-was-resumed").status == 0
     (tmp_path / "moved/class0/0.png").write_bytes(b"no image any more")
     values["provenance"]["finished"] = "2026-01-01"
     (one / run.DESCRIPTION).write_text(json.dumps(values))
@@ -198,7 +208,7 @@ def test_evaluate_leaves_bad_images_out_when_told(made: Path, tmp_path: Path, zo
     assert "left out: class0/bad.jpg: " in said
 
 
-def test_labels_of_other_data_agree_in_any_spelling_of_unicode(tmp_path: Path, zoo_command: Command) -> None:
+def test_labels_of_other_data_match_in_any_unicode_form(tmp_path: Path, zoo_command: Command) -> None:
     forms: tuple[Literal["NFC", "NFD"], ...] = ("NFC", "NFD")
     for form in forms:
         folder = write_images(tmp_path / form, classes=2, each=6, side=12, seed=len(form) + ord(form[-1]))
@@ -227,7 +237,7 @@ def test_a_card_says_that_test_images_were_trained_on(made: Path) -> None:
 
 def test_large_images_do_not_set_the_input(tmp_path: Path) -> None:
     class Enough(Exception):
-        """The network is described; nobody wants to train it."""
+        """Raised once the network is described, because it need not be trained."""
 
     def preflight(model: Any) -> None:
         described.append(model)

@@ -13,7 +13,7 @@ import pytest
 
 from tests.conftest import Answer, write_images
 from zoo.cli import main
-from zoo.data.folder import class_folders
+from zoo.data.sources.folder import class_folders
 from zoo.errors import ZooError
 from zoo.text import is_printable, printable
 
@@ -83,7 +83,7 @@ def test_what_moves_a_terminal_is_not(character: str, tmp_path: Path) -> None:
         return
     for name in ("a", f"b{character}"):
         (tmp_path / name).mkdir()
-    with pytest.raises(ZooError, match="use characters that can be printed") as said:
+    with pytest.raises(ZooError, match="use printable characters") as said:
         class_folders(tmp_path)
     assert "\n" not in str(said.value)
 

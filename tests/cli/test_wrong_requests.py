@@ -84,8 +84,11 @@ TRAIN = [
     (["train", "--weights", "runs/nothing"], "there is no run at runs/nothing"),
     (["train", "--weights", "artifacts/cnn-small-digits"], "is an artifact, not a run: name the run"),
     (["train", "--resume", "artifacts/cnn-small-digits"], "is an artifact, not a run: name the run"),
-    (["train", "cnn", "--data", "digits", "--data-dir", "."], "come with scikit-learn: leave --data-dir out"),
-    (["train", "cnn", "--data", "folder:unlike", "--data-dir", "."], "as --data says: leave --data-dir out"),
+    (
+        ["train", "cnn", "--data", "digits", "--data-dir", "."],
+        "--data digits takes no such option: leave --data-dir out",
+    ),
+    (["train", "cnn", "--data", "folder:unlike", "--data-dir", "."], "takes no such option: leave --data-dir out"),
     (["train", "vit", "--weights", "runs/cnn-small-digits"], "holds weights of cnn small, not of vit small"),
     (["train", "--size", "base", "--weights", "runs/cnn-small-digits"], "not of cnn base"),
     (["train", "resnet50", "--weights", "runs/cnn-small-digits"], "not of resnet base"),
@@ -125,7 +128,7 @@ OTHERS = [
     (["evaluate", "artifacts"], 2, "artifacts is neither a run nor an artifact"),
     (["evaluate", "artifacts/cnn-small-digits/onnx"], 2, "is a part of the artifact artifacts/cnn-small-digits"),
     (["evaluate", "runs/cnn-small-digits", "--bad-images", "skip"], 2, "name them with --data"),
-    (["evaluate", "runs/cnn-small-digits", "--data-dir", "."], 2, "come with scikit-learn: leave --data-dir out"),
+    (["evaluate", "runs/cnn-small-digits", "--data-dir", "."], 2, "takes no such option: leave --data-dir out"),
     (["export", "artifacts/cnn-small-digits"], 2, "is an artifact, not a run: name the run that it was made of"),
     (["export", "runs/cnn-small-digits/run.json"], 2, "is a part of the run runs/cnn-small-digits"),
     (["export", "--out", "artifacts/cnn-small-digits"], 2, "exists already"),
@@ -194,7 +197,7 @@ def test_a_disk_that_fills_up_under_tensorflow_is_one_line(tmp_path: Path) -> No
     """TensorFlow writes variables by itself and raises errors of its own."""
     import zoo
     from zoo.errors import ZooError
-    from zoo.export.graph import network
+    from zoo.export.graph import trace
     from zoo.export.tf_serving.saved_model import write_saved_model
     from zoo.preprocess import Preprocessing
 
@@ -202,7 +205,7 @@ def test_a_disk_that_fills_up_under_tensorflow_is_one_line(tmp_path: Path) -> No
     preprocessing = Preprocessing(8, 8, 1, (0.5,), (0.5,))
     model = zoo.create("cnn", classes=3, input_shape=(8, 8, 1))
     with pytest.raises(ZooError, match="the SavedModel cannot be written"):
-        write_saved_model(network(model, preprocessing), tmp_path / "file" / "1", list("abc"))
+        write_saved_model(trace(model, preprocessing), tmp_path / "file" / "1", list("abc"))
 
 
 def test_no_run_and_no_artifact_to_take(zoo_command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,11 +5,11 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from zoo.data.augment import CHANCES, augmented
+from zoo.data.augment import RANDOM_NUMBERS, augmented
 from zoo.recipe import Augment
 
 ALMOST_ONE = float(np.nextafter(np.float32(1), np.float32(0)))
-chances = st.lists(st.floats(0, ALMOST_ONE, width=32), min_size=CHANCES, max_size=CHANCES)
+chances = st.lists(st.floats(0, ALMOST_ONE, width=32), min_size=RANDOM_NUMBERS, max_size=RANDOM_NUMBERS)
 
 
 def changed(pixels: np.ndarray, augment: Augment, chance: list[float]) -> np.ndarray:
@@ -60,7 +60,7 @@ def test_a_crop_is_a_part_of_at_least_the_smallest_area(
 
 def test_a_crop_of_everything_is_the_image() -> None:
     pixels = ramp(13, 17)
-    np.testing.assert_array_equal(changed(pixels, Augment(smallest_crop=0.3), [ALMOST_ONE] * CHANCES), pixels)
+    np.testing.assert_array_equal(changed(pixels, Augment(smallest_crop=0.3), [ALMOST_ONE] * RANDOM_NUMBERS), pixels)
 
 
 def test_flip_mirrors_half_of_them_left_to_right() -> None:
@@ -71,4 +71,4 @@ def test_flip_mirrors_half_of_them_left_to_right() -> None:
 
 def test_nothing_happens_unless_asked_for() -> None:
     pixels = ramp(5, 7)
-    np.testing.assert_array_equal(changed(pixels, Augment(), [0.1] * CHANCES), pixels)
+    np.testing.assert_array_equal(changed(pixels, Augment(), [0.1] * RANDOM_NUMBERS), pixels)

@@ -1,4 +1,4 @@
-"""Images that are in the data twice: where they are dealt to, and what is counted and said of them."""
+"""Images that are in the data twice: which split they go to, and how they are counted and reported."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from making import encoded, fill, noise
+from sample_images import encoded, fill, noise
 
 from zoo import schema
-from zoo.data import seen
+from zoo.data import image_digests
 from zoo.data.dataset import Dataset
-from zoo.data.example import Example
+from zoo.data.labeled_image import LabeledImage
 from zoo.data.load import load
-from zoo.data.splits import deal
+from zoo.data.splits import split_images
 from zoo.errors import Refused, ZooError
 from zoo.recipe import Recipe, Split
 
@@ -26,7 +26,7 @@ TOGETHER = Recipe().split
 def remarks(folder: Path, split: Split = TOGETHER) -> tuple[Dataset, list[str]]:
     said: list[str] = []
     data = load(f"folder:{folder}", split=split, say=said.append)
-    return data, said + list(seen.remarks(data, seen.images_of(data)))
+    return data, said + list(image_digests.overlap_remarks(data, image_digests.digests_of(data)))
 
 
 def test_a_test_split_that_is_a_copy_of_train_is_said(tmp_path: Path) -> None:
@@ -69,10 +69,10 @@ def test_data_without_copies_bring_no_remark(tmp_path: Path) -> None:
     assert data.description().overlap == {"validation": 0, "test": 0}
 
 
-def examples(contents: list[tuple[int, int]]) -> list[Example]:
-    """Examples of (class, content)."""
+def examples(contents: list[tuple[int, int]]) -> list[LabeledImage]:
+    """Make images of (label, content)."""
     return [
-        Example("train", label, f"{place}", b"", 0, 8, 8, True, content.to_bytes(32, "little"))
+        LabeledImage("train", label, f"{place}", b"", 0, 8, 8, True, content.to_bytes(32, "little"))
         for place, (label, content) in enumerate(contents)
     ]
 
@@ -81,11 +81,11 @@ def examples(contents: list[tuple[int, int]]) -> list[Example]:
     contents=st.lists(st.tuples(st.integers(0, 2), st.integers(0, 30)), max_size=60),
     seed=st.integers(0, 5),
 )
-def test_copies_are_dealt_to_one_split(contents: list[tuple[int, int]], seed: int) -> None:
+def test_all_copies_of_an_image_go_to_one_split(contents: list[tuple[int, int]], seed: int) -> None:
     # Each class has images of its own, enough to draw from.
     contents += [(label, 100 + 10 * label + number) for label in range(3) for number in range(4)]
     every = examples(contents)
-    dealt = deal(every, "abc", Split(seed=seed, copies_together=True))
+    dealt = split_images(every, "abc", Split(seed=seed, copies_together=True))
     digests = [{example.digest for example in part} for part in dealt]
     assert sum(map(len, digests)) == len(set.union(*digests))
     assert sorted(int(example.name) for part in dealt for example in part) == list(range(len(contents)))
@@ -95,15 +95,17 @@ def test_copies_are_dealt_to_one_split(contents: list[tuple[int, int]], seed: in
 
 
 @given(counts=st.lists(st.integers(3, 20), min_size=2, max_size=4), seed=st.integers(0, 5))
-def test_where_there_are_no_copies_nothing_is_dealt_otherwise(counts: list[int], seed: int) -> None:
+def test_without_copies_the_splits_are_the_same_as_before(counts: list[int], seed: int) -> None:
     contents = [(label, 100 * label + number) for label, count in enumerate(counts) for number in range(count)]
-    old, new = (deal(examples(contents), "abcd", Split(seed=seed, copies_together=together)) for together in (0, 1))
+    old, new = (
+        split_images(examples(contents), "abcd", Split(seed=seed, copies_together=together)) for together in (0, 1)
+    )
     assert [[example.name for example in part] for part in old] == [[example.name for example in part] for part in new]
 
 
-def test_a_class_of_copies_is_refused_and_says_so() -> None:
+def test_a_class_of_copies_only_is_refused() -> None:
     with pytest.raises(ZooError, match=r"'b' has too few images to draw a split from \(5 are copies of others\)"):
-        deal(examples([(0, number) for number in range(9)] + [(1, 50)] * 6), "ab", TOGETHER)
+        split_images(examples([(0, number) for number in range(9)] + [(1, 50)] * 6), "ab", TOGETHER)
 
 
 def bmp(number: int) -> bytes:
@@ -114,8 +116,8 @@ def bmp(number: int) -> bytes:
     return head + (1).to_bytes(2, "little") + (24).to_bytes(2, "little") + bytes(24) + body
 
 
-def test_runs_of_before_are_dealt_as_they_were(tmp_path: Path) -> None:
-    """Their recipes do not say `copies_together`; how such data were dealt is pinned here."""
+def test_the_splits_of_old_runs_are_unchanged(tmp_path: Path) -> None:
+    """The recipes of old runs do not have `copies_together`; this pins the splits of such runs."""
     for number in range(24):
         place = tmp_path / ("cat" if number % 2 else "dog")
         place.mkdir(exist_ok=True)
@@ -133,15 +135,17 @@ def test_runs_of_before_are_dealt_as_they_were(tmp_path: Path) -> None:
     assert len(said) == 1
 
 
-def test_digests_are_kept_and_damage_is_refused(tmp_path: Path) -> None:
+def test_digests_are_written_and_a_damaged_file_is_refused(tmp_path: Path) -> None:
     data = load("digits", split=TOGETHER)
-    first = seen.images_of(data)
-    later = seen.images_of(load(f"folder:{fill(tmp_path / 'data', {'a': 5, 'b': 5})}", split=TOGETHER), initial=first)
+    first = image_digests.digests_of(data)
+    later = image_digests.digests_of(
+        load(f"folder:{fill(tmp_path / 'data', {'a': 5, 'b': 5})}", split=TOGETHER), initial=first
+    )
     path = tmp_path / "images.npz"
-    seen.write(path, later)
+    image_digests.write(path, later)
     assert path.stat().st_size < 8 * (1797 + 10) + 2000
-    read = seen.read(path)
-    for name in seen.LISTS:
+    read = image_digests.read(path)
+    for name in image_digests.LISTS:
         np.testing.assert_array_equal(getattr(read, name), getattr(later, name))
     assert read.complete
     assert len(read.seen) == len(data.train) + len(data.validation) + 8
@@ -149,36 +153,36 @@ def test_digests_are_kept_and_damage_is_refused(tmp_path: Path) -> None:
     for damaged in (good[:-30], b"", good[:200] + b"\0" * 50 + good[250:]):
         path.write_bytes(damaged)
         with pytest.raises(Refused, match=r"images\.npz cannot be read"):
-            seen.read(path)
-    lists = {name: np.zeros(3, np.uint64) for name in seen.LISTS}
+            image_digests.read(path)
+    lists = {name: np.zeros(3, np.uint64) for name in image_digests.LISTS}
     for changes in ({"train": np.array(["a", None], object)}, {"train": np.zeros(3)}, {"complete": np.zeros(2, bool)}):
         np.savez(path, **{"complete": np.array(True), **lists, **changes})
         with pytest.raises(Refused, match=r"images\.npz cannot be read"):
-            seen.read(path)
+            image_digests.read(path)
 
 
-def test_what_was_seen_is_left_out_in_order(tmp_path: Path) -> None:
+def test_seen_images_are_left_out_and_the_order_is_kept(tmp_path: Path) -> None:
     data = load(f"folder:{fill(tmp_path / 'data', {'a': 20, 'b': 20})}", split=TOGETHER)
-    digests = seen.images_of(data)
+    digests = image_digests.digests_of(data)
     fill(tmp_path / "other", {"a": 3, "b": 3})
     shutil.copy(tmp_path / "data" / data.train.names(0), tmp_path / "other/a/10.png")
     (tmp_path / "other/b/11.png").write_bytes(data.validation.read(0))
     (tmp_path / "other/b/12.png").write_bytes(encoded(noise("L", 12, 10, seed=12345), "PNG"))
     (tmp_path / "other/b/13.png").write_bytes(data.test.read(0))
-    from zoo.data.for_labels import find_for
+    from zoo.data.evaluation_data import load_for_evaluation
 
-    images, _ = find_for(("b", "a"), f"folder:{tmp_path / 'other'}")
-    left, overlap = seen.unseen(images, digests, None, include=False)
-    assert overlap == seen.Overlap(images=2, of=10, left_out=True)
+    images, _ = load_for_evaluation(("b", "a"), f"folder:{tmp_path / 'other'}")
+    left, overlap = image_digests.leave_out_seen(images, digests, None, include=False)
+    assert overlap == image_digests.Overlap(images=2, of=10, left_out=True)
     assert [left.names(place) for place in range(len(left))] == [
         "a/0.png", "a/1.png", "a/2.png", "b/0.png", "b/1.png", "b/2.png", "b/12.png", "b/13.png"
     ]  # fmt: skip
     assert left.labels.tolist() == [1, 1, 1, 0, 0, 0, 0, 0]
     assert left.read(6) == (tmp_path / "other/b/12.png").read_bytes()
     assert left.total_bytes == sum(len(left.read(place)) for place in range(len(left)))
-    every, overlap = seen.unseen(images, digests, None, include=True)
-    assert (len(every), overlap) == (10, seen.Overlap(images=2, of=10, left_out=False))
-    every, overlap = seen.unseen(images, None, "nobody knows", include=False)
-    assert (len(every), overlap) == (10, seen.Overlap(None, 10, left_out=False, unknown="nobody knows"))
+    every, overlap = image_digests.leave_out_seen(images, digests, None, include=True)
+    assert (len(every), overlap) == (10, image_digests.Overlap(images=2, of=10, left_out=False))
+    every, overlap = image_digests.leave_out_seen(images, None, "nobody knows", include=False)
+    assert (len(every), overlap) == (10, image_digests.Overlap(None, 10, left_out=False, unknown="nobody knows"))
     with pytest.raises(ZooError, match="has seen all 28 images to measure on"):
-        seen.unseen(data.train, digests, None, include=False)
+        image_digests.leave_out_seen(data.train, digests, None, include=False)

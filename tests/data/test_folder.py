@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from making import encoded, fill, noise
 from PIL import Image
+from sample_images import encoded, fill, noise
 
-from zoo.data import example
+from zoo.data import labeled_image
 from zoo.data.dataset import Dataset, Images
 from zoo.data.load import load
 from zoo.data.names import natural
@@ -39,7 +39,7 @@ def test_names_sort_as_people_count() -> None:
     assert sorted(["10", "2", "a10", "1", "A9", "b", "02"], key=natural) == ["1", "02", "2", "10", "A9", "a10", "b"]
 
 
-def test_one_folder_a_class_is_dealt_out_by_class(tmp_path: Path) -> None:
+def test_one_folder_a_class_is_split_within_each_class(tmp_path: Path) -> None:
     fill(tmp_path, {"10": 20, "1": 20, "2": 30})
     data = load_folder(tmp_path)
     assert data.labels == ("1", "2", "10")
@@ -135,21 +135,21 @@ def test_images_of_several_sizes_have_no_common_shape(tmp_path: Path) -> None:
 def test_images_that_do_not_fit_in_memory_are_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fill(tmp_path, {"cat": 10, "dog": 10})
     (tmp_path / "dog/0.png").write_bytes(encoded(noise("CMYK", 12, 10), "JPEG"))
-    held = load_folder(tmp_path)
-    monkeypatch.setattr(example, "SHARE_OF_MEMORY", 2**60)
+    in_memory = load_folder(tmp_path)
+    monkeypatch.setattr(labeled_image, "SHARE_OF_MEMORY", 2**60)
     read_again = load_folder(tmp_path)
-    assert held.train.held
-    assert not read_again.train.held
-    assert held.fingerprint == read_again.fingerprint
-    assert held.train.total_bytes == read_again.train.total_bytes
-    for index in range(len(held.train)):
-        assert held.train.read(index) == read_again.train.read(index)
+    assert in_memory.train.in_memory
+    assert not read_again.train.in_memory
+    assert in_memory.fingerprint == read_again.fingerprint
+    assert in_memory.train.total_bytes == read_again.train.total_bytes
+    for index in range(len(in_memory.train)):
+        assert in_memory.train.read(index) == read_again.train.read(index)
     shutil.rmtree(tmp_path / "cat")
     with pytest.raises(ZooError, match="can no longer be read"):
         [read_again.train.read(index) for index in range(len(read_again.train))]
 
 
-def test_hidden_files_litter_and_files_beside_the_classes_are_ignored(tmp_path: Path) -> None:
+def test_hidden_files_system_files_and_files_beside_the_classes_are_ignored(tmp_path: Path) -> None:
     fill(tmp_path, {"cat": 5, "dog": 5})
     for name in ("README.txt", ".DS_Store", "cat/.hidden", "cat/Thumbs.db"):
         (tmp_path / name).write_text("no image")
@@ -166,7 +166,7 @@ def test_links_are_followed(tmp_path: Path) -> None:
 
 
 def damage(folder: Path) -> None:
-    """Seven files that are no images, of seven kinds."""
+    """Write seven files of different kinds that are no images."""
     whole = encoded(noise("RGB", 40, 40), "JPEG")
     (folder / "0-text.jpg").write_text("no image")
     (folder / "1-empty.png").write_bytes(b"")
@@ -184,7 +184,7 @@ def test_bad_images_are_named_and_counted(tmp_path: Path) -> None:
     fill(tmp_path, {"cat": 5, "dog": 5})
     damage(tmp_path / "cat")
     message = refusal(tmp_path)
-    assert message.startswith(f"7 of 17 images in {tmp_path} cannot be read: cat/0-text.jpg: ")
+    assert message.startswith(f"7 of 17 images of folder:{tmp_path} cannot be read: cat/0-text.jpg: ")
     assert "cat/2-short.jpg" in message
     assert "cat/3-flipped.png" not in message
     assert "--bad-images skip" in message
@@ -218,9 +218,9 @@ def test_what_cannot_be_trained_on_is_refused(tmp_path: Path) -> None:
     assert "holds the folder 'deeper'" in refusal(nested)
     unreadable = fill(tmp_path / "unreadable", {"cat": 5, "dog": 1})
     (unreadable / "dog/0.png").write_text("no image")
-    assert "no image in" in refusal(unreadable, bad_images="skip")
+    assert "no image of class 'dog' in the train split" in refusal(unreadable, bad_images="skip")
     unprintable = fill(tmp_path / "unprintable", {"cat": 5, "d\nog": 5})
-    assert "characters that can be printed" in refusal(unprintable)
+    assert "use printable characters" in refusal(unprintable)
 
 
 def test_splits_that_differ_are_refused(tmp_path: Path) -> None:
@@ -295,7 +295,7 @@ def test_a_split_of_another_name_beside_train_gets_its_right_name(tmp_path: Path
 
 def test_a_class_that_is_called_like_a_split_is_said(tmp_path: Path) -> None:
     fill(tmp_path, {"bus": 5, "train": 5, "car": 5})
-    assert said(tmp_path) == ["'train' is taken for a class, though it is called as splits are"]
+    assert said(tmp_path) == ["'train' is taken for a class, although it has the name of a split"]
 
 
 def test_what_is_left_out_is_said(tmp_path: Path) -> None:
@@ -309,7 +309,7 @@ def test_what_is_left_out_is_said(tmp_path: Path) -> None:
     found = f"left out: 4 files beside the folders of {tmp_path}: labels.csv, loose2.png, loose.png and 1 more"
     assert lines[0] == found
     for place, name in ((1, ".net"), (2, "cat/.thumbnails")):
-        assert lines[place].startswith(f"left out: {tmp_path / name}/, which holds images: if it is a class")
+        assert lines[place].startswith(f"left out: {tmp_path / name}/, a hidden folder of images: if it is a class")
     assert lines[3] == "left out: 2 images whose names begin with a dot: cat/.2.jpg, dog/.1.png"
     assert len(lines) == 4
     assert load_folder(tmp_path).labels == ("cat", "dog")
@@ -324,14 +324,14 @@ def test_what_is_beside_the_classes_of_a_split_is_said(tmp_path: Path) -> None:
     assert [line.partition(":")[2] for line in said(tmp_path)] == [
         f" 1 files beside the folders of {tmp_path}: README.md",
         f" 1 files beside the folders of {tmp_path}/train: loose.png",
-        f" {tmp_path}/test/.net/, which holds images: if it is a class, let its name not begin with a dot",
+        f" {tmp_path}/test/.net/, a hidden folder of images: if it is a class, rename it without the dot",
     ]
 
 
 NFC, NFD = "caf\u00e9", "cafe\u0301"
 
 
-def test_one_name_in_two_spellings_of_unicode_is_one_class(tmp_path: Path) -> None:
+def test_one_name_in_two_unicode_forms_is_one_class(tmp_path: Path) -> None:
     # NFD sorts before 'cafx', NFC behind it.
     fill(tmp_path / "train", {NFC: 4, "cafx": 5})
     fill(tmp_path / "test", {NFD: 2, "cafx": 3})
@@ -344,7 +344,7 @@ def test_one_name_in_two_spellings_of_unicode_is_one_class(tmp_path: Path) -> No
     )
     fill(tmp_path / "train", {NFD: 4})
     message = refusal(tmp_path)
-    assert "two spellings of one name" in message
+    assert "one name in two Unicode forms" in message
     assert "(caf\\xe9)" in message
     assert "(cafe\\u0301)" in message
 

@@ -15,7 +15,7 @@ from zoo.recipe import Split
 def test_unknown_data_are_refused_with_the_three_forms(source: str) -> None:
     with pytest.raises(ZooError) as refused:
         load(source, split=Split())
-    assert "write digits, tfds:NAME[:VERSION] or folder:PATH" in str(refused.value)
+    assert "write digits, folder:PATH or tfds:NAME[:VERSION]" in str(refused.value)
 
 
 def test_a_near_miss_gets_a_hint() -> None:
@@ -31,7 +31,7 @@ def test_digits_are_all_there_once_and_unchanged() -> None:
     bundled = load_digits()
     numbers = []
     for images in (data.train, data.validation, data.test):
-        assert images.held
+        assert images.in_memory
         assert images.total_bytes == sum(len(images.read(index)) for index in range(len(images)))
         for index, label in enumerate(images.labels):
             number = int(images.names(index).removeprefix("digits "))
@@ -44,7 +44,7 @@ def test_digits_are_all_there_once_and_unchanged() -> None:
     np.testing.assert_allclose(shares, 0.2, atol=0.005)
 
 
-def test_the_fingerprint_of_digits_does_not_hang_on_how_png_packs_them(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_fingerprint_of_digits_does_not_depend_on_png_compression(monkeypatch: pytest.MonkeyPatch) -> None:
     first = load("digits", split=Split())
     save = Image.Image.save
     monkeypatch.setattr(Image.Image, "save", lambda self, file, kind: save(self, file, kind, compress_level=0))

@@ -1,4 +1,4 @@
-"""Image files that users have, as public reports describe them: each is read alike on every road, or named."""
+"""Odd image files that users reported: every decoder reads the same pixels, or the file is named."""
 
 from __future__ import annotations
 
@@ -12,18 +12,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
-from making import encoded, fill, noise
-from making_png import chunk, png_file
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image, ImageDraw, PngImagePlugin
+from sample_images import encoded, fill, noise
+from sample_pngs import chunk, png_file
 
 from zoo.data.dataset import Dataset, Images
-from zoo.data.fitting import fitted
 from zoo.data.load import load
 from zoo.data.pipeline import evaluation_batches
-from zoo.data.remarks import LOOKED_AT, remarks
+from zoo.data.remarks import SAMPLE, remarks
+from zoo.data.resizable import resizable_dataset
 from zoo.errors import ZooError
 from zoo.file_kinds import kind_of
-from zoo.preprocess import Preprocessing, pixels_from_bytes
+from zoo.preprocess import Preprocessing, open_header, open_image, pixels_from_bytes
 from zoo.preprocess_graph import pixels_tensor
 from zoo.recipe import Split
 
@@ -45,8 +47,8 @@ def wanted(channels: int = 3, side: int = SIDE, background: str = "white", white
     )  # fmt: skip
 
 
-def roads(file: bytes, place: Path) -> Callable[[Preprocessing], list[np.ndarray]]:
-    """What a client, a served graph, and both pipelines of a data set make of a file, by preprocessing."""
+def decoders(file: bytes, place: Path) -> Callable[[Preprocessing], list[np.ndarray]]:
+    """Return a function of a preprocessing: the pixels of a file by client, served graph and both data pipelines."""
     fill(place, {"cat": 4, "dog": 4}, (SIDE, SIDE), "RGB")
     (place / "cat" / "0.png").write_bytes(file)
     data = load(f"folder:{place}", split=Split(validation=0.25, test=0.4))
@@ -73,7 +75,7 @@ def roads(file: bytes, place: Path) -> Callable[[Preprocessing], list[np.ndarray
 
 
 def with_text() -> bytes:
-    """More text than Pillow reads beside a sound image: 2 MiB, compressed and not."""
+    """A valid image with texts longer than Pillow reads: 2 MiB, compressed and not."""
     text = PngImagePlugin.PngInfo()
     text.add_text("notes", "x" * 2**21, zip=True)
     text.add_text("more", "y" * 2**21)
@@ -81,7 +83,7 @@ def with_text() -> bytes:
 
 
 def with_wrong_checksum() -> bytes:
-    """A text whose checksum is wrong beside a sound image."""
+    """A valid image with a text whose checksum is wrong."""
     return png_file(np.asarray(photograph()).astype(int), 2, 8, before=[chunk(b"tEXt", b"a\0b", sound=False)])
 
 
@@ -91,7 +93,7 @@ def multi_image() -> bytes:
 
 
 def turned() -> bytes:
-    """A JPEG that says in EXIF that it lies on its side, which is ignored everywhere."""
+    """A JPEG whose EXIF orientation says that it is rotated, which every decoder ignores."""
     exif = Image.Exif()
     exif[0x0112] = 6
     return encoded(photograph(), "JPEG", exif=exif)
@@ -114,7 +116,7 @@ SOUND: dict[str, Callable[[], bytes]] = {
 
 
 def hidden() -> Image.Image:
-    """An image of which the upper half is transparent, and has colors all the same."""
+    """An image whose upper half is transparent, with colors under the transparency."""
     image = photograph()
     alpha = np.full((SIDE, SIDE), 255, np.uint8)
     alpha[: SIDE // 2] = 0
@@ -128,8 +130,8 @@ def deep(factor: int) -> Image.Image:
 
 
 @pytest.mark.parametrize("case", SOUND)
-def test_odd_but_sound_files_are_read_alike_on_every_road(case: str, tmp_path: Path) -> None:
-    rendered = roads(SOUND[case](), tmp_path)
+def test_odd_but_valid_files_are_read_alike_by_every_decoder(case: str, tmp_path: Path) -> None:
+    rendered = decoders(SOUND[case](), tmp_path)
     for channels, background in ((3, "white"), (2, "none")) if "transparency" in case else ((3, "white"),):
         first, *others = rendered(wanted(channels, background=background))
         for pixels in others:
@@ -205,26 +207,27 @@ NO_IMAGES = {
     "a gzip archive": gzip.compress(b"a"),
     "a video": heif(b"isom"),
     "a NumPy array": b"\x93NUMPY\x01\0",
-    "a file of no known kind": b"\x01\x02\xfe\xff\x80\x81" * 9,
+    "a file of an unknown kind": b"\x01\x02\xfe\xff\x80\x81" * 9,
 }
 DAMAGED = {
-    "a JPEG that is damaged: cut short": encoded(photograph(), "JPEG")[:900],
-    "a PNG that is damaged: cut short": encoded(photograph(), "PNG")[:900],
-    "a PNG that is damaged: its header cannot be read": b"\x89PNG\r\n\x1a\n" + bytes(40),
-    "a PNG that is damaged: the checksum of its IDAT is wrong": b"".join(
+    "a damaged JPEG (cut short)": encoded(photograph(), "JPEG")[:900],
+    "a damaged PNG (cut short)": encoded(photograph(), "PNG")[:900],
+    "a damaged PNG (its header cannot be read)": b"\x89PNG\r\n\x1a\n" + bytes(40),
+    "a damaged PNG (the checksum of its IDAT is wrong)": b"".join(
         [png_file(np.zeros((4, 4, 1), int), 0, 8)[:50], b"\xff", png_file(np.zeros((4, 4, 1), int), 0, 8)[51:]]
     ),
-    "a GIF that is damaged: ": encoded(noise("P", 40, 40), "GIF")[:900],
-    "a BMP that is damaged: ": encoded(noise("RGB", 40, 40), "BMP")[:900],
+    "a damaged GIF (": encoded(noise("P", 40, 40), "GIF")[:900],
+    "a damaged BMP (": encoded(noise("RGB", 40, 40), "BMP")[:900],
 }
 
 
 @pytest.mark.parametrize("kind", [*NO_IMAGES, *DAMAGED])
-def test_what_is_no_image_is_called_what_it_is(kind: str) -> None:
+def test_a_file_that_is_no_image_is_called_what_it_is(kind: str) -> None:
     file = {**NO_IMAGES, **DAMAGED}[kind]
     with pytest.raises(ZooError) as refused:
         pixels_from_bytes(file, wanted())
-    assert f"no JPEG, PNG, BMP or GIF that can be decoded (this is {kind}" in str(refused.value)
+    words = kind if kind in DAMAGED else f"not a JPEG, PNG, BMP or GIF but {kind}"
+    assert str(refused.value).startswith(words)
     assert "0x" not in str(refused.value)
 
 
@@ -232,13 +235,48 @@ def test_a_folder_names_what_its_bad_files_are(tmp_path: Path) -> None:
     fill(tmp_path, {"cat": 5, "dog": 5})
     for number, file in enumerate(NO_IMAGES.values()):
         (tmp_path / "dog" / f"{number + 10}.jpg").write_bytes(file)
-    with pytest.raises(ZooError, match=r"dog/10\.jpg: no JPEG, .*this is a WebP image.*--bad-images skip"):
+    with pytest.raises(ZooError, match=r"dog/10\.jpg: not a JPEG, .*but a WebP image.*--bad-images skip"):
         load(f"folder:{tmp_path}", split=Split())
     data = load(f"folder:{tmp_path}", split=Split(), bad_images="skip")
     assert len(data.skipped) == len(NO_IMAGES)
     for kind, line in zip(NO_IMAGES, data.skipped, strict=True):
         assert kind in line
         assert "0x" not in line
+
+
+WHOLE = [encoded(noise(mode, 20, 20), kind) for kind in ("JPEG", "PNG", "BMP", "GIF") for mode in ("L", "RGB", "P")
+         if (kind, mode) != ("JPEG", "P")]  # fmt: skip
+
+
+@given(
+    file=st.sampled_from(WHOLE),
+    changes=st.lists(st.tuples(st.integers(0, 80), st.integers(0, 255)), max_size=4),
+    length=st.integers(0, 1500),
+)
+def test_whatever_is_damaged_the_reason_is_one_line_for_people(
+    file: bytes, changes: list[tuple[int, int]], length: int
+) -> None:
+    """Pillow names what it cannot identify by the address of an object, `<_io.BytesIO object at 0x7f…>`."""
+    damaged = bytearray(file)
+    for place, value in changes:
+        damaged[place % len(damaged)] = value
+    for read in (open_header, open_image):
+        reason = ""
+        try:
+            read(bytes(damaged[:length]))
+        except ZooError as error:
+            reason = str(error)
+        assert not set("<>\n") & set(reason), reason
+        assert "0x" not in reason
+        assert " object" not in reason
+
+
+def test_a_header_that_claims_too_many_pixels_is_not_called_damage() -> None:
+    large = (100_000).to_bytes(4, "little")
+    file = encoded(noise("RGB", 8, 8), "BMP")
+    for read in (open_header, open_image):
+        with pytest.raises(ZooError, match="more than 25000000 pixels in all or 16384 on a side"):
+            read(file[:18] + large + large + file[26:])
 
 
 @pytest.mark.parametrize("start", [b"", b"\xff\xfe", b"<", b"\0" * 600, b"P"])
@@ -252,7 +290,7 @@ def cut_then_ended() -> bytes:
     return whole[: len(whole) * 2 // 3] + b"\xff\xd9"
 
 
-def test_a_jpeg_that_lost_pixels_is_read_with_a_remark_and_no_word_of_libjpeg(
+def test_a_jpeg_with_missing_pixels_is_read_with_a_remark_and_nothing_on_standard_error(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     fill(tmp_path, {"cat": 5, "dog": 5}, (SIDE, SIDE), "RGB")
@@ -267,7 +305,7 @@ def test_a_jpeg_that_lost_pixels_is_read_with_a_remark_and_no_word_of_libjpeg(
             pass
     assert capfd.readouterr().err == ""
     (line,) = remarks(splits, wanted())
-    assert line.startswith("damaged images, gray where pixels are lost: 1: cat/0.png (")
+    assert line.startswith("damaged images: 1, gray where pixels are missing: cat/0.png (")
     assert "premature end of data segment" in line
 
 
@@ -283,7 +321,7 @@ def said(data: Dataset, preprocessing: Preprocessing) -> list[str]:
     return list(remarks((data.train, data.validation, data.test), preprocessing))
 
 
-def test_sound_images_bring_no_remark(tmp_path: Path) -> None:
+def test_undamaged_images_bring_no_remark(tmp_path: Path) -> None:
     fill(tmp_path, {"cat": 10, "dog": 10})
     assert said(load(f"folder:{tmp_path}", split=Split()), wanted(1, 12)) == []
     assert said(load("digits", split=Split()), wanted(1, 8)) == []
@@ -295,7 +333,7 @@ def test_a_small_part_of_sixteen_bits_brings_a_remark_with_what_to_set(tmp_path:
     largest = int(np.asarray(deep(16)).max())
     (line,) = said(data, wanted(1))[-1:]
     assert line == (
-        f"images of 16 bits come out dark: their largest sample is {largest}, and 65535 is white: "
+        f"16-bit images come out dark: their largest sample is {largest}, and 65535 is white: "
         "train with --set image.white_level=4095"
     )
     assert said(data, wanted(1, white_level=4095)) == []
@@ -309,21 +347,21 @@ def test_the_range_of_colors_in_sixteen_bits_is_known_too(tmp_path: Path) -> Non
     assert said(data, wanted(3, 8))[-1].endswith("image.white_level=255")
 
 
-def test_equal_plain_and_black_images_bring_a_remark(tmp_path: Path) -> None:
+def test_equal_single_color_and_black_images_bring_a_remark(tmp_path: Path) -> None:
     shapes = {kind: [shape(kind)] * 5 for kind in ("ellipse", "rectangle")}
     data = folder_of(tmp_path / "alpha", shapes)
     assert said(data, wanted(3, 32)) == []
     equal, plain = said(data, wanted(3, 32, "none"))
     assert equal.startswith("10 of 10 images, as the network gets them, are equal to others, though their files differ")
     assert plain.startswith("10 of 10 images, as the network gets them, are of one color: ")
-    assert plain.endswith("; they are transparent in parts: train with --set image.background=white")
+    assert plain.endswith("; parts of them are transparent: train with --set image.background=white")
     dark = [encoded(Image.fromarray(np.asarray(noise("L", 8, 8, seed)) // 16), "PNG") for seed in range(10)]
     data = folder_of(tmp_path / "dark", {"cat": dark[:5], "dog": dark[5:]})
     (line,) = said(data, wanted(1, 8))
     assert line.startswith("10 of 10 images, as the network gets them, are nearly black: ")
 
 
-def test_a_bounded_number_of_images_is_looked_at() -> None:
+def test_remarks_decode_a_bounded_number_of_images() -> None:
     data = load("digits", split=Split())
     looked_at = []
 
@@ -331,19 +369,19 @@ def test_a_bounded_number_of_images_is_looked_at() -> None:
         return dataclasses.replace(images, read=lambda index: looked_at.append(index) or images.read(index))
 
     assert list(remarks([counted(data.train), counted(data.test)], wanted(1, 8))) == []
-    assert len(looked_at) == LOOKED_AT
+    assert len(looked_at) == SAMPLE
 
 
-def needle() -> bytes:
+def narrow_image() -> bytes:
     return encoded(Image.new("RGB", (2200, 1), (10, 90, 200)), "PNG")
 
 
-def test_a_needle_is_found_before_training(tmp_path: Path) -> None:
+def test_an_image_too_narrow_to_resize_is_found_before_training(tmp_path: Path) -> None:
     fill(tmp_path, {"cat": 10, "dog": 10})
-    (tmp_path / "cat" / "3.png").write_bytes(needle())
+    (tmp_path / "cat" / "3.png").write_bytes(narrow_image())
     data = load(f"folder:{tmp_path}", split=Split())
-    assert fitted(data, wanted(3, 32)) is data
-    left = fitted(data, wanted(3, 224))
+    assert resizable_dataset(data, wanted(3, 32)) is data
+    left = resizable_dataset(data, wanted(3, 224))
     assert len(left.train) + len(left.validation) + len(left.test) == 19
     assert left.fingerprint == data.fingerprint
     (line,) = left.skipped
@@ -356,10 +394,10 @@ def test_a_needle_is_found_before_training(tmp_path: Path) -> None:
             assert pixels_from_bytes(images.read(index), wanted(3, 224)).any()
 
 
-def test_a_class_of_needles_is_refused(tmp_path: Path) -> None:
+def test_a_class_of_images_too_narrow_to_resize_is_refused(tmp_path: Path) -> None:
     fill(tmp_path, {"cat": 10})
     (tmp_path / "dog").mkdir()
     for number in range(10):
-        (tmp_path / "dog" / f"{number}.png").write_bytes(needle())
+        (tmp_path / "dog" / f"{number}.png").write_bytes(narrow_image())
     with pytest.raises(ZooError, match="no image of class 'dog' can be scaled"):
-        fitted(load(f"folder:{tmp_path}", split=Split()), wanted(3, 224))
+        resizable_dataset(load(f"folder:{tmp_path}", split=Split()), wanted(3, 224))

@@ -1,4 +1,4 @@
-"""The two renderings of `zoo.preprocess`, Pillow's and TensorFlow's, read the same pixels."""
+"""The two implementations of `zoo.preprocess`, by Pillow and by TensorFlow, give the same pixels."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import pytest
 import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from making import encoded, noise
 from PIL import Image
+from sample_images import encoded, noise
 
-from zoo.data.example import examine
+from zoo.data.labeled_image import inspect_image
 from zoo.data.photographs import photographs
 from zoo.errors import ZooError
 from zoo.preprocess import Preprocessing, covering, open_image, pixels_from_bytes
@@ -79,12 +79,12 @@ def both(image: bytes, wanted: Preprocessing) -> tuple[np.ndarray, np.ndarray]:
     ),
     seed=st.integers(0, 1000),
 )
-def test_they_agree_on_what_a_data_set_gives(
+def test_they_agree_on_images_of_datasets(
     source: tuple[str, str, dict[str, object]], size: tuple[int, int], wanted: Preprocessing, seed: int
 ) -> None:
     mode, format_name, options = source
     file = encoded(noise(mode, *size, seed=seed), format_name, **options)
-    _, plain = examine(file, split="train", label=0, name="", path="")
+    _, plain = inspect_image(file, split="train", label=0, name="", path="")
     by_pillow, by_tensorflow = both(plain, wanted)
     assert np.abs(by_pillow - by_tensorflow).max() <= LEVELS[wanted.interpolation]
 
@@ -115,12 +115,12 @@ def test_they_agree_on_photographs(side: int, crop: float, resize_mode: str, int
 def test_sizes_are_those_of_timm(
     image: tuple[int, int], side: int, crop: float, resize_mode: str, scaled: tuple[int, int]
 ) -> None:
-    """What `transforms_imagenet_eval` of timm 1.0.31 resizes to."""
+    """Compare with the sizes of `transforms_imagenet_eval` of timm 1.0.31."""
     assert covering(*image, preprocessing(side, side, 3, crop, resize_mode=resize_mode)) == scaled
 
 
-def test_an_image_is_scaled_in_width_first() -> None:
-    """Which of both Pillow begins with, given both, depends on its version, and bicubic is clipped in between."""
+def test_the_width_is_resized_first() -> None:
+    """Pillow's own order depends on its version, and bicubic results are clipped between the two passes."""
     image = Image.fromarray((np.asarray(noise("L", 36, 39)) > 127).astype(np.uint8) * 255)
     wanted = image.resize((43, 36), Image.Resampling.BICUBIC).resize((43, 24), Image.Resampling.BICUBIC)
     by_pillow, _ = both(encoded(image, "PNG"), preprocessing(24, 43, 1, 1.0, "bicubic", "squash"))
@@ -144,7 +144,7 @@ def test_they_agree_on_uploads(source: tuple[str, str, dict[str, object]], chann
 def test_transcoding_keeps_what_pillow_sees() -> None:
     for mode, format_name, options in SOURCES:
         file = encoded(noise(mode, 37, 53), format_name, **options)
-        _, plain = examine(file, split="train", label=0, name="", path="")
+        _, plain = inspect_image(file, split="train", label=0, name="", path="")
         for channels in (1, 2, 3, 4):
             wanted = preprocessing(20, 20, channels)
             np.testing.assert_array_equal(pixels_from_bytes(plain, wanted), pixels_from_bytes(file, wanted))
@@ -172,14 +172,14 @@ def test_normalized_is_what_scale_and_offset_say() -> None:
 
 @pytest.mark.parametrize("shape", [(16_000, 1), (1, 16_000), (150, 16_000)])
 @pytest.mark.parametrize("resize_mode", ["shortest", "squash"])
-def test_a_needle_is_refused_before_it_is_scaled(shape: tuple[int, int], resize_mode: str) -> None:
-    """A pixel by sixteen thousand would become 900 by 14 million, or 900 by sixteen thousand on its way."""
-    needle, wanted = encoded(Image.new("L", shape), "PNG"), preprocessing(900, 900, 1, resize_mode=resize_mode)
+def test_a_very_narrow_image_is_refused_before_it_is_resized(shape: tuple[int, int], resize_mode: str) -> None:
+    """1 by 16,000 pixels would become 900 by 14 million, or 900 by 16,000 on the way."""
+    narrow, wanted = encoded(Image.new("L", shape), "PNG"), preprocessing(900, 900, 1, resize_mode=resize_mode)
     with pytest.raises(ZooError, match="too narrow"):
-        pixels_from_bytes(needle, wanted)
+        pixels_from_bytes(narrow, wanted)
     with pytest.raises(tf.errors.InvalidArgumentError, match="too large when scaled"):
-        pixels_tensor(tf.constant(needle), wanted)
-    _, (reason,) = uploaded_pixels(tf.constant([needle]), wanted)
+        pixels_tensor(tf.constant(narrow), wanted)
+    _, (reason,) = uploaded_pixels(tf.constant([narrow]), wanted)
     assert reason.numpy().endswith(b" pixels, too narrow to be scaled to cover 900 by 900")
 
 
@@ -215,9 +215,9 @@ def test_a_damaged_image_is_read_or_refused_in_one_line(
         tf.io.decode_png(bytes(file), channels=3)
 
 
-def test_what_is_no_image_is_refused(tmp_path: Path) -> None:
+def test_files_that_are_no_images_are_refused(tmp_path: Path) -> None:
     tiff = io.BytesIO()
     noise("RGB", 8, 8).save(tiff, "TIFF")
     for content in (b"", b"no image", tiff.getvalue()):
-        with pytest.raises(ZooError, match="no JPEG, PNG, BMP or GIF"):
+        with pytest.raises(ZooError, match="not a JPEG, PNG, BMP or GIF"):
             open_image(content)

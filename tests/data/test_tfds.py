@@ -6,22 +6,24 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tensorflow as tf
 import tensorflow_datasets
-from making import encoded, noise
+from sample_images import encoded, noise
 
-from zoo.data import example
+from zoo.data import labeled_image
 from zoo.data.dataset import Dataset, Images
 from zoo.data.load import load
+from zoo.data.sources.tfds import prepared_root
 from zoo.errors import ZooError
-from zoo.preprocess import open_image
+from zoo.preprocess import Preprocessing, open_header, open_image
+from zoo.preprocess_graph import pixels_tensor
 from zoo.recipe import Split
 
-BESIDE = Path(__file__).resolve().parents[3] / "shared" / "tfds"
 LABELS = ["tench", "Goldfisch", "shark"]
 
 
 def prepare(root: Path, name: str, splits: dict[str, list[dict[str, Any]]], **options: Any) -> Path:
-    """A data set of `tfds`, written by it to `root`; its folder."""
+    """Let TFDS write a dataset to `root`; return its folder."""
     kinds = tensorflow_datasets.features
     features = {"image": kinds.Image(shape=(None, None, 3)), "label": kinds.ClassLabel(names=LABELS)}
     features |= options.pop("features", {})
@@ -66,13 +68,13 @@ def refusal(source: str, data_dir: Path | None) -> str:
 
 
 def check_pixels(images: Images, numbers: list[int]) -> None:
-    """`images` are those that `examples` made of `numbers`."""
+    """Check that `images` are those that `examples` makes of `numbers`."""
     assert images.labels.tolist() == [number % len(LABELS) for number in numbers]
     for index, number in enumerate(numbers):
         np.testing.assert_array_equal(np.asarray(open_image(images.read(index))), noise("RGB", 9, 7, seed=number))
 
 
-def test_a_prepared_data_set_is_read_offline(prepared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_prepared_dataset_is_read_offline(prepared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data = load_tfds("tfds:fish:1.0.0", prepared)
     assert data.source == "tfds:fish:1.0.0"
     assert data.data_dir == str(prepared)
@@ -81,11 +83,11 @@ def test_a_prepared_data_set_is_read_offline(prepared: Path, monkeypatch: pytest
     assert data.license == "not stated by TFDS; see https://fish.example"
     assert data.description().counts == {"train": 27, "validation": 3, "test": 6}
     check_pixels(data.test, list(range(100, 106)))
-    monkeypatch.setattr(example, "SHARE_OF_MEMORY", 2**60)
+    monkeypatch.setattr(labeled_image, "SHARE_OF_MEMORY", 2**60)
     monkeypatch.setenv("TFDS_DATA_DIR", str(prepared))
     from_disk = load_tfds("tfds:fish:1.0.0", None)
-    assert data.test.held
-    assert not from_disk.test.held
+    assert data.test.in_memory
+    assert not from_disk.test.in_memory
     assert from_disk.fingerprint == data.fingerprint
     check_pixels(from_disk.test, list(range(100, 106)))
 
@@ -102,13 +104,13 @@ def test_validation_without_test_becomes_the_test(prepared: Path) -> None:
 
 def test_what_is_not_prepared_is_refused(prepared: Path, tmp_path: Path) -> None:
     message = refusal("tfds:fis", prepared)
-    assert f"no data set 'fis' is prepared in {prepared} (did you mean 'fish'?)" in message
+    assert f"no dataset 'fis' is prepared in {prepared} (did you mean 'fish'?)" in message
     assert f"tfds build fis --data_dir {prepared}" in message
     assert "--data-dir" in refusal("tfds:fish", tmp_path)
-    assert "no data set" in refusal("tfds:fish", tmp_path / "nowhere")
+    assert "no dataset" in refusal("tfds:fish", tmp_path / "nowhere")
     assert "holds fish 1.0.0, 1.10.0, not 2.0.0" in refusal("tfds:fish:2.0.0", prepared)
     for request in ("tfds:fish:newest", "tfds:../fish", "tfds:fish/../birds", "tfds:/etc:1.0.0"):
-        assert "names no TFDS data set" in refusal(request, prepared)
+        assert "names no TFDS dataset" in refusal(request, prepared)
 
 
 def change(root: Path, to: Path, pattern: str, change_bytes: Any) -> Path:
@@ -186,6 +188,48 @@ def test_unusual_images_become_png(tmp_path: Path) -> None:
     assert [open_image(data.test.read(index)).format for index in range(12)] == ["JPEG", "PNG"] * 6
 
 
+def jpegs(folder: Path, count: int, change_bytes: dict[int, Any]) -> list[dict[str, Any]]:
+    """Make examples with JPEG files; `change_bytes` changes some of them, by number."""
+    items = []
+    for number in range(count):
+        path = folder / f"{number}.jpg"
+        content = encoded(noise("RGB", 64, 64, seed=number), "JPEG")
+        path.write_bytes(change_bytes.get(number, bytes)(content))
+        items.append({"image": str(path), "label": number % len(LABELS)})
+    return items
+
+
+def test_jpegs_that_libjpeg_complains_about_are_transcoded(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    def lose_pixels(content: bytes) -> bytes:
+        return content[: len(content) * 2 // 3] + b"\xff\xd9"
+
+    def add_bytes(content: bytes) -> bytes:
+        return content[:-2] + bytes(100) + b"\xff\xd9"
+
+    prepare(tmp_path, "lossy", {"train": examples(30), "test": jpegs(tmp_path, 9, {1: lose_pixels, 5: add_bytes})})
+    test = load_tfds("tfds:lossy", tmp_path).test
+    formats = ["JPEG"] * 9
+    formats[1] = formats[5] = "PNG"
+    assert [open_header(test.read(index)).format for index in range(9)] == formats
+    capfd.readouterr()
+    for index in range(9):
+        pixels_tensor(tf.constant(test.read(index)), Preprocessing(64, 64, 3, (0.5,) * 3, (0.5,) * 3))
+    assert capfd.readouterr().err == ""
+    assert [index for index in range(9) if test.damage(index)] == [1]
+    assert "premature end" in test.damage(1).lower()
+
+
+def test_images_that_cannot_be_read_are_an_error_or_left_out(tmp_path: Path) -> None:
+    torn = jpegs(tmp_path, 9, {4: lambda content: content[:300]})
+    prepare(tmp_path, "torn", {"train": examples(30), "test": torn})
+    message = refusal("tfds:torn", tmp_path)
+    assert message.startswith("1 of 39 images of tfds:torn:1.0.0 cannot be read: test 4 of torn-test.tfrecord-")
+    assert message.endswith("--bad-images skip")
+    data = load("tfds:torn", split=Split(), data_dir=tmp_path, bad_images="skip")
+    assert len(data.test) == 8
+    assert len(data.skipped) == 1
+
+
 @pytest.mark.parametrize("place", ["fish", "fish/1.0.0", "fish/1.10.0"])
 def test_a_data_dir_that_is_too_deep_is_recognized(prepared: Path, place: str) -> None:
     data = load_tfds("tfds:fish:1.0.0", prepared / place)
@@ -194,7 +238,7 @@ def test_a_data_dir_that_is_too_deep_is_recognized(prepared: Path, place: str) -
     assert load_tfds("tfds:fish", prepared / place).source == f"tfds:fish:{version}"
 
 
-def test_a_configuration_of_a_data_set_is_found_from_every_depth(prepared: Path, tmp_path: Path) -> None:
+def test_a_configuration_of_a_dataset_is_found_from_every_depth(prepared: Path, tmp_path: Path) -> None:
     shutil.copytree(prepared / "birds/1.0.0", tmp_path / "birds/small/1.0.0")
     for place in (".", "birds", "birds/small", "birds/small/1.0.0"):
         data = load_tfds("tfds:birds/small", tmp_path / place)
@@ -202,8 +246,8 @@ def test_a_configuration_of_a_data_set_is_found_from_every_depth(prepared: Path,
 
 
 @pytest.mark.parametrize("place", ["birds", "birds/1.0.0", "fish/2.0.0"])
-def test_the_folder_of_another_data_set_is_not_taken(prepared: Path, place: str) -> None:
-    assert "no data set 'fish' is prepared in" in refusal("tfds:fish", prepared / place)
+def test_the_folder_of_another_dataset_is_not_taken(prepared: Path, place: str) -> None:
+    assert "no dataset 'fish' is prepared in" in refusal("tfds:fish", prepared / place)
 
 
 def test_splits_and_images_that_are_left_out_are_said(tmp_path: Path) -> None:
@@ -219,10 +263,11 @@ def test_splits_and_images_that_are_left_out_are_said(tmp_path: Path) -> None:
 
 @pytest.mark.full
 def test_fashion_mnist() -> None:
-    """On the real data set, prepared by TFDS in `../shared/tfds`."""
-    data = load_tfds("tfds:fashion_mnist", BESIDE)
+    """Read the real dataset, which TFDS must have prepared in TFDS_DATA_DIR or its default folder."""
+    folder = prepared_root(None)
+    data = load_tfds("tfds:fashion_mnist", folder)
     assert data.source == "tfds:fashion_mnist:3.0.1"
     assert (data.shape, data.channels) == ((28, 28, 1), 1)
     assert data.description().counts == {"train": 54_000, "validation": 6_000, "test": 10_000}
-    assert data.labels == tuple((BESIDE / "fashion_mnist/3.0.1/label.labels.txt").read_text().split("\n")[:10])
+    assert data.labels == tuple((folder / "fashion_mnist/3.0.1/label.labels.txt").read_text().split("\n")[:10])
     assert np.bincount(data.validation.labels).tolist() == [600] * 10

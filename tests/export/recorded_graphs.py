@@ -1,4 +1,4 @@
-"""The graph of a network's ONNX file as text, which must be the same whatever versions of the libraries wrote it.
+"""The graph of a network's ONNX file as text, which is the same whichever versions of the libraries wrote it.
 
 A line a node: its kind, its inputs, its attributes. An initializer stands as type, shape and norm; %3 is what node 3
 gives.
@@ -26,13 +26,13 @@ DAILY = tuple(
     for family in ("cnn", "resnet", "vgg", "inception", "mobilenet", "efficientnet", "convnext", "vit")
 )
 OTHERS = ("cnn-large", "resnet-base", "inception-base", "inception-large", "mobilenet-large")
-"""Networks of other parts than their family's small one."""
+"""Networks that are built of other layers than the small one of their family."""
 
 NORM = re.compile(r"~(\S+)")
 
 
 def graph_text(network: str) -> str:
-    """The graph of FAMILY-SIZE with 10 classes and weights that are the same everywhere."""
+    """Return the graph of FAMILY-SIZE with 10 classes and fixed weights, as text."""
     import onnx
 
     import zoo
@@ -50,18 +50,18 @@ def graph_text(network: str) -> str:
     preprocessing = Preprocessing(side, side, 3, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / "model.onnx"
-        write_onnx(graph.network(model, preprocessing), path, {})
+        write_onnx(graph.trace(model, preprocessing), path, {})
         return text(onnx.load(path))
 
 
 def _values(name: str, shape: tuple[int, ...]) -> np.ndarray:
-    """Numbers between 0.5 and 1.5, for variances are positive, that differ by name and place."""
+    """Return fixed values for a weight, other ones for each name; between 0.5 and 1.5, as variances are positive."""
     few = np.random.default_rng(zlib.crc32(name.encode())).uniform(0.5, 1.5, 1009).astype(np.float32)
     return np.resize(few, shape)
 
 
 def text(model: Any) -> str:
-    """The graph of an ONNX model, its names left out."""
+    """Return the graph of an ONNX model as text, without names."""
     import onnx
 
     constants = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
@@ -85,7 +85,7 @@ def text(model: Any) -> str:
 
 
 def apart(found: str, recorded: str) -> list[str]:
-    """What is not the same in two texts: lines but for their norms, and norms but for rounding."""
+    """Return the differences of two texts: lines other than in their norms, and norms by more than rounding."""
     lines, wanted = found.splitlines(), recorded.splitlines()
     said = [
         f"{one}  (recorded: {other})"

@@ -1,4 +1,4 @@
-"""SavedModels that are built in half a second: one layer on small images, and what can be wrong with one."""
+"""SavedModels that are built in half a second, with one layer for small images; good ones and bad ones."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def save(
 
 
 def golden(weights: np.ndarray = WEIGHTS) -> dict[str, np.ndarray]:
-    """The images and the logits of `dense`, computed by numpy alone."""
+    """Return images and the logits of `dense`, computed with numpy."""
     scale, offset = PREPROCESSING.scale_and_offset()
     flat = (PIXELS * scale + offset).reshape(len(PIXELS), -1)
     return {IMAGE: PIXELS, LOGITS: (flat @ weights).astype(np.float32)}
@@ -141,6 +141,6 @@ def keras_convolution(groups: int) -> tuple[tf.Module, Forward]:
 
 
 def answers(base: Path) -> dict[str, np.ndarray]:
-    """The images and the logits that the SavedModel itself gives, loaded by TensorFlow's Python."""
+    """Return images and the logits of the SavedModel itself, loaded with TensorFlow's Python code."""
     serve = tf.saved_model.load(str(base / "1")).signatures[SERVE]
     return {IMAGE: PIXELS, LOGITS: serve(image=PIXELS)[LOGITS].numpy()}

@@ -1,4 +1,4 @@
-"""int8 files compute nothing on floats between integers, unless a node asks for it."""
+"""int8 files compute nothing in float32 between integers, unless a node needs it."""
 
 from __future__ import annotations
 
@@ -30,15 +30,14 @@ from tests.export.test_quantize import (
 from zoo.artifact import Target
 from zoo.export import gates
 from zoo.export.int8 import qdq
-from zoo.export.int8.islands import idle_islands
-from zoo.export.onnx import lint
-from zoo.export.onnx.graph_index import Index
+from zoo.export.int8.float_islands import needless_islands, report
+from zoo.export.onnx.graph_index import GraphIndex
 
 __all__ = ["same_draws"]
 
 
 def before_and_behind(kind: str) -> onnx.ModelProto:
-    """A clamp at zero of a convolution that a shortcut reads, too."""
+    """A Relu or Clip of a convolution that a shortcut reads, too."""
     options = ["least", "most"] if kind == "Clip" else []
     nodes = [
         convolution("x", "first"),
@@ -53,18 +52,20 @@ def before_and_behind(kind: str) -> onnx.ModelProto:
 
 @pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("kind", ["Relu", "Clip"])
-def test_a_clamp_that_does_not_stand_alone_is_computed_on_integers(kind: str, target: Target, tmp_path: Path) -> None:
+def test_a_clip_whose_input_is_read_elsewhere_is_computed_on_integers(
+    kind: str, target: Target, tmp_path: Path
+) -> None:
     model, images = before_and_behind(kind), random_images()
     made = qdq.quantized(model, calibrated(model, images), target)
     assert error(logits(made, images, tmp_path / "fused.onnx"), logits(model, images)) < 0.15
-    assert not list(idle_islands(Index(made), ()))
+    assert not list(needless_islands(GraphIndex(made), ()))
     nodes = fused(tmp_path / "fused.onnx")
     if target != "arm64":  # whose kernels are another processor's
         assert nodes["QLinearLeakyRelu"] == nodes["QLinearAdd"] == 1, nodes
         assert not nodes["DequantizeLinear"], nodes
 
 
-def test_a_clamp_keeps_its_own_range_among_negative_maps() -> None:
+def test_a_clip_keeps_its_own_range_among_negative_maps() -> None:
     model, images = before_and_behind("Relu"), random_images()
     del model.graph.node[5:7]
     model.graph.node.insert(5, helper.make_node("Concat", ["active", "first"], ["y"], axis=1))
@@ -76,7 +77,7 @@ def test_a_clamp_keeps_its_own_range_among_negative_maps() -> None:
 
 
 def broken(kind: str, **options: Any) -> onnx.ModelProto:
-    """A residual block whose chain of integers a node breaks that has no integer kernel here."""
+    """A residual block in which one node without an integer kernel stands between integers."""
     lengths = ["lengths"] if kind == "Pad" else []
     nodes = [
         convolution("x", "first"),
@@ -93,12 +94,12 @@ def broken(kind: str, **options: Any) -> onnx.ModelProto:
 def int8_problems(model: onnx.ModelProto, path: Path, kept: frozenset[str] = frozenset()) -> list[str]:
     made = qdq.quantized(model, calibrated(model, random_images()), "portable", kept)
     onnx.save(made, path)
-    passed, figures = lint.int8_report(path, kept)
+    passed, figures = report(path, kept)
     assert passed is not bool(figures.get("problems"))
     return list(figures.get("problems", []))
 
 
-def test_floats_between_integers_are_refused_unless_a_node_asks_for_them(tmp_path: Path) -> None:
+def test_float32_between_integers_is_refused_unless_a_node_needs_it(tmp_path: Path) -> None:
     path = tmp_path / "int8.onnx"
     (problem,) = int8_problems(broken("Pad"), path)
     assert "Pad between" in problem
@@ -106,7 +107,7 @@ def test_floats_between_integers_are_refused_unless_a_node_asks_for_them(tmp_pat
     assert "Add y" in problem
     # A kind that has no integer kernel.
     assert not int8_problems(broken("Tanh"), path)
-    # A product in float32 beside it, and a curve that is kept.
+    # A neighbor in float32, and an activation that stays in float32.
     assert not int8_problems(broken("Pad"), path, frozenset({"first"}))
     assert not int8_problems(broken("Sigmoid"), path, frozenset({"between"}))
     assert not int8_problems(broken("Sigmoid"), path)
@@ -114,7 +115,7 @@ def test_floats_between_integers_are_refused_unless_a_node_asks_for_them(tmp_pat
         assert not int8_problems(sound, path)
 
 
-def test_the_export_of_an_int8_file_with_floats_between_integers_fails(tmp_path: Path) -> None:
+def test_the_gate_of_an_int8_file_with_a_needless_float_island_fails(tmp_path: Path) -> None:
     made = qdq.quantized(broken("Pad"), calibrated(broken("Pad"), random_images()), "portable")
     onnx.save(made, tmp_path / "int8.onnx")
     gate = gates.int8_lint_gate(tmp_path / "int8.onnx", ())

@@ -1,4 +1,4 @@
-"""Why zoo has layers of its own: what they become in ONNX, and what Keras' would."""
+"""The ONNX graphs of zoo's own layers, and of the Keras layers that they replace."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ import onnx
 import onnxruntime
 import pytest
 
-from zoo import layers
-from zoo.export.graph import network
+from zoo import blocks, layers
+from zoo.export.graph import trace
 from zoo.export.onnx.conversion import write_onnx
 from zoo.preprocess import Preprocessing
 from zoo.preprocess_graph import normalized
@@ -24,7 +24,7 @@ RNG = np.random.default_rng(0)
 
 
 def exported(path: Path, layer: Callable[[Any], Any], *, sequence: bool = False) -> tuple[Counter[str], Counter[str]]:
-    """The nodes of a network around `layer`, in the file and as onnxruntime fuses them; it answers as Keras does."""
+    """Export a network around `layer`, compare it with Keras, and count the nodes in the file and after fusion."""
     image = keras.Input((8, 8, 3), name="image")
     x = keras.layers.Conv2D(12, 3, padding="same", bias_initializer="normal")(image)
     if sequence:
@@ -36,9 +36,9 @@ def exported(path: Path, layer: Callable[[Any], Any], *, sequence: bool = False)
     model = keras.Model(image, layers.logits(x, 5))
     for variable in model.trainable_variables:
         variable.assign(RNG.normal(size=variable.shape, scale=0.3))
-    write_onnx(network(model, PIXELS), path / "model.onnx", {})
+    write_onnx(trace(model, PIXELS), path / "model.onnx", {})
     options = onnxruntime.SessionOptions()
-    # The level before layouts, which are this processor's business.
+    # The next level would change layouts for this processor.
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
     options.optimized_model_filepath = str(path / "fused.onnx")
     options.log_severity_level = 3
@@ -59,7 +59,7 @@ def test_layer_normalization_is_one_node(sequence: bool, tmp_path: Path) -> None
     assert file["ReduceMean"] == 0
 
 
-def test_keras_layer_normalization_is_in_pieces(tmp_path: Path) -> None:
+def test_keras_layer_normalization_is_not_fused(tmp_path: Path) -> None:
     _, fused = exported(tmp_path, keras.layers.LayerNormalization(epsilon=1e-6))
     assert fused["LayerNormalization"] == 0
 
@@ -75,7 +75,7 @@ def test_keras_gelu_makes_a_file_that_does_not_load(tmp_path: Path) -> None:
         exported(tmp_path, keras.layers.Activation("gelu"))
 
 
-def test_flattening_asks_for_no_shape(tmp_path: Path) -> None:
+def test_flattening_needs_no_shape(tmp_path: Path) -> None:
     ours, _ = exported(tmp_path, lambda x: x)
     keras_own, _ = exported(tmp_path, keras.layers.Flatten())
     assert "Shape" not in ours
@@ -89,7 +89,7 @@ def test_dense_over_a_sequence_is_one_product(sequence: bool, tmp_path: Path) ->
     assert not {"Shape", "Gather", "Concat"} & file.keys()
 
 
-def test_keras_dense_over_a_sequence_asks_for_shapes(tmp_path: Path) -> None:
+def test_keras_dense_over_a_sequence_needs_shapes(tmp_path: Path) -> None:
     file, _ = exported(tmp_path, keras.layers.Dense(7), sequence=True)
     assert {"Shape", "Gather", "Concat"} & file.keys()
 
@@ -120,21 +120,23 @@ def test_hard_swish_is_fused_into_the_convolution(tmp_path: Path) -> None:
 
 
 def test_squeeze_and_excite_moves_no_data(tmp_path: Path) -> None:
-    file, _ = exported(tmp_path, lambda x: layers.squeeze_excite(x, 4, act="relu", gate="hard_sigmoid", name="se"))
+    file, _ = exported(
+        tmp_path, lambda x: blocks.squeeze_excite(x, blocks.Excitation(4, "relu", "hard_sigmoid"), name="se")
+    )
     assert file["GlobalAveragePool"] == file["HardSigmoid"] == 1
-    # One before the network's end is flattened.
+    # One before the last map is flattened.
     assert file["Transpose"] <= 1
-    # Of the image, and of the end.
+    # One of the image, one of the last map.
     assert file["Reshape"] <= 2
 
 
-def test_tokens_ask_for_no_shape(tmp_path: Path) -> None:
+def test_tokens_need_no_shape(tmp_path: Path) -> None:
     file, _ = exported(tmp_path, layers.Scale(0.5), sequence=True)
     assert file["Pad"] == 1
     assert not {"Shape", "Expand", "Tile"} & file.keys()
 
 
-def test_attention_asks_for_no_shape(tmp_path: Path) -> None:
+def test_attention_needs_no_shape(tmp_path: Path) -> None:
     file, _ = exported(tmp_path, lambda x: layers.Attention(2)(layers.Dense(24)(x)), sequence=True)
     assert not {"Shape", "Gather", "Einsum"} & file.keys()
     assert file["Softmax"] == 2  # its own, and the probabilities

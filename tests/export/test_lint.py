@@ -1,4 +1,4 @@
-"""Each rule of the lint on a graph of a few nodes, good and bad; and what it says of whole networks."""
+"""Each rule of the lint on a good and a bad graph of a few nodes, and the lint on whole networks."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ import pytest
 from onnx import helper
 
 import zoo
-from tests.export.test_passes import GATE, GATE_CONSTANTS, f32, gelu_nodes, mean, model
+from tests.export.test_passes import HARD_SIGMOID, HARD_SIGMOID_CONSTANTS, f32, gelu_nodes, mean, model
 from zoo import layers
 from zoo.errors import ZooError
-from zoo.export.graph import network
+from zoo.export.graph import trace
 from zoo.export.onnx import lint
 from zoo.export.onnx.conversion import LARGEST_FILE, OPSET, check_opset, check_size, ir_version, write_onnx
-from zoo.export.onnx.expected_transposes import transposes
-from zoo.export.onnx.skeleton import bare
+from zoo.export.onnx.expected_transposes import expected_transposes
+from zoo.export.onnx.skeleton import load as load_skeleton
 from zoo.preprocess import Preprocessing
 
 node = helper.make_node
 
 
 def found(rule: lint.Rule, proto: Any) -> list[str]:
-    """The kinds of the nodes that a rule complains of."""
-    return [one.op_type for one in rule(lint.Index(proto))]
+    """The types of the nodes that a rule finds."""
+    return [one.op_type for one in rule(lint.GraphIndex(proto))]
 
 
 RELU = node("Relu", ["a"], ["y"])
-PLANES, PIXELS = [0, 3, 1, 2], [0, 2, 3, 1]
+NHWC_TO_NCHW, NCHW_TO_NHWC = [0, 3, 1, 2], [0, 2, 3, 1]
 
 
 def two(first: Any, last: Any = RELU, **constants: Any) -> Any:
@@ -58,8 +58,8 @@ SCALED = [*NORM, node("Mul", ["n", "gamma"], ["g"]), node("Add", ["g", "beta"], 
 AFFINE = {"gamma": np.ones(4, np.float32), "beta": np.zeros(4, np.float32)}
 
 BAD: list[tuple[lint.Rule, Any, list[str]]] = [
-    (lint.foreign, two(node("Gelu", ["x"], ["a"], domain="com.microsoft")), ["Gelu"]),
-    (lint.foreign, two(node("Conv", ["x", "w"], ["a"], domain="com.microsoft.nchwc")), ["Conv"]),
+    (lint.other_domains, two(node("Gelu", ["x"], ["a"], domain="com.microsoft")), ["Gelu"]),
+    (lint.other_domains, two(node("Conv", ["x", "w"], ["a"], domain="com.microsoft.nchwc")), ["Conv"]),
     (
         lint.batch_normalization,
         two(node("BatchNormalization", ["x", "s", "b", "m", "v"], ["a"])),
@@ -88,8 +88,8 @@ BAD: list[tuple[lint.Rule, Any, list[str]]] = [
         ["Add"],
     ),
     (
-        lint.inverse_transposes,
-        two(node("Transpose", ["x"], ["a"], perm=PLANES), node("Transpose", ["a"], ["y"], perm=PIXELS)),
+        lint.transpose_pairs,
+        two(node("Transpose", ["x"], ["a"], perm=NHWC_TO_NCHW), node("Transpose", ["a"], ["y"], perm=NCHW_TO_NHWC)),
         ["Transpose"],
     ),
     (
@@ -114,25 +114,29 @@ BAD: list[tuple[lint.Rule, Any, list[str]]] = [
         ),
         ["Reshape"],
     ),
-    (lint.global_average_in_pieces, mean([2, 3], 1), ["ReduceMean"]),
-    (lint.pads_before_windows, two(PAD, node("MaxPool", ["a"], ["y"], kernel_shape=[3, 3]), lengths=AROUND), ["Pad"]),
-    (lint.pads_before_windows, two(PAD, node("Conv", ["a", "w"], ["y"]), lengths=AROUND), ["Pad"]),
-    (lint.layer_normalization_in_pieces, model(SCALED, {**NORM_CONSTANTS, **AFFINE}), ["ReduceMean"]),
+    (lint.unfused_global_average, mean([2, 3], 1), ["ReduceMean"]),
     (
-        lint.layer_normalization_in_pieces,
+        lint.padding_before_windows,
+        two(PAD, node("MaxPool", ["a"], ["y"], kernel_shape=[3, 3]), lengths=AROUND),
+        ["Pad"],
+    ),
+    (lint.padding_before_windows, two(PAD, node("Conv", ["a", "w"], ["y"]), lengths=AROUND), ["Pad"]),
+    (lint.unfused_layer_normalization, model(SCALED, {**NORM_CONSTANTS, **AFFINE}), ["ReduceMean"]),
+    (
+        lint.unfused_layer_normalization,
         model([node("GlobalAveragePool", ["x"], ["m"]), node("Sub", ["x", "m"], ["y"])], {}),
         ["GlobalAveragePool"],
     ),
-    (lint.gelu_in_pieces, gelu_nodes(), ["Erf"]),
-    (lint.hard_swish_in_pieces, model([*GATE, node("Mul", ["x", "c"], ["y"])], GATE_CONSTANTS), ["Clip"]),
+    (lint.unfused_gelu, gelu_nodes(), ["Erf"]),
+    (lint.unfused_hard_swish, model([*HARD_SIGMOID, node("Mul", ["x", "c"], ["y"])], HARD_SIGMOID_CONSTANTS), ["Clip"]),
 ]
 
 GOOD: list[tuple[lint.Rule, Any]] = [
-    (lint.foreign, two(node("Relu", ["x"], ["a"]))),
+    (lint.other_domains, two(node("Relu", ["x"], ["a"]))),
     (lint.batch_normalization, two(node("Mul", ["x", "s"], ["a"]), s=f32(2))),
     (lint.idle, two(node("Add", ["x", "one"], ["a"]), one=f32(1))),
-    (lint.inverse_transposes, two(node("Transpose", ["x"], ["a"], perm=PLANES))),
-    # The second shape is not what was there before: attention's heads.
+    (lint.transpose_pairs, two(node("Transpose", ["x"], ["a"], perm=NHWC_TO_NCHW))),
+    # The second Reshape does not undo the first: the heads of attention.
     (
         lint.reshape_pairs,
         model(
@@ -144,13 +148,13 @@ GOOD: list[tuple[lint.Rule, Any]] = [
             {"heads": np.array([-1, 15, 2, 2]), "rows": np.array([-1, 15, 4])},
         ),
     ),
-    (lint.global_average_in_pieces, mean([3], 1)),
+    (lint.unfused_global_average, mean([3], 1)),
     # A row of zeros for the class token.
-    (lint.pads_before_windows, two(PAD, node("Add", ["a", "tokens"], ["y"]), lengths=AROUND)),
-    (lint.layer_normalization_in_pieces, mean([3], 1)),
-    (lint.gelu_in_pieces, two(node("Tanh", ["x"], ["a"]))),
-    (lint.hard_swish_in_pieces, two(node("Clip", ["x", "zero", "six"], ["a"]), zero=f32(0), six=f32(6))),
-    (lint.hard_swish_in_pieces, two(node("HardSigmoid", ["x"], ["a"]))),
+    (lint.padding_before_windows, two(PAD, node("Add", ["a", "tokens"], ["y"]), lengths=AROUND)),
+    (lint.unfused_layer_normalization, mean([3], 1)),
+    (lint.unfused_gelu, two(node("Tanh", ["x"], ["a"]))),
+    (lint.unfused_hard_swish, two(node("Clip", ["x", "zero", "six"], ["a"]), zero=f32(0), six=f32(6))),
+    (lint.unfused_hard_swish, two(node("HardSigmoid", ["x"], ["a"]))),
 ]
 
 
@@ -175,36 +179,36 @@ def saved(path: Path, proto: Any) -> Path:
     return path
 
 
-def problems(path: Path, proto: Any, asked_for: int = 0) -> list[str]:
-    passed, figures = lint.report(saved(path / "model.onnx", proto), lint.Origin({}, asked_for))
+def problems(path: Path, proto: Any, expected: int = 0) -> list[str]:
+    passed, figures = lint.report(saved(path / "model.onnx", proto), lint.ConversionRecord({}, expected))
     assert passed is not bool(figures.get("problems"))
     return figures.get("problems", [])
 
 
-def moved(ir: int = 8) -> Any:
-    nodes = [node("Transpose", ["x"], ["a"], name="moved", perm=PLANES), RELU]
+def transposed(ir: int = 8) -> Any:
+    nodes = [node("Transpose", ["x"], ["a"], name="transposed", perm=NHWC_TO_NCHW), RELU]
     return helper.make_model(model(nodes, {}).graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=ir)
 
 
-def test_more_transposes_than_the_network_asks_for_are_named(tmp_path: Path) -> None:
-    assert problems(tmp_path, moved(), asked_for=1) == []
-    (one,) = problems(tmp_path, moved(), asked_for=0)
-    assert "1 Transposes, of which the network asks for 0: Transpose moved" in one
+def test_more_transposes_than_the_network_needs_are_named(tmp_path: Path) -> None:
+    assert problems(tmp_path, transposed(), expected=1) == []
+    (one,) = problems(tmp_path, transposed(), expected=0)
+    assert "1 Transposes, but the network needs 0: Transpose transposed" in one
 
 
 def test_an_ir_version_above_what_the_operator_set_needs_is_refused(tmp_path: Path) -> None:
-    (one,) = problems(tmp_path, moved(ir=10), asked_for=1)
+    (one,) = problems(tmp_path, transposed(ir=10), expected=1)
     assert "IR version 10" in one
 
 
 def test_an_operator_set_of_another_domain_is_refused(tmp_path: Path) -> None:
-    proto = moved()
+    proto = transposed()
     proto.opset_import.append(helper.make_opsetid("com.microsoft", 1))
-    (one,) = problems(tmp_path, proto, asked_for=1)
+    (one,) = problems(tmp_path, proto, expected=1)
     assert "com.microsoft" in one
 
 
-def test_pieces_that_onnxruntime_fuses_pass_and_others_do_not(tmp_path: Path) -> None:
+def test_patterns_that_onnxruntime_fuses_pass_and_others_do_not(tmp_path: Path) -> None:
     def gelu(root: float) -> Any:
         nodes = [
             node("Div", ["x", "root"], ["a"]),
@@ -222,11 +226,11 @@ def test_pieces_that_onnxruntime_fuses_pass_and_others_do_not(tmp_path: Path) ->
     assert "Erf b" in one
 
 
-PIXELS_8 = Preprocessing(8, 8, 3, (0.5,) * 3, (0.25,) * 3)
+PREPROCESSING = Preprocessing(8, 8, 3, (0.5,) * 3, (0.25,) * 3)
 
 
 def small_network() -> Any:
-    """A convolution, and what works along the last axis between two more."""
+    """A residual block of layers along the last axis, between two convolutions."""
     image = keras.Input((8, 8, 3), name="image")
     x = layers.convolution(image, 160, 3, name="first")
     y = layers.depthwise(x, 3, bias=True, name="depthwise")
@@ -239,25 +243,25 @@ def small_network() -> Any:
 
 def test_transposes_are_counted_on_the_layers() -> None:
     # Before the norm, after the dense layer.
-    assert transposes(small_network()) == 2
+    assert expected_transposes(small_network()) == 2
 
 
 def test_transposes_of_networks() -> None:
     def of(family: str, side: int = 32) -> int:
-        return transposes(zoo.create(family, size="small", classes=3, input_shape=(side, side, 3)))
+        return expected_transposes(zoo.create(family, size="small", classes=3, input_shape=(side, side, 3)))
 
     assert of("mobilenet") == 0
     assert of("cnn") == 1  # it flattens a map
     assert of("vit") == 1 + 4 * 12
-    # Two for each of 36 blocks, of 3 norms before convolutions and of the stem's.
+    # Two for each of 36 blocks, 3 normalizations before convolutions and that of the stem.
     assert of("convnext") == 2 * (36 + 3 + 1)
 
 
 @pytest.mark.parametrize("opset", [18, OPSET, 22])
 def test_what_it_says_of_a_network(opset: int, tmp_path: Path) -> None:
     path = tmp_path / "model.onnx"
-    origin = write_onnx(network(small_network(), PIXELS_8), path, {}, opset)
-    passed, figures = lint.report(path, origin)
+    record = write_onnx(trace(small_network(), PREPROCESSING), path, {}, opset)
+    passed, figures = lint.report(path, record)
     assert passed, figures
     assert figures["transposes"] == figures["transposes_asked_for"] == 2
     assert figures["converted"]["ReduceMean"] > 0
@@ -299,10 +303,10 @@ def test_more_weights_than_a_file_holds_are_refused() -> None:
         check_size(Large())
 
 
-def test_a_bare_model_is_the_model_without_its_large_weights(tmp_path: Path) -> None:
+def test_a_skeleton_is_the_model_without_its_large_weights(tmp_path: Path) -> None:
     path = tmp_path / "model.onnx"
-    write_onnx(network(small_network(), PIXELS_8), path, {"labels": ["a"]})
-    whole, stripped = onnx.load(path), bare(path)
+    write_onnx(trace(small_network(), PREPROCESSING), path, {"labels": ["a"]})
+    whole, stripped = onnx.load(path), load_skeleton(path)
     large = {tensor.name for tensor in stripped.graph.initializer if tensor.external_data}
     assert large == {tensor.name for tensor in whole.graph.initializer if len(tensor.raw_data) > 2**16} != set()
     for tensor in (*whole.graph.initializer, *stripped.graph.initializer):
@@ -316,4 +320,4 @@ def test_a_bare_model_is_the_model_without_its_large_weights(tmp_path: Path) -> 
 def test_what_is_no_model_is_refused(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "model.onnx").write_bytes(content)
     with pytest.raises(ValueError):
-        bare(tmp_path / "model.onnx")
+        load_skeleton(tmp_path / "model.onnx")

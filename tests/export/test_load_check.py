@@ -1,4 +1,4 @@
-"""A version folder that is still being copied does not load, whatever the order; a whole one does."""
+"""A version folder that is still being copied does not load, in whichever order; a complete one does."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 import tensorflow as tf
 
 import zoo
-from zoo.export.graph import network
+from zoo.export.graph import trace
 from zoo.export.tf_serving.load_check import FOREIGN, MISSING
 from zoo.export.tf_serving.saved_model import write_saved_model
 from zoo.export.tf_serving.server_check import libraries
@@ -44,12 +44,12 @@ def version(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def write(folder: Path) -> Path:
     model = zoo.create("cnn", classes=3, input_shape=(SIDE, SIDE, 1))
-    write_saved_model(network(model, Preprocessing(SIDE, SIDE, 1, (0.5,), (0.5,))), folder, list("abc"))
+    write_saved_model(trace(model, Preprocessing(SIDE, SIDE, 1, (0.5,), (0.5,))), folder, list("abc"))
     return folder
 
 
 def load_errors(folders: list[Path]) -> dict[str, str]:
-    """Why TensorFlow's C API does not load some of the folders, in one fresh process."""
+    """Load folders through TensorFlow's C API in one fresh process, and return the errors by folder."""
     done = subprocess.run(
         [sys.executable, "-c", LOAD, json.dumps(libraries()), *map(str, folders)], capture_output=True, timeout=300
     )
@@ -58,7 +58,7 @@ def load_errors(folders: list[Path]) -> dict[str, str]:
 
 
 def some_of(version: Path, place: Path, names: set[str], cut: dict[str, bytes] | None = None) -> Path:
-    """A folder with some of the version's files, the content of some of them replaced."""
+    """Create a folder with some of the version's files, with other contents for some of them."""
     for name in names:
         (place / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(version / name, place / name)
@@ -99,7 +99,7 @@ def test_no_part_of_a_file_is_taken_for_the_whole(version: Path, tmp_path: Path,
 
 
 def test_a_version_that_is_copied_over_another_never_answers_with_its_weights(version: Path, tmp_path: Path) -> None:
-    """The two have the same files and shapes, and other weights."""
+    """The two versions have the same files and shapes, but other weights."""
     other, whole, mixed = write(tmp_path / "other"), [], []
     for sources in itertools.product([version, other], repeat=len(NEEDED)):
         place = tmp_path / str(len(whole) + len(mixed))

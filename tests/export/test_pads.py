@@ -1,4 +1,4 @@
-"""Zeros around a map: which convolutions and pools take them in, and that no answer changes."""
+"""Zero padding: which convolutions and pools it is folded into, and that no answer changes."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from onnx import helper
 
 from tests.export.test_passes import RNG, model, passed
 from zoo import layers
-from zoo.export.graph import network
+from zoo.export.graph import trace
 from zoo.export.onnx import lint
 from zoo.export.onnx.conversion import write_onnx
-from zoo.export.onnx.graph_index import Index
-from zoo.export.onnx.pads import not_negative, pads
+from zoo.export.onnx.graph_index import GraphIndex
+from zoo.export.onnx.passes.padding import fold_padding, is_not_negative
 from zoo.preprocess import Preprocessing
 
 AROUND = [0, 0, 1, 1, 0, 0, 1, 1]
@@ -36,7 +36,7 @@ def padded(
     inputs: tuple[str, ...] = ("lengths",),
     **options: Any,
 ) -> Any:
-    """A map, zeros around it, and what reads them."""
+    """A feature map, a Pad, and the node that reads it."""
     names = ["padded", "kernel"] if reader == "Conv" else ["padded"]
     constants = {
         "lengths": np.array(lengths),
@@ -71,8 +71,8 @@ def padded(
         lambda: padded("Conv", pads=[0, 1, 1, 0], strides=[2, 1], before=helper.make_node("Neg", ["x"], ["map"])),
     ],
 )
-def test_zeros_are_taken_in(make: Callable[[], Any]) -> None:
-    nodes = passed(pads, make())
+def test_padding_is_folded(make: Callable[[], Any]) -> None:
+    nodes = passed(fold_padding, make())
     assert nodes["Pad"] == 0
     assert sum(nodes.values()) == 2
 
@@ -99,11 +99,11 @@ def test_zeros_are_taken_in(make: Callable[[], Any]) -> None:
         lambda: padded("Conv", lengths=[0, 0, -1, 0, 0, 0, 1, 1]),
     ],
 )
-def test_what_is_not_the_same_is_left(make: Callable[[], Any]) -> None:
-    assert passed(pads, make())["Pad"] == 1
+def test_padding_that_would_change_the_result_is_left(make: Callable[[], Any]) -> None:
+    assert passed(fold_padding, make())["Pad"] == 1
 
 
-def test_all_readers_take_zeros_in_or_none() -> None:
+def test_padding_is_folded_into_all_consumers_or_none() -> None:
     def read_by(kind: str, **options: Any) -> Any:
         proto = padded("MaxPool", **POOL)
         proto.graph.node[-1].output[0] = "pooled"
@@ -113,9 +113,9 @@ def test_all_readers_take_zeros_in_or_none() -> None:
         proto.graph.node.append(helper.make_node("Add", ["a", "b"], ["y"]))
         return proto
 
-    assert passed(pads, read_by("AveragePool", kernel_shape=[2, 2]))["Pad"] == 0
+    assert passed(fold_padding, read_by("AveragePool", kernel_shape=[2, 2]))["Pad"] == 0
     proto = read_by("Exp")
-    assert passed(pads, proto)["Pad"] == 1
+    assert passed(fold_padding, proto)["Pad"] == 1
     assert not [one for one in proto.graph.node[2].attribute if one.name == "pads"]
 
 
@@ -123,7 +123,7 @@ UNARY = ("Relu", "Neg", "Sigmoid", "HardSwish", "LeakyRelu", "Tanh", "Exp", "Elu
 
 
 @given(st.lists(st.sampled_from((*UNARY, "Add", "Mul", "Sub", "Concat")), min_size=1, max_size=8), st.randoms())
-def test_what_is_said_not_to_be_negative_is_not(kinds: list[str], random: Any) -> None:
+def test_values_that_are_said_not_to_be_negative_are_not(kinds: list[str], random: Any) -> None:
     import onnxruntime
 
     nodes, known = [], ["x", "weights"]
@@ -133,7 +133,7 @@ def test_what_is_said_not_to_be_negative_is_not(kinds: list[str], random: Any) -
         nodes.append(helper.make_node(kind, inputs, [f"t{number}"], **axis))
         known += [] if kind == "Concat" else [f"t{number}"]
     proto = model(nodes, {"weights": np.full((2, 3, 5, 4), random.choice([-1, 1]), np.float32)})
-    said = {name for node in nodes for name in node.output if not_negative(name, Index(proto))}
+    said = {name for node in nodes for name in node.output if is_not_negative(name, GraphIndex(proto))}
     del proto.graph.output[:]
     for node in nodes:
         proto.graph.output.append(helper.make_tensor_value_info(node.output[0], onnx.TensorProto.FLOAT, None))
@@ -144,21 +144,21 @@ def test_what_is_said_not_to_be_negative_is_not(kinds: list[str], random: Any) -
 
 
 def pooled(act: str | None, path: Path) -> tuple[bool, dict[str, Any]]:
-    """What the lint says of a network with zeros before its MaxPool."""
+    """The report of the lint on a network with zero padding before its MaxPool."""
     image = keras.Input((16, 16, 3), name="image")
     x = layers.convolution(image, 32, 3, name="stem")
     x = layers.activation(x, act, name="act") if act else x
     x = layers.max_pool(x, 3, stride=2, padding=1, name="pool")
     x = layers.convolution(x, 32, 3, stride=2, name="halving")
     made = keras.Model(image, layers.logits(keras.layers.GlobalAveragePooling2D(name="average")(x), 5))
-    origin = write_onnx(network(made, Preprocessing(16, 16, 3, (0.5,) * 3, (0.25,) * 3)), path, {})
-    return lint.report(path, origin)
+    record = write_onnx(trace(made, Preprocessing(16, 16, 3, (0.5,) * 3, (0.25,) * 3)), path, {})
+    return lint.report(path, record)
 
 
-def test_a_network_keeps_no_pad_and_one_that_needs_it_is_refused(tmp_path: Path) -> None:
+def test_a_network_whose_pad_cannot_be_folded_is_refused(tmp_path: Path) -> None:
     passes, figures = pooled("relu", tmp_path / "model.onnx")
     assert passes, figures
     assert "Pad" not in figures["file"]
     passes, figures = pooled(None, tmp_path / "negative.onnx")
     assert not passes
-    assert "Pads that no convolution or pool took in: Pad " in figures["problems"][0]
+    assert "Pads that are not folded into a convolution or pool: Pad " in figures["problems"][0]

@@ -1,4 +1,4 @@
-"""int8 and float16 files: what becomes integers, what it costs, and what is refused."""
+"""int8 and fp16 files: which nodes become integers, what it costs, and what is refused."""
 
 from __future__ import annotations
 
@@ -22,23 +22,26 @@ from hypothesis.extra import numpy as arrays
 from onnx import TensorProto, helper, numpy_helper
 
 from tests.conftest import Answer, write_images
-from zoo import artifact, factory
-from zoo.artifact import Paired, Speed, Target
+from zoo import artifact, factory, formats
+from zoo.artifact import LatencyRatio, PairedAccuracy, Target
 from zoo.data.dataset import Dataset
 from zoo.data.load import load
 from zoo.errors import Refused, ZooError
-from zoo.export.graph import network
+from zoo.export import accuracy
+from zoo.export.graph import trace
 from zoo.export.int8 import calibration, qdq, quantize
-from zoo.export.int8.equalize import equalize, scalable
+from zoo.export.int8.equalization import equalizable, equalize
 from zoo.export.onnx import fp16
 from zoo.export.onnx.conversion import write_onnx
-from zoo.export.onnx.graph_index import Index
+from zoo.export.onnx.graph_index import GraphIndex
+from zoo.export.onnx.integer_kernels import NARROW, node_name, weighted_nodes
+from zoo.formats.onnx import open_onnx
 from zoo.intervals import paired_difference
 from zoo.recipe import Recipe
 from zoo.training.start import describe
 
 RNG = np.random.default_rng(0)
-WIDE = qdq.NARROW + 8
+WIDE = NARROW + 8
 START = RNG.bit_generator.state
 TARGETS: tuple[Target, ...] = ("x86-vnni", "x86-avx2", "arm64", "portable")
 
@@ -59,8 +62,8 @@ def graph(nodes: list[Any], weights: dict[str, np.ndarray], features: int) -> on
     }
     made = helper.make_graph(
         [
-            helper.make_node("Transpose", ["image"], ["planes"], perm=[0, 3, 1, 2]),
-            helper.make_node("Cast", ["planes"], ["floats"], to=TensorProto.FLOAT),
+            helper.make_node("Transpose", ["image"], ["nchw_image"], perm=[0, 3, 1, 2]),
+            helper.make_node("Cast", ["nchw_image"], ["floats"], to=TensorProto.FLOAT),
             helper.make_node("Mul", ["floats", "scale"], ["x"]),
             *nodes,
             helper.make_node("GlobalAveragePool", ["y"], ["mean"]),
@@ -109,7 +112,7 @@ def chain(between: tuple[str, ...] = ("Relu",), group: int = 1) -> onnx.ModelPro
 
 
 def normalized_product(outlier: float = 300) -> onnx.ModelProto:
-    """A normalization of the rows, a product and its bias, as transformers have them; one channel reaches far."""
+    """A normalization, a matrix product and its bias, as in transformers; one channel is an outlier."""
     nodes = [
         helper.make_node("Reshape", ["x", "rows"], ["tokens"]),
         helper.make_node("LayerNormalization", ["tokens", "gamma", "beta"], ["normal"], axis=-1),
@@ -127,12 +130,12 @@ def normalized_product(outlier: float = 300) -> onnx.ModelProto:
 
 
 def normalized_convolution() -> onnx.ModelProto:
-    """A normalization of pixels and a convolution of planes, as ConvNeXt has them."""
+    """A normalization in NHWC and a convolution in NCHW, as in ConvNeXt."""
     nodes = [
-        helper.make_node("Reshape", ["x", "maps"], ["pixels"]),
-        helper.make_node("LayerNormalization", ["pixels", "gamma", "beta"], ["normal"], axis=-1),
-        helper.make_node("Transpose", ["normal"], ["turned"], perm=[0, 3, 1, 2]),
-        convolution("turned", "y"),
+        helper.make_node("Reshape", ["x", "maps"], ["nhwc"]),
+        helper.make_node("LayerNormalization", ["nhwc", "gamma", "beta"], ["normal"], axis=-1),
+        helper.make_node("Transpose", ["normal"], ["nchw"], perm=[0, 3, 1, 2]),
+        convolution("nchw", "y"),
     ]
     gamma = np.linspace(1, 300, 8).astype(np.float32)
     weights = {"gamma": gamma, "beta": kernel(8), "y_kernel": kernel(WIDE, 8, 3, 3), "y_bias": kernel(WIDE)}
@@ -157,7 +160,7 @@ def logits(model: onnx.ModelProto, images: np.ndarray, path: Path | None = None)
 def calibrated(
     model: onnx.ModelProto, images: np.ndarray, method: calibration.Method = "minmax"
 ) -> dict[str, qdq.Range]:
-    names = qdq.to_calibrate(Index(model))
+    names = qdq.to_calibrate(GraphIndex(model))
     return {name: one.range(method) for name, one in calibration.collect(model, names, images).items()}
 
 
@@ -176,49 +179,52 @@ def test_a_residual_block_is_computed_on_integers_from_end_to_end(tmp_path: Path
     nodes = fused(tmp_path / "fused.onnx")
     assert nodes["QLinearConv"] == 2
     assert nodes["QLinearAdd"] == nodes["QLinearGlobalAveragePool"] == nodes["QGemm"] == 1
-    assert nodes["QuantizeLinear"] == 1, "of the pixels"
+    assert nodes["QuantizeLinear"] == 1, "of the image"
     assert not nodes["DequantizeLinear"]
     assert not nodes["Conv"]
     assert not nodes["Relu"]
 
 
-def test_a_product_is_computed_on_integers_and_gives_floats(tmp_path: Path) -> None:
+def test_a_matrix_product_is_computed_on_integers_and_returns_float32(tmp_path: Path) -> None:
     model, images = normalized_product(), random_images()
     made = qdq.quantized(model, calibrated(model, images), quantize.this_machine())
     logits(made, images, tmp_path / "fused.onnx")
     assert fused(tmp_path / "fused.onnx")["MatMulIntegerToFloat"] == 1
 
 
-def test_narrow_convolutions_before_all_others_stay_in_floats() -> None:
-    narrow = qdq.NARROW
+def test_narrow_convolutions_before_all_others_stay_in_float32() -> None:
+    narrow = NARROW
     nodes = [
         convolution("x", "first"),
         helper.make_node("HardSwish", ["first"], ["active"]),
         convolution("active", "wide"),
-        helper.make_node("HardSwish", ["wide"], ["curved"]),
-        convolution("curved", "y"),
+        helper.make_node("HardSwish", ["wide"], ["active_wide"]),
+        convolution("active_wide", "y"),
     ]
     weights = {"first_kernel": kernel(narrow, 1, 3, 3), "wide_kernel": kernel(WIDE, narrow, 3, 3)}
     weights |= {"first_bias": kernel(narrow), "wide_bias": kernel(WIDE), "y_bias": kernel(narrow)}
     model = graph(nodes, weights | {"y_kernel": kernel(narrow, WIDE, 3, 3)}, narrow)
     images = random_images()
-    assert [qdq.name_of(node) for node in qdq.weighted_nodes(Index(model))] == ["wide", "y", "logits"]
-    assert qdq.curves(Index(model)) == ["curved"]
+    assert [node_name(node) for node in weighted_nodes(GraphIndex(model))] == ["wide", "y", "logits"]
+    assert qdq.integer_activations(GraphIndex(model)) == ["active_wide"]
     made = qdq.quantized(model, calibrated(model, images), "portable")
     assert made.graph.node[3] == model.graph.node[3]
     assert error(logits(made, images), logits(model, images)) < 0.15
 
 
-def test_nodes_that_are_kept_stay_in_floats() -> None:
+def test_named_nodes_stay_in_float32() -> None:
     model, images = residual(), random_images()
     found = calibrated(model, images)
-    every = frozenset(qdq.name_of(node) for node in qdq.weighted_nodes(Index(model)))
+    every = frozenset(node_name(node) for node in weighted_nodes(GraphIndex(model)))
     assert every == {"first", "second", "logits"}
-    untouched = qdq.quantized(model, found, "portable", kept=every)
+    untouched = qdq.quantized(model, found, "portable", float32_nodes=every)
     assert not [node for node in untouched.graph.node if node.op_type.endswith("Linear")]
     np.testing.assert_array_equal(logits(untouched, images), logits(model, images))
     errors = [
-        error(logits(qdq.quantized(model, found, "portable", kept=frozenset(kept)), images), logits(model, images))
+        error(
+            logits(qdq.quantized(model, found, "portable", float32_nodes=frozenset(kept)), images),
+            logits(model, images),
+        )
         for kept in ((), ("first", "second"))
     ]
     assert errors[1] < errors[0]
@@ -240,7 +246,7 @@ def test_types_follow_the_target(make: Callable[[], onnx.ModelProto], target: Ta
 
 
 @pytest.mark.parametrize("negative", [True, False])
-def test_joined_maps_share_a_range_unless_a_relu_needs_its_own(negative: bool, tmp_path: Path) -> None:
+def test_concatenated_maps_share_a_range_unless_a_relu_needs_its_own(negative: bool, tmp_path: Path) -> None:
     nodes = [
         convolution("x", "first"),
         helper.make_node("Relu", ["first"], ["one"]),
@@ -261,22 +267,22 @@ def test_joined_maps_share_a_range_unless_a_relu_needs_its_own(negative: bool, t
     assert fused(tmp_path / "fused.onnx")["QLinearConcat"] == 1
 
 
-def test_a_gate_around_a_curve_is_averaged_on_integers(tmp_path: Path) -> None:
+def test_a_channel_scale_is_averaged_on_integers(tmp_path: Path) -> None:
     nodes = [
         convolution("x", "first"),
         helper.make_node("HardSwish", ["first"], ["map"]),
         helper.make_node("GlobalAveragePool", ["map"], ["pooled"]),
-        helper.make_node("Conv", ["pooled", "gate_kernel", "gate_bias"], ["gate"], name="gate"),
-        helper.make_node("HardSigmoid", ["gate"], ["opened"], alpha=1 / 6, beta=0.5),
-        helper.make_node("Mul", ["map", "opened"], ["scaled"]),
+        helper.make_node("Conv", ["pooled", "scale_kernel", "scale_bias"], ["raw"], name="raw"),
+        helper.make_node("HardSigmoid", ["raw"], ["channel_scale"], alpha=1 / 6, beta=0.5),
+        helper.make_node("Mul", ["map", "channel_scale"], ["scaled"]),
         convolution("scaled", "y"),
     ]
     weights = {
         "first_kernel": kernel(WIDE, 1, 3, 3),
         "first_bias": kernel(WIDE),
-        "gate_kernel": kernel(WIDE, WIDE, 1, 1),
+        "scale_kernel": kernel(WIDE, WIDE, 1, 1),
     }
-    weights |= {"gate_bias": kernel(WIDE), "y_kernel": kernel(WIDE, WIDE, 3, 3), "y_bias": kernel(WIDE)}
+    weights |= {"scale_bias": kernel(WIDE), "y_kernel": kernel(WIDE, WIDE, 3, 3), "y_bias": kernel(WIDE)}
     model, images = graph(nodes, weights, WIDE), random_images()
     made = qdq.quantized(model, calibrated(model, images), quantize.this_machine())
     assert error(logits(made, images, tmp_path / "fused.onnx"), logits(model, images)) < 0.15
@@ -284,21 +290,21 @@ def test_a_gate_around_a_curve_is_averaged_on_integers(tmp_path: Path) -> None:
     assert nodes_fused["QLinearGlobalAveragePool"] == 2, nodes_fused
     assert nodes_fused["QLinearConv"] == 3
     assert nodes_fused["QLinearMul"] == 2, nodes_fused
-    assert nodes_fused["QuantizeLinear"] == 1, "of the pixels"
+    assert nodes_fused["QuantizeLinear"] == 1, "of the image"
     assert not nodes_fused["DequantizeLinear"]
-    kept = qdq.quantized(model, calibrated(model, images), quantize.this_machine(), kept=frozenset({"first"}))
+    kept = qdq.quantized(model, calibrated(model, images), quantize.this_machine(), float32_nodes=frozenset({"first"}))
     assert error(logits(kept, images, tmp_path / "kept.onnx"), logits(model, images)) < 0.15
     assert fused(tmp_path / "kept.onnx")["QLinearGlobalAveragePool"] == 2
 
 
 @pytest.mark.parametrize("kind", ["HardSwish", "HardSigmoid", "Sigmoid"])
 @pytest.mark.parametrize("target", TARGETS)
-def test_curves_are_computed_on_integers(kind: str, target: Target) -> None:
+def test_hard_activations_and_sigmoids_are_computed_on_integers(kind: str, target: Target) -> None:
     options = {"alpha": 1 / 6, "beta": 0.5} if kind == "HardSigmoid" else {}
     nodes = [
         convolution("x", "first"),
-        helper.make_node(kind, ["first"], ["curve"], **options),
-        convolution("curve", "y"),
+        helper.make_node(kind, ["first"], ["activated"], **options),
+        convolution("activated", "y"),
     ]
     weights = {"first_kernel": 6 * kernel(WIDE, 1, 3, 3), "first_bias": kernel(WIDE)}
     model, images = (
@@ -309,11 +315,11 @@ def test_curves_are_computed_on_integers(kind: str, target: Target) -> None:
     assert error(logits(made, images), logits(model, images)) < 0.15
 
 
-def test_another_hard_sigmoid_stays_in_floats() -> None:
+def test_another_hard_sigmoid_stays_in_float32() -> None:
     nodes = [
         convolution("x", "first"),
-        helper.make_node("HardSigmoid", ["first"], ["curve"], alpha=0.2, beta=0.5),
-        convolution("curve", "y"),
+        helper.make_node("HardSigmoid", ["first"], ["activated"], alpha=0.2, beta=0.5),
+        convolution("activated", "y"),
     ]
     weights = {"first_kernel": kernel(WIDE, 1, 3, 3), "first_bias": kernel(WIDE)}
     model, images = (
@@ -388,36 +394,36 @@ def test_tensors_are_collected_in_groups_of_bounded_size(monkeypatch: pytest.Mon
         normalized_convolution,
     ],
 )
-def test_evening_out_channels_changes_no_answer(make: Callable[[], onnx.ModelProto]) -> None:
+def test_equalization_changes_no_answer(make: Callable[[], onnx.ModelProto]) -> None:
     model, images = make(), random_images()
-    before, index = logits(model, images), Index(model)
-    axes = {it.tensor: it.axis for it in scalable(index)}
+    before, index = logits(model, images), GraphIndex(model)
+    axes = {it.tensor: it.axis for it in equalizable(index)}
     assert len(axes) == 1
-    reach = calibration.reach(model, axes, images)
-    assert equalize(index, reach) == 1
+    maxima = calibration.channel_maxima(model, axes, images)
+    assert equalize(index, maxima) == 1
     np.testing.assert_allclose(logits(model, images), before, rtol=1e-3, atol=1e-4)
-    (after,) = calibration.reach(model, axes, images).values()
-    (tensor,) = reach
-    alive = reach[tensor] > 0
-    assert np.ptp(np.log(after[alive])) < np.ptp(np.log(reach[tensor][alive]))
+    (after,) = calibration.channel_maxima(model, axes, images).values()
+    (tensor,) = maxima
+    alive = maxima[tensor] > 0
+    assert np.ptp(np.log(after[alive])) < np.ptp(np.log(maxima[tensor][alive]))
 
 
-def test_what_has_other_readers_or_a_curve_between_is_not_scaled() -> None:
-    assert [it.tensor for it in scalable(Index(residual()))] == []
-    assert [it.tensor for it in scalable(Index(chain(("HardSwish",))))] == []
+def test_activations_with_other_readers_or_a_hard_swish_between_are_not_equalized() -> None:
+    assert [it.tensor for it in equalizable(GraphIndex(residual()))] == []
+    assert [it.tensor for it in equalizable(GraphIndex(chain(("HardSwish",))))] == []
 
 
 def test_an_outlier_of_a_normalization_goes_into_the_product() -> None:
     model, images = normalized_product(), random_images()
     expected = logits(model, images)
-    plain = error(logits(qdq.quantized(model, calibrated(model, images), "portable"), images), expected)
-    index = Index(model)
-    equalize(index, calibration.reach(model, {it.tensor: it.axis for it in scalable(index)}, images))
-    evened = error(logits(qdq.quantized(model, calibrated(model, images), "portable"), images), expected)
-    assert evened < plain / 3
+    before = error(logits(qdq.quantized(model, calibrated(model, images), "portable"), images), expected)
+    index = GraphIndex(model)
+    equalize(index, calibration.channel_maxima(model, {it.tensor: it.axis for it in equalizable(index)}, images))
+    after = error(logits(qdq.quantized(model, calibrated(model, images), "portable"), images), expected)
+    assert after < before / 3
 
 
-def test_half_precision_takes_pixels_and_gives_floats(tmp_path: Path) -> None:
+def test_fp16_takes_uint8_and_returns_float32(tmp_path: Path) -> None:
     for number, model in enumerate((residual(), normalized_product())):
         source, target = tmp_path / f"{number}.onnx", tmp_path / f"{number}.fp16.onnx"
         onnx.save(model, source)
@@ -464,7 +470,7 @@ def test_a_paired_interval_holds_the_difference_as_often_as_it_says() -> None:
 )
 def test_a_request_out_of_range_is_refused(arguments: tuple[Any, ...], part: str) -> None:
     with pytest.raises(ZooError, match=part):
-        quantize.request(*arguments)
+        quantize.int8_options(*arguments)
 
 
 @pytest.fixture(scope="module")
@@ -481,19 +487,26 @@ def digits() -> Dataset:
     return load("digits", split=Recipe().split)
 
 
-def decided(model: Path, place: Path, data: Dataset | None, said: list[str], **changes: Any) -> artifact.Int8:
-    asked = dataclasses.replace(quantize.Request("portable", calibration_images=100, force=True), **changes)
+def decided(model: Path, place: Path, data: Dataset, said: list[str], **changes: Any) -> artifact.Int8:
+    asked = dataclasses.replace(quantize.Int8Options("portable", calibration_images=100, force=True), **changes)
     preprocessing = artifact.read(model.parent.parent).model.preprocessing
     place.mkdir(exist_ok=True)
-    return quantize.write_int8(
-        model, place / "int8.onnx", asked, preprocessing=preprocessing, dataset=data, cache=place, say=said.append
+    int8 = place / "int8.onnx"
+    decision = quantize.write_int8(
+        model, int8, asked, preprocessing=preprocessing, dataset=data, cache=place, say=said.append
     )
+    float32_correct, int8_correct = (
+        accuracy.predictions(open_onnx(path).run, data.test, preprocessing, 32) == data.test.labels
+        for path in (model, int8)
+    )
+    pixels = np.zeros((1, *preprocessing.shape), np.uint8)
+    return quantize.weigh(decision, asked, float32_correct, int8_correct, files=(model, int8), pixels=pixels)
 
 
 def test_int8_of_a_trained_network_is_measured_in_pairs_and_calibrated_once(
     made: Path, digits: Dataset, tmp_path: Path
 ) -> None:
-    model = made / "artifacts/cnn-small-digits" / artifact.ONNX
+    model = made / "artifacts/cnn-small-digits" / formats.find("onnx").path
     said: list[str] = []
     first = decided(model, tmp_path / "int8", digits, said)
     assert first.test.images == len(digits.test)
@@ -520,7 +533,7 @@ def test_a_network_made_to_collapse_is_repaired_or_refused(
 ) -> None:
     source = made / "artifacts/cnn-small-digits"
     shutil.copytree(source, tmp_path / "artifact")
-    path = tmp_path / "artifact" / artifact.ONNX
+    path = tmp_path / "artifact" / formats.find("onnx").path
     model = onnx.load(path)
     first, second = [node for node in model.graph.node if node.op_type == "Conv"]
     weights = {tensor.name: tensor for tensor in model.graph.initializer}
@@ -542,7 +555,7 @@ def test_a_network_made_to_collapse_is_repaired_or_refused(
     preprocessing = artifact.read(source).model.preprocessing
     pixels = np.stack([quantize.pixels_from_bytes(digits.train.read(number), preprocessing) for number in range(64)])
     collapsed = qdq.quantized(model, calibrated(model, pixels), "portable")
-    assert error(logits(collapsed, pixels), logits(onnx.load(source / artifact.ONNX), pixels)) > 0.3
+    assert error(logits(collapsed, pixels), logits(onnx.load(source / formats.find("onnx").path), pixels)) > 0.3
     said: list[str] = []
     got = decided(path, tmp_path / "int8", digits, said)
     assert got.validation.drop <= got.max_drop, said
@@ -553,11 +566,11 @@ def test_a_network_made_to_collapse_is_repaired_or_refused(
         assert got.kept[0].cost > 0.1
 
 
-def test_what_speaks_against_int8_is_said_with_both_figures() -> None:
-    asked = quantize.Request("portable", max_drop=0.5)
-    lossy = Paired("test", 200, float32=0.9, int8=0.85, lost=12, gained=2, drop=5.0, low=1.5, high=8.5)
+def test_reasons_against_int8_have_both_figures() -> None:
+    asked = quantize.Int8Options("portable", max_drop=0.5)
+    lossy = PairedAccuracy("test", 200, float32=0.9, int8=0.85, lost=12, gained=2, drop=5.0, low=1.5, high=8.5)
     fine = dataclasses.replace(lossy, int8=0.9, lost=2, drop=0.0, low=-2.0, high=2.0)
-    slow = Speed(float32_ms=1.0, int8_ms=1.2, ratio=1.2, low=1.1, high=1.3, rounds=50)
+    slow = LatencyRatio(float32_ms=1.0, int8_ms=1.2, ratio=1.2, low=1.1, high=1.3, rounds=50)
     fast = dataclasses.replace(slow, int8_ms=0.5, ratio=0.5, low=0.4, high=0.6)
     assert list(quantize._reasons(asked, fine, fine, fast)) == []
     assert list(quantize._reasons(asked, fine, fine, None)) == []
@@ -592,7 +605,7 @@ def test_export_verify_predict_and_measure_from_the_command_line(
     measured = zoo_command("benchmark", "--batch", 1, "--threads", 1, "--seconds", 0.01, "--json")
     assert {row["runtime"] for row in json.loads(measured.out)["rows"]} == set(manifest["formats"])
 
-    file = Path("artifacts/cnn-small-digits") / artifact.ONNX_INT8
+    file = Path("artifacts/cnn-small-digits") / formats.find("onnx_int8").path
     model = onnx.load(file)
     last = next(node for node in model.graph.node if "logits" in node.output)
     scale = next(
@@ -636,14 +649,14 @@ def test_wrong_requests_end_in_one_line(
 def test_every_family_has_integers_where_its_work_is(family: str, images_folder: Path, tmp_path: Path) -> None:
     dataset = load(f"folder:{images_folder}", split=Recipe().split)
     description = describe(family, "small", dataset, Recipe().image)
-    write_onnx(network(factory.build(description), description.preprocessing), tmp_path / "model.onnx", {})
+    write_onnx(trace(factory.build(description), description.preprocessing), tmp_path / "model.onnx", {})
     model = onnx.load(tmp_path / "model.onnx")
     images = RNG.integers(0, 256, (4, *description.preprocessing.shape), np.uint8)
     made = qdq.quantized(model, calibrated(model, images), "x86-vnni")
     logits(made, images, tmp_path / "fused.onnx")
     nodes = fused(tmp_path / "fused.onnx")
     integer = nodes["QLinearConv"] + nodes["MatMulIntegerToFloat"] + nodes["QGemm"]
-    weighted = list(qdq.weighted_nodes(Index(model)))
+    weighted = list(weighted_nodes(GraphIndex(model)))
     assert integer == len(weighted)
     convolutions = [node for node in model.graph.node if node.op_type == "Conv"]
     assert nodes["Conv"] == len([node for node in convolutions if node not in weighted])

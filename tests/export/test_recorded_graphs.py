@@ -1,4 +1,4 @@
-"""A file does not depend on the versions of the libraries that write it: every family's graph is the recorded one.
+"""The ONNX file does not depend on the versions of the libraries: every family's graph is the recorded one.
 
 `make test` holds the installed versions to the record, `make test-lowest` the lowest that are supported.
 """
@@ -10,7 +10,7 @@ import pytest
 from tests.export.recorded_graphs import DAILY, FOLDER, OTHERS, apart, graph_text
 from zoo.registry import families
 
-AGAIN = "python -m tests.export.recorded_graphs records graphs again, where they are meant to be others"
+AGAIN = "to change the record on purpose, run python -m tests.export.recorded_graphs"
 
 
 def test_every_family_is_recorded() -> None:
@@ -21,10 +21,10 @@ def test_every_family_is_recorded() -> None:
 @pytest.mark.parametrize("network", [*DAILY, *(pytest.param(name, marks=pytest.mark.full) for name in OTHERS)])
 def test_the_graph_is_the_recorded_one(network: str) -> None:
     found = apart(graph_text(network), (FOLDER / f"{network}.txt").read_text(encoding="utf-8"))
-    assert not found, f"{len(found)} lines are others, the first: {found[0]}; {AGAIN}"
+    assert not found, f"{len(found)} lines differ, the first: {found[0]}; {AGAIN}"
 
 
-def test_what_is_not_the_same_is_found() -> None:
+def test_differences_are_found() -> None:
     one = "1 Conv image float32[8,3]~2.5\n2 Relu %1\n"
     assert not apart(one, one.replace("2.5", "2.5001"))
     assert len(apart(one, one.replace("2.5", "2.6"))) == 1

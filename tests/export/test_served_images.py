@@ -1,4 +1,4 @@
-"""A SavedModel reads odd image files as clients do: 16 bits by the white level, alpha over the background."""
+"""A SavedModel decodes unusual image files as clients do: 16-bit images by their white level, alpha on a background."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from PIL import Image
 
 import zoo
 from zoo.contract import IMAGE, IMAGE_BYTES, LOGITS, SERVE, SERVE_BYTES
-from zoo.export.graph import network
+from zoo.export.graph import trace
 from zoo.export.tf_serving.saved_model import write_saved_model
 from zoo.preprocess import Preprocessing, pixels_from_bytes
 
@@ -19,7 +19,7 @@ SIDE = 8
 
 
 def files() -> list[bytes]:
-    """12 bits of gray in 16, colors under transparency, a palette of two colors, a JPEG."""
+    """Return a 16-bit gray image that uses 12 bits, colors under transparency, a palette of two colors, and a JPEG."""
     random = np.random.default_rng(0)
     colors = random.integers(0, 256, (SIDE, SIDE, 4), np.uint8)
     images = [
@@ -39,7 +39,7 @@ def test_both_signatures_answer_alike_for_what_a_client_decodes(tmp_path: Path) 
     half = (0.5,) * 3
     preprocessing = Preprocessing(SIDE, SIDE, 3, half, half, white_level=4095, background="white")
     model = zoo.create("cnn", classes=3, input_shape=(SIDE, SIDE, 3))
-    write_saved_model(network(model, preprocessing), tmp_path / "1", labels=("a", "b", "c"))
+    write_saved_model(trace(model, preprocessing), tmp_path / "1", labels=("a", "b", "c"))
     loaded = tf.saved_model.load(str(tmp_path / "1"))
     pixels = np.stack([pixels_from_bytes(file, preprocessing) for file in files()])
     assert pixels[0].max() > 200

@@ -1,4 +1,4 @@
-"""The check in a fresh process: its verdict on good and bad SavedModels, and that this process outlives all of them."""
+"""The gate `server` on good and bad SavedModels, none of which kills this process."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def base(good: Path, tmp_path: Path) -> Path:
-    """A copy of the good one, to be spoilt."""
+    """A copy of the good SavedModel, which a test may damage."""
     return shutil.copytree(good, tmp_path / "model")
 
 
@@ -63,7 +63,7 @@ def static_problems(base: Path) -> set[str]:
     return {gate.name for gate in static_gates(base, classes=CLASSES, shape=SHAPE) if not gate.passed}
 
 
-def test_a_good_model_answers_right_requests_and_refuses_wrong_ones(good: Path) -> None:
+def test_a_good_model_answers_valid_requests_and_refuses_invalid_ones(good: Path) -> None:
     gate = server_gate(good, golden())
     assert gate.passed, gate.figures
     assert gate.figures["answered"] == 8 + 1 + 5 + 4 + 1 + 6
@@ -174,7 +174,7 @@ def test_a_model_that_never_answers_is_stopped(tmp_path: Path) -> None:
 
 
 def test_an_image_that_takes_more_than_the_bounds_fails_the_gate(good: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever it takes is more than nothing: to really take gigabytes is not for a test."""
+    """The bounds are set to nothing, because a test should not really take gigabytes."""
     monkeypatch.setattr(server_check, "HOSTILE_BYTES", -(2**40))
     assert "'a PNG of 60000 by 1' took" in problems(good, golden())
 
@@ -186,7 +186,7 @@ def test_an_upload_that_is_decoded_before_it_is_checked_fails_the_gate(tmp_path:
     assert "'no image beside an image, safe' was not answered" in found
 
 
-def test_a_status_that_is_not_right_fails_the_gate(tmp_path: Path) -> None:
+def test_a_wrong_status_fails_the_gate(tmp_path: Path) -> None:
     def careless(encoded: Any) -> tuple[Any, Any]:
         pixels, status = uploaded_pixels(encoded, PREPROCESSING)
         return pixels, tf.zeros_like(status)
@@ -196,7 +196,7 @@ def test_a_status_that_is_not_right_fails_the_gate(tmp_path: Path) -> None:
 
 
 def unchecked(encoded: Any) -> tuple[Any, Any]:
-    """Uploads as they are decoded where nothing is checked."""
+    """Decode uploads without checking them."""
     forms = tf.TensorSpec(SHAPE, tf.uint8)
     pixels = tf.map_fn(lambda one: pixels_tensor(one, PREPROCESSING), encoded, fn_output_signature=forms)
     return pixels, tf.zeros_like(encoded)
@@ -215,7 +215,7 @@ def test_without_variables_it_does_not_load(base: Path) -> None:
 def test_a_model_that_loads_before_its_variables_are_there_is_refused(tmp_path: Path) -> None:
     found = problems(save(tmp_path / "model" / "1", checked=False), golden())
     assert found.splitlines() == [
-        f"a copy that is not whole ({name}) loads, and would fail every request"
+        f"an incomplete copy ({name}) loads, and every request to it would fail"
         for name in ("saved_model.pb alone", "saved_model.pb and the data")
     ]
 
@@ -234,7 +234,7 @@ def test_a_warm_up_that_does_not_fit_is_not_answered(base: Path) -> None:
 
 
 @pytest.mark.parametrize("missing", ["saved_model.pb", FILE])
-def test_what_is_missing_is_said_without_a_process(base: Path, missing: str) -> None:
+def test_a_missing_file_is_named_without_a_process(base: Path, missing: str) -> None:
     (base / "1" / missing).unlink()
     assert "is missing" in problems(base, golden())
 

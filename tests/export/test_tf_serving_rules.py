@@ -1,4 +1,4 @@
-"""The static rules: a good SavedModel passes all of them, each bad one fails its own."""
+"""The static rules: a good SavedModel passes all of them, and each bad one fails its own rule."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def base(good: Path, tmp_path: Path) -> Path:
-    """A copy of the good one, to be spoilt."""
+    """A copy of the good SavedModel, which a test may damage."""
     return shutil.copytree(good, tmp_path / "model")
 
 
 def failed(base: Path, shape: tuple[int, int, int] = SHAPE, classes: int = CLASSES) -> dict[str, str]:
-    """The problems of the gates that say no, by name."""
+    """Return the problems of the gates that fail, by name."""
     gates = static_gates(base, classes=classes, shape=shape)
     assert all(gate.passed == (not gate.figures["problems"]) for gate in gates)
     return {gate.name: "\n".join(gate.figures["problems"]) for gate in gates if not gate.passed}

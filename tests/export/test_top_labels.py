@@ -1,4 +1,4 @@
-"""The likeliest labels: the right ones, in order, whatever they are called."""
+"""The most probable labels: the right ones in the right order, whatever their names."""
 
 from __future__ import annotations
 

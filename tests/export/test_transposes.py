@@ -1,4 +1,4 @@
-"""Each pass that moves less, on a graph of a few nodes: it finds what it should, and changes no answer."""
+"""The passes on Transposes, channel constants and Slices, each on a graph of a few nodes."""
 
 from __future__ import annotations
 
@@ -10,16 +10,22 @@ import pytest
 from onnx import helper
 
 from tests.export.test_passes import RNG, model, passed
-from zoo.export.onnx import transposes
-
-TO_PLANES, TO_PIXELS = [0, 3, 1, 2], [0, 2, 3, 1]
+from zoo.export.onnx.passes.channel_constants import fold_channel_constants
+from zoo.export.onnx.passes.slices import slice_before_rowwise
+from zoo.export.onnx.passes.transposes import (
+    NCHW_TO_NHWC,
+    NHWC_TO_NCHW,
+    add_in_nchw,
+    bypass_idle_moves_before_reshapes,
+    remove_idle_moves,
+)
 
 
 def weights(*shape: int) -> np.ndarray:
     return RNG.normal(size=shape).astype(np.float32)
 
 
-def test_moves_around_a_map_of_one_pixel_are_dropped() -> None:
+def test_idle_moves_are_removed() -> None:
     nodes = [
         helper.make_node("GlobalAveragePool", ["x"], ["a"]),
         helper.make_node("Transpose", ["a"], ["b"], perm=[0, 2, 3, 1]),
@@ -27,21 +33,21 @@ def test_moves_around_a_map_of_one_pixel_are_dropped() -> None:
         helper.make_node("Relu", ["c"], ["y"]),
     ]
     proto = model(nodes, {"shape": np.array([-1, 3, 1, 1])})
-    assert passed(transposes.idle_moves, proto) == {"GlobalAveragePool": 1, "Relu": 1}
+    assert passed(remove_idle_moves, proto) == {"GlobalAveragePool": 1, "Relu": 1}
 
 
-def test_moves_that_move_are_left() -> None:
+def test_moves_that_change_the_order_in_memory_are_left() -> None:
     nodes = [
         helper.make_node("Transpose", ["x"], ["a"], perm=[0, 2, 3, 1]),
         helper.make_node("Reshape", ["a", "shape"], ["b"]),
         helper.make_node("Relu", ["b"], ["y"]),
     ]
     proto = model(nodes, {"shape": np.array([-1, 3, 5, 4])})
-    assert passed(transposes.idle_moves, proto) == {"Transpose": 1, "Reshape": 1, "Relu": 1}
+    assert passed(remove_idle_moves, proto) == {"Transpose": 1, "Reshape": 1, "Relu": 1}
 
 
 @pytest.mark.parametrize(("lengths", "kept"), [([-1, 3], 0), ([0, 3], 1)])
-def test_moves_before_a_reshape(lengths: list[int], kept: int) -> None:
+def test_a_reshape_bypasses_idle_moves(lengths: list[int], kept: int) -> None:
     nodes = [
         helper.make_node("GlobalAveragePool", ["x"], ["a"]),
         helper.make_node("Transpose", ["a"], ["b"], perm=[0, 2, 3, 1]),
@@ -49,12 +55,12 @@ def test_moves_before_a_reshape(lengths: list[int], kept: int) -> None:
         helper.make_node("Reshape", ["c", "lengths"], ["y"]),
     ]
     proto = model(nodes, {"row": np.array([-1, 1, 3]), "lengths": np.array([*lengths, 1])})
-    after = passed(transposes.moves_before_reshapes, proto)
+    after = passed(bypass_idle_moves_before_reshapes, proto)
     assert after["Transpose"] == 0
     assert after["Reshape"] == 1 + kept
 
 
-def test_moves_before_a_curve_before_a_reshape() -> None:
+def test_an_activation_before_a_reshape_bypasses_idle_moves() -> None:
     nodes = [
         helper.make_node("GlobalAveragePool", ["x"], ["a"]),
         helper.make_node("Transpose", ["a"], ["b"], perm=[0, 2, 3, 1]),
@@ -62,45 +68,45 @@ def test_moves_before_a_curve_before_a_reshape() -> None:
         helper.make_node("Reshape", ["c", "row"], ["y"]),
     ]
     proto = model(nodes, {"row": np.array([-1, 3])})
-    assert passed(transposes.moves_before_reshapes, proto) == {"GlobalAveragePool": 1, "HardSwish": 1, "Reshape": 1}
+    assert passed(bypass_idle_moves_before_reshapes, proto) == {"GlobalAveragePool": 1, "HardSwish": 1, "Reshape": 1}
 
 
-def test_a_move_before_a_reshape_that_moves_is_left() -> None:
+def test_a_transpose_that_changes_the_order_before_a_reshape_is_left() -> None:
     nodes = [
         helper.make_node("Transpose", ["x"], ["a"], perm=[0, 2, 3, 1]),
         helper.make_node("Reshape", ["a", "row"], ["y"]),
     ]
-    assert passed(transposes.moves_before_reshapes, model(nodes, {"row": np.array([-1, 60])}))["Transpose"] == 1
+    assert passed(bypass_idle_moves_before_reshapes, model(nodes, {"row": np.array([-1, 60])}))["Transpose"] == 1
 
 
 def after_sums(*nodes: Any, constants: dict[str, Any] | None = None) -> Counter[str]:
-    return passed(transposes.sums_of_planes, model(list(nodes), constants or {}))
+    return passed(add_in_nchw, model(list(nodes), constants or {}))
 
 
-def test_a_sum_between_moves_is_one_of_what_was_there_before() -> None:
+def test_a_sum_between_transposes_is_done_in_nchw() -> None:
     nodes = [
-        helper.make_node("Transpose", ["x"], ["a"], perm=TO_PIXELS),
-        helper.make_node("Transpose", ["x"], ["b"], perm=TO_PIXELS),
+        helper.make_node("Transpose", ["x"], ["a"], perm=NCHW_TO_NHWC),
+        helper.make_node("Transpose", ["x"], ["b"], perm=NCHW_TO_NHWC),
         helper.make_node("Softmax", ["b"], ["c"]),
         helper.make_node("Add", ["c", "a"], ["d"]),
-        helper.make_node("Transpose", ["d"], ["e"], perm=TO_PLANES),
+        helper.make_node("Transpose", ["d"], ["e"], perm=NHWC_TO_NCHW),
         helper.make_node("Relu", ["e"], ["y"]),
     ]
     assert after_sums(*nodes) == {"Transpose": 2, "Softmax": 1, "Add": 1, "Relu": 1}
 
 
-def test_a_chain_of_sums_stays_as_planes() -> None:
-    # As ConvNeXt's first stage: a norm of pixels is both summed with a convolution's and convolved.
+def test_a_chain_of_sums_stays_in_nchw() -> None:
+    # As in ConvNeXt's first stage: a normalized NHWC map is added to a convolution's output, and convolved itself.
     nodes = [
-        helper.make_node("Transpose", ["x"], ["a"], perm=TO_PIXELS),
+        helper.make_node("Transpose", ["x"], ["a"], perm=NCHW_TO_NHWC),
         helper.make_node("Softmax", ["a"], ["b"]),
-        helper.make_node("Transpose", ["b"], ["c"], perm=TO_PLANES),
+        helper.make_node("Transpose", ["b"], ["c"], perm=NHWC_TO_NCHW),
         helper.make_node("Relu", ["c"], ["d"]),
-        helper.make_node("Transpose", ["d"], ["e"], perm=TO_PIXELS),
+        helper.make_node("Transpose", ["d"], ["e"], perm=NCHW_TO_NHWC),
         helper.make_node("Add", ["b", "e"], ["f"]),
-        helper.make_node("Transpose", ["f"], ["g"], perm=TO_PLANES),
+        helper.make_node("Transpose", ["f"], ["g"], perm=NHWC_TO_NCHW),
         helper.make_node("Sigmoid", ["g"], ["h"]),
-        helper.make_node("Transpose", ["h"], ["i"], perm=TO_PIXELS),
+        helper.make_node("Transpose", ["h"], ["i"], perm=NCHW_TO_NHWC),
         helper.make_node("Add", ["f", "i"], ["j"]),
         helper.make_node("Softmax", ["j"], ["y"]),
     ]
@@ -108,9 +114,9 @@ def test_a_chain_of_sums_stays_as_planes() -> None:
     assert after_sums(*nodes)["Transpose"] == 3
 
 
-def test_a_sum_that_the_graph_gives_out_keeps_its_name() -> None:
+def test_a_sum_that_is_an_output_of_the_graph_keeps_its_name() -> None:
     nodes = [
-        helper.make_node("Transpose", ["x"], ["a"], perm=TO_PIXELS),
+        helper.make_node("Transpose", ["x"], ["a"], perm=NCHW_TO_NHWC),
         helper.make_node("Softmax", ["a"], ["b"]),
         helper.make_node("Add", ["a", "b"], ["y"]),
     ]
@@ -119,7 +125,7 @@ def test_a_sum_that_the_graph_gives_out_keeps_its_name() -> None:
 
 def test_other_sums_are_left() -> None:
     bias = helper.make_node("Add", ["a", "bias"], ["y"])
-    for order in (TO_PIXELS, TO_PLANES):
+    for order in (NCHW_TO_NHWC, NHWC_TO_NCHW):
         nodes = [helper.make_node("Transpose", ["x"], ["a"], perm=order), bias]
         assert after_sums(*nodes, constants={"bias": weights(1)}) == {"Transpose": 1, "Add": 1}
 
@@ -141,36 +147,36 @@ def convolution_and(kind: str, values: np.ndarray, order: list[int], *, own: boo
 @pytest.mark.parametrize("own", [False, True])
 @pytest.mark.parametrize("kind", ["Add", "Mul"])
 @pytest.mark.parametrize("shape", [(4,), (1, 1, 1, 4)])
-def test_what_each_channel_gets_goes_into_the_convolution(shape: tuple[int, ...], kind: str, own: bool) -> None:
-    proto = convolution_and(kind, RNG.normal(size=shape), TO_PIXELS, own=own)
-    after = passed(transposes.behind_convolutions, proto)
+def test_a_constant_per_channel_is_folded_into_the_convolution(shape: tuple[int, ...], kind: str, own: bool) -> None:
+    proto = convolution_and(kind, RNG.normal(size=shape), NCHW_TO_NHWC, own=own)
+    after = passed(fold_channel_constants, proto)
     assert (after["Conv"], after["Transpose"], after["Add"] + after["Mul"]) == (1, 1, 1)
 
 
-def test_a_factor_and_then_an_offset_go_into_the_convolution() -> None:
+def test_a_scale_and_then_a_bias_are_folded_into_the_convolution() -> None:
     nodes = [
         helper.make_node("Conv", ["x", "kernel"], ["a"]),
-        helper.make_node("Transpose", ["a"], ["b"], perm=TO_PIXELS),
+        helper.make_node("Transpose", ["a"], ["b"], perm=NCHW_TO_NHWC),
         helper.make_node("Mul", ["b", "factor"], ["c"]),
         helper.make_node("Add", ["offset", "c"], ["y"]),
     ]
     proto = model(nodes, {"kernel": weights(4, 3, 2, 1), "factor": weights(4), "offset": weights(4)})
-    assert passed(transposes.behind_convolutions, proto) == {"Conv": 1, "Transpose": 1}
+    assert passed(fold_channel_constants, proto) == {"Conv": 1, "Transpose": 1}
 
 
-def test_what_is_not_of_channels_stays_behind_the_convolution() -> None:
+def test_other_constants_stay_behind_the_convolution() -> None:
     others = (
         convolution_and("Add", weights(4), [0, 1, 2, 3]),
-        convolution_and("Add", weights(4, 1, 4), TO_PIXELS),
-        convolution_and("Mul", weights(4), TO_PIXELS, shared=True),
+        convolution_and("Add", weights(4, 1, 4), NCHW_TO_NHWC),
+        convolution_and("Mul", weights(4), NCHW_TO_NHWC, shared=True),
     )
     for proto in others:
-        after = passed(transposes.behind_convolutions, proto)
+        after = passed(fold_channel_constants, proto)
         assert after["Add"] + after["Mul"] == 2
 
 
-def by_row(*, shape: tuple[int, ...] = (2, 5, 4), start: int = 0, end: int = 1, axis: int = 1) -> Any:
-    """As behind ViT's last attention: a sum, and dense layers around a norm beside it."""
+def rowwise(*, shape: tuple[int, ...] = (2, 5, 4), start: int = 0, end: int = 1, axis: int = 1) -> Any:
+    """The nodes after ViT's last attention: a sum, and a dense layer with a normalization beside it."""
     nodes = [
         helper.make_node("Softmax", ["x"], ["s"], axis=1),
         helper.make_node("Add", ["x", "s"], ["a"]),
@@ -188,24 +194,24 @@ def by_row(*, shape: tuple[int, ...] = (2, 5, 4), start: int = 0, end: int = 1, 
     return model(nodes, constants, shape)
 
 
-def chosen(proto: Any) -> list[str]:
-    passed(transposes.rows_first, proto, (2, 5, 4))
+def sliced(proto: Any) -> list[str]:
+    passed(slice_before_rowwise, proto, (2, 5, 4))
     return [node.input[0] for node in proto.graph.node if node.op_type == "Slice"]
 
 
-def test_rows_are_chosen_before_what_treats_each_by_itself() -> None:
+def test_rows_are_sliced_before_rowwise_nodes() -> None:
     # Not before the softmax, which is over the rows.
-    assert chosen(by_row()) == ["x", "s"]
+    assert sliced(rowwise()) == ["x", "s"]
 
 
-def test_parts_of_rows_are_chosen_where_they_were() -> None:
-    assert chosen(by_row(axis=2, end=3)) == ["c"]
-    assert chosen(by_row(axis=-1, end=3)) == ["c"]
+def test_slices_of_the_last_axis_are_left() -> None:
+    assert sliced(rowwise(axis=2, end=3)) == ["c"]
+    assert sliced(rowwise(axis=-1, end=3)) == ["c"]
 
 
-def test_rows_that_others_read_are_chosen_where_they_were() -> None:
-    proto = by_row()
+def test_slices_of_rows_that_other_nodes_read_are_left() -> None:
+    proto = rowwise()
     proto.graph.node[-1].output[0] = "few"
     proto.graph.node.append(helper.make_node("ReduceSum", ["c"], ["all"]))
     proto.graph.node.append(helper.make_node("Add", ["few", "all"], ["y"]))
-    assert chosen(proto) == ["c"]
+    assert sliced(proto) == ["c"]

@@ -1,4 +1,4 @@
-"""The warm-up file: what is written is read back, and whatever TF Serving would not load is refused."""
+"""The warm-up file: requests are read back as they were written, and files that TF Serving refuses are refused."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_one_image_is_one_request_a_signature(tmp_path: Path) -> None:
     pixels=arrays.arrays(np.uint8, arrays.array_shapes(min_dims=4, max_dims=4, max_side=5)),
     encoded=st.lists(st.binary(max_size=40), min_size=1, max_size=4),
 )
-def test_whatever_is_written_is_read_back(
+def test_requests_are_read_back_as_they_were_written(
     tmp_path_factory: pytest.TempPathFactory, pixels: np.ndarray, encoded: list[bytes]
 ) -> None:
     version = tmp_path_factory.mktemp("version")
@@ -186,7 +186,7 @@ def test_records_of_another_kind_are_refused_by_number(version: Path, record: ob
         (PIXELS, [], "at least one encoded image"),
     ],
 )
-def test_what_makes_no_request_is_refused_and_nothing_is_written(
+def test_invalid_images_are_refused_and_nothing_is_written(
     tmp_path: Path, pixels: np.ndarray, encoded: list[bytes], message: str
 ) -> None:
     with pytest.raises(ZooError, match=message):

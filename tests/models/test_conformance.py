@@ -1,4 +1,4 @@
-"""Every family and size, through the kit."""
+"""The kit, for every family and size."""
 
 from __future__ import annotations
 
@@ -12,43 +12,40 @@ import pytest
 import tensorflow as tf
 
 import zoo
-from tests.conformance import EVERY, FACTS, noise, untrained_run, warmed
+from tests.conformance import COUNTED, EVERY, FACTS, SMALLEST, noise, untrained_run, warmed
 from zoo import artifact, complexity, weights_file
 from zoo.contract import IMAGE
-from zoo.recipe import DEFAULTS
-from zoo.registry import SIZES, families, matching, resolve
+from zoo.formats.onnx import ONNX, inference_session
+from zoo.registry import matching, resolve
 from zoo.schema import to_dict
-from zoo.serving.runner import onnx_session
 from zoo.training.steps import cross_entropy
 
 every_network = pytest.mark.parametrize(("family", "size"), EVERY)
 
 
 def test_everything_registered_is_covered() -> None:
-    assert set(FACTS) == set(families()), "each family needs a row of published facts in tests/conformance.py"
     registered = {(family.name, size.name) for family, size in matching()}
-    assert set(DEFAULTS) == registered, "each family and size needs a default recipe in zoo/recipe.py"
+    assert set(FACTS) == registered, "each size needs a row of published figures in tests/conformance.py"
     assert {network.values for network in EVERY} == registered
 
 
-@every_network
+@pytest.mark.parametrize(("family", "size"), COUNTED)
 def test_counts_are_the_published_ones(family: str, size: str) -> None:
     _, row = resolve(family, size)
-    facts, index = FACTS[family], SIZES.index(size)
+    facts = FACTS[family, size]
     model = zoo.create(family, size=size, classes=row.classes, input_shape=row.input_shape)
-    assert complexity.parameters(model) == row.parameters == facts.parameters[index]
+    assert complexity.parameters(model) == row.parameters == facts.parameters
     assert complexity.multiply_adds(model) == row.multiply_adds
-    published, side = facts.giga_multiply_adds[index], facts.sides[index]
-    if published is not None:
-        if side != row.input_shape[0]:
-            model = zoo.create(family, size=size, classes=row.classes, input_shape=(side, side, 3))
-        assert math.isclose(complexity.multiply_adds(model) / 1e9, published, rel_tol=0.01)
+    if facts.giga_multiply_adds is not None:
+        if facts.side != row.input_shape[0]:
+            model = zoo.create(family, size=size, classes=row.classes, input_shape=(facts.side, facts.side, 3))
+        assert math.isclose(complexity.multiply_adds(model) / 1e9, facts.giga_multiply_adds, rel_tol=0.01)
 
 
 @every_network
 @pytest.mark.parametrize("shape", [(32, 32, 3), (64, 64, 3), (40, 56, 2), "smallest"], ids=str)
 def test_builds(family: str, size: str, shape: tuple[int, int, int] | str) -> None:
-    input_shape = FACTS[family].smallest if isinstance(shape, str) else shape
+    input_shape = SMALLEST if isinstance(shape, str) else shape
     model = zoo.create(family, size=size, classes=7, input_shape=input_shape)
     assert [tensor.name for tensor in model.inputs] == ["image"]
     logits = model(noise(model), training=False).numpy()
@@ -135,7 +132,7 @@ def _export_and_verify(folder: Path, tmp_path: Path, zoo_command: Callable[..., 
     assert set(manifest.formats) == {"onnx", "saved_model"}
     assert all(gate.passed for gate in manifest.gates), to_dict(manifest.gates)
     nothing = np.zeros((0, *manifest.model.preprocessing.shape), np.uint8)
-    said = onnx_session(tmp_path / "artifact" / artifact.ONNX).run(None, {IMAGE: nothing})
+    said = inference_session(tmp_path / "artifact" / ONNX.path).run(None, {IMAGE: nothing})
     assert [value.shape for value in said] == [(0, len(manifest.model.labels))] * 2
     verified = zoo_command("verify", tmp_path / "artifact")
     assert verified.status == 0, verified.err  # type: ignore[attr-defined]

@@ -10,7 +10,7 @@ import pytest
 from handmade import SAVE, make_artifact, python, sign, weights
 from PIL import Image
 
-from zoo import artifact
+from zoo.formats.saved_model import SAVED_MODEL
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def saved_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def both_artifact(tmp_path: Path, saved_model: Path) -> Path:
     """An artifact in both formats."""
     folder = make_artifact(tmp_path / "both", ("onnx", "saved_model"))
-    shutil.copytree(saved_model, folder / artifact.SAVED_MODEL)
+    shutil.copytree(saved_model, folder / SAVED_MODEL.path)
     sign(folder)
     return folder
 
@@ -43,7 +43,7 @@ def both_artifact(tmp_path: Path, saved_model: Path) -> Path:
 def saved_model_artifact(tmp_path: Path, saved_model: Path) -> Path:
     """An artifact with a SavedModel only."""
     folder = make_artifact(tmp_path / "saved", ("saved_model",))
-    shutil.copytree(saved_model, folder / artifact.SAVED_MODEL)
+    shutil.copytree(saved_model, folder / SAVED_MODEL.path)
     sign(folder)
     return folder
 

@@ -15,12 +15,14 @@ import onnx
 from google.protobuf.message import DecodeError
 from onnx import TensorProto, helper, numpy_helper
 
-from zoo import artifact, migration, schema
+from zoo import artifact, formats, migration, schema
 from zoo.artifact import Accuracy, Gate, Manifest
 from zoo.description import Data, Model, Provenance
 from zoo.onnx_file import DIGEST, graph_digest
 from zoo.preprocess import Preprocessing
 from zoo.recipe import Recipe
+
+ONNX = formats.find("onnx").path
 
 SHAPE = (6, 5, 1)
 LABELS = ("ant", "bee", "crow")
@@ -72,7 +74,7 @@ def golden(seed: int = 0) -> dict[str, np.ndarray]:
     return {"image": image, "logits": logits, "probabilities": powers / powers.sum(1, keepdims=True)}
 
 
-def manifest(formats: tuple[artifact.Format, ...], **changes: Any) -> Manifest:
+def manifest(names: tuple[str, ...], **changes: Any) -> Manifest:
     values: dict[str, Any] = {
         "schema": migration.SCHEMA,
         "model": MODEL,
@@ -80,26 +82,26 @@ def manifest(formats: tuple[artifact.Format, ...], **changes: Any) -> Manifest:
         "recipe": Recipe(),
         "training": _MADE,
         "export": _MADE,
-        "formats": formats,
+        "formats": names,
         "files": {},
         "gates": (Gate("onnx_checker", True, {"onnx": "1"}),),
-        "accuracy": {name: Accuracy(0.95, 0.76, 0.99, 19, 20) for name in formats},
+        "accuracy": {name: Accuracy(0.95, 0.76, 0.99, 19, 20) for name in names},
         "license": {"weights": "none", "data": "CC0"},
         "opset": 17,
     }
     return Manifest(**(values | changes))
 
 
-def make_artifact(folder: Path, formats: tuple[artifact.Format, ...] = ("onnx",), seed: int = 0) -> Path:
+def make_artifact(folder: Path, names: tuple[str, ...] = ("onnx",), seed: int = 0) -> Path:
     folder.mkdir(parents=True)
-    if "onnx" in formats:
+    if "onnx" in names:
         (folder / "onnx").mkdir()
-        onnx.save(graph(seed), folder / artifact.ONNX)
-        close(folder / artifact.ONNX)
+        onnx.save(graph(seed), folder / ONNX)
+        close(folder / ONNX)
     np.savez(folder / artifact.GOLDEN, **golden(seed))
     (folder / artifact.LABELS).write_text("".join(f"{label}\n" for label in LABELS), encoding="utf-8")
     (folder / artifact.CARD).write_text("# a card\n", encoding="utf-8")
-    artifact.write(folder, manifest(formats))
+    artifact.write(folder, manifest(names))
     return folder
 
 
@@ -119,15 +121,15 @@ def close(path: Path) -> None:
 
 def sign(folder: Path, **changes: Any) -> None:
     """Write the manifest anew, with the hashes of what is there: as if the export itself had made the mistake."""
-    close(folder / artifact.ONNX)
+    close(folder / ONNX)
     values = schema.to_dict(artifact.read(folder))
     artifact.write(folder, schema.parse(Manifest, values | changes, "test"))
 
 
 def edit_graph(folder: Path, change: Callable[[onnx.ModelProto], None]) -> None:
-    model = onnx.load(folder / artifact.ONNX)
+    model = onnx.load(folder / ONNX)
     change(model)
-    onnx.save(model, folder / artifact.ONNX)
+    onnx.save(model, folder / ONNX)
 
 
 def python(code: str, *arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import csv
 import dataclasses
 import json
+import re
 import types
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-from handmade import SHAPE, make_artifact, python, sign
+from handmade import ONNX, SHAPE, make_artifact, python, sign
 from rich.console import Console
 
 from zoo import artifact, provenance
@@ -19,11 +20,10 @@ from zoo.errors import Refused, ZooError
 from zoo.provenance import usable_cpus
 from zoo.serving import latency, table
 from zoo.serving.benchmark import Row, benchmark
-from zoo.serving.runner import Runner
 from zoo.serving.statistics import FEWEST
-from zoo.serving.worker import answers
+from zoo.serving.worker import measurements
 
-Recorder = Callable[[int], Runner]
+Recorder = Callable[[int], latency.Run]
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +58,7 @@ def test_the_figures_belong_together(rows: tuple[list[Row], list[tuple[int, int,
         assert row.harness_us < 1e3 * row.p50_ms
         assert row.ratio_low <= row.ratio <= row.ratio_high
         stored = artifact.read(Path(row.artifact))
-        assert row.file_bytes == (Path(row.artifact) / artifact.ONNX).stat().st_size
+        assert row.file_bytes == (Path(row.artifact) / ONNX).stat().st_size
         assert (row.parameters, row.multiply_adds) == (stored.model.parameters, stored.model.multiply_adds)
         assert (row.accuracy, row.accuracy_low, row.accuracy_high, row.accuracy_images) == (0.95, 0.76, 0.99, 20)
     first, second = rows[0][:2]
@@ -67,7 +67,7 @@ def test_the_figures_belong_together(rows: tuple[list[Row], list[tuple[int, int,
 
 
 def recorder(turns: list[int]) -> Recorder:
-    def made(name: int) -> Runner:
+    def made(name: int) -> latency.Run:
         def runner(pixels: np.ndarray) -> dict[str, np.ndarray]:
             turns.append(name)
             return {}
@@ -138,7 +138,7 @@ def test_pixels_are_of_the_shape_and_the_seed() -> None:
         ({"seconds": float("nan")}, "--seconds nan"),
         ({"seconds": float("inf")}, "--seconds inf"),
         ({"runtimes": ["onxx"]}, "did you mean 'onnx'"),
-        ({"runtimes": ["onnx", "saved_model"]}, "has no saved_model: measure it with --runtime onnx"),
+        ({"runtimes": ["onnx", "saved_model"]}, "has no saved_model, only onnx: measure it with --runtime onnx"),
     ],
 )
 def test_what_cannot_be_measured_is_a_wrong_request(onnx_artifact: Path, wrong: dict[str, object], words: str) -> None:
@@ -154,7 +154,7 @@ def test_nothing_to_measure_is_a_wrong_request() -> None:
 
 
 def test_a_file_of_unknown_accuracy_is_refused(onnx_artifact: Path) -> None:
-    path = onnx_artifact / artifact.ONNX
+    path = onnx_artifact / ONNX
     content = bytearray(path.read_bytes())
     content[-1] ^= 1
     path.write_bytes(content)
@@ -187,7 +187,7 @@ def test_accuracy_that_was_not_measured_is_none(onnx_artifact: Path) -> None:
 
 
 def test_what_a_measuring_process_refuses_is_passed_on(onnx_artifact: Path) -> None:
-    (onnx_artifact / artifact.ONNX).write_bytes(b"no protobuf, but signed")
+    (onnx_artifact / ONNX).write_bytes(b"no protobuf, but signed")
     sign(onnx_artifact)
     with pytest.raises(Refused, match="cannot be loaded"):
         benchmark([onnx_artifact], batches=[1], threads=[1], seconds=0.01)
@@ -195,7 +195,7 @@ def test_what_a_measuring_process_refuses_is_passed_on(onnx_artifact: Path) -> N
 
 def test_a_measuring_process_that_dies_is_named() -> None:
     with pytest.raises(ZooError, match=r"ended with status 1 .*No module named zoo\.serving\.nothing"):
-        next(answers("zoo.serving.nothing", {}))
+        next(measurements("zoo.serving.nothing", {}))
 
 
 def test_both_runtimes_take_turns(both_artifact: Path) -> None:
@@ -211,9 +211,9 @@ _BALLAST = """
 import sys
 from pathlib import Path
 import numpy as np
-from zoo.serving.worker import answers
+from zoo.serving.worker import measurements
 ballast = np.ones(60_000_000)
-answer = next(answers("zoo.serving.cold_start", {
+answer = next(measurements("zoo.serving.cold_start", {
     "artifact": sys.argv[1], "runtime": "onnx", "batch": 1, "threads": 1, "seed": 0}))
 print(answer["peak_memory_mib"] * 2**20 < ballast.nbytes)
 """
@@ -257,6 +257,9 @@ def test_no_figure_of_the_table_is_cut(rows: tuple[list[Row], list[tuple[int, in
     line = "1024 1 1234 (1200-1301) 1500 2000 10000 12346 1234 4321 1024"
     assert sum(" ".join(shown.split()).endswith(line) for shown in lines) == len(found)
     assert "…" not in "".join(lines)
+    assert {"p50 ms", "p90 ms", "p99 ms", "images/s", "load ms", "first ms", "memory MiB", "file MB"} <= {
+        title.strip() for line in lines for title in re.split("  +| (?=p9|runs|images/|load|first|mem)", line)
+    }
 
 
 def test_artifacts_of_one_name_keep_their_paths_in_the_table(
@@ -275,7 +278,7 @@ def test_csv_and_json_hold_every_figure(rows: tuple[list[Row], list[tuple[int, i
     assert [float(row["p50_ms"]) for row in stored] == [row.p50_ms for row in found]
     assert {row["seed"] for row in stored} == {"4"}
     assert all(row["command"] and row["onnxruntime"] and row["cpus"] for row in stored)
-    again = json.loads(json.dumps([dataclasses.asdict(row) for row in found], allow_nan=False))
+    again = json.loads(json.dumps(table.as_json(found), allow_nan=False))
     assert [Row(**values) for values in again] == found
 
 

@@ -20,7 +20,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.conftest import Answer
-from zoo import artifact, files
+from zoo import artifact, files, saved_model_folder
 from zoo.artifact import File
 from zoo.errors import Refused, ZooError
 from zoo.serving import versions
@@ -107,10 +107,10 @@ def test_numbers_rise_and_are_never_used_again(first: Path, second: Path, base: 
 
 
 def test_all_numbers_can_be_used_up(first: Path, base: Path) -> None:
-    (base / str(versions.LARGEST)).mkdir(parents=True)
+    (base / str(saved_model_folder.LARGEST_VERSION)).mkdir(parents=True)
     with pytest.raises(ZooError, match="used up all numbers"):
         publish(first, base)
-    assert visible(base) == [str(versions.LARGEST)]
+    assert visible(base) == [str(saved_model_folder.LARGEST_VERSION)]
 
 
 def test_without_the_hidden_file_what_lies_there_counts(first: Path, base: Path) -> None:
@@ -227,7 +227,7 @@ def test_no_history_uses_a_number_twice(first: Path, second: Path, tmp_path: Pat
             continue
         used.append(made.record.version)
     assert used == sorted(set(used))
-    assert not used or not versions.versions(base) or verify(base).passed
+    assert not used or not saved_model_folder.versions(base) or verify(base).passed
 
 
 @pytest.mark.parametrize("damage", ["changed", "extra", "missing", "unlisted"])
@@ -282,7 +282,7 @@ def look(base: Path, sources: list[dict[str, File]]) -> dict[str, bool]:
     """For each version that is visible now, whether all its files are those of one of the sources."""
     seen = {}
     for path in list(base.iterdir()) if base.exists() else []:
-        if versions.number(path.name) is not None:
+        if saved_model_folder.number(path.name) is not None:
             try:
                 found = artifact.hashes(path, versions.RECORD)
                 whole = found in sources and versions.read(path).files == found

@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from handmade import SHAPE, edit_graph, golden, python, sign
+from handmade import ONNX, SHAPE, edit_graph, golden, python, sign
 
 from zoo import artifact, schema
 from zoo.errors import Refused, ZooError
-from zoo.serving.runner import latest_version, open_runner
+from zoo.saved_model_folder import latest_version
+from zoo.serving.runner import open_runner
 
 
 @pytest.mark.parametrize("batch", [1, 2, 7])
@@ -66,7 +67,7 @@ def test_requests_that_cannot_be_met(onnx_artifact: Path) -> None:
 
 @pytest.mark.parametrize("keep", [0, 1, 100, 400])
 def test_a_cut_file_is_refused_in_one_line(onnx_artifact: Path, keep: int, capfd: pytest.CaptureFixture[str]) -> None:
-    path = onnx_artifact / artifact.ONNX
+    path = onnx_artifact / ONNX
     path.write_bytes(path.read_bytes()[:keep])
     with pytest.raises(Refused, match="export again") as refused:
         open_runner(onnx_artifact, "onnx")
@@ -75,7 +76,7 @@ def test_a_cut_file_is_refused_in_one_line(onnx_artifact: Path, keep: int, capfd
 
 
 def test_a_missing_file_is_refused(onnx_artifact: Path) -> None:
-    (onnx_artifact / artifact.ONNX).unlink()
+    (onnx_artifact / ONNX).unlink()
     with pytest.raises(Refused, match="cannot be loaded"):
         open_runner(onnx_artifact, "onnx")
 

@@ -16,13 +16,13 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from handmade import LABELS, edit_graph, golden, make_artifact, python, sign
+from handmade import LABELS, ONNX, edit_graph, golden, make_artifact, python, sign
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, numpy_helper
 
 from zoo import artifact, schema
-from zoo.artifact import CARD, GOLDEN, MANIFEST, ONNX, Gate
+from zoo.artifact import CARD, GOLDEN, MANIFEST, Gate
 from zoo.errors import Refused, ZooError
 from zoo.serving import golden as golden_file
 from zoo.serving.verify import verify
@@ -496,7 +496,8 @@ def test_a_saved_model_alone_is_replayed_where_tensorflow_is(saved_model_artifac
     done = python(_REPLAY, saved_model_artifact, other)
     assert done.returncode == 0, done.stderr
     good, bad, imported = done.stdout.splitlines()
-    gates = ["manifest", "files", "layout", "labels", "golden_file", "saved_model_golden"]
+    gates = ["manifest", "files", "layout", "labels", "golden_file"]
+    gates += ["saved_model_loads", "saved_model_contract", "saved_model_golden"]
     assert json.loads(good) == [True, gates, []]
     assert json.loads(bad) == [False, gates, ["saved_model_golden"]]
     assert imported == "True"
@@ -517,7 +518,7 @@ def test_a_saved_model_alone_without_tensorflow(saved_model_artifact: Path, tmp_
 
 def test_a_damaged_saved_model_is_not_opened(saved_model_artifact: Path) -> None:
     flip("saved_model/1/saved_model.pb")(saved_model_artifact)
-    _fails(saved_model_artifact, {"files", "saved_model_golden"})
+    _fails(saved_model_artifact, {"files", "saved_model_loads"})
 
 
 def test_a_file_of_bytes_that_are_no_name(onnx_artifact: Path) -> None:

@@ -29,9 +29,10 @@ from zoo.recipe import ImageInput, Recipe
 from zoo.registry import families
 from zoo.training import fine_tuning, start
 from zoo.training.optimizer import optimizer
-from zoo.weights.timm_reader import POSITIONS, resampling
+from zoo.weights.positions import Grid, resampling
 
 HEAD = ("logits/bias", "logits/kernel")
+POSITIONS = "tokens/positions"
 
 
 class Seen(keras.callbacks.Callback):
@@ -121,7 +122,7 @@ def test_a_frozen_network_is_bit_for_bit_what_it_was_and_its_head_moves(
 def test_layers_are_as_deep_as_maps_depend_on_them(family: str) -> None:
     preprocessing = Preprocessing(16, 16, 1, (0.5,), (0.5,))
     description = Model(family, "small", ("a", "b"), preprocessing, parameters=0, multiply_adds=0)
-    model, depths = factory.build(description), factory.depths(description)
+    model, depths = factory.build(description), factory.layer_depths(description)
 
     trained = [layer.name for layer in model.layers if layer.weights]
     found = [depths.get(name, 0) for name in trained]
@@ -134,7 +135,7 @@ def test_layers_are_as_deep_as_maps_depend_on_them(family: str) -> None:
 def test_the_first_update_falls_off_with_depth(name: str, images_folder: Path) -> None:
     dataset = load(f"folder:{images_folder}", split=Recipe().split)
     description = start.describe("cnn", "large", dataset, ImageInput(size=8))
-    model, depths = factory.build(description), factory.depths(description)
+    model, depths = factory.build(description), factory.layer_depths(description)
     settings = [f"optimizer.name={name}", "optimizer.lr=0.1", "optimizer.layer_decay=0.5", "schedule.warmup_epochs=0"]
     recipe = recipes.override(Recipe(), settings)
 
@@ -207,7 +208,7 @@ def test_positions_are_resampled_to_another_image_size(tmp_path: Path, images_fo
     second = tune(tmp_path / "second", first, f"folder:{two_classes}", *more, callbacks=[seen])
 
     positions = load_file(first / run.WEIGHTS)[POSITIONS]
-    np.testing.assert_array_equal(seen.weights[POSITIONS], resampling((4, 4), (5, 5))(positions))
+    np.testing.assert_array_equal(seen.weights[POSITIONS], resampling((4, 4), Grid((5, 5), others=1))(positions))
     taken = run.read(second).model.preprocessing
     assert (taken.shape, taken.crop_pct) == ((20, 20, 3), 0.75)
     zoo.load(second)

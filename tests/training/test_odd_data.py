@@ -15,8 +15,7 @@ from tests.conftest import Answer
 from zoo import run, schema
 from zoo.errors import ZooError
 from zoo.preprocess import Preprocessing
-from zoo.recipe import ImageInput, override
-from zoo.recipe import default as default_recipe
+from zoo.recipe import ImageInput, Recipe, override
 from zoo.training import fine_tuning, start
 
 NEEDLE = "cat/3.png: 2200 by 1 pixels are too narrow to be scaled to cover 224 by 224"
@@ -89,11 +88,11 @@ def test_a_needle_is_refused_by_name_or_left_out_by_every_verb(
 
 def test_a_run_of_before_reads_its_images_as_it_did() -> None:
     """Neither its recipe nor its preprocessing has the fields; what starts from its weights goes on like it."""
-    recipe = schema.to_dict(default_recipe("cnn", "small"))
+    recipe = schema.to_dict(Recipe())
     preprocessing = schema.to_dict(Preprocessing(8, 8, 3, (0.5,) * 3, (0.5,) * 3))
     for record in (recipe["image"], preprocessing):
         del record["white_level"], record["background"]
-    assert schema.parse(type(default_recipe("cnn", "small")), recipe, "recipe").image == ImageInput()
+    assert schema.parse(Recipe, recipe, "recipe").image == ImageInput()
     old = schema.parse(Preprocessing, preprocessing, "preprocessing")
     assert (old.white_level, old.background) == (65535, "none")
     assert fine_tuning.preprocessing(old, ImageInput()) == old
@@ -110,4 +109,4 @@ def test_a_run_of_before_reads_its_images_as_it_did() -> None:
 )
 def test_what_no_image_has_cannot_be_set(setting: str, part: str) -> None:
     with pytest.raises(ZooError, match=part):
-        override(default_recipe("cnn", "small"), [setting])
+        override(Recipe(), [setting])

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import keras
@@ -18,6 +20,7 @@ from zoo import recipe as recipes
 from zoo import run, weights_file
 from zoo.errors import ZooError
 from zoo.recipe import Recipe
+from zoo.registry import families
 from zoo.training import start
 from zoo.training.optimizer import LearningRate, optimizer
 from zoo.training.steps import clipped, evaluation_step, training_step
@@ -173,7 +176,7 @@ def test_the_learning_rate_rises_then_falls() -> None:
 def test_weight_decay_is_of_kernels_only(name: str, family: str) -> None:
     model = zoo.create(family, size="small", classes=3, input_shape=(16, 16, 3))
     recipe = recipes.override(Recipe(), [f"optimizer.name={name}", "schedule.warmup_epochs=0", "optimizer.lr=0.1"])
-    made = optimizer(recipe, model, steps_per_epoch=10, depths={})
+    made = optimizer(recipe, model, steps_per_epoch=10, depths={}, undecayed=families()[family].undecayed)
     for variable in model.trainable_variables:
         variable.assign(tf.ones(variable.shape))
     made.apply([tf.zeros(variable.shape) for variable in model.trainable_variables], model.trainable_variables)
@@ -219,16 +222,16 @@ def test_preflight_stops_before_anything_is_written(tmp_path: Path) -> None:
 def test_preflight_names_the_operation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from zoo import registry
     from zoo.export.build import preflight
-    from zoo.layers import Network, logits
+    from zoo.family import Family, Size
+    from zoo.layers import Outputs, logits
 
-    def random_network(image: Any, classes: int, structure: Any) -> Network:
+    def random_network(image: Any, classes: int, structure: Any) -> Outputs:
         x = keras.layers.Flatten()(image)
-        return Network(logits(keras.layers.Lambda(lambda y: y * tf.random.uniform([1]))(x), classes))
+        return Outputs(logits(keras.layers.Lambda(lambda y: y * tf.random.uniform([1]))(x), classes))
 
-    row = registry.Size("small", (), {}, 0, 0)
-    family = registry.Family("odd", "", "", "", (row,), random_network)
-    monkeypatch.setitem(registry._families, "odd", family)
-    monkeypatch.setitem(recipes.DEFAULTS, ("odd", "small"), Recipe())
+    family = Family("odd", "", "", (Size("small", (), {}, 0, 0),), builder="odd")
+    monkeypatch.setitem(sys.modules, "odd", SimpleNamespace(build=random_network))
+    monkeypatch.setitem(registry.families(), "odd", family)
     with pytest.raises(ZooError, match="RandomUniform"):
         train(tmp_path / "run", family="odd", preflight=preflight)
     assert not list(tmp_path.iterdir())

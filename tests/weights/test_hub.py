@@ -57,7 +57,7 @@ def test_a_download_that_broke_off_goes_on(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("files", "message"),
     [
-        ({}, f"has no repository {REPOSITORY}: choose another --tag"),
+        ({}, f"has no repository {REPOSITORY}: choose another tag"),
         ({REPOSITORY: {"pytorch_model.bin": b"a pickle"}}, "has no model.safetensors, and nothing else is loaded"),
     ],
 )
@@ -77,4 +77,4 @@ def test_offline_and_not_in_the_cache(tmp_path: Path) -> None:
 
 def test_the_library_is_wanted_only_here(tmp_path: Path) -> None:
     said = fetched(tmp_path, before="import sys; sys.modules['huggingface_hub'] = None\n")
-    assert "pip install 'keras-zoo[pretrained]', or name a file" in said
+    assert "pip install 'keras-zoo[pretrained]', or name a file that you have with 'zoo pull --file'" in said

@@ -26,10 +26,9 @@ from zoo.data.photographs import photographs
 from zoo.errors import ZooError
 from zoo.export.reference import CROPS
 from zoo.recipe import ImageInput, Recipe
+from zoo.registry import matching, resolve
 from zoo.structure import Structure
 from zoo.training.start import describe
-from zoo.weights import timm_names
-from zoo.weights.pretrained import TIMM
 from zoo.weights.pull import pull
 from zoo.weights.sources import SOURCES, preprocessing
 
@@ -77,7 +76,9 @@ def test_a_pulled_run_says_where_it_is_from(pulled: Path, file: Path) -> None:
     assert this.weights.sha256 == files.sha256(file)
     assert this.weights.license == "Apache-2.0"
     assert this.model.labels == imagenet.labels()
-    assert this.model.preprocessing == preprocessing(TIMM["mobilenet", "small"].tags[0].input, SIDE, 3)
+    assert this.model.preprocessing == preprocessing(
+        resolve("mobilenet", "small")[1].weights["timm"].tags[0].input, SIDE, 3
+    )
     assert this.model.preprocessing.interpolation == "bicubic"
     assert (pulled / run.WEIGHTS).is_file()
     assert np.isfinite(zoo.load(pulled)(np.zeros((1, SIDE, SIDE, 3), np.float32))).all()
@@ -188,7 +189,7 @@ def somewhere(file: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     [
         ("mobilnet", "did you mean 'mobilenet'?"),
         ("mobilenet --tag lamb_in1", "are tagged 'lamb_in1': did you mean 'lamb_in1k'?"),
-        ("mobilenet --size base", "can be fetched from timm: name a file of them with --file"),
+        ("mobilenet --size base", "can be fetched from timm: name a file that you have with 'zoo pull --file'"),
         ("mobilenet --size base --tag a", "are tagged 'a': none are known"),
         ("cnn", "no weights of cnn small are read"),
         ("mobilenet --from tim", "did you mean 'timm'?"),
@@ -235,22 +236,27 @@ def test_from_the_hub_with_its_commit(file: Path, tmp_path: Path) -> None:
 
 
 def test_what_is_known_is_whole() -> None:
-    assert TIMM.keys() == timm_names.TIMM.keys()
-    for network in TIMM.values():
-        tags = [tag.name for tag in network.tags]
-        assert len(set(tags)) == len(tags)
-        for wanted in (network.reference, *(tag.input for tag in network.tags)):
-            for channels in (1, 2, 3, 4):
-                assert preprocessing(wanted, wanted.side, channels).shape == (wanted.side, wanted.side, channels)
-    assert set(SOURCES) >= {"timm"}
+    for family, size in matching():
+        assert set(SOURCES) >= {*size.weights, *size.differs}
+        assert not size.weights.keys() & size.differs.keys()
+        assert {name.partition("/")[0] for name in (*family.undecayed, *family.resampled)}.isdisjoint(family.head)
+        for weights in size.weights.values():
+            tags = [tag.name for tag in weights.tags]
+            assert len(set(tags)) == len(tags)
+            for wanted in (weights.reference, *(tag.input for tag in weights.tags)):
+                for channels in (1, 2, 3, 4):
+                    assert preprocessing(wanted, wanted.side, channels).shape == (wanted.side, wanted.side, channels)
 
 
 def test_every_network_and_its_weights_are_listed(zoo_command: Callable[..., Any]) -> None:
     rows = json.loads(zoo_command("list", "--json").out)
+    licenses = {
+        (family.name, size.name): [tag.license for tag in size.weights["timm"].tags] if "timm" in size.weights else []
+        for family, size in matching()
+    }
+    assert {(row["family"], row["size"]): [tag["license"] for tag in row["tags"]] for row in rows} == licenses
     assert {(row["family"], row["size"]): row["license"] for row in rows} == {
-        (row["family"], row["size"]): network.tags[0].license if network and network.tags else None
-        for row in rows
-        for network in [TIMM.get((row["family"], row["size"]))]
+        key: found[0] if found else None for key, found in licenses.items()
     }
     (large,) = json.loads(zoo_command("info", "vit", "--size", "large", "--json").out)
     assert large["tags"][0]["repository"] == "timm/vit_large_patch16_224.augreg_in21k_ft_in1k"

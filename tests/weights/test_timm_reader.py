@@ -16,7 +16,8 @@ from safetensors.numpy import save_file
 
 import zoo
 from zoo.errors import ZooError
-from zoo.weights.timm_names import TIMM, ours
+from zoo.registry import resolve
+from zoo.weights.names import translated
 from zoo.weights.timm_reader import read_timm
 from zoo.weights_file import weights
 
@@ -115,19 +116,13 @@ def test_the_network_that_would_fit_is_named(peer: str, family: str, size: str, 
         read_timm(tmp_path / "x.safetensors", zoo.create(family, size=size), family, size)
 
 
-def test_other_classes_are_refused_unless_the_head_is_to_be_new(tmp_path: Path) -> None:
+def test_other_classes_are_refused(tmp_path: Path) -> None:
     named, _ = narrow()
-    arrays = file_of(tmp_path / "x.safetensors", named)
+    file_of(tmp_path / "x.safetensors", named)
     model = zoo.create("mobilenet", classes=7)
-    head = weights(model)["logits/kernel"].numpy()
 
     with pytest.raises(ZooError, match="it has 1000 classes, not 7: pull it with --classes 1000"):
         read_timm(tmp_path / "x.safetensors", model, "mobilenet", "small")
-    reading = read_timm(tmp_path / "x.safetensors", model, "mobilenet", "small", new_head=True)
-
-    assert {"classifier.weight", "classifier.bias"} <= set(reading.unused)
-    np.testing.assert_array_equal(weights(model)["logits/kernel"], head)
-    np.testing.assert_array_equal(weights(model)["head/bias"], arrays["conv_head.bias"])
 
 
 @pytest.mark.parametrize("channels", [1, 2, 4])
@@ -158,6 +153,14 @@ def test_positions_are_resampled_as_timm_does_it(tmp_path: Path) -> None:
     np.testing.assert_allclose(weights(model)["tokens/positions"][..., :4], reference["at_96_by_144"], atol=1e-5)
 
 
+@pytest.mark.parametrize("shape", [(192,), (1, 192), (1, 82, 100), (2, 82, 192), (1, 83, 192)])
+def test_positions_that_cannot_be_resampled_are_refused(shape: tuple[int, ...], tmp_path: Path) -> None:
+    model = zoo.create("vit", size="tiny")
+    zeros_file(tmp_path / "x.safetensors", {**shapes("vit_tiny_patch16_224"), "pos_embed": shape})
+    with pytest.raises(ZooError, match=r"of another shape: pos_embed is"):
+        read_timm(tmp_path / "x.safetensors", model, "vit", "tiny")
+
+
 @pytest.mark.parametrize("content", [b"", b"\x08\0\0\0\0\0\0\0{}      ", b"no weights at all"])
 def test_what_is_no_file_of_weights_is_refused(content: bytes, tmp_path: Path) -> None:
     _, model = narrow()
@@ -174,5 +177,6 @@ def test_half_precision_is_read(tmp_path: Path) -> None:
 
 
 def test_what_inception_v3_uses_in_training_only_is_named() -> None:
-    assert ours("AuxLogits.conv0.conv", TIMM["inception", "small"]) is None
-    assert ours("AuxLogits.fc", TIMM["inception", "small"]) is None
+    names = resolve("inception", "small")[1].weights["timm"].names
+    assert translated("AuxLogits.conv0.conv", names) is None
+    assert translated("AuxLogits.fc", names) is None

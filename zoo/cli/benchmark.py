@@ -39,7 +39,7 @@ class CommaSeparated(click.ParamType):
 @click.option(
     "--runtime",
     type=CommaSeparated("formats", str),
-    help="onnx, onnx_int8, onnx_fp16, saved_model, with commas between.  [default: what each artifact has]",
+    help="Formats, with commas between; 'zoo doctor' lists them.  [default: those that each artifact has]",
 )
 @click.option("--seconds", default=3.0, show_default=True, help="How long each row is measured.")
 @click.option("--csv", type=click.Path(path_type=Path), help="Also write the rows to this file.")

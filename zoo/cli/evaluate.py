@@ -7,11 +7,18 @@ from typing import Any
 
 import click
 
+from zoo.cli.data_options import DataOption
+
 
 @click.command("evaluate")
 @click.argument("target", required=False, type=click.Path(path_type=Path), metavar="[RUN|ARTIFACT]")
-@click.option("--data", help="Other data: tfds:NAME[:VERSION] or folder:PATH.  [default: what it was trained on]")
-@click.option("--data-dir", type=click.Path(path_type=Path), help="Where the data are now, if not where they were.")
+@click.option("--data", cls=DataOption, help="Other data: {sources}.  [default: what it was trained on]")
+@click.option(
+    "--data-dir",
+    cls=DataOption,
+    type=click.Path(path_type=Path),
+    help="Where the data are now, if they were moved. With --data, {data_dir}.",
+)
 @click.option(
     "--bad-images",
     type=click.Choice(["error", "skip"]),

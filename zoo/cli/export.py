@@ -21,12 +21,11 @@ import click
 @click.option("--calibration-images", type=int, help="Training images that calibrate int8.  [default: 512]")
 @click.option("--force", is_flag=True, help="Keep an int8 file that is over its budget or no faster, and mark it.")
 @click.option("--fp16", is_flag=True, help="Write a float16 file of the ONNX one, for GPUs.")
+@click.option("--format", multiple=True, metavar="NAME", help="Write this format, such as one of a package.")
 @click.option(
     "--opset", type=int, help="The version of ONNX' operator set.  [default: the newest that onnxruntime 1.20 takes]"
 )
-@click.option(
-    "--data-dir", type=click.Path(path_type=Path), help="Where the run's data are now, if not where they were."
-)
+@click.option("--data-dir", type=click.Path(path_type=Path), help="Where the run's data are now, if they were moved.")
 @click.option("--out", type=click.Path(path_type=Path), help="The artifact folder to write.  [default: artifacts/NAME]")
 @click.option("--json", "as_json", is_flag=True, help="Print the manifest as one JSON document.")
 def command(as_json: bool, **options: Any) -> None:

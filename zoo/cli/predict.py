@@ -12,7 +12,7 @@ from zoo.text import printable
 @click.command("predict")
 @click.argument("paths", metavar="[ARTIFACT] IMAGE...|FOLDER", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--top", default=5, show_default=True, help="The number of labels to print.")
-@click.option("--runtime", help="The format that answers: onnx, onnx_int8, onnx_fp16 or saved_model.  [default: onnx]")
+@click.option("--runtime", help="The format that answers; 'zoo doctor' lists them.  [default: onnx]")
 @click.option("--json", "as_json", is_flag=True, help="Print the labels as one JSON document.")
 def command(paths: tuple[Path, ...], top: int, runtime: str | None, as_json: bool) -> None:
     """Print the likeliest labels of images, answered by ARTIFACT (the newest, when the first path is none).

@@ -7,22 +7,27 @@ from typing import Any
 
 import click
 
+from zoo.cli.data_options import DataOption
+
 
 @click.command("train")
 @click.argument("family", required=False)
 @click.option("--size", help="The size of the family, such as small, base or large.  [default: small]")
-@click.option("--data", help="digits, tfds:NAME[:VERSION] or folder:PATH.  [default: digits]")
+@click.option("--data", cls=DataOption, help="{sources}.  [default: digits]")
 @click.option(
     "--data-dir",
+    cls=DataOption,
     type=click.Path(path_type=Path),
-    help="The folder of prepared TFDS data (else TFDS_DATA_DIR); with --resume, where the run's data are now.",
+    help="Where the data are; {data_dir}. With --resume: where the run's data are now, if they were moved.",
 )
 @click.option(
     "--weights", type=click.Path(path_type=Path), metavar="RUN", help="Fine-tune: start from a finished run's weights."
 )
 @click.option("--freeze", is_flag=True, help="Train the head only. Short for --set freeze=true.")
 @click.option(
-    "--bad-images", type=click.Choice(["error", "skip"]), help="What to do about unreadable images.  [default: error]"
+    "--bad-images",
+    type=click.Choice(["error", "skip"]),
+    help="What to do about images that cannot be read or scaled.  [default: error]",
 )
 @click.option("--epochs", type=int, help="Short for --set epochs=N.")
 @click.option("--seed", type=int, help="Short for --set seed=N.")

@@ -1,1 +1,1 @@
-"""Where images come from, and the pipeline that brings them to a network."""
+"""Data: sources, labeled images, splits, and the batches that a network is trained and evaluated on."""

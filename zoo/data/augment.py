@@ -1,4 +1,4 @@
-"""What happens to training images: `zoo.recipe.Augment` as TensorFlow operations whose chance is an argument."""
+"""Augmentation of training images: `zoo.recipe.Augment` as TensorFlow operations; random numbers are arguments."""
 
 from __future__ import annotations
 
@@ -6,27 +6,31 @@ from typing import Any
 
 from zoo.recipe import Augment
 
-CHANCES = 6
-"""How many numbers decide what happens to an image."""
+RANDOM_NUMBERS = 6
+"""How many random numbers the augmentation of one image takes."""
 
 
-def augmented(pixels: Any, augment: Augment, chance: Any) -> Any:
-    """The uint8 image [height, width, channels], changed as `chance` (float32 [CHANCES] in [0, 1)) decides."""
+def augmented(pixels: Any, augment: Augment, random: Any) -> Any:
+    """Augment an image, uint8 [height, width, channels].
+
+    `random`, float32 [RANDOM_NUMBERS] in [0, 1), decides the crop, the shift and the flip.
+    """
     import tensorflow as tf
 
     if augment.smallest_crop < 1:
-        pixels = cropped(pixels, augment.smallest_crop, chance[0], chance[1:3])
+        pixels = cropped(pixels, augment.smallest_crop, random[0], random[1:3])
     if augment.shift > 0:
-        pixels = shifted(pixels, augment.shift, chance[3:5])
+        pixels = shifted(pixels, augment.shift, random[3:5])
     if augment.flip:
-        pixels = tf.where(chance[5] < 0.5, pixels[:, ::-1], pixels)
+        pixels = tf.where(random[5] < 0.5, pixels[:, ::-1], pixels)
     return pixels
 
 
 def cropped(pixels: Any, smallest: float, area: Any, place: Any) -> Any:
-    """A part of the image's shape, of `smallest` to all of its area, scaled back to full size.
+    """Crop an image to a part of its own aspect ratio and resize that to the full size.
 
-    `area` (float32 scalar) and `place` (float32 [2]) are in [0, 1).
+    `smallest` is the least share of the area that is kept. `area` (float32 scalar) decides the share and `place`
+    (float32 [2]) the position, both in [0, 1).
     """
     import tensorflow as tf
 
@@ -39,9 +43,9 @@ def cropped(pixels: Any, smallest: float, area: Any, place: Any) -> Any:
 
 
 def shifted(pixels: Any, share: float, place: Any) -> Any:
-    """The image moved by up to `share` of each side, its border repeated by reflection.
+    """Shift an image by up to `share` of each side, and fill the border by reflection.
 
-    `place` (float32 [2]) is in [0, 1).
+    `place` (float32 [2] in [0, 1)) decides how far.
     """
     import tensorflow as tf
 

@@ -1,24 +1,30 @@
-"""What a data set is to those who use it: three splits of encoded images with labels."""
+"""Datasets as training and evaluation use them: three splits of encoded images with labels."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from zoo.data.labeled_image import LabeledImage
 from zoo.description import Data
 
 
 @dataclass(frozen=True, eq=False)
 class Images:
-    """One split, with random access.
+    """The images of one split, with random access.
 
-    `labels` is int64 [images]. `read(i)` gives one encoded image, 8-bit JPEG or PNG, that TensorFlow and Pillow
-    decode alike. `names(i)` names an image to people. `sizes`, int64 [images], are those of the encoded images in
-    bytes; `held` says that they are in memory, so that reading one costs nothing. `digests`, uint64 [images], are the
-    first 8 bytes of the SHA-256 of each image as the source has it. `shapes`, int32 [images, 2], are heights and
-    widths. `damage(i)` says what of an image is lost that can be decoded all the same, and is empty for a sound one.
+    Attributes:
+        labels: int64 [images].
+        read: returns the encoded image of an index, an 8-bit JPEG or PNG that TensorFlow and Pillow decode alike.
+        names: returns what messages call the image of an index.
+        shapes: int32 [images, 2], height and width in pixels.
+        sizes: int64 [images], bytes of the encoded images.
+        digests: uint64 [images], the first 8 bytes of the SHA-256 of each image as the source has it.
+        in_memory: whether `read` finds every image in memory.
+        damage: returns libjpeg's complaint about the image of an index that decodes with pixels missing; empty for an
+            undamaged one.
     """
 
     labels: np.ndarray
@@ -27,20 +33,34 @@ class Images:
     shapes: np.ndarray
     sizes: np.ndarray
     digests: np.ndarray
-    held: bool = False
+    in_memory: bool = False
     damage: Callable[[int], str] = lambda index: ""
 
+    @staticmethod
+    def of(images: Sequence[LabeledImage]) -> Images:
+        """Return the images of one split."""
+        return Images(
+            labels=np.array([image.label for image in images], np.int64),
+            read=lambda index: images[index].read(),
+            names=lambda index: images[index].name,
+            shapes=np.array([(image.height, image.width) for image in images], np.int32).reshape(-1, 2),
+            sizes=np.array([image.size for image in images], np.int64),
+            digests=np.frombuffer(b"".join(image.digest[:8] for image in images), "<u8").astype(np.uint64),
+            in_memory=all(isinstance(image.encoded, bytes) for image in images),
+            damage=lambda index: images[index].damage,
+        )
+
     def __len__(self) -> int:
-        """The number of images."""
+        """Return the number of images."""
         return len(self.labels)
 
     @property
     def total_bytes(self) -> int:
-        """The bytes that all encoded images take."""
+        """The size of all encoded images together, in bytes."""
         return int(self.sizes.sum())
 
     def only(self, index: np.ndarray) -> Images:
-        """The images at the places `index`, int64 [n], in that order."""
+        """Return the images at the places `index`, int64 [n], in that order."""
         return Images(
             labels=self.labels[index],
             read=lambda number: self.read(int(index[number])),
@@ -48,19 +68,27 @@ class Images:
             shapes=self.shapes[index],
             sizes=self.sizes[index],
             digests=self.digests[index],
-            held=self.held,
+            in_memory=self.in_memory,
             damage=lambda number: self.damage(int(index[number])),
         )
 
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Labeled images, dealt out to three splits.
+    """Labeled images, divided into three splits.
 
-    `source` is what `--data` would say, with version and absolute path. `labels` name the classes in the order of the
-    integers in the splits. `shape` is height, width, channels where all images have one size. `channels` is 1 where
-    every image is gray, else 3. `fingerprint` is a SHA-256 over labels and every split's labels and bytes, as the
-    source has them. `skipped` names the images that could not be read, each with the reason.
+    Attributes:
+        source: `--data` for these data, with version or absolute path.
+        data_dir: `--data-dir` for these data, None if their source takes none.
+        labels: the names of the classes; the labels of the splits are places in it.
+        train: the images to train on.
+        validation: the images that choose among the weights of a training.
+        test: the images that accuracy is measured on.
+        shape: height, width, channels if all images have one size, else None.
+        channels: 1 if every image is gray, else 3.
+        fingerprint: SHA-256 over the class names and every split's labels and bytes, as the source has them.
+        skipped: a line for each image that is left out: its name and the reason.
+        license: the license of the data.
     """
 
     source: str
@@ -76,7 +104,7 @@ class Dataset:
     license: str
 
     def description(self) -> Data:
-        """What a run and an artifact record of it."""
+        """Return what a run and an artifact record of the dataset."""
         return Data(
             source=self.source,
             data_dir=self.data_dir,
@@ -89,7 +117,7 @@ class Dataset:
 
 
 def overlap(dataset: Dataset) -> dict[str, int]:
-    """How many images of the validation split are in train too, and of the test split in either."""
+    """Count the validation images that are also in train, and the test images that are in train or validation."""
     earlier = np.union1d(dataset.train.digests, dataset.validation.digests)
     return {
         "validation": int(np.isin(dataset.validation.digests, dataset.train.digests).sum()),

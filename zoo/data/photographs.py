@@ -1,4 +1,4 @@
-"""Images for networks that come without data: crops of the two photographs that scikit-learn ships."""
+"""Images for networks whose run has no data: crops of the two photographs that scikit-learn ships."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ import hashlib
 import numpy as np
 
 from zoo.data.dataset import Images
-from zoo.data.example import Example, png
-from zoo.data.load import images
+from zoo.data.labeled_image import LabeledImage, encode_png
 
 LICENSE = "CC BY 2.0: china.jpg by danielbuechele, flower.jpg by vultilion (flickr.com), as scikit-learn ships them"
 
@@ -17,13 +16,13 @@ SMALLEST, LARGEST = 160, 420
 
 
 def photographs(count: int = 64) -> Images:
-    """So many crops, all different in place, size and shape, as PNG in RGB; they have no labels (all are 0)."""
+    """Return `count` crops, each of another place, size and aspect ratio, as RGB PNGs with the label 0."""
     from PIL import Image
     from sklearn.datasets import load_sample_images
 
     whole = load_sample_images().images
     random = np.random.default_rng(0)
-    examples = []
+    images = []
     for number in range(count):
         photograph = whole[number % len(whole)]
         height, width = (int(side) for side in random.integers(SMALLEST, LARGEST, 2))
@@ -32,7 +31,7 @@ def photographs(count: int = 64) -> Images:
             int(random.integers(photograph.shape[1] - width)),
         )
         crop = photograph[top : top + height, left : left + width]
-        encoded = png(Image.fromarray(crop))
+        encoded = encode_png(Image.fromarray(crop))
         digest = hashlib.sha256(crop.tobytes()).digest()
-        examples.append(Example("test", 0, f"crop {number}", encoded, len(encoded), height, width, False, digest))
-    return images(examples)
+        images.append(LabeledImage("test", 0, f"crop {number}", encoded, len(encoded), height, width, False, digest))
+    return Images.of(images)

@@ -1,4 +1,4 @@
-"""Work done ahead, in threads: for decoders, which let other threads run."""
+"""Compute results ahead of their use in threads; decoders release the interpreter lock, so that threads pay."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Result = TypeVar("Result")
 
 
 def map_ahead(function: Callable[[Item], Result], items: Iterable[Item], ahead: int) -> Iterator[Result]:
-    """`function` of each item, in order; at most `ahead` results are made before they are asked for."""
+    """Yield `function` of each item, in order; at most `ahead` results are computed before they are needed."""
     with ThreadPoolExecutor(usable_cpus()) as pool:
         pending: deque[Future[Result]] = deque()
         for item in items:

@@ -1,4 +1,4 @@
-"""Remarks on images that say little to a network: all equal, of one color, nearly black, or damaged."""
+"""Remarks on images that a network cannot learn much from: equal to others, of one color, nearly black, damaged."""
 
 from __future__ import annotations
 
@@ -15,22 +15,32 @@ from zoo.png_file import SIGNATURE
 from zoo.preprocess import FULL_RANGE, Preprocessing, largest_sample, open_png, pixels_from_bytes
 from zoo.provenance import usable_cpus
 
-LOOKED_AT = 128
-"""Images, spread over the splits: as many as are decoded in a second or two."""
+SAMPLE = 128
+"""The number of images that are decoded for the remarks, which takes a second or two."""
 
 NEARLY_BLACK = 15
-"""The largest level of an image that is nearly black, of 255."""
+"""An image is nearly black if none of its levels (0 to 255) is above this."""
 
 SMALL_PART = 4
-"""Images of 16 bits that use less than one part in so many of their range come out dark."""
+"""16-bit images come out dark if their largest sample times this is at most the white level."""
 
 NAMED = 3
-"""Images that a remark names."""
+"""The most images that a remark names."""
 
 
 @dataclass(frozen=True)
-class Look:
-    """What an image comes out as; `largest` is its largest sample where it has 16 bits, else None."""
+class Inspection:
+    """Properties of one image, as the network gets it.
+
+    Attributes:
+        name: what messages call it.
+        pixels: a digest of its pixels.
+        file: a digest of its encoded bytes.
+        one_color: whether all its pixels are equal.
+        nearly_black: whether no level is above `NEARLY_BLACK`.
+        transparent: whether it is a PNG with alpha.
+        largest: the largest sample of a 16-bit image, else None.
+    """
 
     name: str
     pixels: bytes
@@ -42,9 +52,9 @@ class Look:
 
 
 def remarks(splits: Sequence[Images], preprocessing: Preprocessing) -> Iterator[str]:
-    """One line for each thing that is odd about the images, as a network of this preprocessing gets them.
+    """Yield a line about everything that is odd about the images, as a network with this preprocessing gets them.
 
-    Equal, black and plain ones are counted on a sample, damaged ones on all.
+    Damaged images are counted among all images, the others in a sample of `SAMPLE` images.
     """
     damaged = [
         f"{images.names(index)} ({images.damage(index)})"
@@ -53,41 +63,41 @@ def remarks(splits: Sequence[Images], preprocessing: Preprocessing) -> Iterator[
         if images.damage(index)
     ]
     if damaged:
-        yield f"damaged images, gray where pixels are lost: {len(damaged)}: {_some(damaged)}"
+        yield f"damaged images: {len(damaged)}, gray where pixels are missing: {_some(damaged)}"
     chosen = list(_spread(splits))
-    looks = list(map_ahead(lambda place: _look(*place, preprocessing), chosen, ahead=usable_cpus()))
-    by_pixels: dict[bytes, list[Look]] = defaultdict(list)
-    for look in looks:
-        by_pixels[look.pixels].append(look)
-    equal = [group for group in by_pixels.values() if len({look.file for look in group}) > 1]
+    inspections = list(map_ahead(lambda place: _inspect(*place, preprocessing), chosen, ahead=usable_cpus()))
+    by_pixels: dict[bytes, list[Inspection]] = defaultdict(list)
+    for one in inspections:
+        by_pixels[one.pixels].append(one)
+    equal = [group for group in by_pixels.values() if len({one.file for one in group}) > 1]
     found = (
-        ("are equal to others, though their files differ", [look for group in equal for look in group]),
-        ("are of one color", [look for look in looks if look.one_color]),
-        ("are nearly black", [look for look in looks if look.nearly_black and not look.one_color]),
+        ("are equal to others, though their files differ", [one for group in equal for one in group]),
+        ("are of one color", [one for one in inspections if one.one_color]),
+        ("are nearly black", [one for one in inspections if one.nearly_black and not one.one_color]),
     )
     for what, odd in found:
         if odd:
             yield (
-                f"{len(odd)} of {len(looks)} images, as the network gets them, {what}: "
-                f"{_some([look.name for look in odd])}{_over(odd, preprocessing)}"
+                f"{len(odd)} of {len(inspections)} images, as the network gets them, {what}: "
+                f"{_some([one.name for one in odd])}{_advice(odd, preprocessing)}"
             )
-    yield from _range([look.largest for look in looks if look.largest is not None], preprocessing.white_level)
+    yield from _range([one.largest for one in inspections if one.largest is not None], preprocessing.white_level)
 
 
 def _spread(splits: Sequence[Images]) -> Iterator[tuple[Images, int]]:
-    """Images at equal distances over all splits, each as its split and its place there."""
+    """Yield images at equal distances over all splits, each as its split and its index there."""
     starts = np.cumsum([0, *map(len, splits)])
-    for place in np.linspace(0, starts[-1] - 1, min(LOOKED_AT, int(starts[-1]))).astype(int):
+    for place in np.linspace(0, starts[-1] - 1, min(SAMPLE, int(starts[-1]))).astype(int):
         split = int(np.searchsorted(starts, place, "right")) - 1
         yield splits[split], int(place - starts[split])
 
 
-def _look(images: Images, index: int, preprocessing: Preprocessing) -> Look:
+def _inspect(images: Images, index: int, preprocessing: Preprocessing) -> Inspection:
     encoded = images.read(index)
     pixels = pixels_from_bytes(encoded, preprocessing)
     png = open_png(encoded) if encoded.startswith(SIGNATURE) else None
     colors = pixels[..., : 1 if preprocessing.channels < 3 else 3]
-    return Look(
+    return Inspection(
         name=images.names(index),
         pixels=hashlib.sha256(pixels.tobytes()).digest(),
         file=hashlib.sha256(encoded).digest(),
@@ -98,27 +108,30 @@ def _look(images: Images, index: int, preprocessing: Preprocessing) -> Look:
     )
 
 
-def _over(odd: Sequence[Look], preprocessing: Preprocessing) -> str:
-    """What may mend it where images are transparent and the network does not see that."""
-    if preprocessing.channels not in (1, 3) or not any(look.transparent for look in odd):
+def _advice(odd: Sequence[Inspection], preprocessing: Preprocessing) -> str:
+    """Advise another background if images are transparent and the network takes no alpha."""
+    if preprocessing.channels not in (1, 3) or not any(one.transparent for one in odd):
         return ""
     other = "white" if preprocessing.background != "white" else "black"
-    return f"; they are transparent in parts: train with --set image.background={other}"
+    return f"; parts of them are transparent: train with --set image.background={other}"
 
 
 def _range(largest: Sequence[int], white_level: int) -> Iterator[str]:
-    """What is odd about the range of 16 bits that images use, `largest` being the largest sample of each."""
+    """Yield a line if 16-bit images use a small part of their range, or more than it.
+
+    `largest` are the largest samples of the images.
+    """
     if not largest:
         return
     if max(largest) * SMALL_PART <= white_level:
         bits = max(1, int(max(largest)).bit_length())
         yield (
-            f"images of 16 bits come out dark: their largest sample is {max(largest)}, and {white_level} is white: "
+            f"16-bit images come out dark: their largest sample is {max(largest)}, and {white_level} is white: "
             f"train with --set image.white_level={(1 << bits) - 1}"
         )
     elif max(largest) > white_level:
         yield (
-            f"images of 16 bits have samples up to {max(largest)}, and all above {white_level} is white: "
+            f"16-bit images have samples up to {max(largest)}, and everything above {white_level} is white: "
             f"train with --set image.white_level={FULL_RANGE}"
         )
 

@@ -1,5 +1,4 @@
-"""The families; importing this package registers them."""
+"""The families: each is a folder with its record, `FAMILY`, and its builder, `network.py`.
 
-from zoo.models import cnn, convnext, efficientnet, inception, mobilenet, resnet, vgg, vit
-
-__all__ = ["cnn", "convnext", "efficientnet", "inception", "mobilenet", "resnet", "vgg", "vit"]
+They are found by their names, see `zoo.registry`; a folder more is a family more.
+"""

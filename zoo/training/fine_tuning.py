@@ -1,29 +1,32 @@
-"""Fine-tuning: training that starts from the weights of a finished run."""
+"""Training from the weights of a finished run: checking that they fit, adapting and assigning them."""
 
 from __future__ import annotations
 
 import dataclasses
+import math
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from zoo import factory, files, run, weights_file
-from zoo.contract import LOGITS
 from zoo.data.names import composed
 from zoo.description import InitialWeights, Model
 from zoo.errors import ZooError
+from zoo.family import Family, Size
 from zoo.preprocess import Preprocessing
 from zoo.recipe import ImageInput
-from zoo.registry import Family, Size, resolve
-from zoo.weights.timm_reader import POSITIONS, resampling
+from zoo.registry import resolve
+from zoo.weights import positions
 
 
 def network(name: str | None, size: str | None, weights: Path | None) -> tuple[Family, Size]:
-    """Find the family and size to train; those of the run `weights` where they are not named.
+    """Return the family and size that were asked for, or those of the run `weights`.
 
     Raises:
-        ZooError: neither is given, there is no such family, size or finished run, or the run has other ones.
+        ZooError: neither a name nor a run says them; there is no such family, size or finished run; or the run is of
+            another family or size than was asked for.
     """
     if weights is None and name is None:
         raise ZooError(
@@ -44,7 +47,7 @@ def network(name: str | None, size: str | None, weights: Path | None) -> tuple[F
 
 
 def preprocessing(source: Preprocessing, image: ImageInput) -> Preprocessing:
-    """Return the preprocessing of a fine-tuned network: that of the run, with the changes that `image` asks for.
+    """Return the preprocessing for the weights of a run: that of the run, with the changes that `image` asks for.
 
     Raises:
         ZooError: `image` asks for other channels.
@@ -66,10 +69,10 @@ def preprocessing(source: Preprocessing, image: ImageInput) -> Preprocessing:
 
 
 def take(weights: Path, model: Model) -> tuple[InitialWeights, dict[str, np.ndarray]]:
-    """Read the initial weights of the network `model` from the finished run `weights`.
+    """Return the weights of a run for the network `model`, by `layer/variable`, after a record of their origin.
 
-    The head (the layer `logits`) is left out when the classes or their order differ. Position embeddings are resampled
-    to the network's grid of patches.
+    The head is left out where the classes or their order differ. Position embeddings are resampled to the network's
+    grid.
 
     Returns:
         What the run records of them, and the arrays by `layer/variable`.
@@ -78,16 +81,17 @@ def take(weights: Path, model: Model) -> tuple[InitialWeights, dict[str, np.ndar
         ZooError: there is no such finished run, or its weights do not fit; the message lists what does not.
     """
     source, path = run.read_finished(weights), weights / run.WEIGHTS
+    family, _ = resolve(model.family, model.size)
     new_head = [*map(composed, source.model.labels)] != [*map(composed, model.labels)]
     arrays, _ = weights_file.read(path)
-    old, new = _grid(source.model), _grid(model)
-    if POSITIONS in arrays and old != new and arrays[POSITIONS].shape[1] == 1 + old[0] * old[1]:
-        arrays[POSITIONS] = resampling(old, new)(arrays[POSITIONS])
+    network = factory.build(model)
+    if family.resampled and source.model.preprocessing.shape != model.preprocessing.shape:
+        arrays |= _resampled(arrays, family, factory.build(source.model), network)
     if new_head:
-        arrays = _without_head(arrays)
+        arrays = _without(family.head, arrays)
     height, width, _ = model.preprocessing.shape
     advice = f"leave image.size out, or name a run of {model.family} {model.size} that takes {height}×{width} pixels"
-    weights_file.check(_wanted(factory.build(model), new_head), arrays, str(path), advice)
+    weights_file.check(_wanted(network, family, new_head), arrays, str(path), advice)
     record = InitialWeights(
         run=weights.resolve().name,
         sha256=files.sha256(path),
@@ -99,33 +103,39 @@ def take(weights: Path, model: Model) -> tuple[InitialWeights, dict[str, np.ndar
     return record, arrays
 
 
-def assign(model: Any, folder: Path, initial: InitialWeights) -> None:
-    """Assign the initial weights that are kept in the run at `folder` to its network.
+def _resampled(arrays: dict[str, np.ndarray], family: Family, old: Any, new: Any) -> dict[str, np.ndarray]:
+    """Return a run's position embeddings for the grid of a new network; `old` is the run's own network."""
+    resampled = {}
+    for name in family.resampled:
+        before, after = positions.grid(old, name), positions.grid(new, name)
+        fits = name in arrays and arrays[name].shape[1:2] == (before.others + math.prod(before.sides),)
+        if fits and before.sides != after.sides:
+            resampled[name] = positions.resampling(before.sides, after)(arrays[name])
+    return resampled
+
+
+def assign(model: Any, folder: Path, description: Model, initial: InitialWeights) -> None:
+    """Give the network of the run at `folder` the weights that it starts with, which are kept there.
 
     Raises:
         ZooError: they are missing, damaged or of another network.
     """
+    family, _ = resolve(description.family)
     arrays, _ = weights_file.read(folder / run.INITIAL)
-    weights_file.assign(_wanted(model, initial.new_head), arrays, str(folder / run.INITIAL))
+    weights_file.assign(_wanted(model, family, initial.new_head), arrays, str(folder / run.INITIAL))
 
 
-def freeze(model: Any) -> None:
-    """Make the head (the layer `logits`) the only layer that is trained."""
+def freeze(model: Any, description: Model) -> None:
+    """Leave the head as the only part of a network that is trained."""
+    family, _ = resolve(description.family)
     for layer in model.layers:
-        layer.trainable = layer.name == LOGITS
+        layer.trainable = layer.name in family.head
 
 
-def _wanted(model: Any, new_head: bool) -> dict[str, Any]:
+def _wanted(model: Any, family: Family, new_head: bool) -> dict[str, Any]:
     variables = weights_file.weights(model)
-    return _without_head(variables) if new_head else variables
+    return _without(family.head, variables) if new_head else variables
 
 
-def _without_head(named: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in named.items() if not name.startswith(f"{LOGITS}/")}
-
-
-def _grid(model: Model) -> tuple[int, int]:
-    """Return the rows and columns of patches into which a ViT cuts an image."""
-    height, width, _ = model.preprocessing.shape
-    patch = 2 ** factory.structure_of(model).halvings
-    return height // patch, width // patch
+def _without(layers: Collection[str], named: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in named.items() if name.partition("/")[0] not in layers}

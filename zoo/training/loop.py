@@ -24,6 +24,7 @@ from zoo.data.pipeline import evaluation_batches, training_batches
 from zoo.errors import ZooError, listed
 from zoo.intervals import wilson
 from zoo.keras_settings import own_settings
+from zoo.registry import resolve
 from zoo.text import Progress, Say, silent
 from zoo.training import checkpoint, fine_tuning, learning_curves
 from zoo.training.optimizer import optimizer as make_optimizer
@@ -59,13 +60,13 @@ def train(
     check_batch(recipe.batch_size, strategy.num_replicas_in_sync, len(dataset.train))
     steps = len(dataset.train) // recipe.batch_size
 
-    depths = factory.depths(this.model) if recipe.optimizer.layer_decay < 1 else {}
+    depths = factory.layer_depths(this.model) if recipe.optimizer.layer_decay < 1 else {}
     fix_randomness(recipe.seed, recipe.deterministic)
     with strategy.scope():
         model = factory.build(this.model, precision=recipe.precision)
         if recipe.freeze:
-            fine_tuning.freeze(model)
-        optimizer = make_optimizer(recipe, model, steps, depths)
+            fine_tuning.freeze(model, this.model)
+        optimizer = make_optimizer(recipe, model, steps, depths, resolve(this.model.family)[0].undecayed)
         _compile_for_callbacks(model, optimizer, strategy)
     train_on, evaluate_on = training_step(model, optimizer, strategy, recipe), evaluation_step(model, strategy)
 
@@ -73,7 +74,7 @@ def train(
     if (folder / run.LAST).exists():
         state = checkpoint.restore(folder / run.LAST, model, optimizer)
     elif this.initial:
-        fine_tuning.assign(model, folder, this.initial)
+        fine_tuning.assign(model, folder, this.model, this.initial)
     shown = [
         Reporter(recipe.epochs, steps, recipe.batch_size, say, progress),
         keras.callbacks.TensorBoard(folder / run.TENSORBOARD, write_graph=False),

@@ -1,30 +1,34 @@
-"""The optimizer of a recipe, its learning-rate schedule, and layer-wise learning rates."""
+"""The update rule of a recipe, as a Keras optimizer."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import keras
 
 from zoo.recipe import Recipe
 
-UNDECAYED = ("positions", "token")
-"""Variables of more than one dimension that weight decay spares, as timm's `no_weight_decay` of a ViT does."""
 
+def optimizer(
+    recipe: Recipe,
+    model: Any,
+    steps_per_epoch: int,
+    depths: Mapping[str, int],
+    undecayed: Collection[str] = (),
+) -> Any:
+    """Make and build a Keras optimizer for the variables that a model trains.
 
-def optimizer(recipe: Recipe, model: Any, steps_per_epoch: int, depths: Mapping[str, int]) -> Any:
-    """Build a Keras optimizer for the trainable variables of a model, in the scope of the strategy.
-
-    It does not clip gradients: Keras 3.15 would clip them before they are summed over replicas. `zoo.training.steps`
-    clips them.
+    It is called in the scope of the strategy. The optimizer does not clip gradients: Keras (3.15) would clip them
+    before they are summed over replicas, see `zoo.training.steps`.
 
     Args:
-        recipe: the learning rate, its schedule and the update rule.
+        recipe: the rate, its schedule and the update rule.
         model: the network.
-        steps_per_epoch: the number of updates in an epoch.
-        depths: the depth of each layer by its name, as `zoo.factory.depths` returns it; 0 for other layers.
+        steps_per_epoch: updates that an epoch makes.
+        depths: by layer's name, as `zoo.factory.layer_depths` gives them; a layer that is not named has depth 0.
+        undecayed: variables, as `layer/variable`, that weight decay spares besides those of one dimension.
     """
     rule = recipe.optimizer
     rate = LearningRate(
@@ -38,7 +42,14 @@ def optimizer(recipe: Recipe, model: Any, steps_per_epoch: int, depths: Mapping[
         made = SGD(rate, momentum=rule.momentum, nesterov=True, weight_decay=rule.weight_decay or None)
     else:
         made = AdamW(rate, beta_1=rule.momentum, weight_decay=rule.weight_decay)
-    made.exclude_from_weight_decay(var_list=[v for v in model.trainable_variables if spared(v)])
+    made.exclude_from_weight_decay(
+        var_list=[
+            variable
+            for layer in model.layers
+            for variable in layer.trainable_variables
+            if len(variable.shape) <= 1 or f"{layer.name}/{variable.name}" in undecayed
+        ]
+    )
     shares = {
         variable.path: rule.layer_decay ** depths.get(layer.name, 0)
         for layer in model.layers
@@ -49,13 +60,8 @@ def optimizer(recipe: Recipe, model: Any, steps_per_epoch: int, depths: Mapping[
     return made
 
 
-def spared(variable: Any) -> bool:
-    """True for variables without weight decay: norms, biases and layer scales (one dimension), and ViT's embeddings."""
-    return len(variable.shape) <= 1 or variable.name in UNDECAYED
-
-
 class _LayerWise:
-    """Layer-wise learning-rate decay: each variable has a share of the learning rate, and so of the weight decay.
+    """An addition to Keras' optimizers: a share of the rate, and so of the weight decay, for each variable.
 
     Clark et al. 2020, arXiv:2003.10555, section 3.1; Bao et al. 2021, arXiv:2106.08254, section 3.2.
     """
@@ -66,11 +72,11 @@ class _LayerWise:
         return float(self.shares[self._get_variable_index(variable)])
 
     def update_step(self: Any, gradient: Any, variable: Any, learning_rate: Any) -> None:
-        """Update a variable at its own learning rate."""
+        """Update a variable at its own rate."""
         super().update_step(gradient, variable, learning_rate * self._share(variable))  # type: ignore[misc]
 
     def _apply_weight_decay(self: Any, variables: list[Any]) -> None:
-        # Keras 3.15 decays all variables at one rate: call it once for each share, with the variables of that share.
+        # Keras' own method (3.15) has one rate and factor for all variables, so it gets those of one share at a time.
         whole = self.weight_decay
         if whole is None:
             return
@@ -89,16 +95,16 @@ class AdamW(_LayerWise, keras.optimizers.AdamW):
 
 
 class LearningRate(keras.optimizers.schedules.LearningRateSchedule):
-    """A learning rate that rises linearly to `peak` over `warmup_steps`, then stays or falls.
+    """A rate that rises linearly to `peak` over `warmup_steps`.
 
-    With `shape` `cosine`, it falls along half a cosine that reaches 0 at `total_steps`.
+    It is constant from then on, or falls along half a cosine that would reach 0 at `total_steps`.
     """
 
     def __init__(self, peak: float, warmup_steps: int, total_steps: int, shape: str) -> None:
         self.peak, self.warmup_steps, self.total_steps, self.shape = peak, warmup_steps, total_steps, shape
 
     def __call__(self, step: Any) -> Any:
-        """Return the learning rate of update `step`, counted from 0."""
+        """Return the rate of the update number `step`, counted from 0."""
         step = keras.ops.cast(step, "float32")
         rise = (step + 1) / max(1, self.warmup_steps)
         if self.shape == "constant":
@@ -108,7 +114,7 @@ class LearningRate(keras.optimizers.schedules.LearningRateSchedule):
         return self.peak * keras.ops.where(step < self.warmup_steps, rise, fall)
 
     def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments, as Keras requires."""
+        """Return the constructor's arguments, for Keras."""
         return {
             "peak": self.peak,
             "warmup_steps": self.warmup_steps,

@@ -9,12 +9,13 @@ from typing import Any
 
 from zoo import complexity, factory, files, migration, provenance, run, weights_file
 from zoo import recipe as recipes
-from zoo.data import seen
+from zoo.data import image_digests
 from zoo.data.dataset import Dataset
-from zoo.data.fitting import fitted
 from zoo.data.load import load
-from zoo.data.reload import images_known, load_again
+from zoo.data.reload import digests_for, load_again
 from zoo.data.remarks import remarks
+from zoo.data.resizable import resizable_dataset
+from zoo.data.source import short_name
 from zoo.description import Model
 from zoo.errors import ZooError, listed
 from zoo.preprocess import FULL_RANGE, Preprocessing
@@ -62,7 +63,7 @@ def start(
     from zoo.training.loop import check_batch, train
 
     family, row = fine_tuning.network(name, size, weights)
-    recipe = recipes.override(recipes.default(family.name, row.name), settings)
+    recipe = recipes.override(family.recipe_of(row), settings)
     if recipe.freeze and weights is None:
         raise ZooError("freeze trains a head on weights that are there already: name the run to take --weights from")
     if out is not None:
@@ -78,13 +79,13 @@ def start(
     if not recipe.image.size and (dataset.shape or ())[:2] != model.preprocessing.shape[:2]:
         say(scaled(dataset.shape, model.preprocessing))
     images = images_for(weights, dataset)
-    for line in seen.remarks(dataset, images):
+    for line in image_digests.overlap_remarks(dataset, images):
         say(line)
     started_from, arrays = fine_tuning.take(weights, model) if weights else (None, {})
     preflight(model)
     folder = out or files.unused(Path("runs"), f"{family.name}-{row.name}-{short_name(dataset.source)}")
     folder.mkdir(parents=True)
-    seen.write(folder / run.IMAGES, images)
+    image_digests.write(folder / run.IMAGES, images)
     if started_from:
         # The run keeps a copy, written before it can be resumed, so that the other run may be deleted.
         weights_file.save(folder / run.INITIAL, arrays)
@@ -109,6 +110,8 @@ def resume(
 ) -> Path:
     """Continue an interrupted run with its own recipe, and return its folder.
 
+    `data_dir` says where the data are now, if they were moved; the run then records that.
+
     Raises:
         ZooError: there is no such run, it is finished, or its data have changed.
     """
@@ -120,7 +123,11 @@ def resume(
     chosen = strategies.choose(strategy, devices)
     assert this.data is not None, "a run that is not finished is one that trains"
     assert this.recipe is not None
-    dataset = fitted(load_again(this.data, this.recipe.split, data_dir), this.model.preprocessing)
+    dataset = resizable_dataset(load_again(this.data, this.recipe.split, data_dir), this.model.preprocessing)
+    if data_dir is not None:
+        # Later verbs find the data where they are now.
+        moved = dataclasses.replace(this.data, source=dataset.source, data_dir=dataset.data_dir)
+        run.write(folder, dataclasses.replace(this, data=moved))
     say(f"continuing {folder}")
     train(folder, dataset, chosen, callbacks, say, progress)
     return folder
@@ -151,7 +158,7 @@ def fit(dataset: Dataset, preprocessing: Preprocessing, bad_images: str, say: Sa
     Raises:
         ZooError: there are such images, and `bad_images` is `error`.
     """
-    kept = fitted(dataset, preprocessing)
+    kept = resizable_dataset(dataset, preprocessing)
     left_out = kept.skipped[len(dataset.skipped) :]
     if left_out and bad_images == "error":
         raise ZooError(
@@ -191,15 +198,9 @@ def scaled(shape: tuple[int, int, int] | None, taken: Preprocessing) -> str:
     return f"{images} and are scaled and cropped to the network's {wanted}: --set image.size=… takes another size"
 
 
-def images_for(weights: Path | None, dataset: Dataset) -> seen.Digests:
-    """Return the digests of the data to train on, and of all images that the run `weights` has seen."""
+def images_for(weights: Path | None, dataset: Dataset) -> image_digests.Digests:
+    """The digests of the data to train on, and of those that the run `weights` had seen."""
     if weights is None:
-        return seen.images_of(dataset)
-    before, _ = images_known(weights, run.read_finished(weights))
-    return seen.images_of(dataset, initial=before, complete=before is not None)
-
-
-def short_name(source: str) -> str:
-    """Return the name of the data in a run folder's name: `digits`, `fashion_mnist`, or the last part of a path."""
-    kind, _, rest = source.partition(":")
-    return {"tfds": rest.partition(":")[0], "folder": Path(rest).name}.get(kind, kind) or kind
+        return image_digests.digests_of(dataset)
+    before, _ = digests_for(weights, run.read_finished(weights))
+    return image_digests.digests_of(dataset, initial=before, complete=before is not None)

@@ -29,8 +29,13 @@ class Benchmark:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the benchmark as dictionaries, lists, strings and numbers."""
-        rows = [dataclasses.asdict(row) for row in self.rows]
-        return {"provenance": schema.to_dict(self.provenance), "seconds": self.seconds, "rows": rows}
+        from zoo.serving.table import as_json
+
+        return {
+            "provenance": schema.to_dict(self.provenance),
+            "seconds": self.seconds,
+            "rows": as_json(self.rows),
+        }
 
 
 def benchmark(

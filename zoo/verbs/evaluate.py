@@ -12,11 +12,11 @@ import numpy as np
 from zoo import artifact, files, provenance, run, schema
 from zoo.artifact import Manifest
 from zoo.data.dataset import Dataset, Images
-from zoo.data.fitting import fitting
-from zoo.data.for_labels import find_for
-from zoo.data.reload import images_known, load_again
+from zoo.data.evaluation_data import load_for_evaluation
+from zoo.data.image_digests import Overlap, leave_out_seen
+from zoo.data.reload import digests_for, load_again
 from zoo.data.remarks import remarks
-from zoo.data.seen import Overlap, unseen
+from zoo.data.resizable import resizable_images
 from zoo.description import Data, Provenance
 from zoo.errors import ZooError, listed
 from zoo.evaluation import Evaluation, draw_confusion, measure
@@ -93,13 +93,13 @@ def evaluate(
     model = described.model
     dataset = None
     if data is not None:
-        images, source = find_for(model.labels, data, optional_path(data_dir), bad_images or "error", say)
+        images, source = load_for_evaluation(model.labels, data, optional_path(data_dir), bad_images or "error", say)
     elif described.data and described.recipe:
         dataset = load_again(described.data, described.recipe.split, optional_path(data_dir))
         images, source = dataset.test, described.data
     else:
         raise ZooError(f"{place} has no data of its own: say what to measure it on, such as --data folder:PATH")
-    images, left_out = fitting(images, model.preprocessing)
+    images, left_out = resizable_images(images, model.preprocessing)
     if left_out and data is not None and bad_images != "skip":
         raise ZooError(
             f"images that cannot be scaled to the network's input: {len(left_out)}: {listed(left_out, most=3)}: "
@@ -139,8 +139,8 @@ def _unseen(
     target: Path, described: Run | Manifest, dataset: Dataset | None, images: Images, include: bool, say: Say
 ) -> tuple[Images, Overlap]:
     """Leave out the images that the model has seen, unless `include`, and say so."""
-    digests, unknown = images_known(target, described, dataset)
-    images, overlap = unseen(images, digests, unknown, include)
+    digests, unknown = digests_for(target, described, dataset)
+    images, overlap = leave_out_seen(images, digests, unknown, include)
     if overlap.images:
         done = "left out" if overlap.left_out else "measured on, too"
         say(f"the model has seen {overlap.images} of the {overlap.of} images in training or validation: {done}")
@@ -152,11 +152,11 @@ def _unseen(
 def _logits(target: Path, described: Run | Manifest, images: Images, say: Say) -> np.ndarray:
     """Return float32 logits [images, classes]: Keras' for a run, the file's own for an artifact."""
     if isinstance(described, Manifest):
-        from zoo.serving.inference import answers
+        from zoo.serving import inference as of_artifacts
 
-        return answers(target, images)
+        return of_artifacts.logits(target, images)
     provenance.say_environment(say)
     wake_keras()
-    from zoo import inference
+    from zoo import inference as of_runs
 
-    return inference.logits(target, images)
+    return of_runs.logits(target, images)

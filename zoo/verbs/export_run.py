@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from zoo import artifact, provenance
@@ -23,6 +24,7 @@ def export_run(
     calibration_images: int | None = None,
     force: bool = False,
     fp16: bool = False,
+    format: Iterable[str] = (),
     opset: int | None = None,
     data_dir: StrPath | None = None,
     out: StrPath | None = None,
@@ -41,6 +43,7 @@ def export_run(
         calibration_images: the number of training images that calibrate int8; 512 when not given.
         force: keep an int8 file that is over its budget or no faster, and mark it.
         fp16: write a float16 file of the ONNX one, for GPUs.
+        format: further formats to write, such as one that an installed package brings.
         opset: the version of ONNX' operator set; the newest that onnxruntime 1.20 takes when not given.
         data_dir: where the run's data are now, if not where they were.
         out: the artifact folder to write; `artifacts/NAME` when not given.
@@ -69,7 +72,7 @@ def export_run(
     if int8:
         from zoo.export.int8 import quantize
 
-        request = quantize.request(
+        request = quantize.int8_options(
             target,
             quantize.MAX_DROP if max_drop is None else max_drop,
             quantize.CALIBRATION_IMAGES if calibration_images is None else calibration_images,
@@ -81,13 +84,11 @@ def export_run(
     from zoo.export.build import export
     from zoo.export.onnx.conversion import OPSET
 
-    formats: list[artifact.Format] = []
-    if onnx or int8 or fp16 or not saved_model:
-        formats.append("onnx")
-    if fp16:
-        formats.append("onnx_fp16")
-    if saved_model or not onnx:
-        formats.append("saved_model")
+    others = [format] if isinstance(format, str) else [*format]
+    asked = {"onnx": onnx or int8 or fp16, "onnx_fp16": fp16, "saved_model": saved_model, **dict.fromkeys(others, True)}
+    formats = [name for name, wanted in asked.items() if wanted]
+    if not (onnx or saved_model or others):
+        formats = list(dict.fromkeys(["onnx", *formats, "saved_model"]))
     written = export(
         folder,
         formats,

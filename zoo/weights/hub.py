@@ -1,6 +1,6 @@
-"""Weights from the Hugging Face hub: the only module that imports huggingface_hub.
+"""Fetching weights from the Hugging Face hub: the only module that imports huggingface_hub.
 
-Downloads are cached, resumed where they stopped, and not tried when HF_HUB_OFFLINE is set; all of it is that library's.
+That library caches downloads, resumes them where they stopped, and does not try when HF_HUB_OFFLINE is set.
 """
 
 from __future__ import annotations
@@ -11,22 +11,25 @@ from pathlib import Path
 from zoo.errors import ZooError
 
 FILE = "model.safetensors"
+"""The file of a repository that holds its weights."""
+
+FILE_IN_HAND = "name a file that you have with 'zoo pull --file'"
 
 
 @dataclass(frozen=True)
 class Fetched:
-    """A file of a repository in the cache, and the commit that it is of."""
+    """A file of a repository in the cache, and the commit of the repository that it belongs to."""
 
     path: Path
     revision: str
 
 
 def fetch(repository: str) -> Fetched:
-    """The weights of a repository, from the cache where they are in it.
+    """Fetch the weights of a repository, unless they are in the cache.
 
     Raises:
-        ZooError: huggingface_hub is not installed, the repository or its file is not there, or neither the hub nor a
-            copy in the cache can be had.
+        ZooError: huggingface_hub is not installed, the repository or its file is not there, or the file is not in the
+            cache and the hub cannot be reached.
     """
     try:
         from huggingface_hub import constants, hf_hub_download
@@ -39,10 +42,10 @@ def fetch(repository: str) -> Fetched:
     except ModuleNotFoundError as error:
         raise ZooError(
             f"fetching weights needs {error.name}, which is not installed: pip install 'keras-zoo[pretrained]', or "
-            "name a file that is there already with --file"
+            f"{FILE_IN_HAND}"
         ) from None
 
-    by_hand = f"or fetch {FILE} of {repository} elsewhere and name it with --file"
+    by_hand = f"or fetch its {FILE} elsewhere and {FILE_IN_HAND}"
     try:
         path = Path(hf_hub_download(repository, FILE))
     except LocalEntryNotFoundError:
@@ -55,13 +58,13 @@ def fetch(repository: str) -> Fetched:
         ) from None
     except RepositoryNotFoundError:
         raise ZooError(
-            f"{constants.ENDPOINT} has no repository {repository}: choose another --tag, or name a file with --file"
+            f"{constants.ENDPOINT} has no repository {repository}: choose another tag, or {FILE_IN_HAND}"
         ) from None
     except EntryNotFoundError:
         raise ZooError(
-            f"{repository} has no {FILE}, and nothing else is loaded: choose another --tag, or name a file with --file"
+            f"{repository} has no {FILE}, and nothing else is loaded: choose another tag, or {FILE_IN_HAND}"
         ) from None
-    except Exception as error:  # what goes wrong on the way is requests', httpx' or httpx2's own, by version
+    except Exception as error:  # by version, exceptions of requests, httpx or httpx2
         reason = " ".join(str(error).split())[:200]
         raise ZooError(f"{repository} cannot be fetched ({reason}): try again, {by_hand}") from None
     # The cache keeps the files of each commit in a folder of that name.

@@ -1,7 +1,7 @@
-"""What Keras 3 saved (`.weights.h5`, `.keras`), layer by layer: names and numbers, and nothing that could run.
+"""Reading the files that Keras 3 saves (`.weights.h5`, `.keras`): names and numbers, and nothing that could run.
 
-The configuration in a `.keras` file, which may hold code, is never looked at. HDF5 can point to other files, promise
-arrays of any size and unpack to more than there is: only plain arrays that lie whole in this file are taken.
+The configuration in a `.keras` file, which may hold code, is never read. HDF5 can point to other files, claim arrays of
+any size and unpack to more than its own: only plain arrays that lie whole in this file are read.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from typing import Any
 from zoo.errors import ZooError
 
 HDF5, ZIP = b"\x89HDF\r\n\x1a\n", b"PK\x03\x04"
-"""How such files begin."""
+"""The first bytes of both kinds of file."""
 
 WEIGHTS = "model.weights.h5"
-"""The file in a `.keras` archive that holds the numbers."""
+"""The file in a `.keras` archive that holds the weights."""
 
 MOST_LAYERS, DEEPEST = 10_000, 10
-"""Groups in groups, and how many of them, that a file may have: a group may contain itself."""
+"""The most groups that are read, and the most levels of them: a group of HDF5 may contain itself."""
 
 
 @dataclass(frozen=True)
-class Stored:
+class StoredLayer:
     """A layer of the file: its name, its class as Keras writes it (`conv2d`), its arrays in Keras' order."""
 
     name: str
@@ -38,12 +38,12 @@ class Stored:
 
 
 @contextlib.contextmanager
-def opened(path: Path, rewriting: str) -> Iterator[list[Stored]]:
-    """The layers that have arrays, whose numbers (h5py datasets) can be read while this is open.
+def opened(path: Path, resaving: str) -> Iterator[list[StoredLayer]]:
+    """Open a file, and yield its layers that have arrays (h5py datasets, which can be read until it is closed).
 
     Args:
-        path: a `.weights.h5` or `.keras` file; what it is shows in its first bytes.
-        rewriting: how to have Keras write an older file anew, for the message about it.
+        path: a `.weights.h5` or `.keras` file, told apart by the first bytes.
+        resaving: a sentence on how Keras writes an older file anew, for the error about one.
 
     Raises:
         ZooError: it is missing, damaged, no such file, or holds what zoo does not read.
@@ -52,14 +52,14 @@ def opened(path: Path, rewriting: str) -> Iterator[list[Stored]]:
         raise ZooError(f"there is no file {path}")
     with contextlib.ExitStack() as stack:
         try:
-            layers = _layers(path, rewriting, stack)
-        # What h5py raises (3.14) depends on which part of the file is damaged.
+            layers = _layers(path, resaving, stack)
+        # The exception of h5py (3.14) depends on the part of the file that is damaged.
         except (OSError, RuntimeError, KeyError, ValueError, TypeError, zipfile.BadZipFile) as error:
             raise ZooError(f"{path} is damaged, or not what Keras saves ({str(error)[:120]})") from None
         yield layers
 
 
-def _layers(path: Path, rewriting: str, stack: contextlib.ExitStack) -> list[Stored]:
+def _layers(path: Path, resaving: str, stack: contextlib.ExitStack) -> list[StoredLayer]:
     import h5py
 
     source: Any = stack.enter_context(path.open("rb"))
@@ -70,18 +70,18 @@ def _layers(path: Path, rewriting: str, stack: contextlib.ExitStack) -> list[Sto
         raise ZooError(f"{path} is neither a .weights.h5 nor a .keras file")
     file = stack.enter_context(h5py.File(source, "r"))
     if "layer_names" in file.attrs or "model_weights" in file:
-        raise ZooError(f"{path} is in Keras' older HDF5 format: {rewriting}")
+        raise ZooError(f"{path} is in Keras' older HDF5 format: {resaving}")
     size = source.seek(0, 2)
-    return [_stored(path, group, size, rewriting) for group in _groups(path, file)]
+    return [_stored(path, group, size, resaving) for group in _groups(path, file)]
 
 
 @contextlib.contextmanager
 def _unpacked(path: Path) -> Iterator[Any]:
-    """The weights of a `.keras` archive as a file of their own: HDF5 jumps about, which in an archive is slow."""
+    """Copy the weights of a `.keras` archive to a file of their own: HDF5 seeks often, which in an archive is slow."""
     with zipfile.ZipFile(path) as archive, tempfile.TemporaryFile() as copy:
         if WEIGHTS not in archive.namelist():
             raise ZooError(f"{path} holds no {WEIGHTS}: save the network again with model.save_weights")
-        # Keras does not compress; so it cannot come out larger than it is.
+        # Keras does not compress. Without compression, a member cannot unpack to more than its size in the archive.
         if archive.getinfo(WEIGHTS).compress_type != zipfile.ZIP_STORED:
             raise ZooError(f"{path} is compressed, which Keras does not do: save the network again with Keras")
         with archive.open(WEIGHTS) as member:
@@ -90,7 +90,7 @@ def _unpacked(path: Path) -> Iterator[Any]:
 
 
 def _groups(path: Path, file: Any) -> Iterator[Any]:
-    """Every group of arrays below `layers`: Keras calls each `vars`."""
+    """Find every group of arrays below `layers`; Keras calls each of them `vars`."""
     import h5py
 
     if not isinstance(_member(path, file, "layers"), h5py.Group):
@@ -111,7 +111,7 @@ def _groups(path: Path, file: Any) -> Iterator[Any]:
 
 
 def _member(path: Path, group: Any, name: str) -> Any:
-    """What is in a group by that name, None when nothing is; a link to elsewhere is refused."""
+    """Return a group's member of that name, None when there is none; refuse a link to elsewhere."""
     import h5py
 
     link = group.get(name, getlink=True)
@@ -120,13 +120,13 @@ def _member(path: Path, group: Any, name: str) -> Any:
     return None if link is None else group[name]
 
 
-def _stored(path: Path, group: Any, size: int, rewriting: str) -> Stored:
-    """One layer, each of whose arrays lies plainly inside the file."""
+def _stored(path: Path, group: Any, size: int, resaving: str) -> StoredLayer:
+    """Return a layer, after a check that each of its arrays lies plainly inside the file."""
     import h5py
 
     name = group.attrs.get("name")
     if not isinstance(name, str):
-        raise ZooError(f"{path} does not name its layers, as Keras does by now: {rewriting}")
+        raise ZooError(f"{path} does not name its layers, as Keras does by now: {resaving}")
     arrays = [_member(path, group, key) for key in sorted(group, key=lambda key: (len(key), key))]
     for array in arrays:
         if not isinstance(array, h5py.Dataset):
@@ -136,4 +136,4 @@ def _stored(path: Path, group: Any, size: int, rewriting: str) -> Stored:
         if start is None or start + array.nbytes > size:
             raise ZooError(f"{path}: {array.name} does not lie whole in the file")
     kind = re.sub(r"_\d+$", "", group.parent.name.rpartition("/")[2])
-    return Stored(name, kind, tuple(arrays))
+    return StoredLayer(name, kind, tuple(arrays))

@@ -1,60 +1,74 @@
-"""Who weights come from: for each source, what it has published, which files hold it and what reads them."""
+"""The publishers whose weights zoo reads: where their files are, what they look like, and what reads them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from zoo.errors import ZooError, did_you_mean
+from zoo.family import Family, Size
 from zoo.preprocess import Preprocessing
-from zoo.weights import pretrained
-from zoo.weights.keras_names import ANOTHER, PEERS
+from zoo.registry import matching
+from zoo.weights.hub import FILE_IN_HAND
 from zoo.weights.keras_reader import read_keras
-from zoo.weights.pretrained import Input, Network, Tag
+from zoo.weights.pretrained import Input, Published, Tag, Triple
 from zoo.weights.timm_reader import Reading, read_timm
 
 
 @dataclass(frozen=True)
 class Source:
-    """Somebody's networks by family and size, how their files of weights end, and what gives a model such a file.
+    """A publisher of weights.
 
-    `read(path, model, family, size)` assigns everything or nothing, and raises ZooError with the list of what does not
-    fit, the number of classes that the file has, and the family and size that would fit. `fetched`: whether its tags
-    are on the hub; else they say whose weights a file has. `others` says of networks of the same name why they are not
-    zoo's.
+    `name` is its key in a size's `weights`. `suffixes` are the endings of its files. `read(path, model, family, size)`
+    assigns all weights of a file or none, and raises ZooError with all that does not fit, the number of classes that
+    the file has, and the family and size that would fit. `repositories` says where the hub has the weights of a model
+    and a tag; it is empty where they are not there, and tags only say whose weights a file holds.
     """
 
-    networks: Mapping[tuple[str, str], Network]
+    name: str
     suffixes: tuple[str, ...]
     read: Callable[[Path, Any, str, str], Reading]
-    fetched: bool
-    others: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    repositories: str = ""
 
-    def network(self, family: str, size: str) -> Network:
-        """The source's own network of this family and size.
+    def published(self, family: Family, size: Size) -> Published:
+        """Return the publisher's network of this family and size.
 
         Raises:
             ZooError: it has none.
         """
-        if (family, size) not in self.networks:
-            having = ", ".join(dict.fromkeys(f"{name} {row}" for name, row in self.networks))
-            reason = self.others.get((family, size), "it is not there")
-            raise ZooError(f"no weights of {family} {size} are read from here ({reason}): there are those of {having}")
-        return self.networks[family, size]
+        if self.name in size.weights:
+            return size.weights[self.name]
+        having = ", ".join(f"{other.name} {row.name}" for other, row in matching() if self.name in row.weights)
+        reason = size.differs.get(self.name, "it is not there")
+        raise ZooError(
+            f"no weights of {family.name} {size.name} are read from {self.name} ({reason}): there are those of {having}"
+        )
+
+    def tag(self, published: Published, name: str | None = None) -> Tag:
+        """Return the tag of this name; the usual one when it is None.
+
+        Raises:
+            ZooError: there is none.
+        """
+        if name is None and not published.tags:
+            raise ZooError(f"no weights of {published.model} can be fetched from {self.name}: {FILE_IN_HAND}")
+        for tag in published.tags:
+            if name in (None, tag.name):
+                return tag
+        known = did_you_mean(str(name), [tag.name for tag in published.tags]) if published.tags else "none are known"
+        raise ZooError(f"no weights of {published.model} are tagged '{name}': {known}")
+
+    def repository(self, published: Published, tag: Tag) -> str | None:
+        """Return the repository of the Hugging Face hub with a tag's weights; None where they are not there."""
+        return self.repositories.format(model=published.model, tag=tag.name) or None
 
 
-KERAS = {
-    key: Network(peer.network, (Tag("imagenet", peer.license, peer.input),) if peer.license else (), peer.input)
-    for key, peer in PEERS.items()
-}
-"""Networks of keras.applications; `imagenet` is what Keras calls the weights that it publishes."""
+TIMM = Source("timm", (".safetensors",), read_timm, repositories="timm/{model}.{tag}")
+KERAS = Source("keras", (".weights.h5", ".keras"), read_keras)
 
-SOURCES: dict[str, Source] = {
-    "timm": Source(pretrained.TIMM, (".safetensors",), read_timm, fetched=True),
-    "keras": Source(KERAS, (".weights.h5", ".keras"), read_keras, fetched=False, others=ANOTHER),
-}
+SOURCES = {source.name: source for source in (TIMM, KERAS)}
 
 REASONS = {
     **dict.fromkeys((".bin", ".pt", ".pth", ".ckpt", ".tar", ".pkl", ".pickle"), "is a pickle, which can run code"),
@@ -62,11 +76,11 @@ REASONS = {
     ".keras": "holds a Keras network",
     **dict.fromkeys((".h5", ".hdf5"), "holds a Keras network, perhaps an old one, which can hold code"),
 }
-"""What is the matter with files that people have instead."""
+"""The reasons why files of other kinds are not read, by suffix."""
 
 
 def source(name: str) -> Source:
-    """The source of this name.
+    """Return the source of this name.
 
     Raises:
         ZooError: there is none.
@@ -76,25 +90,24 @@ def source(name: str) -> Source:
     return SOURCES[name]
 
 
-def check_file(path: Path, name: str) -> None:
-    """Raise ZooError unless the file is there and may hold the source's weights; what can run code is not opened."""
-    suffixes = source(name).suffixes
-    wanted = " or ".join(f"*{suffix}" for suffix in suffixes)
-    if not path.name.endswith(suffixes):
+def check_file(path: Path, origin: Source) -> None:
+    """Raise ZooError unless the file is there and may hold the source's weights; open none that can run code."""
+    wanted = " or ".join(f"*{suffix}" for suffix in origin.suffixes)
+    if not path.name.endswith(origin.suffixes):
         reason = REASONS.get(path.suffix.lower(), "is no such file")
-        raise ZooError(f"{path} {reason}: weights from {name} are read of {wanted} only")
+        raise ZooError(f"{path} {reason}: weights from {origin.name} are read of {wanted} only")
     if not path.is_file():
         raise ZooError(f"there is no file {path}: name one, {wanted}")
 
 
 def preprocessing(wanted: Input, side: int, channels: int) -> Preprocessing:
-    """How images become what the weights expect, at a size and number of channels that may be others than theirs.
+    """Return how images are prepared for weights, at a size and number of channels that may be others than theirs.
 
-    Statistics of colors follow the weights of the stem (`read_timm`): for one channel, which takes their sum, the mean
-    of the three; otherwise red, green, blue and red again.
+    Mean and std are adapted as the stem's weights are (`read_timm`): for one channel, which takes the sum of the three,
+    they are the three's means; for other channels they are red's, green's, blue's and red's again.
     """
 
-    def spread(three: pretrained.Triple) -> tuple[float, ...]:
+    def spread(three: Triple) -> tuple[float, ...]:
         return (sum(three) / len(three),) if channels == 1 else tuple(three[i % len(three)] for i in range(channels))
 
     return Preprocessing(

@@ -1,0 +1,104 @@
+"""Compare the logits of zoo's networks with timm's for the same weights.
+
+Each FOLDER holds FAMILY-SIZE.safetensors and FAMILY-SIZE.npz (`image`, float32 [batch, height, width, channels] as fed
+to the network, and timm's `logits`), as `export_timm --weights`, `other_channels` and `other_sizes` write them. Where a
+difference in float32 is above the bound, both networks are compared in float64, for which FAMILY-SIZE.exact.npz holds
+timm's logits (`float64_logits`), and each one's float32 with its own float64: some random weights amplify rounding
+until the answers of one network in float32 and in float64 are further apart than the bound.
+
+usage: .venv/bin/python -m benchmarks.peers.compare_logits SCRATCH FOLDER...
+
+Writes results/peers.json; ends with 1 where the networks differ.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import zoo
+from benchmarks.measured import record
+from zoo.tensorflow_setup import wake_keras
+from zoo.weights.pull import pull
+from zoo.weights.timm_reader import read_timm
+
+BOUND = 1e-4
+"""Of float32 logits, as a share of the largest."""
+
+EXACT_BOUND = 1e-9
+"""The same of float64 logits."""
+
+
+def compare(weights: Path, scratch: Path) -> dict[str, Any]:
+    """The largest difference of logits, as a share of the largest logit, of a network pulled from the peer's file."""
+    family, _, size = weights.stem.partition("-")
+    answers = np.load(weights.with_suffix(".npz"), allow_pickle=False)
+    image, expected = answers["image"], answers["logits"]
+    height, _, channels = image.shape[1:]
+    run = scratch / weights.stem
+    pull(
+        family,
+        size=size,
+        file=weights,
+        license="Apache-2.0",
+        classes=expected.shape[1],
+        image_size=height,
+        channels=channels,
+        out=run,
+    )
+
+    ours = zoo.load(run)(image, training=False).numpy()
+    shutil.rmtree(run)
+    difference = _apart(ours, expected)
+    figures: dict[str, Any] = {"input": list(image.shape[1:]), "classes": expected.shape[1], "difference": difference}
+    if difference > BOUND:
+        exact = zoo.create(
+            family,
+            size=size,
+            classes=expected.shape[1],
+            input_shape=image.shape[1:],
+            structure="reference",
+            precision="float64",
+        )
+        read_timm(weights, exact, family, size)
+        ours_exact = exact(image.astype(np.float64), training=False).numpy()
+        expected_exact = np.load(weights.with_suffix(".exact.npz"), allow_pickle=False)["logits"]
+        figures["difference_in_float64"] = _apart(ours_exact, expected_exact)
+        figures["float32_from_float64"] = {
+            "zoo": _apart(ours, ours_exact),
+            "peer": _apart(expected, expected_exact),
+        }
+    return figures
+
+
+def _apart(logits: np.ndarray, expected: np.ndarray) -> float:
+    return float(np.abs(logits - expected).max() / np.abs(expected).max())
+
+
+def main() -> int:
+    """Every network of every folder."""
+    parser = argparse.ArgumentParser(description="Compare the logits of zoo's networks with timm's.")
+    parser.add_argument("scratch", type=Path, help="where runs are written and removed again")
+    parser.add_argument("folders", type=Path, nargs="+", help="what the scripts for timm wrote")
+    asked = parser.parse_args()
+    wake_keras()
+    figures: dict[str, Any] = {}
+    for folder in asked.folders:
+        for weights in sorted(folder.glob("*.safetensors")):
+            if weights.with_suffix(".npz").exists():
+                key = f"{folder.name}/{weights.stem}"
+                figures[key] = compare(weights, asked.scratch)
+                print(key, figures[key], file=sys.stderr, flush=True)
+    above = [key for key, found in figures.items() if found["difference"] > BOUND]
+    others = [key for key in above if figures[key]["difference_in_float64"] > EXACT_BOUND]
+    record("peers", {"bound": BOUND, "networks": figures, "above": above, "above_in_float64_too": others})
+    return 1 if others or not figures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

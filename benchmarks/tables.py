@@ -1,0 +1,303 @@
+"""The tables of README.md and docs/, made from results/*.json, so that no figure in them is typed by hand.
+
+A document marks a table's place by two comments, `<!-- table: NAME -->` and `<!-- end of table -->`; what stands
+between them is written by this script. `tests/docs` fails where a document and the figures differ.
+
+usage: python -m benchmarks.tables [--write]      prints every table; with --write, puts them into the documents
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from zoo import files
+from zoo.registry import matching
+
+ROOT = Path(__file__).parent.parent
+PLACE = re.compile(r"(<!-- table: (?P<name>[a-z0-9-]+) -->\n).*?(\n<!-- end of table -->)", re.DOTALL)
+
+README_NETWORKS = (
+    "mobilenet-small",
+    "resnet-small",
+    "resnet-base",
+    "efficientnet-small",
+    "convnext-small",
+    "vit-small",
+)
+"""The networks of the README's table; docs/benchmark.md has all."""
+
+
+def results(name: str) -> dict[str, Any]:
+    """The document `results/NAME.json`: `provenance` and the figures."""
+    return dict(json.loads((ROOT / "results" / f"{name}.json").read_text(encoding="utf-8")))
+
+
+def documents() -> Iterator[Path]:
+    """The documents that may hold tables."""
+    yield ROOT / "README.md"
+    yield from sorted((ROOT / "docs").glob("*.md"))
+
+
+def filled(text: str) -> str:
+    """A document with its tables as the figures have them now."""
+    return PLACE.sub(lambda place: f"{place[1]}\n{TABLES[place['name']]()}\n{place[3]}", text)
+
+
+def markdown(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A Markdown table whose first column is text and whose other columns are figures."""
+    lines = [titles, ["---", *["---:"] * (len(titles) - 1)], *rows]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+def short(value: float) -> str:
+    """Three significant figures, or all that stand before the point."""
+    return f"{value:.{0 if value >= 100 else 1 if value >= 10 else 2}f}"
+
+
+def percent(share: float) -> str:
+    """A share of 1 as a percentage."""
+    return f"{100 * share:.2f} %"
+
+
+def measured_on(result: dict[str, Any]) -> str:
+    """The machine and the runtime of a result, as a phrase."""
+    made = result["provenance"]
+    return f"{made['machine']['processor']}, onnxruntime {made['versions']['onnxruntime']}"
+
+
+def networks() -> Iterator[tuple[str, str, int]]:
+    """Each network that publishers have: its key `FAMILY-SIZE`, its first alias, and its parameters."""
+    for family, size in matching():
+        if family.name != "cnn":
+            yield f"{family.name}-{size.name}", size.aliases[0], size.parameters
+
+
+def latency(keys: Sequence[str] | None = None) -> str:
+    """Float32 and int8 latency of the exported ONNX files against the fastest export of other projects."""
+    float32, int8 = results("latency"), results("int8_latency")
+    setting = float32["figures"][ONE_IMAGE]
+    rows = []
+    for key, alias, parameters in networks():
+        if key not in setting["networks"] or (keys is not None and key not in keys):
+            continue
+        ours, small = setting["networks"][key], int8["figures"][key]
+        rows.append(
+            [
+                f"`{key}` ({alias})",
+                f"{parameters / 1e6:.1f} M",
+                short(ours["ours_ms"]),
+                short(ours["peer_ms"]),
+                f"{ours['ratio']:.2f} ({ours['low']:.2f}–{ours['high']:.2f})",
+                short(small["int8_ms"]),
+                f"{small['ratio']:.2f} ({small['low']:.2f}–{small['high']:.2f})",
+            ]
+        )
+    titles = [
+        "network",
+        "parameters",
+        "float32 ms",
+        "fastest other export ms",
+        "ratio (95 % interval)",
+        "int8 ms",
+        "int8 / float32 (95 % interval)",
+    ]
+    note = (
+        f"Median latency of one image of 224×224 pixels on one thread ({measured_on(float32)}). "
+        "The ratio is the median of paired measurements, in turns within one process."
+    )
+    if keys is None:
+        note += f" Geometric mean of the ratios: {setting['geometric_mean']:.3f}."
+    return f"{markdown(titles, rows)}\n\n{note}"
+
+
+def settings() -> str:
+    """The geometric mean over all networks in each setting of `latency.json`."""
+    figures = results("latency")["figures"]
+    rows = [
+        [
+            SETTINGS[name],
+            str(len(figures[name]["networks"])),
+            f"{figures[name]['geometric_mean']:.3f}",
+            f"{max(network['ratio'] for network in figures[name]['networks'].values()):.3f}",
+        ]
+        for name in SETTINGS
+    ]
+    return markdown(["setting", "networks", "geometric mean of the ratios", "largest ratio"], rows)
+
+
+def stock() -> str:
+    """int8 against what onnxruntime's own quantizer makes of timm's files."""
+    result = results("int8_stock")
+    figures = result["figures"]
+    rows = [
+        [
+            f"`{key}`",
+            short(figures["networks"][key]["zoo_ms"]),
+            short(figures["networks"][key]["stock_ms"]),
+            "{ratio:.2f} ({low:.2f}–{high:.2f})".format(**figures["networks"][key]),
+        ]
+        for key, _, _ in networks()
+        if key in figures["networks"]
+    ]
+    table = markdown(["network", "int8 ms", "stock int8 ms", "ratio (95 % interval)"], rows)
+    return (
+        f"{table}\n\nOne image on one thread ({measured_on(result)}). "
+        f"Geometric mean of the ratios: {figures['geometric_mean']:.3f}."
+    )
+
+
+def accuracy() -> str:
+    """Float32 and int8 accuracy on Fashion-MNIST's test images, paired."""
+    rows = []
+    for family, figures in sorted(results("fashion_mnist_int8")["figures"].items()):
+        test = figures["int8"]["test"]
+        rows.append(
+            [
+                f"`{family}-{'base' if family == 'cnn' else 'small'}`",
+                str(figures["train"]["epochs"]),
+                percent(test["float32"]),
+                percent(test["int8"]),
+                f"{-test['drop']:+.2f} ({-test['high']:+.2f} to {-test['low']:+.2f})",
+            ]
+        )
+    titles = ["network", "epochs", "float32 accuracy", "int8 accuracy", "change in points (95 % interval)"]
+    return markdown(titles, rows)
+
+
+def fashion_mnist() -> str:
+    """A network trained on all of Fashion-MNIST: the same accuracy by Keras and by the ONNX file."""
+    figures = results("fashion_mnist")["figures"]
+    rows = [
+        [
+            f"`cnn-base` by {title}",
+            f"{percent(figures[name]['accuracy'])} ({percent(figures[name]['low'])}–{percent(figures[name]['high'])})",
+            f"{figures[name]['correct']:,}",
+        ]
+        for title, name in (("Keras", "keras"), ("the ONNX file", "onnx"))
+    ]
+    return markdown(["network", "accuracy (95 % interval)", "right of 10,000"], rows)
+
+
+def parity() -> str:
+    """The largest difference between zoo's logits and timm's, with the same random weights."""
+    figures = results("peers")["figures"]
+    groups = {
+        "224×224, 1000 classes": "224/",
+        "160×160, 37 classes": "160/",
+        "1 channel": "channels-1/",
+        "4 channels": "channels-4/",
+    }
+    rows = []
+    for title, prefix in groups.items():
+        found = [network["difference"] for key, network in figures["networks"].items() if key.startswith(prefix)]
+        rows.append([title, str(len(found)), f"{max(found):.1e}", str(sum(one <= figures["bound"] for one in found))])
+    return markdown(["input", "networks", "largest difference", f"within {figures['bound']:.0e}"], rows)
+
+
+def exports() -> str:
+    """Time and memory of exporting each network in both formats."""
+    figures = results("exports")["figures"]
+    rows = [
+        [
+            f"`{key}`",
+            f"{one['parameters'] / 1e6:.1f} M",
+            f"{one['seconds']:.0f}",
+            f"{one['gigabytes']:.1f}",
+            f"{one['gates_passed']} of {one['gates']}",
+        ]
+        for key, one in figures.items()
+    ]
+    return markdown(["network", "parameters", "seconds", "peak memory GB", "gates passed"], rows)
+
+
+def fine_tuning() -> str:
+    """A new head on a frozen network against training from scratch."""
+    budgets = results("fine_tuning")["figures"]["budgets"]
+    rows = [
+        [
+            f"{budget.split()[0]} images per class",
+            f"{figures['mean_accuracy']['frozen']:.2f}",
+            f"{figures['mean_accuracy']['from_scratch']:.2f}",
+        ]
+        for budget, figures in budgets.items()
+    ]
+    return markdown(["training images", "accuracy, frozen with a new head", "accuracy, from scratch"], rows)
+
+
+def demo() -> str:
+    """What `make demo` prints at its end, as the command line prints it."""
+    from rich.console import Console
+
+    from zoo.serving.benchmark import Row
+    from zoo.serving.table import tables
+
+    text = io.StringIO()
+    console = Console(width=130, file=text, color_system=None)
+    console.print(*tables([Row(**row) for row in results("demo")["rows"]]), sep="\n", crop=False)
+    lines = [line.rstrip() for line in text.getvalue().rstrip().splitlines()]
+    return "\n".join(["```text", *lines, "```"])
+
+
+def families() -> str:
+    """Every family and size with what the registry knows of it."""
+    rows = [
+        [
+            f"`{family.name}`",
+            f"`{size.name}`",
+            ", ".join(f"`{alias}`" for alias in size.aliases) or "—",
+            f"{size.parameters / 1e6:.2f} M" if size.parameters < 1e6 else f"{size.parameters / 1e6:.1f} M",
+            f"{size.multiply_adds / 1e9:.3f} G" if size.multiply_adds < 1e9 else f"{size.multiply_adds / 1e9:.1f} G",
+            "×".join(map(str, size.input_shape)),
+        ]
+        for family, size in matching()
+    ]
+    return markdown(["family", "size", "aliases", "parameters", "multiply-adds", "counted at"], rows)
+
+
+ONE_IMAGE = "one thread, one image"
+SETTINGS = {
+    ONE_IMAGE: "one image, one thread",
+    "from pixels": "one image, one thread, the other file's normalization in numpy",
+    "two threads": "one image, two threads",
+    "eight images": "eight images, one thread",
+    "160 pixels": "one image of 160×160 pixels, one thread",
+}
+"""The settings of latency.json and how the documents call them."""
+
+TABLES: dict[str, Callable[[], str]] = {
+    "latency-short": lambda: latency(README_NETWORKS),
+    "latency": latency,
+    "settings": settings,
+    "int8-stock": stock,
+    "accuracy": accuracy,
+    "fashion-mnist": fashion_mnist,
+    "parity": parity,
+    "exports": exports,
+    "fine-tuning": fine_tuning,
+    "demo": demo,
+    "families": families,
+}
+"""Every table by the name that documents use."""
+
+
+def main() -> None:
+    """Print the tables, or write them into the documents."""
+    if sys.argv[1:] == ["--write"]:
+        for path in documents():
+            text = path.read_text(encoding="utf-8")
+            if filled(text) != text:
+                files.write_text(path, filled(text))
+                print(f"written: {path.relative_to(ROOT)}")
+        return
+    for name, table in TABLES.items():
+        print(f"<!-- table: {name} -->\n\n{table()}\n\n<!-- end of table -->\n")
+
+
+if __name__ == "__main__":
+    main()

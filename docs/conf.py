@@ -1,0 +1,101 @@
+"""How `make docs` builds the site: Sphinx reads the Markdown pages, fetches nothing, and takes warnings for errors.
+
+Beyond what Sphinx checks itself (links between pages, cross-references, images), a name of the public API that the
+reference leaves out, or that has no docstring, is a warning here. The help of each verb and the table of passes over an
+ONNX graph come from the code.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import inspect
+from collections.abc import Iterator
+from typing import Any
+
+import click
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
+from sphinx.util import logging
+from sphinx.util.docutils import SphinxDirective
+
+import zoo
+from zoo.cli import cli
+
+project = "zoo"
+author = copyright = "the maintainers of zoo"
+release = version = importlib.metadata.version("keras-zoo")
+
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+myst_heading_anchors = 3
+exclude_patterns = ["drawings"]
+default_role = "literal"  # docstrings write code as `code`
+autodoc_member_order = "bysource"
+napoleon_google_docstring = True
+napoleon_numpy_docstring = False
+napoleon_use_rtype = False
+autodoc_typehints = "description"
+autodoc_typehints_description_target = "documented_params"
+
+html_theme = "furo"
+html_title = f"zoo {release}"
+html_copy_source = False
+
+_log = logging.getLogger("zoo.docs")
+
+
+class VerbHelp(SphinxDirective):
+    """`zoo VERB --help` as a terminal of 100 columns shows it; the argument is the verb."""
+
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        """The help text as a literal block."""
+        (verb,) = self.arguments
+        group = click.Context(cli, info_name="zoo")
+        command = cli.get_command(group, verb)
+        if command is None:
+            raise self.error(f"there is no verb '{verb}'")
+        context = click.Context(command, info_name=verb, parent=group, terminal_width=100, max_content_width=100)
+        text = command.get_help(context)
+        return [nodes.literal_block(text, text, language="text")]
+
+
+class PassTable(SphinxDirective):
+    """The passes over an ONNX graph in their order, each with what it does and why it stands there."""
+
+    def run(self) -> list[nodes.Node]:
+        """A table with a row for each pass."""
+        from zoo.export.onnx.passes import PASSES
+
+        lines = ["| stage | pass | what it does | why it stands there |", "|---|---|---|---|"]
+        for one in PASSES:
+            summary = (inspect.getdoc(one.run) or "").partition("\n\n")[0].replace("\n", " ")
+            lines.append(f"| `{one.stage}` | `{one.run.__name__}` | {summary} | {one.reason} |")
+        return self.parse_text_to_nodes("\n".join(lines))
+
+
+def undocumented(documented: dict[str, Any]) -> Iterator[str]:
+    """What is wrong with the reference: a line for each public name that it leaves out or that says nothing."""
+    for name in zoo.__all__:
+        if f"zoo.{name}" not in documented:
+            yield f"zoo.{name} is public, and docs/api.md does not list it"
+        value = getattr(zoo, name)
+        members = vars(value).items() if inspect.isclass(value) else ()
+        public = [(f"{name}.{key}", one) for key, one in members if not key.startswith("_") and callable(one)]
+        for title, one in [(name, value), *public]:
+            if not inspect.getdoc(one):
+                yield f"zoo.{title} has no docstring"
+
+
+def check_reference(app: Sphinx, environment: BuildEnvironment) -> None:
+    """Warn of every public name that nobody documents."""
+    for problem in undocumented(environment.domaindata["py"]["objects"]):
+        _log.warning(problem)
+
+
+def setup(app: Sphinx) -> None:
+    """Add the directives and the check."""
+    app.add_directive("verb-help", VerbHelp)
+    app.add_directive("pass-table", PassTable)
+    app.connect("env-check-consistency", check_reference)

@@ -1,0 +1,90 @@
+"""All passes over an ONNX graph, in the order in which they run.
+
+A pass is a function that changes an onnx.ModelProto in place and leaves its answers as they are, except for rounding
+and for what its docstring says. To add one, write the function in a module of this package and add a row to `PASSES`.
+
+Modules, in the order of their first pass:
+
+- `pooling`: means over height and width become GlobalAveragePool.
+- `padding`: zero padding goes into convolutions and pools.
+- `activations`: the pieces of HardSwish, HardSigmoid and Gelu become these operators.
+- `transposes`: Transposes and Reshapes that are not needed are removed.
+- `channel_constants`: biases and scales per channel go into convolutions.
+- `first_convolution`: how the first convolution reads the image.
+- `slices`: rows that nobody reads are not computed.
+- `initializers`: unused initializers are removed.
+- `declarations`: the name of the batch dimension, and imported operator sets.
+- `channel_scales`: squeeze-and-excitation scales, expanded for float32 only.
+- `float16`: weights and arithmetic in float16.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from zoo.export.onnx.passes.activations import fuse_gelu, fuse_hard_swish
+from zoo.export.onnx.passes.channel_constants import fold_channel_constants
+from zoo.export.onnx.passes.channel_scales import collapse_channel_scales, expand_channel_scales
+from zoo.export.onnx.passes.declarations import name_batch_dimension, remove_unused_domains
+from zoo.export.onnx.passes.first_convolution import convolve_nhwc_image, convolve_uint8_image
+from zoo.export.onnx.passes.float16 import to_float16
+from zoo.export.onnx.passes.initializers import remove_unused_initializers
+from zoo.export.onnx.passes.padding import fold_padding
+from zoo.export.onnx.passes.pooling import use_global_average_pool
+from zoo.export.onnx.passes.slices import slice_before_rowwise
+from zoo.export.onnx.passes.transposes import add_in_nchw, bypass_idle_moves_before_reshapes, remove_idle_moves
+
+Stage = Literal["converted", "folded", "fp16", "int8", "int8_from_uint8"]
+"""The graph that a pass runs on.
+
+- `converted`: the float32 graph as tf2onnx wrote it.
+- `folded`: the float32 graph after onnxruntime folded its constants; the result is the float32 file.
+- `fp16`: a copy of the float32 file that becomes the fp16 file.
+- `int8`: a copy of the float32 file that is then calibrated and quantized by `zoo.export.int8`.
+- `int8_from_uint8`: the same after `int8`, for targets whose activations are uint8, as the image is.
+"""
+
+
+@dataclass(frozen=True)
+class Pass:
+    """A rewrite of a graph: when it runs, the function, and why it runs there."""
+
+    stage: Stage
+    run: Callable[[Any], None]
+    reason: str
+
+
+PASSES = (
+    Pass(
+        "converted",
+        use_global_average_pool,
+        "Before folding, which cancels the Transpose before the pool and folds the batch normalization in front of it.",
+    ),
+    Pass("folded", fold_padding, "First: later passes look for neighbors that a Pad would stand between."),
+    Pass("folded", fuse_hard_swish, "Before the passes on moves, which know the fused operator as elementwise."),
+    Pass("folded", fuse_gelu, "With the other activations; no other pass depends on its place."),
+    Pass("folded", bypass_idle_moves_before_reshapes, "Before remove_idle_moves: the Reshape itself may be idle then."),
+    Pass("folded", remove_idle_moves, "Before the passes that look for a Transpose right behind a convolution."),
+    Pass("folded", fold_channel_constants, "Before add_in_nchw: a bias behind the Transpose would hide it from a sum."),
+    Pass("folded", add_in_nchw, "After fold_channel_constants."),
+    Pass("folded", convolve_nhwc_image, "After fold_padding: it looks for the image's Transpose before a convolution."),
+    Pass("folded", slice_before_rowwise, "After remove_idle_moves: a Slice does not move across a Reshape."),
+    Pass("folded", remove_unused_initializers, "After the passes that replace nodes and their constants."),
+    Pass("folded", name_batch_dimension, "Before expand_channel_scales, whose declared shapes it would remove."),
+    Pass("folded", expand_channel_scales, "After name_batch_dimension; in the float32 file only."),
+    Pass("folded", remove_unused_domains, "Anywhere after folding, which adds the domains."),
+    Pass("fp16", collapse_channel_scales, "Undoes expand_channel_scales: a GPU broadcasts the scale."),
+    Pass("fp16", to_float16, "Last, on the final graph."),
+    Pass("int8", collapse_channel_scales, "Undoes expand_channel_scales: integer kernels broadcast the scale."),
+    Pass("int8_from_uint8", convolve_uint8_image, "Replaces the Cast and Add that convolve_nhwc_image left."),
+)
+"""Every pass in the order in which it runs; `collapse_channel_scales` runs in two stages."""
+
+
+def apply(model: Any, stage: Stage) -> None:
+    """Run the passes of a stage on an onnx.ModelProto, in place."""
+    for one in PASSES:
+        if one.stage == stage:
+            one.run(model)

@@ -1,0 +1,227 @@
+"""Writers: for each format how it is written, and the gates that only it has. `zoo.export.build` loops over them."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from concurrent.futures import Executor, Future
+from pathlib import Path
+
+import numpy as np
+
+from zoo import schema
+from zoo.artifact import Gate, Int8
+from zoo.contract import VERSION
+from zoo.data.dataset import Dataset
+from zoo.description import Model
+from zoo.errors import ZooError
+from zoo.export import gates
+from zoo.export.graph import TracedModel
+from zoo.export.int8 import quantize
+from zoo.export.onnx.conversion import write_onnx
+from zoo.export.onnx.fp16 import write_fp16
+from zoo.export.reference import Reference
+from zoo.export.tf_serving.rules import static_gates
+from zoo.export.tf_serving.saved_model import write_saved_model
+from zoo.export.tf_serving.server_check import server_gate
+from zoo.export.tf_serving.warmup import write_warmup
+from zoo.formats import Format, Session, find
+
+WARM_UP_IMAGES = 4
+
+Say = Callable[[str], None]
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """The settings of an export that only some formats use.
+
+    Attributes:
+        opset: the version of ONNX' operator set.
+        int8: the target and the budget of an int8 file, None where none is asked for.
+        calibrations: the folder that keeps calibrations for the next export.
+        say: told of each step.
+    """
+
+    opset: int
+    int8: quantize.Int8Options | None
+    calibrations: Path
+    say: Say
+
+
+@dataclasses.dataclass(frozen=True)
+class Job:
+    """Everything that writers need of one export.
+
+    Attributes:
+        folder: the artifact, which is being written.
+        model: the Keras model that is exported.
+        description: its description in the run.
+        dataset: the run's images, None where it has none.
+        settings: what only some formats use.
+        reference: images and the logits that Keras computes for them; computed beside the writing of the first format.
+        beside: runs long work in another thread.
+    """
+
+    folder: Path
+    model: TracedModel
+    description: Model
+    dataset: Dataset | None
+    settings: Settings
+    reference: Future[Reference]
+    beside: Executor
+
+
+class Writer:
+    """Writes a format that an installed package brings; the subclasses write zoo's own."""
+
+    def __init__(self, job: Job, row: Format) -> None:
+        self.job, self.row, self.path = job, row, job.folder / row.place()
+
+    def write(self) -> None:
+        """Write the format's file to the artifact. A runtime for another format's file has nothing to write."""
+        if self.row.write is not None:
+            self.row.write(self.job.folder, self.job.model.model, self.job.description)
+
+    def gates(self, opened: Callable[[], Session]) -> list[Gate]:
+        """The gates beside those of all formats; `opened` opens the file when it is called first."""
+        return [gates.contract_gate(self.row, opened, self.job.description)]
+
+    def late_gates(self) -> list[Gate]:
+        """Gates that go on while other formats are written."""
+        return []
+
+    def weigh(self, correct: Mapping[str, np.ndarray]) -> None:
+        """Refuse a file that costs more than the budget allows. Only int8 has one.
+
+        Args:
+            correct: for each format measured so far, bool [n]: whether it predicts each test image correctly.
+
+        Raises:
+            Refused: with the figures in the message.
+        """
+
+
+class OnnxWriter(Writer):
+    """Converts the model to ONNX."""
+
+    def write(self) -> None:
+        """Write the file, and keep the record of the conversion for the lint."""
+        description = self.job.description
+        metadata = {
+            "family": description.family,
+            "size": description.size,
+            "labels": list(description.labels),
+            "preprocessing": schema.to_dict(description.preprocessing),
+        }
+        self._record = write_onnx(self.job.model, self.path, metadata, self.job.settings.opset)
+
+    def gates(self, opened: Callable[[], Session]) -> list[Gate]:
+        """The lint, and the gates of every ONNX file."""
+        return [
+            gates.lint_gate(self.path, self._record),
+            *gates.onnx_file_gates(self.row, self.path),
+            *super().gates(opened),
+        ]
+
+
+class Fp16Writer(Writer):
+    """Makes a float16 file of the ONNX file."""
+
+    def write(self) -> None:
+        """Write the file."""
+        write_fp16(self.job.folder / find(self.row.source or "").path, self.path)
+
+    def gates(self, opened: Callable[[], Session]) -> list[Gate]:
+        """The gates of every ONNX file."""
+        return [*gates.onnx_file_gates(self.row, self.path), *super().gates(opened)]
+
+
+class Int8Writer(Writer):
+    """Makes an int8 file of the ONNX file, within a budget of accuracy."""
+
+    result: Int8 | None = None
+
+    def write(self) -> None:
+        """Calibrate on training images, decide on validation images, and write the file."""
+        dataset, request = self.job.dataset, self.job.settings.int8
+        assert dataset is not None
+        assert request is not None
+        self._request, self._float32 = request, self.job.folder / find(self.row.source or "").path
+        self._decision = quantize.write_int8(
+            self._float32,
+            self.path,
+            request,
+            preprocessing=self.job.description.preprocessing,
+            dataset=dataset,
+            cache=self.job.settings.calibrations,
+            say=self.job.settings.say,
+        )
+
+    def gates(self, opened: Callable[[], Session]) -> list[Gate]:
+        """The gates of every ONNX file, and the lint of int8."""
+        return [
+            *gates.onnx_file_gates(self.row, self.path),
+            *super().gates(opened),
+            gates.int8_lint_gate(self.path, self._decision.float32_nodes),
+        ]
+
+    def weigh(self, correct: Mapping[str, np.ndarray]) -> None:
+        """Compare accuracy and latency with the float32 file, and keep the figures as `result`."""
+        float32, int8 = correct[self.row.source or ""], correct[self.row.name]
+        pixels = self.job.reference.result().pixels[:1]
+        self.result = quantize.weigh(
+            self._decision, self._request, float32, int8, files=(self._float32, self.path), pixels=pixels
+        )
+
+
+class SavedModelWriter(Writer):
+    """Writes a SavedModel with its warm-up, and has it tried as a server would."""
+
+    _server: Future[Gate] | None = None
+
+    def write(self) -> None:
+        """Write the SavedModel and its warm-up."""
+        version = self.path / str(VERSION)
+        write_saved_model(self.job.model, version, self.job.description.labels)
+        reference = self.job.reference.result()
+        write_warmup(
+            version,
+            model_name=self.job.description.family,
+            pixels=reference.pixels[:WARM_UP_IMAGES],
+            encoded=list(reference.uploads),
+        )
+
+    def gates(self, opened: Callable[[], Session]) -> list[Gate]:
+        """The rules of TF Serving and the signatures for uploads; the server check begins."""
+        description, reference = self.job.description, self.job.reference.result()
+        results = static_gates(self.path, classes=len(description.labels), shape=description.preprocessing.shape)
+        results += gates.saved_model_gates(opened, reference, description.labels)
+        # In a process of its own that takes as long as the gates of ONNX; it moves the files while it lasts, so the
+        # SavedModel must be open by now.
+        self._server = self.job.beside.submit(server_gate, self.path, reference.golden())
+        return results
+
+    def late_gates(self) -> list[Gate]:
+        """The server check."""
+        return [self._server.result()] if self._server else []
+
+
+WRITERS: dict[str, type[Writer]] = {
+    "onnx": OnnxWriter,
+    "onnx_fp16": Fp16Writer,
+    "onnx_int8": Int8Writer,
+    "saved_model": SavedModelWriter,
+}
+"""The writers of zoo's own formats, by name; every other format is written by `Writer`."""
+
+
+def refuse_unwritable(row: Format) -> None:
+    """Raise ZooError for a format with a file of its own that nothing writes."""
+    if row.path and row.write is None and row.name not in WRITERS:
+        raise ZooError(f"{row.name} cannot be written: its package brings no writer")
+
+
+def writer(job: Job, row: Format) -> Writer:
+    """The writer of a format."""
+    return WRITERS.get(row.name, Writer)(job, row)

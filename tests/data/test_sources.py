@@ -1,0 +1,191 @@
+"""A data source is one module with one record, and shared code names no source."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Answer
+from tests.test_plugins import bring
+from zoo import run
+from zoo.data import source as data_source
+from zoo.data.load import load
+from zoo.data.source import Source, moved, parse, short_name, sources
+from zoo.errors import ZooError
+from zoo.recipe import Split
+
+ROOT = Path(__file__).parents[2]
+Command = Callable[..., Answer]
+
+STRIPES = '''
+"""Images of stripes: a source that is one file outside of zoo."""
+
+import hashlib
+
+import numpy as np
+from PIL import Image
+
+from zoo.data.labeled_image import LabeledImage, RawDataset, UnreadableImage, encode_png
+from zoo.data.source import Source
+from zoo.errors import ZooError
+
+
+def read(argument, say, data_dir=None):
+    if not argument.isdecimal():
+        raise ZooError(f"'{argument}' is no number of images: write stripes:COUNT, such as stripes:20")
+    say(f"drawing {argument} images a class" + (f" for {data_dir}" if data_dir else ""))
+    images = []
+    for number in range(2 * int(argument)):
+        pixels = np.random.default_rng(number).integers(0, 99, (8, 8), np.uint8)
+        pixels[:: 2 + number % 2] = 255
+        encoded, digest = encode_png(Image.fromarray(pixels)), hashlib.sha256(pixels.tobytes()).digest()
+        images.append(LabeledImage("train", number % 2, f"{number}", encoded, len(encoded), 8, 8, True, digest))
+    unreadable = (UnreadableImage("train", 0, "torn", "torn in two"),) if argument == "31" else ()
+    return RawDataset(("two", "three"), images, unreadable, argument, data_dir and str(data_dir))
+
+
+SOURCE = Source(
+    scheme="stripes",
+    argument="COUNT",
+    summary="stripes two or three rows apart",
+    read=read,
+    options={"data_dir": "the name of a wall"},
+    short_name=lambda argument: f"{argument}/stripes",
+    license="CC0",
+)
+'''
+
+
+@pytest.fixture
+def stripes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An installed package with a source, for this process and those that it starts; its folder."""
+    folder = tmp_path / "installed"
+    folder.mkdir()
+    (folder / "my_stripes.py").write_text(STRIPES)
+    bring(folder, "zoo.data.sources", {"stripes": "my_stripes"})
+    monkeypatch.syspath_prepend(str(folder))
+    monkeypatch.setenv("PYTHONPATH", str(folder))
+    yield folder
+    sys.modules.pop("my_stripes", None)
+
+
+def test_a_source_from_one_file_goes_all_the_way(stripes: Path, tmp_path: Path, zoo_command: Command) -> None:
+    answer = zoo_command(
+        "train", "cnn", "--data", "stripes:20", "--epochs", 1, "--set", "batch_size=8", "--out", tmp_path / "run"
+    )
+    assert answer.status == 0, answer.err
+    assert "drawing 20 images a class" in answer.err
+    data = run.read_finished(tmp_path / "run").data
+    assert data is not None
+    assert (data.source, data.license, data.data_dir) == ("stripes:20", "CC0", None)
+    assert data.counts == {"train": 28, "validation": 4, "test": 8}
+    answer = zoo_command("export", tmp_path / "run", "--onnx", "--out", tmp_path / "artifact")
+    assert answer.status == 0, answer.err
+    for target in ("run", "artifact"):
+        answer = zoo_command("evaluate", tmp_path / target, "--out", tmp_path / f"own-{target}")
+        assert answer.status == 0, answer.err
+        more = ("--data", "stripes:30", "--out", tmp_path / f"more-{target}")
+        answer = zoo_command("evaluate", tmp_path / target, *more)
+        assert answer.status == 0, answer.err
+        assert "the model has seen 32 of the 60 images" in answer.err
+
+
+@pytest.mark.parametrize("verb", ["train", "evaluate"])
+def test_help_names_every_source(stripes: Path, verb: str) -> None:
+    code = (
+        f"import sys; sys.argv = ['zoo', '{verb}', '--help']\nfrom zoo.cli import main\n"
+        "try: main()\nexcept SystemExit: pass\n"
+        "print(sorted({'tensorflow', 'tensorflow_datasets', 'keras', 'sklearn', 'onnxruntime'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    words = " ".join(done.stdout.split())
+    for text in (
+        "digits (the handwritten digits",
+        "folder:PATH (your own images",
+        "stripes:COUNT (stripes two or three rows apart)",
+        "for stripes: the name of a wall",
+    ):
+        assert text in words
+    assert re.search(r"tfds:NAME\[:VERSION\] \(a dataset", words)
+    assert words.endswith("[]")
+
+
+def test_a_source_parses_its_own_argument_and_options(stripes: Path) -> None:
+    with pytest.raises(ZooError, match="'many' is no number of images"):
+        load("stripes:many", split=Split())
+    said: list[str] = []
+    data = load("stripes:5", split=Split(), data_dir=Path("north"), say=said.append)
+    assert said == ["drawing 5 images a class for north"]
+    assert data.data_dir == "north"
+    assert short_name("stripes:5") == "5-stripes"
+
+
+def test_unreadable_images_of_any_source_are_an_error_or_left_out(stripes: Path) -> None:
+    with pytest.raises(ZooError, match=r"^1 of 63 images of stripes:31 cannot be read: torn: torn in two: mend or"):
+        load("stripes:31", split=Split())
+    assert load("stripes:31", split=Split(), bad_images="skip").skipped == ("torn: torn in two",)
+
+
+@pytest.mark.parametrize(("text", "form"), [("digits", "digits"), ("folder:images", "folder:PATH")])
+def test_options_that_a_source_does_not_take_are_refused(text: str, form: str, tmp_path: Path) -> None:
+    with pytest.raises(ZooError) as refused:
+        load(text, split=Split(), data_dir=tmp_path)
+    assert str(refused.value) == f"--data {form} takes no such option: leave --data-dir out"
+
+
+def test_a_module_without_its_record_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bring(tmp_path, "zoo.data.sources", {"other": "zoo.data.names"})
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(ZooError, match=r"zoo\.data\.names is no data source: .* scheme 'other'"):
+        sources()
+
+
+def test_names_of_run_folders() -> None:
+    for text, name in (
+        ("digits", "digits"),
+        ("tfds:fashion_mnist:3.0.1", "fashion_mnist"),
+        ("tfds:imagenet/small", "imagenet-small"),
+        ("folder:/data/cats", "cats"),
+        ("folder:/", "folder"),
+    ):
+        assert short_name(text) == name
+
+
+def test_data_that_were_moved_are_found(tmp_path: Path) -> None:
+    assert moved("digits", None, None) == ("digits", None)
+    assert moved("tfds:mnist:3.0.1", "/old", None) == ("tfds:mnist:3.0.1", Path("/old"))
+    assert moved("tfds:mnist:3.0.1", "/old", tmp_path) == ("tfds:mnist:3.0.1", tmp_path)
+    assert moved(f"folder:{tmp_path}", None, None) == (f"folder:{tmp_path}", None)
+    assert moved("folder:/nowhere", None, tmp_path) == (f"folder:{tmp_path}", None)
+    with pytest.raises(ZooError, match="the data are not in /nowhere: say with --data-dir"):
+        moved("folder:/nowhere", None, None)
+
+
+def test_every_source_says_what_it_is() -> None:
+    assert list(sources()) == ["digits", "folder", "tfds"]
+    for scheme, source in sources().items():
+        assert isinstance(source, Source)
+        assert source.summary[0].islower()
+        assert not source.summary.endswith(".")
+        assert parse(source.form) == (source, source.argument)
+        assert (ROOT / "zoo/data/sources" / f"{scheme}.py").is_file()
+
+
+def test_shared_code_names_no_source() -> None:
+    """Shared code neither imports the module of a source nor compares anything with a scheme."""
+    named = re.compile(r"zoo\.data\.sources\.\w+|[\"'](tfds|folder|digits):?[\"']")
+    shared = [
+        path
+        for wing in ("zoo", "export", "serving")
+        for path in (ROOT / wing).rglob("*.py")
+        if path.parent.name != "sources"
+    ]
+    found = {path.name: named.findall(path.read_text(encoding="utf-8")) for path in shared}
+    # The default of `zoo train` is data that need no network.
+    assert {name for name, names in found.items() if names} <= {"train.py"}
+    assert data_source.PACKAGE == "zoo.data.sources"

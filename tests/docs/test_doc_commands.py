@@ -1,0 +1,118 @@
+"""README.md and docs/ say what is so: their commands and programs run, in order, as they stand there."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from doc_blocks import Block, blocks, pages
+
+FIRST = next(page for page in pages() if page.name == "getting-started.md")
+"""The page whose commands make the run and the artifact that all other documents find."""
+
+NOT_RUN = {
+    "needs the network": 5,
+    "takes minutes": 2,
+    "needs data that are not here": 1,
+    "needs an interrupted run": 1,
+    "needs a fresh process": 1,
+    "needs a server": 1,
+    "needs another version": 1,
+}
+"""How many blocks the documents mark as not run, by reason: whoever adds one says so here."""
+
+OTHERS = [page for page in pages() if page != FIRST and any(block.runs for block in blocks(page))]
+
+
+def run_zoo(command: list[str]) -> None:
+    """`zoo` in this process, which has TensorFlow already."""
+    from zoo.cli import main
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as stop:
+        patch.setattr(sys, "argv", command)
+        main()
+    assert stop.value.code == 0, f"{' '.join(command)} ended with {stop.value.code}"
+
+
+def commands(page: Path) -> list[list[str]]:
+    """The commands of a document that are run."""
+    return [command for block in blocks(page) if block.runs for command in block.commands()]
+
+
+def run_page(page: Path, done: Sequence[list[str]] = ()) -> None:
+    """Every block of a document in the current folder; its Python blocks share their variables, as in one session.
+
+    Commands that are `done` have left there what they write.
+    """
+    variables: dict[str, Any] = {"__name__": "__main__"}
+    for block in blocks(page):
+        if not block.runs:
+            continue
+        if block.language == "python":
+            # Behind empty lines, so that a traceback names the line of the document.
+            exec(compile("\n" * block.line + block.text, str(page), "exec"), variables)
+        for command in block.commands():
+            if command[0] != "zoo":
+                subprocess.run(command, check=True)
+            elif command not in done:
+                run_zoo(command)
+
+
+@pytest.fixture(scope="session")
+def after_first(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that the commands of the first page leave."""
+    folder = tmp_path_factory.mktemp("documents") / "first"
+    folder.mkdir()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        run_page(FIRST)
+    return folder
+
+
+def test_the_first_page_runs(after_first: Path) -> None:
+    assert {path.name for path in after_first.iterdir()} >= {"runs", "artifacts", "digit.png"}
+
+
+@pytest.mark.parametrize("page", OTHERS, ids=lambda page: page.stem)
+def test_what_a_document_says_runs(
+    page: Path, after_first: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(after_first, tmp_path / "folder")
+    monkeypatch.chdir(tmp_path / "folder")
+    run_page(page, done=commands(FIRST))
+
+
+def test_blocks_that_are_not_run_are_counted() -> None:
+    reasons = Counter(block.reason for page in pages() for block in blocks(page) if not block.runs)
+    assert dict(reasons) == NOT_RUN
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda page: page.stem)
+def test_commands_name_verbs_and_options_that_exist(page: Path) -> None:
+    """What cannot be run here is at least spelled as the command line has it."""
+    for block in blocks(page):
+        for command in block.commands():
+            if command[0] == "zoo":
+                assert_options_exist(block, command)
+
+
+def assert_options_exist(block: Block, command: list[str]) -> None:
+    """Each option of a `zoo` command is one of its verb's."""
+    import click
+
+    from zoo.cli import cli
+
+    words = [word for word in command[1:] if word not in ("--debug", "--version", "--help")]
+    if not words:
+        return
+    verb = cli.get_command(click.Context(cli), words[0])
+    assert verb is not None, f"{block}: there is no verb {words[0]}"
+    known = {option for parameter in verb.params for option in (*parameter.opts, *parameter.secondary_opts)}
+    asked = [word.partition("=")[0] for word in words if word.startswith("--")]
+    assert not set(asked) - known - {"--help"}, f"{block}: {' '.join(command)}"

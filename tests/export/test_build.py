@@ -1,0 +1,74 @@
+"""The loop of the export: each format is written, put through its gates and measured once."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.conformance import untrained_run
+from tests.conftest import Answer
+from zoo import run
+from zoo.artifact import Gate
+from zoo.data.dataset import Images
+from zoo.errors import Refused
+from zoo.export import accuracy, build, gates
+
+
+def test_every_test_image_is_computed_once_by_each_file_and_the_run_is_read_once(
+    images_folder: Path, tmp_path: Path, zoo_command: Callable[..., Answer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = untrained_run(tmp_path / "run", images_folder, "cnn", "small", side=16)
+    counted: Counter[str] = Counter()
+    measure, read = accuracy.predictions, run.read
+
+    def counting_predictions(compute: accuracy.Run, images: Images, *arguments: Any) -> np.ndarray:
+        counted["/".join(images.names(0).split("/")[-2:])] += 1
+        return measure(compute, images, *arguments)
+
+    def counting_read(folder: Path) -> run.Run:
+        counted["run.json"] += 1
+        return read(folder)
+
+    monkeypatch.setattr(accuracy, "predictions", counting_predictions)
+    monkeypatch.setattr(run, "read", counting_read)
+    done = zoo_command(
+        "export", place, "--onnx", "--int8", "--fp16", "--force", "--target", "portable", "--calibration-images", 8,
+        "--out", tmp_path / "artifact", "--json",
+    )  # fmt: skip
+    assert done.status == 0, done.err
+    assert counted.pop("run.json") == 1
+    manifest = json.loads(done.out)
+    assert manifest["int8"]["test"]["images"] == manifest["data"]["counts"]["test"]
+    for name in ("onnx", "onnx_int8"):
+        key = "int8" if name == "onnx_int8" else "float32"
+        assert manifest["accuracy"][name]["accuracy"] == manifest["int8"]["test"][key]
+    # Two splits are measured: validation by float32 and by each attempt at int8, test once by each of the three files.
+    assert len(counted) == 2
+    assert 3 in counted.values()
+
+
+def test_a_format_is_not_made_of_one_that_failed(
+    images_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = untrained_run(tmp_path / "run", images_folder, "cnn", "small", side=16)
+    monkeypatch.setattr(gates, "lint_gate", lambda path, origin: Gate("onnx_lint", False, {"problems": ["a node"]}))
+    written: list[str] = []
+    with pytest.raises(Refused, match=r"onnx_fp16 cannot be made: 1 of \d+ gates failed: onnx_lint .*a node"):
+        build.export(place, ["onnx", "onnx_fp16"], out=tmp_path / "artifact", say=written.append)
+    assert written == ["writing onnx"]
+    assert not (tmp_path / "artifact").exists()
+
+
+def test_the_source_of_a_format_is_written_before_it() -> None:
+    formats, request = build._with_int8(["onnx_fp16", "saved_model", "onnx_int8"], None)
+    assert formats == ("onnx", "onnx_fp16", "saved_model", "onnx_int8")
+    assert request is not None
+    order = [row.name for row in build._in_order(formats)]
+    assert order.index("onnx") < order.index("onnx_fp16")
+    assert order[0] == "saved_model"

@@ -1,0 +1,135 @@
+"""Blocks of several layers that more than one family is made of.
+
+Tensors are [batch, height, width, channels] throughout. `name` is how the names of a block's layers begin.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import keras
+
+from zoo.layers import (
+    Activation,
+    AdaptiveAverage,
+    Padding,
+    Tensor,
+    activation,
+    batch_norm,
+    convolution,
+    depthwise,
+    logits,
+)
+
+
+def convolution_norm_relu(
+    x: Tensor,
+    filters: int,
+    kernel: int | tuple[int, int],
+    *,
+    stride: int = 1,
+    bias: bool = False,
+    padding: Padding = "half",
+    epsilon: float = 1e-5,
+    name: str,
+) -> Tensor:
+    """Convolve, normalize the batch, apply ReLU."""
+    x = convolution(x, filters, kernel, stride=stride, bias=bias, padding=padding, name=name)
+    x = batch_norm(x, epsilon=epsilon, name=f"{name}_norm")
+    return activation(x, "relu", name=f"{name}_relu")
+
+
+def residual(x: Tensor, branch: Tensor, *, drop_path_rate: float = 0.0, name: str) -> Tensor:
+    """Add a branch to its shortcut; in training, each image loses it with a probability (Huang et al. 2016)."""
+    if drop_path_rate:
+        shape = (None, *(1,) * (len(branch.shape) - 1))
+        branch = keras.layers.Dropout(drop_path_rate, noise_shape=shape, name=f"{name}_drop")(branch)
+    return keras.layers.Add(name=f"{name}_add")([x, branch])
+
+
+def drop_path_rates(last: float, blocks: int) -> list[float]:
+    """Return a drop-path rate for each block of a network, rising evenly from 0 to `last`."""
+    return [last * number / max(1, blocks - 1) for number in range(blocks)]
+
+
+@dataclass(frozen=True)
+class Excitation:
+    """The options of squeeze-and-excitation: the channels and the activation between its layers, and the last one."""
+
+    channels: int
+    activation: Activation
+    scale: Activation
+
+
+def squeeze_excite(x: Tensor, options: Excitation, *, name: str) -> Tensor:
+    """Scale each channel by a number that two layers compute from all channels' means (Hu et al. 2017)."""
+    y = keras.layers.GlobalAveragePooling2D(keepdims=True, name=f"{name}_mean")(x)
+    y = convolution(y, options.channels, 1, bias=True, name=f"{name}_squeeze")
+    y = activation(y, options.activation, name=f"{name}_squeeze_{options.activation}")
+    y = convolution(y, x.shape[-1], 1, bias=True, name=f"{name}_excite")
+    y = activation(y, options.scale, name=f"{name}_gate")
+    return keras.layers.Multiply(name=f"{name}_scaled")([x, y])
+
+
+def inverted_residual(
+    x: Tensor,
+    channels: int,
+    kernel: int,
+    *,
+    stride: int,
+    widened: int,
+    excite: Excitation | None,
+    act: Activation,
+    padding: Padding = "half",
+    epsilon: float = 1e-5,
+    gamma: float = 1.0,
+    drop_path_rate: float = 0.0,
+    name: str,
+) -> Tensor:
+    """Widen a map, convolve each channel by itself, squeeze and excite, narrow it (Sandler et al. 2018).
+
+    Args:
+        x: the map.
+        channels: of the result.
+        kernel: the side of the depthwise convolution's kernel.
+        stride: of the depthwise convolution. With 1, and the channels of `x`, there is a shortcut around the block.
+        widened: channels between; with those of `x`, there is no convolution that widens.
+        excite: the options of squeeze-and-excitation; None leaves it out.
+        act: the activation behind both other convolutions.
+        padding: of the depthwise convolution, see `zoo.layers.padded`.
+        epsilon: of the batch normalizations.
+        gamma: where the last one's scales start if there is a shortcut.
+        drop_path_rate: of the branch.
+        name: how the names of its layers begin.
+    """
+    y, norms, narrow = x, iter((1, 2, 3)), "pointwise" if widened == x.shape[-1] else "narrow"
+    if widened != x.shape[-1]:
+        y = convolution(y, widened, 1, name=f"{name}_pointwise")
+        y = batch_norm(y, epsilon=epsilon, name=f"{name}_norm{next(norms)}")
+        y = activation(y, act, name=f"{name}_pointwise_{act}")
+    y = depthwise(y, kernel, stride=stride, padding=padding, name=f"{name}_depthwise")
+    y = batch_norm(y, epsilon=epsilon, name=f"{name}_norm{next(norms)}")
+    y = activation(y, act, name=f"{name}_depthwise_{act}")
+    if excite:
+        y = squeeze_excite(y, excite, name=name)
+    shortcut = stride == 1 and x.shape[-1] == channels
+    y = convolution(y, channels, 1, name=f"{name}_{narrow}")
+    y = batch_norm(y, epsilon=epsilon, gamma=gamma if shortcut else 1.0, name=f"{name}_norm{next(norms)}")
+    return residual(x, y, drop_path_rate=drop_path_rate, name=name) if shortcut else y
+
+
+def dense_head(x: Tensor, classes: int, *, window: tuple[int, int], width: int = 4096, dropout: float = 0.5) -> Tensor:
+    """Add the classifier of AlexNet and VGG: two hidden layers over a map of `window` pixels, then logits.
+
+    The first layer is a convolution over the window, so that a larger map gives several results, which are averaged:
+    the fully convolutional form of Simonyan & Zisserman 2014, section 3.2. A smaller map is spread over the window, as
+    torchvision's and timm's VGG do. At the reference size it is the fully connected layer, weight by weight.
+    """
+    height, width_of_map = x.shape[1:3]
+    if height < window[0] or width_of_map < window[1]:
+        x = AdaptiveAverage(max(height, window[0]), max(width_of_map, window[1]), name="head_window")(x)
+    for number, size in ((1, window), (2, (1, 1))):
+        x = keras.layers.Dropout(dropout, name=f"head{number}_dropout")(x)
+        x = keras.layers.Conv2D(width, size, kernel_initializer="he_normal", name=f"head{number}")(x)
+        x = keras.layers.ReLU(name=f"head{number}_relu")(x)
+    return logits(keras.layers.GlobalAveragePooling2D(name="pool")(x), classes)

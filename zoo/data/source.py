@@ -1,0 +1,146 @@
+"""Data sources: the record of one, and how `--data` names it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from zoo import plugins
+from zoo.errors import ZooError, did_you_mean, listed
+
+if TYPE_CHECKING:
+    from zoo.data.labeled_image import RawDataset
+
+PACKAGE = "zoo.data.sources"
+"""The package of the sources, and the group of the entry points that add more."""
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """A kind of place that labeled images are read from.
+
+    People write `--data SCHEME:ARGUMENT`, or `--data SCHEME` for a source that takes no argument.
+
+    Attributes:
+        scheme: the word before the colon; also the name of the module or entry point.
+        summary: a noun phrase for help texts.
+        read: called as `read(argument, say, **options)`, returns a `RawDataset`. It raises ZooError where the data
+            cannot be read, and calls `say` with one line for everything that it leaves out.
+        argument: the form of the argument in help texts, such as `NAME[:VERSION]`; empty for a source without one.
+        argument_is_path: whether the argument is the path of the data. Then `--data-dir` says where the data of a run
+            are now, if they were moved.
+        options: a help text for each option that `read` takes. `data_dir`, a `Path`, is the one that commands have.
+        short_name: turns the argument into a word for the names of run folders; the scheme stands in for an empty one.
+        license: the license of the data; `RawDataset.license` overrides it.
+    """
+
+    scheme: str
+    summary: str
+    read: Callable[..., RawDataset]
+    argument: str = ""
+    argument_is_path: bool = False
+    options: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    short_name: Callable[[str], str] = str
+    license: str = "not stated"
+
+    @property
+    def form(self) -> str:
+        """The form of `--data` for help texts, such as `folder:PATH`."""
+        return self.text(self.argument)
+
+    def text(self, argument: str) -> str:
+        """Return what `--data` says for an argument."""
+        return f"{self.scheme}:{argument}" if argument else self.scheme
+
+
+def sources() -> dict[str, Source]:
+    """Return every data source by its scheme.
+
+    Raises:
+        ZooError: a module has no `SOURCE`, or its scheme is not the name that it is found by.
+    """
+    found = {}
+    for name, module in plugins.modules(PACKAGE).items():
+        source = getattr(module, "SOURCE", None)
+        if not isinstance(source, Source) or source.scheme != name:
+            raise ZooError(f"{module.__name__} is no data source: it should have a SOURCE with the scheme '{name}'")
+        found[name] = source
+    return found
+
+
+def parse(text: str) -> tuple[Source, str]:
+    """Return the source that `--data` names, and its argument.
+
+    Raises:
+        ZooError: there is no such source, or its argument is missing or one too many.
+    """
+    known = sources()
+    scheme, _, argument = text.partition(":")
+    source = known.get(scheme)
+    if source and text == source.text(argument) and bool(argument) == bool(source.argument):
+        return source, argument
+    forms = [source.form for source in known.values()]
+    hint = "" if source else f"; {did_you_mean(scheme, known)}"
+    raise ZooError(f"there are no data '{text}': write {', '.join(forms[:-1])} or {forms[-1]}{hint}")
+
+
+def checked_options(source: Source, **options: Path | None) -> dict[str, Path]:
+    """Return the options that are set.
+
+    Raises:
+        ZooError: the source does not take one of them.
+    """
+    given = {name: value for name, value in options.items() if value is not None}
+    unknown = [_flag(name) for name in given if name not in source.options]
+    if unknown:
+        known = f"takes only {listed(map(_flag, source.options))}" if source.options else "takes no such option"
+        raise ZooError(f"--data {source.form} {known}: leave {listed(unknown)} out")
+    return given
+
+
+def short_name(text: str) -> str:
+    """Return a word for data in the names of run folders, such as `fashion_mnist` for `tfds:fashion_mnist:3.0.1`."""
+    source, argument = parse(text)
+    return source.short_name(argument).replace("/", "-") or source.scheme
+
+
+def moved(text: str, recorded_dir: str | None, data_dir: Path | None) -> tuple[str, Path | None]:
+    """Return `--data` and `--data-dir` for the data of a run that may have been moved to `data_dir`.
+
+    Args:
+        text: the source of the run's data, as the run records it.
+        recorded_dir: the `data_dir` that the run records.
+        data_dir: the folder that the data are in now, None if they are where they were.
+
+    Raises:
+        ZooError: the source's argument is a path at which there is nothing.
+    """
+    source, argument = parse(text)
+    if not source.argument_is_path:
+        return text, data_dir or (Path(recorded_dir) if recorded_dir else None)
+    place = data_dir or Path(argument)
+    if not place.exists():
+        raise ZooError(f"the data are not in {place}: say with --data-dir in which folder they are now")
+    return source.text(str(place)), None
+
+
+def data_help() -> str:
+    """Return the help text of `--data`: the form and summary of every source."""
+    described = [f"{source.form} ({source.summary})" for source in sources().values()]
+    return f"{', '.join(described[:-1])} or {described[-1]}"
+
+
+def option_help(name: str) -> str:
+    """Return the help text of an option that some sources take, such as `data_dir`."""
+    return "; ".join(
+        f"for {source.scheme}: {source.options[name]}" for source in sources().values() if name in source.options
+    )
+
+
+def _flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"

@@ -1,0 +1,214 @@
+"""The source `folder`: image files in one folder a class, or in train/, val/ and test/ of such folders."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from zoo.data.image_files import hidden_images, read_image_file, visible_entries
+from zoo.data.labeled_image import LabeledImage, RawDataset, UnreadableImage, collect_images, inspect_image
+from zoo.data.names import composed, quoted, shown
+from zoo.data.prefetch import map_ahead
+from zoo.data.source import Say, Source
+from zoo.data.splits import SPLIT_NAMES
+from zoo.errors import ZooError, listed
+from zoo.preprocess import open_image
+from zoo.text import is_printable
+
+LIKE_A_SPLIT = re.compile(
+    r"((images?|imgs?|data)[\W_]*)?"
+    r"((?P<train>train|training|trn)|(?P<val>val|valid|validation|validate|dev|development)"
+    r"|(?P<test>test|testing|tst|eval|evaluation|holdout))"
+    r"([\W_]*(set|data|images?|imgs?|split))?[\W_]*[0-9]*",
+    re.IGNORECASE,
+)
+"""Names that people give to the folders of splits; the group that matches is zoo's name for it."""
+
+LAYOUT = "it should hold one folder of images a class, or train/, val/ and test/ of those"
+READ_AHEAD = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A file in a class folder, which should be an image."""
+
+    split: str
+    label: int
+    path: Path
+    name: str
+
+
+def read(argument: str, say: Say) -> RawDataset:
+    """Read every image below a folder, and decode it once to find damage.
+
+    Every visible file in a class folder should be an image, whatever its name; a file that cannot be decoded is an
+    unreadable image. `say` is called for files beside the class folders, for images and folders of images whose names
+    begin with a dot, and for a class that has the name of a split.
+
+    Raises:
+        ZooError: the folder is missing or has another layout, there are fewer than two classes, a class has no files,
+            or the splits have different classes.
+    """
+    root = Path(argument).expanduser().resolve()
+    if not root.is_dir():
+        raise ZooError(f"there is no folder {root}: {LAYOUT}")
+    splits = {split: class_folders(folder) for split, folder in split_folders(root, say).items()}
+    labels = common_labels(root, splits)
+    numbers = {composed(name): number for number, name in enumerate(labels)}
+    candidates = [
+        Candidate(split, numbers[composed(folder.name)], file, shown(file.relative_to(root)))
+        for split, folders in splits.items()
+        for folder in folders
+        for file in files_of_class(folder)
+    ]
+    for line in left_out(root, splits):
+        say(line)
+    images, unreadable = collect_images(map_ahead(decode_and_inspect, candidates, READ_AHEAD))
+    return RawDataset(labels=labels, images=images, unreadable=unreadable, argument=str(root))
+
+
+def split_folders(root: Path, say: Say) -> dict[str, Path]:
+    """Return the folder of each split, or only the root, as `train`, if it holds the class folders itself.
+
+    A folder with the name `train` is a split if it holds folders; else it is a class.
+
+    Raises:
+        ZooError: folders have names like those of splits, but other ones, or hold images instead of class folders.
+    """
+    folders = {folder.name: folder for folder in visible_entries(root) if folder.is_dir()}
+    if "train" in folders and holds_folders(folders["train"]):
+        unknown = [name for name in folders if name not in SPLIT_NAMES]
+        if unknown:
+            like = like_a_split(unknown[0])
+            raise ZooError(
+                f"{root} holds train/ and also '{shown(unknown[0])}': beside train/ there may be val/ and test/ only"
+                + (f"; if it is a split, call it {like}/" if like else "")
+            )
+        if "val" in folders and "validation" in folders:
+            raise ZooError(f"{root} holds val/ and validation/: keep one of them")
+        return {SPLIT_NAMES[name]: folder for name, folder in folders.items()}
+    likely = {name: like for name in folders if (like := like_a_split(name))}
+    with_classes = [name for name in likely if holds_folders(folders[name])]
+    if with_classes:
+        renames = listed((f"'{shown(name)}' to {likely[name]}/" for name in with_classes), most=3)
+        raise ZooError(
+            f"{root} holds what looks like splits with other names: rename {renames}, "
+            "and call the folder of the training images train/"
+        )
+    if len(likely) > 1:
+        names = listed((f"'{shown(name)}'" for name in likely), most=3)
+        raise ZooError(f"{root} holds {names}, which look like splits but hold no class folders: {LAYOUT}")
+    for name in likely:
+        say(f"'{shown(name)}' is taken for a class, although it has the name of a split")
+    return {"train": root}
+
+
+def like_a_split(name: str) -> str | None:
+    """Return zoo's name for a folder that looks like a split, such as Train, test1, valid or dev; else None."""
+    match = LIKE_A_SPLIT.fullmatch(name)
+    return next((name for name, text in match.groupdict().items() if text), None) if match else None
+
+
+def holds_folders(folder: Path) -> bool:
+    """Tell whether any visible entry of a folder is a folder."""
+    return any(entry.is_dir() for entry in visible_entries(folder))
+
+
+def class_folders(folder: Path) -> list[Path]:
+    """Return the class folders of a split, in natural order.
+
+    Raises:
+        ZooError: there are none, or their names cannot be printed or differ only in Unicode's normalization form.
+    """
+    folders = [entry for entry in visible_entries(folder) if entry.is_dir()]
+    if not folders:
+        raise ZooError(f"{folder} holds no folders: {LAYOUT}")
+    known: dict[str, str] = {}
+    for entry in folders:
+        if not is_printable(entry.name):
+            raise ZooError(f"{shown(entry)} cannot be the name of a class: use printable characters")
+        other = known.setdefault(composed(entry.name), entry.name)
+        if other != entry.name:
+            raise ZooError(
+                f"{folder} holds {quoted(other)} and {quoted(entry.name)}, one name in two Unicode forms: "
+                "put their images into one folder"
+            )
+    return folders
+
+
+def common_labels(root: Path, splits: dict[str, list[Path]]) -> tuple[str, ...]:
+    """Return the names of the classes as they are in train.
+
+    Raises:
+        ZooError: another split has other classes (any Unicode normalization form will do), or there is one class only.
+    """
+    names = {split: {composed(folder.name): folder.name for folder in folders} for split, folders in splits.items()}
+    labels = names["train"]
+    for split, others in names.items():
+        differing = [
+            *(f"{split} lacks {quoted(name)}" for key, name in labels.items() if key not in others),
+            *(f"train lacks {quoted(name)}" for key, name in others.items() if key not in labels),
+        ]
+        if differing:
+            raise ZooError(
+                f"the classes differ between the splits of {root}: {listed(differing)}: give all splits the same"
+            )
+    if len(labels) < 2:
+        only = next(iter(labels.values()))
+        raise ZooError(f"{root} has one class only, '{only}': {LAYOUT}, and at least two classes")
+    return tuple(labels.values())
+
+
+def files_of_class(folder: Path) -> list[Path]:
+    """Return every visible file of a class folder, in natural order.
+
+    Raises:
+        ZooError: it is empty or holds folders.
+    """
+    files = visible_entries(folder)
+    if not files:
+        raise ZooError(f"class '{folder.name}' has no images: add some to {folder}, or remove it")
+    for file in files:
+        if file.is_dir():
+            raise ZooError(f"{folder}, which should hold images, holds the folder '{shown(file.name)}': {LAYOUT}")
+    return files
+
+
+def left_out(root: Path, splits: dict[str, list[Path]]) -> Iterator[str]:
+    """Say in one line each what is left out although it may belong to the data."""
+    above = dict.fromkeys([root, *(folder.parent for folders in splits.values() for folder in folders)])
+    for folder in above:
+        loose = [entry.name for entry in visible_entries(folder) if not entry.is_dir()]
+        if loose:
+            yield f"left out: {len(loose)} files beside the folders of {folder}: {listed(map(shown, loose), most=3)}"
+    classes = [folder for folders in splits.values() for folder in folders]
+    hidden = [entry for folder in (*above, *classes) for entry in hidden_images(folder)]
+    for entry in hidden:
+        if entry.is_dir():
+            yield f"left out: {shown(entry)}/, a hidden folder of images: if it is a class, rename it without the dot"
+    files = [shown(entry.relative_to(root)) for entry in hidden if not entry.is_dir()]
+    if files:
+        yield f"left out: {len(files)} images whose names begin with a dot: {listed(files, most=3)}"
+
+
+def decode_and_inspect(candidate: Candidate) -> tuple[LabeledImage, bytes] | UnreadableImage:
+    """Decode a candidate whole, to find damage, and inspect it."""
+    split, label, name = candidate.split, candidate.label, candidate.name
+    try:
+        encoded = read_image_file(candidate.path)
+        open_image(encoded)
+        return inspect_image(encoded, split=split, label=label, name=name, path=str(candidate.path))
+    except ZooError as error:
+        return UnreadableImage(split, label, name, str(error))
+
+
+SOURCE = Source(
+    scheme="folder",
+    argument="PATH",
+    argument_is_path=True,
+    summary="your own images, one folder a class",
+    read=read,
+    short_name=lambda argument: Path(argument).name,
+)

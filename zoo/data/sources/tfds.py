@@ -1,0 +1,268 @@
+"""The source `tfds`: datasets that TensorFlow Datasets has prepared, read offline. Only this module imports it."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from zoo.data.labeled_image import LabeledImage, RawDataset, UnreadableImage, collect_images, inspect_image
+from zoo.data.prefetch import map_ahead
+from zoo.data.source import Say, Source
+from zoo.data.splits import SPLIT_NAMES
+from zoo.errors import ZooError, did_you_mean, listed
+
+ARGUMENT = re.compile(r"(?P<name>\w+(?:/\w[\w.-]*)?)(?::(?P<version>\d+\.\d+\.\d+))?", re.ASCII)
+VERSION = re.compile(r"\d+\.\d+\.\d+", re.ASCII)
+
+BYTES_BEFORE_RECORD, BYTES_AFTER_RECORD = 12, 4
+"""Bytes around each record in a TFRecord file: its length and a checksum of that; a checksum of the record."""
+
+READ_AHEAD = 64
+
+
+@dataclass(frozen=True)
+class Features:
+    """The keys of the image and of the class in a record, and the names of the classes."""
+
+    image: str
+    label: str
+    labels: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """The encoded image of a record and its label, and where the image lies in the record file."""
+
+    split: str
+    label: int
+    name: str
+    encoded: bytes
+    path: str
+    offset: int
+
+
+def read(argument: str, say: Say, data_dir: Path | None = None) -> RawDataset:
+    """Read every labeled image of a prepared dataset. No code of its builder is run.
+
+    Args:
+        argument: `NAME` or `NAME:VERSION`; NAME may be `DATASET/CONFIG`. Without a version the newest one is read.
+        say: called for splits and images that are left out.
+        data_dir: the folder of prepared datasets; the folder of this dataset or of its version, which lie below, will
+            do. The default is the variable TFDS_DATA_DIR, and without that the default of TFDS itself.
+
+    Raises:
+        ZooError: the dataset is not prepared there, has no images with classes, or one of its files is damaged.
+    """
+    match = ARGUMENT.fullmatch(argument)
+    if not match:
+        raise ZooError(
+            f"'{argument}' names no TFDS dataset: write tfds:NAME or tfds:NAME:VERSION, such as tfds:mnist:3.0.1"
+        )
+    root, given_version = root_above(prepared_root(data_dir), match["name"])
+    folder = prepared_folder(root, match["name"], match["version"] or given_version)
+    info = read_info(folder)
+    features = image_and_class(info, folder)
+    splits = {name: split for name, split in info.splits.items() if name in SPLIT_NAMES}
+    if "train" not in splits:
+        raise ZooError(f"{folder} has no split 'train' (it has {', '.join(info.splits)}): use a dataset with one")
+    for name in info.splits:
+        if name not in SPLIT_NAMES:
+            known = listed(SPLIT_NAMES, len(SPLIT_NAMES))
+            say(f"left out: the split '{name}' of {folder}, which is none of {known}")
+    records = (record for name, split in splits.items() for record in read_split(name, split, features))
+    images, unreadable = collect_images(map_ahead(inspect_record, records, READ_AHEAD))
+    # A test split whose labels are withheld has the label -1 everywhere; no accuracy can be measured on it.
+    labeled = [image for image in images if image.label >= 0]
+    if len(labeled) < len(images):
+        say(f"left out: {len(images) - len(labeled)} images of {folder} whose labels are withheld")
+    unknown = [image.name for image in labeled if image.label >= len(features.labels)]
+    if unknown or not any(image.split == "train" for image in labeled):
+        raise ZooError(f"{folder} has no usable labels ({unknown[0] if unknown else 'train'}): use another dataset")
+    return RawDataset(
+        labels=features.labels,
+        images=labeled,
+        unreadable=tuple(image for image in unreadable if image.label >= 0),
+        argument=f"{match['name']}:{folder.name}",
+        data_dir=str(root),
+        license=license(info),
+    )
+
+
+def prepared_root(data_dir: Path | None) -> Path:
+    """Return the absolute path of the folder of prepared datasets."""
+    if data_dir is None:
+        import tensorflow_datasets
+
+        data_dir = Path(os.environ.get("TFDS_DATA_DIR") or tensorflow_datasets.core.constants.DATA_DIR)
+    return data_dir.expanduser().resolve()
+
+
+def root_above(given: Path, name: str) -> tuple[Path, str | None]:
+    """Return the folder of prepared datasets, and the version if `given` is the folder of one version.
+
+    The first is `given` itself, or a folder above it if `given` is a folder of the dataset `name`.
+    """
+    parts = Path(name).parts
+    if versions(given / name):
+        return given, None
+    for root in given.parents[: len(parts) + 1]:
+        below = given.relative_to(root).parts
+        known = versions(root / name) if below[: len(parts)] == parts[: len(below)] else []
+        version = below[-1] if len(below) > len(parts) else None
+        if known and (version is None or version in known):
+            return root, version
+    return given, None
+
+
+def prepared_folder(root: Path, name: str, version: str | None) -> Path:
+    """Return the folder of one version of a dataset, by default of the newest.
+
+    Raises:
+        ZooError: it is not prepared in `root`.
+    """
+    how = f"prepare it with 'tfds build {name} --data_dir {root}', or say where it is with --data-dir"
+    prepared = versions(root / name)
+    if not prepared:
+        others = [folder.name for folder in root.glob("*") if versions(folder)]
+        hint = f" ({did_you_mean(name, others)})" if others else ""
+        raise ZooError(f"no dataset '{name}' is prepared in {root}{hint}: {how}")
+    if version is None:
+        version = max(prepared, key=lambda text: tuple(map(int, text.split("."))))
+    if version not in prepared:
+        raise ZooError(f"{root} holds {name} {', '.join(prepared)}, not {version}: ask for that, or {how}")
+    return root / name / version
+
+
+def versions(folder: Path) -> list[str]:
+    """Return the versions of a dataset that are prepared, sorted as text."""
+    found = folder.glob("*/dataset_info.json")
+    return sorted(path.parent.name for path in found if VERSION.fullmatch(path.parent.name))
+
+
+def read_info(folder: Path) -> Any:
+    """Read the `tfds.core.DatasetInfo` of a prepared folder, without the code of its builder.
+
+    Raises:
+        ZooError: it cannot be read, or the records are in another format than TFRecord.
+    """
+    import tensorflow_datasets
+
+    try:
+        info = tensorflow_datasets.builder_from_directory(folder).info
+    except Exception as error:  # whatever the JSON and protobuf readers of TFDS raise
+        raise ZooError(f"{folder} cannot be read ({str(error)[:80]!r}): {prepare_again(folder)}") from None
+    if info.file_format.value != "tfrecord":
+        raise ZooError(f"{folder} is in the format {info.file_format.value}: prepare it as tfrecord")
+    return info
+
+
+def image_and_class(info: Any, folder: Path) -> Features:
+    """Choose the features of a record to train on: the supervised keys, or else the only image and the only class.
+
+    Raises:
+        ZooError: there is no such feature, there are several, or the images are not uint8.
+    """
+    from tensorflow_datasets import features as kinds
+
+    features = dict(info.features.items()) if isinstance(info.features, kinds.FeaturesDict) else {}
+    images = [key for key, feature in features.items() if isinstance(feature, kinds.Image)]
+    classes = [key for key, feature in features.items() if isinstance(feature, kinds.ClassLabel)]
+    supervised = info.supervised_keys or ()
+    images = [key for key in images if key in supervised] or images
+    classes = [key for key in classes if key in supervised] or classes
+    for what, keys in (("image", images), ("class label", classes)):
+        if len(keys) != 1:
+            raise ZooError(f"{folder} has {len(keys) or 'no'} {what} features: one image with one label is needed")
+    if features[images[0]].np_dtype != np.uint8:
+        raise ZooError(f"the images of {folder} are {np.dtype(features[images[0]].np_dtype)}: uint8 is needed")
+    label = features[classes[0]]
+    labels = tuple(label.int2str(number) for number in range(label.num_classes))
+    if len(labels) < 2:
+        raise ZooError(f"{folder} has one class only: at least two are needed")
+    return Features(images[0], classes[0], labels)
+
+
+def read_split(name: str, split: Any, features: Features) -> Iterator[Record]:
+    """Read the encoded image and the label of each record of a split.
+
+    Raises:
+        ZooError: a file is missing or damaged, or a record has no image or no label.
+    """
+    import tensorflow as tf
+    from google.protobuf.message import DecodeError
+
+    # The paths of TFDS are objects of its own that take ten times as long to turn into text.
+    paths = [Path(os.fspath(path)) for path in split.filepaths]
+    for path, expected in zip(paths, split.shard_lengths, strict=True):
+        place, count, position = str(path), 0, 0
+        for record in read_records(path):
+            try:
+                values = tf.train.Example.FromString(record).features.feature
+                encoded = values[features.image].bytes_list.value[0]
+                label = values[features.label].int64_list.value[0]
+            except (IndexError, DecodeError) as error:
+                raise ZooError(
+                    f"record {count} of {path} has no image with a label ({error}): {prepare_again(path.parent)}"
+                ) from None
+            offset = position + BYTES_BEFORE_RECORD + record.find(encoded)
+            yield Record(SPLIT_NAMES[name], label, f"{name} {count} of {path.name}", encoded, place, offset)
+            count += 1
+            position += BYTES_BEFORE_RECORD + len(record) + BYTES_AFTER_RECORD
+        if count != expected:
+            raise ZooError(f"{path} holds {count} records, not {expected}: {prepare_again(path.parent)}")
+
+
+def inspect_record(record: Record) -> tuple[LabeledImage, bytes] | UnreadableImage:
+    """Inspect the image of a record."""
+    split, label, name = record.split, record.label, record.name
+    try:
+        return inspect_image(
+            record.encoded, split=split, label=label, name=name, path=record.path, offset=record.offset
+        )
+    except ZooError as error:
+        return UnreadableImage(split, label, name, str(error))
+
+
+def read_records(path: Path) -> Iterator[bytes]:
+    """Read the records of a TFRecord file and check their checksums.
+
+    Raises:
+        ZooError: the file is missing or damaged.
+    """
+    import tensorflow as tf
+
+    try:
+        # Without a buffer size, tensorflow 2.21 logs a line about its default.
+        for batch in tf.data.TFRecordDataset(str(path), buffer_size=2**20).batch(256).as_numpy_iterator():
+            yield from batch
+    except (tf.errors.DataLossError, tf.errors.NotFoundError) as error:
+        reason = "is damaged or cut short" if isinstance(error, tf.errors.DataLossError) else "is missing"
+        raise ZooError(f"{path} {reason}: {prepare_again(path.parent)}") from None
+
+
+def prepare_again(folder: Path) -> str:
+    """Say how to mend a prepared folder that is damaged."""
+    name = folder.parent.name
+    return f"remove {folder} and prepare it again with 'tfds build {name}'"
+
+
+def license(info: Any) -> str:
+    """Return the license that TFDS states, on one line, or where to look for it."""
+    stated = (info.redistribution_info.license if info.redistribution_info else "") or ""
+    return " ".join(stated.split()) or f"not stated by TFDS; see {info.homepage or info.full_name}"
+
+
+SOURCE = Source(
+    scheme="tfds",
+    argument="NAME[:VERSION]",
+    summary="a dataset that TensorFlow Datasets has prepared",
+    read=read,
+    options={"data_dir": "the folder of prepared datasets [default: the variable TFDS_DATA_DIR]"},
+    short_name=lambda argument: argument.partition(":")[0],
+)

@@ -1,0 +1,114 @@
+"""The record of a family: a network's sizes and all else that is known of it, as data.
+
+A family is a module of `zoo.models`, or one that an installed package adds, which holds its record as `FAMILY`. Nothing
+here imports a framework.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from zoo.contract import LOGITS
+from zoo.errors import ZooError, did_you_mean
+from zoo.recipe import Recipe
+from zoo.structure import Structure, kept_halvings
+from zoo.weights.pretrained import Published
+
+SIZES = ("small", "base", "large")
+"""The sizes that every family has; `small` is built when none is named."""
+
+SMALLEST_SIDE, LARGEST_SIDE = 8, 4096
+"""The shortest and the longest side of an image that networks take, in pixels."""
+
+MOST_CHANNELS = 4
+"""The most channels of an image that networks take; the fewest are 1."""
+
+
+@dataclass(frozen=True)
+class Size:
+    """A size of a family: one row of its table.
+
+    `parameters` (trainable ones) and `multiply_adds` (for one image) are counted on the reference network, which takes
+    an image of `input_shape` (height, width, channels) and tells `classes` apart; a test builds it and counts again.
+    It halves its input `halvings` times, and the smallest image that it takes has sides of `smallest_side` pixels.
+
+    `options` are keyword arguments for the family's builder. `recipe` is None where it is the family's. `weights` are
+    the published ones by who publishes them (`timm`, `keras`). `differs` says by publisher how its network of the same
+    name differs from this one, so that its weights cannot be read.
+    """
+
+    name: str
+    aliases: tuple[str, ...]
+    options: Mapping[str, Any]
+    parameters: int
+    multiply_adds: int
+    input_shape: tuple[int, int, int] = (224, 224, 3)
+    classes: int = 1000
+    halvings: int = 5
+    smallest_side: int = SMALLEST_SIDE
+    recipe: Recipe | None = None
+    weights: Mapping[str, Published] = field(default_factory=dict, repr=False)
+    differs: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+def suited(size: Size, height: int, width: int) -> Structure:
+    """Choose a structure for images of `height` by `width` pixels: small images are halved less often."""
+    return Structure(kept_halvings(min(height, width), size.halvings))
+
+
+@dataclass(frozen=True)
+class Family:
+    """A network in several sizes, at least those of `SIZES`.
+
+    Attributes:
+        name: what users call it.
+        title: its name in a sentence.
+        reference: the papers and implementations that it follows.
+        sizes: one row each.
+        builder: the dotted name of the module with its `build(image, classes, structure, **options)`, which takes a
+            symbolic float32 image and returns `zoo.layers.Outputs`. Frameworks are imported with that module only.
+        figures: who publishes the figures that its sizes are compared with.
+        recipe: how it is trained where a size does not have a recipe of its own.
+        small_images: one sentence on what becomes of the network for small images.
+        structure: chooses the structure for a size and images of some height and width, where training starts from
+            nothing.
+        undecayed: variables of two dimensions and more, as `layer/variable`, that weight decay spares. It spares all
+            of one dimension.
+        resampled: position embeddings, as `layer/variable`, which are resampled when the image size changes, see
+            `zoo.weights.positions`.
+        head: layers that depend on the classes. They are made anew for other classes.
+    """
+
+    name: str
+    title: str
+    reference: str
+    sizes: tuple[Size, ...]
+    builder: str
+    figures: str = ""
+    recipe: Recipe = field(default_factory=Recipe, repr=False)
+    small_images: str = "halvings go, the first ones first, while the last map is under 4 pixels"
+    structure: Callable[[Size, int, int], Structure] = field(default=suited, repr=False)
+    undecayed: tuple[str, ...] = ()
+    resampled: tuple[str, ...] = ()
+    head: tuple[str, ...] = (LOGITS,)
+
+    def reference_structure(self, size: Size) -> Structure:
+        """Return the structure of the published network, which published weights belong to."""
+        return self.structure(size, *size.input_shape[:2])
+
+    def recipe_of(self, size: Size) -> Recipe:
+        """Return the default recipe of a size."""
+        return size.recipe or self.recipe
+
+    def size(self, name: str) -> Size:
+        """Return the size called `name`.
+
+        Raises:
+            ZooError: the family has no such size.
+        """
+        for row in self.sizes:
+            if row.name == name:
+                return row
+        raise ZooError(f"{self.name} has no size '{name}': {did_you_mean(name, (row.name for row in self.sizes))}")

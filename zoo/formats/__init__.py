@@ -1,0 +1,158 @@
+"""The formats of an artifact: a row for each, with the code that opens it. Export and serving know these rows only.
+
+Each module of this package has `FORMATS`, the rows of the formats that it opens. An installed package adds a module by
+an entry point of the group `zoo.formats`, see `zoo.plugins`: a format with a writer of its own, or another runtime for
+the file of a format that is there. Opening a file imports its library; the modules themselves import none.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import os
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zoo import plugins
+from zoo.contract import TOLERANCE
+from zoo.errors import ZooError, did_you_mean
+from zoo.signature import Signature
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from zoo.description import Model
+
+GOLDEN = "golden.npz"
+"""The artifact's file with images and the logits that Keras computes for them."""
+
+
+@dataclass(frozen=True)
+class Session:
+    """An open file, ready to compute on the CPU.
+
+    `signature` is the one that the file itself states. `run` maps uint8 images [batch, height, width, channels] to
+    float32 arrays [batch, classes] by output name. `native` is the library's own object, for what only that format has.
+    """
+
+    signature: Signature
+    run: Callable[[np.ndarray], dict[str, np.ndarray]]
+    native: Any = None
+
+
+def listed_alone(sizes: Mapping[str, int], path: str) -> list[str]:
+    """The faults of a listing of files, by their bytes, for a format that is the one file `path`."""
+    if path not in sizes:
+        return [f"{path} is not listed"]
+    return [] if sizes[path] else [f"{path} is empty"]
+
+
+def no_checks(path: Path, session: Session, model: Model) -> dict[str, list[str]]:
+    """No checks beyond those of every format."""
+    return {}
+
+
+@dataclass(frozen=True)
+class Format:
+    """A format: where its file is, how it is opened, how exact it is, and the model card's words about it.
+
+    Attributes:
+        name: as users type it and manifests name it.
+        library: the top-level module that opening needs.
+        open: opens a file, or a folder, on so many threads (None: all usable CPUs); any exception refuses the file.
+        card: Markdown on how to use the format, from the artifact's name and the name that a server gives the model.
+        path: the file or folder within an artifact; empty for a runtime that opens the file of `source`.
+        source: the format whose file this one is made of, or opens.
+        write: writes the file of a format that zoo itself does not write. It is given the artifact's folder, in which
+            `source` is finished, the Keras model (float32, from preprocessed images to logits) and its description.
+        golden: the artifact's file with the images and logits that `zoo verify` compares with.
+        tolerance: the largest difference of logits from Keras, as a share of the largest absolute logit.
+        golden_tolerance: the same from the golden logits, on any machine.
+        batch_tolerance: the same between batches and single images of this very file, for formats whose rounding
+            depends on the batch; None where batches are compared with Keras.
+        heavy: whether importing the library takes seconds. `zoo verify` and `zoo predict` open such a format where
+            there is no other.
+        import_library: imports the library with the settings that it needs before; a plain import where None.
+        layout: the faults of a listing of an artifact's files (bytes by path) for this format, a phrase for each; the
+            second argument is `path`.
+        checks: further checks of the path, the open session and the model's description: the faults by check.
+    """
+
+    name: str
+    library: str
+    open: Callable[[Path, int | None], Session]
+    card: Callable[[str, str], str]
+    path: str = ""
+    source: str | None = None
+    write: Callable[[Path, Any, Model], None] | None = None
+    golden: str = GOLDEN
+    tolerance: float = TOLERANCE
+    golden_tolerance: float = TOLERANCE
+    batch_tolerance: float | None = None
+    heavy: bool = False
+    import_library: Callable[[], Any] | None = None
+    layout: Callable[[Mapping[str, int], str], list[str]] = listed_alone
+    checks: Callable[[Path, Session, Model], dict[str, list[str]]] = no_checks
+
+    def place(self) -> str:
+        """The path within an artifact that is opened: its own, or that of its source."""
+        return self.path or find(self.source or "").place()
+
+    def owns(self, name: str) -> bool:
+        """True for a file of an artifact that opening reads: the format's own, data beside it, or one in its folder."""
+        place = self.place()
+        return name == place or name.startswith((f"{place}.", f"{place}/"))
+
+    def available(self, formats: Collection[str]) -> bool:
+        """True where an artifact with these formats has the file that this one opens."""
+        return self.name in formats or (not self.path and self.source in formats)
+
+
+@functools.cache
+def table() -> dict[str, Format]:
+    """Every format by name: zoo's own, then those that installed packages bring, which replace none of zoo's."""
+    modules = sorted(plugins.modules(__name__).values(), key=lambda module: module.__package__ != __name__)
+    found: dict[str, Format] = {}
+    for row in (row for module in modules for row in module.FORMATS):
+        found.setdefault(row.name, row)
+    return found
+
+
+def find(name: str) -> Format:
+    """The format of this name.
+
+    Raises:
+        ZooError: there is none.
+    """
+    if name not in table():
+        raise ZooError(f"there is no format or runtime '{name:.60}': {did_you_mean(name, table())}")
+    return table()[name]
+
+
+def preferred(formats: Collection[str]) -> Format:
+    """The format that is opened when nobody names one: of those whose library is light, the one made of no other.
+
+    Raises:
+        ZooError: there are none, or one is unknown.
+    """
+    if not formats:
+        raise ZooError("the artifact has no format: export again")
+    return min(map(find, formats), key=lambda row: (row.heavy, row.source is not None))
+
+
+def import_library(row: Format) -> Any:
+    """The library of a format, imported.
+
+    Raises:
+        ZooError: it is not installed.
+    """
+    # TensorFlow's log, and that of what is built on it: no line below errors.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    try:
+        return row.import_library() if row.import_library else importlib.import_module(row.library)
+    except ModuleNotFoundError as error:
+        raise ZooError(
+            f"{row.name} needs {error.name}, which is not installed: install it, or use another runtime"
+        ) from None

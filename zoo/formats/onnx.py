@@ -1,0 +1,201 @@
+"""ONNX files, opened by onnxruntime on the CPU: float32, int8 and float16. The only module that imports onnxruntime."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Collection
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from zoo.contract import IMAGE, LOGITS, OUTPUTS, PROBABILITIES
+from zoo.errors import ZooError
+from zoo.formats import Format, Session
+from zoo.formats._markdown import code_block, pixels_in_python, quoted
+from zoo.signature import Signature, Tensor
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from zoo.description import Model
+
+ERRORS, NOTHING = 3, 4
+"""onnxruntime's log levels: errors and worse, and almost nothing."""
+
+DTYPES = {"tensor(uint8)": "uint8", "tensor(float)": "float32"}
+"""numpy's names for the types of the contract; others keep onnxruntime's."""
+
+
+def inference_session(
+    model: Path | bytes, threads: int | None = None, *, arena: bool = True, spinning: bool = False
+) -> Any:
+    """An `onnxruntime.InferenceSession` on the CPU, with the options of all measurements and comparisons.
+
+    Args:
+        model: an ONNX file, or the bytes of one.
+        threads: all usable CPUs when None.
+        arena: keep memory that was taken for one batch for the next.
+        spinning: let threads wait actively for work, which is faster where nothing else runs.
+    """
+    import onnxruntime
+
+    from zoo.provenance import usable_cpus
+
+    options = onnxruntime.SessionOptions()
+    # Left alone, it takes as many threads as the machine has CPUs, whatever this process may use.
+    options.intra_op_num_threads = threads or usable_cpus()
+    options.inter_op_num_threads = 1
+    # Threads that spin between requests take the CPUs from whatever else runs. Without, latency was half of that with
+    # beside TensorFlow, 0.6 to 0.8 of it on a busy machine, up to a tenth more on an idle one, and a quarter more for a
+    # network of 0.2 ms (onnxruntime 1.31, two threads on two CPUs).
+    options.add_session_config_entry("session.intra_op.allow_spinning", "1" if spinning else "0")
+    options.enable_cpu_mem_arena = arena
+    # Whatever goes wrong is raised; the log would repeat it.
+    options.log_severity_level = NOTHING
+    return onnxruntime.InferenceSession(_as_given(model), options, providers=["CPUExecutionProvider"])
+
+
+def write_optimized(
+    source: Path | bytes,
+    target: Path,
+    level: Literal["basic", "extended", "all"],
+    *,
+    disabled: Collection[str] = (),
+    prepacking: bool = True,
+) -> None:
+    """Write the graph that onnxruntime's optimizers make of an ONNX file.
+
+    Args:
+        source: an ONNX file, or the bytes of one.
+        target: the file to write.
+        level: `basic` and `extended` give the same graph on every processor, `all` does not.
+        disabled: optimizers to leave out, by onnxruntime's names.
+        prepacking: lay weights out for this processor, which takes a copy of them.
+    """
+    import onnxruntime
+
+    levels = onnxruntime.GraphOptimizationLevel
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = {
+        "basic": levels.ORT_ENABLE_BASIC,
+        "extended": levels.ORT_ENABLE_EXTENDED,
+        "all": levels.ORT_ENABLE_ALL,
+    }[level]
+    options.optimized_model_filepath = str(target)
+    options.log_severity_level = ERRORS
+    if not prepacking:
+        options.add_session_config_entry("session.disable_prepacking", "1")
+    onnxruntime.InferenceSession(
+        _as_given(source), options, providers=["CPUExecutionProvider"], disabled_optimizers=list(disabled)
+    )
+
+
+def _as_given(model: Path | bytes) -> str | bytes:
+    return model if isinstance(model, bytes) else str(model)
+
+
+def open_onnx(path: Path, threads: int | None = None) -> Session:
+    """An ONNX file of the contract, open. Raises whatever onnxruntime raises for a file that it cannot load."""
+    native = inference_session(path, threads)
+
+    def run(pixels: np.ndarray) -> dict[str, np.ndarray]:
+        return dict(zip(OUTPUTS, native.run(OUTPUTS, {IMAGE: pixels}), strict=True))
+
+    def tensors(values: Any) -> dict[str, Tensor]:
+        return {value.name: Tensor(DTYPES.get(value.type, value.type), tuple(value.shape)) for value in values}
+
+    return Session(Signature(tensors(native.get_inputs()), tensors(native.get_outputs())), run, native)
+
+
+def _checks(path: Path, session: Session, model: Model) -> dict[str, list[str]]:
+    """The file's own metadata against the manifest, and its graph against its own digest."""
+    # Metadata that are not UTF-8 raise only here, not when the file is loaded.
+    metadata = session.native.get_modelmeta().custom_metadata_map
+    return {"metadata": _metadata_faults(metadata, model), "digest": _digest_faults(metadata, path)}
+
+
+def _metadata_faults(metadata: dict[str, str], model: Model) -> list[str]:
+    """Entries of `metadata_props`, `labels` and `preprocessing` as JSON, that differ from the manifest's."""
+    from zoo import migration, schema
+    from zoo.preprocess import Preprocessing
+
+    def preprocessing(values: Any) -> Preprocessing:
+        return schema.parse(Preprocessing, migration.preprocessing(values), "preprocessing")
+
+    faults = []
+    readings: tuple[tuple[str, Any, Callable[[Any], Any]], ...] = (
+        ("labels", list(model.labels), list),
+        ("preprocessing", model.preprocessing, preprocessing),
+    )
+    for key, wanted, parse in readings:
+        if key not in metadata:
+            faults.append(f"metadata_props has no '{key}'")
+            continue
+        try:
+            same = parse(json.loads(metadata[key])) == wanted
+        except (ValueError, TypeError, RecursionError, ZooError):
+            same = False
+        if not same:
+            faults.append(f"metadata_props and the manifest differ in '{key}': {metadata[key]:.60}")
+    return faults
+
+
+def _digest_faults(metadata: dict[str, str], path: Path) -> list[str]:
+    """A digest of the graph other than the one that the file keeps: some changes of weights move no logit."""
+    from zoo.onnx_file import DIGEST, graph_digest
+
+    kept = metadata.get(DIGEST)
+    if kept is None:
+        return [f"metadata_props has no '{DIGEST}'"]
+    try:
+        found = graph_digest(path)
+    except ValueError as error:
+        return [str(error)]
+    return [] if kept == found else [f"the graph's SHA-256 is {found[:12]}…, not {kept:.12}… as the file says"]
+
+
+def _card(name: str, served_as: str) -> str:
+    session = f"session = onnxruntime.InferenceSession({quoted(f'{name}/{ONNX.path}')})"
+    outputs = f'logits, probabilities = session.run(["{LOGITS}", "{PROBABILITIES}"], {{"{IMAGE}": image}})'
+    shown = "print(model.labels[probabilities[0].argmax()], probabilities[0].max())"
+    return code_block("python", "import onnxruntime", pixels_in_python(name), session, outputs, shown)
+
+
+def _int8_card(name: str, served_as: str) -> str:
+    return f"`{name}/{INT8.path}` is run in the same way; the section on int8 says what it costs.\n"
+
+
+def _fp16_card(name: str, served_as: str) -> str:
+    return f"`{name}/{FP16.path}` computes in float16: for GPUs.\n"
+
+
+ONNX = Format("onnx", "onnxruntime", open_onnx, _card, "onnx/model.onnx", checks=_checks)
+
+INT8 = Format(
+    "onnx_int8",
+    "onnxruntime",
+    open_onnx,
+    _int8_card,
+    "onnx/model.int8.onnx",
+    source="onnx",
+    # Another processor rounds the floats between its integers otherwise: it is compared with its own logits.
+    golden="golden.int8.npz",
+    # How good int8 is, the budget of accuracy says: this only refuses what has nothing in common with the network.
+    tolerance=0.5,
+    golden_tolerance=5e-2,
+    batch_tolerance=2e-2,
+    checks=_checks,
+)
+
+FP16 = Format(
+    "onnx_fp16",
+    "onnxruntime",
+    open_onnx,
+    _fp16_card,
+    "onnx/model.fp16.onnx",
+    source="onnx",
+    tolerance=1e-2,
+    golden_tolerance=1e-2,
+    checks=_checks,
+)
+
+FORMATS = (ONNX, INT8, FP16)

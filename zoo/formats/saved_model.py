@@ -1,0 +1,102 @@
+"""SavedModels, opened by TensorFlow on the CPU: `serving_default` of the version that TF Serving would take."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zoo import saved_model_folder
+from zoo.contract import BATCH, IMAGE, OUTPUTS, SERVE
+from zoo.errors import ZooError
+from zoo.formats import Format, Session, _saved_model_card
+from zoo.signature import Signature, Tensor
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+def _tensorflow() -> Any:
+    from zoo.tensorflow_setup import wake_tensorflow
+
+    # A server has the allocator that TensorFlow chooses: what is measured here should too.
+    os.environ.setdefault("TF_ONEDNN_USE_SYSTEM_ALLOCATOR", "0")
+    wake_tensorflow()
+    import tensorflow as tf
+
+    return tf
+
+
+def open_saved_model(base: Path, threads: int | None = None) -> Session:
+    """The latest version of the SavedModel below a base path, open; `native` is the module that TensorFlow loads.
+
+    Raises whatever TensorFlow raises for a folder that it cannot load.
+
+    Raises:
+        ZooError: TensorFlow has started already in this process with other threads than those asked for.
+        Refused: there is no version.
+    """
+    tf = _tensorflow()
+    _configure(tf, threads)
+    loaded = tf.saved_model.load(str(saved_model_folder.latest_version(base)))
+    serve = loaded.signatures[SERVE]
+
+    def run(pixels: np.ndarray) -> dict[str, np.ndarray]:
+        # The signature alone does not keep the variables alive (tensorflow 2.21): `loaded` must live as long as this.
+        assert loaded is not None
+        outputs = serve(**{IMAGE: tf.constant(pixels)})
+        return {name: outputs[name].numpy() for name in OUTPUTS}
+
+    return Session(_signature(serve), run, loaded)
+
+
+def _configure(tf: Any, threads: int | None) -> None:
+    """Set devices and threads, which TensorFlow takes only before it starts."""
+    from zoo.provenance import usable_cpus
+
+    try:
+        tf.config.set_visible_devices([], "GPU")
+        tf.config.threading.set_intra_op_parallelism_threads(threads or usable_cpus())
+        tf.config.threading.set_inter_op_parallelism_threads(1)
+    except RuntimeError:
+        if threads is not None:
+            raise ZooError(
+                f"TensorFlow has started in this process with other settings than {threads} threads on the CPU: "
+                "use a fresh process, or leave the number of threads open"
+            ) from None
+
+
+def _signature(serve: Any) -> Signature:
+    def tensor(spec: Any) -> Tensor:
+        first, *rest = spec.shape
+        # TensorFlow does not name the open dimension.
+        return Tensor(spec.dtype.name, (BATCH if first is None else first, *rest))
+
+    inputs = serve.structured_input_signature[1]
+    return Signature(
+        {name: tensor(spec) for name, spec in inputs.items()},
+        {name: tensor(spec) for name, spec in serve.structured_outputs.items()},
+    )
+
+
+def _card(name: str, served_as: str) -> str:
+    return _saved_model_card.card(name, SAVED_MODEL.path, served_as)
+
+
+def _layout(sizes: Mapping[str, int], path: str) -> list[str]:
+    return saved_model_folder.problems(sizes, path)
+
+
+SAVED_MODEL = Format(
+    "saved_model",
+    "tensorflow",
+    open_saved_model,
+    _card,
+    "saved_model",
+    heavy=True,
+    import_library=_tensorflow,
+    layout=_layout,
+)
+
+FORMATS = (SAVED_MODEL,)

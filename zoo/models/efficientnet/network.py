@@ -1,0 +1,98 @@
+"""The builder of EfficientNetV2."""
+
+from __future__ import annotations
+
+import keras
+
+from zoo import layers
+from zoo.blocks import Excitation, drop_path_rates, inverted_residual, residual
+from zoo.layers import Outputs, Tensor
+from zoo.models.efficientnet import Stages
+from zoo.structure import Structure, strides
+
+DROP_PATH_RATE = 0.2
+EPSILON = 1e-3
+
+SHORTCUT_GAMMA = 0.0
+"""Where the scales of a block's last norm start if the block has a shortcut (Goyal et al. 2017, section 5.1).
+
+A fresh block then passes its input on. Otherwise an untrained network's logits would be of the order of 1e6, and
+decided by rounding.
+"""
+
+
+def build(
+    image: Tensor, classes: int, structure: Structure, *, stem: int, stages: Stages, last: int, dropout: float
+) -> Outputs:
+    """Build a stem of so many channels, stages of blocks, a layer of `last` channels, an average and the logits."""
+    stride, *halvings = strides(structure, 5)
+    x = _convolution(image, stem, 3, stride=stride, name="stem", norm="stem_norm")
+    maps = {"stem": layers.FeatureMap(x, stride)}
+    rates = iter(drop_path_rates(DROP_PATH_RATE, sum(blocks for _, blocks, *_ in stages)))
+    for stage, (kind, blocks, halving, expansion, channels) in enumerate(stages, start=1):
+        first = halvings.pop(0) if halving == 2 else 1
+        for number in range(1, blocks + 1):
+            x = _BLOCKS[kind](
+                x, channels, first if number == 1 else 1, expansion, next(rates), name=f"stage{stage}_block{number}"
+            )
+        stride *= first
+        maps[f"stage{stage}"] = layers.FeatureMap(x, stride)
+    x = _convolution(x, last, 1, name="head", norm="head_norm")
+    x = keras.layers.GlobalAveragePooling2D(name="pool")(x)
+    x = keras.layers.Dropout(dropout, name="dropout")(x)
+    return Outputs(layers.logits(x, classes), maps)
+
+
+def _convolution(
+    x: Tensor,
+    filters: int,
+    kernel: int,
+    *,
+    stride: int = 1,
+    act: bool = True,
+    gamma: float = 1.0,
+    name: str,
+    norm: str,
+) -> Tensor:
+    """Convolve with TensorFlow's padding, normalize the batch and, with `act`, apply SiLU."""
+    x = layers.convolution(x, filters, kernel, stride=stride, padding="tensorflow", name=name)
+    x = layers.batch_norm(x, epsilon=EPSILON, gamma=gamma, name=norm)
+    return layers.activation(x, "silu", name=f"{name}_silu") if act else x
+
+
+def _convolution_block(x: Tensor, channels: int, stride: int, expansion: int, rate: float, *, name: str) -> Tensor:
+    """Add one convolution; nothing is widened."""
+    shortcut = stride == 1 and x.shape[-1] == channels
+    gamma = SHORTCUT_GAMMA if shortcut else 1.0
+    y = _convolution(x, channels, 3, stride=stride, gamma=gamma, name=f"{name}_conv", norm=f"{name}_norm1")
+    return residual(x, y, drop_path_rate=rate, name=name) if shortcut else y
+
+
+def _fused_block(x: Tensor, channels: int, stride: int, expansion: int, rate: float, *, name: str) -> Tensor:
+    """Widen by a 3×3 convolution, narrow."""
+    shortcut = stride == 1 and x.shape[-1] == channels
+    gamma = SHORTCUT_GAMMA if shortcut else 1.0
+    y = _convolution(x, expansion * x.shape[-1], 3, stride=stride, name=f"{name}_widen", norm=f"{name}_norm1")
+    y = _convolution(y, channels, 1, act=False, gamma=gamma, name=f"{name}_narrow", norm=f"{name}_norm2")
+    return residual(x, y, drop_path_rate=rate, name=name) if shortcut else y
+
+
+def _inverted_block(x: Tensor, channels: int, stride: int, expansion: int, rate: float, *, name: str) -> Tensor:
+    """Add an inverted residual block that is squeezed to a quarter of the channels that come in."""
+    return inverted_residual(
+        x,
+        channels,
+        3,
+        stride=stride,
+        widened=expansion * x.shape[-1],
+        excite=Excitation(x.shape[-1] // 4, "silu", "sigmoid"),
+        act="silu",
+        padding="tensorflow",
+        epsilon=EPSILON,
+        gamma=SHORTCUT_GAMMA,
+        drop_path_rate=rate,
+        name=name,
+    )
+
+
+_BLOCKS = {"convolution": _convolution_block, "fused": _fused_block, "inverted": _inverted_block}

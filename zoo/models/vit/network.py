@@ -1,0 +1,45 @@
+"""The builder of vision transformers."""
+
+from __future__ import annotations
+
+import keras
+
+from zoo import blocks, layers
+from zoo.layers import Outputs, Tensor
+from zoo.structure import Structure
+
+
+def build(
+    image: Tensor, classes: int, structure: Structure, *, width: int, depth: int, heads: int, drop_path_rate: float
+) -> Outputs:
+    """Build patches with positions, `depth` blocks of attention and two dense layers, logits from the class token."""
+    patch = 2**structure.halvings
+    x = keras.layers.Conv2D(width, patch, strides=patch, kernel_initializer="lecun_normal", name="patches")(image)
+    rows, columns = x.shape[1:3]
+    x = layers.Tokens(name="tokens")(x)
+    maps = {}
+    for number, rate in enumerate(blocks.drop_path_rates(drop_path_rate, depth), start=1):
+        x = _block(x, heads, drop_path_rate=rate, name=f"block{number}")
+        if number % (depth // 4) == 0:
+            y = keras.layers.Cropping1D((1, 0), name=f"block{number}_patches")(x)
+            y = keras.layers.Reshape((rows, columns, width), name=f"block{number}_map")(y)
+            maps[f"block{number}"] = layers.FeatureMap(y, patch)
+    # Only the class token is normalized, as nothing else is read.
+    x = keras.layers.Cropping1D((0, rows * columns), name="token")(x)
+    x = layers.Flatten(name="flatten")(x)
+    x = layers.LayerNormalization(name="norm")(x)
+    return Outputs(layers.logits(x, classes), maps)
+
+
+def _block(x: Tensor, heads: int, *, drop_path_rate: float, name: str) -> Tensor:
+    width = x.shape[-1]
+    y = layers.LayerNormalization(name=f"{name}_norm1")(x)
+    y = layers.Dense(3 * width, name=f"{name}_queries_keys_values")(y)
+    y = layers.Attention(heads, name=f"{name}_attention")(y)
+    y = layers.Dense(width, name=f"{name}_attended")(y)
+    x = blocks.residual(x, y, drop_path_rate=drop_path_rate, name=f"{name}_attention")
+    y = layers.LayerNormalization(name=f"{name}_norm2")(x)
+    y = layers.Dense(4 * width, name=f"{name}_widen")(y)
+    y = layers.activation(y, "gelu", name=f"{name}_gelu")
+    y = layers.Dense(width, name=f"{name}_narrow")(y)
+    return blocks.residual(x, y, drop_path_rate=drop_path_rate, name=name)

@@ -1,0 +1,78 @@
+"""The folder of a SavedModel as TF Serving reads it: versions with numbers, and the files that each must hold.
+
+No framework is imported.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+from collections.abc import Collection, Mapping
+from pathlib import Path, PurePosixPath
+
+from zoo.errors import Refused
+
+GRAPH = "saved_model.pb"
+WARM_UP = "assets.extra/tf_serving_warmup_requests"
+
+LOADED = (GRAPH, "variables/variables.index", "variables/variables.data-*")
+"""The files without which a version does not load, as patterns. With the graph alone, a server would call the version
+available and fail every request."""
+
+SERVED = (*LOADED, WARM_UP)
+"""The files that a version is served with. TF Serving accepts a missing or empty warm-up, and warms nothing then."""
+
+LARGEST_VERSION = 2**63 - 1
+"""The largest version number that TF Serving reads."""
+
+
+def number(name: str) -> int | None:
+    """The number that TF Serving reads in the name of an entry of a base path; None where it ignores the entry."""
+    found = re.fullmatch(r"\s*\+?([0-9]+)\s*", name, re.ASCII)
+    return int(found[1]) if found and int(found[1]) <= LARGEST_VERSION else None
+
+
+def versions(base: Path) -> dict[int, Path]:
+    """The entries of a base path that TF Serving takes for versions, by number in rising order."""
+    found = {of: path for path in base.iterdir() if (of := number(path.name)) is not None}
+    return dict(sorted(found.items()))
+
+
+def latest_version(base: Path) -> Path:
+    """The folder of the highest version: the one that TF Serving would answer with.
+
+    Raises:
+        Refused: there is none.
+    """
+    folders = [path for path in versions(base).values() if path.is_dir()] if base.is_dir() else []
+    if not folders:
+        raise Refused(f"{base} holds no version folder: export again")
+    return folders[-1]
+
+
+def missing(names: Collection[str], patterns: Collection[str]) -> list[str]:
+    """The patterns that no name fits, of names relative to a version."""
+    return [pattern for pattern in patterns if not fnmatch.filter(names, pattern)]
+
+
+def problems(sizes: Mapping[str, int], base: str) -> list[str]:
+    """The faults of a listing of files for the SavedModel below `base` to be served, a phrase for each.
+
+    Args:
+        sizes: the bytes of each file by its path, which begins with `base` and `/` for those of the SavedModel.
+        base: the base path within the listing, such as `saved_model`.
+    """
+    folders: dict[str, dict[str, int]] = {}
+    for name, size in sizes.items():
+        parts = PurePosixPath(name).parts
+        if parts[0] == base and len(parts) > 2:
+            folders.setdefault(parts[1], {})["/".join(parts[2:])] = size
+    found = [] if folders else [f"{base} has no version"]
+    for version, files in sorted(folders.items()):
+        if number(version) is None:
+            found.append(f"{base}/{version} is no version number")
+            continue
+        found += [f"{base}/{version}/{pattern} is not listed" for pattern in missing(files, SERVED)]
+        needed = [name for pattern in SERVED for name in fnmatch.filter(files, pattern)]
+        found += [f"{base}/{version}/{name} is empty" for name in needed if not files[name]]
+    return found

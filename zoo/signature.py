@@ -1,0 +1,76 @@
+"""Signatures: the inputs and outputs of a model by name, each with its dtype and shape. No framework is imported."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from zoo.differences import differences
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """The dtype and shape of an input or output.
+
+    `dtype` is numpy's name, or `string`. Each dimension of `shape` is a size, the name of an open dimension, or None
+    where a file states neither.
+    """
+
+    dtype: str
+    shape: tuple[int | str | None, ...]
+
+    def __str__(self) -> str:
+        return f"{self.dtype} [{', '.join('?' if size is None else str(size) for size in self.shape)}]"
+
+    def fits(self, array: np.ndarray) -> bool:
+        """Whether an array has this dtype, object for `string`, and this shape, with any size for an open dimension."""
+        dtype = "object" if self.dtype == "string" else self.dtype
+        sizes = zip(self.shape, array.shape, strict=False)
+        return (
+            bool(array.dtype == dtype)
+            and array.ndim == len(self.shape)
+            and all(found == wanted for wanted, found in sizes if isinstance(wanted, int))
+        )
+
+    def sized(self, sizes: Mapping[str, int]) -> Tensor:
+        """The tensor with sizes in place of the named dimensions that `sizes` has."""
+        known = (sizes.get(size, size) if isinstance(size, str) else size for size in self.shape)
+        return Tensor(self.dtype, tuple(known))
+
+
+@dataclass(frozen=True)
+class Signature:
+    """The inputs and outputs of a model or of one of its functions, by name."""
+
+    inputs: dict[str, Tensor]
+    outputs: dict[str, Tensor]
+
+    def sized(self, sizes: Mapping[str, int]) -> Signature:
+        """The signature with sizes in place of the named dimensions that `sizes` has."""
+        return Signature(
+            {name: tensor.sized(sizes) for name, tensor in self.inputs.items()},
+            {name: tensor.sized(sizes) for name, tensor in self.outputs.items()},
+        )
+
+    def described(self) -> dict[str, str]:
+        """Each input and output as text, such as `uint8 [batch, 28, 28, 1]`."""
+        return {name: str(tensor) for name, tensor in {**self.inputs, **self.outputs}.items()}
+
+
+def departures(found: Signature, wanted: Signature) -> list[str]:
+    """How a file's signature departs from the wanted one, a phrase for each tensor; empty where it does not."""
+
+    def compare(kind: str, here: dict[str, Tensor], there: dict[str, Tensor]) -> list[str]:
+        return differences(
+            here,
+            there,
+            changed=lambda name, one, other: f"{kind} '{name}' is {one}, not {other}",
+            missing=f"there is no {kind} '{{}}'",
+            extra=f"the contract has no {kind} '{{}}'",
+        )
+
+    return compare("input", found.inputs, wanted.inputs) + compare("output", found.outputs, wanted.outputs)

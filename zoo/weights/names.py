@@ -1,0 +1,55 @@
+"""Tables from a publisher's names of layers to zoo's, written so that both can be read side by side.
+
+A row leads from a layer to a layer, or from one tensor to `layer/variable`; to None where a trained network does not
+use it. The first row that fits is taken. On the publisher's side `{n}` stands for a number, perhaps with a letter
+(`2a`), or for a word without a dot or an underscore. On zoo's side it stands for the same; `{n+1}` for that number plus
+one, as timm counts from 0 and zoo from 1; `{n#}` for a letter's place in the alphabet.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+Names = Mapping[str, str | None]
+
+TIMM_BLOCKS: Names = {
+    "conv_stem": "stem",
+    "bn1": "stem_norm",
+    "blocks.{s}.{b}.conv_exp": "stage{s+1}_block{b+1}_widen",
+    "blocks.{s}.{b}.conv_pw": "stage{s+1}_block{b+1}_pointwise",
+    "blocks.{s}.{b}.conv_dw": "stage{s+1}_block{b+1}_depthwise",
+    "blocks.{s}.{b}.conv_pwl": "stage{s+1}_block{b+1}_narrow",
+    "blocks.{s}.{b}.conv": "stage{s+1}_block{b+1}_conv",
+    "blocks.{s}.{b}.bn{n}": "stage{s+1}_block{b+1}_norm{n}",
+    "blocks.{s}.{b}.se.conv_reduce": "stage{s+1}_block{b+1}_squeeze",
+    "blocks.{s}.{b}.se.conv_expand": "stage{s+1}_block{b+1}_excite",
+    "conv_head": "head",
+    "bn2": "head_norm",
+    "classifier": "logits",
+}
+"""The names in timm's networks of inverted residual blocks."""
+
+
+def translated(name: str, names: Names) -> str | None:
+    """Return the layer, or `layer/variable`, that a publisher's name stands for; None for what is not used.
+
+    Raises:
+        KeyError: no row fits.
+    """
+    if name in names:
+        return names[name]
+    for pattern, target in names.items():
+        found = re.fullmatch(re.sub(r"\\\{(\w)\\\}", r"(?P<\1>[^._]+)", re.escape(pattern)), name)
+        if found:
+            return target and _filled(target, found.groupdict())
+    raise KeyError(name)
+
+
+def _filled(target: str, values: Mapping[str, str]) -> str:
+    for letter, value in values.items():
+        following = re.sub(r"\d+", lambda number: str(int(number[0]) + 1), value, count=1)
+        target = target.replace(f"{{{letter}}}", value).replace(f"{{{letter}+1}}", following)
+        if f"{{{letter}#}}" in target:
+            target = target.replace(f"{{{letter}#}}", str(ord(value[0]) - ord("a") + 1))
+    return target
