@@ -17,7 +17,7 @@ $(VENV)/ready: pyproject.toml setup.cfg
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	touch $@
 
-# Train, export in both formats, verify, label a picture, measure: about five minutes on two cores.
+# Train, export in both formats, verify, label an image, measure: about five minutes on two cores.
 demo: $(VENV)/ready
 	rm -rf $(DEMO)
 	$(BIN)/zoo train resnet --size small --data digits --epochs 8 --out $(DEMO)/run
@@ -26,7 +26,7 @@ demo: $(VENV)/ready
 	$(BIN)/zoo verify $(DEMO)/artifact
 	$(BIN)/zoo benchmark $(DEMO)/artifact --runtime onnx,saved_model
 
-# ruff, mypy, and the tests that prove behaviour.
+# ruff, mypy, and the tests that prove behavior.
 test: check
 	$(BIN)/python -m pytest
 
@@ -54,7 +54,7 @@ test-all: check
 test-lowest: $(LOWEST)/ready
 	$(LOWEST)/bin/python -m pytest --full tests/export/test_recorded_graphs.py
 	$(LOWEST)/bin/python -m pytest tests/export/test_pads.py tests/export/test_lint.py tests/export/test_passes.py \
-		tests/export/test_moves.py tests/export/test_pixels.py tests/export/test_islands.py tests/export/test_quantize.py
+		tests/export/test_transposes.py tests/export/test_first_convolution.py tests/export/test_islands.py tests/export/test_quantize.py
 
 $(LOWEST)/ready: pyproject.toml setup.cfg
 	$(PYTHON) -m venv $(LOWEST)

@@ -30,11 +30,11 @@ def run_folder(peer_files: Path, scratch: Path, family: Family, size: Size) -> P
     key = f"{family.name}-{size.name}"
     folder, weights = scratch / f"{key}-run", peer_files / f"{key}.safetensors"
     if weights.exists():
-        named = ("--size", size.name, "--file", weights, "--image-size", SIDE, "--licence", "Apache-2.0")
+        named = ("--size", size.name, "--file", weights, "--image-size", SIDE, "--license", "Apache-2.0")
         zoo("pull", family.name, *named, "--out", folder)
     else:
         few = [part for setting in ("split.test=0.4", "split.validation=0.4") for part in ("--set", setting)]
-        large = ("--set", f"picture.size={SIDE}", "--set", "picture.channels=3", "--epochs", 1)
+        large = ("--set", f"image.size={SIDE}", "--set", "image.channels=3", "--epochs", 1)
         zoo("train", family.name, "--size", size.name, *few, *large, "--out", folder)
     return folder
 

@@ -1,4 +1,4 @@
-"""Fashion-MNIST, from name to artifact: is the ONNX file as accurate on all 10,000 test pictures as Keras?
+"""Fashion-MNIST, from name to artifact: is the ONNX file as accurate on all 10,000 test images as Keras?
 
 usage: python benchmarks/fashion_mnist.py DATA_DIR SCRATCH      writes results/fashion_mnist.json
 """
@@ -24,9 +24,9 @@ def main() -> None:
         "fashion_mnist",
         {
             "train": trained["results"],
-            "keras": {key: by_keras[key] for key in ("correct", "pictures", "accuracy", "low", "high")},
-            "onnx": {key: by_onnx[key] for key in ("correct", "pictures", "accuracy", "low", "high")},
-            "pictures_apart": abs(by_keras["correct"] - by_onnx["correct"]),
+            "keras": {key: by_keras[key] for key in ("correct", "images", "accuracy", "low", "high")},
+            "onnx": {key: by_onnx[key] for key in ("correct", "images", "accuracy", "low", "high")},
+            "images_apart": abs(by_keras["correct"] - by_onnx["correct"]),
         },
         seed=trained["provenance"]["seed"],
     )

@@ -1,6 +1,6 @@
-"""What int8 costs on real pictures: five families on Fashion-MNIST, float32 and int8 on all 10,000 test pictures.
+"""What int8 costs on real images: five families on Fashion-MNIST, float32 and int8 on all 10,000 test images.
 
-Each learns from 1,000 pictures of a class, in the family's own recipe but for what `FAMILIES` says: enough to be judged
+Each learns from 1,000 images of a class, in the family's own recipe but for what `FAMILIES` says: enough to be judged
 by, on a machine without a GPU. 200 others of a class validate, on which int8 chooses what stays in float32.
 
 usage: python benchmarks/fashion_mnist_int8.py DATA_DIR SCRATCH [FAMILY...]      writes results/fashion_mnist_int8.json
@@ -28,16 +28,16 @@ LEARNT, VALIDATED, TESTED = 1000, 200, 1000
 FAMILIES: dict[str, tuple[object, ...]] = {
     "cnn": ("--size", "base", "--epochs", 4),
     "mobilenet": ("--size", "small", "--epochs", 2),
-    "resnet": ("--size", "small", "--epochs", 2, "--set", "picture.size=16"),
-    "vgg": ("--size", "small", "--epochs", 1, "--set", "picture.size=16"),
-    "efficientnet": ("--size", "small", "--epochs", 1, "--set", "picture.size=16"),
-    "convnext": ("--size", "small", "--epochs", 1, "--set", "picture.size=16"),
-    "vit": ("--size", "small", "--epochs", 1, "--set", "picture.size=16"),
+    "resnet": ("--size", "small", "--epochs", 2, "--set", "image.size=16"),
+    "vgg": ("--size", "small", "--epochs", 1, "--set", "image.size=16"),
+    "efficientnet": ("--size", "small", "--epochs", 1, "--set", "image.size=16"),
+    "convnext": ("--size", "small", "--epochs", 1, "--set", "image.size=16"),
+    "vit": ("--size", "small", "--epochs", 1, "--set", "image.size=16"),
 }
 
 
 def chosen(examples: list[Example]) -> list[Example]:
-    """The pictures that are learnt from and validated on, drawn from those for training, and all for testing."""
+    """The images that are learnt from and validated on, drawn from those for training, and all for testing."""
     order = np.random.default_rng(0).permutation(len(examples))
     seen: Counter[tuple[str, int]] = Counter()
     found = []
@@ -55,7 +55,7 @@ def main() -> None:
     """Train, export with int8, and record what the export says."""
     data_dir, scratch, *names = Path(sys.argv[1]).resolve(), Path(sys.argv[2]), *sys.argv[3:]
     found = find("tfds:fashion_mnist", data_dir, "error")
-    folder = scratch / "pictures"
+    folder = scratch / "images"
     if not folder.exists():
         write(folder, chosen(found.examples), found.labels, range(10))
     for family in names or FAMILIES:

@@ -1,10 +1,10 @@
 """Fine-tuning: what half of Fashion-MNIST's classes teach a network is worth for learning the other half.
 
-resnet small learns the classes 0 to 4 from 1,000 pictures of each. Then a few pictures of each of the classes 5 to 9
+resnet small learns the classes 0 to 4 from 1,000 images of each. Then a few images of each of the classes 5 to 9
 are drawn, and learnt twice: by a new head on that network, which stays frozen, and by the same network from nothing.
-Both get the same pictures, 5 epochs of the family's own recipe in batches of 10, and the same seed; the weights of the
-last epoch count, so that no picture chooses them. Both are measured on 200 test pictures of each of these classes; two
-draws of each number of pictures.
+Both get the same images, 5 epochs of the family's own recipe in batches of 10, and the same seed; the weights of the
+last epoch count, so that no image chooses them. Both are measured on 200 test images of each of these classes; two
+draws of each number of images.
 
 usage: python benchmarks/fine_tuning.py DATA_DIR SCRATCH      writes results/fine_tuning.json
 """
@@ -32,7 +32,7 @@ BUDGET = ["--epochs", 5, "--set", "batch_size=10", "--set", "keep=last", *ONNX]
 
 
 def write(folder: Path, examples: Sequence[Example], labels: Sequence[str], classes: range) -> None:
-    """The pictures of some classes as PNG files, as `--data folder:` takes them."""
+    """The images of some classes as PNG files, as `--data folder:` takes them."""
     for number, example in enumerate(examples):
         if example.label in classes:
             place = folder / example.split / labels[example.label].replace("/", " or ")
@@ -41,7 +41,7 @@ def write(folder: Path, examples: Sequence[Example], labels: Sequence[str], clas
 
 
 def drawn(examples: Sequence[Example], each: int, draw: int) -> list[Example]:
-    """So many training pictures of every class, and `TESTED` test pictures."""
+    """So many training images of every class, and `TESTED` test images."""
     order = np.random.default_rng(draw).permutation(len(examples))
     left = {"train": dict.fromkeys(range(10), each), "test": dict.fromkeys(range(10), TESTED)}
     chosen = []
@@ -59,8 +59,8 @@ def figures(trained: Any) -> dict[str, Any]:
         "accuracy": trained["results"]["test_accuracy"],
         "low": low,
         "high": high,
-        "test_pictures": trained["results"]["test_pictures"],
-        "training_pictures": trained["data"]["counts"]["train"],
+        "test_images": trained["results"]["test_images"],
+        "training_images": trained["data"]["counts"]["train"],
         "epochs": trained["results"]["epochs"],
         "seconds": trained["results"]["train_seconds"],
         "command": trained["provenance"]["command"],
@@ -85,7 +85,7 @@ def main() -> None:
             fresh = zoo("train", *NETWORK, *same, "--out", scratch / f"fresh-{each}-{draw}")
             draws.append({"frozen": figures(frozen), "from_scratch": figures(fresh)})
         mean = {way: float(np.mean([draw[way]["accuracy"] for draw in draws])) for way in ("frozen", "from_scratch")}
-        budgets[f"{each} pictures a class"] = {"mean_accuracy": mean, "draws": draws}
+        budgets[f"{each} images a class"] = {"mean_accuracy": mean, "draws": draws}
     record("fine_tuning", {"budgets": budgets, "first_half": figures(taught)})
 
 

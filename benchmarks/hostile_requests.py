@@ -18,8 +18,8 @@ import numpy as np
 from measured import record
 
 from zoo import artifact, contract
-from zoo.export import hostile, serving_rules, warmup
-from zoo.export.server_check import Outcome, Request, first_line, run_loader, tensor_names
+from zoo.export.tf_serving import hostile, rules, warmup
+from zoo.export.tf_serving.server_check import Outcome, Request, first_line, run_loader, tensor_names
 
 SEED = 0
 CLIENTS, BAD_CLIENTS, BATCH, BATCHES = 16, 2, 8, 50
@@ -37,7 +37,7 @@ def main() -> None:
     for folder in parser.parse_args().artifacts:
         with tempfile.TemporaryDirectory() as scratch:
             base = Path(shutil.copytree(folder / artifact.SAVED_MODEL, Path(scratch, "base")))
-            figures[folder.name] = measured(folder, serving_rules.version_folder(base))
+            figures[folder.name] = measured(folder, rules.version_folder(base))
     record("hostile_requests", figures, SEED)
 
 
@@ -141,7 +141,7 @@ def asked(name: str, signature: str, *files: bytes) -> Request:
 
 def done(version: Path, requests: list[Request]) -> Outcome:
     """The requests, in a process of their own."""
-    outcome = run_loader(version, tensor_names(serving_rules.read_meta_graph(version)), requests, 600)
+    outcome = run_loader(version, tensor_names(rules.read_meta_graph(version)), requests, 600)
     if outcome.problem:
         raise SystemExit(outcome.problem)
     return outcome

@@ -1,4 +1,4 @@
-"""How fast int8 is against float32 at 224 pixels: one thread, one picture, in turns within one process.
+"""How fast int8 is against float32 at 224 pixels: one thread, one image, in turns within one process.
 
 usage: python benchmarks/int8.py [--only resnet-base vit-small …] [--onnx FOLDER]      writes results/int8_latency.json
 
@@ -24,7 +24,7 @@ from measured import record
 from zoo.registry import matching
 
 SIDE = 224
-PICTURES = 8
+IMAGES = 8
 # Of the issue: latency of int8 as a multiple of float32's.
 BOUNDS = {
     "resnet": 0.30,
@@ -64,7 +64,7 @@ def main() -> None:
 
 def _measure(family: str, size: str, given: Path | None) -> dict[str, Any]:
     """The ratio of latencies of one network, and the nodes that onnxruntime computes."""
-    from zoo.export import speed
+    from zoo.export.int8 import latency_ratio
 
     pixels = photographs()
     with tempfile.TemporaryDirectory() as scratch:
@@ -74,7 +74,7 @@ def _measure(family: str, size: str, given: Path | None) -> dict[str, Any]:
         else:
             write_random(float32, family, size)
         write_int8(float32, int8, pixels)
-        measured = speed.race(float32, int8, pixels[:1], seconds=20)
+        measured = latency_ratio.race(float32, int8, pixels[:1], seconds=20)
         nodes = fused_nodes(int8, fused)
     return {**dataclasses.asdict(measured), "nodes": nodes}
 
@@ -83,29 +83,29 @@ def write_int8(float32: Path, int8: Path, pixels: np.ndarray) -> None:
     """The int8 file of a float32 one for this machine, with every node in 8 bits, calibrated on some pixels."""
     import onnx
 
-    from zoo.export import qdq, quantize, ranges
-    from zoo.export.index import Index
+    from zoo.export.int8 import calibration, qdq, quantize
+    from zoo.export.onnx.graph_index import Index
 
     model, target = onnx.load(float32), quantize.this_machine()
     quantize.prepare(model, target)
-    found = ranges.collect(model, qdq.to_calibrate(Index(model)), pixels)
+    found = calibration.collect(model, qdq.to_calibrate(Index(model)), pixels)
     chosen = {name: histogram.range("minmax") for name, histogram in found.items()}
-    onnx.save(qdq.quantised(model, chosen, target), int8)
+    onnx.save(qdq.quantized(model, chosen, target), int8)
 
 
 def photographs() -> np.ndarray:
-    """uint8 [PICTURES, SIDE, SIDE, 3]: crops of two photographs."""
+    """uint8 [IMAGES, SIDE, SIDE, 3]: crops of two photographs."""
     from sklearn.datasets import load_sample_images
 
     images = load_sample_images().images
-    return np.stack([images[number % 2][20 * number :, 30 * number :][:SIDE, :SIDE] for number in range(PICTURES)])
+    return np.stack([images[number % 2][20 * number :, 30 * number :][:SIDE, :SIDE] for number in range(IMAGES)])
 
 
 def write_random(path: Path, family: str, size: str) -> None:
     """A network of 1000 classes with fresh weights as ONNX."""
     import zoo
     from zoo.export.graph import network
-    from zoo.export.onnx import write_onnx
+    from zoo.export.onnx.conversion import write_onnx
     from zoo.preprocess import Preprocessing
 
     model = zoo.create(family, size=size, classes=1000, input_shape=(SIDE, SIDE, 3))

@@ -1,4 +1,4 @@
-"""Memory that `zoo.export.quantize.write_int8` takes at 224 pixels, calibration and measuring included.
+"""Memory that `zoo.export.int8.quantize.write_int8` takes at 224 pixels, calibration and measuring included.
 
 usage: python benchmarks/int8_memory.py ONNX [NAME...]      writes results/int8_memory.json
 
@@ -15,7 +15,7 @@ from pathlib import Path
 from measured import record, recorded, watched
 
 SIDE = 224
-PICTURES = 64
+IMAGES = 64
 
 
 def main() -> None:
@@ -39,26 +39,26 @@ def main() -> None:
         record("int8_memory", figures)
 
 
-def quantise(float32: Path) -> None:
+def quantize(float32: Path) -> None:
     """Write the int8 file of a float32 one to a scratch folder."""
-    from zoo.data.photographs import LICENCE, photographs
-    from zoo.data.pictures import Dataset
-    from zoo.export import quantize
+    from zoo.data.dataset import Dataset
+    from zoo.data.photographs import LICENSE, photographs
+    from zoo.export.int8 import quantize
     from zoo.preprocess import Preprocessing
-    from zoo.weights.known import IMAGENET_DEVIATION, IMAGENET_MEAN
+    from zoo.weights.pretrained import IMAGENET_MEAN, IMAGENET_STD
 
-    crops = photographs(PICTURES)
+    crops = photographs(IMAGES)
     with tempfile.TemporaryDirectory() as scratch:
         quantize.write_int8(
             float32,
             Path(scratch) / "int8.onnx",
             quantize.Request(quantize.this_machine(), force=True),
-            preprocessing=Preprocessing(SIDE, SIDE, 3, IMAGENET_MEAN, IMAGENET_DEVIATION),
-            dataset=Dataset("photographs", None, ("crop",), crops, crops, crops, None, 3, "", (), LICENCE),
+            preprocessing=Preprocessing(SIDE, SIDE, 3, IMAGENET_MEAN, IMAGENET_STD),
+            dataset=Dataset("photographs", None, ("crop",), crops, crops, crops, None, 3, "", (), LICENSE),
             cache=Path(scratch),
             say=lambda line: print(line, file=sys.stderr, flush=True),
         )
 
 
 if __name__ == "__main__":
-    quantise(Path(sys.argv[2])) if sys.argv[1] == "--of" else main()
+    quantize(Path(sys.argv[2])) if sys.argv[1] == "--of" else main()

@@ -4,8 +4,8 @@ TIMM has FAMILY-SIZE.onnx files that `export_timm.py` wrote (224 pixels), OURS F
 without it zoo's networks have random weights, for latency asks for no accuracy. The quantizer does what its
 documentation recommends for x86: QDQ, weights in int8 for each channel, activations in uint8, after its own
 preprocessing. Both sides are calibrated on the same crops of photographs. Both files run in turns within one process,
-and only the time counts that the thread was at work. timm's files take floats, normalised before; zoo's take pixels and
-normalise them.
+and only the time counts that the thread was at work. timm's files take floats, normalized before; zoo's take pixels and
+normalize them.
 
 usage: python benchmarks/int8_stock.py TIMM [--onnx OURS] [--only resnet-base …] [--seconds 20]
 
@@ -75,7 +75,7 @@ def _summary(networks: dict[str, Any]) -> dict[str, Any]:
 def _measure(name: str, timm: Path, given: Path | None, seconds: float) -> dict[str, Any]:
     """The latencies of both int8 files of one network and their ratio, and the nodes that onnxruntime computes."""
     from zoo.contract import IMAGE, OUTPUTS
-    from zoo.export import speed
+    from zoo.export.int8 import latency_ratio
     from zoo.intervals import ratio_of_medians
 
     pixels = photographs()
@@ -88,10 +88,10 @@ def _measure(name: str, timm: Path, given: Path | None, seconds: float) -> dict[
             write_random(float32, *name.rsplit("-", 1))
         write_int8(float32, int8, pixels)
         _write_stock(timm / f"{name}.onnx", stock, floats)
-        ours, theirs = speed.session(int8), speed.session(stock)
+        ours, theirs = latency_ratio.session(int8), latency_ratio.session(stock)
         peer = theirs.get_inputs()[0].name
         started = os.getloadavg()[0]
-        first, second = speed.in_turns(
+        first, second = latency_ratio.in_turns(
             [
                 lambda: ours.run(list(OUTPUTS), {IMAGE: pixels[:1]}),
                 lambda: theirs.run(None, {peer: floats[:1]}),

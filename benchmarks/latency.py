@@ -1,11 +1,11 @@
 """Latency of our ONNX files against the peers', by the peers' own script: one file against the other, in turns.
 
 OURS has FAMILY-SIZE.onnx files that `zoo export --onnx` wrote, PEERS those of `export_timm.py` and `export_keras.py`.
-Ours take uint8 pixels and normalise them, the peers' take floats; "from pixels" has the peers' normalised by numpy.
+Ours take uint8 pixels and normalize them, the peers' take floats; "from pixels" has the peers' normalized by numpy.
 
 usage: python benchmarks/latency.py COMPARE_PY OURS PEERS SETTING...      writes results/latency.json
 
-Settings that are not named keep their figures. Files have one size of picture: "160 pixels" wants both folders of it.
+Settings that are not named keep their figures. Files have one size of image: "160 pixels" wants both folders of it.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from typing import Any
 from measured import record, recorded
 
 SETTINGS = {
-    "one thread, one picture": (),
+    "one thread, one image": (),
     "from pixels": ("--from-pixels",),
-    "eight pictures": ("--batch", "8", "--seconds", "4"),
+    "eight images": ("--batch", "8", "--seconds", "4"),
     "two threads": ("--threads", "2"),
     "160 pixels": (),
 }

@@ -20,9 +20,9 @@ import numpy as np
 from measured import record
 
 import zoo
-from zoo.quiet import wake_keras
+from zoo.tensorflow_setup import wake_keras
 from zoo.weights.pull import pull
-from zoo.weights.read import read_timm
+from zoo.weights.timm_reader import read_timm
 
 BOUND = 1e-4
 """Of float32 logits, as a share of the largest."""
@@ -42,7 +42,7 @@ def compare(weights: Path, scratch: Path) -> dict[str, Any]:
         family,
         size=size,
         file=weights,
-        licence="Apache-2.0",
+        license="Apache-2.0",
         classes=expected.shape[1],
         image_size=height,
         channels=channels,

@@ -1,4 +1,4 @@
-"""What timm says of pictures with other than three channels: its own adaption of the stem, its own logits.
+"""What timm says of images with other than three channels: its own adaption of the stem, its own logits.
 
 Runs where PyTorch and timm are installed, on what `export_timm.py --weights` wrote. The weights are linked, not copied.
 

@@ -18,8 +18,8 @@ import numpy as np
 from measured import record, zoo
 from safetensors.numpy import load_file
 
-FEW_PICTURES = ["split.test=0.45", "split.validation=0.47", "batch_size=26"]
-SETTINGS = [*FEW_PICTURES, "augment.shift=0", "keep=last", "export=onnx"]
+FEW_IMAGES = ["split.test=0.45", "split.validation=0.47", "batch_size=26"]
+SETTINGS = [*FEW_IMAGES, "augment.shift=0", "keep=last", "export=onnx"]
 ONE, TWO = ["--strategy", "single"], ["--devices", 2, "--strategy", "mirrored"]
 
 

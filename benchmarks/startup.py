@@ -1,6 +1,6 @@
 """How long people wait for the commands that do no training: whole processes, interleaved with a bare interpreter.
 
-usage: python benchmarks/startup.py ARTIFACT PICTURE [--rounds 15]      writes results/startup.json
+usage: python benchmarks/startup.py ARTIFACT IMAGE [--rounds 15]      writes results/startup.json
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ def main() -> None:
     """Time every command once a round, in turn."""
     parser = argparse.ArgumentParser()
     parser.add_argument("artifact")
-    parser.add_argument("picture")
+    parser.add_argument("image")
     parser.add_argument("--rounds", type=int, default=15)
     asked = parser.parse_args()
     zoo = [sys.executable, "-m", "zoo"]
@@ -30,7 +30,7 @@ def main() -> None:
         "zoo list": [*zoo, "list"],
         "zoo list 'conv*' --json": [*zoo, "list", "conv*", "--json"],
         "zoo info vit --size large": [*zoo, "info", "vit", "--size", "large"],
-        "zoo predict ARTIFACT PICTURE": [*zoo, "predict", asked.artifact, asked.picture],
+        "zoo predict ARTIFACT IMAGE": [*zoo, "predict", asked.artifact, asked.image],
         "zoo verify ARTIFACT": [*zoo, "verify", asked.artifact],
     }
     seconds: dict[str, list[float]] = {name: [] for name in commands}

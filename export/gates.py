@@ -32,9 +32,9 @@ from zoo.contract import (
     TOP,
 )
 from zoo.description import Model
-from zoo.export import bare, lint
-from zoo.export.evidence import Evidence
-from zoo.export.top_labels import serialized_example
+from zoo.export.onnx import lint, skeleton
+from zoo.export.reference import Reference
+from zoo.export.tf_serving.top_labels import serialized_example
 from zoo.onnx_file import DIGEST, graph_digest
 from zoo.preprocess import pixels_from_bytes
 
@@ -42,7 +42,7 @@ TOLERANCE = 1e-4
 """The largest difference of logits that passes, as a share of the largest logit."""
 
 LEVELS = {"bilinear": 1, "bicubic": 2}
-"""How far the two renderings of a picture may be apart.
+"""How far the two renderings of an image may be apart.
 
 Both scale bicubically in two steps and round in between, Pillow in fixed point: where a value lies halfway, they may
 round apart, and the second step may make 2 of it. Seen in 1 of 9 million values of photographs, and in 11 of as many of
@@ -68,31 +68,31 @@ Function = Callable[[np.ndarray], dict[str, np.ndarray]]
 """From uint8 pixels [batch, height, width, channels] to the contract's outputs by name."""
 
 Answers = list[tuple[np.ndarray, dict[str, np.ndarray]]]
-"""Batch by batch: which pictures were asked about, and what was said."""
+"""Batch by batch: which images were asked about, and what was said."""
 
 
-def onnx_gates(path: Path, evidence: Evidence, kind: Format = "onnx") -> list[Gate]:
+def onnx_gates(path: Path, reference: Reference, kind: Format = "onnx") -> list[Gate]:
     """The digest, the checker, the load, the operations, the batches and the agreement with Keras of one ONNX file.
 
-    An int8 file is held to its own answers, picture by picture, for what it says in batches.
+    An int8 file is held to its own answers, image by image, for what it says in batches.
     """
     tolerance = TOLERANCES.get(kind, TOLERANCE)
     session = functools.cache(lambda: _session(path))
-    answers = functools.cache(lambda: asked(_function(session()), evidence))
+    answers = functools.cache(lambda: asked(_function(session()), reference))
 
     def same_in_batches() -> tuple[bool, dict[str, Any]]:
         if kind != "onnx_int8":
-            return batches(answers(), evidence, tolerance)
-        alone = np.concatenate([_function(session())(picture[None])[LOGITS] for picture in evidence.pixels])
-        return batches(answers(), dataclasses.replace(evidence, logits=alone), INT8_REPEATED)
+            return batches(answers(), reference, tolerance)
+        alone = np.concatenate([_function(session())(image[None])[LOGITS] for image in reference.pixels])
+        return batches(answers(), dataclasses.replace(reference, logits=alone), INT8_REPEATED)
 
     checks: dict[str, Callable[[], tuple[bool, dict[str, Any]]]] = {
         f"{kind}_digest": lambda: _digest(path),
         f"{kind}_checker": lambda: _checker(path),
         f"{kind}_operations": lambda: _operations(path),
-        f"{kind}_contract": lambda: _contract(session(), evidence),
+        f"{kind}_contract": lambda: _contract(session(), reference),
         f"{kind}_batches": same_in_batches,
-        f"{kind}_agreement": lambda: agreement(logits_of(answers(), evidence), evidence.logits, tolerance),
+        f"{kind}_agreement": lambda: agreement(logits_of(answers(), reference), reference.logits, tolerance),
     }
     return [_gate(name, check) for name, check in checks.items()]
 
@@ -109,7 +109,7 @@ def network_gate(model: Any, description: Model) -> Gate:
 
 
 def lint_gate(path: Path, origin: lint.Origin) -> Gate:
-    """Nothing is in an ONNX file that should not be, and what became of the network, see `zoo.export.lint`."""
+    """Nothing is in an ONNX file that should not be, and what became of the network, see `zoo.export.onnx.lint`."""
     return _gate("onnx_lint", lambda: lint.report(path, origin))
 
 
@@ -130,7 +130,7 @@ def saved_model_loads(version_folder: Path) -> tuple[Gate, Any]:
     return Gate("saved_model_loads", True, {}), loaded
 
 
-def saved_model_gates(loaded: Any, evidence: Evidence) -> list[Gate]:
+def saved_model_gates(loaded: Any, reference: Reference) -> list[Gate]:
     """The batches, the agreement with Keras, and the agreement of uploads with the evaluation pipeline.
 
     For `serve_bytes_safe` an upload is asked about beside files that are none, which must not change what is said.
@@ -140,33 +140,33 @@ def saved_model_gates(loaded: Any, evidence: Evidence) -> list[Gate]:
     function = _serving_function(loaded)
 
     def safe() -> tuple[bool, dict[str, Any]]:
-        uploads = [evidence.jpeg, b"no image", evidence.jpeg, evidence.jpeg[: len(evidence.jpeg) // 2]]
+        uploads = [reference.jpeg, b"no image", reference.jpeg, reference.jpeg[: len(reference.jpeg) // 2]]
         answer = _arrays(loaded.signatures[SERVE_BYTES_SAFE](**{IMAGE_BYTES: tf.constant(uploads)}))
         status = [text.decode() for text in answer[STATUS]]
-        passed, figures = agreement(answer[LOGITS][::2], np.repeat(evidence.jpeg_logits, 2, 0))
+        passed, figures = agreement(answer[LOGITS][::2], np.repeat(reference.jpeg_logits, 2, 0))
         refused = [not text for text in status] == [True, False, True, False] and not answer[LOGITS][1::2].any()
         return passed and refused, {**figures, "status": status}
 
     def jpeg() -> tuple[bool, dict[str, Any]]:
-        answer = _arrays(loaded.signatures[SERVE_BYTES](**{IMAGE_BYTES: tf.constant([evidence.jpeg] * 2)}))
-        return agreement(answer[LOGITS], np.repeat(evidence.jpeg_logits, 2, 0))
+        answer = _arrays(loaded.signatures[SERVE_BYTES](**{IMAGE_BYTES: tf.constant([reference.jpeg] * 2)}))
+        return agreement(answer[LOGITS], np.repeat(reference.jpeg_logits, 2, 0))
 
-    answers = functools.cache(lambda: asked(function, evidence))
+    answers = functools.cache(lambda: asked(function, reference))
     checks: dict[str, Callable[[], tuple[bool, dict[str, Any]]]] = {
-        "saved_model_batches": lambda: batches(answers(), evidence),
-        "saved_model_agreement": lambda: agreement(logits_of(answers(), evidence), evidence.logits),
+        "saved_model_batches": lambda: batches(answers(), reference),
+        "saved_model_agreement": lambda: agreement(logits_of(answers(), reference), reference.logits),
         "saved_model_bytes": jpeg,
         "saved_model_bytes_safe": safe,
     }
     return [_gate(name, check) for name, check in checks.items()]
 
 
-def labels_gate(loaded: Any, evidence: Evidence, labels: Sequence[str]) -> Gate:
+def labels_gate(loaded: Any, reference: Reference, labels: Sequence[str]) -> Gate:
     """The signatures that answer with labels name the classes of `serve_bytes`' largest probabilities, in order."""
     import tensorflow as tf
 
     def check() -> tuple[bool, dict[str, Any]]:
-        uploads = list(evidence.uploads)
+        uploads = list(reference.uploads)
         asked_for = {
             SERVE_LABELS: {IMAGE_BYTES: tf.constant(uploads)},
             CLASSIFY: {EXAMPLES: tf.constant([serialized_example(upload) for upload in uploads])},
@@ -187,16 +187,16 @@ def labels_gate(loaded: Any, evidence: Evidence, labels: Sequence[str]) -> Gate:
     return _gate("saved_model_labels", check)
 
 
-def client_gate(evidence: Evidence) -> Gate:
+def client_gate(reference: Reference) -> Gate:
     """A client's rendering of the preprocessing agrees with the pipeline's.
 
     Pillow's pixels and TensorFlow's, to the levels that the interpolation allows.
     """
-    limit = LEVELS[evidence.preprocessing.interpolation]
+    limit = LEVELS[reference.preprocessing.interpolation]
 
     def check() -> tuple[bool, dict[str, Any]]:
-        client = pixels_from_bytes(evidence.jpeg, evidence.preprocessing).astype(np.int16)
-        difference = int(np.abs(client - evidence.jpeg_pixels).max())
+        client = pixels_from_bytes(reference.jpeg, reference.preprocessing).astype(np.int16)
+        difference = int(np.abs(client - reference.jpeg_pixels).max())
         return difference <= limit, {"largest_difference_in_levels": difference, "limit": limit}
 
     return _gate("client_pixels", check)
@@ -205,7 +205,7 @@ def client_gate(evidence: Evidence) -> Gate:
 def agreement(logits: np.ndarray, expected: np.ndarray, tolerance: float = TOLERANCE) -> tuple[bool, dict[str, Any]]:
     """Logits within the tolerance, and the same answers.
 
-    The same top-1 on every picture, unless its two best are as close as the tolerance.
+    The same top-1 on every image, unless its two best are as close as the tolerance.
     """
     if logits.shape != expected.shape:
         return False, {"shape": list(logits.shape), "expected_shape": list(expected.shape)}
@@ -217,7 +217,7 @@ def agreement(logits: np.ndarray, expected: np.ndarray, tolerance: float = TOLER
     passed = bool(np.isfinite(difference) and difference <= tolerance * largest and other == 0)
     share = difference / largest if np.isfinite(difference) and largest > 0 else None
     return passed, {
-        "pictures": len(logits),
+        "images": len(logits),
         "largest_difference": share,
         "limit": tolerance,
         "other_top1": other,
@@ -225,38 +225,38 @@ def agreement(logits: np.ndarray, expected: np.ndarray, tolerance: float = TOLER
     }
 
 
-def asked(function: Function, evidence: Evidence) -> Answers:
-    """What a function says of every picture of the evidence: in a batch of each size, and the rest as memory allows."""
-    order = np.arange(max(len(evidence.pixels), sum(BATCHES))) % len(evidence.pixels)
-    rest = range(sum(BATCHES) + evidence.at_once, len(order), evidence.at_once)
+def asked(function: Function, reference: Reference) -> Answers:
+    """What a function says of every image of the reference: in a batch of each size, and the rest as memory allows."""
+    order = np.arange(max(len(reference.pixels), sum(BATCHES))) % len(reference.pixels)
+    rest = range(sum(BATCHES) + reference.at_once, len(order), reference.at_once)
     split = np.split(order, [*np.cumsum(BATCHES), *rest])
-    return [(chosen, function(evidence.pixels[chosen])) for chosen in split if len(chosen)]
+    return [(chosen, function(reference.pixels[chosen])) for chosen in split if len(chosen)]
 
 
-def logits_of(answers: Answers, evidence: Evidence) -> np.ndarray:
-    """float32 [n, classes] of the evidence's pictures."""
-    return np.concatenate([answer[LOGITS] for _, answer in answers])[: len(evidence.pixels)]
+def logits_of(answers: Answers, reference: Reference) -> np.ndarray:
+    """float32 [n, classes] of the reference's images."""
+    return np.concatenate([answer[LOGITS] for _, answer in answers])[: len(reference.pixels)]
 
 
-def batches(answers: Answers, evidence: Evidence, tolerance: float = TOLERANCE) -> tuple[bool, dict[str, Any]]:
+def batches(answers: Answers, reference: Reference, tolerance: float = TOLERANCE) -> tuple[bool, dict[str, Any]]:
     """Batches of several sizes give as many answers.
 
-    Each is as for the picture alone in Keras, and the probabilities sum to 1.
+    Each is as for the image alone in Keras, and the probabilities sum to 1.
     """
     worst, sums = 0.0, 0.0
     if not all(np.isfinite(answer[name]).all() for _, answer in answers for name in OUTPUTS):
         return False, {"problem": "answers that are not finite"}
-    largest = float(np.abs(evidence.logits).max())
+    largest = float(np.abs(reference.logits).max())
     for chosen, answer in answers[: len(BATCHES)]:
         for name in OUTPUTS:
-            if answer[name].shape != (len(chosen), evidence.logits.shape[1]) or answer[name].dtype != np.float32:
+            if answer[name].shape != (len(chosen), reference.logits.shape[1]) or answer[name].dtype != np.float32:
                 return False, {
                     "batch": len(chosen),
                     "output": name,
                     "shape": list(answer[name].shape),
                     "dtype": str(answer[name].dtype),
                 }
-        worst = max(worst, float(np.abs(answer[LOGITS] - evidence.logits[chosen]).max()) / largest)
+        worst = max(worst, float(np.abs(answer[LOGITS] - reference.logits[chosen]).max()) / largest)
         sums = max(sums, float(np.abs(answer[PROBABILITIES].sum(-1) - 1).max()))
     passed = worst <= tolerance and sums <= 1e-5
     return passed, {
@@ -306,7 +306,7 @@ def _serving_function(loaded: Any) -> Function:
 
 def _digest(path: Path) -> tuple[bool, dict[str, Any]]:
     """The graph is the one that the file was closed with."""
-    kept = [entry.value for entry in bare.bare(path).metadata_props if entry.key == DIGEST]
+    kept = [entry.value for entry in skeleton.bare(path).metadata_props if entry.key == DIGEST]
     found = graph_digest(path)
     problems = [] if kept == [found] else [f"the graph's SHA-256 is {found}, and the file keeps {kept}"]
     return not problems, {"problems": problems}
@@ -322,17 +322,17 @@ def _checker(path: Path) -> tuple[bool, dict[str, Any]]:
 def _operations(path: Path) -> tuple[bool, dict[str, Any]]:
     import onnx
 
-    nodes = Counter((node.domain, node.op_type) for node in bare.bare(path).graph.node)
+    nodes = Counter((node.domain, node.op_type) for node in skeleton.bare(path).graph.node)
     foreign = sorted(f"{domain}:{kind}" for domain, kind in nodes if domain or not onnx.defs.has(kind, domain))
     random = sorted(kind for _, kind in nodes if kind in RANDOM)
     counted = {kind: count for (_, kind), count in sorted(nodes.items())}
     return not foreign and not random, {"nodes": counted, "foreign": foreign, "random": random}
 
 
-def _contract(session: Any, evidence: Evidence) -> tuple[bool, dict[str, Any]]:
-    classes = evidence.logits.shape[1]
+def _contract(session: Any, reference: Reference) -> tuple[bool, dict[str, Any]]:
+    classes = reference.logits.shape[1]
     found = {value.name: [value.type, *value.shape] for value in (*session.get_inputs(), *session.get_outputs())}
-    wanted = {IMAGE: ["tensor(uint8)", BATCH, *evidence.preprocessing.shape]}
+    wanted = {IMAGE: ["tensor(uint8)", BATCH, *reference.preprocessing.shape]}
     wanted |= {name: ["tensor(float)", BATCH, classes] for name in OUTPUTS}
     return found == wanted, {"found": found, "wanted": wanted}
 

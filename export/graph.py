@@ -8,14 +8,14 @@ from typing import Any
 
 from zoo.contract import LOGITS, PROBABILITIES
 from zoo.preprocess import Preprocessing
-from zoo.preprocess_graph import normalised
+from zoo.preprocess_graph import normalized
 
 
 def outputs(pixels: Any, network: Callable[[Any], Any], preprocessing: Preprocessing) -> dict[str, Any]:
     """Logits and probabilities, float32 [batch, classes], of uint8 pixels [batch, height, width, channels]."""
     import tensorflow as tf
 
-    logits = network(normalised(pixels, preprocessing))
+    logits = network(normalized(pixels, preprocessing))
     return {LOGITS: tf.identity(logits), PROBABILITIES: tf.nn.softmax(logits)}
 
 
@@ -23,7 +23,7 @@ def outputs(pixels: Any, network: Callable[[Any], Any], preprocessing: Preproces
 class Network:
     """A Keras network with what goes in front of it.
 
-    `logits` is a TensorFlow function of float32 [batch, height, width, channels], as the preprocessing leaves pictures,
+    `logits` is a TensorFlow function of float32 [batch, height, width, channels], as the preprocessing leaves images,
     to float32 [batch, classes]: traced once, for tracing a deep network takes seconds, and everyone who calls it shares
     the trace.
     """

@@ -36,7 +36,7 @@ class Row:
     interval. `images_per_second` is the rate over all runs. Loading (the library imported before), the first answer
     (from the start of the process on) and the peak of the resident set are those of a fresh process that answered one
     such batch. `harness_us` is what the measuring adds to each latency. `file_bytes` are those of the files that the
-    runtime reads. `multiply_adds` are for one picture. Accuracy is that of these very files on the test split, with its
+    runtime reads. `multiply_adds` are for one image. Accuracy is that of these very files on the test split, with its
     95 % interval; None where the export did not measure it.
     """
 
@@ -66,7 +66,7 @@ class Row:
     accuracy: float | None
     accuracy_low: float | None
     accuracy_high: float | None
-    accuracy_pictures: int | None
+    accuracy_images: int | None
     data_fingerprint: str | None
 
 
@@ -98,7 +98,7 @@ def benchmark(
 
     Args:
         artifacts: their folders.
-        batches: pictures in a request, up to `LARGEST_BATCH`.
+        batches: images in a request, up to `LARGEST_BATCH`.
         threads: numbers of threads; 1 and the usable CPUs when not given.
         runtimes: `onnx`, `onnx_int8`, `onnx_fp16`, `saved_model`; when not given, each artifact's own formats.
         seconds: how long each row is measured; never fewer runs than an interval needs.
@@ -206,7 +206,7 @@ def _cost(contender: _Contender, batch: int, threads: int, seed: int) -> _Cost:
         "seed": seed,
     }
     start = time.perf_counter()
-    process = answers("zoo.serving.probe", request)
+    process = answers("zoo.serving.cold_start", request)
     answer = next(process)
     first_answer = time.perf_counter() - start
     process.close()
@@ -251,6 +251,6 @@ def _row(
         accuracy=accuracy.accuracy if accuracy else None,
         accuracy_low=accuracy.low if accuracy else None,
         accuracy_high=accuracy.high if accuracy else None,
-        accuracy_pictures=accuracy.pictures if accuracy else None,
+        accuracy_images=accuracy.images if accuracy else None,
         data_fingerprint=contender.manifest.data.fingerprint if contender.manifest.data else None,
     )

@@ -32,7 +32,7 @@ LARGEST = 2**29
 
 
 def read_golden(path: Path, model: Model) -> dict[str, np.ndarray]:
-    """`image`, uint8 [pictures, height, width, channels]; `logits` and `probabilities`, float32 [pictures, classes].
+    """`image`, uint8 [images, height, width, channels]; `logits` and `probabilities`, float32 [images, classes].
 
     Raises:
         Refused: the file cannot be read, or holds other arrays, dtypes or shapes, or numbers that are not finite.
@@ -48,16 +48,16 @@ def read_golden(path: Path, model: Model) -> dict[str, np.ndarray]:
         raise Refused(f"{path} cannot be read ({' '.join(str(error).split())[:120]})") from None
     if set(arrays) != {IMAGE, *OUTPUTS}:
         raise Refused(f"{path} holds {', '.join(sorted(arrays)) or 'nothing'}, not {', '.join((IMAGE, *OUTPUTS))}")
-    pictures = len(arrays[LOGITS]) if arrays[LOGITS].ndim else 0
-    answer = ("float32", (pictures, len(model.labels)))
+    images = len(arrays[LOGITS]) if arrays[LOGITS].ndim else 0
+    answer = ("float32", (images, len(model.labels)))
     for name, (dtype, shape) in {
-        IMAGE: ("uint8", (pictures, *model.preprocessing.shape)),
+        IMAGE: ("uint8", (images, *model.preprocessing.shape)),
         LOGITS: answer,
         PROBABILITIES: answer,
     }.items():
         array = arrays[name]
-        if array.dtype != dtype or array.shape != shape or not pictures:
-            found, wanted = tensor(array.dtype.name, array.shape), tensor(dtype, ["pictures", *shape[1:]])
+        if array.dtype != dtype or array.shape != shape or not images:
+            found, wanted = tensor(array.dtype.name, array.shape), tensor(dtype, ["images", *shape[1:]])
             raise Refused(f"{path}: {name} is {found}, not {wanted}")
         if not np.isfinite(array).all():
             raise Refused(f"{path}: {name} has numbers that are not finite")
@@ -65,13 +65,13 @@ def read_golden(path: Path, model: Model) -> dict[str, np.ndarray]:
 
 
 def replay(kind: Format, runner: Runner, golden: dict[str, np.ndarray]) -> Gate:
-    """Answer the golden pictures one at a time and all at once, and compare, within what the format is allowed."""
+    """Answer the golden images one at a time and all at once, and compare, within what the format is allowed."""
     tolerance = TOLERANCES[kind]
-    pictures = len(golden[IMAGE])
+    images = len(golden[IMAGE])
     largest = float(np.abs(golden[LOGITS]).max())
-    figures: dict[str, Any] = {"pictures": pictures, "largest_logit": largest, "tolerance": tolerance * largest}
+    figures: dict[str, Any] = {"images": images, "largest_logit": largest, "tolerance": tolerance * largest}
     problems = []
-    for batch in sorted({1, pictures}):
+    for batch in sorted({1, images}):
         try:
             answers = _answers(runner, golden[IMAGE], batch)
         except Refused as error:
@@ -85,7 +85,7 @@ def replay(kind: Format, runner: Runner, golden: dict[str, np.ndarray]) -> Gate:
             figures[f"{output}_difference"] = max(difference, figures.get(f"{output}_difference", 0.0))
             if difference > tolerance * largest:
                 where = int(np.abs(answers[output] - golden[output]).max(1).argmax())
-                problems.append(f"batch {batch}: {output} of picture {where} differ by {difference:.2g}")
+                problems.append(f"batch {batch}: {output} of image {where} differ by {difference:.2g}")
         mismatch = float(np.abs(_softmax(answers[LOGITS]) - answers[PROBABILITIES]).max())
         if mismatch > SOFTMAX_TOLERANCE:
             problems.append(f"batch {batch}: probabilities are not the softmax of the logits, by {mismatch:.2g}")

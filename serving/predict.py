@@ -1,4 +1,4 @@
-"""Labels and probabilities of pictures."""
+"""Labels and probabilities of images."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from zoo.artifact import first_format, read
 from zoo.contract import PROBABILITIES
 from zoo.data.image_files import content, reason_for_no_image, visible
 from zoo.errors import Refused, ZooError
-from zoo.kinds import kind, mistaken
+from zoo.folder_kinds import kind, mistaken
 from zoo.preprocess import Preprocessing, pixels_from_bytes
 from zoo.serving.runner import open_runner
 
 BATCH = 32
-"""Pictures answered at a time: enough to be fast, few enough for any number of pictures to fit into memory."""
+"""Images answered at a time: enough to be fast, few enough for any number of images to fit into memory."""
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a picture shows: the likeliest labels with their probabilities, in falling order."""
+    """What an image shows: the likeliest labels with their probabilities, in falling order."""
 
     path: Path
     labels: list[tuple[str, float]]
@@ -30,13 +30,13 @@ class Prediction:
 
 def predict(
     artifact: Path,
-    pictures: Sequence[Path],
+    images: Sequence[Path],
     *,
     top: int = 5,
     runtime: str | None = None,
     leave_out: Callable[[Path, str], None] = lambda path, reason: None,
 ) -> list[Prediction]:
-    """The `top` likeliest labels of each picture, or all where there are fewer.
+    """The `top` likeliest labels of each image, or all where there are fewer.
 
     By `runtime`, which is a format of the artifact; when not given, by ONNX or else by the SavedModel.
 
@@ -44,16 +44,16 @@ def predict(
     visible entry that is none, with the reason.
 
     Raises:
-        ZooError: there is no artifact or no picture, a picture cannot be read, `top` is below 1, or the artifact
+        ZooError: there is no artifact or no image, an image cannot be read, `top` is below 1, or the artifact
             lacks the runtime.
         Refused: the artifact is damaged.
     """
     if top < 1:
         raise ZooError(f"--top {top} would show nothing: ask for at least 1")
     manifest = read(artifact)
-    paths = [path for named in pictures for path in _expand(named, leave_out)]
+    paths = [path for named in images for path in _expand(named, leave_out)]
     if not paths:
-        raise ZooError("there is nothing to predict: name pictures, or a folder of them")
+        raise ZooError("there is nothing to predict: name images, or a folder of them")
     runner = open_runner(artifact, runtime or first_format(manifest))
     predictions = []
     for start in range(0, len(paths), BATCH):
@@ -75,14 +75,14 @@ def _likeliest(probabilities: np.ndarray, labels: Sequence[str], top: int) -> li
 
 
 def _expand(named: Path, leave_out: Callable[[Path, str], None]) -> list[Path]:
-    """The picture itself, or those of a folder."""
+    """The image itself, or those of a folder."""
     if named.is_file():
         return [named]
     if not named.is_dir():
-        raise ZooError(f"there is no picture at {named}: name a file, or a folder of pictures")
+        raise ZooError(f"there is no image at {named}: name a file, or a folder of images")
     found_kind = kind(named)
     if found_kind == "artifact":
-        raise ZooError(f"{named} is a second artifact: name one, and pictures after it")
+        raise ZooError(f"{named} is a second artifact: name one, and images after it")
     if found_kind:
         raise ZooError(mistaken(named, "artifact") or "")
     entries = visible(named)
@@ -91,7 +91,7 @@ def _expand(named: Path, leave_out: Callable[[Path, str], None]) -> list[Path]:
     if not found:
         raise ZooError(
             mistaken(named, "artifact")
-            or f"{named} holds no JPEG, PNG, BMP or GIF: name pictures, or the folder that they lie in"
+            or f"{named} holds no JPEG, PNG, BMP or GIF: name images, or the folder that they lie in"
         )
     for entry, reason in reasons.items():
         if reason is not None:
@@ -103,4 +103,4 @@ def _pixels(path: Path, preprocessing: Preprocessing) -> np.ndarray:
     try:
         return pixels_from_bytes(content(path), preprocessing)
     except ZooError as error:
-        raise ZooError(f"{path} cannot be read as a picture: {error}") from None
+        raise ZooError(f"{path} cannot be read as an image: {error}") from None

@@ -67,7 +67,7 @@ def publish(place: Path, base: Path, *, keep: int | None = None, say: Say = lamb
         artifact=place.resolve().name,
         manifest_sha256=files.sha256(place / artifact.MANIFEST),
         model=manifest.model,
-        licence=manifest.licence,
+        license=manifest.license,
         files={name.removeprefix(within): file for name, file in manifest.files.items() if name.startswith(within)},
         published="",
     )

@@ -14,8 +14,8 @@ from zoo.contract import BATCH, IMAGE, OUTPUTS, SERVE
 from zoo.description import Model
 from zoo.errors import Refused, ZooError, did_you_mean
 from zoo.provenance import usable_cpus
-from zoo.quiet import wake_tensorflow
 from zoo.serving.signature import Signature, departures, tensor
+from zoo.tensorflow_setup import wake_tensorflow
 
 LIBRARIES: dict[str, str] = {**dict.fromkeys(ONNX_FILES, "onnxruntime"), "saved_model": "tensorflow"}
 """What each runtime imports."""

@@ -52,7 +52,7 @@ def tables(rows: Sequence[Row]) -> list[Table]:
     for title in ("batch", "threads", "p50", "p90", "p99", "runs", "images/s", "load", "first", "MiB"):
         measured.add_column(title, justify="right", no_wrap=True)
     files = _table()
-    for title in ("file MB", "parameters", "multiply-adds", "accuracy (95 % interval)", "pictures"):
+    for title in ("file MB", "parameters", "multiply-adds", "accuracy (95 % interval)", "images"):
         files.add_column(title, justify="right", no_wrap=True)
     seen = set()
     block = None
@@ -83,7 +83,7 @@ def tables(rows: Sequence[Row]) -> list[Table]:
                 f"{row.parameters:,}",
                 f"{row.multiply_adds:,}",
                 _accuracy(row),
-                "—" if row.accuracy_pictures is None else f"{row.accuracy_pictures:,}",
+                "—" if row.accuracy_images is None else f"{row.accuracy_images:,}",
             )
     return [measured, files]
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import importlib.util
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, get_args
 
 import numpy as np
 
-from zoo import schema
+from zoo import migration, schema
 from zoo.artifact import (
     CARD,
     GOLDEN,
@@ -28,6 +29,7 @@ from zoo.artifact import (
 from zoo.contract import IMAGE
 from zoo.errors import Refused, ZooError
 from zoo.onnx_file import DIGEST, graph_digest
+from zoo.preprocess import Preprocessing
 from zoo.serving import versions
 from zoo.serving.golden import GOLDENS, read_golden, replay
 from zoo.serving.runner import OnnxRunner, onnx_session, onnx_signature, open_runner
@@ -93,9 +95,9 @@ def _manifest(manifest: Manifest) -> Gate:
     if len(model.labels) < 2 or len(set(model.labels)) < len(model.labels):
         problems.append(f"{len(model.labels)} labels, {len(set(model.labels))} of them different")
     if min(preprocessing.height, preprocessing.width) < 1:
-        problems.append(f"pictures of {preprocessing.height} by {preprocessing.width} pixels")
-    if not len(preprocessing.mean) == len(preprocessing.deviation) == preprocessing.channels:
-        problems.append(f"mean and deviation are not of {preprocessing.channels} channels")
+        problems.append(f"images of {preprocessing.height} by {preprocessing.width} pixels")
+    if not len(preprocessing.mean) == len(preprocessing.std) == preprocessing.channels:
+        problems.append(f"mean and std are not of {preprocessing.channels} channels")
     return _gate("manifest", problems, formats=list(manifest.formats), files=len(manifest.files))
 
 
@@ -162,7 +164,7 @@ def _golden(
         golden = read_golden(artifact / file, manifest.model)
     except Refused as error:
         return None, _gate(name, [str(error)])
-    return golden, _gate(name, [], pictures=len(golden[IMAGE]))
+    return golden, _gate(name, [], images=len(golden[IMAGE]))
 
 
 def _onnx(
@@ -196,20 +198,25 @@ def _onnx(
 def _metadata_differences(metadata: dict[str, str], manifest: Manifest) -> list[str]:
     """What `metadata_props` say otherwise than the manifest: `labels` and `preprocessing`, as JSON."""
     problems = []
-    for key, wanted in (
-        ("labels", list(manifest.model.labels)),
-        ("preprocessing", schema.plain(manifest.model.preprocessing)),
-    ):
+    readings: tuple[tuple[str, Any, Callable[[Any], Any]], ...] = (
+        ("labels", list(manifest.model.labels), list),
+        ("preprocessing", manifest.model.preprocessing, _preprocessing),
+    )
+    for key, wanted, parse in readings:
         if key not in metadata:
             problems.append(f"metadata_props has no '{key}'")
             continue
         try:
-            same = json.loads(metadata[key]) == wanted
-        except (ValueError, RecursionError):
+            same = parse(json.loads(metadata[key])) == wanted
+        except (ValueError, TypeError, RecursionError, ZooError):
             same = False
         if not same:
             problems.append(f"metadata_props has another '{key}' than the manifest: {metadata[key]:.60}")
     return problems
+
+
+def _preprocessing(values: Any) -> Preprocessing:
+    return schema.parse(Preprocessing, migration.preprocessing(values), "preprocessing")
 
 
 def _digest_differences(metadata: dict[str, str], path: Path) -> list[str]:

@@ -41,7 +41,7 @@ class Published:
     artifact: str
     manifest_sha256: str
     model: Model
-    licence: dict[str, str]
+    license: dict[str, str]
     files: dict[str, File]
     published: str
     restores: int | None = None

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from zoo import building, provenance, run, weights_file
+from zoo import factory, migration, provenance, run, weights_file
 from zoo.data.load import load
 from zoo.recipe import Recipe
 from zoo.registry import matching, resolve
@@ -21,9 +21,9 @@ from zoo.training.start import describe
 
 @dataclasses.dataclass(frozen=True)
 class Facts:
-    """What is published of a family, in the order small, base, large, and the smallest picture that users give it.
+    """What is published of a family, in the order small, base, large, and the smallest image that users give it.
 
-    `giga_multiply_adds` of a picture of `sides`, in pixels; None where nobody publishes one. All are of the convention
+    `giga_multiply_adds` of an image of `sides`, in pixels; None where nobody publishes one. All are of the convention
     of `zoo.complexity`: products of convolutions and matrices, attention's own among them, and nothing else.
     """
 
@@ -82,15 +82,15 @@ def warmed(model: Any) -> Any:
     return model
 
 
-def untrained_run(folder: Path, pictures: Path, family: str, size: str, side: int) -> Path:
-    """A finished run of a network whose weights are random, on a folder of pictures."""
-    recipe = dataclasses.replace(Recipe(), picture=dataclasses.replace(Recipe().picture, size=side))
-    dataset = load(f"folder:{pictures}", split=recipe.split)
-    description = describe(family, size, dataset, recipe.picture)
+def untrained_run(folder: Path, images: Path, family: str, size: str, side: int) -> Path:
+    """A finished run of a network whose weights are random, on a folder of images."""
+    recipe = dataclasses.replace(Recipe(), image=dataclasses.replace(Recipe().image, size=side))
+    dataset = load(f"folder:{images}", split=recipe.split)
+    description = describe(family, size, dataset, recipe.image)
     made = provenance.here(seed=0)
     finished = dataclasses.replace(made, finished=provenance.now())
-    model = warmed(building.build(description))
+    model = warmed(factory.build(description))
     folder.mkdir(parents=True)
     weights_file.save(folder / run.WEIGHTS, weights_file.weights(model))
-    run.write(folder, run.Run(run.SCHEMA, description, dataset.description(), recipe, finished))
+    run.write(folder, run.Run(migration.SCHEMA, description, dataset.description(), recipe, finished))
     return folder

@@ -1,4 +1,4 @@
-"""What tests share: real pictures, a command line in this process, and the switch for the full sweep."""
+"""What tests share: real images, a command line in this process, and the switch for the full sweep."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def zoo_command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPa
     return call
 
 
-def write_pictures(folder: Path, *, classes: int = 3, each: int = 20, side: int = 32, seed: int = 0) -> Path:
+def write_images(folder: Path, *, classes: int = 3, each: int = 20, side: int = 32, seed: int = 0) -> Path:
     """A folder of classes: crops of scikit-learn's two photographs, tinted by class so that they can be told apart."""
     from sklearn.datasets import load_sample_images
 
@@ -99,6 +99,6 @@ def write_pictures(folder: Path, *, classes: int = 3, each: int = 20, side: int 
 
 
 @pytest.fixture(scope="session")
-def pictures_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def images_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Three classes of twenty 32×32 crops each."""
-    return write_pictures(tmp_path_factory.mktemp("pictures") / "crops")
+    return write_images(tmp_path_factory.mktemp("images") / "crops")

@@ -61,7 +61,7 @@ def test_the_export_and_the_serving_do_not_know_each_other() -> None:
 @pytest.mark.parametrize(
     ("module", "home"),
     [
-        ("tf2onnx", "export/onnx.py"),
+        ("tf2onnx", "export/onnx/conversion.py"),
         ("tensorflow_datasets", "zoo/data/tfds.py"),
         ("huggingface_hub", "zoo/weights/hub.py"),
         ("matplotlib", "zoo/drawing.py"),

@@ -96,7 +96,6 @@ def test_recipes_go_through_json_unchanged() -> None:
         ("optimizer.lr=nan", "optimizer.lr should be a finite number"),
         ("epochs=0", "epochs should be greater than or equal to 1"),
         ("epochs=2.5", "epochs should be a valid integer"),
-        ("export=onnx,tflite", "'onnx' or 'saved_model'"),
         ("augment.flip=maybe", "augment.flip should be a valid boolean"),
         ("precision=float16", "precision should be"),
     ],
@@ -107,8 +106,7 @@ def test_a_setting_that_no_recipe_takes_is_refused(setting: str, complaint: str)
 
 
 def test_settings_are_typed() -> None:
-    made = recipe.override(Recipe(), ["optimizer.lr=0.1", "export=onnx", "augment.flip=true", "epochs=3"])
+    made = recipe.override(Recipe(), ["optimizer.lr=0.1", "augment.flip=true", "epochs=3"])
     assert made.optimizer.lr == 0.1
-    assert made.export == ("onnx",)
     assert made.augment.flip is True
     assert made.epochs == 3

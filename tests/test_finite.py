@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 import zoo
-from zoo.data.pictures import Pictures
+from zoo.data.dataset import Images
 from zoo.errors import Refused
 from zoo.evaluation import evaluate
 from zoo.export import build, gates
-from zoo.export.evidence import Evidence, of_noise
 from zoo.export.graph import network
-from zoo.export.quantize import _Held
+from zoo.export.int8.quantize import _Held
+from zoo.export.reference import Reference, of_noise
 from zoo.finite import finite, refuse_unanswered
 from zoo.preprocess import Preprocessing
 
@@ -35,7 +35,7 @@ def test_finite_answers_are_fine() -> None:
 
 
 @pytest.fixture(scope="module")
-def evidence() -> Evidence:
+def reference() -> Reference:
     return of_noise(network(zoo.create("cnn", classes=3, input_shape=PIXELS.shape), PIXELS))
 
 
@@ -52,14 +52,14 @@ def broken(pixels: np.ndarray) -> dict[str, np.ndarray]:
     return {"logits": answer, "probabilities": answer}
 
 
-def test_gates_refuse_them(evidence: Evidence) -> None:
-    answers = gates.asked(broken, evidence)
-    assert not gates.batches(answers, evidence)[0]
-    assert not gates.agreement(gates.logits_of(answers, evidence), evidence.logits)[0]
+def test_gates_refuse_them(reference: Reference) -> None:
+    answers = gates.asked(broken, reference)
+    assert not gates.batches(answers, reference)[0]
+    assert not gates.agreement(gates.logits_of(answers, reference), reference.logits)[0]
 
 
 @pytest.fixture(scope="module")
-def images() -> Pictures:
+def images() -> Images:
     """Six noisy images of class 0."""
     import io
 
@@ -67,7 +67,7 @@ def images() -> Pictures:
 
     file = io.BytesIO()
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (8, 8), np.uint8)).save(file, "PNG")
-    return Pictures(
+    return Images(
         labels=np.zeros(6, np.int64),
         read=lambda i: file.getvalue(),
         names="number {}".format,
@@ -77,12 +77,12 @@ def images() -> Pictures:
     )
 
 
-def test_an_exports_accuracy_is_not_measured_on_them(evidence: Evidence, images: Pictures) -> None:
+def test_an_exports_accuracy_is_not_measured_on_them(reference: Reference, images: Images) -> None:
     with pytest.raises(Refused, match=r"the onnx file answers 6 of 6 images .* \(number 0, number 1"):
-        build._accuracy("onnx", broken, images, evidence)
+        build._accuracy("onnx", broken, images, reference)
 
 
-def test_in_8_bits_they_are_wrong_answers(images: Pictures) -> None:
+def test_in_8_bits_they_are_wrong_answers(images: Images) -> None:
     def right(pixels: np.ndarray) -> dict[str, Any]:
         return {"logits": np.array([[1, 0, 0]] * len(pixels), np.float32)}
 

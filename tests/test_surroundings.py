@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 import zoo
-from zoo import building, complexity, run, schema, weights_file
+from zoo import complexity, factory, migration, run, schema, weights_file
 from zoo.description import Model
 from zoo.errors import ZooError
 from zoo.export import gates
@@ -36,7 +36,7 @@ print("counted:", complexity.parameters(model), complexity.multiply_adds(model),
 
 def described(family: str = "cnn") -> Model:
     empty = Model(family, "small", tuple("abc"), PIXELS, parameters=0, multiply_adds=0)
-    model = building.build(empty)
+    model = factory.build(empty)
     return dataclasses.replace(
         empty, parameters=complexity.parameters(model), multiply_adds=complexity.multiply_adds(model)
     )
@@ -47,9 +47,9 @@ def finished_run(folder: Path, description: Model) -> Path:
     from zoo import provenance
 
     folder.mkdir()
-    weights_file.save(folder / run.WEIGHTS, weights_file.weights(building.build(description)))
+    weights_file.save(folder / run.WEIGHTS, weights_file.weights(factory.build(description)))
     made = dataclasses.replace(provenance.here(0), finished=provenance.now())
-    run.write(folder, run.Run(run.SCHEMA, description, None, None, made))
+    run.write(folder, run.Run(migration.SCHEMA, description, None, None, made))
     return folder
 
 
@@ -135,7 +135,7 @@ def test_another_backend_is_refused_in_one_line(backend: str, tmp_path: Path) ->
 def test_a_network_that_is_not_the_described_one_is_refused(figure: str, tmp_path: Path) -> None:
     description = described()
     wrong = dataclasses.replace(description, **{figure: getattr(description, figure) + 1})
-    model = building.build(description)
+    model = factory.build(description)
 
     assert gates.network_gate(model, description).passed
     gate = gates.network_gate(model, wrong)

@@ -14,22 +14,22 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from zoo.errors import ZooError
-from zoo.export import hostile
-from zoo.export.jpeg import as_jpeg
-from zoo.preprocess import LARGEST_PICTURE, LARGEST_SIDE, MOST_PARTS, Preprocessing, open_header
+from zoo.export.tf_serving import hostile
+from zoo.export.upload_sample import as_jpeg
+from zoo.preprocess import LARGEST_IMAGE, LARGEST_SIDE, MOST_PARTS, Preprocessing, open_header
 from zoo.preprocess_graph import pixels_tensor
 from zoo.uploads import DAMAGED, NEITHER, first_refusal, uploaded_pixels
 
-WANTED = Preprocessing(40, 40, 3, (0.5,) * 3, (0.5,) * 3, crop=0.9)
+WANTED = Preprocessing(40, 40, 3, (0.5,) * 3, (0.5,) * 3, crop_pct=0.9)
 RANDOM = np.random.default_rng(0)
 NOISE = Image.fromarray(RANDOM.integers(0, 256, (20, 30, 3), np.uint8))
 
 Read = Callable[[list[bytes]], tuple[np.ndarray, list[bytes]]]
 
 
-def encoded(format_name: str, picture: Image.Image = NOISE, **options: Any) -> bytes:
+def encoded(format_name: str, image: Image.Image = NOISE, **options: Any) -> bytes:
     buffer = io.BytesIO()
-    picture.save(buffer, format_name, **options)
+    image.save(buffer, format_name, **options)
     return buffer.getvalue()
 
 
@@ -119,8 +119,8 @@ def test_a_hostile_image_is_refused_by_graph_and_client_alike(read: Read, name: 
 
 def test_the_largest_photograph_is_read_by_graph_and_client_alike(read: Read) -> None:
     """5000 by 5000 pixels are 25 million, and no more is refused for its size."""
-    largest = hostile.png(5000, 5000, bits=1, kind=hostile.GREY)
-    assert open_header(largest).width * open_header(largest).height == LARGEST_PICTURE
+    largest = hostile.png(5000, 5000, bits=1, kind=hostile.GRAY)
+    assert open_header(largest).width * open_header(largest).height == LARGEST_IMAGE
     assert read([largest])[1] == [b""]
 
 

@@ -9,22 +9,22 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from zoo.building import Features, create, load
     from zoo.errors import Refused, ZooError
+    from zoo.factory import Features, create, load
     from zoo.information import info, list_models
     from zoo.recipe import Recipe
 
 __all__ = ["Features", "Recipe", "Refused", "ZooError", "create", "info", "list_models", "load"]
 
 _HOMES = {
-    "Features": "zoo.building",
+    "Features": "zoo.factory",
     "Recipe": "zoo.recipe",
     "Refused": "zoo.errors",
     "ZooError": "zoo.errors",
-    "create": "zoo.building",
+    "create": "zoo.factory",
     "info": "zoo.information",
     "list_models": "zoo.information",
-    "load": "zoo.building",
+    "load": "zoo.factory",
 }
 
 

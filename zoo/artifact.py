@@ -6,10 +6,10 @@ import dataclasses
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
-from zoo import files, schema
+from zoo import files, migration, schema
 from zoo.description import Data, InitialWeights, Model, Provenance, Weights
 from zoo.errors import Refused, ZooError
-from zoo.kinds import mistaken
+from zoo.folder_kinds import mistaken
 from zoo.recipe import Recipe
 from zoo.schema import record
 
@@ -23,7 +23,6 @@ ONNX_FP16 = "onnx/model.fp16.onnx"
 GOLDEN_INT8 = "golden.int8.npz"
 IMAGES = "images.npz"
 SAVED_MODEL = "saved_model"
-SCHEMA = 1
 
 Format = Literal["onnx", "onnx_int8", "onnx_fp16", "saved_model"]
 
@@ -55,25 +54,25 @@ class Gate:
 class Accuracy:
     """Top-1 accuracy of one format's files on the test split.
 
-    With its 95 % Wilson interval, and how many pictures it was measured on.
+    With its 95 % Wilson interval, and how many images it was measured on.
     """
 
     accuracy: float
     low: float
     high: float
     correct: int
-    pictures: int
+    images: int
 
 
 @record
 class Paired:
-    """Two files on the same pictures: float32 is right on `lost` that int8 misses, and misses `gained` that int8 has.
+    """Two files on the same images: float32 is right on `lost` that int8 misses, and misses `gained` that int8 has.
 
     `drop` is by how many points int8 is less accurate, `low` and `high` the 95 % interval of that.
     """
 
     split: str
-    pictures: int
+    images: int
     float32: float
     int8: float
     lost: int
@@ -117,13 +116,13 @@ class Int8:
     """How an int8 file was made and what it costs.
 
     Of `nodes` with weights, and curves, those of `kept` stay in float32. `validation` is what that was decided on,
-    `test` what came out, on pictures that decided nothing. `speed` is None where the target is another kind of
+    `test` what came out, on images that decided nothing. `speed` is None where the target is another kind of
     processor than this machine's. `forced` are the reasons for which it would not have been shipped without --force.
     """
 
     target: Target
     max_drop: float
-    calibration_pictures: int
+    calibration_images: int
     method: str
     nodes: int
     kept: tuple[Kept, ...]
@@ -153,7 +152,7 @@ class Manifest:
     files: dict[str, File]
     gates: tuple[Gate, ...]
     accuracy: dict[Format, Accuracy]
-    licence: dict[str, str]
+    license: dict[str, str]
     opset: int | None = None
     weights: Weights | None = None
     ir_version: int | None = None
@@ -176,8 +175,7 @@ def read(folder: Path) -> Manifest:
         raise ZooError(f"{folder} has no {MANIFEST}: name a folder that 'zoo export' wrote")
     try:
         values = files.read_json(folder / MANIFEST, "export again")
-        if not isinstance(values, dict) or values.get("schema") != SCHEMA:
-            raise ZooError(f"{folder / MANIFEST} is no manifest of schema {SCHEMA}: export again with this version")
+        values = migration.migrated(values, str(folder / MANIFEST), "export again with this version")
         manifest = schema.parse(Manifest, values, str(folder / MANIFEST))
         for name in manifest.files:
             check_inside(name)

@@ -9,7 +9,7 @@ from zoo.description import Model
 
 
 def multiply_adds(model: Any) -> int:
-    """The multiply-adds of convolutions and matrix products for one picture, as the papers count them.
+    """The multiply-adds of convolutions and matrix products for one image, as the papers count them.
 
     Each output value of a layer costs one multiply-add per weight that it sees; norms, activations and pools cost none.
     """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 IMAGE = "image"
-"""uint8 [batch, height, width, channels]: raw pixels, 0–255, as a decoder gives them. Normalisation is inside."""
+"""uint8 [batch, height, width, channels]: raw pixels, 0–255, as a decoder gives them. Normalization is inside."""
 
 IMAGE_BYTES = "image_bytes"
 """string [batch]: JPEG or PNG files as uploaded. Decoding, scaling and cropping are inside."""

@@ -31,7 +31,7 @@ class Model:
 class Data:
     """A data set: how to find it again, and what was in it.
 
-    `counts` are pictures by split; `fingerprint` covers every byte and label. `overlap` counts the images of the splits
+    `counts` are images by split; `fingerprint` covers every byte and label. `overlap` counts the images of the splits
     `validation` and `test` whose very bytes are in train too (of `test`: in train or validation); None where nobody
     looked.
     """
@@ -41,7 +41,7 @@ class Data:
     fingerprint: str
     counts: dict[str, int]
     skipped: tuple[str, ...]
-    licence: str
+    license: str
     overlap: dict[str, int] | None = None
 
 
@@ -60,7 +60,7 @@ class Weights:
     revision: str | None
     file: str
     sha256: str
-    licence: str
+    license: str
     adapted: tuple[str, ...] = ()
 
 
@@ -68,7 +68,7 @@ class Weights:
 class InitialWeights:
     """The weights that training started from.
 
-    The name of the run that they are of, the SHA-256 of its weights file, its family and size, the weights' licence
+    The name of the run that they are of, the SHA-256 of its weights file, its family and size, the weights' license
     where the run states one, and whether the logits' layer was made anew.
     """
 
@@ -76,7 +76,7 @@ class InitialWeights:
     sha256: str
     family: str
     size: str
-    licence: str | None
+    license: str | None
     new_head: bool
 
 

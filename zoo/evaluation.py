@@ -1,4 +1,4 @@
-"""How good a network's answers are: figures with intervals, and a picture of what it confuses."""
+"""How good a network's answers are: figures with intervals, and an image of what it confuses."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from zoo.schema import record
 
 @record
 class ClassFigures:
-    """How one class fares; `pictures` is how many there are of it."""
+    """How one class fares; `images` is how many there are of it."""
 
     label: str
     precision: float
     recall: float
     f1: float
-    pictures: int
+    images: int
 
 
 @record
 class Evaluation:
     """Top-1 accuracy with its 95 % Wilson interval, top-5 where there are more classes than that, and figures by class.
 
-    `confusion[i][j]` counts pictures of class i that were taken for class j.
+    `confusion[i][j]` counts images of class i that were taken for class j.
     """
 
-    pictures: int
+    images: int
     correct: int
     accuracy: float
     low: float
@@ -56,7 +56,7 @@ def evaluate(
     """Precision and recall of answers against the truth, and what is confused.
 
     Takes float32 logits [n, classes] and int64 classes [n]. The figures are of the classes that occur, as truth or as
-    answer; the macro averages of those that there are pictures of. The precision of a class that is never answered
+    answer; the macro averages of those that there are images of. The precision of a class that is never answered
     is 0. `name` and `source` say in an error which images and what answered them.
 
     Raises:
@@ -77,7 +77,7 @@ def evaluate(
     rows = zip((labels[index] for index in every), precision, recall, f1, support, strict=True)
     asked = support > 0
     return Evaluation(
-        pictures=len(truth),
+        images=len(truth),
         correct=correct,
         accuracy=correct / len(truth),
         low=low,

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from zoo import artifact, building, run, schema
+from zoo import artifact, factory, run, schema
 from zoo.errors import ZooError
 from zoo.registry import LARGEST_SIDE, MOST_CHANNELS, SMALLEST_SIDE, Family, Size, matching, resolve
-from zoo.weights import known
+from zoo.weights import pretrained
 
 
 def list_models(pattern: str = "*") -> list[dict[str, Any]]:
@@ -58,7 +58,7 @@ def describe(folder: Path) -> dict[str, Any]:
     else:
         raise ZooError(f"{folder} is neither a run nor an artifact: {run.NAME_ONE}, or one that 'zoo export' wrote")
     family, row = resolve(model.family, model.size)
-    structure = building.structure_of(model)
+    structure = factory.structure_of(model)
     described["model"]["structure"] = schema.plain(structure)
     described["halvings"] = {
         "kept": structure.halvings,
@@ -69,8 +69,8 @@ def describe(folder: Path) -> dict[str, Any]:
 
 
 def _row(family: Family, size: Size) -> dict[str, Any]:
-    """What is known of a size. `licence` is that of the weights that `zoo pull` takes when no tag is named."""
-    network = known.TIMM.get((family.name, size.name))
+    """What is known of a size. `license` is that of the weights that `zoo pull` takes when no tag is named."""
+    network = pretrained.TIMM.get((family.name, size.name))
     tags = network.tags if network else ()
     return {
         "family": family.name,
@@ -81,12 +81,12 @@ def _row(family: Family, size: Size) -> dict[str, Any]:
         "input_shape": list(size.input_shape),
         "classes": size.classes,
         "reference": family.reference,
-        "licence": tags[0].licence if tags else None,
+        "license": tags[0].license if tags else None,
         "tags": [
             {
                 "tag": tag.name,
                 "repository": network.repository(tag),
-                "licence": tag.licence,
+                "license": tag.license,
                 "input_size": tag.input.side,
             }
             for tag in tags

@@ -22,10 +22,10 @@ def wilson(correct: int, total: int) -> tuple[float, float]:
         raise ValueError(f"no proportion: {correct} of {total}")
     share = correct / total
     shrink = 1 + _Z**2 / total
-    centre = (share + _Z**2 / (2 * total)) / shrink
+    center = (share + _Z**2 / (2 * total)) / shrink
     half = _Z * math.sqrt(share * (1 - share) / total + (_Z / (2 * total)) ** 2) / shrink
     # Rounding may leave an end beyond the share itself where the two coincide, at none and at all.
-    return max(0.0, min(share, centre - half)), min(1.0, max(share, centre + half))
+    return max(0.0, min(share, center - half)), min(1.0, max(share, center + half))
 
 
 def paired_difference(lost: int, gained: int, total: int) -> tuple[float, float, float]:
@@ -41,10 +41,10 @@ def paired_difference(lost: int, gained: int, total: int) -> tuple[float, float,
     if total < 1 or min(lost, gained) < 0 or lost + gained > total:
         raise ValueError(f"no pairs: {lost} lost and {gained} gained of {total}")
     cases = total + 2
-    centre = (lost - gained) / cases
+    center = (lost - gained) / cases
     half = _Z * math.sqrt((lost + gained + 1) - (lost - gained) ** 2 / cases) / cases
     share = (lost - gained) / total
-    return share, max(-1.0, min(share, centre - half)), min(1.0, max(share, centre + half))
+    return share, max(-1.0, min(share, center - half)), min(1.0, max(share, center + half))
 
 
 def ratio_of_medians(first: np.ndarray, second: np.ndarray, seed: int, draws: int = 1000) -> tuple[float, float, float]:

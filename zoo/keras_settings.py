@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 
-from zoo.quiet import wake_keras
+from zoo.tensorflow_setup import wake_keras
 
 DATA_FORMAT, FLOAT_TYPE, EPSILON = "channels_last", "float32", 1e-7
 """Keras' own defaults (3.15)."""

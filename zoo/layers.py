@@ -82,7 +82,7 @@ def depthwise(
 
 
 def batch_norm(x: Tensor, *, epsilon: float = 1e-5, scale: float = 1.0, name: str) -> Tensor:
-    """Batch normalisation over all replicas (a replica's own statistics would be lost when replica 0's are saved).
+    """Batch normalization over all replicas (a replica's own statistics would be lost when replica 0's are saved).
 
     Momentum and epsilon are PyTorch's defaults (0.1 of the new value, 1e-5), as in most reference implementations.
     `scale` is what the factors begin with.
@@ -107,7 +107,7 @@ def convolution_norm_relu(
     epsilon: float = 1e-5,
     name: str,
 ) -> Tensor:
-    """Convolution, batch normalisation, ReLU."""
+    """Convolution, batch normalization, ReLU."""
     x = convolution(x, filters, kernel, stride=stride, bias=bias, padding=padding, name=name)
     x = batch_norm(x, epsilon=epsilon, name=f"{name}_norm")
     return activation(x, "relu", name=f"{name}_relu")
@@ -133,7 +133,7 @@ def squeeze_excite(x: Tensor, width: int, *, act: Activation, gate: Activation, 
 
 
 def residual(x: Tensor, branch: Tensor, *, drop: float = 0.0, name: str) -> Tensor:
-    """Add a branch to its shortcut; in training a picture loses it with probability `drop` (Huang et al. 2016)."""
+    """Add a branch to its shortcut; in training an image loses it with probability `drop` (Huang et al. 2016)."""
     if drop:
         shape = (None, *(1,) * (len(branch.shape) - 1))
         branch = keras.layers.Dropout(drop, noise_shape=shape, name=f"{name}_drop")(branch)
@@ -176,7 +176,7 @@ class Dense(keras.layers.Dense):
     """A dense layer over the last axis of a sequence or a map.
 
     Keras' own (3.15) becomes a Tensordot, which in ONNX is Shape, Gather, Concat and Reshape around a product. In
-    training it is right: the gradient of a plain product makes a copy of the kernel for each picture.
+    training it is right: the gradient of a plain product makes a copy of the kernel for each image.
     """
 
     channels_last = True
@@ -193,7 +193,7 @@ class Dense(keras.layers.Dense):
 
 @keras.saving.register_keras_serializable("zoo")
 class LayerNormalization(keras.layers.Layer):
-    """Normalisation over the last axis of [batch, …, channels], in the full precision of the weights.
+    """Normalization over the last axis of [batch, …, channels], in the full precision of the weights.
 
     Keras' own (3.15) becomes eleven ONNX nodes that onnxruntime 1.31 does not fuse. This order of operations it does.
     """
@@ -263,7 +263,7 @@ class Tokens(keras.layers.Layer):
         """[batch, tokens, width]."""
         _, height, width, channels = x.shape
         x = ops.reshape(x, (-1, height * width, channels))
-        # A row of zeros, and the token among the positions: to repeat it for each picture takes the batch's size.
+        # A row of zeros, and the token among the positions: to repeat it for each image takes the batch's size.
         x = ops.pad(x, ((0, 0), (1, 0), (0, 0)))
         return x + ops.concatenate([self.token + self.positions[:, :1], self.positions[:, 1:]], 1)
 
@@ -273,7 +273,7 @@ class Attention(keras.layers.Layer):
     """Scaled dot-product attention: queries, keys, values [batch, tokens, 3 · width] to [batch, tokens, width]."""
 
     transposes = 4
-    """Of queries, keys, values and the answer, see `zoo.export.layout`."""
+    """Of queries, keys, values and the answer, see `zoo.export.onnx.expected_transposes`."""
 
     def __init__(self, heads: int, **options: Any) -> None:
         super().__init__(**options)
@@ -290,7 +290,7 @@ class Attention(keras.layers.Layer):
         return ops.reshape(x, (-1, tokens, self.heads * size))
 
     def multiply_adds(self) -> int:
-        """Of both products, for one picture."""
+        """Of both products, for one image."""
         _, tokens, width = self.output.shape
         return 2 * tokens * tokens * width
 

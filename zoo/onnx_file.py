@@ -11,7 +11,7 @@ from typing import BinaryIO
 DIGEST = "graph_sha256"
 """The key of `metadata_props` under which a file keeps the SHA-256 of its graph, weights and all.
 
-A change of one weight may move no answer: a bias of attention's keys is cancelled by the softmax. This sees every one.
+A change of one weight may move no answer: a bias of attention's keys is canceled by the softmax. This sees every one.
 """
 
 GRAPH = 7

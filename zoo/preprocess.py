@@ -7,7 +7,7 @@ middle. Then the pixels become the network's float32 input: `(pixels / 255 - mea
 renderings agree to one level of rounding (CMYK, which data sets never hand to a graph: two; bicubic on noise of black
 and white: two in a pixel of a million).
 Sizes and the place of the crop are those of timm's evaluation (`transforms_imagenet_eval` of timm 1.0.31): there, too,
-the shorter side becomes `floor(size / crop)`.
+the shorter side becomes `floor(size / crop_pct)`.
 EXIF orientation is ignored by both, as decoders in a graph ignore it.
 """
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
 MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
-"""What the channels of a picture are, in Pillow's words."""
+"""What the channels of an image are, in Pillow's words."""
 
 FORMATS = ("JPEG", "PNG", "BMP", "GIF")
 
@@ -44,7 +44,7 @@ FULL_RANGE = 65535
 BACKGROUNDS = {"white": 255, "black": 0}
 """The level that every channel of a background has."""
 
-LARGEST_PICTURE = 25_000_000
+LARGEST_IMAGE = 25_000_000
 """Pixels; a larger image is refused by its header, before it is decoded: a small file may claim any size."""
 
 LARGEST_SIDE = 16_384
@@ -67,9 +67,9 @@ They are the scans of a JPEG (30 ms at 25 megapixels, for 42 bytes) and the comp
 class Preprocessing:
     """How raw input becomes model input.
 
-    `crop` is the share of the scaled picture's side that is kept. `scaling` says whether a picture keeps its shape when
-    it is scaled (`cover`: what is too long is cropped) or takes the input's (`stretch`). `mean` and `deviation` have
-    one number a channel, in units of the full range (1.0 is white).
+    `crop_pct` is the share of the scaled image's side that is kept. With the `resize_mode` `shortest` an image keeps
+    its aspect ratio and what is too long is cropped; with `squash` it takes the aspect ratio of the input. `mean` and
+    `std` have one number a channel, in units of the full range (1.0 is white). The names are those of timm.
 
     `white_level` is the sample that is white in images of 16 bits, such as 4095 where they use 12: a sample becomes
     `sample * 256 // (white_level + 1)`, at most 255. `background` shows through where an image is transparent and the
@@ -81,10 +81,10 @@ class Preprocessing:
     width: int
     channels: Annotated[int, Field(ge=1, le=4)]
     mean: tuple[float, ...]
-    deviation: tuple[float, ...]
-    crop: Annotated[float, Field(gt=0, le=1)] = 1.0
+    std: tuple[float, ...]
+    crop_pct: Annotated[float, Field(gt=0, le=1)] = 1.0
     interpolation: Literal["bilinear", "bicubic"] = "bilinear"
-    scaling: Literal["cover", "stretch"] = "cover"
+    resize_mode: Literal["shortest", "squash"] = "shortest"
     white_level: Annotated[int, Field(ge=1, le=FULL_RANGE)] = FULL_RANGE
     background: Literal["none", "white", "black"] = "none"
 
@@ -100,19 +100,19 @@ class Preprocessing:
 
     def scale_and_offset(self) -> tuple[np.ndarray, np.ndarray]:
         """float32 [channels] twice: the network's input is `pixels * scale + offset`."""
-        deviation = np.asarray(self.deviation, np.float64)
-        scale = 1 / (255 * deviation)
-        return scale.astype(np.float32), (-np.asarray(self.mean, np.float64) / deviation).astype(np.float32)
+        std = np.asarray(self.std, np.float64)
+        scale = 1 / (255 * std)
+        return scale.astype(np.float32), (-np.asarray(self.mean, np.float64) / std).astype(np.float32)
 
 
 def covering(height: int, width: int, preprocessing: Preprocessing) -> tuple[int, int]:
-    """The height and width to scale a picture to, so that the central crop lies inside it.
+    """The height and width to scale an image to, so that the central crop lies inside it.
 
     Raises:
         ZooError: it is so narrow that it would be too large when scaled.
     """
     least = before_crop(preprocessing)
-    if preprocessing.scaling == "stretch":
+    if preprocessing.resize_mode == "squash":
         scaled = least
     elif height * least[1] <= width * least[0]:
         scaled = least[0], width * least[0] // height
@@ -131,59 +131,59 @@ def largest_scaled(preprocessing: Preprocessing) -> int:
 
 
 def before_crop(preprocessing: Preprocessing) -> tuple[int, int]:
-    """The least height and width that a scaled picture has."""
-    return int(preprocessing.height / preprocessing.crop), int(preprocessing.width / preprocessing.crop)
+    """The least height and width that a scaled image has."""
+    return int(preprocessing.height / preprocessing.crop_pct), int(preprocessing.width / preprocessing.crop_pct)
 
 
 def pixels_from_bytes(encoded: bytes, preprocessing: Preprocessing) -> np.ndarray:
-    """uint8 [height, width, channels] of an encoded picture.
+    """uint8 [height, width, channels] of an encoded image.
 
     Raises:
         ZooError: it cannot be decoded.
     """
-    return pixels_from_picture(open_picture(encoded, preprocessing.white_level), preprocessing)
+    return pixels_from_image(open_image(encoded, preprocessing.white_level), preprocessing)
 
 
-def open_picture(encoded: bytes, white_level: int = FULL_RANGE) -> Image.Image:
-    """The first frame of an encoded picture, decoded whole and in 8 bits: of mode L, LA, RGB or RGBA.
+def open_image(encoded: bytes, white_level: int = FULL_RANGE) -> Image.Image:
+    """The first frame of an encoded image, decoded whole and in 8 bits: of mode L, LA, RGB or RGBA.
 
     Raises:
-        ZooError: it is no picture, is damaged or cut short, or is too large.
+        ZooError: it is no image, is damaged or cut short, or is too large.
     """
     from PIL import ImageChops
 
-    picture = open_header(encoded)
+    image = open_header(encoded)
     with _decoding(encoded):
-        if picture.format == "PNG":
+        if image.format == "PNG":
             file = read_png(encoded)
             return _deep_png(file, white_level) if file.depth == 16 else _shallow_png(file)
-        if picture.format in ("JPEG", "MPO") and END_OF_JPEG not in encoded:
+        if image.format in ("JPEG", "MPO") and END_OF_JPEG not in encoded:
             raise ValueError("cut short")
-        picture.load()
-    if picture.mode == "CMYK" and "adobe" not in picture.info:
+        image.load()
+    if image.mode == "CMYK" and "adobe" not in image.info:
         # Pillow 13.0 takes every CMYK for Adobe's, where 255 is no ink.
-        picture = ImageChops.invert(picture)
-    return _of_channels(picture)
+        image = ImageChops.invert(image)
+    return _of_channels(image)
 
 
 def open_header(encoded: bytes) -> Image.Image:
-    """An encoded picture of which only format, mode and size have been read.
+    """An encoded image of which only format, mode and size have been read.
 
     Raises:
-        ZooError: it is no picture, or is too large.
+        ZooError: it is no image, or is too large.
     """
     from PIL import Image
 
     with _decoding(encoded):
         # Of a PNG Pillow 13.0 reads all that comes before the pixels, and refuses an image for its text.
         head = header_only(encoded) if encoded.startswith(SIGNATURE) else encoded
-        picture = Image.open(io.BytesIO(head), formats=FORMATS)
-    if picture.width * picture.height > LARGEST_PICTURE or max(picture.size) > LARGEST_SIDE:
-        limit = f"{LARGEST_PICTURE} in all or {LARGEST_SIDE} on a side"
-        raise ZooError(f"{picture.width} by {picture.height} pixels are more than {limit}: scale it down")
-    if picture.format in PARTS and encoded.count(PARTS[picture.format]) > MOST_PARTS:
-        raise ZooError(f"the {picture.format} has more than {MOST_PARTS} scans or texts: save it again")
-    return picture
+        image = Image.open(io.BytesIO(head), formats=FORMATS)
+    if image.width * image.height > LARGEST_IMAGE or max(image.size) > LARGEST_SIDE:
+        limit = f"{LARGEST_IMAGE} in all or {LARGEST_SIDE} on a side"
+        raise ZooError(f"{image.width} by {image.height} pixels are more than {limit}: scale it down")
+    if image.format in PARTS and encoded.count(PARTS[image.format]) > MOST_PARTS:
+        raise ZooError(f"the {image.format} has more than {MOST_PARTS} scans or texts: save it again")
+    return image
 
 
 @contextlib.contextmanager
@@ -220,15 +220,15 @@ def largest_sample(file: PngFile) -> int:
 
 def _shallow_png(file: PngFile) -> Image.Image:
     """A PNG of at most 8 bits a sample."""
-    picture = _loaded(file)
+    image = _loaded(file)
     if file.key is None:
-        return _of_channels(picture)
+        return _of_channels(image)
     # Pillow 13.0 compares the key with samples that it has already brought to 8 bits.
-    picture = picture.convert("L" if file.color == GRAY else "RGB")
-    samples = np.asarray(picture).reshape(picture.height, picture.width, -1)
+    image = image.convert("L" if file.color == GRAY else "RGB")
+    samples = np.asarray(image).reshape(image.height, image.width, -1)
     key = np.array(file.key) * 255 // ((1 << file.depth) - 1)
-    picture.putalpha(_image(np.where((samples == key).all(-1), 0, 255).astype(np.uint8)))
-    return picture
+    image.putalpha(_image(np.where((samples == key).all(-1), 0, 255).astype(np.uint8)))
+    return image
 
 
 def _deep_png(file: PngFile, white_level: int) -> Image.Image:
@@ -262,53 +262,53 @@ def _loaded(file: PngFile, raw_mode: str | None = None) -> Image.Image:
     """A PNG decoded by Pillow, its pixels as they lie in memory being taken for `raw_mode` where that is given."""
     from PIL import Image
 
-    picture: Any = Image.open(io.BytesIO(file.encoded), formats=("PNG",))
+    image: Any = Image.open(io.BytesIO(file.encoded), formats=("PNG",))
     if raw_mode:
-        picture.tile = [tile._replace(args=raw_mode) for tile in picture.tile]
-    picture.load()
+        image.tile = [tile._replace(args=raw_mode) for tile in image.tile]
+    image.load()
     if file.color != PALETTE:
-        picture.info.pop("transparency", None)
-    return picture
+        image.info.pop("transparency", None)
+    return image
 
 
 def _image(levels: np.ndarray) -> Image.Image:
-    """A picture of uint8 [height, width] or [height, width, channels]."""
+    """An image of uint8 [height, width] or [height, width, channels]."""
     from PIL import Image
 
     return Image.fromarray(levels[..., 0] if levels.shape[2:] == (1,) else levels)
 
 
-def _of_channels(picture: Image.Image) -> Image.Image:
-    """The picture in one of the modes that convert to each other without loss of meaning: L, LA, RGB or RGBA."""
-    if "transparency" in picture.info:
-        return picture.convert("RGBA")
-    return picture.convert("L" if picture.mode == "1" else "RGB") if picture.mode not in MODES.values() else picture
+def _of_channels(image: Image.Image) -> Image.Image:
+    """The image in one of the modes that convert to each other without loss of meaning: L, LA, RGB or RGBA."""
+    if "transparency" in image.info:
+        return image.convert("RGBA")
+    return image.convert("L" if image.mode == "1" else "RGB") if image.mode not in MODES.values() else image
 
 
-def pixels_from_picture(picture: Image.Image, preprocessing: Preprocessing) -> np.ndarray:
-    """uint8 [height, width, channels] of a decoded picture of mode L, LA, RGB or RGBA."""
+def pixels_from_image(image: Image.Image, preprocessing: Preprocessing) -> np.ndarray:
+    """uint8 [height, width, channels] of a decoded image of mode L, LA, RGB or RGBA."""
     from PIL import Image
 
-    if picture.mode in ("LA", "RGBA") and preprocessing.shows_background:
-        picture = _over(picture, BACKGROUNDS[preprocessing.background])
-    picture = picture.convert(MODES[preprocessing.channels])
-    height, width = covering(picture.height, picture.width, preprocessing)
-    if (width, height) != picture.size:
+    if image.mode in ("LA", "RGBA") and preprocessing.shows_background:
+        image = _over(image, BACKGROUNDS[preprocessing.background])
+    image = image.convert(MODES[preprocessing.channels])
+    height, width = covering(image.height, image.width, preprocessing)
+    if (width, height) != image.size:
         method = Image.Resampling[preprocessing.interpolation.upper()]
-        # Band by band: scaling LA and RGBA, Pillow weighs colours by their alpha (13.0), and a graph does not.
+        # Band by band: scaling LA and RGBA, Pillow weighs colors by their alpha (13.0), and a graph does not.
         # Width, then height: given both, Pillow 13.0 begins with what it takes for cheaper, and 12 with the width. For
         # bicubic, which is clipped in between, the two orders are up to 30 levels apart.
-        wider = [band.resize((width, picture.height), method) for band in picture.split()]
+        wider = [band.resize((width, image.height), method) for band in image.split()]
         bands = [band.resize((width, height), method) for band in wider]
-        picture = Image.merge(picture.mode, bands)
+        image = Image.merge(image.mode, bands)
     top, left = round((height - preprocessing.height) / 2), round((width - preprocessing.width) / 2)
-    picture = picture.crop((left, top, left + preprocessing.width, top + preprocessing.height))
-    return np.asarray(picture, np.uint8).reshape(preprocessing.shape)
+    image = image.crop((left, top, left + preprocessing.width, top + preprocessing.height))
+    return np.asarray(image, np.uint8).reshape(preprocessing.shape)
 
 
-def _over(picture: Image.Image, level: int) -> Image.Image:
-    """A picture of mode LA or RGBA without its alpha, as it looks on a background of one level."""
-    samples = np.asarray(picture).astype(np.uint16)
+def _over(image: Image.Image, level: int) -> Image.Image:
+    """An image of mode LA or RGBA without its alpha, as it looks on a background of one level."""
+    samples = np.asarray(image).astype(np.uint16)
     alpha = samples[..., -1:]
     # At most 255 * 255 + 127, which 16 bits hold.
     return _image(((samples[..., :-1] * alpha + level * (255 - alpha) + 127) // 255).astype(np.uint8))

@@ -9,7 +9,7 @@ import numpy as np
 from zoo.png_file import COLOR_TYPE, DEPTH, PALETTE
 from zoo.preprocess import BACKGROUNDS, Preprocessing, before_crop, largest_scaled
 
-# ITU-R 601 luma in 1/65536, as Pillow computes it; exact on grey pictures, for they sum to 65536.
+# ITU-R 601 luma in 1/65536, as Pillow computes it; exact on gray images, for they sum to 65536.
 _LUMA = (19595, 38470, 7471)
 
 WHITE = np.uint8(255)
@@ -19,34 +19,34 @@ def pixels_tensor(encoded: Any, preprocessing: Preprocessing) -> Any:
     """uint8 [height, width, channels] of one JPEG or PNG, as TensorFlow operations on a scalar string tensor."""
     import tensorflow as tf
 
-    picture = _decode_tensor(encoded, preprocessing)
-    if preprocessing.crop < 1:
-        picture = _covering_tensor(picture, preprocessing)
+    image = _decode_tensor(encoded, preprocessing)
+    if preprocessing.crop_pct < 1:
+        image = _covering_tensor(image, preprocessing)
     else:
-        fits = tf.reduce_all(tf.shape(picture) == preprocessing.shape)
-        picture = tf.cond(fits, lambda: picture, lambda: _covering_tensor(picture, preprocessing))
-    return tf.ensure_shape(picture, preprocessing.shape)
+        fits = tf.reduce_all(tf.shape(image) == preprocessing.shape)
+        image = tf.cond(fits, lambda: image, lambda: _covering_tensor(image, preprocessing))
+    return tf.ensure_shape(image, preprocessing.shape)
 
 
-def _covering_tensor(picture: Any, preprocessing: Preprocessing) -> Any:
-    """The steps of `covering` and `pixels_from_picture`."""
+def _covering_tensor(image: Any, preprocessing: Preprocessing) -> Any:
+    """The steps of `covering` and `pixels_from_image`."""
     import tensorflow as tf
 
-    size = tf.shape(picture)[:2]
-    check = tf.debugging.Assert(scales(size, preprocessing), ["the picture is too large when scaled", size])
+    size = tf.shape(image)[:2]
+    check = tf.debugging.Assert(scales(size, preprocessing), ["the image is too large when scaled", size])
     # Without this edge, a graph that is served would scale the image all the same, and then refuse it.
     with tf.control_dependencies([check]):
         scaled = _covering_size(size, preprocessing)
     # Bilinear, both sides at once are within a level of Pillow's one after the other, in half the time.
     sizes = {"bilinear": [scaled], "bicubic": [tf.stack([size[0], scaled[1]]), scaled]}
     for size_between in sizes[preprocessing.interpolation]:
-        # Without antialias this is another picture than Pillow's, by up to 102 levels (tensorflow 2.21).
-        resized = tf.image.resize(picture, size_between, method=preprocessing.interpolation, antialias=True)
+        # Without antialias this is another image than Pillow's, by up to 102 levels (tensorflow 2.21).
+        resized = tf.image.resize(image, size_between, method=preprocessing.interpolation, antialias=True)
         # Halves go up, as in Pillow.
-        picture = tf.saturate_cast(tf.floor(resized + 0.5), tf.uint8)
+        image = tf.saturate_cast(tf.floor(resized + 0.5), tf.uint8)
     # Halves go to the even number, as Python's do.
     start = tf.cast(tf.round((scaled - preprocessing.shape[:2]) / 2), tf.int32)
-    return tf.slice(picture, [start[0], start[1], 0], preprocessing.shape)
+    return tf.slice(image, [start[0], start[1], 0], preprocessing.shape)
 
 
 def scales(size: Any, preprocessing: Preprocessing) -> Any:
@@ -62,7 +62,7 @@ def _covering_size(size: Any, preprocessing: Preprocessing) -> Any:
     import tensorflow as tf
 
     least = tf.constant(before_crop(preprocessing), tf.int32)
-    if preprocessing.scaling == "stretch":
+    if preprocessing.resize_mode == "squash":
         return least
     sides, floor = tf.cast(size, tf.int64), tf.cast(least, tf.int64)
     scaled = tf.where(
@@ -111,12 +111,12 @@ def _decode_tensor(encoded: Any, preprocessing: Preprocessing) -> Any:
     header = tf.io.decode_raw(tf.strings.substr(head, DEPTH, 2), tf.uint8)
     depth, color = header[0], header[1]
     kind = tf.where(tf.io.is_jpeg(encoded), 0, tf.where(depth < 8, 2, tf.where(depth > 8, 3, 1)))
-    picture = tf.switch_case(kind, [jpeg, png, packed_png, deep_png])
+    image = tf.switch_case(kind, [jpeg, png, packed_png, deep_png])
     if preprocessing.channels < 3:
-        luma = tf.reduce_sum(tf.cast(picture[..., :3], tf.int32) * tf.constant(_LUMA), -1, keepdims=True)
-        grey = tf.cast((luma + 0x8000) // 65536, tf.uint8)
-        picture = tf.concat([grey, picture[..., 3:]], 2)
-    return picture
+        luma = tf.reduce_sum(tf.cast(image[..., :3], tf.int32) * tf.constant(_LUMA), -1, keepdims=True)
+        gray = tf.cast((luma + 0x8000) // 65536, tf.uint8)
+        image = tf.concat([gray, image[..., 3:]], 2)
+    return image
 
 
 def _over(samples: Any, level: int) -> Any:
@@ -128,7 +128,7 @@ def _over(samples: Any, level: int) -> Any:
     return tf.cast((samples[..., :3] * alpha + level * (255 - alpha) + 127) // 255, tf.uint8)
 
 
-def normalised(pixels: Any, preprocessing: Preprocessing) -> Any:
+def normalized(pixels: Any, preprocessing: Preprocessing) -> Any:
     """float32 network input of a uint8 tensor [..., height, width, channels], as TensorFlow operations."""
     import tensorflow as tf
 

@@ -42,7 +42,7 @@ class Schedule:
 
 @record
 class Augment:
-    """What may happen to a training picture, drawn anew for each picture and epoch.
+    """What may happen to a training image, drawn anew for each image and epoch.
 
     `flip` mirrors half of them left to right: right for photographs, wrong for digits and letters. `shift` moves by
     up to
@@ -56,11 +56,11 @@ class Augment:
 
 
 @record
-class Picture:
-    """The network's input. `size` is the side in pixels, `channels` their number, `crop` the share of the side kept.
+class ImageInput:
+    """The network's input: `size` is its side in pixels, `crop_pct` the share of an image's side that is kept.
 
     0 takes what the weights were trained with; where training starts from nothing, what the data have (224 where their
-    pictures differ in size or have a side longer than that) and a crop of 1, the whole side.
+    images differ in size or have a side longer than that) and a crop of 1, the whole side.
 
     `white_level` is the sample that is white in images of 16 bits, such as 4095 where they use 12; 0 takes what the
     weights were trained with, or else 65535. `background` shows through where images are transparent and the network
@@ -69,7 +69,7 @@ class Picture:
 
     size: Annotated[int, Field(ge=0, le=4096)] = 0
     channels: Annotated[int, Field(ge=0, le=4)] = 0
-    crop: Annotated[float, Field(ge=0, le=1)] = 0.0
+    crop_pct: Annotated[float, Field(ge=0, le=1)] = 0.0
     white_level: Annotated[int, Field(ge=0, le=65535)] = 0
     background: Literal["auto", "none", "white", "black"] = "auto"
 
@@ -110,11 +110,10 @@ class Recipe:
     keep: Literal["best", "last"] = "best"
     deterministic: bool = True
     freeze: bool = False
-    export: tuple[Literal["onnx", "saved_model"], ...] = ("onnx", "saved_model")
     optimizer: Optimizer = Optimizer()
     schedule: Schedule = Schedule()
     augment: Augment = Augment()
-    picture: Picture = Picture()
+    image: ImageInput = ImageInput()
     split: Split = Split(copies_together=True)
 
 

@@ -13,10 +13,10 @@ from zoo.structure import Structure, kept_halvings
 SIZES = ("small", "base", "large")
 
 SMALLEST_SIDE, LARGEST_SIDE = 8, 4096
-"""The sides of pictures that every network takes, in pixels."""
+"""The sides of images that every network takes, in pixels."""
 
 MOST_CHANNELS = 4
-"""Every network takes pictures of 1 to so many channels."""
+"""Every network takes images of 1 to so many channels."""
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,10 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-from zoo import files, schema
+from zoo import files, migration, schema
 from zoo.description import Data, InitialWeights, Model, Provenance, Weights
 from zoo.errors import ZooError
-from zoo.kinds import mistaken
+from zoo.folder_kinds import mistaken
 from zoo.recipe import Recipe
 from zoo.schema import record
 
@@ -22,7 +22,6 @@ TENSORBOARD = "tensorboard"
 INITIAL = "checkpoints/initial.safetensors"
 LAST = "checkpoints/last.safetensors"
 BEST = "checkpoints/best.safetensors"
-SCHEMA = 1
 NAME_ONE = "name a folder that 'zoo train' or 'zoo pull' wrote"
 
 
@@ -61,8 +60,7 @@ def read(folder: Path) -> Run:
     if not folder.is_dir():
         raise ZooError(f"there is no run at {folder}: {NAME_ONE}")
     values = files.read_json(folder / DESCRIPTION, NAME_ONE)
-    if not isinstance(values, dict) or values.get("schema") != SCHEMA:
-        raise ZooError(f"{folder / DESCRIPTION} is no run of schema {SCHEMA}: train again with this version")
+    values = migration.migrated(values, str(folder / DESCRIPTION), "train again with this version")
     return schema.parse(Run, values, str(folder / DESCRIPTION))
 
 
@@ -78,10 +76,10 @@ def read_finished(folder: Path) -> Run:
     return run
 
 
-def licence_of_weights(run: Run) -> str | None:
-    """The licence that a run's weights came with; None where it trained them from nothing."""
+def license_of_weights(run: Run) -> str | None:
+    """The license that a run's weights came with; None where it trained them from nothing."""
     origin = run.weights or run.initial
-    return origin.licence if origin else None
+    return origin.license if origin else None
 
 
 def write(folder: Path, run: Run) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from zoo.preprocess import LARGEST_PICTURE, LARGEST_SIDE, MOST_PARTS, PARTS, Preprocessing
+from zoo.preprocess import LARGEST_IMAGE, LARGEST_SIDE, MOST_PARTS, PARTS, Preprocessing
 from zoo.preprocess_graph import pixels_tensor, scales
 
 JPEG, PNG = b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"
@@ -15,7 +15,7 @@ AT_ONCE = 4
 
 NEITHER = "neither JPEG nor PNG"
 DAMAGED = "damaged or cut short"
-TOO_LARGE = f"more than {LARGEST_PICTURE} in all or {LARGEST_SIDE} on a side"
+TOO_LARGE = f"more than {LARGEST_IMAGE} in all or {LARGEST_SIDE} on a side"
 TOO_MANY_PARTS = f"made of more than {MOST_PARTS} scans or texts"
 """What can be wrong with an image, to be read after 'is'."""
 
@@ -98,7 +98,7 @@ def _is_small(size: Any) -> Any:
     """Bool scalar: whether an image of `size`, int64 [height, width], may be decoded."""
     import tensorflow as tf
 
-    return tf.logical_and(tf.reduce_max(size) <= LARGEST_SIDE, size[0] * size[1] <= LARGEST_PICTURE)
+    return tf.logical_and(tf.reduce_max(size) <= LARGEST_SIDE, size[0] * size[1] <= LARGEST_IMAGE)
 
 
 def _jpeg_size(file: Any) -> Any:

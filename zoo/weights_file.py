@@ -31,14 +31,14 @@ def variables(model: Any) -> dict[str, Any]:
 
 def save(path: Path, named: Mapping[str, Any], metadata: Mapping[str, str] | None = None) -> None:
     """Write Keras variables (or arrays) and text to a safetensors file, whole or not at all."""
-    from safetensors.numpy import save as serialise
+    from safetensors.numpy import save as serialize
 
     arrays = {
         name: np.asarray(value if isinstance(value, np.ndarray) else value.numpy(), order="C")
         for name, value in named.items()
     }
     with files.staged_file(path) as staging:
-        staging.write_bytes(serialise(arrays, dict(metadata or {})))
+        staging.write_bytes(serialize(arrays, dict(metadata or {})))
 
 
 def read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:

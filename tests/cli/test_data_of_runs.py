@@ -17,10 +17,10 @@ import pytest
 from PIL import Image
 
 from tests.conformance import untrained_run
-from tests.conftest import Answer, write_pictures
+from tests.conftest import Answer, write_images
 from zoo import artifact, run
 from zoo.errors import Refused
-from zoo.export import card
+from zoo.export import model_card
 from zoo.training import start
 
 Command = Callable[..., Answer]
@@ -33,7 +33,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from zoo.cli import main
 
     place = tmp_path_factory.mktemp("made")
-    write_pictures(place / "data", classes=2, each=20, side=12)
+    write_images(place / "data", classes=2, each=20, side=12)
     shutil.copytree(place / "data", place / "copied/train")
     shutil.copytree(place / "data", place / "copied/test")
     for arguments in (
@@ -61,7 +61,7 @@ def test_images_that_were_trained_on_are_left_out(
     made: Path, tmp_path: Path, zoo_command: Command, target: str
 ) -> None:
     report, said = evaluate(zoo_command, made / target, tmp_path / "one", "--data", f"folder:{made / 'data'}")
-    assert report["pictures"] == 8
+    assert report["images"] == 8
     assert report["overlap"] == {"images": 32, "of": 40, "left_out": True, "unknown": None}
     assert "the model has seen 32 of the 40 images in training or validation: left out\n" in said
     own, said = evaluate(zoo_command, made / target, tmp_path / "own")
@@ -71,7 +71,7 @@ def test_images_that_were_trained_on_are_left_out(
     report, said = evaluate(
         zoo_command, made / target, tmp_path / "all", "--data", f"folder:{made / 'data'}", "--include-training"
     )
-    assert report["pictures"] == 40
+    assert report["images"] == 40
     assert report["overlap"] == {"images": 32, "of": 40, "left_out": False, "unknown": None}
     assert "the model has seen 32 of the 40 images in training or validation: measured on, too\n" in said
 
@@ -83,7 +83,7 @@ def test_nothing_left_to_measure_on_is_refused(made: Path, tmp_path: Path, zoo_c
     assert "--include-training" in answer.err
     assert not (tmp_path / "out").exists()
     report, _ = evaluate(zoo_command, made / "copied-run", tmp_path / "all", "--include-training")
-    assert report["pictures"] == report["overlap"]["images"] == 40
+    assert report["images"] == report["overlap"]["images"] == 40
     assert report["data"]["overlap"] == {"validation": 0, "test": 40}
 
 
@@ -105,15 +105,15 @@ def test_artifacts_of_before_say_that_nothing_is_known(made: Path, tmp_path: Pat
     (old / artifact.IMAGES).unlink()
     artifact.write(old, artifact.read(old))
     report, said = evaluate(zoo_command, old, tmp_path / "out", "--data", f"folder:{made / 'data'}")
-    assert report["pictures"] == 40
+    assert report["images"] == 40
     assert report["overlap"]["images"] is None
     assert "old was exported before zoo kept what a model has seen" in said
     assert report["overlap"]["unknown"] in said
 
 
-def test_runs_of_before_load_their_data_again(tmp_path: Path, pictures_folder: Path, zoo_command: Command) -> None:
+def test_runs_of_before_load_their_data_again(tmp_path: Path, images_folder: Path, zoo_command: Command) -> None:
     """Or say that nothing is known, where the data are gone."""
-    shutil.copytree(pictures_folder, tmp_path / "data")
+    shutil.copytree(images_folder, tmp_path / "data")
     old = untrained_run(tmp_path / "old", tmp_path / "data", "cnn", "small", 8)
     values = json.loads((old / run.DESCRIPTION).read_text())
     del values["data"]["overlap"], values["recipe"]["split"]["copies_together"]
@@ -130,8 +130,8 @@ def test_runs_of_before_load_their_data_again(tmp_path: Path, pictures_folder: P
 
 
 def test_what_the_initial_weights_had_seen_counts(made: Path, tmp_path: Path, zoo_command: Command) -> None:
-    write_pictures(tmp_path / "new", classes=2, each=12, side=12, seed=7)
-    write_pictures(tmp_path / "new/test", classes=2, each=3, side=12, seed=8)
+    write_images(tmp_path / "new", classes=2, each=12, side=12, seed=7)
+    write_images(tmp_path / "new/test", classes=2, each=3, side=12, seed=8)
     (tmp_path / "new/train").mkdir()
     for label in ("class0", "class1"):
         (tmp_path / "new" / label).rename(tmp_path / "new/train" / label)
@@ -153,7 +153,7 @@ def test_training_says_what_of_the_test_it_was_trained_on(made: Path) -> None:
     said = (made / "said.txt").read_text()
     assert "36 of 40 test images are also training images: test/class0/" in said
     assert "4 of 40 test images are also validation images: test/class" in said
-    assert said.splitlines()[-1].endswith("40 pictures, 40 of which it has seen in training or validation)")
+    assert said.splitlines()[-1].endswith("40 images, 40 of which it has seen in training or validation)")
 
 
 def test_a_folder_that_has_moved_is_found_by_every_verb(made: Path, tmp_path: Path, zoo_command: Command) -> None:
@@ -185,15 +185,15 @@ def test_a_folder_that_has_moved_is_found_by_every_verb(made: Path, tmp_path: Pa
 
 
 def test_evaluate_leaves_bad_images_out_when_told(made: Path, tmp_path: Path, zoo_command: Command) -> None:
-    write_pictures(tmp_path / "new", classes=2, each=4, side=12, seed=7)
+    write_images(tmp_path / "new", classes=2, each=4, side=12, seed=7)
     (tmp_path / "new/class0/bad.jpg").write_text("<html>")
     other = ("--data", f"folder:{tmp_path / 'new'}")
     answer = zoo_command("evaluate", made / "artifact", *other)
     assert answer.status == 2
-    assert "1 of 9 pictures" in answer.err
+    assert "1 of 9 images" in answer.err
     assert "--bad-images skip" in answer.err
     report, said = evaluate(zoo_command, made / "artifact", tmp_path / "out", *other, "--bad-images", "skip")
-    assert report["pictures"] == 8
+    assert report["images"] == 8
     assert report["data"]["skipped"][0].startswith("class0/bad.jpg: ")
     assert "left out: class0/bad.jpg: " in said
 
@@ -201,11 +201,11 @@ def test_evaluate_leaves_bad_images_out_when_told(made: Path, tmp_path: Path, zo
 def test_labels_of_other_data_agree_in_any_spelling_of_unicode(tmp_path: Path, zoo_command: Command) -> None:
     forms: tuple[Literal["NFC", "NFD"], ...] = ("NFC", "NFD")
     for form in forms:
-        folder = write_pictures(tmp_path / form, classes=2, each=6, side=12, seed=len(form) + ord(form[-1]))
+        folder = write_images(tmp_path / form, classes=2, each=6, side=12, seed=len(form) + ord(form[-1]))
         (folder / "class0").rename(folder / unicodedata.normalize(form, "café"))
     untrained_run(tmp_path / "run", tmp_path / "NFC", "cnn", "small", 8)
     report, _ = evaluate(zoo_command, tmp_path / "run", tmp_path / "out", "--data", f"folder:{tmp_path / 'NFD'}")
-    assert report["pictures"] == 12
+    assert report["images"] == 12
     assert "caf\u00e9" in {row["label"] for row in report["classes"]}
     arguments = ("train", "--weights", tmp_path / "run", "--data", f"folder:{tmp_path / 'NFD'}", *FEW)
     answer = zoo_command(*arguments, "--set", "batch_size=4", "--out", tmp_path / "tuned")
@@ -218,10 +218,10 @@ def test_labels_of_other_data_agree_in_any_spelling_of_unicode(tmp_path: Path, z
 
 def test_a_card_says_that_test_images_were_trained_on(made: Path) -> None:
     manifest = artifact.read(made / "artifact")
-    assert "in training or validation, too" not in card.text("one", manifest)
+    assert "in training or validation, too" not in model_card.text("one", manifest)
     assert manifest.data
     shared = dataclasses.replace(manifest.data, overlap={"validation": 0, "test": 5})
-    text = card.text("one", dataclasses.replace(manifest, data=shared))
+    text = model_card.text("one", dataclasses.replace(manifest, data=shared))
     assert "**5 of the 8 test images were in training or validation, too.**" in text
 
 
@@ -229,7 +229,7 @@ def test_large_images_do_not_set_the_input(tmp_path: Path) -> None:
     class Enough(Exception):
         """The network is described; nobody wants to train it."""
 
-    def preflight(model: Any, formats: Any) -> None:
+    def preflight(model: Any) -> None:
         described.append(model)
         raise Enough
 
@@ -240,7 +240,7 @@ def test_large_images_do_not_set_the_input(tmp_path: Path) -> None:
         ("edge", [(40, 224)], [], (40, 224), ""),
         ("small", [(20, 30)], [], (20, 30), ""),
         ("several", [(20, 30), (30, 30)], [], (224, 224), "the images differ in size and are scaled and cropped to"),
-        ("asked", [(300, 400)], ["picture.size=32"], (32, 32), ""),
+        ("asked", [(300, 400)], ["image.size=32"], (32, 32), ""),
     ):
         for label in "ab":
             (tmp_path / name / label).mkdir(parents=True)
@@ -256,6 +256,6 @@ def test_large_images_do_not_set_the_input(tmp_path: Path) -> None:
                 say=said.append,
             )  # fmt: skip
         assert described[-1].preprocessing.shape[:2] == wanted, name
-        about_size = [line for line in said if "--set picture.size=" in line]
+        about_size = [line for line in said if "--set image.size=" in line]
         assert len(about_size) == bool(words), name
         assert all(line.startswith(words) for line in about_size)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Answer, write_pictures
+from tests.conftest import Answer, write_images
 from zoo.cli import main
 from zoo.data.folder import class_folders
 from zoo.errors import ZooError
@@ -22,7 +22,7 @@ NAMES = ("$x_{", "猫\u3000犬", "👩\u200d👧 ไทย", "می\u200cخواه
 
 @pytest.fixture(scope="module")
 def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = write_pictures(tmp_path_factory.mktemp("scripts") / "crops", classes=len(NAMES), each=10, side=8)
+    folder = write_images(tmp_path_factory.mktemp("scripts") / "crops", classes=len(NAMES), each=10, side=8)
     for number, name in enumerate(NAMES):
         (folder / f"class{number}").rename(folder / name)
     return folder

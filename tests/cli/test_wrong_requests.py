@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.conftest import Answer, write_pictures
+from tests.conftest import Answer, write_images
 from zoo.cli import main
 
 Place = Path
@@ -68,7 +68,7 @@ TRAIN = [
     (["train", "cnn", "--set", "optimizer.rate=1"], "no recipe has the key 'optimizer.rate'"),
     (["train", "cnn", "--set", "optimizer.lr=quick"], "optimizer.lr should be a valid number"),
     (["train", "cnn", "--set", "batch_size=5000"], "a batch of 5000 is more than the"),
-    (["train", "cnn", "--set", "picture.size=4"], "each side must be 8 to 4096 pixels"),
+    (["train", "cnn", "--set", "image.size=4"], "each side must be 8 to 4096 pixels"),
     (["train", "cnn", "--data", "digit"], "did you mean 'digits'"),
     (["train", "cnn", "--data", "folder:nowhere"], "nowhere"),
     (["train", "cnn", "--data", "folder:empty"], "empty"),
@@ -89,8 +89,8 @@ TRAIN = [
     (["train", "vit", "--weights", "runs/cnn-small-digits"], "holds weights of cnn small, not of vit small"),
     (["train", "--size", "base", "--weights", "runs/cnn-small-digits"], "not of cnn base"),
     (["train", "resnet50", "--weights", "runs/cnn-small-digits"], "not of resnet base"),
-    (["train", "--weights", "runs/cnn-small-digits", "--set", "picture.channels=3"], "channels=3: the weights take 1"),
-    (["train", "--weights", "runs/cnn-small-digits", "--set", "picture.size=20"], "of another shape: logits/kernel"),
+    (["train", "--weights", "runs/cnn-small-digits", "--set", "image.channels=3"], "channels=3: the weights take 1"),
+    (["train", "--weights", "runs/cnn-small-digits", "--set", "image.size=20"], "of another shape: logits/kernel"),
     (["train", "cnn", "--freeze"], "name the run to take --weights from"),
     (["train", "cnn", "--set", "optimizer.layer_decay=0"], "layer_decay should be greater than 0"),
     (["train", "--resume", "runs/nothing"], "there is no run at runs/nothing"),
@@ -104,11 +104,11 @@ TRAIN = [
 )
 def test_training(zoo_command: Command, place: Path, arguments: list[str], parts: tuple[str, ...]) -> None:
     (place / "empty").mkdir()
-    write_pictures(place / "one-class", classes=1, each=4)
-    write_pictures(place / "unlike" / "train", classes=3, each=4)
-    write_pictures(place / "unlike" / "test", classes=2, each=4)
+    write_images(place / "one-class", classes=1, each=4)
+    write_images(place / "unlike" / "train", classes=3, each=4)
+    write_images(place / "unlike" / "test", classes=2, each=4)
     for label in "ab":
-        write_pictures(place / "broken", classes=1, each=6)
+        write_images(place / "broken", classes=1, each=6)
         (place / "broken" / "class0").rename(place / "broken" / label)
     truncated = (place / "broken" / "a" / "3.png").read_bytes()[:200]
     (place / "broken" / "a" / "3.png").write_bytes(truncated)
@@ -195,7 +195,7 @@ def test_a_disk_that_fills_up_under_tensorflow_is_one_line(tmp_path: Path) -> No
     import zoo
     from zoo.errors import ZooError
     from zoo.export.graph import network
-    from zoo.export.saved_model import write_saved_model
+    from zoo.export.tf_serving.saved_model import write_saved_model
     from zoo.preprocess import Preprocessing
 
     (tmp_path / "file").write_text("no folder can be made below this")

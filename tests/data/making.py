@@ -1,4 +1,4 @@
-"""Encoded pictures of every kind, made in memory, for the tests of this folder."""
+"""Encoded images of every kind, made in memory, for the tests of this folder."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from PIL import Image
 
 
 def noise(mode: str, height: int, width: int, seed: int = 0) -> Image.Image:
-    """A picture of independent pixels in one of Pillow's modes; `I;16` and `P` too."""
+    """An image of independent pixels in one of Pillow's modes; `I;16` and `P` too."""
     random = np.random.default_rng(seed)
     if mode == "I;16":
         return Image.fromarray(random.integers(0, 2**16, (height, width), np.uint16))
     if mode in ("1", "P"):
-        colours = Image.fromarray(random.integers(0, 256, (height, width, 3), np.uint8))
-        return colours.convert("1") if mode == "1" else colours.convert("P", palette=Image.Palette.ADAPTIVE)
+        colors = Image.fromarray(random.integers(0, 256, (height, width, 3), np.uint8))
+        return colors.convert("1") if mode == "1" else colors.convert("P", palette=Image.Palette.ADAPTIVE)
     bands = len(Image.new(mode, (1, 1)).getbands())
     return Image.frombytes(mode, (width, height), random.integers(0, 256, height * width * bands, np.uint8).tobytes())
 
 
-def encoded(picture: Image.Image, format_name: str, **options: Any) -> bytes:
-    """The picture as a file."""
+def encoded(image: Image.Image, format_name: str, **options: Any) -> bytes:
+    """The image as a file."""
     file = io.BytesIO()
-    picture.save(file, format_name, **options)
+    image.save(file, format_name, **options)
     return file.getvalue()
 
 

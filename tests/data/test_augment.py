@@ -49,7 +49,7 @@ def test_a_crop_is_a_part_of_at_least_the_smallest_area(
 ) -> None:
     pixels = ramp(height, width)
     result = changed(pixels, Augment(smallest_crop=smallest), chance).astype(float)
-    # Rows and columns still rise evenly, from one inside the picture to another, and span the area.
+    # Rows and columns still rise evenly, from one inside the image to another, and span the area.
     for axis, side in ((0, height), (1, width)):
         line = result[..., axis].take(0, axis=1 - axis)
         assert (np.diff(line) >= 0).all()
@@ -58,7 +58,7 @@ def test_a_crop_is_a_part_of_at_least_the_smallest_area(
         assert line[-1] - line[0] + 1 >= np.floor(np.sqrt(smallest) * side) - 1
 
 
-def test_a_crop_of_everything_is_the_picture() -> None:
+def test_a_crop_of_everything_is_the_image() -> None:
     pixels = ramp(13, 17)
     np.testing.assert_array_equal(changed(pixels, Augment(smallest_crop=0.3), [ALMOST_ONE] * CHANCES), pixels)
 

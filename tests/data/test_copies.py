@@ -13,9 +13,9 @@ from making import encoded, fill, noise
 
 from zoo import schema
 from zoo.data import seen
+from zoo.data.dataset import Dataset
 from zoo.data.example import Example
 from zoo.data.load import load
-from zoo.data.pictures import Dataset
 from zoo.data.splits import deal
 from zoo.errors import Refused, ZooError
 from zoo.recipe import Recipe, Split
@@ -102,7 +102,7 @@ def test_where_there_are_no_copies_nothing_is_dealt_otherwise(counts: list[int],
 
 
 def test_a_class_of_copies_is_refused_and_says_so() -> None:
-    with pytest.raises(ZooError, match=r"'b' has too few pictures to draw a split from \(5 are copies of others\)"):
+    with pytest.raises(ZooError, match=r"'b' has too few images to draw a split from \(5 are copies of others\)"):
         deal(examples([(0, number) for number in range(9)] + [(1, 50)] * 6), "ab", TOGETHER)
 
 
@@ -159,16 +159,16 @@ def test_digests_are_kept_and_damage_is_refused(tmp_path: Path) -> None:
 
 def test_what_was_seen_is_left_out_in_order(tmp_path: Path) -> None:
     data = load(f"folder:{fill(tmp_path / 'data', {'a': 20, 'b': 20})}", split=TOGETHER)
-    images = seen.images_of(data)
+    digests = seen.images_of(data)
     fill(tmp_path / "other", {"a": 3, "b": 3})
     shutil.copy(tmp_path / "data" / data.train.names(0), tmp_path / "other/a/10.png")
     (tmp_path / "other/b/11.png").write_bytes(data.validation.read(0))
     (tmp_path / "other/b/12.png").write_bytes(encoded(noise("L", 12, 10, seed=12345), "PNG"))
     (tmp_path / "other/b/13.png").write_bytes(data.test.read(0))
-    from zoo.data.foreign import find_for
+    from zoo.data.for_labels import find_for
 
-    pictures, _ = find_for(("b", "a"), f"folder:{tmp_path / 'other'}")
-    left, overlap = seen.unseen(pictures, images, None, include=False)
+    images, _ = find_for(("b", "a"), f"folder:{tmp_path / 'other'}")
+    left, overlap = seen.unseen(images, digests, None, include=False)
     assert overlap == seen.Overlap(images=2, of=10, left_out=True)
     assert [left.names(place) for place in range(len(left))] == [
         "a/0.png", "a/1.png", "a/2.png", "b/0.png", "b/1.png", "b/2.png", "b/12.png", "b/13.png"
@@ -176,9 +176,9 @@ def test_what_was_seen_is_left_out_in_order(tmp_path: Path) -> None:
     assert left.labels.tolist() == [1, 1, 1, 0, 0, 0, 0, 0]
     assert left.read(6) == (tmp_path / "other/b/12.png").read_bytes()
     assert left.total_bytes == sum(len(left.read(place)) for place in range(len(left)))
-    every, overlap = seen.unseen(pictures, images, None, include=True)
+    every, overlap = seen.unseen(images, digests, None, include=True)
     assert (len(every), overlap) == (10, seen.Overlap(images=2, of=10, left_out=False))
-    every, overlap = seen.unseen(pictures, None, "nobody knows", include=False)
+    every, overlap = seen.unseen(images, None, "nobody knows", include=False)
     assert (len(every), overlap) == (10, seen.Overlap(None, 10, left_out=False, unknown="nobody knows"))
     with pytest.raises(ZooError, match="has seen all 28 images to measure on"):
-        seen.unseen(data.train, images, None, include=False)
+        seen.unseen(data.train, digests, None, include=False)

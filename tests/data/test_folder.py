@@ -12,16 +12,16 @@ from making import encoded, fill, noise
 from PIL import Image
 
 from zoo.data import example
+from zoo.data.dataset import Dataset, Images
 from zoo.data.load import load
 from zoo.data.names import natural
-from zoo.data.pictures import Dataset, Pictures
 from zoo.errors import ZooError
-from zoo.preprocess import open_header, open_picture
+from zoo.preprocess import open_header, open_image
 from zoo.recipe import Split
 
 
-def names(pictures: Pictures) -> list[str]:
-    return [pictures.names(index) for index in range(len(pictures))]
+def names(images: Images) -> list[str]:
+    return [images.names(index) for index in range(len(images))]
 
 
 def load_folder(folder: Path, **options: object) -> Dataset:
@@ -47,11 +47,11 @@ def test_one_folder_a_class_is_dealt_out_by_class(tmp_path: Path) -> None:
     assert data.shape == (12, 10, 1)
     assert data.channels == 1
     # A fifth of each class for the test, a tenth of the rest for validation.
-    for pictures, counts in ((data.test, [4, 6, 4]), (data.validation, [2, 2, 2]), (data.train, [14, 22, 14])):
-        assert np.bincount(pictures.labels).tolist() == counts
-        assert pictures.labels.dtype == np.int64
-        folder_of = [data.labels.index(name.partition("/")[0]) for name in names(pictures)]
-        assert folder_of == pictures.labels.tolist()
+    for images, counts in ((data.test, [4, 6, 4]), (data.validation, [2, 2, 2]), (data.train, [14, 22, 14])):
+        assert np.bincount(images.labels).tolist() == counts
+        assert images.labels.dtype == np.int64
+        folder_of = [data.labels.index(name.partition("/")[0]) for name in names(images)]
+        assert folder_of == images.labels.tolist()
     everything = names(data.train) + names(data.validation) + names(data.test)
     assert len(set(everything)) == len(everything) == 70
     assert data.description().counts == {"train": 50, "validation": 6, "test": 14}
@@ -90,24 +90,24 @@ def test_a_class_may_be_called_train(tmp_path: Path) -> None:
 
 
 KINDS = {
-    "grey.png": ("L", "PNG", {}, True),
-    "colour.png": ("RGB", "PNG", {}, True),
+    "gray.png": ("L", "PNG", {}, True),
+    "color.png": ("RGB", "PNG", {}, True),
     "alpha.png": ("RGBA", "PNG", {}, True),
     "palette.png": ("P", "PNG", {}, True),
     "see-through-palette.png": ("P", "PNG", {"transparency": bytes(range(256))}, True),
-    "see-through-grey.png": ("L", "PNG", {"transparency": 7}, True),
+    "see-through-gray.png": ("L", "PNG", {"transparency": 7}, True),
     "deep.png": ("I;16", "PNG", {}, True),
     "bits.png": ("1", "PNG", {}, True),
-    "grey.jpg": ("L", "JPEG", {}, True),
-    "colour.JPEG": ("RGB", "JPEG", {}, True),
+    "gray.jpg": ("L", "JPEG", {}, True),
+    "color.JPEG": ("RGB", "JPEG", {}, True),
     "print.jpg": ("CMYK", "JPEG", {}, False),
-    "colour.bmp": ("RGB", "BMP", {}, False),
+    "color.bmp": ("RGB", "BMP", {}, False),
     "moving.gif": ("P", "GIF", {}, False),
     "called-as-it-pleases": ("RGB", "JPEG", {}, True),
 }
 
 
-def test_every_kind_of_picture_is_read_and_the_unusual_ones_become_png(tmp_path: Path) -> None:
+def test_every_kind_of_image_is_read_and_the_unusual_ones_become_png(tmp_path: Path) -> None:
     fill(tmp_path, {"plain": 20}, (23, 17))
     (tmp_path / "kinds").mkdir()
     for name, (mode, format_name, options, _) in KINDS.items():
@@ -116,23 +116,23 @@ def test_every_kind_of_picture_is_read_and_the_unusual_ones_become_png(tmp_path:
     assert data.channels == 3
     assert data.shape == (23, 17, 3)
     assert data.skipped == ()
-    for pictures in (data.train, data.validation, data.test):
-        for index, name in enumerate(names(pictures)):
-            read = pictures.read(index)
+    for images in (data.train, data.validation, data.test):
+        for index, name in enumerate(names(images)):
+            read = images.read(index)
             kept = read == (tmp_path / name).read_bytes()
             assert kept == KINDS.get(Path(name).name, (0, 0, 0, True))[3], name
-            picture = open_picture(read)
+            image = open_image(read)
             assert open_header(read).format in ("JPEG", "PNG")
-            assert picture.mode in ("L", "LA", "RGB", "RGBA"), name
+            assert image.mode in ("L", "LA", "RGB", "RGBA"), name
 
 
-def test_pictures_of_several_sizes_have_no_common_shape(tmp_path: Path) -> None:
+def test_images_of_several_sizes_have_no_common_shape(tmp_path: Path) -> None:
     fill(tmp_path, {"small": 5}, (8, 8))
     fill(tmp_path, {"large": 5}, (9, 8))
     assert load_folder(tmp_path).shape is None
 
 
-def test_pictures_that_do_not_fit_in_memory_are_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_images_that_do_not_fit_in_memory_are_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fill(tmp_path, {"cat": 10, "dog": 10})
     (tmp_path / "dog/0.png").write_bytes(encoded(noise("CMYK", 12, 10), "JPEG"))
     held = load_folder(tmp_path)
@@ -152,7 +152,7 @@ def test_pictures_that_do_not_fit_in_memory_are_read_again(tmp_path: Path, monke
 def test_hidden_files_litter_and_files_beside_the_classes_are_ignored(tmp_path: Path) -> None:
     fill(tmp_path, {"cat": 5, "dog": 5})
     for name in ("README.txt", ".DS_Store", "cat/.hidden", "cat/Thumbs.db"):
-        (tmp_path / name).write_text("no picture")
+        (tmp_path / name).write_text("no image")
     (tmp_path / ".git").mkdir()
     assert len(load_folder(tmp_path).labels) == 2
 
@@ -166,9 +166,9 @@ def test_links_are_followed(tmp_path: Path) -> None:
 
 
 def damage(folder: Path) -> None:
-    """Seven files that are no pictures, of seven kinds."""
+    """Seven files that are no images, of seven kinds."""
     whole = encoded(noise("RGB", 40, 40), "JPEG")
-    (folder / "0-text.jpg").write_text("no picture")
+    (folder / "0-text.jpg").write_text("no image")
     (folder / "1-empty.png").write_bytes(b"")
     (folder / "2-short.jpg").write_bytes(whole[: len(whole) // 2])
     flipped = bytearray(encoded(noise("RGB", 40, 40), "PNG"))
@@ -180,11 +180,11 @@ def damage(folder: Path) -> None:
         file.truncate(2**28 + 1)
 
 
-def test_bad_pictures_are_named_and_counted(tmp_path: Path) -> None:
+def test_bad_images_are_named_and_counted(tmp_path: Path) -> None:
     fill(tmp_path, {"cat": 5, "dog": 5})
     damage(tmp_path / "cat")
     message = refusal(tmp_path)
-    assert message.startswith(f"7 of 17 pictures in {tmp_path} cannot be read: cat/0-text.jpg: ")
+    assert message.startswith(f"7 of 17 images in {tmp_path} cannot be read: cat/0-text.jpg: ")
     assert "cat/2-short.jpg" in message
     assert "cat/3-flipped.png" not in message
     assert "--bad-images skip" in message
@@ -197,7 +197,7 @@ def test_bad_pictures_are_named_and_counted(tmp_path: Path) -> None:
     assert len(data.train) + len(data.validation) + len(data.test) == 10
 
 
-def test_a_picture_of_more_pixels_than_memory_is_bad(tmp_path: Path) -> None:
+def test_an_image_of_more_pixels_than_memory_is_bad(tmp_path: Path) -> None:
     fill(tmp_path, {"cat": 5, "dog": 5})
     (tmp_path / "cat/bomb.png").write_bytes(encoded(Image.new("1", (10_000, 10_001)), "PNG"))
     assert "pixels are more than" in refusal(tmp_path)
@@ -209,16 +209,16 @@ def test_what_cannot_be_trained_on_is_refused(tmp_path: Path) -> None:
     assert "holds no folders" in refusal(tmp_path / "empty")
     flat = tmp_path / "flat"
     flat.mkdir()
-    (flat / "picture.png").write_bytes(encoded(noise("L", 8, 8), "PNG"))
-    assert "one folder of pictures a class" in refusal(flat)
+    (flat / "image.png").write_bytes(encoded(noise("L", 8, 8), "PNG"))
+    assert "one folder of images a class" in refusal(flat)
     assert "one class only, 'cat'" in refusal(fill(tmp_path / "one", {"cat": 5}))
-    assert "class 'dog' has no pictures" in refusal(fill(tmp_path / "none", {"cat": 5, "dog": 0}))
-    assert "'dog' has too few pictures" in refusal(fill(tmp_path / "few", {"cat": 5, "dog": 2}))
+    assert "class 'dog' has no images" in refusal(fill(tmp_path / "none", {"cat": 5, "dog": 0}))
+    assert "'dog' has too few images" in refusal(fill(tmp_path / "few", {"cat": 5, "dog": 2}))
     nested = fill(tmp_path / "nested", {"cat": 5, "dog/deeper": 5})
     assert "holds the folder 'deeper'" in refusal(nested)
     unreadable = fill(tmp_path / "unreadable", {"cat": 5, "dog": 1})
-    (unreadable / "dog/0.png").write_text("no picture")
-    assert "no picture in" in refusal(unreadable, bad_images="skip")
+    (unreadable / "dog/0.png").write_text("no image")
+    assert "no image in" in refusal(unreadable, bad_images="skip")
     unprintable = fill(tmp_path / "unprintable", {"cat": 5, "d\nog": 5})
     assert "characters that can be printed" in refusal(unprintable)
 
@@ -301,7 +301,7 @@ def test_a_class_that_is_called_like_a_split_is_said(tmp_path: Path) -> None:
 def test_what_is_left_out_is_said(tmp_path: Path) -> None:
     fill(tmp_path, {"cat": 5, "dog": 5, ".net": 3, "cat/.thumbnails": 1})
     for name in ("README.txt", "labels.csv", "dog/.notes", ".DS_Store"):
-        (tmp_path / name).write_text("no picture")
+        (tmp_path / name).write_text("no image")
     for name in ("loose.png", "loose2.png", "dog/.1.png", "cat/.2.jpg"):
         shutil.copy(tmp_path / "cat/1.png", tmp_path / name)
     (tmp_path / ".git").mkdir()
@@ -318,7 +318,7 @@ def test_what_is_left_out_is_said(tmp_path: Path) -> None:
 def test_what_is_beside_the_classes_of_a_split_is_said(tmp_path: Path) -> None:
     for split in ("train", "test"):
         fill(tmp_path / split, {"cat": 5, "dog": 5})
-    (tmp_path / "README.md").write_text("no picture")
+    (tmp_path / "README.md").write_text("no image")
     fill(tmp_path / "test", {".net": 2})
     shutil.copy(tmp_path / "train/cat/0.png", tmp_path / "train/loose.png")
     assert [line.partition(":")[2] for line in said(tmp_path)] == [

@@ -7,7 +7,7 @@ from sklearn.datasets import load_digits
 
 from zoo.data.load import load
 from zoo.errors import ZooError
-from zoo.preprocess import open_picture
+from zoo.preprocess import open_image
 from zoo.recipe import Split
 
 
@@ -30,14 +30,14 @@ def test_digits_are_all_there_once_and_unchanged() -> None:
     assert data.description().counts == {"train": 1295, "validation": 143, "test": 359}
     bundled = load_digits()
     numbers = []
-    for pictures in (data.train, data.validation, data.test):
-        assert pictures.held
-        assert pictures.total_bytes == sum(len(pictures.read(index)) for index in range(len(pictures)))
-        for index, label in enumerate(pictures.labels):
-            number = int(pictures.names(index).removeprefix("digits "))
+    for images in (data.train, data.validation, data.test):
+        assert images.held
+        assert images.total_bytes == sum(len(images.read(index)) for index in range(len(images)))
+        for index, label in enumerate(images.labels):
+            number = int(images.names(index).removeprefix("digits "))
             numbers.append(number)
             assert bundled.target[number] == label
-            pixels = np.asarray(open_picture(pictures.read(index)))
+            pixels = np.asarray(open_image(images.read(index)))
             np.testing.assert_array_equal(pixels, np.rint(bundled.images[number] / 16 * 255))
     assert sorted(numbers) == list(range(1797))
     shares = np.bincount(data.test.labels) / np.bincount(bundled.target)

@@ -16,9 +16,9 @@ from making import encoded, fill, noise
 from making_png import chunk, png_file
 from PIL import Image, ImageDraw, PngImagePlugin
 
+from zoo.data.dataset import Dataset, Images
 from zoo.data.fitting import fitted
 from zoo.data.load import load
-from zoo.data.pictures import Dataset, Pictures
 from zoo.data.pipeline import evaluation_batches
 from zoo.data.remarks import LOOKED_AT, remarks
 from zoo.errors import ZooError
@@ -32,7 +32,7 @@ SIDE = 96
 
 
 def photograph() -> Image.Image:
-    """A smooth picture of 96 by 96."""
+    """A smooth image of 96 by 96."""
     rows, columns = np.mgrid[:SIDE, :SIDE]
     waves = [128 + 100 * np.sin(rows / 9 + shift) * np.cos(columns / 13 + shift) for shift in (0, 1, 2)]
     return Image.fromarray(np.stack(waves, -1).astype(np.uint8))
@@ -85,7 +85,7 @@ def with_wrong_checksum() -> bytes:
     return png_file(np.asarray(photograph()).astype(int), 2, 8, before=[chunk(b"tEXt", b"a\0b", sound=False)])
 
 
-def multi_picture() -> bytes:
+def multi_image() -> bytes:
     """A phone's file of two images; the second is a preview."""
     return encoded(photograph(), "MPO", save_all=True, append_images=[noise("RGB", 24, 24)])
 
@@ -102,7 +102,7 @@ SOUND: dict[str, Callable[[], bytes]] = {
     "wrong checksum of a text": with_wrong_checksum,
     "profile of a mebibyte": lambda: encoded(photograph(), "PNG", icc_profile=bytes(2**20)),
     "animation": lambda: encoded(photograph(), "PNG", save_all=True, append_images=[noise("RGB", SIDE, SIDE)]),
-    "two images": multi_picture,
+    "two images": multi_image,
     "CMYK": lambda: encoded(photograph().convert("CMYK"), "JPEG"),
     "CMYK not of Adobe": lambda: encoded(photograph().convert("CMYK"), "JPEG").replace(b"Adobe", b"Other"),
     "EXIF orientation": turned,
@@ -114,12 +114,12 @@ SOUND: dict[str, Callable[[], bytes]] = {
 
 
 def hidden() -> Image.Image:
-    """A picture of which the upper half is transparent, and has colors all the same."""
-    picture = photograph()
+    """An image of which the upper half is transparent, and has colors all the same."""
+    image = photograph()
     alpha = np.full((SIDE, SIDE), 255, np.uint8)
     alpha[: SIDE // 2] = 0
-    picture.putalpha(Image.fromarray(alpha))
-    return picture
+    image.putalpha(Image.fromarray(alpha))
+    return image
 
 
 def deep(factor: int) -> Image.Image:
@@ -159,9 +159,9 @@ def shape(kind: str) -> bytes:
     """A shape that only alpha draws: all colors are 0."""
     alpha = Image.new("L", (32, 32), 0)
     getattr(ImageDraw.Draw(alpha), kind)((8, 8, 24, 24), fill=255)
-    picture = Image.new("RGBA", (32, 32))
-    picture.putalpha(alpha)
-    return encoded(picture, "PNG")
+    image = Image.new("RGBA", (32, 32))
+    image.putalpha(alpha)
+    return encoded(image, "PNG")
 
 
 def test_shapes_that_only_alpha_draws_are_told_apart() -> None:
@@ -296,7 +296,7 @@ def test_a_small_part_of_sixteen_bits_brings_a_remark_with_what_to_set(tmp_path:
     (line,) = said(data, wanted(1))[-1:]
     assert line == (
         f"images of 16 bits come out dark: their largest sample is {largest}, and 65535 is white: "
-        "train with --set picture.white_level=4095"
+        "train with --set image.white_level=4095"
     )
     assert said(data, wanted(1, white_level=4095)) == []
     assert "above 255 is white" in said(data, wanted(1, white_level=255))[-1]
@@ -306,7 +306,7 @@ def test_the_range_of_colors_in_sixteen_bits_is_known_too(tmp_path: Path) -> Non
     samples = np.random.default_rng(0).integers(0, 256, (8, 8, 4))
     samples[..., 3] = 65535
     data = folder_of(tmp_path, {label: [png_file(samples, 6, 16)] * 5 for label in ("cat", "dog")})
-    assert said(data, wanted(3, 8))[-1].endswith("picture.white_level=255")
+    assert said(data, wanted(3, 8))[-1].endswith("image.white_level=255")
 
 
 def test_equal_plain_and_black_images_bring_a_remark(tmp_path: Path) -> None:
@@ -316,7 +316,7 @@ def test_equal_plain_and_black_images_bring_a_remark(tmp_path: Path) -> None:
     equal, plain = said(data, wanted(3, 32, "none"))
     assert equal.startswith("10 of 10 images, as the network gets them, are equal to others, though their files differ")
     assert plain.startswith("10 of 10 images, as the network gets them, are of one color: ")
-    assert plain.endswith("; they are transparent in parts: train with --set picture.background=white")
+    assert plain.endswith("; they are transparent in parts: train with --set image.background=white")
     dark = [encoded(Image.fromarray(np.asarray(noise("L", 8, 8, seed)) // 16), "PNG") for seed in range(10)]
     data = folder_of(tmp_path / "dark", {"cat": dark[:5], "dog": dark[5:]})
     (line,) = said(data, wanted(1, 8))
@@ -327,7 +327,7 @@ def test_a_bounded_number_of_images_is_looked_at() -> None:
     data = load("digits", split=Split())
     looked_at = []
 
-    def counted(images: Pictures) -> Pictures:
+    def counted(images: Images) -> Images:
         return dataclasses.replace(images, read=lambda index: looked_at.append(index) or images.read(index))
 
     assert list(remarks([counted(data.train), counted(data.test)], wanted(1, 8))) == []

@@ -13,8 +13,8 @@ import pytest
 from making import encoded, noise
 
 from zoo.data import pipeline
+from zoo.data.dataset import Dataset, Images
 from zoo.data.load import load
-from zoo.data.pictures import Dataset, Pictures
 from zoo.data.pipeline import evaluation_batches, pixel_batches, training_batches
 from zoo.errors import ZooError
 from zoo.preprocess import Preprocessing
@@ -35,12 +35,12 @@ def hashes(batches: Any) -> list[str]:
     ]
 
 
-def epoch(pictures: Pictures, **changes: Any) -> Any:
+def epoch(images: Images, **changes: Any) -> Any:
     arguments = {"augment": EVERYTHING, "batch_size": 100, "seed": 1, "epoch": 2} | changes
-    return training_batches(pictures, PLAIN, arguments.pop("augment"), **arguments)
+    return training_batches(images, PLAIN, arguments.pop("augment"), **arguments)
 
 
-def test_an_epoch_is_every_picture_but_the_last_few_in_a_drawn_order(digits: Dataset) -> None:
+def test_an_epoch_is_every_image_but_the_last_few_in_a_drawn_order(digits: Dataset) -> None:
     batches = epoch(digits.train, augment=Augment())
     images, labels = batches.element_spec
     assert (images.shape, images.dtype.name) == ((100, 8, 8, 1), "float32")
@@ -67,7 +67,7 @@ def test_the_same_seed_and_epoch_give_the_same_batches_and_others_do_not(digits:
         assert not set(hashes(other)) & set(first)
 
 
-def test_what_happens_to_a_picture_does_not_hang_on_the_batch_size(digits: Dataset) -> None:
+def test_what_happens_to_an_image_does_not_hang_on_the_batch_size(digits: Dataset) -> None:
     large = np.concatenate([images for images, _ in epoch(digits.train, batch_size=600).as_numpy_iterator()])
     small = np.concatenate([images for images, _ in epoch(digits.train, batch_size=200).as_numpy_iterator()])
     np.testing.assert_array_equal(large, small)
@@ -88,9 +88,7 @@ def test_threads_processes_and_reading_from_disk_change_nothing(
 
 
 def test_a_batch_larger_than_the_split_is_refused(digits: Dataset) -> None:
-    with pytest.raises(
-        ZooError, match=r"a batch of 2000 is more than the 1295 training pictures: --set batch_size=1295"
-    ):
+    with pytest.raises(ZooError, match=r"a batch of 2000 is more than the 1295 training images: --set batch_size=1295"):
         epoch(digits.train, batch_size=2000)
 
 
@@ -106,7 +104,7 @@ def test_evaluation_is_in_order_and_filled_up_with_weight_nought(digits: Dataset
 
 
 @pytest.mark.parametrize("batch_size", [1, 100, 359, 1000])
-def test_pixel_batches_are_every_picture_in_order(digits: Dataset, batch_size: int) -> None:
+def test_pixel_batches_are_every_image_in_order(digits: Dataset, batch_size: int) -> None:
     batches = list(pixel_batches(digits.test, PLAIN, batch_size=batch_size))
     assert [len(labels) for _, labels in batches[:-1]] == [batch_size] * (len(batches) - 1)
     np.testing.assert_array_equal(np.concatenate([labels for _, labels in batches]), digits.test.labels)
@@ -119,7 +117,7 @@ def test_pixel_batches_name_what_cannot_be_read_any_more(digits: Dataset) -> Non
         list(pixel_batches(broken, PLAIN, batch_size=10))
 
 
-def test_pictures_of_all_sizes_and_colours_come_out_alike(tmp_path: Path) -> None:
+def test_images_of_all_sizes_and_colors_come_out_alike(tmp_path: Path) -> None:
     for label in ("a", "b"):
         (tmp_path / label).mkdir()
         for number, mode in enumerate(("L", "RGB", "RGBA", "CMYK", "P", "I;16", "1") * 2):
@@ -127,7 +125,7 @@ def test_pictures_of_all_sizes_and_colours_come_out_alike(tmp_path: Path) -> Non
             path = tmp_path / label / f"{number}.{kind}"
             path.write_bytes(encoded(noise(mode, 20 + number, 50 - number, seed=number), kind))
     data = load(f"folder:{tmp_path}", split=Split())
-    wanted = Preprocessing(24, 16, 3, (0.4, 0.5, 0.6), (0.2, 0.3, 0.4), crop=0.9)
+    wanted = Preprocessing(24, 16, 3, (0.4, 0.5, 0.6), (0.2, 0.3, 0.4), crop_pct=0.9)
     pixels = np.concatenate([pixels for pixels, _ in pixel_batches(data.train, wanted, batch_size=4)])
     batches = evaluation_batches(data.train, wanted, batch_size=4)
     images = np.concatenate([images for images, _, _ in batches.as_numpy_iterator()])[: len(data.train)]

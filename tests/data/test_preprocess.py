@@ -16,8 +16,8 @@ from PIL import Image
 from zoo.data.example import examine
 from zoo.data.photographs import photographs
 from zoo.errors import ZooError
-from zoo.preprocess import Preprocessing, covering, open_picture, pixels_from_bytes
-from zoo.preprocess_graph import normalised, pixels_tensor
+from zoo.preprocess import Preprocessing, covering, open_image, pixels_from_bytes
+from zoo.preprocess_graph import normalized, pixels_tensor
 from zoo.uploads import uploaded_pixels
 
 SOURCES = [
@@ -45,15 +45,20 @@ LEVELS = {"bilinear": 1, "bicubic": 2}
 
 
 def preprocessing(
-    height: int, width: int, channels: int, crop: float = 1.0, interpolation: str = "bilinear", scaling: str = "cover"
+    height: int,
+    width: int,
+    channels: int,
+    crop: float = 1.0,
+    interpolation: str = "bilinear",
+    resize_mode: str = "shortest",
 ) -> Preprocessing:
     half = (0.5,) * channels
-    return Preprocessing(height, width, channels, half, half, crop, interpolation, scaling)  # type: ignore[arg-type]
+    return Preprocessing(height, width, channels, half, half, crop, interpolation, resize_mode)  # type: ignore[arg-type]
 
 
-def both(picture: bytes, wanted: Preprocessing) -> tuple[np.ndarray, np.ndarray]:
-    by_pillow = pixels_from_bytes(picture, wanted)
-    by_tensorflow = pixels_tensor(tf.constant(picture), wanted).numpy()
+def both(image: bytes, wanted: Preprocessing) -> tuple[np.ndarray, np.ndarray]:
+    by_pillow = pixels_from_bytes(image, wanted)
+    by_tensorflow = pixels_tensor(tf.constant(image), wanted).numpy()
     assert by_pillow.dtype == by_tensorflow.dtype == np.uint8
     assert by_pillow.shape == by_tensorflow.shape == wanted.shape
     return by_pillow.astype(int), by_tensorflow.astype(int)
@@ -70,7 +75,7 @@ def both(picture: bytes, wanted: Preprocessing) -> tuple[np.ndarray, np.ndarray]
         st.integers(1, 4),
         st.sampled_from([1.0, 0.875, 0.6]),
         st.sampled_from(["bilinear", "bicubic"]),
-        st.sampled_from(["cover", "stretch"]),
+        st.sampled_from(["shortest", "squash"]),
     ),
     seed=st.integers(0, 1000),
 )
@@ -86,39 +91,39 @@ def test_they_agree_on_what_a_data_set_gives(
 
 @pytest.mark.parametrize("interpolation", ["bilinear", "bicubic"])
 @pytest.mark.parametrize(
-    ("side", "crop", "scaling"), [(224, 0.95, "cover"), (299, 0.8975, "cover"), (96, 1.0, "stretch")]
+    ("side", "crop", "resize_mode"), [(224, 0.95, "shortest"), (299, 0.8975, "shortest"), (96, 1.0, "squash")]
 )
-def test_they_agree_on_photographs(side: int, crop: float, scaling: str, interpolation: str) -> None:
-    pictures = photographs(16)
-    wanted = preprocessing(side, side, 3, crop, interpolation, scaling)
-    differences = np.concatenate([np.subtract(*both(pictures.read(index), wanted)).ravel() for index in range(16)])
+def test_they_agree_on_photographs(side: int, crop: float, resize_mode: str, interpolation: str) -> None:
+    images = photographs(16)
+    wanted = preprocessing(side, side, 3, crop, interpolation, resize_mode)
+    differences = np.concatenate([np.subtract(*both(images.read(index), wanted)).ravel() for index in range(16)])
     assert np.abs(differences).max() <= LEVELS[interpolation]
     if interpolation == "bicubic":  # clipped and rounded in two steps by both: most values are the same
         assert (differences != 0).mean() < 1e-3
 
 
 @pytest.mark.parametrize(
-    ("picture", "side", "crop", "scaling", "scaled"),
+    ("image", "side", "crop", "resize_mode", "scaled"),
     [
-        ((427, 640), 224, 0.95, "cover", (235, 352)),
-        ((640, 427), 224, 0.875, "cover", (383, 256)),
-        ((30, 100), 299, 0.875, "cover", (341, 1136)),
-        ((427, 640), 384, 1.0, "stretch", (384, 384)),
-        ((427, 640), 300, 0.96, "stretch", (312, 312)),
+        ((427, 640), 224, 0.95, "shortest", (235, 352)),
+        ((640, 427), 224, 0.875, "shortest", (383, 256)),
+        ((30, 100), 299, 0.875, "shortest", (341, 1136)),
+        ((427, 640), 384, 1.0, "squash", (384, 384)),
+        ((427, 640), 300, 0.96, "squash", (312, 312)),
     ],
 )
 def test_sizes_are_those_of_timm(
-    picture: tuple[int, int], side: int, crop: float, scaling: str, scaled: tuple[int, int]
+    image: tuple[int, int], side: int, crop: float, resize_mode: str, scaled: tuple[int, int]
 ) -> None:
     """What `transforms_imagenet_eval` of timm 1.0.31 resizes to."""
-    assert covering(*picture, preprocessing(side, side, 3, crop, scaling=scaling)) == scaled
+    assert covering(*image, preprocessing(side, side, 3, crop, resize_mode=resize_mode)) == scaled
 
 
-def test_a_picture_is_scaled_in_width_first() -> None:
+def test_an_image_is_scaled_in_width_first() -> None:
     """Which of both Pillow begins with, given both, depends on its version, and bicubic is clipped in between."""
-    picture = Image.fromarray((np.asarray(noise("L", 36, 39)) > 127).astype(np.uint8) * 255)
-    wanted = picture.resize((43, 36), Image.Resampling.BICUBIC).resize((43, 24), Image.Resampling.BICUBIC)
-    by_pillow, _ = both(encoded(picture, "PNG"), preprocessing(24, 43, 1, 1.0, "bicubic", "stretch"))
+    image = Image.fromarray((np.asarray(noise("L", 36, 39)) > 127).astype(np.uint8) * 255)
+    wanted = image.resize((43, 36), Image.Resampling.BICUBIC).resize((43, 24), Image.Resampling.BICUBIC)
+    by_pillow, _ = both(encoded(image, "PNG"), preprocessing(24, 43, 1, 1.0, "bicubic", "squash"))
     np.testing.assert_array_equal(by_pillow[..., 0], np.asarray(wanted))
 
 
@@ -145,31 +150,31 @@ def test_transcoding_keeps_what_pillow_sees() -> None:
             np.testing.assert_array_equal(pixels_from_bytes(plain, wanted), pixels_from_bytes(file, wanted))
 
 
-def test_a_picture_of_the_wanted_size_is_left_as_it_is() -> None:
-    picture = noise("RGB", 21, 34)
-    by_pillow, by_tensorflow = both(encoded(picture, "PNG"), preprocessing(21, 34, 3))
-    np.testing.assert_array_equal(by_pillow, np.asarray(picture))
-    np.testing.assert_array_equal(by_tensorflow, np.asarray(picture))
+def test_an_image_of_the_wanted_size_is_left_as_it_is() -> None:
+    image = noise("RGB", 21, 34)
+    by_pillow, by_tensorflow = both(encoded(image, "PNG"), preprocessing(21, 34, 3))
+    np.testing.assert_array_equal(by_pillow, np.asarray(image))
+    np.testing.assert_array_equal(by_tensorflow, np.asarray(image))
 
 
 def test_sixteen_bits_are_scaled_not_clipped() -> None:
-    picture = Image.fromarray(np.array([[0, 255, 256, 32768, 65535]], np.uint16))
-    by_pillow, by_tensorflow = both(encoded(picture, "PNG"), preprocessing(1, 5, 1))
+    image = Image.fromarray(np.array([[0, 255, 256, 32768, 65535]], np.uint16))
+    by_pillow, by_tensorflow = both(encoded(image, "PNG"), preprocessing(1, 5, 1))
     assert by_pillow[0, :, 0].tolist() == by_tensorflow[0, :, 0].tolist() == [0, 0, 1, 128, 255]
 
 
-def test_normalised_is_what_scale_and_offset_say() -> None:
+def test_normalized_is_what_scale_and_offset_say() -> None:
     wanted = Preprocessing(4, 5, 3, (0.1, 0.2, 0.3), (0.5, 0.6, 0.7))
     pixels = np.asarray(noise("RGB", 4, 5))
-    expected = (pixels / 255 - np.array(wanted.mean)) / np.array(wanted.deviation)
-    np.testing.assert_allclose(normalised(pixels, wanted), expected, rtol=1e-5, atol=1e-6)
+    expected = (pixels / 255 - np.array(wanted.mean)) / np.array(wanted.std)
+    np.testing.assert_allclose(normalized(pixels, wanted), expected, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("shape", [(16_000, 1), (1, 16_000), (150, 16_000)])
-@pytest.mark.parametrize("scaling", ["cover", "stretch"])
-def test_a_needle_is_refused_before_it_is_scaled(shape: tuple[int, int], scaling: str) -> None:
+@pytest.mark.parametrize("resize_mode", ["shortest", "squash"])
+def test_a_needle_is_refused_before_it_is_scaled(shape: tuple[int, int], resize_mode: str) -> None:
     """A pixel by sixteen thousand would become 900 by 14 million, or 900 by sixteen thousand on its way."""
-    needle, wanted = encoded(Image.new("L", shape), "PNG"), preprocessing(900, 900, 1, scaling=scaling)
+    needle, wanted = encoded(Image.new("L", shape), "PNG"), preprocessing(900, 900, 1, resize_mode=resize_mode)
     with pytest.raises(ZooError, match="too narrow"):
         pixels_from_bytes(needle, wanted)
     with pytest.raises(tf.errors.InvalidArgumentError, match="too large when scaled"):
@@ -180,8 +185,8 @@ def test_a_needle_is_refused_before_it_is_scaled(shape: tuple[int, int], scaling
 
 def test_a_photograph_of_25_megapixels_covers_every_size_that_a_network_may_have() -> None:
     for side in (8, 224, 512, 1024, 1333, 2048, 4096):
-        for scaling in ("cover", "stretch"):
-            assert covering(4000, 6000, preprocessing(side, side, 3, 0.95, scaling=scaling))
+        for resize_mode in ("shortest", "squash"):
+            assert covering(4000, 6000, preprocessing(side, side, 3, 0.95, resize_mode=resize_mode))
 
 
 @settings(max_examples=300, deadline=None)
@@ -190,7 +195,7 @@ def test_a_photograph_of_25_megapixels_covers_every_size_that_a_network_may_have
     place=st.floats(0, 1, exclude_max=True),
     change=st.one_of(st.just("cut"), st.integers(1, 255)),
 )
-def test_a_damaged_picture_is_read_or_refused_in_one_line(
+def test_a_damaged_image_is_read_or_refused_in_one_line(
     source: tuple[str, str, dict[str, object]], place: float, change: str | int
 ) -> None:
     mode, format_name, options = source
@@ -202,17 +207,17 @@ def test_a_damaged_picture_is_read_or_refused_in_one_line(
         file[index] ^= change
     refusal = ""
     try:
-        picture = open_picture(bytes(file))
+        image = open_image(bytes(file))
     except ZooError as error:
         refusal = str(error)
     assert "\n" not in refusal
-    if not refusal and picture.format == "PNG":
+    if not refusal and image.format == "PNG":
         tf.io.decode_png(bytes(file), channels=3)
 
 
-def test_what_is_no_picture_is_refused(tmp_path: Path) -> None:
+def test_what_is_no_image_is_refused(tmp_path: Path) -> None:
     tiff = io.BytesIO()
     noise("RGB", 8, 8).save(tiff, "TIFF")
-    for content in (b"", b"no picture", tiff.getvalue()):
+    for content in (b"", b"no image", tiff.getvalue()):
         with pytest.raises(ZooError, match="no JPEG, PNG, BMP or GIF"):
-            open_picture(content)
+            open_image(content)

@@ -297,9 +297,9 @@ def test_first_frames_are_read_of_what_moves() -> None:
 
 @pytest.mark.parametrize("mode", ["1", "L", "P", "RGB", "RGBA"])
 def test_bmp_of_every_kind_is_loaded_as_pillow_reads_it(mode: str) -> None:
-    picture = noise(mode, HEIGHT, WIDTH)
-    _, loaded = examine(encoded(picture, "BMP"), split="train", label=0, name="", path="")
+    image = noise(mode, HEIGHT, WIDTH)
+    _, loaded = examine(encoded(image, "BMP"), split="train", label=0, name="", path="")
     for wanted in (rendering(3), rendering(4)):
         np.testing.assert_array_equal(by_client(loaded, wanted), by_graph(loaded, wanted))
-    reference = Image.open(io.BytesIO(encoded(picture, "BMP"))).convert("RGB")
+    reference = Image.open(io.BytesIO(encoded(image, "BMP"))).convert("RGB")
     np.testing.assert_array_equal(by_client(loaded, rendering(3)), np.asarray(reference))

@@ -10,10 +10,10 @@ import tensorflow_datasets
 from making import encoded, noise
 
 from zoo.data import example
+from zoo.data.dataset import Dataset, Images
 from zoo.data.load import load
-from zoo.data.pictures import Dataset, Pictures
 from zoo.errors import ZooError
-from zoo.preprocess import open_picture
+from zoo.preprocess import open_image
 from zoo.recipe import Split
 
 BESIDE = Path(__file__).resolve().parents[3] / "shared" / "tfds"
@@ -65,11 +65,11 @@ def refusal(source: str, data_dir: Path | None) -> str:
     return str(refused.value)
 
 
-def check_pixels(pictures: Pictures, numbers: list[int]) -> None:
-    """`pictures` are those that `examples` made of `numbers`."""
-    assert pictures.labels.tolist() == [number % len(LABELS) for number in numbers]
+def check_pixels(images: Images, numbers: list[int]) -> None:
+    """`images` are those that `examples` made of `numbers`."""
+    assert images.labels.tolist() == [number % len(LABELS) for number in numbers]
     for index, number in enumerate(numbers):
-        np.testing.assert_array_equal(np.asarray(open_picture(pictures.read(index))), noise("RGB", 9, 7, seed=number))
+        np.testing.assert_array_equal(np.asarray(open_image(images.read(index))), noise("RGB", 9, 7, seed=number))
 
 
 def test_a_prepared_data_set_is_read_offline(prepared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -78,7 +78,7 @@ def test_a_prepared_data_set_is_read_offline(prepared: Path, monkeypatch: pytest
     assert data.data_dir == str(prepared)
     assert data.labels == tuple(LABELS)
     assert (data.shape, data.channels) == ((9, 7, 3), 3)
-    assert data.licence == "not stated by TFDS; see https://fish.example"
+    assert data.license == "not stated by TFDS; see https://fish.example"
     assert data.description().counts == {"train": 27, "validation": 3, "test": 6}
     check_pixels(data.test, list(range(100, 106)))
     monkeypatch.setattr(example, "SHARE_OF_MEMORY", 2**60)
@@ -152,14 +152,14 @@ def test_damage_is_refused(prepared: Path, tmp_path: Path, pattern: str, change_
     assert "prepare it again with 'tfds build fish'" in message
 
 
-def test_data_without_pictures_or_classes_are_refused(tmp_path: Path) -> None:
+def test_data_without_images_or_classes_are_refused(tmp_path: Path) -> None:
     kinds = tensorflow_datasets.features
     plain = examples(3)
     numbers = [{"image": item["image"], "number": 1} for item in plain]
-    prepare(tmp_path, "unlabelled", {"train": numbers}, features={"label": None, "number": kinds.Scalar(np.int64)})
-    assert "no class label" in refusal("tfds:unlabelled", tmp_path)
-    prepare(tmp_path, "pictureless", {"train": [{"label": 1}]}, features={"image": None})
-    assert "no image" in refusal("tfds:pictureless", tmp_path)
+    prepare(tmp_path, "unlabeled", {"train": numbers}, features={"label": None, "number": kinds.Scalar(np.int64)})
+    assert "no class label" in refusal("tfds:unlabeled", tmp_path)
+    prepare(tmp_path, "imageless", {"train": [{"label": 1}]}, features={"image": None})
+    assert "no image" in refusal("tfds:imageless", tmp_path)
     deep = [{"image": np.zeros((4, 4, 1), np.uint16), "label": 0}]
     prepare(tmp_path, "deep", {"train": deep}, features={"image": kinds.Image(shape=(4, 4, 1), dtype=np.uint16)})
     assert "uint16" in refusal("tfds:deep", tmp_path)
@@ -167,7 +167,7 @@ def test_data_without_pictures_or_classes_are_refused(tmp_path: Path) -> None:
     assert "no split 'train'" in refusal("tfds:trainless", tmp_path)
 
 
-def test_unlabelled_test_pictures_are_no_test(tmp_path: Path) -> None:
+def test_unlabeled_test_images_are_no_test(tmp_path: Path) -> None:
     withheld = [{"image": item["image"], "label": -1} for item in examples(4, 100)]
     prepare(tmp_path, "withheld", {"train": examples(30), "test": withheld})
     data = load_tfds("tfds:withheld", tmp_path)
@@ -175,7 +175,7 @@ def test_unlabelled_test_pictures_are_no_test(tmp_path: Path) -> None:
     assert set(data.test.labels) == {0, 1, 2}
 
 
-def test_unusual_pictures_become_png(tmp_path: Path) -> None:
+def test_unusual_images_become_png(tmp_path: Path) -> None:
     files = []
     for number in range(12):
         path = tmp_path / f"{number}.jpg"
@@ -183,11 +183,11 @@ def test_unusual_pictures_become_png(tmp_path: Path) -> None:
         files.append({"image": str(path), "label": number % len(LABELS)})
     prepare(tmp_path, "printed", {"train": files, "test": files})
     data = load_tfds("tfds:printed", tmp_path)
-    assert [open_picture(data.test.read(index)).format for index in range(12)] == ["JPEG", "PNG"] * 6
+    assert [open_image(data.test.read(index)).format for index in range(12)] == ["JPEG", "PNG"] * 6
 
 
 @pytest.mark.parametrize("place", ["fish", "fish/1.0.0", "fish/1.10.0"])
-def test_a_data_dir_that_is_too_deep_is_recognised(prepared: Path, place: str) -> None:
+def test_a_data_dir_that_is_too_deep_is_recognized(prepared: Path, place: str) -> None:
     data = load_tfds("tfds:fish:1.0.0", prepared / place)
     assert (data.source, data.data_dir) == ("tfds:fish:1.0.0", str(prepared))
     version = place.partition("/")[2] or "1.10.0"

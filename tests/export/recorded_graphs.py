@@ -37,7 +37,7 @@ def graph_text(network: str) -> str:
 
     import zoo
     from zoo.export import graph
-    from zoo.export.onnx import write_onnx
+    from zoo.export.onnx.conversion import write_onnx
     from zoo.preprocess import Preprocessing
 
     family, _, size = network.partition("-")

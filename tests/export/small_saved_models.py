@@ -1,4 +1,4 @@
-"""SavedModels that are built in half a second: one layer on small pictures, and what can be wrong with one."""
+"""SavedModels that are built in half a second: one layer on small images, and what can be wrong with one."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ from zoo.contract import (
     SERVE_LABELS,
     STATUS,
 )
-from zoo.export.load_check import load_check
-from zoo.export.saved_model import for_any_batch
-from zoo.export.top_labels import images_of_examples, top_labels
-from zoo.export.warmup import write_warmup
+from zoo.export.tf_serving.load_check import load_check
+from zoo.export.tf_serving.saved_model import for_any_batch
+from zoo.export.tf_serving.top_labels import images_of_examples, top_labels
+from zoo.export.tf_serving.warmup import write_warmup
 from zoo.preprocess import Preprocessing
-from zoo.preprocess_graph import normalised
+from zoo.preprocess_graph import normalized
 from zoo.uploads import first_refusal, uploaded_pixels
 
 SHAPE, CLASSES = (8, 8, 4), 3
 LABELS = ("plain", "größer", "犬 🐕\u200d")
-PREPROCESSING = Preprocessing(*SHAPE, mean=(0.5,) * 4, deviation=(0.5,) * 4)
+PREPROCESSING = Preprocessing(*SHAPE, mean=(0.5,) * 4, std=(0.5,) * 4)
 RANDOM = np.random.default_rng(0)
 WEIGHTS = RANDOM.normal(size=(np.prod(SHAPE), CLASSES)).astype(np.float32)
 FILTERS = RANDOM.normal(size=(3, 3, SHAPE[-1], CLASSES)).astype(np.float32)
@@ -45,12 +45,12 @@ Uploads = Callable[[Any], tuple[Any, Any]]
 UPLOADS: Uploads = functools.partial(uploaded_pixels, preprocessing=PREPROCESSING)
 
 
-def encoded_pictures(folder: Path) -> list[bytes]:
+def encoded_images(folder: Path) -> list[bytes]:
     """A JPEG and a PNG, both larger than the network's input."""
-    picture = Image.fromarray(RANDOM.integers(0, 256, (30, 20, 3), np.uint8))
-    paths = [folder / "picture.jpg", folder / "picture.png"]
+    image = Image.fromarray(RANDOM.integers(0, 256, (30, 20, 3), np.uint8))
+    paths = [folder / "image.jpg", folder / "image.png"]
     for path in paths:
-        picture.save(path)
+        image.save(path)
     return [path.read_bytes() for path in paths]
 
 
@@ -59,12 +59,12 @@ def outputs(logits: Any) -> dict[str, Any]:
 
 
 def dense(module: tf.Module, pixels: Any) -> dict[str, Any]:
-    flat = tf.reshape(normalised(pixels, PREPROCESSING), [-1, np.prod(SHAPE)])
+    flat = tf.reshape(normalized(pixels, PREPROCESSING), [-1, np.prod(SHAPE)])
     return outputs(tf.matmul(flat, module.weights))
 
 
 def convolution(module: tf.Module, pixels: Any) -> dict[str, Any]:
-    maps = tf.nn.conv2d(normalised(pixels, PREPROCESSING), module.filters, 1, "SAME")
+    maps = tf.nn.conv2d(normalized(pixels, PREPROCESSING), module.filters, 1, "SAME")
     return outputs(tf.reduce_mean(maps, [1, 2]))
 
 
@@ -116,12 +116,12 @@ def save(
     signatures = dict(zip(names, (serve, serve_bytes, serve_bytes_safe), strict=True))
     signatures |= {SERVE_LABELS: serve_labels, CLASSIFY: classify}
     tf.saved_model.save(module, str(version), signatures=signatures)
-    write_warmup(version, model_name="small", pixels=PIXELS, encoded=encoded_pictures(version.parent.parent))
+    write_warmup(version, model_name="small", pixels=PIXELS, encoded=encoded_images(version.parent.parent))
     return version.parent
 
 
 def golden(weights: np.ndarray = WEIGHTS) -> dict[str, np.ndarray]:
-    """The pictures and the logits of `dense`, computed by numpy alone."""
+    """The images and the logits of `dense`, computed by numpy alone."""
     scale, offset = PREPROCESSING.scale_and_offset()
     flat = (PIXELS * scale + offset).reshape(len(PIXELS), -1)
     return {IMAGE: PIXELS, LOGITS: (flat @ weights).astype(np.float32)}
@@ -137,10 +137,10 @@ def keras_convolution(groups: int) -> tuple[tf.Module, Forward]:
     module = tf.Module()
     network = keras.Model(image, logits)
     module.variables_of_keras = [variable.value for variable in network.variables]
-    return module, lambda _, pixels: outputs(network(normalised(pixels, PREPROCESSING)))
+    return module, lambda _, pixels: outputs(network(normalized(pixels, PREPROCESSING)))
 
 
 def answers(base: Path) -> dict[str, np.ndarray]:
-    """The pictures and the logits that the SavedModel itself gives, loaded by TensorFlow's Python."""
+    """The images and the logits that the SavedModel itself gives, loaded by TensorFlow's Python."""
     serve = tf.saved_model.load(str(base / "1")).signatures[SERVE]
     return {IMAGE: PIXELS, LOGITS: serve(image=PIXELS)[LOGITS].numpy()}

@@ -13,21 +13,21 @@ import pytest
 from onnx import numpy_helper
 
 from zoo import layers
-from zoo.export.evidence import Evidence, of_noise
 from zoo.export.gates import onnx_gates
 from zoo.export.graph import network
-from zoo.export.onnx import write_onnx
+from zoo.export.onnx.conversion import write_onnx
+from zoo.export.reference import Reference, of_noise
 from zoo.preprocess import Preprocessing
 
 PIXELS = Preprocessing(8, 8, 3, (0.5,) * 3, (0.25,) * 3)
 WIDTH = 8
 
-Finished = tuple[onnx.ModelProto, Evidence]
+Finished = tuple[onnx.ModelProto, Reference]
 
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
-    """A file with a convolution, a norm, attention and dense layers, and what Keras says of two pictures."""
+    """A file with a convolution, a norm, attention and dense layers, and what Keras says of two images."""
     image = keras.Input(PIXELS.shape, name="image")
     x = layers.convolution(image, WIDTH, 2, stride=2, bias=True, padding="none", name="patches")
     x = layers.LayerNormalization(name="norm")(layers.Tokens(name="tokens")(x))
@@ -39,13 +39,13 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
     path = tmp_path_factory.mktemp("finished") / "model.onnx"
     keras_network = network(model, PIXELS)
     write_onnx(keras_network, path, {})
-    evidence = of_noise(keras_network)
-    assert _failed(path, evidence) == set()
-    return onnx.load(path), evidence
+    reference = of_noise(keras_network)
+    assert _failed(path, reference) == set()
+    return onnx.load(path), reference
 
 
-def _failed(path: Path, evidence: Evidence) -> set[str]:
-    return {gate.name for gate in onnx_gates(path, evidence) if not gate.passed}
+def _failed(path: Path, reference: Reference) -> set[str]:
+    return {gate.name for gate in onnx_gates(path, reference) if not gate.passed}
 
 
 def failed(finished: Finished, folder: Path, change: Callable[[Any], None]) -> set[str]:

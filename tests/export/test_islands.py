@@ -21,16 +21,18 @@ from tests.export.test_quantize import (
     graph,
     kernel,
     logits,
-    normalised_convolution,
-    normalised_product,
-    pictures,
+    normalized_convolution,
+    normalized_product,
+    random_images,
     residual,
     same_draws,
 )
 from zoo.artifact import Target
-from zoo.export import gates, lint, qdq
-from zoo.export.index import Index
-from zoo.export.islands import idle_islands
+from zoo.export import gates
+from zoo.export.int8 import qdq
+from zoo.export.int8.islands import idle_islands
+from zoo.export.onnx import lint
+from zoo.export.onnx.graph_index import Index
 
 __all__ = ["same_draws"]
 
@@ -52,8 +54,8 @@ def before_and_behind(kind: str) -> onnx.ModelProto:
 @pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("kind", ["Relu", "Clip"])
 def test_a_clamp_that_does_not_stand_alone_is_computed_on_integers(kind: str, target: Target, tmp_path: Path) -> None:
-    model, images = before_and_behind(kind), pictures()
-    made = qdq.quantised(model, calibrated(model, images), target)
+    model, images = before_and_behind(kind), random_images()
+    made = qdq.quantized(model, calibrated(model, images), target)
     assert error(logits(made, images, tmp_path / "fused.onnx"), logits(model, images)) < 0.15
     assert not list(idle_islands(Index(made), ()))
     nodes = fused(tmp_path / "fused.onnx")
@@ -63,12 +65,12 @@ def test_a_clamp_that_does_not_stand_alone_is_computed_on_integers(kind: str, ta
 
 
 def test_a_clamp_keeps_its_own_range_among_negative_maps() -> None:
-    model, images = before_and_behind("Relu"), pictures()
+    model, images = before_and_behind("Relu"), random_images()
     del model.graph.node[5:7]
     model.graph.node.insert(5, helper.make_node("Concat", ["active", "first"], ["y"], axis=1))
     last = next(tensor for tensor in model.graph.initializer if tensor.name == "last")
     last.CopyFrom(onnx.numpy_helper.from_array(kernel(2 * WIDE, 3), "last"))
-    made = qdq.quantised(model, calibrated(model, images), "portable")
+    made = qdq.quantized(model, calibrated(model, images), "portable")
     assert "LeakyRelu" in {node.op_type for node in made.graph.node}
     assert error(logits(made, images), logits(model, images)) < 0.15
 
@@ -89,7 +91,7 @@ def broken(kind: str, **options: Any) -> onnx.ModelProto:
 
 
 def int8_problems(model: onnx.ModelProto, path: Path, kept: frozenset[str] = frozenset()) -> list[str]:
-    made = qdq.quantised(model, calibrated(model, pictures()), "portable", kept)
+    made = qdq.quantized(model, calibrated(model, random_images()), "portable", kept)
     onnx.save(made, path)
     passed, figures = lint.int8_report(path, kept)
     assert passed is not bool(figures.get("problems"))
@@ -108,12 +110,12 @@ def test_floats_between_integers_are_refused_unless_a_node_asks_for_them(tmp_pat
     assert not int8_problems(broken("Pad"), path, frozenset({"first"}))
     assert not int8_problems(broken("Sigmoid"), path, frozenset({"between"}))
     assert not int8_problems(broken("Sigmoid"), path)
-    for sound in (residual(), chain(), normalised_product(), normalised_convolution()):
+    for sound in (residual(), chain(), normalized_product(), normalized_convolution()):
         assert not int8_problems(sound, path)
 
 
 def test_the_export_of_an_int8_file_with_floats_between_integers_fails(tmp_path: Path) -> None:
-    made = qdq.quantised(broken("Pad"), calibrated(broken("Pad"), pictures()), "portable")
+    made = qdq.quantized(broken("Pad"), calibrated(broken("Pad"), random_images()), "portable")
     onnx.save(made, tmp_path / "int8.onnx")
     gate = gates.int8_lint_gate(tmp_path / "int8.onnx", ())
     assert (gate.name, gate.passed) == ("onnx_int8_lint", False)

@@ -15,9 +15,9 @@ import pytest
 
 from zoo import layers
 from zoo.export.graph import network
-from zoo.export.onnx import write_onnx
+from zoo.export.onnx.conversion import write_onnx
 from zoo.preprocess import Preprocessing
-from zoo.preprocess_graph import normalised
+from zoo.preprocess_graph import normalized
 
 PIXELS = Preprocessing(8, 8, 3, (0.5,) * 3, (0.25,) * 3)
 RNG = np.random.default_rng(0)
@@ -45,7 +45,7 @@ def exported(path: Path, layer: Callable[[Any], Any], *, sequence: bool = False)
     session = onnxruntime.InferenceSession(str(path / "model.onnx"), options, providers=["CPUExecutionProvider"])
     pixels = RNG.integers(0, 256, (2, 8, 8, 3), np.uint8)
     (got,) = session.run(["logits"], {"image": pixels})
-    np.testing.assert_allclose(got, model(normalised(pixels, PIXELS), training=False), rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(got, model(normalized(pixels, PIXELS), training=False), rtol=1e-4, atol=1e-4)
     file, fused = (
         Counter(node.op_type for node in onnx.load(path / name).graph.node) for name in ("model.onnx", "fused.onnx")
     )
@@ -53,13 +53,13 @@ def exported(path: Path, layer: Callable[[Any], Any], *, sequence: bool = False)
 
 
 @pytest.mark.parametrize("sequence", [False, True])
-def test_layer_normalisation_is_one_node(sequence: bool, tmp_path: Path) -> None:
+def test_layer_normalization_is_one_node(sequence: bool, tmp_path: Path) -> None:
     file, _ = exported(tmp_path, layers.LayerNormalization(), sequence=sequence)
     assert file["LayerNormalization"] == 1
     assert file["ReduceMean"] == 0
 
 
-def test_keras_layer_normalisation_is_in_pieces(tmp_path: Path) -> None:
+def test_keras_layer_normalization_is_in_pieces(tmp_path: Path) -> None:
     _, fused = exported(tmp_path, keras.layers.LayerNormalization(epsilon=1e-6))
     assert fused["LayerNormalization"] == 0
 
@@ -124,7 +124,7 @@ def test_squeeze_and_excite_moves_no_data(tmp_path: Path) -> None:
     assert file["GlobalAveragePool"] == file["HardSigmoid"] == 1
     # One before the network's end is flattened.
     assert file["Transpose"] <= 1
-    # Of the picture, and of the end.
+    # Of the image, and of the end.
     assert file["Reshape"] <= 2
 
 
@@ -151,7 +151,7 @@ def test_layers_are_rebuilt_from_their_configuration() -> None:
     np.testing.assert_array_equal(again(image), model(image))
 
 
-def test_layer_normalisation_keeps_its_precision_in_bfloat16() -> None:
+def test_layer_normalization_keeps_its_precision_in_bfloat16() -> None:
     x = RNG.normal(loc=100, size=(2, 5, 64)).astype(np.float32)
     mixed = layers.LayerNormalization(dtype="mixed_bfloat16")(keras.ops.cast(x, "bfloat16"))
     full = layers.LayerNormalization()(keras.ops.cast(keras.ops.cast(x, "bfloat16"), "float32"))

@@ -15,11 +15,11 @@ import zoo
 from tests.export.test_passes import GATE, GATE_CONSTANTS, f32, gelu_nodes, mean, model
 from zoo import layers
 from zoo.errors import ZooError
-from zoo.export import lint
-from zoo.export.bare import bare
 from zoo.export.graph import network
-from zoo.export.layout import transposes
-from zoo.export.onnx import LARGEST_FILE, OPSET, check_opset, check_size, ir_version, write_onnx
+from zoo.export.onnx import lint
+from zoo.export.onnx.conversion import LARGEST_FILE, OPSET, check_opset, check_size, ir_version, write_onnx
+from zoo.export.onnx.expected_transposes import transposes
+from zoo.export.onnx.skeleton import bare
 from zoo.preprocess import Preprocessing
 
 node = helper.make_node
@@ -280,10 +280,10 @@ def test_other_operator_sets_are_refused(opset: int) -> None:
         check_opset(opset)
 
 
-def test_an_operator_set_for_a_saved_model_is_refused(tmp_path: Path, pictures_folder: Path, zoo_command: Any) -> None:
+def test_an_operator_set_for_a_saved_model_is_refused(tmp_path: Path, images_folder: Path, zoo_command: Any) -> None:
     from tests.conformance import untrained_run
 
-    run = untrained_run(tmp_path / "run", pictures_folder, "cnn", "small", side=16)
+    run = untrained_run(tmp_path / "run", images_folder, "cnn", "small", side=16)
     for arguments in (["--saved-model", "--opset", "18"], ["--onnx", "--opset", "17"]):
         refused = zoo_command("export", run, *arguments, "--out", tmp_path / "artifact")
         assert refused.status == 2

@@ -14,9 +14,9 @@ import tensorflow as tf
 
 import zoo
 from zoo.export.graph import network
-from zoo.export.load_check import FOREIGN, MISSING
-from zoo.export.saved_model import write_saved_model
-from zoo.export.server_check import libraries
+from zoo.export.tf_serving.load_check import FOREIGN, MISSING
+from zoo.export.tf_serving.saved_model import write_saved_model
+from zoo.export.tf_serving.server_check import libraries
 from zoo.preprocess import Preprocessing
 
 NEEDED = {"saved_model.pb", "variables/variables.index", "variables/variables.data-00000-of-00001"}
@@ -24,7 +24,7 @@ SIDE = 8
 
 LOAD = """
 import json, os, sys
-from zoo.export.server_loader import AnswerError, Server
+from zoo.export.tf_serving.server_loader import AnswerError, Server
 document = os.dup(1)
 os.dup2(2, 1)
 errors = {}

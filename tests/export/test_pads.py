@@ -16,11 +16,11 @@ from onnx import helper
 
 from tests.export.test_passes import RNG, model, passed
 from zoo import layers
-from zoo.export import lint
 from zoo.export.graph import network
-from zoo.export.index import Index
-from zoo.export.onnx import write_onnx
-from zoo.export.pads import not_negative, pads
+from zoo.export.onnx import lint
+from zoo.export.onnx.conversion import write_onnx
+from zoo.export.onnx.graph_index import Index
+from zoo.export.onnx.pads import not_negative, pads
 from zoo.preprocess import Preprocessing
 
 AROUND = [0, 0, 1, 1, 0, 0, 1, 1]

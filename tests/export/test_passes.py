@@ -12,7 +12,7 @@ import onnxruntime
 import pytest
 from onnx import helper
 
-from zoo.export import passes
+from zoo.export.onnx import passes
 
 SHAPE = (2, 3, 5, 4)
 RNG = np.random.default_rng(0)

@@ -21,17 +21,18 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from onnx import TensorProto, helper, numpy_helper
 
-from tests.conftest import Answer, write_pictures
-from zoo import artifact, building
+from tests.conftest import Answer, write_images
+from zoo import artifact, factory
 from zoo.artifact import Paired, Speed, Target
+from zoo.data.dataset import Dataset
 from zoo.data.load import load
-from zoo.data.pictures import Dataset
 from zoo.errors import Refused, ZooError
-from zoo.export import half, qdq, quantize, ranges
-from zoo.export.equalize import equalise, scalable
 from zoo.export.graph import network
-from zoo.export.index import Index
-from zoo.export.onnx import write_onnx
+from zoo.export.int8 import calibration, qdq, quantize
+from zoo.export.int8.equalize import equalize, scalable
+from zoo.export.onnx import fp16
+from zoo.export.onnx.conversion import write_onnx
+from zoo.export.onnx.graph_index import Index
 from zoo.intervals import paired_difference
 from zoo.recipe import Recipe
 from zoo.training.start import describe
@@ -49,7 +50,7 @@ def same_draws() -> None:
 
 
 def graph(nodes: list[Any], weights: dict[str, np.ndarray], features: int) -> onnx.ModelProto:
-    """A model from grey pictures of 8 by 8 to logits: `nodes` read `x`, float32 [batch, 1, 8, 8], and give `y`."""
+    """A model from gray images of 8 by 8 to logits: `nodes` read `x`, float32 [batch, 1, 8, 8], and give `y`."""
     weights = {
         "scale": np.array(1 / 255, np.float32),
         "last": RNG.normal(size=(features, 3)).astype(np.float32),
@@ -107,8 +108,8 @@ def chain(between: tuple[str, ...] = ("Relu",), group: int = 1) -> onnx.ModelPro
     return graph(nodes, weights | {"y_kernel": kernel(WIDE, WIDE // group, 3, 3), "y_bias": kernel(WIDE)}, WIDE)
 
 
-def normalised_product(outlier: float = 300) -> onnx.ModelProto:
-    """A normalisation of the rows, a product and its bias, as transformers have them; one channel reaches far."""
+def normalized_product(outlier: float = 300) -> onnx.ModelProto:
+    """A normalization of the rows, a product and its bias, as transformers have them; one channel reaches far."""
     nodes = [
         helper.make_node("Reshape", ["x", "rows"], ["tokens"]),
         helper.make_node("LayerNormalization", ["tokens", "gamma", "beta"], ["normal"], axis=-1),
@@ -125,8 +126,8 @@ def normalised_product(outlier: float = 300) -> onnx.ModelProto:
     return graph(nodes, weights, 8)
 
 
-def normalised_convolution() -> onnx.ModelProto:
-    """A normalisation of pixels and a convolution of planes, as ConvNeXt has them."""
+def normalized_convolution() -> onnx.ModelProto:
+    """A normalization of pixels and a convolution of planes, as ConvNeXt has them."""
     nodes = [
         helper.make_node("Reshape", ["x", "maps"], ["pixels"]),
         helper.make_node("LayerNormalization", ["pixels", "gamma", "beta"], ["normal"], axis=-1),
@@ -138,7 +139,7 @@ def normalised_convolution() -> onnx.ModelProto:
     return graph(nodes, weights | {"maps": np.array([0, 4, 2, 8])}, WIDE)
 
 
-def pictures(count: int = 64) -> np.ndarray:
+def random_images(count: int = 64) -> np.ndarray:
     return RNG.integers(0, 256, (count, 8, 8, 1), np.uint8)
 
 
@@ -153,9 +154,11 @@ def logits(model: onnx.ModelProto, images: np.ndarray, path: Path | None = None)
     return np.asarray(session.run(["logits"], {"image": images})[0])
 
 
-def calibrated(model: onnx.ModelProto, images: np.ndarray, method: ranges.Method = "minmax") -> dict[str, qdq.Range]:
+def calibrated(
+    model: onnx.ModelProto, images: np.ndarray, method: calibration.Method = "minmax"
+) -> dict[str, qdq.Range]:
     names = qdq.to_calibrate(Index(model))
-    return {name: one.range(method) for name, one in ranges.collect(model, names, images).items()}
+    return {name: one.range(method) for name, one in calibration.collect(model, names, images).items()}
 
 
 def error(got: np.ndarray, expected: np.ndarray) -> float:
@@ -167,8 +170,8 @@ def fused(path: Path) -> Counter[str]:
 
 
 def test_a_residual_block_is_computed_on_integers_from_end_to_end(tmp_path: Path) -> None:
-    model, images = residual(), pictures()
-    made = qdq.quantised(model, calibrated(model, images), quantize.this_machine())
+    model, images = residual(), random_images()
+    made = qdq.quantized(model, calibrated(model, images), quantize.this_machine())
     assert error(logits(made, images, tmp_path / "fused.onnx"), logits(model, images)) < 0.1
     nodes = fused(tmp_path / "fused.onnx")
     assert nodes["QLinearConv"] == 2
@@ -180,8 +183,8 @@ def test_a_residual_block_is_computed_on_integers_from_end_to_end(tmp_path: Path
 
 
 def test_a_product_is_computed_on_integers_and_gives_floats(tmp_path: Path) -> None:
-    model, images = normalised_product(), pictures()
-    made = qdq.quantised(model, calibrated(model, images), quantize.this_machine())
+    model, images = normalized_product(), random_images()
+    made = qdq.quantized(model, calibrated(model, images), quantize.this_machine())
     logits(made, images, tmp_path / "fused.onnx")
     assert fused(tmp_path / "fused.onnx")["MatMulIntegerToFloat"] == 1
 
@@ -198,34 +201,34 @@ def test_narrow_convolutions_before_all_others_stay_in_floats() -> None:
     weights = {"first_kernel": kernel(narrow, 1, 3, 3), "wide_kernel": kernel(WIDE, narrow, 3, 3)}
     weights |= {"first_bias": kernel(narrow), "wide_bias": kernel(WIDE), "y_bias": kernel(narrow)}
     model = graph(nodes, weights | {"y_kernel": kernel(narrow, WIDE, 3, 3)}, narrow)
-    images = pictures()
+    images = random_images()
     assert [qdq.name_of(node) for node in qdq.weighted_nodes(Index(model))] == ["wide", "y", "logits"]
     assert qdq.curves(Index(model)) == ["curved"]
-    made = qdq.quantised(model, calibrated(model, images), "portable")
+    made = qdq.quantized(model, calibrated(model, images), "portable")
     assert made.graph.node[3] == model.graph.node[3]
     assert error(logits(made, images), logits(model, images)) < 0.15
 
 
 def test_nodes_that_are_kept_stay_in_floats() -> None:
-    model, images = residual(), pictures()
+    model, images = residual(), random_images()
     found = calibrated(model, images)
     every = frozenset(qdq.name_of(node) for node in qdq.weighted_nodes(Index(model)))
     assert every == {"first", "second", "logits"}
-    untouched = qdq.quantised(model, found, "portable", kept=every)
+    untouched = qdq.quantized(model, found, "portable", kept=every)
     assert not [node for node in untouched.graph.node if node.op_type.endswith("Linear")]
     np.testing.assert_array_equal(logits(untouched, images), logits(model, images))
     errors = [
-        error(logits(qdq.quantised(model, found, "portable", kept=frozenset(kept)), images), logits(model, images))
+        error(logits(qdq.quantized(model, found, "portable", kept=frozenset(kept)), images), logits(model, images))
         for kept in ((), ("first", "second"))
     ]
     assert errors[1] < errors[0]
 
 
 @pytest.mark.parametrize("target", TARGETS)
-@pytest.mark.parametrize("make", [residual, chain, lambda: normalised_product(1)])
+@pytest.mark.parametrize("make", [residual, chain, lambda: normalized_product(1)])
 def test_types_follow_the_target(make: Callable[[], onnx.ModelProto], target: Target) -> None:
-    model, images = make(), pictures()
-    made = qdq.quantised(model, calibrated(model, images), target)
+    model, images = make(), random_images()
+    made = qdq.quantized(model, calibrated(model, images), target)
     stored = {tensor.name: numpy_helper.to_array(tensor) for tensor in made.graph.initializer}
     types = qdq.TYPES[target]
     kernels = [value for name, value in stored.items() if name.endswith("_quantized") and value.dtype == np.int8]
@@ -250,8 +253,8 @@ def test_joined_maps_share_a_range_unless_a_relu_needs_its_own(negative: bool, t
         for name in ("first", "second")
         for part, shape in (("kernel", (WIDE, 1, 3, 3)), ("bias", (WIDE,)))
     }
-    model, images = graph(nodes, weights, 2 * WIDE), pictures()
-    made = qdq.quantised(model, calibrated(model, images), quantize.this_machine())
+    model, images = graph(nodes, weights, 2 * WIDE), random_images()
+    made = qdq.quantized(model, calibrated(model, images), quantize.this_machine())
     assert error(logits(made, images, tmp_path / "fused.onnx"), logits(model, images)) < 0.1
     stored = {tensor.name: numpy_helper.to_array(tensor) for tensor in made.graph.initializer}
     assert bool(stored["one_scale"] == stored["y_scale"]) != negative
@@ -274,8 +277,8 @@ def test_a_gate_around_a_curve_is_averaged_on_integers(tmp_path: Path) -> None:
         "gate_kernel": kernel(WIDE, WIDE, 1, 1),
     }
     weights |= {"gate_bias": kernel(WIDE), "y_kernel": kernel(WIDE, WIDE, 3, 3), "y_bias": kernel(WIDE)}
-    model, images = graph(nodes, weights, WIDE), pictures()
-    made = qdq.quantised(model, calibrated(model, images), quantize.this_machine())
+    model, images = graph(nodes, weights, WIDE), random_images()
+    made = qdq.quantized(model, calibrated(model, images), quantize.this_machine())
     assert error(logits(made, images, tmp_path / "fused.onnx"), logits(model, images)) < 0.15
     nodes_fused = fused(tmp_path / "fused.onnx")
     assert nodes_fused["QLinearGlobalAveragePool"] == 2, nodes_fused
@@ -283,7 +286,7 @@ def test_a_gate_around_a_curve_is_averaged_on_integers(tmp_path: Path) -> None:
     assert nodes_fused["QLinearMul"] == 2, nodes_fused
     assert nodes_fused["QuantizeLinear"] == 1, "of the pixels"
     assert not nodes_fused["DequantizeLinear"]
-    kept = qdq.quantised(model, calibrated(model, images), quantize.this_machine(), kept=frozenset({"first"}))
+    kept = qdq.quantized(model, calibrated(model, images), quantize.this_machine(), kept=frozenset({"first"}))
     assert error(logits(kept, images, tmp_path / "kept.onnx"), logits(model, images)) < 0.15
     assert fused(tmp_path / "kept.onnx")["QLinearGlobalAveragePool"] == 2
 
@@ -300,9 +303,9 @@ def test_curves_are_computed_on_integers(kind: str, target: Target) -> None:
     weights = {"first_kernel": 6 * kernel(WIDE, 1, 3, 3), "first_bias": kernel(WIDE)}
     model, images = (
         graph(nodes, weights | {"y_kernel": kernel(WIDE, WIDE, 3, 3), "y_bias": kernel(WIDE)}, WIDE),
-        pictures(),
+        random_images(),
     )
-    made = qdq.quantised(model, calibrated(model, images), target)
+    made = qdq.quantized(model, calibrated(model, images), target)
     assert error(logits(made, images), logits(model, images)) < 0.15
 
 
@@ -315,21 +318,21 @@ def test_another_hard_sigmoid_stays_in_floats() -> None:
     weights = {"first_kernel": kernel(WIDE, 1, 3, 3), "first_bias": kernel(WIDE)}
     model, images = (
         graph(nodes, weights | {"y_kernel": kernel(WIDE, WIDE, 3, 3), "y_bias": kernel(WIDE)}, WIDE),
-        pictures(),
+        random_images(),
     )
-    made = qdq.quantised(model, calibrated(model, images), "portable")
+    made = qdq.quantized(model, calibrated(model, images), "portable")
     assert [node.op_type for node in made.graph.node].count("HardSigmoid") == 1
     assert error(logits(made, images), logits(model, images)) < 0.15
 
 
 def test_a_bias_that_dwarfs_its_weights_still_fits_into_32_bits() -> None:
-    model, images = residual(), pictures()
+    model, images = residual(), random_images()
     for tensor in model.graph.initializer:
         if tensor.name == "first_kernel":
             values = numpy_helper.to_array(tensor).copy()
             values[2] = 1e-12
             tensor.CopyFrom(numpy_helper.from_array(values, tensor.name))
-    made = qdq.quantised(model, calibrated(model, images), "portable")
+    made = qdq.quantized(model, calibrated(model, images), "portable")
     assert error(logits(made, images), logits(model, images)) < 0.2
 
 
@@ -339,7 +342,7 @@ def test_a_bias_that_dwarfs_its_weights_still_fits_into_32_bits() -> None:
     arrays.arrays(np.float32, (2, 50), elements=st.floats(-1e6, 1e6, width=32)),
 )
 def test_a_histogram_holds_every_value_in_whatever_order(first: np.ndarray, second: np.ndarray) -> None:
-    one, other = ranges.Histogram(), ranges.Histogram()
+    one, other = calibration.Histogram(), calibration.Histogram()
     for histogram, parts in ((one, (first, second)), (other, (second, first))):
         for part in parts:
             histogram.add(part)
@@ -352,7 +355,7 @@ def test_a_histogram_holds_every_value_in_whatever_order(first: np.ndarray, seco
 
 
 def test_a_percentile_leaves_out_what_is_rare() -> None:
-    histogram = ranges.Histogram()
+    histogram = calibration.Histogram()
     values = RNG.normal(size=(100, 10_000)).astype(np.float32)
     values[0, 0] = 1000
     histogram.add(values)
@@ -364,13 +367,13 @@ def test_a_percentile_leaves_out_what_is_rare() -> None:
 
 def test_values_that_are_not_finite_are_refused() -> None:
     with pytest.raises(ZooError, match="not finite"):
-        ranges.Histogram().add(np.array([[1.0, np.nan]], np.float32))
+        calibration.Histogram().add(np.array([[1.0, np.nan]], np.float32))
 
 
 def test_tensors_are_collected_in_groups_of_bounded_size(monkeypatch: pytest.MonkeyPatch) -> None:
-    model, images = residual(), pictures(20)
+    model, images = residual(), random_images(20)
     whole = calibrated(model, images)
-    monkeypatch.setattr(ranges, "MOST_BYTES", 5000)
+    monkeypatch.setattr(calibration, "MOST_BYTES", 5000)
     for name, one in calibrated(model, images).items():
         assert one == pytest.approx(whole[name], abs=1e-5)
 
@@ -381,19 +384,19 @@ def test_tensors_are_collected_in_groups_of_bounded_size(monkeypatch: pytest.Mon
         chain,
         lambda: chain(("Relu", "Relu")),
         lambda: chain(group=WIDE),
-        normalised_product,
-        normalised_convolution,
+        normalized_product,
+        normalized_convolution,
     ],
 )
 def test_evening_out_channels_changes_no_answer(make: Callable[[], onnx.ModelProto]) -> None:
-    model, images = make(), pictures()
+    model, images = make(), random_images()
     before, index = logits(model, images), Index(model)
     axes = {it.tensor: it.axis for it in scalable(index)}
     assert len(axes) == 1
-    reach = ranges.reach(model, axes, images)
-    assert equalise(index, reach) == 1
+    reach = calibration.reach(model, axes, images)
+    assert equalize(index, reach) == 1
     np.testing.assert_allclose(logits(model, images), before, rtol=1e-3, atol=1e-4)
-    (after,) = ranges.reach(model, axes, images).values()
+    (after,) = calibration.reach(model, axes, images).values()
     (tensor,) = reach
     alive = reach[tensor] > 0
     assert np.ptp(np.log(after[alive])) < np.ptp(np.log(reach[tensor][alive]))
@@ -404,22 +407,22 @@ def test_what_has_other_readers_or_a_curve_between_is_not_scaled() -> None:
     assert [it.tensor for it in scalable(Index(chain(("HardSwish",))))] == []
 
 
-def test_an_outlier_of_a_normalisation_goes_into_the_product() -> None:
-    model, images = normalised_product(), pictures()
+def test_an_outlier_of_a_normalization_goes_into_the_product() -> None:
+    model, images = normalized_product(), random_images()
     expected = logits(model, images)
-    plain = error(logits(qdq.quantised(model, calibrated(model, images), "portable"), images), expected)
+    plain = error(logits(qdq.quantized(model, calibrated(model, images), "portable"), images), expected)
     index = Index(model)
-    equalise(index, ranges.reach(model, {it.tensor: it.axis for it in scalable(index)}, images))
-    evened = error(logits(qdq.quantised(model, calibrated(model, images), "portable"), images), expected)
+    equalize(index, calibration.reach(model, {it.tensor: it.axis for it in scalable(index)}, images))
+    evened = error(logits(qdq.quantized(model, calibrated(model, images), "portable"), images), expected)
     assert evened < plain / 3
 
 
 def test_half_precision_takes_pixels_and_gives_floats(tmp_path: Path) -> None:
-    for number, model in enumerate((residual(), normalised_product())):
+    for number, model in enumerate((residual(), normalized_product())):
         source, target = tmp_path / f"{number}.onnx", tmp_path / f"{number}.fp16.onnx"
         onnx.save(model, source)
-        half.write_fp16(source, target)
-        made, images = onnx.load(target), pictures()
+        fp16.write_fp16(source, target)
+        made, images = onnx.load(target), random_images()
         assert error(logits(made, images), logits(model, images)) < 1e-2
         floats = [tensor.name for tensor in made.graph.initializer if tensor.data_type == TensorProto.FLOAT]
         assert not floats
@@ -430,7 +433,7 @@ def test_a_weight_that_half_precision_cannot_hold_is_refused(tmp_path: Path) -> 
     model.graph.initializer[0].CopyFrom(numpy_helper.from_array(np.array(1e5, np.float32), "scale"))
     onnx.save(model, tmp_path / "model.onnx")
     with pytest.raises(Refused, match="scale has values above 65504"):
-        half.write_fp16(tmp_path / "model.onnx", tmp_path / "half.onnx")
+        fp16.write_fp16(tmp_path / "model.onnx", tmp_path / "half.onnx")
     assert not (tmp_path / "half.onnx").exists()
 
 
@@ -479,7 +482,7 @@ def digits() -> Dataset:
 
 
 def decided(model: Path, place: Path, data: Dataset | None, said: list[str], **changes: Any) -> artifact.Int8:
-    asked = dataclasses.replace(quantize.Request("portable", calibration_pictures=100, force=True), **changes)
+    asked = dataclasses.replace(quantize.Request("portable", calibration_images=100, force=True), **changes)
     preprocessing = artifact.read(model.parent.parent).model.preprocessing
     place.mkdir(exist_ok=True)
     return quantize.write_int8(
@@ -493,7 +496,7 @@ def test_int8_of_a_trained_network_is_measured_in_pairs_and_calibrated_once(
     model = made / "artifacts/cnn-small-digits" / artifact.ONNX
     said: list[str] = []
     first = decided(model, tmp_path / "int8", digits, said)
-    assert first.test.pictures == len(digits.test)
+    assert first.test.images == len(digits.test)
     assert first.test.low <= first.test.drop <= first.test.high
     assert first.test.drop == pytest.approx(100 * (first.test.float32 - first.test.int8))
     assert first.test.float32 == artifact.read(model.parent.parent).accuracy["onnx"].accuracy
@@ -538,7 +541,7 @@ def test_a_network_made_to_collapse_is_repaired_or_refused(
     onnx.save(model, path)
     preprocessing = artifact.read(source).model.preprocessing
     pixels = np.stack([quantize.pixels_from_bytes(digits.train.read(number), preprocessing) for number in range(64)])
-    collapsed = qdq.quantised(model, calibrated(model, pixels), "portable")
+    collapsed = qdq.quantized(model, calibrated(model, pixels), "portable")
     assert error(logits(collapsed, pixels), logits(onnx.load(source / artifact.ONNX), pixels)) > 0.3
     said: list[str] = []
     got = decided(path, tmp_path / "int8", digits, said)
@@ -583,8 +586,8 @@ def test_export_verify_predict_and_measure_from_the_command_line(
     assert verified.status == 0, verified.err
     gates = {gate["name"] for gate in json.loads(verified.out)["gates"]}
     assert {"onnx_golden", "onnx_int8_golden", "onnx_fp16_golden", "onnx_int8_golden_file"} <= gates
-    picture = next(write_pictures(tmp_path / "pictures", classes=1, each=1).rglob("*.png"))
-    answers = [zoo_command("predict", picture, "--runtime", kind, "--json") for kind in manifest["formats"]]
+    image = next(write_images(tmp_path / "images", classes=1, each=1).rglob("*.png"))
+    answers = [zoo_command("predict", image, "--runtime", kind, "--json") for kind in manifest["formats"]]
     assert [answer.status for answer in answers] == [0, 0, 0], answers[-1].err
     measured = zoo_command("benchmark", "--batch", 1, "--threads", 1, "--seconds", 0.01, "--json")
     assert {row["runtime"] for row in json.loads(measured.out)["rows"]} == set(manifest["formats"])
@@ -630,13 +633,13 @@ def test_wrong_requests_end_in_one_line(
 
 @pytest.mark.full
 @pytest.mark.parametrize("family", ["resnet", "mobilenet", "efficientnet", "inception", "convnext", "vit"])
-def test_every_family_has_integers_where_its_work_is(family: str, pictures_folder: Path, tmp_path: Path) -> None:
-    dataset = load(f"folder:{pictures_folder}", split=Recipe().split)
-    description = describe(family, "small", dataset, Recipe().picture)
-    write_onnx(network(building.build(description), description.preprocessing), tmp_path / "model.onnx", {})
+def test_every_family_has_integers_where_its_work_is(family: str, images_folder: Path, tmp_path: Path) -> None:
+    dataset = load(f"folder:{images_folder}", split=Recipe().split)
+    description = describe(family, "small", dataset, Recipe().image)
+    write_onnx(network(factory.build(description), description.preprocessing), tmp_path / "model.onnx", {})
     model = onnx.load(tmp_path / "model.onnx")
     images = RNG.integers(0, 256, (4, *description.preprocessing.shape), np.uint8)
-    made = qdq.quantised(model, calibrated(model, images), "x86-vnni")
+    made = qdq.quantized(model, calibrated(model, images), "x86-vnni")
     logits(made, images, tmp_path / "fused.onnx")
     nodes = fused(tmp_path / "fused.onnx")
     integer = nodes["QLinearConv"] + nodes["MatMulIntegerToFloat"] + nodes["QGemm"]

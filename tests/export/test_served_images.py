@@ -12,7 +12,7 @@ from PIL import Image
 import zoo
 from zoo.contract import IMAGE, IMAGE_BYTES, LOGITS, SERVE, SERVE_BYTES
 from zoo.export.graph import network
-from zoo.export.saved_model import write_saved_model
+from zoo.export.tf_serving.saved_model import write_saved_model
 from zoo.preprocess import Preprocessing, pixels_from_bytes
 
 SIDE = 8
@@ -22,15 +22,15 @@ def files() -> list[bytes]:
     """12 bits of gray in 16, colors under transparency, a palette of two colors, a JPEG."""
     random = np.random.default_rng(0)
     colors = random.integers(0, 256, (SIDE, SIDE, 4), np.uint8)
-    pictures = [
+    images = [
         Image.fromarray(random.integers(0, 4096, (SIDE, SIDE)).astype(np.uint16)),
         Image.fromarray(colors),
         Image.fromarray(colors[..., 0]).quantize(2),
     ]
     encoded = []
-    for picture, kind in [*((picture, "PNG") for picture in pictures), (Image.fromarray(colors[..., :3]), "JPEG")]:
+    for image, kind in [*((image, "PNG") for image in images), (Image.fromarray(colors[..., :3]), "JPEG")]:
         file = io.BytesIO()
-        picture.save(file, kind)
+        image.save(file, kind)
         encoded.append(file.getvalue())
     return encoded
 

@@ -32,12 +32,12 @@ from small_saved_models import (
 
 from zoo.contract import IMAGE, LOGITS, SERVE_BYTES, SERVE_BYTES_SAFE
 from zoo.errors import ZooError
-from zoo.export import hostile, server_check
-from zoo.export.load_check import INCOMPLETE, MISSING
-from zoo.export.server_check import server_gate
-from zoo.export.server_loader import packed, unpacked
-from zoo.export.serving_rules import static_gates
-from zoo.export.warmup import FILE, write_warmup
+from zoo.export.tf_serving import hostile, server_check
+from zoo.export.tf_serving.load_check import INCOMPLETE, MISSING
+from zoo.export.tf_serving.rules import static_gates
+from zoo.export.tf_serving.server_check import server_gate
+from zoo.export.tf_serving.server_loader import packed, unpacked
+from zoo.export.tf_serving.warmup import FILE, write_warmup
 from zoo.preprocess_graph import pixels_tensor
 from zoo.uploads import uploaded_pixels
 
@@ -72,10 +72,10 @@ def test_a_good_model_answers_right_requests_and_refuses_wrong_ones(good: Path) 
     assert gate.figures["incomplete"].keys() == INCOMPLETE.keys()
     assert MISSING in gate.figures["incomplete"]["saved_model.pb alone"]
     refused = gate.figures["refused"]
-    assert {"numbers for pictures", "numbers for bytes, safe", *hostile.refused_images()} <= refused.keys()
-    assert "[2] is not compatible with expected shape [?,8,8,4]" in refused["numbers for pictures"]
-    assert "image 1 of 1 is neither JPEG nor PNG" in refused["bytes that are no picture"]
-    assert "image 2 of 2 is neither JPEG nor PNG" in refused["no picture beside a picture"]
+    assert {"numbers for images", "numbers for bytes, safe", *hostile.refused_images()} <= refused.keys()
+    assert "[2] is not compatible with expected shape [?,8,8,4]" in refused["numbers for images"]
+    assert "image 1 of 1 is neither JPEG nor PNG" in refused["bytes that are no image"]
+    assert "image 2 of 2 is neither JPEG nor PNG" in refused["no image beside an image"]
     assert "image 1 of 1 is 60000 by 1 pixels, more than" in refused["a PNG of 60000 by 1"]
     json.dumps(gate.figures, allow_nan=False)
 
@@ -141,10 +141,10 @@ def test_an_empty_batch_that_a_network_does_not_answer_fails_the_gate(tmp_path: 
     assert "'an empty batch': logits are not finite float32 [0, 3]" in problems(base, answers(base))
 
 
-def test_without_a_guard_a_dense_network_answers_pictures_of_a_wrong_rank(tmp_path: Path) -> None:
+def test_without_a_guard_a_dense_network_answers_images_of_a_wrong_rank(tmp_path: Path) -> None:
     base = save(tmp_path / "model" / "1", guarded=False)
     assert static_problems(base) == {"serving_shape_guards"}
-    assert "'a picture without a batch' was answered, it should be refused" in problems(base, golden())
+    assert "'an image without a batch' was answered, it should be refused" in problems(base, golden())
 
 
 def test_python_in_the_graph_has_no_kernel(tmp_path: Path) -> None:
@@ -183,7 +183,7 @@ def test_an_upload_that_is_decoded_before_it_is_checked_fails_the_gate(tmp_path:
     base = save(tmp_path / "model" / "1", uploads=unchecked)
     found = problems(base, golden())
     assert "'a PNG of 20000 by 1' was answered, it should be refused" in found
-    assert "'no picture beside a picture, safe' was not answered" in found
+    assert "'no image beside an image, safe' was not answered" in found
 
 
 def test_a_status_that_is_not_right_fails_the_gate(tmp_path: Path) -> None:
@@ -192,7 +192,7 @@ def test_a_status_that_is_not_right_fails_the_gate(tmp_path: Path) -> None:
         return pixels, tf.zeros_like(status)
 
     found = problems(save(tmp_path / "model" / "1", uploads=careless), golden())
-    assert "'no picture beside a picture, safe': images [] of 2 are refused, not [1]" in found
+    assert "'no image beside an image, safe': images [] of 2 are refused, not [1]" in found
 
 
 def unchecked(encoded: Any) -> tuple[Any, Any]:
@@ -227,7 +227,7 @@ def test_variables_that_are_cut_short_do_not_load(base: Path) -> None:
 
 
 def test_a_warm_up_that_does_not_fit_is_not_answered(base: Path) -> None:
-    write_warmup(base / "1", model_name="small", pixels=PIXELS[:, :7], encoded=[b"no picture"])
+    write_warmup(base / "1", model_name="small", pixels=PIXELS[:, :7], encoded=[b"no image"])
     found = problems(base, golden())
     assert "'warm-up 1' was not answered" in found
     assert "'warm-up 3' was not answered" in found
@@ -258,7 +258,8 @@ def test_golden_values_that_do_not_belong_together_are_refused(good: Path) -> No
 
 
 def test_the_loader_imports_no_tensorflow() -> None:
-    code = "import sys, zoo.export.server_loader; sys.exit('tensorflow' in sys.modules or 'keras' in sys.modules)"
+    loader = "zoo.export.tf_serving.server_loader"
+    code = f"import sys, {loader}; sys.exit('tensorflow' in sys.modules or 'keras' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 

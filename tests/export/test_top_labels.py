@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zoo.contract import CLASSES, SCORES, TOP
-from zoo.export.top_labels import images_of_examples, serialized_example, top_labels
+from zoo.export.tf_serving.top_labels import images_of_examples, serialized_example, top_labels
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 

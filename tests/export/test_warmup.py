@@ -17,7 +17,7 @@ from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 
 from zoo.contract import CLASSIFY, EXAMPLES, IMAGE, IMAGE_BYTES, SERVE, SERVE_BYTES, SERVE_BYTES_SAFE, SERVE_LABELS
 from zoo.errors import ZooError
-from zoo.export.warmup import FILE, read_warmup, write_warmup
+from zoo.export.tf_serving.warmup import FILE, read_warmup, write_warmup
 
 PIXELS = np.arange(2 * 3 * 4 * 1, dtype=np.uint8).reshape(2, 3, 4, 1)
 ENCODED = [b"first\0\0", b""]
@@ -64,7 +64,7 @@ def test_a_request_for_each_signature_and_with_all_images_for_logits(version: Pa
         assert value.tolist() == np.array(wanted, value.dtype).tolist()
 
 
-def test_one_picture_is_one_request_a_signature(tmp_path: Path) -> None:
+def test_one_image_is_one_request_a_signature(tmp_path: Path) -> None:
     assert write_warmup(tmp_path, model_name="small", pixels=PIXELS[:1], encoded=ENCODED[:1]) == 5
     assert len(read_warmup(tmp_path)) == 5
 
@@ -183,7 +183,7 @@ def test_records_of_another_kind_are_refused_by_number(version: Path, record: ob
         (PIXELS.astype(np.float32), ENCODED, "float32"),
         (PIXELS[0], ENCODED, r"\[3, 4, 1\]"),
         (PIXELS[:0], ENCODED, r"\[0, 3, 4, 1\]"),
-        (PIXELS, [], "at least one encoded picture"),
+        (PIXELS, [], "at least one encoded image"),
     ],
 )
 def test_what_makes_no_request_is_refused_and_nothing_is_written(

@@ -76,7 +76,7 @@ def test_learns(family: str, size: str) -> None:
     model = zoo.create(family, size=size, classes=3, input_shape=(32, 32, 3))
     images, labels = noise(model, 6), np.array([0, 1, 2, 0, 1, 2])
 
-    # Dropout would make two losses of the same weights differ; normalisation must see the batch.
+    # Dropout would make two losses of the same weights differ; normalization must see the batch.
     for layer in model.layers:
         if isinstance(layer, keras.layers.Dropout):
             layer.rate = 0.0
@@ -102,8 +102,8 @@ def test_learns(family: str, size: str) -> None:
 
 
 @every_network
-def test_saves_and_loads(family: str, size: str, tmp_path: Path, pictures_folder: Path) -> None:
-    folder = untrained_run(tmp_path / "run", pictures_folder, family, size, side=32)
+def test_saves_and_loads(family: str, size: str, tmp_path: Path, images_folder: Path) -> None:
+    folder = untrained_run(tmp_path / "run", images_folder, family, size, side=32)
     first, second = zoo.load(folder), zoo.load(folder)
     arrays, _ = weights_file.read(folder / "weights.safetensors")
     assert arrays.keys() == weights_file.weights(first).keys()
@@ -115,17 +115,17 @@ def test_saves_and_loads(family: str, size: str, tmp_path: Path, pictures_folder
 
 @every_network
 def test_exports_through_every_gate(
-    family: str, size: str, tmp_path: Path, pictures_folder: Path, zoo_command: Callable[..., object]
+    family: str, size: str, tmp_path: Path, images_folder: Path, zoo_command: Callable[..., object]
 ) -> None:
-    _export_and_verify(untrained_run(tmp_path / "run", pictures_folder, family, size, side=32), tmp_path, zoo_command)
+    _export_and_verify(untrained_run(tmp_path / "run", images_folder, family, size, side=32), tmp_path, zoo_command)
 
 
 @pytest.mark.full
 @every_network
 def test_exports_at_224(
-    family: str, size: str, tmp_path: Path, pictures_folder: Path, zoo_command: Callable[..., object]
+    family: str, size: str, tmp_path: Path, images_folder: Path, zoo_command: Callable[..., object]
 ) -> None:
-    _export_and_verify(untrained_run(tmp_path / "run", pictures_folder, family, size, side=224), tmp_path, zoo_command)
+    _export_and_verify(untrained_run(tmp_path / "run", images_folder, family, size, side=224), tmp_path, zoo_command)
 
 
 def _export_and_verify(folder: Path, tmp_path: Path, zoo_command: Callable[..., object]) -> None:

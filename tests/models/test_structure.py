@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 import zoo
 from tests.conformance import noise, untrained_run, warmed
 from tests.conftest import Answer
-from zoo import building, run, weights_file
+from zoo import factory, run, weights_file
 from zoo.data.load import load
 from zoo.errors import ZooError
 from zoo.layers import AdaptiveAverage
-from zoo.recipe import Picture, Recipe
+from zoo.recipe import ImageInput, Recipe
 from zoo.registry import families, resolve
 from zoo.structure import Structure
 from zoo.training.start import describe
@@ -70,22 +70,22 @@ def test_a_structure_is_an_argument() -> None:
 
 
 def test_training_from_nothing_records_the_structure_that_suits_the_data(
-    tmp_path: Path, pictures_folder: Path, zoo_command: Callable[..., Answer]
+    tmp_path: Path, images_folder: Path, zoo_command: Callable[..., Answer]
 ) -> None:
-    folder = untrained_run(tmp_path / "run", pictures_folder, "resnet", "small", side=32)
+    folder = untrained_run(tmp_path / "run", images_folder, "resnet", "small", side=32)
     description = run.read(folder).model
     assert description.structure == Structure(3)
     assert "3 of the reference's 5 halvings, for small images" in zoo_command("info", folder).out
     # At another size, its weights keep it.
-    dataset = load(f"folder:{pictures_folder}", split=Recipe().split)
-    assert describe("resnet", "small", dataset, Picture(size=128), description).structure == Structure(3)
+    dataset = load(f"folder:{images_folder}", split=Recipe().split)
+    assert describe("resnet", "small", dataset, ImageInput(size=128), description).structure == Structure(3)
 
 
 @pytest.mark.parametrize("family", ["resnet", "vit"])
 def test_a_run_that_did_not_record_its_structure_keeps_what_it_was_built_with(
-    family: str, tmp_path: Path, pictures_folder: Path
+    family: str, tmp_path: Path, images_folder: Path
 ) -> None:
-    folder = untrained_run(tmp_path / "run", pictures_folder, family, "small", side=32)
+    folder = untrained_run(tmp_path / "run", images_folder, family, "small", side=32)
     before = zoo.load(folder)
     values = json.loads((folder / run.DESCRIPTION).read_text())
     del values["model"]["structure"]
@@ -93,7 +93,7 @@ def test_a_run_that_did_not_record_its_structure_keeps_what_it_was_built_with(
     after = zoo.load(folder)
     images = noise(after)
     np.testing.assert_array_equal(before(images, training=False), after(images, training=False))
-    assert building.structure_of(run.read(folder).model).halvings == 3
+    assert factory.structure_of(run.read(folder).model).halvings == 3
 
 
 def test_a_folder_that_is_neither_is_refused(tmp_path: Path, zoo_command: Callable[..., Answer]) -> None:

@@ -1,4 +1,4 @@
-"""Artifacts and pictures to serve, damage and measure."""
+"""Artifacts and images to serve, damage and measure."""
 
 from __future__ import annotations
 
@@ -49,14 +49,14 @@ def saved_model_artifact(tmp_path: Path, saved_model: Path) -> Path:
 
 
 @pytest.fixture
-def pictures(tmp_path: Path) -> Path:
-    """A folder of three pictures of several kinds and sizes, a text beside them, a hidden file and a folder within."""
-    folder = tmp_path / "pictures"
+def images(tmp_path: Path) -> Path:
+    """A folder of three images of several kinds and sizes, a text beside them, a hidden file and a folder within."""
+    folder = tmp_path / "images"
     (folder / "within").mkdir(parents=True)
     random = np.random.default_rng(0)
     for name, shape in (("10.png", (9, 9, 3)), ("2.JPG", (12, 7, 3)), ("1.gif", (6, 5))):
         Image.fromarray(random.integers(0, 256, shape, np.uint8)).save(folder / name)
     shutil.copy(folder / "10.png", folder / "within" / "3.png")
     (folder / ".4.png").write_bytes(b"litter")
-    (folder / "notes.txt").write_text("no picture", encoding="utf-8")
+    (folder / "notes.txt").write_text("no image", encoding="utf-8")
     return folder

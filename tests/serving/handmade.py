@@ -1,4 +1,4 @@
-"""Artifacts made by hand: a dense layer on grey pictures of 6 by 5, three classes, with golden answers from numpy."""
+"""Artifacts made by hand: a dense layer on gray images of 6 by 5, three classes, with golden answers from numpy."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import onnx
 from google.protobuf.message import DecodeError
 from onnx import TensorProto, helper, numpy_helper
 
-from zoo import artifact, schema
+from zoo import artifact, migration, schema
 from zoo.artifact import Accuracy, Gate, Manifest
 from zoo.description import Data, Model, Provenance
 from zoo.onnx_file import DIGEST, graph_digest
@@ -24,7 +24,7 @@ from zoo.recipe import Recipe
 
 SHAPE = (6, 5, 1)
 LABELS = ("ant", "bee", "crow")
-PREPROCESSING = Preprocessing(*SHAPE, mean=(0.0,), deviation=(1.0,))
+PREPROCESSING = Preprocessing(*SHAPE, mean=(0.0,), std=(1.0,))
 MODEL = Model("cnn", "small", LABELS, PREPROCESSING, parameters=93, multiply_adds=90)
 _MADE = Provenance("zoo by hand", 0, {"python": "3"}, {}, "2026-01-01T00:00:00", "2026-01-01T00:00:01")
 
@@ -74,7 +74,7 @@ def golden(seed: int = 0) -> dict[str, np.ndarray]:
 
 def manifest(formats: tuple[artifact.Format, ...], **changes: Any) -> Manifest:
     values: dict[str, Any] = {
-        "schema": artifact.SCHEMA,
+        "schema": migration.SCHEMA,
         "model": MODEL,
         "data": Data("digits", None, "f" * 64, {"train": 80, "test": 20}, (), "CC0"),
         "recipe": Recipe(),
@@ -84,7 +84,7 @@ def manifest(formats: tuple[artifact.Format, ...], **changes: Any) -> Manifest:
         "files": {},
         "gates": (Gate("onnx_checker", True, {"onnx": "1"}),),
         "accuracy": {name: Accuracy(0.95, 0.76, 0.99, 19, 20) for name in formats},
-        "licence": {"weights": "none", "data": "CC0"},
+        "license": {"weights": "none", "data": "CC0"},
         "opset": 17,
     }
     return Manifest(**(values | changes))

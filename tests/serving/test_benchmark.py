@@ -60,7 +60,7 @@ def test_the_figures_belong_together(rows: tuple[list[Row], list[tuple[int, int,
         stored = artifact.read(Path(row.artifact))
         assert row.file_bytes == (Path(row.artifact) / artifact.ONNX).stat().st_size
         assert (row.parameters, row.multiply_adds) == (stored.model.parameters, stored.model.multiply_adds)
-        assert (row.accuracy, row.accuracy_low, row.accuracy_high, row.accuracy_pictures) == (0.95, 0.76, 0.99, 20)
+        assert (row.accuracy, row.accuracy_low, row.accuracy_high, row.accuracy_images) == (0.95, 0.76, 0.99, 20)
     first, second = rows[0][:2]
     assert (first.ratio, first.ratio_low, first.ratio_high) == (1, 1, 1)
     assert second.ratio == pytest.approx(second.p50_ms / first.p50_ms)
@@ -182,7 +182,7 @@ def test_files_of_the_other_runtime_are_left_alone(both_artifact: Path) -> None:
 def test_accuracy_that_was_not_measured_is_none(onnx_artifact: Path) -> None:
     sign(onnx_artifact, accuracy={})
     (row,) = benchmark([onnx_artifact], batches=[1], threads=[1], seconds=0.01)
-    assert row.accuracy is row.accuracy_low is row.accuracy_high is row.accuracy_pictures is None
+    assert row.accuracy is row.accuracy_low is row.accuracy_high is row.accuracy_images is None
     assert "not measured" in _printed([row])
 
 
@@ -213,7 +213,7 @@ from pathlib import Path
 import numpy as np
 from zoo.serving.worker import answers
 ballast = np.ones(60_000_000)
-answer = next(answers("zoo.serving.probe", {
+answer = next(answers("zoo.serving.cold_start", {
     "artifact": sys.argv[1], "runtime": "onnx", "batch": 1, "threads": 1, "seed": 0}))
 print(answer["peak_memory_mib"] * 2**20 < ballast.nbytes)
 """

@@ -1,4 +1,4 @@
-"""Labels of pictures: which are taken, in what order, and what is said of those that cannot be read."""
+"""Labels of images: which are taken, in what order, and what is said of those that cannot be read."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from zoo.recipe import Split
 from zoo.serving.predict import BATCH, predict
 
 
-def test_a_picture_gets_the_labels_of_its_own_pixels(onnx_artifact: Path, tmp_path: Path) -> None:
+def test_an_image_gets_the_labels_of_its_own_pixels(onnx_artifact: Path, tmp_path: Path) -> None:
     pixels = np.random.default_rng(3).integers(0, 256, SHAPE, np.uint8)
     Image.fromarray(pixels[..., 0]).save(tmp_path / "one.png")
     (prediction,) = predict(onnx_artifact, [tmp_path / "one.png"])
@@ -37,8 +37,8 @@ def test_a_picture_gets_the_labels_of_its_own_pixels(onnx_artifact: Path, tmp_pa
 
 
 @pytest.mark.parametrize(("top", "shown"), [(1, 1), (2, 2), (3, 3), (100, 3)])
-def test_top_is_what_is_shown(onnx_artifact: Path, pictures: Path, top: int, shown: int) -> None:
-    for prediction in predict(onnx_artifact, [pictures], top=top):
+def test_top_is_what_is_shown(onnx_artifact: Path, images: Path, top: int, shown: int) -> None:
+    for prediction in predict(onnx_artifact, [images], top=top):
         probabilities = [probability for _, probability in prediction.labels]
         assert len(probabilities) == shown
         assert probabilities == sorted(probabilities, reverse=True)
@@ -46,8 +46,8 @@ def test_top_is_what_is_shown(onnx_artifact: Path, pictures: Path, top: int, sho
         assert sum(probabilities) == pytest.approx(1, abs=1e-5)
 
 
-def test_a_folder_stands_for_its_own_pictures_in_natural_order(onnx_artifact: Path, pictures: Path) -> None:
-    assert [prediction.path.name for prediction in predict(onnx_artifact, [pictures])] == ["1.gif", "2.JPG", "10.png"]
+def test_a_folder_stands_for_its_own_images_in_natural_order(onnx_artifact: Path, images: Path) -> None:
+    assert [prediction.path.name for prediction in predict(onnx_artifact, [images])] == ["1.gif", "2.JPG", "10.png"]
 
 
 NAMES = {
@@ -60,9 +60,9 @@ NONE = {"j.png": "TIFF", "k.jpg": "WEBP"}
 def test_a_folder_stands_for_what_is_an_image_by_its_content(onnx_artifact: Path, tmp_path: Path) -> None:
     folder = tmp_path / "uploads"
     folder.mkdir()
-    grey = Image.fromarray(np.random.default_rng(0).integers(0, 256, SHAPE[:2], np.uint8))
+    gray = Image.fromarray(np.random.default_rng(0).integers(0, 256, SHAPE[:2], np.uint8))
     for name, kind in (NAMES | NONE).items():
-        grey.save(folder / name, kind)
+        gray.save(folder / name, kind)
     (folder / "l.png").write_text("<html>")
     (folder / "m.jpg").write_bytes(b"")
     os.mkfifo(folder / "n.png")
@@ -86,14 +86,14 @@ def test_train_and_predict_take_the_same_files(onnx_artifact: Path, tmp_path: Pa
     assert len(predict(onnx_artifact, [data / "a", data / "b"])) == sum(trained.description().counts.values())
 
 
-def test_what_is_named_keeps_its_order_and_needs_no_suffix(onnx_artifact: Path, pictures: Path) -> None:
-    shutil.copy(pictures / "10.png", pictures / "upload")
-    named = [pictures / "upload", pictures / "within", pictures / "1.gif"]
+def test_what_is_named_keeps_its_order_and_needs_no_suffix(onnx_artifact: Path, images: Path) -> None:
+    shutil.copy(images / "10.png", images / "upload")
+    named = [images / "upload", images / "within", images / "1.gif"]
     found = [prediction.path.name for prediction in predict(onnx_artifact, named)]
     assert found == ["upload", "3.png", "1.gif"]
 
 
-def test_more_pictures_than_a_batch_are_answered_one_by_one_the_same(onnx_artifact: Path, tmp_path: Path) -> None:
+def test_more_images_than_a_batch_are_answered_one_by_one_the_same(onnx_artifact: Path, tmp_path: Path) -> None:
     random = np.random.default_rng(0)
     for number in range(2 * BATCH + 1):
         Image.fromarray(random.integers(0, 256, SHAPE[:2], np.uint8)).save(tmp_path / f"{number}.png")
@@ -105,37 +105,37 @@ def test_more_pictures_than_a_batch_are_answered_one_by_one_the_same(onnx_artifa
         np.testing.assert_allclose([p for _, p in alone.labels], [p for _, p in prediction.labels], atol=1e-6)
 
 
-def test_a_picture_that_cannot_be_read_is_named(onnx_artifact: Path, pictures: Path) -> None:
-    whole = (pictures / "10.png").read_bytes()
-    for content, named in ((b"", "3.png"), (b"no picture", "3.png"), (whole[: len(whole) // 2], "")):
-        (pictures / "3.png").write_bytes(content)
-        with pytest.raises(ZooError, match=r"3\.png cannot be read as a picture") as wrong:
-            predict(onnx_artifact, [pictures / named])
+def test_an_image_that_cannot_be_read_is_named(onnx_artifact: Path, images: Path) -> None:
+    whole = (images / "10.png").read_bytes()
+    for content, named in ((b"", "3.png"), (b"no image", "3.png"), (whole[: len(whole) // 2], "")):
+        (images / "3.png").write_bytes(content)
+        with pytest.raises(ZooError, match=r"3\.png cannot be read as an image") as wrong:
+            predict(onnx_artifact, [images / named])
         assert wrong.value.exit_status == 2
         assert "\n" not in str(wrong.value)
 
 
-def test_requests_that_cannot_be_met(onnx_artifact: Path, pictures: Path, tmp_path: Path) -> None:
+def test_requests_that_cannot_be_met(onnx_artifact: Path, images: Path, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     for paths, top, words in (
-        ([pictures / "11.png"], 5, "there is no picture at .*11.png"),
+        ([images / "11.png"], 5, "there is no image at .*11.png"),
         ([tmp_path / "empty"], 5, "empty holds no JPEG, PNG, BMP or GIF"),
         ([], 5, "nothing to predict"),
-        ([pictures], 0, "--top 0"),
-        ([pictures], -1, "--top -1"),
+        ([images], 0, "--top 0"),
+        ([images], -1, "--top -1"),
     ):
         with pytest.raises(ZooError, match=words):
             predict(onnx_artifact, paths, top=top)
 
 
-def test_answers_that_are_no_numbers_are_refused(onnx_artifact: Path, pictures: Path) -> None:
+def test_answers_that_are_no_numbers_are_refused(onnx_artifact: Path, images: Path) -> None:
     def spoil(model: onnx.ModelProto) -> None:
         bias = next(value for value in model.graph.initializer if value.name == "bias")
         bias.CopyFrom(numpy_helper.from_array(np.full(3, np.nan, np.float32), "bias"))
 
     edit_graph(onnx_artifact, spoil)
     with pytest.raises(Refused, match="not finite"):
-        predict(onnx_artifact, [pictures])
+        predict(onnx_artifact, [images])
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -143,7 +143,7 @@ def test_answers_that_are_no_numbers_are_refused(onnx_artifact: Path, pictures: 
     content=st.binary(max_size=200),
     head=st.sampled_from([b"", b"\xff\xd8\xff\xe0", b"\x89PNG\r\n\x1a\n", b"BM", b"GIF89a"]),
 )
-def test_any_bytes_are_a_picture_or_a_wrong_request(
+def test_any_bytes_are_an_image_or_a_wrong_request(
     onnx_artifact: Path, tmp_path: Path, content: bytes, head: bytes
 ) -> None:
     (tmp_path / "any").write_bytes(head + content)
@@ -163,10 +163,10 @@ for folder in sys.argv[1:3]:
 
 
 def test_a_saved_model_answers_where_there_is_no_onnx(
-    saved_model_artifact: Path, onnx_artifact: Path, pictures: Path
+    saved_model_artifact: Path, onnx_artifact: Path, images: Path
 ) -> None:
 
-    done = python(_BOTH, onnx_artifact, saved_model_artifact, pictures)
+    done = python(_BOTH, onnx_artifact, saved_model_artifact, images)
     assert done.returncode == 0, done.stderr
     by_onnx, early, by_saved_model, late = done.stdout.splitlines()
     assert (early, late) == ("False", "True")
@@ -175,7 +175,7 @@ def test_a_saved_model_answers_where_there_is_no_onnx(
         np.testing.assert_allclose([p for _, p in one], [p for _, p in other], atol=1e-5)
 
 
-def test_the_files_of_an_artifact_are_only_read(onnx_artifact: Path, pictures: Path) -> None:
+def test_the_files_of_an_artifact_are_only_read(onnx_artifact: Path, images: Path) -> None:
     before = artifact.hashes(onnx_artifact)
-    predict(onnx_artifact, [pictures])
+    predict(onnx_artifact, [images])
     assert artifact.hashes(onnx_artifact) == before

@@ -475,10 +475,10 @@ def run_folder(folder: Path) -> Path:
     """A folder with a run's description, which is all that tells what it is."""
     from handmade import MODEL, manifest
 
-    from zoo import run
+    from zoo import migration, run
 
     folder.mkdir()
-    run.write(folder, run.Run(run.SCHEMA, MODEL, None, None, manifest(()).training))
+    run.write(folder, run.Run(migration.SCHEMA, MODEL, None, None, manifest(()).training))
     return folder
 
 

@@ -72,8 +72,8 @@ def test_no_artifact_at_all_is_one_line(
     assert "zoo export" in answer.err
 
 
-def test_predict_prints_labels_with_probabilities(house: Path, pictures: Path, zoo_command: Command) -> None:
-    answer = zoo_command("predict", "artifacts/old", pictures, "--top", 2)
+def test_predict_prints_labels_with_probabilities(house: Path, images: Path, zoo_command: Command) -> None:
+    answer = zoo_command("predict", "artifacts/old", images, "--top", 2)
     assert answer.status == 0
     assert answer.err.startswith("left out, for they cannot be read as images: 2: ")
     assert answer.err.count("\n") == 1
@@ -84,8 +84,8 @@ def test_predict_prints_labels_with_probabilities(house: Path, pictures: Path, z
     assert all(line.split()[1] == "%" and line.split()[2] in ("ant", "bee", "crow") for line in lines[1::3])
 
 
-def test_predict_as_json_by_the_newest(house: Path, pictures: Path, zoo_command: Command) -> None:
-    answer = zoo_command("predict", pictures / "1.gif", pictures / "10.png", "--json")
+def test_predict_as_json_by_the_newest(house: Path, images: Path, zoo_command: Command) -> None:
+    answer = zoo_command("predict", images / "1.gif", images / "10.png", "--json")
     document = json.loads(answer.out)
     assert document["artifact"] == "artifacts/new"
     assert "artifacts/new" in answer.err
@@ -93,18 +93,18 @@ def test_predict_as_json_by_the_newest(house: Path, pictures: Path, zoo_command:
     assert sum(one["probability"] for one in document["predictions"][0]["labels"]) == pytest.approx(1, abs=1e-5)
 
 
-def test_predict_answers_nothing_when_a_picture_is_damaged(house: Path, pictures: Path, zoo_command: Command) -> None:
-    (pictures / "99.png").write_bytes((pictures / "10.png").read_bytes()[:60])
-    answer = zoo_command("predict", "artifacts/old", pictures)
+def test_predict_answers_nothing_when_an_image_is_damaged(house: Path, images: Path, zoo_command: Command) -> None:
+    (images / "99.png").write_bytes((images / "10.png").read_bytes()[:60])
+    answer = zoo_command("predict", "artifacts/old", images)
     assert (answer.status, answer.out, answer.err.count("\n")) == (2, "", 1)
     assert "99.png" in answer.err
 
 
-def test_labels_cannot_paint_the_terminal(house: Path, pictures: Path, zoo_command: Command) -> None:
+def test_labels_cannot_paint_the_terminal(house: Path, images: Path, zoo_command: Command) -> None:
     labels = ["\x1b[31mred", "[bold]bee[/bold]", ":smile:"]
     folder = house / "artifacts/old"
     sign(folder, model={**schema.plain(artifact.read(folder).model), "labels": labels})
-    answer = zoo_command("predict", folder, pictures / "1.gif")
+    answer = zoo_command("predict", folder, images / "1.gif")
     assert answer.status == 0
     assert "\x1b" not in answer.out
     assert "[bold]bee[/bold]" in answer.out
@@ -142,7 +142,7 @@ def test_wrong_requests_end_with_one_line(house: Path, zoo_command: Command, arg
 _NO_TENSORFLOW = 'raise RuntimeError("TensorFlow was imported")\n'
 
 
-def test_no_verb_on_onnx_wakes_a_framework(house: Path, pictures: Path) -> None:
+def test_no_verb_on_onnx_wakes_a_framework(house: Path, images: Path) -> None:
     """In fresh processes, and in those that they start, where importing it, Keras, onnx or scikit-learn would raise."""
     barred = house / "barred"
     for name in ("tensorflow", "keras", "sklearn", "onnx"):
@@ -164,7 +164,7 @@ def test_no_verb_on_onnx_wakes_a_framework(house: Path, pictures: Path) -> None:
         return done.stdout
 
     assert json.loads(zoo("verify", "artifacts/old", "--json"))["passed"]
-    assert zoo("predict", "artifacts/old", pictures)
+    assert zoo("predict", "artifacts/old", images)
     csv_file = house / "rows.csv"
     measured = ["--batch", "1", "--threads", "1", "--seconds", "0.01", "--runtime", "onnx", "--json", "--csv", csv_file]
     document = json.loads(zoo("benchmark", "artifacts/old", "artifacts/new", *measured))

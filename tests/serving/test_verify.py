@@ -81,7 +81,7 @@ def graph(change: Callable[[onnx.ModelProto], object]) -> Damage:
 
 
 def perturb(model: onnx.ModelProto) -> None:
-    """One initialiser, by one per cent."""
+    """One initializer, by one per cent."""
     kernel = next(value for value in model.graph.initializer if value.name == "kernel")
     kernel.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(kernel) * np.float32(1.01), "kernel"))
 
@@ -195,7 +195,7 @@ def preprocessing_with(**changes: Any) -> Damage:
 AFTERWARDS: dict[str, tuple[Damage, set[str]]] = {
     "a byte of the network": (flip(ONNX), {"files", "onnx_loads"}),
     "the first byte of the network": (flip(ONNX, 0), {"files", "onnx_loads"}),
-    "an initialiser by 1 %": (graph(perturb), {"files", "onnx_loads"}),
+    "an initializer by 1 %": (graph(perturb), {"files", "onnx_loads"}),
     "no bias": (graph(without_bias), {"files", "onnx_loads"}),
     "no network": (delete(ONNX), {"files", "onnx_loads"}),
     "half a network": (cut(ONNX), {"files", "onnx_loads"}),
@@ -233,9 +233,9 @@ def hashed(damage: Damage) -> Damage:
 
 
 AT_THE_EXPORT: dict[str, tuple[Damage, set[str]]] = {
-    "an initialiser by 1 %": (signed(graph(perturb)), {"onnx_golden"}),
+    "an initializer by 1 %": (signed(graph(perturb)), {"onnx_golden"}),
     "no bias": (signed(graph(without_bias)), {"onnx_golden"}),
-    "an initialiser by 1 %, and hashes": (hashed(graph(perturb)), {"onnx_digest", "onnx_golden"}),
+    "an initializer by 1 %, and hashes": (hashed(graph(perturb)), {"onnx_digest", "onnx_golden"}),
     "no bias, and hashes": (hashed(graph(without_bias)), {"onnx_digest", "onnx_golden"}),
     "a weak change, and hashes": (hashed(graph(weak)), {"onnx_digest"}),
     "no digest, and hashes": (hashed(graph(properties(graph_sha256=None))), {"onnx_digest"}),
@@ -280,14 +280,14 @@ AT_THE_EXPORT: dict[str, tuple[Damage, set[str]]] = {
     "golden without arrays": (signed(arrays(image=None, logits=None, probabilities=None)), {"golden_file"}),
     "golden with one more": (signed(arrays(extra=np.zeros(3))), {"golden_file"}),
     "golden without image": (signed(arrays(image=None)), {"golden_file"}),
-    "golden of no pictures": (signed(arrays(**{k: v[:0] for k, v in golden().items()})), {"golden_file"}),
+    "golden of no images": (signed(arrays(**{k: v[:0] for k, v in golden().items()})), {"golden_file"}),
     "golden of unequal length": (signed(arrays(image=golden()["image"][:5])), {"golden_file"}),
     "golden in doubles": (signed(arrays(logits=golden()["logits"].astype(np.float64))), {"golden_file"}),
     "golden in floats": (signed(arrays(image=golden()["image"].astype(np.float32))), {"golden_file"}),
     "golden scalars": (signed(arrays(logits=np.array(1, np.float32))), {"golden_file"}),
     "golden not finite": (signed(arrays(logits=np.full((8, 3), np.inf, np.float32))), {"golden_file"}),
     "golden that claims a petabyte": (signed(lying_header), {"golden_file"}),
-    "golden of other pictures": (signed(arrays(image=golden()["image"][::-1])), {"onnx_golden"}),
+    "golden of other images": (signed(arrays(image=golden()["image"][::-1])), {"onnx_golden"}),
     "golden of all zeros": (signed(arrays(logits=np.zeros((8, 3), np.float32))), {"onnx_golden"}),
     "a format without files": (claim(formats=["onnx", "saved_model"]), {"layout"}),
     "no format": (claim(formats=[]), {"manifest", "layout"}),
@@ -314,7 +314,7 @@ def test_a_whole_artifact_passes(onnx_artifact: Path) -> None:
     gates = "manifest files layout labels golden_file onnx_loads onnx_contract onnx_metadata onnx_digest onnx_golden"
     assert [gate.name for gate in report.gates] == gates.split()
     figures = report.gates[-1].figures
-    assert figures["pictures"] == 8
+    assert figures["images"] == 8
     assert figures["logits_difference"] <= figures["tolerance"] == 1e-4 * figures["largest_logit"]
     json.dumps([schema.plain(gate) for gate in report.gates], allow_nan=False)
 

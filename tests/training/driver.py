@@ -51,7 +51,7 @@ def main() -> None:
         out=Path(folder),
         strategy="auto",
         devices=int(devices),
-        preflight=lambda model, formats: None,
+        preflight=lambda model: None,
         callbacks=callbacks,
     )
 

@@ -16,20 +16,20 @@ from safetensors.numpy import load_file
 
 import zoo
 from tests.conformance import untrained_run
-from tests.conftest import Answer, write_pictures
+from tests.conftest import Answer, write_images
 from tests.training.test_processes import NEVER, drive
 from tests.training.test_training import train
-from zoo import building, files, run, weights_file
+from zoo import factory, files, run, weights_file
 from zoo import recipe as recipes
 from zoo.data.load import load
 from zoo.description import Model
 from zoo.errors import ZooError
 from zoo.preprocess import Preprocessing
-from zoo.recipe import Picture, Recipe
+from zoo.recipe import ImageInput, Recipe
 from zoo.registry import families
-from zoo.training import initial, start
+from zoo.training import fine_tuning, start
 from zoo.training.optimizer import optimizer
-from zoo.weights.read import POSITIONS, resampling
+from zoo.weights.timm_reader import POSITIONS, resampling
 
 HEAD = ("logits/bias", "logits/kernel")
 
@@ -52,14 +52,14 @@ class Stop(keras.callbacks.Callback):
 
 @pytest.fixture(scope="module")
 def two_classes(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_pictures(tmp_path_factory.mktemp("two") / "crops", classes=2, each=20, side=12, seed=1)
+    return write_images(tmp_path_factory.mktemp("two") / "crops", classes=2, each=20, side=12, seed=1)
 
 
-def source(folder: Path, pictures: Path, family: str = "cnn", side: int = 8) -> Path:
-    """A finished run on three classes of RGB pictures whose preprocessing is like no other."""
-    untrained_run(folder, pictures, family, "small", side)
+def source(folder: Path, images: Path, family: str = "cnn", side: int = 8) -> Path:
+    """A finished run on three classes of RGB images whose preprocessing is like no other."""
+    untrained_run(folder, images, family, "small", side)
     values = json.loads((folder / run.DESCRIPTION).read_text())
-    values["model"]["preprocessing"].update(mean=[0.1, 0.2, 0.3], deviation=[0.4, 0.5, 0.6], crop=0.75)
+    values["model"]["preprocessing"].update(mean=[0.1, 0.2, 0.3], std=[0.4, 0.5, 0.6], crop_pct=0.75)
     (folder / run.DESCRIPTION).write_text(json.dumps(values))
     return folder
 
@@ -71,10 +71,8 @@ def tune(folder: Path, weights: Path, data: str, *settings: str, callbacks: Any 
     )  # fmt: skip
 
 
-def test_other_classes_get_a_new_head_and_the_input_is_that_of_the_weights(
-    tmp_path: Path, pictures_folder: Path
-) -> None:
-    first, seen = source(tmp_path / "first", pictures_folder), Seen()
+def test_other_classes_get_a_new_head_and_the_input_is_that_of_the_weights(tmp_path: Path, images_folder: Path) -> None:
+    first, seen = source(tmp_path / "first", images_folder), Seen()
 
     second = tune(tmp_path / "second", first, "digits", callbacks=[seen])
 
@@ -83,17 +81,17 @@ def test_other_classes_get_a_new_head_and_the_input_is_that_of_the_weights(
         if name not in HEAD:
             np.testing.assert_array_equal(seen.weights[name], value)
     assert seen.weights["logits/kernel"].shape[1] == 10
-    assert made.model.preprocessing == run.read(first).model.preprocessing, "grey digits are decoded to three channels"
+    assert made.model.preprocessing == run.read(first).model.preprocessing, "gray digits are decoded to three channels"
     assert made.initial is not None
     assert made.initial.new_head
     assert (made.initial.run, made.initial.family, made.initial.size) == ("first", "cnn", "small")
     assert made.initial.sha256 == files.sha256(first / run.WEIGHTS)
-    assert made.initial.licence is None
+    assert made.initial.license is None
 
 
-def test_the_same_classes_keep_the_head(tmp_path: Path, pictures_folder: Path) -> None:
-    first, seen = source(tmp_path / "first", pictures_folder), Seen()
-    second = tune(tmp_path / "second", first, f"folder:{pictures_folder}", callbacks=[seen])
+def test_the_same_classes_keep_the_head(tmp_path: Path, images_folder: Path) -> None:
+    first, seen = source(tmp_path / "first", images_folder), Seen()
+    second = tune(tmp_path / "second", first, f"folder:{images_folder}", callbacks=[seen])
     before = load_file(first / run.WEIGHTS)
     assert seen.weights.keys() == before.keys()
     for name, value in before.items():
@@ -103,9 +101,9 @@ def test_the_same_classes_keep_the_head(tmp_path: Path, pictures_folder: Path) -
 
 
 def test_a_frozen_network_is_bit_for_bit_what_it_was_and_its_head_moves(
-    tmp_path: Path, pictures_folder: Path, two_classes: Path
+    tmp_path: Path, images_folder: Path, two_classes: Path
 ) -> None:
-    first, seen = source(tmp_path / "first", pictures_folder, "resnet"), Seen()
+    first, seen = source(tmp_path / "first", images_folder, "resnet"), Seen()
 
     second = tune(tmp_path / "second", first, f"folder:{two_classes}", "freeze=true", callbacks=[seen])
 
@@ -123,20 +121,20 @@ def test_a_frozen_network_is_bit_for_bit_what_it_was_and_its_head_moves(
 def test_layers_are_as_deep_as_maps_depend_on_them(family: str) -> None:
     preprocessing = Preprocessing(16, 16, 1, (0.5,), (0.5,))
     description = Model(family, "small", ("a", "b"), preprocessing, parameters=0, multiply_adds=0)
-    model, depths = building.build(description), building.depths(description)
+    model, depths = factory.build(description), factory.depths(description)
 
     trained = [layer.name for layer in model.layers if layer.weights]
     found = [depths.get(name, 0) for name in trained]
-    assert found == sorted(found, reverse=True), "from the picture to the logits no layer is deeper than the one before"
+    assert found == sorted(found, reverse=True), "from the image to the logits no layer is deeper than the one before"
     assert sorted(set(found)) == list(range(max(found) + 1)), "every stage has layers, and so has the head"
     assert trained[-1] == "logits"
 
 
 @pytest.mark.parametrize("name", ["sgd", "adamw"])
-def test_the_first_update_falls_off_with_depth(name: str, pictures_folder: Path) -> None:
-    dataset = load(f"folder:{pictures_folder}", split=Recipe().split)
-    description = start.describe("cnn", "large", dataset, Picture(size=8))
-    model, depths = building.build(description), building.depths(description)
+def test_the_first_update_falls_off_with_depth(name: str, images_folder: Path) -> None:
+    dataset = load(f"folder:{images_folder}", split=Recipe().split)
+    description = start.describe("cnn", "large", dataset, ImageInput(size=8))
+    model, depths = factory.build(description), factory.depths(description)
     settings = [f"optimizer.name={name}", "optimizer.lr=0.1", "optimizer.layer_decay=0.5", "schedule.warmup_epochs=0"]
     recipe = recipes.override(Recipe(), settings)
 
@@ -165,10 +163,10 @@ def test_the_first_update_falls_off_with_depth(name: str, pictures_folder: Path)
 
 
 def test_a_run_goes_on_when_the_one_it_started_from_is_gone(
-    tmp_path: Path, pictures_folder: Path, two_classes: Path
+    tmp_path: Path, images_folder: Path, two_classes: Path
 ) -> None:
     """Interrupted before its first checkpoint, it has nothing but its own copy of the weights."""
-    first = source(tmp_path / "first", pictures_folder)
+    first = source(tmp_path / "first", images_folder)
     settings = (f"folder:{two_classes}", "optimizer.layer_decay=0.7", "augment.shift=0.1")
     alone = tune(tmp_path / "alone", first, *settings)
     with pytest.raises(KeyboardInterrupt):
@@ -185,9 +183,9 @@ def test_a_run_goes_on_when_the_one_it_started_from_is_gone(
 
 
 def test_two_replicas_fine_tune_a_frozen_network_and_survive_a_kill(
-    tmp_path: Path, pictures_folder: Path, two_classes: Path
+    tmp_path: Path, images_folder: Path, two_classes: Path
 ) -> None:
-    first = source(tmp_path / "first", pictures_folder)
+    first = source(tmp_path / "first", images_folder)
     settings = [f"folder:{two_classes}", "epochs=2", "batch_size=8", "freeze=true", "optimizer.clip_norm=0.1"]
     assert drive(tmp_path / "alone", 2, NEVER, str(first), *settings) == 0
     assert drive(tmp_path / "killed", 2, ("1", "1"), str(first), *settings) == -signal.SIGKILL
@@ -202,53 +200,51 @@ def test_two_replicas_fine_tune_a_frozen_network_and_survive_a_kill(
             np.testing.assert_array_equal(value, before[name])
 
 
-def test_positions_are_resampled_to_another_picture_size(
-    tmp_path: Path, pictures_folder: Path, two_classes: Path
-) -> None:
-    first, seen = source(tmp_path / "first", pictures_folder, "vit", side=16), Seen()
+def test_positions_are_resampled_to_another_image_size(tmp_path: Path, images_folder: Path, two_classes: Path) -> None:
+    first, seen = source(tmp_path / "first", images_folder, "vit", side=16), Seen()
 
-    more = ("picture.size=20", "freeze=true", "epochs=1", "export=onnx")
+    more = ("image.size=20", "freeze=true", "epochs=1", "export=onnx")
     second = tune(tmp_path / "second", first, f"folder:{two_classes}", *more, callbacks=[seen])
 
     positions = load_file(first / run.WEIGHTS)[POSITIONS]
     np.testing.assert_array_equal(seen.weights[POSITIONS], resampling((4, 4), (5, 5))(positions))
     taken = run.read(second).model.preprocessing
-    assert (taken.shape, taken.crop) == ((20, 20, 3), 0.75)
+    assert (taken.shape, taken.crop_pct) == ((20, 20, 3), 0.75)
     zoo.load(second)
 
 
-def test_weights_that_do_not_fit_are_refused_with_the_list(tmp_path: Path, pictures_folder: Path) -> None:
+def test_weights_that_do_not_fit_are_refused_with_the_list(tmp_path: Path, images_folder: Path) -> None:
     """The run is damaged: a ResNet's weights fit at every image size."""
-    first = source(tmp_path / "first", pictures_folder, "resnet")
+    first = source(tmp_path / "first", images_folder, "resnet")
     arrays = load_file(first / run.WEIGHTS)
     del arrays["stem_norm/gamma"]
     damaged = {"more/kernel": np.ones(3, np.float32), "stem/kernel": np.ones((7, 7, 3, 64), np.float32)}
     weights_file.save(first / run.WEIGHTS, {**arrays, **damaged})
     with pytest.raises(ZooError) as said:
-        tune(tmp_path / "second", first, f"folder:{pictures_folder}", "picture.size=64")
+        tune(tmp_path / "second", first, f"folder:{images_folder}", "image.size=64")
     for part in (
         "missing: stem_norm/gamma",
         "left over: more/kernel",
         "of another shape: stem/kernel is [7, 7, 3, 64], not [3, 3, 3, 64]",
-        "leave picture.size out",
+        "leave image.size out",
     ):
         assert part in str(said.value)
     assert not (tmp_path / "second").exists()
 
 
-def test_a_licence_is_handed_on(tmp_path: Path, pictures_folder: Path) -> None:
-    first = source(tmp_path / "first", pictures_folder)
+def test_a_license_is_handed_on(tmp_path: Path, images_folder: Path) -> None:
+    first = source(tmp_path / "first", images_folder)
     values = json.loads((first / run.DESCRIPTION).read_text())
     came_from = {"run": "pulled", "sha256": "0" * 64, "family": "cnn", "size": "small", "new_head": True}
-    values["initial"] = {**came_from, "licence": "apache-2.0"}
+    values["initial"] = {**came_from, "license": "apache-2.0"}
     (first / run.DESCRIPTION).write_text(json.dumps(values))
-    record, _ = initial.take(first, run.read(first).model)
-    assert record.licence == "apache-2.0"
+    record, _ = fine_tuning.take(first, run.read(first).model)
+    assert record.license == "apache-2.0"
 
 
-def test_from_the_command_line(tmp_path: Path, zoo_command: Any, pictures_folder: Path) -> None:
-    first = source(tmp_path / "first", pictures_folder)
-    data = ["--data", f"folder:{pictures_folder}", "--epochs", 1, "--set", "batch_size=8", "--json"]
+def test_from_the_command_line(tmp_path: Path, zoo_command: Any, images_folder: Path) -> None:
+    first = source(tmp_path / "first", images_folder)
+    data = ["--data", f"folder:{images_folder}", "--epochs", 1, "--set", "batch_size=8", "--json"]
     answer: Answer = zoo_command("train", "--weights", first, "--freeze", *data, "--out", tmp_path / "second")
     assert answer.status == 0, answer.err
     made = json.loads(answer.out)

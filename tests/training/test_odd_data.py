@@ -15,9 +15,9 @@ from tests.conftest import Answer
 from zoo import run, schema
 from zoo.errors import ZooError
 from zoo.preprocess import Preprocessing
-from zoo.recipe import Picture, override
+from zoo.recipe import ImageInput, override
 from zoo.recipe import default as default_recipe
-from zoo.training import initial, start
+from zoo.training import fine_tuning, start
 
 NEEDLE = "cat/3.png: 2200 by 1 pixels are too narrow to be scaled to cover 224 by 224"
 
@@ -48,11 +48,11 @@ def train(data: Path, out: Path, said: list[str], bad_images: str) -> Path:
         source=f"folder:{data}",
         data_dir=None,
         bad_images=bad_images,
-        settings=["epochs=2", "batch_size=4", "picture.size=224", "picture.white_level=4095"],
+        settings=["epochs=2", "batch_size=4", "image.size=224", "image.white_level=4095"],
         out=out,
         strategy="single",
         devices=None,
-        preflight=lambda model, formats: None,
+        preflight=lambda model: None,
         callbacks=[Interrupted()],
         say=said.append,
     )
@@ -80,7 +80,7 @@ def test_a_needle_is_refused_by_name_or_left_out_by_every_verb(
 
     answer = zoo_command("evaluate", out, "--out", tmp_path / "evaluation", "--json")
     assert answer.status == 0, answer.err
-    assert json.loads(answer.out)["pictures"] == done.results["test_pictures"] == begun.data.counts["test"]
+    assert json.loads(answer.out)["images"] == done.results["test_images"] == begun.data.counts["test"]
     (needles / "dog" / "0.png").write_bytes((needles / "cat" / "3.png").read_bytes())
     answer = zoo_command("evaluate", out, "--data", f"folder:{needles}", "--out", tmp_path / "other")
     assert answer.status == 2
@@ -91,21 +91,21 @@ def test_a_run_of_before_reads_its_images_as_it_did() -> None:
     """Neither its recipe nor its preprocessing has the fields; what starts from its weights goes on like it."""
     recipe = schema.plain(default_recipe("cnn", "small"))
     preprocessing = schema.plain(Preprocessing(8, 8, 3, (0.5,) * 3, (0.5,) * 3))
-    for record in (recipe["picture"], preprocessing):
+    for record in (recipe["image"], preprocessing):
         del record["white_level"], record["background"]
-    assert schema.parse(type(default_recipe("cnn", "small")), recipe, "recipe").picture == Picture()
+    assert schema.parse(type(default_recipe("cnn", "small")), recipe, "recipe").image == ImageInput()
     old = schema.parse(Preprocessing, preprocessing, "preprocessing")
     assert (old.white_level, old.background) == (65535, "none")
-    assert initial.preprocessing(old, Picture()) == old
-    changed = initial.preprocessing(old, Picture(white_level=4095, background="black"))
+    assert fine_tuning.preprocessing(old, ImageInput()) == old
+    changed = fine_tuning.preprocessing(old, ImageInput(white_level=4095, background="black"))
     assert (changed.white_level, changed.background) == (4095, "black")
 
 
 @pytest.mark.parametrize(
     ("setting", "part"),
     [
-        ("picture.white_level=70000", "picture.white_level should be less than or equal to 65535"),
-        ("picture.background=red", "picture.background should be 'auto', 'none', 'white' or 'black'"),
+        ("image.white_level=70000", "image.white_level should be less than or equal to 65535"),
+        ("image.background=red", "image.background should be 'auto', 'none', 'white' or 'black'"),
     ],
 )
 def test_what_no_image_has_cannot_be_set(setting: str, part: str) -> None:

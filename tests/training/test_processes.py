@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from tests.conftest import write_pictures
+from tests.conftest import write_images
 
 DRIVER = Path(__file__).with_name("driver.py")
 NEVER = ("-1", "-1")
@@ -31,10 +31,10 @@ def test_two_replicas_train_as_one_device_does(tmp_path: Path) -> None:
     In float32 a batch in another order on one device differs by more than any bound that would catch a mistake: a ReLU
     whose input is rounded across zero changes a gradient by a finite step.
     """
-    pictures = write_pictures(tmp_path / "pictures", classes=3, each=56, side=8)
+    images = write_images(tmp_path / "images", classes=3, each=56, side=8)
     shares = ["split.test=0.01", "split.validation=0.01", "batch_size=8"]
     recipe = ["epochs=1", *shares, "augment.shift=0", "keep=last", "precision=float64"]
-    settings = ["resnet-small", f"folder:{pictures}", *recipe]
+    settings = ["resnet-small", f"folder:{images}", *recipe]
     for devices in (1, 2):
         assert drive(tmp_path / str(devices), devices, NEVER, *settings) == 0
     one, two = (load_file(tmp_path / str(devices) / "weights.safetensors") for devices in (1, 2))
@@ -49,7 +49,7 @@ def test_two_replicas_train_as_one_device_does(tmp_path: Path) -> None:
 
 
 def test_killed_three_times_a_run_ends_as_one_left_alone(tmp_path: Path) -> None:
-    """Dropout, moved pictures, momentum, the schedule and the kept epoch all have to come back."""
+    """Dropout, moved images, momentum, the schedule and the kept epoch all have to come back."""
     settings = ["cnn-base", "digits", "epochs=5", "batch_size=64", "augment.shift=0.1"]
     assert drive(tmp_path / "alone", 1, NEVER, *settings) == 0
     for moment in (("0", "7"), ("2", "0"), ("4", "18")):

@@ -35,7 +35,7 @@ def train(folder: Path, *settings: str, callbacks: Any = (), family: str | None 
             "out": folder,
             "strategy": "single",
             "devices": None,
-            "preflight": lambda model, formats: None,
+            "preflight": lambda model: None,
             "callbacks": callbacks,
             "say": lambda text: None,
             **options,
@@ -191,7 +191,7 @@ def test_clipping_is_of_the_global_norm() -> None:
 
 
 def test_preflight_stops_before_anything_is_written(tmp_path: Path) -> None:
-    def cannot(model: Any, formats: Any) -> None:
+    def cannot(model: Any) -> None:
         raise ZooError("cannot be exported")
 
     with pytest.raises(ZooError, match="cannot be exported"):

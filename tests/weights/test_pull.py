@@ -24,12 +24,12 @@ from zoo.data import imagenet
 from zoo.data.load import load
 from zoo.data.photographs import photographs
 from zoo.errors import ZooError
-from zoo.export.evidence import CROPS
-from zoo.recipe import Picture, Recipe
+from zoo.export.reference import CROPS
+from zoo.recipe import ImageInput, Recipe
 from zoo.structure import Structure
 from zoo.training.start import describe
-from zoo.weights import names
-from zoo.weights.known import TIMM
+from zoo.weights import timm_names
+from zoo.weights.pretrained import TIMM
 from zoo.weights.pull import pull
 from zoo.weights.sources import SOURCES, preprocessing
 
@@ -57,7 +57,7 @@ def exported(pulled: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def labelled(tmp_path: Path) -> Path:
+def labeled(tmp_path: Path) -> Path:
     """Two photographs in folders that go by a name and by a WordNet identifier of ImageNet."""
     crops = photographs(2)
     for index, name in enumerate(("goldfish", "n01440764")):
@@ -75,7 +75,7 @@ def test_a_pulled_run_says_where_it_is_from(pulled: Path, file: Path) -> None:
     assert this.weights.repository == "timm/mobilenetv3_small_100.lamb_in1k"
     assert this.weights.revision is None
     assert this.weights.sha256 == files.sha256(file)
-    assert this.weights.licence == "Apache-2.0"
+    assert this.weights.license == "Apache-2.0"
     assert this.model.labels == imagenet.labels()
     assert this.model.preprocessing == preprocessing(TIMM["mobilenet", "small"].tags[0].input, SIDE, 3)
     assert this.model.preprocessing.interpolation == "bicubic"
@@ -87,8 +87,8 @@ def test_an_artifact_of_it_claims_no_accuracy(exported: Path, zoo_command: Calla
     manifest = artifact.read(exported)
     assert manifest.accuracy == {}
     assert manifest.data is None
-    assert manifest.licence["weights"] == "Apache-2.0"
-    assert {gate.name: gate.figures for gate in manifest.gates}["onnx_agreement"]["pictures"] == CROPS
+    assert manifest.license["weights"] == "Apache-2.0"
+    assert {gate.name: gate.figures for gate in manifest.gates}["onnx_agreement"]["images"] == CROPS
     card = (exported / artifact.CARD).read_text(encoding="utf-8")
     assert "Not measured" in card
     assert "timm/mobilenetv3_small_100.lamb_in1k" in card
@@ -110,26 +110,26 @@ def test_it_is_measured_without_accuracy(exported: Path, zoo_command: Callable[.
 
 
 def test_it_is_evaluated_on_data_that_name_its_classes(
-    pulled: Path, exported: Path, labelled: Path, tmp_path: Path, zoo_command: Callable[..., Any]
+    pulled: Path, exported: Path, labeled: Path, tmp_path: Path, zoo_command: Callable[..., Any]
 ) -> None:
     for target in (pulled, exported):
         out = tmp_path / f"evaluation-of-{target.parent.name}"
-        asked = ("evaluate", target, "--data", f"folder:{labelled}", "--out", out, "--json")
+        asked = ("evaluate", target, "--data", f"folder:{labeled}", "--out", out, "--json")
         report = json.loads(zoo_command(*asked).out)
-        assert report["pictures"] == 2
-        shown = {one["label"] for one in report["classes"] if one["pictures"]}
+        assert report["images"] == 2
+        shown = {one["label"] for one in report["classes"] if one["images"]}
         assert shown == {"goldfish", "tench"}
         assert (out / "confusion.png").is_file()
 
 
 def test_it_is_not_evaluated_on_nothing_or_on_other_classes(
-    exported: Path, labelled: Path, zoo_command: Callable[..., Any]
+    exported: Path, labeled: Path, zoo_command: Callable[..., Any]
 ) -> None:
     nothing = zoo_command("evaluate", exported)
     assert nothing.status == 2
     assert "has no data of its own: say what to measure it on, such as --data folder:PATH" in nothing.err
-    (labelled / "goldfish").rename(labelled / "unicorn")
-    other = zoo_command("evaluate", exported, "--data", f"folder:{labelled}")
+    (labeled / "goldfish").rename(labeled / "unicorn")
+    other = zoo_command("evaluate", exported, "--data", f"folder:{labeled}")
     assert other.status == 2
     assert "1 of the 2 classes" in other.err
     assert "'unicorn'" in other.err
@@ -153,18 +153,18 @@ def test_other_classes_have_numbers_for_names(tmp_path: Path) -> None:
     file = published(tmp_path / "ten.safetensors", classes=10)
     said: list[str] = []
     folder = pull(
-        "mobilenet", file=file, licence="MIT", classes=10, image_size=32, out=tmp_path / "run", say=said.append
+        "mobilenet", file=file, license="MIT", classes=10, image_size=32, out=tmp_path / "run", say=said.append
     )
     this = run.read_finished(folder)
     assert this.model.labels == tuple(f"class {number}" for number in range(10))
     assert this.weights is not None
-    assert this.weights.licence == "MIT"
+    assert this.weights.license == "MIT"
     assert this.weights.repository is None
     assert said == [
-        "pictures are prepared as for mobilenetv3_small_100.lamb_in1k: name the --tag if the weights are others'"
+        "images are prepared as for mobilenetv3_small_100.lamb_in1k: name the --tag if the weights are others'"
     ]
     with pytest.raises(ZooError, match=r"it has 10 classes, not 1000: pull it with --classes 10"):
-        pull("mobilenet", file=file, licence="MIT", image_size=32, out=tmp_path / "other", say=said.append)
+        pull("mobilenet", file=file, license="MIT", image_size=32, out=tmp_path / "other", say=said.append)
     assert not (tmp_path / "other").exists()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["run", "ten.safetensors"]
 
@@ -195,24 +195,24 @@ def somewhere(file: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         ("mobilenet --from keras", "not fetched: name a file"),
         ("resnet --from keras", "(its ResNets are version 1, zoo's are version 1.5)"),
         ("vit --from keras", "(it is not there)"),
-        ("vgg --size base --from keras --file model.safetensors --licence MIT", "*.weights.h5 or *.keras only"),
+        ("vgg --size base --from keras --file model.safetensors --license MIT", "*.weights.h5 or *.keras only"),
         ("mobilenet --classes 10", "tells 1000 classes apart, not 10: leave --classes out"),
-        ("mobilenet --file model.safetensors", "name its --licence, such as Apache-2.0, or the --tag"),
-        ("mobilenet --file model.safetensors --licence ?", "is no SPDX identifier"),
+        ("mobilenet --file model.safetensors", "name its --license, such as Apache-2.0, or the --tag"),
+        ("mobilenet --file model.safetensors --license ?", "is no SPDX identifier"),
         (
-            "mobilenet --file model.safetensors --tag lamb_in1k --licence MIT",
-            "licensed Apache-2.0: leave --licence out",
+            "mobilenet --file model.safetensors --tag lamb_in1k --license MIT",
+            "licensed Apache-2.0: leave --license out",
         ),
-        ("mobilenet --file none.safetensors --licence MIT", "there is no file none.safetensors"),
-        ("mobilenet --file model.pth --licence MIT", "model.pth is a pickle, which can run code"),
-        ("mobilenet --file model.bin --licence MIT", "model.bin is a pickle, which can run code"),
-        ("mobilenet --file model.npz --licence MIT", "model.npz may hold a pickle"),
-        ("mobilenet --file model.h5 --licence MIT", "model.h5 holds a Keras network"),
-        ("mobilenet --file model.onnx --licence MIT", "read of *.safetensors only"),
-        ("mobilenet --file model.safetensors --licence MIT --out taken", "taken exists already"),
-        ("mobilenet --file model.safetensors --licence MIT --image-size 4", "each side must be 8 to 4096 pixels"),
-        ("mobilenet --file model.safetensors --licence MIT --channels 5", "5 channels cannot be taken"),
-        ("mobilenet --size large --file model.safetensors --licence MIT", "it fits mobilenet small"),
+        ("mobilenet --file none.safetensors --license MIT", "there is no file none.safetensors"),
+        ("mobilenet --file model.pth --license MIT", "model.pth is a pickle, which can run code"),
+        ("mobilenet --file model.bin --license MIT", "model.bin is a pickle, which can run code"),
+        ("mobilenet --file model.npz --license MIT", "model.npz may hold a pickle"),
+        ("mobilenet --file model.h5 --license MIT", "model.h5 holds a Keras network"),
+        ("mobilenet --file model.onnx --license MIT", "read of *.safetensors only"),
+        ("mobilenet --file model.safetensors --license MIT --out taken", "taken exists already"),
+        ("mobilenet --file model.safetensors --license MIT --image-size 4", "each side must be 8 to 4096 pixels"),
+        ("mobilenet --file model.safetensors --license MIT --channels 5", "5 channels cannot be taken"),
+        ("mobilenet --size large --file model.safetensors --license MIT", "it fits mobilenet small"),
     ],
 )
 def test_wrong_requests(arguments: str, message: str, somewhere: Path, zoo_command: Callable[..., Any]) -> None:
@@ -235,7 +235,7 @@ def test_from_the_hub_with_its_commit(file: Path, tmp_path: Path) -> None:
 
 
 def test_what_is_known_is_whole() -> None:
-    assert TIMM.keys() == names.TIMM.keys()
+    assert TIMM.keys() == timm_names.TIMM.keys()
     for network in TIMM.values():
         tags = [tag.name for tag in network.tags]
         assert len(set(tags)) == len(tags)
@@ -247,8 +247,8 @@ def test_what_is_known_is_whole() -> None:
 
 def test_every_network_and_its_weights_are_listed(zoo_command: Callable[..., Any]) -> None:
     rows = json.loads(zoo_command("list", "--json").out)
-    assert {(row["family"], row["size"]): row["licence"] for row in rows} == {
-        (row["family"], row["size"]): network.tags[0].licence if network and network.tags else None
+    assert {(row["family"], row["size"]): row["license"] for row in rows} == {
+        (row["family"], row["size"]): network.tags[0].license if network and network.tags else None
         for row in rows
         for network in [TIMM.get((row["family"], row["size"]))]
     }
@@ -274,7 +274,7 @@ def test_imagenets_classes_can_be_told_apart() -> None:
 
 
 def test_weights_keep_the_reference_structure_at_every_image_size(
-    pulled: Path, file: Path, tmp_path: Path, pictures_folder: Path, zoo_command: Callable[..., Answer]
+    pulled: Path, file: Path, tmp_path: Path, images_folder: Path, zoo_command: Callable[..., Answer]
 ) -> None:
     """Of MobileNet at 32 pixels: its halvings are those of timm's network, which a small image must not take away."""
     assert run.read(pulled).model.structure == Structure(5)
@@ -284,8 +284,8 @@ def test_weights_keep_the_reference_structure_at_every_image_size(
     for name, array in arrays.items():
         np.testing.assert_array_equal(array, others[name])
 
-    dataset = load(f"folder:{pictures_folder}", split=Recipe().split)
-    tuned = describe("mobilenet", "small", dataset, Picture(size=96), run.read(large).model)
+    dataset = load(f"folder:{images_folder}", split=Recipe().split)
+    tuned = describe("mobilenet", "small", dataset, ImageInput(size=96), run.read(large).model)
     assert tuned.structure == Structure(5)
     assert tuned.preprocessing.shape == (96, 96, 3)
 
@@ -295,4 +295,4 @@ def test_weights_keep_the_reference_structure_at_every_image_size(
 
 def test_images_that_are_too_small_for_the_reference_are_refused_before_anything_is_read(tmp_path: Path) -> None:
     with pytest.raises(ZooError, match="from 75 pixels a side on, not 64×64"):
-        pull("inception", size="small", image_size=64, file=tmp_path / "none.safetensors", licence="MIT")
+        pull("inception", size="small", image_size=64, file=tmp_path / "none.safetensors", license="MIT")

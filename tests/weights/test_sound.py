@@ -13,12 +13,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.numpy import save_file
-from test_read import TABLE, shapes
+from test_timm_reader import TABLE, shapes
 
 import zoo
 from zoo import weights_file
 from zoo.errors import ZooError, listed
-from zoo.weights.read import common_prefix, read_timm
+from zoo.weights.timm_reader import common_prefix, read_timm
 from zoo.weights_file import misfit, weights
 
 PEER = "mobilenetv3_small_100"

@@ -19,11 +19,11 @@ VERBS = {
     "info": "All that is known of a family's sizes.",
     "pull": "Fetch or read somebody else's trained weights; writes a run folder.",
     "train": "Train a network; writes a run folder.",
-    "evaluate": "Accuracy and confusions of a run or an artifact on its test pictures.",
+    "evaluate": "Accuracy and confusions of a run or an artifact on its test images.",
     "export": "Make a proven artifact of a run: ONNX, SavedModel or both.",
     "verify": "Check an artifact anywhere: hashes, contract, golden answers.",
     "publish": "Give an artifact's SavedModel to TF Serving as its next version, or go back to an earlier one.",
-    "predict": "Label pictures with an artifact.",
+    "predict": "Label images with an artifact.",
     "benchmark": "Latency, memory and accuracy of artifacts.",
     "doctor": "Versions, devices, limits, settings, and what each verb lacks.",
 }

@@ -14,7 +14,7 @@ SEED = 0
 
 @click.command("benchmark")
 @click.argument("artifacts", metavar="[ARTIFACT]...", nargs=-1, type=click.Path(path_type=Path))
-@click.option("--batch", default="1,8,32", show_default=True, help="Pictures in a request, separated by commas.")
+@click.option("--batch", default="1,8,32", show_default=True, help="Images in a request, separated by commas.")
 @click.option("--threads", help="Numbers of threads, separated by commas.  [default: 1 and the usable CPUs]")
 @click.option(
     "--runtime", help="onnx, onnx_int8, onnx_fp16, saved_model, with commas.  [default: what each artifact has]"

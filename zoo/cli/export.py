@@ -16,7 +16,7 @@ import click
 @click.option(
     "--target", help="The processor of the int8 file: x86-vnni, x86-avx2, arm64 or portable.  [default: this]"
 )
-@click.option("--calibration-images", type=int, help="Training pictures that calibrate int8.  [default: 512]")
+@click.option("--calibration-images", type=int, help="Training images that calibrate int8.  [default: 512]")
 @click.option("--force", is_flag=True, help="Ship int8 that is above its budget or no faster, and mark it.")
 @click.option("--fp16", is_flag=True, help="Write a float16 file of the ONNX one, for GPUs.")
 @click.option(
@@ -51,8 +51,8 @@ def command(
     from zoo.cli import tables
     from zoo.cli.output import console, print_json, say, say_environment, status_table
     from zoo.errors import ZooError
-    from zoo.export import quantize
-    from zoo.quiet import wake_keras
+    from zoo.export.int8 import quantize
+    from zoo.tensorflow_setup import wake_keras
 
     given = [
         option
@@ -77,13 +77,13 @@ def command(
         asked = quantize.request(
             target,
             quantize.MAX_DROP if max_drop is None else max_drop,
-            quantize.CALIBRATION_PICTURES if calibration_images is None else calibration_images,
+            quantize.CALIBRATION_IMAGES if calibration_images is None else calibration_images,
             force,
         )
     say_environment()
     wake_keras()
     from zoo.export.build import export
-    from zoo.export.onnx import OPSET
+    from zoo.export.onnx.conversion import OPSET
 
     formats: list[artifact.Format] = []
     if onnx or int8 or fp16 or not saved_model:
@@ -107,7 +107,7 @@ def command(
     for kind, figure in manifest.accuracy.items():
         say(
             f"{kind}: accuracy {figure.accuracy:.4f} "
-            f"({figure.low:.4f} to {figure.high:.4f}, {figure.pictures} test pictures)"
+            f"({figure.low:.4f} to {figure.high:.4f}, {figure.images} test images)"
         )
     if manifest.int8 is not None:
         for line in quantize.lines(manifest.int8):

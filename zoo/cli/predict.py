@@ -1,4 +1,4 @@
-"""`zoo predict`: what pictures show."""
+"""`zoo predict`: what images show."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ from zoo.text import printable
 @click.option("--runtime", help="The format that answers: onnx, onnx_int8, onnx_fp16 or saved_model.  [default: onnx]")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
 def command(paths: tuple[Path, ...], top: int, runtime: str | None, as_json: bool) -> None:
-    """Print the likeliest labels of pictures, answered by ARTIFACT (the newest, when the first path is none).
+    """Print the likeliest labels of images, answered by ARTIFACT (the newest, when the first path is none).
 
     A FOLDER stands for the image files in it, whatever they are called; what else is in it is counted and named.
     """
     from zoo.artifact import MANIFEST, newest
     from zoo.errors import ZooError, listed
-    from zoo.kinds import kind, mistaken
+    from zoo.folder_kinds import kind, mistaken
     from zoo.serving.predict import predict
 
     if (paths[0] / MANIFEST).exists():
-        artifact, *pictures = paths
+        artifact, *images = paths
     elif kind(paths[0]):
-        # It is no artifact, and must not be labelled by one that nobody named.
+        # It is no artifact, and must not be labeled by one that nobody named.
         raise ZooError(mistaken(paths[0], "artifact") or "")
     else:
-        artifact, pictures = newest(Path("artifacts")), list(paths)
+        artifact, images = newest(Path("artifacts")), list(paths)
         say(f"the newest artifact: {artifact}")
     left_out: list[tuple[Path, str]] = []
     predictions = predict(
-        artifact, pictures, top=top, runtime=runtime, leave_out=lambda path, reason: left_out.append((path, reason))
+        artifact, images, top=top, runtime=runtime, leave_out=lambda path, reason: left_out.append((path, reason))
     )
     if left_out:
         names = listed(printable(f"{path} ({reason})") for path, reason in left_out)

@@ -16,7 +16,7 @@ import click
 @click.option("--image-size", type=int, help="The input's side in pixels.  [default: the weights' own]")
 @click.option("--channels", default=3, show_default=True, help="1 to 4; the stem's weights are adapted.")
 @click.option("--file", type=click.Path(path_type=Path), help="Weights that are there already; nothing is fetched.")
-@click.option("--licence", metavar="SPDX", help="The licence of a --file that has no --tag.")
+@click.option("--license", metavar="SPDX", help="The license of a --file that has no --tag.")
 @click.option("--out", type=click.Path(path_type=Path), help="The run folder to write.  [default: runs/NAME]")
 @click.option("--json", "as_json", is_flag=True, help="The run as one JSON document on standard output.")
 def command(
@@ -28,7 +28,7 @@ def command(
     image_size: int | None,
     channels: int,
     file: Path | None,
-    licence: str | None,
+    license: str | None,
     out: Path | None,
     as_json: bool,
 ) -> None:
@@ -52,7 +52,7 @@ def command(
         image_size=image_size,
         channels=channels,
         file=file,
-        licence=licence,
+        license=license,
         out=out,
         say=say,
     )
@@ -61,4 +61,4 @@ def command(
     if as_json:
         print_json({"run": str(folder), **schema.plain(done)})
     else:
-        say(f"{folder}: {done.model.parameters:,} parameters, {len(done.model.labels)} classes, {done.weights.licence}")
+        say(f"{folder}: {done.model.parameters:,} parameters, {len(done.model.labels)} classes, {done.weights.license}")

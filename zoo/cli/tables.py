@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def models(rows: list[dict[str, Any]]) -> None:
     """A line a network, in columns; plain text, for rich takes longer to import than the whole answer may."""
-    columns = ("family", "size", "alias", "parameters", "multiply-adds", "at", "classes", "weights at", "licence")
+    columns = ("family", "size", "alias", "parameters", "multiply-adds", "at", "classes", "weights at", "license")
     cells = [
         (
             row["family"],
@@ -26,7 +26,7 @@ def models(rows: list[dict[str, Any]]) -> None:
             "×".join(map(str, row["input_shape"])),
             str(row["classes"]),
             ", ".join(map(str, row["input_sizes"]["weights"])) or "—",
-            row["licence"] or "—",
+            row["license"] or "—",
         )
         for row in rows
     ]
@@ -40,7 +40,7 @@ def models(rows: list[dict[str, Any]]) -> None:
 def tags(rows: list[dict[str, Any]]) -> None:
     """A line for each of the weights that can be pulled."""
     cells = [
-        (row["size"], tag["tag"], f"{tag['input_size']} pixels", tag["licence"], tag["repository"])
+        (row["size"], tag["tag"], f"{tag['input_size']} pixels", tag["license"], tag["repository"])
         for row in rows
         for tag in row["tags"]
     ]
@@ -54,14 +54,14 @@ def evaluation(result: Evaluation) -> None:
     top5 = "" if result.top5 is None else f"  top-5 {result.top5:.4f}"
     click.echo(
         f"accuracy {result.accuracy:.4f} (95 % interval {result.low:.4f} to {result.high:.4f}, "
-        f"{result.correct} of {result.pictures}){top5}"
+        f"{result.correct} of {result.images}){top5}"
     )
-    rows = [(printable(one.label), one.precision, one.recall, one.f1, one.pictures) for one in result.classes]
-    rows.append(("macro average", result.macro_precision, result.macro_recall, result.macro_f1, result.pictures))
+    rows = [(printable(one.label), one.precision, one.recall, one.f1, one.images) for one in result.classes]
+    rows.append(("macro average", result.macro_precision, result.macro_recall, result.macro_f1, result.images))
     width = max(len(label) for label, *_ in rows)
-    click.echo(f"\n{'class'.ljust(width)}  precision  recall      f1  pictures")
-    for label, precision, recall, f1, pictures in rows:
-        click.echo(f"{label.ljust(width)}  {precision:9.4f}  {recall:6.4f}  {f1:6.4f}  {pictures:8d}")
+    click.echo(f"\n{'class'.ljust(width)}  precision  recall      f1  images")
+    for label, precision, recall, f1, images in rows:
+        click.echo(f"{label.ljust(width)}  {precision:9.4f}  {recall:6.4f}  {f1:6.4f}  {images:8d}")
 
 
 def graph(figures: dict[str, Any]) -> None:

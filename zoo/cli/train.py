@@ -57,14 +57,14 @@ def command(
     \b
     zoo train resnet --size small --data digits --epochs 10
     zoo train cnn --size base --data tfds:fashion_mnist --set optimizer.lr=0.001
-    zoo train --weights runs/resnet-small-digits --data folder:pictures --freeze
+    zoo train --weights runs/resnet-small-digits --data folder:images --freeze
     zoo train --resume runs/resnet-small-digits
     """
     from zoo import run, schema
     from zoo.cli.output import print_json, say, say_environment
     from zoo.errors import ZooError
-    from zoo.quiet import wake_keras
-    from zoo.training.initial import network
+    from zoo.tensorflow_setup import wake_keras
+    from zoo.training.fine_tuning import network
 
     fixed = ("family", "size", "weights", "freeze", "data", "bad_images", "epochs", "seed", "settings", "out")
     given = [name for name in fixed if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE]
@@ -104,8 +104,8 @@ def command(
     if as_json:
         print_json({"run": str(folder), **schema.plain(done)})
     else:
-        accuracy, pictures = done.results["test_accuracy"], done.results["test_pictures"]
+        accuracy, images = done.results["test_accuracy"], done.results["test_images"]
         low, high = done.results["test_interval"]
         shared = (done.data.overlap or {}).get("test") if done.data else None
         seen = f", {shared} of which it has seen in training or validation" if shared else ""
-        say(f"{folder}: test accuracy {accuracy:.4f} ({low:.4f} to {high:.4f}, {pictures} pictures{seen})")
+        say(f"{folder}: test accuracy {accuracy:.4f} ({low:.4f} to {high:.4f}, {images} images{seen})")

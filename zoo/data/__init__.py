@@ -1,1 +1,1 @@
-"""Where pictures come from, and the pipeline that brings them to a network."""
+"""Where images come from, and the pipeline that brings them to a network."""

@@ -1,4 +1,4 @@
-"""What happens to training pictures: `zoo.recipe.Augment` as TensorFlow operations whose chance is an argument."""
+"""What happens to training images: `zoo.recipe.Augment` as TensorFlow operations whose chance is an argument."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Any
 from zoo.recipe import Augment
 
 CHANCES = 6
-"""How many numbers decide what happens to a picture."""
+"""How many numbers decide what happens to an image."""
 
 
 def augmented(pixels: Any, augment: Augment, chance: Any) -> Any:
-    """The uint8 picture [height, width, channels], changed as `chance` (float32 [CHANCES] in [0, 1)) decides."""
+    """The uint8 image [height, width, channels], changed as `chance` (float32 [CHANCES] in [0, 1)) decides."""
     import tensorflow as tf
 
     if augment.smallest_crop < 1:
@@ -24,7 +24,7 @@ def augmented(pixels: Any, augment: Augment, chance: Any) -> Any:
 
 
 def cropped(pixels: Any, smallest: float, area: Any, place: Any) -> Any:
-    """A part of the picture's shape, of `smallest` to all of its area, scaled back to full size.
+    """A part of the image's shape, of `smallest` to all of its area, scaled back to full size.
 
     `area` (float32 scalar) and `place` (float32 [2]) are in [0, 1).
     """
@@ -39,7 +39,7 @@ def cropped(pixels: Any, smallest: float, area: Any, place: Any) -> Any:
 
 
 def shifted(pixels: Any, share: float, place: Any) -> Any:
-    """The picture moved by up to `share` of each side, its border repeated by reflection.
+    """The image moved by up to `share` of each side, its border repeated by reflection.
 
     `place` (float32 [2]) is in [0, 1).
     """

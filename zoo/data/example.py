@@ -1,4 +1,4 @@
-"""One labelled picture as a source has it, and what a source gives: examples that no split has been dealt yet."""
+"""One labeled image as a source has it, and what a source gives: examples that no split has been dealt yet."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from PIL import Image
 from zoo.data.jpeg import loses_pixels
 from zoo.errors import ZooError
 from zoo.png_file import SIGNATURE, is_gray, is_whole
-from zoo.preprocess import open_header, open_picture, open_png
+from zoo.preprocess import open_header, open_image, open_png
 
 SHARE_OF_MEMORY = 4
-"""Encoded pictures are held where all of them take less than the available memory over this."""
+"""Encoded images are held where all of them take less than the available memory over this."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """An encoded picture on disk: `length` bytes from `offset` on; `plain` where all decoders read it as it stands."""
+    """An encoded image on disk: `length` bytes from `offset` on; `plain` where all decoders read it as it stands."""
 
     path: str
     offset: int
@@ -30,7 +30,7 @@ class Stored:
     plain: bool
 
     def read(self) -> bytes:
-        """The picture as a plain JPEG or PNG.
+        """The image as a plain JPEG or PNG.
 
         Raises:
             ZooError: the file is not what it was when the data were loaded.
@@ -46,7 +46,7 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A labelled picture.
+    """A labeled image.
 
     `digest` is the SHA-256 of its bytes in the source, before any transcoding. `damage` says what of its pixels is lost
     where it can be decoded all the same.
@@ -59,12 +59,12 @@ class Example:
     size: int
     height: int
     width: int
-    grey: bool
+    gray: bool
     digest: bytes
     damage: str = ""
 
     def read(self) -> bytes:
-        """The picture as a plain JPEG or PNG."""
+        """The image as a plain JPEG or PNG."""
         return self.encoded if isinstance(self.encoded, bytes) else self.encoded.read()
 
 
@@ -77,7 +77,7 @@ class Found:
     labels: tuple[str, ...]
     examples: list[Example]
     skipped: tuple[str, ...]
-    licence: str
+    license: str
 
 
 def examine(
@@ -89,12 +89,12 @@ def examine(
     error.
 
     Raises:
-        ZooError: it is no picture, or must be transcoded and cannot be decoded.
+        ZooError: it is no image, or must be transcoded and cannot be decoded.
     """
-    picture = open_header(encoded)
-    plain = is_plain(picture) and not complaint
+    image = open_header(encoded)
+    plain = is_plain(image) and not complaint
     content = usable(encoded, plain)
-    if plain and picture.format == "PNG" and not is_whole(content):
+    if plain and image.format == "PNG" and not is_whole(content):
         raise ZooError("a PNG whose pixels are fewer than its header says")
     example = Example(
         split=split,
@@ -102,36 +102,36 @@ def examine(
         name=name,
         encoded=Stored(path, offset, len(encoded), plain),
         size=len(content),
-        height=picture.height,
-        width=picture.width,
-        grey=is_gray(encoded) if picture.format == "PNG" else picture.mode in ("1", "L"),
+        height=image.height,
+        width=image.width,
+        gray=is_gray(encoded) if image.format == "PNG" else image.mode in ("1", "L"),
         digest=hashlib.sha256(encoded).digest(),
         damage=complaint if loses_pixels(complaint) else "",
     )
     return example, content
 
 
-def is_plain(picture: Image.Image) -> bool:
-    """Whether TensorFlow and Pillow read the same pixels: from JPEG, grey or RGB, and from every PNG."""
-    return picture.format == "PNG" or (picture.format == "JPEG" and picture.mode in ("L", "RGB"))
+def is_plain(image: Image.Image) -> bool:
+    """Whether TensorFlow and Pillow read the same pixels: from JPEG, gray or RGB, and from every PNG."""
+    return image.format == "PNG" or (image.format == "JPEG" and image.mode in ("L", "RGB"))
 
 
 def usable(encoded: bytes, plain: bool) -> bytes:
-    """A picture as every decoder reads it: a PNG without its text, a plain JPEG as it is, others as PNG.
+    """An image as every decoder reads it: a PNG without its text, a plain JPEG as it is, others as PNG.
 
     Raises:
         ZooError: it cannot be decoded.
     """
     if not plain:
-        return png(open_picture(encoded))
+        return png(open_image(encoded))
     return open_png(encoded).encoded if encoded.startswith(SIGNATURE) else encoded
 
 
-def png(picture: Image.Image) -> bytes:
-    """A picture of mode L, LA, RGB or RGBA as a PNG file."""
+def png(image: Image.Image) -> bytes:
+    """An image of mode L, LA, RGB or RGBA as a PNG file."""
     file = io.BytesIO()
-    # Without its metadata, of which a profile would outweigh a small picture.
-    Image.frombytes(picture.mode, picture.size, picture.tobytes()).save(file, "PNG")
+    # Without its metadata, of which a profile would outweigh a small image.
+    Image.frombytes(image.mode, image.size, image.tobytes()).save(file, "PNG")
     return file.getvalue()
 
 

@@ -6,12 +6,12 @@ import dataclasses
 
 import numpy as np
 
-from zoo.data.pictures import Dataset, Pictures
+from zoo.data.dataset import Dataset, Images
 from zoo.errors import ZooError, listed
 from zoo.preprocess import Preprocessing, covering
 
 
-def fitting(images: Pictures, preprocessing: Preprocessing) -> tuple[Pictures, tuple[str, ...]]:
+def fitting(images: Images, preprocessing: Preprocessing) -> tuple[Images, tuple[str, ...]]:
     """The images that can be scaled to the network's input; and the names of the others, each with the reason."""
     shapes, places = np.unique(images.shapes, axis=0, return_inverse=True)
     reasons = [_reason(int(height), int(width), preprocessing) for height, width in shapes]

@@ -1,4 +1,4 @@
-"""Folders of pictures: one folder a class, or train/ (with val/ or validation/, and test/) of those."""
+"""Folders of images: one folder a class, or train/ (with val/ or validation/, and test/) of those."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from zoo.data.ahead import map_ahead
 from zoo.data.example import Example, Found, examine, held_where_they_fit
 from zoo.data.image_files import content, hidden_images, visible
 from zoo.data.jpeg import JPEG, complaint
 from zoo.data.names import composed, quoted, shown
+from zoo.data.prefetch import map_ahead
 from zoo.errors import ZooError, listed
-from zoo.preprocess import open_picture
+from zoo.preprocess import open_image
 from zoo.text import is_printable
 
 SPLITS = {"train": "train", "val": "validation", "validation": "validation", "test": "test"}
@@ -29,14 +29,14 @@ LIKE_A_SPLIT = re.compile(
 )
 """What people call the folders of splits; the group that matches is what zoo calls them."""
 
-LAYOUT = "it should hold one folder of pictures a class, or train/, val/ and test/ of those"
-NAMED_BAD_PICTURES = 3
+LAYOUT = "it should hold one folder of images a class, or train/, val/ and test/ of those"
+NAMED_BAD_IMAGES = 3
 READ_AHEAD = 64
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A file that should be a picture."""
+    """A file that should be an image."""
 
     split: str
     label: int
@@ -45,15 +45,15 @@ class Candidate:
 
 
 def find(path: Path, bad_images: Literal["error", "skip"], say: Callable[[str], None]) -> Found:
-    """Every picture below `path`, each decoded once.
+    """Every image below `path`, each decoded once.
 
-    Every visible file in a class's folder should be a picture, whatever it is called; what cannot be read as one is a
+    Every visible file in a class's folder should be an image, whatever it is called; what cannot be read as one is a
     bad image. `say` is told in a line each what is left out: files beside the classes' folders, images and folders of
     images whose names begin with a dot; and of a class that is called like a split.
 
     Raises:
-        ZooError: the folder is missing or laid out in another way, fewer than two classes, a class without pictures,
-            splits with different classes, pictures that cannot be read when `bad_images` is `error`.
+        ZooError: the folder is missing or laid out in another way, fewer than two classes, a class without images,
+            splits with different classes, images that cannot be read when `bad_images` is `error`.
     """
     root = path.expanduser().resolve()
     if not root.is_dir():
@@ -72,16 +72,16 @@ def find(path: Path, bad_images: Literal["error", "skip"], say: Callable[[str], 
     bad: list[str] = []
     examples = held_where_they_fit(readable(candidates, bad))
     if bad and bad_images == "error":
-        first = "; ".join(bad[:NAMED_BAD_PICTURES]) + ("; …" if len(bad) > NAMED_BAD_PICTURES else "")
+        first = "; ".join(bad[:NAMED_BAD_IMAGES]) + ("; …" if len(bad) > NAMED_BAD_IMAGES else "")
         raise ZooError(
-            f"{len(bad)} of {len(candidates)} pictures in {root} cannot be read: {first}: "
+            f"{len(bad)} of {len(candidates)} images in {root} cannot be read: {first}: "
             "mend or remove them, or go on without them with --bad-images skip"
         )
     left = {(example.split, example.label) for example in examples}
     for candidate in candidates:
         if (candidate.split, candidate.label) not in left:
-            raise ZooError(f"no picture in {candidate.path.parent} can be read: mend them, or remove the class")
-    return Found(f"folder:{root}", None, labels, examples, skipped=tuple(bad), licence="not stated")
+            raise ZooError(f"no image in {candidate.path.parent} can be read: mend them, or remove the class")
+    return Found(f"folder:{root}", None, labels, examples, skipped=tuple(bad), license="not stated")
 
 
 def split_folders(root: Path, say: Callable[[str], None]) -> dict[str, Path]:
@@ -169,10 +169,10 @@ def files_of_class(folder: Path) -> list[Path]:
     """Every visible file of a class, in natural order."""
     files = visible(folder)
     if not files:
-        raise ZooError(f"class '{folder.name}' has no pictures: add some to {folder}, or remove it")
+        raise ZooError(f"class '{folder.name}' has no images: add some to {folder}, or remove it")
     for file in files:
         if file.is_dir():
-            raise ZooError(f"{folder}, which should hold pictures, holds the folder '{shown(file.name)}': {LAYOUT}")
+            raise ZooError(f"{folder}, which should hold images, holds the folder '{shown(file.name)}': {LAYOUT}")
     return files
 
 
@@ -206,7 +206,7 @@ def decoded_once(candidate: Candidate) -> tuple[Example, bytes] | ZooError:
     """The example that a candidate makes, when all of it can be decoded."""
     try:
         encoded = content(candidate.path)
-        open_picture(encoded)
+        open_image(encoded)
         return examine(
             encoded,
             split=candidate.split,

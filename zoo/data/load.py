@@ -11,8 +11,8 @@ from typing import Literal
 
 import numpy as np
 
+from zoo.data.dataset import Dataset, Images
 from zoo.data.example import Example, Found
-from zoo.data.pictures import Dataset, Pictures
 from zoo.data.splits import deal
 from zoo.errors import ZooError, did_you_mean, listed
 from zoo.recipe import Split
@@ -35,7 +35,7 @@ def load(
     """The data set that `source` names: `digits`, `tfds:NAME[:VERSION]` or `folder:PATH`.
 
     `split` says how splits are drawn where the source lacks them. Only `tfds:` takes `data_dir`, the folder of
-    prepared data sets; only `folder:` looks at `bad_images`, what to do about pictures that cannot be read. `say` is
+    prepared data sets; only `folder:` looks at `bad_images`, what to do about images that cannot be read. `say` is
     told in a line each what the source leaves out, and of images that are there twice.
 
     Raises:
@@ -44,8 +44,8 @@ def load(
     found = find(source, data_dir, bad_images, say)
     say_copies(found.examples, say)
     dealt = deal(found.examples, found.labels, split)
-    train, validation, test = map(pictures, dealt)
-    channels = 1 if all(example.grey for example in found.examples) else 3
+    train, validation, test = map(images, dealt)
+    channels = 1 if all(example.gray for example in found.examples) else 3
     sizes = {(example.height, example.width) for example in found.examples}
     return Dataset(
         source=found.source,
@@ -58,7 +58,7 @@ def load(
         channels=channels,
         fingerprint=fingerprint(found.labels, dealt),
         skipped=found.skipped,
-        licence=found.licence,
+        license=found.license,
     )
 
 
@@ -103,9 +103,9 @@ def say_copies(examples: Sequence[Example], say: Callable[[str], None]) -> None:
         say(f"{len(several)} images are in several classes: {listed(several, most=3)}: remove them from the wrong ones")
 
 
-def pictures(examples: Sequence[Example]) -> Pictures:
+def images(examples: Sequence[Example]) -> Images:
     """One split of the data set."""
-    return Pictures(
+    return Images(
         labels=np.array([example.label for example in examples], np.int64),
         read=lambda index: examples[index].read(),
         names=lambda index: examples[index].name,

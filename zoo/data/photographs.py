@@ -1,4 +1,4 @@
-"""Pictures for networks that come without data: crops of the two photographs that scikit-learn ships."""
+"""Images for networks that come without data: crops of the two photographs that scikit-learn ships."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ import hashlib
 
 import numpy as np
 
+from zoo.data.dataset import Images
 from zoo.data.example import Example, png
-from zoo.data.load import pictures
-from zoo.data.pictures import Pictures
+from zoo.data.load import images
 
-LICENCE = "CC BY 2.0: china.jpg by danielbuechele, flower.jpg by vultilion (flickr.com), as scikit-learn ships them"
+LICENSE = "CC BY 2.0: china.jpg by danielbuechele, flower.jpg by vultilion (flickr.com), as scikit-learn ships them"
 
 SMALLEST, LARGEST = 160, 420
 """The sides of the crops, in pixels."""
 
 
-def photographs(count: int = 64) -> Pictures:
+def photographs(count: int = 64) -> Images:
     """So many crops, all different in place, size and shape, as PNG in RGB; they have no labels (all are 0)."""
     from PIL import Image
     from sklearn.datasets import load_sample_images
@@ -35,4 +35,4 @@ def photographs(count: int = 64) -> Pictures:
         encoded = png(Image.fromarray(crop))
         digest = hashlib.sha256(crop.tobytes()).digest()
         examples.append(Example("test", 0, f"crop {number}", encoded, len(encoded), height, width, False, digest))
-    return pictures(examples)
+    return images(examples)

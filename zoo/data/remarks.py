@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from zoo.data.ahead import map_ahead
-from zoo.data.pictures import Pictures
+from zoo.data.dataset import Images
+from zoo.data.prefetch import map_ahead
 from zoo.png_file import SIGNATURE
 from zoo.preprocess import FULL_RANGE, Preprocessing, largest_sample, open_png, pixels_from_bytes
 from zoo.provenance import usable_cpus
@@ -41,7 +41,7 @@ class Look:
     largest: int | None
 
 
-def remarks(splits: Sequence[Pictures], preprocessing: Preprocessing) -> Iterator[str]:
+def remarks(splits: Sequence[Images], preprocessing: Preprocessing) -> Iterator[str]:
     """One line for each thing that is odd about the images, as a network of this preprocessing gets them.
 
     Equal, black and plain ones are counted on a sample, damaged ones on all.
@@ -74,7 +74,7 @@ def remarks(splits: Sequence[Pictures], preprocessing: Preprocessing) -> Iterato
     yield from _range([look.largest for look in looks if look.largest is not None], preprocessing.white_level)
 
 
-def _spread(splits: Sequence[Pictures]) -> Iterator[tuple[Pictures, int]]:
+def _spread(splits: Sequence[Images]) -> Iterator[tuple[Images, int]]:
     """Images at equal distances over all splits, each as its split and its place there."""
     starts = np.cumsum([0, *map(len, splits)])
     for place in np.linspace(0, starts[-1] - 1, min(LOOKED_AT, int(starts[-1]))).astype(int):
@@ -82,7 +82,7 @@ def _spread(splits: Sequence[Pictures]) -> Iterator[tuple[Pictures, int]]:
         yield splits[split], int(place - starts[split])
 
 
-def _look(images: Pictures, index: int, preprocessing: Preprocessing) -> Look:
+def _look(images: Images, index: int, preprocessing: Preprocessing) -> Look:
     encoded = images.read(index)
     pixels = pixels_from_bytes(encoded, preprocessing)
     png = open_png(encoded) if encoded.startswith(SIGNATURE) else None
@@ -103,7 +103,7 @@ def _over(odd: Sequence[Look], preprocessing: Preprocessing) -> str:
     if preprocessing.channels not in (1, 3) or not any(look.transparent for look in odd):
         return ""
     other = "white" if preprocessing.background != "white" else "black"
-    return f"; they are transparent in parts: train with --set picture.background={other}"
+    return f"; they are transparent in parts: train with --set image.background={other}"
 
 
 def _range(largest: Sequence[int], white_level: int) -> Iterator[str]:
@@ -114,12 +114,12 @@ def _range(largest: Sequence[int], white_level: int) -> Iterator[str]:
         bits = max(1, int(max(largest)).bit_length())
         yield (
             f"images of 16 bits come out dark: their largest sample is {max(largest)}, and {white_level} is white: "
-            f"train with --set picture.white_level={(1 << bits) - 1}"
+            f"train with --set image.white_level={(1 << bits) - 1}"
         )
     elif max(largest) > white_level:
         yield (
             f"images of 16 bits have samples up to {max(largest)}, and all above {white_level} is white: "
-            f"train with --set picture.white_level={FULL_RANGE}"
+            f"train with --set image.white_level={FULL_RANGE}"
         )
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from zoo import files
-from zoo.data.pictures import Dataset, Pictures
+from zoo.data.dataset import Dataset, Images
 from zoo.errors import Refused, ZooError, listed
 from zoo.schema import record
 
@@ -26,8 +26,8 @@ LARGEST = 2**29
 
 
 @dataclass(frozen=True, eq=False)
-class Images:
-    """The digests of a model's data by split, each as `Pictures.digests` has them, sorted, each once.
+class Digests:
+    """The digests of a model's data by split, each as `Images.digests` has them, sorted, each once.
 
     `initial` are those of all that is known to have been seen by the weights that its training started from; there are
     none where it started from nothing. `complete` says that they had seen nothing else.
@@ -58,24 +58,24 @@ class Overlap:
     unknown: str | None = None
 
 
-def images_of(dataset: Dataset, *, initial: Images | None = None, complete: bool = True) -> Images:
+def images_of(dataset: Dataset, *, initial: Digests | None = None, complete: bool = True) -> Digests:
     """The digests of a data set, for a model that started from weights that had seen `initial`.
 
     `complete` says that they had seen nothing beside that.
     """
     train, validation, test = (np.unique(getattr(dataset, split).digests) for split in SPLITS)
     before = np.empty(0, np.uint64) if initial is None else initial.seen
-    return Images(train, validation, test, before, complete and (initial is None or initial.complete))
+    return Digests(train, validation, test, before, complete and (initial is None or initial.complete))
 
 
-def write(path: Path, images: Images) -> None:
+def write(path: Path, digests: Digests) -> None:
     """Write the digests, whole or not at all: arrays of uint64, and of one bool, by name."""
-    arrays = {name: getattr(images, name) for name in LISTS}
+    arrays = {name: getattr(digests, name) for name in LISTS}
     with files.staged_file(path) as staging:
-        np.savez(staging, allow_pickle=False, complete=np.array(images.complete), **arrays)
+        np.savez(staging, allow_pickle=False, complete=np.array(digests.complete), **arrays)
 
 
-def read(path: Path) -> Images:
+def read(path: Path) -> Digests:
     """The digests that `write` wrote.
 
     Raises:
@@ -98,42 +98,40 @@ def read(path: Path) -> Images:
     except Exception as error:  # zipfile, zlib and numpy each raise their own, ten kinds and more
         reason = " ".join(str(error).split())[:120]
         raise Refused(f"{path} cannot be read ({reason}): remove it, and what was seen is unknown") from None
-    return Images(**arrays, complete=bool(complete))
+    return Digests(**arrays, complete=bool(complete))
 
 
-def unseen(pictures: Pictures, images: Images | None, unknown: str | None, include: bool) -> tuple[Pictures, Overlap]:
-    """The pictures that a model can be measured on, and how many of all it had seen.
+def unseen(images: Images, digests: Digests | None, unknown: str | None, include: bool) -> tuple[Images, Overlap]:
+    """The images that a model can be measured on, and how many of all it had seen.
 
     Those that it had seen are left out unless `include`; where nothing is known of that, none are.
 
     Raises:
         ZooError: nothing is left.
     """
-    if images is None:
-        return pictures, Overlap(None, len(pictures), left_out=False, unknown=unknown)
-    had_seen = np.isin(pictures.digests, images.seen)
-    overlap = Overlap(
-        int(had_seen.sum()), len(pictures), left_out=not include and bool(had_seen.any()), unknown=unknown
-    )
+    if digests is None:
+        return images, Overlap(None, len(images), left_out=False, unknown=unknown)
+    had_seen = np.isin(images.digests, digests.seen)
+    overlap = Overlap(int(had_seen.sum()), len(images), left_out=not include and bool(had_seen.any()), unknown=unknown)
     if not overlap.left_out:
-        return pictures, overlap
+        return images, overlap
     if had_seen.all():
         raise ZooError(
-            f"the model has seen all {len(pictures)} images to measure on in training or validation: bring others, or "
+            f"the model has seen all {len(images)} images to measure on in training or validation: bring others, or "
             "measure on them nevertheless with --include-training"
         )
-    return pictures.only(np.flatnonzero(~had_seen)), overlap
+    return images.only(np.flatnonzero(~had_seen)), overlap
 
 
-def remarks(dataset: Dataset, images: Images) -> Iterator[str]:
+def remarks(dataset: Dataset, digests: Digests) -> Iterator[str]:
     """A line for each pair of splits that share images, and for test images that the initial weights had seen."""
-    for name, pictures, what, digests in (
-        ("validation", dataset.validation, "training images", images.train),
-        ("test", dataset.test, "training images", images.train),
-        ("test", dataset.test, "validation images", images.validation),
-        ("test", dataset.test, "images that the initial weights were trained on", images.initial),
+    for name, images, what, known in (
+        ("validation", dataset.validation, "training images", digests.train),
+        ("test", dataset.test, "training images", digests.train),
+        ("test", dataset.test, "validation images", digests.validation),
+        ("test", dataset.test, "images that the initial weights were trained on", digests.initial),
     ):
-        shared = np.flatnonzero(np.isin(pictures.digests, digests))
+        shared = np.flatnonzero(np.isin(images.digests, known))
         if len(shared):
-            names = listed((pictures.names(int(place)) for place in shared), most=3)
-            yield f"{len(shared)} of {len(pictures)} {name} images are also {what}: {names}"
+            names = listed((images.names(int(place)) for place in shared), most=3)
+            yield f"{len(shared)} of {len(images)} {name} images are also {what}: {names}"

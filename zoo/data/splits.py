@@ -21,7 +21,7 @@ def deal(
     people read must not come from what chose the weights. What is then missing is drawn from train, test first.
 
     Raises:
-        ZooError: a class has too few pictures to draw from.
+        ZooError: a class has too few images to draw from.
     """
     given: dict[str, list[Example]] = defaultdict(list)
     for example in examples:
@@ -39,9 +39,9 @@ def deal(
 def carved(
     examples: Sequence[Example], labels: Sequence[str], share: float, split: Split
 ) -> tuple[list[Example], list[Example]]:
-    """What is left, and what was drawn: `share` of each class, at least one picture, each in the order it had.
+    """What is left, and what was drawn: `share` of each class, at least one image, each in the order it had.
 
-    With `split.copies_together`, the first of equal pictures is drawn or left, and its copies go where it goes.
+    With `split.copies_together`, the first of equal images is drawn or left, and its copies go where it goes.
 
     Raises:
         ZooError: a class would have nothing left.
@@ -58,7 +58,7 @@ def carved(
         if len(members) < 2:
             copies = int((classes == label).sum()) - len(members)
             raise ZooError(
-                f"'{labels[label]}' has too few pictures to draw a split from"
+                f"'{labels[label]}' has too few images to draw a split from"
                 + (f" ({copies} are copies of others)" if copies else "")
                 + ": add some, or bring val and test splits"
             )

@@ -25,7 +25,7 @@ NUMBER_BEFORE_RECORD, NUMBER_AFTER_RECORD = 12, 4
 
 @dataclass(frozen=True)
 class Features:
-    """The keys of the picture and of its class in a record, and the names of the classes."""
+    """The keys of the image and of its class in a record, and the names of the classes."""
 
     image: str
     label: str
@@ -33,13 +33,13 @@ class Features:
 
 
 def find(request: str, data_dir: Path | None, say: Callable[[str], None]) -> Found:
-    """Every labelled picture of a prepared data set: `NAME` or `NAME:VERSION`; NAME may be `DATASET/CONFIG`.
+    """Every labeled image of a prepared data set: `NAME` or `NAME:VERSION`; NAME may be `DATASET/CONFIG`.
 
     `data_dir` defaults to TFDS_DATA_DIR, and that to what TFDS itself takes; the folder of the data set or of its
     version, which lie below that, will do. Without a version the newest is read. `say` is told what is left out.
 
     Raises:
-        ZooError: it is not prepared there, has no pictures with classes, or a file of it is damaged.
+        ZooError: it is not prepared there, has no images with classes, or a file of it is damaged.
     """
     match = REQUEST.fullmatch(request)
     if not match:
@@ -49,7 +49,7 @@ def find(request: str, data_dir: Path | None, say: Callable[[str], None]) -> Fou
     root, within = above(prepared_root(data_dir), match["name"])
     folder = prepared_folder(root, match["name"], match["version"] or within)
     info = read_info(folder)
-    features = picture_and_class(info, folder)
+    features = image_and_class(info, folder)
     splits = {name: split for name, split in info.splits.items() if name in SPLITS}
     if "train" not in splits:
         raise ZooError(f"{folder} has no split 'train' (it has {', '.join(info.splits)}): use data that have")
@@ -58,19 +58,19 @@ def find(request: str, data_dir: Path | None, say: Callable[[str], None]) -> Fou
             say(f"left out: the split '{name}' of {folder}, which is none of {listed(SPLITS, len(SPLITS))}")
     examples = held_where_they_fit(item for name, split in splits.items() for item in read_split(name, split, features))
     # Test splits whose labels are withheld have -1 everywhere: they can measure nothing.
-    labelled = [example for example in examples if example.label >= 0]
-    if len(labelled) < len(examples):
-        say(f"left out: {len(examples) - len(labelled)} images of {folder} whose labels are withheld")
-    outside = [example.name for example in labelled if example.label >= len(features.labels)]
-    if outside or not any(example.split == "train" for example in labelled):
+    labeled = [example for example in examples if example.label >= 0]
+    if len(labeled) < len(examples):
+        say(f"left out: {len(examples) - len(labeled)} images of {folder} whose labels are withheld")
+    outside = [example.name for example in labeled if example.label >= len(features.labels)]
+    if outside or not any(example.split == "train" for example in labeled):
         raise ZooError(f"{folder} has no usable labels ({outside[0] if outside else 'train'}): use data that have")
     return Found(
         source=f"tfds:{match['name']}:{folder.name}",
         data_dir=str(root),
         labels=features.labels,
-        examples=labelled,
+        examples=labeled,
         skipped=(),
-        licence=licence(info),
+        license=license(info),
     )
 
 
@@ -134,7 +134,7 @@ def read_info(folder: Path) -> Any:
     return info
 
 
-def picture_and_class(info: Any, folder: Path) -> Features:
+def image_and_class(info: Any, folder: Path) -> Features:
     """The image and the class of a record: the supervised keys, or else the only feature of each kind."""
     from tensorflow_datasets import features as kinds
 
@@ -146,9 +146,9 @@ def picture_and_class(info: Any, folder: Path) -> Features:
     classes = [key for key in classes if key in supervised] or classes
     for what, keys in (("image", images), ("class label", classes)):
         if len(keys) != 1:
-            raise ZooError(f"{folder} has {len(keys) or 'no'} {what} features: one picture with one label is needed")
+            raise ZooError(f"{folder} has {len(keys) or 'no'} {what} features: one image with one label is needed")
     if features[images[0]].np_dtype != np.uint8:
-        raise ZooError(f"the pictures of {folder} are {np.dtype(features[images[0]].np_dtype)}: uint8 is needed")
+        raise ZooError(f"the images of {folder} are {np.dtype(features[images[0]].np_dtype)}: uint8 is needed")
     label = features[classes[0]]
     labels = tuple(label.int2str(number) for number in range(label.num_classes))
     if len(labels) < 2:
@@ -157,7 +157,7 @@ def picture_and_class(info: Any, folder: Path) -> Features:
 
 
 def read_split(name: str, split: Any, features: Features) -> Iterator[tuple[Example, bytes]]:
-    """What `examine` says of each picture of a split, and where in the record files it lies."""
+    """What `examine` says of each image of a split, and where in the record files it lies."""
     import tensorflow as tf
     from google.protobuf.message import DecodeError
 
@@ -179,7 +179,7 @@ def read_split(name: str, split: Any, features: Features) -> Iterator[tuple[Exam
                     offset=position + NUMBER_BEFORE_RECORD + record.find(encoded),
                 )
             except (ZooError, IndexError, DecodeError) as error:
-                raise ZooError(f"record {records} of {path} holds no labelled picture ({error})") from None
+                raise ZooError(f"record {records} of {path} holds no labeled image ({error})") from None
             yield example
             records += 1
             position += NUMBER_BEFORE_RECORD + len(record) + NUMBER_AFTER_RECORD
@@ -206,7 +206,7 @@ def prepare_again(folder: Path) -> str:
     return f"remove {folder} and prepare it again with 'tfds build {name}'"
 
 
-def licence(info: Any) -> str:
-    """What TFDS says of the licence; where it says nothing, where to ask."""
+def license(info: Any) -> str:
+    """What TFDS says of the license; where it says nothing, where to ask."""
     stated = (info.redistribution_info.license if info.redistribution_info else "") or ""
     return " ".join(stated.split()) or f"not stated by TFDS; see {info.homepage or info.full_name}"

@@ -23,7 +23,7 @@ def build(
 
     first, second, *stages = strides(structure, 5)
     stride = first * second
-    # Patches of one pixel would see no neighbours; there the stem is an ordinary convolution.
+    # Patches of one pixel would see no neighbors; there the stem is an ordinary convolution.
     if stride == 1:
         x = layers.convolution(image, widths[0], 3, bias=True, name="stem")
     else:

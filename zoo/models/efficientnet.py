@@ -81,7 +81,7 @@ def _convolution(
     name: str,
     norm: str,
 ) -> Tensor:
-    """Convolution as TensorFlow pads it, batch normalisation and, with `act`, SiLU."""
+    """Convolution as TensorFlow pads it, batch normalization and, with `act`, SiLU."""
     from zoo import layers
 
     x = layers.convolution(x, filters, kernel, stride=stride, padding="tensorflow", name=name)

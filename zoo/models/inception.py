@@ -17,7 +17,7 @@ EPSILON = 1e-3
 
 @dataclass(frozen=True)
 class Convolution:
-    """A convolution, batch normalisation, ReLU; `inside`: windows stay inside the map, as those of stride 2 do."""
+    """A convolution, batch normalization, ReLU; `inside`: windows stay inside the map, as those of stride 2 do."""
 
     filters: int
     kernel: int | tuple[int, int]

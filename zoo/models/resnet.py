@@ -60,7 +60,7 @@ def _bottleneck(x: Tensor, width: int, *, stride: int, name: str) -> Tensor:
 
 
 def _join(x: Tensor, y: Tensor, width: int, *, stride: int, last: str, name: str) -> Tensor:
-    """Normalise the branch, project the shortcut where its shape differs, add, ReLU."""
+    """Normalize the branch, project the shortcut where its shape differs, add, ReLU."""
     import keras
 
     from zoo import layers

@@ -1,4 +1,4 @@
-"""VGG with batch normalisation."""
+"""VGG with batch normalization."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def structure(size: Size, height: int, width: int) -> Structure:
 FAMILY = register(
     Family(
         name="vgg",
-        title="VGG with batch normalisation",
+        title="VGG with batch normalization",
         reference="Simonyan & Zisserman 2014, arXiv:1409.1556 (A, D, E), as torchvision's vgg11_bn, vgg16_bn, vgg19_bn",
         small_images="pools go, the first ones first, while the last map is under 4 pixels; the head spans what map "
         "is left",

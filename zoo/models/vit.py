@@ -33,7 +33,7 @@ def build(
             y = keras.layers.Cropping1D((1, 0), name=f"block{number}_patches")(x)
             y = keras.layers.Reshape((rows, columns, width), name=f"block{number}_map")(y)
             features[f"block{number}"] = layers.Feature(y, patch)
-    # The token alone is normalised: nothing else is read.
+    # The token alone is normalized: nothing else is read.
     x = keras.layers.Cropping1D((0, rows * columns), name="token")(x)
     x = layers.Flatten(name="flatten")(x)
     x = layers.LayerNormalization(name="norm")(x)

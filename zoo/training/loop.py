@@ -19,13 +19,13 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from zoo import building, files, provenance, run, weights_file
-from zoo.data.pictures import Dataset, Pictures
+from zoo import factory, files, provenance, run, weights_file
+from zoo.data.dataset import Dataset, Images
 from zoo.data.pipeline import evaluation_batches, training_batches
 from zoo.errors import ZooError, listed
 from zoo.intervals import wilson
 from zoo.keras_settings import own_settings
-from zoo.training import checkpoint, curves, initial
+from zoo.training import checkpoint, fine_tuning, learning_curves
 from zoo.training.optimizer import optimizer as make_optimizer
 from zoo.training.progress import progress
 from zoo.training.steps import Step, evaluation_step, training_step
@@ -53,12 +53,12 @@ def train(
     check_batch(recipe.batch_size, strategy.num_replicas_in_sync, len(dataset.train))
     steps = len(dataset.train) // recipe.batch_size
 
-    depths = building.depths(this.model) if recipe.optimizer.layer_decay < 1 else {}
+    depths = factory.depths(this.model) if recipe.optimizer.layer_decay < 1 else {}
     fix_randomness(recipe.seed, recipe.deterministic)
     with strategy.scope():
-        model = building.build(this.model, precision=recipe.precision)
+        model = factory.build(this.model, precision=recipe.precision)
         if recipe.freeze:
-            initial.freeze(model)
+            fine_tuning.freeze(model)
         optimizer = make_optimizer(recipe, model, steps, depths)
         _compile_for_callbacks(model, optimizer, strategy)
     train_on, evaluate_on = training_step(model, optimizer, strategy, recipe), evaluation_step(model, strategy)
@@ -67,7 +67,7 @@ def train(
     if (folder / run.LAST).exists():
         state = checkpoint.restore(folder / run.LAST, model, optimizer)
     elif this.initial:
-        initial.assign(model, folder, this.initial)
+        fine_tuning.assign(model, folder, this.initial)
     shown = [
         progress(recipe.epochs, state.epochs_done, steps, recipe.batch_size),
         keras.callbacks.TensorBoard(folder / run.TENSORBOARD, write_graph=False),
@@ -121,22 +121,22 @@ def train(
         best, _ = weights_file.read(folder / run.BEST)
         weights_file.assign(weights_file.weights(model), best, str(folder / run.BEST))
     weights_file.save(folder / run.WEIGHTS, weights_file.weights(model))
-    curves.draw(folder / run.CURVES, state.history, f"{folder.name}: {this.model.family} {this.model.size}", say)
+    learning_curves.draw(
+        folder / run.CURVES, state.history, f"{folder.name}: {this.model.family} {this.model.size}", say
+    )
     test_loss, test_accuracy = evaluate(evaluate_on, dataset.test, this, strategy)
     check_finite(test_loss, "on the test images", model)
     return _finish(folder, this, state, test_accuracy, len(dataset.test))
 
 
-def check_batch(batch_size: int, replicas: int, pictures: int) -> None:
+def check_batch(batch_size: int, replicas: int, images: int) -> None:
     """Raise ZooError when a batch cannot be shared out or filled."""
     if batch_size % replicas:
         raise ZooError(
             f"a batch of {batch_size} cannot be shared by {replicas} replicas: --set batch_size to a multiple of them"
         )
-    if batch_size > pictures:
-        raise ZooError(
-            f"a batch of {batch_size} is more than the {pictures} training pictures: --set batch_size={pictures}"
-        )
+    if batch_size > images:
+        raise ZooError(f"a batch of {batch_size} is more than the {images} training images: --set batch_size={images}")
 
 
 def check_finite(loss: float, where: str, model: Any = None) -> None:
@@ -158,15 +158,15 @@ def fix_randomness(seed: int, deterministic: bool) -> None:
         tf.config.experimental.enable_op_determinism()
 
 
-def evaluate(step: Step, pictures: Pictures, this: run.Run, strategy: Any) -> tuple[float, float]:
-    """Mean loss and accuracy over all pictures of a split."""
+def evaluate(step: Step, images: Images, this: run.Run, strategy: Any) -> tuple[float, float]:
+    """Mean loss and accuracy over all images of a split."""
     assert this.recipe is not None
     losses = hits = 0.0
-    batches = evaluation_batches(pictures, this.model.preprocessing, batch_size=this.recipe.batch_size)
+    batches = evaluation_batches(images, this.model.preprocessing, batch_size=this.recipe.batch_size)
     for batch in _distributed(strategy, batches):
         loss, hit = step(*batch)
         losses, hits = losses + float(loss), hits + float(hit)
-    return losses / len(pictures), hits / len(pictures)
+    return losses / len(images), hits / len(images)
 
 
 def _one_epoch(step: Step, batches: Iterable[Any], batch_size: int, model: Any, listeners: Any) -> tuple[float, float]:
@@ -206,9 +206,9 @@ def _write_metrics(folder: Path, state: checkpoint.State) -> None:
     files.write_text(folder / run.METRICS, "".join(json.dumps(row) + "\n" for row in rows))
 
 
-def _finish(folder: Path, this: run.Run, state: checkpoint.State, test_accuracy: float, pictures: int) -> run.Run:
+def _finish(folder: Path, this: run.Run, state: checkpoint.State, test_accuracy: float, images: int) -> run.Run:
     assert this.recipe is not None
-    low, high = wilson(round(test_accuracy * pictures), pictures)
+    low, high = wilson(round(test_accuracy * images), images)
     kept = state.best_epoch if this.recipe.keep == "best" else state.epochs_done
     results = {
         "epochs": state.epochs_done,
@@ -216,7 +216,7 @@ def _finish(folder: Path, this: run.Run, state: checkpoint.State, test_accuracy:
         "val_accuracy": state.history[kept - 1]["val_accuracy"],
         "test_accuracy": test_accuracy,
         "test_interval": [low, high],
-        "test_pictures": pictures,
+        "test_images": images,
         "train_seconds": sum(row["seconds"] for row in state.history),
     }
     finished = dataclasses.replace(this.provenance, finished=provenance.now())

@@ -24,7 +24,7 @@ def optimizer(recipe: Recipe, model: Any, steps_per_epoch: int, depths: Mapping[
         recipe: the rate, its schedule and the rule.
         model: the network.
         steps_per_epoch: updates that an epoch makes.
-        depths: by layer's name, as `zoo.building.depths` gives them; a layer that is not named has depth 0.
+        depths: by layer's name, as `zoo.factory.depths` gives them; a layer that is not named has depth 0.
     """
     rule = recipe.optimizer
     rate = LearningRate(

@@ -7,29 +7,28 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from zoo import building, complexity, files, provenance, run, weights_file
+from zoo import complexity, factory, files, migration, provenance, run, weights_file
 from zoo import recipe as recipes
-from zoo.artifact import Format
 from zoo.data import seen
-from zoo.data.again import images_known, load_again
+from zoo.data.dataset import Dataset
 from zoo.data.fitting import fitted
 from zoo.data.load import load
-from zoo.data.pictures import Dataset
+from zoo.data.reload import images_known, load_again
 from zoo.data.remarks import remarks
 from zoo.description import Model
 from zoo.errors import ZooError, listed
 from zoo.preprocess import FULL_RANGE, Preprocessing
-from zoo.recipe import Picture
-from zoo.training import initial
+from zoo.recipe import ImageInput
+from zoo.training import fine_tuning
 from zoo.training import strategy as strategies
 
-Preflight = Callable[[Model, Sequence[Format]], None]
+Preflight = Callable[[Model], None]
 
 USUAL_SIDE = 224
 """The side of the input where the images differ in size, or have one whose longer side is more than that."""
 
-MEAN, DEVIATION = 0.5, 0.5
-"""For weights that start from nothing: pictures come out between -1 and 1, whatever their channels."""
+MEAN, STD = 0.5, 0.5
+"""For weights that start from nothing: images come out between -1 and 1, whatever their channels."""
 
 
 def start(
@@ -52,15 +51,15 @@ def start(
 
     It starts from the weights of the finished run `weights` where one is named; `name` and `size` are then the run's.
 
-    `preflight` is called with the untrained model's description and the formats that the recipe asks for, and raises
-    when such a model cannot be exported: it stops here, in seconds, rather than after the training.
+    `preflight` is called with the untrained model's description and raises when such a model cannot be exported, which
+    ends the request here, in seconds, rather than after the training.
 
     Raises:
         ZooError: something that was asked cannot be had.
     """
     from zoo.training.loop import check_batch, train
 
-    family, row = initial.network(name, size, weights)
+    family, row = fine_tuning.network(name, size, weights)
     recipe = recipes.override(recipes.default(family.name, row.name), settings)
     if recipe.freeze and weights is None:
         raise ZooError("freeze trains a head on weights that are there already: name the run to take --weights from")
@@ -72,15 +71,15 @@ def start(
         say(f"left out: {skipped}")
     check_batch(recipe.batch_size, chosen.num_replicas_in_sync, len(dataset.train))
     like = run.read_finished(weights).model if weights else None
-    model = describe(family.name, row.name, dataset, recipe.picture, like)
+    model = describe(family.name, row.name, dataset, recipe.image, like)
     dataset = fit(dataset, model.preprocessing, bad_images, say)
-    if not recipe.picture.size and (dataset.shape or ())[:2] != model.preprocessing.shape[:2]:
+    if not recipe.image.size and (dataset.shape or ())[:2] != model.preprocessing.shape[:2]:
         say(scaled(dataset.shape, model.preprocessing))
     images = images_for(weights, dataset)
     for line in seen.remarks(dataset, images):
         say(line)
-    started_from, arrays = initial.take(weights, model) if weights else (None, {})
-    preflight(model, recipe.export)
+    started_from, arrays = fine_tuning.take(weights, model) if weights else (None, {})
+    preflight(model)
     folder = out or files.unused(Path("runs"), f"{family.name}-{row.name}-{short_name(dataset.source)}")
     folder.mkdir(parents=True)
     seen.write(folder / run.IMAGES, images)
@@ -90,8 +89,8 @@ def start(
         say(f"from the weights of {weights}, with {'a new' if started_from.new_head else 'its'} head")
     del arrays
     made = provenance.here(recipe.seed)
-    run.write(folder, run.Run(run.SCHEMA, model, dataset.description(), recipe, made, initial=started_from))
-    say(f"{folder}: {family.name} {row.name}, {model.parameters:,} parameters, {len(dataset.train)} training pictures")
+    run.write(folder, run.Run(migration.SCHEMA, model, dataset.description(), recipe, made, initial=started_from))
+    say(f"{folder}: {family.name} {row.name}, {model.parameters:,} parameters, {len(dataset.train)} training images")
     train(folder, dataset, chosen, callbacks, say)
     return folder
 
@@ -124,18 +123,18 @@ def resume(
     return folder
 
 
-def describe(family: str, size: str, dataset: Dataset, picture: Picture, like: Model | None = None) -> Model:
+def describe(family: str, size: str, dataset: Dataset, image: ImageInput, like: Model | None = None) -> Model:
     """Describe the network that suits the data, or the weights of the network `like`: input, labels, structure, size.
 
     Raises:
         ZooError: no network takes such an input.
     """
-    preprocessing = initial.preprocessing(like.preprocessing, picture) if like else suiting(dataset, picture)
-    building.check_input(len(dataset.labels), preprocessing.shape)
+    preprocessing = fine_tuning.preprocessing(like.preprocessing, image) if like else suiting(dataset, image)
+    factory.check_input(len(dataset.labels), preprocessing.shape)
     model = Model(family, size, dataset.labels, preprocessing, parameters=0, multiply_adds=0)
     # Weights belong to the structure that they were made with, whatever the size of the images.
-    model = dataclasses.replace(model, structure=building.structure_of(like or model))
-    network = building.build(model)
+    model = dataclasses.replace(model, structure=factory.structure_of(like or model))
+    network = factory.build(model)
     return dataclasses.replace(
         model, parameters=complexity.parameters(network), multiply_adds=complexity.multiply_adds(network)
     )
@@ -161,22 +160,22 @@ def fit(dataset: Dataset, preprocessing: Preprocessing, bad_images: str, say: Ca
     return kept
 
 
-def suiting(dataset: Dataset, picture: Picture) -> Preprocessing:
-    """What goes into a network that starts from nothing: pictures as the data have them, but for what is asked."""
-    height, width = (picture.size,) * 2 if picture.size else (dataset.shape or (USUAL_SIDE,) * 2)[:2]
-    if not picture.size and max(height, width) > USUAL_SIDE:
+def suiting(dataset: Dataset, image: ImageInput) -> Preprocessing:
+    """What goes into a network that starts from nothing: images as the data have them, but for what is asked."""
+    height, width = (image.size,) * 2 if image.size else (dataset.shape or (USUAL_SIDE,) * 2)[:2]
+    if not image.size and max(height, width) > USUAL_SIDE:
         height = width = USUAL_SIDE
-    channels = picture.channels or dataset.channels
-    crop = picture.crop or 1.0
+    channels = image.channels or dataset.channels
+    crop_pct = image.crop_pct or 1.0
     return Preprocessing(
         height,
         width,
         channels,
         (MEAN,) * channels,
-        (DEVIATION,) * channels,
-        crop,
-        white_level=picture.white_level or FULL_RANGE,
-        background="white" if picture.background == "auto" else picture.background,
+        (STD,) * channels,
+        crop_pct,
+        white_level=image.white_level or FULL_RANGE,
+        background="white" if image.background == "auto" else image.background,
     )
 
 
@@ -184,10 +183,10 @@ def scaled(shape: tuple[int, int, int] | None, taken: Preprocessing) -> str:
     """A line that says what becomes of images of another size than the network's input; `shape` where all have one."""
     images = f"the images are {shape[0]}×{shape[1]} (height×width)" if shape else "the images differ in size"
     wanted = f"{taken.height}×{taken.width}"
-    return f"{images} and are scaled and cropped to the network's {wanted}: --set picture.size=… takes another size"
+    return f"{images} and are scaled and cropped to the network's {wanted}: --set image.size=… takes another size"
 
 
-def images_for(weights: Path | None, dataset: Dataset) -> seen.Images:
+def images_for(weights: Path | None, dataset: Dataset) -> seen.Digests:
     """The digests of the data to train on, and of those that the run `weights` had seen."""
     if weights is None:
         return seen.images_of(dataset)

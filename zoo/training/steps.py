@@ -64,13 +64,13 @@ def evaluation_step(model: Any, strategy: Any) -> Step:
 
 
 def cross_entropy(labels: Any, logits: Any, smoothing: float = 0.0) -> Any:
-    """float32 [batch]: the cross-entropy of each picture; `smoothing` of the target is spread over all classes."""
+    """float32 [batch]: the cross-entropy of each image; `smoothing` of the target is spread over all classes."""
     targets = tf.one_hot(labels, logits.shape[-1])
     return keras.losses.categorical_crossentropy(targets, logits, from_logits=True, label_smoothing=smoothing)
 
 
 def correct(labels: Any, logits: Any, weights: Any = 1.0) -> Any:
-    """The number of pictures whose largest logit is that of their label, each counted `weights` times."""
+    """The number of images whose largest logit is that of their label, each counted `weights` times."""
     return tf.reduce_sum(weights * tf.cast(tf.argmax(logits, -1) == labels, tf.float32))
 
 

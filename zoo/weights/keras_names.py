@@ -1,6 +1,6 @@
 """The networks of keras.applications that zoo has too: how Keras calls their layers, and what belongs to their weights.
 
-The tables are written as those of `zoo.weights.names`, from the names of Keras 3.15.
+The tables are written as those of `zoo.weights.timm_names`, from the names of Keras 3.15.
 """
 
 from __future__ import annotations
@@ -9,26 +9,26 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from zoo.models import mobilenet
-from zoo.weights.known import HALF, Input, Triple
-from zoo.weights.names import Table
+from zoo.weights.pretrained import HALF, Input, Triple
+from zoo.weights.timm_names import Table
 
 NORM = ("gamma", "beta", "moving_mean", "moving_variance")
-"""A batch normalisation's variables, in the order in which Keras stores them."""
+"""A batch normalization's variables, in the order in which Keras stores them."""
 
 
 @dataclass(frozen=True)
 class Peer:
     """A network of keras.applications, and what belongs to the weights that Keras publishes for it.
 
-    `network` is the function that builds it, with `alpha` where that is not 1. `licence` is that of the weights, None
-    where sources differ. `epsilon` and `norm_lacks` say what its batch normalisations are. `bgr`: its first layer sees
+    `network` is the function that builds it, with `alpha` where that is not 1. `license` is that of the weights, None
+    where sources differ. `epsilon` and `norm_lacks` say what its batch normalizations are. `bgr`: its first layer sees
     blue first. `pads_one_side`: where it halves a map of even side, it pads below and to the right, zoo all around.
     """
 
     network: str
     table: Table
     input: Input
-    licence: str | None
+    license: str | None
     alpha: float = 1.0
     epsilon: float = 1e-3
     norm_lacks: tuple[str, ...] = ()
@@ -158,23 +158,23 @@ def _inception_resnet_v2() -> Table:
 
 _BYTE: Triple = (1 / 255, 1 / 255, 1 / 255)
 _MIDDLE: Triple = (128 / 255, 128 / 255, 128 / 255)
-# The mean of ImageNet's training pictures.
+# The mean of ImageNet's training images.
 _CAFFE: Triple = (123.68 / 255, 116.779 / 255, 103.939 / 255)
 
-# Mean and deviation are Keras' own (of its preprocess_input, or of a layer inside the network). Of scaling Keras says
+# Mean and std are Keras' own (of its preprocess_input, or of a layer inside the network). Of scaling Keras says
 # nothing: crops are those with which the weights' makers measured them.
 
 
 def _inception_input(side: int) -> Input:
-    return Input(side, interpolation="bilinear", mean=HALF, deviation=HALF)
+    return Input(side, interpolation="bilinear", mean=HALF, std=HALF)
 
 
 def _vgg(network: str) -> Peer:
-    """Measured as in the paper, section 3.2. Licence: README of github.com/fchollet/deep-learning-models."""
+    """Measured as in the paper, section 3.2. License: README of github.com/fchollet/deep-learning-models."""
     return Peer(
         network,
         VGG,
-        Input(224, interpolation="bilinear", mean=_CAFFE, deviation=_BYTE),
+        Input(224, interpolation="bilinear", mean=_CAFFE, std=_BYTE),
         "CC-BY-4.0",
         epsilon=0.0,
         norm_lacks=NORM,
@@ -191,8 +191,8 @@ def _mobilenet_v3(network: str, stages: tuple[tuple[mobilenet.Block, ...], ...],
 
 
 def _efficientnet_v2(network: str, side: int) -> Peer:
-    """Weights of google/automl (efficientnetv2), measured by its preprocessing.py, which squeezes pictures square."""
-    squeezed = Input(side, crop=1.0, interpolation="bilinear", scaling="stretch", mean=_MIDDLE, deviation=_MIDDLE)
+    """Weights of google/automl (efficientnetv2), measured by its preprocessing.py, which squeezes images square."""
+    squeezed = Input(side, crop_pct=1.0, interpolation="bilinear", resize_mode="squash", mean=_MIDDLE, std=_MIDDLE)
     return Peer(network, EFFICIENTNET, squeezed, "Apache-2.0")
 
 

@@ -7,17 +7,17 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from zoo import building, complexity, files, provenance, run, weights_file
+from zoo import complexity, factory, files, migration, provenance, run, weights_file
 from zoo.data import imagenet
 from zoo.description import Model, Weights
 from zoo.errors import ZooError, did_you_mean
-from zoo.quiet import wake_keras
 from zoo.registry import resolve
+from zoo.tensorflow_setup import wake_keras
 from zoo.weights import hub
-from zoo.weights.known import CLASSES, Network, Tag
+from zoo.weights.pretrained import CLASSES, Network, Tag
 from zoo.weights.sources import check_file, preprocessing, source
 
-LICENCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+() -]{0,99}")
+LICENSE = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+() -]{0,99}")
 """What an SPDX identifier or expression is made of."""
 
 
@@ -31,7 +31,7 @@ def pull(
     image_size: int | None = None,
     channels: int = 3,
     file: Path | None = None,
-    licence: str | None = None,
+    license: str | None = None,
     out: Path | None = None,
     say: Callable[[str], None] = print,
 ) -> Path:
@@ -46,7 +46,7 @@ def pull(
         image_size: the side of the network's input in pixels, if not the one of the weights.
         channels: of the network's input; the stem is adapted to others than 3.
         file: weights that are there already: then nothing is fetched.
-        licence: the SPDX identifier of the weights' licence; a tag has its own.
+        license: the SPDX identifier of the weights' license; a tag has its own.
         out: the folder to write; `runs/NAME` when not given.
         say: told what has been chosen, and what was adapted.
 
@@ -62,11 +62,11 @@ def pull(
     chosen = _tag(network, tag, file, origin)
     expected = chosen.input if chosen else network.input
     side = expected.side if image_size is None else image_size
-    building.check_input(classes, (side, side, channels))
+    factory.check_input(classes, (side, side, channels))
     structure = family.reference_structure(row)
-    building.check_size(family, row, structure, side, side)
+    factory.check_size(family, row, structure, side, side)
     wanted = preprocessing(expected, side, channels)
-    terms = _licence(chosen, file, licence)
+    terms = _license(chosen, file, license)
     if chosen and file is None and classes != CLASSES:
         raise ZooError(
             f"{network.repository(chosen)} tells {CLASSES} classes apart, not {classes}: leave --classes out, and give "
@@ -79,7 +79,7 @@ def pull(
         check_file(file, origin)
         path, revision = file, None
         if chosen is None:
-            say(f"pictures are prepared as for {_whose(network)}: name the --tag if the weights are others'")
+            say(f"images are prepared as for {_whose(network)}: name the --tag if the weights are others'")
     else:
         assert chosen is not None
         say(f"fetching {network.repository(chosen)}, {terms}")
@@ -89,7 +89,7 @@ def pull(
     labels = imagenet.labels() if classes == CLASSES else tuple(f"class {number}" for number in range(classes))
     description = Model(family.name, row.name, labels, wanted, parameters=0, multiply_adds=0, structure=structure)
     wake_keras()
-    model = building.build(description)
+    model = factory.build(description)
     description = dataclasses.replace(
         description, parameters=complexity.parameters(model), multiply_adds=complexity.multiply_adds(model)
     )
@@ -103,13 +103,13 @@ def pull(
         revision=revision,
         file=path.name,
         sha256=files.sha256(path),
-        licence=terms,
+        license=terms,
         adapted=reading.adapted,
     )
     with files.staged_folder(target) as staging:
         weights_file.save(staging / run.WEIGHTS, weights_file.weights(model))
         finished = dataclasses.replace(started, finished=provenance.now())
-        run.write(staging, run.Run(run.SCHEMA, description, None, None, finished, weights=weights))
+        run.write(staging, run.Run(migration.SCHEMA, description, None, None, finished, weights=weights))
     return target
 
 
@@ -128,17 +128,17 @@ def _tag(network: Network, name: str | None, file: Path | None, origin: str) -> 
     return network.tags[0]
 
 
-def _licence(tag: Tag | None, file: Path | None, given: str | None) -> str:
-    if given is not None and not LICENCE.fullmatch(given):
-        raise ZooError(f"--licence {given!r:.60} is no SPDX identifier: write one, such as Apache-2.0")
+def _license(tag: Tag | None, file: Path | None, given: str | None) -> str:
+    if given is not None and not LICENSE.fullmatch(given):
+        raise ZooError(f"--license {given!r:.60} is no SPDX identifier: write one, such as Apache-2.0")
     if tag is None and given is None:
         raise ZooError(
-            f"nobody says on what terms {file} may be used: name its --licence, such as Apache-2.0, or the --tag "
+            f"nobody says on what terms {file} may be used: name its --license, such as Apache-2.0, or the --tag "
             "that it was published as"
         )
-    if tag is not None and given not in (None, tag.licence):
-        raise ZooError(f"weights tagged {tag.name} are licensed {tag.licence}: leave --licence out")
-    return tag.licence if tag else given or ""
+    if tag is not None and given not in (None, tag.license):
+        raise ZooError(f"weights tagged {tag.name} are licensed {tag.license}: leave --license out")
+    return tag.license if tag else given or ""
 
 
 def _whose(network: Network) -> str:

@@ -9,11 +9,11 @@ from typing import Any
 
 from zoo.errors import ZooError, did_you_mean
 from zoo.preprocess import Preprocessing
-from zoo.weights import known
-from zoo.weights.keras_applications import read_keras
+from zoo.weights import pretrained
 from zoo.weights.keras_names import ANOTHER, PEERS
-from zoo.weights.known import Input, Network, Tag
-from zoo.weights.read import Reading, read_timm
+from zoo.weights.keras_reader import read_keras
+from zoo.weights.pretrained import Input, Network, Tag
+from zoo.weights.timm_reader import Reading, read_timm
 
 
 @dataclass(frozen=True)
@@ -46,13 +46,13 @@ class Source:
 
 
 KERAS = {
-    key: Network(peer.network, (Tag("imagenet", peer.licence, peer.input),) if peer.licence else (), peer.input)
+    key: Network(peer.network, (Tag("imagenet", peer.license, peer.input),) if peer.license else (), peer.input)
     for key, peer in PEERS.items()
 }
 """Networks of keras.applications; `imagenet` is what Keras calls the weights that it publishes."""
 
 SOURCES: dict[str, Source] = {
-    "timm": Source(known.TIMM, (".safetensors",), read_timm, fetched=True),
+    "timm": Source(pretrained.TIMM, (".safetensors",), read_timm, fetched=True),
     "keras": Source(KERAS, (".weights.h5", ".keras"), read_keras, fetched=False, others=ANOTHER),
 }
 
@@ -88,13 +88,13 @@ def check_file(path: Path, name: str) -> None:
 
 
 def preprocessing(wanted: Input, side: int, channels: int) -> Preprocessing:
-    """How pictures become what the weights expect, at a size and number of channels that may be others than theirs.
+    """How images become what the weights expect, at a size and number of channels that may be others than theirs.
 
-    Statistics of colours follow the weights of the stem (`read_timm`): for one channel, which takes their sum, the mean
+    Statistics of colors follow the weights of the stem (`read_timm`): for one channel, which takes their sum, the mean
     of the three; otherwise red, green, blue and red again.
     """
 
-    def spread(three: known.Triple) -> tuple[float, ...]:
+    def spread(three: pretrained.Triple) -> tuple[float, ...]:
         return (sum(three) / len(three),) if channels == 1 else tuple(three[i % len(three)] for i in range(channels))
 
     return Preprocessing(
@@ -102,8 +102,8 @@ def preprocessing(wanted: Input, side: int, channels: int) -> Preprocessing:
         side,
         channels,
         mean=spread(wanted.mean),
-        deviation=spread(wanted.deviation),
-        crop=wanted.crop,
+        std=spread(wanted.std),
+        crop_pct=wanted.crop_pct,
         interpolation=wanted.interpolation,
-        scaling=wanted.scaling,
+        resize_mode=wanted.resize_mode,
     )

@@ -1,0 +1,1 @@
+"""Conversion to ONNX and the passes over its graph."""

@@ -1,0 +1,1 @@
+"""The SavedModel, and the proof that TF Serving loads it and answers."""

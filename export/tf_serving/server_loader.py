@@ -1,0 +1,317 @@
+"""A process that loads a SavedModel as TF Serving does, and answers requests: TensorFlow's C API, by ctypes.
+
+    python -m zoo.export.tf_serving.server_loader JOB.json
+
+No Python code of TensorFlow is imported: it would bring operations and kernels that the server does not have.
+`zoo.export.tf_serving.server_check` writes the job and reads what comes back: one JSON document on standard output,
+and the answers beside the job. Standard error says what is about to be done, a line each that begins with `PROGRESS`,
+so that the parent of a process that died knows what it died of.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import json
+import math
+import os
+import resource
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+PROGRESS = "server_loader: "
+LOADING, UNLOADING = "load", "unload"
+
+REQUESTS, ANSWERS = "requests.npz", "answers.npz"
+"""Beside the job. Arrays are called `NUMBER/INPUT` and `NUMBER/OUTPUT`, by the place of the request in the job."""
+
+LENGTHS, BYTES = "/lengths", "/bytes"
+"""A string tensor is two arrays, as there is no pickle: int64 lengths in its shape, and all bytes as uint8 [total]."""
+
+STRING = 7
+TYPES: dict[int, type] = {1: np.float32, 3: np.int32, 4: np.uint8, 9: np.int64, 19: np.float16, STRING: object}
+"""numpy's types by TensorFlow's numbers for them (types.proto); strings are object arrays of bytes."""
+
+BYTES_OF_A_STRING = 24
+"""sizeof(TF_TString)."""
+
+DISABLE_XLA = "_ZN10tensorflow21DisableXlaCompilationEv"
+"""tensorflow::DisableXlaCompilation(), which the server calls by default; C++, so by its mangled name (2.21)."""
+
+
+class AnswerError(Exception):
+    """TensorFlow answered with an error status; the message is its own."""
+
+
+class _Output(ctypes.Structure):
+    """TF_Output: one output of an operation."""
+
+    _fields_ = (("operation", ctypes.c_void_p), ("index", ctypes.c_int))
+
+
+_POINTER, _SIZE, _TEXT, _INT = ctypes.c_void_p, ctypes.c_size_t, ctypes.c_char_p, ctypes.c_int
+_OUTPUTS, _TENSORS, _TEXTS = (ctypes.POINTER(kind) for kind in (_Output, _POINTER, _TEXT))
+
+# What each function takes, and what it returns (tensorflow/c: c_api.h, tf_tensor.h, tf_status.h, tf_tstring.h).
+_FUNCTIONS: dict[str, tuple[tuple[Any, ...], Any]] = {
+    DISABLE_XLA: ((), None),
+    "TF_NewStatus": ((), _POINTER),
+    "TF_GetCode": ((_POINTER,), _INT),
+    "TF_Message": ((_POINTER,), _TEXT),
+    "TF_NewGraph": ((), _POINTER),
+    "TF_GraphOperationByName": ((_POINTER, _TEXT), _POINTER),
+    "TF_NewSessionOptions": ((), _POINTER),
+    "TF_LoadSessionFromSavedModel": (
+        (_POINTER, _POINTER, _TEXT, _TEXTS, _INT, _POINTER, _POINTER, _POINTER),
+        _POINTER,
+    ),
+    "TF_SessionRun": (
+        (_POINTER, _POINTER, _OUTPUTS, _TENSORS, _INT, _OUTPUTS, _TENSORS, _INT, _POINTER, _INT, _POINTER, _POINTER),
+        None,
+    ),
+    "TF_CloseSession": ((_POINTER, _POINTER), None),
+    "TF_DeleteSession": ((_POINTER, _POINTER), None),
+    "TF_AllocateTensor": ((_INT, ctypes.POINTER(ctypes.c_int64), _INT, _SIZE), _POINTER),
+    "TF_DeleteTensor": ((_POINTER,), None),
+    "TF_TensorData": ((_POINTER,), _POINTER),
+    "TF_TensorType": ((_POINTER,), _INT),
+    "TF_TensorByteSize": ((_POINTER,), _SIZE),
+    "TF_NumDims": ((_POINTER,), _INT),
+    "TF_Dim": ((_POINTER, _INT), ctypes.c_int64),
+    "TF_StringInit": ((_POINTER,), None),
+    "TF_StringCopy": ((_POINTER, _TEXT, _SIZE), None),
+    "TF_StringDealloc": ((_POINTER,), None),
+    "TF_StringGetDataPointer": ((_POINTER,), _POINTER),
+    "TF_StringGetSize": ((_POINTER,), _SIZE),
+}
+
+
+class Server:
+    """A loaded SavedModel.
+
+    `libraries` are loaded in their order, the last one after those that it needs. `signatures` give, by name, the
+    `inputs` and the `outputs`: tensors of the graph by their public names.
+    """
+
+    def __init__(self, libraries: list[str], folder: str, tag: str, signatures: dict[str, Any]) -> None:
+        """Load it.
+
+        Raises:
+            AnswerError: TensorFlow cannot.
+            OSError, AttributeError: these are no libraries, or not with these functions.
+        """
+        for path in libraries:
+            # The functions are spread over the libraries; the last one also finds those of the ones that it needs.
+            self._library: Any = ctypes.CDLL(path, ctypes.RTLD_GLOBAL)
+        for name, (taken, returned) in _FUNCTIONS.items():
+            function = getattr(self._library, name)
+            function.argtypes, function.restype = taken, returned
+        self._signatures = signatures
+        getattr(self._library, DISABLE_XLA)()
+        self._status, self._graph = self._library.TF_NewStatus(), self._library.TF_NewGraph()
+        options, tags = self._library.TF_NewSessionOptions(), (_TEXT * 1)(tag.encode())
+        self._session = self._library.TF_LoadSessionFromSavedModel(
+            options, None, os.fsencode(folder), tags, 1, self._graph, None, self._status
+        )
+        self._check()
+
+    def answer(self, signature: str, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """The outputs of a signature by name.
+
+        Raises:
+            AnswerError: there is no such signature or input, or the model refuses the request.
+        """
+        if signature not in self._signatures:
+            raise AnswerError(f"no signature '{signature}'")
+        names = self._signatures[signature]
+        if inputs.keys() != names["inputs"].keys():
+            raise AnswerError(f"{signature} takes {sorted(names['inputs'])}, not {sorted(inputs)}")
+        outputs = names["outputs"]
+        fetched = (_POINTER * len(outputs))()
+        with contextlib.ExitStack() as stack:
+            fed = (_POINTER * len(inputs))(*(stack.enter_context(self._tensor(value)) for value in inputs.values()))
+            into = (_Output * len(inputs))(*(self._output(names["inputs"][name]) for name in inputs))
+            out = (_Output * len(outputs))(*(self._output(name) for name in outputs.values()))
+            self._library.TF_SessionRun(
+                *(self._session, None),
+                *(into, fed, len(inputs)),
+                *(out, fetched, len(outputs)),
+                *(None, 0, None, self._status),
+            )
+            self._check()
+            return {name: self._taken(tensor) for name, tensor in zip(outputs, fetched, strict=True)}
+
+    def close(self) -> None:
+        """Unload it, as the server does with an old version."""
+        for step in (self._library.TF_CloseSession, self._library.TF_DeleteSession):
+            step(self._session, self._status)
+            self._check()
+
+    def _check(self) -> None:
+        if self._library.TF_GetCode(self._status):
+            raise AnswerError(self._library.TF_Message(self._status).decode(errors="replace"))
+
+    def _output(self, name: str) -> _Output:
+        operation, _, index = name.partition(":")
+        found = self._library.TF_GraphOperationByName(self._graph, operation.encode())
+        if not found:
+            raise AnswerError(f"the graph has no operation '{operation}'")
+        return _Output(found, int(index or 0))
+
+    @contextlib.contextmanager
+    def _tensor(self, value: np.ndarray) -> Iterator[int]:
+        """A TF_Tensor with a copy of `value`, freed at the end of the block."""
+        library, texts = self._library, list(value.flat) if value.dtype == object else []
+        number = next((number for number, kind in TYPES.items() if value.dtype == kind), None)
+        if number is None:
+            raise AnswerError(f"an input of numpy's type {value.dtype} is nothing that this check sends")
+        size = BYTES_OF_A_STRING * value.size if number == STRING else value.nbytes
+        tensor = library.TF_AllocateTensor(number, (ctypes.c_int64 * value.ndim)(*value.shape), value.ndim, size)
+        data = library.TF_TensorData(tensor)
+        strings = [data + BYTES_OF_A_STRING * place for place in range(len(texts))]
+        for string, text in zip(strings, texts, strict=True):
+            library.TF_StringInit(string)
+            library.TF_StringCopy(string, text, len(text))
+        if number != STRING and size:
+            ctypes.memmove(data, np.ascontiguousarray(value).ctypes.data, size)
+        try:
+            yield tensor
+        finally:
+            # TF_DeleteTensor frees the buffer of the tensor, not what its long strings point to (tensorflow 2.21).
+            for string in strings:
+                library.TF_StringDealloc(string)
+            library.TF_DeleteTensor(tensor)
+
+    def _taken(self, tensor: int) -> np.ndarray:
+        """A copy of a fetched tensor, which is freed; of strings an object array of bytes."""
+        library = self._library
+        number, size = library.TF_TensorType(tensor), library.TF_TensorByteSize(tensor)
+        shape = [library.TF_Dim(tensor, axis) for axis in range(library.TF_NumDims(tensor))]
+        data = library.TF_TensorData(tensor)
+        try:
+            if number == STRING:
+                texts = [self._text(data + BYTES_OF_A_STRING * place) for place in range(math.prod(shape))]
+                return np.array([*texts, None], object)[:-1].reshape(shape)
+            if number not in TYPES:
+                raise AnswerError(f"an output has TensorFlow's type {number}, which is nothing that this check reads")
+            content = ctypes.string_at(data, size) if size else b""
+            return np.frombuffer(content, TYPES[number]).reshape(shape)
+        finally:
+            # Its strings as well: the tensor owns them.
+            library.TF_DeleteTensor(tensor)
+
+    def _text(self, string: int) -> bytes:
+        """A copy of a TF_TString."""
+        size = self._library.TF_StringGetSize(string)
+        return ctypes.string_at(self._library.TF_StringGetDataPointer(string), size) if size else b""
+
+
+def packed(name: str, value: np.ndarray) -> dict[str, np.ndarray]:
+    """The arrays that a tensor is stored as in REQUESTS; the inverse of `unpacked`."""
+    if value.dtype != object:
+        return {name: value}
+    lengths = np.array([len(text) for text in value.flat], np.int64).reshape(value.shape)
+    return {name + LENGTHS: lengths, name + BYTES: np.frombuffer(b"".join(value.flat), np.uint8)}
+
+
+def unpacked(name: str, arrays: Any) -> np.ndarray:
+    """The tensor that `packed` stored as `name` in `arrays`."""
+    if name in arrays:
+        return np.asarray(arrays[name])
+    lengths, content = arrays[name + LENGTHS], arrays[name + BYTES].tobytes()
+    ends = np.cumsum(lengths)
+    tensor = np.empty(lengths.size, object)
+    for place, (end, length) in enumerate(zip(ends.flat, lengths.flat, strict=True)):
+        tensor[place] = content[end - length : end]
+    return tensor.reshape(lengths.shape)
+
+
+def main(job_file: Path) -> dict[str, Any]:
+    """Do the job: load `saved_model` (a version folder), put the `requests` to it, and try to load the `incomplete`.
+
+    Returns:
+        `load_seconds`, or `load_error`; and for each request `errors`: TensorFlow's message, or None where it was
+        answered; `seconds`: how long it took; `cpu_seconds`: how long processors worked on it, however busy they are
+        with other things; `memory`: how many more bytes the process held at most than before it. `incomplete`: by name
+        why such a folder was not loaded, or None where it was.
+    """
+    job = json.loads(job_file.read_text(encoding="utf-8"))
+    _progress(LOADING)
+    started = time.monotonic()
+    try:
+        server = Server(job["libraries"], job["saved_model"], job["tag"], job["signatures"])
+    except (AnswerError, AttributeError, OSError) as error:
+        return {"load_error": str(error)}
+    loaded = time.monotonic()
+    errors: list[str | None] = []
+    seconds: list[float] = []
+    cpu_seconds: list[float] = []
+    memory: list[int] = []
+    answers: dict[str, np.ndarray] = {}
+    with np.load(job_file.with_name(REQUESTS), allow_pickle=False) as arrays:
+        for number, request in enumerate(job["requests"]):
+            _progress(request["name"])
+            inputs = {name: unpacked(f"{number}/{name}", arrays) for name in request["inputs"]}
+            held, begun, worked = _held_before(), time.monotonic(), time.process_time()
+            try:
+                outputs = server.answer(request["signature"], inputs)
+            except AnswerError as error:
+                errors.append(str(error))
+            else:
+                errors.append(None)
+                for name, value in outputs.items():
+                    answers |= packed(f"{number}/{name}", value)
+            seconds.append(time.monotonic() - begun)
+            cpu_seconds.append(time.process_time() - worked)
+            memory.append(max(0, _kilobytes("VmHWM") * 1024 - held))
+    _progress(UNLOADING)
+    server.close()
+    np.savez(job_file.with_name(ANSWERS), **answers)  # type: ignore[arg-type]
+    costs = {"seconds": seconds, "cpu_seconds": cpu_seconds, "memory": memory}
+    incomplete = {}
+    for name, folder in job["incomplete"].items():
+        _progress(f"{LOADING}, {name}")
+        incomplete[name] = _load_error(job, folder)
+    return {"load_seconds": loaded - started, "errors": errors, "incomplete": incomplete, **costs}
+
+
+def _load_error(job: dict[str, Any], folder: str) -> str | None:
+    """Why a version folder is not loaded, with paths relative to it, or None where it is."""
+    try:
+        Server(job["libraries"], folder, job["tag"], job["signatures"]).close()
+    except AnswerError as error:
+        return str(error).replace(f"{folder}/", "")
+    return None
+
+
+def _held_before() -> int:
+    """The bytes that this process holds; from now on its peak is counted anew."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
+    return _kilobytes("VmRSS") * 1024
+
+
+def _kilobytes(name: str) -> int:
+    """An entry of this process's status, 0 on systems that have none."""
+    with contextlib.suppress(OSError):
+        lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
+        return next((int(line.split()[1]) for line in lines if line.startswith(f"{name}:")), 0)
+    return 0
+
+
+def _progress(what: str) -> None:
+    print(f"{PROGRESS}{what}", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    # A process that is meant to die, if the model is bad, leaves no core file in the user's folder.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    # A graph may print: what it writes to standard output goes to standard error, the document stays alone.
+    with os.fdopen(os.dup(1), "w", encoding="utf-8") as document:
+        os.dup2(2, 1)
+        json.dump(main(Path(sys.argv[1])), document)

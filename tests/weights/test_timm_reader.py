@@ -1,0 +1,178 @@
+"""timm's names and shapes, as timm itself gives them (`timm_names.json`), against every family; no PyTorch is needed.
+
+A norm's four tensors are one row of that file, `….*`. It was written from timm 1.0.31.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+import zoo
+from zoo.errors import ZooError
+from zoo.weights.timm_names import TIMM, ours
+from zoo.weights.timm_reader import read_timm
+from zoo.weights_file import weights
+
+NORM = ("weight", "bias", "running_mean", "running_var")
+TABLE = json.loads((Path(__file__).parent / "timm_names.json").read_text())
+
+
+def shapes(peer: str) -> dict[str, tuple[int, ...]]:
+    found: dict[str, tuple[int, ...]] = {}
+    for name, shape in TABLE[peer]["tensors"].items():
+        module, star, _ = name.partition("*")
+        found.update({f"{module}{last}": tuple(shape) for last in NORM} if star else {name: tuple(shape)})
+    return found
+
+
+def file_of(path: Path, named: dict[str, tuple[int, ...]]) -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(0)
+    arrays = {name: rng.random(shape, np.float32) for name, shape in named.items()}
+    save_file(arrays, path)
+    return arrays
+
+
+def zeros_file(path: Path, named: dict[str, tuple[int, ...]]) -> None:
+    """A file of zeros that takes no space: its header, and a hole."""
+    header, end = {}, 0
+    for name, shape in named.items():
+        size = 4 * math.prod(shape)
+        header[name] = {"dtype": "F32", "shape": list(shape), "data_offsets": [end, end + size]}
+        end += size
+    text = json.dumps(header).encode()
+    with path.open("wb") as file:
+        file.write(len(text).to_bytes(8, "little") + text)
+        file.truncate(8 + len(text) + end)
+
+
+def narrow(peer: str = "mobilenetv3_small_100") -> tuple[dict[str, tuple[int, ...]], Any]:
+    """The peer with the fewest weights, and zoo's network of it."""
+    row = TABLE[peer]
+    return shapes(peer), zoo.create(row["family"], size=row["size"])
+
+
+@pytest.mark.parametrize("peer", sorted(TABLE))
+def test_every_name_of_the_peer_has_its_place_and_shape(peer: str, tmp_path: Path) -> None:
+    row = TABLE[peer]
+    model = zoo.create(row["family"], size=row["size"])
+    zeros_file(tmp_path / "x.safetensors", shapes(peer))
+
+    reading = read_timm(tmp_path / "x.safetensors", model, row["family"], row["size"])
+
+    assert not reading.adapted
+    assert all(name.endswith("num_batches_tracked") for name in reading.unused)
+    assert not any(np.asarray(variable).any() for variable in weights(model).values())
+
+
+def test_kernels_are_transposed(tmp_path: Path) -> None:
+    named, model = narrow()
+    arrays = file_of(tmp_path / "x.safetensors", named)
+
+    read_timm(tmp_path / "x.safetensors", model, "mobilenet", "small")
+
+    read = weights(model)
+    ordinary, depthwise = arrays["conv_stem.weight"], arrays["blocks.0.0.conv_dw.weight"]
+    np.testing.assert_array_equal(read["stem/kernel"], ordinary.transpose(2, 3, 1, 0))
+    np.testing.assert_array_equal(read["stage1_block1_depthwise/kernel"], depthwise.transpose(2, 3, 0, 1))
+    np.testing.assert_array_equal(read["logits/kernel"], arrays["classifier.weight"].T)
+    np.testing.assert_array_equal(read["stem_norm/moving_variance"], arrays["bn1.running_var"])
+
+
+def test_a_file_that_does_not_fit_says_all_that_is_wrong_and_touches_nothing(tmp_path: Path) -> None:
+    named, model = narrow()
+    del named["conv_head.bias"]
+    named["conv_stem.weight"] = (16, 3, 5, 5)
+    named["extra.weight"] = (1,)
+    file_of(tmp_path / "x.safetensors", named)
+    before = {name: variable.numpy() for name, variable in weights(model).items()}
+
+    with pytest.raises(ZooError) as said:
+        read_timm(tmp_path / "x.safetensors", model, "mobilenet", "small")
+
+    for part in (
+        "missing: head/bias",
+        "left over: extra.weight",
+        "conv_stem.weight is [5, 5, 3, 16], not [3, 3, 3, 16]",
+    ):
+        assert part in str(said.value)
+    assert all((before[name] == np.asarray(variable)).all() for name, variable in weights(model).items())
+
+
+@pytest.mark.parametrize(
+    ("peer", "family", "size"),
+    [("vit_small_patch16_224", "mobilenet", "small"), ("mobilenetv3_small_100", "mobilenet", "large")],
+)
+def test_the_network_that_would_fit_is_named(peer: str, family: str, size: str, tmp_path: Path) -> None:
+    zeros_file(tmp_path / "x.safetensors", shapes(peer))
+    with pytest.raises(ZooError, match=f"it fits {TABLE[peer]['family']} {TABLE[peer]['size']} \\("):
+        read_timm(tmp_path / "x.safetensors", zoo.create(family, size=size), family, size)
+
+
+def test_other_classes_are_refused_unless_the_head_is_to_be_new(tmp_path: Path) -> None:
+    named, _ = narrow()
+    arrays = file_of(tmp_path / "x.safetensors", named)
+    model = zoo.create("mobilenet", classes=7)
+    head = weights(model)["logits/kernel"].numpy()
+
+    with pytest.raises(ZooError, match="it has 1000 classes, not 7: pull it with --classes 1000"):
+        read_timm(tmp_path / "x.safetensors", model, "mobilenet", "small")
+    reading = read_timm(tmp_path / "x.safetensors", model, "mobilenet", "small", new_head=True)
+
+    assert {"classifier.weight", "classifier.bias"} <= set(reading.unused)
+    np.testing.assert_array_equal(weights(model)["logits/kernel"], head)
+    np.testing.assert_array_equal(weights(model)["head/bias"], arrays["conv_head.bias"])
+
+
+@pytest.mark.parametrize("channels", [1, 2, 4])
+def test_other_channels_take_adapted_weights(channels: int, tmp_path: Path) -> None:
+    named, _ = narrow()
+    arrays = file_of(tmp_path / "x.safetensors", named)
+    model = zoo.create("mobilenet", input_shape=(64, 64, channels))
+    reading = read_timm(tmp_path / "x.safetensors", model, "mobilenet", "small")
+
+    kernel = np.asarray(weights(model)["stem/kernel"])
+    assert len(reading.adapted) == 1
+    given = arrays["conv_stem.weight"].transpose(2, 3, 1, 0)
+    expected = given.sum(2, keepdims=True) if channels == 1 else given[:, :, [0, 1, 2, 0][:channels]] * (3 / channels)
+    np.testing.assert_allclose(kernel, expected, rtol=1e-6)
+
+
+def test_positions_are_resampled_as_timm_does_it(tmp_path: Path) -> None:
+    reference = np.load(Path(__file__).parent / "positions.npz", allow_pickle=False)
+    model = zoo.create("vit", input_shape=(96, 144, 3))
+    named = shapes("vit_small_patch16_224")
+    arrays = {name: np.zeros(shape, np.float32) for name, shape in named.items()}
+    arrays["pos_embed"][..., :4] = reference["at_224"]
+    save_file(arrays, tmp_path / "x.safetensors")
+
+    reading = read_timm(tmp_path / "x.safetensors", model, "vit", "small")
+
+    assert "(14, 14) to (6, 9)" in reading.adapted[0]
+    np.testing.assert_allclose(weights(model)["tokens/positions"][..., :4], reference["at_96_by_144"], atol=1e-5)
+
+
+@pytest.mark.parametrize("content", [b"", b"\x08\0\0\0\0\0\0\0{}      ", b"no weights at all"])
+def test_what_is_no_file_of_weights_is_refused(content: bytes, tmp_path: Path) -> None:
+    _, model = narrow()
+    (tmp_path / "x.safetensors").write_bytes(content)
+    with pytest.raises(ZooError):
+        read_timm(tmp_path / "x.safetensors", model, "mobilenet", "small")
+
+
+def test_half_precision_is_read(tmp_path: Path) -> None:
+    named, model = narrow()
+    save_file({name: np.full(shape, 0.5, np.float16) for name, shape in named.items()}, tmp_path / "x.safetensors")
+    read_timm(tmp_path / "x.safetensors", model, "mobilenet", "small")
+    assert (np.asarray(weights(model)["stem/kernel"]) == 0.5).all()
+
+
+def test_what_inception_v3_uses_in_training_only_is_named() -> None:
+    assert ours("AuxLogits.conv0.conv", TIMM["inception", "small"]) is None
+    assert ours("AuxLogits.fc", TIMM["inception", "small"]) is None

@@ -1,0 +1,31 @@
+"""Modules that a part of zoo finds by name: those of its own package, and those that installed packages bring.
+
+A package brings some by an entry point of a group, such as `zoo.models` for families, in its pyproject.toml:
+
+    [project.entry-points."zoo.models"]
+    mine = "mine.family"
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import pkgutil
+from types import ModuleType
+
+
+def names(package: str) -> dict[str, str]:
+    """The modules of a package and those that entry points add to it: dotted names by short name, sorted.
+
+    Nothing but the package itself is imported. A name that begins with an underscore is not a plugin. An entry point
+    whose name the package has already is left out: nobody replaces a part of zoo unseen.
+    """
+    own = pkgutil.iter_modules(importlib.import_module(package).__path__)
+    found = {module.name: f"{package}.{module.name}" for module in own if not module.name.startswith("_")}
+    brought = {point.name: point.value for point in importlib.metadata.entry_points(group=package)}
+    return dict(sorted({**brought, **found}.items()))
+
+
+def modules(package: str) -> dict[str, ModuleType]:
+    """The same, imported."""
+    return {name: importlib.import_module(dotted) for name, dotted in names(package).items()}
