@@ -69,13 +69,12 @@ test-peers: $(VENV)/ready $(PEER)/ready
 	$(PEER)/bin/python $(PEERS)/export_timm.py $(PEER)/224 --weights
 	$(PEER)/bin/python $(PEERS)/export_timm.py $(PEER)/160 --weights --image-size 160 --classes 37 \
 		--only vit-small resnet-small inception-small efficientnet-small
-	for side in 224 160; do $(PEER)/bin/python benchmarks/peers_exact.py $(PEERS)/models.tsv $(PEER)/$$side || exit 1; done
 	for channels in 1 4; do $(PEER)/bin/python benchmarks/peers_channels.py $(PEERS)/models.tsv $(PEER)/224 \
 		$(PEER)/channels-$$channels $$channels resnet-base vit-small convnext-small mobilenet-large || exit 1; done
 	for side in 64 96 160; do $(PEER)/bin/python benchmarks/peers_sizes.py $(PEERS)/models.tsv $(PEER)/224 \
 		$(PEER)/pulled-$$side $$side || exit 1; done
-	$(BIN)/python benchmarks/peers.py $(PEER)/scratch $(PEER)/224 $(PEER)/160 $(PEER)/channels-1 $(PEER)/channels-4 \
-		$(PEER)/pulled-64 $(PEER)/pulled-96 $(PEER)/pulled-160
+	$(BIN)/python benchmarks/peers.py $(PEER)/bin/python $(PEERS)/models.tsv $(PEER)/scratch \
+		$(PEER)/224 $(PEER)/160 $(PEER)/channels-1 $(PEER)/channels-4 $(PEER)/pulled-64 $(PEER)/pulled-96 $(PEER)/pulled-160
 
 $(PEER)/ready:
 	$(PEERS)/setup.sh $(PEER)

@@ -2,16 +2,19 @@
 
 Each FOLDER holds FAMILY-SIZE.safetensors and FAMILY-SIZE.npz (`image`, float32 [batch, height, width, channels] as fed
 to the network, and the peer's `logits`), as `export_timm.py --weights` and `peers_channels.py` write them. Where a
-difference in float32 is above the bound, both networks are compared in float64, for which FAMILY-SIZE.exact.npz holds
-the peer's logits (`peers_exact.py`), and each one's float32 with its own float64: some random weights amplify rounding
-until the answers of one network in float32 and in float64 are further apart than the bound.
+difference in float32 is above the bound, both networks are compared in float64, for which `peers_exact.py` asks the
+peer in its own environment, and each one's float32 with its own float64: some random weights amplify rounding until the
+answers of one network in float32 and in float64 are further apart than the bound.
 
-usage: python benchmarks/peers.py SCRATCH FOLDER...      writes results/peers.json; ends with 1 where they differ
+usage: python benchmarks/peers.py TIMM_PYTHON MODELS_TSV SCRATCH FOLDER...
+
+Writes results/peers.json; ends with 1 where the networks differ.
 """
 
 from __future__ import annotations
 
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -31,8 +34,11 @@ EXACT_BOUND = 1e-9
 """The same of float64 logits."""
 
 
-def compare(weights: Path, scratch: Path) -> dict[str, Any]:
-    """The largest difference of logits, as a share of the largest logit, of a network pulled from the peer's file."""
+def compare(weights: Path, scratch: Path, exact_peer: list[str]) -> dict[str, Any]:
+    """The largest difference of logits, as a share of the largest logit, of a network pulled from the peer's file.
+
+    `exact_peer` is the command that, given the weights, writes the peer's logits in float64 beside them.
+    """
     family, _, size = weights.stem.partition("-")
     answers = np.load(weights.with_suffix(".npz"), allow_pickle=False)
     image, expected = answers["image"], answers["logits"]
@@ -64,6 +70,7 @@ def compare(weights: Path, scratch: Path) -> dict[str, Any]:
         )
         read_timm(weights, exact, family, size)
         ours_exact = exact(image.astype(np.float64), training=False).numpy()
+        subprocess.run([*exact_peer, str(weights)], check=True)
         expected_exact = np.load(weights.with_suffix(".exact.npz"), allow_pickle=False)["logits"]
         figures["difference_in_float64"] = _apart(ours_exact, expected_exact)
         figures["float32_from_float64"] = {
@@ -80,13 +87,15 @@ def _apart(logits: np.ndarray, expected: np.ndarray) -> float:
 def main() -> int:
     """Every network of every folder."""
     wake_keras()
-    scratch, *folders = map(Path, sys.argv[1:])
+    python, table, *paths = sys.argv[1:]
+    exact_peer = [python, str(Path(__file__).with_name("peers_exact.py")), table]
+    scratch, *folders = map(Path, paths)
     figures: dict[str, Any] = {}
     for folder in folders:
         for weights in sorted(folder.glob("*.safetensors")):
             if weights.with_suffix(".npz").exists():
                 key = f"{folder.name}/{weights.stem}"
-                figures[key] = compare(weights, scratch)
+                figures[key] = compare(weights, scratch, exact_peer)
                 print(key, figures[key], file=sys.stderr, flush=True)
     above = [key for key, found in figures.items() if found["difference"] > BOUND]
     others = [key for key in above if figures[key]["difference_in_float64"] > EXACT_BOUND]

@@ -26,6 +26,7 @@ from zoo.errors import Refused, ZooError, did_you_mean
 from zoo.export import gates
 from zoo.export.int8 import calibration, latency_ratio, qdq
 from zoo.export.int8.equalize import equalize, scalable
+from zoo.export.int8.pools import averages_behind_convolutions
 from zoo.export.int8.qdq import Range
 from zoo.export.onnx import passes
 from zoo.export.onnx.conversion import save
@@ -155,6 +156,7 @@ def write_int8(
 def prepare(model: Any, target: Target) -> None:
     """Arrange a float32 model, in place, as the integer kernels of a target like it."""
     passes.gates_once(model)
+    averages_behind_convolutions(model)
     if qdq.TYPES[target].activation is np.uint8:
         pixels_as_integers(model)
 
