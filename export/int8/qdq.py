@@ -5,6 +5,11 @@ speed and accuracy, and its defaults (1.31) are the slow types on x86, break cha
 activation, and hold every tensor of the calibration in memory. onnxruntime makes QLinearConv, QGemm,
 MatMulIntegerToFloat, QLinearAdd, … of the pairs when it loads the file; any other runtime can compute them as they
 stand.
+
+Nearly all of the time of ResNet and VGG goes to convolutions that the stock quantizer has too, at nine tenths of the
+peak of AVX-512 VNNI (onnxruntime 1.32, Zen 4), so these files are hardly faster than its own. Two rearrangements were
+measured and left out: a first convolution on blocks of 2 by 2 pixels, which saves 3 % of ResNet-18, 1 % of ResNet-50
+and nothing elsewhere; and EfficientNet's SiLU on floats, which takes 1.2 times as long as on integers.
 """
 
 from __future__ import annotations
