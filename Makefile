@@ -5,8 +5,8 @@ BIN := $(VENV)/bin
 LOWEST := .lowest
 DEMO := demo-output
 
-# The peers' scripts, and where PyTorch, timm and what they write go (about 20 GB).
-PEERS := ../shared/peers
+# The scripts that compare with the peers, and where PyTorch, timm and what they write go (about 20 GB).
+PEERS := benchmarks.peers
 PEER := .peers
 
 .PHONY: demo test quick test-all test-lowest test-peers check types clean
@@ -46,7 +46,8 @@ types:
 quick: check
 	$(BIN)/python -m pytest -m "not slow"
 
-# Every network at 224 pixels through both exports and every gate.
+# Every network at 224 pixels through both exports and every gate, and Fashion-MNIST, which TFDS must have prepared in
+# TFDS_DATA_DIR, or where it does so by default.
 test-all: check
 	$(BIN)/python -m pytest --full
 
@@ -65,19 +66,21 @@ $(LOWEST)/ready: pyproject.toml setup.cfg
 	touch $@
 
 # Logits of all networks against timm's, with the same random weights; at other sizes and with 1 and 4 channels too.
+test-peers: TIMM := $(PEER)/bin/python -m $(PEERS)
 test-peers: $(VENV)/ready $(PEER)/ready
-	$(PEER)/bin/python $(PEERS)/export_timm.py $(PEER)/224 --weights
-	$(PEER)/bin/python $(PEERS)/export_timm.py $(PEER)/160 --weights --image-size 160 --classes 37 \
+	$(TIMM).export_timm $(PEER)/224 --weights
+	$(TIMM).export_timm $(PEER)/160 --weights --image-size 160 --classes 37 \
 		--only vit-small resnet-small inception-small efficientnet-small
-	for channels in 1 4; do $(PEER)/bin/python benchmarks/peers_channels.py $(PEERS)/models.tsv $(PEER)/224 \
-		$(PEER)/channels-$$channels $$channels resnet-base vit-small convnext-small mobilenet-large || exit 1; done
-	for side in 64 96 160; do $(PEER)/bin/python benchmarks/peers_sizes.py $(PEERS)/models.tsv $(PEER)/224 \
-		$(PEER)/pulled-$$side $$side || exit 1; done
-	$(BIN)/python benchmarks/peers.py $(PEER)/bin/python $(PEERS)/models.tsv $(PEER)/scratch \
-		$(PEER)/224 $(PEER)/160 $(PEER)/channels-1 $(PEER)/channels-4 $(PEER)/pulled-64 $(PEER)/pulled-96 $(PEER)/pulled-160
+	for channels in 1 4; do $(TIMM).other_channels $(PEER)/224 $(PEER)/channels-$$channels $$channels \
+		--only resnet-base vit-small convnext-small mobilenet-large || exit 1; done
+	for side in 64 96 160; do $(TIMM).other_sizes $(PEER)/224 $(PEER)/pulled-$$side $$side || exit 1; done
+	$(BIN)/python -m $(PEERS).compare_logits $(PEER)/bin/python $(PEER)/scratch $(PEER)/224 $(PEER)/160 \
+		$(PEER)/channels-1 $(PEER)/channels-4 $(PEER)/pulled-64 $(PEER)/pulled-96 $(PEER)/pulled-160
 
-$(PEER)/ready:
-	$(PEERS)/setup.sh $(PEER)
+$(PEER)/ready: benchmarks/peers/requirements.txt
+	$(PYTHON) -m venv $(PEER)
+	$(PEER)/bin/python -m pip install --quiet --upgrade pip
+	$(PEER)/bin/python -m pip install --quiet --requirement $<
 	touch $@
 
 clean:

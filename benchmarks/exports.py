@@ -1,9 +1,9 @@
 """What an export of each network at 224 pixels takes in time and memory, and whether every gate passes.
 
-The networks have random weights: those of PEER_FILES (made by `export_timm.py --weights`), pulled as a user would, and
-a fresh network for `cnn`, which has no peer.
+The networks have random weights: those of PEER_FILES, which `peers.export_timm --weights` wrote, pulled as a user
+would, and a fresh network for `cnn`, which has no peer.
 
-usage: python benchmarks/exports.py PEER_FILES SCRATCH [PATTERN]      writes results/exports.json
+usage: python -m benchmarks.exports PEER_FILES SCRATCH [PATTERN]      writes results/exports.json
 
 Networks that the pattern leaves out keep their figures.
 """
@@ -15,8 +15,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from measured import cost, record, recorded, zoo
-
+from benchmarks.measured import cost, record, recorded, zoo
+from benchmarks.peers.export_zoo import pull
 from zoo import artifact
 from zoo.registry import Family, Size, matching
 
@@ -30,8 +30,7 @@ def run_folder(peer_files: Path, scratch: Path, family: Family, size: Size) -> P
     key = f"{family.name}-{size.name}"
     folder, weights = scratch / f"{key}-run", peer_files / f"{key}.safetensors"
     if weights.exists():
-        named = ("--size", size.name, "--file", weights, "--image-size", SIDE, "--license", "Apache-2.0")
-        zoo("pull", family.name, *named, "--out", folder)
+        pull(peer_files, family.name, size.name, SIDE, folder)
     else:
         few = [part for setting in ("split.test=0.4", "split.validation=0.4") for part in ("--set", setting)]
         large = ("--set", f"image.size={SIDE}", "--set", "image.channels=3", "--epochs", 1)

@@ -1,6 +1,6 @@
 """Fashion-MNIST, from name to artifact: is the ONNX file as accurate on all 10,000 test images as Keras?
 
-usage: python benchmarks/fashion_mnist.py DATA_DIR SCRATCH      writes results/fashion_mnist.json
+usage: python -m benchmarks.fashion_mnist DATA_DIR SCRATCH      writes results/fashion_mnist.json
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from measured import record, zoo
+from benchmarks.measured import record, zoo
 
 
 def main() -> None:

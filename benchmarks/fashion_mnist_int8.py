@@ -3,7 +3,7 @@
 Each learns from 1,000 images of a class, in the family's own recipe but for what `FAMILIES` says: enough to be judged
 by, on a machine without a GPU. 200 others of a class validate, on which int8 chooses what stays in float32.
 
-usage: python benchmarks/fashion_mnist_int8.py DATA_DIR SCRATCH [FAMILY...]      writes results/fashion_mnist_int8.json
+usage: python -m benchmarks.fashion_mnist_int8 DATA_DIR SCRATCH [FAMILY...]      writes results/fashion_mnist_int8.json
 
 Families that are not named keep their figures; SCRATCH/FAMILY-run is taken where it is there already.
 """
@@ -16,9 +16,9 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
-from fine_tuning import write
-from measured import cost, record, recorded, zoo
 
+from benchmarks.fine_tuning import write
+from benchmarks.measured import cost, record, recorded, zoo
 from zoo import artifact
 from zoo.data.example import Example
 from zoo.data.load import find

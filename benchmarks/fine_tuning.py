@@ -6,7 +6,7 @@ Both get the same images, 5 epochs of the family's own recipe in batches of 10, 
 last epoch count, so that no image chooses them. Both are measured on 200 test images of each of these classes; two
 draws of each number of images.
 
-usage: python benchmarks/fine_tuning.py DATA_DIR SCRATCH      writes results/fine_tuning.json
+usage: python -m benchmarks.fine_tuning DATA_DIR SCRATCH      writes results/fine_tuning.json
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from measured import record, zoo
 
+from benchmarks.measured import record, zoo
 from zoo.data.example import Example
 from zoo.data.load import find
 

@@ -1,6 +1,6 @@
 """What hostile, broken and empty requests cost a server: each on a SavedModel in TensorFlow's C++ loader, XLA off.
 
-usage: python benchmarks/hostile_requests.py ARTIFACT…      writes results/hostile_requests.json
+usage: python -m benchmarks.hostile_requests ARTIFACT…      writes results/hostile_requests.json
 
 The batches are simulated: they are what a server with batching makes of requests of one image each.
 """
@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from measured import record
 
+from benchmarks.measured import record
 from zoo import artifact, contract
 from zoo.export.tf_serving import hostile, rules, warmup
 from zoo.export.tf_serving.server_check import Outcome, Request, first_line, run_loader, tensor_names

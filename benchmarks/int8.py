@@ -1,6 +1,6 @@
 """How fast int8 is against float32 at 224 pixels: one thread, one image, in turns within one process.
 
-usage: python benchmarks/int8.py [--only resnet-base vit-small …] [--onnx FOLDER]      writes results/int8_latency.json
+usage: python -m benchmarks.int8 [--only resnet-base vit-small …] [--onnx FOLDER]      writes results/int8_latency.json
 
 Weights are random, for latency asks for no accuracy; or FOLDER has FAMILY-SIZE.onnx files of the contract. Calibrated
 on crops of scikit-learn's photographs. Each network is measured in a process of its own.
@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from measured import record
 
+from benchmarks.measured import record
 from zoo.registry import matching
 
 SIDE = 224
@@ -52,7 +52,7 @@ def main() -> None:
     names = asked.only or [f"{family.name}-{size.name}" for family, size in matching() if family.name != "cnn"]
     rows = {}
     for name in names:
-        command = [sys.executable, __file__, "--measure", *name.rsplit("-", 1)]
+        command = [sys.executable, "-m", "benchmarks.int8", "--measure", *name.rsplit("-", 1)]
         command += ["--onnx", str(asked.onnx)] if asked.onnx else []
         done = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True)
         row = json.loads(done.stdout.splitlines()[-1])

@@ -1,6 +1,6 @@
 """Memory that `zoo.export.int8.quantize.write_int8` takes at 224 pixels, calibration and measuring included.
 
-usage: python benchmarks/int8_memory.py ONNX [NAME...]      writes results/int8_memory.json
+usage: python -m benchmarks.int8_memory ONNX [NAME...]      writes results/int8_memory.json
 
 ONNX has FAMILY-SIZE.onnx files of the contract; networks that are not named keep their figures. Calibrated and measured
 on 64 crops of scikit-learn's photographs; the 512 that are asked for by default would be 67 MB more.
@@ -12,7 +12,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from measured import record, recorded, watched
+from benchmarks.measured import record, recorded, watched
 
 SIDE = 224
 IMAGES = 64
@@ -24,7 +24,7 @@ def main() -> None:
     figures = recorded("int8_memory")
     for name in names or sorted(path.stem for path in Path(folder).glob("*.onnx")):
         float32 = Path(folder) / f"{name}.onnx"
-        spent = watched([sys.executable, __file__, "--of", str(float32)])
+        spent = watched([sys.executable, "-m", "benchmarks.int8_memory", "--of", str(float32)])
         if spent.status:
             raise SystemExit(f"{name} failed")
         weights = float32.stat().st_size

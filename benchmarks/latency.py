@@ -1,62 +1,60 @@
-"""Latency of our ONNX files against the peers', by the peers' own script: one file against the other, in turns.
+"""Latency of zoo's ONNX files against the peers': one file against the other, in turns.
 
-OURS has FAMILY-SIZE.onnx files that `zoo export --onnx` wrote, PEERS those of `export_timm.py` and `export_keras.py`.
-Ours take uint8 pixels and normalize them, the peers' take floats; "from pixels" has the peers' normalized by numpy.
+OURS has FAMILY-SIZE.onnx files that `peers.export_zoo` wrote, PEERS those of `peers.export_timm` and
+`peers.export_keras`. Ours take uint8 pixels and normalize them, the peers' take floats; "from pixels" has the peers'
+normalized by numpy.
 
-usage: python benchmarks/latency.py COMPARE_PY OURS PEERS SETTING...      writes results/latency.json
+usage: python -m benchmarks.latency OURS PEERS SETTING...      writes results/latency.json
 
 Settings that are not named keep their figures. Files have one size of image: "160 pixels" wants both folders of it.
 """
 
 from __future__ import annotations
 
-import re
-import subprocess
+import argparse
 import sys
+from pathlib import Path
 from typing import Any
 
-from measured import record, recorded
+from benchmarks.measured import record, recorded
+from benchmarks.peers.compare_latency import Setting, compare_folders, geometric_mean
 
 SETTINGS = {
-    "one thread, one image": (),
-    "from pixels": ("--from-pixels",),
-    "eight images": ("--batch", "8", "--seconds", "4"),
-    "two threads": ("--threads", "2"),
-    "160 pixels": (),
+    "one thread, one image": Setting(),
+    "from pixels": Setting(from_pixels=True),
+    "eight images": Setting(batch=8, seconds=4),
+    "two threads": Setting(threads=2),
+    "160 pixels": Setting(image_size=160),
 }
-LINE = re.compile(
-    r"(?P<key>\S+)\s+ours\s+(?P<ours>\S+) ms\s+best peer\s+(?P<peer>\S+) ms \((?P<file>\S+)\)\s+"
-    r"ratio (?P<ratio>\S+) \[(?P<low>\S+), (?P<high>\S+)\]\s+n=(?P<runs>\d+)"
-)
-MEAN = re.compile(r"geometric mean (?P<mean>[\d.]+)")
 
 
-def compared(command: list[str]) -> dict[str, Any]:
-    """What the script prints, as numbers: milliseconds, and ratios of ours to the best peer's with their intervals."""
-    # It exits with 1 when one ratio is above 1: what that means is for the reader of the figures.
-    said = subprocess.run(command, stdout=subprocess.PIPE, text=True).stdout
-    networks = {
-        found["key"]: {
-            "ours_ms": float(found["ours"]),
-            "peer_ms": float(found["peer"]),
-            "peer": found["file"],
-            **{key: float(found[key]) for key in ("ratio", "low", "high")},
-            "runs": int(found["runs"]),
+def measure(ours: Path, peers: Path, setting: Setting) -> dict[str, Any]:
+    """Milliseconds, and ratios of ours to the fastest peer's with their intervals, of every network."""
+    networks, ratios = {}, []
+    for name, peer, found in compare_folders(ours, peers, setting):
+        networks[name] = {
+            "ours_ms": round(found.ours_ms, 2),
+            "peer_ms": round(found.peer_ms, 2),
+            "peer": peer,
+            "ratio": round(found.ratio, 3),
+            "low": round(found.low, 3),
+            "high": round(found.high, 3),
+            "runs": found.rounds,
         }
-        for found in LINE.finditer(said)
-    }
-    mean = MEAN.search(said)
-    if not networks or mean is None:
-        raise SystemExit(f"{' '.join(command)} compared nothing")
-    return {"geometric_mean": float(mean["mean"]), "networks": networks}
+        ratios.append(found.ratio)
+        print(name, networks[name], file=sys.stderr, flush=True)
+    return {"geometric_mean": round(geometric_mean(ratios), 3), "networks": networks}
 
 
 def main() -> None:
     """Each setting that is named."""
-    script, ours, peers, *names = sys.argv[1:]
-    for name in names:
-        figures = recorded("latency") | {name: compared([sys.executable, script, ours, peers, *SETTINGS[name]])}
-        record("latency", figures)
+    parser = argparse.ArgumentParser(description="Record the latency of zoo's ONNX files against the peers'.")
+    parser.add_argument("ours", type=Path, help="a folder of FAMILY-SIZE.onnx")
+    parser.add_argument("peers", type=Path, help="a folder of FAMILY-SIZE.onnx and FAMILY-SIZE.*.onnx")
+    parser.add_argument("settings", nargs="+", choices=SETTINGS, metavar="SETTING", help=" | ".join(SETTINGS))
+    asked = parser.parse_args()
+    for name in asked.settings:
+        record("latency", recorded("latency") | {name: measure(asked.ours, asked.peers, SETTINGS[name])})
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 The control is one device against itself: the same command with TensorFlow's other convolution kernels, which round
 differently. What differs as much in the control is rounding, and no matter of replicas.
 
-usage: python benchmarks/replicas.py SCRATCH      writes results/replicas.json
+usage: python -m benchmarks.replicas SCRATCH      writes results/replicas.json
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from measured import record, zoo
 from safetensors.numpy import load_file
+
+from benchmarks.measured import record, zoo
 
 FEW_IMAGES = ["split.test=0.45", "split.validation=0.47", "batch_size=26"]
 SETTINGS = [*FEW_IMAGES, "augment.shift=0", "keep=last", "export=onnx"]

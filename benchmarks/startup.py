@@ -1,6 +1,6 @@
 """How long people wait for the commands that do no training: whole processes, interleaved with a bare interpreter.
 
-usage: python benchmarks/startup.py ARTIFACT IMAGE [--rounds 15]      writes results/startup.json
+usage: python -m benchmarks.startup ARTIFACT IMAGE [--rounds 15]      writes results/startup.json
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ import sys
 import time
 
 import numpy as np
-from measured import record
 
+from benchmarks.measured import record
 from zoo.serving.statistics import median_interval
 
 

@@ -50,11 +50,11 @@ def in_turns(calls: Sequence[Callable[[], Any]], seconds: float) -> np.ndarray:
     return np.array(rounds[WARMUP:]).T
 
 
-def session(path: Path) -> Any:
-    """An ONNX file on one thread."""
+def session(path: Path, threads: int = 1) -> Any:
+    """An ONNX file on so many threads."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
     options.log_severity_level = 3
     return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])

@@ -12,11 +12,11 @@ from making import encoded, noise
 from zoo.data import example
 from zoo.data.dataset import Dataset, Images
 from zoo.data.load import load
+from zoo.data.tfds import prepared_root
 from zoo.errors import ZooError
 from zoo.preprocess import open_image
 from zoo.recipe import Split
 
-BESIDE = Path(__file__).resolve().parents[3] / "shared" / "tfds"
 LABELS = ["tench", "Goldfisch", "shark"]
 
 
@@ -219,10 +219,11 @@ def test_splits_and_images_that_are_left_out_are_said(tmp_path: Path) -> None:
 
 @pytest.mark.full
 def test_fashion_mnist() -> None:
-    """On the real data set, prepared by TFDS in `../shared/tfds`."""
-    data = load_tfds("tfds:fashion_mnist", BESIDE)
+    """On the real data set, which TFDS must have prepared in TFDS_DATA_DIR, or where it does so by default."""
+    folder = prepared_root(None)
+    data = load_tfds("tfds:fashion_mnist", folder)
     assert data.source == "tfds:fashion_mnist:3.0.1"
     assert (data.shape, data.channels) == ((28, 28, 1), 1)
     assert data.description().counts == {"train": 54_000, "validation": 6_000, "test": 10_000}
-    assert data.labels == tuple((BESIDE / "fashion_mnist/3.0.1/label.labels.txt").read_text().split("\n")[:10])
+    assert data.labels == tuple((folder / "fashion_mnist/3.0.1/label.labels.txt").read_text().split("\n")[:10])
     assert np.bincount(data.validation.labels).tolist() == [600] * 10

@@ -1,18 +1,19 @@
-"""Whether zoo's networks say what timm's say with the same weights.
+"""Compare the logits of zoo's networks with timm's for the same weights.
 
 Each FOLDER holds FAMILY-SIZE.safetensors and FAMILY-SIZE.npz (`image`, float32 [batch, height, width, channels] as fed
-to the network, and the peer's `logits`), as `export_timm.py --weights` and `peers_channels.py` write them. Where a
-difference in float32 is above the bound, both networks are compared in float64, for which `peers_exact.py` asks the
-peer in its own environment, and each one's float32 with its own float64: some random weights amplify rounding until the
+to the network, and timm's `logits`), as `export_timm --weights`, `other_channels` and `other_sizes` write them. Where a
+difference in float32 is above the bound, both networks are compared in float64, for which `float64_logits` asks timm's
+in its own environment, and each one's float32 with its own float64: some random weights amplify rounding until the
 answers of one network in float32 and in float64 are further apart than the bound.
 
-usage: python benchmarks/peers.py TIMM_PYTHON MODELS_TSV SCRATCH FOLDER...
+usage: .venv/bin/python -m benchmarks.peers.compare_logits .peers/bin/python SCRATCH FOLDER...
 
 Writes results/peers.json; ends with 1 where the networks differ.
 """
 
 from __future__ import annotations
 
+import argparse
 import shutil
 import subprocess
 import sys
@@ -20,9 +21,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from measured import record
 
 import zoo
+from benchmarks.measured import record
 from zoo.tensorflow_setup import wake_keras
 from zoo.weights.pull import pull
 from zoo.weights.timm_reader import read_timm
@@ -34,11 +35,8 @@ EXACT_BOUND = 1e-9
 """The same of float64 logits."""
 
 
-def compare(weights: Path, scratch: Path, exact_peer: list[str]) -> dict[str, Any]:
-    """The largest difference of logits, as a share of the largest logit, of a network pulled from the peer's file.
-
-    `exact_peer` is the command that, given the weights, writes the peer's logits in float64 beside them.
-    """
+def compare(weights: Path, scratch: Path, timm_python: str) -> dict[str, Any]:
+    """The largest difference of logits, as a share of the largest logit, of a network pulled from the peer's file."""
     family, _, size = weights.stem.partition("-")
     answers = np.load(weights.with_suffix(".npz"), allow_pickle=False)
     image, expected = answers["image"], answers["logits"]
@@ -70,7 +68,8 @@ def compare(weights: Path, scratch: Path, exact_peer: list[str]) -> dict[str, An
         )
         read_timm(weights, exact, family, size)
         ours_exact = exact(image.astype(np.float64), training=False).numpy()
-        subprocess.run([*exact_peer, str(weights)], check=True)
+        command = [timm_python, "-m", "benchmarks.peers.float64_logits", str(weights.parent), "--only", weights.stem]
+        subprocess.run(command, check=True)
         expected_exact = np.load(weights.with_suffix(".exact.npz"), allow_pickle=False)["logits"]
         figures["difference_in_float64"] = _apart(ours_exact, expected_exact)
         figures["float32_from_float64"] = {
@@ -86,16 +85,18 @@ def _apart(logits: np.ndarray, expected: np.ndarray) -> float:
 
 def main() -> int:
     """Every network of every folder."""
+    parser = argparse.ArgumentParser(description="Compare the logits of zoo's networks with timm's.")
+    parser.add_argument("timm_python", help="the Python that has PyTorch and timm")
+    parser.add_argument("scratch", type=Path, help="where runs are written and removed again")
+    parser.add_argument("folders", type=Path, nargs="+", help="what the scripts for timm wrote")
+    asked = parser.parse_args()
     wake_keras()
-    python, table, *paths = sys.argv[1:]
-    exact_peer = [python, str(Path(__file__).with_name("peers_exact.py")), table]
-    scratch, *folders = map(Path, paths)
     figures: dict[str, Any] = {}
-    for folder in folders:
+    for folder in asked.folders:
         for weights in sorted(folder.glob("*.safetensors")):
             if weights.with_suffix(".npz").exists():
                 key = f"{folder.name}/{weights.stem}"
-                figures[key] = compare(weights, scratch, exact_peer)
+                figures[key] = compare(weights, asked.scratch, asked.timm_python)
                 print(key, figures[key], file=sys.stderr, flush=True)
     above = [key for key, found in figures.items() if found["difference"] > BOUND]
     others = [key for key in above if figures[key]["difference_in_float64"] > EXACT_BOUND]
