@@ -80,11 +80,10 @@ test-peers: $(VENV)/ready $(PEER)/ready
 	$(TIMM).export_timm $(PEER)/224 --weights
 	$(TIMM).export_timm $(PEER)/160 --weights --image-size 160 --classes 37 \
 		--only vit-small resnet-small inception-small efficientnet-small
-	for side in 224 160; do $(TIMM).float64_logits $(PEER)/$$side || exit 1; done
 	for channels in 1 4; do $(TIMM).other_channels $(PEER)/224 $(PEER)/channels-$$channels $$channels \
 		--only resnet-base vit-small convnext-small mobilenet-large || exit 1; done
 	for side in 64 96 160; do $(TIMM).other_sizes $(PEER)/224 $(PEER)/pulled-$$side $$side || exit 1; done
-	$(BIN)/python -m $(PEERS).compare_logits $(PEER)/scratch $(PEER)/224 $(PEER)/160 \
+	$(BIN)/python -m $(PEERS).compare_logits $(PEER)/bin/python $(PEER)/scratch $(PEER)/224 $(PEER)/160 \
 		$(PEER)/channels-1 $(PEER)/channels-4 $(PEER)/pulled-64 $(PEER)/pulled-96 $(PEER)/pulled-160
 
 $(PEER)/ready: benchmarks/peers/requirements.txt
