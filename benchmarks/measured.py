@@ -82,5 +82,5 @@ def recorded(name: str) -> dict[str, Any]:
 def record(name: str, figures: Any, seed: int = 0) -> None:
     """Write `results/NAME.json`: the figures, with command, seed, versions, machine and time."""
     made = dataclasses.replace(provenance.here(seed), finished=provenance.now())
-    files.write_json(RESULTS / f"{name}.json", {"provenance": schema.plain(made), "figures": figures})
+    files.write_json(RESULTS / f"{name}.json", {"provenance": schema.to_dict(made), "figures": figures})
     print(json.dumps(figures, indent=2))

@@ -48,9 +48,14 @@ def importers(module: str) -> set[str]:
     }
 
 
-def test_the_zoo_imports_no_other_wing_but_in_its_command_line() -> None:
+def test_the_zoo_imports_no_other_wing_but_in_its_verbs_and_its_command_line() -> None:
     outside = importers("zoo.export") | importers("zoo.serving")
-    assert not [path for path in outside if path.startswith("zoo/") and not path.startswith("zoo/cli/")]
+    assert not [path for path in outside if path.startswith("zoo/") and not path.startswith(("zoo/cli/", "zoo/verbs/"))]
+
+
+def test_only_the_command_line_and_the_public_names_know_the_verbs() -> None:
+    outside = {path for path in importers("zoo.verbs") if not path.startswith(("zoo/cli/", "zoo/verbs/"))}
+    assert outside == {"zoo/__init__.py"}
 
 
 def test_the_export_and_the_serving_do_not_know_each_other() -> None:
@@ -110,8 +115,18 @@ def test_looking_wakes_no_framework(arguments: list[str]) -> None:
     assert awake(code) == set()
 
 
-def test_importing_the_public_api_wakes_no_framework() -> None:
-    assert awake("import zoo; zoo.list_models(); zoo.info('resnet50'); zoo.Recipe; zoo.ZooError; zoo.Refused") == set()
+def test_importing_zoo_imports_nothing_else() -> None:
+    code = (
+        "import sys, zoo; print(*(m for m in sys.modules if m.startswith('zoo.') or m in ('numpy', 'click', 'rich')))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout.split() == []
+
+
+def test_looking_up_the_public_names_wakes_no_framework() -> None:
+    assert (
+        awake("import zoo; [getattr(zoo, name) for name in zoo.__all__]; zoo.list_models(); zoo.info('vgg')") == set()
+    )
 
 
 def test_the_public_api_is_all_there() -> None:
@@ -119,6 +134,8 @@ def test_the_public_api_is_all_there() -> None:
 
     for name in zoo.__all__:
         assert getattr(zoo, name) is not None
+    assert zoo.__all__ == sorted(zoo._HOMES)
+    assert set(zoo.__all__) <= set(dir(zoo))
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = zoo.nothing
 
