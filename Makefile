@@ -5,6 +5,9 @@ BIN := $(VENV)/bin
 LOWEST := .lowest
 DEMO := demo-output
 
+# Two processes of tests: a file's tests share what they make, and stay in one of them.
+WORKERS := -n 2 --dist loadfile
+
 # The scripts that compare with the peers, and where PyTorch, timm and what they write go (about 20 GB).
 PEERS := benchmarks.peers
 PEER := .peers
@@ -28,7 +31,7 @@ demo: $(VENV)/ready
 
 # ruff, mypy, and the tests that prove behavior.
 test: check
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(WORKERS)
 
 check: $(VENV)/ready
 	$(BIN)/ruff check .
@@ -50,7 +53,7 @@ docs: $(VENV)/ready
 
 # What a developer runs before each commit: all tests but the dear ones (tests/slow.txt), at most three minutes.
 quick: check
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest $(WORKERS) -m "not slow"
 
 # Every network at 224 pixels through both exports and every gate, and Fashion-MNIST, which TFDS must have prepared in
 # TFDS_DATA_DIR, or where it does so by default.
