@@ -67,7 +67,7 @@ def base(tmp_path: Path) -> Path:
 
 
 def visible(base: Path) -> list[str]:
-    """What a server sees in a base path, and whatever else is not hidden."""
+    """The versions that a server sees in a base path, and everything else that is not hidden."""
     return sorted((path.name for path in base.iterdir() if not path.name.startswith(".")), key=int)
 
 

@@ -213,7 +213,7 @@ AFTERWARDS: dict[str, tuple[Damage, set[str]]] = {
     "a hidden file more": (put(".hidden", b""), {"files"}),
     "a version more": (put("saved_model/2/saved_model.pb", b"more"), {"files"}),
 }
-"""What may happen to an artifact after it was made, and the gates that say so."""
+"""Damage to an artifact after it was made, and the gates that find it."""
 
 
 def weak(model: onnx.ModelProto) -> None:
@@ -305,7 +305,7 @@ AT_THE_EXPORT: dict[str, tuple[Damage, set[str]]] = {
         {"manifest"},
     ),
 }
-"""What an export may have done wrong and signed, and the gates that say so."""
+"""Mistakes of an export that were signed, and the gates that find them."""
 
 
 def test_a_whole_artifact_passes(onnx_artifact: Path) -> None:

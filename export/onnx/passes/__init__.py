@@ -80,9 +80,7 @@ PASSES = (
     Pass("fp16", collapse_channel_scales, "Undoes expand_channel_scales: a GPU broadcasts the scale."),
     Pass("fp16", to_float16, "Last, on the final graph."),
     Pass("int8", collapse_channel_scales, "Undoes expand_channel_scales: integer kernels broadcast the scale."),
-    Pass(
-        "int8", average_after_convolutions, "In int8 files only: an average of integers is computed on floats."
-    ),
+    Pass("int8", average_after_convolutions, "In int8 files only: an average of integers is computed on floats."),
     Pass("int8_from_uint8", convolve_uint8_image, "Replaces the Cast and Add that convolve_nhwc_image left."),
 )
 """Every pass in the order in which it runs; `collapse_channel_scales` runs in two stages."""
