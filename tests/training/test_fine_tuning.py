@@ -204,7 +204,7 @@ def test_two_replicas_fine_tune_a_frozen_network_and_survive_a_kill(
 def test_positions_are_resampled_to_another_image_size(tmp_path: Path, images_folder: Path, two_classes: Path) -> None:
     first, seen = source(tmp_path / "first", images_folder, "vit", side=16), Seen()
 
-    more = ("image.size=20", "freeze=true", "epochs=1", "export=onnx")
+    more = ("image.size=20", "freeze=true", "epochs=1")
     second = tune(tmp_path / "second", first, f"folder:{two_classes}", *more, callbacks=[seen])
 
     positions = load_file(first / run.WEIGHTS)[POSITIONS]
