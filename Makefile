@@ -5,13 +5,16 @@ BIN := $(VENV)/bin
 LOWEST := .lowest
 DEMO := demo-output
 
+# Two processes of tests: a file's tests share what they make, and stay in one of them.
+WORKERS := -n 2 --dist loadfile
+
 # The scripts that compare with the peers, and where PyTorch, timm and what they write go (about 20 GB).
 PEERS := benchmarks.peers
 PEER := .peers
 
 .PHONY: demo test quick test-all test-lowest test-peers check types docs clean
 
-$(VENV)/ready: pyproject.toml setup.cfg
+$(VENV)/ready: pyproject.toml setup.cfg setup.py
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
@@ -28,7 +31,7 @@ demo: $(VENV)/ready
 
 # ruff, mypy, and the tests that prove behavior.
 test: check
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(WORKERS)
 
 check: $(VENV)/ready
 	$(BIN)/ruff check .
@@ -50,7 +53,7 @@ docs: $(VENV)/ready
 
 # What a developer runs before each commit: all tests but the dear ones (tests/slow.txt), at most three minutes.
 quick: check
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest $(WORKERS) -m "not slow"
 
 # Every network at 224 pixels through both exports and every gate, and Fashion-MNIST, which TFDS must have prepared in
 # TFDS_DATA_DIR, or where it does so by default.
@@ -63,7 +66,7 @@ test-lowest: $(LOWEST)/ready
 	$(LOWEST)/bin/python -m pytest tests/export/test_pads.py tests/export/test_lint.py tests/export/test_passes.py \
 		tests/export/test_transposes.py tests/export/test_first_convolution.py tests/export/test_islands.py tests/export/test_quantize.py
 
-$(LOWEST)/ready: pyproject.toml setup.cfg
+$(LOWEST)/ready: pyproject.toml setup.cfg setup.py
 	$(PYTHON) -m venv $(LOWEST)
 	$(PYTHON) -c 'import tomllib; project = tomllib.load(open("pyproject.toml", "rb"))["project"]; \
 		print("\n".join(project["dependencies"]).replace(">=", "=="))' > $(LOWEST)/requirements.txt
@@ -77,11 +80,10 @@ test-peers: $(VENV)/ready $(PEER)/ready
 	$(TIMM).export_timm $(PEER)/224 --weights
 	$(TIMM).export_timm $(PEER)/160 --weights --image-size 160 --classes 37 \
 		--only vit-small resnet-small inception-small efficientnet-small
-	for side in 224 160; do $(TIMM).float64_logits $(PEER)/$$side || exit 1; done
 	for channels in 1 4; do $(TIMM).other_channels $(PEER)/224 $(PEER)/channels-$$channels $$channels \
 		--only resnet-base vit-small convnext-small mobilenet-large || exit 1; done
 	for side in 64 96 160; do $(TIMM).other_sizes $(PEER)/224 $(PEER)/pulled-$$side $$side || exit 1; done
-	$(BIN)/python -m $(PEERS).compare_logits $(PEER)/scratch $(PEER)/224 $(PEER)/160 \
+	$(BIN)/python -m $(PEERS).compare_logits $(PEER)/bin/python $(PEER)/scratch $(PEER)/224 $(PEER)/160 \
 		$(PEER)/channels-1 $(PEER)/channels-4 $(PEER)/pulled-64 $(PEER)/pulled-96 $(PEER)/pulled-160
 
 $(PEER)/ready: benchmarks/peers/requirements.txt

@@ -1,4 +1,4 @@
-"""Fashion-MNIST, from name to artifact: is the ONNX file as accurate on all 10,000 test images as Keras?
+"""Fashion-MNIST, from name to artifact: compare the ONNX file's accuracy on all 10,000 test images with Keras'.
 
 usage: python -m benchmarks.fashion_mnist DATA_DIR SCRATCH      writes results/fashion_mnist.json
 """

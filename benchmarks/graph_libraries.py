@@ -14,6 +14,7 @@ the file in the place of all of zoo's passes: less than a full port would take.
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 import math
 import shutil
@@ -41,6 +42,7 @@ def main() -> None:
     """Measure every pass on every network."""
     scratch, *names = sys.argv[1:]
     figures = recorded("graph_libraries")
+    figures["versions"] = {name: importlib.metadata.version(name) for name in ("onnx-ir", "onnxscript")}
     for network in names or NETWORKS:
         figures[network] = measured(network, Path(scratch))
         record("graph_libraries", figures)

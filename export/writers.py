@@ -112,7 +112,7 @@ class OnnxWriter(Writer):
             "family": description.family,
             "size": description.size,
             "labels": list(description.labels),
-            "preprocessing": schema.plain(description.preprocessing),
+            "preprocessing": schema.to_dict(description.preprocessing),
         }
         self._record = write_onnx(self.job.model, self.path, metadata, self.job.settings.opset)
 

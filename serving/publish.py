@@ -188,7 +188,7 @@ def _add(base: Path, source: Path, content: Published, keep: int | None, say: Sa
             _copy(source / name, staging / name, file)
         of = _claim(base)
         record = dataclasses.replace(content, version=of, published=provenance.now())
-        files.write_json(staging / RECORD, schema.plain(record))
+        files.write_json(staging / RECORD, schema.to_dict(record))
         for folder in (staging, *(path for path in staging.rglob("*") if path.is_dir())):
             files.sync_folder(folder)
         staging.rename(base / str(of))
@@ -217,7 +217,7 @@ def _claim(base: Path) -> int:
     of = versions.largest_used(base) + 1
     if of > LARGEST_VERSION:
         raise ZooError(f"{base} has used up all numbers, TF Serving reads none above {LARGEST_VERSION}: name another")
-    files.write_json(base / NUMBERS, schema.plain(versions.Numbers(versions.SCHEMA, of)))
+    files.write_json(base / NUMBERS, schema.to_dict(versions.Numbers(versions.SCHEMA, of)))
     files.sync_folder(base)
     return of
 

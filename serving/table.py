@@ -53,7 +53,7 @@ def tables(rows: Sequence[Row]) -> list[Table]:
     for title in ("batch", "threads", *times, "memory MiB"):
         measured.add_column(title, justify="right", no_wrap=True)
     files = _table()
-    for title in ("file MB", "parameters", "multiply-adds", "accuracy (95 % interval)", "images"):
+    for title in ("file MB", "parameters", "multiply-adds", "accuracy % (95 % interval)", "test images"):
         files.add_column(title, justify="right", no_wrap=True)
     seen = set()
     block = None
@@ -116,7 +116,7 @@ def _short_names(rows: Sequence[Row]) -> dict[str, str]:
 def _accuracy(row: Row) -> str:
     if row.accuracy is None or row.accuracy_low is None or row.accuracy_high is None:
         return "not measured"
-    return f"{100 * row.accuracy:.2f} % ({100 * row.accuracy_low:.2f}-{100 * row.accuracy_high:.2f})"
+    return f"{100 * row.accuracy:.2f} ({100 * row.accuracy_low:.2f}-{100 * row.accuracy_high:.2f})"
 
 
 def _short(value: float) -> str:

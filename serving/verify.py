@@ -25,6 +25,7 @@ from zoo.signature import departures
 class Report:
     """All gates of a verification, in the order in which they were tried."""
 
+    artifact: Path
     gates: tuple[Gate, ...]
 
     @property
@@ -51,7 +52,7 @@ def verify(artifact: Path) -> Report:
         Refused: its manifest cannot be read.
     """
     if not (artifact / MANIFEST).exists() and versions.is_published(artifact):
-        return Report(versions.gates(artifact))
+        return Report(artifact, versions.gates(artifact))
     manifest = read(artifact)
     files, intact = _files(artifact, manifest)
     gates = [_manifest(manifest), files, _layout(manifest), _labels(artifact, manifest)]
@@ -63,7 +64,7 @@ def verify(artifact: Path) -> Report:
             expected, golden_gate = _golden(artifact, manifest, row.golden, f"{row.name}_golden_file")
             gates.append(golden_gate)
         gates += _format(artifact, manifest, intact, row, expected)
-    return Report(tuple(gates))
+    return Report(artifact, tuple(gates))
 
 
 def _to_open(manifest: Manifest) -> list[Format]:

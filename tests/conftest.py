@@ -1,4 +1,4 @@
-"""What tests share: real images, a command line in this process, and the switch for the full sweep."""
+"""Fixtures and helpers of all tests: real images, the command line in this process, the switch for the full sweep."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def pytest_runtest_teardown(item: pytest.Item) -> None:
 
 @dataclasses.dataclass(frozen=True)
 class Answer:
-    """What a command left: its exit status and what it printed."""
+    """The exit status and the output of a command."""
 
     status: int
     out: str

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from zoo import drawing
-from zoo.evaluation import draw_confusion, evaluate
+from zoo.evaluation import draw_confusion, measure
 from zoo.training import learning_curves
 
 NAMES = ["$x$", "\\frac{", "a_b^{c", " $", "100 %", "猫　犬", "ไทย", "👩‍👧", "नमस्ते", "n" * 300]
@@ -38,7 +38,7 @@ def test_names_are_plain_text(tmp_path: Path) -> None:
     logits, truth = random.random((60, len(NAMES))).astype(np.float32), random.integers(0, len(NAMES), 60)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        draw_confusion(tmp_path / "c.png", evaluate(logits, truth, NAMES), "$run_{ and $", never)
+        draw_confusion(tmp_path / "c.png", measure(logits, truth, NAMES), "$run_{ and $", never)
         for title in NAMES:
             row = {"loss": 1.0, "accuracy": 0.5, "val_loss": 1.0, "val_accuracy": 0.5}
             learning_curves.draw(tmp_path / "d.png", [row], title, never)
@@ -76,6 +76,6 @@ def test_one_that_fails_is_said_in_one_line(tmp_path: Path) -> None:
     drawing.draw(tmp_path / "c.png", paint, inches=(1, 1), dpi=10, say=said.append)
     (tmp_path / "folder.png").mkdir()
     drawing.draw(tmp_path / "folder.png", lambda figure: None, inches=(1, 1), dpi=10, say=said.append)
-    assert said[0] == "c.png is left out, for it could not be drawn (RuntimeError: no ink)"
+    assert said[0] == "c.png is left out, because it could not be drawn (RuntimeError: no ink)"
     assert said[1].startswith("folder.png is left out")
     assert [path.name for path in tmp_path.iterdir()] == ["folder.png"]

@@ -10,7 +10,7 @@ import pytest
 import zoo
 from zoo.data.dataset import Images
 from zoo.errors import Refused
-from zoo.evaluation import evaluate
+from zoo.evaluation import measure
 from zoo.export import accuracy, build, gates
 from zoo.export.graph import trace
 from zoo.export.reference import Reference, of_noise
@@ -28,7 +28,7 @@ def test_an_evaluation_names_the_images(value: float) -> None:
     logits = np.zeros((6, 3), np.float32)
     logits[[1, 2, 4, 5], 2] = value
     with pytest.raises(Refused, match=r"x answers 4 of 6 images .* \(b, c, e and 1 more\)"):
-        evaluate(logits, np.zeros(6, np.int64), "xyz", name="abcdef".__getitem__, source="x")
+        measure(logits, np.zeros(6, np.int64), "xyz", name="abcdef".__getitem__, source="x")
 
 
 def test_finite_answers_are_fine() -> None:

@@ -14,6 +14,7 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import zoo
 from zoo import complexity, factory, migration, run, schema, weights_file
@@ -62,12 +63,21 @@ def notebook() -> Iterator[tuple[Any, ...]]:
         config.set_floatx("float64")
         config.set_epsilon(0.5)
         config.set_dtype_policy("mixed_float16")
-        yield ("channels_first", "float64", 0.5, "mixed_float16")
+        tf.config.run_functions_eagerly(True)
+        tf.config.optimizer.set_jit(True)
+        yield ("channels_first", "float64", 0.5, "mixed_float16", True, "autoclustering")
 
 
 def settings() -> tuple[Any, ...]:
     config = keras.config
-    return config.image_data_format(), config.floatx(), config.epsilon(), config.dtype_policy().name
+    return (
+        config.image_data_format(),
+        config.floatx(),
+        config.epsilon(),
+        config.dtype_policy().name,
+        tf.config.functions_run_eagerly(),
+        tf.config.optimizer.get_jit(),
+    )
 
 
 @pytest.mark.parametrize("family", ["resnet", "vit"])
@@ -89,6 +99,29 @@ def test_a_notebooks_settings_change_no_network_and_stay(
     zoo.load(folder, features=True)
     with pytest.raises(ZooError):
         zoo.create(family, classes=3, input_shape=(4, 4, 1))
+    assert settings() == notebook
+
+
+class Settings(keras.callbacks.Callback):
+    """The settings in the midst of a training."""
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        self.found = settings()
+
+
+def test_a_notebooks_settings_change_no_training_and_no_export(
+    tmp_path: Path, notebook: tuple[Any, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with own_settings():
+        expected = zoo.train("cnn", epochs=1, out="expected")
+    watch = Settings()
+    made = zoo.train("cnn", epochs=1, out="made", callbacks=[watch])
+    assert watch.found == ("channels_last", "float32", 1e-7, "float32", False, "")
+    assert settings() == notebook
+    assert (made.folder / run.WEIGHTS).read_bytes() == (expected.folder / run.WEIGHTS).read_bytes()
+    assert zoo.evaluate(made).evaluation == zoo.evaluate(expected).evaluation
+    zoo.export_run(made)
     assert settings() == notebook
 
 
@@ -156,6 +189,6 @@ def test_a_run_of_before_has_no_variables() -> None:
     from zoo import provenance
     from zoo.description import Provenance
 
-    values = schema.plain(provenance.here(0))
+    values = schema.to_dict(provenance.here(0))
     del values["environment"]
     assert schema.parse(Provenance, values, "run.json").environment == {}

@@ -1,6 +1,7 @@
-"""zoo: Keras model families from a name to a proven, measured artifact.
+"""Keras model families from a name to a proven, measured artifact.
 
-This is the whole public API. Importing it imports no framework.
+The public API: models, their recipes, and the verbs of the command line as functions. Importing `zoo` imports none of
+its modules; each name is imported from its home when it is first used.
 """
 
 from __future__ import annotations
@@ -11,25 +12,77 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from zoo.errors import Refused, ZooError
     from zoo.factory import FeatureExtractor, create, load
-    from zoo.information import info, list_models
+    from zoo.information import describe, info, list_models
+    from zoo.installation import doctor
     from zoo.recipe import Recipe
-
-__all__ = ["FeatureExtractor", "Recipe", "Refused", "ZooError", "create", "info", "list_models", "load"]
+    from zoo.verbs.benchmark import Benchmark, benchmark
+    from zoo.verbs.evaluate import EvaluationFolder, evaluate
+    from zoo.verbs.export_run import export_run
+    from zoo.verbs.predict import predict
+    from zoo.verbs.publish import publish
+    from zoo.verbs.pull import pull
+    from zoo.verbs.results import ArtifactFolder, RunFolder
+    from zoo.verbs.train import train
+    from zoo.verbs.verify import verify
 
 _HOMES = {
+    "ArtifactFolder": "zoo.verbs.results",
+    "Benchmark": "zoo.verbs.benchmark",
+    "EvaluationFolder": "zoo.verbs.evaluate",
     "FeatureExtractor": "zoo.factory",
     "Recipe": "zoo.recipe",
     "Refused": "zoo.errors",
+    "RunFolder": "zoo.verbs.results",
     "ZooError": "zoo.errors",
+    "benchmark": "zoo.verbs.benchmark",
     "create": "zoo.factory",
+    "describe": "zoo.information",
+    "doctor": "zoo.installation",
+    "evaluate": "zoo.verbs.evaluate",
+    "export_run": "zoo.verbs.export_run",
     "info": "zoo.information",
     "list_models": "zoo.information",
     "load": "zoo.factory",
+    "predict": "zoo.verbs.predict",
+    "publish": "zoo.verbs.publish",
+    "pull": "zoo.verbs.pull",
+    "train": "zoo.verbs.train",
+    "verify": "zoo.verbs.verify",
 }
+
+__all__ = [
+    "ArtifactFolder",
+    "Benchmark",
+    "EvaluationFolder",
+    "FeatureExtractor",
+    "Recipe",
+    "Refused",
+    "RunFolder",
+    "ZooError",
+    "benchmark",
+    "create",
+    "describe",
+    "doctor",
+    "evaluate",
+    "export_run",
+    "info",
+    "list_models",
+    "load",
+    "predict",
+    "publish",
+    "pull",
+    "train",
+    "verify",
+]
 
 
 def __getattr__(name: str) -> Any:
-    """Import a public name when it is first used."""
+    """Import a public name from its home."""
     if name not in _HOMES:
         raise AttributeError(f"module 'zoo' has no attribute '{name}'")
     return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    """List the public names, for completion in a notebook."""
+    return [*globals(), *_HOMES]

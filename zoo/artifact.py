@@ -190,7 +190,7 @@ def check_inside(name: str) -> None:
 def write(folder: Path, manifest: Manifest) -> None:
     """Finish an artifact: write its manifest, with the hash of every file in the folder."""
     complete = dataclasses.replace(manifest, files=hashes(folder))
-    files.write_json(folder / MANIFEST, schema.plain(complete))
+    files.write_json(folder / MANIFEST, schema.to_dict(complete))
 
 
 def hashes(folder: Path, record: str = MANIFEST) -> dict[str, File]:

@@ -1,4 +1,4 @@
-"""What a run and an artifact both say of themselves. Plain data: reading it imports no framework."""
+"""The records that runs and artifacts share: model, data, weights and provenance. No framework is imported."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from zoo.structure import Structure
 
 @record
 class Model:
-    """A network: where it stands in the registry, what goes in, what its outputs mean.
+    """A network: its family and size, its labels, its preprocessing and its cost.
 
-    `labels` name the classes in the order of the logits. `parameters` are the trainable ones; `multiply_adds` are for
-    one image. `structure` is None where it was not recorded yet: the network then has the one that suits its input.
+    `labels` name the classes in the order of the logits. `parameters` counts the trainable ones, `multiply_adds` those
+    for one image. `structure` is None in runs that did not record it: the network then has the structure that suits its
+    input.
     """
 
     family: str
@@ -29,11 +30,11 @@ class Model:
 
 @record
 class Data:
-    """A data set: how to find it again, and what was in it.
+    """A data set: how to find it again, and what it held.
 
-    `counts` are images by split; `fingerprint` covers every byte and label. `overlap` counts the images of the splits
-    `validation` and `test` whose very bytes are in train too (of `test`: in train or validation); None where nobody
-    looked.
+    `counts` are the numbers of images by split. `fingerprint` is a SHA-256 over labels and images. `overlap` counts the
+    validation images that are also in train, byte for byte, and the test images that are also in train or validation;
+    None in runs that did not record it.
     """
 
     source: str
@@ -47,11 +48,11 @@ class Data:
 
 @record
 class Weights:
-    """Somebody else's weights: where they come from, and on what terms they may be used.
+    """Published weights: where they come from, and their license.
 
-    `source` says whose names the file has (`timm`). `repository` and `tag` are those that the weights were published
-    under, None where nobody said; `revision` is the commit that was fetched, None for a file that was there already.
-    `adapted` says what was changed on the way, such as a stem for other channels.
+    `source` is the publisher whose names the file uses, such as `timm`. `repository` and `tag` say what the weights
+    were published as, None where that is not known. `revision` is the commit that was fetched, None for a local file.
+    `adapted` lists what was changed, such as a first layer for another number of channels.
     """
 
     source: str
@@ -66,10 +67,10 @@ class Weights:
 
 @record
 class InitialWeights:
-    """The weights that training started from.
+    """The weights that a fine-tuned run started from.
 
-    The name of the run that they are of, the SHA-256 of its weights file, its family and size, the weights' license
-    where the run states one, and whether the logits' layer was made anew.
+    `run` is the name of the run that they come from, `sha256` the hash of its weights file. `license` is None where
+    that run states none. `new_head` is true when the layer `logits` started from random weights.
     """
 
     run: str
@@ -82,10 +83,10 @@ class InitialWeights:
 
 @record
 class Provenance:
-    """What made a folder.
+    """The command, seed, versions and machine that made a folder or measured a figure, and when.
 
-    The command as typed, its seed, the versions it ran with, the machine, and when (UTC, ISO 8601). `environment` has
-    the variables that were set and can move a figure, see `zoo.provenance.NUMERIC`.
+    `started` and `finished` are in UTC, ISO 8601. `environment` holds the variables of `zoo.provenance.NUMERIC` that
+    were set.
     """
 
     command: str

@@ -1,7 +1,7 @@
-"""Drawings for people, as PNG: the only module that imports matplotlib, with settings of its own.
+"""Drawings for people, as PNG. The only module that imports matplotlib.
 
-Whatever a matplotlibrc, MPLBACKEND or a notebook says, a drawing comes out the same, names in it are plain text, and
-one that fails stops nothing.
+A drawing is the same whatever a matplotlibrc, MPLBACKEND or a notebook sets. Names in it are text, never formulas. A
+drawing that fails does not stop its caller.
 """
 
 from __future__ import annotations
@@ -42,23 +42,23 @@ FONTS = (
     "Nirmala UI",
     "Segoe UI Emoji",
 )
-"""Fonts in the order in which a character is looked for; the first comes with matplotlib. Those installed are used."""
+"""Fonts, in the order in which a character is looked up. The first comes with matplotlib; others need not be there."""
 
 LONGEST = 60
-"""Characters of a name that fit beside a drawing."""
+"""The largest number of characters of a name beside a drawing."""
 
 
 def draw(
     target: Path, paint: Callable[[Any], None], *, inches: tuple[float, float], dpi: int, say: Callable[[str], None]
 ) -> None:
-    """Write a PNG, whole or not at all; where it cannot be drawn or written, say so in one line.
+    """Write a PNG, whole or not at all. Where that fails, tell `say` in one line and write nothing.
 
     Args:
         target: the file.
-        paint: given a `matplotlib.figure.Figure`, draws on it.
-        inches: its width and height.
+        paint: draws on the `matplotlib.figure.Figure` that it is given.
+        inches: the width and height of the figure.
         dpi: pixels in an inch.
-        say: told what went wrong.
+        say: given the line.
     """
     try:
         with _own_settings():
@@ -68,19 +68,19 @@ def draw(
             paint(figure)
             with files.staged_file(target) as staging:
                 figure.savefig(staging, dpi=dpi, format="png")
-    except Exception as error:  # matplotlib raises many kinds, and none is worth a result
+    except Exception as error:  # matplotlib raises many kinds, and none may stop the caller
         reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
-        say(f"{target.name} is left out, for it could not be drawn ({reason})")
+        say(f"{target.name} is left out, because it could not be drawn ({reason})")
 
 
 def short(name: str) -> str:
-    """The name, cut where it would leave no room for the drawing."""
+    """Cut a name to `LONGEST` characters."""
     return name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…"
 
 
 @contextlib.contextmanager
 def _own_settings() -> Iterator[None]:
-    """matplotlib with its defaults and `SETTINGS`, and silent; all is as before afterwards."""
+    """Give matplotlib its defaults and `SETTINGS`, and silence it, while the block lasts."""
     log = logging.getLogger("matplotlib")
     level = log.level
     log.setLevel(logging.ERROR)
@@ -100,9 +100,10 @@ def _own_settings() -> Iterator[None]:
 
 
 def _matplotlib() -> Any:
-    """The library, also where MPLBACKEND names a backend that is not there: a file needs none.
+    """Import matplotlib, even where MPLBACKEND names a backend that is not installed.
 
-    Such a variable, which a notebook hands on to the processes that it starts, ends matplotlib 3.11's import.
+    A notebook sets the variable for the processes that it starts, where it makes the import of matplotlib 3.11 fail.
+    Writing a file needs no backend.
     """
     if "matplotlib" in sys.modules:
         return sys.modules["matplotlib"]
@@ -113,7 +114,7 @@ def _matplotlib() -> Any:
         if backend:
             os.environ["MPLBACKEND"] = backend
     if backend:
-        # What the import would have done, for others in this process.
+        # Do what the import would have done, for other users of matplotlib in this process.
         with contextlib.suppress(ValueError):
             matplotlib.rcParams["backend"] = backend
     return matplotlib

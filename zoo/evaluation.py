@@ -1,4 +1,4 @@
-"""How good a network's answers are: figures with intervals, and an image of what it confuses."""
+"""Accuracy, precision and recall of a network's logits, and a drawing of its confusion matrix."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from zoo import drawing
 from zoo.finite import finite, refuse_not_finite
 from zoo.intervals import wilson
 from zoo.schema import record
+from zoo.text import Say
 
 
 @record
 class ClassFigures:
-    """How one class fares; `images` is how many there are of it."""
+    """Precision, recall and F1 of one class, and the number of its images."""
 
     label: str
     precision: float
@@ -27,9 +28,10 @@ class ClassFigures:
 
 @record
 class Evaluation:
-    """Top-1 accuracy with its 95 % Wilson interval, top-5 where there are more classes than that, and figures by class.
+    """Top-1 accuracy with its 95 % Wilson interval, `low` to `high`, and the figures of each class.
 
-    `confusion[i][j]` counts images of class i that were taken for class j.
+    `top5` is None where there are at most five classes. `confusion[i][j]` counts the images of class i that were
+    labeled as class j; i and j count `classes`.
     """
 
     images: int
@@ -45,7 +47,7 @@ class Evaluation:
     confusion: tuple[tuple[int, ...], ...]
 
 
-def evaluate(
+def measure(
     logits: np.ndarray,
     truth: np.ndarray,
     labels: Sequence[str],
@@ -53,29 +55,37 @@ def evaluate(
     name: Callable[[int], str] = "image {}".format,
     source: str = "the network",
 ) -> Evaluation:
-    """Precision and recall of answers against the truth, and what is confused.
+    """Compare predictions with the true classes.
 
-    Takes float32 logits [n, classes] and int64 classes [n]. The figures are of the classes that occur, as truth or as
-    answer; the macro averages of those that there are images of. The precision of a class that is never answered
-    is 0. `name` and `source` say in an error which images and what answered them.
+    The result has figures for each class that occurs among `truth` or the predictions; macro averages are over the
+    classes that have images. A class that is never predicted has precision 0.
+
+    Args:
+        logits: float32 [images, classes].
+        truth: int64 [images], the true classes.
+        labels: the names of all classes.
+        name: returns the name of an image for an error message.
+        source: names in an error message what gave the logits.
 
     Raises:
-        Refused: logits are not finite; the images are counted, and the first named.
+        Refused: logits are not finite; the message counts the images and names the first.
     """
     refuse_not_finite(finite(logits), name, source)
     from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
-    answers = logits.argmax(-1)
-    every = np.union1d(truth, answers)
-    correct = int((answers == truth).sum())
+    predicted = logits.argmax(-1)
+    occurring = np.union1d(truth, predicted)
+    correct = int((predicted == truth).sum())
     low, high = wilson(correct, len(truth))
-    precision, recall, f1, support = precision_recall_fscore_support(truth, answers, labels=every, zero_division=0)
+    precision, recall, f1, support = precision_recall_fscore_support(
+        truth, predicted, labels=occurring, zero_division=0
+    )
     top5 = None
     if len(labels) > 5:
         best = np.argpartition(-logits, 5, axis=-1)[:, :5]
         top5 = float((best == truth[:, None]).any(-1).mean())
-    rows = zip((labels[index] for index in every), precision, recall, f1, support, strict=True)
-    asked = support > 0
+    rows = zip((labels[index] for index in occurring), precision, recall, f1, support, strict=True)
+    has_images = support > 0
     return Evaluation(
         images=len(truth),
         correct=correct,
@@ -83,18 +93,18 @@ def evaluate(
         low=low,
         high=high,
         top5=top5,
-        macro_precision=float(precision[asked].mean()),
-        macro_recall=float(recall[asked].mean()),
-        macro_f1=float(f1[asked].mean()),
+        macro_precision=float(precision[has_images].mean()),
+        macro_recall=float(recall[has_images].mean()),
+        macro_f1=float(f1[has_images].mean()),
         classes=tuple(ClassFigures(label, float(p), float(r), float(f), int(n)) for label, p, r, f, n in rows),
-        confusion=tuple(tuple(int(n) for n in row) for row in confusion_matrix(truth, answers, labels=every)),
+        confusion=tuple(tuple(int(n) for n in row) for row in confusion_matrix(truth, predicted, labels=occurring)),
     )
 
 
-def draw_confusion(path: Path, evaluation: Evaluation, title: str, say: Callable[[str], None]) -> None:
-    """The confusion matrix as PNG: a row a true label, a column a predicted one, shades the share of each row.
+def draw_confusion(path: Path, evaluation: Evaluation, title: str, say: Say) -> None:
+    """Draw the confusion matrix as PNG: true labels down, predicted labels across, shaded by the share of each row.
 
-    `say` is told where it cannot be drawn.
+    Where that fails, `say` is told and no file is written.
     """
     counts = np.asarray(evaluation.confusion)
     shares = counts / np.maximum(1, counts.sum(1, keepdims=True))

@@ -1,4 +1,4 @@
-"""Files and folders that a reader never sees half of: written beside their place, then renamed into it."""
+"""Files and folders that appear whole or not at all: written beside their place, then renamed into it."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from zoo.errors import ZooError
 
 @contextlib.contextmanager
 def staged_file(target: Path) -> Iterator[Path]:
-    """A path beside `target` to write to; renamed to `target` when the block ends well, removed when it does not."""
+    """Yield a path beside `target` to write to; rename it to `target` when the block ends well, else remove it."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    # The suffix stays: numpy and others go by it.
+    # The suffix stays, because numpy and others choose the format by it.
     staging = target.with_name(f".{uuid.uuid4().hex[:8]}-{target.name}")
     try:
         yield staging
@@ -33,7 +33,7 @@ def staged_file(target: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def staged_folder(target: Path) -> Iterator[Path]:
-    """An empty folder beside `target`; renamed to `target` when the block ends well, removed when it does not.
+    """Yield an empty folder beside `target`; rename it to `target` when the block ends well, else remove it.
 
     Raises:
         ZooError: `target` exists already.
@@ -51,13 +51,13 @@ def staged_folder(target: Path) -> Iterator[Path]:
 
 
 def refuse_existing(target: Path) -> None:
-    """Raise ZooError when something stands at `target`."""
+    """Raise ZooError when `target` exists."""
     if target.exists():
         raise ZooError(f"{target} exists already: choose another --out, or remove it first")
 
 
 def unused(folder: Path, name: str) -> Path:
-    """`folder/name`, or `folder/name-2`, `folder/name-3`, …: the first that does not exist."""
+    """Return the first of `folder/name`, `folder/name-2`, `folder/name-3`, … that does not exist."""
     target, number = folder / name, 1
     while target.exists():
         number += 1
@@ -66,12 +66,12 @@ def unused(folder: Path, name: str) -> Path:
 
 
 def sync_folder(folder: Path) -> None:
-    """Wait until the disk has the entries of a folder: the names of its files, not what is in them."""
+    """Flush a folder to disk: the names of its files, not their content."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)
     except OSError as error:
-        # Some network file systems cannot, and then there is nothing to wait for.
+        # Some network file systems cannot flush a folder.
         if error.errno not in (errno.EINVAL, errno.ENOTSUP):
             raise
     finally:
@@ -81,7 +81,7 @@ def sync_folder(folder: Path) -> None:
 def write_text(target: Path, text: str) -> None:
     """Write UTF-8 `text` to `target`, whole or not at all."""
     with staged_file(target) as staging:
-        # Names of files that are no UTF-8 come as surrogates; written so, they are JSON's own escapes.
+        # Python decodes file names that are not UTF-8 to surrogates. Written so, they are escapes of JSON.
         staging.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
@@ -91,10 +91,10 @@ def write_json(target: Path, value: Any) -> None:
 
 
 def read_json(path: Path, how_to_mend: str) -> Any:
-    """The JSON document at `path`.
+    """Read the JSON document at `path`.
 
     Raises:
-        ZooError: it is missing or is not JSON; `how_to_mend` ends the message.
+        ZooError: it is missing or is not JSON. The message ends with `how_to_mend`.
     """
     try:
         return json.loads(path.read_text(encoding="utf-8"))
@@ -105,30 +105,31 @@ def read_json(path: Path, how_to_mend: str) -> Any:
 
 
 def sha256(path: Path) -> str:
-    """The SHA-256 of a file's bytes, as 64 hexadecimal digits."""
+    """Compute the SHA-256 of a file, as 64 hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def files_below(folder: Path) -> list[Path]:
-    """Every regular file below `folder`, in sorted order; links are refused.
+    """List the regular files below `folder`, sorted.
 
     Raises:
-        ZooError: something below is a symbolic link, whose target no hash would cover.
+        ZooError: there is a symbolic link below `folder`: no hash would cover its target.
     """
     found = []
     for path in sorted(folder.rglob("*")):
         if path.is_symlink():
-            raise ZooError(f"{path} is a symbolic link: an artifact holds plain files only")
+            raise ZooError(f"{path} is a symbolic link: an artifact holds regular files only")
         if path.is_file():
             found.append(path)
     return found
 
 
 def newest(root: Path, marker: str, finished: Callable[[Path], str | None]) -> Path | None:
-    """The newest folder below `root` that holds `marker`.
+    """Find the newest folder in `root` that holds the file `marker`.
 
-    Newest by `finished(folder)`, a time as text; None where no folder has one.
+    `finished(folder)` returns the time at which a folder was finished, as text that sorts; folders for which it returns
+    None are left out. Returns None where no folder is left.
     """
     times = {}
     for path in root.glob(f"*/{marker}"):

@@ -1,33 +1,33 @@
-"""Which of zoo's folders a path is, so that a verb that is given another than it takes can say so."""
+"""The kinds of folders that zoo writes, so that a verb can say what it was given instead of what it takes."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
 
-MARKS = {
+MARKERS = {
     "run": ("run.json", {"model", "provenance"}),
     "artifact": ("manifest.json", {"model", "formats"}),
     "evaluation": ("report.json", {"target", "confusion"}),
 }
-"""The file that each kind of folder holds, and keys of that file: others write files of these names, too."""
+"""The file that marks each kind of folder, and keys that it must have: other programs write files of these names."""
 
 ADVICE = {
     ("artifact", "run"): "make one of it with 'zoo export {path}', and name that",
     ("run", "artifact"): "name the run that it was made of",
 }
-"""What to do, by what is wanted and what was named."""
+"""The advice in an error message, by the kind of folder that is wanted and the kind that was named."""
 
 LARGEST = 64 * 2**20
-"""Bytes of a description that is looked at."""
+"""The largest size, in bytes, of a description that is read."""
 
 
 def kind(folder: Path) -> str | None:
-    """`run`, `artifact` or `evaluation`; None for whatever zoo did not write."""
-    for name, (mark, keys) in MARKS.items():
+    """Return `run`, `artifact` or `evaluation`; None for a path that zoo did not write."""
+    for name, (marker, keys) in MARKERS.items():
         try:
-            if (folder / mark).stat().st_size <= LARGEST:
-                values = json.loads((folder / mark).read_text(encoding="utf-8"))
+            if (folder / marker).stat().st_size <= LARGEST:
+                values = json.loads((folder / marker).read_text(encoding="utf-8"))
                 if isinstance(values, dict) and keys <= values.keys():
                     return name
         except (OSError, ValueError, RecursionError):
@@ -36,9 +36,10 @@ def kind(folder: Path) -> str | None:
 
 
 def mistaken(path: Path, wanted: str) -> str | None:
-    """A sentence that says what `path` is instead of a `wanted`, and what to name; None where it is nothing of zoo's.
+    """Say what `path` is instead of the kind of folder that is `wanted`, and what to name.
 
-    It may be another kind of folder, a folder or file within one, or a folder that holds some.
+    It may be another kind of folder, a part of one, or a folder that holds some. Returns None where it is none of
+    these.
     """
     article = "an" if wanted[0] in "aei" else "a"
     found = kind(path)
@@ -53,5 +54,5 @@ def mistaken(path: Path, wanted: str) -> str | None:
     if not found and path.is_dir():
         held = [child.name for child in sorted(path.iterdir()) if kind(child) == wanted]
         if held:
-            return f"{path} holds {wanted}s and is none: name one of them, such as {path / held[0]}"
+            return f"{path} holds {wanted}s but is not one: name one of them, such as {path / held[0]}"
     return None

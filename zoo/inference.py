@@ -1,4 +1,4 @@
-"""What a run's network says of images, by Keras."""
+"""The logits of a run's network, computed with Keras."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from zoo.data.pipeline import evaluation_batches
 from zoo.keras_settings import own_settings
 
 BATCH = 64
+"""Images in a batch."""
 
 
 @own_settings()
-def answers(folder: Path, images: Images) -> np.ndarray:
-    """float32 logits [n, classes] of every image, in order.
+def logits(folder: Path, images: Images) -> np.ndarray:
+    """Return the float32 logits [images, classes] of all images, in their order.
 
     Raises:
         ZooError: there is no finished run at `folder`, or it is damaged.
@@ -24,5 +25,5 @@ def answers(folder: Path, images: Images) -> np.ndarray:
     model = factory.load(folder)
     preprocessing = run.read_finished(folder).model.preprocessing
     batches = evaluation_batches(images, preprocessing, batch_size=BATCH)
-    logits = np.concatenate([model(batch, training=False).numpy() for batch, _, _ in batches])
-    return logits[: len(images)]
+    found = np.concatenate([model(batch, training=False).numpy() for batch, _, _ in batches])
+    return found[: len(images)]  # the last batch is filled up with empty images

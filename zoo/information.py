@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,11 @@ def list_models(pattern: str = "*") -> list[dict[str, Any]]:
 
 
 def info(name: str, size: str | None = None) -> list[dict[str, Any]]:
-    """Return all that is known of a family's sizes, or of the one that `size` or an alias names.
+    """Return all that is known of a family's sizes.
+
+    Args:
+        name: a family such as `resnet`, or an alias such as `resnet50`.
+        size: return this size only. An alias names a size, too.
 
     Raises:
         ZooError: no such family or size.
@@ -40,7 +45,7 @@ def is_described(folder: Path) -> bool:
     return any((folder / name).is_file() for name in (run.DESCRIPTION, artifact.MANIFEST))
 
 
-def describe(folder: Path) -> dict[str, Any]:
+def describe(folder: str | os.PathLike[str]) -> dict[str, Any]:
     """Return the network, origin and results of the run or artifact at `folder`.
 
     Returns:
@@ -51,19 +56,20 @@ def describe(folder: Path) -> dict[str, Any]:
     Raises:
         ZooError: there is neither a run nor an artifact, or its description is damaged.
     """
+    folder = Path(folder)
     if (folder / artifact.MANIFEST).is_file():
         manifest = artifact.read(folder)
-        described: dict[str, Any] = {"kind": "artifact", **schema.plain(manifest)}
+        described: dict[str, Any] = {"kind": "artifact", **schema.to_dict(manifest)}
         described |= {"results": described["accuracy"], "provenance": described["training"]}
         model = manifest.model
     elif (folder / run.DESCRIPTION).is_file():
         this = run.read(folder)
-        described, model = {"kind": "run", **schema.plain(this)}, this.model
+        described, model = {"kind": "run", **schema.to_dict(this)}, this.model
     else:
         raise ZooError(f"{folder} is neither a run nor an artifact: {run.NAME_ONE}, or one that 'zoo export' wrote")
     family, row = resolve(model.family, model.size)
     structure = factory.structure_of(model)
-    described["model"]["structure"] = schema.plain(structure)
+    described["model"]["structure"] = schema.to_dict(structure)
     described["halvings"] = {
         "kept": structure.halvings,
         "reference": family.reference_structure(row).halvings,

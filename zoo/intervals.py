@@ -1,4 +1,4 @@
-"""Intervals of measured shares and times. Numpy alone, for training, export and serving alike."""
+"""Confidence intervals of proportions and latencies, for all three wings. Needs only numpy."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ _Z = statistics.NormalDist().inv_cdf(0.975)
 
 
 def wilson(correct: int, total: int) -> tuple[float, float]:
-    """The 95 % score interval of a proportion, `correct` of `total`; it stays within [0, 1] and holds the proportion.
+    """Compute the 95 % score interval of a proportion, `correct` of `total`.
 
-    Source: E. B. Wilson, Probable inference, the law of succession, and statistical inference, JASA 22 (1927).
+    It lies within [0, 1] and contains the proportion. Source: E. B. Wilson, Probable inference, the law of succession,
+    and statistical inference, JASA 22 (1927).
 
     Raises:
-        ValueError: `total` is no positive number, or `correct` is not within 0 and `total`.
+        ValueError: `total` is not positive, or `correct` is not between 0 and `total`.
     """
     if total < 1 or not 0 <= correct <= total:
         raise ValueError(f"no proportion: {correct} of {total}")
@@ -24,19 +25,19 @@ def wilson(correct: int, total: int) -> tuple[float, float]:
     shrink = 1 + _Z**2 / total
     center = (share + _Z**2 / (2 * total)) / shrink
     half = _Z * math.sqrt(share * (1 - share) / total + (_Z / (2 * total)) ** 2) / shrink
-    # Rounding may leave an end beyond the share itself where the two coincide, at none and at all.
+    # At 0 and at `total`, one end equals the share; rounding must not move it past the share.
     return max(0.0, min(share, center - half)), min(1.0, max(share, center + half))
 
 
 def paired_difference(lost: int, gained: int, total: int) -> tuple[float, float, float]:
-    """How much smaller one share is than another of the same `total` cases, and the 95 % interval of that.
+    """Compute by how much a proportion drops between two paired measurements, and the 95 % interval of the drop.
 
-    `lost` cases were right by the first measure only, `gained` by the second only; the rest says nothing of the
-    difference. Source: A. Agresti and Y. Min, Simple improved confidence intervals for comparing matched proportions,
-    Statistics in Medicine 24 (2005): half a case is added to each cell of the table.
+    Of the same `total` cases, `lost` were right in the first measurement only, and `gained` in the second only. Half a
+    case is added to each cell of the table. Source: A. Agresti and Y. Min, Simple improved confidence intervals for
+    comparing matched proportions, Statistics in Medicine 24 (2005).
 
     Raises:
-        ValueError: `total` is no positive number, or smaller than what changed.
+        ValueError: `total` is not positive, or smaller than `lost + gained`.
     """
     if total < 1 or min(lost, gained) < 0 or lost + gained > total:
         raise ValueError(f"no pairs: {lost} lost and {gained} gained of {total}")
@@ -48,13 +49,14 @@ def paired_difference(lost: int, gained: int, total: int) -> tuple[float, float,
 
 
 def ratio_of_medians(first: np.ndarray, second: np.ndarray, seed: int, draws: int = 1000) -> tuple[float, float, float]:
-    """`median(first) / median(second)` of paired float [rounds] latencies, and its 95 % interval.
+    """Compute `median(first) / median(second)` of paired latencies, float [rounds], and its 95 % interval.
 
-    A bootstrap over rounds: each draw takes the same rounds of both, so that what slowed a whole round down cancels.
-    Source: B. Efron and R. J. Tibshirani, An Introduction to the Bootstrap (1993), chapter 13 (percentile interval).
+    The interval is a bootstrap over rounds. Each draw takes the same rounds of both, so that whatever slowed a whole
+    round cancels out. Source: B. Efron and R. J. Tibshirani, An Introduction to the Bootstrap (1993), chapter 13
+    (percentile interval).
 
     Raises:
-        ValueError: the two differ in length, or are empty.
+        ValueError: the two are empty or differ in length.
     """
     if len(first) != len(second) or not len(first):
         raise ValueError(f"{len(first)} and {len(second)} latencies are no pairs")

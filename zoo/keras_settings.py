@@ -1,40 +1,59 @@
-"""Keras with zoo's own settings: what a keras.json or a notebook says must not change a network."""
+"""zoo's own settings of Keras and TensorFlow, so that a keras.json or a notebook's settings change no network."""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from typing import Any
 
 from zoo.tensorflow_setup import wake_keras
 
 DATA_FORMAT, FLOAT_TYPE, EPSILON = "channels_last", "float32", 1e-7
-"""Keras' own defaults (3.15)."""
+"""The defaults of Keras 3.15."""
+
+RUN_FUNCTIONS_EAGERLY, JIT = False, ""
+"""The defaults of TensorFlow 2.21: functions are compiled, without XLA."""
 
 
 @contextlib.contextmanager
 def own_settings(precision: str = FLOAT_TYPE) -> Iterator[None]:
-    """Keras with zoo's data format, float type and epsilon, and with `precision` as dtype policy; also a decorator.
+    """Give Keras and TensorFlow zoo's settings, and `precision` as dtype policy, while the block lasts.
 
-    The settings of before are back afterwards, however the block ends.
+    Also a decorator. The earlier settings return however the block ends.
 
     Raises:
         ZooError: Keras runs on another backend than TensorFlow.
     """
     wake_keras()
-    from keras import config
-
-    before = (config.image_data_format(), config.floatx(), config.epsilon(), config.dtype_policy())
-    _set(DATA_FORMAT, FLOAT_TYPE, EPSILON, precision)
+    before = _settings()
+    _set(DATA_FORMAT, FLOAT_TYPE, EPSILON, precision, RUN_FUNCTIONS_EAGERLY, JIT)
     try:
         yield
     finally:
         _set(*before)
 
 
-def _set(data_format: str, float_type: str, epsilon: float, policy: object) -> None:
+def _settings() -> tuple[Any, ...]:
+    import tensorflow as tf
+    from keras import config
+
+    return (
+        config.image_data_format(),
+        config.floatx(),
+        config.epsilon(),
+        config.dtype_policy(),
+        tf.config.functions_run_eagerly(),
+        tf.config.optimizer.get_jit(),
+    )
+
+
+def _set(data_format: str, float_type: str, epsilon: float, policy: object, eagerly: bool, jit: str) -> None:
+    import tensorflow as tf
     from keras import config
 
     config.set_image_data_format(data_format)
     config.set_floatx(float_type)
     config.set_epsilon(epsilon)
     config.set_dtype_policy(policy)
+    tf.config.run_functions_eagerly(eagerly)
+    tf.config.optimizer.set_jit(jit)

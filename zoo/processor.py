@@ -1,4 +1,7 @@
-"""The processor: what a latency depends on besides the code. What a system does not tell is left out."""
+"""The processor of this machine, on which latencies depend: name, model, instruction sets and caches.
+
+Linux, macOS and Windows report different things; what a system does not report is left out.
+"""
 
 from __future__ import annotations
 
@@ -12,11 +15,11 @@ from typing import Any
 CPUINFO = Path("/proc/cpuinfo")
 CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
 
-MATTERS = re.compile(
+RELEVANT = re.compile(
     r"sse4_2|avx2?|fma|f16c|avx512(f|bw|vl|dq|_?vnni|_?bf16|_?fp16)|avx_(vnni|vnni_int8|ne_convert)|amx_\w+"
     r"|neon|asimd|asimddp|asimdhp|fphp|sve2?|i8mm|svei8mm|bf16|svebf16|sme2?"
 )
-"""Instruction sets that the kernels of the runtimes choose by, by the names of Linux."""
+"""Instruction sets for which the runtimes have kernels of their own, by their names in Linux."""
 
 NUMBERS = {
     "vendor": ("vendor_id", "CPU implementer"),
@@ -25,22 +28,22 @@ NUMBERS = {
     "variant": ("CPU variant",),
     "stepping": ("stepping", "CPU revision"),
 }
-"""Which lines of /proc/cpuinfo say what: x86's and ARM's."""
+"""The lines of /proc/cpuinfo that hold each number, on x86 and on ARM."""
 
 WINDOWS = re.compile(r"Family (?P<family>\d+) Model (?P<model>\d+) Stepping (?P<stepping>\d+), (?P<vendor>\w+)")
-"""What `platform.processor` says there."""
+"""The form of `platform.processor()` on Windows."""
 
 MAC = {"vendor": "vendor", "family": "family", "model": "model", "stepping": "stepping"}
-"""Which of macOS' machdep.cpu.* say what; Apple's own processors have but a name."""
+"""The machdep.cpu.* keys of macOS that hold each number. Apple's own processors have only a name."""
 
 
 def name() -> str:
-    """What the processor is called."""
+    """Return the name of the processor."""
     return _cpuinfo().get("model name") or _sysctl().get("machdep.cpu.brand_string") or platform.processor()
 
 
 def numbers() -> dict[str, str]:
-    """Vendor, family, model and stepping, as far as the system says them."""
+    """Return vendor, family, model and stepping, as far as the system reports them."""
     if lines := _cpuinfo():
         said = {what: [lines[one] for one in places if one in lines] for what, places in NUMBERS.items()}
         return {what: values[0] for what, values in said.items() if values}
@@ -51,17 +54,17 @@ def numbers() -> dict[str, str]:
 
 
 def instruction_sets() -> list[str]:
-    """Those that matter to the kernels of the runtimes, in alphabetical order."""
+    """List the instruction sets of `RELEVANT` that the processor has, in alphabetical order."""
     lines, mac = _cpuinfo(), _sysctl()
     flags = set(f"{lines.get('flags', '')} {lines.get('Features', '')}".split())
     flags |= {key.rpartition("FEAT_")[2].lower() for key, value in mac.items() if "FEAT_" in key and value == "1"}
     intel = f"{mac.get('machdep.cpu.features', '')} {mac.get('machdep.cpu.leaf7_features', '')}"
     flags |= set(intel.lower().replace("sse4.2", "sse4_2").replace("avx1.0", "avx").split())
-    return sorted(flag for flag in flags if MATTERS.fullmatch(flag))
+    return sorted(flag for flag in flags if RELEVANT.fullmatch(flag))
 
 
 def caches() -> dict[str, str]:
-    """Their sizes, such as {"L1 data": "48K"}, of the first CPU."""
+    """Return the sizes of the first CPU's caches, such as {"L1 data": "48K"}."""
     found = {}
     for folder in sorted(CACHES.glob("index*")):
         level, kind, size = (_text(folder / part) for part in ("level", "type", "size"))
@@ -74,18 +77,18 @@ def caches() -> dict[str, str]:
 
 
 def describe() -> dict[str, Any]:
-    """All of it, for what is stored beside a figure."""
+    """Describe the processor, for the provenance of a figure."""
     return {"processor": name(), "cpu": numbers(), "instruction_sets": instruction_sets(), "caches": caches()}
 
 
 def _cpuinfo() -> dict[str, str]:
-    """The lines of the first CPU; none where the system has no such file."""
+    """Return the lines of /proc/cpuinfo about the first CPU; empty where there is no such file."""
     first = _text(CPUINFO).partition("\n\n")[0]
     return dict(_pairs(first))
 
 
 def _sysctl() -> dict[str, str]:
-    """What macOS says of its hardware; nothing elsewhere."""
+    """Return what macOS reports of its hardware; empty on other systems."""
     if platform.system() != "Darwin":
         return {}
     try:
@@ -104,7 +107,7 @@ def _pairs(text: str) -> Iterator[tuple[str, str]]:
 
 
 def _text(path: Path) -> str:
-    """The content of a file of the system; nothing where it cannot be read."""
+    """Return the content of a file of the system; empty where it cannot be read."""
     try:
         return path.read_text(encoding="utf-8", errors="replace").strip()
     except OSError:

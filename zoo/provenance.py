@@ -1,4 +1,4 @@
-"""What a number that people will read is stored with: command, seed, versions, machine."""
+"""The provenance that is stored with every figure: command, seed, versions, machine and environment."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing import Any
 
 from zoo import processor
 from zoo.description import Provenance
+from zoo.text import Say, printable
 
 PACKAGES = (
     "keras-zoo",
@@ -39,36 +40,43 @@ NUMERIC = (
     "TF_DETERMINISTIC_OPS",
     "TF_CUDNN_DETERMINISTIC",
 )
-"""Variables by which a user says how TensorFlow computes: the same network, and figures that differ a little."""
+"""Environment variables that choose how TensorFlow computes. The same network then gives slightly other figures."""
 
 
 def here(seed: int) -> Provenance:
-    """The provenance of what this process is about to do."""
+    """Return the provenance of what this process is about to do."""
     return Provenance(
         command=command(), seed=seed, versions=versions(), machine=machine(), started=now(), environment=environment()
     )
 
 
 def now() -> str:
-    """The time in UTC, ISO 8601, to the microsecond: text that sorts as time does."""
+    """Return the time in UTC as ISO 8601 to the microsecond: text that sorts as time does."""
     return datetime.datetime.now(datetime.UTC).isoformat(timespec="microseconds")
 
 
 def command() -> str:
-    """The command line of this process, as it would be typed."""
+    """Return the command line of this process, as it would be typed in a shell."""
     program = Path(sys.argv[0]).name
     typed = shlex.join(["zoo" if program == "__main__.py" else program, *sys.argv[1:]])
-    # Names of files that are no UTF-8 come as surrogates, which pydantic (2.12) takes for no text.
+    # Python decodes file names that are not UTF-8 to surrogates, which pydantic 2.12 refuses in a string.
     return typed.encode(errors="backslashreplace").decode()
 
 
 def environment() -> dict[str, str]:
-    """The variables of `NUMERIC` that are set."""
+    """Return the variables of `NUMERIC` that are set."""
     return {name: os.environ[name] for name in NUMERIC if name in os.environ}
 
 
+def say_environment(say: Say) -> None:
+    """Name the variables of `NUMERIC` that are set, in one line."""
+    found = ", ".join(f"{name}={printable(value)}" for name, value in environment().items())
+    if found:
+        say(f"set, and able to move figures a little: {found}")
+
+
 def versions() -> dict[str, str]:
-    """The versions of Python and of the installed packages that shape a result; none of them is imported."""
+    """Return the versions of Python and of the installed packages that shape a result. None of them is imported."""
     found = {"python": platform.python_version()}
     for package in PACKAGES:
         try:
@@ -79,7 +87,7 @@ def versions() -> dict[str, str]:
 
 
 def machine() -> dict[str, Any]:
-    """The processor, see `zoo.processor`, the CPUs that this process may use, and the memory in GiB."""
+    """Describe the processor (`zoo.processor`), the CPUs that this process may use, and the memory in GiB."""
     import psutil
 
     return {
@@ -91,9 +99,9 @@ def machine() -> dict[str, Any]:
 
 
 def usable_cpus() -> int:
-    """How many CPUs this process may keep busy: its affinity, and the container's quota where there is one.
+    """Count the CPUs that this process may keep busy, by its affinity and the container's quota.
 
-    onnxruntime sizes its pool by the machine instead (onnxruntime issue 29510).
+    onnxruntime sizes its thread pool by the whole machine instead (onnxruntime issue 29510).
     """
     count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     quota = Path("/sys/fs/cgroup/cpu.max")

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from zoo.errors import ZooError, did_you_mean
-from zoo.schema import keys, parse, plain, record
+from zoo.schema import keys, parse, record, to_dict
 
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
@@ -124,7 +124,7 @@ def override(recipe: Recipe, settings: Iterable[str]) -> Recipe:
     Raises:
         ZooError: a setting is not of this form, no recipe has the key, or the value does not fit it.
     """
-    values = plain(recipe)
+    values = to_dict(recipe)
     known = keys(Recipe)
     for setting in settings:
         key, equals, text = setting.partition("=")

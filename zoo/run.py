@@ -1,4 +1,4 @@
-"""The run folder: what training (or a pull of weights) leaves, and everything that later verbs need of it."""
+"""The run folder, which training or pulling writes and later verbs read: its files and its description."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ NAME_ONE = "name a folder that 'zoo train' or 'zoo pull' wrote"
 
 @record
 class Run:
-    """`run.json`.
+    """The content of `run.json`.
 
-    `results` are the figures that the run ended with; it is finished when `provenance.finished` is set. `weights` are
-    those that somebody else made, where there are such; a run that was pulled has only them: no `data`, no `recipe`.
-    `initial` says where a run started that did not start from nothing.
+    A run is finished when `provenance.finished` is set; `results` are its final figures. A run that was pulled has
+    `weights`, which say whose they are, and neither `data` nor `recipe`. `initial` describes the weights that a
+    fine-tuned run started from.
     """
 
     schema: int
@@ -45,12 +45,12 @@ class Run:
 
     @property
     def finished(self) -> bool:
-        """Whether training came to its end and the final weights are there."""
+        """Whether training is complete and the final weights are there."""
         return self.provenance.finished is not None
 
 
 def read(folder: Path) -> Run:
-    """The description of the run at `folder`, finished or not.
+    """Read the description of the run at `folder`, finished or not.
 
     Raises:
         ZooError: there is no run, or its description is damaged.
@@ -65,30 +65,30 @@ def read(folder: Path) -> Run:
 
 
 def read_finished(folder: Path) -> Run:
-    """The description of the run at `folder`.
+    """Read the description of the finished run at `folder`.
 
     Raises:
-        ZooError: there is no run, it is damaged, or it did not come to its end.
+        ZooError: there is no run, or it is damaged or unfinished.
     """
     run = read(folder)
     if not run.finished:
-        raise ZooError(f"{folder} has not come to its end: continue it with 'zoo train --resume {folder}'")
+        raise ZooError(f"{folder} is not finished: continue it with 'zoo train --resume {folder}'")
     return run
 
 
 def license_of_weights(run: Run) -> str | None:
-    """The license that a run's weights came with; None where it trained them from nothing."""
+    """Return the license that a run's weights came with; None where training started from random weights."""
     origin = run.weights or run.initial
     return origin.license if origin else None
 
 
 def write(folder: Path, run: Run) -> None:
     """Write the description of a run, whole or not at all."""
-    files.write_json(folder / DESCRIPTION, schema.plain(run))
+    files.write_json(folder / DESCRIPTION, schema.to_dict(run))
 
 
 def newest(root: Path) -> Path:
-    """The newest finished run below `root`.
+    """Find the newest finished run in the folder `root`.
 
     Raises:
         ZooError: there is none.

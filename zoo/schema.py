@@ -1,7 +1,4 @@
-"""Checked records: frozen dataclasses that are read from JSON or typed by hand,
-
-and refuse what does not fit in one line.
-"""
+"""Records: frozen dataclasses made from JSON or from a command line, which refuse values that do not fit."""
 
 from __future__ import annotations
 
@@ -19,17 +16,17 @@ Record = TypeVar("Record")
 
 @dataclass_transform(frozen_default=True, field_specifiers=(pydantic.Field, dataclasses.field))
 def record(cls: type[Record]) -> type[Record]:
-    """Make `cls` a frozen dataclass whose values are checked and whose unknown keys are refused."""
+    """Make `cls` a frozen dataclass that checks its values and refuses unknown keys."""
     strict = pydantic.ConfigDict(extra="forbid", allow_inf_nan=False)
     made: Any = pydantic.dataclasses.dataclass(frozen=True, config=strict)(cls)
     return made
 
 
 def parse(cls: type[Record], values: Any, what: str) -> Record:
-    """A `cls` made of plain `values`, as JSON or a command line has them.
+    """Make a record of class `cls` from dictionaries, lists, strings and numbers.
 
     Raises:
-        ZooError: a key is unknown, missing, or its value does not fit; `what` begins the message.
+        ZooError: a key is unknown or missing, or its value does not fit. The message begins with `what`.
     """
     try:
         return pydantic.TypeAdapter(cls).validate_python(values)
@@ -43,13 +40,13 @@ def parse(cls: type[Record], values: Any, what: str) -> Record:
         raise ZooError(f"{what}: {key} should be {message}{given}") from None
 
 
-def plain(value: Any) -> Any:
-    """A record as dictionaries, lists, strings and numbers."""
+def to_dict(value: Any) -> Any:
+    """Return a record as dictionaries, lists, strings and numbers: what `parse` takes."""
     return pydantic.TypeAdapter(type(value)).dump_python(value, mode="json")
 
 
 def keys(cls: type[Any], prefix: str = "") -> list[str]:
-    """Every dotted key of a record, nested records included."""
+    """List the dotted keys of a record and of the records within it, such as `optimizer.lr`."""
     found = []
     for field in dataclasses.fields(cls):
         annotation = cls.__pydantic_fields__[field.name].annotation

@@ -1,4 +1,4 @@
-"""TensorFlow and Keras without their greetings, with the system's allocator, and with the backend that zoo needs."""
+"""Import TensorFlow and Keras silently, with the system's memory allocator and with the backend that zoo needs."""
 
 from __future__ import annotations
 
@@ -12,43 +12,42 @@ from collections.abc import Iterator
 from zoo.errors import ZooError
 
 BACKEND = "tensorflow"
-"""The backend of Keras that every network of zoo is built on."""
+"""The Keras backend of all networks."""
 
 
 def wake_tensorflow() -> None:
-    """Import TensorFlow, keeping from standard error what it prints before its log level counts.
+    """Import TensorFlow without what it prints before its log level takes effect.
 
-    tensorflow 2.21 writes of oneDNN and CUDA while it is imported, whatever TF_CPP_MIN_LOG_LEVEL says.
+    While it is imported, TensorFlow 2.21 writes about oneDNN and CUDA, whatever TF_CPP_MIN_LOG_LEVEL says.
 
     Raises:
         ModuleNotFoundError: TensorFlow is not installed.
         ZooError: it cannot be imported.
     """
-    # oneDNN's own allocator (tensorflow 2.21) keeps what was freed. Without it an export of VGG-11 takes 3.6 GB, not
-    # 4.5, and ResNet-18 trains a fifth faster, to the same bits.
+    # oneDNN's own allocator (TensorFlow 2.21) keeps freed memory. Without it, an export of VGG-11 takes 3.6 GB instead
+    # of 4.5, and ResNet-18 trains a fifth faster, to the same bits.
     os.environ.setdefault("TF_ONEDNN_USE_SYSTEM_ALLOCATOR", "1")
-    with _imported(), _unheard():
+    with _import_errors(), _silenced():
         import tensorflow as tf
 
         tf.get_logger().setLevel("ERROR")
-    # tf.lite and protobuf warn of themselves on every import (tensorflow 2.21); nothing here uses them.
+    # tf.lite and protobuf, which zoo does not use, warn on every import (TensorFlow 2.21).
     warnings.filterwarnings("ignore", module=r"tensorflow\.|google\.protobuf")
 
 
 def wake_keras() -> None:
-    """Import TensorFlow, and Keras on top of it.
+    """Import TensorFlow and Keras.
 
     Raises:
-        ZooError: KERAS_BACKEND or a keras.json asks for another backend, or Keras cannot be imported with what they
-            say.
+        ZooError: KERAS_BACKEND or a keras.json names another backend, or the import fails because of them.
     """
     if "keras" in sys.modules:
         _check_backend(sys.modules["keras"].config.backend())
         return
-    # Keras 3.15 would first try to import whatever is asked for.
+    # Keras 3.15 would first try to import the backend that is named.
     _check_backend(os.environ.get("KERAS_BACKEND", BACKEND))
     wake_tensorflow()
-    with _imported(), _unheard():
+    with _import_errors(), _silenced():
         import keras
     _check_backend(keras.config.backend())
 
@@ -57,15 +56,16 @@ def _check_backend(name: str) -> None:
     if name != BACKEND:
         raise ZooError(
             f"Keras is set to the backend '{name:.40}', and zoo's networks need {BACKEND}: "
-            f"set KERAS_BACKEND={BACKEND}, before Keras is imported"
+            f"set KERAS_BACKEND={BACKEND} before Keras is imported"
         )
 
 
 @contextlib.contextmanager
-def _imported() -> Iterator[None]:
-    """Make a ZooError of all that goes wrong in an import, but for a TensorFlow that is not installed.
+def _import_errors() -> Iterator[None]:
+    """Turn every error of an import into a ZooError, except that TensorFlow is not installed.
 
-    tensorflow 2.21 imports keras, and keras 3.15 asserts what a keras.json holds and imports the backend named there.
+    TensorFlow 2.21 imports Keras, and Keras 3.15 asserts the content of a keras.json and imports the backend named
+    there.
     """
     try:
         yield
@@ -81,8 +81,8 @@ def _imported() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _unheard() -> Iterator[None]:
-    """Standard error, of C++ too, goes nowhere."""
+def _silenced() -> Iterator[None]:
+    """Discard what is written to standard error, by C++ too, while the block lasts."""
     standard_error = os.dup(2)
     try:
         with tempfile.TemporaryFile() as unread:

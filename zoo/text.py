@@ -3,6 +3,13 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Callable
+
+Say = Callable[[str], None]
+"""Takes one line for people: `print`, a logger's `info`, or `silent`."""
+
+Progress = Callable[[int, int, str], None]
+"""Takes the number of steps done, the number of all steps, and a line about the present one."""
 
 JOINERS = "\u200c\u200d"
 """Characters of zero width that are part of words in Persian and the scripts of India, and of emoji."""
@@ -21,3 +28,7 @@ def is_printable(text: str) -> bool:
 def printable(text: str) -> str:
     """Replace every character that cannot be printed by the replacement character."""
     return "".join(character if is_printable(character) else "�" for character in text)
+
+
+def silent(*words: object) -> None:
+    """Say nothing: what a `Say` or a `Progress` is where nobody wants to hear."""

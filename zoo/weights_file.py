@@ -1,4 +1,4 @@
-"""Variables of Keras models in safetensors files: nothing that is read can run code, and every number is sound."""
+"""Variables of Keras models in safetensors files, which cannot run code; every array that is read is checked."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from zoo import files
 from zoo.errors import ZooError, listed
 
 FLOATS = ("F64", "F32", "F16", "BF16")
-"""The types of numbers that weights are read in, as safetensors calls them."""
+"""The dtypes of weights that can be read, as safetensors calls them."""
 
 VARIANCES = ("moving_variance", "running_var")
-"""The ends of the names of variances, in Keras and in PyTorch."""
+"""The endings of the names of running variances, in Keras and in PyTorch."""
 
 
 def weights(model: Any) -> dict[str, Any]:
-    """The variables that make the network, by `layer/variable`."""
+    """Return the weights of a model by `layer/variable`."""
     return {f"{layer.name}/{variable.name}": variable for layer in model.layers for variable in layer.weights}
 
 
 def variables(model: Any) -> dict[str, Any]:
-    """The weights, and what else a layer keeps between steps (the state of dropout's random numbers)."""
-    # variable.path would not do: Keras 3.15 numbers unnamed parts by process, so that a second model has other paths.
+    """Return the weights, and what else layers keep between steps: the state of dropout's random generators."""
+    # Not by variable.path: Keras 3.15 numbers unnamed layers through the process, so a second model has other paths.
     return {f"{layer.name}/{variable.name}": variable for layer in model.layers for variable in layer.variables}
 
 
 def save(path: Path, named: Mapping[str, Any], metadata: Mapping[str, str] | None = None) -> None:
-    """Write Keras variables (or arrays) and text to a safetensors file, whole or not at all."""
+    """Write Keras variables (or arrays) and `metadata` to a safetensors file, whole or not at all."""
     from safetensors.numpy import save as serialize
 
     arrays = {
@@ -42,10 +42,10 @@ def save(path: Path, named: Mapping[str, Any], metadata: Mapping[str, str] | Non
 
 
 def read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
-    """The arrays and the text of a safetensors file.
+    """Read the arrays and the metadata of a safetensors file.
 
     Raises:
-        ZooError: the file is missing or damaged, or holds numbers that are not finite.
+        ZooError: the file is missing or damaged, or holds an array that `unsound` refuses.
     """
     from safetensors import SafetensorError, safe_open
 
@@ -54,7 +54,7 @@ def read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     try:
         with safe_open(path, framework="numpy") as file:
             arrays, text = {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
-    # safetensors 0.8 raises the last two for types that numpy does not have.
+    # safetensors 0.8 raises TypeError and AttributeError for dtypes that numpy lacks.
     except (SafetensorError, OSError, ValueError, TypeError, AttributeError) as error:
         raise ZooError(f"{path} is damaged ({error}): restore it, or train again") from None
     refuse_unsound(filter(None, (unsound(name, array) for name, array in arrays.items())), str(path))
@@ -62,23 +62,23 @@ def read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
 
 
 def floats(file: Any, name: str) -> np.ndarray:
-    """A tensor of an open safetensors file, as float32.
+    """Read a tensor of an open safetensors file as float32.
 
     Raises:
-        ZooError: it is of another type than `FLOATS`.
+        ZooError: its dtype is none of `FLOATS`.
     """
-    import ml_dtypes  # noqa: F401  (once it is imported, numpy has bfloat16)
+    import ml_dtypes  # noqa: F401  (its import adds bfloat16 to numpy)
 
     kind = file.get_slice(name).get_dtype()
     if kind not in FLOATS:
         raise ZooError(f"{name:.100} is of {kind}: save the weights as float32, float16 or bfloat16")
-    with np.errstate(over="ignore"):  # what becomes infinite is found by `unsound`
+    with np.errstate(over="ignore"):  # `unsound` finds numbers that become infinite
         found: np.ndarray = file.get_tensor(name).astype(np.float32)
     return found
 
 
 def unsound(name: str, array: np.ndarray) -> str | None:
-    """The reason why no network can have such an array; None where there is none."""
+    """Say why an array cannot be a network's weight: not finite, or a variance below 0; None where it can."""
     if array.dtype.kind != "f" or not array.size:
         return None
     bad = array.size - int(np.count_nonzero(np.isfinite(array)))
@@ -90,24 +90,24 @@ def unsound(name: str, array: np.ndarray) -> str | None:
 
 
 def refuse_unsound(problems: Iterable[str], source: str) -> None:
-    """Raise ZooError where there are reasons, which `unsound` gave."""
+    """Raise ZooError when there are problems that `unsound` found."""
     every = list(problems)
     if every:
         raise ZooError(f"{source} cannot be used: {listed(every)}: restore it, or name another")
 
 
 def misfit(missing: Iterable[str], left_over: Iterable[str], misshapen: Iterable[str]) -> str:
-    """All that keeps weights from fitting a network, in one line that names ten of each kind; empty where they fit."""
+    """Say in one line why weights do not fit a network, with ten names of each kind; empty where they fit."""
     kinds = {"missing": list(missing), "left over": list(left_over), "of another shape": list(misshapen)}
     return "; ".join(f"{kind}: {listed(names)}" for kind, names in kinds.items() if names)
 
 
 def check(named: Mapping[str, Any], arrays: Mapping[str, np.ndarray], source: str, advice: str) -> None:
-    """See that every variable has an array of its shape.
+    """Check that every variable has an array of its shape and dtype.
 
     Raises:
-        ZooError: an array is missing, left over, or of another shape or type; they are listed, and `advice` ends the
-            message.
+        ZooError: an array is missing, left over, or of another shape or dtype. The message lists them and ends with
+            `advice`.
     """
     misshapen = []
     for name, variable in named.items():
@@ -121,10 +121,10 @@ def check(named: Mapping[str, Any], arrays: Mapping[str, np.ndarray], source: st
 
 
 def assign(named: Mapping[str, Any], arrays: Mapping[str, np.ndarray], source: str) -> None:
-    """Give every variable its array; nothing is assigned unless all fit.
+    """Assign to every variable its array, or nothing at all when one does not fit.
 
     Raises:
-        ZooError: an array is missing, left over, or of another shape or type; they are listed.
+        ZooError: an array is missing, left over, or of another shape or dtype. The message lists them.
     """
     check(named, arrays, source, "name the run of the same family and size")
     for name, variable in named.items():

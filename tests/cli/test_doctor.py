@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from zoo import doctor
+from zoo import installation
 
 
 def stub(folder: Path, module: str, text: str = "") -> None:
@@ -108,7 +108,7 @@ def test_without_what_the_report_itself_uses_there_is_a_report(stubs: Path) -> N
     for module in ("numpy", "psutil", "pydantic"):
         stub(stubs, module, "raise ImportError('broken')")
     found = report(stubs, 1)
-    assert set(lacking(found)) == {need.use for need in doctor.NEEDS}
+    assert set(lacking(found)) == {need.use for need in installation.NEEDS}
     assert "broken" in found["machine"]["error"]
 
 
@@ -129,21 +129,21 @@ def test_settings_are_told_and_secrets_are_not(stubs: Path, tmp_path: Path) -> N
 
 
 def test_quota_of_both_versions_of_cgroups(tmp_path: Path) -> None:
-    assert doctor.quota(tmp_path) == {"cpus": None, "memory_gib": None}
+    assert installation.quota(tmp_path) == {"cpus": None, "memory_gib": None}
     (tmp_path / "cpu").mkdir()
     (tmp_path / "memory").mkdir()
     (tmp_path / "cpu/cpu.cfs_quota_us").write_text("150000\n")
     (tmp_path / "cpu/cpu.cfs_period_us").write_text("100000\n")
     (tmp_path / "memory/memory.limit_in_bytes").write_text("9223372036854771712\n")
-    assert doctor.quota(tmp_path) == {"cpus": 1.5, "memory_gib": None}
+    assert installation.quota(tmp_path) == {"cpus": 1.5, "memory_gib": None}
     (tmp_path / "cpu.max").write_text("max 100000\n")
     (tmp_path / "memory.max").write_text(f"{2**31}\n")
-    assert doctor.quota(tmp_path) == {"cpus": None, "memory_gib": 2.0}
+    assert installation.quota(tmp_path) == {"cpus": None, "memory_gib": 2.0}
 
 
 def test_each_verb_has_a_row() -> None:
     from zoo.cli import VERBS
 
-    told = {word for need in doctor.NEEDS for word in need.use.replace(",", " ").split()}
+    told = {word for need in installation.NEEDS for word in need.use.replace(",", " ").split()}
     assert set(VERBS) - {"doctor"} <= told
-    assert {module for need in doctor.NEEDS for module in need.modules} == set(doctor.DISTRIBUTIONS)
+    assert {module for need in installation.NEEDS for module in need.modules} == set(installation.DISTRIBUTIONS)

@@ -97,7 +97,7 @@ TRAIN = [
     (["train", "cnn", "--freeze"], "name the run to take --weights from"),
     (["train", "cnn", "--set", "optimizer.layer_decay=0"], "layer_decay should be greater than 0"),
     (["train", "--resume", "runs/nothing"], "there is no run at runs/nothing"),
-    (["train", "--resume", "runs/cnn-small-digits"], "has come to its end"),
+    (["train", "--resume", "runs/cnn-small-digits"], "is finished already"),
     (["train", "cnn", "--frobnicate"], "No such option"),
 ]
 
@@ -124,7 +124,7 @@ OTHERS = [
     (["evaluate", "runs/nothing"], 2, "there is no run"),
     (["evaluate", "runs/cnn-small-digits", "--out", "runs"], 2, "exists already"),
     (["export", "runs/nothing"], 2, "there is no run"),
-    (["evaluate", "runs"], 2, "runs holds runs and is none: name one of them, such as runs/cnn-small-digits"),
+    (["evaluate", "runs"], 2, "runs holds runs but is not one: name one of them, such as runs/cnn-small-digits"),
     (["evaluate", "artifacts"], 2, "artifacts is neither a run nor an artifact"),
     (["evaluate", "artifacts/cnn-small-digits/onnx"], 2, "is a part of the artifact artifacts/cnn-small-digits"),
     (["evaluate", "runs/cnn-small-digits", "--bad-images", "skip"], 2, "name them with --data"),
@@ -135,14 +135,14 @@ OTHERS = [
     (["verify", "runs/cnn-small-digits"], 2, "is a run, not an artifact: make one of it with 'zoo export"),
     (["verify", "artifacts/cnn-small-digits/manifest.json"], 2, "is a part of the artifact"),
     (["benchmark", "runs/cnn-small-digits"], 2, "is a run, not an artifact"),
-    (["benchmark", "artifacts"], 2, "artifacts holds artifacts and is none"),
+    (["benchmark", "artifacts"], 2, "artifacts holds artifacts but is not one"),
     (["predict", "runs/cnn-small-digits"], 2, "is a run, not an artifact"),
     (["predict", "runs/cnn-small-digits", "broken.png"], 2, "is a run, not an artifact"),
     (["predict", "broken.png", "runs/cnn-small-digits"], 2, "is a run, not an artifact"),
     (["predict", "artifacts/cnn-small-digits", "runs/cnn-small-digits"], 2, "is a run, not an artifact"),
     (["predict", "artifacts/cnn-small-digits", "artifacts/cnn-small-digits"], 2, "is a second artifact"),
     (["predict", "artifacts/cnn-small-digits/onnx", "broken.png"], 2, "is a part of the artifact"),
-    (["predict", "artifacts", "broken.png"], 2, "artifacts holds artifacts and is none"),
+    (["predict", "artifacts", "broken.png"], 2, "artifacts holds artifacts but is not one"),
     (["predict", "evaluations/one", "broken.png"], 2, "is an evaluation, not an artifact"),
     (["verify", "nowhere"], 2, "there is no artifact"),
     (["publish"], 2, "Missing argument"),
@@ -160,7 +160,7 @@ OTHERS = [
     (["predict", "artifacts/cnn-small-digits", "broken.png"], 2, "broken.png"),
     (["benchmark", "nowhere"], 2, "nowhere"),
     (["benchmark", "--batch", "0"], 2, "0"),
-    (["benchmark", "--batch", "one"], 2, "--batch one"),
+    (["benchmark", "--batch", "one"], 2, "'one' is not a list of integers with commas between"),
     (["benchmark", "--threads", "4096"], 2, "4096"),
     (["benchmark", "--runtime", "tensorrt"], 2, "tensorrt"),
 ]
@@ -187,7 +187,7 @@ def test_what_was_not_foreseen_is_one_line_and_a_traceback_with_debug(
         raise RuntimeError("of a\nkind that nobody knows")
 
     monkeypatch.setattr(zoo.information, "list_models", broken)
-    refuse(zoo_command, place, ["list"], 2, "RuntimeError: of a kind that nobody knows: this was not foreseen")
+    refuse(zoo_command, place, ["list"], 2, "RuntimeError: of a kind that nobody knows: an unexpected error")
     monkeypatch.setattr(sys, "argv", ["zoo", "--debug", "list"])
     with pytest.raises(RuntimeError):
         main()
@@ -249,8 +249,8 @@ def test_a_damaged_run_is_refused(zoo_command: Command, place: Path) -> None:
 def test_a_damaged_checkpoint_is_refused(zoo_command: Command, place: Path) -> None:
     run = place / "runs/cnn-small-digits"
     rewrite(run / "run.json", lambda value: value["provenance"].update(finished=None))
-    refuse(zoo_command, place, ["export", str(run)], 2, "has not come to its end", "--resume")
-    refuse(zoo_command, place, ["train", "--weights", str(run)], 2, "has not come to its end", "--resume")
+    refuse(zoo_command, place, ["export", str(run)], 2, "is not finished", "--resume")
+    refuse(zoo_command, place, ["train", "--weights", str(run)], 2, "is not finished", "--resume")
     checkpoint = run / "checkpoints/last.safetensors"
     checkpoint.write_bytes(checkpoint.read_bytes()[:-100])
     refuse(zoo_command, place, ["train", "--resume", str(run)], 2, "last.safetensors is damaged")

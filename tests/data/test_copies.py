@@ -122,7 +122,7 @@ def test_the_splits_of_old_runs_are_unchanged(tmp_path: Path) -> None:
         place = tmp_path / ("cat" if number % 2 else "dog")
         place.mkdir(exist_ok=True)
         (place / f"{number}.bmp").write_bytes(bmp(number))
-    values = schema.plain(Recipe())
+    values = schema.to_dict(Recipe())
     assert values["split"].pop("copies_together") is True
     before = schema.parse(Recipe, values, "recipe").split
     data, said = remarks(tmp_path, before)

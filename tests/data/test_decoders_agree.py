@@ -22,7 +22,7 @@ from zoo.data.labeled_image import inspect_image
 from zoo.errors import ZooError
 from zoo.preprocess import Preprocessing, pixels_from_bytes
 from zoo.preprocess_graph import pixels_tensor
-from zoo.schema import parse, plain
+from zoo.schema import parse, to_dict
 
 HEIGHT, WIDTH = 9, 11
 
@@ -127,7 +127,7 @@ def test_resized_and_cropped_pixels_differ_by_at_most_one_level() -> None:
 
 def test_preprocessing_of_old_runs_gives_the_same_pixels() -> None:
     """Old runs do not have the two fields: they take the high byte of 16 bits, and colors as the file has them."""
-    stored = plain(rendering(3))
+    stored = to_dict(rendering(3))
     del stored["white_level"], stored["background"]
     old = parse(Preprocessing, stored, "preprocessing")
     samples = np.random.default_rng(0).integers(0, 65536, (HEIGHT, WIDTH, 4))

@@ -95,7 +95,7 @@ def test_blocks_that_are_not_run_are_counted() -> None:
 
 @pytest.mark.parametrize("page", pages(), ids=lambda page: page.stem)
 def test_commands_name_verbs_and_options_that_exist(page: Path) -> None:
-    """What cannot be run here is at least spelled as the command line has it."""
+    """Options of commands that cannot be run here exist in the command line."""
     for block in blocks(page):
         for command in block.commands():
             if command[0] == "zoo":

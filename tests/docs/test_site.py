@@ -14,11 +14,11 @@ from doc_blocks import ROOT
 FETCHED = re.compile(
     r"<(?:script|link|img|iframe)\b[^>]*?(?:src|href)=\"(?:https?:)?//|@import\s+[\"']?http|url\([\"']?http"
 )
-"""What a browser would fetch from elsewhere."""
+"""Addresses that a browser would fetch from elsewhere."""
 
 
 def build(source: Path, site: Path) -> subprocess.CompletedProcess[str]:
-    """What the Makefile's target runs."""
+    """The command of the Makefile's target."""
     options = ("--fail-on-warning", "--keep-going", "--quiet", "-d", str(site) + ".doctrees")
     return subprocess.run(
         [sys.executable, "-m", "sphinx", *options, str(source), str(site)], capture_output=True, text=True, check=False
@@ -30,8 +30,8 @@ def sources(tmp_path: Path) -> Path:
     """A copy of what the site is made of, beside what its pages include."""
     copy = tmp_path / "checkout"
     shutil.copytree(ROOT / "docs", copy / "docs")
-    for path in (*ROOT.glob("*.md"), ROOT / "results" / "README.md"):
-        (copy / path.relative_to(ROOT)).parent.mkdir(exist_ok=True)
+    for path in (*ROOT.glob("*.md"), ROOT / "results" / "README.md", ROOT / "export" / "tf_serving" / "README.md"):
+        (copy / path.relative_to(ROOT)).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(path, copy / path.relative_to(ROOT))
     return copy / "docs"
 

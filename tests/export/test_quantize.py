@@ -147,7 +147,7 @@ def random_images(count: int = 64) -> np.ndarray:
 
 
 def logits(model: onnx.ModelProto, images: np.ndarray, path: Path | None = None) -> np.ndarray:
-    """What onnxruntime answers; the graph as it fuses it goes to `path`."""
+    """The logits by onnxruntime, which writes the graph as it fuses it to `path`."""
     onnx.checker.check_model(model, full_check=True)
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3

@@ -69,7 +69,7 @@ def test_a_good_model_passes_every_rule_and_the_figures_name_what_was_found(good
         CLASSIFY: 1,
         "problems": [],
     }
-    assert schema.plain(gates["serving_signatures"])["figures"] == gates["serving_signatures"].figures
+    assert schema.to_dict(gates["serving_signatures"])["figures"] == gates["serving_signatures"].figures
 
 
 def test_the_model_is_held_to_the_classes_and_the_shape_that_are_wanted(good: Path) -> None:

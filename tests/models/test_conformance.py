@@ -17,7 +17,7 @@ from zoo import artifact, complexity, weights_file
 from zoo.contract import IMAGE
 from zoo.formats.onnx import ONNX, inference_session
 from zoo.registry import matching, resolve
-from zoo.schema import plain
+from zoo.schema import to_dict
 from zoo.training.steps import cross_entropy
 
 every_network = pytest.mark.parametrize(("family", "size"), EVERY)
@@ -130,7 +130,7 @@ def _export_and_verify(folder: Path, tmp_path: Path, zoo_command: Callable[..., 
     assert made.status == 0, made.err  # type: ignore[attr-defined]
     manifest = artifact.read(tmp_path / "artifact")
     assert set(manifest.formats) == {"onnx", "saved_model"}
-    assert all(gate.passed for gate in manifest.gates), plain(manifest.gates)
+    assert all(gate.passed for gate in manifest.gates), to_dict(manifest.gates)
     nothing = np.zeros((0, *manifest.model.preprocessing.shape), np.uint8)
     said = inference_session(tmp_path / "artifact" / ONNX.path).run(None, {IMAGE: nothing})
     assert [value.shape for value in said] == [(0, len(manifest.model.labels))] * 2

@@ -61,7 +61,7 @@ def graph(seed: int = 0, labels: tuple[str, ...] = LABELS) -> onnx.ModelProto:
     )
     model = helper.make_model(made, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     helper.set_model_props(
-        model, {"labels": json.dumps(list(labels)), "preprocessing": json.dumps(schema.plain(PREPROCESSING))}
+        model, {"labels": json.dumps(list(labels)), "preprocessing": json.dumps(schema.to_dict(PREPROCESSING))}
     )
     return model
 
@@ -122,7 +122,7 @@ def close(path: Path) -> None:
 def sign(folder: Path, **changes: Any) -> None:
     """Write the manifest anew, with the hashes of what is there: as if the export itself had made the mistake."""
     close(folder / ONNX)
-    values = schema.plain(artifact.read(folder))
+    values = schema.to_dict(artifact.read(folder))
     artifact.write(folder, schema.parse(Manifest, values | changes, "test"))
 
 

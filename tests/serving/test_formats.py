@@ -15,7 +15,7 @@ from handmade import python, sign
 from tests.conformance import untrained_run
 from tests.conftest import Answer
 from tests.test_plugins import bring
-from zoo import artifact, contract, doctor, formats
+from zoo import artifact, contract, formats, installation
 from zoo.contract import BATCH
 from zoo.errors import Refused, ZooError
 from zoo.serving.runner import open_runner
@@ -132,10 +132,10 @@ def test_another_runtime_opens_the_file_of_an_artifact_that_does_not_know_it(
 
 
 def test_the_doctor_lists_all_formats_and_runtimes(outside: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor, "import_all", lambda modules: {name: {} for name in modules})
-    found = doctor.examine()
-    assert found["ready"]
-    assert list(found["runtimes"]) == ["onnx", "onnx_int8", "onnx_fp16", "saved_model", "onnx_json", "onnx_reference"]
+    monkeypatch.setattr(installation, "import_all", lambda modules: {name: {} for name in modules})
+    found = installation.doctor()
+    assert found.ready
+    assert list(found.runtimes) == ["onnx", "onnx_int8", "onnx_fp16", "saved_model", "onnx_json", "onnx_reference"]
 
 
 def test_no_package_replaces_a_format_of_zoo(outside: None) -> None:
@@ -143,14 +143,16 @@ def test_no_package_replaces_a_format_of_zoo(outside: None) -> None:
 
 
 def test_a_library_that_only_a_brought_runtime_needs_is_an_optional_need(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor, "_runtimes", lambda: {"fast": "a_fast_library"})
+    monkeypatch.setattr(installation, "_runtimes", lambda: {"fast": "a_fast_library"})
     monkeypatch.setattr(
-        doctor, "import_all", lambda modules: {name: {"error": "none"} if "fast" in name else {} for name in modules}
+        installation,
+        "import_all",
+        lambda modules: {name: {"error": "none"} if "fast" in name else {} for name in modules},
     )
-    found = doctor.examine()
-    assert found["ready"]
-    (lacking,) = (verb for verb in found["verbs"] if not verb["ready"])
-    assert (lacking["verb"], lacking["missing"]) == ("verify, predict, benchmark of fast", ["a_fast_library"])
+    found = installation.doctor()
+    assert found.ready
+    (lacking,) = (verb for verb in found.verbs if not verb.ready)
+    assert (lacking.verb, lacking.missing) == ("verify, predict, benchmark of fast", ["a_fast_library"])
 
 
 def test_an_artifact_with_a_format_that_nothing_here_opens_is_refused(onnx_artifact: Path) -> None:

@@ -67,7 +67,7 @@ def base(tmp_path: Path) -> Path:
 
 
 def visible(base: Path) -> list[str]:
-    """What a server sees in a base path, and whatever else is not hidden."""
+    """The versions that a server sees in a base path, and everything else that is not hidden."""
     return sorted((path.name for path in base.iterdir() if not path.name.startswith(".")), key=int)
 
 
@@ -468,7 +468,7 @@ def test_the_verb_says_what_it_did(
     monkeypatch.chdir(base.parent)
     answer = zoo_command("publish", base)
     assert (answer.status, answer.out) == (0, f"{base / '4'}\n")
-    assert "publishing artifacts/first, the newest artifact" in answer.err
+    assert "the newest artifact: artifacts/first" in answer.err
 
 
 def run_folder(folder: Path) -> Path:

@@ -167,7 +167,7 @@ except ZooError as error:
 
 
 def test_a_manifest_that_lies_of_the_labels_is_refused(onnx_artifact: Path) -> None:
-    model = schema.plain(artifact.read(onnx_artifact).model)
+    model = schema.to_dict(artifact.read(onnx_artifact).model)
     sign(onnx_artifact, model={**model, "labels": ["ant", "bee"]})
     with pytest.raises(Refused, match="departs from the contract"):
         open_runner(onnx_artifact, "onnx")

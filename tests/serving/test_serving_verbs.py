@@ -25,7 +25,7 @@ def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A current folder with two artifacts below `artifacts`, of which `new` is the newer one."""
     for name, finished in (("old", "2026-01-01T00:00:01"), ("new", "2026-01-02T00:00:01")):
         folder = make_artifact(tmp_path / "artifacts" / name)
-        sign(folder, export={**schema.plain(manifest(()).export), "finished": finished})
+        sign(folder, export={**schema.to_dict(manifest(()).export), "finished": finished})
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -75,7 +75,7 @@ def test_no_artifact_at_all_is_one_line(
 def test_predict_prints_labels_with_probabilities(house: Path, images: Path, zoo_command: Command) -> None:
     answer = zoo_command("predict", "artifacts/old", images, "--top", 2)
     assert answer.status == 0
-    assert answer.err.startswith("left out, for they cannot be read as images: 2: ")
+    assert answer.err.startswith("left out, because they cannot be read as images: 2: ")
     assert answer.err.count("\n") == 1
     assert "notes.txt" in answer.err
     assert "within (a folder)" in answer.err
@@ -103,7 +103,7 @@ def test_predict_answers_nothing_when_an_image_is_damaged(house: Path, images: P
 def test_labels_cannot_paint_the_terminal(house: Path, images: Path, zoo_command: Command) -> None:
     labels = ["\x1b[31mred", "[bold]bee[/bold]", ":smile:"]
     folder = house / "artifacts/old"
-    sign(folder, model={**schema.plain(artifact.read(folder).model), "labels": labels})
+    sign(folder, model={**schema.to_dict(artifact.read(folder).model), "labels": labels})
     answer = zoo_command("predict", folder, images / "1.gif")
     assert answer.status == 0
     assert "\x1b" not in answer.out

@@ -161,7 +161,7 @@ def other_labels(folder: Path) -> None:
     """Manifest and text agree with each other, in another order than the network was trained in."""
     turned = tuple(reversed(LABELS))
     put("labels.txt", "".join(f"{label}\n" for label in turned).encode())(folder)
-    sign(folder, model={**schema.plain(artifact.read(folder).model), "labels": turned})
+    sign(folder, model={**schema.to_dict(artifact.read(folder).model), "labels": turned})
 
 
 def signed(damage: Damage) -> Damage:
@@ -178,7 +178,7 @@ def claim(**changes: Any) -> Damage:
 
 def model_with(**changes: Any) -> Damage:
     def damage(folder: Path) -> None:
-        model = schema.plain(artifact.read(folder).model)
+        model = schema.to_dict(artifact.read(folder).model)
         sign(folder, model=model | changes)
 
     return damage
@@ -186,7 +186,7 @@ def model_with(**changes: Any) -> Damage:
 
 def preprocessing_with(**changes: Any) -> Damage:
     def damage(folder: Path) -> None:
-        model = schema.plain(artifact.read(folder).model)
+        model = schema.to_dict(artifact.read(folder).model)
         sign(folder, model={**model, "preprocessing": model["preprocessing"] | changes})
 
     return damage
@@ -213,7 +213,7 @@ AFTERWARDS: dict[str, tuple[Damage, set[str]]] = {
     "a hidden file more": (put(".hidden", b""), {"files"}),
     "a version more": (put("saved_model/2/saved_model.pb", b"more"), {"files"}),
 }
-"""What may happen to an artifact after it was made, and the gates that say so."""
+"""Damage to an artifact after it was made, and the gates that find it."""
 
 
 def weak(model: onnx.ModelProto) -> None:
@@ -301,11 +301,11 @@ AT_THE_EXPORT: dict[str, tuple[Damage, set[str]]] = {
         {"layout"},
     ),
     "a gate that was not passed": (
-        claim(gates=[schema.plain(Gate("onnx_agreement", False, {}))]),
+        claim(gates=[schema.to_dict(Gate("onnx_agreement", False, {}))]),
         {"manifest"},
     ),
 }
-"""What an export may have done wrong and signed, and the gates that say so."""
+"""Mistakes of an export that were signed, and the gates that find them."""
 
 
 def test_a_whole_artifact_passes(onnx_artifact: Path) -> None:
@@ -316,7 +316,7 @@ def test_a_whole_artifact_passes(onnx_artifact: Path) -> None:
     figures = report.gates[-1].figures
     assert figures["images"] == 8
     assert figures["logits_difference"] <= figures["tolerance"] == 1e-4 * figures["largest_logit"]
-    json.dumps([schema.plain(gate) for gate in report.gates], allow_nan=False)
+    json.dumps([schema.to_dict(gate) for gate in report.gates], allow_nan=False)
 
 
 @pytest.mark.parametrize("what", AFTERWARDS)
@@ -341,7 +341,7 @@ def _fails(folder: Path, gates: set[str]) -> None:
         problems = gate.figures.get("problems", [])
         assert bool(problems) is not gate.passed
         assert all("\n" not in problem for problem in problems)
-    json.dumps([schema.plain(gate) for gate in report.gates], allow_nan=False)
+    json.dumps([schema.to_dict(gate) for gate in report.gates], allow_nan=False)
 
 
 def test_it_says_what_and_where(onnx_artifact: Path) -> None:
@@ -451,7 +451,7 @@ def test_no_signed_damage_raises(whole: Path, tmp_path: Path, data: st.DataObjec
     content[start : start + data.draw(st.integers(0, 8))] = data.draw(st.binary(max_size=8))
     path.write_bytes(content)
     sign(folder)
-    json.dumps([schema.plain(gate) for gate in verify(folder).gates], allow_nan=False)
+    json.dumps([schema.to_dict(gate) for gate in verify(folder).gates], allow_nan=False)
 
 
 def test_a_saved_model_beside_an_onnx_is_hashed_only(both_artifact: Path) -> None:

@@ -140,7 +140,7 @@ def test_the_first_update_falls_off_with_depth(name: str, images_folder: Path) -
     recipe = recipes.override(Recipe(), settings)
 
     def moved(recipe: Recipe, gradient: float) -> dict[str, float]:
-        """How far the first update takes variables that are 1 everywhere."""
+        """The first update of variables that are 1 everywhere."""
         made = optimizer(recipe, model, 10, depths)
         for variable in model.trainable_variables:
             variable.assign(tf.ones(variable.shape))

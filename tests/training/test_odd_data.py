@@ -34,7 +34,7 @@ def needles(tmp_path: Path) -> Path:
 
 
 class Interrupted(keras.callbacks.Callback):
-    """What ends a training after its first epoch, as a signal would."""
+    """Ends a training after its first epoch, as a signal would."""
 
     def on_epoch_end(self, epoch: int, logs: object = None) -> None:
         raise KeyboardInterrupt
@@ -88,8 +88,8 @@ def test_a_needle_is_refused_by_name_or_left_out_by_every_verb(
 
 def test_a_run_of_before_reads_its_images_as_it_did() -> None:
     """Neither its recipe nor its preprocessing has the fields; what starts from its weights goes on like it."""
-    recipe = schema.plain(Recipe())
-    preprocessing = schema.plain(Preprocessing(8, 8, 3, (0.5,) * 3, (0.5,) * 3))
+    recipe = schema.to_dict(Recipe())
+    preprocessing = schema.to_dict(Preprocessing(8, 8, 3, (0.5,) * 3, (0.5,) * 3))
     for record in (recipe["image"], preprocessing):
         del record["white_level"], record["background"]
     assert schema.parse(Recipe, recipe, "recipe").image == ImageInput()

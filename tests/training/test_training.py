@@ -1,4 +1,4 @@
-"""What one process can show of training: callbacks, clipping, the schedule, what is decayed, what is refused."""
+"""Training in one process: callbacks, clipping, schedule, weight decay, losses, and refusals."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from zoo.recipe import Recipe
 from zoo.registry import families
 from zoo.training import start
 from zoo.training.optimizer import LearningRate, optimizer
-from zoo.training.steps import clipped
+from zoo.training.steps import clipped, evaluation_step, training_step
 
 
 def train(folder: Path, *settings: str, callbacks: Any = (), family: str | None = "cnn", **options: Any) -> Path:
@@ -63,7 +63,7 @@ def test_a_run_folder_holds_all_that_it_should(tmp_path: Path) -> None:
     assert list((folder / run.TENSORBOARD).rglob("events.out.tfevents.*"))
     assert (folder / run.LAST).exists()
     assert (folder / run.BEST).exists()
-    with pytest.raises(ZooError, match="has come to its end"):
+    with pytest.raises(ZooError, match="is finished already"):
         start.resume(folder, data_dir=None, strategy="single", devices=None)
 
 
@@ -183,6 +183,23 @@ def test_weight_decay_is_of_kernels_only(name: str, family: str) -> None:
     for variable in model.trainable_variables:
         expected = 1 - 0.1 * recipe.optimizer.weight_decay if variable.name == "kernel" else 1.0
         np.testing.assert_allclose(variable.numpy(), expected, rtol=1e-6, err_msg=variable.path)
+
+
+def test_the_loss_that_is_reported_is_without_smoothing_and_the_gradient_with_it() -> None:
+    images = tf.random.stateless_uniform((6, 16, 16, 3), (0, 0))
+    labels = tf.constant([0, 1, 2, 0, 1, 2], tf.int64)
+    strategy = tf.distribute.OneDeviceStrategy("CPU:0")
+    kernels = []
+    for smoothing in (0.0, 0.5):
+        keras.utils.set_random_seed(0)
+        model = zoo.create("cnn", classes=3, input_shape=(16, 16, 3))
+        # A frozen network drops nothing, so that training and evaluation see the same logits.
+        recipe = recipes.override(Recipe(), [f"label_smoothing={smoothing}", "freeze=true", "batch_size=6"])
+        evaluated, _ = evaluation_step(model, strategy)(images, labels, tf.ones(6))
+        trained, _ = training_step(model, optimizer(recipe, model, 10, {}), strategy, recipe)(images, labels)
+        assert float(trained) == pytest.approx(float(evaluated), rel=1e-6)
+        kernels.append(model.get_layer("logits").kernel.numpy())
+    assert np.abs(kernels[0] - kernels[1]).max() > 0
 
 
 def test_clipping_is_of_the_global_norm() -> None:

@@ -29,7 +29,7 @@ def environment(cache: Path, **more: str) -> dict[str, str]:
 
 
 def fetched(cache: Path, repository: str = REPOSITORY, before: str = "", **more: str) -> str:
-    """What a fresh process prints: commit and path, or why not."""
+    """The output of a fresh process: commit and path, or the error."""
     program = before + FETCH.format(repository=repository)
     command = [sys.executable, "-c", program]
     return subprocess.run(command, capture_output=True, text=True, check=True, env=environment(cache, **more)).stdout

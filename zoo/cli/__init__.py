@@ -1,4 +1,7 @@
-"""The command line: one file a verb; each verb calls one function of a wing. Its help wakes no framework."""
+"""The command line: a module for each verb, which parses, calls the function of `zoo` and prints what it returns.
+
+No help text imports a framework.
+"""
 
 from __future__ import annotations
 
@@ -15,30 +18,30 @@ from zoo.errors import ZooError
 from zoo.text import printable
 
 VERBS = {
-    "list": "The families and sizes, with their parameters and multiply-adds.",
-    "info": "All that is known of a family's sizes.",
-    "pull": "Fetch or read somebody else's trained weights; writes a run folder.",
-    "train": "Train a network; writes a run folder.",
-    "evaluate": "Accuracy and confusions of a run or an artifact on its test images.",
+    "list": "List the families and sizes, with their parameters and multiply-adds.",
+    "info": "Show all that is known of a family, a run or an artifact.",
+    "pull": "Fetch published weights, or read them from a file, into a run folder.",
+    "train": "Train a network; write a run folder.",
+    "evaluate": "Measure a run or an artifact on its test images; write its figures and confusion matrix.",
     "export": "Make a proven artifact of a run: ONNX, SavedModel or both.",
-    "verify": "Check an artifact anywhere: hashes, contract, golden answers.",
-    "publish": "Give an artifact's SavedModel to TF Serving as its next version, or go back to an earlier one.",
+    "verify": "Check an artifact on any machine: hashes, contract, golden answers.",
+    "publish": "Publish an artifact's SavedModel to TF Serving as its next version, or go back to an earlier one.",
     "predict": "Label images with an artifact.",
-    "benchmark": "Latency, memory and accuracy of artifacts.",
-    "doctor": "Versions, devices, limits, settings, and what each verb lacks.",
+    "benchmark": "Measure latency, memory and accuracy of artifacts.",
+    "doctor": "Show versions, devices, limits and settings, and what each verb lacks.",
 }
-"""Each verb and its line in the help; the verb's module is imported when it is called."""
+"""Each verb and its line in the help. A verb's module is imported when the verb is called."""
 
 
 class Verbs(click.Group):
-    """A group that knows its verbs' names and imports a verb's module when it runs."""
+    """A command group that imports a verb's module only when that verb is called."""
 
     def list_commands(self, context: click.Context) -> list[str]:
-        """The verbs in the order in which people use them."""
+        """List the verbs in the order in which people use them."""
         return list(VERBS)
 
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
-        """The verb's command, from its module."""
+        """Import a verb's command from its module."""
         if name not in VERBS:
             return None
         command = importlib.import_module(f"zoo.cli.{name}").command
@@ -48,7 +51,7 @@ class Verbs(click.Group):
     def resolve_command(
         self, context: click.Context, arguments: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Offer the nearest verb when there is none of that name."""
+        """Refuse an unknown verb, and offer the nearest one."""
         from zoo.errors import did_you_mean
 
         if arguments and arguments[0] not in VERBS and not arguments[0].startswith("-"):
@@ -56,7 +59,7 @@ class Verbs(click.Group):
         return super().resolve_command(context, arguments)
 
     def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
-        """The table of verbs, without importing one."""
+        """Write the table of verbs without importing any."""
         with formatter.section("Verbs"):
             formatter.write_dl(list(VERBS.items()))
 
@@ -71,15 +74,15 @@ def cli(debug: bool) -> None:
 def main() -> None:
     """Run the command line and exit.
 
-    With 0 where it is done, 1 where a gate or a check said no, 2 where the request was wrong, and 128 and the number of
-    the signal that ended it: 130 for Ctrl-C, 143 for SIGTERM.
+    The exit status is 0 when the request is done, 1 when a gate or a check failed, 2 when the request was wrong, and
+    128 plus the signal's number when a signal ended it: 130 for Ctrl-C, 143 for SIGTERM.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            # A label in a script that the terminal or the pipe does not have ends nothing: it is written as \uXXXX.
+            # Characters that the terminal's encoding lacks are written as \uXXXX instead of raising an error.
             stream.reconfigure(errors="backslashreplace")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    # In a process of zoo's own, what a keras.json says of the backend is not asked; who sets the variable is refused.
+    # zoo's own process ignores the backend of a keras.json. A KERAS_BACKEND that names another one is refused.
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     try:
         with ended_by_signals():
@@ -93,7 +96,7 @@ def main() -> None:
 
 
 def _status_and_line(error: BaseException) -> tuple[int, str]:
-    """The exit status and the one line that people get of an error."""
+    """Return the exit status and the one line that is printed for an error."""
     if isinstance(error, ZooError):
         return error.exit_status, str(error)
     if isinstance(error, click.ClickException):
@@ -111,8 +114,8 @@ def _status_and_line(error: BaseException) -> tuple[int, str]:
         return 130, "interrupted"
     if isinstance(error, Ended):
         return error.exit_status, (
-            f"ended by {error}: what was half-written is removed, and a run that trained goes on with "
+            f"ended by {error}: half-written files are removed; continue an interrupted training with "
             "'zoo train --resume RUN'"
         )
     what = " ".join(f"{type(error).__name__}: {error}".split())[:300]
-    return 2, f"{what}: this was not foreseen; 'zoo --debug …' shows where it happened"
+    return 2, f"{what}: an unexpected error; 'zoo --debug …' prints its traceback"

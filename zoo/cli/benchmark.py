@@ -1,77 +1,59 @@
-"""`zoo benchmark`: latency, throughput, memory and accuracy of artifacts, side by side."""
+"""`zoo benchmark`."""
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
+from typing import Any
 
 import click
 
-from zoo.cli.output import console, print_json, progress, say
 
-SEED = 0
+class CommaSeparated(click.ParamType):
+    """Values with commas between, as a tuple; `cast` reads one of them."""
+
+    def __init__(self, name: str, cast: type) -> None:
+        self.name, self.cast = name, cast
+
+    def convert(self, value: Any, param: click.Parameter | None, context: click.Context | None) -> tuple[Any, ...]:
+        """Split the text."""
+        try:
+            return tuple(self.cast(word.strip()) for word in value.split(",")) if isinstance(value, str) else value
+        except ValueError:
+            self.fail(f"'{value}' is not a list of {self.name} with commas between, such as 1,8,32", param, context)
 
 
 @click.command("benchmark")
 @click.argument("artifacts", metavar="[ARTIFACT]...", nargs=-1, type=click.Path(path_type=Path))
-@click.option("--batch", default="1,8,32", show_default=True, help="Images in a request, separated by commas.")
-@click.option("--threads", help="Numbers of threads, separated by commas.  [default: 1 and the usable CPUs]")
 @click.option(
-    "--runtime", help="Formats, with commas; 'zoo doctor' lists them.  [default: those that each artifact has]"
+    "--batch",
+    type=CommaSeparated("integers", int),
+    default="1,8,32",
+    show_default=True,
+    help="Numbers of images in a request, with commas between.",
 )
-@click.option("--seconds", default=3.0, show_default=True, help="How long each line is measured.")
-@click.option("--csv", "csv_file", type=click.Path(path_type=Path), help="Write the lines to this file, too.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
-def command(
-    artifacts: tuple[Path, ...],
-    batch: str,
-    threads: str | None,
-    runtime: str | None,
-    seconds: float,
-    csv_file: Path | None,
-    as_json: bool,
-) -> None:
+@click.option(
+    "--threads",
+    type=CommaSeparated("integers", int),
+    help="Numbers of threads, with commas between.  [default: 1 and the usable CPUs]",
+)
+@click.option(
+    "--runtime",
+    type=CommaSeparated("formats", str),
+    help="Formats, with commas between; 'zoo doctor' lists them.  [default: those that each artifact has]",
+)
+@click.option("--seconds", default=3.0, show_default=True, help="How long each row is measured.")
+@click.option("--csv", type=click.Path(path_type=Path), help="Also write the rows to this file.")
+@click.option("--json", "as_json", is_flag=True, help="Print the rows as one JSON document.")
+def command(artifacts: tuple[Path, ...], as_json: bool, **options: Any) -> None:
     """Measure each ARTIFACT (the newest, when none is named), several of them in turns within one process."""
-    from zoo import provenance, schema
-    from zoo.artifact import newest
-    from zoo.files import refuse_existing
-    from zoo.serving.benchmark import benchmark
-    from zoo.serving.table import NARROWEST, tables, write_csv
-    from zoo.serving.table import as_json as rows_as_json
+    import zoo
+    from zoo.cli.output import console, print_json, progress_bar, say, say_step
+    from zoo.serving.table import NARROWEST, tables
 
-    if csv_file is not None:
-        refuse_existing(csv_file)
-    if not artifacts:
-        artifacts = (newest(Path("artifacts")),)
-        say(f"the newest artifact: {artifacts[0]}")
-    made = provenance.here(SEED)
-    with progress() as show:
-        rows = benchmark(
-            artifacts,
-            batches=_numbers("--batch", batch),
-            threads=None if threads is None else _numbers("--threads", threads),
-            runtimes=None if runtime is None else [word.strip() for word in runtime.split(",")],
-            seconds=seconds,
-            seed=SEED,
-            progress=show,
-        )
-    made = dataclasses.replace(made, finished=provenance.now())
-    if csv_file is not None:
-        write_csv(csv_file, rows, made)
-        say(f"written: {csv_file}")
+    with progress_bar(elsewhere=say_step) as progress:
+        done = zoo.benchmark(artifacts, **options, say=say, progress=progress)
     if as_json:
-        print_json({"provenance": schema.plain(made), "seconds": seconds, "rows": rows_as_json(rows)})
+        print_json(done.to_dict())
     else:
         output = console()
-        output.print(*tables(rows), sep="\n", width=max(output.width, NARROWEST), crop=False)
-
-
-def _numbers(option: str, text: str) -> list[int]:
-    from zoo.errors import ZooError
-
-    try:
-        return [int(word) for word in text.split(",")]
-    except ValueError:
-        raise ZooError(
-            f"{option} {text} are no whole numbers: write them with commas between, such as 1,8,32"
-        ) from None
+        output.print(*tables(done.rows), sep="\n", width=max(output.width, NARROWEST), crop=False)

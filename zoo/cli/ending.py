@@ -1,4 +1,4 @@
-"""SIGTERM and SIGHUP end a command as Ctrl-C does: what it was writing is removed, and it says one line."""
+"""SIGTERM and SIGHUP end a command as Ctrl-C does: half-written files are removed and one line is printed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SIGNALS = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasat
 
 
 class Ended(BaseException):
-    """A signal asked this process to end; as it is no `Exception`, nobody takes it for an error of theirs."""
+    """A signal asked this process to end. Not an `Exception`, so that code that handles errors does not catch it."""
 
     def __init__(self, number: int) -> None:
         super().__init__(signal.Signals(number).name)
@@ -21,9 +21,9 @@ class Ended(BaseException):
 
 @contextlib.contextmanager
 def ended_by_signals() -> Iterator[None]:
-    """Within the block, the first such signal raises `Ended` in the main thread, and ends the child processes.
+    """Raise `Ended` at the first such signal within the block, and ask the child processes to end.
 
-    Signals that are ignored, as `nohup` has it, stay ignored.
+    Signals that are ignored, as `nohup` does with SIGHUP, stay ignored.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -31,7 +31,7 @@ def ended_by_signals() -> Iterator[None]:
     taken = [number for number in SIGNALS if signal.getsignal(number) == signal.SIG_DFL]
 
     def end(number: int, frame: Any) -> None:
-        # A second one must not interrupt the removing.
+        # A second signal must not interrupt the clean-up.
         for one in taken:
             signal.signal(one, signal.SIG_IGN)
         _end_children()
@@ -47,7 +47,7 @@ def ended_by_signals() -> Iterator[None]:
 
 
 def _end_children() -> None:
-    """Ask them to end: whoever waits for one goes on, and removes what it has made."""
+    """Terminate the child processes, so that code that waits for one continues and cleans up."""
     import psutil
 
     for child in psutil.Process().children(recursive=True):

@@ -8,12 +8,12 @@ from typing import Any
 import click
 
 
-@click.command()
+@click.command("info")
 @click.argument("name", metavar="FAMILY|RUN|ARTIFACT")
-@click.option("--size", help="small, base or large; all of them when it is left out.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON document instead of text.")
+@click.option("--size", help="The size of the family, such as small, base or large.  [default: all of them]")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of text.")
 def command(name: str, size: str | None, as_json: bool) -> None:
-    """Say all that is known of a FAMILY (or an alias such as resnet50), or of a run or an artifact.
+    """Show all that is known of a FAMILY (or an alias such as resnet50), or of a run or an artifact.
 
     No network is built.
 
@@ -22,15 +22,16 @@ def command(name: str, size: str | None, as_json: bool) -> None:
     zoo info vgg16 --json
     zoo info runs/resnet-small-digits
     """
+    import zoo
+    from zoo.cli import tables
     from zoo.cli.output import print_json
-    from zoo.cli.tables import models, tags
-    from zoo.information import describe, info, is_described
+    from zoo.information import is_described
 
     if is_described(Path(name)):
-        described = describe(Path(name))
-        print_json(described) if as_json else _say(name, described)
+        described = zoo.describe(Path(name))
+        print_json(described) if as_json else tables.facts(_facts(name, described))
         return
-    rows = info(name, size)
+    rows = zoo.info(name, size)
     if as_json:
         print_json(rows)
         return
@@ -38,16 +39,16 @@ def command(name: str, size: str | None, as_json: bool) -> None:
     click.echo(f"{first['title']}\nreference: {first['reference']}\nsmall images: {first['small_images']}")
     sizes = first["input_sizes"]
     click.echo(
-        f"takes: {sizes['smallest']} to {sizes['largest']} pixels a side, 1 to {first['channels'][-1]} channels\n"
+        f"input: {sizes['smallest']} to {sizes['largest']} pixels a side, 1 to {first['channels'][-1]} channels\n"
     )
-    models(rows)
+    tables.models(rows)
     if any(row["tags"] for row in rows):
         click.echo("\nweights for 'zoo pull', the first of each size when no --tag is named:")
-        tags(rows)
+        tables.tags(rows)
 
 
-def _say(name: str, described: dict[str, Any]) -> None:
-    """Print the description of a run or an artifact, a line a fact."""
+def _facts(name: str, described: dict[str, Any]) -> dict[str, str]:
+    """The description of a run or an artifact as facts by name; what it does not say is left out."""
     model, halvings, data = described["model"], described["halvings"], described["data"]
     labels, image = model["labels"], model["preprocessing"]
     kept, reference = halvings["kept"], halvings["reference"]
@@ -66,7 +67,4 @@ def _say(name: str, described: dict[str, Any]) -> None:
         "finished": described["provenance"]["finished"] or "not yet",
     }
     lines |= {key: str(value) for key, value in (described["results"] or {}).items() if not isinstance(value, dict)}
-    width = max(map(len, lines))
-    for key, value in lines.items():
-        if value:
-            click.echo(f"{key.ljust(width)}  {value}")
+    return {key: value for key, value in lines.items() if value}

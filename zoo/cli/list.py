@@ -5,9 +5,9 @@ from __future__ import annotations
 import click
 
 
-@click.command()
+@click.command("list")
 @click.argument("pattern", default="*")
-@click.option("--json", "as_json", is_flag=True, help="One JSON document instead of a table.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of a table.")
 def command(pattern: str, as_json: bool) -> None:
     """List the families and sizes that match the wildcard PATTERN (all when it is left out).
 
@@ -15,12 +15,12 @@ def command(pattern: str, as_json: bool) -> None:
     zoo list
     zoo list 'res*' --json
     """
+    import zoo
+    from zoo.cli import tables
     from zoo.cli.output import print_json
-    from zoo.cli.tables import models
-    from zoo.information import list_models
 
-    rows = list_models(pattern)
+    rows = zoo.list_models(pattern)
     if as_json:
         print_json(rows)
     else:
-        models(rows)
+        tables.models(rows)

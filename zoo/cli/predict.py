@@ -1,4 +1,4 @@
-"""`zoo predict`: what images show."""
+"""`zoo predict`."""
 
 from __future__ import annotations
 
@@ -6,40 +6,41 @@ from pathlib import Path
 
 import click
 
-from zoo.cli.output import print_json, say
 from zoo.text import printable
 
 
 @click.command("predict")
 @click.argument("paths", metavar="[ARTIFACT] IMAGE...|FOLDER", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--top", default=5, show_default=True, help="How many labels to show.")
+@click.option("--top", default=5, show_default=True, help="The number of labels to print.")
 @click.option("--runtime", help="The format that answers; 'zoo doctor' lists them.  [default: onnx]")
-@click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
+@click.option("--json", "as_json", is_flag=True, help="Print the labels as one JSON document.")
 def command(paths: tuple[Path, ...], top: int, runtime: str | None, as_json: bool) -> None:
     """Print the likeliest labels of images, answered by ARTIFACT (the newest, when the first path is none).
 
-    A FOLDER stands for the image files in it, whatever they are called; what else is in it is counted and named.
+    A FOLDER stands for the image files in it, whatever they are called. Other files in it are counted and named.
     """
-    from zoo.artifact import MANIFEST, newest
+    import zoo
+    from zoo.artifact import MANIFEST
+    from zoo.cli.output import print_json, say
     from zoo.errors import ZooError, listed
     from zoo.folder_kinds import kind, mistaken
-    from zoo.serving.predict import predict
+    from zoo.verbs.results import artifact_or_newest
 
+    named: Path | None = None
+    images = list(paths)
     if (paths[0] / MANIFEST).exists():
-        artifact, *images = paths
+        named, *images = paths
     elif kind(paths[0]):
-        # It is no artifact, and must not be labeled by one that nobody named.
+        # The newest artifact must not label the images of a folder that was meant to be an artifact.
         raise ZooError(mistaken(paths[0], "artifact") or "")
-    else:
-        artifact, images = newest(Path("artifacts")), list(paths)
-        say(f"the newest artifact: {artifact}")
+    artifact = artifact_or_newest(named, say)
     left_out: list[tuple[Path, str]] = []
-    predictions = predict(
+    predictions = zoo.predict(
         artifact, images, top=top, runtime=runtime, leave_out=lambda path, reason: left_out.append((path, reason))
     )
     if left_out:
         names = listed(printable(f"{path} ({reason})") for path, reason in left_out)
-        say(f"left out, for they cannot be read as images: {len(left_out)}: {names}")
+        say(f"left out, because they cannot be read as images: {len(left_out)}: {names}")
     if as_json:
         answers = [
             {
@@ -51,7 +52,7 @@ def command(paths: tuple[Path, ...], top: int, runtime: str | None, as_json: boo
         others = [{"path": str(path), "reason": reason} for path, reason in left_out]
         print_json({"artifact": str(artifact), "predictions": answers, "left_out": others})
         return
-    # Plain lines: rich would take a tenth of a second to import.
+    # Lines without rich, whose import takes a tenth of a second.
     for prediction in predictions:
         click.echo(printable(str(prediction.path)))
         for label, probability in prediction.labels:

@@ -1,4 +1,4 @@
-"""`zoo publish`: the next version in a folder that TF Serving polls."""
+"""`zoo publish`."""
 
 from __future__ import annotations
 
@@ -11,32 +11,24 @@ import click
 @click.argument("places", metavar="[ARTIFACT] BASE", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--keep", type=int, help="Remove all but the newest N versions; 2 are needed to go back.  [default: all]")
 @click.option("--rollback", is_flag=True, help="Publish again what BASE served before its newest version; no ARTIFACT.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
+@click.option("--json", "as_json", is_flag=True, help="Print the version as one JSON document.")
 def command(places: tuple[Path, ...], keep: int | None, rollback: bool, as_json: bool) -> None:
     """Publish the SavedModel of ARTIFACT (the newest, when not named) as the next version of BASE.
 
     BASE is the model base path of TF Serving, which serves the version with the largest number. No number is ever used
-    twice, and nobody sees half a version. An artifact that 'zoo verify' refuses is not published.
+    twice, and no reader sees half a version. An artifact that 'zoo verify' refuses is not published.
 
-    --rollback gives the earlier version a new number, so that servers take it up like any other. Repeated, it goes
-    further back; versions that --keep removed cannot be had again. Needs no TensorFlow.
+    --rollback gives the earlier version a new number, so that servers load it like any other. Repeated, it goes further
+    back; versions that --keep removed are gone. Needs no TensorFlow.
     """
-    from zoo.artifact import newest
+    import zoo
     from zoo.cli.output import print_json, say
     from zoo.errors import ZooError
-    from zoo.serving.publish import publish, roll_back
 
     *artifacts, base = places
-    if len(artifacts) > (0 if rollback else 1):
-        what = "--rollback publishes what BASE holds" if rollback else "one artifact is published at a time"
-        raise ZooError(f"{what}: leave {artifacts[-1]} out")
-    if rollback:
-        made = roll_back(base, keep=keep, say=say)
-    else:
-        artifact = artifacts[0] if artifacts else newest(Path("artifacts"))
-        if not artifacts:
-            say(f"publishing {artifact}, the newest artifact")
-        made = publish(artifact, base, keep=keep, say=say)
+    if len(artifacts) > 1:
+        raise ZooError(f"one artifact is published at a time: leave {artifacts[-1]} out")
+    made = zoo.publish(artifacts[0] if artifacts else None, base, keep=keep, rollback=rollback, say=say)
     record, size = made.record, sum(file.bytes for file in made.record.files.values())
     if as_json:
         print_json(

@@ -1,8 +1,9 @@
-"""Tables that people read."""
+"""Tables for people, with the unit of each figure in the column's header."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -10,19 +11,38 @@ import click
 from zoo.text import printable
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
+    from zoo.artifact import Gate
     from zoo.evaluation import Evaluation
+
+MOST_PROBLEMS = 5
+"""The number of a failed gate's problems that are printed."""
+
+LONGEST_FIGURE = 60
+"""Characters of a list of figures that is printed; of a longer one, only the number of its figures is."""
 
 
 def models(rows: list[dict[str, Any]]) -> None:
-    """A line a network, in columns; plain text, for rich takes longer to import than the whole answer may."""
-    columns = ("family", "size", "alias", "parameters", "multiply-adds", "at", "classes", "weights at", "license")
+    """Print a row for each family and size."""
+    header = (
+        "family",
+        "size",
+        "alias",
+        "parameters",
+        "multiply-adds (M)",
+        "input (pixels)",
+        "classes",
+        "weights at (pixels)",
+        "license of weights",
+    )
     cells = [
         (
             row["family"],
             row["size"],
             ", ".join(row["aliases"]),
             f"{row['parameters']:,}",
-            f"{row['multiply_adds'] / 1e6:,.1f} M",
+            f"{row['multiply_adds'] / 1e6:,.1f}",
             "×".join(map(str, row["input_shape"])),
             str(row["classes"]),
             ", ".join(map(str, row["input_sizes"]["weights"])) or "—",
@@ -30,58 +50,103 @@ def models(rows: list[dict[str, Any]]) -> None:
         )
         for row in rows
     ]
-    widths = [max(len(line[column]) for line in (columns, *cells)) for column in range(len(columns))]
-    for line in (columns, *cells):
-        left = [text.ljust(width) for text, width in zip(line[:3], widths[:3], strict=True)]
-        right = [text.rjust(width) for text, width in zip(line[3:], widths[3:], strict=True)]
-        click.echo("  ".join((*left, *right)).rstrip())
+    _columns((header, *cells), left=3)
 
 
 def tags(rows: list[dict[str, Any]]) -> None:
-    """A line for each of the weights that can be pulled."""
+    """Print a row for each of the published weights."""
     cells = [
-        (row["size"], tag["tag"], f"{tag['input_size']} pixels", tag["license"], tag["repository"])
+        (row["size"], tag["tag"], f"{tag['input_size']}", tag["license"], tag["repository"])
         for row in rows
         for tag in row["tags"]
     ]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    for line in cells:
-        click.echo("  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip())
+    _columns((("size", "tag", "input (pixels)", "license", "repository"), *cells), left=5)
+
+
+def facts(lines: dict[str, str]) -> None:
+    """Print a line for each fact: its name, then what it is."""
+    _columns([(name, printable(fact)) for name, fact in lines.items()], left=2)
 
 
 def evaluation(result: Evaluation) -> None:
-    """The figures of an evaluation: the whole, then a line a class."""
+    """Print the figures of all images, then a row for each class."""
     top5 = "" if result.top5 is None else f"  top-5 {result.top5:.4f}"
     click.echo(
         f"accuracy {result.accuracy:.4f} (95 % interval {result.low:.4f} to {result.high:.4f}, "
-        f"{result.correct} of {result.images}){top5}"
+        f"{result.correct} of {result.images} images){top5}\n"
     )
     rows = [(printable(one.label), one.precision, one.recall, one.f1, one.images) for one in result.classes]
     rows.append(("macro average", result.macro_precision, result.macro_recall, result.macro_f1, result.images))
-    width = max(len(label) for label, *_ in rows)
-    click.echo(f"\n{'class'.ljust(width)}  precision  recall      f1  images")
-    for label, precision, recall, f1, images in rows:
-        click.echo(f"{label.ljust(width)}  {precision:9.4f}  {recall:6.4f}  {f1:6.4f}  {images:8d}")
+    cells = [(label, *(f"{share:.4f}" for share in shares), str(images)) for label, *shares, images in rows]
+    _columns((("class", "precision", "recall", "f1", "images"), *cells), left=1)
 
 
 def graph(figures: dict[str, Any]) -> None:
-    """What became of a network on its way to ONNX: a line a kind of node on a terminal, else the sums in one line.
+    """Print the number of a network's ONNX nodes as converted, in the file, and fused by onnxruntime.
 
-    `figures` are those of the gate `onnx_lint`.
+    A row for each type of node on a terminal, one line of totals elsewhere. `figures` are those of the gate
+    `onnx_lint`.
     """
     stages = {"tf2onnx": figures["converted"], "file": figures["file"], "fused": figures["fused"]}
-    sums = {stage: sum(nodes.values()) for stage, nodes in stages.items()}
-    asked_for = f"Transposes: {figures['transposes']}, asked for by the network: {figures['transposes_asked_for']}"
+    totals = {stage: sum(nodes.values()) for stage, nodes in stages.items()}
+    transposes = f"Transposes: {figures['transposes']}, expected for this network: {figures['transposes_asked_for']}"
     if not sys.stdout.isatty():
         click.echo(
-            f"ONNX nodes: {sums['tf2onnx']} as converted, {sums['file']} in the file, "
-            f"{sums['fused']} as onnxruntime fuses them; {asked_for}"
+            f"ONNX nodes: {totals['tf2onnx']} as converted, {totals['file']} in the file, "
+            f"{totals['fused']} as onnxruntime fuses them; {transposes}"
         )
         return
-    kinds = {kind: [nodes.get(kind, 0) for nodes in stages.values()] for nodes in stages.values() for kind in nodes}
-    rows = [*sorted(kinds.items(), key=lambda row: [-max(row[1]), row[0]]), ("all", list(sums.values()))]
-    width = max(len(kind) for kind, _ in rows)
-    click.echo(f"\n{'ONNX nodes'.ljust(width)}" + "".join(f"{stage:>9}" for stage in stages))
-    for kind, counts in rows:
-        click.echo(kind.ljust(width) + "".join(f"{count or '':>9}" for count in counts))
-    click.echo(f"{asked_for}; fused is as onnxruntime's extended level makes it of the file\n")
+    counts = {kind: [nodes.get(kind, 0) for nodes in stages.values()] for nodes in stages.values() for kind in nodes}
+    rows = [*sorted(counts.items(), key=lambda row: [-max(row[1]), row[0]]), ("all", list(totals.values()))]
+    click.echo()
+    _columns((("ONNX nodes", *stages), *((kind, *(str(one or "") for one in of)) for kind, of in rows)), left=1)
+    click.echo(f"fused: the graph that onnxruntime's extended optimizations leave\n{transposes}\n")
+
+
+def gates(checked: Iterable[Gate]) -> Table:
+    """A table with a row for each gate: its status, and its figures or, where it failed, its first problems."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("gate", no_wrap=True)
+    table.add_column("status", no_wrap=True)
+    table.add_column("figures", overflow="fold")
+    for gate in checked:
+        status = Text("passed", style="green") if gate.passed else Text("FAILED", style="bold red")
+        table.add_row(printable(gate.name), status, printable(_figures(gate)))
+    return table
+
+
+def _figures(gate: Gate) -> str:
+    problems = gate.figures.get("problems")
+    if problems:
+        more = f"; and {len(problems) - MOST_PROBLEMS} more" if len(problems) > MOST_PROBLEMS else ""
+        return "; ".join(problems[:MOST_PROBLEMS]) + more
+    return ", ".join(f"{key} {_brief(value)}" for key, value in gate.figures.items() if value not in ([], {}, None))
+
+
+def _brief(value: Any) -> str:
+    """A figure, or the number of figures where the list is too long for a line; the manifest has them all."""
+    if isinstance(value, float):
+        return f"{value:.3g}"
+    if isinstance(value, dict):
+        text = ", ".join(f"{key} {_brief(one)}" for key, one in value.items())
+    else:
+        text = ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+    return text if len(text) <= LONGEST_FIGURE or not isinstance(value, dict | list | tuple) else f"({len(value)})"
+
+
+def _columns(rows: Sequence[Sequence[str]], left: int) -> None:
+    """Print rows with their cells below each other, the first `left` columns to the left and the others to the right.
+
+    Without rich, whose import takes longer than `zoo list` may.
+    """
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = [
+            cell.ljust(width) if number < left else cell.rjust(width)
+            for number, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        click.echo("  ".join(cells).rstrip())

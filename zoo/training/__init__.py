@@ -1,1 +1,1 @@
-"""Training: strategy, loop, optimizer, checkpoints."""
+"""Training and fine-tuning: devices, loop, optimizer, checkpoints."""

@@ -1,4 +1,4 @@
-"""Where training stands, in one file: an interrupted run continues from it as if nothing had happened."""
+"""The whole state of a training in one file, from which an interrupted run continues bit for bit."""
 
 from __future__ import annotations
 
@@ -13,10 +13,7 @@ from zoo.schema import record
 
 @record
 class State:
-    """What the loop knows at the end of an epoch.
-
-    How many are done, a row of metrics for each, and the best of them.
-    """
+    """The number of finished epochs, a row of metrics for each, and the best of them, counted from 1."""
 
     epochs_done: int = 0
     history: tuple[dict[str, float], ...] = ()
@@ -24,7 +21,7 @@ class State:
     best_epoch: int = 0
 
     def after(self, row: dict[str, float]) -> State:
-        """The state one epoch later; an epoch is better when its validation accuracy is higher."""
+        """Return the state after one more epoch; the best epoch has the highest validation accuracy."""
         state = dataclasses.replace(self, epochs_done=self.epochs_done + 1, history=(*self.history, row))
         if row["val_accuracy"] > self.best_accuracy:
             state = dataclasses.replace(state, best_accuracy=row["val_accuracy"], best_epoch=state.epochs_done)
@@ -32,12 +29,12 @@ class State:
 
 
 def save(path: Path, model: Any, optimizer: Any, state: State) -> None:
-    """Write the whole state of training."""
-    weights_file.save(path, _named(model, optimizer), {"state": json.dumps(schema.plain(state))})
+    """Write the variables of model and optimizer, and the state of the loop."""
+    weights_file.save(path, _named(model, optimizer), {"state": json.dumps(schema.to_dict(state))})
 
 
 def restore(path: Path, model: Any, optimizer: Any) -> State:
-    """Bring model and optimizer back to the state at `path`.
+    """Set model and optimizer to the checkpoint at `path`, and return the state of the loop.
 
     Raises:
         ZooError: the checkpoint is damaged or of another network.
@@ -49,6 +46,6 @@ def restore(path: Path, model: Any, optimizer: Any) -> State:
 
 def _named(model: Any, optimizer: Any) -> dict[str, Any]:
     model_part = {f"model/{name}": variable for name, variable in weights_file.variables(model).items()}
-    # Keras numbers an optimizer's paths by process too; their order is that of the model's variables.
+    # The paths of an optimizer's variables change from process to process; their order does not.
     optimizer_part = {f"optimizer/{number}": variable for number, variable in enumerate(optimizer.variables)}
     return model_part | optimizer_part

@@ -50,12 +50,12 @@ def preprocessing(source: Preprocessing, image: ImageInput) -> Preprocessing:
     """Return the preprocessing for the weights of a run: that of the run, with the changes that `image` asks for.
 
     Raises:
-        ZooError: it asks for other channels.
+        ZooError: `image` asks for other channels.
     """
     if image.channels not in (0, source.channels):
         raise ZooError(
             f"image.channels={image.channels}: the weights take {source.channels}: "
-            "leave it out, and images of any kind are brought to that"
+            "leave it out; images with other channels are converted"
         )
     height, width = (image.size, image.size) if image.size else (source.height, source.width)
     return dataclasses.replace(
@@ -74,8 +74,11 @@ def take(weights: Path, model: Model) -> tuple[InitialWeights, dict[str, np.ndar
     The head is left out where the classes or their order differ. Position embeddings are resampled to the network's
     grid.
 
+    Returns:
+        What the run records of them, and the arrays by `layer/variable`.
+
     Raises:
-        ZooError: there is no such finished run, or its weights do not fit; all that does not is listed.
+        ZooError: there is no such finished run, or its weights do not fit; the message lists what does not.
     """
     source, path = run.read_finished(weights), weights / run.WEIGHTS
     family, _ = resolve(model.family, model.size)

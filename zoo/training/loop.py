@@ -1,9 +1,8 @@
-"""The training loop: it reads from top to bottom.
+"""The training loop, to be read from top to bottom.
 
-It is the project's own because `Model.fit` fails under `MultiWorkerMirroredStrategy` (keras 3.15:
-`_maybe_symbolic_build`
-reduces a PerReplica, and the logs are reduced over axis 0 of a scalar). It drives `keras.callbacks.CallbackList`, so
-any Keras callback works.
+It is the project's own because `Model.fit` fails under `MultiWorkerMirroredStrategy`: in Keras 3.15,
+`_maybe_symbolic_build` reduces a PerReplica, and the logs are reduced over axis 0 of a scalar. The loop drives
+`keras.callbacks.CallbackList`, so any Keras callback works.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ import dataclasses
 import json
 import math
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,24 +25,31 @@ from zoo.errors import ZooError, listed
 from zoo.intervals import wilson
 from zoo.keras_settings import own_settings
 from zoo.registry import resolve
+from zoo.text import Progress, Say, silent
 from zoo.training import checkpoint, fine_tuning, learning_curves
 from zoo.training.optimizer import optimizer as make_optimizer
-from zoo.training.progress import progress
+from zoo.training.progress import Reporter
 from zoo.training.steps import Step, evaluation_step, training_step
 
 
 @own_settings()
 def train(
-    folder: Path, dataset: Dataset, strategy: Any, callbacks: Sequence[Any] = (), say: Callable[[str], None] = print
+    folder: Path,
+    dataset: Dataset,
+    strategy: Any,
+    callbacks: Sequence[Any] = (),
+    say: Say = silent,
+    progress: Progress = silent,
 ) -> run.Run:
-    """Train the run that `folder` describes, from its last checkpoint or initial weights if it has any, to its end.
+    """Train the run that `folder` describes to its end, from its last checkpoint or initial weights if it has any.
 
     Args:
-        folder: a run folder whose description is written.
-        dataset: the data that it names.
-        strategy: as `zoo.training.strategy.choose` gives it.
-        callbacks: Keras callbacks; their `model` has an optimizer and `stop_training`.
-        say: told what went wrong and did not stop the training.
+        folder: a run folder that holds a `run.json`.
+        dataset: the data that the run names.
+        strategy: as `zoo.training.strategy.choose` returns it.
+        callbacks: Keras callbacks. Their `model` has an optimizer and obeys `stop_training`.
+        say: given a line for every epoch, and for what failed without stopping the training.
+        progress: given the number of steps done after every step.
 
     Raises:
         ZooError: a checkpoint is damaged, the batch cannot be split, or the loss is no longer finite.
@@ -70,7 +76,7 @@ def train(
     elif this.initial:
         fine_tuning.assign(model, folder, this.model, this.initial)
     shown = [
-        progress(recipe.epochs, state.epochs_done, steps, recipe.batch_size),
+        Reporter(recipe.epochs, steps, recipe.batch_size, say, progress),
         keras.callbacks.TensorBoard(folder / run.TENSORBOARD, write_graph=False),
     ]
     listeners = keras.callbacks.CallbackList(
@@ -131,7 +137,7 @@ def train(
 
 
 def check_batch(batch_size: int, replicas: int, images: int) -> None:
-    """Raise ZooError when a batch cannot be shared out or filled."""
+    """Raise ZooError when a batch cannot be shared by the replicas, or has more images than there are."""
     if batch_size % replicas:
         raise ZooError(
             f"a batch of {batch_size} cannot be shared by {replicas} replicas: --set batch_size to a multiple of them"
@@ -141,7 +147,7 @@ def check_batch(batch_size: int, replicas: int, images: int) -> None:
 
 
 def check_finite(loss: float, where: str, model: Any = None) -> None:
-    """Raise ZooError when the loss is not finite, or weights of the model are not, which may not show in it."""
+    """Raise ZooError when the loss is not finite, or a weight of the model, which the loss need not show."""
     advice = "lower optimizer.lr, or --set optimizer.clip_norm=1"
     if not math.isfinite(loss):
         raise ZooError(f"the loss is {loss} {where}: {advice}")
@@ -153,14 +159,14 @@ def check_finite(loss: float, where: str, model: Any = None) -> None:
 
 
 def fix_randomness(seed: int, deterministic: bool) -> None:
-    """Seed Python, NumPy, TensorFlow and Keras; with `deterministic`, let operations give the same bits every time."""
+    """Seed Python, NumPy, TensorFlow and Keras; with `deterministic`, make operations repeat bit for bit."""
     keras.utils.set_random_seed(seed)
     if deterministic:
         tf.config.experimental.enable_op_determinism()
 
 
 def evaluate(step: Step, images: Images, this: run.Run, strategy: Any) -> tuple[float, float]:
-    """Mean loss and accuracy over all images of a split."""
+    """Return the mean loss and the accuracy over all images of a split."""
     assert this.recipe is not None
     losses = hits = 0.0
     batches = evaluation_batches(images, this.model.preprocessing, batch_size=this.recipe.batch_size)
@@ -171,7 +177,7 @@ def evaluate(step: Step, images: Images, this: run.Run, strategy: Any) -> tuple[
 
 
 def _one_epoch(step: Step, batches: Iterable[Any], batch_size: int, model: Any, listeners: Any) -> tuple[float, float]:
-    """Mean loss and accuracy over the batches, as the weights were when each was seen."""
+    """Train for one epoch; return mean loss and accuracy over its batches, each measured before its update."""
     losses = hits = 0.0
     seen = 0
     for number, batch in enumerate(batches):
@@ -190,9 +196,9 @@ def _distributed(strategy: Any, batches: Any) -> Iterable[Any]:
 
 
 def _compile_for_callbacks(model: Any, optimizer: Any, strategy: Any) -> None:
-    """Give the model what callbacks look for: an optimizer, and metrics that know which way is better."""
+    """Give the model what callbacks read from it: an optimizer, and metrics that know which direction is better."""
     model.compile(optimizer=optimizer, metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")])
-    # keras 3.15 knows a compiled metric's direction once it has seen values.
+    # Keras 3.15 knows the direction of a compiled metric only once that has seen values.
     logits = tf.zeros((1, model.output_shape[-1]))
     strategy.run(lambda: model.compute_metrics(None, tf.zeros(1), logits))
     model.stop_training = False

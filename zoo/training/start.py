@@ -1,4 +1,4 @@
-"""From a request to a trained run: what is asked is checked, then the folder is made, then the loop runs."""
+"""Start or resume a training: check the request, make the run folder, run the loop."""
 
 from __future__ import annotations
 
@@ -20,16 +20,17 @@ from zoo.description import Model
 from zoo.errors import ZooError, listed
 from zoo.preprocess import FULL_RANGE, Preprocessing
 from zoo.recipe import ImageInput
+from zoo.text import Progress, Say, silent
 from zoo.training import fine_tuning
 from zoo.training import strategy as strategies
 
 Preflight = Callable[[Model], None]
 
 USUAL_SIDE = 224
-"""The side of the input where the images differ in size, or have one whose longer side is more than that."""
+"""The side of the input, in pixels, where the images differ in size or are larger than this."""
 
 MEAN, STD = 0.5, 0.5
-"""For weights that start from nothing: images come out between -1 and 1, whatever their channels."""
+"""The normalization of networks that start from random weights: each channel lies between -1 and 1."""
 
 
 def start(
@@ -46,17 +47,18 @@ def start(
     devices: int | None,
     preflight: Preflight,
     callbacks: Sequence[Any] = (),
-    say: Callable[[str], None] = print,
+    say: Say = silent,
+    progress: Progress = silent,
 ) -> Path:
     """Train a new run and return its folder.
 
-    It starts from the weights of the finished run `weights` where one is named; `name` and `size` are then the run's.
+    With `weights`, a finished run, training starts from that run's weights; `name` and `size` are then that run's.
 
-    `preflight` is called with the untrained model's description and raises when such a model cannot be exported, which
-    ends the request here, in seconds, rather than after the training.
+    `preflight` is called with the description of the untrained model. It raises when such a model cannot be exported,
+    so that the request ends in seconds rather than after the training.
 
     Raises:
-        ZooError: something that was asked cannot be had.
+        ZooError: something that was asked for cannot be had.
     """
     from zoo.training.loop import check_batch, train
 
@@ -85,14 +87,14 @@ def start(
     folder.mkdir(parents=True)
     image_digests.write(folder / run.IMAGES, images)
     if started_from:
-        # The run's own copy, written before it can be resumed: the other run need not stay.
+        # The run keeps a copy, written before it can be resumed, so that the other run may be deleted.
         weights_file.save(folder / run.INITIAL, arrays)
         say(f"from the weights of {weights}, with {'a new' if started_from.new_head else 'its'} head")
     del arrays
     made = provenance.here(recipe.seed)
     run.write(folder, run.Run(migration.SCHEMA, model, dataset.description(), recipe, made, initial=started_from))
     say(f"{folder}: {family.name} {row.name}, {model.parameters:,} parameters, {len(dataset.train)} training images")
-    train(folder, dataset, chosen, callbacks, say)
+    train(folder, dataset, chosen, callbacks, say, progress)
     return folder
 
 
@@ -103,20 +105,21 @@ def resume(
     strategy: strategies.Kind,
     devices: int | None,
     callbacks: Sequence[Any] = (),
-    say: Callable[[str], None] = print,
+    say: Say = silent,
+    progress: Progress = silent,
 ) -> Path:
-    """Continue a run that did not come to its end, with its own recipe, and return its folder.
+    """Continue an interrupted run with its own recipe, and return its folder.
 
     `data_dir` says where the data are now, if they were moved; the run then records that.
 
     Raises:
-        ZooError: there is no such run, it has come to its end, or its data have changed.
+        ZooError: there is no such run, it is finished, or its data have changed.
     """
     from zoo.training.loop import train
 
     this = run.read(folder)
     if this.finished:
-        raise ZooError(f"{folder} has come to its end: train a new run")
+        raise ZooError(f"{folder} is finished already: train a new run")
     chosen = strategies.choose(strategy, devices)
     assert this.data is not None, "a run that is not finished is one that trains"
     assert this.recipe is not None
@@ -126,12 +129,14 @@ def resume(
         moved = dataclasses.replace(this.data, source=dataset.source, data_dir=dataset.data_dir)
         run.write(folder, dataclasses.replace(this, data=moved))
     say(f"continuing {folder}")
-    train(folder, dataset, chosen, callbacks, say)
+    train(folder, dataset, chosen, callbacks, say, progress)
     return folder
 
 
 def describe(family: str, size: str, dataset: Dataset, image: ImageInput, like: Model | None = None) -> Model:
-    """Describe the network that suits the data, or the weights of the network `like`: input, labels, structure, size.
+    """Describe the network to train: input, labels, structure and number of parameters.
+
+    It suits the data, or, where there is a network `like`, the weights of that one.
 
     Raises:
         ZooError: no network takes such an input.
@@ -139,7 +144,7 @@ def describe(family: str, size: str, dataset: Dataset, image: ImageInput, like: 
     preprocessing = fine_tuning.preprocessing(like.preprocessing, image) if like else suiting(dataset, image)
     factory.check_input(len(dataset.labels), preprocessing.shape)
     model = Model(family, size, dataset.labels, preprocessing, parameters=0, multiply_adds=0)
-    # Weights belong to the structure that they were made with, whatever the size of the images.
+    # Weights fit only the structure that they were trained with, whatever the size of the images.
     model = dataclasses.replace(model, structure=factory.structure_of(like or model))
     network = factory.build(model)
     return dataclasses.replace(
@@ -147,11 +152,11 @@ def describe(family: str, size: str, dataset: Dataset, image: ImageInput, like: 
     )
 
 
-def fit(dataset: Dataset, preprocessing: Preprocessing, bad_images: str, say: Callable[[str], None]) -> Dataset:
-    """The images of a data set that the network can be given; what is left out, and what is odd about them, is said.
+def fit(dataset: Dataset, preprocessing: Preprocessing, bad_images: str, say: Say) -> Dataset:
+    """Leave out the images that cannot be scaled to the network's input, and tell `say` what is odd about the others.
 
     Raises:
-        ZooError: there are others, and `bad_images` is `error`.
+        ZooError: there are such images, and `bad_images` is `error`.
     """
     kept = resizable_dataset(dataset, preprocessing)
     left_out = kept.skipped[len(dataset.skipped) :]
@@ -168,7 +173,7 @@ def fit(dataset: Dataset, preprocessing: Preprocessing, bad_images: str, say: Ca
 
 
 def suiting(dataset: Dataset, image: ImageInput) -> Preprocessing:
-    """What goes into a network that starts from nothing: images as the data have them, but for what is asked."""
+    """Return the preprocessing of a network with random weights: what suits the data, changed as `image` asks."""
     height, width = (image.size,) * 2 if image.size else (dataset.shape or (USUAL_SIDE,) * 2)[:2]
     if not image.size and max(height, width) > USUAL_SIDE:
         height = width = USUAL_SIDE
@@ -187,7 +192,7 @@ def suiting(dataset: Dataset, image: ImageInput) -> Preprocessing:
 
 
 def scaled(shape: tuple[int, int, int] | None, taken: Preprocessing) -> str:
-    """A line that says what becomes of images of another size than the network's input; `shape` where all have one."""
+    """Say that images are scaled to the network's input; `shape` is their common shape, None where they differ."""
     images = f"the images are {shape[0]}×{shape[1]} (height×width)" if shape else "the images differ in size"
     wanted = f"{taken.height}×{taken.width}"
     return f"{images} and are scaled and cropped to the network's {wanted}: --set image.size=… takes another size"

@@ -1,4 +1,4 @@
-"""Which devices train together. Called before anything else touches TensorFlow, for devices are fixed at its start."""
+"""The devices that train together. Chosen before anything else uses TensorFlow, whose start fixes its devices."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ MOST_LOGICAL_DEVICES = 16
 
 
 def choose(kind: Kind = "auto", logical_cpus: int | None = None) -> Any:
-    """The `tf.distribute` strategy to train under.
+    """Choose the `tf.distribute` strategy of a training.
 
-    `auto` mirrors when there are several devices: the GPUs, or the logical ones that `logical_cpus` splits the CPU
-    into (for trying and testing; GPUs are then left alone). `single` uses the first device.
+    Args:
+        kind: `single` trains on the first device, `mirrored` on all, `auto` on all when there are several.
+        logical_cpus: split the CPU into this many logical devices and train on these alone, for trying and testing.
 
     Raises:
         ZooError: the devices cannot be had.
@@ -42,6 +43,6 @@ def _split_cpu(count: int) -> list[str]:
         tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * count)
     except RuntimeError:
         raise ZooError(
-            "TensorFlow has started already: the CPU is split into devices before, or in a process of its own"
+            "TensorFlow has started already, and its devices are fixed: use --devices in a new process"
         ) from None
     return [f"CPU:{number}" for number in range(count)]

@@ -1,6 +1,6 @@
-"""Findings about this installation: versions, devices, processor, quota, settings, and what each verb lacks.
+"""`zoo.doctor`: versions, devices, the processor, limits and settings of this installation, and what each verb lacks.
 
-Packages are imported in child processes, so that a package that is missing, broken or fatal is a finding.
+Packages are imported in child processes, so that one that is missing, broken or fatal is a finding and no crash.
 """
 
 from __future__ import annotations
@@ -42,12 +42,12 @@ DISTRIBUTIONS = {
     "tensorflow_datasets": "tensorflow-datasets",
     "tensorflow_serving.apis": "tensorflow-serving-api",
 }
-"""The packages that verbs import, and what pip calls them, light ones first."""
+"""The packages that verbs import, by module, with their names on PyPI; light ones first."""
 
 
 @dataclass(frozen=True)
 class Need:
-    """The packages without which a verb, or a use of it, does not work; an `optional` use is no part of the core."""
+    """The packages that a verb, or one use of it, needs. `zoo doctor` is content without those of an `optional` use."""
 
     use: str
     modules: tuple[str, ...]
@@ -72,15 +72,15 @@ NEEDS = (
     Need("publish", (*ANSWERING, "onnxruntime")),
     Need("verify, predict, benchmark of SavedModel", (*ANSWERING, "tensorflow", "keras")),
 )
-"""A row for each verb, or for each use of one that needs other packages."""
+"""A row for each verb, or for each use of a verb that needs other packages."""
 
 VARIABLES = re.compile(
     r"(KERAS|TF|TFDS|XLA|ORT|OMP|KMP|GOMP|MKL|OPENBLAS|ONEDNN|DNNL|CUDA|NVIDIA)_\w+|HF_HUB_OFFLINE|LD_PRELOAD|PYTHONPATH"
 )
 """Environment variables that change results, speed or what is imported."""
 
-UNSAID = re.compile(r"TF_CPP_\w+|\w*(TOKEN|SECRET|PASSWORD|KEY)\w*")
-"""Variables that concern the log alone, and names under which people keep secrets: the report goes into issues."""
+HIDDEN = re.compile(r"TF_CPP_\w+|\w*(TOKEN|SECRET|PASSWORD|KEY)\w*")
+"""Variables that the report leaves out: those of logging, and secrets, because people paste the report into issues."""
 
 PROBE = """
 import importlib, json, sys
@@ -101,52 +101,101 @@ for module in sys.argv[1:]:
         found = {"imported": module, "error": " ".join(f"{type(error).__name__}: {error}".split())[:200]}
     print(json.dumps(found), flush=True)
 """
-"""The program of a child process: a line when it begins with a module and another when that is done."""
+"""The program of a child process. It prints a line before it imports a module, and one with the finding afterwards."""
 
 SECONDS = 300
-"""A child that takes longer is stopped, and the import that it is at counts as broken."""
+"""The time limit of a child process. The import that it is at by then counts as broken."""
 
 
-def examine() -> dict[str, Any]:
-    """Everything that `zoo doctor` says, as one document; `ready` is whether every verb of the core has its packages.
+@dataclass(frozen=True)
+class Package:
+    """The installed version of a package, and the error of its import, where there is one."""
 
-    A part that cannot be found out is `{"error": reason}`; nothing is raised.
+    version: str | None
+    error: str | None
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """Whether a runtime can be imported, and the devices that it finds."""
+
+    ready: bool
+    devices: list[str]
+
+
+@dataclass(frozen=True)
+class Verb:
+    """Whether a verb, or one use of it, has its packages, which ones are missing, and the command that mends it."""
+
+    verb: str
+    optional: bool
+    ready: bool
+    missing: list[str]
+    mend: str | None
+
+
+@dataclass(frozen=True)
+class Installation:
+    """The report of `zoo doctor`. `ready` is true when every verb has the packages that are not optional.
+
+    A part that cannot be found out is `{"error": reason}`. `environment` holds the variables that change results, speed
+    or imports; `available_memory_gib` is in GiB.
     """
+
+    ready: bool
+    zoo: str | None
+    python: str
+    operating_system: str
+    machine: dict[str, Any]
+    quota: dict[str, Any]
+    available_memory_gib: Any
+    gpus: list[str]
+    runtimes: dict[str, Runtime]
+    environment: dict[str, str]
+    keras_json: dict[str, Any]
+    packages: dict[str, Package]
+    verbs: list[Verb]
+
+
+def doctor() -> Installation:
+    """Examine this installation. Takes some seconds, raises nothing, and imports the packages in a child process."""
     runtimes = _runtimes()
     imports = import_all(dict.fromkeys([*DISTRIBUTIONS, *runtimes.values()]))
-    packages = {_distribution(module): _package(module, found) for module, found in imports.items()}
     lacking = {module for module, found in imports.items() if "error" in found}
     others = (name for name, module in runtimes.items() if module not in DISTRIBUTIONS)
     brought = [Need(f"verify, predict, benchmark of {name}", (*ANSWERING, runtimes[name]), True) for name in others]
     verbs = [_verb(need, lacking, imports) for need in (*NEEDS, *brought)]
-    return {
-        "ready": all(verb["ready"] or verb["optional"] for verb in verbs),
-        "zoo": _version("keras-zoo"),
-        "python": f"{platform.python_version()} ({platform.python_implementation()}, {sys.executable})",
-        "operating_system": platform.platform(),
-        "machine": _tried(_machine),
-        "quota": _tried(quota),
-        "available_memory_gib": _tried(_available_memory),
-        "gpus": imports["tensorflow"].get("devices", []),
-        "runtimes": {
-            name: {"ready": module not in lacking, "devices": imports[module].get("devices", [])}
+    return Installation(
+        ready=all(verb.ready or verb.optional for verb in verbs),
+        zoo=_version("keras-zoo"),
+        python=f"{platform.python_version()} ({platform.python_implementation()}, {sys.executable})",
+        operating_system=platform.platform(),
+        machine=_or_error(_machine),
+        quota=_or_error(quota),
+        available_memory_gib=_or_error(_available_memory),
+        gpus=imports["tensorflow"].get("devices", []),
+        runtimes={
+            name: Runtime(module not in lacking, imports[module].get("devices", []))
             for name, module in runtimes.items()
         },
-        "environment": {
+        environment={
             name: value
             for name, value in sorted(os.environ.items())
-            if VARIABLES.fullmatch(name) and not UNSAID.fullmatch(name)
+            if VARIABLES.fullmatch(name) and not HIDDEN.fullmatch(name)
         },
-        "keras_json": _tried(keras_json),
-        "packages": packages,
-        "verbs": verbs,
-    }
+        keras_json=_or_error(keras_json),
+        packages={
+            _distribution(module): Package(_version(_distribution(module)), found.get("error"))
+            for module, found in imports.items()
+        },
+        verbs=verbs,
+    )
 
 
 def import_all(modules: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """What became of importing each module: `error` where it failed, `devices` where its library knows of some.
+    """Import each module in a child process; return its `error` where that fails, and its `devices` where it has some.
 
-    One child imports all of them; where it dies, the next one goes on behind the module that killed it.
+    One child imports all modules. Where it dies, the next child continues after the module that killed it.
     """
     found: dict[str, dict[str, Any]] = {}
     left = list(modules)
@@ -163,7 +212,7 @@ def import_all(modules: Iterable[str]) -> dict[str, dict[str, Any]]:
 
 
 def _probe(modules: list[str]) -> tuple[list[dict[str, Any]], str]:
-    """The lines that a child wrote, and how it ended."""
+    """Run a child on the modules; return the findings that it printed, and how it ended."""
     try:
         done = subprocess.run(
             [sys.executable, "-c", PROBE, *modules],
@@ -179,7 +228,7 @@ def _probe(modules: list[str]) -> tuple[list[dict[str, Any]], str]:
         ending = f"the import takes more than {SECONDS} s"
     except OSError as error:
         output, ending = "", f"no process can be started ({error.strerror})"
-    # Libraries may print, too.
+    # Libraries may print lines of their own.
     return [json.loads(line) for line in output.splitlines() if line.startswith(('{"begun"', '{"imported"'))], ending
 
 
@@ -188,7 +237,7 @@ def _status(code: int) -> str:
 
 
 def quota(root: Path = Path("/sys/fs/cgroup")) -> dict[str, float | None]:
-    """The container's limits, by cgroup v2 or v1: CPUs, and memory in GiB; None where there is no limit."""
+    """Read the container's limits of CPUs and of memory in GiB from cgroup v2 or v1; None where there is no limit."""
     cpus, memory = None, None
     limit, _, period = _read(root / "cpu.max").partition(" ")
     if not limit:
@@ -196,14 +245,14 @@ def quota(root: Path = Path("/sys/fs/cgroup")) -> dict[str, float | None]:
     if limit.isdecimal() and period.isdecimal() and int(period):
         cpus = round(int(limit) / int(period), 2)
     memory_limit = _read(root / "memory.max") or _read(root / "memory/memory.limit_in_bytes")
-    # cgroup v1 says 'no limit' by a number near 2**63.
+    # cgroup v1 writes a number near 2**63 for 'no limit'.
     if memory_limit.isdecimal() and int(memory_limit) < 2**60:
         memory = round(int(memory_limit) / 2**30, 1)
     return {"cpus": cpus, "memory_gib": memory}
 
 
 def keras_json() -> dict[str, Any]:
-    """What the user's keras.json says; empty where there is none."""
+    """Read the user's keras.json; empty where there is none."""
     home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
     text = _read(home / "keras.json")
     settings = json.loads(text) if text else {}
@@ -222,8 +271,8 @@ def _available_memory() -> float:
     return round(float(psutil.virtual_memory().available) / 2**30, 1)
 
 
-def _tried(find: Callable[[], Any]) -> Any:
-    """What `find` returns, or why it failed: one part of the report must not end the others."""
+def _or_error(find: Callable[[], Any]) -> Any:
+    """Return what `find` returns, or why it failed: one part of the report must not end the others."""
     try:
         return find()
     except Exception as error:
@@ -231,35 +280,31 @@ def _tried(find: Callable[[], Any]) -> Any:
 
 
 def _runtimes() -> dict[str, str]:
-    """The library of each format and runtime by name, with those that installed packages bring."""
-    found: dict[str, str] = _tried(lambda: {name: row.library for name, row in formats.table().items()})
+    """Return the library of each format and runtime by name, with those that installed packages bring."""
+    found: dict[str, str] = _or_error(lambda: {name: row.library for name, row in formats.table().items()})
     return {} if "error" in found else found
 
 
 def _distribution(module: str) -> str:
-    """The name by which pip knows a package that verbs or runtimes import."""
+    """Return the name by which pip knows a package that verbs or runtimes import."""
     if module in DISTRIBUTIONS:
         return DISTRIBUTIONS[module]
     return importlib.metadata.packages_distributions().get(module, [module])[0]
 
 
-def _package(module: str, found: dict[str, Any]) -> dict[str, Any]:
-    return {"version": _version(_distribution(module)), "error": found.get("error")}
-
-
-def _verb(need: Need, lacking: set[str], imports: dict[str, dict[str, Any]]) -> dict[str, Any]:
+def _verb(need: Need, lacking: set[str], imports: dict[str, dict[str, Any]]) -> Verb:
     missing = [module for module in need.modules if module in lacking]
-    return {
-        "verb": need.use,
-        "optional": need.optional,
-        "ready": not missing,
-        "missing": [_distribution(module) for module in missing],
-        "mend": _mend(missing, imports),
-    }
+    return Verb(
+        verb=need.use,
+        optional=need.optional,
+        ready=not missing,
+        missing=[_distribution(module) for module in missing],
+        mend=_mend(missing, imports),
+    )
 
 
 def _mend(missing: list[str], imports: dict[str, dict[str, Any]]) -> str | None:
-    """The command that installs what is missing, and installs again what is broken."""
+    """The command that installs the missing packages, and reinstalls the broken ones."""
     if not missing:
         return None
     if any("KERAS_BACKEND" in str(imports[module].get("error")) for module in missing):
@@ -270,7 +315,7 @@ def _mend(missing: list[str], imports: dict[str, dict[str, Any]]) -> str | None:
 
 
 def _requirement(distribution: str) -> str:
-    """The distribution with the versions that zoo asks for."""
+    """The requirement of a distribution as zoo's metadata state it, such as `keras>=3.15`."""
     try:
         lines = importlib.metadata.requires("keras-zoo") or []
     except importlib.metadata.PackageNotFoundError:

@@ -1,0 +1,162 @@
+"""`zoo.evaluate`."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from zoo import artifact, files, provenance, run, schema
+from zoo.artifact import Manifest
+from zoo.data.dataset import Dataset, Images
+from zoo.data.evaluation_data import load_for_evaluation
+from zoo.data.image_digests import Overlap, leave_out_seen
+from zoo.data.reload import digests_for, load_again
+from zoo.data.remarks import remarks
+from zoo.data.resizable import resizable_images
+from zoo.description import Data, Provenance
+from zoo.errors import ZooError, listed
+from zoo.evaluation import Evaluation, draw_confusion, measure
+from zoo.folder_kinds import mistaken
+from zoo.run import Run
+from zoo.tensorflow_setup import wake_keras
+from zoo.text import Say, silent
+from zoo.verbs.results import Folder, StrPath, optional_path
+
+
+@dataclass(frozen=True)
+class EvaluationFolder(Folder):
+    """An evaluation folder and what its `report.json` says.
+
+    `target` is the run or artifact that was measured, `data` what it was measured on, and `overlap` how many of those
+    images it had seen in training.
+    """
+
+    target: str
+    data: Data
+    overlap: Overlap
+    provenance: Provenance
+    evaluation: Evaluation
+
+    def report(self) -> dict[str, Any]:
+        """Return the content of `report.json`."""
+        return {
+            "target": self.target,
+            "data": schema.to_dict(self.data),
+            "overlap": schema.to_dict(self.overlap),
+            "provenance": schema.to_dict(self.provenance),
+            **schema.to_dict(self.evaluation),
+        }
+
+
+def evaluate(
+    target: StrPath | None = None,
+    *,
+    data: str | None = None,
+    data_dir: StrPath | None = None,
+    bad_images: Literal["error", "skip"] | None = None,
+    include_training: bool = False,
+    out: StrPath | None = None,
+    say: Say = silent,
+) -> EvaluationFolder:
+    """Measure a run (with Keras) or an artifact (with its own runtime) on its test images.
+
+    Images that the model was trained on, or that its weights were chosen by (validation), are left out and counted.
+    Writes `report.json` and `confusion.png`.
+
+    Args:
+        target: a run or an artifact; the newest finished run below `runs` when not given.
+        data: other data, `tfds:NAME[:VERSION]` or `folder:PATH`, whose classes are named as the model's labels are.
+            Its test split is measured, else its validation split, else all images.
+        data_dir: where the data are now, if not where they were.
+        bad_images: `error` (the default) refuses `data` with images that cannot be read, `skip` leaves those out.
+        include_training: measure also on images that the model has seen in training.
+        out: the folder to write; `evaluations/NAME` when not given.
+        say: told what was left out, and what the model had seen, a line each.
+
+    Raises:
+        ZooError: the target or the data cannot be had, or nothing is left to measure on.
+        Refused: the artifact is damaged, or the model answers with numbers that are not finite.
+    """
+    if bad_images and not data:
+        raise ZooError("--bad-images is about other data: name them with --data, or leave it out")
+    place = run.newest(Path("runs")) if target is None else Path(target)
+    if target is None:
+        say(f"evaluating {place}, the newest finished run")
+    folder = files.unused(Path("evaluations"), place.resolve().name) if out is None else Path(out)
+    files.refuse_existing(folder)
+    started = provenance.here(seed=0)
+    described = _described(place)
+    model = described.model
+    dataset = None
+    if data is not None:
+        images, source = load_for_evaluation(model.labels, data, optional_path(data_dir), bad_images or "error", say)
+    elif described.data and described.recipe:
+        dataset = load_again(described.data, described.recipe.split, optional_path(data_dir))
+        images, source = dataset.test, described.data
+    else:
+        raise ZooError(f"{place} has no data of its own: say what to measure it on, such as --data folder:PATH")
+    images, left_out = resizable_images(images, model.preprocessing)
+    if left_out and data is not None and bad_images != "skip":
+        raise ZooError(
+            f"images that cannot be scaled to the network's input: {len(left_out)}: {listed(left_out, most=3)}: "
+            "crop or remove them, or go on without them with --bad-images skip"
+        )
+    for line in (*(source.skipped if data is not None else ()), *left_out):
+        say(f"left out: {line}")
+    for line in remarks([images], model.preprocessing):
+        say(line)
+    images, overlap = _unseen(place, described, dataset, images, include_training, say)
+    logits = _logits(place, described, images, say)
+    result = measure(logits, images.labels, model.labels, name=images.names, source=str(place))
+    done = EvaluationFolder(
+        folder=folder,
+        target=str(place),
+        data=source,
+        overlap=overlap,
+        provenance=dataclasses.replace(started, finished=provenance.now()),
+        evaluation=result,
+    )
+    with files.staged_folder(folder) as staging:
+        files.write_json(staging / "report.json", done.report())
+        draw_confusion(staging / "confusion.png", result, f"{place.name} on {source.source}", say)
+    return done
+
+
+def _described(target: Path) -> Run | Manifest:
+    """Read the description of a finished run or of an artifact."""
+    if (target / artifact.MANIFEST).exists():
+        return artifact.read(target)
+    if target.is_dir() and not (target / run.DESCRIPTION).exists() and not mistaken(target, "run"):
+        raise ZooError(f"{target} is neither a run nor an artifact: name one")
+    return run.read_finished(target)
+
+
+def _unseen(
+    target: Path, described: Run | Manifest, dataset: Dataset | None, images: Images, include: bool, say: Say
+) -> tuple[Images, Overlap]:
+    """Leave out the images that the model has seen, unless `include`, and say so."""
+    digests, unknown = digests_for(target, described, dataset)
+    images, overlap = leave_out_seen(images, digests, unknown, include)
+    if overlap.images:
+        done = "left out" if overlap.left_out else "measured on, too"
+        say(f"the model has seen {overlap.images} of the {overlap.of} images in training or validation: {done}")
+    if overlap.unknown:
+        say(f"the model may have seen images in training that are not known: {overlap.unknown}")
+    return images, overlap
+
+
+def _logits(target: Path, described: Run | Manifest, images: Images, say: Say) -> np.ndarray:
+    """Return float32 logits [images, classes]: Keras' for a run, the file's own for an artifact."""
+    if isinstance(described, Manifest):
+        from zoo.serving import inference as of_artifacts
+
+        return of_artifacts.logits(target, images)
+    provenance.say_environment(say)
+    wake_keras()
+    from zoo import inference as of_runs
+
+    return of_runs.logits(target, images)

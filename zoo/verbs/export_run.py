@@ -1,0 +1,101 @@
+"""`zoo.export_run`: what `zoo export` does; `zoo.export` is the package of the export."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from zoo import artifact, provenance
+from zoo import run as runs
+from zoo.errors import ZooError
+from zoo.tensorflow_setup import wake_keras
+from zoo.text import Say, silent
+from zoo.verbs.results import ArtifactFolder, StrPath, optional_path
+
+
+def export_run(
+    run: StrPath | None = None,
+    *,
+    onnx: bool = False,
+    saved_model: bool = False,
+    int8: bool = False,
+    max_drop: float | None = None,
+    target: str | None = None,
+    calibration_images: int | None = None,
+    force: bool = False,
+    fp16: bool = False,
+    format: Iterable[str] = (),
+    opset: int | None = None,
+    data_dir: StrPath | None = None,
+    out: StrPath | None = None,
+    say: Say = silent,
+) -> ArtifactFolder:
+    """Write the artifact of a finished run and put it through every gate.
+
+    Args:
+        run: the run folder; the newest finished one below `runs` when not given.
+        onnx: write ONNX. Both formats are written when neither this nor `saved_model` is asked for.
+        saved_model: write a SavedModel for TF Serving.
+        int8: quantize the ONNX file, within a budget of accuracy.
+        max_drop: points of accuracy that int8 may lose; 0.5 when not given.
+        target: the processor of the int8 file: `x86-vnni`, `x86-avx2`, `arm64` or `portable`; this machine's when not
+            given.
+        calibration_images: the number of training images that calibrate int8; 512 when not given.
+        force: keep an int8 file that is over its budget or no faster, and mark it.
+        fp16: write a float16 file of the ONNX one, for GPUs.
+        format: further formats to write, such as one that an installed package brings.
+        opset: the version of ONNX' operator set; the newest that onnxruntime 1.20 takes when not given.
+        data_dir: where the run's data are now, if not where they were.
+        out: the artifact folder to write; `artifacts/NAME` when not given.
+        say: told what is written and measured, a line each.
+
+    Raises:
+        ZooError: the run, its data or something that was asked for cannot be had.
+        Refused: a gate failed; its name and figures are in the message, and no artifact is left.
+    """
+    for_int8 = {
+        "--max-drop": max_drop,
+        "--target": target,
+        "--calibration-images": calibration_images,
+        "--force": force or None,
+    }
+    given = [option for option, value in for_int8.items() if value is not None]
+    if given and not int8:
+        raise ZooError(f"{given[0]} is an option of int8: add --int8, or leave it out")
+    if opset is not None and saved_model and not onnx:
+        raise ZooError("a SavedModel has no opset: add --onnx, or leave --opset out")
+    folder = runs.newest(Path("runs")) if run is None else Path(run)
+    if run is None:
+        say(f"exporting {folder}, the newest finished run")
+    runs.read_finished(folder)
+    request = None
+    if int8:
+        from zoo.export.int8 import quantize
+
+        request = quantize.int8_options(
+            target,
+            quantize.MAX_DROP if max_drop is None else max_drop,
+            quantize.CALIBRATION_IMAGES if calibration_images is None else calibration_images,
+            force,
+        )
+    # A wrong request was refused above, before TensorFlow takes seconds to import.
+    provenance.say_environment(say)
+    wake_keras()
+    from zoo.export.build import export
+    from zoo.export.onnx.conversion import OPSET
+
+    others = [format] if isinstance(format, str) else [*format]
+    asked = {"onnx": onnx or int8 or fp16, "onnx_fp16": fp16, "saved_model": saved_model, **dict.fromkeys(others, True)}
+    formats = [name for name, wanted in asked.items() if wanted]
+    if not (onnx or saved_model or others):
+        formats = list(dict.fromkeys(["onnx", *formats, "saved_model"]))
+    written = export(
+        folder,
+        formats,
+        out=optional_path(out),
+        data_dir=optional_path(data_dir),
+        say=say,
+        opset=OPSET if opset is None else opset,
+        int8=request,
+    )
+    return ArtifactFolder(written, artifact.read(written))

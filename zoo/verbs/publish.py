@@ -1,0 +1,40 @@
+"""`zoo.publish`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from zoo.errors import ZooError
+from zoo.text import Say, silent
+from zoo.verbs.results import StrPath, artifact_or_newest
+
+if TYPE_CHECKING:
+    from zoo.serving.publish import Publication
+
+
+def publish(
+    artifact: StrPath | None, base: StrPath, *, keep: int | None = None, rollback: bool = False, say: Say = silent
+) -> Publication:
+    """Publish an artifact's SavedModel as the next version below `base`, a model base path of TF Serving.
+
+    No version number is ever used twice, and no reader sees half a version. Needs no TensorFlow.
+
+    Args:
+        artifact: the artifact; the newest one below `artifacts` when None.
+        base: the folder whose version folders TF Serving reads.
+        keep: remove all but this many of the newest versions; all are kept when not given.
+        rollback: publish again what `base` served before its newest version; `artifact` is then None.
+        say: told which artifact was chosen, and which versions could not be removed.
+
+    Raises:
+        ZooError: there is no artifact, it has no SavedModel, or `base` cannot hold versions.
+        Refused: `zoo.verify` refuses the artifact, or there is no earlier version to go back to.
+    """
+    from zoo.serving import publish as publishing
+
+    if rollback:
+        if artifact is not None:
+            raise ZooError(f"--rollback publishes what {base} holds: leave {artifact} out")
+        return publishing.roll_back(Path(base), keep=keep, say=say)
+    return publishing.publish(artifact_or_newest(artifact, say), Path(base), keep=keep, say=say)

@@ -1,0 +1,57 @@
+"""`zoo.pull`."""
+
+from __future__ import annotations
+
+from zoo import run
+from zoo.text import Say, silent
+from zoo.verbs.results import RunFolder, StrPath, optional_path
+
+
+def pull(
+    family: str,
+    *,
+    size: str | None = None,
+    from_: str = "timm",
+    tag: str | None = None,
+    classes: int = 1000,
+    image_size: int | None = None,
+    channels: int = 3,
+    file: StrPath | None = None,
+    license: str | None = None,
+    out: StrPath | None = None,
+    say: Say = silent,
+) -> RunFolder:
+    """Fetch published weights, or read them from a file, and write a finished run folder.
+
+    Args:
+        family: a family such as `resnet`, or an alias such as `resnet50`.
+        size: `small` (the default), `base`, `large`, or another size of the family.
+        from_: the publisher of the weights: `timm` or `keras`.
+        tag: which of the published weights, as `zoo.info` lists them; the first when not given.
+        classes: the number of classes of the weights.
+        image_size: the side of the network's input in pixels; the weights' own when not given.
+        channels: 1 to 4 input channels; the first layer's weights are adapted to others than 3.
+        file: a file of weights; nothing is fetched.
+        license: the SPDX identifier of the license of a `file` that has no `tag`.
+        out: the run folder to write; `runs/NAME` when not given.
+        say: told which weights were taken and what was adapted, a line each.
+
+    Raises:
+        ZooError: something that was asked for cannot be had, or the weights do not fit the network.
+    """
+    from zoo.weights.pull import pull as write_run
+
+    folder = write_run(
+        family,
+        size=size,
+        origin=from_,
+        tag=tag,
+        classes=classes,
+        image_size=image_size,
+        channels=channels,
+        file=optional_path(file),
+        license=license,
+        out=optional_path(out),
+        say=say,
+    )
+    return RunFolder(folder, run.read_finished(folder))

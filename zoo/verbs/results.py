@@ -1,0 +1,62 @@
+"""The folders that verbs return, each with its description. Every verb takes them where it takes a path."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from zoo import artifact
+from zoo.artifact import Manifest
+from zoo.run import Run
+from zoo.text import Say
+
+StrPath = str | os.PathLike[str]
+
+
+@dataclass(frozen=True)
+class Folder(os.PathLike[str]):
+    """A folder that a verb wrote. It is a path: `Path(folder)` and `open(folder)` see where it lies."""
+
+    folder: Path
+
+    def __fspath__(self) -> str:
+        return str(self.folder)
+
+
+@dataclass(frozen=True)
+class RunFolder(Folder):
+    """A run folder and what its `run.json` says."""
+
+    run: Run
+
+
+@dataclass(frozen=True)
+class ArtifactFolder(Folder):
+    """An artifact folder and what its `manifest.json` says."""
+
+    manifest: Manifest
+
+
+def optional_path(path: StrPath | None) -> Path | None:
+    """Return `path` as a `Path`, and None as None."""
+    return None if path is None else Path(path)
+
+
+def several_paths(paths: StrPath | Iterable[StrPath]) -> list[Path]:
+    """Return one path or several as a list."""
+    return [Path(path) for path in ([paths] if isinstance(paths, str | os.PathLike) else paths)]
+
+
+def artifact_or_newest(place: StrPath | None, say: Say) -> Path:
+    """Return `place`, or the newest artifact below `artifacts` where it is None, and say which.
+
+    Raises:
+        ZooError: there is no artifact below `artifacts`.
+    """
+    if place is not None:
+        return Path(place)
+    newest = artifact.newest(Path("artifacts"))
+    say(f"the newest artifact: {newest}")
+    return newest

@@ -1,0 +1,119 @@
+"""`zoo.train`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from zoo import provenance, run
+from zoo.errors import ZooError
+from zoo.tensorflow_setup import wake_keras
+from zoo.text import Progress, Say, silent
+from zoo.verbs.results import RunFolder, StrPath, optional_path
+
+
+def train(
+    family: str | None = None,
+    *,
+    size: str | None = None,
+    data: str | None = None,
+    data_dir: StrPath | None = None,
+    weights: StrPath | None = None,
+    freeze: bool = False,
+    bad_images: Literal["error", "skip"] | None = None,
+    epochs: int | None = None,
+    seed: int | None = None,
+    set: Mapping[str, object] | Iterable[str] = (),
+    strategy: Literal["auto", "single", "mirrored"] = "auto",
+    devices: int | None = None,
+    out: StrPath | None = None,
+    resume: StrPath | None = None,
+    callbacks: Sequence[Any] = (),
+    say: Say = silent,
+    progress: Progress = silent,
+) -> RunFolder:
+    """Train a network and write a run folder.
+
+    Before the training starts, the untrained network is exported and thrown away: a network that cannot be exported is
+    refused in seconds.
+
+    Args:
+        family: a family such as `resnet`, or an alias such as `resnet50`. Not needed with `weights` or `resume`.
+        size: `small` (the default), `base`, `large`, or another size of the family.
+        data: `digits` (the default), `tfds:NAME[:VERSION]` or `folder:PATH`.
+        data_dir: the folder of prepared TFDS data; with `resume`, where the run's data are now.
+        weights: a finished run; fine-tune from its weights.
+        freeze: train the head only. Short for `set={"freeze": True}`.
+        bad_images: `error` (the default) refuses data with images that cannot be read, `skip` leaves those out.
+        epochs: short for `set={"epochs": ...}`.
+        seed: short for `set={"seed": ...}`.
+        set: changes of the recipe, such as `{"optimizer.lr": 0.1}` or `["optimizer.lr=0.1"]`.
+        strategy: `single` trains on one device, `mirrored` on all; `auto` mirrors where there are several.
+        devices: split the CPU into this many logical devices, for trying and testing.
+        out: the run folder to write; `runs/NAME` when not given.
+        resume: an interrupted run, continued with its own recipe and data.
+        callbacks: Keras callbacks. Their `model` has an optimizer and obeys `stop_training`.
+        say: told of the data, the run and every epoch, a line each.
+        progress: told after every step how many are done, how many there are, and the present speed and loss.
+
+    Raises:
+        ZooError: something that was asked for cannot be had, or the loss is no longer finite.
+        Refused: the network cannot be exported.
+    """
+    settings = [f"{key}={value}" for key, value in set.items()] if isinstance(set, Mapping) else [*set]
+    shorthands = {"freeze": freeze or None, "epochs": epochs, "seed": seed}
+    if resume is not None:
+        decided = {
+            "family": family,
+            "size": size,
+            "data": data,
+            "weights": weights,
+            "bad_images": bad_images,
+            "set": settings or None,
+            "out": out,
+            **shorthands,
+        }
+        given = [name for name, value in decided.items() if value is not None]
+        if given:
+            raise ZooError(f"--resume continues a run with its own recipe and data: leave {', '.join(given)} out")
+        run.read(Path(resume))
+    else:
+        from zoo.training.fine_tuning import network
+
+        network(family, size, optional_path(weights))
+
+    # A wrong request was refused above, before TensorFlow takes seconds to import.
+    provenance.say_environment(say)
+    wake_keras()
+    from zoo.export.build import preflight
+    from zoo.training import start
+
+    if resume is not None:
+        folder = start.resume(
+            Path(resume),
+            data_dir=optional_path(data_dir),
+            strategy=strategy,
+            devices=devices,
+            callbacks=callbacks,
+            say=say,
+            progress=progress,
+        )
+    else:
+        folder = start.start(
+            family,
+            size=size,
+            weights=optional_path(weights),
+            source=data or "digits",
+            data_dir=optional_path(data_dir),
+            bad_images=bad_images or "error",
+            settings=[*settings, *(f"{key}={value}" for key, value in shorthands.items() if value is not None)],
+            out=optional_path(out),
+            strategy=strategy,
+            devices=devices,
+            preflight=preflight,
+            callbacks=callbacks,
+            say=say,
+            progress=progress,
+        )
+    return RunFolder(folder, run.read_finished(folder))
