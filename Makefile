@@ -14,7 +14,7 @@ PEER := .peers
 
 .PHONY: demo test quick test-all test-lowest test-peers check types docs clean
 
-$(VENV)/ready: pyproject.toml setup.cfg
+$(VENV)/ready: pyproject.toml setup.cfg setup.py
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
@@ -66,7 +66,7 @@ test-lowest: $(LOWEST)/ready
 	$(LOWEST)/bin/python -m pytest tests/export/test_pads.py tests/export/test_lint.py tests/export/test_passes.py \
 		tests/export/test_transposes.py tests/export/test_first_convolution.py tests/export/test_islands.py tests/export/test_quantize.py
 
-$(LOWEST)/ready: pyproject.toml setup.cfg
+$(LOWEST)/ready: pyproject.toml setup.cfg setup.py
 	$(PYTHON) -m venv $(LOWEST)
 	$(PYTHON) -c 'import tomllib; project = tomllib.load(open("pyproject.toml", "rb"))["project"]; \
 		print("\n".join(project["dependencies"]).replace(">=", "=="))' > $(LOWEST)/requirements.txt
