@@ -14,7 +14,7 @@ PEER := .peers
 
 .PHONY: demo test quick test-all test-lowest test-peers check types docs clean
 
-$(VENV)/ready: pyproject.toml setup.cfg
+$(VENV)/ready: pyproject.toml setup.cfg setup.py
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
@@ -66,7 +66,7 @@ test-lowest: $(LOWEST)/ready
 	$(LOWEST)/bin/python -m pytest tests/export/test_pads.py tests/export/test_lint.py tests/export/test_passes.py \
 		tests/export/test_transposes.py tests/export/test_first_convolution.py tests/export/test_islands.py tests/export/test_quantize.py
 
-$(LOWEST)/ready: pyproject.toml setup.cfg
+$(LOWEST)/ready: pyproject.toml setup.cfg setup.py
 	$(PYTHON) -m venv $(LOWEST)
 	$(PYTHON) -c 'import tomllib; project = tomllib.load(open("pyproject.toml", "rb"))["project"]; \
 		print("\n".join(project["dependencies"]).replace(">=", "=="))' > $(LOWEST)/requirements.txt
@@ -80,11 +80,10 @@ test-peers: $(VENV)/ready $(PEER)/ready
 	$(TIMM).export_timm $(PEER)/224 --weights
 	$(TIMM).export_timm $(PEER)/160 --weights --image-size 160 --classes 37 \
 		--only vit-small resnet-small inception-small efficientnet-small
-	for side in 224 160; do $(TIMM).float64_logits $(PEER)/$$side || exit 1; done
 	for channels in 1 4; do $(TIMM).other_channels $(PEER)/224 $(PEER)/channels-$$channels $$channels \
 		--only resnet-base vit-small convnext-small mobilenet-large || exit 1; done
 	for side in 64 96 160; do $(TIMM).other_sizes $(PEER)/224 $(PEER)/pulled-$$side $$side || exit 1; done
-	$(BIN)/python -m $(PEERS).compare_logits $(PEER)/scratch $(PEER)/224 $(PEER)/160 \
+	$(BIN)/python -m $(PEERS).compare_logits $(PEER)/bin/python $(PEER)/scratch $(PEER)/224 $(PEER)/160 \
 		$(PEER)/channels-1 $(PEER)/channels-4 $(PEER)/pulled-64 $(PEER)/pulled-96 $(PEER)/pulled-160
 
 $(PEER)/ready: benchmarks/peers/requirements.txt

@@ -1,4 +1,4 @@
-"""What an export of each network at 224 pixels takes in time and memory, and whether every gate passes.
+"""Time and memory of exporting each network at 224 pixels, and whether every gate passes.
 
 The networks have random weights: those of PEER_FILES, which `peers.export_timm --weights` wrote, pulled as a user
 would, and a fresh network for `cnn`, which has no peer.

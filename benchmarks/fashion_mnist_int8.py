@@ -1,4 +1,4 @@
-"""What int8 costs on real images: five families on Fashion-MNIST, float32 and int8 on all 10,000 test images.
+"""The cost of int8 on real images: five families on Fashion-MNIST, float32 and int8 on all 10,000 test images.
 
 Each learns from 1,000 images of a class, in the family's own recipe but for what `FAMILIES` says: enough to be judged
 by, on a machine without a GPU. 200 others of a class validate, on which int8 chooses what stays in float32.

@@ -53,7 +53,7 @@ def drawn(examples: Sequence[LabeledImage], each: int, draw: int) -> list[Labele
 
 
 def figures(trained: Any) -> dict[str, Any]:
-    """What a training came to, and the command."""
+    """The figures that a training ended with, and the command."""
     low, high = trained["results"]["test_interval"]
     return {
         "accuracy": trained["results"]["test_accuracy"],

@@ -1,4 +1,4 @@
-"""What hostile, broken and empty requests cost a server: each on a SavedModel in TensorFlow's C++ loader, XLA off.
+"""The cost of hostile, broken and empty requests to a server: each on a SavedModel in TensorFlow's C++ loader, XLA off.
 
 usage: python -m benchmarks.hostile_requests ARTIFACT…      writes results/hostile_requests.json
 
@@ -56,7 +56,7 @@ def measured(folder: Path, version: Path) -> dict[str, Any]:
 
 
 def hostile_images(version: Path, upload: bytes) -> dict[str, Any]:
-    """What each hostile image takes of `serve_bytes`, after a right request: time, memory, and what is answered."""
+    """Time, memory and answer of `serve_bytes` for each hostile image, after a right request."""
     images: dict[str, tuple[bytes, ...]] = {"a right image": (upload,)}
     images |= {name: (file,) for name, file in (hostile.refused_images() | hostile.costly_images()).items()}
     largest = hostile.costly_images()["a PNG of 5000 by 5000, 1 bit"]
@@ -78,7 +78,7 @@ def hostile_images(version: Path, upload: bytes) -> dict[str, Any]:
 
 
 def empty(version: Path, shape: tuple[int, ...], onednn: str) -> dict[str, Any]:
-    """What an empty batch is answered by each signature, with kernels of oneDNN on or off."""
+    """The answer of each signature to an empty batch, with oneDNN's kernels on or off."""
     os.environ["TF_ENABLE_ONEDNN_OPTS"] = "1" if onednn == "on" else "0"
     requests = [asked(signature, signature) for signature in BY_BYTES]
     requests.append(Request(contract.SERVE, contract.SERVE, {contract.IMAGE: np.zeros((0, *shape), np.uint8)}))

@@ -1,4 +1,4 @@
-"""What the scripts here share: `zoo` in a process of its own, and a result that says how it was made."""
+"""Shared by the benchmark scripts: `zoo` in a process of its own, and results that say how they were made."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def zoo(*arguments: object) -> Any:
 
 @dataclasses.dataclass(frozen=True)
 class Cost:
-    """What a command took: its status, seconds, and the most memory that it and its children held, in bytes."""
+    """The cost of a command: its status, seconds, and the most memory that it and its children held, in bytes."""
 
     status: int
     seconds: float
@@ -45,7 +45,7 @@ def cost(*arguments: object) -> tuple[Any, Cost]:
 
 
 def watched(command: list[str], answer: IO[str] | None = None) -> Cost:
-    """What a command took; what it prints goes to `answer`.
+    """Run a command and measure it; its standard output goes to the file `answer`.
 
     Memory is read ten times a second, from counters: to read PSS of a few gigabytes stops a process for a tenth of a
     second.

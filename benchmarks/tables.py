@@ -231,7 +231,7 @@ def fine_tuning() -> str:
 
 
 def demo() -> str:
-    """What `make demo` prints at its end, as the command line prints it."""
+    """The table that `make demo` ends with, as the command line prints it."""
     from rich.console import Console
 
     from zoo.serving.benchmark import Row

@@ -76,7 +76,7 @@ class PassTable(SphinxDirective):
 
 
 def undocumented(documented: dict[str, Any]) -> Iterator[str]:
-    """What is wrong with the reference: a line for each public name that it leaves out or that says nothing."""
+    """List the faults of the API reference: a line for each public name that is missing or has no docstring."""
     for name in zoo.__all__:
         if f"zoo.{name}" not in documented:
             yield f"zoo.{name} is public, and docs/api.md does not list it"

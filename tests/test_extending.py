@@ -1,4 +1,4 @@
-"""What one file outside the package adds, found by an entry point, goes through every verb, and no other file changes.
+"""One file outside the package, found by an entry point, adds a thing that every verb then takes.
 
 Each test brings an installed package with one module, by `brought`, and takes what it adds through the verbs, by
 `through_every_verb`.

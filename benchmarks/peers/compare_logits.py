@@ -2,19 +2,20 @@
 
 Each FOLDER holds FAMILY-SIZE.safetensors and FAMILY-SIZE.npz (`image`, float32 [batch, height, width, channels] as fed
 to the network, and timm's `logits`), as `export_timm --weights`, `other_channels` and `other_sizes` write them. Where a
-difference in float32 is above the bound, both networks are compared in float64, for which FAMILY-SIZE.exact.npz holds
-timm's logits (`float64_logits`), and each one's float32 with its own float64: some random weights amplify rounding
-until the answers of one network in float32 and in float64 are further apart than the bound.
+difference in float32 is above the bound, both networks are compared in float64, for which `float64_logits` asks timm's
+in its own environment, and each one's float32 with its own float64: some random weights amplify rounding until the
+answers of one network in float32 and in float64 are further apart than the bound.
 
-usage: .venv/bin/python -m benchmarks.peers.compare_logits SCRATCH FOLDER...
+usage: .venv/bin/python -m benchmarks.peers.compare_logits .peers/bin/python SCRATCH FOLDER...
 
-Writes results/peers.json; ends with 1 where the networks differ.
+Writes results/peers.json after each network; ends with 1 where networks differ.
 """
 
 from __future__ import annotations
 
 import argparse
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,7 @@ EXACT_BOUND = 1e-9
 """The same of float64 logits."""
 
 
-def compare(weights: Path, scratch: Path) -> dict[str, Any]:
+def compare(weights: Path, scratch: Path, timm_python: str) -> dict[str, Any]:
     """The largest difference of logits, as a share of the largest logit, of a network pulled from the peer's file."""
     family, _, size = weights.stem.partition("-")
     answers = np.load(weights.with_suffix(".npz"), allow_pickle=False)
@@ -67,6 +68,8 @@ def compare(weights: Path, scratch: Path) -> dict[str, Any]:
         )
         read_timm(weights, exact, family, size)
         ours_exact = exact(image.astype(np.float64), training=False).numpy()
+        command = [timm_python, "-m", "benchmarks.peers.float64_logits", str(weights.parent), "--only", weights.stem]
+        subprocess.run(command, check=True)
         expected_exact = np.load(weights.with_suffix(".exact.npz"), allow_pickle=False)["logits"]
         figures["difference_in_float64"] = _apart(ours_exact, expected_exact)
         figures["float32_from_float64"] = {
@@ -83,20 +86,24 @@ def _apart(logits: np.ndarray, expected: np.ndarray) -> float:
 def main() -> int:
     """Every network of every folder."""
     parser = argparse.ArgumentParser(description="Compare the logits of zoo's networks with timm's.")
+    parser.add_argument("timm_python", help="the Python that has PyTorch and timm")
     parser.add_argument("scratch", type=Path, help="where runs are written and removed again")
     parser.add_argument("folders", type=Path, nargs="+", help="what the scripts for timm wrote")
     asked = parser.parse_args()
     wake_keras()
     figures: dict[str, Any] = {}
-    for folder in asked.folders:
-        for weights in sorted(folder.glob("*.safetensors")):
-            if weights.with_suffix(".npz").exists():
-                key = f"{folder.name}/{weights.stem}"
-                figures[key] = compare(weights, asked.scratch)
-                print(key, figures[key], file=sys.stderr, flush=True)
-    above = [key for key, found in figures.items() if found["difference"] > BOUND]
-    others = [key for key in above if figures[key]["difference_in_float64"] > EXACT_BOUND]
-    record("peers", {"bound": BOUND, "networks": figures, "above": above, "above_in_float64_too": others})
+    weights = [path for folder in asked.folders for path in folder.glob("*.safetensors")]
+    others: list[str] = []
+    # The smallest first: the whole takes hours, and what is recorded on the way says something of every family.
+    for path in sorted(weights, key=lambda path: path.stat().st_size):
+        if path.with_suffix(".npz").exists():
+            key = f"{path.parent.name}/{path.stem}"
+            figures[key] = compare(path, asked.scratch, asked.timm_python)
+            print(key, figures[key], file=sys.stderr, flush=True)
+            above = [key for key, found in figures.items() if found["difference"] > BOUND]
+            others = [key for key in above if figures[key]["difference_in_float64"] > EXACT_BOUND]
+            networks = dict(sorted(figures.items()))
+            record("peers", {"bound": BOUND, "networks": networks, "above": above, "above_in_float64_too": others})
     return 1 if others or not figures else 0
 
 

@@ -2,8 +2,8 @@
 
 usage: .peers/bin/python -m benchmarks.peers.other_sizes WEIGHTS OUT IMAGE_SIZE
 
-WEIGHTS has the files of `export_timm --weights`. Writes OUT/FAMILY-SIZE.npz and OUT/FAMILY-SIZE.exact.npz (float64),
-and links the weights beside them. A ViT's position embeddings are resampled by timm.
+WEIGHTS has the files of `export_timm --weights`. Writes OUT/FAMILY-SIZE.npz and links the weights beside it. timm
+resamples a ViT's position embeddings.
 """
 
 from __future__ import annotations
@@ -26,7 +26,6 @@ def main() -> None:
     asked = parser.parse_args()
     networks = [peer for peer in with_weights(asked.weights) if asked.image_size >= SMALLEST.get(peer.family, 0)]
 
-    import numpy as np
     from safetensors.torch import load_file
     from timm.models.vision_transformer import checkpoint_filter_fn
 
@@ -41,8 +40,6 @@ def main() -> None:
         network.load_state_dict(checkpoint_filter_fn(state, network) if peer.family == "vit" else state)
         answers = timm_networks.logits(network, images)
         timm_networks.save_answers(asked.out / f"{peer.name}.npz", images, answers)
-        exact = timm_networks.logits(network, images.double())
-        np.savez(asked.out / f"{peer.name}.exact.npz", logits=exact)
         timm_networks.link_weights(peer, asked.weights, asked.out)
 
 

@@ -31,7 +31,7 @@ def random_images(channels: int, image_size: int, seed: int) -> torch.Tensor:
 
 @torch.no_grad()
 def logits(network: torch.nn.Module, images: torch.Tensor) -> np.ndarray:
-    """What a network answers to images [n, channels, height, width]: [n, classes] of the images' dtype."""
+    """The logits [n, classes] of images [n, channels, height, width], in the images' dtype."""
     return network.to(images.dtype)(images).numpy()
 
 

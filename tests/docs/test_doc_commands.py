@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from doc_blocks import Block, blocks, pages
+
+from tests.docs.doc_blocks import Block, blocks, pages
 
 FIRST = next(page for page in pages() if page.name == "getting-started.md")
 """The page whose commands make the run and the artifact that all other documents find."""
@@ -95,7 +96,7 @@ def test_blocks_that_are_not_run_are_counted() -> None:
 
 @pytest.mark.parametrize("page", pages(), ids=lambda page: page.stem)
 def test_commands_name_verbs_and_options_that_exist(page: Path) -> None:
-    """What cannot be run here is at least spelled as the command line has it."""
+    """Options of commands that cannot be run here exist in the command line."""
     for block in blocks(page):
         for command in block.commands():
             if command[0] == "zoo":

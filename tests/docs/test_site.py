@@ -9,16 +9,17 @@ import sys
 from pathlib import Path
 
 import pytest
-from doc_blocks import ROOT
+
+from tests.docs.doc_blocks import ROOT
 
 FETCHED = re.compile(
     r"<(?:script|link|img|iframe)\b[^>]*?(?:src|href)=\"(?:https?:)?//|@import\s+[\"']?http|url\([\"']?http"
 )
-"""What a browser would fetch from elsewhere."""
+"""Addresses that a browser would fetch from elsewhere."""
 
 
 def build(source: Path, site: Path) -> subprocess.CompletedProcess[str]:
-    """What the Makefile's target runs."""
+    """The command of the Makefile's target."""
     options = ("--fail-on-warning", "--keep-going", "--quiet", "-d", str(site) + ".doctrees")
     return subprocess.run(
         [sys.executable, "-m", "sphinx", *options, str(source), str(site)], capture_output=True, text=True, check=False

@@ -13,7 +13,7 @@ from onnx import helper
 
 import zoo
 from tests.export.test_passes import HARD_SIGMOID, HARD_SIGMOID_CONSTANTS, f32, gelu_nodes, mean, model
-from zoo import layers
+from zoo import blocks, layers
 from zoo.errors import ZooError
 from zoo.export.graph import trace
 from zoo.export.onnx import lint
@@ -236,7 +236,7 @@ def small_network() -> Any:
     y = layers.depthwise(x, 3, bias=True, name="depthwise")
     y = layers.LayerNormalization(name="norm")(y)
     y = layers.activation(layers.Dense(160, name="dense")(y), "gelu", name="gelu")
-    x = layers.convolution(layers.residual(x, y, name="sum"), 8, 3, name="last")
+    x = layers.convolution(blocks.residual(x, y, name="sum"), 8, 3, name="last")
     x = keras.layers.GlobalAveragePooling2D(name="pool")(x)
     return keras.Model(image, layers.logits(x, 5))
 

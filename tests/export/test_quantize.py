@@ -147,7 +147,7 @@ def random_images(count: int = 64) -> np.ndarray:
 
 
 def logits(model: onnx.ModelProto, images: np.ndarray, path: Path | None = None) -> np.ndarray:
-    """What onnxruntime answers; the graph as it fuses it goes to `path`."""
+    """The logits by onnxruntime, which writes the graph as it fuses it to `path`."""
     onnx.checker.check_model(model, full_check=True)
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
@@ -300,7 +300,7 @@ def test_a_channel_scale_is_averaged_on_integers(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", ["HardSwish", "HardSigmoid", "Sigmoid"])
 @pytest.mark.parametrize("target", TARGETS)
 def test_hard_activations_and_sigmoids_are_computed_on_integers(kind: str, target: Target) -> None:
-    options = {"alpha": 1 / 6, "beta": 0.5} if kind == "HardSigmoid" else {}
+    options: dict[str, Any] = {"alpha": 1 / 6, "beta": 0.5} if kind == "HardSigmoid" else {}
     nodes = [
         convolution("x", "first"),
         helper.make_node(kind, ["first"], ["activated"], **options),

@@ -8,7 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from hub_server import COMMIT, Hub, serving
+
+from tests.weights.hub_server import COMMIT, Hub, serving
 
 REPOSITORY = "timm/mobilenetv3_small_100.lamb_in1k"
 CONTENT = bytes(range(256)) * 4096
@@ -29,7 +30,7 @@ def environment(cache: Path, **more: str) -> dict[str, str]:
 
 
 def fetched(cache: Path, repository: str = REPOSITORY, before: str = "", **more: str) -> str:
-    """What a fresh process prints: commit and path, or why not."""
+    """The output of a fresh process: commit and path, or the error."""
     program = before + FETCH.format(repository=repository)
     command = [sys.executable, "-c", program]
     return subprocess.run(command, capture_output=True, text=True, check=True, env=environment(cache, **more)).stdout

@@ -160,7 +160,7 @@ def model() -> Any:
 
 
 def refused(path: Path, model: Any, family: str = "mobilenet", size: str = "small", **arguments: Any) -> str:
-    """What is said of a file that is not read, and that it left the network as it was."""
+    """The error for a file that is not read, which must leave the network as it was."""
     before = {name: variable.numpy() for name, variable in weights(model).items()}
     with pytest.raises(ZooError) as said:
         read_keras(path, model, family, size, **arguments)

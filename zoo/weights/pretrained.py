@@ -97,4 +97,4 @@ class KerasApplication(Published):
 
 
 KERAS_TAG = "imagenet"
-"""What Keras calls the weights that it publishes."""
+"""The name under which Keras publishes its weights."""

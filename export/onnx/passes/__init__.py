@@ -15,6 +15,7 @@ Modules, in the order of their first pass:
 - `initializers`: unused initializers are removed.
 - `declarations`: the name of the batch dimension, and imported operator sets.
 - `channel_scales`: squeeze-and-excitation scales, expanded for float32 only.
+- `average_pools`: averages after convolutions of one pixel instead of before them, for int8 only.
 - `float16`: weights and arithmetic in float16.
 """
 
@@ -25,6 +26,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from zoo.export.onnx.passes.activations import fuse_gelu, fuse_hard_swish
+from zoo.export.onnx.passes.average_pools import average_after_convolutions
 from zoo.export.onnx.passes.channel_constants import fold_channel_constants
 from zoo.export.onnx.passes.channel_scales import collapse_channel_scales, expand_channel_scales
 from zoo.export.onnx.passes.declarations import name_batch_dimension, remove_unused_domains
@@ -78,6 +80,7 @@ PASSES = (
     Pass("fp16", collapse_channel_scales, "Undoes expand_channel_scales: a GPU broadcasts the scale."),
     Pass("fp16", to_float16, "Last, on the final graph."),
     Pass("int8", collapse_channel_scales, "Undoes expand_channel_scales: integer kernels broadcast the scale."),
+    Pass("int8", average_after_convolutions, "In int8 files only: an average of integers is computed on floats."),
     Pass("int8_from_uint8", convolve_uint8_image, "Replaces the Cast and Add that convolve_nhwc_image left."),
 )
 """Every pass in the order in which it runs; `collapse_channel_scales` runs in two stages."""

