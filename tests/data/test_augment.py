@@ -21,7 +21,7 @@ def changed(pixels: np.ndarray, augment: Augment, chance: list[float]) -> np.nda
 
 def ramp(height: int, width: int) -> np.ndarray:
     """uint8 [height, width, 2]: row and column numbers."""
-    return np.stack(np.mgrid[:height, :width], -1).astype(np.uint8)
+    return np.stack(list(np.mgrid[:height, :width]), -1).astype(np.uint8)
 
 
 @settings(max_examples=60, deadline=None)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sample_images import encoded, fill, noise
 
+from tests.data.sample_images import encoded, fill, noise
 from zoo import schema
 from zoo.data import image_digests
 from zoo.data.dataset import Dataset
@@ -98,7 +99,7 @@ def test_all_copies_of_an_image_go_to_one_split(contents: list[tuple[int, int]],
 def test_without_copies_the_splits_are_the_same_as_before(counts: list[int], seed: int) -> None:
     contents = [(label, 100 * label + number) for label, count in enumerate(counts) for number in range(count)]
     old, new = (
-        split_images(examples(contents), "abcd", Split(seed=seed, copies_together=together)) for together in (0, 1)
+        split_images(examples(contents), "abcd", Split(seed=seed, copies_together=one)) for one in (False, True)
     )
     assert [[example.name for example in part] for part in old] == [[example.name for example in part] for part in new]
 
@@ -156,7 +157,8 @@ def test_digests_are_written_and_a_damaged_file_is_refused(tmp_path: Path) -> No
             image_digests.read(path)
     lists = {name: np.zeros(3, np.uint64) for name in image_digests.LISTS}
     for changes in ({"train": np.array(["a", None], object)}, {"train": np.zeros(3)}, {"complete": np.zeros(2, bool)}):
-        np.savez(path, **{"complete": np.array(True), **lists, **changes})
+        arrays: dict[str, Any] = {"complete": np.array(True), **lists, **changes}
+        np.savez(path, **arrays)
         with pytest.raises(Refused, match=r"images\.npz cannot be read"):
             image_digests.read(path)
 

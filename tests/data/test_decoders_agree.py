@@ -15,9 +15,9 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
-from sample_images import encoded, noise
-from sample_pngs import CHANNELS, KINDS, chunk, png_file
 
+from tests.data.sample_images import encoded, noise
+from tests.data.sample_pngs import CHANNELS, KINDS, chunk, png_file
 from zoo.data.labeled_image import inspect_image
 from zoo.errors import ZooError
 from zoo.preprocess import Preprocessing, pixels_from_bytes

@@ -5,12 +5,13 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
-from sample_images import encoded, fill, noise
 
+from tests.data.sample_images import encoded, fill, noise
 from zoo.data import labeled_image
 from zoo.data.dataset import Dataset, Images
 from zoo.data.load import load
@@ -89,7 +90,7 @@ def test_a_class_may_be_called_train(tmp_path: Path) -> None:
     assert load_folder(tmp_path).labels == ("bus", "train")
 
 
-KINDS = {
+KINDS: dict[str, tuple[str, str, dict[str, Any], bool]] = {
     "gray.png": ("L", "PNG", {}, True),
     "color.png": ("RGB", "PNG", {}, True),
     "alpha.png": ("RGBA", "PNG", {}, True),

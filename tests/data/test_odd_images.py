@@ -15,9 +15,9 @@ import tensorflow as tf
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw, PngImagePlugin
-from sample_images import encoded, fill, noise
-from sample_pngs import chunk, png_file
 
+from tests.data.sample_images import encoded, fill, noise
+from tests.data.sample_pngs import chunk, png_file
 from zoo.data.dataset import Dataset, Images
 from zoo.data.load import load
 from zoo.data.pipeline import evaluation_batches
@@ -363,10 +363,14 @@ def test_equal_single_color_and_black_images_bring_a_remark(tmp_path: Path) -> N
 
 def test_remarks_decode_a_bounded_number_of_images() -> None:
     data = load("digits", split=Split())
-    looked_at = []
+    looked_at: list[int] = []
 
     def counted(images: Images) -> Images:
-        return dataclasses.replace(images, read=lambda index: looked_at.append(index) or images.read(index))
+        def read(index: int) -> bytes:
+            looked_at.append(index)
+            return images.read(index)
+
+        return dataclasses.replace(images, read=read)
 
     assert list(remarks([counted(data.train), counted(data.test)], wanted(1, 8))) == []
     assert len(looked_at) == SAMPLE

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sample_images import encoded, noise
 
+from tests.data.sample_images import encoded, noise
 from zoo.data import pipeline
 from zoo.data.dataset import Dataset, Images
 from zoo.data.load import load
@@ -36,7 +36,7 @@ def hashes(batches: Any) -> list[str]:
 
 
 def epoch(images: Images, **changes: Any) -> Any:
-    arguments = {"augment": EVERYTHING, "batch_size": 100, "seed": 1, "epoch": 2} | changes
+    arguments: dict[str, Any] = {"augment": EVERYTHING, "batch_size": 100, "seed": 1, "epoch": 2} | changes
     return training_batches(images, PLAIN, arguments.pop("augment"), **arguments)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,8 +12,8 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
-from sample_images import encoded, noise
 
+from tests.data.sample_images import encoded, noise
 from zoo.data.labeled_image import inspect_image
 from zoo.data.photographs import photographs
 from zoo.errors import ZooError
@@ -20,7 +21,7 @@ from zoo.preprocess import Preprocessing, covering, open_image, pixels_from_byte
 from zoo.preprocess_graph import normalized, pixels_tensor
 from zoo.uploads import uploaded_pixels
 
-SOURCES = [
+SOURCES: list[tuple[str, str, dict[str, Any]]] = [
     ("L", "PNG", {}),
     ("LA", "PNG", {}),
     ("RGB", "PNG", {}),

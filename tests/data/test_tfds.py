@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tensorflow_datasets
-from sample_images import encoded, noise
 
+from tests.data.sample_images import encoded, noise
 from zoo.data import labeled_image
 from zoo.data.dataset import Dataset, Images
 from zoo.data.load import load

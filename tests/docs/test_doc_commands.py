@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from doc_blocks import Block, blocks, pages
+
+from tests.docs.doc_blocks import Block, blocks, pages
 
 FIRST = next(page for page in pages() if page.name == "getting-started.md")
 """The page whose commands make the run and the artifact that all other documents find."""

@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from doc_blocks import ROOT, pages
 
 from benchmarks import tables
+from tests.docs.doc_blocks import ROOT, pages
 from zoo.cli import VERBS
 from zoo.recipe import Recipe
 from zoo.registry import families

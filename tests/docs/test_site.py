@@ -9,7 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from doc_blocks import ROOT
+
+from tests.docs.doc_blocks import ROOT
 
 FETCHED = re.compile(
     r"<(?:script|link|img|iframe)\b[^>]*?(?:src|href)=\"(?:https?:)?//|@import\s+[\"']?http|url\([\"']?http"

@@ -83,7 +83,7 @@ def save(
     module = module or tf.Module()
     module.weights, module.filters = tf.Variable(WEIGHTS), tf.Variable(FILTERS)
 
-    answer = functools.partial(forward, module)
+    answer: Callable[[Any], dict[str, Any]] = functools.partial(forward, module)
     answer = for_any_batch(answer) if padded else answer
 
     @tf.function(input_signature=[tf.TensorSpec([None, *SHAPE], tf.uint8, name=IMAGE)])

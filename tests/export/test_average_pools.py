@@ -27,7 +27,7 @@ from zoo.export.onnx.passes.average_pools import average_after_convolutions
 
 SHAPE = (2, 6, 7, 5)
 RNG = np.random.default_rng(0)
-WINDOW = {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1]}
+WINDOW: dict[str, Any] = {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1]}
 
 
 def averaged(window: dict[str, Any], *, filters: int = 4, size: int = 1, bias: bool = True, **options: Any) -> Any:

@@ -100,7 +100,9 @@ def test_no_part_of_a_file_is_taken_for_the_whole(version: Path, tmp_path: Path,
 
 def test_a_version_that_is_copied_over_another_never_answers_with_its_weights(version: Path, tmp_path: Path) -> None:
     """The two versions have the same files and shapes, but other weights."""
-    other, whole, mixed = write(tmp_path / "other"), [], []
+    other = write(tmp_path / "other")
+    whole: list[Path] = []
+    mixed: list[Path] = []
     for sources in itertools.product([version, other], repeat=len(NEEDED)):
         place = tmp_path / str(len(whole) + len(mixed))
         for source, name in zip(sources, sorted(NEEDED), strict=True):

@@ -129,7 +129,7 @@ def test_values_that_are_said_not_to_be_negative_are_not(kinds: list[str], rando
     nodes, known = [], ["x", "weights"]
     for number, kind in enumerate(kinds):
         inputs = random.choices(known, k=1 if kind in UNARY else 2)
-        axis = {"axis": 0} if kind == "Concat" else {}
+        axis: dict[str, Any] = {"axis": 0} if kind == "Concat" else {}
         nodes.append(helper.make_node(kind, inputs, [f"t{number}"], **axis))
         known += [] if kind == "Concat" else [f"t{number}"]
     proto = model(nodes, {"weights": np.full((2, 3, 5, 4), random.choice([-1, 1]), np.float32)})
@@ -143,7 +143,7 @@ def test_values_that_are_said_not_to_be_negative_are_not(kinds: list[str], rando
     assert not [name for name in said if (values[name] < 0).any()]
 
 
-def pooled(act: str | None, path: Path) -> tuple[bool, dict[str, Any]]:
+def pooled(act: Any, path: Path) -> tuple[bool, dict[str, Any]]:
     """The report of the lint on a network with zero padding before its MaxPool."""
     image = keras.Input((16, 16, 3), name="image")
     x = layers.convolution(image, 32, 3, name="stem")

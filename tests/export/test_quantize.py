@@ -300,7 +300,7 @@ def test_a_channel_scale_is_averaged_on_integers(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", ["HardSwish", "HardSigmoid", "Sigmoid"])
 @pytest.mark.parametrize("target", TARGETS)
 def test_hard_activations_and_sigmoids_are_computed_on_integers(kind: str, target: Target) -> None:
-    options = {"alpha": 1 / 6, "beta": 0.5} if kind == "HardSigmoid" else {}
+    options: dict[str, Any] = {"alpha": 1 / 6, "beta": 0.5} if kind == "HardSigmoid" else {}
     nodes = [
         convolution("x", "first"),
         helper.make_node(kind, ["first"], ["activated"], **options),

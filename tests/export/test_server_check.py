@@ -15,7 +15,8 @@ import tensorflow as tf
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
-from small_saved_models import (
+
+from tests.export.small_saved_models import (
     CLASSES,
     PIXELS,
     PREPROCESSING,
@@ -29,7 +30,6 @@ from small_saved_models import (
     outputs,
     save,
 )
-
 from zoo.contract import IMAGE, LOGITS, SERVE_BYTES, SERVE_BYTES_SAFE
 from zoo.errors import ZooError
 from zoo.export.tf_serving import hostile, server_check
@@ -245,14 +245,15 @@ def test_no_folder_fails_the_gate(tmp_path: Path) -> None:
 
 def test_golden_values_that_do_not_belong_together_are_refused(good: Path) -> None:
     expected = golden()
-    for wrong in (
+    wrongs: tuple[dict[str, np.ndarray], ...] = (
         {IMAGE: expected[IMAGE][:2], LOGITS: expected[LOGITS]},
         {IMAGE: expected[IMAGE].astype(np.float32), LOGITS: expected[LOGITS]},
         {IMAGE: expected[IMAGE], LOGITS: expected[LOGITS] * np.nan},
         {IMAGE: expected[IMAGE][:0], LOGITS: expected[LOGITS][:0]},
         {IMAGE: expected[IMAGE], LOGITS: expected[LOGITS][:, 0]},
-        {IMAGE: expected[IMAGE], LOGITS: np.float32(1)},
-    ):
+        {IMAGE: expected[IMAGE], LOGITS: np.array(1, np.float32)},
+    )
+    for wrong in wrongs:
         with pytest.raises(ZooError, match="do not belong together"):
             server_gate(good, wrong)
 

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 import tensorflow as tf
-from small_saved_models import CLASSES, PIXELS, SHAPE, Forward, dense, outputs, save
 from tensorflow.core.framework.types_pb2 import DT_UINT8
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
+from tests.export.small_saved_models import CLASSES, PIXELS, SHAPE, Forward, dense, outputs, save
 from zoo import schema
 from zoo.contract import CLASSIFY, EXAMPLES, LOGITS, PROBABILITIES, SERVE, SERVE_BYTES, SERVE_BYTES_SAFE, SERVE_LABELS
 from zoo.export.tf_serving import rules
@@ -40,7 +40,7 @@ def failed(base: Path, shape: tuple[int, int, int] = SHAPE, classes: int = CLASS
     return {gate.name: "\n".join(gate.figures["problems"]) for gate in gates if not gate.passed}
 
 
-def edit(base: Path, change: Callable[[Any], None]) -> None:
+def edit(base: Path, change: Callable[[Any], object]) -> None:
     """Change the graph in `saved_model.pb`."""
     path = base / "1" / "saved_model.pb"
     saved = SavedModel.FromString(path.read_bytes())
@@ -79,7 +79,7 @@ def test_the_model_is_held_to_the_classes_and_the_shape_that_are_wanted(good: Pa
 
 FOLDERS: dict[str, tuple[Callable[[Path], object], str]] = {
     "no variables": (lambda base: shutil.rmtree(base / "1" / "variables"), "1/variables/variables.index is missing"),
-    "no shard": (lambda base: [path.unlink() for path in base.glob("1/variables/*.data-*")], "variables.data-"),
+    "no shard": (lambda base: next(base.glob("1/variables/*.data-*")).unlink(), "variables.data-"),
     "another folder": (lambda base: (base / "v1").mkdir(), "v1 is no version"),
     "a half-written version": (lambda base: (base / "2.tmp").mkdir(), "2.tmp is no version"),
     "two versions": (lambda base: shutil.copytree(base / "1", base / "2"), "1, 2"),

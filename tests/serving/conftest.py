@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from handmade import SAVE, make_artifact, python, sign, weights
 from PIL import Image
 
+from tests.serving.handmade import SAVE, make_artifact, python, sign, weights
 from zoo.formats.saved_model import SAVED_MODEL
 
 

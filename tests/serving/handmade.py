@@ -98,7 +98,7 @@ def make_artifact(folder: Path, names: tuple[str, ...] = ("onnx",), seed: int = 
         (folder / "onnx").mkdir()
         onnx.save(graph(seed), folder / ONNX)
         close(folder / ONNX)
-    np.savez(folder / artifact.GOLDEN, **golden(seed))
+    np.savez(folder / artifact.GOLDEN, allow_pickle=False, **golden(seed))
     (folder / artifact.LABELS).write_text("".join(f"{label}\n" for label in LABELS), encoding="utf-8")
     (folder / artifact.CARD).write_text("# a card\n", encoding="utf-8")
     artifact.write(folder, manifest(names))
@@ -126,7 +126,7 @@ def sign(folder: Path, **changes: Any) -> None:
     artifact.write(folder, schema.parse(Manifest, values | changes, "test"))
 
 
-def edit_graph(folder: Path, change: Callable[[onnx.ModelProto], None]) -> None:
+def edit_graph(folder: Path, change: Callable[[onnx.ModelProto], object]) -> None:
     model = onnx.load(folder / ONNX)
     change(model)
     onnx.save(model, folder / ONNX)

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from handmade import ONNX, SHAPE, make_artifact, python, sign
 from rich.console import Console
 
+from tests.serving.handmade import ONNX, SHAPE, make_artifact, python, sign
 from zoo import artifact, provenance
 from zoo.errors import Refused, ZooError
 from zoo.provenance import usable_cpus

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from handmade import python, sign
 
 from tests.conformance import untrained_run
 from tests.conftest import Answer
+from tests.serving.handmade import python, sign
 from tests.test_plugins import bring
 from zoo import artifact, contract, formats, installation
 from zoo.contract import BATCH

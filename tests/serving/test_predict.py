@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from handmade import LABELS, SHAPE, edit_graph, python, weights
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from onnx import numpy_helper
 from PIL import Image
 
+from tests.serving.handmade import LABELS, SHAPE, edit_graph, python, weights
 from zoo import artifact
 from zoo.data.load import load
 from zoo.errors import Refused, ZooError

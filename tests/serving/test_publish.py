@@ -15,11 +15,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from handmade import make_artifact, python, sign
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.conftest import Answer
+from tests.serving.handmade import make_artifact, python, sign
 from zoo import artifact, files, saved_model_folder
 from zoo.artifact import File
 from zoo.errors import Refused, ZooError
@@ -473,8 +473,7 @@ def test_the_verb_says_what_it_did(
 
 def run_folder(folder: Path) -> Path:
     """A folder with a run's description, which is all that tells what it is."""
-    from handmade import MODEL, manifest
-
+    from tests.serving.handmade import MODEL, manifest
     from zoo import migration, run
 
     folder.mkdir()

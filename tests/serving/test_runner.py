@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from handmade import ONNX, SHAPE, edit_graph, golden, python, sign
 
+from tests.serving.handmade import ONNX, SHAPE, edit_graph, golden, python, sign
 from zoo import artifact, schema
 from zoo.errors import Refused, ZooError
 from zoo.saved_model_folder import latest_version
@@ -62,7 +62,7 @@ def test_requests_that_cannot_be_met(onnx_artifact: Path) -> None:
         ({"runtime": "onnx", "threads": 0}, "at least 1"),
     ):
         with pytest.raises(ZooError, match=words):
-            open_runner(onnx_artifact, **arguments)  # type: ignore[arg-type]
+            open_runner(onnx_artifact, **arguments)
 
 
 @pytest.mark.parametrize("keep", [0, 1, 100, 400])

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from handmade import make_artifact, manifest, sign
 
+from tests.serving.handmade import make_artifact, manifest, sign
 from zoo import artifact, schema
 
 Command = Callable[..., Any]

@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from handmade import LABELS, ONNX, edit_graph, golden, make_artifact, python, sign
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, numpy_helper
 
+from tests.serving.handmade import LABELS, ONNX, edit_graph, golden, make_artifact, python, sign
 from zoo import artifact, schema
 from zoo.artifact import CARD, GOLDEN, MANIFEST, Gate
 from zoo.errors import Refused, ZooError
@@ -77,7 +77,7 @@ def as_folder(name: str) -> Damage:
 
 
 def graph(change: Callable[[onnx.ModelProto], object]) -> Damage:
-    return lambda folder: edit_graph(folder, change)  # type: ignore[arg-type]
+    return lambda folder: edit_graph(folder, change)
 
 
 def perturb(model: onnx.ModelProto) -> None:
@@ -142,7 +142,7 @@ def properties(**changes: str | None) -> Callable[[onnx.ModelProto], None]:
 def arrays(**changes: np.ndarray | None) -> Damage:
     def damage(folder: Path) -> None:
         kept = {name: value for name, value in (golden() | changes).items() if value is not None}
-        np.savez(folder / GOLDEN, **kept)
+        np.savez(folder / GOLDEN, allow_pickle=True, **kept)
 
     return damage
 
@@ -164,10 +164,10 @@ def other_labels(folder: Path) -> None:
     sign(folder, model={**schema.to_dict(artifact.read(folder).model), "labels": turned})
 
 
-def signed(damage: Damage) -> Damage:
+def signed(damage: Damage, **changes: Any) -> Damage:
     def both(folder: Path) -> None:
         damage(folder)
-        sign(folder)
+        sign(folder, **changes)
 
     return both
 
@@ -294,10 +294,7 @@ AT_THE_EXPORT: dict[str, tuple[Damage, set[str]]] = {
     "a format twice": (claim(formats=["onnx", "onnx"]), {"manifest"}),
     "files of no format": (signed(put("saved_model/1/saved_model.pb", b"graph")), {"layout"}),
     "a version without number": (
-        lambda folder: (
-            put("saved_model/v1/saved_model.pb", b"graph")(folder),
-            sign(folder, formats=["onnx", "saved_model"]),
-        ),
+        signed(put("saved_model/v1/saved_model.pb", b"graph"), formats=["onnx", "saved_model"]),
         {"layout"},
     ),
     "a gate that was not passed": (
@@ -358,7 +355,7 @@ def test_it_says_what_and_where(onnx_artifact: Path) -> None:
 
 
 def test_an_archive_that_unpacks_to_more_than_the_limit(onnx_artifact: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    np.savez_compressed(onnx_artifact / GOLDEN, **golden(), zeros=np.zeros(10_000))
+    np.savez_compressed(onnx_artifact / GOLDEN, allow_pickle=False, **golden(), zeros=np.zeros(10_000))
     sign(onnx_artifact)
     monkeypatch.setattr(golden_file, "LARGEST", 50_000)
     (gate,) = (gate for gate in verify(onnx_artifact).gates if not gate.passed)
@@ -491,7 +488,7 @@ def test_a_saved_model_alone_is_replayed_where_tensorflow_is(saved_model_artifac
     shutil.copytree(saved_model_artifact, other)
     # The same layout with weights of another seed: what one value would be in the file depends on its format.
     stored = golden(seed=5)
-    np.savez(other / GOLDEN, **stored)
+    np.savez(other / GOLDEN, allow_pickle=False, **stored)
     sign(other)
     done = python(_REPLAY, saved_model_artifact, other)
     assert done.returncode == 0, done.stderr

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 from safetensors.numpy import save_file
-from test_timm_reader import shapes
+
+from tests.weights.test_timm_reader import shapes
 
 
 def published(path: Path, peer: str = "mobilenetv3_small_100", *, classes: int = 1000) -> Path:

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from published import published
 
 import zoo
 from tests.conformance import noise
+from tests.weights.published import published
 from zoo import weights_file
 from zoo.errors import ZooError
 from zoo.structure import Structure

@@ -8,7 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from hub_server import COMMIT, Hub, serving
+
+from tests.weights.hub_server import COMMIT, Hub, serving
 
 REPOSITORY = "timm/mobilenetv3_small_100.lamb_in1k"
 CONTENT = bytes(range(256)) * 4096

@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hub_server import COMMIT, Hub, serving
 from PIL import Image
-from published import published
 
 import zoo
 from tests.conftest import Answer
+from tests.weights.hub_server import COMMIT, Hub, serving
+from tests.weights.published import published
 from zoo import artifact, files, run, weights_file
 from zoo.data import imagenet
 from zoo.data.load import load

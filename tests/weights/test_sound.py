@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.numpy import save_file
-from test_timm_reader import TABLE, shapes
 
 import zoo
+from tests.weights.test_timm_reader import TABLE, shapes
 from zoo import weights_file
 from zoo.errors import ZooError, listed
 from zoo.weights.timm_reader import common_prefix, read_timm
