@@ -45,5 +45,6 @@ def _imported(package: str, dotted: str) -> ModuleType:
             raise
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
         raise ZooError(
-            f"an installed package adds {dotted} to {package}, and it cannot be imported ({reason}): mend or uninstall it"
+            f"an installed package adds {dotted} to {package}, and it cannot be imported ({reason}): "
+            "mend or uninstall it"
         ) from error
