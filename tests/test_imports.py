@@ -1,4 +1,4 @@
-"""Who imports whom as modules are loaded: no circle, no framework before it is needed, one place for each word."""
+"""The imports that run as modules are loaded: no circle among them, no framework before it is needed, no family."""
 
 from __future__ import annotations
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from zoo import plugins
+from zoo.errors import ZooError
 
 
 def bring(folder: Path, group: str, points: dict[str, str]) -> None:
@@ -35,3 +36,16 @@ def test_a_module_is_found_in_the_package_and_by_entry_point(tmp_path: Path, mon
     assert {name: module.A for name, module in plugins.modules("parts").items()} == {"first": 1, "second": 2}
     for name in ("parts", "parts.first", "outside"):
         monkeypatch.delitem(sys.modules, name)
+
+
+@pytest.mark.parametrize("text", ["import nothing_of_this_name", "1 / 0", "def f(:"])
+def test_a_broken_module_of_an_installed_package_is_named(
+    text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "broken_module.py").write_text(text)
+    bring(tmp_path, "zoo.models", {"broken": "broken_module"})
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(
+        ZooError, match=r"adds broken_module to zoo\.models, and it cannot be imported \(\w+Error: .*mend or"
+    ):
+        plugins.modules("zoo.models")

@@ -13,6 +13,8 @@ import importlib.metadata
 import pkgutil
 from types import ModuleType
 
+from zoo.errors import ZooError
+
 
 def names(package: str) -> dict[str, str]:
     """The modules of a package and those that entry points add to it: dotted names by short name, sorted.
@@ -27,5 +29,22 @@ def names(package: str) -> dict[str, str]:
 
 
 def modules(package: str) -> dict[str, ModuleType]:
-    """The same, imported."""
-    return {name: importlib.import_module(dotted) for name, dotted in names(package).items()}
+    """The same, imported.
+
+    Raises:
+        ZooError: a module that an installed package brings cannot be imported.
+    """
+    return {name: _imported(package, dotted) for name, dotted in names(package).items()}
+
+
+def _imported(package: str, dotted: str) -> ModuleType:
+    try:
+        return importlib.import_module(dotted)
+    except Exception as error:
+        if dotted.startswith(f"{package}."):
+            raise
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise ZooError(
+            f"an installed package adds {dotted} to {package}, and it cannot be imported ({reason}): "
+            "mend or uninstall it"
+        ) from error

@@ -26,7 +26,7 @@ APACHE, BSD, NON_COMMERCIAL = "Apache-2.0", "BSD-3-Clause", "CC-BY-NC-4.0"
 
 @dataclass(frozen=True)
 class Input:
-    """How weights want their images: `side` by `side` pixels of three channels, the rest as in `Preprocessing`."""
+    """The images that weights want: `side` by `side` pixels of three channels, the rest as in `Preprocessing`."""
 
     side: int
     crop_pct: float = 0.875
