@@ -130,7 +130,7 @@ def test_a_benchmark_shows_a_bar_then_tables_with_units(exported: tuple[Path, Sc
     assert [step for step, _ in dict.fromkeys(steps)] == list("01234"), screen.text
     final = "\n".join(screen.final)
     assert "━" not in final
-    assert re.search(r"p50 ms +p90 ms +p99 ms +runs +images/s +load ms +first ms +MiB", final)
+    assert re.search(r"p50 ms +p90 ms +p99 ms +runs +images/s +load ms +first ms +memory MiB", final)
     assert re.search(r"file MB +parameters +multiply-adds +accuracy % \(95 % interval\)", final)
     assert max(map(len, screen.final)) <= 130
 

@@ -202,7 +202,7 @@ def test_a_damaged_version_is_not_gone_back_to(first: Path, second: Path, base: 
 def test_going_back_from_what_zoo_did_not_publish_is_refused(first: Path, base: Path) -> None:
     publish(first, base)
     shutil.copytree(first / VERSION, base / "2")
-    with pytest.raises(Refused, match="not put there by 'zoo publish'"):
+    with pytest.raises(Refused, match="'zoo publish' did not write it"):
         roll_back(base)
 
 

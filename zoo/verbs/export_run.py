@@ -8,7 +8,6 @@ from pathlib import Path
 from zoo import artifact, provenance
 from zoo import run as runs
 from zoo.errors import ZooError
-from zoo.tensorflow_setup import wake_keras
 from zoo.text import Say, silent
 from zoo.verbs.results import ArtifactFolder, StrPath, optional_path
 
@@ -67,7 +66,6 @@ def export_run(
     folder = runs.newest(Path("runs")) if run is None else Path(run)
     if run is None:
         say(f"exporting {folder}, the newest finished run")
-    runs.read_finished(folder)
     request = None
     if int8:
         from zoo.export.int8 import quantize
@@ -78,9 +76,7 @@ def export_run(
             quantize.CALIBRATION_IMAGES if calibration_images is None else calibration_images,
             force,
         )
-    # A wrong request was refused above, before TensorFlow takes seconds to import.
     provenance.say_environment(say)
-    wake_keras()
     from zoo.export.build import export
     from zoo.export.onnx.conversion import OPSET
 
