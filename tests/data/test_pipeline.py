@@ -81,9 +81,9 @@ def test_threads_processes_and_reading_from_disk_change_nothing(
         monkeypatch.setattr(pipeline, "usable_cpus", lambda threads=threads: threads)
         assert hashes(epoch(digits.train)) == first
     assert hashes(epoch(dataclasses.replace(digits.train, in_memory=False))) == first
-    script = "import test_pipeline as t; print(t.hashes(t.epoch(t.load('digits', split=t.Split()).train)))"
-    here = Path(__file__).parent
-    answer = subprocess.run([sys.executable, "-c", script], cwd=here, capture_output=True, text=True, check=True)
+    script = "import tests.data.test_pipeline as t; print(t.hashes(t.epoch(t.load('digits', split=t.Split()).train)))"
+    root = Path(__file__).parents[2]
+    answer = subprocess.run([sys.executable, "-c", script], cwd=root, capture_output=True, text=True, check=True)
     assert answer.stdout.strip() == str(first)
 
 
