@@ -1,4 +1,4 @@
-"""How fast int8 is against float32 at 224 pixels: one thread, one image, in turns within one process.
+"""Latency of int8 against float32 at 224 pixels: one thread, one image, in turns within one process.
 
 usage: python -m benchmarks.int8 [--only resnet-base vit-small …] [--onnx FOLDER]      writes results/int8_latency.json
 

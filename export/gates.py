@@ -63,7 +63,7 @@ Batch = tuple[np.ndarray, dict[str, np.ndarray]]
 """The places of some images in the reference, and a file's outputs for them."""
 
 Verdict = tuple[bool, dict[str, Any]]
-"""Whether a check is passed, and its figures."""
+"""The outcome of a check (passed or not) and its figures."""
 
 
 def gate(name: str, check: Callable[[], Verdict]) -> Gate:

@@ -1,4 +1,4 @@
-"""How far two sets of logits for the same images are apart: one measure, wherever files are compared.
+"""The distance between two sets of logits for the same images: one measure, wherever files are compared.
 
 The gates of the export, the check of a server and `zoo verify` all compare by it; `zoo.contract` has the tolerances.
 """

@@ -117,7 +117,7 @@ class Package:
 
 @dataclass(frozen=True)
 class Runtime:
-    """Whether a runtime can be imported, and the devices that it finds."""
+    """The state of a runtime: if it can be imported, and the devices that it finds."""
 
     ready: bool
     devices: list[str]
@@ -125,7 +125,7 @@ class Runtime:
 
 @dataclass(frozen=True)
 class Verb:
-    """Whether a verb, or one use of it, has its packages, which ones are missing, and the command that mends it."""
+    """The packages that a verb, or one use of it, lacks, and the command that installs them."""
 
     verb: str
     optional: bool

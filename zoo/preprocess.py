@@ -105,7 +105,7 @@ class Preprocessing:
 
     @property
     def shows_background(self) -> bool:
-        """Whether transparent images are composited over the background."""
+        """True if transparent images are composited over the background."""
         return self.background != "none" and self.channels in (1, 3)
 
     def scale_and_offset(self) -> tuple[np.ndarray, np.ndarray]:

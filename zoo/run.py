@@ -45,7 +45,7 @@ class Run:
 
     @property
     def finished(self) -> bool:
-        """Whether training is complete and the final weights are there."""
+        """True if training is complete and the final weights are there."""
         return self.provenance.finished is not None
 
 

@@ -27,7 +27,7 @@ class Tensor:
         return f"{self.dtype} [{', '.join('?' if size is None else str(size) for size in self.shape)}]"
 
     def fits(self, array: np.ndarray) -> bool:
-        """Whether an array has this dtype, object for `string`, and this shape, with any size for an open dimension."""
+        """Tell if an array has this dtype (object for `string`) and this shape, with any size for an open dimension."""
         dtype = "object" if self.dtype == "string" else self.dtype
         sizes = zip(self.shape, array.shape, strict=False)
         return (
@@ -62,7 +62,7 @@ class Signature:
 
 
 def departures(found: Signature, wanted: Signature) -> list[str]:
-    """How a file's signature departs from the wanted one, a phrase for each tensor; empty where it does not."""
+    """List the differences of a file's signature from the wanted one, a phrase for each tensor."""
 
     def compare(kind: str, here: dict[str, Tensor], there: dict[str, Tensor]) -> list[str]:
         return differences(

@@ -32,7 +32,7 @@ DRAWS = 500
 
 @dataclass(frozen=True)
 class Setting:
-    """How both files are asked.
+    """The conditions under which both files run.
 
     `image_size` fills what a file leaves open. With `from_pixels` each request starts from uint8 NHWC: for a file that
     takes floats, normalizing (and transposing to NCHW) in numpy counts, as its users pay for it.

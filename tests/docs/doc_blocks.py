@@ -33,7 +33,7 @@ class Block:
 
     @property
     def runs(self) -> bool:
-        """Whether the document does not say that it cannot be run."""
+        """True unless the document says that the block cannot be run."""
         return self.reason is None
 
     def commands(self) -> list[list[str]]:

@@ -26,7 +26,7 @@ NOT_RUN = {
     "needs a server": 1,
     "needs another version": 1,
 }
-"""How many blocks the documents mark as not run, by reason: whoever adds one says so here."""
+"""The number of blocks that the documents mark as not run, by reason: whoever adds one says so here."""
 
 OTHERS = [page for page in pages() if page != FIRST and any(block.runs for block in blocks(page))]
 

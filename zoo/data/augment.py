@@ -7,7 +7,7 @@ from typing import Any
 from zoo.recipe import Augment
 
 RANDOM_NUMBERS = 6
-"""How many random numbers the augmentation of one image takes."""
+"""The number of random numbers that the augmentation of one image takes."""
 
 
 def augmented(pixels: Any, augment: Augment, random: Any) -> Any:

@@ -52,7 +52,7 @@ class Digests:
 
 @record
 class Overlap:
-    """How many of the images to evaluate on the model has seen in training or validation.
+    """The number of images to evaluate on that the model has seen in training or validation.
 
     Attributes:
         images: how many, None if nothing is known of its training images.

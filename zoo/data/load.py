@@ -17,7 +17,7 @@ from zoo.errors import ZooError, listed
 from zoo.recipe import Split
 
 BadImages = Literal["error", "skip"]
-"""Whether images that cannot be read are an error or are left out."""
+"""The treatment of images that cannot be read: an error, or left out."""
 
 
 def silent(line: str) -> None:

@@ -53,7 +53,7 @@ def average_after_convolutions(model: Any) -> None:
 
 
 def _is_pointwise(node: Any, index: GraphIndex) -> bool:
-    """Whether a node is a convolution of one pixel at a time, at every pixel, whose weights are constants."""
+    """Tell if a node is a convolution of one pixel at a time, at every pixel, whose weights are constants."""
     import onnx
 
     if node.op_type != "Conv" or any(name not in index.initializers for name in node.input[1:]):
