@@ -1,4 +1,4 @@
-"""Settings of the site that `make docs` builds: Sphinx reads the Markdown pages, fetches nothing, and takes warnings for errors.
+"""Settings of the site: Sphinx reads the Markdown pages, fetches nothing, and takes warnings for errors.
 
 Beyond what Sphinx checks itself (links between pages, cross-references, images), a name of the public API that the
 reference leaves out, or that has no docstring, is a warning here. The help of each verb and the table of passes over an
