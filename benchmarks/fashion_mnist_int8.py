@@ -20,8 +20,8 @@ import numpy as np
 from benchmarks.fine_tuning import write
 from benchmarks.measured import cost, record, recorded, zoo
 from zoo import artifact
-from zoo.data.labeled_image import LabeledImage
 from zoo.data.load import read_source
+from zoo.inputs.image.labeled_image import LabeledImage
 from zoo.run import read_finished
 
 LEARNT, VALIDATED, TESTED = 1000, 200, 1000

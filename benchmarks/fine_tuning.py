@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 
 from benchmarks.measured import record, zoo
-from zoo.data.labeled_image import LabeledImage
 from zoo.data.load import read_source
+from zoo.inputs.image.labeled_image import LabeledImage
 
 HALVES = range(5), range(5, 10)
 NETWORK = ["resnet", "--size", "small"]

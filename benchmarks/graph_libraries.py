@@ -106,7 +106,7 @@ def traced_network(network: str) -> Any:
     """Build and trace a network for 1000 classes with fresh weights."""
     import zoo
     from zoo.export.graph import trace
-    from zoo.preprocess import Preprocessing
+    from zoo.inputs.image.preprocessing import Preprocessing
 
     family, _, size = network.partition("-")
     model = zoo.create(family, size=size, classes=1000, input_shape=(SIDE, SIDE, 3))

@@ -18,9 +18,10 @@ import numpy as np
 
 from benchmarks.measured import record
 from zoo import artifact, contract
-from zoo.export.tf_serving import hostile, rules, warmup
+from zoo.export.tf_serving import rules, warmup
 from zoo.export.tf_serving.server_check import Outcome, Request, first_line, run_loader, tensor_names
 from zoo.formats.saved_model import SAVED_MODEL
+from zoo.inputs.image import hostile
 
 SEED = 0
 CLIENTS, BAD_CLIENTS, BATCH, BATCHES = 16, 2, 8, 50

@@ -106,7 +106,7 @@ def write_random(path: Path, family: str, size: str) -> None:
     import zoo
     from zoo.export.graph import trace
     from zoo.export.onnx.conversion import write_onnx
-    from zoo.preprocess import Preprocessing
+    from zoo.inputs.image.preprocessing import Preprocessing
 
     model = zoo.create(family, size=size, classes=1000, input_shape=(SIDE, SIDE, 3))
     imagenet = Preprocessing(SIDE, SIDE, 3, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))

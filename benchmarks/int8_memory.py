@@ -44,11 +44,11 @@ def quantize(float32: Path) -> None:
     import numpy as np
 
     from zoo.data.dataset import Dataset
-    from zoo.data.photographs import LICENSE, photographs
     from zoo.export import accuracy
     from zoo.export.int8 import quantize
     from zoo.formats.onnx import open_onnx
-    from zoo.preprocess import Preprocessing
+    from zoo.inputs.image.photographs import LICENSE, photographs
+    from zoo.inputs.image.preprocessing import Preprocessing
     from zoo.weights.pretrained import IMAGENET_MEAN, IMAGENET_STD
 
     crops = photographs(IMAGES)

@@ -11,8 +11,8 @@ from zoo.contract import LOGITS
 from zoo.data.dataset import Images
 from zoo.data.pipeline import pixel_batches
 from zoo.finite import finite
+from zoo.inputs.image.preprocessing import Preprocessing
 from zoo.intervals import paired_difference, wilson
-from zoo.preprocess import Preprocessing
 
 Run = Callable[[np.ndarray], dict[str, np.ndarray]]
 """From uint8 images [batch, height, width, channels] to arrays by output name."""

@@ -17,11 +17,9 @@ import numpy as np
 from zoo import artifact, factory, files, migration, provenance, run
 from zoo import formats as known_formats
 from zoo.artifact import Accuracy, Gate, Int8, Manifest
-from zoo.data import image_digests
+from zoo.data import digests as image_digests
 from zoo.data.dataset import Dataset, Images
-from zoo.data.photographs import LICENSE
 from zoo.data.reload import load_again
-from zoo.data.resizable import resizable_dataset
 from zoo.description import Model
 from zoo.errors import Refused, ZooError
 from zoo.export import accuracy, gates, graph, model_card
@@ -33,6 +31,8 @@ from zoo.export.reference import Reference, of_images, of_noise, of_photographs
 from zoo.export.writers import Int8Writer, Job, Say, Settings, Writer, refuse_unwritable, writer
 from zoo.finite import refuse_not_finite
 from zoo.formats import Format, Session
+from zoo.inputs.image.photographs import LICENSE
+from zoo.inputs.image.resizable import resizable_dataset
 from zoo.keras_settings import own_settings
 
 BOTH = ("onnx", "saved_model")

@@ -38,8 +38,8 @@ from zoo.export.onnx import lint, skeleton
 from zoo.export.reference import Reference
 from zoo.export.tf_serving.top_labels import serialized_example
 from zoo.formats import Format, Session
+from zoo.inputs.image.preprocessing import pixels_from_bytes
 from zoo.onnx_file import DIGEST, graph_digest
-from zoo.preprocess import pixels_from_bytes
 from zoo.signature import departures
 
 LEVELS = {"bilinear": 1, "bicubic": 2}

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from zoo.contract import LOGITS, PROBABILITIES
-from zoo.preprocess import Preprocessing
-from zoo.preprocess_graph import normalized
+from zoo.inputs.image.graph import normalized
+from zoo.inputs.image.preprocessing import Preprocessing
 
 
 def outputs(pixels: Any, logits_of: Callable[[Any], Any], preprocessing: Preprocessing) -> dict[str, Any]:

@@ -13,13 +13,13 @@ from PIL import Image
 from zoo.agreement import softmax
 from zoo.contract import IMAGE, LOGITS, PROBABILITIES
 from zoo.data.dataset import Images
-from zoo.data.photographs import photographs
 from zoo.export.accuracy import Run
 from zoo.export.graph import TracedModel
-from zoo.export.upload_sample import as_jpeg
 from zoo.finite import finite, refuse_not_finite
-from zoo.preprocess import Preprocessing, open_image, pixels_from_bytes
-from zoo.preprocess_graph import normalized, pixels_tensor
+from zoo.inputs.image.graph import normalized, pixels_tensor
+from zoo.inputs.image.photographs import photographs
+from zoo.inputs.image.preprocessing import Preprocessing, open_image, pixels_from_bytes
+from zoo.inputs.image.upload_sample import as_jpeg
 
 IMAGES = 64
 GOLDEN_IMAGES = 8

@@ -11,10 +11,10 @@ import numpy as np
 from zoo import formats
 from zoo.artifact import read
 from zoo.contract import PROBABILITIES
-from zoo.data.image_files import read_image_file, reason_for_no_image, visible_entries
 from zoo.errors import Refused, ZooError
 from zoo.folder_kinds import kind, mistaken
-from zoo.preprocess import Preprocessing, pixels_from_bytes
+from zoo.inputs.image.image_files import read_image_file, reason_for_no_image, visible_entries
+from zoo.inputs.image.preprocessing import Preprocessing, pixels_from_bytes
 from zoo.serving.runner import open_runner
 
 BATCH = 32

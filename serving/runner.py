@@ -32,7 +32,9 @@ class Runner:
         """
         if pixels.dtype != np.uint8 or pixels.ndim != 4 or pixels.shape[1:] != self.shape or not len(pixels):
             found, wanted = Tensor(pixels.dtype.name, pixels.shape), Tensor("uint8", (BATCH, *self.shape))
-            raise ZooError(f"the pixels are {found}, not {wanted}: zoo.preprocess.pixels_from_bytes makes them")
+            raise ZooError(
+                f"the pixels are {found}, not {wanted}: zoo.inputs.image.preprocessing.pixels_from_bytes makes them"
+            )
         try:
             return self.session.run(pixels)
         except Exception as error:  # each library raises its own

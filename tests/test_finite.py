@@ -17,7 +17,7 @@ from zoo.export.reference import Reference, of_noise
 from zoo.finite import finite, refuse_not_finite
 from zoo.formats import Session
 from zoo.formats.onnx import ONNX
-from zoo.preprocess import Preprocessing
+from zoo.inputs.image.preprocessing import Preprocessing
 from zoo.signature import Signature
 
 PIXELS = Preprocessing(8, 8, 1, (0.5,), (0.5,))

@@ -10,7 +10,7 @@ import pytest
 
 from zoo import migration, run
 from zoo.errors import ZooError
-from zoo.preprocess import Preprocessing
+from zoo.inputs.image.preprocessing import Preprocessing
 from zoo.schema import parse
 
 # As version 0.1.0 wrote it, without what migration leaves alone.

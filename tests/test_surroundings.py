@@ -21,8 +21,8 @@ from zoo import complexity, factory, migration, run, schema, weights_file
 from zoo.description import Model
 from zoo.errors import ZooError
 from zoo.export import gates
+from zoo.inputs.image.preprocessing import Preprocessing
 from zoo.keras_settings import own_settings
-from zoo.preprocess import Preprocessing
 from zoo.provenance import environment
 
 PIXELS = Preprocessing(28, 28, 1, (0.5,), (0.5,))

@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from zoo.errors import ZooError
-from zoo.export.tf_serving import hostile
-from zoo.export.upload_sample import as_jpeg
-from zoo.preprocess import LARGEST_IMAGE, LARGEST_SIDE, MOST_PARTS, Preprocessing, open_header
-from zoo.preprocess_graph import pixels_tensor
-from zoo.uploads import DAMAGED, NEITHER, first_refusal, uploaded_pixels
+from zoo.inputs.image import hostile
+from zoo.inputs.image.graph import pixels_tensor
+from zoo.inputs.image.preprocessing import LARGEST_IMAGE, LARGEST_SIDE, MOST_PARTS, Preprocessing, open_header
+from zoo.inputs.image.upload_sample import as_jpeg
+from zoo.inputs.image.uploads import DAMAGED, NEITHER, first_refusal, uploaded_pixels
 
 WANTED = Preprocessing(40, 40, 3, (0.5,) * 3, (0.5,) * 3, crop_pct=0.9)
 RANDOM = np.random.default_rng(0)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from zoo.preprocess import Preprocessing
+from zoo.inputs.image.preprocessing import Preprocessing
+from zoo.inputs.image.structure import Structure
 from zoo.schema import record
-from zoo.structure import Structure
 
 
 @record

@@ -32,7 +32,7 @@ from zoo.export.onnx.conversion import save
 from zoo.export.onnx.graph_index import GraphIndex
 from zoo.export.onnx.integer_kernels import node_name, weighted_nodes
 from zoo.formats.onnx import open_onnx
-from zoo.preprocess import Preprocessing, pixels_from_bytes
+from zoo.inputs.image.preprocessing import Preprocessing, pixels_from_bytes
 from zoo.processor import instruction_sets
 
 MAX_DROP = 0.5

@@ -23,7 +23,7 @@ from zoo.errors import ZooError
 from zoo.export.graph import TracedModel, outputs
 from zoo.export.tf_serving.load_check import load_check
 from zoo.export.tf_serving.top_labels import images_of_examples, top_labels
-from zoo.uploads import first_refusal, uploaded_pixels
+from zoo.inputs.image.uploads import first_refusal, uploaded_pixels
 
 
 def write_saved_model(network: TracedModel, version_folder: Path, labels: Sequence[str]) -> None:

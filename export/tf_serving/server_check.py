@@ -27,8 +27,9 @@ from zoo.agreement import relative_difference
 from zoo.artifact import Gate
 from zoo.contract import TOLERANCE
 from zoo.errors import ZooError
-from zoo.export.tf_serving import hostile, rules, server_loader, warmup
+from zoo.export.tf_serving import rules, server_loader, warmup
 from zoo.export.tf_serving.load_check import incomplete_copies
+from zoo.inputs.image import hostile
 from zoo.signature import Tensor
 
 LIMIT_SECONDS = 600.0

@@ -199,7 +199,7 @@ def test_a_disk_that_fills_up_under_tensorflow_is_one_line(tmp_path: Path) -> No
     from zoo.errors import ZooError
     from zoo.export.graph import trace
     from zoo.export.tf_serving.saved_model import write_saved_model
-    from zoo.preprocess import Preprocessing
+    from zoo.inputs.image.preprocessing import Preprocessing
 
     (tmp_path / "file").write_text("no folder can be made below this")
     preprocessing = Preprocessing(8, 8, 1, (0.5,), (0.5,))

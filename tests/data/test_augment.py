@@ -5,7 +5,7 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from zoo.data.augment import RANDOM_NUMBERS, augmented
+from zoo.inputs.image.augment import RANDOM_NUMBERS, augmented
 from zoo.recipe import Augment
 
 ALMOST_ONE = float(np.nextafter(np.float32(1), np.float32(0)))

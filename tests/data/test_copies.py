@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 
 from tests.data.sample_images import encoded, fill, noise
 from zoo import schema
-from zoo.data import image_digests
+from zoo.data import digests as image_digests
 from zoo.data.dataset import Dataset
-from zoo.data.labeled_image import LabeledImage
 from zoo.data.load import load
 from zoo.data.splits import split_images
 from zoo.errors import Refused, ZooError
+from zoo.inputs.image.labeled_image import LabeledImage
 from zoo.recipe import Recipe, Split
 
 TOGETHER = Recipe().split

@@ -18,10 +18,10 @@ from PIL import Image
 
 from tests.data.sample_images import encoded, noise
 from tests.data.sample_pngs import CHANNELS, KINDS, chunk, png_file
-from zoo.data.labeled_image import inspect_image
 from zoo.errors import ZooError
-from zoo.preprocess import Preprocessing, pixels_from_bytes
-from zoo.preprocess_graph import pixels_tensor
+from zoo.inputs.image.graph import pixels_tensor
+from zoo.inputs.image.labeled_image import inspect_image
+from zoo.inputs.image.preprocessing import Preprocessing, pixels_from_bytes
 from zoo.schema import parse, to_dict
 
 HEIGHT, WIDTH = 9, 11

@@ -12,12 +12,12 @@ import pytest
 from PIL import Image
 
 from tests.data.sample_images import encoded, fill, noise
-from zoo.data import labeled_image
 from zoo.data.dataset import Dataset, Images
 from zoo.data.load import load
 from zoo.data.names import natural
 from zoo.errors import ZooError
-from zoo.preprocess import open_header, open_image
+from zoo.inputs.image import labeled_image
+from zoo.inputs.image.preprocessing import open_header, open_image
 from zoo.recipe import Split
 
 
@@ -244,7 +244,7 @@ def test_neither_loading_nor_reading_pixels_imports_tensorflow(tmp_path: Path) -
 import sys
 from zoo.data.load import load
 from zoo.data.pipeline import pixel_batches
-from zoo.preprocess import Preprocessing
+from zoo.inputs.image.preprocessing import Preprocessing
 from zoo.recipe import Split
 for source in ("digits", "folder:{tmp_path}"):
     data = load(source, split=Split())

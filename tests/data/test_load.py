@@ -7,7 +7,7 @@ from sklearn.datasets import load_digits
 
 from zoo.data.load import load
 from zoo.errors import ZooError
-from zoo.preprocess import open_image
+from zoo.inputs.image.preprocessing import open_image
 from zoo.recipe import Split
 
 

@@ -21,12 +21,12 @@ from tests.data.sample_pngs import chunk, png_file
 from zoo.data.dataset import Dataset, Images
 from zoo.data.load import load
 from zoo.data.pipeline import evaluation_batches
-from zoo.data.remarks import SAMPLE, remarks
-from zoo.data.resizable import resizable_dataset
 from zoo.errors import ZooError
 from zoo.file_kinds import kind_of
-from zoo.preprocess import Preprocessing, open_header, open_image, pixels_from_bytes
-from zoo.preprocess_graph import pixels_tensor
+from zoo.inputs.image.graph import pixels_tensor
+from zoo.inputs.image.preprocessing import Preprocessing, open_header, open_image, pixels_from_bytes
+from zoo.inputs.image.remarks import SAMPLE, remarks
+from zoo.inputs.image.resizable import resizable_dataset
 from zoo.recipe import Split
 
 CASES = Path(__file__).parent / "cases"

@@ -17,7 +17,7 @@ from zoo.data.dataset import Dataset, Images
 from zoo.data.load import load
 from zoo.data.pipeline import evaluation_batches, pixel_batches, training_batches
 from zoo.errors import ZooError
-from zoo.preprocess import Preprocessing
+from zoo.inputs.image.preprocessing import Preprocessing
 from zoo.recipe import Augment, Split
 
 PLAIN = Preprocessing(8, 8, 1, (0.0,), (1.0,))

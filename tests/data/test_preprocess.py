@@ -1,4 +1,4 @@
-"""The two implementations of `zoo.preprocess`, by Pillow and by TensorFlow, give the same pixels."""
+"""The two implementations of `zoo.inputs.image.preprocessing`, by Pillow and by TensorFlow, give the same pixels."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from tests.data.sample_images import encoded, noise
-from zoo.data.labeled_image import inspect_image
-from zoo.data.photographs import photographs
 from zoo.errors import ZooError
-from zoo.preprocess import Preprocessing, covering, open_image, pixels_from_bytes
-from zoo.preprocess_graph import normalized, pixels_tensor
-from zoo.uploads import uploaded_pixels
+from zoo.inputs.image.graph import normalized, pixels_tensor
+from zoo.inputs.image.labeled_image import inspect_image
+from zoo.inputs.image.photographs import photographs
+from zoo.inputs.image.preprocessing import Preprocessing, covering, open_image, pixels_from_bytes
+from zoo.inputs.image.uploads import uploaded_pixels
 
 SOURCES: list[tuple[str, str, dict[str, Any]]] = [
     ("L", "PNG", {}),

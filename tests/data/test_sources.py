@@ -30,7 +30,7 @@ import hashlib
 import numpy as np
 from PIL import Image
 
-from zoo.data.labeled_image import LabeledImage, RawDataset, UnreadableImage, encode_png
+from zoo.inputs.image.labeled_image import LabeledImage, RawDataset, UnreadableImage, encode_png
 from zoo.data.source import Source
 from zoo.errors import ZooError
 

@@ -10,13 +10,13 @@ import tensorflow as tf
 import tensorflow_datasets
 
 from tests.data.sample_images import encoded, noise
-from zoo.data import labeled_image
 from zoo.data.dataset import Dataset, Images
 from zoo.data.load import load
 from zoo.data.sources.tfds import prepared_root
 from zoo.errors import ZooError
-from zoo.preprocess import Preprocessing, open_header, open_image
-from zoo.preprocess_graph import pixels_tensor
+from zoo.inputs.image import labeled_image
+from zoo.inputs.image.graph import pixels_tensor
+from zoo.inputs.image.preprocessing import Preprocessing, open_header, open_image
 from zoo.recipe import Split
 
 LABELS = ["tench", "Goldfisch", "shark"]

@@ -38,7 +38,7 @@ def graph_text(network: str) -> str:
     import zoo
     from zoo.export import graph
     from zoo.export.onnx.conversion import write_onnx
-    from zoo.preprocess import Preprocessing
+    from zoo.inputs.image.preprocessing import Preprocessing
 
     family, _, size = network.partition("-")
     side = 224 if network == "cnn-large" else SIDE

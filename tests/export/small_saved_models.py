@@ -28,9 +28,9 @@ from zoo.export.tf_serving.load_check import load_check
 from zoo.export.tf_serving.saved_model import for_any_batch
 from zoo.export.tf_serving.top_labels import images_of_examples, top_labels
 from zoo.export.tf_serving.warmup import write_warmup
-from zoo.preprocess import Preprocessing
-from zoo.preprocess_graph import normalized
-from zoo.uploads import first_refusal, uploaded_pixels
+from zoo.inputs.image.graph import normalized
+from zoo.inputs.image.preprocessing import Preprocessing
+from zoo.inputs.image.uploads import first_refusal, uploaded_pixels
 
 SHAPE, CLASSES = (8, 8, 4), 3
 LABELS = ("plain", "größer", "犬 🐕\u200d")

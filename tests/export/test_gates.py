@@ -19,7 +19,7 @@ from zoo.export.graph import trace
 from zoo.export.onnx.conversion import write_onnx
 from zoo.export.reference import Reference, of_noise
 from zoo.formats.onnx import ONNX, open_onnx
-from zoo.preprocess import Preprocessing
+from zoo.inputs.image.preprocessing import Preprocessing
 
 PIXELS = Preprocessing(8, 8, 3, (0.5,) * 3, (0.25,) * 3)
 WIDTH = 8

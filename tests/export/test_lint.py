@@ -20,7 +20,7 @@ from zoo.export.onnx import lint
 from zoo.export.onnx.conversion import LARGEST_FILE, OPSET, check_opset, check_size, ir_version, write_onnx
 from zoo.export.onnx.expected_transposes import expected_transposes
 from zoo.export.onnx.skeleton import load as load_skeleton
-from zoo.preprocess import Preprocessing
+from zoo.inputs.image.preprocessing import Preprocessing
 
 node = helper.make_node
 

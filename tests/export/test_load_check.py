@@ -17,7 +17,7 @@ from zoo.export.graph import trace
 from zoo.export.tf_serving.load_check import FOREIGN, MISSING
 from zoo.export.tf_serving.saved_model import write_saved_model
 from zoo.export.tf_serving.server_check import libraries
-from zoo.preprocess import Preprocessing
+from zoo.inputs.image.preprocessing import Preprocessing
 
 NEEDED = {"saved_model.pb", "variables/variables.index", "variables/variables.data-00000-of-00001"}
 SIDE = 8

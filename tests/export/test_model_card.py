@@ -26,7 +26,7 @@ from zoo.contract import CLASSIFY, EXAMPLES, IMAGE_BYTES, SIGNATURES
 from zoo.description import InitialWeights
 from zoo.export import model_card
 from zoo.export.build import export
-from zoo.preprocess import pixels_from_bytes
+from zoo.inputs.image.preprocessing import pixels_from_bytes
 
 LABELS = ("a 'quoted' \"one\"", "größer", "犬 🐕")
 NAME = 'it\'s "mine"'

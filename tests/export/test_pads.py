@@ -21,7 +21,7 @@ from zoo.export.onnx import lint
 from zoo.export.onnx.conversion import write_onnx
 from zoo.export.onnx.graph_index import GraphIndex
 from zoo.export.onnx.passes.padding import fold_padding, is_not_negative
-from zoo.preprocess import Preprocessing
+from zoo.inputs.image.preprocessing import Preprocessing
 
 AROUND = [0, 0, 1, 1, 0, 0, 1, 1]
 RELU = helper.make_node("Relu", ["x"], ["map"])

@@ -13,7 +13,7 @@ import zoo
 from zoo.contract import IMAGE, IMAGE_BYTES, LOGITS, SERVE, SERVE_BYTES
 from zoo.export.graph import trace
 from zoo.export.tf_serving.saved_model import write_saved_model
-from zoo.preprocess import Preprocessing, pixels_from_bytes
+from zoo.inputs.image.preprocessing import Preprocessing, pixels_from_bytes
 
 SIDE = 8
 

@@ -32,14 +32,15 @@ from tests.export.small_saved_models import (
 )
 from zoo.contract import IMAGE, LOGITS, SERVE_BYTES, SERVE_BYTES_SAFE
 from zoo.errors import ZooError
-from zoo.export.tf_serving import hostile, server_check
+from zoo.export.tf_serving import server_check
 from zoo.export.tf_serving.load_check import INCOMPLETE, MISSING
 from zoo.export.tf_serving.rules import static_gates
 from zoo.export.tf_serving.server_check import server_gate
 from zoo.export.tf_serving.server_loader import packed, unpacked
 from zoo.export.tf_serving.warmup import FILE, write_warmup
-from zoo.preprocess_graph import pixels_tensor
-from zoo.uploads import uploaded_pixels
+from zoo.inputs.image import hostile
+from zoo.inputs.image.graph import pixels_tensor
+from zoo.inputs.image.uploads import uploaded_pixels
 
 
 @pytest.fixture(scope="module")

@@ -18,8 +18,8 @@ from onnx import TensorProto, helper, numpy_helper
 from zoo import artifact, formats, migration, schema
 from zoo.artifact import Accuracy, Gate, Manifest
 from zoo.description import Data, Model, Provenance
+from zoo.inputs.image.preprocessing import Preprocessing
 from zoo.onnx_file import DIGEST, graph_digest
-from zoo.preprocess import Preprocessing
 from zoo.recipe import Recipe
 
 ONNX = formats.find("onnx").path

@@ -24,7 +24,7 @@ from zoo import recipe as recipes
 from zoo.data.load import load
 from zoo.description import Model
 from zoo.errors import ZooError
-from zoo.preprocess import Preprocessing
+from zoo.inputs.image.preprocessing import Preprocessing
 from zoo.recipe import ImageInput, Recipe
 from zoo.registry import families
 from zoo.training import fine_tuning, start

@@ -14,7 +14,7 @@ from PIL import Image
 from tests.conftest import Answer
 from zoo import run, schema
 from zoo.errors import ZooError
-from zoo.preprocess import Preprocessing
+from zoo.inputs.image.preprocessing import Preprocessing
 from zoo.recipe import ImageInput, Recipe, override
 from zoo.training import fine_tuning, start
 

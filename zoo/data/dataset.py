@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from zoo.data.labeled_image import LabeledImage
 from zoo.description import Data
+from zoo.inputs.image.labeled_image import LabeledImage
 
 
 @dataclass(frozen=True, eq=False)

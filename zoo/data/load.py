@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Literal
 
 from zoo.data.dataset import Dataset, Images
-from zoo.data.labeled_image import LabeledImage, RawDataset
 from zoo.data.source import Say, Source, checked_options, parse
 from zoo.data.splits import split_images
 from zoo.errors import ZooError, listed
+from zoo.inputs.image.labeled_image import LabeledImage, RawDataset
 from zoo.recipe import Split
 
 BadImages = Literal["error", "skip"]

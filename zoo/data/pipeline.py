@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from zoo.data.augment import RANDOM_NUMBERS, augmented
 from zoo.data.dataset import Images
 from zoo.data.prefetch import map_ahead
 from zoo.errors import ZooError
-from zoo.preprocess import Preprocessing, pixels_from_bytes
-from zoo.preprocess_graph import normalized, pixels_tensor
+from zoo.inputs.image.augment import RANDOM_NUMBERS, augmented
+from zoo.inputs.image.graph import normalized, pixels_tensor
+from zoo.inputs.image.preprocessing import Preprocessing, pixels_from_bytes
 from zoo.provenance import usable_cpus
 from zoo.recipe import Augment
 

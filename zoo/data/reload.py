@@ -6,7 +6,7 @@ from pathlib import Path
 
 from zoo import artifact, files, run
 from zoo.artifact import Manifest
-from zoo.data import image_digests
+from zoo.data import digests as image_digests
 from zoo.data.dataset import Dataset
 from zoo.data.load import load
 from zoo.data.source import moved

@@ -12,7 +12,7 @@ from zoo import plugins
 from zoo.errors import ZooError, did_you_mean, listed
 
 if TYPE_CHECKING:
-    from zoo.data.labeled_image import RawDataset
+    from zoo.inputs.image.labeled_image import RawDataset
 
 PACKAGE = "zoo.data.sources"
 """The package of the sources, and the group of the entry points that add more."""

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from zoo.data.labeled_image import LabeledImage
 from zoo.errors import ZooError
+from zoo.inputs.image.labeled_image import LabeledImage
 from zoo.recipe import Split
 
 SPLIT_NAMES = {"train": "train", "val": "validation", "validation": "validation", "test": "test"}

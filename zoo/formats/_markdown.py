@@ -10,7 +10,7 @@ UPLOAD = "image.jpg"
 _PIXELS = """from pathlib import Path
 
 from zoo.artifact import read
-from zoo.preprocess import pixels_from_bytes
+from zoo.inputs.image.preprocessing import pixels_from_bytes
 
 model = read(Path({folder})).model
 image = pixels_from_bytes(Path("{upload}").read_bytes(), model.preprocessing)[None]

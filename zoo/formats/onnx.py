@@ -116,7 +116,7 @@ def _checks(path: Path, session: Session, model: Model) -> dict[str, list[str]]:
 def _metadata_faults(metadata: dict[str, str], model: Model) -> list[str]:
     """Entries of `metadata_props`, `labels` and `preprocessing` as JSON, that differ from the manifest's."""
     from zoo import migration, schema
-    from zoo.preprocess import Preprocessing
+    from zoo.inputs.image.preprocessing import Preprocessing
 
     def preprocessing(values: Any) -> Preprocessing:
         return schema.parse(Preprocessing, migration.preprocessing(values), "preprocessing")

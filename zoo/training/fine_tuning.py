@@ -15,7 +15,7 @@ from zoo.data.names import composed
 from zoo.description import InitialWeights, Model
 from zoo.errors import ZooError
 from zoo.family import Family, Size
-from zoo.preprocess import Preprocessing
+from zoo.inputs.image.preprocessing import Preprocessing
 from zoo.recipe import ImageInput
 from zoo.registry import resolve
 from zoo.weights import positions

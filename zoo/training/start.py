@@ -9,16 +9,16 @@ from typing import Any
 
 from zoo import complexity, factory, files, migration, provenance, run, weights_file
 from zoo import recipe as recipes
-from zoo.data import image_digests
+from zoo.data import digests as image_digests
 from zoo.data.dataset import Dataset
 from zoo.data.load import load
 from zoo.data.reload import digests_for, load_again
-from zoo.data.remarks import remarks
-from zoo.data.resizable import resizable_dataset
 from zoo.data.source import short_name
 from zoo.description import Model
 from zoo.errors import ZooError, listed
-from zoo.preprocess import FULL_RANGE, Preprocessing
+from zoo.inputs.image.preprocessing import FULL_RANGE, Preprocessing
+from zoo.inputs.image.remarks import remarks
+from zoo.inputs.image.resizable import resizable_dataset
 from zoo.recipe import ImageInput
 from zoo.text import Progress, Say, silent
 from zoo.training import fine_tuning

@@ -12,15 +12,15 @@ import numpy as np
 from zoo import artifact, files, provenance, run, schema
 from zoo.artifact import Manifest
 from zoo.data.dataset import Dataset, Images
+from zoo.data.digests import Overlap, leave_out_seen
 from zoo.data.evaluation_data import load_for_evaluation
-from zoo.data.image_digests import Overlap, leave_out_seen
 from zoo.data.reload import digests_for, load_again
-from zoo.data.remarks import remarks
-from zoo.data.resizable import resizable_images
 from zoo.description import Data, Provenance
 from zoo.errors import ZooError, listed
 from zoo.evaluation import Evaluation, draw_confusion, measure
 from zoo.folder_kinds import mistaken
+from zoo.inputs.image.remarks import remarks
+from zoo.inputs.image.resizable import resizable_images
 from zoo.run import Run
 from zoo.tensorflow_setup import wake_keras
 from zoo.text import Say, silent

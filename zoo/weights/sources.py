@@ -9,7 +9,7 @@ from typing import Any
 
 from zoo.errors import ZooError, did_you_mean
 from zoo.family import Family, Size
-from zoo.preprocess import Preprocessing
+from zoo.inputs.image.preprocessing import Preprocessing
 from zoo.registry import matching
 from zoo.weights.hub import FILE_IN_HAND
 from zoo.weights.keras_reader import read_keras

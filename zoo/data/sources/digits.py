@@ -6,8 +6,8 @@ import hashlib
 
 import numpy as np
 
-from zoo.data.labeled_image import LabeledImage, RawDataset, encode_png
 from zoo.data.source import Say, Source
+from zoo.inputs.image.labeled_image import LabeledImage, RawDataset, encode_png
 
 
 def read(argument: str, say: Say) -> RawDataset:

@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from zoo.data.image_files import hidden_images, read_image_file, visible_entries
-from zoo.data.labeled_image import LabeledImage, RawDataset, UnreadableImage, collect_images, inspect_image
 from zoo.data.names import composed, quoted, shown
 from zoo.data.prefetch import map_ahead
 from zoo.data.source import Say, Source
 from zoo.data.splits import SPLIT_NAMES
 from zoo.errors import ZooError, listed
-from zoo.preprocess import open_image
+from zoo.inputs.image.image_files import hidden_images, read_image_file, visible_entries
+from zoo.inputs.image.labeled_image import LabeledImage, RawDataset, UnreadableImage, collect_images, inspect_image
+from zoo.inputs.image.preprocessing import open_image
 from zoo.text import is_printable
 
 LIKE_A_SPLIT = re.compile(

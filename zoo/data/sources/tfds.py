@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from zoo.data.labeled_image import LabeledImage, RawDataset, UnreadableImage, collect_images, inspect_image
 from zoo.data.prefetch import map_ahead
 from zoo.data.source import Say, Source
 from zoo.data.splits import SPLIT_NAMES
 from zoo.errors import ZooError, did_you_mean, listed
+from zoo.inputs.image.labeled_image import LabeledImage, RawDataset, UnreadableImage, collect_images, inspect_image
 
 ARGUMENT = re.compile(r"(?P<name>\w+(?:/\w[\w.-]*)?)(?::(?P<version>\d+\.\d+\.\d+))?", re.ASCII)
 VERSION = re.compile(r"\d+\.\d+\.\d+", re.ASCII)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from zoo.family import Family, Size
+from zoo.inputs.image.structure import Structure, kept_halvings
 from zoo.recipe import Augment, Optimizer, Recipe, Schedule
-from zoo.structure import Structure, kept_halvings
 from zoo.weights.names import Names
 from zoo.weights.pretrained import BSD, KERAS_TAG, NORM, TORCHVISION, Input, KerasApplication, Published, Tag, Triple
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from zoo.family import Family, Size
+from zoo.inputs.image.structure import SMALLEST_MAP, Structure
 from zoo.recipe import Augment, Optimizer, Recipe, Schedule
-from zoo.structure import SMALLEST_MAP, Structure
 from zoo.weights.pretrained import APACHE, HALF, Input, Published, Tag
 
 HALVINGS = 4

@@ -1,4 +1,4 @@
-"""The preprocessing of `zoo.preprocess` as TensorFlow operations, for training and for SavedModels."""
+"""The preprocessing of `zoo.inputs.image.preprocessing` as TensorFlow operations, for training and for SavedModels."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from zoo.png_file import COLOR_TYPE, DEPTH, FIRST_KIND, PALETTE
-from zoo.preprocess import BACKGROUNDS, Preprocessing, before_crop, largest_scaled
+from zoo.inputs.image.png_file import COLOR_TYPE, DEPTH, FIRST_KIND, PALETTE
+from zoo.inputs.image.preprocessing import BACKGROUNDS, Preprocessing, before_crop, largest_scaled
 
 # ITU-R 601 luma in units of 1/65536, as Pillow computes it. The sum is 65536, so that gray stays as it is.
 _LUMA = (19595, 38470, 7471)
@@ -116,7 +116,7 @@ def _decode_tensor(encoded: Any, preprocessing: Preprocessing) -> Any:
     depth, color = header[0], header[1]
     kind = tf.where(depth < 8, 2, tf.where(depth > 8, 3, 1))
     # libpng also decodes files with a chunk before the header. Their size and depth are not at the offsets that are
-    # read here and in `zoo.uploads`, so that a limit on the size would not hold.
+    # read here and in `zoo.inputs.image.uploads`, so that a limit on the size would not hold.
     kind = tf.where(tf.equal(tf.strings.substr(head, FIRST_KIND, 4), "IHDR"), kind, 4)
     kind = tf.where(tf.io.is_jpeg(encoded), 0, kind)
     image = tf.switch_case(kind, [jpeg, png, packed_png, deep_png, no_png])
@@ -128,7 +128,7 @@ def _decode_tensor(encoded: Any, preprocessing: Preprocessing) -> Any:
 
 
 def _composite(samples: Any, level: int) -> Any:
-    """Composite RGBA samples over a background, as the function of the same name in `zoo.preprocess` does."""
+    """Composite RGBA samples over a background, as `zoo.inputs.image.preprocessing` does."""
     import tensorflow as tf
 
     samples = tf.cast(samples, tf.uint16)

@@ -9,8 +9,8 @@ import zlib
 
 from PIL import Image
 
-from zoo.preprocess import MOST_PARTS, PARTS
-from zoo.uploads import PNG
+from zoo.inputs.image.preprocessing import MOST_PARTS, PARTS
+from zoo.inputs.image.uploads import PNG
 
 GRAY, RGB = 0, 2
 """Color types in a PNG header."""

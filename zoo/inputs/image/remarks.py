@@ -11,8 +11,8 @@ import numpy as np
 
 from zoo.data.dataset import Images
 from zoo.data.prefetch import map_ahead
-from zoo.png_file import SIGNATURE
-from zoo.preprocess import FULL_RANGE, Preprocessing, largest_sample, open_png, pixels_from_bytes
+from zoo.inputs.image.png_file import SIGNATURE
+from zoo.inputs.image.preprocessing import FULL_RANGE, Preprocessing, largest_sample, open_png, pixels_from_bytes
 from zoo.provenance import usable_cpus
 
 SAMPLE = 128

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from zoo.data.names import natural
 from zoo.errors import ZooError
-from zoo.preprocess import open_header
+from zoo.inputs.image.preprocessing import open_header
 
 SYSTEM_FILES = frozenset({"Thumbs.db", "desktop.ini", "__MACOSX"})
 """Files that operating systems leave in folders; they are ignored, as hidden files are."""

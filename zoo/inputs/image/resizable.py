@@ -8,7 +8,7 @@ import numpy as np
 
 from zoo.data.dataset import Dataset, Images
 from zoo.errors import ZooError, listed
-from zoo.preprocess import Preprocessing, covering
+from zoo.inputs.image.preprocessing import Preprocessing, covering
 
 
 def resizable_images(images: Images, preprocessing: Preprocessing) -> tuple[Images, tuple[str, ...]]:

@@ -7,7 +7,7 @@ import hashlib
 import numpy as np
 
 from zoo.data.dataset import Images
-from zoo.data.labeled_image import LabeledImage, encode_png
+from zoo.inputs.image.labeled_image import LabeledImage, encode_png
 
 LICENSE = "CC BY 2.0: china.jpg by danielbuechele, flower.jpg by vultilion (flickr.com), as scikit-learn ships them"
 

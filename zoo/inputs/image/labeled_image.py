@@ -11,10 +11,10 @@ from pathlib import Path
 
 from PIL import Image
 
-from zoo.data.jpeg import libjpeg_complaint, loses_pixels
 from zoo.errors import ZooError
-from zoo.png_file import SIGNATURE, is_gray, is_whole
-from zoo.preprocess import open_header, open_image, open_png
+from zoo.inputs.image.jpeg import libjpeg_complaint, loses_pixels
+from zoo.inputs.image.png_file import SIGNATURE, is_gray, is_whole
+from zoo.inputs.image.preprocessing import open_header, open_image, open_png
 
 SHARE_OF_MEMORY = 4
 """Encoded images are kept in memory if all of them take less than the available memory divided by this."""

@@ -5,7 +5,7 @@ composited over a background if the network takes no alpha, converted to the wan
 network's input and center-cropped. Then the pixels are normalized to the network's float32 input,
 `(pixels / 255 - mean) / std`.
 
-`zoo.preprocess_graph` implements both steps as TensorFlow operations. The results differ by at most one of the 255
+`zoo.inputs.image.graph` implements both steps as TensorFlow operations. The results differ by at most one of the 255
 levels, because of rounding; by two for CMYK (which datasets never give to a graph), and by two in one of a million
 pixels of black-and-white noise with bicubic interpolation. Sizes and crops are those of timm's evaluation
 (`transforms_imagenet_eval` of timm 1.0.31): the shorter side becomes `floor(size / crop_pct)`. EXIF orientation is
@@ -25,7 +25,7 @@ from pydantic import Field
 
 from zoo.errors import ZooError
 from zoo.file_kinds import BMP, GIF, JPEG, PNG, kind_of
-from zoo.png_file import GRAY, GRAY_ALPHA, PALETTE, RGB, SIGNATURE, PngFile, header_only, read_png
+from zoo.inputs.image.png_file import GRAY, GRAY_ALPHA, PALETTE, RGB, SIGNATURE, PngFile, header_only, read_png
 from zoo.schema import record
 
 if TYPE_CHECKING:
@@ -213,7 +213,7 @@ def _decoding(encoded: bytes) -> Iterator[None]:
 
 
 def open_png(encoded: bytes) -> PngFile:
-    """Read the parts of a PNG that its pixels depend on, see `zoo.png_file`.
+    """Read the parts of a PNG that its pixels depend on, see `zoo.inputs.image.png_file`.
 
     Raises:
         ZooError: it is damaged or cut short.

@@ -1,0 +1,1 @@
+"""Images: encoded files, which networks take as pixels."""
