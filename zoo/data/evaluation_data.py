@@ -8,13 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
+from zoo.data import imagenet
 from zoo.data.dataset import Images
 from zoo.data.load import BadImages, fingerprint, read_source, silent, skipped
 from zoo.data.names import composed, look_alike, quoted
 from zoo.data.source import Say
 from zoo.description import Data
 from zoo.errors import ZooError, listed
-from zoo.inputs.image import imagenet
 
 PREFERRED_SPLITS = ("test", "validation", "train")
 """The first of these splits that the source has is evaluated on."""
