@@ -19,7 +19,6 @@ MANIFEST = "manifest.json"
 CARD = "README.md"
 LABELS = "labels.txt"
 GOLDEN = formats.GOLDEN
-DIGESTS = "digests.npz"
 
 Target = Literal["x86-vnni", "x86-avx2", "arm64", "portable"]
 """The processors that an int8 file can be made for."""
@@ -96,8 +95,8 @@ class Int8:
     """The making of an int8 file, and its accuracy and latency against float32.
 
     Of `nodes` with weights or activation functions, those of `kept` stay in float32. `validation` is the accuracy that
-    decided which, `test` the accuracy on examples that decided nothing. `speed` is None where the target is another kind
-    of processor than this machine's. `forced` are the reasons for which it is shipped only because of --force.
+    decided which, `test` the accuracy on examples that decided nothing. `speed` is None where the target is another
+    kind of processor than this machine's. `forced` are the reasons for which it is shipped only because of --force.
     """
 
     target: Target
