@@ -1,4 +1,4 @@
-"""The answers of exported files, each example computed once per file, and the accuracy of two files on the same examples."""
+"""The answers of exported files, and the accuracy of two files on the same examples."""
 
 from __future__ import annotations
 

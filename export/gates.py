@@ -79,7 +79,9 @@ def client_gate(reference: Reference) -> Gate:
         limit = kind.data.client_tolerance(preprocessing)
         by_client = kind.client.encode(reference.samples, preprocessing)
         refused = [text for text in reference.statuses if text]
-        forms = [{name: f"{one.dtype} {one.shape}" for name, one in by.items()} for by in (by_client, reference.decoded)]
+        forms = [
+            {name: f"{one.dtype} {one.shape}" for name, one in by.items()} for by in (by_client, reference.decoded)
+        ]
         if refused or forms[0] != forms[1]:
             return False, {"refused": refused, "client": forms[0], "graph": forms[1]}
         difference = max(largest_difference(one, reference.decoded[name]) for name, one in by_client.items())

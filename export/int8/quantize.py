@@ -5,7 +5,6 @@ The validation split decides which nodes are computed on integers; the test spli
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import math
 import platform
@@ -229,9 +228,7 @@ def _equalized(model: Any, inputs: Arrays) -> int:
     return equalize(index, calibration.channel_maxima(model, axes, inputs)) if axes else 0
 
 
-def _calibrated(
-    model: Any, float32: Path, inputs: Arrays, cache: Path, say: Say
-) -> dict[str, calibration.Histogram]:
+def _calibrated(model: Any, float32: Path, inputs: Arrays, cache: Path, say: Say) -> dict[str, calibration.Histogram]:
     """Return the histograms of the tensors that may be quantized, from the cache if it has them."""
     wanted = qdq.to_calibrate(GraphIndex(model))
     content = b"".join(np.ascontiguousarray(values).tobytes() for values in inputs.values())

@@ -85,7 +85,12 @@ class Outcome:
 
 
 def server_gate(
-    base: Path, golden: Mapping[str, np.ndarray], description: Model, sample: Any, *, limit_seconds: float = LIMIT_SECONDS
+    base: Path,
+    golden: Mapping[str, np.ndarray],
+    description: Model,
+    sample: Any,
+    *,
+    limit_seconds: float = LIMIT_SECONDS,
 ) -> Gate:
     """Run the gate `server`: with XLA off, the model answers valid requests, refuses invalid ones, and survives both.
 
@@ -152,7 +157,7 @@ def repeated_requests(valid: list[Request], inputs: Arrays, primary: np.ndarray)
 def valid_inputs(description: Model, inputs: Arrays, sample: Any) -> dict[str, Arrays]:
     """Return a valid batch of one example for each signature: `inputs` of the contract, and the raw `sample`."""
     raw = kind_of(description.preprocessing).client.raw_arrays([sample], description.preprocessing)
-    found = {name: raw for name in contract.signatures(description)} | {SERVE: inputs}
+    found = dict.fromkeys(contract.signatures(description), raw) | {SERVE: inputs}
     return found | ({CLASSIFY: {EXAMPLES: serialized_examples(raw)}} if CLASSIFY in found else {})
 
 
@@ -167,9 +172,7 @@ def hostile_requests(description: Model, sample: Any) -> list[Request]:
     refused, costly = kind.data.hostile()
 
     def request(name: str, signature: str, *raw: Any, **options: Any) -> Request:
-        return Request(
-            name, signature, kind.client.raw_arrays(raw, description.preprocessing), **options, hostile=True
-        )
+        return Request(name, signature, kind.client.raw_arrays(raw, description.preprocessing), **options, hostile=True)
 
     worst = list(refused.values())
     place = len(worst) // 2
@@ -194,9 +197,7 @@ def damaged_requests(description: Model, sample: Any) -> list[Request]:
     found = []
     for name, damaged in kind.data.damaged(sample).items():
         beside = f"{name}, beside a sound {kind.noun}"
-        alone, both = (
-            kind.client.raw_arrays(raw, description.preprocessing) for raw in ([damaged], [sample, damaged])
-        )
+        alone, both = (kind.client.raw_arrays(raw, description.preprocessing) for raw in ([damaged], [sample, damaged]))
         found += [
             Request(name, kind.raw, alone, "refusal"),
             Request(beside, kind.raw, both, "refusal"),
@@ -242,7 +243,10 @@ def wrong_values(key: str, tensors: Mapping[str, Tensor], value: np.ndarray) -> 
     for axis, dimension in enumerate(tensor.shape):
         shared = [name for name, one in tensors.items() if name != key and dimension in one.shape]
         if isinstance(dimension, str) and shared:
-            yield f"one more than {shared[0]} in '{dimension}'", np.repeat(value, [*[1] * (value.shape[axis] - 1), 2], axis)
+            yield (
+                f"one more than {shared[0]} in '{dimension}'",
+                np.repeat(value, [*[1] * (value.shape[axis] - 1), 2], axis),
+            )
 
 
 def run_loader(version: Path, signatures: dict[str, Any], requests: list[Request], limit_seconds: float) -> Outcome:

@@ -51,7 +51,7 @@ def write_warmup(
     if not version_folder.is_dir():
         raise ZooError(f"there is no SavedModel at {version_folder}: export it before its warm-up")
     signatures = contract.signatures(description)
-    given = {name: raw for name in signatures} | {contract.SERVE: inputs}
+    given = dict.fromkeys(signatures, raw) | {contract.SERVE: inputs}
     for name in (contract.SERVE, kind_of(description.preprocessing).raw):
         if not fits(given[name], signatures[name].inputs):
             wanted = {key: str(tensor) for key, tensor in signatures[name].inputs.items()}
@@ -152,4 +152,3 @@ def _request(record: bytes, where: str) -> tuple[str, dict[str, np.ndarray]]:
         }
     except (TypeError, ValueError) as error:
         raise ZooError(f"{where} holds a damaged tensor ({str(error)[:80]}): export again") from None
-
