@@ -1,0 +1,1 @@
+"""Tables: rows of numbers, words, dates and booleans, which networks take as float32 features."""
