@@ -146,11 +146,8 @@ def test_weights_keep_their_preprocessing_and_refuse_other_columns() -> None:
     columns = [Column("x", "number"), Column("y", "word")]
     like = TablePreprocessing((Column("y", "word", words=("a",)), Column("x", "number", mean=2)))
     assert table.suiting(columns, [(1.0, "b")], like) is like
-    assert table.arranged(("x", "y"), [(1.0, "b")], like) == [("b", 1.0)]
     with pytest.raises(ZooError, match="'x', a number, which is a word there"):
         table.suiting([Column("x", "word"), Column("y", "word")], [("1", "b")], like)
-    with pytest.raises(ZooError, match="no column 'x'"):
-        table.arranged(("X", "y"), [], like)
 
 
 @pytest.mark.parametrize(

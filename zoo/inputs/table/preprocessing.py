@@ -20,7 +20,7 @@ import numpy as np
 from pydantic import Field
 
 from zoo.data.names import shown
-from zoo.errors import ZooError, did_you_mean
+from zoo.errors import ZooError
 from zoo.inputs.table.columns import BOOLEANS, MOST_WORDS, Column, Row, Value, days, is_missing, tensor_names
 from zoo.schema import record
 from zoo.signature import Tensor
@@ -214,21 +214,6 @@ def _described(column: Column, features: np.ndarray) -> Column:
         missing=missing,
         knots=tuple(map(float, knots)),
     )
-
-
-def arranged(names: Sequence[str], rows: Sequence[Row], preprocessing: TablePreprocessing) -> list[tuple[Value, ...]]:
-    """Return rows, whose columns have `names`, with the columns of the preprocessing in their order, and no others.
-
-    Raises:
-        ZooError: a column is missing.
-    """
-    places = []
-    for column in preprocessing.columns:
-        if column.name not in names:
-            near = did_you_mean(column.name, names)
-            raise ZooError(f"there is no column '{shown(column.name)}', which the network takes: {near}")
-        places.append(names.index(column.name))
-    return [tuple(row[place] for place in places) for row in rows]
 
 
 def lines(preprocessing: TablePreprocessing) -> list[str]:
