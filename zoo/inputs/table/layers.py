@@ -185,8 +185,8 @@ def intervals(preprocessing: TablePreprocessing, most: int) -> tuple[list[int], 
     places, start, end = [], [], []
     for place, number in enumerate(numbers(preprocessing)):
         column = preprocessing.columns[number]
-        kept = np.unique(np.linspace(0, len(column.knots) - 1, most + 1).round().astype(int)) if column.knots else []
-        knots = [(column.knots[index] - column.mean) / column.std for index in kept]
+        kept = np.unique(np.linspace(0, max(len(column.knots) - 1, 0), most + 1).round().astype(int))
+        knots = [(column.knots[index] - column.mean) / column.std for index in kept if column.knots]
         if len(knots) < 2:
             knots = [-1.0, 1.0]
         places += [place] * (len(knots) - 1)
