@@ -93,6 +93,7 @@ class TableSettings:
     A column that is named in `words` is never refused as one of identifiers.
     """
 
+    kind: Literal["table"] = "table"
     ignore: tuple[str, ...] = ()
     words: tuple[str, ...] = ()
 

@@ -1,14 +1,18 @@
-"""The preprocessing of `zoo.inputs.table.preprocessing` as TensorFlow operations, for SavedModels."""
+"""The functions of `zoo.input.Graph` for tables."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
+from zoo.data.dataset import Examples
 from zoo.data.names import shown
-from zoo.inputs.table.columns import BOOLEANS, DATE, SECONDS, Column, tensor_names
-from zoo.inputs.table.preprocessing import FEATURES, NOT_OF_KIND, TOO_LARGE, TablePreprocessing
+from zoo.errors import ZooError
+from zoo.inputs.table.columns import BOOLEANS, DATE, SECONDS, Column, TableSettings, tensor_names
+from zoo.inputs.table.preprocessing import FEATURES, NOT_OF_KIND, TOO_LARGE, TablePreprocessing, encode
 
 DAYS_OF_MONTHS = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 
@@ -16,17 +20,17 @@ DAYS_BEFORE_1970 = 719_162
 """The days from the start of the year 1 to that of 1970."""
 
 
-def prepared(inputs: dict[str, Any], preprocessing: TablePreprocessing) -> dict[str, Any]:
+def prepared(inputs: Mapping[str, Any], preprocessing: TablePreprocessing) -> dict[str, Any]:
     """Return the network's input, which is that of the contract."""
-    return inputs
+    return dict(inputs)
 
 
-def decoded(raw: dict[str, Any], preprocessing: TablePreprocessing) -> tuple[dict[str, Any], Any]:
+def decoded(raw: Mapping[str, Any], preprocessing: TablePreprocessing) -> tuple[dict[str, Any], Any]:
     """Encode rows, of which each column is a tensor [batch], float32 or string.
 
     Returns:
-        `features`, float32 [batch, columns], and the status, string [batch]: the first reason to refuse a row, or the
-        empty string.
+        `features`, float32 [batch, columns], 0 in a refused row; and the status, string [batch]: the first reason to
+        refuse the row in words that follow 'is', or the empty string.
     """
     import tensorflow as tf
 
@@ -35,11 +39,12 @@ def decoded(raw: dict[str, Any], preprocessing: TablePreprocessing) -> tuple[dic
     for name, column in zip(tensor_names(columns), columns, strict=True):
         feature, right, reason = _feature(raw[name], column)
         features.append(feature)
-        reasons.append(tf.where(right, "", reason))
+        reasons.append(tf.where(right, "", f"wrong: {reason}"))
     status = reasons[0]
     for reason in reasons[1:]:
         status = tf.where(tf.equal(status, ""), reason, status)
-    return {FEATURES: tf.stack(features, 1)}, status
+    zero = tf.constant(0.0)
+    return {FEATURES: tf.where(tf.equal(status, "")[:, None], tf.stack(features, 1), zero)}, status
 
 
 def _feature(values: Any, column: Column) -> tuple[Any, Any, str]:
@@ -105,3 +110,60 @@ def _days(texts: Any) -> tuple[Any, Any]:
     date += tf.cast(leap & (month > 2), tf.int64) + day - 1
     seconds = date * SECONDS + hour * 3600 + minute * 60 + second
     return tf.cast(tf.cast(seconds, tf.float64) / SECONDS, tf.float32), valid
+
+
+def training_batches(
+    rows: Examples,
+    preprocessing: TablePreprocessing,
+    settings: TableSettings,
+    *,
+    batch_size: int,
+    seed: int,
+    epoch: int,
+) -> Any:
+    """Return one epoch as a tf.data.Dataset of (features by name, targets [batch]), in an order of (seed, epoch).
+
+    Raises:
+        ZooError: there are fewer rows than `batch_size`.
+    """
+    if batch_size > len(rows):
+        most = len(rows)
+        raise ZooError(f"a batch of {batch_size} is more than the {most} training rows: --set batch_size={most}")
+    order = np.random.default_rng((seed, epoch)).permutation(len(rows))
+    return _batches((_encoded(rows, preprocessing)[order], rows.targets[order]), batch_size)
+
+
+def evaluation_batches(rows: Examples, preprocessing: TablePreprocessing, *, batch_size: int) -> Any:
+    """Return every row in order, as a tf.data.Dataset of (features by name, targets, weights float32 [batch]).
+
+    The last batch is filled up with copies of the first row, whose weight is 0; that of all others is 1.
+    """
+    index = np.arange(-(-len(rows) // batch_size) * batch_size)
+    weights = (index < len(rows)).astype(np.float32)
+    index[len(rows) :] = 0
+    return _batches((_encoded(rows, preprocessing)[index], rows.targets[index], weights), batch_size)
+
+
+def _batches(columns: tuple[np.ndarray, ...], batch_size: int) -> Any:
+    import tensorflow as tf
+
+    # Pinned to the CPU, or on a machine with a GPU every tensor would go there and back.
+    with tf.device("CPU"):
+        return (
+            tf.data.Dataset.from_tensor_slices(columns)
+            .batch(batch_size, drop_remainder=True)
+            .map(lambda features, *others: ({FEATURES: features}, *others))
+            .prefetch(tf.data.AUTOTUNE)
+        )
+
+
+_features: WeakKeyDictionary[Examples, tuple[TablePreprocessing, np.ndarray]] = WeakKeyDictionary()
+"""The features of splits, so that each is encoded once and not in each epoch."""
+
+
+def _encoded(rows: Examples, preprocessing: TablePreprocessing) -> np.ndarray:
+    made_for, features = _features.get(rows, (None, np.empty(0)))
+    if made_for != preprocessing:
+        features = encode([rows.read(index) for index in range(len(rows))], preprocessing)[FEATURES]
+        _features[rows] = preprocessing, features
+    return features

@@ -19,6 +19,7 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field
 
+from zoo.contract import BATCH
 from zoo.data.names import shown
 from zoo.errors import ZooError
 from zoo.inputs.table.columns import BOOLEANS, MOST_WORDS, Column, Row, Value, days, is_missing, tensor_names
@@ -101,7 +102,7 @@ NOT_OF_KIND = {
 
 def tensors(preprocessing: TablePreprocessing) -> dict[str, Tensor]:
     """Return the input of the contract, NaN where a value is missing."""
-    return {FEATURES: Tensor("float32", ("batch", len(preprocessing.columns)))}
+    return {FEATURES: Tensor("float32", (BATCH, len(preprocessing.columns)))}
 
 
 def network_tensors(preprocessing: TablePreprocessing) -> dict[str, Tensor]:
@@ -113,7 +114,7 @@ def raw_tensors(preprocessing: TablePreprocessing) -> dict[str, Tensor]:
     """Return a tensor for each column: float32 for numbers, else string; NaN and empty strings are missing values."""
     columns = preprocessing.columns
     return {
-        name: Tensor("float32" if column.kind == "number" else "string", ("batch",))
+        name: Tensor("float32" if column.kind == "number" else "string", (BATCH,))
         for name, column in zip(tensor_names(columns), columns, strict=True)
     }
 

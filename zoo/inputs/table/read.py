@@ -30,12 +30,10 @@ from zoo.inputs.table.columns import (
     NUMBER,
     Column,
     Row,
-    TableSettings,
     Value,
     check_names,
-    inferred,
 )
-from zoo.inputs.table.preprocessing import TablePreprocessing, check
+from zoo.inputs.table.preprocessing import check
 
 MOST_BYTES = 2**30
 """The most bytes of a file, decompressed."""
@@ -102,19 +100,29 @@ class Targets:
     values: list[int | float | None]
 
 
-def read_frame(argument: str) -> Frame:
-    """Read the files of `FILE[,FILE…]`.
+def files(argument: str, folder: Path | None = None) -> list[Path]:
+    """Return the files of `FILE[,FILE…]`, in `folder` if one is given.
 
-    Files are one table, of the same columns. If all are called like splits, such as train.csv and test.csv, they are
-    the splits of the data; else all rows are of the split `train`.
+    Raises:
+        ZooError: one is named twice.
+    """
+    whole = Path(argument).expanduser()
+    named = [whole] if whole.is_file() else [Path(part).expanduser() for part in argument.split(",")]
+    paths = [(folder / path.name if folder else path).resolve() for path in named]
+    if len(set(paths)) < len(paths):
+        raise ZooError(f"{shown(argument)} names a file twice: name each once")
+    return paths
+
+
+def read_frame(paths: Sequence[Path]) -> Frame:
+    """Read files as one table; their columns are the same, in any order.
+
+    If all are called like splits, such as train.csv and test.csv, they are the splits of the data; else all rows are of
+    the split `train`.
 
     Raises:
         ZooError: a file is missing, damaged, too large or no table, or the files differ in their columns.
     """
-    paths = [Path(argument)] if Path(argument).expanduser().is_file() else [Path(part) for part in argument.split(",")]
-    paths = [path.expanduser().resolve() for path in paths]
-    if len(set(paths)) < len(paths):
-        raise ZooError(f"{shown(argument)} names a file twice: name each once")
     splits = [SPLIT_NAMES.get(path.name.partition(".")[0].lower()) for path in paths]
     frames: list[Frame] = []
     for path, split in zip(paths, splits, strict=True):
@@ -392,62 +400,42 @@ def _class(value: Value) -> str | None:
     return None if value is None else str(value)
 
 
-def features(
-    frame: Frame,
-    leave_out: Sequence[str] = (),
-    settings: TableSettings | None = None,
-    known: TablePreprocessing | None = None,
-) -> tuple[list[Column], list[tuple[Value, ...]]]:
-    """Read the columns of a frame as features; return them without statistics, and the rows.
+def features(frame: Frame, leave_out: Sequence[str] = ()) -> tuple[tuple[str, ...], list[tuple[Value, ...]]]:
+    """Return the names of all columns but those in `leave_out`, and their cells as values; numbers may be text."""
+    places = [place for place, name in enumerate(frame.names) if name not in leave_out]
+    rows = [tuple(present(row[place]) for place in places) for row in frame.rows]
+    return tuple(frame.names[place] for place in places), rows
 
-    Args:
-        frame: the table.
-        leave_out: columns that are no features, such as the target.
-        settings: the columns that are ignored, and those that are words.
-        known: the preprocessing of a network, which decides on the columns instead; others are left out.
+
+def places_of(columns: Sequence[Column], names: Sequence[str]) -> list[int]:
+    """Return the places of columns among `names`.
 
     Raises:
-        ZooError: a column cannot be used or is missing, or a cell does not have the type of its column.
+        ZooError: one is missing.
     """
-    if known is not None:
-        columns = list(known.columns)
-        check_columns(known, frame.names)
-        names = [column.name for column in columns]
-        places = [frame.names.index(name) for name in names]
-        rows = [tuple(present(row[place]) for place in places) for row in frame.rows]
-    else:
-        names = [name for name in frame.names if name not in leave_out]
-        places = [frame.names.index(name) for name in names]
-        rows = [tuple(present(row[place]) for place in places) for row in frame.rows]
-        columns = inferred(names, rows, settings or TableSettings())
-        kept = [names.index(column.name) for column in columns]
-        rows = [tuple(row[place] for place in kept) for row in rows]
-    read = [_typed(column, [row[place] for row in rows], frame.places) for place, column in enumerate(columns)]
-    return columns, list(zip(*read, strict=True))
-
-
-def check_columns(known: TablePreprocessing, names: Sequence[str]) -> None:
-    """Raise ZooError when a column of a network's preprocessing is not among `names`."""
-    for column in known.columns:
+    for column in columns:
         if column.name not in names:
             near = did_you_mean(column.name, names)
             raise ZooError(f"there is no column '{shown(column.name)}', which the network takes: {near}")
+    return [names.index(column.name) for column in columns]
 
 
-def _typed(column: Column, values: Sequence[Value], places: Sequence[str]) -> list[Value]:
-    """Return the values of a column, numbers as floats."""
-    typed: list[Value] = []
-    for value, place in zip(values, places, strict=True):
+def typed(row: Row, places: Sequence[int], columns: Sequence[Column]) -> tuple[Value, ...]:
+    """Return the values of columns, which are at `places` of a row, with numbers as floats and all words as text.
+
+    Raises:
+        ZooError: a value does not fit its column.
+    """
+    values = []
+    for place, column in zip(places, columns, strict=True):
+        value = row[place]
         if column.kind == "number" and isinstance(value, str) and NUMBER.fullmatch(value):
             value = float(value)
         elif column.kind == "word" and isinstance(value, float):
             value = _class(value)
-        try:
-            check(value, column)
-        except ZooError as error:
-            raise ZooError(f"{place}: {error}") from None
-        typed.append(value)
-    return typed
+        check(value, column)
+        values.append(value)
+    return tuple(values)
 
 
 def row_digest(row: Row) -> bytes:
