@@ -64,3 +64,20 @@ def test_it_passes_every_gate_and_both_formats_answer_alike(traced: graph.Traced
         for value in onnx.load(tmp_path / onnx_format.ONNX.path).graph.input
     ]
     assert shapes == [["batch", "length"]] * 2
+
+
+def test_the_card_has_code_for_every_signature_of_raw_examples(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    description = TASKS["classes"]
+    written(tmp_path / "made", graph.trace(letters.network(3), description))
+    monkeypatch.chdir(tmp_path)
+    card = SAVED_MODEL.card("made", description)
+    code = [block for block in re.findall(r"```python\n(.*?)\n```", card, re.S) if "zoo.artifact" not in block]
+    assert len(code) == 4
+    for block in code:
+        exec(compile(block, "the card", "exec"), {})
+        said = capsys.readouterr().out
+        assert said.startswith("[0." if "probabilities" in block else ("a ", "b ", "c "))
+    body = '{"signature_name": "serve_word", "instances": ["größer"]}'
+    assert f"curl -d '{body}' http://localhost:8501/v1/models/small:predict" in card
