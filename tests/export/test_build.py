@@ -38,7 +38,7 @@ def test_every_test_example_is_computed_once_by_each_file_and_the_run_is_read_on
     monkeypatch.setattr(accuracy, "answers", counting_answers)
     monkeypatch.setattr(run, "read", counting_read)
     done = zoo_command(
-        "export", place, "--onnx", "--int8", "--fp16", "--force", "--target", "portable", "--calibration-images", 8,
+        "export", place, "--onnx", "--int8", "--fp16", "--force", "--target", "portable", "--calibration-examples", 8,
         "--out", tmp_path / "artifact", "--json",
     )  # fmt: skip
     assert done.status == 0, done.err

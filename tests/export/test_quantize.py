@@ -632,7 +632,7 @@ def test_export_verify_predict_and_measure_from_the_command_line(
     [
         (["--int8", "--max-drop", "-1"], "--max-drop -1"),
         (["--int8", "--target", "x86-vnnni"], "did you mean 'x86-vnni'"),
-        (["--int8", "--calibration-images", "0"], "--calibration-images 0"),
+        (["--int8", "--calibration-examples", "0"], "--calibration-examples 0"),
         (["--max-drop", "1"], "add --int8"),
         (["--force"], "add --int8"),
     ],
