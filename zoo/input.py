@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import importlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Protocol, cast
@@ -66,7 +66,9 @@ class Client(Protocol):
         """Return raw examples of random content."""
 
     def requests(self, paths: Sequence[Path], preprocessing: Any, leave_out: Callable[[Path, str], None]) -> Requests:
-        """Read the examples that files or folders hold, for `zoo predict`.
+        """Read the examples that files or folders hold one after the other, for `zoo predict`.
+
+        All paths are looked at before the first example is read.
 
         Args:
             paths: files, and folders of them.
@@ -178,7 +180,7 @@ class Request:
     raw: Any
 
 
-Requests = list[Request]
+Requests = Iterable[Request]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -73,20 +73,18 @@ def noise(preprocessing: Preprocessing, count: int, generator: np.random.Generat
 
 def requests(
     paths: Sequence[Path], preprocessing: Preprocessing, leave_out: Callable[[Path, str], None]
-) -> list[Request]:
+) -> Iterator[Request]:
     """Read image files; a folder stands for the image files in it, whatever their names, in natural order.
 
     Raises:
         ZooError: there is no image, or one cannot be read.
     """
-    found = []
-    for path in (path for named in paths for path in _expanded(named, leave_out)):
+    for path in [path for named in paths for path in _expanded(named, leave_out)]:
         try:
             encoded = read_image_file(path)
         except ZooError as error:
             raise ZooError(f"{path} cannot be read as an image: {error}") from None
-        found.append(Request(str(path), encoded))
-    return found
+        yield Request(str(path), encoded)
 
 
 def _expanded(named: Path, leave_out: Callable[[Path, str], None]) -> list[Path]:
