@@ -33,9 +33,11 @@ class Runner:
         if wrong:
             raise ZooError(f"{wrong}: 'encode' in the client module of the model's kind of input makes such arrays")
         try:
-            return self.session.run(inputs)
+            found = self.session.run(inputs)
         except Exception as error:  # each library raises its own
             raise Refused(f"{self.library} failed to compute the batch ({one_line(error)})") from None
+        # TensorFlow promises no order.
+        return {name: found[name] for name in self.signature.outputs}
 
 
 def open_runner(artifact: Path, runtime: str, *, threads: int | None = None) -> Runner:

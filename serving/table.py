@@ -15,7 +15,7 @@ from zoo.serving.benchmark import Row
 if TYPE_CHECKING:
     from rich.table import Table
 
-NARROWEST = 110
+NARROWEST = 120
 """The least width in characters: a narrower terminal wraps lines, which is better than figures that are cut."""
 
 
@@ -47,10 +47,10 @@ def tables(rows: Sequence[Row]) -> list[Table]:
     names = _short_names(rows)
     measured = _table(
         "p50 ms with the 95 % interval of the median; first ms: from the start of a process to its first answer;\n"
-        "memory MiB: the most that the process held"
+        "peak MiB: the most memory that the process held"
     )
     times = ("p50 ms", "p90 ms", "p99 ms", "runs", "examples/s", "load ms", "first ms")
-    for title in ("batch", "threads", *times, "memory MiB"):
+    for title in ("batch", "threads", *times, "peak MiB"):
         measured.add_column(title, justify="right", no_wrap=True)
     files = _table()
     for title in ("file MB", "parameters", "multiply-adds", "score (95 % interval)", "test examples"):
