@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import importlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Protocol, cast
 
@@ -78,6 +78,15 @@ class Client(Protocol):
 
         Raises:
             ZooError: there is none, or one cannot be read.
+        """
+
+    def catalog(self, family: Family, size: Size) -> dict[str, Any]:
+        """Return what a size of a family takes, as plain data; `limits` among it is facts by name for people."""
+
+    def published(self, wanted: Any) -> dict[str, Any]:
+        """Return what published weights want, `zoo.weights.pretrained.Tag.input`, as plain data.
+
+        `input` among it is a few words for people.
         """
 
     def facts(self, preprocessing: Any) -> dict[str, str]:
@@ -208,6 +217,8 @@ class Input:
         client_module: the dotted name of the module with the functions of `Client`.
         data_module: the dotted name of the module with the functions of `Data`.
         graph_module: the dotted name of the module with the functions of `Graph`.
+        client_libraries: the modules that the functions of `Client` import beside numpy, with their names on PyPI.
+        data_libraries: those that the functions of `Data` and `Graph` import besides.
     """
 
     kind: str
@@ -220,6 +231,8 @@ class Input:
     client_module: str
     data_module: str
     graph_module: str
+    client_libraries: Mapping[str, str] = field(default_factory=dict)
+    data_libraries: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def raw_safe(self) -> str:

@@ -5,16 +5,19 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from zoo.contract import BATCH
 from zoo.errors import ZooError
+from zoo.family import LARGEST_SIDE, MOST_CHANNELS, SMALLEST_SIDE, Family, Size
 from zoo.folder_kinds import kind, mistaken
 from zoo.input import Arrays, Request
 from zoo.inputs.image.image_files import read_image_file, reason_for_no_image, visible_entries
 from zoo.inputs.image.preprocessing import Preprocessing, pixels_from_bytes
 from zoo.signature import Tensor
+from zoo.weights.pretrained import Input
 
 IMAGE = "image"
 """Raw pixels, 0–255, as a decoder gives them. Normalization is inside the model."""
@@ -110,6 +113,37 @@ def _expanded(named: Path, leave_out: Callable[[Path, str], None]) -> list[Path]
         if reason is not None:
             leave_out(entry, reason)
     return found
+
+
+def catalog(family: Family, size: Size) -> dict[str, Any]:
+    """Return the sizes and channels that a network takes, and the sizes of published weights."""
+    published = next(iter(size.weights.values()), None)
+    return {
+        "small_images": family.small_images,
+        "input_sizes": {
+            "weights": sorted({tag.input.side for tag in published.tags}) if published else [],
+            "smallest": SMALLEST_SIDE,
+            "largest": LARGEST_SIDE,
+        },
+        "channels": list(range(1, MOST_CHANNELS + 1)),
+        "limits": {
+            "small images": family.small_images,
+            "input": f"{SMALLEST_SIDE} to {LARGEST_SIDE} pixels a side, 1 to {MOST_CHANNELS} channels",
+        },
+    }
+
+
+def published(wanted: Input) -> dict[str, Any]:
+    """Return the size and the preprocessing of the images that weights want."""
+    return {
+        "input": f"{wanted.side} pixels",
+        "input_size": wanted.side,
+        "mean": list(wanted.mean),
+        "std": list(wanted.std),
+        "crop_pct": wanted.crop_pct,
+        "interpolation": wanted.interpolation,
+        "resize_mode": wanted.resize_mode,
+    }
 
 
 def facts(preprocessing: Preprocessing) -> dict[str, str]:
