@@ -47,7 +47,8 @@ def test_top_is_what_is_shown(onnx_artifact: Path, images: Path, top: int, shown
 
 
 def test_a_folder_stands_for_its_own_images_in_natural_order(onnx_artifact: Path, images: Path) -> None:
-    assert [Path(prediction.name).name for prediction in predict(onnx_artifact, [images])] == ["1.gif", "2.JPG", "10.png"]
+    found = [Path(prediction.name).name for prediction in predict(onnx_artifact, [images])]
+    assert found == ["1.gif", "2.JPG", "10.png"]
 
 
 NAMES = {
@@ -98,11 +99,13 @@ def test_more_images_than_a_batch_are_answered_one_by_one_the_same(onnx_artifact
     for number in range(2 * BATCH + 1):
         Image.fromarray(random.integers(0, 256, SHAPE[:2], np.uint8)).save(tmp_path / f"{number}.png")
     predictions = predict(onnx_artifact, [tmp_path])
-    assert [Path(prediction.name).stem for prediction in predictions] == [str(number) for number in range(2 * BATCH + 1)]
+    names = [Path(prediction.name).stem for prediction in predictions]
+    assert names == [str(number) for number in range(2 * BATCH + 1)]
     for prediction in predictions[:: BATCH // 2]:
         (alone,) = predict(onnx_artifact, [Path(prediction.name)])
-        assert [label for label, _ in alone.answer.labels] == [label for label, _ in prediction.answer.labels]
-        np.testing.assert_allclose([p for _, p in alone.answer.labels], [p for _, p in prediction.answer.labels], atol=1e-6)
+        one, other = alone.answer.labels, prediction.answer.labels
+        assert [label for label, _ in one] == [label for label, _ in other]
+        np.testing.assert_allclose([p for _, p in one], [p for _, p in other], atol=1e-6)
 
 
 def test_an_image_that_cannot_be_read_is_named(onnx_artifact: Path, images: Path) -> None:

@@ -6,7 +6,7 @@ import click
 
 
 class DataOption(click.Option):
-    """An option whose help may contain `{sources}`, `{kinds}`, or the name of an option of sources such as `{data_dir}`.
+    """An option whose help may contain `{sources}`, `{kinds}`, or an option of sources such as `{data_dir}`.
 
     They are filled in only when the help is shown, because that imports the modules of all sources.
     """

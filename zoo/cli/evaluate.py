@@ -24,14 +24,14 @@ from zoo.cli.data_options import DataOption
     "target_column",
     cls=DataOption,
     metavar="COLUMN",
-    help="The column of --data that was predicted; {target}.  [default: that of the training]",
+    help="{target}.  [default: that of the training]",
 )
 @click.option(
     "--text",
     "text_column",
     cls=DataOption,
     metavar="COLUMN",
-    help="The column of --data that is read; {text}.  [default: that of the training]",
+    help="{text}.  [default: that of the training]",
 )
 @click.option(
     "--bad-examples",

@@ -9,7 +9,9 @@ from zoo.cli.data_options import DataOption
 
 @click.command("list")
 @click.argument("pattern", default="*")
-@click.option("--input", cls=DataOption, metavar="KIND", help="List only families that take this kind of input: {kinds}.")
+@click.option(
+    "--input", cls=DataOption, metavar="KIND", help="List only families that take this kind of input: {kinds}."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of a table.")
 def command(pattern: str, input: str | None, as_json: bool) -> None:
     """List the families and sizes that match the wildcard PATTERN (all when it is left out).

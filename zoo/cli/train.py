@@ -13,7 +13,7 @@ from zoo.cli.data_options import DataOption
 @click.command("train")
 @click.argument("family", required=False)
 @click.option("--size", help="The size of the family, such as small, base or large.  [default: small]")
-@click.option("--data", cls=DataOption, help="{sources}.  [default: that of the family's kind of input, such as digits]")
+@click.option("--data", cls=DataOption, help="{sources}.  [default: those of the kind of input, such as digits]")
 @click.option(
     "--data-dir",
     cls=DataOption,
@@ -24,8 +24,8 @@ from zoo.cli.data_options import DataOption
     "--weights", type=click.Path(path_type=Path), metavar="RUN", help="Fine-tune: start from a finished run's weights."
 )
 @click.option("--freeze", is_flag=True, help="Train the head only. Short for --set freeze=true.")
-@click.option("--target", "target_column", cls=DataOption, metavar="COLUMN", help="The column to predict; {target}.")
-@click.option("--text", "text_column", cls=DataOption, metavar="COLUMN", help="The column to read; {text}.")
+@click.option("--target", "target_column", cls=DataOption, metavar="COLUMN", help="{target}.")
+@click.option("--text", "text_column", cls=DataOption, metavar="COLUMN", help="{text}.")
 @click.option(
     "--bad-examples",
     type=click.Choice(["error", "skip"]),
