@@ -19,6 +19,7 @@ from PIL import Image
 from tests.conformance import untrained_run
 from tests.conftest import Answer, write_images
 from zoo import artifact, run
+from zoo.data import digests
 from zoo.errors import Refused
 from zoo.export import model_card
 from zoo.training import start
@@ -88,12 +89,12 @@ def test_nothing_left_to_measure_on_is_refused(made: Path, tmp_path: Path, zoo_c
 
 
 def test_the_digests_are_a_part_of_the_artifact(made: Path, tmp_path: Path, zoo_command: Command) -> None:
-    assert (made / "run" / artifact.DIGESTS).stat().st_size < 2500
-    assert artifact.DIGESTS in artifact.read(made / "artifact").files
+    assert (made / "run" / digests.FILE).stat().st_size < 2500
+    assert digests.FILE in artifact.read(made / "artifact").files
     assert zoo_command("verify", made / "artifact").status == 0
     damaged = tmp_path / "damaged"
     shutil.copytree(made / "artifact", damaged)
-    shutil.copy(made / "copied-run" / artifact.DIGESTS, damaged / artifact.DIGESTS)
+    shutil.copy(made / "copied-run" / digests.FILE, damaged / digests.FILE)
     answer = zoo_command("evaluate", damaged, "--data", f"folder:{made / 'data'}", "--out", tmp_path / "out")
     assert (answer.status, Refused.exit_status) == (1, 1)
     assert "digests.npz is not the file that the manifest lists" in answer.err
@@ -104,7 +105,7 @@ def test_old_artifacts_say_that_their_training_images_are_unknown(
 ) -> None:
     old = tmp_path / "old"
     shutil.copytree(made / "artifact", old)
-    (old / artifact.DIGESTS).unlink()
+    (old / digests.FILE).unlink()
     artifact.write(old, artifact.read(old))
     report, said = evaluate(zoo_command, old, tmp_path / "out", "--data", f"folder:{made / 'data'}")
     assert report["examples"] == 40
