@@ -1,4 +1,4 @@
-"""Batches, dictionaries of arrays whose first dimension is the batch: their parts, their sizes, and several as one."""
+"""Batches, dictionaries of arrays whose first dimension is the batch: their sizes, forms and parts."""
 
 from __future__ import annotations
 
@@ -13,6 +13,11 @@ from zoo.input import Arrays
 def size(batch: Mapping[str, np.ndarray]) -> int:
     """Return the number of examples."""
     return len(next(iter(batch.values())))
+
+
+def forms(batch: Mapping[str, np.ndarray]) -> dict[str, str]:
+    """Return the dtype and shape of each array, as text."""
+    return {name: f"{values.dtype} {list(values.shape)}" for name, values in batch.items()}
 
 
 def part(batch: Mapping[str, np.ndarray], places: Any) -> Arrays:

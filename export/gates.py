@@ -26,7 +26,7 @@ from zoo.contract import (
 )
 from zoo.description import Model
 from zoo.export.accuracy import Run
-from zoo.export.batches import part, size
+from zoo.export.batches import forms, part, size
 from zoo.export.int8 import float_islands
 from zoo.export.onnx import lint, skeleton
 from zoo.export.reference import Reference
@@ -79,11 +79,9 @@ def client_gate(reference: Reference) -> Gate:
         limit = kind.data.client_tolerance(preprocessing)
         by_client = kind.client.encode(reference.samples, preprocessing)
         refused = [text for text in reference.statuses if text]
-        forms = [
-            {name: f"{one.dtype} {one.shape}" for name, one in by.items()} for by in (by_client, reference.decoded)
-        ]
-        if refused or forms[0] != forms[1]:
-            return False, {"refused": refused, "client": forms[0], "graph": forms[1]}
+        client, graph = forms(by_client), forms(reference.decoded)
+        if refused or client != graph:
+            return False, {"refused": refused, "client": client, "graph": graph}
         difference = max(largest_difference(one, reference.decoded[name]) for name, one in by_client.items())
         return difference <= limit, {"largest_difference": difference, "limit": limit}
 

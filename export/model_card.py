@@ -15,7 +15,7 @@ def text(name: str, manifest: Manifest) -> str:
     model, data = manifest.model, manifest.data
     kind, signature = kind_of(model.preprocessing), contract.of_every_format(model)
     title = f"{model.family} {model.size}" + (f" on {data.source}" if data else "")
-    facts = kind.client.facts(model.preprocessing).items()
+    facts = "".join(f"| {fact} | {value} |\n" for fact, value in kind.client.facts(model.preprocessing).items())
     origins = "".join(
         ([_trained_on(data, kind)] if data else [])
         + ([_weights_from(manifest.weights)] if manifest.weights else [])
@@ -28,7 +28,7 @@ def text(name: str, manifest: Manifest) -> str:
 
 | | |
 |---|---|
-{"".join(f"| {fact} | {value} |\n" for fact, value in facts)}| takes | {_listed(signature.inputs)} |
+{facts}| takes | {_listed(signature.inputs)} |
 | answers | {_listed(signature.outputs)} |
 | {model.task} | {len(model.labels)}: {names(model.labels, 20)} (all in `labels.txt`, in the order of the outputs) |
 | formats | {", ".join(manifest.formats)} |
@@ -108,11 +108,12 @@ def _int8(manifest: Manifest, kind: Input) -> str:
         f"{speed.ratio:.2f} times that of float32 ({speed.low:.2f} – {speed.high:.2f})" if speed else "not measured"
     )
     forced = "".join(f"| **shipped by `--force`** | {reason} |\n" for reason in made.forced)
+    tested = f"the {test.examples} test {kind.plural}"
     return f"""## int8, for {made.target}
 
 | | |
 |---|---|
-| loses | {test.drop:.2f} points of accuracy ({test.low:.2f} – {test.high:.2f}), on the {test.examples} test {kind.plural} |
+| loses | {test.drop:.2f} points of accuracy ({test.low:.2f} – {test.high:.2f}), on {tested} |
 | | right in float32 only: {test.lost}; in int8 only: {test.gained}; {made.max_drop:g} points were allowed |
 | latency | {latency}, one thread, one {kind.noun} |
 | nodes left in float32 | {len(made.kept)} of {made.nodes}: {kept} |

@@ -26,7 +26,7 @@ STAND_INS = 16
 """Examples for a model without data: as many as the largest model computes in every format within an export's time."""
 
 LAST_BITS, STEADY = 2**-20, 1e-5
-"""An answer is steady when scaling the network's input by 1 + LAST_BITS moves it by at most STEADY of its largest part."""
+"""An answer is steady if scaling the network's input by 1 + LAST_BITS moves it by at most STEADY of its largest."""
 
 MEMORY = 2**28
 """Bytes that the outputs of all layers together may take for one batch; a runtime keeps a few of them at a time."""

@@ -34,7 +34,7 @@ MOST_BYTES = 2**28
 
 MOST_EXAMPLES = 16
 SAMPLES = 2**14
-"""Values of each tensor and example that are counted. The lowest and the highest value are those of the whole tensor."""
+"""Values of each tensor and example that are counted; its lowest and highest value are those of the whole tensor."""
 
 RECIPE = f"{BINS} bins, {SAMPLES} samples"
 """The settings that a cached histogram depends on."""

@@ -1,4 +1,4 @@
-"""The int8 file: calibrated, compared with float32 example by example, and refused if it costs too much or saves nothing.
+"""The int8 file: calibrated, compared with float32 on each example, and refused if it costs too much or saves nothing.
 
 The validation split decides which nodes are computed on integers; the test split only measures the result.
 """

@@ -156,7 +156,7 @@ def save(proto: Any, path: Path) -> None:
 
 
 def _name_open_dimensions(proto: Any, signature: Signature) -> None:
-    """Give the open dimensions of inputs and outputs the contract's names: tf2onnx numbers them differently each time."""
+    """Give open dimensions the contract's names: tf2onnx numbers them differently each time."""
     stated = {**signature.inputs, **signature.outputs}
     for value in (*proto.graph.input, *proto.graph.output):
         for dimension, size in zip(value.type.tensor_type.shape.dim, stated[value.name].shape, strict=True):

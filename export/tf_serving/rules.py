@@ -17,6 +17,7 @@ from zoo import files, saved_model_folder
 from zoo.artifact import Gate
 from zoo.contract import BATCH
 from zoo.errors import ZooError
+from zoo.export.batches import forms
 from zoo.export.tf_serving import warmup
 from zoo.signature import Signature, Tensor
 
@@ -245,7 +246,7 @@ def warm_up(exported: ExportedModel) -> Figures:
         if name not in wanted:
             problems.append(f"record {number} asks for the signature '{name}'")
         elif not warmup.fits(inputs, wanted[name]):
-            problems.append(f"record {number} does not fit {name}: {warmup.forms(inputs)}")
+            problems.append(f"record {number} does not fit {name}: {forms(inputs)}")
     counts = {name: sum(asked == name for asked, _ in requests) for name in wanted}
     problems += [f"no record asks for '{name}'" for name, count in counts.items() if not count]
     return {"records": len(requests), **counts, "problems": problems}

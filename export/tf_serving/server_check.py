@@ -28,7 +28,7 @@ from zoo.artifact import Gate
 from zoo.contract import CLASSIFY, EXAMPLES, SERVE, SERVE_LABELS, STATUS, TOLERANCE
 from zoo.description import Model
 from zoo.errors import ZooError
-from zoo.export.batches import part, size
+from zoo.export.batches import forms, part, size
 from zoo.export.tf_serving import rules, server_loader, warmup
 from zoo.export.tf_serving.load_check import incomplete_copies
 from zoo.export.tf_serving.top_labels import serialized_examples
@@ -108,7 +108,7 @@ def server_gate(
     inputs, primary = {key: golden[key] for key in serve.inputs}, golden[name]
     fit = warmup.fits(inputs, serve.inputs) and primary.shape[:1] == (size(inputs),)
     if not fit or not serve.outputs[name].fits(primary) or not np.isfinite(primary).all():
-        found = warmup.forms({**inputs, name: primary})
+        found = forms({**inputs, name: primary})
         raise ZooError(f"golden values do not belong together, or do not fit {serve.described()}: {found}")
     try:
         version = rules.version_folder(base)

@@ -43,7 +43,7 @@ def raw_of_examples(examples: Any, tensors: Mapping[str, Tensor]) -> dict[str, A
 
 
 def serialized_examples(raw: Mapping[str, np.ndarray]) -> np.ndarray:
-    """Serialize inputs of the raw signature as the tf.Examples that Classify requests take, an object array of bytes."""
+    """Serialize inputs of the raw signature as tf.Examples for Classify requests, an object array of bytes."""
     import tensorflow as tf
 
     def feature(values: np.ndarray) -> Any:

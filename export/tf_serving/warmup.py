@@ -12,7 +12,7 @@ import numpy as np
 from zoo import contract, files, saved_model_folder
 from zoo.description import Model
 from zoo.errors import ZooError
-from zoo.export.batches import part, size
+from zoo.export.batches import forms, part, size
 from zoo.export.tf_serving.top_labels import serialized_examples
 from zoo.input import kind_of
 from zoo.signature import Tensor
@@ -78,11 +78,6 @@ def fits(batch: Mapping[str, np.ndarray], tensors: Mapping[str, Tensor]) -> bool
         and len({len(values) for values in batch.values()}) == 1
         and size(batch) > 0
     )
-
-
-def forms(batch: Mapping[str, np.ndarray]) -> dict[str, str]:
-    """Return the dtype and shape of each array, as text."""
-    return {name: f"{values.dtype} {list(values.shape)}" for name, values in batch.items()}
 
 
 def read_warmup(version_folder: Path) -> list[tuple[str, dict[str, np.ndarray]]]:
