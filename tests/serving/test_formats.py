@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import sys
 from collections.abc import Callable, Iterator
@@ -13,7 +14,7 @@ import pytest
 
 from tests.conformance import untrained_run
 from tests.conftest import Answer
-from tests.serving.handmade import python, sign
+from tests.serving.handmade import MODEL, python, sign
 from tests.test_plugins import bring
 from zoo import artifact, contract, formats, installation
 from zoo.contract import BATCH
@@ -197,13 +198,14 @@ def test_the_table_of_formats_imports_no_library() -> None:
 
 
 def test_a_signature_of_the_contract_has_the_sizes_of_a_model() -> None:
-    found = {name: contract.signature(name, shape=(6, 5, 1), classes=3) for name in contract.SIGNATURES}
+    found = contract.signatures(MODEL)
     assert found["serving_default"].described() == {
         "image": "uint8 [batch, 6, 5, 1]", "logits": "float32 [batch, 3]", "probabilities": "float32 [batch, 3]",
     }  # fmt: skip
     assert found["serve_bytes_safe"].outputs["status"] == Tensor("string", ("batch",))
     assert str(found["classify"].outputs["scores"]) == "float32 [batch, 3]"
-    assert str(contract.signature("classify", shape=(6, 5, 1), classes=9).outputs["classes"]) == "string [batch, 5]"
+    many = contract.signatures(dataclasses.replace(MODEL, labels=tuple("abcdefghi")))
+    assert str(many["classify"].outputs["classes"]) == "string [batch, 5]"
 
 
 def test_what_a_signature_lacks_has_too_much_or_otherwise_is_named() -> None:

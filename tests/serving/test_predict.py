@@ -21,7 +21,12 @@ from zoo import artifact
 from zoo.data.load import load
 from zoo.errors import Refused, ZooError
 from zoo.recipe import Split
-from zoo.serving.predict import BATCH, predict
+from zoo.serving.predict import BATCH, Prediction, predict
+
+
+def labels(prediction: Prediction) -> list[tuple[str, float]]:
+    found = prediction.answer.plain()["labels"]
+    return [(one["label"], one["probability"]) for one in found]
 
 
 def test_an_image_gets_the_labels_of_its_own_pixels(onnx_artifact: Path, tmp_path: Path) -> None:
@@ -32,14 +37,14 @@ def test_an_image_gets_the_labels_of_its_own_pixels(onnx_artifact: Path, tmp_pat
     powers = np.exp((pixels.reshape(-1) / 255) @ kernel + bias)
     wanted = sorted(zip(LABELS, powers / powers.sum(), strict=True), key=lambda pair: -pair[1])
     assert prediction.name == str(tmp_path / "one.png")
-    assert [label for label, _ in prediction.answer.labels] == [label for label, _ in wanted]
-    np.testing.assert_allclose([p for _, p in prediction.answer.labels], [p for _, p in wanted], atol=1e-5)
+    assert [label for label, _ in labels(prediction)] == [label for label, _ in wanted]
+    np.testing.assert_allclose([p for _, p in labels(prediction)], [p for _, p in wanted], atol=1e-5)
 
 
 @pytest.mark.parametrize(("top", "shown"), [(1, 1), (2, 2), (3, 3), (100, 3)])
 def test_top_is_what_is_shown(onnx_artifact: Path, images: Path, top: int, shown: int) -> None:
     for prediction in predict(onnx_artifact, [images], top=top):
-        probabilities = [probability for _, probability in prediction.answer.labels]
+        probabilities = [probability for _, probability in labels(prediction)]
         assert len(probabilities) == shown
         assert probabilities == sorted(probabilities, reverse=True)
     if top >= 3:
@@ -103,7 +108,7 @@ def test_more_images_than_a_batch_are_answered_one_by_one_the_same(onnx_artifact
     assert names == [str(number) for number in range(2 * BATCH + 1)]
     for prediction in predictions[:: BATCH // 2]:
         (alone,) = predict(onnx_artifact, [Path(prediction.name)])
-        one, other = alone.answer.labels, prediction.answer.labels
+        one, other = labels(alone), labels(prediction)
         assert [label for label, _ in one] == [label for label, _ in other]
         np.testing.assert_allclose([p for _, p in one], [p for _, p in other], atol=1e-6)
 
