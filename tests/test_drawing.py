@@ -26,7 +26,8 @@ import sys
 from pathlib import Path
 from zoo.training import learning_curves
 row = {"loss": 1.0, "accuracy": 0.5, "val_loss": 1.0, "val_accuracy": 0.5}
-learning_curves.draw(Path(sys.argv[1]), [row, row], {"loss": "loss", "accuracy": "accuracy"}, "50 $ and more: cnn small", print)
+titles = {"loss": "loss", "accuracy": "accuracy"}
+learning_curves.draw(Path(sys.argv[1]), [row, row], titles, "50 $ and more: cnn small", print)
 """
 
 

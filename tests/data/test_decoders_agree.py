@@ -310,7 +310,7 @@ def test_the_first_frame_of_an_animation_is_read() -> None:
 @pytest.mark.parametrize("mode", ["1", "L", "P", "RGB", "RGBA"])
 def test_bmp_of_every_kind_is_loaded_as_pillow_reads_it(mode: str) -> None:
     image = noise(mode, HEIGHT, WIDTH)
-    _, loaded = inspect_image(encoded(image, "BMP"), split="train", label=0, name="", path="")
+    _, loaded = inspect_image(encoded(image, "BMP"), split="train", target=0, name="", path="")
     for wanted in (rendering(3), rendering(4)):
         np.testing.assert_array_equal(by_client(loaded, wanted), by_graph(loaded, wanted))
     reference = Image.open(io.BytesIO(encoded(image, "BMP"))).convert("RGB")

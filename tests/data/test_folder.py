@@ -17,6 +17,7 @@ from zoo.data.dataset import Dataset, Examples
 from zoo.data.load import load
 from zoo.data.names import natural
 from zoo.errors import ZooError
+from zoo.inputs.image.data import Form
 from zoo.inputs.image.preprocessing import open_header, open_image
 from zoo.recipe import Split
 
@@ -45,8 +46,7 @@ def test_one_folder_a_class_is_split_within_each_class(tmp_path: Path) -> None:
     data = load_folder(tmp_path)
     assert data.labels == ("1", "2", "10")
     assert data.source == f"folder:{tmp_path}"
-    assert data.shape == (12, 10, 1)
-    assert data.channels == 1
+    assert data.form == Form((12, 10), 1)
     # A fifth of each class for the test, a tenth of the rest for validation.
     for images, counts in ((data.test, [4, 6, 4]), (data.validation, [2, 2, 2]), (data.train, [14, 22, 14])):
         assert np.bincount(images.targets).tolist() == counts
@@ -114,8 +114,7 @@ def test_every_kind_of_image_is_read_and_the_unusual_ones_become_png(tmp_path: P
     for name, (mode, format_name, options, _) in KINDS.items():
         (tmp_path / "kinds" / name).write_bytes(encoded(noise(mode, 23, 17), format_name, **options))
     data = load_folder(tmp_path)
-    assert data.channels == 3
-    assert data.shape == (23, 17, 3)
+    assert data.form == Form((23, 17), 3)
     assert data.skipped == ()
     for images in (data.train, data.validation, data.test):
         for index, name in enumerate(names(images)):
@@ -130,7 +129,7 @@ def test_every_kind_of_image_is_read_and_the_unusual_ones_become_png(tmp_path: P
 def test_images_of_several_sizes_have_no_common_shape(tmp_path: Path) -> None:
     fill(tmp_path, {"small": 5}, (8, 8))
     fill(tmp_path, {"large": 5}, (9, 8))
-    assert load_folder(tmp_path).shape is None
+    assert load_folder(tmp_path).form.size is None
 
 
 def test_images_that_do_not_fit_in_memory_are_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

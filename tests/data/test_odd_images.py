@@ -330,7 +330,7 @@ def test_undamaged_images_bring_no_remark(tmp_path: Path) -> None:
 
 def test_a_small_part_of_sixteen_bits_brings_a_remark_with_what_to_set(tmp_path: Path) -> None:
     data = folder_of(tmp_path, {label: [encoded(deep(16), "PNG")] * 5 for label in ("cat", "dog")})
-    assert data.channels == 1
+    assert data.form.channels == 1
     largest = int(np.asarray(deep(16)).max())
     (line,) = said(data, wanted(1))[-1:]
     assert line == (
@@ -404,5 +404,5 @@ def test_a_class_of_images_too_narrow_to_resize_is_refused(tmp_path: Path) -> No
     (tmp_path / "dog").mkdir()
     for number in range(10):
         (tmp_path / "dog" / f"{number}.png").write_bytes(narrow_image())
-    with pytest.raises(ZooError, match="no image of class 'dog' can be scaled"):
+    with pytest.raises(ZooError, match="no image of class 'dog' fits the network's input"):
         fitting(load(f"folder:{tmp_path}", "image", split=Split()), wanted(3, 224))

@@ -15,6 +15,7 @@ from zoo.data.dataset import Dataset, Examples
 from zoo.data.load import load
 from zoo.data.sources.tfds import prepared_root
 from zoo.errors import ZooError
+from zoo.inputs.image.data import Form
 from zoo.inputs.image.decoding import pixels_tensor
 from zoo.inputs.image.preprocessing import Preprocessing, open_header, open_image
 from zoo.recipe import Split
@@ -79,7 +80,7 @@ def test_a_prepared_dataset_is_read_offline(prepared: Path, monkeypatch: pytest.
     assert data.source == "tfds:fish:1.0.0"
     assert data.data_dir == str(prepared)
     assert data.labels == tuple(LABELS)
-    assert (data.shape, data.channels) == ((9, 7, 3), 3)
+    assert data.form == Form((9, 7), 3)
     assert data.license == "not stated by TFDS; see https://fish.example"
     assert data.description().counts == {"train": 27, "validation": 3, "test": 6}
     check_pixels(data.test, list(range(100, 106)))
@@ -215,8 +216,8 @@ def test_jpegs_that_libjpeg_complains_about_are_transcoded(tmp_path: Path, capfd
     for index in range(9):
         pixels_tensor(tf.constant(test.read(index)), Preprocessing(64, 64, 3, (0.5,) * 3, (0.5,) * 3))
     assert capfd.readouterr().err == ""
-    assert [index for index in range(9) if test.damage(index)] == [1]
-    assert "premature end" in test.damage(1).lower()
+    assert [index for index in range(9) if test.traits(index).damage] == [1]
+    assert "premature end" in test.traits(1).damage.lower()
 
 
 def test_images_that_cannot_be_read_are_an_error_or_left_out(tmp_path: Path) -> None:
@@ -267,7 +268,7 @@ def test_fashion_mnist() -> None:
     folder = prepared_root(None)
     data = load_tfds("tfds:fashion_mnist", folder)
     assert data.source == "tfds:fashion_mnist:3.0.1"
-    assert (data.shape, data.channels) == ((28, 28, 1), 1)
+    assert data.form == Form((28, 28), 1)
     assert data.description().counts == {"train": 54_000, "validation": 6_000, "test": 10_000}
     assert data.labels == tuple((folder / "fashion_mnist/3.0.1/label.labels.txt").read_text().split("\n")[:10])
     assert np.bincount(data.validation.targets).tolist() == [600] * 10
