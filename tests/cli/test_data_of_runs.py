@@ -262,9 +262,9 @@ def test_large_images_do_not_set_the_input(tmp_path: Path) -> None:
         said: list[str] = []
         with pytest.raises(Enough):
             start.start(
-                "cnn", size="small", source=f"folder:{tmp_path / name}", data_dir=None, options={}, bad_examples="error",
-                settings=["batch_size=2", *settings], out=None, strategy="single", devices=None, preflight=preflight,
-                say=said.append,
+                "cnn", size="small", source=f"folder:{tmp_path / name}", data_dir=None, options={},
+                bad_examples="error", settings=["batch_size=2", *settings], out=None, strategy="single", devices=None,
+                preflight=preflight, say=said.append,
             )  # fmt: skip
         assert described[-1].preprocessing.shape[:2] == wanted, name
         about_size = [line for line in said if "--set image.size=" in line]

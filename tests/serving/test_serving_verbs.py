@@ -102,7 +102,7 @@ def test_predict_writes_a_row_for_each_example(house: Path, images: Path, zoo_co
     answer = zoo_command("predict", folder, images, "--top", 2, "--out", "answers.csv")
     assert (answer.status, answer.out) == (0, "")
     assert answer.err.splitlines()[0] == "wrote answers.csv"
-    with open("answers.csv", encoding="utf-8", newline="") as file:
+    with Path("answers.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     assert list(rows[0]) == ["name", "label", "probability", "label_2", "probability_2"]
     wanted = json.loads(zoo_command("predict", folder, images, "--json").out)["predictions"]
