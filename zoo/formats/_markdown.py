@@ -6,8 +6,6 @@ import json
 from typing import TYPE_CHECKING
 
 from zoo.contract import PROBABILITIES
-from zoo.input import kind_of
-from zoo.task import task_of
 
 if TYPE_CHECKING:
     from zoo.description import Model
@@ -24,11 +22,15 @@ inputs = kind_of(model.preprocessing).client.encode([{raw}], model.preprocessing
 
 def inputs_in_python(name: str, model: Model) -> str:
     """Return Python that encodes one example as the artifact `name` takes it: `inputs`, arrays by name."""
+    from zoo.input import kind_of
+
     return _INPUTS.format(folder=quoted(name), raw=kind_of(model.preprocessing).client.python(model.preprocessing))
 
 
 def shown_output(model: Model) -> str:
     """Return the output that the examples print: the probabilities of classes, or else the primary one."""
+    from zoo.task import task_of
+
     outputs = task_of(model).outputs
     return PROBABILITIES if PROBABILITIES in outputs else outputs[0]
 

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 from zoo import contract
 from zoo.contract import CLASSES, CLASSIFY, EXAMPLES, LABELED, SCORES, SERVE, STATUS, VERSION
 from zoo.formats._markdown import code_block, inputs_in_python, quoted, shown_output
-from zoo.input import Input, kind_of
 from zoo.signature import Signature
 
 if TYPE_CHECKING:
     from zoo.description import Model
+    from zoo.input import Input
 
 BODY = "inputs.json"
 """The file that the Python example for encoded inputs writes and the one for curl sends."""
@@ -30,6 +30,8 @@ Path("{BODY}").write_text(json.dumps({{"instances": rows}}))  # for curl
 
 def card(name: str, path: str, model: Model) -> str:
     """Return the section in Markdown, for the SavedModel at `path` of the artifact `name`."""
+    from zoo.input import kind_of
+
     kind, signatures = kind_of(model.preprocessing), contract.signatures(model)
     sections = "\n".join(
         f"### `{signature}`: {_in_words(signature, stated, kind)}\n\n"
@@ -62,6 +64,8 @@ def _in_words(signature: str, stated: Signature, kind: Input) -> str:
 
 def _python(name: str, path: str, signature: str, model: Model) -> str:
     """Return a call of a signature in TensorFlow, without a server."""
+    from zoo.input import kind_of
+
     raw = kind_of(model.preprocessing).client.rest(model.preprocessing)
     before = "from pathlib import Path\n\n" * any(isinstance(value, Path) for value in raw.values())
     between = ""
@@ -104,6 +108,8 @@ def _curl(signature: str, model: Model) -> str:
     url = f"http://localhost:8501/v1/models/{model.family}:{method}"
     if signature == SERVE:
         return f"curl -d @{BODY} {url}"
+    from zoo.input import kind_of
+
     raw = kind_of(model.preprocessing).client.rest(model.preprocessing)
     files = [value for value in raw.values() if isinstance(value, Path)]
     row: Any = {key: {"b64": _CONTENT} if isinstance(value, Path) else value for key, value in raw.items()}

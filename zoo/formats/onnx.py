@@ -12,7 +12,6 @@ from zoo.errors import ZooError
 from zoo.formats import Format, Session
 from zoo.formats._markdown import code_block, inputs_in_python, quoted, shown_output
 from zoo.signature import Signature, Tensor
-from zoo.task import task_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -159,6 +158,8 @@ def _digest_faults(metadata: dict[str, str], path: Path) -> list[str]:
 
 
 def _card(name: str, model: Model) -> str:
+    from zoo.task import task_of
+
     shown, outputs = shown_output(model), task_of(model).outputs
     found = f"{shown}[0]"
     likeliest = f"model.labels[{found}.argmax()], {found}.max()"
