@@ -1,0 +1,1 @@
+"""Sound: encoded clips, which networks take as a waveform or as a log-mel spectrogram."""
