@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import math
 from collections.abc import Iterable, Sequence
@@ -12,7 +13,7 @@ import numpy as np
 
 from zoo.data.prefetch import map_ahead
 from zoo.errors import ZooError
-from zoo.inputs.audio.preprocessing import AudioPreprocessing, decoded_file, encode
+from zoo.inputs.audio.preprocessing import WAVEFORM, AudioPreprocessing, decoded_file, encode
 from zoo.inputs.audio.settings import AudioSettings
 from zoo.inputs.audio.spectrum import log_mel
 
@@ -110,33 +111,36 @@ def suiting(
     Raises:
         ZooError: a clip cannot be decoded.
     """
-    start = like or AudioPreprocessing(front=settings.front, short=settings.short)
+    waves = settings.front == "waveform"
+    start = like or AudioPreprocessing(front=settings.front, clip_norm=waves)
     rate = settings.rate or start.rate
-    if settings.seconds:
-        samples = round(settings.seconds * rate)
-    elif like:
-        samples = round(like.samples / like.rate * rate)
-    else:
-        usual = float(np.quantile(seconds, 0.9, method="inverted_cdf"))
-        samples = round(min(math.ceil(usual * 10) / 10, LONGEST_BY_DATA) * rate)
-    window = (round(start.frame * rate / start.rate), round(start.hop * rate / start.rate))
-    if like and start.front == "log_mel" and like.mean:
-        mean, std = like.mean, like.std
-    else:
-        mean, std = (), ()
-    made = AudioPreprocessing(
+    frame, hop = (round(length * rate / start.rate) for length in (start.frame, start.hop))
+    made = dataclasses.replace(
+        start,
         rate=rate,
-        samples=max(samples, window[0]),
-        short=start.short,
-        front=start.front,
-        bands=start.bands,
-        frame=window[0],
-        hop=window[1],
-        mean=mean,
-        std=std,
-        clip_norm=start.clip_norm,
+        samples=max(frame, round(rate * (settings.seconds or _usual_seconds(seconds, like)))),
+        short=start.short if settings.short == "auto" else settings.short,
+        frame=frame,
+        hop=hop,
     )
-    if made.front == "waveform" or made.mean:
-        return made
-    mean, std = band_statistics(contents, made)
-    return AudioPreprocessing(**{**vars_of(made), "mean": mean, "std": std})
+    return made if made.front == "waveform" or made.mean else with_statistics(contents, made)
+
+
+def _usual_seconds(seconds: Sequence[float], like: AudioPreprocessing | None) -> float:
+    if like:
+        return like.samples / like.rate
+    most = float(np.quantile(seconds, 0.9, method="inverted_cdf"))
+    return min(math.ceil(most * 10 - 1e-6) / 10, LONGEST_BY_DATA)
+
+
+def with_statistics(contents: Sequence[bytes], preprocessing: AudioPreprocessing) -> AudioPreprocessing:
+    """Return the preprocessing with the mean and the standard deviation of each band over the clips."""
+    places = np.linspace(0, len(contents) - 1, min(MEASURED, len(contents))).astype(int)
+    count, total, squares = 0, 0.0, 0.0
+    for place in places:
+        logarithms = log_mel(encode([contents[place]], preprocessing)[WAVEFORM], preprocessing)[0]
+        count += len(logarithms)
+        total, squares = total + logarithms.sum(0), squares + (logarithms**2).sum(0)
+    mean = np.asarray(total) / count
+    std = np.sqrt(np.maximum(np.asarray(squares) / count - mean**2, SMALLEST_STD**2))
+    return dataclasses.replace(preprocessing, mean=tuple(map(float, mean)), std=tuple(map(float, std)))

@@ -17,7 +17,8 @@ class AudioSettings:
     `seconds` is the length of a clip and `rate` its samples a second. A value of 0 stands for that of the weights that
     training starts from; where it starts from nothing, for the length that nine of ten clips do not exceed, at most 10
     seconds, and for 16000. `short` says what becomes of shorter clips: they are repeated, or stand in the middle of
-    silence. `front` is the family's: networks take a log-mel spectrogram or a waveform.
+    silence; `auto` stands for what the weights want, or else repeats. `front` is the family's: networks take a log-mel
+    spectrogram or a waveform.
 
     `shift` moves a clip by up to this share of its length, and fills with silence. `noise` adds white noise of up to
     this multiple of the clip's own root mean square. The masks are those of SpecAugment: `frequency_masks` of up to
@@ -27,7 +28,7 @@ class AudioSettings:
 
     seconds: Annotated[float, Field(ge=0, le=LONGEST)] = 0.0
     rate: Annotated[int, Field(ge=0, le=48_000)] = 0
-    short: Literal["loop", "pad"] = "loop"
+    short: Literal["auto", "loop", "pad"] = "auto"
     front: Literal["log_mel", "waveform"] = "log_mel"
     shift: Annotated[float, Field(ge=0, le=0.5)] = 0.1
     noise: Annotated[float, Field(ge=0, le=10)] = 0.1

@@ -85,7 +85,7 @@ def _header(file: Any, preprocessing: AudioPreprocessing) -> tuple[dict[str, Any
         more, step, (zero, tf.constant(12), zero, zero, zero), maximum_iterations=MOST_CHUNKS, parallel_iterations=1
     )
     _, _, form, form_size, start = found
-    size = _number(file, start - 4, 4)
+    size = _number(file, tf.maximum(start - 4, 0), 4)
     code, channels, rate = (_number(file, form + at, count) for at, count in ((0, 2), (2, 2), (4, 4)))
     frame_size, bits = _number(file, form + 12, 2), _number(file, form + 14, 2)
     held = tf.where(form_size >= 26, _number(file, form + 24, 2), 0)

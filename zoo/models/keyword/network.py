@@ -1,0 +1,108 @@
+"""The builder of the keyword networks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+from keras import ops
+
+from zoo import blocks, layers
+from zoo.inputs.audio.preprocessing import AudioPreprocessing
+from zoo.layers import Outputs, Tensor
+
+
+@keras.saving.register_keras_serializable("zoo")
+class AsMap(keras.layers.Layer):
+    """A spectrogram [batch, frames, bands] as a map: of one channel, or of one row with the bands as channels.
+
+    Keras' own Reshape (3.15) reads the batch's size.
+    """
+
+    channels_last = True
+
+    def __init__(self, bands_as_channels: bool = False, **options: Any) -> None:
+        super().__init__(**options)
+        self.bands_as_channels = bands_as_channels
+
+    def call(self, x: Tensor) -> Tensor:
+        """Return [batch, frames, bands, 1] or [batch, 1, frames, bands]."""
+        _, frames, bands = x.shape
+        return ops.reshape(x, (-1, 1, frames, bands) if self.bands_as_channels else (-1, frames, bands, 1))
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the constructor's arguments, for Keras."""
+        return {**super().get_config(), "bands_as_channels": self.bands_as_channels}
+
+
+def build(
+    log_mel: Tensor,
+    count: int,
+    preprocessing: AudioPreprocessing,
+    *,
+    filters: Sequence[int] = (),
+    kernels: Sequence[int] = (),
+    repeats: int = 1,
+    width: int = 64,
+) -> Outputs:
+    """Build a network on spectrograms: MatchboxNet where `kernels` are named, else convolutions of `filters`.
+
+    Args:
+        log_mel: symbolic float32 [batch, frames, bands].
+        count: of classes or values.
+        preprocessing: of the clips.
+        filters: of each convolution in frequency and time.
+        kernels: the kernel of each of MatchboxNet's blocks, in frames.
+        repeats: convolutions of a block.
+        width: channels of a block.
+    """
+    if kernels:
+        return _matchbox(log_mel, count, kernels, repeats, width)
+    return _convolutions(log_mel, count, filters)
+
+
+def _convolutions(log_mel: Tensor, count: int, filters: Sequence[int]) -> Outputs:
+    x, maps = AsMap(name="map")(log_mel), {}
+    for number, channels in enumerate(filters, start=1):
+        stride = 2 if number <= 3 else 1
+        x = blocks.convolution_norm_relu(x, channels, 3, stride=stride, name=f"conv{number}")
+        maps[f"stage{number}"] = layers.FeatureMap(x, 2 ** min(number, 3))
+    x = keras.layers.GlobalAveragePooling2D(name="pool")(x)
+    x = keras.layers.Dropout(0.2, name="dropout")(x)
+    return Outputs(layers.logits(x, count), maps)
+
+
+def _matchbox(log_mel: Tensor, count: int, kernels: Sequence[int], repeats: int, width: int) -> Outputs:
+    x = AsMap(True, name="map")(log_mel)
+    x = _separable(x, 2 * width, 11, stride=2, name="prologue")
+    maps = {"prologue": layers.FeatureMap(x, 2)}
+    for number, kernel in enumerate(kernels, start=1):
+        name = f"block{number}"
+        shortcut = blocks.convolution_norm_relu
+        y = x
+        for repeat in range(1, repeats + 1):
+            y = _separable(y, width, kernel, last=repeat == repeats, name=f"{name}_{repeat}")
+        x = layers.convolution(x, width, 1, name=f"{name}_shortcut")
+        x = layers.batch_norm(x, name=f"{name}_shortcut_norm")
+        x = blocks.residual(x, y, name=name)
+        x = keras.layers.ReLU(name=f"{name}_relu")(x)
+        x = keras.layers.Dropout(0.1, name=f"{name}_dropout")(x)
+        maps[name] = layers.FeatureMap(x, 2)
+        del shortcut
+    x = _separable(x, 2 * width, 29, name="epilogue")
+    x = blocks.convolution_norm_relu(x, 2 * width, 1, name="last")
+    x = keras.layers.GlobalAveragePooling2D(name="pool")(x)
+    return Outputs(layers.logits(x, count), maps)
+
+
+def _separable(x: Tensor, channels: int, kernel: int, *, stride: int = 1, last: bool = False, name: str) -> Tensor:
+    # Keras' DepthwiseConv2D has one stride for both sides; a row of height 1 stays one.
+    x = keras.layers.ZeroPadding2D((0, kernel // 2), name=f"{name}_pad")(x)
+    x = keras.layers.DepthwiseConv2D((1, kernel), strides=stride, use_bias=False, name=f"{name}_depthwise")(x)
+    x = layers.convolution(x, channels, 1, name=f"{name}_pointwise")
+    x = layers.batch_norm(x, name=f"{name}_norm")
+    if last:
+        return x
+    x = keras.layers.ReLU(name=f"{name}_relu")(x)
+    return keras.layers.Dropout(0.1, name=f"{name}_dropout")(x)
