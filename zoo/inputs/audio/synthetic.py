@@ -58,10 +58,10 @@ def clips(per_word: int, seed: int, words: dict[str, str] = WORDS) -> Iterator[t
             yield word, wav.written(spoken(sounds, generator), RATE)
 
 
-def write_folder(root: Path, per_word: int, seed: int = 0) -> None:
+def write_folder(root: Path, per_word: int, seed: int = 0, words: dict[str, str] = WORDS) -> None:
     """Write clips into one folder a word, as `--data folder:` takes them."""
-    for number, (word, file) in enumerate(clips(per_word, seed)):
-        path = root / word / f"{number // len(WORDS):04}.wav"
+    for number, (word, file) in enumerate(clips(per_word, seed, words)):
+        path = root / word / f"{number // len(words):04}.wav"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(file)
 

@@ -12,6 +12,12 @@ from zoo import blocks, layers
 from zoo.inputs.audio.preprocessing import AudioPreprocessing
 from zoo.layers import Outputs, Tensor
 
+HALVINGS = 3
+"""The first convolutions, which halve bands and frames."""
+
+DROPOUT, BLOCK_DROPOUT = 0.2, 0.1
+"""The rates of dropout before the logits and within MatchboxNet."""
+
 
 @keras.saving.register_keras_serializable("zoo")
 class AsMap(keras.layers.Layer):
@@ -63,46 +69,57 @@ def build(
 
 
 def _convolutions(log_mel: Tensor, count: int, filters: Sequence[int]) -> Outputs:
-    x, maps = AsMap(name="map")(log_mel), {}
+    x, stride, maps = AsMap(name="map")(log_mel), 1, {}
     for number, channels in enumerate(filters, start=1):
-        stride = 2 if number <= 3 else 1
-        x = blocks.convolution_norm_relu(x, channels, 3, stride=stride, name=f"conv{number}")
-        maps[f"stage{number}"] = layers.FeatureMap(x, 2 ** min(number, 3))
+        halve = number <= HALVINGS
+        x = blocks.convolution_norm_relu(x, channels, 3, stride=1 + halve, name=f"conv{number}")
+        stride *= 1 + halve
+        maps[f"stage{number}"] = layers.FeatureMap(x, stride)
     x = keras.layers.GlobalAveragePooling2D(name="pool")(x)
-    x = keras.layers.Dropout(0.2, name="dropout")(x)
+    x = keras.layers.Dropout(DROPOUT, name="dropout")(x)
     return Outputs(layers.logits(x, count), maps)
 
 
 def _matchbox(log_mel: Tensor, count: int, kernels: Sequence[int], repeats: int, width: int) -> Outputs:
-    x = AsMap(True, name="map")(log_mel)
+    x = AsMap(bands_as_channels=True, name="map")(log_mel)
     x = _separable(x, 2 * width, 11, stride=2, name="prologue")
+    x = _relu_dropout(x, name="prologue")
     maps = {"prologue": layers.FeatureMap(x, 2)}
     for number, kernel in enumerate(kernels, start=1):
         name = f"block{number}"
-        shortcut = blocks.convolution_norm_relu
-        y = x
-        for repeat in range(1, repeats + 1):
-            y = _separable(y, width, kernel, last=repeat == repeats, name=f"{name}_{repeat}")
+        y = _separable(x, width, kernel, name=f"{name}_1")
+        for repeat in range(2, repeats + 1):
+            y = _relu_dropout(y, name=f"{name}_{repeat - 1}")
+            y = _separable(y, width, kernel, name=f"{name}_{repeat}")
         x = layers.convolution(x, width, 1, name=f"{name}_shortcut")
         x = layers.batch_norm(x, name=f"{name}_shortcut_norm")
-        x = blocks.residual(x, y, name=name)
-        x = keras.layers.ReLU(name=f"{name}_relu")(x)
-        x = keras.layers.Dropout(0.1, name=f"{name}_dropout")(x)
+        x = _relu_dropout(blocks.residual(x, y, name=name), name=name)
         maps[name] = layers.FeatureMap(x, 2)
-        del shortcut
-    x = _separable(x, 2 * width, 29, name="epilogue")
+    x = _relu_dropout(_separable(x, 2 * width, 29, name="epilogue"), name="epilogue")
     x = blocks.convolution_norm_relu(x, 2 * width, 1, name="last")
     x = keras.layers.GlobalAveragePooling2D(name="pool")(x)
     return Outputs(layers.logits(x, count), maps)
 
 
-def _separable(x: Tensor, channels: int, kernel: int, *, stride: int = 1, last: bool = False, name: str) -> Tensor:
-    # Keras' DepthwiseConv2D has one stride for both sides; a row of height 1 stays one.
-    x = keras.layers.ZeroPadding2D((0, kernel // 2), name=f"{name}_pad")(x)
-    x = keras.layers.DepthwiseConv2D((1, kernel), strides=stride, use_bias=False, name=f"{name}_depthwise")(x)
+def _separable(x: Tensor, channels: int, kernel: int, *, stride: int = 1, name: str) -> Tensor:
+    """Convolve each channel of [batch, 1, frames, channels] along time, then mix the channels, then normalize."""
+    if stride > 1:
+        x = keras.layers.ZeroPadding2D((0, kernel // 2), name=f"{name}_pad")(x)
+    # Keras' he_normal (3.15) takes the inputs of all channels for its fan-in, though an output sees one channel.
+    start = keras.initializers.RandomNormal(stddev=kernel**-0.5)
+    # Keras takes one stride for both sides: the one row stays one.
+    x = keras.layers.DepthwiseConv2D(
+        (1, kernel),
+        strides=stride,
+        padding="valid" if stride > 1 else "same",
+        use_bias=False,
+        depthwise_initializer=start,
+        name=f"{name}_depthwise",
+    )(x)
     x = layers.convolution(x, channels, 1, name=f"{name}_pointwise")
-    x = layers.batch_norm(x, name=f"{name}_norm")
-    if last:
-        return x
+    return layers.batch_norm(x, name=f"{name}_norm")
+
+
+def _relu_dropout(x: Tensor, *, name: str) -> Tensor:
     x = keras.layers.ReLU(name=f"{name}_relu")(x)
-    return keras.layers.Dropout(0.1, name=f"{name}_dropout")(x)
+    return keras.layers.Dropout(BLOCK_DROPOUT, name=f"{name}_dropout")(x)
