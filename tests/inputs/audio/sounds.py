@@ -24,7 +24,7 @@ def tone(frequency: float = 440, seconds: float = 0.5, rate: int = 16_000) -> np
 
 
 def noise(frames: int, channels: int = 1, seed: int = 0) -> np.ndarray:
-    return np.random.default_rng(seed).uniform(-1, 1, (frames, channels))
+    return np.random.default_rng(seed).uniform(-0.5, 0.5, (frames, channels))
 
 
 def with_chunk(file: bytes, name: bytes = b"LIST", content: bytes = b"a text\0", size: int | None = None) -> bytes:
@@ -74,6 +74,7 @@ OTHER = {
     "FLAC": encoded(noise(9_000), form="FLAC"),
     "OGG": encoded(tone(), form="OGG"),
     "MP3": encoded(tone(), form="MP3"),
+    "MP3 behind a tag": b"ID3\3\0\0\0\0\0\4abcd" + encoded(tone(), form="MP3"),
 }
 """Sound that clients read and a graph refuses."""
 
@@ -101,6 +102,9 @@ WRONG = {
     "infinity": encoded(np.full(900, np.inf), subtype="FLOAT"),
     "one sample of 1e30": _FLOAT[:-4] + np.float32(1e30).tobytes(),
     "a FLAC cut short": encoded(noise(9_000), form="FLAC")[:9_000],
+    "an MP3 cut short": encoded(tone(seconds=2), form="MP3")[:1_500],
+    "an MP3 cut short behind a tag": b"ID3\3\0\0\0\0\0\4abcd" + encoded(tone(seconds=2), form="MP3")[:1_500],
+    "the head of an MP3": encoded(tone(), form="MP3")[:60],
     "the head of an OGG": encoded(tone(), form="OGG")[:60],
     "an image": b"\x89PNG\r\n\x1a\n" + b"\0" * 60,
 }

@@ -78,9 +78,8 @@ def test_a_waveform_is_left_or_normalized() -> None:
     waveform[1] = 0
     plain = graph.prepared({"waveform": tf.constant(waveform)}, AudioPreprocessing(front="waveform"))
     assert np.array_equal(plain["waveform"], waveform)
-    normalized = graph.prepared(
-        {"waveform": tf.constant(waveform)}, AudioPreprocessing(front="waveform", clip_norm=True)
-    )
+    wanted = AudioPreprocessing(front="waveform", clip_norm=True)
+    normalized = graph.prepared({"waveform": tf.constant(waveform)}, wanted)
     expected = (waveform[0] - waveform[0].mean()) / np.sqrt(waveform[0].var() + 1e-7)
     assert np.abs(normalized["waveform"][0] - expected).max() < 1e-5
     assert not normalized["waveform"][1].numpy().any()

@@ -12,6 +12,7 @@ to the bit; it refuses all other files.
 from __future__ import annotations
 
 import io
+import struct
 from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, Literal
 
@@ -172,23 +173,47 @@ def decoded_file(file: bytes) -> tuple[np.ndarray, int]:
     """
     if not file:
         raise ZooError("an empty file")
-    if wav.is_wav(file):
+    form = _format_of(file)
+    if form is None:
+        raise ZooError(f"not {SOUNDS} but {kind_of(file)}")
+    if form == "WAV":
         header = wav.read_header(file)
         _check_rate(header.rate)
         if header.is_16_bit:
             _check_length(header.size // 2)
             return _sound([_mixed(wav.read_samples(file, header))]), header.rate
-    elif not _may_be_sound(file):
-        raise ZooError(f"not {SOUNDS} but {kind_of(file)}")
-    return _decoded_by_libsndfile(file)
+    if form == "MP3" and _is_mp3_cut_short(file):
+        raise ZooError("an MP3 cut short: its header claims more bytes than it holds")
+    return _decoded_by_libsndfile(file, form)
 
 
-def _may_be_sound(file: bytes) -> bool:
-    """Return whether a file begins as FLAC, OGG and MP3 files do."""
-    return file.startswith((b"fLaC", b"OggS", b"ID3")) or (file[0] == 0xFF and file[1:2] > b"\xdf")
+def _format_of(file: bytes) -> str | None:
+    """Return the format that a file begins as, None if it is no sound."""
+    if wav.is_wav(file):
+        return "WAV"
+    for beginning, name in ((b"fLaC", "FLAC"), (b"OggS", "OGG"), (b"ID3", "MP3")):
+        if file.startswith(beginning):
+            return name
+    # A frame of MPEG audio begins with eleven bits of 1.
+    return "MP3" if file[0] == 0xFF and file[1:2] >= b"\xe0" else None
 
 
-def _decoded_by_libsndfile(file: bytes) -> tuple[np.ndarray, int]:
+def _is_mp3_cut_short(file: bytes) -> bool:
+    """Return whether the first frame of an MP3 says that the file was longer; libsndfile (1.2) reads on with silence.
+
+    That frame, which most encoders write, holds `Xing` or `Info`, flags, and the numbers of frames and bytes.
+    """
+    # The size of a tag is written in 7 bits a byte.
+    tag = 10 + sum(byte << 7 * (3 - place) for place, byte in enumerate(file[6:10])) if file.startswith(b"ID3") else 0
+    head = file[tag : tag + 200]
+    place = max(head.find(b"Xing"), head.find(b"Info"))
+    if place < 0 or len(head) < place + 16:
+        return False
+    flags, _, size = struct.unpack_from(">III", head, place + 4)
+    return flags & 3 == 3 and size > len(file) - tag
+
+
+def _decoded_by_libsndfile(file: bytes, form: str) -> tuple[np.ndarray, int]:
     import soundfile
 
     try:
@@ -198,15 +223,11 @@ def _decoded_by_libsndfile(file: bytes) -> tuple[np.ndarray, int]:
                 raise ZooError(f"{sound.channels} channels: mix it down to one")
             _check_length(sound.frames * sound.channels)
             blocks = list(_blocks(sound))
-            # The header of an MP3 or OGG file need not say its length; libsndfile estimates it.
-            exact = sound.format in ("WAV", "WAVEX", "FLAC")
-            if exact and sum(map(len, blocks)) < sound.frames:
-                raise ZooError(f"cut short: {sum(map(len, blocks))} of {sound.frames} samples could be read")
+            if sum(map(len, blocks)) < sound.frames:
+                raise ZooError(f"{form} cut short: {sum(map(len, blocks))} of {sound.frames} samples could be read")
             return _sound(blocks), sound.samplerate
-    except (soundfile.SoundFileError, RuntimeError, ValueError, OSError, TypeError) as error:
-        # The message of libsndfile begins with the address of an object.
-        reason = str(error).rpartition(">: ")[2].strip().rstrip(".")[:80]
-        raise ZooError(f"a damaged {SOUNDS} ({reason})") from None
+    except (soundfile.SoundFileError, RuntimeError, ValueError, OSError, TypeError):
+        raise ZooError(f"a damaged {form}, or one in an unknown encoding: save it again") from None
 
 
 def _blocks(sound: Any) -> Iterator[np.ndarray]:
