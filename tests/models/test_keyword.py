@@ -14,7 +14,9 @@ import tensorflow as tf
 from zoo import complexity
 from zoo.family import Size
 from zoo.inputs.audio import graph
-from zoo.inputs.audio.preprocessing import AudioPreprocessing, random
+from zoo.inputs.audio.client import encode, random
+from zoo.inputs.audio.preprocessing import AudioPreprocessing
+from zoo.inputs.audio.synthetic import clips
 from zoo.models.keyword import network
 from zoo.models.keyword.record import FAMILY
 
@@ -30,7 +32,7 @@ def built(size: Size, count: int = 12, wanted: AudioPreprocessing = WANTED) -> A
 @pytest.mark.parametrize("size", FAMILY.sizes, ids=lambda size: size.name)
 def test_counts_are_those_of_the_record(size: Size) -> None:
     model = built(size)
-    assert (WANTED.frames, WANTED.bands) == size.input_shape
+    assert (WANTED.samples, WANTED.bands) == size.input_shape
     assert complexity.parameters(model) == size.parameters
     assert complexity.multiply_adds(model) == size.multiply_adds
 
@@ -84,10 +86,8 @@ def test_it_exports_with_its_spectrogram(size: Size) -> None:
         assert np.abs(found - expected).max() < 1e-4 * max(1, np.abs(expected).max())
 
 
+@pytest.mark.slow
 def test_small_learns_synthetic_words() -> None:
-    from zoo.inputs.audio.preprocessing import encode
-    from zoo.inputs.audio.synthetic import clips
-
     words = {"see": "si", "us": "as", "you": "iu", "we": "ui"}
 
     def inputs(per_word: int, seed: int) -> tuple[np.ndarray, np.ndarray]:

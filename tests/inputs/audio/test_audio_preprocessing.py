@@ -9,9 +9,10 @@ import pytest
 
 from tests.inputs.audio.sounds import OTHER, PLAIN, READABLE, WRONG, encoded, noise, tone
 from zoo.errors import ZooError
+from zoo.inputs.audio import client, wav
 from zoo.inputs.audio import preprocessing as audio
-from zoo.inputs.audio import wav
-from zoo.inputs.audio.preprocessing import AudioPreprocessing, encode, fitted, read_clip
+from zoo.inputs.audio.client import encode
+from zoo.inputs.audio.preprocessing import AudioPreprocessing, fitted, read_clip
 from zoo.schema import parse, to_dict
 
 WANTED = AudioPreprocessing(samples=8_000)
@@ -96,13 +97,13 @@ def test_no_clips_are_an_empty_batch() -> None:
 
 def test_the_contract_says_what_encode_gives() -> None:
     generator = np.random.default_rng(0)
-    (tensor,) = audio.tensors(WANTED).values()
+    (tensor,) = client.tensors(WANTED).values()
     assert tensor.fits(encode([PLAIN], WANTED)["waveform"])
-    assert tensor.fits(audio.random(WANTED, 3, generator)["waveform"])
-    assert tensor.fits(encode(audio.noise(WANTED, 4, generator), WANTED)["waveform"])
-    assert audio.raw_tensors(WANTED)["audio_bytes"].dtype == "string"
-    assert audio.network_tensors(WANTED)["log_mel"].shape == ("batch", 48, 40)
-    assert audio.network_tensors(AudioPreprocessing(front="waveform"))["waveform"].shape == ("batch", 16_000)
+    assert tensor.fits(client.random(WANTED, 3, generator)["waveform"])
+    assert tensor.fits(encode(client.noise(WANTED, 4, generator), WANTED)["waveform"])
+    assert client.raw_tensors(WANTED)["audio_bytes"].dtype == "string"
+    assert client.network_tensors(WANTED)["log_mel"].shape == ("batch", 48, 40)
+    assert client.network_tensors(AudioPreprocessing(front="waveform"))["waveform"].shape == ("batch", 16_000)
 
 
 def test_the_record_goes_through_json() -> None:

@@ -8,7 +8,8 @@ import tensorflow as tf
 
 from tests.inputs.audio.sounds import tone
 from zoo.inputs.audio import graph, spectrum
-from zoo.inputs.audio.preprocessing import AudioPreprocessing, random
+from zoo.inputs.audio.client import random
+from zoo.inputs.audio.preprocessing import AudioPreprocessing
 
 DEFAULT = AudioPreprocessing()
 OTHERS = [

@@ -14,9 +14,11 @@ from hypothesis import strategies as st
 from tests.inputs.audio.sounds import OTHER, PLAIN, READABLE, WRONG, encoded, noise, with_chunk
 from zoo.errors import ZooError
 from zoo.inputs.audio import wav
-from zoo.inputs.audio.preprocessing import AudioPreprocessing, encode
-from zoo.inputs.audio.preprocessing import noise as noise_files
-from zoo.inputs.audio.uploads import decoded
+from zoo.inputs.audio.client import encode
+from zoo.inputs.audio.client import noise as noise_files
+from zoo.inputs.audio.data import damaged, hostile, samples
+from zoo.inputs.audio.graph import decoded
+from zoo.inputs.audio.preprocessing import AudioPreprocessing
 
 Read = Callable[[list[bytes]], tuple[np.ndarray, list[str]]]
 
@@ -62,6 +64,29 @@ def test_a_bad_clip_fails_alone() -> None:
     assert all(0 < len(reason) < 100 for reason in status[1:-1]), dict(zip(bad, status[1:-1], strict=True))
     assert not waveforms[1:-1].any()
     assert np.array_equal(waveforms[[0, -1]], encode([PLAIN, PLAIN], wanted)["waveform"])
+
+
+def test_damaged_and_hostile_files_are_refused() -> None:
+    wanted, read = LOOP
+    refused, costly = hostile()
+    for bad in (damaged(PLAIN), refused):
+        _, status = read(list(bad.values()))
+        assert all(status), bad.keys()
+        for file in bad.values():
+            with pytest.raises(ZooError):
+                encode([file], wanted)
+    waveforms, status = read(list(costly.values()))
+    assert not any(status)
+    assert np.array_equal(waveforms, encode(list(costly.values()), wanted)["waveform"])
+
+
+def test_samples_are_read_by_clients_and_graphs_alike() -> None:
+    wanted, read = LOOP
+    files = samples([OTHER["FLAC"], OTHER["96 kHz"], PLAIN], wanted)
+    waveforms, status = read(files)
+    assert len(files) == 4
+    assert not any(status)
+    assert np.array_equal(waveforms, encode(files, wanted)["waveform"])
 
 
 def test_the_reason_says_what_to_mend() -> None:

@@ -50,24 +50,26 @@ def noisy(waveform: Any, level: Any, seed: Any) -> Any:
 
 
 def masked(log_mel: Any, settings: AudioSettings, random: Any) -> Any:
-    """Mask bands and frames of a normalized spectrogram, float32 [frames, bands] (SpecAugment, Park et al. 2019).
+    """Mask bands and frames of normalized spectrograms, float32 [batch, frames, bands] (SpecAugment, Park et al. 2019).
 
-    `random`, float32 [mask_numbers] in [0, 1), decides the widths and places. Warping in time is left out: it helped
-    least there (section 4).
+    `random`, float32 [batch, mask_numbers] in [0, 1), decides the widths and places. Warping in time is left out: it
+    helped least there (section 4).
     """
-    import tensorflow as tf
-
-    frames, bands = log_mel.shape
-    numbers = iter(tf.unstack(random, mask_numbers(settings)))
-    for _ in range(settings.frequency_masks):
-        log_mel *= _mask(bands, settings.frequency_width, next(numbers), next(numbers))[None, :]
-    for _ in range(settings.time_masks):
-        log_mel *= _mask(frames, settings.time_width, next(numbers), next(numbers))[:, None]
+    _, frames, bands = log_mel.shape
+    for mask in range(settings.frequency_masks + settings.time_masks):
+        width, place = random[:, 2 * mask, None], random[:, 2 * mask + 1, None]
+        if mask < settings.frequency_masks:
+            log_mel *= _mask(bands, settings.frequency_width, width, place)[:, None, :]
+        else:
+            log_mel *= _mask(frames, settings.time_width, width, place)[:, :, None]
     return log_mel
 
 
 def _mask(size: int, share: float, width: Any, place: Any) -> Any:
-    """Return float32 [size]: 0 in a random interval of up to `share` of the size, 1 elsewhere."""
+    """Return float32 [batch, size]: 0 in a random interval of up to `share` of the size, 1 elsewhere.
+
+    `width` and `place`, float32 [batch, 1], decide the interval.
+    """
     import tensorflow as tf
 
     length = tf.floor(width * (int(share * size) + 1.0))

@@ -1,51 +1,25 @@
-"""The preprocessing of `zoo.inputs.audio.preprocessing` as TensorFlow operations, for training and for SavedModels."""
+"""The functions of `zoo.input.Graph` for sound."""
 
 from __future__ import annotations
 
-import math
+from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
+from zoo.inputs.audio.batches import evaluation_batches, training_batches
+from zoo.inputs.audio.client import AUDIO_BYTES, WAVEFORM
+from zoo.inputs.audio.features import network_inputs
+from zoo.inputs.audio.preprocessing import AudioPreprocessing
+from zoo.inputs.audio.uploads import uploaded_waveforms
 
-from zoo.inputs.audio import spectrum
-from zoo.inputs.audio.preprocessing import LOG_MEL, WAVEFORM, AudioPreprocessing
-
-EPSILON = 1e-7
-"""Added to the variance of a clip, as the feature extractor of Wav2Vec 2.0 in transformers does."""
-
-
-def prepared(inputs: dict[str, Any], preprocessing: AudioPreprocessing) -> dict[str, Any]:
-    """Return the network's inputs, float32 [batch, …], of the contract's: `waveform`, float32 [batch, samples]."""
-    waveform = inputs[WAVEFORM]
-    if preprocessing.front == "log_mel":
-        scale, offset = preprocessing.scale_and_offset()
-        return {LOG_MEL: log_mel(waveform, preprocessing) * scale + offset}
-    return {WAVEFORM: normalized(waveform) if preprocessing.clip_norm else waveform}
+__all__ = ["decoded", "evaluation_batches", "prepared", "training_batches"]
 
 
-def normalized(waveform: Any) -> Any:
-    """Bring each waveform of [batch, samples] to mean 0 and variance 1; silence becomes 0."""
-    import tensorflow as tf
-
-    difference = waveform - tf.reduce_mean(waveform, 1, keepdims=True)
-    variance = tf.reduce_mean(tf.square(difference), 1, keepdims=True)
-    return difference / tf.sqrt(variance + EPSILON)
+def prepared(inputs: Mapping[str, Any], preprocessing: AudioPreprocessing) -> dict[str, Any]:
+    """Turn the waveform, float32 [batch, samples], into the spectrogram or the normalized waveform."""
+    return network_inputs(inputs[WAVEFORM], preprocessing)
 
 
-def log_mel(waveform: Any, preprocessing: AudioPreprocessing) -> Any:
-    """Return the logarithms of `zoo.inputs.audio.spectrum.log_mel`, float32 [batch, frames, bands].
-
-    `tf.signal.stft` (2.21) has no counterpart among tf2onnx' (1.17). A convolution with the same kernel is 6 % faster
-    in onnxruntime, but its result has to be transposed; a gather of single samples is 50 % slower.
-    """
-    import tensorflow as tf
-
-    waves, bands = spectrum.kernels(preprocessing)
-    frames, frame, hop = preprocessing.frames, preprocessing.frame, preprocessing.hop
-    # Frames overlap, but all begin and end at multiples of a block.
-    block = math.gcd(frame, hop)
-    used = hop * (frames - 1) + frame
-    blocks = tf.reshape(waveform[:, :used], [-1, used // block, block])
-    places = np.arange(frames)[:, None] * (hop // block) + np.arange(frame // block)
-    windows = tf.reshape(tf.gather(blocks, places.astype(np.int32), axis=1), [-1, frames, frame])
-    return tf.math.log(tf.matmul(tf.square(tf.matmul(windows, waves)), bands) + spectrum.FLOOR)
+def decoded(raw: Mapping[str, Any], preprocessing: AudioPreprocessing) -> tuple[dict[str, Any], Any]:
+    """Read uploaded WAV files as the waveform, and say which are refused."""
+    waveform, status = uploaded_waveforms(raw[AUDIO_BYTES], preprocessing)
+    return {WAVEFORM: waveform}, status

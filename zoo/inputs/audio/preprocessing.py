@@ -23,10 +23,6 @@ from zoo.errors import ZooError
 from zoo.file_kinds import kind_of
 from zoo.inputs.audio import wav
 from zoo.schema import record
-from zoo.signature import Tensor
-
-WAVEFORM, LOG_MEL, AUDIO_BYTES = "waveform", "log_mel", "audio_bytes"
-"""Names of tensors: the contract's input, a network's input, and the input of `serve_bytes`."""
 
 LOWEST_RATE, HIGHEST_RATE = 1_000, 384_000
 """Samples a second. A header that claims another rate is refused."""
@@ -92,48 +88,6 @@ class AudioPreprocessing:
         std = np.asarray(self.std or (1.0,) * self.bands, np.float64)
         mean = np.asarray(self.mean or (0.0,) * self.bands, np.float64)
         return (1 / std).astype(np.float32), (-mean / std).astype(np.float32)
-
-
-def tensors(preprocessing: AudioPreprocessing) -> dict[str, Tensor]:
-    """Return the inputs of the contract."""
-    return {WAVEFORM: Tensor("float32", ("batch", preprocessing.samples))}
-
-
-def raw_tensors(preprocessing: AudioPreprocessing) -> dict[str, Tensor]:
-    """Return the inputs of the signature `serve_bytes`."""
-    return {AUDIO_BYTES: Tensor("string", ("batch",))}
-
-
-def network_tensors(preprocessing: AudioPreprocessing) -> dict[str, Tensor]:
-    """Return the inputs of the Keras model."""
-    if preprocessing.front == "waveform":
-        return tensors(preprocessing)
-    return {LOG_MEL: Tensor("float32", ("batch", preprocessing.frames, preprocessing.bands))}
-
-
-def random(preprocessing: AudioPreprocessing, count: int, generator: np.random.Generator) -> dict[str, np.ndarray]:
-    """Return `count` clips of white noise at a tenth of full scale, as the contract takes them."""
-    return {WAVEFORM: 0.1 * generator.standard_normal((count, preprocessing.samples), np.float32)}
-
-
-def noise(preprocessing: AudioPreprocessing, count: int, generator: np.random.Generator) -> list[bytes]:
-    """Return `count` clips of the same noise as files, of half to twice the network's length, every third in stereo."""
-    files = []
-    for number in range(count):
-        frames = int(preprocessing.samples * generator.uniform(0.5, 2)) + 1
-        shape = (frames, 2) if number % 3 == 2 else (frames,)
-        files.append(wav.written(0.1 * generator.standard_normal(shape, np.float32), preprocessing.rate))
-    return files
-
-
-def encode(raw: Sequence[bytes], preprocessing: AudioPreprocessing) -> dict[str, np.ndarray]:
-    """Return encoded clips as the contract takes them: `waveform`, float32 [batch, samples].
-
-    Raises:
-        ZooError: one of them cannot be decoded, or holds no sound.
-    """
-    clips = [fitted(read_clip(file, preprocessing.rate), preprocessing) for file in raw]
-    return {WAVEFORM: np.stack(clips) if clips else np.zeros((0, preprocessing.samples), np.float32)}
 
 
 def fitted(clip: np.ndarray, preprocessing: AudioPreprocessing) -> np.ndarray:

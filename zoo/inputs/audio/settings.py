@@ -26,6 +26,7 @@ class AudioSettings:
     the mean. Waveforms have no masks.
     """
 
+    kind: Literal["audio"] = "audio"
     seconds: Annotated[float, Field(ge=0, le=LONGEST)] = 0.0
     rate: Annotated[int, Field(ge=0, le=48_000)] = 0
     short: Literal["auto", "loop", "pad"] = "auto"

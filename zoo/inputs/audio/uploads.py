@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from zoo.inputs.audio.preprocessing import AUDIO_BYTES, MOST_SAMPLES, WAVEFORM, AudioPreprocessing
+from zoo.inputs.audio.preprocessing import MOST_SAMPLES, AudioPreprocessing
 from zoo.inputs.audio.wav import EXTENSIBLE, FULL_SCALE, MOST_CHANNELS, MOST_CHUNKS, PCM
 
 AT_ONCE = 4
@@ -23,15 +23,15 @@ NO_PCM = "no WAV file of 16-bit samples (PCM)"
 """Reasons to refuse a clip, in words that follow 'is'; the last one is for 8, 24 and 32 bits and compressed samples."""
 
 
-def decoded(raw: dict[str, Any], preprocessing: AudioPreprocessing) -> tuple[dict[str, Any], Any]:
+def uploaded_waveforms(files: Any, preprocessing: AudioPreprocessing) -> tuple[Any, Any]:
     """Read uploaded WAV files with TensorFlow operations, and say which of them are refused.
 
     Args:
-        raw: `audio_bytes`, string [batch], any bytes.
+        files: string [batch], any bytes.
         preprocessing: that of the network.
 
     Returns:
-        `waveform`, float32 [batch, samples], 0 for a refused clip; and the status, string [batch], the reason for a
+        The waveforms, float32 [batch, samples], 0 for a refused clip; and the status, string [batch], the reason for a
         refused clip and empty for the others.
     """
     import tensorflow as tf
@@ -42,8 +42,7 @@ def decoded(raw: dict[str, Any], preprocessing: AudioPreprocessing) -> tuple[dic
         return tf.cond(tf.equal(reason, ""), lambda: _waveform(file, header, preprocessing), lambda: silence), reason
 
     forms = tf.TensorSpec([preprocessing.samples], tf.float32), tf.TensorSpec([], tf.string)
-    waveform, status = tf.map_fn(read, raw[AUDIO_BYTES], fn_output_signature=forms, parallel_iterations=AT_ONCE)
-    return {WAVEFORM: waveform}, status
+    return tf.map_fn(read, files, fn_output_signature=forms, parallel_iterations=AT_ONCE)
 
 
 def _number(file: Any, place: Any, size: int) -> Any:
@@ -102,7 +101,7 @@ def _header(file: Any, preprocessing: AudioPreprocessing) -> tuple[dict[str, Any
         (size > wide - tf.cast(start, tf.int64), DAMAGED),
         (tf.logical_or(channels < 1, channels > MOST_CHANNELS), f"not of 1 to {MOST_CHANNELS} channels"),
         (tf.logical_or(tf.not_equal(code, PCM), tf.not_equal(bits, 16)), NO_PCM),
-        (tf.not_equal(frame_size, 2 * channels), NO_PCM),
+        (tf.not_equal(frame_size, 2 * channels), DAMAGED),
         (
             tf.not_equal(rate, preprocessing.rate),
             tf.strings.join(["of ", tf.strings.as_string(rate), f" samples a second, not {preprocessing.rate}"]),

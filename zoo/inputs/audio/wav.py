@@ -49,8 +49,8 @@ class Wav:
 
     @property
     def is_16_bit(self) -> bool:
-        """True if samples are 16-bit integers, one beside the other."""
-        return self.encoding == PCM and self.bits == 16 and self.frame_size == 2 * self.channels
+        """True if samples are 16-bit integers."""
+        return self.encoding == PCM and self.bits == 16
 
 
 def is_wav(file: bytes) -> bool:
@@ -88,6 +88,10 @@ def _header(file: bytes, form: bytes, start: int, size: int) -> Wav:
         encoding = int.from_bytes(form[24:26], "little") if len(form) >= 26 else 0
     if not 1 <= channels <= MOST_CHANNELS:
         raise ZooError(f"a WAV that claims {channels} channels: mix it down to one")
+    if encoding == PCM and bits == 16 and frame_size != 2 * channels:
+        raise ZooError(
+            f"a damaged WAV (frames of {frame_size} bytes for {channels} channels of 16 bits): save it again"
+        )
     return Wav(encoding, channels, rate, frame_size, bits, start, size)
 
 

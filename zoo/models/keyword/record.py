@@ -15,6 +15,7 @@ from zoo.recipe import Optimizer, Recipe, Schedule
 FAMILY = Family(
     name="keyword",
     title="Keyword CNN and MatchboxNet",
+    input="audio",
     reference="Majumdar & Ginsburg 2020, arXiv:2004.08531, as NVIDIA NeMo's matchboxnet_3x1x64_v2 (base, large)",
     builder="zoo.models.keyword.network",
     figures="nobody publishes figures of these networks on log-mel spectrograms",
@@ -25,15 +26,15 @@ FAMILY = Family(
         schedule=Schedule(warmup_epochs=2),
     ),
     sizes=(
-        Size("small", (), {"filters": (16, 32, 64, 64)}, 61_180, 4_888_128, (98, 40), 12),
-        Size("base", ("matchboxnet",), {"kernels": (13, 15, 17), "repeats": 2}, 87_108, 4_099_896, (98, 40), 12),
+        Size("small", (), {"filters": (16, 32, 64, 64)}, 61_180, 4_888_128, (16_000, 40), 12),
+        Size("base", ("matchboxnet",), {"kernels": (13, 15, 17), "repeats": 2}, 87_108, 4_099_896, (16_000, 40), 12),
         Size(
             "large",
             (),
             {"kernels": (13, 15, 17), "repeats": 2, "width": 128},
             313_028,
             15_002_168,
-            (98, 40),
+            (16_000, 40),
             12,
         ),
     ),
