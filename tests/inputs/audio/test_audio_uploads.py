@@ -125,3 +125,15 @@ def test_no_bytes_fail_a_request_and_answers_are_those_of_clients(data: st.DataO
         elif "a second" not in reason and "16-bit" not in reason:
             with pytest.raises(ZooError):
                 encode([file], wanted)
+
+
+def test_the_graph_needs_neither_python_nor_xla() -> None:
+    wanted = AudioPreprocessing(samples=8_000)
+    traced = tf.function(lambda files: decoded({"audio_bytes": files}, wanted)).get_concrete_function(
+        tf.TensorSpec([None], tf.string)
+    )
+    definition = traced.graph.as_graph_def()
+    nodes = [*definition.node, *(node for function in definition.library.function for node in function.node_def)]
+    assert not [
+        node.name for node in nodes if "PyFunc" in node.op or "Xla" in node.op or "_XlaMustCompile" in node.attr
+    ]
