@@ -116,7 +116,7 @@ def warmed(model: Any) -> Any:
 def untrained_run(folder: Path, images: Path, family: str, size: str, side: int) -> Path:
     """Write a finished run of a network with random weights on a folder of images."""
     recipe = dataclasses.replace(Recipe(), image=dataclasses.replace(Recipe().image, size=side))
-    dataset = load(f"folder:{images}", split=recipe.split)
+    dataset = load(f"folder:{images}", "image", split=recipe.split)
     description = describe(family, size, dataset, recipe.image)
     made = provenance.here(seed=0)
     finished = dataclasses.replace(made, finished=provenance.now())

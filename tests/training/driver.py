@@ -46,7 +46,7 @@ def main() -> None:
         weights=weights,
         source=source,
         data_dir=None,
-        bad_images="error",
+        bad_examples="error",
         settings=settings,
         out=Path(folder),
         strategy="auto",

@@ -15,7 +15,8 @@ from tests.conftest import Answer
 from zoo import run, schema
 from zoo.errors import ZooError
 from zoo.inputs.image.preprocessing import Preprocessing
-from zoo.recipe import ImageInput, Recipe, override
+from zoo.inputs.image.settings import ImageSettings
+from zoo.recipe import Recipe, override
 from zoo.training import fine_tuning, start
 
 NEEDLE = "cat/3.png: 2200 by 1 pixels are too narrow to be scaled to cover 224 by 224"
@@ -40,13 +41,13 @@ class Interrupted(keras.callbacks.Callback):
         raise KeyboardInterrupt
 
 
-def train(data: Path, out: Path, said: list[str], bad_images: str) -> Path:
+def train(data: Path, out: Path, said: list[str], bad_examples: str) -> Path:
     return start.start(
         "cnn",
         size="small",
         source=f"folder:{data}",
         data_dir=None,
-        bad_images=bad_images,
+        bad_examples=bad_examples,
         settings=["epochs=2", "batch_size=4", "image.size=224", "image.white_level=4095"],
         out=out,
         strategy="single",
@@ -62,7 +63,7 @@ def test_a_needle_is_refused_by_name_or_left_out_by_every_verb(
 ) -> None:
     out = tmp_path / "run"
     said: list[str] = []
-    with pytest.raises(ZooError, match=rf"{NEEDLE}.*--bad-images skip"):
+    with pytest.raises(ZooError, match=rf"{NEEDLE}.*--bad-examples skip"):
         train(needles, out, said, "error")
     assert not out.exists()
     with pytest.raises(KeyboardInterrupt):
@@ -79,7 +80,7 @@ def test_a_needle_is_refused_by_name_or_left_out_by_every_verb(
 
     answer = zoo_command("evaluate", out, "--out", tmp_path / "evaluation", "--json")
     assert answer.status == 0, answer.err
-    assert json.loads(answer.out)["images"] == done.results["test_images"] == begun.data.counts["test"]
+    assert json.loads(answer.out)["images"] == done.results["test_examples"] == begun.data.counts["test"]
     (needles / "dog" / "0.png").write_bytes((needles / "cat" / "3.png").read_bytes())
     answer = zoo_command("evaluate", out, "--data", f"folder:{needles}", "--out", tmp_path / "other")
     assert answer.status == 2
@@ -92,11 +93,11 @@ def test_a_run_of_before_reads_its_images_as_it_did() -> None:
     preprocessing = schema.to_dict(Preprocessing(8, 8, 3, (0.5,) * 3, (0.5,) * 3))
     for record in (recipe["image"], preprocessing):
         del record["white_level"], record["background"]
-    assert schema.parse(Recipe, recipe, "recipe").image == ImageInput()
+    assert schema.parse(Recipe, recipe, "recipe").image == ImageSettings()
     old = schema.parse(Preprocessing, preprocessing, "preprocessing")
     assert (old.white_level, old.background) == (65535, "none")
-    assert fine_tuning.preprocessing(old, ImageInput()) == old
-    changed = fine_tuning.preprocessing(old, ImageInput(white_level=4095, background="black"))
+    assert fine_tuning.preprocessing(old, ImageSettings()) == old
+    changed = fine_tuning.preprocessing(old, ImageSettings(white_level=4095, background="black"))
     assert (changed.white_level, changed.background) == (4095, "black")
 
 

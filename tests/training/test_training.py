@@ -33,7 +33,7 @@ def train(folder: Path, *settings: str, callbacks: Any = (), family: str | None 
             "size": "small",
             "source": "digits",
             "data_dir": None,
-            "bad_images": "error",
+            "bad_examples": "error",
             "settings": settings,
             "out": folder,
             "strategy": "single",
