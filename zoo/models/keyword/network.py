@@ -12,8 +12,8 @@ from zoo import blocks, layers
 from zoo.inputs.audio.preprocessing import AudioPreprocessing
 from zoo.layers import Outputs, Tensor
 
-HALVINGS = 3
-"""The first convolutions, which halve bands and frames."""
+HALVINGS = 4
+"""The first convolutions halve bands and frames. With three, the last map would see less than half a second."""
 
 DROPOUT, BLOCK_DROPOUT = 0.2, 0.1
 """The rates of dropout before the logits and within MatchboxNet."""
