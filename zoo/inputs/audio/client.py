@@ -139,7 +139,7 @@ def python(artifact: str) -> str:
     return "\n".join(
         (
             "import soundfile",
-            "# The rate and the number of samples of preprocessing in manifest.json; zoo.load resamples and cuts.",
+            "# A clip of the rate and the number of samples that manifest.json states as preprocessing.",
             'samples, rate = soundfile.read("clip.wav", dtype="float32", always_2d=True)',
             "waveform = samples.mean(1)[None]",
         )
