@@ -79,7 +79,8 @@ def test_training_from_nothing_records_the_structure_that_suits_the_data(
     assert "3 of the reference's 5 halvings, for small images" in zoo_command("info", folder).out
     # At another size, its weights keep it.
     dataset = load(f"folder:{images_folder}", "image", split=Recipe().split)
-    assert describe("resnet", "small", dataset, ImageSettings(size=128), description).structure == Structure(3)
+    recipe = Recipe(input=ImageSettings(size=128))
+    assert describe(*resolve("resnet"), dataset, recipe, description).structure == Structure(3)
 
 
 @pytest.mark.parametrize("family", ["resnet", "vit"])

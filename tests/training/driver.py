@@ -46,6 +46,7 @@ def main() -> None:
         weights=weights,
         source=source,
         data_dir=None,
+        options={},
         bad_examples="error",
         settings=settings,
         out=Path(folder),

@@ -27,7 +27,7 @@ from zoo.errors import ZooError
 from zoo.inputs.image.preprocessing import Preprocessing
 from zoo.inputs.image.settings import ImageSettings
 from zoo.recipe import Recipe
-from zoo.registry import families
+from zoo.registry import families, resolve
 from zoo.training import fine_tuning, start
 from zoo.training.optimizer import optimizer
 from zoo.weights.positions import Grid, resampling
@@ -135,7 +135,7 @@ def test_layers_are_as_deep_as_maps_depend_on_them(family: str) -> None:
 @pytest.mark.parametrize("name", ["sgd", "adamw"])
 def test_the_first_update_falls_off_with_depth(name: str, images_folder: Path) -> None:
     dataset = load(f"folder:{images_folder}", "image", split=Recipe().split)
-    description = start.describe("cnn", "large", dataset, ImageSettings(size=8))
+    description = start.describe(*resolve("cnn", "large"), dataset, Recipe(input=ImageSettings(size=8)))
     model, depths = factory.build(description), factory.layer_depths(description)
     settings = [f"optimizer.name={name}", "optimizer.lr=0.1", "optimizer.layer_decay=0.5", "schedule.warmup_epochs=0"]
     recipe = recipes.override(Recipe(), settings)

@@ -292,7 +292,8 @@ def test_weights_keep_the_reference_structure_at_every_image_size(
         np.testing.assert_array_equal(array, others[name])
 
     dataset = load(f"folder:{images_folder}", "image", split=Recipe().split)
-    tuned = describe("mobilenet", "small", dataset, ImageSettings(size=96), run.read(large).model)
+    recipe = Recipe(input=ImageSettings(size=96))
+    tuned = describe(*resolve("mobilenet"), dataset, recipe, run.read(large).model)
     assert tuned.structure == Structure(5)
     assert tuned.preprocessing.shape == (96, 96, 3)
 
