@@ -1,10 +1,10 @@
 """Keyword networks: which of some words a clip of a second or so holds.
 
 `small` is a plain CNN over frequency and time, whose last map sees most of a word. The others are MatchboxNets:
-separable convolutions along time, with the bands as channels. BC-ResNet (Kim et al. 2021, arXiv:2106.04140) has the best accuracy
-for its multiply-adds in the literature, but not for its latency here: its maps keep the frequencies, and its dilated
-convolutions and sub-spectral norms become more than 200 small ONNX nodes, which take several times as long as
-MatchboxNet's forty.
+separable convolutions along time, with the bands as channels. BC-ResNet (Kim et al. 2021, arXiv:2106.04140) has the
+best accuracy for its multiply-adds in the literature, but not for its latency here: its maps keep the frequencies, and
+its dilated convolutions and sub-spectral norms become more than 200 small ONNX nodes, which take several times as long
+as MatchboxNet's forty.
 """
 
 from __future__ import annotations
