@@ -8,7 +8,7 @@ from zoo.recipe import Optimizer, Recipe, Schedule
 FAMILY = Family(
     name="mlp",
     title="Multilayer perceptron of tables",
-    reference="Gorishniy et al. 2021, arXiv:2106.11959 (small, base); piecewise linear encoding of Gorishniy et al. 2022, "
+    reference="Gorishniy et al. 2021, arXiv:2106.11959; with their piecewise linear encoding of 2022, "
     "arXiv:2203.05556 (large)",
     builder=f"{__name__}.network",
     input="table",
