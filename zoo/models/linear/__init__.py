@@ -24,6 +24,6 @@ FAMILY = Family(
     sizes=(
         Size("small", (), {}, 22, 20, (10,), 2),
         Size("base", (), {"terms": "products"}, 132, 130, (10,), 2),
-        Size("large", (), {"terms": "splines"}, 82, 80, (10,), 2),
+        Size("large", (), {"terms": "splines"}, 102, 100, (10,), 2),
     ),
 )
