@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from zoo.data.fitting import fitting
 from zoo.data.load import load
 from zoo.errors import ZooError
 from zoo.inputs.table import data
@@ -126,3 +127,11 @@ def test_samples_and_damaged_rows_are_of_the_form_of_rows() -> None:
     examples, license = data.stand_ins()
     assert len(examples) == 150
     assert license.startswith("CC BY 4.0")
+
+
+def test_a_dataset_that_fits_has_the_columns_and_types_of_the_network(penguins: Callable[..., Any]) -> None:
+    dataset = penguins()
+    made = data.suiting(dataset, TableSettings(ignore=("id",)), None)
+    fit = fitting(dataset, made)
+    assert {len(split.read(0)) for split in (fit.train, fit.validation, fit.test)} == {3}
+    assert not fit.skipped
