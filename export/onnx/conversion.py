@@ -214,7 +214,9 @@ def _with_weights_as_inputs(network: TracedModel, weights: dict[str, Any]) -> tu
             name: tf.compat.v1.placeholder(tensor.dtype, open_shape(tensor), name)
             for name, tensor in client.tensors(preprocessing).items()
         }
-        # A variable may be read more than once.
+        # A variable may be read more than once, and only for its shape, which is constant in the trace.
+        used = {operand.partition(":")[0] for node in definition.node for operand in node.input}
+        reads = {node: name for node, name in reads.items() if node in used}
         read = {name: weights[name] for name in reads.values()}
         values = {name: tf.compat.v1.placeholder(one.dtype, one.shape, name) for name, one in read.items()}
         replaced = {node: values[name] for node, name in reads.items()}

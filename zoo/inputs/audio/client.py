@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from zoo.contract import BATCH
 from zoo.data.names import natural
 from zoo.errors import ZooError
+from zoo.family import Family, Size
 from zoo.folder_kinds import kind, mistaken
 from zoo.input import Arrays, Request
 from zoo.inputs.audio import wav
@@ -116,6 +118,16 @@ def _checked(path: Path) -> bytes:
     content = read_sound_file(path)
     decoded_file(content)
     return content
+
+
+def catalog(family: Family, size: Size) -> dict[str, Any]:
+    """Return no limits: a network takes clips of any length."""
+    return {"limits": {}}
+
+
+def published(wanted: Any) -> dict[str, Any]:
+    """Return nothing: no weights for networks of sound are published."""
+    return {"input": ""}
 
 
 def facts(preprocessing: AudioPreprocessing) -> dict[str, str]:

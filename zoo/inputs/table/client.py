@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from zoo.data.names import shown
 from zoo.errors import ZooError, listed
+from zoo.family import Family, Size
 from zoo.input import Request
 from zoo.inputs.table.preprocessing import (
     TablePreprocessing,
@@ -22,11 +24,13 @@ from zoo.inputs.table.preprocessing import (
 from zoo.inputs.table.read import features, places_of, read_file, typed
 
 __all__ = [
+    "catalog",
     "encode",
     "facts",
     "network_tensors",
     "noise",
     "problems",
+    "published",
     "python",
     "random",
     "raw_arrays",
@@ -59,6 +63,16 @@ def requests(
             except ZooError as error:
                 raise ZooError(f"{name}: {error}") from None
     return found
+
+
+def catalog(family: Family, size: Size) -> dict[str, Any]:
+    """Return no limits: a network takes any columns."""
+    return {"limits": {}}
+
+
+def published(wanted: Any) -> dict[str, Any]:
+    """Return nothing: no weights for networks of tables are published."""
+    return {"input": ""}
 
 
 def facts(preprocessing: TablePreprocessing) -> dict[str, str]:
