@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from zoo.contract import BATCH
 from zoo.data.names import natural
 from zoo.errors import ZooError
+from zoo.family import Family, Size
 from zoo.folder_kinds import kind, mistaken
 from zoo.input import Arrays, Request
 from zoo.inputs.audio import wav
@@ -118,6 +120,16 @@ def _checked(path: Path) -> bytes:
     return content
 
 
+def catalog(family: Family, size: Size) -> dict[str, Any]:
+    """Return no limits: a network takes clips of any length."""
+    return {"limits": {}}
+
+
+def published(wanted: Any) -> dict[str, Any]:
+    """Return nothing: no weights for networks of sound are published."""
+    return {"input": ""}
+
+
 def facts(preprocessing: AudioPreprocessing) -> dict[str, str]:
     """Return the length and the rate of the input."""
     seconds = preprocessing.samples / preprocessing.rate
@@ -144,3 +156,8 @@ def python(artifact: str) -> str:
             "waveform = samples.mean(1)[None]",
         )
     )
+
+
+def files(preprocessing: Any) -> dict[str, str]:
+    """Return no files: nothing ships beside the model."""
+    return {}

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from zoo.data.names import shown
 from zoo.errors import ZooError, listed
+from zoo.family import Family, Size
 from zoo.input import Request
 from zoo.inputs.table.preprocessing import (
     TablePreprocessing,
@@ -22,11 +24,13 @@ from zoo.inputs.table.preprocessing import (
 from zoo.inputs.table.read import features, places_of, read_file, typed
 
 __all__ = [
+    "catalog",
     "encode",
     "facts",
     "network_tensors",
     "noise",
     "problems",
+    "published",
     "python",
     "random",
     "raw_arrays",
@@ -61,6 +65,16 @@ def requests(
     return found
 
 
+def catalog(family: Family, size: Size) -> dict[str, Any]:
+    """Return no limits: a network takes any columns."""
+    return {"limits": {}}
+
+
+def published(wanted: Any) -> dict[str, Any]:
+    """Return nothing: no weights for networks of tables are published."""
+    return {"input": ""}
+
+
 def facts(preprocessing: TablePreprocessing) -> dict[str, str]:
     """Return the number of columns, and how many of them have numbers, words, dates and booleans."""
     counts = Counter(column.kind for column in preprocessing.columns)
@@ -92,3 +106,8 @@ manifest = json.loads(pathlib.Path("{artifact}/manifest.json").read_text())
 columns = manifest["preprocessing"]["columns"]
 # A word is its place in column["words"], a date its days since 1970, and a missing value is NaN.
 features = np.array([[column["mean"] for column in columns]], np.float32)"""
+
+
+def files(preprocessing: Any) -> dict[str, str]:
+    """Return no files: nothing ships beside the model."""
+    return {}
