@@ -45,7 +45,7 @@ HEADS = {
 SAMPLES = 16_000
 
 
-def network(size: str, head: str) -> torch.nn.Module:
+def random_network(size: str, head: str) -> torch.nn.Module:
     """A network of random weights, in which norms and biases are random, too."""
     torch.manual_seed(0)
     kind, options = HEADS[head]
@@ -72,14 +72,16 @@ class Logits(torch.nn.Module):
 
 def write_onnx(model: torch.nn.Module, stem: Path, waveform: torch.Tensor) -> None:
     """Write the files of both of torch's exporters."""
+    # After an export, TorchScript's exporter puts a network back into the mode in which the outermost module was.
+    network = Logits(model).eval()
     names = {"input_names": ["waveform"], "output_names": ["logits"]}
     axes = {"waveform": {0: "batch", 1: "samples"}}
     torch.onnx.export(
-        Logits(model), (waveform,), f"{stem}.torchscript.onnx", dynamo=False, dynamic_axes=axes, opset_version=18, **names
+        network, (waveform,), f"{stem}.torchscript.onnx", dynamo=False, dynamic_axes=axes, opset_version=18, **names
     )
     batch, samples = torch.export.Dim("batch"), torch.export.Dim("samples", min=800)
     torch.onnx.export(
-        Logits(model),
+        network,
         (waveform,),
         f"{stem}.dynamo.onnx",
         dynamo=True,
@@ -100,7 +102,7 @@ def main() -> None:
     waveform = torch.from_numpy(np.random.default_rng(0).standard_normal((2, SAMPLES)).astype(np.float32))
     for name in asked.only.split(","):
         size, _, head = name.partition("-")
-        model, stem = network(size, head), asked.folder / name
+        model, stem = random_network(size, head), asked.folder / name
         save_file({key: value.contiguous() for key, value in model.state_dict().items()}, f"{stem}.safetensors")
         with torch.no_grad():
             logits = model(waveform).logits.numpy()

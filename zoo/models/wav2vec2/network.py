@@ -92,7 +92,7 @@ def build(
 
 def _features(waveform: Tensor, channels: int, norm: Norm) -> Tensor:
     """Convolve a waveform [batch, samples] seven times to [batch, frames, channels]."""
-    x = keras.layers.Reshape((-1, 1), name="samples")(waveform)
+    x = OneChannel(name="samples")(waveform)
     for number, (kernel, stride) in enumerate(CONVOLUTIONS, start=1):
         name = f"features{number}"
         x = keras.layers.Conv1D(
@@ -139,6 +139,18 @@ def _block(x: Tensor, heads: int, *, before: bool, dropout: float, name: str) ->
     y = keras.layers.Dropout(dropout, name=f"{name}_dropout")(y)
     x = keras.layers.Add(name=f"{name}_add")([x, y])
     return x if before else norm(x, 2)
+
+
+@keras.saving.register_keras_serializable("zoo")
+class OneChannel(keras.layers.Layer):
+    """A waveform [batch, samples] as a sequence of one channel.
+
+    Keras' Reshape (3.15) reads the shape of a waveform of open length, which in ONNX are six nodes.
+    """
+
+    def call(self, x: Tensor) -> Tensor:
+        """Return [batch, samples, 1]."""
+        return ops.expand_dims(x, -1)
 
 
 @keras.saving.register_keras_serializable("zoo")
@@ -199,9 +211,9 @@ class GroupedConvolution(keras.layers.Layer):
         import tensorflow as tf
 
         around = [[0, 0], [0, 0], [self.length // 2, (self.length - 1) // 2], [0, 0]]
-        kernel = ops.convert_to_tensor(self.kernel)[None]
-        x = tf.nn.conv2d(x[:, None], kernel, strides=1, padding=around)
-        return x[:, 0] + self.bias
+        kernel = ops.expand_dims(ops.convert_to_tensor(self.kernel), 0)
+        x = tf.nn.conv2d(ops.expand_dims(x, 1), kernel, strides=1, padding=around)
+        return ops.squeeze(x, 1) + self.bias
 
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments, for Keras."""
