@@ -1,9 +1,9 @@
 """Write random Wav2Vec 2.0 networks of transformers: weights, a waveform, their answers, and torch's own ONNX files.
 
-usage: .peers/bin/python -m benchmarks.peers.export_transformers_wav2vec2 FOLDER [--only base-classes,...] [--onnx]
+usage: .peers/bin/python -m benchmarks.peers.export_transformers_wav2vec2 FOLDER [--only base-classes,...] [--onnx 16000,80000]
 
 Writes FOLDER/SIZE-HEAD.safetensors and .npz (`waveform` float32 [batch, samples], `logits`), and with --onnx
-FOLDER/SIZE-HEAD.torchscript.onnx and .dynamo.onnx, whose batch and length are open.
+FOLDER/torch/SIZE-HEAD.SAMPLES.torchscript.onnx and .dynamo.onnx, whose batch is open.
 """
 
 from __future__ import annotations
@@ -70,24 +70,19 @@ class Logits(torch.nn.Module):
         return self.model(waveform).logits
 
 
-def write_onnx(model: torch.nn.Module, stem: Path, waveform: torch.Tensor) -> None:
-    """Write the files of both of torch's exporters."""
+def write_onnx(model: torch.nn.Module, stem: Path, samples: int) -> None:
+    """Write the files of both of torch's exporters for waveforms of so many samples."""
     # After an export, TorchScript's exporter puts a network back into the mode in which the outermost module was.
     network = Logits(model).eval()
     names = {"input_names": ["waveform"], "output_names": ["logits"]}
-    axes = {"waveform": {0: "batch", 1: "samples"}}
+    waveform = (torch.zeros(2, samples),)
+    axes = {"waveform": {0: "batch"}, "logits": {0: "batch"}}
     torch.onnx.export(
-        network, (waveform,), f"{stem}.torchscript.onnx", dynamo=False, dynamic_axes=axes, opset_version=18, **names
+        network, waveform, f"{stem}.torchscript.onnx", dynamo=False, dynamic_axes=axes, opset_version=18, **names
     )
-    batch, samples = torch.export.Dim("batch"), torch.export.Dim("samples", min=800)
+    shapes = ({0: torch.export.Dim("batch")},)
     torch.onnx.export(
-        network,
-        (waveform,),
-        f"{stem}.dynamo.onnx",
-        dynamo=True,
-        dynamic_shapes=({0: batch, 1: samples},),
-        external_data=False,
-        **names,
+        network, waveform, f"{stem}.dynamo.onnx", dynamo=True, dynamic_shapes=shapes, external_data=False, **names
     )
 
 
@@ -96,7 +91,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Write random Wav2Vec 2.0 networks of transformers.")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--only", default=",".join(f"{size}-{head}" for size in SIZES for head in HEADS))
-    parser.add_argument("--onnx", action="store_true", help="write torch's ONNX files, too")
+    parser.add_argument("--onnx", default="", help="samples of torch's ONNX files, which are written, too")
     asked = parser.parse_args()
     asked.folder.mkdir(parents=True, exist_ok=True)
     waveform = torch.from_numpy(np.random.default_rng(0).standard_normal((2, SAMPLES)).astype(np.float32))
@@ -107,8 +102,9 @@ def main() -> None:
         with torch.no_grad():
             logits = model(waveform).logits.numpy()
         np.savez(stem.with_suffix(".npz"), waveform=waveform.numpy(), logits=logits)
-        if asked.onnx:
-            write_onnx(model, stem, waveform)
+        for samples in map(int, filter(None, asked.onnx.split(","))):
+            (asked.folder / "torch").mkdir(exist_ok=True)
+            write_onnx(model, asked.folder / "torch" / f"{name}.{samples}", samples)
         print(name, logits.shape, flush=True)
 
 

@@ -17,8 +17,8 @@ SWAP = [0, 2, 1]
 def convolve_sequences(model: Any) -> None:
     """Convolve [batch, channels, frames] where tf2onnx wrote the convolution of an image of height 1.
 
-    A bias that is added to the result goes into the convolution. Run this before constant folding, which cancels the
-    Transposes between convolutions.
+    A bias that is added to the result goes into the convolution, and a waveform [batch, samples] becomes its one channel
+    without a Transpose. Run this before constant folding, which cancels the Transposes between convolutions.
     """
     import onnx
 
@@ -34,6 +34,13 @@ def convolve_sequences(model: Any) -> None:
         if constant is not None and not bias:
             bias, result, chain = [constant], add.output[0], [*chain, add]
         height = index.add_initializer(f"{stem}_height", np.array([2]))
+        planes = onnx.helper.make_node("Transpose", [source], [f"{stem}_planes"], perm=SWAP)
+        waveform = index.producers.get(source)
+        alone = waveform is not None and waveform.op_type == "Unsqueeze" and index.sole_consumer(source) is not None
+        if alone and _changes_axis(waveform, 2, 3, index):
+            channel = index.add_initializer(f"{stem}_channel", np.array([1]))
+            planes = onnx.helper.make_node("Unsqueeze", [waveform.input[0], channel], [f"{stem}_planes"])
+            chain = [waveform, *chain]
         attributes = {one.name: onnx.helper.get_attribute_value(one) for one in convolution.attribute}
         for name in ("kernel_shape", "strides", "dilations"):
             if name in attributes:
@@ -43,7 +50,7 @@ def convolve_sequences(model: Any) -> None:
         operands = [f"{stem}_planes", f"{stem}_kernel", *bias]
         new = [
             onnx.helper.make_node("Squeeze", [kernel, height], [f"{stem}_kernel"]),
-            onnx.helper.make_node("Transpose", [source], [f"{stem}_planes"], perm=SWAP),
+            planes,
             onnx.helper.make_node("Conv", operands, [f"{stem}_convolved"], name=convolution.name, **attributes),
             onnx.helper.make_node("Transpose", [f"{stem}_convolved"], [result], perm=SWAP),
         ]
@@ -96,7 +103,7 @@ def _image_of_height_1(convolution: Any, index: GraphIndex) -> list[Any]:
     top, _, bottom, _ = attributes.get("pads", [0] * 4)
     fits = (
         (expand.op_type, reduce.op_type) == ("Unsqueeze", "Squeeze")
-        and all(_moves_the_height(node, index) for node in (expand, reduce))
+        and all(_changes_axis(node, 1, 4, index) for node in (expand, reduce))
         and is_transpose(before, NHWC_TO_NCHW)
         and is_transpose(after, NCHW_TO_NHWC)
         and attributes.get("auto_pad", b"NOTSET") in (b"NOTSET", b"VALID")
@@ -105,10 +112,10 @@ def _image_of_height_1(convolution: Any, index: GraphIndex) -> list[Any]:
     return [expand, before, convolution, after, reduce] if fits and alone else []
 
 
-def _moves_the_height(node: Any, index: GraphIndex) -> bool:
-    """Return whether an Unsqueeze or Squeeze adds or removes the second of four axes, and no other."""
+def _changes_axis(node: Any, axis: int, rank: int, index: GraphIndex) -> bool:
+    """Return whether an Unsqueeze or Squeeze adds or removes this axis of a tensor of `rank` axes, and no other."""
     axes = node.input[1] if len(node.input) == 2 else ""
-    return axes in index.initializers and [axis % 4 for axis in index.array(axes).tolist()] == [1]
+    return axes in index.initializers and [one % rank for one in index.array(axes).tolist()] == [axis]
 
 
 def _normalization(mean: Any, index: GraphIndex) -> list[Any]:

@@ -160,6 +160,8 @@ class TimeNormalization(keras.layers.Layer):
     It is a group normalization with one channel in a group. Zeros at the end of a clip change all its frames.
     """
 
+    channels_first = True
+
     def __init__(self, epsilon: float = EPSILON, **options: Any) -> None:
         super().__init__(**options)
         self.epsilon = epsilon
@@ -187,8 +189,10 @@ class GroupedConvolution(keras.layers.Layer):
 
     An even kernel sees one frame more before than after its own. `Conv1D(groups=…)` would not do: Keras 3.15 compiles it
     by XLA on the CPU, which loaders without XLA refuse. TensorFlow convolves groups where the kernel is narrower than
-    its input.
+    its input, but has no gradient of it on the CPU (2.21): in training, each group is convolved by itself.
     """
+
+    channels_first = True
 
     def __init__(self, length: int, groups: int, **options: Any) -> None:
         super().__init__(**options)
@@ -206,13 +210,17 @@ class GroupedConvolution(keras.layers.Layer):
         self.kernel = self.add_weight(name="kernel", shape=size, initializer=start)
         self.bias = self.add_weight(name="bias", shape=(channels,), initializer="zeros")
 
-    def call(self, x: Tensor) -> Tensor:
+    def call(self, x: Tensor, training: bool | None = None) -> Tensor:
         """Return a tensor of the same shape."""
         import tensorflow as tf
 
         around = [[0, 0], [0, 0], [self.length // 2, (self.length - 1) // 2], [0, 0]]
-        kernel = ops.expand_dims(ops.convert_to_tensor(self.kernel), 0)
-        x = tf.nn.conv2d(ops.expand_dims(x, 1), kernel, strides=1, padding=around)
+        images = [ops.expand_dims(x, 1)]
+        kernels = [ops.expand_dims(ops.convert_to_tensor(self.kernel), 0)]
+        if training:
+            images, kernels = (tf.split(whole, self.groups, -1) for (whole,) in (images, kernels))
+        parts = [tf.nn.conv2d(*part, strides=1, padding=around) for part in zip(images, kernels, strict=True)]
+        x = tf.concat(parts, -1) if training else parts[0]
         return ops.squeeze(x, 1) + self.bias
 
     def get_config(self) -> dict[str, Any]:
@@ -236,13 +244,14 @@ class FrameAttention(keras.layers.Layer):
 
     def call(self, parts: list[Tensor]) -> Tensor:
         """Return [batch, frames, width]."""
-        frames, width = ops.shape(parts[0])[1:]
+        width = parts[0].shape[-1]
         size = width // self.heads
-        queries, keys, values = (ops.reshape(part, (-1, frames, self.heads, size)) for part in parts)
+        # Each Reshape reads an open length from what it reshapes, which in ONNX is a constant then.
+        queries, keys, values = (ops.reshape(part, (-1, ops.shape(part)[1], self.heads, size)) for part in parts)
         queries, values = (ops.transpose(part, (0, 2, 1, 3)) for part in (queries, values))
         weights = ops.softmax(ops.matmul(queries * size**-0.5, ops.transpose(keys, (0, 2, 3, 1))))
         x = ops.transpose(ops.matmul(weights, values), (0, 2, 1, 3))
-        return ops.reshape(x, (-1, frames, width))
+        return ops.reshape(x, (-1, ops.shape(x)[1], width))
 
     def multiply_adds(self) -> int:
         """Count the multiply-adds of both products for one clip."""

@@ -1,4 +1,4 @@
-"""Wav2Vec 2.0: transformers over a waveform (Baevski et al. 2020)."""
+"""The sizes of Wav2Vec 2.0 (Baevski et al. 2020)."""
 
 from __future__ import annotations
 
