@@ -1,6 +1,7 @@
 """Write random Wav2Vec 2.0 networks of transformers: weights, a waveform, their answers, and torch's own ONNX files.
 
-usage: .peers/bin/python -m benchmarks.peers.export_transformers_wav2vec2 FOLDER [--only base-classes,...] [--onnx 16000,80000]
+usage: .peers/bin/python -m benchmarks.peers.export_transformers_wav2vec2 FOLDER [--only base-classes,...]
+       [--onnx 16000,80000]
 
 Writes FOLDER/SIZE-HEAD.safetensors and .npz (`waveform` float32 [batch, samples], `logits`), and with --onnx
 FOLDER/torch/SIZE-HEAD.SAMPLES.torchscript.onnx and .dynamo.onnx, whose batch is open.

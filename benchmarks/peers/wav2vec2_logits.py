@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 
 from benchmarks.measured import record
-from zoo.models.wav2vec2.sizes import OPTIONS
 from zoo.models.wav2vec2.reader import read_wav2vec2
+from zoo.models.wav2vec2.sizes import OPTIONS
 from zoo.tensorflow_setup import wake_keras
 
 BOUND = 2e-5

@@ -17,10 +17,10 @@ from zoo import complexity
 from zoo.errors import ZooError
 from zoo.export.onnx.expected_transposes import expected_transposes
 from zoo.export.onnx.lint import node_counts
-from zoo.models.wav2vec2.sizes import OPTIONS
 from zoo.models.wav2vec2.frames import FEWEST_SAMPLES, frame_count
 from zoo.models.wav2vec2.network import GroupedConvolution, TimeNormalization, build
 from zoo.models.wav2vec2.reader import builder_options, fold_weight_norm, read_wav2vec2
+from zoo.models.wav2vec2.sizes import OPTIONS
 from zoo.weights_file import weights
 
 RNG = np.random.default_rng(0)
@@ -114,7 +114,9 @@ def test_multiply_adds() -> None:
     for kernel, stride in ((10, 5), *((3, 2),) * 4, *((2, 2),) * 2):
         lengths.append((lengths[-1] - kernel) // stride + 1)
     expected = lengths[1] * 10 * channels
-    expected += sum(length * kernel * channels**2 for length, kernel in zip(lengths[2:], (3, 3, 3, 3, 2, 2), strict=True))
+    expected += sum(
+        length * kernel * channels**2 for length, kernel in zip(lengths[2:], (3, 3, 3, 3, 2, 2), strict=True)
+    )
     expected += frames * (channels * width + 128 * width * width // 16)
     expected += TINY["depth"] * (frames * 12 * width**2 + 2 * frames**2 * width)
     expected += width * TINY["projection"] + TINY["projection"] * 5
@@ -180,7 +182,9 @@ def test_reading(norm: str, head: str, scheme: str, tmp_path: Path) -> None:
 
 
 def test_a_kernel_without_length_stays_zero() -> None:
-    folded = fold_weight_norm({"c.weight_g": np.ones((1, 1, 2)), "c.weight_v": np.zeros((3, 4, 2)), "c.bias": np.ones(3)})
+    folded = fold_weight_norm(
+        {"c.weight_g": np.ones((1, 1, 2)), "c.weight_v": np.zeros((3, 4, 2)), "c.bias": np.ones(3)}
+    )
     assert set(folded) == {"c.weight", "c.bias"}
     assert not folded["c.weight"].any()
 
@@ -201,9 +205,15 @@ def test_a_pretrained_network_leaves_the_head_as_it_is(tmp_path: Path) -> None:
     np.testing.assert_array_equal(weights(target)["projection/bias"], weights(source)["projection/bias"])
 
 
-@pytest.mark.parametrize("case", ["other head", "missing", "left over", "classes", "not finite", "no file", "no tensors"])
+@pytest.mark.parametrize(
+    "case", ["other head", "missing", "left over", "classes", "not finite", "no file", "no tensors"]
+)
 def test_a_file_that_does_not_fit_leaves_the_network_as_it_was(case: str, tmp_path: Path) -> None:
-    source, target, path = network(), network(count=4 if case == "classes" else 5, seed=1), tmp_path / "model.safetensors"
+    source, target, path = (
+        network(),
+        network(count=4 if case == "classes" else 5, seed=1),
+        tmp_path / "model.safetensors",
+    )
     if case == "other head":
         source = network(head="transcript")
     arrays = peer_file(path, source)
@@ -239,7 +249,9 @@ LARGE_CONFIG = {
 }
 
 
-@pytest.mark.parametrize(("size", "head", "config"), [("base", "transcript", BASE_CONFIG), ("large", "classes", LARGE_CONFIG)])
+@pytest.mark.parametrize(
+    ("size", "head", "config"), [("base", "transcript", BASE_CONFIG), ("large", "classes", LARGE_CONFIG)]
+)
 def test_options_from_a_configuration(size: str, head: str, config: dict[str, Any]) -> None:
     assert builder_options(config) == {**OPTIONS[size], "head": head, "projection": 256}
 

@@ -17,8 +17,8 @@ SWAP = [0, 2, 1]
 def convolve_sequences(model: Any) -> None:
     """Convolve [batch, channels, frames] where tf2onnx wrote the convolution of an image of height 1.
 
-    A bias that is added to the result goes into the convolution, and a waveform [batch, samples] becomes its one channel
-    without a Transpose. Run this before constant folding, which cancels the Transposes between convolutions.
+    A bias that is added to the result goes into the convolution, and a waveform [batch, samples] becomes its one
+    channel without a Transpose. Run this before constant folding, which cancels the Transposes between convolutions.
     """
     import onnx
 

@@ -1,4 +1,4 @@
-"""The frames that Wav2Vec 2.0 makes of a waveform's samples: one every 20 ms, of 25 ms each. No framework is imported."""
+"""The frames that Wav2Vec 2.0 makes of a waveform: one every 20 ms, of 25 ms each. No framework is imported."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ POSITION_KERNEL, POSITION_GROUPS = 128, 16
 def build(
     waveform: Tensor,
     count: int,
-    preprocessing: Any,  # noqa: ARG001  (all builders take it; the waveform's shape says all that is needed)
+    preprocessing: Any,
     *,
     channels: int,
     width: int,
@@ -187,9 +187,9 @@ class TimeNormalization(keras.layers.Layer):
 class GroupedConvolution(keras.layers.Layer):
     """A convolution over time within groups of channels, from [batch, frames, channels] to the same shape.
 
-    An even kernel sees one frame more before than after its own. `Conv1D(groups=…)` would not do: Keras 3.15 compiles it
-    by XLA on the CPU, which loaders without XLA refuse. TensorFlow convolves groups where the kernel is narrower than
-    its input, but has no gradient of it on the CPU (2.21): in training, each group is convolved by itself.
+    An even kernel sees one frame more before its own than after. `Conv1D(groups=…)` would not do: Keras 3.15 compiles
+    it by XLA on the CPU, which loaders without XLA refuse. TensorFlow convolves groups where the kernel is narrower
+    than its input, but has no gradient of it on the CPU (2.21): in training, each group is convolved by itself.
     """
 
     channels_first = True
