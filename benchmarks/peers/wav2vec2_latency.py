@@ -5,9 +5,9 @@ torch/base-classes.SAMPLES.{torchscript,dynamo}.onnx, as `export_transformers_wa
 
 usage: .venv/bin/python -m benchmarks.peers.wav2vec2_latency FOLDER [--seconds 60]
 
-Latency is the CPU time of all threads, which other processes disturb less than wall-clock time. The ratio is that to the
-faster of torch's files. Writes results/wav2vec2_latency.json after each setting; ends with 1 where a ratio is above the
-bound.
+Latency is the CPU time of all threads, which other processes disturb less than wall-clock time. The ratio is that to
+the faster of torch's files. Writes results/wav2vec2_latency.json after each setting; ends with 1 where a ratio is above
+the bound.
 """
 
 from __future__ import annotations
