@@ -25,7 +25,7 @@ BOUND = 2e-5
 """Of float32 logits, as a share of the largest."""
 
 
-def network(size: str, head: str, count: int, samples: int | None) -> Any:
+def network(size: str, head: Any, count: int, samples: int | None) -> Any:
     """A Keras network over waveforms of so many samples, or of any number."""
     wake_keras()
     import keras

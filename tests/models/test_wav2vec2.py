@@ -18,7 +18,7 @@ from zoo.errors import ZooError
 from zoo.export.onnx.expected_transposes import expected_transposes
 from zoo.export.onnx.lint import node_counts
 from zoo.models.wav2vec2.frames import FEWEST_SAMPLES, frame_count
-from zoo.models.wav2vec2.network import GroupedConvolution, TimeNormalization, build
+from zoo.models.wav2vec2.network import GroupedConvolution, Head, Norm, TimeNormalization, build
 from zoo.models.wav2vec2.reader import builder_options, fold_weight_norm, read_wav2vec2
 from zoo.models.wav2vec2.sizes import OPTIONS
 from zoo.weights_file import weights
@@ -30,7 +30,7 @@ SAMPLES = 1500
 
 @functools.cache
 def network(
-    norm: str = "group", head: str = "classes", samples: int | None = SAMPLES, count: int = 5, seed: int = 0
+    norm: Norm = "group", head: Head = "classes", samples: int | None = SAMPLES, count: int = 5, seed: int = 0
 ) -> Any:
     """Return a tiny network of random weights; tests share those that they ask for alike."""
     waveform = keras.Input((samples,), name="waveform")
@@ -53,7 +53,7 @@ def test_frames(samples: int, frames: int) -> None:
 
 
 @pytest.mark.parametrize("norm", ["group", "layer"])
-def test_an_open_length_gives_the_same_answers(norm: str) -> None:
+def test_an_open_length_gives_the_same_answers(norm: Norm) -> None:
     fixed, open_length, x = network(norm), network(norm, samples=None), clips()
     np.testing.assert_allclose(open_length(x, training=False), fixed(x, training=False), rtol=1e-5, atol=1e-6)
 
@@ -172,7 +172,7 @@ def peer_file(path: Path, model: Any, scheme: str = "original") -> dict[str, np.
 
 @pytest.mark.parametrize("scheme", ["original", "g_and_v"])
 @pytest.mark.parametrize(("norm", "head"), [("group", "classes"), ("layer", "transcript")])
-def test_reading(norm: str, head: str, scheme: str, tmp_path: Path) -> None:
+def test_reading(norm: Norm, head: Head, scheme: str, tmp_path: Path) -> None:
     source, target, x = network(norm, head), network.__wrapped__(norm, head, seed=1), clips()
     peer_file(tmp_path / "model.safetensors", source, scheme)
     reading = read_wav2vec2(tmp_path / "model.safetensors", target)
@@ -273,7 +273,7 @@ def test_other_configurations_are_refused(changed: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(("norm", "samples"), [("group", SAMPLES), ("layer", SAMPLES), ("group", None)])
-def test_the_onnx_graph(norm: str, samples: int | None, tmp_path: Path) -> None:
+def test_the_onnx_graph(norm: Norm, samples: int | None, tmp_path: Path) -> None:
     model, x = network(norm, samples=samples), clips()
     proto = write(model, tmp_path / "model.onnx")
     session = onnxruntime.InferenceSession(str(tmp_path / "model.onnx"), providers=["CPUExecutionProvider"])

@@ -29,15 +29,13 @@ def convolve_sequences(model: Any) -> None:
             continue
         source, result, stem = chain[0].input[0], chain[-1].output[0], convolution.output[0]
         kernel, *bias = convolution.input[1:]
-        add = index.sole_consumer(result)
-        constant = _channel_operand(add, result, index.shapes[stem][1], index)
-        if constant is not None and not bias:
+        add, waveform = index.sole_consumer(result), index.producers.get(source)
+        constant = _channel_operand(add, result, index.shapes.get(stem, []), index)
+        if add is not None and constant is not None and not bias:
             bias, result, chain = [constant], add.output[0], [*chain, add]
         height = index.add_initializer(f"{stem}_height", np.array([2]))
         planes = onnx.helper.make_node("Transpose", [source], [f"{stem}_planes"], perm=SWAP)
-        waveform = index.producers.get(source)
-        alone = waveform is not None and waveform.op_type == "Unsqueeze" and index.sole_consumer(source) is not None
-        if alone and _changes_axis(waveform, 2, 3, index):
+        if waveform is not None and _is_unsqueeze(waveform, 2, 3, index) and index.sole_consumer(source) is not None:
             channel = index.add_initializer(f"{stem}_channel", np.array([1]))
             planes = onnx.helper.make_node("Unsqueeze", [waveform.input[0], channel], [f"{stem}_planes"])
             chain = [waveform, *chain]
@@ -102,8 +100,9 @@ def _image_of_height_1(convolution: Any, index: GraphIndex) -> list[Any]:
     alone = all(index.sole_consumer(node.output[0]) is not None for node in (expand, before))
     top, _, bottom, _ = attributes.get("pads", [0] * 4)
     fits = (
-        (expand.op_type, reduce.op_type) == ("Unsqueeze", "Squeeze")
-        and all(_changes_axis(node, 1, 4, index) for node in (expand, reduce))
+        _is_unsqueeze(expand, 1, 4, index)
+        and reduce.op_type == "Squeeze"
+        and _axes(reduce, 4, index) == [1]
         and is_transpose(before, NHWC_TO_NCHW)
         and is_transpose(after, NCHW_TO_NHWC)
         and attributes.get("auto_pad", b"NOTSET") in (b"NOTSET", b"VALID")
@@ -112,10 +111,15 @@ def _image_of_height_1(convolution: Any, index: GraphIndex) -> list[Any]:
     return [expand, before, convolution, after, reduce] if fits and alone else []
 
 
-def _changes_axis(node: Any, axis: int, rank: int, index: GraphIndex) -> bool:
-    """Return whether an Unsqueeze or Squeeze adds or removes this axis of a tensor of `rank` axes, and no other."""
+def _is_unsqueeze(node: Any, axis: int, rank: int, index: GraphIndex) -> bool:
+    """Return whether a node adds this axis, and no other, to a tensor that has `rank` axes then."""
+    return node.op_type == "Unsqueeze" and _axes(node, rank, index) == [axis]
+
+
+def _axes(node: Any, rank: int, index: GraphIndex) -> list[int]:
+    """Return the axes that a Squeeze or Unsqueeze states, counted from the first of `rank`."""
     axes = node.input[1] if len(node.input) == 2 else ""
-    return axes in index.initializers and [one % rank for one in index.array(axes).tolist()] == [axis]
+    return [axis % rank for axis in index.array(axes).tolist()] if axes in index.initializers else []
 
 
 def _normalization(mean: Any, index: GraphIndex) -> list[Any]:
@@ -149,9 +153,10 @@ def _normalization(mean: Any, index: GraphIndex) -> list[Any]:
     return chain if fits else []
 
 
-def _channel_operand(add: Any, other: str, channels: int | None, index: GraphIndex) -> str | None:
-    """Return what an Add adds to `other` if it is one number for each channel."""
-    if add is None or add.op_type != "Add":
+def _channel_operand(add: Any, other: str, maps: list[int | None], index: GraphIndex) -> str | None:
+    """Return what an Add adds to `other` if it is one number for each channel of maps of this shape."""
+    channels = maps[1] if len(maps) == 4 else None
+    if channels is None or add is None or add.op_type != "Add":
         return None
     return next((name for name in add.input if name != other and _dims(name, index) == [channels]), None)
 

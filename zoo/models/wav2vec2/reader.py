@@ -51,9 +51,10 @@ WEIGHT_NORMS = {".weight_g": ".weight_v", ".parametrizations.weight.original0": 
 since."""
 
 # By kind of layer: the last word of transformers' name, zoo's variable, and the order of PyTorch's axes in it.
-_CONVOLUTION = {"weight": ("kernel", (2, 1, 0)), "bias": ("bias", None)}
-_NORM = {"weight": ("gamma", None), "bias": ("beta", None)}
-TENSORS: dict[str, dict[str, tuple[str, tuple[int, ...] | None]]] = {
+_Row = dict[str, tuple[str, tuple[int, ...] | None]]
+_CONVOLUTION: _Row = {"weight": ("kernel", (2, 1, 0)), "bias": ("bias", None)}
+_NORM: _Row = {"weight": ("gamma", None), "bias": ("beta", None)}
+TENSORS: dict[str, _Row] = {
     "Conv1D": _CONVOLUTION,
     "GroupedConvolution": _CONVOLUTION,
     "Dense": {"weight": ("kernel", (1, 0)), "bias": ("bias", None)},
