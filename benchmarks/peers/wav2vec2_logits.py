@@ -2,7 +2,7 @@
 
 FOLDER holds SIZE-HEAD.safetensors and SIZE-HEAD.npz, as `export_transformers_wav2vec2` writes them.
 
-usage: .venv/bin/python -m benchmarks.peers.wav2vec2_logits FOLDER
+usage: .venv/bin/python -m benchmarks.peers.wav2vec2_logits FOLDER [--only large-classes,...]
 
 Writes results/wav2vec2_logits.json; ends with 1 where networks differ.
 """
@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.measured import record
+from benchmarks.measured import record, recorded
 from zoo.models.wav2vec2.reader import read_wav2vec2
 from zoo.models.wav2vec2.sizes import OPTIONS
 from zoo.tensorflow_setup import wake_keras
@@ -55,8 +55,12 @@ def main() -> int:
     """Every network of the folder, the smallest first."""
     parser = argparse.ArgumentParser(description="Compare the logits of zoo's Wav2Vec 2.0 with transformers'.")
     parser.add_argument("folder", type=Path, help="what export_transformers_wav2vec2 wrote")
-    figures = {}
-    for path in sorted(parser.parse_args().folder.glob("*.safetensors"), key=lambda path: path.stat().st_size):
+    parser.add_argument("--only", default="", help="these networks; the figures of others stay [all]")
+    asked = parser.parse_args()
+    figures = recorded("wav2vec2_logits").get("networks", {}) if asked.only else {}
+    for path in sorted(asked.folder.glob("*.safetensors"), key=lambda path: path.stat().st_size):
+        if asked.only and path.stem not in asked.only.split(","):
+            continue
         figures[path.stem] = compare(path)
         print(path.stem, figures[path.stem], file=sys.stderr, flush=True)
     above = [name for name, found in figures.items() if max(found["difference"].values()) > BOUND]
