@@ -110,7 +110,7 @@ def test_old_artifacts_say_that_their_training_images_are_unknown(
     report, said = evaluate(zoo_command, old, tmp_path / "out", "--data", f"folder:{made / 'data'}")
     assert report["examples"] == 40
     assert report["overlap"]["examples"] is None
-    assert "old was exported before zoo kept digests of the images that a model was trained on" in said
+    assert "old was exported before zoo kept digests of the examples that a model was trained on" in said
     assert report["overlap"]["unknown"] in said
 
 
@@ -127,7 +127,7 @@ def test_old_runs_load_their_data_again(tmp_path: Path, images_folder: Path, zoo
     report, said = evaluate(zoo_command, old, tmp_path / "two", "--data", f"folder:{tmp_path / 'moved'}")
     assert (report["overlap"]["examples"], report["overlap"]["of"]) == (None, 60)
     assert (
-        f"the model may have seen images in training that are not known: the data are not in {tmp_path / 'data'}"
+        f"the model may have seen examples in training that are not known: the data are not in {tmp_path / 'data'}"
         in said
     )
 
@@ -145,7 +145,7 @@ def test_images_that_the_initial_weights_were_trained_on_count(
         "train", "--weights", made / "run", "--data", f"folder:{tmp_path / 'new'}", "--out", tmp_path / "tuned", *FEW
     )
     assert answer.status == 0, answer.err
-    had_seen = [line for line in answer.err.splitlines() if "images that the initial weights were trained on" in line]
+    had_seen = [line for line in answer.err.splitlines() if "examples that the initial weights were trained on" in line]
     assert len(had_seen) == 1
     report, _ = evaluate(zoo_command, tmp_path / "tuned", tmp_path / "one")
     # One or both were in the first run's own test split.
@@ -156,8 +156,8 @@ def test_images_that_the_initial_weights_were_trained_on_count(
 
 def test_training_says_which_test_images_are_training_images(made: Path) -> None:
     said = (made / "said.txt").read_text()
-    assert "36 of 40 test images are also training images: test/class0/" in said
-    assert "4 of 40 test images are also validation images: test/class" in said
+    assert "36 of 40 test examples are also training examples: test/class0/" in said
+    assert "4 of 40 test examples are also validation examples: test/class" in said
     assert said.splitlines()[-1].endswith("40 images, 40 of which it has seen in training or validation)")
 
 

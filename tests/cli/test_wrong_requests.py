@@ -187,7 +187,7 @@ def test_what_was_not_foreseen_is_one_line_and_a_traceback_with_debug(
 ) -> None:
     import zoo.information
 
-    def broken(pattern: str) -> None:
+    def broken(pattern: str, input: str | None) -> None:
         raise RuntimeError("of a\nkind that nobody knows")
 
     monkeypatch.setattr(zoo.information, "list_models", broken)
@@ -200,7 +200,7 @@ def test_what_was_not_foreseen_is_one_line_and_a_traceback_with_debug(
 def test_a_disk_that_fills_up_under_tensorflow_is_one_line(tmp_path: Path) -> None:
     """TensorFlow writes variables by itself and raises errors of its own."""
     import zoo
-    from zoo.description import Model
+    from tests.described import described
     from zoo.errors import ZooError
     from zoo.export.graph import trace
     from zoo.export.tf_serving.saved_model import write_saved_model
@@ -208,10 +208,9 @@ def test_a_disk_that_fills_up_under_tensorflow_is_one_line(tmp_path: Path) -> No
 
     (tmp_path / "file").write_text("no folder can be made below this")
     preprocessing = Preprocessing(8, 8, 1, (0.5,), (0.5,))
-    described = Model("cnn", "small", tuple("abc"), preprocessing, parameters=1, multiply_adds=1)
     model = zoo.create("cnn", classes=3, input_shape=(8, 8, 1))
     with pytest.raises(ZooError, match="the SavedModel cannot be written"):
-        write_saved_model(trace(model, described), tmp_path / "file" / "1")
+        write_saved_model(trace(model, described(preprocessing)), tmp_path / "file" / "1")
 
 
 def test_no_run_and_no_artifact_to_take(zoo_command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -75,7 +75,7 @@ def test_no_artifact_at_all_is_one_line(
 def test_predict_prints_labels_with_probabilities(house: Path, images: Path, zoo_command: Command) -> None:
     answer = zoo_command("predict", "artifacts/old", images, "--top", 2)
     assert answer.status == 0
-    assert answer.err.startswith("left out, because they cannot be read as images: 2: ")
+    assert answer.err.startswith("left out: 2: ")
     assert answer.err.count("\n") == 1
     assert "notes.txt" in answer.err
     assert "within (a folder)" in answer.err

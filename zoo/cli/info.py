@@ -52,6 +52,8 @@ def command(name: str, size: str | None, as_json: bool) -> None:
 
 def _facts(name: str, described: dict[str, Any]) -> dict[str, str]:
     """The description of a run or an artifact as facts by name; what it does not say is left out."""
+    from zoo.cli import tables
+
     model, data, results = described["model"], described["data"], described["results"] or {}
     lines = {
         described["kind"]: f"{name}, {model['family']} {model['size']}",
@@ -59,7 +61,7 @@ def _facts(name: str, described: dict[str, Any]) -> dict[str, str]:
         **described["input"],
         model["task"]: f"{len(model['labels'])}: {_labels(model)}",
         "parameters": f"{model['parameters']:,}",
-        "multiply-adds": f"{model['multiply_adds'] / 1e6:,.1f} M",
+        "multiply-adds": f"{tables.millions(model['multiply_adds'])} M",
         "data": data and f"{data['source']}, {', '.join(f'{n:,} {split}' for split, n in data['counts'].items())}",
         "weights": described["weights"] and f"{described['weights']['file']} ({described['weights']['source']})",
         "started from": described["initial"] and f"the weights of {described['initial']['run']}",

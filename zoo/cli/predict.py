@@ -27,11 +27,10 @@ def command(paths: tuple[Path, ...], top: int, runtime: str | None, out: Path | 
     named.
     """
     import zoo
-    from zoo.artifact import MANIFEST, read
+    from zoo.artifact import MANIFEST
     from zoo.cli.output import print_json, say
     from zoo.errors import ZooError, listed
     from zoo.folder_kinds import kind, mistaken
-    from zoo.input import kind_of
     from zoo.verbs.results import artifact_or_newest
 
     named: Path | None = None
@@ -53,9 +52,7 @@ def command(paths: tuple[Path, ...], top: int, runtime: str | None, out: Path | 
         say=say,
     )
     if left_out:
-        plural = kind_of(read(artifact).model.preprocessing).plural
-        names = listed(printable(f"{path} ({reason})") for path, reason in left_out)
-        say(f"left out, because they cannot be read as {plural}: {len(left_out)}: {names}")
+        say(f"left out: {len(left_out)}: {listed(printable(f'{path} ({reason})') for path, reason in left_out)}")
     if as_json:
         answers = [{"name": prediction.name, **prediction.answer.plain()} for prediction in predictions]
         others = [{"path": str(path), "reason": reason} for path, reason in left_out]

@@ -43,7 +43,7 @@ def models(rows: list[dict[str, Any]]) -> None:
             ", ".join(row["aliases"]),
             row["input"],
             f"{row['parameters']:,}",
-            f"{row['multiply_adds'] / 1e6:,.1f}",
+            millions(row["multiply_adds"]),
             "×".join(map(str, row["input_shape"])),
             str(row["classes"]),
             row["tags"][0]["tag"] if row["tags"] else "—",
@@ -52,6 +52,11 @@ def models(rows: list[dict[str, Any]]) -> None:
         for row in rows
     ]
     _print((header, *cells), left=4)
+
+
+def millions(count: int) -> str:
+    """Return a count in millions; those of the smallest networks need more decimals."""
+    return f"{count / 1e6:,.{1 if count >= 1e5 else 5}f}"
 
 
 def tags(rows: list[dict[str, Any]]) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 from zoo.contract import BATCH
 from zoo.data.names import natural
 from zoo.errors import ZooError
+from zoo.family import Family, Size
 from zoo.folder_kinds import kind, mistaken
 from zoo.input import Arrays, Request
 from zoo.inputs.audio import wav
@@ -120,6 +121,16 @@ def _checked(path: Path) -> bytes:
     content = read_sound_file(path)
     decoded_file(content)
     return content
+
+
+def catalog(family: Family, size: Size) -> dict[str, Any]:
+    """Return no limits: a network takes clips of any length."""
+    return {"limits": {}}
+
+
+def published(wanted: Any) -> dict[str, Any]:
+    """Return nothing: no weights for networks of sound are published."""
+    return {"input": ""}
 
 
 def facts(preprocessing: AudioPreprocessing) -> dict[str, str]:

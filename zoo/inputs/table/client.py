@@ -11,6 +11,7 @@ import numpy as np
 
 from zoo.data.names import shown
 from zoo.errors import ZooError, listed
+from zoo.family import Family, Size
 from zoo.input import Request
 from zoo.inputs.table.columns import Column, Value, tensor_names
 from zoo.inputs.table.preprocessing import (
@@ -29,12 +30,14 @@ DAYS = (-700_000, 2_900_000)
 """The days since 1970 of the first and the last date of an example."""
 
 __all__ = [
+    "catalog",
     "encode",
     "facts",
     "files",
     "network_tensors",
     "noise",
     "problems",
+    "published",
     "python",
     "random",
     "raw_arrays",
@@ -68,6 +71,16 @@ def requests(
             except ZooError as error:
                 raise ZooError(f"{name}: {error}") from None
     return found
+
+
+def catalog(family: Family, size: Size) -> dict[str, Any]:
+    """Return no limits: a network takes any columns."""
+    return {"limits": {}}
+
+
+def published(wanted: Any) -> dict[str, Any]:
+    """Return nothing: no weights for networks of tables are published."""
+    return {"input": ""}
 
 
 def facts(preprocessing: TablePreprocessing) -> dict[str, str]:
