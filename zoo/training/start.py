@@ -11,6 +11,7 @@ import numpy as np
 
 from zoo import complexity, factory, files, migration, provenance, run, weights_file
 from zoo import recipe as recipes
+from zoo import task as tasks
 from zoo.data import digests
 from zoo.data.dataset import Dataset
 from zoo.data.fitting import fitting
@@ -81,6 +82,8 @@ def start(
         raise ZooError(f"{family.name} cannot be trained for {dataset.task}, which {source} has: name another family")
     for skipped in dataset.skipped:
         say(f"left out: {skipped}")
+    if recipe.class_weights == "balanced":
+        say(f"class weights: {_class_weights(dataset)}")
     recipe = _with_fitting_batch(recipe, settings, chosen.num_replicas_in_sync, len(dataset.train), say)
     check_batch(recipe.batch_size, chosen.num_replicas_in_sync, len(dataset.train))
     like = run.read_finished(weights).model if weights else None
@@ -107,6 +110,19 @@ def start(
     say(f"{folder}: {family.name} {row.name}, {model.parameters:,} parameters, {count}")
     train(folder, dataset, chosen, callbacks, say, progress)
     return folder
+
+
+def _class_weights(dataset: Dataset) -> str:
+    """Return the weight of each label for people.
+
+    Raises:
+        ZooError: the targets are no labels.
+    """
+    balanced = tasks.find(dataset.task).balanced
+    if balanced is None:
+        raise ZooError(f"class_weights=balanced weighs classes, and {dataset.source} has {dataset.task}: leave it out")
+    weights = balanced(dataset.train.targets, len(dataset.labels))
+    return tasks.names([f"{label} {weight:.4g}" for label, weight in zip(dataset.labels, weights, strict=True)])
 
 
 def _with_fitting_batch(recipe: Recipe, settings: Sequence[str], replicas: int, examples: int, say: Say) -> Recipe:

@@ -7,10 +7,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from zoo.data.names import shown
 from zoo.errors import ZooError, listed
 from zoo.family import Family, Size
 from zoo.input import Request
+from zoo.inputs.table.columns import Column, tensor_names
 from zoo.inputs.table.preprocessing import (
     TablePreprocessing,
     encode,
@@ -26,6 +29,7 @@ from zoo.inputs.table.read import features, places_of, read_file, typed
 __all__ = [
     "catalog",
     "encode",
+    "example",
     "facts",
     "network_tensors",
     "noise",
@@ -36,6 +40,7 @@ __all__ = [
     "raw_arrays",
     "raw_tensors",
     "requests",
+    "rest",
     "tensors",
 ]
 
@@ -79,7 +84,8 @@ def facts(preprocessing: TablePreprocessing) -> dict[str, str]:
     """Return the number of columns, and how many of them have numbers, words, dates and booleans."""
     counts = Counter(column.kind for column in preprocessing.columns)
     kinds = ", ".join(f"{count} of {kind}s" for kind, count in counts.items())
-    return {"input": f"{len(preprocessing.columns)} columns: {kinds}"}
+    total = len(preprocessing.columns)
+    return {"input": f"{total} {'column' if total == 1 else 'columns'}: {kinds}"}
 
 
 def problems(preprocessing: TablePreprocessing) -> list[str]:
@@ -95,19 +101,31 @@ def problems(preprocessing: TablePreprocessing) -> list[str]:
     return found
 
 
-def python(artifact: str) -> str:
-    """Return Python lines that end with `features`, a row of the means of the training rows."""
-    return f"""import json
-import pathlib
-
-import numpy as np
-
-manifest = json.loads(pathlib.Path("{artifact}/manifest.json").read_text())
-columns = manifest["preprocessing"]["columns"]
-# A word is its place in column["words"], a date its days since 1970, and a missing value is NaN.
-features = np.array([[column["mean"] for column in columns]], np.float32)"""
+def python(preprocessing: TablePreprocessing) -> str:
+    """Return the row of `example` as a tuple."""
+    return repr(example(preprocessing))
 
 
-def files(preprocessing: Any) -> dict[str, str]:
-    """Return no files: nothing ships beside the model."""
+def rest(preprocessing: TablePreprocessing) -> dict[str, Any]:
+    """Return the row of `example`, a value for each tensor of `serve_columns`."""
+    return dict(zip(tensor_names(preprocessing.columns), example(preprocessing), strict=True))
+
+
+def example(preprocessing: TablePreprocessing) -> tuple[float | str, ...]:
+    """Return an average row: the mean of each column, or its most frequent word; "" where it has no words."""
+    return tuple(map(_average, preprocessing.columns))
+
+
+def _average(column: Column) -> float | str:
+    if column.kind == "number":
+        return float(f"{column.mean:.4g}")
+    if column.kind == "date":
+        return str(np.datetime64(int(column.mean // 1), "D"))
+    if column.kind == "boolean":
+        return "true" if column.mean >= 0.5 else "false"
+    return next(iter(column.words), "")
+
+
+def files(preprocessing: TablePreprocessing) -> dict[str, str]:
+    """Return no files: the manifest has all that clients need."""
     return {}
