@@ -95,9 +95,9 @@ class Family:
         resampled: position embeddings, as `layer/variable`, which are resampled when the image size changes, see
             `zoo.weights.positions`.
         head: layers that depend on the classes. They are made anew for other classes.
-        explainer: the dotted name of a module with `explain(weights, model)`, which explains a trained network: from its
-            weights, arrays by `layer/variable`, and its description to an `Explanation`, or None. It needs numpy only.
-            Empty where a family has none.
+        explainer: the dotted name of a module with `explain(weights, model)`, which makes an `Explanation`, or None, of
+            a trained network: its weights, arrays by `layer/variable`, and its description. It needs numpy only. Empty
+            where a family has none.
     """
 
     name: str

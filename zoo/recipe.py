@@ -71,9 +71,9 @@ class Recipe:
     `deterministic` makes two runs equal bit for bit on one device, at some cost of speed on GPUs. The precision
     `float64` is for telling rounding from mistakes, not for use. `freeze` trains the head only: the network before it
     works as in evaluation, without dropout, and keeps its weights and statistics. `class_weights` weighs the loss of
-    each class: with `balanced`, all classes weigh the same, however skewed the data. `input` is the section that belongs
-    to the kind of input; people set its keys by the kind's name, as in `KIND.KEY=VALUE`. None stands for the kind's
-    defaults.
+    each class: with `balanced`, all classes weigh the same, however skewed the data. `input` is the section that
+    belongs to the kind of input; people set its keys by the kind's name, as in `KIND.KEY=VALUE`. None stands for the
+    kind's defaults.
     """
 
     epochs: Annotated[int, Field(ge=1)] = 30
