@@ -26,8 +26,9 @@ from zoo.training.start import describe
 
 @dataclasses.dataclass(frozen=True)
 class Facts:
-    """The published figures of a network: trainable parameters, and multiply-adds for an image of `side` pixels,
-    or for a row of `side` columns.
+    """The published figures of a network: trainable parameters, and multiply-adds for an input of `side`.
+
+    `side` is that of an image in pixels, or the number of columns of a row.
 
     `giga_multiply_adds` are products of convolutions and matrices, attention's own among them, and nothing else, as
     `zoo.complexity` counts them; None where nobody publishes such a number.

@@ -59,7 +59,10 @@ def requests(
         names, rows = features(frame)
         known = [column.name for column in preprocessing.columns]
         others = [f"'{shown(name)}'" for name in names if name not in known]
-        places = places_of(preprocessing.columns, names)
+        try:
+            places = places_of(preprocessing.columns, names)
+        except ZooError as error:
+            raise ZooError(f"{shown(path)}: {error}") from None
         if others:
             leave_out(path, f"its columns that the network does not take: {listed(others, most=3)}")
         for row, name in zip(rows, frame.places, strict=True):
