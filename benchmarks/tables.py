@@ -250,6 +250,21 @@ def demo() -> str:
     return "\n".join(["```text", *lines, "```"])
 
 
+def tables_accuracy() -> str:
+    """Networks of tables against scikit-learn's models: the mean over splits."""
+    rows = [
+        [
+            f"`{name.split()[0]}` on {name.split()[1]}",
+            {"accuracy": "accuracy", "r2": "R²"}[figures["metric"]],
+            f"{figures['zoo']:.3f}",
+            f"{figures['scikit_learn']:.3f}",
+            f"{figures['difference']:+.3f}",
+        ]
+        for name, figures in results("tables_accuracy")["figures"]["networks"].items()
+    ]
+    return markdown(["network", "metric", "zoo", "scikit-learn", "difference"], rows)
+
+
 def families() -> str:
     """Every family and size with what the registry knows of it."""
     rows = [
@@ -287,6 +302,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "exports": exports,
     "fine-tuning": fine_tuning,
     "demo": demo,
+    "tables-accuracy": tables_accuracy,
     "families": families,
 }
 """Every table by the name that documents use."""

@@ -16,6 +16,7 @@ from safetensors.numpy import load_file
 
 import zoo
 from tests.conftest import Answer
+from zoo.tasks.classes import balanced
 
 Command = Callable[..., Answer]
 COLUMNS = ("age", "city", "since", "member", "bought")
@@ -133,6 +134,15 @@ def test_penalties_and_class_weights_are_equal_on_one_and_two_replicas(made: Pat
         np.testing.assert_allclose(weights["two"][key], value, rtol=1e-9, atol=1e-12)
     sums = {name: np.abs(arrays["hidden1/kernel"]).sum() for name, arrays in weights.items()}
     assert sums["one"] < 0.95 * sums["none"]
+
+
+def test_balanced_weights_are_those_of_scikit_learn() -> None:
+    from sklearn.utils.class_weight import compute_class_weight
+
+    targets = np.array([0, 0, 0, 2, 2, 1])
+    wanted = compute_class_weight("balanced", classes=np.arange(3), y=targets)
+    np.testing.assert_allclose(balanced(targets, 3), wanted, rtol=1e-6)
+    assert balanced(targets, 4)[3] == 1
 
 
 WRONG_ROWS = {

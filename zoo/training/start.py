@@ -82,13 +82,13 @@ def start(
         raise ZooError(f"{family.name} cannot be trained for {dataset.task}, which {source} has: name another family")
     for skipped in dataset.skipped:
         say(f"left out: {skipped}")
-    if recipe.class_weights == "balanced":
-        say(f"class weights: {_class_weights(dataset)}")
     recipe = _with_fitting_batch(recipe, settings, chosen.num_replicas_in_sync, len(dataset.train), say)
     check_batch(recipe.batch_size, chosen.num_replicas_in_sync, len(dataset.train))
     like = run.read_finished(weights).model if weights else None
     model = describe(family, row, dataset, recipe, like)
     dataset = fit(dataset, model.preprocessing, bad_examples, say)
+    if recipe.class_weights == "balanced":
+        say(f"class weights: {_class_weights(dataset)}")
     for line in kind_of(model.preprocessing).data.adjustments(dataset, model.preprocessing, recipe.input):
         say(line)
     seen = digests_of(weights, dataset)
