@@ -98,7 +98,7 @@ def _explanation(folder: Path, this: run.Run) -> dict[str, Any] | None:
     if not family.explainer or not this.finished:
         return None
     found = family.explain(weights_file.read(folder / run.WEIGHTS)[0], this.model)
-    return found and dataclasses.asdict(found)
+    return None if found is None else dataclasses.asdict(found)
 
 
 def _row(family: Family, size: Size) -> dict[str, Any]:

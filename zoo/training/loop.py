@@ -72,7 +72,7 @@ def train(
         optimizer = make_optimizer(recipe, model, steps, depths, resolve(this.model.family)[0].undecayed)
         _compile_for_callbacks(model, optimizer, strategy, task)
     weights = None
-    if recipe.class_weights == "balanced":
+    if recipe.class_weights == "balanced" and task.balanced:
         weights = task.balanced(dataset.train.targets, len(this.model.labels))
     train_on = training_step(model, this.model, optimizer, strategy, recipe, weights)
     evaluate_on = evaluation_step(model, this.model, strategy)
