@@ -12,7 +12,7 @@ WORKERS := -n 2 --dist loadfile
 PEERS := benchmarks.peers
 PEER := .peers
 
-.PHONY: demo test quick test-all test-lowest test-peers check types docs clean
+.PHONY: demo demo-table test quick test-all test-lowest test-peers check types docs clean
 
 $(VENV)/ready: pyproject.toml setup.cfg setup.py
 	$(PYTHON) -m venv $(VENV)
@@ -28,6 +28,18 @@ demo: $(VENV)/ready
 	$(BIN)/zoo export $(DEMO)/run --out $(DEMO)/artifact
 	$(BIN)/zoo verify $(DEMO)/artifact
 	$(BIN)/zoo benchmark $(DEMO)/artifact --runtime onnx,saved_model
+
+# The same with a table of scikit-learn's: about a minute.
+demo-table: $(VENV)/ready
+	rm -rf $(DEMO)/table
+	$(BIN)/zoo train mlp --data wine --out $(DEMO)/table/run
+	$(BIN)/zoo evaluate $(DEMO)/table/run --out $(DEMO)/table/evaluation
+	$(BIN)/zoo export $(DEMO)/table/run --out $(DEMO)/table/artifact
+	$(BIN)/zoo verify $(DEMO)/table/artifact
+	$(BIN)/python -c 'import numpy; from sklearn.datasets import load_wine; wine = load_wine(); \
+		numpy.savetxt("$(DEMO)/table/rows.csv", wine.data[::40], "%g", ",", header=",".join(wine.feature_names), comments="")'
+	$(BIN)/zoo predict $(DEMO)/table/artifact $(DEMO)/table/rows.csv
+	$(BIN)/zoo benchmark $(DEMO)/table/artifact --runtime onnx,saved_model
 
 # ruff, mypy, and the tests that prove behavior.
 test: check

@@ -250,12 +250,27 @@ def demo() -> str:
     return "\n".join(["```text", *lines, "```"])
 
 
-def short(count: int) -> str:
+def counted(count: int) -> str:
     """A count with two or three figures and its unit."""
     for unit, name in ((10**9, " G"), (10**6, " M"), (10**3, " k")):
         if count >= unit:
             return f"{count / unit:.1f}{name}"
     return str(count)
+
+
+def tables_accuracy() -> str:
+    """Networks of tables against scikit-learn's models: the mean over splits."""
+    rows = [
+        [
+            f"`{name.split()[0]}` on {name.split()[1]}",
+            {"accuracy": "accuracy", "r2": "R²"}[figures["metric"]],
+            f"{figures['zoo']:.3f}",
+            f"{figures['scikit_learn']:.3f}",
+            f"{figures['difference']:+.3f}",
+        ]
+        for name, figures in results("tables_accuracy")["figures"]["networks"].items()
+    ]
+    return markdown(["network", "metric", "zoo", "scikit-learn", "difference"], rows)
 
 
 def families() -> str:
@@ -265,8 +280,8 @@ def families() -> str:
             f"`{family.name}`",
             f"`{size.name}`",
             ", ".join(f"`{alias}`" for alias in size.aliases) or "—",
-            short(size.parameters),
-            short(size.multiply_adds),
+            counted(size.parameters),
+            counted(size.multiply_adds),
             "×".join(map(str, size.input_shape)),
         ]
         for family, size in matching()
@@ -295,6 +310,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "exports": exports,
     "fine-tuning": fine_tuning,
     "demo": demo,
+    "tables-accuracy": tables_accuracy,
     "families": families,
 }
 """Every table by the name that documents use."""

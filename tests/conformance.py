@@ -26,7 +26,9 @@ from zoo.training.start import describe
 
 @dataclasses.dataclass(frozen=True)
 class Facts:
-    """The published figures of a network: trainable parameters, and multiply-adds for an image of `side` pixels.
+    """The published figures of a network: trainable parameters, and multiply-adds for an input of `side`.
+
+    `side` is that of an image in pixels, or the number of columns of a row.
 
     `giga_multiply_adds` are products of convolutions and matrices, attention's own among them, and nothing else, as
     `zoo.complexity` counts them; None where nobody publishes such a number.
@@ -77,6 +79,15 @@ FACTS = {
     ("vit", "small"): Facts(22_050_664, 4.61),
     ("vit", "base"): Facts(86_567_656, 17.564),
     ("vit", "large"): Facts(304_326_632, 61.555),
+    # By hand, of ten columns and two classes: terms·2+2, and terms·2 products, where the terms are the columns, with
+    # 10·11/2 products of pairs, or with 4 pieces of each.
+    ("linear", "small"): Facts(22, 20e-9, side=10),
+    ("linear", "base"): Facts(132, 130e-9, side=10),
+    ("linear", "large"): Facts(102, 100e-9, side=10),
+    # By hand: 10·64+64 + 64·2+2; 10·128+128 + 128·128+128 + 128·2+2; (10+80)·256+256 + 256·256+256 + 256·2+2.
+    ("mlp", "small"): Facts(834, 768e-9, side=10),
+    ("mlp", "base"): Facts(18_178, 17_920e-9, side=10),
+    ("mlp", "large"): Facts(89_602, 89_088e-9, side=10),
 }
 
 SMALLEST = (8, 8, 1)
