@@ -74,7 +74,7 @@ def measured_on(result: dict[str, Any]) -> str:
 def networks() -> Iterator[tuple[str, str, int]]:
     """Each network that publishers have: its key `FAMILY-SIZE`, its first alias, and its parameters."""
     for family, size in matching():
-        if family.name != "cnn":
+        if family.input == "image" and family.name != "cnn":
             yield f"{family.name}-{size.name}", size.aliases[0], size.parameters
 
 
