@@ -189,7 +189,9 @@ def files_of_class(folder: Path, kind: Input) -> list[Path]:
         raise ZooError(f"class '{folder.name}' has no {kind.plural}: add some to {folder}, or remove it")
     for file in files:
         if file.is_dir():
-            raise ZooError(f"{folder}, which should hold {kind.plural}, holds the folder '{shown(file.name)}': {layout(kind)}")
+            raise ZooError(
+                f"{folder}, which should hold {kind.plural}, holds the folder '{shown(file.name)}': {layout(kind)}"
+            )
     return files
 
 
@@ -201,7 +203,8 @@ def left_out(root: Path, splits: dict[str, list[Path]], kind: Input) -> Iterator
         if loose:
             yield f"left out: {len(loose)} files beside the folders of {folder}: {listed(map(shown, loose), most=3)}"
     classes = [folder for folders in splits.values() for folder in folders]
-    hidden = [entry for folder in (*above, *classes) for entry in hidden_entries(folder) if holds_example(entry, kind)]
+    inside = (entry for folder in (*above, *classes) for entry in hidden_entries(folder))
+    hidden = [entry for entry in inside if holds_example(entry, kind)]
     for entry in hidden:
         if entry.is_dir():
             yield f"left out: {shown(entry)}/, a hidden folder of {kind.plural}: if it is a class, rename it without the dot"
