@@ -108,7 +108,7 @@ def normalize_waveforms(model: Any) -> None:
         )
         expand = index.sole_consumer(result)
         into_channel = expand is not None and _is_unsqueeze(expand, 1, 3, index)
-        normalized = expand.output[0] if into_channel else f"{result}_normalized"
+        normalized = expand.output[0] if expand is not None and into_channel else f"{result}_normalized"
         new = [
             onnx.helper.make_node("Unsqueeze", [source, channel], [f"{result}_planes"]),
             onnx.helper.make_node(
