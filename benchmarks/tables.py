@@ -72,9 +72,9 @@ def measured_on(result: dict[str, Any]) -> str:
 
 
 def networks() -> Iterator[tuple[str, str, int]]:
-    """Each network that publishers have: its key `FAMILY-SIZE`, its first alias, and its parameters."""
+    """Each network of images that publishers have: its key `FAMILY-SIZE`, its first alias, and its parameters."""
     for family, size in matching():
-        if family.name != "cnn" and size.aliases:
+        if family.input == "image" and family.name != "cnn":
             yield f"{family.name}-{size.name}", size.aliases[0], size.parameters
 
 
@@ -250,6 +250,14 @@ def demo() -> str:
     return "\n".join(["```text", *lines, "```"])
 
 
+def counted(count: int) -> str:
+    """A count with two or three figures and its unit."""
+    for unit, name in ((10**9, " G"), (10**6, " M"), (10**3, " k")):
+        if count >= unit:
+            return f"{count / unit:.1f}{name}"
+    return str(count)
+
+
 def tables_accuracy() -> str:
     """Networks of tables against scikit-learn's models: the mean over splits."""
     rows = [
@@ -272,8 +280,8 @@ def families() -> str:
             f"`{family.name}`",
             f"`{size.name}`",
             ", ".join(f"`{alias}`" for alias in size.aliases) or "—",
-            f"{size.parameters / 1e6:.2f} M" if size.parameters < 1e6 else f"{size.parameters / 1e6:.1f} M",
-            f"{size.multiply_adds / 1e9:.3f} G" if size.multiply_adds < 1e9 else f"{size.multiply_adds / 1e9:.1f} G",
+            counted(size.parameters),
+            counted(size.multiply_adds),
             "×".join(map(str, size.input_shape)),
         ]
         for family, size in matching()

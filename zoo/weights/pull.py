@@ -11,6 +11,7 @@ from zoo import complexity, factory, files, migration, provenance, run, weights_
 from zoo.data import imagenet
 from zoo.description import Model, Weights
 from zoo.errors import ZooError
+from zoo.family import MOST_CHANNELS
 from zoo.input import kind_of
 from zoo.registry import resolve
 from zoo.tensorflow_setup import wake_keras
@@ -65,6 +66,8 @@ def pull(
     expected = chosen.input if chosen else published.input
     side = expected.side if image_size is None else image_size
     structure = family.reference_structure(row)
+    if not 1 <= channels <= MOST_CHANNELS:
+        raise ZooError(f"{channels} channels cannot be taken: 1 (gray), 2 (gray, alpha), 3 (RGB) or 4 (RGBA) can")
     wanted = preprocessing(expected, side, channels)
     if classes < 2:
         raise ZooError(f"{classes} class cannot be told apart: at least 2 are needed")
