@@ -3,7 +3,8 @@
 Each family's small network is trained by its own recipe on five splits, whose seeds no recipe was chosen with.
 scikit-learn's model of the same kind learns the same training rows, standardized by their mean and std (and so are the
 values of diabetes); all else are its defaults, but that the MLP has as many hidden units as zoo's. Both are measured on
-the same test rows: accuracy, or R² for diabetes. The check of the export before the training is left out.
+the same test rows: accuracy, or R² for diabetes. The check of the export before the training is left out, and a run
+that is in SCRATCH already is not trained again.
 
 usage: python -m benchmarks.tables_accuracy SCRATCH      writes results/tables_accuracy.json
 """
@@ -32,19 +33,20 @@ BOUND = {"accuracy": 0.02, "r2": 0.01}
 
 def trained(family: str, table: str, seed: int, folder: Path) -> tuple[str, float]:
     """Train a network as `zoo train` does; return its metric and score on the test rows."""
-    start(
-        family,
-        size="small",
-        source=table,
-        data_dir=None,
-        options={},
-        bad_examples="error",
-        settings=[f"seed={seed}", f"split.seed={seed}"],
-        out=folder,
-        strategy="single",
-        devices=None,
-        preflight=lambda model: None,
-    )
+    if not folder.exists():
+        start(
+            family,
+            size="small",
+            source=table,
+            data_dir=None,
+            options={},
+            bad_examples="error",
+            settings=[f"seed={seed}", f"split.seed={seed}"],
+            out=folder,
+            strategy="single",
+            devices=None,
+            preflight=lambda model: None,
+        )
     results = run.read_finished(folder).results
     assert results is not None
     metric = "r2" if "test_r2" in results else "accuracy"
@@ -63,8 +65,8 @@ def theirs(family: str, table: str, seed: int) -> float:
     models: dict[tuple[str, str], Any] = {
         ("linear", "values"): LinearRegression(),
         ("linear", "classes"): LogisticRegression(),
-        ("mlp", "values"): MLPRegressor((64,), random_state=seed),
-        ("mlp", "classes"): MLPClassifier((64,), random_state=seed),
+        ("mlp", "values"): MLPRegressor(hidden_layer_sizes=(64,), random_state=seed),
+        ("mlp", "classes"): MLPClassifier(hidden_layer_sizes=(64,), random_state=seed),
     }
     model = make_pipeline(StandardScaler(), models[family, data.task])
     if data.task == "values":
