@@ -9,7 +9,6 @@ from pydantic import AfterValidator, Field
 from zoo.inputs.audio.preprocessing import LONGEST
 from zoo.schema import record
 
-
 SLOWEST, FASTEST = 4_000, 48_000
 """The rates that may be asked for, in samples a second; below, a spectrogram has more bands than frequencies."""
 
