@@ -73,6 +73,8 @@ class TextPreprocessing:
     longest_word: Annotated[int, Field(ge=1, le=1000)] = 100
 
     def __post_init__(self) -> None:
+        if wrong := [token for token in (*self.vocabulary, self.continuing) if not _is_unicode(token)]:
+            raise ZooError(f"the vocabulary has lone surrogates ({wrong[0]!a:.60}): write its tokens as Unicode")
         known = set(self.vocabulary)
         if missing := [token for token in self.special_tokens if token not in known]:
             raise ZooError(f"the vocabulary lacks {listed(missing)}: add each special token to it")
@@ -118,10 +120,18 @@ def refusal(text: Any) -> str:
     """Return the reason why a text cannot be read, in words that follow 'is'; empty if it can."""
     if not isinstance(text, str):
         return f"of type {type(text).__name__}: give a string"
-    try:
-        return TOO_LONG if len(text.encode()) > LONGEST_TEXT else ""
-    except UnicodeEncodeError:
+    if not _is_unicode(text):
         return NOT_UTF8
+    return TOO_LONG if len(text.encode()) > LONGEST_TEXT else ""
+
+
+def _is_unicode(text: str) -> bool:
+    """Tell if a string has no lone surrogates."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 @functools.cache
