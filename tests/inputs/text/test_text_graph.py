@@ -99,7 +99,7 @@ def test_every_code_point_is_read_as_by_the_tokenizer(cased: bool) -> None:
 
 @pytest.mark.full
 @pytest.mark.parametrize("options", [{}, {"strip_accents": False}, {"lowercase": False}, {"clean_text": False}])
-def test_every_code_point_becomes_what_the_normalizer_makes_of_it(options: dict[str, bool]) -> None:
+def test_every_code_point_becomes_what_the_normalizer_makes_of_it(options: dict[str, Any]) -> None:
     """Between letters, before an accent, and after one; with a vocabulary of the characters themselves."""
     every = [chr(code) for code in range(CODE_POINTS) if code not in SURROGATES]
     for start in range(0, len(every), 1 << 16):

@@ -107,7 +107,7 @@ def written(folder: Path, edit: Edit = lambda document: None, **config: Any) -> 
     return folder
 
 
-TEMPLATE = {
+TEMPLATE: dict[str, Any] = {
     "type": "TemplateProcessing",
     "single": [
         {"SpecialToken": {"id": "[CLS]", "type_id": 0}},

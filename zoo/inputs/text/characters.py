@@ -132,7 +132,7 @@ def _chunks() -> Iterator[list[str]]:
 
 def _changes(normalizer: Any) -> dict[str, str]:
     """Return what a normalizer makes of each character that it changes."""
-    found = {}
+    found: dict[str, str] = {}
     for chunk in _chunks():
         answers = normalizer.normalize_str(SEPARATOR.join(chunk)).split(SEPARATOR)
         found |= {one: answer for one, answer in zip(chunk, answers, strict=True) if one != answer}

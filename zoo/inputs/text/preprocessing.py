@@ -12,6 +12,7 @@ from __future__ import annotations
 import functools
 import json
 import os
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -79,8 +80,7 @@ class TextPreprocessing:
         if missing := [token for token in self.special_tokens if token not in known]:
             raise ZooError(f"the vocabulary lacks {listed(missing)}: add each special token to it")
         if len(known) < len(self.vocabulary):
-            seen: set[str] = set()
-            twice = next(token for token in self.vocabulary if token in seen or seen.add(token))
+            twice = next(token for token, count in Counter(self.vocabulary).items() if count > 1)
             raise ZooError(f"the vocabulary has '{twice:.100}' twice: keep one")
 
     @property
