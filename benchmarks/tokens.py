@@ -27,7 +27,7 @@ from benchmarks.measured import record
 from zoo import schema
 from zoo.inputs.text import graph
 from zoo.inputs.text.hard import LINES, random_text
-from zoo.inputs.text.preprocessing import INPUT_IDS, TextPreprocessing, encode
+from zoo.inputs.text.preprocessing import INPUT_IDS, TextPreprocessing, encode, refusal
 from zoo.inputs.text.vocabulary import read, trained
 from zoo.tensorflow_setup import wake_tensorflow
 
@@ -130,8 +130,8 @@ def real_texts(folders: list[Path]) -> tuple[list[str], int]:
             continue
         text = READERS[path.suffix](path.read_bytes())
         files += bool(text)
-        found |= dict.fromkeys(part.strip() for part in text.split("\n\n"))
-    found.pop("", None)
+        parts = (part.strip() for part in text.split("\n\n"))
+        found |= dict.fromkeys(part for part in parts if part and not refusal(part))
     return list(found), files
 
 
