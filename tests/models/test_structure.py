@@ -17,10 +17,10 @@ from tests.conftest import Answer
 from zoo import factory, run, weights_file
 from zoo.data.load import load
 from zoo.errors import ZooError
-from zoo.structure import Structure
 from zoo.layers import AdaptiveAverage
 from zoo.recipe import ImageInput, Recipe
 from zoo.registry import families, resolve
+from zoo.structure import Structure
 from zoo.training.start import describe
 
 MADE_FOR_IMAGES = sorted(set(families()) - {"cnn"})

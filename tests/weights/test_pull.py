@@ -20,14 +20,14 @@ from tests.conftest import Answer
 from tests.weights.hub_server import COMMIT, Hub, serving
 from tests.weights.published import published
 from zoo import artifact, files, run, weights_file
+from zoo.data import imagenet
 from zoo.data.load import load
 from zoo.errors import ZooError
 from zoo.export.reference import CROPS
-from zoo.data import imagenet
 from zoo.inputs.image.photographs import photographs
-from zoo.structure import Structure
 from zoo.recipe import ImageInput, Recipe
 from zoo.registry import matching, resolve
+from zoo.structure import Structure
 from zoo.training.start import describe
 from zoo.weights.pull import pull
 from zoo.weights.sources import SOURCES, preprocessing

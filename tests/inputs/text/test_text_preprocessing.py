@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,8 @@ import tokenizers
 from tests.inputs.text.vocabularies import VARIANTS, preprocessing
 from zoo import schema
 from zoo.errors import ZooError
+from zoo.input import kind_of
+from zoo.inputs.text import client
 from zoo.inputs.text.hard import LINES
 from zoo.inputs.text.preprocessing import (
     ATTENTION_MASK,
@@ -24,6 +27,7 @@ from zoo.inputs.text.preprocessing import (
     network_tensors,
     noise,
     random,
+    raw_arrays,
     raw_tensors,
     tensors,
     tokenizer_json,
@@ -128,6 +132,37 @@ def test_random_inputs_fit_the_contract() -> None:
     assert found[INPUT_IDS].max() < len(wanted.vocabulary)
     assert network_tensors(wanted) == tensors(wanted)
     assert str(raw_tensors(wanted)["text"]) == "string [batch]"
+
+
+def test_raw_arrays_are_utf8_and_keep_what_is_damaged() -> None:
+    wanted = preprocessing("pieces", cased=False)
+    found = raw_arrays(["é", "a\ud800"], wanted)["text"]
+    assert found.dtype == object
+    assert found.tolist() == ["é".encode(), b"a\xed\xa0\x80"]
+
+
+def test_the_record_is_found_by_its_kind() -> None:
+    kind = kind_of(preprocessing("pieces", cased=False))
+    assert kind.preprocessing is TextPreprocessing
+    assert (kind.raw, kind.raw_safe) == ("serve_text", "serve_text_safe")
+    assert kind.settings().vocabulary == 8000
+    for raw in kind.data.damaged("a sound text").values():
+        with pytest.raises(ZooError, match="not valid UTF-8"):
+            kind.client.encode([raw], preprocessing("pieces", cased=False))
+    refused, costly = kind.data.hostile()
+    assert all(len(text.encode()) > LONGEST_TEXT for text in refused.values())
+    assert all(len(text.encode()) <= LONGEST_TEXT for text in costly.values())
+
+
+def test_the_lines_of_a_model_card_give_the_same_inputs(tmp_path: Path) -> None:
+    wanted = preprocessing("trained", cased=False)
+    (tmp_path / "tokenizer.json").write_text(tokenizer_json(wanted), encoding="utf-8")
+    names: dict[str, Any] = {}
+    exec(client.python(str(tmp_path)), names)
+    for name, array in encode(["A sentence to classify."], wanted).items():
+        np.testing.assert_array_equal(names[name], array)
+    tokens = f"up to 40 WordPiece tokens of a vocabulary of {len(wanted.vocabulary):,}, uncased"
+    assert client.facts(wanted) == {"input": tokens}
 
 
 def test_noise_is_read_and_is_the_same_for_a_seed() -> None:

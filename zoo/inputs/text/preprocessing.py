@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import numpy as np
 from pydantic import Field
 
+from zoo.contract import BATCH
 from zoo.errors import ZooError, listed
 from zoo.schema import record
 from zoo.signature import Tensor
@@ -31,6 +32,9 @@ TEXT, INPUT_IDS, ATTENTION_MASK = "text", "input_ids", "attention_mask"
 
 LONGEST_TEXT = 1 << 20
 """Bytes of UTF-8. A longer text is refused, so that one request cannot take all memory."""
+
+MOST_TOKENS = 1 << 16
+"""The highest `max_length`."""
 
 SPECIAL = 2
 """The number of tokens around a text: the one before it and the one after it."""
@@ -60,7 +64,7 @@ class TextPreprocessing:
     """
 
     vocabulary: tuple[str, ...]
-    max_length: Annotated[int, Field(gt=SPECIAL, le=1 << 16)]
+    max_length: Annotated[int, Field(gt=SPECIAL, le=MOST_TOKENS)]
     kind: Literal["text"] = "text"
     clean_text: bool = True
     handle_chinese_chars: bool = True
@@ -114,6 +118,13 @@ def encode(texts: Sequence[str], preprocessing: TextPreprocessing) -> dict[str, 
     for row, ids in enumerate(found):
         input_ids[row, : len(ids)], attention_mask[row, : len(ids)] = ids, 1
     return {INPUT_IDS: input_ids, ATTENTION_MASK: attention_mask}
+
+
+def raw_arrays(texts: Sequence[str], preprocessing: TextPreprocessing) -> dict[str, np.ndarray]:
+    """Return texts as an object array of bytes; lone surrogates become bytes that are not valid UTF-8."""
+    encoded = np.empty(len(texts), object)
+    encoded[:] = [text.encode("utf-8", "surrogatepass") for text in texts]
+    return {TEXT: encoded}
 
 
 def refusal(text: Any) -> str:
@@ -208,12 +219,12 @@ def tokenizer_json(preprocessing: TextPreprocessing) -> str:
 
 def tensors(preprocessing: TextPreprocessing) -> dict[str, Tensor]:
     """Return the inputs of the contract: token ids, and 1 for each token that is no padding."""
-    return {name: Tensor("int64", ("batch", "length")) for name in (INPUT_IDS, ATTENTION_MASK)}
+    return {name: Tensor("int64", (BATCH, "length")) for name in (INPUT_IDS, ATTENTION_MASK)}
 
 
 def raw_tensors(preprocessing: TextPreprocessing) -> dict[str, Tensor]:
     """Return the input of the raw signature: UTF-8."""
-    return {TEXT: Tensor("string", ("batch",))}
+    return {TEXT: Tensor("string", (BATCH,))}
 
 
 def network_tensors(preprocessing: TextPreprocessing) -> dict[str, Tensor]:
