@@ -14,8 +14,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.inputs.text.vocabularies import LETTERS, VARIANTS, pieces, preprocessing
-from zoo.export.tf_serving import rules
-from zoo.export.tf_serving.server_check import Request, run_loader, tensor_names
 from zoo.inputs.text import graph
 from zoo.inputs.text.characters import CODE_POINTS, SURROGATES, characters
 from zoo.inputs.text.hard import LINES, random_text
@@ -76,7 +74,7 @@ def assert_same(texts: list[str], wanted: TextPreprocessing) -> None:
 def test_the_graph_makes_the_ids_of_the_tokenizer(name: str, cased: bool) -> None:
     wanted = preprocessing(name, cased)
 
-    @settings(max_examples=100)
+    @settings(max_examples=60)
     @given(st.lists(TEXTS, max_size=5))
     def same(texts: list[str]) -> None:
         assert_same(texts, wanted)
@@ -152,7 +150,7 @@ def test_invalid_utf8_is_refused_and_its_neighbors_are_answered(refused: bytes) 
 def test_any_bytes_are_answered_or_refused() -> None:
     decode = decoder(preprocessing("pieces", cased=False))
 
-    @settings(max_examples=100)
+    @settings(max_examples=60)
     @given(st.lists(st.binary(max_size=20), max_size=4))
     def told(texts: list[bytes]) -> None:
         def is_valid(text: bytes) -> bool:
@@ -167,7 +165,7 @@ def test_any_bytes_are_answered_or_refused() -> None:
     told()
 
 
-@pytest.mark.parametrize("unit", ["a", "é. ", "\u302e", "\0"])
+@pytest.mark.parametrize("unit", ["a", "é. "])
 def test_a_text_as_long_as_may_be_is_right_and_a_longer_one_is_refused(unit: str) -> None:
     wanted = preprocessing("pieces", cased=False)
     longest = unit * (LONGEST_TEXT // len(unit.encode()))
@@ -183,6 +181,9 @@ def test_contract_inputs_pass_to_the_network_unchanged() -> None:
 
 def test_a_server_without_xla_answers(tmp_path: Path) -> None:
     """Through TensorFlow's C API, with no operation but its own and no table to initialize."""
+    from zoo.export.tf_serving import rules
+    from zoo.export.tf_serving.server_check import Request, run_loader, tensor_names
+
     wanted = preprocessing("trained", cased=False)
     module = tf.Module()
 

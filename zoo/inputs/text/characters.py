@@ -61,19 +61,13 @@ def characters(preprocessing: TextPreprocessing) -> Characters:
 @functools.cache
 def _characters(clean: bool, chinese: bool, strip: bool, lower: bool) -> Characters:
     tokenizers = wake_tokenizers()
-    options = ("clean_text", "handle_chinese_chars", "strip_accents", "lowercase")
-
-    def step(option: str) -> dict[str, str]:
-        """What BertNormalizer does with this option alone."""
-        return _changes(tokenizers.normalizers.BertNormalizer(**{name: name == option for name in options}))
-
-    cleaned = step("clean_text") if clean else {}
-    spaced = step("handle_chinese_chars") if chinese else {}
+    cleaned = _step("clean_text") if clean else {}
+    spaced = _step("handle_chinese_chars") if chinese else {}
     decomposition = tokenizers.normalizers.NFD()
     decomposed = _changes(decomposition) if strip else {}
-    stripped = step("strip_accents") if strip else {}
-    lowered = step("lowercase") if lower else {}
-    roles = _roles(tokenizers.pre_tokenizers.BertPreTokenizer())
+    stripped = _step("strip_accents") if strip else {}
+    lowered = _step("lowercase") if lower else {}
+    roles = _roles()
     removed = {character for character in stripped if not stripped[character] and character not in decomposed}
     combining = _combining(decomposition) if strip else set()
     ranks = _ranks(decomposition, combining - removed)
@@ -130,6 +124,13 @@ def _chunks() -> Iterator[list[str]]:
         yield chunk
 
 
+@functools.cache
+def _step(option: str) -> dict[str, str]:
+    """Return what BertNormalizer with one option alone makes of each character that it changes."""
+    options = ("clean_text", "handle_chinese_chars", "strip_accents", "lowercase")
+    return _changes(wake_tokenizers().normalizers.BertNormalizer(**{name: name == option for name in options}))
+
+
 def _changes(normalizer: Any) -> dict[str, str]:
     """Return what a normalizer makes of each character that it changes."""
     found: dict[str, str] = {}
@@ -139,8 +140,10 @@ def _changes(normalizer: Any) -> dict[str, str]:
     return found
 
 
-def _roles(pre_tokenizer: Any) -> np.ndarray:
-    """Return the role of each code point, uint8."""
+@functools.cache
+def _roles() -> np.ndarray:
+    """Return the role of each code point for BertPreTokenizer, uint8."""
+    pre_tokenizer = wake_tokenizers().pre_tokenizers.BertPreTokenizer()
     roles = np.full(CODE_POINTS, PART, np.uint8)
     for chunk in _chunks():
         text = SEPARATOR.join(["", *chunk, ""])
