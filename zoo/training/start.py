@@ -81,6 +81,7 @@ def start(
         raise ZooError(f"{family.name} cannot be trained for {dataset.task}, which {source} has: name another family")
     for skipped in dataset.skipped:
         say(f"left out: {skipped}")
+    recipe = _with_fitting_batch(recipe, settings, chosen.num_replicas_in_sync, len(dataset.train), say)
     check_batch(recipe.batch_size, chosen.num_replicas_in_sync, len(dataset.train))
     like = run.read_finished(weights).model if weights else None
     model = describe(family, row, dataset, recipe, like)
@@ -106,6 +107,15 @@ def start(
     say(f"{folder}: {family.name} {row.name}, {model.parameters:,} parameters, {count}")
     train(folder, dataset, chosen, callbacks, say, progress)
     return folder
+
+
+def _with_fitting_batch(recipe: Recipe, settings: Sequence[str], replicas: int, examples: int, say: Say) -> Recipe:
+    """Return a recipe whose batch is not larger than a small dataset, unless somebody asked for a size of the batch."""
+    if recipe.batch_size <= examples or examples < replicas or any(one.startswith("batch_size=") for one in settings):
+        return recipe
+    fitting_size = examples // replicas * replicas
+    say(f"a batch is all {fitting_size} training examples, because there are fewer than {recipe.batch_size}")
+    return dataclasses.replace(recipe, batch_size=fitting_size)
 
 
 def resume(

@@ -133,6 +133,7 @@ def adjustments(dataset: Dataset, preprocessing: Preprocessing, settings: ImageS
 def reference(shape: Sequence[int]) -> Preprocessing:
     """Return the preprocessing of a network for images of a height, a width and a number of channels."""
     height, width, channels = shape
+    _check_channels(channels)
     return Preprocessing(height, width, channels, (MEAN,) * channels, (STD,) * channels)
 
 
@@ -149,8 +150,7 @@ def check(family: Family, size: Size, preprocessing: Preprocessing, structure: S
             f"an image of {height}×{width} pixels cannot be taken: "
             f"each side must be {SMALLEST_SIDE} to {LARGEST_SIDE} pixels"
         )
-    if not 1 <= channels <= MOST_CHANNELS:
-        raise ZooError(f"{channels} channels cannot be taken: 1 (gray), 2 (gray, alpha), 3 (RGB) or 4 (RGBA) can")
+    _check_channels(channels)
     spared = family.reference_structure(size).halvings - structure.halvings
     least = max(SMALLEST_SIDE, -(-size.smallest_side // 2**spared))
     if min(height, width) < least:
@@ -158,6 +158,11 @@ def check(family: Family, size: Size, preprocessing: Preprocessing, structure: S
             f"{family.name} {size.name} with {structure.halvings} halvings takes images from {least} pixels a side on, "
             f"not {height}×{width}: ask for larger ones, or train from nothing, which suits the network to them"
         )
+
+
+def _check_channels(channels: int) -> None:
+    if not 1 <= channels <= MOST_CHANNELS:
+        raise ZooError(f"{channels} channels cannot be taken: 1 (gray), 2 (gray, alpha), 3 (RGB) or 4 (RGBA) can")
 
 
 def samples(raw: Sequence[bytes], preprocessing: Preprocessing) -> list[bytes]:
