@@ -18,6 +18,7 @@ import sysconfig
 import time
 import warnings
 from collections.abc import Callable, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,8 @@ def main() -> None:
     published = read(options.tokenizer, MAX_LENGTH)
     sample = [real[number] for number in np.random.default_rng(SEED).permutation(len(real))[:TRAINED_ON]]
     figures: dict[str, Any] = {
-        "real_texts": {"files": files, "texts": len(real), "bytes": sum(len(text.encode()) for text in real)}
+        "tokenizers": version("tokenizers"),
+        "real_texts": {"files": files, "texts": len(real), "bytes": sum(len(text.encode()) for text in real)},
     }
     for lowercase in (True, False):
         case: dict[str, Any] = {"lowercase": lowercase, "strip_accents": lowercase}
