@@ -31,7 +31,9 @@ def block_lstm(graph: Any, node: Any, name: str, _: Any) -> None:
         or not (_is_zero(node.inputs[2]) and _is_zero(node.inputs[3]))
         or any(graph.find_output_consumers(output) or output in graph.outputs for output in others)
     ):
-        raise NotImplementedError(f"{name} is not ONNX' LSTM: leave out peepholes, clipping, first states and its cells")
+        raise NotImplementedError(
+            f"{name} is not ONNX' LSTM: leave out peepholes, clipping, first states and its cells"
+        )
     width, units = graph.get_shape(x)[-1], graph.get_shape(weights)[1] // 4
     order = np.arange(4 * units).reshape(4, units)[list(GATES)].reshape(-1)
     result, shape, dtype = node.output[STATES], node.output_shapes[STATES], node.output_dtypes[STATES]

@@ -149,7 +149,12 @@ def _all_states(name: str, index: GraphIndex) -> list[Any] | None:
     swap = index.producers.get(name)
     squeeze = index.producers.get(swap.input[0]) if swap is not None and swap.op_type == "Transpose" else None
     lstm = index.producers.get(squeeze.input[0]) if squeeze is not None and squeeze.op_type == "Squeeze" else None
-    if lstm is None or lstm.op_type != "LSTM" or list(lstm.output) != [squeeze.input[0]] or _given(swap, "perm") != SWAP:
+    if (
+        lstm is None
+        or lstm.op_type != "LSTM"
+        or list(lstm.output) != [squeeze.input[0]]
+        or _given(swap, "perm") != SWAP
+    ):
         return None
     alone = all(index.sole_consumer(value) for value in (name, swap.input[0], squeeze.input[0]))
     return [lstm, squeeze, swap] if alone else None
