@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import torch
 
-NAMES = ("input_ids", "attention_mask")
+NAMES = ["input_ids", "attention_mask"]
 OPSET = 18
 
 
@@ -58,7 +58,7 @@ class Network(torch.nn.Module):
         x = self.embedding(input_ids)
         if self.packed:
             lengths = attention_mask.sum(1)
-            x = torch.nn.utils.rnn.pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False)
+            x = torch.nn.utils.rnn.pack_padded_sequence(x, lengths, batch_first=True)
         _, (states, _) = self.lstm(x)
         last = states[-(2 if self.lstm.bidirectional else 1) :]
         return self.logits(torch.cat(list(last), 1) if self.lstm.bidirectional else last[0])

@@ -23,7 +23,7 @@ def block_lstm(graph: Any, node: Any, name: str, _: Any) -> None:
         NotImplementedError: it has peepholes, clips its cells, starts from states other than zero, or something reads
             another output than the states.
     """
-    _, x, cells, start, weights, *_, bias = node.input
+    x, weights, bias = (node.input[place] for place in (1, 4, 8))
     others = [output for place, output in enumerate(node.output) if place != STATES]
     if (
         node.get_attr_value("use_peephole", False)
@@ -31,9 +31,7 @@ def block_lstm(graph: Any, node: Any, name: str, _: Any) -> None:
         or not (_is_zero(node.inputs[2]) and _is_zero(node.inputs[3]))
         or any(graph.find_output_consumers(output) or output in graph.outputs for output in others)
     ):
-        raise NotImplementedError(
-            f"{name} is not ONNX' LSTM: leave out peepholes, clipping, first states and its cells"
-        )
+        raise NotImplementedError(f"{name} is not ONNX' LSTM: leave out peepholes, clipping, first states and cells")
     width, units = graph.get_shape(x)[-1], graph.get_shape(weights)[1] // 4
     order = np.arange(4 * units).reshape(4, units)[list(GATES)].reshape(-1)
     result, shape, dtype = node.output[STATES], node.output_shapes[STATES], node.output_dtypes[STATES]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +39,7 @@ NODES = {
 
 
 @pytest.fixture(scope="module", params=SIZES)
-def exported(request: pytest.FixtureRequest) -> Iterator[tuple[str, Any, Any]]:
+def exported(request: pytest.FixtureRequest) -> tuple[str, Any, Any]:
     """A size, its network, and its ONNX file."""
     size = request.param
     built = network(**SIZES[size])
@@ -52,7 +51,7 @@ def exported(request: pytest.FixtureRequest) -> Iterator[tuple[str, Any, Any]]:
         _fold_constants(source, target)
         proto = onnx.load(target)
     passes.apply(proto, "folded")
-    yield size, built, proto
+    return size, built, proto
 
 
 def test_a_network_becomes_few_nodes(exported: tuple[str, Any, Any]) -> None:
@@ -168,7 +167,7 @@ def test_an_lstm_before_one_that_stops_stops_too() -> None:
     "nodes",
     [
         [*FIRST, JOINED, lstm("b", "both", outputs=["", "b_h"]), squeeze("b_h", "y", "at0")],
-        [*FIRST, JOINED, *SECOND[:1], squeeze("b_h", "last", "at0"), helper.make_node("Add", ["last", "states"], ["y"])],
+        [*FIRST, JOINED, *SECOND[:1], squeeze("b_h", "h", "at0"), helper.make_node("Add", ["h", "states"], ["y"])],
         [*FIRST, reversal("states", "back", "others"), helper.make_node("Concat", ["states", "back"], ["both"], axis=2),
          *SECOND],
     ],
@@ -249,21 +248,18 @@ def test_other_pairs_are_left(nodes: list[Any]) -> None:
 
 
 def test_ids_are_transposed_instead_of_vectors() -> None:
-    ids = helper.make_node("Cast", ["x"], ["ids"], to=onnx.TensorProto.INT64)
-    look = helper.make_node("Gather", ["table", "ids"], ["vectors"])
-    after = [lstm("a", "swapped", outputs=["", "h"]), squeeze("h", "y", "at0")]
+    def kinds(*nodes: Any) -> list[str]:
+        ids = helper.make_node("Cast", ["x"], ["ids"], to=onnx.TensorProto.INT64)
+        proto = graph(
+            ids, helper.make_node("Gather", ["table", "ids"], ["vectors"]), swap("vectors", "swapped"), *nodes
+        )
+        table = RNG.normal(size=(9, 2 * UNITS)).astype(np.float32)
+        proto.graph.initializer.append(onnx.numpy_helper.from_array(table, "table"))
+        proto.graph.input[0].CopyFrom(helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, [2, 5]))
+        passed(transpose_ids, proto, (2, 5))
+        return [node.op_type for node in proto.graph.node]
 
-    def proto(*nodes: Any) -> Any:
-        made = graph(*nodes)
-        for array, name in ((RNG.normal(size=(9, 2 * UNITS)).astype(np.float32), "table"),):
-            made.graph.initializer.append(onnx.numpy_helper.from_array(array, name))
-        made.graph.input[0].CopyFrom(helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, [2, 5]))
-        return made
-
-    made = proto(ids, look, swap("vectors", "swapped"), *after)
-    passed(transpose_ids, made, (2, 5))
-    assert [node.op_type for node in made.graph.node] == ["Cast", "Transpose", "Gather", "LSTM", "Squeeze"]
-    made = proto(ids, look, swap("vectors", "swapped"), lstm("a", "swapped", outputs=["", "h"]),
-                 helper.make_node("ReduceSum", ["vectors"], ["sum"]), helper.make_node("Add", ["h", "sum"], ["y"]))  # fmt: skip
-    passed(transpose_ids, made, (2, 5))
-    assert [node.op_type for node in made.graph.node][:3] == ["Cast", "Gather", "Transpose"]
+    last = lstm("a", "swapped", outputs=["", "h"])
+    assert kinds(last, squeeze("h", "y", "at0")) == ["Cast", "Transpose", "Gather", "LSTM", "Squeeze"]
+    readers = [helper.make_node("ReduceSum", ["vectors"], ["sum"]), helper.make_node("Add", ["h", "sum"], ["y"])]
+    assert kinds(last, *readers)[:3] == ["Cast", "Gather", "Transpose"]

@@ -56,7 +56,7 @@ def converted(model: Any) -> Any:
     traced = logits.get_concrete_function(*given)
     definition = traced.graph.as_graph_def(add_shapes=True)
     proto = _tf2onnx(definition, [one.name for one in traced.inputs], {"logits": traced.outputs[0].name}, OPSET)
-    for value, (name, array) in zip(list(proto.graph.input)[2:], weights.items(), strict=True):
+    for value, array in zip(list(proto.graph.input)[2:], weights.values(), strict=True):
         proto.graph.input.remove(value)
         proto.graph.initializer.append(onnx.numpy_helper.from_array(array, value.name))
     return proto

@@ -52,10 +52,9 @@ def test_training_uses_no_operation_with_a_wrong_gradient() -> None:
 
     def operations(training: bool) -> set[str]:
         traced = tf.function(lambda *given: model(list(given), training=training)).get_concrete_function(*text)
-        functions = traced.graph.as_graph_def().library.function
-        return {
-            node.op for nodes in (traced.graph.as_graph_def().node, *(f.node_def for f in functions)) for node in nodes
-        }
+        definition = traced.graph.as_graph_def()
+        every = [definition.node, *(one.node_def for one in definition.library.function)]
+        return {node.op for nodes in every for node in nodes}
 
     assert "BlockLSTMV2" in operations(training=False)
     assert "BlockLSTMV2" not in operations(training=True)

@@ -40,7 +40,7 @@ def transpose_ids(model: Any) -> None:
 
 
 def return_last_states(model: Any) -> None:
-    """Let an LSTM be told the lengths and return the last state, where only the first of its reversed states is read."""
+    """Let an LSTM be told the lengths and return its last state, where only the first of the reversed ones is read."""
     import onnx
 
     index = GraphIndex(model)

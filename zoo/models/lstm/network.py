@@ -23,7 +23,7 @@ def build(
     units: int,
     depth: int = 1,
     bidirectional: bool = False,
-    dropout: float = 0.5,
+    dropout: float = 0.3,
 ) -> Outputs:
     """Build `depth` LSTM layers over embeddings, and a dense layer over the last states of the last of them.
 
