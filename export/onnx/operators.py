@@ -63,5 +63,5 @@ def _is_zero(node: Any) -> bool:
     return node.type in ("Fill", "Expand") and any(map(_is_zero, node.inputs))
 
 
-OPERATORS = {"BlockLSTMV2": (block_lstm, [])}
+OPERATORS: dict[str, tuple[Any, list[str]]] = {"BlockLSTMV2": (block_lstm, [])}
 """tf2onnx' `custom_op_handlers`: a function and its arguments by the name of the TensorFlow operation."""

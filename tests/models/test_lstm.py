@@ -103,7 +103,7 @@ def test_layers_are_made_again_from_their_configuration() -> None:
         assert again.get_config() == layer.get_config()
 
 
-def test_inference_in_bfloat16_gives_the_same_class() -> None:
+def test_inference_in_bfloat16_gives_the_same_answer_but_for_rounding() -> None:
     policy = keras.config.dtype_policy()
     given = list(texts(5, 1, 9))
     exact = network(**SIZES["base"])(given, training=False).numpy()
@@ -112,7 +112,6 @@ def test_inference_in_bfloat16_gives_the_same_class() -> None:
         model = network(**SIZES["base"])
     finally:
         keras.config.set_dtype_policy(policy)
-    for training in (False, True):
-        rounded = model(given, training=training).numpy()
-        assert rounded.dtype == np.float32
-    np.testing.assert_allclose(model(given, training=False).numpy(), exact, atol=0.05)
+    rounded = model(given, training=False).numpy()
+    assert rounded.dtype == np.float32
+    np.testing.assert_allclose(rounded, exact, atol=0.05)

@@ -49,7 +49,8 @@ def return_last_states(model: Any) -> None:
         reversal = _reader(index, squeeze.output[0], "ReverseSequence") if squeeze else None
         gather = _reader(index, reversal.output[0], "Gather") if reversal else None
         if (
-            gather is None
+            reversal is None
+            or gather is None
             or not _is_reversal(reversal, by_step=True)
             or _lengths(lstm, index)
             or _given(gather, "axis", 0) != 0
@@ -69,8 +70,9 @@ def stop_at_lengths(model: Any) -> None:
     index = GraphIndex(model)
     for lstm in reversed(_lstms(index)):
         found = _lengths_of_readers(lstm.output[0], index) if lstm.output[0] and not _lengths(lstm, index) else set()
-        if len(found) == 1 and None not in found:
-            _set_lengths(lstm, found.pop(), index)
+        lengths = found.pop() if len(found) == 1 else None
+        if lengths:
+            _set_lengths(lstm, lengths, index)
 
 
 def read_backwards(model: Any) -> None:
@@ -80,12 +82,12 @@ def read_backwards(model: Any) -> None:
     index = GraphIndex(model)
     for lstm in _lstms(index):
         before, lengths = index.producers.get(lstm.input[0]), _lengths(lstm, index)
-        if lengths is None or not _is_reversal(before, lengths) or _given(lstm, "direction"):
+        if before is None or lengths is None or not _is_reversal(before, lengths) or _given(lstm, "direction"):
             continue
         if lstm.output[0]:
             squeeze = _reader(index, lstm.output[0], "Squeeze")
             after = _reader(index, squeeze.output[0], "ReverseSequence") if squeeze else None
-            if not _is_reversal(after, lengths):
+            if squeeze is None or after is None or not _is_reversal(after, lengths):
                 continue
             index.graph.node.remove(after)
             squeeze.output[0] = after.output[0]
@@ -104,8 +106,8 @@ def join_directions(model: Any) -> None:
     for concat in _of_type(index, "Concat"):
         last = [_last_states(name, index) for name in concat.input]
         every = [_all_states(name, index) for name in concat.input]
-        found = next((nodes for nodes in (last, every) if len(nodes) == 2 and all(nodes)), None)
-        if found is None or _given(concat, "axis") not in (-1, 1 if found is last else 2):
+        found = next((nodes for nodes in (last, every) if len(nodes) == 2 and all(nodes)), [])
+        if not found or _given(concat, "axis") not in (-1, 1 if found is last else 2):
             continue
         one, other = (nodes[0] for nodes in found)
         units = _given(one, "hidden_size")
@@ -135,29 +137,19 @@ def join_directions(model: Any) -> None:
         index.replace([*found[0], *found[1], concat], new)
 
 
-def _last_states(name: str, index: GraphIndex) -> list[Any] | None:
-    """Return an LSTM and the Squeeze that alone reads its last state, where that gives the value `name`."""
-    squeeze = index.producers.get(name)
-    lstm = index.producers.get(squeeze.input[0]) if squeeze is not None and squeeze.op_type == "Squeeze" else None
-    if lstm is None or lstm.op_type != "LSTM" or list(lstm.output) != ["", squeeze.input[0]]:
-        return None
-    return [lstm, squeeze] if index.sole_consumer(name) and index.sole_consumer(squeeze.input[0]) else None
+def _last_states(name: str, index: GraphIndex) -> list[Any]:
+    """Return an LSTM and the Squeeze that alone reads its last state; nothing where `name` is another value."""
+    squeeze = _producer(index, name, "Squeeze")
+    lstm = _producer(index, squeeze.input[0], "LSTM") if squeeze else None
+    return [lstm, squeeze] if squeeze and lstm and list(lstm.output) == ["", squeeze.input[0]] else []
 
 
-def _all_states(name: str, index: GraphIndex) -> list[Any] | None:
-    """Return an LSTM, the Squeeze and the Transpose that alone read its states, where they give the value `name`."""
-    swap = index.producers.get(name)
-    squeeze = index.producers.get(swap.input[0]) if swap is not None and swap.op_type == "Transpose" else None
-    lstm = index.producers.get(squeeze.input[0]) if squeeze is not None and squeeze.op_type == "Squeeze" else None
-    if (
-        lstm is None
-        or lstm.op_type != "LSTM"
-        or list(lstm.output) != [squeeze.input[0]]
-        or _given(swap, "perm") != SWAP
-    ):
-        return None
-    alone = all(index.sole_consumer(value) for value in (name, swap.input[0], squeeze.input[0]))
-    return [lstm, squeeze, swap] if alone else None
+def _all_states(name: str, index: GraphIndex) -> list[Any]:
+    """Return an LSTM, the Squeeze and the Transpose that alone read its states; nothing where `name` is other."""
+    swap = _producer(index, name, "Transpose")
+    squeeze = _producer(index, swap.input[0], "Squeeze") if swap and _given(swap, "perm") == SWAP else None
+    lstm = _producer(index, squeeze.input[0], "LSTM") if squeeze else None
+    return [lstm, squeeze, swap] if squeeze and lstm and list(lstm.output) == [squeeze.input[0]] else []
 
 
 def _lengths_of_readers(name: str, index: GraphIndex, by_step: bool = True) -> set[str | None]:
@@ -225,6 +217,12 @@ def _reader(index: GraphIndex, name: str, kind: str) -> Any | None:
     """Return the node of a type that alone reads a value."""
     node = index.sole_consumer(name) if name else None
     return node if node is not None and node.op_type == kind else None
+
+
+def _producer(index: GraphIndex, name: str, kind: str) -> Any | None:
+    """Return the node of a type that computes a value which one node reads."""
+    node = index.producers.get(name)
+    return node if node is not None and node.op_type == kind and index.sole_consumer(name) else None
 
 
 def _given(node: Any, name: str, default: Any = None) -> Any:

@@ -110,13 +110,14 @@ class Lstm(keras.layers.Layer):
     def __init__(self, units: int, *, backwards: bool = False, sequences: bool = False, **options: Any) -> None:
         super().__init__(**options)
         self.units, self.backwards, self.sequences = units, backwards, sequences
+        self.width = 0
         self.loop = keras.layers.LSTM(units, return_sequences=sequences, dtype=self.dtype_policy, name="loop")
         # The transpose that puts both directions side by side, see `zoo.export.onnx.expected_transposes`.
         self.transposes = int(backwards)
 
     def build(self, x_shape: tuple[int | None, ...], lengths_shape: tuple[int | None, ...]) -> None:
         """Make the weights, which are Keras' own: gates in the order input, forget, cell, output."""
-        self.width = x_shape[-1]
+        self.width = x_shape[-1] or 0
         self.loop.build(x_shape)
 
     def call(self, x: Tensor, lengths: Tensor, training: bool | None = None) -> Tensor:
