@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from zoo.contract import LOGITS, PROBABILITIES
-from zoo.inputs.image.graph import normalized
+from zoo.inputs.image.decoding import normalized
 from zoo.inputs.image.preprocessing import Preprocessing
 
 
