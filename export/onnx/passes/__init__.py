@@ -5,6 +5,7 @@ and for what its docstring says. To add one, write the function in a module of t
 
 Modules, in the order of their first pass:
 
+- `recurrent`: LSTM nodes that know lengths and directions.
 - `pooling`: means over height and width become GlobalAveragePool.
 - `padding`: zero padding goes into convolutions and pools.
 - `activations`: the pieces of HardSwish, HardSigmoid and Gelu become these operators.
@@ -35,6 +36,13 @@ from zoo.export.onnx.passes.float16 import to_float16
 from zoo.export.onnx.passes.initializers import remove_unused_initializers
 from zoo.export.onnx.passes.padding import fold_padding
 from zoo.export.onnx.passes.pooling import use_global_average_pool
+from zoo.export.onnx.passes.recurrent import (
+    join_directions,
+    read_backwards,
+    return_last_states,
+    stop_at_lengths,
+    transpose_ids,
+)
 from zoo.export.onnx.passes.slices import slice_before_rowwise
 from zoo.export.onnx.passes.transposes import add_in_nchw, bypass_idle_moves_before_reshapes, remove_idle_moves
 
@@ -59,6 +67,11 @@ class Pass:
 
 
 PASSES = (
+    Pass("converted", transpose_ids, "Before join_directions: the Transpose has one reader for each direction."),
+    Pass("converted", return_last_states, "First of those on LSTMs: the others start from lengths that one knows."),
+    Pass("converted", stop_at_lengths, "After return_last_states, before the reversals that show lengths go."),
+    Pass("converted", read_backwards, "After all LSTMs know the lengths."),
+    Pass("converted", join_directions, "After read_backwards. Before folding, which concatenates the weights."),
     Pass(
         "converted",
         use_global_average_pool,
