@@ -42,7 +42,7 @@ def _lengths(name: str, index: GraphIndex) -> list[Length] | None:
         return None
     if node.op_type == "Shape":
         rank = len(index.shapes.get(node.input[0], ()))
-        if not rank or node.attribute:
+        if not rank or any(attribute.i for attribute in node.attribute):  # it starts or ends elsewhere
             return None
         return [_source(node.input[0], axis, index) for axis in range(rank)]
     if node.op_type == "Concat":

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 import keras
 
 from zoo import layers
+from zoo.errors import ZooError
+from zoo.inputs.text.preprocessing import TextPreprocessing
 from zoo.layers import Outputs, Tensor
 from zoo.models.bert import parts
 
@@ -24,7 +26,7 @@ def build(
     input_ids: Tensor,
     attention_mask: Tensor,
     count: int,
-    preprocessing: Any,
+    preprocessing: TextPreprocessing,
     *,
     width: int,
     depth: int,
@@ -36,9 +38,13 @@ def build(
 
     Ids and mask are int64 [batch, length], the mask 1 for each token and 0 for padding. With the pooling `first`, the
     last block computes the first token only, as nothing else of it is read: its feature map is [batch, width].
+
+    Raises:
+        ZooError: texts may have more tokens than there are positions.
     """
-    vocabulary = len(preprocessing.vocabulary)
-    x = parts.Embeddings(vocabulary, width, longest, name="embeddings")(input_ids)
+    if preprocessing.max_length > longest:
+        raise ZooError(f"texts of {preprocessing.max_length} tokens cannot be taken: there are {longest} positions")
+    x = parts.Embeddings(len(preprocessing.vocabulary), width, longest, name="embeddings")(input_ids)
     x = layers.LayerNormalization(EPSILON, name="embeddings_norm")(x)
     x = keras.layers.Dropout(DROPOUT, name="embeddings_drop")(x)
     mask = parts.AdditiveMask(name="mask")(attention_mask)
