@@ -16,7 +16,7 @@ from zoo.data.dataset import Images
 from zoo.export.accuracy import Run
 from zoo.export.graph import TracedModel
 from zoo.finite import finite, refuse_not_finite
-from zoo.inputs.image.graph import normalized, pixels_tensor
+from zoo.inputs.image.decoding import normalized, pixels_tensor
 from zoo.inputs.image.photographs import photographs
 from zoo.inputs.image.preprocessing import Preprocessing, open_image, pixels_from_bytes
 from zoo.inputs.image.upload_sample import as_jpeg

@@ -11,7 +11,7 @@ import zoo
 from tests.conftest import Answer
 from zoo import registry
 from zoo.errors import ZooError
-from zoo.inputs.image.structure import SMALLEST_MAP, Structure, kept_halvings
+from zoo.structure import SMALLEST_MAP, Structure, kept_halvings
 
 
 def test_an_alias_is_a_family_and_a_size() -> None:

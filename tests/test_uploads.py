@@ -15,7 +15,7 @@ from PIL import Image
 
 from zoo.errors import ZooError
 from zoo.inputs.image import hostile
-from zoo.inputs.image.graph import pixels_tensor
+from zoo.inputs.image.decoding import pixels_tensor
 from zoo.inputs.image.preprocessing import LARGEST_IMAGE, LARGEST_SIDE, MOST_PARTS, Preprocessing, open_header
 from zoo.inputs.image.upload_sample import as_jpeg
 from zoo.inputs.image.uploads import DAMAGED, NEITHER, first_refusal, uploaded_pixels

@@ -13,12 +13,12 @@ from zoo.errors import Refused, ZooError
 from zoo.folder_kinds import mistaken
 from zoo.recipe import Recipe
 from zoo.schema import record
+from zoo.task import Score
 
 MANIFEST = "manifest.json"
 CARD = "README.md"
 LABELS = "labels.txt"
 GOLDEN = formats.GOLDEN
-IMAGES = "images.npz"
 
 Target = Literal["x86-vnni", "x86-avx2", "arm64", "portable"]
 """The processors that an int8 file can be made for."""
@@ -42,26 +42,15 @@ class Gate:
 
 
 @record
-class Accuracy:
-    """Top-1 accuracy of one format's file on `images` test images, with its 95 % Wilson interval."""
-
-    accuracy: float
-    low: float
-    high: float
-    correct: int
-    images: int
-
-
-@record
 class PairedAccuracy:
-    """The accuracy of a float32 file and of an int8 file on the same images of a split.
+    """The share of right answers of a float32 file and of an int8 file on the same examples of a split.
 
-    float32 alone is right on `lost` images, int8 alone on `gained`. int8 is less accurate by `drop` points, with the
-    95 % interval from `low` to `high`.
+    Which answers are right, the task says. float32 alone is right on `lost` examples, int8 alone on `gained`. int8 is
+    less accurate by `drop` points, with the 95 % interval from `low` to `high`.
     """
 
     split: str
-    images: int
+    examples: int
     float32: float
     int8: float
     lost: int
@@ -106,13 +95,13 @@ class Int8:
     """The making of an int8 file, and its accuracy and latency against float32.
 
     Of `nodes` with weights or activation functions, those of `kept` stay in float32. `validation` is the accuracy that
-    decided which, `test` the accuracy on images that decided nothing. `speed` is None where the target is another kind
-    of processor than this machine's. `forced` are the reasons for which it is shipped only because of --force.
+    decided which, `test` the accuracy on examples that decided nothing. `speed` is None where the target is another
+    kind of processor than this machine's. `forced` are the reasons for which it is shipped only because of --force.
     """
 
     target: Target
     max_drop: float
-    calibration_images: int
+    calibration_examples: int
     method: str
     nodes: int
     kept: tuple[Float32Node, ...]
@@ -127,8 +116,8 @@ class Int8:
 class Manifest:
     """The contents of `manifest.json`.
 
-    `files` has every file of the artifact but the manifest itself, by path. `accuracy` is by format; it is empty where
-    the run has no data. `data`, `recipe`, `weights` and `initial` are copied from the run; `training` is the run's
+    `files` has every file of the artifact but the manifest itself, by path. `score` is by format; it is empty where the
+    run has no data. `data`, `recipe`, `weights` and `initial` are copied from the run; `training` is the run's
     provenance and `export` the artifact's. `opset` and `ir_version` are those of the ONNX file.
     """
 
@@ -141,7 +130,7 @@ class Manifest:
     formats: tuple[str, ...]
     files: dict[str, File]
     gates: tuple[Gate, ...]
-    accuracy: dict[str, Accuracy]
+    score: dict[str, Score]
     license: dict[str, str]
     opset: int | None = None
     weights: Weights | None = None

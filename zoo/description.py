@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from typing import Annotated, Any
 
-from zoo.inputs.image.preprocessing import Preprocessing
-from zoo.inputs.image.structure import Structure
+from pydantic import Field
+
+from zoo.input import Preprocessing
 from zoo.schema import record
+from zoo.structure import Structure
+
+
+@record
+class Scale:
+    """The mean and the standard deviation of a value over the training examples, in the units of the data."""
+
+    mean: float
+    std: Annotated[float, Field(gt=0)]
 
 
 @record
 class Model:
-    """A network: its family and size, its labels, its preprocessing and its cost.
+    """A network: its family and size, its task, its labels, its preprocessing and its cost.
 
-    `labels` name the classes in the order of the logits. `parameters` counts the trainable ones, `multiply_adds` those
-    for one image. `structure` is None in runs that did not record it: the network then has the structure that suits its
-    input.
+    `labels` name the classes in the order of the logits, or the values; `scales` are those of the values, and empty
+    for classes. `parameters` counts the trainable ones, `multiply_adds` those for one example. `structure` is None
+    where the preprocessing decides it.
     """
 
     family: str
@@ -26,15 +36,17 @@ class Model:
     parameters: int
     multiply_adds: int
     structure: Structure | None = None
+    task: str = "classes"
+    scales: tuple[Scale, ...] = ()
 
 
 @record
 class Data:
     """A data set: how to find it again, and what it held.
 
-    `counts` are the numbers of images by split. `fingerprint` is a SHA-256 over labels and images. `overlap` counts the
-    validation images that are also in train, byte for byte, and the test images that are also in train or validation;
-    None in runs that did not record it.
+    `counts` are the numbers of examples by split. `fingerprint` is a SHA-256 over labels and examples. `overlap` counts
+    the validation examples that are also in train, byte for byte, and the test examples that are also in train or
+    validation; None in runs that did not record it. `options` are those of the source, such as the column to predict.
     """
 
     source: str
@@ -44,6 +56,7 @@ class Data:
     skipped: tuple[str, ...]
     license: str
     overlap: dict[str, int] | None = None
+    options: dict[str, str] = dataclasses.field(default_factory=dict)
 
 
 @record

@@ -13,9 +13,9 @@ from zoo import complexity, run, weights_file
 from zoo.description import Model
 from zoo.errors import ZooError
 from zoo.family import LARGEST_SIDE, MOST_CHANNELS, SMALLEST_SIDE, Family, Size
-from zoo.inputs.image.structure import Structure
 from zoo.keras_settings import own_settings
 from zoo.registry import resolve
+from zoo.structure import Structure
 from zoo.weights import hub
 from zoo.weights.pretrained import CLASSES, Tag
 from zoo.weights.sources import TIMM

@@ -12,8 +12,8 @@ from typing import Any
 
 from zoo.contract import LOGITS
 from zoo.errors import ZooError, did_you_mean
-from zoo.inputs.image.structure import Structure, kept_halvings
 from zoo.recipe import Recipe
+from zoo.structure import Structure, kept_halvings
 from zoo.weights.pretrained import Published
 
 SIZES = ("small", "base", "large")

@@ -1,6 +1,7 @@
 """Descriptions of earlier schemas, brought to the present one: runs and artifacts stay readable when names change.
 
-Schema 2 (0.2.0) has the field's own names: image, std, license, and timm's `crop_pct` and `resize_mode`.
+Schema 2 has the field's own names: image, std, license, and timm's `crop_pct` and `resize_mode`. Schema 3 has several
+kinds of input: a preprocessing and a recipe's section say theirs, and a score says its metric.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from typing import Any
 
 from zoo.errors import ZooError
 
-SCHEMA = 2
+SCHEMA = 3
 """The schema of `run.json` and `manifest.json` that this version writes."""
 
 _PREPROCESSING = {"crop": "crop_pct", "deviation": "std", "scaling": "resize_mode"}
@@ -26,21 +27,71 @@ def migrated(values: Any, path: str, mend: str) -> Any:
         ZooError: the values are of a schema that this version does not know; `mend` says how to get others.
     """
     schema = values.get("schema") if isinstance(values, dict) else None
-    if schema == SCHEMA:
-        return values
-    if schema != 1:
-        raise ZooError(f"{path} is not of schema 1 or {SCHEMA}: {mend}")
-    values = _renamed(values, _LICENSE) | {"schema": SCHEMA}
+    if schema not in range(1, SCHEMA + 1) or isinstance(schema, bool):
+        raise ZooError(f"{path} is not of a schema from 1 to {SCHEMA}: {mend}")
+    for number in range(schema, SCHEMA):
+        values = _STEPS[number](values) | {"schema": number + 1}
+    return values
+
+
+def _to_words_of_the_field(values: Any) -> Any:
+    values = _renamed(values, _LICENSE)
     for key in ("data", "weights", "initial"):
         values = _changed(values, key, lambda part: _renamed(part, _LICENSE))
-    values = _changed(values, "model", lambda model: _changed(model, "preprocessing", preprocessing))
+    values = _changed(values, "model", lambda model: _changed(model, "preprocessing", _of_schema_2))
     values = _changed(values, "recipe", _recipe)
     values = _changed(values, "accuracy", _accuracy)
     return _changed(values, "int8", _int8)
 
 
+def _to_kinds_of_input(values: Any) -> Any:
+    values = _changed(values, "model", lambda model: _changed(model, "preprocessing", _image))
+    values = _changed(values, "recipe", _sections)
+    values = _changed(values, "results", lambda results: _renamed(results, {"test_images": "test_examples"}))
+    values = _changed(values, "int8", _int8_examples)
+    if isinstance(values.get("accuracy"), dict):
+        values = _renamed(values, {"accuracy": "score"})
+        values = _changed(values, "score", lambda score: {name: _score(one) for name, one in score.items()})
+    return values
+
+
+_STEPS = {1: _to_words_of_the_field, 2: _to_kinds_of_input}
+"""From each schema to the next."""
+
+
+def _image(values: Any) -> Any:
+    """Until schema 2 every preprocessing was one of images."""
+    return {"kind": "image", **values} if isinstance(values, dict) else values
+
+
+def _sections(values: Any) -> Any:
+    """Until schema 2 a recipe had the sections `image` and `augment`."""
+    if not isinstance(values, dict) or not isinstance(values.get("image", {}), dict):
+        return values
+    rest = {key: value for key, value in values.items() if key not in ("image", "augment")}
+    return {**rest, "input": {"kind": "image", **values.get("image", {}), **(values.get("augment") or {})}}
+
+
+def _score(values: Any) -> Any:
+    if not isinstance(values, dict) or "accuracy" not in values:
+        return values
+    kept = {key: values.get(key) for key in ("low", "high")}
+    return {"metric": "accuracy", "value": values["accuracy"], **kept, "examples": values.get("images")}
+
+
+def _int8_examples(values: Any) -> Any:
+    values = _renamed(values, {"calibration_images": "calibration_examples"})
+    for split in ("validation", "test"):
+        values = _changed(values, split, lambda paired: _renamed(paired, {"images": "examples"}))
+    return values
+
+
 def preprocessing(values: Any) -> Any:
-    """A preprocessing of schema 1 or 2, as in an ONNX file's `metadata_props`, in the present schema."""
+    """A preprocessing of any schema, as in an ONNX file's `metadata_props`, in the present schema."""
+    return values if isinstance(values, dict) and "kind" in values else _image(_of_schema_2(values))
+
+
+def _of_schema_2(values: Any) -> Any:
     return _changed(_renamed(values, _PREPROCESSING), "resize_mode", lambda mode: _RESIZE_MODES.get(mode, mode))
 
 

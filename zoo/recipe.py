@@ -5,12 +5,14 @@ The default recipes stand in each family's record.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from zoo.errors import ZooError, did_you_mean
+from zoo.input import Settings
 from zoo.schema import keys, parse, record, to_dict
 
 Positive = Annotated[float, Field(gt=0)]
@@ -43,44 +45,11 @@ class Schedule:
 
 
 @record
-class Augment:
-    """Random changes of training images, drawn anew for each image and epoch.
-
-    `flip` mirrors half of them left to right, which suits photographs and ruins digits and letters. `shift` moves an
-    image by up to this share of its side, and fills the border by reflection. `smallest_crop` is the least area of a
-    random crop, as a share of the image's, that is scaled back to full size; 1 means no such crop.
-    """
-
-    flip: bool = False
-    shift: Annotated[float, Field(ge=0, le=0.5)] = 0.0
-    smallest_crop: Annotated[float, Field(gt=0, le=1)] = 1.0
-
-
-@record
-class ImageInput:
-    """The network's input: `size` is its side in pixels, `crop_pct` the share of an image's side that is kept.
-
-    A value of 0 stands for that of the weights that training starts from. Where it starts from nothing, `size` and
-    `channels` are then those of the data (224 pixels where images differ in size or have a side longer than that), and
-    `crop_pct` is 1, the whole side.
-
-    `white_level` is the sample that is white in images of 16 bits, such as 4095 where they use 12 bits; 0 stands for
-    that of the weights, or else 65535. `background` is the color behind transparent images where the network takes 1 or
-    3 channels; `none` ignores alpha, and `auto` stands for that of the weights, or else white.
-    """
-
-    size: Annotated[int, Field(ge=0, le=4096)] = 0
-    channels: Annotated[int, Field(ge=0, le=4)] = 0
-    crop_pct: Annotated[float, Field(ge=0, le=1)] = 0.0
-    white_level: Annotated[int, Field(ge=0, le=65535)] = 0
-    background: Literal["auto", "none", "white", "black"] = "auto"
-
-
-@record
 class Split:
     """The shares of splits that a data set does not bring itself; they are drawn class by class, with `seed`.
 
-    `copies_together` keeps images that are equal byte for byte in one split. It is off in runs made before it existed.
+    `copies_together` keeps examples that are equal byte for byte in one split. It is off in runs made before it
+    existed.
     """
 
     validation: Annotated[float, Field(gt=0, lt=0.5)] = 0.1
@@ -94,10 +63,12 @@ class Recipe:
     """Everything that decides a training run, except for the machine.
 
     `batch_size` is that of all replicas together. `patience` ends training after so many epochs without a better
-    validation accuracy; 0 never does. `keep` says whether the run ends with its best or its last weights.
+    validation score; 0 never does. `keep` says whether the run ends with its best or its last weights.
     `deterministic` makes two runs equal bit for bit on one device, at some cost of speed on GPUs. The precision
     `float64` is for telling rounding from mistakes, not for use. `freeze` trains the head only: the network before it
-    works as in evaluation, without dropout, and keeps its weights and statistics.
+    works as in evaluation, without dropout, and keeps its weights and statistics. `input` is the section that belongs
+    to the kind of input; people set its keys by the kind's name, as in `KIND.KEY=VALUE`. None stands for the kind's
+    defaults.
     """
 
     epochs: Annotated[int, Field(ge=1)] = 30
@@ -113,9 +84,8 @@ class Recipe:
     freeze: bool = False
     optimizer: Optimizer = Optimizer()
     schedule: Schedule = Schedule()
-    augment: Augment = Augment()
-    image: ImageInput = ImageInput()
     split: Split = Split(copies_together=True)
+    input: Settings = None
 
 
 def override(recipe: Recipe, settings: Iterable[str]) -> Recipe:
@@ -125,7 +95,11 @@ def override(recipe: Recipe, settings: Iterable[str]) -> Recipe:
         ZooError: a setting is not of this form, no recipe has the key, or the value does not fit it.
     """
     values = to_dict(recipe)
-    known = keys(Recipe)
+    section = values["input"] or {}
+    values[section.get("kind", "input")] = section
+    known = [key for key in keys(Recipe) if key != "input"]
+    if section:
+        known += [f"{section['kind']}.{key}" for key in keys(type(recipe.input)) if key != "kind"]
     for setting in settings:
         key, equals, text = setting.partition("=")
         if not equals:
@@ -137,4 +111,9 @@ def override(recipe: Recipe, settings: Iterable[str]) -> Recipe:
         for part in path:
             place = place[part]
         place[last] = text.split(",") if isinstance(place[last], list) else text
+    if section:
+        # Parsed under the name that people know it by, for messages.
+        name = section["kind"]
+        changed = parse(type(recipe.input), values.pop(name), f"recipe: {name}")
+        return dataclasses.replace(parse(Recipe, values | {"input": None}, "recipe"), input=changed)
     return parse(Recipe, values, "recipe")

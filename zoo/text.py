@@ -1,9 +1,9 @@
-"""Tell which characters can be printed, and replace the others."""
+"""Text for terminals: which characters can be printed, and rows of a table."""
 
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 Say = Callable[[str], None]
 """Takes one line for people: `print`, a logger's `info`, or `silent`."""
@@ -32,3 +32,19 @@ def printable(text: str) -> str:
 
 def silent(*words: object) -> None:
     """Say nothing: what a `Say` or a `Progress` is where nobody wants to hear."""
+
+
+def columns(rows: Sequence[Sequence[str]], left: int) -> list[str]:
+    """Return rows with their cells below each other, the first `left` columns to the left and the others to the right.
+
+    Without rich, whose import takes longer than `zoo list` may.
+    """
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = []
+    for row in rows:
+        cells = [
+            cell.ljust(width) if number < left else cell.rjust(width)
+            for number, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        lines.append("  ".join(cells).rstrip())
+    return lines

@@ -19,7 +19,7 @@ from PIL import Image
 from tests.data.sample_images import encoded, noise
 from tests.data.sample_pngs import CHANNELS, KINDS, chunk, png_file
 from zoo.errors import ZooError
-from zoo.inputs.image.graph import pixels_tensor
+from zoo.inputs.image.decoding import pixels_tensor
 from zoo.inputs.image.labeled_image import inspect_image
 from zoo.inputs.image.preprocessing import Preprocessing, pixels_from_bytes
 from zoo.schema import parse, to_dict

@@ -23,7 +23,7 @@ from zoo.data.load import load
 from zoo.data.pipeline import evaluation_batches
 from zoo.errors import ZooError
 from zoo.file_kinds import kind_of
-from zoo.inputs.image.graph import pixels_tensor
+from zoo.inputs.image.decoding import pixels_tensor
 from zoo.inputs.image.preprocessing import Preprocessing, open_header, open_image, pixels_from_bytes
 from zoo.inputs.image.remarks import SAMPLE, remarks
 from zoo.inputs.image.resizable import resizable_dataset

@@ -15,7 +15,7 @@ from PIL import Image
 
 from tests.data.sample_images import encoded, noise
 from zoo.errors import ZooError
-from zoo.inputs.image.graph import normalized, pixels_tensor
+from zoo.inputs.image.decoding import normalized, pixels_tensor
 from zoo.inputs.image.labeled_image import inspect_image
 from zoo.inputs.image.photographs import photographs
 from zoo.inputs.image.preprocessing import Preprocessing, covering, open_image, pixels_from_bytes

@@ -15,7 +15,7 @@ from zoo.data.load import load
 from zoo.data.sources.tfds import prepared_root
 from zoo.errors import ZooError
 from zoo.inputs.image import labeled_image
-from zoo.inputs.image.graph import pixels_tensor
+from zoo.inputs.image.decoding import pixels_tensor
 from zoo.inputs.image.preprocessing import Preprocessing, open_header, open_image
 from zoo.recipe import Split
 

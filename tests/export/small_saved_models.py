@@ -28,7 +28,7 @@ from zoo.export.tf_serving.load_check import load_check
 from zoo.export.tf_serving.saved_model import for_any_batch
 from zoo.export.tf_serving.top_labels import images_of_examples, top_labels
 from zoo.export.tf_serving.warmup import write_warmup
-from zoo.inputs.image.graph import normalized
+from zoo.inputs.image.decoding import normalized
 from zoo.inputs.image.preprocessing import Preprocessing
 from zoo.inputs.image.uploads import first_refusal, uploaded_pixels
 

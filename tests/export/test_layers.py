@@ -16,7 +16,7 @@ import pytest
 from zoo import blocks, layers
 from zoo.export.graph import trace
 from zoo.export.onnx.conversion import write_onnx
-from zoo.inputs.image.graph import normalized
+from zoo.inputs.image.decoding import normalized
 from zoo.inputs.image.preprocessing import Preprocessing
 
 PIXELS = Preprocessing(8, 8, 3, (0.5,) * 3, (0.25,) * 3)

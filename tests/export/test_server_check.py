@@ -39,7 +39,7 @@ from zoo.export.tf_serving.server_check import server_gate
 from zoo.export.tf_serving.server_loader import packed, unpacked
 from zoo.export.tf_serving.warmup import FILE, write_warmup
 from zoo.inputs.image import hostile
-from zoo.inputs.image.graph import pixels_tensor
+from zoo.inputs.image.decoding import pixels_tensor
 from zoo.inputs.image.uploads import uploaded_pixels
 
 

@@ -17,7 +17,7 @@ from tests.conftest import Answer
 from zoo import factory, run, weights_file
 from zoo.data.load import load
 from zoo.errors import ZooError
-from zoo.inputs.image.structure import Structure
+from zoo.structure import Structure
 from zoo.layers import AdaptiveAverage
 from zoo.recipe import ImageInput, Recipe
 from zoo.registry import families, resolve

@@ -13,7 +13,7 @@ from tests.conformance import noise
 from tests.weights.published import published
 from zoo import weights_file
 from zoo.errors import ZooError
-from zoo.inputs.image.structure import Structure
+from zoo.structure import Structure
 from zoo.weights import hub
 from zoo.weights.pull import pull
 

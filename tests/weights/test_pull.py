@@ -23,9 +23,9 @@ from zoo import artifact, files, run, weights_file
 from zoo.data.load import load
 from zoo.errors import ZooError
 from zoo.export.reference import CROPS
-from zoo.inputs.image import imagenet
+from zoo.data import imagenet
 from zoo.inputs.image.photographs import photographs
-from zoo.inputs.image.structure import Structure
+from zoo.structure import Structure
 from zoo.recipe import ImageInput, Recipe
 from zoo.registry import matching, resolve
 from zoo.training.start import describe

@@ -1,104 +1,109 @@
-"""Datasets as training and evaluation use them: three splits of encoded images with labels."""
+"""Datasets as training and evaluation use them: three splits of examples with targets."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import dataclasses
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from zoo.data.example import Example, Unreadable
 from zoo.description import Data
-from zoo.inputs.image.labeled_image import LabeledImage
+
+SHARE_OF_MEMORY = 4
+"""Raw examples are kept in memory if all of them take less than the available memory divided by this."""
 
 
 @dataclass(frozen=True, eq=False)
-class Images:
-    """The images of one split, with random access.
+class Examples:
+    """The examples of one split, with random access.
 
     Attributes:
-        labels: int64 [images].
-        read: returns the encoded image of an index, an 8-bit JPEG or PNG that TensorFlow and Pillow decode alike.
-        names: returns what messages call the image of an index.
-        shapes: int32 [images, 2], height and width in pixels.
-        sizes: int64 [images], bytes of the encoded images.
-        digests: uint64 [images], the first 8 bytes of the SHA-256 of each image as the source has it.
-        in_memory: whether `read` finds every image in memory.
-        damage: returns libjpeg's complaint about the image of an index that decodes with pixels missing; empty for an
-            undamaged one.
+        targets: int64 [examples], classes; or float32 [examples, values].
+        read: returns the raw example of an index, see `zoo.input`.
+        names: returns what messages call the example of an index.
+        traits: returns what the kind of input knows of the example of an index.
+        sizes: int64 [examples], bytes of the raw examples.
+        digests: uint64 [examples], the first 8 bytes of the SHA-256 of each example as the source has it.
+        in_memory: whether `read` finds every example in memory.
     """
 
-    labels: np.ndarray
-    read: Callable[[int], bytes]
+    targets: np.ndarray
+    read: Callable[[int], Any]
     names: Callable[[int], str]
-    shapes: np.ndarray
+    traits: Callable[[int], Any]
     sizes: np.ndarray
     digests: np.ndarray
     in_memory: bool = False
-    damage: Callable[[int], str] = lambda index: ""
 
     @staticmethod
-    def of(images: Sequence[LabeledImage]) -> Images:
-        """Return the images of one split."""
-        return Images(
-            labels=np.array([image.label for image in images], np.int64),
-            read=lambda index: images[index].read(),
-            names=lambda index: images[index].name,
-            shapes=np.array([(image.height, image.width) for image in images], np.int32).reshape(-1, 2),
-            sizes=np.array([image.size for image in images], np.int64),
-            digests=np.frombuffer(b"".join(image.digest[:8] for image in images), "<u8").astype(np.uint64),
-            in_memory=all(isinstance(image.encoded, bytes) for image in images),
-            damage=lambda index: images[index].damage,
+    def of(examples: Sequence[Example]) -> Examples:
+        """Return the examples of one split."""
+        classes = not examples or isinstance(examples[0].target, int)
+        return Examples(
+            targets=np.array([one.target for one in examples], np.int64 if classes else np.float32),
+            read=lambda index: examples[index].read(),
+            names=lambda index: examples[index].name,
+            traits=lambda index: examples[index].traits,
+            sizes=np.array([one.size for one in examples], np.int64),
+            digests=np.frombuffer(b"".join(one.digest[:8] for one in examples), "<u8").astype(np.uint64),
+            in_memory=all(one.in_memory for one in examples),
         )
 
     def __len__(self) -> int:
-        """Return the number of images."""
-        return len(self.labels)
+        """Return the number of examples."""
+        return len(self.targets)
 
     @property
     def total_bytes(self) -> int:
-        """The size of all encoded images together, in bytes."""
+        """The size of all raw examples together, in bytes."""
         return int(self.sizes.sum())
 
-    def only(self, index: np.ndarray) -> Images:
-        """Return the images at the places `index`, int64 [n], in that order."""
-        return Images(
-            labels=self.labels[index],
+    def only(self, index: np.ndarray) -> Examples:
+        """Return the examples at the places `index`, int64 [n], in that order."""
+        return Examples(
+            targets=self.targets[index],
             read=lambda number: self.read(int(index[number])),
             names=lambda number: self.names(int(index[number])),
-            shapes=self.shapes[index],
+            traits=lambda number: self.traits(int(index[number])),
             sizes=self.sizes[index],
             digests=self.digests[index],
             in_memory=self.in_memory,
-            damage=lambda number: self.damage(int(index[number])),
         )
 
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Labeled images, divided into three splits.
+    """Examples with targets, divided into three splits.
 
     Attributes:
+        kind: the kind of input.
+        task: the kind of answer.
         source: `--data` for these data, with version or absolute path.
         data_dir: `--data-dir` for these data, None if their source takes none.
-        labels: the names of the classes; the labels of the splits are places in it.
-        train: the images to train on.
-        validation: the images that choose among the weights of a training.
-        test: the images that accuracy is measured on.
-        shape: height, width, channels if all images have one size, else None.
-        channels: 1 if every image is gray, else 3.
-        fingerprint: SHA-256 over the class names and every split's labels and bytes, as the source has them.
-        skipped: a line for each image that is left out: its name and the reason.
+        options: other options of their source, such as the column to predict.
+        labels: the names of the classes, of which the targets are places; or of the values.
+        train: the examples to train on.
+        validation: the examples that choose among the weights of a training.
+        test: the examples that the score is measured on.
+        form: what all examples have in common, as their kind states it.
+        fingerprint: SHA-256 over the labels and every split's targets and bytes, as the source has them.
+        skipped: a line for each example that is left out: its name and the reason.
         license: the license of the data.
     """
 
+    kind: str
+    task: str
     source: str
     data_dir: str | None
+    options: dict[str, str]
     labels: tuple[str, ...]
-    train: Images
-    validation: Images
-    test: Images
-    shape: tuple[int, int, int] | None
-    channels: int
+    train: Examples
+    validation: Examples
+    test: Examples
+    form: Any
     fingerprint: str
     skipped: tuple[str, ...]
     license: str
@@ -113,13 +118,47 @@ class Dataset:
             skipped=self.skipped,
             license=self.license,
             overlap=overlap(self),
+            options=self.options,
         )
 
 
 def overlap(dataset: Dataset) -> dict[str, int]:
-    """Count the validation images that are also in train, and the test images that are in train or validation."""
+    """Count the validation examples that are also in train, and the test examples that are in train or validation."""
     earlier = np.union1d(dataset.train.digests, dataset.validation.digests)
     return {
         "validation": int(np.isin(dataset.validation.digests, dataset.train.digests).sum()),
         "test": int(np.isin(dataset.test.digests, earlier).sum()),
     }
+
+
+def in_memory(
+    inspected: Iterable[tuple[Example, Any] | Unreadable],
+) -> tuple[list[Example], tuple[Unreadable, ...]]:
+    """Separate the examples that can be read from the others, and keep them in memory if all of them fit.
+
+    Args:
+        inspected: each example with its raw form, as `zoo.input.Data.inspect` returns them, or why it cannot be read.
+
+    Returns:
+        The examples, each with its raw form as content or with the place in its file to read it from; and the others.
+    """
+    import psutil
+
+    budget = psutil.virtual_memory().available // SHARE_OF_MEMORY
+    examples: list[Example] = []
+    contents: list[Any] = []
+    unreadable: list[Unreadable] = []
+    for result in inspected:
+        if isinstance(result, Unreadable):
+            unreadable.append(result)
+            continue
+        example, content = result
+        examples.append(example)
+        budget -= example.size
+        if budget >= 0:
+            contents.append(content)
+        else:
+            contents.clear()
+    if budget >= 0:
+        examples = [dataclasses.replace(one, content=raw) for one, raw in zip(examples, contents, strict=True)]
+    return examples, tuple(unreadable)

@@ -1,7 +1,7 @@
-"""Digests of the images that a model was trained on, kept beside the model so that they are not evaluated on.
+"""Digests of the examples that a model was trained on, kept beside the model so that they are not evaluated on.
 
-The file has 8 bytes an image. Two images count as the same if their bytes in the source are the same; an image that was
-saved again counts as another one.
+The file has 8 bytes an example. Two examples count as the same if their bytes in the source are the same; a file that
+was saved again counts as another one.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from zoo import files
-from zoo.data.dataset import Dataset, Images
+from zoo.data.dataset import Dataset, Examples
 from zoo.errors import Refused, ZooError, listed
 from zoo.schema import record
 
@@ -22,20 +22,23 @@ SPLITS = ("train", "validation", "test")
 LISTS = (*SPLITS, "initial")
 COMPLETE = "complete"
 
+FILE, EARLIER = "digests.npz", "images.npz"
+"""The name of the file in runs and artifacts, and that of versions that knew images only."""
+
 LARGEST = 2**29
-"""The most bytes that a file may unpack to, enough for 67 million images: a small archive may claim any size."""
+"""The most bytes that a file may unpack to, enough for 67 million examples: a small archive may claim any size."""
 
 
 @dataclass(frozen=True, eq=False)
 class Digests:
-    """The digests of a model's images by split, each list sorted and without repetitions; see `Images.digests`.
+    """The digests of a model's examples by split, each list sorted and without repetitions; see `Examples.digests`.
 
     Attributes:
-        train: uint64 [images], and so are the next three.
-        validation: the images that chose among the weights.
-        test: the images that accuracy was measured on.
-        initial: the known images that the initial weights depend on; empty if training started from random weights.
-        complete: whether the initial weights depend on no other images.
+        train: uint64 [examples], and so are the next three.
+        validation: the examples that chose among the weights.
+        test: the examples that accuracy was measured on.
+        initial: the known examples that the initial weights depend on; empty if training started from random weights.
+        complete: whether the initial weights depend on no other examples.
     """
 
     train: np.ndarray
@@ -46,22 +49,22 @@ class Digests:
 
     @property
     def seen(self) -> np.ndarray:
-        """The digests of all images that the weights depend on: those of training, validation and `initial`."""
+        """The digests of all examples that the weights depend on: those of training, validation and `initial`."""
         return np.union1d(np.union1d(self.train, self.validation), self.initial)
 
 
 @record
 class Overlap:
-    """The number of images to evaluate on that the model has seen in training or validation.
+    """The number of examples to evaluate on that the model has seen in training or validation.
 
     Attributes:
-        images: how many, None if nothing is known of its training images.
-        of: how many images there are to evaluate on.
-        left_out: whether the images that it has seen were left out.
-        unknown: why its training images are unknown or not all known; None if all are known.
+        examples: how many, None if nothing is known of its training examples.
+        of: how many examples there are to evaluate on.
+        left_out: whether the examples that it has seen were left out.
+        unknown: why its training examples are unknown or not all known; None if all are known.
     """
 
-    images: int | None
+    examples: int | None
     of: int
     left_out: bool
     unknown: str | None = None
@@ -73,11 +76,17 @@ def digests_of(dataset: Dataset, *, initial: Digests | None = None, complete: bo
     Args:
         dataset: what it is trained on.
         initial: the digests of the model whose weights training starts from.
-        complete: whether those weights depend on no other images than the ones of `initial`.
+        complete: whether those weights depend on no other examples than the ones of `initial`.
     """
     train, validation, test = (np.unique(getattr(dataset, split).digests) for split in SPLITS)
     before = np.empty(0, np.uint64) if initial is None else initial.seen
     return Digests(train, validation, test, before, complete and (initial is None or initial.complete))
+
+
+def found(folder: Path) -> Path:
+    """Return the path of the digests of a run or artifact, whether there are any or not."""
+    earlier = folder / EARLIER
+    return earlier if earlier.exists() else folder / FILE
 
 
 def write(path: Path, digests: Digests) -> None:
@@ -110,48 +119,48 @@ def read(path: Path) -> Digests:
     except Exception as error:  # zipfile, zlib and numpy raise more than ten kinds
         reason = " ".join(str(error).split())[:120]
         raise Refused(
-            f"{path} cannot be read ({reason}): remove it to go on without knowing the training images"
+            f"{path} cannot be read ({reason}): remove it to go on without knowing the training examples"
         ) from None
     return Digests(**arrays, complete=bool(complete))
 
 
 def leave_out_seen(
-    images: Images, digests: Digests | None, unknown: str | None, include: bool
-) -> tuple[Images, Overlap]:
-    """Leave out the images that a model has seen in training or validation, and count them.
+    examples: Examples, digests: Digests | None, unknown: str | None, include: bool
+) -> tuple[Examples, Overlap]:
+    """Leave out the examples that a model has seen in training or validation, and count them.
 
     Args:
-        images: the images to evaluate on.
-        digests: of the model's training images, None if nothing is known of them: then nothing is left out.
+        examples: the examples to evaluate on.
+        digests: of the model's training examples, None if nothing is known of them: then nothing is left out.
         unknown: why they are unknown or not all known.
-        include: whether to keep the images all the same.
+        include: whether to keep the examples all the same.
 
     Raises:
-        ZooError: no image is left.
+        ZooError: no example is left.
     """
     if digests is None:
-        return images, Overlap(None, len(images), left_out=False, unknown=unknown)
-    seen = np.isin(images.digests, digests.seen)
-    overlap = Overlap(int(seen.sum()), len(images), left_out=not include and bool(seen.any()), unknown=unknown)
+        return examples, Overlap(None, len(examples), left_out=False, unknown=unknown)
+    seen = np.isin(examples.digests, digests.seen)
+    overlap = Overlap(int(seen.sum()), len(examples), left_out=not include and bool(seen.any()), unknown=unknown)
     if not overlap.left_out:
-        return images, overlap
+        return examples, overlap
     if seen.all():
         raise ZooError(
-            f"the model has seen all {len(images)} images to measure on in training or validation: bring others, or "
+            f"the model has seen all {len(examples)} examples to measure on in training or validation: bring others, or "
             "measure on them nevertheless with --include-training"
         )
-    return images.only(np.flatnonzero(~seen)), overlap
+    return examples.only(np.flatnonzero(~seen)), overlap
 
 
 def overlap_remarks(dataset: Dataset, digests: Digests) -> Iterator[str]:
-    """Say which splits share images, and how many test images the initial weights were trained on."""
-    for name, images, what, others in (
-        ("validation", dataset.validation, "training images", digests.train),
-        ("test", dataset.test, "training images", digests.train),
-        ("test", dataset.test, "validation images", digests.validation),
-        ("test", dataset.test, "images that the initial weights were trained on", digests.initial),
+    """Say which splits share examples, and how many test examples the initial weights were trained on."""
+    for name, examples, what, others in (
+        ("validation", dataset.validation, "training examples", digests.train),
+        ("test", dataset.test, "training examples", digests.train),
+        ("test", dataset.test, "validation examples", digests.validation),
+        ("test", dataset.test, "examples that the initial weights were trained on", digests.initial),
     ):
-        shared = np.flatnonzero(np.isin(images.digests, others))
+        shared = np.flatnonzero(np.isin(examples.digests, others))
         if len(shared):
-            names = listed((images.names(int(place)) for place in shared), most=3)
-            yield f"{len(shared)} of {len(images)} {name} images are also {what}: {names}"
+            names = listed((examples.names(int(place)) for place in shared), most=3)
+            yield f"{len(shared)} of {len(examples)} {name} examples are also {what}: {names}"

@@ -1,4 +1,4 @@
-"""Load images that a model was not trained on, with their classes numbered as the model numbers them."""
+"""Load examples that a model was not trained on, with their classes numbered as the model numbers them."""
 
 from __future__ import annotations
 
@@ -8,58 +8,57 @@ from pathlib import Path
 
 import numpy as np
 
-from zoo.data.dataset import Images
-from zoo.data.load import BadImages, fingerprint, read_source, silent, skipped
+from zoo import input as inputs
+from zoo.data import imagenet
+from zoo.data.dataset import Examples
+from zoo.data.load import BadExamples, fingerprint, read_source, skipped
 from zoo.data.names import composed, look_alike, quoted
 from zoo.data.source import Say
-from zoo.description import Data
+from zoo.description import Data, Model
 from zoo.errors import ZooError, listed
-from zoo.inputs.image import imagenet
+from zoo.text import silent
 
 PREFERRED_SPLITS = ("test", "validation", "train")
 """The first of these splits that the source has is evaluated on."""
 
 
 def load_for_evaluation(
-    labels: Sequence[str],
+    model: Model,
     source: str,
     data_dir: Path | None = None,
-    bad_images: BadImages = "error",
+    options: Mapping[str, str] | None = None,
+    bad_examples: BadExamples = "error",
     say: Say = silent,
-) -> tuple[Images, Data]:
-    """Load the images of a source to evaluate a model on: its test split, else its validation split, else all.
+) -> tuple[Examples, Data]:
+    """Load the examples of a source to evaluate a model on: its test split, else its validation split, else all.
 
     Names of classes are compared in any Unicode normalization form. Those of ImageNet may also be WordNet identifiers.
 
     Args:
-        labels: the model's labels, in the order of its logits.
+        model: the description of the model.
         source: `--data`; it and the other arguments are those of `zoo.data.load.load`.
         data_dir: `--data-dir`.
-        bad_images: `--bad-images`.
+        options: other options of the source.
+        bad_examples: `--bad-examples`.
         say: called with one line about everything that is left out.
 
     Returns:
-        The images, with labels that are places in `labels`, and the description of the data.
+        The examples, with targets as the model has them, and the description of the data.
 
     Raises:
-        ZooError: there is no such source, or it has a class that the model does not have.
+        ZooError: there is no such source, its targets are not of the model's task, or it has a class or a value that
+            the model does not have.
     """
-    origin, raw = read_source(source, data_dir, bad_images, say)
-    given = {image.split for image in raw.images}
+    kind = model.preprocessing.kind
+    origin, raw = read_source(source, kind, data_dir, options, bad_examples, say)
+    if raw.task != model.task:
+        raise ZooError(f"{source} has {raw.task}, and the model answers with {model.task}: name other data")
+    given = {one.split for one in raw.examples}
     split = next(name for name in PREFERRED_SPLITS if name in given)
-    chosen = [image for image in raw.images if image.split == split]
+    chosen = [one for one in raw.examples if one.split == split]
     if len(given) > 1:
-        say(f"measuring on the {split} split: {len(chosen)} of {len(raw.images)} images")
-    numbers = _numbers(labels)
-    unknown = [name for name in raw.labels if composed(name) not in numbers]
-    if unknown:
-        few = listed((_with_look_alike(name, numbers) for name in unknown), most=3)
-        raise ZooError(
-            f"{len(unknown)} of the {len(raw.labels)} classes of {source} are none of the model's ({few}): "
-            "leave them out, or give them the names of the model's labels"
-        )
-    renumbered = np.array([numbers[composed(name)] for name in raw.labels], np.int64)
-    images = Images.of(chosen)
+        say(f"measuring on the {split} split: {len(chosen)} of {len(raw.examples)} {inputs.find(kind).plural}")
+    examples = Examples.of(chosen)
     data = Data(
         source=origin.text(raw.argument),
         data_dir=raw.data_dir,
@@ -67,8 +66,33 @@ def load_for_evaluation(
         counts={"test": len(chosen)},
         skipped=skipped(raw),
         license=raw.license or origin.license,
+        options=dict(options or {}),
     )
-    return dataclasses.replace(images, labels=renumbered[images.labels]), data
+    places = _places(raw.labels, model.labels, source)
+    if examples.targets.ndim == 1:
+        return dataclasses.replace(examples, targets=places[examples.targets]), data
+    if len(places) != len(model.labels):
+        raise ZooError(
+            f"{source} has {len(places)} values, the model answers with {len(model.labels)}: name other data"
+        )
+    return dataclasses.replace(examples, targets=examples.targets[:, np.argsort(places)]), data
+
+
+def _places(names: Sequence[str], labels: Sequence[str], source: str) -> np.ndarray:
+    """Return the place of each name among the model's labels, int64.
+
+    Raises:
+        ZooError: a name is none of them.
+    """
+    numbers = _numbers(labels)
+    unknown = [name for name in names if composed(name) not in numbers]
+    if unknown:
+        few = listed((_with_look_alike(name, numbers) for name in unknown), most=3)
+        raise ZooError(
+            f"{len(unknown)} of the {len(names)} labels of {source} are none of the model's ({few}): "
+            "leave them out, or give them the names of the model's labels"
+        )
+    return np.array([numbers[composed(name)] for name in names], np.int64)
 
 
 def _numbers(labels: Sequence[str]) -> Mapping[str, int]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from zoo import artifact, files, run
+from zoo import files
 from zoo.artifact import Manifest
-from zoo.data import digests as image_digests
+from zoo.data import digests
 from zoo.data.dataset import Dataset
 from zoo.data.load import load
 from zoo.data.source import moved
@@ -16,20 +16,21 @@ from zoo.recipe import Split
 from zoo.run import Run
 
 
-def load_again(data: Data, split: Split, data_dir: Path | None = None) -> Dataset:
+def load_again(data: Data, kind: str, split: Split, data_dir: Path | None = None) -> Dataset:
     """Load the dataset that a run or an artifact describes.
 
     Args:
         data: the description.
+        kind: the kind of input of its examples.
         split: how the run drew its splits.
         data_dir: the folder that the data are in now, None if they were not moved.
 
     Raises:
-        ZooError: it cannot be read, or its images or labels have changed.
+        ZooError: it cannot be read, or its examples or labels have changed.
     """
     source, where = moved(data.source, data.data_dir, data_dir)
-    # An image that has become unreadable is a change like any other, so no option leaves it out.
-    dataset = load(source, split=split, data_dir=where, bad_images="skip")
+    # An example that has become unreadable is a change like any other, so no option leaves it out.
+    dataset = load(source, kind, split=split, data_dir=where, options=data.options, bad_examples="skip")
     if dataset.fingerprint != data.fingerprint:
         known = {line.partition(": ")[0] for line in data.skipped}
         broken = [line for line in dataset.skipped if line.partition(": ")[0] not in known]
@@ -43,8 +44,8 @@ def load_again(data: Data, split: Split, data_dir: Path | None = None) -> Datase
 
 def digests_for(
     folder: Path, this: Run | Manifest, dataset: Dataset | None = None
-) -> tuple[image_digests.Digests | None, str | None]:
-    """Return the digests of the images that a model was trained on, and why they are unknown or not complete.
+) -> tuple[digests.Digests | None, str | None]:
+    """Return the digests of the examples that a model was trained on, and why they are unknown or not complete.
 
     Args:
         folder: of the run or artifact.
@@ -58,27 +59,27 @@ def digests_for(
     Raises:
         Refused: the file of digests is damaged, or is not the one that the artifact's manifest lists.
     """
-    path = folder / run.IMAGES
+    path = digests.found(folder)
     if isinstance(this, Manifest):
         _refuse_another(path, this)
     if path.exists():
-        digests = image_digests.read(path)
+        known = digests.read(path)
     elif this.data is None or this.recipe is None:
         return None, f"{folder.name} was trained elsewhere"
     elif dataset is None and isinstance(this, Manifest):
-        return None, f"{folder.name} was exported before zoo kept digests of the images that a model was trained on"
+        return None, f"{folder.name} was exported before zoo kept digests of the examples that a model was trained on"
     else:
         try:
-            dataset = dataset or load_again(this.data, this.recipe.split)
+            dataset = dataset or load_again(this.data, this.model.preprocessing.kind, this.recipe.split)
         except ZooError as error:
             return None, str(error)
-        digests = image_digests.digests_of(dataset, complete=isinstance(this, Run) and this.initial is None)
-    if digests.complete:
-        return digests, None
-    return digests, "some or all images that its initial weights were trained on are unknown"
+        known = digests.digests_of(dataset, complete=isinstance(this, Run) and this.initial is None)
+    if known.complete:
+        return known, None
+    return known, "some or all examples that its initial weights were trained on are unknown"
 
 
 def _refuse_another(path: Path, manifest: Manifest) -> None:
-    listed = manifest.files.get(artifact.IMAGES)
+    listed = manifest.files.get(path.name)
     if listed and not (path.is_file() and files.sha256(path) == listed.sha256):
         raise Refused(f"{path} is not the file that the manifest lists: export again, or fetch the artifact anew")

@@ -6,13 +6,13 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from zoo import plugins
 from zoo.errors import ZooError, did_you_mean, listed
 
 if TYPE_CHECKING:
-    from zoo.inputs.image.labeled_image import RawDataset
+    from zoo.data.example import RawDataset
 
 PACKAGE = "zoo.data.sources"
 """The package of the sources, and the group of the entry points that add more."""
@@ -22,19 +22,21 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """A kind of place that labeled images are read from.
+    """A kind of place that examples are read from.
 
     People write `--data SCHEME:ARGUMENT`, or `--data SCHEME` for a source that takes no argument.
 
     Attributes:
         scheme: the word before the colon; also the name of the module or entry point.
         summary: a noun phrase for help texts.
-        read: called as `read(argument, say, **options)`, returns a `RawDataset`. It raises ZooError where the data
-            cannot be read, and calls `say` with one line for everything that it leaves out.
+        read: called as `read(argument, say, kind, **options)`, returns a `RawDataset` of that kind of input. It raises
+            ZooError where the data cannot be read, and calls `say` with one line for everything that it leaves out.
+        kinds: the kinds of input that it may have.
         argument: the form of the argument in help texts, such as `NAME[:VERSION]`; empty for a source without one.
         argument_is_path: whether the argument is the path of the data. Then `--data-dir` says where the data of a run
             are now, if they were moved.
-        options: a help text for each option that `read` takes. `data_dir`, a `Path`, is the one that commands have.
+        options: a help text for each option that `read` takes: `data_dir`, a `Path`, and the names of columns, `target`
+            and `text`, are those that commands have.
         short_name: turns the argument into a word for the names of run folders; the scheme stands in for an empty one.
         license: the license of the data; `RawDataset.license` overrides it.
     """
@@ -42,6 +44,7 @@ class Source:
     scheme: str
     summary: str
     read: Callable[..., RawDataset]
+    kinds: tuple[str, ...]
     argument: str = ""
     argument_is_path: bool = False
     options: Mapping[str, str] = dataclasses.field(default_factory=dict)
@@ -89,7 +92,7 @@ def parse(text: str) -> tuple[Source, str]:
     raise ZooError(f"there are no data '{text}': write {', '.join(forms[:-1])} or {forms[-1]}{hint}")
 
 
-def checked_options(source: Source, **options: Path | None) -> dict[str, Path]:
+def checked_options(source: Source, **options: Any) -> dict[str, Any]:
     """Return the options that are set.
 
     Raises:

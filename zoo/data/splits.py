@@ -1,4 +1,4 @@
-"""Divide labeled images into training, validation and test images."""
+"""Divide examples into training, validation and test examples."""
 
 from __future__ import annotations
 
@@ -7,66 +7,78 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from zoo.data.example import Example
 from zoo.errors import ZooError
-from zoo.inputs.image.labeled_image import LabeledImage
 from zoo.recipe import Split
+from zoo.text import Say, silent
 
 SPLIT_NAMES = {"train": "train", "val": "validation", "validation": "validation", "test": "test"}
 """The names that a source may give a split, and zoo's name for it."""
 
 
-def split_images(
-    images: Sequence[LabeledImage], labels: Sequence[str], split: Split
-) -> tuple[list[LabeledImage], list[LabeledImage], list[LabeledImage]]:
-    """Return the training, validation and test images.
+FEWEST = 10
+"""The fewest examples with values that splits are drawn from: fewer are all trained and measured on."""
+
+
+def split_examples(
+    examples: Sequence[Example], labels: Sequence[str], split: Split, plural: str, say: Say = silent
+) -> tuple[list[Example], list[Example], list[Example]]:
+    """Return the training, validation and test examples.
 
     Splits that the source has are kept. A validation split without a test split becomes the test split, because the
-    reported accuracy must not come from the images that chose the weights. Splits that are then missing are drawn from
+    reported score must not come from the examples that chose the weights. Splits that are then missing are drawn from
     train, test first.
 
     Raises:
-        ZooError: a class has too few images to draw from.
+        ZooError: there are too few examples to draw from.
     """
-    given: dict[str, list[LabeledImage]] = defaultdict(list)
-    for image in images:
-        given[image.split].append(image)
+    given: dict[str, list[Example]] = defaultdict(list)
+    for one in examples:
+        given[one.split].append(one)
     train, validation, test = given["train"], given["validation"], given["test"]
+    if len(train) == len(examples) < FEWEST and not isinstance(train[0].target, int):
+        say(f"{len(train)} {plural} are too few to hold some back: the network is measured on what it is trained on")
+        return train, train, train
     if not test:
         test, validation = validation, []
     if not test:
-        train, test = draw(train, labels, split.test, split)
+        train, test = draw(train, labels, split.test, split, plural)
     if not validation:
-        train, validation = draw(train, labels, split.validation, split)
+        train, validation = draw(train, labels, split.validation, split, plural)
     return train, validation, test
 
 
 def draw(
-    images: Sequence[LabeledImage], labels: Sequence[str], share: float, split: Split
-) -> tuple[list[LabeledImage], list[LabeledImage]]:
-    """Draw `share` of each class, at least one image; return the images that are left and those that were drawn.
+    examples: Sequence[Example], labels: Sequence[str], share: float, split: Split, plural: str
+) -> tuple[list[Example], list[Example]]:
+    """Draw `share` of each class, or of all examples where targets are values, at least one.
 
-    The order of the images is kept. With `split.copies_together`, all copies of an image go with the first of them.
+    The order of the examples is kept. With `split.copies_together`, all copies of one go with the first of them.
+
+    Returns:
+        The examples that are left, and those that were drawn.
 
     Raises:
-        ZooError: no image of a class would be left.
+        ZooError: no example of a class would be left.
     """
     generator = np.random.default_rng(split.seed)
-    classes = np.array([image.label for image in images])
-    first = np.arange(len(images))
+    classes = np.array([one.target if isinstance(one.target, int) else 0 for one in examples])
+    first = np.arange(len(examples))
     if split.copies_together:
         places: dict[bytes, int] = {}
-        first = np.array([places.setdefault(image.digest, place) for place, image in enumerate(images)])
-    drawn = np.zeros(len(images), bool)
-    for label in np.unique(classes):
-        members = np.flatnonzero((classes == label) & (first == np.arange(len(images))))
+        first = np.array([places.setdefault(one.digest, place) for place, one in enumerate(examples)])
+    drawn = np.zeros(len(examples), bool)
+    for number in np.unique(classes):
+        members = np.flatnonzero((classes == number) & (first == np.arange(len(examples))))
         if len(members) < 2:
-            copies = int((classes == label).sum()) - len(members)
+            copies = int((classes == number).sum()) - len(members)
+            whose = f"'{labels[number]}' has" if isinstance(examples[0].target, int) else "there are"
             raise ZooError(
-                f"'{labels[label]}' has too few images to draw a split from"
+                f"{whose} too few {plural} to draw a split from"
                 + (f" ({copies} are copies of others)" if copies else "")
                 + ": add some, or bring val and test splits"
             )
         drawn[generator.permutation(members)[: max(1, round(share * len(members)))]] = True
     drawn = drawn[first]
-    left = [image for image, out in zip(images, drawn, strict=True) if not out]
-    return left, [image for image, out in zip(images, drawn, strict=True) if out]
+    left = [one for one, out in zip(examples, drawn, strict=True) if not out]
+    return left, [one for one, out in zip(examples, drawn, strict=True) if out]

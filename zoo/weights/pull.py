@@ -8,9 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from zoo import complexity, factory, files, migration, provenance, run, weights_file
+from zoo.data import imagenet
 from zoo.description import Model, Weights
 from zoo.errors import ZooError
-from zoo.inputs.image import imagenet
 from zoo.registry import resolve
 from zoo.tensorflow_setup import wake_keras
 from zoo.weights import hub

@@ -6,39 +6,40 @@ import hashlib
 
 import numpy as np
 
+from zoo.data.example import Example, RawDataset
 from zoo.data.source import Say, Source
-from zoo.inputs.image.labeled_image import LabeledImage, RawDataset, encode_png
 
 
-def read(argument: str, say: Say) -> RawDataset:
+def read(argument: str, say: Say, kind: str) -> RawDataset:
     """Encode every digit as PNG, in memory. The data have no splits."""
     from PIL import Image
     from sklearn.datasets import load_digits
 
+    from zoo.inputs.image.labeled_image import ImageTraits, encode_png
+
     bundled = load_digits()
-    images = []
+    examples = []
     for number, (gray, label) in enumerate(zip(bundled.images, bundled.target, strict=True)):
         pixels = np.rint(gray * (255 / 16)).astype(np.uint8)
         encoded = encode_png(Image.fromarray(pixels))
-        images.append(
-            LabeledImage(
+        examples.append(
+            Example(
                 split="train",
-                label=int(label),
+                target=int(label),
                 name=f"digits {number}",
-                encoded=encoded,
+                content=encoded,
                 size=len(encoded),
-                height=pixels.shape[0],
-                width=pixels.shape[1],
-                gray=True,
                 # Of the pixels, because the bytes of a PNG depend on the version of zlib.
                 digest=hashlib.sha256(pixels.tobytes()).digest(),
+                traits=ImageTraits(*pixels.shape, gray=True),
             )
         )
-    return RawDataset(labels=tuple(str(name) for name in bundled.target_names), images=images)
+    return RawDataset("image", tuple(str(name) for name in bundled.target_names), examples)
 
 
 SOURCE = Source(
     scheme="digits",
+    kinds=("image",),
     summary="the handwritten digits that scikit-learn ships",
     read=read,
     license="CC BY 4.0: E. Alpaydin, C. Kaynak, Optical Recognition of Handwritten Digits, UCI 1998, "

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from zoo import input as inputs
+from zoo.data.dataset import in_memory
+from zoo.data.example import Example, RawDataset, Unreadable
 from zoo.data.names import composed, quoted, shown
 from zoo.data.prefetch import map_ahead
 from zoo.data.source import Say, Source
 from zoo.data.splits import SPLIT_NAMES
 from zoo.errors import ZooError, listed
-from zoo.inputs.image.image_files import hidden_images, read_image_file, visible_entries
-from zoo.inputs.image.labeled_image import LabeledImage, RawDataset, UnreadableImage, collect_images, inspect_image
-from zoo.inputs.image.preprocessing import open_image
+from zoo.inputs.image.image_files import hidden_images, visible_entries
 from zoo.text import is_printable
 
 LIKE_A_SPLIT = re.compile(
@@ -35,13 +37,13 @@ class Candidate:
     """A file in a class folder, which should be an image."""
 
     split: str
-    label: int
+    target: int
     path: Path
     name: str
 
 
-def read(argument: str, say: Say) -> RawDataset:
-    """Read every image below a folder, and decode it once to find damage.
+def read(argument: str, say: Say, kind: str) -> RawDataset:
+    """Read every example below a folder, and decode it once to find damage.
 
     Every visible file in a class folder should be an image, whatever its name; a file that cannot be decoded is an
     unreadable image. `say` is called for files beside the class folders, for images and folders of images whose names
@@ -65,8 +67,9 @@ def read(argument: str, say: Say) -> RawDataset:
     ]
     for line in left_out(root, splits):
         say(line)
-    images, unreadable = collect_images(map_ahead(decode_and_inspect, candidates, READ_AHEAD))
-    return RawDataset(labels=labels, images=images, unreadable=unreadable, argument=str(root))
+    inspect = inputs.find(kind).data.inspect
+    examples, unreadable = in_memory(map_ahead(lambda one: inspected(one, inspect), candidates, READ_AHEAD))
+    return RawDataset(kind, labels, examples, unreadable, argument=str(root))
 
 
 def split_folders(root: Path, say: Say) -> dict[str, Path]:
@@ -193,19 +196,18 @@ def left_out(root: Path, splits: dict[str, list[Path]]) -> Iterator[str]:
         yield f"left out: {len(files)} images whose names begin with a dot: {listed(files, most=3)}"
 
 
-def decode_and_inspect(candidate: Candidate) -> tuple[LabeledImage, bytes] | UnreadableImage:
-    """Decode a candidate whole, to find damage, and inspect it."""
-    split, label, name = candidate.split, candidate.label, candidate.name
+def inspected(candidate: Candidate, inspect: Callable[..., tuple[Example, Any]]) -> tuple[Example, Any] | Unreadable:
+    """Read a candidate whole, to find damage."""
+    split, target, name = candidate.split, candidate.target, candidate.name
     try:
-        encoded = read_image_file(candidate.path)
-        open_image(encoded)
-        return inspect_image(encoded, split=split, label=label, name=name, path=str(candidate.path))
+        return inspect(candidate.path, split=split, target=target, name=name)
     except ZooError as error:
-        return UnreadableImage(split, label, name, str(error))
+        return Unreadable(split, target, name, str(error))
 
 
 SOURCE = Source(
     scheme="folder",
+    kinds=("image",),
     argument="PATH",
     argument_is_path=True,
     summary="your own images, one folder a class",

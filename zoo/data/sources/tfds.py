@@ -11,11 +11,12 @@ from typing import Any
 
 import numpy as np
 
+from zoo.data.dataset import in_memory
+from zoo.data.example import Example, RawDataset, Unreadable
 from zoo.data.prefetch import map_ahead
 from zoo.data.source import Say, Source
 from zoo.data.splits import SPLIT_NAMES
 from zoo.errors import ZooError, did_you_mean, listed
-from zoo.inputs.image.labeled_image import LabeledImage, RawDataset, UnreadableImage, collect_images, inspect_image
 
 ARGUMENT = re.compile(r"(?P<name>\w+(?:/\w[\w.-]*)?)(?::(?P<version>\d+\.\d+\.\d+))?", re.ASCII)
 VERSION = re.compile(r"\d+\.\d+\.\d+", re.ASCII)
@@ -47,12 +48,13 @@ class Record:
     offset: int
 
 
-def read(argument: str, say: Say, data_dir: Path | None = None) -> RawDataset:
+def read(argument: str, say: Say, kind: str, data_dir: Path | None = None) -> RawDataset:
     """Read every labeled image of a prepared dataset. No code of its builder is run.
 
     Args:
         argument: `NAME` or `NAME:VERSION`; NAME may be `DATASET/CONFIG`. Without a version the newest one is read.
         say: called for splits and images that are left out.
+        kind: the kind of input.
         data_dir: the folder of prepared datasets; the folder of this dataset or of its version, which lie below, will
             do. The default is the variable TFDS_DATA_DIR, and without that the default of TFDS itself.
 
@@ -76,18 +78,19 @@ def read(argument: str, say: Say, data_dir: Path | None = None) -> RawDataset:
             known = listed(SPLIT_NAMES, len(SPLIT_NAMES))
             say(f"left out: the split '{name}' of {folder}, which is none of {known}")
     records = (record for name, split in splits.items() for record in read_split(name, split, features))
-    images, unreadable = collect_images(map_ahead(inspect_record, records, READ_AHEAD))
+    images, unreadable = in_memory(map_ahead(inspect_record, records, READ_AHEAD))
     # A test split whose labels are withheld has the label -1 everywhere; no accuracy can be measured on it.
-    labeled = [image for image in images if image.label >= 0]
+    labeled = [image for image in images if image.target >= 0]
     if len(labeled) < len(images):
         say(f"left out: {len(images) - len(labeled)} images of {folder} whose labels are withheld")
-    unknown = [image.name for image in labeled if image.label >= len(features.labels)]
+    unknown = [image.name for image in labeled if image.target >= len(features.labels)]
     if unknown or not any(image.split == "train" for image in labeled):
         raise ZooError(f"{folder} has no usable labels ({unknown[0] if unknown else 'train'}): use another dataset")
     return RawDataset(
+        kind="image",
         labels=features.labels,
-        images=labeled,
-        unreadable=tuple(image for image in unreadable if image.label >= 0),
+        examples=labeled,
+        unreadable=tuple(image for image in unreadable if image.target >= 0),
         argument=f"{match['name']}:{folder.name}",
         data_dir=str(root),
         license=license(info),
@@ -218,15 +221,17 @@ def read_split(name: str, split: Any, features: Features) -> Iterator[Record]:
             raise ZooError(f"{path} holds {count} records, not {expected}: {prepare_again(path.parent)}")
 
 
-def inspect_record(record: Record) -> tuple[LabeledImage, bytes] | UnreadableImage:
+def inspect_record(record: Record) -> tuple[Example, bytes] | Unreadable:
     """Inspect the image of a record."""
+    from zoo.inputs.image.labeled_image import inspect_image
+
     split, label, name = record.split, record.label, record.name
     try:
         return inspect_image(
-            record.encoded, split=split, label=label, name=name, path=record.path, offset=record.offset
+            record.encoded, split=split, target=label, name=name, path=record.path, offset=record.offset
         )
     except ZooError as error:
-        return UnreadableImage(split, label, name, str(error))
+        return Unreadable(split, label, name, str(error))
 
 
 def read_records(path: Path) -> Iterator[bytes]:
@@ -260,6 +265,7 @@ def license(info: Any) -> str:
 
 SOURCE = Source(
     scheme="tfds",
+    kinds=("image",),
     argument="NAME[:VERSION]",
     summary="a dataset that TensorFlow Datasets has prepared",
     read=read,

@@ -1,1 +1,23 @@
-"""Images: encoded files, which networks take as pixels."""
+"""Images: encoded files, which networks take as pixels.
+
+`client` and `preprocessing` are what a client needs, `data` what training and exporting need, `graph` what a TensorFlow
+graph contains. The other modules are parts of these.
+"""
+
+from __future__ import annotations
+
+from zoo.input import Input
+from zoo.inputs.image.preprocessing import Preprocessing
+from zoo.inputs.image.settings import ImageSettings
+
+INPUT = Input(
+    kind="image",
+    noun="image",
+    plural="images",
+    preprocessing=Preprocessing,
+    settings=ImageSettings,
+    raw="serve_bytes",
+    client_module=f"{__name__}.client",
+    data_module=f"{__name__}.data",
+    graph_module=f"{__name__}.graph",
+)

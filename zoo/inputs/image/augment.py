@@ -1,16 +1,16 @@
-"""Augmentation of training images: `zoo.recipe.Augment` as TensorFlow operations; random numbers are arguments."""
+"""Augmentation of training images as TensorFlow operations; random numbers are arguments."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from zoo.recipe import Augment
+from zoo.inputs.image.settings import ImageSettings
 
 RANDOM_NUMBERS = 6
 """The number of random numbers that the augmentation of one image takes."""
 
 
-def augmented(pixels: Any, augment: Augment, random: Any) -> Any:
+def augmented(pixels: Any, augment: ImageSettings, random: Any) -> Any:
     """Augment an image, uint8 [height, width, channels].
 
     `random`, float32 [RANDOM_NUMBERS] in [0, 1), decides the crop, the shift and the flip.

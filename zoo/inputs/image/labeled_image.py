@@ -1,23 +1,21 @@
-"""A labeled image, and the labeled images that a source reads, before they are divided into splits."""
+"""Images of datasets: their properties, and portable forms of them that TensorFlow and Pillow decode alike."""
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import io
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
+from zoo.data.example import Example
 from zoo.errors import ZooError
+from zoo.inputs.image.image_files import read_image_file
 from zoo.inputs.image.jpeg import libjpeg_complaint, loses_pixels
 from zoo.inputs.image.png_file import SIGNATURE, is_gray, is_whole
 from zoo.inputs.image.preprocessing import open_header, open_image, open_png
-
-SHARE_OF_MEMORY = 4
-"""Encoded images are kept in memory if all of them take less than the available memory divided by this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,72 +46,36 @@ class FileSlice:
 
 
 @dataclass(frozen=True, slots=True)
-class LabeledImage:
-    """One image with its label.
+class ImageTraits:
+    """The properties of an image that are known without decoding it again.
 
     Attributes:
-        split: `train`, `validation` or `test`.
-        label: the place of its class among the dataset's labels.
-        name: what messages call it.
-        encoded: a portable JPEG or PNG, or where to read one.
-        size: bytes of the portable image.
         height: in pixels.
         width: in pixels.
         gray: whether it has no colors.
-        digest: SHA-256 of its bytes as the source has them, before any transcoding.
         damage: libjpeg's complaint, if it decodes with pixels missing; empty for an undamaged image.
     """
 
-    split: str
-    label: int
-    name: str
-    encoded: bytes | FileSlice
-    size: int
     height: int
     width: int
     gray: bool
-    digest: bytes
     damage: str = ""
 
-    def read(self) -> bytes:
-        """Return the image as a portable JPEG or PNG."""
-        return self.encoded if isinstance(self.encoded, bytes) else self.encoded.read()
 
+def inspect(path: Path, *, split: str, target: Any, name: str) -> tuple[Example, bytes]:
+    """Decode an image file whole, to find damage, and inspect it.
 
-@dataclass(frozen=True)
-class UnreadableImage:
-    """An image that a source could not read, and the reason in words that follow `NAME: `."""
-
-    split: str
-    label: int
-    name: str
-    reason: str
-
-
-@dataclass(frozen=True)
-class RawDataset:
-    """The labeled images of a source, with the splits that the source itself has.
-
-    Attributes:
-        labels: the names of the classes.
-        images: every image that can be read. Those of a source without splits are all in `train`.
-        unreadable: the images that cannot be read.
-        argument: the argument that reads the same data again, such as an absolute path or a name with its version.
-        data_dir: the option `data_dir` that reads the same data again, None if the source has no such option.
-        license: the license that the dataset itself states, None if it states none.
+    Raises:
+        ZooError: it is no image, or is damaged.
     """
-
-    labels: tuple[str, ...]
-    images: list[LabeledImage]
-    unreadable: tuple[UnreadableImage, ...] = ()
-    argument: str = ""
-    data_dir: str | None = None
-    license: str | None = None
+    encoded = read_image_file(path)
+    open_image(encoded)
+    return inspect_image(encoded, split=split, target=target, name=name, path=str(path))
 
 
 def inspect_image(
-    encoded: bytes, *, split: str, label: int, name: str, path: str, offset: int = 0
-) -> tuple[LabeledImage, bytes]:
+    encoded: bytes, *, split: str, target: Any, name: str, path: str, offset: int = 0
+) -> tuple[Example, bytes]:
     """Describe an encoded image that lies at `offset` in the file `path`; also return it as a portable image.
 
     A portable image is not decoded, but for a quick look by libjpeg: a JPEG that libjpeg complains about is transcoded,
@@ -128,17 +90,20 @@ def inspect_image(
     content = to_portable(encoded, portable)
     if portable and image.format == "PNG" and not is_whole(content):
         raise ZooError("a PNG with fewer pixels than its header says")
-    described = LabeledImage(
-        split=split,
-        label=label,
-        name=name,
-        encoded=FileSlice(path, offset, len(encoded), portable),
-        size=len(content),
+    traits = ImageTraits(
         height=image.height,
         width=image.width,
         gray=is_gray(encoded) if image.format == "PNG" else image.mode in ("1", "L"),
-        digest=hashlib.sha256(encoded).digest(),
         damage=complaint if loses_pixels(complaint) else "",
+    )
+    described = Example(
+        split=split,
+        target=target,
+        name=name,
+        content=FileSlice(path, offset, len(encoded), portable),
+        size=len(content),
+        digest=hashlib.sha256(encoded).digest(),
+        traits=traits,
     )
     return described, content
 
@@ -165,36 +130,3 @@ def encode_png(image: Image.Image) -> bytes:
     # A new image, because a color profile that comes along may be larger than a small image itself.
     Image.frombytes(image.mode, image.size, image.tobytes()).save(file, "PNG")
     return file.getvalue()
-
-
-def collect_images(
-    inspected: Iterable[tuple[LabeledImage, bytes] | UnreadableImage],
-) -> tuple[list[LabeledImage], tuple[UnreadableImage, ...]]:
-    """Separate the images that can be read from the others, and keep their bytes in memory if all of them fit.
-
-    Args:
-        inspected: what `inspect_image` returns for each image, or why it cannot be read.
-
-    Returns:
-        The images, each with its bytes or with the place in its file to read them from; and the unreadable images.
-    """
-    import psutil
-
-    budget = psutil.virtual_memory().available // SHARE_OF_MEMORY
-    images: list[LabeledImage] = []
-    contents: list[bytes] = []
-    unreadable: list[UnreadableImage] = []
-    for result in inspected:
-        if isinstance(result, UnreadableImage):
-            unreadable.append(result)
-            continue
-        image, content = result
-        images.append(image)
-        budget -= len(content)
-        if budget >= 0:
-            contents.append(content)
-        else:
-            contents.clear()
-    if budget >= 0:
-        images = [dataclasses.replace(image, encoded=content) for image, content in zip(images, contents, strict=True)]
-    return images, tuple(unreadable)

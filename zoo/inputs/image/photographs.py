@@ -6,8 +6,9 @@ import hashlib
 
 import numpy as np
 
-from zoo.data.dataset import Images
-from zoo.inputs.image.labeled_image import LabeledImage, encode_png
+from zoo.data.dataset import Examples
+from zoo.data.example import Example
+from zoo.inputs.image.labeled_image import ImageTraits, encode_png
 
 LICENSE = "CC BY 2.0: china.jpg by danielbuechele, flower.jpg by vultilion (flickr.com), as scikit-learn ships them"
 
@@ -15,7 +16,12 @@ SMALLEST, LARGEST = 160, 420
 """The sides of the crops, in pixels."""
 
 
-def photographs(count: int = 64) -> Images:
+def stand_ins() -> tuple[Examples, str]:
+    """Return the crops and their license."""
+    return photographs(), LICENSE
+
+
+def photographs(count: int = 64) -> Examples:
     """Return `count` crops, each of another place, size and aspect ratio, as RGB PNGs with the label 0."""
     from PIL import Image
     from sklearn.datasets import load_sample_images
@@ -33,5 +39,6 @@ def photographs(count: int = 64) -> Images:
         crop = photograph[top : top + height, left : left + width]
         encoded = encode_png(Image.fromarray(crop))
         digest = hashlib.sha256(crop.tobytes()).digest()
-        images.append(LabeledImage("test", 0, f"crop {number}", encoded, len(encoded), height, width, False, digest))
-    return Images.of(images)
+        traits = ImageTraits(height, width, gray=False)
+        images.append(Example("test", 0, f"crop {number}", encoded, len(encoded), digest, traits))
+    return Examples.of(images)

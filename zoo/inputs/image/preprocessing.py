@@ -5,7 +5,7 @@ composited over a background if the network takes no alpha, converted to the wan
 network's input and center-cropped. Then the pixels are normalized to the network's float32 input,
 `(pixels / 255 - mean) / std`.
 
-`zoo.inputs.image.graph` implements both steps as TensorFlow operations. The results differ by at most one of the 255
+`zoo.inputs.image.decoding` implements both steps as TensorFlow operations. The results differ by at most one of the 255
 levels, because of rounding; by two for CMYK (which datasets never give to a graph), and by two in one of a million
 pixels of black-and-white noise with bicubic interpolation. Sizes and crops are those of timm's evaluation
 (`transforms_imagenet_eval` of timm 1.0.31): the shorter side becomes `floor(size / crop_pct)`. EXIF orientation is
@@ -15,6 +15,7 @@ ignored, because the decoders of TensorFlow ignore it.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import io
 import math
 from collections.abc import Iterator
@@ -73,6 +74,7 @@ class Preprocessing:
     """The preprocessing of a network's images. Names are those of timm where timm has the same setting.
 
     Attributes:
+        kind: the kind of input.
         height: of the network's input, in pixels.
         width: of the network's input, in pixels.
         channels: 1 (gray), 2 (gray and alpha), 3 (RGB) or 4 (RGBA).
@@ -87,6 +89,7 @@ class Preprocessing:
             alpha and keeps the colors that the file has under it.
     """
 
+    kind: Literal["image"] = dataclasses.field(default="image", kw_only=True)
     height: int
     width: int
     channels: Annotated[int, Field(ge=1, le=4)]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from zoo.data.dataset import Images
+from zoo.data.dataset import Examples
 from zoo.data.prefetch import map_ahead
 from zoo.inputs.image.png_file import SIGNATURE
 from zoo.inputs.image.preprocessing import FULL_RANGE, Preprocessing, largest_sample, open_png, pixels_from_bytes
@@ -51,16 +51,16 @@ class Inspection:
     largest: int | None
 
 
-def remarks(splits: Sequence[Images], preprocessing: Preprocessing) -> Iterator[str]:
+def remarks(splits: Sequence[Examples], preprocessing: Preprocessing) -> Iterator[str]:
     """Yield a line about everything that is odd about the images, as a network with this preprocessing gets them.
 
     Damaged images are counted among all images, the others in a sample of `SAMPLE` images.
     """
     damaged = [
-        f"{images.names(index)} ({images.damage(index)})"
+        f"{images.names(index)} ({images.traits(index).damage})"
         for images in splits
         for index in range(len(images))
-        if images.damage(index)
+        if images.traits(index).damage
     ]
     if damaged:
         yield f"damaged images: {len(damaged)}, gray where pixels are missing: {_some(damaged)}"
@@ -84,7 +84,7 @@ def remarks(splits: Sequence[Images], preprocessing: Preprocessing) -> Iterator[
     yield from _range([one.largest for one in inspections if one.largest is not None], preprocessing.white_level)
 
 
-def _spread(splits: Sequence[Images]) -> Iterator[tuple[Images, int]]:
+def _spread(splits: Sequence[Examples]) -> Iterator[tuple[Examples, int]]:
     """Yield images at equal distances over all splits, each as its split and its index there."""
     starts = np.cumsum([0, *map(len, splits)])
     for place in np.linspace(0, starts[-1] - 1, min(SAMPLE, int(starts[-1]))).astype(int):
@@ -92,7 +92,7 @@ def _spread(splits: Sequence[Images]) -> Iterator[tuple[Images, int]]:
         yield splits[split], int(place - starts[split])
 
 
-def _inspect(images: Images, index: int, preprocessing: Preprocessing) -> Inspection:
+def _inspect(images: Examples, index: int, preprocessing: Preprocessing) -> Inspection:
     encoded = images.read(index)
     pixels = pixels_from_bytes(encoded, preprocessing)
     png = open_png(encoded) if encoded.startswith(SIGNATURE) else None

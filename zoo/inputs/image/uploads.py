@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from zoo.inputs.image.graph import pixels_tensor, scales
+from zoo.inputs.image.decoding import pixels_tensor, scales
 from zoo.inputs.image.preprocessing import LARGEST_IMAGE, LARGEST_SIDE, MOST_PARTS, PARTS, Preprocessing
 
 JPEG, PNG = b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"

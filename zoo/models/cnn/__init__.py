@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from zoo.family import Family, Size, suited
-from zoo.inputs.image.structure import Structure, strides
 from zoo.recipe import Optimizer, Recipe, Schedule
+from zoo.structure import Structure, strides
 
 WINDOW = 6
 """The side of the map that AlexNet's first dense layer sees, in pixels."""

@@ -6,8 +6,8 @@ import keras
 
 from zoo import layers
 from zoo.blocks import drop_path_rates, residual
-from zoo.inputs.image.structure import Structure, strides
 from zoo.layers import Outputs, Tensor
+from zoo.structure import Structure, strides
 
 
 def build(

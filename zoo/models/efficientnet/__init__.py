@@ -6,7 +6,8 @@ import math
 from typing import Literal
 
 from zoo.family import Family, Size
-from zoo.recipe import Augment, Optimizer, Recipe, Schedule
+from zoo.inputs.image.settings import ImageSettings
+from zoo.recipe import Optimizer, Recipe, Schedule
 from zoo.weights.names import TIMM_BLOCKS, Names
 from zoo.weights.pretrained import APACHE, HALF, KERAS_TAG, Input, KerasApplication, Published, Tag, Triple
 
@@ -174,7 +175,7 @@ FAMILY = Family(
         label_smoothing=0.1,
         optimizer=Optimizer(name="adamw", lr=2e-3, weight_decay=2e-2, clip_norm=1.0),
         schedule=Schedule(warmup_epochs=3),
-        augment=Augment(shift=0.1),
+        input=ImageSettings(shift=0.1),
     ),
     sizes=(
         _scaled_size(

@@ -6,9 +6,9 @@ import keras
 
 from zoo import layers
 from zoo.blocks import Excitation, drop_path_rates, inverted_residual, residual
-from zoo.inputs.image.structure import Structure, strides
 from zoo.layers import Outputs, Tensor
 from zoo.models.efficientnet import Stages
+from zoo.structure import Structure, strides
 
 DROP_PATH_RATE = 0.2
 EPSILON = 1e-3

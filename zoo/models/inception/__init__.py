@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from zoo.family import Family, Size
+from zoo.inputs.image.settings import ImageSettings
 from zoo.models.inception.names import KERAS_RESNET_V2, TIMM_RESNET_V2, TIMM_V3, TIMM_V4
 from zoo.models.inception.parts import RESNET_V2, V3, V4
-from zoo.recipe import Augment, Optimizer, Recipe, Schedule
+from zoo.recipe import Optimizer, Recipe, Schedule
 from zoo.weights.pretrained import APACHE, HALF, KERAS_TAG, Input, KerasApplication, Published, Tag
 
 _INPUT = Input(299, mean=HALF, std=HALF)
@@ -28,7 +29,7 @@ FAMILY = Family(
         label_smoothing=0.1,
         optimizer=Optimizer(lr=0.02, clip_norm=1.0),
         schedule=Schedule(warmup_epochs=2),
-        augment=Augment(shift=0.1),
+        input=ImageSettings(shift=0.1),
     ),
     sizes=(
         Size(

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import keras
 
 from zoo import blocks, layers
-from zoo.inputs.image.structure import Structure, strides
 from zoo.layers import Outputs, Padding, Tensor
 from zoo.models.inception.parts import Branches, Residual, Stage, Step
+from zoo.structure import Structure, strides
 
 EPSILON = 1e-3
 

@@ -6,9 +6,9 @@ import keras
 
 from zoo import layers
 from zoo.blocks import Excitation, inverted_residual
-from zoo.inputs.image.structure import Structure, strides
 from zoo.layers import Outputs, Tensor
 from zoo.models.mobilenet import Stages
+from zoo.structure import Structure, strides
 
 
 def build(

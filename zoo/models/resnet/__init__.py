@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from zoo.family import Family, Size
-from zoo.recipe import Augment, Recipe
+from zoo.inputs.image.settings import ImageSettings
+from zoo.recipe import Recipe
 from zoo.weights.pretrained import APACHE, BSD, HALF, NON_COMMERCIAL, TORCHVISION, Input, Published, Tag
 
 TIMM_NAMES = {
@@ -33,7 +34,7 @@ FAMILY = Family(
     figures="torchvision's weights",
     small_images="halvings go, the first ones first, while the last map is under 4 pixels: at 32 pixels a 3×3 stem and "
     "no pool",
-    recipe=Recipe(epochs=60, label_smoothing=0.1, augment=Augment(shift=0.1)),
+    recipe=Recipe(epochs=60, label_smoothing=0.1, input=ImageSettings(shift=0.1)),
     sizes=(
         Size(
             "small",

@@ -8,8 +8,8 @@ import keras
 
 from zoo import layers
 from zoo.blocks import convolution_norm_relu
-from zoo.inputs.image.structure import Structure, strides
 from zoo.layers import Outputs, Tensor
+from zoo.structure import Structure, strides
 
 WIDTHS = (64, 128, 256, 512)
 

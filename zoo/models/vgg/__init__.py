@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from zoo.family import Family, Size
-from zoo.inputs.image.structure import Structure, kept_halvings
-from zoo.recipe import Augment, Optimizer, Recipe, Schedule
+from zoo.inputs.image.settings import ImageSettings
+from zoo.recipe import Optimizer, Recipe, Schedule
+from zoo.structure import Structure, kept_halvings
 from zoo.weights.names import Names
 from zoo.weights.pretrained import BSD, KERAS_TAG, NORM, TORCHVISION, Input, KerasApplication, Published, Tag, Triple
 
@@ -72,7 +73,7 @@ FAMILY = Family(
         label_smoothing=0.1,
         optimizer=Optimizer(lr=0.02, clip_norm=1.0),
         schedule=Schedule(warmup_epochs=2),
-        augment=Augment(shift=0.1),
+        input=ImageSettings(shift=0.1),
     ),
     sizes=(
         _size("small", 11, 132_868_840, 7_609_090_048),

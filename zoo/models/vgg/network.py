@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from zoo import blocks, layers
-from zoo.inputs.image.structure import Structure, strides
 from zoo.layers import Outputs, Tensor
+from zoo.structure import Structure, strides
 
 WIDTHS = (64, 128, 256, 512, 512)
 

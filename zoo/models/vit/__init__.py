@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from zoo.family import Family, Size
-from zoo.inputs.image.structure import SMALLEST_MAP, Structure
-from zoo.recipe import Augment, Optimizer, Recipe, Schedule
+from zoo.inputs.image.settings import ImageSettings
+from zoo.recipe import Optimizer, Recipe, Schedule
+from zoo.structure import SMALLEST_MAP, Structure
 from zoo.weights.pretrained import APACHE, HALF, Input, Published, Tag
 
 HALVINGS = 4
@@ -76,7 +77,7 @@ FAMILY = Family(
         label_smoothing=0.1,
         optimizer=Optimizer(name="adamw", lr=5e-4, weight_decay=5e-2, clip_norm=1.0),
         schedule=Schedule(warmup_epochs=5),
-        augment=Augment(shift=0.1),
+        input=ImageSettings(shift=0.1),
     ),
     # As timm's `no_weight_decay`.
     undecayed=("tokens/token", "tokens/positions"),

@@ -5,8 +5,8 @@ from __future__ import annotations
 import keras
 
 from zoo import blocks, layers
-from zoo.inputs.image.structure import Structure
 from zoo.layers import Outputs, Tensor
+from zoo.structure import Structure
 
 
 def build(

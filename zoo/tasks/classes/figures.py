@@ -1,4 +1,4 @@
-"""Accuracy, precision and recall of a network's logits, and a drawing of its confusion matrix."""
+"""Figures of a network's logits: accuracy, precision, recall, log loss and AUC, and the confusion matrix."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from zoo import drawing
+from zoo.agreement import softmax
 from zoo.finite import finite, refuse_not_finite
 from zoo.intervals import wilson
 from zoo.schema import record
@@ -17,29 +18,32 @@ from zoo.text import Say
 
 @record
 class ClassFigures:
-    """Precision, recall and F1 of one class, and the number of its images."""
+    """Precision, recall and F1 of one class, and the number of its examples."""
 
     label: str
     precision: float
     recall: float
     f1: float
-    images: int
+    examples: int
 
 
 @record
 class Evaluation:
     """Top-1 accuracy with its 95 % Wilson interval, `low` to `high`, and the figures of each class.
 
-    `top5` is None where there are at most five classes. `confusion[i][j]` counts the images of class i that were
-    labeled as class j; i and j count `classes`.
+    `top5` is None where there are at most five classes. `roc_auc` is the area under the ROC curve, of several classes
+    the mean over one class against the rest; None unless every class has examples. `confusion[i][j]` counts the
+    examples of class i that were labeled as class j; i and j count `classes`. Names are scikit-learn's.
     """
 
-    images: int
+    examples: int
     correct: int
     accuracy: float
     low: float
     high: float
     top5: float | None
+    log_loss: float
+    roc_auc: float | None
     macro_precision: float
     macro_recall: float
     macro_f1: float
@@ -52,26 +56,26 @@ def measure(
     truth: np.ndarray,
     labels: Sequence[str],
     *,
-    name: Callable[[int], str] = "image {}".format,
+    name: Callable[[int], str] = "example {}".format,
     source: str = "the network",
 ) -> Evaluation:
     """Compare predictions with the true classes.
 
     The result has figures for each class that occurs among `truth` or the predictions; macro averages are over the
-    classes that have images. A class that is never predicted has precision 0.
+    classes that have examples. A class that is never predicted has precision 0.
 
     Args:
-        logits: float32 [images, classes].
-        truth: int64 [images], the true classes.
+        logits: float32 [examples, classes].
+        truth: int64 [examples], the true classes.
         labels: the names of all classes.
-        name: returns the name of an image for an error message.
+        name: returns the name of an example for an error message.
         source: names in an error message what gave the logits.
 
     Raises:
-        Refused: logits are not finite; the message counts the images and names the first.
+        Refused: logits are not finite; the message counts the examples and names the first.
     """
     refuse_not_finite(finite(logits), name, source)
-    from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
+    from sklearn.metrics import confusion_matrix, log_loss, precision_recall_fscore_support, roc_auc_score
 
     predicted = logits.argmax(-1)
     occurring = np.union1d(truth, predicted)
@@ -84,18 +88,28 @@ def measure(
     if len(labels) > 5:
         best = np.argpartition(-logits, 5, axis=-1)[:, :5]
         top5 = float((best == truth[:, None]).any(-1).mean())
+    probabilities = softmax(logits.astype(np.float64))
+    auc = None
+    if len(np.unique(truth)) == len(labels):
+        auc = float(
+            roc_auc_score(truth, probabilities[:, 1])
+            if len(labels) == 2
+            else roc_auc_score(truth, probabilities, multi_class="ovr")
+        )
     rows = zip((labels[index] for index in occurring), precision, recall, f1, support, strict=True)
-    has_images = support > 0
+    has_examples = support > 0
     return Evaluation(
-        images=len(truth),
+        examples=len(truth),
         correct=correct,
         accuracy=correct / len(truth),
         low=low,
         high=high,
         top5=top5,
-        macro_precision=float(precision[has_images].mean()),
-        macro_recall=float(recall[has_images].mean()),
-        macro_f1=float(f1[has_images].mean()),
+        log_loss=float(log_loss(truth, probabilities, labels=range(len(labels)))),
+        roc_auc=auc,
+        macro_precision=float(precision[has_examples].mean()),
+        macro_recall=float(recall[has_examples].mean()),
+        macro_f1=float(f1[has_examples].mean()),
         classes=tuple(ClassFigures(label, float(p), float(r), float(f), int(n)) for label, p, r, f, n in rows),
         confusion=tuple(tuple(int(n) for n in row) for row in confusion_matrix(truth, predicted, labels=occurring)),
     )

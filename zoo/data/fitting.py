@@ -1,0 +1,32 @@
+"""Leave out examples that a model's preprocessing cannot take, before training starts and fails on one."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from zoo.data.dataset import Dataset
+from zoo.errors import ZooError, listed
+from zoo.input import kind_of
+
+
+def fitting(dataset: Dataset, preprocessing: Any) -> Dataset:
+    """Leave out the examples that the preprocessing cannot take, and name them in `Dataset.skipped`.
+
+    Raises:
+        ZooError: nothing is left of a split, or of a class in the training split.
+    """
+    kind = kind_of(preprocessing)
+    train, without_train = kind.data.kept(dataset.train, preprocessing)
+    validation, without_validation = kind.data.kept(dataset.validation, preprocessing)
+    test, without_test = kind.data.kept(dataset.test, preprocessing)
+    left_out = (*without_train, *without_validation, *without_test)
+    if not left_out:
+        return dataset
+    gone = set(dataset.train.targets.tolist()) - set(train.targets.tolist()) if dataset.train.targets.ndim == 1 else ()
+    if gone or not (len(train) and len(validation) and len(test)):
+        what = f"class '{dataset.labels[min(gone)]}'" if gone else "a split"
+        raise ZooError(f"no {kind.noun} of {what} fits the network's input: {listed(left_out, most=3)}")
+    return dataclasses.replace(
+        dataset, train=train, validation=validation, test=test, skipped=(*dataset.skipped, *left_out)
+    )

@@ -1,0 +1,283 @@
+"""The record of an input kind: how examples become the arrays that a network takes.
+
+A kind is a package of `zoo.inputs`, or a module that an installed package adds, which holds its record as `INPUT`. A
+batch is a dictionary of arrays with the names of the contract, for every kind. A raw example is one as a source yields
+it: the bytes of an image or sound file, a text, or a row as a tuple of values.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Protocol, cast
+
+import pydantic
+
+from zoo import plugins, schema
+from zoo.errors import ZooError, did_you_mean
+from zoo.signature import Tensor
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from zoo.data.dataset import Dataset, Examples
+    from zoo.data.example import Example
+    from zoo.family import Family, Size
+
+PACKAGE = "zoo.inputs"
+"""The package whose packages are input kinds, and the group of entry points by which installed packages add more."""
+
+Arrays = dict[str, "np.ndarray"]
+"""A batch: arrays by the names of the contract."""
+
+
+class Client(Protocol):
+    """The functions of a kind that a client needs; they need numpy and the kind's own library.
+
+    `preprocessing` is a record of the class `Input.preprocessing`.
+    """
+
+    def tensors(self, preprocessing: Any) -> dict[str, Tensor]:
+        """Return the inputs of `serving_default` and of every other format, in the order of the network's arguments."""
+
+    def raw_tensors(self, preprocessing: Any) -> dict[str, Tensor]:
+        """Return the inputs of the signature `Input.raw`."""
+
+    def network_tensors(self, preprocessing: Any) -> dict[str, Tensor]:
+        """Return what the Keras model takes: `tensors` after the part of the preprocessing that all formats contain."""
+
+    def encode(self, raw: Sequence[Any], preprocessing: Any) -> Arrays:
+        """Encode raw examples as a batch.
+
+        Raises:
+            ZooError: one of them cannot be read; the message is the reason.
+        """
+
+    def raw_arrays(self, raw: Sequence[Any], preprocessing: Any) -> Arrays:
+        """Return raw examples as inputs of the signature `Input.raw`; strings are object arrays of bytes."""
+
+    def random(self, preprocessing: Any, count: int, generator: np.random.Generator) -> Arrays:
+        """Return a batch of random values, to measure latency with."""
+
+    def noise(self, preprocessing: Any, count: int, generator: np.random.Generator) -> list[Any]:
+        """Return raw examples of random content."""
+
+    def requests(self, paths: Sequence[Path], preprocessing: Any, leave_out: Callable[[Path, str], None]) -> Requests:
+        """Read the examples that files or folders hold, for `zoo predict`.
+
+        Args:
+            paths: files, and folders of them.
+            preprocessing: what the examples must fit.
+            leave_out: told of each visible entry of a folder that is no example, with the reason.
+
+        Raises:
+            ZooError: there is none, or one cannot be read.
+        """
+
+    def facts(self, preprocessing: Any) -> dict[str, str]:
+        """Describe the input for people: facts by name."""
+
+    def problems(self, preprocessing: Any) -> list[str]:
+        """List contradictions within a preprocessing, which its schema cannot see."""
+
+    def python(self, artifact: str) -> str:
+        """Return Python lines for a model card that end with the inputs as variables named as in the contract."""
+
+
+class Data(Protocol):
+    """The functions of a kind that training and exporting need beside those of the client."""
+
+    def inspect(self, path: Path, *, split: str, target: Any, name: str) -> tuple[Example, Any]:
+        """Read a file whole, to find damage, as an example whose content is in the file; return its raw form, too.
+
+        Raises:
+            ZooError: it cannot be read; the message is the reason.
+        """
+
+    def form(self, examples: Sequence[Example]) -> Any:
+        """Return what all examples of a dataset have in common, such as the size of all images."""
+
+    def suiting(self, dataset: Dataset, settings: Any, like: Any | None) -> Any:
+        """Return the preprocessing that suits a dataset and the kind's section of a recipe.
+
+        `like` is the preprocessing of the weights that training starts from; None where it starts from nothing.
+
+        Raises:
+            ZooError: the data or the settings do not fit.
+        """
+
+    def kept(self, examples: Examples, preprocessing: Any) -> tuple[Examples, tuple[str, ...]]:
+        """Return the examples that the preprocessing can take, and a line for each other one: its name and reason."""
+
+    def remarks(self, splits: Sequence[Examples], preprocessing: Any) -> Iterator[str]:
+        """Yield a line about everything that is odd about the examples, as the network gets them."""
+
+    def adjustments(self, dataset: Dataset, preprocessing: Any, settings: Any) -> Iterator[str]:
+        """Yield a line about each change that the preprocessing makes to all examples and nobody asked for."""
+
+    def check(self, family: Family, size: Size, preprocessing: Any, structure: Any) -> None:
+        """Refuse an input that no network, or not this one, can take.
+
+        Raises:
+            ZooError: it is refused; the message says how to mend it.
+        """
+
+    def stand_ins(self) -> tuple[Examples, str]:
+        """Return examples for a model that came without data, and their license."""
+
+    def samples(self, raw: Sequence[Any], preprocessing: Any) -> list[Any]:
+        """Return raw examples as clients send them, made of those of a dataset; the first needs all preprocessing."""
+
+    def damaged(self, raw: Any) -> dict[str, Any]:
+        """Return raw examples that every signature refuses, by what is wrong with them; `raw` is a sound one."""
+
+    def hostile(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return raw examples made to exhaust a server: those that it refuses, and those that it may answer."""
+
+    def client_tolerance(self, preprocessing: Any) -> float:
+        """Return the largest difference between `Client.encode` and `Graph.decoded` that passes."""
+
+
+class Graph(Protocol):
+    """The functions of a kind in TensorFlow operations."""
+
+    def prepared(self, inputs: Mapping[str, Any], preprocessing: Any) -> dict[str, Any]:
+        """Turn the inputs of the contract into those of the network."""
+
+    def decoded(self, raw: Mapping[str, Any], preprocessing: Any) -> tuple[dict[str, Any], Any]:
+        """Turn the inputs of the raw signature into those of the contract, and say which examples are refused.
+
+        Returns:
+            The inputs, with zeros for a refused example; and the status, string [batch]: the reason in words that
+            follow 'is', empty for the others.
+        """
+
+    def training_batches(
+        self, examples: Examples, preprocessing: Any, settings: Any, *, batch_size: int, seed: int, epoch: int
+    ) -> Any:
+        """Return one epoch as a tf.data.Dataset of (network inputs by name, targets [batch]).
+
+        The same arguments give the same batches in any process. A last, smaller batch is left out.
+        """
+
+    def evaluation_batches(self, examples: Examples, preprocessing: Any, *, batch_size: int) -> Any:
+        """Return every example in order, as a tf.data.Dataset of (network inputs, targets, weights float32 [batch]).
+
+        The last batch is filled up with copies of the first example, whose weight is 0; that of all others is 1.
+        """
+
+
+@dataclass(frozen=True)
+class Request:
+    """A raw example that a prediction is asked for, and what messages call it."""
+
+    name: str
+    raw: Any
+
+
+Requests = list[Request]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Input:
+    """An input kind.
+
+    Attributes:
+        kind: its name, which a preprocessing holds as `kind` and a recipe's section is called by.
+        noun: one example, for messages.
+        plural: several examples.
+        preprocessing: the record of a model's preprocessing.
+        settings: the record of the section of recipes that belongs to the kind.
+        raw: the signature from raw examples to answers.
+        client_module: the dotted name of the module with the functions of `Client`.
+        data_module: the dotted name of the module with the functions of `Data`.
+        graph_module: the dotted name of the module with the functions of `Graph`.
+    """
+
+    kind: str
+    noun: str
+    plural: str
+    preprocessing: type
+    settings: type
+    raw: str
+    client_module: str
+    data_module: str
+    graph_module: str
+
+    @property
+    def raw_safe(self) -> str:
+        """The signature `raw` with a status for each example: one that is refused costs the others nothing."""
+        return f"{self.raw}_safe"
+
+    @property
+    def client(self) -> Client:
+        """The module with the functions of `Client`, imported."""
+        return cast(Client, importlib.import_module(self.client_module))
+
+    @property
+    def data(self) -> Data:
+        """The module with the functions of `Data`, imported."""
+        return cast(Data, importlib.import_module(self.data_module))
+
+    @property
+    def graph(self) -> Graph:
+        """The module with the functions of `Graph`, imported with TensorFlow."""
+        return cast(Graph, importlib.import_module(self.graph_module))
+
+
+@functools.cache
+def kinds() -> dict[str, Input]:
+    """Return every input kind by its name."""
+    found = {}
+    for name, module in plugins.modules(PACKAGE).items():
+        kind = getattr(module, "INPUT", None)
+        if not isinstance(kind, Input) or kind.kind != name:
+            raise ZooError(f"{module.__name__} is no input kind: it should have an INPUT of the kind '{name}'")
+        found[name] = kind
+    return found
+
+
+def find(kind: str) -> Input:
+    """Return the input kind of a name.
+
+    Raises:
+        ZooError: there is none.
+    """
+    if kind not in kinds():
+        raise ZooError(f"there is no kind of input '{kind:.60}': {did_you_mean(kind, kinds())}")
+    return kinds()[kind]
+
+
+def kind_of(preprocessing: Any) -> Input:
+    """Return the input kind of a preprocessing."""
+    return find(preprocessing.kind)
+
+
+def _record(values: Any, name: str) -> Any:
+    """Make the record of a kind, `preprocessing` or `settings`, of a dictionary that names the kind."""
+    if not isinstance(values, dict):
+        return values
+    if not isinstance(values.get("kind"), str):
+        raise ValueError("a record with the 'kind' of the input")
+    try:
+        return schema.parse(getattr(find(values["kind"]), name), values, name)
+    except ZooError as error:
+        raise ValueError(str(error)) from None
+
+
+Preprocessing = Annotated[
+    Any,
+    pydantic.BeforeValidator(lambda values: _record(values, "preprocessing")),
+    pydantic.PlainSerializer(schema.to_dict),
+]
+"""A field for the preprocessing of any kind."""
+
+Settings = Annotated[
+    Any,
+    pydantic.BeforeValidator(lambda values: _record(values, "settings")),
+    pydantic.PlainSerializer(lambda value: None if value is None else schema.to_dict(value)),
+]
+"""A field for the section of a recipe that belongs to the kind of input."""

@@ -1,0 +1,129 @@
+"""The functions of `zoo.input.Client` for images; a raw example is the bytes of an encoded image."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from zoo.contract import BATCH
+from zoo.errors import ZooError
+from zoo.folder_kinds import kind, mistaken
+from zoo.input import Arrays, Request
+from zoo.inputs.image.image_files import read_image_file, reason_for_no_image, visible_entries
+from zoo.inputs.image.preprocessing import Preprocessing, pixels_from_bytes
+from zoo.signature import Tensor
+
+IMAGE = "image"
+"""Raw pixels, 0–255, as a decoder gives them. Normalization is inside the model."""
+
+IMAGE_BYTES = "image_bytes"
+"""JPEG or PNG files as uploaded. Decoding, scaling and cropping are inside the model."""
+
+
+def tensors(preprocessing: Preprocessing) -> dict[str, Tensor]:
+    """Return the image, uint8 [batch, height, width, channels]."""
+    return {IMAGE: Tensor("uint8", (BATCH, *preprocessing.shape))}
+
+
+def raw_tensors(preprocessing: Preprocessing) -> dict[str, Tensor]:
+    """Return the uploaded file, a string."""
+    return {IMAGE_BYTES: Tensor("string", (BATCH,))}
+
+
+def network_tensors(preprocessing: Preprocessing) -> dict[str, Tensor]:
+    """Return the normalized image, float32 [batch, height, width, channels]."""
+    return {IMAGE: Tensor("float32", (BATCH, *preprocessing.shape))}
+
+
+def encode(raw: Sequence[bytes], preprocessing: Preprocessing) -> Arrays:
+    """Decode, scale and crop encoded images.
+
+    Raises:
+        ZooError: one of them cannot be decoded.
+    """
+    if not raw:
+        return {IMAGE: np.zeros((0, *preprocessing.shape), np.uint8)}
+    return {IMAGE: np.stack([pixels_from_bytes(encoded, preprocessing) for encoded in raw])}
+
+
+def raw_arrays(raw: Sequence[bytes], preprocessing: Preprocessing) -> Arrays:
+    """Return encoded images as an object array of bytes."""
+    return {IMAGE_BYTES: np.array(list(raw), object)}
+
+
+def random(preprocessing: Preprocessing, count: int, generator: np.random.Generator) -> Arrays:
+    """Return images with every value equally likely."""
+    return {IMAGE: generator.integers(0, 256, (count, *preprocessing.shape), np.uint8)}
+
+
+def noise(preprocessing: Preprocessing, count: int, generator: np.random.Generator) -> list[bytes]:
+    """Return gray PNGs of random pixels."""
+    from PIL import Image
+
+    files = []
+    for pixels in generator.integers(0, 256, (count, preprocessing.height, preprocessing.width), np.uint8):
+        file = io.BytesIO()
+        Image.fromarray(pixels).save(file, "PNG")
+        files.append(file.getvalue())
+    return files
+
+
+def requests(
+    paths: Sequence[Path], preprocessing: Preprocessing, leave_out: Callable[[Path, str], None]
+) -> list[Request]:
+    """Read image files; a folder stands for the image files in it, whatever their names, in natural order.
+
+    Raises:
+        ZooError: there is no image, or one cannot be read.
+    """
+    found = []
+    for path in (path for named in paths for path in _expanded(named, leave_out)):
+        try:
+            encoded = read_image_file(path)
+        except ZooError as error:
+            raise ZooError(f"{path} cannot be read as an image: {error}") from None
+        found.append(Request(str(path), encoded))
+    return found
+
+
+def _expanded(named: Path, leave_out: Callable[[Path, str], None]) -> list[Path]:
+    """Return the image files that a named path stands for: itself, or those of a folder."""
+    if named.is_file():
+        return [named]
+    if not named.is_dir():
+        raise ZooError(f"there is no image at {named}: name a file, or a folder of images")
+    found_kind = kind(named)
+    if found_kind == "artifact":
+        raise ZooError(f"{named} is a second artifact: name one, and images after it")
+    if found_kind:
+        raise ZooError(mistaken(named, "artifact") or "")
+    entries = visible_entries(named)
+    reasons = {entry: "a folder" if entry.is_dir() else reason_for_no_image(entry) for entry in entries}
+    found = [entry for entry in entries if reasons[entry] is None]
+    if not found:
+        raise ZooError(
+            mistaken(named, "artifact")
+            or f"{named} holds no JPEG, PNG, BMP or GIF: name images, or the folder that they lie in"
+        )
+    for entry, reason in reasons.items():
+        if reason is not None:
+            leave_out(entry, reason)
+    return found
+
+
+def facts(preprocessing: Preprocessing) -> dict[str, str]:
+    """Return the size of the input."""
+    return {"input": f"{preprocessing.height}×{preprocessing.width} pixels, {preprocessing.channels} channels"}
+
+
+def problems(preprocessing: Preprocessing) -> list[str]:
+    """List sides below 1, and channels without a mean and a standard deviation."""
+    found = []
+    if min(preprocessing.height, preprocessing.width) < 1:
+        found.append(f"images of {preprocessing.height} by {preprocessing.width} pixels")
+    if not len(preprocessing.mean) == len(preprocessing.std) == preprocessing.channels:
+        found.append(f"mean and std are not of {preprocessing.channels} channels")
+    return found

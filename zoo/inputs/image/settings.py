@@ -1,0 +1,38 @@
+"""The section of a recipe that belongs to images: their size, and random changes in training."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from zoo.schema import record
+
+
+@record
+class ImageSettings:
+    """The network's input, and random changes of training images, drawn anew for each image and epoch.
+
+    `size` is the input's side in pixels, `crop_pct` the share of an image's side that is kept. A value of 0 stands for
+    that of the weights that training starts from. Where it starts from nothing, `size` and `channels` are then those of
+    the data (224 pixels where images differ in size or have a side longer than that), and `crop_pct` is 1, the whole
+    side.
+
+    `white_level` is the sample that is white in images of 16 bits, such as 4095 where they use 12 bits; 0 stands for
+    that of the weights, or else 65535. `background` is the color behind transparent images where the network takes 1 or
+    3 channels; `none` ignores alpha, and `auto` stands for that of the weights, or else white.
+
+    `flip` mirrors half of the images left to right, which suits photographs and ruins digits and letters. `shift` moves
+    an image by up to this share of its side, and fills the border by reflection. `smallest_crop` is the least area of a
+    random crop, as a share of the image's, that is scaled back to full size; 1 means no such crop.
+    """
+
+    kind: Literal["image"] = "image"
+    size: Annotated[int, Field(ge=0, le=4096)] = 0
+    channels: Annotated[int, Field(ge=0, le=4)] = 0
+    crop_pct: Annotated[float, Field(ge=0, le=1)] = 0.0
+    white_level: Annotated[int, Field(ge=0, le=65535)] = 0
+    background: Literal["auto", "none", "white", "black"] = "auto"
+    flip: bool = False
+    shift: Annotated[float, Field(ge=0, le=0.5)] = 0.0
+    smallest_crop: Annotated[float, Field(gt=0, le=1)] = 1.0

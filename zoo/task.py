@@ -1,0 +1,155 @@
+"""The record of a task: what answers a network gives, and how they are trained, measured and compared.
+
+A task is a module of `zoo.tasks`, or one that an installed package adds, which holds its record as `TASK`.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+from zoo import plugins
+from zoo.errors import ZooError, did_you_mean
+from zoo.schema import record
+from zoo.signature import Tensor
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from zoo.description import Model
+
+PACKAGE = "zoo.tasks"
+"""The package whose modules are tasks, and the group of entry points by which installed packages add more."""
+
+Verdict = tuple[bool, dict[str, Any]]
+"""The outcome of a check (passed or not) and its figures."""
+
+
+@record
+class Score:
+    """The one figure that a file or a run is judged by, on `examples` test examples, with its 95 % interval.
+
+    `metric` is scikit-learn's name for it, such as `accuracy` or `r2`.
+    """
+
+    metric: str
+    value: float
+    low: float
+    high: float
+    examples: int
+
+
+class Graph(Protocol):
+    """The functions of a task in TensorFlow operations. `found` is what the network computes, [batch, …]."""
+
+    def answers(self, found: Any, model: Model) -> dict[str, Any]:
+        """Return the outputs of the contract."""
+
+    def losses(self, targets: Any, found: Any, model: Model, smoothing: float = 0.0) -> Any:
+        """Return the loss of each example, float32 [batch]."""
+
+    def sums(self, targets: Any, found: Any, model: Model, weights: Any = 1.0) -> dict[str, Any]:
+        """Return sums over a batch, each a scalar, that `Task.metrics` makes metrics of; each example has a weight."""
+
+
+class Answer(Protocol):
+    """The answer for one example, as `zoo predict` gives it."""
+
+    def lines(self) -> list[str]:
+        """Return lines for people."""
+
+    def plain(self) -> dict[str, Any]:
+        """Return what JSON says of it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """A kind of answer.
+
+    Attributes:
+        kind: its name.
+        outputs: the outputs of every format. Files are compared by the first, the primary one.
+        tensors: the outputs' dtypes and shapes, from the number of labels.
+        graph_module: the dotted name of the module with the functions of `Graph`.
+        metrics: from the sums of `Graph.sums` and the number of examples, the metrics of an epoch, `loss` among them.
+        best: the metric of the validation split by which the best epoch is chosen.
+        higher_is_better: whether a larger value of `best` is better.
+        titles: the metrics that are drawn over the epochs, with the titles of their axes.
+        score: the score of primary outputs against targets.
+        right: bool [examples] from primary outputs, targets and the model: whether each answer counts as right when two
+            files are compared on the same examples.
+        agreement: compares primary outputs with the expected ones, within a share of the largest expected one.
+        consistency: the largest contradiction between the outputs of a batch, such as that of the probabilities to the
+            softmax of the logits; 0 where there can be none.
+        measure: all figures of primary outputs against targets and labels, a record. It takes `name` and `source` for
+            messages, and raises Refused where outputs are not finite.
+        summary: these figures as text for people.
+        drawing: the file name of the drawing that `draw` makes.
+        draw: draws the figures; it takes the path, the figures, primary outputs, targets, a title, and `say`.
+        answer: from the outputs of one example, the model and how many likeliest labels are asked for, its answer.
+    """
+
+    kind: str
+    outputs: tuple[str, ...]
+    tensors: Callable[[int], dict[str, Tensor]]
+    graph_module: str
+    metrics: Callable[[Mapping[str, float], int], dict[str, float]]
+    best: str
+    higher_is_better: bool
+    titles: Mapping[str, str]
+    score: Callable[[np.ndarray, np.ndarray], Score]
+    right: Callable[[np.ndarray, np.ndarray, Model], np.ndarray]
+    agreement: Callable[[np.ndarray, np.ndarray, float], Verdict]
+    consistency: Callable[[Mapping[str, np.ndarray]], float]
+    measure: Callable[..., Any]
+    summary: Callable[[Any], str]
+    drawing: str
+    draw: Callable[[Path, Any, np.ndarray, np.ndarray, str, Callable[[str], None]], None]
+    answer: Callable[[Mapping[str, np.ndarray], Model, int], Answer]
+
+    @property
+    def primary(self) -> str:
+        """The output by which files are compared."""
+        return self.outputs[0]
+
+    @property
+    def graph(self) -> Graph:
+        """The module with the functions of `Graph`, imported with TensorFlow."""
+        return cast(Graph, importlib.import_module(self.graph_module))
+
+
+@functools.cache
+def tasks() -> dict[str, Task]:
+    """Return every task by its name."""
+    found = {}
+    for name, module in plugins.modules(PACKAGE).items():
+        task = getattr(module, "TASK", None)
+        if not isinstance(task, Task) or task.kind != name:
+            raise ZooError(f"{module.__name__} is no task: it should have a TASK of the kind '{name}'")
+        found[name] = task
+    return found
+
+
+def find(kind: str) -> Task:
+    """Return the task of a name.
+
+    Raises:
+        ZooError: there is none.
+    """
+    if kind not in tasks():
+        raise ZooError(f"there is no task '{kind:.60}': {did_you_mean(kind, tasks())}")
+    return tasks()[kind]
+
+
+def task_of(model: Model) -> Task:
+    """Return the task of a described network."""
+    return find(model.task)
+
+
+def names(labels: Sequence[str], most: int = 10) -> str:
+    """List labels for people."""
+    return ", ".join(labels[:most]) + (", …" if len(labels) > most else "")

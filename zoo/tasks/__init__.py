@@ -1,0 +1,1 @@
+"""The kinds of answer, a package for each, found by name: classes and values."""

@@ -1,0 +1,140 @@
+"""The task of classification: a logit and a probability for each class."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from zoo.agreement import relative_difference, softmax
+from zoo.contract import BATCH, CLASS_COUNT, LOGITS, PROBABILITIES
+from zoo.intervals import wilson
+from zoo.signature import Tensor
+from zoo.task import Score, Task, Verdict
+from zoo.tasks.classes.figures import Evaluation, draw_confusion, measure
+from zoo.text import columns, printable
+
+if TYPE_CHECKING:
+    from zoo.description import Model
+
+
+@dataclass(frozen=True)
+class Likeliest:
+    """The likeliest labels of an example with their probabilities, in falling order."""
+
+    labels: list[tuple[str, float]]
+
+    def lines(self) -> list[str]:
+        """Return a line for each label."""
+        return [f"  {100 * probability:6.2f} %  {printable(label)}" for label, probability in self.labels]
+
+    def plain(self) -> dict[str, Any]:
+        """Return the labels and probabilities for JSON."""
+        return {"labels": [{"label": label, "probability": probability} for label, probability in self.labels]}
+
+
+def tensors(labels: int) -> dict[str, Tensor]:
+    """Return logits and probabilities of so many classes."""
+    return {name: Tensor("float32", (BATCH, labels or CLASS_COUNT)) for name in (LOGITS, PROBABILITIES)}
+
+
+def metrics(sums: Mapping[str, float], count: int) -> dict[str, float]:
+    """Return the mean loss and the accuracy."""
+    return {"loss": sums["loss"] / count, "accuracy": sums["hits"] / count}
+
+
+def score(logits: np.ndarray, targets: np.ndarray) -> Score:
+    """Return the top-1 accuracy with its Wilson interval."""
+    correct = int((logits.argmax(-1) == targets).sum())
+    low, high = wilson(correct, len(targets))
+    return Score("accuracy", correct / len(targets), low, high, len(targets))
+
+
+def right(logits: np.ndarray, targets: np.ndarray, model: Model) -> np.ndarray:
+    """Tell for each example whether its largest logit is that of its class."""
+    found: np.ndarray = logits.argmax(-1) == targets
+    return found
+
+
+def agreement(logits: np.ndarray, expected: np.ndarray, tolerance: float) -> Verdict:
+    """Compare logits: none differs by more than the tolerance, and the likeliest class of every example is the same.
+
+    The class may be another where the two largest logits are as close as the tolerance.
+    """
+    if logits.shape != expected.shape:
+        return False, {"shape": list(logits.shape), "expected_shape": list(expected.shape)}
+    difference = relative_difference(logits, expected)
+    best = np.sort(expected, -1)
+    tied = best[..., -1] - best[..., -2] <= tolerance * float(np.abs(expected).max())
+    other = int(((logits.argmax(-1) != expected.argmax(-1)) & ~tied).sum())
+    return difference <= tolerance and other == 0, {
+        "examples": len(logits),
+        "largest_difference": difference if np.isfinite(difference) else None,
+        "limit": tolerance,
+        "other_top1": other,
+        "ties": int(tied.sum()),
+    }
+
+
+def consistency(outputs: Mapping[str, np.ndarray]) -> float:
+    """Return the largest difference of a probability from the softmax of its logits, or of a sum of them from 1."""
+    probabilities = outputs[PROBABILITIES]
+    if not probabilities.size:
+        return 0.0
+    from_logits = float(np.abs(softmax(outputs[LOGITS]) - probabilities).max())
+    return max(from_logits, float(np.abs(probabilities.sum(-1) - 1).max()))
+
+
+def answer(outputs: Mapping[str, np.ndarray], model: Model, top: int) -> Likeliest:
+    """Return the `top` likeliest labels of one example."""
+    probabilities = outputs[PROBABILITIES]
+    order = np.argsort(-probabilities, kind="stable")[:top]
+    return Likeliest([(model.labels[index], float(probabilities[index])) for index in order])
+
+
+def summary(result: Evaluation) -> str:
+    """Return the figures of all examples, then a row for each class."""
+    more = "".join(
+        f"  {name} {value:.4f}"
+        for name, value in (("top-5", result.top5), ("log loss", result.log_loss), ("AUC", result.roc_auc))
+        if value is not None
+    )
+    first = (
+        f"accuracy {result.accuracy:.4f} (95 % interval {result.low:.4f} to {result.high:.4f}, "
+        f"{result.correct} of {result.examples} examples){more}\n"
+    )
+    rows = [(printable(one.label), one.precision, one.recall, one.f1, one.examples) for one in result.classes]
+    rows.append(("macro average", result.macro_precision, result.macro_recall, result.macro_f1, result.examples))
+    cells = [(label, *(f"{share:.4f}" for share in shares), str(count)) for label, *shares, count in rows]
+    return "\n".join([first, *columns((("class", "precision", "recall", "f1", "examples"), *cells), left=1)])
+
+
+def draw(
+    path: Path, result: Evaluation, logits: np.ndarray, targets: np.ndarray, title: str, say: Callable[[str], None]
+) -> None:
+    """Draw the confusion matrix."""
+    draw_confusion(path, result, title, say)
+
+
+TASK = Task(
+    kind="classes",
+    outputs=(LOGITS, PROBABILITIES),
+    tensors=tensors,
+    graph_module=f"{__name__}.graph",
+    metrics=metrics,
+    best="accuracy",
+    higher_is_better=True,
+    titles={"loss": "cross-entropy", "accuracy": "accuracy"},
+    score=score,
+    right=right,
+    agreement=agreement,
+    consistency=consistency,
+    measure=measure,
+    summary=summary,
+    drawing="confusion.png",
+    draw=draw,
+    answer=answer,
+)

@@ -1,0 +1,126 @@
+"""The task of regression: values in the units of the data."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from zoo.agreement import relative_difference
+from zoo.contract import BATCH, VALUE_COUNT, VALUES
+from zoo.signature import Tensor
+from zoo.task import Score, Task, Verdict
+from zoo.tasks.values.figures import Evaluation, bootstrapped, draw_residuals, measure, r2
+from zoo.text import columns, printable
+
+if TYPE_CHECKING:
+    from zoo.description import Model
+
+CLOSE = 0.5
+"""An answer counts as right when it is within this share of the standard deviation of the value in training."""
+
+
+@dataclass(frozen=True)
+class Values:
+    """The values of an example by name."""
+
+    values: dict[str, float]
+
+    def lines(self) -> list[str]:
+        """Return a line for each value."""
+        return [f"  {value:.6g}  {printable(label)}" for label, value in self.values.items()]
+
+    def plain(self) -> dict[str, Any]:
+        """Return the values for JSON."""
+        return {"values": self.values}
+
+
+def tensors(labels: int) -> dict[str, Tensor]:
+    """Return so many values."""
+    return {VALUES: Tensor("float32", (BATCH, labels or VALUE_COUNT))}
+
+
+def metrics(sums: Mapping[str, float], count: int) -> dict[str, float]:
+    """Return the mean loss, and the root of the mean squared error in the units of the data."""
+    return {"loss": sums["loss"] / count, "rmse": math.sqrt(sums["squared_error"] / count)}
+
+
+def score(values: np.ndarray, targets: np.ndarray) -> Score:
+    """Return R² with its bootstrap interval."""
+    found = bootstrapped(r2, values.astype(np.float64), targets.astype(np.float64))
+    return Score("r2", found.value, found.low, found.high, len(targets))
+
+
+def right(values: np.ndarray, targets: np.ndarray, model: Model) -> np.ndarray:
+    """Tell for each example whether all its values are within `CLOSE` standard deviations."""
+    limit = CLOSE * np.array([scale.std for scale in model.scales])
+    found: np.ndarray = (np.abs(values - targets) <= limit).all(-1)
+    return found
+
+
+def agreement(values: np.ndarray, expected: np.ndarray, tolerance: float) -> Verdict:
+    """Compare values: none differs by more than the tolerance."""
+    if values.shape != expected.shape:
+        return False, {"shape": list(values.shape), "expected_shape": list(expected.shape)}
+    difference = relative_difference(values, expected)
+    return difference <= tolerance, {
+        "examples": len(values),
+        "largest_difference": difference if np.isfinite(difference) else None,
+        "limit": tolerance,
+    }
+
+
+def consistency(outputs: Mapping[str, np.ndarray]) -> float:
+    """Return 0: there is one output."""
+    return 0.0
+
+
+def answer(outputs: Mapping[str, np.ndarray], model: Model, top: int) -> Values:
+    """Return the values of one example."""
+    return Values({label: float(value) for label, value in zip(model.labels, outputs[VALUES], strict=True)})
+
+
+def summary(result: Evaluation) -> str:
+    """Return the figures of all values, then a row for each."""
+    first = (
+        f"R² {result.r2:.4f} (95 % interval {result.low:.4f} to {result.high:.4f}, {result.examples} examples)  "
+        f"RMSE {result.rmse:.6g}  MAE {result.mae:.6g}\n"
+    )
+    header = ("value", *(f"{name} (95 % interval)" for name in ("RMSE", "MAE", "R²")))
+    cells = [
+        (printable(one.label), *(f"{f.value:.5g} ({f.low:.5g} to {f.high:.5g})" for f in (one.rmse, one.mae, one.r2)))
+        for one in result.values
+    ]
+    return "\n".join([first, *columns((header, *cells), left=1)])
+
+
+def draw(
+    path: Path, result: Evaluation, values: np.ndarray, targets: np.ndarray, title: str, say: Callable[[str], None]
+) -> None:
+    """Draw the residuals."""
+    draw_residuals(path, values, targets, [one.label for one in result.values], title, say)
+
+
+TASK = Task(
+    kind="values",
+    outputs=(VALUES,),
+    tensors=tensors,
+    graph_module=f"{__name__}.graph",
+    metrics=metrics,
+    best="rmse",
+    higher_is_better=False,
+    titles={"loss": "squared error, standardized", "rmse": "RMSE"},
+    score=score,
+    right=right,
+    agreement=agreement,
+    consistency=consistency,
+    measure=measure,
+    summary=summary,
+    drawing="residuals.png",
+    draw=draw,
+    answer=answer,
+)

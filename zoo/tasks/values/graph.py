@@ -1,0 +1,41 @@
+"""Regression in TensorFlow operations: values in the units of the data, and the squared error."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from zoo.contract import VALUES
+
+if TYPE_CHECKING:
+    from zoo.description import Model
+
+
+def answers(found: Any, model: Model) -> dict[str, Any]:
+    """Return values in the units of the data, float32 [batch, values], of the network's standardized ones."""
+    return {VALUES: found * [scale.std for scale in model.scales] + [scale.mean for scale in model.scales]}
+
+
+def losses(targets: Any, found: Any, model: Model, smoothing: float = 0.0) -> Any:
+    """Return the squared error of each example, float32 [batch], the mean over its standardized values.
+
+    `targets` are float32 [batch, values] in the units of the data, `found` the network's standardized values.
+    """
+    import tensorflow as tf
+
+    return tf.reduce_mean((found - tf.cast(_standardized(targets, model), found.dtype)) ** 2, -1)
+
+
+def sums(targets: Any, found: Any, model: Model, weights: Any = 1.0) -> dict[str, Any]:
+    """Sum the losses, and the squared errors in the units of the data (the mean over the values)."""
+    import tensorflow as tf
+
+    each = losses(targets, found, model)
+    scale = tf.constant([one.std for one in model.scales], found.dtype)
+    error = (found - tf.cast(_standardized(targets, model), found.dtype)) * scale
+    squared = tf.reduce_mean(error**2, -1)
+    weights = tf.cast(weights, each.dtype)
+    return {"loss": tf.reduce_sum(weights * each), "squared_error": tf.reduce_sum(weights * squared)}
+
+
+def _standardized(targets: Any, model: Model) -> Any:
+    return (targets - [scale.mean for scale in model.scales]) / [scale.std for scale in model.scales]
