@@ -38,8 +38,9 @@ class MeanVector(torch.nn.Module):
         self.saved = saved
         self.head = torch.nn.Linear(saved.config.hidden_size, classes) if classes else torch.nn.Identity()
 
-    def forward(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        """Return a vector for each text, or its logits."""
+    def forward(self, *inputs: torch.Tensor) -> torch.Tensor:
+        """Return a vector for each text, or its logits, of ids and masks."""
+        ids, mask = inputs
         x, shares = self.saved(ids, mask).last_hidden_state, mask.unsqueeze(-1).float()
         return self.head((x * shares).sum(1) / torch.clamp(shares.sum(1), min=1e-9))
 

@@ -90,6 +90,18 @@ def write_optimized(
     )
 
 
+def quantize_weights(source: Path, target: Path) -> None:
+    """Write an ONNX file with the products of a network in int8: weights per channel, activations as they come.
+
+    Nothing is calibrated: the range of activations is found anew for each input.
+    """
+    import onnxruntime.quantization as quantization
+
+    quantization.quantize_dynamic(
+        source, target, op_types_to_quantize=["MatMul"], per_channel=True, weight_type=quantization.QuantType.QInt8
+    )
+
+
 def _as_given(model: Path | bytes) -> str | bytes:
     return model if isinstance(model, bytes) else str(model)
 

@@ -86,8 +86,9 @@ class MaskedAttention(keras.layers.Layer):
         super().__init__(**options)
         self.heads, self.first, self.rate = heads, first, dropout
         self.dropout = keras.layers.Dropout(dropout, name="dropout")
-        # Those of all heads, of the keys, and of the result: see `zoo.export.onnx.expected_transposes`.
-        self.transposes = 2 if first else 3
+        # Of queries, keys, values and the result, see `zoo.export.onnx.expected_transposes`: onnxruntime moves the one
+        # of all heads behind the split.
+        self.transposes = 3 if first else 4
 
     def call(self, inputs: tuple[Tensor, Tensor], training: bool | None = None) -> Tensor:
         """Return [batch, length, width], or [batch, width]."""
