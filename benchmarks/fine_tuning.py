@@ -59,7 +59,7 @@ def figures(trained: Any) -> dict[str, Any]:
         "accuracy": trained["results"]["test_accuracy"],
         "low": low,
         "high": high,
-        "test_images": trained["results"]["test_images"],
+        "test_examples": trained["results"]["test_examples"],
         "training_images": trained["data"]["counts"]["train"],
         "epochs": trained["results"]["epochs"],
         "seconds": trained["results"]["train_seconds"],

@@ -15,8 +15,9 @@ import pytest
 from zoo import factory, migration, provenance, run, weights_file
 from zoo.data.load import load
 from zoo.family import SIZES, Family, Size
+from zoo.inputs.image.settings import ImageSettings
 from zoo.recipe import Recipe
-from zoo.registry import matching
+from zoo.registry import matching, resolve
 from zoo.training.start import describe
 
 
@@ -115,9 +116,9 @@ def warmed(model: Any) -> Any:
 
 def untrained_run(folder: Path, images: Path, family: str, size: str, side: int) -> Path:
     """Write a finished run of a network with random weights on a folder of images."""
-    recipe = dataclasses.replace(Recipe(), image=dataclasses.replace(Recipe().image, size=side))
-    dataset = load(f"folder:{images}", split=recipe.split)
-    description = describe(family, size, dataset, recipe.image)
+    recipe = Recipe(input=ImageSettings(size=side))
+    dataset = load(f"folder:{images}", "image", split=recipe.split)
+    description = describe(*resolve(family, size), dataset, recipe)
     made = provenance.here(seed=0)
     finished = dataclasses.replace(made, finished=provenance.now())
     model = warmed(factory.build(description))

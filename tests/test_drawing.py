@@ -14,18 +14,20 @@ import numpy as np
 import pytest
 
 from zoo import drawing
-from zoo.evaluation import draw_confusion, measure
+from zoo.tasks.classes.figures import draw_confusion, measure
 from zoo.training import learning_curves
 
 NAMES = ["$x$", "\\frac{", "a_b^{c", " $", "100 %", "猫　犬", "ไทย", "👩‍👧", "नमस्ते", "n" * 300]
 PNG = b"\x89PNG"
+TITLES = {"loss": "cross-entropy", "accuracy": "accuracy"}
 
 DRAW = """
 import sys
 from pathlib import Path
 from zoo.training import learning_curves
 row = {"loss": 1.0, "accuracy": 0.5, "val_loss": 1.0, "val_accuracy": 0.5}
-learning_curves.draw(Path(sys.argv[1]), [row, row], "50 $ and more: cnn small", print)
+titles = {"loss": "loss", "accuracy": "accuracy"}
+learning_curves.draw(Path(sys.argv[1]), [row, row], titles, "50 $ and more: cnn small", print)
 """
 
 
@@ -41,17 +43,17 @@ def test_names_are_plain_text(tmp_path: Path) -> None:
         draw_confusion(tmp_path / "c.png", measure(logits, truth, NAMES), "$run_{ and $", never)
         for title in NAMES:
             row = {"loss": 1.0, "accuracy": 0.5, "val_loss": 1.0, "val_accuracy": 0.5}
-            learning_curves.draw(tmp_path / "d.png", [row], title, never)
+            learning_curves.draw(tmp_path / "d.png", [row], TITLES, title, never)
             assert (tmp_path / "d.png").read_bytes().startswith(PNG)
     assert (tmp_path / "c.png").read_bytes().startswith(PNG)
 
 
 def test_a_notebooks_settings_count_for_nothing_and_stay(tmp_path: Path) -> None:
     row = {"loss": 1.0, "accuracy": 0.5, "val_loss": 1.0, "val_accuracy": 0.5}
-    learning_curves.draw(tmp_path / "plain.png", [row], "a title", never)
+    learning_curves.draw(tmp_path / "plain.png", [row], TITLES, "a title", never)
     others: Any = {"text.usetex": True, "font.family": ["nothing"], "savefig.format": "pdf", "figure.facecolor": "red"}
     with matplotlib.rc_context(others):
-        learning_curves.draw(tmp_path / "other.png", [row], "a title", never)
+        learning_curves.draw(tmp_path / "other.png", [row], TITLES, "a title", never)
         assert {key: matplotlib.rcParams[key] for key in others} == others
     assert (tmp_path / "other.png").read_bytes() == (tmp_path / "plain.png").read_bytes()
 

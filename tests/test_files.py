@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from zoo import files, recipe, schema, weights_file
 from zoo.errors import ZooError
+from zoo.inputs.image.settings import ImageSettings
 from zoo.recipe import Recipe
 from zoo.registry import matching
 
@@ -98,17 +99,17 @@ def test_recipes_go_through_json_unchanged() -> None:
         ("optimizer.lr=nan", "optimizer.lr should be a finite number"),
         ("epochs=0", "epochs should be greater than or equal to 1"),
         ("epochs=2.5", "epochs should be a valid integer"),
-        ("augment.flip=maybe", "augment.flip should be a valid boolean"),
+        ("image.flip=maybe", "flip should be a valid boolean"),
         ("precision=float16", "precision should be"),
     ],
 )
 def test_a_setting_that_no_recipe_takes_is_refused(setting: str, complaint: str) -> None:
     with pytest.raises(ZooError, match=complaint.replace(".", r"\.")):
-        recipe.override(Recipe(), [setting])
+        recipe.override(Recipe(input=ImageSettings()), [setting])
 
 
 def test_settings_are_typed() -> None:
-    made = recipe.override(Recipe(), ["optimizer.lr=0.1", "augment.flip=true", "epochs=3"])
+    made = recipe.override(Recipe(input=ImageSettings()), ["optimizer.lr=0.1", "image.flip=true", "epochs=3"])
     assert made.optimizer.lr == 0.1
-    assert made.augment.flip is True
+    assert made.input.flip is True
     assert made.epochs == 3

@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 
 import zoo
-from zoo.data.dataset import Images
+from zoo.data.dataset import Examples
 from zoo.errors import Refused
-from zoo.evaluation import measure
 from zoo.export import accuracy, build, gates
 from zoo.export.graph import trace
 from zoo.export.reference import Reference, of_noise
@@ -19,6 +18,7 @@ from zoo.formats import Session
 from zoo.formats.onnx import ONNX
 from zoo.inputs.image.preprocessing import Preprocessing
 from zoo.signature import Signature
+from zoo.tasks.classes.figures import measure
 
 PIXELS = Preprocessing(8, 8, 1, (0.5,), (0.5,))
 
@@ -61,7 +61,7 @@ def test_gates_refuse_them(reference: Reference) -> None:
 
 
 @pytest.fixture(scope="module")
-def images() -> Images:
+def images() -> Examples:
     """Six noisy images of class 0."""
     import io
 
@@ -69,7 +69,7 @@ def images() -> Images:
 
     file = io.BytesIO()
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (8, 8), np.uint8)).save(file, "PNG")
-    return Images(
+    return Examples(
         labels=np.zeros(6, np.int64),
         read=lambda i: file.getvalue(),
         names="number {}".format,
@@ -79,15 +79,15 @@ def images() -> Images:
     )
 
 
-def test_an_exports_accuracy_is_not_measured_on_them(reference: Reference, images: Images) -> None:
+def test_an_exports_accuracy_is_not_measured_on_them(reference: Reference, images: Examples) -> None:
     with pytest.raises(Refused, match=r"the onnx file answers 6 of 6 images .* \(number 0, number 1"):
         build._correct(ONNX, Session(Signature({}, {}), broken), images, reference)
 
 
-def test_in_8_bits_they_are_wrong_answers(images: Images) -> None:
+def test_in_8_bits_they_are_wrong_answers(images: Examples) -> None:
     def right(pixels: np.ndarray) -> dict[str, Any]:
         return {"logits": np.array([[1, 0, 0]] * len(pixels), np.float32)}
 
-    float32, int8 = (accuracy.predictions(run, images, PIXELS, 4) == images.labels for run in (right, broken))
+    float32, int8 = (accuracy.predictions(run, images, PIXELS, 4) == images.targets for run in (right, broken))
     paired = accuracy.paired("test", float32, int8)
     assert (paired.float32, paired.int8, paired.lost) == (1.0, 0.0, 6)

@@ -7,12 +7,15 @@ from typing import Any
 
 from zoo.description import Model
 
+OPEN = 128
+"""The size that an open dimension is counted with."""
+
 
 def multiply_adds(model: Any) -> int:
-    """Count the multiply-adds of convolutions and matrix products for one image, as papers count them.
+    """Count the multiply-adds of convolutions and matrix products for one example, as papers count them.
 
     Each value that a layer computes costs one multiply-add per weight that goes into it. Norms, activations and pools
-    cost none.
+    cost none. An open dimension, such as the length of a text, counts as `OPEN`.
     """
     total = 0
     for layer in model.layers:
@@ -20,7 +23,7 @@ def multiply_adds(model: Any) -> int:
         if hasattr(layer, "multiply_adds"):  # products without weights, as in attention
             total += layer.multiply_adds()
         elif kernel is not None:
-            positions = math.prod(layer.output.shape[1:-1])
+            positions = math.prod(OPEN if size is None else size for size in layer.output.shape[1:-1])
             total += positions * math.prod(kernel.shape)
     return total
 

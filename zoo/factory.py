@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -12,16 +12,14 @@ from typing import Any, Literal
 from zoo import complexity, run, weights_file
 from zoo.description import Model
 from zoo.errors import ZooError
-from zoo.family import LARGEST_SIDE, MOST_CHANNELS, SMALLEST_SIDE, Family, Size
+from zoo.family import Family, Size
+from zoo.input import find, kind_of
 from zoo.keras_settings import own_settings
 from zoo.registry import resolve
 from zoo.structure import Structure
 from zoo.weights import hub
 from zoo.weights.pretrained import CLASSES, Tag
 from zoo.weights.sources import TIMM
-
-USUAL_SIDE = 224
-"""The side of the input in pixels, where neither a user nor published weights say another."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +38,8 @@ def create(
     *,
     size: str | None = None,
     classes: int = CLASSES,
-    input_shape: tuple[int, int, int] | None = None,
+    input_shape: Sequence[int] | None = None,
+    preprocessing: Any = None,
     structure: Structure | Literal["reference"] | None = None,
     features: bool = False,
     precision: str = "float32",
@@ -51,12 +50,13 @@ def create(
     Args:
         name: a family (`resnet`) or an alias (`resnet50`).
         size: a size of the family, such as `base`. By default that of the alias, or `small`.
-        classes: the number of logits.
-        input_shape: height, width and channels (1 to 4) of the image. By default 224×224×3, or what the published
-            weights take.
-        structure: which of its halvings the network keeps. By default small images are halved less often, unless the
-            weights are published ones. `"reference"` is the published network, which published weights fit at every
-            image size.
+        classes: the number of logits, or of values.
+        input_shape: for images height, width and channels (1 to 4). By default that of the published network, such as
+            224×224×3, or what the published weights take.
+        preprocessing: the preprocessing that the network belongs to, instead of an `input_shape`.
+        structure: which of its halvings a network of images keeps. By default small images are halved less often,
+            unless the weights are published ones. `"reference"` is the published network, which published weights fit
+            at every image size.
         features: return the named feature maps instead of the logits.
         precision: a Keras dtype policy: `float32`, or `mixed_bfloat16` for training.
         pretrained: True for the weights that timm's default is, or the tag of others, such as `"a1_in1k"`;
@@ -65,8 +65,9 @@ def create(
             stem's weights are adapted where there are not 3 channels.
 
     Returns:
-        A functional `keras.Model`: `image`, float32 [batch, height, width, channels] as the preprocessing leaves it,
-        in; `logits`, float32 [batch, classes], out. With `features`, a `FeatureExtractor`.
+        A functional `keras.Model`. Its inputs are those of the network, as the preprocessing leaves them: for images
+        `image`, float32 [batch, height, width, channels]; several inputs are a dictionary. Its output is `logits`,
+        float32 [batch, classes]. With `features`, a `FeatureExtractor`.
 
     Raises:
         ZooError: an unknown name or size, an input that the network cannot take, Keras on another backend than
@@ -74,20 +75,23 @@ def create(
     """
     family, row = resolve(name, size)
     tag = TIMM.tag(TIMM.published(family, row), None if pretrained is True else pretrained) if pretrained else None
-    side = tag.input.side if tag else USUAL_SIDE
-    shape = input_shape or (side, side, 3)
-    check_input(classes, shape)
+    kind = find(family.input)
+    if preprocessing is None:
+        shape = input_shape or ((tag.input.side, tag.input.side, 3) if tag else row.input_shape)
+        preprocessing = kind.data.reference(shape)
+    if classes < 2 and family.tasks == ("classes",):
+        raise ZooError(f"{classes} class cannot be told apart: at least 2 are needed")
     if structure == "reference" or (structure is None and tag):
         structure = family.reference_structure(row)
     elif structure is None:
-        structure = family.structure(row, *shape[:2])
-    check_size(family, row, structure, *shape[:2])
+        structure = kind.data.structure(family, row, preprocessing)
+    kind.data.check(family, row, preprocessing, structure)
     if tag is None:
-        return _built(family, row, classes, shape, structure, features, precision)
-    trained = _trained(family, row, shape, structure, precision, tag)
+        return _built(family, row, classes, preprocessing, structure, features, precision)
+    trained = _trained(family, row, preprocessing, structure, precision, tag)
     if classes == CLASSES and not features:
         return trained
-    made = _built(family, row, classes, shape, structure, features, precision)
+    made = _built(family, row, classes, preprocessing, structure, features, precision)
     _copy_weights(trained, made.model if features else made, but=family.head if classes != CLASSES else ())
     return made
 
@@ -95,9 +99,9 @@ def create(
 def _built(
     family: Family,
     row: Size,
-    classes: int,
-    shape: tuple[int, int, int],
-    structure: Structure,
+    labels: int,
+    preprocessing: Any,
+    structure: Structure | None,
     features: bool,
     precision: str,
 ) -> Any:
@@ -105,23 +109,34 @@ def _built(
     with own_settings(precision):
         import keras
 
-        image = keras.Input(shape, dtype="float32", name="image")
-        outputs = importlib.import_module(family.builder).build(image, classes, structure, **row.options)
+        inputs = {}
+        for name, tensor in kind_of(preprocessing).client.network_tensors(preprocessing).items():
+            shape = [size if isinstance(size, int) else None for size in tensor.shape[1:]]
+            inputs[name] = keras.Input(shape, dtype=tensor.dtype, name=name)
+        form = preprocessing if structure is None else structure
+        outputs = importlib.import_module(family.builder).build(*inputs.values(), labels, form, **row.options)
+        given = inputs if len(inputs) > 1 else next(iter(inputs.values()))
         if features:
             maps = {key: one.tensor for key, one in outputs.feature_maps.items()}
             strides = {key: one.stride for key, one in outputs.feature_maps.items()}
-            return FeatureExtractor(keras.Model(image, maps, name=f"{title}_features"), strides)
-        return keras.Model(image, outputs.logits, name=title)
+            return FeatureExtractor(keras.Model(given, maps, name=f"{title}_features"), strides)
+        return keras.Model(given, outputs.logits, name=title)
+
+
+def apply(model: Any, inputs: Mapping[str, Any], *, training: bool) -> Any:
+    """Return what a network computes of its inputs by name."""
+    # Keras 3.15 warns where a model of one input is called with a dictionary.
+    return model(dict(inputs) if len(inputs) > 1 else next(iter(inputs.values())), training=training)
 
 
 def _trained(
-    family: Family, row: Size, shape: tuple[int, int, int], structure: Structure, precision: str, tag: Tag
+    family: Family, row: Size, preprocessing: Any, structure: Structure | None, precision: str, tag: Tag
 ) -> Any:
     """Build the network that published weights are of, with these weights."""
     repository = TIMM.repository(TIMM.published(family, row), tag)
     assert repository is not None, "timm's weights are on the hub"
     path = hub.fetch(repository).path
-    model = _built(family, row, CLASSES, shape, structure, features=False, precision=precision)
+    model = _built(family, row, CLASSES, preprocessing, structure, features=False, precision=precision)
     TIMM.read(path, model, family.name, row.name)
     return model
 
@@ -131,31 +146,6 @@ def _copy_weights(source: Any, target: Any, but: Collection[str] = ()) -> None:
     for layer in target.layers:
         if layer.weights and layer.name not in but:
             layer.set_weights(source.get_layer(layer.name).get_weights())
-
-
-def check_input(classes: int, input_shape: tuple[int, int, int]) -> None:
-    """Raise ZooError when no network takes such an input, or has so few classes."""
-    height, width, channels = input_shape
-    if not (min(height, width) >= SMALLEST_SIDE and max(height, width) <= LARGEST_SIDE):
-        raise ZooError(
-            f"an image of {height}×{width} pixels cannot be taken: "
-            f"each side must be {SMALLEST_SIDE} to {LARGEST_SIDE} pixels"
-        )
-    if not 1 <= channels <= MOST_CHANNELS:
-        raise ZooError(f"{channels} channels cannot be taken: 1 (gray), 2 (gray, alpha), 3 (RGB) or 4 (RGBA) can")
-    if classes < 2:
-        raise ZooError(f"{classes} class cannot be told apart: at least 2 are needed")
-
-
-def check_size(family: Family, row: Size, structure: Structure, height: int, width: int) -> None:
-    """Raise ZooError when images are so small that the last map of a structure would have no pixels."""
-    spared = family.reference_structure(row).halvings - structure.halvings
-    least = max(SMALLEST_SIDE, -(-row.smallest_side // 2**spared))
-    if min(height, width) < least:
-        raise ZooError(
-            f"{family.name} {row.name} with {structure.halvings} halvings takes images from {least} pixels a side on, "
-            f"not {height}×{width}: ask for larger ones, or train from nothing, which suits the network to them"
-        )
 
 
 def load(folder: str | Path, *, features: bool = False) -> Any:
@@ -202,13 +192,12 @@ def layer_depths(description: Model) -> dict[str, int]:
     )
 
 
-def structure_of(description: Model) -> Structure:
+def structure_of(description: Model) -> Structure | None:
     """Return the structure of a described network; the one that suits its input where none was recorded."""
     if description.structure is not None:
         return description.structure
     family, row = resolve(description.family, description.size)
-    height, width, _ = description.preprocessing.shape
-    return family.structure(row, height, width)
+    return find(family.input).data.structure(family, row, description.preprocessing)
 
 
 def build(description: Model, *, features: bool = False, precision: str = "float32") -> Any:
@@ -220,7 +209,7 @@ def build(description: Model, *, features: bool = False, precision: str = "float
         description.family,
         size=description.size,
         classes=len(description.labels),
-        input_shape=description.preprocessing.shape,
+        preprocessing=description.preprocessing,
         structure=structure_of(description),
         features=features,
         precision=precision,

@@ -6,12 +6,14 @@ here imports a framework.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from zoo.contract import LOGITS
 from zoo.errors import ZooError, did_you_mean
+from zoo.input import find
 from zoo.recipe import Recipe
 from zoo.structure import Structure, kept_halvings
 from zoo.weights.pretrained import Published
@@ -30,9 +32,10 @@ MOST_CHANNELS = 4
 class Size:
     """A size of a family: one row of its table.
 
-    `parameters` (trainable ones) and `multiply_adds` (for one image) are counted on the reference network, which takes
-    an image of `input_shape` (height, width, channels) and tells `classes` apart; a test builds it and counts again.
-    It halves its input `halvings` times, and the smallest image that it takes has sides of `smallest_side` pixels.
+    `parameters` (trainable ones) and `multiply_adds` (for one example) are counted on the reference network, which
+    takes an input of `input_shape` (see `reference` of `zoo.input.Data`) and tells `classes` apart; a test builds it
+    and counts again. It halves its input `halvings` times, and the smallest input that it takes has sides of
+    `smallest_side`.
 
     `options` are keyword arguments for the family's builder. `recipe` is None where it is the family's. `weights` are
     the published ones by who publishes them (`timm`, `keras`). `differs` says by publisher how its network of the same
@@ -44,7 +47,7 @@ class Size:
     options: Mapping[str, Any]
     parameters: int
     multiply_adds: int
-    input_shape: tuple[int, int, int] = (224, 224, 3)
+    input_shape: tuple[int, ...] = (224, 224, 3)
     classes: int = 1000
     halvings: int = 5
     smallest_side: int = SMALLEST_SIDE
@@ -67,13 +70,17 @@ class Family:
         title: its name in a sentence.
         reference: the papers and implementations that it follows.
         sizes: one row each.
-        builder: the dotted name of the module with its `build(image, classes, structure, **options)`, which takes a
-            symbolic float32 image and returns `zoo.layers.Outputs`. Frameworks are imported with that module only.
+        builder: the dotted name of the module with its `build(*inputs, labels, form, **options)`, which takes the
+            symbolic network inputs of its kind in their order, the number of labels and the `form` of the network: its
+            structure, or the preprocessing of kinds that record no structure. It returns `zoo.layers.Outputs`.
+            Frameworks are imported with that module only.
+        input: the kind of input that it takes.
+        tasks: the tasks that it can be trained for.
         figures: who publishes the figures that its sizes are compared with.
         recipe: how it is trained where a size does not have a recipe of its own.
         small_images: one sentence on what becomes of the network for small images.
-        structure: chooses the structure for a size and images of some height and width, where training starts from
-            nothing.
+        structure: chooses the structure for a size and a height and width of the input, where training starts from
+            nothing and the kind of input records a structure.
         undecayed: variables of two dimensions and more, as `layer/variable`, that weight decay spares. It spares all
             of one dimension.
         resampled: position embeddings, as `layer/variable`, which are resampled when the image size changes, see
@@ -86,6 +93,8 @@ class Family:
     reference: str
     sizes: tuple[Size, ...]
     builder: str
+    input: str = "image"
+    tasks: tuple[str, ...] = ("classes",)
     figures: str = ""
     recipe: Recipe = field(default_factory=Recipe, repr=False)
     small_images: str = "halvings go, the first ones first, while the last map is under 4 pixels"
@@ -96,11 +105,13 @@ class Family:
 
     def reference_structure(self, size: Size) -> Structure:
         """Return the structure of the published network, which published weights belong to."""
-        return self.structure(size, *size.input_shape[:2])
+        height, width, *_ = size.input_shape
+        return self.structure(size, height, width)
 
     def recipe_of(self, size: Size) -> Recipe:
-        """Return the default recipe of a size."""
-        return size.recipe or self.recipe
+        """Return the default recipe of a size, with the section of its kind of input."""
+        recipe = size.recipe or self.recipe
+        return recipe if recipe.input else dataclasses.replace(recipe, input=find(self.input).settings())
 
     def size(self, name: str) -> Size:
         """Return the size called `name`.

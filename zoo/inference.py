@@ -1,29 +1,38 @@
-"""The logits of a run's network, computed with Keras."""
+"""The primary outputs of a run's network, computed with Keras."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from zoo import factory, run
-from zoo.data.dataset import Images
-from zoo.data.pipeline import evaluation_batches
+from zoo.data.dataset import Examples
+from zoo.description import Model
+from zoo.input import kind_of
 from zoo.keras_settings import own_settings
+from zoo.task import task_of
 
 BATCH = 64
-"""Images in a batch."""
+"""Examples in a batch."""
 
 
 @own_settings()
-def logits(folder: Path, images: Images) -> np.ndarray:
-    """Return the float32 logits [images, classes] of all images, in their order.
+def of_run(folder: Path, examples: Examples) -> np.ndarray:
+    """Return the primary output of all examples, float32 [examples, …], in their order.
 
     Raises:
         ZooError: there is no finished run at `folder`, or it is damaged.
     """
-    model = factory.load(folder)
-    preprocessing = run.read_finished(folder).model.preprocessing
-    batches = evaluation_batches(images, preprocessing, batch_size=BATCH)
-    found = np.concatenate([model(batch, training=False).numpy() for batch, _, _ in batches])
-    return found[: len(images)]  # the last batch is filled up with empty images
+    return primary_outputs(factory.load(folder), run.read_finished(folder).model, examples)
+
+
+def primary_outputs(model: Any, description: Model, examples: Examples) -> np.ndarray:
+    """Return the primary output of all examples, float32 [examples, …], in their order."""
+    task, preprocessing = task_of(description), description.preprocessing
+    found = []
+    for inputs, _, _ in kind_of(preprocessing).graph.evaluation_batches(examples, preprocessing, batch_size=BATCH):
+        answers = task.graph.answers(factory.apply(model, inputs, training=False), description)
+        found.append(answers[task.primary].numpy())
+    return np.concatenate(found)[: len(examples)]  # the last batch is filled up with copies

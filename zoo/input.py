@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from zoo.data.dataset import Dataset, Examples
     from zoo.data.example import Example
     from zoo.family import Family, Size
+    from zoo.structure import Structure
 
 PACKAGE = "zoo.inputs"
 """The package whose packages are input kinds, and the group of entry points by which installed packages add more."""
@@ -118,7 +119,16 @@ class Data(Protocol):
     def adjustments(self, dataset: Dataset, preprocessing: Any, settings: Any) -> Iterator[str]:
         """Yield a line about each change that the preprocessing makes to all examples and nobody asked for."""
 
-    def check(self, family: Family, size: Size, preprocessing: Any, structure: Any) -> None:
+    def reference(self, shape: Sequence[int]) -> Any:
+        """Return the preprocessing of a network whose row in its family's table has the input shape `shape`."""
+
+    def structure(self, family: Family, size: Size, preprocessing: Any) -> Structure | None:
+        """Return the structure of a network that is trained from nothing, to be recorded.
+
+        None where the preprocessing decides the form of the network.
+        """
+
+    def check(self, family: Family, size: Size, preprocessing: Any, structure: Structure | None) -> None:
         """Refuse an input that no network, or not this one, can take.
 
         Raises:
@@ -192,6 +202,7 @@ class Input:
         preprocessing: the record of a model's preprocessing.
         settings: the record of the section of recipes that belongs to the kind.
         raw: the signature from raw examples to answers.
+        default_data: `--data` where nobody names any.
         client_module: the dotted name of the module with the functions of `Client`.
         data_module: the dotted name of the module with the functions of `Data`.
         graph_module: the dotted name of the module with the functions of `Graph`.
@@ -203,6 +214,7 @@ class Input:
     preprocessing: type
     settings: type
     raw: str
+    default_data: str
     client_module: str
     data_module: str
     graph_module: str

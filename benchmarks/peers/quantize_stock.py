@@ -49,7 +49,7 @@ def quantize(source: Path, target: Path, images: np.ndarray) -> None:
     )
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
-    class Images(CalibrationDataReader):
+    class Examples(CalibrationDataReader):
         def __init__(self) -> None:
             self._left: Iterator[np.ndarray] = iter(images)
 
@@ -63,7 +63,7 @@ def quantize(source: Path, target: Path, images: np.ndarray) -> None:
         quantize_static(
             str(prepared),
             str(target),
-            Images(),
+            Examples(),
             quant_format=QuantFormat.QDQ,
             per_channel=True,
             activation_type=QuantType.QUInt8,

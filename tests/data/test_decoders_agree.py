@@ -89,7 +89,7 @@ def test_both_read_the_same_pixels_of_every_png(
 ) -> None:
     samples, color, depth, before = parts
     file = png_file(samples, color, depth, interlaced=interlaced, filters=filters, before=before)
-    _, loaded = inspect_image(file, split="train", label=0, name="", path="")
+    _, loaded = inspect_image(file, split="train", target=0, name="", path="")
     for wanted in RENDERINGS:
         pixels = by_client(file, wanted)
         assert pixels is not None
@@ -261,8 +261,8 @@ def test_a_png_whose_pixels_do_not_end_is_not_loaded(interlaced: bool) -> None:
         cut = file[:8] + chunk(*chunks[0]) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
         assert by_graph(cut, rendering(1)) is None
         with pytest.raises(ZooError, match="fewer pixels than its header says"):
-            inspect_image(cut, split="train", label=0, name="", path="")
-    _, loaded = inspect_image(file, split="train", label=0, name="", path="")
+            inspect_image(cut, split="train", target=0, name="", path="")
+    _, loaded = inspect_image(file, split="train", target=0, name="", path="")
     assert loaded == file
 
 
@@ -301,7 +301,7 @@ def test_the_first_frame_of_an_animation_is_read() -> None:
     frames = [noise("RGB", HEIGHT, WIDTH, seed=seed).quantize(64) for seed in range(3)]
     for kind in ("GIF", "PNG"):
         moving = encoded(frames[0], kind, save_all=True, append_images=frames[1:])
-        _, loaded = inspect_image(moving, split="train", label=0, name="", path="")
+        _, loaded = inspect_image(moving, split="train", target=0, name="", path="")
         expected = np.asarray(frames[0].convert("RGB"))
         for road in (by_client(moving, rendering(3)), by_client(loaded, rendering(3)), by_graph(loaded, rendering(3))):
             np.testing.assert_array_equal(road, expected)
@@ -310,7 +310,7 @@ def test_the_first_frame_of_an_animation_is_read() -> None:
 @pytest.mark.parametrize("mode", ["1", "L", "P", "RGB", "RGBA"])
 def test_bmp_of_every_kind_is_loaded_as_pillow_reads_it(mode: str) -> None:
     image = noise(mode, HEIGHT, WIDTH)
-    _, loaded = inspect_image(encoded(image, "BMP"), split="train", label=0, name="", path="")
+    _, loaded = inspect_image(encoded(image, "BMP"), split="train", target=0, name="", path="")
     for wanted in (rendering(3), rendering(4)):
         np.testing.assert_array_equal(by_client(loaded, wanted), by_graph(loaded, wanted))
     reference = Image.open(io.BytesIO(encoded(image, "BMP"))).convert("RGB")

@@ -12,21 +12,22 @@ import pytest
 from PIL import Image
 
 from tests.data.sample_images import encoded, fill, noise
-from zoo.data.dataset import Dataset, Images
+from zoo.data import dataset
+from zoo.data.dataset import Dataset, Examples
 from zoo.data.load import load
 from zoo.data.names import natural
 from zoo.errors import ZooError
-from zoo.inputs.image import labeled_image
+from zoo.inputs.image.data import Form
 from zoo.inputs.image.preprocessing import open_header, open_image
 from zoo.recipe import Split
 
 
-def names(images: Images) -> list[str]:
+def names(images: Examples) -> list[str]:
     return [images.names(index) for index in range(len(images))]
 
 
 def load_folder(folder: Path, **options: object) -> Dataset:
-    return load(f"folder:{folder}", split=Split(), **options)  # type: ignore[arg-type]
+    return load(f"folder:{folder}", "image", split=Split(), **options)  # type: ignore[arg-type]
 
 
 def refusal(folder: Path, **options: object) -> str:
@@ -45,14 +46,13 @@ def test_one_folder_a_class_is_split_within_each_class(tmp_path: Path) -> None:
     data = load_folder(tmp_path)
     assert data.labels == ("1", "2", "10")
     assert data.source == f"folder:{tmp_path}"
-    assert data.shape == (12, 10, 1)
-    assert data.channels == 1
+    assert data.form == Form((12, 10), 1)
     # A fifth of each class for the test, a tenth of the rest for validation.
     for images, counts in ((data.test, [4, 6, 4]), (data.validation, [2, 2, 2]), (data.train, [14, 22, 14])):
-        assert np.bincount(images.labels).tolist() == counts
-        assert images.labels.dtype == np.int64
+        assert np.bincount(images.targets).tolist() == counts
+        assert images.targets.dtype == np.int64
         folder_of = [data.labels.index(name.partition("/")[0]) for name in names(images)]
-        assert folder_of == images.labels.tolist()
+        assert folder_of == images.targets.tolist()
     everything = names(data.train) + names(data.validation) + names(data.test)
     assert len(set(everything)) == len(everything) == 70
     assert data.description().counts == {"train": 50, "validation": 6, "test": 14}
@@ -61,7 +61,7 @@ def test_one_folder_a_class_is_split_within_each_class(tmp_path: Path) -> None:
 def test_the_split_follows_its_seed_and_the_fingerprint_follows_every_byte(tmp_path: Path) -> None:
     fill(tmp_path, {"cat": 10, "dog": 10})
     first, again = load_folder(tmp_path), load_folder(tmp_path)
-    other = load(f"folder:{tmp_path}", split=Split(seed=1))
+    other = load(f"folder:{tmp_path}", "image", split=Split(seed=1))
     assert names(first.test) == names(again.test) != names(other.test)
     assert first.fingerprint == again.fingerprint != other.fingerprint
     (tmp_path / "cat/3.png").write_bytes(encoded(noise("L", 12, 10, seed=99), "PNG"))
@@ -114,8 +114,7 @@ def test_every_kind_of_image_is_read_and_the_unusual_ones_become_png(tmp_path: P
     for name, (mode, format_name, options, _) in KINDS.items():
         (tmp_path / "kinds" / name).write_bytes(encoded(noise(mode, 23, 17), format_name, **options))
     data = load_folder(tmp_path)
-    assert data.channels == 3
-    assert data.shape == (23, 17, 3)
+    assert data.form == Form((23, 17), 3)
     assert data.skipped == ()
     for images in (data.train, data.validation, data.test):
         for index, name in enumerate(names(images)):
@@ -130,14 +129,14 @@ def test_every_kind_of_image_is_read_and_the_unusual_ones_become_png(tmp_path: P
 def test_images_of_several_sizes_have_no_common_shape(tmp_path: Path) -> None:
     fill(tmp_path, {"small": 5}, (8, 8))
     fill(tmp_path, {"large": 5}, (9, 8))
-    assert load_folder(tmp_path).shape is None
+    assert load_folder(tmp_path).form.size is None
 
 
 def test_images_that_do_not_fit_in_memory_are_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fill(tmp_path, {"cat": 10, "dog": 10})
     (tmp_path / "dog/0.png").write_bytes(encoded(noise("CMYK", 12, 10), "JPEG"))
     in_memory = load_folder(tmp_path)
-    monkeypatch.setattr(labeled_image, "SHARE_OF_MEMORY", 2**60)
+    monkeypatch.setattr(dataset, "SHARE_OF_MEMORY", 2**60)
     read_again = load_folder(tmp_path)
     assert in_memory.train.in_memory
     assert not read_again.train.in_memory
@@ -181,15 +180,15 @@ def damage(folder: Path) -> None:
         file.truncate(2**28 + 1)
 
 
-def test_bad_images_are_named_and_counted(tmp_path: Path) -> None:
+def test_bad_examples_are_named_and_counted(tmp_path: Path) -> None:
     fill(tmp_path, {"cat": 5, "dog": 5})
     damage(tmp_path / "cat")
     message = refusal(tmp_path)
     assert message.startswith(f"7 of 17 images of folder:{tmp_path} cannot be read: cat/0-text.jpg: ")
     assert "cat/2-short.jpg" in message
     assert "cat/3-flipped.png" not in message
-    assert "--bad-images skip" in message
-    data = load_folder(tmp_path, bad_images="skip")
+    assert "--bad-examples skip" in message
+    data = load_folder(tmp_path, bad_examples="skip")
     assert len(data.skipped) == 7
     assert [line.partition(":")[0] for line in data.skipped] == sorted(
         f"cat/{path.name}" for path in (tmp_path / "cat").iterdir() if "-" in path.name
@@ -219,7 +218,7 @@ def test_what_cannot_be_trained_on_is_refused(tmp_path: Path) -> None:
     assert "holds the folder 'deeper'" in refusal(nested)
     unreadable = fill(tmp_path / "unreadable", {"cat": 5, "dog": 1})
     (unreadable / "dog/0.png").write_text("no image")
-    assert "no image of class 'dog' in the train split" in refusal(unreadable, bad_images="skip")
+    assert "no image of class 'dog' in the train split" in refusal(unreadable, bad_examples="skip")
     unprintable = fill(tmp_path / "unprintable", {"cat": 5, "d\nog": 5})
     assert "use printable characters" in refusal(unprintable)
 
@@ -243,13 +242,13 @@ def test_neither_loading_nor_reading_pixels_imports_tensorflow(tmp_path: Path) -
     script = f"""
 import sys
 from zoo.data.load import load
-from zoo.data.pipeline import pixel_batches
+from zoo.data.pipeline import encoded_batches
 from zoo.inputs.image.preprocessing import Preprocessing
 from zoo.recipe import Split
 for source in ("digits", "folder:{tmp_path}"):
-    data = load(source, split=Split())
+    data = load(source, "image", split=Split())
     preprocessing = Preprocessing(8, 8, 1, (0.5,), (0.5,))
-    assert sum(len(labels) for _, labels in pixel_batches(data.test, preprocessing, batch_size=7)) == len(data.test)
+    assert sum(len(labels) for _, labels in encoded_batches(data.test, preprocessing, batch_size=7)) == len(data.test)
 print(sorted({{"tensorflow", "keras", "tensorflow_datasets", "onnx", "onnxruntime"}} & set(sys.modules)))
 """
     answer = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
@@ -338,10 +337,10 @@ def test_one_name_in_two_unicode_forms_is_one_class(tmp_path: Path) -> None:
     fill(tmp_path / "test", {NFD: 2, "cafx": 3})
     data = load_folder(tmp_path)
     assert data.labels == ("cafx", NFC)
-    assert np.bincount(data.test.labels).tolist() == [3, 2]
+    assert np.bincount(data.test.targets).tolist() == [3, 2]
     assert all(
         name.startswith("test/cafx") == (label == 0)
-        for name, label in zip(names(data.test), data.test.labels, strict=True)
+        for name, label in zip(names(data.test), data.test.targets, strict=True)
     )
     fill(tmp_path / "train", {NFD: 4})
     message = refusal(tmp_path)

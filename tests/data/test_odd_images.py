@@ -18,15 +18,15 @@ from PIL import Image, ImageDraw, PngImagePlugin
 
 from tests.data.sample_images import encoded, fill, noise
 from tests.data.sample_pngs import chunk, png_file
-from zoo.data.dataset import Dataset, Images
+from zoo.data.dataset import Dataset, Examples
+from zoo.data.fitting import fitting
 from zoo.data.load import load
-from zoo.data.pipeline import evaluation_batches
 from zoo.errors import ZooError
 from zoo.file_kinds import kind_of
+from zoo.inputs.image.batches import evaluation_batches
 from zoo.inputs.image.decoding import pixels_tensor
 from zoo.inputs.image.preprocessing import Preprocessing, open_header, open_image, pixels_from_bytes
 from zoo.inputs.image.remarks import SAMPLE, remarks
-from zoo.inputs.image.resizable import resizable_dataset
 from zoo.recipe import Split
 
 CASES = Path(__file__).parent / "cases"
@@ -51,7 +51,7 @@ def decoders(file: bytes, place: Path) -> Callable[[Preprocessing], list[np.ndar
     """Return a function of a preprocessing: the pixels of a file by client, served graph and both data pipelines."""
     fill(place, {"cat": 4, "dog": 4}, (SIDE, SIDE), "RGB")
     (place / "cat" / "0.png").write_bytes(file)
-    data = load(f"folder:{place}", split=Split(validation=0.25, test=0.4))
+    data = load(f"folder:{place}", "image", split=Split(validation=0.25, test=0.4))
     assert data.skipped == ()
     (loaded,) = (
         images.only(np.array([index]))
@@ -62,7 +62,8 @@ def decoders(file: bytes, place: Path) -> Callable[[Preprocessing], list[np.ndar
 
     def rendered(preprocessing: Preprocessing) -> list[np.ndarray]:
         scale, offset = preprocessing.scale_and_offset()
-        ((batch, _, _),) = evaluation_batches(loaded, preprocessing, batch_size=1)
+        ((inputs, _, _),) = evaluation_batches(loaded, preprocessing, batch_size=1)
+        batch = inputs["image"]
         found = [
             pixels_from_bytes(file, preprocessing),
             pixels_tensor(tf.constant(file), preprocessing).numpy(),
@@ -235,9 +236,9 @@ def test_a_folder_names_what_its_bad_files_are(tmp_path: Path) -> None:
     fill(tmp_path, {"cat": 5, "dog": 5})
     for number, file in enumerate(NO_IMAGES.values()):
         (tmp_path / "dog" / f"{number + 10}.jpg").write_bytes(file)
-    with pytest.raises(ZooError, match=r"dog/10\.jpg: not a JPEG, .*but a WebP image.*--bad-images skip"):
-        load(f"folder:{tmp_path}", split=Split())
-    data = load(f"folder:{tmp_path}", split=Split(), bad_images="skip")
+    with pytest.raises(ZooError, match=r"dog/10\.jpg: not a JPEG, .*but a WebP image.*--bad-examples skip"):
+        load(f"folder:{tmp_path}", "image", split=Split())
+    data = load(f"folder:{tmp_path}", "image", split=Split(), bad_examples="skip")
     assert len(data.skipped) == len(NO_IMAGES)
     for kind, line in zip(NO_IMAGES, data.skipped, strict=True):
         assert kind in line
@@ -297,7 +298,7 @@ def test_a_jpeg_with_missing_pixels_is_read_with_a_remark_and_nothing_on_standar
     whole = encoded(photograph(), "JPEG")
     (tmp_path / "cat" / "0.png").write_bytes(cut_then_ended())
     (tmp_path / "dog" / "0.png").write_bytes(whole[:-2] + b"\0\0\xff\xd9")
-    data = load(f"folder:{tmp_path}", split=Split())
+    data = load(f"folder:{tmp_path}", "image", split=Split())
     splits = (data.train, data.validation, data.test)
     capfd.readouterr()
     for images in splits:
@@ -314,7 +315,7 @@ def folder_of(place: Path, files: dict[str, list[bytes]]) -> Dataset:
         (place / label).mkdir(parents=True)
         for number, file in enumerate(contents):
             (place / label / f"{number}.png").write_bytes(file)
-    return load(f"folder:{place}", split=Split())
+    return load(f"folder:{place}", "image", split=Split())
 
 
 def said(data: Dataset, preprocessing: Preprocessing) -> list[str]:
@@ -323,13 +324,13 @@ def said(data: Dataset, preprocessing: Preprocessing) -> list[str]:
 
 def test_undamaged_images_bring_no_remark(tmp_path: Path) -> None:
     fill(tmp_path, {"cat": 10, "dog": 10})
-    assert said(load(f"folder:{tmp_path}", split=Split()), wanted(1, 12)) == []
-    assert said(load("digits", split=Split()), wanted(1, 8)) == []
+    assert said(load(f"folder:{tmp_path}", "image", split=Split()), wanted(1, 12)) == []
+    assert said(load("digits", "image", split=Split()), wanted(1, 8)) == []
 
 
 def test_a_small_part_of_sixteen_bits_brings_a_remark_with_what_to_set(tmp_path: Path) -> None:
     data = folder_of(tmp_path, {label: [encoded(deep(16), "PNG")] * 5 for label in ("cat", "dog")})
-    assert data.channels == 1
+    assert data.form.channels == 1
     largest = int(np.asarray(deep(16)).max())
     (line,) = said(data, wanted(1))[-1:]
     assert line == (
@@ -362,10 +363,10 @@ def test_equal_single_color_and_black_images_bring_a_remark(tmp_path: Path) -> N
 
 
 def test_remarks_decode_a_bounded_number_of_images() -> None:
-    data = load("digits", split=Split())
+    data = load("digits", "image", split=Split())
     looked_at: list[int] = []
 
-    def counted(images: Images) -> Images:
+    def counted(images: Examples) -> Examples:
         def read(index: int) -> bytes:
             looked_at.append(index)
             return images.read(index)
@@ -383,18 +384,18 @@ def narrow_image() -> bytes:
 def test_an_image_too_narrow_to_resize_is_found_before_training(tmp_path: Path) -> None:
     fill(tmp_path, {"cat": 10, "dog": 10})
     (tmp_path / "cat" / "3.png").write_bytes(narrow_image())
-    data = load(f"folder:{tmp_path}", split=Split())
-    assert resizable_dataset(data, wanted(3, 32)) is data
-    left = resizable_dataset(data, wanted(3, 224))
+    data = load(f"folder:{tmp_path}", "image", split=Split())
+    assert fitting(data, wanted(3, 32)) is data
+    left = fitting(data, wanted(3, 224))
     assert len(left.train) + len(left.validation) + len(left.test) == 19
     assert left.fingerprint == data.fingerprint
     (line,) = left.skipped
     assert line.startswith("cat/3.png: 2200 by 1 pixels are too narrow to be scaled to cover 224 by 224")
     for images in (left.train, left.validation, left.test):
-        assert len(images.shapes) == len(images.labels)
+        assert len(images.digests) == len(images.targets)
         for index in range(len(images)):
             assert images.names(index) != "cat/3.png"
-            assert images.names(index).startswith(data.labels[images.labels[index]])
+            assert images.names(index).startswith(data.labels[images.targets[index]])
             assert pixels_from_bytes(images.read(index), wanted(3, 224)).any()
 
 
@@ -403,5 +404,5 @@ def test_a_class_of_images_too_narrow_to_resize_is_refused(tmp_path: Path) -> No
     (tmp_path / "dog").mkdir()
     for number in range(10):
         (tmp_path / "dog" / f"{number}.png").write_bytes(narrow_image())
-    with pytest.raises(ZooError, match="no image of class 'dog' can be scaled"):
-        resizable_dataset(load(f"folder:{tmp_path}", split=Split()), wanted(3, 224))
+    with pytest.raises(ZooError, match="no image of class 'dog' fits the network's input"):
+        fitting(load(f"folder:{tmp_path}", "image", split=Split()), wanted(3, 224))

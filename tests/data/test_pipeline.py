@@ -12,43 +12,52 @@ import numpy as np
 import pytest
 
 from tests.data.sample_images import encoded, noise
-from zoo.data import pipeline
-from zoo.data.dataset import Dataset, Images
+from zoo.data.dataset import Dataset, Examples
 from zoo.data.load import load
-from zoo.data.pipeline import evaluation_batches, pixel_batches, training_batches
+from zoo.data.pipeline import encoded_batches
 from zoo.errors import ZooError
+from zoo.inputs.image import batches as image_batches
+from zoo.inputs.image.batches import evaluation_batches, training_batches
 from zoo.inputs.image.preprocessing import Preprocessing
-from zoo.recipe import Augment, Split
+from zoo.inputs.image.settings import ImageSettings
+from zoo.recipe import Split
 
 PLAIN = Preprocessing(8, 8, 1, (0.0,), (1.0,))
-EVERYTHING = Augment(flip=True, shift=0.2, smallest_crop=0.5)
+EVERYTHING = ImageSettings(flip=True, shift=0.2, smallest_crop=0.5)
 
 
 @pytest.fixture(scope="module")
 def digits() -> Dataset:
-    return load("digits", split=Split())
+    return load("digits", "image", split=Split())
 
 
 def hashes(batches: Any) -> list[str]:
     return [
-        hashlib.sha256(images.numpy().tobytes() + labels.numpy().tobytes()).hexdigest() for images, labels in batches
+        hashlib.sha256(inputs["image"].numpy().tobytes() + labels.numpy().tobytes()).hexdigest()
+        for inputs, labels in batches
     ]
 
 
-def epoch(images: Images, **changes: Any) -> Any:
+def pixel_batches(images: Examples, preprocessing: Preprocessing, *, batch_size: int) -> Any:
+    for inputs, labels in encoded_batches(images, preprocessing, batch_size=batch_size):
+        yield inputs["image"], labels
+
+
+def epoch(images: Examples, **changes: Any) -> Any:
     arguments: dict[str, Any] = {"augment": EVERYTHING, "batch_size": 100, "seed": 1, "epoch": 2} | changes
     return training_batches(images, PLAIN, arguments.pop("augment"), **arguments)
 
 
 def test_an_epoch_has_every_image_but_the_last_few_in_random_order(digits: Dataset) -> None:
-    batches = epoch(digits.train, augment=Augment())
-    images, labels = batches.element_spec
+    batches = epoch(digits.train, augment=ImageSettings())
+    inputs, labels = batches.element_spec
+    images = inputs["image"]
     assert (images.shape, images.dtype.name) == ((100, 8, 8, 1), "float32")
     assert (labels.shape, labels.dtype.name) == ((100,), "int64")
     seen = [
         (image.tobytes(), label)
-        for images, labels in batches.as_numpy_iterator()
-        for image, label in zip(images, labels, strict=True)
+        for inputs, labels in batches.as_numpy_iterator()
+        for image, label in zip(inputs["image"], labels, strict=True)
     ]
     assert len(seen) == 1200
     stored = [
@@ -63,13 +72,17 @@ def test_an_epoch_has_every_image_but_the_last_few_in_random_order(digits: Datas
 def test_the_same_seed_and_epoch_give_the_same_batches_and_others_do_not(digits: Dataset) -> None:
     first = hashes(epoch(digits.train))
     assert hashes(epoch(digits.train)) == first
-    for other in (epoch(digits.train, epoch=3), epoch(digits.train, seed=2), epoch(digits.train, augment=Augment())):
+    for other in (
+        epoch(digits.train, epoch=3),
+        epoch(digits.train, seed=2),
+        epoch(digits.train, augment=ImageSettings()),
+    ):
         assert not set(hashes(other)) & set(first)
 
 
 def test_augmentation_does_not_depend_on_the_batch_size(digits: Dataset) -> None:
-    large = np.concatenate([images for images, _ in epoch(digits.train, batch_size=600).as_numpy_iterator()])
-    small = np.concatenate([images for images, _ in epoch(digits.train, batch_size=200).as_numpy_iterator()])
+    large = np.concatenate([inputs["image"] for inputs, _ in epoch(digits.train, batch_size=600).as_numpy_iterator()])
+    small = np.concatenate([inputs["image"] for inputs, _ in epoch(digits.train, batch_size=200).as_numpy_iterator()])
     np.testing.assert_array_equal(large, small)
 
 
@@ -78,10 +91,11 @@ def test_threads_processes_and_reading_from_disk_change_nothing(
 ) -> None:
     first = hashes(epoch(digits.train))
     for threads in (1, 7):
-        monkeypatch.setattr(pipeline, "usable_cpus", lambda threads=threads: threads)
+        monkeypatch.setattr(image_batches, "usable_cpus", lambda threads=threads: threads)
         assert hashes(epoch(digits.train)) == first
     assert hashes(epoch(dataclasses.replace(digits.train, in_memory=False))) == first
-    script = "import tests.data.test_pipeline as t; print(t.hashes(t.epoch(t.load('digits', split=t.Split()).train)))"
+    load = "t.load('digits', 'image', split=t.Split())"
+    script = f"import tests.data.test_pipeline as t; print(t.hashes(t.epoch({load}.train)))"
     root = Path(__file__).parents[2]
     answer = subprocess.run([sys.executable, "-c", script], cwd=root, capture_output=True, text=True, check=True)
     assert answer.stdout.strip() == str(first)
@@ -94,11 +108,13 @@ def test_a_batch_larger_than_the_split_is_refused(digits: Dataset) -> None:
 
 def test_evaluation_is_in_order_and_padded_with_weight_zero(digits: Dataset) -> None:
     batches = evaluation_batches(digits.test, PLAIN, batch_size=100)
-    assert [tuple(spec.shape) for spec in batches.element_spec] == [(100, 8, 8, 1), (100,), (100,)]
-    images, labels, weights = (np.concatenate(parts) for parts in zip(*batches.as_numpy_iterator(), strict=True))
+    inputs, *others = batches.element_spec
+    assert [tuple(spec.shape) for spec in (inputs["image"], *others)] == [(100, 8, 8, 1), (100,), (100,)]
+    rows = [(inputs["image"], labels, weights) for inputs, labels, weights in batches.as_numpy_iterator()]
+    images, labels, weights = (np.concatenate(parts) for parts in zip(*rows, strict=True))
     assert weights.dtype == np.float32
     assert weights.tolist() == [1.0] * 359 + [0.0] * 41
-    np.testing.assert_array_equal(labels[:359], digits.test.labels)
+    np.testing.assert_array_equal(labels[:359], digits.test.targets)
     pixels = np.concatenate([pixels for pixels, _ in pixel_batches(digits.test, PLAIN, batch_size=100)])
     np.testing.assert_array_equal(images[:359], pixels.astype(np.float32) * np.float32(1 / 255))
 
@@ -107,7 +123,7 @@ def test_evaluation_is_in_order_and_padded_with_weight_zero(digits: Dataset) -> 
 def test_pixel_batches_are_every_image_in_order(digits: Dataset, batch_size: int) -> None:
     batches = list(pixel_batches(digits.test, PLAIN, batch_size=batch_size))
     assert [len(labels) for _, labels in batches[:-1]] == [batch_size] * (len(batches) - 1)
-    np.testing.assert_array_equal(np.concatenate([labels for _, labels in batches]), digits.test.labels)
+    np.testing.assert_array_equal(np.concatenate([labels for _, labels in batches]), digits.test.targets)
     assert all(pixels.dtype == np.uint8 and pixels.shape == (len(labels), 8, 8, 1) for pixels, labels in batches)
 
 
@@ -124,10 +140,10 @@ def test_images_of_all_sizes_and_colors_come_out_alike(tmp_path: Path) -> None:
             kind = "JPEG" if mode == "CMYK" else "PNG"
             path = tmp_path / label / f"{number}.{kind}"
             path.write_bytes(encoded(noise(mode, 20 + number, 50 - number, seed=number), kind))
-    data = load(f"folder:{tmp_path}", split=Split())
+    data = load(f"folder:{tmp_path}", "image", split=Split())
     wanted = Preprocessing(24, 16, 3, (0.4, 0.5, 0.6), (0.2, 0.3, 0.4), crop_pct=0.9)
     pixels = np.concatenate([pixels for pixels, _ in pixel_batches(data.train, wanted, batch_size=4)])
     batches = evaluation_batches(data.train, wanted, batch_size=4)
-    images = np.concatenate([images for images, _, _ in batches.as_numpy_iterator()])[: len(data.train)]
+    images = np.concatenate([inputs["image"] for inputs, _, _ in batches.as_numpy_iterator()])[: len(data.train)]
     scale, offset = wanted.scale_and_offset()
     assert (np.abs(images - (pixels * scale + offset)) <= scale * 1.01).all()

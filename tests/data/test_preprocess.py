@@ -85,7 +85,7 @@ def test_they_agree_on_images_of_datasets(
 ) -> None:
     mode, format_name, options = source
     file = encoded(noise(mode, *size, seed=seed), format_name, **options)
-    _, plain = inspect_image(file, split="train", label=0, name="", path="")
+    _, plain = inspect_image(file, split="train", target=0, name="", path="")
     by_pillow, by_tensorflow = both(plain, wanted)
     assert np.abs(by_pillow - by_tensorflow).max() <= LEVELS[wanted.interpolation]
 
@@ -145,7 +145,7 @@ def test_they_agree_on_uploads(source: tuple[str, str, dict[str, object]], chann
 def test_transcoding_keeps_what_pillow_sees() -> None:
     for mode, format_name, options in SOURCES:
         file = encoded(noise(mode, 37, 53), format_name, **options)
-        _, plain = inspect_image(file, split="train", label=0, name="", path="")
+        _, plain = inspect_image(file, split="train", target=0, name="", path="")
         for channels in (1, 2, 3, 4):
             wanted = preprocessing(20, 20, channels)
             np.testing.assert_array_equal(pixels_from_bytes(plain, wanted), pixels_from_bytes(file, wanted))

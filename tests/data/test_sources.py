@@ -30,12 +30,13 @@ import hashlib
 import numpy as np
 from PIL import Image
 
-from zoo.inputs.image.labeled_image import LabeledImage, RawDataset, UnreadableImage, encode_png
+from zoo.data.example import Example, RawDataset, Unreadable
+from zoo.inputs.image.labeled_image import ImageTraits, encode_png
 from zoo.data.source import Source
 from zoo.errors import ZooError
 
 
-def read(argument, say, data_dir=None):
+def read(argument, say, kind, data_dir=None):
     if not argument.isdecimal():
         raise ZooError(f"'{argument}' is no number of images: write stripes:COUNT, such as stripes:20")
     say(f"drawing {argument} images a class" + (f" for {data_dir}" if data_dir else ""))
@@ -44,13 +45,16 @@ def read(argument, say, data_dir=None):
         pixels = np.random.default_rng(number).integers(0, 99, (8, 8), np.uint8)
         pixels[:: 2 + number % 2] = 255
         encoded, digest = encode_png(Image.fromarray(pixels)), hashlib.sha256(pixels.tobytes()).digest()
-        images.append(LabeledImage("train", number % 2, f"{number}", encoded, len(encoded), 8, 8, True, digest))
-    unreadable = (UnreadableImage("train", 0, "torn", "torn in two"),) if argument == "31" else ()
-    return RawDataset(("two", "three"), images, unreadable, argument, data_dir and str(data_dir))
+        traits = ImageTraits(8, 8, gray=True)
+        images.append(Example("train", number % 2, f"{number}", encoded, len(encoded), digest, traits))
+    unreadable = (Unreadable("train", 0, "torn", "torn in two"),) if argument == "31" else ()
+    where = data_dir and str(data_dir)
+    return RawDataset("image", ("two", "three"), images, unreadable, argument=argument, data_dir=where)
 
 
 SOURCE = Source(
     scheme="stripes",
+    kinds=("image",),
     argument="COUNT",
     summary="stripes two or three rows apart",
     read=read,
@@ -117,9 +121,9 @@ def test_help_names_every_source(stripes: Path, verb: str) -> None:
 
 def test_a_source_parses_its_own_argument_and_options(stripes: Path) -> None:
     with pytest.raises(ZooError, match="'many' is no number of images"):
-        load("stripes:many", split=Split())
+        load("stripes:many", "image", split=Split())
     said: list[str] = []
-    data = load("stripes:5", split=Split(), data_dir=Path("north"), say=said.append)
+    data = load("stripes:5", "image", split=Split(), data_dir=Path("north"), say=said.append)
     assert said == ["drawing 5 images a class for north"]
     assert data.data_dir == "north"
     assert short_name("stripes:5") == "5-stripes"
@@ -127,14 +131,14 @@ def test_a_source_parses_its_own_argument_and_options(stripes: Path) -> None:
 
 def test_unreadable_images_of_any_source_are_an_error_or_left_out(stripes: Path) -> None:
     with pytest.raises(ZooError, match=r"^1 of 63 images of stripes:31 cannot be read: torn: torn in two: mend or"):
-        load("stripes:31", split=Split())
-    assert load("stripes:31", split=Split(), bad_images="skip").skipped == ("torn: torn in two",)
+        load("stripes:31", "image", split=Split())
+    assert load("stripes:31", "image", split=Split(), bad_examples="skip").skipped == ("torn: torn in two",)
 
 
 @pytest.mark.parametrize(("text", "form"), [("digits", "digits"), ("folder:images", "folder:PATH")])
 def test_options_that_a_source_does_not_take_are_refused(text: str, form: str, tmp_path: Path) -> None:
     with pytest.raises(ZooError) as refused:
-        load(text, split=Split(), data_dir=tmp_path)
+        load(text, "image", split=Split(), data_dir=tmp_path)
     assert str(refused.value) == f"--data {form} takes no such option: leave --data-dir out"
 
 

@@ -10,11 +10,12 @@ import tensorflow as tf
 import tensorflow_datasets
 
 from tests.data.sample_images import encoded, noise
-from zoo.data.dataset import Dataset, Images
+from zoo.data import dataset
+from zoo.data.dataset import Dataset, Examples
 from zoo.data.load import load
 from zoo.data.sources.tfds import prepared_root
 from zoo.errors import ZooError
-from zoo.inputs.image import labeled_image
+from zoo.inputs.image.data import Form
 from zoo.inputs.image.decoding import pixels_tensor
 from zoo.inputs.image.preprocessing import Preprocessing, open_header, open_image
 from zoo.recipe import Split
@@ -57,7 +58,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def load_tfds(source: str, data_dir: Path | None) -> Dataset:
-    return load(source, split=Split(), data_dir=data_dir)
+    return load(source, "image", split=Split(), data_dir=data_dir)
 
 
 def refusal(source: str, data_dir: Path | None) -> str:
@@ -67,9 +68,9 @@ def refusal(source: str, data_dir: Path | None) -> str:
     return str(refused.value)
 
 
-def check_pixels(images: Images, numbers: list[int]) -> None:
+def check_pixels(images: Examples, numbers: list[int]) -> None:
     """Check that `images` are those that `examples` makes of `numbers`."""
-    assert images.labels.tolist() == [number % len(LABELS) for number in numbers]
+    assert images.targets.tolist() == [number % len(LABELS) for number in numbers]
     for index, number in enumerate(numbers):
         np.testing.assert_array_equal(np.asarray(open_image(images.read(index))), noise("RGB", 9, 7, seed=number))
 
@@ -79,11 +80,11 @@ def test_a_prepared_dataset_is_read_offline(prepared: Path, monkeypatch: pytest.
     assert data.source == "tfds:fish:1.0.0"
     assert data.data_dir == str(prepared)
     assert data.labels == tuple(LABELS)
-    assert (data.shape, data.channels) == ((9, 7, 3), 3)
+    assert data.form == Form((9, 7), 3)
     assert data.license == "not stated by TFDS; see https://fish.example"
     assert data.description().counts == {"train": 27, "validation": 3, "test": 6}
     check_pixels(data.test, list(range(100, 106)))
-    monkeypatch.setattr(labeled_image, "SHARE_OF_MEMORY", 2**60)
+    monkeypatch.setattr(dataset, "SHARE_OF_MEMORY", 2**60)
     monkeypatch.setenv("TFDS_DATA_DIR", str(prepared))
     from_disk = load_tfds("tfds:fish:1.0.0", None)
     assert data.test.in_memory
@@ -174,7 +175,7 @@ def test_unlabeled_test_images_are_no_test(tmp_path: Path) -> None:
     prepare(tmp_path, "withheld", {"train": examples(30), "test": withheld})
     data = load_tfds("tfds:withheld", tmp_path)
     assert len(data.test) == 6
-    assert set(data.test.labels) == {0, 1, 2}
+    assert set(data.test.targets) == {0, 1, 2}
 
 
 def test_unusual_images_become_png(tmp_path: Path) -> None:
@@ -215,8 +216,8 @@ def test_jpegs_that_libjpeg_complains_about_are_transcoded(tmp_path: Path, capfd
     for index in range(9):
         pixels_tensor(tf.constant(test.read(index)), Preprocessing(64, 64, 3, (0.5,) * 3, (0.5,) * 3))
     assert capfd.readouterr().err == ""
-    assert [index for index in range(9) if test.damage(index)] == [1]
-    assert "premature end" in test.damage(1).lower()
+    assert [index for index in range(9) if test.traits(index).damage] == [1]
+    assert "premature end" in test.traits(1).damage.lower()
 
 
 def test_images_that_cannot_be_read_are_an_error_or_left_out(tmp_path: Path) -> None:
@@ -224,8 +225,8 @@ def test_images_that_cannot_be_read_are_an_error_or_left_out(tmp_path: Path) -> 
     prepare(tmp_path, "torn", {"train": examples(30), "test": torn})
     message = refusal("tfds:torn", tmp_path)
     assert message.startswith("1 of 39 images of tfds:torn:1.0.0 cannot be read: test 4 of torn-test.tfrecord-")
-    assert message.endswith("--bad-images skip")
-    data = load("tfds:torn", split=Split(), data_dir=tmp_path, bad_images="skip")
+    assert message.endswith("--bad-examples skip")
+    data = load("tfds:torn", "image", split=Split(), data_dir=tmp_path, bad_examples="skip")
     assert len(data.test) == 8
     assert len(data.skipped) == 1
 
@@ -254,7 +255,7 @@ def test_splits_and_images_that_are_left_out_are_said(tmp_path: Path) -> None:
     withheld = [{"image": item["image"], "label": -1} for item in examples(4, 100)]
     prepare(tmp_path, "odd", {"train": examples(30), "test": withheld, "unsupervised": examples(2, 200)})
     said: list[str] = []
-    load("tfds:odd", split=Split(), data_dir=tmp_path, say=said.append)
+    load("tfds:odd", "image", split=Split(), data_dir=tmp_path, say=said.append)
     assert len(said) == 2
     assert said[0].startswith("left out: the split 'unsupervised' of ")
     assert said[1].startswith("left out: 4 images of ")
@@ -267,7 +268,7 @@ def test_fashion_mnist() -> None:
     folder = prepared_root(None)
     data = load_tfds("tfds:fashion_mnist", folder)
     assert data.source == "tfds:fashion_mnist:3.0.1"
-    assert (data.shape, data.channels) == ((28, 28, 1), 1)
+    assert data.form == Form((28, 28), 1)
     assert data.description().counts == {"train": 54_000, "validation": 6_000, "test": 10_000}
     assert data.labels == tuple((folder / "fashion_mnist/3.0.1/label.labels.txt").read_text().split("\n")[:10])
-    assert np.bincount(data.validation.labels).tolist() == [600] * 10
+    assert np.bincount(data.validation.targets).tolist() == [600] * 10

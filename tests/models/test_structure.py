@@ -17,10 +17,11 @@ from tests.conftest import Answer
 from zoo import factory, run, weights_file
 from zoo.data.load import load
 from zoo.errors import ZooError
-from zoo.structure import Structure
+from zoo.inputs.image.settings import ImageSettings
 from zoo.layers import AdaptiveAverage
-from zoo.recipe import ImageInput, Recipe
+from zoo.recipe import Recipe
 from zoo.registry import families, resolve
+from zoo.structure import Structure
 from zoo.training.start import describe
 
 MADE_FOR_IMAGES = sorted(set(families()) - {"cnn"})
@@ -77,8 +78,9 @@ def test_training_from_nothing_records_the_structure_that_suits_the_data(
     assert description.structure == Structure(3)
     assert "3 of the reference's 5 halvings, for small images" in zoo_command("info", folder).out
     # At another size, its weights keep it.
-    dataset = load(f"folder:{images_folder}", split=Recipe().split)
-    assert describe("resnet", "small", dataset, ImageInput(size=128), description).structure == Structure(3)
+    dataset = load(f"folder:{images_folder}", "image", split=Recipe().split)
+    recipe = Recipe(input=ImageSettings(size=128))
+    assert describe(*resolve("resnet"), dataset, recipe, description).structure == Structure(3)
 
 
 @pytest.mark.parametrize("family", ["resnet", "vit"])

@@ -25,8 +25,9 @@ from zoo.data.load import load
 from zoo.description import Model
 from zoo.errors import ZooError
 from zoo.inputs.image.preprocessing import Preprocessing
-from zoo.recipe import ImageInput, Recipe
-from zoo.registry import families
+from zoo.inputs.image.settings import ImageSettings
+from zoo.recipe import Recipe
+from zoo.registry import families, resolve
 from zoo.training import fine_tuning, start
 from zoo.training.optimizer import optimizer
 from zoo.weights.positions import Grid, resampling
@@ -133,8 +134,8 @@ def test_layers_are_as_deep_as_maps_depend_on_them(family: str) -> None:
 
 @pytest.mark.parametrize("name", ["sgd", "adamw"])
 def test_the_first_update_falls_off_with_depth(name: str, images_folder: Path) -> None:
-    dataset = load(f"folder:{images_folder}", split=Recipe().split)
-    description = start.describe("cnn", "large", dataset, ImageInput(size=8))
+    dataset = load(f"folder:{images_folder}", "image", split=Recipe().split)
+    description = start.describe(*resolve("cnn", "large"), dataset, Recipe(input=ImageSettings(size=8)))
     model, depths = factory.build(description), factory.layer_depths(description)
     settings = [f"optimizer.name={name}", "optimizer.lr=0.1", "optimizer.layer_decay=0.5", "schedule.warmup_epochs=0"]
     recipe = recipes.override(Recipe(), settings)
@@ -168,7 +169,7 @@ def test_a_run_goes_on_when_the_one_it_started_from_is_gone(
 ) -> None:
     """Interrupted before its first checkpoint, it has nothing but its own copy of the weights."""
     first = source(tmp_path / "first", images_folder)
-    settings = (f"folder:{two_classes}", "optimizer.layer_decay=0.7", "augment.shift=0.1")
+    settings = (f"folder:{two_classes}", "optimizer.layer_decay=0.7", "image.shift=0.1")
     alone = tune(tmp_path / "alone", first, *settings)
     with pytest.raises(KeyboardInterrupt):
         tune(tmp_path / "stopped", first, *settings, callbacks=[Stop()])

@@ -14,9 +14,11 @@ from PIL import Image
 from tests.conftest import Answer
 from zoo import run, schema
 from zoo.errors import ZooError
+from zoo.inputs.image.data import adapted
 from zoo.inputs.image.preprocessing import Preprocessing
-from zoo.recipe import ImageInput, Recipe, override
-from zoo.training import fine_tuning, start
+from zoo.inputs.image.settings import ImageSettings
+from zoo.recipe import Recipe, override
+from zoo.training import start
 
 NEEDLE = "cat/3.png: 2200 by 1 pixels are too narrow to be scaled to cover 224 by 224"
 
@@ -40,13 +42,14 @@ class Interrupted(keras.callbacks.Callback):
         raise KeyboardInterrupt
 
 
-def train(data: Path, out: Path, said: list[str], bad_images: str) -> Path:
+def train(data: Path, out: Path, said: list[str], bad_examples: str) -> Path:
     return start.start(
         "cnn",
         size="small",
         source=f"folder:{data}",
         data_dir=None,
-        bad_images=bad_images,
+        options={},
+        bad_examples=bad_examples,
         settings=["epochs=2", "batch_size=4", "image.size=224", "image.white_level=4095"],
         out=out,
         strategy="single",
@@ -62,7 +65,7 @@ def test_a_needle_is_refused_by_name_or_left_out_by_every_verb(
 ) -> None:
     out = tmp_path / "run"
     said: list[str] = []
-    with pytest.raises(ZooError, match=rf"{NEEDLE}.*--bad-images skip"):
+    with pytest.raises(ZooError, match=rf"{NEEDLE}.*--bad-examples skip"):
         train(needles, out, said, "error")
     assert not out.exists()
     with pytest.raises(KeyboardInterrupt):
@@ -79,7 +82,7 @@ def test_a_needle_is_refused_by_name_or_left_out_by_every_verb(
 
     answer = zoo_command("evaluate", out, "--out", tmp_path / "evaluation", "--json")
     assert answer.status == 0, answer.err
-    assert json.loads(answer.out)["images"] == done.results["test_images"] == begun.data.counts["test"]
+    assert json.loads(answer.out)["examples"] == done.results["test_examples"] == begun.data.counts["test"]
     (needles / "dog" / "0.png").write_bytes((needles / "cat" / "3.png").read_bytes())
     answer = zoo_command("evaluate", out, "--data", f"folder:{needles}", "--out", tmp_path / "other")
     assert answer.status == 2
@@ -88,25 +91,25 @@ def test_a_needle_is_refused_by_name_or_left_out_by_every_verb(
 
 def test_a_run_of_before_reads_its_images_as_it_did() -> None:
     """Neither its recipe nor its preprocessing has the fields; what starts from its weights goes on like it."""
-    recipe = schema.to_dict(Recipe())
+    recipe = schema.to_dict(Recipe(input=ImageSettings()))
     preprocessing = schema.to_dict(Preprocessing(8, 8, 3, (0.5,) * 3, (0.5,) * 3))
-    for record in (recipe["image"], preprocessing):
+    for record in (recipe["input"], preprocessing):
         del record["white_level"], record["background"]
-    assert schema.parse(Recipe, recipe, "recipe").image == ImageInput()
+    assert schema.parse(Recipe, recipe, "recipe").input == ImageSettings()
     old = schema.parse(Preprocessing, preprocessing, "preprocessing")
     assert (old.white_level, old.background) == (65535, "none")
-    assert fine_tuning.preprocessing(old, ImageInput()) == old
-    changed = fine_tuning.preprocessing(old, ImageInput(white_level=4095, background="black"))
+    assert adapted(old, ImageSettings()) == old
+    changed = adapted(old, ImageSettings(white_level=4095, background="black"))
     assert (changed.white_level, changed.background) == (4095, "black")
 
 
 @pytest.mark.parametrize(
     ("setting", "part"),
     [
-        ("image.white_level=70000", "image.white_level should be less than or equal to 65535"),
-        ("image.background=red", "image.background should be 'auto', 'none', 'white' or 'black'"),
+        ("image.white_level=70000", "white_level should be less than or equal to 65535"),
+        ("image.background=red", "background should be 'auto', 'none', 'white' or 'black'"),
     ],
 )
 def test_what_no_image_has_cannot_be_set(setting: str, part: str) -> None:
     with pytest.raises(ZooError, match=part):
-        override(Recipe(), [setting])
+        override(Recipe(input=ImageSettings()), [setting])

@@ -33,7 +33,7 @@ def test_two_replicas_train_as_one_device_does(tmp_path: Path) -> None:
     """
     images = write_images(tmp_path / "images", classes=3, each=56, side=8)
     shares = ["split.test=0.01", "split.validation=0.01", "batch_size=8"]
-    recipe = ["epochs=1", *shares, "augment.shift=0", "keep=last", "precision=float64"]
+    recipe = ["epochs=1", *shares, "image.shift=0", "keep=last", "precision=float64"]
     settings = ["resnet-small", f"folder:{images}", *recipe]
     for devices in (1, 2):
         assert drive(tmp_path / str(devices), devices, NEVER, *settings) == 0
@@ -50,7 +50,7 @@ def test_two_replicas_train_as_one_device_does(tmp_path: Path) -> None:
 
 def test_killed_three_times_a_run_ends_as_one_left_alone(tmp_path: Path) -> None:
     """Dropout, moved images, momentum, the schedule and the kept epoch all have to come back."""
-    settings = ["cnn-base", "digits", "epochs=5", "batch_size=64", "augment.shift=0.1"]
+    settings = ["cnn-base", "digits", "epochs=5", "batch_size=64", "image.shift=0.1"]
     assert drive(tmp_path / "alone", 1, NEVER, *settings) == 0
     for moment in (("0", "7"), ("2", "0"), ("4", "18")):
         assert drive(tmp_path / "killed", 1, moment, *settings) == -signal.SIGKILL
@@ -71,7 +71,7 @@ def test_killed_three_times_a_run_ends_as_one_left_alone(tmp_path: Path) -> None
 
 
 def test_the_same_command_twice_gives_the_same_bits(tmp_path: Path) -> None:
-    settings = ["cnn-small", "digits", "epochs=1", "batch_size=128", "augment.shift=0.1", "seed=3"]
+    settings = ["cnn-small", "digits", "epochs=1", "batch_size=128", "image.shift=0.1", "seed=3"]
     for name in ("first", "second"):
         assert drive(tmp_path / name, 1, NEVER, *settings) == 0
     first, second = (load_file(tmp_path / name / "weights.safetensors") for name in ("first", "second"))

@@ -18,7 +18,9 @@ import zoo
 from tests.conftest import Answer
 from zoo import recipe as recipes
 from zoo import run, weights_file
+from zoo.description import Model
 from zoo.errors import ZooError
+from zoo.inputs.image.preprocessing import Preprocessing
 from zoo.recipe import Recipe
 from zoo.registry import families
 from zoo.training import start
@@ -33,7 +35,8 @@ def train(folder: Path, *settings: str, callbacks: Any = (), family: str | None 
             "size": "small",
             "source": "digits",
             "data_dir": None,
-            "bad_images": "error",
+            "options": {},
+            "bad_examples": "error",
             "settings": settings,
             "out": folder,
             "strategy": "single",
@@ -189,15 +192,18 @@ def test_the_loss_that_is_reported_is_without_smoothing_and_the_gradient_with_it
     images = tf.random.stateless_uniform((6, 16, 16, 3), (0, 0))
     labels = tf.constant([0, 1, 2, 0, 1, 2], tf.int64)
     strategy = tf.distribute.OneDeviceStrategy("CPU:0")
+    preprocessing = Preprocessing(16, 16, 3, (0.5,) * 3, (0.5,) * 3)
+    description = Model("cnn", "small", ("a", "b", "c"), preprocessing, 0, 0)
     kernels = []
     for smoothing in (0.0, 0.5):
         keras.utils.set_random_seed(0)
         model = zoo.create("cnn", classes=3, input_shape=(16, 16, 3))
         # A frozen network drops nothing, so that training and evaluation see the same logits.
         recipe = recipes.override(Recipe(), [f"label_smoothing={smoothing}", "freeze=true", "batch_size=6"])
-        evaluated, _ = evaluation_step(model, strategy)(images, labels, tf.ones(6))
-        trained, _ = training_step(model, optimizer(recipe, model, 10, {}), strategy, recipe)(images, labels)
-        assert float(trained) == pytest.approx(float(evaluated), rel=1e-6)
+        evaluated = evaluation_step(model, description, strategy)({"image": images}, labels, tf.ones(6))
+        step = training_step(model, description, optimizer(recipe, model, 10, {}), strategy, recipe)
+        trained = step({"image": images}, labels)
+        assert float(trained["loss"]) == pytest.approx(float(evaluated["loss"]), rel=1e-6)
         kernels.append(model.get_layer("logits").kernel.numpy())
     assert np.abs(kernels[0] - kernels[1]).max() > 0
 

@@ -20,14 +20,15 @@ from tests.conftest import Answer
 from tests.weights.hub_server import COMMIT, Hub, serving
 from tests.weights.published import published
 from zoo import artifact, files, run, weights_file
+from zoo.data import imagenet
 from zoo.data.load import load
 from zoo.errors import ZooError
 from zoo.export.reference import CROPS
-from zoo.data import imagenet
 from zoo.inputs.image.photographs import photographs
-from zoo.structure import Structure
-from zoo.recipe import ImageInput, Recipe
+from zoo.inputs.image.settings import ImageSettings
+from zoo.recipe import Recipe
 from zoo.registry import matching, resolve
+from zoo.structure import Structure
 from zoo.training.start import describe
 from zoo.weights.pull import pull
 from zoo.weights.sources import SOURCES, preprocessing
@@ -290,8 +291,9 @@ def test_weights_keep_the_reference_structure_at_every_image_size(
     for name, array in arrays.items():
         np.testing.assert_array_equal(array, others[name])
 
-    dataset = load(f"folder:{images_folder}", split=Recipe().split)
-    tuned = describe("mobilenet", "small", dataset, ImageInput(size=96), run.read(large).model)
+    dataset = load(f"folder:{images_folder}", "image", split=Recipe().split)
+    recipe = Recipe(input=ImageSettings(size=96))
+    tuned = describe(*resolve("mobilenet"), dataset, recipe, run.read(large).model)
     assert tuned.structure == Structure(5)
     assert tuned.preprocessing.shape == (96, 96, 3)
 

@@ -146,8 +146,8 @@ def leave_out_seen(
         return examples, overlap
     if seen.all():
         raise ZooError(
-            f"the model has seen all {len(examples)} examples to measure on in training or validation: bring others, or "
-            "measure on them nevertheless with --include-training"
+            f"the model has seen all {len(examples)} examples to measure on in training or validation: bring others, "
+            "or measure on them nevertheless with --include-training"
         )
     return examples.only(np.flatnonzero(~seen)), overlap
 

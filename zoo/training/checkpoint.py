@@ -17,14 +17,15 @@ class State:
 
     epochs_done: int = 0
     history: tuple[dict[str, float], ...] = ()
-    best_accuracy: float = -1.0
+    best_score: float | None = None
     best_epoch: int = 0
 
-    def after(self, row: dict[str, float]) -> State:
-        """Return the state after one more epoch; the best epoch has the highest validation accuracy."""
+    def after(self, row: dict[str, float], best: str, higher_is_better: bool) -> State:
+        """Return the state after one more epoch; the best epoch has the best value of the metric `best`."""
         state = dataclasses.replace(self, epochs_done=self.epochs_done + 1, history=(*self.history, row))
-        if row["val_accuracy"] > self.best_accuracy:
-            state = dataclasses.replace(state, best_accuracy=row["val_accuracy"], best_epoch=state.epochs_done)
+        score = row[f"val_{best}"]
+        if self.best_score is None or (score > self.best_score if higher_is_better else score < self.best_score):
+            state = dataclasses.replace(state, best_score=score, best_epoch=state.epochs_done)
         return state
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Collection
 from pathlib import Path
@@ -15,8 +14,7 @@ from zoo.data.names import composed
 from zoo.description import InitialWeights, Model
 from zoo.errors import ZooError
 from zoo.family import Family, Size
-from zoo.inputs.image.preprocessing import Preprocessing
-from zoo.recipe import ImageInput
+from zoo.input import kind_of
 from zoo.registry import resolve
 from zoo.weights import positions
 
@@ -46,28 +44,6 @@ def network(name: str | None, size: str | None, weights: Path | None) -> tuple[F
     return family, row
 
 
-def preprocessing(source: Preprocessing, image: ImageInput) -> Preprocessing:
-    """Return the preprocessing for the weights of a run: that of the run, with the changes that `image` asks for.
-
-    Raises:
-        ZooError: `image` asks for other channels.
-    """
-    if image.channels not in (0, source.channels):
-        raise ZooError(
-            f"image.channels={image.channels}: the weights take {source.channels}: "
-            "leave it out; images with other channels are converted"
-        )
-    height, width = (image.size, image.size) if image.size else (source.height, source.width)
-    return dataclasses.replace(
-        source,
-        height=height,
-        width=width,
-        crop_pct=image.crop_pct or source.crop_pct,
-        white_level=image.white_level or source.white_level,
-        background=source.background if image.background == "auto" else image.background,
-    )
-
-
 def take(weights: Path, model: Model) -> tuple[InitialWeights, dict[str, np.ndarray]]:
     """Return the weights of a run for the network `model`, by `layer/variable`, after a record of their origin.
 
@@ -82,15 +58,16 @@ def take(weights: Path, model: Model) -> tuple[InitialWeights, dict[str, np.ndar
     """
     source, path = run.read_finished(weights), weights / run.WEIGHTS
     family, _ = resolve(model.family, model.size)
-    new_head = [*map(composed, source.model.labels)] != [*map(composed, model.labels)]
+    same_labels = [*map(composed, source.model.labels)] == [*map(composed, model.labels)]
+    new_head = not same_labels or source.model.task != model.task
     arrays, _ = weights_file.read(path)
     network = factory.build(model)
-    if family.resampled and source.model.preprocessing.shape != model.preprocessing.shape:
+    if family.resampled and source.model.preprocessing != model.preprocessing:
         arrays |= _resampled(arrays, family, factory.build(source.model), network)
     if new_head:
         arrays = _without(family.head, arrays)
-    height, width, _ = model.preprocessing.shape
-    advice = f"leave image.size out, or name a run of {model.family} {model.size} that takes {height}×{width} pixels"
+    wanted = "; ".join(kind_of(model.preprocessing).client.facts(model.preprocessing).values())
+    advice = f"name a run of {model.family} {model.size} with the same input ({wanted}), or do not change the input"
     weights_file.check(_wanted(network, family, new_head), arrays, str(path), advice)
     record = InitialWeights(
         run=weights.resolve().name,

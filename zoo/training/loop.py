@@ -11,6 +11,7 @@ import dataclasses
 import json
 import math
 import time
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,12 +20,13 @@ import keras
 import tensorflow as tf
 
 from zoo import factory, files, provenance, run, weights_file
-from zoo.data.dataset import Dataset, Images
-from zoo.data.pipeline import evaluation_batches, training_batches
+from zoo.data.dataset import Dataset, Examples
 from zoo.errors import ZooError, listed
-from zoo.intervals import wilson
+from zoo.inference import primary_outputs
+from zoo.input import kind_of
 from zoo.keras_settings import own_settings
 from zoo.registry import resolve
+from zoo.task import Score, Task, task_of
 from zoo.text import Progress, Say, silent
 from zoo.training import checkpoint, fine_tuning, learning_curves
 from zoo.training.optimizer import optimizer as make_optimizer
@@ -56,6 +58,7 @@ def train(
     """
     this = run.read(folder)
     recipe, preprocessing = this.recipe, this.model.preprocessing
+    task, kind = task_of(this.model), kind_of(preprocessing)
     assert recipe is not None, "a run that trains has a recipe"
     check_batch(recipe.batch_size, strategy.num_replicas_in_sync, len(dataset.train))
     steps = len(dataset.train) // recipe.batch_size
@@ -67,8 +70,9 @@ def train(
         if recipe.freeze:
             fine_tuning.freeze(model, this.model)
         optimizer = make_optimizer(recipe, model, steps, depths, resolve(this.model.family)[0].undecayed)
-        _compile_for_callbacks(model, optimizer, strategy)
-    train_on, evaluate_on = training_step(model, optimizer, strategy, recipe), evaluation_step(model, strategy)
+        _compile_for_callbacks(model, optimizer, strategy, task)
+    train_on = training_step(model, this.model, optimizer, strategy, recipe)
+    evaluate_on = evaluation_step(model, this.model, strategy)
 
     state = checkpoint.State()
     if (folder / run.LAST).exists():
@@ -92,30 +96,28 @@ def train(
         ):
             epoch, start = state.epochs_done, time.perf_counter()
             listeners.on_epoch_begin(epoch)
-            batches = training_batches(
+            batches = kind.graph.training_batches(
                 dataset.train,
                 preprocessing,
-                recipe.augment,
+                recipe.input,
                 batch_size=recipe.batch_size,
                 seed=recipe.seed,
                 epoch=epoch,
             )
-            loss, accuracy = _one_epoch(train_on, _distributed(strategy, batches), recipe.batch_size, model, listeners)
+            trained = _one_epoch(train_on, _distributed(strategy, batches), recipe.batch_size, model, task, listeners)
             seconds = time.perf_counter() - start
             listeners.on_test_begin()
-            val_loss, val_accuracy = evaluate(evaluate_on, dataset.validation, this, strategy)
-            check_finite(val_loss, f"on the validation images after epoch {epoch + 1}", model)
-            listeners.on_test_end({"loss": val_loss, "accuracy": val_accuracy})
+            validated = evaluate(evaluate_on, dataset.validation, this, strategy)
+            check_finite(validated["loss"], f"on the validation {kind.plural} after epoch {epoch + 1}", model)
+            listeners.on_test_end(validated)
             row = {
-                "loss": loss,
-                "accuracy": accuracy,
-                "val_loss": val_loss,
-                "val_accuracy": val_accuracy,
+                **trained,
+                **{f"val_{name}": value for name, value in validated.items()},
                 "learning_rate": float(optimizer.learning_rate),
                 "seconds": seconds,
-                "images_per_second": steps * recipe.batch_size / seconds,
+                "examples_per_second": steps * recipe.batch_size / seconds,
             }
-            state = state.after(row)
+            state = state.after(row, task.best, task.higher_is_better)
             if state.best_epoch == state.epochs_done:
                 weights_file.save(folder / run.BEST, weights_file.weights(model))
             checkpoint.save(folder / run.LAST, model, optimizer, state)
@@ -129,21 +131,24 @@ def train(
         weights_file.assign(weights_file.weights(model), best, str(folder / run.BEST))
     weights_file.save(folder / run.WEIGHTS, weights_file.weights(model))
     learning_curves.draw(
-        folder / run.CURVES, state.history, f"{folder.name}: {this.model.family} {this.model.size}", say
+        folder / run.CURVES, state.history, task.titles, f"{folder.name}: {this.model.family} {this.model.size}", say
     )
-    test_loss, test_accuracy = evaluate(evaluate_on, dataset.test, this, strategy)
-    check_finite(test_loss, "on the test images", model)
-    return _finish(folder, this, state, test_accuracy, len(dataset.test))
+    tested = evaluate(evaluate_on, dataset.test, this, strategy)
+    check_finite(tested["loss"], f"on the test {kind.plural}", model)
+    outputs = primary_outputs(model, this.model, dataset.test)
+    return _finish(folder, this, state, task, task.score(outputs, dataset.test.targets))
 
 
-def check_batch(batch_size: int, replicas: int, images: int) -> None:
-    """Raise ZooError when a batch cannot be shared by the replicas, or has more images than there are."""
+def check_batch(batch_size: int, replicas: int, examples: int) -> None:
+    """Raise ZooError when a batch cannot be shared by the replicas, or has more examples than there are."""
     if batch_size % replicas:
         raise ZooError(
             f"a batch of {batch_size} cannot be shared by {replicas} replicas: --set batch_size to a multiple of them"
         )
-    if batch_size > images:
-        raise ZooError(f"a batch of {batch_size} is more than the {images} training images: --set batch_size={images}")
+    if batch_size > examples:
+        raise ZooError(
+            f"a batch of {batch_size} is more than the {examples} training examples: --set batch_size={examples}"
+        )
 
 
 def check_finite(loss: float, where: str, model: Any = None) -> None:
@@ -165,43 +170,62 @@ def fix_randomness(seed: int, deterministic: bool) -> None:
         tf.config.experimental.enable_op_determinism()
 
 
-def evaluate(step: Step, images: Images, this: run.Run, strategy: Any) -> tuple[float, float]:
-    """Return the mean loss and the accuracy over all images of a split."""
+def evaluate(step: Step, examples: Examples, this: run.Run, strategy: Any) -> dict[str, float]:
+    """Return the metrics of the task over all examples of a split."""
     assert this.recipe is not None
-    losses = hits = 0.0
-    batches = evaluation_batches(images, this.model.preprocessing, batch_size=this.recipe.batch_size)
+    preprocessing = this.model.preprocessing
+    batches = kind_of(preprocessing).graph.evaluation_batches(
+        examples, preprocessing, batch_size=this.recipe.batch_size
+    )
+    sums: Counter[str] = Counter()
     for batch in _distributed(strategy, batches):
-        loss, hit = step(*batch)
-        losses, hits = losses + float(loss), hits + float(hit)
-    return losses / len(images), hits / len(images)
+        sums.update({name: float(value) for name, value in step(*batch).items()})
+    return task_of(this.model).metrics(sums, len(examples))
 
 
-def _one_epoch(step: Step, batches: Iterable[Any], batch_size: int, model: Any, listeners: Any) -> tuple[float, float]:
-    """Train for one epoch; return mean loss and accuracy over its batches, each measured before its update."""
-    losses = hits = 0.0
+def _one_epoch(
+    step: Step, batches: Iterable[Any], batch_size: int, model: Any, task: Task, listeners: Any
+) -> dict[str, float]:
+    """Train for one epoch; return the metrics over its batches, each measured before its update."""
+    sums: Counter[str] = Counter()
     seen = 0
     for number, batch in enumerate(batches):
         listeners.on_train_batch_begin(number)
-        loss, hit = step(*batch)
-        losses, hits, seen = losses + float(loss), hits + float(hit), seen + batch_size
-        check_finite(losses, f"at step {number}")
-        listeners.on_train_batch_end(number, {"loss": losses / seen, "accuracy": hits / seen})
+        sums.update({name: float(value) for name, value in step(*batch).items()})
+        seen += batch_size
+        check_finite(sums["loss"], f"at step {number}")
+        listeners.on_train_batch_end(number, task.metrics(sums, seen))
         if model.stop_training:
             break
-    return losses / seen, hits / seen
+    return task.metrics(sums, seen)
 
 
 def _distributed(strategy: Any, batches: Any) -> Iterable[Any]:
     return strategy.experimental_distribute_dataset(batches)
 
 
-def _compile_for_callbacks(model: Any, optimizer: Any, strategy: Any) -> None:
-    """Give the model what callbacks read from it: an optimizer, and metrics that know which direction is better."""
-    model.compile(optimizer=optimizer, metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")])
+def _compile_for_callbacks(model: Any, optimizer: Any, strategy: Any, task: Task) -> None:
+    """Give the model what callbacks read from it: an optimizer, and a metric that knows which direction is better."""
+    model.compile(optimizer=optimizer, metrics=[_Metric(task)])
     # Keras 3.15 knows the direction of a compiled metric only once that has seen values.
-    logits = tf.zeros((1, model.output_shape[-1]))
-    strategy.run(lambda: model.compute_metrics(None, tf.zeros(1), logits))
+    outputs = tf.zeros((1, model.output_shape[-1]))
+    strategy.run(lambda: model.compute_metrics(None, tf.zeros(1), outputs))
     model.stop_training = False
+
+
+class _Metric(keras.metrics.Metric):
+    """Stands for the best metric of a task where callbacks ask for its direction; the loop computes its values."""
+
+    def __init__(self, task: Task) -> None:
+        super().__init__(name=task.best)
+        self._direction = "up" if task.higher_is_better else "down"
+
+    def update_state(self, *values: Any, **options: Any) -> None:
+        """Keep nothing."""
+
+    def result(self) -> Any:
+        """Return 0."""
+        return tf.zeros(())
 
 
 def _out_of_patience(state: checkpoint.State, patience: int) -> bool:
@@ -213,17 +237,16 @@ def _write_metrics(folder: Path, state: checkpoint.State) -> None:
     files.write_text(folder / run.METRICS, "".join(json.dumps(row) + "\n" for row in rows))
 
 
-def _finish(folder: Path, this: run.Run, state: checkpoint.State, test_accuracy: float, images: int) -> run.Run:
+def _finish(folder: Path, this: run.Run, state: checkpoint.State, task: Task, score: Score) -> run.Run:
     assert this.recipe is not None
-    low, high = wilson(round(test_accuracy * images), images)
     kept = state.best_epoch if this.recipe.keep == "best" else state.epochs_done
     results = {
         "epochs": state.epochs_done,
         "kept_epoch": kept,
-        "val_accuracy": state.history[kept - 1]["val_accuracy"],
-        "test_accuracy": test_accuracy,
-        "test_interval": [low, high],
-        "test_images": images,
+        f"val_{task.best}": state.history[kept - 1][f"val_{task.best}"],
+        f"test_{score.metric}": score.value,
+        "test_interval": [score.low, score.high],
+        "test_examples": score.examples,
         "train_seconds": sum(row["seconds"] for row in state.history),
     }
     finished = dataclasses.replace(this.provenance, finished=provenance.now())

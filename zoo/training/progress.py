@@ -11,11 +11,10 @@ from zoo.text import Progress, Say
 
 def summary(epoch: int, epochs: int, logs: dict[str, float]) -> str:
     """One line about a finished epoch; `epoch` counts from 1."""
-    return (
-        f"epoch {epoch}/{epochs}  loss {logs['loss']:.4f}  accuracy {logs['accuracy']:.4f}  "
-        f"val_loss {logs['val_loss']:.4f}  val_accuracy {logs['val_accuracy']:.4f}  "
-        f"{logs['images_per_second']:.0f} images/s  {logs['seconds']:.0f} s"
-    )
+    metrics = [name for name in logs if f"val_{name}" in logs]
+    figures = "  ".join(f"{name} {logs[name]:.4f}" for name in (*metrics, *(f"val_{name}" for name in metrics)))
+    speed = f"{logs['examples_per_second']:.0f} examples/s  {logs['seconds']:.0f} s"
+    return f"epoch {epoch}/{epochs}  {figures}  {speed}"
 
 
 class Reporter(keras.callbacks.Callback):
@@ -24,7 +23,7 @@ class Reporter(keras.callbacks.Callback):
     Args:
         epochs: of the whole training.
         steps: in an epoch.
-        batch_size: images in a step.
+        batch_size: examples in a step.
         say: given the line of each finished epoch.
         progress: given the steps done and to do, with speed and loss.
     """
@@ -42,7 +41,7 @@ class Reporter(keras.callbacks.Callback):
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         """Report one more step."""
         speed = (batch + 1) * self.batch_size / (time.perf_counter() - self.start)
-        line = f"epoch {self.epoch + 1}/{self.epochs}  {speed:.0f} images/s  loss {(logs or {})['loss']:.4f}"
+        line = f"epoch {self.epoch + 1}/{self.epochs}  {speed:.0f} examples/s  loss {(logs or {})['loss']:.4f}"
         self.progress(self.epoch * self.steps + batch + 1, self.epochs * self.steps, line)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:

@@ -3,34 +3,30 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from zoo import complexity, factory, files, migration, provenance, run, weights_file
 from zoo import recipe as recipes
-from zoo.data import digests as image_digests
+from zoo.data import digests
 from zoo.data.dataset import Dataset
-from zoo.data.load import load
+from zoo.data.fitting import fitting
+from zoo.data.load import BadExamples, load
 from zoo.data.reload import digests_for, load_again
 from zoo.data.source import short_name
-from zoo.description import Model
+from zoo.description import Model, Scale
 from zoo.errors import ZooError, listed
-from zoo.inputs.image.preprocessing import FULL_RANGE, Preprocessing
-from zoo.inputs.image.remarks import remarks
-from zoo.inputs.image.resizable import resizable_dataset
-from zoo.recipe import ImageInput
+from zoo.family import Family, Size
+from zoo.input import find, kind_of
+from zoo.recipe import Recipe
 from zoo.text import Progress, Say, silent
 from zoo.training import fine_tuning
 from zoo.training import strategy as strategies
 
 Preflight = Callable[[Model], None]
-
-USUAL_SIDE = 224
-"""The side of the input, in pixels, where the images differ in size or are larger than this."""
-
-MEAN, STD = 0.5, 0.5
-"""The normalization of networks that start from random weights: each channel lies between -1 and 1."""
 
 
 def start(
@@ -38,9 +34,10 @@ def start(
     *,
     size: str | None,
     weights: Path | None = None,
-    source: str,
+    source: str | None,
     data_dir: Path | None,
-    bad_images: str,
+    options: Mapping[str, str],
+    bad_examples: BadExamples,
     settings: Sequence[str],
     out: Path | None,
     strategy: strategies.Kind,
@@ -69,23 +66,36 @@ def start(
     if out is not None:
         files.refuse_existing(out)
     chosen = strategies.choose(strategy, devices)
-    dataset = load(source, split=recipe.split, data_dir=data_dir, bad_images=bad_images, say=say)  # type: ignore[arg-type]
+    if source is None:
+        source = find(family.input).default_data
+    dataset = load(
+        source,
+        family.input,
+        split=recipe.split,
+        data_dir=data_dir,
+        options=options,
+        bad_examples=bad_examples,
+        say=say,
+    )
+    if dataset.task not in family.tasks:
+        raise ZooError(f"{family.name} cannot be trained for {dataset.task}, which {source} has: name another family")
     for skipped in dataset.skipped:
         say(f"left out: {skipped}")
+    recipe = _with_fitting_batch(recipe, settings, chosen.num_replicas_in_sync, len(dataset.train), say)
     check_batch(recipe.batch_size, chosen.num_replicas_in_sync, len(dataset.train))
     like = run.read_finished(weights).model if weights else None
-    model = describe(family.name, row.name, dataset, recipe.image, like)
-    dataset = fit(dataset, model.preprocessing, bad_images, say)
-    if not recipe.image.size and (dataset.shape or ())[:2] != model.preprocessing.shape[:2]:
-        say(scaled(dataset.shape, model.preprocessing))
-    images = images_for(weights, dataset)
-    for line in image_digests.overlap_remarks(dataset, images):
+    model = describe(family, row, dataset, recipe, like)
+    dataset = fit(dataset, model.preprocessing, bad_examples, say)
+    for line in kind_of(model.preprocessing).data.adjustments(dataset, model.preprocessing, recipe.input):
+        say(line)
+    seen = digests_of(weights, dataset)
+    for line in digests.overlap_remarks(dataset, seen):
         say(line)
     started_from, arrays = fine_tuning.take(weights, model) if weights else (None, {})
     preflight(model)
     folder = out or files.unused(Path("runs"), f"{family.name}-{row.name}-{short_name(dataset.source)}")
     folder.mkdir(parents=True)
-    image_digests.write(folder / run.IMAGES, images)
+    digests.write(folder / digests.FILE, seen)
     if started_from:
         # The run keeps a copy, written before it can be resumed, so that the other run may be deleted.
         weights_file.save(folder / run.INITIAL, arrays)
@@ -93,9 +103,19 @@ def start(
     del arrays
     made = provenance.here(recipe.seed)
     run.write(folder, run.Run(migration.SCHEMA, model, dataset.description(), recipe, made, initial=started_from))
-    say(f"{folder}: {family.name} {row.name}, {model.parameters:,} parameters, {len(dataset.train)} training images")
+    count = f"{len(dataset.train)} training {kind_of(model.preprocessing).plural}"
+    say(f"{folder}: {family.name} {row.name}, {model.parameters:,} parameters, {count}")
     train(folder, dataset, chosen, callbacks, say, progress)
     return folder
+
+
+def _with_fitting_batch(recipe: Recipe, settings: Sequence[str], replicas: int, examples: int, say: Say) -> Recipe:
+    """Return a recipe whose batch is not larger than a small dataset, unless somebody asked for a size of the batch."""
+    if recipe.batch_size <= examples or examples < replicas or any(one.startswith("batch_size=") for one in settings):
+        return recipe
+    fitting_size = examples // replicas * replicas
+    say(f"a batch is all {fitting_size} training examples, because there are fewer than {recipe.batch_size}")
+    return dataclasses.replace(recipe, batch_size=fitting_size)
 
 
 def resume(
@@ -123,7 +143,8 @@ def resume(
     chosen = strategies.choose(strategy, devices)
     assert this.data is not None, "a run that is not finished is one that trains"
     assert this.recipe is not None
-    dataset = resizable_dataset(load_again(this.data, this.recipe.split, data_dir), this.model.preprocessing)
+    preprocessing = this.model.preprocessing
+    dataset = fitting(load_again(this.data, preprocessing.kind, this.recipe.split, data_dir), preprocessing)
     if data_dir is not None:
         # Later verbs find the data where they are now.
         moved = dataclasses.replace(this.data, source=dataset.source, data_dir=dataset.data_dir)
@@ -133,18 +154,28 @@ def resume(
     return folder
 
 
-def describe(family: str, size: str, dataset: Dataset, image: ImageInput, like: Model | None = None) -> Model:
-    """Describe the network to train: input, labels, structure and number of parameters.
+def describe(family: Family, size: Size, dataset: Dataset, recipe: Recipe, like: Model | None = None) -> Model:
+    """Describe the network to train: input, task, labels, structure and number of parameters.
 
     It suits the data, or, where there is a network `like`, the weights of that one.
 
     Raises:
         ZooError: no network takes such an input.
     """
-    preprocessing = fine_tuning.preprocessing(like.preprocessing, image) if like else suiting(dataset, image)
-    factory.check_input(len(dataset.labels), preprocessing.shape)
-    model = Model(family, size, dataset.labels, preprocessing, parameters=0, multiply_adds=0)
-    # Weights fit only the structure that they were trained with, whatever the size of the images.
+    data = kind_of(recipe.input).data
+    preprocessing = data.suiting(dataset, recipe.input, like.preprocessing if like else None)
+    model = Model(
+        family.name,
+        size.name,
+        dataset.labels,
+        preprocessing,
+        parameters=0,
+        multiply_adds=0,
+        task=dataset.task,
+        # The answers of a network that is trained further keep their scales, as its weights do.
+        scales=like.scales if like and like.scales else scales(dataset),
+    )
+    # Weights fit only the structure that they were trained with, whatever the size of the input.
     model = dataclasses.replace(model, structure=factory.structure_of(like or model))
     network = factory.build(model)
     return dataclasses.replace(
@@ -152,55 +183,37 @@ def describe(family: str, size: str, dataset: Dataset, image: ImageInput, like: 
     )
 
 
-def fit(dataset: Dataset, preprocessing: Preprocessing, bad_images: str, say: Say) -> Dataset:
-    """Leave out the images that cannot be scaled to the network's input, and tell `say` what is odd about the others.
+def scales(dataset: Dataset) -> tuple[Scale, ...]:
+    """Return the scale of each value over the training examples; none where the targets are classes."""
+    if dataset.train.targets.ndim == 1:
+        return ()
+    values = dataset.train.targets.astype(np.float64)
+    return tuple(Scale(float(mean), float(std) or 1.0) for mean, std in zip(values.mean(0), values.std(0), strict=True))
+
+
+def fit(dataset: Dataset, preprocessing: Any, bad_examples: BadExamples, say: Say) -> Dataset:
+    """Leave out the examples that the network cannot take, and tell `say` what is odd about the others.
 
     Raises:
-        ZooError: there are such images, and `bad_images` is `error`.
+        ZooError: there are such examples, and `bad_examples` is `error`.
     """
-    kept = resizable_dataset(dataset, preprocessing)
+    kept, kind = fitting(dataset, preprocessing), kind_of(preprocessing)
     left_out = kept.skipped[len(dataset.skipped) :]
-    if left_out and bad_images == "error":
+    if left_out and bad_examples == "error":
         raise ZooError(
-            f"images that cannot be scaled to the network's input: {len(left_out)}: {listed(left_out, most=3)}: "
-            "crop or remove them, or go on without them with --bad-images skip"
+            f"{kind.plural} that do not fit the network's input: {len(left_out)}: {listed(left_out, most=3)}: "
+            "mend or remove them, or go on without them with --bad-examples skip"
         )
     for line in left_out:
         say(f"left out: {line}")
-    for line in remarks((kept.train, kept.validation, kept.test), preprocessing):
+    for line in kind.data.remarks((kept.train, kept.validation, kept.test), preprocessing):
         say(line)
     return kept
 
 
-def suiting(dataset: Dataset, image: ImageInput) -> Preprocessing:
-    """Return the preprocessing of a network with random weights: what suits the data, changed as `image` asks."""
-    height, width = (image.size,) * 2 if image.size else (dataset.shape or (USUAL_SIDE,) * 2)[:2]
-    if not image.size and max(height, width) > USUAL_SIDE:
-        height = width = USUAL_SIDE
-    channels = image.channels or dataset.channels
-    crop_pct = image.crop_pct or 1.0
-    return Preprocessing(
-        height,
-        width,
-        channels,
-        (MEAN,) * channels,
-        (STD,) * channels,
-        crop_pct,
-        white_level=image.white_level or FULL_RANGE,
-        background="white" if image.background == "auto" else image.background,
-    )
-
-
-def scaled(shape: tuple[int, int, int] | None, taken: Preprocessing) -> str:
-    """Say that images are scaled to the network's input; `shape` is their common shape, None where they differ."""
-    images = f"the images are {shape[0]}×{shape[1]} (height×width)" if shape else "the images differ in size"
-    wanted = f"{taken.height}×{taken.width}"
-    return f"{images} and are scaled and cropped to the network's {wanted}: --set image.size=… takes another size"
-
-
-def images_for(weights: Path | None, dataset: Dataset) -> image_digests.Digests:
-    """The digests of the data to train on, and of those that the run `weights` had seen."""
+def digests_of(weights: Path | None, dataset: Dataset) -> digests.Digests:
+    """Return the digests of the data to train on, and of those that the run `weights` had seen."""
     if weights is None:
-        return image_digests.digests_of(dataset)
+        return digests.digests_of(dataset)
     before, _ = digests_for(weights, run.read_finished(weights))
-    return image_digests.digests_of(dataset, initial=before, complete=before is not None)
+    return digests.digests_of(dataset, initial=before, complete=before is not None)

@@ -8,74 +8,68 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import keras
 import tensorflow as tf
 
+from zoo.description import Model
+from zoo.factory import apply
 from zoo.recipe import Recipe
+from zoo.task import task_of
 
-Step = Callable[..., tuple[Any, Any]]
-"""A compiled function from a distributed batch to the sum of losses and the number of correct images."""
+Step = Callable[..., dict[str, Any]]
+"""A compiled function from a distributed batch to the sums of the task, see `zoo.task.Graph`."""
 
 
-def training_step(model: Any, optimizer: Any, strategy: Any, recipe: Recipe) -> Step:
+def training_step(model: Any, description: Model, optimizer: Any, strategy: Any, recipe: Recipe) -> Step:
     """Compile a function that trains on a batch.
 
-    It takes distributed images and labels, and returns the sum of the images' cross-entropies and the number of images
-    that were labeled correctly, both before the update. The cross-entropies are without label smoothing, like those of
-    `evaluation_step`, so that training and validation loss can be compared.
+    It takes distributed network inputs and targets, and returns the sums of the task over the batch, before the update.
+    They are without label smoothing, like those of `evaluation_step`, so that training and validation loss can be
+    compared.
     """
+    task = task_of(description).graph
 
-    def on_replica(images: Any, labels: Any) -> tuple[Any, Any]:
+    def on_replica(inputs: Any, targets: Any) -> dict[str, Any]:
         trained = [variable.value for variable in model.trainable_variables]
         # Keras 3.15 leaves the TensorFlow variables of a frozen layer trainable: a tape would watch them, too.
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(trained)
-            logits = model(images, training=not recipe.freeze)
-            smoothed = cross_entropy(labels, logits, recipe.label_smoothing)
-            loss = tf.reduce_sum(smoothed) / recipe.batch_size
+            found = apply(model, inputs, training=not recipe.freeze)
+            losses = task.losses(targets, found, description, recipe.label_smoothing)
+            loss = tf.reduce_sum(losses) / recipe.batch_size
         gradients = tape.gradient(loss, trained)
         if recipe.optimizer.clip_norm:
             gradients = clipped(gradients, recipe.optimizer.clip_norm)
         optimizer.apply(gradients, model.trainable_variables)
-        return tf.reduce_sum(cross_entropy(labels, logits)), correct(labels, logits)
+        return task.sums(targets, found, description)
 
     @tf.function
-    def step(images: Any, labels: Any) -> tuple[Any, Any]:
-        losses, hits = strategy.run(on_replica, (images, labels))
-        return strategy.reduce("SUM", losses, axis=None), strategy.reduce("SUM", hits, axis=None)
+    def step(inputs: Any, targets: Any) -> dict[str, Any]:
+        return summed(strategy, strategy.run(on_replica, (inputs, targets)))
 
     return step
 
 
-def evaluation_step(model: Any, strategy: Any) -> Step:
+def evaluation_step(model: Any, description: Model, strategy: Any) -> Step:
     """Compile a function that measures a batch.
 
-    It takes distributed images, labels and weights, and returns the weighted sum of the images' cross-entropies and the
-    weighted number of images that were labeled correctly. Images that only fill up the last batch have weight 0.
+    It takes distributed network inputs, targets and weights, and returns the weighted sums of the task. Examples that
+    only fill up the last batch have weight 0.
     """
+    task = task_of(description).graph
 
-    def on_replica(images: Any, labels: Any, weights: Any) -> tuple[Any, Any]:
-        logits = model(images, training=False)
-        losses = cross_entropy(labels, logits)
-        return tf.reduce_sum(tf.cast(weights, losses.dtype) * losses), correct(labels, logits, weights)
+    def on_replica(inputs: Any, targets: Any, weights: Any) -> dict[str, Any]:
+        return task.sums(targets, apply(model, inputs, training=False), description, weights)
 
     @tf.function
-    def step(images: Any, labels: Any, weights: Any) -> tuple[Any, Any]:
-        losses, hits = strategy.run(on_replica, (images, labels, weights))
-        return strategy.reduce("SUM", losses, axis=None), strategy.reduce("SUM", hits, axis=None)
+    def step(inputs: Any, targets: Any, weights: Any) -> dict[str, Any]:
+        return summed(strategy, strategy.run(on_replica, (inputs, targets, weights)))
 
     return step
 
 
-def cross_entropy(labels: Any, logits: Any, smoothing: float = 0.0) -> Any:
-    """Return the cross-entropy of each image, float32 [batch]; `smoothing` of the target is spread over all classes."""
-    targets = tf.one_hot(labels, logits.shape[-1])
-    return keras.losses.categorical_crossentropy(targets, logits, from_logits=True, label_smoothing=smoothing)
-
-
-def correct(labels: Any, logits: Any, weights: Any = 1.0) -> Any:
-    """Count the images whose largest logit is that of their label, each with its weight."""
-    return tf.reduce_sum(weights * tf.cast(tf.argmax(logits, -1) == labels, tf.float32))
+def summed(strategy: Any, sums: dict[str, Any]) -> dict[str, Any]:
+    """Add up the sums of all replicas."""
+    return {name: strategy.reduce("SUM", value, axis=None) for name, value in sums.items()}
 
 
 def clipped(gradients: list[Any], norm: float) -> list[Any]:

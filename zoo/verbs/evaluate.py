@@ -11,20 +11,19 @@ import numpy as np
 
 from zoo import artifact, files, provenance, run, schema
 from zoo.artifact import Manifest
-from zoo.data.dataset import Dataset, Images
+from zoo.data.dataset import Dataset, Examples
 from zoo.data.digests import Overlap, leave_out_seen
 from zoo.data.evaluation_data import load_for_evaluation
 from zoo.data.reload import digests_for, load_again
 from zoo.description import Data, Provenance
 from zoo.errors import ZooError, listed
-from zoo.evaluation import Evaluation, draw_confusion, measure
 from zoo.folder_kinds import mistaken
-from zoo.inputs.image.remarks import remarks
-from zoo.inputs.image.resizable import resizable_images
+from zoo.input import kind_of
 from zoo.run import Run
+from zoo.task import task_of
 from zoo.tensorflow_setup import wake_keras
 from zoo.text import Say, silent
-from zoo.verbs.results import Folder, StrPath, optional_path
+from zoo.verbs.results import Folder, StrPath, column_options, optional_path
 
 
 @dataclass(frozen=True)
@@ -32,14 +31,15 @@ class EvaluationFolder(Folder):
     """An evaluation folder and what its `report.json` says.
 
     `target` is the run or artifact that was measured, `data` what it was measured on, and `overlap` how many of those
-    images it had seen in training.
+    examples it had seen in training. `evaluation` is a record of the figures of its task, `summary` text for people.
     """
 
     target: str
     data: Data
     overlap: Overlap
     provenance: Provenance
-    evaluation: Evaluation
+    evaluation: Any
+    summary: str
 
     def report(self) -> dict[str, Any]:
         """Return the content of `report.json`."""
@@ -57,23 +57,27 @@ def evaluate(
     *,
     data: str | None = None,
     data_dir: StrPath | None = None,
-    bad_images: Literal["error", "skip"] | None = None,
+    target_column: str | None = None,
+    text_column: str | None = None,
+    bad_examples: Literal["error", "skip"] | None = None,
     include_training: bool = False,
     out: StrPath | None = None,
     say: Say = silent,
 ) -> EvaluationFolder:
-    """Measure a run (with Keras) or an artifact (with its own runtime) on its test images.
+    """Measure a run (with Keras) or an artifact (with its own runtime) on its test examples.
 
-    Images that the model was trained on, or that its weights were chosen by (validation), are left out and counted.
-    Writes `report.json` and `confusion.png`.
+    Examples that the model was trained on, or that its weights were chosen by (validation), are left out and counted.
+    Writes `report.json` and a drawing.
 
     Args:
         target: a run or an artifact; the newest finished run below `runs` when not given.
         data: other data, `tfds:NAME[:VERSION]` or `folder:PATH`, whose classes are named as the model's labels are.
-            Its test split is measured, else its validation split, else all images.
+            Its test split is measured, else its validation split, else all examples.
         data_dir: where the data are now, if not where they were.
-        bad_images: `error` (the default) refuses `data` with images that cannot be read, `skip` leaves those out.
-        include_training: measure also on images that the model has seen in training.
+        target_column: the column that was predicted, for `data` that have columns; that of the training by default.
+        text_column: the column with the text, likewise.
+        bad_examples: `error` (the default) refuses `data` with examples that cannot be read, `skip` leaves those out.
+        include_training: measure also on examples that the model has seen in training.
         out: the folder to write; `evaluations/NAME` when not given.
         say: told what was left out, and what the model had seen, a line each.
 
@@ -81,8 +85,8 @@ def evaluate(
         ZooError: the target or the data cannot be had, or nothing is left to measure on.
         Refused: the artifact is damaged, or the model answers with numbers that are not finite.
     """
-    if bad_images and not data:
-        raise ZooError("--bad-images is about other data: name them with --data, or leave it out")
+    if bad_examples and not data:
+        raise ZooError("--bad-examples is about other data: name them with --data, or leave it out")
     place = run.newest(Path("runs")) if target is None else Path(target)
     if target is None:
         say(f"evaluating {place}, the newest finished run")
@@ -93,25 +97,30 @@ def evaluate(
     model = described.model
     dataset = None
     if data is not None:
-        images, source = load_for_evaluation(model.labels, data, optional_path(data_dir), bad_images or "error", say)
+        recorded = described.data.options if described.data else {}
+        options = {**recorded, **column_options(target_column, text_column)}
+        examples, source = load_for_evaluation(
+            model, data, optional_path(data_dir), options, bad_examples or "error", say
+        )
     elif described.data and described.recipe:
-        dataset = load_again(described.data, described.recipe.split, optional_path(data_dir))
-        images, source = dataset.test, described.data
+        kind = model.preprocessing.kind
+        dataset = load_again(described.data, kind, described.recipe.split, optional_path(data_dir))
+        examples, source = dataset.test, described.data
     else:
         raise ZooError(f"{place} has no data of its own: say what to measure it on, such as --data folder:PATH")
-    images, left_out = resizable_images(images, model.preprocessing)
-    if left_out and data is not None and bad_images != "skip":
+    examples, left_out = kind_of(model.preprocessing).data.kept(examples, model.preprocessing)
+    if left_out and data is not None and bad_examples != "skip":
         raise ZooError(
-            f"images that cannot be scaled to the network's input: {len(left_out)}: {listed(left_out, most=3)}: "
-            "crop or remove them, or go on without them with --bad-images skip"
+            f"{kind_of(model.preprocessing).plural} that do not fit the network's input: {len(left_out)}: "
+            f"{listed(left_out, most=3)}: mend or remove them, or go on without them with --bad-examples skip"
         )
     for line in (*(source.skipped if data is not None else ()), *left_out):
         say(f"left out: {line}")
-    for line in remarks([images], model.preprocessing):
+    for line in kind_of(model.preprocessing).data.remarks([examples], model.preprocessing):
         say(line)
-    images, overlap = _unseen(place, described, dataset, images, include_training, say)
-    logits = _logits(place, described, images, say)
-    result = measure(logits, images.labels, model.labels, name=images.names, source=str(place))
+    examples, overlap = _unseen(place, described, dataset, examples, include_training, say)
+    task, outputs = task_of(model), _primary_outputs(place, described, examples, say)
+    result = task.measure(outputs, examples.targets, model.labels, name=examples.names, source=str(place))
     done = EvaluationFolder(
         folder=folder,
         target=str(place),
@@ -119,10 +128,12 @@ def evaluate(
         overlap=overlap,
         provenance=dataclasses.replace(started, finished=provenance.now()),
         evaluation=result,
+        summary=task.summary(result),
     )
     with files.staged_folder(folder) as staging:
         files.write_json(staging / "report.json", done.report())
-        draw_confusion(staging / "confusion.png", result, f"{place.name} on {source.source}", say)
+        title = f"{place.name} on {source.source}"
+        task.draw(staging / task.drawing, result, outputs, examples.targets, title, say)
     return done
 
 
@@ -136,27 +147,27 @@ def _described(target: Path) -> Run | Manifest:
 
 
 def _unseen(
-    target: Path, described: Run | Manifest, dataset: Dataset | None, images: Images, include: bool, say: Say
-) -> tuple[Images, Overlap]:
-    """Leave out the images that the model has seen, unless `include`, and say so."""
+    target: Path, described: Run | Manifest, dataset: Dataset | None, examples: Examples, include: bool, say: Say
+) -> tuple[Examples, Overlap]:
+    """Leave out the examples that the model has seen, unless `include`, and say so."""
     digests, unknown = digests_for(target, described, dataset)
-    images, overlap = leave_out_seen(images, digests, unknown, include)
-    if overlap.images:
+    examples, overlap = leave_out_seen(examples, digests, unknown, include)
+    if overlap.examples:
         done = "left out" if overlap.left_out else "measured on, too"
-        say(f"the model has seen {overlap.images} of the {overlap.of} images in training or validation: {done}")
+        say(f"the model has seen {overlap.examples} of the {overlap.of} examples in training or validation: {done}")
     if overlap.unknown:
-        say(f"the model may have seen images in training that are not known: {overlap.unknown}")
-    return images, overlap
+        say(f"the model may have seen examples in training that are not known: {overlap.unknown}")
+    return examples, overlap
 
 
-def _logits(target: Path, described: Run | Manifest, images: Images, say: Say) -> np.ndarray:
-    """Return float32 logits [images, classes]: Keras' for a run, the file's own for an artifact."""
+def _primary_outputs(target: Path, described: Run | Manifest, examples: Examples, say: Say) -> np.ndarray:
+    """Return the primary outputs, float32 [examples, …]: Keras' for a run, the file's own for an artifact."""
     if isinstance(described, Manifest):
         from zoo.serving import inference as of_artifacts
 
-        return of_artifacts.logits(target, images)
+        return of_artifacts.primary_outputs(target, examples)
     provenance.say_environment(say)
     wake_keras()
     from zoo import inference as of_runs
 
-    return of_runs.logits(target, images)
+    return of_runs.of_run(target, examples)

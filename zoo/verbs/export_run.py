@@ -20,7 +20,7 @@ def export_run(
     int8: bool = False,
     max_drop: float | None = None,
     target: str | None = None,
-    calibration_images: int | None = None,
+    calibration_examples: int | None = None,
     force: bool = False,
     fp16: bool = False,
     format: Iterable[str] = (),
@@ -39,7 +39,7 @@ def export_run(
         max_drop: points of accuracy that int8 may lose; 0.5 when not given.
         target: the processor of the int8 file: `x86-vnni`, `x86-avx2`, `arm64` or `portable`; this machine's when not
             given.
-        calibration_images: the number of training images that calibrate int8; 512 when not given.
+        calibration_examples: the number of training examples that calibrate int8; 512 when not given.
         force: keep an int8 file that is over its budget or no faster, and mark it.
         fp16: write a float16 file of the ONNX one, for GPUs.
         format: further formats to write, such as one that an installed package brings.
@@ -55,7 +55,7 @@ def export_run(
     for_int8 = {
         "--max-drop": max_drop,
         "--target": target,
-        "--calibration-images": calibration_images,
+        "--calibration-examples": calibration_examples,
         "--force": force or None,
     }
     given = [option for option, value in for_int8.items() if value is not None]
@@ -73,7 +73,7 @@ def export_run(
         request = quantize.int8_options(
             target,
             quantize.MAX_DROP if max_drop is None else max_drop,
-            quantize.CALIBRATION_IMAGES if calibration_images is None else calibration_images,
+            quantize.CALIBRATION_EXAMPLES if calibration_examples is None else calibration_examples,
             force,
         )
     provenance.say_environment(say)

@@ -60,3 +60,8 @@ def artifact_or_newest(place: StrPath | None, say: Say) -> Path:
     newest = artifact.newest(Path("artifacts"))
     say(f"the newest artifact: {newest}")
     return newest
+
+
+def column_options(target: str | None, text: str | None) -> dict[str, str]:
+    """Return the names of columns that are given, as options of a data source."""
+    return {name: value for name, value in (("target", target), ("text", text)) if value is not None}

@@ -10,7 +10,7 @@ from zoo import provenance, run
 from zoo.errors import ZooError
 from zoo.tensorflow_setup import wake_keras
 from zoo.text import Progress, Say, silent
-from zoo.verbs.results import RunFolder, StrPath, optional_path
+from zoo.verbs.results import RunFolder, StrPath, column_options, optional_path
 
 
 def train(
@@ -21,7 +21,9 @@ def train(
     data_dir: StrPath | None = None,
     weights: StrPath | None = None,
     freeze: bool = False,
-    bad_images: Literal["error", "skip"] | None = None,
+    target_column: str | None = None,
+    text_column: str | None = None,
+    bad_examples: Literal["error", "skip"] | None = None,
     epochs: int | None = None,
     seed: int | None = None,
     set: Mapping[str, object] | Iterable[str] = (),
@@ -41,11 +43,14 @@ def train(
     Args:
         family: a family such as `resnet`, or an alias such as `resnet50`. Not needed with `weights` or `resume`.
         size: `small` (the default), `base`, `large`, or another size of the family.
-        data: `digits` (the default), `tfds:NAME[:VERSION]` or `folder:PATH`.
+        data: such as `digits` (the default for networks of images), `tfds:NAME[:VERSION]`, `folder:PATH` or
+            `csv:FILE`.
         data_dir: the folder of prepared TFDS data; with `resume`, where the run's data are now.
         weights: a finished run; fine-tune from its weights.
         freeze: train the head only. Short for `set={"freeze": True}`.
-        bad_images: `error` (the default) refuses data with images that cannot be read, `skip` leaves those out.
+        target_column: the column to predict, for data that have columns.
+        text_column: the column with the text, for networks of texts and data that have columns.
+        bad_examples: `error` (the default) refuses data with examples that cannot be read, `skip` leaves those out.
         epochs: short for `set={"epochs": ...}`.
         seed: short for `set={"seed": ...}`.
         set: changes of the recipe, such as `{"optimizer.lr": 0.1}` or `["optimizer.lr=0.1"]`.
@@ -69,7 +74,9 @@ def train(
             "size": size,
             "data": data,
             "weights": weights,
-            "bad_images": bad_images,
+            "target_column": target_column,
+            "text_column": text_column,
+            "bad_examples": bad_examples,
             "set": settings or None,
             "out": out,
             **shorthands,
@@ -104,9 +111,10 @@ def train(
             family,
             size=size,
             weights=optional_path(weights),
-            source=data or "digits",
+            source=data,
             data_dir=optional_path(data_dir),
-            bad_images=bad_images or "error",
+            options=column_options(target_column, text_column),
+            bad_examples=bad_examples or "error",
             settings=[*settings, *(f"{key}={value}" for key, value in shorthands.items() if value is not None)],
             out=optional_path(out),
             strategy=strategy,

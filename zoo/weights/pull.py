@@ -11,6 +11,7 @@ from zoo import complexity, factory, files, migration, provenance, run, weights_
 from zoo.data import imagenet
 from zoo.description import Model, Weights
 from zoo.errors import ZooError
+from zoo.input import kind_of
 from zoo.registry import resolve
 from zoo.tensorflow_setup import wake_keras
 from zoo.weights import hub
@@ -63,10 +64,11 @@ def pull(
     repository = publisher.repository(published, chosen) if chosen else None
     expected = chosen.input if chosen else published.input
     side = expected.side if image_size is None else image_size
-    factory.check_input(classes, (side, side, channels))
     structure = family.reference_structure(row)
-    factory.check_size(family, row, structure, side, side)
     wanted = preprocessing(expected, side, channels)
+    if classes < 2:
+        raise ZooError(f"{classes} class cannot be told apart: at least 2 are needed")
+    kind_of(wanted).data.check(family, row, wanted, structure)
     terms = _license(chosen, file, license)
     if file is None and classes != CLASSES:
         raise ZooError(

@@ -17,6 +17,7 @@ INPUT = Input(
     preprocessing=Preprocessing,
     settings=ImageSettings,
     raw="serve_bytes",
+    default_data="digits",
     client_module=f"{__name__}.client",
     data_module=f"{__name__}.data",
     graph_module=f"{__name__}.graph",

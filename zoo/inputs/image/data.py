@@ -10,7 +10,7 @@ from typing import Any
 from zoo.data.dataset import Dataset
 from zoo.data.example import Example
 from zoo.errors import ZooError
-from zoo.family import Family, Size
+from zoo.family import LARGEST_SIDE, MOST_CHANNELS, SMALLEST_SIDE, Family, Size
 from zoo.inputs.image import hostile as hostile_images
 from zoo.inputs.image.labeled_image import inspect
 from zoo.inputs.image.photographs import stand_ins
@@ -30,9 +30,11 @@ __all__ = [
     "hostile",
     "inspect",
     "kept",
+    "reference",
     "remarks",
     "samples",
     "stand_ins",
+    "structure",
     "suiting",
 ]
 
@@ -41,12 +43,6 @@ USUAL_SIDE = 224
 
 MEAN, STD = 0.5, 0.5
 """The normalization of networks that start from random weights: each channel lies between -1 and 1."""
-
-SMALLEST_SIDE, LARGEST_SIDE = 8, 4096
-"""The shortest and the longest side of an image that networks take, in pixels."""
-
-MOST_CHANNELS = 4
-"""The most channels of an image that networks take; the fewest are 1."""
 
 CUT = 20
 """Bytes that a damaged JPEG lacks at its end. Of one cut in its header, libjpeg writes a line to standard error."""
@@ -134,6 +130,18 @@ def adjustments(dataset: Dataset, preprocessing: Preprocessing, settings: ImageS
     yield f"{images} and are scaled and cropped to the network's {wanted}: --set image.size=… takes another size"
 
 
+def reference(shape: Sequence[int]) -> Preprocessing:
+    """Return the preprocessing of a network for images of a height, a width and a number of channels."""
+    height, width, channels = shape
+    _check_channels(channels)
+    return Preprocessing(height, width, channels, (MEAN,) * channels, (STD,) * channels)
+
+
+def structure(family: Family, size: Size, preprocessing: Preprocessing) -> Structure:
+    """Return the structure that suits the size of the images."""
+    return family.structure(size, preprocessing.height, preprocessing.width)
+
+
 def check(family: Family, size: Size, preprocessing: Preprocessing, structure: Structure) -> None:
     """Raise ZooError when no network takes such images, or the last map of the structure would have no pixels."""
     height, width, channels = preprocessing.shape
@@ -142,8 +150,7 @@ def check(family: Family, size: Size, preprocessing: Preprocessing, structure: S
             f"an image of {height}×{width} pixels cannot be taken: "
             f"each side must be {SMALLEST_SIDE} to {LARGEST_SIDE} pixels"
         )
-    if not 1 <= channels <= MOST_CHANNELS:
-        raise ZooError(f"{channels} channels cannot be taken: 1 (gray), 2 (gray, alpha), 3 (RGB) or 4 (RGBA) can")
+    _check_channels(channels)
     spared = family.reference_structure(size).halvings - structure.halvings
     least = max(SMALLEST_SIDE, -(-size.smallest_side // 2**spared))
     if min(height, width) < least:
@@ -151,6 +158,11 @@ def check(family: Family, size: Size, preprocessing: Preprocessing, structure: S
             f"{family.name} {size.name} with {structure.halvings} halvings takes images from {least} pixels a side on, "
             f"not {height}×{width}: ask for larger ones, or train from nothing, which suits the network to them"
         )
+
+
+def _check_channels(channels: int) -> None:
+    if not 1 <= channels <= MOST_CHANNELS:
+        raise ZooError(f"{channels} channels cannot be taken: 1 (gray), 2 (gray, alpha), 3 (RGB) or 4 (RGBA) can")
 
 
 def samples(raw: Sequence[bytes], preprocessing: Preprocessing) -> list[bytes]:

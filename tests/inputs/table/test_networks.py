@@ -1,0 +1,125 @@
+"""Networks of tables: what their fixed layers compute, their coefficients, and their ONNX graphs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from zoo.errors import ZooError
+from zoo.inputs.table import preprocessing as table
+from zoo.inputs.table.columns import Column
+from zoo.inputs.table.preprocessing import TablePreprocessing
+
+NUMBERS = TablePreprocessing((Column("x", "number", mean=100, std=4, knots=(90, 95, 100, 110)), Column("y", "number")))
+MIXED = TablePreprocessing(
+    (
+        Column("w", "word", words=("a", "b"), missing=True),
+        Column("x", "number", mean=100, std=4, missing=True, knots=(90, 95, 100, 110)),
+        Column("t", "boolean", mean=0.25, std=0.5),
+        Column("d", "date", mean=19_000, std=30, knots=(18_000, 20_000)),
+        Column("v", "word", words=("c",)),
+    )
+)
+WORDS = TablePreprocessing((Column("w", "word", words=("a", "b")),))
+
+
+def network(family: str, preprocessing: TablePreprocessing, count: int = 2, **options: Any) -> Any:
+    import importlib
+
+    import keras
+
+    features = keras.Input((len(preprocessing.columns),), name="features")
+    build = importlib.import_module(f"zoo.models.{family}.network").build
+    model = keras.Model(features, build(features, count, preprocessing, **options).logits)
+    generator = np.random.default_rng(0)
+    model.set_weights([generator.normal(size=weight.shape) for weight in model.get_weights()])
+    return model
+
+
+@pytest.mark.parametrize("preprocessing", [NUMBERS, MIXED, WORDS], ids=["numbers", "mixed", "words"])
+@pytest.mark.parametrize(
+    ("family", "options"),
+    [
+        ("linear", {}),
+        ("linear", {"terms": "products"}),
+        ("linear", {"terms": "splines"}),
+        ("mlp", {}),
+        ("mlp", {"hidden": (8, 8), "dropout": 0.5, "intervals": 4}),
+    ],
+)
+def test_networks_answer_every_row_in_keras_and_in_onnx(
+    family: str, options: Any, preprocessing: TablePreprocessing
+) -> None:
+    import onnxruntime
+    import tensorflow as tf
+    import tf2onnx
+
+    model = network(family, preprocessing, **options)
+    rows = table.noise(preprocessing, 50, np.random.default_rng(1))
+    features = table.encode(rows, preprocessing)["features"]
+    answers = model(features).numpy()
+    assert np.isfinite(answers).all()
+    spec = (tf.TensorSpec([None, features.shape[1]], tf.float32, name="features"),)
+    converted, _ = tf2onnx.convert.from_function(tf.function(lambda x: model(x)), spec, opset=18)
+    session = onnxruntime.InferenceSession(converted.SerializeToString())
+    (found,) = session.run(None, {"features": features})
+    np.testing.assert_allclose(found, answers, rtol=1e-4, atol=1e-3)
+    kinds = [node.op_type for node in converted.graph.node]
+    assert "Shape" not in kinds
+    assert "Loop" not in kinds
+    if (family, options, preprocessing) == ("linear", {}, NUMBERS):
+        assert sorted(kinds) == sorted(["Sub", "Mul", "IsNaN", "Where", "MatMul", "Add"])
+
+
+def test_models_are_saved_and_loaded_by_keras(tmp_path: Any) -> None:
+    import keras
+
+    model = network("mlp", MIXED, intervals=3)
+    model.save(tmp_path / "model.keras")
+    features = table.encode(table.noise(MIXED, 5, np.random.default_rng(1)), MIXED)["features"]
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(loaded(features).numpy(), model(features).numpy())
+
+
+def test_coefficients_are_those_of_the_data() -> None:
+    from zoo.models.linear.coefficients import coefficients
+
+    model = network("linear", MIXED)
+    kernel, bias = model.get_weights()
+    named = coefficients(kernel, bias, MIXED, mean=7.0, std=3.0)
+    rows = table.noise(MIXED, 100, np.random.default_rng(2))
+    features = table.encode(rows, MIXED)["features"]
+    answers = model(features).numpy() * 3.0 + 7.0
+    for row, feature, answer in zip(rows, features, answers, strict=True):
+        total = named["intercept"].copy()
+        for place, column in enumerate(MIXED.columns):
+            if np.isnan(feature[place]):
+                # A missing value counts as the mean where no training row lacks one.
+                at_mean = named[column.name] * column.mean if column.name in named else 0.0
+                total += named.get(f"{column.name} missing", at_mean)
+            elif column.kind == "word":
+                total += named.get(f"{column.name} = {row[place]}", 0.0)
+            else:
+                total += named[column.name] * feature[place]
+        np.testing.assert_allclose(total, answer, rtol=1e-3, atol=1e-2)
+
+
+def test_a_word_never_seen_changes_nothing_and_pieces_go_on_beyond_their_ends() -> None:
+    model = network("linear", MIXED)
+    _, bias = model.get_weights()
+    unseen = np.array([[2.0, 100.0, 0.25, 19_000.0, 1.0]], np.float32)
+    np.testing.assert_allclose(model(unseen).numpy()[0], bias, rtol=1e-4, atol=1e-4)
+
+    splines = network("linear", NUMBERS, terms="splines")
+    x = np.array([80.0, 85.0, 90.0, 110.0, 115.0, 120.0], np.float32)
+    left, _, low, high, _, right = splines(np.stack([x, np.zeros(6, np.float32)], 1)).numpy()
+    middle = splines(np.array([[85.0, 0.0], [115.0, 0.0]], np.float32)).numpy()
+    np.testing.assert_allclose(middle, [(left + low) / 2, (high + right) / 2], rtol=1e-4)
+
+
+def test_products_of_too_many_columns_are_refused() -> None:
+    wide = TablePreprocessing(tuple(Column(f"x{number}", "number") for number in range(101)))
+    with pytest.raises(ZooError, match="take linear small"):
+        network("linear", wide, terms="products")

@@ -1,0 +1,223 @@
+"""Tables are read from CSV, gzip and Parquet, and every wrong file is refused in one line."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from zoo.errors import ZooError
+from zoo.inputs.table import client, read
+from zoo.inputs.table.columns import Column, TableSettings, inferred
+from zoo.inputs.table.preprocessing import TablePreprocessing, encode, suiting
+
+PENGUINS = b"""island,bill,sex,seen,"body, mass"
+Dream,39.1,male,2007-11-11,big
+Biscoe, 40 ,,2007-11-12,small
+"Torger
+sen",NA,female,2007-11-13,big
+"""
+
+
+def frame_of(argument: str) -> read.Frame:
+    return read.read_frame(read.files(argument))
+
+
+def features_of(
+    frame: read.Frame, leave_out: Any = (), settings: TableSettings | None = None
+) -> tuple[list[Column], list[Any]]:
+    names, rows = read.features(frame, leave_out)
+    columns = inferred(names, rows, settings or TableSettings())
+    places = read.places_of(columns, names)
+    return columns, [read.typed(row, places, columns) for row in rows]
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Callable[..., Path]:
+    def written(content: bytes, name: str = "rows.csv") -> Path:
+        path = tmp_path / name
+        path.write_bytes(content)
+        return path
+
+    return written
+
+
+@pytest.mark.parametrize(
+    "pack",
+    [
+        lambda content: content,
+        gzip.compress,
+        lambda content: b"\xef\xbb\xbf" + content,
+        lambda content: content.replace(b"\n", b"\r\n"),
+        lambda content: content.rstrip(b"\n") + b"\n\n",
+        lambda content: content.replace(b",", b";").replace(b"y; m", b"y, m"),
+        lambda content: content.replace(b",", b"\t").replace(b"y\t m", b"y, m"),
+    ],
+)
+def test_a_csv_is_read_in_all_its_forms(pack: Callable[[bytes], bytes], write: Callable[..., Path]) -> None:
+    frame = frame_of(str(write(pack(PENGUINS))))
+    assert frame.names == ("island", "bill", "sex", "seen", "body, mass")
+    target = read.targets(frame, "body, mass")
+    assert (target.task, target.labels, target.values) == ("classes", ("big", "small"), [0, 1, 0])
+    columns, rows = features_of(frame, ("body, mass",))
+    assert [column.kind for column in columns] == ["word", "number", "word", "date"]
+    assert rows[:2] == [("Dream", 39.1, "male", "2007-11-11"), ("Biscoe", 40.0, None, "2007-11-12")]
+    assert rows[2][1:] == (None, "female", "2007-11-13")
+    assert encode(rows, suiting(columns, rows))["features"].shape == (3, 4)
+
+
+def test_parquet_gives_what_csv_gives(tmp_path: Path) -> None:
+    import datetime
+
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    table = pa.table(
+        {
+            "int": [1, None, 3],
+            "float": pa.array([1.5, float("nan"), None], pa.float32()),
+            "bool": [True, None, False],
+            "day": [datetime.date(2024, 2, 29), None, datetime.date(1960, 1, 1)],
+            "at": pa.array([datetime.datetime(2024, 2, 29, 12, 30, 5, 999), None, None], pa.timestamp("ns", "UTC")),
+            "word": pa.array(["a", "NA", " b "]).dictionary_encode(),
+        }
+    )
+    parquet.write_table(table, tmp_path / "rows.parquet")
+    frame = frame_of(str(tmp_path / "rows.parquet"))
+    columns, rows = features_of(frame)
+    assert [column.kind for column in columns] == ["number", "number", "boolean", "date", "date", "word"]
+    assert rows == [
+        (1.0, 1.5, "true", "2024-02-29", "2024-02-29T12:30:05", "a"),
+        (None,) * 6,
+        (3.0, None, "false", "1960-01-01", None, "b"),
+    ]
+
+
+HEADER = b"a,b,y\n"
+ROWS = b"".join(b"%d,%d,%d\n" % (number, number % 3, number * 7) for number in range(12))
+
+WRONG: dict[str, tuple[bytes, str]] = {
+    "empty": (b"", "is empty"),
+    "only a header": (HEADER, "no rows"),
+    "a blank line": (b"\n", "does not begin with the names"),
+    "a ragged row": (HEADER + ROWS + b"1,2\n", "line 14 has 2 values, not the 3"),
+    "a long row": (HEADER + b"1,2,3,4\n", "line 2 has 4 values"),
+    "NUL": (HEADER + ROWS + b"1,\0,3\n", "line 14 has a NUL byte"),
+    "Latin-1": (HEADER + "é,1,2\n".encode("latin-1"), "line 2 is not UTF-8 .byte 0xe9"),
+    "UTF-16": ("a,b,y\n1,2,3\n".encode("utf-16"), "UTF-16"),
+    "an open quote": (HEADER + b'"1,2,3\n4,5,6\n', "is no CSV"),
+    "text behind a quote": (HEADER + b'"1"2,2,3\n', "is no CSV"),
+    "a column twice": (b"a,a,y\n1,2,3\n", "two columns 'a'"),
+    "a column without a name": (b",a,y\n1,2,3\n", "column 1 has no name"),
+    "no header": (b"1,2,3\n4,5,6\n", "begins with numbers"),
+    "a long name": (b"a" * 300 + b",y\n1,2\n", "300 characters"),
+    "an endless name": (b"a" * (read.LONGEST_HEADER + 1), "first line of more than"),
+    "many columns": (b",".join(b"%d_" % number for number in range(10_001)) + b"\n", "10,001 columns"),
+    "a damaged gzip": (gzip.compress(HEADER + ROWS)[:-9], "cannot be read"),
+    "an endless name in gzip": (gzip.compress(b"a" * 10_000_000), "first line of more than"),
+    "a damaged Parquet": (b"PAR1" + bytes(100), "damaged Parquet"),
+    "no column y": (b"a,b,Y\n1,2,3\n", "no column 'y': known: Y, a, b"),
+    "one class": (b"a,y\n1,red\n2,red\n", "one class only, 'red'"),
+    "one value": (b"a,y\n" + b"1,3\n" * 9, "one class only, '3'"),
+    "no target": (b"a,y\n1,\n2,\n", "no values"),
+    "an infinite target": (b"a,y\n1,inf\n2,3\n", "line 2: the target 'y' is infinite"),
+    "a word among targets": (b"a,y\n1,1\n2,2.5\n3,x\n", "'x' .*line 4. is none"),
+    "an infinite number": (b"a,y\n1e999,1\n2,3\n", "infinite number"),
+    "a number for float64 only": (b"a,y\n1e39,1\n2,3\n", "column 'a' .* too large"),
+    "mixed types": (b"a,y\n1,1\n2,3\nx,3\n", "has numbers, and 'x' in row 3"),
+    "no values": (b"a,y\n,1\nNA,3\n", "'a' has no values"),
+    "identifiers": (
+        b"id,y\n" + b"".join(b"%d,1.5\n" % n for n in range(20)),
+        "in each row",
+    ),
+    "no features": (b"y\n1\n2\n3\n", "no column is left"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_a_wrong_file_is_refused_in_one_line(case: str, write: Callable[..., Path]) -> None:
+    content, reason = WRONG[case]
+    path = write(content)
+    with pytest.raises(ZooError, match=reason) as caught:
+        frame = frame_of(str(path))
+        read.targets(frame, "y")
+        features_of(frame, ("y",))
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 400
+
+
+def test_bounds_hold_before_a_file_is_read_whole(write: Callable[..., Path], monkeypatch: Any) -> None:
+    path = write(gzip.compress(HEADER + b"1,2,3\n" * 10_000))
+    monkeypatch.setattr(read, "MOST_BYTES", 1000)
+    monkeypatch.setattr(read, "LONGEST_HEADER", 100)
+    with pytest.raises(ZooError, match="unpacks to more than 1,000 bytes"):
+        frame_of(str(path))
+    with pytest.raises(ZooError, match="has 6,006 bytes, more than 1,000"):
+        frame_of(str(write(HEADER + b"1,2,3\n" * 1000)))
+    monkeypatch.undo()
+    monkeypatch.setattr(read, "MOST_CELLS", 100)
+    with pytest.raises(ZooError, match="more than 100 values"):
+        frame_of(str(path))
+
+
+def test_the_kind_of_answer_is_inferred_or_asked_for(write: Callable[..., Path]) -> None:
+    grades = frame_of(str(write(b"x,y\n" + b"1,3\n2,4\n3,10\n" * 10 + b"4,\n")))
+    inferred = read.targets(grades, "y")
+    assert (inferred.task, inferred.labels, inferred.values[-2:]) == ("classes", ("3", "4", "10"), [2, None])
+    assert read.targets(grades, "y", "values").values[:3] == [3.0, 4.0, 10.0]
+    line = frame_of(str(write(b"x,y\n1,2\n2,4\n3,6\n")))
+    assert read.targets(line, "y").task == "values"
+    assert read.targets(line, "y", "classes").labels == ("2", "4", "6")
+    named = frame_of(str(write(b"x,y\n1,None\n2,NA\n3,\n")))
+    assert read.targets(named, "y").labels == ("NA", "None")
+    with pytest.raises(ZooError, match="has no numbers"):
+        read.targets(named, "y", "values")
+
+
+def test_several_files_are_one_table_or_splits(write: Callable[..., Path], tmp_path: Path) -> None:
+    one, two = write(b"x,y\n1,2\n", "one.csv"), write(b"y,x\n4,3\n", "two,2.csv")
+    assert frame_of(str(two)).rows == [("4", "3")]
+    other = write(b"y,x\n4,3\n", "other.csv")
+    frame = frame_of(f"{one},{other}")
+    assert frame.rows == [("1", "2"), ("3", "4")]
+    assert frame.splits == ["train", "train"]
+    train, val = write(b"x,y\n1,2\n", "train.csv"), write(gzip.compress(b"x,y\n3,4\n"), "val.csv.gz")
+    assert frame_of(f"{train},{val}").splits == ["train", "validation"]
+    wide = write(b"x,y,z\n4,3,2\n", "wide.csv")
+    with pytest.raises(ZooError, match=r"differs from the first file in its columns \(z"):
+        frame_of(f"{one},{wide}")
+    with pytest.raises(ZooError, match="twice"):
+        frame_of(f"{one},{one}")
+    with pytest.raises(ZooError, match="there is no file"):
+        frame_of(str(tmp_path / "no.csv"))
+
+
+def test_rows_for_a_network_are_read_by_its_columns(write: Callable[..., Path]) -> None:
+    known = TablePreprocessing((Column("b", "word", words=("0", "x")), Column("a", "number")))
+    said: list[str] = []
+    path = write(b"new,a,b\n1,2,x\n,,0\n")
+    found = client.requests([path], known, lambda place, reason: said.append(reason))
+    assert [one.raw for one in found] == [("x", 2.0), ("0", None)]
+    assert found[0].name == f"{path} line 2"
+    assert said == ["its columns that the network does not take: 'new'"]
+    with pytest.raises(ZooError, match="no column 'b', which the network takes"):
+        client.requests([write(b"a,B\n1,2\n")], known, lambda place, reason: None)
+    with pytest.raises(ZooError, match="line 3: column 'a' takes numbers, not 'two'"):
+        client.requests([write(b"a,b\n1,2\ntwo,2\n")], known, lambda place, reason: None)
+
+
+def test_ignored_columns_may_hold_anything(write: Callable[..., Path]) -> None:
+    frame = frame_of(str(write(b"a,b,y\n1,1,1\nx,2,2\n3,3,5\n")))
+    columns, rows = features_of(frame, ("y",), TableSettings(ignore=("a",)))
+    assert [column.name for column in columns] == ["b"]
+    assert rows == [(1.0,), (2.0,), (3.0,)]
+    columns, rows = features_of(frame, ("y",), TableSettings(words=("a",)))
+    assert [row[0] for row in rows] == ["1", "x", "3"]
+
+
+def test_a_long_text_is_one_cell(write: Callable[..., Path]) -> None:
+    frame = frame_of(str(write(b"text,y\n" + b"word " * 200_000 + b",1\n")))
+    assert len(str(frame.column("text", "--text")[0])) == 1_000_000

@@ -1,0 +1,19 @@
+"""The source `diabetes`: a table that scikit-learn ships."""
+
+from __future__ import annotations
+
+from zoo.data.example import RawDataset
+from zoo.data.source import Say, Source
+from zoo.inputs.table.bundled import LICENSES, SUMMARIES
+
+
+def read(argument: str, say: Say, kind: str) -> RawDataset:
+    """Return all rows. The data have no splits."""
+    from zoo.inputs.table.data import dataset_of_bundled
+
+    return dataset_of_bundled("diabetes")
+
+
+SOURCE = Source(
+    scheme="diabetes", kinds=("table",), summary=SUMMARIES["diabetes"], read=read, license=LICENSES["diabetes"]
+)

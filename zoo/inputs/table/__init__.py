@@ -1,0 +1,24 @@
+"""Tables: rows of numbers, words, dates and booleans, which networks take as float32 features.
+
+`client` and `preprocessing` are what a client needs, `data` what training and exporting need, `graph` what a TensorFlow
+graph contains. `layers` are the first layers of networks.
+"""
+
+from __future__ import annotations
+
+from zoo.input import Input
+from zoo.inputs.table.columns import TableSettings
+from zoo.inputs.table.preprocessing import TablePreprocessing
+
+INPUT = Input(
+    kind="table",
+    noun="row",
+    plural="rows",
+    preprocessing=TablePreprocessing,
+    settings=TableSettings,
+    raw="serve_columns",
+    default_data="iris",
+    client_module=f"{__name__}.client",
+    data_module=f"{__name__}.data",
+    graph_module=f"{__name__}.graph",
+)

@@ -1,0 +1,226 @@
+"""The columns of a table: their record, their types and how a cell of text is read.
+
+A value of a table is a float, a string or None, which stands for a missing one. Numbers are floats; booleans, dates and
+words are strings.
+"""
+
+from __future__ import annotations
+
+import datetime
+import keyword
+import math
+import re
+from collections import Counter
+from collections.abc import Sequence
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from zoo.data.names import shown
+from zoo.errors import ZooError, did_you_mean
+from zoo.schema import record
+
+Value = float | str | None
+Row = Sequence[Value]
+Kind = Literal["number", "boolean", "date", "word"]
+
+MOST_WORDS = 1000
+"""The most words of a column that have codes of their own; rarer ones are treated as words that were never seen."""
+
+LONGEST_NAME = 200
+"""The most characters of a column's name."""
+
+FEWEST_IDENTIFIERS = 10
+"""The least number of rows in which a column of different values counts as one of identifiers."""
+
+MISSING = frozenset(("", "na", "n/a", "#n/a", "<na>", "nan", "null", "none", "?"))
+"""Cells of a file that stand for a missing value, in lower case."""
+
+BOOLEANS = {
+    form: code
+    for code, words in ((1.0, ("true", "yes", "t", "y")), (0.0, ("false", "no", "f", "n")))
+    for word in words
+    for form in (word, word.capitalize(), word.upper())
+}
+"""The words of booleans, each with its feature."""
+
+NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+INFINITE = re.compile(r"[+-]?inf(inity)?", re.IGNORECASE)
+
+DATE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9]{2}:[0-9]{2}(:[0-9]{2})?Z?)?"
+"""ISO 8601: a date, or a date and a time of day in UTC to the minute or the second; for `re` and RE2."""
+
+_DATE = re.compile(DATE)
+
+_IDENTIFIER = re.compile(
+    r"(.*[\W_])?(id|ids|index|key|uuid|guid|nr|no|rownames?)|.*[a-z](Id|ID)|row_?(id|number)", re.ASCII
+)
+
+RESERVED = frozenset(("self", "cls", "args", "kwargs", "name", "training", "mask"))
+"""Names that TensorFlow or Keras give a meaning of their own to."""
+
+SECONDS = 86_400
+"""The seconds of a day."""
+
+
+@record
+class Column:
+    """A column of a table, as the training rows have it.
+
+    Attributes:
+        name: its name in the header.
+        kind: the type of its values.
+        mean: of the features that are not missing: numbers, booleans as 0 and 1, dates in days; 0 for words.
+        std: of the same; 1 where all are equal, and for words.
+        missing: whether training rows lack a value.
+        words: the words that have codes, the most frequent one first; for words only.
+        knots: ascending quantiles of the features, for numbers and dates only.
+    """
+
+    name: Annotated[str, Field(max_length=LONGEST_NAME)]
+    kind: Kind
+    mean: float = 0.0
+    std: Annotated[float, Field(gt=0)] = 1.0
+    missing: bool = False
+    words: Annotated[tuple[str, ...], Field(max_length=MOST_WORDS)] = ()
+    knots: tuple[float, ...] = ()
+
+
+@record
+class TableSettings:
+    """The columns of a table: those to `ignore`, and those whose numbers are `words`, such as postal codes.
+
+    A column that is named in `words` is never refused as one of identifiers.
+    """
+
+    kind: Literal["table"] = "table"
+    ignore: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
+
+
+def is_missing(value: Value) -> bool:
+    """Tell whether a value is None, NaN or the empty string."""
+    return value is None or value == "" or value != value
+
+
+def infer(name: str, values: Sequence[Value]) -> Kind:
+    """Return the type of a column from its values, where numbers may be floats or strings.
+
+    Raises:
+        ZooError: it has no values, an infinite number, or numbers and words in no clear proportion.
+    """
+    counts: Counter[str] = Counter()
+    first: dict[str, str] = {}
+    for place, value in enumerate(values, start=1):
+        if value is None or is_missing(value):
+            continue
+        kind = _kind(value)
+        counts[kind] += 1
+        first.setdefault(kind, f"{value!r:.40} in row {place}")
+    if not counts:
+        raise ZooError(f"column '{shown(name)}' has no values: remove it, or --set table.ignore={shown(name)}")
+    if counts["infinite"]:
+        raise ZooError(
+            f"column '{shown(name)}' has an infinite number, {first['infinite']}: mend it, or leave it empty"
+        )
+    for kind in ("number", "boolean", "date"):
+        if counts[kind] == counts.total():
+            return kind  # type: ignore[return-value]
+    if 2 * counts["number"] >= counts.total() or 2 * counts["date"] >= counts.total():
+        most = max(("number", "date"), key=lambda kind: counts[kind])
+        other = next(text for kind, text in first.items() if kind != most)
+        raise ZooError(
+            f"column '{shown(name)}' has {most}s, and {other} is none: mend that, "
+            f"or --set table.words={shown(name)} if all are words"
+        )
+    return "word"
+
+
+def _kind(value: float | str) -> str:
+    if not isinstance(value, str):
+        return "number" if math.isfinite(value) else "infinite"
+    if NUMBER.fullmatch(value):
+        return "number" if math.isfinite(float(value)) else "infinite"
+    if INFINITE.fullmatch(value):
+        return "infinite"
+    if value in BOOLEANS:
+        return "boolean"
+    return "date" if days(value) is not None else "word"
+
+
+def identifies(name: str, kind: Kind, values: Sequence[Value]) -> bool:
+    """Tell whether a column only names its rows: different words, or different integers under a name such as `id`."""
+    present = [value for value in values if value is not None and not is_missing(value)]
+    if len(present) < FEWEST_IDENTIFIERS or len(set(present)) < len(present):
+        return False
+    if kind == "number":
+        return bool(_IDENTIFIER.fullmatch(name) or _IDENTIFIER.fullmatch(name.lower())) and all(
+            float(value) == int(float(value)) for value in present
+        )
+    return kind == "word"
+
+
+def inferred(names: Sequence[str], rows: Sequence[Row], settings: TableSettings) -> list[Column]:
+    """Return the columns of a table that a network may use, without statistics.
+
+    Args:
+        names: of all columns.
+        rows: all rows, whose numbers may be floats or strings.
+        settings: the columns that are ignored, and those that are words.
+
+    Raises:
+        ZooError: a column cannot be used, or the settings name one that does not exist.
+    """
+    check_names((*settings.ignore, *settings.words), names, "table.ignore or table.words")
+    columns = []
+    for place, name in enumerate(names):
+        if name in settings.ignore:
+            continue
+        values = [row[place] for row in rows]
+        kind = "word" if name in settings.words else infer(name, values)
+        if name not in settings.words and identifies(name, kind, values):
+            raise ZooError(
+                f"column '{shown(name)}' has another {kind} in each row, so that nothing can be learned from it: "
+                f"--set table.ignore={shown(name)}"
+            )
+        columns.append(Column(name, kind))
+    if not columns:
+        raise ZooError("no column is left to predict from: ignore fewer")
+    return columns
+
+
+def check_names(wanted: Sequence[str], names: Sequence[str], where: str) -> None:
+    """Raise ZooError when a column of `wanted`, which `where` asks for, is not among `names`."""
+    for name in wanted:
+        if name not in names:
+            raise ZooError(f"{where}: there is no column '{shown(name)}': {did_you_mean(name, names)}")
+
+
+def days(text: str) -> float | None:
+    """Return the days from the start of 1970 to a date of the form `DATE`, with the time as a fraction; else None."""
+    if not _DATE.fullmatch(text):
+        return None
+    try:
+        at = datetime.datetime.fromisoformat(text.removesuffix("Z"))
+    except ValueError:
+        return None
+    since = at - datetime.datetime(1970, 1, 1)
+    return (since.days * SECONDS + since.seconds) / SECONDS
+
+
+def tensor_names(columns: Sequence[Column]) -> tuple[str, ...]:
+    """Return a name for the tensor of each column: a Python identifier in ASCII, unlike the others in any case."""
+    names: list[str] = []
+    taken: set[str] = set()
+    for column in columns:
+        name = re.sub(r"\W", "_", column.name, flags=re.ASCII)
+        if not name[:1].isalpha() or keyword.iskeyword(name) or name.lower() in RESERVED:
+            name = f"column_{name}"
+        unique = name
+        number = 2
+        while unique.lower() in taken:
+            unique = f"{name}_{number}"
+            number += 1
+        taken.add(unique.lower())
+        names.append(unique)
+    return tuple(names)

@@ -1,0 +1,195 @@
+"""The functions of `zoo.input.Data` for tables.
+
+A dataset's rows have all columns of its source; its form is their names, and so are the traits of each row. `kept` cuts
+rows to the columns of a preprocessing.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from zoo.data.dataset import Dataset, Examples
+from zoo.data.example import Example, RawDataset, Unreadable
+from zoo.data.names import shown
+from zoo.errors import ZooError, listed
+from zoo.family import Family, Size
+from zoo.inputs.table.bundled import Bundled, bundled
+from zoo.inputs.table.columns import Column, Row, TableSettings, Value, inferred
+from zoo.inputs.table.preprocessing import TablePreprocessing, encode, lines
+from zoo.inputs.table.preprocessing import suiting as described
+from zoo.inputs.table.read import Frame, features, places_of, row_digest, targets, typed
+
+MOST_FACTORS = 100
+"""The most columns that products of pairs are made of."""
+
+
+def dataset_of_frame(frame: Frame, target: str, argument: str, data_dir: str | None) -> RawDataset:
+    """Return the rows of a frame with the column `target` as their targets.
+
+    Rows without a target are unreadable.
+
+    Raises:
+        ZooError: there is no such column, or it has one class only.
+    """
+    found = targets(frame, target)
+    names, rows = features(frame, (target,))
+    examples, unreadable = [], []
+    for row, wanted, place, split in zip(rows, found.values, frame.places, frame.splits, strict=True):
+        if wanted is None:
+            unreadable.append(Unreadable(split, None, place, f"column '{shown(target)}', the target, is empty"))
+        else:
+            examples.append(_example(row, wanted, place, split, names))
+    labels = found.labels or (target,)
+    return RawDataset("table", labels, examples, tuple(unreadable), found.task, argument, data_dir, form=names)
+
+
+def dataset_of_bundled(name: str) -> RawDataset:
+    """Return a table that scikit-learn ships."""
+    table = bundled(name)
+    task = "classes" if table.labels else "values"
+    return RawDataset("table", table.labels or ("target",), _examples(table, name), task=task, form=table.names)
+
+
+def _examples(table: Bundled, name: str) -> list[Example]:
+    pairs = enumerate(zip(table.rows, table.targets, strict=True), start=1)
+    return [_example(row, target, f"{name} row {number}", "train", table.names) for number, (row, target) in pairs]
+
+
+def _example(row: Row, target: int | float, name: str, split: str, names: tuple[str, ...]) -> Example:
+    wanted = target if isinstance(target, int) else (target,)
+    size = sum(len(value) if isinstance(value, str) else 8 for value in row)
+    return Example(split, wanted, name, tuple(row), size, row_digest(row), names)
+
+
+def inspect(path: Path, *, split: str, target: Any, name: str) -> tuple[Example, Any]:
+    """Refuse a file, because rows are no files of their own."""
+    raise ZooError("a row of a table is no file: write csv:FILE")
+
+
+def form(examples: Sequence[Example]) -> tuple[str, ...]:
+    """Return the names of the columns."""
+    names: tuple[str, ...] = examples[0].traits
+    return names
+
+
+def suiting(dataset: Dataset, settings: TableSettings, like: TablePreprocessing | None) -> TablePreprocessing:
+    """Return the preprocessing of weights `like`, or the columns of a dataset with statistics of its training rows.
+
+    The types of columns are those of the rows of all splits.
+
+    Raises:
+        ZooError: a column cannot be used, or is none of those of the weights, or the settings name one that is missing.
+    """
+    names = dataset.form
+    if like is not None:
+        places_of(like.columns, names)
+        return like
+    train, *others = (_rows(split) for split in (dataset.train, dataset.validation, dataset.test))
+    columns = inferred(names, [*train, *(row for rows in others for row in rows)], settings)
+    places = places_of(columns, names)
+    return described(columns, [typed(row, places, columns) for row in train])
+
+
+def _rows(examples: Examples) -> list[Row]:
+    return [examples.read(index) for index in range(len(examples))]
+
+
+def kept(examples: Examples, preprocessing: TablePreprocessing) -> tuple[Examples, tuple[str, ...]]:
+    """Return the rows whose values fit, cut to the columns of a network, and a line for each other row."""
+    if not len(examples):
+        return examples, ()
+    columns = preprocessing.columns
+    places = places_of(columns, examples.traits(0))
+    rows, index, reasons = [], [], []
+    for number, row in enumerate(_rows(examples)):
+        try:
+            rows.append(typed(row, places, columns))
+            index.append(number)
+        except ZooError as error:
+            reasons.append(f"{examples.names(number)}: {error}")
+    names = tuple(column.name for column in columns)
+    fitting = dataclasses.replace(
+        examples.only(np.array(index, np.int64)), read=rows.__getitem__, traits=lambda number: names, in_memory=True
+    )
+    return fitting, tuple(reasons)
+
+
+def remarks(splits: Sequence[Examples], preprocessing: TablePreprocessing) -> Iterator[str]:
+    """Say which columns have one value only, and which words of other splits no training row has."""
+    train, *others = (encode(_rows(split), preprocessing)["features"] for split in splits)
+    for place, column in enumerate(preprocessing.columns):
+        present = train[:, place][~np.isnan(train[:, place])]
+        if len(np.unique(present)) < 2:
+            yield f"column '{shown(column.name)}' has one value only in training: nothing can be learned from it"
+        unseen = sum(int((features[:, place] == len(column.words)).sum()) for features in others)
+        if column.kind == "word" and unseen:
+            yield f"column '{shown(column.name)}': {unseen} words of other splits are in no training row"
+
+
+def adjustments(dataset: Dataset, preprocessing: TablePreprocessing, settings: TableSettings) -> Iterator[str]:
+    """Say the type of each column, and which columns are left out."""
+    yield from (f"column {line}" for line in lines(preprocessing))
+    taken = {column.name for column in preprocessing.columns}
+    others = [shown(name) for name in dataset.form if name not in taken and name not in settings.ignore]
+    if others:
+        yield f"left out: columns that the weights do not take: {listed(others, most=5)}"
+
+
+def reference(shape: Sequence[int]) -> TablePreprocessing:
+    """Return the preprocessing of so many columns of numbers."""
+    knots = tuple(np.linspace(-2, 2, 17).tolist())
+    return TablePreprocessing(tuple(Column(f"x{number}", "number", knots=knots) for number in range(1, shape[0] + 1)))
+
+
+def structure(family: Family, size: Size, preprocessing: TablePreprocessing) -> None:
+    """Return None: the columns decide the form of the network."""
+    return
+
+
+def check(family: Family, size: Size, preprocessing: TablePreprocessing, structure: None) -> None:
+    """Raise ZooError when a network multiplies pairs of columns and there are too many."""
+    numbers = sum(column.kind != "word" for column in preprocessing.columns)
+    if size.options.get("terms") == "products" and numbers > MOST_FACTORS:
+        raise ZooError(
+            f"{family.name} {size.name} multiplies pairs of columns, and {numbers} columns are more than "
+            f"{MOST_FACTORS}: take another size, or --set table.ignore=…"
+        )
+
+
+def stand_ins() -> tuple[Examples, str]:
+    """Return the rows of iris, and their license."""
+    table = bundled("iris")
+    return Examples.of(_examples(table, "iris")), table.license
+
+
+def samples(raw: Sequence[Row], preprocessing: TablePreprocessing) -> list[Any]:
+    """Return a row with a word that was never seen, or a missing value, in every second column, and then the rows."""
+    odd: list[Value] = [
+        value if place % 2 else "a word never seen" if column.kind == "word" else None
+        for place, (value, column) in enumerate(zip(raw[0], preprocessing.columns, strict=True))
+    ]
+    return [tuple(odd), *raw]
+
+
+def damaged(raw: Row) -> dict[str, Any]:
+    """Return the row with an infinite number; none where it has no number, because any text may be a word."""
+    place = next((place for place, value in enumerate(raw) if isinstance(value, float)), None)
+    if place is None:
+        return {}
+    return {"a row with an infinite number": (*raw[:place], math.inf, *raw[place + 1 :])}
+
+
+def hostile() -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return nothing: a row costs what its bytes cost."""
+    return {}, {}
+
+
+def client_tolerance(preprocessing: TablePreprocessing) -> float:
+    """Return 0: both renderings are equal."""
+    return 0.0

@@ -1,0 +1,169 @@
+"""The functions of `zoo.input.Graph` for tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import numpy as np
+
+from zoo.data.dataset import Examples
+from zoo.data.names import shown
+from zoo.errors import ZooError
+from zoo.inputs.table.columns import BOOLEANS, DATE, SECONDS, Column, TableSettings, tensor_names
+from zoo.inputs.table.preprocessing import FEATURES, NOT_OF_KIND, TOO_LARGE, TablePreprocessing, encode
+
+DAYS_OF_MONTHS = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+
+DAYS_BEFORE_1970 = 719_162
+"""The days from the start of the year 1 to that of 1970."""
+
+
+def prepared(inputs: Mapping[str, Any], preprocessing: TablePreprocessing) -> dict[str, Any]:
+    """Return the network's input, which is that of the contract."""
+    return dict(inputs)
+
+
+def decoded(raw: Mapping[str, Any], preprocessing: TablePreprocessing) -> tuple[dict[str, Any], Any]:
+    """Encode rows, of which each column is a tensor [batch], float32 or string.
+
+    Returns:
+        `features`, float32 [batch, columns], 0 in a refused row; and the status, string [batch]: the first reason to
+        refuse the row in words that follow 'is', or the empty string.
+    """
+    import tensorflow as tf
+
+    features, reasons = [], []
+    columns = preprocessing.columns
+    for name, column in zip(tensor_names(columns), columns, strict=True):
+        feature, right, reason = _feature(raw[name], column)
+        features.append(feature)
+        reasons.append(tf.where(right, "", f"wrong: {reason}"))
+    status = reasons[0]
+    for reason in reasons[1:]:
+        status = tf.where(tf.equal(status, ""), reason, status)
+    zero = tf.constant(0.0)
+    return {FEATURES: tf.where(tf.equal(status, "")[:, None], tf.stack(features, 1), zero)}, status
+
+
+def _feature(values: Any, column: Column) -> tuple[Any, Any, str]:
+    """Return the features of a column, whether each value is right, bool [batch], and what is wrong with the others."""
+    import tensorflow as tf
+
+    name = shown(column.name)
+    if column.kind == "number":
+        return values, tf.logical_not(tf.math.is_inf(values)), TOO_LARGE.format(name)
+    missing = tf.equal(values, "")
+    if column.kind == "date":
+        found, valid = _days(values)
+    elif column.kind == "boolean":
+        found = _looked_up(values, BOOLEANS, -1.0)
+        valid = found >= 0
+    else:
+        codes = {word: float(code) for code, word in enumerate(column.words)}
+        found, valid = _looked_up(values, codes, float(len(codes))), tf.ones_like(missing)
+    reason = NOT_OF_KIND.get(column.kind, "").format(name)
+    return tf.where(missing, np.float32("nan"), found), tf.logical_or(missing, valid), reason
+
+
+def _looked_up(values: Any, numbers: dict[str, float], other: float) -> Any:
+    """Return the number of each word, float32 [batch]; `other` for a word that has none.
+
+    A table of TensorFlow would be a resource, which has an owner and is initialized; comparisons need neither.
+    """
+    import tensorflow as tf
+
+    if not numbers:
+        return tf.fill(tf.shape(values), np.float32(other))
+    known = tf.equal(values[:, None], tf.constant(list(numbers))[None])
+    found = tf.reduce_max(tf.where(known, tf.constant(list(numbers.values()), tf.float32), -np.float32("inf")), 1)
+    return tf.where(tf.reduce_any(known, 1), found, np.float32(other))
+
+
+def _days(texts: Any) -> tuple[Any, Any]:
+    """Return the days since 1970, float32 [batch], of dates, and whether each text is a date, bool [batch]."""
+    import tensorflow as tf
+
+    formed = tf.strings.regex_full_match(texts, DATE)
+    # Parts are cut and read as numbers only from texts that have the form.
+    texts = tf.where(formed, texts, "1970-01-01T00:00:00")
+    length = tf.strings.length(tf.strings.regex_replace(texts, "Z", ""))
+    texts = tf.where(length >= 16, texts, tf.strings.join([tf.strings.substr(texts, 0, 10), "T00:00"]))
+    texts = tf.where(length >= 19, texts, tf.strings.join([tf.strings.substr(texts, 0, 16), ":00"]))
+
+    def part(start: int, size: int) -> Any:
+        return tf.strings.to_number(tf.strings.substr(texts, start, size), tf.int64)
+
+    year, month, day = part(0, 4), part(5, 2), part(8, 2)
+    hour, minute, second = part(11, 2), part(14, 2), part(17, 2)
+    leap = tf.equal(year % 4, 0) & (tf.not_equal(year % 100, 0) | tf.equal(year % 400, 0))
+    place = tf.clip_by_value(month, 1, 12) - 1
+    longest = tf.gather(tf.constant(DAYS_OF_MONTHS, tf.int64), place)
+    longest += tf.cast(leap & tf.equal(month, 2), tf.int64)
+    valid = formed & (year >= 1) & (month >= 1) & (month <= 12) & (day >= 1) & (day <= longest)
+    valid &= (hour < 24) & (minute < 60) & (second < 60)
+
+    before = year - 1
+    date = before * 365 + before // 4 - before // 100 + before // 400 - DAYS_BEFORE_1970
+    date += tf.gather(tf.constant(np.cumsum((0, *DAYS_OF_MONTHS[:-1])), tf.int64), place)
+    date += tf.cast(leap & (month > 2), tf.int64) + day - 1
+    seconds = date * SECONDS + hour * 3600 + minute * 60 + second
+    return tf.cast(tf.cast(seconds, tf.float64) / SECONDS, tf.float32), valid
+
+
+def training_batches(
+    rows: Examples,
+    preprocessing: TablePreprocessing,
+    settings: TableSettings,
+    *,
+    batch_size: int,
+    seed: int,
+    epoch: int,
+) -> Any:
+    """Return one epoch as a tf.data.Dataset of (features by name, targets [batch]), in an order of (seed, epoch).
+
+    Raises:
+        ZooError: there are fewer rows than `batch_size`.
+    """
+    if batch_size > len(rows):
+        most = len(rows)
+        raise ZooError(f"a batch of {batch_size} is more than the {most} training rows: --set batch_size={most}")
+    order = np.random.default_rng((seed, epoch)).permutation(len(rows))
+    return _batches((_encoded(rows, preprocessing)[order], rows.targets[order]), batch_size)
+
+
+def evaluation_batches(rows: Examples, preprocessing: TablePreprocessing, *, batch_size: int) -> Any:
+    """Return every row in order, as a tf.data.Dataset of (features by name, targets, weights float32 [batch]).
+
+    The last batch is filled up with copies of the first row, whose weight is 0; that of all others is 1.
+    """
+    index = np.arange(-(-len(rows) // batch_size) * batch_size)
+    weights = (index < len(rows)).astype(np.float32)
+    index[len(rows) :] = 0
+    return _batches((_encoded(rows, preprocessing)[index], rows.targets[index], weights), batch_size)
+
+
+def _batches(columns: tuple[np.ndarray, ...], batch_size: int) -> Any:
+    import tensorflow as tf
+
+    # Pinned to the CPU, or on a machine with a GPU every tensor would go there and back.
+    with tf.device("CPU"):
+        return (
+            tf.data.Dataset.from_tensor_slices(columns)
+            .batch(batch_size, drop_remainder=True)
+            .map(lambda features, *others: ({FEATURES: features}, *others))
+            .prefetch(tf.data.AUTOTUNE)
+        )
+
+
+_features: WeakKeyDictionary[Examples, tuple[TablePreprocessing, np.ndarray]] = WeakKeyDictionary()
+"""The features of splits, so that each is encoded once and not in each epoch."""
+
+
+def _encoded(rows: Examples, preprocessing: TablePreprocessing) -> np.ndarray:
+    made_for, features = _features.get(rows, (None, np.empty(0)))
+    if made_for != preprocessing:
+        features = encode([rows.read(index) for index in range(len(rows))], preprocessing)[FEATURES]
+        _features[rows] = preprocessing, features
+    return features

@@ -1,0 +1,195 @@
+"""The first layers of networks for tables, which are fixed: all their numbers come from the preprocessing.
+
+Tensors are [batch, columns], in which NaN stands for a missing value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+
+from zoo.inputs.table.preprocessing import TablePreprocessing
+
+Tensor = Any  # keras.KerasTensor, for which Keras ships no types
+
+
+def numbers(preprocessing: TablePreprocessing) -> list[int]:
+    """Return the places of the columns that are not words."""
+    return [place for place, column in enumerate(preprocessing.columns) if column.kind != "word"]
+
+
+def standardized(features: Tensor, preprocessing: TablePreprocessing) -> Tensor | None:
+    """Return the columns that are not words with mean 0 and std 1, 0 where missing; None if all are words."""
+    places = numbers(preprocessing)
+    if not places:
+        return None
+    columns = [preprocessing.columns[place] for place in places]
+    x = Columns(places, name="numbers")(features) if len(places) < len(preprocessing.columns) else features
+    return Standardized([c.mean for c in columns], [c.std for c in columns], name="standardized")(x)
+
+
+def indicators(features: Tensor, preprocessing: TablePreprocessing) -> list[Tensor]:
+    """Return what is 1 and else 0: missing values, for columns that lack some in training, and the words of words.
+
+    A word that was never seen has 0 everywhere, so that it changes nothing.
+    """
+    columns = preprocessing.columns
+    found = []
+    missing = [place for place, column in enumerate(columns) if column.missing]
+    if missing:
+        found.append(Missing(missing, name="missing")(features))
+    codes = [(place, code) for place, column in enumerate(columns) for code in range(len(column.words))]
+    if codes:
+        found.append(Words([place for place, _ in codes], [code for _, code in codes], name="words")(features))
+    return found
+
+
+def joined(parts: Sequence[Tensor | None]) -> Tensor:
+    """Return all parts side by side."""
+    present = [part for part in parts if part is not None]
+    return keras.layers.Concatenate(name="joined")(present) if len(present) > 1 else present[0]
+
+
+@keras.saving.register_keras_serializable("zoo")
+class Columns(keras.layers.Layer):
+    """Some of the columns, by their places."""
+
+    def __init__(self, places: Sequence[int], **options: Any) -> None:
+        super().__init__(**options)
+        self.places = list(places)
+
+    def call(self, x: Tensor) -> Tensor:
+        """Return [batch, places]."""
+        import tensorflow as tf
+
+        return tf.gather(x, self.places, axis=1)
+
+    def compute_output_spec(self, x: Tensor) -> Tensor:
+        """Return the shape and dtype of the result."""
+        return keras.KerasTensor((x.shape[0], len(self.places)), x.dtype)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the constructor's arguments, for Keras."""
+        return {**super().get_config(), "places": self.places}
+
+
+@keras.saving.register_keras_serializable("zoo")
+class Standardized(keras.layers.Layer):
+    """Columns of mean 0 and std 1, and 0 where a value is missing.
+
+    The mean is subtracted first: one product and one sum would lose the small differences of large numbers in float32.
+    """
+
+    def __init__(self, mean: Sequence[float], std: Sequence[float], **options: Any) -> None:
+        super().__init__(**options)
+        self.mean, self.std = list(mean), list(std)
+
+    def call(self, x: Tensor) -> Tensor:
+        """Return a tensor of the same shape."""
+        import tensorflow as tf
+
+        z = (x - tf.constant(self.mean, x.dtype)) * tf.constant(1 / np.array(self.std), x.dtype)
+        # A scalar, because tf.zeros_like reads the shape, which adds nodes in ONNX.
+        return tf.where(tf.math.is_nan(z), tf.constant(0.0, z.dtype), z)
+
+    def compute_output_spec(self, x: Tensor) -> Tensor:
+        """Return the shape and dtype of the result."""
+        return keras.KerasTensor(x.shape, x.dtype)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the constructor's arguments, for Keras."""
+        return {**super().get_config(), "mean": self.mean, "std": self.std}
+
+
+@keras.saving.register_keras_serializable("zoo")
+class Missing(Columns):
+    """1 where a value of some of the columns is missing, else 0."""
+
+    def call(self, x: Tensor) -> Tensor:
+        """Return [batch, places]."""
+        import tensorflow as tf
+
+        return tf.cast(tf.math.is_nan(super().call(x)), x.dtype)
+
+
+@keras.saving.register_keras_serializable("zoo")
+class Words(Columns):
+    """1 where a column has a code, else 0; each of `codes` belongs to the column at the same place of `places`."""
+
+    def __init__(self, places: Sequence[int], codes: Sequence[int], **options: Any) -> None:
+        super().__init__(places, **options)
+        self.codes = list(codes)
+
+    def call(self, x: Tensor) -> Tensor:
+        """Return [batch, codes]."""
+        import tensorflow as tf
+
+        return tf.cast(tf.equal(super().call(x), tf.constant(self.codes, x.dtype)), x.dtype)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the constructor's arguments, for Keras."""
+        return {**super().get_config(), "codes": self.codes}
+
+
+@keras.saving.register_keras_serializable("zoo")
+class Products(keras.layers.Layer):
+    """The product of each pair of columns, and the square of each."""
+
+    def call(self, x: Tensor) -> Tensor:
+        """Return [batch, columns · (columns + 1) / 2]."""
+        import tensorflow as tf
+
+        first, second = np.triu_indices(x.shape[1])
+        return tf.gather(x, first, axis=1) * tf.gather(x, second, axis=1)
+
+    def compute_output_spec(self, x: Tensor) -> Tensor:
+        """Return the shape and dtype of the result."""
+        return keras.KerasTensor((x.shape[0], x.shape[1] * (x.shape[1] + 1) // 2), x.dtype)
+
+
+@keras.saving.register_keras_serializable("zoo")
+class Pieces(Columns):
+    """The piecewise linear encoding of Gorishniy et al. 2022, arXiv:2203.05556.
+
+    A column becomes one feature for each of its intervals: 0 below it, 1 above it, linear within it. The first
+    interval has no lower end and the last one no upper end.
+    """
+
+    def __init__(self, places: Sequence[int], start: Sequence[float], end: Sequence[float], **options: Any) -> None:
+        super().__init__(places, **options)
+        self.start, self.end = list(start), list(end)
+
+    def call(self, x: Tensor) -> Tensor:
+        """Return [batch, intervals]."""
+        import tensorflow as tf
+
+        start, places = np.array(self.start), np.array(self.places)
+        scale = 1 / (np.array(self.end) - start)
+        unbounded = np.finfo(np.float32).max
+        first = np.append(True, places[1:] != places[:-1])
+        last = np.append(places[1:] != places[:-1], True)
+        share = (super().call(x) - tf.constant(start, x.dtype)) * tf.constant(scale, x.dtype)
+        share = tf.maximum(share, tf.constant(np.where(first, -unbounded, 0), x.dtype))
+        return tf.minimum(share, tf.constant(np.where(last, unbounded, 1), x.dtype))
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the constructor's arguments, for Keras."""
+        return {**super().get_config(), "start": self.start, "end": self.end}
+
+
+def intervals(preprocessing: TablePreprocessing, most: int) -> tuple[list[int], list[float], list[float]]:
+    """Return the arguments of `Pieces` for standardized columns: at most `most` intervals for each."""
+    places, start, end = [], [], []
+    for place, number in enumerate(numbers(preprocessing)):
+        column = preprocessing.columns[number]
+        kept = np.unique(np.linspace(0, max(len(column.knots) - 1, 0), most + 1).round().astype(int))
+        knots = [(column.knots[index] - column.mean) / column.std for index in kept if column.knots]
+        if len(knots) < 2:
+            knots = [-1.0, 1.0]
+        places += [place] * (len(knots) - 1)
+        start += knots[:-1]
+        end += knots[1:]
+    return places, start, end
