@@ -39,7 +39,7 @@ SEPARATOR = "0"
 class Characters:
     """The normalized characters of each code point, by runs of code points that are alike.
 
-    Code point `c` of run `r` becomes `lengths[r]` values, `values[places[r] + i] + c - starts[r]`. All arrays are int32.
+    Code point `c` of run `r` becomes `lengths[r]` values, each `values[places[r] + i] + c - starts[r]`. All are int32.
     """
 
     starts: np.ndarray
@@ -69,18 +69,20 @@ def _characters(clean: bool, chinese: bool, strip: bool, lower: bool) -> Charact
 
     cleaned = step("clean_text") if clean else {}
     spaced = step("handle_chinese_chars") if chinese else {}
-    decomposed = _changes(tokenizers.normalizers.NFD()) if strip else {}
+    decomposition = tokenizers.normalizers.NFD()
+    decomposed = _changes(decomposition) if strip else {}
     stripped = step("strip_accents") if strip else {}
     lowered = step("lowercase") if lower else {}
     roles = _roles(tokenizers.pre_tokenizers.BertPreTokenizer())
     removed = {character for character in stripped if not stripped[character] and character not in decomposed}
-    ranks = _ranks(tokenizers.normalizers.NFD(), removed) if strip else {}
-    starters = removed - _combining(tokenizers.normalizers.NFD()) if strip else set()
+    combining = _combining(decomposition) if strip else set()
+    ranks = _ranks(decomposition, combining - removed)
+    barriers = removed - combining
 
     def values_of(character: str) -> list[int]:
         found = []
         for one in _each(_each(_each([character], cleaned), spaced), decomposed):
-            if one in starters:
+            if one in barriers:
                 found.append(CODES * REMOVED)
             elif one not in removed:
                 last = [ord(each) for each in lowered.get(one, one)]
@@ -130,7 +132,7 @@ def _chunks() -> Iterator[list[str]]:
 
 def _changes(normalizer: Any) -> dict[str, str]:
     """Return what a normalizer makes of each character that it changes."""
-    found = {}
+    found: dict[str, str] = {}
     for chunk in _chunks():
         answers = normalizer.normalize_str(SEPARATOR.join(chunk)).split(SEPARATOR)
         found |= {one: answer for one, answer in zip(chunk, answers, strict=True) if one != answer}
@@ -152,22 +154,20 @@ def _roles(pre_tokenizer: Any) -> np.ndarray:
     return roles
 
 
-@functools.cache
-def _combining(decomposition: Any) -> frozenset[str]:
+def _combining(decomposition: Any) -> set[str]:
     """Return the characters that a decomposition sorts: those whose combining class is not 0."""
     last = "\u0345"  # the only one of class 240, the highest
     found = {last}
     for chunk in _chunks():
         answers = decomposition.normalize_str(SEPARATOR.join(last + one for one in chunk)).split(SEPARATOR)
         found |= {one for one, answer in zip(chunk, answers, strict=True) if answer == one + last}
-    return frozenset(found)
+    return found
 
 
-def _ranks(decomposition: Any, removed: set[str]) -> dict[str, int]:
-    """Return a rank, from 1, for each combining character that is not removed, in the order of their classes."""
-    kept = sorted(_combining(decomposition) - removed)
+def _ranks(decomposition: Any, kept: set[str]) -> dict[str, int]:
+    """Return a rank, from 1, for each combining character that is kept, in the order of their classes."""
 
     def is_after(one: str, other: str) -> bool:
         return bool(decomposition.normalize_str(one + other) == other + one)
 
-    return {one: 1 + sum(is_after(one, other) for other in kept if other != one) for one in kept}
+    return {one: 1 + sum(is_after(one, other) for other in kept - {one}) for one in kept}

@@ -2,7 +2,7 @@
 
 All texts of a batch are one sequence of characters, and `row` says which text each is of. The steps are those of
 `tokenizers`: normalize, split into words, cut each word into the longest tokens. What depends on Unicode or on the
-vocabulary stands in constants, so that the graph needs no table to be initialized, and no operation beyond TensorFlow's.
+vocabulary stands in constants: the graph needs no table to be initialized, and no operation but TensorFlow's own.
 """
 
 from __future__ import annotations

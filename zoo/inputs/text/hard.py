@@ -64,7 +64,7 @@ def random_text(vocabulary: Sequence[str], length: int, generator: np.random.Gen
     parts = []
     for kind in generator.integers(0, 4, generator.integers(0, length + 1)):
         if kind == 0:
-            parts.append(vocabulary[generator.integers(len(vocabulary))])
+            parts.append(vocabulary[int(generator.integers(len(vocabulary)))])
         elif kind == 1:
             first, last = _RANGES[generator.integers(len(_RANGES))]
             parts += map(chr, generator.integers(first, last, generator.integers(1, 8)))

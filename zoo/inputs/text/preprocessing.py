@@ -12,12 +12,14 @@ from __future__ import annotations
 import functools
 import json
 import os
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 from pydantic import Field
 
+from zoo.contract import BATCH
 from zoo.errors import ZooError, listed
 from zoo.schema import record
 from zoo.signature import Tensor
@@ -30,6 +32,9 @@ TEXT, INPUT_IDS, ATTENTION_MASK = "text", "input_ids", "attention_mask"
 
 LONGEST_TEXT = 1 << 20
 """Bytes of UTF-8. A longer text is refused, so that one request cannot take all memory."""
+
+MOST_TOKENS = 1 << 16
+"""The highest `max_length`."""
 
 SPECIAL = 2
 """The number of tokens around a text: the one before it and the one after it."""
@@ -59,7 +64,7 @@ class TextPreprocessing:
     """
 
     vocabulary: tuple[str, ...]
-    max_length: Annotated[int, Field(gt=SPECIAL, le=1 << 16)]
+    max_length: Annotated[int, Field(gt=SPECIAL, le=MOST_TOKENS)]
     kind: Literal["text"] = "text"
     clean_text: bool = True
     handle_chinese_chars: bool = True
@@ -73,12 +78,13 @@ class TextPreprocessing:
     longest_word: Annotated[int, Field(ge=1, le=1000)] = 100
 
     def __post_init__(self) -> None:
+        if wrong := [token for token in (*self.vocabulary, self.continuing) if not _is_unicode(token)]:
+            raise ZooError(f"the vocabulary has lone surrogates ({wrong[0]!a:.60}): write its tokens as Unicode")
         known = set(self.vocabulary)
         if missing := [token for token in self.special_tokens if token not in known]:
             raise ZooError(f"the vocabulary lacks {listed(missing)}: add each special token to it")
         if len(known) < len(self.vocabulary):
-            seen: set[str] = set()
-            twice = next(token for token in self.vocabulary if token in seen or seen.add(token))
+            twice = next(token for token, count in Counter(self.vocabulary).items() if count > 1)
             raise ZooError(f"the vocabulary has '{twice:.100}' twice: keep one")
 
     @property
@@ -114,14 +120,29 @@ def encode(texts: Sequence[str], preprocessing: TextPreprocessing) -> dict[str, 
     return {INPUT_IDS: input_ids, ATTENTION_MASK: attention_mask}
 
 
+def raw_arrays(texts: Sequence[str], preprocessing: TextPreprocessing) -> dict[str, np.ndarray]:
+    """Return texts as an object array of bytes; lone surrogates become bytes that are not valid UTF-8."""
+    encoded = np.empty(len(texts), object)
+    encoded[:] = [text.encode("utf-8", "surrogatepass") for text in texts]
+    return {TEXT: encoded}
+
+
 def refusal(text: Any) -> str:
     """Return the reason why a text cannot be read, in words that follow 'is'; empty if it can."""
     if not isinstance(text, str):
         return f"of type {type(text).__name__}: give a string"
-    try:
-        return TOO_LONG if len(text.encode()) > LONGEST_TEXT else ""
-    except UnicodeEncodeError:
+    if not _is_unicode(text):
         return NOT_UTF8
+    return TOO_LONG if len(text.encode()) > LONGEST_TEXT else ""
+
+
+def _is_unicode(text: str) -> bool:
+    """Tell if a string has no lone surrogates."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 @functools.cache
@@ -198,12 +219,12 @@ def tokenizer_json(preprocessing: TextPreprocessing) -> str:
 
 def tensors(preprocessing: TextPreprocessing) -> dict[str, Tensor]:
     """Return the inputs of the contract: token ids, and 1 for each token that is no padding."""
-    return {name: Tensor("int64", ("batch", "length")) for name in (INPUT_IDS, ATTENTION_MASK)}
+    return {name: Tensor("int64", (BATCH, "length")) for name in (INPUT_IDS, ATTENTION_MASK)}
 
 
 def raw_tensors(preprocessing: TextPreprocessing) -> dict[str, Tensor]:
     """Return the input of the raw signature: UTF-8."""
-    return {TEXT: Tensor("string", ("batch",))}
+    return {TEXT: Tensor("string", (BATCH,))}
 
 
 def network_tensors(preprocessing: TextPreprocessing) -> dict[str, Tensor]:
