@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from zoo import factory
 from zoo.description import Model
 from zoo.input import kind_of
 from zoo.signature import Tensor
@@ -41,8 +42,7 @@ def trace(model: Any, description: Model) -> TracedModel:
 
     @tf.function(input_signature=[signature], autograph=False)
     def network(inputs: dict[str, Any]) -> Any:
-        values = [inputs[name] for name in tensors]
-        return model(values if len(values) > 1 else values[0], training=False)
+        return factory.apply(model, inputs, training=False)
 
     return TracedModel(model, description, network)
 

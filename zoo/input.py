@@ -84,8 +84,17 @@ class Client(Protocol):
     def problems(self, preprocessing: Any) -> list[str]:
         """List contradictions within a preprocessing, which its schema cannot see."""
 
-    def python(self, artifact: str) -> str:
-        """Return Python lines for a model card that end with the inputs as variables named as in the contract."""
+    def python(self, preprocessing: Any) -> str:
+        """Return one raw example as a Python expression, for a model card; it may read a file by `Path`."""
+
+    def rest(self, preprocessing: Any) -> dict[str, Any]:
+        """Return the same example as inputs of the signature `Input.raw`, for a request in JSON.
+
+        A `Path` stands for the content of that file, which a request has in base64.
+        """
+
+    def files(self, preprocessing: Any) -> dict[str, str]:
+        """Return the text files that artifacts have for clients of this kind, by name."""
 
 
 class Data(Protocol):

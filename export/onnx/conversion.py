@@ -156,7 +156,7 @@ def save(proto: Any, path: Path) -> None:
 
 
 def _name_open_dimensions(proto: Any, signature: Signature) -> None:
-    """Give the open dimensions of inputs and outputs the contract's names: tf2onnx numbers them differently each time."""
+    """Give open dimensions the contract's names: tf2onnx numbers them differently each time."""
     stated = {**signature.inputs, **signature.outputs}
     for value in (*proto.graph.input, *proto.graph.output):
         for dimension, size in zip(value.type.tensor_type.shape.dim, stated[value.name].shape, strict=True):
@@ -214,7 +214,9 @@ def _with_weights_as_inputs(network: TracedModel, weights: dict[str, Any]) -> tu
             name: tf.compat.v1.placeholder(tensor.dtype, open_shape(tensor), name)
             for name, tensor in client.tensors(preprocessing).items()
         }
-        values = {name: tf.compat.v1.placeholder(*_form(weights[name]), name) for name in reads.values()}
+        # A variable may be read more than once.
+        read = {name: weights[name] for name in reads.values()}
+        values = {name: tf.compat.v1.placeholder(one.dtype, one.shape, name) for name, one in read.items()}
         replaced = {node: values[name] for node, name in reads.items()}
 
         def found(prepared: dict[str, Any]) -> Any:
@@ -225,10 +227,6 @@ def _with_weights_as_inputs(network: TracedModel, weights: dict[str, Any]) -> tu
         answers = outputs(inputs, found, network.description)
     placeholders = [tensor.name for tensor in (*inputs.values(), *values.values())]
     return graph.as_graph_def(add_shapes=True), placeholders, {name: tensor.name for name, tensor in answers.items()}
-
-
-def _form(weight: Any) -> tuple[str, tuple[int, ...]]:
-    return weight.dtype, weight.shape
 
 
 def _tf2onnx(definition: Any, inputs: list[str], answers: dict[str, str], opset: int) -> Any:

@@ -38,7 +38,7 @@ def to_float16(model: Any) -> None:
     for tensor in graph.initializer:
         if tensor.name not in stay_float32:
             _convert(tensor)
-    nodes, given, finished = [], {}, set()
+    nodes, given, finished = [], {}, set[str]()
     for value in graph.input:
         if value.type.tensor_type.elem_type == onnx.TensorProto.FLOAT:
             given[value.name] = f"{value.name}_half"

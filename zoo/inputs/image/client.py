@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -21,6 +22,9 @@ IMAGE = "image"
 
 IMAGE_BYTES = "image_bytes"
 """JPEG or PNG files as uploaded. Decoding, scaling and cropping are inside the model."""
+
+UPLOAD = Path("image.jpg")
+"""The image file that the examples of a model card read."""
 
 
 def tensors(preprocessing: Preprocessing) -> dict[str, Tensor]:
@@ -63,12 +67,12 @@ def noise(preprocessing: Preprocessing, count: int, generator: np.random.Generat
     """Return gray PNGs of random pixels."""
     from PIL import Image
 
-    files = []
+    encoded = []
     for pixels in generator.integers(0, 256, (count, preprocessing.height, preprocessing.width), np.uint8):
         file = io.BytesIO()
         Image.fromarray(pixels).save(file, "PNG")
-        files.append(file.getvalue())
-    return files
+        encoded.append(file.getvalue())
+    return encoded
 
 
 def requests(
@@ -127,3 +131,18 @@ def problems(preprocessing: Preprocessing) -> list[str]:
     if not len(preprocessing.mean) == len(preprocessing.std) == preprocessing.channels:
         found.append(f"mean and std are not of {preprocessing.channels} channels")
     return found
+
+
+def python(preprocessing: Preprocessing) -> str:
+    """Return an expression that reads `UPLOAD`."""
+    return f'Path("{UPLOAD}").read_bytes()'
+
+
+def rest(preprocessing: Preprocessing) -> dict[str, Any]:
+    """Return `UPLOAD`."""
+    return {IMAGE_BYTES: UPLOAD}
+
+
+def files(preprocessing: Preprocessing) -> dict[str, str]:
+    """Return no files: the manifest has all that clients need."""
+    return {}
