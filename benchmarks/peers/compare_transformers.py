@@ -65,7 +65,9 @@ def main() -> int:
     asked = parser.parse_args()
     wake_keras()
     networks = {}
-    for path in sorted(asked.out.glob("*/answers.npz"), key=lambda path: path.with_name("model.safetensors").stat().st_size):
+    for path in sorted(
+        asked.out.glob("*/answers.npz"), key=lambda path: path.with_name("model.safetensors").stat().st_size
+    ):
         networks[path.parent.name] = compare(path.parent)
         print(path.parent.name, networks[path.parent.name], file=sys.stderr, flush=True)
     above = [name for name, found in networks.items() if found["difference"] > BOUND]

@@ -29,7 +29,7 @@ from benchmarks.peers.compare_latency import geometric_mean
 from zoo.formats.onnx import inference_session, quantize_weights
 
 HIGHEST, HIGHEST_MEAN, HIGHEST_INT8 = 1.02, 0.98, 0.50
-"""Latency as a multiple of the faster peer's, each and on average, and of the int8 file's as a multiple of float32's."""
+"""Latency as a multiple of the faster peer's, each and on average, and of an int8 file as one of float32's."""
 
 THREADS, BATCHES = (1, 2), (1, 8)
 
@@ -111,7 +111,9 @@ def main() -> int:
 
 def summary(networks: dict[str, Any]) -> dict[str, Any]:
     """All figures, with the worst and the mean of each kind."""
-    ratios = {kind: [row["ratio"] for one in networks.values() for row in one.get(kind, ())] for kind in ("float32", "int8")}
+    ratios = {
+        kind: [row["ratio"] for one in networks.values() for row in one.get(kind, ())] for kind in ("float32", "int8")
+    }
     found = {
         "worst": max(ratios["float32"]),
         "geometric_mean": geometric_mean(ratios["float32"]),

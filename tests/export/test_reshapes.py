@@ -41,7 +41,11 @@ def passed(proto: Any) -> tuple[Counter[str], list[list[int]]]:
     for x, expected in zip(inputs, before, strict=True):
         np.testing.assert_array_equal(answer(proto, x), expected)
     constants = {tensor.name: onnx.numpy_helper.to_array(tensor).tolist() for tensor in proto.graph.initializer}
-    shapes = [constants[node.input[1]] for node in proto.graph.node if node.op_type == "Reshape" and node.input[1] in constants]
+    shapes = [
+        constants[node.input[1]]
+        for node in proto.graph.node
+        if node.op_type == "Reshape" and node.input[1] in constants
+    ]
     return Counter(node.op_type for node in proto.graph.node), shapes
 
 

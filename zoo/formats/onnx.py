@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -97,9 +98,13 @@ def quantize_weights(source: Path, target: Path) -> None:
     """
     import onnxruntime.quantization as quantization
 
-    quantization.quantize_dynamic(
-        source, target, op_types_to_quantize=["MatMul"], per_channel=True, weight_type=quantization.QuantType.QInt8
-    )
+    logging.disable(logging.WARNING)  # it advises to fold constants first, which is done
+    try:
+        quantization.quantize_dynamic(
+            source, target, op_types_to_quantize=["MatMul"], per_channel=True, weight_type=quantization.QuantType.QInt8
+        )
+    finally:
+        logging.disable(logging.NOTSET)
 
 
 def _as_given(model: Path | bytes) -> str | bytes:

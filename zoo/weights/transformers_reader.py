@@ -98,7 +98,9 @@ def open_checkpoint(source: Path) -> Checkpoint:
         folder, pooling, remarks = _sentence_transformers(folder)
     if not (folder / WEIGHTS).is_file():
         several = f"its weights are in several files: save them as one {WEIGHTS}"
-        raise ZooError(f"{folder} {several}" if (folder / SHARDS).is_file() else f"{folder} has no {WEIGHTS}{_others(folder)}")
+        raise ZooError(
+            f"{folder} {several}" if (folder / SHARDS).is_file() else f"{folder} has no {WEIGHTS}{_others(folder)}"
+        )
     return Checkpoint(folder, _object(folder / CONFIG), pooling, remarks)
 
 
@@ -144,7 +146,9 @@ def read_transformers(source: Path, model: Any, published: TransformersModel) ->
     ]
     remarks = [*checkpoint.remarks, *(f"the weights have no layer for {layer}: it starts fresh" for layer in fresh)]
     if checkpoint.pooling not in (None, published.pooling):
-        remarks.append(f"sentence-transformers pools these weights by '{checkpoint.pooling}', not '{published.pooling}'")
+        remarks.append(
+            f"sentence-transformers pools these weights by '{checkpoint.pooling}', not '{published.pooling}'"
+        )
     return Reading(tuple(unused), tuple(adapted), tuple(remarks))
 
 
@@ -191,9 +195,7 @@ def _plan(
     return tensors, unused, fresh
 
 
-def _target(
-    name: str, names: Names, kinds: Mapping[str, str]
-) -> tuple[str, tuple[int, ...] | None, int, int] | None:
+def _target(name: str, names: Names, kinds: Mapping[str, str]) -> tuple[str, tuple[int, ...] | None, int, int] | None:
     """Return `layer/variable` for a name, the order of its axes, and which part it is of how many.
 
     It is None for what is not used, and the name itself where no row fits.
@@ -248,10 +250,16 @@ def _sentence_transformers(folder: Path) -> tuple[Path, str | None, tuple[str, .
     kinds = [str(row.get("type", "")).rpartition(".")[2] for row in rows]
     if kinds[:2] != ["Transformer", "Pooling"] or kinds[2:] not in ([], ["Normalize"]):
         named = ", ".join(kinds)[:100] or "none"
-        raise ZooError(f"{folder / MODULES} has the modules {named}: a Transformer, a Pooling and a Normalize are known")
+        raise ZooError(
+            f"{folder / MODULES} has the modules {named}: a Transformer, a Pooling and a Normalize are known"
+        )
     inner, pool = (_inside(folder, str(row.get("path", ""))) for row in rows[:2])
     modes = _object(pool / CONFIG)
-    on = [name.removeprefix("pooling_mode_") for name, value in modes.items() if name.startswith("pooling_mode_") and value is True]
+    on = [
+        name.removeprefix("pooling_mode_")
+        for name, value in modes.items()
+        if name.startswith("pooling_mode_") and value is True
+    ]
     pooling = POOLINGS.get(f"pooling_mode_{on[0]}", on[0]) if len(on) == 1 else "+".join(on) or "nothing"
     remarks = ("sentence-transformers scales the vectors to length 1: zoo does not",) if kinds[2:] else ()
     return inner, pooling, remarks
@@ -280,10 +288,14 @@ def _json(path: Path) -> Any:
             raise ZooError(f"{path} is larger than any configuration: fetch it anew")
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
-        raise ZooError(f"{path} is no JSON that can be read ({str(error):.100}): fetch it anew") from None
+        raise ZooError(f"{path} is no JSON that can be read ({error!s:.100}): fetch it anew") from None
 
 
 def _others(folder: Path) -> str:
     """Say which other files of weights a folder has, and why none is opened."""
     pickles = sorted(path.name for path in folder.glob("*.bin"))[:1]
-    return f": {pickles[0]} is a pickle, which can run code; transformers' save_pretrained writes safetensors" if pickles else ""
+    return (
+        f": {pickles[0]} is a pickle, which can run code; transformers' save_pretrained writes safetensors"
+        if pickles
+        else ""
+    )

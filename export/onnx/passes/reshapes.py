@@ -38,7 +38,16 @@ def _lengths(name: str, index: GraphIndex) -> list[Length] | None:
     if name in index.initializers:
         return [int(value) for value in index.array(name).reshape(-1)]
     node = index.producers.get(name)
-    if node is None or node.op_type not in ("Shape", "Cast", "Squeeze", "Unsqueeze", "Concat", "Gather", "Slice", "Split"):
+    if node is None or node.op_type not in (
+        "Shape",
+        "Cast",
+        "Squeeze",
+        "Unsqueeze",
+        "Concat",
+        "Gather",
+        "Slice",
+        "Split",
+    ):
         return None
     if node.op_type == "Shape":
         rank = len(index.shapes.get(node.input[0], ()))

@@ -10,10 +10,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from zoo.complexity import OPEN
 from zoo.layers import Tensor
-
-COUNTED_LENGTH = 128
-"""The length at which multiply-adds are counted, in tokens."""
 
 MASKED = -1e4
 """What a masked token adds to its scores, as in the first BERT: its weight is then exactly 0, in float16 too."""
@@ -116,9 +114,9 @@ class MaskedAttention(keras.layers.Layer):
         return (batch, width // 3) if self.first else (batch, length, width // 3)
 
     def multiply_adds(self) -> int:
-        """Count the multiply-adds of both products for one text of `COUNTED_LENGTH` tokens."""
-        asked = 1 if self.first else COUNTED_LENGTH
-        return 2 * asked * COUNTED_LENGTH * self.output.shape[-1]
+        """Count the multiply-adds of both products for one text."""
+        asked = 1 if self.first else OPEN
+        return 2 * asked * OPEN * self.output.shape[-1]
 
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments, for Keras."""

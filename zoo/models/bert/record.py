@@ -12,6 +12,9 @@ from zoo.weights.pretrained import TransformersModel
 LONGEST = 512
 """The most tokens of a text: there is a learned position for each."""
 
+REFERENCE = (128, 30_522)
+"""The reference: tokens of a text, and of the vocabulary."""
+
 _BLOCK = "encoder.layer.{b}"
 
 TRANSFORMERS_NAMES: Names = {
@@ -67,7 +70,7 @@ def _size(
     )
     kept: dict[str, Any] = {**options, "longest": LONGEST, "pooling": pooling}
     weights = {"transformers": published}
-    return Size(name, (alias,), kept, parameters, multiply_adds, classes=2, weights=weights)
+    return Size(name, (alias,), kept, parameters, multiply_adds, REFERENCE, classes=2, weights=weights)
 
 
 FAMILY = Family(
@@ -77,10 +80,12 @@ FAMILY = Family(
     "Wang et al. 2020, arXiv:2002.10957, pooled as sentence-transformers does (Reimers & Gurevych 2019, "
     "arXiv:1908.10084); mini is one of Turc et al. 2019, arXiv:1908.08962",
     builder="zoo.models.bert.network",
+    input="text",
     figures="with a vocabulary of 30,522 tokens, texts of 128 tokens and 2 classes; transformers' parameters, of small "
-    "without the pooler (147,840) that sentence-transformers does not use; multiply-adds of the last block are those of "
-    "one token where only that is read",
+    "without the pooler (147,840) that sentence-transformers does not use; multiply-adds of the last block are those "
+    "of one token where only that is read",
     # Devlin et al. 2018, appendix A.3, fine-tune with AdamW at 2e-5 to 5e-5 for 2 to 4 epochs in batches of 16 or 32.
+    small_images="",
     recipe=Recipe(
         epochs=3,
         batch_size=32,
@@ -99,8 +104,35 @@ FAMILY = Family(
             heads=12,
             pooling="mean",
         ),
-        _size("mini", "bert-l4-h512", "google/bert_uncased_L-4_H-512_A-8", 28_764_674, 1_361_708_032, width=512, depth=4, heads=8),
-        _size("base", "bert-base", "google-bert/bert-base-uncased", 109_483_778, 10_475_079_168, width=768, depth=12, heads=12),
-        _size("large", "bert-large", "google-bert/bert-large-uncased", 335_143_938, 38_229_248_000, width=1024, depth=24, heads=16),
+        _size(
+            "mini",
+            "bert-l4-h512",
+            "google/bert_uncased_L-4_H-512_A-8",
+            28_764_674,
+            1_361_708_032,
+            width=512,
+            depth=4,
+            heads=8,
+        ),
+        _size(
+            "base",
+            "bert-base",
+            "google-bert/bert-base-uncased",
+            109_483_778,
+            10_475_079_168,
+            width=768,
+            depth=12,
+            heads=12,
+        ),
+        _size(
+            "large",
+            "bert-large",
+            "google-bert/bert-large-uncased",
+            335_143_938,
+            38_229_248_000,
+            width=1024,
+            depth=24,
+            heads=16,
+        ),
     ),
 )
