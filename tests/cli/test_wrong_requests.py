@@ -196,6 +196,7 @@ def test_what_was_not_foreseen_is_one_line_and_a_traceback_with_debug(
 def test_a_disk_that_fills_up_under_tensorflow_is_one_line(tmp_path: Path) -> None:
     """TensorFlow writes variables by itself and raises errors of its own."""
     import zoo
+    from tests.described import described
     from zoo.errors import ZooError
     from zoo.export.graph import trace
     from zoo.export.tf_serving.saved_model import write_saved_model
@@ -205,7 +206,7 @@ def test_a_disk_that_fills_up_under_tensorflow_is_one_line(tmp_path: Path) -> No
     preprocessing = Preprocessing(8, 8, 1, (0.5,), (0.5,))
     model = zoo.create("cnn", classes=3, input_shape=(8, 8, 1))
     with pytest.raises(ZooError, match="the SavedModel cannot be written"):
-        write_saved_model(trace(model, preprocessing), tmp_path / "file" / "1", list("abc"))
+        write_saved_model(trace(model, described(preprocessing)), tmp_path / "file" / "1")
 
 
 def test_no_run_and_no_artifact_to_take(zoo_command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

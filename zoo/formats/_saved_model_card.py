@@ -63,9 +63,10 @@ def _in_words(signature: str, stated: Signature, kind: Input) -> str:
 def _python(name: str, path: str, signature: str, model: Model) -> str:
     """Return a call of a signature in TensorFlow, without a server."""
     raw = kind_of(model.preprocessing).client.rest(model.preprocessing)
-    before, between = "from pathlib import Path\n", ""
+    before = "from pathlib import Path\n\n" * any(isinstance(value, Path) for value in raw.values())
+    between = ""
     if signature == SERVE:
-        before = f"import json\n{inputs_in_python(name, model)}{_BODY_IN_PYTHON}"
+        before = f"import json\n{inputs_in_python(name, model)}{_BODY_IN_PYTHON}\n"
         given = "**{name: tf.constant(values) for name, values in inputs.items()}"
     elif signature == CLASSIFY:
         lines = "".join(f"    {quoted(key)}: {_feature(value)},\n" for key, value in raw.items())
@@ -81,7 +82,7 @@ def _python(name: str, path: str, signature: str, model: Model) -> str:
         shown = f'print(outputs["{CLASSES}"][0, 0].numpy().decode(), outputs["{SCORES}"][0, 0].numpy())'
     else:
         shown = f'print(outputs["{shown_output(model)}"][0].numpy())'
-    return f"{before}\nimport tensorflow as tf\n{between}\n{loaded}\n{call}\n{shown}"
+    return f"{before}import tensorflow as tf\n{between}\n{loaded}\n{call}\n{shown}"
 
 
 def _value(value: Any) -> str:
