@@ -56,7 +56,7 @@ def examples(names: Sequence[str], batch: int, length: int) -> dict[str, np.ndar
 
 def in_turns(files: Sequence[Path], threads: int, batch: int, length: int, seconds: float) -> np.ndarray:
     """Processor seconds of each file in each round, float64 [rounds, files]; each round runs all in a random order."""
-    generator, rounds = np.random.default_rng(0), []
+    generator, rounds = np.random.default_rng(0), list[list[float]]()
     sessions = [inference_session(path, threads) for path in files]
     inputs = examples([one.name for one in sessions[0].get_inputs()], batch, length)
     end = time.perf_counter() + seconds

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
+import onnx
 import pytest
 import tensorflow as tf
 
 from zoo import complexity
+from zoo.description import Model
 from zoo.errors import ZooError
+from zoo.export.graph import trace
+from zoo.export.onnx.conversion import write_onnx
+from zoo.export.onnx.lint import node_counts, report
+from zoo.formats.onnx import open_onnx
 from zoo.inputs.text.preprocessing import TextPreprocessing
 from zoo.models.bert.network import EPSILON, build
 from zoo.models.bert.record import FAMILY
@@ -26,9 +33,9 @@ MASK = np.array([[1] * 7, [1] * 4 + [0] * 3, [1] * 2 + [0] * 5])
 
 def network(count: int = 3, vocabulary: int = 40, max_length: int = 12, **options: Any) -> keras.Model:
     tokens = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", *map(str, range(vocabulary - 4)))
-    inputs = [keras.Input((None,), dtype="int64", name=name) for name in ("input_ids", "attention_mask")]
-    outputs = build(*inputs, count, TextPreprocessing(tokens, max_length), **options)
-    return keras.Model(inputs, outputs.logits)
+    ids, mask = (keras.Input((None,), dtype="int64", name=name) for name in ("input_ids", "attention_mask"))
+    outputs = build(ids, mask, count, TextPreprocessing(tokens, max_length), **options)
+    return keras.Model([ids, mask], outputs.logits)
 
 
 def randomized(pooling: str) -> keras.Model:
@@ -140,3 +147,29 @@ def test_figures_are_counted(name: str) -> None:
     size = FAMILY.size(name)
     model = network(size.classes, 30_522, 512, **size.options)
     assert (complexity.parameters(model), complexity.multiply_adds(model)) == (size.parameters, size.multiply_adds)
+
+
+@pytest.mark.parametrize("pooling", ["first", "mean"])
+def test_the_onnx_file_is_open_and_has_no_idle_node(pooling: str, tmp_path: Path) -> None:
+    model = randomized(pooling)
+    vocabulary = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", *map(str, range(36)))
+    labels = ("a", "b", "c")
+    description = Model("bert", "small", labels, TextPreprocessing(vocabulary, SMALL["longest"]), 0, 0)
+    path = tmp_path / "bert.onnx"
+    record = write_onnx(trace(model, description), path, {})
+
+    session = open_onnx(path, threads=1)
+    shapes = {name: tensor.shape for name, tensor in session.signature.inputs.items()}
+    assert shapes == dict.fromkeys(("input_ids", "attention_mask"), ("batch", "length"))
+    for ids, mask in ((IDS, MASK), (IDS[:1, :2], MASK[:1, :2])):
+        found = session.run({"input_ids": ids, "attention_mask": mask})["logits"]
+        np.testing.assert_allclose(found, model([ids, mask], training=False).numpy(), rtol=1e-4, atol=1e-5)
+    counts = node_counts(onnx.load(path))
+    assert counts["LayerNormalization"] == 1 + 2 * SMALL["depth"]
+    assert counts["Gelu"] == SMALL["depth"]
+    assert counts["Transpose"] == record.expected_transposes
+    # One for the positions. Reshapes keep open lengths by constants, so that nothing is computed from shapes.
+    assert counts["Shape"] == 1
+    assert "Concat" not in counts
+    passed, figures = report(path, record)
+    assert passed, figures

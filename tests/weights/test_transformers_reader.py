@@ -50,10 +50,10 @@ FIRST, MEAN = published("base"), published("small")
 
 def network(pooling: str = "first", classes: int = CLASSES, words: int = WORDS) -> keras.Model:
     tokens = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", *map(str, range(words - 4)))
-    inputs = [keras.Input((None,), dtype="int64", name=name) for name in ("input_ids", "attention_mask")]
-    sides = {"width": WIDTH, "depth": DEPTH, "heads": HEADS, "longest": LONGEST}
-    outputs = build(*inputs, classes, TextPreprocessing(tokens, LONGEST), **sides, pooling=pooling)
-    return keras.Model(inputs, outputs.logits, name="bert")
+    ids, mask = (keras.Input((None,), dtype="int64", name=name) for name in ("input_ids", "attention_mask"))
+    sides: dict[str, Any] = {"width": WIDTH, "depth": DEPTH, "heads": HEADS, "longest": LONGEST, "pooling": pooling}
+    outputs = build(ids, mask, classes, TextPreprocessing(tokens, LONGEST), **sides)
+    return keras.Model([ids, mask], outputs.logits, name="bert")
 
 
 def shapes(*, head: bool = True, pooler: bool = True) -> Iterator[tuple[str, tuple[int, ...]]]:
