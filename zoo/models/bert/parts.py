@@ -65,10 +65,17 @@ class AdditiveMask(keras.layers.Layer):
     The result is [batch, 1, 1, length].
     """
 
-    def call(self, mask: Tensor) -> Tensor:
+    def call(self, attended: Tensor) -> Tensor:
         """Return 0 for each token and `MASKED` for padding."""
-        mask = ops.cast(mask, self.compute_dtype)
-        return ops.expand_dims((1.0 - mask) * MASKED, (1, 2))
+        import tensorflow as tf
+
+        scores = (1.0 - tf.cast(attended, self.compute_dtype)) * MASKED
+        batch, length = tf.unstack(tf.shape(scores))
+        return tf.reshape(scores, (batch, 1, 1, length))
+
+    def compute_output_shape(self, shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """Return the shape of the result."""
+        return (shape[0], 1, 1, shape[1])
 
 
 @keras.saving.register_keras_serializable("zoo")
