@@ -201,7 +201,12 @@ def _one_epoch(
 
 
 def _distributed(strategy: Any, batches: Any) -> Iterable[Any]:
-    return strategy.experimental_distribute_dataset(batches)
+    """Return batches as the replicas take them."""
+    if strategy.num_replicas_in_sync == 1 and "CPU" in strategy.extended.worker_devices[0]:
+        # The iterator of a strategy takes 0.1 s to make, for every epoch and every evaluation (tensorflow 2.21).
+        return batches  # type: ignore[no-any-return]
+    distributed: Iterable[Any] = strategy.experimental_distribute_dataset(batches)
+    return distributed
 
 
 def _compile_for_callbacks(model: Any, optimizer: Any, strategy: Any, task: Task) -> None:

@@ -120,6 +120,20 @@ def test_a_word_never_seen_changes_nothing_and_pieces_go_on_beyond_their_ends() 
 
 
 def test_products_of_too_many_columns_are_refused() -> None:
-    wide = TablePreprocessing(tuple(Column(f"x{number}", "number") for number in range(101)))
-    with pytest.raises(ZooError, match="take linear small"):
-        network("linear", wide, terms="products")
+    from zoo.inputs.table import data
+    from zoo.models.linear import FAMILY
+
+    with pytest.raises(ZooError, match="base multiplies pairs of columns, and 101 columns"):
+        data.check(FAMILY, FAMILY.size("base"), data.reference((101,)), None)
+    data.check(FAMILY, FAMILY.size("small"), data.reference((101,)), None)
+
+
+@pytest.mark.parametrize("size", ["small", "base", "large"])
+@pytest.mark.parametrize("family", ["linear", "mlp"])
+def test_rows_of_families_count_their_parameters(family: str, size: str) -> None:
+    from zoo import complexity, factory
+    from zoo.registry import resolve
+
+    _, row = resolve(family, size)
+    model = factory.create(family, size=size, classes=row.classes)
+    assert (complexity.parameters(model), complexity.multiply_adds(model)) == (row.parameters, row.multiply_adds)

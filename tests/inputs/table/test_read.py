@@ -201,7 +201,7 @@ def test_rows_for_a_network_are_read_by_its_columns(write: Callable[..., Path]) 
     path = write(b"new,a,b\n1,2,x\n,,0\n")
     found = client.requests([path], known, lambda place, reason: said.append(reason))
     assert [one.raw for one in found] == [("x", 2.0), ("0", None)]
-    assert found[0].name == f"{path} line 2"
+    assert found[0].name == "rows.csv line 2"
     assert said == ["its columns that the network does not take: 'new'"]
     with pytest.raises(ZooError, match="no column 'b', which the network takes"):
         client.requests([write(b"a,B\n1,2\n")], known, lambda place, reason: None)

@@ -65,7 +65,7 @@ class Frame:
     Attributes:
         names: the names of the columns.
         rows: the cells; text as it is in the file, floats and None only from Parquet.
-        places: what messages call each row, such as `rows.csv line 7`.
+        places: what messages call each row, such as `rows.csv line 7`, without the folder, which would fill a message.
         splits: `train`, `validation` or `test` for each row.
     """
 
@@ -200,7 +200,7 @@ def _csv(file: IO[bytes] | gzip.GzipFile, name: str) -> tuple[tuple[str, ...], l
                         "line: mend it (a value that has a comma stands in quotes)"
                     )
                 rows.append(tuple(cells))
-                places.append(f"{name} line {reader.line_num}")
+                places.append(f"{Path(name).name} line {reader.line_num}")
                 if len(rows) * len(names) > MOST_CELLS:
                     raise ZooError(f"{name} has more than {MOST_CELLS:,} values: take a part of its rows or columns")
         except csv.Error as error:
@@ -293,7 +293,7 @@ def _parquet(file: IO[bytes], name: str) -> tuple[tuple[str, ...], list[tuple[Va
         _values(column, f"{name}: column '{shown(title)}'") for title, column in zip(names, table.columns, strict=True)
     ]
     rows = list(zip(*columns, strict=True))
-    return names, rows, [f"{name} row {number}" for number in range(1, len(rows) + 1)]
+    return names, rows, [f"{Path(name).name} row {number}" for number in range(1, len(rows) + 1)]
 
 
 def _values(column: Any, where: str) -> list[Value]:

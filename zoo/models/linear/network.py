@@ -7,13 +7,9 @@ from typing import Literal
 import keras
 
 from zoo.contract import LOGITS
-from zoo.errors import ZooError
 from zoo.inputs.table import layers
 from zoo.inputs.table.preprocessing import TablePreprocessing
 from zoo.layers import Outputs, Tensor
-
-MOST_FACTORS = 100
-"""The most columns that products of pairs are made of."""
 
 
 def build(
@@ -30,21 +26,16 @@ def build(
         features: float32 [batch, columns].
         count: the number of classes or values.
         preprocessing: of the features.
-        terms: `products` adds the products of pairs, and squares; `splines` has piecewise linear functions in place of
-            the columns.
+        terms: `products` adds the products of pairs, and squares; `splines` adds a piecewise linear function of each
+            column. The columns themselves stay, so that weight decay shrinks a function to a straight line first.
         intervals: the most pieces of a column's function.
-
-    Raises:
-        ZooError: there are too many columns for products.
     """
     x = layers.standardized(features, preprocessing)
     parts = [x]
     if x is not None and terms == "products":
-        if x.shape[1] > MOST_FACTORS:
-            raise ZooError(f"products of {x.shape[1]} columns are too many: take linear small, or ignore columns")
         parts.append(layers.Products(name="products")(x))
     if x is not None and terms == "splines":
-        parts = [layers.Pieces(*layers.intervals(preprocessing, intervals), name="pieces")(x)]
+        parts.append(layers.Pieces(*layers.intervals(preprocessing, intervals), name="pieces")(x))
     x = layers.joined([*parts, *layers.indicators(features, preprocessing)])
     # The loss is convex: zeros are as good a start as any, and a word that no training row has keeps its 0.
     dtype = keras.config.dtype_policy().variable_dtype

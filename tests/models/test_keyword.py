@@ -1,0 +1,103 @@
+"""The keyword networks: their counts, and that they train, save and export with their spectrogram."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from zoo import complexity
+from zoo.family import Size
+from zoo.inputs.audio import graph
+from zoo.inputs.audio.client import encode, random
+from zoo.inputs.audio.preprocessing import AudioPreprocessing
+from zoo.inputs.audio.synthetic import clips
+from zoo.models.keyword import network
+from zoo.models.keyword.record import FAMILY
+
+WANTED = AudioPreprocessing(mean=(-6.0,) * 40, std=(3.0,) * 40)
+
+
+def built(size: Size, count: int = 12, wanted: AudioPreprocessing = WANTED) -> Any:
+    keras.utils.set_random_seed(0)
+    log_mel = keras.Input((wanted.frames, wanted.bands), name="log_mel")
+    return keras.Model(log_mel, network.build(log_mel, count, wanted, **size.options).logits)
+
+
+@pytest.mark.parametrize("size", FAMILY.sizes, ids=lambda size: size.name)
+def test_counts_are_those_of_the_record(size: Size) -> None:
+    model = built(size)
+    assert (WANTED.samples, WANTED.bands) == size.input_shape
+    assert complexity.parameters(model) == size.parameters
+    assert complexity.multiply_adds(model) == size.multiply_adds
+
+
+def test_base_has_the_parameters_of_the_paper() -> None:
+    """MatchboxNet-3x2x64 has 93 thousand, with 64 bands and 30 words (table 2)."""
+    model = built(FAMILY.size("base"), 30, AudioPreprocessing(bands=64))
+    assert round(complexity.parameters(model) / 1000) == 93
+
+
+@pytest.mark.parametrize("size", FAMILY.sizes, ids=lambda size: size.name)
+def test_it_takes_clips_of_any_length(size: Size) -> None:
+    for samples, bands in ((400, 8), (160_000, 64)):
+        wanted = AudioPreprocessing(samples=samples, bands=bands)
+        answer = built(size, 3, wanted)(np.zeros((2, wanted.frames, bands), np.float32))
+        assert answer.shape == (2, 3)
+        assert np.isfinite(answer).all()
+
+
+@pytest.mark.parametrize("size", FAMILY.sizes, ids=lambda size: size.name)
+def test_saves_and_loads(size: Size, tmp_path: Path) -> None:
+    model = built(size)
+    inputs = np.random.default_rng(0).standard_normal((2, 98, 40)).astype(np.float32)
+    model.save(tmp_path / "model.keras")
+    assert np.array_equal(keras.models.load_model(tmp_path / "model.keras")(inputs), model(inputs))
+
+
+@pytest.mark.parametrize("size", FAMILY.sizes, ids=lambda size: size.name)
+def test_it_exports_with_its_spectrogram(size: Size) -> None:
+    ort = pytest.importorskip("onnxruntime")
+    model = built(size)
+
+    @tf.function(input_signature=[tf.TensorSpec([None, WANTED.samples], tf.float32, name="waveform")], autograph=False)
+    def logits(waveform: Any) -> Any:
+        return model(graph.prepared({"waveform": waveform}, WANTED)["log_mel"], training=False)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import tf2onnx
+
+        proto, _ = tf2onnx.convert.from_function(logits, logits.input_signature, opset=18)
+    kinds = [node.op_type for node in proto.graph.node]
+    assert not {"Loop", "Shape", "If", "BatchNormalization"} & {*kinds}
+    # One to the layout of convolutions and one back; nothing else has a layout.
+    assert kinds.count("Transpose") <= 2
+    session = ort.InferenceSession(proto.SerializeToString(), providers=["CPUExecutionProvider"])
+    for count in (1, 5):
+        waveform = random(WANTED, count, np.random.default_rng(count))["waveform"]
+        expected = logits(tf.constant(waveform)).numpy()
+        (found,) = session.run(None, {"waveform": waveform})
+        assert np.abs(found - expected).max() < 1e-4 * max(1, np.abs(expected).max())
+
+
+@pytest.mark.slow
+def test_small_learns_synthetic_words() -> None:
+    words = {"see": "si", "us": "as", "you": "iu", "we": "ui"}
+
+    def inputs(per_word: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+        found = list(clips(per_word, seed, words))
+        waveform = encode([file for _, file in found], WANTED)["waveform"]
+        log_mel = graph.prepared({"waveform": tf.constant(waveform)}, WANTED)["log_mel"].numpy()
+        return log_mel, np.array([list(words).index(word) for word, _ in found])
+
+    model = built(FAMILY.size("small"), len(words))
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.AdamW(2e-3), loss, metrics=["accuracy"])
+    model.fit(*inputs(40, 0), batch_size=16, epochs=10, verbose=0)
+    assert model.evaluate(*inputs(20, 1), verbose=0)[1] > 0.8

@@ -1,0 +1,24 @@
+"""Sound: encoded clips, which networks take as a waveform or as a log-mel spectrogram.
+
+`client` and `preprocessing` are what a client needs, `data` what training and exporting need, `graph` what a TensorFlow
+graph contains. The other modules are parts of these.
+"""
+
+from __future__ import annotations
+
+from zoo.input import Input
+from zoo.inputs.audio.preprocessing import AudioPreprocessing
+from zoo.inputs.audio.settings import AudioSettings
+
+INPUT = Input(
+    kind="audio",
+    noun="clip",
+    plural="clips",
+    preprocessing=AudioPreprocessing,
+    settings=AudioSettings,
+    raw="serve_bytes",
+    default_data="folder:",
+    client_module=f"{__name__}.client",
+    data_module=f"{__name__}.data",
+    graph_module=f"{__name__}.graph",
+)

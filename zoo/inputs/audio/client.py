@@ -1,0 +1,146 @@
+"""The functions of `zoo.input.Client` for sound; a raw example is the bytes of a WAV, FLAC, OGG or MP3 file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from zoo.contract import BATCH
+from zoo.data.names import natural
+from zoo.errors import ZooError
+from zoo.folder_kinds import kind, mistaken
+from zoo.input import Arrays, Request
+from zoo.inputs.audio import wav
+from zoo.inputs.audio.preprocessing import SOUNDS, AudioPreprocessing, decoded_file, fitted, read_clip
+from zoo.inputs.audio.sound_files import read_sound_file
+from zoo.signature import Tensor
+
+WAVEFORM = "waveform"
+"""Samples from -1 to 1, of the network's rate. The spectrogram and normalization are inside the model."""
+
+LOG_MEL = "log_mel"
+"""The normalized log-mel spectrogram, which some networks take."""
+
+AUDIO_BYTES = "audio_bytes"
+"""16-bit WAV files of the network's rate, as uploaded. Decoding and cutting are inside the model."""
+
+
+def tensors(preprocessing: AudioPreprocessing) -> dict[str, Tensor]:
+    """Return the waveform, float32 [batch, samples]."""
+    return {WAVEFORM: Tensor("float32", (BATCH, preprocessing.samples))}
+
+
+def raw_tensors(preprocessing: AudioPreprocessing) -> dict[str, Tensor]:
+    """Return the uploaded file, a string."""
+    return {AUDIO_BYTES: Tensor("string", (BATCH,))}
+
+
+def network_tensors(preprocessing: AudioPreprocessing) -> dict[str, Tensor]:
+    """Return the spectrogram, float32 [batch, frames, bands], or the waveform."""
+    if preprocessing.front == "waveform":
+        return tensors(preprocessing)
+    return {LOG_MEL: Tensor("float32", (BATCH, preprocessing.frames, preprocessing.bands))}
+
+
+def encode(raw: Sequence[bytes], preprocessing: AudioPreprocessing) -> Arrays:
+    """Decode sound files, average their channels, resample them and bring them to the network's length.
+
+    Raises:
+        ZooError: one of them cannot be decoded, or holds no sound.
+    """
+    clips = [fitted(read_clip(file, preprocessing.rate), preprocessing) for file in raw]
+    return {WAVEFORM: np.stack(clips) if clips else np.zeros((0, preprocessing.samples), np.float32)}
+
+
+def raw_arrays(raw: Sequence[bytes], preprocessing: AudioPreprocessing) -> Arrays:
+    """Return sound files as an object array of bytes."""
+    return {AUDIO_BYTES: np.array(list(raw), object)}
+
+
+def random(preprocessing: AudioPreprocessing, count: int, generator: np.random.Generator) -> Arrays:
+    """Return clips of white noise at a tenth of full scale."""
+    return {WAVEFORM: 0.1 * generator.standard_normal((count, preprocessing.samples), np.float32)}
+
+
+def noise(preprocessing: AudioPreprocessing, count: int, generator: np.random.Generator) -> list[bytes]:
+    """Return WAV files of the same noise, of half to twice the network's length, every third in stereo."""
+    files = []
+    for number in range(count):
+        frames = int(preprocessing.samples * generator.uniform(0.5, 2)) + 1
+        shape = (frames, 2) if number % 3 == 2 else (frames,)
+        files.append(wav.written(0.1 * generator.standard_normal(shape, np.float32), preprocessing.rate))
+    return files
+
+
+def requests(
+    paths: Sequence[Path], preprocessing: AudioPreprocessing, leave_out: Callable[[Path, str], None]
+) -> list[Request]:
+    """Read sound files; a folder stands for the sound files in it, whatever their names, in natural order.
+
+    Raises:
+        ZooError: there is no sound file, or one cannot be read.
+    """
+    found = []
+    for named in paths:
+        if named.is_dir():
+            found += _of_folder(named, leave_out)
+            continue
+        if not named.is_file():
+            raise ZooError(f"there is no sound at {named}: name a file, or a folder of sound files")
+        try:
+            found.append(Request(str(named), _checked(named)))
+        except ZooError as error:
+            raise ZooError(f"{named} cannot be read as sound: {error}") from None
+    return found
+
+
+def _of_folder(folder: Path, leave_out: Callable[[Path, str], None]) -> list[Request]:
+    if kind(folder) == "artifact":
+        raise ZooError(f"{folder} is a second artifact: name one, and sound files after it")
+    found = []
+    for path in sorted(folder.iterdir(), key=lambda path: natural(path.name)):
+        if path.name.startswith("."):
+            continue
+        try:
+            found.append(Request(str(path), _checked(path)))
+        except ZooError as error:
+            leave_out(path, "a folder" if path.is_dir() else str(error))
+    if not found:
+        raise ZooError(mistaken(folder, "artifact") or f"{folder} holds no {SOUNDS}: name sound files, or their folder")
+    return found
+
+
+def _checked(path: Path) -> bytes:
+    content = read_sound_file(path)
+    decoded_file(content)
+    return content
+
+
+def facts(preprocessing: AudioPreprocessing) -> dict[str, str]:
+    """Return the length and the rate of the input."""
+    seconds = preprocessing.samples / preprocessing.rate
+    return {"input": f"{seconds:g} s of sound, {preprocessing.rate} samples a second"}
+
+
+def problems(preprocessing: AudioPreprocessing) -> list[str]:
+    """List a clip that is shorter than a frame, and bands without a mean and a standard deviation."""
+    found = []
+    if preprocessing.front == "log_mel" and preprocessing.samples < preprocessing.frame:
+        found.append(f"clips of {preprocessing.samples} samples for frames of {preprocessing.frame}")
+    if not len(preprocessing.mean) == len(preprocessing.std) in (0, preprocessing.bands):
+        found.append(f"mean and std are not of {preprocessing.bands} bands")
+    return found
+
+
+def python(artifact: str) -> str:
+    """Return Python lines that read a WAV file as the artifact's input."""
+    return "\n".join(
+        (
+            "import soundfile",
+            "# A clip of the rate and the number of samples that manifest.json states as preprocessing.",
+            'samples, rate = soundfile.read("clip.wav", dtype="float32", always_2d=True)',
+            "waveform = samples.mean(1)[None]",
+        )
+    )

@@ -1,0 +1,241 @@
+"""The functions of `zoo.input.Data` for sound."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import math
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from zoo.data.dataset import Dataset, Examples
+from zoo.data.example import Example
+from zoo.errors import ZooError, listed
+from zoo.family import Family, Size
+from zoo.inputs.audio import synthetic, wav
+from zoo.inputs.audio.client import WAVEFORM, encode
+from zoo.inputs.audio.hostile import costly_files, refused_files
+from zoo.inputs.audio.preprocessing import AudioPreprocessing, decoded_file, read_clip
+from zoo.inputs.audio.settings import AudioSettings
+from zoo.inputs.audio.sound_files import read_sound_file
+from zoo.inputs.audio.spectrum import log_mel
+from zoo.structure import Structure
+
+MEASURED = 512
+"""Clips that the means and standard deviations are measured on, at equal distances; it takes two seconds."""
+
+LONGEST_BY_DATA = 10.0
+"""Seconds; the longest clip that the data alone decide."""
+
+SMALLEST_STD = 1e-3
+"""The least standard deviation of a band: one that is always silent has none."""
+
+SILENT = 1e-3
+"""A clip is nearly silent if no sample is beyond this."""
+
+LICENSE = "made by zoo.inputs.audio.synthetic, without rights reserved"
+
+
+@dataclass(frozen=True, slots=True)
+class SoundFile:
+    """A sound file, which is read when its clip is needed."""
+
+    path: str
+
+    def read(self) -> bytes:
+        """Read the file.
+
+        Raises:
+            ZooError: it cannot be read any more.
+        """
+        try:
+            return Path(self.path).read_bytes()
+        except OSError as error:
+            raise ZooError(f"{self.path} can no longer be read ({error.strerror}): start again") from None
+
+
+@dataclass(frozen=True, slots=True)
+class SoundTraits:
+    """The properties of a clip that are known without decoding it again: its rate, its length, its largest sample."""
+
+    rate: int
+    seconds: float
+    peak: float
+
+
+@dataclass(frozen=True)
+class Form:
+    """The form of a dataset's clips: the length that nine of ten do not exceed, in seconds, and clips by their rate."""
+
+    seconds: float
+    rates: dict[int, int]
+
+
+def inspect(path: Path, *, split: str, target: Any, name: str) -> tuple[Example, bytes]:
+    """Decode a sound file whole, to find damage.
+
+    Raises:
+        ZooError: it is no sound, holds none, or is damaged.
+    """
+    content = read_sound_file(path)
+    return described(content, SoundFile(str(path)), split=split, target=target, name=name), content
+
+
+def described(content: bytes, source: Any, *, split: str, target: Any, name: str) -> Example:
+    """Describe an encoded clip, whose content is itself or an object that reads it.
+
+    Raises:
+        ZooError: as `inspect`.
+    """
+    clip, rate = decoded_file(content)
+    traits = SoundTraits(rate, len(clip) / rate, float(np.abs(clip).max()))
+    return Example(split, target, name, source, len(content), hashlib.sha256(content).digest(), traits)
+
+
+def form(examples: Sequence[Example]) -> Form:
+    """Return the usual length of the clips, and their rates."""
+    seconds = float(np.quantile([one.traits.seconds for one in examples], 0.9, method="inverted_cdf"))
+    return Form(seconds, dict(Counter(one.traits.rate for one in examples)))
+
+
+def suiting(dataset: Dataset, settings: AudioSettings, like: AudioPreprocessing | None) -> AudioPreprocessing:
+    """Return the preprocessing of weights `like`, or what suits the data, changed as settings ask.
+
+    Bands are normalized by their statistics over the training split where no weights bring theirs.
+    """
+    waves = settings.front == "waveform"
+    start = like or AudioPreprocessing(front=settings.front, clip_norm=waves)
+    rate = settings.rate or start.rate
+    frame, hop = (round(length * rate / start.rate) for length in (start.frame, start.hop))
+    made = dataclasses.replace(
+        start,
+        rate=rate,
+        samples=max(frame, round(rate * (settings.seconds or _usual_seconds(dataset.form, like)))),
+        short=start.short if settings.short == "auto" else settings.short,
+        frame=frame,
+        hop=hop,
+    )
+    return made if made.front == "waveform" or made.mean else with_statistics(dataset.train, made)
+
+
+def _usual_seconds(form: Form, like: AudioPreprocessing | None) -> float:
+    if like:
+        return like.samples / like.rate
+    # Rounded up to a tenth of a second; 0.5 stays 0.5.
+    return min(math.ceil(form.seconds * 10 - 1e-6) / 10, LONGEST_BY_DATA)
+
+
+def with_statistics(clips: Examples, preprocessing: AudioPreprocessing) -> AudioPreprocessing:
+    """Return the preprocessing with the mean and the standard deviation of each band over the clips."""
+    places = np.linspace(0, len(clips) - 1, min(MEASURED, len(clips))).astype(int)
+    count, total, squares = 0, np.zeros(preprocessing.bands), np.zeros(preprocessing.bands)
+    for place in places:
+        logarithms = log_mel(encode([clips.read(int(place))], preprocessing)[WAVEFORM], preprocessing)[0]
+        count += len(logarithms)
+        total += logarithms.sum(0)
+        squares += (logarithms**2).sum(0)
+    mean = total / count
+    std = np.sqrt(np.maximum(squares / count - mean**2, SMALLEST_STD**2))
+    return dataclasses.replace(preprocessing, mean=tuple(map(float, mean)), std=tuple(map(float, std)))
+
+
+def kept(examples: Examples, preprocessing: AudioPreprocessing) -> tuple[Examples, tuple[str, ...]]:
+    """Return all clips: each can be cut, repeated or padded."""
+    return examples, ()
+
+
+def remarks(splits: Sequence[Examples], preprocessing: AudioPreprocessing) -> Iterator[str]:
+    """Yield a line about clips that are nearly silent."""
+    silent = [
+        clips.names(index) for clips in splits for index in range(len(clips)) if clips.traits(index).peak < SILENT
+    ]
+    if silent:
+        yield f"{len(silent)} of {sum(map(len, splits))} clips are nearly silent: {listed(silent, most=3)}"
+
+
+def adjustments(dataset: Dataset, preprocessing: AudioPreprocessing, settings: AudioSettings) -> Iterator[str]:
+    """Say how many clips are resampled, cut, repeated or padded, if nobody asked for the rate and the length."""
+    others = {rate: count for rate, count in dataset.form.rates.items() if rate != preprocessing.rate}
+    if others and not settings.rate:
+        rates = listed((f"{count} of {rate}" for rate, count in sorted(others.items())), most=3)
+        wanted = preprocessing.rate
+        yield f"clips are resampled to {wanted} samples a second ({rates}): --set audio.rate=… takes another rate"
+    splits = (dataset.train, dataset.validation, dataset.test)
+    seconds = np.array([clips.traits(index).seconds for clips in splits for index in range(len(clips))])
+    length, step = preprocessing.samples / preprocessing.rate, 1 / preprocessing.rate
+    longer, shorter = int((seconds > length + step).sum()), int((seconds < length - step).sum())
+    if (longer or shorter) and not settings.seconds:
+        filled = {"loop": "are repeated", "pad": "are padded with silence"}[preprocessing.short]
+        yield (
+            f"the network takes {length:g} s: {longer} of {len(seconds)} clips are longer and keep their middle, "
+            f"{shorter} are shorter and {filled}: --set audio.seconds=… takes another length"
+        )
+
+
+def reference(shape: Sequence[int]) -> AudioPreprocessing:
+    """Return the preprocessing of a network that takes (samples,) of a waveform, or (samples, bands) of log-mel."""
+    samples, *bands = shape
+    if not bands:
+        return AudioPreprocessing(samples=samples, front="waveform", clip_norm=True)
+    return AudioPreprocessing(samples=samples, bands=bands[0])
+
+
+def structure(family: Family, size: Size, preprocessing: AudioPreprocessing) -> None:
+    """Return None: the preprocessing decides the form of the network."""
+
+
+def check(family: Family, size: Size, preprocessing: AudioPreprocessing, structure: Structure | None) -> None:
+    """Refuse a spectrogram for a network that takes waveforms, and the reverse.
+
+    Raises:
+        ZooError: it is refused.
+    """
+    wanted = reference(size.input_shape).front
+    if preprocessing.front != wanted:
+        raise ZooError(
+            f"{family.name} {size.name} takes {wanted}, not {preprocessing.front}: --set audio.front={wanted}"
+        )
+
+
+def stand_ins() -> tuple[Examples, str]:
+    """Return synthetic clips, and their license."""
+    found = [
+        described(file, file, split="test", target=0, name=f"clip {number}")
+        for number, (_, file) in enumerate(synthetic.clips(7, seed=0))
+    ]
+    return Examples.of(found), LICENSE
+
+
+def samples(raw: Sequence[bytes], preprocessing: AudioPreprocessing) -> list[bytes]:
+    """Return a WAV file of stereo sound that has to be cut, made of the first clip, and then WAV files of all clips."""
+    rate = preprocessing.rate
+    files = [wav.written(read_clip(file, rate), rate) for file in raw]
+    first = read_clip(raw[0], rate)
+    left = np.resize(first, preprocessing.samples + preprocessing.samples // 3 + 1)
+    return [wav.written(np.stack([left, left[::-1] / 2], 1), rate), *files]
+
+
+def damaged(raw: bytes) -> dict[str, Any]:
+    """Return files that no decoder takes; `raw` is a sound one."""
+    return {
+        "bytes that are no sound": b"no sound",
+        "no bytes": b"",
+        "half a clip": raw[: len(raw) // 2],
+        "a clip without its end": raw[:-20],
+        "a clip of no samples": wav.written(np.zeros(0), 16_000),
+    }
+
+
+def hostile() -> tuple[dict[str, bytes], dict[str, bytes]]:
+    """Return small files that claim much sound, and files with as much as is allowed."""
+    return refused_files(), costly_files()
+
+
+def client_tolerance(preprocessing: AudioPreprocessing) -> float:
+    """Return 0: a graph reads 16-bit WAV files to the bit."""
+    return 0.0

@@ -1,0 +1,217 @@
+"""The definition of sound preprocessing, and its implementation for clients with soundfile, soxr and numpy.
+
+First, an encoded clip becomes `waveform`, float32 [samples]: it is decoded, its channels are averaged, it is resampled
+to the network's rate, and it is brought to the network's length. A longer clip keeps its middle. A shorter one is
+repeated from its start, or stands in the middle of silence. Then the waveform becomes the network's input: itself, or
+its log-mel spectrogram (`zoo.inputs.audio.spectrum`).
+
+`zoo.inputs.audio.graph` implements both steps as TensorFlow operations. Its waveforms of 16-bit WAV files are the same
+to the bit; it refuses all other files.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+from collections.abc import Iterator, Sequence
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from pydantic import Field
+
+from zoo.errors import ZooError
+from zoo.file_kinds import kind_of
+from zoo.inputs.audio import wav
+from zoo.schema import record
+
+LOWEST_RATE, HIGHEST_RATE = 1_000, 384_000
+"""Samples a second. A header that claims another rate is refused."""
+
+MOST_SAMPLES = 60_000_000
+"""Samples of all channels. A longer clip is refused: 30 minutes of one channel at 32 kHz, 10 of two at 48 kHz."""
+
+AT_ONCE = 65_536
+"""Frames that are decoded at once, so that memory follows what a file holds and not what its header claims."""
+
+LOUDEST = 32_768.0
+"""The largest sample of a file of floating-point numbers, where 1 is full scale."""
+
+LONGEST = 30.0
+"""Seconds; the longest clip that a network takes."""
+
+SOUNDS = "WAV, FLAC, OGG or MP3"
+
+
+@record
+class AudioPreprocessing:
+    """The preprocessing of a network's clips.
+
+    Attributes:
+        kind: of the input.
+        rate: samples a second.
+        samples: of a clip, as the network takes it.
+        short: `loop` repeats a clip that is too short from its start, `pad` puts it in the middle of zeros.
+        front: the network's input: `log_mel`, or `waveform`.
+        bands: of the log-mel spectrogram.
+        frame: the length of its frames, in samples.
+        hop: the distance between two frames' starts, in samples.
+        mean: one number a band, subtracted from the logarithms; empty for none.
+        std: one number a band, which the difference is divided by; empty for none.
+        clip_norm: whether a waveform is brought to mean 0 and variance 1, clip by clip, as Wav2Vec 2.0 wants it.
+    """
+
+    kind: Literal["audio"] = "audio"
+    rate: Annotated[int, Field(ge=LOWEST_RATE, le=HIGHEST_RATE)] = 16_000
+    samples: Annotated[int, Field(ge=1, le=int(LONGEST * 48_000))] = 16_000
+    short: Literal["loop", "pad"] = "loop"
+    front: Literal["log_mel", "waveform"] = "log_mel"
+    bands: Annotated[int, Field(ge=8, le=128)] = 40
+    frame: Annotated[int, Field(ge=32, le=4096)] = 400
+    hop: Annotated[int, Field(ge=16, le=4096)] = 160
+    mean: tuple[float, ...] = ()
+    std: tuple[Annotated[float, Field(gt=0)], ...] = ()
+    clip_norm: bool = False
+
+    def __post_init__(self) -> None:
+        if self.front == "log_mel" and self.samples < self.frame:
+            raise ValueError(f"at least one frame of {self.frame} samples, not {self.samples}")
+        if not len(self.mean) == len(self.std) in (0, self.bands):
+            raise ValueError(f"{len(self.mean)} means and {len(self.std)} stds for {self.bands} bands")
+
+    @property
+    def frames(self) -> int:
+        """The number of frames of the log-mel spectrogram."""
+        return 1 + (self.samples - self.frame) // self.hop
+
+    def scale_and_offset(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return float32 [bands] twice: the network's input is `logarithm * scale + offset`."""
+        std = np.asarray(self.std or (1.0,) * self.bands, np.float64)
+        mean = np.asarray(self.mean or (0.0,) * self.bands, np.float64)
+        return (1 / std).astype(np.float32), (-mean / std).astype(np.float32)
+
+
+def fitted(clip: np.ndarray, preprocessing: AudioPreprocessing) -> np.ndarray:
+    """Bring a clip, float32 [any samples but none], to the network's length."""
+    wanted, length = preprocessing.samples, len(clip)
+    if length >= wanted:
+        start = (length - wanted) // 2
+        return clip[start : start + wanted]
+    if preprocessing.short == "loop":
+        return clip[np.arange(wanted) % length]
+    before = (wanted - length) // 2
+    return np.pad(clip, (before, wanted - length - before))
+
+
+def read_clip(file: bytes, rate: int) -> np.ndarray:
+    """Decode a clip, average its channels and resample it: float32 [samples], of `rate`.
+
+    Raises:
+        ZooError: it is neither WAV, FLAC, OGG nor MP3, is damaged or too long, or holds no sound or samples that are no
+            numbers.
+    """
+    clip, own_rate = decoded_file(file)
+    if own_rate != rate:
+        import soxr
+
+        clip = soxr.resample(clip, own_rate, rate)
+    if not len(clip):
+        raise ZooError("it holds no sound")
+    return clip
+
+
+def decoded_file(file: bytes) -> tuple[np.ndarray, int]:
+    """Decode a clip and average its channels; return float32 [samples], and samples a second.
+
+    Raises:
+        ZooError: as `read_clip`.
+    """
+    if not file:
+        raise ZooError("an empty file")
+    form = _format_of(file)
+    if form is None:
+        raise ZooError(f"not {SOUNDS} but {kind_of(file)}")
+    if form == "WAV":
+        header = wav.read_header(file)
+        _check_rate(header.rate)
+        if header.is_16_bit:
+            _check_length(header.size // 2)
+            return _sound([_mixed(wav.read_samples(file, header))]), header.rate
+    if form == "MP3" and _is_mp3_cut_short(file):
+        raise ZooError("an MP3 cut short: its header claims more bytes than it holds")
+    return _decoded_by_libsndfile(file, form)
+
+
+def _format_of(file: bytes) -> str | None:
+    """Return the format that a file begins as, None if it is no sound."""
+    if wav.is_wav(file):
+        return "WAV"
+    for beginning, name in ((b"fLaC", "FLAC"), (b"OggS", "OGG"), (b"ID3", "MP3")):
+        if file.startswith(beginning):
+            return name
+    # A frame of MPEG audio begins with eleven bits of 1.
+    return "MP3" if file[0] == 0xFF and file[1:2] >= b"\xe0" else None
+
+
+def _is_mp3_cut_short(file: bytes) -> bool:
+    """Return whether the first frame of an MP3 says that the file was longer; libsndfile (1.2) reads on with silence.
+
+    That frame, which most encoders write, holds `Xing` or `Info`, flags, and the numbers of frames and bytes.
+    """
+    # The size of a tag is written in 7 bits a byte.
+    tag = 10 + sum(byte << 7 * (3 - place) for place, byte in enumerate(file[6:10])) if file.startswith(b"ID3") else 0
+    head = file[tag : tag + 200]
+    place = max(head.find(b"Xing"), head.find(b"Info"))
+    if place < 0 or len(head) < place + 16:
+        return False
+    flags, _, size = struct.unpack_from(">III", head, place + 4)
+    return flags & 3 == 3 and size > len(file) - tag
+
+
+def _decoded_by_libsndfile(file: bytes, form: str) -> tuple[np.ndarray, int]:
+    import soundfile
+
+    try:
+        with soundfile.SoundFile(io.BytesIO(file)) as sound:
+            _check_rate(sound.samplerate)
+            if not 1 <= sound.channels <= wav.MOST_CHANNELS:
+                raise ZooError(f"{sound.channels} channels: mix it down to one")
+            _check_length(sound.frames * sound.channels)
+            blocks = list(_blocks(sound))
+            if sum(map(len, blocks)) < sound.frames:
+                raise ZooError(f"{form} cut short: {sum(map(len, blocks))} of {sound.frames} samples could be read")
+            return _sound(blocks), sound.samplerate
+    except (soundfile.SoundFileError, RuntimeError, ValueError, OSError, TypeError):
+        raise ZooError(f"a damaged {form}, or one in an unknown encoding: save it again") from None
+
+
+def _blocks(sound: Any) -> Iterator[np.ndarray]:
+    """Yield the averages of the channels, block by block."""
+    count = 0
+    while len(block := sound.read(AT_ONCE, "float32", always_2d=True)):
+        count += block.size
+        _check_length(count)
+        yield _mixed(block)
+
+
+def _mixed(samples: np.ndarray) -> np.ndarray:
+    """Average channels, float32 [samples, channels]; sums of 16-bit samples are exact in any order."""
+    return samples.sum(1) / np.float32(samples.shape[1])
+
+
+def _sound(blocks: Sequence[np.ndarray]) -> np.ndarray:
+    clip = np.concatenate([*blocks, np.zeros(0, np.float32)])
+    if not len(clip):
+        raise ZooError("it holds no sound")
+    if not (np.abs(clip) <= LOUDEST).all():
+        raise ZooError("samples that are no numbers, or beyond any loudness: save it again as 16-bit WAV")
+    return clip
+
+
+def _check_rate(rate: int) -> None:
+    if not LOWEST_RATE <= rate <= HIGHEST_RATE:
+        raise ZooError(f"its header claims {rate} samples a second: save it again with 16000")
+
+
+def _check_length(samples: int) -> None:
+    if samples > MOST_SAMPLES:
+        raise ZooError(f"longer than {MOST_SAMPLES} samples: cut it into clips")

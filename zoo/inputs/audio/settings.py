@@ -1,0 +1,39 @@
+"""The section `audio` of a recipe: what the network takes, and how training clips are changed."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from zoo.inputs.audio.preprocessing import LONGEST
+from zoo.schema import record
+
+
+@record
+class AudioSettings:
+    """The network's input, and random changes of training clips, drawn anew for each clip and epoch.
+
+    `seconds` is the length of a clip and `rate` its samples a second. A value of 0 stands for that of the weights that
+    training starts from; where it starts from nothing, for the length that nine of ten clips do not exceed, at most 10
+    seconds, and for 16000. `short` says what becomes of shorter clips: they are repeated, or stand in the middle of
+    silence; `auto` stands for what the weights want, or else repeats. `front` is the family's: networks take a log-mel
+    spectrogram or a waveform.
+
+    `shift` moves a clip by up to this share of its length, and fills with silence. `noise` adds white noise of up to
+    this multiple of the clip's own root mean square. The masks are those of SpecAugment: `frequency_masks` of up to
+    `frequency_width` (a share of the bands) and `time_masks` of up to `time_width` (a share of the frames) are set to
+    the mean. Waveforms have no masks.
+    """
+
+    kind: Literal["audio"] = "audio"
+    seconds: Annotated[float, Field(ge=0, le=LONGEST)] = 0.0
+    rate: Annotated[int, Field(ge=0, le=48_000)] = 0
+    short: Literal["auto", "loop", "pad"] = "auto"
+    front: Literal["log_mel", "waveform"] = "log_mel"
+    shift: Annotated[float, Field(ge=0, le=0.5)] = 0.1
+    noise: Annotated[float, Field(ge=0, le=10)] = 0.1
+    frequency_masks: Annotated[int, Field(ge=0, le=4)] = 1
+    frequency_width: Annotated[float, Field(ge=0, le=1)] = 0.15
+    time_masks: Annotated[int, Field(ge=0, le=4)] = 1
+    time_width: Annotated[float, Field(ge=0, le=1)] = 0.15

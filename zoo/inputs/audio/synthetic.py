@@ -1,0 +1,123 @@
+"""Synthetic speech-like sound, made on the spot for demos and tests. No human said any of it.
+
+A word is a sequence of speech sounds. Voiced ones are harmonics of a falling pitch, each as loud as the resonances of a
+vocal tract let it through; formants are those of Peterson & Barney 1952 (table II, men). Hissing ones are noise around
+a frequency. Every clip has its own voice: pitch, length of the vocal tract, speed, loudness, background noise. Accuracy
+on these clips says nothing about human speech, and is called synthetic wherever it stands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from zoo.inputs.audio import wav
+
+RATE = 16_000
+
+SECONDS = 1.0
+
+VOICED: dict[str, tuple[float, float, float]] = {
+    "i": (270, 2290, 3010),
+    "e": (530, 1840, 2480),
+    "a": (730, 1090, 2440),
+    "o": (570, 840, 2410),
+    "u": (300, 870, 2240),
+    "m": (250, 1000, 2100),
+}
+"""The formants of each voiced sound, in hertz."""
+
+HISSING: dict[str, tuple[float, float]] = {"s": (6000, 1500), "š": (3000, 900), "f": (4500, 4000)}
+"""The center and the width of each hissing sound, in hertz."""
+
+WORDS: dict[str, str] = {
+    "see": "si",
+    "us": "as",
+    "shoe": "šu",
+    "ash": "aš",
+    "you": "iu",
+    "we": "ui",
+    "my": "mai",
+    "am": "am",
+    "safe": "sef",
+    "foam": "fom",
+}
+"""The sounds of each word. Some words differ only in their order."""
+
+RESONANCE = 60.0
+"""Half the width of a formant, in hertz."""
+
+
+def clips(per_word: int, seed: int, words: dict[str, str] = WORDS) -> Iterator[tuple[str, bytes]]:
+    """Yield `per_word` clips of each word, as the word and a 16-bit WAV file; every clip has another voice."""
+    generator = np.random.default_rng(seed)
+    for _ in range(per_word):
+        for word, sounds in words.items():
+            yield word, wav.written(spoken(sounds, generator), RATE)
+
+
+def write_folder(root: Path, per_word: int, seed: int = 0, words: dict[str, str] = WORDS) -> None:
+    """Write clips into one folder a word, as `--data folder:` takes them."""
+    for number, (word, file) in enumerate(clips(per_word, seed, words)):
+        path = root / word / f"{number // len(words):04}.wav"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(file)
+
+
+def spoken(sounds: str, generator: np.random.Generator) -> np.ndarray:
+    """Return a clip of a word in a new voice, float64 [SECONDS · RATE]."""
+    samples = int(SECONDS * RATE)
+    length = int(samples * generator.uniform(0.4, 0.8))
+    weights = generator.uniform(0.7, 1.3, len(sounds))
+    ends = np.round(np.cumsum(weights) / weights.sum() * length).astype(int)
+    which = np.searchsorted(ends, np.arange(length), side="right")
+    voice = _voiced(sounds, which, generator) + _hissing(sounds, which, generator)
+    voice *= np.minimum(1, np.minimum(np.arange(length), np.arange(length)[::-1]) / (0.02 * RATE))
+    clip = np.zeros(samples)
+    start = generator.integers(samples - length + 1)
+    clip[start : start + length] = voice / np.abs(voice).max()
+    background = generator.standard_normal(samples) * 10 ** generator.uniform(-2.2, -1.0)
+    return (clip + background) * generator.uniform(0.1, 0.5)
+
+
+def _smoothed(steps: np.ndarray, seconds: float = 0.04) -> np.ndarray:
+    """Smooth the steps between sounds, [length], as a mouth moves."""
+    window = np.hanning(int(seconds * RATE) | 1)
+    padded = np.pad(steps, len(window) // 2, mode="edge")
+    return np.convolve(padded, window / window.sum(), mode="valid")
+
+
+def _voiced(sounds: str, which: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+    tract = generator.uniform(0.9, 1.25)
+    pitch = generator.uniform(85, 250) * np.linspace(1.1, generator.uniform(0.75, 1.0), len(which))
+    phase = 2 * np.pi * np.cumsum(pitch) / RATE
+    loud = np.array([{True: 1.0, False: 0.0}[sound in VOICED] for sound in sounds])
+    # A hissing sound has the formants of its neighbor, so that they do not jump.
+    near = [
+        next(iter(sorted((abs(at - place), s) for at, s in enumerate(sounds) if s in VOICED)))[1]
+        for place in range(len(sounds))
+    ]
+    formants = [_smoothed(np.array([VOICED[sound][number] for sound in near])[which] * tract) for number in range(3)]
+    total = np.zeros(len(which))
+    for harmonic in range(1, int(4000 / pitch.max()) + 1):
+        frequency = harmonic * pitch
+        gain = sum(
+            strength / (1 + ((frequency - formant) / RESONANCE / (1 + number)) ** 2)
+            for number, (strength, formant) in enumerate(zip((1.0, 0.5, 0.25), formants, strict=True))
+        )
+        total += (gain + 0.01) / harmonic**0.5 * np.sin(harmonic * phase)
+    return total * _smoothed(loud[which])
+
+
+def _hissing(sounds: str, which: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+    total = np.zeros(len(which))
+    frequencies = np.fft.rfftfreq(len(which), 1 / RATE)
+    for place, sound in enumerate(sounds):
+        if sound in HISSING:
+            center, width = HISSING[sound]
+            noise = np.fft.rfft(generator.standard_normal(len(which)))
+            shaped = np.fft.irfft(noise * np.exp(-0.5 * ((frequencies - center) / width) ** 2), len(which))
+            total += 0.3 * shaped / shaped.std() * _smoothed((which == place).astype(float))
+    return total

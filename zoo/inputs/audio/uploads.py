@@ -1,0 +1,137 @@
+"""Read uploaded sound in a served graph: 16-bit WAV, where one bad clip must not fail the request.
+
+The header is read as `zoo.inputs.audio.wav` reads it, and the samples are those of `zoo.inputs.audio.preprocessing`, to
+the bit. No size that a header claims is allocated: only bytes that are there are cut out, and only those that the
+network takes.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from zoo.inputs.audio.preprocessing import MOST_SAMPLES, AudioPreprocessing
+from zoo.inputs.audio.wav import EXTENSIBLE, FULL_SCALE, MOST_CHANNELS, MOST_CHUNKS, PCM
+
+AT_ONCE = 4
+"""The number of clips of one request that are read in parallel."""
+
+NO_WAV = "no WAV file"
+DAMAGED = "damaged or cut short"
+EMPTY = "without any sound"
+TOO_LONG = f"longer than {MOST_SAMPLES} samples"
+NO_PCM = "no WAV file of 16-bit samples (PCM)"
+"""Reasons to refuse a clip, in words that follow 'is'; the last one is for 8, 24 and 32 bits and compressed samples."""
+
+
+def uploaded_waveforms(files: Any, preprocessing: AudioPreprocessing) -> tuple[Any, Any]:
+    """Read uploaded WAV files with TensorFlow operations, and say which of them are refused.
+
+    Args:
+        files: string [batch], any bytes.
+        preprocessing: that of the network.
+
+    Returns:
+        The waveforms, float32 [batch, samples], 0 for a refused clip; and the status, string [batch], the reason for a
+        refused clip and empty for the others.
+    """
+    import tensorflow as tf
+
+    def read(file: Any) -> tuple[Any, Any]:
+        header, reason = _header(file, preprocessing)
+        silence = tf.zeros([preprocessing.samples])
+        return tf.cond(tf.equal(reason, ""), lambda: _waveform(file, header, preprocessing), lambda: silence), reason
+
+    forms = tf.TensorSpec([preprocessing.samples], tf.float32), tf.TensorSpec([], tf.string)
+    return tf.map_fn(read, files, fn_output_signature=forms, parallel_iterations=AT_ONCE)
+
+
+def _number(file: Any, place: Any, size: int) -> Any:
+    """Return the little-endian number of `size` bytes at a place, an int64 scalar; bytes behind the end are 0."""
+    import tensorflow as tf
+
+    there = tf.strings.substr(file, tf.minimum(place, tf.strings.length(file)), size)
+    digits = tf.io.decode_raw(tf.strings.substr(tf.strings.join([there, b"\0" * size]), 0, size), tf.uint8)
+    return tf.reduce_sum(tf.cast(digits, tf.int64) * tf.constant([256**power for power in range(size)], tf.int64))
+
+
+def _header(file: Any, preprocessing: AudioPreprocessing) -> tuple[dict[str, Any], Any]:
+    """Find the samples; return `start`, `frames` and `channels` as int32 scalars, and the reason to refuse the file."""
+    import tensorflow as tf
+
+    length = tf.strings.length(file)
+    wide = tf.cast(length, tf.int64)
+
+    def more(count: Any, place: Any, form: Any, form_size: Any, data: Any) -> Any:
+        return tf.logical_and(tf.equal(data, 0), place + 8 <= length)
+
+    def step(count: Any, place: Any, form: Any, form_size: Any, data: Any) -> Any:
+        name, size = tf.strings.substr(file, place, 4), _number(file, place + 4, 4)
+        is_form = tf.equal(name, b"fmt ")
+        # The size may be anything below 2**32; a place is never behind the end of the file, which int32 holds.
+        after = tf.cast(tf.minimum(tf.cast(place, tf.int64) + 8 + size + size % 2, wide), tf.int32)
+        held = tf.cast(tf.minimum(size, wide - 8 - tf.cast(place, tf.int64)), tf.int32)
+        return (
+            count + 1,
+            after,
+            tf.where(is_form, place + 8, form),
+            tf.where(is_form, held, form_size),
+            tf.where(tf.equal(name, b"data"), place + 8, data),
+        )
+
+    # Without samples, `data` stays 0.
+    zero = tf.constant(0)
+    found = tf.while_loop(
+        more, step, (zero, tf.constant(12), zero, zero, zero), maximum_iterations=MOST_CHUNKS, parallel_iterations=1
+    )
+    _, _, form, form_size, start = found
+    size = _number(file, tf.maximum(start - 4, 0), 4)
+    code, channels, rate = (_number(file, form + at, count) for at, count in ((0, 2), (2, 2), (4, 4)))
+    frame_size, bits = _number(file, form + 12, 2), _number(file, form + 14, 2)
+    held = tf.where(form_size >= 26, _number(file, form + 24, 2), 0)
+    code = tf.where(tf.equal(code, EXTENSIBLE), held, code)
+    is_wav = tf.logical_and(
+        tf.equal(tf.strings.substr(file, 0, 4), b"RIFF"),
+        tf.equal(tf.strings.substr(file, tf.minimum(8, length), 4), b"WAVE"),
+    )
+    frames = size // tf.maximum(frame_size, 1)
+    rules = (
+        (tf.logical_not(is_wav), NO_WAV),
+        (tf.equal(start, 0), DAMAGED),
+        (form_size < 16, DAMAGED),
+        (size > wide - tf.cast(start, tf.int64), DAMAGED),
+        (tf.logical_or(channels < 1, channels > MOST_CHANNELS), f"not of 1 to {MOST_CHANNELS} channels"),
+        (tf.logical_or(tf.not_equal(code, PCM), tf.not_equal(bits, 16)), NO_PCM),
+        (tf.not_equal(frame_size, 2 * channels), DAMAGED),
+        (
+            tf.not_equal(rate, preprocessing.rate),
+            tf.strings.join(["of ", tf.strings.as_string(rate), f" samples a second, not {preprocessing.rate}"]),
+        ),
+        (size // 2 > MOST_SAMPLES, TOO_LONG),
+        (frames < 1, EMPTY),
+    )
+    reason = tf.constant("")
+    for holds, why in reversed(rules):
+        reason = tf.where(holds, why, reason)
+    return {
+        "start": start,
+        "frames": tf.cast(tf.minimum(frames, wide), tf.int32),
+        "channels": tf.cast(channels, tf.int32),
+    }, reason
+
+
+def _waveform(file: Any, header: dict[str, Any], preprocessing: AudioPreprocessing) -> Any:
+    """Return the waveform of a file that is not refused, float32 [samples]."""
+    import tensorflow as tf
+
+    wanted, channels, frames = preprocessing.samples, header["channels"], header["frames"]
+    first = tf.maximum(frames - wanted, 0) // 2
+    kept = tf.minimum(frames, wanted)
+    part = tf.strings.substr(file, header["start"] + first * 2 * channels, kept * 2 * channels)
+    samples = tf.cast(tf.reshape(tf.io.decode_raw(part, tf.int16), [kept, channels]), tf.float32) / FULL_SCALE
+    clip = tf.reduce_sum(samples, 1) / tf.cast(channels, tf.float32)
+    if preprocessing.short == "loop":
+        clip = tf.gather(clip, tf.range(wanted) % kept)
+    else:
+        before = (wanted - kept) // 2
+        clip = tf.pad(clip, [[before, wanted - kept - before]])
+    return tf.ensure_shape(clip, [wanted])

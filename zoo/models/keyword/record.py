@@ -1,0 +1,41 @@
+"""Keyword networks: which of some words a clip of a second or so holds.
+
+`small` is a plain CNN over frequency and time, whose last map sees most of a word. The others are MatchboxNets:
+separable convolutions along time, with the bands as channels. BC-ResNet (Kim et al. 2021, arXiv:2106.04140) has the
+best accuracy for its multiply-adds in the literature, but not for its latency here: its maps keep the frequencies, and
+its dilated convolutions and sub-spectral norms become more than 200 small ONNX nodes, which take several times as long
+as MatchboxNet's forty.
+"""
+
+from __future__ import annotations
+
+from zoo.family import Family, Size
+from zoo.recipe import Optimizer, Recipe, Schedule
+
+FAMILY = Family(
+    name="keyword",
+    title="Keyword CNN and MatchboxNet",
+    input="audio",
+    reference="Majumdar & Ginsburg 2020, arXiv:2004.08531, as NVIDIA NeMo's matchboxnet_3x1x64_v2 (base, large)",
+    builder="zoo.models.keyword.network",
+    figures="nobody publishes figures of these networks on log-mel spectrograms",
+    recipe=Recipe(
+        epochs=30,
+        batch_size=64,
+        optimizer=Optimizer(name="adamw", lr=3e-3, weight_decay=1e-2),
+        schedule=Schedule(warmup_epochs=2),
+    ),
+    sizes=(
+        Size("small", (), {"filters": (16, 24, 32, 40, 48, 56)}, 64_620, 2_567_904, (16_000, 40), 12),
+        Size("base", ("matchboxnet",), {"kernels": (13, 15, 17), "repeats": 2}, 87_108, 4_099_896, (16_000, 40), 12),
+        Size(
+            "large",
+            (),
+            {"kernels": (13, 15, 17), "repeats": 2, "width": 128},
+            313_028,
+            15_002_168,
+            (16_000, 40),
+            12,
+        ),
+    ),
+)
