@@ -9,6 +9,7 @@ Modules, in the order of their first pass:
 - `pooling`: means over height and width become GlobalAveragePool.
 - `padding`: zero padding goes into convolutions and pools.
 - `activations`: the pieces of HardSwish, HardSigmoid and Gelu become these operators.
+- `reshapes`: Reshapes keep open lengths by constant shapes.
 - `transposes`: Transposes and Reshapes that are not needed are removed.
 - `channel_constants`: biases and scales per channel go into convolutions.
 - `first_convolution`: how the first convolution reads the image.
@@ -43,6 +44,7 @@ from zoo.export.onnx.passes.recurrent import (
     stop_at_lengths,
     transpose_ids,
 )
+from zoo.export.onnx.passes.reshapes import keep_open_lengths
 from zoo.export.onnx.passes.slices import slice_before_rowwise
 from zoo.export.onnx.passes.transposes import add_in_nchw, bypass_idle_moves_before_reshapes, remove_idle_moves
 
@@ -80,6 +82,7 @@ PASSES = (
     Pass("folded", fold_padding, "First: later passes look for neighbors that a Pad would stand between."),
     Pass("folded", fuse_hard_swish, "Before the passes on moves, which know the fused operator as elementwise."),
     Pass("folded", fuse_gelu, "With the other activations; no other pass depends on its place."),
+    Pass("folded", keep_open_lengths, "Before the passes on moves: later ones know shapes only from constants."),
     Pass("folded", bypass_idle_moves_before_reshapes, "Before remove_idle_moves: the Reshape itself may be idle then."),
     Pass("folded", remove_idle_moves, "Before the passes that look for a Transpose right behind a convolution."),
     Pass("folded", fold_channel_constants, "Before add_in_nchw: a bias behind the Transpose would hide it from a sum."),
