@@ -161,6 +161,12 @@ class Data(Protocol):
     def samples(self, raw: Sequence[Any], preprocessing: Any) -> list[Any]:
         """Return raw examples as clients send them, made of those of a dataset; the first needs all preprocessing."""
 
+    def doubtful(self, raw: Sequence[Any], preprocessing: Any) -> list[Any]:
+        """Return raw examples that clients and graphs may encode differently, for the gate that compares both.
+
+        `raw` are examples of the data, which may be among them.
+        """
+
     def damaged(self, raw: Any) -> dict[str, Any]:
         """Return raw examples that every signature refuses, by what is wrong with them; `raw` is a sound one."""
 

@@ -207,7 +207,7 @@ def inspected(candidate: Candidate, inspect: Callable[..., tuple[Example, Any]])
 
 SOURCE = Source(
     scheme="folder",
-    kinds=("image",),
+    kinds=("image", "text"),
     argument="PATH",
     argument_is_path=True,
     summary="your own images, one folder a class",

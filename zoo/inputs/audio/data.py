@@ -220,6 +220,11 @@ def samples(raw: Sequence[bytes], preprocessing: AudioPreprocessing) -> list[byt
     return [wav.written(np.stack([left, left[::-1] / 2], 1), rate), *files]
 
 
+def doubtful(raw: Sequence[bytes], preprocessing: AudioPreprocessing) -> list[Any]:
+    """Return nothing: the samples need all preprocessing."""
+    return []
+
+
 def damaged(raw: bytes) -> dict[str, Any]:
     """Return files that no decoder takes; `raw` is a sound one."""
     return {

@@ -26,6 +26,7 @@ __all__ = [
     "check",
     "client_tolerance",
     "damaged",
+    "doubtful",
     "form",
     "hostile",
     "inspect",
@@ -171,6 +172,11 @@ def _check_channels(channels: int) -> None:
 def samples(raw: Sequence[bytes], preprocessing: Preprocessing) -> list[bytes]:
     """Return a JPEG that has to be scaled, made of the first image, and then the images as they are."""
     return [as_jpeg(open_image(raw[0], preprocessing.white_level)), *raw]
+
+
+def doubtful(raw: Sequence[bytes], preprocessing: Preprocessing) -> list[Any]:
+    """Return nothing: the samples need all preprocessing."""
+    return []
 
 
 def damaged(raw: bytes) -> dict[str, Any]:

@@ -177,6 +177,11 @@ def samples(raw: Sequence[Row], preprocessing: TablePreprocessing) -> list[Any]:
     return [tuple(odd), *raw]
 
 
+def doubtful(raw: Sequence[Row], preprocessing: TablePreprocessing) -> list[Any]:
+    """Return nothing: the samples need all preprocessing."""
+    return []
+
+
 def damaged(raw: Row) -> dict[str, Any]:
     """Return the row with an infinite number; none where it has no number, because any text may be a word."""
     place = next((place for place, value in enumerate(raw) if isinstance(value, float)), None)

@@ -17,8 +17,9 @@ INPUT = Input(
     preprocessing=TextPreprocessing,
     settings=TextSettings,
     raw="serve_text",
-    default_data="folder:",
+    default_data="messages",
     client_module=f"{__name__}.client",
     data_module=f"{__name__}.data",
     graph_module=f"{__name__}.graph",
+    client_libraries={"tokenizers": "tokenizers"},
 )

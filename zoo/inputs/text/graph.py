@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from zoo.inputs.text.batches import evaluation_batches, training_batches
 from zoo.inputs.text.characters import ALONE, CODES, PART, RANKS, REMOVED, ROLES, SPACE, characters
 from zoo.inputs.text.preprocessing import (
     ATTENTION_MASK,
@@ -21,6 +22,8 @@ from zoo.inputs.text.preprocessing import (
     TextPreprocessing,
 )
 from zoo.inputs.text.trie import BEGIN, CONTINUE, NONE, trie
+
+__all__ = ["decoded", "evaluation_batches", "prepared", "training_batches"]
 
 
 class Words(NamedTuple):

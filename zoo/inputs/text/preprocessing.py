@@ -61,6 +61,7 @@ class TextPreprocessing:
         unk_token: the token of a word that the vocabulary cannot compose.
         continuing: the first characters of each token that continues a word.
         longest_word: the most characters of a word; a longer one becomes `unk_token`.
+        column: the column of tables that holds the texts.
     """
 
     vocabulary: tuple[str, ...]
@@ -76,6 +77,7 @@ class TextPreprocessing:
     unk_token: str = "[UNK]"
     continuing: str = "##"
     longest_word: Annotated[int, Field(ge=1, le=1000)] = 100
+    column: str = TEXT
 
     def __post_init__(self) -> None:
         if wrong := [token for token in (*self.vocabulary, self.continuing) if not _is_unicode(token)]:

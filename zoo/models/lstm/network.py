@@ -39,7 +39,7 @@ def build(
         dropout: the rate after the embeddings, between the layers and before the logits.
     """
     lengths = Lengths(name="lengths")(attention_mask)
-    x = Embedding(preprocessing.vocabulary, width, name="embedding")(input_ids)
+    x = Embedding(len(preprocessing.vocabulary), width, name="embedding")(input_ids)
     for number in range(1, depth + 1):
         x = keras.layers.Dropout(dropout, name=f"lstm{number}_dropout")(x)
         directions = [
