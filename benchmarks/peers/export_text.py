@@ -34,7 +34,7 @@ def main() -> None:
         (folder / name).mkdir(parents=True, exist_ok=True)
     for size in ROWS:
         keras.utils.set_random_seed(0)
-        preprocessing = SimpleNamespace(vocabulary=size.input_shape[1])
+        preprocessing = SimpleNamespace(vocabulary=range(size.input_shape[1]))
         ids, mask = (keras.Input((None,), dtype="int64", name=name) for name in ("input_ids", "attention_mask"))
         model = keras.Model([ids, mask], build(ids, mask, CLASSES, preprocessing, **size.options).logits)
         print(size.name, complexity.parameters(model), complexity.multiply_adds(model), flush=True)

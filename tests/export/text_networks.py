@@ -21,7 +21,7 @@ SIZES = {"small": SMALL, "base": BASE, "large": LARGE}
 def network(length: int | None = None, **options: Any) -> Any:
     """A network of ids and mask [batch, length], whose biases are random as well."""
     ids, mask = (keras.Input((length,), dtype="int64", name=name) for name in ("input_ids", "attention_mask"))
-    preprocessing = SimpleNamespace(vocabulary=VOCABULARY)
+    preprocessing = SimpleNamespace(vocabulary=range(VOCABULARY))
     model = keras.Model([ids, mask], build(ids, mask, CLASSES, preprocessing, **options).logits)
     generator = np.random.default_rng(0)
     for weight in model.weights:

@@ -94,7 +94,7 @@ def test_multiply_adds_are_those_of_the_gates() -> None:
     logits = 2 * 6 * CLASSES
     layers = [2 * (8 + 6) * 4 * 6, 2 * (2 * 6 + 6) * 4 * 6]
     assert complexity.multiply_adds(network(11, **SIZES["large"])) == 11 * sum(layers) + logits
-    assert complexity.multiply_adds(network(**SIZES["large"])) == sum(layers) + logits
+    assert complexity.multiply_adds(network(**SIZES["large"])) == 128 * sum(layers) + logits
 
 
 def test_layers_are_made_again_from_their_configuration() -> None:

@@ -27,7 +27,7 @@ from zoo.inputs.text.vocabulary import SPECIAL_TOKENS, trained
 USUAL_LENGTH = 128
 """The most tokens of a text, where nobody names another number."""
 
-LONGEST_USUAL_UNKNOWN = 0.05
+USUAL_UNKNOWN = 0.05
 """A larger share of unknown tokens is said."""
 
 HARD_TEXTS = 64
@@ -140,7 +140,7 @@ def kept(examples: Examples, preprocessing: TextPreprocessing) -> tuple[Examples
 
 
 def remarks(splits: Sequence[Examples], preprocessing: TextPreprocessing) -> Iterator[str]:
-    """Say how many texts have no token, and how many tokens of a split are unknown, if they are many."""
+    """Say how many texts have no word, and how many tokens are unknown, if they are many."""
     found = [tokenized(split, preprocessing) for split in splits]
     empty = [
         split.names(int(place))
@@ -150,11 +150,10 @@ def remarks(splits: Sequence[Examples], preprocessing: TextPreprocessing) -> Ite
     if empty:
         yield f"{len(empty)} of {sum(map(len, splits))} texts are empty: {listed(empty, most=3)}"
     unknown_id = preprocessing.id_of(preprocessing.unk_token)
-    for name, tokens in zip(("training", "validation", "test"), found, strict=True):
-        count = len(tokens.ids) - SPECIAL * len(tokens.lengths)
-        unknown = int((tokens.ids == unknown_id).sum())
-        if unknown > LONGEST_USUAL_UNKNOWN * count:
-            yield f"{unknown} of {count} tokens of the {name} texts are unknown to the vocabulary"
+    count = sum(len(tokens.ids) - SPECIAL * len(tokens.lengths) for tokens in found)
+    unknown = sum(int((tokens.ids == unknown_id).sum()) for tokens in found)
+    if unknown > USUAL_UNKNOWN * count:
+        yield f"{unknown} of {count} tokens of the texts are unknown to the vocabulary"
 
 
 def adjustments(dataset: Dataset, preprocessing: TextPreprocessing, settings: TextSettings) -> Iterator[str]:

@@ -10,6 +10,7 @@ from typing import Any
 import keras
 
 from zoo import layers
+from zoo.complexity import OPEN
 from zoo.layers import Outputs, Tensor
 
 
@@ -173,8 +174,8 @@ class Lstm(keras.layers.Layer):
         return (*x_shape[: 1 + self.sequences], self.units)
 
     def multiply_adds(self) -> int:
-        """Count the multiply-adds of the gates for one text, or for one token where the length is open."""
-        length = self.input[0].shape[1] or 1
+        """Count the multiply-adds of the gates for one text."""
+        length = self.input[0].shape[1] or OPEN
         return int(length * (self.width + self.units) * 4 * self.units)
 
     def get_config(self) -> dict[str, Any]:
