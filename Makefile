@@ -87,6 +87,8 @@ test-peers: $(VENV)/ready $(PEER)/ready
 		$(PEER)/channels-1 $(PEER)/channels-4 $(PEER)/pulled-64 $(PEER)/pulled-96 $(PEER)/pulled-160
 	$(TIMM).export_transformers $(PEER)/transformers
 	$(BIN)/python -m $(PEERS).compare_transformers $(PEER)/transformers
+	$(TIMM).export_transformers_wav2vec2 $(PEER)/wav2vec2
+	$(BIN)/python -m $(PEERS).wav2vec2_logits $(PEER)/wav2vec2
 
 $(PEER)/ready: benchmarks/peers/requirements.txt
 	$(PYTHON) -m venv $(PEER)

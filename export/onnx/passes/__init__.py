@@ -7,6 +7,7 @@ Modules, in the order of their first pass:
 
 - `recurrent`: LSTM nodes that know lengths and directions.
 - `pooling`: means over height and width become GlobalAveragePool.
+- `sequences`: convolutions and normalizations of [batch, frames, channels].
 - `padding`: zero padding goes into convolutions and pools.
 - `activations`: the pieces of HardSwish, HardSigmoid and Gelu become these operators.
 - `reshapes`: Reshapes keep open lengths by constant shapes.
@@ -45,6 +46,7 @@ from zoo.export.onnx.passes.recurrent import (
     transpose_ids,
 )
 from zoo.export.onnx.passes.reshapes import keep_open_lengths
+from zoo.export.onnx.passes.sequences import convolve_sequences, normalize_over_time
 from zoo.export.onnx.passes.slices import slice_before_rowwise
 from zoo.export.onnx.passes.transposes import add_in_nchw, bypass_idle_moves_before_reshapes, remove_idle_moves
 
@@ -79,6 +81,8 @@ PASSES = (
         use_global_average_pool,
         "Before folding, which cancels the Transpose before the pool and folds the batch normalization in front of it.",
     ),
+    Pass("converted", convolve_sequences, "Before folding, which cancels the Transposes between convolutions."),
+    Pass("converted", normalize_over_time, "Before folding, for the same reason."),
     Pass("folded", fold_padding, "First: later passes look for neighbors that a Pad would stand between."),
     Pass("folded", fuse_hard_swish, "Before the passes on moves, which know the fused operator as elementwise."),
     Pass("folded", fuse_gelu, "With the other activations; no other pass depends on its place."),

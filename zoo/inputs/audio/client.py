@@ -19,6 +19,9 @@ from zoo.inputs.audio.preprocessing import SOUNDS, AudioPreprocessing, decoded_f
 from zoo.inputs.audio.sound_files import read_sound_file
 from zoo.signature import Tensor
 
+UPLOAD = Path("clip.wav")
+"""The sound file that the examples of a model card read."""
+
 WAVEFORM = "waveform"
 """Samples from -1 to 1, of the network's rate. The spectrogram and normalization are inside the model."""
 
@@ -146,18 +149,16 @@ def problems(preprocessing: AudioPreprocessing) -> list[str]:
     return found
 
 
-def python(artifact: str) -> str:
-    """Return Python lines that read a WAV file as the artifact's input."""
-    return "\n".join(
-        (
-            "import soundfile",
-            "# A clip of the rate and the number of samples that manifest.json states as preprocessing.",
-            'samples, rate = soundfile.read("clip.wav", dtype="float32", always_2d=True)',
-            "waveform = samples.mean(1)[None]",
-        )
-    )
+def python(preprocessing: AudioPreprocessing) -> str:
+    """Return an expression that reads `UPLOAD`."""
+    return f'Path("{UPLOAD}").read_bytes()'
 
 
-def files(preprocessing: Any) -> dict[str, str]:
-    """Return no files: nothing ships beside the model."""
+def rest(preprocessing: AudioPreprocessing) -> dict[str, Any]:
+    """Return `UPLOAD`."""
+    return dict.fromkeys(raw_tensors(preprocessing), UPLOAD)
+
+
+def files(preprocessing: AudioPreprocessing) -> dict[str, str]:
+    """Return no files: the manifest has all that clients need."""
     return {}

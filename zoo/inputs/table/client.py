@@ -7,10 +7,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from zoo.data.names import shown
 from zoo.errors import ZooError, listed
 from zoo.family import Family, Size
 from zoo.input import Request
+from zoo.inputs.table.columns import Column, Value, tensor_names
 from zoo.inputs.table.preprocessing import (
     TablePreprocessing,
     encode,
@@ -23,10 +26,14 @@ from zoo.inputs.table.preprocessing import (
 )
 from zoo.inputs.table.read import features, places_of, read_file, typed
 
+DAYS = (-700_000, 2_900_000)
+"""The days since 1970 of the first and the last date of an example."""
+
 __all__ = [
     "catalog",
     "encode",
     "facts",
+    "files",
     "network_tensors",
     "noise",
     "problems",
@@ -36,6 +43,7 @@ __all__ = [
     "raw_arrays",
     "raw_tensors",
     "requests",
+    "rest",
     "tensors",
 ]
 
@@ -95,19 +103,26 @@ def problems(preprocessing: TablePreprocessing) -> list[str]:
     return found
 
 
-def python(artifact: str) -> str:
-    """Return Python lines that end with `features`, a row of the means of the training rows."""
-    return f"""import json
-import pathlib
-
-import numpy as np
-
-manifest = json.loads(pathlib.Path("{artifact}/manifest.json").read_text())
-columns = manifest["preprocessing"]["columns"]
-# A word is its place in column["words"], a date its days since 1970, and a missing value is NaN.
-features = np.array([[column["mean"] for column in columns]], np.float32)"""
+def python(preprocessing: TablePreprocessing) -> str:
+    """Return the row of `example` as a tuple."""
+    return repr(tuple(map(example, preprocessing.columns)))
 
 
-def files(preprocessing: Any) -> dict[str, str]:
-    """Return no files: nothing ships beside the model."""
+def rest(preprocessing: TablePreprocessing) -> dict[str, Any]:
+    """Return the row of `example` by the names of its columns' tensors."""
+    columns = preprocessing.columns
+    return dict(zip(tensor_names(columns), map(example, columns), strict=True))
+
+
+def example(column: Column) -> Value:
+    """Return a usual value of a column: the mean of a number, the most frequent word."""
+    if column.kind == "number":
+        return float(f"{column.mean:.4g}")
+    if column.kind == "date":
+        return str(np.datetime64(int(np.clip(column.mean, *DAYS)), "D"))
+    return "true" if column.kind == "boolean" else next(iter(column.words), "word")
+
+
+def files(preprocessing: TablePreprocessing) -> dict[str, str]:
+    """Return no files: the manifest has all that clients need."""
     return {}
