@@ -142,6 +142,13 @@ class Data(Protocol):
     def reference(self, shape: Sequence[int]) -> Any:
         """Return the preprocessing of a network whose row in its family's table has the input shape `shape`."""
 
+    def published(self, folder: Path) -> Any:
+        """Return the preprocessing that a folder of published weights states.
+
+        Raises:
+            ZooError: it states none, or one that networks of this kind do not take.
+        """
+
     def structure(self, family: Family, size: Size, preprocessing: Any) -> Structure | None:
         """Return the structure of a network that is trained from nothing, to be recorded.
 

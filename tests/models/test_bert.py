@@ -20,8 +20,8 @@ from zoo.export.onnx.conversion import write_onnx
 from zoo.export.onnx.lint import node_counts, report
 from zoo.formats.onnx import open_onnx
 from zoo.inputs.text.preprocessing import TextPreprocessing
-from zoo.models.bert.network import EPSILON, build
 from zoo.models.bert import FAMILY
+from zoo.models.bert.network import EPSILON, build
 from zoo.weights_file import weights
 
 SMALL: dict[str, Any] = {"width": 16, "depth": 2, "heads": 4, "longest": 12}

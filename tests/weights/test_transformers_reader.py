@@ -15,8 +15,8 @@ from safetensors.numpy import load_file, save_file
 
 from zoo.errors import ZooError
 from zoo.inputs.text.preprocessing import TextPreprocessing
-from zoo.models.bert.network import build
 from zoo.models.bert import FAMILY
+from zoo.models.bert.network import build
 from zoo.weights.pretrained import TransformersModel
 from zoo.weights.transformers_reader import open_checkpoint, read_transformers
 from zoo.weights_file import weights

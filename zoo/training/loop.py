@@ -185,9 +185,7 @@ def evaluate(step: Step, examples: Examples, this: run.Run, strategy: Any) -> di
     return task_of(this.model).metrics(sums, len(examples))
 
 
-def _one_epoch(
-    step: Step, batches: Any, batch_size: int, model: Any, task: Task, listeners: Any
-) -> dict[str, float]:
+def _one_epoch(step: Step, batches: Any, batch_size: int, model: Any, task: Task, listeners: Any) -> dict[str, float]:
     """Train for one epoch; return the metrics over its batches, each measured before its update."""
     sums: Counter[str] = Counter()
     seen = 0

@@ -15,6 +15,7 @@ from zoo.factory import apply
 from zoo.recipe import Recipe
 from zoo.task import task_of
 
+
 class Step:
     """A function from a distributed batch to the sums of the task, see `zoo.task.Graph`, compiled."""
 

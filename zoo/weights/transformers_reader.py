@@ -28,6 +28,17 @@ WEIGHTS, CONFIG, MODULES = "model.safetensors", "config.json", "modules.json"
 SHARDS = "model.safetensors.index.json"
 """The file that says where the weights are if they are in several files."""
 
+CARD = "README.md"
+"""The model card, whose metadata may state the license."""
+
+LICENSE = re.compile(r"^license:\s*[\"']?([\w.+-]+)", re.MULTILINE)
+
+SPDX = {"apache-2.0": "Apache-2.0", "mit": "MIT", "bsd-3-clause": "BSD-3-Clause", "cc-by-4.0": "CC-BY-4.0"}
+"""The identifiers of licenses that model cards write in lower case."""
+
+LARGEST_CARD = 1 << 16
+"""Characters of a model card that are read."""
+
 LARGEST_JSON = 1 << 22
 """Bytes. No configuration has as many."""
 
@@ -61,6 +72,22 @@ class Checkpoint:
     def weights(self) -> Path:
         """The file of weights."""
         return self.folder / WEIGHTS
+
+    @property
+    def license(self) -> str | None:
+        """The license that the model card of the folder states; None where there is none."""
+        try:
+            card = (self.folder / CARD).read_text(encoding="utf-8")[:LARGEST_CARD]
+        except (OSError, ValueError):
+            return None
+        stated = LICENSE.search(card.partition("\n---")[0]) if card.startswith("---") else None
+        return SPDX.get(stated[1].lower(), stated[1]) if stated else None
+
+    @property
+    def has_head(self) -> bool:
+        """Whether the configuration is that of a network with a head of classes."""
+        named = self.config.get("architectures")
+        return isinstance(named, list) and any(str(name).endswith("ForSequenceClassification") for name in named)
 
     @property
     def labels(self) -> tuple[str, ...] | None:

@@ -185,6 +185,11 @@ def reference(shape: Sequence[int]) -> AudioPreprocessing:
     return AudioPreprocessing(samples=samples, bands=bands[0])
 
 
+def published(folder: Path) -> AudioPreprocessing:
+    """Refuse a folder, because no weights for sound are published in folders that are read."""
+    raise ZooError(f"{folder} says nothing of clips: weights for these are read from files")
+
+
 def structure(family: Family, size: Size, preprocessing: AudioPreprocessing) -> None:
     """Return None: the preprocessing decides the form of the network."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from zoo.data.dataset import Dataset
@@ -31,6 +32,7 @@ __all__ = [
     "hostile",
     "inspect",
     "kept",
+    "published",
     "reference",
     "remarks",
     "samples",
@@ -139,6 +141,11 @@ def reference(shape: Sequence[int]) -> Preprocessing:
     height, width, channels = shape
     _check_channels(channels)
     return Preprocessing(height, width, channels, (MEAN,) * channels, (STD,) * channels)
+
+
+def published(folder: Path) -> Preprocessing:
+    """Refuse a folder, because weights for images are files."""
+    raise ZooError(f"{folder} says nothing of images: weights for these are read from files")
 
 
 def structure(family: Family, size: Size, preprocessing: Preprocessing) -> Structure:

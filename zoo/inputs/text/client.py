@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.data.names import natural, shown
-from zoo.errors import ZooError, did_you_mean, listed
+from zoo.errors import ZooError, did_you_mean
 from zoo.family import Family, Size
 from zoo.folder_kinds import kind, mistaken
 from zoo.input import Request

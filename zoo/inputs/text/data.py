@@ -22,7 +22,7 @@ from zoo.inputs.text.preprocessing import LONGEST_TEXT, SPECIAL, TEXT, TextPrepr
 from zoo.inputs.text.settings import TextSettings
 from zoo.inputs.text.text_files import read_text_file
 from zoo.inputs.text.tokens import tokenized
-from zoo.inputs.text.vocabulary import SPECIAL_TOKENS, trained
+from zoo.inputs.text.vocabulary import SPECIAL_TOKENS, read, trained
 
 USUAL_LENGTH = 128
 """The most tokens of a text, where nobody names another number."""
@@ -174,6 +174,15 @@ def reference(shape: Sequence[int]) -> TextPreprocessing:
     length, count = shape
     others = (f"token{number}" for number in range(len(SPECIAL_TOKENS), count))
     return TextPreprocessing((*SPECIAL_TOKENS, *others), length)
+
+
+def published(folder: Path) -> TextPreprocessing:
+    """Return the preprocessing of a folder of transformers: its tokenizer, and the most tokens that it names.
+
+    Raises:
+        ZooError: there is no tokenizer, or one that zoo cannot put into a graph.
+    """
+    return read(folder)
 
 
 def structure(family: Family, size: Size, preprocessing: TextPreprocessing) -> None:

@@ -22,7 +22,15 @@ WORDS: dict[str, tuple[str, ...]] = {
     "city": ("Paris", "Berlin", "New York", "São Paulo", "Tokyo", "Nairobi", "Zürich", "Kraków"),
     "room": ("kitchen", "bedroom", "bathroom", "hall", "garage", "garden", "living room"),
     "person": ("Anna", "my sister", "Dr. Lee", "José", "the neighbors", "grandma", "Omar", "the office"),
-    "music": ("some jazz", "the piano concert", "that song again", "a lullaby", "the news", "old rock", "Chloë's album"),
+    "music": (
+        "some jazz",
+        "the piano concert",
+        "that song again",
+        "a lullaby",
+        "the news",
+        "old rock",
+        "Chloë's album",
+    ),
     "food": ("two onions", "a dozen eggs", "milk", "brown rice", "coffee beans", "crème fraîche", "some apples"),
 }
 
