@@ -48,10 +48,10 @@ def evaluation_batches(texts: Examples, preprocessing: TextPreprocessing, *, bat
 
     The last batch is filled up with copies of the first text, whose weight is 0; that of all others is 1.
     """
-    index = np.arange(-(-len(texts) // batch_size) * batch_size)
-    weights = (index < len(texts)).astype(np.float32)
-    index[len(texts) :] = 0
-    index = index.reshape(-1, batch_size)
+    places = np.arange(-(-len(texts) // batch_size) * batch_size)
+    weights = (places < len(texts)).astype(np.float32)
+    places[len(texts) :] = 0
+    index = places.reshape(-1, batch_size)
     return _batches(texts, preprocessing, index, texts.targets[index], weights.reshape(index.shape))
 
 

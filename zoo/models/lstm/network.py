@@ -41,6 +41,8 @@ def build(
     """
     lengths = Lengths(name="lengths")(attention_mask)
     x = Embedding(len(preprocessing.vocabulary), width, name="embedding")(input_ids)
+    # Whole tokens are dropped: with half of the values of each, a small network still learns single texts by heart.
+    x = keras.layers.Dropout(dropout, noise_shape=(None, None, 1), name="embedding_dropout")(x)
     for number in range(1, depth + 1):
         x = keras.layers.Dropout(dropout, name=f"lstm{number}_dropout")(x)
         directions = [
