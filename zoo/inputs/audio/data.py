@@ -38,8 +38,6 @@ SMALLEST_STD = 1e-3
 SILENT = 1e-3
 """A clip is nearly silent if no sample is beyond this."""
 
-LICENSE = "made by zoo.inputs.audio.synthetic, without rights reserved"
-
 
 @dataclass(frozen=True, slots=True)
 class SoundFile:
@@ -213,7 +211,7 @@ def stand_ins() -> tuple[Examples, str]:
         described(file, file, split="test", target=0, name=f"clip {number}")
         for number, (_, file) in enumerate(synthetic.clips(7, seed=0))
     ]
-    return Examples.of(found), LICENSE
+    return Examples.of(found), synthetic.LICENSE
 
 
 def samples(raw: Sequence[bytes], preprocessing: AudioPreprocessing) -> list[bytes]:
