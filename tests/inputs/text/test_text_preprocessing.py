@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -154,13 +153,15 @@ def test_the_record_is_found_by_its_kind() -> None:
     assert all(len(text.encode()) <= LONGEST_TEXT for text in costly.values())
 
 
-def test_the_lines_of_a_model_card_give_the_same_inputs(tmp_path: Path) -> None:
+def test_the_file_beside_a_model_gives_the_same_inputs() -> None:
     wanted = preprocessing("trained", cased=False)
-    (tmp_path / "tokenizer.json").write_text(tokenizer_json(wanted), encoding="utf-8")
-    names: dict[str, Any] = {}
-    exec(client.python(str(tmp_path)), names)
-    for name, array in encode(["A sentence to classify."], wanted).items():
-        np.testing.assert_array_equal(names[name], array)
+    (content,) = client.files(wanted).values()
+    text = eval(client.python(wanted))
+    assert client.rest(wanted) == {"text": text}
+    found = tokenizers.Tokenizer.from_str(content).encode_batch([text, "a"])
+    for name, array in encode([text, "a"], wanted).items():
+        key = {"input_ids": "ids"}.get(name, name)
+        np.testing.assert_array_equal([getattr(one, key) for one in found], array)
     tokens = f"up to 40 WordPiece tokens of a vocabulary of {len(wanted.vocabulary):,}, uncased"
     assert client.facts(wanted) == {"input": tokens}
 
