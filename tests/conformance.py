@@ -77,6 +77,15 @@ FACTS = {
     ("vit", "small"): Facts(22_050_664, 4.61),
     ("vit", "base"): Facts(86_567_656, 17.564),
     ("vit", "large"): Facts(304_326_632, 61.555),
+    # By hand: 8192·64 + 4·64·(64+64+1) + 2·(64+1), and so on; multiply-adds are checked by tests/models/test_lstm.py.
+    ("lstm", "small"): Facts(557_442, None),
+    ("lstm", "base"): Facts(1_312_258, None),
+    ("lstm", "large"): Facts(4_723_714, None),
+    # transformers' BertForSequenceClassification of two classes (5.x, num_parameters()), of small without the pooler.
+    ("bert", "small"): Facts(22_566_146, None),
+    ("bert", "mini"): Facts(28_764_674, None),
+    ("bert", "base"): Facts(109_483_778, None),
+    ("bert", "large"): Facts(335_143_938, None),
 }
 
 SMALLEST = (8, 8, 1)

@@ -201,5 +201,7 @@ def test_a_folder_of_clips_is_read_again_bit_for_bit(place: Path, zoo_command: C
     for name in ("first", "second"):
         arguments = ("--data", "folder:words", "--epochs", 1, "--out", name, *FEW)
         assert zoo_command("train", "keyword", *arguments).status == 0
-    first, second = (hashlib.sha256((place / name / "weights.safetensors").read_bytes()) for name in ("first", "second"))
+    first, second = (
+        hashlib.sha256((place / name / "weights.safetensors").read_bytes()) for name in ("first", "second")
+    )
     assert first.digest() == second.digest()

@@ -189,7 +189,9 @@ def files_of_class(folder: Path, kind: Input) -> list[Path]:
         raise ZooError(f"class '{folder.name}' has no {kind.plural}: add some to {folder}, or remove it")
     for file in files:
         if file.is_dir():
-            raise ZooError(f"{folder}, which should hold {kind.plural}, holds the folder '{shown(file.name)}': {layout(kind)}")
+            raise ZooError(
+                f"{folder}, which should hold {kind.plural}, holds the folder '{shown(file.name)}': {layout(kind)}"
+            )
     return files
 
 

@@ -56,7 +56,7 @@ def encoded(value: Any, rate: int, channels: int) -> bytes:
     samples = whole / wav.FULL_SCALE if len(whole) else np.array(value.float_list.value, np.float32)
     if len(samples) % channels:
         raise ZooError(f"{len(samples)} samples are not of {channels} channels")
-    if len(whole) and not (-wav.FULL_SCALE <= whole.min() and whole.max() < wav.FULL_SCALE):
+    if len(whole) and not (whole.min() >= -wav.FULL_SCALE and whole.max() < wav.FULL_SCALE):
         raise ZooError("samples beyond 16 bits")
     if not np.isfinite(samples).all():
         raise ZooError("samples that are no numbers")

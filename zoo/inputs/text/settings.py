@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from zoo.inputs.text.preprocessing import MOST_TOKENS
+from zoo.errors import ZooError
+from zoo.inputs.text.preprocessing import MOST_TOKENS, SPECIAL
 from zoo.inputs.text.vocabulary import LEAST_SIZE
 from zoo.schema import record
 
@@ -24,3 +25,7 @@ class TextSettings:
     max_length: Annotated[int, Field(ge=0, le=MOST_TOKENS)] = 0
     vocabulary: Annotated[int, Field(ge=LEAST_SIZE, le=1_000_000)] = 8000
     lowercase: bool = True
+
+    def __post_init__(self) -> None:
+        if 0 < self.max_length <= SPECIAL:
+            raise ZooError(f"text.max_length={self.max_length} leaves no token of a text: take {SPECIAL + 1} or more")
