@@ -48,7 +48,7 @@ def test_links_of_documents_outside_the_site_lead_somewhere(name: str) -> None:
 
 
 def test_the_keys_of_a_recipe_are_explained() -> None:
-    assert sorted(re.findall(r"^\| `([a-z_.]+)` \|", text("docs/train.md"), re.MULTILINE)) == sorted(recipe_keys())
+    assert sorted(re.findall(r"^\| `([a-z0-9_.]+)` \|", text("docs/train.md"), re.MULTILINE)) == sorted(recipe_keys())
 
 
 def recipe_keys() -> Iterator[str]:
