@@ -12,7 +12,7 @@ WORKERS := -n 2 --dist loadfile
 PEERS := benchmarks.peers
 PEER := .peers
 
-.PHONY: demo demo-table test quick test-all test-lowest test-peers check types docs clean
+.PHONY: demo demo-table demo-audio test quick test-all test-lowest test-peers check types docs clean
 
 $(VENV)/ready: pyproject.toml setup.cfg setup.py
 	$(PYTHON) -m venv $(VENV)
@@ -40,6 +40,15 @@ demo-table: $(VENV)/ready
 		numpy.savetxt("$(DEMO)/table/rows.csv", wine.data[::40], "%g", ",", header=",".join(wine.feature_names), comments="")'
 	$(BIN)/zoo predict $(DEMO)/table/artifact $(DEMO)/table/rows.csv
 	$(BIN)/zoo benchmark $(DEMO)/table/artifact --runtime onnx,saved_model
+
+# The same for sound, on words in synthetic voices: its accuracy says nothing about human speech.
+demo-audio: $(VENV)/ready
+	rm -rf $(DEMO)-audio
+	$(BIN)/zoo train keyword --data synthetic_speech --epochs 10 --out $(DEMO)-audio/run
+	$(BIN)/zoo evaluate $(DEMO)-audio/run --out $(DEMO)-audio/evaluation
+	$(BIN)/zoo export $(DEMO)-audio/run --out $(DEMO)-audio/artifact
+	$(BIN)/zoo verify $(DEMO)-audio/artifact
+	$(BIN)/zoo benchmark $(DEMO)-audio/artifact --runtime onnx,saved_model --batch 1
 
 # ruff, mypy, and the tests that prove behavior.
 test: check
@@ -97,6 +106,8 @@ test-peers: $(VENV)/ready $(PEER)/ready
 	for side in 64 96 160; do $(TIMM).other_sizes $(PEER)/224 $(PEER)/pulled-$$side $$side || exit 1; done
 	$(BIN)/python -m $(PEERS).compare_logits $(PEER)/bin/python $(PEER)/scratch $(PEER)/224 $(PEER)/160 \
 		$(PEER)/channels-1 $(PEER)/channels-4 $(PEER)/pulled-64 $(PEER)/pulled-96 $(PEER)/pulled-160
+	$(TIMM).export_transformers $(PEER)/transformers
+	$(BIN)/python -m $(PEERS).compare_transformers $(PEER)/transformers
 	$(TIMM).export_transformers_wav2vec2 $(PEER)/wav2vec2
 	$(BIN)/python -m $(PEERS).wav2vec2_logits $(PEER)/wav2vec2
 
@@ -107,4 +118,4 @@ $(PEER)/ready: benchmarks/peers/requirements.txt
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(LOWEST) $(PEER) $(DEMO) build site *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(LOWEST) $(PEER) $(DEMO) $(DEMO)-audio build site *.egg-info .pytest_cache .mypy_cache .ruff_cache

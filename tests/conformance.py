@@ -88,6 +88,26 @@ FACTS = {
     ("mlp", "small"): Facts(834, 768e-9, side=10),
     ("mlp", "base"): Facts(18_178, 17_920e-9, side=10),
     ("mlp", "large"): Facts(89_602, 89_088e-9, side=10),
+    # By hand, for 12 words and 98 frames of 40 bands; nobody publishes figures. Small has parameters 3·3·1·16 + 2·16 +
+    # 3·3·16·24 + … on maps of 49·20, 25·10, 13·5 and 7·3. The others have 11·40 + 40·128 + 2·128 + 13·128 + 128·64 + …
+    # on 49 frames.
+    ("keyword", "small"): Facts(64_620, 0.002567904, side=16_000),
+    ("keyword", "base"): Facts(87_108, 0.004099896, side=16_000),
+    ("keyword", "large"): Facts(313_028, 0.015002168, side=16_000),
+    # transformers' Wav2Vec2Model has 94,371,712 and 315,438,720 parameters. Here are neither masked_spec_embed nor the
+    # 128 lengths of weight norm, but a projector to 256 and 12 classes. Small by hand.
+    ("wav2vec2", "small"): Facts(23_726_860, None, side=16_000),
+    ("wav2vec2", "base"): Facts(94_371_712 - 768 - 128 + 768 * 256 + 256 + 256 * 12 + 12, None, side=16_000),
+    ("wav2vec2", "large"): Facts(315_438_720 - 1024 - 128 + 1024 * 256 + 256 + 256 * 12 + 12, None, side=16_000),
+    # By hand: 8192·64 + 4·64·(64+64+1) + 2·(64+1), and so on; multiply-adds are checked by tests/models/test_lstm.py.
+    ("lstm", "small"): Facts(557_442, None),
+    ("lstm", "base"): Facts(1_312_258, None),
+    ("lstm", "large"): Facts(4_723_714, None),
+    # transformers' BertForSequenceClassification of two classes (5.x, num_parameters()), of small without the pooler.
+    ("bert", "small"): Facts(22_566_146, None),
+    ("bert", "mini"): Facts(28_764_674, None),
+    ("bert", "base"): Facts(109_483_778, None),
+    ("bert", "large"): Facts(335_143_938, None),
 }
 
 SMALLEST = (8, 8, 1)

@@ -110,7 +110,7 @@ def test_help_names_every_source(stripes: Path, verb: str) -> None:
     words = " ".join(done.stdout.split())
     for text in (
         "digits (the handwritten digits",
-        "folder:PATH (your own images",
+        "folder:PATH (your own files",
         "stripes:COUNT (stripes two or three rows apart)",
         "for stripes: the name of a wall",
     ):

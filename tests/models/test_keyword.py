@@ -17,8 +17,7 @@ from zoo.inputs.audio import graph
 from zoo.inputs.audio.client import encode, random
 from zoo.inputs.audio.preprocessing import AudioPreprocessing
 from zoo.inputs.audio.synthetic import clips
-from zoo.models.keyword import network
-from zoo.models.keyword.record import FAMILY
+from zoo.models.keyword import FAMILY, network
 
 WANTED = AudioPreprocessing(mean=(-6.0,) * 40, std=(3.0,) * 40)
 

@@ -12,7 +12,7 @@ import json
 import math
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -181,17 +181,18 @@ def evaluate(step: Step, examples: Examples, this: run.Run, strategy: Any) -> di
         examples, preprocessing, batch_size=this.recipe.batch_size
     )
     sums: Counter[str] = Counter()
-    for batch in _distributed(strategy, batches):
+    distributed = _distributed(strategy, batches)
+    step.prepare(distributed)
+    for batch in distributed:
         sums.update({name: float(value) for name, value in step(*batch).items()})
     return task_of(this.model).metrics(sums, len(examples))
 
 
-def _one_epoch(
-    step: Step, batches: Iterable[Any], batch_size: int, model: Any, task: Task, listeners: Any
-) -> dict[str, float]:
+def _one_epoch(step: Step, batches: Any, batch_size: int, model: Any, task: Task, listeners: Any) -> dict[str, float]:
     """Train for one epoch; return the metrics over its batches, each measured before its update."""
     sums: Counter[str] = Counter()
     seen = 0
+    step.prepare(batches)
     for number, batch in enumerate(batches):
         listeners.on_train_batch_begin(number)
         sums.update({name: float(value) for name, value in step(*batch).items()})
@@ -203,13 +204,12 @@ def _one_epoch(
     return task.metrics(sums, seen)
 
 
-def _distributed(strategy: Any, batches: Any) -> Iterable[Any]:
+def _distributed(strategy: Any, batches: Any) -> Any:
     """Return batches as the replicas take them."""
     if strategy.num_replicas_in_sync == 1 and "CPU" in strategy.extended.worker_devices[0]:
         # The iterator of a strategy takes 0.1 s to make, for every epoch and every evaluation (tensorflow 2.21).
         return batches
-    distributed: Iterable[Any] = strategy.experimental_distribute_dataset(batches)
-    return distributed
+    return strategy.experimental_distribute_dataset(batches)
 
 
 def _compile_for_callbacks(model: Any, optimizer: Any, strategy: Any, task: Task) -> None:

@@ -172,7 +172,7 @@ def test_files_and_folders_are_requests(tmp_path: Path) -> None:
     assert left == {"notes.txt": "not WAV, FLAC, OGG or MP3 but text", "deeper": "a folder"}
     for bad in (tmp_path / "notes.txt", tmp_path / "missing.wav", tmp_path / "deeper"):
         with pytest.raises(ZooError):
-            client.requests([bad], wanted, lambda path, reason: None)
+            client.encode([one.raw for one in client.requests([bad], wanted, lambda path, reason: None)], wanted)
 
 
 def test_the_kind_is_found_by_its_name() -> None:

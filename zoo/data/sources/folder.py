@@ -1,40 +1,43 @@
-"""The source `folder`: image files in one folder a class, or in train/, val/ and test/ of such folders."""
+"""The source `folder`: files in one folder a class, or in train/, val/ and test/ of such folders."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from zoo import input as inputs
 from zoo.data.dataset import in_memory
+from zoo.data.entries import files_of, hidden_entries, visible_entries
 from zoo.data.example import Example, RawDataset, Unreadable
 from zoo.data.names import composed, quoted, shown
 from zoo.data.prefetch import map_ahead
 from zoo.data.source import Say, Source
 from zoo.data.splits import SPLIT_NAMES
 from zoo.errors import ZooError, listed
-from zoo.inputs.image.image_files import hidden_images, visible_entries
+from zoo.input import Input
 from zoo.text import is_printable
 
 LIKE_A_SPLIT = re.compile(
-    r"((images?|imgs?|data)[\W_]*)?"
+    r"((images?|imgs?|clips?|audio|data)[\W_]*)?"
     r"((?P<train>train|training|trn)|(?P<val>val|valid|validation|validate|dev|development)"
     r"|(?P<test>test|testing|tst|eval|evaluation|holdout))"
-    r"([\W_]*(set|data|images?|imgs?|split))?[\W_]*[0-9]*",
+    r"([\W_]*(set|data|images?|imgs?|clips?|audio|split))?[\W_]*[0-9]*",
     re.IGNORECASE,
 )
 """Names that people give to the folders of splits; the group that matches is zoo's name for it."""
 
-LAYOUT = "it should hold one folder of images a class, or train/, val/ and test/ of those"
 READ_AHEAD = 64
+
+MOST_HIDDEN = 100
+"""The most files of a hidden folder that are read in search of an example."""
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A file in a class folder, which should be an image."""
+    """A file in a class folder, which should be an example."""
 
     split: str
     target: int
@@ -45,40 +48,51 @@ class Candidate:
 def read(argument: str, say: Say, kind: str) -> RawDataset:
     """Read every example below a folder, and decode it once to find damage.
 
-    Every visible file in a class folder should be an image, whatever its name; a file that cannot be decoded is an
-    unreadable image. `say` is called for files beside the class folders, for images and folders of images whose names
-    begin with a dot, and for a class that has the name of a split.
+    Every visible file in a class folder should be an example of the kind, whatever its name; a file that cannot be
+    decoded is an unreadable example. `say` is called for files beside the class folders, for examples and folders of
+    examples whose names begin with a dot, and for a class that has the name of a split.
 
     Raises:
         ZooError: the folder is missing or has another layout, there are fewer than two classes, a class has no files,
-            or the splits have different classes.
+            the splits have different classes, or no file at all is of the kind.
     """
+    wanted = inputs.find(kind)
     root = Path(argument).expanduser().resolve()
     if not root.is_dir():
-        raise ZooError(f"there is no folder {root}: {LAYOUT}")
-    splits = {split: class_folders(folder) for split, folder in split_folders(root, say).items()}
-    labels = common_labels(root, splits)
+        raise ZooError(f"there is no folder {root}: {layout(wanted)}")
+    splits = {split: class_folders(folder, wanted) for split, folder in split_folders(root, wanted, say).items()}
+    labels = common_labels(root, splits, wanted)
     numbers = {composed(name): number for number, name in enumerate(labels)}
     candidates = [
         Candidate(split, numbers[composed(folder.name)], file, shown(file.relative_to(root)))
         for split, folders in splits.items()
         for folder in folders
-        for file in files_of_class(folder)
+        for file in files_of_class(folder, wanted)
     ]
-    for line in left_out(root, splits):
+    for line in left_out(root, splits, wanted):
         say(line)
-    inspect = inputs.find(kind).data.inspect
-    examples, unreadable = in_memory(map_ahead(lambda one: inspected(one, inspect), candidates, READ_AHEAD))
+    examples, unreadable = in_memory(map_ahead(lambda one: inspected(one, wanted), candidates, READ_AHEAD))
+    if not examples:
+        first = unreadable[0]
+        raise ZooError(
+            f"{root} holds no {wanted.plural}: none of its {len(unreadable)} files can be read "
+            f"({first.name}: {first.reason}): {layout(wanted)}"
+        )
     return RawDataset(kind, labels, examples, unreadable, argument=str(root))
 
 
-def split_folders(root: Path, say: Say) -> dict[str, Path]:
+def layout(kind: Input) -> str:
+    """Say how a folder of examples should look."""
+    return f"it should hold one folder of {kind.plural} a class, or train/, val/ and test/ of those"
+
+
+def split_folders(root: Path, kind: Input, say: Say) -> dict[str, Path]:
     """Return the folder of each split, or only the root, as `train`, if it holds the class folders itself.
 
     A folder with the name `train` is a split if it holds folders; else it is a class.
 
     Raises:
-        ZooError: folders have names like those of splits, but other ones, or hold images instead of class folders.
+        ZooError: folders have names like those of splits, but other ones, or hold files instead of class folders.
     """
     folders = {folder.name: folder for folder in visible_entries(root) if folder.is_dir()}
     if "train" in folders and holds_folders(folders["train"]):
@@ -98,11 +112,11 @@ def split_folders(root: Path, say: Say) -> dict[str, Path]:
         renames = listed((f"'{shown(name)}' to {likely[name]}/" for name in with_classes), most=3)
         raise ZooError(
             f"{root} holds what looks like splits with other names: rename {renames}, "
-            "and call the folder of the training images train/"
+            f"and call the folder of the training {kind.plural} train/"
         )
     if len(likely) > 1:
         names = listed((f"'{shown(name)}'" for name in likely), most=3)
-        raise ZooError(f"{root} holds {names}, which look like splits but hold no class folders: {LAYOUT}")
+        raise ZooError(f"{root} holds {names}, which look like splits but hold no class folders: {layout(kind)}")
     for name in likely:
         say(f"'{shown(name)}' is taken for a class, although it has the name of a split")
     return {"train": root}
@@ -119,7 +133,7 @@ def holds_folders(folder: Path) -> bool:
     return any(entry.is_dir() for entry in visible_entries(folder))
 
 
-def class_folders(folder: Path) -> list[Path]:
+def class_folders(folder: Path, kind: Input) -> list[Path]:
     """Return the class folders of a split, in natural order.
 
     Raises:
@@ -127,7 +141,7 @@ def class_folders(folder: Path) -> list[Path]:
     """
     folders = [entry for entry in visible_entries(folder) if entry.is_dir()]
     if not folders:
-        raise ZooError(f"{folder} holds no folders: {LAYOUT}")
+        raise ZooError(f"{folder} holds no folders: {layout(kind)}")
     known: dict[str, str] = {}
     for entry in folders:
         if not is_printable(entry.name):
@@ -136,12 +150,12 @@ def class_folders(folder: Path) -> list[Path]:
         if other != entry.name:
             raise ZooError(
                 f"{folder} holds {quoted(other)} and {quoted(entry.name)}, one name in two Unicode forms: "
-                "put their images into one folder"
+                f"put their {kind.plural} into one folder"
             )
     return folders
 
 
-def common_labels(root: Path, splits: dict[str, list[Path]]) -> tuple[str, ...]:
+def common_labels(root: Path, splits: dict[str, list[Path]], kind: Input) -> tuple[str, ...]:
     """Return the names of the classes as they are in train.
 
     Raises:
@@ -160,11 +174,11 @@ def common_labels(root: Path, splits: dict[str, list[Path]]) -> tuple[str, ...]:
             )
     if len(labels) < 2:
         only = next(iter(labels.values()))
-        raise ZooError(f"{root} has one class only, '{only}': {LAYOUT}, and at least two classes")
+        raise ZooError(f"{root} has one class only, '{only}': {layout(kind)}, and at least two classes")
     return tuple(labels.values())
 
 
-def files_of_class(folder: Path) -> list[Path]:
+def files_of_class(folder: Path, kind: Input) -> list[Path]:
     """Return every visible file of a class folder, in natural order.
 
     Raises:
@@ -172,14 +186,16 @@ def files_of_class(folder: Path) -> list[Path]:
     """
     files = visible_entries(folder)
     if not files:
-        raise ZooError(f"class '{folder.name}' has no images: add some to {folder}, or remove it")
+        raise ZooError(f"class '{folder.name}' has no {kind.plural}: add some to {folder}, or remove it")
     for file in files:
         if file.is_dir():
-            raise ZooError(f"{folder}, which should hold images, holds the folder '{shown(file.name)}': {LAYOUT}")
+            raise ZooError(
+                f"{folder}, which should hold {kind.plural}, holds the folder '{shown(file.name)}': {layout(kind)}"
+            )
     return files
 
 
-def left_out(root: Path, splits: dict[str, list[Path]]) -> Iterator[str]:
+def left_out(root: Path, splits: dict[str, list[Path]], kind: Input) -> Iterator[str]:
     """Say in one line each what is left out although it may belong to the data."""
     above = dict.fromkeys([root, *(folder.parent for folders in splits.values() for folder in folders)])
     for folder in above:
@@ -187,30 +203,38 @@ def left_out(root: Path, splits: dict[str, list[Path]]) -> Iterator[str]:
         if loose:
             yield f"left out: {len(loose)} files beside the folders of {folder}: {listed(map(shown, loose), most=3)}"
     classes = [folder for folders in splits.values() for folder in folders]
-    hidden = [entry for folder in (*above, *classes) for entry in hidden_images(folder)]
+    inside = (entry for folder in (*above, *classes) for entry in hidden_entries(folder))
+    hidden = [entry for entry in inside if holds_example(entry, kind)]
     for entry in hidden:
         if entry.is_dir():
-            yield f"left out: {shown(entry)}/, a hidden folder of images: if it is a class, rename it without the dot"
+            what = f"{shown(entry)}/, a hidden folder of {kind.plural}"
+            yield f"left out: {what}: if it is a class, rename it without the dot"
     files = [shown(entry.relative_to(root)) for entry in hidden if not entry.is_dir()]
     if files:
-        yield f"left out: {len(files)} images whose names begin with a dot: {listed(files, most=3)}"
+        yield f"left out: {len(files)} {kind.plural} whose names begin with a dot: {listed(files, most=3)}"
 
 
-def inspected(candidate: Candidate, inspect: Callable[..., tuple[Example, Any]]) -> tuple[Example, Any] | Unreadable:
+def holds_example(entry: Path, kind: Input) -> bool:
+    """Tell whether a file is an example, or one of the first files of a folder is."""
+    candidates = (Candidate("train", 0, file, "") for file in files_of(entry)[:MOST_HIDDEN])
+    return any(not isinstance(inspected(one, kind), Unreadable) for one in candidates)
+
+
+def inspected(candidate: Candidate, kind: Input) -> tuple[Example, Any] | Unreadable:
     """Read a candidate whole, to find damage."""
     split, target, name = candidate.split, candidate.target, candidate.name
     try:
-        return inspect(candidate.path, split=split, target=target, name=name)
+        return kind.data.inspect(candidate.path, split=split, target=target, name=name)
     except ZooError as error:
         return Unreadable(split, target, name, str(error))
 
 
 SOURCE = Source(
     scheme="folder",
-    kinds=("image",),
+    kinds=("image", "audio", "text"),
     argument="PATH",
     argument_is_path=True,
-    summary="your own images, one folder a class",
+    summary="your own files, one folder a class",
     read=read,
     short_name=lambda argument: Path(argument).name,
 )

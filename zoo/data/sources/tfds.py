@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from zoo import input as inputs
 from zoo.data.dataset import in_memory
 from zoo.data.example import Example, RawDataset, Unreadable
 from zoo.data.prefetch import map_ahead
@@ -29,37 +30,110 @@ READ_AHEAD = 64
 
 @dataclass(frozen=True)
 class Features:
-    """The keys of the image and of the class in a record, and the names of the classes."""
+    """The features of a record that are trained on: their keys, TFDS' statement of the first, and the classes."""
 
-    image: str
+    example: str
+    stated: Any
     label: str
     labels: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """The encoded image of a record and its label, and where the image lies in the record file."""
+    """A record: its label, its feature that is the example, its bytes, and where these lie in the record file."""
 
     split: str
     label: int
     name: str
-    encoded: bytes
+    value: Any
+    content: bytes
     path: str
     offset: int
 
 
+Inspected = tuple[Example, Any]
+
+
+@dataclass(frozen=True)
+class Stored:
+    """How TFDS stores examples of a kind.
+
+    Attributes:
+        feature: the class of TFDS' feature.
+        reason: called with TFDS' statement of a feature, returns why zoo cannot read it; empty where it can.
+        inspect: finds damage in a record; raises ZooError where it cannot be read.
+    """
+
+    feature: str
+    reason: Callable[[Any], str]
+    inspect: Callable[[Record, Features], Inspected]
+
+
+def _reason_against_images(stated: Any) -> str:
+    return "" if stated.np_dtype == np.uint8 else f"are {np.dtype(stated.np_dtype)}: uint8 is needed"
+
+
+def _inspect_image(record: Record, features: Features) -> Inspected:
+    from zoo.inputs.image.labeled_image import inspect_image
+
+    (encoded,) = record.value.bytes_list.value or [b""]
+    return inspect_image(
+        encoded,
+        split=record.split,
+        target=record.label,
+        name=record.name,
+        path=record.path,
+        offset=record.offset + record.content.find(encoded),
+    )
+
+
+def _reason_against_clips(stated: Any) -> str:
+    return "" if stated.sample_rate else "do not state their samples a second: write them to files, and use folder:PATH"
+
+
+def _inspect_clip(record: Record, features: Features) -> Inspected:
+    from zoo.inputs.audio.data import described
+    from zoo.inputs.audio.records import RecordClip, encoded
+
+    channels = features.stated.shape[1] if len(features.stated.shape) > 1 else 1
+    rate = int(features.stated.sample_rate)
+    content = encoded(record.value, rate, channels)
+    place = RecordClip(record.path, record.offset, len(record.content), features.example, rate, channels)
+    return described(content, place, split=record.split, target=record.label, name=record.name), content
+
+
+def _inspect_text(record: Record, features: Features) -> Inspected:
+    from zoo.inputs.text.data import described
+    from zoo.inputs.text.preprocessing import NOT_UTF8
+
+    (encoded,) = record.value.bytes_list.value or [b""]
+    try:
+        text = encoded.decode()
+    except UnicodeDecodeError:
+        raise ZooError(NOT_UTF8) from None
+    return described(text, text, split=record.split, target=record.label, name=record.name), text
+
+
+STORED = {
+    "image": Stored("Image", _reason_against_images, _inspect_image),
+    "audio": Stored("Audio", _reason_against_clips, _inspect_clip),
+    "text": Stored("Text", lambda stated: "", _inspect_text),
+}
+"""How TFDS stores each kind of input that zoo reads from it."""
+
+
 def read(argument: str, say: Say, kind: str, data_dir: Path | None = None) -> RawDataset:
-    """Read every labeled image of a prepared dataset. No code of its builder is run.
+    """Read every labeled example of a prepared dataset. No code of its builder is run.
 
     Args:
         argument: `NAME` or `NAME:VERSION`; NAME may be `DATASET/CONFIG`. Without a version the newest one is read.
-        say: called for splits and images that are left out.
+        say: called for splits and examples that are left out.
         kind: the kind of input.
         data_dir: the folder of prepared datasets; the folder of this dataset or of its version, which lie below, will
             do. The default is the variable TFDS_DATA_DIR, and without that the default of TFDS itself.
 
     Raises:
-        ZooError: the dataset is not prepared there, has no images with classes, or one of its files is damaged.
+        ZooError: the dataset is not prepared there, has no such examples with classes, or one of its files is damaged.
     """
     match = ARGUMENT.fullmatch(argument)
     if not match:
@@ -69,7 +143,7 @@ def read(argument: str, say: Say, kind: str, data_dir: Path | None = None) -> Ra
     root, given_version = root_above(prepared_root(data_dir), match["name"])
     folder = prepared_folder(root, match["name"], match["version"] or given_version)
     info = read_info(folder)
-    features = image_and_class(info, folder)
+    features = example_and_class(info, folder, kind)
     splits = {name: split for name, split in info.splits.items() if name in SPLIT_NAMES}
     if "train" not in splits:
         raise ZooError(f"{folder} has no split 'train' (it has {', '.join(info.splits)}): use a dataset with one")
@@ -78,19 +152,20 @@ def read(argument: str, say: Say, kind: str, data_dir: Path | None = None) -> Ra
             known = listed(SPLIT_NAMES, len(SPLIT_NAMES))
             say(f"left out: the split '{name}' of {folder}, which is none of {known}")
     records = (record for name, split in splits.items() for record in read_split(name, split, features))
-    images, unreadable = in_memory(map_ahead(inspect_record, records, READ_AHEAD))
+    examples, unreadable = in_memory(map_ahead(lambda one: inspect_record(one, features, kind), records, READ_AHEAD))
     # A test split whose labels are withheld has the label -1 everywhere; no accuracy can be measured on it.
-    labeled = [image for image in images if image.target >= 0]
-    if len(labeled) < len(images):
-        say(f"left out: {len(images) - len(labeled)} images of {folder} whose labels are withheld")
-    unknown = [image.name for image in labeled if image.target >= len(features.labels)]
-    if unknown or not any(image.split == "train" for image in labeled):
+    labeled = [one for one in examples if one.target >= 0]
+    if len(labeled) < len(examples):
+        withheld = len(examples) - len(labeled)
+        say(f"left out: {withheld} {inputs.find(kind).plural} of {folder} whose labels are withheld")
+    unknown = [one.name for one in labeled if one.target >= len(features.labels)]
+    if unknown or not any(one.split == "train" for one in labeled):
         raise ZooError(f"{folder} has no usable labels ({unknown[0] if unknown else 'train'}): use another dataset")
     return RawDataset(
-        kind="image",
+        kind=kind,
         labels=features.labels,
         examples=labeled,
-        unreadable=tuple(image for image in unreadable if image.target >= 0),
+        unreadable=tuple(one for one in unreadable if one.target >= 0),
         argument=f"{match['name']}:{folder.name}",
         data_dir=str(root),
         license=license(info),
@@ -165,37 +240,38 @@ def read_info(folder: Path) -> Any:
     return info
 
 
-def image_and_class(info: Any, folder: Path) -> Features:
-    """Choose the features of a record to train on: the supervised keys, or else the only image and the only class.
+def example_and_class(info: Any, folder: Path, kind: str) -> Features:
+    """Choose the features of a record to train on: the supervised keys, or else the only ones of their types.
 
     Raises:
-        ZooError: there is no such feature, there are several, or the images are not uint8.
+        ZooError: there is no such feature, there are several, or zoo cannot read its examples.
     """
-    from tensorflow_datasets import features as kinds
+    from tensorflow_datasets import features as known
 
-    features = dict(info.features.items()) if isinstance(info.features, kinds.FeaturesDict) else {}
-    images = [key for key, feature in features.items() if isinstance(feature, kinds.Image)]
-    classes = [key for key, feature in features.items() if isinstance(feature, kinds.ClassLabel)]
+    stored, noun = STORED[kind], inputs.find(kind).noun
+    features = dict(info.features.items()) if isinstance(info.features, known.FeaturesDict) else {}
+    examples = [key for key, feature in features.items() if isinstance(feature, getattr(known, stored.feature))]
+    classes = [key for key, feature in features.items() if isinstance(feature, known.ClassLabel)]
     supervised = info.supervised_keys or ()
-    images = [key for key in images if key in supervised] or images
+    examples = [key for key in examples if key in supervised] or examples
     classes = [key for key in classes if key in supervised] or classes
-    for what, keys in (("image", images), ("class label", classes)):
+    for what, keys in ((noun, examples), ("class label", classes)):
         if len(keys) != 1:
-            raise ZooError(f"{folder} has {len(keys) or 'no'} {what} features: one image with one label is needed")
-    if features[images[0]].np_dtype != np.uint8:
-        raise ZooError(f"the images of {folder} are {np.dtype(features[images[0]].np_dtype)}: uint8 is needed")
-    label = features[classes[0]]
+            raise ZooError(f"{folder} has {len(keys) or 'no'} {what} features: one {noun} with one label is needed")
+    stated, label = features[examples[0]], features[classes[0]]
+    if reason := stored.reason(stated):
+        raise ZooError(f"the {inputs.find(kind).plural} of {folder} {reason}")
     labels = tuple(label.int2str(number) for number in range(label.num_classes))
     if len(labels) < 2:
         raise ZooError(f"{folder} has one class only: at least two are needed")
-    return Features(images[0], classes[0], labels)
+    return Features(examples[0], stated, classes[0], labels)
 
 
 def read_split(name: str, split: Any, features: Features) -> Iterator[Record]:
-    """Read the encoded image and the label of each record of a split.
+    """Read the example and the label of each record of a split.
 
     Raises:
-        ZooError: a file is missing or damaged, or a record has no image or no label.
+        ZooError: a file is missing or damaged, or a record has no example or no label.
     """
     import tensorflow as tf
     from google.protobuf.message import DecodeError
@@ -207,31 +283,33 @@ def read_split(name: str, split: Any, features: Features) -> Iterator[Record]:
         for record in read_records(path):
             try:
                 values = tf.train.Example.FromString(record).features.feature
-                encoded = values[features.image].bytes_list.value[0]
+                value = _value(values, features.example)
                 label = values[features.label].int64_list.value[0]
             except (IndexError, DecodeError) as error:
                 raise ZooError(
-                    f"record {count} of {path} has no image with a label ({error}): {prepare_again(path.parent)}"
+                    f"record {count} of {path} has no example with a label ({error}): {prepare_again(path.parent)}"
                 ) from None
-            offset = position + BYTES_BEFORE_RECORD + record.find(encoded)
-            yield Record(SPLIT_NAMES[name], label, f"{name} {count} of {path.name}", encoded, place, offset)
+            offset = position + BYTES_BEFORE_RECORD
+            yield Record(SPLIT_NAMES[name], label, f"{name} {count} of {path.name}", value, record, place, offset)
             count += 1
             position += BYTES_BEFORE_RECORD + len(record) + BYTES_AFTER_RECORD
         if count != expected:
             raise ZooError(f"{path} holds {count} records, not {expected}: {prepare_again(path.parent)}")
 
 
-def inspect_record(record: Record) -> tuple[Example, bytes] | Unreadable:
-    """Inspect the image of a record."""
-    from zoo.inputs.image.labeled_image import inspect_image
+def _value(values: Any, key: str) -> Any:
+    """Return a feature of a record; IndexError where it is missing or has no list of values."""
+    if values[key].WhichOneof("kind") is None:
+        raise IndexError(f"no '{key}'")
+    return values[key]
 
-    split, label, name = record.split, record.label, record.name
+
+def inspect_record(record: Record, features: Features, kind: str) -> Inspected | Unreadable:
+    """Inspect the example of a record."""
     try:
-        return inspect_image(
-            record.encoded, split=split, target=label, name=name, path=record.path, offset=record.offset
-        )
+        return STORED[kind].inspect(record, features)
     except ZooError as error:
-        return Unreadable(split, label, name, str(error))
+        return Unreadable(record.split, record.label, record.name, str(error))
 
 
 def read_records(path: Path) -> Iterator[bytes]:
@@ -265,7 +343,7 @@ def license(info: Any) -> str:
 
 SOURCE = Source(
     scheme="tfds",
-    kinds=("image",),
+    kinds=tuple(STORED),
     argument="NAME[:VERSION]",
     summary="a dataset that TensorFlow Datasets has prepared",
     read=read,

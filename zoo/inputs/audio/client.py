@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from zoo.contract import BATCH
-from zoo.data.names import natural
+from zoo.data.entries import visible_entries
 from zoo.errors import ZooError
 from zoo.family import Family, Size
 from zoo.folder_kinds import kind, mistaken
 from zoo.input import Arrays, Request
 from zoo.inputs.audio import wav
-from zoo.inputs.audio.preprocessing import SOUNDS, AudioPreprocessing, decoded_file, fitted, read_clip
-from zoo.inputs.audio.sound_files import read_sound_file
+from zoo.inputs.audio.preprocessing import SOUNDS, AudioPreprocessing, fitted, read_clip
+from zoo.inputs.audio.sound_files import read_sound_file, reason_for_no_sound
 from zoo.signature import Tensor
-
-UPLOAD = Path("clip.wav")
-"""The sound file that the examples of a model card read."""
 
 WAVEFORM = "waveform"
 """Samples from -1 to 1, of the network's rate. The spectrogram and normalization are inside the model."""
@@ -30,6 +27,9 @@ LOG_MEL = "log_mel"
 
 AUDIO_BYTES = "audio_bytes"
 """16-bit WAV files of the network's rate, as uploaded. Decoding and cutting are inside the model."""
+
+UPLOAD = Path("clip.wav")
+"""The sound file that the examples of a model card read."""
 
 
 def tensors(preprocessing: AudioPreprocessing) -> dict[str, Tensor]:
@@ -81,46 +81,41 @@ def noise(preprocessing: AudioPreprocessing, count: int, generator: np.random.Ge
 
 def requests(
     paths: Sequence[Path], preprocessing: AudioPreprocessing, leave_out: Callable[[Path, str], None]
-) -> list[Request]:
+) -> Iterator[Request]:
     """Read sound files; a folder stands for the sound files in it, whatever their names, in natural order.
 
     Raises:
         ZooError: there is no sound file, or one cannot be read.
     """
-    found = []
-    for named in paths:
-        if named.is_dir():
-            found += _of_folder(named, leave_out)
-            continue
-        if not named.is_file():
-            raise ZooError(f"there is no sound at {named}: name a file, or a folder of sound files")
+    for path in [path for named in paths for path in _expanded(named, leave_out)]:
         try:
-            found.append(Request(str(named), _checked(named)))
+            yield Request(str(path), read_sound_file(path))
         except ZooError as error:
-            raise ZooError(f"{named} cannot be read as sound: {error}") from None
-    return found
+            raise ZooError(f"{path} cannot be read as a clip: {error}") from None
 
 
-def _of_folder(folder: Path, leave_out: Callable[[Path, str], None]) -> list[Request]:
-    if kind(folder) == "artifact":
-        raise ZooError(f"{folder} is a second artifact: name one, and sound files after it")
-    found = []
-    for path in sorted(folder.iterdir(), key=lambda path: natural(path.name)):
-        if path.name.startswith("."):
-            continue
-        try:
-            found.append(Request(str(path), _checked(path)))
-        except ZooError as error:
-            leave_out(path, "a folder" if path.is_dir() else str(error))
+def _expanded(named: Path, leave_out: Callable[[Path, str], None]) -> list[Path]:
+    """Return the sound files that a named path stands for: itself, or those of a folder."""
+    if named.is_file():
+        return [named]
+    if not named.is_dir():
+        raise ZooError(f"there is no clip at {named}: name a file, or a folder of clips")
+    found_kind = kind(named)
+    if found_kind == "artifact":
+        raise ZooError(f"{named} is a second artifact: name one, and clips after it")
+    if found_kind:
+        raise ZooError(mistaken(named, "artifact") or "")
+    entries = visible_entries(named)
+    reasons = {entry: "a folder" if entry.is_dir() else reason_for_no_sound(entry) for entry in entries}
+    found = [entry for entry in entries if reasons[entry] is None]
     if not found:
-        raise ZooError(mistaken(folder, "artifact") or f"{folder} holds no {SOUNDS}: name sound files, or their folder")
+        raise ZooError(
+            mistaken(named, "artifact") or f"{named} holds no {SOUNDS}: name clips, or the folder that they lie in"
+        )
+    for entry, reason in reasons.items():
+        if reason is not None:
+            leave_out(entry, reason)
     return found
-
-
-def _checked(path: Path) -> bytes:
-    content = read_sound_file(path)
-    decoded_file(content)
-    return content
 
 
 def catalog(family: Family, size: Size) -> dict[str, Any]:
@@ -156,7 +151,7 @@ def python(preprocessing: AudioPreprocessing) -> str:
 
 def rest(preprocessing: AudioPreprocessing) -> dict[str, Any]:
     """Return `UPLOAD`."""
-    return dict.fromkeys(raw_tensors(preprocessing), UPLOAD)
+    return {AUDIO_BYTES: UPLOAD}
 
 
 def files(preprocessing: AudioPreprocessing) -> dict[str, str]:

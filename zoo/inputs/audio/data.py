@@ -38,8 +38,6 @@ SMALLEST_STD = 1e-3
 SILENT = 1e-3
 """A clip is nearly silent if no sample is beyond this."""
 
-LICENSE = "made by zoo.inputs.audio.synthetic, without rights reserved"
-
 
 @dataclass(frozen=True, slots=True)
 class SoundFile:
@@ -185,6 +183,11 @@ def reference(shape: Sequence[int]) -> AudioPreprocessing:
     return AudioPreprocessing(samples=samples, bands=bands[0])
 
 
+def published(folder: Path) -> AudioPreprocessing:
+    """Refuse a folder, because no weights for sound are published in folders that are read."""
+    raise ZooError(f"{folder} says nothing of clips: weights for these are read from files")
+
+
 def structure(family: Family, size: Size, preprocessing: AudioPreprocessing) -> None:
     """Return None: the preprocessing decides the form of the network."""
 
@@ -208,7 +211,7 @@ def stand_ins() -> tuple[Examples, str]:
         described(file, file, split="test", target=0, name=f"clip {number}")
         for number, (_, file) in enumerate(synthetic.clips(7, seed=0))
     ]
-    return Examples.of(found), LICENSE
+    return Examples.of(found), synthetic.LICENSE
 
 
 def samples(raw: Sequence[bytes], preprocessing: AudioPreprocessing) -> list[bytes]:
@@ -218,6 +221,11 @@ def samples(raw: Sequence[bytes], preprocessing: AudioPreprocessing) -> list[byt
     first = read_clip(raw[0], rate)
     left = np.resize(first, preprocessing.samples + preprocessing.samples // 3 + 1)
     return [wav.written(np.stack([left, left[::-1] / 2], 1), rate), *files]
+
+
+def doubtful(raw: Sequence[bytes], preprocessing: AudioPreprocessing) -> list[Any]:
+    """Return nothing: the samples need all preprocessing."""
+    return []
 
 
 def damaged(raw: bytes) -> dict[str, Any]:

@@ -125,11 +125,7 @@ def decoded_file(file: bytes) -> tuple[np.ndarray, int]:
     Raises:
         ZooError: as `read_clip`.
     """
-    if not file:
-        raise ZooError("an empty file")
-    form = _format_of(file)
-    if form is None:
-        raise ZooError(f"not {SOUNDS} but {kind_of(file)}")
+    form = format_of(file)
     if form == "WAV":
         header = wav.read_header(file)
         _check_rate(header.rate)
@@ -141,15 +137,21 @@ def decoded_file(file: bytes) -> tuple[np.ndarray, int]:
     return _decoded_by_libsndfile(file, form)
 
 
-def _format_of(file: bytes) -> str | None:
-    """Return the format that a file begins as, None if it is no sound."""
+def format_of(file: bytes) -> str:
+    """Return the format that a file begins as.
+
+    Raises:
+        ZooError: it is no sound.
+    """
     if wav.is_wav(file):
         return "WAV"
     for beginning, name in ((b"fLaC", "FLAC"), (b"OggS", "OGG"), (b"ID3", "MP3")):
         if file.startswith(beginning):
             return name
     # A frame of MPEG audio begins with eleven bits of 1.
-    return "MP3" if file[0] == 0xFF and file[1:2] >= b"\xe0" else None
+    if file[:1] == b"\xff" and file[1:2] >= b"\xe0":
+        return "MP3"
+    raise ZooError(f"not {SOUNDS} but {kind_of(file)}")
 
 
 def _is_mp3_cut_short(file: bytes) -> bool:

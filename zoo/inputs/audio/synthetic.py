@@ -15,6 +15,8 @@ import numpy as np
 
 from zoo.inputs.audio import wav
 
+LICENSE = "made by zoo.inputs.audio.synthetic, without rights reserved"
+
 RATE = 16_000
 
 SECONDS = 1.0
@@ -45,6 +47,12 @@ WORDS: dict[str, str] = {
     "foam": "fom",
 }
 """The sounds of each word. Some words differ only in their order."""
+
+STEP = 16
+"""Samples from one value of formants and loudness to the next; between them they are interpolated."""
+
+SMOOTHED = 0.04
+"""Seconds; the window that smooths the steps between sounds."""
 
 RESONANCE = 60.0
 """Half the width of a formant, in hertz."""
@@ -82,16 +90,22 @@ def spoken(sounds: str, generator: np.random.Generator) -> np.ndarray:
     return (clip + background) * generator.uniform(0.1, 0.5)
 
 
-def _smoothed(steps: np.ndarray, seconds: float = 0.04) -> np.ndarray:
-    """Smooth the steps between sounds, [length], as a mouth moves."""
-    window = np.hanning(int(seconds * RATE) | 1)
+def _smoothed(steps: np.ndarray, length: int) -> np.ndarray:
+    """Smooth the steps between sounds, [length / STEP], as a mouth moves; return [length]."""
+    window = np.hanning(int(SMOOTHED * RATE / STEP) | 1)
     padded = np.pad(steps, len(window) // 2, mode="edge")
-    return np.convolve(padded, window / window.sum(), mode="valid")
+    smooth = np.convolve(padded, window / window.sum(), mode="valid")
+    return _finer(smooth, length)
+
+
+def _finer(values: np.ndarray, length: int) -> np.ndarray:
+    return np.interp(np.arange(length), STEP * np.arange(len(values)), values)
 
 
 def _voiced(sounds: str, which: np.ndarray, generator: np.random.Generator) -> np.ndarray:
     tract = generator.uniform(0.9, 1.25)
-    pitch = generator.uniform(85, 250) * np.linspace(1.1, generator.uniform(0.75, 1.0), len(which))
+    length, coarse = len(which), which[::STEP]
+    pitch = generator.uniform(85, 250) * np.linspace(1.1, generator.uniform(0.75, 1.0), length)
     phase = 2 * np.pi * np.cumsum(pitch) / RATE
     loud = np.array([{True: 1.0, False: 0.0}[sound in VOICED] for sound in sounds])
     # A hissing sound has the formants of its neighbor, so that they do not jump.
@@ -99,25 +113,29 @@ def _voiced(sounds: str, which: np.ndarray, generator: np.random.Generator) -> n
         next(iter(sorted((abs(at - place), s) for at, s in enumerate(sounds) if s in VOICED)))[1]
         for place in range(len(sounds))
     ]
-    formants = [_smoothed(np.array([VOICED[sound][number] for sound in near])[which] * tract) for number in range(3)]
-    total = np.zeros(len(which))
+    formants = [
+        _smoothed(np.array([VOICED[sound][number] for sound in near])[coarse] * tract, length)[::STEP]
+        for number in range(3)
+    ]
+    total = np.zeros(length)
     for harmonic in range(1, int(4000 / pitch.max()) + 1):
-        frequency = harmonic * pitch
+        frequency = harmonic * pitch[::STEP]
         gain = sum(
             strength / (1 + ((frequency - formant) / RESONANCE / (1 + number)) ** 2)
             for number, (strength, formant) in enumerate(zip((1.0, 0.5, 0.25), formants, strict=True))
         )
-        total += (gain + 0.01) / harmonic**0.5 * np.sin(harmonic * phase)
-    return total * _smoothed(loud[which])
+        total += _finer(gain + 0.01, length) / harmonic**0.5 * np.sin(harmonic * phase)
+    return total * _smoothed(loud[coarse], length)
 
 
 def _hissing(sounds: str, which: np.ndarray, generator: np.random.Generator) -> np.ndarray:
-    total = np.zeros(len(which))
-    frequencies = np.fft.rfftfreq(len(which), 1 / RATE)
+    length = len(which)
+    total = np.zeros(length)
+    frequencies = np.fft.rfftfreq(length, 1 / RATE)
     for place, sound in enumerate(sounds):
         if sound in HISSING:
             center, width = HISSING[sound]
-            noise = np.fft.rfft(generator.standard_normal(len(which)))
-            shaped = np.fft.irfft(noise * np.exp(-0.5 * ((frequencies - center) / width) ** 2), len(which))
-            total += 0.3 * shaped / shaped.std() * _smoothed((which == place).astype(float))
+            noise = np.fft.rfft(generator.standard_normal(length))
+            shaped = np.fft.irfft(noise * np.exp(-0.5 * ((frequencies - center) / width) ** 2), length)
+            total += 0.3 * shaped / shaped.std() * _smoothed((which[::STEP] == place).astype(float), length)
     return total

@@ -26,9 +26,6 @@ from zoo.inputs.table.preprocessing import (
 )
 from zoo.inputs.table.read import features, places_of, read_file, typed
 
-DAYS = (-700_000, 2_900_000)
-"""The days since 1970 of the first and the last date of an example."""
-
 __all__ = [
     "catalog",
     "encode",
