@@ -12,7 +12,7 @@ WORKERS := -n 2 --dist loadfile
 PEERS := benchmarks.peers
 PEER := .peers
 
-.PHONY: demo test quick test-all test-lowest test-peers check types docs clean
+.PHONY: demo demo-table demo-audio test quick test-all test-lowest test-peers check types docs clean
 
 $(VENV)/ready: pyproject.toml setup.cfg setup.py
 	$(PYTHON) -m venv $(VENV)
@@ -28,6 +28,27 @@ demo: $(VENV)/ready
 	$(BIN)/zoo export $(DEMO)/run --out $(DEMO)/artifact
 	$(BIN)/zoo verify $(DEMO)/artifact
 	$(BIN)/zoo benchmark $(DEMO)/artifact --runtime onnx,saved_model
+
+# The same with a table of scikit-learn's: about a minute.
+demo-table: $(VENV)/ready
+	rm -rf $(DEMO)/table
+	$(BIN)/zoo train mlp --data wine --out $(DEMO)/table/run
+	$(BIN)/zoo evaluate $(DEMO)/table/run --out $(DEMO)/table/evaluation
+	$(BIN)/zoo export $(DEMO)/table/run --out $(DEMO)/table/artifact
+	$(BIN)/zoo verify $(DEMO)/table/artifact
+	$(BIN)/python -c 'import numpy; from sklearn.datasets import load_wine; wine = load_wine(); \
+		numpy.savetxt("$(DEMO)/table/rows.csv", wine.data[::40], "%g", ",", header=",".join(wine.feature_names), comments="")'
+	$(BIN)/zoo predict $(DEMO)/table/artifact $(DEMO)/table/rows.csv
+	$(BIN)/zoo benchmark $(DEMO)/table/artifact --runtime onnx,saved_model
+
+# The same for sound, on words in synthetic voices: its accuracy says nothing about human speech.
+demo-audio: $(VENV)/ready
+	rm -rf $(DEMO)-audio
+	$(BIN)/zoo train keyword --data synthetic_speech --epochs 10 --out $(DEMO)-audio/run
+	$(BIN)/zoo evaluate $(DEMO)-audio/run --out $(DEMO)-audio/evaluation
+	$(BIN)/zoo export $(DEMO)-audio/run --out $(DEMO)-audio/artifact
+	$(BIN)/zoo verify $(DEMO)-audio/artifact
+	$(BIN)/zoo benchmark $(DEMO)-audio/artifact --runtime onnx,saved_model --batch 1
 
 # ruff, mypy, and the tests that prove behavior.
 test: check
@@ -97,4 +118,4 @@ $(PEER)/ready: benchmarks/peers/requirements.txt
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(LOWEST) $(PEER) $(DEMO) build site *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(LOWEST) $(PEER) $(DEMO) $(DEMO)-audio build site *.egg-info .pytest_cache .mypy_cache .ruff_cache

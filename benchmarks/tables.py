@@ -72,9 +72,9 @@ def measured_on(result: dict[str, Any]) -> str:
 
 
 def networks() -> Iterator[tuple[str, str, int]]:
-    """Each network that publishers have: its key `FAMILY-SIZE`, its first alias, and its parameters."""
+    """Each network of images that publishers have: its key `FAMILY-SIZE`, its first alias, and its parameters."""
     for family, size in matching():
-        if family.name != "cnn":
+        if family.input == "image" and family.name != "cnn":
             yield f"{family.name}-{size.name}", size.aliases[0], size.parameters
 
 
@@ -250,6 +250,29 @@ def demo() -> str:
     return "\n".join(["```text", *lines, "```"])
 
 
+def counted(count: int) -> str:
+    """A count with two or three figures and its unit."""
+    for unit, name in ((10**9, " G"), (10**6, " M"), (10**3, " k")):
+        if count >= unit:
+            return f"{count / unit:.1f}{name}"
+    return str(count)
+
+
+def tables_accuracy() -> str:
+    """Networks of tables against scikit-learn's models: the mean over splits."""
+    rows = [
+        [
+            f"`{name.split()[0]}` on {name.split()[1]}",
+            {"accuracy": "accuracy", "r2": "R²"}[figures["metric"]],
+            f"{figures['zoo']:.3f}",
+            f"{figures['scikit_learn']:.3f}",
+            f"{figures['difference']:+.3f}",
+        ]
+        for name, figures in results("tables_accuracy")["figures"]["networks"].items()
+    ]
+    return markdown(["network", "metric", "zoo", "scikit-learn", "difference"], rows)
+
+
 def families() -> str:
     """Every family and size with what the registry knows of it."""
     rows = [
@@ -257,8 +280,8 @@ def families() -> str:
             f"`{family.name}`",
             f"`{size.name}`",
             ", ".join(f"`{alias}`" for alias in size.aliases) or "—",
-            f"{size.parameters / 1e6:.2f} M" if size.parameters < 1e6 else f"{size.parameters / 1e6:.1f} M",
-            f"{size.multiply_adds / 1e9:.3f} G" if size.multiply_adds < 1e9 else f"{size.multiply_adds / 1e9:.1f} G",
+            counted(size.parameters),
+            counted(size.multiply_adds),
             "×".join(map(str, size.input_shape)),
         ]
         for family, size in matching()
@@ -276,6 +299,19 @@ SETTINGS = {
 }
 """The settings of latency.json and how the documents call them."""
 
+
+def audio_synthetic() -> str:
+    """The accuracy of the keyword networks on synthetic speech."""
+    result = results("audio_synthetic")
+    rows = []
+    for name, found in result["figures"]["networks"].items():
+        low, high = found["test_interval"]
+        accuracy = f"{percent(found['test_accuracy'])} ({100 * low:.1f}–{100 * high:.1f})"
+        rows.append((f"`{name}`", f"{found['parameters']:,}", str(found["epochs"]), accuracy))
+    titles = ("network", "parameters", "epochs", "accuracy on synthetic speech (95 % interval)")
+    return markdown(titles, rows)
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "latency-short": lambda: latency(README_NETWORKS),
     "latency": latency,
@@ -287,7 +323,9 @@ TABLES: dict[str, Callable[[], str]] = {
     "exports": exports,
     "fine-tuning": fine_tuning,
     "demo": demo,
+    "tables-accuracy": tables_accuracy,
     "families": families,
+    "audio-synthetic": audio_synthetic,
 }
 """Every table by the name that documents use."""
 

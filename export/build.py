@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -139,12 +140,21 @@ def preflight(description: Model) -> None:
     Raises:
         Refused: the model cannot be exported; the message names the gate and, where there is one, the operation.
     """
-    model = graph.trace(factory.build(description), description)
+    model = graph.trace(_without_zeros(factory.build(description)), description)
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         settings = Settings(OPSET, None, folder / CALIBRATION, lambda line: None)
         made = _write_all(folder, _in_order(BOTH), model, of_noise, None, settings)
     _refuse_failed(made.gates, f"{description.family} {description.size} cannot be exported")
+
+
+def _without_zeros(model: Any) -> Any:
+    """Give kernels that start as zeros random values: the answers of a network that knows only 0 prove nothing."""
+    generator = np.random.default_rng(0)
+    for variable in model.trainable_variables:
+        if len(variable.shape) > 1 and not np.any(variable.numpy()):
+            variable.assign(generator.normal(size=variable.shape))
+    return model
 
 
 @dataclasses.dataclass(frozen=True)

@@ -26,7 +26,9 @@ from zoo.training.start import describe
 
 @dataclasses.dataclass(frozen=True)
 class Facts:
-    """The published figures of a network: trainable parameters, and multiply-adds for an image of `side` pixels.
+    """The published figures of a network: trainable parameters, and multiply-adds for an input of `side`.
+
+    `side` is that of an image in pixels, or the number of columns of a row.
 
     `giga_multiply_adds` are products of convolutions and matrices, attention's own among them, and nothing else, as
     `zoo.complexity` counts them; None where nobody publishes such a number.
@@ -86,6 +88,26 @@ FACTS = {
     ("bert", "mini"): Facts(28_764_674, None),
     ("bert", "base"): Facts(109_483_778, None),
     ("bert", "large"): Facts(335_143_938, None),
+    # By hand, of ten columns and two classes: terms·2+2, and terms·2 products, where the terms are the columns, with
+    # 10·11/2 products of pairs, or with 4 pieces of each.
+    ("linear", "small"): Facts(22, 20e-9, side=10),
+    ("linear", "base"): Facts(132, 130e-9, side=10),
+    ("linear", "large"): Facts(102, 100e-9, side=10),
+    # By hand: 10·64+64 + 64·2+2; 10·128+128 + 128·128+128 + 128·2+2; (10+80)·256+256 + 256·256+256 + 256·2+2.
+    ("mlp", "small"): Facts(834, 768e-9, side=10),
+    ("mlp", "base"): Facts(18_178, 17_920e-9, side=10),
+    ("mlp", "large"): Facts(89_602, 89_088e-9, side=10),
+    # By hand, for 12 words and 98 frames of 40 bands; nobody publishes figures. Small has parameters 3·3·1·16 + 2·16 +
+    # 3·3·16·24 + … on maps of 49·20, 25·10, 13·5 and 7·3. The others have 11·40 + 40·128 + 2·128 + 13·128 + 128·64 + …
+    # on 49 frames.
+    ("keyword", "small"): Facts(64_620, 0.002567904, side=16_000),
+    ("keyword", "base"): Facts(87_108, 0.004099896, side=16_000),
+    ("keyword", "large"): Facts(313_028, 0.015002168, side=16_000),
+    # transformers' Wav2Vec2Model has 94,371,712 and 315,438,720 parameters. Here are neither masked_spec_embed nor the
+    # 128 lengths of weight norm, but a projector to 256 and 12 classes. Small by hand.
+    ("wav2vec2", "small"): Facts(23_726_860, None, side=16_000),
+    ("wav2vec2", "base"): Facts(94_371_712 - 768 - 128 + 768 * 256 + 256 + 256 * 12 + 12, None, side=16_000),
+    ("wav2vec2", "large"): Facts(315_438_720 - 1024 - 128 + 1024 * 256 + 256 + 256 * 12 + 12, None, side=16_000),
 }
 
 SMALLEST = (8, 8, 1)

@@ -118,7 +118,8 @@ SHARED = ("zoo.inputs.", "zoo.models.", "zoo.data.sources.", "zoo.weights.")
 
 def test_shared_code_names_no_kind_of_input() -> None:
     """As a string, or in an import; but for the kind of families and runs that say none, from when there was one."""
-    names = {*kinds(), *(f"zoo.inputs.{name}" for name in kinds())}
+    # "text" is a word that is used for other things, too: an encoding, a column.
+    names = {*kinds(), *(f"zoo.inputs.{name}" for name in kinds())} - {"text"}
     for module, path in modules().items():
         if module.startswith(SHARED) or module in ("zoo.family", "zoo.migration"):
             continue

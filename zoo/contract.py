@@ -49,7 +49,7 @@ LABELED = (CLASSES, SCORES)
 """The outputs of signatures that answer with labels."""
 
 TOLERANCE = 1e-4
-"""The largest difference of a float32 format's primary output from Keras', as a share of the largest |value|."""
+"""The largest difference of a float32 format's primary output from Keras', as a share of its largest value."""
 
 PROBABILITY_TOLERANCE = 1e-5
 """The largest error of a probability: against the softmax of its logits, or another signature's, or in the sum."""

@@ -7,7 +7,8 @@ here imports a framework.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+import importlib
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -62,6 +63,14 @@ def suited(size: Size, height: int, width: int) -> Structure:
 
 
 @dataclass(frozen=True)
+class Explanation:
+    """The numbers of a network that people can read: rows by name, each with a number for each label of the model."""
+
+    title: str
+    rows: Mapping[str, Sequence[float]]
+
+
+@dataclass(frozen=True)
 class Family:
     """A network in several sizes, at least those of `SIZES`.
 
@@ -86,6 +95,9 @@ class Family:
         resampled: position embeddings, as `layer/variable`, which are resampled when the image size changes, see
             `zoo.weights.positions`.
         head: layers that depend on the classes. They are made anew for other classes.
+        explainer: the dotted name of a module with `explain(weights, model)`, which makes an `Explanation`, or None, of
+            a trained network: its weights, arrays by `layer/variable`, and its description. It needs numpy only. Empty
+            where a family has none.
     """
 
     name: str
@@ -102,11 +114,19 @@ class Family:
     undecayed: tuple[str, ...] = ()
     resampled: tuple[str, ...] = ()
     head: tuple[str, ...] = (LOGITS,)
+    explainer: str = ""
 
     def reference_structure(self, size: Size) -> Structure:
         """Return the structure of the published network, which published weights belong to."""
         height, width, *_ = size.input_shape
         return self.structure(size, height, width)
+
+    def explain(self, weights: Mapping[str, Any], model: Any) -> Explanation | None:
+        """Explain a trained network, where the family can; `model` is its description."""
+        found: Explanation | None = None
+        if self.explainer:
+            found = importlib.import_module(self.explainer).explain(weights, model)
+        return found
 
     def recipe_of(self, size: Size) -> Recipe:
         """Return the default recipe of a size, with the section of its kind of input."""

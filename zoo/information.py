@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from pathlib import Path
 from typing import Any
 
-from zoo import artifact, factory, run, schema
+from zoo import artifact, factory, run, schema, weights_file
 from zoo.errors import ZooError
 from zoo.family import Family, Size
 from zoo.input import find, kind_of
@@ -60,7 +61,9 @@ def describe(folder: str | os.PathLike[str]) -> dict[str, Any]:
     Returns:
         Plain data: `model` (with its `structure`, even where none was recorded), `input` (facts by name about what it
         takes), `halvings` (those `kept`, and those of the `reference`; None for networks without a structure), `data`,
-        `recipe`, `weights`, `initial`, `results` and `provenance`. A value is None where the folder has none.
+        `recipe`, `weights`, `initial`, `results`, `provenance`, and `explanation`: for a finished run of a family that
+        can be explained, a `title`, and `rows` by name of a number for each label. A value is None where the folder has
+        none.
 
     Raises:
         ZooError: there is neither a run nor an artifact, or its description is damaged.
@@ -74,6 +77,7 @@ def describe(folder: str | os.PathLike[str]) -> dict[str, Any]:
     elif (folder / run.DESCRIPTION).is_file():
         this = run.read(folder)
         described, model = {"kind": "run", **schema.to_dict(this)}, this.model
+        described["explanation"] = _explanation(folder, this)
     else:
         raise ZooError(f"{folder} is neither a run nor an artifact: {run.NAME_ONE}, or one that 'zoo export' wrote")
     family, row = resolve(model.family, model.size)
@@ -85,7 +89,16 @@ def describe(folder: str | os.PathLike[str]) -> dict[str, Any]:
         "reference": family.reference_structure(row).halvings,
     }
     keys = ("kind", "model", "input", "halvings", "data", "recipe", "weights", "initial", "results", "provenance")
-    return {key: described.get(key) for key in keys}
+    return {key: described.get(key) for key in (*keys, "explanation")}
+
+
+def _explanation(folder: Path, this: run.Run) -> dict[str, Any] | None:
+    """Explain the weights of a finished run, where its family can be explained; None where it cannot."""
+    family, _ = resolve(this.model.family)
+    if not family.explainer or not this.finished:
+        return None
+    found = family.explain(weights_file.read(folder / run.WEIGHTS)[0], this.model)
+    return None if found is None else dataclasses.asdict(found)
 
 
 def _row(family: Family, size: Size) -> dict[str, Any]:

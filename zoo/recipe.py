@@ -26,6 +26,8 @@ class Optimizer:
 
     Weight decay is decoupled (`w -= lr * weight_decay * w`). It spares norms, biases, and what a family's record names.
     A layer's rate is `lr * layer_decay ** depth`; its depth is the number of feature maps that depend on it.
+
+    `l1` and `l2` add to the loss of a batch `l1 * sum(|w|) + l2 * sum(w²)` over the weights that weight decay shrinks.
     """
 
     name: Literal["sgd", "adamw"] = "sgd"
@@ -34,6 +36,8 @@ class Optimizer:
     weight_decay: NotNegative = 5e-3
     clip_norm: NotNegative = 0.0  # of the global gradient; 0: no clipping
     layer_decay: Annotated[float, Field(gt=0, le=1)] = 1.0
+    l1: NotNegative = 0.0
+    l2: NotNegative = 0.0
 
 
 @record
@@ -66,9 +70,10 @@ class Recipe:
     validation score; 0 never does. `keep` says whether the run ends with its best or its last weights.
     `deterministic` makes two runs equal bit for bit on one device, at some cost of speed on GPUs. The precision
     `float64` is for telling rounding from mistakes, not for use. `freeze` trains the head only: the network before it
-    works as in evaluation, without dropout, and keeps its weights and statistics. `input` is the section that belongs
-    to the kind of input; people set its keys by the kind's name, as in `KIND.KEY=VALUE`. None stands for the kind's
-    defaults.
+    works as in evaluation, without dropout, and keeps its weights and statistics. `class_weights` weighs the loss of
+    each class: with `balanced`, all classes weigh the same, however skewed the data. `input` is the section that
+    belongs to the kind of input; people set its keys by the kind's name, as in `KIND.KEY=VALUE`. None stands for the
+    kind's defaults.
     """
 
     epochs: Annotated[int, Field(ge=1)] = 30
@@ -78,6 +83,7 @@ class Recipe:
         "float32"  # no float16: it hangs or fails with replicas (keras 18666)
     )
     label_smoothing: Share = 0.0
+    class_weights: Literal["none", "balanced"] = "none"
     patience: Annotated[int, Field(ge=0)] = 0
     keep: Literal["best", "last"] = "best"
     deterministic: bool = True

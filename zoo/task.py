@@ -95,6 +95,8 @@ class Task:
         draw: draws the figures; it takes the path, the figures, primary outputs, targets, a title, and `say`.
         answer: from the outputs of one example, the model and how many likeliest labels are asked for, its answer.
         fewest_labels: the least number of labels that a model has.
+        balanced: from the targets of training and the number of labels, weights of the labels, float32 [labels], with
+            which all labels weigh the same; None where a target is no label.
     """
 
     kind: str
@@ -115,6 +117,7 @@ class Task:
     draw: Callable[[Path, Any, np.ndarray, np.ndarray, str, Callable[[str], None]], None]
     answer: Callable[[Mapping[str, np.ndarray], Model, int], Answer]
     fewest_labels: int = 1
+    balanced: Callable[[np.ndarray, int], np.ndarray] | None = None
 
     @property
     def primary(self) -> str:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -172,7 +173,7 @@ REQUESTS = (
 
 
 @pytest.mark.parametrize("row", REQUESTS, ids=lambda row: " ".join(row[0]))
-def test_wrong_training_is_refused(place: Path, zoo_command: Command, row: tuple[tuple[str, ...], ...]) -> None:
+def test_wrong_training_is_refused(place: Path, zoo_command: Command, row: tuple[Any, ...]) -> None:
     arguments, *parts = row
     (place / "empty").mkdir()
     write_images(place / "images", each=4)

@@ -15,6 +15,7 @@ from tests.conftest import Answer, write_images
 from zoo.cli import main
 from zoo.data.sources.folder import class_folders
 from zoo.errors import ZooError
+from zoo.input import find
 from zoo.text import is_printable, printable
 
 NAMES = ("$x_{", "猫\u3000犬", "👩\u200d👧 ไทย", "می\u200cخواهم")
@@ -84,7 +85,7 @@ def test_what_moves_a_terminal_is_not(character: str, tmp_path: Path) -> None:
     for name in ("a", f"b{character}"):
         (tmp_path / name).mkdir()
     with pytest.raises(ZooError, match="use printable characters") as said:
-        class_folders(tmp_path)
+        class_folders(tmp_path, find("image"))
     assert "\n" not in str(said.value)
 
 

@@ -92,7 +92,9 @@ def exported(trained: tuple[Path, Screen]) -> tuple[Path, Screen]:
 def test_a_training_shows_a_bar_and_leaves_a_line_for_each_epoch(trained: tuple[Path, Screen]) -> None:
     _, screen = trained
     assert screen.status == 0, screen.text
-    drawn = re.findall(r"(\d+)/(\d+) epoch (\d)/2  \d+ images/s  loss \d\.\d{4} +(\d+:\d\d:\d\d|-:--:--)", screen.text)
+    drawn = re.findall(
+        r"(\d+)/(\d+) epoch (\d)/2  \d+ examples/s  loss \d\.\d{4} +(\d+:\d\d:\d\d|-:--:--)", screen.text
+    )
     assert len(drawn) > 2, screen.text
     done, totals, epochs, _ = zip(*drawn, strict=True)
     assert len(set(totals)) == 1

@@ -208,7 +208,11 @@ WRONG: dict[str, tuple[Callable[[Path], object], tuple[str, ...], str]] = {
     ),
     "a TFDS name": (lambda place: None, ("tfds:no-such",), "tfds"),
     "images": (lambda place: None, ("digits",), "has images, and the network takes texts"),
-    "a text limit": (lambda place: None, ("messages", "--set", "text.max_length=2"), "text.max_length=2 leaves no token"),
+    "a text limit": (
+        lambda place: None,
+        ("messages", "--set", "text.max_length=2"),
+        "text.max_length=2 leaves no token",
+    ),
     "a vocabulary": (lambda place: None, ("messages", "--set", "text.vocabulary=7"), "text: vocabulary should be"),
 }
 

@@ -15,6 +15,7 @@ from zoo.data.dataset import Dataset, Examples
 from zoo.data.load import load
 from zoo.data.sources.tfds import prepared_root
 from zoo.errors import ZooError
+from zoo.inputs.audio import wav
 from zoo.inputs.image.data import Form
 from zoo.inputs.image.decoding import pixels_tensor
 from zoo.inputs.image.preprocessing import Preprocessing, open_header, open_image
@@ -272,3 +273,39 @@ def test_fashion_mnist() -> None:
     assert data.description().counts == {"train": 54_000, "validation": 6_000, "test": 10_000}
     assert data.labels == tuple((folder / "fashion_mnist/3.0.1/label.labels.txt").read_text().split("\n")[:10])
     assert np.bincount(data.validation.targets).tolist() == [600] * 10
+
+
+def test_clips_are_read_as_the_samples_that_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kinds = tensorflow_datasets.features
+    random = np.random.default_rng(0)
+    samples = [random.integers(-(2**15), 2**15, (1_000, 2)) for _ in range(12)]
+    stereo = kinds.Audio(shape=(None, 2), sample_rate=8_000)
+    items = [{"audio": clip, "label": number % 3} for number, clip in enumerate(samples)]
+    prepare(tmp_path, "words", {"train": items, "test": items[:3]}, features={"image": None, "audio": stereo})
+    loaded = load("tfds:words", "audio", split=Split(), data_dir=tmp_path)
+    monkeypatch.setattr(dataset, "SHARE_OF_MEMORY", 2**60)
+    from_disk = load("tfds:words", "audio", split=Split(), data_dir=tmp_path)
+    assert not from_disk.test.in_memory
+    assert from_disk.fingerprint == loaded.fingerprint
+    for data in (loaded, from_disk):
+        for number in range(3):
+            file = data.test.read(number)
+            header = wav.read_header(file)
+            assert (header.rate, header.channels) == (8_000, 2)
+            np.testing.assert_array_equal(wav.read_samples(file, header) * 2**15, samples[number])
+    with pytest.raises(ZooError, match="no image features"):
+        load("tfds:words", "image", split=Split(), data_dir=tmp_path)
+
+
+def test_clips_that_cannot_be_read_are_refused(tmp_path: Path) -> None:
+    kinds = tensorflow_datasets.features
+    loud = [{"audio": np.array([number, 2**20]), "label": number % 3} for number in range(9)]
+    for name, rate in (("loud", 16_000), ("rateless", None)):
+        features = {"image": None, "audio": kinds.Audio(sample_rate=rate)}
+        prepare(tmp_path, name, {"train": loud}, features=features)
+    for name, reason in (
+        ("loud", "9 of 9 clips .* samples beyond 16 bits"),
+        ("rateless", "do not state their samples"),
+    ):
+        with pytest.raises(ZooError, match=reason):
+            load(f"tfds:{name}", "audio", split=Split(), data_dir=tmp_path)

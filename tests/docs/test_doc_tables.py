@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from benchmarks import tables
 from tests.docs.doc_blocks import ROOT, pages
 from zoo.cli import VERBS
+from zoo.input import kinds
 from zoo.recipe import Recipe
 from zoo.registry import families
 from zoo.schema import keys
@@ -46,7 +48,14 @@ def test_links_of_documents_outside_the_site_lead_somewhere(name: str) -> None:
 
 
 def test_the_keys_of_a_recipe_are_explained() -> None:
-    assert sorted(re.findall(r"^\| `([a-z_.]+)` \|", text("docs/train.md"), re.MULTILINE)) == sorted(keys(Recipe))
+    assert sorted(re.findall(r"^\| `([a-z0-9_.]+)` \|", text("docs/train.md"), re.MULTILINE)) == sorted(recipe_keys())
+
+
+def recipe_keys() -> Iterator[str]:
+    """Every key that --set takes, with those of the kinds of input."""
+    yield from (key for key in keys(Recipe) if key != "input")
+    for name, kind in kinds().items():
+        yield from (f"{name}.{key}" for key in keys(kind.settings) if key != "kind")
 
 
 def test_every_verb_shows_its_help() -> None:

@@ -9,7 +9,11 @@ import pytest
 from onnx import helper
 
 from tests.export.test_passes import RNG, model, passed
-from zoo.export.onnx.passes.sequences import convolve_sequences, normalize_over_time
+from zoo.export.onnx.passes.sequences import (
+    convolve_sequences,
+    normalize_over_time,
+    normalize_waveforms,
+)
 
 SHAPE = (2, 9, 4)
 FILTERS = 6
@@ -125,3 +129,42 @@ def test_a_difference_that_is_read_elsewhere_is_left() -> None:
     proto.graph.node[-1].output[0] = "normalized"
     proto.graph.node.append(helper.make_node("Add", ["normalized", "difference"], ["y"]))
     assert passed(normalize_over_time, proto, SHAPE)["Div"] == 1
+
+
+def standardization(axis: int = 1) -> tuple[list[Any], dict[str, Any]]:
+    """Return the standardization of waveforms as tf2onnx writes it, with the output `normal`, and its constants."""
+    nodes = [
+        helper.make_node("ReduceMean", ["x", "axes"], ["mean"], keepdims=1),
+        helper.make_node("Sub", ["x", "mean"], ["difference"]),
+        helper.make_node("Pow", ["difference", "two"], ["squares"]),
+        helper.make_node("ReduceMean", ["squares", "axes"], ["variance"], keepdims=1),
+        helper.make_node("Add", ["variance", "epsilon"], ["sum"]),
+        helper.make_node("Sqrt", ["sum"], ["std"]),
+        helper.make_node("Div", ["difference", "std"], ["normal"]),
+    ]
+    constants = {"axes": np.array([axis]), "two": np.array(2, np.float32), "epsilon": np.array(1e-3, np.float32)}
+    return nodes, constants
+
+
+def test_a_waveform_is_normalized_as_one_channel() -> None:
+    nodes, constants = standardization()
+    proto = model([*nodes, helper.make_node("Relu", ["normal"], ["y"])], constants, (2, 50))
+    kinds = {"Unsqueeze": 1, "InstanceNormalization": 1, "Squeeze": 1, "Relu": 1}
+    assert passed(normalize_waveforms, proto, (2, 50)) == kinds
+
+
+def test_a_normalized_waveform_stays_a_channel_for_the_first_convolution() -> None:
+    nodes, constants = standardization()
+    constants |= {"channel": np.array([1]), "kernel": RNG.normal(size=(FILTERS, 1, 3)).astype(np.float32)}
+    after = [
+        helper.make_node("Unsqueeze", ["normal", "channel"], ["planes"]),
+        helper.make_node("Conv", ["planes", "kernel"], ["y"]),
+    ]
+    proto = model([*nodes, *after], constants, (2, 50))
+    assert passed(normalize_waveforms, proto, (2, 50)) == {"Unsqueeze": 1, "InstanceNormalization": 1, "Conv": 1}
+
+
+def test_a_normalization_over_the_batch_stays() -> None:
+    nodes, constants = standardization(axis=0)
+    proto = model([*nodes, helper.make_node("Relu", ["normal"], ["y"])], constants, (2, 50))
+    assert passed(normalize_waveforms, proto, (2, 50))["ReduceMean"] == 2

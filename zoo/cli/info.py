@@ -32,7 +32,13 @@ def command(name: str, size: str | None, as_json: bool) -> None:
 
     if is_described(Path(name)):
         described = zoo.describe(Path(name))
-        print_json(described) if as_json else tables.facts(_facts(name, described))
+        if as_json:
+            print_json(described)
+            return
+        tables.facts(_facts(name, described))
+        if described["explanation"]:
+            click.echo(f"\n{described['explanation']['title']}:")
+            tables.explanation(described["explanation"], described["model"]["labels"])
         return
     rows = zoo.info(name, size)
     if as_json:

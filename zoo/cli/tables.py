@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 MOST_PROBLEMS = 5
 """The number of a failed gate's problems that are printed."""
 
+MOST_LABELS = 10
+"""The number of labels whose coefficients are printed."""
+
 LONGEST_FIGURE = 60
 """Characters of a list of figures that is printed; of a longer one, only the number of its figures is."""
 
@@ -72,6 +75,18 @@ def tags(rows: list[dict[str, Any]]) -> None:
 def facts(lines: dict[str, str]) -> None:
     """Print a line for each fact: its name, then what it is."""
     _print([(name, printable(fact)) for name, fact in lines.items()], left=2)
+
+
+def explanation(found: dict[str, Any], labels: Sequence[str]) -> None:
+    """Print a row for each term of an explained network, with a number for each of the first `MOST_LABELS` labels."""
+    shown = [printable(label) for label in labels[:MOST_LABELS]]
+    if len(labels) > MOST_LABELS:
+        shown.append(f"and {len(labels) - MOST_LABELS} more, see --json")
+    rows = [
+        (printable(name), *(f"{value:.6g}" for value in values[:MOST_LABELS]), *([""] * (len(labels) > MOST_LABELS)))
+        for name, values in found["rows"].items()
+    ]
+    _print((("", *shown), *rows), left=1)
 
 
 def graph(figures: dict[str, Any]) -> None:

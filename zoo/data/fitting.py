@@ -21,6 +21,8 @@ def fitting(dataset: Dataset, preprocessing: Any) -> Dataset:
     validation, without_validation = kind.data.kept(dataset.validation, preprocessing)
     test, without_test = kind.data.kept(dataset.test, preprocessing)
     left_out = (*without_train, *without_validation, *without_test)
+    if (train, validation, test) == (dataset.train, dataset.validation, dataset.test):
+        return dataset
     gone = set(dataset.train.targets.tolist()) - set(train.targets.tolist()) if dataset.train.targets.ndim == 1 else ()
     if gone or not (len(train) and len(validation) and len(test)):
         what = f"class '{dataset.labels[min(gone)]}'" if gone else "a split"

@@ -84,7 +84,7 @@ def read_source(
         ZooError: there is no such source, it has another kind of examples or takes no such option, it cannot be read,
             examples cannot be read and `bad_examples` is `error`, or no example of a class is left.
     """
-    origin, argument = parse(source)
+    origin, argument = parse(source, kind)
     plural = inputs.find(kind).plural
     if kind not in origin.kinds:
         have = listed(inputs.find(one).plural for one in origin.kinds)

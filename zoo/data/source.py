@@ -76,8 +76,8 @@ def sources() -> dict[str, Source]:
     return found
 
 
-def parse(text: str) -> tuple[Source, str]:
-    """Return the source that `--data` names, and its argument.
+def parse(text: str, kind: str | None = None) -> tuple[Source, str]:
+    """Return the source that `--data` names, and its argument. Messages offer the sources of a kind of input.
 
     Raises:
         ZooError: there is no such source, or its argument is missing or one too many.
@@ -87,8 +87,9 @@ def parse(text: str) -> tuple[Source, str]:
     source = known.get(scheme)
     if source and text == source.text(argument) and bool(argument) == bool(source.argument):
         return source, argument
-    forms = [source.form for source in known.values()]
-    hint = "" if source else f"; {did_you_mean(scheme, known)}"
+    offered = {name: one for name, one in known.items() if kind is None or kind in one.kinds}
+    forms = [one.form for one in offered.values()]
+    hint = "" if source else f"; {did_you_mean(scheme, offered)}"
     raise ZooError(f"there are no data '{text}': write {', '.join(forms[:-1])} or {forms[-1]}{hint}")
 
 

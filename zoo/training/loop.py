@@ -71,7 +71,10 @@ def train(
             fine_tuning.freeze(model, this.model)
         optimizer = make_optimizer(recipe, model, steps, depths, resolve(this.model.family)[0].undecayed)
         _compile_for_callbacks(model, optimizer, strategy, task)
-    train_on = training_step(model, this.model, optimizer, strategy, recipe)
+    weights = None
+    if recipe.class_weights == "balanced" and task.balanced:
+        weights = task.balanced(dataset.train.targets, len(this.model.labels))
+    train_on = training_step(model, this.model, optimizer, strategy, recipe, weights)
     evaluate_on = evaluation_step(model, this.model, strategy)
 
     state = checkpoint.State()

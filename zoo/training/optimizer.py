@@ -47,7 +47,7 @@ def optimizer(
             variable
             for layer in model.layers
             for variable in layer.trainable_variables
-            if len(variable.shape) <= 1 or f"{layer.name}/{variable.name}" in undecayed
+            if not _decays(layer, variable, undecayed)
         ]
     )
     shares = {
@@ -58,6 +58,24 @@ def optimizer(
     made.shares = [shares[variable.path] for variable in model.trainable_variables]
     made.build(model.trainable_variables)
     return made
+
+
+def penalty(recipe: Recipe, model: Any, undecayed: Collection[str] = ()) -> Any:
+    """Return the penalty of the weights in a recipe, a scalar; 0 where it has none."""
+    import tensorflow as tf
+
+    rule = recipe.optimizer
+    terms = []
+    for layer in model.layers if rule.l1 or rule.l2 else ():
+        for variable in layer.trainable_variables:
+            if _decays(layer, variable, undecayed):
+                weights = tf.convert_to_tensor(variable.value)
+                terms += [rule.l1 * tf.reduce_sum(tf.abs(weights)), rule.l2 * tf.reduce_sum(weights**2)]
+    return tf.add_n(terms) if terms else 0.0
+
+
+def _decays(layer: Any, variable: Any, undecayed: Collection[str]) -> bool:
+    return len(variable.shape) > 1 and f"{layer.name}/{variable.name}" not in undecayed
 
 
 class _LayerWise:

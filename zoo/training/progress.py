@@ -12,9 +12,14 @@ from zoo.text import Progress, Say
 def summary(epoch: int, epochs: int, logs: dict[str, float]) -> str:
     """One line about a finished epoch; `epoch` counts from 1."""
     metrics = [name for name in logs if f"val_{name}" in logs]
-    figures = "  ".join(f"{name} {logs[name]:.4f}" for name in (*metrics, *(f"val_{name}" for name in metrics)))
+    figures = "  ".join(f"{name} {figure(logs[name])}" for name in (*metrics, *(f"val_{name}" for name in metrics)))
     speed = f"{logs['examples_per_second']:.0f} examples/s  {logs['seconds']:.0f} s"
     return f"epoch {epoch}/{epochs}  {figures}  {speed}"
+
+
+def figure(value: float) -> str:
+    """Return a figure with four decimals, or with three digits where those would be lost."""
+    return f"{value:.4f}" if value == 0 or abs(value) >= 0.001 else f"{value:.2e}"
 
 
 class Reporter(keras.callbacks.Callback):

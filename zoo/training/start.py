@@ -11,6 +11,7 @@ import numpy as np
 
 from zoo import complexity, factory, files, migration, provenance, run, weights_file
 from zoo import recipe as recipes
+from zoo import task as tasks
 from zoo.data import digests
 from zoo.data.dataset import Dataset
 from zoo.data.fitting import fitting
@@ -86,6 +87,8 @@ def start(
     like = run.read_finished(weights).model if weights else None
     model = describe(family, row, dataset, recipe, like)
     dataset = fit(dataset, model.preprocessing, bad_examples, say)
+    if recipe.class_weights == "balanced":
+        say(f"class weights: {_class_weights(dataset)}")
     for line in kind_of(model.preprocessing).data.adjustments(dataset, model.preprocessing, recipe.input):
         say(line)
     seen = digests_of(weights, dataset)
@@ -107,6 +110,19 @@ def start(
     say(f"{folder}: {family.name} {row.name}, {model.parameters:,} parameters, {count}")
     train(folder, dataset, chosen, callbacks, say, progress)
     return folder
+
+
+def _class_weights(dataset: Dataset) -> str:
+    """Return the weight of each label for people.
+
+    Raises:
+        ZooError: the targets are no labels.
+    """
+    balanced = tasks.find(dataset.task).balanced
+    if balanced is None:
+        raise ZooError(f"class_weights=balanced weighs classes, and {dataset.source} has {dataset.task}: leave it out")
+    weights = balanced(dataset.train.targets, len(dataset.labels))
+    return tasks.names([f"{label} {weight:.4g}" for label, weight in zip(dataset.labels, weights, strict=True)])
 
 
 def _with_fitting_batch(recipe: Recipe, settings: Sequence[str], replicas: int, examples: int, say: Say) -> Recipe:

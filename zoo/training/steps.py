@@ -8,12 +8,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from zoo.description import Model
 from zoo.factory import apply
 from zoo.recipe import Recipe
+from zoo.registry import resolve
 from zoo.task import task_of
+from zoo.training.optimizer import penalty
 
 
 class Step:
@@ -40,14 +43,22 @@ class Step:
             self._known = True
 
 
-def training_step(model: Any, description: Model, optimizer: Any, strategy: Any, recipe: Recipe) -> Step:
+def training_step(
+    model: Any,
+    description: Model,
+    optimizer: Any,
+    strategy: Any,
+    recipe: Recipe,
+    class_weights: np.ndarray | None = None,
+) -> Step:
     """Compile a function that trains on a batch.
 
     It takes distributed network inputs and targets, and returns the sums of the task over the batch, before the update.
-    They are without label smoothing, like those of `evaluation_step`, so that training and validation loss can be
-    compared.
+    They are without label smoothing, class weights and penalties, like those of `evaluation_step`, so that training and
+    validation loss can be compared. `class_weights` are float32 [labels].
     """
     task = task_of(description).graph
+    undecayed = resolve(description.family)[0].undecayed
 
     def on_replica(inputs: Any, targets: Any) -> dict[str, Any]:
         trained = [variable.value for variable in model.trainable_variables]
@@ -56,7 +67,11 @@ def training_step(model: Any, description: Model, optimizer: Any, strategy: Any,
             tape.watch(trained)
             found = apply(model, inputs, training=not recipe.freeze)
             losses = task.losses(targets, found, description, recipe.label_smoothing)
+            if class_weights is not None:
+                losses *= tf.cast(tf.gather(class_weights, targets), losses.dtype)
             loss = tf.reduce_sum(losses) / recipe.batch_size
+            # The gradients of all replicas are added up.
+            loss += tf.cast(penalty(recipe, model, undecayed) / strategy.num_replicas_in_sync, loss.dtype)
         gradients = tape.gradient(loss, trained)
         if recipe.optimizer.clip_norm:
             gradients = clipped(gradients, recipe.optimizer.clip_norm)

@@ -13,7 +13,7 @@ from zoo import complexity, factory, files, migration, provenance, run, weights_
 from zoo.data import imagenet
 from zoo.description import Model, Weights
 from zoo.errors import ZooError
-from zoo.family import Family, Size
+from zoo.family import MOST_CHANNELS, Family, Size
 from zoo.input import find, kind_of
 from zoo.registry import resolve
 from zoo.structure import Structure
@@ -105,7 +105,7 @@ def pull(
             tag,
             CLASSES if classes is None else classes,
             image_size,
-            channels or 3,
+            3 if channels is None else channels,
             file,
             license,
             say,
@@ -164,6 +164,8 @@ def _of_file(
     repository = publisher.repository(published, chosen) if chosen else None
     expected = chosen.input if chosen else published.input
     structure = family.reference_structure(row)
+    if not 1 <= channels <= MOST_CHANNELS:
+        raise ZooError(f"{channels} channels cannot be taken: 1 (gray), 2 (gray, alpha), 3 (RGB) or 4 (RGBA) can")
     wanted = preprocessing(expected, expected.side if image_size is None else image_size, channels)
     kind_of(wanted).data.check(family, row, wanted, structure)
     terms = _license(chosen, file, license)

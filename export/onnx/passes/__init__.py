@@ -46,7 +46,7 @@ from zoo.export.onnx.passes.recurrent import (
     transpose_ids,
 )
 from zoo.export.onnx.passes.reshapes import keep_open_lengths
-from zoo.export.onnx.passes.sequences import convolve_sequences, normalize_over_time
+from zoo.export.onnx.passes.sequences import convolve_sequences, normalize_over_time, normalize_waveforms
 from zoo.export.onnx.passes.slices import slice_before_rowwise
 from zoo.export.onnx.passes.transposes import add_in_nchw, bypass_idle_moves_before_reshapes, remove_idle_moves
 
@@ -83,6 +83,9 @@ PASSES = (
     ),
     Pass("converted", convolve_sequences, "Before folding, which cancels the Transposes between convolutions."),
     Pass("converted", normalize_over_time, "Before folding, for the same reason."),
+    Pass(
+        "converted", normalize_waveforms, "After sequences are convolved: the first convolution then reads a channel."
+    ),
     Pass("folded", fold_padding, "First: later passes look for neighbors that a Pad would stand between."),
     Pass("folded", fuse_hard_swish, "Before the passes on moves, which know the fused operator as elementwise."),
     Pass("folded", fuse_gelu, "With the other activations; no other pass depends on its place."),

@@ -69,17 +69,59 @@ def normalize_over_time(model: Any) -> None:
         if not chain:
             continue
         source, result = mean.input[0], chain[-1].output[0]
-        variance, scale, offset = chain[4], chain[-2], chain[-1]
-        epsilon = next(value for value in map(index.scalar, variance.input) if value is not None)
+        scale, offset = chain[-2:]
         gamma, beta = _constant_operand(scale, index), _constant_operand(offset, index)
         normalized = onnx.helper.make_node(
-            "InstanceNormalization", [f"{result}_planes", gamma, beta], [f"{result}_normalized"], epsilon=epsilon
+            "InstanceNormalization",
+            [f"{result}_planes", gamma, beta],
+            [f"{result}_normalized"],
+            epsilon=_epsilon(chain, index),
         )
         new = [
             onnx.helper.make_node("Transpose", [source], [f"{result}_planes"], perm=SWAP),
             normalized,
             onnx.helper.make_node("Transpose", [f"{result}_normalized"], [result], perm=SWAP),
         ]
+        index.replace(chain, new)
+
+
+def normalize_waveforms(model: Any) -> None:
+    """Fuse the normalization of waveforms [batch, samples] into InstanceNormalization of their one channel.
+
+    Run this after `convolve_sequences`, which makes that channel for the first convolution: there is no need to leave
+    it in between.
+    """
+    import onnx
+
+    index = GraphIndex(model)
+    for mean, axes, keeps in list(reduce_means(index)):
+        source = mean.input[0]
+        fits = keeps and axes == [1] and len(index.shapes.get(source, ())) == 2
+        chain = _standardization(mean, index) if fits else []
+        if not chain:
+            continue
+        result = chain[-1].output[0]
+        channel = index.add_initializer(f"{result}_channel", np.array([1]))
+        scale, offset = (
+            index.add_initializer(f"{result}_{name}", np.array([value], np.float32))
+            for name, value in (("scale", 1), ("offset", 0))
+        )
+        expand = index.sole_consumer(result)
+        into_channel = expand is not None and _is_unsqueeze(expand, 1, 3, index)
+        normalized = expand.output[0] if expand is not None and into_channel else f"{result}_normalized"
+        new = [
+            onnx.helper.make_node("Unsqueeze", [source, channel], [f"{result}_planes"]),
+            onnx.helper.make_node(
+                "InstanceNormalization",
+                [f"{result}_planes", scale, offset],
+                [normalized],
+                epsilon=_epsilon(chain, index),
+            ),
+        ]
+        if into_channel:
+            chain = [*chain, expand]
+        else:
+            new.append(onnx.helper.make_node("Squeeze", [normalized, channel], [result]))
         index.replace(chain, new)
 
 
@@ -122,13 +164,12 @@ def _axes(node: Any, rank: int, index: GraphIndex) -> list[int]:
     return [axis % rank for axis in index.array(axes).tolist()] if axes in index.initializers else []
 
 
-def _normalization(mean: Any, index: GraphIndex) -> list[Any]:
-    """Return the nodes of (x − mean) / √(mean((x − mean)²) + ε) · γ + β, from the first mean on.
+def _standardization(mean: Any, index: GraphIndex) -> list[Any]:
+    """Return the nodes of (x − mean) / √(mean((x − mean)²) + ε) over the second axis, from the first mean on.
 
-    An empty list where they are others, or γ or β is not a constant for each channel.
+    An empty list where they are others.
     """
     source = mean.input[0]
-    channels = index.shapes.get(source, [None])[-1]
     difference = index.sole_consumer(mean.output[0])
     if difference is None or difference.op_type != "Sub" or list(difference.input) != [source, mean.output[0]]:
         return []
@@ -136,21 +177,43 @@ def _normalization(mean: Any, index: GraphIndex) -> list[Any]:
     power, ratio = readers.get("Pow"), readers.get("Div")
     if set(readers) != {"Pow", "Div"} or power is None or ratio is None or index.scalar(power.input[1]) != 2:
         return []
-    chain = [mean, difference, power]
-    for op_type in ("ReduceMean", "Add", "Sqrt", "Div", "Mul", "Add"):
-        follower = index.sole_consumer(chain[-1].output[0])
-        if follower is None or follower.op_type != op_type:
-            return []
-        chain.append(follower)
+    chain = _followed([mean, difference, power], ("ReduceMean", "Add", "Sqrt", "Div"), index)
+    if not chain:
+        return []
     squares, variance, root = chain[3:6]
     means = {node.output[0]: (axes, keeps) for node, axes, keeps in reduce_means(index)}
     fits = (
         means.get(squares.output[0]) == ([1], True)
         and any(index.scalar(name) is not None for name in variance.input)
         and list(ratio.input) == [difference.output[0], root.output[0]]
-        and all(_dims(_constant_operand(node, index), index) == [channels] for node in chain[-2:])
     )
     return chain if fits else []
+
+
+def _normalization(mean: Any, index: GraphIndex) -> list[Any]:
+    """Return the nodes of a standardization · γ + β, from the first mean on.
+
+    An empty list where they are others, or γ or β is not a constant for each channel.
+    """
+    channels = index.shapes.get(mean.input[0], [None])[-1]
+    chain = _standardization(mean, index)
+    whole = _followed(chain, ("Mul", "Add"), index) if chain else []
+    return whole if all(_dims(_constant_operand(node, index), index) == [channels] for node in whole[-2:]) else []
+
+
+def _followed(chain: list[Any], op_types: tuple[str, ...], index: GraphIndex) -> list[Any]:
+    """Return the chain and the nodes of these types after it, each the only reader of the one before; or nothing."""
+    whole = list(chain)
+    for op_type in op_types:
+        follower = index.sole_consumer(whole[-1].output[0])
+        if follower is None or follower.op_type != op_type:
+            return []
+        whole.append(follower)
+    return whole
+
+
+def _epsilon(chain: list[Any], index: GraphIndex) -> float:
+    return next(value for value in map(index.scalar, chain[4].input) if value is not None)
 
 
 def _channel_operand(add: Any, other: str, maps: list[int | None], index: GraphIndex) -> str | None:

@@ -203,10 +203,12 @@ def left_out(root: Path, splits: dict[str, list[Path]], kind: Input) -> Iterator
         if loose:
             yield f"left out: {len(loose)} files beside the folders of {folder}: {listed(map(shown, loose), most=3)}"
     classes = [folder for folders in splits.values() for folder in folders]
-    hidden = [entry for folder in (*above, *classes) for entry in hidden_entries(folder) if holds_example(entry, kind)]
+    inside = (entry for folder in (*above, *classes) for entry in hidden_entries(folder))
+    hidden = [entry for entry in inside if holds_example(entry, kind)]
     for entry in hidden:
         if entry.is_dir():
-            yield f"left out: {shown(entry)}/, a hidden folder of {kind.plural}: if it is a class, rename it without the dot"
+            what = f"{shown(entry)}/, a hidden folder of {kind.plural}"
+            yield f"left out: {what}: if it is a class, rename it without the dot"
     files = [shown(entry.relative_to(root)) for entry in hidden if not entry.is_dir()]
     if files:
         yield f"left out: {len(files)} {kind.plural} whose names begin with a dot: {listed(files, most=3)}"

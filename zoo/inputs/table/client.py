@@ -13,7 +13,7 @@ from zoo.data.names import shown
 from zoo.errors import ZooError, listed
 from zoo.family import Family, Size
 from zoo.input import Request
-from zoo.inputs.table.columns import Column, Value, tensor_names
+from zoo.inputs.table.columns import Column, tensor_names
 from zoo.inputs.table.preprocessing import (
     TablePreprocessing,
     encode,
@@ -26,12 +26,10 @@ from zoo.inputs.table.preprocessing import (
 )
 from zoo.inputs.table.read import features, places_of, read_file, typed
 
-DAYS = (-700_000, 2_900_000)
-"""The days since 1970 of the first and the last date of an example."""
-
 __all__ = [
     "catalog",
     "encode",
+    "example",
     "facts",
     "files",
     "network_tensors",
@@ -62,7 +60,10 @@ def requests(
         names, rows = features(frame)
         known = [column.name for column in preprocessing.columns]
         others = [f"'{shown(name)}'" for name in names if name not in known]
-        places = places_of(preprocessing.columns, names)
+        try:
+            places = places_of(preprocessing.columns, names)
+        except ZooError as error:
+            raise ZooError(f"{shown(path)}: {error}") from None
         if others:
             leave_out(path, f"its columns that the network does not take: {listed(others, most=3)}")
         for row, name in zip(rows, frame.places, strict=True):
@@ -87,7 +88,8 @@ def facts(preprocessing: TablePreprocessing) -> dict[str, str]:
     """Return the number of columns, and how many of them have numbers, words, dates and booleans."""
     counts = Counter(column.kind for column in preprocessing.columns)
     kinds = ", ".join(f"{count} of {kind}s" for kind, count in counts.items())
-    return {"input": f"{len(preprocessing.columns)} columns: {kinds}"}
+    total = len(preprocessing.columns)
+    return {"input": f"{total} {'column' if total == 1 else 'columns'}: {kinds}"}
 
 
 def problems(preprocessing: TablePreprocessing) -> list[str]:
@@ -105,22 +107,27 @@ def problems(preprocessing: TablePreprocessing) -> list[str]:
 
 def python(preprocessing: TablePreprocessing) -> str:
     """Return the row of `example` as a tuple."""
-    return repr(tuple(map(example, preprocessing.columns)))
+    return repr(example(preprocessing))
 
 
 def rest(preprocessing: TablePreprocessing) -> dict[str, Any]:
-    """Return the row of `example` by the names of its columns' tensors."""
-    columns = preprocessing.columns
-    return dict(zip(tensor_names(columns), map(example, columns), strict=True))
+    """Return the row of `example`, a value for each tensor of `serve_columns`."""
+    return dict(zip(tensor_names(preprocessing.columns), example(preprocessing), strict=True))
 
 
-def example(column: Column) -> Value:
-    """Return a usual value of a column: the mean of a number, the most frequent word."""
+def example(preprocessing: TablePreprocessing) -> tuple[float | str, ...]:
+    """Return an average row: the mean of each column, or its most frequent word; "" where it has no words."""
+    return tuple(map(_average, preprocessing.columns))
+
+
+def _average(column: Column) -> float | str:
     if column.kind == "number":
         return float(f"{column.mean:.4g}")
     if column.kind == "date":
-        return str(np.datetime64(int(np.clip(column.mean, *DAYS)), "D"))
-    return "true" if column.kind == "boolean" else next(iter(column.words), "word")
+        return str(np.datetime64(int(column.mean // 1), "D"))
+    if column.kind == "boolean":
+        return "true" if column.mean >= 0.5 else "false"
+    return next(iter(column.words), "")
 
 
 def files(preprocessing: TablePreprocessing) -> dict[str, str]:

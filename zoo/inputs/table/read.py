@@ -158,6 +158,8 @@ def read_file(path: Path) -> Frame:
         ZooError: it is missing, damaged, too large or no table.
     """
     name = shown(path)
+    if path.is_dir():
+        raise ZooError(f"{name} is a folder: name the CSV or Parquet files in it")
     if not path.is_file():
         raise ZooError(f"there is no file {name}")
     size = path.stat().st_size

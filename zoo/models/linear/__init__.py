@@ -22,6 +22,7 @@ FAMILY = Family(
     builder=f"{__name__}.network",
     input="table",
     tasks=("classes", "values"),
+    explainer=f"{__name__}.coefficients",
     figures="scikit-learn's LinearRegression and LogisticRegression on the same splits",
     small_images="",
     # Plain gradient descent comes within 0.01 of scikit-learn's answers, and finds y = 2x on three rows to four digits.

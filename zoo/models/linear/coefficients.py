@@ -2,15 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
+from zoo.contract import LOGITS
+from zoo.description import Model
+from zoo.family import Explanation
 from zoo.inputs.table.preprocessing import TablePreprocessing
+from zoo.registry import resolve
 
 INTERCEPT = "intercept"
 
 
+def explain(weights: Mapping[str, np.ndarray], model: Model) -> Explanation | None:
+    """Return the coefficients of a network whose terms are the columns themselves; None for another."""
+    if resolve(model.family, model.size)[1].options:
+        return None
+    rows = coefficients(
+        weights[f"{LOGITS}/kernel"],
+        weights[f"{LOGITS}/bias"],
+        model.preprocessing,
+        mean=np.array([scale.mean for scale in model.scales] or 0.0),
+        std=np.array([scale.std for scale in model.scales] or 1.0),
+    )
+    return Explanation(
+        "coefficients in the units of the data", {name: tuple(map(float, row)) for name, row in rows.items()}
+    )
+
+
 def coefficients(
-    kernel: np.ndarray, bias: np.ndarray, preprocessing: TablePreprocessing, *, mean: float = 0.0, std: float = 1.0
+    kernel: np.ndarray,
+    bias: np.ndarray,
+    preprocessing: TablePreprocessing,
+    *,
+    mean: np.ndarray | float = 0.0,
+    std: np.ndarray | float = 1.0,
 ) -> dict[str, np.ndarray]:
     """Return the coefficients by name, float64 [count] each; their products with the data add up to the answer.
 
@@ -21,8 +48,8 @@ def coefficients(
         kernel: of the layer `logits`, [terms, count].
         bias: of the same layer, [count].
         preprocessing: of the features.
-        mean: of the target, where the network predicts a standardized one.
-        std: of the target.
+        mean: of the targets, a number or float64 [count], where the network predicts standardized ones.
+        std: of the targets.
     """
     columns = preprocessing.columns
     numbers = [column for column in columns if column.kind != "word"]

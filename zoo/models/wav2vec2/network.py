@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import keras
+import tensorflow as tf
 from keras import ops
 
 from zoo import layers
@@ -212,8 +213,6 @@ class GroupedConvolution(keras.layers.Layer):
 
     def call(self, x: Tensor, training: bool | None = None) -> Tensor:
         """Return a tensor of the same shape."""
-        import tensorflow as tf
-
         around = [[0, 0], [0, 0], [self.length // 2, (self.length - 1) // 2], [0, 0]]
         images = [ops.expand_dims(x, 1)]
         kernels = [ops.expand_dims(ops.convert_to_tensor(self.kernel), 0)]

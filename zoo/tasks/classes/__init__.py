@@ -96,6 +96,15 @@ def consistency(outputs: Mapping[str, np.ndarray]) -> float:
     return max(from_logits, float(np.abs(probabilities.sum(-1) - 1).max()))
 
 
+def balanced(targets: np.ndarray, labels: int) -> np.ndarray:
+    """Return the weight of each class: all examples over classes times the class's own, as scikit-learn's `balanced`.
+
+    A class without examples has weight 1.
+    """
+    counts = np.bincount(targets, minlength=labels)
+    return np.where(counts > 0, len(targets) / (labels * np.maximum(1, counts)), 1).astype(np.float32)
+
+
 def answer(outputs: Mapping[str, np.ndarray], model: Model, top: int) -> Likeliest:
     """Return the `top` likeliest labels of one example."""
     probabilities = outputs[PROBABILITIES]
@@ -146,4 +155,5 @@ TASK = Task(
     draw=draw,
     answer=answer,
     fewest_labels=2,
+    balanced=balanced,
 )

@@ -110,14 +110,15 @@ def r2(found: np.ndarray, wanted: np.ndarray) -> float:
 
 
 def bootstrapped(figure: Callable[[np.ndarray, np.ndarray], float], found: np.ndarray, wanted: np.ndarray) -> Figure:
-    """Return a figure with its percentile interval over draws of examples.
+    """Return a figure with its percentile interval over draws of examples; draws of equal true values tell nothing.
 
     Source: B. Efron and R. J. Tibshirani, An Introduction to the Bootstrap (1993), chapter 13.
     """
     generator = np.random.default_rng(0)
-    drawn = [figure(found[chosen], wanted[chosen]) for chosen in generator.integers(0, len(found), (DRAWS, len(found)))]
-    low, high = np.percentile(drawn, [2.5, 97.5])
+    draws = generator.integers(0, len(found), (DRAWS, len(found)))
+    telling = [chosen for chosen in draws if (wanted[chosen] != wanted[chosen[0]]).any()]
     value = figure(found, wanted)
+    low, high = np.percentile([figure(found[chosen], wanted[chosen]) for chosen in telling] or [value], [2.5, 97.5])
     return Figure(value, float(min(low, value)), float(max(high, value)))
 
 

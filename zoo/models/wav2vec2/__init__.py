@@ -1,0 +1,33 @@
+"""Wav2Vec 2.0: a transformer over the frames of a waveform, which starts from weights that transformers publishes."""
+
+from __future__ import annotations
+
+from zoo.family import Family, Size
+from zoo.inputs.audio.settings import AudioSettings
+from zoo.models.wav2vec2.sizes import OPTIONS
+from zoo.recipe import Optimizer, Recipe, Schedule
+
+SAMPLES = (16_000,)
+"""The waveform that sizes are counted on: one second."""
+
+FAMILY = Family(
+    name="wav2vec2",
+    title="Wav2Vec 2.0",
+    input="audio",
+    reference="Baevski et al. 2020, arXiv:2006.11477, as transformers' Wav2Vec2ForSequenceClassification",
+    builder=f"{__name__}.network",
+    figures="the paper gives 95 and 317 million parameters with the parts that pretraining alone needs (base, large)",
+    # As transformers' example of audio classification: a small rate, a slow start. Masks are of spectrograms.
+    recipe=Recipe(
+        epochs=5,
+        batch_size=32,
+        optimizer=Optimizer(name="adamw", lr=3e-5, weight_decay=1e-2, clip_norm=1.0),
+        schedule=Schedule(warmup_epochs=1),
+        input=AudioSettings(front="waveform", frequency_masks=0, time_masks=0),
+    ),
+    sizes=(
+        Size("small", (), OPTIONS["small"], 23_726_860, 1_741_923_840, SAMPLES, 12),
+        Size("base", (), OPTIONS["base"], 94_570_764, 6_906_855_424, SAMPLES, 12),
+        Size("large", (), OPTIONS["large"], 315_703_052, 17_802_639_360, SAMPLES, 12),
+    ),
+)
