@@ -12,7 +12,7 @@ WORKERS := -n 2 --dist loadfile
 PEERS := benchmarks.peers
 PEER := .peers
 
-.PHONY: demo demo-table demo-audio test quick test-all test-lowest test-peers check types docs clean
+.PHONY: demo demo-table demo-audio demo-text test quick test-all test-lowest test-peers check types docs clean
 
 $(VENV)/ready: pyproject.toml setup.cfg setup.py
 	$(PYTHON) -m venv $(VENV)
@@ -49,6 +49,17 @@ demo-audio: $(VENV)/ready
 	$(BIN)/zoo export $(DEMO)-audio/run --out $(DEMO)-audio/artifact
 	$(BIN)/zoo verify $(DEMO)-audio/artifact
 	$(BIN)/zoo benchmark $(DEMO)-audio/artifact --runtime onnx,saved_model --batch 1
+
+# The same for texts, on synthetic messages: its accuracy says nothing about what people write.
+demo-text: $(VENV)/ready
+	rm -rf $(DEMO)-text
+	$(BIN)/zoo train lstm --data messages --out $(DEMO)-text/run
+	$(BIN)/zoo evaluate $(DEMO)-text/run --out $(DEMO)-text/evaluation
+	$(BIN)/zoo export $(DEMO)-text/run --out $(DEMO)-text/artifact
+	$(BIN)/zoo verify $(DEMO)-text/artifact
+	printf 'Will it rain tomorrow?' > $(DEMO)-text/message.txt
+	$(BIN)/zoo predict $(DEMO)-text/artifact $(DEMO)-text/message.txt
+	$(BIN)/zoo benchmark $(DEMO)-text/artifact --runtime onnx,saved_model --batch 1
 
 # ruff, mypy, and the tests that prove behavior.
 test: check

@@ -156,6 +156,11 @@ def write(name: str, content: bytes) -> Callable[[Path], object]:
     return to
 
 
+def spoiled_files(place: Path) -> None:
+    write_files(place / "d")
+    write("d/alarm/x.txt", b"\xff\xfeh\0")(place)
+
+
 WRONG: dict[str, tuple[Callable[[Path], object], tuple[str, ...], str]] = {
     "no --text": (write("t.csv", b"text,y\na,0\n"), ("csv:t.csv", "--target", "y"), "say with --text which column"),
     "no --target": (write("t.csv", b"text,y\na,0\n"), ("csv:t.csv", "--text", "text"), "say with --target"),
@@ -202,7 +207,7 @@ WRONG: dict[str, tuple[Callable[[Path], object], tuple[str, ...], str]] = {
     ),
     "a file of NULs": (write("d/a/1.txt", b"\0\0"), ("folder:d",), "one class only"),
     "files that are no texts": (
-        lambda place: [write_files(place / "d"), write("d/alarm/x.txt", b"\xff\xfeh\0")(place)],
+        spoiled_files,
         ("folder:d",),
         "alarm/x.txt: UTF-16",
     ),
