@@ -156,6 +156,12 @@ def write(name: str, content: bytes) -> Callable[[Path], object]:
     return to
 
 
+def spoil(place: Path) -> None:
+    """Write a folder of texts with one in UTF-16 among them."""
+    write_files(place / "d")
+    (place / "d/alarm/x.txt").write_bytes("h".encode("utf-16"))
+
+
 WRONG: dict[str, tuple[Callable[[Path], object], tuple[str, ...], str]] = {
     "no --text": (write("t.csv", b"text,y\na,0\n"), ("csv:t.csv", "--target", "y"), "say with --text which column"),
     "no --target": (write("t.csv", b"text,y\na,0\n"), ("csv:t.csv", "--text", "text"), "say with --target"),
@@ -202,7 +208,7 @@ WRONG: dict[str, tuple[Callable[[Path], object], tuple[str, ...], str]] = {
     ),
     "a file of NULs": (write("d/a/1.txt", b"\0\0"), ("folder:d",), "one class only"),
     "files that are no texts": (
-        lambda place: [write_files(place / "d"), write("d/alarm/x.txt", b"\xff\xfeh\0")(place)],
+        spoil,
         ("folder:d",),
         "alarm/x.txt: UTF-16",
     ),
