@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import keras
+import tensorflow as tf
 
 from zoo import layers
 from zoo.complexity import OPEN
@@ -63,8 +64,6 @@ class Lengths(keras.layers.Layer):
 
     def call(self, attention_mask: Tensor) -> Tensor:
         """Return the lengths."""
-        import tensorflow as tf
-
         return tf.maximum(tf.reduce_sum(attention_mask, 1), tf.constant(1, attention_mask.dtype))
 
 
@@ -89,8 +88,6 @@ class Embedding(keras.layers.Layer):
 
     def call(self, input_ids: Tensor) -> Tensor:
         """Return the vectors."""
-        import tensorflow as tf
-
         return tf.gather(keras.ops.convert_to_tensor(self.embeddings), input_ids)
 
     def get_config(self) -> dict[str, Any]:
@@ -125,8 +122,6 @@ class Lstm(keras.layers.Layer):
 
     def call(self, x: Tensor, lengths: Tensor, training: bool | None = None) -> Tensor:
         """Return the last states or all of them."""
-        import tensorflow as tf
-
         if training:
             x = tf.reverse_sequence(x, lengths, 1) if self.backwards else x
             states = self.loop(x, mask=tf.sequence_mask(lengths, tf.shape(x)[1]), training=True)
@@ -145,8 +140,6 @@ class Lstm(keras.layers.Layer):
 
     def _states(self, steps: Tensor) -> Tensor:
         """Compute the state after each step, [length, batch, units], of inputs [length, batch, width]."""
-        import tensorflow as tf
-
         cell = self.loop.cell
         # BlockLSTMV2 has no bfloat16.
         kernel, recurrent, bias, full = (
