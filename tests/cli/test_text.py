@@ -156,9 +156,10 @@ def write(name: str, content: bytes) -> Callable[[Path], object]:
     return to
 
 
-def spoiled_files(place: Path) -> None:
+def spoil(place: Path) -> None:
+    """Write a folder of texts with one in UTF-16 among them."""
     write_files(place / "d")
-    write("d/alarm/x.txt", b"\xff\xfeh\0")(place)
+    (place / "d/alarm/x.txt").write_bytes("h".encode("utf-16"))
 
 
 WRONG: dict[str, tuple[Callable[[Path], object], tuple[str, ...], str]] = {
@@ -207,7 +208,7 @@ WRONG: dict[str, tuple[Callable[[Path], object], tuple[str, ...], str]] = {
     ),
     "a file of NULs": (write("d/a/1.txt", b"\0\0"), ("folder:d",), "one class only"),
     "files that are no texts": (
-        spoiled_files,
+        spoil,
         ("folder:d",),
         "alarm/x.txt: UTF-16",
     ),
