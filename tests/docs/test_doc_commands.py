@@ -24,6 +24,7 @@ NOT_RUN = {
     "needs an interrupted run": 1,
     "needs a fresh process": 1,
     "needs a server": 1,
+    "needs the folder": 1,
     "needs another version": 1,
 }
 """The number of blocks that the documents mark as not run, by reason: whoever adds one says so here."""
