@@ -29,7 +29,7 @@ demo: $(VENV)/ready
 	$(BIN)/zoo verify $(DEMO)/artifact
 	$(BIN)/zoo benchmark $(DEMO)/artifact --runtime onnx,saved_model
 
-# The same with a table of scikit-learn's: about a minute.
+# The same with a table of scikit-learn's: under five minutes on two cores.
 demo-table: $(VENV)/ready
 	rm -rf $(DEMO)/table
 	$(BIN)/zoo train mlp --data wine --out $(DEMO)/table/run

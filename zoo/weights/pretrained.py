@@ -106,7 +106,8 @@ class TransformersModel(Published):
     Names of a network with a head begin with `prefix`. Layers of `fresh` keep their own weights where a file lacks them
     whole. Rows of a variable of `cut` that the network does not have are left out. Layers of `refused` are of another
     network than this one, each for a reason. `pooling` is how a text's vector is made, in the words of the family's
-    builder.
+    builder. `reader` is the dotted name of a module whose `read` does it all, for a network whose tensors are not
+    stored as they are used.
     """
 
     license: str = APACHE
@@ -117,6 +118,7 @@ class TransformersModel(Published):
     cut: tuple[str, ...] = ()
     refused: Mapping[str, str] = field(default_factory=dict)
     pooling: str = ""
+    reader: str = ""
 
 
 KERAS_TAG = "imagenet"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ from zoo.weights.hub import FILE_IN_HAND
 from zoo.weights.keras_reader import read_keras
 from zoo.weights.pretrained import Input, Published, Tag, TransformersModel, Triple
 from zoo.weights.timm_reader import Reading, read_timm
-from zoo.weights.transformers_reader import WEIGHTS, read_transformers
+from zoo.weights.transformers_reader import WEIGHTS, open_checkpoint, read_transformers
 
 
 @dataclass(frozen=True)
@@ -70,8 +71,12 @@ class Source:
 
 
 def _read_transformers(path: Path, model: Any, family: str, size: str) -> Reading:
-    published = resolve(family, size)[1].weights["transformers"]
+    row = resolve(family, size)[1]
+    published = row.weights["transformers"]
     assert isinstance(published, TransformersModel)
+    if published.reader:
+        reading: Reading = importlib.import_module(published.reader).read(open_checkpoint(path), model, row.options)
+        return reading
     return read_transformers(path, model, published)
 
 
