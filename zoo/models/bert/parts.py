@@ -70,8 +70,8 @@ class AdditiveMask(keras.layers.Layer):
         import tensorflow as tf
 
         scores = (1.0 - tf.cast(attended, self.compute_dtype)) * MASKED
-        batch, length = tf.unstack(tf.shape(scores))
-        return tf.reshape(scores, (batch, 1, 1, length))
+        # No tf.reshape: the one of ONNX cannot find an open length in an empty batch.
+        return scores[:, None, None]
 
     def compute_output_shape(self, shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """Return the shape of the result."""
