@@ -20,8 +20,8 @@ import numpy as np
 from benchmarks.fine_tuning import write
 from benchmarks.measured import cost, record, recorded, zoo
 from zoo import artifact
+from zoo.data.example import Example
 from zoo.data.load import read_source
-from zoo.inputs.image.labeled_image import LabeledImage
 from zoo.run import read_finished
 
 LEARNT, VALIDATED, TESTED = 1000, 200, 1000
@@ -36,14 +36,14 @@ FAMILIES: dict[str, tuple[object, ...]] = {
 }
 
 
-def chosen(examples: list[LabeledImage]) -> list[LabeledImage]:
+def chosen(examples: list[Example]) -> list[Example]:
     """The images that are learnt from and validated on, drawn from those for training, and all for testing."""
     order = np.random.default_rng(0).permutation(len(examples))
     seen: Counter[tuple[str, int]] = Counter()
     found = []
     for example in (examples[index] for index in order):
-        seen[example.split, example.label] += 1
-        number = seen[example.split, example.label]
+        seen[example.split, example.target] += 1
+        number = seen[example.split, example.target]
         if example.split == "train" and LEARNT < number <= LEARNT + VALIDATED:
             found.append(dataclasses.replace(example, split="validation"))
         elif number <= (LEARNT if example.split == "train" else TESTED):
@@ -54,10 +54,10 @@ def chosen(examples: list[LabeledImage]) -> list[LabeledImage]:
 def main() -> None:
     """Train, export with int8, and record what the export says."""
     data_dir, scratch, *names = Path(sys.argv[1]).resolve(), Path(sys.argv[2]), *sys.argv[3:]
-    _, raw = read_source("tfds:fashion_mnist", data_dir)
+    _, raw = read_source("tfds:fashion_mnist", "image", data_dir)
     folder = scratch / "images"
     if not folder.exists():
-        write(folder, chosen(raw.images), raw.labels, range(10))
+        write(folder, chosen(raw.examples), raw.labels, range(10))
     for family in names or FAMILIES:
         run, out = scratch / f"{family}-run", scratch / f"{family}-artifact"
         if not run.exists():

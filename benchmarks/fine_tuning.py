@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 
 from benchmarks.measured import record, zoo
+from zoo.data.example import Example
 from zoo.data.load import read_source
-from zoo.inputs.image.labeled_image import LabeledImage
 
 HALVES = range(5), range(5, 10)
 NETWORK = ["resnet", "--size", "small"]
@@ -31,23 +31,23 @@ EACH, DRAWS = (5, 20, 50), 2
 BUDGET = ["--epochs", 5, "--set", "batch_size=10", "--set", "keep=last", *ONNX]
 
 
-def write(folder: Path, examples: Sequence[LabeledImage], labels: Sequence[str], classes: range) -> None:
+def write(folder: Path, examples: Sequence[Example], labels: Sequence[str], classes: range) -> None:
     """The images of some classes as PNG files, as `--data folder:` takes them."""
     for number, example in enumerate(examples):
-        if example.label in classes:
-            place = folder / example.split / labels[example.label].replace("/", " or ")
+        if example.target in classes:
+            place = folder / example.split / labels[example.target].replace("/", " or ")
             place.mkdir(parents=True, exist_ok=True)
             (place / f"{number}.png").write_bytes(example.read())
 
 
-def drawn(examples: Sequence[LabeledImage], each: int, draw: int) -> list[LabeledImage]:
+def drawn(examples: Sequence[Example], each: int, draw: int) -> list[Example]:
     """So many training images of every class, and `TESTED` test images."""
     order = np.random.default_rng(draw).permutation(len(examples))
     left = {"train": dict.fromkeys(range(10), each), "test": dict.fromkeys(range(10), TESTED)}
     chosen = []
     for example in (examples[index] for index in order):
-        left[example.split][example.label] -= 1
-        if left[example.split][example.label] >= 0:
+        left[example.split][example.target] -= 1
+        if left[example.split][example.target] >= 0:
             chosen.append(example)
     return chosen
 
@@ -70,8 +70,8 @@ def figures(trained: Any) -> dict[str, Any]:
 def main() -> None:
     """Train on the first half once, and on each draw of the second half twice."""
     data_dir, scratch = Path(sys.argv[1]).resolve(), Path(sys.argv[2])
-    _, raw = read_source("tfds:fashion_mnist", data_dir)
-    write(scratch / "first", drawn(raw.images, TAUGHT, 0), raw.labels, HALVES[0])
+    _, raw = read_source("tfds:fashion_mnist", "image", data_dir)
+    write(scratch / "first", drawn(raw.examples, TAUGHT, 0), raw.labels, HALVES[0])
     run = scratch / "run"
     taught = zoo("train", *NETWORK, "--data", f"folder:{scratch / 'first'}", *TEACHING, "--out", run)
     budgets: dict[str, Any] = {}
@@ -79,7 +79,7 @@ def main() -> None:
         draws = []
         for draw in range(DRAWS):
             folder = scratch / f"second-{each}-{draw}"
-            write(folder, drawn(raw.images, each, draw), raw.labels, HALVES[1])
+            write(folder, drawn(raw.examples, each, draw), raw.labels, HALVES[1])
             same = ["--data", f"folder:{folder}", *BUDGET, "--seed", draw]
             frozen = zoo("train", "--weights", run, "--freeze", *same, "--out", scratch / f"frozen-{each}-{draw}")
             fresh = zoo("train", *NETWORK, *same, "--out", scratch / f"fresh-{each}-{draw}")

@@ -105,12 +105,15 @@ def child(*arguments: object) -> Any:
 def traced_network(network: str) -> Any:
     """Build and trace a network for 1000 classes with fresh weights."""
     import zoo
+    from zoo.description import Model
     from zoo.export.graph import trace
     from zoo.inputs.image.preprocessing import Preprocessing
 
     family, _, size = network.partition("-")
     model = zoo.create(family, size=size, classes=1000, input_shape=(SIDE, SIDE, 3))
-    return trace(model, Preprocessing(SIDE, SIDE, 3, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)))
+    preprocessing = Preprocessing(SIDE, SIDE, 3, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+    labels = tuple(map(str, range(1000)))
+    return trace(model, Model(family, size, labels, preprocessing, parameters=0, multiply_adds=0))
 
 
 def convert(network: str, target: Path) -> bool:

@@ -21,14 +21,15 @@ from zoo import artifact, contract
 from zoo.export.tf_serving import rules, warmup
 from zoo.export.tf_serving.server_check import Outcome, Request, first_line, run_loader, tensor_names
 from zoo.formats.saved_model import SAVED_MODEL
-from zoo.inputs.image import hostile
+from zoo.inputs.image import INPUT, hostile
+from zoo.inputs.image.client import IMAGE, IMAGE_BYTES
 
 SEED = 0
 CLIENTS, BAD_CLIENTS, BATCH, BATCHES = 16, 2, 8, 50
 ROUNDS = 30
 BROKEN = {"no image": b"no image", "60000 by 1": hostile.png(60_000, 1)}
 COSTS = ("seconds", "cpu_seconds", "memory", "errors")
-BY_BYTES = (contract.SERVE_BYTES, contract.SERVE_BYTES_SAFE)
+BY_BYTES = (INPUT.raw, INPUT.raw_safe)
 
 
 def main() -> None:
@@ -46,7 +47,7 @@ def main() -> None:
 def measured(folder: Path, version: Path) -> dict[str, Any]:
     """The figures of one artifact, whose SavedModel is at `version`."""
     model = artifact.read(folder).model
-    uploads = dict(warmup.read_warmup(version))[contract.SERVE_BYTES][contract.IMAGE_BYTES]
+    uploads = dict(warmup.read_warmup(version))[INPUT.raw][IMAGE_BYTES]
     return {
         "network": f"{model.family} {model.size}, {list(model.preprocessing.shape)}",
         "hostile": hostile_images(version, uploads[0]),
@@ -62,8 +63,8 @@ def hostile_images(version: Path, upload: bytes) -> dict[str, Any]:
     images |= {name: (file,) for name, file in (hostile.refused_images() | hostile.costly_images()).items()}
     largest = hostile.costly_images()["a PNG of 5000 by 5000, 1 bit"]
     images["8 of 5000 by 5000, 1 bit"] = (largest,) * BATCH
-    requests = [asked("first", contract.SERVE_BYTES, upload)]
-    requests += [asked(name, contract.SERVE_BYTES, *files) for name, files in images.items()]
+    requests = [asked("first", INPUT.raw, upload)]
+    requests += [asked(name, INPUT.raw, *files) for name, files in images.items()]
     outcome = done(version, requests)
     rows = zip(images.items(), *(outcome.document[key][1:] for key in COSTS), strict=True)
     return {
@@ -82,7 +83,7 @@ def empty(version: Path, shape: tuple[int, ...], onednn: str) -> dict[str, Any]:
     """The answer of each signature to an empty batch, with oneDNN's kernels on or off."""
     os.environ["TF_ENABLE_ONEDNN_OPTS"] = "1" if onednn == "on" else "0"
     requests = [asked(signature, signature) for signature in BY_BYTES]
-    requests.append(Request(contract.SERVE, contract.SERVE, {contract.IMAGE: np.zeros((0, *shape), np.uint8)}))
+    requests.append(Request(contract.SERVE, contract.SERVE, {IMAGE: np.zeros((0, *shape), np.uint8)}))
     outcome = done(version, requests)
     del os.environ["TF_ENABLE_ONEDNN_OPTS"]
     return {
@@ -96,7 +97,7 @@ def batching(version: Path, uploads: np.ndarray) -> dict[str, Any]:
     random, broken = np.random.default_rng(SEED), list(BROKEN.values())
     batches = [random.choice(CLIENTS, BATCH, replace=False) for _ in range(BATCHES)]
     files = [broken[client] if client < BAD_CLIENTS else uploads[client % len(uploads)] for client in range(CLIENTS)]
-    alone = done(version, [asked("alone", contract.SERVE_BYTES, *files[BAD_CLIENTS:])]).answers[0][contract.LOGITS]
+    alone = done(version, [asked("alone", INPUT.raw, *files[BAD_CLIENTS:])]).answers[0][contract.LOGITS]
     rows: dict[str, Any] = {"clients": CLIENTS, "who_send_broken_images": BAD_CLIENTS, "batch": BATCH}
     for signature in BY_BYTES:
         requests = [asked("batch", signature, *(files[client] for client in batch)) for batch in batches]
@@ -138,7 +139,7 @@ def latency(version: Path, uploads: np.ndarray) -> dict[str, Any]:
 
 def asked(name: str, signature: str, *files: bytes) -> Request:
     """A request of encoded images."""
-    return Request(name, signature, {contract.IMAGE_BYTES: np.array([*files, None], object)[:-1]})
+    return Request(name, signature, {IMAGE_BYTES: np.array([*files, None], object)[:-1]})
 
 
 def done(version: Path, requests: list[Request]) -> Outcome:

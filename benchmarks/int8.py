@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.measured import record
+from zoo.inputs.image.client import IMAGE
 from zoo.registry import matching
 
 SIDE = 224
@@ -74,7 +75,7 @@ def _measure(family: str, size: str, given: Path | None) -> dict[str, Any]:
         else:
             write_random(float32, family, size)
         write_int8(float32, int8, pixels)
-        measured = latency_ratio.compare(float32, int8, pixels[:1], seconds=20)
+        measured = latency_ratio.compare(float32, int8, {IMAGE: pixels[:1]}, seconds=20)
         nodes = fused_nodes(int8, fused)
     return {**dataclasses.asdict(measured), "nodes": nodes}
 
@@ -88,7 +89,7 @@ def write_int8(float32: Path, int8: Path, pixels: np.ndarray) -> None:
 
     model, target = onnx.load(float32), quantize.this_machine()
     quantize.prepare(model, target)
-    found = calibration.collect(model, qdq.to_calibrate(GraphIndex(model)), pixels)
+    found = calibration.collect(model, qdq.to_calibrate(GraphIndex(model)), {"image": pixels})
     chosen = {name: histogram.range("minmax") for name, histogram in found.items()}
     onnx.save(qdq.quantized(model, chosen, target), int8)
 
@@ -104,13 +105,16 @@ def photographs() -> np.ndarray:
 def write_random(path: Path, family: str, size: str) -> None:
     """A network of 1000 classes with fresh weights as ONNX."""
     import zoo
+    from zoo.description import Model
     from zoo.export.graph import trace
     from zoo.export.onnx.conversion import write_onnx
     from zoo.inputs.image.preprocessing import Preprocessing
 
     model = zoo.create(family, size=size, classes=1000, input_shape=(SIDE, SIDE, 3))
     imagenet = Preprocessing(SIDE, SIDE, 3, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
-    write_onnx(trace(model, imagenet), path, {})
+    labels = tuple(map(str, range(1000)))
+    description = Model(family, size, labels, imagenet, parameters=0, multiply_adds=0)
+    write_onnx(trace(model, description), path, {})
 
 
 def fused_nodes(int8: Path, fused: Path) -> dict[str, int]:

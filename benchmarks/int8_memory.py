@@ -44,6 +44,7 @@ def quantize(float32: Path) -> None:
     import numpy as np
 
     from zoo.data.dataset import Dataset
+    from zoo.description import Model
     from zoo.export import accuracy
     from zoo.export.int8 import quantize
     from zoo.formats.onnx import open_onnx
@@ -53,6 +54,7 @@ def quantize(float32: Path) -> None:
 
     crops = photographs(IMAGES)
     preprocessing = Preprocessing(SIDE, SIDE, 3, IMAGENET_MEAN, IMAGENET_STD)
+    description = Model("photographs", "small", ("crop",), preprocessing, parameters=0, multiply_adds=0)
     request = quantize.Int8Options(quantize.this_machine(), force=True)
     with tempfile.TemporaryDirectory() as scratch:
         int8 = Path(scratch) / "int8.onnx"
@@ -60,17 +62,21 @@ def quantize(float32: Path) -> None:
             float32,
             int8,
             request,
-            preprocessing=preprocessing,
-            dataset=Dataset("photographs", None, ("crop",), crops, crops, crops, None, 3, "", (), LICENSE),
+            description=description,
+            dataset=Dataset(
+                "image", "classes", "photographs", None, {}, ("crop",), crops, crops, crops, None, "", (), LICENSE
+            ),
             cache=Path(scratch),
             say=lambda line: print(line, file=sys.stderr, flush=True),
         )
-        correct = [
-            accuracy.predictions(open_onnx(path).run, crops, preprocessing, quantize.BATCH) == crops.labels
+        right = [
+            accuracy.right(
+                accuracy.answers(open_onnx(path).run, crops, description, quantize.BATCH), crops, description
+            )
             for path in (float32, int8)
         ]
-        pixels = np.zeros((1, SIDE, SIDE, 3), np.uint8)
-        quantize.weigh(decision, request, *correct, files=(float32, int8), pixels=pixels)
+        example = {"image": np.zeros((1, SIDE, SIDE, 3), np.uint8)}
+        quantize.weigh(decision, request, *right, files=(float32, int8), example=example)
 
 
 if __name__ == "__main__":

@@ -72,9 +72,10 @@ def _summary(networks: dict[str, Any]) -> dict[str, Any]:
 
 def _measure(name: str, timm: Path, given: Path | None, seconds: float) -> dict[str, Any]:
     """The latencies of both int8 files of one network and their ratio, and the nodes that onnxruntime computes."""
-    from zoo.contract import IMAGE, OUTPUTS
+    from zoo.contract import LOGITS, PROBABILITIES
     from zoo.export.int8 import latency_ratio
     from zoo.formats.onnx import inference_session
+    from zoo.inputs.image.client import IMAGE
 
     pixels = photographs()
     floats = normalize(pixels, nchw=True)
@@ -91,7 +92,7 @@ def _measure(name: str, timm: Path, given: Path | None, seconds: float) -> dict[
         started = os.getloadavg()[0]
         first, second = latency_ratio.in_turns(
             [
-                lambda: ours.run(list(OUTPUTS), {IMAGE: pixels[:1]}),
+                lambda: ours.run([LOGITS, PROBABILITIES], {IMAGE: pixels[:1]}),
                 lambda: theirs.run(None, {peer: floats[:1]}),
             ],
             seconds,

@@ -10,30 +10,29 @@ import tempfile
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from zoo import artifact, factory, files, migration, provenance, run
 from zoo import formats as known_formats
-from zoo.artifact import Accuracy, Gate, Int8, Manifest
-from zoo.data import digests as image_digests
-from zoo.data.dataset import Dataset, Images
+from zoo.artifact import Gate, Int8, Manifest
+from zoo.data import digests
+from zoo.data.dataset import Dataset, Examples
+from zoo.data.fitting import fitting
 from zoo.data.reload import load_again
 from zoo.description import Model
 from zoo.errors import Refused, ZooError
 from zoo.export import accuracy, gates, graph, model_card
-from zoo.export.accuracy import NO_CLASS
 from zoo.export.graph import TracedModel
 from zoo.export.int8 import quantize
 from zoo.export.onnx.conversion import OPSET, check_opset, check_size, ir_version
-from zoo.export.reference import Reference, of_images, of_noise, of_photographs
+from zoo.export.reference import Reference, of_examples, of_noise, of_stand_ins
 from zoo.export.writers import Int8Writer, Job, Say, Settings, Writer, refuse_unwritable, writer
-from zoo.finite import refuse_not_finite
+from zoo.finite import finite, refuse_not_finite
 from zoo.formats import Format, Session
-from zoo.inputs.image.photographs import LICENSE
-from zoo.inputs.image.resizable import resizable_dataset
+from zoo.input import kind_of
 from zoo.keras_settings import own_settings
+from zoo.task import Score, task_of
 
 BOTH = ("onnx", "saved_model")
 """The formats that an export writes when nobody names one."""
@@ -54,8 +53,8 @@ def export(
 ) -> Path:
     """Write the artifact of a finished run and return its folder.
 
-    The gates compare on images of the run's test split, and the accuracy of each format is measured on all of them. A
-    run that was pulled has no data: its gates compare on photographs, and no accuracy is measured.
+    The gates compare on examples of the run's test split, and each format is scored on all of them. A run that was
+    pulled has no data: its gates compare on stand-ins, and nothing is scored.
 
     Args:
         run_folder: the run.
@@ -81,29 +80,32 @@ def export(
     if "onnx" in formats:
         check_opset(opset)
     if int8 is not None and this.data is None:
-        raise ZooError(f"int8 is calibrated on the run's images, and {run_folder} has none: leave --int8 out")
+        raise ZooError(f"int8 is calibrated on the run's data, and {run_folder} has none: leave --int8 out")
     if data_dir is not None and this.data is None:
         raise ZooError(f"{run_folder} has no data that could be elsewhere: leave --data-dir out")
+    kind = kind_of(this.model.preprocessing)
     with own_settings():
         keras_model = factory.load_described(run_folder, this.model)
         dataset = None
         if this.data and this.recipe:
-            dataset = resizable_dataset(load_again(this.data, this.recipe.split, data_dir), this.model.preprocessing)
+            loaded = load_again(this.data, kind.kind, this.recipe.split, data_dir)
+            dataset = fitting(loaded, this.model.preprocessing)
         with files.staged_folder(target) as staging:
             files.write_text(staging / artifact.LABELS, "".join(f"{label}\n" for label in this.model.labels))
-            model = graph.trace(keras_model, this.model.preprocessing)
-            reference_of = functools.partial(of_images, test=dataset.test) if dataset else of_photographs
+            for name, content in kind.client.files(this.model.preprocessing).items():
+                files.write_text(staging / name, content)
+            model = graph.trace(keras_model, this.model)
+            reference_of = functools.partial(of_examples, test=dataset.test) if dataset else of_stand_ins
             settings = Settings(opset, int8, run_folder / CALIBRATION, say)
-            made = _write_all(staging, rows, model, this.model, reference_of, dataset, settings)
+            made = _write_all(staging, rows, model, reference_of, dataset, settings)
             results = (gates.network_gate(keras_model, this.model), gates.client_gate(made.reference), *made.gates)
             _refuse_failed(results, f"{run_folder} makes no artifact")
             np.savez(staging / artifact.GOLDEN, allow_pickle=False, **made.reference.golden())
-            if (run_folder / run.IMAGES).exists():
-                image_digests.write(staging / artifact.IMAGES, image_digests.read(run_folder / run.IMAGES))
+            known = digests.found(run_folder)
+            if known.exists():
+                digests.write(staging / digests.FILE, digests.read(known))
             elif dataset:
-                image_digests.write(
-                    staging / artifact.IMAGES, image_digests.digests_of(dataset, complete=this.initial is None)
-                )
+                digests.write(staging / digests.FILE, digests.digests_of(dataset, complete=this.initial is None))
             manifest = Manifest(
                 schema=migration.SCHEMA,
                 model=this.model,
@@ -114,10 +116,10 @@ def export(
                 formats=tuple(formats),
                 files={},
                 gates=results,
-                accuracy={name: made.accuracy[name] for name in formats if name in made.accuracy},
+                score={name: made.score[name] for name in formats if name in made.score},
                 license={
                     "weights": run.license_of_weights(this) or "whoever trained them decides",
-                    "data": this.data.license if this.data else LICENSE,
+                    "data": this.data.license if this.data else kind.data.stand_ins()[1],
                 },
                 weights=this.weights,
                 initial=this.initial,
@@ -137,11 +139,11 @@ def preflight(description: Model) -> None:
     Raises:
         Refused: the model cannot be exported; the message names the gate and, where there is one, the operation.
     """
-    model = graph.trace(factory.build(description), description.preprocessing)
+    model = graph.trace(factory.build(description), description)
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         settings = Settings(OPSET, None, folder / CALIBRATION, lambda line: None)
-        made = _write_all(folder, _in_order(BOTH), model, description, of_noise, None, settings)
+        made = _write_all(folder, _in_order(BOTH), model, of_noise, None, settings)
     _refuse_failed(made.gates, f"{description.family} {description.size} cannot be exported")
 
 
@@ -150,7 +152,7 @@ class _Made:
     """The results of writing all formats."""
 
     gates: tuple[Gate, ...]
-    accuracy: dict[str, Accuracy]
+    score: dict[str, Score]
     int8: Int8 | None
     reference: Reference
 
@@ -164,7 +166,7 @@ def _with_int8(
         source = known_formats.find(name).source
         complete += [one for one in (source, name) if one and one not in complete]
     if "onnx_int8" in complete and int8 is None:
-        int8 = quantize.int8_options(None, quantize.MAX_DROP, quantize.CALIBRATION_IMAGES, force=False)
+        int8 = quantize.int8_options(None, quantize.MAX_DROP, quantize.CALIBRATION_EXAMPLES, force=False)
     return tuple(complete), int8
 
 
@@ -184,12 +186,11 @@ def _write_all(
     folder: Path,
     rows: Sequence[Format],
     model: TracedModel,
-    description: Model,
     reference_of: Callable[[TracedModel], Reference],
     dataset: Dataset | None,
     settings: Settings,
 ) -> _Made:
-    """Write each format, put it through its gates, and measure its accuracy on the test images, each computed once.
+    """Write each format, put it through its gates, and score it on the test examples, each computed once.
 
     Raises:
         Refused: int8 is not worth it, or a format failed that another one is made of.
@@ -197,11 +198,12 @@ def _write_all(
     if any(row.name == "onnx" for row in rows):
         check_size(model.model)
     results: list[Gate] = []
-    correct: dict[str, np.ndarray] = {}
+    scores: dict[str, Score] = {}
+    right: dict[str, np.ndarray] = {}
     with ThreadPoolExecutor(1) as beside:
         # TensorFlow computes the reference while Python writes the first format.
         reference = beside.submit(reference_of, model)
-        job = Job(folder, model, description, dataset, settings, reference, beside)
+        job = Job(folder, model, model.description, dataset, settings, reference, beside)
         writers = [writer(job, row) for row in rows]
         unfinished: list[Writer] = []
         for one in writers:
@@ -220,18 +222,20 @@ def _write_all(
                     golden = reference.result().golden(opened().run)
                     np.savez(folder / one.row.golden, allow_pickle=False, **golden)
                 if dataset is not None:
-                    settings.say(f"measuring the accuracy of {one.row.name} on {len(dataset.test)} test images")
-                    correct[one.row.name] = _correct(one.row, opened(), dataset.test, reference.result())
+                    settings.say(f"measuring {one.row.name} on {len(dataset.test)} test examples")
+                    found = _answers(one.row, opened(), dataset.test, reference.result())
+                    scores[one.row.name] = task_of(model.description).score(found, dataset.test.targets)
+                    right[one.row.name] = accuracy.right(found, dataset.test, model.description)
             del opened
             # TensorFlow's graphs refer to themselves and own a second copy of the weights: the next format needs the
             # room.
             gc.collect()
-            if one.row.name in correct:
-                one.weigh(correct)
+            if one.row.name in right:
+                one.weigh(right)
         results += _late_gates(unfinished)
     return _Made(
         tuple(results),
-        {name: accuracy.accuracy(right) for name, right in correct.items()},
+        scores,
         next((one.result for one in writers if isinstance(one, Int8Writer)), None),
         reference.result(),
     )
@@ -244,16 +248,15 @@ def _late_gates(unfinished: list[Writer]) -> list[Gate]:
     return results
 
 
-def _correct(row: Format, session: Session, test: Images, reference: Reference) -> np.ndarray:
-    """bool [n]: which test images a format predicts correctly.
+def _answers(row: Format, session: Session, test: Examples, reference: Reference) -> np.ndarray:
+    """Return the primary output of a format for all test examples.
 
     Raises:
-        Refused: logits are not finite.
+        Refused: some are not finite.
     """
-    predictions = accuracy.predictions(session.run, test, reference.preprocessing, reference.at_once)
-    refuse_not_finite(predictions != NO_CLASS, test.names, f"the {row.name} file")
-    right: np.ndarray[Any, Any] = predictions == test.labels
-    return right
+    found = accuracy.answers(session.run, test, reference.description, reference.at_once)
+    refuse_not_finite(finite(found), test.names, f"the {row.name} file")
+    return found
 
 
 def _refuse_failed(results: Sequence[Gate], beginning: str) -> None:

@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from zoo import complexity, contract
-from zoo.agreement import relative_difference
 from zoo.artifact import Gate
 from zoo.contract import (
     CLASSES,
     CLASSIFY,
     EXAMPLES,
-    IMAGE_BYTES,
-    LOGITS,
-    OUTPUTS,
     PROBABILITIES,
     PROBABILITY_TOLERANCE,
     SCORES,
-    SERVE_BYTES,
-    SERVE_BYTES_SAFE,
     SERVE_LABELS,
     STATUS,
     TOLERANCE,
@@ -33,37 +26,25 @@ from zoo.contract import (
 )
 from zoo.description import Model
 from zoo.export.accuracy import Run
+from zoo.export.batches import forms, part, size
 from zoo.export.int8 import float_islands
 from zoo.export.onnx import lint, skeleton
 from zoo.export.reference import Reference
-from zoo.export.tf_serving.top_labels import serialized_example
+from zoo.export.tf_serving.top_labels import serialized_examples
 from zoo.formats import Format, Session
-from zoo.inputs.image.preprocessing import pixels_from_bytes
+from zoo.input import Arrays, kind_of
 from zoo.onnx_file import DIGEST, graph_digest
 from zoo.signature import departures
-
-LEVELS = {"bilinear": 1, "bicubic": 2}
-"""The largest difference between Pillow's pixels and TensorFlow's that passes, in levels of 0–255, by interpolation.
-
-Both scale bicubically in two steps and round in between, Pillow in fixed point: where a value lies halfway, they may
-round apart, and the second step may make 2 of it. Seen in 1 of 9 million values of photographs, and in 11 of as many of
-black and white noise.
-"""
+from zoo.task import Verdict, task_of
 
 BATCHES = (1, 2, 7)
 """The batch sizes that a file is tried with."""
 
-CUT = 20
-"""Bytes that a damaged JPEG lacks at its end. Of one cut in its header, libjpeg writes a line to standard error."""
-
 RANDOM = ("RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Multinomial", "Bernoulli")
 """ONNX operations that give another result each time."""
 
-Batch = tuple[np.ndarray, dict[str, np.ndarray]]
-"""The places of some images in the reference, and a file's outputs for them."""
-
-Verdict = tuple[bool, dict[str, Any]]
-"""The outcome of a check (passed or not) and its figures."""
+Batch = tuple[np.ndarray, Arrays]
+"""The places of some examples in the reference, and a file's outputs for them."""
 
 
 def gate(name: str, check: Callable[[], Verdict]) -> Gate:
@@ -87,15 +68,31 @@ def network_gate(model: Any, description: Model) -> Gate:
 
 
 def client_gate(reference: Reference) -> Gate:
-    """The gate `client_pixels`: a client's preprocessing by Pillow gives the pixels of TensorFlow's, see `LEVELS`."""
-    limit = LEVELS[reference.preprocessing.interpolation]
+    """The gate `client_inputs`: a client's preprocessing gives the inputs that the graph makes of raw examples.
+
+    They may differ by what the kind of input tolerates.
+    """
+    preprocessing = reference.description.preprocessing
+    kind = kind_of(preprocessing)
 
     def check() -> Verdict:
-        client = pixels_from_bytes(reference.jpeg, reference.preprocessing).astype(np.int16)
-        difference = int(np.abs(client - reference.jpeg_pixels).max())
-        return difference <= limit, {"largest_difference_in_levels": difference, "limit": limit}
+        limit = kind.data.client_tolerance(preprocessing)
+        by_client = kind.client.encode(reference.samples, preprocessing)
+        refused = [text for text in reference.statuses if text]
+        client, graph = forms(by_client), forms(reference.decoded)
+        if refused or client != graph:
+            return False, {"refused": refused, "client": client, "graph": graph}
+        difference = max(largest_difference(one, reference.decoded[name]) for name, one in by_client.items())
+        return difference <= limit, {"largest_difference": difference, "limit": limit}
 
-    return gate("client_pixels", check)
+    return gate("client_inputs", check)
+
+
+def largest_difference(one: np.ndarray, other: np.ndarray) -> float:
+    """Return the largest difference of two arrays; NaN differs by 0 from NaN, and by infinity from all else."""
+    first, second = one.astype(np.float64), other.astype(np.float64)
+    apart = np.where(np.isnan(first) & np.isnan(second), 0, np.abs(first - second))
+    return float(np.nan_to_num(apart, nan=np.inf).max(initial=0))
 
 
 def contract_gate(row: Format, opened: Callable[[], Session], description: Model) -> Gate:
@@ -109,82 +106,68 @@ def contract_gate(row: Format, opened: Callable[[], Session], description: Model
 
 
 def output_gates(row: Format, opened: Callable[[], Session], reference: Reference) -> list[Gate]:
-    """The gates NAME_batches and NAME_agreement: batches of several sizes, and the logits against those of Keras.
+    """The gates NAME_batches and NAME_agreement: batches of several sizes, and the answers against those of Keras.
 
-    A format that rounds by the batch (`batch_tolerance`) is compared with its own logits of single images in batches.
+    A format that rounds by the batch (`batch_tolerance`) is compared with its own answers for single examples.
     """
     computed = functools.cache(lambda: in_batches(opened().run, reference))
+    task = task_of(reference.description)
 
     def same_in_batches() -> Verdict:
         if row.batch_tolerance is None:
-            return batches(computed(), reference, row.tolerance)
-        alone = np.concatenate([opened().run(image[None])[LOGITS] for image in reference.pixels])
-        return batches(computed(), dataclasses.replace(reference, logits=alone), row.batch_tolerance)
+            return batches(computed(), reference, reference.expected, row.tolerance)
+        singles = (part(reference.inputs, slice(place, place + 1)) for place in range(size(reference.inputs)))
+        alone = np.concatenate([opened().run(one)[reference.primary] for one in singles])
+        return batches(computed(), reference, alone, row.batch_tolerance)
 
     return [
         gate(f"{row.name}_batches", same_in_batches),
         gate(
             f"{row.name}_agreement",
-            lambda: agreement(logits_of(computed(), reference), reference.logits, row.tolerance),
+            lambda: task.agreement(answers_of(computed(), reference), reference.expected, row.tolerance),
         ),
     ]
 
 
 def in_batches(run: Run, reference: Reference) -> list[Batch]:
-    """The outputs for all images of the reference: a batch of each size in `BATCHES`, then batches of `at_once`."""
-    order = np.arange(max(len(reference.pixels), sum(BATCHES))) % len(reference.pixels)
+    """Compute all examples of the reference: a batch of each size in `BATCHES`, then batches of `at_once`."""
+    count = size(reference.inputs)
+    order = np.arange(max(count, sum(BATCHES))) % count
     rest = range(sum(BATCHES) + reference.at_once, len(order), reference.at_once)
     split = np.split(order, [*np.cumsum(BATCHES), *rest])
-    return [(places, run(reference.pixels[places])) for places in split if len(places)]
+    return [(places, run(part(reference.inputs, places))) for places in split if len(places)]
 
 
-def logits_of(computed: Sequence[Batch], reference: Reference) -> np.ndarray:
-    """float32 logits [n, classes] of the reference's images, from all batches."""
-    return np.concatenate([outputs[LOGITS] for _, outputs in computed])[: len(reference.pixels)]
+def answers_of(computed: Sequence[Batch], reference: Reference) -> np.ndarray:
+    """Return the primary output for the reference's examples, from all batches."""
+    return np.concatenate([outputs[reference.primary] for _, outputs in computed])[: size(reference.inputs)]
 
 
-def agreement(logits: np.ndarray, expected: np.ndarray, tolerance: float = TOLERANCE) -> Verdict:
-    """Compare logits: none differs by more than the tolerance, and the likeliest class of every image is the same.
-
-    The class may be another where the two largest logits are as close as the tolerance.
-    """
-    if logits.shape != expected.shape:
-        return False, {"shape": list(logits.shape), "expected_shape": list(expected.shape)}
-    difference = relative_difference(logits, expected)
-    best = np.sort(expected, -1)
-    tied = best[:, -1] - best[:, -2] <= tolerance * float(np.abs(expected).max())
-    other = int(((logits.argmax(-1) != expected.argmax(-1)) & ~tied).sum())
-    return difference <= tolerance and other == 0, {
-        "images": len(logits),
-        "largest_difference": difference if np.isfinite(difference) else None,
-        "limit": tolerance,
-        "other_top1": other,
-        "ties": int(tied.sum()),
-    }
-
-
-def batches(computed: Sequence[Batch], reference: Reference, tolerance: float = TOLERANCE) -> Verdict:
-    """Check the outputs of batches of several sizes: dtype, shape, logits and the sum of the probabilities."""
-    worst, sums = 0.0, 0.0
-    if not all(np.isfinite(outputs[name]).all() for _, outputs in computed for name in OUTPUTS):
-        return False, {"problem": "logits or probabilities that are not finite"}
-    largest = float(np.abs(reference.logits).max())
+def batches(
+    computed: Sequence[Batch], reference: Reference, expected: np.ndarray, tolerance: float = TOLERANCE
+) -> Verdict:
+    """Check the outputs of batches of several sizes: dtype, shape, the primary one, and that they fit together."""
+    description, worst, inconsistent = reference.description, 0.0, 0.0
+    stated = contract.of_every_format(description).outputs
+    if not all(np.isfinite(outputs[name]).all() for _, outputs in computed for name in stated):
+        return False, {"problem": f"{' or '.join(stated)} that are not finite"}
+    largest = float(np.abs(expected).max())
     for places, outputs in computed[: len(BATCHES)]:
-        for name in OUTPUTS:
-            if outputs[name].shape != (len(places), reference.logits.shape[1]) or outputs[name].dtype != np.float32:
+        for name, tensor in stated.items():
+            if not tensor.sized({contract.BATCH: len(places)}).fits(outputs[name]):
                 return False, {
                     "batch": len(places),
                     "output": name,
                     "shape": list(outputs[name].shape),
                     "dtype": str(outputs[name].dtype),
                 }
-        worst = max(worst, float(np.abs(outputs[LOGITS] - reference.logits[places]).max()) / largest)
-        sums = max(sums, float(np.abs(outputs[PROBABILITIES].sum(-1) - 1).max()))
-    return worst <= tolerance and sums <= PROBABILITY_TOLERANCE, {
+        worst = max(worst, float(np.abs(outputs[reference.primary] - expected[places]).max()) / largest)
+        inconsistent = max(inconsistent, task_of(description).consistency(outputs))
+    return worst <= tolerance and inconsistent <= PROBABILITY_TOLERANCE, {
         "batches": list(BATCHES),
         "largest_difference": worst,
         "limit": tolerance,
-        "sum_of_probabilities_off_by": sums,
+        "outputs_inconsistent_by": inconsistent,
     }
 
 
@@ -233,55 +216,61 @@ def _operations(path: Path) -> Verdict:
     return not foreign and not random, {"nodes": counted, "foreign": foreign, "random": random}
 
 
-def saved_model_gates(opened: Callable[[], Session], reference: Reference, labels: Sequence[str]) -> list[Gate]:
-    """The gates on a SavedModel's signatures for uploaded files: against the evaluation pipeline, and each other."""
+def saved_model_gates(opened: Callable[[], Session], reference: Reference) -> list[Gate]:
+    """The gates on a SavedModel's signatures for raw examples: against Keras, and against each other."""
     import tensorflow as tf
 
-    upload = reference.jpeg
-    expected = np.repeat(reference.jpeg_logits, 2, 0)
+    description, primary = reference.description, reference.primary
+    preprocessing, labels = description.preprocessing, description.labels
+    kind, task = kind_of(preprocessing), task_of(description)
+    samples = list(reference.samples)
+    damaged = list(kind.data.damaged(samples[0]).values())
+    expected = reference.answers[primary]
 
-    def call(signature: str, **inputs: Any) -> dict[str, np.ndarray]:
+    def call(signature: str, inputs: Mapping[str, Any]) -> Arrays:
         given = {name: tf.constant(value) for name, value in inputs.items()}
         return {name: value.numpy() for name, value in opened().native.signatures[signature](**given).items()}
+
+    def raw(examples: Sequence[Any]) -> Arrays:
+        return kind.client.raw_arrays(examples, preprocessing)
 
     def loads() -> Verdict:
         opened()
         return True, {}
 
-    def uploaded() -> Verdict:
-        outputs = call(SERVE_BYTES, **{IMAGE_BYTES: [upload] * 2})
-        return agreement(outputs[LOGITS], expected)
+    def answered() -> Verdict:
+        return task.agreement(call(kind.raw, raw(samples))[primary], expected, TOLERANCE)
 
-    def beside_files_that_are_refused() -> Verdict:
-        outputs = call(SERVE_BYTES_SAFE, **{IMAGE_BYTES: [upload, b"no image", upload, upload[:-CUT]]})
+    def answered_beside_refused() -> Verdict:
+        beside = [one for pair in zip([samples[0]] * len(damaged), damaged, strict=True) for one in pair]
+        sound = np.array([True, False] * len(damaged) + [True] * len(samples))
+        outputs = call(kind.raw_safe, raw([*beside, *samples]))
         status = [text.decode() for text in outputs[STATUS]]
-        passed, figures = agreement(outputs[LOGITS][::2], expected)
-        refused = [not text for text in status] == [True, False, True, False] and not outputs[LOGITS][1::2].any()
+        wanted = np.concatenate([np.repeat(expected[:1], len(damaged), 0), expected])
+        passed, figures = task.agreement(outputs[primary][sound], wanted, TOLERANCE)
+        refused = [not text for text in status] == sound.tolist() and not outputs[primary][~sound].any()
         return passed and refused, {**figures, "status": status}
 
     def labeled() -> Verdict:
-        uploads = list(reference.uploads)
-        requests = {
-            SERVE_LABELS: {IMAGE_BYTES: uploads},
-            CLASSIFY: {EXAMPLES: [serialized_example(one) for one in uploads]},
-        }
-        probabilities = call(SERVE_BYTES, **{IMAGE_BYTES: uploads})[PROBABILITIES]
+        requests = {SERVE_LABELS: raw(samples), CLASSIFY: {EXAMPLES: serialized_examples(raw(samples))}}
+        probabilities = call(kind.raw, raw(samples))[PROBABILITIES]
         largest = -np.sort(-probabilities, -1)[:, :TOP]
         differences, repeated = [], 0
         for signature, inputs in requests.items():
-            outputs = call(signature, **inputs)
+            outputs = call(signature, inputs)
             named = np.array([[labels.index(label.decode()) for label in row] for row in outputs[CLASSES]])
             repeated += sum(len(set(row)) < len(row) for row in named.tolist())
             # Of classes that are as likely as each other, either may come first.
             for wanted in (largest, np.take_along_axis(probabilities, named, -1)):
                 differences.append(float(np.abs(outputs[SCORES] - wanted).max()))
-        figures = {"images": len(uploads), "largest_difference": max(differences), "limit": PROBABILITY_TOLERANCE}
+        figures = {"examples": len(samples), "largest_difference": max(differences), "limit": PROBABILITY_TOLERANCE}
         return max(differences) <= PROBABILITY_TOLERANCE and not repeated, figures | {"repeated": repeated}
 
     checks = {
         "saved_model_loads": loads,
-        "saved_model_bytes": uploaded,
-        "saved_model_bytes_safe": beside_files_that_are_refused,
-        "saved_model_labels": labeled,
+        "saved_model_raw": answered,
+        "saved_model_raw_safe": answered_beside_refused,
     }
+    if PROBABILITIES in task.outputs:
+        checks["saved_model_labels"] = labeled
     return [gate(name, check) for name, check in checks.items()]

@@ -1,43 +1,59 @@
-"""The computation of every format, from pixels to the outputs of the contract, as TensorFlow operations."""
+"""The computation of every format, from the inputs of the contract to its outputs, as TensorFlow operations."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from zoo.contract import LOGITS, PROBABILITIES
-from zoo.inputs.image.decoding import normalized
-from zoo.inputs.image.preprocessing import Preprocessing
-
-
-def outputs(pixels: Any, logits_of: Callable[[Any], Any], preprocessing: Preprocessing) -> dict[str, Any]:
-    """Logits and probabilities, float32 [batch, classes], of uint8 pixels [batch, height, width, channels]."""
-    import tensorflow as tf
-
-    logits = logits_of(normalized(pixels, preprocessing))
-    return {LOGITS: tf.identity(logits), PROBABILITIES: tf.nn.softmax(logits)}
+from zoo import factory
+from zoo.description import Model
+from zoo.input import kind_of
+from zoo.signature import Tensor
+from zoo.task import task_of
 
 
 @dataclass(frozen=True)
 class TracedModel:
-    """A Keras model with its preprocessing, traced once for all that export it or compare with it.
+    """A Keras model, traced once for all that export it or compare with it.
 
-    `logits` is a TensorFlow function of float32 images [batch, height, width, channels], as the preprocessing leaves
-    them, to float32 [batch, classes]. Tracing a deep model takes seconds, so every user shares this trace.
+    `network` is a TensorFlow function of the network's inputs by name, as the preprocessing leaves them, to what the
+    network computes. Tracing a deep model takes seconds, so every user shares this trace.
     """
 
     model: Any
-    preprocessing: Preprocessing
-    logits: Any
+    description: Model
+    network: Any
 
 
-def trace(model: Any, preprocessing: Preprocessing) -> TracedModel:
+def outputs(inputs: Mapping[str, Any], network: Callable[[Any], Any], description: Model) -> dict[str, Any]:
+    """Return the outputs of the contract, by name, of its inputs."""
+    preprocessing = description.preprocessing
+    prepared = kind_of(preprocessing).graph.prepared(inputs, preprocessing)
+    return task_of(description).graph.answers(network(prepared), description)
+
+
+def trace(model: Any, description: Model) -> TracedModel:
     """Trace a Keras model in inference mode. It must be float32 and built outside of any distribution strategy."""
     import tensorflow as tf
 
-    @tf.function(input_signature=[tf.TensorSpec([None, *preprocessing.shape], tf.float32)], autograph=False)
-    def logits(images: Any) -> Any:
-        return model(images, training=False)
+    tensors = kind_of(description.preprocessing).client.network_tensors(description.preprocessing)
+    signature = {name: spec(tensor) for name, tensor in tensors.items()}
 
-    return TracedModel(model, preprocessing, logits)
+    @tf.function(input_signature=[signature], autograph=False)
+    def network(inputs: dict[str, Any]) -> Any:
+        return factory.apply(model, inputs, training=False)
+
+    return TracedModel(model, description, network)
+
+
+def spec(tensor: Tensor, name: str | None = None) -> Any:
+    """Return the tf.TensorSpec of a tensor; its open dimensions are None."""
+    import tensorflow as tf
+
+    return tf.TensorSpec(open_shape(tensor), tensor.dtype, name)
+
+
+def open_shape(tensor: Tensor) -> list[int | None]:
+    """Return the shape of a tensor as TensorFlow takes it, with None for open dimensions."""
+    return [size if isinstance(size, int) else None for size in tensor.shape]

@@ -5,39 +5,41 @@ from __future__ import annotations
 from zoo import contract, formats
 from zoo.artifact import Manifest
 from zoo.description import Data, InitialWeights, Weights
+from zoo.input import Input, kind_of
+from zoo.signature import Tensor
+from zoo.task import names
 
 
 def text(name: str, manifest: Manifest) -> str:
-    """The card in Markdown. Every figure in it is one of the manifest, which says how it was produced."""
+    """Return the card in Markdown. Every figure in it is one of the manifest, which says how it was produced."""
     model, data = manifest.model, manifest.data
-    signature = contract.of_every_format(model)
-    image, logits = signature.inputs[contract.IMAGE], signature.outputs[contract.LOGITS]
+    kind, signature = kind_of(model.preprocessing), contract.of_every_format(model)
     title = f"{model.family} {model.size}" + (f" on {data.source}" if data else "")
+    facts = "".join(f"| {fact} | {value} |\n" for fact, value in kind.client.facts(model.preprocessing).items())
     origins = "".join(
-        ([_trained_on(data)] if data else [])
+        ([_trained_on(data, kind)] if data else [])
         + ([_weights_from(manifest.weights)] if manifest.weights else [])
         + ([_started_from(manifest.initial)] if manifest.initial else [])
     )
-    labels = ", ".join(model.labels[:20]) + (", …" if len(model.labels) > 20 else "")
-    use = "\n".join(formats.find(one).card(name, model.family) for one in manifest.formats)
+    use = "\n".join(formats.find(one).card(name, model) for one in manifest.formats)
     return f"""# {name}
 
-{title}: {model.parameters:,} parameters, {model.multiply_adds / 1e6:,.1f} million multiply-adds an image.
+{title}: {model.parameters:,} parameters, {model.multiply_adds / 1e6:,.1f} million multiply-adds for one {kind.noun}.
 
 | | |
 |---|---|
-| input | `{contract.IMAGE}`: {image}, raw pixels 0–255; normalization is inside |
-| outputs | `{contract.LOGITS}`, `{contract.PROBABILITIES}`: {logits} |
-| classes | {len(model.labels)}: {labels} (all in `labels.txt`, in the order of the outputs) |
+{facts}| takes | {_listed(signature.inputs)} |
+| answers | {_listed(signature.outputs)} |
+| {model.task} | {len(model.labels)}: {names(model.labels, 20)} (all in `labels.txt`, in the order of the outputs) |
 | formats | {", ".join(manifest.formats)} |
 {origins}| license of the weights | {manifest.license["weights"]} |
-| license of the {"data" if data else "images inside"} | {manifest.license["data"]} |
+| license of the {"data" if data else "examples inside"} | {manifest.license["data"]} |
 
-## Accuracy on the test split
+## Score on the test split
 
-{_accuracy(manifest)}
+{_score(manifest, kind)}
 
-{_int8(manifest)}## Use
+{_int8(manifest, kind)}## Use
 
 {use}
 
@@ -48,9 +50,13 @@ Made by `{manifest.export.command}` from a run made by `{manifest.training.comma
 """
 
 
-def _trained_on(data: Data) -> str:
-    images = f"{data.counts.get('train', 0):,} images"
-    return f"| trained on | {data.source}, {images}, fingerprint `{data.fingerprint[:16]}` |\n"
+def _listed(tensors: dict[str, Tensor]) -> str:
+    return ", ".join(f"`{name}`: {tensor}" for name, tensor in tensors.items())
+
+
+def _trained_on(data: Data, kind: Input) -> str:
+    examples = f"{data.counts.get('train', 0):,} {kind.plural}"
+    return f"| trained on | {data.source}, {examples}, fingerprint `{data.fingerprint[:16]}` |\n"
 
 
 def _weights_from(weights: Weights) -> str:
@@ -60,37 +66,39 @@ def _weights_from(weights: Weights) -> str:
 
 
 def _started_from(initial: InitialWeights) -> str:
-    """The row on the weights that training started from: their run, digest and license."""
+    """Return the row on the weights that training started from: their run, digest and license."""
     head = ", with a new head" if initial.new_head else ""
     license = initial.license or "no license stated"
     run = f"run `{initial.run}` ({initial.family} {initial.size})"
     return f"| fine-tuned from | {run}, SHA-256 `{initial.sha256[:16]}`, {license}{head} |\n"
 
 
-def _accuracy(manifest: Manifest) -> str:
-    if not manifest.accuracy:
+def _score(manifest: Manifest, kind: Input) -> str:
+    if not manifest.score:
         return "Not measured: these weights came without data. `zoo evaluate … --data` measures it."
+    metric = next(iter(manifest.score.values())).metric
     rows = [
-        f"| {kind} | {it.accuracy:.4f} | {it.low:.4f} – {it.high:.4f} | {it.correct} of {it.images} |"
-        for kind, it in manifest.accuracy.items()
+        f"| {name} | {it.value:.4f} | {it.low:.4f} – {it.high:.4f} | {it.examples} |"
+        for name, it in manifest.score.items()
     ]
-    return "\n".join(["| file | accuracy | 95 % interval | images |", "|---|---|---|---|", *rows]) + _overlap(manifest)
+    header = [f"| file | {metric} | 95 % interval | {kind.plural} |", "|---|---|---|---|"]
+    return "\n".join([*header, *rows]) + _overlap(manifest, kind)
 
 
-def _overlap(manifest: Manifest) -> str:
-    """A warning where test images are in training or validation; empty where none is, or where it is not known."""
+def _overlap(manifest: Manifest, kind: Input) -> str:
+    """Return a warning where test examples are in training or validation; empty where none is known to be."""
     data = manifest.data
     shared = (data.overlap or {}).get("test", 0) if data else 0
     if data is None or not shared:
         return ""
     return (
-        f"\n\n**{shared} of the {data.counts['test']} test images were in training or validation, too.** "
+        f"\n\n**{shared} of the {data.counts['test']} test {kind.plural} were in training or validation, too.** "
         "`zoo evaluate` leaves them out."
     )
 
 
-def _int8(manifest: Manifest) -> str:
-    """The section on int8, its loss of accuracy and its latency; empty where there is no int8 file."""
+def _int8(manifest: Manifest, kind: Input) -> str:
+    """Return the section on int8, its loss of accuracy and its latency; empty where there is no int8 file."""
     made = manifest.int8
     if made is None:
         return ""
@@ -100,13 +108,14 @@ def _int8(manifest: Manifest) -> str:
         f"{speed.ratio:.2f} times that of float32 ({speed.low:.2f} – {speed.high:.2f})" if speed else "not measured"
     )
     forced = "".join(f"| **shipped by `--force`** | {reason} |\n" for reason in made.forced)
+    tested = f"the {test.examples} test {kind.plural}"
     return f"""## int8, for {made.target}
 
 | | |
 |---|---|
-| loses | {test.drop:.2f} points of accuracy ({test.low:.2f} – {test.high:.2f}), on the {test.images} test images |
+| loses | {test.drop:.2f} points of accuracy ({test.low:.2f} – {test.high:.2f}), on {tested} |
 | | right in float32 only: {test.lost}; in int8 only: {test.gained}; {made.max_drop:g} points were allowed |
-| latency | {latency}, one thread, one image |
+| latency | {latency}, one thread, one {kind.noun} |
 | nodes left in float32 | {len(made.kept)} of {made.nodes}: {kept} |
 {forced}
 """

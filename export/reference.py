@@ -1,158 +1,190 @@
-"""References: real images with the logits that Keras computes for them, which all gates compare with."""
+"""References: real examples with the outputs that Keras computes for them, which all gates compare with."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
-from zoo.agreement import softmax
-from zoo.contract import IMAGE, LOGITS, PROBABILITIES
-from zoo.data.dataset import Images
+from zoo.data.dataset import Examples
+from zoo.description import Model
 from zoo.export.accuracy import Run
-from zoo.export.graph import TracedModel
+from zoo.export.batches import joined, part, parts, size
+from zoo.export.graph import TracedModel, outputs, spec
 from zoo.finite import finite, refuse_not_finite
-from zoo.inputs.image.decoding import normalized, pixels_tensor
-from zoo.inputs.image.photographs import photographs
-from zoo.inputs.image.preprocessing import Preprocessing, open_image, pixels_from_bytes
-from zoo.inputs.image.upload_sample import as_jpeg
+from zoo.input import Arrays, kind_of
+from zoo.task import task_of
 
-IMAGES = 64
-GOLDEN_IMAGES = 8
-UPLOADS = 4
+EXAMPLES = 64
+GOLDEN_EXAMPLES = 8
+SAMPLES = 4
 
-CROPS = 16
-"""Crops of photographs: as many as the largest model computes in every format within the time of an export."""
+STAND_INS = 16
+"""Examples for a model without data: as many as the largest model computes in every format within an export's time."""
 
 LAST_BITS, STEADY = 2**-20, 1e-5
-"""Logits are steady when scaling the input by 1 + LAST_BITS moves them by at most STEADY of the largest one."""
+"""An answer is steady if scaling the network's input by 1 + LAST_BITS moves it by at most STEADY of its largest."""
 
 MEMORY = 2**28
 """Bytes that the outputs of all layers together may take for one batch; a runtime keeps a few of them at a time."""
 
+OPEN = 512
+"""The size that an open dimension counts with."""
+
 
 @dataclass(frozen=True)
 class Reference:
-    """Real images, and the logits that the Keras model computes for them in float32.
+    """Real examples, and the outputs that the Keras model computes for them in float32.
 
-    `pixels` are uint8 [n, height, width, channels], with `logits`, float32 [n, classes]. `jpeg` is one uploaded file:
-    the evaluation pipeline makes `jpeg_pixels` of it, uint8 [height, width, channels], and the model `jpeg_logits`,
-    float32 [1, classes]. `uploads` are JPEG and PNG files for the warm-up. `at_once` is the batch size with which no
-    gate takes more memory than the writing.
+    Attributes:
+        description: the model.
+        inputs: the examples as inputs of the contract.
+        outputs: what the model computes for them: outputs of the contract.
+        samples: raw examples, as clients send them.
+        decoded: the inputs that the kind's graph makes of the samples.
+        statuses: for each sample the reason why the graph refuses it; empty as it should be.
+        answers: the outputs that the model computes for `decoded`.
+        at_once: the batch size with which no gate takes more memory than the writing.
     """
 
-    preprocessing: Preprocessing
-    pixels: np.ndarray
-    logits: np.ndarray
-    jpeg: bytes
-    jpeg_pixels: np.ndarray
-    jpeg_logits: np.ndarray
-    uploads: tuple[bytes, ...]
+    description: Model
+    inputs: Arrays
+    outputs: Arrays
+    samples: tuple[Any, ...]
+    decoded: Arrays
+    statuses: tuple[str, ...]
+    answers: Arrays
     at_once: int
 
-    def golden(self, run: Run | None = None) -> dict[str, np.ndarray]:
-        """The first images with their logits and probabilities: the golden file, by which `zoo verify` compares.
+    @property
+    def primary(self) -> str:
+        """The output that files are compared by."""
+        return task_of(self.description).primary
 
-        The logits are those of Keras, or those of `run` for a format that is compared with itself.
+    @property
+    def expected(self) -> np.ndarray:
+        """The primary output for all examples."""
+        return self.outputs[self.primary]
+
+    def golden(self, run: Run | None = None) -> Arrays:
+        """Return the first examples, inputs and outputs: the golden file, by which `zoo verify` compares.
+
+        The outputs are those of Keras, or those of `run` for a format that is compared with itself.
         """
-        pixels = self.pixels[:GOLDEN_IMAGES]
-        logits = run(pixels)[LOGITS] if run else self.logits[:GOLDEN_IMAGES]
-        return {IMAGE: pixels, LOGITS: logits, PROBABILITIES: softmax(logits)}
+        inputs = part(self.inputs, slice(GOLDEN_EXAMPLES))
+        return inputs | (run(inputs) if run else part(self.outputs, slice(GOLDEN_EXAMPLES)))
 
 
 def of_noise(model: TracedModel) -> Reference:
-    """A reference of two images of noise, for a model that has no data yet."""
-    noise = np.random.default_rng(0).integers(0, 256, (2, *model.preprocessing.shape), np.uint8)
-    keras = _KerasModel(model)
-    return keras.reference(noise, keras.logits(noise), as_jpeg(Image.fromarray(noise[0, :, :, 0])), [])
+    """Return a reference of two examples of random content, for a model that has no data yet."""
+    preprocessing = model.description.preprocessing
+    raw = kind_of(preprocessing).client.noise(preprocessing, 2, np.random.default_rng(0))
+    return _KerasModel(model).reference(raw, raw[:1])
 
 
-def of_images(model: TracedModel, test: Images) -> Reference:
-    """A reference of images that are spread evenly over the test split."""
-    chosen = np.linspace(0, len(test) - 1, min(IMAGES, len(test))).astype(int)
-    pixels = np.stack([pixels_from_bytes(test.read(int(index)), model.preprocessing) for index in chosen])
-    uploads = [test.read(index) for index in range(min(UPLOADS, len(test)))]
-    keras = _KerasModel(model)
-    logits = keras.logits(pixels, name=lambda number: test.names(int(chosen[number])))
-    jpeg = as_jpeg(open_image(uploads[0], model.preprocessing.white_level))
-    return keras.reference(pixels, logits, jpeg, uploads)
+def of_examples(model: TracedModel, test: Examples) -> Reference:
+    """Return a reference of examples that are spread evenly over the test split."""
+    chosen = np.linspace(0, len(test) - 1, min(EXAMPLES, len(test))).astype(int)
+    samples = [test.read(number) for number in range(min(SAMPLES, len(test)))]
+    raw = [test.read(int(number)) for number in chosen]
+    return _KerasModel(model).reference(raw, samples, name=lambda number: test.names(int(chosen[number])))
 
 
-def of_photographs(model: TracedModel) -> Reference:
-    """A reference of crops of photographs, for a model that came without data.
+def of_stand_ins(model: TracedModel) -> Reference:
+    """Return a reference of the kind's stand-ins, for a model that came without data.
 
-    Crops with steady logits come first: where the last bits of the input alone move the logits, Keras in float32 does
-    not agree with itself, and no file can be compared with it. Trained models are steady on all crops; in a model with
-    random weights and unrelated batch statistics, some logits grow a thousandfold.
+    Stand-ins with steady answers come first: where the last bits of the input alone move an answer, Keras in float32
+    does not agree with itself, and no file can be compared with it. Trained models are steady on all stand-ins; in a
+    model with random weights and unrelated batch statistics, some answers grow a thousandfold.
     """
-    keras, crops = _KerasModel(model), photographs()
-    steady: list[tuple[int, np.ndarray, np.ndarray]] = []
-    others: list[tuple[int, np.ndarray, np.ndarray]] = []
-    for start in range(0, len(crops), keras.at_once):
-        indices = range(start, min(start + keras.at_once, len(crops)))
-        pixels = np.stack([pixels_from_bytes(crops.read(index), model.preprocessing) for index in indices])
-        logits, moved = keras.logits(pixels), keras.logits(pixels, scale=1 + LAST_BITS)
-        fits = np.abs(moved - logits).max(-1) <= STEADY * np.abs(logits).max(-1)
-        for found in zip(indices, pixels, logits, strict=True):
-            (steady if fits[found[0] - start] else others).append(found)
-        if len(steady) >= CROPS:
+    preprocessing = model.description.preprocessing
+    kind, keras = kind_of(preprocessing), _KerasModel(model)
+    examples, _ = kind.data.stand_ins()
+    raw = [examples.read(number) for number in range(len(examples))]
+    steady: list[int] = []
+    others: list[int] = []
+    for batch in parts(kind.client.encode(raw, preprocessing), keras.at_once):
+        for fits in keras.steady(batch):
+            (steady if fits else others).append(len(steady) + len(others))
+        if len(steady) >= STAND_INS:
             break
-    indices, pixels, logits = zip(*(steady + others)[:CROPS], strict=True)
-    uploads = [crops.read(index) for index in indices[:UPLOADS]]
-    return keras.reference(
-        np.stack(pixels),
-        np.stack(logits),
-        as_jpeg(open_image(uploads[0], model.preprocessing.white_level)),
-        uploads,
-    )
+    chosen = [raw[number] for number in (steady + others)[:STAND_INS]]
+    return keras.reference(chosen, chosen[:SAMPLES])
 
 
 class _KerasModel:
     """A traced model that computes batches as large as memory allows."""
 
     def __init__(self, model: TracedModel) -> None:
+        import keras
         import tensorflow as tf
 
-        self.preprocessing = model.preprocessing
-        outputs = sum(math.prod(layer.output.shape[1:]) for layer in model.model.layers)
-        self.at_once = min(IMAGES, max(1, MEMORY // (4 * outputs)))
+        self.description = description = model.description
+        self.kind = kind_of(description.preprocessing)
+        self.primary = task_of(description).primary
+        layers = (tensor for layer in model.model.layers for tensor in keras.tree.flatten(layer.output))
+        values = sum(math.prod(length or OPEN for length in tensor.shape[1:]) for tensor in layers)
+        self.at_once = min(EXAMPLES, max(1, MEMORY // (4 * values)))
+        specs = {name: spec(tensor) for name, tensor in self.kind.client.tensors(description.preprocessing).items()}
 
         # Called eagerly, Keras 3.15 keeps the outputs of all layers until the last one is there.
-        specs = [tf.TensorSpec([None, *model.preprocessing.shape], tf.uint8), tf.TensorSpec([])]
+        @tf.function(input_signature=[specs, tf.TensorSpec([])], autograph=False)
+        def function(inputs: Any, scale: Any) -> Any:
+            def network(prepared: dict[str, Any]) -> Any:
+                scaled = {key: one * scale if one.dtype.is_floating else one for key, one in prepared.items()}
+                return model.network(scaled)
 
-        @tf.function(input_signature=specs, autograph=False)
-        def function(images: Any, scale: Any) -> Any:
-            return model.logits(normalized(images, model.preprocessing) * scale)
+            return outputs(inputs, network, description)
 
         self._function = function
 
-    def logits(
-        self, pixels: np.ndarray, scale: float = 1.0, name: Callable[[int], str] = "image {}".format
-    ) -> np.ndarray:
-        """float32 logits [n, classes] of uint8 pixels [n, height, width, channels], with the model's input scaled.
+    def outputs(
+        self, inputs: Mapping[str, np.ndarray], scale: float = 1.0, name: Callable[[int], str] = "example {}".format
+    ) -> Arrays:
+        """Compute the outputs of the contract, with the network's input scaled.
 
         Raises:
-            Refused: some are not finite; the images are counted, and the first named by `name`.
+            Refused: some are not finite; the examples are counted, and the first named by `name`.
         """
-        starts = range(0, len(pixels), self.at_once)
-        logits = np.concatenate([self._function(pixels[start : start + self.at_once], scale) for start in starts])
-        refuse_not_finite(finite(logits), name, "the network")
-        return logits
+        found = joined(
+            [
+                {key: value.numpy() for key, value in self._function(batch, scale).items()}
+                for batch in parts(inputs, self.at_once)
+            ]
+        )
+        refuse_not_finite(finite(found[self.primary]), name, "the network")
+        return found
 
-    def reference(self, pixels: np.ndarray, logits: np.ndarray, jpeg: bytes, uploads: list[bytes]) -> Reference:
-        """The reference of images with their logits and of one uploaded file, whose logits are computed here."""
-        jpeg_pixels = pixels_tensor(jpeg, self.preprocessing).numpy()
+    def steady(self, inputs: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Tell for each example whether its answer is steady, see `STEADY`: bool [examples]."""
+        found, moved = (
+            self.outputs(inputs, scale)[self.primary].reshape(size(inputs), -1) for scale in (1.0, 1 + LAST_BITS)
+        )
+        fits: np.ndarray = np.abs(moved - found).max(-1) <= STEADY * np.abs(found).max(-1)
+        return fits
+
+    def reference(
+        self, raw: Sequence[Any], samples: Sequence[Any], name: Callable[[int], str] = "example {}".format
+    ) -> Reference:
+        """Return the reference of raw examples and of the samples that the kind makes of others."""
+        import tensorflow as tf
+
+        preprocessing = self.description.preprocessing
+        inputs = self.kind.client.encode(raw, preprocessing)
+        sent = self.kind.data.samples(samples, preprocessing)
+        arrays = self.kind.client.raw_arrays(sent, preprocessing)
+        found, status = self.kind.graph.decoded({key: tf.constant(one) for key, one in arrays.items()}, preprocessing)
+        decoded = {key: value.numpy() for key, value in found.items()}
         return Reference(
-            preprocessing=self.preprocessing,
-            pixels=pixels,
-            logits=logits,
-            jpeg=jpeg,
-            jpeg_pixels=jpeg_pixels,
-            jpeg_logits=self.logits(jpeg_pixels[None]),
-            uploads=(jpeg, *uploads),
+            description=self.description,
+            inputs=inputs,
+            outputs=self.outputs(inputs, name=name),
+            samples=tuple(sent),
+            decoded=decoded,
+            statuses=tuple(text.decode() for text in status.numpy()),
+            answers=self.outputs(decoded, name="sample {}".format),
             at_once=self.at_once,
         )

@@ -9,13 +9,14 @@ from pathlib import Path
 
 import numpy as np
 
-from zoo import schema
+from zoo import contract, schema
 from zoo.artifact import Gate, Int8
 from zoo.contract import VERSION
 from zoo.data.dataset import Dataset
 from zoo.description import Model
 from zoo.errors import ZooError
 from zoo.export import gates
+from zoo.export.batches import part
 from zoo.export.graph import TracedModel
 from zoo.export.int8 import quantize
 from zoo.export.onnx.conversion import write_onnx
@@ -26,8 +27,9 @@ from zoo.export.tf_serving.saved_model import write_saved_model
 from zoo.export.tf_serving.server_check import server_gate
 from zoo.export.tf_serving.warmup import write_warmup
 from zoo.formats import Format, Session, find
+from zoo.input import kind_of
 
-WARM_UP_IMAGES = 4
+WARM_UP_EXAMPLES = 4
 
 Say = Callable[[str], None]
 
@@ -57,9 +59,9 @@ class Job:
         folder: the artifact, which is being written.
         model: the Keras model that is exported.
         description: its description in the run.
-        dataset: the run's images, None where it has none.
+        dataset: the run's data, None where it has none.
         settings: what only some formats use.
-        reference: images and the logits that Keras computes for them; computed beside the writing of the first format.
+        reference: examples and what Keras computes for them; computed beside the writing of the first format.
         beside: runs long work in another thread.
     """
 
@@ -91,11 +93,11 @@ class Writer:
         """Gates that go on while other formats are written."""
         return []
 
-    def weigh(self, correct: Mapping[str, np.ndarray]) -> None:
+    def weigh(self, right: Mapping[str, np.ndarray]) -> None:
         """Refuse a file that costs more than the budget allows. Only int8 has one.
 
         Args:
-            correct: for each format measured so far, bool [n]: whether it predicts each test image correctly.
+            right: for each format measured so far, bool [n]: whether it answers each test example right.
 
         Raises:
             Refused: with the figures in the message.
@@ -143,7 +145,7 @@ class Int8Writer(Writer):
     result: Int8 | None = None
 
     def write(self) -> None:
-        """Calibrate on training images, decide on validation images, and write the file."""
+        """Calibrate on training examples, decide on validation examples, and write the file."""
         dataset, request = self.job.dataset, self.job.settings.int8
         assert dataset is not None
         assert request is not None
@@ -152,7 +154,7 @@ class Int8Writer(Writer):
             self._float32,
             self.path,
             request,
-            preprocessing=self.job.description.preprocessing,
+            description=self.job.description,
             dataset=dataset,
             cache=self.job.settings.calibrations,
             say=self.job.settings.say,
@@ -166,12 +168,12 @@ class Int8Writer(Writer):
             gates.int8_lint_gate(self.path, self._decision.float32_nodes),
         ]
 
-    def weigh(self, correct: Mapping[str, np.ndarray]) -> None:
+    def weigh(self, right: Mapping[str, np.ndarray]) -> None:
         """Compare accuracy and latency with the float32 file, and keep the figures as `result`."""
-        float32, int8 = correct[self.row.source or ""], correct[self.row.name]
-        pixels = self.job.reference.result().pixels[:1]
+        float32, int8 = right[self.row.source or ""], right[self.row.name]
+        example = part(self.job.reference.result().inputs, slice(1))
         self.result = quantize.weigh(
-            self._decision, self._request, float32, int8, files=(self._float32, self.path), pixels=pixels
+            self._decision, self._request, float32, int8, files=(self._float32, self.path), example=example
         )
 
 
@@ -183,23 +185,25 @@ class SavedModelWriter(Writer):
     def write(self) -> None:
         """Write the SavedModel and its warm-up."""
         version = self.path / str(VERSION)
-        write_saved_model(self.job.model, version, self.job.description.labels)
-        reference = self.job.reference.result()
+        write_saved_model(self.job.model, version)
+        reference, preprocessing = self.job.reference.result(), self.job.description.preprocessing
         write_warmup(
             version,
-            model_name=self.job.description.family,
-            pixels=reference.pixels[:WARM_UP_IMAGES],
-            encoded=list(reference.uploads),
+            self.job.description,
+            inputs=part(reference.inputs, slice(WARM_UP_EXAMPLES)),
+            raw=kind_of(preprocessing).client.raw_arrays(reference.samples, preprocessing),
         )
 
     def gates(self, opened: Callable[[], Session]) -> list[Gate]:
-        """The rules of TF Serving and the signatures for uploads; the server check begins."""
+        """The rules of TF Serving and the signatures for raw examples; the server check begins."""
         description, reference = self.job.description, self.job.reference.result()
-        results = static_gates(self.path, classes=len(description.labels), shape=description.preprocessing.shape)
-        results += gates.saved_model_gates(opened, reference, description.labels)
+        results = static_gates(self.path, contract.signatures(description))
+        results += gates.saved_model_gates(opened, reference)
         # In a process of its own that takes as long as the gates of ONNX; it moves the files while it lasts, so the
         # SavedModel must be open by now.
-        self._server = self.job.beside.submit(server_gate, self.path, reference.golden())
+        self._server = self.job.beside.submit(
+            server_gate, self.path, reference.golden(), description, reference.samples[0]
+        )
         return results
 
     def late_gates(self) -> list[Gate]:

@@ -1,4 +1,4 @@
-"""Benchmarks of artifacts: latency, throughput, loading time and memory, beside the accuracy of the same files."""
+"""Benchmarks of artifacts: latency, throughput, loading time and memory, beside the score of the same files."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ class Row:
 
     Latencies are those of a whole batch: percentiles over `runs`, and the 95 % interval of the median. `ratio` is the
     median as a multiple of that of the first row with this batch and threads, paired round by round, with its 95 %
-    interval. `images_per_second` is the rate over all runs. `load_ms` (without the import of the library),
+    interval. `examples_per_second` is the rate over all runs. `load_ms` (without the import of the library),
     `first_answer_ms` (from the start of the process on) and the peak of the resident set are those of a fresh process
     that computed one such batch. `harness_us` is the time that the measuring itself adds to each latency. `file_bytes`
-    are those of the files that the runtime reads. `multiply_adds` are for one image. Accuracy is that of these very
-    files on the test split, with its 95 % interval; None where the export did not measure it.
+    are those of the files that the runtime reads. `multiply_adds` are for one example. `score` is the `metric` of these
+    very files on the test split, with its 95 % interval; None where the export did not measure it.
     """
 
     artifact: str
@@ -54,7 +54,7 @@ class Row:
     ratio: float
     ratio_low: float
     ratio_high: float
-    images_per_second: float
+    examples_per_second: float
     harness_us: float
     load_ms: float
     first_answer_ms: float
@@ -62,10 +62,11 @@ class Row:
     file_bytes: int
     parameters: int
     multiply_adds: int
-    accuracy: float | None
-    accuracy_low: float | None
-    accuracy_high: float | None
-    accuracy_images: int | None
+    metric: str | None
+    score: float | None
+    score_low: float | None
+    score_high: float | None
+    test_examples: int | None
     data_fingerprint: str | None
 
 
@@ -97,16 +98,16 @@ def benchmark(
 
     Args:
         artifacts: their folders.
-        batches: images in a request, up to `LARGEST_BATCH`.
+        batches: examples in a request, up to `LARGEST_BATCH`.
         threads: numbers of threads; 1 and the usable CPUs when not given.
         runtimes: names of formats, or of other runtimes for their files; each artifact's own formats when None.
         seconds: how long each row is measured; never fewer runs than an interval needs.
-        seed: of the random pixels, the order of the turns and the bootstrap.
+        seed: of the random inputs, the order of the turns and the bootstrap.
         progress: called before each step with the steps done, the steps in all, and a text on the next one.
 
     Raises:
         ZooError: there is no such artifact, it lacks a runtime, or a number is out of range.
-        Refused: a file is not the one that the manifest's accuracy was measured on, or does not load.
+        Refused: a file is not the one that the manifest's score was measured on, or does not load.
     """
     batches = _checked("batches", batches, LARGEST_BATCH, "smaller batches")
     threads = _checked("threads", threads or (1, usable_cpus()), usable_cpus(), "no more than the usable CPUs")
@@ -181,14 +182,14 @@ def _files(files: dict[str, File], row: Format) -> dict[str, File]:
 
 
 def _refuse_other_files(artifact: Path, manifest: Manifest, rows: Sequence[Format]) -> None:
-    """Raise Refused unless the formats' files are those that the accuracy in the manifest was measured on."""
+    """Raise Refused unless the formats' files are those that the score in the manifest was measured on."""
     stored = hashes(artifact)
     for row in rows:
         wanted, found = _files(manifest.files, row), _files(stored, row)
         other = sorted(name for name in found.keys() | wanted if found.get(name) != wanted.get(name))
         if other or not wanted:
             raise Refused(
-                f"{artifact}: {other[0] if other else row.name} is not the manifest's, so its accuracy is unknown: "
+                f"{artifact}: {other[0] if other else row.name} is not the manifest's, so its score is unknown: "
                 f"see 'zoo verify {artifact}', and export again"
             )
 
@@ -219,7 +220,7 @@ def _row(
     harness: float,
     cost: _Cost,
 ) -> Row:
-    model, accuracy = contender.manifest.model, contender.manifest.accuracy.get(contender.row.name)
+    model, score = contender.manifest.model, contender.manifest.score.get(contender.row.name)
     taken = latency(1e3 * seconds)
     return Row(
         artifact=str(contender.artifact),
@@ -237,7 +238,7 @@ def _row(
         ratio=ratio[0],
         ratio_low=ratio[1],
         ratio_high=ratio[2],
-        images_per_second=float(batch * len(seconds) / seconds.sum()),
+        examples_per_second=float(batch * len(seconds) / seconds.sum()),
         harness_us=1e6 * harness,
         load_ms=cost.load_ms,
         first_answer_ms=cost.first_answer_ms,
@@ -245,9 +246,10 @@ def _row(
         file_bytes=sum(file.bytes for file in _files(contender.manifest.files, contender.row).values()),
         parameters=model.parameters,
         multiply_adds=model.multiply_adds,
-        accuracy=accuracy.accuracy if accuracy else None,
-        accuracy_low=accuracy.low if accuracy else None,
-        accuracy_high=accuracy.high if accuracy else None,
-        accuracy_images=accuracy.images if accuracy else None,
+        metric=score.metric if score else None,
+        score=score.value if score else None,
+        score_low=score.low if score else None,
+        score_high=score.high if score else None,
+        test_examples=score.examples if score else None,
         data_fingerprint=contender.manifest.data.fingerprint if contender.manifest.data else None,
     )

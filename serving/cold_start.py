@@ -11,25 +11,24 @@ from pathlib import Path
 from typing import Any
 
 from zoo import formats
-from zoo.artifact import read
-from zoo.serving.latency import random_pixels
+from zoo.serving.latency import random_inputs
 from zoo.serving.runner import open_runner
 from zoo.serving.worker import serve
 
 
 def probe(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Open `artifact` by `runtime` on `threads` threads and compute one batch of `batch` random images.
+    """Open `artifact` by `runtime` on `threads` threads and compute one batch of `batch` random examples.
 
     Gives the milliseconds that opening took, after the library's import, and the peak of the process's memory in MiB.
     The time of the first answer is taken by the process that started this one.
     """
     artifact = Path(request["artifact"])
-    pixels = random_pixels(read(artifact).model.preprocessing.shape, request["batch"], request["seed"])
+    inputs = random_inputs(artifact, request["batch"], request["seed"])
     formats.import_library(formats.find(request["runtime"]))
     start = time.perf_counter()
     runner = open_runner(artifact, request["runtime"], threads=request["threads"])
     load = time.perf_counter() - start
-    runner(pixels)
+    runner(inputs)
     yield {"load_ms": 1e3 * load, "peak_memory_mib": peak_memory() / 2**20}
 
 

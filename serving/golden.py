@@ -1,4 +1,4 @@
-"""Golden files: images with their logits and probabilities, stored at the export and compared later."""
+"""Golden files: batches of inputs with their outputs, stored at the export and compared later."""
 
 from __future__ import annotations
 
@@ -9,24 +9,27 @@ from typing import Any
 import numpy as np
 
 from zoo import contract
-from zoo.agreement import softmax
 from zoo.artifact import Gate
-from zoo.contract import IMAGE, LOGITS, OUTPUTS, PROBABILITIES, PROBABILITY_TOLERANCE, SERVE, SIGNATURES
+from zoo.contract import PROBABILITY_TOLERANCE
 from zoo.description import Model
 from zoo.errors import Refused
 from zoo.formats import Format
+from zoo.input import Arrays
+from zoo.serving.misfit import misfit
 from zoo.serving.runner import Runner
-from zoo.signature import Tensor
+from zoo.task import Task
 
 LARGEST = 2**29
 """The most bytes that a golden file may unpack to: a small archive may claim any size."""
 
 
-def read_golden(path: Path, model: Model) -> dict[str, np.ndarray]:
-    """The arrays of a golden file by name, with the dtypes and shapes of the contract; `batch` is its number of images.
+def read_golden(path: Path, model: Model) -> Arrays:
+    """Read the arrays of a golden file by name: the inputs and outputs that every format of a model has.
+
+    Inputs may be NaN, which stands for a missing value.
 
     Raises:
-        Refused: the file cannot be read, or holds other arrays, dtypes or shapes, or numbers that are not finite.
+        Refused: the file cannot be read, or holds other arrays, dtypes or shapes, or outputs that are not finite.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -37,56 +40,53 @@ def read_golden(path: Path, model: Model) -> dict[str, np.ndarray]:
             arrays = {name: stored[name] for name in stored.files}
     except Exception as error:  # zipfile, zlib and numpy each raise their own, ten kinds and more
         raise Refused(f"{path} cannot be read ({' '.join(str(error).split())[:120]})") from None
-    names = {**SIGNATURES[SERVE].inputs, **SIGNATURES[SERVE].outputs}
-    if set(arrays) != set(names):
-        raise Refused(f"{path} holds {', '.join(sorted(arrays)) or 'nothing'}, not {', '.join(names)}")
-    images = len(arrays[LOGITS]) if arrays[LOGITS].ndim else 0
     wanted = contract.of_every_format(model)
-    for name, tensor in {**wanted.inputs, **wanted.outputs}.items():
-        array, shape = arrays[name], (images, *tensor.shape[1:])
-        if array.dtype != tensor.dtype or array.shape != shape or not images:
-            form = Tensor(tensor.dtype, ("images", *tensor.shape[1:]))
-            raise Refused(f"{path}: {name} is {Tensor(array.dtype.name, array.shape)}, not {form}")
-        if not np.isfinite(array).all():
+    wrong = misfit(arrays, {**wanted.inputs, **wanted.outputs})
+    if wrong:
+        raise Refused(f"{path}: {wrong}")
+    for name in wanted.outputs:
+        if not np.isfinite(arrays[name]).all():
             raise Refused(f"{path}: {name} has numbers that are not finite")
     return arrays
 
 
-def replay(row: Format, runner: Runner, golden: dict[str, np.ndarray]) -> Gate:
-    """The gate NAME_golden: the golden images one at a time and all at once give the golden logits and probabilities.
+def replay(row: Format, runner: Runner, task: Task, golden: Arrays) -> Gate:
+    """The gate NAME_golden: the golden inputs one at a time and all at once give the golden outputs.
 
     Differences may be as large as the format's `golden_tolerance`.
     """
-    images = len(golden[IMAGE])
-    largest = float(np.abs(golden[LOGITS]).max())
+    examples = len(golden[task.primary])
+    largest = float(np.abs(golden[task.primary]).max())
     tolerance = row.golden_tolerance * largest
-    figures: dict[str, Any] = {"images": images, "largest_logit": largest, "tolerance": tolerance}
+    figures: dict[str, Any] = {"examples": examples, "largest_output": largest, "tolerance": tolerance}
     problems = []
-    for batch in sorted({1, images}):
+    for batch in sorted({1, examples}):
         try:
-            outputs = _in_batches(runner, golden[IMAGE], batch)
+            outputs = _in_batches(runner, golden, batch)
         except Refused as error:
             problems.append(f"batch {batch}: {error}")
             continue
-        if not all(np.isfinite(outputs[name]).all() for name in OUTPUTS):
-            problems.append(f"batch {batch}: logits or probabilities that are not finite")
+        if not all(np.isfinite(array).all() for array in outputs.values()):
+            problems.append(f"batch {batch}: {' or '.join(task.outputs)} that are not finite")
             continue
-        for name in OUTPUTS:
-            differences = np.abs(outputs[name] - golden[name]).max(1)
+        for name in task.outputs:
+            differences = np.abs(outputs[name] - golden[name]).reshape(examples, -1).max(1)
             difference = float(differences.max())
             figures[f"{name}_difference"] = max(difference, figures.get(f"{name}_difference", 0.0))
             if difference > tolerance:
-                image = int(differences.argmax())
-                problems.append(f"batch {batch}: {name} of image {image} differ by {difference:.2g}")
-        mismatch = float(np.abs(softmax(outputs[LOGITS]) - outputs[PROBABILITIES]).max())
-        if mismatch > PROBABILITY_TOLERANCE:
-            problems.append(f"batch {batch}: probabilities are not the softmax of the logits, by {mismatch:.2g}")
+                example = int(differences.argmax())
+                problems.append(f"batch {batch}: {name} of example {example} differ by {difference:.2g}")
+        contradiction = task.consistency(outputs)
+        if contradiction > PROBABILITY_TOLERANCE:
+            problems.append(f"batch {batch}: {' and '.join(task.outputs)} contradict each other by {contradiction:.2g}")
     if problems:
         figures["problems"] = problems
     return Gate(f"{row.name}_golden", not problems, figures)
 
 
-def _in_batches(runner: Runner, images: np.ndarray, batch: int) -> dict[str, np.ndarray]:
-    """The outputs for all images, from batches of this size."""
-    parts = [runner(images[start : start + batch]) for start in range(0, len(images), batch)]
-    return {name: np.concatenate([part[name] for part in parts]) for name in OUTPUTS}
+def _in_batches(runner: Runner, golden: Arrays, batch: int) -> Arrays:
+    """Return the outputs of the contract for all golden inputs, from batches of this size."""
+    inputs, outputs = runner.signature.inputs, runner.signature.outputs
+    count = len(golden[next(iter(inputs))])
+    parts = [runner({name: golden[name][start : start + batch] for name in inputs}) for start in range(0, count, batch)]
+    return {name: np.concatenate([part[name] for part in parts]) for name in outputs}

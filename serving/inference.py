@@ -1,4 +1,4 @@
-"""Logits of a whole set of images, computed by one of an artifact's own files."""
+"""Primary outputs for all examples of a split, computed by one of an artifact's own files."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from pathlib import Path
 import numpy as np
 
 from zoo import artifact, formats
-from zoo.contract import LOGITS
-from zoo.data.dataset import Images
-from zoo.data.pipeline import pixel_batches
+from zoo.data.dataset import Examples
+from zoo.data.pipeline import encoded_batches
 from zoo.serving.runner import open_runner
+from zoo.task import task_of
 
 BATCH = 64
 
 
-def logits(folder: Path, images: Images) -> np.ndarray:
-    """float32 logits [n, classes] of all images in order, by the artifact's preferred format: ONNX where it has it.
+def primary_outputs(folder: Path, examples: Examples) -> np.ndarray:
+    """Return the primary output [examples, …] of all examples in order, by the format that the artifact prefers.
 
     Raises:
         ZooError: there is no artifact at `folder`.
@@ -24,5 +24,6 @@ def logits(folder: Path, images: Images) -> np.ndarray:
     """
     manifest = artifact.read(folder)
     runner = open_runner(folder, formats.preferred(manifest.formats).name)
-    batches = pixel_batches(images, manifest.model.preprocessing, batch_size=BATCH)
-    return np.concatenate([runner(pixels)[LOGITS] for pixels, _ in batches])
+    name = task_of(manifest.model).primary
+    batches = encoded_batches(examples, manifest.model.preprocessing, batch_size=BATCH)
+    return np.concatenate([runner(inputs)[name] for inputs, _ in batches])

@@ -14,14 +14,14 @@ from typing import Any
 import numpy as np
 
 from zoo.artifact import read
-from zoo.contract import OUTPUTS
 from zoo.errors import Refused
+from zoo.input import Arrays, kind_of
 from zoo.serving.runner import open_runner
 from zoo.serving.statistics import FEWEST
 from zoo.serving.worker import serve
 
-Run = Callable[[np.ndarray], dict[str, np.ndarray]]
-"""From uint8 images [batch, height, width, channels] to arrays by output name."""
+Run = Callable[[Arrays], Arrays]
+"""From a batch of inputs to its outputs, as a runner computes them."""
 
 WARM_UP = 3
 """Calls of each runner before the clock runs: the first ones with a new shape are slow."""
@@ -37,25 +37,22 @@ def latencies(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
     `harness` is the latency, in seconds, that is measured for a runner that does nothing.
     """
     folders = [Path(artifact) for artifact, _ in request["contenders"]]
-    shapes = [read(folder).model.preprocessing.shape for folder in folders]
     runners = [
         open_runner(folder, runtime, threads=request["threads"])
         for folder, (_, runtime) in zip(folders, request["contenders"], strict=True)
     ]
     order = np.random.default_rng(request["seed"])
     for batch in request["batches"]:
-        pixels = [random_pixels(shape, batch, request["seed"]) for shape in shapes]
+        inputs = [random_inputs(folder, batch, request["seed"]) for folder in folders]
         yield {
             "batch": batch,
-            "latencies": measure(runners, pixels, request["seconds"] * len(runners), order).tolist(),
-            "harness": overhead(pixels[0]),
+            "latencies": measure(runners, inputs, request["seconds"] * len(runners), order).tolist(),
+            "harness": overhead(),
         }
 
 
-def measure(
-    runners: Sequence[Run], pixels: Sequence[np.ndarray], seconds: float, order: np.random.Generator
-) -> np.ndarray:
-    """Seconds of each call, float64 [runners, rounds]: every runner computes its own images once a round.
+def measure(runners: Sequence[Run], inputs: Sequence[Arrays], seconds: float, order: np.random.Generator) -> np.ndarray:
+    """Seconds of each call, float64 [runners, rounds]: every runner computes its own inputs once a round.
 
     Rounds go on for `seconds`, at least `FEWEST` and at most `MOST_ROUNDS` of them; `order` shuffles each anew, so that
     no runner always follows the same other one.
@@ -63,11 +60,11 @@ def measure(
     Raises:
         Refused: a runner gives numbers that are not finite.
     """
-    for runner, images in zip(runners, pixels, strict=True):
+    for runner, batch in zip(runners, inputs, strict=True):
         for _ in range(WARM_UP):
-            outputs = runner(images)
+            outputs = runner(batch)
         if not all(np.isfinite(array).all() for array in outputs.values()):
-            raise Refused("an artifact computes numbers that are not finite from random images: see 'zoo verify'")
+            raise Refused("an artifact computes numbers that are not finite from random inputs: see 'zoo verify'")
     clock = time.perf_counter
     rounds: list[list[float]] = []
     gc.collect()
@@ -77,9 +74,9 @@ def measure(
         while len(rounds) < FEWEST or (clock() < end and len(rounds) < MOST_ROUNDS):
             taken = [0.0] * len(runners)
             for index in order.permutation(len(runners)).tolist():
-                runner, images = runners[index], pixels[index]
+                runner, batch = runners[index], inputs[index]
                 start = clock()
-                runner(images)
+                runner(batch)
                 taken[index] = clock() - start
             rounds.append(taken)
     finally:
@@ -87,19 +84,19 @@ def measure(
     return np.array(rounds).T
 
 
-def overhead(pixels: np.ndarray, seconds: float = 0.05) -> float:
+def overhead(seconds: float = 0.05) -> float:
     """The median seconds that `measure` finds for a runner that does nothing: what measuring adds to every latency."""
-    outputs = dict.fromkeys(OUTPUTS, np.zeros((len(pixels), 1), np.float32))
 
-    def ready(pixels: np.ndarray) -> dict[str, np.ndarray]:
-        return outputs
+    def ready(inputs: Arrays) -> Arrays:
+        return inputs
 
-    return float(np.median(measure([ready], [pixels], seconds, np.random.default_rng(0))))
+    return float(np.median(measure([ready], [{}], seconds, np.random.default_rng(0))))
 
 
-def random_pixels(shape: tuple[int, int, int], batch: int, seed: int) -> np.ndarray:
-    """Random images, uint8 [batch, *shape], with every value equally likely."""
-    return np.random.default_rng(seed).integers(0, 256, (batch, *shape), np.uint8)
+def random_inputs(artifact: Path, batch: int, seed: int) -> Arrays:
+    """Return random inputs for the network of an artifact, as its kind of input makes them."""
+    preprocessing = read(artifact).model.preprocessing
+    return kind_of(preprocessing).client.random(preprocessing, batch, np.random.default_rng(seed))
 
 
 if __name__ == "__main__":

@@ -1,44 +1,43 @@
-"""Runners: open formats of an artifact that compute batches of images, and refuse arrays that are none."""
+"""Runners: open formats of an artifact that compute batches, and refuse arrays that are none."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from zoo import contract, formats
 from zoo.artifact import Manifest, read
-from zoo.contract import BATCH
 from zoo.errors import Refused, ZooError
 from zoo.formats import Format, Session
-from zoo.signature import Tensor, departures
+from zoo.input import Arrays
+from zoo.serving.misfit import misfit
+from zoo.signature import Signature, departures
 
 
 @dataclass(frozen=True)
 class Runner:
-    """An open format of an artifact, called with images."""
+    """An open format of an artifact, called with batches; `signature` is that of the contract."""
 
     session: Session
-    shape: tuple[int, int, int]
+    signature: Signature
     library: str
 
-    def __call__(self, pixels: np.ndarray) -> dict[str, np.ndarray]:
-        """`logits` and `probabilities`, float32 [batch, classes], of uint8 images [batch, height, width, channels].
+    def __call__(self, inputs: Arrays) -> Arrays:
+        """Return the outputs of the contract for a batch of its inputs.
 
         Raises:
-            ZooError: the images have another dtype or shape, or there are none.
+            ZooError: the inputs have other names, dtypes or shapes, or there are none.
             Refused: the library fails to compute them.
         """
-        if pixels.dtype != np.uint8 or pixels.ndim != 4 or pixels.shape[1:] != self.shape or not len(pixels):
-            found, wanted = Tensor(pixels.dtype.name, pixels.shape), Tensor("uint8", (BATCH, *self.shape))
-            raise ZooError(
-                f"the pixels are {found}, not {wanted}: zoo.inputs.image.preprocessing.pixels_from_bytes makes them"
-            )
+        wrong = misfit(inputs, self.signature.inputs)
+        if wrong:
+            raise ZooError(f"{wrong}: 'encode' in the client module of the model's kind of input makes such arrays")
         try:
-            return self.session.run(pixels)
+            found = self.session.run(inputs)
         except Exception as error:  # each library raises its own
-            raise Refused(f"{self.library} failed to compute the images ({one_line(error)})") from None
+            raise Refused(f"{self.library} failed to compute the batch ({one_line(error)})") from None
+        # TensorFlow promises no order.
+        return {name: found[name] for name in self.signature.outputs}
 
 
 def open_runner(artifact: Path, runtime: str, *, threads: int | None = None) -> Runner:
@@ -59,10 +58,11 @@ def open_runner(artifact: Path, runtime: str, *, threads: int | None = None) -> 
     manifest = read(artifact)
     refuse_unavailable(artifact, manifest, row, "export it with that format")
     session = open_session(artifact, row, threads)
-    wrong = departures(session.signature, contract.of_every_format(manifest.model))
+    signature = contract.of_every_format(manifest.model)
+    wrong = departures(session.signature, signature)
     if wrong:
         raise Refused(f"{artifact / row.place()} departs from the contract: {'; '.join(wrong)}: export again")
-    return Runner(session, manifest.model.preprocessing.shape, row.library)
+    return Runner(session, signature, row.library)
 
 
 def refuse_unavailable(artifact: Path, manifest: Manifest, row: Format, mend: str) -> None:

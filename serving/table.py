@@ -15,7 +15,7 @@ from zoo.serving.benchmark import Row
 if TYPE_CHECKING:
     from rich.table import Table
 
-NARROWEST = 110
+NARROWEST = 120
 """The least width in characters: a narrower terminal wraps lines, which is better than figures that are cut."""
 
 
@@ -47,13 +47,13 @@ def tables(rows: Sequence[Row]) -> list[Table]:
     names = _short_names(rows)
     measured = _table(
         "p50 ms with the 95 % interval of the median; first ms: from the start of a process to its first answer;\n"
-        "memory MiB: the most that the process held"
+        "peak MiB: the most memory that the process held"
     )
-    times = ("p50 ms", "p90 ms", "p99 ms", "runs", "images/s", "load ms", "first ms")
-    for title in ("batch", "threads", *times, "memory MiB"):
+    times = ("p50 ms", "p90 ms", "p99 ms", "runs", "examples/s", "load ms", "first ms")
+    for title in ("batch", "threads", *times, "peak MiB"):
         measured.add_column(title, justify="right", no_wrap=True)
     files = _table()
-    for title in ("file MB", "parameters", "multiply-adds", "accuracy % (95 % interval)", "test images"):
+    for title in ("file MB", "parameters", "multiply-adds", "score (95 % interval)", "test examples"):
         files.add_column(title, justify="right", no_wrap=True)
     seen = set()
     block = None
@@ -70,7 +70,7 @@ def tables(rows: Sequence[Row]) -> list[Table]:
             _short(row.p90_ms),
             _short(row.p99_ms),
             str(row.runs),
-            _short(row.images_per_second),
+            _short(row.examples_per_second),
             _short(row.load_ms),
             _short(row.first_answer_ms),
             _short(row.peak_memory_mib),
@@ -83,8 +83,8 @@ def tables(rows: Sequence[Row]) -> list[Table]:
                 _short(row.file_bytes / 1e6),
                 f"{row.parameters:,}",
                 f"{row.multiply_adds:,}",
-                _accuracy(row),
-                "—" if row.accuracy_images is None else f"{row.accuracy_images:,}",
+                _score(row),
+                "—" if row.test_examples is None else f"{row.test_examples:,}",
             )
     return [measured, files]
 
@@ -113,10 +113,10 @@ def _short_names(rows: Sequence[Row]) -> dict[str, str]:
     return {path: path if names.count(Path(path).name) > 1 else Path(path).name for path in paths}
 
 
-def _accuracy(row: Row) -> str:
-    if row.accuracy is None or row.accuracy_low is None or row.accuracy_high is None:
+def _score(row: Row) -> str:
+    if row.score is None:
         return "not measured"
-    return f"{100 * row.accuracy:.2f} ({100 * row.accuracy_low:.2f}-{100 * row.accuracy_high:.2f})"
+    return f"{row.metric} {row.score:.4f} ({row.score_low:.4f} to {row.score_high:.4f})"
 
 
 def _short(value: float) -> str:

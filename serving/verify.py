@@ -8,17 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from zoo import contract, formats
 from zoo.artifact import CARD, GOLDEN, LABELS, MANIFEST, Gate, Manifest, changes, hashes, read
-from zoo.contract import IMAGE
 from zoo.errors import Refused, ZooError
 from zoo.formats import Format
+from zoo.input import Arrays, kind_of
 from zoo.serving import versions
 from zoo.serving.golden import read_golden, replay
 from zoo.serving.runner import Runner, open_session
 from zoo.signature import departures
+from zoo.task import task_of
 
 
 @dataclass(frozen=True)
@@ -84,12 +83,11 @@ def _manifest(manifest: Manifest) -> Gate:
     problems = [f"the export's gate '{gate.name}' was not passed" for gate in manifest.gates if not gate.passed]
     if not manifest.formats or len(set(manifest.formats)) < len(manifest.formats):
         problems.append(f"formats are {list(manifest.formats)}")
-    if len(model.labels) < 2 or len(set(model.labels)) < len(model.labels):
+    if len(model.labels) < task_of(model).fewest_labels or len(set(model.labels)) < len(model.labels):
         problems.append(f"{len(model.labels)} labels, {len(set(model.labels))} of them different")
-    if min(preprocessing.height, preprocessing.width) < 1:
-        problems.append(f"images of {preprocessing.height} by {preprocessing.width} pixels")
-    if not len(preprocessing.mean) == len(preprocessing.std) == preprocessing.channels:
-        problems.append(f"mean and std are not of {preprocessing.channels} channels")
+    if model.scales and len(model.scales) != len(model.labels):
+        problems.append(f"{len(model.scales)} scales of {len(model.labels)} values")
+    problems += kind_of(preprocessing).client.problems(preprocessing)
     return _gate("manifest", problems, formats=list(manifest.formats), files=len(manifest.files))
 
 
@@ -141,13 +139,13 @@ def _first_difference(lines: list[str], labels: Collection[str]) -> list[str]:
     return []
 
 
-def _golden(artifact: Path, manifest: Manifest, file: str, name: str) -> tuple[dict[str, np.ndarray] | None, Gate]:
+def _golden(artifact: Path, manifest: Manifest, file: str, name: str) -> tuple[Arrays | None, Gate]:
     """The arrays of a golden file, None where it cannot be read, and the gate `name` on that."""
     try:
         golden = read_golden(artifact / file, manifest.model)
     except Refused as error:
         return None, _gate(name, [str(error)])
-    return golden, _gate(name, [], images=len(golden[IMAGE]))
+    return golden, _gate(name, [], examples=len(golden[task_of(manifest.model).primary]))
 
 
 def _format(
@@ -155,7 +153,7 @@ def _format(
     manifest: Manifest,
     intact: Collection[str],
     row: Format,
-    golden: dict[str, np.ndarray] | None,
+    golden: Arrays | None,
 ) -> list[Gate]:
     """The gates on one format: it loads, its signature is the contract's, its own checks, and the golden outputs."""
     listed = [name for name in manifest.files if row.owns(name)]
@@ -167,12 +165,13 @@ def _format(
         checks = row.checks(artifact / row.place(), session, manifest.model)
     except Exception as error:  # reading the metadata of a damaged file raises the library's own classes
         return [_gate(f"{row.name}_loads", [" ".join(str(error).split())])]
-    wrong = departures(session.signature, contract.of_every_format(manifest.model))
+    signature = contract.of_every_format(manifest.model)
+    wrong = departures(session.signature, signature)
     gates = [
         _gate(f"{row.name}_loads", []),
         _gate(f"{row.name}_contract", wrong, **session.signature.described()),
         *(_gate(f"{row.name}_{name}", faults) for name, faults in checks.items()),
     ]
     if golden is not None and not wrong:
-        gates.append(replay(row, Runner(session, manifest.model.preprocessing.shape, row.library), golden))
+        gates.append(replay(row, Runner(session, signature, row.library), task_of(manifest.model), golden))
     return gates

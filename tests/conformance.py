@@ -13,9 +13,12 @@ import numpy as np
 import pytest
 
 from zoo import factory, migration, provenance, run, weights_file
+from zoo.data.dataset import Dataset
+from zoo.data.fitting import fitting
 from zoo.data.load import load
+from zoo.description import Model
 from zoo.family import SIZES, Family, Size
-from zoo.inputs.image.settings import ImageSettings
+from zoo.input import find, kind_of
 from zoo.recipe import Recipe
 from zoo.registry import matching, resolve
 from zoo.training.start import describe
@@ -101,27 +104,46 @@ EVERY = [parameter(family, size, daily(size) and size.name in SIZES) for family,
 COUNTED = [parameter(family, size, daily(size)) for family, size in matching()]
 """All networks, for tests of what is a size's own: its row."""
 
+OF_IMAGES = [one for one in EVERY if resolve(*one.values)[0].input == "image"]
+"""The networks that take images, for tests of what is a structure's own."""
+
 
 def noise(model: Any, count: int = 2, seed: int = 0) -> np.ndarray:
-    """Make float32 network inputs, as preprocessing would leave them."""
+    """Make float32 images, as preprocessing would leave them, for a network of images."""
     return np.random.default_rng(seed).normal(size=(count, *model.input_shape[1:])).astype(np.float32)
 
 
-def warmed(model: Any) -> Any:
+def inputs(description: Model, count: int = 2, seed: int = 0) -> dict[str, Any]:
+    """Make network inputs of random examples of the model's kind."""
+    kind, preprocessing = kind_of(description.preprocessing), description.preprocessing
+    raw = kind.client.noise(preprocessing, count, np.random.default_rng(seed))
+    return kind.graph.prepared(kind.client.encode(raw, preprocessing), preprocessing)
+
+
+def warmed(model: Any, description: Model) -> Any:
     """Run a model a few times in training mode, so that its batch statistics are not fresh ones; return it."""
     for seed in range(3):
-        model(noise(model, 8, seed), training=True)
+        factory.apply(model, inputs(description, 8, seed), training=True)
     return model
 
 
+def described(images: Path, family: str, size: str, side: int) -> tuple[Model, Dataset, Recipe]:
+    """Describe a network for a folder of images scaled to `side`, or for the default data of another kind."""
+    record, row = resolve(family, size)
+    kind = find(record.input)
+    recipe = Recipe(input=kind.settings(**({"size": side} if record.input == "image" else {})))
+    source = f"folder:{images}" if record.input == "image" else kind.default_data
+    dataset = load(source, record.input, split=recipe.split)
+    model = describe(record, row, dataset, recipe)
+    return model, fitting(dataset, model.preprocessing), recipe
+
+
 def untrained_run(folder: Path, images: Path, family: str, size: str, side: int) -> Path:
-    """Write a finished run of a network with random weights on a folder of images."""
-    recipe = Recipe(input=ImageSettings(size=side))
-    dataset = load(f"folder:{images}", "image", split=recipe.split)
-    description = describe(*resolve(family, size), dataset, recipe)
+    """Write a finished run of a network with random weights, on data as for `described`."""
+    description, dataset, recipe = described(images, family, size, side)
     made = provenance.here(seed=0)
     finished = dataclasses.replace(made, finished=provenance.now())
-    model = warmed(factory.build(description))
+    model = warmed(factory.build(description), description)
     folder.mkdir(parents=True)
     weights_file.save(folder / run.WEIGHTS, weights_file.weights(model))
     run.write(folder, run.Run(migration.SCHEMA, description, dataset.description(), recipe, finished))

@@ -66,7 +66,7 @@ def test_the_run_is_exported_and_the_artifact_predicts(
     assert zoo_command("export", earlier / "run", "--onnx", "--out", made).status == 0
     manifest = artifact.read(made)
     assert manifest.schema == migration.SCHEMA
-    assert manifest.accuracy["onnx"].accuracy == accuracy_of(earlier)
+    assert manifest.score["onnx"].value == accuracy_of(earlier)
     before, after = (zoo_command("predict", folder, tmp_path / "image.png") for folder in (earlier / "artifact", made))
     assert (before.status, before.out) == (0, after.out)
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.test_architecture import FRAMEWORKS, ROOT, WINGS
+from zoo.input import kinds
 from zoo.registry import families
 
 
@@ -109,3 +110,20 @@ def test_listing_the_models_wakes_no_framework() -> None:
     program = f"import sys, zoo; zoo.list_models(); print('woken:', *(m for m in {FRAMEWORKS!r} if m in sys.modules))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)
     assert done.stdout.split() == ["woken:"]
+
+
+SHARED = ("zoo.inputs.", "zoo.models.", "zoo.data.sources.", "zoo.weights.")
+"""What belongs to one kind of input or to one publisher begins so; all other modules are shared by all kinds."""
+
+
+def test_shared_code_names_no_kind_of_input() -> None:
+    """As a string, or in an import; but for the kind of families and runs that say none, from when there was one."""
+    names = {*kinds(), *(f"zoo.inputs.{name}" for name in kinds())}
+    for module, path in modules().items():
+        if module.startswith(SHARED) or module in ("zoo.family", "zoo.migration"):
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Constant):
+                assert node.value not in names, f"{path}:{node.lineno} names {node.value}"
+            elif isinstance(node, ast.ImportFrom):
+                assert not (node.module or "").startswith(tuple(names)), f"{path}:{node.lineno} imports a kind"

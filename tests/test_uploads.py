@@ -14,11 +14,12 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from zoo.errors import ZooError
+from zoo.export.tf_serving.saved_model import first_refusal
 from zoo.inputs.image import hostile
 from zoo.inputs.image.decoding import pixels_tensor
 from zoo.inputs.image.preprocessing import LARGEST_IMAGE, LARGEST_SIDE, MOST_PARTS, Preprocessing, open_header
 from zoo.inputs.image.upload_sample import as_jpeg
-from zoo.inputs.image.uploads import DAMAGED, NEITHER, first_refusal, uploaded_pixels
+from zoo.inputs.image.uploads import DAMAGED, NEITHER, uploaded_pixels
 
 WANTED = Preprocessing(40, 40, 3, (0.5,) * 3, (0.5,) * 3, crop_pct=0.9)
 RANDOM = np.random.default_rng(0)
@@ -100,12 +101,12 @@ def test_the_status_says_why_a_file_is_refused_and_its_pixels_are_zero(read: Rea
     assert not pixels[1].any()
     assert pixels[0].any()
     assert pixels[2].any()
-    assert first_refusal(tf.constant(status)).numpy() == b"image 2 of 3 is " + status[1]
+    assert first_refusal(tf.constant(status), "image").numpy() == b"image 2 of 3 is " + status[1]
 
 
 def test_without_refusals_the_message_is_empty() -> None:
     for status in ([], ["", ""]):
-        assert first_refusal(tf.constant(status, tf.string)).numpy() == b""
+        assert first_refusal(tf.constant(status, tf.string), "image").numpy() == b""
 
 
 @pytest.mark.parametrize("name", hostile.refused_images())

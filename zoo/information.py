@@ -8,20 +8,29 @@ from typing import Any
 
 from zoo import artifact, factory, run, schema
 from zoo.errors import ZooError
-from zoo.family import LARGEST_SIDE, MOST_CHANNELS, SMALLEST_SIDE, Family, Size
+from zoo.family import Family, Size
+from zoo.input import find, kind_of
 from zoo.registry import matching, resolve
-from zoo.weights.sources import TIMM
+from zoo.weights.sources import SOURCES
 
 
-def list_models(pattern: str = "*") -> list[dict[str, Any]]:
+def list_models(pattern: str = "*", *, input: str | None = None) -> list[dict[str, Any]]:
     """List the families and sizes whose family, `family-size` or alias matches the wildcard `pattern`.
 
     The sizes of a family are in the order of their parameters.
 
+    Args:
+        pattern: the wildcard.
+        input: list only families that take this kind of input, as `zoo.input.kinds` names it.
+
     Raises:
-        ZooError: nothing matches.
+        ZooError: nothing matches, or there is no such kind of input.
     """
-    return [_row(family, size) for family, size in matching(pattern)]
+    kind = input and find(input).kind
+    found = [(family, size) for family, size in matching(pattern) if kind in (None, family.input)]
+    if not found:
+        raise ZooError(f"nothing that matches '{pattern}' takes {find(input or '').plural}: leave --input out")
+    return [_row(family, size) for family, size in found]
 
 
 def info(name: str, size: str | None = None) -> list[dict[str, Any]]:
@@ -36,7 +45,7 @@ def info(name: str, size: str | None = None) -> list[dict[str, Any]]:
     """
     family, chosen = resolve(name, size)
     rows = family.sizes if size is None and name == family.name else (chosen,)
-    more = {"title": family.title, "figures": family.figures, "small_images": family.small_images}
+    more = {"title": family.title, "figures": family.figures}
     return [{**_row(family, row), **more} for row in rows]
 
 
@@ -49,9 +58,9 @@ def describe(folder: str | os.PathLike[str]) -> dict[str, Any]:
     """Return the network, origin and results of the run or artifact at `folder`.
 
     Returns:
-        Plain data: `model` (with its `structure`, even where none was recorded), `halvings` (those `kept`, and those of
-        the `reference`), `data`, `recipe`, `weights`, `initial`, `results` and `provenance`. A value is None where the
-        folder has none.
+        Plain data: `model` (with its `structure`, even where none was recorded), `input` (facts by name about what it
+        takes), `halvings` (those `kept`, and those of the `reference`; None for networks without a structure), `data`,
+        `recipe`, `weights`, `initial`, `results` and `provenance`. A value is None where the folder has none.
 
     Raises:
         ZooError: there is neither a run nor an artifact, or its description is damaged.
@@ -60,7 +69,7 @@ def describe(folder: str | os.PathLike[str]) -> dict[str, Any]:
     if (folder / artifact.MANIFEST).is_file():
         manifest = artifact.read(folder)
         described: dict[str, Any] = {"kind": "artifact", **schema.to_dict(manifest)}
-        described |= {"results": described["accuracy"], "provenance": described["training"]}
+        described |= {"results": described["score"], "provenance": described["training"]}
         model = manifest.model
     elif (folder / run.DESCRIPTION).is_file():
         this = run.read(folder)
@@ -69,23 +78,28 @@ def describe(folder: str | os.PathLike[str]) -> dict[str, Any]:
         raise ZooError(f"{folder} is neither a run nor an artifact: {run.NAME_ONE}, or one that 'zoo export' wrote")
     family, row = resolve(model.family, model.size)
     structure = factory.structure_of(model)
-    described["model"]["structure"] = schema.to_dict(structure)
-    described["halvings"] = {
+    described["model"]["structure"] = structure and schema.to_dict(structure)
+    described["input"] = kind_of(model.preprocessing).client.facts(model.preprocessing)
+    described["halvings"] = structure and {
         "kept": structure.halvings,
         "reference": family.reference_structure(row).halvings,
     }
-    keys = ("kind", "model", "halvings", "data", "recipe", "weights", "initial", "results", "provenance")
+    keys = ("kind", "model", "input", "halvings", "data", "recipe", "weights", "initial", "results", "provenance")
     return {key: described.get(key) for key in keys}
 
 
 def _row(family: Family, size: Size) -> dict[str, Any]:
     """Describe a size; `license` is that of the weights that `zoo pull` takes when no tag is named."""
-    published = size.weights.get(TIMM.name)
+    publisher = next((source for name, source in SOURCES.items() if name in size.weights), None)
+    published = size.weights[publisher.name] if publisher else None
     tags = published.tags if published else ()
+    client = find(family.input).client
     return {
         "family": family.name,
         "size": size.name,
         "aliases": list(size.aliases),
+        "input": family.input,
+        "tasks": list(family.tasks),
         "parameters": size.parameters,
         "multiply_adds": size.multiply_adds,
         "input_shape": list(size.input_shape),
@@ -95,22 +109,12 @@ def _row(family: Family, size: Size) -> dict[str, Any]:
         "tags": [
             {
                 "tag": tag.name,
-                "repository": TIMM.repository(published, tag),
+                "repository": publisher.repository(published, tag),
                 "license": tag.license,
-                "input_size": tag.input.side,
-                "mean": list(tag.input.mean),
-                "std": list(tag.input.std),
-                "crop_pct": tag.input.crop_pct,
-                "interpolation": tag.input.interpolation,
-                "resize_mode": tag.input.resize_mode,
+                **client.published(tag.input),
             }
             for tag in tags
-            if published
+            if publisher and published
         ],
-        "input_sizes": {
-            "weights": sorted({tag.input.side for tag in tags}),
-            "smallest": SMALLEST_SIDE,
-            "largest": LARGEST_SIDE,
-        },
-        "channels": list(range(1, MOST_CHANNELS + 1)),
+        **client.catalog(family, size),
     }

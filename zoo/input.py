@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import functools
 import importlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Protocol, cast
 
@@ -67,7 +67,9 @@ class Client(Protocol):
         """Return raw examples of random content."""
 
     def requests(self, paths: Sequence[Path], preprocessing: Any, leave_out: Callable[[Path, str], None]) -> Requests:
-        """Read the examples that files or folders hold, for `zoo predict`.
+        """Read the examples that files or folders hold one after the other, for `zoo predict`.
+
+        All paths are looked at before the first example is read.
 
         Args:
             paths: files, and folders of them.
@@ -78,14 +80,32 @@ class Client(Protocol):
             ZooError: there is none, or one cannot be read.
         """
 
+    def catalog(self, family: Family, size: Size) -> dict[str, Any]:
+        """Return what a size of a family takes, as plain data; `limits` among it is facts by name for people."""
+
+    def published(self, wanted: Any) -> dict[str, Any]:
+        """Return what published weights want, `zoo.weights.pretrained.Tag.input`, as plain data.
+
+        `input` among it is a few words for people.
+        """
+
     def facts(self, preprocessing: Any) -> dict[str, str]:
         """Describe the input for people: facts by name."""
 
     def problems(self, preprocessing: Any) -> list[str]:
         """List contradictions within a preprocessing, which its schema cannot see."""
 
-    def python(self, artifact: str) -> str:
-        """Return Python lines for a model card that end with the inputs as variables named as in the contract."""
+    def python(self, preprocessing: Any) -> str:
+        """Return one raw example as a Python expression, for a model card; it may read a file by `Path`."""
+
+    def rest(self, preprocessing: Any) -> dict[str, Any]:
+        """Return the same example as inputs of the signature `Input.raw`, for a request in JSON.
+
+        A `Path` stands for the content of that file, which a request has in base64.
+        """
+
+    def files(self, preprocessing: Any) -> dict[str, str]:
+        """Return the text files that artifacts have for clients of this kind, by name."""
 
 
 class Data(Protocol):
@@ -188,7 +208,7 @@ class Request:
     raw: Any
 
 
-Requests = list[Request]
+Requests = Iterable[Request]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -206,6 +226,8 @@ class Input:
         client_module: the dotted name of the module with the functions of `Client`.
         data_module: the dotted name of the module with the functions of `Data`.
         graph_module: the dotted name of the module with the functions of `Graph`.
+        client_libraries: the modules that the functions of `Client` import beside numpy, with their names on PyPI.
+        data_libraries: those that the functions of `Data` and `Graph` import besides.
     """
 
     kind: str
@@ -218,6 +240,8 @@ class Input:
     client_module: str
     data_module: str
     graph_module: str
+    client_libraries: Mapping[str, str] = field(default_factory=dict)
+    data_libraries: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def raw_safe(self) -> str:

@@ -13,25 +13,26 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from zoo import formats
+
+if TYPE_CHECKING:
+    from zoo.input import Input
 
 DISTRIBUTIONS = {
     "numpy": "numpy",
     "pydantic": "pydantic",
     "psutil": "psutil",
     "rich": "rich",
-    "PIL": "pillow",
     "safetensors": "safetensors",
     "sklearn": "scikit-learn",
     "matplotlib": "matplotlib",
     "h5py": "h5py",
     "ml_dtypes": "ml_dtypes",
-    "simplejpeg": "simplejpeg",
     "huggingface_hub": "huggingface_hub",
     "onnxruntime": "onnxruntime",
     "onnx": "onnx",
@@ -42,7 +43,7 @@ DISTRIBUTIONS = {
     "tensorflow_datasets": "tensorflow-datasets",
     "tensorflow_serving.apis": "tensorflow-serving-api",
 }
-"""The packages that verbs import, by module, with their names on PyPI; light ones first."""
+"""The packages that verbs import whatever the kind of input, by module, with their names on PyPI; light ones first."""
 
 
 @dataclass(frozen=True)
@@ -54,10 +55,10 @@ class Need:
     optional: bool = False
 
 
-ANSWERING = ("numpy", "pydantic", "PIL", "psutil", "rich")
-BUILDING = ("numpy", "pydantic", "PIL", "psutil", "ml_dtypes", "safetensors", "tensorflow", "keras")
+ANSWERING = ("numpy", "pydantic", "psutil", "rich")
+BUILDING = ("numpy", "pydantic", "psutil", "ml_dtypes", "safetensors", "tensorflow", "keras")
 MEASURING = (*BUILDING, "sklearn", "matplotlib")
-TRAINING = (*MEASURING, "simplejpeg", "tensorboard", "rich")
+TRAINING = (*MEASURING, "tensorboard", "rich")
 
 NEEDS = (
     Need("list, info", ("numpy", "pydantic")),
@@ -72,7 +73,7 @@ NEEDS = (
     Need("publish", (*ANSWERING, "onnxruntime")),
     Need("verify, predict, benchmark of SavedModel", (*ANSWERING, "tensorflow", "keras")),
 )
-"""A row for each verb, or for each use of a verb that needs other packages."""
+"""A row for each verb, or for each use of a verb that needs other packages, whatever the kind of input."""
 
 VARIABLES = re.compile(
     r"(KERAS|TF|TFDS|XLA|ORT|OMP|KMP|GOMP|MKL|OPENBLAS|ONEDNN|DNNL|CUDA|NVIDIA)_\w+|HF_HUB_OFFLINE|LD_PRELOAD|PYTHONPATH"
@@ -159,12 +160,13 @@ class Installation:
 
 def doctor() -> Installation:
     """Examine this installation. Takes some seconds, raises nothing, and imports the packages in a child process."""
-    runtimes = _runtimes()
-    imports = import_all(dict.fromkeys([*DISTRIBUTIONS, *runtimes.values()]))
+    runtimes, kinds = _runtimes(), _kinds()
+    libraries = {module for kind in kinds.values() for module in (*kind.client_libraries, *kind.data_libraries)}
+    imports = import_all(dict.fromkeys([*DISTRIBUTIONS, *sorted(libraries), *runtimes.values()]))
     lacking = {module for module, found in imports.items() if "error" in found}
     others = (name for name, module in runtimes.items() if module not in DISTRIBUTIONS)
     brought = [Need(f"verify, predict, benchmark of {name}", (*ANSWERING, runtimes[name]), True) for name in others]
-    verbs = [_verb(need, lacking, imports) for need in (*NEEDS, *brought)]
+    verbs = [_verb(need, lacking, imports) for need in (*NEEDS, *_needs(kinds), *brought)]
     return Installation(
         ready=all(verb.ready or verb.optional for verb in verbs),
         zoo=_version("keras-zoo"),
@@ -285,10 +287,33 @@ def _runtimes() -> dict[str, str]:
     return {} if "error" in found else found
 
 
+def _kinds() -> dict[str, Input]:
+    """Return every kind of input by name; none where they cannot be found out."""
+    try:
+        from zoo import input as inputs
+
+        return inputs.kinds()
+    except Exception:  # pydantic may be broken, which is a finding of its own
+        return {}
+
+
+def _needs(kinds: Mapping[str, Input]) -> Iterator[Need]:
+    """Yield rows for the kinds of input that need packages of their own."""
+    for kind in kinds.values():
+        if kind.client_libraries:
+            yield Need(f"verify, predict, benchmark with {kind.plural}", tuple(kind.client_libraries))
+        if kind.data_libraries:
+            both = (*kind.client_libraries, *kind.data_libraries)
+            yield Need(f"train, evaluate, export with {kind.plural}", both)
+
+
 def _distribution(module: str) -> str:
-    """Return the name by which pip knows a package that verbs or runtimes import."""
+    """Return the name by which pip knows a package that verbs, kinds of input or runtimes import."""
     if module in DISTRIBUTIONS:
         return DISTRIBUTIONS[module]
+    for kind in _kinds().values():
+        if module in (known := {**kind.client_libraries, **kind.data_libraries}):
+            return known[module]
     return importlib.metadata.packages_distributions().get(module, [module])[0]
 
 

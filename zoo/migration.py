@@ -27,7 +27,7 @@ def migrated(values: Any, path: str, mend: str) -> Any:
         ZooError: the values are of a schema that this version does not know; `mend` says how to get others.
     """
     schema = values.get("schema") if isinstance(values, dict) else None
-    if schema not in range(1, SCHEMA + 1) or isinstance(schema, bool):
+    if not isinstance(schema, int) or isinstance(schema, bool) or not 1 <= schema <= SCHEMA:
         raise ZooError(f"{path} is not of a schema from 1 to {SCHEMA}: {mend}")
     for number in range(schema, SCHEMA):
         values = _STEPS[number](values) | {"schema": number + 1}

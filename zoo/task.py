@@ -65,6 +65,9 @@ class Answer(Protocol):
     def plain(self) -> dict[str, Any]:
         """Return what JSON says of it."""
 
+    def cells(self) -> dict[str, Any]:
+        """Return the cells of its row in a table by the names of their columns, the same for every example."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
@@ -91,6 +94,7 @@ class Task:
         drawing: the file name of the drawing that `draw` makes.
         draw: draws the figures; it takes the path, the figures, primary outputs, targets, a title, and `say`.
         answer: from the outputs of one example, the model and how many likeliest labels are asked for, its answer.
+        fewest_labels: the least number of labels that a model has.
     """
 
     kind: str
@@ -110,6 +114,7 @@ class Task:
     drawing: str
     draw: Callable[[Path, Any, np.ndarray, np.ndarray, str, Callable[[str], None]], None]
     answer: Callable[[Mapping[str, np.ndarray], Model, int], Answer]
+    fewest_labels: int = 1
 
     @property
     def primary(self) -> str:

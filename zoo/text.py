@@ -30,6 +30,11 @@ def printable(text: str) -> str:
     return "".join(character if is_printable(character) else "�" for character in text)
 
 
+def with_article(noun: str) -> str:
+    """Return a noun with its indefinite article, such as `an image`."""
+    return f"{'an' if noun[0] in 'aeio' else 'a'} {noun}"
+
+
 def silent(*words: object) -> None:
     """Say nothing: what a `Say` or a `Progress` is where nobody wants to hear."""
 

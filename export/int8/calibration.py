@@ -1,4 +1,4 @@
-"""Calibration: the range of each tensor on real images, from histograms of fixed size.
+"""Calibration: the range of each tensor on real examples, from histograms of fixed size.
 
 onnxruntime's histogram calibration (1.31) keeps every tensor of every image in memory: 200 GB in its issue 21979.
 """
@@ -16,8 +16,8 @@ from typing import Any, Literal
 import numpy as np
 
 from zoo import files
-from zoo.contract import IMAGE
 from zoo.errors import ZooError
+from zoo.export.batches import parts
 from zoo.export.int8.qdq import Range
 from zoo.export.onnx.graph_index import infer_shapes
 from zoo.formats.onnx import inference_session
@@ -32,9 +32,9 @@ PERCENTILE = 0.9999
 MOST_BYTES = 2**28
 """Bytes of activations that one run of the network returns."""
 
-MOST_IMAGES = 16
+MOST_EXAMPLES = 16
 SAMPLES = 2**14
-"""Values of each tensor and image that are counted. The lowest and the highest value are those of the whole tensor."""
+"""Values of each tensor and example that are counted; its lowest and highest value are those of the whole tensor."""
 
 RECIPE = f"{BINS} bins, {SAMPLES} samples"
 """The settings that a cached histogram depends on."""
@@ -53,14 +53,14 @@ class Histogram:
     counts: np.ndarray = field(default_factory=lambda: np.zeros(BINS, np.int64))
 
     def add(self, values: np.ndarray) -> None:
-        """Count the values of a tensor, float32 [images, …].
+        """Count the values of a tensor, float32 [examples, …].
 
         Raises:
             ZooError: some of them are not finite.
         """
         low, high = float(values.min()), float(values.max())
         if not (math.isfinite(low) and math.isfinite(high)):
-            raise ZooError("an activation of the network is not finite on the calibration images: train it again")
+            raise ZooError("an activation of the network is not finite on the calibration examples: train it again")
         self.low, self.high = min(self.low, low), max(self.high, high)
         largest = max(-low, high)
         if largest > self.bound:
@@ -96,38 +96,38 @@ class Histogram:
         return max(self.low, min(low, 0.0)), min(self.high, max(high, 0.0))
 
 
-def collect(model: Any, names: Sequence[str], images: np.ndarray) -> dict[str, Histogram]:
+def collect(model: Any, names: Sequence[str], inputs: Mapping[str, np.ndarray]) -> dict[str, Histogram]:
     """Collect the histogram of each named tensor of a float32 model.
 
     Args:
         model: an onnx.ModelProto.
         names: the tensors.
-        images: uint8 [images, height, width, channels].
+        inputs: examples as inputs of the contract.
     """
     histograms = {name: Histogram() for name in names}
-    for name, values in _values(model, names, images):
+    for name, values in _values(model, names, inputs):
         histograms[name].add(values)
     return histograms
 
 
-def channel_maxima(model: Any, axes: Mapping[str, int], images: np.ndarray) -> dict[str, np.ndarray]:
+def channel_maxima(model: Any, axes: Mapping[str, int], inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Measure the largest absolute value of each channel of tensors, float32 [channels].
 
     Args:
         model: an onnx.ModelProto.
         axes: the channel axis of each tensor.
-        images: uint8 [images, height, width, channels].
+        inputs: examples as inputs of the contract.
     """
     found: dict[str, np.ndarray] = {}
-    for name, values in _values(model, list(axes), images):
+    for name, values in _values(model, list(axes), inputs):
         others = tuple(number for number in range(values.ndim) if number != axes[name] % values.ndim)
         largest = np.abs(values).max(others)
         found[name] = np.maximum(largest, found.get(name, largest))
     return found
 
 
-def _values(model: Any, names: Sequence[str], images: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
-    """Yield the values of each tensor for a few images at a time.
+def _values(model: Any, names: Sequence[str], inputs: Mapping[str, np.ndarray]) -> Iterator[tuple[str, np.ndarray]]:
+    """Yield the values of each tensor for a few examples at a time.
 
     The network runs once for each group of tensors, so that no run returns more than `MOST_BYTES`. All groups share one
     scratch file of weights.
@@ -136,8 +136,8 @@ def _values(model: Any, names: Sequence[str], images: np.ndarray) -> Iterator[tu
         for group, batch, path in _groups(model, names, Path(scratch)):
             # onnxruntime's arena would keep the memory of the largest batch until the end.
             session = inference_session(path, arena=False)
-            for start in range(0, len(images), batch):
-                yield from zip(group, session.run(group, {IMAGE: images[start : start + batch]}), strict=True)
+            for few in parts(inputs, batch):
+                yield from zip(group, session.run(group, few), strict=True)
 
 
 def _groups(model: Any, names: Sequence[str], scratch: Path) -> Iterator[tuple[list[str], int, Path]]:
@@ -168,7 +168,7 @@ def _groups(model: Any, names: Sequence[str], scratch: Path) -> Iterator[tuple[l
         )
         path = scratch / f"group{number}.onnx"
         path.write_bytes(weightless.SerializeToString())
-        batch = max(1, min(MOST_IMAGES, MOST_BYTES // max(1, sum(sizes[name] for name in group))))
+        batch = max(1, min(MOST_EXAMPLES, MOST_BYTES // max(1, sum(sizes[name] for name in group))))
         yield group, batch, path
 
 

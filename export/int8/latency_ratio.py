@@ -1,10 +1,10 @@
-"""The latency of an int8 file as a multiple of the float32 file's: one thread, one image, measured in turns."""
+"""The latency of an int8 file as a multiple of the float32 file's: one thread, one example, measured in turns."""
 
 from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +22,9 @@ SECONDS = 3.0
 clock = time.thread_time if time.get_clock_info("thread_time").resolution <= 1e-6 else time.perf_counter
 
 
-def compare(float32: Path, int8: Path, pixels: np.ndarray, seconds: float = SECONDS) -> LatencyRatio:
-    """Measure the latency of both files and their ratio on one image, uint8 [1, height, width, channels]."""
-    calls = [functools.partial(open_onnx(path, threads=1).run, pixels) for path in (float32, int8)]
+def compare(float32: Path, int8: Path, example: Mapping[str, np.ndarray], seconds: float = SECONDS) -> LatencyRatio:
+    """Measure the latency of both files and their ratio on a batch of one example."""
+    calls = [functools.partial(open_onnx(path, threads=1).run, example) for path in (float32, int8)]
     first, second = in_turns(calls, seconds)
     ratio, low, high = ratio_of_medians(second, first, seed=0)
     return LatencyRatio(1e3 * float(np.median(first)), 1e3 * float(np.median(second)), ratio, low, high, len(first))

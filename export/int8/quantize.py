@@ -1,11 +1,10 @@
-"""The int8 file: calibrated, compared with float32 image by image, and refused if it costs too much or saves nothing.
+"""The int8 file: calibrated, compared with float32 on each example, and refused if it costs too much or saves nothing.
 
 The validation split decides which nodes are computed on integers; the test split only measures the result.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import math
 import platform
@@ -19,11 +18,12 @@ import numpy as np
 
 from zoo import files
 from zoo.artifact import Float32Node, Int8, LatencyRatio, PairedAccuracy, Target
-from zoo.contract import LOGITS
-from zoo.data.dataset import Dataset, Images
+from zoo.data.dataset import Dataset, Examples
+from zoo.description import Model
 from zoo.errors import Refused, ZooError, did_you_mean
 from zoo.export import accuracy
 from zoo.export.accuracy import Run
+from zoo.export.batches import part, parts, size
 from zoo.export.int8 import calibration, latency_ratio, qdq
 from zoo.export.int8.equalization import equalizable, equalize
 from zoo.export.int8.qdq import Range
@@ -32,16 +32,17 @@ from zoo.export.onnx.conversion import save
 from zoo.export.onnx.graph_index import GraphIndex
 from zoo.export.onnx.integer_kernels import node_name, weighted_nodes
 from zoo.formats.onnx import open_onnx
-from zoo.inputs.image.preprocessing import Preprocessing, pixels_from_bytes
+from zoo.input import Arrays, kind_of
 from zoo.processor import instruction_sets
+from zoo.task import task_of
 
 MAX_DROP = 0.5
-CALIBRATION_IMAGES = 512
+CALIBRATION_EXAMPLES = 512
 PROBES = 64
-"""Calibration images on which methods of calibration and nodes are compared by their logits."""
+"""Calibration examples on which methods of calibration and nodes are compared by their primary output."""
 
-SEARCH_IMAGES = 5000
-"""The most validation images on which the drop is measured, once for each attempt."""
+SEARCH_EXAMPLES = 5000
+"""The most validation examples on which the drop is measured, once for each attempt."""
 
 MOST_TRIED = 64
 """The most groups of nodes that are tried one by one; with more nodes, neighbors form a group."""
@@ -58,13 +59,13 @@ class Int8Options:
     Attributes:
         target: the processor that it is for.
         max_drop: the points of accuracy that it may lose.
-        calibration_images: the training images that calibrate it.
+        calibration_examples: the training examples that calibrate it.
         force: whether it is written even if it loses more or is not faster.
     """
 
     target: Target
     max_drop: float = MAX_DROP
-    calibration_images: int = CALIBRATION_IMAGES
+    calibration_examples: int = CALIBRATION_EXAMPLES
     force: bool = False
 
 
@@ -77,19 +78,19 @@ class Decision:
         nodes: the number of nodes that can be computed on integers.
         float32_nodes: those of them that stay in float32, with the cost of each, see `zoo.artifact.Float32Node`.
         scaled: the number of activations that were equalized.
-        calibration_images: the number of images that calibrated it.
-        validation: the accuracy on validation images that `float32_nodes` was decided by.
+        calibration_examples: the number of examples that calibrated it.
+        validation: the accuracy on validation examples that `float32_nodes` was decided by.
     """
 
     method: calibration.Method
     nodes: int
     float32_nodes: dict[str, float]
     scaled: int
-    calibration_images: int
+    calibration_examples: int
     validation: PairedAccuracy
 
 
-def int8_options(target: str | None, max_drop: float, calibration_images: int, force: bool) -> Int8Options:
+def int8_options(target: str | None, max_drop: float, calibration_examples: int, force: bool) -> Int8Options:
     """Check the options of a command line; without a target, take this machine's processor.
 
     Raises:
@@ -100,10 +101,10 @@ def int8_options(target: str | None, max_drop: float, calibration_images: int, f
         raise ZooError(f"there is no target '{target}': {did_you_mean(target, known)}")
     if not 0 <= max_drop <= 100:
         raise ZooError(f"--max-drop {max_drop} are no points of accuracy: take 0 to 100, such as {MAX_DROP}")
-    if calibration_images < 1:
-        raise ZooError(f"--calibration-images {calibration_images} calibrate nothing: take at least 1")
+    if calibration_examples < 1:
+        raise ZooError(f"--calibration-examples {calibration_examples} calibrate nothing: take at least 1")
     chosen = next((one for one in known if one == target), this_machine())
-    return Int8Options(chosen, max_drop, calibration_images, force)
+    return Int8Options(chosen, max_drop, calibration_examples, force)
 
 
 def this_machine() -> Target:
@@ -121,7 +122,7 @@ def write_int8(
     int8: Path,
     options: Int8Options,
     *,
-    preprocessing: Preprocessing,
+    description: Model,
     dataset: Dataset,
     cache: Path,
     say: Say,
@@ -134,26 +135,31 @@ def write_int8(
         float32: the finished ONNX file.
         int8: the file to write.
         options: the target and the budget.
-        preprocessing: the preprocessing of the network.
-        dataset: its training images calibrate, its validation images decide which nodes stay in float32.
+        description: the model.
+        dataset: its training examples calibrate, its validation examples decide which nodes stay in float32.
         cache: the folder of cached calibrations.
         say: called with a line about each step.
+
+    Raises:
+        ZooError: no node of the network can be computed on integers.
     """
     import onnx
 
-    pixels = _chosen(dataset.train, preprocessing, options.calibration_images)
+    inputs = _chosen(dataset.train, description, options.calibration_examples)
     model = onnx.load(float32)
     prepare(model, options.target)
-    scaled = _equalized(model, pixels[:PROBES])
-    histograms = _calibrated(model, float32, pixels, cache, say)
-    session = open_onnx(float32)
-    validation = _Validation(_spread(dataset.validation, SEARCH_IMAGES), preprocessing, session.run)
-    probes = pixels[:PROBES]
-    expected = _logits(session.run, probes)
+    if not any(weighted_nodes(GraphIndex(model))):
+        raise ZooError(f"{description.family} has no weights that int8 could compute with: leave --int8 out")
+    probes = part(inputs, slice(PROBES))
+    scaled = _equalized(model, probes)
+    histograms = _calibrated(model, float32, inputs, cache, say)
+    primary, session = task_of(description).primary, open_onnx(float32)
+    validation = _Validation(_spread(dataset.validation, SEARCH_EXAMPLES), description, session.run)
+    compared = _Probes(probes, primary, _answers(session.run, probes, primary))
     # Frees its weights before those of the attempts are loaded.
     del session
-    method, nodes, float32_nodes, paired = _decide(model, histograms, validation, probes, expected, options, int8, say)
-    return Decision(method, nodes, float32_nodes, scaled, len(pixels), paired)
+    method, nodes, float32_nodes, paired = _decide(model, histograms, validation, compared, options, int8, say)
+    return Decision(method, nodes, float32_nodes, scaled, size(inputs), paired)
 
 
 def weigh(
@@ -163,24 +169,24 @@ def weigh(
     int8: np.ndarray,
     *,
     files: tuple[Path, Path],
-    pixels: np.ndarray,
+    example: Arrays,
 ) -> Int8:
     """Compare a finished int8 file with float32 in accuracy and latency, and return all its figures.
 
     Args:
         decision: how the file was made.
         options: the target and the budget.
-        float32: bool [images], whether the float32 file predicts each test image correctly.
-        int8: bool [images], the same for the int8 file.
+        float32: bool [examples], whether the float32 file answers each test example right.
+        int8: bool [examples], the same for the int8 file.
         files: the float32 and the int8 file.
-        pixels: uint8 [1, height, width, channels], the image that latency is measured on.
+        example: the batch of one example that latency is measured on.
 
     Raises:
         Refused: int8 loses more than the budget on either split, or is not faster; the figures are in the message.
             With `options.force` they are in `forced` instead.
     """
     test = accuracy.paired("test", float32, int8)
-    speed = latency_ratio.compare(*files, pixels) if _runs_here(options.target) else None
+    speed = latency_ratio.compare(*files, example) if _runs_here(options.target) else None
     reasons = _reasons(options, decision.validation, test, speed)
     if reasons and not options.force:
         raise Refused(
@@ -189,7 +195,7 @@ def weigh(
     return Int8(
         target=options.target,
         max_drop=options.max_drop,
-        calibration_images=decision.calibration_images,
+        calibration_examples=decision.calibration_examples,
         method=decision.method,
         nodes=decision.nodes,
         kept=tuple(Float32Node(name, cost) for name, cost in decision.float32_nodes.items()),
@@ -208,47 +214,55 @@ def prepare(model: Any, target: Target) -> None:
         passes.apply(model, "int8_from_uint8")
 
 
-def _chosen(images: Images, preprocessing: Preprocessing, count: int) -> np.ndarray:
-    """Draw `count` images with a fixed seed, or all if there are fewer: uint8 [images, height, width, channels]."""
-    order = np.random.default_rng(0).permutation(len(images))[:count]
-    return np.stack([pixels_from_bytes(images.read(int(number)), preprocessing) for number in order])
+def _chosen(examples: Examples, description: Model, count: int) -> Arrays:
+    """Draw `count` examples with a fixed seed, or all if there are fewer, and encode them."""
+    order = np.random.default_rng(0).permutation(len(examples))[:count]
+    encode = kind_of(description.preprocessing).client.encode
+    return encode([examples.read(int(number)) for number in order], description.preprocessing)
 
 
-def _equalized(model: Any, pixels: np.ndarray) -> int:
+def _equalized(model: Any, inputs: Arrays) -> int:
     """Equalize a model in place and return the number of activations that were scaled."""
     index = GraphIndex(model)
     axes = {it.tensor: it.axis for it in equalizable(index)}
-    return equalize(index, calibration.channel_maxima(model, axes, pixels)) if axes else 0
+    return equalize(index, calibration.channel_maxima(model, axes, inputs)) if axes else 0
 
 
-def _calibrated(
-    model: Any, float32: Path, pixels: np.ndarray, cache: Path, say: Say
-) -> dict[str, calibration.Histogram]:
+def _calibrated(model: Any, float32: Path, inputs: Arrays, cache: Path, say: Say) -> dict[str, calibration.Histogram]:
     """Return the histograms of the tensors that may be quantized, from the cache if it has them."""
     wanted = qdq.to_calibrate(GraphIndex(model))
-    recipe = f"{files.sha256(float32)} {hashlib.sha256(pixels.tobytes()).hexdigest()} {calibration.RECIPE}"
+    content = b"".join(np.ascontiguousarray(values).tobytes() for values in inputs.values())
+    recipe = f"{files.sha256(float32)} {hashlib.sha256(content).hexdigest()} {calibration.RECIPE}"
     path = cache / f"calibration-{hashlib.sha256(recipe.encode()).hexdigest()[:16]}.npz"
     known = calibration.read_cache(path, recipe, wanted)
     if known is not None:
         say(f"calibrated before: {path}")
         return known
-    say(f"calibrating {len(wanted)} tensors on {len(pixels)} training images")
-    histograms = calibration.collect(model, wanted, pixels)
+    say(f"calibrating {len(wanted)} tensors on {size(inputs)} training examples")
+    histograms = calibration.collect(model, wanted, inputs)
     calibration.write_cache(path, recipe, histograms)
     return histograms
+
+
+@dataclass(frozen=True)
+class _Probes:
+    """Examples as inputs of the contract, the primary output's name, and what the float32 file gives for it."""
+
+    inputs: Arrays
+    primary: str
+    expected: np.ndarray
 
 
 def _decide(
     model: Any,
     histograms: Mapping[str, calibration.Histogram],
     validation: _Validation,
-    probes: np.ndarray,
-    expected: np.ndarray,
+    probes: _Probes,
     options: Int8Options,
     int8: Path,
     say: Say,
 ) -> tuple[calibration.Method, int, dict[str, float], PairedAccuracy]:
-    """Choose the method of calibration by the probes' logits and the nodes by validation, and write the int8 file.
+    """Choose the method of calibration by the probes' answers and the nodes by validation, and write the int8 file.
 
     Returns:
         The method of calibration, the number of nodes that can be computed on integers, those of them that stay in
@@ -256,7 +270,7 @@ def _decide(
     """
     choices = {method: {name: one.range(method) for name, one in histograms.items()} for method in calibration.METHODS}
     with tempfile.TemporaryDirectory() as scratch:
-        attempts = _Attempts(model, options.target, probes, expected, Path(scratch) / "attempt.onnx")
+        attempts = _Attempts(model, options.target, probes, Path(scratch) / "attempt.onnx")
         method = min(calibration.METHODS, key=lambda one: attempts.error(choices[one]))
         float32_nodes, paired = _within_budget(attempts, choices[method], validation, options.max_drop, say)
         save(attempts.model(choices[method], float32_nodes), int8)
@@ -264,11 +278,10 @@ def _decide(
 
 
 class _Attempts:
-    """Attempts at an int8 file: each is written to one scratch file, run, and compared with float32 by its logits."""
+    """Attempts at an int8 file: each is written to one scratch file, run, and compared with float32 by its answers."""
 
-    def __init__(self, model: Any, target: Target, probes: np.ndarray, expected: np.ndarray, path: Path) -> None:
-        self._model, self._target, self._path = model, target, path
-        self._probes, self._expected = probes, expected
+    def __init__(self, model: Any, target: Target, probes: _Probes, path: Path) -> None:
+        self._model, self._target, self._probes, self._path = model, target, probes, path
         self.activations = tuple(qdq.integer_activations(GraphIndex(model)))
         self.nodes = tuple(node_name(node) for node in weighted_nodes(GraphIndex(model)))
 
@@ -284,43 +297,39 @@ class _Attempts:
         return open_onnx(self._path).run
 
     def error(self, chosen: Mapping[str, Range], float32_nodes: Collection[str] = ()) -> float:
-        """Return the root mean square error of its logits, as a share of the std of the float32 logits."""
-        difference = _logits(self.run(chosen, float32_nodes), self._probes) - self._expected
-        spread = float(self._expected.std()) or 1.0
+        """Return the root mean square error of its primary output, as a share of the std of the float32 file's."""
+        expected = self._probes.expected
+        difference = _answers(self.run(chosen, float32_nodes), self._probes.inputs, self._probes.primary) - expected
+        spread = float(expected.std()) or 1.0
         error = float(np.sqrt((difference**2).mean())) / spread
         return error if math.isfinite(error) else math.inf
 
 
-def _logits(run: Run, pixels: np.ndarray) -> np.ndarray:
-    return np.concatenate([run(pixels[start : start + BATCH])[LOGITS] for start in range(0, len(pixels), BATCH)])
+def _answers(run: Run, inputs: Arrays, primary: str) -> np.ndarray:
+    return np.concatenate([run(few)[primary] for few in parts(inputs, BATCH)])
 
 
 class _Validation:
-    """Validation images, and which of them the float32 file predicts correctly."""
+    """Validation examples, and which of them the float32 file answers right."""
 
-    def __init__(self, images: Images, preprocessing: Preprocessing, float32: Run) -> None:
-        self._images, self._preprocessing = images, preprocessing
-        self._float32 = self._correct(float32)
+    def __init__(self, examples: Examples, description: Model, float32: Run) -> None:
+        self._examples, self._description = examples, description
+        self._float32 = self._right(float32)
 
     def paired(self, int8: Run) -> PairedAccuracy:
-        """Compare an int8 file with the float32 file image by image."""
-        return accuracy.paired("validation", self._float32, self._correct(int8))
+        """Compare an int8 file with the float32 file example by example."""
+        return accuracy.paired("validation", self._float32, self._right(int8))
 
-    def _correct(self, run: Run) -> np.ndarray:
-        return accuracy.predictions(run, self._images, self._preprocessing, BATCH) == self._images.labels
+    def _right(self, run: Run) -> np.ndarray:
+        found = accuracy.answers(run, self._examples, self._description, BATCH)
+        return accuracy.right(found, self._examples, self._description)
 
 
-def _spread(images: Images, most: int) -> Images:
-    """Choose at most `most` images, evenly spread over the split."""
-    if len(images) <= most:
-        return images
-    chosen = np.linspace(0, len(images) - 1, most).astype(int)
-    return dataclasses.replace(
-        images,
-        labels=images.labels[chosen],
-        read=lambda number: images.read(int(chosen[number])),
-        names=lambda number: images.names(int(chosen[number])),
-    )
+def _spread(examples: Examples, most: int) -> Examples:
+    """Choose at most `most` examples, evenly spread over the split."""
+    if len(examples) <= most:
+        return examples
+    return examples.only(np.linspace(0, len(examples) - 1, most).astype(int))
 
 
 def _within_budget(
@@ -336,7 +345,7 @@ def _within_budget(
         within the budget, no node, and the drop with all nodes in 8 bits.
     """
     whole = validation.paired(attempts.run(chosen))
-    say(f"int8 throughout: {whole.drop:.2f} points lost on {whole.images} validation images")
+    say(f"int8 throughout: {whole.drop:.2f} points lost on {whole.examples} validation examples")
     if whole.drop <= max_drop:
         return {}, whole
     base: dict[str, float] = {}
@@ -408,14 +417,14 @@ def _reasons(
 
 def _drop(paired: PairedAccuracy) -> str:
     return (
-        f"{paired.drop:.2f} points of accuracy ({paired.low:.2f} to {paired.high:.2f}) on {paired.images} "
-        f"{paired.split} images, {paired.float32:.4f} to {paired.int8:.4f}"
+        f"{paired.drop:.2f} points of accuracy ({paired.low:.2f} to {paired.high:.2f}) on {paired.examples} "
+        f"{paired.split} examples, {paired.float32:.4f} to {paired.int8:.4f}"
     )
 
 
 def _latency(raced: LatencyRatio) -> str:
     return (
-        f"{raced.int8_ms:.3g} ms an image, float32 {raced.float32_ms:.3g} ms, "
+        f"{raced.int8_ms:.3g} ms an example, float32 {raced.float32_ms:.3g} ms, "
         f"{raced.ratio:.2f} times ({raced.low:.2f} to {raced.high:.2f}) on one thread"
     )
 

@@ -18,15 +18,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from zoo import files
-from zoo.contract import IMAGE
+from zoo import contract, files
 from zoo.errors import ZooError
-from zoo.export.graph import TracedModel, outputs
+from zoo.export.graph import TracedModel, open_shape, outputs
 from zoo.export.onnx import passes
 from zoo.export.onnx.expected_transposes import expected_transposes
 from zoo.export.onnx.lint import ConversionRecord, node_counts
 from zoo.formats.onnx import inference_session, write_optimized
+from zoo.input import kind_of
 from zoo.onnx_file import DIGEST, graph_digest
+from zoo.signature import Signature
 
 OPSET = 21
 """The default version of ONNX' operator set: the newest that onnxruntime 1.20 (November 2024) loads.
@@ -113,6 +114,7 @@ def write_onnx(network: TracedModel, path: Path, metadata: dict[str, Any], opset
     with folded(network, opset) as (source, record):
         proto = onnx.load(source)
     passes.apply(proto, "folded")
+    _name_open_dimensions(proto, contract.of_every_format(network.description))
     for key, value in metadata.items():
         proto.metadata_props.add(key=key, value=value if isinstance(value, str) else json.dumps(value))
     with files.staged_file(path) as staging:
@@ -153,6 +155,15 @@ def save(proto: Any, path: Path) -> None:
         file.write(onnx.ModelProto(metadata_props=[digest]).SerializeToString())
 
 
+def _name_open_dimensions(proto: Any, signature: Signature) -> None:
+    """Give open dimensions the contract's names: tf2onnx numbers them differently each time."""
+    stated = {**signature.inputs, **signature.outputs}
+    for value in (*proto.graph.input, *proto.graph.output):
+        for dimension, size in zip(value.type.tensor_type.shape.dim, stated[value.name].shape, strict=True):
+            if isinstance(size, str):
+                dimension.dim_param = size
+
+
 def _tf2onnx_with_weights(network: TracedModel, opset: int) -> Any:
     """Convert the network with tf2onnx and return an onnx.ModelProto with its weights as initializers."""
     import keras
@@ -169,7 +180,7 @@ def _tf2onnx_with_weights(network: TracedModel, opset: int) -> Any:
 
 
 def _with_weights_as_inputs(network: TracedModel, weights: dict[str, Any]) -> tuple[Any, list[str], dict[str, str]]:
-    """Build the TensorFlow graph of the contract with a placeholder for each variable.
+    """Build the TensorFlow graph of the contract with a placeholder for each input and each variable.
 
     Args:
         network: the network, whose trace is used as it is.
@@ -180,8 +191,12 @@ def _with_weights_as_inputs(network: TracedModel, weights: dict[str, Any]) -> tu
     """
     import tensorflow as tf
 
-    traced = network.logits.get_concrete_function()
-    image, *captured = (tensor.op.name for tensor in traced.inputs)
+    client, preprocessing = kind_of(network.description.preprocessing).client, network.description.preprocessing
+    traced = network.network.get_concrete_function()
+    # TensorFlow sorts the arguments by name.
+    arguments = sorted(client.network_tensors(preprocessing))
+    names_in_trace = [tensor.op.name for tensor in traced.inputs]
+    captured = names_in_trace[len(arguments) :]
     handles = dict(zip(captured, map(id, traced.captured_inputs), strict=True))
     names = {id(weight.value.handle): name for name, weight in weights.items()}
     definition, reads = tf.compat.v1.GraphDef(), {}
@@ -195,19 +210,25 @@ def _with_weights_as_inputs(network: TracedModel, weights: dict[str, Any]) -> tu
             del definition.node[-1].input[:]
             definition.node[-1].input.extend(operands)
     with tf.Graph().as_default() as graph:
-        pixels = tf.compat.v1.placeholder(tf.uint8, [None, *network.preprocessing.shape], IMAGE)
-        shapes = {name: weights[name].shape for name in reads.values()}
-        values = {name: tf.compat.v1.placeholder(tf.float32, shape, name) for name, shape in shapes.items()}
+        inputs = {
+            name: tf.compat.v1.placeholder(tensor.dtype, open_shape(tensor), name)
+            for name, tensor in client.tensors(preprocessing).items()
+        }
+        # A variable may be read more than once, and only for its shape, which is constant in the trace.
+        used = {operand.partition(":")[0] for node in definition.node for operand in node.input}
+        reads = {node: name for node, name in reads.items() if node in used}
+        read = {name: weights[name] for name in reads.values()}
+        values = {name: tf.compat.v1.placeholder(one.dtype, one.shape, name) for name, one in read.items()}
         replaced = {node: values[name] for node, name in reads.items()}
 
-        def logits(images: Any) -> Any:
-            feeds = {image: images, **replaced}
-            (answer,) = tf.graph_util.import_graph_def(definition, feeds, [traced.outputs[0].name])
+        def found(prepared: dict[str, Any]) -> Any:
+            given = {place: prepared[name] for name, place in zip(arguments, names_in_trace, strict=False)}
+            (answer,) = tf.graph_util.import_graph_def(definition, given | replaced, [traced.outputs[0].name])
             return answer
 
-        answers = outputs(pixels, logits, network.preprocessing)
-    inputs = [tensor.name for tensor in (pixels, *values.values())]
-    return graph.as_graph_def(add_shapes=True), inputs, {name: tensor.name for name, tensor in answers.items()}
+        answers = outputs(inputs, found, network.description)
+    placeholders = [tensor.name for tensor in (*inputs.values(), *values.values())]
+    return graph.as_graph_def(add_shapes=True), placeholders, {name: tensor.name for name, tensor in answers.items()}
 
 
 def _tf2onnx(definition: Any, inputs: list[str], answers: dict[str, str], opset: int) -> Any:

@@ -9,7 +9,7 @@ from zoo.export.onnx.conversion import save
 
 
 def write_fp16(float32: Path, fp16: Path) -> None:
-    """Write the float16 version of a float32 ONNX file; its image stays uint8 and its outputs float32.
+    """Write the float16 version of a float32 ONNX file; its inputs and outputs keep their types.
 
     Raises:
         Refused: a weight is too large for float16.

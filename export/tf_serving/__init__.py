@@ -7,7 +7,6 @@ Modules, in the order in which they work:
 - `top_labels`: the operations behind the signatures that answer with labels.
 - `warmup`: writes and reads the requests that TF Serving runs before it makes a version available.
 - `rules`: gates on the folder and the protobuf, without loading the model.
-- `hostile`: images made to exhaust a server.
 - `server_check`: the gate `server`, which runs `server_loader` in a process of its own and judges the answers.
 - `server_loader`: loads the SavedModel through the C API of TensorFlow, as TF Serving does, and answers requests.
 

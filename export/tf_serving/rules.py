@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from zoo import contract, files, saved_model_folder
+from zoo import files, saved_model_folder
 from zoo.artifact import Gate
+from zoo.contract import BATCH
 from zoo.errors import ZooError
+from zoo.export.batches import forms
 from zoo.export.tf_serving import warmup
-from zoo.signature import Tensor
+from zoo.signature import Signature, Tensor
 
 TAG = "serve"
 METHOD = "tensorflow/serving/predict"
@@ -49,17 +51,15 @@ class ExportedModel:
     Attributes:
         version: the version folder, BASE/VERSION.
         meta_graph: its tensorflow.MetaGraphDef.
-        classes: the number of classes.
-        shape: height, width and channels of an image.
+        contract: the signatures that it should have.
     """
 
     version: Path
     meta_graph: Any
-    classes: int
-    shape: tuple[int, int, int]
+    contract: Mapping[str, Signature]
 
 
-def static_gates(base: Path, *, classes: int, shape: tuple[int, int, int]) -> list[Gate]:
+def static_gates(base: Path, contract: Mapping[str, Signature]) -> list[Gate]:
     """Run every rule on a SavedModel and return a gate for each.
 
     A bad model raises nothing. If its graph cannot be read, the gate `serving_graph` gives the reason and takes the
@@ -67,13 +67,12 @@ def static_gates(base: Path, *, classes: int, shape: tuple[int, int, int]) -> li
 
     Args:
         base: the folder of BASE/VERSION/saved_model.pb.
-        classes: the number of classes.
-        shape: height, width and channels of an image.
+        contract: the signatures that it should have, see `zoo.contract.signatures`.
     """
     gates = [_gate("serving_folder", folder(base))]
     try:
         version = version_folder(base)
-        exported = ExportedModel(version, read_meta_graph(version), classes, shape)
+        exported = ExportedModel(version, read_meta_graph(version), contract)
     except ZooError as error:
         return [*gates, _gate("serving_graph", {"problems": [str(error)]})]
     return gates + [_gate(name, rule(exported)) for name, rule in RULES.items()]
@@ -129,17 +128,14 @@ def folder(base: Path) -> Figures:
 
 
 def signatures(exported: ExportedModel) -> Figures:
-    """The signatures are those of the contract: names, types, shapes in which only the batch is open, and method."""
-    stated = {
-        name: contract.signature(name, shape=exported.shape, classes=exported.classes) for name in contract.SIGNATURES
-    }
+    """The signatures are those of the contract: names, types, shapes with the same open dimensions, and method."""
     wanted = {
         name: {
             "inputs": {key: _stated_form(tensor) for key, tensor in sorted(signature.inputs.items())},
             "outputs": {key: _stated_form(tensor) for key, tensor in sorted(signature.outputs.items())},
             "method": METHOD,
         }
-        for name, signature in stated.items()
+        for name, signature in exported.contract.items()
     }
     found = {
         name: {
@@ -203,19 +199,21 @@ def faults(operation: str) -> list[str]:
 
 
 def guards(exported: ExportedModel) -> Figures:
-    """Only an EnsureShape reads each numeric input, and its shape is known except for the batch.
+    """Only an EnsureShape reads each numeric input, and its shape is open only where the contract has it open.
 
-    The server does not check shapes: an image of a wrong rank may abort it, and one of a wrong size may be answered.
+    The server does not check shapes: an input of a wrong rank may abort it, and one of a wrong size may be answered.
     """
     problems, found = [], {}
     for name, signature in _signatures(exported):
+        stated = exported.contract[name].inputs if name in exported.contract else {}
         for key, tensor in sorted(signature.inputs.items()):
             form = _form(tensor)
             if not form.startswith("string"):
                 wanted = form.split(maxsplit=1)[1]
                 readers = sorted(set(_readers(exported, tensor.name)))
                 found[f"{name} {key}"] = readers
-                if readers != [f"EnsureShape {wanted}"] or "?" in wanted or "unknown" in wanted:
+                known = key not in stated or _dimensions(stated[key].shape) == wanted
+                if readers != [f"EnsureShape {wanted}"] or not known:
                     problems.append(
                         f"{name}: '{key}' is read by {readers or 'nothing'}, not by EnsureShape {wanted} alone"
                     )
@@ -238,25 +236,17 @@ def warm_up(exported: ExportedModel) -> Figures:
 
     With a warm-up, a damaged model does not load. Without one, the server makes it available.
     """
-    wanted = {
-        name: contract.signature(name, shape=exported.shape, classes=exported.classes).inputs
-        for name in contract.SIGNATURES
-    }
+    wanted = {name: signature.inputs for name, signature in exported.contract.items()}
     try:
         requests = warmup.read_warmup(exported.version)
     except ZooError as error:
         return {"problems": [str(error)]}
     problems = []
     for number, (name, inputs) in enumerate(requests, 1):
-        forms = {key: f"{value.dtype} {list(value.shape)}" for key, value in inputs.items()}
         if name not in wanted:
             problems.append(f"record {number} asks for the signature '{name}'")
-            continue
-        fits = inputs.keys() == wanted[name].keys() and all(
-            tensor.fits(inputs[key]) and len(inputs[key]) for key, tensor in wanted[name].items()
-        )
-        if not fits:
-            problems.append(f"record {number} does not fit {name}: {forms}")
+        elif not warmup.fits(inputs, wanted[name]):
+            problems.append(f"record {number} does not fit {name}: {forms(inputs)}")
     counts = {name: sum(asked == name for asked, _ in requests) for name in wanted}
     problems += [f"no record asks for '{name}'" for name, count in counts.items() if not count]
     return {"records": len(requests), **counts, "problems": problems}
@@ -333,7 +323,7 @@ def _form(tensor: Any) -> str:
 
 def _stated_form(tensor: Tensor) -> str:
     """Format a tensor of the contract as `_form` does, with TensorFlow's names of types."""
-    return str(tensor).replace("float32", "float")
+    return f"{tensor.dtype.replace('float32', 'float')} {_dimensions(tensor.shape)}"
 
 
 def _dimensions_of(shape: Any) -> str:
@@ -343,8 +333,9 @@ def _dimensions_of(shape: Any) -> str:
     return _dimensions(tuple(None if dimension.size == -1 else dimension.size for dimension in shape.dim))
 
 
-def _dimensions(shape: tuple[int | None, ...]) -> str:
-    words = ["?" if size is None else str(size) for size in shape]
+def _dimensions(shape: tuple[int | str | None, ...]) -> str:
+    """Format a shape; TensorFlow does not name open dimensions, so only the first has a name."""
+    words = [str(size) if isinstance(size, int) else "?" for size in shape]
     if words and words[0] == "?":
-        words[0] = contract.BATCH
+        words[0] = BATCH
     return f"[{', '.join(words)}]"

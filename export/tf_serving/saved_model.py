@@ -2,31 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from zoo.contract import (
-    CLASSIFY,
-    EXAMPLES,
-    IMAGE,
-    IMAGE_BYTES,
-    LOGITS,
-    PROBABILITIES,
-    SERVE,
-    SERVE_BYTES,
-    SERVE_BYTES_SAFE,
-    SERVE_LABELS,
-    STATUS,
-)
+from zoo import contract
+from zoo.contract import CLASSIFY, EXAMPLES, LOGITS, PROBABILITIES, SERVE, SERVE_LABELS, STATUS
 from zoo.errors import ZooError
-from zoo.export.graph import TracedModel, outputs
+from zoo.export.graph import TracedModel, open_shape, outputs, spec
 from zoo.export.tf_serving.load_check import load_check
-from zoo.export.tf_serving.top_labels import images_of_examples, top_labels
-from zoo.inputs.image.uploads import first_refusal, uploaded_pixels
+from zoo.export.tf_serving.top_labels import raw_of_examples, top_labels
+from zoo.input import kind_of
+from zoo.signature import Tensor
+
+Inputs = Mapping[str, Any]
+Answer = Callable[[Inputs], dict[str, Any]]
 
 
-def write_saved_model(network: TracedModel, version_folder: Path, labels: Sequence[str]) -> None:
+def write_saved_model(network: TracedModel, version_folder: Path) -> None:
     """Write a SavedModel with all signatures of the contract, which share one set of weights.
 
     The warm-up file is written separately, by `zoo.export.tf_serving.warmup`.
@@ -34,58 +27,19 @@ def write_saved_model(network: TracedModel, version_folder: Path, labels: Sequen
     Args:
         network: the network to serve.
         version_folder: BASE/VERSION, which does not exist yet.
-        labels: the names of the classes, in the order of the logits.
 
     Raises:
         ZooError: the disk is full, or the folder cannot be written.
     """
     import tensorflow as tf
 
-    preprocessing = network.preprocessing
-    shape = [None, *preprocessing.shape]
-    answer = for_any_batch(lambda pixels: outputs(pixels, network.logits, preprocessing))
-
-    @tf.function(input_signature=[tf.TensorSpec(shape, tf.uint8, name=IMAGE)])
-    def serve(image: Any) -> dict[str, Any]:
-        # TF Serving does not check shapes: without this guard a request of another rank aborts the server.
-        return answer(tf.ensure_shape(image, shape))
-
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name=IMAGE_BYTES)])
-    def serve_bytes(image_bytes: Any) -> dict[str, Any]:
-        pixels, status = uploaded_pixels(tf.ensure_shape(image_bytes, [None]), preprocessing)
-        problem = first_refusal(status)
-        with tf.control_dependencies([tf.debugging.Assert(tf.equal(problem, ""), [problem])]):
-            return answer(tf.identity(pixels))
-
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name=IMAGE_BYTES)])
-    def serve_bytes_safe(image_bytes: Any) -> dict[str, Any]:
-        pixels, status = uploaded_pixels(tf.ensure_shape(image_bytes, [None]), preprocessing)
-        logits = tf.where(tf.equal(status, "")[:, None], answer(pixels)[LOGITS], 0.0)
-        # The logits of a refused image are 0, so that all classes are equally probable.
-        return {LOGITS: logits, PROBABILITIES: tf.nn.softmax(logits), STATUS: status}
-
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name=IMAGE_BYTES)])
-    def serve_labels(image_bytes: Any) -> dict[str, Any]:
-        return top_labels(serve_bytes(image_bytes)[PROBABILITIES], labels)
-
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name=EXAMPLES)])
-    def classify(inputs: Any) -> dict[str, Any]:
-        return serve_labels(images_of_examples(inputs))
-
     module = tf.Module()
     module.weights = [variable.value for variable in network.model.variables]
     module.load_check = load_check(module.weights)
     # A served model is not trained, and tracing its gradients would double the time (tensorflow 2.21).
     options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
-    signatures = {
-        SERVE: serve,
-        SERVE_BYTES: serve_bytes,
-        SERVE_BYTES_SAFE: serve_bytes_safe,
-        SERVE_LABELS: serve_labels,
-        CLASSIFY: classify,
-    }
     try:
-        tf.saved_model.save(module, str(version_folder), signatures=signatures, options=options)
+        tf.saved_model.save(module, str(version_folder), signatures=_functions(network), options=options)
     except tf.errors.OpError as error:
         # TensorFlow writes the variables and raises its own exceptions instead of OSError.
         reason = str(error.message).rpartition("; ")[2].partition(" [Op")[0]
@@ -94,16 +48,134 @@ def write_saved_model(network: TracedModel, version_folder: Path, labels: Sequen
         ) from None
 
 
-def for_any_batch(answer: Callable[[Any], dict[str, Any]]) -> Callable[[Any], dict[str, Any]]:
-    """Wrap a function of uint8 images so that it also takes an empty batch, and answers with empty outputs.
+def _functions(network: TracedModel) -> dict[str, Any]:
+    """Return a tf.function for each signature of the contract."""
+    import tensorflow as tf
 
-    Kernels of oneDNN refuse an empty batch (tensorflow 2.21): the wrapped function computes one black image instead.
+    description = network.description
+    preprocessing = description.preprocessing
+    kind, signatures = kind_of(preprocessing), contract.signatures(description)
+    raw = signatures[kind.raw].inputs
+    answer = for_any_batch(lambda inputs: outputs(inputs, network.network, description))
+
+    def serve(inputs: Inputs) -> dict[str, Any]:
+        return answer(guarded(inputs, signatures[SERVE].inputs))
+
+    def serve_raw(inputs: Inputs) -> dict[str, Any]:
+        found, status = kind.graph.decoded(guarded(inputs, raw), preprocessing)
+        problem = first_refusal(status, kind.noun)
+        with tf.control_dependencies([tf.debugging.Assert(tf.equal(problem, ""), [problem])]):
+            return answer({name: tf.identity(value) for name, value in found.items()})
+
+    def serve_raw_safe(inputs: Inputs) -> dict[str, Any]:
+        found, status = kind.graph.decoded(guarded(inputs, raw), preprocessing)
+        return {**blanked(answer(found), status), STATUS: status}
+
+    functions = {
+        name: with_inputs(function, signatures[name].inputs)
+        for name, function in ((SERVE, serve), (kind.raw, serve_raw), (kind.raw_safe, serve_raw_safe))
+    }
+    if SERVE_LABELS in signatures:
+
+        def serve_labels(inputs: Inputs) -> dict[str, Any]:
+            found = functions[kind.raw](*(inputs[name] for name in raw))
+            return top_labels(found[PROBABILITIES], description.labels)
+
+        def classify(inputs: Inputs) -> dict[str, Any]:
+            found = raw_of_examples(inputs[EXAMPLES], raw)
+            return functions[SERVE_LABELS](*(found[name] for name in raw))
+
+        functions[SERVE_LABELS] = with_inputs(serve_labels, raw)
+        functions[CLASSIFY] = with_inputs(classify, signatures[CLASSIFY].inputs)
+    return functions
+
+
+def with_inputs(function: Answer, tensors: Mapping[str, Tensor]) -> Any:
+    """Return a function of named inputs as a tf.function whose arguments are these tensors, in this order."""
+    import tensorflow as tf
+
+    @tf.function(input_signature=[spec(tensor, name) for name, tensor in tensors.items()], autograph=False)
+    def with_arguments(*arguments: Any) -> dict[str, Any]:
+        return function(dict(zip(tensors, arguments, strict=True)))
+
+    return with_arguments
+
+
+def guarded(inputs: Inputs, tensors: Mapping[str, Tensor]) -> dict[str, Any]:
+    """Let inputs of other shapes fail the request; dimensions with the same name must have the same size.
+
+    TF Serving does not check shapes: without this guard, a request of another rank aborts the server.
     """
     import tensorflow as tf
 
-    def answer_any(pixels: Any) -> dict[str, Any]:
-        count = tf.shape(pixels)[0]
-        filling = tf.zeros([tf.maximum(1 - count, 0), *pixels.shape[1:]], pixels.dtype)
-        return {name: value[:count] for name, value in answer(tf.concat([pixels, filling], 0)).items()}
+    found = {name: tf.ensure_shape(inputs[name], open_shape(tensor)) for name, tensor in tensors.items()}
+    sizes: dict[str, Any] = {}
+    checks = []
+    for name, tensor in tensors.items():
+        for axis, dimension in enumerate(tensor.shape):
+            if isinstance(dimension, str):
+                here = tf.shape(found[name])[axis]
+                there = sizes.setdefault(dimension, here)
+                if there is not here:
+                    problem = f"inputs that differ in '{dimension}': {name}"
+                    checks.append(tf.debugging.Assert(tf.equal(here, there), [problem, here, there]))
+    if not checks:
+        return found
+    with tf.control_dependencies(checks):
+        return {name: tf.identity(value) for name, value in found.items()}
+
+
+def first_refusal(status: Any, noun: str) -> Any:
+    """Return a string scalar that names the first refused example and the reason; empty if none is refused.
+
+    Args:
+        status: string [batch], as `zoo.input.Graph.decoded` returns it.
+        noun: the word for an example.
+    """
+    import tensorflow as tf
+
+    refused = tf.cast(tf.not_equal(status, ""), tf.int32)
+
+    def first() -> Any:
+        place, count = tf.argmax(refused, output_type=tf.int32), tf.strings.as_string(tf.size(status))
+        number = tf.strings.as_string(place + 1)
+        return tf.strings.join([f"{noun} ", number, " of ", count, " is ", status[place]])
+
+    return tf.cond(tf.reduce_sum(refused) > 0, first, lambda: tf.constant(""))
+
+
+def blanked(found: Inputs, status: Any) -> dict[str, Any]:
+    """Return outputs with 0 for the examples that have a status, so that all classes are equally probable."""
+    import tensorflow as tf
+
+    def blank(value: Any) -> Any:
+        sound = tf.reshape(tf.equal(status, ""), [-1] + [1] * (len(value.shape) - 1))
+        return tf.where(sound, value, tf.zeros([], value.dtype))
+
+    blank_outputs = {name: blank(value) for name, value in found.items() if name != PROBABILITIES}
+    if PROBABILITIES in found:
+        blank_outputs[PROBABILITIES] = tf.nn.softmax(blank_outputs[LOGITS])
+    return blank_outputs
+
+
+def for_any_batch(answer: Answer) -> Answer:
+    """Wrap a function of inputs so that it also takes an empty batch, and answers with empty outputs.
+
+    Kernels of oneDNN refuse an empty batch (tensorflow 2.21): the wrapped function computes one example of zeros
+    instead. An open dimension of size 0 is filled up to 1 with zeros, too.
+    """
+    import tensorflow as tf
+
+    def filled(value: Any) -> Any:
+        sizes = tf.shape(value)
+        lacking = [tf.maximum(1 - sizes[axis], 0) if size is None else 0 for axis, size in enumerate(value.shape)]
+        padded = tf.pad(value, [[0, count] for count in lacking])
+        padded.set_shape(value.shape)
+        return padded
+
+    def answer_any(inputs: Inputs) -> dict[str, Any]:
+        count = tf.shape(next(iter(inputs.values())))[0]
+        found = answer({name: filled(value) for name, value in inputs.items()})
+        return {name: value[:count] for name, value in found.items()}
 
     return answer_any

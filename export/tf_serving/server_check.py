@@ -15,7 +15,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -25,18 +25,25 @@ import numpy as np
 from zoo import contract, files
 from zoo.agreement import relative_difference
 from zoo.artifact import Gate
-from zoo.contract import TOLERANCE
+from zoo.contract import CLASSIFY, EXAMPLES, SERVE, SERVE_LABELS, STATUS, TOLERANCE
+from zoo.description import Model
 from zoo.errors import ZooError
+from zoo.export.batches import forms, part, size
 from zoo.export.tf_serving import rules, server_loader, warmup
 from zoo.export.tf_serving.load_check import incomplete_copies
-from zoo.inputs.image import hostile
-from zoo.signature import Tensor
+from zoo.export.tf_serving.top_labels import serialized_examples
+from zoo.input import Arrays, kind_of
+from zoo.signature import Signature, Tensor
+from zoo.task import task_of
 
 LIMIT_SECONDS = 600.0
 """Wall time after which the process is stopped and the gate fails."""
 
 HOSTILE_SECONDS, HOSTILE_BYTES = 5.0, 2**30
-"""Processor time and memory that a hostile image may take beyond the most expensive valid request."""
+"""Processor time and memory that a hostile example may take beyond the most expensive valid request."""
+
+MOST_INPUTS = 8
+"""The most inputs of a signature that are sent wrong values one by one; a table has an input for each column."""
 
 LIBRARIES = ("libtensorflow_framework", "libtensorflow_cc")
 """Libraries of TensorFlow's wheel, in the order in which they have to be loaded."""
@@ -54,16 +61,16 @@ class Request:
         signature: the signature that it uses.
         inputs: arrays by name; strings are object arrays of bytes.
         expected: whether it has to be answered or refused, or either is fine as long as the process survives.
-        logits: the expected logits, float32 [batch, classes], if they are known.
-        refused: positions in the batch of the images that the output `status` has to refuse, with a reason.
+        primary: the expected primary output, if it is known.
+        refused: positions in the batch of the examples that the output `status` has to refuse, with a reason.
         hostile: whether it is held to `HOSTILE_SECONDS` and `HOSTILE_BYTES`.
     """
 
     name: str
     signature: str
-    inputs: dict[str, np.ndarray]
+    inputs: Arrays
     expected: Literal["answer", "refusal", "either"] = "answer"
-    logits: np.ndarray | None = None
+    primary: np.ndarray | None = None
     refused: tuple[int, ...] = ()
     hostile: bool = False
 
@@ -77,34 +84,49 @@ class Outcome:
     problem: str | None = None
 
 
-def server_gate(base: Path, golden: dict[str, np.ndarray], *, limit_seconds: float = LIMIT_SECONDS) -> Gate:
+def server_gate(
+    base: Path,
+    golden: Mapping[str, np.ndarray],
+    description: Model,
+    sample: Any,
+    *,
+    limit_seconds: float = LIMIT_SECONDS,
+) -> Gate:
     """Run the gate `server`: with XLA off, the model answers valid requests, refuses invalid ones, and survives both.
 
     Args:
         base: the folder of BASE/VERSION/saved_model.pb.
-        golden: `image`, uint8 [images, height, width, channels], and its `logits`, float32 [images, classes].
+        golden: inputs of the contract, and the primary output for them.
+        description: the model.
+        sample: a raw example that the model answers.
         limit_seconds: wall time after which the process is stopped and the gate fails.
 
     Raises:
         ZooError: `golden` is not as described, or TensorFlow's libraries are missing. A bad model raises nothing.
     """
-    image, logits = golden[contract.IMAGE], golden[contract.LOGITS]
-    images = image.dtype == np.uint8 and image.ndim == 4 and image.size
-    if not images or logits.ndim != 2 or not _fits(logits, (len(image), logits.shape[1])):
-        raise ZooError(f"golden images {image.dtype} {image.shape} and logits {logits.shape} do not belong together")
+    serve, name = contract.of_every_format(description), task_of(description).primary
+    inputs, primary = {key: golden[key] for key in serve.inputs}, golden[name]
+    fit = warmup.fits(inputs, serve.inputs) and primary.shape[:1] == (size(inputs),)
+    if not fit or not serve.outputs[name].fits(primary) or not np.isfinite(primary).all():
+        found = forms({**inputs, name: primary})
+        raise ZooError(f"golden values do not belong together, or do not fit {serve.described()}: {found}")
     try:
         version = rules.version_folder(base)
-        signatures = tensor_names(rules.read_meta_graph(version))
-        valid = valid_requests(warmup.read_warmup(version), image, logits)
+        names = tensor_names(rules.read_meta_graph(version))
+        valid = valid_requests(warmup.read_warmup(version), inputs, primary)
         files.files_below(version)  # refuses links, which could lead back here
     except ZooError as error:
         return Gate("server", False, {"problems": [str(error)]})
-    uploads = [text for request in valid for text in request.inputs.get(contract.IMAGE_BYTES, _texts()).flat]
-    encoded = uploads[0] if uploads else b""
-    between = [*empty_requests(image), *invalid_requests(image, encoded), *hostile_requests(encoded)]
-    requests = [*valid, *between, *repeated_requests(valid, image, logits)]
-    outcome = run_loader(version, signatures, requests, limit_seconds)
-    return judge(requests, outcome, logits.shape[1])
+    ones = valid_inputs(description, part(inputs, slice(1)), sample)
+    between = [
+        *empty_requests(ones),
+        *invalid_requests(contract.signatures(description), ones),
+        *damaged_requests(description, sample),
+        *hostile_requests(description, sample),
+    ]
+    requests = [*valid, *between, *repeated_requests(valid, inputs, primary)]
+    outcome = run_loader(version, names, requests, limit_seconds)
+    return judge(requests, outcome, description)
 
 
 def tensor_names(meta_graph: Any) -> dict[str, dict[str, dict[str, str]]]:
@@ -119,119 +141,112 @@ def tensor_names(meta_graph: Any) -> dict[str, dict[str, dict[str, str]]]:
     }
 
 
-def valid_requests(
-    warm_up: list[tuple[str, dict[str, np.ndarray]]], image: np.ndarray, logits: np.ndarray
-) -> list[Request]:
+def valid_requests(warm_up: list[tuple[str, Arrays]], inputs: Arrays, primary: np.ndarray) -> list[Request]:
     """List the warm-up requests in their order, and the golden one."""
-    replayed = [Request(f"warm-up {number}", name, inputs) for number, (name, inputs) in enumerate(warm_up, 1)]
-    return [*replayed, Request("golden", contract.SERVE, {contract.IMAGE: image}, logits=logits)]
+    replayed = [Request(f"warm-up {number}", name, batch) for number, (name, batch) in enumerate(warm_up, 1)]
+    return [*replayed, Request("golden", SERVE, inputs, primary=primary)]
 
 
-def repeated_requests(valid: list[Request], image: np.ndarray, logits: np.ndarray) -> list[Request]:
-    """List valid requests to repeat after the invalid ones: the first for each signature, and one golden image."""
+def repeated_requests(valid: list[Request], inputs: Arrays, primary: np.ndarray) -> list[Request]:
+    """List valid requests to repeat after the invalid ones: the first for each signature, and one golden example."""
     first = {request.signature: request for request in reversed(valid)}
     again = [Request(f"{request.name}, again", request.signature, request.inputs) for request in first.values()]
-    return [*again, Request("golden, again", contract.SERVE, {contract.IMAGE: image[:1]}, logits=logits[:1])]
+    return [*again, Request("golden, again", SERVE, part(inputs, slice(1)), primary=primary[:1])]
 
 
-def empty_requests(image: np.ndarray) -> list[Request]:
-    """List empty batches, to be answered with empty outputs; `image` is uint8 [images, height, width, channels]."""
-    return [
-        Request("an empty batch", contract.SERVE, {contract.IMAGE: image[:0]}),
-        Request("an empty batch of Examples", contract.CLASSIFY, {contract.EXAMPLES: _texts()}),
-        *(
-            Request(f"an empty batch for {signature}", signature, {contract.IMAGE_BYTES: _texts()})
-            for signature in (contract.SERVE_BYTES, contract.SERVE_BYTES_SAFE, contract.SERVE_LABELS)
-        ),
-    ]
+def valid_inputs(description: Model, inputs: Arrays, sample: Any) -> dict[str, Arrays]:
+    """Return a valid batch of one example for each signature: `inputs` of the contract, and the raw `sample`."""
+    raw = kind_of(description.preprocessing).client.raw_arrays([sample], description.preprocessing)
+    found = dict.fromkeys(contract.signatures(description), raw) | {SERVE: inputs}
+    return found | ({CLASSIFY: {EXAMPLES: serialized_examples(raw)}} if CLASSIFY in found else {})
 
 
-def hostile_requests(encoded: bytes) -> list[Request]:
-    """List requests with hostile images, alone and in one batch with a valid file `encoded`."""
-    refused, costly = hostile.refused_images(), hostile.costly_images()
+def empty_requests(ones: Mapping[str, Arrays]) -> list[Request]:
+    """List empty batches, to be answered with empty outputs; `ones` are valid batches by signature."""
+    return [Request(f"an empty batch for {name}", name, part(one, slice(0))) for name, one in ones.items()]
+
+
+def hostile_requests(description: Model, sample: Any) -> list[Request]:
+    """List requests with hostile examples, alone and in one batch with a sound one."""
+    kind = kind_of(description.preprocessing)
+    refused, costly = kind.data.hostile()
+
+    def request(name: str, signature: str, *raw: Any, **options: Any) -> Request:
+        return Request(name, signature, kind.client.raw_arrays(raw, description.preprocessing), **options, hostile=True)
+
     worst = list(refused.values())
+    place = len(worst) // 2
     return [
-        *(
-            Request(name, contract.SERVE_BYTES, {contract.IMAGE_BYTES: _texts(file)}, "refusal", hostile=True)
-            for name, file in refused.items()
-        ),
-        *(
-            Request(name, contract.SERVE_BYTES, {contract.IMAGE_BYTES: _texts(file)}, "either", hostile=True)
-            for name, file in costly.items()
-        ),
-        Request(
-            "an image beside all that are refused",
-            contract.SERVE_BYTES_SAFE,
-            {contract.IMAGE_BYTES: _texts(*worst[:4], encoded, *worst[4:])},
-            refused=(*range(4), *range(5, len(worst) + 1)),
-            hostile=True,
+        *(request(name, kind.raw, one, expected="refusal") for name, one in refused.items()),
+        *(request(name, kind.raw, one, expected="either") for name, one in costly.items()),
+        request(
+            f"a sound {kind.noun} beside all that are refused",
+            kind.raw_safe,
+            *worst[:place],
+            sample,
+            *worst[place:],
+            refused=(*range(place), *range(place + 1, len(worst) + 1)),
         ),
     ]
 
 
-def invalid_requests(image: np.ndarray, encoded: bytes) -> list[Request]:
-    """List invalid requests for all signatures; where there is an output `status`, it has to refuse the invalid image.
+def damaged_requests(description: Model, sample: Any) -> list[Request]:
+    """List requests with damaged examples; where there is an output `status`, it has to refuse the damaged one."""
+    kind = kind_of(description.preprocessing)
+    labeled = SERVE_LABELS in contract.signatures(description)
+    found = []
+    for name, damaged in kind.data.damaged(sample).items():
+        beside = f"{name}, beside a sound {kind.noun}"
+        alone, both = (kind.client.raw_arrays(raw, description.preprocessing) for raw in ([damaged], [sample, damaged]))
+        found += [
+            Request(name, kind.raw, alone, "refusal"),
+            Request(beside, kind.raw, both, "refusal"),
+            Request(f"{name}, safe", kind.raw_safe, alone, refused=(0,)),
+            Request(f"{beside}, safe", kind.raw_safe, both, refused=(1,)),
+        ]
+        found += [Request(f"{name}, to be labeled", SERVE_LABELS, alone, "refusal")] * labeled
+    return found
 
-    Args:
-        image: uint8 [images, height, width, channels].
-        encoded: a valid JPEG or PNG file.
-    """
-    one = image[:1]
-    _, height, width, channels = one.shape
-    images = {
-        "numbers for images": np.array([1, 2], np.uint8),  # {"instances": [1.0, 2.0]}
-        "a scalar": np.array(1, np.uint8),
-        "an image without a batch": one[0],
-        "a dimension too many": one[None],
-        "a row too many": np.zeros((1, height + 1, width, channels), np.uint8),
-        "a row too few": np.zeros((1, height - 1, width, channels), np.uint8),
-        "a column too many": np.zeros((1, height, width + 1, channels), np.uint8),
-        "a channel too many": np.zeros((1, height, width, channels + 1), np.uint8),
-        "no channels": np.zeros((1, height, width, 0), np.uint8),
-        "float32 images": one.astype(np.float32),
-        "strings for images": _texts(b"image"),
-    }
-    files = {
-        "bytes that are no image": (b"no image",),
-        "no bytes": (b"",),
-        "half an image": (encoded[: len(encoded) // 2],),
-        "no image beside an image": (encoded, b"no image"),
-    }
-    encodings = {
-        "an image's bytes without a batch": _texts(encoded).reshape(()),
-        "bytes with a dimension too many": _texts(encoded).reshape(1, 1),
-        "numbers for bytes": one.reshape(-1),
-    }
-    labels = {
-        "bytes that are no image, to be labeled": (contract.SERVE_LABELS, _texts(b"no image")),
-        "bytes that are no Example": (contract.CLASSIFY, _texts(b"no Example")),
-        "an Example without an image": (contract.CLASSIFY, _texts(b"")),
-        "an Example without a batch": (contract.CLASSIFY, _texts(b"").reshape(())),
-    }
-    return [
-        *(Request(name, contract.SERVE, {contract.IMAGE: value}, "refusal") for name, value in images.items()),
-        *(
-            Request(name, contract.SERVE_BYTES, {contract.IMAGE_BYTES: value}, "refusal")
-            for name, value in [*((name, _texts(*texts)) for name, texts in files.items()), *encodings.items()]
-        ),
-        *(
-            Request(f"{name}, safe", contract.SERVE_BYTES_SAFE, {contract.IMAGE_BYTES: value}, "refusal")
-            for name, value in encodings.items()
-        ),
-        *(
-            Request(name, signature, {contract.input_of(signature): value}, "refusal")
-            for name, (signature, value) in labels.items()
-        ),
-        *(
-            Request(
-                f"{name}, safe",
-                contract.SERVE_BYTES_SAFE,
-                {contract.IMAGE_BYTES: _texts(*texts)},
-                refused=(len(texts) - 1,),
+
+def invalid_requests(signatures: Mapping[str, Signature], ones: Mapping[str, Arrays]) -> list[Request]:
+    """List requests whose inputs have other types and shapes than the signatures; `ones` are valid batches of one."""
+    found = [
+        Request(f"{signature} {key}: {name}", signature, {**one, key: value}, "refusal")
+        for signature, one in ones.items()
+        for key in list(one)[:MOST_INPUTS]
+        for name, value in wrong_values(key, signatures[signature].inputs, one[key])
+    ]
+    if CLASSIFY in signatures:
+        for name, value in (("bytes that are no Example", b"no Example"), ("an Example without features", b"")):
+            found.append(Request(name, CLASSIFY, {EXAMPLES: np.array([value], object)}, "refusal"))
+    return found
+
+
+def wrong_values(key: str, tensors: Mapping[str, Tensor], value: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
+    """Yield wrong values for an input, each with its name; `value` is a valid batch of one example."""
+    tensor, text = tensors[key], value.dtype == object
+    yield "a scalar", value.reshape(-1)[:1].reshape(())
+    if value.ndim > 1:
+        yield "numbers", np.ones(2, value.dtype)  # {"instances": [1.0, 2.0]}
+        yield "an example without a batch", value[0]
+    yield "a dimension too many", value[None]
+    for axis, length in enumerate(tensor.shape[1:], 1):
+        for wrong in (length + 1, length - 1) if isinstance(length, int) else ():
+            shape = (*value.shape[:axis], wrong, *value.shape[axis + 1 :])
+            yield f"{wrong} in place of {length} in dimension {axis}", np.zeros(shape, value.dtype)
+    if text:
+        yield "numbers for strings", np.array([1, 2], np.uint8)
+    else:
+        other = np.int64 if value.dtype == np.float32 else np.float32
+        yield f"{np.dtype(other)} for {value.dtype}", np.zeros(value.shape, other)
+        yield "strings for numbers", np.array([b"text"], object)
+    for axis, dimension in enumerate(tensor.shape):
+        shared = [name for name, one in tensors.items() if name != key and dimension in one.shape]
+        if isinstance(dimension, str) and shared:
+            yield (
+                f"one more than {shared[0]} in '{dimension}'",
+                np.repeat(value, [*[1] * (value.shape[axis] - 1), 2], axis),
             )
-            for name, texts in files.items()
-        ),
-    ]
 
 
 def run_loader(version: Path, signatures: dict[str, Any], requests: list[Request], limit_seconds: float) -> Outcome:
@@ -304,12 +319,14 @@ def libraries() -> list[str]:
     return found
 
 
-def judge(requests: list[Request], outcome: Outcome, classes: int) -> Gate:
+def judge(requests: list[Request], outcome: Outcome, description: Model) -> Gate:
     """Judge an outcome: valid requests have to be answered correctly, and invalid ones refused."""
     figures: dict[str, Any] = {"tolerance": TOLERANCE, "answered": 0, "refused": {}, "problems": []}
     if outcome.problem:
         figures["problems"] = [outcome.problem]
         return Gate("server", False, figures)
+    signatures, primary = contract.signatures(description), task_of(description).primary
+    safe = kind_of(description.preprocessing).raw_safe
     differences = []
     for request, error, answer in zip(requests, outcome.document["errors"], outcome.answers, strict=True):
         if error is not None and request.expected == "answer":
@@ -320,10 +337,12 @@ def judge(requests: list[Request], outcome: Outcome, classes: int) -> Gate:
             figures["problems"].append(f"'{request.name}' was answered, it should be refused")
         elif request.expected == "answer":
             figures["answered"] += 1
-            figures["problems"] += [f"'{request.name}': {problem}" for problem in _faults(request, answer, classes)]
-            found = answer.get(contract.LOGITS)
-            if request.logits is not None and found is not None and _fits(found, request.logits.shape):
-                differences.append(relative_difference(found, request.logits))
+            wrong = [*_faults(request, answer, signatures[request.signature])]
+            if not wrong and request.signature == safe:
+                wrong += _wrong_refusals(request, answer, primary)
+            figures["problems"] += [f"'{request.name}': {problem}" for problem in wrong]
+            if request.primary is not None and not wrong:
+                differences.append(relative_difference(answer[primary], request.primary))
     figures["hostile"], costly = _costs(requests, outcome.document)
     figures["problems"] += costly
     figures["load_seconds"] = round(outcome.document["load_seconds"], 3)
@@ -336,7 +355,7 @@ def judge(requests: list[Request], outcome: Outcome, classes: int) -> Gate:
     ]
     figures["largest_difference"] = max(differences, default=None)
     figures["problems"] += [
-        f"golden logits differ by {difference:.3g} of the largest"
+        f"golden {primary} differ by {difference:.3g} of the largest"
         for difference in differences
         if difference > TOLERANCE
     ]
@@ -350,22 +369,24 @@ def _answer(number: int, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]
     return {name: server_loader.unpacked(begin + name, arrays) for name in names}
 
 
-def _faults(request: Request, answer: dict[str, np.ndarray], classes: int) -> Iterator[str]:
-    """Yield what is wrong with the outputs of a request."""
-    rows = len(next(iter(request.inputs.values())))
-    unfit = [
-        f"{name} are not {form}"
-        for name, tensor in contract.SIGNATURES[request.signature].outputs.items()
-        if (form := _unfit(tensor, answer.get(name), rows, classes))
-    ]
-    yield from unfit
-    if unfit or request.signature != contract.SERVE_BYTES_SAFE:
-        return
-    refused = tuple(np.flatnonzero(answer[contract.STATUS] != b""))
+def _faults(request: Request, answer: dict[str, np.ndarray], signature: Signature) -> Iterator[str]:
+    """Yield the outputs of a request that do not have the type and shape of the signature, or are not finite."""
+    for name, tensor in signature.outputs.items():
+        wanted, value = tensor.sized({contract.BATCH: size(request.inputs)}), answer.get(name)
+        finite = value is not None and (value.dtype == object or bool(np.isfinite(value).all()))
+        if value is None or not finite or not wanted.fits(value):
+            kind = "strings" if wanted.dtype == "string" else f"finite {wanted.dtype}"
+            yield f"{name} are not {kind} {list(wanted.shape)}"
+
+
+def _wrong_refusals(request: Request, answer: dict[str, np.ndarray], primary: str) -> Iterator[str]:
+    """Yield what is wrong with the status of examples, and with the outputs of those that are refused."""
+    refused = tuple(np.flatnonzero(answer[STATUS] != b""))
     if refused != request.refused:
-        yield f"images {list(map(int, refused))} of {rows} are refused, not {list(request.refused)}"
-    elif np.any(answer[contract.LOGITS][list(refused)]):
-        yield "an image that is refused has logits other than 0"
+        count = len(answer[STATUS])
+        yield f"examples {list(map(int, refused))} of {count} are refused, not {list(request.refused)}"
+    elif np.any(answer[primary][list(refused)]):
+        yield f"an example that is refused has {primary} other than 0"
 
 
 def _costs(requests: list[Request], document: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
@@ -404,22 +425,3 @@ def last_words(error_output: bytes | None) -> tuple[str, str]:
 def first_line(message: str) -> str:
     """Return the first line of a message of TensorFlow's."""
     return (message.splitlines() or [""])[0]
-
-
-def _texts(*values: bytes) -> np.ndarray:
-    """Return a string tensor [values], as an object array of bytes."""
-    return np.array(values, object)
-
-
-def _unfit(tensor: Tensor, value: np.ndarray | None, rows: int, classes: int) -> str | None:
-    """Return the type and shape that an output should have; None if it has them."""
-    top = min(contract.TOP, classes)
-    wanted = tensor.sized({contract.BATCH: rows, contract.CLASS_COUNT: classes, contract.TOP_COUNT: top})
-    finite = value is not None and (value.dtype == object or bool(np.isfinite(value).all()))
-    if value is not None and finite and wanted.fits(value):
-        return None
-    return f"{'strings' if wanted.dtype == 'string' else f'finite {wanted.dtype}'} {list(wanted.shape)}"
-
-
-def _fits(value: np.ndarray, shape: tuple[int, ...]) -> bool:
-    return value.dtype == np.float32 and value.shape == shape and bool(np.isfinite(value).all())

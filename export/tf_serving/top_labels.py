@@ -1,15 +1,18 @@
-"""The most probable labels of an image as TensorFlow operations, so that a client needs no list of labels."""
+"""The most probable labels of an example as TensorFlow operations, so that a client needs no list of labels."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from zoo.contract import CLASSES, EXAMPLES, IMAGE_BYTES, SCORES, TOP
+import numpy as np
+
+from zoo.contract import CLASSES, EXAMPLES, SCORES, TOP
+from zoo.signature import Tensor
 
 
 def top_labels(probabilities: Any, labels: Sequence[str]) -> dict[str, Any]:
-    """Return the k most probable labels of each image.
+    """Return the k most probable labels of each example.
 
     k is `TOP`, or the number of labels if there are fewer. Among equal probabilities the lower class index comes first.
 
@@ -27,18 +30,32 @@ def top_labels(probabilities: Any, labels: Sequence[str]) -> dict[str, Any]:
     return {CLASSES: tf.gather(names, indices), SCORES: scores}
 
 
-def images_of_examples(examples: Any) -> Any:
-    """Return the feature `image_bytes`, string [batch], of serialized tf.Example protobufs, string [batch]."""
+def raw_of_examples(examples: Any, tensors: Mapping[str, Tensor]) -> dict[str, Any]:
+    """Return the inputs of the raw signature of serialized tf.Example protobufs, string [batch].
+
+    `tensors` are these inputs, all of them features that an Example must have.
+    """
     import tensorflow as tf
 
-    encoded = tf.ensure_shape(examples, [None])
-    return tf.io.parse_example(encoded, {IMAGE_BYTES: tf.io.FixedLenFeature([], tf.string)}, name=EXAMPLES)[IMAGE_BYTES]
+    features = {name: tf.io.FixedLenFeature(tensor.shape[1:], tensor.dtype) for name, tensor in tensors.items()}
+    parsed: dict[str, Any] = tf.io.parse_example(tf.ensure_shape(examples, [None]), features, name=EXAMPLES)
+    return parsed
 
 
-def serialized_example(encoded: bytes) -> bytes:
-    """Serialize a JPEG or PNG file as the tf.Example that the signature for Classify requests takes."""
+def serialized_examples(raw: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Serialize inputs of the raw signature as tf.Examples for Classify requests, an object array of bytes."""
     import tensorflow as tf
 
-    feature = tf.train.Feature(bytes_list=tf.train.BytesList(value=[encoded]))
-    example = tf.train.Example(features=tf.train.Features(feature={IMAGE_BYTES: feature}))
-    return bytes(example.SerializeToString())
+    def feature(values: np.ndarray) -> Any:
+        if values.dtype == object:
+            return tf.train.Feature(bytes_list=tf.train.BytesList(value=values))
+        if values.dtype == np.int64:
+            return tf.train.Feature(int64_list=tf.train.Int64List(value=values))
+        return tf.train.Feature(float_list=tf.train.FloatList(value=values))
+
+    count = len(next(iter(raw.values())))
+    found = np.empty(count, object)
+    for place in range(count):
+        features = {name: feature(values[place : place + 1].reshape(-1)) for name, values in raw.items()}
+        found[place] = tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString()
+    return found

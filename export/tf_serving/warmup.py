@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from zoo import contract, files, saved_model_folder
+from zoo.description import Model
 from zoo.errors import ZooError
-from zoo.export.tf_serving.top_labels import serialized_example
+from zoo.export.batches import forms, part, size
+from zoo.export.tf_serving.top_labels import serialized_examples
+from zoo.input import kind_of
+from zoo.signature import Tensor
 
 FILE = saved_model_folder.WARM_UP
 """The path within the version folder where TF Serving looks for it."""
@@ -23,48 +27,57 @@ MOST_ELEMENTS = 2**30
 """The most elements of a tensor that this module reads: a small file can claim any shape."""
 
 
-def write_warmup(version_folder: Path, *, model_name: str, pixels: np.ndarray, encoded: list[bytes]) -> int:
-    """Write warm-up requests for every signature of the contract, with one image and, for logits, also with all images.
+def write_warmup(
+    version_folder: Path, description: Model, *, inputs: Mapping[str, np.ndarray], raw: Mapping[str, np.ndarray]
+) -> int:
+    """Write warm-up requests for every signature, with one example and, but for labels, also with all examples.
 
-    The signatures for labels need one image only: a larger batch for one signature makes it fast for all.
+    The signatures for labels need one example only: a larger batch for one signature makes it fast for all.
 
     Args:
         version_folder: the SavedModel, BASE/VERSION.
-        model_name: the name under which the server serves it.
-        pixels: uint8 [images, height, width, channels].
-        encoded: the contents of JPEG or PNG files.
+        description: the model; the server serves it under the name of its family.
+        inputs: examples as inputs of the contract.
+        raw: examples as inputs of the raw signature; strings are object arrays of bytes.
 
     Returns:
         The number of records written.
 
     Raises:
-        ZooError: the folder does not exist, there is no image, or `pixels` has another dtype or rank.
+        ZooError: the folder does not exist, there is no example, or the examples do not fit the signatures.
     """
     import tensorflow as tf
 
     if not version_folder.is_dir():
         raise ZooError(f"there is no SavedModel at {version_folder}: export it before its warm-up")
-    if pixels.dtype != np.uint8 or pixels.ndim != 4 or not len(pixels):
-        raise ZooError(f"the warm-up needs uint8 [images, height, width, channels], not {_form(pixels)}")
-    if not encoded:
-        raise ZooError("the warm-up needs at least one encoded image: give a JPEG or PNG file")
-    texts = np.array(encoded, object)
-    inputs = {
-        contract.SERVE: pixels,
-        contract.SERVE_BYTES: texts,
-        contract.SERVE_BYTES_SAFE: texts,
-        contract.SERVE_LABELS: texts[:1],
-        contract.CLASSIFY: np.array([serialized_example(encoded[0])], object),
-    }
+    signatures = contract.signatures(description)
+    given = dict.fromkeys(signatures, raw) | {contract.SERVE: inputs}
+    for name in (contract.SERVE, kind_of(description.preprocessing).raw):
+        if not fits(given[name], signatures[name].inputs):
+            wanted = {key: str(tensor) for key, tensor in signatures[name].inputs.items()}
+            raise ZooError(f"the warm-up of {name} needs at least one of {wanted}, not {forms(given[name])}")
+    if contract.CLASSIFY in signatures:
+        given[contract.SERVE_LABELS] = part(raw, slice(1))
+        given[contract.CLASSIFY] = {contract.EXAMPLES: serialized_examples(part(raw, slice(1)))}
     requests = [
-        (signature, contract.input_of(signature), values[:count])
-        for signature, values in inputs.items()
-        for count in sorted({1, len(values)})
+        (signature, part(batch, slice(count)))
+        for signature, batch in given.items()
+        for count in sorted({1, size(batch)})
     ]
     with files.staged_file(version_folder / FILE) as staging, tf.io.TFRecordWriter(str(staging)) as writer:
-        for signature, name, values in requests:
-            writer.write(_record(model_name, signature, name, values))
+        for signature, batch in requests:
+            writer.write(_record(description.family, signature, batch))
     return len(requests)
+
+
+def fits(batch: Mapping[str, np.ndarray], tensors: Mapping[str, Tensor]) -> bool:
+    """Tell if a batch has these tensors, all with as many examples, and at least one."""
+    return (
+        batch.keys() == tensors.keys()
+        and all(tensor.fits(batch[name]) for name, tensor in tensors.items())
+        and len({len(values) for values in batch.values()}) == 1
+        and size(batch) > 0
+    )
 
 
 def read_warmup(version_folder: Path) -> list[tuple[str, dict[str, np.ndarray]]]:
@@ -87,7 +100,7 @@ def read_warmup(version_folder: Path) -> list[tuple[str, dict[str, np.ndarray]]]
     return requests
 
 
-def _record(model_name: str, signature: str, name: str, values: np.ndarray) -> bytes:
+def _record(model_name: str, signature: str, batch: Mapping[str, np.ndarray]) -> bytes:
     import tensorflow as tf
     from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 
@@ -95,7 +108,8 @@ def _record(model_name: str, signature: str, name: str, values: np.ndarray) -> b
     request = log.predict_log.request
     request.model_spec.name = model_name
     request.model_spec.signature_name = signature
-    request.inputs[name].CopyFrom(tf.make_tensor_proto(values))
+    for name, values in batch.items():
+        request.inputs[name].CopyFrom(tf.make_tensor_proto(values))
     encoded: bytes = log.SerializeToString()
     return encoded
 
@@ -133,7 +147,3 @@ def _request(record: bytes, where: str) -> tuple[str, dict[str, np.ndarray]]:
         }
     except (TypeError, ValueError) as error:
         raise ZooError(f"{where} holds a damaged tensor ({str(error)[:80]}): export again") from None
-
-
-def _form(array: np.ndarray) -> str:
-    return f"{array.dtype} {list(array.shape)}"

@@ -19,6 +19,7 @@ from PIL import Image
 from tests.conformance import untrained_run
 from tests.conftest import Answer, write_images
 from zoo import artifact, run
+from zoo.data import digests
 from zoo.errors import Refused
 from zoo.export import model_card
 from zoo.training import start
@@ -61,42 +62,42 @@ def test_images_that_were_trained_on_are_left_out(
     made: Path, tmp_path: Path, zoo_command: Command, target: str
 ) -> None:
     report, said = evaluate(zoo_command, made / target, tmp_path / "one", "--data", f"folder:{made / 'data'}")
-    assert report["images"] == 8
-    assert report["overlap"] == {"images": 32, "of": 40, "left_out": True, "unknown": None}
-    assert "the model has seen 32 of the 40 images in training or validation: left out\n" in said
+    assert report["examples"] == 8
+    assert report["overlap"] == {"examples": 32, "of": 40, "left_out": True, "unknown": None}
+    assert "the model has seen 32 of the 40 examples in training or validation: left out\n" in said
     own, said = evaluate(zoo_command, made / target, tmp_path / "own")
-    assert own["overlap"] == {"images": 0, "of": 8, "left_out": False, "unknown": None}
+    assert own["overlap"] == {"examples": 0, "of": 8, "left_out": False, "unknown": None}
     assert own["correct"] == report["correct"]
     assert "has seen" not in said
     report, said = evaluate(
         zoo_command, made / target, tmp_path / "all", "--data", f"folder:{made / 'data'}", "--include-training"
     )
-    assert report["images"] == 40
-    assert report["overlap"] == {"images": 32, "of": 40, "left_out": False, "unknown": None}
-    assert "the model has seen 32 of the 40 images in training or validation: measured on, too\n" in said
+    assert report["examples"] == 40
+    assert report["overlap"] == {"examples": 32, "of": 40, "left_out": False, "unknown": None}
+    assert "the model has seen 32 of the 40 examples in training or validation: measured on, too\n" in said
 
 
 def test_nothing_left_to_measure_on_is_refused(made: Path, tmp_path: Path, zoo_command: Command) -> None:
     answer = zoo_command("evaluate", made / "copied-run", "--out", tmp_path / "out")
     assert answer.status == 2
-    assert "the model has seen all 40 images to measure on in training or validation" in answer.err
+    assert "the model has seen all 40 examples to measure on in training or validation" in answer.err
     assert "--include-training" in answer.err
     assert not (tmp_path / "out").exists()
     report, _ = evaluate(zoo_command, made / "copied-run", tmp_path / "all", "--include-training")
-    assert report["images"] == report["overlap"]["images"] == 40
+    assert report["examples"] == report["overlap"]["examples"] == 40
     assert report["data"]["overlap"] == {"validation": 0, "test": 40}
 
 
 def test_the_digests_are_a_part_of_the_artifact(made: Path, tmp_path: Path, zoo_command: Command) -> None:
-    assert (made / "run" / run.IMAGES).stat().st_size < 2500
-    assert artifact.IMAGES in artifact.read(made / "artifact").files
+    assert (made / "run" / digests.FILE).stat().st_size < 2500
+    assert digests.FILE in artifact.read(made / "artifact").files
     assert zoo_command("verify", made / "artifact").status == 0
     damaged = tmp_path / "damaged"
     shutil.copytree(made / "artifact", damaged)
-    shutil.copy(made / "copied-run" / run.IMAGES, damaged / artifact.IMAGES)
+    shutil.copy(made / "copied-run" / digests.FILE, damaged / digests.FILE)
     answer = zoo_command("evaluate", damaged, "--data", f"folder:{made / 'data'}", "--out", tmp_path / "out")
     assert (answer.status, Refused.exit_status) == (1, 1)
-    assert "images.npz is not the file that the manifest lists" in answer.err
+    assert "digests.npz is not the file that the manifest lists" in answer.err
 
 
 def test_old_artifacts_say_that_their_training_images_are_unknown(
@@ -104,12 +105,12 @@ def test_old_artifacts_say_that_their_training_images_are_unknown(
 ) -> None:
     old = tmp_path / "old"
     shutil.copytree(made / "artifact", old)
-    (old / artifact.IMAGES).unlink()
+    (old / digests.FILE).unlink()
     artifact.write(old, artifact.read(old))
     report, said = evaluate(zoo_command, old, tmp_path / "out", "--data", f"folder:{made / 'data'}")
-    assert report["images"] == 40
-    assert report["overlap"]["images"] is None
-    assert "old was exported before zoo kept digests of the images that a model was trained on" in said
+    assert report["examples"] == 40
+    assert report["overlap"]["examples"] is None
+    assert "old was exported before zoo kept digests of the examples that a model was trained on" in said
     assert report["overlap"]["unknown"] in said
 
 
@@ -121,12 +122,12 @@ def test_old_runs_load_their_data_again(tmp_path: Path, images_folder: Path, zoo
     del values["data"]["overlap"], values["recipe"]["split"]["copies_together"]
     (old / run.DESCRIPTION).write_text(json.dumps(values))
     report, _ = evaluate(zoo_command, old, tmp_path / "one", "--data", f"folder:{tmp_path / 'data'}")
-    assert report["overlap"] == {"images": 48, "of": 60, "left_out": True, "unknown": None}
+    assert report["overlap"] == {"examples": 48, "of": 60, "left_out": True, "unknown": None}
     (tmp_path / "data").rename(tmp_path / "moved")
     report, said = evaluate(zoo_command, old, tmp_path / "two", "--data", f"folder:{tmp_path / 'moved'}")
-    assert (report["overlap"]["images"], report["overlap"]["of"]) == (None, 60)
+    assert (report["overlap"]["examples"], report["overlap"]["of"]) == (None, 60)
     assert (
-        f"the model may have seen images in training that are not known: the data are not in {tmp_path / 'data'}"
+        f"the model may have seen examples in training that are not known: the data are not in {tmp_path / 'data'}"
         in said
     )
 
@@ -144,19 +145,19 @@ def test_images_that_the_initial_weights_were_trained_on_count(
         "train", "--weights", made / "run", "--data", f"folder:{tmp_path / 'new'}", "--out", tmp_path / "tuned", *FEW
     )
     assert answer.status == 0, answer.err
-    had_seen = [line for line in answer.err.splitlines() if "images that the initial weights were trained on" in line]
+    had_seen = [line for line in answer.err.splitlines() if "examples that the initial weights were trained on" in line]
     assert len(had_seen) == 1
     report, _ = evaluate(zoo_command, tmp_path / "tuned", tmp_path / "one")
     # One or both were in the first run's own test split.
-    assert report["overlap"]["images"] == int(had_seen[0].split()[0])
+    assert report["overlap"]["examples"] == int(had_seen[0].split()[0])
     report, _ = evaluate(zoo_command, tmp_path / "tuned", tmp_path / "two", "--data", f"folder:{made / 'data'}")
-    assert report["overlap"] == {"images": 32, "of": 40, "left_out": True, "unknown": None}
+    assert report["overlap"] == {"examples": 32, "of": 40, "left_out": True, "unknown": None}
 
 
 def test_training_says_which_test_images_are_training_images(made: Path) -> None:
     said = (made / "said.txt").read_text()
-    assert "36 of 40 test images are also training images: test/class0/" in said
-    assert "4 of 40 test images are also validation images: test/class" in said
+    assert "36 of 40 test examples are also training examples: test/class0/" in said
+    assert "4 of 40 test examples are also validation examples: test/class" in said
     assert said.splitlines()[-1].endswith("40 images, 40 of which it has seen in training or validation)")
 
 
@@ -191,7 +192,7 @@ def test_a_folder_that_has_moved_is_found_by_every_verb(made: Path, tmp_path: Pa
     assert answer.status == 2
     assert "has changed since it was trained on" in answer.err
     assert "1 cannot be read now: class0/0.png: " in answer.err
-    assert "--bad-images" not in answer.err
+    assert "--bad-examples" not in answer.err
 
 
 def test_evaluate_leaves_bad_images_out_when_told(made: Path, tmp_path: Path, zoo_command: Command) -> None:
@@ -201,9 +202,9 @@ def test_evaluate_leaves_bad_images_out_when_told(made: Path, tmp_path: Path, zo
     answer = zoo_command("evaluate", made / "artifact", *other)
     assert answer.status == 2
     assert "1 of 9 images" in answer.err
-    assert "--bad-images skip" in answer.err
-    report, said = evaluate(zoo_command, made / "artifact", tmp_path / "out", *other, "--bad-images", "skip")
-    assert report["images"] == 8
+    assert "--bad-examples skip" in answer.err
+    report, said = evaluate(zoo_command, made / "artifact", tmp_path / "out", *other, "--bad-examples", "skip")
+    assert report["examples"] == 8
     assert report["data"]["skipped"][0].startswith("class0/bad.jpg: ")
     assert "left out: class0/bad.jpg: " in said
 
@@ -215,7 +216,7 @@ def test_labels_of_other_data_match_in_any_unicode_form(tmp_path: Path, zoo_comm
         (folder / "class0").rename(folder / unicodedata.normalize(form, "café"))
     untrained_run(tmp_path / "run", tmp_path / "NFC", "cnn", "small", 8)
     report, _ = evaluate(zoo_command, tmp_path / "run", tmp_path / "out", "--data", f"folder:{tmp_path / 'NFD'}")
-    assert report["images"] == 12
+    assert report["examples"] == 12
     assert "caf\u00e9" in {row["label"] for row in report["classes"]}
     arguments = ("train", "--weights", tmp_path / "run", "--data", f"folder:{tmp_path / 'NFD'}", *FEW)
     answer = zoo_command(*arguments, "--set", "batch_size=4", "--out", tmp_path / "tuned")
@@ -261,9 +262,9 @@ def test_large_images_do_not_set_the_input(tmp_path: Path) -> None:
         said: list[str] = []
         with pytest.raises(Enough):
             start.start(
-                "cnn", size="small", source=f"folder:{tmp_path / name}", data_dir=None, bad_images="error",
-                settings=["batch_size=2", *settings], out=None, strategy="single", devices=None, preflight=preflight,
-                say=said.append,
+                "cnn", size="small", source=f"folder:{tmp_path / name}", data_dir=None, options={},
+                bad_examples="error", settings=["batch_size=2", *settings], out=None, strategy="single", devices=None,
+                preflight=preflight, say=said.append,
             )  # fmt: skip
         assert described[-1].preprocessing.shape[:2] == wanted, name
         about_size = [line for line in said if "--set image.size=" in line]

@@ -130,19 +130,19 @@ def test_a_benchmark_shows_a_bar_then_tables_with_units(exported: tuple[Path, Sc
     assert [step for step, _ in dict.fromkeys(steps)] == list("01234"), screen.text
     final = "\n".join(screen.final)
     assert "━" not in final
-    assert re.search(r"p50 ms +p90 ms +p99 ms +runs +images/s +load ms +first ms +memory MiB", final)
-    assert re.search(r"file MB +parameters +multiply-adds +accuracy % \(95 % interval\)", final)
+    assert re.search(r"p50 ms +p90 ms +p99 ms +runs +examples/s +load ms +first ms +peak MiB", final)
+    assert re.search(r"file MB +parameters +multiply-adds +score \(95 % interval\)", final)
     assert max(map(len, screen.final)) <= 130
 
 
 @pytest.mark.parametrize(
     ("arguments", "header"),
     [
-        (["list"], r"family +size +alias +parameters +multiply-adds \(M\) +input \(pixels\) +classes"),
-        (["info", "vit"], r"size +tag +input \(pixels\) +license +repository"),
+        (["list"], r"family +size +alias +input +parameters +multiply-adds \(M\) +input shape +classes"),
+        (["info", "vit"], r"size +tag +input +license +repository"),
         (["info", "runs/cnn-small-digits"], r"multiply-adds +\d+\.\d M"),
         (["verify"], r"gate +status +figures"),
-        (["evaluate"], r"class +precision +recall +f1 +images"),
+        (["evaluate"], r"class +precision +recall +f1 +examples"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )

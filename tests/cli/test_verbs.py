@@ -28,8 +28,12 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {"list": zoo.list_models, "export": z
 """Functions with another name than their verb: `list` is a built-in of Python, and `zoo.export` is a package."""
 
 OTHER_NAMES = {
-    ("pull", "from"): "from_",  # a keyword of Python
-    ("predict", "paths"): "artifact images",  # a command line tells them apart by what they are
+    ("pull", "--from"): "from_",  # a keyword of Python
+    ("train", "--target"): "target_column",  # `target` is what is evaluated
+    ("train", "--text"): "text_column",
+    ("evaluate", "--target"): "target_column",
+    ("evaluate", "--text"): "text_column",
+    ("predict", "paths"): "artifact paths",  # a command line tells them apart by what they are
     ("publish", "places"): "artifact base",
 }
 
@@ -50,6 +54,11 @@ def spelled(parameter: click.Parameter) -> str:
     return parameter.opts[0].lstrip("-").replace("-", "_")
 
 
+def typed(parameter: click.Parameter) -> str:
+    """The name of an argument, or that of an option with its dashes."""
+    return parameter.opts[0]
+
+
 def default(parameter: click.Parameter, context: click.Context) -> Any:
     """The value that a command passes on when the option is not given."""
     value = parameter.get_default(context)
@@ -62,7 +71,7 @@ def test_options_and_keyword_arguments_have_the_same_names_and_defaults(verb: st
     context = click.Context(command(verb))
     options: dict[str, Any] = {}
     for parameter in command(verb).params:
-        names = OTHER_NAMES.get((verb, spelled(parameter)), spelled(parameter)).split()
+        names = OTHER_NAMES.get((verb, typed(parameter)), spelled(parameter)).split()
         for name in names:
             options[name] = inspect.Parameter.empty if parameter.required else default(parameter, context)
     arguments = {name: one.default for name, one in inspect.signature(function(verb)).parameters.items()}
@@ -100,7 +109,7 @@ def test_from_a_family_to_predictions_in_python(
     assert zoo.evaluate(artifact).evaluation.correct == done.evaluation.correct
     assert zoo.verify(artifact).passed
     (shown,) = zoo.predict(artifact, images := image(tmp_path / "images"), top=3)
-    assert len(shown.labels) == 3
+    assert len(shown.answer.plain()["labels"]) == 3
     left_out: list[str] = []
     (images / "notes.txt").write_text("no image")
     zoo.predict(artifact, [images], leave_out=lambda path, reason: left_out.append(path.name))
@@ -150,7 +159,7 @@ def test_wrong_requests_raise_before_anything_is_written(tmp_path: Path, monkeyp
         (lambda: zoo.train(), "name a family"),
         (lambda: zoo.train(resume="run", epochs=2), "leave epochs out"),
         (lambda: zoo.train("cnn", resume="run"), "leave family out"),
-        (lambda: zoo.evaluate("run", bad_images="skip"), "name them with --data"),
+        (lambda: zoo.evaluate("run", bad_examples="skip"), "name them with --data"),
         (lambda: zoo.export_run("run", force=True), "add --int8"),
         (lambda: zoo.export_run(), "no finished run"),
         (lambda: zoo.predict(None, "image.png"), "no artifact"),

@@ -74,7 +74,7 @@ TRAIN = [
     (["train", "cnn", "--data", "folder:empty"], "empty"),
     (["train", "cnn", "--data", "folder:one-class"], "class"),
     (["train", "cnn", "--data", "folder:unlike"], "class"),
-    (["train", "cnn", "--data", "folder:broken"], "a/3.png", "--bad-images skip"),
+    (["train", "cnn", "--data", "folder:broken"], "a/3.png", "--bad-examples skip"),
     (["train", "cnn", "--data", "tfds:nothing", "--data-dir", "."], "nothing"),
     (["train", "cnn", "--out", "runs/cnn-small-digits"], "exists already"),
     (["train", "cnn", "--strategy", "single", "--devices", "2"], "one device trains"),
@@ -120,6 +120,7 @@ def test_training(zoo_command: Command, place: Path, arguments: list[str], parts
 
 OTHERS = [
     (["list", "nothing*"], 2, "nothing matches"),
+    (["list", "--input", "imag"], 2, "there is no kind of input 'imag': did you mean 'image'?"),
     (["info", "vvg"], 2, "did you mean 'vgg'"),
     (["evaluate", "runs/nothing"], 2, "there is no run"),
     (["evaluate", "runs/cnn-small-digits", "--out", "runs"], 2, "exists already"),
@@ -127,7 +128,7 @@ OTHERS = [
     (["evaluate", "runs"], 2, "runs holds runs but is not one: name one of them, such as runs/cnn-small-digits"),
     (["evaluate", "artifacts"], 2, "artifacts is neither a run nor an artifact"),
     (["evaluate", "artifacts/cnn-small-digits/onnx"], 2, "is a part of the artifact artifacts/cnn-small-digits"),
-    (["evaluate", "runs/cnn-small-digits", "--bad-images", "skip"], 2, "name them with --data"),
+    (["evaluate", "runs/cnn-small-digits", "--bad-examples", "skip"], 2, "name them with --data"),
     (["evaluate", "runs/cnn-small-digits", "--data-dir", "."], 2, "takes no such option: leave --data-dir out"),
     (["export", "artifacts/cnn-small-digits"], 2, "is an artifact, not a run: name the run that it was made of"),
     (["export", "runs/cnn-small-digits/run.json"], 2, "is a part of the run runs/cnn-small-digits"),
@@ -158,6 +159,9 @@ OTHERS = [
     (["publish", "--rollback", "artifacts/cnn-small-digits", "base"], 2, "leave artifacts/cnn-small-digits out"),
     (["predict", "artifacts/cnn-small-digits", "nowhere.png"], 2, "nowhere.png"),
     (["predict", "artifacts/cnn-small-digits", "broken.png"], 2, "broken.png"),
+    (["predict", "artifacts/cnn-small-digits", "whole.png", "--out", "broken.png"], 2, "broken.png exists already"),
+    (["train", "cnn", "--target", "y"], 2, "--data digits takes no such option: leave --target out"),
+    (["evaluate", "--data", "folder:evaluations", "--text", "y"], 2, "takes no such option: leave --text out"),
     (["benchmark", "nowhere"], 2, "nowhere"),
     (["benchmark", "--batch", "0"], 2, "0"),
     (["benchmark", "--batch", "one"], 2, "'one' is not a list of integers with commas between"),
@@ -183,7 +187,7 @@ def test_what_was_not_foreseen_is_one_line_and_a_traceback_with_debug(
 ) -> None:
     import zoo.information
 
-    def broken(pattern: str) -> None:
+    def broken(pattern: str, input: str | None) -> None:
         raise RuntimeError("of a\nkind that nobody knows")
 
     monkeypatch.setattr(zoo.information, "list_models", broken)
@@ -196,6 +200,7 @@ def test_what_was_not_foreseen_is_one_line_and_a_traceback_with_debug(
 def test_a_disk_that_fills_up_under_tensorflow_is_one_line(tmp_path: Path) -> None:
     """TensorFlow writes variables by itself and raises errors of its own."""
     import zoo
+    from tests.described import described
     from zoo.errors import ZooError
     from zoo.export.graph import trace
     from zoo.export.tf_serving.saved_model import write_saved_model
@@ -205,7 +210,7 @@ def test_a_disk_that_fills_up_under_tensorflow_is_one_line(tmp_path: Path) -> No
     preprocessing = Preprocessing(8, 8, 1, (0.5,), (0.5,))
     model = zoo.create("cnn", classes=3, input_shape=(8, 8, 1))
     with pytest.raises(ZooError, match="the SavedModel cannot be written"):
-        write_saved_model(trace(model, preprocessing), tmp_path / "file" / "1", list("abc"))
+        write_saved_model(trace(model, described(preprocessing)), tmp_path / "file" / "1")
 
 
 def test_no_run_and_no_artifact_to_take(zoo_command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -36,6 +36,7 @@ def graph_text(network: str) -> str:
     import onnx
 
     import zoo
+    from zoo.description import Model
     from zoo.export import graph
     from zoo.export.onnx.conversion import write_onnx
     from zoo.inputs.image.preprocessing import Preprocessing
@@ -48,9 +49,11 @@ def graph_text(network: str) -> str:
             if weight.dtype == "float32":
                 weight.assign(_values(f"{layer.name}.{weight.name}", weight.shape))
     preprocessing = Preprocessing(side, side, 3, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+    labels = tuple(map(str, range(10)))
+    description = Model(family, size, labels, preprocessing, parameters=0, multiply_adds=0)
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / "model.onnx"
-        write_onnx(graph.trace(model, preprocessing), path, {})
+        write_onnx(graph.trace(model, description), path, {})
         return text(onnx.load(path))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import io
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,30 +12,22 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from zoo.contract import (
-    CLASSIFY,
-    EXAMPLES,
-    IMAGE,
-    IMAGE_BYTES,
-    LOGITS,
-    PROBABILITIES,
-    SERVE,
-    SERVE_BYTES,
-    SERVE_BYTES_SAFE,
-    SERVE_LABELS,
-    STATUS,
-)
+from tests.described import described
+from zoo.contract import CLASSIFY, EXAMPLES, LOGITS, PROBABILITIES, SERVE, SERVE_LABELS, STATUS
 from zoo.export.tf_serving.load_check import load_check
-from zoo.export.tf_serving.saved_model import for_any_batch
-from zoo.export.tf_serving.top_labels import images_of_examples, top_labels
+from zoo.export.tf_serving.saved_model import first_refusal, for_any_batch
+from zoo.export.tf_serving.top_labels import raw_of_examples, top_labels
 from zoo.export.tf_serving.warmup import write_warmup
+from zoo.inputs.image.client import IMAGE, IMAGE_BYTES, raw_arrays, raw_tensors
 from zoo.inputs.image.decoding import normalized
 from zoo.inputs.image.preprocessing import Preprocessing
-from zoo.inputs.image.uploads import first_refusal, uploaded_pixels
+from zoo.inputs.image.uploads import uploaded_pixels
 
 SHAPE, CLASSES = (8, 8, 4), 3
 LABELS = ("plain", "größer", "犬 🐕\u200d")
 PREPROCESSING = Preprocessing(*SHAPE, mean=(0.5,) * 4, std=(0.5,) * 4)
+DESCRIPTION = described(PREPROCESSING, LABELS)
+SERVE_BYTES, SERVE_BYTES_SAFE = "serve_bytes", "serve_bytes_safe"
 RANDOM = np.random.default_rng(0)
 WEIGHTS = RANDOM.normal(size=(np.prod(SHAPE), CLASSES)).astype(np.float32)
 FILTERS = RANDOM.normal(size=(3, 3, SHAPE[-1], CLASSES)).astype(np.float32)
@@ -83,8 +76,10 @@ def save(
     module = module or tf.Module()
     module.weights, module.filters = tf.Variable(WEIGHTS), tf.Variable(FILTERS)
 
-    answer: Callable[[Any], dict[str, Any]] = functools.partial(forward, module)
-    answer = for_any_batch(answer) if padded else answer
+    any_batch = for_any_batch(lambda inputs: forward(module, inputs[IMAGE]))
+
+    def answer(pixels: Any) -> Any:
+        return any_batch({IMAGE: pixels}) if padded else forward(module, pixels)
 
     @tf.function(input_signature=[tf.TensorSpec([None, *SHAPE], tf.uint8, name=IMAGE)])
     def serve(image: Any) -> Any:
@@ -93,7 +88,7 @@ def save(
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name=IMAGE_BYTES)])
     def serve_bytes(image_bytes: Any) -> Any:
         pixels, status = uploads(image_bytes)
-        problem = first_refusal(status)
+        problem = first_refusal(status, "image")
         with tf.control_dependencies([tf.debugging.Assert(tf.equal(problem, ""), [problem])]):
             return answer(tf.identity(pixels))
 
@@ -103,7 +98,7 @@ def save(
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name=EXAMPLES)])
     def classify(inputs: Any) -> Any:
-        return serve_labels(images_of_examples(inputs))
+        return serve_labels(raw_of_examples(inputs, raw_tensors(PREPROCESSING))[IMAGE_BYTES])
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name=IMAGE_BYTES)])
     def serve_bytes_safe(image_bytes: Any) -> Any:
@@ -116,8 +111,20 @@ def save(
     signatures = dict(zip(names, (serve, serve_bytes, serve_bytes_safe), strict=True))
     signatures |= {SERVE_LABELS: serve_labels, CLASSIFY: classify}
     tf.saved_model.save(module, str(version), signatures=signatures)
-    write_warmup(version, model_name="small", pixels=PIXELS, encoded=encoded_images(version.parent.parent))
+    write_warmup(version, DESCRIPTION, inputs={IMAGE: PIXELS}, raw=raw(version.parent.parent))
     return version.parent
+
+
+def raw(folder: Path) -> dict[str, np.ndarray]:
+    """A JPEG and a PNG as inputs of the raw signature."""
+    return raw_arrays(encoded_images(folder), PREPROCESSING)
+
+
+def sample() -> bytes:
+    """A JPEG that is larger than the network's input."""
+    file = io.BytesIO()
+    Image.fromarray(np.random.default_rng(1).integers(0, 256, (30, 20, 3), np.uint8)).save(file, "JPEG")
+    return file.getvalue()
 
 
 def golden(weights: np.ndarray = WEIGHTS) -> dict[str, np.ndarray]:

@@ -15,39 +15,39 @@ from tests.conformance import untrained_run
 from tests.conftest import Answer
 from zoo import run
 from zoo.artifact import Gate
-from zoo.data.dataset import Images
+from zoo.data.dataset import Examples
 from zoo.errors import Refused
 from zoo.export import accuracy, build, gates
 
 
-def test_every_test_image_is_computed_once_by_each_file_and_the_run_is_read_once(
+def test_every_test_example_is_computed_once_by_each_file_and_the_run_is_read_once(
     images_folder: Path, tmp_path: Path, zoo_command: Callable[..., Answer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     place = untrained_run(tmp_path / "run", images_folder, "cnn", "small", side=16)
     counted: Counter[str] = Counter()
-    measure, read = accuracy.predictions, run.read
+    measure, read = accuracy.answers, run.read
 
-    def counting_predictions(compute: accuracy.Run, images: Images, *arguments: Any) -> np.ndarray:
-        counted["/".join(images.names(0).split("/")[-2:])] += 1
-        return measure(compute, images, *arguments)
+    def counting_answers(compute: accuracy.Run, examples: Examples, *arguments: Any) -> np.ndarray:
+        counted["/".join(examples.names(0).split("/")[-2:])] += 1
+        return measure(compute, examples, *arguments)
 
     def counting_read(folder: Path) -> run.Run:
         counted["run.json"] += 1
         return read(folder)
 
-    monkeypatch.setattr(accuracy, "predictions", counting_predictions)
+    monkeypatch.setattr(accuracy, "answers", counting_answers)
     monkeypatch.setattr(run, "read", counting_read)
     done = zoo_command(
-        "export", place, "--onnx", "--int8", "--fp16", "--force", "--target", "portable", "--calibration-images", 8,
+        "export", place, "--onnx", "--int8", "--fp16", "--force", "--target", "portable", "--calibration-examples", 8,
         "--out", tmp_path / "artifact", "--json",
     )  # fmt: skip
     assert done.status == 0, done.err
     assert counted.pop("run.json") == 1
     manifest = json.loads(done.out)
-    assert manifest["int8"]["test"]["images"] == manifest["data"]["counts"]["test"]
+    assert manifest["int8"]["test"]["examples"] == manifest["data"]["counts"]["test"]
     for name in ("onnx", "onnx_int8"):
         key = "int8" if name == "onnx_int8" else "float32"
-        assert manifest["accuracy"][name]["accuracy"] == manifest["int8"]["test"][key]
+        assert manifest["score"][name]["value"] == manifest["int8"]["test"][key]
     # Two splits are measured: validation by float32 and by each attempt at int8, test once by each of the three files.
     assert len(counted) == 2
     assert 3 in counted.values()

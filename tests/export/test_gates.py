@@ -13,6 +13,7 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
+from tests.described import described
 from zoo import layers
 from zoo.export import gates
 from zoo.export.graph import trace
@@ -39,7 +40,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
     for variable in model.trainable_variables:
         variable.assign(random.normal(size=variable.shape, scale=0.5))
     path = tmp_path_factory.mktemp("finished") / "model.onnx"
-    keras_network = trace(model, PIXELS)
+    keras_network = trace(model, described(PIXELS, "abcde"))
     write_onnx(keras_network, path, {})
     reference = of_noise(keras_network)
     assert _failed(path, reference) == set()

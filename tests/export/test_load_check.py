@@ -13,6 +13,7 @@ import pytest
 import tensorflow as tf
 
 import zoo
+from tests.described import described
 from zoo.export.graph import trace
 from zoo.export.tf_serving.load_check import FOREIGN, MISSING
 from zoo.export.tf_serving.saved_model import write_saved_model
@@ -44,7 +45,7 @@ def version(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def write(folder: Path) -> Path:
     model = zoo.create("cnn", classes=3, input_shape=(SIDE, SIDE, 1))
-    write_saved_model(trace(model, Preprocessing(SIDE, SIDE, 1, (0.5,), (0.5,))), folder, list("abc"))
+    write_saved_model(trace(model, described(Preprocessing(SIDE, SIDE, 1, (0.5,), (0.5,)))), folder)
     return folder
 
 

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from onnx import helper
 
+from tests.described import described
 from tests.export.test_passes import RNG, model, passed
 from zoo import layers
 from zoo.export.graph import trace
@@ -151,7 +152,8 @@ def pooled(act: Any, path: Path) -> tuple[bool, dict[str, Any]]:
     x = layers.max_pool(x, 3, stride=2, padding=1, name="pool")
     x = layers.convolution(x, 32, 3, stride=2, name="halving")
     made = keras.Model(image, layers.logits(keras.layers.GlobalAveragePooling2D(name="average")(x), 5))
-    record = write_onnx(trace(made, Preprocessing(16, 16, 3, (0.5,) * 3, (0.25,) * 3)), path, {})
+    preprocessing = Preprocessing(16, 16, 3, (0.5,) * 3, (0.25,) * 3)
+    record = write_onnx(trace(made, described(preprocessing, "abcde")), path, {})
     return lint.report(path, record)
 
 

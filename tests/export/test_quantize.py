@@ -36,8 +36,11 @@ from zoo.export.onnx.conversion import write_onnx
 from zoo.export.onnx.graph_index import GraphIndex
 from zoo.export.onnx.integer_kernels import NARROW, node_name, weighted_nodes
 from zoo.formats.onnx import open_onnx
+from zoo.inputs.image.preprocessing import pixels_from_bytes
+from zoo.inputs.image.settings import ImageSettings
 from zoo.intervals import paired_difference
 from zoo.recipe import Recipe
+from zoo.registry import resolve
 from zoo.training.start import describe
 
 RNG = np.random.default_rng(0)
@@ -161,7 +164,7 @@ def calibrated(
     model: onnx.ModelProto, images: np.ndarray, method: calibration.Method = "minmax"
 ) -> dict[str, qdq.Range]:
     names = qdq.to_calibrate(GraphIndex(model))
-    return {name: one.range(method) for name, one in calibration.collect(model, names, images).items()}
+    return {name: one.range(method) for name, one in calibration.collect(model, names, {"image": images}).items()}
 
 
 def error(got: np.ndarray, expected: np.ndarray) -> float:
@@ -399,10 +402,10 @@ def test_equalization_changes_no_answer(make: Callable[[], onnx.ModelProto]) -> 
     before, index = logits(model, images), GraphIndex(model)
     axes = {it.tensor: it.axis for it in equalizable(index)}
     assert len(axes) == 1
-    maxima = calibration.channel_maxima(model, axes, images)
+    maxima = calibration.channel_maxima(model, axes, {"image": images})
     assert equalize(index, maxima) == 1
     np.testing.assert_allclose(logits(model, images), before, rtol=1e-3, atol=1e-4)
-    (after,) = calibration.channel_maxima(model, axes, images).values()
+    (after,) = calibration.channel_maxima(model, axes, {"image": images}).values()
     (tensor,) = maxima
     alive = maxima[tensor] > 0
     assert np.ptp(np.log(after[alive])) < np.ptp(np.log(maxima[tensor][alive]))
@@ -418,7 +421,9 @@ def test_an_outlier_of_a_normalization_goes_into_the_product() -> None:
     expected = logits(model, images)
     before = error(logits(qdq.quantized(model, calibrated(model, images), "portable"), images), expected)
     index = GraphIndex(model)
-    equalize(index, calibration.channel_maxima(model, {it.tensor: it.axis for it in equalizable(index)}, images))
+    equalize(
+        index, calibration.channel_maxima(model, {it.tensor: it.axis for it in equalizable(index)}, {"image": images})
+    )
     after = error(logits(qdq.quantized(model, calibrated(model, images), "portable"), images), expected)
     assert after < before / 3
 
@@ -465,7 +470,7 @@ def test_a_paired_interval_holds_the_difference_as_often_as_it_says() -> None:
         (("x86", 0.5, 10, False), "there is no target 'x86'"),
         ((None, -0.1, 10, False), "--max-drop -0.1"),
         ((None, float("nan"), 10, False), "--max-drop nan"),
-        ((None, 0.5, 0, False), "--calibration-images 0"),
+        ((None, 0.5, 0, False), "--calibration-examples 0"),
     ],
 )
 def test_a_request_out_of_range_is_refused(arguments: tuple[Any, ...], part: str) -> None:
@@ -484,23 +489,23 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def digits() -> Dataset:
-    return load("digits", split=Recipe().split)
+    return load("digits", "image", split=Recipe().split)
 
 
 def decided(model: Path, place: Path, data: Dataset, said: list[str], **changes: Any) -> artifact.Int8:
-    asked = dataclasses.replace(quantize.Int8Options("portable", calibration_images=100, force=True), **changes)
-    preprocessing = artifact.read(model.parent.parent).model.preprocessing
+    asked = dataclasses.replace(quantize.Int8Options("portable", calibration_examples=100, force=True), **changes)
+    description = artifact.read(model.parent.parent).model
     place.mkdir(exist_ok=True)
     int8 = place / "int8.onnx"
     decision = quantize.write_int8(
-        model, int8, asked, preprocessing=preprocessing, dataset=data, cache=place, say=said.append
+        model, int8, asked, description=description, dataset=data, cache=place, say=said.append
     )
-    float32_correct, int8_correct = (
-        accuracy.predictions(open_onnx(path).run, data.test, preprocessing, 32) == data.test.labels
+    float32_right, int8_right = (
+        accuracy.right(accuracy.answers(open_onnx(path).run, data.test, description, 32), data.test, description)
         for path in (model, int8)
     )
-    pixels = np.zeros((1, *preprocessing.shape), np.uint8)
-    return quantize.weigh(decision, asked, float32_correct, int8_correct, files=(model, int8), pixels=pixels)
+    example = {"image": np.zeros((1, *description.preprocessing.shape), np.uint8)}
+    return quantize.weigh(decision, asked, float32_right, int8_right, files=(model, int8), example=example)
 
 
 def test_int8_of_a_trained_network_is_measured_in_pairs_and_calibrated_once(
@@ -509,10 +514,10 @@ def test_int8_of_a_trained_network_is_measured_in_pairs_and_calibrated_once(
     model = made / "artifacts/cnn-small-digits" / formats.find("onnx").path
     said: list[str] = []
     first = decided(model, tmp_path / "int8", digits, said)
-    assert first.test.images == len(digits.test)
+    assert first.test.examples == len(digits.test)
     assert first.test.low <= first.test.drop <= first.test.high
     assert first.test.drop == pytest.approx(100 * (first.test.float32 - first.test.int8))
-    assert first.test.float32 == artifact.read(model.parent.parent).accuracy["onnx"].accuracy
+    assert first.test.float32 == artifact.read(model.parent.parent).score["onnx"].value
     assert first.speed is not None
     assert any("calibrating" in line for line in said)
     said.clear()
@@ -553,7 +558,7 @@ def test_a_network_made_to_collapse_is_repaired_or_refused(
         relu.output[0] = "relu_only"
     onnx.save(model, path)
     preprocessing = artifact.read(source).model.preprocessing
-    pixels = np.stack([quantize.pixels_from_bytes(digits.train.read(number), preprocessing) for number in range(64)])
+    pixels = np.stack([pixels_from_bytes(digits.train.read(number), preprocessing) for number in range(64)])
     collapsed = qdq.quantized(model, calibrated(model, pixels), "portable")
     assert error(logits(collapsed, pixels), logits(onnx.load(source / formats.find("onnx").path), pixels)) > 0.3
     said: list[str] = []
@@ -590,9 +595,9 @@ def test_export_verify_predict_and_measure_from_the_command_line(
     assert exported.status == 0, exported.err
     manifest = json.loads(exported.out)
     assert manifest["formats"] == ["onnx", "onnx_fp16", "onnx_int8"]
-    assert set(manifest["accuracy"]) == set(manifest["formats"])
+    assert set(manifest["score"]) == set(manifest["formats"])
     assert manifest["int8"]["target"] == "portable"
-    assert manifest["accuracy"]["onnx_int8"]["accuracy"] == manifest["int8"]["test"]["int8"]
+    assert manifest["score"]["onnx_int8"]["value"] == manifest["int8"]["test"]["int8"]
     card = Path("artifacts/cnn-small-digits/README.md").read_text()
     assert "int8, for portable" in card
     verified = zoo_command("verify", "--json")
@@ -627,7 +632,7 @@ def test_export_verify_predict_and_measure_from_the_command_line(
     [
         (["--int8", "--max-drop", "-1"], "--max-drop -1"),
         (["--int8", "--target", "x86-vnnni"], "did you mean 'x86-vnni'"),
-        (["--int8", "--calibration-images", "0"], "--calibration-images 0"),
+        (["--int8", "--calibration-examples", "0"], "--calibration-examples 0"),
         (["--max-drop", "1"], "add --int8"),
         (["--force"], "add --int8"),
     ],
@@ -647,9 +652,9 @@ def test_wrong_requests_end_in_one_line(
 @pytest.mark.full
 @pytest.mark.parametrize("family", ["resnet", "mobilenet", "efficientnet", "inception", "convnext", "vit"])
 def test_every_family_has_integers_where_its_work_is(family: str, images_folder: Path, tmp_path: Path) -> None:
-    dataset = load(f"folder:{images_folder}", split=Recipe().split)
-    description = describe(family, "small", dataset, Recipe().image)
-    write_onnx(trace(factory.build(description), description.preprocessing), tmp_path / "model.onnx", {})
+    dataset = load(f"folder:{images_folder}", "image", split=Recipe().split)
+    description = describe(*resolve(family, "small"), dataset, Recipe(input=ImageSettings()))
+    write_onnx(trace(factory.build(description), description), tmp_path / "model.onnx", {})
     model = onnx.load(tmp_path / "model.onnx")
     images = RNG.integers(0, 256, (4, *description.preprocessing.shape), np.uint8)
     made = qdq.quantized(model, calibrated(model, images), "x86-vnni")

@@ -10,9 +10,11 @@ import tensorflow as tf
 from PIL import Image
 
 import zoo
-from zoo.contract import IMAGE, IMAGE_BYTES, LOGITS, SERVE, SERVE_BYTES
+from tests.described import described
+from zoo.contract import LOGITS, SERVE
 from zoo.export.graph import trace
 from zoo.export.tf_serving.saved_model import write_saved_model
+from zoo.inputs.image.client import IMAGE, IMAGE_BYTES
 from zoo.inputs.image.preprocessing import Preprocessing, pixels_from_bytes
 
 SIDE = 8
@@ -39,10 +41,10 @@ def test_both_signatures_answer_alike_for_what_a_client_decodes(tmp_path: Path) 
     half = (0.5,) * 3
     preprocessing = Preprocessing(SIDE, SIDE, 3, half, half, white_level=4095, background="white")
     model = zoo.create("cnn", classes=3, input_shape=(SIDE, SIDE, 3))
-    write_saved_model(trace(model, preprocessing), tmp_path / "1", labels=("a", "b", "c"))
+    write_saved_model(trace(model, described(preprocessing)), tmp_path / "1")
     loaded = tf.saved_model.load(str(tmp_path / "1"))
     pixels = np.stack([pixels_from_bytes(file, preprocessing) for file in files()])
     assert pixels[0].max() > 200
     by_client = loaded.signatures[SERVE](**{IMAGE: tf.constant(pixels)})[LOGITS]
-    by_server = loaded.signatures[SERVE_BYTES](**{IMAGE_BYTES: tf.constant(files())})[LOGITS]
+    by_server = loaded.signatures["serve_bytes"](**{IMAGE_BYTES: tf.constant(files())})[LOGITS]
     np.testing.assert_allclose(by_server, by_client, rtol=1e-5, atol=1e-5)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 import subprocess
@@ -16,10 +17,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
+from tests.described import described
 from tests.export.small_saved_models import (
     CLASSES,
+    DESCRIPTION,
+    LABELS,
     PIXELS,
     PREPROCESSING,
+    SERVE_BYTES,
+    SERVE_BYTES_SAFE,
     SHAPE,
     WEIGHTS,
     answers,
@@ -28,9 +34,12 @@ from tests.export.small_saved_models import (
     golden,
     keras_convolution,
     outputs,
+    sample,
     save,
 )
-from zoo.contract import IMAGE, LOGITS, SERVE_BYTES, SERVE_BYTES_SAFE
+from zoo import contract
+from zoo.artifact import Gate
+from zoo.contract import LOGITS
 from zoo.errors import ZooError
 from zoo.export.tf_serving import server_check
 from zoo.export.tf_serving.load_check import INCOMPLETE, MISSING
@@ -39,6 +48,7 @@ from zoo.export.tf_serving.server_check import server_gate
 from zoo.export.tf_serving.server_loader import packed, unpacked
 from zoo.export.tf_serving.warmup import FILE, write_warmup
 from zoo.inputs.image import hostile
+from zoo.inputs.image.client import IMAGE
 from zoo.inputs.image.decoding import pixels_tensor
 from zoo.inputs.image.uploads import uploaded_pixels
 
@@ -54,29 +64,34 @@ def base(good: Path, tmp_path: Path) -> Path:
     return shutil.copytree(good, tmp_path / "model")
 
 
+def checked(base: Path, expected: dict[str, np.ndarray], **options: Any) -> Gate:
+    return server_gate(base, expected, DESCRIPTION, sample(), **options)
+
+
 def problems(base: Path, expected: dict[str, np.ndarray], **options: Any) -> str:
-    gate = server_gate(base, expected, **options)
+    gate = checked(base, expected, **options)
     assert gate.passed == (not gate.figures["problems"])
     return "\n".join(gate.figures["problems"])
 
 
 def static_problems(base: Path) -> set[str]:
-    return {gate.name for gate in static_gates(base, classes=CLASSES, shape=SHAPE) if not gate.passed}
+    return {gate.name for gate in static_gates(base, contract.signatures(DESCRIPTION)) if not gate.passed}
 
 
 def test_a_good_model_answers_valid_requests_and_refuses_invalid_ones(good: Path) -> None:
-    gate = server_gate(good, golden())
+    gate = checked(good, golden())
     assert gate.passed, gate.figures
-    assert gate.figures["answered"] == 8 + 1 + 5 + 4 + 1 + 6
+    assert gate.figures["answered"] == 8 + 1 + 5 + 8 + 1 + 6
     assert 0 <= gate.figures["largest_difference"] <= 1e-5
     assert gate.figures["load_seconds"] > 0
     assert gate.figures["incomplete"].keys() == INCOMPLETE.keys()
     assert MISSING in gate.figures["incomplete"]["saved_model.pb alone"]
     refused = gate.figures["refused"]
-    assert {"numbers for images", "numbers for bytes, safe", *hostile.refused_images()} <= refused.keys()
-    assert "[2] is not compatible with expected shape [?,8,8,4]" in refused["numbers for images"]
+    numbers = "serving_default image: numbers"
+    assert {numbers, "serve_bytes_safe image_bytes: numbers for strings", *hostile.refused_images()} <= refused.keys()
+    assert "[2] is not compatible with expected shape [?,8,8,4]" in refused[numbers]
     assert "image 1 of 1 is neither JPEG nor PNG" in refused["bytes that are no image"]
-    assert "image 2 of 2 is neither JPEG nor PNG" in refused["no image beside an image"]
+    assert "image 2 of 2 is neither JPEG nor PNG" in refused["bytes that are no image, beside a sound image"]
     assert "image 1 of 1 is 60000 by 1 pixels, more than" in refused["a PNG of 60000 by 1"]
     json.dumps(gate.figures, allow_nan=False)
 
@@ -86,7 +101,7 @@ def test_nothing_is_left_behind_and_nothing_is_changed(
 ) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     before = {path: path.stat().st_mtime_ns for path in good.rglob("*")}
-    assert server_gate(good, golden()).passed
+    assert checked(good, golden()).passed
     assert {path: path.stat().st_mtime_ns for path in good.rglob("*")} == before
     assert not list(tmp_path.iterdir())
 
@@ -123,7 +138,7 @@ def test_without_a_guard_a_convolution_aborts_and_the_gate_names_the_request(tmp
     base = save(tmp_path / "model" / "1", convolution, guarded=False)
     assert static_problems(base) == {"serving_shape_guards"}
     found = problems(base, answers(base))
-    assert "the process died of SIGABRT at 'a scalar'" in found
+    assert "the process died of SIGABRT at 'serving_default image: a scalar'" in found
     assert "Check failed" in found
 
 
@@ -139,13 +154,15 @@ def test_with_a_guard_the_same_convolution_passes_an_empty_batch_too(
 
 def test_an_empty_batch_that_a_network_does_not_answer_fails_the_gate(tmp_path: Path) -> None:
     base = save(tmp_path / "model" / "1", convolution, padded=False)
-    assert "'an empty batch': logits are not finite float32 [0, 3]" in problems(base, answers(base))
+    assert "'an empty batch for serving_default': logits are not finite float32 [0, 3]" in problems(base, answers(base))
 
 
 def test_without_a_guard_a_dense_network_answers_images_of_a_wrong_rank(tmp_path: Path) -> None:
     base = save(tmp_path / "model" / "1", guarded=False)
     assert static_problems(base) == {"serving_shape_guards"}
-    assert "'an image without a batch' was answered, it should be refused" in problems(base, golden())
+    assert "'serving_default image: an example without a batch' was answered, it should be refused" in problems(
+        base, golden()
+    )
 
 
 def test_python_in_the_graph_has_no_kernel(tmp_path: Path) -> None:
@@ -184,7 +201,7 @@ def test_an_upload_that_is_decoded_before_it_is_checked_fails_the_gate(tmp_path:
     base = save(tmp_path / "model" / "1", uploads=unchecked)
     found = problems(base, golden())
     assert "'a PNG of 20000 by 1' was answered, it should be refused" in found
-    assert "'no image beside an image, safe' was not answered" in found
+    assert "'bytes that are no image, beside a sound image, safe' was not answered" in found
 
 
 def test_a_wrong_status_fails_the_gate(tmp_path: Path) -> None:
@@ -193,7 +210,7 @@ def test_a_wrong_status_fails_the_gate(tmp_path: Path) -> None:
         return pixels, tf.zeros_like(status)
 
     found = problems(save(tmp_path / "model" / "1", uploads=careless), golden())
-    assert "'no image beside an image, safe': images [] of 2 are refused, not [1]" in found
+    assert "'bytes that are no image, beside a sound image, safe': examples [] of 2 are refused, not [1]" in found
 
 
 def unchecked(encoded: Any) -> tuple[Any, Any]:
@@ -228,7 +245,10 @@ def test_variables_that_are_cut_short_do_not_load(base: Path) -> None:
 
 
 def test_a_warm_up_that_does_not_fit_is_not_answered(base: Path) -> None:
-    write_warmup(base / "1", model_name="small", pixels=PIXELS[:, :7], encoded=[b"no image"])
+    smaller = described(dataclasses.replace(PREPROCESSING, height=7), LABELS)
+    write_warmup(
+        base / "1", smaller, inputs={IMAGE: PIXELS[:, :7]}, raw={"image_bytes": np.array([b"no image"], object)}
+    )
     found = problems(base, golden())
     assert "'warm-up 1' was not answered" in found
     assert "'warm-up 3' was not answered" in found
@@ -256,7 +276,7 @@ def test_golden_values_that_do_not_belong_together_are_refused(good: Path) -> No
     )
     for wrong in wrongs:
         with pytest.raises(ZooError, match="do not belong together"):
-            server_gate(good, wrong)
+            checked(good, wrong)
 
 
 def test_the_loader_imports_no_tensorflow() -> None:

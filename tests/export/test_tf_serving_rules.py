@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import gzip
 import shutil
 from collections.abc import Callable
@@ -14,9 +15,24 @@ import tensorflow as tf
 from tensorflow.core.framework.types_pb2 import DT_UINT8
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
-from tests.export.small_saved_models import CLASSES, PIXELS, SHAPE, Forward, dense, outputs, save
-from zoo import schema
-from zoo.contract import CLASSIFY, EXAMPLES, LOGITS, PROBABILITIES, SERVE, SERVE_BYTES, SERVE_BYTES_SAFE, SERVE_LABELS
+from tests.described import described
+from tests.export.small_saved_models import (
+    CLASSES,
+    DESCRIPTION,
+    LABELS,
+    PIXELS,
+    PREPROCESSING,
+    SERVE_BYTES,
+    SERVE_BYTES_SAFE,
+    SHAPE,
+    Forward,
+    dense,
+    outputs,
+    save,
+)
+from zoo import contract, schema
+from zoo.contract import CLASSIFY, EXAMPLES, LOGITS, PROBABILITIES, SERVE, SERVE_LABELS
+from zoo.description import Model
 from zoo.export.tf_serving import rules
 from zoo.export.tf_serving.rules import static_gates
 from zoo.export.tf_serving.warmup import FILE, write_warmup
@@ -33,9 +49,9 @@ def base(good: Path, tmp_path: Path) -> Path:
     return shutil.copytree(good, tmp_path / "model")
 
 
-def failed(base: Path, shape: tuple[int, int, int] = SHAPE, classes: int = CLASSES) -> dict[str, str]:
+def failed(base: Path, description: Model = DESCRIPTION) -> dict[str, str]:
     """Return the problems of the gates that fail, by name."""
-    gates = static_gates(base, classes=classes, shape=shape)
+    gates = static_gates(base, contract.signatures(description))
     assert all(gate.passed == (not gate.figures["problems"]) for gate in gates)
     return {gate.name: "\n".join(gate.figures["problems"]) for gate in gates if not gate.passed}
 
@@ -49,7 +65,7 @@ def edit(base: Path, change: Callable[[Any], object]) -> None:
 
 
 def test_a_good_model_passes_every_rule_and_the_figures_name_what_was_found(good: Path) -> None:
-    gates = {gate.name: gate for gate in static_gates(good, classes=CLASSES, shape=SHAPE)}
+    gates = {gate.name: gate for gate in static_gates(good, contract.signatures(DESCRIPTION))}
     assert list(gates) == ["serving_folder", *rules.RULES]
     assert all(gate.passed for gate in gates.values())
     assert gates["serving_folder"].figures["versions"] == ["1"]
@@ -73,8 +89,13 @@ def test_a_good_model_passes_every_rule_and_the_figures_name_what_was_found(good
 
 
 def test_the_model_is_held_to_the_classes_and_the_shape_that_are_wanted(good: Path) -> None:
-    assert failed(good, classes=4).keys() == {"serving_signatures"}
-    assert failed(good, shape=(8, 9, 4)).keys() == {"serving_signatures", "serving_warm_up"}
+    wider = dataclasses.replace(PREPROCESSING, width=9)
+    assert failed(good, described(PREPROCESSING, "abcd")).keys() == {"serving_signatures"}
+    assert failed(good, described(wider, LABELS)).keys() == {
+        "serving_signatures",
+        "serving_shape_guards",
+        "serving_warm_up",
+    }
 
 
 FOLDERS: dict[str, tuple[Callable[[Path], object], str]] = {
@@ -267,8 +288,12 @@ def test_every_random_operation_of_tensorflow_is_known() -> None:
     assert not any(map(is_random, ("MatMul", "StatefulPartitionedCall", "StatelessIf", "StatelessWhile", "Conv2D")))
 
 
-def rewrite_warm_up(base: Path, **changes: Any) -> None:
-    write_warmup(base / "1", **({"model_name": "small", "pixels": PIXELS, "encoded": [b"image"]} | changes))
+def rewrite_warm_up(base: Path) -> None:
+    """Write the warm-up of a network for images of seven rows."""
+    description = described(dataclasses.replace(PREPROCESSING, height=7), LABELS)
+    write_warmup(
+        base / "1", description, inputs={"image": PIXELS[:, :7]}, raw={"image_bytes": np.array([b"image"], object)}
+    )
 
 
 WARM_UPS: dict[str, tuple[Callable[[Path], object], str]] = {
@@ -283,7 +308,7 @@ WARM_UPS: dict[str, tuple[Callable[[Path], object], str]] = {
         "more than 1000 records",
     ),
     "another shape": (
-        lambda base: rewrite_warm_up(base, pixels=PIXELS[:, :7]),
+        rewrite_warm_up,
         "record 1 does not fit serving_default",
     ),
     "one signature": (lambda base: keep_records(base, 2), "no record asks for 'serve_bytes'"),

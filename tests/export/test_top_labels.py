@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zoo.contract import CLASSES, SCORES, TOP
-from zoo.export.tf_serving.top_labels import images_of_examples, serialized_example, top_labels
+from zoo.export.tf_serving.top_labels import raw_of_examples, serialized_examples, top_labels
+from zoo.signature import Tensor
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 
@@ -32,5 +33,14 @@ def test_of_equal_probabilities_the_first_class_comes_first() -> None:
 
 @given(st.lists(st.binary(max_size=50), min_size=1, max_size=4))
 def test_examples_hold_any_bytes(uploads: list[bytes]) -> None:
-    examples = tf.constant([serialized_example(upload) for upload in uploads])
-    assert images_of_examples(examples).numpy().tolist() == uploads
+    examples = serialized_examples({"image_bytes": np.array(uploads, object)})
+    (found,) = raw_of_examples(tf.constant(examples), {"image_bytes": Tensor("string", ("batch",))}).values()
+    assert found.numpy().tolist() == uploads
+
+
+def test_examples_hold_numbers_beside_texts() -> None:
+    raw = {"size": np.array([1.5, np.nan], np.float32), "color": np.array([b"red", b""], object)}
+    tensors = {"size": Tensor("float32", ("batch",)), "color": Tensor("string", ("batch",))}
+    found = raw_of_examples(tf.constant(serialized_examples(raw)), tensors)
+    np.testing.assert_array_equal(found["size"], raw["size"])
+    assert found["color"].numpy().tolist() == [b"red", b""]

@@ -15,17 +15,28 @@ from tensorflow_serving.apis.classification_pb2 import ClassificationRequest
 from tensorflow_serving.apis.predict_pb2 import PredictRequest
 from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 
-from zoo.contract import CLASSIFY, EXAMPLES, IMAGE, IMAGE_BYTES, SERVE, SERVE_BYTES, SERVE_BYTES_SAFE, SERVE_LABELS
+from tests.described import described
+from zoo.contract import CLASSIFY, EXAMPLES, SERVE, SERVE_LABELS
 from zoo.errors import ZooError
 from zoo.export.tf_serving.warmup import FILE, read_warmup, write_warmup
+from zoo.inputs.image.client import IMAGE, IMAGE_BYTES
+from zoo.inputs.image.preprocessing import Preprocessing
 
 PIXELS = np.arange(2 * 3 * 4 * 1, dtype=np.uint8).reshape(2, 3, 4, 1)
 ENCODED = [b"first\0\0", b""]
+SERVE_BYTES, SERVE_BYTES_SAFE = "serve_bytes", "serve_bytes_safe"
+
+
+def write(version: Path, pixels: np.ndarray = PIXELS, encoded: list[bytes] = ENCODED) -> int:
+    """Write the warm-up of a network for images of 3 by 4 pixels, or those of `pixels` where they have such a shape."""
+    height, width, channels = pixels.shape[1:] if pixels.ndim == 4 else PIXELS.shape[1:]
+    description = described(Preprocessing(height, width, channels, (0.5,) * channels, (0.5,) * channels))
+    return write_warmup(version, description, inputs={IMAGE: pixels}, raw={IMAGE_BYTES: np.array(encoded, object)})
 
 
 @pytest.fixture
 def version(tmp_path: Path) -> Path:
-    write_warmup(tmp_path, model_name="small", pixels=PIXELS, encoded=ENCODED)
+    write(tmp_path)
     return tmp_path
 
 
@@ -65,20 +76,20 @@ def test_a_request_for_each_signature_and_with_all_images_for_logits(version: Pa
 
 
 def test_one_image_is_one_request_a_signature(tmp_path: Path) -> None:
-    assert write_warmup(tmp_path, model_name="small", pixels=PIXELS[:1], encoded=ENCODED[:1]) == 5
+    assert write(tmp_path, PIXELS[:1], ENCODED[:1]) == 5
     assert len(read_warmup(tmp_path)) == 5
 
 
 @settings(max_examples=25, deadline=None)
 @given(
-    pixels=arrays.arrays(np.uint8, arrays.array_shapes(min_dims=4, max_dims=4, max_side=5)),
+    pixels=arrays.arrays(np.uint8, arrays.array_shapes(min_dims=4, max_dims=4, max_side=4)),
     encoded=st.lists(st.binary(max_size=40), min_size=1, max_size=4),
 )
 def test_requests_are_read_back_as_they_were_written(
     tmp_path_factory: pytest.TempPathFactory, pixels: np.ndarray, encoded: list[bytes]
 ) -> None:
     version = tmp_path_factory.mktemp("version")
-    count = write_warmup(version, model_name="small", pixels=pixels, encoded=encoded)
+    count = write(version, pixels, encoded)
     requests = read_warmup(version)
     assert len(requests) == count
     largest = dict(requests)
@@ -183,17 +194,17 @@ def test_records_of_another_kind_are_refused_by_number(version: Path, record: ob
         (PIXELS.astype(np.float32), ENCODED, "float32"),
         (PIXELS[0], ENCODED, r"\[3, 4, 1\]"),
         (PIXELS[:0], ENCODED, r"\[0, 3, 4, 1\]"),
-        (PIXELS, [], "at least one encoded image"),
+        (PIXELS, [], r"needs at least one of .*image_bytes.*object \[0\]"),
     ],
 )
 def test_invalid_images_are_refused_and_nothing_is_written(
     tmp_path: Path, pixels: np.ndarray, encoded: list[bytes], message: str
 ) -> None:
     with pytest.raises(ZooError, match=message):
-        write_warmup(tmp_path, model_name="small", pixels=pixels, encoded=encoded)
+        write(tmp_path, pixels, encoded)
     assert not list(tmp_path.iterdir())
 
 
 def test_no_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ZooError, match="there is no SavedModel"):
-        write_warmup(tmp_path / "1", model_name="small", pixels=PIXELS, encoded=ENCODED)
+        write(tmp_path / "1")

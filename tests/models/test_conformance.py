@@ -12,14 +12,26 @@ import pytest
 import tensorflow as tf
 
 import zoo
-from tests.conformance import COUNTED, EVERY, FACTS, SMALLEST, noise, untrained_run, warmed
-from zoo import artifact, complexity, weights_file
-from zoo.contract import IMAGE
-from zoo.formats.onnx import ONNX, inference_session
+from tests.conformance import (
+    COUNTED,
+    EVERY,
+    FACTS,
+    OF_IMAGES,
+    SMALLEST,
+    described,
+    inputs,
+    noise,
+    untrained_run,
+    warmed,
+)
+from zoo import artifact, complexity, factory, run, weights_file
+from zoo.formats.onnx import ONNX, open_onnx
+from zoo.input import kind_of
 from zoo.registry import matching, resolve
 from zoo.schema import to_dict
-from zoo.training.steps import cross_entropy
+from zoo.task import task_of
 
+every_network_of_images = pytest.mark.parametrize(("family", "size"), OF_IMAGES)
 every_network = pytest.mark.parametrize(("family", "size"), EVERY)
 
 
@@ -42,7 +54,7 @@ def test_counts_are_the_published_ones(family: str, size: str) -> None:
         assert math.isclose(complexity.multiply_adds(model) / 1e9, facts.giga_multiply_adds, rel_tol=0.01)
 
 
-@every_network
+@every_network_of_images
 @pytest.mark.parametrize("shape", [(32, 32, 3), (64, 64, 3), (40, 56, 2), "smallest"], ids=str)
 def test_builds(family: str, size: str, shape: tuple[int, int, int] | str) -> None:
     input_shape = SMALLEST if isinstance(shape, str) else shape
@@ -55,7 +67,7 @@ def test_builds(family: str, size: str, shape: tuple[int, int, int] | str) -> No
     assert len(set(names)) == len(names)
 
 
-@every_network
+@every_network_of_images
 def test_feature_maps_have_the_strides_they_say(family: str, size: str) -> None:
     features = zoo.create(family, size=size, classes=7, input_shape=(64, 96, 3), features=True)
     maps = features.model(noise(features.model), training=False)
@@ -68,10 +80,12 @@ def test_feature_maps_have_the_strides_they_say(family: str, size: str) -> None:
 
 
 @every_network
-def test_learns(family: str, size: str) -> None:
+def test_learns(family: str, size: str, images_folder: Path) -> None:
     keras.utils.set_random_seed(0)
-    model = zoo.create(family, size=size, classes=3, input_shape=(32, 32, 3))
-    images, labels = noise(model, 6), np.array([0, 1, 2, 0, 1, 2])
+    description, _, _ = described(images_folder, family, size, side=32)
+    model = factory.build(description)
+    given, task = inputs(description, 6), task_of(description).graph
+    targets = np.arange(6) % len(description.labels)
 
     # Dropout would make two losses of the same weights differ; normalization must see the batch.
     for layer in model.layers:
@@ -83,7 +97,7 @@ def test_learns(family: str, size: str) -> None:
             variable.assign(tf.ones(variable.shape))
 
     def loss() -> tf.Tensor:
-        return tf.reduce_mean(cross_entropy(labels, model(images, training=True)))
+        return tf.reduce_mean(task.losses(targets, factory.apply(model, given, training=True), description))
 
     with tf.GradientTape() as tape:
         before = loss()
@@ -104,10 +118,12 @@ def test_saves_and_loads(family: str, size: str, tmp_path: Path, images_folder: 
     first, second = zoo.load(folder), zoo.load(folder)
     arrays, _ = weights_file.read(folder / "weights.safetensors")
     assert arrays.keys() == weights_file.weights(first).keys()
-    images = noise(first)
-    np.testing.assert_array_equal(first(images, training=False), second(images, training=False))
-    features = zoo.load(folder, features=True)
-    assert set(features.model(images, training=False)) == set(features.strides)
+    given = inputs(run.read(folder).model)
+    one, other = (factory.apply(model, given, training=False) for model in (first, second))
+    np.testing.assert_array_equal(one, other)
+    if resolve(family, size)[0].input == "image":
+        features = zoo.load(folder, features=True)
+        assert set(factory.apply(features.model, given, training=False)) == set(features.strides)
 
 
 @every_network
@@ -118,7 +134,7 @@ def test_exports_through_every_gate(
 
 
 @pytest.mark.full
-@every_network
+@every_network_of_images
 def test_exports_at_224(
     family: str, size: str, tmp_path: Path, images_folder: Path, zoo_command: Callable[..., object]
 ) -> None:
@@ -131,15 +147,17 @@ def _export_and_verify(folder: Path, tmp_path: Path, zoo_command: Callable[..., 
     manifest = artifact.read(tmp_path / "artifact")
     assert set(manifest.formats) == {"onnx", "saved_model"}
     assert all(gate.passed for gate in manifest.gates), to_dict(manifest.gates)
-    nothing = np.zeros((0, *manifest.model.preprocessing.shape), np.uint8)
-    said = inference_session(tmp_path / "artifact" / ONNX.path).run(None, {IMAGE: nothing})
-    assert [value.shape for value in said] == [(0, len(manifest.model.labels))] * 2
+    model = manifest.model
+    random = kind_of(model.preprocessing).client.random(model.preprocessing, 1, np.random.default_rng(0))
+    said = open_onnx(tmp_path / "artifact" / ONNX.path).run({name: array[:0] for name, array in random.items()})
+    assert [value.shape for value in said.values()] == [(0, len(model.labels))] * len(said)
     verified = zoo_command("verify", tmp_path / "artifact")
     assert verified.status == 0, verified.err  # type: ignore[attr-defined]
 
 
-def test_batch_statistics_move() -> None:
-    model = zoo.create("resnet", size="small", classes=3, input_shape=(32, 32, 3))
+def test_batch_statistics_move(images_folder: Path) -> None:
+    description, _, _ = described(images_folder, "resnet", "small", side=32)
+    model = factory.build(description)
     before = model.get_layer("stem_norm").moving_mean.numpy().copy()
-    warmed(model)
+    warmed(model, description)
     assert np.abs(model.get_layer("stem_norm").moving_mean.numpy() - before).max() > 0

@@ -16,11 +16,12 @@ from google.protobuf.message import DecodeError
 from onnx import TensorProto, helper, numpy_helper
 
 from zoo import artifact, formats, migration, schema
-from zoo.artifact import Accuracy, Gate, Manifest
+from zoo.artifact import Gate, Manifest
 from zoo.description import Data, Model, Provenance
 from zoo.inputs.image.preprocessing import Preprocessing
 from zoo.onnx_file import DIGEST, graph_digest
 from zoo.recipe import Recipe
+from zoo.task import Score
 
 ONNX = formats.find("onnx").path
 
@@ -85,7 +86,7 @@ def manifest(names: tuple[str, ...], **changes: Any) -> Manifest:
         "formats": names,
         "files": {},
         "gates": (Gate("onnx_checker", True, {"onnx": "1"}),),
-        "accuracy": {name: Accuracy(0.95, 0.76, 0.99, 19, 20) for name in names},
+        "score": {name: Score("accuracy", 0.95, 0.76, 0.99, 20) for name in names},
         "license": {"weights": "none", "data": "CC0"},
         "opset": 17,
     }

@@ -17,6 +17,7 @@ from rich.console import Console
 from tests.serving.handmade import ONNX, SHAPE, make_artifact, python, sign
 from zoo import artifact, provenance
 from zoo.errors import Refused, ZooError
+from zoo.input import Arrays
 from zoo.provenance import usable_cpus
 from zoo.serving import latency, table
 from zoo.serving.benchmark import Row, benchmark
@@ -60,7 +61,8 @@ def test_the_figures_belong_together(rows: tuple[list[Row], list[tuple[int, int,
         stored = artifact.read(Path(row.artifact))
         assert row.file_bytes == (Path(row.artifact) / ONNX).stat().st_size
         assert (row.parameters, row.multiply_adds) == (stored.model.parameters, stored.model.multiply_adds)
-        assert (row.accuracy, row.accuracy_low, row.accuracy_high, row.accuracy_images) == (0.95, 0.76, 0.99, 20)
+        assert (row.metric, row.score, row.score_low, row.score_high) == ("accuracy", 0.95, 0.76, 0.99)
+        assert row.test_examples == 20
     first, second = rows[0][:2]
     assert (first.ratio, first.ratio_low, first.ratio_high) == (1, 1, 1)
     assert second.ratio == pytest.approx(second.p50_ms / first.p50_ms)
@@ -68,7 +70,7 @@ def test_the_figures_belong_together(rows: tuple[list[Row], list[tuple[int, int,
 
 def recorder(turns: list[int]) -> Recorder:
     def made(name: int) -> latency.Run:
-        def runner(pixels: np.ndarray) -> dict[str, np.ndarray]:
+        def runner(inputs: Arrays) -> Arrays:
             turns.append(name)
             return {}
 
@@ -81,7 +83,7 @@ def test_runners_take_turns_in_an_order_that_is_shuffled_by_the_seed() -> None:
     def order(seed: int) -> list[tuple[int, ...]]:
         turns: list[int] = []
         runners = [recorder(turns)(name) for name in range(3)]
-        taken = latency.measure(runners, [np.zeros(1)] * 3, 0.0, np.random.default_rng(seed))
+        taken = latency.measure(runners, [{}] * 3, 0.0, np.random.default_rng(seed))
         assert taken.shape == (3, FEWEST)
         assert turns[: 3 * latency.WARM_UP] == [0] * latency.WARM_UP + [1] * latency.WARM_UP + [2] * latency.WARM_UP
         measured = turns[3 * latency.WARM_UP :]
@@ -95,7 +97,7 @@ def test_runners_take_turns_in_an_order_that_is_shuffled_by_the_seed() -> None:
 
 
 def test_measuring_ends_after_enough_rounds_however_long_it_may_take() -> None:
-    taken = latency.measure([lambda pixels: {}], [np.zeros(1)], 3600, np.random.default_rng(0))
+    taken = latency.measure([lambda inputs: {}], [{}], 3600, np.random.default_rng(0))
     assert taken.shape == (1, latency.MOST_ROUNDS)
 
 
@@ -108,22 +110,23 @@ def test_nothing_but_the_answer_lies_between_two_readings_of_the_clock(monkeypat
         now += ticks
         return now
 
-    def slow(pixels: np.ndarray) -> dict[str, np.ndarray]:
+    def slow(inputs: Arrays) -> Arrays:
         clock(5)
         return {}
 
     monkeypatch.setattr(latency, "time", types.SimpleNamespace(perf_counter=clock))
-    taken = latency.measure([lambda pixels: {}, slow], [np.zeros(1)] * 2, 1000.0, np.random.default_rng(0))
+    taken = latency.measure([lambda inputs: {}, slow], [{}] * 2, 1000.0, np.random.default_rng(0))
     assert set(taken[0]) == {1.0}
     assert set(taken[1]) == {6.0}
-    assert latency.overhead(np.zeros((1, *SHAPE), np.uint8)) == 1.0
+    assert latency.overhead() == 1.0
 
 
-def test_pixels_are_of_the_shape_and_the_seed() -> None:
-    pixels = latency.random_pixels(SHAPE, 50, seed=3)
-    assert (pixels.dtype, pixels.shape) == (np.uint8, (50, *SHAPE))
-    assert (pixels.min(), pixels.max()) == (0, 255)
-    np.testing.assert_array_equal(pixels, latency.random_pixels(SHAPE, 50, seed=3))
+def test_inputs_are_of_the_model_and_the_seed(onnx_artifact: Path) -> None:
+    inputs = latency.random_inputs(onnx_artifact, 50, seed=3)
+    assert list(inputs) == ["image"]
+    assert (inputs["image"].dtype, inputs["image"].shape) == (np.uint8, (50, *SHAPE))
+    assert (inputs["image"].min(), inputs["image"].max()) == (0, 255)
+    np.testing.assert_array_equal(inputs["image"], latency.random_inputs(onnx_artifact, 50, seed=3)["image"])
 
 
 @pytest.mark.parametrize(
@@ -153,12 +156,12 @@ def test_nothing_to_measure_is_a_wrong_request() -> None:
         benchmark([])
 
 
-def test_a_file_of_unknown_accuracy_is_refused(onnx_artifact: Path) -> None:
+def test_a_file_of_an_unknown_score_is_refused(onnx_artifact: Path) -> None:
     path = onnx_artifact / ONNX
     content = bytearray(path.read_bytes())
     content[-1] ^= 1
     path.write_bytes(content)
-    with pytest.raises(Refused, match=r"onnx/model\.onnx is not the manifest's, so its accuracy is unknown"):
+    with pytest.raises(Refused, match=r"onnx/model\.onnx is not the manifest's, so its score is unknown"):
         benchmark([onnx_artifact])
     path.unlink()
     with pytest.raises(Refused, match="is not the manifest's"):
@@ -179,10 +182,10 @@ def test_files_of_the_other_runtime_are_left_alone(both_artifact: Path) -> None:
     assert row.runtime == "onnx"
 
 
-def test_accuracy_that_was_not_measured_is_none(onnx_artifact: Path) -> None:
-    sign(onnx_artifact, accuracy={})
+def test_a_score_that_was_not_measured_is_none(onnx_artifact: Path) -> None:
+    sign(onnx_artifact, score={})
     (row,) = benchmark([onnx_artifact], batches=[1], threads=[1], seconds=0.01)
-    assert row.accuracy is row.accuracy_low is row.accuracy_high is row.accuracy_images is None
+    assert row.metric is row.score is row.score_low is row.score_high is row.test_examples is None
     assert "not measured" in _printed([row])
 
 
@@ -231,7 +234,7 @@ def _printed(rows: list[Row], width: int = 120) -> str:
     return capture.get()
 
 
-@pytest.mark.parametrize("width", [table.NARROWEST, 120])
+@pytest.mark.parametrize("width", [table.NARROWEST, 130])
 def test_no_figure_of_the_table_is_cut(rows: tuple[list[Row], list[tuple[int, int, str]]], width: int) -> None:
     found = [
         dataclasses.replace(
@@ -244,7 +247,7 @@ def test_no_figure_of_the_table_is_cut(rows: tuple[list[Row], list[tuple[int, in
             p90_ms=1500.0,
             p99_ms=2000.0,
             runs=10_000,
-            images_per_second=12345.6,
+            examples_per_second=12345.6,
             load_ms=1234.5,
             first_answer_ms=4321.0,
             peak_memory_mib=1024.0,
@@ -256,9 +259,10 @@ def test_no_figure_of_the_table_is_cut(rows: tuple[list[Row], list[tuple[int, in
     assert max(map(len, lines)) <= width
     line = "1024 1 1234 (1200-1301) 1500 2000 10000 12346 1234 4321 1024"
     assert sum(" ".join(shown.split()).endswith(line) for shown in lines) == len(found)
+    assert sum(shown.startswith("resnet-sm") for shown in lines) >= len(found)
     assert "…" not in "".join(lines)
-    assert {"p50 ms", "p90 ms", "p99 ms", "images/s", "load ms", "first ms", "memory MiB", "file MB"} <= {
-        title.strip() for line in lines for title in re.split("  +| (?=p9|runs|images/|load|first|mem)", line)
+    assert {"p50 ms", "p90 ms", "p99 ms", "examples/s", "load ms", "first ms", "peak MiB", "file MB"} <= {
+        title.strip() for line in lines for title in re.split("  +| (?=p9|runs|examples/|load|first|peak)", line)
     }
 
 
@@ -285,4 +289,4 @@ def test_csv_and_json_hold_every_figure(rows: tuple[list[Row], list[tuple[int, i
 def test_an_artifact_that_answers_no_numbers_is_not_measured() -> None:
     nothing = {"logits": np.array([[np.nan, 0]], np.float32)}
     with pytest.raises(Refused, match="not finite"):
-        latency.measure([lambda pixels: nothing], [np.zeros(1)], 0.0, np.random.default_rng(0))
+        latency.measure([lambda inputs: nothing], [{}], 0.0, np.random.default_rng(0))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import sys
 from collections.abc import Callable, Iterator
@@ -13,7 +14,7 @@ import pytest
 
 from tests.conformance import untrained_run
 from tests.conftest import Answer
-from tests.serving.handmade import python, sign
+from tests.serving.handmade import MODEL, python, sign
 from tests.test_plugins import bring
 from zoo import artifact, contract, formats, installation
 from zoo.contract import BATCH
@@ -42,8 +43,8 @@ def open_file(path, threads):
         shapes = {name: [size.dim_param or size.dim_value for size in kind.shape.dim] for name, kind in types.items()}
         return {name: Tensor(DTYPES[kind.elem_type], tuple(shapes[name])) for name, kind in types.items()}
 
-    def run(pixels):
-        return dict(zip(evaluator.output_names, evaluator.run(None, {"image": pixels})))
+    def run(inputs):
+        return dict(zip(evaluator.output_names, evaluator.run(None, inputs)))
 
     return Session(Signature(tensors(model.graph.input), tensors(model.graph.output)), run)
 
@@ -93,7 +94,7 @@ def test_a_format_and_a_runtime_from_one_file_outside_go_from_export_to_benchmar
     assert exported.status == 0, exported.err
     found = json.loads(exported.out)
     assert found["formats"] == ["onnx", "onnx_json", "onnx_reference"]
-    assert found["accuracy"].keys() == set(found["formats"])
+    assert found["score"].keys() == set(found["formats"])
     gates = {gate["name"] for gate in found["gates"]}
     for name in ("onnx_json", "onnx_reference"):
         assert {f"{name}_contract", f"{name}_batches", f"{name}_agreement"} <= gates
@@ -113,7 +114,7 @@ def test_a_format_and_a_runtime_from_one_file_outside_go_from_export_to_benchmar
     measured = zoo_command("benchmark", "--batch", 1, "--threads", 1, "--seconds", 0.01, "--json")
     rows = json.loads(measured.out)["rows"]
     assert [row["runtime"] for row in rows] == found["formats"]
-    assert all(row["accuracy"] is not None for row in rows)
+    assert all(row["score"] is not None for row in rows)
 
 
 def test_another_runtime_opens_the_file_of_an_artifact_that_does_not_know_it(
@@ -126,7 +127,7 @@ def test_another_runtime_opens_the_file_of_an_artifact_that_does_not_know_it(
     first, second = json.loads(measured.out)["rows"]
     assert (first["runtime"], second["runtime"]) == ("onnx", "onnx_reference")
     assert first["file_bytes"] == second["file_bytes"] > 0
-    assert second["accuracy"] is None
+    assert second["score"] is None
     with pytest.raises(ZooError, match="has no onnx_json, only onnx"):
         open_runner(onnx_artifact, "onnx_json")
 
@@ -197,13 +198,14 @@ def test_the_table_of_formats_imports_no_library() -> None:
 
 
 def test_a_signature_of_the_contract_has_the_sizes_of_a_model() -> None:
-    found = {name: contract.signature(name, shape=(6, 5, 1), classes=3) for name in contract.SIGNATURES}
+    found = contract.signatures(MODEL)
     assert found["serving_default"].described() == {
         "image": "uint8 [batch, 6, 5, 1]", "logits": "float32 [batch, 3]", "probabilities": "float32 [batch, 3]",
     }  # fmt: skip
     assert found["serve_bytes_safe"].outputs["status"] == Tensor("string", ("batch",))
     assert str(found["classify"].outputs["scores"]) == "float32 [batch, 3]"
-    assert str(contract.signature("classify", shape=(6, 5, 1), classes=9).outputs["classes"]) == "string [batch, 5]"
+    many = contract.signatures(dataclasses.replace(MODEL, labels=tuple("abcdefghi")))
+    assert str(many["classify"].outputs["classes"]) == "string [batch, 5]"
 
 
 def test_what_a_signature_lacks_has_too_much_or_otherwise_is_named() -> None:

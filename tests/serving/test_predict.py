@@ -21,7 +21,12 @@ from zoo import artifact
 from zoo.data.load import load
 from zoo.errors import Refused, ZooError
 from zoo.recipe import Split
-from zoo.serving.predict import BATCH, predict
+from zoo.serving.predict import BATCH, Prediction, predict
+
+
+def labels(prediction: Prediction) -> list[tuple[str, float]]:
+    found = prediction.answer.plain()["labels"]
+    return [(one["label"], one["probability"]) for one in found]
 
 
 def test_an_image_gets_the_labels_of_its_own_pixels(onnx_artifact: Path, tmp_path: Path) -> None:
@@ -31,15 +36,15 @@ def test_an_image_gets_the_labels_of_its_own_pixels(onnx_artifact: Path, tmp_pat
     kernel, bias = weights()
     powers = np.exp((pixels.reshape(-1) / 255) @ kernel + bias)
     wanted = sorted(zip(LABELS, powers / powers.sum(), strict=True), key=lambda pair: -pair[1])
-    assert prediction.path == tmp_path / "one.png"
-    assert [label for label, _ in prediction.labels] == [label for label, _ in wanted]
-    np.testing.assert_allclose([p for _, p in prediction.labels], [p for _, p in wanted], atol=1e-5)
+    assert prediction.name == str(tmp_path / "one.png")
+    assert [label for label, _ in labels(prediction)] == [label for label, _ in wanted]
+    np.testing.assert_allclose([p for _, p in labels(prediction)], [p for _, p in wanted], atol=1e-5)
 
 
 @pytest.mark.parametrize(("top", "shown"), [(1, 1), (2, 2), (3, 3), (100, 3)])
 def test_top_is_what_is_shown(onnx_artifact: Path, images: Path, top: int, shown: int) -> None:
     for prediction in predict(onnx_artifact, [images], top=top):
-        probabilities = [probability for _, probability in prediction.labels]
+        probabilities = [probability for _, probability in labels(prediction)]
         assert len(probabilities) == shown
         assert probabilities == sorted(probabilities, reverse=True)
     if top >= 3:
@@ -47,7 +52,8 @@ def test_top_is_what_is_shown(onnx_artifact: Path, images: Path, top: int, shown
 
 
 def test_a_folder_stands_for_its_own_images_in_natural_order(onnx_artifact: Path, images: Path) -> None:
-    assert [prediction.path.name for prediction in predict(onnx_artifact, [images])] == ["1.gif", "2.JPG", "10.png"]
+    found = [Path(prediction.name).name for prediction in predict(onnx_artifact, [images])]
+    assert found == ["1.gif", "2.JPG", "10.png"]
 
 
 NAMES = {
@@ -70,7 +76,7 @@ def test_a_folder_stands_for_what_is_an_image_by_its_content(onnx_artifact: Path
     (folder / "p.png").symlink_to(folder / "nowhere")
     left_out: list[tuple[Path, str]] = []
     found = predict(onnx_artifact, [folder], leave_out=lambda *pair: left_out.append(pair))
-    assert [prediction.path.name for prediction in found] == list(NAMES)
+    assert [Path(prediction.name).name for prediction in found] == list(NAMES)
     assert [path.name for path, _ in left_out] == [*NONE, "l.png", "m.jpg", "n.png", "o.png", "p.png"]
     assert all(reason for _, reason in left_out)
 
@@ -81,7 +87,7 @@ def test_train_and_predict_take_the_same_files(onnx_artifact: Path, tmp_path: Pa
         (data / label).mkdir(parents=True)
         for place, (name, kind) in enumerate((NAMES | NONE).items()):
             Image.new("L", (6, 5), 20 * place + number).save(data / label / name, kind)
-    trained = load(f"folder:{data}", split=Split(), bad_images="skip")
+    trained = load(f"folder:{data}", "image", split=Split(), bad_examples="skip")
     assert sorted(line.partition(":")[0] for line in trained.skipped) == [f"{a}/{b}" for a in "ab" for b in NONE]
     assert len(predict(onnx_artifact, [data / "a", data / "b"])) == sum(trained.description().counts.values())
 
@@ -89,7 +95,7 @@ def test_train_and_predict_take_the_same_files(onnx_artifact: Path, tmp_path: Pa
 def test_what_is_named_keeps_its_order_and_needs_no_suffix(onnx_artifact: Path, images: Path) -> None:
     shutil.copy(images / "10.png", images / "upload")
     named = [images / "upload", images / "within", images / "1.gif"]
-    found = [prediction.path.name for prediction in predict(onnx_artifact, named)]
+    found = [Path(prediction.name).name for prediction in predict(onnx_artifact, named)]
     assert found == ["upload", "3.png", "1.gif"]
 
 
@@ -98,11 +104,13 @@ def test_more_images_than_a_batch_are_answered_one_by_one_the_same(onnx_artifact
     for number in range(2 * BATCH + 1):
         Image.fromarray(random.integers(0, 256, SHAPE[:2], np.uint8)).save(tmp_path / f"{number}.png")
     predictions = predict(onnx_artifact, [tmp_path])
-    assert [prediction.path.stem for prediction in predictions] == [str(number) for number in range(2 * BATCH + 1)]
+    names = [Path(prediction.name).stem for prediction in predictions]
+    assert names == [str(number) for number in range(2 * BATCH + 1)]
     for prediction in predictions[:: BATCH // 2]:
-        (alone,) = predict(onnx_artifact, [prediction.path])
-        assert [label for label, _ in alone.labels] == [label for label, _ in prediction.labels]
-        np.testing.assert_allclose([p for _, p in alone.labels], [p for _, p in prediction.labels], atol=1e-6)
+        (alone,) = predict(onnx_artifact, [Path(prediction.name)])
+        one, other = labels(alone), labels(prediction)
+        assert [label for label, _ in one] == [label for label, _ in other]
+        np.testing.assert_allclose([p for _, p in one], [p for _, p in other], atol=1e-6)
 
 
 def test_an_image_that_cannot_be_read_is_named(onnx_artifact: Path, images: Path) -> None:
@@ -157,7 +165,7 @@ from pathlib import Path
 from zoo.serving.predict import predict
 for folder in sys.argv[1:3]:
     found = predict(Path(folder), [Path(sys.argv[3])])
-    print(json.dumps([prediction.labels for prediction in found]))
+    print(json.dumps([prediction.answer.labels for prediction in found]))
     print("tensorflow" in sys.modules)
 """
 

@@ -20,7 +20,7 @@ from zoo.serving.runner import open_runner
 @pytest.mark.parametrize("threads", [None, 1])
 def test_onnx_answers_as_numpy_does(onnx_artifact: Path, batch: int, threads: int | None) -> None:
     stored = golden()
-    answer = open_runner(onnx_artifact, "onnx", threads=threads)(stored["image"][:batch])
+    answer = open_runner(onnx_artifact, "onnx", threads=threads)({"image": stored["image"][:batch]})
     assert list(answer) == ["logits", "probabilities"]
     for name, values in answer.items():
         assert values.dtype == np.float32
@@ -32,7 +32,7 @@ def test_pixels_may_lie_anyhow_in_memory(onnx_artifact: Path) -> None:
     strided = np.repeat(pixels, 2, axis=0)[::2]
     fortran = np.asfortranarray(pixels)
     for view in (strided, fortran):
-        np.testing.assert_array_equal(runner(view)["logits"], runner(pixels)["logits"])
+        np.testing.assert_array_equal(runner({"image": view})["logits"], runner({"image": pixels})["logits"])
 
 
 @pytest.mark.parametrize(
@@ -50,9 +50,16 @@ def test_pixels_may_lie_anyhow_in_memory(onnx_artifact: Path) -> None:
 )
 def test_wrong_pixels_are_refused_at_the_door(onnx_artifact: Path, pixels: np.ndarray) -> None:
     with pytest.raises(ZooError, match=r"not uint8 \[batch, 6, 5, 1\]") as refused:
-        open_runner(onnx_artifact, "onnx")(pixels)
+        open_runner(onnx_artifact, "onnx")({"image": pixels})
     assert refused.value.exit_status == 2
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("names", [[], ["pixels"], ["image", "mask"]], ids=str)
+def test_wrong_names_are_refused_at_the_door(onnx_artifact: Path, names: list[str]) -> None:
+    found = ", ".join(names) or "none"
+    with pytest.raises(ZooError, match=f"the arrays are {found}, not image: 'encode'"):
+        open_runner(onnx_artifact, "onnx")(dict.fromkeys(names, golden()["image"]))
 
 
 def test_requests_that_cannot_be_met(onnx_artifact: Path) -> None:
@@ -103,7 +110,7 @@ import tensorflow as tf
 assert tf.config.threading.get_intra_op_parallelism_threads() == 1
 assert tf.config.threading.get_inter_op_parallelism_threads() == 1
 for batch in (1, 2, 7):
-    answer = runner(stored["image"][:batch])
+    answer = runner({"image": stored["image"][:batch]})
     assert list(answer) == ["logits", "probabilities"]
     for name, values in answer.items():
         assert values.dtype == np.float32
@@ -117,8 +124,8 @@ def said(kind, call):
         return str(error)
     raise AssertionError("nothing was raised")
 
-assert "not uint8 [batch, 6, 5, 1]" in said(ZooError, lambda: runner(np.zeros((1, 6, 5, 1), np.float32)))
-assert "not uint8 [batch, 6, 5, 1]" in said(ZooError, lambda: runner(np.zeros((6, 5, 1), np.uint8)))
+assert "not uint8 [batch, 6, 5, 1]" in said(ZooError, lambda: runner({"image": np.zeros((1, 6, 5, 1), np.float32)}))
+assert "not uint8 [batch, 6, 5, 1]" in said(ZooError, lambda: runner({"image": np.zeros((6, 5, 1), np.uint8)}))
 open_runner(folder, "saved_model", threads=1)
 open_runner(folder, "saved_model")
 assert "fresh process" in said(ZooError, lambda: open_runner(folder, "saved_model", threads=2))

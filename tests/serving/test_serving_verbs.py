@@ -75,7 +75,7 @@ def test_no_artifact_at_all_is_one_line(
 def test_predict_prints_labels_with_probabilities(house: Path, images: Path, zoo_command: Command) -> None:
     answer = zoo_command("predict", "artifacts/old", images, "--top", 2)
     assert answer.status == 0
-    assert answer.err.startswith("left out, because they cannot be read as images: 2: ")
+    assert answer.err.startswith("left out: 2: ")
     assert answer.err.count("\n") == 1
     assert "notes.txt" in answer.err
     assert "within (a folder)" in answer.err
@@ -89,8 +89,43 @@ def test_predict_as_json_by_the_newest(house: Path, images: Path, zoo_command: C
     document = json.loads(answer.out)
     assert document["artifact"] == "artifacts/new"
     assert "artifacts/new" in answer.err
-    assert [Path(one["path"]).name for one in document["predictions"]] == ["1.gif", "10.png"]
+    assert [Path(one["name"]).name for one in document["predictions"]] == ["1.gif", "10.png"]
     assert sum(one["probability"] for one in document["predictions"][0]["labels"]) == pytest.approx(1, abs=1e-5)
+
+
+def test_predict_writes_a_row_for_each_example(house: Path, images: Path, zoo_command: Command) -> None:
+    labels = ["=1+1", '@"bee', "cr\now"]
+    folder = house / "artifacts/old"
+    sign(folder, model={**schema.to_dict(artifact.read(folder).model), "labels": labels})
+    (images / "10.png").rename(images / "+10.png")
+    (images / "2.JPG").rename(images / os.fsdecode(b"caf\xe9.jpg"))
+    answer = zoo_command("predict", folder, images, "--top", 2, "--out", "answers.csv")
+    assert (answer.status, answer.out) == (0, "")
+    assert answer.err.splitlines()[0] == "wrote answers.csv"
+    with Path("answers.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0]) == ["name", "label", "probability", "label_2", "probability_2"]
+    wanted = json.loads(zoo_command("predict", folder, images, "--json").out)["predictions"]
+    assert {Path(row["name"]).name for row in rows} == {"1.gif", "+10.png", "caf\\udce9.jpg"}
+    for row, one in zip(rows, wanted, strict=True):
+        assert row["name"] == one["name"].replace("\udce9", "\\udce9")
+        assert (row["label"], row["label_2"]) == tuple(label["label"] for label in one["labels"][:2])
+        assert float(row["probability"]) == pytest.approx(one["labels"][0]["probability"])
+    assert {row["label"] for row in rows} <= set(labels)
+
+
+def test_predict_writes_answers_whole_or_not_at_all(house: Path, images: Path, zoo_command: Command) -> None:
+    (images / "99.png").write_bytes((images / "10.png").read_bytes()[:60])
+    before = sorted(house.iterdir())
+    answer = zoo_command("predict", "artifacts/old", images, "--out", "answers.csv")
+    assert (answer.status, answer.out, answer.err.count("\n")) == (2, "", 1)
+    assert sorted(house.iterdir()) == before
+    (house / "answers.csv").write_text("kept", encoding="utf-8")
+    answer = zoo_command("predict", "artifacts/old", images / "1.gif", "--out", "answers.csv")
+    assert (answer.status, answer.err) == (
+        2, "zoo: answers.csv exists already: choose another --out, or remove it first\n",
+    )  # fmt: skip
+    assert (house / "answers.csv").read_text(encoding="utf-8") == "kept"
 
 
 def test_predict_answers_nothing_when_an_image_is_damaged(house: Path, images: Path, zoo_command: Command) -> None:
@@ -173,4 +208,4 @@ def test_no_verb_on_onnx_wakes_a_framework(house: Path, images: Path) -> None:
     assert document["provenance"]["command"].startswith("zoo benchmark artifacts/old")
     with csv_file.open(encoding="utf-8", newline="") as file:
         assert [row["artifact"] for row in csv.DictReader(file)] == ["artifacts/old", "artifacts/new"]
-    assert "images/s" in zoo("benchmark", *measured[:-3])
+    assert "examples/s" in zoo("benchmark", *measured[:-3])

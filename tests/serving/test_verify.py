@@ -311,8 +311,8 @@ def test_a_whole_artifact_passes(onnx_artifact: Path) -> None:
     gates = "manifest files layout labels golden_file onnx_loads onnx_contract onnx_metadata onnx_digest onnx_golden"
     assert [gate.name for gate in report.gates] == gates.split()
     figures = report.gates[-1].figures
-    assert figures["images"] == 8
-    assert figures["logits_difference"] <= figures["tolerance"] == 1e-4 * figures["largest_logit"]
+    assert figures["examples"] == 8
+    assert figures["logits_difference"] <= figures["tolerance"] == 1e-4 * figures["largest_output"]
     json.dumps([schema.to_dict(gate) for gate in report.gates], allow_nan=False)
 
 

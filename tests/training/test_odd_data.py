@@ -13,6 +13,7 @@ from PIL import Image
 
 from tests.conftest import Answer
 from zoo import run, schema
+from zoo.data.load import BadExamples
 from zoo.errors import ZooError
 from zoo.inputs.image.data import adapted
 from zoo.inputs.image.preprocessing import Preprocessing
@@ -42,7 +43,7 @@ class Interrupted(keras.callbacks.Callback):
         raise KeyboardInterrupt
 
 
-def train(data: Path, out: Path, said: list[str], bad_examples: str) -> Path:
+def train(data: Path, out: Path, said: list[str], bad_examples: BadExamples) -> Path:
     return start.start(
         "cnn",
         size="small",

@@ -23,7 +23,7 @@ from zoo import artifact, files, run, weights_file
 from zoo.data import imagenet
 from zoo.data.load import load
 from zoo.errors import ZooError
-from zoo.export.reference import CROPS
+from zoo.export.reference import STAND_INS
 from zoo.inputs.image.photographs import photographs
 from zoo.inputs.image.settings import ImageSettings
 from zoo.recipe import Recipe
@@ -87,10 +87,10 @@ def test_a_pulled_run_says_where_it_is_from(pulled: Path, file: Path) -> None:
 
 def test_an_artifact_of_it_claims_no_accuracy(exported: Path, zoo_command: Callable[..., Any]) -> None:
     manifest = artifact.read(exported)
-    assert manifest.accuracy == {}
+    assert manifest.score == {}
     assert manifest.data is None
     assert manifest.license["weights"] == "Apache-2.0"
-    assert {gate.name: gate.figures for gate in manifest.gates}["onnx_agreement"]["images"] == CROPS
+    assert {gate.name: gate.figures for gate in manifest.gates}["onnx_agreement"]["examples"] == STAND_INS
     card = (exported / artifact.CARD).read_text(encoding="utf-8")
     assert "Not measured" in card
     assert "timm/mobilenetv3_small_100.lamb_in1k" in card

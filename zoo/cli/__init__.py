@@ -22,12 +22,12 @@ VERBS = {
     "info": "Show all that is known of a family, a run or an artifact.",
     "pull": "Fetch published weights, or read them from a file, into a run folder.",
     "train": "Train a network; write a run folder.",
-    "evaluate": "Measure a run or an artifact on its test images; write its figures and confusion matrix.",
+    "evaluate": "Measure a run or an artifact on its test examples; write its figures and a drawing.",
     "export": "Make a proven artifact of a run: ONNX, SavedModel or both.",
     "verify": "Check an artifact on any machine: hashes, contract, golden answers.",
     "publish": "Publish an artifact's SavedModel to TF Serving as its next version, or go back to an earlier one.",
-    "predict": "Label images with an artifact.",
-    "benchmark": "Measure latency, memory and accuracy of artifacts.",
+    "predict": "Answer the examples in files with an artifact.",
+    "benchmark": "Measure latency and memory of artifacts, beside their scores.",
     "doctor": "Show versions, devices, limits and settings, and what each verb lacks.",
 }
 """Each verb and its line in the help. A verb's module is imported when the verb is called."""

@@ -29,7 +29,7 @@ class CommaSeparated(click.ParamType):
     type=CommaSeparated("integers", int),
     default="1,8,32",
     show_default=True,
-    help="Numbers of images in a request, with commas between.",
+    help="Numbers of examples in a request, with commas between.",
 )
 @click.option(
     "--threads",

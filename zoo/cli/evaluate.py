@@ -20,29 +20,42 @@ from zoo.cli.data_options import DataOption
     help="Where the data are now, if they were moved. With --data, {data_dir}.",
 )
 @click.option(
-    "--bad-images",
-    type=click.Choice(["error", "skip"]),
-    help="What to do about unreadable images of --data.  [default: error]",
+    "--target",
+    "target_column",
+    cls=DataOption,
+    metavar="COLUMN",
+    help="{target}.  [default: that of the training]",
 )
-@click.option("--include-training", is_flag=True, help="Measure also on images that the model has seen in training.")
+@click.option(
+    "--text",
+    "text_column",
+    cls=DataOption,
+    metavar="COLUMN",
+    help="{text}.  [default: that of the training]",
+)
+@click.option(
+    "--bad-examples",
+    type=click.Choice(["error", "skip"]),
+    help="What to do about unreadable examples of --data.  [default: error]",
+)
+@click.option("--include-training", is_flag=True, help="Measure also on examples that the model has seen in training.")
 @click.option("--out", type=click.Path(path_type=Path), help="The folder to write.  [default: evaluations/NAME]")
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as one JSON document.")
 def command(as_json: bool, **options: Any) -> None:
-    """Measure a run (with Keras) or an artifact (with its own runtime) on its test images.
+    """Measure a run (with Keras) or an artifact (with its own runtime) on its test examples.
 
-    The newest finished run is taken when none is named. Writes report.json and confusion.png. Other data, which a run
+    The newest finished run is taken when none is named. Writes report.json and a drawing. Other data, which a run
     that was pulled needs, must name their classes as the model's labels are named (or, for ImageNet, by WordNet
-    identifiers). Their test split is measured, else their validation split, else all images.
+    identifiers). Their test split is measured, else their validation split, else all examples.
 
-    Images that the model was trained on, or that its weights were chosen by (validation), are left out and counted.
+    Examples that the model was trained on, or that its weights were chosen by (validation), are left out and counted.
     """
     import zoo
-    from zoo.cli import tables
     from zoo.cli.output import print_json, say
 
     done = zoo.evaluate(**options, say=say)
     if as_json:
         print_json(done.report())
     else:
-        tables.evaluation(done.evaluation)
+        click.echo(done.summary)
         say(f"wrote {done.folder}")

@@ -18,7 +18,7 @@ import click
     "--target",
     help="The processor of the int8 file: x86-vnni, x86-avx2, arm64 or portable.  [default: this machine's]",
 )
-@click.option("--calibration-images", type=int, help="Training images that calibrate int8.  [default: 512]")
+@click.option("--calibration-examples", type=int, help="Training examples that calibrate int8.  [default: 512]")
 @click.option("--force", is_flag=True, help="Keep an int8 file that is over its budget or no faster, and mark it.")
 @click.option("--fp16", is_flag=True, help="Write a float16 file of the ONNX one, for GPUs.")
 @click.option("--format", multiple=True, metavar="NAME", help="Write this format, such as one of a package.")
@@ -36,6 +36,7 @@ def command(as_json: bool, **options: Any) -> None:
     import zoo
     from zoo.cli import tables
     from zoo.cli.output import console, print_json, say
+    from zoo.input import kind_of
     from zoo.schema import to_dict
 
     made = zoo.export_run(**options, say=say)
@@ -44,15 +45,16 @@ def command(as_json: bool, **options: Any) -> None:
         print_json({"artifact": str(made.folder), **to_dict(manifest)})
         return
     console().print(tables.gates(manifest.gates))
-    if not manifest.accuracy:
-        say("accuracy: not measured, because the run has no data; measure it with 'zoo evaluate ARTIFACT --data …'")
+    if not manifest.score:
+        say("score: not measured, because the run has no data; measure it with 'zoo evaluate ARTIFACT --data …'")
     for gate in manifest.gates:
         if gate.name == "onnx_lint":
             tables.graph(gate.figures)
-    for kind, figure in manifest.accuracy.items():
+    plural = kind_of(manifest.model.preprocessing).plural
+    for name, score in manifest.score.items():
         say(
-            f"{kind}: accuracy {figure.accuracy:.4f} "
-            f"({figure.low:.4f} to {figure.high:.4f}, {figure.images} test images)"
+            f"{name}: {score.metric} {score.value:.4f} "
+            f"({score.low:.4f} to {score.high:.4f}, {score.examples} test {plural})"
         )
     if manifest.int8 is not None:
         from zoo.export.int8.quantize import lines

@@ -7,6 +7,9 @@ from typing import Any
 
 import click
 
+from zoo.input import find
+from zoo.task import names
+
 
 @click.command("info")
 @click.argument("name", metavar="FAMILY|RUN|ARTIFACT")
@@ -36,11 +39,11 @@ def command(name: str, size: str | None, as_json: bool) -> None:
         print_json(rows)
         return
     first = rows[0]
-    click.echo(f"{first['title']}\nreference: {first['reference']}\nsmall images: {first['small_images']}")
-    sizes = first["input_sizes"]
-    click.echo(
-        f"input: {sizes['smallest']} to {sizes['largest']} pixels a side, 1 to {first['channels'][-1]} channels\n"
-    )
+    click.echo(f"{first['title']}\nreference: {first['reference']}")
+    click.echo(f"kind of input: {first['input']}\ntasks: {', '.join(first['tasks'])}")
+    for fact, words in first["limits"].items():
+        click.echo(f"{fact}: {words}")
+    click.echo()
     tables.models(rows)
     if any(row["tags"] for row in rows):
         click.echo("\nweights for 'zoo pull', the first of each size when no --tag is named:")
@@ -49,22 +52,35 @@ def command(name: str, size: str | None, as_json: bool) -> None:
 
 def _facts(name: str, described: dict[str, Any]) -> dict[str, str]:
     """The description of a run or an artifact as facts by name; what it does not say is left out."""
-    model, halvings, data = described["model"], described["halvings"], described["data"]
-    labels, image = model["labels"], model["preprocessing"]
-    kept, reference = halvings["kept"], halvings["reference"]
+    from zoo.cli import tables
+
+    model, data, results = described["model"], described["data"], described["results"] or {}
     lines = {
         described["kind"]: f"{name}, {model['family']} {model['size']}",
-        "structure": f"{kept} of the reference's {reference} halvings"
-        + ("" if kept == reference else ", for small images"),
-        "input": f"{image['height']}×{image['width']} pixels, {image['channels']} channels",
-        "classes": f"{len(labels)}: {', '.join(labels[:10])}" + (", …" if len(labels) > 10 else ""),
+        "structure": described["halvings"] and _structure(described),
+        **described["input"],
+        model["task"]: f"{len(model['labels'])}: {_labels(model)}",
         "parameters": f"{model['parameters']:,}",
-        "multiply-adds": f"{model['multiply_adds'] / 1e6:,.1f} M",
+        "multiply-adds": f"{tables.millions(model['multiply_adds'])} M",
         "data": data and f"{data['source']}, {', '.join(f'{n:,} {split}' for split, n in data['counts'].items())}",
         "weights": described["weights"] and f"{described['weights']['file']} ({described['weights']['source']})",
         "started from": described["initial"] and f"the weights of {described['initial']['run']}",
         "made by": described["provenance"]["command"],
         "finished": described["provenance"]["finished"] or "not yet",
     }
-    lines |= {key: str(value) for key, value in (described["results"] or {}).items() if not isinstance(value, dict)}
+    lines |= {key: str(value) for key, value in results.items() if not isinstance(value, dict)}
     return {key: value for key, value in lines.items() if value}
+
+
+def _structure(described: dict[str, Any]) -> str:
+    kept, reference = described["halvings"]["kept"], described["halvings"]["reference"]
+    plural = find(described["model"]["preprocessing"]["kind"]).plural
+    fewer = "" if kept == reference else f", for small {plural}"
+    return f"{kept} of the reference's {reference} halvings{fewer}"
+
+
+def _labels(model: dict[str, Any]) -> str:
+    """The first labels, with the scales of values."""
+    scales = [f" (mean {scale['mean']:.6g}, std {scale['std']:.6g})" for scale in model["scales"]]
+    labels = model["labels"]
+    return names([f"{label}{scale}" for label, scale in zip(labels, scales, strict=True)] if scales else labels)

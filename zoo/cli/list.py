@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import click
 
+from zoo.cli.data_options import DataOption
+
 
 @click.command("list")
 @click.argument("pattern", default="*")
+@click.option(
+    "--input", cls=DataOption, metavar="KIND", help="List only families that take this kind of input: {kinds}."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of a table.")
-def command(pattern: str, as_json: bool) -> None:
+def command(pattern: str, input: str | None, as_json: bool) -> None:
     """List the families and sizes that match the wildcard PATTERN (all when it is left out).
 
     \b
@@ -19,7 +24,7 @@ def command(pattern: str, as_json: bool) -> None:
     from zoo.cli import tables
     from zoo.cli.output import print_json
 
-    rows = zoo.list_models(pattern)
+    rows = zoo.list_models(pattern, input=input)
     if as_json:
         print_json(rows)
     else:

@@ -10,14 +10,21 @@ from zoo.text import printable
 
 
 @click.command("predict")
-@click.argument("paths", metavar="[ARTIFACT] IMAGE...|FOLDER", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--top", default=5, show_default=True, help="The number of labels to print.")
+@click.argument("paths", metavar="[ARTIFACT] FILE...|FOLDER", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--top", default=5, show_default=True, help="The most labels of an answer, where answers are labels.")
 @click.option("--runtime", help="The format that answers; 'zoo doctor' lists them.  [default: onnx]")
-@click.option("--json", "as_json", is_flag=True, help="Print the labels as one JSON document.")
-def command(paths: tuple[Path, ...], top: int, runtime: str | None, as_json: bool) -> None:
-    """Print the likeliest labels of images, answered by ARTIFACT (the newest, when the first path is none).
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    metavar="FILE.csv",
+    help="Write the answers to this CSV file, a row for each example, and print none. Every cell is data, no formula.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the answers as one JSON document.")
+def command(paths: tuple[Path, ...], top: int, runtime: str | None, out: Path | None, as_json: bool) -> None:
+    """Answer the examples in FILEs by ARTIFACT (the newest, when the first path is none): labels or values.
 
-    A FOLDER stands for the image files in it, whatever they are called. Other files in it are counted and named.
+    A FOLDER stands for the files in it that hold examples, whatever they are called. Other files in it are counted and
+    named.
     """
     import zoo
     from zoo.artifact import MANIFEST
@@ -27,33 +34,32 @@ def command(paths: tuple[Path, ...], top: int, runtime: str | None, as_json: boo
     from zoo.verbs.results import artifact_or_newest
 
     named: Path | None = None
-    images = list(paths)
+    examples = list(paths)
     if (paths[0] / MANIFEST).exists():
-        named, *images = paths
+        named, *examples = paths
     elif kind(paths[0]):
-        # The newest artifact must not label the images of a folder that was meant to be an artifact.
+        # The newest artifact must not answer for what lies in a folder that was meant to be an artifact.
         raise ZooError(mistaken(paths[0], "artifact") or "")
     artifact = artifact_or_newest(named, say)
     left_out: list[tuple[Path, str]] = []
     predictions = zoo.predict(
-        artifact, images, top=top, runtime=runtime, leave_out=lambda path, reason: left_out.append((path, reason))
+        artifact,
+        examples,
+        top=top,
+        runtime=runtime,
+        out=out,
+        leave_out=lambda path, reason: left_out.append((path, reason)),
+        say=say,
     )
     if left_out:
-        names = listed(printable(f"{path} ({reason})") for path, reason in left_out)
-        say(f"left out, because they cannot be read as images: {len(left_out)}: {names}")
+        say(f"left out: {len(left_out)}: {listed(printable(f'{path} ({reason})') for path, reason in left_out)}")
     if as_json:
-        answers = [
-            {
-                "path": str(prediction.path),
-                "labels": [{"label": label, "probability": probability} for label, probability in prediction.labels],
-            }
-            for prediction in predictions
-        ]
+        answers = [{"name": prediction.name, **prediction.answer.plain()} for prediction in predictions]
         others = [{"path": str(path), "reason": reason} for path, reason in left_out]
         print_json({"artifact": str(artifact), "predictions": answers, "left_out": others})
         return
     # Lines without rich, whose import takes a tenth of a second.
-    for prediction in predictions:
-        click.echo(printable(str(prediction.path)))
-        for label, probability in prediction.labels:
-            click.echo(f"  {100 * probability:6.2f} %  {printable(label)}")
+    for prediction in predictions if out is None else ():
+        click.echo(printable(prediction.name))
+        for line in prediction.answer.lines():
+            click.echo(line)

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from zoo.text import printable
+from zoo.text import columns, printable
 
 if TYPE_CHECKING:
     from rich.table import Table
 
     from zoo.artifact import Gate
-    from zoo.evaluation import Evaluation
 
 MOST_PROBLEMS = 5
 """The number of a failed gate's problems that are printed."""
@@ -29,11 +28,12 @@ def models(rows: list[dict[str, Any]]) -> None:
         "family",
         "size",
         "alias",
+        "input",
         "parameters",
         "multiply-adds (M)",
-        "input (pixels)",
+        "input shape",
         "classes",
-        "weights at (pixels)",
+        "weights",
         "license of weights",
     )
     cells = [
@@ -41,44 +41,37 @@ def models(rows: list[dict[str, Any]]) -> None:
             row["family"],
             row["size"],
             ", ".join(row["aliases"]),
+            row["input"],
             f"{row['parameters']:,}",
-            f"{row['multiply_adds'] / 1e6:,.1f}",
+            millions(row["multiply_adds"]),
             "×".join(map(str, row["input_shape"])),
             str(row["classes"]),
-            ", ".join(map(str, row["input_sizes"]["weights"])) or "—",
+            row["tags"][0]["tag"] if row["tags"] else "—",
             row["license"] or "—",
         )
         for row in rows
     ]
-    _columns((header, *cells), left=3)
+    _print((header, *cells), left=4)
+
+
+def millions(count: int) -> str:
+    """Return a count in millions; those of the smallest networks need more decimals."""
+    return f"{count / 1e6:,.{1 if count >= 1e5 else 5}f}"
 
 
 def tags(rows: list[dict[str, Any]]) -> None:
     """Print a row for each of the published weights."""
     cells = [
-        (row["size"], tag["tag"], f"{tag['input_size']}", tag["license"], tag["repository"])
+        (row["size"], tag["tag"], tag["input"], tag["license"], tag["repository"] or "—")
         for row in rows
         for tag in row["tags"]
     ]
-    _columns((("size", "tag", "input (pixels)", "license", "repository"), *cells), left=5)
+    _print((("size", "tag", "input", "license", "repository"), *cells), left=5)
 
 
 def facts(lines: dict[str, str]) -> None:
     """Print a line for each fact: its name, then what it is."""
-    _columns([(name, printable(fact)) for name, fact in lines.items()], left=2)
-
-
-def evaluation(result: Evaluation) -> None:
-    """Print the figures of all images, then a row for each class."""
-    top5 = "" if result.top5 is None else f"  top-5 {result.top5:.4f}"
-    click.echo(
-        f"accuracy {result.accuracy:.4f} (95 % interval {result.low:.4f} to {result.high:.4f}, "
-        f"{result.correct} of {result.images} images){top5}\n"
-    )
-    rows = [(printable(one.label), one.precision, one.recall, one.f1, one.images) for one in result.classes]
-    rows.append(("macro average", result.macro_precision, result.macro_recall, result.macro_f1, result.images))
-    cells = [(label, *(f"{share:.4f}" for share in shares), str(images)) for label, *shares, images in rows]
-    _columns((("class", "precision", "recall", "f1", "images"), *cells), left=1)
+    _print([(name, printable(fact)) for name, fact in lines.items()], left=2)
 
 
 def graph(figures: dict[str, Any]) -> None:
@@ -99,7 +92,7 @@ def graph(figures: dict[str, Any]) -> None:
     counts = {kind: [nodes.get(kind, 0) for nodes in stages.values()] for nodes in stages.values() for kind in nodes}
     rows = [*sorted(counts.items(), key=lambda row: [-max(row[1]), row[0]]), ("all", list(totals.values()))]
     click.echo()
-    _columns((("ONNX nodes", *stages), *((kind, *(str(one or "") for one in of)) for kind, of in rows)), left=1)
+    _print((("ONNX nodes", *stages), *((kind, *(str(one or "") for one in of)) for kind, of in rows)), left=1)
     click.echo(f"fused: the graph that onnxruntime's extended optimizations leave\n{transposes}\n")
 
 
@@ -138,15 +131,6 @@ def _brief(value: Any) -> str:
     return text if len(text) <= LONGEST_FIGURE or not isinstance(value, dict | list | tuple) else f"({len(value)})"
 
 
-def _columns(rows: Sequence[Sequence[str]], left: int) -> None:
-    """Print rows with their cells below each other, the first `left` columns to the left and the others to the right.
-
-    Without rich, whose import takes longer than `zoo list` may.
-    """
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        cells = [
-            cell.ljust(width) if number < left else cell.rjust(width)
-            for number, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ]
-        click.echo("  ".join(cells).rstrip())
+def _print(rows: Iterable[Sequence[str]], left: int) -> None:
+    """Print rows with their cells below each other, the first `left` columns to the left."""
+    click.echo("\n".join(columns([*rows], left)))

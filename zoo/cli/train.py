@@ -13,7 +13,7 @@ from zoo.cli.data_options import DataOption
 @click.command("train")
 @click.argument("family", required=False)
 @click.option("--size", help="The size of the family, such as small, base or large.  [default: small]")
-@click.option("--data", cls=DataOption, help="{sources}.  [default: digits]")
+@click.option("--data", cls=DataOption, help="{sources}.  [default: those of the kind of input, such as digits]")
 @click.option(
     "--data-dir",
     cls=DataOption,
@@ -24,10 +24,12 @@ from zoo.cli.data_options import DataOption
     "--weights", type=click.Path(path_type=Path), metavar="RUN", help="Fine-tune: start from a finished run's weights."
 )
 @click.option("--freeze", is_flag=True, help="Train the head only. Short for --set freeze=true.")
+@click.option("--target", "target_column", cls=DataOption, metavar="COLUMN", help="{target}.")
+@click.option("--text", "text_column", cls=DataOption, metavar="COLUMN", help="{text}.")
 @click.option(
-    "--bad-images",
+    "--bad-examples",
     type=click.Choice(["error", "skip"]),
-    help="What to do about images that cannot be read or scaled.  [default: error]",
+    help="What to do about examples that cannot be read, or that the network cannot take.  [default: error]",
 )
 @click.option("--epochs", type=int, help="Short for --set epochs=N.")
 @click.option("--seed", type=int, help="Short for --set seed=N.")
@@ -51,11 +53,12 @@ def command(as_json: bool, **options: Any) -> None:
     \b
     zoo train resnet --size small --data digits --epochs 10
     zoo train cnn --size base --data tfds:fashion_mnist --set optimizer.lr=0.001
-    zoo train --weights runs/resnet-small-digits --data folder:images --freeze
+    zoo train --weights runs/resnet-small-digits --data folder:data --freeze
     zoo train --resume runs/resnet-small-digits
     """
     import zoo
     from zoo.cli.output import print_json, progress_bar, say
+    from zoo.input import kind_of
     from zoo.schema import to_dict
 
     with progress_bar() as progress:
@@ -63,11 +66,10 @@ def command(as_json: bool, **options: Any) -> None:
     if as_json:
         print_json({"run": str(made.folder), **to_dict(made.run)})
         return
-    results, data = made.run.results, made.run.data
-    low, high = results["test_interval"]
+    score, data = made.test_score, made.run.data
     shared = (data.overlap or {}).get("test") if data else None
     seen = f", {shared} of which it has seen in training or validation" if shared else ""
     say(
-        f"{made.folder}: test accuracy {results['test_accuracy']:.4f} "
-        f"({low:.4f} to {high:.4f}, {results['test_images']} images{seen})"
+        f"{made.folder}: test {score.metric} {score.value:.4f} "
+        f"({score.low:.4f} to {score.high:.4f}, {score.examples} {kind_of(made.run.model.preprocessing).plural}{seen})"
     )

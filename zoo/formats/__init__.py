@@ -26,19 +26,19 @@ if TYPE_CHECKING:
     from zoo.description import Model
 
 GOLDEN = "golden.npz"
-"""The artifact's file with images and the logits that Keras computes for them."""
+"""The artifact's file with inputs of the contract and the outputs that Keras computes for them."""
 
 
 @dataclass(frozen=True)
 class Session:
     """An open file, ready to compute on the CPU.
 
-    `signature` is the one that the file itself states. `run` maps uint8 images [batch, height, width, channels] to
-    float32 arrays [batch, classes] by output name. `native` is the library's own object, for what only that format has.
+    `signature` is the one that the file itself states. `run` maps a batch, arrays by input name, to arrays by output
+    name. `native` is the library's own object, for what only that format has.
     """
 
     signature: Signature
-    run: Callable[[np.ndarray], dict[str, np.ndarray]]
+    run: Callable[[Mapping[str, np.ndarray]], dict[str, np.ndarray]]
     native: Any = None
 
 
@@ -62,15 +62,15 @@ class Format:
         name: as users type it and manifests name it.
         library: the top-level module that opening needs.
         open: opens a file, or a folder, on so many threads (None: all usable CPUs); any exception refuses the file.
-        card: Markdown on how to use the format, from the artifact's name and the name that a server gives the model.
+        card: Markdown on how to use the format, from the artifact's name and the model's description.
         path: the file or folder within an artifact; empty for a runtime that opens the file of `source`.
         source: the format whose file this one is made of, or opens.
         write: writes the file of a format that zoo itself does not write. It is given the artifact's folder, in which
-            `source` is finished, the Keras model (float32, from preprocessed images to logits) and its description.
-        golden: the artifact's file with the images and logits that `zoo verify` compares with.
-        tolerance: the largest difference of logits from Keras, as a share of the largest absolute logit.
-        golden_tolerance: the same from the golden logits, on any machine.
-        batch_tolerance: the same between batches and single images of this very file, for formats whose rounding
+            `source` is finished, the Keras model (float32, from the network's inputs on) and its description.
+        golden: the artifact's file with the inputs and outputs that `zoo verify` compares with.
+        tolerance: the largest difference of the primary output from Keras', as a share of the largest |value|.
+        golden_tolerance: the same from the golden outputs, on any machine.
+        batch_tolerance: the same between batches and single examples of this very file, for formats whose rounding
             depends on the batch; None where batches are compared with Keras.
         heavy: whether importing the library takes seconds. `zoo verify` and `zoo predict` open such a format where
             there is no other.
@@ -83,7 +83,7 @@ class Format:
     name: str
     library: str
     open: Callable[[Path, int | None], Session]
-    card: Callable[[str, str], str]
+    card: Callable[[str, Model], str]
     path: str = ""
     source: str | None = None
     write: Callable[[Path, Any, Model], None] | None = None

@@ -3,31 +3,44 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING
 
-UPLOAD = "image.jpg"
-"""The image file that the examples read."""
+from zoo.contract import PROBABILITIES
 
-_PIXELS = """from pathlib import Path
+if TYPE_CHECKING:
+    from zoo.description import Model
+
+_INPUTS = """from pathlib import Path
 
 from zoo.artifact import read
-from zoo.inputs.image.preprocessing import pixels_from_bytes
+from zoo.input import kind_of
 
 model = read(Path({folder})).model
-image = pixels_from_bytes(Path("{upload}").read_bytes(), model.preprocessing)[None]
+inputs = kind_of(model.preprocessing).client.encode([{raw}], model.preprocessing)
 """
 
 
-def pixels_in_python(name: str) -> str:
-    """Python that reads an image file as the artifact `name` takes it: `image`, uint8 [1, height, width, channels]."""
-    return _PIXELS.format(folder=quoted(name), upload=UPLOAD)
+def inputs_in_python(name: str, model: Model) -> str:
+    """Return Python that encodes one example as the artifact `name` takes it: `inputs`, arrays by name."""
+    from zoo.input import kind_of
+
+    return _INPUTS.format(folder=quoted(name), raw=kind_of(model.preprocessing).client.python(model.preprocessing))
+
+
+def shown_output(model: Model) -> str:
+    """Return the output that the examples print: the probabilities of classes, or else the primary one."""
+    from zoo.task import task_of
+
+    outputs = task_of(model).outputs
+    return PROBABILITIES if PROBABILITIES in outputs else outputs[0]
 
 
 def quoted(text: str) -> str:
-    """Text as a string in double quotes that Python reads."""
+    """Return a text as a string in double quotes that Python reads."""
     return json.dumps(text, ensure_ascii=False)
 
 
 def code_block(language: str, *lines: str) -> str:
-    """Lines of code as a fenced block."""
+    """Return lines of code as a fenced block."""
     code = "\n".join(lines)
     return f"```{language}\n{code}\n```\n"

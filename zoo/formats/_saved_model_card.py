@@ -2,100 +2,121 @@
 
 from __future__ import annotations
 
+import json
 import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from zoo.contract import (
-    CLASSES,
-    CLASSIFY,
-    EXAMPLES,
-    IMAGE,
-    IMAGE_BYTES,
-    LABELED,
-    PROBABILITIES,
-    SCORES,
-    SERVE,
-    SERVE_BYTES_SAFE,
-    SIGNATURES,
-    STATUS,
-    VERSION,
-    input_of,
-)
-from zoo.formats._markdown import UPLOAD, code_block, pixels_in_python, quoted
+from zoo import contract
+from zoo.contract import CLASSES, CLASSIFY, EXAMPLES, LABELED, SCORES, SERVE, STATUS, VERSION
+from zoo.formats._markdown import code_block, inputs_in_python, quoted, shown_output
+from zoo.signature import Signature
 
-BODY = "pixels.json"
-"""The file that the Python example for pixels writes and the one for curl sends."""
+if TYPE_CHECKING:
+    from zoo.description import Model
+    from zoo.input import Input
 
-_INPUTS = {
-    IMAGE: "image",
-    IMAGE_BYTES: f'[Path("{UPLOAD}").read_bytes()]',
-    EXAMPLES: "[example.SerializeToString()]",
-}
-"""The Python expression for each input of the contract."""
+BODY = "inputs.json"
+"""The file that the Python example for encoded inputs writes and the one for curl sends."""
 
-_INPUT_WORDS = {
-    IMAGE: "pixels",
-    IMAGE_BYTES: "JPEG or PNG files",
-    EXAMPLES: "tf.Example protobufs, by Classify requests",
-}
+_CONTENT = "%s"
+"""The place of a file's content in a request, for printf."""
 
-_EXAMPLE = f"""
-encoded = tf.train.BytesList(value=[Path("{UPLOAD}").read_bytes()])
-features = tf.train.Features(feature={{"{IMAGE_BYTES}": tf.train.Feature(bytes_list=encoded)}})
-example = tf.train.Example(features=features)"""
+_BODY_IN_PYTHON = f"""rows = [{{name: values[0].tolist() for name, values in inputs.items()}}]
+Path("{BODY}").write_text(json.dumps({{"instances": rows}}))  # for curl
+"""
 
 
-def card(name: str, path: str, served_as: str) -> str:
-    """The section in Markdown, for the SavedModel at `path` of the artifact `name`, on a server as `served_as`."""
+def card(name: str, path: str, model: Model) -> str:
+    """Return the section in Markdown, for the SavedModel at `path` of the artifact `name`."""
+    from zoo.input import kind_of
+
+    kind, signatures = kind_of(model.preprocessing), contract.signatures(model)
     sections = "\n".join(
-        f"### `{signature}`: {_in_words(signature)}\n\n"
-        + code_block("python", _python(name, path, signature))
+        f"### `{signature}`: {_in_words(signature, stated, kind)}\n\n"
+        + code_block("python", _python(name, path, signature, model))
         + "\n"
-        + code_block("bash", _curl(signature, served_as))
-        for signature in SIGNATURES
+        + code_block("bash", _curl(signature, model))
+        for signature, stated in signatures.items()
     )
+    blank = "logits are then 0, probabilities equal" if SCORES in _outputs(signatures) else "its values are then 0"
     return f"""TF Serving takes `{name}/{path}` as its model base path; a warm-up is inside, and
 `zoo publish` puts it where a server looks. For each signature, the Python code answers without a server, and the
-command sends a request to a server that serves the model as `{served_as}`.
+command sends a request to a server that serves the model as `{model.family}`.
 
-With batching, use `{SERVE_BYTES_SAFE}`: in the others one wrong request fails all that share its batch. Its output
-`{STATUS}` is empty for each image that was answered, or says why it was not; logits are then 0, probabilities equal.
+With batching, use `{kind.raw_safe}`: in the others one wrong request fails all that share its batch. Its output
+`{STATUS}` is empty for each {kind.noun} that was answered, or says why it was not; {blank}.
 
 {sections}"""
 
 
-def _in_words(signature: str) -> str:
-    outputs = tuple(SIGNATURES[signature].outputs)
+def _outputs(signatures: Mapping[str, Signature]) -> set[str]:
+    return {name for signature in signatures.values() for name in signature.outputs}
+
+
+def _in_words(signature: str, stated: Signature, kind: Input) -> str:
+    outputs = tuple(stated.outputs)
     given = "the likeliest labels" if outputs == LABELED else " and ".join(outputs)
-    return f"{given} of {_INPUT_WORDS[input_of(signature)]}"
+    taken = {SERVE: f"encoded {kind.plural}", CLASSIFY: "tf.Example protobufs, by Classify requests"}
+    return f"{given} of {taken.get(signature, f'raw {kind.plural}')}"
 
 
-def _python(name: str, path: str, signature: str) -> str:
-    """A call of a signature in TensorFlow, without a server."""
-    taken = input_of(signature)
-    before = {
-        IMAGE: f"import json\n{pixels_in_python(name)}"
-        f'Path("{BODY}").write_text(json.dumps({{"instances": image.tolist()}}))  # for curl\n',
-        IMAGE_BYTES: "from pathlib import Path\n",
-        EXAMPLES: "from pathlib import Path\n",
-    }[taken]
+def _python(name: str, path: str, signature: str, model: Model) -> str:
+    """Return a call of a signature in TensorFlow, without a server."""
+    from zoo.input import kind_of
+
+    raw = kind_of(model.preprocessing).client.rest(model.preprocessing)
+    before = "from pathlib import Path\n\n" * any(isinstance(value, Path) for value in raw.values())
+    between = ""
+    if signature == SERVE:
+        before = f"import json\n{inputs_in_python(name, model)}{_BODY_IN_PYTHON}\n"
+        given = "**{name: tf.constant(values) for name, values in inputs.items()}"
+    elif signature == CLASSIFY:
+        lines = "".join(f"    {quoted(key)}: {_feature(value)},\n" for key, value in raw.items())
+        between = f"\nfeatures = {{\n{lines}}}\n"
+        between += "example = tf.train.Example(features=tf.train.Features(feature=features))"
+        given = f"{EXAMPLES}=tf.constant([example.SerializeToString()])"
+    else:
+        lines = "".join(f"    {quoted(key)}: tf.constant([{_value(value)}]),\n" for key, value in raw.items())
+        between, given = f"\ninputs = {{\n{lines}}}", "**inputs"
     loaded = f"saved_model = tf.saved_model.load({quoted(f'{name}/{path}/{VERSION}')})"
-    call = f'outputs = saved_model.signatures["{signature}"]({taken}=tf.constant({_INPUTS[taken]}))'
-    if tuple(SIGNATURES[signature].outputs) == LABELED:
+    call = f'outputs = saved_model.signatures["{signature}"]({given})'
+    if tuple(contract.signatures(model)[signature].outputs) == LABELED:
         shown = f'print(outputs["{CLASSES}"][0, 0].numpy().decode(), outputs["{SCORES}"][0, 0].numpy())'
     else:
-        shown = f'print(outputs["{PROBABILITIES}"][0].numpy())'
-    example = _EXAMPLE if taken == EXAMPLES else ""
-    return f"{before}\nimport tensorflow as tf\n{example}\n{loaded}\n{call}\n{shown}"
+        shown = f'print(outputs["{shown_output(model)}"][0].numpy())'
+    return f"{before}import tensorflow as tf\n{between}\n{loaded}\n{call}\n{shown}"
 
 
-def _curl(signature: str, served_as: str) -> str:
-    """A request for a signature to TF Serving's REST interface."""
+def _value(value: Any) -> str:
+    """Return a Python expression for a value of a request; that of a `Path` reads the file."""
+    return f"Path({quoted(str(value))}).read_bytes()" if isinstance(value, Path) else repr(value)
+
+
+def _feature(value: Any) -> str:
+    """Return a Python expression for a feature of a tf.Example."""
+    if isinstance(value, float):
+        return f"tf.train.Feature(float_list=tf.train.FloatList(value=[{_value(value)}]))"
+    encoded = f"{_value(value)}.encode()" if isinstance(value, str) else _value(value)
+    return f"tf.train.Feature(bytes_list=tf.train.BytesList(value=[{encoded}]))"
+
+
+def _curl(signature: str, model: Model) -> str:
+    """Return a request for a signature to TF Serving's REST interface."""
     method, rows = ("classify", "examples") if signature == CLASSIFY else ("predict", "instances")
-    url = f"http://localhost:8501/v1/models/{served_as}:{method}"
+    url = f"http://localhost:8501/v1/models/{model.family}:{method}"
     if signature == SERVE:
         return f"curl -d @{BODY} {url}"
-    row = '{"b64": "%s"}'
-    if signature == CLASSIFY:
-        row = f'{{"{IMAGE_BYTES}": {row}}}'
-    body = shlex.quote(f'{{"signature_name": "{signature}", "{rows}": [{row}]}}')
-    return f"printf {body} \"$(base64 < {UPLOAD} | tr -d '\\n')\" |\n    curl -d @- {url}"
+    from zoo.input import kind_of
+
+    raw = kind_of(model.preprocessing).client.rest(model.preprocessing)
+    files = [value for value in raw.values() if isinstance(value, Path)]
+    row: Any = {key: {"b64": _CONTENT} if isinstance(value, Path) else value for key, value in raw.items()}
+    if len(row) == 1 and signature != CLASSIFY:
+        (row,) = row.values()
+    body = json.dumps({"signature_name": signature, rows: [row]}, ensure_ascii=False)
+    if not files:
+        return f"curl -d {shlex.quote(body)} {url}"
+    contents = " ".join(f"\"$(base64 < {shlex.quote(str(file))} | tr -d '\\n')\"" for file in files)
+    return f"printf {shlex.quote(body)} {contents} |\n    curl -d @- {url}"

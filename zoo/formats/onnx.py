@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from zoo.contract import IMAGE, LOGITS, OUTPUTS, PROBABILITIES
+from zoo.contract import PROBABILITIES
 from zoo.errors import ZooError
 from zoo.formats import Format, Session
-from zoo.formats._markdown import code_block, pixels_in_python, quoted
+from zoo.formats._markdown import code_block, inputs_in_python, quoted, shown_output
 from zoo.signature import Signature, Tensor
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 ERRORS, NOTHING = 3, 4
 """onnxruntime's log levels: errors and worse, and almost nothing."""
 
-DTYPES = {"tensor(uint8)": "uint8", "tensor(float)": "float32"}
+DTYPES = {"tensor(uint8)": "uint8", "tensor(int64)": "int64", "tensor(float)": "float32"}
 """numpy's names for the types of the contract; others keep onnxruntime's."""
 
 
@@ -97,13 +97,16 @@ def open_onnx(path: Path, threads: int | None = None) -> Session:
     """An ONNX file of the contract, open. Raises whatever onnxruntime raises for a file that it cannot load."""
     native = inference_session(path, threads)
 
-    def run(pixels: np.ndarray) -> dict[str, np.ndarray]:
-        return dict(zip(OUTPUTS, native.run(OUTPUTS, {IMAGE: pixels}), strict=True))
-
     def tensors(values: Any) -> dict[str, Tensor]:
         return {value.name: Tensor(DTYPES.get(value.type, value.type), tuple(value.shape)) for value in values}
 
-    return Session(Signature(tensors(native.get_inputs()), tensors(native.get_outputs())), run, native)
+    signature = Signature(tensors(native.get_inputs()), tensors(native.get_outputs()))
+    names = list(signature.outputs)
+
+    def run(inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        return dict(zip(names, native.run(names, dict(inputs)), strict=True))
+
+    return Session(signature, run, native)
 
 
 def _checks(path: Path, session: Session, model: Model) -> dict[str, list[str]]:
@@ -116,10 +119,11 @@ def _checks(path: Path, session: Session, model: Model) -> dict[str, list[str]]:
 def _metadata_faults(metadata: dict[str, str], model: Model) -> list[str]:
     """Entries of `metadata_props`, `labels` and `preprocessing` as JSON, that differ from the manifest's."""
     from zoo import migration, schema
-    from zoo.inputs.image.preprocessing import Preprocessing
+    from zoo.input import kind_of
 
-    def preprocessing(values: Any) -> Preprocessing:
-        return schema.parse(Preprocessing, migration.preprocessing(values), "preprocessing")
+    def preprocessing(values: Any) -> Any:
+        record = kind_of(model.preprocessing).preprocessing
+        return schema.parse(record, migration.preprocessing(values), "preprocessing")
 
     faults = []
     readings: tuple[tuple[str, Any, Callable[[Any], Any]], ...] = (
@@ -140,7 +144,7 @@ def _metadata_faults(metadata: dict[str, str], model: Model) -> list[str]:
 
 
 def _digest_faults(metadata: dict[str, str], path: Path) -> list[str]:
-    """A digest of the graph other than the one that the file keeps: some changes of weights move no logit."""
+    """A digest of the graph other than the one that the file keeps: some changes of weights move no answer."""
     from zoo.onnx_file import DIGEST, graph_digest
 
     kept = metadata.get(DIGEST)
@@ -153,18 +157,27 @@ def _digest_faults(metadata: dict[str, str], path: Path) -> list[str]:
     return [] if kept == found else [f"the graph's SHA-256 is {found[:12]}…, not {kept:.12}… as the file says"]
 
 
-def _card(name: str, served_as: str) -> str:
-    session = f"session = onnxruntime.InferenceSession({quoted(f'{name}/{ONNX.path}')})"
-    outputs = f'logits, probabilities = session.run(["{LOGITS}", "{PROBABILITIES}"], {{"{IMAGE}": image}})'
-    shown = "print(model.labels[probabilities[0].argmax()], probabilities[0].max())"
-    return code_block("python", "import onnxruntime", pixels_in_python(name), session, outputs, shown)
+def _card(name: str, model: Model) -> str:
+    from zoo.task import task_of
+
+    shown, outputs = shown_output(model), task_of(model).outputs
+    found = f"{shown}[0]"
+    likeliest = f"model.labels[{found}.argmax()], {found}.max()"
+    return code_block(
+        "python",
+        "import onnxruntime",
+        inputs_in_python(name, model),
+        f"session = onnxruntime.InferenceSession({quoted(f'{name}/{ONNX.path}')})",
+        f"{', '.join(outputs)}{',' * (len(outputs) == 1)} = session.run({json.dumps(outputs)}, inputs)",
+        f"print({likeliest if shown == PROBABILITIES else f'dict(zip(model.labels, {found}))'})",
+    )
 
 
-def _int8_card(name: str, served_as: str) -> str:
+def _int8_card(name: str, model: Model) -> str:
     return f"`{name}/{INT8.path}` is run in the same way; the section on int8 says what it costs.\n"
 
 
-def _fp16_card(name: str, served_as: str) -> str:
+def _fp16_card(name: str, model: Model) -> str:
     return f"`{name}/{FP16.path}` computes in float16: for GPUs.\n"
 
 
@@ -177,7 +190,7 @@ INT8 = Format(
     _int8_card,
     "onnx/model.int8.onnx",
     source="onnx",
-    # Another processor rounds the floats between its integers otherwise: it is compared with its own logits.
+    # Another processor rounds the floats between its integers otherwise: it is compared with its own answers.
     golden="golden.int8.npz",
     # How good int8 is, the budget of accuracy says: this only refuses what has nothing in common with the network.
     tolerance=0.5,

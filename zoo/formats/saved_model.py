@@ -8,13 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo import saved_model_folder
-from zoo.contract import BATCH, IMAGE, OUTPUTS, SERVE
+from zoo.contract import BATCH, SERVE
 from zoo.errors import ZooError
 from zoo.formats import Format, Session, _saved_model_card
 from zoo.signature import Signature, Tensor
 
 if TYPE_CHECKING:
     import numpy as np
+
+    from zoo.description import Model
 
 
 def _tensorflow() -> Any:
@@ -42,11 +44,11 @@ def open_saved_model(base: Path, threads: int | None = None) -> Session:
     loaded = tf.saved_model.load(str(saved_model_folder.latest_version(base)))
     serve = loaded.signatures[SERVE]
 
-    def run(pixels: np.ndarray) -> dict[str, np.ndarray]:
+    def run(inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         # The signature alone does not keep the variables alive (tensorflow 2.21): `loaded` must live as long as this.
         assert loaded is not None
-        outputs = serve(**{IMAGE: tf.constant(pixels)})
-        return {name: outputs[name].numpy() for name in OUTPUTS}
+        outputs = serve(**{name: tf.constant(value) for name, value in inputs.items()})
+        return {name: value.numpy() for name, value in outputs.items()}
 
     return Session(_signature(serve), run, loaded)
 
@@ -80,8 +82,8 @@ def _signature(serve: Any) -> Signature:
     )
 
 
-def _card(name: str, served_as: str) -> str:
-    return _saved_model_card.card(name, SAVED_MODEL.path, served_as)
+def _card(name: str, model: Model) -> str:
+    return _saved_model_card.card(name, SAVED_MODEL.path, model)
 
 
 def _layout(sizes: Mapping[str, int], path: str) -> list[str]:

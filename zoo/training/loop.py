@@ -204,7 +204,7 @@ def _distributed(strategy: Any, batches: Any) -> Iterable[Any]:
     """Return batches as the replicas take them."""
     if strategy.num_replicas_in_sync == 1 and "CPU" in strategy.extended.worker_devices[0]:
         # The iterator of a strategy takes 0.1 s to make, for every epoch and every evaluation (tensorflow 2.21).
-        return batches  # type: ignore[no-any-return]
+        return batches
     distributed: Iterable[Any] = strategy.experimental_distribute_dataset(batches)
     return distributed
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from zoo.serving.benchmark import Row
 
 SEED = 0
-"""The seed of the random pixels, the order of the turns and the bootstrap."""
+"""The seed of the random inputs, the order of the turns and the bootstrap."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def benchmark(
 
     Args:
         artifacts: one artifact or several; the newest one below `artifacts` when none is given.
-        batch: the numbers of images in a request.
+        batch: the numbers of examples in a request.
         threads: the numbers of threads; 1 and the usable CPUs when not given.
         runtime: formats out of `onnx`, `onnx_int8`, `onnx_fp16` and `saved_model`; those of each artifact when not
             given.
@@ -64,7 +64,7 @@ def benchmark(
 
     Raises:
         ZooError: there is no such artifact, it lacks a runtime, a number is out of range, or `csv` exists.
-        Refused: a file is not the one that the manifest's accuracy was measured on, or does not load.
+        Refused: a file is not the one that the manifest's score was measured on, or does not load.
     """
     from zoo.serving.benchmark import benchmark as measure
     from zoo.serving.table import write_csv

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from zoo import files
 from zoo.text import Say, silent
-from zoo.verbs.results import StrPath, artifact_or_newest, several_paths
+from zoo.verbs.results import StrPath, artifact_or_newest, optional_path, several_paths
 
 if TYPE_CHECKING:
     from zoo.serving.predict import Prediction
@@ -15,31 +16,39 @@ if TYPE_CHECKING:
 
 def predict(
     artifact: StrPath | None,
-    images: StrPath | Iterable[StrPath],
+    paths: StrPath | Iterable[StrPath],
     *,
     top: int = 5,
     runtime: str | None = None,
+    out: StrPath | None = None,
     leave_out: Callable[[Path, str], None] = silent,
     say: Say = silent,
 ) -> list[Prediction]:
-    """Return the likeliest labels of each image.
+    """Return the answer for each example.
 
     Args:
         artifact: the artifact that answers; the newest one below `artifacts` when None.
-        images: an image file, a folder of them, or several of either. A folder stands for the image files in it,
-            whatever they are called.
-        top: the number of labels of each image.
+        paths: a file, a folder of files, or several of either, as the artifact's kind of input reads them.
+        top: the most labels of an answer, where answers are labels.
         runtime: the format that answers: `onnx`, `onnx_int8`, `onnx_fp16` or `saved_model`. ONNX when not given, or
             the SavedModel where there is no ONNX.
-        leave_out: called with each visible entry of a folder that is no image, and the reason.
-        say: told which artifact was chosen.
+        out: also write the answers to this CSV file, a row for each example. Every cell is data, none a formula.
+        leave_out: called with each visible entry of a folder that is no example, and the reason.
+        say: told which artifact was chosen and what was written.
 
     Raises:
-        ZooError: there is no artifact or no image, an image cannot be read, `top` is below 1, or the artifact lacks
-            the runtime.
+        ZooError: there is no artifact or no example, an example cannot be read, `top` is below 1, the artifact lacks
+            the runtime, or `out` exists.
         Refused: the artifact is damaged.
     """
-    from zoo.serving.predict import predict as label
+    from zoo.serving import predict as answering
 
+    target = optional_path(out)
+    if target is not None:
+        files.refuse_existing(target)
     chosen = artifact_or_newest(artifact, say)
-    return label(chosen, several_paths(images), top=top, runtime=runtime, leave_out=leave_out)
+    predictions = answering.predict(chosen, several_paths(paths), top=top, runtime=runtime, leave_out=leave_out)
+    if target is not None:
+        answering.write_csv(target, predictions)
+        say(f"wrote {target}")
+    return predictions

@@ -10,6 +10,7 @@ from pathlib import Path
 from zoo import artifact
 from zoo.artifact import Manifest
 from zoo.run import Run
+from zoo.task import Score
 from zoo.text import Say
 
 StrPath = str | os.PathLike[str]
@@ -30,6 +31,15 @@ class RunFolder(Folder):
     """A run folder and what its `run.json` says."""
 
     run: Run
+
+    @property
+    def test_score(self) -> Score:
+        """The score on the test split; there is none of a run that was pulled."""
+        results = self.run.results
+        low, high = results["test_interval"]
+        others = ("test_interval", "test_examples")
+        key = next(name for name in results if name.startswith("test_") and name not in others)
+        return Score(key.removeprefix("test_"), results[key], low, high, results["test_examples"])
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ Modules, in the order of their first pass:
 - `first_convolution`: how the first convolution reads the image.
 - `slices`: rows that nobody reads are not computed.
 - `initializers`: unused initializers are removed.
-- `declarations`: the name of the batch dimension, and imported operator sets.
+- `declarations`: inferred shapes, and imported operator sets.
 - `channel_scales`: squeeze-and-excitation scales, expanded for float32 only.
 - `average_pools`: averages after convolutions of one pixel instead of before them, for int8 only.
 - `float16`: weights and arithmetic in float16.
@@ -29,7 +29,7 @@ from zoo.export.onnx.passes.activations import fuse_gelu, fuse_hard_swish
 from zoo.export.onnx.passes.average_pools import average_after_convolutions
 from zoo.export.onnx.passes.channel_constants import fold_channel_constants
 from zoo.export.onnx.passes.channel_scales import collapse_channel_scales, expand_channel_scales
-from zoo.export.onnx.passes.declarations import name_batch_dimension, remove_unused_domains
+from zoo.export.onnx.passes.declarations import remove_inferred_shapes, remove_unused_domains
 from zoo.export.onnx.passes.first_convolution import convolve_nhwc_image, convolve_uint8_image
 from zoo.export.onnx.passes.float16 import to_float16
 from zoo.export.onnx.passes.initializers import remove_unused_initializers
@@ -74,8 +74,8 @@ PASSES = (
     Pass("folded", convolve_nhwc_image, "After fold_padding: it looks for the image's Transpose before a convolution."),
     Pass("folded", slice_before_rowwise, "After remove_idle_moves: a Slice does not move across a Reshape."),
     Pass("folded", remove_unused_initializers, "After the passes that replace nodes and their constants."),
-    Pass("folded", name_batch_dimension, "Before expand_channel_scales, whose declared shapes it would remove."),
-    Pass("folded", expand_channel_scales, "After name_batch_dimension; in the float32 file only."),
+    Pass("folded", remove_inferred_shapes, "Before expand_channel_scales, whose declared shapes it would remove."),
+    Pass("folded", expand_channel_scales, "After remove_inferred_shapes; in the float32 file only."),
     Pass("folded", remove_unused_domains, "Anywhere after folding, which adds the domains."),
     Pass("fp16", collapse_channel_scales, "Undoes expand_channel_scales: a GPU broadcasts the scale."),
     Pass("fp16", to_float16, "Last, on the final graph."),

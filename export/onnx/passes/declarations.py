@@ -1,20 +1,12 @@
-"""The declarations of a model: the name of its batch dimension, and the operator sets that it imports."""
+"""The declarations of a model: inferred shapes, and the operator sets that it imports."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from zoo.contract import BATCH, IMAGE, OUTPUTS
 
-
-def name_batch_dimension(model: Any) -> None:
-    """Give the open dimension of inputs and outputs the contract's name: tf2onnx numbers it differently each time.
-
-    Inferred shapes that use the old name are removed.
-    """
-    for value in (*model.graph.input, *model.graph.output):
-        if value.name in (IMAGE, *OUTPUTS):
-            value.type.tensor_type.shape.dim[0].dim_param = BATCH
+def remove_inferred_shapes(model: Any) -> None:
+    """Remove the shapes that onnxruntime inferred: they name the open dimensions differently each time."""
     del model.graph.value_info[:]
 
 

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from zoo.contract import LOGITS, OUTPUTS
 from zoo.errors import Refused
 
 FLOAT32_INPUTS = {"Resize": (1, 2)}
@@ -19,9 +18,10 @@ FLOAT32_INPUTS = {"Resize": (1, 2)}
 
 
 def to_float16(model: Any) -> None:
-    """Convert weights and arithmetic to float16; the logits are converted back to float32 before the softmax.
+    """Convert weights and arithmetic to float16; inputs and outputs in float32 stay so.
 
-    With a softmax in float16 the probabilities would not sum to 1.
+    What is computed from outputs alone is computed in float32: with a softmax of the logits in float16, the
+    probabilities would not sum to 1.
 
     Raises:
         Refused: a weight is too large for float16.
@@ -38,21 +38,36 @@ def to_float16(model: Any) -> None:
     for tensor in graph.initializer:
         if tensor.name not in stay_float32:
             _convert(tensor)
-    nodes = []
+    nodes, given, finished = [], {}, set[str]()
+    for value in graph.input:
+        if value.type.tensor_type.elem_type == onnx.TensorProto.FLOAT:
+            given[value.name] = f"{value.name}_half"
+            nodes.append(_cast(value.name, given[value.name], onnx.TensorProto.FLOAT16))
     for node in graph.node:
         for attribute in node.attribute:
             if node.op_type == "Cast" and attribute.name == "to" and attribute.i == onnx.TensorProto.FLOAT:
                 attribute.i = onnx.TensorProto.FLOAT16
             elif attribute.type == onnx.AttributeProto.TENSOR:
                 _convert(attribute.t)
+        node.input[:] = [given.get(name, name) for name in node.input]
         nodes.append(node)
-        if LOGITS in node.output:
-            float16_logits = f"{LOGITS}_half"
-            node.output[list(node.output).index(LOGITS)] = float16_logits
-            nodes.append(onnx.helper.make_node("Cast", [float16_logits], [LOGITS], to=onnx.TensorProto.FLOAT))
+        if finished.issuperset(node.input):
+            # It reads outputs in float32 and nothing else, as the softmax of the logits does.
+            finished.update(node.output)
+            continue
+        for place, name in enumerate(node.output):
+            if name in {value.name for value in graph.output}:
+                node.output[place] = f"{name}_half"
+                nodes.append(_cast(node.output[place], name, onnx.TensorProto.FLOAT))
+                finished.add(name)
     made = onnx.helper.make_graph(nodes, graph.name, graph.input, graph.output, graph.initializer)
-    assert {value.name for value in made.output} == set(OUTPUTS)
     model.graph.CopyFrom(made)
+
+
+def _cast(source: str, target: str, dtype: int) -> Any:
+    import onnx
+
+    return onnx.helper.make_node("Cast", [source], [target], to=dtype)
 
 
 def _convert(tensor: Any) -> None:

@@ -31,7 +31,7 @@ def read(argument: str, say: Say, kind: str) -> RawDataset:
                 size=len(encoded),
                 # Of the pixels, because the bytes of a PNG depend on the version of zlib.
                 digest=hashlib.sha256(pixels.tobytes()).digest(),
-                traits=ImageTraits(*pixels.shape, gray=True),
+                traits=ImageTraits(pixels.shape[0], pixels.shape[1], gray=True),
             )
         )
     return RawDataset("image", tuple(str(name) for name in bundled.target_names), examples)

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from zoo.contract import BATCH
 from zoo.data.names import natural
 from zoo.errors import ZooError
+from zoo.family import Family, Size
 from zoo.folder_kinds import kind, mistaken
 from zoo.input import Arrays, Request
 from zoo.inputs.audio import wav
 from zoo.inputs.audio.preprocessing import SOUNDS, AudioPreprocessing, decoded_file, fitted, read_clip
 from zoo.inputs.audio.sound_files import read_sound_file
 from zoo.signature import Tensor
+
+UPLOAD = Path("clip.wav")
+"""The sound file that the examples of a model card read."""
 
 WAVEFORM = "waveform"
 """Samples from -1 to 1, of the network's rate. The spectrogram and normalization are inside the model."""
@@ -118,6 +123,16 @@ def _checked(path: Path) -> bytes:
     return content
 
 
+def catalog(family: Family, size: Size) -> dict[str, Any]:
+    """Return no limits: a network takes clips of any length."""
+    return {"limits": {}}
+
+
+def published(wanted: Any) -> dict[str, Any]:
+    """Return nothing: no weights for networks of sound are published."""
+    return {"input": ""}
+
+
 def facts(preprocessing: AudioPreprocessing) -> dict[str, str]:
     """Return the length and the rate of the input."""
     seconds = preprocessing.samples / preprocessing.rate
@@ -134,13 +149,16 @@ def problems(preprocessing: AudioPreprocessing) -> list[str]:
     return found
 
 
-def python(artifact: str) -> str:
-    """Return Python lines that read a WAV file as the artifact's input."""
-    return "\n".join(
-        (
-            "import soundfile",
-            "# A clip of the rate and the number of samples that manifest.json states as preprocessing.",
-            'samples, rate = soundfile.read("clip.wav", dtype="float32", always_2d=True)',
-            "waveform = samples.mean(1)[None]",
-        )
-    )
+def python(preprocessing: AudioPreprocessing) -> str:
+    """Return an expression that reads `UPLOAD`."""
+    return f'Path("{UPLOAD}").read_bytes()'
+
+
+def rest(preprocessing: AudioPreprocessing) -> dict[str, Any]:
+    """Return `UPLOAD`."""
+    return dict.fromkeys(raw_tensors(preprocessing), UPLOAD)
+
+
+def files(preprocessing: AudioPreprocessing) -> dict[str, str]:
+    """Return no files: the manifest has all that clients need."""
+    return {}

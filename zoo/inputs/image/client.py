@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from zoo.contract import BATCH
 from zoo.errors import ZooError
+from zoo.family import LARGEST_SIDE, MOST_CHANNELS, SMALLEST_SIDE, Family, Size
 from zoo.folder_kinds import kind, mistaken
 from zoo.input import Arrays, Request
 from zoo.inputs.image.image_files import read_image_file, reason_for_no_image, visible_entries
 from zoo.inputs.image.preprocessing import Preprocessing, pixels_from_bytes
 from zoo.signature import Tensor
+from zoo.weights.pretrained import Input
 
 IMAGE = "image"
 """Raw pixels, 0–255, as a decoder gives them. Normalization is inside the model."""
 
 IMAGE_BYTES = "image_bytes"
 """JPEG or PNG files as uploaded. Decoding, scaling and cropping are inside the model."""
+
+UPLOAD = Path("image.jpg")
+"""The image file that the examples of a model card read."""
 
 
 def tensors(preprocessing: Preprocessing) -> dict[str, Tensor]:
@@ -63,30 +69,28 @@ def noise(preprocessing: Preprocessing, count: int, generator: np.random.Generat
     """Return gray PNGs of random pixels."""
     from PIL import Image
 
-    files = []
+    encoded = []
     for pixels in generator.integers(0, 256, (count, preprocessing.height, preprocessing.width), np.uint8):
         file = io.BytesIO()
         Image.fromarray(pixels).save(file, "PNG")
-        files.append(file.getvalue())
-    return files
+        encoded.append(file.getvalue())
+    return encoded
 
 
 def requests(
     paths: Sequence[Path], preprocessing: Preprocessing, leave_out: Callable[[Path, str], None]
-) -> list[Request]:
+) -> Iterator[Request]:
     """Read image files; a folder stands for the image files in it, whatever their names, in natural order.
 
     Raises:
         ZooError: there is no image, or one cannot be read.
     """
-    found = []
-    for path in (path for named in paths for path in _expanded(named, leave_out)):
+    for path in [path for named in paths for path in _expanded(named, leave_out)]:
         try:
             encoded = read_image_file(path)
         except ZooError as error:
             raise ZooError(f"{path} cannot be read as an image: {error}") from None
-        found.append(Request(str(path), encoded))
-    return found
+        yield Request(str(path), encoded)
 
 
 def _expanded(named: Path, leave_out: Callable[[Path, str], None]) -> list[Path]:
@@ -114,6 +118,37 @@ def _expanded(named: Path, leave_out: Callable[[Path, str], None]) -> list[Path]
     return found
 
 
+def catalog(family: Family, size: Size) -> dict[str, Any]:
+    """Return the sizes and channels that a network takes, and the sizes of published weights."""
+    published = next(iter(size.weights.values()), None)
+    return {
+        "small_images": family.small_images,
+        "input_sizes": {
+            "weights": sorted({tag.input.side for tag in published.tags}) if published else [],
+            "smallest": SMALLEST_SIDE,
+            "largest": LARGEST_SIDE,
+        },
+        "channels": list(range(1, MOST_CHANNELS + 1)),
+        "limits": {
+            "small images": family.small_images,
+            "input": f"{SMALLEST_SIDE} to {LARGEST_SIDE} pixels a side, 1 to {MOST_CHANNELS} channels",
+        },
+    }
+
+
+def published(wanted: Input) -> dict[str, Any]:
+    """Return the size and the preprocessing of the images that weights want."""
+    return {
+        "input": f"{wanted.side} pixels",
+        "input_size": wanted.side,
+        "mean": list(wanted.mean),
+        "std": list(wanted.std),
+        "crop_pct": wanted.crop_pct,
+        "interpolation": wanted.interpolation,
+        "resize_mode": wanted.resize_mode,
+    }
+
+
 def facts(preprocessing: Preprocessing) -> dict[str, str]:
     """Return the size of the input."""
     return {"input": f"{preprocessing.height}×{preprocessing.width} pixels, {preprocessing.channels} channels"}
@@ -127,3 +162,18 @@ def problems(preprocessing: Preprocessing) -> list[str]:
     if not len(preprocessing.mean) == len(preprocessing.std) == preprocessing.channels:
         found.append(f"mean and std are not of {preprocessing.channels} channels")
     return found
+
+
+def python(preprocessing: Preprocessing) -> str:
+    """Return an expression that reads `UPLOAD`."""
+    return f'Path("{UPLOAD}").read_bytes()'
+
+
+def rest(preprocessing: Preprocessing) -> dict[str, Any]:
+    """Return `UPLOAD`."""
+    return {IMAGE_BYTES: UPLOAD}
+
+
+def files(preprocessing: Preprocessing) -> dict[str, str]:
+    """Return no files: the manifest has all that clients need."""
+    return {}

@@ -44,6 +44,9 @@ USUAL_SIDE = 224
 MEAN, STD = 0.5, 0.5
 """The normalization of networks that start from random weights: each channel lies between -1 and 1."""
 
+START_OF_SCAN, LONGEST_SCAN_HEADER = b"\xff\xda", 16
+"""The marker of a JPEG after which the values of its pixels come, and the bytes between the marker and these."""
+
 CUT = 20
 """Bytes that a damaged JPEG lacks at its end. Of one cut in its header, libjpeg writes a line to standard error."""
 
@@ -172,10 +175,12 @@ def samples(raw: Sequence[bytes], preprocessing: Preprocessing) -> list[bytes]:
 
 def damaged(raw: bytes) -> dict[str, Any]:
     """Return files that no decoder takes; `raw` is a sound one."""
+    # libjpeg writes a line to standard error about a JPEG that ends before its scan begins.
+    half = (raw.find(START_OF_SCAN) + LONGEST_SCAN_HEADER + len(raw)) // 2
     return {
         "bytes that are no image": b"no image",
         "no bytes": b"",
-        "half an image": raw[: len(raw) // 2],
+        "half an image": raw[:half],
         "an image without its end": raw[:-CUT],
     }
 

@@ -51,24 +51,6 @@ def uploaded_pixels(encoded: Any, preprocessing: Preprocessing) -> tuple[Any, An
     return tf.map_fn(read_or_refused, encoded, fn_output_signature=forms, parallel_iterations=AT_ONCE)
 
 
-def first_refusal(status: Any) -> Any:
-    """Return a string scalar that names the first refused image and the reason; empty if no image is refused.
-
-    Args:
-        status: string [batch], as `uploaded_pixels` returns it.
-    """
-    import tensorflow as tf
-
-    refused = tf.cast(tf.not_equal(status, ""), tf.int32)
-
-    def first() -> Any:
-        place, count = tf.argmax(refused, output_type=tf.int32), tf.strings.as_string(tf.size(status))
-        number = tf.strings.as_string(place + 1)
-        return tf.strings.join(["image ", number, " of ", count, " is ", status[place]])
-
-    return tf.cond(tf.reduce_sum(refused) > 0, first, lambda: tf.constant(""))
-
-
 def _refusal(file: Any, preprocessing: Preprocessing) -> Any:
     """Return a string scalar: the reason to refuse a file because of its header, or an empty string.
 

@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from zoo.data.names import shown
 from zoo.errors import ZooError, listed
+from zoo.family import Family, Size
 from zoo.input import Request
+from zoo.inputs.table.columns import Column, Value, tensor_names
 from zoo.inputs.table.preprocessing import (
     TablePreprocessing,
     encode,
@@ -21,17 +26,24 @@ from zoo.inputs.table.preprocessing import (
 )
 from zoo.inputs.table.read import features, places_of, read_file, typed
 
+DAYS = (-700_000, 2_900_000)
+"""The days since 1970 of the first and the last date of an example."""
+
 __all__ = [
+    "catalog",
     "encode",
     "facts",
+    "files",
     "network_tensors",
     "noise",
     "problems",
+    "published",
     "python",
     "random",
     "raw_arrays",
     "raw_tensors",
     "requests",
+    "rest",
     "tensors",
 ]
 
@@ -61,6 +73,16 @@ def requests(
     return found
 
 
+def catalog(family: Family, size: Size) -> dict[str, Any]:
+    """Return no limits: a network takes any columns."""
+    return {"limits": {}}
+
+
+def published(wanted: Any) -> dict[str, Any]:
+    """Return nothing: no weights for networks of tables are published."""
+    return {"input": ""}
+
+
 def facts(preprocessing: TablePreprocessing) -> dict[str, str]:
     """Return the number of columns, and how many of them have numbers, words, dates and booleans."""
     counts = Counter(column.kind for column in preprocessing.columns)
@@ -81,14 +103,26 @@ def problems(preprocessing: TablePreprocessing) -> list[str]:
     return found
 
 
-def python(artifact: str) -> str:
-    """Return Python lines that end with `features`, a row of the means of the training rows."""
-    return f"""import json
-import pathlib
+def python(preprocessing: TablePreprocessing) -> str:
+    """Return the row of `example` as a tuple."""
+    return repr(tuple(map(example, preprocessing.columns)))
 
-import numpy as np
 
-manifest = json.loads(pathlib.Path("{artifact}/manifest.json").read_text())
-columns = manifest["preprocessing"]["columns"]
-# A word is its place in column["words"], a date its days since 1970, and a missing value is NaN.
-features = np.array([[column["mean"] for column in columns]], np.float32)"""
+def rest(preprocessing: TablePreprocessing) -> dict[str, Any]:
+    """Return the row of `example` by the names of its columns' tensors."""
+    columns = preprocessing.columns
+    return dict(zip(tensor_names(columns), map(example, columns), strict=True))
+
+
+def example(column: Column) -> Value:
+    """Return a usual value of a column: the mean of a number, the most frequent word."""
+    if column.kind == "number":
+        return float(f"{column.mean:.4g}")
+    if column.kind == "date":
+        return str(np.datetime64(int(np.clip(column.mean, *DAYS)), "D"))
+    return "true" if column.kind == "boolean" else next(iter(column.words), "word")
+
+
+def files(preprocessing: TablePreprocessing) -> dict[str, str]:
+    """Return no files: the manifest has all that clients need."""
+    return {}

@@ -35,6 +35,14 @@ class Likeliest:
         """Return the labels and probabilities for JSON."""
         return {"labels": [{"label": label, "probability": probability} for label, probability in self.labels]}
 
+    def cells(self) -> dict[str, Any]:
+        """Return `label` and `probability`, then `label_2`, `probability_2` and so on."""
+        found: dict[str, Any] = {}
+        for place, (label, probability) in enumerate(self.labels, start=1):
+            suffix = f"_{place}" if place > 1 else ""
+            found |= {f"label{suffix}": label, f"probability{suffix}": probability}
+        return found
+
 
 def tensors(labels: int) -> dict[str, Tensor]:
     """Return logits and probabilities of so many classes."""
@@ -137,4 +145,5 @@ TASK = Task(
     drawing="confusion.png",
     draw=draw,
     answer=answer,
+    fewest_labels=2,
 )

@@ -38,6 +38,10 @@ class Values:
         """Return the values for JSON."""
         return {"values": self.values}
 
+    def cells(self) -> dict[str, Any]:
+        """Return the values."""
+        return dict(self.values)
+
 
 def tensors(labels: int) -> dict[str, Tensor]:
     """Return so many values."""
