@@ -85,6 +85,8 @@ test-peers: $(VENV)/ready $(PEER)/ready
 	for side in 64 96 160; do $(TIMM).other_sizes $(PEER)/224 $(PEER)/pulled-$$side $$side || exit 1; done
 	$(BIN)/python -m $(PEERS).compare_logits $(PEER)/bin/python $(PEER)/scratch $(PEER)/224 $(PEER)/160 \
 		$(PEER)/channels-1 $(PEER)/channels-4 $(PEER)/pulled-64 $(PEER)/pulled-96 $(PEER)/pulled-160
+	$(TIMM).export_transformers_wav2vec2 $(PEER)/wav2vec2
+	$(BIN)/python -m $(PEERS).wav2vec2_logits $(PEER)/wav2vec2
 
 $(PEER)/ready: benchmarks/peers/requirements.txt
 	$(PYTHON) -m venv $(PEER)

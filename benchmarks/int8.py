@@ -21,7 +21,6 @@ from typing import Any
 import numpy as np
 
 from benchmarks.measured import record
-from zoo.inputs.image.client import IMAGE
 from zoo.registry import matching
 
 SIDE = 224
@@ -75,7 +74,7 @@ def _measure(family: str, size: str, given: Path | None) -> dict[str, Any]:
         else:
             write_random(float32, family, size)
         write_int8(float32, int8, pixels)
-        measured = latency_ratio.compare(float32, int8, {IMAGE: pixels[:1]}, seconds=20)
+        measured = latency_ratio.compare(float32, int8, {"image": pixels[:1]}, seconds=20)
         nodes = fused_nodes(int8, fused)
     return {**dataclasses.asdict(measured), "nodes": nodes}
 

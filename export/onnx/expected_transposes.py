@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-Layout = Literal["NCHW", "NHWC", "image"]
+Layout = Literal["NCHW", "NHWC", "input"]
 """The layout of a feature map.
 
-ONNX' convolutions and pools take NCHW; layers that work along the last axis take NHWC. The image is NHWC, too, but the
+ONNX' convolutions and pools take NCHW; layers that work along the last axis take NHWC. The input is NHWC, too, but the
 first convolution reads it without a Transpose, see `zoo.export.onnx.passes.first_convolution`.
 """
 
@@ -15,22 +15,26 @@ first convolution reads it without a Transpose, see `zoo.export.onnx.passes.firs
 def expected_transposes(model: Any) -> int:
     """Count the Transposes that a functional Keras network needs.
 
-    Convolutions, pools and batch normalizations take NCHW. A layer with the attribute `channels_last` takes NHWC. Every
-    other layer takes the layout of its inputs if they agree, and NCHW if not. A map that is needed in another layout
-    than it was computed in is transposed once. The attribute `transposes` of a layer counts those inside it. Maps of
-    height and width 1 need none.
+    Convolutions, pools and batch normalizations take NCHW, and so does a layer with the attribute `channels_first`. A
+    layer with the attribute `channels_last` takes NHWC. Every other layer takes the layout of its inputs if they agree.
+    If not, it takes NCHW for maps, and NHWC for sequences [batch, length, channels], most of which are read along the
+    last axis. A map or sequence that is needed in another layout than it was computed in is transposed once. The
+    attribute `transposes` of a layer counts those inside it. Maps of height and width 1 need none, and neither do
+    sequences of one channel.
     """
     import keras
 
-    layouts: dict[int, Layout] = {id(tensor): "image" for tensor in model.inputs}
+    layouts: dict[int, Layout] = {id(tensor): "input" for tensor in model.inputs}
     transposed: set[int] = set()
     inside_layers = 0
     for layer in model.layers:
         if isinstance(layer, keras.layers.InputLayer):
             continue
-        maps = [id(tensor) for tensor in keras.tree.flatten(layer.input) if _is_map(tensor)]
+        tensors = [tensor for tensor in keras.tree.flatten(layer.input) if _is_map(tensor)]
+        maps = [id(tensor) for tensor in tensors]
         given = {layouts[tensor] for tensor in maps}
-        common: Layout = next(iter(given)) if len(given) == 1 else "NCHW"
+        otherwise: Layout = "NHWC" if tensors and all(len(tensor.shape) == 3 for tensor in tensors) else "NCHW"
+        common: Layout = next(iter(given)) if len(given) == 1 else otherwise
         wanted = _required_layout(layer) or common
         transposed |= {tensor for tensor in maps if _needs_transpose(layouts[tensor], wanted, layer)}
         layouts |= {id(tensor): wanted for tensor in keras.tree.flatten(layer.output)}
@@ -44,7 +48,9 @@ def _required_layout(layer: Any) -> Layout | None:
 
     if getattr(layer, "channels_last", False):
         return "NHWC"
-    convolutions = (layers.Conv2D, layers.DepthwiseConv2D, layers.SeparableConv2D)
+    if getattr(layer, "channels_first", False):
+        return "NCHW"
+    convolutions = (layers.Conv1D, layers.Conv2D, layers.DepthwiseConv2D, layers.SeparableConv2D)
     pools = (
         layers.AveragePooling2D,
         layers.MaxPooling2D,
@@ -57,11 +63,16 @@ def _required_layout(layer: Any) -> Layout | None:
 def _needs_transpose(layout: Layout, wanted: Layout, layer: Any) -> bool:
     from keras import layers
 
-    if layout == "image":
+    if layout == "input":
         return wanted == "NCHW" and not isinstance(layer, layers.Conv2D)
     return layout != wanted
 
 
 def _is_map(tensor: Any) -> bool:
-    """Return whether a tensor has rank 4, and a height or width above 1."""
+    """Return whether moving a tensor's channels changes their order in memory.
+
+    A map has a height or width above 1, a sequence a length and channels above 1.
+    """
+    if len(tensor.shape) == 3:
+        return 1 not in tensor.shape[1:]
     return len(tensor.shape) == 4 and tensor.shape[1:3] != (1, 1)

@@ -6,6 +6,7 @@ and for what its docstring says. To add one, write the function in a module of t
 Modules, in the order of their first pass:
 
 - `pooling`: means over height and width become GlobalAveragePool.
+- `sequences`: convolutions and normalizations of [batch, frames, channels].
 - `padding`: zero padding goes into convolutions and pools.
 - `activations`: the pieces of HardSwish, HardSigmoid and Gelu become these operators.
 - `transposes`: Transposes and Reshapes that are not needed are removed.
@@ -35,6 +36,7 @@ from zoo.export.onnx.passes.float16 import to_float16
 from zoo.export.onnx.passes.initializers import remove_unused_initializers
 from zoo.export.onnx.passes.padding import fold_padding
 from zoo.export.onnx.passes.pooling import use_global_average_pool
+from zoo.export.onnx.passes.sequences import convolve_sequences, normalize_over_time
 from zoo.export.onnx.passes.slices import slice_before_rowwise
 from zoo.export.onnx.passes.transposes import add_in_nchw, bypass_idle_moves_before_reshapes, remove_idle_moves
 
@@ -64,6 +66,8 @@ PASSES = (
         use_global_average_pool,
         "Before folding, which cancels the Transpose before the pool and folds the batch normalization in front of it.",
     ),
+    Pass("converted", convolve_sequences, "Before folding, which cancels the Transposes between convolutions."),
+    Pass("converted", normalize_over_time, "Before folding, for the same reason."),
     Pass("folded", fold_padding, "First: later passes look for neighbors that a Pad would stand between."),
     Pass("folded", fuse_hard_swish, "Before the passes on moves, which know the fused operator as elementwise."),
     Pass("folded", fuse_gelu, "With the other activations; no other pass depends on its place."),

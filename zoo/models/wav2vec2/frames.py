@@ -1,0 +1,16 @@
+"""The frames that Wav2Vec 2.0 makes of a waveform: one every 20 ms, of 25 ms each. No framework is imported."""
+
+from __future__ import annotations
+
+CONVOLUTIONS = ((10, 5), (3, 2), (3, 2), (3, 2), (3, 2), (2, 2), (2, 2))
+"""The kernel and the stride of each convolution, in samples or frames of the one before."""
+
+FEWEST_SAMPLES = 400
+"""The samples that one frame is computed from; a shorter waveform has no frame."""
+
+
+def frame_count(samples: int) -> int:
+    """Count the frames of a waveform; 0 where it is shorter than `FEWEST_SAMPLES`."""
+    for kernel, stride in CONVOLUTIONS:
+        samples = max(0, (samples - kernel) // stride + 1)
+    return samples
