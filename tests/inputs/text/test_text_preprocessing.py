@@ -154,13 +154,17 @@ def test_the_record_is_found_by_its_kind() -> None:
     assert all(len(text.encode()) <= LONGEST_TEXT for text in costly.values())
 
 
-def test_the_lines_of_a_model_card_give_the_same_inputs(tmp_path: Path) -> None:
+def test_the_file_beside_an_artifact_gives_the_same_inputs(tmp_path: Path) -> None:
     wanted = preprocessing("trained", cased=False)
-    (tmp_path / "tokenizer.json").write_text(tokenizer_json(wanted), encoding="utf-8")
-    names: dict[str, Any] = {}
-    exec(client.python(str(tmp_path)), names)
-    for name, array in encode(["A sentence to classify."], wanted).items():
-        np.testing.assert_array_equal(names[name], array)
+    for name, content in client.files(wanted).items():
+        (tmp_path / name).write_text(content, encoding="utf-8")
+    found = tokenizers.Tokenizer.from_file(str(tmp_path / "tokenizer.json")).encode_batch(list(LINES))
+    np.testing.assert_array_equal([each.ids for each in found], encode(LINES, wanted)[INPUT_IDS])
+
+
+def test_the_input_is_described_to_people() -> None:
+    wanted = preprocessing("trained", cased=False)
+    assert eval(client.python(wanted)) == client.rest(wanted)["text"]
     tokens = f"up to 40 WordPiece tokens of a vocabulary of {len(wanted.vocabulary):,}, uncased"
     assert client.facts(wanted) == {"input": tokens}
 

@@ -21,4 +21,5 @@ INPUT = Input(
     client_module=f"{__name__}.client",
     data_module=f"{__name__}.data",
     graph_module=f"{__name__}.graph",
+    client_libraries={"tokenizers": "tokenizers"},
 )

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from zoo.inputs.text.preprocessing import (
+    TEXT,
     TextPreprocessing,
     encode,
     network_tensors,
@@ -11,11 +14,13 @@ from zoo.inputs.text.preprocessing import (
     raw_arrays,
     raw_tensors,
     tensors,
+    tokenizer_json,
 )
 
 __all__ = [
     "encode",
     "facts",
+    "files",
     "network_tensors",
     "noise",
     "problems",
@@ -23,8 +28,12 @@ __all__ = [
     "random",
     "raw_arrays",
     "raw_tensors",
+    "rest",
     "tensors",
 ]
+
+SENTENCE = "A sentence to classify."
+"""The text of examples in documents."""
 
 
 def facts(preprocessing: TextPreprocessing) -> dict[str, str]:
@@ -39,12 +48,16 @@ def problems(preprocessing: TextPreprocessing) -> list[str]:
     return []
 
 
-def python(artifact: str) -> str:
-    """Return Python lines that end with `input_ids` and `attention_mask`, the tokens of a text."""
-    return f"""import numpy as np
-import tokenizers
+def python(preprocessing: TextPreprocessing) -> str:
+    """Return `SENTENCE` as an expression."""
+    return repr(SENTENCE)
 
-tokenizer = tokenizers.Tokenizer.from_file("{artifact}/tokenizer.json")
-tokens = tokenizer.encode_batch(["A sentence to classify."])
-input_ids = np.array([text.ids for text in tokens])
-attention_mask = np.array([text.attention_mask for text in tokens])"""
+
+def rest(preprocessing: TextPreprocessing) -> dict[str, Any]:
+    """Return `SENTENCE`."""
+    return {TEXT: SENTENCE}
+
+
+def files(preprocessing: TextPreprocessing) -> dict[str, str]:
+    """Return the `tokenizer.json` that gives clients without zoo the same ids."""
+    return {"tokenizer.json": tokenizer_json(preprocessing)}
