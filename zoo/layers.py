@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import keras
 import numpy as np
+import tensorflow as tf
 from keras import ops
 
 from zoo.contract import LOGITS
@@ -100,7 +101,7 @@ def batch_norm(x: Tensor, *, epsilon: float = 1e-5, gamma: float = 1.0, name: st
     Momentum and epsilon are PyTorch's defaults (0.1 of the new value, 1e-5), as in most reference implementations. The
     scales start at `gamma`.
     """
-    return keras.layers.BatchNormalization(
+    return BatchNormalization(
         momentum=0.9,
         epsilon=epsilon,
         gamma_initializer=keras.initializers.Constant(gamma),
@@ -119,6 +120,36 @@ def activation(x: Tensor, kind: Activation, *, name: str) -> Tensor:
 
 
 @keras.saving.register_keras_serializable("zoo")
+class BatchNormalization(keras.layers.BatchNormalization):
+    """Keras' batch normalization, which trains by TensorFlow's fused kernel where one replica has the whole batch.
+
+    Keras 3.15 computes moments and normalizes in operations of its own, which pass over the map six times and more. The
+    fused kernel computes the same, in float32 where the map is float16 or bfloat16. It has neither float64 nor
+    statistics over several replicas: there Keras' own operations go on.
+    """
+
+    def call(self, inputs: Tensor, training: bool | None = None, mask: Tensor | None = None) -> Tensor:
+        """Normalize a map, and move the statistics towards the batch's in training."""
+        alone = tf.distribute.get_strategy().num_replicas_in_sync == 1
+        fused = training and self.trainable and alone and len(inputs.shape) == 4 and mask is None
+        if not fused or keras.backend.standardize_dtype(inputs.dtype) not in ("float32", "bfloat16", "float16"):
+            return super().call(inputs, training=training, mask=mask)
+        normalized, mean, unbiased, *_ = tf.raw_ops.FusedBatchNormV3(
+            x=inputs,
+            scale=tf.convert_to_tensor(self.gamma),
+            offset=tf.convert_to_tensor(self.beta),
+            mean=tf.zeros([0]),
+            variance=tf.zeros([0]),
+            epsilon=self.epsilon,
+        )
+        count = tf.cast(tf.reduce_prod(tf.shape(inputs)[:-1]), tf.float32)
+        # The kernel divides by one less than the number of values (tensorflow 2.21), Keras by the number itself.
+        variance = unbiased * ((count - 1) / count)
+        for statistic, value in ((self.moving_mean, mean), (self.moving_variance, variance)):
+            statistic.assign(statistic * self.momentum + value * (1.0 - self.momentum))
+        return normalized
+
+
 class Gelu(keras.layers.Layer):
     """The activation x · Φ(x), exactly, by the error function.
 
