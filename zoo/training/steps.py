@@ -83,8 +83,10 @@ def evaluation_step(model: Any, description: Model, strategy: Any) -> Step:
 
 
 def summed(strategy: Any, sums: dict[str, Any]) -> dict[str, Any]:
-    """Add up the sums of all replicas."""
-    return {name: strategy.reduce("SUM", value, axis=None) for name, value in sums.items()}
+    """Add up the sums of all replicas, on the first one's device."""
+    # Without a device, the sums of several GPUs would be added up on the host.
+    with tf.device(strategy.extended.worker_devices[0]):
+        return {name: strategy.reduce("SUM", value, axis=None) for name, value in sums.items()}
 
 
 def clipped(gradients: list[Any], norm: float) -> list[Any]:
