@@ -70,20 +70,35 @@ def network_gate(model: Any, description: Model) -> Gate:
 def client_gate(reference: Reference) -> Gate:
     """The gate `client_inputs`: a client's preprocessing gives the inputs that the graph makes of raw examples.
 
-    They may differ by what the kind of input tolerates.
+    They may differ by what the kind of input tolerates. Compared are the samples, and what the kind finds doubtful.
     """
+    import tensorflow as tf
+
     preprocessing = reference.description.preprocessing
     kind = kind_of(preprocessing)
 
     def check() -> Verdict:
         limit = kind.data.client_tolerance(preprocessing)
-        by_client = kind.client.encode(reference.samples, preprocessing)
-        refused = [text for text in reference.statuses if text]
-        client, graph = forms(by_client), forms(reference.decoded)
-        if refused or client != graph:
-            return False, {"refused": refused, "client": client, "graph": graph}
-        difference = max(largest_difference(one, reference.decoded[name]) for name, one in by_client.items())
-        return difference <= limit, {"largest_difference": difference, "limit": limit}
+        compared = [(reference.samples, reference.decoded, reference.statuses)]
+        if reference.doubtful:
+            raw = kind.client.raw_arrays(reference.doubtful, preprocessing)
+            found, status = kind.graph.decoded({name: tf.constant(one) for name, one in raw.items()}, preprocessing)
+            decoded = {name: one.numpy() for name, one in found.items()}
+            compared.append((reference.doubtful, decoded, tuple(text.decode() for text in status.numpy())))
+        differences = []
+        for examples, decoded, statuses in compared:
+            by_client = kind.client.encode(examples, preprocessing)
+            refused = [text for text in statuses if text]
+            client, graph = forms(by_client), forms(decoded)
+            if refused or client != graph:
+                return False, {"refused": refused, "client": client, "graph": graph}
+            differences += [largest_difference(one, decoded[name]) for name, one in by_client.items()]
+        count = sum(len(examples) for examples, _, _ in compared)
+        return max(differences) <= limit, {
+            "examples": count,
+            "largest_difference": max(differences),
+            "limit": limit,
+        }
 
     return gate("client_inputs", check)
 

@@ -44,6 +44,7 @@ class Reference:
         inputs: the examples as inputs of the contract.
         outputs: what the model computes for them: outputs of the contract.
         samples: raw examples, as clients send them.
+        doubtful: more raw examples, which clients and graphs may encode differently.
         decoded: the inputs that the kind's graph makes of the samples.
         statuses: for each sample the reason why the graph refuses it; empty as it should be.
         answers: the outputs that the model computes for `decoded`.
@@ -54,6 +55,7 @@ class Reference:
     inputs: Arrays
     outputs: Arrays
     samples: tuple[Any, ...]
+    doubtful: tuple[Any, ...]
     decoded: Arrays
     statuses: tuple[str, ...]
     answers: Arrays
@@ -183,6 +185,7 @@ class _KerasModel:
             inputs=inputs,
             outputs=self.outputs(inputs, name=name),
             samples=tuple(sent),
+            doubtful=tuple(self.kind.data.doubtful(raw, preprocessing)),
             decoded=decoded,
             statuses=tuple(text.decode() for text in status.numpy()),
             answers=self.outputs(decoded, name="sample {}".format),

@@ -99,6 +99,15 @@ FACTS = {
     ("wav2vec2", "small"): Facts(23_726_860, None, side=16_000),
     ("wav2vec2", "base"): Facts(94_371_712 - 768 - 128 + 768 * 256 + 256 + 256 * 12 + 12, None, side=16_000),
     ("wav2vec2", "large"): Facts(315_438_720 - 1024 - 128 + 1024 * 256 + 256 + 256 * 12 + 12, None, side=16_000),
+    # By hand: 8192·64 + 4·64·(64+64+1) + 2·(64+1), and so on; multiply-adds are checked by tests/models/test_lstm.py.
+    ("lstm", "small"): Facts(557_442, None),
+    ("lstm", "base"): Facts(1_312_258, None),
+    ("lstm", "large"): Facts(4_723_714, None),
+    # transformers' BertForSequenceClassification of two classes (5.x, num_parameters()), of small without the pooler.
+    ("bert", "small"): Facts(22_566_146, None),
+    ("bert", "mini"): Facts(28_764_674, None),
+    ("bert", "base"): Facts(109_483_778, None),
+    ("bert", "large"): Facts(335_143_938, None),
 }
 
 SMALLEST = (8, 8, 1)

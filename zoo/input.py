@@ -142,6 +142,13 @@ class Data(Protocol):
     def reference(self, shape: Sequence[int]) -> Any:
         """Return the preprocessing of a network whose row in its family's table has the input shape `shape`."""
 
+    def published(self, folder: Path) -> Any:
+        """Return the preprocessing that a folder of published weights states.
+
+        Raises:
+            ZooError: it states none, or one that networks of this kind do not take.
+        """
+
     def structure(self, family: Family, size: Size, preprocessing: Any) -> Structure | None:
         """Return the structure of a network that is trained from nothing, to be recorded.
 
@@ -160,6 +167,12 @@ class Data(Protocol):
 
     def samples(self, raw: Sequence[Any], preprocessing: Any) -> list[Any]:
         """Return raw examples as clients send them, made of those of a dataset; the first needs all preprocessing."""
+
+    def doubtful(self, raw: Sequence[Any], preprocessing: Any) -> list[Any]:
+        """Return raw examples that clients and graphs may encode differently, for the gate that compares both.
+
+        `raw` are examples of the data, which may be among them.
+        """
 
     def damaged(self, raw: Any) -> dict[str, Any]:
         """Return raw examples that every signature refuses, by what is wrong with them; `raw` is a sound one."""

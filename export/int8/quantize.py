@@ -24,7 +24,7 @@ from zoo.errors import Refused, ZooError, did_you_mean
 from zoo.export import accuracy
 from zoo.export.accuracy import Run
 from zoo.export.batches import part, parts, size
-from zoo.export.int8 import calibration, latency_ratio, qdq
+from zoo.export.int8 import calibration, dynamic, latency_ratio, qdq
 from zoo.export.int8.equalization import equalizable, equalize
 from zoo.export.int8.qdq import Range
 from zoo.export.onnx import passes
@@ -74,7 +74,7 @@ class Decision:
     """The decisions that an int8 file was made by.
 
     Attributes:
-        method: the method of calibration.
+        method: the method of calibration, or that of `zoo.export.int8.dynamic`.
         nodes: the number of nodes that can be computed on integers.
         float32_nodes: those of them that stay in float32, with the cost of each, see `zoo.artifact.Float32Node`.
         scaled: the number of activations that were equalized.
@@ -82,7 +82,7 @@ class Decision:
         validation: the accuracy on validation examples that `float32_nodes` was decided by.
     """
 
-    method: calibration.Method
+    method: str
     nodes: int
     float32_nodes: dict[str, float]
     scaled: int
@@ -145,6 +145,12 @@ def write_int8(
     """
     import onnx
 
+    if dynamic.suits(description):
+        nodes = dynamic.write(float32, int8, description.family)
+        examples = _spread(dataset.validation, SEARCH_EXAMPLES)
+        paired = _Validation(examples, description, open_onnx(float32).run).paired(open_onnx(int8).run)
+        say(f"int8 without calibration: {paired.drop:.2f} points lost on {paired.examples} validation examples")
+        return Decision(dynamic.METHOD, nodes, {}, 0, 0, paired)
     inputs = _chosen(dataset.train, description, options.calibration_examples)
     model = onnx.load(float32)
     prepare(model, options.target)

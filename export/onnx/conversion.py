@@ -24,6 +24,7 @@ from zoo.export.graph import TracedModel, open_shape, outputs
 from zoo.export.onnx import passes
 from zoo.export.onnx.expected_transposes import expected_transposes
 from zoo.export.onnx.lint import ConversionRecord, node_counts
+from zoo.export.onnx.operators import OPERATORS
 from zoo.formats.onnx import inference_session, write_optimized
 from zoo.input import kind_of
 from zoo.onnx_file import DIGEST, graph_digest
@@ -251,6 +252,7 @@ def _tf2onnx(definition: Any, inputs: list[str], answers: dict[str, str], opset:
                 graph,
                 continue_on_error=True,
                 opset=LOWEST_OPSET,
+                custom_op_handlers=OPERATORS,
                 input_names=inputs,
                 output_names=output_names,
                 tensors_to_rename={tensor: name for name, tensor in answers.items()}

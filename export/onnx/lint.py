@@ -22,7 +22,7 @@ MOST_NAMED = 5
 """Nodes that a message names; it counts the rest."""
 
 IDLE = ("Identity", "Dropout", "Constant", "Shape", "Size", "ConstantOfShape")
-"""Operators that inference on images of one size does not need."""
+"""Operators that inference does not need; `Shape` only where nothing but the batch is open."""
 
 RESHAPES = ("Reshape", "Flatten", "Squeeze", "Unsqueeze")
 
@@ -111,7 +111,8 @@ def idle(index: GraphIndex) -> Iterator[Any]:
     """Yield nodes that compute nothing, or only from constants."""
     for node in index.graph.node:
         constant = node.input and all(name in index.initializers for name in node.input if name)
-        if node.op_type in IDLE or constant:
+        open_length = node.op_type == "Shape" and None in index.shapes.get(node.input[0], ())[1:]
+        if constant or (node.op_type in IDLE and not open_length):
             yield node
 
 

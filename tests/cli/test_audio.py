@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 import subprocess
@@ -90,11 +89,11 @@ def test_files_of_every_format_and_their_folder_are_answered_alike(place: Path, 
     answer = zoo_command("predict", "artifact", "clips", "--json")
     assert answer.status == 0, answer.err
     assert "left out: 1: clips/notes.txt (not WAV, FLAC, OGG or MP3 but text)" in answer.err
-    found = json.loads(answer.out)
+    found = json.loads(answer.out)["predictions"]
     assert [one["name"] for one in found] == [f"clips/{word}.{form.lower()}" for form in sorted(FORMS)]
-    assert len({one["predictions"][0]["label"] for one in found}) == 1
+    assert len({one["labels"][0]["label"] for one in found}) == 1
     single = zoo_command("predict", "artifact", f"clips/{word}.flac", "--json")
-    assert json.loads(single.out)[0]["predictions"] == found[0]["predictions"]
+    assert json.loads(single.out)["predictions"][0]["labels"] == found[0]["labels"]
 
 
 _SAMPLES = 0.5 * tone(seconds=1.0)[:, None]
@@ -114,7 +113,7 @@ def test_odd_files_are_answered_as_the_plain_one(place: Path, zoo_command: Comma
         (place / "odd" / f"{name}.wav").write_bytes(file)
     answer = zoo_command("predict", "artifact", "odd", "--json")
     assert answer.status == 0, answer.err
-    found = {Path(one["name"]).stem: one["predictions"] for one in json.loads(answer.out)}
+    found = {Path(one["name"]).stem: one["labels"] for one in json.loads(answer.out)["predictions"]}
     assert found.keys() == {"plain", *ODD}
     plain = {one["label"]: one["probability"] for one in found["plain"]}
     for name in ODD.keys() - {"one sample"}:
@@ -164,11 +163,16 @@ REQUESTS = (
     (("keyword", "--data", "digits"), "has images, and the network takes clips"),
     (("cnn", "--data", "folder:words"), "holds no images: none of its 36 files can be read"),
     (("cnn", "--data", "synthetic_speech"), "has clips, and the network takes images"),
-    (("keyword", "--data", "folder:words", "--set", "audio.seconds=99"), "audio.seconds"),
-    (("keyword", "--data", "folder:words", "--set", "audio.rate=5"), "rate"),
+    (
+        ("keyword", "--data", "folder:words", "--set", "audio.seconds=99"),
+        "audio: seconds should be less than or equal to 30",
+    ),
+    (
+        ("keyword", "--data", "folder:words", "--set", "audio.rate=5"),
+        "audio: rate should be 4000 to 48000, or 0, not '5'",
+    ),
     (("keyword", "--data", "folder:words", "--set", "image.size=32"), "image"),
     (("keyword", "--data", "folder:words", "--set", "audio.front=waveform"), "keyword small takes log_mel"),
-    (("keyword", "--data", "folder:words"), "a batch of 64 is more than the"),
 )
 
 
@@ -196,13 +200,3 @@ def test_it_is_tuned_on_other_words(place: Path, zoo_command: Command) -> None:
     before, after = (json.loads((place / name / "run.json").read_text())["model"] for name in ("run", "tuned"))
     assert after["labels"] == ["see", "us"]
     assert after["preprocessing"] == before["preprocessing"]
-
-
-def test_a_folder_of_clips_is_read_again_bit_for_bit(place: Path, zoo_command: Command) -> None:
-    for name in ("first", "second"):
-        arguments = ("--data", "folder:words", "--epochs", 1, "--out", name, *FEW)
-        assert zoo_command("train", "keyword", *arguments).status == 0
-    first, second = (
-        hashlib.sha256((place / name / "weights.safetensors").read_bytes()) for name in ("first", "second")
-    )
-    assert first.digest() == second.digest()

@@ -84,7 +84,7 @@ def test_the_order_of_columns_does_not_matter_and_new_ones_are_named(
     assert "its columns that the network does not take: 'new'" in found[1].err
 
 
-def test_a_word_that_was_never_seen_counts_as_no_word(made: Path) -> None:
+def test_coefficients_have_the_names_of_columns_and_words(made: Path) -> None:
     model = zoo.describe(made / "run")["explanation"]["rows"]
     assert {"intercept", "age", "age missing", "city missing", "city = Bern", "since", "member"} <= model.keys()
 
@@ -116,7 +116,7 @@ def test_metrics_have_the_names_of_scikit_learn(place: Path, zoo_command: Comman
     ):
         assert zoo_command("train", family, "--data", data, "--epochs", 1, "--out", data).status == 0
         answer = zoo_command("evaluate", data, "--json")
-        assert wanted <= json.loads(answer.out)["figures"].keys(), answer.out
+        assert wanted <= json.loads(answer.out).keys(), answer.out
 
 
 def test_penalties_and_class_weights_are_equal_on_one_and_two_replicas(made: Path, place: Path) -> None:

@@ -299,12 +299,12 @@ def test_clips_are_read_as_the_samples_that_they_are(tmp_path: Path, monkeypatch
 
 def test_clips_that_cannot_be_read_are_refused(tmp_path: Path) -> None:
     kinds = tensorflow_datasets.features
-    loud = [{"audio": np.array([number, 2**20]), "label": number % 3} for number in range(9)]
+    loud = [{"audio": np.array([number, 2**20 if number == 4 else 0]), "label": number % 3} for number in range(9)]
     for name, rate in (("loud", 16_000), ("rateless", None)):
         features = {"image": None, "audio": kinds.Audio(sample_rate=rate)}
         prepare(tmp_path, name, {"train": loud}, features=features)
     for name, reason in (
-        ("loud", "9 of 9 clips .* samples beyond 16 bits"),
+        ("loud", "1 of 9 clips .* samples beyond 16 bits"),
         ("rateless", "do not state their samples"),
     ):
         with pytest.raises(ZooError, match=reason):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +14,13 @@ import onnxruntime
 import pytest
 from safetensors.numpy import save_file
 
+import zoo
 from benchmarks.peers.export_zoo_wav2vec2 import write
 from zoo import complexity
 from zoo.errors import ZooError
 from zoo.export.onnx.expected_transposes import expected_transposes
 from zoo.export.onnx.lint import node_counts
+from zoo.inputs.audio.preprocessing import AudioPreprocessing
 from zoo.models.wav2vec2.frames import FEWEST_SAMPLES, frame_count
 from zoo.models.wav2vec2.network import GroupedConvolution, Head, Norm, TimeNormalization, build
 from zoo.models.wav2vec2.reader import builder_options, fold_weight_norm, read_wav2vec2
@@ -164,7 +168,9 @@ def peer_file(path: Path, model: Any, scheme: str = "original") -> dict[str, np.
             length, direction = names.get(scheme, ("weight_g", "weight_v"))
             arrays[f"{POSITIONS}.{length}"], arrays[f"{POSITIONS}.{direction}"] = lengths, 3 * array
         else:
-            module = {"positions": POSITIONS, "logits": head}.get(layer) or PEERS[layer]
+            number, first = re.sub(r"^block(\d+)_.*|.*", r"\1", layer, count=1), re.sub(r"^block\d+", "block1", layer)
+            module = {"positions": POSITIONS, "logits": head}.get(layer) or PEERS[first]
+            module = module.replace("layers.0.", f"layers.{int(number or 1) - 1}.")
             arrays[f"{module}.{last}"] = array
     save_file(arrays, path)
     return arrays
@@ -287,3 +293,40 @@ def test_the_onnx_graph(norm: Norm, samples: int | None, tmp_path: Path) -> None
     assert nodes.get("InstanceNormalization", 0) == (norm == "group")
     assert nodes["Unsqueeze"] == 1
     assert not {"Squeeze", "ReduceSum", "Erf", "Pow"} & nodes.keys()
+
+
+SMALL = {
+    "model_type": "wav2vec2",
+    "architectures": ["Wav2Vec2ForSequenceClassification"],
+    "id2label": {"0": "no", "1": "yes"},
+    "hidden_size": 384,
+    "num_hidden_layers": 12,
+    "num_attention_heads": 6,
+    "intermediate_size": 1536,
+    "conv_dim": [256] * 7,
+}
+
+
+def test_a_folder_of_transformers_is_pulled(tmp_path: Path) -> None:
+    waveform = keras.Input((16_000,), name="waveform")
+    model = keras.Model(waveform, build(waveform, 2, None, **OPTIONS["small"]).logits)
+    folder = tmp_path / "theirs"
+    folder.mkdir()
+    peer_file(folder / "model.safetensors", model)
+    (folder / "config.json").write_text(json.dumps(SMALL))
+
+    def pull(size: str = "small") -> Any:
+        return zoo.pull("wav2vec2", size=size, from_="transformers", file=folder, license="MIT", out=tmp_path / "run")
+
+    with pytest.raises(ZooError, match=r"preprocessor_config\.json, which says how clips are prepared"):
+        pull()
+    stated = {"sampling_rate": 16_000, "feature_size": 1, "do_normalize": True}
+    (folder / "preprocessor_config.json").write_text(json.dumps(stated))
+    with pytest.raises(ZooError, match="channels 256, not 512"):
+        pull("base")
+    made = pull().run
+    assert made.model.labels == ("no", "yes")
+    assert made.model.preprocessing == AudioPreprocessing(front="waveform", clip_norm=True)
+    x = clips(1, 16_000)
+    pulled = zoo.load(tmp_path / "run")
+    np.testing.assert_allclose(pulled(x, training=False), model(x, training=False), rtol=1e-4, atol=1e-5)

@@ -52,7 +52,9 @@ def command(paths: tuple[Path, ...], top: int, runtime: str | None, out: Path | 
         say=say,
     )
     if left_out:
-        say(f"left out: {len(left_out)}: {listed(printable(f'{path} ({reason})') for path, reason in left_out)}")
+        # A long path does not cut the reason off.
+        named_out = (f"{printable(str(path))} ({printable(reason)})" for path, reason in left_out)
+        say(f"left out: {len(left_out)}: {listed(named_out, longest=500)}")
     if as_json:
         answers = [{"name": prediction.name, **prediction.answer.plain()} for prediction in predictions]
         others = [{"path": str(path), "reason": reason} for path, reason in left_out]

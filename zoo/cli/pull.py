@@ -11,12 +11,12 @@ import click
 @click.command("pull")
 @click.argument("family")
 @click.option("--size", help="The size of the family, such as small, base or large.  [default: small]")
-@click.option("--from", "from_", default="timm", show_default=True, help="The publisher of the weights: timm or keras.")
+@click.option("--from", "from_", default="timm", show_default=True, help="The publisher: timm, keras or transformers.")
 @click.option("--tag", help="The tag of the weights; 'zoo info FAMILY' lists them.  [default: the first]")
-@click.option("--classes", default=1000, show_default=True, help="The number of classes of the weights.")
+@click.option("--classes", type=int, help="The number of classes of the weights.  [default: 1000, or the folder's]")
 @click.option("--image-size", type=int, help="The side of the input in pixels.  [default: the weights' own]")
-@click.option("--channels", default=3, show_default=True, help="1 to 4; the first layer's weights are adapted.")
-@click.option("--file", type=click.Path(path_type=Path), help="A file of weights; nothing is fetched.")
+@click.option("--channels", type=int, help="1 to 4; the first layer's weights are adapted.  [default: 3]")
+@click.option("--file", type=click.Path(path_type=Path), help="A file or folder of weights; nothing is fetched.")
 @click.option("--license", metavar="SPDX", help="The license of a --file that has no --tag.")
 @click.option("--out", type=click.Path(path_type=Path), help="The run folder to write.  [default: runs/NAME]")
 @click.option("--json", "as_json", is_flag=True, help="Print the run as one JSON document.")
@@ -27,6 +27,7 @@ def command(family: str, as_json: bool, **options: Any) -> None:
     zoo pull resnet --size base
     zoo pull vit --size small --tag augreg_in1k --image-size 384
     zoo pull mobilenet --file model.safetensors --tag lamb_in1k
+    zoo pull bert --from transformers --file FOLDER
     """
     import zoo
     from zoo.cli.output import print_json, say

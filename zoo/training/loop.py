@@ -15,7 +15,7 @@ import functools
 import json
 import math
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -209,7 +209,9 @@ def evaluate(
         examples, preprocessing, batch_size=this.recipe.batch_size
     )
     totals.set({}, steps=0)
-    for batch in _distributed(strategy, batches):
+    distributed = _distributed(strategy, batches)
+    totals.prepare(distributed)
+    for batch in distributed:
         totals.add(*batch)
         after_batch()
     return task_of(this.model).metrics(totals.read(), len(examples))
@@ -231,8 +233,9 @@ class _Epochs:
     request: interruption.Request
     say: Say
 
-    def train(self, batches: Iterable[Any], state: State) -> State:
+    def train(self, batches: Any, state: State) -> State:
         """Train on the batches of an epoch that are left; return the state after them, with sums before each update."""
+        self.totals.prepare(batches)
         self.totals.set(state.sums, state.steps_done)
         start = time.perf_counter() - state.seconds
         steps, read = state.steps_done, time.perf_counter()
@@ -287,13 +290,12 @@ def _wants_batches(callback: Any) -> bool:
     )
 
 
-def _distributed(strategy: Any, batches: Any) -> Iterable[Any]:
+def _distributed(strategy: Any, batches: Any) -> Any:
     """Return batches as the replicas take them."""
     if strategy.num_replicas_in_sync == 1 and "CPU" in strategy.extended.worker_devices[0]:
         # The iterator of a strategy takes 0.1 s to make, for every epoch and every evaluation (tensorflow 2.21).
         return batches
-    distributed: Iterable[Any] = strategy.experimental_distribute_dataset(batches)
-    return distributed
+    return strategy.experimental_distribute_dataset(batches)
 
 
 def _compile_for_callbacks(model: Any, optimizer: Any, strategy: Any, task: Task) -> None:

@@ -18,8 +18,29 @@ from zoo.registry import resolve
 from zoo.task import task_of
 from zoo.training.optimizer import penalty
 
-Step = Callable[..., dict[str, Any]]
-"""A compiled function from a distributed batch to the sums of the task, see `zoo.task.Graph`."""
+
+class Step:
+    """A function from a distributed batch to the sums of the task, see `zoo.task.Graph`, compiled."""
+
+    def __init__(self, function: Callable[..., dict[str, Any]]) -> None:
+        self._function, self._known = function, False
+        self._compiled = tf.function(function)
+
+    def __call__(self, *batch: Any) -> dict[str, Any]:
+        """Return the sums over a batch."""
+        found: dict[str, Any] = self._compiled(*batch)
+        return found
+
+    def prepare(self, batches: Any) -> None:
+        """Compile the function once for batches of all lengths, if the lengths of a dataset's batches are open.
+
+        Otherwise it is compiled for each length, and the first batch of a process may be rounded as no other one is.
+        """
+        if not self._known:
+            specs = tf.nest.flatten(batches.element_spec, expand_composites=True)
+            if any(None in spec.shape[1:] for spec in specs):
+                self._compiled = tf.function(self._function, input_signature=batches.element_spec)
+            self._known = True
 
 
 def training_step(
@@ -57,11 +78,10 @@ def training_step(
         optimizer.apply(gradients, model.trainable_variables)
         return task.sums(targets, found, description)
 
-    @tf.function
     def step(inputs: Any, targets: Any) -> dict[str, Any]:
         return summed(strategy, strategy.run(on_replica, (inputs, targets)))
 
-    return step
+    return Step(step)
 
 
 def evaluation_step(model: Any, description: Model, strategy: Any) -> Step:
@@ -75,11 +95,10 @@ def evaluation_step(model: Any, description: Model, strategy: Any) -> Step:
     def on_replica(inputs: Any, targets: Any, weights: Any) -> dict[str, Any]:
         return task.sums(targets, apply(model, inputs, training=False), description, weights)
 
-    @tf.function
     def step(inputs: Any, targets: Any, weights: Any) -> dict[str, Any]:
         return summed(strategy, strategy.run(on_replica, (inputs, targets, weights)))
 
-    return step
+    return Step(step)
 
 
 def summed(strategy: Any, sums: dict[str, Any]) -> dict[str, Any]:

@@ -26,13 +26,17 @@ class Totals:
         self._sums: dict[str, tf.Variable] = {}
         self._finite_steps = self._variable(tf.int64)
 
-        @tf.function
-        def add(*batch: Any) -> None:
+        def add(*batch: Any) -> dict[str, Any]:
             for name, value in step(*batch).items():
                 self._sum(name).assign_add(tf.cast(value, tf.float64))
             self._finite_steps.assign_add(tf.cast(tf.math.is_finite(self._sum(LOSS)), tf.int64))
+            return {}
 
-        self._add = add
+        self._add = Step(add)
+
+    def prepare(self, batches: Any) -> None:
+        """Compile the step for batches of all lengths, see `Step.prepare`."""
+        self._add.prepare(batches)
 
     def add(self, *batch: Any) -> None:
         """Make a step and add its sums; only `read` waits for what it computes."""

@@ -13,9 +13,9 @@ def pull(
     size: str | None = None,
     from_: str = "timm",
     tag: str | None = None,
-    classes: int = 1000,
+    classes: int | None = None,
     image_size: int | None = None,
-    channels: int = 3,
+    channels: int | None = None,
     file: StrPath | None = None,
     license: str | None = None,
     out: StrPath | None = None,
@@ -26,13 +26,14 @@ def pull(
     Args:
         family: a family such as `resnet`, or an alias such as `resnet50`.
         size: `small` (the default), `base`, `large`, or another size of the family.
-        from_: the publisher of the weights: `timm` or `keras`.
+        from_: the publisher of the weights: `timm`, `keras` or `transformers`.
         tag: which of the published weights, as `zoo.info` lists them; the first when not given.
-        classes: the number of classes of the weights.
+        classes: the number of classes of the weights; ImageNet's 1000 when not given, or, of a folder, those that it
+            names, or 2.
         image_size: the side of the network's input in pixels; the weights' own when not given.
-        channels: 1 to 4 input channels; the first layer's weights are adapted to others than 3.
-        file: a file of weights; nothing is fetched.
-        license: the SPDX identifier of the license of a `file` that has no `tag`.
+        channels: 1 to 4 input channels, 3 when not given; the first layer's weights are adapted to others than 3.
+        file: a file of weights, or a folder of transformers or sentence-transformers; nothing is fetched.
+        license: the SPDX identifier of the license of a `file` that has no `tag`, or states none in a README.md.
         out: the run folder to write; `runs/NAME` when not given.
         say: told which weights were taken and what was adapted, a line each.
 

@@ -6,9 +6,10 @@ states the license, image size and preprocessing of every tag: the tags with 100
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from zoo.weights.names import Names
 
@@ -94,6 +95,30 @@ class KerasApplication(Published):
         alpha = "" if self.alpha == 1 else f"alpha={self.alpha:g}, "
         build = f"keras.applications.{self.model}({alpha}weights='{path.name}')"
         return f"in Keras, {build}.save_weights('{path.stem}.weights.h5') writes what zoo reads"
+
+
+@dataclass(frozen=True)
+class TransformersModel(Published):
+    """A network of transformers (5.x).
+
+    `model` is the repository of the hub with its usual weights, of `license`. A folder of the network has a
+    `config.json` with the values of `config`, and nothing else than the values of `assumed` where it has these keys.
+    Names of a network with a head begin with `prefix`. Layers of `fresh` keep their own weights where a file lacks them
+    whole. Rows of a variable of `cut` that the network does not have are left out. Layers of `refused` are of another
+    network than this one, each for a reason. `pooling` is how a text's vector is made, in the words of the family's
+    builder. `reader` is the dotted name of a module whose `read` does it all, for a network whose tensors are not
+    stored as they are used.
+    """
+
+    license: str = APACHE
+    config: Mapping[str, Any] = field(default_factory=dict)
+    assumed: Mapping[str, Any] = field(default_factory=dict)
+    prefix: str = ""
+    fresh: tuple[str, ...] = ()
+    cut: tuple[str, ...] = ()
+    refused: Mapping[str, str] = field(default_factory=dict)
+    pooling: str = ""
+    reader: str = ""
 
 
 KERAS_TAG = "imagenet"

@@ -5,22 +5,46 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from zoo import complexity, factory, files, migration, provenance, run, weights_file
 from zoo.data import imagenet
 from zoo.description import Model, Weights
 from zoo.errors import ZooError
-from zoo.family import MOST_CHANNELS
-from zoo.input import kind_of
+from zoo.family import MOST_CHANNELS, Family, Size
+from zoo.input import find, kind_of
 from zoo.registry import resolve
+from zoo.structure import Structure
 from zoo.tensorflow_setup import wake_keras
 from zoo.weights import hub
 from zoo.weights.pretrained import CLASSES, Published, Tag
-from zoo.weights.sources import check_file, preprocessing, source
+from zoo.weights.sources import Source, check_file, preprocessing, source
+from zoo.weights.transformers_reader import open_checkpoint
+
+SEED = 0
+"""The seed of layers that weights lack."""
 
 LICENSE = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+() -]{0,99}")
 """The characters of an SPDX identifier or expression."""
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What is pulled: the network that weights are read into, and where they come from.
+
+    `label` names the run's folder. `fetched` returns the file or folder of weights, and the commit that it is of.
+    """
+
+    preprocessing: Any
+    structure: Structure | None
+    labels: tuple[str, ...]
+    license: str
+    label: str
+    fetched: Callable[[], tuple[Path, str | None]]
+    tag: str | None = None
+    repository: str | None = None
 
 
 def pull(
@@ -29,9 +53,9 @@ def pull(
     size: str | None = None,
     origin: str = "timm",
     tag: str | None = None,
-    classes: int = CLASSES,
+    classes: int | None = None,
     image_size: int | None = None,
-    channels: int = 3,
+    channels: int | None = None,
     file: Path | None = None,
     license: str | None = None,
     out: Path | None = None,
@@ -44,57 +68,59 @@ def pull(
         size: a size of the family, as for `zoo.create`.
         origin: who published the weights, a key of `zoo.weights.sources.SOURCES`.
         tag: the published weights to take. By default the usual ones, or none where a `file` is named.
-        classes: the number of classes that the weights tell apart; ImageNet has 1000.
+        classes: the number of classes that the weights tell apart. By default ImageNet's 1000, or, in a folder, those
+            that it names, or 2.
         image_size: the side of the network's input in pixels. By default that of the weights.
-        channels: of the network's input. The stem is adapted to others than 3.
-        file: a file of weights to read, instead of fetching one.
-        license: the SPDX identifier of the file's license. A tag has its own.
+        channels: of the network's input, 3 by default. The stem is adapted to others than 3.
+        file: a file or folder of weights to read, instead of fetching one.
+        license: the SPDX identifier of the file's license. A tag has its own, and a folder may state one.
         out: the folder to write. By default `runs/FAMILY-SIZE-TAG`, with a number where that is taken.
         say: called with what was chosen and what was adapted.
 
     Raises:
         ZooError: a part of the request cannot be met, or the weights do not fit the network.
     """
-    started = provenance.here(seed=0)
+    started = provenance.here(seed=SEED)
     family, row = resolve(name, size)
     publisher = source(origin)
     published = publisher.published(family, row)
     if file is None and not publisher.repositories:
-        raise ZooError(f"weights from {origin} are not fetched: name a file of them with --file")
-    chosen = None if file and tag is None else publisher.tag(published, tag)
-    repository = publisher.repository(published, chosen) if chosen else None
-    expected = chosen.input if chosen else published.input
-    side = expected.side if image_size is None else image_size
-    structure = family.reference_structure(row)
-    if not 1 <= channels <= MOST_CHANNELS:
-        raise ZooError(f"{channels} channels cannot be taken: 1 (gray), 2 (gray, alpha), 3 (RGB) or 4 (RGBA) can")
-    wanted = preprocessing(expected, side, channels)
-    if classes < 2:
+        what = "folder" if publisher.folders else "file"
+        raise ZooError(f"weights from {origin} are not fetched: name a {what} of them with --file")
+    if classes is not None and classes < 2:
         raise ZooError(f"{classes} class cannot be told apart: at least 2 are needed")
-    kind_of(wanted).data.check(family, row, wanted, structure)
-    terms = _license(chosen, file, license)
-    if file is None and classes != CLASSES:
-        raise ZooError(
-            f"{repository} tells {CLASSES} classes apart, not {classes}: leave --classes out, and give "
-            "the run a new head with 'zoo train … --weights RUN'"
-        )
-    label = chosen.name if chosen else (file.name.partition(".")[0] if file else "")
-    target = out or files.unused(Path("runs"), f"{family.name}-{row.name}-{label}")
-    files.refuse_existing(target)
-    if file is not None:
-        check_file(file, publisher)
-        path, revision = file, None
-        if chosen is None:
-            say(f"images are prepared as for {_whose(published)}: name the --tag if the weights are others'")
+    if publisher.folders:
+        assert file is not None
+        given = {"--tag": tag, "--image-size": image_size, "--channels": channels}
+        wrong = [option for option, value in given.items() if value is not None]
+        if wrong:
+            raise ZooError(f"{wrong[0]} is not for weights from {origin}: leave it out")
+        plan = _of_folder(family, row, publisher, published, file, license, classes)
     else:
-        assert repository is not None, "without a file there is a tag, of a source that is fetched from"
-        say(f"fetching {repository}, {terms}")
-        fetched = hub.fetch(repository)
-        path, revision = fetched.path, fetched.revision
-
-    labels = imagenet.labels() if classes == CLASSES else tuple(f"class {number}" for number in range(classes))
-    description = Model(family.name, row.name, labels, wanted, parameters=0, multiply_adds=0, structure=structure)
+        plan = _of_file(
+            family,
+            row,
+            publisher,
+            published,
+            tag,
+            CLASSES if classes is None else classes,
+            image_size,
+            3 if channels is None else channels,
+            file,
+            license,
+            say,
+        )
+    target = out or files.unused(Path("runs"), f"{family.name}-{row.name}-{plan.label}")
+    files.refuse_existing(target)
+    path, revision = plan.fetched()
+    description = Model(
+        family.name, row.name, plan.labels, plan.preprocessing, parameters=0, multiply_adds=0, structure=plan.structure
+    )
     wake_keras()
+    import keras
+
+    # Layers that the weights lack start from random ones.
+    keras.utils.set_random_seed(SEED)
     model = factory.build(description)
     description = dataclasses.replace(
         description, parameters=complexity.parameters(model), multiply_adds=complexity.multiply_adds(model)
@@ -102,14 +128,15 @@ def pull(
     reading = publisher.read(path, model, family.name, row.name)
     for remark in (*reading.remarks, *reading.adapted):
         say(remark)
+    read = open_checkpoint(path).weights if publisher.folders else path
     weights = Weights(
         source=origin,
-        repository=repository,
-        tag=chosen.name if chosen else None,
+        repository=plan.repository,
+        tag=plan.tag,
         revision=revision,
-        file=path.name,
-        sha256=files.sha256(path),
-        license=terms,
+        file=read.name,
+        sha256=files.sha256(read),
+        license=plan.license,
         adapted=reading.adapted,
     )
     with files.staged_folder(target) as staging:
@@ -119,9 +146,100 @@ def pull(
     return target
 
 
+def _of_file(
+    family: Family,
+    row: Size,
+    publisher: Source,
+    published: Published,
+    tag: str | None,
+    classes: int,
+    image_size: int | None,
+    channels: int,
+    file: Path | None,
+    license: str | None,
+    say: Callable[[str], None],
+) -> _Plan:
+    """Plan to read a file, which is named or fetched, of weights for images."""
+    chosen = None if file and tag is None else publisher.tag(published, tag)
+    repository = publisher.repository(published, chosen) if chosen else None
+    expected = chosen.input if chosen else published.input
+    structure = family.reference_structure(row)
+    if not 1 <= channels <= MOST_CHANNELS:
+        raise ZooError(f"{channels} channels cannot be taken: 1 (gray), 2 (gray, alpha), 3 (RGB) or 4 (RGBA) can")
+    wanted = preprocessing(expected, expected.side if image_size is None else image_size, channels)
+    kind_of(wanted).data.check(family, row, wanted, structure)
+    terms = _license(chosen, file, license)
+    if file is None and classes != CLASSES:
+        raise ZooError(
+            f"{repository} tells {CLASSES} classes apart, not {classes}: leave --classes out, and give "
+            "the run a new head with 'zoo train … --weights RUN'"
+        )
+
+    def fetched() -> tuple[Path, str | None]:
+        if file is not None:
+            check_file(file, publisher)
+            if chosen is None:
+                say(f"images are prepared as for {_whose(published)}: name the --tag if the weights are others'")
+            return file, None
+        assert repository is not None, "without a file there is a tag, of a source that is fetched from"
+        say(f"fetching {repository}, {terms}")
+        found = hub.fetch(repository)
+        return found.path, found.revision
+
+    return _Plan(
+        wanted,
+        structure,
+        imagenet.labels() if classes == CLASSES else numbered(classes),
+        terms,
+        chosen.name if chosen else (file.name.partition(".")[0] if file else ""),
+        fetched,
+        chosen.name if chosen else None,
+        repository,
+    )
+
+
+def _of_folder(
+    family: Family,
+    row: Size,
+    publisher: Source,
+    published: Published,
+    folder: Path,
+    license: str | None,
+    classes: int | None,
+) -> _Plan:
+    """Plan to read a folder of weights, which says how examples are prepared for them."""
+    check_file(folder, publisher)
+    checkpoint = open_checkpoint(folder)
+    data = find(family.input).data
+    wanted = data.published(checkpoint.folder)
+    data.check(family, row, wanted, None)
+    labels = checkpoint.labels if checkpoint.has_head else None
+    if labels is None or classes not in (None, len(labels)):
+        labels = numbered(classes or 2)
+    stated = license or checkpoint.license
+    if stated is None:
+        raise ZooError(
+            f"nobody says on what terms {folder} may be used (a README.md that states its license would): name its "
+            "--license, such as Apache-2.0"
+        )
+    named = checkpoint.folder.resolve().name
+    return _Plan(wanted, None, labels, _checked(stated), named, lambda: (folder, None))
+
+
+def numbered(classes: int) -> tuple[str, ...]:
+    """Return labels for classes that nobody names."""
+    return tuple(f"class {number}" for number in range(classes))
+
+
+def _checked(license: str) -> str:
+    if not LICENSE.fullmatch(license):
+        raise ZooError(f"--license {license!r:.60} is no SPDX identifier: write one, such as Apache-2.0")
+    return license
+
+
 def _license(tag: Tag | None, file: Path | None, given: str | None) -> str:
-    if given is not None and not LICENSE.fullmatch(given):
-        raise ZooError(f"--license {given!r:.60} is no SPDX identifier: write one, such as Apache-2.0")
+    if given is not None:
+        _checked(given)
     if tag is None and given is None:
         raise ZooError(
             f"nobody says on what terms {file} may be used: name its --license, such as Apache-2.0, or the --tag "

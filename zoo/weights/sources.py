@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,27 +11,31 @@ from typing import Any
 from zoo.errors import ZooError, did_you_mean
 from zoo.family import Family, Size
 from zoo.inputs.image.preprocessing import Preprocessing
-from zoo.registry import matching
+from zoo.registry import matching, resolve
 from zoo.weights.hub import FILE_IN_HAND
 from zoo.weights.keras_reader import read_keras
-from zoo.weights.pretrained import Input, Published, Tag, Triple
+from zoo.weights.pretrained import Input, Published, Tag, TransformersModel, Triple
 from zoo.weights.timm_reader import Reading, read_timm
+from zoo.weights.transformers_reader import WEIGHTS, open_checkpoint, read_transformers
 
 
 @dataclass(frozen=True)
 class Source:
     """A publisher of weights.
 
-    `name` is its key in a size's `weights`. `suffixes` are the endings of its files. `read(path, model, family, size)`
-    assigns all weights of a file or none, and raises ZooError with all that does not fit, the number of classes that
-    the file has, and the family and size that would fit. `repositories` says where the hub has the weights of a model
-    and a tag; it is empty where they are not there, and tags only say whose weights a file holds.
+    `name` is its key in a size's `weights`. `suffixes` are the endings of its files. With `folders`, weights are read
+    from a folder that also says how examples are prepared for them, and tells their labels where there are any.
+    `read(path, model, family, size)` assigns all weights of a file or none, and raises ZooError with all that does not
+    fit, the number of classes that the file has, and the family and size that would fit. `repositories` says where the
+    hub has the weights of a model and a tag; it is empty where they are not there, and tags only say whose weights a
+    file holds.
     """
 
     name: str
     suffixes: tuple[str, ...]
     read: Callable[[Path, Any, str, str], Reading]
     repositories: str = ""
+    folders: bool = False
 
     def published(self, family: Family, size: Size) -> Published:
         """Return the publisher's network of this family and size.
@@ -65,10 +70,21 @@ class Source:
         return self.repositories.format(model=published.model, tag=tag.name) or None
 
 
+def _read_transformers(path: Path, model: Any, family: str, size: str) -> Reading:
+    row = resolve(family, size)[1]
+    published = row.weights["transformers"]
+    assert isinstance(published, TransformersModel)
+    if published.reader:
+        reading: Reading = importlib.import_module(published.reader).read(open_checkpoint(path), model, row.options)
+        return reading
+    return read_transformers(path, model, published)
+
+
 TIMM = Source("timm", (".safetensors",), read_timm, repositories="timm/{model}.{tag}")
 KERAS = Source("keras", (".weights.h5", ".keras"), read_keras)
+TRANSFORMERS = Source("transformers", (WEIGHTS,), _read_transformers, folders=True)
 
-SOURCES = {source.name: source for source in (TIMM, KERAS)}
+SOURCES = {source.name: source for source in (TIMM, KERAS, TRANSFORMERS)}
 
 REASONS = {
     **dict.fromkeys((".bin", ".pt", ".pth", ".ckpt", ".tar", ".pkl", ".pickle"), "is a pickle, which can run code"),
@@ -92,6 +108,8 @@ def source(name: str) -> Source:
 
 def check_file(path: Path, origin: Source) -> None:
     """Raise ZooError unless the file is there and may hold the source's weights; open none that can run code."""
+    if origin.folders and path.is_dir():
+        return
     wanted = " or ".join(f"*{suffix}" for suffix in origin.suffixes)
     if not path.name.endswith(origin.suffixes):
         reason = REASONS.get(path.suffix.lower(), "is no such file")

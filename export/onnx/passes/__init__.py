@@ -5,10 +5,12 @@ and for what its docstring says. To add one, write the function in a module of t
 
 Modules, in the order of their first pass:
 
+- `recurrent`: LSTM nodes that know lengths and directions.
 - `pooling`: means over height and width become GlobalAveragePool.
 - `sequences`: convolutions and normalizations of [batch, frames, channels].
 - `padding`: zero padding goes into convolutions and pools.
 - `activations`: the pieces of HardSwish, HardSigmoid and Gelu become these operators.
+- `reshapes`: Reshapes keep open lengths by constant shapes.
 - `transposes`: Transposes and Reshapes that are not needed are removed.
 - `channel_constants`: biases and scales per channel go into convolutions.
 - `first_convolution`: how the first convolution reads the image.
@@ -36,6 +38,14 @@ from zoo.export.onnx.passes.float16 import to_float16
 from zoo.export.onnx.passes.initializers import remove_unused_initializers
 from zoo.export.onnx.passes.padding import fold_padding
 from zoo.export.onnx.passes.pooling import use_global_average_pool
+from zoo.export.onnx.passes.recurrent import (
+    join_directions,
+    read_backwards,
+    return_last_states,
+    stop_at_lengths,
+    transpose_ids,
+)
+from zoo.export.onnx.passes.reshapes import keep_open_lengths
 from zoo.export.onnx.passes.sequences import convolve_sequences, normalize_over_time, normalize_waveforms
 from zoo.export.onnx.passes.slices import slice_before_rowwise
 from zoo.export.onnx.passes.transposes import add_in_nchw, bypass_idle_moves_before_reshapes, remove_idle_moves
@@ -61,6 +71,11 @@ class Pass:
 
 
 PASSES = (
+    Pass("converted", transpose_ids, "Before join_directions: the Transpose has one reader for each direction."),
+    Pass("converted", return_last_states, "First of those on LSTMs: the others start from lengths that one knows."),
+    Pass("converted", stop_at_lengths, "After return_last_states, before the reversals that show lengths go."),
+    Pass("converted", read_backwards, "After all LSTMs know the lengths."),
+    Pass("converted", join_directions, "After read_backwards. Before folding, which concatenates the weights."),
     Pass(
         "converted",
         use_global_average_pool,
@@ -74,6 +89,7 @@ PASSES = (
     Pass("folded", fold_padding, "First: later passes look for neighbors that a Pad would stand between."),
     Pass("folded", fuse_hard_swish, "Before the passes on moves, which know the fused operator as elementwise."),
     Pass("folded", fuse_gelu, "With the other activations; no other pass depends on its place."),
+    Pass("folded", keep_open_lengths, "Before the passes on moves: later ones know shapes only from constants."),
     Pass("folded", bypass_idle_moves_before_reshapes, "Before remove_idle_moves: the Reshape itself may be idle then."),
     Pass("folded", remove_idle_moves, "Before the passes that look for a Transpose right behind a convolution."),
     Pass("folded", fold_channel_constants, "Before add_in_nchw: a bias behind the Transpose would hide it from a sum."),

@@ -32,7 +32,7 @@ def bypass_idle_moves_before_reshapes(model: Any) -> None:
                 consumer = producer
             else:
                 break
-    _remove_unused_nodes(index.graph)
+    remove_unused_nodes(index.graph)
 
 
 def remove_idle_moves(model: Any) -> None:
@@ -58,7 +58,7 @@ def remove_idle_moves(model: Any) -> None:
                     consumer.input[place] = source
             index.consumers.setdefault(source, []).append(consumer)
         index.consumers[result] = []
-    _remove_unused_nodes(index.graph)
+    remove_unused_nodes(index.graph)
 
 
 def add_in_nchw(model: Any) -> None:
@@ -101,7 +101,7 @@ def add_in_nchw(model: Any) -> None:
             node = onnx.helper.make_node("Transpose", [nchw_of[result]], [result], perm=NCHW_TO_NHWC)
         nodes.append(node)
     index.set_nodes(nodes)
-    _remove_unused_nodes(index.graph)
+    remove_unused_nodes(index.graph)
 
 
 def is_transpose(node: Any, permutation: list[int]) -> bool:
@@ -129,7 +129,7 @@ def _permutation(transpose: Any) -> list[int]:
     return next(list(attribute.ints) for attribute in transpose.attribute if attribute.name == "perm")
 
 
-def _remove_unused_nodes(graph: Any) -> None:
+def remove_unused_nodes(graph: Any) -> None:
     """Remove nodes that compute nothing that the graph's outputs need."""
     used = {value.name for value in graph.output}
     for node in reversed(list(graph.node)):

@@ -231,7 +231,7 @@ def inspected(candidate: Candidate, kind: Input) -> tuple[Example, Any] | Unread
 
 SOURCE = Source(
     scheme="folder",
-    kinds=("image", "audio"),
+    kinds=("image", "audio", "text"),
     argument="PATH",
     argument_is_path=True,
     summary="your own files, one folder a class",

@@ -51,7 +51,7 @@ class Record:
     offset: int
 
 
-Inspected = tuple[Example, bytes]
+Inspected = tuple[Example, Any]
 
 
 @dataclass(frozen=True)
@@ -102,9 +102,22 @@ def _inspect_clip(record: Record, features: Features) -> Inspected:
     return described(content, place, split=record.split, target=record.label, name=record.name), content
 
 
+def _inspect_text(record: Record, features: Features) -> Inspected:
+    from zoo.inputs.text.data import described
+    from zoo.inputs.text.preprocessing import NOT_UTF8
+
+    (encoded,) = record.value.bytes_list.value or [b""]
+    try:
+        text = encoded.decode()
+    except UnicodeDecodeError:
+        raise ZooError(NOT_UTF8) from None
+    return described(text, text, split=record.split, target=record.label, name=record.name), text
+
+
 STORED = {
     "image": Stored("Image", _reason_against_images, _inspect_image),
     "audio": Stored("Audio", _reason_against_clips, _inspect_clip),
+    "text": Stored("Text", lambda stated: "", _inspect_text),
 }
 """How TFDS stores each kind of input that zoo reads from it."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import json
 import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -21,10 +22,13 @@ from zoo.inputs.audio import synthetic, wav
 from zoo.inputs.audio.client import WAVEFORM, encode
 from zoo.inputs.audio.hostile import costly_files, refused_files
 from zoo.inputs.audio.preprocessing import AudioPreprocessing, decoded_file, read_clip
-from zoo.inputs.audio.settings import AudioSettings
+from zoo.inputs.audio.settings import FASTEST, SLOWEST, AudioSettings
 from zoo.inputs.audio.sound_files import read_sound_file
 from zoo.inputs.audio.spectrum import log_mel
 from zoo.structure import Structure
+
+PREPROCESSOR = "preprocessor_config.json"
+"""The file of transformers that says how clips are prepared."""
 
 MEASURED = 512
 """Clips that the means and standard deviations are measured on, at equal distances; it takes two seconds."""
@@ -183,6 +187,25 @@ def reference(shape: Sequence[int]) -> AudioPreprocessing:
     return AudioPreprocessing(samples=samples, bands=bands[0])
 
 
+def published(folder: Path) -> AudioPreprocessing:
+    """Return waveforms of a second, normalized as the `preprocessor_config.json` of a folder of transformers says.
+
+    Raises:
+        ZooError: there is none, or it states other features than a waveform of a rate that networks take.
+    """
+    path = folder / PREPROCESSOR
+    try:
+        stated = json.loads(path.read_text(encoding="utf-8"))
+        rate, features, norm = (stated[key] for key in ("sampling_rate", "feature_size", "do_normalize"))
+    except (OSError, ValueError, TypeError, KeyError):
+        raise ZooError(f"{path}, which says how clips are prepared, cannot be read: fetch the folder anew") from None
+    if features != 1 or not isinstance(rate, int) or not SLOWEST <= rate <= FASTEST or not isinstance(norm, bool):
+        raise ZooError(
+            f"{path} asks for {features!r:.20} features at {rate!r:.20} samples a second: name another folder"
+        )
+    return AudioPreprocessing(rate=rate, samples=rate, front="waveform", clip_norm=norm)
+
+
 def structure(family: Family, size: Size, preprocessing: AudioPreprocessing) -> None:
     """Return None: the preprocessing decides the form of the network."""
 
@@ -216,6 +239,11 @@ def samples(raw: Sequence[bytes], preprocessing: AudioPreprocessing) -> list[byt
     first = read_clip(raw[0], rate)
     left = np.resize(first, preprocessing.samples + preprocessing.samples // 3 + 1)
     return [wav.written(np.stack([left, left[::-1] / 2], 1), rate), *files]
+
+
+def doubtful(raw: Sequence[bytes], preprocessing: AudioPreprocessing) -> list[Any]:
+    """Return nothing: the samples need all preprocessing."""
+    return []
 
 
 def damaged(raw: bytes) -> dict[str, Any]:

@@ -4,10 +4,19 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from zoo.inputs.audio.preprocessing import LONGEST
 from zoo.schema import record
+
+SLOWEST, FASTEST = 4_000, 48_000
+"""The rates that may be asked for, in samples a second; below, a spectrogram has more bands than frequencies."""
+
+
+def _known_rate(rate: int) -> int:
+    if rate and not SLOWEST <= rate <= FASTEST:
+        raise ValueError(f"{SLOWEST} to {FASTEST}, or 0")
+    return rate
 
 
 @record
@@ -28,7 +37,7 @@ class AudioSettings:
 
     kind: Literal["audio"] = "audio"
     seconds: Annotated[float, Field(ge=0, le=LONGEST)] = 0.0
-    rate: Annotated[int, Field(ge=0, le=48_000)] = 0
+    rate: Annotated[int, AfterValidator(_known_rate)] = 0
     short: Literal["auto", "loop", "pad"] = "auto"
     front: Literal["log_mel", "waveform"] = "log_mel"
     shift: Annotated[float, Field(ge=0, le=0.5)] = 0.1

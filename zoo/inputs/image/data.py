@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from zoo.data.dataset import Dataset
@@ -26,10 +27,12 @@ __all__ = [
     "check",
     "client_tolerance",
     "damaged",
+    "doubtful",
     "form",
     "hostile",
     "inspect",
     "kept",
+    "published",
     "reference",
     "remarks",
     "samples",
@@ -140,6 +143,11 @@ def reference(shape: Sequence[int]) -> Preprocessing:
     return Preprocessing(height, width, channels, (MEAN,) * channels, (STD,) * channels)
 
 
+def published(folder: Path) -> Preprocessing:
+    """Refuse a folder, because weights for images are files."""
+    raise ZooError(f"{folder} says nothing of images: weights for these are read from files")
+
+
 def structure(family: Family, size: Size, preprocessing: Preprocessing) -> Structure:
     """Return the structure that suits the size of the images."""
     return family.structure(size, preprocessing.height, preprocessing.width)
@@ -171,6 +179,11 @@ def _check_channels(channels: int) -> None:
 def samples(raw: Sequence[bytes], preprocessing: Preprocessing) -> list[bytes]:
     """Return a JPEG that has to be scaled, made of the first image, and then the images as they are."""
     return [as_jpeg(open_image(raw[0], preprocessing.white_level)), *raw]
+
+
+def doubtful(raw: Sequence[bytes], preprocessing: Preprocessing) -> list[Any]:
+    """Return nothing: the samples need all preprocessing."""
+    return []
 
 
 def damaged(raw: bytes) -> dict[str, Any]:

@@ -147,6 +147,11 @@ def reference(shape: Sequence[int]) -> TablePreprocessing:
     return TablePreprocessing(tuple(Column(f"x{number}", "number", knots=knots) for number in range(1, shape[0] + 1)))
 
 
+def published(folder: Path) -> TablePreprocessing:
+    """Refuse a folder, because no weights for tables are published."""
+    raise ZooError(f"{folder} says nothing of rows: weights for these are read from files")
+
+
 def structure(family: Family, size: Size, preprocessing: TablePreprocessing) -> None:
     """Return None: the columns decide the form of the network."""
     return
@@ -175,6 +180,11 @@ def samples(raw: Sequence[Row], preprocessing: TablePreprocessing) -> list[Any]:
         for place, (value, column) in enumerate(zip(raw[0], preprocessing.columns, strict=True))
     ]
     return [tuple(odd), *raw]
+
+
+def doubtful(raw: Sequence[Row], preprocessing: TablePreprocessing) -> list[Any]:
+    """Return nothing: the samples need all preprocessing."""
+    return []
 
 
 def damaged(raw: Row) -> dict[str, Any]:

@@ -6,9 +6,17 @@ from zoo.family import Family, Size
 from zoo.inputs.audio.settings import AudioSettings
 from zoo.models.wav2vec2.sizes import OPTIONS
 from zoo.recipe import Optimizer, Recipe, Schedule
+from zoo.weights.pretrained import TransformersModel
 
 SAMPLES = (16_000,)
 """The waveform that sizes are counted on: one second."""
+
+
+def _size(name: str, parameters: int, multiply_adds: int, model: str) -> Size:
+    published = TransformersModel(model, {}, reader=f"{__name__}.reader")
+    weights = {"transformers": published}
+    return Size(name, (), OPTIONS[name], parameters, multiply_adds, SAMPLES, 12, weights=weights)
+
 
 FAMILY = Family(
     name="wav2vec2",
@@ -26,8 +34,8 @@ FAMILY = Family(
         input=AudioSettings(front="waveform", frequency_masks=0, time_masks=0),
     ),
     sizes=(
-        Size("small", (), OPTIONS["small"], 23_726_860, 1_741_923_840, SAMPLES, 12),
-        Size("base", (), OPTIONS["base"], 94_570_764, 6_906_855_424, SAMPLES, 12),
-        Size("large", (), OPTIONS["large"], 315_703_052, 17_802_639_360, SAMPLES, 12),
+        _size("small", 23_726_860, 1_741_923_840, "Wav2Vec2ForSequenceClassification"),
+        _size("base", 94_570_764, 6_906_855_424, "facebook/wav2vec2-base"),
+        _size("large", 315_703_052, 17_802_639_360, "facebook/wav2vec2-large-lv60"),
     ),
 )

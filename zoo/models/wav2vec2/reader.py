@@ -12,6 +12,7 @@ from zoo.errors import ZooError
 from zoo.models.wav2vec2.frames import CONVOLUTIONS
 from zoo.weights.names import Names, translated
 from zoo.weights.timm_reader import Reading
+from zoo.weights.transformers_reader import Checkpoint
 from zoo.weights_file import floats, misfit, refuse_unsound, unsound, weights
 
 PREFIX = "wav2vec2."
@@ -102,6 +103,20 @@ def builder_options(config: Mapping[str, Any]) -> dict[str, Any]:
         "head": "transcript" if transcript else "classes",
         "projection": config.get("classifier_proj_size", 256),
     }
+
+
+def read(checkpoint: Checkpoint, model: Any, options: Mapping[str, Any]) -> Reading:
+    """Give a network of classes, made with the builder's `options`, the weights of a folder of transformers.
+
+    Raises:
+        ZooError: as `builder_options` and `read_wav2vec2`, or the folder is of a network of another size or head.
+    """
+    wanted = {"head": "classes", "projection": 256, **options}
+    found = builder_options(checkpoint.config)
+    other = [f"{key} {found[key]}, not {value}" for key, value in wanted.items() if found[key] != value]
+    if other:
+        raise ZooError(f"{checkpoint.folder} is of another wav2vec2 ({'; '.join(other)}): name its --size, or others")
+    return read_wav2vec2(checkpoint.weights, model)
 
 
 def read_wav2vec2(path: Path, model: Any) -> Reading:

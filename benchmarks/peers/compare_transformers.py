@@ -1,0 +1,79 @@
+"""Compare the answers of zoo's networks with transformers' for the same weights.
+
+OUT holds a folder FAMILY-SIZE or FAMILY-SIZE.real for each network, as `export_transformers` writes them. What is
+compared are the logits where the weights have a head, and otherwise the vector that a head would read.
+
+usage: .venv/bin/python -m benchmarks.peers.compare_transformers OUT
+
+Writes results/transformers.json; ends with 1 where a difference is above the bound.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.measured import record
+from zoo.inputs.text.preprocessing import TextPreprocessing
+from zoo.keras_settings import own_settings
+from zoo.tensorflow_setup import wake_keras
+from zoo.weights.transformers_reader import open_checkpoint, read_transformers
+
+BOUND = 2e-5
+"""Of the largest answer."""
+
+
+def compare(folder: Path) -> dict[str, Any]:
+    """The largest difference of the answers, as a share of the largest one, and what they are."""
+    family, _, size = folder.name.removesuffix(".real").partition("-")
+    row = importlib.import_module(f"zoo.models.{family}.record").FAMILY.size(size)
+    answers = dict(np.load(folder / "answers.npz", allow_pickle=False))
+    expected = answers.pop("expected")
+    model = network(family, row, folder, expected.shape[1], list(answers))
+    reading = read_transformers(folder, model, row.weights["transformers"])
+    vector = any("logits" in remark for remark in reading.remarks)
+    if vector:
+        model.get_layer("logits").set_weights([np.eye(expected.shape[1]), np.zeros(expected.shape[1])])
+    found = model(list(answers.values()), training=False).numpy()
+    shape = list(next(iter(answers.values())).shape)
+    difference = float(np.abs(found - expected).max() / np.abs(expected).max())
+    return {"compared": "vector" if vector else "logits", "input": shape, "difference": difference}
+
+
+def network(family: str, row: Any, folder: Path, count: int, names: list[str]) -> Any:
+    """Zoo's network of a size, for a folder's vocabulary."""
+    import keras
+
+    rows = int(open_checkpoint(folder).config["vocab_size"])
+    vocabulary = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", *(str(number) for number in range(rows - 4)))
+    builder = importlib.import_module(f"zoo.models.{family}.network")
+    with own_settings("float32"):
+        inputs = [keras.Input((None,), dtype="int64", name=name) for name in names]
+        outputs = builder.build(*inputs, count, TextPreprocessing(vocabulary, 512), **row.options)
+        return keras.Model(inputs, outputs.logits, name=f"{family}_{row.name}")
+
+
+def main() -> int:
+    """Every network of the folder."""
+    parser = argparse.ArgumentParser(description="Compare the answers of zoo's networks with transformers'.")
+    parser.add_argument("out", type=Path, help="what export_transformers wrote")
+    asked = parser.parse_args()
+    wake_keras()
+    networks = {}
+    for path in sorted(
+        asked.out.glob("*/answers.npz"), key=lambda path: path.with_name("model.safetensors").stat().st_size
+    ):
+        networks[path.parent.name] = compare(path.parent)
+        print(path.parent.name, networks[path.parent.name], file=sys.stderr, flush=True)
+    above = [name for name, found in networks.items() if found["difference"] > BOUND]
+    record("transformers", {"bound": BOUND, "networks": networks, "above": above})
+    return 1 if above or not networks else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

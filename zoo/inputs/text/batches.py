@@ -1,0 +1,88 @@
+"""Batches of texts by tf.data, for training and evaluating networks; each is padded to its longest text."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from zoo.data.dataset import Examples
+from zoo.errors import ZooError
+from zoo.inputs.text.preprocessing import ATTENTION_MASK, INPUT_IDS, TextPreprocessing
+from zoo.inputs.text.settings import TextSettings
+from zoo.inputs.text.tokens import tokenized
+
+POOL = 32
+"""Batches of a pool: texts are sorted by length within a pool, so that those of a batch are about as long."""
+
+
+def training_batches(
+    texts: Examples,
+    preprocessing: TextPreprocessing,
+    settings: TextSettings,
+    *,
+    batch_size: int,
+    seed: int,
+    epoch: int,
+    start: int = 0,
+) -> Any:
+    """Return one epoch as a tf.data.Dataset of (network inputs by name, targets [batch]).
+
+    Which texts form a batch, and the order of batches, depend on (seed, epoch). A last, smaller batch is left out,
+    and so are the first `start` batches.
+
+    Raises:
+        ZooError: there are fewer texts than `batch_size`.
+    """
+    if batch_size > len(texts):
+        most = len(texts)
+        raise ZooError(f"a batch of {batch_size} is more than the {most} training texts: --set batch_size={most}")
+    lengths = tokenized(texts, preprocessing).lengths
+    index = by_length(lengths, batch_size, np.random.default_rng((seed, epoch)))[start:]
+    return _batches(texts, preprocessing, index, texts.targets[index])
+
+
+def by_length(lengths: np.ndarray, batch_size: int, generator: np.random.Generator) -> np.ndarray:
+    """Return the places of texts in batches of similar lengths, int64 [batches, batch], in a random order."""
+    order = generator.permutation(len(lengths))[: len(lengths) // batch_size * batch_size]
+    pools = np.split(order, range(POOL * batch_size, len(order), POOL * batch_size))
+    pools = [pool[np.argsort(lengths[pool], kind="stable")] for pool in pools]
+    batches = np.concatenate(pools).reshape(-1, batch_size)
+    return batches[generator.permutation(len(batches))]
+
+
+def evaluation_batches(texts: Examples, preprocessing: TextPreprocessing, *, batch_size: int) -> Any:
+    """Return every text in order, as a tf.data.Dataset of (network inputs, targets, weights float32 [batch]).
+
+    The last batch is filled up with copies of the first text, whose weight is 0; that of all others is 1.
+    """
+    places = np.arange(-(-len(texts) // batch_size) * batch_size)
+    weights = (places < len(texts)).astype(np.float32)
+    places[len(texts) :] = 0
+    index = places.reshape(-1, batch_size)
+    return _batches(texts, preprocessing, index, texts.targets[index], weights.reshape(index.shape))
+
+
+def _batches(texts: Examples, preprocessing: TextPreprocessing, index: np.ndarray, *columns: np.ndarray) -> Any:
+    """Return the network inputs of the texts at `index`, int64 [batches, batch], with the rows of `columns`."""
+    import tensorflow as tf
+
+    tokens = tokenized(texts, preprocessing)
+    pad = preprocessing.id_of(preprocessing.pad_token)
+    size = index.shape[1]
+
+    def load(places: Any, *others: Any) -> tuple[Any, ...]:
+        found = tf.gather(rows, places)
+        ids = found.to_tensor(pad, shape=[size, None])
+        mask = tf.sequence_mask(found.row_lengths(), tf.shape(ids)[1], tf.int64)
+        mask.set_shape(ids.shape)
+        return {INPUT_IDS: tf.cast(ids, tf.int64), ATTENTION_MASK: mask}, *others
+
+    # Pinned to the CPU, or on a machine with a GPU every tensor would go there and back.
+    with tf.device("CPU"):
+        rows = tf.RaggedTensor.from_row_lengths(tokens.ids, tokens.lengths)
+        return (
+            tf.data.Dataset.from_tensor_slices((index, *columns))
+            .map(tf.autograph.experimental.do_not_convert(load), num_parallel_calls=tf.data.AUTOTUNE)
+            .prefetch(tf.data.AUTOTUNE)
+        )

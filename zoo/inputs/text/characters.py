@@ -1,0 +1,176 @@
+"""What `tokenizers` makes of each code point, as tables for a graph: asked once, character by character.
+
+BertNormalizer and BertPreTokenizer look at one character at a time, but for one thing: when accents are stripped, the
+canonical decomposition sorts combining characters by their class (Unicode Standard Annex 15). The tables hold a rank
+for those of them that are kept.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from zoo.inputs.text.preprocessing import TextPreprocessing, wake_tokenizers
+
+PART, ALONE, SPACE, REMOVED = range(4)
+"""The role of a normalized character: part of a word, a word of its own, between words, or none.
+
+A removed character is in the tables where combining characters are not sorted across it.
+"""
+
+CODE_POINTS = 0x110000
+
+CODES, ROLES, RANKS = 1 << 21, 4, 256
+"""More than there are of each. A value of the tables is `code + CODES * (role + ROLES * rank)`."""
+
+SURROGATES = range(0xD800, 0xE000)
+CHUNK = 1 << 15
+
+SEPARATOR = "0"
+"""A character that every normalizer keeps, that no other one becomes, and that is part of a word."""
+
+
+@dataclass(frozen=True)
+class Characters:
+    """The normalized characters of each code point, by runs of code points that are alike.
+
+    Code point `c` of run `r` becomes `lengths[r]` values, each `values[places[r] + i] + c - starts[r]`. All are int32.
+    """
+
+    starts: np.ndarray
+    lengths: np.ndarray
+    places: np.ndarray
+    values: np.ndarray
+
+
+def characters(preprocessing: TextPreprocessing) -> Characters:
+    """Return the tables of a tokenizer; they take seconds, once for each choice of options."""
+    return _characters(
+        preprocessing.clean_text,
+        preprocessing.handle_chinese_chars,
+        preprocessing.strip_accents,
+        preprocessing.lowercase,
+    )
+
+
+@functools.cache
+def _characters(clean: bool, chinese: bool, strip: bool, lower: bool) -> Characters:
+    tokenizers = wake_tokenizers()
+    cleaned = _step("clean_text") if clean else {}
+    spaced = _step("handle_chinese_chars") if chinese else {}
+    decomposition = tokenizers.normalizers.NFD()
+    decomposed = _changes(decomposition) if strip else {}
+    stripped = _step("strip_accents") if strip else {}
+    lowered = _step("lowercase") if lower else {}
+    roles = _roles()
+    removed = {character for character in stripped if not stripped[character] and character not in decomposed}
+    combining = _combining(decomposition) if strip else set()
+    ranks = _ranks(decomposition, combining - removed)
+    barriers = removed - combining
+
+    def values_of(character: str) -> list[int]:
+        found = []
+        for one in _each(_each(_each([character], cleaned), spaced), decomposed):
+            if one in barriers:
+                found.append(CODES * REMOVED)
+            elif one not in removed:
+                last = [ord(each) for each in lowered.get(one, one)]
+                found += [code + CODES * (int(roles[code]) + ROLES * ranks.get(one, 0)) for code in last]
+        around = [value // CODES for value in found]
+        if around in ([SPACE, PART, SPACE], [SPACE, ALONE, SPACE]):  # a word of its own
+            return [found[1] % CODES + CODES * ALONE]
+        return found
+
+    lengths, firsts = np.ones(CODE_POINTS, np.int32), np.arange(CODE_POINTS, dtype=np.int32)
+    firsts += CODES * roles.astype(np.int32)
+    longer = {}
+    for character in {*cleaned, *spaced, *decomposed, *removed, *ranks, *lowered}:
+        code, values = ord(character), values_of(character)
+        lengths[code], firsts[code] = len(values), values[0] if len(values) == 1 else 0
+        if len(values) > 1:
+            longer[code] = values
+    lengths[SURROGATES.start : SURROGATES.stop], firsts[SURROGATES.start : SURROGATES.stop] = 0, 0
+    return _runs(lengths, firsts, longer)
+
+
+def _runs(lengths: np.ndarray, firsts: np.ndarray, longer: dict[int, list[int]]) -> Characters:
+    """Join neighbors: those that become nothing, and those that become one value each, one more than the last."""
+    same = (lengths[1:] == lengths[:-1]) & (lengths[1:] < 2) & (firsts[1:] - firsts[:-1] == lengths[1:])
+    starts = np.flatnonzero(np.concatenate([[True], ~same]))
+    values = [longer.get(code, [int(firsts[code])])[: lengths[code]] for code in starts.tolist()]
+    counts = np.array([len(each) for each in values])
+    return Characters(
+        starts.astype(np.int32),
+        lengths[starts],
+        (np.cumsum(counts) - counts).astype(np.int32),
+        np.array(list(itertools.chain.from_iterable(values)), np.int32),
+    )
+
+
+def _each(sequence: Iterable[str], changes: dict[str, str]) -> Iterator[str]:
+    for one in sequence:
+        yield from changes.get(one, one)
+
+
+def _chunks() -> Iterator[list[str]]:
+    """All characters but the separator, in order."""
+    every = (code for code in range(CODE_POINTS) if code not in SURROGATES and code != ord(SEPARATOR))
+    while chunk := [chr(code) for code in itertools.islice(every, CHUNK)]:
+        yield chunk
+
+
+@functools.cache
+def _step(option: str) -> dict[str, str]:
+    """Return what BertNormalizer with one option alone makes of each character that it changes."""
+    options = ("clean_text", "handle_chinese_chars", "strip_accents", "lowercase")
+    return _changes(wake_tokenizers().normalizers.BertNormalizer(**{name: name == option for name in options}))
+
+
+def _changes(normalizer: Any) -> dict[str, str]:
+    """Return what a normalizer makes of each character that it changes."""
+    found: dict[str, str] = {}
+    for chunk in _chunks():
+        answers = normalizer.normalize_str(SEPARATOR.join(chunk)).split(SEPARATOR)
+        found |= {one: answer for one, answer in zip(chunk, answers, strict=True) if one != answer}
+    return found
+
+
+@functools.cache
+def _roles() -> np.ndarray:
+    """Return the role of each code point for BertPreTokenizer, uint8."""
+    pre_tokenizer = wake_tokenizers().pre_tokenizers.BertPreTokenizer()
+    roles = np.full(CODE_POINTS, PART, np.uint8)
+    for chunk in _chunks():
+        text = SEPARATOR.join(["", *chunk, ""])
+        covered, alone = np.zeros(len(text) + 1, np.int32), np.zeros(len(text), bool)
+        for _, (start, end) in pre_tokenizer.pre_tokenize_str(text):
+            covered[start] += 1
+            covered[end] -= 1
+            alone[start] |= end - start == 1
+        found = np.where(np.cumsum(covered)[:-1] == 0, SPACE, np.where(alone, ALONE, PART))
+        roles[[ord(one) for one in chunk]] = found[1::2]
+    return roles
+
+
+def _combining(decomposition: Any) -> set[str]:
+    """Return the characters that a decomposition sorts: those whose combining class is not 0."""
+    last = "\u0345"  # the only one of class 240, the highest
+    found = {last}
+    for chunk in _chunks():
+        answers = decomposition.normalize_str(SEPARATOR.join(last + one for one in chunk)).split(SEPARATOR)
+        found |= {one for one, answer in zip(chunk, answers, strict=True) if answer == one + last}
+    return found
+
+
+def _ranks(decomposition: Any, kept: set[str]) -> dict[str, int]:
+    """Return a rank, from 1, for each combining character that is kept, in the order of their classes."""
+
+    def is_after(one: str, other: str) -> bool:
+        return bool(decomposition.normalize_str(one + other) == other + one)
+
+    return {one: 1 + sum(is_after(one, other) for other in kept - {one}) for one in kept}

@@ -1,0 +1,157 @@
+"""The functions of `zoo.input.Client` for texts; a raw example is a string."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from zoo.data.names import natural, shown
+from zoo.errors import ZooError, did_you_mean
+from zoo.family import Family, Size
+from zoo.folder_kinds import kind, mistaken
+from zoo.input import Request
+from zoo.inputs.text.preprocessing import (
+    TEXT,
+    TextPreprocessing,
+    encode,
+    network_tensors,
+    noise,
+    random,
+    raw_arrays,
+    raw_tensors,
+    refusal,
+    tensors,
+    tokenizer_json,
+)
+from zoo.inputs.text.text_files import read_text_file
+
+__all__ = [
+    "catalog",
+    "encode",
+    "facts",
+    "files",
+    "network_tensors",
+    "noise",
+    "problems",
+    "published",
+    "python",
+    "random",
+    "raw_arrays",
+    "raw_tensors",
+    "requests",
+    "rest",
+    "tensors",
+]
+
+TABLES = (".csv", ".csv.gz", ".tsv", ".parquet")
+"""The ends of the names of files that hold a text a row."""
+
+EXAMPLE = "An example of what people write."
+"""The text that the examples of a model card send."""
+
+TOKENIZER = "tokenizer.json"
+"""The file with which the library tokenizers makes the ids that the network takes."""
+
+
+def requests(
+    paths: Sequence[Path], preprocessing: TextPreprocessing, leave_out: Callable[[Path, str], None]
+) -> Iterator[Request]:
+    """Read text files, one text each, and tables with a column of texts; a folder stands for the text files in it.
+
+    The column is the one that the network was trained on, or the only one.
+
+    Raises:
+        ZooError: there is no text, or one cannot be read.
+    """
+    for path in [path for named in paths for path in _expanded(named, leave_out)]:
+        if path.name.lower().endswith(TABLES):
+            yield from _rows(path, preprocessing)
+            continue
+        try:
+            text = read_text_file(path)
+        except ZooError as error:
+            raise ZooError(f"{path} cannot be read as a text: it is {error}") from None
+        yield Request(str(path), text)
+
+
+def _expanded(named: Path, leave_out: Callable[[Path, str], None]) -> list[Path]:
+    """Return the files that a named path stands for: itself, or the text files of a folder, in natural order."""
+    if named.is_file():
+        return [named]
+    if not named.is_dir():
+        raise ZooError(f"there is no text at {named}: name a file, or a folder of text files")
+    found_kind = kind(named)
+    if found_kind == "artifact":
+        raise ZooError(f"{named} is a second artifact: name one, and texts after it")
+    if found_kind:
+        raise ZooError(mistaken(named, "artifact") or "")
+    found = []
+    for entry in sorted(named.iterdir(), key=lambda entry: natural(entry.name)):
+        if entry.name.startswith("."):
+            continue
+        try:
+            if not entry.name.lower().endswith(TABLES):
+                read_text_file(entry)
+            found.append(entry)
+        except ZooError as error:
+            leave_out(entry, "a folder" if entry.is_dir() else str(error))
+    if not found:
+        raise ZooError(
+            mistaken(named, "artifact") or f"{named} holds no texts: name files, or the folder that they lie in"
+        )
+    return found
+
+
+def _rows(path: Path, preprocessing: TextPreprocessing) -> Iterator[Request]:
+    """Yield the texts of a table."""
+    from zoo.inputs.table.read import read_file
+
+    frame = read_file(path)
+    wanted = frame.names[0] if len(frame.names) == 1 else preprocessing.column
+    if wanted not in frame.names:
+        hint = did_you_mean(wanted, frame.names)
+        raise ZooError(f"{path} has no column '{shown(wanted)}', which held the texts in training: {hint}")
+    for place, text in zip(frame.places, frame.column(wanted, "the texts"), strict=True):
+        reason = refusal("" if text is None else text)
+        if reason:
+            raise ZooError(f"{place}: the text is {reason}")
+        yield Request(place, "" if text is None else text)
+
+
+def catalog(family: Family, size: Size) -> dict[str, Any]:
+    """Return the most tokens of a text, where the network limits them."""
+    longest = size.options.get("longest")
+    return {"limits": {"input": f"texts of up to {longest} tokens" if longest else "texts of any length"}}
+
+
+def published(wanted: Any) -> dict[str, Any]:
+    """Return nothing: weights are read from files, which say what they want."""
+    return {"input": ""}
+
+
+def facts(preprocessing: TextPreprocessing) -> dict[str, str]:
+    """Return the most tokens of a text, and the vocabulary they are of."""
+    case = "uncased" if preprocessing.lowercase else "cased"
+    vocabulary = f"a vocabulary of {len(preprocessing.vocabulary):,}, {case}"
+    return {"input": f"up to {preprocessing.max_length} WordPiece tokens of {vocabulary}"}
+
+
+def problems(preprocessing: TextPreprocessing) -> list[str]:
+    """Return nothing: the record itself refuses contradictions."""
+    return []
+
+
+def python(preprocessing: TextPreprocessing) -> str:
+    """Return an expression for `EXAMPLE`."""
+    return f'"{EXAMPLE}"'
+
+
+def rest(preprocessing: TextPreprocessing) -> dict[str, Any]:
+    """Return `EXAMPLE`."""
+    return {TEXT: EXAMPLE}
+
+
+def files(preprocessing: TextPreprocessing) -> dict[str, str]:
+    """Return `TOKENIZER`."""
+    return {TOKENIZER: tokenizer_json(preprocessing)}

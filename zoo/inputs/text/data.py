@@ -1,0 +1,238 @@
+"""The functions of `zoo.input.Data` for texts."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from zoo.data.dataset import Dataset, Examples
+from zoo.data.example import Example, RawDataset, Unreadable
+from zoo.data.names import shown
+from zoo.errors import ZooError, listed
+from zoo.family import Family, Size
+from zoo.inputs.text import messages
+from zoo.inputs.text.hard import LINES, random_text
+from zoo.inputs.text.preprocessing import LONGEST_TEXT, SPECIAL, TEXT, TextPreprocessing, refusal
+from zoo.inputs.text.settings import TextSettings
+from zoo.inputs.text.text_files import read_text_file
+from zoo.inputs.text.tokens import tokenized
+from zoo.inputs.text.vocabulary import SPECIAL_TOKENS, read, trained
+
+USUAL_LENGTH = 128
+"""The most tokens of a text, where nobody names another number."""
+
+USUAL_UNKNOWN = 0.05
+"""A larger share of unknown tokens is said."""
+
+HARD_TEXTS = 64
+"""Generated texts that the gate on clients compares, beside the lines of `zoo.inputs.text.hard`."""
+
+
+@dataclass(frozen=True, slots=True)
+class TextFile:
+    """A text file, which is read when its text is needed."""
+
+    path: str
+
+    def read(self) -> str:
+        """Read the text.
+
+        Raises:
+            ZooError: it cannot be read any more.
+        """
+        try:
+            return read_text_file(Path(self.path))
+        except ZooError as error:
+            raise ZooError(f"{self.path} can no longer be read ({error}): start again") from None
+
+
+def inspect(path: Path, *, split: str, target: Any, name: str) -> tuple[Example, str]:
+    """Read a text file.
+
+    Raises:
+        ZooError: it is no UTF-8, too large, or cannot be read.
+    """
+    text = read_text_file(path)
+    return described(text, TextFile(str(path)), split=split, target=target, name=name), text
+
+
+def described(text: Any, source: Any, *, split: str, target: Any, name: str) -> Example:
+    """Describe a text, whose content is itself or an object that reads it.
+
+    Raises:
+        ZooError: it is no text, or one that networks refuse.
+    """
+    reason = refusal(text)
+    if reason:
+        raise ZooError(reason)
+    encoded = text.encode()
+    return Example(split, target, name, source, len(encoded), hashlib.sha256(encoded).digest())
+
+
+def dataset_of_frame(frame: Any, text: str, target: str, argument: str, data_dir: str | None) -> RawDataset:
+    """Return the texts of a column of a table, with the column `target` as their targets.
+
+    Rows without a target, and those whose text is no text, are unreadable; an empty text is a text.
+
+    Raises:
+        ZooError: there is no such column, both are the same, or the target has one class only.
+    """
+    from zoo.inputs.table.read import targets
+
+    if text == target:
+        raise ZooError(f"--text and --target are both '{shown(text)}': name two columns")
+    texts, found = frame.column(text, "--text"), targets(frame, target)
+    examples, unreadable = [], []
+    for content, wanted, place, split in zip(texts, found.values, frame.places, frame.splits, strict=True):
+        if wanted is None:
+            unreadable.append(Unreadable(split, None, place, f"column '{shown(target)}', the target, is empty"))
+            continue
+        content = "" if content is None else content
+        goal = wanted if found.task == "classes" else (wanted,)
+        try:
+            examples.append(described(content, content, split=split, target=goal, name=place))
+        except ZooError as error:
+            unreadable.append(Unreadable(split, goal, place, f"column '{shown(text)}' is {error}"))
+    labels = found.labels or (target,)
+    return RawDataset("text", labels, examples, tuple(unreadable), found.task, argument, data_dir, form=text)
+
+
+def dataset_of_messages() -> RawDataset:
+    """Return the synthetic messages of `zoo.inputs.text.messages`."""
+    labels = tuple(messages.PHRASES)
+    examples = [
+        described(text, text, split="train", target=labels.index(label), name=f"message {number}")
+        for number, (label, text) in enumerate(messages.messages(), start=1)
+    ]
+    return RawDataset("text", labels, examples)
+
+
+def form(examples: Sequence[Example]) -> str:
+    """Return the column of tables that texts stand in where their source has no columns."""
+    return TEXT
+
+
+def suiting(dataset: Dataset, settings: TextSettings, like: TextPreprocessing | None) -> TextPreprocessing:
+    """Return the preprocessing of weights `like`, or one with a vocabulary that is trained on the training split.
+
+    Raises:
+        ZooError: a text of the training split cannot be read, or none has a word.
+    """
+    if like:
+        found = dataclasses.replace(like, max_length=settings.max_length or like.max_length)
+    else:
+        train = dataset.train
+        texts = (train.read(number) for number in range(len(train)))
+        length = settings.max_length or USUAL_LENGTH
+        found = trained(texts, settings.vocabulary, length, settings.lowercase)
+    return dataclasses.replace(found, column=dataset.form)
+
+
+def kept(examples: Examples, preprocessing: TextPreprocessing) -> tuple[Examples, tuple[str, ...]]:
+    """Return all texts: a source refuses those that no network reads, and longer ones are cut."""
+    return examples, ()
+
+
+def remarks(splits: Sequence[Examples], preprocessing: TextPreprocessing) -> Iterator[str]:
+    """Say how many texts have no word, and how many tokens are unknown, if they are many."""
+    found = [tokenized(split, preprocessing) for split in splits]
+    empty = [
+        split.names(int(place))
+        for split, tokens in zip(splits, found, strict=True)
+        for place in np.flatnonzero(tokens.lengths == SPECIAL)
+    ]
+    if empty:
+        yield f"{len(empty)} of {sum(map(len, splits))} texts are empty: {listed(empty, most=3)}"
+    unknown_id = preprocessing.id_of(preprocessing.unk_token)
+    count = sum(len(tokens.ids) - SPECIAL * len(tokens.lengths) for tokens in found)
+    unknown = sum(int((tokens.ids == unknown_id).sum()) for tokens in found)
+    if unknown > USUAL_UNKNOWN * count:
+        yield f"{unknown} of {count} tokens of the texts are unknown to the vocabulary"
+
+
+def adjustments(dataset: Dataset, preprocessing: TextPreprocessing, settings: TextSettings) -> Iterator[str]:
+    """Say the size of the vocabulary, and how many texts are cut to the network's length."""
+    case = "lower case" if preprocessing.lowercase else "upper and lower case"
+    yield f"a vocabulary of {len(preprocessing.vocabulary):,} WordPiece tokens in {case}"
+    splits = (dataset.train, dataset.validation, dataset.test)
+    cut = sum(int(tokenized(split, preprocessing).is_cut.sum()) for split in splits)
+    if cut:
+        yield (
+            f"{cut} of {sum(map(len, splits))} texts have more than {preprocessing.max_length} tokens and lose the "
+            "rest: --set text.max_length=… takes more"
+        )
+
+
+def reference(shape: Sequence[int]) -> TextPreprocessing:
+    """Return the preprocessing of a network for texts of (most tokens, tokens of the vocabulary)."""
+    length, count = shape
+    others = (f"token{number}" for number in range(len(SPECIAL_TOKENS), count))
+    return TextPreprocessing((*SPECIAL_TOKENS, *others), length)
+
+
+def published(folder: Path) -> TextPreprocessing:
+    """Return the preprocessing of a folder of transformers: its tokenizer, and the most tokens that it names.
+
+    Raises:
+        ZooError: there is no tokenizer, or one that zoo cannot put into a graph.
+    """
+    return read(folder)
+
+
+def structure(family: Family, size: Size, preprocessing: TextPreprocessing) -> None:
+    """Return None: the vocabulary decides the form of the network."""
+    return
+
+
+def check(family: Family, size: Size, preprocessing: TextPreprocessing, structure: None) -> None:
+    """Raise ZooError when texts may have more tokens than a network has positions."""
+    longest = size.options.get("longest", preprocessing.max_length)
+    if preprocessing.max_length > longest:
+        raise ZooError(
+            f"{family.name} {size.name} takes texts of up to {longest} tokens, not {preprocessing.max_length}: "
+            f"--set text.max_length={longest}"
+        )
+
+
+def stand_ins() -> tuple[Examples, str]:
+    """Return synthetic messages, and their license."""
+    found = [
+        described(text, text, split="test", target=0, name=f"message {number}")
+        for number, (_, text) in enumerate(messages.messages(11), start=1)
+    ]
+    return Examples.of(found), messages.LICENSE
+
+
+def samples(raw: Sequence[str], preprocessing: TextPreprocessing) -> list[str]:
+    """Return a text that has to be cut, made of the first one, and then the texts as they are."""
+    return [f"{raw[0]} . " * preprocessing.max_length, *raw]
+
+
+def doubtful(raw: Sequence[str], preprocessing: TextPreprocessing) -> list[str]:
+    """Return texts that tokenizers disagree about, and the texts of the data."""
+    generator = np.random.default_rng(0)
+    made = [random_text(preprocessing.vocabulary, preprocessing.max_length, generator) for _ in range(HARD_TEXTS)]
+    return [*raw, *LINES, *made]
+
+
+def damaged(raw: str) -> dict[str, Any]:
+    """Return texts that are not valid Unicode; `raw` is a sound one."""
+    return {"a lone surrogate": "\ud800", "a text with a lone surrogate": f"{raw}\udfff"}
+
+
+def hostile() -> tuple[dict[str, str], dict[str, str]]:
+    """Return texts longer than what is read, and those that are as long as may be."""
+    units = {"one word": "a", "punctuation": ".", "spaces": " ", "short words": "a ", "accents": "e\u0301", "NUL": "\0"}
+    refused = {"2 MiB": "a" * (2 * LONGEST_TEXT)}
+    return refused, {f"1 MiB of {name}": unit * (LONGEST_TEXT // len(unit.encode())) for name, unit in units.items()}
+
+
+def client_tolerance(preprocessing: TextPreprocessing) -> float:
+    """Return 0: ids are equal or wrong."""
+    return 0.0

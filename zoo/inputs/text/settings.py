@@ -1,0 +1,31 @@
+"""The section of a recipe that belongs to texts: their length, and the vocabulary that is trained on them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from zoo.errors import ZooError
+from zoo.inputs.text.preprocessing import MOST_TOKENS, SPECIAL
+from zoo.inputs.text.vocabulary import LEAST_SIZE
+from zoo.schema import record
+
+
+@record
+class TextSettings:
+    """The network's input. Training that starts from weights keeps their vocabulary.
+
+    `max_length` is the most tokens of a text, the special ones among them; 0 stands for that of the weights, or else
+    128. `vocabulary` is the most tokens of a vocabulary that is trained on the texts. `lowercase` makes it one without
+    capital letters and accents.
+    """
+
+    kind: Literal["text"] = "text"
+    max_length: Annotated[int, Field(ge=0, le=MOST_TOKENS)] = 0
+    vocabulary: Annotated[int, Field(ge=LEAST_SIZE, le=1_000_000)] = 8000
+    lowercase: bool = True
+
+    def __post_init__(self) -> None:
+        if 0 < self.max_length <= SPECIAL:
+            raise ZooError(f"text.max_length={self.max_length} leaves no token of a text: take {SPECIAL + 1} or more")

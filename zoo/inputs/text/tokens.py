@@ -1,0 +1,49 @@
+"""The tokens of all texts of a split, found once and kept in memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from weakref import WeakKeyDictionary
+
+import numpy as np
+
+from zoo.data.dataset import Examples
+from zoo.inputs.text.preprocessing import TextPreprocessing, tokenizer_of
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """The tokens of texts, one text after the other.
+
+    Attributes:
+        ids: int32, of all texts, the special ones among them.
+        lengths: int64 [texts], how many of them each text has.
+        is_cut: bool [texts], whether a text has more tokens than the network takes.
+    """
+
+    ids: np.ndarray
+    lengths: np.ndarray
+    is_cut: np.ndarray
+
+
+_known: WeakKeyDictionary[Examples, tuple[TextPreprocessing, Tokens]] = WeakKeyDictionary()
+
+
+def tokenized(texts: Examples, preprocessing: TextPreprocessing) -> Tokens:
+    """Return the tokens of a split's texts."""
+    made_for, tokens = _known.get(texts, (None, None))
+    if tokens is None or made_for != preprocessing:
+        tokens = _tokenized(texts, preprocessing)
+        _known[texts] = preprocessing, tokens
+    return tokens
+
+
+def _tokenized(texts: Examples, preprocessing: TextPreprocessing) -> Tokens:
+    tokenizer = tokenizer_of(preprocessing)
+    parts, is_cut = [np.empty(0, np.int32)], []
+    for number in range(len(texts)):
+        found = tokenizer.encode(texts.read(number))
+        parts.append(np.array(found.ids, np.int32))
+        is_cut.append(bool(found.overflowing))
+    lengths = np.array([len(part) for part in parts[1:]], np.int64)
+    return Tokens(np.concatenate(parts), lengths, np.array(is_cut, bool))

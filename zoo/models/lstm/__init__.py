@@ -1,0 +1,24 @@
+"""Long short-term memory networks that classify texts."""
+
+from __future__ import annotations
+
+from zoo.family import Family
+from zoo.models.lstm.sizes import ROWS
+from zoo.recipe import Optimizer, Recipe, Schedule
+
+FAMILY = Family(
+    name="lstm",
+    title="LSTM",
+    reference="Hochreiter and Schmidhuber 1997; Gers et al. 2000 (forget gates); Graves and Schmidhuber 2005 (base, "
+    "large: bidirectional)",
+    builder=f"{__name__}.network",
+    input="text",
+    figures="nobody publishes figures of such networks: the vocabulary is the data's own",
+    recipe=Recipe(
+        epochs=4,
+        batch_size=64,
+        optimizer=Optimizer(name="adamw", lr=4e-3, weight_decay=1e-2, clip_norm=1.0),
+        schedule=Schedule(warmup_epochs=0.25),
+    ),
+    sizes=ROWS,
+)

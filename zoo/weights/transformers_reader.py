@@ -1,0 +1,328 @@
+"""Reading weights of transformers from a folder into a network: all of them fit, or the network stays as it was.
+
+Only `config.json`, safetensors files and the JSON files of sentence-transformers are read: nothing that can run code.
+The tokenizer beside them is read by its input kind.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from zoo.errors import ZooError
+from zoo.weights.names import Names, translated
+from zoo.weights.pretrained import TransformersModel
+from zoo.weights.timm_reader import TENSORS, Reading
+from zoo.weights_file import floats, misfit, refuse_unsound, unsound, weights
+
+WEIGHTS, CONFIG, MODULES = "model.safetensors", "config.json", "modules.json"
+"""The files of a folder: of transformers the first two, of sentence-transformers all three."""
+
+SHARDS = "model.safetensors.index.json"
+"""The file that says where the weights are if they are in several files."""
+
+CARD = "README.md"
+"""The model card, whose metadata may state the license."""
+
+LICENSE = re.compile(r"^license:\s*[\"']?([\w.+-]+)", re.MULTILINE)
+
+SPDX = {"apache-2.0": "Apache-2.0", "mit": "MIT", "bsd-3-clause": "BSD-3-Clause", "cc-by-4.0": "CC-BY-4.0"}
+"""The identifiers of licenses that model cards write in lower case."""
+
+LARGEST_CARD = 1 << 16
+"""Characters of a model card that are read."""
+
+LARGEST_JSON = 1 << 22
+"""Bytes. No configuration has as many."""
+
+PART = re.compile(r"(?P<layer>[^[\]]+)\[(?P<number>\d)/(?P<count>\d)\]")
+"""A part of a layer in a table of names: `layer[1/3]` is the second third of its outputs."""
+
+POOLINGS = {"pooling_mode_mean_tokens": "mean", "pooling_mode_cls_token": "first"}
+"""sentence-transformers' names of what a text's vector is made of, and zoo's."""
+
+LABELED = "logits"
+"""The layer that a head of classes becomes."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A folder of weights, as `open_checkpoint` found it.
+
+    Attributes:
+        folder: the one with `config.json`, the weights and the tokenizer.
+        config: the contents of `config.json`.
+        pooling: how sentence-transformers makes a text's vector, in zoo's words; None where it is not its folder.
+        remarks: what else that library does with the vector and zoo's networks do not.
+    """
+
+    folder: Path
+    config: Mapping[str, Any]
+    pooling: str | None = None
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def weights(self) -> Path:
+        """The file of weights."""
+        return self.folder / WEIGHTS
+
+    @property
+    def license(self) -> str | None:
+        """The license that the model card of the folder states; None where there is none."""
+        try:
+            card = (self.folder / CARD).read_text(encoding="utf-8")[:LARGEST_CARD]
+        except (OSError, ValueError):
+            return None
+        stated = LICENSE.search(card.partition("\n---")[0]) if card.startswith("---") else None
+        return SPDX.get(stated[1].lower(), stated[1]) if stated else None
+
+    @property
+    def has_head(self) -> bool:
+        """Whether the configuration is that of a network with a head of classes."""
+        named = self.config.get("architectures")
+        return isinstance(named, list) and any(str(name).endswith("ForSequenceClassification") for name in named)
+
+    @property
+    def labels(self) -> tuple[str, ...] | None:
+        """The labels of the head of classes, in the order of its logits; None where the configuration names none."""
+        named = self.config.get("id2label")
+        if not isinstance(named, dict):
+            return None
+        labels = {str(number): str(label) for number, label in named.items()}
+        ordered = [labels.get(str(number)) for number in range(len(labels))]
+        return tuple(label for label in ordered if label is not None) if None not in ordered else None
+
+
+@dataclass(frozen=True)
+class _Tensor:
+    """A tensor of the file, its variable by name, the order of axes, and the part of the variable that it fills."""
+
+    name: str
+    key: str
+    axes: tuple[int, ...] | None
+    place: slice
+    rows: int | None = None
+
+
+def open_checkpoint(source: Path) -> Checkpoint:
+    """Open a folder of transformers or sentence-transformers, or the file of weights in one.
+
+    Raises:
+        ZooError: it is none, lacks a file, or is of sentence-transformers with modules that zoo does not know.
+    """
+    folder = source.parent if source.name == WEIGHTS else source
+    if not folder.is_dir():
+        raise ZooError(f"{source} is no folder of transformers: name one with {CONFIG} and {WEIGHTS}")
+    pooling, remarks = None, tuple[str, ...]()
+    if (folder / MODULES).is_file():
+        folder, pooling, remarks = _sentence_transformers(folder)
+    if not (folder / WEIGHTS).is_file():
+        several = f"its weights are in several files: save them as one {WEIGHTS}"
+        raise ZooError(
+            f"{folder} {several}" if (folder / SHARDS).is_file() else f"{folder} has no {WEIGHTS}{_others(folder)}"
+        )
+    return Checkpoint(folder, _object(folder / CONFIG), pooling, remarks)
+
+
+def read_transformers(source: Path, model: Any, published: TransformersModel) -> Reading:
+    """Give a network the weights of a folder of transformers or sentence-transformers.
+
+    Word embeddings beyond the network's vocabulary, which some weights are filled up with, are left out. Layers of
+    `published.fresh` that the file lacks keep their own weights.
+
+    Args:
+        source: the folder, or the file of weights in it.
+        model: the network.
+        published: the record of the network in transformers.
+
+    Raises:
+        ZooError: the folder is not one of such a network, the file cannot be read, tensors in it are of a type that is
+            not read or not finite, or it does not fit, where all that is missing, left over and of another shape is
+            listed. The network is then as it was.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    checkpoint = open_checkpoint(source)
+    _check_config(checkpoint, published)
+    path, variables = checkpoint.weights, weights(model)
+    try:
+        with safe_open(path, framework="numpy") as file:
+            shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+            tensors, unused, fresh = _plan(path, shapes, model, published)
+            # All are checked before one is assigned.
+            refuse_unsound(filter(None, (unsound(one.name, floats(file, one.name)) for one in tensors)), str(path))
+            for key, parts in itertools.groupby(sorted(tensors, key=lambda one: one.key), lambda one: one.key):
+                whole = np.empty(variables[key].shape, np.float32)
+                for part in parts:
+                    array = floats(file, part.name)[: part.rows]
+                    whole[..., part.place] = array if part.axes is None else array.transpose(part.axes)
+                variables[key].assign(whole)
+    except (SafetensorError, OSError) as error:
+        raise ZooError(f"{path} is no safetensors file that can be read ({error})") from None
+    adapted = [
+        f"{shapes[one.name][0] - one.rows} rows of {one.name} that the vocabulary does not have are left out"
+        for one in tensors
+        if one.rows is not None
+    ]
+    remarks = [*checkpoint.remarks, *(f"the weights have no layer for {layer}: it starts fresh" for layer in fresh)]
+    if checkpoint.pooling not in (None, published.pooling):
+        remarks.append(
+            f"sentence-transformers pools these weights by '{checkpoint.pooling}', not '{published.pooling}'"
+        )
+    return Reading(tuple(unused), tuple(adapted), tuple(remarks))
+
+
+def _plan(
+    path: Path, shapes: dict[str, tuple[int, ...]], model: Any, published: TransformersModel
+) -> tuple[list[_Tensor], list[str], list[str]]:
+    """Find each tensor's place, the tensors that have none, and the layers that stay fresh.
+
+    Raises:
+        ZooError: they do not all fit.
+    """
+    variables, kinds = weights(model), {layer.name: type(layer).__name__ for layer in model.layers}
+    tensors, unused, left_over, misshapen = list[_Tensor](), [], [], []
+    filled: dict[str, int] = dict.fromkeys(variables, 0)
+    for name, shape in shapes.items():
+        target = _target(name.removeprefix(published.prefix), published.names, kinds)
+        if target is None:
+            unused.append(name)
+            continue
+        key, axes, number, count = target
+        width = variables[key].shape[-1] // count if key in variables else 0
+        place = slice(number * width, (number + 1) * width)
+        if key not in variables or any(one.key == key and one.place == place for one in tensors):
+            left_over.append(name)
+            continue
+        wanted = (*variables[key].shape[:-1], width)
+        given = shape if axes is None or len(axes) != len(shape) else tuple(shape[axis] for axis in axes)
+        longer = key in published.cut and len(given) == len(wanted) and given[0] > wanted[0] and given[1:] == wanted[1:]
+        if given != wanted and not longer:
+            misshapen.append(f"{name} is {list(given)}, not {list(wanted)}")
+        filled[key] += width
+        tensors.append(_Tensor(name, key, axes, place, wanted[0] if longer else None))
+    unread = [key for key, width in filled.items() if width < variables[key].shape[-1]]
+    fresh = [
+        layer
+        for layer in published.fresh
+        if not any(width for key, width in filled.items() if key.startswith(f"{layer}/"))
+        and any(key.startswith(f"{layer}/") for key in variables)
+    ]
+    missing = sorted(key for key in unread if key.partition("/")[0] not in fresh)
+    wrong = misfit(missing, left_over, misshapen)
+    if wrong:
+        raise ZooError(f"{path} does not fit {model.name}{_advice(shapes, model, published)} ({wrong})")
+    return tensors, unused, fresh
+
+
+def _target(name: str, names: Names, kinds: Mapping[str, str]) -> tuple[str, tuple[int, ...] | None, int, int] | None:
+    """Return `layer/variable` for a name, the order of its axes, and which part it is of how many.
+
+    It is None for what is not used, and the name itself where no row fits.
+    """
+    module, _, last = name.rpartition(".")
+    for whole in (name, module):
+        try:
+            target = translated(whole, names)
+        except KeyError:
+            continue
+        if target is None:
+            return None
+        part = PART.fullmatch(target)
+        if "/" in target and not part:
+            return target, None, 0, 1
+        layer = part["layer"] if part else target
+        variable, axes = TENSORS.get(kinds.get(layer, ""), {}).get(last, (last, None))
+        return f"{layer}/{variable}", axes, int(part["number"]) if part else 0, int(part["count"]) if part else 1
+    return name, None, 0, 1
+
+
+def _check_config(checkpoint: Checkpoint, published: TransformersModel) -> None:
+    """Raise ZooError where the configuration is that of another network: shapes do not tell the number of heads."""
+    found = checkpoint.config
+    wrong = [
+        f"{key} is {found.get(key)!r:.40}, not {wanted!r}"
+        for key, wanted in {**published.config, **published.assumed}.items()
+        if found.get(key, published.assumed.get(key)) != wanted
+    ]
+    if wrong:
+        raise ZooError(f"{checkpoint.folder / CONFIG} is of another network than {published.model}: {'; '.join(wrong)}")
+
+
+def _advice(shapes: Mapping[str, tuple[int, ...]], model: Any, published: TransformersModel) -> str:
+    """Say what to do about a head of another kind, or of another number of classes."""
+    for name, shape in shapes.items():
+        own = name.removeprefix(published.prefix)
+        reason = published.refused.get(own.rpartition(".")[0])
+        if reason:
+            return f": {reason}"
+        target = _target(own, published.names, {})
+        classes = weights(model)[f"{LABELED}/bias"].shape[0]
+        if target and target[0].startswith(f"{LABELED}/") and shape[0] != classes:
+            return f": it has {shape[0]} classes, not {classes}: ask for {shape[0]}"
+    return ""
+
+
+def _sentence_transformers(folder: Path) -> tuple[Path, str | None, tuple[str, ...]]:
+    """Return the folder of the network, how its vectors are pooled, and what happens to them then."""
+    modules = _json(folder / MODULES)
+    rows = modules if isinstance(modules, list) and all(isinstance(row, dict) for row in modules) else []
+    kinds = [str(row.get("type", "")).rpartition(".")[2] for row in rows]
+    if kinds[:2] != ["Transformer", "Pooling"] or kinds[2:] not in ([], ["Normalize"]):
+        named = ", ".join(kinds)[:100] or "none"
+        raise ZooError(
+            f"{folder / MODULES} has the modules {named}: a Transformer, a Pooling and a Normalize are known"
+        )
+    inner, pool = (_inside(folder, str(row.get("path", ""))) for row in rows[:2])
+    modes = _object(pool / CONFIG)
+    on = [
+        name.removeprefix("pooling_mode_")
+        for name, value in modes.items()
+        if name.startswith("pooling_mode_") and value is True
+    ]
+    pooling = POOLINGS.get(f"pooling_mode_{on[0]}", on[0]) if len(on) == 1 else "+".join(on) or "nothing"
+    remarks = ("sentence-transformers scales the vectors to length 1: zoo does not",) if kinds[2:] else ()
+    return inner, pooling, remarks
+
+
+def _inside(folder: Path, path: str) -> Path:
+    """Return a folder that a file names, if it is inside of its own."""
+    found = folder / path
+    if not found.resolve().is_relative_to(folder.resolve()):
+        raise ZooError(f"{folder / MODULES} leads out of its folder, to {path:.100}: it cannot be read")
+    return found
+
+
+def _object(path: Path) -> dict[str, Any]:
+    found = _json(path)
+    if not isinstance(found, dict):
+        raise ZooError(f"{path} holds no JSON object: fetch it anew")
+    return found
+
+
+def _json(path: Path) -> Any:
+    if not path.is_file():
+        raise ZooError(f"there is no file {path}: fetch it from where the weights are from")
+    try:
+        if path.stat().st_size > LARGEST_JSON:
+            raise ZooError(f"{path} is larger than any configuration: fetch it anew")
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise ZooError(f"{path} is no JSON that can be read ({error!s:.100}): fetch it anew") from None
+
+
+def _others(folder: Path) -> str:
+    """Say which other files of weights a folder has, and why none is opened."""
+    pickles = sorted(path.name for path in folder.glob("*.bin"))[:1]
+    return (
+        f": {pickles[0]} is a pickle, which can run code; transformers' save_pretrained writes safetensors"
+        if pickles
+        else ""
+    )
