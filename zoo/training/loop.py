@@ -269,7 +269,8 @@ class _Epochs:
             return
         try:
             self._save(state)
-            said = f"saved after {state.epochs_done} epochs and {state.steps_done} steps"
+            epochs = f"{state.epochs_done} epoch{'' if state.epochs_done == 1 else 's'}"
+            said = f"saved after {epochs} and {state.steps_done} steps of the next"
         except (OSError, ZooError) as error:
             said = f"not saved, so that the checkpoints are the earlier ones ({error})"
         self.say(f"{said}: continue with zoo train --resume {self.folder}")
