@@ -64,7 +64,7 @@ class Checkpoints:
 
     def __init__(self, folder: Path, model: Any, optimizer: Any, minutes: float) -> None:
         self._next, self._last, self._previous = (folder / name for name in (NEXT, run.LAST, run.PREVIOUS))
-        self._model, self._optimizer = model, optimizer
+        self.model, self._optimizer = model, optimizer
         self._minutes, self._time = minutes, time.monotonic()
         self._saved: State | None = None
 
@@ -119,7 +119,7 @@ class Checkpoints:
         self._next.replace(self._last)
 
     def _named(self) -> dict[str, Any]:
-        model_part = {f"model/{name}": variable for name, variable in weights_file.variables(self._model).items()}
+        model_part = {f"model/{name}": variable for name, variable in weights_file.variables(self.model).items()}
         # The paths of an optimizer's variables change from process to process; their order does not.
         optimizer_part = {f"optimizer/{number}": variable for number, variable in enumerate(self._optimizer.variables)}
         return model_part | optimizer_part
