@@ -100,10 +100,11 @@ class Checkpoints:
             return None
         try:
             arrays, text = weights_file.read(self._last)
-        except ZooError:
-            if not self._previous.exists():
-                raise
-            arrays, text = weights_file.read(self._previous)
+        except ZooError as damage:
+            try:
+                arrays, text = weights_file.read(self._previous)
+            except ZooError:
+                raise damage from None
             say(f"{self._last} is damaged: {self._previous.name}, the checkpoint before it, takes its place")
             self._previous.replace(self._last)
         weights_file.assign(self._named(), arrays, str(self._last))
