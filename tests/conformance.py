@@ -162,7 +162,8 @@ def described(images: Path, family: str, size: str, side: int) -> tuple[Model, D
     """Describe a network for a folder of images scaled to `side`, or for the default data of another kind."""
     record, row = resolve(family, size)
     kind = find(record.input)
-    recipe = Recipe(input=kind.settings(**({"size": side} if record.input == "image" else {})))
+    section = record.recipe_of(row).input
+    recipe = Recipe(input=dataclasses.replace(section, size=side) if record.input == "image" else section)
     source = f"folder:{images}" if record.input == "image" else kind.default_data
     dataset = load(source, record.input, split=recipe.split)
     model = describe(record, row, dataset, recipe)

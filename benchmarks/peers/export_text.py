@@ -13,15 +13,8 @@ import tempfile
 from pathlib import Path
 from types import SimpleNamespace
 
-import keras
 import numpy as np
-import onnx
 
-from tests.export.text_networks import converted
-from zoo import complexity, weights_file
-from zoo.export.onnx import passes
-from zoo.export.onnx.conversion import _fold_constants
-from zoo.models.lstm.network import build
 from zoo.models.lstm.sizes import CLASSES, ROWS
 
 
@@ -30,6 +23,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Export networks of texts to ONNX, with random weights.")
     parser.add_argument("folder", type=Path, help="the folder to write to")
     folder = parser.parse_args().folder
+
+    import keras
+    import onnx
+
+    from tests.export.text_networks import converted
+    from zoo import complexity, weights_file
+    from zoo.export.onnx import passes
+    from zoo.export.onnx.conversion import _fold_constants
+    from zoo.models.lstm.network import build
+
     for name in ("ours", "weights"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     for size in ROWS:

@@ -15,7 +15,6 @@ from typing import Any
 
 from zoo.contract import LOGITS
 from zoo.export.onnx import conversion, passes
-from zoo.models.wav2vec2.reader import read_wav2vec2
 
 WAVEFORM = "waveform"
 
@@ -72,15 +71,17 @@ def _with_weights_as_inputs(model: Any, weights: dict[str, Any]) -> tuple[Any, l
 
 def main() -> None:
     """Write the files."""
-    from safetensors import safe_open
-
-    from benchmarks.peers.wav2vec2_logits import network
-
     parser = argparse.ArgumentParser(description="Write ONNX files of zoo's Wav2Vec 2.0.")
     parser.add_argument("folder", type=Path)
     parser.add_argument("names", nargs="+", help="SIZE-HEAD, such as base-classes")
     parser.add_argument("--samples", default="16000,80000", help="0 for an open length [16000,80000]")
     asked = parser.parse_args()
+
+    from safetensors import safe_open
+
+    from benchmarks.peers.wav2vec2_logits import network
+    from zoo.models.wav2vec2.reader import read_wav2vec2
+
     (asked.folder / "zoo").mkdir(exist_ok=True)
     for name in asked.names:
         size, _, head = name.partition("-")

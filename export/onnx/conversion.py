@@ -25,7 +25,7 @@ from zoo.export.onnx import passes
 from zoo.export.onnx.expected_transposes import expected_transposes
 from zoo.export.onnx.lint import ConversionRecord, node_counts
 from zoo.export.onnx.operators import OPERATORS
-from zoo.formats.onnx import inference_session, write_optimized
+from zoo.formats.onnx import NO_EMPTY_BATCH, inference_session, write_optimized
 from zoo.input import kind_of
 from zoo.onnx_file import DIGEST, graph_digest
 from zoo.signature import Signature
@@ -116,6 +116,8 @@ def write_onnx(network: TracedModel, path: Path, metadata: dict[str, Any], opset
         proto = onnx.load(source)
     passes.apply(proto, "folded")
     _name_open_dimensions(proto, contract.of_every_format(network.description))
+    if any(node.op_type == "LSTM" for node in proto.graph.node):
+        metadata = metadata | {NO_EMPTY_BATCH: "LSTM"}
     for key, value in metadata.items():
         proto.metadata_props.add(key=key, value=value if isinstance(value, str) else json.dumps(value))
     with files.staged_file(path) as staging:

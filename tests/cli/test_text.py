@@ -156,10 +156,9 @@ def write(name: str, content: bytes) -> Callable[[Path], object]:
     return to
 
 
-def spoil(place: Path) -> None:
-    """Write a folder of texts with one in UTF-16 among them."""
+def spoiled_files(place: Path) -> None:
     write_files(place / "d")
-    (place / "d/alarm/x.txt").write_bytes("h".encode("utf-16"))
+    write("d/alarm/x.txt", b"\xff\xfeh\0")(place)
 
 
 WRONG: dict[str, tuple[Callable[[Path], object], tuple[str, ...], str]] = {
@@ -208,7 +207,7 @@ WRONG: dict[str, tuple[Callable[[Path], object], tuple[str, ...], str]] = {
     ),
     "a file of NULs": (write("d/a/1.txt", b"\0\0"), ("folder:d",), "one class only"),
     "files that are no texts": (
-        spoil,
+        spoiled_files,
         ("folder:d",),
         "alarm/x.txt: UTF-16",
     ),

@@ -22,6 +22,13 @@ if TYPE_CHECKING:
 ERRORS, NOTHING = 3, 4
 """onnxruntime's log levels: errors and worse, and almost nothing."""
 
+NO_EMPTY_BATCH = "no_empty_batch"
+"""The entry of `metadata_props` in files with an operator that ends the process for an empty batch.
+
+It is LSTM, in onnxruntime 1.32 and before. Such a batch is answered without onnxruntime; other clients must not send
+one.
+"""
+
 DTYPES = {"tensor(uint8)": "uint8", "tensor(int64)": "int64", "tensor(float)": "float32"}
 """numpy's names for the types of the contract; others keep onnxruntime's."""
 
@@ -110,6 +117,13 @@ def _as_given(model: Path | bytes) -> str | bytes:
     return model if isinstance(model, bytes) else str(model)
 
 
+def _nothing(tensor: Tensor) -> np.ndarray:
+    """Return the output for an empty batch."""
+    import numpy as np
+
+    return np.zeros([size if isinstance(size, int) else 0 for size in tensor.shape], tensor.dtype)
+
+
 def open_onnx(path: Path, threads: int | None = None) -> Session:
     """An ONNX file of the contract, open. Raises whatever onnxruntime raises for a file that it cannot load."""
     native = inference_session(path, threads)
@@ -120,7 +134,12 @@ def open_onnx(path: Path, threads: int | None = None) -> Session:
     signature = Signature(tensors(native.get_inputs()), tensors(native.get_outputs()))
     names = list(signature.outputs)
 
+    batch = next(iter(signature.inputs), "")
+    fragile = NO_EMPTY_BATCH in native.get_modelmeta().custom_metadata_map
+
     def run(inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        if fragile and not len(inputs[batch]):
+            return {name: _nothing(tensor) for name, tensor in signature.outputs.items()}
         return dict(zip(names, native.run(names, dict(inputs)), strict=True))
 
     return Session(signature, run, native)
