@@ -43,7 +43,9 @@ class KillAt(keras.callbacks.Callback):
     def on_train_begin(self, logs: Any = None) -> None:
         what, _, seconds = self.moment.partition(":")
         if what == "after":
-            threading.Timer(float(seconds), kill).start()
+            timer = threading.Timer(float(seconds), kill)
+            timer.daemon = True
+            timer.start()
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         self.epoch = epoch
