@@ -199,11 +199,20 @@ class Graph(Protocol):
         """
 
     def training_batches(
-        self, examples: Examples, preprocessing: Any, settings: Any, *, batch_size: int, seed: int, epoch: int
+        self,
+        examples: Examples,
+        preprocessing: Any,
+        settings: Any,
+        *,
+        batch_size: int,
+        seed: int,
+        epoch: int,
+        start: int = 0,
     ) -> Any:
         """Return one epoch as a tf.data.Dataset of (network inputs by name, targets [batch]).
 
-        The same arguments give the same batches in any process. A last, smaller batch is left out.
+        The same arguments give the same batches in any process. A last, smaller batch is left out, and so are the first
+        `start` batches, whose examples are not read.
         """
 
     def evaluation_batches(self, examples: Examples, preprocessing: Any, *, batch_size: int) -> Any:

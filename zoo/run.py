@@ -20,6 +20,7 @@ CURVES = "curves.png"
 TENSORBOARD = "tensorboard"
 INITIAL = "checkpoints/initial.safetensors"
 LAST = "checkpoints/last.safetensors"
+PREVIOUS = "checkpoints/previous.safetensors"
 BEST = "checkpoints/best.safetensors"
 NAME_ONE = "name a folder that 'zoo train' or 'zoo pull' wrote"
 

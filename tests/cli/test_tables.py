@@ -127,7 +127,7 @@ def test_penalties_and_class_weights_are_equal_on_one_and_two_replicas(made: Pat
         ("two", "2", ["optimizer.l1=0.01", "optimizer.l2=0.1"]),
         ("none", "1", []),
     ):
-        command = [sys.executable, DRIVER, name, devices, "-1", "-1", "mlp-small", "iris", *settings, *penalties]
+        command = [sys.executable, DRIVER, name, devices, "never", "inf", "mlp-small", "iris", *settings, *penalties]
         subprocess.run(list(map(str, command)), check=True, capture_output=True)
         weights[name] = load_file(place / name / "weights.safetensors")
     for key, value in weights["one"].items():

@@ -62,6 +62,7 @@ TRAIN = [
     (["train", "resnett"], "did you mean 'resnet'"),
     (["train", "resnet", "--size", "huge"], "resnet has no size 'huge'"),
     (["train", "resnet50", "--size", "large"], "'resnet50' is resnet base"),
+    (["train", "cnn", "--checkpoint-minutes", "0"], "--checkpoint-minutes 0: a number above 0"),
     (["train", "cnn", "--epochs", "0"], "epochs should be greater than or equal to 1"),
     (["train", "cnn", "--epochs", "many"], "'many' is not a valid integer"),
     (["train", "cnn", "--seed", "-1"], "seed should be greater than or equal to 0"),
@@ -256,8 +257,9 @@ def test_a_damaged_checkpoint_is_refused(zoo_command: Command, place: Path) -> N
     rewrite(run / "run.json", lambda value: value["provenance"].update(finished=None))
     refuse(zoo_command, place, ["export", str(run)], 2, "is not finished", "--resume")
     refuse(zoo_command, place, ["train", "--weights", str(run)], 2, "is not finished", "--resume")
-    checkpoint = run / "checkpoints/last.safetensors"
-    checkpoint.write_bytes(checkpoint.read_bytes()[:-100])
+    for name in ("last", "previous"):
+        checkpoint = run / f"checkpoints/{name}.safetensors"
+        checkpoint.write_bytes(checkpoint.read_bytes()[:-100])
     refuse(zoo_command, place, ["train", "--resume", str(run)], 2, "last.safetensors is damaged")
 
 

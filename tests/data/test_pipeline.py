@@ -69,6 +69,20 @@ def test_an_epoch_has_every_image_but_the_last_few_in_random_order(digits: Datas
     assert seen != stored[:1200]
 
 
+def test_the_first_batches_can_be_left_out_and_are_not_read(digits: Dataset) -> None:
+    read: list[int] = []
+
+    def reading(index: int) -> Any:
+        read.append(index)
+        return digits.train.read(index)
+
+    on_disk = dataclasses.replace(digits.train, read=reading, in_memory=False)
+    whole = hashes(epoch(digits.train))
+    assert hashes(epoch(on_disk, start=9)) == whole[9:]
+    assert len(read) <= 300 + len(digits.train) % 100
+    assert hashes(epoch(digits.train, start=12)) == []
+
+
 def test_the_same_seed_and_epoch_give_the_same_batches_and_others_do_not(digits: Dataset) -> None:
     first = hashes(epoch(digits.train))
     assert hashes(epoch(digits.train)) == first

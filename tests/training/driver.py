@@ -1,7 +1,16 @@
-"""A training process of its own: `python driver.py FOLDER DEVICES KILL_EPOCH KILL_BATCH NAME DATA [KEY=VALUE ...]`.
+"""A training process of its own: `python driver.py FOLDER DEVICES MOMENT MINUTES NAME DATA [KEY=VALUE ...]`.
 
-It trains, or continues, the run at FOLDER; NAME is family-size, or a run to take weights from. At KILL_BATCH of
-KILL_EPOCH (counted from 0; -1: never) it kills itself as `kill -9` does: no handler runs, nothing is flushed.
+It trains, or continues, the run at FOLDER, with a checkpoint every so many MINUTES; NAME is family-size, or a run to
+take weights from. At MOMENT, unless that is `never`, it kills itself as `kill -9` does: no handler runs, nothing is
+flushed. Epochs and batches count from 0, files from 1.
+
+    step:EPOCH:BATCH     before a step
+    term:EPOCH:BATCH     the same, with SIGTERM
+    evaluation:EPOCH     in the evaluation after an epoch
+    epoch:EPOCH          between this epoch and the next
+    write:NAME:COUNT     when half of the COUNTth file of this name is written
+    rename:NAME:COUNT    when it is written, but does not have its name yet
+    after:SECONDS        so long after the training began
 """
 
 from __future__ import annotations
@@ -9,34 +18,88 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
+from collections import Counter
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import keras
 
 from zoo.training import start
 
 
-class KillAt(keras.callbacks.Callback):
-    """SIGKILL to this very process, in mid-epoch."""
+def kill() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
 
-    def __init__(self, epoch: int, batch: int) -> None:
+
+class KillAt(keras.callbacks.Callback):
+    """Kills this very process at a moment of the training. It asks for the figures of no batch."""
+
+    def __init__(self, moment: str) -> None:
         super().__init__()
-        self.moment, self.epoch = (epoch, batch), -1
+        self.moment, self.epoch = moment, -1
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        what, _, seconds = self.moment.partition(":")
+        if what == "after":
+            timer = threading.Timer(float(seconds), kill)
+            timer.daemon = True
+            timer.start()
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         self.epoch = epoch
 
-    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        if (self.epoch, batch) == self.moment:
-            os.kill(os.getpid(), signal.SIGKILL)
+    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+        if self.moment == f"step:{self.epoch}:{batch}":
+            kill()
+        if self.moment == f"term:{self.epoch}:{batch}":
+            signal.raise_signal(signal.SIGTERM)
+
+    def on_test_begin(self, logs: Any = None) -> None:
+        if self.moment == f"evaluation:{self.epoch}":
+            kill()
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        if self.moment == f"epoch:{epoch}":
+            kill()
+
+
+def kill_at_files(moment: str) -> None:
+    """Let `Path` kill this process at a file that the moment names."""
+    seen: Counter[tuple[str, str]] = Counter()
+    write, rename = Path.write_bytes, Path.replace
+
+    def write_bytes(path: Path, data: bytes) -> int:
+        name = path.stem.rpartition("-")[2]
+        seen["write", name] += 1
+        if moment == f"write:{name}:{seen['write', name]}":
+            write(path, data[: len(data) // 2])
+            kill()
+        return write(path, data)
+
+    def replace(path: Path, target: Path) -> Path:
+        seen["rename", path.stem] += 1
+        if moment == f"rename:{path.stem}:{seen['rename', path.stem]}":
+            kill()
+        return rename(path, target)
+
+    mock.patch.multiple(Path, write_bytes=write_bytes, replace=replace).start()
 
 
 def main() -> None:
-    folder, devices, epoch, batch, name, source, *settings = sys.argv[1:]
-    callbacks = [KillAt(int(epoch), int(batch))]
+    folder, devices, moment, minutes, name, source, *settings = sys.argv[1:]
+    kill_at_files(moment)
+    shared: dict[str, Any] = {
+        "data_dir": None,
+        "strategy": "auto",
+        "devices": int(devices),
+        "checkpoint_minutes": float(minutes),
+        "callbacks": [KillAt(moment)],
+        "say": print,
+    }
     if Path(folder).exists():
-        start.resume(Path(folder), data_dir=None, strategy="auto", devices=int(devices), callbacks=callbacks)
+        start.resume(Path(folder), **shared)
         return
     weights = Path(name) if Path(name).is_dir() else None
     family, size = (None, None) if weights else name.split("-")
@@ -45,15 +108,12 @@ def main() -> None:
         size=size,
         weights=weights,
         source=source,
-        data_dir=None,
         options={},
         bad_examples="error",
         settings=settings,
         out=Path(folder),
-        strategy="auto",
-        devices=int(devices),
         preflight=lambda model: None,
-        callbacks=callbacks,
+        **shared,
     )
 
 

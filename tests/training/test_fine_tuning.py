@@ -17,7 +17,7 @@ from safetensors.numpy import load_file
 import zoo
 from tests.conformance import untrained_run
 from tests.conftest import Answer, write_images
-from tests.training.test_processes import NEVER, drive
+from tests.training.test_processes import drive
 from tests.training.test_training import train
 from zoo import factory, files, run, weights_file
 from zoo import recipe as recipes
@@ -189,11 +189,11 @@ def test_two_replicas_fine_tune_a_frozen_network_and_survive_a_kill(
 ) -> None:
     first = source(tmp_path / "first", images_folder)
     settings = [f"folder:{two_classes}", "epochs=2", "batch_size=8", "freeze=true", "optimizer.clip_norm=0.1"]
-    assert drive(tmp_path / "alone", 2, NEVER, str(first), *settings) == 0
-    assert drive(tmp_path / "killed", 2, ("1", "1"), str(first), *settings) == -signal.SIGKILL
+    assert drive(tmp_path / "alone", 2, "never", str(first), *settings) == 0
+    assert drive(tmp_path / "killed", 2, "step:1:1", str(first), *settings) == -signal.SIGKILL
     before = load_file(first / run.WEIGHTS)
     shutil.rmtree(first)
-    assert drive(tmp_path / "killed", 2, NEVER, str(first), *settings) == 0
+    assert drive(tmp_path / "killed", 2, "never", str(first), *settings) == 0
 
     alone, killed = (load_file(tmp_path / name / run.WEIGHTS) for name in ("alone", "killed"))
     for name, value in alone.items():

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import random
 import signal
 import subprocess
 import sys
@@ -13,16 +15,57 @@ import pytest
 from safetensors.numpy import load_file
 
 from tests.conftest import write_images
+from zoo import weights_file
 
 DRIVER = Path(__file__).with_name("driver.py")
-NEVER = ("-1", "-1")
+ENDINGS = (0, -signal.SIGKILL, -signal.SIGTERM)
+OFTEN = 0.0003
+"""Minutes between checkpoints: there is one after nearly every step."""
+
+SETTINGS = ("cnn-base", "digits", "epochs=5", "batch_size=64", "image.shift=0.1")
+MOMENTS = ("step:0:7", "write:next:4", "rename:next:3", "evaluation:2", "epoch:3")
+"""In this order: each is in what the kill before it left."""
 
 
-def drive(folder: Path, devices: int, moment: tuple[str, str], *settings: str) -> int:
-    command = [sys.executable, str(DRIVER), str(folder), str(devices), *moment, *settings]
+def drive(folder: Path, devices: int, moment: str, *settings: str, minutes: float = math.inf) -> int:
+    command = [sys.executable, str(DRIVER), str(folder), str(devices), moment, str(minutes), *settings]
     done = subprocess.run(command, capture_output=True, text=True, timeout=900)
-    assert done.returncode in (0, -signal.SIGKILL), done.stderr[-3000:]
+    assert done.returncode in ENDINGS, done.stderr[-3000:]
+    if done.returncode == -signal.SIGTERM:
+        assert f"continue with zoo train --resume {folder}" in done.stdout
     return done.returncode
+
+
+def reached(folder: Path) -> tuple[int, int]:
+    """The epochs and the steps that the last checkpoint holds."""
+    names = ("next", "last", "previous")
+    paths = (folder / f"checkpoints/{name}.safetensors" for name in names)
+    _, text = weights_file.read(next(path for path in paths if path.exists()))
+    state = json.loads(text["state"])
+    return state["epochs_done"], state["steps_done"]
+
+
+def assert_same(alone: Path, killed: Path) -> None:
+    """Dropout, moved images, momentum, the schedule, the kept epoch and the metrics all came back, bit for bit."""
+    for name in ("weights.safetensors", "checkpoints/best.safetensors", "checkpoints/last.safetensors"):
+        first, second = load_file(alone / name), load_file(killed / name)
+        assert first.keys() == second.keys()
+        for key, value in first.items():
+            np.testing.assert_array_equal(value, second[key], err_msg=f"{name} {key}")
+    rows = [
+        [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()] for folder in (alone, killed)
+    ]
+    for alone_row, killed_row in zip(*rows, strict=True):
+        for key in ("epoch", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate"):
+            assert alone_row[key] == killed_row[key]
+    assert not list(killed.glob("checkpoints/.*")), "nothing half-written is left"
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("runs") / "alone"
+    assert drive(folder, 1, "never", *SETTINGS) == 0
+    return folder
 
 
 def test_two_replicas_train_as_one_device_does(tmp_path: Path) -> None:
@@ -36,7 +79,7 @@ def test_two_replicas_train_as_one_device_does(tmp_path: Path) -> None:
     recipe = ["epochs=1", *shares, "image.shift=0", "keep=last", "precision=float64"]
     settings = ["resnet-small", f"folder:{images}", *recipe]
     for devices in (1, 2):
-        assert drive(tmp_path / str(devices), devices, NEVER, *settings) == 0
+        assert drive(tmp_path / str(devices), devices, "never", *settings) == 0
     one, two = (load_file(tmp_path / str(devices) / "weights.safetensors") for devices in (1, 2))
     history = json.loads((tmp_path / "2" / "metrics.jsonl").read_text())
     assert history["loss"] > 0
@@ -48,32 +91,55 @@ def test_two_replicas_train_as_one_device_does(tmp_path: Path) -> None:
         assert difference < 1e-4, f"{name} differs by {difference:.1e}"
 
 
-def test_killed_three_times_a_run_ends_as_one_left_alone(tmp_path: Path) -> None:
-    """Dropout, moved images, momentum, the schedule and the kept epoch all have to come back."""
-    settings = ["cnn-base", "digits", "epochs=5", "batch_size=64", "image.shift=0.1"]
-    assert drive(tmp_path / "alone", 1, NEVER, *settings) == 0
-    for moment in (("0", "7"), ("2", "0"), ("4", "18")):
-        assert drive(tmp_path / "killed", 1, moment, *settings) == -signal.SIGKILL
-        assert not (tmp_path / "killed" / "weights.safetensors").exists()
-    assert drive(tmp_path / "killed", 1, NEVER, *settings) == 0
-    for name in ("weights.safetensors", "checkpoints/best.safetensors"):
-        alone, killed = (load_file(tmp_path / run / name) for run in ("alone", "killed"))
-        assert alone.keys() == killed.keys()
-        for key, value in alone.items():
-            np.testing.assert_array_equal(value, killed[key], err_msg=f"{name} {key}")
-    rows = [
-        [json.loads(line) for line in (tmp_path / run / "metrics.jsonl").read_text().splitlines()]
-        for run in ("alone", "killed")
-    ]
-    for alone_row, killed_row in zip(*rows, strict=True):
-        for key in ("epoch", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate"):
-            assert alone_row[key] == killed_row[key]
+def test_killed_at_every_kind_of_moment_a_run_ends_as_one_left_alone(tmp_path: Path, alone: Path) -> None:
+    folder, before = tmp_path / "killed", (0, 0)
+    for moment in MOMENTS:
+        assert drive(folder, 1, moment, *SETTINGS, minutes=OFTEN) == -signal.SIGKILL
+        assert not (folder / "weights.safetensors").exists()
+        assert reached(folder) > before, moment
+        before = reached(folder)
+    assert drive(folder, 1, "never", *SETTINGS) == 0
+    assert_same(alone, folder)
+
+
+@pytest.mark.full
+def test_killed_at_ten_random_moments_a_run_ends_as_one_left_alone(tmp_path: Path, alone: Path) -> None:
+    """The clock decides. A run that was faster is compared, too, and another begins."""
+    generator, folder, kills = random.Random(0), tmp_path / "killed", 0
+    while kills < 10:
+        moment = f"after:{generator.uniform(0.5, 4.0)}"
+        if drive(folder, 1, moment, *SETTINGS, minutes=OFTEN) == -signal.SIGKILL:
+            kills += 1
+        else:
+            assert_same(alone, folder)
+            folder = tmp_path / f"killed after {kills}"
+    assert drive(folder, 1, "never", *SETTINGS) == 0
+    assert_same(alone, folder)
+
+
+def test_sigterm_within_an_epoch_saves_what_was_done(tmp_path: Path, alone: Path) -> None:
+    folder = tmp_path / "ended"
+    assert drive(folder, 1, "term:1:12", *SETTINGS) == -signal.SIGTERM
+    assert reached(folder) == (1, 13), "the step that had begun is made"
+    assert drive(folder, 1, "never", *SETTINGS) == 0
+    assert_same(alone, folder)
+
+
+def test_two_replicas_go_on_within_an_epoch(tmp_path: Path) -> None:
+    settings = ("cnn-small", "digits", "epochs=2", "batch_size=64", "image.shift=0.1", "keep=last")
+    assert drive(tmp_path / "alone", 2, "never", *settings) == 0
+    assert drive(tmp_path / "ended", 2, "term:1:9", *settings) == -signal.SIGTERM
+    assert reached(tmp_path / "ended") == (1, 10)
+    assert drive(tmp_path / "ended", 2, "never", *settings) == 0
+    one, two = (load_file(tmp_path / run / "weights.safetensors") for run in ("alone", "ended"))
+    for name, value in one.items():
+        np.testing.assert_allclose(two[name], value, rtol=1e-6, atol=1e-6, err_msg=name)
 
 
 def test_the_same_command_twice_gives_the_same_bits(tmp_path: Path) -> None:
     settings = ["cnn-small", "digits", "epochs=1", "batch_size=128", "image.shift=0.1", "seed=3"]
     for name in ("first", "second"):
-        assert drive(tmp_path / name, 1, NEVER, *settings) == 0
+        assert drive(tmp_path / name, 1, "never", *settings) == 0
     first, second = (load_file(tmp_path / name / "weights.safetensors") for name in ("first", "second"))
     for key, value in first.items():
         np.testing.assert_array_equal(value, second[key])
@@ -81,7 +147,17 @@ def test_the_same_command_twice_gives_the_same_bits(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("settings", [("batch_size=63",)])
 def test_a_batch_that_replicas_cannot_share_is_refused(tmp_path: Path, settings: tuple[str, ...]) -> None:
-    command = [sys.executable, str(DRIVER), str(tmp_path / "run"), "2", *NEVER, "cnn-small", "digits", *settings]
+    command = [
+        sys.executable,
+        str(DRIVER),
+        str(tmp_path / "run"),
+        "2",
+        "never",
+        "inf",
+        "cnn-small",
+        "digits",
+        *settings,
+    ]
     done = subprocess.run(command, capture_output=True, text=True, timeout=900)
     assert "a batch of 63 cannot be shared by 2 replicas" in done.stderr
     assert not (tmp_path / "run").exists()

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
+import re
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -23,9 +26,10 @@ from zoo.errors import ZooError
 from zoo.inputs.image.preprocessing import Preprocessing
 from zoo.recipe import Recipe
 from zoo.registry import families
-from zoo.training import start
+from zoo.training import interruption, loop, start
 from zoo.training.optimizer import LearningRate, optimizer
 from zoo.training.steps import clipped, evaluation_step, training_step
+from zoo.training.totals import Totals
 
 
 def train(folder: Path, *settings: str, callbacks: Any = (), family: str | None = "cnn", **options: Any) -> Path:
@@ -86,6 +90,98 @@ def test_any_keras_callback_works(tmp_path: Path) -> None:
     assert "val_accuracy" in (tmp_path / "log.csv").read_text()
     assert (tmp_path / "best.weights.h5").exists()
     assert seen == ["end"]
+
+
+class Batches(keras.callbacks.Callback):
+    """The figures of every batch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.logs: list[tuple[int, dict[str, float]]] = []
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        self.logs.append((batch, dict(logs)))
+
+
+class SignalAt(keras.callbacks.Callback):
+    """A signal to this process as a step of the second epoch begins."""
+
+    def __init__(self, step: int) -> None:
+        super().__init__()
+        self.step, self.epoch = step, 0
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        self.epoch = epoch
+
+    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+        if (self.epoch, batch) == (1, self.step):
+            signal.raise_signal(signal.SIGINT)
+
+
+def rows_of(folder: Path) -> list[dict[str, float]]:
+    return [json.loads(line) for line in (folder / run.METRICS).read_text().splitlines()]
+
+
+def test_figures_are_read_at_the_end_of_an_epoch_unless_a_callback_wants_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads: list[Totals] = []
+    read = Totals.read
+
+    def counted(totals: Totals) -> dict[str, float]:
+        reads.append(totals)
+        return read(totals)
+
+    monkeypatch.setattr(Totals, "read", counted)
+    monkeypatch.setattr(loop, "SECONDS_BETWEEN_READS", math.inf)
+    (seldom,) = rows_of(train(tmp_path / "seldom", "epochs=1", "batch_size=64"))
+    assert len(reads) == 3, "training, validation and test"
+
+    batches = Batches()
+    (often,) = rows_of(train(tmp_path / "often", "epochs=1", "batch_size=64", callbacks=[batches]))
+    assert [number for number, _ in batches.logs] == [*range(20)]
+    assert batches.logs[-1][1] == {name: often[name] for name in ("loss", "accuracy")}
+    assert (tmp_path / "seldom" / run.WEIGHTS).read_bytes() == (tmp_path / "often" / run.WEIGHTS).read_bytes()
+    for name in ("loss", "accuracy", "val_loss", "val_accuracy"):
+        assert seldom[name] == often[name]
+
+
+def test_the_step_that_is_not_finite_is_found_afterwards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = ("epochs=1", "batch_size=64", "optimizer.name=sgd", "optimizer.lr=1e30", "schedule.warmup_epochs=0")
+    with pytest.raises(ZooError) as at_once:
+        train(tmp_path / "at_once", *settings, callbacks=[Batches()])
+    monkeypatch.setattr(loop, "SECONDS_BETWEEN_READS", math.inf)
+    with pytest.raises(ZooError) as afterwards:
+        train(tmp_path / "afterwards", *settings)
+    first, second = (re.findall(r"at step \d+", str(error.value)) for error in (at_once, afterwards))
+    assert first
+    assert first == second
+    assert not (tmp_path / "afterwards" / run.LAST).exists()
+
+
+def test_ctrl_c_saves_the_steps_of_an_epoch_and_handlers_are_as_before(tmp_path: Path) -> None:
+    settings = ("epochs=2", "batch_size=64", "image.shift=0.1")
+    said: list[str] = []
+    alone = train(tmp_path / "alone", *settings)
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path / "stopped", *settings, callbacks=[SignalAt(4)], say=said.append)
+    assert signal.getsignal(signal.SIGINT) == before
+    assert said[-1] == (
+        f"saved after 1 epoch and 5 steps of the next: continue with zoo train --resume {tmp_path / 'stopped'}"
+    )
+    batches = Batches()
+    start.resume(tmp_path / "stopped", data_dir=None, strategy="single", devices=None, callbacks=[batches])
+    assert [number for number, _ in batches.logs] == [*range(5, 20)]
+    assert (alone / run.WEIGHTS).read_bytes() == (tmp_path / "stopped" / run.WEIGHTS).read_bytes()
+
+
+def test_a_second_signal_does_not_wait() -> None:
+    with pytest.raises(KeyboardInterrupt), interruption.deferred() as request:
+        signal.raise_signal(signal.SIGINT)
+        assert request
+        signal.raise_signal(signal.SIGINT)
+        pytest.fail("it waited")
 
 
 def test_patience_ends_training_and_the_best_epoch_is_kept(tmp_path: Path) -> None:

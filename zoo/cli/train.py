@@ -44,7 +44,18 @@ from zoo.cli.data_options import DataOption
 @click.option("--devices", type=int, help="Split the CPU into N logical devices, for trying and testing.")
 @click.option("--out", type=click.Path(path_type=Path), help="The run folder to write.  [default: runs/NAME]")
 @click.option(
-    "--resume", type=click.Path(path_type=Path), metavar="RUN", help="Continue an interrupted run with its own recipe."
+    "--resume",
+    type=click.Path(path_type=Path),
+    metavar="RUN",
+    help="Continue an interrupted run, with its own recipe, from its last checkpoint.",
+)
+@click.option(
+    "--checkpoint-minutes",
+    type=float,
+    default=10.0,
+    show_default=True,
+    metavar="MINUTES",
+    help="The time between two checkpoints, from which --resume goes on.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the finished run as one JSON document.")
 def command(as_json: bool, **options: Any) -> None:

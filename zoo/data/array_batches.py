@@ -28,12 +28,13 @@ def training_batches(
     batch_size: int,
     seed: int,
     epoch: int,
+    start: int = 0,
     random_numbers: int = 0,
 ) -> Any:
     """Return one epoch as a tf.data.Dataset of (network inputs by name, targets [batch]).
 
     The order of the examples depends on (seed, epoch), and the `random_numbers` of an example on (seed, epoch, its
-    index). A last, smaller batch is left out.
+    index). A last, smaller batch is left out, and so are the first `start` batches.
 
     Raises:
         ZooError: there are fewer examples than `batch_size`, or one cannot be encoded.
@@ -42,7 +43,7 @@ def training_batches(
         most = len(examples)
         raise ZooError(f"a batch of {batch_size} is more than the {most} training examples: --set batch_size={most}")
     generator = np.random.default_rng((seed, epoch))
-    order = generator.permutation(len(examples))
+    order = generator.permutation(len(examples))[start * batch_size :]
     random = generator.random((len(examples), random_numbers), np.float32)[order]
     return _batches(examples, preprocessing, (order, examples.targets[order], random), batch_size).map(
         lambda inputs, targets, random: (prepare(inputs, random), targets)

@@ -3,16 +3,19 @@
 It is the project's own because `Model.fit` fails under `MultiWorkerMirroredStrategy`: in Keras 3.15,
 `_maybe_symbolic_build` reduces a PerReplica, and the logs are reduced over axis 0 of a scalar. The loop drives
 `keras.callbacks.CallbackList`, so any Keras callback works.
+
+No step waits for the host, except where a callback wants the figures of each batch: the sums of the steps stay on the
+device and are read twice a second, before a checkpoint, and at the end of an epoch.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import math
 import time
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,10 +31,15 @@ from zoo.keras_settings import own_settings
 from zoo.registry import resolve
 from zoo.task import Score, Task, task_of
 from zoo.text import Progress, Say, silent
-from zoo.training import checkpoint, fine_tuning, learning_curves
+from zoo.training import fine_tuning, interruption, learning_curves
+from zoo.training.checkpoint import Checkpoints, State
 from zoo.training.optimizer import optimizer as make_optimizer
 from zoo.training.progress import Reporter
-from zoo.training.steps import Step, evaluation_step, training_step
+from zoo.training.steps import evaluation_step, training_step
+from zoo.training.totals import LOSS, Totals
+
+SECONDS_BETWEEN_READS = 0.5
+"""The least time between two readings of the sums of the steps."""
 
 
 @own_settings()
@@ -42,8 +50,11 @@ def train(
     callbacks: Sequence[Any] = (),
     say: Say = silent,
     progress: Progress = silent,
+    checkpoint_minutes: float = math.inf,
 ) -> run.Run:
     """Train the run that `folder` describes to its end, from its last checkpoint or initial weights if it has any.
+
+    A signal that asks the process to end (Ctrl-C, SIGTERM, SIGHUP) waits until the state is saved.
 
     Args:
         folder: a run folder that holds a `run.json`.
@@ -51,7 +62,8 @@ def train(
         strategy: as `zoo.training.strategy.choose` returns it.
         callbacks: Keras callbacks. Their `model` has an optimizer and obeys `stop_training`.
         say: given a line for every epoch, and for what failed without stopping the training.
-        progress: given the number of steps done after every step.
+        progress: given the number of steps done twice a second.
+        checkpoint_minutes: the time between two checkpoints; there is one after every epoch, too.
 
     Raises:
         ZooError: a checkpoint is damaged, the batch cannot be split, or the loss is no longer finite.
@@ -74,60 +86,74 @@ def train(
     weights = None
     if recipe.class_weights == "balanced" and task.balanced:
         weights = task.balanced(dataset.train.targets, len(this.model.labels))
-    train_on = training_step(model, this.model, optimizer, strategy, recipe, weights)
-    evaluate_on = evaluation_step(model, this.model, strategy)
+    device = strategy.extended.worker_devices[0]
+    training = Totals(training_step(model, this.model, optimizer, strategy, recipe, weights), device)
+    evaluation = Totals(evaluation_step(model, this.model, strategy), device)
 
-    state = checkpoint.State()
-    if (folder / run.LAST).exists():
-        state = checkpoint.restore(folder / run.LAST, model, optimizer)
+    checkpoints = Checkpoints(folder, model, optimizer, checkpoint_minutes)
+    state = checkpoints.restore(say)
+    if state:
+        # The process may have been killed between the checkpoint of an epoch and its metrics.
+        _write_metrics(folder, state)
     elif this.initial:
         fine_tuning.assign(model, folder, this.model, this.initial)
-    shown = [
-        Reporter(recipe.epochs, steps, recipe.batch_size, say, progress),
-        keras.callbacks.TensorBoard(folder / run.TENSORBOARD, write_graph=False),
-    ]
+    state = state or State()
+    reporter = Reporter(recipe.epochs, steps, recipe.batch_size, say, progress)
     listeners = keras.callbacks.CallbackList(
-        [*shown, *callbacks], model=model, epochs=recipe.epochs, steps=steps, verbose=0
+        [reporter, keras.callbacks.TensorBoard(folder / run.TENSORBOARD, write_graph=False), *callbacks],
+        model=model,
+        epochs=recipe.epochs,
+        steps=steps,
+        verbose=0,
     )
 
-    listeners.on_train_begin()
-    try:
-        while (
-            state.epochs_done < recipe.epochs
-            and not _out_of_patience(state, recipe.patience)
-            and not model.stop_training
-        ):
-            epoch, start = state.epochs_done, time.perf_counter()
-            listeners.on_epoch_begin(epoch)
-            batches = kind.graph.training_batches(
-                dataset.train,
-                preprocessing,
-                recipe.input,
-                batch_size=recipe.batch_size,
-                seed=recipe.seed,
-                epoch=epoch,
-            )
-            trained = _one_epoch(train_on, _distributed(strategy, batches), recipe.batch_size, model, task, listeners)
-            seconds = time.perf_counter() - start
-            listeners.on_test_begin()
-            validated = evaluate(evaluate_on, dataset.validation, this, strategy)
-            check_finite(validated["loss"], f"on the validation {kind.plural} after epoch {epoch + 1}", model)
-            listeners.on_test_end(validated)
-            row = {
-                **trained,
-                **{f"val_{name}": value for name, value in validated.items()},
-                "learning_rate": float(optimizer.learning_rate),
-                "seconds": seconds,
-                "examples_per_second": steps * recipe.batch_size / seconds,
-            }
-            state = state.after(row, task.best, task.higher_is_better)
-            if state.best_epoch == state.epochs_done:
-                weights_file.save(folder / run.BEST, weights_file.weights(model))
-            checkpoint.save(folder / run.LAST, model, optimizer, state)
-            _write_metrics(folder, state)
-            listeners.on_epoch_end(epoch, row)
-    finally:
-        listeners.on_train_end()
+    with interruption.deferred() as request:
+        epochs = _Epochs(
+            folder, training, recipe.batch_size, model, task, listeners, reporter, any(map(_wants_batches, callbacks)),
+            checkpoints, request, say,
+        )  # fmt: skip
+        listeners.on_train_begin()
+        try:
+            while (
+                state.epochs_done < recipe.epochs
+                and not _out_of_patience(state, recipe.patience)
+                and not model.stop_training
+            ):
+                epoch = state.epochs_done
+                listeners.on_epoch_begin(epoch)
+                batches = kind.graph.training_batches(
+                    dataset.train,
+                    preprocessing,
+                    recipe.input,
+                    batch_size=recipe.batch_size,
+                    seed=recipe.seed,
+                    epoch=epoch,
+                    start=state.steps_done,
+                )
+                state = epochs.train(_distributed(strategy, batches), state)
+                listeners.on_test_begin()
+                validated = evaluate(
+                    evaluation, dataset.validation, this, strategy, functools.partial(epochs.end_if_asked, state)
+                )
+                check_finite(validated["loss"], f"on the validation {kind.plural} after epoch {epoch + 1}", model)
+                listeners.on_test_end(validated)
+                examples = state.steps_done * recipe.batch_size
+                row = {
+                    **task.metrics(state.sums, examples),
+                    **{f"val_{name}": value for name, value in validated.items()},
+                    "learning_rate": float(optimizer.learning_rate),
+                    "seconds": state.seconds,
+                    "examples_per_second": examples / state.seconds,
+                }
+                state = state.after(row, task.best, task.higher_is_better)
+                if state.best_epoch == state.epochs_done:
+                    weights_file.save(folder / run.BEST, weights_file.weights(model))
+                checkpoints.save(state)
+                _write_metrics(folder, state)
+                listeners.on_epoch_end(epoch, row)
+                epochs.end_if_asked(state)
+        finally:
+            listeners.on_train_end()
 
     if recipe.keep == "best":
         best, _ = weights_file.read(folder / run.BEST)
@@ -136,7 +162,7 @@ def train(
     learning_curves.draw(
         folder / run.CURVES, state.history, task.titles, f"{folder.name}: {this.model.family} {this.model.size}", say
     )
-    tested = evaluate(evaluate_on, dataset.test, this, strategy)
+    tested = evaluate(evaluation, dataset.test, this, strategy)
     check_finite(tested["loss"], f"on the test {kind.plural}", model)
     outputs = primary_outputs(model, this.model, dataset.test)
     return _finish(folder, this, state, task, task.score(outputs, dataset.test.targets))
@@ -173,35 +199,96 @@ def fix_randomness(seed: int, deterministic: bool) -> None:
         tf.config.experimental.enable_op_determinism()
 
 
-def evaluate(step: Step, examples: Examples, this: run.Run, strategy: Any) -> dict[str, float]:
-    """Return the metrics of the task over all examples of a split."""
+def evaluate(
+    totals: Totals, examples: Examples, this: run.Run, strategy: Any, after_batch: Callable[[], None] = lambda: None
+) -> dict[str, float]:
+    """Return the metrics of the task over all examples of a split; `totals` are those of the evaluation step."""
     assert this.recipe is not None
     preprocessing = this.model.preprocessing
     batches = kind_of(preprocessing).graph.evaluation_batches(
         examples, preprocessing, batch_size=this.recipe.batch_size
     )
-    sums: Counter[str] = Counter()
+    totals.set({}, steps=0)
     distributed = _distributed(strategy, batches)
-    step.prepare(distributed)
+    totals.prepare(distributed)
     for batch in distributed:
-        sums.update({name: float(value) for name, value in step(*batch).items()})
-    return task_of(this.model).metrics(sums, len(examples))
+        totals.add(*batch)
+        after_batch()
+    return task_of(this.model).metrics(totals.read(), len(examples))
 
 
-def _one_epoch(step: Step, batches: Any, batch_size: int, model: Any, task: Task, listeners: Any) -> dict[str, float]:
-    """Train for one epoch; return the metrics over its batches, each measured before its update."""
-    sums: Counter[str] = Counter()
-    seen = 0
-    step.prepare(batches)
-    for number, batch in enumerate(batches):
-        listeners.on_train_batch_begin(number)
-        sums.update({name: float(value) for name, value in step(*batch).items()})
-        seen += batch_size
-        check_finite(sums["loss"], f"at step {number}")
-        listeners.on_train_batch_end(number, task.metrics(sums, seen))
-        if model.stop_training:
-            break
-    return task.metrics(sums, seen)
+@dataclasses.dataclass(frozen=True)
+class _Epochs:
+    """The training part of epochs, and the end of a training that a signal interrupts."""
+
+    folder: Path
+    totals: Totals
+    batch_size: int
+    model: Any
+    task: Task
+    listeners: Any
+    reporter: Reporter
+    listeners_want_batches: bool
+    checkpoints: Checkpoints
+    request: interruption.Request
+    say: Say
+
+    def train(self, batches: Any, state: State) -> State:
+        """Train on the batches of an epoch that are left; return the state after them, with sums before each update."""
+        self.totals.prepare(batches)
+        self.totals.set(state.sums, state.steps_done)
+        start = time.perf_counter() - state.seconds
+        steps, read = state.steps_done, time.perf_counter()
+
+        def reached() -> State:
+            sums = self.totals.read()
+            check_finite(sums[LOSS], f"at step {self.totals.finite_steps()}")
+            return state.within(steps, sums, time.perf_counter() - start)
+
+        for batch in batches:
+            self.listeners.on_train_batch_begin(steps)
+            self.totals.add(*batch)
+            steps += 1
+            due = self.listeners_want_batches or time.perf_counter() - read >= SECONDS_BETWEEN_READS
+            if due or self.checkpoints.due() or self.request:
+                here, read = reached(), time.perf_counter()
+                metrics = self.task.metrics(here.sums, steps * self.batch_size)
+                self.reporter.report(here, metrics["loss"])
+                if self.listeners_want_batches:
+                    self.listeners.on_train_batch_end(steps - 1, metrics)
+                self.end_if_asked(here)
+                if self.checkpoints.due():
+                    self._save(here)
+            if self.model.stop_training:
+                break
+        return reached()
+
+    def end_if_asked(self, state: State) -> None:
+        """Save the state and raise Interrupted if a signal has asked the training to end."""
+        if not self.request:
+            return
+        try:
+            self._save(state)
+            epochs = f"{state.epochs_done} epoch{'' if state.epochs_done == 1 else 's'}"
+            said = f"saved after {epochs} and {state.steps_done} steps of the next"
+        except (OSError, ZooError) as error:
+            said = f"not saved, so that the checkpoints are the earlier ones ({error})"
+        self.say(f"{said}: continue with zoo train --resume {self.folder}")
+        raise interruption.Interrupted
+
+    def _save(self, state: State) -> None:
+        """Write a checkpoint, unless the weights are no longer sound: then raise ZooError."""
+        check_finite(state.sums.get(LOSS, 0.0), f"after step {state.steps_done - 1}", self.model)
+        self.checkpoints.save(state)
+
+
+def _wants_batches(callback: Any) -> bool:
+    """Return whether a Keras callback does anything at the end of a batch."""
+    names = ("on_train_batch_end", "on_batch_end")
+    return any(
+        getattr(getattr(callback, name), "__func__", None) is not getattr(keras.callbacks.Callback, name)
+        for name in names
+    )
 
 
 def _distributed(strategy: Any, batches: Any) -> Any:
@@ -236,16 +323,16 @@ class _Metric(keras.metrics.Metric):
         return tf.zeros(())
 
 
-def _out_of_patience(state: checkpoint.State, patience: int) -> bool:
+def _out_of_patience(state: State, patience: int) -> bool:
     return patience > 0 and state.epochs_done - state.best_epoch >= patience
 
 
-def _write_metrics(folder: Path, state: checkpoint.State) -> None:
+def _write_metrics(folder: Path, state: State) -> None:
     rows = ({"epoch": number, **row} for number, row in enumerate(state.history, start=1))
     files.write_text(folder / run.METRICS, "".join(json.dumps(row) + "\n" for row in rows))
 
 
-def _finish(folder: Path, this: run.Run, state: checkpoint.State, task: Task, score: Score) -> run.Run:
+def _finish(folder: Path, this: run.Run, state: State, task: Task, score: Score) -> run.Run:
     assert this.recipe is not None
     kept = state.best_epoch if this.recipe.keep == "best" else state.epochs_done
     results = {

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import time
-
 import keras
 
 from zoo.text import Progress, Say
+from zoo.training.checkpoint import State
 
 
 def summary(epoch: int, epochs: int, logs: dict[str, float]) -> str:
@@ -23,7 +22,7 @@ def figure(value: float) -> str:
 
 
 class Reporter(keras.callbacks.Callback):
-    """Tells `say` of each epoch and `progress` of each step.
+    """Tells `say` of each epoch and `progress` of steps.
 
     Args:
         epochs: of the whole training.
@@ -37,17 +36,12 @@ class Reporter(keras.callbacks.Callback):
         super().__init__()
         self.epochs, self.steps, self.batch_size = epochs, steps, batch_size
         self.say, self.progress = say, progress
-        self.epoch, self.start = 0, 0.0
 
-    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        """Start the clock of an epoch; Keras counts epochs from 0."""
-        self.epoch, self.start = epoch, time.perf_counter()
-
-    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
-        """Report one more step."""
-        speed = (batch + 1) * self.batch_size / (time.perf_counter() - self.start)
-        line = f"epoch {self.epoch + 1}/{self.epochs}  {speed:.0f} examples/s  loss {(logs or {})['loss']:.4f}"
-        self.progress(self.epoch * self.steps + batch + 1, self.epochs * self.steps, line)
+    def report(self, state: State, loss: float) -> None:
+        """Report the steps done so far, and the mean loss of the epoch's."""
+        speed = state.steps_done * self.batch_size / state.seconds
+        line = f"epoch {state.epochs_done + 1}/{self.epochs}  {speed:.0f} examples/s  loss {loss:.4f}"
+        self.progress(state.epochs_done * self.steps + state.steps_done, self.epochs * self.steps, line)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Report one more epoch."""

@@ -29,6 +29,9 @@ from zoo.training import strategy as strategies
 
 Preflight = Callable[[Model], None]
 
+CHECKPOINT_MINUTES = 10.0
+"""The time between two checkpoints within an epoch."""
+
 
 def start(
     name: str | None,
@@ -44,6 +47,7 @@ def start(
     strategy: strategies.Kind,
     devices: int | None,
     preflight: Preflight,
+    checkpoint_minutes: float = CHECKPOINT_MINUTES,
     callbacks: Sequence[Any] = (),
     say: Say = silent,
     progress: Progress = silent,
@@ -108,7 +112,7 @@ def start(
     run.write(folder, run.Run(migration.SCHEMA, model, dataset.description(), recipe, made, initial=started_from))
     count = f"{len(dataset.train)} training {kind_of(model.preprocessing).plural}"
     say(f"{folder}: {family.name} {row.name}, {model.parameters:,} parameters, {count}")
-    train(folder, dataset, chosen, callbacks, say, progress)
+    train(folder, dataset, chosen, callbacks, say, progress, checkpoint_minutes)
     return folder
 
 
@@ -140,6 +144,7 @@ def resume(
     data_dir: Path | None,
     strategy: strategies.Kind,
     devices: int | None,
+    checkpoint_minutes: float = CHECKPOINT_MINUTES,
     callbacks: Sequence[Any] = (),
     say: Say = silent,
     progress: Progress = silent,
@@ -166,7 +171,7 @@ def resume(
         moved = dataclasses.replace(this.data, source=dataset.source, data_dir=dataset.data_dir)
         run.write(folder, dataclasses.replace(this, data=moved))
     say(f"continuing {folder}")
-    train(folder, dataset, chosen, callbacks, say, progress)
+    train(folder, dataset, chosen, callbacks, say, progress, checkpoint_minutes)
     return folder
 
 

@@ -78,7 +78,6 @@ def training_step(
         optimizer.apply(gradients, model.trainable_variables)
         return task.sums(targets, found, description)
 
-    @tf.function
     def step(inputs: Any, targets: Any) -> dict[str, Any]:
         return summed(strategy, strategy.run(on_replica, (inputs, targets)))
 
@@ -96,7 +95,6 @@ def evaluation_step(model: Any, description: Model, strategy: Any) -> Step:
     def on_replica(inputs: Any, targets: Any, weights: Any) -> dict[str, Any]:
         return task.sums(targets, apply(model, inputs, training=False), description, weights)
 
-    @tf.function
     def step(inputs: Any, targets: Any, weights: Any) -> dict[str, Any]:
         return summed(strategy, strategy.run(on_replica, (inputs, targets, weights)))
 
@@ -104,8 +102,10 @@ def evaluation_step(model: Any, description: Model, strategy: Any) -> Step:
 
 
 def summed(strategy: Any, sums: dict[str, Any]) -> dict[str, Any]:
-    """Add up the sums of all replicas."""
-    return {name: strategy.reduce("SUM", value, axis=None) for name, value in sums.items()}
+    """Add up the sums of all replicas, on the first one's device."""
+    # Without a device, the sums of several GPUs would be added up on the host.
+    with tf.device(strategy.extended.worker_devices[0]):
+        return {name: strategy.reduce("SUM", value, axis=None) for name, value in sums.items()}
 
 
 def clipped(gradients: list[Any], norm: float) -> list[Any]:

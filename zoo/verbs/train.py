@@ -31,6 +31,7 @@ def train(
     devices: int | None = None,
     out: StrPath | None = None,
     resume: StrPath | None = None,
+    checkpoint_minutes: float = 10.0,
     callbacks: Sequence[Any] = (),
     say: Say = silent,
     progress: Progress = silent,
@@ -58,9 +59,12 @@ def train(
         devices: split the CPU into this many logical devices, for trying and testing.
         out: the run folder to write; `runs/NAME` when not given.
         resume: an interrupted run, continued with its own recipe and data.
-        callbacks: Keras callbacks. Their `model` has an optimizer and obeys `stop_training`.
+        checkpoint_minutes: the time between two checkpoints. There is one after every epoch, too, and one when Ctrl-C,
+            SIGTERM or SIGHUP ends the training.
+        callbacks: Keras callbacks. Their `model` has an optimizer and obeys `stop_training`. One that has a method for
+            the end of a batch makes every step wait for its figures.
         say: told of the data, the run and every epoch, a line each.
-        progress: told after every step how many are done, how many there are, and the present speed and loss.
+        progress: told twice a second how many steps are done, how many there are, and the present speed and loss.
 
     Raises:
         ZooError: something that was asked for cannot be had, or the loss is no longer finite.
@@ -68,6 +72,8 @@ def train(
     """
     settings = [f"{key}={value}" for key, value in set.items()] if isinstance(set, Mapping) else [*set]
     shorthands = {"freeze": freeze or None, "epochs": epochs, "seed": seed}
+    if not checkpoint_minutes > 0:
+        raise ZooError(f"--checkpoint-minutes {checkpoint_minutes:g}: a number above 0 is needed, such as 10")
     if resume is not None:
         decided = {
             "family": family,
@@ -102,6 +108,7 @@ def train(
             data_dir=optional_path(data_dir),
             strategy=strategy,
             devices=devices,
+            checkpoint_minutes=checkpoint_minutes,
             callbacks=callbacks,
             say=say,
             progress=progress,
@@ -120,6 +127,7 @@ def train(
             strategy=strategy,
             devices=devices,
             preflight=preflight,
+            checkpoint_minutes=checkpoint_minutes,
             callbacks=callbacks,
             say=say,
             progress=progress,

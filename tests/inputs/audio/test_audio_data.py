@@ -134,6 +134,9 @@ def test_batches_repeat_and_follow_seed_and_epoch() -> None:
     assert np.array_equal(once[0], again[0])
     assert np.array_equal(once[1], again[1])
     assert not np.array_equal(once[0], other[0])
+    (rest,) = training_batches(halves.train, made, settings, batch_size=4, seed=0, epoch=0, start=1)
+    assert np.array_equal(rest[0]["log_mel"], once[0][4:])
+    assert np.array_equal(rest[1], once[1][4:])
     with pytest.raises(ZooError, match="batch_size=10"):
         training_batches(halves.train, made, settings, batch_size=11, seed=0, epoch=0)
 

@@ -109,6 +109,10 @@ def test_batches_are_the_rows_in_an_order_of_the_epoch() -> None:
     assert len(first) == len(train) // 32
     np.testing.assert_array_equal(first[0][0], again[0][0])
     assert (first[0][0] != other[0][0]).any()
+    rest = graph.training_batches(train, made, TableSettings(), batch_size=32, seed=0, epoch=1, start=2)
+    for (inputs, targets), whole in zip(rest, other[2:], strict=True):
+        np.testing.assert_array_equal(inputs["features"], whole[0])
+        np.testing.assert_array_equal(targets, whole[1])
     weights = np.concatenate(
         [w for _, _, w in graph.evaluation_batches(train, made, batch_size=32).as_numpy_iterator()]
     )

@@ -25,11 +25,13 @@ def training_batches(
     batch_size: int,
     seed: int,
     epoch: int,
+    start: int = 0,
 ) -> Any:
     """Return one epoch as a tf.data.Dataset of (network inputs by name, targets [batch]).
 
     The order of the clips depends on (seed, epoch), and the augmentation of a clip on (seed, epoch, its place). So the
-    same arguments give the same batches in any process, with any number of threads. A last, smaller batch is left out.
+    same arguments give the same batches in any process, with any number of threads. A last, smaller batch is left out,
+    and so are the first `start` batches, whose clips are not read.
 
     Raises:
         ZooError: there are fewer clips than `batch_size`.
@@ -38,7 +40,7 @@ def training_batches(
         most = len(clips)
         raise ZooError(f"a batch of {batch_size} is more than the {most} training clips: --set batch_size={most}")
     generator = np.random.default_rng((seed, epoch))
-    order = generator.permutation(len(clips))
+    order = generator.permutation(len(clips))[start * batch_size :]
     random = generator.random((len(clips), RANDOM_NUMBERS), np.float32)
     masks = generator.random((len(clips), mask_numbers(settings)), np.float32)
     read = _reader(clips, preprocessing)

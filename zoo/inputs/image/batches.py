@@ -18,13 +18,20 @@ from zoo.provenance import usable_cpus
 
 
 def training_batches(
-    images: Examples, preprocessing: Preprocessing, settings: ImageSettings, *, batch_size: int, seed: int, epoch: int
+    images: Examples,
+    preprocessing: Preprocessing,
+    settings: ImageSettings,
+    *,
+    batch_size: int,
+    seed: int,
+    epoch: int,
+    start: int = 0,
 ) -> Any:
     """Return one epoch as a tf.data.Dataset of (network inputs by name, labels int64 [batch]).
 
     The order of the images depends on (seed, epoch), and the augmentation of an image on (seed, epoch, its index). So
     the same arguments give the same batches in any process, with any number of threads. A last, smaller batch is left
-    out.
+    out, and so are the first `start` batches, whose images are not read.
 
     Raises:
         ZooError: there are fewer images than `batch_size`.
@@ -33,7 +40,7 @@ def training_batches(
         most = len(images)
         raise ZooError(f"a batch of {batch_size} is more than the {most} training images: --set batch_size={most}")
     generator = np.random.default_rng((seed, epoch))
-    order = generator.permutation(len(images))
+    order = generator.permutation(len(images))[start * batch_size :]
     random = generator.random((len(images), RANDOM_NUMBERS), np.float32)
     read = _reader(images)
 

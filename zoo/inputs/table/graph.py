@@ -120,8 +120,11 @@ def training_batches(
     batch_size: int,
     seed: int,
     epoch: int,
+    start: int = 0,
 ) -> Any:
     """Return one epoch as a tf.data.Dataset of (features by name, targets [batch]), in an order of (seed, epoch).
+
+    A last, smaller batch is left out, and so are the first `start` batches.
 
     Raises:
         ZooError: there are fewer rows than `batch_size`.
@@ -129,7 +132,7 @@ def training_batches(
     if batch_size > len(rows):
         most = len(rows)
         raise ZooError(f"a batch of {batch_size} is more than the {most} training rows: --set batch_size={most}")
-    order = np.random.default_rng((seed, epoch)).permutation(len(rows))
+    order = np.random.default_rng((seed, epoch)).permutation(len(rows))[start * batch_size :]
     return _batches((_encoded(rows, preprocessing)[order], rows.targets[order]), batch_size)
 
 

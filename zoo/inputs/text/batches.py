@@ -17,11 +17,19 @@ POOL = 32
 
 
 def training_batches(
-    texts: Examples, preprocessing: TextPreprocessing, settings: TextSettings, *, batch_size: int, seed: int, epoch: int
+    texts: Examples,
+    preprocessing: TextPreprocessing,
+    settings: TextSettings,
+    *,
+    batch_size: int,
+    seed: int,
+    epoch: int,
+    start: int = 0,
 ) -> Any:
     """Return one epoch as a tf.data.Dataset of (network inputs by name, targets [batch]).
 
-    Which texts form a batch, and the order of batches, depend on (seed, epoch). A last, smaller batch is left out.
+    Which texts form a batch, and the order of batches, depend on (seed, epoch). A last, smaller batch is left out,
+    and so are the first `start` batches.
 
     Raises:
         ZooError: there are fewer texts than `batch_size`.
@@ -30,7 +38,7 @@ def training_batches(
         most = len(texts)
         raise ZooError(f"a batch of {batch_size} is more than the {most} training texts: --set batch_size={most}")
     lengths = tokenized(texts, preprocessing).lengths
-    index = by_length(lengths, batch_size, np.random.default_rng((seed, epoch)))
+    index = by_length(lengths, batch_size, np.random.default_rng((seed, epoch)))[start:]
     return _batches(texts, preprocessing, index, texts.targets[index])
 
 

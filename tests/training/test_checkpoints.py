@@ -1,0 +1,125 @@
+"""Checkpoints: the last two stay whole whatever happens to the disk, and those of earlier versions are read."""
+
+from __future__ import annotations
+
+import json
+import resource
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+from tests.training.test_training import SignalAt, train
+from zoo import run, weights_file
+from zoo.errors import ZooError
+from zoo.training import start
+from zoo.training.checkpoint import NEXT, Checkpoints, State
+
+NEW_FIELDS = ("steps_done", "sums", "seconds")
+
+
+@pytest.fixture(scope="module")
+def model() -> Any:
+    made = keras.Sequential([keras.layers.Input((100,)), keras.layers.Dense(50, name="dense")])
+    made.compile(optimizer=keras.optimizers.SGD(momentum=0.9))
+    made.optimizer.build(made.trainable_variables)
+    return made
+
+
+def checkpoints(folder: Path, model: Any) -> Checkpoints:
+    return Checkpoints(folder, model, model.optimizer, minutes=10)
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in (folder / "checkpoints").iterdir()}
+
+
+@pytest.fixture
+def full_disk() -> Iterator[None]:
+    """No file of this process grows beyond a kilobyte."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, before)
+
+
+@pytest.fixture
+def three(tmp_path: Path, model: Any) -> Path:
+    """A run of whose checkpoints, after 1, 2 and 3 steps, the last two are there; all weights are that number."""
+    saving = checkpoints(tmp_path, model)
+    for steps in (1, 2, 3):
+        for variable in model.variables:
+            variable.assign(np.full(variable.shape, steps, variable.dtype))
+        saving.save(State(steps_done=steps))
+    return tmp_path
+
+
+def test_the_last_two_are_kept(three: Path, model: Any) -> None:
+    assert sorted(content(three)) == ["last.safetensors", "previous.safetensors"]
+    assert weights_file.read(three / run.PREVIOUS)[0]["model/dense/bias"][0] == 2
+    assert checkpoints(three, model).restore(print) == State(steps_done=3)
+
+
+def test_the_same_state_is_not_saved_twice(three: Path, model: Any) -> None:
+    before, saving = content(three), checkpoints(three, model)
+    state = saving.restore(print)
+    assert state is not None
+    saving.save(state)
+    assert content(three) == before
+
+
+def test_a_disk_that_fills_up_loses_nothing(three: Path, model: Any, request: pytest.FixtureRequest) -> None:
+    before, saving = content(three), checkpoints(three, model)
+    request.getfixturevalue("full_disk")
+    with pytest.raises(OSError, match="File too large"):
+        saving.save(State(steps_done=4))
+    assert content(three) == before
+
+
+def test_a_damaged_checkpoint_gives_way_to_the_one_before_it(three: Path, model: Any) -> None:
+    (three / run.LAST).write_bytes(content(three)["last.safetensors"][:-10])
+    said: list[str] = []
+    assert checkpoints(three, model).restore(said.append) == State(steps_done=2)
+    assert len(said) == 1
+    assert "last.safetensors is damaged: previous.safetensors" in said[0]
+    assert model.get_layer("dense").bias.numpy()[0] == 2
+    assert [*content(three)] == ["last.safetensors"]
+    (three / run.LAST).write_bytes(b"{}")
+    with pytest.raises(ZooError, match=r"last.safetensors is damaged"):
+        checkpoints(three, model).restore(print)
+
+
+@pytest.mark.parametrize("moved", [False, True])
+def test_a_checkpoint_that_was_not_moved_yet_is_the_last(moved: bool, three: Path, model: Any) -> None:
+    (three / run.LAST).replace(three / NEXT)
+    if not moved:
+        (three / run.PREVIOUS).replace(three / run.LAST)
+    (three / "checkpoints/.1234-next.safetensors").write_bytes(b"half")
+    assert checkpoints(three, model).restore(print) == State(steps_done=3)
+    assert sorted(content(three)) == ["last.safetensors", "previous.safetensors"]
+
+
+def test_a_checkpoint_of_an_earlier_version_is_continued(tmp_path: Path) -> None:
+    """Those know finished epochs only."""
+    settings = ("epochs=2", "batch_size=64", "image.shift=0.1")
+    alone, folder = train(tmp_path / "alone", *settings), tmp_path / "stopped"
+    with pytest.raises(KeyboardInterrupt):
+        train(folder, *settings, callbacks=[SignalAt(4)])
+    arrays, text = weights_file.read(folder / run.PREVIOUS)
+    state = json.loads(text["state"])
+    earlier = {name: value for name, value in state.items() if name not in NEW_FIELDS}
+    assert earlier.keys() == {"epochs_done", "history", "best_score", "best_epoch"}
+    weights_file.save(folder / run.LAST, arrays, {"state": json.dumps(earlier)})
+    (folder / run.PREVIOUS).unlink()
+
+    start.resume(folder, data_dir=None, strategy="single", devices=None)
+
+    assert (alone / run.WEIGHTS).read_bytes() == (folder / run.WEIGHTS).read_bytes()

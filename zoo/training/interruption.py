@@ -1,0 +1,62 @@
+"""Signals that ask a training to end: they wait until its state is saved."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+from collections.abc import Iterator
+from types import FrameType
+
+SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
+
+
+class Interrupted(KeyboardInterrupt):
+    """A training has saved its state and ends, because a signal asked it to."""
+
+
+class Request:
+    """Tells whether a signal has asked the training to end."""
+
+    def __init__(self) -> None:
+        self.number: int | None = None
+
+    def __bool__(self) -> bool:
+        """Return whether the training is to end."""
+        return self.number is not None
+
+
+@contextlib.contextmanager
+def deferred() -> Iterator[Request]:
+    """Yield the request that the first signal within the block makes; raise that signal again after the block.
+
+    A second signal does not wait. Signals that are ignored, as `nohup` does with SIGHUP, stay ignored. Outside of the
+    main thread, where Python lets nobody handle signals, nothing is deferred.
+    """
+    request = Request()
+    if threading.current_thread() is not threading.main_thread():
+        yield request
+        return
+    # None stands for a handler that is not Python's, which could not be put back.
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    before = {number: handler for number, handler in before.items() if handler not in (signal.SIG_IGN, None)}
+
+    def put_back() -> None:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+    def defer(number: int, frame: FrameType | None) -> None:
+        if not request:
+            request.number = number
+            return
+        put_back()
+        signal.raise_signal(number)
+
+    for number in before:
+        signal.signal(number, defer)
+    try:
+        yield request
+    finally:
+        put_back()
+        if request.number is not None:
+            signal.raise_signal(request.number)

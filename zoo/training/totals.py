@@ -1,0 +1,70 @@
+"""Sums over the steps of an epoch, kept on a device: a step adds to them and does not wait for the host."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import tensorflow as tf
+
+from zoo.training.steps import Step
+
+LOSS = "loss"
+"""The sum that every task has."""
+
+
+class Totals:
+    """A step with the sums of its calls by name, in float64: float32 would stop counting at 16,777,216 examples.
+
+    Args:
+        step: the step.
+        device: the device that holds the sums, the one on which the step leaves its own.
+    """
+
+    def __init__(self, step: Step, device: str) -> None:
+        self._device = device
+        self._sums: dict[str, tf.Variable] = {}
+        self._finite_steps = self._variable(tf.int64)
+
+        def add(*batch: Any) -> dict[str, Any]:
+            for name, value in step(*batch).items():
+                self._sum(name).assign_add(tf.cast(value, tf.float64))
+            self._finite_steps.assign_add(tf.cast(tf.math.is_finite(self._sum(LOSS)), tf.int64))
+            return {}
+
+        self._add = Step(add)
+
+    def prepare(self, batches: Any) -> None:
+        """Compile the step for batches of all lengths, see `Step.prepare`."""
+        self._add.prepare(batches)
+
+    def add(self, *batch: Any) -> None:
+        """Make a step and add its sums; only `read` waits for what it computes."""
+        self._add(*batch)
+
+    def read(self) -> dict[str, float]:
+        """Wait for all steps so far, and return the sums."""
+        with tf.device(self._device):
+            together = tf.stack([*self._sums.values()])
+        return dict(zip(self._sums, together.numpy().tolist(), strict=True))
+
+    def set(self, sums: Mapping[str, float], steps: int) -> None:
+        """Go on from the sums of so many steps; a sum that is not named begins at 0."""
+        for name in {*self._sums, *sums}:
+            self._sum(name).assign(sums.get(name, 0.0))
+        self._finite_steps.assign(steps)
+
+    def finite_steps(self) -> int:
+        """Return the number of steps before the first whose loss was not finite, or of all."""
+        return int(self._finite_steps.numpy())
+
+    def _sum(self, name: str) -> tf.Variable:
+        if name not in self._sums:
+            # The names are known while the first step is traced: out of that graph, into this process.
+            with tf.init_scope():
+                self._sums[name] = self._variable(tf.float64)
+        return self._sums[name]
+
+    def _variable(self, dtype: tf.DType) -> tf.Variable:
+        with tf.device(self._device):
+            return tf.Variable(0, dtype=dtype, trainable=False)
