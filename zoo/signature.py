@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     import numpy as np
 
 
+UNNAMED = "?"
+"""The name of an open dimension in formats that do not name such: it stands for any."""
+
+
 @dataclass(frozen=True)
 class Tensor:
     """The dtype and shape of an input or output.
@@ -61,12 +65,22 @@ class Signature:
         return {name: str(tensor) for name, tensor in {**self.inputs, **self.outputs}.items()}
 
 
+def _named(found: Tensor, wanted: Tensor) -> Tensor:
+    """The tensor with the names of the wanted one in place of `UNNAMED`."""
+    if len(found.shape) != len(wanted.shape):
+        return found
+    pairs = zip(found.shape, wanted.shape, strict=True)
+    return Tensor(
+        found.dtype, tuple(name if size == UNNAMED and isinstance(name, str) else size for size, name in pairs)
+    )
+
+
 def departures(found: Signature, wanted: Signature) -> list[str]:
     """List the differences of a file's signature from the wanted one, a phrase for each tensor."""
 
     def compare(kind: str, here: dict[str, Tensor], there: dict[str, Tensor]) -> list[str]:
         return differences(
-            here,
+            {name: _named(tensor, there[name]) if name in there else tensor for name, tensor in here.items()},
             there,
             changed=lambda name, one, other: f"{kind} '{name}' is {one}, not {other}",
             missing=f"there is no {kind} '{{}}'",

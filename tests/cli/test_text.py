@@ -96,6 +96,9 @@ def test_the_artifact_passes_every_gate_and_brings_its_tokenizer(made: Path, zoo
     tokenizer = tokenizers.Tokenizer.from_file(str(made / "artifact/tokenizer.json"))
     assert tokenizer.encode("call Anna").tokens[0] == "[CLS]"
     assert zoo_command("verify", made / "artifact").status == 0
+    quick = ("--runtime", "onnx,saved_model", "--batch", "1", "--threads", "1", "--seconds", "0.05")
+    measured = zoo_command("benchmark", made / "artifact", *quick)
+    assert measured.status == 0, measured.err
     assert "serve_text_safe" in (made / "artifact/README.md").read_text()
 
 
@@ -146,6 +149,13 @@ def test_fine_tuning_keeps_the_vocabulary(place: Path, zoo_command: Command) -> 
     assert after["model"]["labels"] == ["alarm", "lights"]
     old, new = (load_file(place / run / "weights.safetensors") for run in ("run", "tuned"))
     assert all((old[name] == new[name]).all() for name in old if not name.startswith("logits/"))
+
+
+@pytest.mark.parametrize("size", ["small", "base"])
+def test_rates_decay_by_layer(size: str, place: Path, zoo_command: Command) -> None:
+    options = ("--data", "csv:table.csv", *COLUMNS, "--epochs", "1", *FEW, "--set", "optimizer.layer_decay=0.5")
+    made = zoo_command("train", "lstm", "--size", size, "--out", "decayed", *options)
+    assert made.status == 0, made.err
 
 
 def write(name: str, content: bytes) -> Callable[[Path], object]:

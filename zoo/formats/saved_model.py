@@ -11,7 +11,7 @@ from zoo import saved_model_folder
 from zoo.contract import BATCH, SERVE
 from zoo.errors import ZooError
 from zoo.formats import Format, Session, _saved_model_card
-from zoo.signature import Signature, Tensor
+from zoo.signature import UNNAMED, Signature, Tensor
 
 if TYPE_CHECKING:
     import numpy as np
@@ -71,9 +71,9 @@ def _configure(tf: Any, threads: int | None) -> None:
 
 def _signature(serve: Any) -> Signature:
     def tensor(spec: Any) -> Tensor:
-        first, *rest = spec.shape
-        # TensorFlow does not name the open dimension.
-        return Tensor(spec.dtype.name, (BATCH if first is None else first, *rest))
+        # TensorFlow does not name open dimensions.
+        first, *rest = (UNNAMED if size is None else size for size in spec.shape)
+        return Tensor(spec.dtype.name, (BATCH if first == UNNAMED else first, *rest))
 
     inputs = serve.structured_input_signature[1]
     return Signature(

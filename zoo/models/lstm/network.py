@@ -42,6 +42,7 @@ def build(
     """
     lengths = Lengths(name="lengths")(attention_mask)
     x = Embedding(len(preprocessing.vocabulary), width, name="embedding")(input_ids)
+    maps = {"embedding": layers.FeatureMap(x, 1)}
     # Whole tokens are dropped: with half of the values of each, a small network still learns single texts by heart.
     x = keras.layers.Dropout(dropout, noise_shape=(None, None, 1), name="embedding_dropout")(x)
     for number in range(1, depth + 1):
@@ -51,8 +52,9 @@ def build(
             for name, backwards in (("forward", False), ("backward", True))[: 1 + bidirectional]
         ]
         x = keras.layers.Concatenate(name=f"lstm{number}")(directions) if bidirectional else directions[0]
+        maps[f"lstm{number}"] = layers.FeatureMap(x, 1)
     x = keras.layers.Dropout(dropout, name="dropout")(x)
-    return Outputs(layers.logits(x, count))
+    return Outputs(layers.logits(x, count), maps)
 
 
 @keras.saving.register_keras_serializable("zoo")
