@@ -101,8 +101,9 @@ def override(recipe: Recipe, settings: Iterable[str]) -> Recipe:
         ZooError: a setting is not of this form, no recipe has the key, or the value does not fit it.
     """
     values = to_dict(recipe)
-    section = values["input"] or {}
-    values[section.get("kind", "input")] = section
+    section = values["input"]
+    if section:
+        values[section["kind"]] = section
     known = [key for key in keys(Recipe) if key != "input"]
     if section:
         known += [f"{section['kind']}.{key}" for key in keys(type(recipe.input)) if key != "kind"]
