@@ -150,6 +150,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
         return normalized
 
 
+@keras.saving.register_keras_serializable("zoo")
 class Gelu(keras.layers.Layer):
     """The activation x · Φ(x), exactly, by the error function.
 

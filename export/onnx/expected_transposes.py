@@ -33,7 +33,9 @@ def expected_transposes(model: Any) -> int:
         tensors = [tensor for tensor in keras.tree.flatten(layer.input) if _is_map(tensor)]
         maps = [id(tensor) for tensor in tensors]
         given = {layouts[tensor] for tensor in maps}
-        otherwise: Layout = "NHWC" if tensors and all(len(tensor.shape) == 3 for tensor in tensors) else "NCHW"
+        # A layer that makes a sequence of something else, as an embedding does of ids, makes it as it is read.
+        deciding = tensors or keras.tree.flatten(layer.output)
+        otherwise: Layout = "NHWC" if all(len(tensor.shape) == 3 for tensor in deciding) else "NCHW"
         common: Layout = next(iter(given)) if len(given) == 1 else otherwise
         wanted = _required_layout(layer) or common
         transposed |= {tensor for tensor in maps if _needs_transpose(layouts[tensor], wanted, layer)}

@@ -118,8 +118,8 @@ def test_it_is_evaluated_on_data_that_name_its_classes(
         out = tmp_path / f"evaluation-of-{target.parent.name}"
         asked = ("evaluate", target, "--data", f"folder:{labeled}", "--out", out, "--json")
         report = json.loads(zoo_command(*asked).out)
-        assert report["images"] == 2
-        shown = {one["label"] for one in report["classes"] if one["images"]}
+        assert report["examples"] == 2
+        shown = {one["label"] for one in report["classes"] if one["examples"]}
         assert shown == {"goldfish", "tench"}
         assert (out / "confusion.png").is_file()
 
@@ -133,7 +133,7 @@ def test_it_is_not_evaluated_on_nothing_or_on_other_classes(
     (labeled / "goldfish").rename(labeled / "unicorn")
     other = zoo_command("evaluate", exported, "--data", f"folder:{labeled}")
     assert other.status == 2
-    assert "1 of the 2 classes" in other.err
+    assert "1 of the 2 labels" in other.err
     assert "'unicorn'" in other.err
 
 
