@@ -356,8 +356,8 @@ def test_train_evaluate_export_predict_from_the_command_line(
         json.loads(trained.out)["results"]["test_accuracy"],
         json.loads(evaluated.out)["accuracy"],
         json.loads(measured.out)["accuracy"],
-        json.loads(exported.out)["accuracy"]["onnx"]["accuracy"],
-        json.loads(exported.out)["accuracy"]["saved_model"]["accuracy"],
+        json.loads(exported.out)["score"]["onnx"]["value"],
+        json.loads(exported.out)["score"]["saved_model"]["value"],
     }
     assert len(accuracies) == 1
     assert (tmp_path / "evaluations/cnn-small-digits/confusion.png").read_bytes().startswith(b"\x89PNG")
