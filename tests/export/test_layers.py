@@ -80,7 +80,8 @@ def test_flattening_needs_no_shape(tmp_path: Path) -> None:
     ours, _ = exported(tmp_path, lambda x: x)
     keras_own, _ = exported(tmp_path, keras.layers.Flatten())
     assert "Shape" not in ours
-    assert "Shape" in keras_own
+    # A pass gives Keras' own a constant shape, see `zoo.export.onnx.passes.reshapes`.
+    assert "Shape" not in keras_own
 
 
 @pytest.mark.parametrize("sequence", [False, True])
