@@ -261,7 +261,9 @@ class _Epochs:
                     self._save(here)
             if self.model.stop_training:
                 break
-        return reached()
+        here = reached()
+        self.reporter.report(here, self.task.metrics(here.sums, steps * self.batch_size)[LOSS])
+        return here
 
     def end_if_asked(self, state: State) -> None:
         """Save the state and raise Interrupted if a signal has asked the training to end."""
