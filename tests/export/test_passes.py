@@ -35,7 +35,9 @@ def passed(one: Callable[[Any], None], proto: Any, shape: tuple[int, ...] = SHAP
     x = RNG.normal(size=shape, scale=3).astype(np.float32)
     before = answer(proto, x)
     one(proto)
-    np.testing.assert_allclose(answer(proto, x), before, rtol=1e-5, atol=1e-5)
+    # A sum's rounding is that of its largest term, which may cancel.
+    rounding = 1e-5 + 1e-7 * float(np.abs(before).max())
+    np.testing.assert_allclose(answer(proto, x), before, rtol=1e-5, atol=rounding)
     return Counter(node.op_type for node in proto.graph.node)
 
 
