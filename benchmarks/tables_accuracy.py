@@ -28,7 +28,7 @@ SEEDS = range(1001, 1006)
 TABLES = ("iris", "wine", "breast_cancer", "diabetes")
 FAMILIES = ("linear", "mlp")
 BOUND = {"accuracy": 0.02, "r2": 0.01}
-"""How far zoo's mean may be below scikit-learn's; an MLP's R² may not be below at all."""
+"""The most by which zoo's mean may be below scikit-learn's; an MLP's R² may not be below at all."""
 
 
 def trained(family: str, table: str, seed: int, folder: Path) -> tuple[str, float]:

@@ -113,7 +113,7 @@ def test_listing_the_models_wakes_no_framework() -> None:
 
 
 SHARED = ("zoo.inputs.", "zoo.models.", "zoo.data.sources.", "zoo.weights.")
-"""What belongs to one kind of input or to one publisher begins so; all other modules are shared by all kinds."""
+"""Modules of one kind of input or of one publisher begin so; all others are shared by all kinds."""
 
 
 def test_shared_code_names_no_kind_of_input() -> None:

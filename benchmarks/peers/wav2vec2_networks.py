@@ -26,7 +26,7 @@ SIZES = {
         "conv_bias": True,
     },
 }
-"""What each size changes of transformers' default, which is the paper's base."""
+"""The changes that each size makes to transformers' default, which is the paper's base."""
 
 HEADS = {
     "classes": (transformers.Wav2Vec2ForSequenceClassification, {"num_labels": 10}),

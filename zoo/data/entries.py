@@ -1,4 +1,4 @@
-"""The entries of folders that hold examples: those that count, and those that are hidden."""
+"""Files and folders that hold examples: reading a file, and the entries of a folder that count or are hidden."""
 
 from __future__ import annotations
 
@@ -9,6 +9,27 @@ from zoo.errors import ZooError
 
 SYSTEM_FILES = frozenset({"Thumbs.db", "desktop.ini", "__MACOSX"})
 """Files that operating systems leave in folders; they are ignored, as hidden files are."""
+
+
+LARGEST_FILE = 256 * 2**20
+"""Bytes; a larger file counts as an example that cannot be read."""
+
+
+def read_file(path: Path, largest: int = LARGEST_FILE) -> bytes:
+    """Read the bytes of a file that should be an example.
+
+    Raises:
+        ZooError: it is no file, has more than `largest` bytes, or cannot be read.
+    """
+    try:
+        # Only files are opened, because reading a pipe would never end.
+        if not path.is_file():
+            raise ZooError("no file")
+        if path.stat().st_size > largest:
+            raise ZooError(f"larger than {largest >> 20} MiB")
+        return path.read_bytes()
+    except OSError as error:
+        raise ZooError(error.strerror or "cannot be read") from None
 
 
 def visible_entries(folder: Path) -> list[Path]:

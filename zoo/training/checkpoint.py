@@ -20,7 +20,7 @@ NEXT = "checkpoints/next.safetensors"
 
 @record
 class State:
-    """How far a training has come.
+    """The progress of a training.
 
     Attributes:
         epochs_done: the number of finished epochs.

@@ -32,7 +32,7 @@ LICENSE = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+() -]{0,99}")
 
 @dataclass(frozen=True)
 class _Plan:
-    """What is pulled: the network that weights are read into, and where they come from.
+    """A plan to pull weights: the network that weights are read into, and where they come from.
 
     `label` names the run's folder. `fetched` returns the file or folder of weights, and the commit that it is of.
     """

@@ -85,7 +85,7 @@ class Checkpoint:
 
     @property
     def has_head(self) -> bool:
-        """Whether the configuration is that of a network with a head of classes."""
+        """True if the configuration is that of a network with a head of classes."""
         named = self.config.get("architectures")
         return isinstance(named, list) and any(str(name).endswith("ForSequenceClassification") for name in named)
 

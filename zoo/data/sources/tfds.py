@@ -56,7 +56,7 @@ Inspected = tuple[Example, Any]
 
 @dataclass(frozen=True)
 class Stored:
-    """How TFDS stores examples of a kind.
+    """The way in which TFDS stores examples of a kind.
 
     Attributes:
         feature: the class of TFDS' feature.
@@ -119,7 +119,7 @@ STORED = {
     "audio": Stored("Audio", _reason_against_clips, _inspect_clip),
     "text": Stored("Text", lambda stated: "", _inspect_text),
 }
-"""How TFDS stores each kind of input that zoo reads from it."""
+"""The form in which TFDS stores each kind of input."""
 
 
 def read(argument: str, say: Say, kind: str, data_dir: Path | None = None) -> RawDataset:

@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 
 from zoo.contract import BATCH
-from zoo.data.entries import visible_entries
+from zoo.data.entries import read_file, visible_entries
 from zoo.errors import ZooError
 from zoo.family import Family, Size
 from zoo.folder_kinds import kind, mistaken
 from zoo.input import Arrays, Request
 from zoo.inputs.audio import wav
 from zoo.inputs.audio.preprocessing import SOUNDS, AudioPreprocessing, fitted, read_clip
-from zoo.inputs.audio.sound_files import read_sound_file, reason_for_no_sound
+from zoo.inputs.audio.sound_files import reason_for_no_sound
 from zoo.signature import Tensor
 
 WAVEFORM = "waveform"
@@ -89,7 +89,7 @@ def requests(
     """
     for path in [path for named in paths for path in _expanded(named, leave_out)]:
         try:
-            yield Request(str(path), read_sound_file(path))
+            yield Request(str(path), read_file(path))
         except ZooError as error:
             raise ZooError(f"{path} cannot be read as a clip: {error}") from None
 

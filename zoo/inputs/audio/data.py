@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from zoo.data.dataset import Dataset, Examples
+from zoo.data.entries import read_file
 from zoo.data.example import Example
 from zoo.errors import ZooError, listed
 from zoo.family import Family, Size
@@ -23,7 +24,6 @@ from zoo.inputs.audio.client import WAVEFORM, encode
 from zoo.inputs.audio.hostile import costly_files, refused_files
 from zoo.inputs.audio.preprocessing import AudioPreprocessing, decoded_file, read_clip
 from zoo.inputs.audio.settings import FASTEST, SLOWEST, AudioSettings
-from zoo.inputs.audio.sound_files import read_sound_file
 from zoo.inputs.audio.spectrum import log_mel
 from zoo.structure import Structure
 
@@ -84,7 +84,7 @@ def inspect(path: Path, *, split: str, target: Any, name: str) -> tuple[Example,
     Raises:
         ZooError: it is no sound, holds none, or is damaged.
     """
-    content = read_sound_file(path)
+    content = read_file(path)
     return described(content, SoundFile(str(path)), split=split, target=target, name=name), content
 
 

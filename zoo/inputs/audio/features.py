@@ -1,4 +1,4 @@
-"""What networks take of a waveform, as TensorFlow operations that ONNX has, too."""
+"""The inputs of networks, computed from a waveform by TensorFlow operations that ONNX has, too."""
 
 from __future__ import annotations
 

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 
 from zoo.contract import BATCH
-from zoo.data.entries import visible_entries
+from zoo.data.entries import read_file, visible_entries
 from zoo.errors import ZooError
 from zoo.family import LARGEST_SIDE, MOST_CHANNELS, SMALLEST_SIDE, Family, Size
 from zoo.folder_kinds import kind, mistaken
 from zoo.input import Arrays, Request
-from zoo.inputs.image.image_files import read_image_file, reason_for_no_image
+from zoo.inputs.image.image_files import reason_for_no_image
 from zoo.inputs.image.preprocessing import Preprocessing, pixels_from_bytes
 from zoo.signature import Tensor
 from zoo.weights.pretrained import Input
@@ -88,7 +88,7 @@ def requests(
     """
     for path in [path for named in paths for path in _expanded(named, leave_out)]:
         try:
-            encoded = read_image_file(path)
+            encoded = read_file(path)
         except ZooError as error:
             raise ZooError(f"{path} cannot be read as an image: {error}") from None
         yield Request(str(path), encoded)

@@ -10,9 +10,9 @@ from typing import Any
 
 from PIL import Image
 
+from zoo.data.entries import read_file
 from zoo.data.example import Example
 from zoo.errors import ZooError
-from zoo.inputs.image.image_files import read_image_file
 from zoo.inputs.image.jpeg import libjpeg_complaint, loses_pixels
 from zoo.inputs.image.png_file import SIGNATURE, is_gray, is_whole
 from zoo.inputs.image.preprocessing import open_header, open_image, open_png
@@ -68,7 +68,7 @@ def inspect(path: Path, *, split: str, target: Any, name: str) -> tuple[Example,
     Raises:
         ZooError: it is no image, or is damaged.
     """
-    encoded = read_image_file(path)
+    encoded = read_file(path)
     open_image(encoded)
     return inspect_image(encoded, split=split, target=target, name=name, path=str(path))
 

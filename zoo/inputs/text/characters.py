@@ -1,4 +1,4 @@
-"""What `tokenizers` makes of each code point, as tables for a graph: asked once, character by character.
+"""The result of `tokenizers` for each code point, as tables for a graph: asked once, character by character.
 
 BertNormalizer and BertPreTokenizer look at one character at a time, but for one thing: when accents are stripped, the
 canonical decomposition sorts combining characters by their class (Unicode Standard Annex 15). The tables hold a rank

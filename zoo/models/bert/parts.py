@@ -14,7 +14,7 @@ from zoo.complexity import OPEN
 from zoo.layers import Tensor
 
 MASKED = -1e4
-"""What a masked token adds to its scores, as in the first BERT: its weight is then exactly 0, in float16 too."""
+"""The number that is added to the scores of a masked token, as in the first BERT: its weight is 0, in float16 too."""
 
 
 def _start() -> Any:
