@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from zoo.errors import ZooError
+
 STATES = 6
 """The output of BlockLSTMV2 that holds the state after each step."""
 
@@ -20,7 +22,7 @@ def block_lstm(graph: Any, node: Any, name: str, _: Any) -> None:
     """Convert BlockLSTMV2 to LSTM, with nodes on its weights that constant folding removes.
 
     Raises:
-        NotImplementedError: it has peepholes, clips its cells, starts from states other than zero, or something reads
+        ZooError: it has peepholes, clips its cells, starts from states other than zero, or something reads
             another output than the states.
     """
     x, weights, bias = (node.input[place] for place in (1, 4, 8))
@@ -31,7 +33,7 @@ def block_lstm(graph: Any, node: Any, name: str, _: Any) -> None:
         or not (_is_zero(node.inputs[2]) and _is_zero(node.inputs[3]))
         or any(graph.find_output_consumers(output) or output in graph.outputs for output in others)
     ):
-        raise NotImplementedError(f"{name} is not ONNX' LSTM: leave out peepholes, clipping, first states and cells")
+        raise ZooError(f"{name} is not ONNX' LSTM: leave out peepholes, clipping, first states and cells")
     width, units = graph.get_shape(x)[-1], graph.get_shape(weights)[1] // 4
     order = np.arange(4 * units).reshape(4, units)[list(GATES)].reshape(-1)
     result, shape, dtype = node.output[STATES], node.output_shapes[STATES], node.output_dtypes[STATES]
