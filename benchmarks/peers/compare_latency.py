@@ -29,6 +29,9 @@ WARMUP, FEWEST = 3, 10
 DRAWS = 500
 """Of the bootstrap."""
 
+LOADS = 3
+"""How often `over_loads` opens the files anew."""
+
 
 @dataclass(frozen=True)
 class Setting:
@@ -98,23 +101,52 @@ def compare_folders(ours: Path, peers: Path, setting: Setting) -> Iterator[tuple
             yield path.stem, rivals[fastest].name, compare(first, others[fastest])
 
 
-def take_turns(calls: Sequence[Callable[[], Any]], seconds: float) -> np.ndarray:
+def take_turns(
+    calls: Sequence[Callable[[], Any]], seconds: float, warmup: int = WARMUP, fewest: int = FEWEST
+) -> np.ndarray:
     """Wall-clock seconds of each call in each round, float64 [calls, rounds], for so many seconds in all.
 
     Every round makes the calls in the same order, so that each call always finds what another one left in the caches.
     """
-    for _ in range(WARMUP):
+    for _ in range(warmup):
         for call in calls:
             call()
     rounds: list[np.ndarray] = []
     end = time.perf_counter() + seconds
-    while len(rounds) < FEWEST or time.perf_counter() < end:
+    while len(rounds) < fewest or time.perf_counter() < end:
         ticks = [time.perf_counter()]
         for call in calls:
             call()
             ticks.append(time.perf_counter())
         rounds.append(np.diff(ticks))
     return np.array(rounds).T
+
+
+def over_loads(files: Sequence[Path], call: Callable[[Any], Callable[[], Any]], seconds: float) -> np.ndarray:
+    """Wall-clock seconds of each file in each round, float64 [files, rounds], with the files opened anew `LOADS` times.
+
+    Where its weights come to lie in memory makes a small network up to 5 % faster or slower for as long as it is open.
+    The threads are one pool of all files, which `onnxruntime.set_global_thread_pool_sizes` has made before: with a pool
+    each, the threads of one file wait actively for work on the CPUs on which another file runs.
+
+    Args:
+        files: ONNX files of the same network.
+        call: from a session, the call that is timed.
+        seconds: for all loads together.
+    """
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.use_per_session_threads = False
+    times = []
+    for load in range(LOADS):
+        order = np.roll(range(len(files)), load)
+        sessions = [
+            onnxruntime.InferenceSession(files[place], options, providers=["CPUExecutionProvider"]) for place in order
+        ]
+        turns = take_turns([*map(call, sessions)], seconds / LOADS, warmup=1, fewest=2)
+        times.append(turns[np.argsort(order)])
+    return np.concatenate(times, axis=1)
 
 
 def compare(ours: np.ndarray, peer: np.ndarray) -> Comparison:

@@ -29,7 +29,7 @@ def main() -> None:
     import torch
     import transformers
 
-    from benchmarks.peers.transformers_files import randomize, write_answers, write_onnx
+    from benchmarks.peers.transformers_files import randomize, write_answers, write_onnx, write_vocabulary
     from benchmarks.peers.transformers_networks import NETWORKS, MeanVector
 
     torch.manual_seed(asked.seed)
@@ -39,6 +39,7 @@ def main() -> None:
         randomize(module, asked.seed)
         folder = asked.out / name
         module.saved.save_pretrained(folder)
+        write_vocabulary(folder)
         write_answers(module, network.examples(), folder)
         if asked.onnx:
             write_onnx(network.create(True).eval(), network, folder)

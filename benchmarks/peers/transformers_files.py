@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,18 @@ def write_answers(module: torch.nn.Module, inputs: dict[str, torch.Tensor], fold
     with torch.no_grad():
         expected = module(*inputs.values())
     np.savez(folder / ANSWERS, expected=expected.numpy(), **{name: value.numpy() for name, value in inputs.items()})
+
+
+def write_vocabulary(folder: Path) -> None:
+    """Write a tokenizer of made-up words beside a network of texts, without which nobody can use the folder.
+
+    It has a word for every row of the network's table.
+    """
+    count = json.loads((folder / "config.json").read_text())["vocab_size"]
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *(f"word{number}" for number in range(count - 5))]
+    (folder / "vocab.txt").write_text("\n".join(words) + "\n")
+    settings = {"do_lower_case": True, "tokenizer_class": "BertTokenizer", "model_max_length": 512}
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings))
 
 
 def write_onnx(module: Any, network: Network, folder: Path) -> None:
