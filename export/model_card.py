@@ -22,6 +22,7 @@ def text(name: str, manifest: Manifest) -> str:
         + ([_started_from(manifest.initial)] if manifest.initial else [])
     )
     use = "\n".join(formats.find(one).card(name, model) for one in manifest.formats)
+    labels = [label.replace("<", "&lt;").replace("|", "\\|") for label in model.labels]
     return f"""# {name}
 
 {title}: {model.parameters:,} parameters, {model.multiply_adds / 1e6:,.1f} million multiply-adds for one {kind.noun}.
@@ -30,7 +31,7 @@ def text(name: str, manifest: Manifest) -> str:
 |---|---|
 {facts}| takes | {_listed(signature.inputs)} |
 | answers | {_listed(signature.outputs)} |
-| {model.task} | {len(model.labels)}: {names(model.labels, 20)} (all in `labels.txt`, in the order of the outputs) |
+| {model.task} | {len(model.labels)}: {names(labels, 20)} (all in `labels.txt`, in the order of the outputs) |
 | formats | {", ".join(manifest.formats)} |
 {origins}| license of the weights | {manifest.license["weights"]} |
 | license of the {"data" if data else "examples inside"} | {manifest.license["data"]} |

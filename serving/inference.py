@@ -9,6 +9,7 @@ import numpy as np
 from zoo import artifact, formats
 from zoo.data.dataset import Examples
 from zoo.data.pipeline import encoded_batches
+from zoo.input import kind_of
 from zoo.serving.runner import open_runner
 from zoo.task import task_of
 
@@ -16,14 +17,15 @@ BATCH = 64
 
 
 def primary_outputs(folder: Path, examples: Examples) -> np.ndarray:
-    """Return the primary output [examples, …] of all examples in order, by the format that the artifact prefers.
+    """Return what is measured of all examples' primary outputs, [examples, …] in order, by the preferred format.
 
     Raises:
         ZooError: there is no artifact at `folder`.
         Refused: it is damaged.
     """
     manifest = artifact.read(folder)
+    model, task = manifest.model, task_of(manifest.model)
     runner = open_runner(folder, formats.preferred(manifest.formats).name)
-    name = task_of(manifest.model).primary
-    batches = encoded_batches(examples, manifest.model.preprocessing, batch_size=BATCH)
-    return np.concatenate([runner(inputs)[name] for inputs, _ in batches])
+    at_once = 1 if kind_of(model.preprocessing).alone(model.preprocessing) else BATCH
+    batches = encoded_batches(examples, model.preprocessing, batch_size=at_once)
+    return np.concatenate([task.measured(runner(inputs)[task.primary], model) for inputs, _ in batches])

@@ -20,7 +20,10 @@ from zoo.task import Answer, task_of
 from zoo.text import with_article
 
 BATCH = 32
-"""Examples in a batch: enough to be fast, few enough that memory suffices for any number of examples."""
+"""Examples in a batch: enough to be fast, few enough that memory suffices for any number of examples.
+
+Where others in a batch would change an answer, see `zoo.input.Input.alone`, it is 1.
+"""
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,8 @@ def predict(
     manifest = read(artifact)
     model = manifest.model
     kind, task = kind_of(model.preprocessing), task_of(model)
-    batches = _batches(iter(kind.client.requests(paths, model.preprocessing, leave_out)))
+    at_once = 1 if kind.alone(model.preprocessing) else BATCH
+    batches = _batches(iter(kind.client.requests(paths, model.preprocessing, leave_out)), at_once)
     # Wrong paths are refused before a library takes seconds to load.
     first = next(batches, None)
     if first is None:
@@ -75,8 +79,8 @@ def predict(
     return predictions
 
 
-def _batches(requests: Iterator[Request]) -> Iterator[list[Request]]:
-    while batch := list(itertools.islice(requests, BATCH)):
+def _batches(requests: Iterator[Request], at_once: int) -> Iterator[list[Request]]:
+    while batch := list(itertools.islice(requests, at_once)):
         yield batch
 
 

@@ -5,7 +5,12 @@ The gates of the export, the check of a server and `zoo verify` all compare by i
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
+
+if TYPE_CHECKING:
+    from zoo.task import Verdict
 
 _TINY = float(np.finfo(np.float32).tiny)
 
@@ -21,6 +26,27 @@ def relative_difference(found: np.ndarray, expected: np.ndarray) -> float:
         return float("inf")
     difference = np.abs(found.astype(np.float64) - expected).max()
     return float(difference / max(float(np.abs(expected).max()), _TINY))
+
+
+def same_likeliest(logits: np.ndarray, expected: np.ndarray, tolerance: float) -> Verdict:
+    """Compare logits [examples, …, labels]: none differs by more than the tolerance, and the likeliest labels agree.
+
+    A likeliest label may be another where the two largest logits are as close as the tolerance. Where examples have
+    several, such as one a frame, each counts.
+    """
+    if logits.shape != expected.shape:
+        return False, {"shape": list(logits.shape), "expected_shape": list(expected.shape)}
+    difference = relative_difference(logits, expected)
+    best = np.sort(expected, -1)
+    tied = best[..., -1] - best[..., -2] <= tolerance * float(np.abs(expected).max())
+    other = int(((logits.argmax(-1) != expected.argmax(-1)) & ~tied).sum())
+    return difference <= tolerance and other == 0, {
+        "examples": len(logits),
+        "largest_difference": difference if np.isfinite(difference) else None,
+        "limit": tolerance,
+        "other_top1": other,
+        "ties": int(tied.sum()),
+    }
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:

@@ -15,7 +15,7 @@ def multiply_adds(model: Any) -> int:
     """Count the multiply-adds of convolutions and matrix products for one example, as papers count them.
 
     Each value that a layer computes costs one multiply-add per weight that goes into it. Norms, activations and pools
-    cost none. An open dimension, such as the length of a text, counts as `OPEN`.
+    cost none. An open dimension, such as the length of a text, counts as `OPEN`, or as the layer's own `open_size`.
     """
     total = 0
     for layer in model.layers:
@@ -23,7 +23,8 @@ def multiply_adds(model: Any) -> int:
         if hasattr(layer, "multiply_adds"):  # products without weights, as in attention
             total += layer.multiply_adds()
         elif kernel is not None:
-            positions = math.prod(OPEN if size is None else size for size in layer.output.shape[1:-1])
+            open_size = getattr(layer, "open_size", OPEN)
+            positions = math.prod(open_size if size is None else size for size in layer.output.shape[1:-1])
             total += positions * math.prod(kernel.shape)
     return total
 

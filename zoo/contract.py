@@ -16,8 +16,11 @@ if TYPE_CHECKING:
 BATCH = "batch"
 """The name of the open first dimension, in ONNX files too."""
 
-CLASS_COUNT, VALUE_COUNT = "classes", "values"
+CLASS_COUNT, VALUE_COUNT, SYMBOL_COUNT = "classes", "values", "symbols"
 """The names of dimensions that have as many places as the model has labels."""
+
+FRAMES = "frames"
+"""The name of the open dimension of a transcript's logits: the network makes as many frames as a clip is long."""
 
 TOP = 5
 """The most labels that a signature gives for an example; all of them where the model has fewer."""

@@ -21,12 +21,26 @@ class Scale:
 
 
 @record
+class Symbols:
+    """The labels of a transcript that are not written as they are.
+
+    `blank` is the place of the label that stands for no symbol. `separator` is the label between two words. Labels of
+    `silent`, such as `<s>`, are not written.
+    """
+
+    blank: Annotated[int, Field(ge=0)]
+    separator: str
+    silent: tuple[str, ...] = ()
+
+
+@record
 class Model:
     """A network: its family and size, its task, its labels, its preprocessing and its cost.
 
-    `labels` name the classes in the order of the logits, or the values; `scales` are those of the values, and empty
-    for classes. `parameters` counts the trainable ones, `multiply_adds` those for one example. `structure` is None
-    where the preprocessing decides it.
+    `labels` name the classes in the order of the logits, or the values, or are the symbols of transcripts. `scales` are
+    those of the values, and empty for other tasks; `symbols` is None for other tasks than transcripts. `parameters`
+    counts the trainable ones, `multiply_adds` those for one example. `structure` is None where the preprocessing
+    decides it.
     """
 
     family: str
@@ -38,6 +52,13 @@ class Model:
     structure: Structure | None = None
     task: str = "classes"
     scales: tuple[Scale, ...] = ()
+    symbols: Symbols | None = None
+
+    def __post_init__(self) -> None:
+        if (self.symbols is not None) != (self.task == "transcript"):
+            raise ValueError("a model with symbols if its task is transcript, and without for all others")
+        if self.symbols and self.symbols.blank >= len(self.labels):
+            raise ValueError(f"a blank among {len(self.labels)} labels, not at {self.symbols.blank}")
 
 
 @record

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
@@ -11,7 +12,7 @@ from typing import Any, Literal
 
 from zoo import complexity, run, weights_file
 from zoo.description import Model
-from zoo.errors import ZooError
+from zoo.errors import ZooError, did_you_mean
 from zoo.family import Family, Size
 from zoo.input import find, kind_of
 from zoo.keras_settings import own_settings
@@ -44,13 +45,14 @@ def create(
     features: bool = False,
     precision: str = "float32",
     pretrained: bool | str = False,
+    task: str | None = None,
 ) -> Any:
     """Build a network with fresh or with published weights.
 
     Args:
         name: a family (`resnet`) or an alias (`resnet50`).
         size: a size of the family, such as `base`. By default that of the alias, or `small`.
-        classes: the number of logits, or of values.
+        classes: the number of logits, or of values, or of symbols.
         input_shape: for images height, width and channels (1 to 4). By default that of the published network, such as
             224×224×3, or what the published weights take.
         preprocessing: the preprocessing that the network belongs to, instead of an `input_shape`.
@@ -63,17 +65,21 @@ def create(
             `zoo.info` lists them with their licenses and with how they want their images. They are fetched from the
             Hugging Face hub, unless they are in its cache. The head has fresh weights where `classes` is not 1000; the
             stem's weights are adapted where there are not 3 channels.
+        task: the kind of answer, as `zoo.info` lists them; by default the first of the family.
 
     Returns:
         A functional `keras.Model`. Its inputs are those of the network, as the preprocessing leaves them: for images
         `image`, float32 [batch, height, width, channels]; several inputs are a dictionary. Its output is `logits`,
-        float32 [batch, classes]. With `features`, a `FeatureExtractor`.
+        float32 [batch, classes], or [batch, frames, symbols] for transcripts. With `features`, a `FeatureExtractor`.
 
     Raises:
-        ZooError: an unknown name or size, an input that the network cannot take, Keras on another backend than
+        ZooError: an unknown name, size or task, an input that the network cannot take, Keras on another backend than
             TensorFlow, or published weights that are not there or cannot be fetched.
     """
     family, row = resolve(name, size)
+    if task is not None and task not in family.all_tasks:
+        raise ZooError(f"{family.name} has no network for {task}: {did_you_mean(task, family.all_tasks)}")
+    row = dataclasses.replace(row, options=family.options(row, task or family.tasks[0]))
     tag = TIMM.tag(TIMM.published(family, row), None if pretrained is True else pretrained) if pretrained else None
     kind = find(family.input)
     if preprocessing is None:
@@ -213,4 +219,5 @@ def build(description: Model, *, features: bool = False, precision: str = "float
         structure=structure_of(description),
         features=features,
         precision=precision,
+        task=description.task,
     )

@@ -85,6 +85,7 @@ class Family:
             Frameworks are imported with that module only.
         input: the kind of input that it takes.
         tasks: the tasks that it can be trained for.
+        task_options: by task, further options of the builder; a task that is not in `tasks` has published weights only.
         figures: who publishes the figures that its sizes are compared with.
         recipe: how it is trained where a size does not have a recipe of its own.
         small_images: one sentence on what becomes of the network for small images.
@@ -107,6 +108,7 @@ class Family:
     builder: str
     input: str = "image"
     tasks: tuple[str, ...] = ("classes",)
+    task_options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     figures: str = ""
     recipe: Recipe = field(default_factory=Recipe, repr=False)
     small_images: str = "halvings go, the first ones first, while the last map is under 4 pixels"
@@ -115,6 +117,15 @@ class Family:
     resampled: tuple[str, ...] = ()
     head: tuple[str, ...] = (LOGITS,)
     explainer: str = ""
+
+    @property
+    def all_tasks(self) -> tuple[str, ...]:
+        """The tasks that there are networks for: those that it can be trained for, and those of published weights."""
+        return tuple(dict.fromkeys((*self.tasks, *self.task_options)))
+
+    def options(self, size: Size, task: str) -> dict[str, Any]:
+        """Return the builder's options of a size for a task."""
+        return {**size.options, **self.task_options.get(task, {})}
 
     def reference_structure(self, size: Size) -> Structure:
         """Return the structure of the published network, which published weights belong to."""

@@ -20,7 +20,7 @@ BATCH = 64
 
 @own_settings()
 def of_run(folder: Path, examples: Examples) -> np.ndarray:
-    """Return the primary output of all examples, float32 [examples, …], in their order.
+    """Return what is measured of all examples' primary outputs, [examples, …], in their order.
 
     Raises:
         ZooError: there is no finished run at `folder`, or it is damaged.
@@ -29,10 +29,11 @@ def of_run(folder: Path, examples: Examples) -> np.ndarray:
 
 
 def primary_outputs(model: Any, description: Model, examples: Examples) -> np.ndarray:
-    """Return the primary output of all examples, float32 [examples, …], in their order."""
+    """Return what is measured of all examples' primary outputs, [examples, …], in their order."""
     task, preprocessing = task_of(description), description.preprocessing
-    found = []
-    for inputs, _, _ in kind_of(preprocessing).graph.evaluation_batches(examples, preprocessing, batch_size=BATCH):
+    kind, found = kind_of(preprocessing), []
+    at_once = 1 if kind.alone(preprocessing) else BATCH
+    for inputs, _, _ in kind.graph.evaluation_batches(examples, preprocessing, batch_size=at_once):
         answers = task.graph.answers(factory.apply(model, inputs, training=False), description)
-        found.append(answers[task.primary].numpy())
+        found.append(task.measured(answers[task.primary].numpy(), description))
     return np.concatenate(found)[: len(examples)]  # the last batch is filled up with copies

@@ -112,7 +112,7 @@ def _row(family: Family, size: Size) -> dict[str, Any]:
         "size": size.name,
         "aliases": list(size.aliases),
         "input": family.input,
-        "tasks": list(family.tasks),
+        "tasks": list(family.all_tasks),
         "parameters": size.parameters,
         "multiply_adds": size.multiply_adds,
         "input_shape": list(size.input_shape),

@@ -142,8 +142,8 @@ class Data(Protocol):
     def reference(self, shape: Sequence[int]) -> Any:
         """Return the preprocessing of a network whose row in its family's table has the input shape `shape`."""
 
-    def published(self, folder: Path) -> Any:
-        """Return the preprocessing that a folder of published weights states.
+    def published(self, folder: Path, task: str) -> Any:
+        """Return the preprocessing that a folder of published weights for a task states.
 
         Raises:
             ZooError: it states none, or one that networks of this kind do not take.
@@ -250,6 +250,8 @@ class Input:
         graph_module: the dotted name of the module with the functions of `Graph`.
         client_libraries: the modules that the functions of `Client` import beside numpy, with their names on PyPI.
         data_libraries: those that the functions of `Data` and `Graph` import besides.
+        alone: tells of a preprocessing whether examples are answered one at a time, because those of other lengths in
+            the same batch would change an answer.
     """
 
     kind: str
@@ -264,6 +266,7 @@ class Input:
     graph_module: str
     client_libraries: Mapping[str, str] = field(default_factory=dict)
     data_libraries: Mapping[str, str] = field(default_factory=dict)
+    alone: Callable[[Any], bool] = lambda preprocessing: False
 
     @property
     def raw_safe(self) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import importlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
@@ -44,7 +44,10 @@ class Score:
 
 
 class Graph(Protocol):
-    """The functions of a task in TensorFlow operations. `found` is what the network computes, [batch, …]."""
+    """The functions of a task in TensorFlow operations. `found` is what the network computes, [batch, …].
+
+    A task that no network is trained for has `answers` only.
+    """
 
     def answers(self, found: Any, model: Model) -> dict[str, Any]:
         """Return the outputs of the contract."""
@@ -69,15 +72,40 @@ class Answer(Protocol):
         """Return the cells of its row in a table by the names of their columns, the same for every example."""
 
 
+def as_they_are(outputs: np.ndarray, model: Model) -> np.ndarray:
+    """Return outputs as they are."""
+    return outputs
+
+
+def untrained(*arguments: Any) -> Any:
+    """Refuse what only tasks have that networks are trained for.
+
+    Raises:
+        ZooError: always.
+    """
+    raise ZooError("no network is trained for this task: pull weights that are")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Task:
     """A kind of answer.
+
+    A task that no network is trained for leaves out `metrics` to `right`.
 
     Attributes:
         kind: its name.
         outputs: the outputs of every format. Files are compared by the first, the primary one.
         tensors: the outputs' dtypes and shapes, from the number of labels.
         graph_module: the dotted name of the module with the functions of `Graph`.
+        agreement: compares primary outputs with the expected ones, within a share of the largest expected one.
+        consistency: the largest contradiction between the outputs of a batch, such as that of the probabilities to the
+            softmax of the logits; 0 where there can be none.
+        measure: all figures of measured outputs against targets and labels, a record. It takes `name` and `source` for
+            messages, and raises Refused where outputs are not finite.
+        summary: these figures as text for people.
+        drawing: the file name of the drawing that `draw` makes.
+        draw: draws the figures; it takes the path, the figures, measured outputs, targets, a title, and `say`.
+        answer: from the outputs of one example, the model and how many likeliest labels are asked for, its answer.
         metrics: from the sums of `Graph.sums` and the number of examples, the metrics of an epoch, `loss` among them.
         best: the metric of the validation split by which the best epoch is chosen.
         higher_is_better: whether a larger value of `best` is better.
@@ -85,15 +113,8 @@ class Task:
         score: the score of primary outputs against targets.
         right: bool [examples] from primary outputs, targets and the model: whether each answer counts as right when two
             files are compared on the same examples.
-        agreement: compares primary outputs with the expected ones, within a share of the largest expected one.
-        consistency: the largest contradiction between the outputs of a batch, such as that of the probabilities to the
-            softmax of the logits; 0 where there can be none.
-        measure: all figures of primary outputs against targets and labels, a record. It takes `name` and `source` for
-            messages, and raises Refused where outputs are not finite.
-        summary: these figures as text for people.
-        drawing: the file name of the drawing that `draw` makes.
-        draw: draws the figures; it takes the path, the figures, primary outputs, targets, a title, and `say`.
-        answer: from the outputs of one example, the model and how many likeliest labels are asked for, its answer.
+        measured: from the primary outputs of a batch and the model, what is measured of them, [batch, …]: the outputs,
+            unless those of two examples may have different shapes.
         fewest_labels: the least number of labels that a model has.
         balanced: from the targets of training and the number of labels, weights of the labels, float32 [labels], with
             which all labels weigh the same; None where a target is no label.
@@ -103,12 +124,6 @@ class Task:
     outputs: tuple[str, ...]
     tensors: Callable[[int], dict[str, Tensor]]
     graph_module: str
-    metrics: Callable[[Mapping[str, float], int], dict[str, float]]
-    best: str
-    higher_is_better: bool
-    titles: Mapping[str, str]
-    score: Callable[[np.ndarray, np.ndarray], Score]
-    right: Callable[[np.ndarray, np.ndarray, Model], np.ndarray]
     agreement: Callable[[np.ndarray, np.ndarray, float], Verdict]
     consistency: Callable[[Mapping[str, np.ndarray]], float]
     measure: Callable[..., Any]
@@ -116,6 +131,13 @@ class Task:
     drawing: str
     draw: Callable[[Path, Any, np.ndarray, np.ndarray, str, Callable[[str], None]], None]
     answer: Callable[[Mapping[str, np.ndarray], Model, int], Answer]
+    metrics: Callable[[Mapping[str, float], int], dict[str, float]] = untrained
+    best: str = "loss"
+    higher_is_better: bool = False
+    titles: Mapping[str, str] = field(default_factory=dict)
+    score: Callable[[np.ndarray, np.ndarray], Score] = untrained
+    right: Callable[[np.ndarray, np.ndarray, Model], np.ndarray] = untrained
+    measured: Callable[[np.ndarray, Model], np.ndarray] = as_they_are
     fewest_labels: int = 1
     balanced: Callable[[np.ndarray, int], np.ndarray] | None = None
 

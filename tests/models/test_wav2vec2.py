@@ -127,6 +127,18 @@ def test_multiply_adds() -> None:
     assert complexity.multiply_adds(network()) == expected
 
 
+def test_an_open_length_counts_as_frames_of_its_own() -> None:
+    fewest = complexity.OPEN * 320 + 80
+    assert (frame_count(fewest - 1), frame_count(fewest)) == (complexity.OPEN - 1, complexity.OPEN)
+    expected = complexity.multiply_adds(network(head="transcript", samples=fewest))
+    assert complexity.multiply_adds(network(head="transcript", samples=None)) == expected
+
+
+def test_other_tasks_are_refused() -> None:
+    with pytest.raises(ZooError, match="wav2vec2 has no network for values"):
+        zoo.create("wav2vec2", task="values")
+
+
 # transformers' names for zoo's layers, as Wav2Vec2ForSequenceClassification and ForCTC of transformers 5.24 have them.
 PEERS = {
     "features_norm": "wav2vec2.feature_projection.layer_norm",

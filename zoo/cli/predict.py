@@ -21,10 +21,10 @@ from zoo.text import printable
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the answers as one JSON document.")
 def command(paths: tuple[Path, ...], top: int, runtime: str | None, out: Path | None, as_json: bool) -> None:
-    """Answer the examples in FILEs by ARTIFACT (the newest, when the first path is none): labels or values.
+    """Answer the examples in FILEs by ARTIFACT (the newest, when the first path is none).
 
-    A FOLDER stands for the files in it that hold examples, whatever they are called. Other files in it are counted and
-    named.
+    Answers are labels, values or transcripts. A FOLDER stands for the files in it that hold examples, whatever they are
+    called. Other files in it are counted and named.
     """
     import zoo
     from zoo.artifact import MANIFEST

@@ -28,6 +28,7 @@ def command(family: str, as_json: bool, **options: Any) -> None:
     zoo pull vit --size small --tag augreg_in1k --image-size 384
     zoo pull mobilenet --file model.safetensors --tag lamb_in1k
     zoo pull bert --from transformers --file FOLDER
+    zoo pull wav2vec2 --size base --from transformers --file FOLDER
     """
     import zoo
     from zoo.cli.output import print_json, say
@@ -39,4 +40,5 @@ def command(family: str, as_json: bool, **options: Any) -> None:
     if as_json:
         print_json({"run": str(made.folder), **to_dict(made.run)})
     else:
-        say(f"{made.folder}: {model.parameters:,} parameters, {len(model.labels)} classes, {weights.license}")
+        labels = f"{len(model.labels)} {'symbols' if model.symbols else 'classes'}"
+        say(f"{made.folder}: {model.parameters:,} parameters, {labels}, {weights.license}")

@@ -16,12 +16,16 @@ SHARE_OF_MEMORY = 4
 """Raw examples are kept in memory if all of them take less than the available memory divided by this."""
 
 
+DTYPES: dict[type, Any] = {int: np.int64, str: object}
+"""The types of targets that are classes and texts; others are values."""
+
+
 @dataclass(frozen=True, eq=False)
 class Examples:
     """The examples of one split, with random access.
 
     Attributes:
-        targets: int64 [examples], classes; or float32 [examples, values].
+        targets: int64 [examples], classes; float32 [examples, values]; or object [examples], texts.
         read: returns the raw example of an index, see `zoo.input`.
         names: returns what messages call the example of an index.
         traits: returns what the kind of input knows of the example of an index.
@@ -41,9 +45,9 @@ class Examples:
     @staticmethod
     def of(examples: Sequence[Example]) -> Examples:
         """Return the examples of one split."""
-        classes = not examples or isinstance(examples[0].target, int)
+        kind = type(examples[0].target) if examples else int
         return Examples(
-            targets=np.array([one.target for one in examples], np.int64 if classes else np.float32),
+            targets=np.array([one.target for one in examples], DTYPES.get(kind, np.float32)),
             read=lambda index: examples[index].read(),
             names=lambda index: examples[index].name,
             traits=lambda index: examples[index].traits,

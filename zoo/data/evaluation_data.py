@@ -68,6 +68,8 @@ def load_for_evaluation(
         license=raw.license or origin.license,
         options=dict(options or {}),
     )
+    if not raw.labels:
+        return examples, data
     places = _places(raw.labels, model.labels, source)
     if examples.targets.ndim == 1:
         return dataclasses.replace(examples, targets=places[examples.targets]), data

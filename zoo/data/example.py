@@ -12,7 +12,7 @@ class Example:
 
     Attributes:
         split: `train`, `validation` or `test`.
-        target: the place of its class among the dataset's labels; or its values, a tuple of floats.
+        target: the place of its class among the dataset's labels; its values, a tuple of floats; or its text.
         name: what messages call it.
         content: the raw example, see `zoo.input`, or an object whose `read` returns it.
         size: bytes of the raw example.
@@ -54,7 +54,7 @@ class RawDataset:
 
     Attributes:
         kind: the kind of input.
-        labels: the names of the classes, or of the values.
+        labels: the names of the classes, or of the values; none where targets are texts.
         examples: every example that can be read. Those of a source without splits are all in `train`.
         unreadable: the examples that cannot be read.
         task: the kind of answer.

@@ -140,4 +140,6 @@ def fingerprint(labels: Sequence[str], splits: Sequence[Sequence[Example]]) -> s
 def _bytes(target: Any) -> bytes:
     if isinstance(target, int):
         return target.to_bytes(8, "little")
+    if isinstance(target, str):
+        return target.encode()
     return np.asarray(target, "<f8").tobytes()

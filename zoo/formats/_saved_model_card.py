@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo import contract
-from zoo.contract import CLASSES, CLASSIFY, EXAMPLES, LABELED, SCORES, SERVE, STATUS, VERSION
+from zoo.contract import CLASSES, CLASSIFY, EXAMPLES, LABELED, PROBABILITIES, SCORES, SERVE, STATUS, VERSION
 from zoo.formats._markdown import code_block, inputs_in_python, quoted, shown_output
 from zoo.signature import Signature
 
@@ -40,7 +39,9 @@ def card(name: str, path: str, model: Model) -> str:
         + code_block("bash", _curl(signature, model))
         for signature, stated in signatures.items()
     )
-    blank = "logits are then 0, probabilities equal" if SCORES in _outputs(signatures) else "its values are then 0"
+    outputs = signatures[SERVE].outputs
+    zeros = f"its {next(iter(outputs))} are then 0"
+    blank = "logits are then 0, probabilities equal" if PROBABILITIES in outputs else zeros
     return f"""TF Serving takes `{name}/{path}` as its model base path; a warm-up is inside, and
 `zoo publish` puts it where a server looks. For each signature, the Python code answers without a server, and the
 command sends a request to a server that serves the model as `{model.family}`.
@@ -49,10 +50,6 @@ With batching, use `{kind.raw_safe}`: in the others one wrong request fails all 
 `{STATUS}` is empty for each {kind.noun} that was answered, or says why it was not; {blank}.
 
 {sections}"""
-
-
-def _outputs(signatures: Mapping[str, Signature]) -> set[str]:
-    return {name for signature in signatures.values() for name in signature.outputs}
 
 
 def _in_words(signature: str, stated: Signature, kind: Input) -> str:

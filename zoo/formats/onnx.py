@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from zoo.contract import PROBABILITIES
+from zoo.contract import PROBABILITIES, VALUES
 from zoo.errors import ZooError
 from zoo.formats import Format, Session
 from zoo.formats._markdown import code_block, inputs_in_python, quoted, shown_output
@@ -153,9 +153,13 @@ def _checks(path: Path, session: Session, model: Model) -> dict[str, list[str]]:
 
 
 def _metadata_faults(metadata: dict[str, str], model: Model) -> list[str]:
-    """Entries of `metadata_props`, `labels` and `preprocessing` as JSON, that differ from the manifest's."""
+    """Entries of `metadata_props` in JSON, such as `labels` and `preprocessing`, that differ from the manifest's."""
     from zoo import migration, schema
+    from zoo.description import Symbols
     from zoo.input import kind_of
+
+    def symbols(values: Any) -> Any:
+        return schema.parse(Symbols, values, "symbols")
 
     def preprocessing(values: Any) -> Any:
         record = kind_of(model.preprocessing).preprocessing
@@ -165,6 +169,7 @@ def _metadata_faults(metadata: dict[str, str], model: Model) -> list[str]:
     readings: tuple[tuple[str, Any, Callable[[Any], Any]], ...] = (
         ("labels", list(model.labels), list),
         ("preprocessing", model.preprocessing, preprocessing),
+        *((("symbols", model.symbols, symbols),) if model.symbols else ()),
     )
     for key, wanted, parse in readings:
         if key not in metadata:
@@ -198,14 +203,19 @@ def _card(name: str, model: Model) -> str:
 
     shown, outputs = shown_output(model), task_of(model).outputs
     found = f"{shown}[0]"
-    likeliest = f"model.labels[{found}.argmax()], {found}.max()"
+    prints = {
+        PROBABILITIES: f"model.labels[{found}.argmax()], {found}.max()",
+        VALUES: f"dict(zip(model.labels, {found}))",
+    }
+    by_task = f"task_of(model).answer({{{quoted(shown)}: {found}}}, model, 1).plain()"
     return code_block(
         "python",
         "import onnxruntime",
+        *(["from zoo.task import task_of"] if shown not in prints else []),
         inputs_in_python(name, model),
         f"session = onnxruntime.InferenceSession({quoted(f'{name}/{ONNX.path}')})",
         f"{', '.join(outputs)}{',' * (len(outputs) == 1)} = session.run({json.dumps(outputs)}, inputs)",
-        f"print({likeliest if shown == PROBABILITIES else f'dict(zip(model.labels, {found}))'})",
+        f"print({prints.get(shown, by_task)})",
     )
 
 

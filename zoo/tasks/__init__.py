@@ -1,1 +1,1 @@
-"""The kinds of answer, a package for each, found by name: classes and values."""
+"""The kinds of answer, a package for each, found by name: classes, values and transcript."""

@@ -83,7 +83,7 @@ def start(
         say=say,
     )
     if dataset.task not in family.tasks:
-        raise ZooError(f"{family.name} cannot be trained for {dataset.task}, which {source} has: name another family")
+        raise ZooError(f"{family.name} cannot be trained for {dataset.task}, which {source} has: name other data")
     for skipped in dataset.skipped:
         say(f"left out: {skipped}")
     recipe = _with_fitting_batch(recipe, settings, chosen.num_replicas_in_sync, len(dataset.train), say)

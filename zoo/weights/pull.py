@@ -11,7 +11,7 @@ from typing import Any
 
 from zoo import complexity, factory, files, migration, provenance, run, weights_file
 from zoo.data import imagenet
-from zoo.description import Model, Weights
+from zoo.description import Model, Symbols, Weights
 from zoo.errors import ZooError
 from zoo.family import MOST_CHANNELS, Family, Size
 from zoo.input import find, kind_of
@@ -19,9 +19,10 @@ from zoo.registry import resolve
 from zoo.structure import Structure
 from zoo.tensorflow_setup import wake_keras
 from zoo.weights import hub
+from zoo.weights.ctc_vocabulary import read_symbols
 from zoo.weights.pretrained import CLASSES, Published, Tag
 from zoo.weights.sources import Source, check_file, preprocessing, source
-from zoo.weights.transformers_reader import open_checkpoint
+from zoo.weights.transformers_reader import Checkpoint, open_checkpoint
 
 SEED = 0
 """The seed of layers that weights lack."""
@@ -45,6 +46,8 @@ class _Plan:
     fetched: Callable[[], tuple[Path, str | None]]
     tag: str | None = None
     repository: str | None = None
+    task: str = "classes"
+    symbols: Symbols | None = None
 
 
 def pull(
@@ -69,7 +72,7 @@ def pull(
         origin: who published the weights, a key of `zoo.weights.sources.SOURCES`.
         tag: the published weights to take. By default the usual ones, or none where a `file` is named.
         classes: the number of classes that the weights tell apart. By default ImageNet's 1000, or, in a folder, those
-            that it names, or 2.
+            that it names, or 2; a folder of a network for transcripts has none.
         image_size: the side of the network's input in pixels. By default that of the weights.
         channels: of the network's input, 3 by default. The stem is adapted to others than 3.
         file: a file or folder of weights to read, instead of fetching one.
@@ -114,7 +117,15 @@ def pull(
     files.refuse_existing(target)
     path, revision = plan.fetched()
     description = Model(
-        family.name, row.name, plan.labels, plan.preprocessing, parameters=0, multiply_adds=0, structure=plan.structure
+        family.name,
+        row.name,
+        plan.labels,
+        plan.preprocessing,
+        parameters=0,
+        multiply_adds=0,
+        structure=plan.structure,
+        task=plan.task,
+        symbols=plan.symbols,
     )
     wake_keras()
     import keras
@@ -210,12 +221,15 @@ def _of_folder(
     """Plan to read a folder of weights, which says how examples are prepared for them."""
     check_file(folder, publisher)
     checkpoint = open_checkpoint(folder)
+    task = checkpoint.task
+    if task not in family.all_tasks:
+        raise ZooError(f"{folder} is of a network for {task}, and {family.name} has none: name another family")
+    if task == "transcript" and classes is not None:
+        raise ZooError(f"--classes is not for {folder}, whose network answers with transcripts: leave it out")
     data = find(family.input).data
-    wanted = data.published(checkpoint.folder)
+    wanted = data.published(checkpoint.folder, task)
     data.check(family, row, wanted, None)
-    labels = checkpoint.labels if checkpoint.has_head else None
-    if labels is None or classes not in (None, len(labels)):
-        labels = numbered(classes or 2)
+    labels, symbols = read_symbols(checkpoint) if task == "transcript" else (_classes(checkpoint, classes), None)
     stated = license or checkpoint.license
     if stated is None:
         raise ZooError(
@@ -223,7 +237,13 @@ def _of_folder(
             "--license, such as Apache-2.0"
         )
     named = checkpoint.folder.resolve().name
-    return _Plan(wanted, None, labels, _checked(stated), named, lambda: (folder, None))
+    return _Plan(wanted, None, labels, _checked(stated), named, lambda: (folder, None), task=task, symbols=symbols)
+
+
+def _classes(checkpoint: Checkpoint, classes: int | None) -> tuple[str, ...]:
+    """Return the labels of a head of classes, or numbers where nobody names as many as are asked for."""
+    labels = checkpoint.labels if checkpoint.has_head else None
+    return labels if labels is not None and classes in (None, len(labels)) else numbered(classes or 2)
 
 
 def numbered(classes: int) -> tuple[str, ...]:

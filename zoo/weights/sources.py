@@ -24,7 +24,7 @@ class Source:
     """A publisher of weights.
 
     `name` is its key in a size's `weights`. `suffixes` are the endings of its files. With `folders`, weights are read
-    from a folder that also says how examples are prepared for them, and tells their labels where there are any.
+    from a folder that also says how examples are prepared for them, what the task is, and the labels if there are any.
     `read(path, model, family, size)` assigns all weights of a file or none, and raises ZooError with all that does not
     fit, the number of classes that the file has, and the family and size that would fit. `repositories` says where the
     hub has the weights of a model and a tag; it is empty where they are not there, and tags only say whose weights a

@@ -51,6 +51,9 @@ POOLINGS = {"pooling_mode_mean_tokens": "mean", "pooling_mode_cls_token": "first
 LABELED = "logits"
 """The layer that a head of classes becomes."""
 
+TASKS = {"ForSequenceClassification": "classes", "ForCTC": "transcript"}
+"""The tasks of heads, by the ends of the names of transformers' architectures."""
+
 
 @dataclass(frozen=True)
 class Checkpoint:
@@ -85,9 +88,13 @@ class Checkpoint:
 
     @property
     def has_head(self) -> bool:
-        """True if the configuration is that of a network with a head of classes."""
-        named = self.config.get("architectures")
-        return isinstance(named, list) and any(str(name).endswith("ForSequenceClassification") for name in named)
+        """True if the configuration is that of a network with a head of a task that zoo knows."""
+        return _headed_for(self.config) is not None
+
+    @property
+    def task(self) -> str:
+        """The task of the network."""
+        return task_of(self.config)
 
     @property
     def labels(self) -> tuple[str, ...] | None:
@@ -111,6 +118,18 @@ class _Tensor:
     rows: int | None = None
 
 
+def task_of(config: Mapping[str, Any]) -> str:
+    """Return the task of a network of transformers; that of one without a head is `classes`."""
+    return _headed_for(config) or "classes"
+
+
+def _headed_for(config: Mapping[str, Any]) -> str | None:
+    """Return the task that a network has a head for."""
+    named = config.get("architectures")
+    names = [str(name) for name in named] if isinstance(named, list) else []
+    return next((task for end, task in TASKS.items() for name in names if name.endswith(end)), None)
+
+
 def open_checkpoint(source: Path) -> Checkpoint:
     """Open a folder of transformers or sentence-transformers, or the file of weights in one.
 
@@ -128,7 +147,7 @@ def open_checkpoint(source: Path) -> Checkpoint:
         raise ZooError(
             f"{folder} {several}" if (folder / SHARDS).is_file() else f"{folder} has no {WEIGHTS}{_others(folder)}"
         )
-    return Checkpoint(folder, _object(folder / CONFIG), pooling, remarks)
+    return Checkpoint(folder, json_object(folder / CONFIG), pooling, remarks)
 
 
 def read_transformers(source: Path, model: Any, published: TransformersModel) -> Reading:
@@ -281,7 +300,7 @@ def _sentence_transformers(folder: Path) -> tuple[Path, str | None, tuple[str, .
             f"{folder / MODULES} has the modules {named}: a Transformer, a Pooling and a Normalize are known"
         )
     inner, pool = (_inside(folder, str(row.get("path", ""))) for row in rows[:2])
-    modes = _object(pool / CONFIG)
+    modes = json_object(pool / CONFIG)
     on = [
         name.removeprefix("pooling_mode_")
         for name, value in modes.items()
@@ -300,7 +319,12 @@ def _inside(folder: Path, path: str) -> Path:
     return found
 
 
-def _object(path: Path) -> dict[str, Any]:
+def json_object(path: Path) -> dict[str, Any]:
+    """Read the JSON object of a file that weights come with.
+
+    Raises:
+        ZooError: there is no such file, it is larger than any configuration, or holds none.
+    """
     found = _json(path)
     if not isinstance(found, dict):
         raise ZooError(f"{path} holds no JSON object: fetch it anew")

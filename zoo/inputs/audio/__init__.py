@@ -22,4 +22,5 @@ INPUT = Input(
     data_module=f"{__name__}.data",
     graph_module=f"{__name__}.graph",
     client_libraries={"soundfile": "soundfile", "soxr": "soxr"},
+    alone=lambda preprocessing: preprocessing.is_open,
 )

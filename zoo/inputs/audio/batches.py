@@ -99,12 +99,15 @@ def _batches(
 
 
 def _reader(clips: Examples, preprocessing: AudioPreprocessing) -> Callable[[Any], Any]:
-    """Return a function that takes an index, an int64 scalar tensor, and returns the waveform, float32 [samples]."""
+    """Return a function that takes an index, an int64 scalar tensor, and returns the waveform, float32 [samples].
+
+    Where a network takes clips of any length, they fit into one batch only if they have the same.
+    """
     import tensorflow as tf
 
     def waveform(index: Any) -> np.ndarray:
         return encode([clips.read(int(index))], preprocessing)[WAVEFORM][0]
 
     return lambda index: tf.ensure_shape(
-        tf.numpy_function(waveform, [index], tf.float32, stateful=False), [preprocessing.samples]
+        tf.numpy_function(waveform, [index], tf.float32, stateful=False), [preprocessing.samples or None]
     )

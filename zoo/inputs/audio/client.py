@@ -15,12 +15,15 @@ from zoo.family import Family, Size
 from zoo.folder_kinds import kind, mistaken
 from zoo.input import Arrays, Request
 from zoo.inputs.audio import wav
-from zoo.inputs.audio.preprocessing import SOUNDS, AudioPreprocessing, fitted, read_clip
+from zoo.inputs.audio.preprocessing import LONGEST, SOUNDS, AudioPreprocessing, batch_of, read_clip
 from zoo.inputs.audio.sound_files import reason_for_no_sound
 from zoo.signature import Tensor
 
 WAVEFORM = "waveform"
 """Samples from -1 to 1, of the network's rate. The spectrogram and normalization are inside the model."""
+
+SAMPLES = "samples"
+"""The name of a waveform's second dimension where it is open."""
 
 LOG_MEL = "log_mel"
 """The normalized log-mel spectrogram, which some networks take."""
@@ -34,7 +37,7 @@ UPLOAD = Path("clip.wav")
 
 def tensors(preprocessing: AudioPreprocessing) -> dict[str, Tensor]:
     """Return the waveform, float32 [batch, samples]."""
-    return {WAVEFORM: Tensor("float32", (BATCH, preprocessing.samples))}
+    return {WAVEFORM: Tensor("float32", (BATCH, preprocessing.samples or SAMPLES))}
 
 
 def raw_tensors(preprocessing: AudioPreprocessing) -> dict[str, Tensor]:
@@ -53,10 +56,9 @@ def encode(raw: Sequence[bytes], preprocessing: AudioPreprocessing) -> Arrays:
     """Decode sound files, average their channels, resample them and bring them to the network's length.
 
     Raises:
-        ZooError: one of them cannot be decoded, or holds no sound.
+        ZooError: one of them cannot be decoded, holds no sound, or is longer than any network takes.
     """
-    clips = [fitted(read_clip(file, preprocessing.rate), preprocessing) for file in raw]
-    return {WAVEFORM: np.stack(clips) if clips else np.zeros((0, preprocessing.samples), np.float32)}
+    return {WAVEFORM: batch_of([read_clip(file, preprocessing.rate) for file in raw], preprocessing)}
 
 
 def raw_arrays(raw: Sequence[bytes], preprocessing: AudioPreprocessing) -> Arrays:
@@ -66,14 +68,14 @@ def raw_arrays(raw: Sequence[bytes], preprocessing: AudioPreprocessing) -> Array
 
 def random(preprocessing: AudioPreprocessing, count: int, generator: np.random.Generator) -> Arrays:
     """Return clips of white noise at a tenth of full scale."""
-    return {WAVEFORM: 0.1 * generator.standard_normal((count, preprocessing.samples), np.float32)}
+    return {WAVEFORM: 0.1 * generator.standard_normal((count, preprocessing.usual), np.float32)}
 
 
 def noise(preprocessing: AudioPreprocessing, count: int, generator: np.random.Generator) -> list[bytes]:
-    """Return WAV files of the same noise, of half to twice the network's length, every third in stereo."""
+    """Return WAV files of the same noise, of half to twice the usual length, every third in stereo."""
     files = []
     for number in range(count):
-        frames = int(preprocessing.samples * generator.uniform(0.5, 2)) + 1
+        frames = int(preprocessing.usual * generator.uniform(0.5, 2)) + 1
         shape = (frames, 2) if number % 3 == 2 else (frames,)
         files.append(wav.written(0.1 * generator.standard_normal(shape, np.float32), preprocessing.rate))
     return files
@@ -130,8 +132,8 @@ def published(wanted: Any) -> dict[str, Any]:
 
 def facts(preprocessing: AudioPreprocessing) -> dict[str, str]:
     """Return the length and the rate of the input."""
-    seconds = preprocessing.samples / preprocessing.rate
-    return {"input": f"{seconds:g} s of sound, {preprocessing.rate} samples a second"}
+    seconds = f"up to {LONGEST:g}" if preprocessing.is_open else f"{preprocessing.samples / preprocessing.rate:g}"
+    return {"input": f"{seconds} s of sound, {preprocessing.rate} samples a second"}
 
 
 def problems(preprocessing: AudioPreprocessing) -> list[str]:

@@ -126,7 +126,7 @@ def suiting(dataset: Dataset, settings: AudioSettings, like: AudioPreprocessing 
 
 
 def _usual_seconds(form: Form, like: AudioPreprocessing | None) -> float:
-    if like:
+    if like and not like.is_open:
         return like.samples / like.rate
     # Rounded up to a tenth of a second; 0.5 stays 0.5.
     return min(math.ceil(form.seconds * 10 - 1e-6) / 10, LONGEST_BY_DATA)
@@ -187,8 +187,11 @@ def reference(shape: Sequence[int]) -> AudioPreprocessing:
     return AudioPreprocessing(samples=samples, bands=bands[0])
 
 
-def published(folder: Path) -> AudioPreprocessing:
-    """Return waveforms of a second, normalized as the `preprocessor_config.json` of a folder of transformers says.
+def published(folder: Path, task: str) -> AudioPreprocessing:
+    """Return waveforms, normalized as the `preprocessor_config.json` of a folder of transformers says.
+
+    Clips are of any length for transcripts, because one that is cut loses what is said. They are of a second for other
+    tasks, because silence at the end of a clip changes the answer.
 
     Raises:
         ZooError: there is none, or it states other features than a waveform of a rate that networks take.
@@ -203,7 +206,8 @@ def published(folder: Path) -> AudioPreprocessing:
         raise ZooError(
             f"{path} asks for {features!r:.20} features at {rate!r:.20} samples a second: name another folder"
         )
-    return AudioPreprocessing(rate=rate, samples=rate, front="waveform", clip_norm=norm)
+    samples = 0 if task == "transcript" else rate
+    return AudioPreprocessing(rate=rate, samples=samples, front="waveform", clip_norm=norm)
 
 
 def structure(family: Family, size: Size, preprocessing: AudioPreprocessing) -> None:
@@ -237,7 +241,7 @@ def samples(raw: Sequence[bytes], preprocessing: AudioPreprocessing) -> list[byt
     rate = preprocessing.rate
     files = [wav.written(read_clip(file, rate), rate) for file in raw]
     first = read_clip(raw[0], rate)
-    left = np.resize(first, preprocessing.samples + preprocessing.samples // 3 + 1)
+    left = np.resize(first, preprocessing.usual + preprocessing.usual // 3 + 1)
     return [wav.written(np.stack([left, left[::-1] / 2], 1), rate), *files]
 
 

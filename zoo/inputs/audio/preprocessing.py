@@ -2,8 +2,9 @@
 
 First, an encoded clip becomes `waveform`, float32 [samples]: it is decoded, its channels are averaged, it is resampled
 to the network's rate, and it is brought to the network's length. A longer clip keeps its middle. A shorter one is
-repeated from its start, or stands in the middle of silence. Then the waveform becomes the network's input: itself, or
-its log-mel spectrogram (`zoo.inputs.audio.spectrum`).
+repeated from its start, or stands in the middle of silence. A network that takes clips of any length has them as they
+are; in a batch, shorter ones end with silence. Then the waveform becomes the network's input: itself, or its log-mel
+spectrogram (`zoo.inputs.audio.spectrum`).
 
 `zoo.inputs.audio.graph` implements both steps as TensorFlow operations. Its waveforms of 16-bit WAV files are the same
 to the bit; it refuses all other files.
@@ -39,6 +40,9 @@ LOUDEST = 32_768.0
 LONGEST = 30.0
 """Seconds; the longest clip that a network takes."""
 
+SHORTEST = 0.1
+"""Seconds; a shorter clip ends with silence where a network takes clips of any length."""
+
 SOUNDS = "WAV, FLAC, OGG or MP3"
 
 
@@ -49,7 +53,7 @@ class AudioPreprocessing:
     Attributes:
         kind: of the input.
         rate: samples a second.
-        samples: of a clip, as the network takes it.
+        samples: of a clip, as the network takes it; 0 where it takes clips of any length up to `LONGEST`.
         short: `loop` repeats a clip that is too short from its start, `pad` puts it in the middle of zeros.
         front: the network's input: `log_mel`, or `waveform`.
         bands: of the log-mel spectrogram.
@@ -62,7 +66,7 @@ class AudioPreprocessing:
 
     kind: Literal["audio"] = "audio"
     rate: Annotated[int, Field(ge=LOWEST_RATE, le=HIGHEST_RATE)] = 16_000
-    samples: Annotated[int, Field(ge=1, le=int(LONGEST * 48_000))] = 16_000
+    samples: Annotated[int, Field(ge=0, le=int(LONGEST * 48_000))] = 16_000
     short: Literal["loop", "pad"] = "loop"
     front: Literal["log_mel", "waveform"] = "log_mel"
     bands: Annotated[int, Field(ge=8, le=128)] = 40
@@ -83,6 +87,26 @@ class AudioPreprocessing:
         """The number of frames of the log-mel spectrogram."""
         return 1 + (self.samples - self.frame) // self.hop
 
+    @property
+    def is_open(self) -> bool:
+        """True where the network takes clips of any length."""
+        return self.samples == 0
+
+    @property
+    def shortest(self) -> int:
+        """The samples of the shortest clip of a network that takes any length."""
+        return round(SHORTEST * self.rate)
+
+    @property
+    def longest(self) -> int:
+        """The samples of the longest clip of a network that takes any length."""
+        return round(LONGEST * self.rate)
+
+    @property
+    def usual(self) -> int:
+        """The samples of a made clip: those that the network takes, or of a second where it takes any length."""
+        return self.samples or self.rate
+
     def scale_and_offset(self) -> tuple[np.ndarray, np.ndarray]:
         """Return float32 [bands] twice: the network's input is `logarithm * scale + offset`."""
         std = np.asarray(self.std or (1.0,) * self.bands, np.float64)
@@ -90,8 +114,28 @@ class AudioPreprocessing:
         return (1 / std).astype(np.float32), (-mean / std).astype(np.float32)
 
 
+def batch_of(clips: Sequence[np.ndarray], preprocessing: AudioPreprocessing) -> np.ndarray:
+    """Bring clips, each float32 [any samples but none], to one length: float32 [clips, samples].
+
+    It is that of the network, or of the longest clip where the network takes any length: the others end with silence.
+
+    Raises:
+        ZooError: a clip is longer than any network takes.
+    """
+    if not preprocessing.is_open:
+        same = [fitted(clip, preprocessing) for clip in clips]
+        return np.stack(same) if same else np.zeros((0, preprocessing.samples), np.float32)
+    length = max((preprocessing.shortest, *map(len, clips)))
+    if length > preprocessing.longest:
+        raise ZooError(f"longer than {LONGEST:g} seconds: cut it into clips")
+    filled = np.zeros((len(clips), length), np.float32)
+    for row, clip in zip(filled, clips, strict=True):
+        row[: len(clip)] = clip
+    return filled
+
+
 def fitted(clip: np.ndarray, preprocessing: AudioPreprocessing) -> np.ndarray:
-    """Bring a clip, float32 [any samples but none], to the network's length."""
+    """Bring a clip, float32 [any samples but none], to the one length that the network takes."""
     wanted, length = preprocessing.samples, len(clip)
     if length >= wanted:
         start = (length - wanted) // 2

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from zoo.inputs.audio.preprocessing import MOST_SAMPLES, AudioPreprocessing
+from zoo.inputs.audio.preprocessing import LONGEST, MOST_SAMPLES, AudioPreprocessing
 from zoo.inputs.audio.wav import EXTENSIBLE, FULL_SCALE, MOST_CHANNELS, MOST_CHUNKS, PCM
 
 AT_ONCE = 4
@@ -19,8 +19,10 @@ NO_WAV = "no WAV file"
 DAMAGED = "damaged or cut short"
 EMPTY = "without any sound"
 TOO_LONG = f"longer than {MOST_SAMPLES} samples"
+TOO_MANY_SECONDS = f"longer than {LONGEST:g} seconds"
 NO_PCM = "no WAV file of 16-bit samples (PCM)"
-"""Reasons to refuse a clip, in words that follow 'is'; the last one is for 8, 24 and 32 bits and compressed samples."""
+"""Reasons to refuse a clip, in words that follow 'is'. `TOO_MANY_SECONDS` is for networks that take any length,
+`NO_PCM` for 8, 24 and 32 bits and compressed samples."""
 
 
 def uploaded_waveforms(files: Any, preprocessing: AudioPreprocessing) -> tuple[Any, Any]:
@@ -32,9 +34,13 @@ def uploaded_waveforms(files: Any, preprocessing: AudioPreprocessing) -> tuple[A
 
     Returns:
         The waveforms, float32 [batch, samples], 0 for a refused clip; and the status, string [batch], the reason for a
-        refused clip and empty for the others.
+        refused clip and empty for the others. Where the network takes clips of any length, they have that of the
+        longest, and the others end with silence.
     """
     import tensorflow as tf
+
+    if preprocessing.is_open:
+        return _of_any_length(files, preprocessing)
 
     def read(file: Any) -> tuple[Any, Any]:
         header, reason = _header(file, preprocessing)
@@ -43,6 +49,35 @@ def uploaded_waveforms(files: Any, preprocessing: AudioPreprocessing) -> tuple[A
 
     forms = tf.TensorSpec([preprocessing.samples], tf.float32), tf.TensorSpec([], tf.string)
     return tf.map_fn(read, files, fn_output_signature=forms, parallel_iterations=AT_ONCE)
+
+
+def _of_any_length(files: Any, preprocessing: AudioPreprocessing) -> tuple[Any, Any]:
+    """Read clips of any length; first all headers, because the longest clip decides how much the others are filled."""
+    import tensorflow as tf
+
+    def look(file: Any) -> tuple[Any, ...]:
+        header, reason = _header(file, preprocessing)
+        return header["start"], header["frames"], header["channels"], reason
+
+    def read(one: tuple[Any, ...]) -> Any:
+        file, start, frames, channels, reason = one
+        nothing = tf.zeros([0])
+        clip = tf.cond(tf.equal(reason, ""), lambda: _mixed(file, start, frames, channels), lambda: nothing)
+        return tf.pad(clip, [[0, length - tf.size(clip)]])
+
+    # One file more, which is refused: an empty list of clips would have no length.
+    files = tf.concat([files, [b""]], 0)
+    number, text = tf.TensorSpec([], tf.int32), tf.TensorSpec([], tf.string)
+    found = tf.map_fn(look, files, fn_output_signature=(number, number, number, text), parallel_iterations=AT_ONCE)
+    start, frames, channels, reason = found
+    length = tf.maximum(tf.reduce_max(tf.where(tf.equal(reason, ""), frames, 0)), preprocessing.shortest)
+    waveforms = tf.map_fn(
+        read,
+        (files, start, frames, channels, reason),
+        fn_output_signature=tf.TensorSpec([None], tf.float32),
+        parallel_iterations=AT_ONCE,
+    )
+    return waveforms[:-1], reason[:-1]
 
 
 def _number(file: Any, place: Any, size: int) -> Any:
@@ -108,6 +143,7 @@ def _header(file: Any, preprocessing: AudioPreprocessing) -> tuple[dict[str, Any
         ),
         (size // 2 > MOST_SAMPLES, TOO_LONG),
         (frames < 1, EMPTY),
+        *(((frames > preprocessing.longest, TOO_MANY_SECONDS),) if preprocessing.is_open else ()),
     )
     reason = tf.constant("")
     for holds, why in reversed(rules):
@@ -126,12 +162,19 @@ def _waveform(file: Any, header: dict[str, Any], preprocessing: AudioPreprocessi
     wanted, channels, frames = preprocessing.samples, header["channels"], header["frames"]
     first = tf.maximum(frames - wanted, 0) // 2
     kept = tf.minimum(frames, wanted)
-    part = tf.strings.substr(file, header["start"] + first * 2 * channels, kept * 2 * channels)
-    samples = tf.cast(tf.reshape(tf.io.decode_raw(part, tf.int16), [kept, channels]), tf.float32) / FULL_SCALE
-    clip = tf.reduce_sum(samples, 1) / tf.cast(channels, tf.float32)
+    clip = _mixed(file, header["start"] + first * 2 * channels, kept, channels)
     if preprocessing.short == "loop":
         clip = tf.gather(clip, tf.range(wanted) % kept)
     else:
         before = (wanted - kept) // 2
         clip = tf.pad(clip, [[before, wanted - kept - before]])
     return tf.ensure_shape(clip, [wanted])
+
+
+def _mixed(file: Any, start: Any, frames: Any, channels: Any) -> Any:
+    """Return the averages of the channels of so many frames from a place of a file on, float32 [frames]."""
+    import tensorflow as tf
+
+    part = tf.strings.substr(file, start, frames * 2 * channels)
+    samples = tf.cast(tf.reshape(tf.io.decode_raw(part, tf.int16), [frames, channels]), tf.float32) / FULL_SCALE
+    return tf.reduce_sum(samples, 1) / tf.cast(channels, tf.float32)

@@ -143,7 +143,7 @@ def reference(shape: Sequence[int]) -> Preprocessing:
     return Preprocessing(height, width, channels, (MEAN,) * channels, (STD,) * channels)
 
 
-def published(folder: Path) -> Preprocessing:
+def published(folder: Path, task: str) -> Preprocessing:
     """Refuse a folder, because weights for images are files."""
     raise ZooError(f"{folder} says nothing of images: weights for these are read from files")
 

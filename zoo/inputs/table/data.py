@@ -147,7 +147,7 @@ def reference(shape: Sequence[int]) -> TablePreprocessing:
     return TablePreprocessing(tuple(Column(f"x{number}", "number", knots=knots) for number in range(1, shape[0] + 1)))
 
 
-def published(folder: Path) -> TablePreprocessing:
+def published(folder: Path, task: str) -> TablePreprocessing:
     """Refuse a folder, because no weights for tables are published."""
     raise ZooError(f"{folder} says nothing of rows: weights for these are read from files")
 

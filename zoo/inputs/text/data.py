@@ -176,7 +176,7 @@ def reference(shape: Sequence[int]) -> TextPreprocessing:
     return TextPreprocessing((*SPECIAL_TOKENS, *others), length)
 
 
-def published(folder: Path) -> TextPreprocessing:
+def published(folder: Path, task: str) -> TextPreprocessing:
     """Return the preprocessing of a folder of transformers: its tokenizer, and the most tokens that it names.
 
     Raises:

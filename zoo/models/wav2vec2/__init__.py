@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from zoo.contract import LOGITS
 from zoo.family import Family, Size
 from zoo.inputs.audio.settings import AudioSettings
 from zoo.models.wav2vec2.sizes import OPTIONS
@@ -22,8 +23,10 @@ FAMILY = Family(
     name="wav2vec2",
     title="Wav2Vec 2.0",
     input="audio",
-    reference="Baevski et al. 2020, arXiv:2006.11477, as transformers' Wav2Vec2ForSequenceClassification",
+    reference="Baevski et al. 2020, arXiv:2006.11477, as transformers' Wav2Vec2ForSequenceClassification and ForCTC",
     builder=f"{__name__}.network",
+    task_options={"transcript": {"head": "transcript"}},
+    head=("projector", LOGITS),
     figures="the paper gives 95 and 317 million parameters with the parts that pretraining alone needs (base, large)",
     # As transformers' example of audio classification: a small rate, a slow start. Masks are of spectrograms.
     recipe=Recipe(

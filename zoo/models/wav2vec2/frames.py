@@ -9,6 +9,14 @@ FEWEST_SAMPLES = 400
 """The samples that one frame is computed from; a shorter waveform has no frame."""
 
 
+def counts_before(frames: int) -> list[int]:
+    """Count the frames of each convolution of which the last one makes so many."""
+    counts = [frames]
+    for kernel, stride in reversed(CONVOLUTIONS[1:]):
+        counts.append((counts[-1] - 1) * stride + kernel)
+    return counts[::-1]
+
+
 def frame_count(samples: int) -> int:
     """Count the frames of a waveform; 0 where it is shorter than `FEWEST_SAMPLES`."""
     for kernel, stride in CONVOLUTIONS:

@@ -12,10 +12,11 @@ import tensorflow as tf
 from keras import ops
 
 from zoo import layers
+from zoo.complexity import OPEN
 from zoo.contract import LOGITS
 from zoo.errors import ZooError
 from zoo.layers import Outputs, Tensor
-from zoo.models.wav2vec2.frames import CONVOLUTIONS, FEWEST_SAMPLES
+from zoo.models.wav2vec2.frames import CONVOLUTIONS, FEWEST_SAMPLES, counts_before
 
 Norm = Literal["group", "layer"]
 """The normalization of the convolutions: of each channel over time after the first one, or of each frame after all."""
@@ -94,16 +95,20 @@ def build(
 def _features(waveform: Tensor, channels: int, norm: Norm) -> Tensor:
     """Convolve a waveform [batch, samples] seven times to [batch, frames, channels]."""
     x = OneChannel(name="samples")(waveform)
+    counts = counts_before(OPEN)
     for number, (kernel, stride) in enumerate(CONVOLUTIONS, start=1):
         name = f"features{number}"
-        x = keras.layers.Conv1D(
+        convolution = keras.layers.Conv1D(
             channels,
             kernel,
             strides=stride,
             use_bias=norm == "layer",
             kernel_initializer="he_normal",
             name=name,
-        )(x)
+        )
+        # Where the length is open, multiply-adds are those of `OPEN` frames after the last convolution.
+        convolution.open_size = counts[number - 1]
+        x = convolution(x)
         if norm == "layer":
             x = layers.LayerNormalization(EPSILON, name=f"{name}_norm")(x)
         elif number == 1:
@@ -255,7 +260,7 @@ class FrameAttention(keras.layers.Layer):
     def multiply_adds(self) -> int:
         """Count the multiply-adds of both products for one clip."""
         _, frames, width = self.output.shape
-        return 2 * frames * frames * width
+        return 2 * (frames or OPEN) ** 2 * width
 
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments, for Keras."""

@@ -12,7 +12,7 @@ from zoo.errors import ZooError
 from zoo.models.wav2vec2.frames import CONVOLUTIONS
 from zoo.weights.names import Names, translated
 from zoo.weights.timm_reader import Reading
-from zoo.weights.transformers_reader import Checkpoint
+from zoo.weights.transformers_reader import Checkpoint, task_of
 from zoo.weights_file import floats, misfit, refuse_unsound, unsound, weights
 
 PREFIX = "wav2vec2."
@@ -93,26 +93,25 @@ def builder_options(config: Mapping[str, Any]) -> dict[str, Any]:
     other = [f"{key} {config[key]}, not {value}" for key, value in wanted.items() if config.get(key, value) != value]
     if other:
         raise ZooError(f"the config.json describes a network that wav2vec2 is not: {'; '.join(other)}: name another")
-    transcript = any("ForCTC" in name for name in config.get("architectures") or [])
     return {
         "channels": channels[0],
         "width": width,
         "depth": config.get("num_hidden_layers", 12),
         "heads": config.get("num_attention_heads", 12),
         "norm": norm,
-        "head": "transcript" if transcript else "classes",
+        "head": task_of(config),
         "projection": config.get("classifier_proj_size", 256),
     }
 
 
 def read(checkpoint: Checkpoint, model: Any, options: Mapping[str, Any]) -> Reading:
-    """Give a network of classes, made with the builder's `options`, the weights of a folder of transformers.
+    """Give a network, made with the builder's `options` and the folder's head, the weights of a folder of transformers.
 
     Raises:
-        ZooError: as `builder_options` and `read_wav2vec2`, or the folder is of a network of another size or head.
+        ZooError: as `builder_options` and `read_wav2vec2`, or the folder is of a network of another size.
     """
-    wanted = {"head": "classes", "projection": 256, **options}
     found = builder_options(checkpoint.config)
+    wanted = {**({"projection": 256} if found["head"] == "classes" else {}), **options}
     other = [f"{key} {found[key]}, not {value}" for key, value in wanted.items() if found[key] != value]
     if other:
         raise ZooError(f"{checkpoint.folder} is of another wav2vec2 ({'; '.join(other)}): name its --size, or others")

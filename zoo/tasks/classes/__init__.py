@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zoo.agreement import relative_difference, softmax
+from zoo.agreement import same_likeliest, softmax
 from zoo.contract import BATCH, CLASS_COUNT, LOGITS, PROBABILITIES
 from zoo.intervals import wilson
 from zoo.signature import Tensor
-from zoo.task import Score, Task, Verdict
+from zoo.task import Score, Task
 from zoo.tasks.classes.figures import Evaluation, draw_confusion, measure
 from zoo.text import columns, printable
 
@@ -65,26 +65,6 @@ def right(logits: np.ndarray, targets: np.ndarray, model: Model) -> np.ndarray:
     """Tell for each example whether its largest logit is that of its class."""
     found: np.ndarray = logits.argmax(-1) == targets
     return found
-
-
-def agreement(logits: np.ndarray, expected: np.ndarray, tolerance: float) -> Verdict:
-    """Compare logits: none differs by more than the tolerance, and the likeliest class of every example is the same.
-
-    The class may be another where the two largest logits are as close as the tolerance.
-    """
-    if logits.shape != expected.shape:
-        return False, {"shape": list(logits.shape), "expected_shape": list(expected.shape)}
-    difference = relative_difference(logits, expected)
-    best = np.sort(expected, -1)
-    tied = best[..., -1] - best[..., -2] <= tolerance * float(np.abs(expected).max())
-    other = int(((logits.argmax(-1) != expected.argmax(-1)) & ~tied).sum())
-    return difference <= tolerance and other == 0, {
-        "examples": len(logits),
-        "largest_difference": difference if np.isfinite(difference) else None,
-        "limit": tolerance,
-        "other_top1": other,
-        "ties": int(tied.sum()),
-    }
 
 
 def consistency(outputs: Mapping[str, np.ndarray]) -> float:
@@ -147,7 +127,7 @@ TASK = Task(
     titles={"loss": "cross-entropy", "accuracy": "accuracy"},
     score=score,
     right=right,
-    agreement=agreement,
+    agreement=same_likeliest,
     consistency=consistency,
     measure=measure,
     summary=summary,

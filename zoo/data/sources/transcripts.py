@@ -1,0 +1,86 @@
+"""The source `transcripts`: clips, and beside each a text file of the same name with what is said in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from zoo import input as inputs
+from zoo.data.dataset import in_memory
+from zoo.data.entries import visible_entries
+from zoo.data.example import Example, RawDataset, Unreadable
+from zoo.data.names import shown
+from zoo.data.prefetch import map_ahead
+from zoo.data.source import Say, Source
+from zoo.errors import ZooError, listed
+from zoo.input import Input
+from zoo.inputs.text.text_files import read_text_file
+
+LAYOUT = "it should hold clips such as a.wav, and beside each a text file of the same name, a.txt"
+
+READ_AHEAD = 64
+
+TEXT = ".txt"
+
+
+def read(argument: str, say: Say, kind: str) -> RawDataset:
+    """Read every clip of a folder and of the folders in it, with its text. The data have no splits.
+
+    A clip whose text has no word is an unreadable example. `say` is called for files without a text, and for texts
+    without a clip.
+
+    Raises:
+        ZooError: the folder is missing, or no clip in it has a text.
+    """
+    root = Path(argument).expanduser().resolve()
+    if not root.is_dir():
+        raise ZooError(f"there is no folder {root}: {LAYOUT}")
+    wanted = inputs.find(kind)
+    files = list(_files(root))
+    texts = {file for file in files if file.suffix == TEXT}
+    clips = [file for file in files if file not in texts and file.with_suffix(TEXT) in texts]
+    paired = {*clips, *(clip.with_suffix(TEXT) for clip in clips)}
+    alone = [shown(file.relative_to(root)) for file in files if file not in paired]
+    if alone:
+        say(f"left out: {len(alone)} files that are no {wanted.noun} with its text: {listed(alone, most=3)}")
+    examples, unreadable = in_memory(map_ahead(lambda clip: _inspected(clip, root, wanted), clips, READ_AHEAD))
+    if not examples:
+        first = f" ({unreadable[0].name}: {unreadable[0].reason})" if unreadable else ""
+        raise ZooError(f"{root} holds no {wanted.noun} with a text{first}: {LAYOUT}")
+    return RawDataset(kind, (), examples, unreadable, "transcript", argument=str(root))
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """Yield the visible files of a folder and of the folders in it, in natural order."""
+    for entry in visible_entries(folder):
+        if entry.is_dir():
+            yield from _files(entry)
+        else:
+            yield entry
+
+
+def _inspected(clip: Path, root: Path, kind: Input) -> tuple[Example, Any] | Unreadable:
+    """Read a clip whole, to find damage, and its text."""
+    name, beside = shown(clip.relative_to(root)), clip.with_suffix(TEXT)
+    try:
+        text = read_text_file(beside)
+    except ZooError as error:
+        return Unreadable("train", "", name, f"its text, {shown(beside.name)}, is {error}")
+    if not text.split():
+        return Unreadable("train", "", name, f"its text, {shown(beside.name)}, has no word")
+    try:
+        return kind.data.inspect(clip, split="train", target=text, name=name)
+    except ZooError as error:
+        return Unreadable("train", text, name, str(error))
+
+
+SOURCE = Source(
+    scheme="transcripts",
+    kinds=("audio",),
+    argument="PATH",
+    argument_is_path=True,
+    summary="your own clips, each with a text file of the same name beside it",
+    read=read,
+    short_name=lambda argument: Path(argument).name,
+)

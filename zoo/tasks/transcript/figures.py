@@ -1,0 +1,157 @@
+"""Figures of transcripts against what was said: word and character error rates, with bootstrap intervals."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Callable, Hashable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from zoo import drawing
+from zoo.finite import refuse_not_finite
+from zoo.schema import record
+from zoo.text import Say
+
+DRAWS = 1000
+"""Draws of the bootstrap."""
+
+
+@record
+class Rate:
+    """An error rate and its 95 % bootstrap interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+@record
+class Transcribed:
+    """An example by its name: what was said, its transcript, and the words in which that differs."""
+
+    name: str
+    said: str
+    transcript: str
+    wrong_words: int
+
+
+@record
+class Evaluation:
+    """The error rates of all transcripts together, named as jiwer names them.
+
+    `wer` is the number of words to substitute, leave out or add so that a transcript becomes what was said, over the
+    words that were said; `low` and `high` are its 95 % interval. It is above 1 where a transcript has many words too
+    many. `cer` is the same for characters. `exact` counts the transcripts without an error.
+    """
+
+    examples: int
+    words: int
+    characters: int
+    wer: float
+    low: float
+    high: float
+    cer: float
+    cer_low: float
+    cer_high: float
+    exact: int
+    transcripts: tuple[Transcribed, ...]
+
+
+def measure(
+    found: np.ndarray,
+    truth: np.ndarray,
+    labels: Sequence[str],
+    *,
+    name: Callable[[int], str] = "example {}".format,
+    source: str = "the network",
+) -> Evaluation:
+    """Compare transcripts with what was said.
+
+    Args:
+        found: object [examples]: transcripts, None where the logits are not finite.
+        truth: object [examples]: texts with at least one word each.
+        labels: the symbols that the model writes; what was said is compared in their case, see `in_case_of`.
+        name: returns the name of an example for an error message.
+        source: names in an error message what gave the transcripts.
+
+    Raises:
+        Refused: logits are not finite; the message counts the examples and names the first.
+    """
+    refuse_not_finite(np.array([text is not None for text in found], bool), name, source)
+    said = [in_case_of(labels, text) for text in truth]
+    words = _counts([text.split() for text in found], [text.split() for text in said])
+    characters = _counts([*found], said)
+    wer, cer = error_rate(*words), error_rate(*characters)
+    return Evaluation(
+        examples=len(said),
+        words=int(words[1].sum()),
+        characters=int(characters[1].sum()),
+        wer=wer.value,
+        low=wer.low,
+        high=wer.high,
+        cer=cer.value,
+        cer_low=cer.low,
+        cer_high=cer.high,
+        exact=int((words[0] == 0).sum()),
+        transcripts=tuple(
+            Transcribed(name(place), *texts, int(words[0][place]))
+            for place, texts in enumerate(zip(said, found, strict=True))
+        ),
+    )
+
+
+def in_case_of(labels: Sequence[str], text: str) -> str:
+    """Return a text as a network with these symbols could write it, with one space between words.
+
+    Its letters are in upper case where the symbols have no lower case, and the reverse. Punctuation stays.
+    """
+    text = " ".join(unicodedata.normalize("NFC", text).split())
+    letters = [label for label in labels if len(label) == 1]
+    if not any(letter.islower() for letter in letters):
+        return text.upper()
+    return text if any(letter.isupper() for letter in letters) else text.lower()
+
+
+def distance(found: Sequence[Hashable], wanted: Sequence[Hashable]) -> int:
+    """Return the fewest parts to substitute, leave out or add so that one sequence becomes the other (Levenshtein)."""
+    numbers = {part: number for number, part in enumerate({*found, *wanted})}
+    goal = np.array([numbers[part] for part in wanted], np.int64)
+    steps = np.arange(len(goal) + 1)
+    row = steps
+    for part in found:
+        substituted = row[:-1] + (goal != numbers[part])
+        row = np.concatenate([row[:1] + 1, np.minimum(row[1:] + 1, substituted)])
+        # Parts that are added, from each place on.
+        row = np.minimum.accumulate(row - steps) + steps
+    return int(row[-1])
+
+
+def error_rate(errors: np.ndarray, parts: np.ndarray) -> Rate:
+    """Return the errors of all examples over their parts, with the percentile interval over draws of examples.
+
+    Source: B. Efron and R. J. Tibshirani, An Introduction to the Bootstrap (1993), chapter 13.
+    """
+    value = float(errors.sum() / parts.sum())
+    draws = np.random.default_rng(0).integers(0, len(parts), (DRAWS, len(parts)))
+    low, high = np.percentile(errors[draws].sum(1) / parts[draws].sum(1), [2.5, 97.5])
+    return Rate(value, float(min(low, value)), float(max(high, value)))
+
+
+def _counts(found: Sequence[Sequence[str]], said: Sequence[Sequence[str]]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the errors and the parts of each example, int64 [examples]."""
+    errors = [distance(one, other) for one, other in zip(found, said, strict=True)]
+    return np.array(errors, np.int64), np.array([len(text) for text in said], np.int64)
+
+
+def draw_errors(path: Path, evaluation: Evaluation, title: str, say: Say) -> None:
+    """Draw how many transcripts have which share of wrong words; `say` is told where that fails."""
+    shares = [min(1.0, one.wrong_words / len(one.said.split())) for one in evaluation.transcripts]
+
+    def paint(figure: Any) -> None:
+        axes = figure.subplots()
+        axes.hist(shares, bins=np.linspace(0, 1, 21))
+        axes.set(xlabel="wrong words over words said (1: all or more)", ylabel="examples", title=drawing.short(title))
+
+    drawing.draw(path, paint, inches=(6.0, 4.2), dpi=110, say=say)
