@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -124,7 +125,7 @@ def test_a_constant_shape_is_left() -> None:
     assert passed(proto) == ({"Reshape": 1}, [[-1, WIDTH]])
 
 
-def reshaped(shape: list[int], *to: int) -> Any:
+def reshaped(shape: Sequence[int | str], *to: int) -> Any:
     """Build a model that reshapes `x` [batch, …] by a constant shape."""
     x = helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, ["batch", *shape])
     y = helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, None)
@@ -148,7 +149,13 @@ def test_a_computed_batch_is_kept(batch: int) -> None:
 
 
 def test_what_is_not_the_batch_stays_computed() -> None:
-    for shape, to in (([4, 6], [-1, 6]), ([4, 6], [4, -1, 6]), ([4, 6], [-1, 4, 3]), (["length", 6], [-1, 2, 3])):
+    cases: list[tuple[list[int | str], list[int]]] = [
+        ([4, 6], [-1, 6]),
+        ([4, 6], [4, -1, 6]),
+        ([4, 6], [-1, 4, 3]),
+        (["length", 6], [-1, 2, 3]),
+    ]
+    for shape, to in cases:
         proto = reshaped(shape, *to)
         keep_batches(proto)
         assert constant_shape(proto) == to

@@ -46,12 +46,16 @@ def keep_batches(model: Any) -> None:
     for node in index.graph.node:
         if node.op_type != "Reshape" or node.input[1] not in index.initializers:
             continue
-        given, (first, *rest) = index.shapes.get(node.input[0]), index.array(node.input[1]).tolist()
-        if first != -1 or not given or given[0] is not None or None in given[1:] or min(rest, default=0) <= 0:
+        shape = index.array(node.input[1]).tolist()
+        batch, *sizes = index.shapes.get(node.input[0]) or [1]
+        if shape[:1] != [-1] or batch is not None or min(shape[1:], default=1) <= 0:
             continue
-        if math.prod(given[1:]) == math.prod(rest):
+        known = [size for size in sizes if size is not None]
+        if len(known) == len(sizes) and math.prod(known) == math.prod(shape[1:]):
             if node.input[1] not in made:
-                made[node.input[1]] = index.add_initializer(f"{node.input[1]}_of_batch", np.array([0, *rest], np.int64))
+                made[node.input[1]] = index.add_initializer(
+                    f"{node.input[1]}_of_batch", np.array([0, *shape[1:]], np.int64)
+                )
             node.input[1] = made[node.input[1]]
 
 
