@@ -109,10 +109,17 @@ class Client(Protocol):
 
 
 class Data(Protocol):
-    """The functions of a kind that training and exporting need beside those of the client."""
+    """The functions of a kind that training and exporting need beside those of the client.
 
-    def inspect(self, path: Path, *, split: str, target: Any, name: str) -> tuple[Example, Any]:
-        """Read a file whole, to find damage, as an example whose content is in the file; return its raw form, too.
+    `RECORDS` are the classes of content and traits of the examples that `inspect` returns, None where there are no
+    traits. They are dataclasses of str, int, float and bool, whose fields `zoo.data.folder_index` keeps; the first
+    field of the content is the path of the file.
+    """
+
+    RECORDS: tuple[type, type | None]
+
+    def inspect(self, path: Path, *, split: str, target: Any, name: str) -> Example:
+        """Read a file whole, to find damage, as an example whose content is in the file.
 
         Raises:
             ZooError: it cannot be read; the message is the reason.

@@ -31,6 +31,8 @@ OTHER_NAMES = {
     ("pull", "--from"): "from_",  # a keyword of Python
     ("train", "--target"): "target_column",  # `target` is what is evaluated
     ("train", "--text"): "text_column",
+    ("benchmark", "--target"): "target_column",
+    ("benchmark", "--text"): "text_column",
     ("evaluate", "--target"): "target_column",
     ("evaluate", "--text"): "text_column",
     ("predict", "paths"): "artifact paths",  # a command line tells them apart by what they are
@@ -165,6 +167,9 @@ def test_wrong_requests_raise_before_anything_is_written(tmp_path: Path, monkeyp
         (lambda: zoo.predict(None, "image.png"), "no artifact"),
         (lambda: zoo.publish("artifact", "base", rollback=True), "leave artifact out"),
         (lambda: zoo.benchmark("nowhere"), "no artifact at nowhere"),
+        (lambda: zoo.benchmark("nowhere", data="digits", family="cnn"), "leave artifacts, --batch"),
+        (lambda: zoo.benchmark(data="digits"), "name a family"),
+        (lambda: zoo.benchmark(family="cnn"), "leave family out, or name the data"),
     ):
         with pytest.raises(zoo.ZooError, match=part):
             call()

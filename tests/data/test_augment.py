@@ -1,19 +1,32 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+import pytest
 import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
-from zoo.inputs.image.augment import RANDOM_NUMBERS, augmented
+from tests.data.sample_images import encoded
+from zoo.inputs.image.augment import RANDOM_NUMBERS, augmented, crop, cropped
+from zoo.inputs.image.decoding import pixels_tensor
+from zoo.inputs.image.preprocessing import Preprocessing
 from zoo.inputs.image.settings import ImageSettings
 
 ALMOST_ONE = float(np.nextafter(np.float32(1), np.float32(0)))
 chances = st.lists(st.floats(0, ALMOST_ONE, width=32), min_size=RANDOM_NUMBERS, max_size=RANDOM_NUMBERS)
 
 
+def wanted(height: int, width: int, channels: int = 3, **options: Any) -> Preprocessing:
+    return Preprocessing(height, width, channels, (0.5,) * channels, (0.5,) * channels, **options)
+
+
 def changed(pixels: np.ndarray, augment: ImageSettings, chance: list[float]) -> np.ndarray:
-    result = augmented(tf.constant(pixels), augment, tf.constant(chance, tf.float32))
+    """What becomes of an image that has the size of the network's input already."""
+    file = encoded(Image.fromarray(pixels), "PNG")
+    result = augmented(tf.constant(file), wanted(*pixels.shape), augment, tf.constant(chance, tf.float32))
     assert result.shape == pixels.shape
     assert result.dtype == tf.uint8
     return result.numpy()
@@ -74,3 +87,62 @@ def test_flip_mirrors_half_of_them_left_to_right() -> None:
 def test_nothing_happens_unless_asked_for() -> None:
     pixels = ramp(5, 7)
     np.testing.assert_array_equal(changed(pixels, ImageSettings(), [0.1] * RANDOM_NUMBERS), pixels)
+
+
+def smooth(height: int, width: int) -> np.ndarray:
+    """uint8 [height, width, 3]: colors that change slowly, so that two ways to scale them agree."""
+    rows, columns = np.mgrid[:height, :width] / max(height, width)
+    waves = [np.sin(5 * rows + 3 * columns), np.cos(4 * columns), np.sin(6 * rows)]
+    return np.rint(127 + 100 * np.stack(waves, -1)).astype(np.uint8)
+
+
+@pytest.mark.parametrize("size", [(300, 400), (400, 300), (640, 2000), (64, 64), (61, 100)])
+@pytest.mark.parametrize("options", [{}, {"crop_pct": 0.875}, {"resize_mode": "squash"}], ids=str)
+def test_a_crop_of_everything_is_what_evaluation_shows(size: tuple[int, int], options: dict[str, Any]) -> None:
+    preprocessing = wanted(64, 64, **options)
+    image = Image.fromarray(smooth(*size))
+    for file in (encoded(image, "PNG"), encoded(image, "JPEG", quality=95)):
+        shown = pixels_tensor(tf.constant(file), preprocessing).numpy().astype(int)
+        whole = cropped(tf.constant(file), preprocessing, 0.3, tf.constant(1.0), tf.constant([0.0, 0.0]))
+        assert np.abs(whole.numpy().astype(int) - shown).max() <= 8
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(8, 900), st.integers(8, 900), chances, st.floats(0.05, 1))
+def test_a_crop_lies_in_what_evaluation_shows(height: int, width: int, chance: list[float], smallest: float) -> None:
+    preprocessing = wanted(32, 48, crop_pct=0.8)
+    start, part = crop(
+        tf.constant([height, width]), preprocessing, smallest, *tf.split(tf.constant(chance[:3]), [1, 2])
+    )
+    start, part = start.numpy(), part.numpy()
+    scale = max(40 / height, 60 / width)
+    shown = np.array([32, 48]) / scale
+    first = (np.array([height, width]) - shown) / 2
+    assert (start >= np.floor(first) - 2).all()
+    assert (start + part <= np.ceil(first + shown) + 2).all()
+    assert (start >= 0).all()
+    assert (start + part <= [height, width]).all()
+    assert (part >= np.sqrt(smallest) * shown - 2).all()
+
+
+def test_a_jpeg_is_decoded_no_more_finely_than_needed_and_comes_out_alike() -> None:
+    image = Image.fromarray(smooth(1200, 1600))
+    preprocessing = wanted(64, 64)
+    jpeg, png = (tf.constant(encoded(image, *form)) for form in (("JPEG",), ("PNG",)))
+    for area, place in ((0.0, [0.0, 0.0]), (0.4, [0.9, 0.2]), (0.9, [0.5, 0.5])):
+        both = [
+            cropped(file, preprocessing, 0.05, tf.constant(area), tf.constant(place)).numpy() for file in (jpeg, png)
+        ]
+        assert np.abs(np.subtract(*both, dtype=int)).max() <= 8
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+@pytest.mark.parametrize("form", [("L", "JPEG"), ("RGB", "JPEG"), ("RGBA", "PNG"), ("L", "PNG")], ids="-".join)
+def test_crops_have_the_channels_of_the_network(channels: int, form: tuple[str, str]) -> None:
+    mode, kind = form
+    file = tf.constant(encoded(Image.fromarray(smooth(90, 120)).convert(mode), kind))
+    preprocessing = wanted(32, 32, channels)
+    shown = pixels_tensor(file, preprocessing).numpy().astype(int)
+    whole = cropped(file, preprocessing, 0.3, tf.constant(1.0), tf.constant([0.0, 0.0])).numpy()
+    assert whole.shape == shown.shape
+    assert np.abs(whole - shown).max() <= 8

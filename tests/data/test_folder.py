@@ -12,7 +12,6 @@ import pytest
 from PIL import Image
 
 from tests.data.sample_images import encoded, fill, noise
-from zoo.data import dataset
 from zoo.data.dataset import Dataset, Examples
 from zoo.data.load import load
 from zoo.data.names import natural
@@ -132,21 +131,19 @@ def test_images_of_several_sizes_have_no_common_shape(tmp_path: Path) -> None:
     assert load_folder(tmp_path).form.size is None
 
 
-def test_images_that_do_not_fit_in_memory_are_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_images_are_read_from_their_files_when_they_are_needed(tmp_path: Path) -> None:
     fill(tmp_path, {"cat": 10, "dog": 10})
     (tmp_path / "dog/0.png").write_bytes(encoded(noise("CMYK", 12, 10), "JPEG"))
-    in_memory = load_folder(tmp_path)
-    monkeypatch.setattr(dataset, "SHARE_OF_MEMORY", 2**60)
-    read_again = load_folder(tmp_path)
-    assert in_memory.train.in_memory
-    assert not read_again.train.in_memory
-    assert in_memory.fingerprint == read_again.fingerprint
-    assert in_memory.train.total_bytes == read_again.train.total_bytes
-    for index in range(len(in_memory.train)):
-        assert in_memory.train.read(index) == read_again.train.read(index)
+    train = load_folder(tmp_path).train
+    assert not train.in_memory
+    assert train.total_bytes == sum(len(train.read(index)) for index in range(len(train)))
+    cut = tmp_path / names(train)[0]
+    cut.write_bytes(cut.read_bytes()[:-1])
+    with pytest.raises(ZooError, match="has become shorter: start again"):
+        train.read(0)
     shutil.rmtree(tmp_path / "cat")
     with pytest.raises(ZooError, match="can no longer be read"):
-        [read_again.train.read(index) for index in range(len(read_again.train))]
+        train.read(0)
 
 
 def test_hidden_files_system_files_and_files_beside_the_classes_are_ignored(tmp_path: Path) -> None:

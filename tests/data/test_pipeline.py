@@ -115,6 +115,30 @@ def test_threads_processes_and_reading_from_disk_change_nothing(
     assert answer.stdout.strip() == str(first)
 
 
+def test_crops_of_jpegs_are_the_same_with_any_number_of_threads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(24):
+        place = tmp_path / "ab"[number % 2] / f"{number}.jpg"
+        place.parent.mkdir(exist_ok=True)
+        place.write_bytes(encoded(noise("RGB", 40 + number, 90 - number, seed=number), "JPEG"))
+    images = load(f"folder:{tmp_path}", "image", split=Split()).train
+    wanted = Preprocessing(24, 16, 3, (0.5,) * 3, (0.5,) * 3)
+
+    def batches() -> list[str]:
+        return hashes(training_batches(images, wanted, EVERYTHING, batch_size=4, seed=1, epoch=2))
+
+    assert images.files(0) == str(tmp_path / images.names(0))
+    first = batches()
+    assert len(set(first)) == len(images) // 4
+    monkeypatch.setattr(image_batches, "LARGEST_TENSOR", 0)
+    for others in ({"files": lambda index: ""}, {"files": lambda index: "", "in_memory": True}):
+        images = dataclasses.replace(images, **others)
+        assert batches() == first
+    monkeypatch.setattr(image_batches, "usable_cpus", lambda: 7)
+    assert batches() == first
+
+
 def test_a_batch_larger_than_the_split_is_refused(digits: Dataset) -> None:
     with pytest.raises(ZooError, match=r"a batch of 2000 is more than the 1295 training images: --set batch_size=1295"):
         epoch(digits.train, batch_size=2000)

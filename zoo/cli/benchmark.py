@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from zoo.cli.data_options import DataOption
+
 
 class CommaSeparated(click.ParamType):
     """Values with commas between, as a tuple; `cast` reads one of them."""
@@ -43,17 +45,38 @@ class CommaSeparated(click.ParamType):
 )
 @click.option("--seconds", default=3.0, show_default=True, help="How long each row is measured.")
 @click.option("--csv", type=click.Path(path_type=Path), help="Also write the rows to this file.")
-@click.option("--json", "as_json", is_flag=True, help="Print the rows as one JSON document.")
+@click.option("--data", cls=DataOption, help="Measure a training instead, on {sources}.")
+@click.option("--data-dir", cls=DataOption, type=click.Path(path_type=Path), help="Where the data are; {data_dir}.")
+@click.option("--target", "target_column", cls=DataOption, metavar="COLUMN", help="{target}.")
+@click.option("--text", "text_column", cls=DataOption, metavar="COLUMN", help="{text}.")
+@click.option("--family", help="With --data: the FAMILY to train, or an alias.")
+@click.option("--size", help="With --data: the size of the family.  [default: small]")
+@click.option(
+    "--set", multiple=True, metavar="KEY=VALUE", help="With --data: change the recipe, such as image.size=160."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the figures as one JSON document.")
 def command(artifacts: tuple[Path, ...], as_json: bool, **options: Any) -> None:
-    """Measure each ARTIFACT (the newest, when none is named), several of them in turns within one process."""
+    """Measure each ARTIFACT (the newest, when none is named), several of them in turns within one process.
+
+    With --data, measure whether a training on these data would wait for its input: the speed of the batches alone, of
+    the steps alone, and of both together.
+
+    \b
+    zoo benchmark artifacts/* --batch 1 --threads 1
+    zoo benchmark --data folder:photographs --family resnet --size base --set image.flip=true
+    """
     import zoo
     from zoo.cli.output import console, print_json, progress_bar, say, say_step
-    from zoo.serving.table import NARROWEST, tables
+    from zoo.cli.tables import training_speeds
 
     with progress_bar(elsewhere=say_step) as progress:
         done = zoo.benchmark(artifacts, **options, say=say, progress=progress)
     if as_json:
         print_json(done.to_dict())
+    elif done.training:
+        training_speeds(done.training)
     else:
+        from zoo.serving.table import NARROWEST, tables
+
         output = console()
         output.print(*tables(done.rows), sep="\n", width=max(output.width, NARROWEST), crop=False)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from zoo.artifact import Gate
+    from zoo.training.input_speed import InputSpeed
 
 MOST_PROBLEMS = 5
 """The number of a failed gate's problems that are printed."""
@@ -109,6 +110,27 @@ def graph(figures: dict[str, Any]) -> None:
     click.echo()
     _print((("ONNX nodes", *stages), *((kind, *(str(one or "") for one in of)) for kind, of in rows)), left=1)
     click.echo(f"fused: the graph that onnxruntime's extended optimizations leave\n{transposes}\n")
+
+
+def training_speeds(found: InputSpeed) -> None:
+    """Print the speeds of a training, and whether it waits for its input."""
+    header = (
+        "network",
+        "data",
+        "batch",
+        "batches alone, examples/s",
+        "steps alone, examples/s",
+        "training, examples/s",
+    )
+    speeds = (f"{speed:,.4g}" for speed in (found.input, found.steps, found.training))
+    _print((header, (found.network, printable(found.source), str(found.batch_size), *speeds)), left=2)
+    reached = f"a training reaches {1 - found.lost:.0%} of the speed of its steps"
+    if not found.waits:
+        click.echo(f"{reached}: it does not wait for its input")
+    elif found.input < found.steps:
+        click.echo(f"{reached}: it waits for its input, which is slower than the steps")
+    else:
+        click.echo(f"{reached}: its input is fast enough, but takes time of the processors that make the steps")
 
 
 def gates(checked: Iterable[Gate]) -> Table:

@@ -20,6 +20,10 @@ DTYPES: dict[type, Any] = {int: np.int64, str: object}
 """The types of targets that are classes and texts; others are values."""
 
 
+def _no_file(index: int) -> str:
+    return ""
+
+
 @dataclass(frozen=True, eq=False)
 class Examples:
     """The examples of one split, with random access.
@@ -32,6 +36,7 @@ class Examples:
         sizes: int64 [examples], bytes of the raw examples.
         digests: uint64 [examples], the first 8 bytes of the SHA-256 of each example as the source has it.
         in_memory: whether `read` finds every example in memory.
+        files: returns the path of the file that the raw example of an index is, all of it; empty where there is none.
     """
 
     targets: np.ndarray
@@ -41,6 +46,7 @@ class Examples:
     sizes: np.ndarray
     digests: np.ndarray
     in_memory: bool = False
+    files: Callable[[int], str] = _no_file
 
     @staticmethod
     def of(examples: Sequence[Example]) -> Examples:
@@ -54,6 +60,7 @@ class Examples:
             sizes=np.array([one.size for one in examples], np.int64),
             digests=np.frombuffer(b"".join(one.digest[:8] for one in examples), "<u8").astype(np.uint64),
             in_memory=all(one.in_memory for one in examples),
+            files=lambda index: examples[index].file,
         )
 
     def __len__(self) -> int:
@@ -75,6 +82,7 @@ class Examples:
             sizes=self.sizes[index],
             digests=self.digests[index],
             in_memory=self.in_memory,
+            files=lambda number: self.files(int(index[number])),
         )
 
 
@@ -141,7 +149,7 @@ def in_memory(
     """Separate the examples that can be read from the others, and keep them in memory if all of them fit.
 
     Args:
-        inspected: each example with its raw form, as `zoo.input.Data.inspect` returns them, or why it cannot be read.
+        inspected: each example with its raw form, or why it cannot be read.
 
     Returns:
         The examples, each with its raw form as content or with the place in its file to read it from; and the others.

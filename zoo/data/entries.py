@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import stat
+from dataclasses import dataclass
 from pathlib import Path
 
 from zoo.data.names import natural
@@ -14,6 +18,12 @@ SYSTEM_FILES = frozenset({"Thumbs.db", "desktop.ini", "__MACOSX"})
 LARGEST_FILE = 256 * 2**20
 """Bytes; a larger file counts as an example that cannot be read."""
 
+Stamp = tuple[int, int, int]
+"""Size of a file in bytes, and the times in nanoseconds at which its content and its inode last changed."""
+
+NO_FILE: Stamp = (-1, -1, -1)
+"""The stamp of what is no file, such as a pipe or a link to nothing."""
+
 
 def read_file(path: Path, largest: int = LARGEST_FILE) -> bytes:
     """Read the bytes of a file that should be an example.
@@ -22,14 +32,74 @@ def read_file(path: Path, largest: int = LARGEST_FILE) -> bytes:
         ZooError: it is no file, has more than `largest` bytes, or cannot be read.
     """
     try:
+        found = path.stat()
         # Only files are opened, because reading a pipe would never end.
-        if not path.is_file():
+        if not stat.S_ISREG(found.st_mode):
             raise ZooError("no file")
-        if path.stat().st_size > largest:
+        if found.st_size > largest:
             raise ZooError(f"larger than {largest >> 20} MiB")
         return path.read_bytes()
     except OSError as error:
-        raise ZooError(error.strerror or "cannot be read") from None
+        nothing = error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
+        raise ZooError("no file" if nothing else error.strerror or "cannot be read") from None
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The names of the entries of a folder, in natural order, without system files.
+
+    Attributes:
+        visible: those that do not begin with a dot.
+        stamps: one for each of `visible`, `NO_FILE` where it is no file; links are followed.
+        folders: the folders among `visible`.
+        hidden: the names that begin with a dot.
+    """
+
+    visible: list[str]
+    stamps: list[Stamp]
+    folders: list[str]
+    hidden: list[str]
+
+
+def listing(folder: Path) -> Listing:
+    """List a folder.
+
+    Raises:
+        ZooError: the folder cannot be read.
+    """
+    found, hidden = [], []
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.name.startswith("."):
+                    hidden.append(entry.name)
+                elif entry.name not in SYSTEM_FILES:
+                    found.append((natural(entry.name), _stamp(entry), _is_folder(entry)))
+    except OSError as error:
+        raise ZooError(f"{folder} cannot be read ({error.strerror}): give yourself the right to read it") from None
+    found.sort()
+    return Listing(
+        visible=[name for (_, name), _, _ in found],
+        stamps=[stamp for _, stamp, _ in found],
+        folders=[name for (_, name), _, is_folder in found if is_folder],
+        hidden=sorted(hidden, key=natural),
+    )
+
+
+def _stamp(entry: os.DirEntry[str]) -> Stamp:
+    try:
+        status = entry.stat()
+    except OSError:  # a link to nothing
+        return NO_FILE
+    regular = stat.S_ISREG(status.st_mode)
+    return (status.st_size, status.st_mtime_ns, status.st_ctime_ns) if regular else NO_FILE
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that leads back to itself
+        return False
 
 
 def visible_entries(folder: Path) -> list[Path]:
@@ -38,16 +108,7 @@ def visible_entries(folder: Path) -> list[Path]:
     Raises:
         ZooError: the folder cannot be read.
     """
-    return [path for path in _entries(folder) if not path.name.startswith(".") and path.name not in SYSTEM_FILES]
-
-
-def hidden_entries(folder: Path) -> list[Path]:
-    """Return the files and folders in a folder whose names begin with a dot, in natural order.
-
-    Raises:
-        ZooError: the folder cannot be read.
-    """
-    return [path for path in _entries(folder) if path.name.startswith(".")]
+    return [folder / name for name in listing(folder).visible]
 
 
 def files_of(path: Path) -> list[Path]:
@@ -56,10 +117,3 @@ def files_of(path: Path) -> list[Path]:
         return sorted(path.iterdir()) if path.is_dir() else [path]
     except OSError:
         return []
-
-
-def _entries(folder: Path) -> list[Path]:
-    try:
-        return sorted(folder.iterdir(), key=lambda path: natural(path.name))
-    except OSError as error:
-        raise ZooError(f"{folder} cannot be read ({error.strerror}): give yourself the right to read it") from None

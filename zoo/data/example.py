@@ -14,7 +14,7 @@ class Example:
         split: `train`, `validation` or `test`.
         target: the place of its class among the dataset's labels; its values, a tuple of floats; or its text.
         name: what messages call it.
-        content: the raw example, see `zoo.input`, or an object whose `read` returns it.
+        content: the raw example, see `zoo.input`, or an object whose `read` returns it; it may have a `file`, too.
         size: bytes of the raw example.
         digest: SHA-256 of the example as the source has it.
         traits: what its kind knows of it without reading it again, such as the size of an image.
@@ -32,6 +32,11 @@ class Example:
     def in_memory(self) -> bool:
         """True where reading takes no file."""
         return not hasattr(self.content, "read")
+
+    @property
+    def file(self) -> str:
+        """The path of the file that is the raw example, all of it; empty where its content names none."""
+        return getattr(self.content, "file", "")
 
     def read(self) -> Any:
         """Return the raw example."""

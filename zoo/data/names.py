@@ -24,7 +24,10 @@ def composed(name: str) -> str:
 
 def shown(path: Path | str) -> str:
     """Return a path on one line, with escapes for characters that cannot be printed."""
-    return "".join(letter if is_printable(letter) else letter.encode("unicode_escape").decode() for letter in str(path))
+    text = str(path)
+    if text.isprintable():  # nearly all are, and a folder may have a million
+        return text
+    return "".join(letter if is_printable(letter) else letter.encode("unicode_escape").decode() for letter in text)
 
 
 def quoted(name: str) -> str:

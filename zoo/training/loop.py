@@ -130,7 +130,7 @@ def train(
                     epoch=epoch,
                     start=state.steps_done,
                 )
-                state = epochs.train(_distributed(strategy, batches), state)
+                state = epochs.train(distributed(strategy, batches), state)
                 listeners.on_test_begin()
                 validated = evaluate(
                     evaluation, dataset.validation, this, strategy, functools.partial(epochs.end_if_asked, state)
@@ -209,9 +209,9 @@ def evaluate(
         examples, preprocessing, batch_size=this.recipe.batch_size
     )
     totals.set({}, steps=0)
-    distributed = _distributed(strategy, batches)
-    totals.prepare(distributed)
-    for batch in distributed:
+    shared = distributed(strategy, batches)
+    totals.prepare(shared)
+    for batch in shared:
         totals.add(*batch)
         after_batch()
     return task_of(this.model).metrics(totals.read(), len(examples))
@@ -293,7 +293,7 @@ def _wants_batches(callback: Any) -> bool:
     )
 
 
-def _distributed(strategy: Any, batches: Any) -> Any:
+def distributed(strategy: Any, batches: Any) -> Any:
     """Return batches as the replicas take them."""
     if strategy.num_replicas_in_sync == 1 and "CPU" in strategy.extended.worker_devices[0]:
         # The iterator of a strategy takes 0.1 s to make, for every epoch and every evaluation (tensorflow 2.21).

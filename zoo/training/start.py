@@ -86,7 +86,7 @@ def start(
         raise ZooError(f"{family.name} cannot be trained for {dataset.task}, which {source} has: name other data")
     for skipped in dataset.skipped:
         say(f"left out: {skipped}")
-    recipe = _with_fitting_batch(recipe, settings, chosen.num_replicas_in_sync, len(dataset.train), say)
+    recipe = with_fitting_batch(recipe, settings, chosen.num_replicas_in_sync, len(dataset.train), say)
     check_batch(recipe.batch_size, chosen.num_replicas_in_sync, len(dataset.train))
     like = run.read_finished(weights).model if weights else None
     model = describe(family, row, dataset, recipe, like)
@@ -129,7 +129,7 @@ def _class_weights(dataset: Dataset) -> str:
     return tasks.names([f"{label} {weight:.4g}" for label, weight in zip(dataset.labels, weights, strict=True)])
 
 
-def _with_fitting_batch(recipe: Recipe, settings: Sequence[str], replicas: int, examples: int, say: Say) -> Recipe:
+def with_fitting_batch(recipe: Recipe, settings: Sequence[str], replicas: int, examples: int, say: Say) -> Recipe:
     """Return a recipe whose batch is not larger than a small dataset, unless somebody asked for a size of the batch."""
     if recipe.batch_size <= examples or examples < replicas or any(one.startswith("batch_size=") for one in settings):
         return recipe

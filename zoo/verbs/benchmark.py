@@ -3,53 +3,70 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from zoo import files, provenance, schema
 from zoo.description import Provenance
+from zoo.errors import ZooError, listed
+from zoo.tensorflow_setup import wake_keras
 from zoo.text import Progress, Say, silent
-from zoo.verbs.results import StrPath, artifact_or_newest, optional_path, several_paths
+from zoo.verbs.results import StrPath, artifact_or_newest, column_options, optional_path, several_paths
 
 if TYPE_CHECKING:
     from zoo.serving.benchmark import Row
+    from zoo.training.input_speed import InputSpeed
 
 SEED = 0
 """The seed of the random inputs, the order of the turns and the bootstrap."""
 
 
+BATCHES = (1, 8, 32)
+"""The numbers of examples in a request, where nobody names others."""
+
+
 @dataclass(frozen=True)
 class Benchmark:
-    """The rows of a benchmark, how long each was measured in seconds, and what they were measured by."""
+    """The rows of a benchmark or the speeds of a training, how long each was measured in seconds, and by what."""
 
     provenance: Provenance
     seconds: float
-    rows: tuple[Row, ...]
+    rows: tuple[Row, ...] = ()
+    training: InputSpeed | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the benchmark as dictionaries, lists, strings and numbers."""
+        made = {"provenance": schema.to_dict(self.provenance), "seconds": self.seconds}
+        if self.training:
+            return {**made, "training": self.training.to_dict()}
         from zoo.serving.table import as_json
 
-        return {
-            "provenance": schema.to_dict(self.provenance),
-            "seconds": self.seconds,
-            "rows": as_json(self.rows),
-        }
+        return {**made, "rows": as_json(self.rows)}
 
 
 def benchmark(
     artifacts: StrPath | Iterable[StrPath] = (),
     *,
-    batch: Sequence[int] = (1, 8, 32),
+    batch: Sequence[int] = BATCHES,
     threads: Sequence[int] | None = None,
     runtime: Sequence[str] | None = None,
     seconds: float = 3.0,
     csv: StrPath | None = None,
+    data: str | None = None,
+    data_dir: StrPath | None = None,
+    target_column: str | None = None,
+    text_column: str | None = None,
+    family: str | None = None,
+    size: str | None = None,
+    set: Mapping[str, object] | Iterable[str] = (),
     say: Say = silent,
     progress: Progress = silent,
 ) -> Benchmark:
     """Measure latency, throughput and memory of artifacts, in turns within one process.
+
+    With `data`, measure instead whether a training on them would wait for its input: the speed of the batches alone, of
+    the steps alone, and of both together.
 
     Args:
         artifacts: one artifact or several; the newest one below `artifacts` when none is given.
@@ -59,6 +76,13 @@ def benchmark(
             given.
         seconds: how long each row is measured.
         csv: also write the rows to this file.
+        data: measure a training on these data; this and the next six arguments are those of `zoo.train`.
+        data_dir: where the data are.
+        target_column: the column to predict.
+        text_column: the column with the text.
+        family: the family, or an alias, of the network to train.
+        size: its size.
+        set: changes of its recipe.
         say: told which artifact was chosen and what was written.
         progress: told before every step how many are done, how many there are, and what comes.
 
@@ -66,6 +90,27 @@ def benchmark(
         ZooError: there is no such artifact, it lacks a runtime, a number is out of range, or `csv` exists.
         Refused: a file is not the one that the manifest's score was measured on, or does not load.
     """
+    if data is not None:
+        if artifacts or csv or threads or runtime or tuple(batch) != BATCHES:
+            raise ZooError("--data measures a training: leave artifacts, --batch, --threads, --runtime and --csv out")
+        settings = [f"{key}={value}" for key, value in set.items()] if isinstance(set, Mapping) else [*set]
+        options = column_options(target_column, text_column)
+        return _of_training(
+            seconds,
+            name=family,
+            size=size,
+            source=data,
+            data_dir=optional_path(data_dir),
+            options=options,
+            settings=settings,
+            say=say,
+            progress=progress,
+        )
+    training_only: dict[str, Any] = {"data_dir": data_dir, "target_column": target_column, "text_column": text_column}
+    training_only |= {"family": family, "size": size, "set": set or None}
+    given = [name for name, value in training_only.items() if value is not None]
+    if given:
+        raise ZooError(f"leave {listed(given)} out, or name the data of a training with --data")
     from zoo.serving.benchmark import benchmark as measure
     from zoo.serving.table import write_csv
 
@@ -82,3 +127,19 @@ def benchmark(
         write_csv(target, rows, made)
         say(f"written: {target}")
     return Benchmark(made, seconds, tuple(rows))
+
+
+def _of_training(seconds: float, *, name: str | None, size: str | None, **others: Any) -> Benchmark:
+    """Measure a training; the arguments are those of `zoo.training.input_speed.measure`."""
+    from zoo.training.fine_tuning import network
+
+    if not seconds > 0:
+        raise ZooError(f"--seconds {seconds:g}: a number above 0 is needed, such as 3")
+    network(name, size, None)
+    # A wrong request was refused above, before TensorFlow takes seconds to import.
+    wake_keras()
+    from zoo.training.input_speed import measure
+
+    started = provenance.here(SEED)
+    found = measure(name, size=size, seconds=seconds, **others)
+    return Benchmark(dataclasses.replace(started, finished=provenance.now()), seconds, training=found)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Iterator
+import time
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+
+import numpy as np
 
 from zoo import input as inputs
-from zoo.data.dataset import in_memory
-from zoo.data.entries import files_of, hidden_entries, visible_entries
+from zoo.data import folder_index
+from zoo.data.entries import Listing, files_of, listing
 from zoo.data.example import Example, RawDataset, Unreadable
 from zoo.data.names import composed, quoted, shown
 from zoo.data.prefetch import map_ahead
@@ -18,6 +21,7 @@ from zoo.data.source import Say, Source
 from zoo.data.splits import SPLIT_NAMES
 from zoo.errors import ZooError, listed
 from zoo.input import Input
+from zoo.provenance import usable_cpus
 from zoo.text import is_printable
 
 LIKE_A_SPLIT = re.compile(
@@ -29,28 +33,54 @@ LIKE_A_SPLIT = re.compile(
 )
 """Names that people give to the folders of splits; the group that matches is zoo's name for it."""
 
-READ_AHEAD = 64
+AT_ONCE = 32
+"""Files that a thread reads in one go: a task of its own for each small file would take longer than to read it."""
 
 MOST_HIDDEN = 100
 """The most files of a hidden folder that are read in search of an example."""
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """A file in a class folder, which should be an example."""
+@dataclass(frozen=True)
+class ClassFolder:
+    """The folder of a class in a split.
+
+    Attributes:
+        split: the split.
+        target: the place of the class among the labels.
+        path: the folder.
+        listing: its entries; the visible ones should be examples.
+    """
 
     split: str
     target: int
     path: Path
+    listing: Listing
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A file in a class folder, which should be an example.
+
+    Attributes:
+        split: the split.
+        target: the place of the class among the labels.
+        path: the file.
+        name: the path from the root to it.
+    """
+
+    split: str
+    target: int
+    path: str
     name: str
 
 
 def read(argument: str, say: Say, kind: str) -> RawDataset:
-    """Read every example below a folder, and decode it once to find damage.
+    """Describe every example below a folder; a file that is new or has changed is read whole, to find damage.
 
     Every visible file in a class folder should be an example of the kind, whatever its name; a file that cannot be
-    decoded is an unreadable example. `say` is called for files beside the class folders, for examples and folders of
-    examples whose names begin with a dot, and for a class that has the name of a split.
+    decoded is an unreadable example. What was found out about a large folder is kept, see `zoo.data.folder_index`.
+    `say` is called for files beside the class folders, for examples and folders of examples whose names begin with a
+    dot, for a class that has the name of a split, and where many files have to be read.
 
     Raises:
         ZooError: the folder is missing or has another layout, there are fewer than two classes, a class has no files,
@@ -60,18 +90,21 @@ def read(argument: str, say: Say, kind: str) -> RawDataset:
     root = Path(argument).expanduser().resolve()
     if not root.is_dir():
         raise ZooError(f"there is no folder {root}: {layout(wanted)}")
+    started = time.time_ns()
     splits = {split: class_folders(folder, wanted) for split, folder in split_folders(root, wanted, say).items()}
     labels = common_labels(root, splits, wanted)
     numbers = {composed(name): number for number, name in enumerate(labels)}
-    candidates = [
-        Candidate(split, numbers[composed(folder.name)], file, shown(file.relative_to(root)))
-        for split, folders in splits.items()
-        for folder in folders
-        for file in files_of_class(folder, wanted)
+    places = [(split, folder) for split, folders in splits.items() for folder in folders]
+    listings = map_ahead(lambda place: files_of_class(place[1], wanted), places, ahead=len(places))
+    classes = [
+        ClassFolder(split, numbers[composed(folder.name)], folder, found)
+        for (split, folder), found in zip(places, listings, strict=True)
     ]
-    for line in left_out(root, splits, wanted):
+    for line in left_out(root, classes, wanted):
         say(line)
-    examples, unreadable = in_memory(map_ahead(lambda one: inspected(one, wanted), candidates, READ_AHEAD))
+    found = described(root, classes, wanted, started, say)
+    examples = [one for one in found if isinstance(one, Example)]
+    unreadable = tuple(one for one in found if isinstance(one, Unreadable))
     if not examples:
         first = unreadable[0]
         raise ZooError(
@@ -79,6 +112,47 @@ def read(argument: str, say: Say, kind: str) -> RawDataset:
             f"({first.name}: {first.reason}): {layout(wanted)}"
         )
     return RawDataset(kind, labels, examples, unreadable, argument=str(root))
+
+
+def described(
+    root: Path, classes: Sequence[ClassFolder], kind: Input, started: int, say: Say
+) -> list[Example | Unreadable]:
+    """Describe every file of the classes in order, from the index of the folder as far as that goes.
+
+    `started` is the time in nanoseconds at which listing the files began.
+    """
+    files = [
+        Candidate(one.split, one.target, f"{one.path}{os.sep}{name}", f"{below}{os.sep}{name}")
+        for one in classes
+        for below in [one.path.relative_to(root)]
+        for name in one.listing.visible
+    ]
+    names = [file.name for file in files]
+    stamps = np.array([stamp for one in classes for stamp in one.listing.stamps], np.int64).reshape(-1, 3)
+    indexed = len(files) >= folder_index.FEWEST
+    index = folder_index.read(root, kind, say) if indexed else None
+    rows = index.rows(names, stamps) if index else np.full(len(files), -1, np.int64)
+    found: list[Example | Unreadable | None] = [None] * len(files)
+    if index:
+        known = np.flatnonzero(rows >= 0)
+        facts = index.known(rows[known], (files[place].path for place in known))
+        for place, (content, size, digest, traits) in zip(known.tolist(), facts, strict=True):
+            file = files[place]
+            found[place] = Example(file.split, file.target, shown(file.name), content, size, digest, traits)
+    new = np.flatnonzero(rows < 0).tolist()
+    if indexed and new:
+        say(f"reading {len(new):,} of {len(files):,} {kind.plural}, which are new or have changed")
+    try:
+        for place, one in zip(new, inspected(kind, [files[place] for place in new]), strict=True):
+            found[place] = one
+    finally:
+        # What an interrupted start has read is kept, too.
+        gone = index is not None and len(index.places) > len(files) - len(new)
+        if indexed and (gone or any(isinstance(found[place], Example) for place in new)):
+            kept = {place: one for place, one in enumerate(found) if isinstance(one, Example)}
+            of_kept = [names[place] for place in kept], stamps[[*kept]], [*kept.values()]
+            folder_index.write(root, kind, *of_kept, started, say)
+    return [one for one in found if one is not None]
 
 
 def layout(kind: Input) -> str:
@@ -94,7 +168,7 @@ def split_folders(root: Path, kind: Input, say: Say) -> dict[str, Path]:
     Raises:
         ZooError: folders have names like those of splits, but other ones, or hold files instead of class folders.
     """
-    folders = {folder.name: folder for folder in visible_entries(root) if folder.is_dir()}
+    folders = {name: root / name for name in listing(root).folders}
     if "train" in folders and holds_folders(folders["train"]):
         unknown = [name for name in folders if name not in SPLIT_NAMES]
         if unknown:
@@ -130,7 +204,7 @@ def like_a_split(name: str) -> str | None:
 
 def holds_folders(folder: Path) -> bool:
     """Tell whether any visible entry of a folder is a folder."""
-    return any(entry.is_dir() for entry in visible_entries(folder))
+    return bool(listing(folder).folders)
 
 
 def class_folders(folder: Path, kind: Input) -> list[Path]:
@@ -139,7 +213,7 @@ def class_folders(folder: Path, kind: Input) -> list[Path]:
     Raises:
         ZooError: there are none, or their names cannot be printed or differ only in Unicode's normalization form.
     """
-    folders = [entry for entry in visible_entries(folder) if entry.is_dir()]
+    folders = [folder / name for name in listing(folder).folders]
     if not folders:
         raise ZooError(f"{folder} holds no folders: {layout(kind)}")
     known: dict[str, str] = {}
@@ -178,33 +252,33 @@ def common_labels(root: Path, splits: dict[str, list[Path]], kind: Input) -> tup
     return tuple(labels.values())
 
 
-def files_of_class(folder: Path, kind: Input) -> list[Path]:
-    """Return every visible file of a class folder, in natural order.
+def files_of_class(folder: Path, kind: Input) -> Listing:
+    """List a class folder, every visible file of which should be an example.
 
     Raises:
         ZooError: it is empty or holds folders.
     """
-    files = visible_entries(folder)
-    if not files:
+    found = listing(folder)
+    if not found.visible:
         raise ZooError(f"class '{folder.name}' has no {kind.plural}: add some to {folder}, or remove it")
-    for file in files:
-        if file.is_dir():
-            raise ZooError(
-                f"{folder}, which should hold {kind.plural}, holds the folder '{shown(file.name)}': {layout(kind)}"
-            )
-    return files
+    if found.folders:
+        raise ZooError(
+            f"{folder}, which should hold {kind.plural}, holds the folder '{shown(found.folders[0])}': {layout(kind)}"
+        )
+    return found
 
 
-def left_out(root: Path, splits: dict[str, list[Path]], kind: Input) -> Iterator[str]:
+def left_out(root: Path, classes: Sequence[ClassFolder], kind: Input) -> Iterator[str]:
     """Say in one line each what is left out although it may belong to the data."""
-    above = dict.fromkeys([root, *(folder.parent for folders in splits.values() for folder in folders)])
-    for folder in above:
-        loose = [entry.name for entry in visible_entries(folder) if not entry.is_dir()]
+    above = {folder: listing(folder) for folder in dict.fromkeys([root, *(one.path.parent for one in classes)])}
+    for folder, found in above.items():
+        folders = set(found.folders)
+        loose = [name for name in found.visible if name not in folders]
         if loose:
             yield f"left out: {len(loose)} files beside the folders of {folder}: {listed(map(shown, loose), most=3)}"
-    classes = [folder for folders in splits.values() for folder in folders]
-    inside = (entry for folder in (*above, *classes) for entry in hidden_entries(folder))
-    hidden = [entry for entry in inside if holds_example(entry, kind)]
+    inside = [*above.items(), *((one.path, one.listing) for one in classes)]
+    entries = (folder / name for folder, found in inside for name in found.hidden)
+    hidden = [entry for entry in entries if holds_example(entry, kind)]
     for entry in hidden:
         if entry.is_dir():
             what = f"{shown(entry)}/, a hidden folder of {kind.plural}"
@@ -216,17 +290,24 @@ def left_out(root: Path, splits: dict[str, list[Path]], kind: Input) -> Iterator
 
 def holds_example(entry: Path, kind: Input) -> bool:
     """Tell whether a file is an example, or one of the first files of a folder is."""
-    candidates = (Candidate("train", 0, file, "") for file in files_of(entry)[:MOST_HIDDEN])
-    return any(not isinstance(inspected(one, kind), Unreadable) for one in candidates)
+    candidates = (Candidate("train", 0, str(file), "") for file in files_of(entry)[:MOST_HIDDEN])
+    return any(isinstance(inspect(one, kind), Example) for one in candidates)
 
 
-def inspected(candidate: Candidate, kind: Input) -> tuple[Example, Any] | Unreadable:
-    """Read a candidate whole, to find damage."""
-    split, target, name = candidate.split, candidate.target, candidate.name
+def inspected(kind: Input, files: Sequence[Candidate]) -> Iterable[Example | Unreadable]:
+    """Inspect files in threads, and yield what they are in order."""
+    parts = [files[start : start + AT_ONCE] for start in range(0, len(files), AT_ONCE)]
+    for part in map_ahead(lambda part: [inspect(one, kind) for one in part], parts, ahead=2 * usable_cpus()):
+        yield from part
+
+
+def inspect(file: Candidate, kind: Input) -> Example | Unreadable:
+    """Read a file whole, to find damage."""
+    name = shown(file.name)
     try:
-        return kind.data.inspect(candidate.path, split=split, target=target, name=name)
+        return kind.data.inspect(Path(file.path), split=file.split, target=file.target, name=name)
     except ZooError as error:
-        return Unreadable(split, target, name, str(error))
+        return Unreadable(file.split, file.target, name, str(error))
 
 
 SOURCE = Source(

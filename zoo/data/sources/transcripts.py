@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from zoo import input as inputs
-from zoo.data.dataset import in_memory
 from zoo.data.entries import visible_entries
 from zoo.data.example import Example, RawDataset, Unreadable
 from zoo.data.names import shown
@@ -44,7 +42,9 @@ def read(argument: str, say: Say, kind: str) -> RawDataset:
     alone = [shown(file.relative_to(root)) for file in files if file not in paired]
     if alone:
         say(f"left out: {len(alone)} files that are no {wanted.noun} with its text: {listed(alone, most=3)}")
-    examples, unreadable = in_memory(map_ahead(lambda clip: _inspected(clip, root, wanted), clips, READ_AHEAD))
+    found = list(map_ahead(lambda clip: _inspected(clip, root, wanted), clips, READ_AHEAD))
+    examples = [one for one in found if isinstance(one, Example)]
+    unreadable = tuple(one for one in found if isinstance(one, Unreadable))
     if not examples:
         first = f" ({unreadable[0].name}: {unreadable[0].reason})" if unreadable else ""
         raise ZooError(f"{root} holds no {wanted.noun} with a text{first}: {LAYOUT}")
@@ -60,7 +60,7 @@ def _files(folder: Path) -> Iterator[Path]:
             yield entry
 
 
-def _inspected(clip: Path, root: Path, kind: Input) -> tuple[Example, Any] | Unreadable:
+def _inspected(clip: Path, root: Path, kind: Input) -> Example | Unreadable:
     """Read a clip whole, to find damage, and its text."""
     name, beside = shown(clip.relative_to(root)), clip.with_suffix(TEXT)
     try:

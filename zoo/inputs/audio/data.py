@@ -70,6 +70,9 @@ class SoundTraits:
     peak: float
 
 
+RECORDS = (SoundFile, SoundTraits)
+
+
 @dataclass(frozen=True)
 class Form:
     """The form of a dataset's clips: the length that nine of ten do not exceed, in seconds, and clips by their rate."""
@@ -78,14 +81,14 @@ class Form:
     rates: dict[int, int]
 
 
-def inspect(path: Path, *, split: str, target: Any, name: str) -> tuple[Example, bytes]:
+def inspect(path: Path, *, split: str, target: Any, name: str) -> Example:
     """Decode a sound file whole, to find damage.
 
     Raises:
         ZooError: it is no sound, holds none, or is damaged.
     """
     content = read_file(path)
-    return described(content, SoundFile(str(path)), split=split, target=target, name=name), content
+    return described(content, SoundFile(str(path)), split=split, target=target, name=name)
 
 
 def described(content: bytes, source: Any, *, split: str, target: Any, name: str) -> Example:

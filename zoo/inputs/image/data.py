@@ -13,7 +13,7 @@ from zoo.data.example import Example
 from zoo.errors import ZooError
 from zoo.family import LARGEST_SIDE, MOST_CHANNELS, SMALLEST_SIDE, Family, Size
 from zoo.inputs.image import hostile as hostile_images
-from zoo.inputs.image.labeled_image import inspect
+from zoo.inputs.image.labeled_image import RECORDS, inspect
 from zoo.inputs.image.photographs import stand_ins
 from zoo.inputs.image.preprocessing import FULL_RANGE, Preprocessing, open_image
 from zoo.inputs.image.remarks import remarks
@@ -23,6 +23,7 @@ from zoo.inputs.image.upload_sample import as_jpeg
 from zoo.structure import Structure
 
 __all__ = [
+    "RECORDS",
     "adjustments",
     "check",
     "client_tolerance",

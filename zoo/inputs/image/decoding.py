@@ -19,7 +19,7 @@ def pixels_tensor(encoded: Any, preprocessing: Preprocessing) -> Any:
     """Return the pixels of one JPEG or PNG, uint8 [height, width, channels]; `encoded` is a string scalar."""
     import tensorflow as tf
 
-    image = _decode_tensor(encoded, preprocessing)
+    image = decoded_tensor(encoded, preprocessing)
     if preprocessing.crop_pct < 1:
         image = _covering_tensor(image, preprocessing)
     else:
@@ -36,7 +36,7 @@ def _covering_tensor(image: Any, preprocessing: Preprocessing) -> Any:
     check = tf.debugging.Assert(scales(size, preprocessing), ["the image is too large when scaled", size])
     # Without this control dependency, a served graph would resize the image before it refuses it.
     with tf.control_dependencies([check]):
-        scaled = _covering_size(size, preprocessing)
+        scaled = covering_size(size, preprocessing)
     # Bilinear: one pass over both sides differs from Pillow's two by at most one level, and takes half the time.
     sizes = {"bilinear": [scaled], "bicubic": [tf.stack([size[0], scaled[1]]), scaled]}
     for size_between in sizes[preprocessing.interpolation]:
@@ -53,12 +53,13 @@ def scales(size: Any, preprocessing: Preprocessing) -> Any:
     """Return a bool scalar: whether an image of `size`, integers [height, width], stays small while it is resized."""
     import tensorflow as tf
 
-    sides, scaled = tf.cast(size, tf.int64), tf.cast(_covering_size(size, preprocessing), tf.int64)
+    sides, scaled = tf.cast(size, tf.int64), tf.cast(covering_size(size, preprocessing), tf.int64)
     areas = tf.stack([sides[0] * scaled[1], scaled[0] * sides[1], scaled[0] * scaled[1]])
     return tf.reduce_all(areas <= largest_scaled(preprocessing))
 
 
-def _covering_size(size: Any, preprocessing: Preprocessing) -> Any:
+def covering_size(size: Any, preprocessing: Preprocessing) -> Any:
+    """Return int32 [2]: what an image of `size`, integers [height, width], is resized to before the center crop."""
     import tensorflow as tf
 
     least = tf.constant(before_crop(preprocessing), tf.int32)
@@ -73,15 +74,15 @@ def _covering_size(size: Any, preprocessing: Preprocessing) -> Any:
     return tf.cast(scaled, tf.int32)
 
 
-def _decode_tensor(encoded: Any, preprocessing: Preprocessing) -> Any:
+def decoded_tensor(encoded: Any, preprocessing: Preprocessing) -> Any:
+    """Return an image in its own size and the wanted channels, uint8 [height, width, channels]."""
     import tensorflow as tf
 
     keeps_alpha = preprocessing.channels in (2, 4)
 
     def jpeg() -> Any:
         # The default DCT differs from Pillow's by up to 18 levels (tensorflow 2.21).
-        colors = tf.io.decode_jpeg(encoded, channels=3, dct_method="INTEGER_ACCURATE")
-        return tf.concat([colors, tf.fill(tf.shape(colors[..., :1]), WHITE)], 2) if keeps_alpha else colors
+        return _opaque(tf.io.decode_jpeg(encoded, channels=3, dct_method="INTEGER_ACCURATE"), preprocessing)
 
     def png() -> Any:
         return finished(tf.io.decode_png(encoded, channels=4))
@@ -119,12 +120,32 @@ def _decode_tensor(encoded: Any, preprocessing: Preprocessing) -> Any:
     # read here and in `zoo.inputs.image.uploads`, so that a limit on the size would not hold.
     kind = tf.where(tf.equal(tf.strings.substr(head, FIRST_KIND, 4), "IHDR"), kind, 4)
     kind = tf.where(tf.io.is_jpeg(encoded), 0, kind)
-    image = tf.switch_case(kind, [jpeg, png, packed_png, deep_png, no_png])
-    if preprocessing.channels < 3:
-        luma = tf.reduce_sum(tf.cast(image[..., :3], tf.int32) * tf.constant(_LUMA), -1, keepdims=True)
-        gray = tf.cast((luma + 0x8000) // 65536, tf.uint8)
-        image = tf.concat([gray, image[..., 3:]], 2)
-    return image
+    return _in_gray(tf.switch_case(kind, [jpeg, png, packed_png, deep_png, no_png]), preprocessing)
+
+
+def from_jpeg(colors: Any, preprocessing: Preprocessing) -> Any:
+    """Return the RGB samples of a JPEG in the wanted channels."""
+    return _in_gray(_opaque(colors, preprocessing), preprocessing)
+
+
+def _opaque(colors: Any, preprocessing: Preprocessing) -> Any:
+    """Give RGB samples an alpha channel, if the network takes one."""
+    import tensorflow as tf
+
+    if preprocessing.channels not in (2, 4):
+        return colors
+    return tf.concat([colors, tf.fill(tf.shape(colors[..., :1]), WHITE)], 2)
+
+
+def _in_gray(image: Any, preprocessing: Preprocessing) -> Any:
+    """Turn RGB samples into luma, if the network takes no colors; alpha stays."""
+    import tensorflow as tf
+
+    if preprocessing.channels >= 3:
+        return image
+    luma = tf.reduce_sum(tf.cast(image[..., :3], tf.int32) * tf.constant(_LUMA), -1, keepdims=True)
+    gray = tf.cast((luma + 0x8000) // 65536, tf.uint8)
+    return tf.concat([gray, image[..., 3:]], 2)
 
 
 def _composite(samples: Any, level: int) -> Any:

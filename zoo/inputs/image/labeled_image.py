@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import io
 from dataclasses import dataclass
@@ -22,13 +23,20 @@ from zoo.inputs.image.preprocessing import open_header, open_image, open_png
 class FileSlice:
     """An encoded image in a file: `length` bytes from `offset` on.
 
-    `portable` says that TensorFlow and Pillow decode those bytes alike, so that they need no transcoding.
+    `portable` says that TensorFlow and Pillow decode those bytes alike, so that they need no transcoding; `whole` that
+    they are all of the file, and that nothing need be cut out of them.
     """
 
     path: str
     offset: int
     length: int
     portable: bool
+    whole: bool = False
+
+    @property
+    def file(self) -> str:
+        """The path of the file if that is the image as `read` returns it, else an empty text."""
+        return self.path if self.whole else ""
 
     def read(self) -> bytes:
         """Read the image as a portable JPEG or PNG.
@@ -42,6 +50,8 @@ class FileSlice:
                 encoded = file.read(self.length)
         except OSError as error:
             raise ZooError(f"{self.path} can no longer be read ({error.strerror}): start again") from None
+        if len(encoded) != self.length:
+            raise ZooError(f"{self.path} has become shorter: start again")
         return to_portable(encoded, self.portable)
 
 
@@ -62,7 +72,10 @@ class ImageTraits:
     damage: str = ""
 
 
-def inspect(path: Path, *, split: str, target: Any, name: str) -> tuple[Example, bytes]:
+RECORDS = (FileSlice, ImageTraits)
+
+
+def inspect(path: Path, *, split: str, target: Any, name: str) -> Example:
     """Decode an image file whole, to find damage, and inspect it.
 
     Raises:
@@ -70,7 +83,9 @@ def inspect(path: Path, *, split: str, target: Any, name: str) -> tuple[Example,
     """
     encoded = read_file(path)
     open_image(encoded)
-    return inspect_image(encoded, split=split, target=target, name=name, path=str(path))
+    example, content = inspect_image(encoded, split=split, target=target, name=name, path=str(path))
+    place = FileSlice(str(path), 0, len(encoded), example.content.portable, whole=content == encoded)
+    return dataclasses.replace(example, content=place)
 
 
 def inspect_image(

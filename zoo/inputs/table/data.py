@@ -67,7 +67,11 @@ def _example(row: Row, target: int | float, name: str, split: str, names: tuple[
     return Example(split, wanted, name, tuple(row), size, row_digest(row), names)
 
 
-def inspect(path: Path, *, split: str, target: Any, name: str) -> tuple[Example, Any]:
+RECORDS = (object, None)
+"""Rows are no files of their own."""
+
+
+def inspect(path: Path, *, split: str, target: Any, name: str) -> Example:
     """Refuse a file, because rows are no files of their own."""
     raise ZooError("a row of a table is no file: write csv:FILE")
 

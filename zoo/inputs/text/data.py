@@ -52,14 +52,16 @@ class TextFile:
             raise ZooError(f"{self.path} can no longer be read ({error}): start again") from None
 
 
-def inspect(path: Path, *, split: str, target: Any, name: str) -> tuple[Example, str]:
+RECORDS = (TextFile, None)
+
+
+def inspect(path: Path, *, split: str, target: Any, name: str) -> Example:
     """Read a text file.
 
     Raises:
         ZooError: it is no UTF-8, too large, or cannot be read.
     """
-    text = read_text_file(path)
-    return described(text, TextFile(str(path)), split=split, target=target, name=name), text
+    return described(read_text_file(path), TextFile(str(path)), split=split, target=target, name=name)
 
 
 def described(text: Any, source: Any, *, split: str, target: Any, name: str) -> Example:

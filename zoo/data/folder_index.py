@@ -1,0 +1,291 @@
+"""An index of a folder of examples: what reading each file whole has shown, so that the next start need not read it.
+
+A file counts as unchanged while its size and the times at which its content and its inode changed are the same. The
+index lies in the user's cache: an archive of arrays, which holds no code. It may be deleted at any time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import functools
+import hashlib
+import importlib
+import importlib.metadata
+import json
+import os
+import sys
+import time
+import zipfile
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from zoo import files
+from zoo.data.example import Example
+from zoo.data.source import Say
+from zoo.input import Input
+
+FEWEST = 1000
+"""Folders with fewer files have no index: they are read in a second or two."""
+
+SETTLED = 2 * 10**9
+"""Nanoseconds; a file that changed this shortly before it was read is read again next time.
+
+Some file systems count times in steps of two seconds, and a second change within a step leaves no trace.
+"""
+
+LARGEST = 2**32
+"""The most bytes that an index may unpack to, enough for 20 million files."""
+
+UNUSED_DAYS = 90
+"""An index that was not used for so many days is removed when another one is written."""
+
+VERSION = 1
+"""The version of the layout of the file."""
+
+CACHE_DIR = "ZOO_CACHE_DIR"
+"""The environment variable that names the folder of the cache."""
+
+NAMES, STAMPS, DIGESTS, SIZES, ABOUT = "names", "stamps", "digests", "sizes", "about"
+"""The arrays of an index, beside those of the fields of `Example.content` and `Example.traits`."""
+
+TEXTS = "texts"
+"""The key of `ABOUT` with the fields that are texts, most of which are empty."""
+
+TYPES: dict[str, Any] = {"bool": np.bool_, "int": np.int64, "float": np.float64, "str": str}
+"""The types that a field may have, and how it is stored."""
+
+
+def cache_dir() -> Path:
+    """Return the folder of zoo's cache: that of the variable ZOO_CACHE_DIR, or where the platform keeps caches."""
+    if os.environ.get(CACHE_DIR):
+        return Path(os.environ[CACHE_DIR]).expanduser()
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData/Local") / "zoo/cache"
+    if sys.platform == "darwin":
+        return Path.home() / "Library/Caches/zoo"
+    # A path that is not absolute is to be ignored (XDG Base Directory Specification 0.8).
+    stated = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    return (stated if stated.is_absolute() else Path.home() / ".cache") / "zoo"
+
+
+@dataclass(frozen=True, eq=False)
+class Index:
+    """What is known of the files of a folder.
+
+    Attributes:
+        places: the row of each file by its name, the path from the folder to it.
+        stamps: int64 [files, 3], see `zoo.data.entries.Stamp`.
+        digests: uint8 [files, 32], `Example.digest`.
+        sizes: int64 [files], `Example.size`.
+        content: the values of `Example.content` by field, but for its path: an array [files], or texts by their rows.
+        traits: the values of `Example.traits` by field, in the same way.
+        records: the classes of content and traits.
+    """
+
+    places: dict[str, int]
+    stamps: np.ndarray
+    digests: np.ndarray
+    sizes: np.ndarray
+    content: dict[str, Any]
+    traits: dict[str, Any]
+    records: tuple[type, type | None]
+
+    def rows(self, names: Sequence[str], stamps: np.ndarray) -> np.ndarray:
+        """Return the row of each file, int64 [files], -1 for one that is new or has changed.
+
+        Args:
+            names: the files, by their paths from the folder.
+            stamps: int64 [files, 3].
+        """
+        rows = np.fromiter((self.places.get(name, -1) for name in names), np.int64, len(names))
+        known = np.flatnonzero(rows >= 0)
+        changed = (self.stamps[rows[known]] != stamps[known]).any(1)
+        rows[known[changed]] = -1
+        return rows
+
+    def known(self, rows: np.ndarray, paths: Iterable[str]) -> Iterator[tuple[Any, int, bytes, Any]]:
+        """Yield content, size, digest and traits of the example in each row, whose file is at the path."""
+        content, traits = self.records
+        digests = self.digests[rows].tobytes()
+        columns = self.sizes[rows].tolist(), _values(self.content, rows), _values(self.traits, rows), paths
+        for place, (size, fields, described, path) in enumerate(zip(*columns, strict=True)):
+            digest = digests[32 * place : 32 * place + 32]
+            yield content(path, *fields), size, digest, traits(*described) if traits else None
+
+
+def index_path(root: Path, kind: Input) -> Path:
+    """Return the path of the index of the files of one kind below a folder, an absolute path."""
+    return cache_dir() / "folders" / f"{hashlib.sha256(os.fsencode(root)).hexdigest()[:32]}-{kind.kind}.npz"
+
+
+def read(root: Path, kind: Input, say: Say) -> Index | None:
+    """Read the index of the files of one kind below a folder; None where there is none that can be used.
+
+    `say` is told in one line why an index that is there cannot be used.
+    """
+    path = index_path(root, kind)
+    try:
+        found = _read(path, _about(root, kind), kind.data.RECORDS)
+    except FileNotFoundError:
+        return None
+    except Exception as error:  # zipfile, zlib, json and numpy raise more than ten kinds
+        reason = " ".join(str(error).split())[:120]
+        say(f"the index {path} is not used ({reason}): every file is read, and the index is made anew")
+        return None
+    with contextlib.suppress(OSError):
+        os.utime(path)
+    return found
+
+
+def write(
+    root: Path,
+    kind: Input,
+    names: Sequence[str],
+    stamps: np.ndarray,
+    examples: Sequence[Example],
+    started: int,
+    say: Say,
+) -> None:
+    """Write the index of a folder, whole or not at all; where that cannot be done, `say` so.
+
+    Args:
+        root: the folder, an absolute path.
+        kind: the kind of input.
+        names: the files that could be read, by their paths from the folder.
+        stamps: int64 [files, 3], from before they were read.
+        examples: what they were found to be.
+        started: the time in nanoseconds at which the stamps were taken.
+        say: told in one line why there is no index.
+    """
+    settled = np.flatnonzero(stamps[:, 1:].max(1, initial=0) <= started - SETTLED).tolist()
+    kept = [examples[place] for place in settled]
+    arrays: dict[str, Any] = {
+        STAMPS: stamps[settled],
+        NAMES: np.frombuffer(b"\0".join(os.fsencode(names[place]) for place in settled), np.uint8),
+        DIGESTS: np.frombuffer(b"".join(one.digest for one in kept), np.uint8).reshape(-1, 32),
+        SIZES: np.array([one.size for one in kept], np.int64),
+    }
+    texts: dict[str, dict[int, str]] = {}
+    content, traits = ([one.content for one in kept], [one.traits for one in kept])
+    for name, field, values in _columns(kind.data.RECORDS, content, traits):
+        column = [getattr(value, field.name) for value in values]
+        if _type(field) is str:
+            texts[name] = {row: text for row, text in enumerate(column) if text}
+        else:
+            arrays[name] = np.array(column, _type(field))
+    about = json.dumps({**_about(root, kind), TEXTS: texts})
+    arrays[ABOUT] = np.frombuffer(about.encode(), np.uint8)
+    path = index_path(root, kind)
+    try:
+        with files.staged_file(path) as staging:
+            np.savez(staging, allow_pickle=False, **arrays)
+        _remove_unused(path.parent)
+    except OSError as error:
+        say(f"no index is kept in {path.parent} ({error.strerror or error}): the next start reads every file again")
+
+
+def _about(root: Path, kind: Input) -> dict[str, Any]:
+    """Return what an index belongs to: its folder, and everything that the content of its rows depends on."""
+    libraries = sorted({*kind.client_libraries.values(), *kind.data_libraries.values()})
+    return {
+        "version": VERSION,
+        "folder": os.fsencode(root).hex(),
+        "kind": kind.kind,
+        "code": _code(kind.data_module),
+        "libraries": {name: _version(name) for name in libraries},
+    }
+
+
+@functools.cache
+def _code(module: str) -> str:
+    """Return a digest of the source of the package that a module is in: the code that reads the files."""
+    place = importlib.import_module(module).__file__
+    digest = hashlib.sha256()
+    for path in sorted(Path(place).parent.glob("*.py")) if place else ():
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return ""
+
+
+def _columns(records: tuple[type, type | None], *sides: Any) -> Iterator[tuple[str, dataclasses.Field[Any], Any]]:
+    """Yield the name, the field and the one of `sides` of each stored field of content and traits.
+
+    Every field is stored but for the path, with which a content begins.
+    """
+    for prefix, skipped, record, side in zip(("content", "traits"), (1, 0), records, sides, strict=True):
+        for field in dataclasses.fields(record)[skipped:] if record else ():
+            yield f"{prefix}.{field.name}", field, side
+
+
+def _type(field: dataclasses.Field[Any]) -> Any:
+    """Return the type that a field is stored as.
+
+    Raises:
+        KeyError: it is no str, int, float or bool.
+    """
+    return TYPES[field.type if isinstance(field.type, str) else field.type.__name__]
+
+
+def _read(path: Path, wanted: dict[str, Any], records: tuple[type, type | None]) -> Index:
+    """Read an index.
+
+    Raises:
+        FileNotFoundError: there is none.
+        Exception: it is damaged, or belongs to something else than is `wanted`.
+    """
+    with zipfile.ZipFile(path) as archive:
+        unpacked = sum(member.file_size for member in archive.infolist())
+    if unpacked > LARGEST:
+        raise ValueError(f"{unpacked} bytes unpacked are more than {LARGEST}")
+    with np.load(path, allow_pickle=False) as stored:
+        arrays = {name: stored[name] for name in stored.files}
+    about = json.loads(arrays[ABOUT].tobytes())
+    texts = about.pop(TEXTS)
+    if about != wanted:
+        differing = sorted(key for key in {*about, *wanted} if about.get(key) != wanted.get(key))
+        raise ValueError(f"it belongs to another {', '.join(differing)}")
+    joined = arrays[NAMES].tobytes()
+    names = [os.fsdecode(name) for name in joined.split(b"\0")] if joined else []
+    count = len(names)
+    forms = {STAMPS: ((count, 3), np.int64), DIGESTS: ((count, 32), np.uint8), SIZES: ((count,), np.int64)}
+    content: dict[str, Any] = {}
+    traits: dict[str, Any] = {}
+    for name, field, values in _columns(records, content, traits):
+        if _type(field) is str:
+            values[field.name] = {int(row): str(text) for row, text in texts[name].items()}
+        else:
+            values[field.name], forms[name] = arrays[name], ((count,), _type(field))
+    for name, (shape, dtype) in forms.items():
+        if arrays[name].shape != shape or arrays[name].dtype != dtype:
+            raise ValueError(f"its {name} are {arrays[name].dtype} {list(arrays[name].shape)}")
+    places = {name: row for row, name in enumerate(names)}
+    return Index(places, arrays[STAMPS], arrays[DIGESTS], arrays[SIZES], content, traits, records)
+
+
+def _values(columns: dict[str, Any], rows: np.ndarray) -> Iterator[tuple[Any, ...]]:
+    """Yield the values of each row as Python's own numbers and texts."""
+    if not columns:
+        return iter([()] * len(rows))
+    of_rows = (
+        [column.get(row, "") for row in rows.tolist()] if isinstance(column, dict) else column[rows].tolist()
+        for column in columns.values()
+    )
+    return zip(*of_rows, strict=True)
+
+
+def _remove_unused(folder: Path) -> None:
+    oldest = time.time() - UNUSED_DAYS * 24 * 60 * 60
+    for path in folder.glob("*.npz"):
+        if path.stat().st_mtime < oldest:
+            path.unlink(missing_ok=True)

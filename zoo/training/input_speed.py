@@ -1,0 +1,177 @@
+"""Measure whether a training waits for its input: the speeds of its batches, of its steps, and of both together."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from zoo import factory
+from zoo.data.dataset import Dataset
+from zoo.data.fitting import fitting
+from zoo.data.load import load
+from zoo.description import Model
+from zoo.input import kind_of
+from zoo.keras_settings import own_settings
+from zoo.recipe import Recipe, override
+from zoo.registry import resolve
+from zoo.schema import record, to_dict
+from zoo.text import Progress, Say, silent
+from zoo.training.fine_tuning import network
+from zoo.training.loop import check_batch, distributed, fix_randomness
+from zoo.training.optimizer import optimizer
+from zoo.training.start import describe, with_fitting_batch
+from zoo.training.steps import training_step
+from zoo.training.strategy import choose
+from zoo.training.totals import Totals
+
+ROUNDS = 3
+"""How often each speed is measured, in turns; the medians count."""
+
+NOTICEABLE = 0.05
+"""A training waits for its input if it loses more than this share of the speed of its steps."""
+
+
+@record
+class InputSpeed:
+    """The speeds of a training, in examples a second.
+
+    Attributes:
+        network: family and size.
+        source: the data.
+        batch_size: examples of a batch, over all replicas.
+        input: the batches are read, decoded and augmented, and no step is made.
+        steps: the same batch goes through the step again and again.
+        training: both, as in a training.
+    """
+
+    network: str
+    source: str
+    batch_size: int
+    input: float
+    steps: float
+    training: float
+
+    @property
+    def lost(self) -> float:
+        """The share of the steps' speed that a training loses to its input, from 0 to 1."""
+        return max(0.0, 1 - self.training / self.steps)
+
+    @property
+    def waits(self) -> bool:
+        """Whether that is noticeable."""
+        return self.lost > NOTICEABLE
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the speeds as strings and numbers, with what follows from them."""
+        return {**to_dict(self), "lost": self.lost, "waits": self.waits}
+
+
+def measure(
+    name: str | None,
+    *,
+    size: str | None,
+    source: str,
+    data_dir: Path | None,
+    options: Mapping[str, str],
+    settings: Sequence[str],
+    seconds: float,
+    say: Say = silent,
+    progress: Progress = silent,
+) -> InputSpeed:
+    """Measure the speeds of a training of a family, whose arguments are those of `zoo.training.start.start`.
+
+    Examples that cannot be read, or that the network cannot take, are left out.
+
+    Raises:
+        ZooError: something that was asked for cannot be had.
+    """
+    family, row = network(name, size, None)
+    recipe = override(family.recipe_of(row), settings)
+    strategy = choose()
+    dataset = load(
+        source, family.input, split=recipe.split, data_dir=data_dir, options=options, bad_examples="skip", say=say
+    )
+    recipe = with_fitting_batch(recipe, settings, strategy.num_replicas_in_sync, len(dataset.train), say)
+    model = describe(family, row, dataset, recipe)
+    return speeds(model, fitting(dataset, model.preprocessing), recipe, strategy, seconds, progress)
+
+
+@own_settings()
+def speeds(
+    model: Model, dataset: Dataset, recipe: Recipe, strategy: Any, seconds: float, progress: Progress = silent
+) -> InputSpeed:
+    """Measure the speeds of a training that is not kept.
+
+    Args:
+        model: the description of the network.
+        dataset: the data, of which the network can take every example.
+        recipe: the recipe.
+        strategy: as `zoo.training.strategy.choose` returns it.
+        seconds: how long each speed is measured.
+        progress: told before each measurement how many are done, how many there are, and what comes.
+
+    Raises:
+        ZooError: the batch cannot be split, or is larger than the training split.
+    """
+    check_batch(recipe.batch_size, strategy.num_replicas_in_sync, len(dataset.train))
+    fix_randomness(recipe.seed, recipe.deterministic)
+    family = resolve(model.family)[0]
+    depths = factory.layer_depths(model) if recipe.optimizer.layer_decay < 1 else {}
+    with strategy.scope():
+        built = factory.build(model, precision=recipe.precision)
+        chosen = optimizer(recipe, built, len(dataset.train) // recipe.batch_size, depths, family.undecayed)
+    totals = Totals(training_step(built, model, chosen, strategy, recipe), strategy.extended.worker_devices[0])
+    batches = _batches(model, dataset, recipe, strategy)
+    totals.set({}, steps=0)
+    first = next(batches)
+    contenders: dict[str, Callable[[], None]] = {
+        "steps": lambda: totals.add(*first),
+        # After the steps, during which batches were prepared ahead: it uses these up.
+        "input": lambda: _forget(next(batches)),
+        "training": lambda: totals.add(*next(batches)),
+    }
+    for step in contenders.values():
+        step()
+    totals.read()
+    found: dict[str, list[float]] = {name: [] for name in contenders}
+    turns = list(itertools.product(range(ROUNDS), contenders))
+    for done, (_, name) in enumerate(turns):
+        progress(done, len(turns), name)
+        found[name].append(recipe.batch_size * _rate(contenders[name], totals.read, seconds / ROUNDS))
+    progress(len(turns), len(turns), "done")
+    medians = {name: float(np.median(every)) for name, every in found.items()}
+    return InputSpeed(f"{model.family} {model.size}", dataset.source, recipe.batch_size, **medians)
+
+
+def _batches(model: Model, dataset: Dataset, recipe: Recipe, strategy: Any) -> Iterator[Any]:
+    """Yield batches of one epoch after the other."""
+    graph = kind_of(model.preprocessing).graph
+    for epoch in itertools.count():
+        batches = graph.training_batches(
+            dataset.train,
+            model.preprocessing,
+            recipe.input,
+            batch_size=recipe.batch_size,
+            seed=recipe.seed,
+            epoch=epoch,
+        )
+        yield from distributed(strategy, batches)
+
+
+def _rate(step: Callable[[], None], wait: Callable[[], Any], seconds: float) -> float:
+    """Return the calls a second of a step, of at least two."""
+    start, count = time.perf_counter(), 0
+    while count < 2 or time.perf_counter() - start < seconds:
+        step()
+        count += 1
+    wait()
+    return count / (time.perf_counter() - start)
+
+
+def _forget(batch: Any) -> None:
+    """Take a batch and do nothing with it."""
