@@ -31,15 +31,15 @@ demo: $(VENV)/ready
 
 # The same with a table of scikit-learn's: under five minutes on two cores.
 demo-table: $(VENV)/ready
-	rm -rf $(DEMO)/table
-	$(BIN)/zoo train mlp --data wine --out $(DEMO)/table/run
-	$(BIN)/zoo evaluate $(DEMO)/table/run --out $(DEMO)/table/evaluation
-	$(BIN)/zoo export $(DEMO)/table/run --out $(DEMO)/table/artifact
-	$(BIN)/zoo verify $(DEMO)/table/artifact
+	rm -rf $(DEMO)-table
+	$(BIN)/zoo train mlp --data wine --out $(DEMO)-table/run
+	$(BIN)/zoo evaluate $(DEMO)-table/run --out $(DEMO)-table/evaluation
+	$(BIN)/zoo export $(DEMO)-table/run --out $(DEMO)-table/artifact
+	$(BIN)/zoo verify $(DEMO)-table/artifact
 	$(BIN)/python -c 'import numpy; from sklearn.datasets import load_wine; wine = load_wine(); \
-		numpy.savetxt("$(DEMO)/table/rows.csv", wine.data[::40], "%g", ",", header=",".join(wine.feature_names), comments="")'
-	$(BIN)/zoo predict $(DEMO)/table/artifact $(DEMO)/table/rows.csv
-	$(BIN)/zoo benchmark $(DEMO)/table/artifact --runtime onnx,saved_model
+		numpy.savetxt("$(DEMO)-table/rows.csv", wine.data[::40], "%g", ",", header=",".join(wine.feature_names), comments="")'
+	$(BIN)/zoo predict $(DEMO)-table/artifact $(DEMO)-table/rows.csv
+	$(BIN)/zoo benchmark $(DEMO)-table/artifact --runtime onnx,saved_model
 
 # The same for sound, on words in synthetic voices: its accuracy says nothing about human speech.
 demo-audio: $(VENV)/ready

@@ -273,6 +273,19 @@ def tables_accuracy() -> str:
     return markdown(["network", "metric", "zoo", "scikit-learn", "difference"], rows)
 
 
+def tables_large() -> str:
+    """`mlp` large against base, and without each of its encodings: the mean over splits."""
+    rows = []
+    tables = results("tables_large")["figures"]["tables"]
+    names = list(dict.fromkeys(name for figures in tables.values() for name in figures["networks"]))
+    for table, figures in tables.items():
+        networks = figures["networks"]
+        metric = {"accuracy": "accuracy", "r2": "R²"}[figures["metric"]]
+        scores = (f"{networks[name]['mean']:.3f}" if name in networks else "" for name in names)
+        rows.append([table, metric, *scores])
+    return markdown(["table", "metric", *names], rows)
+
+
 def families() -> str:
     """Every family and size with what the registry knows of it."""
     rows = [
@@ -324,6 +337,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "fine-tuning": fine_tuning,
     "demo": demo,
     "tables-accuracy": tables_accuracy,
+    "tables-large": tables_large,
     "families": families,
     "audio-synthetic": audio_synthetic,
 }

@@ -5,11 +5,18 @@ from __future__ import annotations
 import dataclasses
 from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
+from zoo import task as tasks
 from zoo.input import Preprocessing
 from zoo.schema import record
 from zoo.structure import Structure
+
+
+def _known_task(name: str) -> str:
+    if name not in tasks.tasks():
+        raise ValueError(f"one of {', '.join(tasks.tasks())}")
+    return name
 
 
 @record
@@ -50,7 +57,7 @@ class Model:
     parameters: int
     multiply_adds: int
     structure: Structure | None = None
-    task: str = "classes"
+    task: Annotated[str, AfterValidator(_known_task)] = "classes"
     scales: tuple[Scale, ...] = ()
     symbols: Symbols | None = None
 

@@ -8,7 +8,7 @@ from pathlib import Path
 MARKERS = {
     "run": ("run.json", {"model", "provenance"}),
     "artifact": ("manifest.json", {"model", "formats"}),
-    "evaluation": ("report.json", {"target", "confusion"}),
+    "evaluation": ("report.json", {"target", "overlap", "provenance"}),
 }
 """The file that marks each kind of folder, and keys that it must have: other programs write files of these names."""
 

@@ -117,6 +117,21 @@ def test_metrics_have_the_names_of_scikit_learn(place: Path, zoo_command: Comman
         assert zoo_command("train", family, "--data", data, "--epochs", 1, "--out", data).status == 0
         answer = zoo_command("evaluate", data, "--json")
         assert wanted <= json.loads(answer.out).keys(), answer.out
+        drawings = {path.name for path in (place / "evaluations" / data).glob("*.png")}
+        assert drawings == {{"iris": "confusion.png", "diabetes": "residuals.png"}[data]}
+        answer = zoo_command("export", place / "evaluations" / data)
+        assert_refused(answer, f"evaluations/{data} is an evaluation, not a run")
+
+
+def test_a_task_that_no_package_brings_is_refused_in_one_line(made: Path, place: Path, zoo_command: Command) -> None:
+    manifest = json.loads((made / "artifact/manifest.json").read_text(encoding="utf-8"))
+    manifest["model"]["task"] = "ranking"
+    (place / "other").mkdir()
+    (place / "other/manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    answer = zoo_command("verify", place / "other")
+    assert answer.status == 1, answer.err
+    (line,) = [line for line in answer.err.splitlines() if line.startswith("zoo: ")]
+    assert "manifest.json: model.task should be one of classes, transcript, values, not 'ranking'" in line
 
 
 def test_penalties_and_class_weights_are_equal_on_one_and_two_replicas(made: Path, place: Path) -> None:
@@ -156,6 +171,35 @@ WRONG_ROWS = {
     "a column twice": ((*COLUMNS[:4], "age"), (*ROW, "1"), "two columns 'age'"),
     "a long name": ((*COLUMNS[:4], "x" * 300), (*ROW, "1"), "300 characters, more than 200"),
 }
+
+WRONG_FILES = {
+    "an empty file": ("rows.csv", b"", "is empty"),
+    "only a header": ("rows.csv", b"age,city,since,member\n", "no rows"),
+    "Latin-1": (
+        "rows.csv",
+        "age,city,since,member\n1,K\xf6ln,2020-01-01,no\n".encode("latin-1"),
+        "line 2 is not UTF-8",
+    ),
+    "an open quote": ("rows.csv", b'age,city,since,member\n1,"Bern,2020-01-01,no\n', "is no CSV"),
+    "no header": ("rows.csv", b"1,2,3,4\n5,6,7,8\n", "begins with numbers"),
+    "an endless name": ("rows.csv", b"a" * (2**21 + 1), "first line of more than"),
+    "a damaged gzip": ("rows.csv.gz", b"\x1f\x8b" + bytes(20), "cannot be read"),
+    "a damaged Parquet": ("rows.parquet", b"PAR1" + bytes(60), "damaged Parquet"),
+    "an image": ("rows.csv", b"\x89PNG\r\n\x1a\n" + bytes(60), "has a NUL byte"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG_FILES)
+def test_wrong_files_are_refused_in_one_line(made: Path, place: Path, zoo_command: Command, case: str) -> None:
+    name, content, reason = WRONG_FILES[case]
+    (place / name).write_bytes(content)
+    assert_refused(zoo_command("predict", made / "artifact", place / name, "--out", "answers.csv"), reason)
+    assert not (place / "answers.csv").exists()
+
+
+def test_what_is_no_file_of_rows_is_refused(made: Path, place: Path, zoo_command: Command) -> None:
+    assert_refused(zoo_command("predict", made / "artifact", "none.csv"), "there is no file")
+    assert_refused(zoo_command("predict", made / "artifact", place), "is a folder")
 
 
 @pytest.mark.parametrize("case", WRONG_ROWS)
@@ -207,3 +251,30 @@ def test_wrong_requests_are_refused_in_one_line(made: Path, place: Path, zoo_com
     answer = zoo_command("train", *(text.format(**files) for text in arguments), "--out", "run")
     assert_refused(answer, reason)
     assert not (place / "run").exists()
+
+
+@pytest.mark.full
+def test_words_as_vectors_go_through_every_gate_in_every_format(made: Path, place: Path, zoo_command: Command) -> None:
+    source = ("--data", f"csv:{made / 'shop.csv'}", "--target", "bought")
+    trained = zoo_command("train", "mlp", "--size", "large", *source, "--epochs", 2, "--out", "run")
+    assert trained.status == 0, trained.err
+    exported = zoo_command("export", "run", "--out", "artifact", "--onnx", "--saved-model", "--fp16")
+    assert exported.status == 0, exported.err
+    assert zoo_command("verify", "artifact").status == 0
+
+
+@pytest.mark.full
+def test_values_beyond_float16_have_an_fp16_file(place: Path, zoo_command: Command) -> None:
+    draw = random.Random(0)
+    rows = [(1e6 + draw.gauss(0, 1e5), draw.random()) for _ in range(200)]
+    write(place / "income.csv", ("income", "share", "price"), *((x, s, 3e5 + 0.5 * x + 1e4 * s) for x, s in rows))
+    source = ("--data", "csv:income.csv", "--target", "price")
+    trained = zoo_command("train", "mlp", *source, "--epochs", 5, "--out", "run")
+    assert trained.status == 0, trained.err
+    exported = zoo_command("export", "run", "--out", "artifact", "--onnx", "--fp16")
+    assert exported.status == 0, exported.err
+    answers = []
+    for runtime in ("onnx", "onnx_fp16"):
+        found = zoo_command("predict", "artifact", "income.csv", "--runtime", runtime, "--json")
+        answers.append([one["values"]["price"] for one in json.loads(found.out)["predictions"]])
+    np.testing.assert_allclose(answers[1], answers[0], rtol=1e-2)

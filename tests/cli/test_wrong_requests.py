@@ -176,7 +176,7 @@ OTHERS = [
 )
 def test_other_verbs(zoo_command: Command, place: Path, arguments: list[str], status: int, part: str) -> None:
     (place / "evaluations/one").mkdir(parents=True)
-    (place / "evaluations/one/report.json").write_text('{"target": "run", "confusion": []}')
+    (place / "evaluations/one/report.json").write_text('{"target": "run", "overlap": {}, "provenance": {}}')
     Image.fromarray(np.zeros((8, 8), np.uint8)).save(place / "evaluations/one/confusion.png")
     Image.fromarray(np.zeros((8, 8), np.uint8)).save(place / "broken.png")
     (place / "broken.png").write_bytes((place / "broken.png").read_bytes()[:50])

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -309,3 +310,83 @@ def test_clips_that_cannot_be_read_are_refused(tmp_path: Path) -> None:
     ):
         with pytest.raises(ZooError, match=reason):
             load(f"tfds:{name}", "audio", split=Split(), data_dir=tmp_path)
+
+
+def test_texts_are_read_as_they_are(tmp_path: Path) -> None:
+    kinds = tensorflow_datasets.features
+    items = [{"text": text, "label": number % 3} for number, text in enumerate(["", "Fisch 🐟"] * 9)]
+    prepare(tmp_path, "said", {"train": items, "test": items[:4]}, features={"image": None, "text": kinds.Text()})
+    data = load("tfds:said", "text", split=Split(), data_dir=tmp_path)
+    assert (data.task, data.labels, data.form) == ("classes", tuple(LABELS), "text")
+    assert [data.test.read(number) for number in range(4)] == ["", "Fisch 🐟"] * 2
+    assert data.test.targets.tolist() == [0, 1, 2, 0]
+    torn = [*items, {"text": b"caf\xe9", "label": 1}]
+    prepare(tmp_path, "torn", {"train": torn}, features={"image": None, "text": kinds.Text()})
+    with pytest.raises(ZooError, match=r"1 of 19 texts .* train 18 of torn-train\S+: not valid UTF-8"):
+        load("tfds:torn", "text", split=Split(), data_dir=tmp_path)
+
+
+def passengers(count: int, **changes: Any) -> list[dict[str, Any]]:
+    """Make records with scalars of every kind, nested ones, a vector, and an image, which is no column."""
+    return [
+        {
+            "about": {"age": float("nan") if number % 5 == 0 else 20.0 + number, "name": b"?" if number % 4 else "Ann"},
+            "size": np.array([number, 2 * number], np.float32),
+            "alone": number % 2 == 0,
+            "fare": number * 0.25,
+            "deck": number % 3 - 1,
+            "picture": np.zeros((2, 2, 3), np.uint8),
+            "label": number % 3,
+            **changes,
+        }
+        for number in range(count)
+    ]
+
+
+def prepare_passengers(root: Path, name: str, splits: dict[str, list[dict[str, Any]]]) -> Path:
+    kinds = tensorflow_datasets.features
+    features = {
+        "image": None,
+        "about": kinds.FeaturesDict({"age": np.float32, "name": np.object_}),
+        "size": kinds.Tensor(shape=(2,), dtype=np.float32),
+        "alone": np.bool_,
+        "fare": kinds.Scalar(np.float64),
+        "deck": kinds.ClassLabel(names=["A", "B"]),
+        "picture": kinds.Image(shape=(2, 2, 3)),
+    }
+    return prepare(root, name, splits, features=features)
+
+
+def test_scalars_are_the_columns_of_a_table(tmp_path: Path) -> None:
+    test = [*passengers(7), *passengers(3, label=-1)]
+    place = prepare_passengers(tmp_path, "ship", {"train": passengers(60), "test": test}) / "dataset_info.json"
+    # TFDS writes it where its own builders say what is supervised.
+    stated = {"supervisedKeys": {"input": "about", "output": "label"}}
+    place.write_text(json.dumps({**json.loads(place.read_text()), **stated}))
+    said: list[str] = []
+    data = load("tfds:ship", "table", split=Split(), data_dir=tmp_path, say=said.append)
+    assert data.form == ("age", "name", "alone", "deck", "fare", "size_1", "size_2")
+    assert (data.task, data.labels) == ("classes", ("Goldfisch", "shark", "tench"))
+    assert [data.labels[target] for target in data.test.targets] == [LABELS[number % 3] for number in range(7)]
+    assert data.test.read(0) == (None, "Ann", "true", None, 0.0, 0.0, 0.0)
+    assert data.test.read(1) == (21.0, None, "false", "A", 0.25, 1.0, 2.0)
+    assert any("no scalars: picture" in line for line in said)
+    assert any("left out: 3 rows" in line and "withheld" in line for line in said)
+    again = load(data.source, "table", split=Split(), data_dir=tmp_path)
+    assert again.fingerprint == data.fingerprint
+
+
+def test_the_column_to_predict_is_stated_or_asked_for(tmp_path: Path) -> None:
+    prepare_passengers(tmp_path, "ship", {"train": passengers(60)})
+
+    def read(**options: str) -> Dataset:
+        return load("tfds:ship", "table", split=Split(), data_dir=tmp_path, options=options)
+
+    with pytest.raises(ZooError, match=r"does not say what is to be predicted: say with --target .*fare"):
+        read()
+    assert (read(target="fare").task, read(target="fare").labels) == ("values", ("fare",))
+    assert read(target="deck").labels == ("A", "B")
+    with pytest.raises(ZooError, match="no column 'fair': did you mean 'fare'"):
+        read(target="fair")
+    with pytest.raises(ZooError, match="--target label: the classes of images are TFDS'"):
+        load("tfds:ship", "image", split=Split(), data_dir=tmp_path, options={"target": "label"})

@@ -6,11 +6,13 @@ import keras
 
 from zoo.text import Progress, Say
 from zoo.training.checkpoint import State
+from zoo.training.totals import LOSS
 
 
 def summary(epoch: int, epochs: int, logs: dict[str, float]) -> str:
-    """One line about a finished epoch; `epoch` counts from 1."""
-    metrics = [name for name in logs if f"val_{name}" in logs]
+    """One line about a finished epoch, its loss first; `epoch` counts from 1."""
+    # Keras (3.15) hands logs over in the order of the alphabet.
+    metrics = sorted((name for name in logs if f"val_{name}" in logs), key=lambda name: name != LOSS)
     figures = "  ".join(f"{name} {figure(logs[name])}" for name in (*metrics, *(f"val_{name}" for name in metrics)))
     speed = f"{logs['examples_per_second']:.0f} examples/s  {logs['seconds']:.0f} s"
     return f"epoch {epoch}/{epochs}  {figures}  {speed}"

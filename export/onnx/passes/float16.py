@@ -16,12 +16,23 @@ from zoo.errors import Refused
 FLOAT32_INPUTS = {"Resize": (1, 2)}
 """By operator, the positions of inputs that ONNX defines as float32 whatever type the node computes with."""
 
+COMPARISONS = frozenset(("And", "Equal", "Greater", "GreaterOrEqual", "IsNaN", "Less", "LessOrEqual", "Not", "Or"))
+"""Operators that answer with booleans."""
+
+ELEMENTWISE = COMPARISONS | {"Add", "Cast", "Concat", "Div", "Gather", "Max", "Min", "Mul", "Sub", "Where"}
+"""Operators that stay in float32 where they are the first on an input in float32."""
+
 
 def to_float16(model: Any) -> None:
     """Convert weights and arithmetic to float16; inputs and outputs in float32 stay so.
 
-    What is computed from outputs alone is computed in float32: with a softmax of the logits in float16, the
-    probabilities would not sum to 1.
+    Three parts are computed in float32:
+
+    - what is computed from outputs alone: with a softmax of the logits in float16, the probabilities would not sum to
+      1;
+    - what is computed element by element from inputs in float32, and constants: the columns of a table are numbers of
+      any size before they are standardized;
+    - a last product with constants, and the sum behind it: values in the units of the data may be beyond 65504.
 
     Raises:
         Refused: a weight is too large for float16.
@@ -29,45 +40,136 @@ def to_float16(model: Any) -> None:
     import onnx
 
     graph = model.graph
-    stay_float32 = {
-        node.input[place]
-        for node in graph.node
-        for place in FLOAT32_INPUTS.get(node.op_type, ())
-        if place < len(node.input)
-    }
-    for tensor in graph.initializer:
-        if tensor.name not in stay_float32:
+    full = _Full(graph)
+    constants = {tensor.name: tensor for tensor in graph.initializer if tensor.data_type == onnx.TensorProto.FLOAT}
+    outputs = {value.name for value in graph.output}
+    read_in_full, read_in_half = set[str](), set[str]()
+    for number, node in enumerate(graph.node):
+        for place, name in enumerate(node.input):
+            whole = number in full.nodes or place in FLOAT32_INPUTS.get(node.op_type, ())
+            (read_in_full if whole else read_in_half).add(name)
+    # By the name of a float32 value, that of the same in the other type, once a node reads it.
+    halves: dict[str, str] = {}
+    wholes: dict[str, str] = {}
+    for name, tensor in constants.items():
+        if name not in read_in_full:
             _convert(tensor)
-    nodes, given, finished = [], {}, set[str]()
-    for value in graph.input:
-        if value.type.tensor_type.elem_type == onnx.TensorProto.FLOAT:
-            given[value.name] = f"{value.name}_half"
-            nodes.append(_cast(value.name, given[value.name], onnx.TensorProto.FLOAT16))
-    for node in graph.node:
+        elif name in read_in_half:
+            halves[name] = f"{name}_half"
+            copy = graph.initializer.add()
+            copy.CopyFrom(tensor)
+            copy.name = halves[name]
+            _convert(copy)
+    nodes: list[Any] = []
+
+    def cast(name: str, known: dict[str, str], suffix: str, dtype: int) -> str:
+        if name not in known:
+            known[name] = f"{name}_{suffix}"
+            nodes.append(onnx.helper.make_node("Cast", [name], [known[name]], to=dtype))
+        return known[name]
+
+    def in_half(name: str) -> str:
+        if name in full.values and name not in constants:
+            return cast(name, halves, "half", onnx.TensorProto.FLOAT16)
+        return halves.get(name, name)
+
+    def in_full(name: str) -> str:
+        known = name in constants or name in full.others or name in full.values or not name
+        return name if known else cast(name, wholes, "full", onnx.TensorProto.FLOAT)
+
+    for number, node in enumerate(graph.node):
+        if number in full.nodes:
+            node.input[:] = [in_full(name) for name in node.input]
+            nodes.append(node)
+            continue
         for attribute in node.attribute:
             if node.op_type == "Cast" and attribute.name == "to" and attribute.i == onnx.TensorProto.FLOAT:
                 attribute.i = onnx.TensorProto.FLOAT16
             elif attribute.type == onnx.AttributeProto.TENSOR:
                 _convert(attribute.t)
-        node.input[:] = [given.get(name, name) for name in node.input]
+        fixed = FLOAT32_INPUTS.get(node.op_type, ())
+        node.input[:] = [name if place in fixed else in_half(name) for place, name in enumerate(node.input)]
         nodes.append(node)
-        if finished.issuperset(node.input):
-            # It reads outputs in float32 and nothing else, as the softmax of the logits does.
-            finished.update(node.output)
-            continue
         for place, name in enumerate(node.output):
-            if name in {value.name for value in graph.output}:
-                node.output[place] = f"{name}_half"
-                nodes.append(_cast(node.output[place], name, onnx.TensorProto.FLOAT))
-                finished.add(name)
+            if name in outputs:
+                node.output[place] = halves[name] = f"{name}_half"
+                nodes.append(onnx.helper.make_node("Cast", [halves[name]], [name], to=onnx.TensorProto.FLOAT))
     made = onnx.helper.make_graph(nodes, graph.name, graph.input, graph.output, graph.initializer)
     model.graph.CopyFrom(made)
 
 
-def _cast(source: str, target: str, dtype: int) -> Any:
-    import onnx
+class _Full:
+    """The part of a graph that stays in float32.
 
-    return onnx.helper.make_node("Cast", [source], [target], to=dtype)
+    Attributes:
+        nodes: the places of its nodes.
+        values: the names of the float32 values that are there: inputs, outputs, and what the nodes compute.
+        others: the names of the values of other types that the nodes compute or read.
+    """
+
+    def __init__(self, graph: Any) -> None:
+        import onnx
+
+        floats = onnx.TensorProto.FLOAT
+        self._types = {value.name: value.type.tensor_type.elem_type for value in graph.input}
+        self._types |= {tensor.name: tensor.data_type for tensor in graph.initializer}
+        self._constants = {tensor.name for tensor in graph.initializer}
+        inputs = {value.name for value in graph.input if self._types[value.name] == floats}
+        outputs = {value.name for value in graph.output}
+        self.nodes = self._first(graph, inputs) | self._last(graph, outputs) | self._after(graph, outputs)
+        computed = {name for number in self.nodes for name in graph.node[number].output}
+        self.values = inputs | outputs | {name for name in computed if self._types.get(name, floats) == floats}
+        self.others = {name for name, kind in self._types.items() if kind != floats}
+
+    def _first(self, graph: Any, inputs: set[str]) -> set[int]:
+        """Find the elementwise nodes on inputs and constants alone, and note the types of what they compute."""
+        import onnx
+
+        found, known = set[int](), set(inputs)
+        for number, node in enumerate(graph.node):
+            if node.op_type not in ELEMENTWISE or not known.intersection(node.input):
+                continue
+            if node.op_type == "Gather" and node.input[0] not in known:
+                continue  # a table of weights, of which the input chooses rows
+            if not (known | self._constants).issuperset(node.input):
+                continue
+            found.add(number)
+            known.update(node.output)
+            kind = self._types.get(node.input[1 if node.op_type == "Where" else 0], onnx.TensorProto.FLOAT)
+            if node.op_type in COMPARISONS:
+                kind = onnx.TensorProto.BOOL
+            if node.op_type == "Cast":
+                kind = next(attribute.i for attribute in node.attribute if attribute.name == "to")
+            self._types.update(dict.fromkeys(node.output, kind))
+        return found
+
+    def _last(self, graph: Any, outputs: set[str]) -> set[int]:
+        """Find the products with constants that outputs end with, and the sums with constants behind them."""
+        makers = {name: number for number, node in enumerate(graph.node) for name in node.output}
+        found = set[int]()
+        for name in outputs:
+            chain: list[int] = []
+            while name in makers and graph.node[makers[name]].op_type in ("Add", "Mul"):
+                node = graph.node[makers[name]]
+                variable = [one for one in node.input if one not in self._constants]
+                if len(variable) != 1:
+                    break
+                chain.append(makers[name])
+                name = variable[0]
+            products = [place for place, number in enumerate(chain) if graph.node[number].op_type == "Mul"]
+            found.update(chain[: products[-1] + 1] if products else ())
+        return found
+
+    def _after(self, graph: Any, outputs: set[str]) -> set[int]:
+        """Find the nodes that read outputs and nothing else, as the softmax of the logits does."""
+        found, finished = set[int](), set(outputs)
+        made = set[str]()
+        for number, node in enumerate(graph.node):
+            if node.input and (finished & made).issuperset(node.input):
+                found.add(number)
+                finished.update(node.output)
+            made.update(node.output)
+        return found
 
 
 def _convert(tensor: Any) -> None:

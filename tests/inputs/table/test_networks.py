@@ -46,7 +46,7 @@ def network(family: str, preprocessing: TablePreprocessing, count: int = 2, **op
         ("linear", {"terms": "products"}),
         ("linear", {"terms": "splines"}),
         ("mlp", {}),
-        ("mlp", {"hidden": (8, 8), "dropout": 0.5, "intervals": 4}),
+        ("mlp", {"hidden": (8, 8), "dropout": 0.5, "intervals": 4, "word_width": 3}),
     ],
 )
 def test_networks_answer_every_row_in_keras_and_in_onnx(
@@ -76,7 +76,7 @@ def test_networks_answer_every_row_in_keras_and_in_onnx(
 def test_models_are_saved_and_loaded_by_keras(tmp_path: Any) -> None:
     import keras
 
-    model = network("mlp", MIXED, intervals=3)
+    model = network("mlp", MIXED, intervals=3, word_width=2)
     model.save(tmp_path / "model.keras")
     features = table.encode(table.noise(MIXED, 5, np.random.default_rng(1)), MIXED)["features"]
     loaded = keras.saving.load_model(tmp_path / "model.keras")
@@ -137,3 +137,38 @@ def test_rows_of_families_count_their_parameters(family: str, size: str) -> None
     _, row = resolve(family, size)
     model = factory.create(family, size=size, classes=row.classes)
     assert (complexity.parameters(model), complexity.multiply_adds(model)) == (row.parameters, row.multiply_adds)
+
+
+def test_a_vector_stands_for_each_word_and_zeros_for_others() -> None:
+    import keras
+
+    from zoo.inputs.table.layers import WordVectors
+
+    features = keras.Input((3,))
+    model = keras.Model(features, WordVectors([0, 2], [2, 3], 2)(features))
+    (vectors,) = model.get_weights()
+    assert vectors.shape == (5, 2)
+    nan = np.nan
+    found = model(np.array([[0, 9, 2], [1, 9, 0], [2, 9, 3], [nan, 9, -1]], np.float32)).numpy()
+    none = np.zeros(2)
+    expected = [[vectors[0], vectors[4]], [vectors[1], vectors[2]], [none, none], [none, none]]
+    np.testing.assert_array_equal(found, np.reshape(expected, (4, 4)))
+
+
+@pytest.mark.parametrize(("family", "options"), [("linear", {}), ("mlp", {"intervals": 4, "word_width": 4})])
+def test_mixed_precision_tells_dates_and_words_apart(family: str, options: Any) -> None:
+    import keras
+
+    words = tuple(f"w{number}" for number in range(400))
+    wanted = TablePreprocessing(
+        (Column("w", "word", words=words), Column("d", "date", mean=19_000, std=30, knots=(18_900, 19_000, 19_100)))
+    )
+    features = np.array([[code, 19_000 + code / 10] for code in range(400)], np.float32)
+    whole = network(family, wanted, **options)
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        mixed = network(family, wanted, **options)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    expected = whole(features).numpy()
+    assert np.abs(mixed(features).numpy() - expected).max() < 0.05 * np.abs(expected).max()

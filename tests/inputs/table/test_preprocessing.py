@@ -175,6 +175,7 @@ def test_types_are_inferred(values: Any, kind: str) -> None:
         ("x", ["1", "inf"], "infinite number, 'inf' in row 2"),
         ("x", ["1", "1e999"], "infinite number"),
         ("x", [None, None], "has no values"),
+        ("x", ["3,5", "1,25", None, "2,0"], "numbers with commas, .3,5. in row 1: write points"),
         ("name", [f"word {number}" for number in range(20)], "another word in each row"),
         ("Id", [str(number) for number in range(20)], "another number in each row"),
         ("PassengerId", [float(number) for number in range(20)], "another number in each row"),
@@ -194,6 +195,9 @@ def test_settings_ignore_columns_and_make_words_of_numbers() -> None:
     assert inferred(("covid",), [(float(number),) for number in range(20)], TableSettings())
     with pytest.raises(ZooError, match="no column 'Zip': did you mean 'zip'"):
         inferred(("id", "zip", "x"), data, TableSettings(ignore=("Zip",)))
+    for cut in (("id", "body", " mass"), ("body, mass", "id")):
+        columns = inferred(("id", "body, mass", "x"), data, TableSettings(ignore=cut))
+        assert [column.name for column in columns] == ["x"]
 
 
 def test_names_of_tensors_are_identifiers_and_unique() -> None:

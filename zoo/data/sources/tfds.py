@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from zoo import input as inputs
 from zoo.data.dataset import in_memory
 from zoo.data.example import Example, RawDataset, Unreadable
+from zoo.data.names import shown
 from zoo.data.prefetch import map_ahead
 from zoo.data.source import Say, Source
 from zoo.data.splits import SPLIT_NAMES
 from zoo.errors import ZooError, did_you_mean, listed
+
+if TYPE_CHECKING:
+    from zoo.inputs.table.records import Field
 
 ARGUMENT = re.compile(r"(?P<name>\w+(?:/\w[\w.-]*)?)(?::(?P<version>\d+\.\d+\.\d+))?", re.ASCII)
 VERSION = re.compile(r"\d+\.\d+\.\d+", re.ASCII)
@@ -40,15 +45,22 @@ class Features:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A record: its label, its feature that is the example, its bytes, and where these lie in the record file."""
+    """A record: its split, its name, its features by key, its bytes, and where these lie in the record file."""
 
     split: str
-    label: int
     name: str
-    value: Any
+    values: Any
     content: bytes
     path: str
     offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class LabeledRecord(Record):
+    """A record with its label and with the feature that is the example."""
+
+    label: int
+    value: Any
 
 
 Inspected = tuple[Example, Any]
@@ -66,14 +78,14 @@ class Stored:
 
     feature: str
     reason: Callable[[Any], str]
-    inspect: Callable[[Record, Features], Inspected]
+    inspect: Callable[[LabeledRecord, Features], Inspected]
 
 
 def _reason_against_images(stated: Any) -> str:
     return "" if stated.np_dtype == np.uint8 else f"are {np.dtype(stated.np_dtype)}: uint8 is needed"
 
 
-def _inspect_image(record: Record, features: Features) -> Inspected:
+def _inspect_image(record: LabeledRecord, features: Features) -> Inspected:
     from zoo.inputs.image.labeled_image import inspect_image
 
     (encoded,) = record.value.bytes_list.value or [b""]
@@ -91,7 +103,7 @@ def _reason_against_clips(stated: Any) -> str:
     return "" if stated.sample_rate else "do not state their samples a second: write them to files, and use folder:PATH"
 
 
-def _inspect_clip(record: Record, features: Features) -> Inspected:
+def _inspect_clip(record: LabeledRecord, features: Features) -> Inspected:
     from zoo.inputs.audio.data import described
     from zoo.inputs.audio.records import RecordClip, encoded
 
@@ -102,7 +114,7 @@ def _inspect_clip(record: Record, features: Features) -> Inspected:
     return described(content, place, split=record.split, target=record.label, name=record.name), content
 
 
-def _inspect_text(record: Record, features: Features) -> Inspected:
+def _inspect_text(record: LabeledRecord, features: Features) -> Inspected:
     from zoo.inputs.text.data import described
     from zoo.inputs.text.preprocessing import NOT_UTF8
 
@@ -122,8 +134,10 @@ STORED = {
 """The form in which TFDS stores each kind of input."""
 
 
-def read(argument: str, say: Say, kind: str, data_dir: Path | None = None) -> RawDataset:
+def read(argument: str, say: Say, kind: str, data_dir: Path | None = None, target: str | None = None) -> RawDataset:
     """Read every labeled example of a prepared dataset. No code of its builder is run.
+
+    For tables, each scalar feature is a column, and a vector is several; the columns are read as those of a file are.
 
     Args:
         argument: `NAME` or `NAME:VERSION`; NAME may be `DATASET/CONFIG`. Without a version the newest one is read.
@@ -131,19 +145,22 @@ def read(argument: str, say: Say, kind: str, data_dir: Path | None = None) -> Ra
         kind: the kind of input.
         data_dir: the folder of prepared datasets; the folder of this dataset or of its version, which lie below, will
             do. The default is the variable TFDS_DATA_DIR, and without that the default of TFDS itself.
+        target: the column of a table to predict; by default what TFDS says is supervised, or else the only class.
 
     Raises:
-        ZooError: the dataset is not prepared there, has no such examples with classes, or one of its files is damaged.
+        ZooError: the dataset is not prepared there, has no such examples with classes, or one of its files is damaged;
+            or `target` is given for other examples than rows.
     """
     match = ARGUMENT.fullmatch(argument)
     if not match:
         raise ZooError(
             f"'{argument}' names no TFDS dataset: write tfds:NAME or tfds:NAME:VERSION, such as tfds:mnist:3.0.1"
         )
+    if target is not None and kind != "table":
+        raise ZooError(f"--target {shown(target)}: the classes of {inputs.find(kind).plural} are TFDS': leave it out")
     root, given_version = root_above(prepared_root(data_dir), match["name"])
     folder = prepared_folder(root, match["name"], match["version"] or given_version)
     info = read_info(folder)
-    features = example_and_class(info, folder, kind)
     splits = {name: split for name, split in info.splits.items() if name in SPLIT_NAMES}
     if "train" not in splits:
         raise ZooError(f"{folder} has no split 'train' (it has {', '.join(info.splits)}): use a dataset with one")
@@ -151,8 +168,17 @@ def read(argument: str, say: Say, kind: str, data_dir: Path | None = None) -> Ra
         if name not in SPLIT_NAMES:
             known = listed(SPLIT_NAMES, len(SPLIT_NAMES))
             say(f"left out: the split '{name}' of {folder}, which is none of {known}")
-    records = (record for name, split in splits.items() for record in read_split(name, split, features))
-    examples, unreadable = in_memory(map_ahead(lambda one: inspect_record(one, features, kind), records, READ_AHEAD))
+    records = (record for name, split in splits.items() for record in read_split(name, split))
+    named = f"{match['name']}:{folder.name}"
+    if kind == "table":
+        return dataclasses.replace(
+            table(info, folder, records, target, say), argument=named, data_dir=str(root), license=license(info)
+        )
+    features = example_and_class(info, folder, kind)
+    labeled_records = (labeled_record(record, features) for record in records)
+    examples, unreadable = in_memory(
+        map_ahead(lambda one: inspect_record(one, features, kind), labeled_records, READ_AHEAD)
+    )
     # A test split whose labels are withheld has the label -1 everywhere; no accuracy can be measured on it.
     labeled = [one for one in examples if one.target >= 0]
     if len(labeled) < len(examples):
@@ -166,7 +192,7 @@ def read(argument: str, say: Say, kind: str, data_dir: Path | None = None) -> Ra
         labels=features.labels,
         examples=labeled,
         unreadable=tuple(one for one in unreadable if one.target >= 0),
-        argument=f"{match['name']}:{folder.name}",
+        argument=named,
         data_dir=str(root),
         license=license(info),
     )
@@ -267,11 +293,11 @@ def example_and_class(info: Any, folder: Path, kind: str) -> Features:
     return Features(examples[0], stated, classes[0], labels)
 
 
-def read_split(name: str, split: Any, features: Features) -> Iterator[Record]:
-    """Read the example and the label of each record of a split.
+def read_split(name: str, split: Any) -> Iterator[Record]:
+    """Read the records of a split.
 
     Raises:
-        ZooError: a file is missing or damaged, or a record has no example or no label.
+        ZooError: a file is missing or damaged.
     """
     import tensorflow as tf
     from google.protobuf.message import DecodeError
@@ -283,18 +309,97 @@ def read_split(name: str, split: Any, features: Features) -> Iterator[Record]:
         for record in read_records(path):
             try:
                 values = tf.train.Example.FromString(record).features.feature
-                value = _value(values, features.example)
-                label = values[features.label].int64_list.value[0]
-            except (IndexError, DecodeError) as error:
+            except DecodeError as error:
                 raise ZooError(
-                    f"record {count} of {path} has no example with a label ({error}): {prepare_again(path.parent)}"
+                    f"record {count} of {path} is no example ({error}): {prepare_again(path.parent)}"
                 ) from None
             offset = position + BYTES_BEFORE_RECORD
-            yield Record(SPLIT_NAMES[name], label, f"{name} {count} of {path.name}", value, record, place, offset)
+            yield Record(SPLIT_NAMES[name], f"{name} {count} of {path.name}", values, record, place, offset)
             count += 1
             position += BYTES_BEFORE_RECORD + len(record) + BYTES_AFTER_RECORD
         if count != expected:
             raise ZooError(f"{path} holds {count} records, not {expected}: {prepare_again(path.parent)}")
+
+
+def labeled_record(record: Record, features: Features) -> LabeledRecord:
+    """Return a record with its example and its label.
+
+    Raises:
+        ZooError: it has none.
+    """
+    try:
+        value = _value(record.values, features.example)
+        label = record.values[features.label].int64_list.value[0]
+    except IndexError as error:
+        again = prepare_again(Path(record.path).parent)
+        raise ZooError(f"{record.name} has no example with a label ({error}): {again}") from None
+    place = (record.path, record.offset)
+    return LabeledRecord(record.split, record.name, record.values, record.content, *place, label, value)
+
+
+def table(info: Any, folder: Path, records: Iterable[Record], target: str | None, say: Say) -> RawDataset:
+    """Return the rows that records are, with the column `target` as their targets.
+
+    Rows whose class is withheld are left out.
+
+    Raises:
+        ZooError: there are no scalars, or no such column.
+    """
+    from zoo.inputs.table.data import dataset_of_frame
+    from zoo.inputs.table.read import Frame
+    from zoo.inputs.table.records import fields, row
+
+    features = dict(_flat(info.features))
+    columns = fields(features)
+    others = [key for key in features if key not in {column.key for column in columns.values()}]
+    if others:
+        say(f"left out: features of {folder} that are no scalars: {listed(map(shown, others), most=5)}")
+    wanted = target or _supervised(info, columns, folder)
+    rows, names, splits, withheld = [], [], [], 0
+    for record in records:
+        try:
+            cells = row(record.values, columns)
+        except (ValueError, ZooError) as error:
+            raise ZooError(f"{record.name} of {folder} {error}: {prepare_again(folder)}") from None
+        if wanted in columns and columns[wanted].is_class and cells[list(columns).index(wanted)] is None:
+            withheld += 1
+            continue
+        rows.append(cells)
+        names.append(record.name)
+        splits.append(record.split)
+    if withheld:
+        say(f"left out: {withheld} rows of {folder} whose labels are withheld")
+    return dataset_of_frame(Frame(tuple(columns), rows, names, splits), wanted, "", None)
+
+
+def _flat(features: Any, above: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield each feature in the order of the keys, with `/` between nested ones; none where there are no keys."""
+    from tensorflow_datasets import features as known
+
+    # A Sequence of a FeaturesDict has its methods, too. Features that are read from a file have no order of their own.
+    for key, feature in sorted(features.items()) if isinstance(features, known.FeaturesDict) else ():
+        if isinstance(feature, known.FeaturesDict):
+            yield from _flat(feature, f"{above}{key}/")
+        else:
+            yield f"{above}{key}", feature
+
+
+def _supervised(info: Any, columns: Mapping[str, Field], folder: Path) -> str:
+    """Return the column that TFDS says is to be predicted, or the only class.
+
+    Raises:
+        ZooError: there is none.
+    """
+    keys = info.supervised_keys or (None, None)
+    stated = [name for name, column in columns.items() if column.key == keys[1]]
+    classes = [name for name, column in columns.items() if column.is_class]
+    for found in (stated, classes):
+        if len(found) == 1:
+            return found[0]
+    raise ZooError(
+        f"{folder} does not say what is to be predicted: say with --target which column "
+        f"({listed(map(shown, columns), most=8) or 'it has no scalars'})"
+    )
 
 
 def _value(values: Any, key: str) -> Any:
@@ -304,7 +409,7 @@ def _value(values: Any, key: str) -> Any:
     return values[key]
 
 
-def inspect_record(record: Record, features: Features, kind: str) -> Inspected | Unreadable:
+def inspect_record(record: LabeledRecord, features: Features, kind: str) -> Inspected | Unreadable:
     """Inspect the example of a record."""
     try:
         return STORED[kind].inspect(record, features)
@@ -343,10 +448,13 @@ def license(info: Any) -> str:
 
 SOURCE = Source(
     scheme="tfds",
-    kinds=tuple(STORED),
+    kinds=(*STORED, "table"),
     argument="NAME[:VERSION]",
     summary="a dataset that TensorFlow Datasets has prepared",
     read=read,
-    options={"data_dir": "the folder of prepared datasets [default: the variable TFDS_DATA_DIR]"},
+    options={
+        "data_dir": "the folder of prepared datasets [default: the variable TFDS_DATA_DIR]",
+        "target": "the column of a table to predict [default: what TFDS says]",
+    },
     short_name=lambda argument: argument.partition(":")[0],
 )

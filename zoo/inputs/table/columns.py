@@ -17,7 +17,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from zoo.data.names import shown
-from zoo.errors import ZooError, did_you_mean
+from zoo.errors import ZooError, did_you_mean, listed
 from zoo.schema import record
 
 Value = float | str | None
@@ -46,6 +46,7 @@ BOOLEANS = {
 
 NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 INFINITE = re.compile(r"[+-]?inf(inity)?", re.IGNORECASE)
+DECIMAL_COMMA = re.compile(r"[+-]?[0-9]+,[0-9]+([eE][+-]?[0-9]+)?")
 
 DATE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9]{2}:[0-9]{2}(:[0-9]{2})?Z?)?"
 """ISO 8601: a date, or a date and a time of day in UTC to the minute or the second; for `re` and RE2."""
@@ -107,7 +108,8 @@ def infer(name: str, values: Sequence[Value]) -> Kind:
     """Return the type of a column from its values, where numbers may be floats or strings.
 
     Raises:
-        ZooError: it has no values, an infinite number, or numbers and words in no clear proportion.
+        ZooError: it has no values, an infinite number, numbers with decimal commas, or numbers and words in no clear
+            proportion.
     """
     counts: Counter[str] = Counter()
     first: dict[str, str] = {}
@@ -122,6 +124,11 @@ def infer(name: str, values: Sequence[Value]) -> Kind:
     if counts["infinite"]:
         raise ZooError(
             f"column '{shown(name)}' has an infinite number, {first['infinite']}: mend it, or leave it empty"
+        )
+    if 2 * counts["decimal comma"] >= counts.total():
+        raise ZooError(
+            f"column '{shown(name)}' has numbers with commas, {first['decimal comma']}: write points, "
+            f"or --set table.words={shown(name)} if they are words"
         )
     for kind in ("number", "boolean", "date"):
         if counts[kind] == counts.total():
@@ -145,6 +152,8 @@ def _kind(value: float | str) -> str:
         return "infinite"
     if value in BOOLEANS:
         return "boolean"
+    if DECIMAL_COMMA.fullmatch(value):
+        return "decimal comma"
     return "date" if days(value) is not None else "word"
 
 
@@ -171,14 +180,15 @@ def inferred(names: Sequence[str], rows: Sequence[Row], settings: TableSettings)
     Raises:
         ZooError: a column cannot be used, or the settings name one that does not exist.
     """
-    check_names((*settings.ignore, *settings.words), names, "table.ignore or table.words")
+    ignored, words = named(settings.ignore, names), named(settings.words, names)
+    check_names((*ignored, *words), names, "table.ignore or table.words")
     columns = []
     for place, name in enumerate(names):
-        if name in settings.ignore:
+        if name in ignored:
             continue
         values = [row[place] for row in rows]
-        kind = "word" if name in settings.words else infer(name, values)
-        if name not in settings.words and identifies(name, kind, values):
+        kind = "word" if name in words else infer(name, values)
+        if name not in words and identifies(name, kind, values):
             raise ZooError(
                 f"column '{shown(name)}' has another {kind} in each row, so that nothing can be learned from it: "
                 f"--set table.ignore={shown(name)}"
@@ -189,11 +199,28 @@ def inferred(names: Sequence[str], rows: Sequence[Row], settings: TableSettings)
     return columns
 
 
+def named(wanted: Sequence[str], names: Sequence[str]) -> list[str]:
+    """Return the columns that settings name: a column whose name has commas was cut at them."""
+    found, rest = [], list(wanted)
+    while rest:
+        count = next((count for count in range(len(rest), 0, -1) if ",".join(rest[:count]) in names), 1)
+        found.append(",".join(rest[:count]))
+        del rest[:count]
+    return found
+
+
 def check_names(wanted: Sequence[str], names: Sequence[str], where: str) -> None:
     """Raise ZooError when a column of `wanted`, which `where` asks for, is not among `names`."""
     for name in wanted:
         if name not in names:
-            raise ZooError(f"{where}: there is no column '{shown(name)}': {did_you_mean(name, names)}")
+            raise ZooError(f"{where}: there is no column '{shown(name)}': {nearest(name, names)}")
+
+
+def nearest(name: str, names: Sequence[str]) -> str:
+    """Suggest the column that is nearest to a name, or list the first columns where none is near."""
+    known = [shown(one) for one in names]
+    found = did_you_mean(name, known)
+    return found if found.startswith("did") else f"known: {listed(known)}"
 
 
 def days(text: str) -> float | None:

@@ -20,7 +20,7 @@ from zoo.data.names import shown
 from zoo.errors import ZooError, listed
 from zoo.family import Family, Size
 from zoo.inputs.table.bundled import Bundled, bundled
-from zoo.inputs.table.columns import Column, Row, TableSettings, Value, inferred
+from zoo.inputs.table.columns import Column, Row, TableSettings, Value, inferred, named
 from zoo.inputs.table.preprocessing import TablePreprocessing, encode, lines
 from zoo.inputs.table.preprocessing import suiting as described
 from zoo.inputs.table.read import Frame, features, places_of, row_digest, targets, typed
@@ -140,7 +140,8 @@ def adjustments(dataset: Dataset, preprocessing: TablePreprocessing, settings: T
     """Say the type of each column, and which columns are left out."""
     yield from (f"column {line}" for line in lines(preprocessing))
     taken = {column.name for column in preprocessing.columns}
-    others = [shown(name) for name in dataset.form if name not in taken and name not in settings.ignore]
+    ignored = named(settings.ignore, dataset.form)
+    others = [shown(name) for name in dataset.form if name not in taken and name not in ignored]
     if others:
         yield f"left out: columns that the weights do not take: {listed(others, most=5)}"
 

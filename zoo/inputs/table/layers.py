@@ -31,10 +31,11 @@ def standardized(features: Tensor, preprocessing: TablePreprocessing) -> Tensor 
     return Standardized([c.mean for c in columns], [c.std for c in columns], name="standardized")(x)
 
 
-def indicators(features: Tensor, preprocessing: TablePreprocessing) -> list[Tensor]:
-    """Return what is 1 and else 0: missing values, for columns that lack some in training, and the words of words.
+def indicators(features: Tensor, preprocessing: TablePreprocessing, width: int = 0) -> list[Tensor]:
+    """Return what stands for missing values, for columns that lack some in training, and for the words of words.
 
-    A word that was never seen has 0 everywhere, so that it changes nothing.
+    A missing value is 1 in a place of its own, and so is each word; with a `width`, a word is a learned vector of so
+    many numbers instead. A word that was never seen has 0 everywhere, so that it changes nothing.
     """
     columns = preprocessing.columns
     found = []
@@ -42,7 +43,11 @@ def indicators(features: Tensor, preprocessing: TablePreprocessing) -> list[Tens
     if missing:
         found.append(Missing(missing, name="missing")(features))
     codes = [(place, code) for place, column in enumerate(columns) for code in range(len(column.words))]
-    if codes:
+    if codes and width:
+        places = [place for place, column in enumerate(columns) if column.words]
+        counts = [len(columns[place].words) for place in places]
+        found.append(WordVectors(places, counts, width, name="word_vectors")(features))
+    elif codes:
         found.append(Words([place for place, _ in codes], [code for _, code in codes], name="words")(features))
     return found
 
@@ -53,8 +58,15 @@ def joined(parts: Sequence[Tensor | None]) -> Tensor:
     return keras.layers.Concatenate(name="joined")(present) if len(present) > 1 else present[0]
 
 
+class Exact(keras.layers.Layer):
+    """A layer that computes in the precision of the weights: bfloat16 cannot tell two dates, or two words, apart."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{"dtype": keras.config.dtype_policy().variable_dtype, **options})
+
+
 @keras.saving.register_keras_serializable("zoo")
-class Columns(keras.layers.Layer):
+class Columns(Exact):
     """Some of the columns, by their places."""
 
     def __init__(self, places: Sequence[int], **options: Any) -> None:
@@ -77,7 +89,7 @@ class Columns(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable("zoo")
-class Standardized(keras.layers.Layer):
+class Standardized(Exact):
     """Columns of mean 0 and std 1, and 0 where a value is missing.
 
     The mean is subtracted first: one product and one sum would lose the small differences of large numbers in float32.
@@ -132,6 +144,45 @@ class Words(Columns):
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments, for Keras."""
         return {**super().get_config(), "codes": self.codes}
+
+
+@keras.saving.register_keras_serializable("zoo")
+class WordVectors(Columns):
+    """A learned vector for each word of some columns, side by side; zeros for all other codes and missing values.
+
+    The entity embeddings of Guo and Berkhahn 2016, arXiv:1604.06737.
+    """
+
+    def __init__(self, places: Sequence[int], counts: Sequence[int], width: int, **options: Any) -> None:
+        super().__init__(places, **options)
+        self.counts, self.width = list(counts), width
+
+    def build(self, shape: tuple[int | None, ...]) -> None:
+        """Make a vector for each word."""
+        start = keras.initializers.RandomNormal(stddev=1 / np.sqrt(self.width))
+        self.vectors = self.add_weight(name="vectors", shape=(sum(self.counts), self.width), initializer=start)
+
+    def call(self, x: Tensor) -> Tensor:
+        """Return [batch, places · width]."""
+        import tensorflow as tf
+
+        codes = super().call(x)
+        vectors = keras.ops.convert_to_tensor(self.vectors)
+        # tf2onnx (1.17) turns >= into "not <", which is true of NaN.
+        codes = tf.where(tf.math.is_nan(codes), tf.constant(-1.0, codes.dtype), codes)
+        known = tf.logical_and(codes >= 0, codes < tf.constant(self.counts, codes.dtype))
+        before = np.cumsum([0, *self.counts[:-1]])
+        rows = tf.where(known, codes + tf.constant(before, codes.dtype), tf.constant(sum(self.counts), codes.dtype))
+        table = tf.concat([vectors, tf.zeros((1, self.width), vectors.dtype)], 0)
+        return tf.reshape(tf.gather(table, tf.cast(rows, tf.int64)), (-1, len(self.places) * self.width))
+
+    def compute_output_spec(self, x: Tensor) -> Tensor:
+        """Return the shape and dtype of the result."""
+        return keras.KerasTensor((x.shape[0], len(self.places) * self.width), x.dtype)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the constructor's arguments, for Keras."""
+        return {**super().get_config(), "counts": self.counts, "width": self.width}
 
 
 @keras.saving.register_keras_serializable("zoo")

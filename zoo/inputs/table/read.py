@@ -22,8 +22,9 @@ from typing import IO, Any, Literal
 
 from zoo.data.names import natural, shown
 from zoo.data.splits import SPLIT_NAMES
-from zoo.errors import ZooError, did_you_mean, listed
+from zoo.errors import ZooError, listed
 from zoo.inputs.table.columns import (
+    DECIMAL_COMMA,
     INFINITE,
     LONGEST_NAME,
     MISSING,
@@ -32,6 +33,7 @@ from zoo.inputs.table.columns import (
     Row,
     Value,
     check_names,
+    nearest,
 )
 from zoo.inputs.table.preprocessing import check
 
@@ -364,7 +366,8 @@ def _numbers(cells: Sequence[Value], places: Sequence[str], name: str, *, requir
     """Return the numbers of a target; None if at least half of its cells are words, or all are missing.
 
     Raises:
-        ZooError: a number is infinite, a cell among numbers is none, or there are none though they are required.
+        ZooError: a number is infinite or has a decimal comma, a cell among numbers is none, or there are none though
+            they are required.
     """
     numbers: list[float | None] = []
     words: list[str] = []
@@ -378,6 +381,9 @@ def _numbers(cells: Sequence[Value], places: Sequence[str], name: str, *, requir
             raise ZooError(f"{place}: the target '{shown(name)}' is infinite: mend or remove it")
         else:
             numbers.append(float(value))
+    commas = [word for word in words if DECIMAL_COMMA.match(word[1:])]
+    if 2 * len(commas) > len(cells):
+        raise ZooError(f"--target {shown(name)}: the column has numbers with commas, {commas[0]}: write points")
     found = [number for number in numbers if number is not None]
     if required and not found:
         raise ZooError(f"--target {shown(name)}: the column has no numbers: choose another")
@@ -417,7 +423,7 @@ def places_of(columns: Sequence[Column], names: Sequence[str]) -> list[int]:
     """
     for column in columns:
         if column.name not in names:
-            near = did_you_mean(column.name, names)
+            near = nearest(column.name, names)
             raise ZooError(f"there is no column '{shown(column.name)}', which the network takes: {near}")
     return [names.index(column.name) for column in columns]
 

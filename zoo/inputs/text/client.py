@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.data.names import natural, shown
-from zoo.errors import ZooError, did_you_mean
+from zoo.errors import ZooError
 from zoo.family import Family, Size
 from zoo.folder_kinds import kind, mistaken
 from zoo.input import Request
@@ -105,12 +105,13 @@ def _expanded(named: Path, leave_out: Callable[[Path, str], None]) -> list[Path]
 
 def _rows(path: Path, preprocessing: TextPreprocessing) -> Iterator[Request]:
     """Yield the texts of a table."""
+    from zoo.inputs.table.columns import nearest
     from zoo.inputs.table.read import read_file
 
     frame = read_file(path)
     wanted = frame.names[0] if len(frame.names) == 1 else preprocessing.column
     if wanted not in frame.names:
-        hint = did_you_mean(wanted, frame.names)
+        hint = nearest(wanted, frame.names)
         raise ZooError(f"{path} has no column '{shown(wanted)}', which held the texts in training: {hint}")
     for place, text in zip(frame.places, frame.column(wanted, "the texts"), strict=True):
         reason = refusal("" if text is None else text)

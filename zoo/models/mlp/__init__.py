@@ -24,8 +24,8 @@ def recipe(lr: float) -> Recipe:
 FAMILY = Family(
     name="mlp",
     title="Multilayer perceptron of tables",
-    reference="Gorishniy et al. 2021, arXiv:2106.11959; with their piecewise linear encoding of 2022, "
-    "arXiv:2203.05556 (large)",
+    reference="Gorishniy et al. 2021, arXiv:2106.11959; with embeddings of words, and their piecewise linear "
+    "encoding of numbers of 2022, arXiv:2203.05556 (large)",
     builder=f"{__name__}.network",
     input="table",
     tasks=("classes", "values"),
@@ -38,7 +38,7 @@ FAMILY = Family(
         Size(
             "large",
             (),
-            {"hidden": (256, 256), "dropout": 0.2, "intervals": 8},
+            {"hidden": (256, 256), "dropout": 0.2, "intervals": 8, "word_width": 16},
             89_602,
             89_088,
             (10,),
@@ -46,7 +46,7 @@ FAMILY = Family(
             recipe=Recipe(
                 epochs=60,
                 batch_size=32,
-                optimizer=Optimizer(name="adamw", lr=1e-3, weight_decay=3.0),
+                optimizer=Optimizer(name="adamw", lr=1e-3, weight_decay=1.0),
                 schedule=Schedule(warmup_epochs=0),
             ),
         ),

@@ -20,6 +20,7 @@ def build(
     hidden: Sequence[int] = (64,),
     dropout: float = 0.0,
     intervals: int = 0,
+    word_width: int = 0,
 ) -> Outputs:
     """Build dense layers with ReLU.
 
@@ -30,12 +31,13 @@ def build(
         hidden: the width of each hidden layer.
         dropout: the share of each hidden layer that is dropped in training.
         intervals: the most pieces of a column's piecewise linear encoding; 0: none.
+        word_width: of a learned vector for each word; 0: a place for each word, which is 1 or 0.
     """
     x = layers.standardized(features, preprocessing)
     parts = [x]
     if x is not None and intervals:
         parts = [x, layers.Pieces(*layers.intervals(preprocessing, intervals), name="pieces")(x)]
-    x = layers.joined([*parts, *layers.indicators(features, preprocessing)])
+    x = layers.joined([*parts, *layers.indicators(features, preprocessing, word_width)])
     for number, width in enumerate(hidden, start=1):
         x = keras.layers.Dense(width, activation="relu", kernel_initializer="he_normal", name=f"hidden{number}")(x)
         if dropout:

@@ -1,0 +1,71 @@
+"""fp16 files of networks whose inputs or values are beyond what float16 holds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+from onnx import TensorProto, helper, numpy_helper
+
+from zoo.export.onnx.fp16 import write_fp16
+
+MEAN, STD = np.array([2e6, -1.0], np.float32), np.array([1e5, 0.5], np.float32)
+
+
+def regression(mean: float, std: float) -> Any:
+    """A network of standardized columns, 0 where missing, whose one value has a mean and a std."""
+    generator = np.random.default_rng(0)
+    constants = {
+        "mean": MEAN,
+        "scale": 1 / STD,
+        "zero": np.float32(0),
+        "kernel": generator.normal(size=(2, 4)).astype(np.float32),
+        "last": generator.normal(size=(4, 1)).astype(np.float32),
+        "bias": np.array([0.25], np.float32),
+        "value_std": np.array([std], np.float32),
+        "value_mean": np.array([mean], np.float32),
+    }
+    nodes = [
+        helper.make_node("Sub", ["features", "mean"], ["centered"]),
+        helper.make_node("Mul", ["centered", "scale"], ["scaled"]),
+        helper.make_node("IsNaN", ["scaled"], ["missing"]),
+        helper.make_node("Where", ["missing", "zero", "scaled"], ["standardized"]),
+        helper.make_node("MatMul", ["standardized", "kernel"], ["hidden"]),
+        helper.make_node("Max", ["hidden", "zero"], ["positive"]),
+        helper.make_node("MatMul", ["positive", "last"], ["product"]),
+        helper.make_node("Add", ["product", "bias"], ["found"]),
+        helper.make_node("Mul", ["found", "value_std"], ["spread"]),
+        helper.make_node("Add", ["spread", "value_mean"], ["values"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "regression",
+        [helper.make_tensor_value_info("features", TensorProto.FLOAT, ["batch", 2])],
+        [helper.make_tensor_value_info("values", TensorProto.FLOAT, ["batch", 1])],
+        [numpy_helper.from_array(np.asarray(array), name) for name, array in constants.items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
+    onnx.checker.check_model(model, full_check=True)
+    return model
+
+
+def test_values_and_columns_may_be_beyond_65504(tmp_path: Path) -> None:
+    features = np.random.default_rng(1).normal(size=(50, 2)).astype(np.float32) * STD + MEAN
+    features[3, 0] = np.nan
+    for mean, std in ((3e6, 2e5), (60_000.0, 5000.0), (0.5, 0.1)):
+        onnx.save(regression(mean, std), tmp_path / "whole.onnx")
+        write_fp16(tmp_path / "whole.onnx", tmp_path / "half.onnx")
+        made = onnx.load(tmp_path / "half.onnx")
+        onnx.checker.check_model(made, full_check=True)
+        answers = [
+            onnxruntime.InferenceSession(tmp_path / f"{name}.onnx").run(None, {"features": features})[0]
+            for name in ("whole", "half")
+        ]
+        assert np.isfinite(answers[1]).all()
+        np.testing.assert_allclose(answers[1], answers[0], atol=5e-3 * std)
+        kinds = {tensor.name: tensor.data_type for tensor in made.graph.initializer}
+        assert {kinds[name] for name in ("kernel", "last", "bias", "zero_half")} == {TensorProto.FLOAT16}
+        assert {kinds[name] for name in ("mean", "zero", "value_std", "value_mean")} == {TensorProto.FLOAT}
