@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Protocol, cast
 import pydantic
 
 from zoo import plugins, schema
+from zoo.data.share import WHOLE, Share
 from zoo.errors import ZooError, did_you_mean
 from zoo.signature import Tensor
 
@@ -215,17 +216,21 @@ class Graph(Protocol):
         seed: int,
         epoch: int,
         start: int = 0,
+        share: Share = WHOLE,
     ) -> Any:
         """Return one epoch as a tf.data.Dataset of (network inputs by name, targets [batch]).
 
         The same arguments give the same batches in any process. A last, smaller batch is left out, and so are the first
-        `start` batches, whose examples are not read.
+        `start` batches, whose examples are not read. `share` is the part of every batch that is returned.
         """
 
-    def evaluation_batches(self, examples: Examples, preprocessing: Any, *, batch_size: int) -> Any:
+    def evaluation_batches(
+        self, examples: Examples, preprocessing: Any, *, batch_size: int, share: Share = WHOLE
+    ) -> Any:
         """Return every example in order, as a tf.data.Dataset of (network inputs, targets, weights float32 [batch]).
 
         The last batch is filled up with copies of the first example, whose weight is 0; that of all others is 1.
+        `share` is the part of every batch that is returned.
         """
 
 

@@ -66,7 +66,8 @@ class Split:
 class Recipe:
     """Everything that decides a training run, except for the machine.
 
-    `batch_size` is that of all replicas together. `patience` ends training after so many epochs without a better
+    `batch_size` is that of all replicas together, for one update; each replica computes its part of it in `accumulate`
+    equal parts, one after the other. `patience` ends training after so many epochs without a better
     validation score; 0 never does. `keep` says whether the run ends with its best or its last weights.
     `deterministic` makes two runs equal bit for bit on one device, at some cost of speed on GPUs. The precision
     `float64` is for telling rounding from mistakes, not for use. `freeze` trains the head only: the network before it
@@ -78,6 +79,7 @@ class Recipe:
 
     epochs: Annotated[int, Field(ge=1)] = 30
     batch_size: Annotated[int, Field(ge=1)] = 128
+    accumulate: Annotated[int, Field(ge=1)] = 1
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     precision: Literal["float32", "mixed_bfloat16", "float64"] = (
         "float32"  # no float16: it hangs or fails with replicas (keras 18666)

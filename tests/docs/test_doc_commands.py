@@ -23,6 +23,7 @@ NOT_RUN = {
     "needs data that are not here": 1,
     "needs an interrupted run": 1,
     "needs a fresh process": 1,
+    "needs several machines": 3,
     "needs a server": 1,
     "needs the folder": 1,
     "needs another version": 1,

@@ -125,6 +125,18 @@ def test_sigterm_within_an_epoch_saves_what_was_done(tmp_path: Path, alone: Path
     assert_same(alone, folder)
 
 
+@pytest.mark.full
+def test_two_replicas_that_accumulate_train_as_one_device_does(tmp_path: Path) -> None:
+    """A batch as a whole, and each half of it in two parts. ViT normalizes no batch and drops nothing."""
+    images = write_images(tmp_path / "images", classes=3, each=20, side=16)
+    settings = ["vit-small", f"folder:{images}", "epochs=1", "batch_size=8", "keep=last", "precision=float64"]
+    assert drive(tmp_path / "one", 1, "never", *settings) == 0
+    assert drive(tmp_path / "two", 2, "never", *settings, "accumulate=2") == 0
+    one, two = (load_file(tmp_path / name / "weights.safetensors") for name in ("one", "two"))
+    for name, value in one.items():
+        np.testing.assert_allclose(two[name], value, rtol=1e-6, atol=1e-9, err_msg=name)
+
+
 def test_two_replicas_go_on_within_an_epoch(tmp_path: Path) -> None:
     settings = ("cnn-small", "digits", "epochs=2", "batch_size=64", "image.shift=0.1", "keep=last")
     assert drive(tmp_path / "alone", 2, "never", *settings) == 0

@@ -36,10 +36,11 @@ from zoo.cli.data_options import DataOption
 @click.option("--set", multiple=True, metavar="KEY=VALUE", help="Change the recipe, such as optimizer.lr=0.1.")
 @click.option(
     "--strategy",
-    type=click.Choice(["auto", "single", "mirrored"]),
+    type=click.Choice(["auto", "single", "mirrored", "multiworker"]),
     default="auto",
     show_default=True,
-    help="Train on one device (single) or on all of them (mirrored); auto mirrors where there are several.",
+    help="Train on one device (single), on all of this machine (mirrored), or on those of several machines, which "
+    "TF_CONFIG or Slurm names (multiworker); auto takes all, but looks for several machines in TF_CONFIG alone.",
 )
 @click.option("--devices", type=int, help="Split the CPU into N logical devices, for trying and testing.")
 @click.option("--out", type=click.Path(path_type=Path), help="The run folder to write.  [default: runs/NAME]")
@@ -71,9 +72,13 @@ def command(as_json: bool, **options: Any) -> None:
     from zoo.cli.output import print_json, progress_bar, say
     from zoo.input import kind_of
     from zoo.schema import to_dict
+    from zoo.training.cluster import find
 
     with progress_bar() as progress:
         made = zoo.train(**options, say=say, progress=progress)
+    cluster = find(options["strategy"])
+    if cluster and not cluster.chief:
+        return
     if as_json:
         print_json({"run": str(made.folder), **to_dict(made.run)})
         return

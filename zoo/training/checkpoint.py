@@ -58,14 +58,16 @@ class State:
 class Checkpoints:
     """The last two checkpoints of the run at `folder`, one of which is due every so many minutes.
 
+    A worker beside the chief goes through the same, and does not write (`writes`).
+
     Whenever the process is killed, or the disk fills up, there is a whole checkpoint that is as new as the last that
     was saved, and another one before it.
     """
 
-    def __init__(self, folder: Path, model: Any, optimizer: Any, minutes: float) -> None:
+    def __init__(self, folder: Path, model: Any, optimizer: Any, minutes: float, writes: bool = True) -> None:
         self._next, self._last, self._previous = (folder / name for name in (NEXT, run.LAST, run.PREVIOUS))
         self.model, self._optimizer = model, optimizer
-        self._minutes, self._time = minutes, time.monotonic()
+        self._minutes, self._time, self._writes = minutes, time.monotonic(), writes
         self._saved: State | None = None
 
     def due(self) -> bool:
@@ -78,8 +80,8 @@ class Checkpoints:
         Raises:
             OSError: the disk is full or fails; the checkpoints that were there are there.
         """
-        if state != self._saved:
-            weights_file.save(self._next, self._named(), {"state": json.dumps(schema.to_dict(state))})
+        if state != self._saved and self._writes:
+            weights_file.save(self._next, self.named(), {"state": json.dumps(schema.to_dict(state))})
             self._move_up()
         self._saved, self._time = state, time.monotonic()
 
@@ -107,7 +109,7 @@ class Checkpoints:
                 raise damage from None
             say(f"{self._last} is damaged: {self._previous.name}, the checkpoint before it, takes its place")
             self._previous.replace(self._last)
-        weights_file.assign(self._named(), arrays, str(self._last))
+        weights_file.assign(self.named(), arrays, str(self._last))
         self._saved = schema.parse(State, json.loads(text.get("state", "{}")), str(self._last))
         return self._saved
 
@@ -119,7 +121,8 @@ class Checkpoints:
             self._last.replace(self._previous)
         self._next.replace(self._last)
 
-    def _named(self) -> dict[str, Any]:
+    def named(self) -> dict[str, Any]:
+        """Return all variables of a checkpoint by their names in it."""
         model_part = {f"model/{name}": variable for name, variable in weights_file.variables(self.model).items()}
         # The paths of an optimizer's variables change from process to process; their order does not.
         optimizer_part = {f"optimizer/{number}": variable for number, variable in enumerate(self._optimizer.variables)}

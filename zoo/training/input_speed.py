@@ -22,11 +22,11 @@ from zoo.registry import resolve
 from zoo.schema import record, to_dict
 from zoo.text import Progress, Say, silent
 from zoo.training.fine_tuning import network
-from zoo.training.loop import check_batch, distributed, fix_randomness
+from zoo.training.loop import check_batch, fix_randomness
 from zoo.training.optimizer import optimizer
 from zoo.training.start import describe, with_fitting_batch
 from zoo.training.steps import training_step
-from zoo.training.strategy import choose
+from zoo.training.strategy import choose, distributed
 from zoo.training.totals import Totals
 
 ROUNDS = 3
@@ -96,7 +96,9 @@ def measure(
     dataset = load(
         source, family.input, split=recipe.split, data_dir=data_dir, options=options, bad_examples="skip", say=say
     )
-    recipe = with_fitting_batch(recipe, settings, strategy.num_replicas_in_sync, len(dataset.train), say)
+    recipe = with_fitting_batch(
+        recipe, settings, strategy.num_replicas_in_sync * recipe.accumulate, len(dataset.train), say
+    )
     model = describe(family, row, dataset, recipe)
     return speeds(model, fitting(dataset, model.preprocessing), recipe, strategy, seconds, progress)
 
@@ -118,7 +120,7 @@ def speeds(
     Raises:
         ZooError: the batch cannot be split, or is larger than the training split.
     """
-    check_batch(recipe.batch_size, strategy.num_replicas_in_sync, len(dataset.train))
+    check_batch(recipe.batch_size, strategy.num_replicas_in_sync, len(dataset.train), recipe.accumulate)
     fix_randomness(recipe.seed, recipe.deterministic)
     family = resolve(model.family)[0]
     depths = factory.layer_depths(model) if recipe.optimizer.layer_decay < 1 else {}
@@ -160,7 +162,7 @@ def _batches(model: Model, dataset: Dataset, recipe: Recipe, strategy: Any) -> I
             seed=recipe.seed,
             epoch=epoch,
         )
-        yield from distributed(strategy, batches)
+        yield from distributed(strategy, batches, recipe.batch_size)
 
 
 def _rate(step: Callable[[], None], wait: Callable[[], Any], seconds: float) -> float:

@@ -17,7 +17,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import keras
 import tensorflow as tf
@@ -36,6 +36,9 @@ from zoo.training.checkpoint import Checkpoints, State
 from zoo.training.optimizer import optimizer as make_optimizer
 from zoo.training.progress import Reporter
 from zoo.training.steps import evaluation_step, training_step
+from zoo.training.strategy import distributed, share_of
+from zoo.training.team import ALONE, Team
+from zoo.training.together import described_by_chief, state_of_chief, weights_of_chief
 from zoo.training.totals import LOSS, Totals
 
 SECONDS_BETWEEN_READS = 0.5
@@ -51,6 +54,8 @@ def train(
     say: Say = silent,
     progress: Progress = silent,
     checkpoint_minutes: float = math.inf,
+    team: Team = ALONE,
+    described: run.Run | None = None,
 ) -> run.Run:
     """Train the run that `folder` describes to its end, from its last checkpoint or initial weights if it has any.
 
@@ -64,20 +69,22 @@ def train(
         say: given a line for every epoch, and for what failed without stopping the training.
         progress: given the number of steps done twice a second.
         checkpoint_minutes: the time between two checkpoints; there is one after every epoch, too.
+        team: the workers that train together; only its chief writes.
+        described: the run, on a worker beside the chief, which need not see the folder.
 
     Raises:
         ZooError: a checkpoint is damaged, the batch cannot be split, or the loss is no longer finite.
     """
-    this = run.read(folder)
+    this = described or run.read(folder)
     recipe, preprocessing = this.recipe, this.model.preprocessing
     task, kind = task_of(this.model), kind_of(preprocessing)
     assert recipe is not None, "a run that trains has a recipe"
-    check_batch(recipe.batch_size, strategy.num_replicas_in_sync, len(dataset.train))
+    check_batch(recipe.batch_size, strategy.num_replicas_in_sync, len(dataset.train), recipe.accumulate)
     steps = len(dataset.train) // recipe.batch_size
 
     depths = factory.layer_depths(this.model) if recipe.optimizer.layer_decay < 1 else {}
     fix_randomness(recipe.seed, recipe.deterministic)
-    with strategy.scope():
+    with team.collective(), strategy.scope():
         model = factory.build(this.model, precision=recipe.precision)
         if recipe.freeze:
             fine_tuning.freeze(model, this.model)
@@ -87,20 +94,21 @@ def train(
     if recipe.class_weights == "balanced" and task.balanced:
         weights = task.balanced(dataset.train.targets, len(this.model.labels))
     device = strategy.extended.worker_devices[0]
-    training = Totals(training_step(model, this.model, optimizer, strategy, recipe, weights), device)
-    evaluation = Totals(evaluation_step(model, this.model, strategy), device)
+    training = Totals(training_step(model, this.model, optimizer, strategy, recipe, weights), device, team.collective)
+    evaluation = Totals(evaluation_step(model, this.model, strategy), device, team.collective)
 
-    checkpoints = Checkpoints(folder, model, optimizer, checkpoint_minutes)
-    state = checkpoints.restore(say)
+    checkpoints = Checkpoints(folder, model, optimizer, checkpoint_minutes, writes=team.chief)
+    state = checkpoints.restore(say) if team.chief else None
     if state:
         # The process may have been killed between the checkpoint of an epoch and its metrics.
         _write_metrics(folder, state)
-    elif this.initial:
+    elif this.initial and team.chief:
         fine_tuning.assign(model, folder, this.model, this.initial)
-    state = state or State()
+    state = state_of_chief(team, strategy, checkpoints.named(), state or State())
     reporter = Reporter(recipe.epochs, steps, recipe.batch_size, say, progress)
+    board = [keras.callbacks.TensorBoard(folder / run.TENSORBOARD, write_graph=False)] if team.chief else []
     listeners = keras.callbacks.CallbackList(
-        [reporter, keras.callbacks.TensorBoard(folder / run.TENSORBOARD, write_graph=False), *callbacks],
+        [reporter, *board, *callbacks],
         model=model,
         epochs=recipe.epochs,
         steps=steps,
@@ -110,7 +118,7 @@ def train(
     with interruption.deferred() as request:
         epochs = _Epochs(
             folder, training, recipe.batch_size, model, task, listeners, reporter, any(map(_wants_batches, callbacks)),
-            checkpoints, request, say,
+            checkpoints, request, team, say,
         )  # fmt: skip
         listeners.on_train_begin()
         try:
@@ -129,8 +137,9 @@ def train(
                     seed=recipe.seed,
                     epoch=epoch,
                     start=state.steps_done,
+                    share=share_of(strategy),
                 )
-                state = epochs.train(distributed(strategy, batches), state)
+                state = epochs.train(distributed(strategy, batches, recipe.batch_size), state)
                 listeners.on_test_begin()
                 validated = evaluate(
                     evaluation, dataset.validation, this, strategy, functools.partial(epochs.end_if_asked, state)
@@ -146,33 +155,44 @@ def train(
                     "examples_per_second": examples / state.seconds,
                 }
                 state = state.after(row, task.best, task.higher_is_better)
-                if state.best_epoch == state.epochs_done:
+                if state.best_epoch == state.epochs_done and team.chief:
                     weights_file.save(folder / run.BEST, weights_file.weights(model))
                 checkpoints.save(state)
-                _write_metrics(folder, state)
+                if team.chief:
+                    _write_metrics(folder, state)
                 listeners.on_epoch_end(epoch, row)
                 epochs.end_if_asked(state)
         finally:
             listeners.on_train_end()
 
     if recipe.keep == "best":
-        best, _ = weights_file.read(folder / run.BEST)
-        weights_file.assign(weights_file.weights(model), best, str(folder / run.BEST))
-    weights_file.save(folder / run.WEIGHTS, weights_file.weights(model))
-    learning_curves.draw(
-        folder / run.CURVES, state.history, task.titles, f"{folder.name}: {this.model.family} {this.model.size}", say
-    )
+        if team.chief:
+            best, _ = weights_file.read(folder / run.BEST)
+            weights_file.assign(weights_file.weights(model), best, str(folder / run.BEST))
+        weights_of_chief(team, strategy, weights_file.weights(model))
+    if team.chief:
+        weights_file.save(folder / run.WEIGHTS, weights_file.weights(model))
+        title = f"{folder.name}: {this.model.family} {this.model.size}"
+        learning_curves.draw(folder / run.CURVES, state.history, task.titles, title, say)
     tested = evaluate(evaluation, dataset.test, this, strategy)
     check_finite(tested["loss"], f"on the test {kind.plural}", model)
+    if not team.chief:
+        return described_by_chief(team)
     outputs = primary_outputs(model, this.model, dataset.test)
-    return _finish(folder, this, state, task, task.score(outputs, dataset.test.targets))
+    done = _finish(folder, this, state, task, task.score(outputs, dataset.test.targets))
+    return described_by_chief(team, done)
 
 
-def check_batch(batch_size: int, replicas: int, examples: int) -> None:
-    """Raise ZooError when a batch cannot be shared by the replicas, or has more examples than there are."""
+def check_batch(batch_size: int, replicas: int, examples: int, parts: int = 1) -> None:
+    """Raise ZooError when a batch cannot be shared by replicas, in so many parts, or is more than all examples."""
     if batch_size % replicas:
         raise ZooError(
             f"a batch of {batch_size} cannot be shared by {replicas} replicas: --set batch_size to a multiple of them"
+        )
+    if batch_size % (replicas * parts):
+        raise ZooError(
+            f"a batch of {batch_size} cannot be computed in {parts} equal parts by each of {replicas} replicas: "
+            f"--set batch_size to a multiple of {replicas * parts}, or --set accumulate to another number"
         )
     if batch_size > examples:
         raise ZooError(
@@ -206,10 +226,10 @@ def evaluate(
     assert this.recipe is not None
     preprocessing = this.model.preprocessing
     batches = kind_of(preprocessing).graph.evaluation_batches(
-        examples, preprocessing, batch_size=this.recipe.batch_size
+        examples, preprocessing, batch_size=this.recipe.batch_size, share=share_of(strategy)
     )
     totals.set({}, steps=0)
-    shared = distributed(strategy, batches)
+    shared = distributed(strategy, batches, this.recipe.batch_size)
     totals.prepare(shared)
     for batch in shared:
         totals.add(*batch)
@@ -231,6 +251,7 @@ class _Epochs:
     listeners_want_batches: bool
     checkpoints: Checkpoints
     request: interruption.Request
+    team: Team
     say: Say
 
     def train(self, batches: Any, state: State) -> State:
@@ -249,14 +270,16 @@ class _Epochs:
             self.listeners.on_train_batch_begin(steps)
             self.totals.add(*batch)
             steps += 1
+            asked = self.team.asked(self.request)
             due = self.listeners_want_batches or time.perf_counter() - read >= SECONDS_BETWEEN_READS
-            if due or self.checkpoints.due() or self.request:
+            if due or self.checkpoints.due() or asked:
                 here, read = reached(), time.perf_counter()
                 metrics = self.task.metrics(here.sums, steps * self.batch_size)
                 self.reporter.report(here, metrics["loss"])
                 if self.listeners_want_batches:
                     self.listeners.on_train_batch_end(steps - 1, metrics)
-                self.end_if_asked(here)
+                if asked:
+                    self._end(here)
                 if self.checkpoints.due():
                     self._save(here)
             if self.model.stop_training:
@@ -267,8 +290,10 @@ class _Epochs:
 
     def end_if_asked(self, state: State) -> None:
         """Save the state and raise Interrupted if a signal has asked the training to end."""
-        if not self.request:
-            return
+        if self.team.asked(self.request):
+            self._end(state)
+
+    def _end(self, state: State) -> NoReturn:
         try:
             self._save(state)
             epochs = f"{state.epochs_done} epoch{'' if state.epochs_done == 1 else 's'}"
@@ -291,14 +316,6 @@ def _wants_batches(callback: Any) -> bool:
         getattr(getattr(callback, name), "__func__", None) is not getattr(keras.callbacks.Callback, name)
         for name in names
     )
-
-
-def distributed(strategy: Any, batches: Any) -> Any:
-    """Return batches as the replicas take them."""
-    if strategy.num_replicas_in_sync == 1 and "CPU" in strategy.extended.worker_devices[0]:
-        # The iterator of a strategy takes 0.1 s to make, for every epoch and every evaluation (tensorflow 2.21).
-        return batches
-    return strategy.experimental_distribute_dataset(batches)
 
 
 def _compile_for_callbacks(model: Any, optimizer: Any, strategy: Any, task: Task) -> None:

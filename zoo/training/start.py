@@ -26,6 +26,8 @@ from zoo.recipe import Recipe
 from zoo.text import Progress, Say, silent
 from zoo.training import fine_tuning
 from zoo.training import strategy as strategies
+from zoo.training.follow import say_run
+from zoo.training.team import ALONE, Team
 
 Preflight = Callable[[Model], None]
 
@@ -51,6 +53,7 @@ def start(
     callbacks: Sequence[Any] = (),
     say: Say = silent,
     progress: Progress = silent,
+    team: Team = ALONE,
 ) -> Path:
     """Train a new run and return its folder.
 
@@ -70,7 +73,7 @@ def start(
         raise ZooError("freeze trains a head on weights that are there already: name the run to take --weights from")
     if out is not None:
         files.refuse_existing(out)
-    chosen = strategies.choose(strategy, devices)
+    chosen = strategies.choose(strategy, devices, team)
     if source is None:
         source = find(family.input).default_data
     dataset = load(
@@ -86,8 +89,9 @@ def start(
         raise ZooError(f"{family.name} cannot be trained for {dataset.task}, which {source} has: name other data")
     for skipped in dataset.skipped:
         say(f"left out: {skipped}")
-    recipe = with_fitting_batch(recipe, settings, chosen.num_replicas_in_sync, len(dataset.train), say)
-    check_batch(recipe.batch_size, chosen.num_replicas_in_sync, len(dataset.train))
+    replicas = chosen.num_replicas_in_sync
+    recipe = with_fitting_batch(recipe, settings, replicas * recipe.accumulate, len(dataset.train), say)
+    check_batch(recipe.batch_size, replicas, len(dataset.train), recipe.accumulate)
     like = run.read_finished(weights).model if weights else None
     model = describe(family, row, dataset, recipe, like)
     dataset = fit(dataset, model.preprocessing, bad_examples, say)
@@ -109,10 +113,12 @@ def start(
         say(f"from the weights of {weights}, with {'a new' if started_from.new_head else 'its'} head")
     del arrays
     made = provenance.here(recipe.seed)
-    run.write(folder, run.Run(migration.SCHEMA, model, dataset.description(), recipe, made, initial=started_from))
+    this = run.Run(migration.SCHEMA, model, dataset.description(), recipe, made, initial=started_from)
+    run.write(folder, this)
     count = f"{len(dataset.train)} training {kind_of(model.preprocessing).plural}"
     say(f"{folder}: {family.name} {row.name}, {model.parameters:,} parameters, {count}")
-    train(folder, dataset, chosen, callbacks, say, progress, checkpoint_minutes)
+    say_run(team, folder, this)
+    train(folder, dataset, chosen, callbacks, say, progress, checkpoint_minutes, team)
     return folder
 
 
@@ -129,11 +135,11 @@ def _class_weights(dataset: Dataset) -> str:
     return tasks.names([f"{label} {weight:.4g}" for label, weight in zip(dataset.labels, weights, strict=True)])
 
 
-def with_fitting_batch(recipe: Recipe, settings: Sequence[str], replicas: int, examples: int, say: Say) -> Recipe:
+def with_fitting_batch(recipe: Recipe, settings: Sequence[str], parts: int, examples: int, say: Say) -> Recipe:
     """Return a recipe whose batch is not larger than a small dataset, unless somebody asked for a size of the batch."""
-    if recipe.batch_size <= examples or examples < replicas or any(one.startswith("batch_size=") for one in settings):
+    if recipe.batch_size <= examples or examples < parts or any(one.startswith("batch_size=") for one in settings):
         return recipe
-    fitting_size = examples // replicas * replicas
+    fitting_size = examples // parts * parts
     say(f"a batch is all {fitting_size} training examples, because there are fewer than {recipe.batch_size}")
     return dataclasses.replace(recipe, batch_size=fitting_size)
 
@@ -148,6 +154,7 @@ def resume(
     callbacks: Sequence[Any] = (),
     say: Say = silent,
     progress: Progress = silent,
+    team: Team = ALONE,
 ) -> Path:
     """Continue an interrupted run with its own recipe, and return its folder.
 
@@ -161,7 +168,7 @@ def resume(
     this = run.read(folder)
     if this.finished:
         raise ZooError(f"{folder} is finished already: train a new run")
-    chosen = strategies.choose(strategy, devices)
+    chosen = strategies.choose(strategy, devices, team)
     assert this.data is not None, "a run that is not finished is one that trains"
     assert this.recipe is not None
     preprocessing = this.model.preprocessing
@@ -169,9 +176,11 @@ def resume(
     if data_dir is not None:
         # Later verbs find the data where they are now.
         moved = dataclasses.replace(this.data, source=dataset.source, data_dir=dataset.data_dir)
-        run.write(folder, dataclasses.replace(this, data=moved))
+        this = dataclasses.replace(this, data=moved)
+        run.write(folder, this)
     say(f"continuing {folder}")
-    train(folder, dataset, chosen, callbacks, say, progress, checkpoint_minutes)
+    say_run(team, folder, this)
+    train(folder, dataset, chosen, callbacks, say, progress, checkpoint_minutes, team)
     return folder
 
 

@@ -16,6 +16,7 @@ from zoo.factory import apply
 from zoo.recipe import Recipe
 from zoo.registry import resolve
 from zoo.task import task_of
+from zoo.training.accumulation import in_parts
 from zoo.training.optimizer import penalty
 
 
@@ -60,7 +61,8 @@ def training_step(
     task = task_of(description).graph
     undecayed = resolve(description.family)[0].undecayed
 
-    def on_replica(inputs: Any, targets: Any) -> dict[str, Any]:
+    def of_part(inputs: Any, targets: Any) -> tuple[list[Any], dict[str, Any]]:
+        """Return gradients and sums."""
         trained = [variable.value for variable in model.trainable_variables]
         # Keras 3.15 leaves the TensorFlow variables of a frozen layer trainable: a tape would watch them, too.
         with tf.GradientTape(watch_accessed_variables=False) as tape:
@@ -70,13 +72,17 @@ def training_step(
             if class_weights is not None:
                 losses *= tf.cast(tf.gather(class_weights, targets), losses.dtype)
             loss = tf.reduce_sum(losses) / recipe.batch_size
-            # The gradients of all replicas are added up.
-            loss += tf.cast(penalty(recipe, model, undecayed) / strategy.num_replicas_in_sync, loss.dtype)
-        gradients = tape.gradient(loss, trained)
+            # The gradients of all replicas and parts are added up.
+            terms = strategy.num_replicas_in_sync * recipe.accumulate
+            loss += tf.cast(penalty(recipe, model, undecayed) / terms, loss.dtype)
+        return tape.gradient(loss, trained), task.sums(targets, found, description)
+
+    def on_replica(inputs: Any, targets: Any) -> dict[str, Any]:
+        gradients, sums = in_parts(of_part, (inputs, targets), recipe.accumulate)
         if recipe.optimizer.clip_norm:
             gradients = clipped(gradients, recipe.optimizer.clip_norm)
         optimizer.apply(gradients, model.trainable_variables)
-        return task.sums(targets, found, description)
+        return sums
 
     def step(inputs: Any, targets: Any) -> dict[str, Any]:
         return summed(strategy, strategy.run(on_replica, (inputs, targets)))

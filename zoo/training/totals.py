@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from typing import Any
 
 import tensorflow as tf
 
 from zoo.training.steps import Step
+from zoo.training.team import Within
 
 LOSS = "loss"
 """The sum that every task has."""
@@ -19,10 +21,11 @@ class Totals:
     Args:
         step: the step.
         device: the device that holds the sums, the one on which the step leaves its own.
+        within: entered around each step, in which workers wait for each other.
     """
 
-    def __init__(self, step: Step, device: str) -> None:
-        self._device = device
+    def __init__(self, step: Step, device: str, within: Within = nullcontext) -> None:
+        self._device, self._within = device, within
         self._sums: dict[str, tf.Variable] = {}
         self._finite_steps = self._variable(tf.int64)
 
@@ -40,7 +43,8 @@ class Totals:
 
     def add(self, *batch: Any) -> None:
         """Make a step and add its sums; only `read` waits for what it computes."""
-        self._add(*batch)
+        with self._within():
+            self._add(*batch)
 
     def read(self) -> dict[str, float]:
         """Wait for all steps so far, and return the sums."""

@@ -10,6 +10,8 @@ from zoo import provenance, run
 from zoo.errors import ZooError
 from zoo.tensorflow_setup import wake_keras
 from zoo.text import Progress, Say, silent
+from zoo.training.cluster import Cluster, Kind, find
+from zoo.training.team import gathered
 from zoo.verbs.results import RunFolder, StrPath, column_options, optional_path
 
 
@@ -27,7 +29,7 @@ def train(
     epochs: int | None = None,
     seed: int | None = None,
     set: Mapping[str, object] | Iterable[str] = (),
-    strategy: Literal["auto", "single", "mirrored"] = "auto",
+    strategy: Kind = "auto",
     devices: int | None = None,
     out: StrPath | None = None,
     resume: StrPath | None = None,
@@ -55,7 +57,8 @@ def train(
         epochs: short for `set={"epochs": ...}`.
         seed: short for `set={"seed": ...}`.
         set: changes of the recipe, such as `{"optimizer.lr": 0.1}` or `["optimizer.lr=0.1"]`.
-        strategy: `single` trains on one device, `mirrored` on all; `auto` mirrors where there are several.
+        strategy: `single` trains on one device, `mirrored` on all of this machine, `multiworker` on several machines,
+            which TF_CONFIG or Slurm's variables name; `auto` on all that there are, without Slurm.
         devices: split the CPU into this many logical devices, for trying and testing.
         out: the run folder to write; `runs/NAME` when not given.
         resume: an interrupted run, continued with its own recipe and data.
@@ -70,6 +73,9 @@ def train(
         ZooError: something that was asked for cannot be had, or the loss is no longer finite.
         Refused: the network cannot be exported.
     """
+    cluster = find(strategy)
+    if cluster and not cluster.chief:
+        return _beside_chief(cluster, optional_path(data_dir), strategy, devices, callbacks)
     settings = [f"{key}={value}" for key, value in set.items()] if isinstance(set, Mapping) else [*set]
     shorthands = {"freeze": freeze or None, "epochs": epochs, "seed": seed}
     if not checkpoint_minutes > 0:
@@ -102,34 +108,41 @@ def train(
     from zoo.export.build import preflight
     from zoo.training import start
 
-    if resume is not None:
-        folder = start.resume(
-            Path(resume),
-            data_dir=optional_path(data_dir),
-            strategy=strategy,
-            devices=devices,
-            checkpoint_minutes=checkpoint_minutes,
-            callbacks=callbacks,
-            say=say,
-            progress=progress,
-        )
-    else:
-        folder = start.start(
-            family,
-            size=size,
-            weights=optional_path(weights),
-            source=data,
-            data_dir=optional_path(data_dir),
-            options=column_options(target_column, text_column),
-            bad_examples=bad_examples or "error",
-            settings=[*settings, *(f"{key}={value}" for key, value in shorthands.items() if value is not None)],
-            out=optional_path(out),
-            strategy=strategy,
-            devices=devices,
-            preflight=preflight,
-            checkpoint_minutes=checkpoint_minutes,
-            callbacks=callbacks,
-            say=say,
-            progress=progress,
-        )
+    shared: dict[str, Any] = {
+        "data_dir": optional_path(data_dir),
+        "strategy": strategy,
+        "devices": devices,
+        "checkpoint_minutes": checkpoint_minutes,
+        "callbacks": callbacks,
+        "say": say,
+        "progress": progress,
+    }
+    with gathered(cluster, say) as team:
+        if resume is not None:
+            folder = start.resume(Path(resume), **shared, team=team)
+        else:
+            folder = start.start(
+                family,
+                size=size,
+                weights=optional_path(weights),
+                source=data,
+                options=column_options(target_column, text_column),
+                bad_examples=bad_examples or "error",
+                settings=[*settings, *(f"{key}={value}" for key, value in shorthands.items() if value is not None)],
+                out=optional_path(out),
+                preflight=preflight,
+                **shared,
+                team=team,
+            )
     return RunFolder(folder, run.read_finished(folder))
+
+
+def _beside_chief(
+    cluster: Cluster, data_dir: Path | None, strategy: Kind, devices: int | None, callbacks: Sequence[Any]
+) -> RunFolder:
+    """Train the chief's run as another worker, which needs no run folder and writes none."""
+    wake_keras()
+    from zoo.training.follow import follow
+
+    with gathered(cluster) as team:
+        return RunFolder(*follow(team, data_dir=data_dir, strategy=strategy, devices=devices, callbacks=callbacks))

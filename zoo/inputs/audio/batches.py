@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from zoo.data.dataset import Examples
+from zoo.data.share import WHOLE, Share
 from zoo.errors import ZooError
 from zoo.inputs.audio.augment import RANDOM_NUMBERS, augmented, mask_numbers, masked
 from zoo.inputs.audio.client import LOG_MEL, WAVEFORM, encode
@@ -26,6 +27,7 @@ def training_batches(
     seed: int,
     epoch: int,
     start: int = 0,
+    share: Share = WHOLE,
 ) -> Any:
     """Return one epoch as a tf.data.Dataset of (network inputs by name, targets [batch]).
 
@@ -40,7 +42,7 @@ def training_batches(
         most = len(clips)
         raise ZooError(f"a batch of {batch_size} is more than the {most} training clips: --set batch_size={most}")
     generator = np.random.default_rng((seed, epoch))
-    order = generator.permutation(len(clips))[start * batch_size :]
+    order = share.of(generator.permutation(len(clips))[start * batch_size :], batch_size)
     random = generator.random((len(clips), RANDOM_NUMBERS), np.float32)
     masks = generator.random((len(clips), mask_numbers(settings)), np.float32)
     read = _reader(clips, preprocessing)
@@ -54,10 +56,13 @@ def training_batches(
             inputs[LOG_MEL] = masked(inputs[LOG_MEL], settings, masks)
         return inputs, target
 
-    return _batches((order, clips.targets[order], random[order], masks[order]), load, finish, batch_size)
+    columns = (order, clips.targets[order], random[order], masks[order])
+    return _batches(columns, load, finish, share.size(batch_size))
 
 
-def evaluation_batches(clips: Examples, preprocessing: AudioPreprocessing, *, batch_size: int) -> Any:
+def evaluation_batches(
+    clips: Examples, preprocessing: AudioPreprocessing, *, batch_size: int, share: Share = WHOLE
+) -> Any:
     """Return every clip in order, as a tf.data.Dataset of (inputs, targets, weights float32 [batch]).
 
     Inputs and targets are as in `training_batches`. The last batch is filled up to `batch_size` with copies of the
@@ -66,6 +71,7 @@ def evaluation_batches(clips: Examples, preprocessing: AudioPreprocessing, *, ba
     index = np.arange(-(-len(clips) // batch_size) * batch_size)
     weights = (index < len(clips)).astype(np.float32)
     index[len(clips) :] = 0
+    index, weights = share.of(index, batch_size), share.of(weights, batch_size)
     read = _reader(clips, preprocessing)
 
     def load(index: Any, target: Any, weight: Any) -> tuple[Any, ...]:
@@ -74,7 +80,7 @@ def evaluation_batches(clips: Examples, preprocessing: AudioPreprocessing, *, ba
     def finish(waveform: Any, target: Any, weight: Any) -> tuple[Any, ...]:
         return network_inputs(waveform, preprocessing), target, weight
 
-    return _batches((index, clips.targets[index], weights), load, finish, batch_size)
+    return _batches((index, clips.targets[index], weights), load, finish, share.size(batch_size))
 
 
 def _batches(

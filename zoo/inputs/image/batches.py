@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from zoo.data.dataset import Examples
+from zoo.data.share import WHOLE, Share
 from zoo.errors import ZooError
 from zoo.inputs.image.augment import RANDOM_NUMBERS, augmented
 from zoo.inputs.image.client import IMAGE
@@ -30,6 +31,7 @@ def training_batches(
     seed: int,
     epoch: int,
     start: int = 0,
+    share: Share = WHOLE,
 ) -> Any:
     """Return one epoch as a tf.data.Dataset of (network inputs by name, labels int64 [batch]).
 
@@ -44,17 +46,17 @@ def training_batches(
         most = len(images)
         raise ZooError(f"a batch of {batch_size} is more than the {most} training images: --set batch_size={most}")
     generator = np.random.default_rng((seed, epoch))
-    order = generator.permutation(len(images))[start * batch_size :]
+    order = share.of(generator.permutation(len(images))[start * batch_size :], batch_size)
     random = generator.random((len(images), RANDOM_NUMBERS), np.float32)
     read = _reader(images)
 
     def load(index: Any, label: Any, random: Any) -> tuple[Any, ...]:
         return augmented(read(index), preprocessing, settings, random), label
 
-    return _batches((order, images.targets[order], random[order]), load, preprocessing, batch_size)
+    return _batches((order, images.targets[order], random[order]), load, preprocessing, share.size(batch_size))
 
 
-def evaluation_batches(images: Examples, preprocessing: Preprocessing, *, batch_size: int) -> Any:
+def evaluation_batches(images: Examples, preprocessing: Preprocessing, *, batch_size: int, share: Share = WHOLE) -> Any:
     """Return every image in order, as a tf.data.Dataset of (inputs, labels, weights float32 [batch]).
 
     Inputs and labels are as in `training_batches`. The last batch is filled up to `batch_size` with copies of the first
@@ -63,12 +65,13 @@ def evaluation_batches(images: Examples, preprocessing: Preprocessing, *, batch_
     index = np.arange(-(-len(images) // batch_size) * batch_size)
     weights = (index < len(images)).astype(np.float32)
     index[len(images) :] = 0
+    index, weights = share.of(index, batch_size), share.of(weights, batch_size)
     read = _reader(images)
 
     def load(index: Any, label: Any, weight: Any) -> tuple[Any, ...]:
         return pixels_tensor(read(index), preprocessing), label, weight
 
-    return _batches((index, images.targets[index], weights), load, preprocessing, batch_size)
+    return _batches((index, images.targets[index], weights), load, preprocessing, share.size(batch_size))
 
 
 def _batches(

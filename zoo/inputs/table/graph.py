@@ -10,6 +10,7 @@ import numpy as np
 
 from zoo.data.dataset import Examples
 from zoo.data.names import shown
+from zoo.data.share import WHOLE, Share
 from zoo.errors import ZooError
 from zoo.inputs.table.columns import BOOLEANS, DATE, SECONDS, Column, TableSettings, tensor_names
 from zoo.inputs.table.preprocessing import FEATURES, NOT_OF_KIND, TOO_LARGE, TablePreprocessing, encode
@@ -121,6 +122,7 @@ def training_batches(
     seed: int,
     epoch: int,
     start: int = 0,
+    share: Share = WHOLE,
 ) -> Any:
     """Return one epoch as a tf.data.Dataset of (features by name, targets [batch]), in an order of (seed, epoch).
 
@@ -133,10 +135,13 @@ def training_batches(
         most = len(rows)
         raise ZooError(f"a batch of {batch_size} is more than the {most} training rows: --set batch_size={most}")
     order = np.random.default_rng((seed, epoch)).permutation(len(rows))[start * batch_size :]
-    return _batches((_encoded(rows, preprocessing)[order], rows.targets[order]), batch_size)
+    order = share.of(order, batch_size)
+    return _batches((_encoded(rows, preprocessing)[order], rows.targets[order]), share.size(batch_size))
 
 
-def evaluation_batches(rows: Examples, preprocessing: TablePreprocessing, *, batch_size: int) -> Any:
+def evaluation_batches(
+    rows: Examples, preprocessing: TablePreprocessing, *, batch_size: int, share: Share = WHOLE
+) -> Any:
     """Return every row in order, as a tf.data.Dataset of (features by name, targets, weights float32 [batch]).
 
     The last batch is filled up with copies of the first row, whose weight is 0; that of all others is 1.
@@ -144,7 +149,8 @@ def evaluation_batches(rows: Examples, preprocessing: TablePreprocessing, *, bat
     index = np.arange(-(-len(rows) // batch_size) * batch_size)
     weights = (index < len(rows)).astype(np.float32)
     index[len(rows) :] = 0
-    return _batches((_encoded(rows, preprocessing)[index], rows.targets[index], weights), batch_size)
+    index, weights = share.of(index, batch_size), share.of(weights, batch_size)
+    return _batches((_encoded(rows, preprocessing)[index], rows.targets[index], weights), share.size(batch_size))
 
 
 def _batches(columns: tuple[np.ndarray, ...], batch_size: int) -> Any:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from zoo.data.dataset import Examples
+from zoo.data.share import WHOLE, Share
 from zoo.errors import ZooError
 from zoo.inputs.text.preprocessing import ATTENTION_MASK, INPUT_IDS, TextPreprocessing
 from zoo.inputs.text.settings import TextSettings
@@ -25,6 +26,7 @@ def training_batches(
     seed: int,
     epoch: int,
     start: int = 0,
+    share: Share = WHOLE,
 ) -> Any:
     """Return one epoch as a tf.data.Dataset of (network inputs by name, targets [batch]).
 
@@ -39,6 +41,7 @@ def training_batches(
         raise ZooError(f"a batch of {batch_size} is more than the {most} training texts: --set batch_size={most}")
     lengths = tokenized(texts, preprocessing).lengths
     index = by_length(lengths, batch_size, np.random.default_rng((seed, epoch)))[start:]
+    index = share.of(index.reshape(-1), batch_size).reshape(-1, share.size(batch_size))
     return _batches(texts, preprocessing, index, texts.targets[index])
 
 
@@ -51,7 +54,9 @@ def by_length(lengths: np.ndarray, batch_size: int, generator: np.random.Generat
     return batches[generator.permutation(len(batches))]
 
 
-def evaluation_batches(texts: Examples, preprocessing: TextPreprocessing, *, batch_size: int) -> Any:
+def evaluation_batches(
+    texts: Examples, preprocessing: TextPreprocessing, *, batch_size: int, share: Share = WHOLE
+) -> Any:
     """Return every text in order, as a tf.data.Dataset of (network inputs, targets, weights float32 [batch]).
 
     The last batch is filled up with copies of the first text, whose weight is 0; that of all others is 1.
@@ -59,7 +64,8 @@ def evaluation_batches(texts: Examples, preprocessing: TextPreprocessing, *, bat
     places = np.arange(-(-len(texts) // batch_size) * batch_size)
     weights = (places < len(texts)).astype(np.float32)
     places[len(texts) :] = 0
-    index = places.reshape(-1, batch_size)
+    places, weights = share.of(places, batch_size), share.of(weights, batch_size)
+    index = places.reshape(-1, share.size(batch_size))
     return _batches(texts, preprocessing, index, texts.targets[index], weights.reshape(index.shape))
 
 

@@ -1,0 +1,75 @@
+"""`zoo train` in a process of its own, as one of several workers: `python worker.py MOMENT LIMITS [ARGUMENT ...]`.
+
+No network is exported first. At MOMENT, unless that is `never`, something happens to this worker. Epochs and steps
+count from 0.
+
+    kill:EPOCH:STEP      SIGKILL before a step
+    stop:EPOCH:STEP      SIGSTOP before a step
+    term:EPOCH:STEP      SIGTERM before a step
+    hang:EPOCH:STEP      before a step, the main thread waits for ever
+    evaluation:EPOCH     SIGKILL in the evaluation after an epoch
+
+LIMITS is JSON: the constants of `zoo.training.team` to change.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import signal
+import sys
+import threading
+from typing import Any
+from unittest import mock
+
+SIGNALS = {"kill": signal.SIGKILL, "stop": signal.SIGSTOP, "term": signal.SIGTERM}
+
+
+def at(moment: str) -> Any:
+    """A Keras callback for the moment."""
+    import keras
+
+    class At(keras.callbacks.Callback):
+        epoch = -1
+
+        def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+            self.epoch = epoch
+
+        def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+            what, _, place = moment.partition(":")
+            if place != f"{self.epoch}:{batch}":
+                return
+            if what == "hang":
+                threading.Event().wait()
+            os.kill(os.getpid(), SIGNALS[what])
+
+        def on_test_begin(self, logs: Any = None) -> None:
+            if moment == f"evaluation:{self.epoch}":
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    return At()
+
+
+def main() -> None:
+    moment, limits, *arguments = sys.argv[1:]
+    sys.argv = ["zoo", "train", *arguments]
+    import zoo
+    from zoo.cli import main as command_line
+    from zoo.tensorflow_setup import wake_keras
+    from zoo.training import team
+
+    wake_keras()
+    from zoo.export import build
+
+    watched = functools.partial(zoo.train, callbacks=[at(moment)])
+    with (
+        mock.patch.multiple(team, **json.loads(limits)),
+        mock.patch.object(build, "preflight", return_value=None),
+        mock.patch.object(zoo, "train", watched),
+    ):
+        command_line()
+
+
+if __name__ == "__main__":
+    main()

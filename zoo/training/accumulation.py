@@ -1,0 +1,42 @@
+"""Gradient accumulation: a batch is computed in parts, one after the other, so that it takes the memory of one part."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import tensorflow as tf
+
+
+def in_parts(function: Callable[..., Any], batch: tuple[Any, ...], parts: int) -> Any:
+    """Return the sums, over equal parts of a batch, of all tensors that `function` returns for a part.
+
+    The parts are unrolled: a loop in the graph could not hold what replicas do together (tensorflow 2.21 refuses a
+    `merge_call` in it). No part begins before the one before it is done.
+
+    Args:
+        function: takes a part of each tensor of the batch; returns a structure of tensors and None.
+        batch: structures of tensors [batch, …], each with a number of examples that `parts` divides.
+        parts: their number.
+    """
+    if parts == 1:
+        return function(*batch)
+    tensors = [tf.split(tensor, parts) for tensor in tf.nest.flatten(batch)]
+    total: Any = None
+    for number in range(parts):
+        part = [pieces[number] for pieces in tensors]
+        if total is not None:
+            with tf.control_dependencies([tensor for tensor in tf.nest.flatten(total) if tensor is not None]):
+                part = [tf.identity(tensor) for tensor in part]
+        found = tf.nest.map_structure(_dense, function(*tf.nest.pack_sequence_as(batch, part)))
+        total = found if total is None else tf.nest.map_structure(_plus, total, found)
+    return total
+
+
+def _dense(value: Any) -> Any:
+    """Return a tensor, as also the gradient of an embedding becomes one."""
+    return None if value is None else tf.convert_to_tensor(value)
+
+
+def _plus(one: Any, other: Any) -> Any:
+    return None if one is None or other is None else one + other

@@ -1,0 +1,204 @@
+"""The workers of a training on several machines, as the surroundings name them: in TF_CONFIG, or in Slurm's variables.
+
+TensorFlow's own resolver for Slurm (2.21) is not used: it fails where there is no GPU, and sorts hosts as text, so that
+the worker that it calls 1 need not be Slurm's task 1.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from zoo.errors import ZooError
+
+Kind = Literal["auto", "single", "mirrored", "multiworker"]
+"""The strategies that people ask for."""
+
+TF_CONFIG = "TF_CONFIG"
+"""The variable that Kubeflow and Vertex set: https://www.tensorflow.org/guide/distributed_training."""
+
+JOBS = ("chief", "master", "worker")
+"""The parts of a TF_CONFIG that train, the chief's first; `master` is what older services call the chief."""
+
+FIRST_PORT, JOBS_APART, TASKS_OF_A_NODE = 20000, 700, 16
+"""Ports on Slurm, where nobody hands them out: jobs of other numbers on one node get others, 16 each."""
+
+ADDRESS = re.compile(r"(?P<host>[^\s:/]+|\[[0-9a-fA-F:.]+\]):(?P<port>[0-9]{1,5})")
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """The workers of a training.
+
+    Attributes:
+        workers: the address of each as `host:port`, the chief's first.
+        index: the place of this process among them.
+    """
+
+    workers: tuple[str, ...]
+    index: int
+
+    @property
+    def chief(self) -> bool:
+        """Whether this process is the one that writes the run."""
+        return self.index == 0
+
+    def name(self, index: int) -> str:
+        """Return what messages call a worker."""
+        return f"worker {index} ({self.workers[index]})"
+
+    def watch(self) -> tuple[str, int]:
+        """Return host and port on which the chief listens to the other workers, see `zoo.training.team`.
+
+        The port is one above the highest that the cluster names for the chief's host.
+        """
+        host, _ = _host_and_port(self.workers[0])
+        ports = [port for at, port in map(_host_and_port, self.workers) if at == host]
+        return host.strip("[]"), max(ports) + 1
+
+
+def find(kind: Kind, environment: Mapping[str, str] = os.environ) -> Cluster | None:
+    """Return the cluster that this process trains in; None where it trains alone.
+
+    `auto` follows a TF_CONFIG. Slurm's variables are there for any program, so they count for `multiworker` alone.
+
+    Raises:
+        ZooError: the variables are malformed, or `multiworker` was asked for where none names any worker.
+    """
+    if kind in ("single", "mirrored"):
+        return None
+    if environment.get(TF_CONFIG, "").strip():
+        return _unless_alone(of_tf_config(environment[TF_CONFIG]))
+    if kind == "auto":
+        return None
+    if "SLURM_STEP_NODELIST" in environment:
+        return _unless_alone(of_slurm(environment))
+    raise ZooError(
+        "--strategy multiworker: neither TF_CONFIG nor Slurm's variables name the workers: start every worker by a "
+        "TFJob or by srun, or set TF_CONFIG"
+    )
+
+
+def _unless_alone(cluster: Cluster | None) -> Cluster | None:
+    return cluster if cluster and len(cluster.workers) > 1 else None
+
+
+def of_tf_config(text: str) -> Cluster | None:
+    """Read a TF_CONFIG; None where it names no cluster.
+
+    Raises:
+        ZooError: it is malformed, or has a part that zoo's training does not know.
+    """
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        raise _malformed(f"it is not JSON ({error})") from None
+    if not isinstance(value, dict):
+        raise _malformed("it is no JSON object")
+    if "cluster" not in value:
+        return None
+    jobs, task = value["cluster"], value.get("task")
+    if not isinstance(jobs, dict) or not all(isinstance(addresses, list) for addresses in jobs.values()):
+        raise _malformed("'cluster' should give a list of addresses for each part")
+    others = sorted(job for job, addresses in jobs.items() if addresses and job not in JOBS)
+    if others:
+        raise _malformed(f"'cluster' has the part '{others[0]:.40}', and zoo trains with a chief and workers alone")
+    places = [(job, index) for job in JOBS for index in range(len(jobs.get(job, [])))]
+    workers = tuple(_address(address) for job in JOBS for address in jobs.get(job, []))
+    if not workers:
+        raise _malformed("'cluster' names no worker")
+    if len(set(workers)) < len(workers):
+        raise _malformed("'cluster' names an address twice")
+    if not isinstance(task, dict) or not {"type", "index"} <= task.keys():
+        raise _malformed("'task' should have 'type' and 'index'")
+    place = (task["type"], int(task["index"]) if str(task["index"]).isdecimal() else task["index"])
+    if place not in places:
+        raise _malformed(f"'task' is {task['type']!s:.40} {task['index']!s:.20}, which 'cluster' does not name")
+    return Cluster(workers, places.index(place))
+
+
+def of_slurm(environment: Mapping[str, str]) -> Cluster:
+    """Read the variables that `srun` gives each task of a job step; task 0 is the chief.
+
+    Raises:
+        ZooError: one is missing or malformed, or the tasks are not distributed in blocks.
+    """
+    hosts = [*_hosts(_variable(environment, "SLURM_STEP_NODELIST"))]
+    tasks = [*_tasks(_variable(environment, "SLURM_STEP_TASKS_PER_NODE"))]
+    if len(hosts) != len(tasks):
+        raise ZooError(
+            f"SLURM_STEP_NODELIST names {len(hosts)} nodes and SLURM_STEP_TASKS_PER_NODE {len(tasks)}: "
+            "start the workers by srun"
+        )
+    first = FIRST_PORT + _number(environment, "SLURM_JOB_ID") % JOBS_APART * TASKS_OF_A_NODE
+    places = [(node, local) for node, count in enumerate(tasks) for local in range(count)]
+    index = _number(environment, "SLURM_PROCID")
+    here = (_number(environment, "SLURM_NODEID"), _number(environment, "SLURM_LOCALID"))
+    if index >= len(places) or places[index] != here:
+        raise ZooError(f"Slurm's task {index} is not where zoo looks for it: start the workers by srun -m block:block")
+    # The chief's watch takes the port above the last one of its node.
+    return Cluster(tuple(f"{hosts[node]}:{first + local}" for node, local in places), index)
+
+
+def _host_and_port(address: str) -> tuple[str, int]:
+    host, _, port = address.rpartition(":")
+    return host, int(port)
+
+
+def _address(address: Any) -> str:
+    found = ADDRESS.fullmatch(address) if isinstance(address, str) else None
+    if not found or not 0 < int(found["port"]) < 65536:
+        raise _malformed(f"{str(address)!r:.60} is no address as in host:port")
+    return found[0]
+
+
+def _malformed(why: str) -> ZooError:
+    return ZooError(f"TF_CONFIG is malformed ({why}): mend it, or train alone with --strategy single or mirrored")
+
+
+def _variable(environment: Mapping[str, str], name: str) -> str:
+    if not environment.get(name):
+        raise ZooError(f"{name} is missing: start the workers by srun")
+    return environment[name]
+
+
+def _number(environment: Mapping[str, str], name: str) -> int:
+    text = _variable(environment, name)
+    if not text.isdecimal():
+        raise ZooError(f"{name} is '{text:.40}', no number: start the workers by srun")
+    return int(text)
+
+
+def _hosts(text: str) -> Iterator[str]:
+    """Yield the hosts of a list as Slurm abbreviates them, such as `a[1-3,07],b`."""
+    parts = re.findall(r"(?:[^,\[\]\s]|\[[0-9,-]+\])+", text)
+    if ",".join(parts) != text:
+        raise ZooError(f"SLURM_STEP_NODELIST is '{text:.60}', no list of nodes: start the workers by srun")
+    for part in parts:
+        yield from _expanded(part)
+
+
+def _expanded(part: str) -> Iterator[str]:
+    before, bracket, rest = part.partition("[")
+    if not bracket:
+        yield part
+        return
+    ranges, _, after = rest.partition("]")
+    for one in ranges.split(","):
+        first, _, last = one.partition("-")
+        for number in range(int(first), int(last or first) + 1):
+            for end in _expanded(after):
+                yield f"{before}{number:0{len(first)}d}{end}"
+
+
+def _tasks(text: str) -> Iterator[int]:
+    """Yield the number of tasks of each node of a list as Slurm abbreviates them, such as `3(x2),1`."""
+    for part in text.split(","):
+        found = re.fullmatch(r"(\d+)(?:\(x(\d+)\))?", part)
+        if not found:
+            raise ZooError(f"SLURM_STEP_TASKS_PER_NODE is '{text:.60}', no list of tasks: start the workers by srun")
+        yield from [int(found[1])] * int(found[2] or 1)

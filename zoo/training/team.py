@@ -1,0 +1,441 @@
+"""The workers of a training watch each other, end together, and take from the chief what they must all know.
+
+Beside TensorFlow's own connections there is one from every worker to the chief. It carries a line of JSON each second,
+so that a worker that is killed, hangs or is cut off is noticed and named: TensorFlow's collectives wait for it and
+cannot tell for whom they wait.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.metadata
+import json
+import os
+import socket
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from typing import Any
+
+from zoo.errors import ZooError
+from zoo.text import Say, silent
+from zoo.training.cluster import Cluster
+from zoo.training.interruption import Interrupted, Request
+
+JOIN_SECONDS = 600.0
+"""The time that workers wait for each other to come."""
+
+BEAT_SECONDS = 1.0
+"""The time between two lines of a worker."""
+
+SILENT_SECONDS = 60.0
+"""A worker that sends nothing for so long hangs as a whole, or is cut off."""
+
+STALL_SECONDS = 600.0
+"""A worker that has not come to a step for so long, while others wait in it, hangs."""
+
+GRACE_SECONDS = 10.0
+"""The time that a worker that waits in a collective has to end by itself, once another one is lost."""
+
+HARD_SECONDS = 60.0
+"""The same where it is busy with something else."""
+
+LOST = 138
+"""The exit status when another worker is lost: 128 and above tell Kubeflow to start the worker again."""
+
+LONGEST_LINE = 1 << 24
+
+
+class WorkerLost(ZooError):
+    """Another worker has ended, was killed, or hangs."""
+
+    def __init__(self, message: str, status: int = LOST) -> None:
+        super().__init__(message)
+        self.exit_status = status
+
+
+class Team:
+    """The team of a training that has one worker, its chief."""
+
+    index, count = 0, 1
+
+    @property
+    def chief(self) -> bool:
+        """Whether this process writes the run."""
+        return self.index == 0
+
+    def share(self, text: str | None = None) -> str:
+        """Return the chief's text on every worker."""
+        assert text is not None, "a chief has something to share"
+        return text
+
+    def collective(self) -> AbstractContextManager[None]:
+        """Mark a block that all workers go through together, and in which each waits for the others."""
+        return contextlib.nullcontext()
+
+    def asked(self, request: Request) -> bool:
+        """Return whether the training ends here, because a signal asked any worker for it.
+
+        All workers call this at the same places, and it is the same place at which they are told.
+        """
+        return bool(request)
+
+
+ALONE = Team()
+"""The team of a process that trains alone."""
+
+
+@contextlib.contextmanager
+def gathered(cluster: Cluster | None, say: Say = silent) -> Iterator[Team]:
+    """Wait for all workers of a cluster, and yield their team; it is left when the block ends.
+
+    Raises:
+        ZooError: a worker does not come in time, or is of another version or cluster.
+        WorkerLost: another worker ended before this one; its message and exit status come from there.
+    """
+    if cluster is None:
+        yield ALONE
+        return
+    say(f"waiting for {len(cluster.workers)} workers")
+    team = Workers(cluster, _called(cluster) if cluster.chief else {0: _answered(cluster)})
+    try:
+        yield team
+    except BaseException as error:
+        cause = team.cause(error)
+        team.leave(cause)
+        if cause is error:
+            raise
+        raise cause from None
+    team.leave(None)
+
+
+class _Line:
+    """A connection that carries JSON objects, one a line."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.connection, self._file, self._lock = connection, connection.makefile("rb"), threading.Lock()
+
+    def send(self, **message: Any) -> None:
+        """Send a message; one that cannot be sent is lost, as the reader on this side notices."""
+        with contextlib.suppress(OSError), self._lock:
+            self.connection.sendall(json.dumps(message).encode() + b"\n")
+
+    def read(self) -> dict[str, Any]:
+        """Wait for a message and return it; an empty one where the other side is gone."""
+        try:
+            value = json.loads(self._file.readline(LONGEST_LINE) or "{}")
+        except (OSError, ValueError):
+            return {}
+        return value if isinstance(value, dict) else {}
+
+    def close(self, reading: bool = False) -> None:
+        """End the connection; `reading` says that nobody else reads from it."""
+        with contextlib.suppress(OSError):
+            self.connection.shutdown(socket.SHUT_RDWR)
+        self.connection.close()
+        if reading:
+            self._file.close()
+
+
+def _hello(cluster: Cluster) -> dict[str, Any]:
+    return {
+        "zoo": importlib.metadata.version("keras-zoo"),
+        "worker": cluster.index,
+        "workers": [*cluster.workers],
+    }
+
+
+def _called(cluster: Cluster) -> dict[int, _Line]:
+    """Wait for the other workers as the chief; return the line to each."""
+    _, port = cluster.watch()
+    lines: dict[int, _Line] = {}
+    until = time.monotonic() + JOIN_SECONDS
+    try:
+        dual = socket.has_dualstack_ipv6()
+        server = socket.create_server(
+            ("", port), family=socket.AF_INET6 if dual else socket.AF_INET, dualstack_ipv6=dual
+        )
+    except OSError as error:
+        raise ZooError(
+            f"port {port}, on which the chief listens to the other workers, cannot be had ({error.strerror}): "
+            "free it, or give the workers other ports"
+        ) from None
+    with server:
+        while len(lines) < len(cluster.workers) - 1:
+            server.settimeout(max(0.01, until - time.monotonic()))
+            try:
+                connection, _ = server.accept()
+            except TimeoutError:
+                missing = [cluster.name(index) for index in range(1, len(cluster.workers)) if index not in lines]
+                raise _refusal(lines, f"{', '.join(missing)} did not come within {JOIN_SECONDS:g} s") from None
+            connection.settimeout(GRACE_SECONDS)
+            line = _Line(connection)
+            hello = line.read()
+            connection.settimeout(None)
+            index = hello.get("worker")
+            if not isinstance(index, int) or index not in range(1, len(cluster.workers)):
+                line.close(reading=True)
+                continue
+            lines[index] = line
+            if hello != {**_hello(cluster), "worker": index}:
+                raise _refusal(
+                    lines, f"{cluster.name(index)} has another version of zoo, or other workers than the chief"
+                )
+    for line in lines.values():
+        line.send(go=True)
+    return lines
+
+
+def _refusal(lines: dict[int, _Line], why: str) -> ZooError:
+    """Tell all workers that have come why the team does not come together, and return the error that says so."""
+    why = f"{why}: start all workers with the same command and version"
+    for line in lines.values():
+        line.send(ended=why, status=LOST)
+        line.close(reading=True)
+    return WorkerLost(why)
+
+
+def _answered(cluster: Cluster) -> _Line:
+    """Come to the chief as another worker; return the line to it."""
+    host, port = cluster.watch()
+    until = time.monotonic() + JOIN_SECONDS
+    while time.monotonic() < until:
+        try:
+            line = _Line(socket.create_connection((host, port), timeout=5))
+        except OSError:
+            time.sleep(0.2)
+            continue
+        line.send(**_hello(cluster))
+        line.connection.settimeout(max(0.01, until - time.monotonic()))
+        answer = line.read()
+        if "ended" in answer:
+            line.close(reading=True)
+            raise WorkerLost(answer["ended"], answer["status"])
+        if answer:
+            line.connection.settimeout(None)
+            return line
+        # The chief has ended before all had come, and may be started again.
+        line.close(reading=True)
+        time.sleep(0.2)
+    raise WorkerLost(
+        f"{cluster.name(0)}, the chief, cannot be reached on port {port} for {JOIN_SECONDS:g} s: "
+        "start it, and let the workers reach that port"
+    )
+
+
+class Workers(Team):
+    """The team of several workers, seen from one of them.
+
+    How they end together: a worker that a signal asks to end tells the chief. The chief holds all of them at the next
+    place where they call `asked`, and learns how many such places each has passed. A worker may be one place ahead, in
+    a step in which it waits for the others; so all go on to the farthest place that one has passed, and end there.
+    """
+
+    def __init__(self, cluster: Cluster, lines: dict[int, _Line]) -> None:
+        self.index, self.count = cluster.index, len(cluster.workers)
+        self.cluster, self._lines = cluster, lines
+        self._changed = threading.Condition()
+        self._asked_with: int | None = None  # the signal
+        self._passed, self._held = 0, False  # the places of `asked`
+        self._end: int | None = None
+        self._passed_by: dict[int, int] = {}
+        self._steps, self._inside = 0, False  # the blocks of `collective`
+        self._steps_of: dict[int, int] = {}
+        self._texts: deque[str] = deque()
+        self._lost: WorkerLost | None = None
+        self._gone: set[int] = set()
+        self._leaving = False
+        self._heard = dict.fromkeys(lines, time.monotonic())
+        for index in lines:
+            threading.Thread(target=self._listen, args=[index], daemon=True).start()
+        threading.Thread(target=self._watch, daemon=True).start()
+
+    def share(self, text: str | None = None) -> str:
+        """Return the chief's text on every worker; the others wait for it."""
+        if self.chief:
+            self._tell(share=super().share(text))
+            return super().share(text)
+        with self._changed:
+            self._changed.wait_for(lambda: self._texts or self._lost)
+            self._refuse_lost()
+            return self._texts.popleft()
+
+    @contextlib.contextmanager
+    def collective(self) -> Iterator[None]:
+        """Mark a block that all workers go through together, and in which each waits for the others.
+
+        Raises:
+            WorkerLost: a worker was lost before or in the block.
+        """
+        with self._changed:
+            self._refuse_lost()
+            self._steps += 1
+            self._inside = True
+        try:
+            yield
+        finally:
+            self._inside = False
+
+    def asked(self, request: Request) -> bool:
+        """Return whether the training ends here; `request` then has the signal of the worker that was asked."""
+        with self._changed:
+            if request and self._asked_with is None:
+                self._ask(request.number)
+            self._changed.wait_for(lambda: not self._held or self._lost)
+            self._refuse_lost()
+            if self._end is None or self._passed < self._end:
+                self._passed += 1
+                return False
+            request.number, self._leaving = self._asked_with, True
+            if not self.chief:
+                # A scheduler ends all workers when the first one has ended, and the chief has yet to save.
+                self._changed.wait_for(lambda: 0 in self._gone)
+            return True
+
+    def cause(self, error: BaseException) -> BaseException:
+        """Return the loss of another worker where that is behind an error, and the error itself elsewhere."""
+        if isinstance(error, Exception) and not isinstance(error, ZooError):
+            # TensorFlow may notice first that somebody is gone, and does not know who.
+            with self._changed:
+                self._changed.wait_for(lambda: self._lost, GRACE_SECONDS)
+                return self._lost or error
+        return error
+
+    def leave(self, error: BaseException | None) -> None:
+        """Tell the others that this worker ends, and why where it ends before its work is done."""
+        with self._changed:
+            told, self._leaving = self._leaving or isinstance(error, Interrupted | WorkerLost), True
+        if error is None or told:
+            self._tell(bye=True)
+        else:
+            status = getattr(error, "exit_status", 130 if isinstance(error, KeyboardInterrupt) else LOST)
+            why = " ".join(str(error).split())[:500] or type(error).__name__
+            self._tell(ended=f"{self.cluster.name(self.index)} ended: {why}", status=status)
+        for line in self._lines.values():
+            line.close()
+
+    def _tell(self, **message: Any) -> None:
+        for line in self._lines.values():
+            line.send(**message)
+
+    def _refuse_lost(self) -> None:
+        if self._lost:
+            raise self._lost
+
+    def _listen(self, index: int) -> None:
+        """Take the messages of another worker until it leaves."""
+        while message := self._lines[index].read():
+            with self._changed:
+                self._heard[index] = time.monotonic()
+                if "bye" in message:
+                    break
+                if "ended" in message:
+                    self._lose(message["ended"], message["status"])
+                if "steps" in message:
+                    self._steps_of[index] = message["steps"]
+                if "share" in message:
+                    self._texts.append(message["share"])
+                if "ask" in message:
+                    self._hold(message["ask"])
+                if "hold" in message:
+                    self._held, self._asked_with = True, message["hold"]
+                    self._lines[index].send(passed=self._passed)
+                if "passed" in message:
+                    self._settle(index, message["passed"])
+                if "end" in message:
+                    self._held, self._end = False, message["end"]
+                self._changed.notify_all()
+        self._lines[index].close(reading=True)
+        with self._changed:
+            self._gone.add(index)
+            self._changed.notify_all()
+        if not message:
+            self._lose(f"{self.cluster.name(index)} is gone: it was killed, or its machine failed")
+
+    def _hold(self, number: int) -> None:
+        """Hold all workers where they are, as the chief, because a signal asked one of them to end."""
+        if self._asked_with is None:
+            self._asked_with, self._held = number, True
+            self._tell(hold=number)
+            self._settle(self.index, self._passed)
+
+    def _settle(self, index: int, passed: int) -> None:
+        """Let all go on to the same place, once each has said how many it has passed."""
+        self._passed_by[index] = passed
+        if len(self._passed_by) == self.count:
+            self._end, self._held = max(self._passed_by.values()), False
+            self._tell(end=self._end)
+            self._changed.notify_all()
+
+    def _lose(self, why: str, status: int = LOST) -> None:
+        """Let this worker end, and on the chief all others, because of one that is lost."""
+        with self._changed:
+            if self._lost or self._leaving:
+                return
+            self._lost = WorkerLost(why, status)
+            self._changed.notify_all()
+        if self.chief:
+            self._tell(ended=why, status=status)
+        threading.Thread(target=self._end_process, daemon=True).start()
+
+    def _end_process(self) -> None:
+        """End this process if it does not end by itself: nothing can call back a thread that waits in a collective."""
+        assert self._lost is not None
+        inside, until = 0.0, time.monotonic() + HARD_SECONDS
+        # Elsewhere than in a collective, such as in a checkpoint that is being written, it may take longer.
+        while inside < GRACE_SECONDS and time.monotonic() < until:
+            time.sleep(0.1)
+            if self._leaving:
+                return
+            inside = inside + 0.1 if self._inside else 0.0
+        print(f"zoo: {self._lost}", file=sys.stderr, flush=True)
+        os._exit(self._lost.exit_status)
+
+    def _watch(self) -> None:
+        """Send a line each second, and look for workers that hang."""
+        woken = moved = time.monotonic()
+        steps: dict[int, int] = {}
+        while not self._leaving:
+            time.sleep(BEAT_SECONDS)
+            now = time.monotonic()
+            self._tell(steps=self._steps)
+            with self._changed:
+                if now - woken > SILENT_SECONDS / 2:
+                    # This process itself was stopped, and has not read yet what the others sent.
+                    self._heard, moved = dict.fromkeys(self._heard, now), now
+                woken = now
+                for index, heard in self._heard.items():
+                    if index not in self._gone and now - heard > SILENT_SECONDS:
+                        name = self.cluster.name(index)
+                        self._lose(f"{name} sends nothing for {SILENT_SECONDS:g} s: it hangs, or is cut off")
+                present = {**self._steps_of, self.index: self._steps}
+                if present != steps:
+                    steps, moved = present, now
+                if self.chief and now - moved > STALL_SECONDS:
+                    self._lose_last(steps)
+
+    def _ask(self, number: int | None) -> None:
+        """Let the chief hold all workers, and this one be held from now on."""
+        assert number is not None
+        if self.chief:
+            self._hold(number)
+        else:
+            self._held, self._asked_with = True, number
+            self._tell(ask=number)
+
+    def _lose_last(self, steps: dict[int, int]) -> None:
+        """Lose the workers that the others wait for, if they wait for some and not for what all compute."""
+        last = [index for index in sorted(steps) if steps[index] < max(steps.values())]
+        if last and not self._gone:
+            names = ", ".join(self.cluster.name(index) for index in last)
+            self._lose(
+                f"{names} did not come to the step in which the others have waited for {STALL_SECONDS:g} s: it hangs"
+            )
+
+
+Within = Callable[[], AbstractContextManager[None]]
+"""Marks a block in which workers wait for each other, as `Team.collective` does."""
