@@ -1,9 +1,12 @@
-"""Speed of a training step: zoo's against that of Keras' `fit` on the same batches, in turns within one process.
+"""Speed of a training step: zoo's against Keras' `fit` and PyTorch's on the same batches, in turns of a few steps.
 
-Both train the same network with the same optimizer on random images. Keras' has Keras' own batch normalization, as a
-network from elsewhere would. A round is a few steps of each.
+All train the same network by the same rule on random images. Keras' has Keras' own layers of normalization, as a
+network from elsewhere would, and its own memory allocator; PyTorch's is timm's, see
+`benchmarks.peers.training_steps`. Each contender is a process of its own that waits while another one has its turn. A
+round is a turn of each, in changing order.
 
-usage: python -m benchmarks.training_speed [--only resnet-small …] [--precision float32 mixed_bfloat16] [--rounds 12]
+usage: python -m benchmarks.training_speed [--only resnet-small …] [--precision float32 bfloat16] [--rounds 12]
+       [--peer .peers/bin/python]
 
 Writes results/training_speed.json.
 """
@@ -11,6 +14,9 @@ Writes results/training_speed.json.
 from __future__ import annotations
 
 import argparse
+import functools
+import os
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -19,60 +25,107 @@ from typing import Any
 import numpy as np
 
 from benchmarks.measured import record, recorded
+from benchmarks.peers.turns import BATCH, CLASSES, SIDE, random_batch, take_turns
 from zoo.intervals import ratio_of_medians
 
 NETWORKS = ("cnn-base", "resnet-small", "mobilenet-small", "vit-small", "convnext-small")
-SIDE, BATCH, CLASSES = 128, 32, 10
 SECONDS = 2.0
-"""The least time that one contender takes in a round."""
+"""The least time of a turn."""
 
 
 def main() -> None:
-    """Measure each network in each precision."""
+    """Measure each network in each precision, or be one of the contenders."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--only", nargs="*", default=NETWORKS)
-    parser.add_argument("--precision", nargs="*", default=["float32", "mixed_bfloat16"])
+    parser.add_argument("--precision", nargs="*", default=["float32", "bfloat16"])
     parser.add_argument("--rounds", type=int, default=12)
+    parser.add_argument("--peer", help="a Python that has PyTorch and timm")
+    parser.add_argument("--contender", choices=CONTENDERS, help=argparse.SUPPRESS)
     asked = parser.parse_args()
+    if asked.contender:
+        take_turns(CONTENDERS[asked.contender](asked.only[0], asked.precision[0]))
+        return
     figures = recorded("training_speed")
     for name in asked.only:
         for precision in asked.precision:
-            figures[f"{name} {precision}"] = measured(name, precision, asked.rounds)
+            figures[f"{name} {precision}"] = measured(name, precision, asked.rounds, asked.peer)
             print(name, precision, figures[f"{name} {precision}"], file=sys.stderr, flush=True)
-            record("training_speed", figures)
+            record("training_speed", figures | {"geometric mean": geometric_means(figures)})
 
 
-def measured(name: str, precision: str, rounds: int) -> dict[str, Any]:
-    """Images per second of both, and the ratio of their times (zoo's to Keras') with its 95 % interval."""
-    import keras
-    import tensorflow as tf
+def measured(name: str, precision: str, rounds: int, peer: str | None) -> dict[str, Any]:
+    """Images a second of each, and how many times as fast zoo is as each other one, with the 95 % interval.
 
-    random = np.random.default_rng(0)
-    images = tf.constant(random.normal(size=(BATCH, SIDE, SIDE, 3)).astype(np.float32))
-    labels = tf.constant(random.integers(0, CLASSES, BATCH))
-    contenders = [zoo_steps(name, precision, images, labels), keras_steps(name, precision, images, labels)]
-    counts = []
-    for steps in contenders:
-        steps(2)
-        start = time.perf_counter()
-        steps(2)
-        counts.append(max(2, round(2 * SECONDS / (time.perf_counter() - start))))
-    taken = []
-    for number in range(rounds):
-        row = [0.0, 0.0]
-        for place in (0, 1) if number % 2 else (1, 0):
-            start = time.perf_counter()
-            contenders[place](counts[place])
-            row[place] = (time.perf_counter() - start) / counts[place]
-        taken.append(row)
-    keras.backend.clear_session()
-    ours, theirs = np.array(taken).T
-    ratio, low, high = ratio_of_medians(ours, theirs, seed=0)
-    speeds = [round(BATCH / float(np.median(one)), 1) for one in (ours, theirs)]
-    return {"zoo": speeds[0], "keras_fit": speeds[1], "ratio": ratio, "low": low, "high": high, "rounds": rounds}
+    The same for processor time, which other programs on the machine disturb less.
+    """
+    ours = [sys.executable, "-m", "benchmarks.training_speed", "--only", name, "--precision", precision, "--contender"]
+    commands = {"zoo": [*ours, "zoo"], "keras_fit": [*ours, "keras_fit"]}
+    if peer:
+        commands["pytorch"] = [peer, "-m", "benchmarks.peers.training_steps", name, precision]
+    contenders = {label: Contender(label, command) for label, command in commands.items()}
+    try:
+        counts = {label: max(2, round(SECONDS / one.seconds(2)[0] * 2)) for label, one in contenders.items()}
+        taken: dict[str, list[tuple[float, float]]] = {label: [] for label in contenders}
+        started, load = time.perf_counter(), os.getloadavg()[0]
+        for number in range(rounds):
+            order = [*contenders][number % len(contenders) :] + [*contenders][: number % len(contenders)]
+            for label in order:
+                taken[label].append(contenders[label].seconds(counts[label]))
+        # [rounds, 2]: elapsed and of the processors.
+        times = {label: np.array(seconds) / counts[label] for label, seconds in taken.items()}
+    finally:
+        for one in contenders.values():
+            one.end()
+    found: dict[str, Any] = {
+        label: round(BATCH / float(np.median(seconds[:, 0])), 1) for label, seconds in times.items()
+    }
+    for label in [*times][1:]:
+        elapsed, processor = (ratio_of_medians(times[label][:, kind], times["zoo"][:, kind], seed=0) for kind in (0, 1))
+        found[f"against_{label}"] = {
+            **dict(zip(("ratio", "low", "high"), elapsed, strict=True)),
+            "processor_time": dict(zip(("ratio", "low", "high"), processor, strict=True)),
+        }
+    if peer:
+        found["pytorch_setting"] = contenders["pytorch"].setting
+    return {**found, "rounds": rounds, "load_before": round(load, 2), "seconds": round(time.perf_counter() - started)}
 
 
-def zoo_steps(name: str, precision: str, images: Any, labels: Any) -> Callable[[int], None]:
+def geometric_means(figures: dict[str, Any]) -> dict[str, float]:
+    """How many times as fast as PyTorch zoo is, in the geometric mean of the networks, by precision."""
+    ratios: dict[str, list[float]] = {}
+    for title, one in figures.items():
+        if "against_pytorch" in one:
+            ratios.setdefault(title.split()[1], []).append(one["against_pytorch"]["ratio"])
+    return {f"{precision} against_pytorch": float(np.exp(np.mean(np.log(all_)))) for precision, all_ in ratios.items()}
+
+
+class Contender:
+    """A process that trains when it is told to, see `benchmarks.peers.turns`."""
+
+    def __init__(self, label: str, command: list[str]) -> None:
+        # Keras as its users have it: zoo chooses the system's allocator.
+        environment = os.environ | {"TF_ONEDNN_USE_SYSTEM_ALLOCATOR": "0" if label == "keras_fit" else "1"}
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+        )
+        assert self._process.stdout is not None
+        self.setting = self._process.stdout.readline().strip()
+
+    def seconds(self, steps: int) -> tuple[float, float]:
+        """Return how long so many steps take, and how much processor time."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        print(steps, file=self._process.stdin, flush=True)
+        elapsed, processor = map(float, self._process.stdout.readline().split())
+        return elapsed, processor
+
+    def end(self) -> None:
+        """End the process."""
+        self._process.kill()
+        self._process.wait()
+
+
+def zoo_steps(name: str, precision: str) -> tuple[str, Callable[[int], None]]:
     """Return a function that makes so many steps of zoo's loop, with its optimizer and its sums."""
     import tensorflow as tf
 
@@ -92,6 +145,7 @@ def zoo_steps(name: str, precision: str, images: Any, labels: Any) -> Callable[[
     description = Model(family, size, tuple(map(str, range(CLASSES))), preprocessing, 0, 0)
     step = training_step(model, description, optimizer(recipe, model, 100, {}), strategy, recipe)
     totals = Totals(step, "CPU:0")
+    images, labels = map(tf.constant, random_batch())
 
     def steps(count: int) -> None:
         totals.set({}, steps=0)
@@ -99,11 +153,11 @@ def zoo_steps(name: str, precision: str, images: Any, labels: Any) -> Callable[[
             totals.add({"image": images}, labels)
         assert np.isfinite(totals.read()["loss"])
 
-    return steps
+    return "zoo", steps
 
 
-def keras_steps(name: str, precision: str, images: Any, labels: Any) -> Callable[[int], None]:
-    """Return a function that makes so many steps of Keras' `fit`, with Keras' optimizer and batch normalization."""
+def keras_steps(name: str, precision: str) -> tuple[str, Callable[[int], None]]:
+    """Return a function that makes so many steps of Keras' `fit`, with Keras' optimizer and normalization."""
     from unittest import mock
 
     import keras
@@ -112,20 +166,27 @@ def keras_steps(name: str, precision: str, images: Any, labels: Any) -> Callable
     import zoo
 
     family, _, size = name.partition("-")
-    with mock.patch("zoo.layers.BatchNormalization", keras.layers.BatchNormalization):
+    with mock.patch.multiple(
+        "zoo.layers",
+        BatchNormalization=keras.layers.BatchNormalization,
+        LayerNormalization=keras.layers.LayerNormalization,
+        Gelu=functools.partial(keras.layers.Activation, "gelu"),
+    ):
         model = zoo.create(family, size=size, classes=CLASSES, input_shape=(SIDE, SIDE, 3), precision=precision)
     model.compile(
         optimizer=keras.optimizers.SGD(0.05, momentum=0.9, nesterov=True, weight_decay=5e-3),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=["accuracy"],
     )
-    batches = tf.data.Dataset.from_tensors((images, labels)).repeat()
+    batches = tf.data.Dataset.from_tensors(random_batch()).repeat()
 
     def steps(count: int) -> None:
         model.fit(batches, steps_per_epoch=count, epochs=1, verbose=0)
 
-    return steps
+    return "fit", steps
 
+
+CONTENDERS = {"zoo": zoo_steps, "keras_fit": keras_steps}
 
 if __name__ == "__main__":
     main()

@@ -100,7 +100,7 @@ def test_recipes_go_through_json_unchanged() -> None:
         ("epochs=0", "epochs should be greater than or equal to 1"),
         ("epochs=2.5", "epochs should be a valid integer"),
         ("image.flip=maybe", "flip should be a valid boolean"),
-        ("precision=float16", "precision should be"),
+        ("precision=mixed_bfloat16", "precision should be 'float32', 'bfloat16', 'float16' or 'float64'"),
     ],
 )
 def test_a_setting_that_no_recipe_takes_is_refused(setting: str, complaint: str) -> None:

@@ -43,7 +43,7 @@ RUN: dict[str, Any] = {
         "skipped": [],
         "licence": "CC0",
     },
-    "recipe": {"epochs": 3, "export": ["onnx"], "picture": {"size": 28, "crop": 0.875}},
+    "recipe": {"epochs": 3, "precision": "mixed_bfloat16", "export": ["onnx"], "picture": {"size": 28, "crop": 0.875}},
     "provenance": PROVENANCE,
     "weights": None,
     "initial": {"run": "r", "sha256": "0", "family": "cnn", "size": "small", "licence": "MIT", "new_head": True},
@@ -62,6 +62,7 @@ def test_a_run_of_schema_1_is_read(tmp_path: Path) -> None:
     assert read.initial.license == "MIT"
     assert read.recipe is not None
     assert (read.recipe.input.size, read.recipe.input.crop_pct, read.recipe.epochs) == (28, 0.875, 3)
+    assert read.recipe.precision == "bfloat16"
 
 
 def test_the_preprocessing_in_an_onnx_file_of_before_is_read() -> None:
@@ -74,9 +75,9 @@ def test_values_of_the_present_schema_are_left_as_they_are() -> None:
     assert migration.migrated(values, "run.json", "train again") is values
 
 
-@pytest.mark.parametrize("values", [[], {}, {"schema": 0}, {"schema": 4}, {"schema": True}, {"schema": "1"}, None])
+@pytest.mark.parametrize("values", [[], {}, {"schema": 0}, {"schema": 5}, {"schema": True}, {"schema": "1"}, None])
 def test_another_schema_is_refused(values: Any) -> None:
-    with pytest.raises(ZooError, match=r"run\.json is not of a schema from 1 to 3: train again"):
+    with pytest.raises(ZooError, match=r"run\.json is not of a schema from 1 to 4: train again"):
         migration.migrated(values, "run.json", "train again")
 
 

@@ -60,7 +60,7 @@ def create(
             unless the weights are published ones. `"reference"` is the published network, which published weights fit
             at every image size.
         features: return the named feature maps instead of the logits.
-        precision: a Keras dtype policy: `float32`, or `mixed_bfloat16` for training.
+        precision: `float32`; or `bfloat16` or `float16`, in which layers then compute, for training; or `float64`.
         pretrained: True for the weights that timm's default is, or the tag of others, such as `"a1_in1k"`;
             `zoo.info` lists them with their licenses and with how they want their images. They are fetched from the
             Hugging Face hub, unless they are in its cache. The head has fresh weights where `classes` is not 1000; the
@@ -73,8 +73,8 @@ def create(
         float32 [batch, classes], or [batch, frames, symbols] for transcripts. With `features`, a `FeatureExtractor`.
 
     Raises:
-        ZooError: an unknown name, size or task, an input that the network cannot take, Keras on another backend than
-            TensorFlow, or published weights that are not there or cannot be fetched.
+        ZooError: an unknown name, size, task or precision, an input that the network cannot take, Keras on another
+            backend than TensorFlow, or published weights that are not there or cannot be fetched.
     """
     family, row = resolve(name, size)
     if task is not None and task not in family.all_tasks:

@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any
 
+from zoo.errors import ZooError, did_you_mean
 from zoo.tensorflow_setup import wake_keras
 
 DATA_FORMAT, FLOAT_TYPE, EPSILON = "channels_last", "float32", 1e-7
@@ -14,19 +15,29 @@ DATA_FORMAT, FLOAT_TYPE, EPSILON = "channels_last", "float32", 1e-7
 RUN_FUNCTIONS_EAGERLY, JIT = False, ""
 """The defaults of TensorFlow 2.21: functions are compiled, without XLA."""
 
+POLICIES = {
+    "float32": "float32",
+    "bfloat16": "mixed_bfloat16",
+    "float16": "mixed_float16",
+    "float64": "float64",
+}
+"""Keras' dtype policy for each precision: weights are float32 where layers compute in half of that."""
+
 
 @contextlib.contextmanager
 def own_settings(precision: str = FLOAT_TYPE) -> Iterator[None]:
-    """Give Keras and TensorFlow zoo's settings, and `precision` as dtype policy, while the block lasts.
+    """Give Keras and TensorFlow zoo's settings, and the dtype policy of `precision`, while the block lasts.
 
     Also a decorator. The earlier settings return however the block ends.
 
     Raises:
-        ZooError: Keras runs on another backend than TensorFlow.
+        ZooError: there is no such precision, or Keras runs on another backend than TensorFlow.
     """
+    if precision not in POLICIES:
+        raise ZooError(f"there is no precision '{precision:.40}': {did_you_mean(precision, POLICIES)}")
     wake_keras()
     before = _settings()
-    _set(DATA_FORMAT, FLOAT_TYPE, EPSILON, precision, RUN_FUNCTIONS_EAGERLY, JIT)
+    _set(DATA_FORMAT, FLOAT_TYPE, EPSILON, POLICIES[precision], RUN_FUNCTIONS_EAGERLY, JIT)
     try:
         yield
     finally:

@@ -14,6 +14,7 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
+from zoo import gradients
 from zoo.contract import LOGITS
 
 Tensor = Any  # keras.KerasTensor, for which Keras ships no types
@@ -90,7 +91,7 @@ def depthwise(
     x, edges = padded(x, (kernel, kernel), stride, padding, name=name)
     # Keras' he_normal (3.15) takes the inputs of all channels for its fan-in, though an output sees one channel.
     start = keras.initializers.RandomNormal(stddev=math.sqrt(2) / kernel)
-    return keras.layers.DepthwiseConv2D(
+    return DepthwiseConv2D(
         kernel, strides=stride, padding=edges, use_bias=bias, depthwise_initializer=start, name=name
     )(x)
 
@@ -151,15 +152,29 @@ class BatchNormalization(keras.layers.BatchNormalization):
 
 
 @keras.saving.register_keras_serializable("zoo")
+class DepthwiseConv2D(keras.layers.DepthwiseConv2D):
+    """Keras' depthwise convolution, which trains on CPUs by the gradients of `zoo.gradients`."""
+
+    def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
+        """Return [batch, height, width, channels]."""
+        alike = len(set(self.strides)) == 1 and set(self.dilation_rate) == {1} and self.depth_multiplier == 1
+        if not (training and alike and self.trainable) or tf.config.list_logical_devices("GPU"):
+            return super().call(inputs)
+        kernel = tf.convert_to_tensor(self.kernel)
+        x = gradients.depthwise(inputs, kernel, self.strides[0], self.padding.upper())
+        return x + tf.convert_to_tensor(self.bias) if self.use_bias else x
+
+
+@keras.saving.register_keras_serializable("zoo")
 class Gelu(keras.layers.Layer):
     """The activation x · Φ(x), exactly, by the error function.
 
     Keras' own (3.15) becomes `Erfc`, which tf2onnx 1.17 does not know: onnxruntime cannot load the file.
     """
 
-    def call(self, x: Tensor) -> Tensor:
+    def call(self, x: Tensor, training: bool | None = None) -> Tensor:
         """Return a tensor of the same shape."""
-        return x * (ops.erf(x / math.sqrt(2)) + 1.0) * 0.5
+        return gradients.gelu(x) if training else x * (ops.erf(x / math.sqrt(2)) + 1.0) * 0.5
 
 
 @keras.saving.register_keras_serializable("zoo")
@@ -215,8 +230,11 @@ class LayerNormalization(keras.layers.Layer):
         self.gamma = self.add_weight(name="gamma", shape=shape[-1:], initializer="ones", autocast=False)
         self.beta = self.add_weight(name="beta", shape=shape[-1:], initializer="zeros", autocast=False)
 
-    def call(self, x: Tensor) -> Tensor:
+    def call(self, x: Tensor, training: bool | None = None) -> Tensor:
         """Return a tensor of the same shape."""
+        if training:
+            gamma, beta = map(tf.convert_to_tensor, (self.gamma, self.beta))
+            return gradients.layer_norm(x, gamma, beta, self.epsilon)
         x = ops.cast(x, self.variable_dtype)
         difference = x - ops.mean(x, -1, keepdims=True)
         std = ops.sqrt(ops.mean(ops.power(difference, 2.0), -1, keepdims=True) + self.epsilon)

@@ -1,7 +1,8 @@
 """Descriptions of earlier schemas, brought to the present one: runs and artifacts stay readable when names change.
 
 Schema 2 has the field's own names: image, std, license, and timm's `crop_pct` and `resize_mode`. Schema 3 has several
-kinds of input: a preprocessing and a recipe's section say theirs, and a score says its metric.
+kinds of input: a preprocessing and a recipe's section say theirs, and a score says its metric. Schema 4 calls a
+precision by its own name, where earlier ones named Keras' dtype policy.
 """
 
 from __future__ import annotations
@@ -11,13 +12,14 @@ from typing import Any
 
 from zoo.errors import ZooError
 
-SCHEMA = 3
+SCHEMA = 4
 """The schema of `run.json` and `manifest.json` that this version writes."""
 
 _PREPROCESSING = {"crop": "crop_pct", "deviation": "std", "scaling": "resize_mode"}
 _RESIZE_MODES = {"cover": "shortest", "stretch": "squash"}
 _LICENSE = {"licence": "license"}
 _IMAGES = {"pictures": "images", "calibration_pictures": "calibration_images"}
+_PRECISIONS = {"mixed_bfloat16": "bfloat16"}
 
 
 def migrated(values: Any, path: str, mend: str) -> Any:
@@ -55,7 +57,13 @@ def _to_kinds_of_input(values: Any) -> Any:
     return values
 
 
-_STEPS = {1: _to_words_of_the_field, 2: _to_kinds_of_input}
+def _to_precisions(values: Any) -> Any:
+    return _changed(
+        values, "recipe", lambda recipe: _changed(recipe, "precision", lambda one: _PRECISIONS.get(str(one), one))
+    )
+
+
+_STEPS = {1: _to_words_of_the_field, 2: _to_kinds_of_input, 3: _to_precisions}
 """From each schema to the next."""
 
 

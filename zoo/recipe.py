@@ -19,6 +19,8 @@ Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, lt=1)]
 
+Precision = Literal["float32", "bfloat16", "float16", "float64"]
+
 
 @record
 class Optimizer:
@@ -69,26 +71,28 @@ class Recipe:
     `batch_size` is that of all replicas together, for one update; each replica computes its part of it in `accumulate`
     equal parts, one after the other. `patience` ends training after so many epochs without a better
     validation score; 0 never does. `keep` says whether the run ends with its best or its last weights.
-    `deterministic` makes two runs equal bit for bit on one device, at some cost of speed on GPUs. The precision
-    `float64` is for telling rounding from mistakes, not for use. `freeze` trains the head only: the network before it
-    works as in evaluation, without dropout, and keeps its weights and statistics. `class_weights` weighs the loss of
-    each class: with `balanced`, all classes weigh the same, however skewed the data. `input` is the section that
-    belongs to the kind of input; people set its keys by the kind's name, as in `KIND.KEY=VALUE`. None stands for the
-    kind's defaults.
+    `deterministic` makes two runs equal bit for bit on one device, at some cost of speed on GPUs. With `bfloat16` and
+    `float16`, layers compute in that precision, and weights, updates and normalization stay in float32; `float64` is
+    for telling rounding from mistakes, not for use. `xla` compiles the step by XLA. `on_nan` says what becomes of a
+    step whose loss or gradients are not finite: it ends the training, or is left out. `freeze` trains the head only:
+    the network before it works as in evaluation, without dropout, and keeps its weights and statistics.
+    `class_weights` weighs the loss of each class: with `balanced`, all classes weigh the same, however skewed the data.
+    `input` is the section that belongs to the kind of input; people set its keys by the kind's name, as in
+    `KIND.KEY=VALUE`. None stands for the kind's defaults.
     """
 
     epochs: Annotated[int, Field(ge=1)] = 30
     batch_size: Annotated[int, Field(ge=1)] = 128
     accumulate: Annotated[int, Field(ge=1)] = 1
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
-    precision: Literal["float32", "mixed_bfloat16", "float64"] = (
-        "float32"  # no float16: it hangs or fails with replicas (keras 18666)
-    )
+    precision: Precision = "float32"
+    xla: bool = False
     label_smoothing: Share = 0.0
     class_weights: Literal["none", "balanced"] = "none"
     patience: Annotated[int, Field(ge=0)] = 0
     keep: Literal["best", "last"] = "best"
     deterministic: bool = True
+    on_nan: Literal["stop", "skip"] = "stop"
     freeze: bool = False
     optimizer: Optimizer = Optimizer()
     schedule: Schedule = Schedule()

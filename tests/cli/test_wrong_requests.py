@@ -63,6 +63,8 @@ TRAIN = [
     (["train", "resnet", "--size", "huge"], "resnet has no size 'huge'"),
     (["train", "resnet50", "--size", "large"], "'resnet50' is resnet base"),
     (["train", "cnn", "--checkpoint-minutes", "0"], "--checkpoint-minutes 0: a number above 0"),
+    (["train", "cnn", "--profile", "0"], "--profile 0: a number of steps above 0"),
+    (["train", "cnn", "--precision", "float8"], "precision should be 'float32', 'bfloat16', 'float16' or 'float64'"),
     (["train", "cnn", "--epochs", "0"], "epochs should be greater than or equal to 1"),
     (["train", "cnn", "--epochs", "many"], "'many' is not a valid integer"),
     (["train", "cnn", "--seed", "-1"], "seed should be greater than or equal to 0"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import resource
 import signal
@@ -122,4 +123,30 @@ def test_a_checkpoint_of_an_earlier_version_is_continued(tmp_path: Path) -> None
 
     start.resume(folder, data_dir=None, strategy="single", devices=None)
 
+    assert (alone / run.WEIGHTS).read_bytes() == (folder / run.WEIGHTS).read_bytes()
+
+
+def test_a_training_whose_disk_fills_up_goes_on_when_there_is_space(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The sixth checkpoint is cut off after half of it, within the first epoch."""
+    settings, folder = ("epochs=2", "batch_size=64", "image.shift=0.1"), tmp_path / "stopped"
+    alone = train(tmp_path / "alone", *settings)
+    write, before, sizes = Path.write_bytes, {}, []
+
+    def full(path: Path, data: bytes) -> int:
+        if path.name.endswith("-next.safetensors"):
+            sizes.append(len(data))
+            if len(sizes) == 6:
+                before.update(content(folder))
+                write(path, data[: len(data) // 2])
+                raise OSError(errno.ENOSPC, "No space left on device", str(path))
+        return write(path, data)
+
+    with monkeypatch.context() as patched, pytest.raises(OSError, match="No space left"):
+        patched.setattr(Path, "write_bytes", full)
+        train(folder, *settings, checkpoint_minutes=1e-9)
+    assert before.keys() == {"last.safetensors", "previous.safetensors"}
+    assert content(folder) == before
+    start.resume(folder, data_dir=None, strategy="single", devices=None)
     assert (alone / run.WEIGHTS).read_bytes() == (folder / run.WEIGHTS).read_bytes()

@@ -86,7 +86,7 @@ def test_mixed_precision_has_the_same_weights(fetched: list[str]) -> None:
     shape = (SIDE, SIDE, 3)
     plain, mixed = (
         weights(zoo.create("mobilenet", pretrained=True, classes=5, input_shape=shape, precision=precision))
-        for precision in ("float32", "mixed_bfloat16")
+        for precision in ("float32", "bfloat16")
     )
     for name in plain.keys() - HEAD:
         np.testing.assert_array_equal(plain[name], mixed[name])

@@ -33,6 +33,7 @@ from zoo.cli.data_options import DataOption
 )
 @click.option("--epochs", type=int, help="Short for --set epochs=N.")
 @click.option("--seed", type=int, help="Short for --set seed=N.")
+@click.option("--precision", metavar="NAME", help="float32, bfloat16 or float16. Short for --set precision=NAME.")
 @click.option("--set", multiple=True, metavar="KEY=VALUE", help="Change the recipe, such as optimizer.lr=0.1.")
 @click.option(
     "--strategy",
@@ -58,6 +59,7 @@ from zoo.cli.data_options import DataOption
     metavar="MINUTES",
     help="The time between two checkpoints, from which --resume goes on.",
 )
+@click.option("--profile", type=int, metavar="STEPS", help="Write a trace of so many steps for TensorBoard.")
 @click.option("--json", "as_json", is_flag=True, help="Print the finished run as one JSON document.")
 def command(as_json: bool, **options: Any) -> None:
     """Train a FAMILY (or an alias such as resnet50) and write a run folder.

@@ -31,9 +31,13 @@ from zoo.keras_settings import own_settings
 from zoo.registry import resolve
 from zoo.task import Score, Task, task_of
 from zoo.text import Progress, Say, silent
-from zoo.training import fine_tuning, interruption, learning_curves
+from zoo.training import bad_steps, fine_tuning, interruption, learning_curves
 from zoo.training.checkpoint import Checkpoints, State
+from zoo.training.devices import check_devices
+from zoo.training.diagnosis import ADVICE, NotFinite, check_loss, repeated
 from zoo.training.optimizer import optimizer as make_optimizer
+from zoo.training.optimizer import reset
+from zoo.training.profile import Profile
 from zoo.training.progress import Reporter
 from zoo.training.steps import evaluation_step, training_step
 from zoo.training.strategy import distributed, share_of
@@ -56,6 +60,7 @@ def train(
     checkpoint_minutes: float = math.inf,
     team: Team = ALONE,
     described: run.Run | None = None,
+    profile: int = 0,
 ) -> run.Run:
     """Train the run that `folder` describes to its end, from its last checkpoint or initial weights if it has any.
 
@@ -71,6 +76,7 @@ def train(
         checkpoint_minutes: the time between two checkpoints; there is one after every epoch, too.
         team: the workers that train together; only its chief writes.
         described: the run, on a worker beside the chief, which need not see the folder.
+        profile: the steps to write a trace of.
 
     Raises:
         ZooError: a checkpoint is damaged, the batch cannot be split, or the loss is no longer finite.
@@ -79,6 +85,7 @@ def train(
     recipe, preprocessing = this.recipe, this.model.preprocessing
     task, kind = task_of(this.model), kind_of(preprocessing)
     assert recipe is not None, "a run that trains has a recipe"
+    check_devices(recipe, strategy)
     check_batch(recipe.batch_size, strategy.num_replicas_in_sync, len(dataset.train), recipe.accumulate)
     steps = len(dataset.train) // recipe.batch_size
 
@@ -104,11 +111,38 @@ def train(
         _write_metrics(folder, state)
     elif this.initial and team.chief:
         fine_tuning.assign(model, folder, this.model, this.initial)
+
+    def begin() -> None:
+        """Set model and optimizer to what they began with."""
+        fix_randomness(recipe.seed, recipe.deterministic)
+        with strategy.scope():
+            fresh = weights_file.variables(factory.build(this.model, precision=recipe.precision))
+        weights_file.assign(
+            weights_file.variables(model), {name: variable.numpy() for name, variable in fresh.items()}, "a new network"
+        )
+        if this.initial:
+            fine_tuning.assign(model, folder, this.model, this.initial)
+        reset(optimizer)
+
+    def batches(epoch: int, steps_done: int) -> Any:
+        made = kind.graph.training_batches(
+            dataset.train,
+            preprocessing,
+            recipe.input,
+            batch_size=recipe.batch_size,
+            seed=recipe.seed,
+            epoch=epoch,
+            start=steps_done,
+            share=share_of(strategy),
+        )
+        return distributed(strategy, made, recipe.batch_size)
+
     state = state_of_chief(team, strategy, checkpoints.named(), state or State())
     reporter = Reporter(recipe.epochs, steps, recipe.batch_size, say, progress)
     board = [keras.callbacks.TensorBoard(folder / run.TENSORBOARD, write_graph=False)] if team.chief else []
+    traced = [Profile(folder / run.TENSORBOARD, profile, say)] if profile and team.chief else []
     listeners = keras.callbacks.CallbackList(
-        [reporter, *board, *callbacks],
+        [reporter, *board, *traced, *callbacks],
         model=model,
         epochs=recipe.epochs,
         steps=steps,
@@ -129,30 +163,31 @@ def train(
             ):
                 epoch = state.epochs_done
                 listeners.on_epoch_begin(epoch)
-                batches = kind.graph.training_batches(
-                    dataset.train,
-                    preprocessing,
-                    recipe.input,
-                    batch_size=recipe.batch_size,
-                    seed=recipe.seed,
-                    epoch=epoch,
-                    start=state.steps_done,
-                    share=share_of(strategy),
-                )
-                state = epochs.train(distributed(strategy, batches, recipe.batch_size), state)
+                try:
+                    state = epochs.train(batches(epoch, state.steps_done), state)
+                except NotFinite as error:
+                    layer = None
+                    if team.count == 1:
+                        say(f"the loss is {error.loss}: repeating steps from the last checkpoint, to find the layer")
+                        layer = repeated(
+                            error.step, epoch, model, strategy, checkpoints, begin, training, batches,
+                            lambda: bool(request),
+                        )  # fmt: skip
+                    raise error.explained(float(optimizer.learning_rate), layer) from None
+                bad_steps.refuse_none(state)
                 listeners.on_test_begin()
                 validated = evaluate(
                     evaluation, dataset.validation, this, strategy, functools.partial(epochs.end_if_asked, state)
                 )
                 check_finite(validated["loss"], f"on the validation {kind.plural} after epoch {epoch + 1}", model)
                 listeners.on_test_end(validated)
-                examples = state.steps_done * recipe.batch_size
                 row = {
-                    **task.metrics(state.sums, examples),
+                    **task.metrics(state.sums, bad_steps.trained(state.sums, state.steps_done) * recipe.batch_size),
                     **{f"val_{name}": value for name, value in validated.items()},
                     "learning_rate": float(optimizer.learning_rate),
                     "seconds": state.seconds,
-                    "examples_per_second": examples / state.seconds,
+                    "examples_per_second": state.steps_done * recipe.batch_size / state.seconds,
+                    **bad_steps.counted(state.sums),
                 }
                 state = state.after(row, task.best, task.higher_is_better)
                 if state.best_epoch == state.epochs_done and team.chief:
@@ -202,14 +237,13 @@ def check_batch(batch_size: int, replicas: int, examples: int, parts: int = 1) -
 
 def check_finite(loss: float, where: str, model: Any = None) -> None:
     """Raise ZooError when the loss is not finite, or a weight of the model, which the loss need not show."""
-    advice = "lower optimizer.lr, or --set optimizer.clip_norm=1"
     if not math.isfinite(loss):
-        raise ZooError(f"the loss is {loss} {where}: {advice}")
+        raise ZooError(f"the loss is {loss} {where}: {ADVICE}")
     named = weights_file.weights(model) if model is not None else {}
     found = (weights_file.unsound(name, variable.numpy()) for name, variable in named.items())
     problems = [problem for problem in found if problem]
     if problems:
-        raise ZooError(f"weights are no longer sound {where} ({listed(problems)}): {advice}")
+        raise ZooError(f"weights are no longer sound {where} ({listed(problems)}): {ADVICE}")
 
 
 def fix_randomness(seed: int, deterministic: bool) -> None:
@@ -262,8 +296,7 @@ class _Epochs:
         steps, read = state.steps_done, time.perf_counter()
 
         def reached() -> State:
-            sums = self.totals.read()
-            check_finite(sums[LOSS], f"at step {self.totals.finite_steps()}")
+            sums = check_loss(self.totals)
             return state.within(steps, sums, time.perf_counter() - start)
 
         for batch in batches:
@@ -274,7 +307,7 @@ class _Epochs:
             due = self.listeners_want_batches or time.perf_counter() - read >= SECONDS_BETWEEN_READS
             if due or self.checkpoints.due() or asked:
                 here, read = reached(), time.perf_counter()
-                metrics = self.task.metrics(here.sums, steps * self.batch_size)
+                metrics = self._metrics(here)
                 self.reporter.report(here, metrics["loss"])
                 if self.listeners_want_batches:
                     self.listeners.on_train_batch_end(steps - 1, metrics)
@@ -285,8 +318,12 @@ class _Epochs:
             if self.model.stop_training:
                 break
         here = reached()
-        self.reporter.report(here, self.task.metrics(here.sums, steps * self.batch_size)[LOSS])
+        self.reporter.report(here, self._metrics(here)[LOSS])
         return here
+
+    def _metrics(self, state: State) -> dict[str, float]:
+        steps = max(1, bad_steps.trained(state.sums, state.steps_done))
+        return self.task.metrics(state.sums, steps * self.batch_size)
 
     def end_if_asked(self, state: State) -> None:
         """Save the state and raise Interrupted if a signal has asked the training to end."""
@@ -362,6 +399,7 @@ def _finish(folder: Path, this: run.Run, state: State, task: Task, score: Score)
         "test_interval": [score.low, score.high],
         "test_examples": score.examples,
         "train_seconds": sum(row["seconds"] for row in state.history),
+        **bad_steps.counted_in_all(state.history),
     }
     finished = dataclasses.replace(this.provenance, finished=provenance.now())
     done = dataclasses.replace(this, provenance=finished, results=results)

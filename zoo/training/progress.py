@@ -5,6 +5,7 @@ from __future__ import annotations
 import keras
 
 from zoo.text import Progress, Say
+from zoo.training.bad_steps import LEFT_OUT
 from zoo.training.checkpoint import State
 from zoo.training.totals import LOSS
 
@@ -15,7 +16,8 @@ def summary(epoch: int, epochs: int, logs: dict[str, float]) -> str:
     metrics = sorted((name for name in logs if f"val_{name}" in logs), key=lambda name: name != LOSS)
     figures = "  ".join(f"{name} {figure(logs[name])}" for name in (*metrics, *(f"val_{name}" for name in metrics)))
     speed = f"{logs['examples_per_second']:.0f} examples/s  {logs['seconds']:.0f} s"
-    return f"epoch {epoch}/{epochs}  {figures}  {speed}"
+    left_out = f"  {logs[LEFT_OUT]:.0f} steps left out" if logs.get(LEFT_OUT) else ""
+    return f"epoch {epoch}/{epochs}  {figures}  {speed}{left_out}"
 
 
 def figure(value: float) -> str:

@@ -26,6 +26,7 @@ from zoo.recipe import Recipe
 from zoo.text import Progress, Say, silent
 from zoo.training import fine_tuning
 from zoo.training import strategy as strategies
+from zoo.training.devices import check_devices
 from zoo.training.follow import say_run
 from zoo.training.team import ALONE, Team
 
@@ -50,6 +51,7 @@ def start(
     devices: int | None,
     preflight: Preflight,
     checkpoint_minutes: float = CHECKPOINT_MINUTES,
+    profile: int = 0,
     callbacks: Sequence[Any] = (),
     say: Say = silent,
     progress: Progress = silent,
@@ -74,6 +76,7 @@ def start(
     if out is not None:
         files.refuse_existing(out)
     chosen = strategies.choose(strategy, devices, team)
+    check_devices(recipe, chosen)
     if source is None:
         source = find(family.input).default_data
     dataset = load(
@@ -118,7 +121,7 @@ def start(
     count = f"{len(dataset.train)} training {kind_of(model.preprocessing).plural}"
     say(f"{folder}: {family.name} {row.name}, {model.parameters:,} parameters, {count}")
     say_run(team, folder, this)
-    train(folder, dataset, chosen, callbacks, say, progress, checkpoint_minutes, team)
+    train(folder, dataset, chosen, callbacks, say, progress, checkpoint_minutes, team, profile=profile)
     return folder
 
 
@@ -151,6 +154,7 @@ def resume(
     strategy: strategies.Kind,
     devices: int | None,
     checkpoint_minutes: float = CHECKPOINT_MINUTES,
+    profile: int = 0,
     callbacks: Sequence[Any] = (),
     say: Say = silent,
     progress: Progress = silent,
@@ -180,7 +184,7 @@ def resume(
         run.write(folder, this)
     say(f"continuing {folder}")
     say_run(team, folder, this)
-    train(folder, dataset, chosen, callbacks, say, progress, checkpoint_minutes, team)
+    train(folder, dataset, chosen, callbacks, say, progress, checkpoint_minutes, team, profile=profile)
     return folder
 
 

@@ -5,6 +5,7 @@ Each replica sums over its share of the batch. Nothing is averaged per replica, 
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -16,6 +17,7 @@ from zoo.factory import apply
 from zoo.recipe import Recipe
 from zoo.registry import resolve
 from zoo.task import task_of
+from zoo.training import bad_steps
 from zoo.training.accumulation import in_parts
 from zoo.training.optimizer import penalty
 
@@ -60,9 +62,12 @@ def training_step(
     """
     task = task_of(description).graph
     undecayed = resolve(description.family)[0].undecayed
+    compiled = functools.partial(tf.function, jit_compile=True) if recipe.xla else lambda function: function
 
-    def of_part(inputs: Any, targets: Any) -> tuple[list[Any], dict[str, Any]]:
-        """Return gradients and sums."""
+    scale = optimizer.loss_scale
+
+    def of_part(inputs: Any, targets: Any) -> tuple[dict[str, Any], list[Any]]:
+        """Return sums and gradients."""
         trained = [variable.value for variable in model.trainable_variables]
         # Keras 3.15 leaves the TensorFlow variables of a frozen layer trainable: a tape would watch them, too.
         with tf.GradientTape(watch_accessed_variables=False) as tape:
@@ -75,17 +80,30 @@ def training_step(
             # The gradients of all replicas and parts are added up.
             terms = strategy.num_replicas_in_sync * recipe.accumulate
             loss += tf.cast(penalty(recipe, model, undecayed) / terms, loss.dtype)
-        return tape.gradient(loss, trained), task.sums(targets, found, description)
+            if scale:
+                loss *= scale.scale.value
+        return task.sums(targets, found, description), tape.gradient(loss, trained)
 
-    def on_replica(inputs: Any, targets: Any) -> dict[str, Any]:
-        gradients, sums = in_parts(of_part, (inputs, targets), recipe.accumulate)
+    def compute(inputs: Any, targets: Any) -> Any:
+        return in_parts(of_part, (inputs, targets), recipe.accumulate)
+
+    def update(gradients: list[Any]) -> None:
         if recipe.optimizer.clip_norm:
             gradients = clipped(gradients, recipe.optimizer.clip_norm)
         optimizer.apply(gradients, model.trainable_variables)
-        return sums
+
+    def on_replica(inputs: Any, targets: Any) -> dict[str, Any]:
+        sums, gradients = compute(inputs, targets)
+        update(gradients)
+        return dict(sums)
+
+    if bad_steps.watched(recipe):
+        skip = recipe.on_nan == "skip"
+        return Step(bad_steps.all_or_none(strategy, model, skip, scale, compiled(compute), update, summed))
+    whole = compiled(on_replica)
 
     def step(inputs: Any, targets: Any) -> dict[str, Any]:
-        return summed(strategy, strategy.run(on_replica, (inputs, targets)))
+        return summed(strategy, strategy.run(whole, (inputs, targets)))
 
     return Step(step)
 

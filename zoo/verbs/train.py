@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from zoo import provenance, run
 from zoo.errors import ZooError
+from zoo.recipe import Precision
 from zoo.tensorflow_setup import wake_keras
 from zoo.text import Progress, Say, silent
 from zoo.training.cluster import Cluster, Kind, find
@@ -28,12 +29,14 @@ def train(
     bad_examples: Literal["error", "skip"] | None = None,
     epochs: int | None = None,
     seed: int | None = None,
+    precision: Precision | None = None,
     set: Mapping[str, object] | Iterable[str] = (),
     strategy: Kind = "auto",
     devices: int | None = None,
     out: StrPath | None = None,
     resume: StrPath | None = None,
     checkpoint_minutes: float = 10.0,
+    profile: int | None = None,
     callbacks: Sequence[Any] = (),
     say: Say = silent,
     progress: Progress = silent,
@@ -56,6 +59,7 @@ def train(
         bad_examples: `error` (the default) refuses data with examples that cannot be read, `skip` leaves those out.
         epochs: short for `set={"epochs": ...}`.
         seed: short for `set={"seed": ...}`.
+        precision: `float32`, `bfloat16` or `float16`, in which layers compute. Short for `set={"precision": ...}`.
         set: changes of the recipe, such as `{"optimizer.lr": 0.1}` or `["optimizer.lr=0.1"]`.
         strategy: `single` trains on one device, `mirrored` on all of this machine, `multiworker` on several machines,
             which TF_CONFIG or Slurm's variables name; `auto` on all that there are, without Slurm.
@@ -64,6 +68,7 @@ def train(
         resume: an interrupted run, continued with its own recipe and data.
         checkpoint_minutes: the time between two checkpoints. There is one after every epoch, too, and one when Ctrl-C,
             SIGTERM or SIGHUP ends the training.
+        profile: write a trace of this many steps for TensorBoard.
         callbacks: Keras callbacks. Their `model` has an optimizer and obeys `stop_training`. One that has a method for
             the end of a batch makes every step wait for its figures.
         say: told of the data, the run and every epoch, a line each.
@@ -77,9 +82,11 @@ def train(
     if cluster and not cluster.chief:
         return _beside_chief(cluster, optional_path(data_dir), strategy, devices, callbacks)
     settings = [f"{key}={value}" for key, value in set.items()] if isinstance(set, Mapping) else [*set]
-    shorthands = {"freeze": freeze or None, "epochs": epochs, "seed": seed}
+    shorthands = {"freeze": freeze or None, "epochs": epochs, "seed": seed, "precision": precision}
     if not checkpoint_minutes > 0:
         raise ZooError(f"--checkpoint-minutes {checkpoint_minutes:g}: a number above 0 is needed, such as 10")
+    if profile is not None and profile < 1:
+        raise ZooError(f"--profile {profile}: a number of steps above 0 is needed, such as 10")
     if resume is not None:
         decided = {
             "family": family,
@@ -113,6 +120,7 @@ def train(
         "strategy": strategy,
         "devices": devices,
         "checkpoint_minutes": checkpoint_minutes,
+        "profile": profile or 0,
         "callbacks": callbacks,
         "say": say,
         "progress": progress,

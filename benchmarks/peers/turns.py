@@ -1,0 +1,33 @@
+"""The batch of `benchmarks.training_speed`, and the protocol of its contenders, which are processes.
+
+A contender prints its setting on a line when it is ready. It then reads a number of steps a line, makes them, and
+prints the seconds that they took, and the seconds of processor time.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+
+import numpy as np
+
+SIDE, BATCH, CLASSES = 128, 32, 10
+
+
+def random_batch() -> tuple[np.ndarray, np.ndarray]:
+    """Random images, float32 [batch, height, width, channels], and their labels, int64 [batch]."""
+    random = np.random.default_rng(0)
+    images = random.normal(size=(BATCH, SIDE, SIDE, 3)).astype(np.float32)
+    return images, random.integers(0, CLASSES, BATCH)
+
+
+def take_turns(contender: tuple[str, Callable[[int], None]]) -> None:
+    """Obey the lines of standard input until it ends; the contender is its setting and what makes so many steps."""
+    setting, steps = contender
+    steps(3)
+    print(setting, flush=True)
+    for line in sys.stdin:
+        start, processor = time.perf_counter(), time.process_time()
+        steps(int(line))
+        print(time.perf_counter() - start, time.process_time() - processor, flush=True)

@@ -1,0 +1,55 @@
+"""A trace of steps: it is where TensorBoard looks, and no step in it waits for the host."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+TRAINING = """
+import sys
+from pathlib import Path
+from zoo.training import loop, start
+loop.SECONDS_BETWEEN_READS = float("inf")
+start.start(
+    "cnn", size="small", source="digits", data_dir=None, options={}, bad_examples="error",
+    settings=["epochs=1", "batch_size=64"], out=Path(sys.argv[1]), strategy="mirrored", devices=2,
+    preflight=lambda model: None, profile=5, say=print,
+)
+"""
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    folder = tmp_path_factory.mktemp("runs") / "run"
+    done = subprocess.run([sys.executable, "-c", TRAINING, str(folder)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return folder, done.stdout
+
+
+def test_the_trace_is_in_the_run(trained: tuple[Path, str]) -> None:
+    folder, said = trained
+    assert [*folder.glob("tensorboard/plugins/profile/*/*.xplane.pb")]
+    assert f"a trace of 5 steps is in {folder / 'tensorboard'}" in said
+
+
+def test_no_step_waits_for_the_host(trained: tuple[Path, str]) -> None:
+    """Between the steps, Python asks for the next batch, and for no value that a step computes."""
+    from tensorflow.tsl.profiler.protobuf import xplane_pb2
+
+    (path,) = trained[0].glob("tensorboard/plugins/profile/*/*.xplane.pb")
+    space = xplane_pb2.XSpace.FromString(path.read_bytes())
+    seen = Counter(
+        plane.event_metadata[event.metadata_id].name
+        for plane in space.planes
+        for line in plane.lines
+        for event in line.events
+    )
+    assert seen["train"] == 5
+    asked = {name.removeprefix("EagerLocalExecute: ") for name in seen if name.startswith("EagerLocalExecute: ")}
+    steps = {name for name in asked if name.startswith("__inference_add_")}
+    assert [seen[f"EagerLocalExecute: {name}"] for name in steps] == [5]
+    assert asked - steps <= {"IteratorGetNext", "SyncDevice"}

@@ -1,0 +1,151 @@
+"""Steps whose loss or gradients are not finite: they change nothing, on all replicas alike, and are counted.
+
+Training in float16 has such steps without anything being wrong: gradients would vanish below the smallest float16, so
+the loss is multiplied by a scale, which is lowered when that makes a gradient overflow, and raised now and then.
+
+Keras' LossScaleOptimizer (3.15) asks one replica whether its gradients are finite, before they are summed over
+replicas: an overflow on another replica goes into the weights of all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import tensorflow as tf
+
+from zoo.errors import ZooError
+from zoo.recipe import Recipe
+from zoo.training.checkpoint import State
+
+LEFT_OUT = "left_out_steps"
+"""The sum that counts the steps that were left out."""
+
+STEPS_BETWEEN_RISES = 2000
+"""The steps without an overflow after which the scale doubles (Micikevicius et al. 2018, arXiv:1710.03740)."""
+
+
+class LossScale:
+    """The number by which a loss in float16 is multiplied, so that small gradients do not vanish.
+
+    Its variables are among those of the optimizer, and so in every checkpoint.
+    """
+
+    INITIAL, LEAST = 2.0**15, 1.0
+
+    def __init__(self, optimizer: Any) -> None:
+        self.scale = optimizer.add_variable((), name="loss_scale")
+        self._good_steps = optimizer.add_variable((), dtype="int32", name="good_steps")
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin again."""
+        self.scale.assign(self.INITIAL)
+        self._good_steps.assign(0)
+
+    def exhausted(self) -> Any:
+        """Return whether the scale cannot be lowered: what overflows does so by itself."""
+        return self.scale.value <= self.LEAST
+
+    def adjust(self, good: Any) -> None:
+        """Halve the scale after a step that was not good; double it after many good ones."""
+        scale, steps = tf.convert_to_tensor(self.scale.value), tf.convert_to_tensor(self._good_steps.value) + 1
+        rises = steps >= STEPS_BETWEEN_RISES
+        lower = tf.maximum(scale / 2, self.LEAST)
+        self.scale.value.assign(tf.where(good, tf.where(rises, scale * 2, scale), lower))
+        self._good_steps.value.assign(tf.where(good & ~rises, steps, 0))
+
+
+def watched(recipe: Recipe) -> bool:
+    """Return whether a recipe can leave out steps."""
+    return recipe.on_nan == "skip" or recipe.precision == "float16"
+
+
+def all_or_none(
+    strategy: Any,
+    model: Any,
+    skip: bool,
+    scale: LossScale | None,
+    compute: Callable[..., tuple[dict[str, Any], list[Any]]],
+    update: Callable[[list[Any]], None],
+    summed: Callable[[Any, dict[str, Any]], dict[str, Any]],
+) -> Callable[..., dict[str, Any]]:
+    """Return a step that updates on all replicas where the loss and the gradients of every replica are finite.
+
+    Otherwise weights, statistics of normalization and the state of the optimizer stay as they were.
+
+    Args:
+        strategy: that of the training.
+        model: the network.
+        skip: count the step and go on; otherwise the loss of a step that no lower scale could mend is not a number.
+        scale: of the loss, in float16.
+        compute: from a replica's inputs and targets, the sums of the task and the gradients of the scaled loss.
+        update: applies a replica's gradients.
+        summed: adds up the sums of all replicas.
+    """
+    statistics = [variable for variable in model.non_trainable_weights if tf.as_dtype(variable.dtype).is_floating]
+
+    def compute_and_check(inputs: Any, targets: Any) -> tuple[Any, ...]:
+        before = [tf.identity(variable.value) for variable in statistics]
+        sums, gradients = compute(inputs, targets)
+        gradients = [tf.convert_to_tensor(gradient) for gradient in gradients]
+        if scale:
+            gradients = [gradient / tf.cast(scale.scale.value, gradient.dtype) for gradient in gradients]
+        finite = [tf.reduce_all(tf.math.is_finite(value)) for value in (sums["loss"], *gradients)]
+        return sums, gradients, before, tf.cast(~tf.reduce_all(tf.stack(finite)), tf.int32)
+
+    def put_back(before: list[Any]) -> None:
+        for variable, value in zip(statistics, before, strict=True):
+            variable.assign(value)
+
+    def step(inputs: Any, targets: Any) -> dict[str, Any]:
+        sums, gradients, before, bad = strategy.run(compute_and_check, (inputs, targets))
+        found = summed(strategy, {**sums, LEFT_OUT: bad})
+        good = found[LEFT_OUT] == 0
+
+        # Around the replicas, as none can wait for the others within a branch of its own.
+        def take() -> Any:
+            strategy.run(update, (gradients,))
+            return tf.constant(0)
+
+        def leave() -> Any:
+            strategy.run(put_back, (before,))
+            return tf.constant(0)
+
+        tf.cond(good, take, leave)
+        hopeless = tf.constant(not skip)
+        if scale:
+            hopeless &= ~tf.math.is_finite(found["loss"]) | scale.exhausted()
+            scale.adjust(good)
+        instead = tf.where(hopeless, tf.constant(float("nan"), tf.float64), 0.0)
+        return {
+            **{name: tf.where(good, value, tf.cast(instead, value.dtype)) for name, value in found.items()},
+            LEFT_OUT: tf.cast(~good & ~hopeless, tf.int32),
+        }
+
+    return step
+
+
+def trained(sums: Mapping[str, float], steps: int) -> int:
+    """Return how many of so many steps were not left out."""
+    return steps - round(sums.get(LEFT_OUT, 0))
+
+
+def counted(sums: Mapping[str, float]) -> dict[str, int]:
+    """Return the steps that were left out by the name of their figure; nothing where none can be."""
+    return {LEFT_OUT: round(sums[LEFT_OUT])} if LEFT_OUT in sums else {}
+
+
+def counted_in_all(history: Sequence[Mapping[str, float]]) -> dict[str, int]:
+    """Return the same over the epochs of a training."""
+    rows = [row[LEFT_OUT] for row in history if LEFT_OUT in row]
+    return counted({LEFT_OUT: sum(rows)}) if rows else {}
+
+
+def refuse_none(state: State) -> None:
+    """Raise ZooError where all steps of an epoch were left out: others would be, too."""
+    if not trained(state.sums, state.steps_done):
+        raise ZooError(
+            f"no step of epoch {state.epochs_done + 1} had a finite loss and finite gradients: "
+            "lower optimizer.lr, or --set optimizer.clip_norm=1"
+        )

@@ -1,0 +1,111 @@
+"""The layer in which a training breaks: the first whose output is not finite."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from zoo.errors import ZooError
+from zoo.factory import apply
+from zoo.text import silent
+from zoo.training.checkpoint import Checkpoints, State
+from zoo.training.totals import LOSS, Totals
+
+ADVICE = "lower optimizer.lr, or --set optimizer.clip_norm=1"
+
+
+class NotFinite(ZooError):
+    """The loss is not finite at a step of an epoch, counted from 0."""
+
+    def __init__(self, loss: float, step: int, found: str = "") -> None:
+        super().__init__(f"the loss is {loss} at step {step}{found}: {ADVICE}")
+        self.loss, self.step = loss, step
+
+    def explained(self, learning_rate: float, layer: str | None) -> NotFinite:
+        """Return the error with the step's learning rate, and the layer where one was found."""
+        place = f", and the first output that is not finite is that of the layer '{layer}'" if layer else ""
+        return NotFinite(self.loss, self.step, f", with a learning rate of {learning_rate:.3g}{place}")
+
+
+def check_loss(totals: Totals) -> dict[str, float]:
+    """Return the sums of the steps so far.
+
+    Raises:
+        NotFinite: their loss is not finite.
+    """
+    sums = totals.read()
+    if not math.isfinite(sums[LOSS]):
+        raise NotFinite(sums[LOSS], totals.finite_steps())
+    return sums
+
+
+def repeated(
+    step: int,
+    epoch: int,
+    model: Any,
+    strategy: Any,
+    checkpoints: Checkpoints,
+    begin: Callable[[], None],
+    totals: Totals,
+    batches: Callable[[int, int], Any],
+    stop: Callable[[], bool],
+) -> str | None:
+    """Train again from the last checkpoint to a step that was not finite; return the first layer that is not.
+
+    The loss is read twice a second, when the weights are of no use any more: only the same steps from sound weights
+    lead to the layer.
+
+    Args:
+        step: of the epoch, counted from 0.
+        epoch: counted from 0.
+        model: the network.
+        strategy: that of the training.
+        checkpoints: of the training.
+        begin: sets model and optimizer to the state before the first step, for a training without a checkpoint.
+        totals: the training step.
+        batches: from an epoch and the steps to leave out, the batches that are left, as the replicas take them.
+        stop: asked before each step; None is returned when it says so.
+
+    Returns:
+        The name of the layer. None where none is found: the loss alone is not finite, or the steps do not repeat.
+    """
+    state = checkpoints.restore(silent)
+    if state is None:
+        begin()
+        state = State()
+    if state.epochs_done != epoch:
+        return None
+    for number, batch in enumerate(batches(epoch, state.steps_done), start=state.steps_done):
+        if stop():
+            return None
+        if number == step:
+            return first_bad_layer(model, strategy, batch[0])
+        totals.add(*batch)
+    return None
+
+
+def first_bad_layer(model: Any, strategy: Any, inputs: Mapping[str, Any]) -> str | None:
+    """Return the first layer, in the order of computation, whose output in training is not finite; None for none."""
+    layers = model.layers
+    every = keras.Model(model.input, [layer.output for layer in layers])
+
+    def on_replica(inputs: Any) -> Any:
+        found = apply(every, inputs, training=True)
+        return tf.stack([_bad(output) for output in found])
+
+    @tf.function
+    def count(inputs: Any) -> Any:
+        return strategy.reduce("SUM", strategy.run(on_replica, (inputs,)), axis=None)
+
+    bad = count(inputs).numpy()
+    return next((layer.name for layer, number in zip(layers, bad, strict=True) if number), None)
+
+
+def _bad(output: Any) -> Any:
+    """Return 1 where a tensor, or one of several, has a number that is not finite, and else 0."""
+    floats = [one for one in tf.nest.flatten(output) if one.dtype.is_floating]
+    return tf.cast(~tf.reduce_all([tf.reduce_all(tf.math.is_finite(one)) for one in floats]), tf.int32)
