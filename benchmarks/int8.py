@@ -1,9 +1,12 @@
-"""Latency of int8 against float32 at 224 pixels: one thread, one image, in turns within one process.
+"""Latency of int8 against float32: one thread, one example, in turns within one process.
 
-usage: python -m benchmarks.int8 [--only resnet-base vit-small …] [--onnx FOLDER]      writes results/int8_latency.json
+usage: python -m benchmarks.int8 [--only resnet-base …] [--onnx FOLDER]      writes results/int8_latency.json
+       python -m benchmarks.int8 --kinds [--only bert-small …]           writes results/int8_kinds.json
 
-Weights are random, for latency asks for no accuracy; or FOLDER has FAMILY-SIZE.onnx files of the contract. Calibrated
-on crops of scikit-learn's photographs. Each network is measured in a process of its own.
+With --kinds the networks of other inputs than images are measured. Images have 224 pixels a side, texts 128 tokens,
+clips a second, tables ten columns. Weights are random, for latency asks for no accuracy; or FOLDER has FAMILY-SIZE.onnx
+files of the contract. Calibrated on crops of scikit-learn's photographs, or on random examples. Each network is
+measured in a process of its own; those that --only does not name keep their figures.
 """
 
 from __future__ import annotations
@@ -20,11 +23,13 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.measured import record
-from zoo.registry import matching
+from benchmarks.measured import record, recorded
+from zoo.description import Model
+from zoo.input import find, kind_of
+from zoo.registry import matching, resolve
 
 SIDE = 224
-IMAGES = 8
+EXAMPLES = 8
 # Of the issue: latency of int8 as a multiple of float32's.
 BOUNDS = {
     "resnet": 0.30,
@@ -32,6 +37,7 @@ BOUNDS = {
     "inception": 0.42,
     "convnext": 0.48,
     "vit": 0.50,
+    "bert": 0.50,
     "efficientnet": 0.55,
     "mobilenet-base": 0.80,
     "mobilenet-large": 0.80,
@@ -43,44 +49,51 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--only", nargs="*", help="networks as FAMILY-SIZE; all when not given")
     parser.add_argument("--onnx", type=Path, help="a folder of FAMILY-SIZE.onnx")
+    parser.add_argument("--kinds", action="store_true", help="networks of other inputs than images")
+    parser.add_argument("--seconds", type=float, default=20.0, help="for each network [20]")
     parser.add_argument("--measure", nargs=2, help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.measure:
         family, size = asked.measure
-        print(json.dumps(_measure(family, size, asked.onnx)))
+        print(json.dumps(_measure(family, size, asked.onnx, asked.seconds)))
         return
-    names = asked.only or [f"{family.name}-{size.name}" for family, size in matching() if family.name != "cnn"]
-    rows = {}
+    measured = [row for row in matching() if (row[0].input != "image") == asked.kinds and row[0].name != "cnn"]
+    names = asked.only or [f"{family.name}-{size.name}" for family, size in measured]
+    result = "int8_kinds" if asked.kinds else "int8_latency"
+    rows = recorded(result) if asked.only else {}
     for name in names:
         command = [sys.executable, "-m", "benchmarks.int8", "--measure", *name.rsplit("-", 1)]
+        command += ["--seconds", str(asked.seconds)]
         command += ["--onnx", str(asked.onnx)] if asked.onnx else []
         done = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True)
         row = json.loads(done.stdout.splitlines()[-1])
         bound = BOUNDS.get(name, BOUNDS.get(name.rpartition("-")[0]))
         rows[name] = {**row, "bound": bound, "holds": bound is None or row["high"] <= bound}
         print(name, f"{row['ratio']:.3f} ({row['low']:.3f}-{row['high']:.3f}), bound {bound}", file=sys.stderr)
-    record("int8_latency", rows)
+    record(result, rows)
 
 
-def _measure(family: str, size: str, given: Path | None) -> dict[str, Any]:
+def _measure(family: str, size: str, given: Path | None, seconds: float) -> dict[str, Any]:
     """The ratio of latencies of one network, and the nodes that onnxruntime computes."""
+    from zoo.export.batches import part
     from zoo.export.int8 import latency_ratio
 
-    pixels = photographs()
     with tempfile.TemporaryDirectory() as scratch:
         float32, int8, fused = (Path(scratch) / f"{name}.onnx" for name in ("float32", "int8", "fused"))
+        description = described(family, size)
         if given:
             float32 = given / f"{family}-{size}.onnx"
         else:
-            write_random(float32, family, size)
-        write_int8(float32, int8, pixels)
-        measured = latency_ratio.compare(float32, int8, {"image": pixels[:1]}, seconds=20)
+            write_random(float32, description)
+        batch = examples(description)
+        write_int8(float32, int8, batch)
+        measured = latency_ratio.compare(float32, int8, part(batch, slice(1)), seconds)
         nodes = fused_nodes(int8, fused)
     return {**dataclasses.asdict(measured), "nodes": nodes}
 
 
-def write_int8(float32: Path, int8: Path, pixels: np.ndarray) -> None:
-    """The int8 file of a float32 one for this machine, with every node in 8 bits, calibrated on some pixels."""
+def write_int8(float32: Path, int8: Path, batch: dict[str, np.ndarray]) -> None:
+    """The int8 file of a float32 one for this machine, with every node in 8 bits, calibrated on one batch."""
     import onnx
 
     from zoo.export.int8 import calibration, qdq, quantize
@@ -88,31 +101,51 @@ def write_int8(float32: Path, int8: Path, pixels: np.ndarray) -> None:
 
     model, target = onnx.load(float32), quantize.this_machine()
     quantize.prepare(model, target)
-    found = calibration.collect(model, qdq.to_calibrate(GraphIndex(model)), {"image": pixels})
+    found = calibration.collect(model, qdq.to_calibrate(GraphIndex(model)), [batch])
     chosen = {name: histogram.range("minmax") for name, histogram in found.items()}
     onnx.save(qdq.quantized(model, chosen, target), int8)
 
 
 def photographs() -> np.ndarray:
-    """uint8 [IMAGES, SIDE, SIDE, 3]: crops of two photographs."""
+    """uint8 [EXAMPLES, SIDE, SIDE, 3]: crops of two photographs."""
     from sklearn.datasets import load_sample_images
 
     images = load_sample_images().images
-    return np.stack([images[number % 2][20 * number :, 30 * number :][:SIDE, :SIDE] for number in range(IMAGES)])
+    return np.stack([images[number % 2][20 * number :, 30 * number :][:SIDE, :SIDE] for number in range(EXAMPLES)])
 
 
-def write_random(path: Path, family: str, size: str) -> None:
-    """A network of 1000 classes with fresh weights as ONNX."""
-    import zoo
-    from zoo.description import Model
-    from zoo.export.graph import trace
-    from zoo.export.onnx.conversion import write_onnx
+def described(family: str, size: str) -> Model:
+    """A network of a thousand classes of images, or the one that the figures of its size are counted on."""
     from zoo.inputs.image.preprocessing import Preprocessing
 
-    model = zoo.create(family, size=size, classes=1000, input_shape=(SIDE, SIDE, 3))
-    imagenet = Preprocessing(SIDE, SIDE, 3, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
-    labels = tuple(map(str, range(1000)))
-    description = Model(family, size, labels, imagenet, parameters=0, multiply_adds=0)
+    record, row = resolve(family, size)
+    if record.input == "image":
+        preprocessing: Any = Preprocessing(SIDE, SIDE, 3, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+    else:
+        preprocessing = find(record.input).data.reference(row.input_shape)
+    return Model(family, size, tuple(map(str, range(row.classes))), preprocessing, parameters=0, multiply_adds=0)
+
+
+def examples(description: Model) -> dict[str, np.ndarray]:
+    """A batch of photographs, or of random examples of another kind of input."""
+    kind = kind_of(description.preprocessing)
+    if kind.kind == "image":
+        return {"image": photographs()}
+    return kind.client.random(description.preprocessing, EXAMPLES, np.random.default_rng(0))
+
+
+def write_random(path: Path, description: Model) -> None:
+    """A network with fresh weights as ONNX."""
+    import zoo
+    from zoo.export.graph import trace
+    from zoo.export.onnx.conversion import write_onnx
+
+    model = zoo.create(
+        description.family,
+        size=description.size,
+        classes=len(description.labels),
+        preprocessing=description.preprocessing,
+    )
     write_onnx(trace(model, description), path, {})
 
 

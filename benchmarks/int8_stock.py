@@ -23,7 +23,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from benchmarks.int8 import fused_nodes, photographs, write_int8, write_random
+from benchmarks.int8 import described, fused_nodes, photographs, write_int8, write_random
 from benchmarks.measured import record, recorded
 from benchmarks.peers.compare_latency import compare, geometric_mean
 from benchmarks.peers.normalize import normalize
@@ -84,8 +84,8 @@ def _measure(name: str, timm: Path, given: Path | None, seconds: float) -> dict[
         if given:
             float32 = given / f"{name}.onnx"
         else:
-            write_random(float32, *name.rsplit("-", 1))
-        write_int8(float32, int8, pixels)
+            write_random(float32, described(*name.rsplit("-", 1)))
+        write_int8(float32, int8, {"image": pixels})
         quantize(timm / f"{name}.onnx", stock, floats)
         ours, theirs = inference_session(int8, 1), inference_session(stock, 1)
         peer = theirs.get_inputs()[0].name

@@ -80,7 +80,12 @@ def recorded(name: str) -> dict[str, Any]:
 
 
 def record(name: str, figures: Any, seed: int = 0) -> None:
-    """Write `results/NAME.json`: the figures, with command, seed, versions, machine and time."""
-    made = dataclasses.replace(provenance.here(seed), finished=provenance.now())
+    """Write `results/NAME.json`: the figures, with command, seed, versions, machine and time.
+
+    Of absolute paths the command keeps the last part only: where files lay on this machine means nothing elsewhere.
+    """
+    here = provenance.here(seed)
+    command = " ".join(Path(word).name if word.startswith("/") else word for word in here.command.split(" "))
+    made = dataclasses.replace(here, command=command, finished=provenance.now())
     files.write_json(RESULTS / f"{name}.json", {"provenance": schema.to_dict(made), "figures": figures})
     print(json.dumps(figures, indent=2))

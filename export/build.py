@@ -68,7 +68,7 @@ def export(
 
     Raises:
         ZooError: the run or its data cannot be had, a format or operator set is unknown, `out` exists, or the weights
-            are larger than an ONNX file may be.
+            are larger than an ONNX file may be; or int8 does not pay for the family.
         Refused: a gate failed, or int8 is above its budget or no faster; name and figures are in the message, and no
             artifact is left.
     """
@@ -82,6 +82,8 @@ def export(
         check_opset(opset)
     if int8 is not None and this.data is None:
         raise ZooError(f"int8 is calibrated on the run's data, and {run_folder} has none: leave --int8 out")
+    if int8 is not None:
+        quantize.refuse_useless(this.model, int8)
     if data_dir is not None and this.data is None:
         raise ZooError(f"{run_folder} has no data that could be elsewhere: leave --data-dir out")
     kind = kind_of(this.model.preprocessing)

@@ -18,7 +18,7 @@ from zoo.errors import ZooError
 from zoo.export import gates
 from zoo.export.batches import part
 from zoo.export.graph import TracedModel
-from zoo.export.int8 import dynamic, quantize
+from zoo.export.int8 import quantize
 from zoo.export.onnx.conversion import write_onnx
 from zoo.export.onnx.fp16 import write_fp16
 from zoo.export.reference import Reference
@@ -162,11 +162,12 @@ class Int8Writer(Writer):
         )
 
     def gates(self, opened: Callable[[], Session]) -> list[Gate]:
-        """The gates of every ONNX file, and the lint of calibrated int8."""
-        results = [*gates.onnx_file_gates(self.row, self.path), *super().gates(opened)]
-        if self._decision.method != dynamic.METHOD:
-            results.append(gates.int8_lint_gate(self.path, self._decision.float32_nodes))
-        return results
+        """The gates of every ONNX file, and the lint of int8."""
+        return [
+            *gates.onnx_file_gates(self.row, self.path),
+            *super().gates(opened),
+            gates.int8_lint_gate(self.path, self._decision.float32_nodes),
+        ]
 
     def weigh(self, right: Mapping[str, np.ndarray]) -> None:
         """Compare accuracy and latency with the float32 file, and keep the figures as `result`."""

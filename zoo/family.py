@@ -99,6 +99,8 @@ class Family:
         explainer: the dotted name of a module with `explain(weights, model)`, which makes an `Explanation`, or None, of
             a trained network: its weights, arrays by `layer/variable`, and its description. It needs numpy only. Empty
             where a family has none.
+        no_int8: why int8 files of the family are refused, with the measured figure, as a clause. Empty where they may
+            pay.
     """
 
     name: str
@@ -117,6 +119,7 @@ class Family:
     resampled: tuple[str, ...] = ()
     head: tuple[str, ...] = (LOGITS,)
     explainer: str = ""
+    no_int8: str = ""
 
     @property
     def all_tasks(self) -> tuple[str, ...]:

@@ -2,8 +2,8 @@
 
 OURS/FAMILY-SIZE.onnx are files of the contract, PEERS/FAMILY-SIZE/script.onnx and dynamo.onnx those that
 `export_transformers --onnx` writes. All files of a network run in turns within one process, and processor time counts,
-which other processes do not add to. The ratio is that to the faster of the peers. With --int8 the time of zoo's file
-with integer weights is measured as well, as a share of the float32 file's.
+which other processes do not add to. The ratio is that to the faster of the peers. With --int8 the time of zoo's int8
+file is measured as well, as a share of the float32 file's.
 
 usage: .venv/bin/python -m benchmarks.peers.transformers_latency OURS PEERS [--only NAME...] [--int8] [--seconds 3]
 
@@ -24,14 +24,18 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.int8 import write_int8
 from benchmarks.measured import record, recorded
 from benchmarks.peers.compare_latency import geometric_mean
-from zoo.formats.onnx import inference_session, quantize_weights
+from zoo.formats.onnx import inference_session
 
 HIGHEST, HIGHEST_MEAN, HIGHEST_INT8 = 1.02, 0.98, 0.50
 """Latency as a multiple of the faster peer's, each and on average, and of an int8 file as one of float32's."""
 
 THREADS, BATCHES = (1, 2), (1, 8)
+
+CALIBRATING = 8
+"""Random examples that calibrate an int8 file, whose speed does not depend on its ranges."""
 
 WARMUP, FEWEST = 1, 5
 """Rounds that do not count, and those that are made in any case."""
@@ -102,7 +106,8 @@ def main() -> int:
         if asked.int8:
             with tempfile.TemporaryDirectory() as scratch:
                 int8 = Path(scratch) / f"{name}.int8.onnx"
-                quantize_weights(ours, int8)
+                names = [one.name for one in inference_session(ours).get_inputs()]
+                write_int8(ours, int8, examples(names, CALIBRATING, lengths[0]))
                 networks[name]["int8"] = measure(int8, {"float32": ours}, lengths, asked.seconds)
         figures = summary(networks)
         record("transformers_latency", figures)

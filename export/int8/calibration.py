@@ -21,6 +21,7 @@ from zoo.export.batches import parts
 from zoo.export.int8.qdq import Range
 from zoo.export.onnx.graph_index import infer_shapes
 from zoo.formats.onnx import inference_session
+from zoo.input import Arrays
 
 Method = Literal["minmax", "percentile"]
 METHODS: tuple[Method, ...] = ("minmax", "percentile")
@@ -36,7 +37,7 @@ MOST_EXAMPLES = 16
 SAMPLES = 2**14
 """Values of each tensor and example that are counted; its lowest and highest value are those of the whole tensor."""
 
-RECIPE = f"{BINS} bins, {SAMPLES} samples"
+RECIPE = f"{BINS} bins, {SAMPLES} samples of all channels"
 """The settings that a cached histogram depends on."""
 
 
@@ -69,7 +70,10 @@ class Histogram:
             self.counts[BINS // 2] += values.size
             return
         flat = values.reshape(len(values), -1)
-        step = max(1, flat.shape[1] // SAMPLES) | 1  # an even step would only meet some of the channels
+        step = max(1, flat.shape[1] // SAMPLES)
+        # A step that had a divisor in common with the channels would only meet some of them.
+        while math.gcd(step, flat.shape[1]) > 1:
+            step += 1
         bins = ((flat[:, ::step] / self.bound + 1) * (BINS / 2)).astype(np.int64)
         self.counts += np.bincount(np.minimum(bins, BINS - 1).reshape(-1), minlength=BINS)
 
@@ -96,56 +100,69 @@ class Histogram:
         return max(self.low, min(low, 0.0)), min(self.high, max(high, 0.0))
 
 
-def collect(model: Any, names: Sequence[str], inputs: Mapping[str, np.ndarray]) -> dict[str, Histogram]:
+def collect(model: Any, names: Sequence[str], batches: Sequence[Arrays]) -> dict[str, Histogram]:
     """Collect the histogram of each named tensor of a float32 model.
 
     Args:
         model: an onnx.ModelProto.
         names: the tensors.
-        inputs: examples as inputs of the contract.
+        batches: examples as inputs of the contract; those of a batch have one length.
     """
     histograms = {name: Histogram() for name in names}
-    for name, values in _values(model, names, inputs):
+    for name, values in _values(model, names, batches):
         histograms[name].add(values)
     return histograms
 
 
-def channel_maxima(model: Any, axes: Mapping[str, int], inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+def channel_maxima(model: Any, axes: Mapping[str, int], batches: Sequence[Arrays]) -> dict[str, np.ndarray]:
     """Measure the largest absolute value of each channel of tensors, float32 [channels].
 
     Args:
         model: an onnx.ModelProto.
         axes: the channel axis of each tensor.
-        inputs: examples as inputs of the contract.
+        batches: examples as inputs of the contract; those of a batch have one length.
     """
     found: dict[str, np.ndarray] = {}
-    for name, values in _values(model, list(axes), inputs):
+    for name, values in _values(model, list(axes), batches):
         others = tuple(number for number in range(values.ndim) if number != axes[name] % values.ndim)
         largest = np.abs(values).max(others)
         found[name] = np.maximum(largest, found.get(name, largest))
     return found
 
 
-def _values(model: Any, names: Sequence[str], inputs: Mapping[str, np.ndarray]) -> Iterator[tuple[str, np.ndarray]]:
+def _values(model: Any, names: Sequence[str], batches: Sequence[Arrays]) -> Iterator[tuple[str, np.ndarray]]:
     """Yield the values of each tensor for a few examples at a time.
 
     The network runs once for each group of tensors, so that no run returns more than `MOST_BYTES`. All groups share one
     scratch file of weights.
     """
     with tempfile.TemporaryDirectory() as scratch:
-        for group, batch, path in _groups(model, names, Path(scratch)):
+        for group, at_once, path in _groups(model, names, _longest(batches), Path(scratch)):
             # onnxruntime's arena would keep the memory of the largest batch until the end.
             session = inference_session(path, arena=False)
-            for few in parts(inputs, batch):
+            for few in (few for batch in batches for few in parts(batch, at_once)):
                 yield from zip(group, session.run(group, few), strict=True)
 
 
-def _groups(model: Any, names: Sequence[str], scratch: Path) -> Iterator[tuple[list[str], int, Path]]:
-    """Yield groups of tensors, each with its batch size and an ONNX file that has these tensors as outputs."""
+def _longest(batches: Sequence[Arrays]) -> int:
+    """Return the largest dimension of an example."""
+    return max((size for batch in batches for values in batch.values() for size in values.shape[1:]), default=1)
+
+
+def _groups(model: Any, names: Sequence[str], longest: int, scratch: Path) -> Iterator[tuple[list[str], int, Path]]:
+    """Yield groups of tensors, each with its batch size and an ONNX file that has these tensors as outputs.
+
+    Open dimensions after the first are taken to be `longest`.
+    """
     import onnx
 
     shapes = infer_shapes(model)
-    sizes = {name: 4 * math.prod(size or 1 for size in shapes.get(name) or [2**20]) for name in names}
+
+    def bytes_of(name: str) -> int:
+        first, *others = shapes.get(name) or [2**20]
+        return 4 * math.prod([first or 1, *(size or longest for size in others)])
+
+    sizes = {name: bytes_of(name) for name in names}
     # Saving with external data moves the weights out of the model that is saved.
     weightless = onnx.ModelProto()
     weightless.CopyFrom(model)

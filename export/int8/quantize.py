@@ -9,7 +9,7 @@ import hashlib
 import math
 import platform
 import tempfile
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
@@ -23,23 +23,30 @@ from zoo.description import Model
 from zoo.errors import Refused, ZooError, did_you_mean
 from zoo.export import accuracy
 from zoo.export.accuracy import Run
-from zoo.export.batches import part, parts, size
-from zoo.export.int8 import calibration, dynamic, latency_ratio, qdq
+from zoo.export.batches import forms, joined, parts, size
+from zoo.export.int8 import calibration, latency_ratio, qdq
 from zoo.export.int8.equalization import equalizable, equalize
 from zoo.export.int8.qdq import Range
 from zoo.export.onnx import passes
 from zoo.export.onnx.conversion import save
 from zoo.export.onnx.graph_index import GraphIndex
 from zoo.export.onnx.integer_kernels import node_name, weighted_nodes
-from zoo.formats.onnx import open_onnx
+from zoo.formats.onnx import INT8, open_onnx
 from zoo.input import Arrays, kind_of
 from zoo.processor import instruction_sets
+from zoo.registry import resolve
 from zoo.task import task_of
 
 MAX_DROP = 0.5
 CALIBRATION_EXAMPLES = 512
 PROBES = 64
 """Calibration examples on which methods of calibration and nodes are compared by their primary output."""
+
+APART = 0.8 * INT8.tolerance
+"""The most by which the primary output of a probe may differ from float32, as a share of the largest number.
+
+It is less than what the gate allows, which compares other examples.
+"""
 
 SEARCH_EXAMPLES = 5000
 """The most validation examples on which the drop is measured, once for each attempt."""
@@ -74,7 +81,7 @@ class Decision:
     """The decisions that an int8 file was made by.
 
     Attributes:
-        method: the method of calibration, or that of `zoo.export.int8.dynamic`.
+        method: the method of calibration.
         nodes: the number of nodes that can be computed on integers.
         float32_nodes: those of them that stay in float32, with the cost of each, see `zoo.artifact.Float32Node`.
         scaled: the number of activations that were equalized.
@@ -82,7 +89,7 @@ class Decision:
         validation: the accuracy on validation examples that `float32_nodes` was decided by.
     """
 
-    method: str
+    method: calibration.Method
     nodes: int
     float32_nodes: dict[str, float]
     scaled: int
@@ -105,6 +112,17 @@ def int8_options(target: str | None, max_drop: float, calibration_examples: int,
         raise ZooError(f"--calibration-examples {calibration_examples} calibrate nothing: take at least 1")
     chosen = next((one for one in known if one == target), this_machine())
     return Int8Options(chosen, max_drop, calibration_examples, force)
+
+
+def refuse_useless(description: Model, options: Int8Options) -> None:
+    """Refuse int8 for a family that it does not pay for, unless it is forced.
+
+    Raises:
+        ZooError: the family's record says why it does not pay.
+    """
+    family, _ = resolve(description.family, description.size)
+    if family.no_int8 and not options.force:
+        raise ZooError(f"int8 is not worth it for {family.name}: {family.no_int8}; leave --int8 out, or --force it")
 
 
 def this_machine() -> Target:
@@ -145,27 +163,21 @@ def write_int8(
     """
     import onnx
 
-    if dynamic.suits(description):
-        nodes = dynamic.write(float32, int8, description.family)
-        examples = _spread(dataset.validation, SEARCH_EXAMPLES)
-        paired = _Validation(examples, description, open_onnx(float32).run).paired(open_onnx(int8).run)
-        say(f"int8 without calibration: {paired.drop:.2f} points lost on {paired.examples} validation examples")
-        return Decision(dynamic.METHOD, nodes, {}, 0, 0, paired)
-    inputs = _chosen(dataset.train, description, options.calibration_examples)
+    examples = _chosen(dataset.train, description, options.calibration_examples)
     model = onnx.load(float32)
     prepare(model, options.target)
     if not any(weighted_nodes(GraphIndex(model))):
         raise ZooError(f"{description.family} has no weights that int8 could compute with: leave --int8 out")
-    probes = part(inputs, slice(PROBES))
+    probes = _batched(examples[:PROBES])
     scaled = _equalized(model, probes)
-    histograms = _calibrated(model, float32, inputs, cache, say)
+    histograms = _calibrated(model, float32, _batched(examples), cache, say)
     primary, session = task_of(description).primary, open_onnx(float32)
     validation = _Validation(_spread(dataset.validation, SEARCH_EXAMPLES), description, session.run)
     compared = _Probes(probes, primary, _answers(session.run, probes, primary))
     # Frees its weights before those of the attempts are loaded.
     del session
     method, nodes, float32_nodes, paired = _decide(model, histograms, validation, compared, options, int8, say)
-    return Decision(method, nodes, float32_nodes, scaled, size(inputs), paired)
+    return Decision(method, nodes, float32_nodes, scaled, len(examples), paired)
 
 
 def weigh(
@@ -220,41 +232,53 @@ def prepare(model: Any, target: Target) -> None:
         passes.apply(model, "int8_from_uint8")
 
 
-def _chosen(examples: Examples, description: Model, count: int) -> Arrays:
-    """Draw `count` examples with a fixed seed, or all if there are fewer, and encode them."""
+def _chosen(examples: Examples, description: Model, count: int) -> list[Arrays]:
+    """Draw `count` examples with a fixed seed, or all if there are fewer, and encode each as a batch of its own."""
     order = np.random.default_rng(0).permutation(len(examples))[:count]
     encode = kind_of(description.preprocessing).client.encode
-    return encode([examples.read(int(number)) for number in order], description.preprocessing)
+    return [encode([examples.read(int(number))], description.preprocessing) for number in order]
 
 
-def _equalized(model: Any, inputs: Arrays) -> int:
+def _batched(examples: Sequence[Arrays]) -> list[Arrays]:
+    """Join examples of the same length to batches: padding would count among the values of the tensors."""
+    same: dict[str, list[Arrays]] = {}
+    for one in examples:
+        same.setdefault(str(forms(one)), []).append(one)
+    return [joined(batch) for batch in same.values()]
+
+
+def _equalized(model: Any, probes: Sequence[Arrays]) -> int:
     """Equalize a model in place and return the number of activations that were scaled."""
     index = GraphIndex(model)
     axes = {it.tensor: it.axis for it in equalizable(index)}
-    return equalize(index, calibration.channel_maxima(model, axes, inputs)) if axes else 0
+    return equalize(index, calibration.channel_maxima(model, axes, probes)) if axes else 0
 
 
-def _calibrated(model: Any, float32: Path, inputs: Arrays, cache: Path, say: Say) -> dict[str, calibration.Histogram]:
+def _calibrated(
+    model: Any, float32: Path, batches: Sequence[Arrays], cache: Path, say: Say
+) -> dict[str, calibration.Histogram]:
     """Return the histograms of the tensors that may be quantized, from the cache if it has them."""
     wanted = qdq.to_calibrate(GraphIndex(model))
-    content = b"".join(np.ascontiguousarray(values).tobytes() for values in inputs.values())
-    recipe = f"{files.sha256(float32)} {hashlib.sha256(content).hexdigest()} {calibration.RECIPE}"
+    content = hashlib.sha256()
+    for values in (values for batch in batches for values in batch.values()):
+        content.update(np.ascontiguousarray(values).tobytes())
+    recipe = f"{files.sha256(float32)} {content.hexdigest()} {calibration.RECIPE}"
     path = cache / f"calibration-{hashlib.sha256(recipe.encode()).hexdigest()[:16]}.npz"
     known = calibration.read_cache(path, recipe, wanted)
     if known is not None:
         say(f"calibrated before: {path}")
         return known
-    say(f"calibrating {len(wanted)} tensors on {size(inputs)} training examples")
-    histograms = calibration.collect(model, wanted, inputs)
+    say(f"calibrating {len(wanted)} tensors on {sum(map(size, batches))} training examples")
+    histograms = calibration.collect(model, wanted, batches)
     calibration.write_cache(path, recipe, histograms)
     return histograms
 
 
 @dataclass(frozen=True)
 class _Probes:
-    """Examples as inputs of the contract, the primary output's name, and what the float32 file gives for it."""
+    """Batches of examples, the primary output's name, and what the float32 file gives for it."""
 
-    inputs: Arrays
+    batches: Sequence[Arrays]
     primary: str
     expected: np.ndarray
 
@@ -304,15 +328,23 @@ class _Attempts:
 
     def error(self, chosen: Mapping[str, Range], float32_nodes: Collection[str] = ()) -> float:
         """Return the root mean square error of its primary output, as a share of the std of the float32 file's."""
-        expected = self._probes.expected
-        difference = _answers(self.run(chosen, float32_nodes), self._probes.inputs, self._probes.primary) - expected
-        spread = float(expected.std()) or 1.0
-        error = float(np.sqrt((difference**2).mean())) / spread
+        spread = float(self._probes.expected.std()) or 1.0
+        error = float(np.sqrt((self._difference(self.run(chosen, float32_nodes)) ** 2).mean())) / spread
         return error if math.isfinite(error) else math.inf
 
+    def apart(self, run: Run) -> float:
+        """Return the largest difference of a model's primary output, as a share of the float32 file's largest."""
+        largest = float(np.abs(self._probes.expected).max()) or 1.0
+        apart = float(np.abs(self._difference(run)).max()) / largest
+        return apart if math.isfinite(apart) else math.inf
 
-def _answers(run: Run, inputs: Arrays, primary: str) -> np.ndarray:
-    return np.concatenate([run(few)[primary] for few in parts(inputs, BATCH)])
+    def _difference(self, run: Run) -> np.ndarray:
+        return _answers(run, self._probes.batches, self._probes.primary) - self._probes.expected
+
+
+def _answers(run: Run, batches: Sequence[Arrays], primary: str) -> np.ndarray:
+    """Return all numbers of the primary output, float32 [n]."""
+    return np.concatenate([run(few)[primary].reshape(-1) for batch in batches for few in parts(batch, BATCH)])
 
 
 class _Validation:
@@ -350,46 +382,52 @@ def _within_budget(
         The nodes with what each costs, and the drop on validation that is left. If only float32 throughout would stay
         within the budget, no node, and the drop with all nodes in 8 bits.
     """
-    whole = validation.paired(attempts.run(chosen))
-    say(f"int8 throughout: {whole.drop:.2f} points lost on {whole.examples} validation examples")
-    if whole.drop <= max_drop:
+
+    def measured(float32_nodes: Collection[str], title: str) -> tuple[PairedAccuracy, bool]:
+        """Return the drop with these nodes in float32, and whether the answers are close enough."""
+        run = attempts.run(chosen, float32_nodes)
+        paired, apart = validation.paired(run), attempts.apart(run)
+        say(
+            f"{title}: {paired.drop:.2f} points lost on {paired.examples} validation examples, "
+            f"answers differ by up to {apart:.2f} of the largest"
+        )
+        return paired, paired.drop <= max_drop and apart <= APART
+
+    whole, fits = measured((), "int8 throughout")
+    if fits:
         return {}, whole
     base: dict[str, float] = {}
     if attempts.activations:
         cost = max(0.0, attempts.error(chosen) - attempts.error(chosen, attempts.activations))
         base = dict.fromkeys(attempts.activations, cost)
-        paired = validation.paired(attempts.run(chosen, base))
-        say(f"hard activations and sigmoids in float32: {paired.drop:.2f} points lost")
-        if paired.drop <= max_drop:
+        paired, fits = measured(base, "hard activations and sigmoids in float32")
+        if fits:
             return base, paired
-    say(f"that is above {max_drop}: looking for the nodes that lose the most")
+    say(f"{max_drop:g} points and {APART:g} are allowed: looking for the nodes that lose the most")
     ranked = _ranked(attempts, chosen)
 
-    def keeping(count: int) -> tuple[dict[str, float], PairedAccuracy]:
+    def keeping(count: int) -> tuple[dict[str, float], PairedAccuracy] | None:
+        """Keep so many groups in float32; None where that is not enough."""
         float32_nodes = base | {name: cost for group, cost in ranked[:count] for name in group}
-        result = validation.paired(attempts.run(chosen, float32_nodes))
-        say(
-            f"{len(float32_nodes) - len(base)} of {len(attempts.nodes)} nodes in float32: {result.drop:.2f} points lost"
-        )
-        return float32_nodes, result
+        kept = len(float32_nodes) - len(base)
+        paired, fits = measured(float32_nodes, f"{kept} of {len(attempts.nodes)} nodes in float32")
+        return (float32_nodes, paired) if fits else None
 
     # Doubling, then bisection: a few measurements instead of one for each node.
     below, above, best = 0, 1, None
-    while above < len(ranked):
-        found = keeping(above)
-        if found[1].drop <= max_drop:
-            best = found
-            break
-        below, above = above, 2 * above
+    while above < len(ranked) and best is None:
+        best = keeping(above)
+        if best is None:
+            below, above = above, 2 * above
     if best is None:
         return {}, whole
     while above - below > 1:
         middle = (above + below) // 2
         found = keeping(middle)
-        if found[1].drop <= max_drop:
-            above, best = middle, found
-        else:
+        if found is None:
             below = middle
+        else:
+            above, best = middle, found
     return best
 
 

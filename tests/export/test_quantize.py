@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +21,13 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from onnx import TensorProto, helper, numpy_helper
 
+from tests.conformance import untrained_run
 from tests.conftest import Answer, write_images
 from zoo import artifact, factory, formats
 from zoo.artifact import LatencyRatio, PairedAccuracy, Target
 from zoo.data.dataset import Dataset
 from zoo.data.load import load
+from zoo.description import Model
 from zoo.errors import Refused, ZooError
 from zoo.export import accuracy
 from zoo.export.graph import trace
@@ -40,7 +42,7 @@ from zoo.inputs.image.preprocessing import pixels_from_bytes
 from zoo.inputs.image.settings import ImageSettings
 from zoo.intervals import paired_difference
 from zoo.recipe import Recipe
-from zoo.registry import resolve
+from zoo.registry import families, resolve
 from zoo.training.start import describe
 
 RNG = np.random.default_rng(0)
@@ -164,7 +166,7 @@ def calibrated(
     model: onnx.ModelProto, images: np.ndarray, method: calibration.Method = "minmax"
 ) -> dict[str, qdq.Range]:
     names = qdq.to_calibrate(GraphIndex(model))
-    return {name: one.range(method) for name, one in calibration.collect(model, names, {"image": images}).items()}
+    return {name: one.range(method) for name, one in calibration.collect(model, names, [{"image": images}]).items()}
 
 
 def error(got: np.ndarray, expected: np.ndarray) -> float:
@@ -374,6 +376,13 @@ def test_a_percentile_leaves_out_what_is_rare() -> None:
     assert 3 < high < 5
 
 
+def test_values_of_every_channel_are_counted() -> None:
+    histogram = calibration.Histogram()
+    channels = np.arange(384, dtype=np.float32)
+    histogram.add(np.tile(channels, (1, 3 * calibration.SAMPLES // 384, 1)))
+    assert (histogram.counts > 0).sum() == len(channels)
+
+
 def test_values_that_are_not_finite_are_refused() -> None:
     with pytest.raises(ZooError, match="not finite"):
         calibration.Histogram().add(np.array([[1.0, np.nan]], np.float32))
@@ -402,10 +411,10 @@ def test_equalization_changes_no_answer(make: Callable[[], onnx.ModelProto]) -> 
     before, index = logits(model, images), GraphIndex(model)
     axes = {it.tensor: it.axis for it in equalizable(index)}
     assert len(axes) == 1
-    maxima = calibration.channel_maxima(model, axes, {"image": images})
+    maxima = calibration.channel_maxima(model, axes, [{"image": images}])
     assert equalize(index, maxima) == 1
     np.testing.assert_allclose(logits(model, images), before, rtol=1e-3, atol=1e-4)
-    (after,) = calibration.channel_maxima(model, axes, {"image": images}).values()
+    (after,) = calibration.channel_maxima(model, axes, [{"image": images}]).values()
     (tensor,) = maxima
     alive = maxima[tensor] > 0
     assert np.ptp(np.log(after[alive])) < np.ptp(np.log(maxima[tensor][alive]))
@@ -422,7 +431,7 @@ def test_an_outlier_of_a_normalization_goes_into_the_product() -> None:
     before = error(logits(qdq.quantized(model, calibrated(model, images), "portable"), images), expected)
     index = GraphIndex(model)
     equalize(
-        index, calibration.channel_maxima(model, {it.tensor: it.axis for it in equalizable(index)}, {"image": images})
+        index, calibration.channel_maxima(model, {it.tensor: it.axis for it in equalizable(index)}, [{"image": images}])
     )
     after = error(logits(qdq.quantized(model, calibrated(model, images), "portable"), images), expected)
     assert after < before / 3
@@ -571,6 +580,29 @@ def test_a_network_made_to_collapse_is_repaired_or_refused(
         assert got.kept[0].cost > 0.1
 
 
+def test_a_node_that_moves_the_answers_too_far_stays_in_float32_whatever_the_accuracy() -> None:
+    class Attempts:
+        nodes, activations = tuple("abcd"), ()
+
+        def run(self, chosen: object, float32_nodes: Collection[str] = ()) -> Any:
+            return float32_nodes
+
+        def apart(self, run: Collection[str]) -> float:
+            return 0.05 if "c" in run else 0.9
+
+        def error(self, chosen: object, float32_nodes: Collection[str]) -> float:
+            return 0.5 if "c" not in float32_nodes else 0.1
+
+    class Validation:
+        def paired(self, run: object) -> PairedAccuracy:
+            return PairedAccuracy("validation", 10, 1.0, 1.0, 0, 0, 0.0, -1.0, 1.0)
+
+    said: list[str] = []
+    kept, _ = quantize._within_budget(Attempts(), {}, Validation(), 0.5, said.append)  # type: ignore[arg-type]
+    assert kept == {"c": 0.5}
+    assert "0.90 of the largest" in said[0]
+
+
 def test_reasons_against_int8_have_both_figures() -> None:
     asked = quantize.Int8Options("portable", max_drop=0.5)
     lossy = PairedAccuracy("test", 200, float32=0.9, int8=0.85, lost=12, gained=2, drop=5.0, low=1.5, high=8.5)
@@ -666,3 +698,24 @@ def test_every_family_has_integers_where_its_work_is(family: str, images_folder:
     convolutions = [node for node in model.graph.node if node.op_type == "Conv"]
     assert nodes["Conv"] == len([node for node in convolutions if node not in weighted])
     assert (nodes["Conv"] > 0) == (family == "mobilenet")
+
+
+@pytest.mark.parametrize("family", [name for name, family in families().items() if family.no_int8])
+def test_a_family_that_int8_does_not_pay_for_is_refused_with_the_figure(family: str) -> None:
+    description = Model(family, "small", ("a", "b"), None, 0, 0)
+    asked = quantize.Int8Options("portable")
+    with pytest.raises(ZooError, match=rf"not worth it for {family}: .*\d.*--force"):
+        quantize.refuse_useless(description, asked)
+    quantize.refuse_useless(description, dataclasses.replace(asked, force=True))
+
+
+def test_int8_of_a_table_is_refused_before_work_starts(
+    tmp_path: Path, images_folder: Path, zoo_command: Callable[..., Answer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = untrained_run(tmp_path / "run", images_folder, "linear", "small", side=10)
+    monkeypatch.setattr(factory, "load_described", None)
+    before = sorted(tmp_path.rglob("*"))
+    answer = zoo_command("export", place, "--int8", "--out", tmp_path / "artifact")
+    assert answer.status == 2
+    assert "int8 is not worth it for linear" in answer.err
+    assert sorted(tmp_path.rglob("*")) == before

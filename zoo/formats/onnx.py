@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -95,22 +94,6 @@ def write_optimized(
     onnxruntime.InferenceSession(
         _as_given(source), options, providers=["CPUExecutionProvider"], disabled_optimizers=list(disabled)
     )
-
-
-def quantize_weights(source: Path, target: Path) -> None:
-    """Write an ONNX file with the products of a network in int8: weights per channel, activations as they come.
-
-    Nothing is calibrated: the range of activations is found anew for each input.
-    """
-    import onnxruntime.quantization as quantization
-
-    logging.disable(logging.WARNING)  # it advises to fold constants first, which is done
-    try:
-        quantization.quantize_dynamic(
-            source, target, op_types_to_quantize=["MatMul"], per_channel=True, weight_type=quantization.QuantType.QInt8
-        )
-    finally:
-        logging.disable(logging.NOTSET)
 
 
 def _as_given(model: Path | bytes) -> str | bytes:

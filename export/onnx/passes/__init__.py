@@ -14,6 +14,7 @@ Modules, in the order of their first pass:
 - `transposes`: Transposes and Reshapes that are not needed are removed.
 - `channel_constants`: biases and scales per channel go into convolutions.
 - `first_convolution`: how the first convolution reads the image.
+- `masks`: masks of attention are added by a product, for int8 only.
 - `slices`: Slices that take all are removed, and rows that nobody reads are not computed.
 - `initializers`: unused initializers are removed.
 - `declarations`: inferred shapes, and imported operator sets.
@@ -36,6 +37,7 @@ from zoo.export.onnx.passes.declarations import remove_inferred_shapes, remove_u
 from zoo.export.onnx.passes.first_convolution import convolve_nhwc_image, convolve_uint8_image
 from zoo.export.onnx.passes.float16 import to_float16
 from zoo.export.onnx.passes.initializers import remove_unused_initializers
+from zoo.export.onnx.passes.masks import mask_by_keys
 from zoo.export.onnx.passes.padding import fold_padding
 from zoo.export.onnx.passes.pooling import use_global_average_pool
 from zoo.export.onnx.passes.recurrent import (
@@ -107,6 +109,7 @@ PASSES = (
     Pass("fp16", to_float16, "Last, on the final graph."),
     Pass("int8", collapse_channel_scales, "Undoes expand_channel_scales: integer kernels broadcast the scale."),
     Pass("int8", average_after_convolutions, "In int8 files only: an average of integers is computed on floats."),
+    Pass("int8", mask_by_keys, "In int8 files only: what it saves counts for more beside quick products."),
     Pass("int8_from_uint8", convolve_uint8_image, "Replaces the Cast and Add that convolve_nhwc_image left."),
 )
 """Every pass in the order in which it runs; `collapse_channel_scales` runs in two stages."""

@@ -23,6 +23,8 @@ FAMILY = Family(
     input="table",
     tasks=("classes", "values"),
     explainer=f"{__name__}.coefficients",
+    # results/int8_kinds.json
+    no_int8="its one product is too small, int8 takes 1.09 times as long as float32",
     figures="scikit-learn's LinearRegression and LogisticRegression on the same splits",
     small_images="",
     # Plain gradient descent comes within 0.01 of scikit-learn's answers, and finds y = 2x on three rows to four digits.

@@ -1,0 +1,47 @@
+"""The cost of int8 on scored sentences in English: `bert` small, fine-tuned, float32 and int8 on the same sentences.
+
+usage: python -m benchmarks.int8_sentences SENTENCES MINILM SCRATCH      writes results/int8_sentences.json
+
+SENTENCES and MINILM, the split and the settings are those of `benchmarks.sentences`, and so is the least score of a
+sentence, which results/sentences.json records. SCRATCH/bert-small is taken where it is there already.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+import time
+from pathlib import Path
+
+from benchmarks.measured import record, recorded, zoo
+from benchmarks.sentences import measured, sentences, written
+from zoo import artifact
+from zoo.run import read_finished
+
+NAME = "bert-small"
+
+
+def main() -> None:
+    """Train, export with int8, and record what the export says."""
+    archive, minilm, scratch = (Path(argument).resolve() for argument in sys.argv[1:])
+    scratch.mkdir(parents=True, exist_ok=True)
+    run, out = scratch / NAME, scratch / f"{NAME}-artifact"
+    if not run.exists():
+        least = recorded("sentences")["rule"]["least_score"]
+        measured(NAME, written(list(sentences(archive)), least, scratch / "data"), scratch, minilm)
+    start = time.perf_counter()
+    zoo("export", run, "--int8", "--out", out)
+    spent = time.perf_counter() - start
+    trained, made = read_finished(run), artifact.read(out)
+    assert made.int8 is not None
+    figures = {
+        "train": trained.results,
+        "gates": {gate.name: gate.passed for gate in made.gates},
+        "int8": dataclasses.asdict(made.int8),
+        "export_seconds": round(spent, 1),
+    }
+    record("int8_sentences", figures, seed=trained.provenance.seed)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,191 @@
+"""Masks of attention: added by the product of queries and keys."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from zoo.export.onnx.graph_index import GraphIndex
+
+CHANNEL = 3
+"""The axis of the channels of a head in [batch, length, heads, channels]."""
+
+
+@dataclass(frozen=True)
+class MaskedAttention:
+    """The nodes of an attention that the pass replaces.
+
+    Attributes:
+        projection: the product, the addition of its bias, the Reshape to heads and the Split that make queries, keys
+            and values of a sequence, in this order.
+        scale: the Mul of the scores by a number.
+        add: the Add of the mask to the scaled scores.
+        mask: the mask, [batch, 1, 1, length].
+        softmax: the node that reads the masked scores.
+    """
+
+    projection: tuple[Any, Any, Any, Any]
+    scale: Any
+    add: Any
+    mask: str
+    softmax: Any
+
+
+def mask_by_keys(model: Any) -> None:
+    """Let the product of queries and keys add the mask of an attention.
+
+    Each head of the keys gets one more channel, which holds the mask, and each head of the queries one that is 1 after
+    the scores are scaled. The mask is added to the keys then, [batch, length, heads, channels], instead of to the
+    scores, [batch, heads, length, length]: for long texts these are the largest tensors of the network, and each pass
+    over them goes to memory. For the same reason queries, keys and values become products of their own, without the
+    Split that would copy them.
+    """
+    index = GraphIndex(model)
+    found = list(_masked_attentions(index))
+    masks: dict[tuple[str, int], list[Any]] = {}
+    replaced: dict[int, list[Any]] = {}
+    for one in found:
+        replaced |= {id(node): [] for node in (*one.projection, one.add)}
+        replaced[id(one.projection[-1])] = _projections(one, index, masks)
+        one.softmax.input[list(one.softmax.input).index(one.add.output[0])] = one.scale.output[0]
+    if found:
+        # The masks are made of inputs of the graph only, but may stand behind the first attention.
+        first = _before({mask for mask, _ in masks}, index)
+        moved = set(map(id, first))
+        rest = [node for node in index.graph.node if id(node) not in moved]
+        rest = [new for node in rest for new in replaced.get(id(node), [node])]
+        index.set_nodes([*first, *(node for nodes in masks.values() for node in nodes), *rest])
+
+
+def _masked_attentions(index: GraphIndex) -> Iterator[MaskedAttention]:
+    for softmax in index.graph.node:
+        add = _maker(softmax.input[0], "Add", index) if softmax.op_type == "Softmax" else None
+        if add is None:
+            continue
+        scores, mask = sorted(add.input, key=lambda name: _is_mask(name, index))
+        scale = _maker(scores, "Mul", index)
+        product = _maker(scale.input[0], "MatMul", index) if scale is not None else None
+        if scale is None or product is None or not _is_mask(mask, index) or not index.scalar(scale.input[1]):
+            continue
+        (queries, axis), (keys, other_axis) = (_origin(name, index) for name in product.input)
+        split = _maker(queries, "Split", index)
+        projection = _projection(split, index) if split is not None else None
+        if (
+            projection is not None
+            and [queries, keys] == list(projection[-1].output[:2])
+            and (axis, other_axis) == (CHANNEL, CHANNEL - 1)
+            and all(index.sole_consumer(node.output[0]) is not None for node in (product, scale, add))
+        ):
+            yield MaskedAttention(projection, scale, add, mask, softmax)
+
+
+def _maker(name: str, op_type: str, index: GraphIndex) -> Any:
+    """Return the node of this type that computes a value; None if there is none."""
+    node = index.producers.get(name)
+    return node if node is not None and node.op_type == op_type else None
+
+
+def _is_mask(name: str, index: GraphIndex) -> bool:
+    """Return whether a value is [batch, 1, 1, length]."""
+    return index.shapes.get(name, [])[1:3] == [1, 1]
+
+
+def _origin(name: str, index: GraphIndex) -> tuple[str, int | None]:
+    """Return the value that Transposes and Slices move to `name`, and the axis on which its channels arrive.
+
+    The axis is None where some of the channels are cut off.
+    """
+    path = []
+    while name in index.producers and index.producers[name].op_type in ("Transpose", "Slice"):
+        path.append(index.producers[name])
+        name = path[-1].input[0]
+    axis = CHANNEL
+    for node in reversed(path):
+        if node.op_type == "Transpose":
+            axis = list(node.attribute[0].ints).index(axis)
+        elif len(node.input) < 4 or axis in index.array(node.input[3]).tolist():
+            return name, None
+    return name, axis
+
+
+def _projection(split: Any, index: GraphIndex) -> tuple[Any, Any, Any, Any] | None:
+    """Return the nodes that make the parts of a Split: a product, its bias, a Reshape to heads, and the Split."""
+    reshape: Any = _maker(split.input[0], "Reshape", index)
+    add: Any = _maker(reshape.input[0], "Add", index) if reshape is not None else None
+    product = (
+        next(filter(None, (_maker(name, "MatMul", index) for name in add.input)), None) if add is not None else None
+    )
+    if product is None:
+        return None
+    constants = (product.input[1], _bias(add, index), reshape.input[1])
+    chain = (product, add, reshape)
+    fits = (
+        len(split.output) == 3
+        and all(name in index.initializers for name in constants)
+        and all(index.sole_consumer(node.output[0]) is not None for node in chain)
+        and next((attribute.i for attribute in split.attribute if attribute.name == "axis"), 0) == CHANNEL - 1
+    )
+    return (*chain, split) if fits else None
+
+
+def _bias(add: Any, index: GraphIndex) -> str:
+    return next((name for name in add.input if name in index.initializers), "")
+
+
+def _projections(one: MaskedAttention, index: GraphIndex, masks: dict[tuple[str, int], list[Any]]) -> list[Any]:
+    """Return the nodes that make queries, keys and values; those that make the mask of the keys go into `masks`."""
+    import onnx
+
+    product, add, reshape, split = one.projection
+    *_, heads, size = index.array(reshape.input[1]).tolist()
+    heads //= 3
+    scale = index.scalar(one.scale.input[1])
+    assert scale
+    kernels = np.split(index.array(product.input[1]), 3, 1)
+    biases = np.split(index.array(_bias(add, index)).reshape(-1), 3)
+    channel = f"{one.mask}_channel{size}"
+    if (one.mask, size) not in masks:
+        last = index.add_initializer(f"{channel}_last", np.eye(size + 1, dtype=np.float32)[-1:])
+        masks[one.mask, size] = [
+            onnx.helper.make_node("Transpose", [one.mask], [f"{channel}_lengths"], perm=[0, 3, 1, 2]),
+            onnx.helper.make_node("Mul", [f"{channel}_lengths", last], [channel]),
+        ]
+    nodes = []
+    for result, kernel, bias, more in zip(split.output, kernels, biases, (1 / scale, 0.0, None), strict=True):
+        width = size if more is None else size + 1
+        if more is not None:
+            kernel = _widened(kernel.reshape(-1, heads, size), 0.0)
+            bias = _widened(bias.reshape(1, heads, size), more).reshape(-1)
+        names = {
+            part: index.add_initializer(f"{result}_{part}", np.ascontiguousarray(value))
+            for part, value in (("kernel", kernel), ("bias", bias), ("shape", np.array([0, 0, heads, width])))
+        }
+        masked = more == 0
+        steps = [f"{result}_{part}" for part in ("product", "biased", "heads")[: 2 + masked]] + [result]
+        nodes += [
+            onnx.helper.make_node("MatMul", [product.input[0], names["kernel"]], [steps[0]], name=steps[0]),
+            onnx.helper.make_node("Add", [steps[0], names["bias"]], [steps[1]]),
+            onnx.helper.make_node("Reshape", [steps[1], names["shape"]], [steps[2]]),
+        ]
+        if masked:
+            nodes.append(onnx.helper.make_node("Add", [steps[2], channel], [result]))
+    return nodes
+
+
+def _widened(heads: np.ndarray, value: float) -> np.ndarray:
+    """Give each head of float32 [rows, heads, channels] one more channel of one value: [rows, heads · channels]."""
+    more = np.full((*heads.shape[:2], 1), value, np.float32)
+    return np.concatenate([heads, more], 2).reshape(len(heads), -1)
+
+
+def _before(names: set[str], index: GraphIndex) -> list[Any]:
+    """Return the nodes that values are computed by, in the order of the graph."""
+    wanted, found = set(names), []
+    for node in reversed(index.graph.node):
+        if not wanted.isdisjoint(node.output):
+            wanted.update(node.input)
+            found.append(node)
+    return found[::-1]
