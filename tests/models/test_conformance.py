@@ -55,7 +55,7 @@ def test_counts_are_the_published_ones(family: str, size: str) -> None:
 
 
 @every_network_of_images
-@pytest.mark.parametrize("shape", [(32, 32, 3), (64, 64, 3), (40, 56, 2), "smallest"], ids=str)
+@pytest.mark.parametrize("shape", [(40, 56, 2), "smallest"], ids=str)
 def test_builds(family: str, size: str, shape: tuple[int, int, int] | str) -> None:
     input_shape = SMALLEST if isinstance(shape, str) else shape
     model = zoo.create(family, size=size, classes=7, input_shape=input_shape)
