@@ -169,6 +169,7 @@ def keras_steps(name: str, precision: str) -> tuple[str, Callable[[int], None]]:
     with mock.patch.multiple(
         "zoo.layers",
         BatchNormalization=keras.layers.BatchNormalization,
+        DepthwiseConv2D=keras.layers.DepthwiseConv2D,
         LayerNormalization=keras.layers.LayerNormalization,
         Gelu=functools.partial(keras.layers.Activation, "gelu"),
     ):
