@@ -114,8 +114,8 @@ def write_onnx(network: TracedModel, path: Path, metadata: dict[str, Any], opset
 
     with folded(network, opset) as (source, record):
         proto = onnx.load(source)
-    _name_open_dimensions(proto, contract.of_every_format(network.description))
     passes.apply(proto, "folded")
+    _name_open_dimensions(proto, contract.of_every_format(network.description))
     if any(node.op_type == "LSTM" for node in proto.graph.node):
         metadata = metadata | {NO_EMPTY_BATCH: "LSTM"}
     for key, value in metadata.items():

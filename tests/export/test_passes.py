@@ -16,7 +16,6 @@ from zoo.export.onnx.passes.activations import fuse_gelu, fuse_hard_swish
 from zoo.export.onnx.passes.channel_scales import collapse_channel_scales, expand_channel_scales
 from zoo.export.onnx.passes.initializers import remove_unused_initializers
 from zoo.export.onnx.passes.pooling import use_global_average_pool
-from zoo.export.onnx.passes.slices import remove_whole_slices
 
 SHAPE = (2, 3, 5, 4)
 RNG = np.random.default_rng(0)
@@ -156,23 +155,3 @@ def test_products_without_a_channel_scale_are_left() -> None:
     ):
         proto = model(nodes, {"scale": RNG.normal(size=(1, 3, 1, 1)).astype(np.float32), "axes": np.array([1, 2, 3])})
         assert passed(expand_channel_scales, proto)["Resize"] == 0
-
-
-def sliced(starts: list[int], ends: list[int], steps: list[int]) -> Any:
-    nodes = [
-        helper.make_node("Slice", ["x", "starts", "ends", "axes", "steps"], ["a"]),
-        helper.make_node("Neg", ["a"], ["y"]),
-    ]
-    return model(nodes, {"starts": starts, "ends": ends, "axes": [0, 2], "steps": steps})
-
-
-def test_a_slice_that_takes_all_is_removed() -> None:
-    assert passed(remove_whole_slices, sliced([0, 0], [1_000_000_000] * 2, [1, 1])) == {"Neg": 1}
-
-
-@pytest.mark.parametrize(
-    ("starts", "ends", "steps"),
-    [([1, 0], [1_000_000_000] * 2, [1, 1]), ([0, 0], [2, 4], [1, 1]), ([0, 0], [1_000_000_000] * 2, [1, 2])],
-)
-def test_a_slice_that_may_leave_something_out_stays(starts: list[int], ends: list[int], steps: list[int]) -> None:
-    assert passed(remove_whole_slices, sliced(starts, ends, steps)) == {"Slice": 1, "Neg": 1}

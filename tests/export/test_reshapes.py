@@ -1,18 +1,16 @@
-"""The passes on open dimensions of Reshapes and Slices, on graphs of a few nodes."""
+"""The pass on Reshapes with open lengths, on graphs of a few nodes."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import onnx
-import pytest
 from onnx import helper
 
 from tests.export.test_passes import answer
-from zoo.export.onnx.passes.reshapes import declare_sliced_lengths, keep_batches, keep_open_lengths
+from zoo.export.onnx.passes.reshapes import keep_open_lengths
 
 WIDTH, HEADS = 6, 2
 CONSTANTS = {
@@ -123,57 +121,3 @@ def test_a_constant_shape_is_left() -> None:
     proto = model([helper.make_node("Reshape", ["x", "flat"], ["y"])])
     proto.graph.initializer.append(onnx.numpy_helper.from_array(np.array([-1, WIDTH]), "flat"))
     assert passed(proto) == ({"Reshape": 1}, [[-1, WIDTH]])
-
-
-def reshaped(shape: Sequence[int | str], *to: int) -> Any:
-    """Build a model that reshapes `x` [batch, …] by a constant shape."""
-    x = helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, ["batch", *shape])
-    y = helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, None)
-    constant = onnx.numpy_helper.from_array(np.array(to), "to")
-    graph = helper.make_graph([helper.make_node("Reshape", ["x", "to"], ["y"])], "graph", [x], [y], [constant])
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
-
-
-def constant_shape(proto: Any) -> list[int]:
-    (node,) = proto.graph.node
-    constants = {tensor.name: tensor for tensor in proto.graph.initializer}
-    return list(onnx.numpy_helper.to_array(constants[node.input[1]]))
-
-
-@pytest.mark.parametrize("batch", [0, 1, 3])
-def test_a_computed_batch_is_kept(batch: int) -> None:
-    proto = reshaped([4, 6], -1, 4, 2, 3)
-    keep_batches(proto)
-    assert constant_shape(proto) == [0, 4, 2, 3]
-    assert answer(proto, np.zeros((batch, 4, 6), np.float32)).shape == (batch, 4, 2, 3)
-
-
-def test_what_is_not_the_batch_stays_computed() -> None:
-    cases: list[tuple[list[int | str], list[int]]] = [
-        ([4, 6], [-1, 6]),
-        ([4, 6], [4, -1, 6]),
-        ([4, 6], [-1, 4, 3]),
-        (["length", 6], [-1, 2, 3]),
-    ]
-    for shape, to in cases:
-        proto = reshaped(shape, *to)
-        keep_batches(proto)
-        assert constant_shape(proto) == to
-
-
-def test_a_sum_with_sliced_positions_keeps_the_length() -> None:
-    nodes = [
-        helper.make_node("Shape", ["ids"], ["shape"]),
-        helper.make_node("Slice", ["shape", "one", "two", "zero"], ["length"]),
-        helper.make_node("Slice", ["places", "zero", "length", "zero", "one"], ["sliced"]),
-        helper.make_node("Gather", ["places", "ids"], ["words"]),
-        helper.make_node("Add", ["words", "sliced"], ["y"]),
-    ]
-    arrays = [onnx.numpy_helper.from_array(value, name) for name, value in CONSTANTS.items()]
-    arrays.append(onnx.numpy_helper.from_array(np.eye(9, WIDTH, dtype=np.float32), "places"))
-    ids = helper.make_tensor_value_info("ids", onnx.TensorProto.INT64, ["batch", "length_of_texts"])
-    y = helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, None)
-    proto = helper.make_model(helper.make_graph(nodes, "graph", [ids], [y], arrays), ir_version=10)
-    declare_sliced_lengths(proto)
-    inferred = onnx.shape_inference.infer_shapes(proto).graph.output[0].type.tensor_type.shape
-    assert [size.dim_param or size.dim_value for size in inferred.dim] == ["batch", "length_of_texts", WIDTH]

@@ -10,12 +10,12 @@ Modules, in the order of their first pass:
 - `sequences`: convolutions and normalizations of [batch, frames, channels].
 - `padding`: zero padding goes into convolutions and pools.
 - `activations`: the pieces of HardSwish, HardSigmoid and Gelu become these operators.
-- `reshapes`: Reshapes keep open lengths by constant shapes; lengths of Slices are declared.
+- `reshapes`: Reshapes keep open lengths by constant shapes.
 - `transposes`: Transposes and Reshapes that are not needed are removed.
 - `channel_constants`: biases and scales per channel go into convolutions.
 - `first_convolution`: how the first convolution reads the image.
 - `masks`: masks of attention are added by a product, for int8 only.
-- `slices`: Slices that take all are removed, and rows that nobody reads are not computed.
+- `slices`: rows that nobody reads are not computed.
 - `initializers`: unused initializers are removed.
 - `declarations`: inferred shapes, and imported operator sets.
 - `channel_scales`: squeeze-and-excitation scales, expanded for float32 only.
@@ -47,9 +47,9 @@ from zoo.export.onnx.passes.recurrent import (
     stop_at_lengths,
     transpose_ids,
 )
-from zoo.export.onnx.passes.reshapes import declare_sliced_lengths, keep_batches, keep_open_lengths
+from zoo.export.onnx.passes.reshapes import keep_open_lengths
 from zoo.export.onnx.passes.sequences import convolve_sequences, normalize_over_time, normalize_waveforms
-from zoo.export.onnx.passes.slices import remove_whole_slices, slice_before_rowwise
+from zoo.export.onnx.passes.slices import slice_before_rowwise
 from zoo.export.onnx.passes.transposes import add_in_nchw, bypass_idle_moves_before_reshapes, remove_idle_moves
 
 Stage = Literal["converted", "folded", "fp16", "int8", "int8_from_uint8"]
@@ -91,18 +91,15 @@ PASSES = (
     Pass("folded", fold_padding, "First: later passes look for neighbors that a Pad would stand between."),
     Pass("folded", fuse_hard_swish, "Before the passes on moves, which know the fused operator as elementwise."),
     Pass("folded", fuse_gelu, "With the other activations; no other pass depends on its place."),
-    Pass("folded", remove_whole_slices, "Before keep_open_lengths: shape inference knows no open length behind them."),
     Pass("folded", keep_open_lengths, "Before the passes on moves: later ones know shapes only from constants."),
     Pass("folded", bypass_idle_moves_before_reshapes, "Before remove_idle_moves: the Reshape itself may be idle then."),
     Pass("folded", remove_idle_moves, "Before the passes that look for a Transpose right behind a convolution."),
     Pass("folded", fold_channel_constants, "Before add_in_nchw: a bias behind the Transpose would hide it from a sum."),
     Pass("folded", add_in_nchw, "After fold_channel_constants."),
     Pass("folded", convolve_nhwc_image, "After fold_padding: it looks for the image's Transpose before a convolution."),
-    Pass("folded", keep_batches, "After the passes on moves, which compare shapes that they read from constants."),
     Pass("folded", slice_before_rowwise, "After remove_idle_moves: a Slice does not move across a Reshape."),
     Pass("folded", remove_unused_initializers, "After the passes that replace nodes and their constants."),
-    Pass("folded", remove_inferred_shapes, "Before the two passes that declare shapes, which it would remove."),
-    Pass("folded", declare_sliced_lengths, "After remove_inferred_shapes."),
+    Pass("folded", remove_inferred_shapes, "Before expand_channel_scales, whose declared shapes it would remove."),
     Pass("folded", expand_channel_scales, "After remove_inferred_shapes; in the float32 file only."),
     Pass("folded", remove_unused_domains, "Anywhere after folding, which adds the domains."),
     Pass("fp16", collapse_channel_scales, "Undoes expand_channel_scales: a GPU broadcasts the scale."),

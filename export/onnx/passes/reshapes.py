@@ -1,8 +1,7 @@
-"""Reshapes and Slices of tensors with open lengths: these become constants, or are declared."""
+"""Reshapes of tensors with several open lengths: their shapes become constants."""
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -32,59 +31,6 @@ def keep_open_lengths(model: Any) -> None:
             name = f"{node.output[0]}_shape"
             node.input[1] = index.add_initializer(name, np.array(shape, np.int64))
     remove_unused_nodes(index.graph)
-
-
-def keep_batches(model: Any) -> None:
-    """Let a Reshape keep the batch with 0, where its constant shape computes the batch with -1.
-
-    [batch, 49, 768] becomes [batch, 49, 12, 64] by [0, 49, 12, 64], where tf2onnx 1.17 writes [-1, 49, 12, 64]. Shape
-    inference does not see that -1 is the batch, and onnxruntime 1.32 fuses a sum with the LayerNormalization that reads
-    it only where it knows that the summands have the same shape.
-    """
-    index = GraphIndex(model)
-    made: dict[str, str] = {}
-    for node in index.graph.node:
-        if node.op_type != "Reshape" or node.input[1] not in index.initializers:
-            continue
-        shape = index.array(node.input[1]).tolist()
-        batch, *sizes = index.shapes.get(node.input[0]) or [1]
-        if shape[:1] != [-1] or batch is not None or min(shape[1:], default=1) <= 0:
-            continue
-        known = [size for size in sizes if size is not None]
-        if len(known) == len(sizes) and math.prod(known) == math.prod(shape[1:]):
-            if node.input[1] not in made:
-                made[node.input[1]] = index.add_initializer(
-                    f"{node.input[1]}_of_batch", np.array([0, *shape[1:]], np.int64)
-                )
-            node.input[1] = made[node.input[1]]
-
-
-def declare_sliced_lengths(model: Any) -> None:
-    """Declare the length of a constant that is cut to an open length of an input.
-
-    Position embeddings [longest, width] are cut to [length, width] and added to word embeddings [batch, length, width].
-    Shape inference does not know the length of the Slice, so it loses that of the sum and of all that follows, and
-    onnxruntime 1.32 does not fuse the sums of such tensors with the LayerNormalization that reads them.
-    """
-    import onnx
-
-    index = GraphIndex(model)
-    inputs = {value.name: [dim.dim_param for dim in value.type.tensor_type.shape.dim] for value in index.graph.input}
-    for node in index.graph.node:
-        if node.op_type != "Slice" or node.input[0] not in index.initializers:
-            continue
-        bounds = [node.input[1], *node.input[3:]]
-        if any(name not in index.initializers for name in bounds):
-            continue
-        constant = index.initializers[node.input[0]]
-        starts, axes, *steps = (index.array(name).tolist() for name in bounds)
-        ends = _lengths(node.input[2], index)
-        if (starts, axes) != ([0], [0]) or steps not in ([], [[1]]) or not ends or not isinstance(ends[0], tuple):
-            continue
-        name, axis = ends[0]
-        if name in inputs:
-            shape = [inputs[name][axis], *constant.dims[1:]]
-            index.graph.value_info.append(onnx.helper.make_tensor_value_info(node.output[0], constant.data_type, shape))
 
 
 def _lengths(name: str, index: GraphIndex) -> list[Length] | None:

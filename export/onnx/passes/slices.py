@@ -1,49 +1,14 @@
-"""Slices: those that take all are removed, others move up, so that rows that nobody reads are not computed."""
+"""Slices, moved towards the beginning of the graph: rows that are thrown away are not computed."""
 
 from __future__ import annotations
 
 from typing import Any
-
-import numpy as np
 
 from zoo.export.onnx.graph_index import GraphIndex
 
 ROWWISE = ("Add", "Mul", "Div", "MatMul", "LayerNormalization", "Gelu", "Erf", "Relu")
 """Operators that can compute each row, the last axis of a tensor, from the same row of their inputs: see
 `_is_rowwise`."""
-
-
-WHOLE = 1_000_000_000
-"""The end of a Slice that takes all of an axis, as tf2onnx 1.17 writes it; no axis is as long."""
-
-
-def remove_whole_slices(model: Any) -> None:
-    """Remove Slices that take all of their input.
-
-    tf2onnx 1.17 writes one behind the Unsqueeze of an index such as `x[:, None]`. Shape inference knows no open length
-    behind it, and where it does not know that two summands have the same shape, onnxruntime 1.32 does not fuse their
-    sum with the LayerNormalization that reads it.
-    """
-    index = GraphIndex(model)
-    kept = list[Any]()
-    for node in index.graph.node:
-        if node.op_type == "Slice" and node.output[0] not in index.outputs and _takes_all(node, index):
-            for consumer in index.consumers.get(node.output[0], []):
-                for place, name in enumerate(consumer.input):
-                    if name == node.output[0]:
-                        consumer.input[place] = node.input[0]
-        else:
-            kept.append(node)
-    index.set_nodes(kept)
-
-
-def _takes_all(slicing: Any, index: GraphIndex) -> bool:
-    """Return whether a Slice begins at 0, ends at `WHOLE` or later, and leaves nothing out, all by constants."""
-    if any(name not in index.initializers for name in (slicing.input[1], slicing.input[2], *slicing.input[4:])):
-        return False
-    steps = index.array(slicing.input[4]) if len(slicing.input) > 4 else 1
-    starts, ends = index.array(slicing.input[1]), index.array(slicing.input[2])
-    return bool(np.all(starts == 0) and np.all(ends >= WHOLE) and np.all(steps == 1))
 
 
 def slice_before_rowwise(model: Any) -> None:
