@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.peers.compare_latency import geometric_mean
 from zoo import files
 from zoo.registry import matching
 
@@ -129,6 +130,37 @@ def settings() -> str:
         for name in SETTINGS
     ]
     return markdown(["setting", "networks", "geometric mean of the ratios", "largest ratio"], rows)
+
+
+SEQUENCES = {
+    **{f"lstm-{size}": f"`lstm-{size}`" for size in ("small", "base", "large")},
+    **{f"bert-{size}": f"`bert-{size}`" for size in ("small", "base")},
+    "base-classes.16000": "`wav2vec2-base`, 1 s",
+    "base-classes.80000": "`wav2vec2-base`, 5 s",
+}
+"""The networks of sequence_latency.json and how the documents call them."""
+
+ONE_SEQUENCE = ("1 thread, batch 1, 128 tokens", "1 thread, batch 1, 16000 samples", "1 thread, batch 1, 80000 samples")
+"""The settings whose latency the documents show."""
+
+
+def sequences() -> str:
+    """Latency of networks of texts and sound against PyTorch's exports: one setting, and the ratios of all."""
+    result = results("sequence_latency")
+    rows = []
+    for key, title in SEQUENCES.items():
+        found = result["figures"]["networks"][key]
+        ratios = [row["ratio"] for row in found.values()]
+        one = next(row for name, row in found.items() if name.startswith(ONE_SEQUENCE))
+        mean = f"{geometric_mean(ratios):.3f}"
+        rows.append([title, short(one["ours_ms"]), short(one["peer_ms"]), str(len(ratios)), mean, f"{max(ratios):.3f}"])
+    titles = ["network", "ms", "fastest other export ms", "settings", "mean ratio", "largest ratio"]
+    note = (
+        f"Median latency of one example on one thread ({measured_on(result)}), of texts with 128 tokens. The ratios "
+        "are those of all settings: one and two threads, one and eight examples, texts of 16, 128 and 384 tokens. "
+        f"Geometric mean of all: {result['figures']['geometric_mean']:.3f}."
+    )
+    return f"{markdown(titles, rows)}\n\n{note}"
 
 
 def stock() -> str:
@@ -329,6 +361,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "latency-short": lambda: latency(README_NETWORKS),
     "latency": latency,
     "settings": settings,
+    "sequences": sequences,
     "int8-stock": stock,
     "accuracy": accuracy,
     "fashion-mnist": fashion_mnist,
