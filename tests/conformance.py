@@ -114,12 +114,22 @@ SMALLEST = (8, 8, 1)
 """The smallest image that users give a network: height, width and channels."""
 
 LARGEST_DAILY = 30_000_000
-"""Parameters; a larger network, unless it is its family's small one, goes through the kit with --full only."""
+"""Parameters of the largest networks that go through the kit in every run of the tests."""
 
 
-def daily(size: Size) -> bool:
-    """Return whether a network is small enough for every run of the tests."""
-    return size.name == "small" or size.parameters <= LARGEST_DAILY
+def smallest(family: Family) -> Size:
+    """Return the size of a family that has the fewest multiply-adds."""
+    return min(family.sizes, key=lambda size: size.multiply_adds)
+
+
+def daily(family: Family, size: Size) -> bool:
+    """Return whether a network goes through the kit in every run of the tests: all others do with --full.
+
+    Those that do are the smallest of each family, and base and large where they are not too large. Sizes beyond small,
+    base and large are of the same builders.
+    """
+    small = size.parameters <= LARGEST_DAILY and size.name in SIZES[1:]
+    return size is smallest(family) or small
 
 
 def parameter(family: Family, size: Size, every_run: bool) -> Any:
@@ -129,10 +139,12 @@ def parameter(family: Family, size: Size, every_run: bool) -> Any:
     )
 
 
-EVERY = [parameter(family, size, daily(size) and size.name in SIZES) for family, size in matching()]
-"""All networks. Sizes beyond small, base and large are of the same builders, so they go through the kit with --full."""
+EVERY = [parameter(family, size, daily(family, size)) for family, size in matching()]
+"""All networks."""
 
-COUNTED = [parameter(family, size, daily(size)) for family, size in matching()]
+COUNTED = [
+    parameter(family, size, size.name == SIZES[0] or size.parameters <= LARGEST_DAILY) for family, size in matching()
+]
 """All networks, for tests of what is a size's own: its row."""
 
 OF_IMAGES = [one for one in EVERY if resolve(*one.values)[0].input == "image"]
