@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 from zoo.data.example import RawDataset
 from zoo.data.source import Say, Source
 from zoo.inputs.audio.synthetic import LICENSE
@@ -10,16 +12,24 @@ CLIPS_PER_WORD = {"train": 60, "validation": 10, "test": 20}
 """Clips of each word in each split; every clip has a voice of its own."""
 
 
+@functools.cache
+def _clips(count: int, seed: int) -> tuple[tuple[str, bytes], ...]:
+    """Make `count` clips of each word; a process that trains and exports makes its 29 MB of clips once."""
+    from zoo.inputs.audio.synthetic import clips
+
+    return tuple(clips(count, seed))
+
+
 def read(argument: str, say: Say, kind: str) -> RawDataset:
     """Make all clips, in memory, and say that they are synthetic."""
     from zoo.inputs.audio.data import described
-    from zoo.inputs.audio.synthetic import WORDS, clips
+    from zoo.inputs.audio.synthetic import WORDS
 
     say("synthetic_speech is made by formulas, not spoken: accuracy on it says nothing about human speech")
     labels = tuple(WORDS)
     examples = []
     for seed, (split, count) in enumerate(CLIPS_PER_WORD.items()):
-        for number, (word, file) in enumerate(clips(count, seed)):
+        for number, (word, file) in enumerate(_clips(count, seed)):
             name = f"synthetic {word} {number // len(labels)} of {split}"
             examples.append(described(file, file, split=split, target=labels.index(word), name=name))
     return RawDataset("audio", labels, examples)
