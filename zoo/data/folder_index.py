@@ -194,7 +194,7 @@ def _about(root: Path, kind: Input) -> dict[str, Any]:
     libraries = sorted({*kind.client_libraries.values(), *kind.data_libraries.values()})
     return {
         "version": VERSION,
-        "folder": os.fsencode(root).hex(),
+        "root": os.fsencode(root).hex(),
         "kind": kind.kind,
         "code": _code(kind.data_module),
         "libraries": {name: _version(name) for name in libraries},

@@ -16,7 +16,7 @@ from zoo.training.team import Team
 
 def say_run(team: Team, folder: Path, this: run.Run) -> None:
     """Tell the other workers, as the chief, which run is trained."""
-    team.share(json.dumps({"folder": str(folder), "run": schema.to_dict(this)}))
+    team.share(json.dumps({"run_folder": str(folder), "run": schema.to_dict(this)}))
 
 
 def follow(
@@ -39,7 +39,7 @@ def follow(
 
     chosen = strategies.choose(strategy, devices, team)
     told = json.loads(team.share())
-    folder, this = Path(told["folder"]), schema.parse(run.Run, told["run"], "what the chief says of its run")
+    folder, this = Path(told["run_folder"]), schema.parse(run.Run, told["run"], "what the chief says of its run")
     assert this.data is not None, "a run that trains has data"
     assert this.recipe is not None, "and a recipe"
     preprocessing = this.model.preprocessing
