@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from zoo import contract
+from zoo import array_file, contract
 from zoo.artifact import Gate
 from zoo.contract import PROBABILITY_TOLERANCE
 from zoo.description import Model
@@ -32,12 +31,7 @@ def read_golden(path: Path, model: Model) -> Arrays:
         Refused: the file cannot be read, or holds other arrays, dtypes or shapes, or outputs that are not finite.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
-            size = sum(member.file_size for member in archive.infolist())
-        if size > LARGEST:
-            raise ValueError(f"{size} bytes unpacked are more than {LARGEST}")
-        with np.load(path, allow_pickle=False) as stored:
-            arrays = {name: stored[name] for name in stored.files}
+        arrays = array_file.read(path, LARGEST)
     except Exception as error:  # zipfile, zlib and numpy each raise their own, ten kinds and more
         raise Refused(f"{path} cannot be read ({' '.join(str(error).split())[:120]})") from None
     wanted = contract.of_every_format(model)

@@ -24,7 +24,7 @@ def wanted(height: int, width: int, channels: int = 3, **options: Any) -> Prepro
 
 
 def changed(pixels: np.ndarray, augment: ImageSettings, chance: list[float]) -> np.ndarray:
-    """What becomes of an image that has the size of the network's input already."""
+    """Augment an image that has the size of the network's input already."""
     file = encoded(Image.fromarray(pixels), "PNG")
     result = augmented(tf.constant(file), wanted(*pixels.shape), augment, tf.constant(chance, tf.float32))
     assert result.shape == pixels.shape

@@ -187,7 +187,6 @@ def test_an_index_that_is_not_right_is_made_anew(
     assert inspected == []
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="rights of folders")
 def test_without_a_cache_that_can_be_written_it_goes_on(tmp_path: Path, cache: Path, inspected: list[str]) -> None:
     place = fill(tmp_path / "data", {"cat": 4, "dog": 4})
     cache.write_text("a file where the folder should be")

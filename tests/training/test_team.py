@@ -29,7 +29,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def together(cluster: Cluster, body: Body) -> list[Any]:
-    """What each worker of a cluster returns or raises."""
+    """Return the result of each worker of a cluster, or the error that it raised."""
     results: list[Any] = [None] * len(cluster.workers)
 
     def work(index: int) -> None:

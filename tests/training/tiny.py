@@ -29,7 +29,7 @@ def tiny_network(precision: str = "float32") -> Any:
 
 
 def described() -> Model:
-    """What the steps of its training know of it."""
+    """Describe it, as the steps of its training read it."""
     return Model("cnn", "small", tuple("abc"), Preprocessing(8, 8, 3, (0.5,) * 3, (0.5,) * 3), 0, 0)
 
 

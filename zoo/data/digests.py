@@ -6,14 +6,13 @@ was saved again counts as another one.
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from zoo import files
+from zoo import array_file, files
 from zoo.data.dataset import Dataset, Examples
 from zoo.errors import Refused, ZooError, listed
 from zoo.schema import record
@@ -103,12 +102,7 @@ def read(path: Path) -> Digests:
         Refused: the file is damaged or holds something else.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
-            size = sum(member.file_size for member in archive.infolist())
-        if size > LARGEST:
-            raise ValueError(f"{size} bytes unpacked are more than {LARGEST}")
-        with np.load(path, allow_pickle=False) as stored:
-            arrays = {name: stored[name] for name in stored.files}
+        arrays = array_file.read(path, LARGEST)
         if set(arrays) != {*LISTS, COMPLETE}:
             raise ValueError(f"it holds {listed(arrays, most=3)}")
         complete = arrays.pop(COMPLETE)

@@ -16,7 +16,6 @@ import json
 import os
 import sys
 import time
-import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from zoo import files
+from zoo import array_file, files
 from zoo.data.example import Example
 from zoo.data.source import Say
 from zoo.input import Input
@@ -75,7 +74,7 @@ def cache_dir() -> Path:
 
 @dataclass(frozen=True, eq=False)
 class Index:
-    """What is known of the files of a folder.
+    """The facts that are known of the files of a folder.
 
     Attributes:
         places: the row of each file by its name, the path from the folder to it.
@@ -244,12 +243,7 @@ def _read(path: Path, wanted: dict[str, Any], records: tuple[type, type | None])
         FileNotFoundError: there is none.
         Exception: it is damaged, or belongs to something else than is `wanted`.
     """
-    with zipfile.ZipFile(path) as archive:
-        unpacked = sum(member.file_size for member in archive.infolist())
-    if unpacked > LARGEST:
-        raise ValueError(f"{unpacked} bytes unpacked are more than {LARGEST}")
-    with np.load(path, allow_pickle=False) as stored:
-        arrays = {name: stored[name] for name in stored.files}
+    arrays = array_file.read(path, LARGEST)
     about = json.loads(arrays[ABOUT].tobytes())
     texts = about.pop(TEXTS)
     if about != wanted:
