@@ -31,15 +31,17 @@ BOUND = {"accuracy": 0.02, "r2": 0.01}
 """The most by which zoo's mean may be below scikit-learn's; an MLP's R² may not be below at all."""
 
 
-def trained(family: str, table: str, seed: int, folder: Path) -> tuple[str, float]:
-    """Train a network as `zoo train` does; return its metric and score on the test rows."""
+def trained(
+    family: str, source: str, seed: int, folder: Path, size: str = "small", target: str | None = None
+) -> tuple[str, float]:
+    """Train a network as `zoo train` does, unless it is there; return its metric and score on the test rows."""
     if not folder.exists():
         start(
             family,
-            size="small",
-            source=table,
+            size=size,
+            source=source,
             data_dir=None,
-            options={},
+            options={"target": target} if target else {},
             bad_examples="error",
             settings=[f"seed={seed}", f"split.seed={seed}"],
             out=folder,

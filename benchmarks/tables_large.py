@@ -22,9 +22,9 @@ from typing import Any
 import numpy as np
 
 from benchmarks.measured import record, recorded
-from zoo import registry, run
+from benchmarks.tables_accuracy import trained
+from zoo import registry
 from zoo.models import mlp
-from zoo.training.start import start
 
 SEEDS = range(1001, 1006)
 
@@ -90,26 +90,12 @@ TABLES = (*MADE, "diabetes", "breast_cancer", "wine", "iris")
 def score(table: str, size: str, seed: int, scratch: Path) -> tuple[str, float]:
     """Train a network as `zoo train` does, unless it is there; return its metric and score on the test rows."""
     folder = scratch / f"{table}-{size.replace(' ', '-')}-{seed}"
-    if not folder.exists():
-        made = scratch / f"{table}.csv"
-        if table in MADE and not made.exists():
-            MADE[table](made)
-        start(
-            "mlp",
-            size=size,
-            source=f"csv:{made}" if table in MADE else table,
-            data_dir=None,
-            options={"target": "sold"} if table in MADE else {},
-            bad_examples="error",
-            settings=[f"seed={seed}", f"split.seed={seed}"],
-            out=folder,
-            strategy="single",
-            devices=None,
-            preflight=lambda model: None,
-        )
-    results = run.read_finished(folder).results
-    metric = "r2" if "test_r2" in results else "accuracy"
-    return metric, results[f"test_{metric}"]
+    made = scratch / f"{table}.csv"
+    if table not in MADE:
+        return trained("mlp", table, seed, folder, size)
+    if not made.exists():
+        MADE[table](made)
+    return trained("mlp", f"csv:{made}", seed, folder, size, target="sold")
 
 
 def main() -> None:
