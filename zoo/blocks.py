@@ -20,6 +20,7 @@ from zoo.layers import (
     depthwise,
     logits,
 )
+from zoo.layers import width as channels_of
 
 
 def convolution_norm_relu(
@@ -130,6 +131,7 @@ def dense_head(x: Tensor, classes: int, *, window: tuple[int, int], width: int =
         x = AdaptiveAverage(max(height, window[0]), max(width_of_map, window[1]), name="head_window")(x)
     for number, size in ((1, window), (2, (1, 1))):
         x = keras.layers.Dropout(dropout, name=f"head{number}_dropout")(x)
-        x = keras.layers.Conv2D(width, size, kernel_initializer="he_normal", name=f"head{number}")(x)
+        units = channels_of(f"head{number}", width)
+        x = keras.layers.Conv2D(units, size, kernel_initializer="he_normal", name=f"head{number}")(x)
         x = keras.layers.ReLU(name=f"head{number}_relu")(x)
     return logits(keras.layers.GlobalAveragePooling2D(name="pool")(x), classes)

@@ -47,7 +47,7 @@ class Model:
     `labels` name the classes in the order of the logits, or the values, or are the symbols of transcripts. `scales` are
     those of the values, and empty for other tasks; `symbols` is None for other tasks than transcripts. `parameters`
     counts the trainable ones, `multiply_adds` those for one example. `structure` is None where the preprocessing
-    decides it.
+    decides it. `widths` are the channels of layers that have others than the family's, by the layer's name.
     """
 
     family: str
@@ -60,6 +60,7 @@ class Model:
     task: Annotated[str, AfterValidator(_known_task)] = "classes"
     scales: tuple[Scale, ...] = ()
     symbols: Symbols | None = None
+    widths: dict[str, Annotated[int, Field(ge=1)]] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if (self.symbols is not None) != (self.task == "transcript"):

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal
 
 from zoo import complexity, run, weights_file
@@ -46,6 +47,7 @@ def create(
     precision: str = "float32",
     pretrained: bool | str = False,
     task: str | None = None,
+    widths: Mapping[str, int] | None = None,
 ) -> Any:
     """Build a network with fresh or with published weights.
 
@@ -66,6 +68,7 @@ def create(
             Hugging Face hub, unless they are in its cache. The head has fresh weights where `classes` is not 1000; the
             stem's weights are adapted where there are not 3 channels.
         task: the kind of answer, as `zoo.info` lists them; by default the first of the family.
+        widths: the channels of convolutions and hidden layers that have others than the family's, by layer's name.
 
     Returns:
         A functional `keras.Model`. Its inputs are those of the network, as the preprocessing leaves them: for images
@@ -93,7 +96,7 @@ def create(
         structure = kind.data.structure(family, row, preprocessing)
     kind.data.check(family, row, preprocessing, structure)
     if tag is None:
-        return _built(family, row, classes, preprocessing, structure, features, precision)
+        return _built(family, row, classes, preprocessing, structure, features, precision, widths or {})
     trained = _trained(family, row, preprocessing, structure, precision, tag)
     if classes == CLASSES and not features:
         return trained
@@ -110,17 +113,22 @@ def _built(
     structure: Structure | None,
     features: bool,
     precision: str,
+    widths: Mapping[str, int] = MappingProxyType({}),
 ) -> Any:
     title = f"{family.name}_{row.name}"
     with own_settings(precision):
         import keras
+
+        from zoo import layers
 
         inputs = {}
         for name, tensor in kind_of(preprocessing).client.network_tensors(preprocessing).items():
             shape = [size if isinstance(size, int) else None for size in tensor.shape[1:]]
             inputs[name] = keras.Input(shape, dtype=tensor.dtype, name=name)
         form = preprocessing if structure is None else structure
-        outputs = importlib.import_module(family.builder).build(*inputs.values(), labels, form, **row.options)
+        builder = importlib.import_module(family.builder)
+        with layers.widths(widths):
+            outputs = builder.build(*inputs.values(), labels, form, **row.options)
         given = inputs if len(inputs) > 1 else next(iter(inputs.values()))
         if features:
             maps = {key: one.tensor for key, one in outputs.feature_maps.items()}
@@ -220,4 +228,5 @@ def build(description: Model, *, features: bool = False, precision: str = "float
         features=features,
         precision=precision,
         task=description.task,
+        widths=description.widths,
     )

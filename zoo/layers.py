@@ -6,7 +6,11 @@ Tensors are [batch, height, width, channels] throughout. What is made of several
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Literal
 
 import keras
@@ -37,6 +41,24 @@ class Outputs:
 
     logits: Tensor
     feature_maps: dict[str, FeatureMap] = field(default_factory=dict)
+
+
+_WIDTHS: ContextVar[Mapping[str, int]] = ContextVar("widths", default=MappingProxyType({}))
+
+
+@contextmanager
+def widths(by_layer: Mapping[str, int]) -> Iterator[None]:
+    """Build networks whose convolutions and hidden layers have other numbers of channels, by layer's name."""
+    token = _WIDTHS.set(by_layer)
+    try:
+        yield
+    finally:
+        _WIDTHS.reset(token)
+
+
+def width(layer: str, usual: int) -> int:
+    """Return the number of channels that a layer has, see `widths`."""
+    return _WIDTHS.get().get(layer, usual)
 
 
 Padding = Literal["half", "tensorflow", "none"]
@@ -72,11 +94,17 @@ def convolution(
     padding: Padding = "half",
     name: str,
 ) -> Tensor:
-    """Convolve a map; the result is [batch, height, width, filters]."""
+    """Convolve a map; the result is [batch, height, width, filters], or of the channels that `widths` gives it."""
     size = (kernel, kernel) if isinstance(kernel, int) else kernel
     x, edges = padded(x, size, stride, padding, name=name)
     return keras.layers.Conv2D(
-        filters, size, strides=stride, padding=edges, use_bias=bias, kernel_initializer="he_normal", name=name
+        width(name, filters),
+        size,
+        strides=stride,
+        padding=edges,
+        use_bias=bias,
+        kernel_initializer="he_normal",
+        name=name,
     )(x)
 
 

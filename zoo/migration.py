@@ -2,7 +2,7 @@
 
 Schema 2 has the field's own names: image, std, license, and timm's `crop_pct` and `resize_mode`. Schema 3 has several
 kinds of input: a preprocessing and a recipe's section say theirs, and a score says its metric. Schema 4 calls a
-precision by its own name, where earlier ones named Keras' dtype policy.
+precision by its own name, where earlier ones named Keras' dtype policy. Schema 5 adds keys of training methods.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 
 from zoo.errors import ZooError
 
-SCHEMA = 4
+SCHEMA = 5
 """The schema of `run.json` and `manifest.json` that this version writes."""
 
 _PREPROCESSING = {"crop": "crop_pct", "deviation": "std", "scaling": "resize_mode"}
@@ -63,7 +63,11 @@ def _to_precisions(values: Any) -> Any:
     )
 
 
-_STEPS = {1: _to_words_of_the_field, 2: _to_kinds_of_input, 3: _to_precisions}
+def _as_it_is(values: Any) -> Any:
+    return values
+
+
+_STEPS = {1: _to_words_of_the_field, 2: _to_kinds_of_input, 3: _to_precisions, 4: _as_it_is}
 """From each schema to the next."""
 
 

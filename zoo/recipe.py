@@ -69,8 +69,9 @@ class Recipe:
     """Everything that decides a training run, except for the machine.
 
     `batch_size` is that of all replicas together, for one update; each replica computes its part of it in `accumulate`
-    equal parts, one after the other. `patience` ends training after so many epochs without a better
-    validation score; 0 never does. `keep` says whether the run ends with its best or its last weights.
+    equal parts, one after the other. With an `ema_decay`, such as 0.999, an exponential moving average of the weights
+    is evaluated and kept in their place, see `zoo.training.average`. `patience` ends training after so many epochs
+    without a better validation score; 0 never does. `keep` says whether the run ends with its best or its last weights.
     `deterministic` makes two runs equal bit for bit on one device, at some cost of speed on GPUs. With `bfloat16` and
     `float16`, layers compute in that precision, and weights, updates and normalization stay in float32; `float64` is
     for telling rounding from mistakes, not for use. `xla` compiles the step by XLA. `on_nan` says what becomes of a
@@ -89,6 +90,7 @@ class Recipe:
     xla: bool = False
     label_smoothing: Share = 0.0
     class_weights: Literal["none", "balanced"] = "none"
+    ema_decay: Share = 0.0
     patience: Annotated[int, Field(ge=0)] = 0
     keep: Literal["best", "last"] = "best"
     deterministic: bool = True

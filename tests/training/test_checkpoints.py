@@ -32,7 +32,9 @@ def model() -> Any:
 
 
 def checkpoints(folder: Path, model: Any) -> Checkpoints:
-    return Checkpoints(folder, model, model.optimizer, minutes=10)
+    named = {f"model/{name}": variable for name, variable in weights_file.variables(model).items()}
+    named |= {f"optimizer/{number}": variable for number, variable in enumerate(model.optimizer.variables)}
+    return Checkpoints(folder, named, minutes=10)
 
 
 def content(folder: Path) -> dict[str, bytes]:

@@ -79,15 +79,15 @@ def all_or_none(
         model: the network.
         skip: count the step and go on; otherwise the loss of a step that no lower scale could mend is not a number.
         scale: of the loss, in float16.
-        compute: from a replica's inputs and targets, the sums of the task and the gradients of the scaled loss.
+        compute: from a replica's part of a batch, the sums of the task and the gradients of the scaled loss.
         update: applies a replica's gradients.
         summed: adds up the sums of all replicas.
     """
     statistics = [variable for variable in model.non_trainable_weights if tf.as_dtype(variable.dtype).is_floating]
 
-    def compute_and_check(inputs: Any, targets: Any) -> tuple[Any, ...]:
+    def compute_and_check(*batch: Any) -> tuple[Any, ...]:
         before = [tf.identity(variable.value) for variable in statistics]
-        sums, gradients = compute(inputs, targets)
+        sums, gradients = compute(*batch)
         gradients = [tf.convert_to_tensor(gradient) for gradient in gradients]
         if scale:
             gradients = [gradient / tf.cast(scale.scale.value, gradient.dtype) for gradient in gradients]
@@ -98,8 +98,8 @@ def all_or_none(
         for variable, value in zip(statistics, before, strict=True):
             variable.assign(value)
 
-    def step(inputs: Any, targets: Any) -> dict[str, Any]:
-        sums, gradients, before, bad = strategy.run(compute_and_check, (inputs, targets))
+    def step(*batch: Any) -> dict[str, Any]:
+        sums, gradients, before, bad = strategy.run(compute_and_check, batch)
         found = summed(strategy, {**sums, LEFT_OUT: bad})
         good = found[LEFT_OUT] == 0
 

@@ -64,9 +64,9 @@ class Checkpoints:
     was saved, and another one before it.
     """
 
-    def __init__(self, folder: Path, model: Any, optimizer: Any, minutes: float, writes: bool = True) -> None:
+    def __init__(self, folder: Path, variables: Mapping[str, Any], minutes: float, writes: bool = True) -> None:
         self._next, self._last, self._previous = (folder / name for name in (NEXT, run.LAST, run.PREVIOUS))
-        self.model, self._optimizer = model, optimizer
+        self._variables = variables
         self._minutes, self._time, self._writes = minutes, time.monotonic(), writes
         self._saved: State | None = None
 
@@ -75,18 +75,18 @@ class Checkpoints:
         return time.monotonic() - self._time >= 60 * self._minutes
 
     def save(self, state: State) -> None:
-        """Write the variables of model and optimizer and the state of the loop, unless that was the last to be saved.
+        """Write all variables and the state of the loop, unless that was the last to be saved.
 
         Raises:
             OSError: the disk is full or fails; the checkpoints that were there are there.
         """
         if state != self._saved and self._writes:
-            weights_file.save(self._next, self.named(), {"state": json.dumps(schema.to_dict(state))})
+            weights_file.save(self._next, self._variables, {"state": json.dumps(schema.to_dict(state))})
             self._move_up()
         self._saved, self._time = state, time.monotonic()
 
     def restore(self, say: Say) -> State | None:
-        """Set model and optimizer to the last checkpoint and return the state of the loop; None where there is none.
+        """Set all variables to the last checkpoint and return the state of the loop; None where there is none.
 
         A last checkpoint that is damaged gives way to the one before it, and `say` is told.
 
@@ -109,7 +109,7 @@ class Checkpoints:
                 raise damage from None
             say(f"{self._last} is damaged: {self._previous.name}, the checkpoint before it, takes its place")
             self._previous.replace(self._last)
-        weights_file.assign(self.named(), arrays, str(self._last))
+        weights_file.assign(self._variables, arrays, str(self._last))
         self._saved = schema.parse(State, json.loads(text.get("state", "{}")), str(self._last))
         return self._saved
 
@@ -120,10 +120,3 @@ class Checkpoints:
         if self._last.exists():
             self._last.replace(self._previous)
         self._next.replace(self._last)
-
-    def named(self) -> dict[str, Any]:
-        """Return all variables of a checkpoint by their names in it."""
-        model_part = {f"model/{name}": variable for name, variable in weights_file.variables(self.model).items()}
-        # The paths of an optimizer's variables change from process to process; their order does not.
-        optimizer_part = {f"optimizer/{number}": variable for number, variable in enumerate(self._optimizer.variables)}
-        return model_part | optimizer_part

@@ -14,6 +14,7 @@ from zoo.factory import apply
 from zoo.text import silent
 from zoo.training.checkpoint import Checkpoints, State
 from zoo.training.totals import LOSS, Totals
+from zoo.training.trainee import Trainee
 
 ADVICE = "lower optimizer.lr, or --set optimizer.clip_norm=1"
 
@@ -46,11 +47,9 @@ def check_loss(totals: Totals) -> dict[str, float]:
 def repeated(
     step: int,
     epoch: int,
-    model: Any,
-    strategy: Any,
+    trainee: Trainee,
     checkpoints: Checkpoints,
     begin: Callable[[], None],
-    totals: Totals,
     batches: Callable[[int, int], Any],
     stop: Callable[[], bool],
 ) -> str | None:
@@ -62,11 +61,9 @@ def repeated(
     Args:
         step: of the epoch, counted from 0.
         epoch: counted from 0.
-        model: the network.
-        strategy: that of the training.
+        trainee: the network in training.
         checkpoints: of the training.
-        begin: sets model and optimizer to the state before the first step, for a training without a checkpoint.
-        totals: the training step.
+        begin: sets the network to the state before the first step, for a training without a checkpoint.
         batches: from an epoch and the steps to leave out, the batches that are left, as the replicas take them.
         stop: asked before each step; None is returned when it says so.
 
@@ -83,8 +80,8 @@ def repeated(
         if stop():
             return None
         if number == step:
-            return first_bad_layer(model, strategy, batch[0])
-        totals.add(*batch)
+            return first_bad_layer(trainee.model, trainee.strategy, batch[0])
+        trainee.training.add(*batch)
     return None
 
 

@@ -10,24 +10,20 @@ from typing import Any
 
 import numpy as np
 
-from zoo import factory
 from zoo.data.dataset import Dataset
 from zoo.data.fitting import fitting
 from zoo.data.load import load
 from zoo.description import Model
-from zoo.input import kind_of
 from zoo.keras_settings import own_settings
 from zoo.recipe import Recipe, override
-from zoo.registry import resolve
 from zoo.schema import record, to_dict
 from zoo.text import Progress, Say, silent
+from zoo.training.batches import Batches
 from zoo.training.fine_tuning import network
-from zoo.training.loop import check_batch, fix_randomness
-from zoo.training.optimizer import optimizer
+from zoo.training.loop import check_batch
 from zoo.training.start import describe, with_fitting_batch
-from zoo.training.steps import training_step
 from zoo.training.strategy import choose, distributed
-from zoo.training.totals import Totals
+from zoo.training.trainee import build
 
 ROUNDS = 3
 """How often each speed is measured, in turns; the medians count."""
@@ -121,13 +117,7 @@ def speeds(
         ZooError: the batch cannot be split, or is larger than the training split.
     """
     check_batch(recipe.batch_size, strategy.num_replicas_in_sync, len(dataset.train), recipe.accumulate)
-    fix_randomness(recipe.seed, recipe.deterministic)
-    family = resolve(model.family)[0]
-    depths = factory.layer_depths(model) if recipe.optimizer.layer_decay < 1 else {}
-    with strategy.scope():
-        built = factory.build(model, precision=recipe.precision)
-        chosen = optimizer(recipe, built, len(dataset.train) // recipe.batch_size, depths, family.undecayed)
-    totals = Totals(training_step(built, model, chosen, strategy, recipe), strategy.extended.worker_devices[0])
+    totals = build(model, recipe, strategy, len(dataset.train) // recipe.batch_size).training
     batches = _batches(model, dataset, recipe, strategy)
     totals.set({}, steps=0)
     first = next(batches)
@@ -152,17 +142,9 @@ def speeds(
 
 def _batches(model: Model, dataset: Dataset, recipe: Recipe, strategy: Any) -> Iterator[Any]:
     """Yield batches of one epoch after the other."""
-    graph = kind_of(model.preprocessing).graph
+    batches = Batches(dataset.train, model.preprocessing, recipe)
     for epoch in itertools.count():
-        batches = graph.training_batches(
-            dataset.train,
-            model.preprocessing,
-            recipe.input,
-            batch_size=recipe.batch_size,
-            seed=recipe.seed,
-            epoch=epoch,
-        )
-        yield from distributed(strategy, batches, recipe.batch_size)
+        yield from distributed(strategy, batches.epoch(epoch), recipe.batch_size)
 
 
 def _rate(step: Callable[[], None], wait: Callable[[], Any], seconds: float) -> float:

@@ -19,6 +19,8 @@ from zoo.registry import resolve
 from zoo.task import task_of
 from zoo.training import bad_steps
 from zoo.training.accumulation import in_parts
+from zoo.training.average import Average
+from zoo.training.objective import objective
 from zoo.training.optimizer import penalty
 
 
@@ -53,30 +55,29 @@ def training_step(
     strategy: Any,
     recipe: Recipe,
     class_weights: np.ndarray | None = None,
+    average: Average | None = None,
 ) -> Step:
     """Compile a function that trains on a batch.
 
-    It takes distributed network inputs and targets, and returns the sums of the task over the batch, before the update.
+    It takes distributed network inputs, targets and what else the objective wants of each example, and returns the sums
+    of the task over the batch, before the update.
     They are without label smoothing, class weights and penalties, like those of `evaluation_step`, so that training and
-    validation loss can be compared. `class_weights` are float32 [labels].
+    validation loss can be compared. `class_weights` are float32 [labels]. `average` follows the weights.
     """
-    task = task_of(description).graph
+    task, losses = task_of(description).graph, objective(description, recipe, class_weights)
     undecayed = resolve(description.family)[0].undecayed
     compiled = functools.partial(tf.function, jit_compile=True) if recipe.xla else lambda function: function
 
     scale = optimizer.loss_scale
 
-    def of_part(inputs: Any, targets: Any) -> tuple[dict[str, Any], list[Any]]:
+    def of_part(inputs: Any, targets: Any, *others: Any) -> tuple[dict[str, Any], list[Any]]:
         """Return sums and gradients."""
         trained = [variable.value for variable in model.trainable_variables]
         # Keras 3.15 leaves the TensorFlow variables of a frozen layer trainable: a tape would watch them, too.
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(trained)
             found = apply(model, inputs, training=not recipe.freeze)
-            losses = task.losses(targets, found, description, recipe.label_smoothing)
-            if class_weights is not None:
-                losses *= tf.cast(tf.gather(class_weights, targets), losses.dtype)
-            loss = tf.reduce_sum(losses) / recipe.batch_size
+            loss = tf.reduce_sum(losses(targets, found, *others)) / recipe.batch_size
             # The gradients of all replicas and parts are added up.
             terms = strategy.num_replicas_in_sync * recipe.accumulate
             loss += tf.cast(penalty(recipe, model, undecayed) / terms, loss.dtype)
@@ -84,28 +85,35 @@ def training_step(
                 loss *= scale.scale.value
         return task.sums(targets, found, description), tape.gradient(loss, trained)
 
-    def compute(inputs: Any, targets: Any) -> Any:
-        return in_parts(of_part, (inputs, targets), recipe.accumulate)
+    def compute(*batch: Any) -> Any:
+        return in_parts(of_part, batch, recipe.accumulate)
 
     def update(gradients: list[Any]) -> None:
         if recipe.optimizer.clip_norm:
             gradients = clipped(gradients, recipe.optimizer.clip_norm)
         optimizer.apply(gradients, model.trainable_variables)
 
-    def on_replica(inputs: Any, targets: Any) -> dict[str, Any]:
-        sums, gradients = compute(inputs, targets)
+    def on_replica(*batch: Any) -> dict[str, Any]:
+        sums, gradients = compute(*batch)
         update(gradients)
         return dict(sums)
 
     if bad_steps.watched(recipe):
         skip = recipe.on_nan == "skip"
-        return Step(bad_steps.all_or_none(strategy, model, skip, scale, compiled(compute), update, summed))
-    whole = compiled(on_replica)
+        step = bad_steps.all_or_none(strategy, model, skip, scale, compiled(compute), update, summed)
+    else:
+        whole = compiled(on_replica)
 
-    def step(inputs: Any, targets: Any) -> dict[str, Any]:
-        return summed(strategy, strategy.run(whole, (inputs, targets)))
+        def step(*batch: Any) -> dict[str, Any]:
+            return summed(strategy, strategy.run(whole, batch))
 
-    return Step(step)
+    def followed(*batch: Any) -> dict[str, Any]:
+        sums = step(*batch)
+        if average:
+            average.update(strategy, optimizer.iterations.value)
+        return sums
+
+    return Step(followed)
 
 
 def evaluation_step(model: Any, description: Model, strategy: Any) -> Step:

@@ -28,7 +28,9 @@ def _two_convolutions(image: Tensor, classes: int, structure: Structure, hidden:
     x = layers.Flatten(name="flatten")(x)
     x = keras.layers.Dropout(0.5, name="dropout")(x)
     if hidden:
-        x = keras.layers.Dense(hidden, activation="relu", kernel_initializer="he_normal", name="hidden")(x)
+        x = keras.layers.Dense(
+            layers.width("hidden", hidden), activation="relu", kernel_initializer="he_normal", name="hidden"
+        )(x)
     return Outputs(layers.logits(x, classes), maps)
 
 
@@ -41,7 +43,9 @@ def _alexnet(image: Tensor, classes: int, structure: Structure) -> Outputs:
     if stem == 4:
         # As torchvision, with padding of 2 around an 11×11 kernel, which is less than half of it.
         x = keras.layers.ZeroPadding2D(2, name="conv1_pad")(x)
-        x = keras.layers.Conv2D(64, 11, strides=4, kernel_initializer="he_normal", name="conv1")(x)
+        x = keras.layers.Conv2D(layers.width("conv1", 64), 11, strides=4, kernel_initializer="he_normal", name="conv1")(
+            x
+        )
     else:
         x = layers.convolution(x, 64, {2: 7, 1: 3}[stem], stride=stem, bias=True, name="conv1")
     stride = stem

@@ -39,7 +39,12 @@ def build(
         parts = [x, layers.Pieces(*layers.intervals(preprocessing, intervals), name="pieces")(x)]
     x = layers.joined([*parts, *layers.indicators(features, preprocessing, word_width)])
     for number, width in enumerate(hidden, start=1):
-        x = keras.layers.Dense(width, activation="relu", kernel_initializer="he_normal", name=f"hidden{number}")(x)
+        x = keras.layers.Dense(
+            shared.width(f"hidden{number}", width),
+            activation="relu",
+            kernel_initializer="he_normal",
+            name=f"hidden{number}",
+        )(x)
         if dropout:
             x = keras.layers.Dropout(dropout, name=f"dropout{number}")(x)
     return Outputs(shared.logits(x, count))

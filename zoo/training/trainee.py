@@ -1,0 +1,116 @@
+"""The network in training, with all that a step changes and the compiled steps."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from zoo import factory, weights_file
+from zoo.description import Model
+from zoo.recipe import Recipe
+from zoo.registry import resolve
+from zoo.training import fine_tuning
+from zoo.training.average import Average
+from zoo.training.optimizer import optimizer, reset
+from zoo.training.steps import evaluation_step, training_step
+from zoo.training.team import Within
+from zoo.training.totals import Totals
+
+
+@dataclass(frozen=True)
+class Trainee:
+    """A network in training.
+
+    Attributes:
+        description: of the network.
+        recipe: how it is trained.
+        strategy: the `tf.distribute` strategy.
+        model: the network, whose weights the steps change.
+        average: the moving average of its weights; None where the recipe has none.
+        optimizer: the update rule.
+        training: the training step with its sums.
+        evaluation: the evaluation step with its sums.
+    """
+
+    description: Model
+    recipe: Recipe
+    strategy: Any
+    model: Any
+    average: Average | None
+    optimizer: Any
+    training: Totals
+    evaluation: Totals
+
+    @property
+    def evaluated(self) -> Any:
+        """The network that is evaluated, and whose weights are kept: the average where there is one."""
+        return self.average.model if self.average else self.model
+
+    def variables(self) -> dict[str, Any]:
+        """Return all variables of a checkpoint by their names in it."""
+        found = {f"model/{name}": variable for name, variable in weights_file.variables(self.model).items()}
+        if self.average:
+            own = weights_file.weights(self.average.model)
+            found |= {f"average/{name}": variable for name, variable in own.items()}
+        # The paths of an optimizer's variables change from process to process; their order does not.
+        return found | {f"optimizer/{number}": variable for number, variable in enumerate(self.optimizer.variables)}
+
+    def begin_again(self) -> None:
+        """Set model and optimizer to the state before the first step, with random weights."""
+        fix_randomness(self.recipe)
+        with self.strategy.scope():
+            fresh = weights_file.variables(factory.build(self.description, precision=self.recipe.precision))
+        values = {name: variable.numpy() for name, variable in fresh.items()}
+        weights_file.assign(weights_file.variables(self.model), values, "a new network")
+        reset(self.optimizer)
+
+
+def build(
+    description: Model,
+    recipe: Recipe,
+    strategy: Any,
+    steps: int,
+    class_weights: np.ndarray | None = None,
+    within: Within = nullcontext,
+) -> Trainee:
+    """Build a network with random weights and all that trains it.
+
+    Args:
+        description: of the network.
+        recipe: how it is trained.
+        strategy: as `zoo.training.strategy.choose` returns it.
+        steps: the steps of an epoch.
+        class_weights: the weight of each label, float32 [labels]; None where all weigh the same.
+        within: entered around each step, see `Totals`.
+    """
+    family, _ = resolve(description.family)
+    depths = factory.layer_depths(description) if recipe.optimizer.layer_decay < 1 else {}
+    fix_randomness(recipe)
+    with within(), strategy.scope():
+        model = factory.build(description, precision=recipe.precision)
+        if recipe.freeze:
+            fine_tuning.freeze(model, description)
+        made = optimizer(recipe, model, steps, depths, family.undecayed)
+        average = None
+        if recipe.ema_decay:
+            average = Average(factory.build(description, precision=recipe.precision), model, recipe.ema_decay)
+    evaluated = average.model if average else model
+    device = strategy.extended.worker_devices[0]
+    step = training_step(model, description, made, strategy, recipe, class_weights, average)
+    return Trainee(
+        description, recipe, strategy, model, average, made,
+        training=Totals(step, device, within),
+        evaluation=Totals(evaluation_step(evaluated, description, strategy), device, within),
+    )  # fmt: skip
+
+
+def fix_randomness(recipe: Recipe) -> None:
+    """Seed Python, NumPy, TensorFlow and Keras; make operations repeat bit for bit where the recipe says so."""
+    keras.utils.set_random_seed(recipe.seed)
+    if recipe.deterministic:
+        tf.config.experimental.enable_op_determinism()
