@@ -14,6 +14,7 @@ Writes results/training_speed.json.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import functools
 import os
 import subprocess
@@ -26,6 +27,7 @@ import numpy as np
 
 from benchmarks.measured import record, recorded
 from benchmarks.peers.turns import BATCH, CLASSES, SIDE, random_batch, take_turns
+from zoo.allocator import keeping_freed_memory
 from zoo.intervals import ratio_of_medians
 
 NETWORKS = ("cnn-base", "resnet-small", "mobilenet-small", "vit-small", "convnext-small")
@@ -43,7 +45,9 @@ def main() -> None:
     parser.add_argument("--contender", choices=CONTENDERS, help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.contender:
-        take_turns(CONTENDERS[asked.contender](asked.only[0], asked.precision[0]))
+        # As `zoo train` sets it.
+        with keeping_freed_memory() if asked.contender == "zoo" else contextlib.nullcontext():
+            take_turns(CONTENDERS[asked.contender](asked.only[0], asked.precision[0]))
         return
     figures = recorded("training_speed")
     for name in asked.only:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from zoo import files, provenance, schema
+from zoo.allocator import keeping_freed_memory
 from zoo.description import Provenance
 from zoo.errors import ZooError, listed
 from zoo.tensorflow_setup import wake_keras
@@ -141,5 +142,6 @@ def _of_training(seconds: float, *, name: str | None, size: str | None, **others
     from zoo.training.input_speed import measure
 
     started = provenance.here(SEED)
-    found = measure(name, size=size, seconds=seconds, **others)
+    with keeping_freed_memory():
+        found = measure(name, size=size, seconds=seconds, **others)
     return Benchmark(dataclasses.replace(started, finished=provenance.now()), seconds, training=found)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from zoo import provenance, run
+from zoo.allocator import keeping_freed_memory
 from zoo.errors import ZooError
 from zoo.recipe import Precision
 from zoo.tensorflow_setup import wake_keras
@@ -16,6 +17,7 @@ from zoo.training.team import gathered
 from zoo.verbs.results import RunFolder, StrPath, column_options, optional_path
 
 
+@keeping_freed_memory()
 def train(
     family: str | None = None,
     *,

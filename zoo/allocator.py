@@ -1,0 +1,40 @@
+"""The C library's memory allocator, set for training."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import platform
+from collections.abc import Iterator
+
+from zoo.provenance import usable_cpus
+
+TRIM_THRESHOLD, MMAP_THRESHOLD, ARENA_MAX = -1, -3, -8
+"""The parameters of glibc's `mallopt` (malloc.h)."""
+
+MOST_OF_ONE_ARENA = 8
+"""CPUs; more of them would wait for each other to allocate from one arena."""
+
+
+@contextlib.contextmanager
+def keeping_freed_memory() -> Iterator[None]:
+    """Let this process keep memory that it frees, while the block lasts.
+
+    By default, glibc (2.36) gives back every tensor above 32 MiB, and the kernel fills the pages of the next one with
+    zeros: a convolutional network at 128 pixels trains a third slower. It does so, too, with the 64 MiB heaps of all
+    threads but the first, unless all share one arena.
+    """
+    if platform.libc_ver()[0] != "glibc":
+        yield
+        return
+    library = ctypes.CDLL(None)
+    if usable_cpus() <= MOST_OF_ONE_ARENA:
+        library.mallopt(ARENA_MAX, 1)
+    library.mallopt(MMAP_THRESHOLD, 2**30)
+    library.mallopt(TRIM_THRESHOLD, 2**31 - 1)
+    try:
+        yield
+    finally:
+        library.mallopt(MMAP_THRESHOLD, 2**25)
+        library.mallopt(TRIM_THRESHOLD, 2**26)
+        library.malloc_trim(0)
