@@ -136,7 +136,7 @@ def export(
 
 
 @own_settings()
-def preflight(description: Model) -> None:
+def try_export(description: Model) -> None:
     """Export a model with fresh weights as ONNX and SavedModel, try what was written, and delete it.
 
     Raises:

@@ -6,7 +6,7 @@ import dataclasses
 import gc
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import hypothesis
@@ -51,6 +51,14 @@ def pytest_runtest_teardown(item: pytest.Item) -> None:
     """TensorFlow's graphs refer to themselves, and the full sweep's hold gigabytes: none waits for the collector."""
     if item.get_closest_marker("full"):
         gc.collect()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A cache of this process, so that no test depends on what the user's holds."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ZOO_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
+        yield
 
 
 @dataclasses.dataclass(frozen=True)

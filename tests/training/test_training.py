@@ -333,7 +333,7 @@ def test_preflight_stops_before_anything_is_written(tmp_path: Path) -> None:
 
 def test_preflight_names_the_operation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from zoo import registry
-    from zoo.export.build import preflight
+    from zoo.export.preflight import preflight
     from zoo.family import Family, Size
     from zoo.layers import Outputs, logits
 

@@ -60,12 +60,12 @@ def main() -> None:
     from zoo.training import team
 
     wake_keras()
-    from zoo.export import build
+    from zoo.export import preflight
 
     watched = functools.partial(zoo.train, callbacks=[at(moment)])
     with (
         mock.patch.multiple(team, **json.loads(limits)),
-        mock.patch.object(build, "preflight", return_value=None),
+        mock.patch.object(preflight, "preflight", return_value=None),
         mock.patch.object(zoo, "train", watched),
     ):
         command_line()

@@ -114,7 +114,7 @@ def train(
     # A wrong request was refused above, before TensorFlow takes seconds to import.
     provenance.say_environment(say)
     wake_keras()
-    from zoo.export.build import preflight
+    from zoo.export.preflight import preflight
     from zoo.training import start
 
     shared: dict[str, Any] = {
