@@ -220,8 +220,9 @@ class Graph(Protocol):
     ) -> Any:
         """Return one epoch as a tf.data.Dataset of (network inputs by name, targets [batch]).
 
-        The same arguments give the same batches in any process. A last, smaller batch is left out, and so are the first
-        `start` batches, whose examples are not read. `share` is the part of every batch that is returned.
+        The same arguments give the same batches in any process. `Examples.epoch` says which examples the epoch has, in
+        which order. A last, smaller batch is left out, and so are the first `start` batches, whose examples are not
+        read. `share` is the part of every batch that is returned.
         """
 
     def evaluation_batches(
@@ -262,6 +263,8 @@ class Input:
         graph_module: the dotted name of the module with the functions of `Graph`.
         client_libraries: the modules that the functions of `Client` import beside numpy, with their names on PyPI.
         data_libraries: those that the functions of `Data` and `Graph` import besides.
+        mixed_by: the keys of recipes by which pairs of network inputs are mixed, see `zoo.training.mixing`. A kind that
+            has some has one network input, of floats.
         alone: tells of a preprocessing whether examples are answered one at a time, because those of other lengths in
             the same batch would change an answer.
     """
@@ -278,6 +281,7 @@ class Input:
     graph_module: str
     client_libraries: Mapping[str, str] = field(default_factory=dict)
     data_libraries: Mapping[str, str] = field(default_factory=dict)
+    mixed_by: frozenset[str] = frozenset()
     alone: Callable[[Any], bool] = lambda preprocessing: False
 
     @property

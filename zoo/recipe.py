@@ -78,6 +78,10 @@ class Recipe:
     step whose loss or gradients are not finite: it ends the training, or is left out. `freeze` trains the head only:
     the network before it works as in evaluation, without dropout, and keeps its weights and statistics.
     `class_weights` weighs the loss of each class: with `balanced`, all classes weigh the same, however skewed the data.
+    `mixup` and `cutmix` are the alphas of the beta distributions by which pairs of examples are mixed, see
+    `zoo.training.mixing`; 0 mixes none. Each example of an epoch appears `repeats` times in it, which does not change
+    the number of steps. With `balanced` sampling, an epoch has as many examples of one class as of another, see
+    `zoo.data.sampling`.
     `input` is the section that belongs to the kind of input; people set its keys by the kind's name, as in
     `KIND.KEY=VALUE`. None stands for the kind's defaults.
     """
@@ -90,6 +94,10 @@ class Recipe:
     xla: bool = False
     label_smoothing: Share = 0.0
     class_weights: Literal["none", "balanced"] = "none"
+    mixup: NotNegative = 0.0
+    cutmix: NotNegative = 0.0
+    repeats: Annotated[int, Field(ge=1, le=100)] = 1
+    sampling: Literal["all", "balanced"] = "all"
     ema_decay: Share = 0.0
     patience: Annotated[int, Field(ge=0)] = 0
     keep: Literal["best", "last"] = "best"

@@ -116,6 +116,8 @@ class Task:
         measured: from the primary outputs of a batch and the model, what is measured of them, [batch, …]: the outputs,
             unless those of two examples may have different shapes.
         fewest_labels: the least number of labels that a model has.
+        shares: whether the functions of `Graph` also take targets that are shares of the labels, float32 [batch,
+            labels], in place of labels.
         balanced: from the targets of training and the number of labels, weights of the labels, float32 [labels], with
             which all labels weigh the same; None where a target is no label.
     """
@@ -139,6 +141,7 @@ class Task:
     right: Callable[[np.ndarray, np.ndarray, Model], np.ndarray] = untrained
     measured: Callable[[np.ndarray, Model], np.ndarray] = as_they_are
     fewest_labels: int = 1
+    shares: bool = False
     balanced: Callable[[np.ndarray, int], np.ndarray] | None = None
 
     @property

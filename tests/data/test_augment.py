@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from tests.data.sample_images import encoded
-from zoo.inputs.image.augment import RANDOM_NUMBERS, augmented, crop, cropped
+from zoo.errors import ZooError
+from zoo.inputs.image.augment import ERASE_NUMBERS, RANDOM_NUMBERS, augmented, crop, cropped, erased, more_numbers
 from zoo.inputs.image.decoding import pixels_tensor
 from zoo.inputs.image.preprocessing import Preprocessing
 from zoo.inputs.image.settings import ImageSettings
@@ -146,3 +147,75 @@ def test_crops_have_the_channels_of_the_network(channels: int, form: tuple[str, 
     whole = cropped(file, preprocessing, 0.3, tf.constant(1.0), tf.constant([0.0, 0.0])).numpy()
     assert whole.shape == shown.shape
     assert np.abs(whole - shown).max() <= 8
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.integers(8, 900), st.integers(8, 900), st.floats(0.05, 1), st.floats(0.25, 4), st.floats(0, ALMOST_ONE, width=32)
+)
+def test_a_crop_of_another_aspect_ratio_keeps_its_area(
+    height: int, width: int, area: float, stretch: float, place: float
+) -> None:
+    start, part = crop(
+        tf.constant([height, width]), wanted(32, 48), area, tf.constant(0.0), tf.fill([2], place), tf.constant(stretch)
+    )
+    _, shown = crop(tf.constant([height, width]), wanted(32, 48), 1.0, tf.constant(0.0), tf.zeros(2))
+    ratio = np.clip(stretch, area, 1 / area)
+    expected = shown.numpy() * np.sqrt([area / ratio, area * ratio])
+    assert (np.abs(part.numpy() - expected) <= 2).all()
+    assert (start.numpy() >= 0).all()
+    assert (start + part <= [height, width]).numpy().all()
+
+
+def test_a_random_number_decides_the_aspect_ratio_of_a_crop() -> None:
+    pixels = ramp(40, 40)
+    augment = ImageSettings(smallest_crop=0.25, crop_ratio=2.0)
+    chance = [0.0] * RANDOM_NUMBERS
+    for ratio, sides in ((0.0, (20 * 2**0.5, 20 / 2**0.5)), (0.5, (20, 20)), (ALMOST_ONE, (20 / 2**0.5, 20 * 2**0.5))):
+        found = changed(pixels, augment, [*chance, ratio])
+        for axis in range(2):
+            assert abs(found[-1, -1, axis] + 1 - sides[axis]) <= 1.5
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.integers(1, 40), st.integers(1, 40), st.integers(1, 4), st.sampled_from(["noise", "mean"]), st.integers(0, 999)
+)
+def test_erasing_is_of_a_rectangle(height: int, width: int, channels: int, filling: str, seed: int) -> None:
+    augment = ImageSettings(erase=0.5, erase_with=filling)  # type: ignore[arg-type]
+    pixels = np.zeros((height, width, channels), np.uint8)
+    random = tf.unstack(tf.constant(np.random.default_rng(seed).random(ERASE_NUMBERS - 1, np.float32)))
+    result = erased(tf.constant(pixels), wanted(*pixels.shape), augment, random)
+    assert (result.shape, result.dtype) == (pixels.shape, tf.uint8)
+    found = result.numpy()
+    rows, columns = (found.any((1, 2)), found.any((0, 2)))
+    if filling == "mean":
+        inside = found[np.ix_(rows, columns)]
+        assert (inside == 128).all()
+        assert inside.size == np.count_nonzero(found)
+        assert rows.sum() * columns.sum() <= max(height, width, 0.42 * height * width + height + width)
+    elif found.size > 400:
+        assert len(np.unique(found)) > 3
+
+
+def test_as_many_images_are_erased_as_the_recipe_says() -> None:
+    pixels, others = ramp(12, 12), [0.5] * (RANDOM_NUMBERS + ERASE_NUMBERS)
+    for chance, erased_too in ((0.0, True), (0.29, True), (0.31, False)):
+        others[RANDOM_NUMBERS] = chance
+        assert (changed(pixels, ImageSettings(erase=0.3), others) != pixels).any() == erased_too
+
+
+def test_nothing_of_the_random_numbers_is_shared_by_two_changes() -> None:
+    augment = ImageSettings(smallest_crop=0.5, crop_ratio=1.5, policy="randaugment", erase=1.0)
+    assert more_numbers(augment) == (1, 6, ERASE_NUMBERS)
+    assert more_numbers(ImageSettings(policy="trivialaugment")) == (0, 3, 0)
+    assert more_numbers(ImageSettings(flip=True, shift=0.1, smallest_crop=0.1)) == (0, 0, 0)
+    pixels, numbers = ramp(24, 24), RANDOM_NUMBERS + sum(more_numbers(augment))
+    chance = np.random.default_rng(3).random(numbers, np.float32)
+    whole = changed(np.concatenate([pixels, pixels[..., :1]], -1), augment, list(chance))
+    assert whole.shape == (24, 24, 3)
+
+
+def test_a_ratio_without_a_crop_is_refused() -> None:
+    with pytest.raises(ZooError, match=r"image\.smallest_crop=1 makes none: set that below 1"):
+        ImageSettings(crop_ratio=1.33)

@@ -15,6 +15,7 @@ from tests.data.sample_images import encoded, noise
 from zoo.data.dataset import Dataset, Examples
 from zoo.data.load import load
 from zoo.data.pipeline import encoded_batches
+from zoo.data.share import Share
 from zoo.errors import ZooError
 from zoo.inputs.image import batches as image_batches
 from zoo.inputs.image.batches import evaluation_batches, training_batches
@@ -24,6 +25,8 @@ from zoo.recipe import Split
 
 PLAIN = Preprocessing(8, 8, 1, (0.0,), (1.0,))
 EVERYTHING = ImageSettings(flip=True, shift=0.2, smallest_crop=0.5)
+UNCHANGED = "12d4e92c67126592074a3d76dcad8366480b4feaf179514292eb1be1c3cdde1c"
+STRONG = dataclasses.replace(EVERYTHING, crop_ratio=1.33, policy="randaugment", policy_operations=1, erase=0.5)
 
 
 @pytest.fixture(scope="module")
@@ -98,6 +101,29 @@ def test_augmentation_does_not_depend_on_the_batch_size(digits: Dataset) -> None
     large = np.concatenate([inputs["image"] for inputs, _ in epoch(digits.train, batch_size=600).as_numpy_iterator()])
     small = np.concatenate([inputs["image"] for inputs, _ in epoch(digits.train, batch_size=200).as_numpy_iterator()])
     np.testing.assert_array_equal(large, small)
+
+
+def test_images_without_policy_and_erasing_are_what_they_were(digits: Dataset) -> None:
+    # Neither shift nor flip computes with pixels, so that they are the same on every machine.
+    found = hashes(epoch(digits.train, augment=ImageSettings(flip=True, shift=0.2)))
+    assert hashlib.sha256("".join(found).encode()).hexdigest() == UNCHANGED
+
+
+def test_strong_augmentation_is_the_same_with_any_number_of_threads_and_for_any_share(
+    digits: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train = digits.train.only(np.arange(200))
+
+    def images(**changes: Any) -> np.ndarray:
+        batches = epoch(train, augment=STRONG, batch_size=40, **changes)
+        return np.stack([inputs["image"] for inputs, _ in batches.as_numpy_iterator()])
+
+    first = images()
+    monkeypatch.setattr(image_batches, "usable_cpus", lambda: 7)
+    np.testing.assert_array_equal(images(), first)
+    second_half = images(start=1, share=Share(1, 2))
+    np.testing.assert_array_equal(second_half, first[1:, 20:])
+    assert (images(epoch=3) != first).mean() > 0.2
 
 
 def test_threads_processes_and_reading_from_disk_change_nothing(

@@ -34,7 +34,7 @@ def training_batches(
     """Return one epoch as a tf.data.Dataset of (network inputs by name, targets [batch]).
 
     The order of the examples depends on (seed, epoch), and the `random_numbers` of an example on (seed, epoch, its
-    index). A last, smaller batch is left out, and so are the first `start` batches.
+    draw). A last, smaller batch is left out, and so are the first `start` batches.
 
     Raises:
         ZooError: there are fewer examples than `batch_size`, or one cannot be encoded.
@@ -43,9 +43,11 @@ def training_batches(
         most = len(examples)
         raise ZooError(f"a batch of {batch_size} is more than the {most} training examples: --set batch_size={most}")
     generator = np.random.default_rng((seed, epoch))
-    order = generator.permutation(len(examples))[start * batch_size :]
+    order, drawn = examples.epoch(generator, batch_size)
+    order = order[start * batch_size :]
+    index = drawn[order]
     random = generator.random((len(examples), random_numbers), np.float32)[order]
-    return _batches(examples, preprocessing, (order, examples.targets[order], random), batch_size).map(
+    return _batches(examples, preprocessing, (index, examples.targets[index], random), batch_size).map(
         lambda inputs, targets, random: (prepare(inputs, random), targets)
     )
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from zoo.data.example import Example, Unreadable
+from zoo.data.sampling import ALL, Sampling
 from zoo.description import Data
 
 SHARE_OF_MEMORY = 4
@@ -37,6 +38,7 @@ class Examples:
         digests: uint64 [examples], the first 8 bytes of the SHA-256 of each example as the source has it.
         in_memory: whether `read` finds every example in memory.
         files: returns the path of the file that the raw example of an index is, all of it; empty where there is none.
+        sampling: how the examples of an epoch of training are drawn.
     """
 
     targets: np.ndarray
@@ -47,6 +49,7 @@ class Examples:
     digests: np.ndarray
     in_memory: bool = False
     files: Callable[[int], str] = _no_file
+    sampling: Sampling = ALL
 
     @staticmethod
     def of(examples: Sequence[Example]) -> Examples:
@@ -71,6 +74,13 @@ class Examples:
     def total_bytes(self) -> int:
         """The size of all raw examples together, in bytes."""
         return int(self.sizes.sum())
+
+    def epoch(self, generator: np.random.Generator, batch_size: int) -> tuple[np.ndarray, np.ndarray]:
+        """Draw an epoch of training: the draws in their order, and the example of each draw, see `Sampling.epoch`.
+
+        What is random about an example belongs to its draw, because an example may be drawn several times.
+        """
+        return self.sampling.epoch(len(self), batch_size, generator)
 
     def only(self, index: np.ndarray) -> Examples:
         """Return the examples at the places `index`, int64 [n], in that order."""

@@ -14,15 +14,17 @@ from zoo.data.dataset import Dataset
 from zoo.data.fitting import fitting
 from zoo.data.load import load
 from zoo.description import Model
+from zoo.input import kind_of
 from zoo.keras_settings import own_settings
 from zoo.recipe import Recipe, override
 from zoo.schema import record, to_dict
+from zoo.task import task_of
 from zoo.text import Progress, Say, silent
-from zoo.training.batches import Batches
+from zoo.training.batches import Batches, check
 from zoo.training.fine_tuning import network
 from zoo.training.loop import check_batch
 from zoo.training.start import describe, with_fitting_batch
-from zoo.training.strategy import choose, distributed
+from zoo.training.strategy import choose, distributed, share_of
 from zoo.training.trainee import build
 
 ROUNDS = 3
@@ -117,6 +119,7 @@ def speeds(
         ZooError: the batch cannot be split, or is larger than the training split.
     """
     check_batch(recipe.batch_size, strategy.num_replicas_in_sync, len(dataset.train), recipe.accumulate)
+    check(recipe, kind_of(model.preprocessing), task_of(model), share_of(strategy))
     totals = build(model, recipe, strategy, len(dataset.train) // recipe.batch_size).training
     batches = _batches(model, dataset, recipe, strategy)
     totals.set({}, steps=0)
@@ -142,7 +145,7 @@ def speeds(
 
 def _batches(model: Model, dataset: Dataset, recipe: Recipe, strategy: Any) -> Iterator[Any]:
     """Yield batches of one epoch after the other."""
-    batches = Batches(dataset.train, model.preprocessing, recipe)
+    batches = Batches(dataset.train, model, recipe)
     for epoch in itertools.count():
         yield from distributed(strategy, batches.epoch(epoch), recipe.batch_size)
 

@@ -30,7 +30,7 @@ from zoo.keras_settings import own_settings
 from zoo.task import Task, task_of
 from zoo.text import Progress, Say, silent
 from zoo.training import bad_steps, fine_tuning, for_callbacks, interruption, learning_curves
-from zoo.training.batches import Batches
+from zoo.training.batches import Batches, check
 from zoo.training.checkpoint import Checkpoints, State
 from zoo.training.devices import check_devices
 from zoo.training.diagnosis import ADVICE, NotFinite, check_loss, repeated
@@ -83,6 +83,7 @@ def train(
     assert recipe is not None, "a run that trains has a recipe"
     check_devices(recipe, strategy)
     check_batch(recipe.batch_size, strategy.num_replicas_in_sync, len(dataset.train), recipe.accumulate)
+    check(recipe, kind_of(this.model.preprocessing), task, share_of(strategy))
     steps = len(dataset.train) // recipe.batch_size
 
     class_weights = None
@@ -111,7 +112,7 @@ def train(
     )
     with interruption.deferred() as request:
         epochs = _Epochs(
-            folder, this, trainee, dataset, Batches(dataset.train, this.model.preprocessing, recipe), task, listeners,
+            folder, this, trainee, dataset, Batches(dataset.train, this.model, recipe), task, listeners,
             reporter, any(map(for_callbacks.wants_batches, callbacks)), checkpoints, request, team, say,
         )  # fmt: skip
         listeners.on_train_begin()

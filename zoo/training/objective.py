@@ -19,14 +19,26 @@ Objective = Callable[..., Any]
 def objective(description: Model, recipe: Recipe, class_weights: np.ndarray | None = None) -> Objective:
     """Return the loss of a recipe: that of the task with label smoothing, weighed by class.
 
-    `class_weights` are float32 [labels].
+    `class_weights` are float32 [labels]. Where targets are shares of labels, each share has the weight of its label.
     """
     task = task_of(description).graph
 
     def losses(targets: Any, found: Any) -> Any:
+        targets, weights = (targets, None) if class_weights is None else weighed(targets, class_weights)
         each = task.losses(targets, found, description, recipe.label_smoothing)
-        if class_weights is not None:
-            each *= tf.cast(tf.gather(class_weights, targets), each.dtype)
-        return each
+        return each if weights is None else each * tf.cast(weights, each.dtype)
 
     return losses
+
+
+def weighed(targets: Any, class_weights: np.ndarray) -> tuple[Any, Any]:
+    """Return targets and the weights of their losses, float32 [batch], such that each label weighs as it should.
+
+    The loss of shares of labels is the sum of each label's times its share and its weight: that of other shares, which
+    add up to 1, times their weight together.
+    """
+    if not targets.dtype.is_floating:
+        return targets, tf.gather(class_weights, targets)
+    shares = targets * class_weights
+    weights = tf.reduce_sum(shares, -1)
+    return shares / weights[:, None], weights

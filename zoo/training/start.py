@@ -24,7 +24,7 @@ from zoo.family import Family, Size
 from zoo.input import find, kind_of
 from zoo.recipe import Recipe
 from zoo.text import Progress, Say, silent
-from zoo.training import fine_tuning
+from zoo.training import fine_tuning, mixing
 from zoo.training import strategy as strategies
 from zoo.training.devices import check_devices
 from zoo.training.follow import say_run
@@ -67,6 +67,7 @@ def start(
     Raises:
         ZooError: something that was asked for cannot be had.
     """
+    from zoo.training.batches import check
     from zoo.training.loop import check_batch, train
 
     family, row = fine_tuning.network(name, size, weights)
@@ -95,6 +96,7 @@ def start(
     replicas = chosen.num_replicas_in_sync
     recipe = with_fitting_batch(recipe, settings, replicas * recipe.accumulate, len(dataset.train), say)
     check_batch(recipe.batch_size, replicas, len(dataset.train), recipe.accumulate)
+    check(recipe, find(family.input), tasks.find(dataset.task), strategies.share_of(chosen))
     like = run.read_finished(weights).model if weights else None
     model = describe(family, row, dataset, recipe, like)
     dataset = fit(dataset, model.preprocessing, bad_examples, say)
@@ -140,6 +142,8 @@ def _class_weights(dataset: Dataset) -> str:
 
 def with_fitting_batch(recipe: Recipe, settings: Sequence[str], parts: int, examples: int, say: Say) -> Recipe:
     """Return a recipe whose batch is not larger than a small dataset, unless somebody asked for a size of the batch."""
+    if mixing.asked(recipe):
+        parts *= 2
     if recipe.batch_size <= examples or examples < parts or any(one.startswith("batch_size=") for one in settings):
         return recipe
     fitting_size = examples // parts * parts

@@ -22,5 +22,6 @@ INPUT = Input(
     data_module=f"{__name__}.data",
     graph_module=f"{__name__}.graph",
     client_libraries={"soundfile": "soundfile", "soxr": "soxr"},
+    mixed_by=frozenset({"mixup"}),
     alone=lambda preprocessing: preprocessing.is_open,
 )

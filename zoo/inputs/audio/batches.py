@@ -31,7 +31,7 @@ def training_batches(
 ) -> Any:
     """Return one epoch as a tf.data.Dataset of (network inputs by name, targets [batch]).
 
-    The order of the clips depends on (seed, epoch), and the augmentation of a clip on (seed, epoch, its place). So the
+    The order of the clips depends on (seed, epoch), and the augmentation of a clip on (seed, epoch, its draw). So the
     same arguments give the same batches in any process, with any number of threads. A last, smaller batch is left out,
     and so are the first `start` batches, whose clips are not read.
 
@@ -42,7 +42,9 @@ def training_batches(
         most = len(clips)
         raise ZooError(f"a batch of {batch_size} is more than the {most} training clips: --set batch_size={most}")
     generator = np.random.default_rng((seed, epoch))
-    order = share.of(generator.permutation(len(clips))[start * batch_size :], batch_size)
+    order, drawn = clips.epoch(generator, batch_size)
+    order = share.of(order[start * batch_size :], batch_size)
+    index = drawn[order]
     random = generator.random((len(clips), RANDOM_NUMBERS), np.float32)
     masks = generator.random((len(clips), mask_numbers(settings)), np.float32)
     read = _reader(clips, preprocessing)
@@ -56,7 +58,7 @@ def training_batches(
             inputs[LOG_MEL] = masked(inputs[LOG_MEL], settings, masks)
         return inputs, target
 
-    columns = (order, clips.targets[order], random[order], masks[order])
+    columns = (index, clips.targets[index], random[order], masks[order])
     return _batches(columns, load, finish, share.size(batch_size))
 
 

@@ -23,4 +23,5 @@ INPUT = Input(
     graph_module=f"{__name__}.graph",
     client_libraries={"PIL": "pillow"},
     data_libraries={"simplejpeg": "simplejpeg"},
+    mixed_by=frozenset({"mixup", "cutmix"}),
 )

@@ -9,26 +9,43 @@ from __future__ import annotations
 
 from typing import Any
 
+from zoo.inputs.image import policies
 from zoo.inputs.image.decoding import covering_size, decoded_tensor, from_jpeg, pixels_tensor
 from zoo.inputs.image.preprocessing import Preprocessing
 from zoo.inputs.image.settings import ImageSettings
 
 RANDOM_NUMBERS = 6
-"""The number of random numbers that the augmentation of one image takes."""
+"""The number of random numbers that crop, shift and flip of one image take."""
+
+RATIO_NUMBERS, ERASE_NUMBERS = 1, 7
+"""The number of random numbers that the aspect ratio of a crop and the erasing of a rectangle take."""
+
+SMALLEST_ERASED, LARGEST_ERASED, ERASED_RATIO = 0.02, 0.4, 1 / 0.3
+"""The area of an erased rectangle as a share of the image's, and its largest aspect ratio (Zhong et al., section 4)."""
 
 RATIOS = (1, 2, 4, 8)
 """How many times smaller libjpeg can decode an image, at less than the cost of the whole."""
 
 
+def more_numbers(settings: ImageSettings) -> tuple[int, int, int]:
+    """Return how many more random numbers aspect ratio, policy and erasing of one image take."""
+    ratio = RATIO_NUMBERS if settings.crop_ratio > 1 else 0
+    erasing = ERASE_NUMBERS if settings.erase > 0 else 0
+    return ratio, policies.operations_of(settings) * policies.RANDOM_NUMBERS_EACH, erasing
+
+
 def augmented(encoded: Any, preprocessing: Preprocessing, augment: ImageSettings, random: Any) -> Any:
     """Return the pixels of one JPEG or PNG as it is shown in training, uint8 [height, width, channels].
 
-    `encoded` is a string scalar. `random`, float32 [RANDOM_NUMBERS] in [0, 1), decides crop, shift and flip.
+    `encoded` is a string scalar. `random`, float32 [RANDOM_NUMBERS + sum(more_numbers(augment))] in [0, 1), decides
+    crop, shift, flip, aspect ratio, policy and erasing, in this order.
     """
     import tensorflow as tf
 
+    ratio, policy, erasing = more_numbers(augment)
     if augment.smallest_crop < 1:
-        pixels = cropped(encoded, preprocessing, augment.smallest_crop, random[0], random[1:3])
+        stretch = augment.crop_ratio ** (2 * random[RANDOM_NUMBERS] - 1) if ratio else None
+        pixels = cropped(encoded, preprocessing, augment.smallest_crop, random[0], random[1:3], stretch)
     else:
         pixels = pixels_tensor(encoded, preprocessing)
     if augment.shift > 0:
@@ -36,14 +53,23 @@ def augmented(encoded: Any, preprocessing: Preprocessing, augment: ImageSettings
     if augment.flip:
         # `tf.where` and a slice with a negative step take 40 times as long (tensorflow 2.21).
         pixels = tf.cond(random[5] < 0.5, lambda: tf.reverse(pixels, [1]), lambda: pixels)
+    used = RANDOM_NUMBERS + ratio
+    if policy:
+        pixels = policies.changed(pixels, augment, random[used : used + policy])
+    if erasing:
+        erase, *numbers = tf.unstack(random[used + policy : used + policy + erasing])
+        pixels = tf.cond(erase < augment.erase, lambda: erased(pixels, preprocessing, augment, numbers), lambda: pixels)
     return pixels
 
 
-def cropped(encoded: Any, preprocessing: Preprocessing, smallest: float, area: Any, place: Any) -> Any:
-    """Return a part of what evaluation shows of an image, with its aspect ratio, scaled to the network's input.
+def cropped(
+    encoded: Any, preprocessing: Preprocessing, smallest: float, area: Any, place: Any, stretch: Any = None
+) -> Any:
+    """Return a part of what evaluation shows of an image, scaled to the network's input.
 
     `smallest` is the least share of the area that is kept. `area` (float32 scalar) decides the share and `place`
-    (float32 [2]) the position, both in [0, 1).
+    (float32 [2]) the position, both in [0, 1). `stretch` (float32 scalar) is the aspect ratio of the part, width by
+    height, in units of that of the whole; None keeps that one.
     """
     import tensorflow as tf
 
@@ -51,7 +77,7 @@ def cropped(encoded: Any, preprocessing: Preprocessing, smallest: float, area: A
 
     def jpeg() -> Any:
         size = tf.io.extract_jpeg_shape(encoded)[:2]
-        start, part = crop(size, preprocessing, smallest, area, place)
+        start, part = crop(size, preprocessing, smallest, area, place, stretch)
         finest = tf.reduce_min(part // full)
         number = tf.reduce_sum(tf.cast([finest >= ratio for ratio in RATIOS[1:]], tf.int32))
         return from_jpeg(tf.switch_case(number, [decoded(start, part, ratio) for ratio in RATIOS]), preprocessing)
@@ -64,7 +90,7 @@ def cropped(encoded: Any, preprocessing: Preprocessing, smallest: float, area: A
 
     def other() -> Any:
         image = decoded_tensor(encoded, preprocessing)
-        start, part = crop(tf.shape(image)[:2], preprocessing, smallest, area, place)
+        start, part = crop(tf.shape(image)[:2], preprocessing, smallest, area, place, stretch)
         return tf.slice(image, tf.concat([start, [0]], 0), tf.concat([part, [preprocessing.channels]], 0))
 
     found = tf.cond(tf.io.is_jpeg(encoded), jpeg, other)
@@ -73,16 +99,25 @@ def cropped(encoded: Any, preprocessing: Preprocessing, smallest: float, area: A
     return tf.ensure_shape(tf.cast(scaled + 0.5, tf.uint8), preprocessing.shape)
 
 
-def crop(size: Any, preprocessing: Preprocessing, smallest: float, area: Any, place: Any) -> tuple[Any, Any]:
-    """Return where to crop an image of `size`, int32 [height, width]: int32 [top, left] and [height, width]."""
+def crop(
+    size: Any, preprocessing: Preprocessing, smallest: float, area: Any, place: Any, stretch: Any = None
+) -> tuple[Any, Any]:
+    """Return where to crop an image of `size`, int32 [height, width]: int32 [top, left] and [height, width].
+
+    Where a part of this area and aspect ratio would be longer than the image, it is as long, and keeps the area.
+    """
     import tensorflow as tf
 
     sides = tf.cast(size, tf.float32)
     # What evaluation shows of the image: the center crop, measured in pixels of the image.
     shown = sides * tf.constant(preprocessing.shape[:2], tf.float32)
     shown /= tf.cast(covering_size(size, preprocessing), tf.float32)
-    side = tf.sqrt(smallest + (1 - smallest) * area)
-    part = tf.minimum(tf.math.ceil(side * shown), sides)
+    share = smallest + (1 - smallest) * area
+    part = tf.sqrt(share) * shown
+    if stretch is not None:
+        wider = tf.sqrt(tf.clip_by_value(stretch, share, 1 / share))
+        part *= tf.stack([1 / wider, wider])
+    part = tf.minimum(tf.math.ceil(part), sides)
     start = tf.floor((sides - shown) / 2 + place * tf.maximum(shown - part + 1, 0))
     return tf.cast(tf.clip_by_value(start, 0, sides - part), tf.int32), tf.cast(part, tf.int32)
 
@@ -98,3 +133,39 @@ def shifted(pixels: Any, share: float, place: Any) -> Any:
     padded = tf.pad(pixels, [*([pad, pad] for pad in reach), [0, 0]], "REFLECT")
     start = tf.cast(place * tf.constant([2.0 * pad + 1 for pad in reach]), tf.int32)
     return tf.slice(padded, tf.concat([start, [0]], 0), pixels.shape)
+
+
+def erased(pixels: Any, preprocessing: Preprocessing, settings: ImageSettings, random: Any) -> Any:
+    """Erase a rectangle of an image, uint8 [height, width, channels] (Zhong et al. 2017, arXiv:1708.04896).
+
+    Where a rectangle of the area and aspect ratio drawn would be longer than the image, it is as long. The numbers of
+    `random`, float32 scalars in [0, 1), decide area, aspect ratio, place (2) and random pixels (2).
+    """
+    import tensorflow as tf
+
+    height, width, _ = preprocessing.shape
+    area = SMALLEST_ERASED + (LARGEST_ERASED - SMALLEST_ERASED) * random[0]
+    ratio = ERASED_RATIO ** (2 * random[1] - 1)
+    rows, columns = (
+        _between(side, share * side, place)
+        for side, share, place in (
+            (height, tf.sqrt(area / ratio), random[2]),
+            (width, tf.sqrt(area * ratio), random[3]),
+        )
+    )
+    if settings.erase_with == "noise":
+        seed = tf.cast(tf.stack(random[4:]) * 2.0**24, tf.int32)
+        filling = tf.random.stateless_uniform(pixels.shape, seed, 0, 256, tf.int32, alg="philox")
+    else:
+        filling = tf.constant([min(255, max(0, round(255 * mean))) for mean in preprocessing.mean])
+    return tf.where((rows[:, None] & columns[None])[..., None], tf.cast(filling, tf.uint8), pixels)
+
+
+def _between(size: int, length: Any, place: Any) -> Any:
+    """Return bool [size]: true in an interval of a length, at least 1, which `place` in [0, 1) decides the place of."""
+    import tensorflow as tf
+
+    length = tf.clip_by_value(tf.round(length), 1, size)
+    start = tf.floor(place * (size - length + 1))
+    numbers = tf.range(size, dtype=tf.float32)
+    return (numbers >= start) & (numbers < start + length)

@@ -11,7 +11,7 @@ import numpy as np
 from zoo.data.dataset import Examples
 from zoo.data.share import WHOLE, Share
 from zoo.errors import ZooError
-from zoo.inputs.image.augment import RANDOM_NUMBERS, augmented
+from zoo.inputs.image.augment import RANDOM_NUMBERS, augmented, more_numbers
 from zoo.inputs.image.client import IMAGE
 from zoo.inputs.image.decoding import pixels_tensor
 from zoo.inputs.image.preprocessing import Preprocessing
@@ -35,7 +35,7 @@ def training_batches(
 ) -> Any:
     """Return one epoch as a tf.data.Dataset of (network inputs by name, labels int64 [batch]).
 
-    The order of the images depends on (seed, epoch), and the augmentation of an image on (seed, epoch, its index). So
+    The order of the images depends on (seed, epoch), and the augmentation of an image on (seed, epoch, its draw). So
     the same arguments give the same batches in any process, with any number of threads. A last, smaller batch is left
     out, and so are the first `start` batches, whose images are not read.
 
@@ -46,14 +46,19 @@ def training_batches(
         most = len(images)
         raise ZooError(f"a batch of {batch_size} is more than the {most} training images: --set batch_size={most}")
     generator = np.random.default_rng((seed, epoch))
-    order = share.of(generator.permutation(len(images))[start * batch_size :], batch_size)
+    order, drawn = images.epoch(generator, batch_size)
+    order = share.of(order[start * batch_size :], batch_size)
+    index = drawn[order]
     random = generator.random((len(images), RANDOM_NUMBERS), np.float32)
+    # Drawn after the others, which are then the same whether there are more or not.
+    more = generator.random((len(images), sum(more_numbers(settings))), np.float32)
+    random = np.concatenate([random, more], 1)
     read = _reader(images)
 
     def load(index: Any, label: Any, random: Any) -> tuple[Any, ...]:
         return augmented(read(index), preprocessing, settings, random), label
 
-    return _batches((order, images.targets[order], random[order]), load, preprocessing, share.size(batch_size))
+    return _batches((index, images.targets[index], random[order]), load, preprocessing, share.size(batch_size))
 
 
 def evaluation_batches(images: Examples, preprocessing: Preprocessing, *, batch_size: int, share: Share = WHOLE) -> Any:

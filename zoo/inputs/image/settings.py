@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from zoo.errors import ZooError
 from zoo.schema import record
 
 
@@ -24,7 +25,13 @@ class ImageSettings:
 
     `flip` mirrors half of the images left to right, which suits photographs and ruins digits and letters. `shift` moves
     an image by up to this share of its side, and fills the border by reflection. `smallest_crop` is the least area of a
-    random crop, as a share of the image's, that is scaled back to full size; 1 means no such crop.
+    random crop, as a share of the image's, that is scaled back to full size; 1 means no such crop. `crop_ratio` is the
+    largest aspect ratio of such a crop, in units of the image's, and its inverse the smallest.
+
+    `policy` changes shape and color of each image by random operations, see `zoo.inputs.image.policies`:
+    `policy_operations` are the operations on an image of `randaugment`, and `policy_magnitude` is their strength;
+    `trivialaugment` has neither. `erase` is the probability that a random rectangle of an image is erased; `erase_with`
+    says by what: random pixels, or the color that is subtracted as the mean.
     """
 
     kind: Literal["image"] = "image"
@@ -36,3 +43,16 @@ class ImageSettings:
     flip: bool = False
     shift: Annotated[float, Field(ge=0, le=0.5)] = 0.0
     smallest_crop: Annotated[float, Field(gt=0, le=1)] = 1.0
+    crop_ratio: Annotated[float, Field(ge=1, le=10)] = 1.0
+    policy: Literal["none", "randaugment", "trivialaugment"] = "none"
+    policy_operations: Annotated[int, Field(ge=1, le=10)] = 2
+    policy_magnitude: Annotated[float, Field(ge=0, le=10)] = 9.0
+    erase: Annotated[float, Field(ge=0, le=1)] = 0.0
+    erase_with: Literal["noise", "mean"] = "noise"
+
+    def __post_init__(self) -> None:
+        if self.crop_ratio > 1 and self.smallest_crop == 1:
+            raise ZooError(
+                f"image.crop_ratio={self.crop_ratio:g} is of random crops, and image.smallest_crop=1 makes none: "
+                "set that below 1, such as 0.25"
+            )

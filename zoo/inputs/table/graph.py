@@ -134,9 +134,9 @@ def training_batches(
     if batch_size > len(rows):
         most = len(rows)
         raise ZooError(f"a batch of {batch_size} is more than the {most} training rows: --set batch_size={most}")
-    order = np.random.default_rng((seed, epoch)).permutation(len(rows))[start * batch_size :]
-    order = share.of(order, batch_size)
-    return _batches((_encoded(rows, preprocessing)[order], rows.targets[order]), share.size(batch_size))
+    order, drawn = rows.epoch(np.random.default_rng((seed, epoch)), batch_size)
+    index = drawn[share.of(order[start * batch_size :], batch_size)]
+    return _batches((_encoded(rows, preprocessing)[index], rows.targets[index]), share.size(batch_size))
 
 
 def evaluation_batches(

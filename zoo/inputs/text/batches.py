@@ -9,9 +9,10 @@ import numpy as np
 from zoo.data.dataset import Examples
 from zoo.data.share import WHOLE, Share
 from zoo.errors import ZooError
+from zoo.inputs.text.augment import with_words_hidden
 from zoo.inputs.text.preprocessing import ATTENTION_MASK, INPUT_IDS, TextPreprocessing
 from zoo.inputs.text.settings import TextSettings
-from zoo.inputs.text.tokens import tokenized
+from zoo.inputs.text.tokens import Tokens, tokenized
 
 POOL = 32
 """Batches of a pool: texts are sorted by length within a pool, so that those of a batch are about as long."""
@@ -30,8 +31,8 @@ def training_batches(
 ) -> Any:
     """Return one epoch as a tf.data.Dataset of (network inputs by name, targets [batch]).
 
-    Which texts form a batch, and the order of batches, depend on (seed, epoch). A last, smaller batch is left out,
-    and so are the first `start` batches.
+    Which texts form a batch, the order of batches, and the words that are hidden depend on (seed, epoch). A last,
+    smaller batch is left out, and so are the first `start` batches.
 
     Raises:
         ZooError: there are fewer texts than `batch_size`.
@@ -39,15 +40,23 @@ def training_batches(
     if batch_size > len(texts):
         most = len(texts)
         raise ZooError(f"a batch of {batch_size} is more than the {most} training texts: --set batch_size={most}")
-    lengths = tokenized(texts, preprocessing).lengths
-    index = by_length(lengths, batch_size, np.random.default_rng((seed, epoch)))[start:]
-    index = share.of(index.reshape(-1), batch_size).reshape(-1, share.size(batch_size))
-    return _batches(texts, preprocessing, index, texts.targets[index])
+    tokens, generator = tokenized(texts, preprocessing), np.random.default_rng((seed, epoch))
+    order, drawn = texts.epoch(generator, batch_size)
+    order = by_length(order, tokens.lengths[drawn], batch_size, generator)
+    order = share.of(order[start:].reshape(-1), batch_size).reshape(-1, share.size(batch_size))
+    index = drawn[order]
+    if not settings.word_dropout:
+        return _batches(tokens, preprocessing, index, texts.targets[index])
+    hidden = with_words_hidden(tokens.of(drawn), preprocessing, settings.word_dropout, generator)
+    return _batches(hidden, preprocessing, order, texts.targets[index])
 
 
-def by_length(lengths: np.ndarray, batch_size: int, generator: np.random.Generator) -> np.ndarray:
-    """Return the places of texts in batches of similar lengths, int64 [batches, batch], in a random order."""
-    order = generator.permutation(len(lengths))[: len(lengths) // batch_size * batch_size]
+def by_length(order: np.ndarray, lengths: np.ndarray, batch_size: int, generator: np.random.Generator) -> np.ndarray:
+    """Return draws in batches of similar lengths, int64 [batches, batch], in a random order.
+
+    `order`, int64 [draws], is random already; `lengths` are those of all draws by their numbers.
+    """
+    order = order[: len(order) // batch_size * batch_size]
     pools = np.split(order, range(POOL * batch_size, len(order), POOL * batch_size))
     pools = [pool[np.argsort(lengths[pool], kind="stable")] for pool in pools]
     batches = np.concatenate(pools).reshape(-1, batch_size)
@@ -66,14 +75,14 @@ def evaluation_batches(
     places[len(texts) :] = 0
     places, weights = share.of(places, batch_size), share.of(weights, batch_size)
     index = places.reshape(-1, share.size(batch_size))
-    return _batches(texts, preprocessing, index, texts.targets[index], weights.reshape(index.shape))
+    tokens = tokenized(texts, preprocessing)
+    return _batches(tokens, preprocessing, index, texts.targets[index], weights.reshape(index.shape))
 
 
-def _batches(texts: Examples, preprocessing: TextPreprocessing, index: np.ndarray, *columns: np.ndarray) -> Any:
+def _batches(tokens: Tokens, preprocessing: TextPreprocessing, index: np.ndarray, *columns: np.ndarray) -> Any:
     """Return the network inputs of the texts at `index`, int64 [batches, batch], with the rows of `columns`."""
     import tensorflow as tf
 
-    tokens = tokenized(texts, preprocessing)
     pad = preprocessing.id_of(preprocessing.pad_token)
     size = index.shape[1]
 

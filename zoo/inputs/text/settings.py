@@ -1,4 +1,4 @@
-"""The section of a recipe that belongs to texts: their length, and the vocabulary that is trained on them."""
+"""The section of a recipe that belongs to texts: their length, the vocabulary, and random changes in training."""
 
 from __future__ import annotations
 
@@ -14,17 +14,19 @@ from zoo.schema import record
 
 @record
 class TextSettings:
-    """The network's input. Training that starts from weights keeps their vocabulary.
+    """The network's input, and random changes of training texts. Training from weights keeps their vocabulary.
 
     `max_length` is the most tokens of a text, the special ones among them; 0 stands for that of the weights, or else
     128. `vocabulary` is the most tokens of a vocabulary that is trained on the texts. `lowercase` makes it one without
-    capital letters and accents.
+    capital letters and accents. `word_dropout` is the share of tokens, drawn anew for each text and epoch, that the
+    network gets as unknown ones.
     """
 
     kind: Literal["text"] = "text"
     max_length: Annotated[int, Field(ge=0, le=MOST_TOKENS)] = 0
     vocabulary: Annotated[int, Field(ge=LEAST_SIZE, le=1_000_000)] = 8000
     lowercase: bool = True
+    word_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
 
     def __post_init__(self) -> None:
         if 0 < self.max_length <= SPECIAL:

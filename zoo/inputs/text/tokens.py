@@ -25,6 +25,14 @@ class Tokens:
     lengths: np.ndarray
     is_cut: np.ndarray
 
+    def of(self, index: np.ndarray) -> Tokens:
+        """Return the tokens of the texts at the places `index`, int64 [n], which may name a text several times."""
+        lengths = self.lengths[index]
+        # From the place of a token in the result to its place here, for each text.
+        moves = (np.cumsum(self.lengths) - self.lengths)[index] - (np.cumsum(lengths) - lengths)
+        places = np.arange(lengths.sum()) + np.repeat(moves, lengths)
+        return Tokens(self.ids[places], lengths, self.is_cut[index])
+
 
 _known: WeakKeyDictionary[Examples, tuple[TextPreprocessing, Tokens]] = WeakKeyDictionary()
 

@@ -135,5 +135,6 @@ TASK = Task(
     draw=draw,
     answer=answer,
     fewest_labels=2,
+    shares=True,
     balanced=balanced,
 )

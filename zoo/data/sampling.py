@@ -1,0 +1,64 @@
+"""Which examples an epoch has, and how often.
+
+An epoch has as many draws as there are examples. Each draw is of one example, and is augmented on its own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True, eq=False)
+class Sampling:
+    """How the examples of an epoch are drawn.
+
+    Attributes:
+        repeats: how often each example of an epoch appears in it. All copies of an example are in the same batch, where
+            their number allows it (repeated augmentation; Hoffer et al. 2019, arXiv:1901.09335).
+        classes: int64 [examples]; an epoch has as many examples of one of these classes as of another. None draws all
+            examples alike.
+    """
+
+    repeats: int = 1
+    classes: np.ndarray | None = None
+
+    def epoch(self, count: int, batch_size: int, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """Draw an epoch of so many examples.
+
+        Returns:
+            The numbers of draws in the order of the epoch, int64 [draws], and the example of each draw by its number,
+            int64 [count]. With repeats, the draws of a last, smaller batch are left out.
+        """
+        if self.repeats == 1:
+            drawn = np.arange(count) if self.classes is None else _balanced(self.classes, count, generator)
+            return generator.permutation(count), drawn
+        different = -(-count // self.repeats)
+        if self.classes is None:
+            chosen = generator.permutation(count)[:different]
+        else:
+            chosen = generator.permutation(_balanced(self.classes, different, generator))
+        batches = count // batch_size
+        order = np.arange(batches * batch_size).reshape(batches, batch_size)
+        return generator.permuted(order, axis=1).reshape(-1), np.repeat(chosen, self.repeats)[:count]
+
+
+def _balanced(targets: np.ndarray, count: int, generator: np.random.Generator) -> np.ndarray:
+    """Draw so many examples, of each class as many as of another or one more.
+
+    An example is drawn again only after all others of its class.
+    """
+    classes = generator.permutation(np.unique(targets))
+    each, more = divmod(count, len(classes))
+    drawn = []
+    for number, one in enumerate(classes):
+        members = np.flatnonzero(targets == one)
+        passes, rest = divmod(each + (number < more), len(members))
+        drawn += [generator.permutation(members) for _ in range(passes)]
+        drawn.append(generator.permutation(members)[:rest])
+    return np.concatenate(drawn)
+
+
+ALL = Sampling()
+"""Each example once."""
