@@ -1,8 +1,8 @@
 """Settings of the site: Sphinx reads the Markdown pages, fetches nothing, and takes warnings for errors.
 
 Beyond what Sphinx checks itself (links between pages, cross-references, images), a name of the public API that the
-reference leaves out, or that has no docstring, is a warning here. The help of each verb and the table of passes over an
-ONNX graph come from the code.
+reference leaves out, or that has no docstring, is a warning here. The help of each verb and the tables of recipes and
+of passes over an ONNX graph come from the code.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from sphinx.util.docutils import SphinxDirective
 
 import zoo
 from zoo.cli import cli
+from zoo.registry import families
 
 project = "zoo"
 author = copyright = "the maintainers of zoo"
@@ -75,6 +76,19 @@ class PassTable(SphinxDirective):
         return self.parse_text_to_nodes("\n".join(lines))
 
 
+class RecipeTable(SphinxDirective):
+    """The recipes that stand in the families' records, each with what it promises and where it comes from."""
+
+    def run(self) -> list[nodes.Node]:
+        """A table with a row for each recipe."""
+        lines = ["| family | recipe | what it is | cost | to expect | source |", "|---|---|---|---|---|---|"]
+        for row in zoo.recipes():
+            if row["recipe"] in families()[row["family"]].recipes:
+                words = (row[key] for key in ("title", "cost", "expected", "source"))
+                lines.append(f"| `{row['family']}` | `{row['recipe']}` | {' | '.join(words)} |")
+        return self.parse_text_to_nodes("\n".join(lines))
+
+
 def undocumented(documented: dict[str, Any]) -> Iterator[str]:
     """List the faults of the API reference: a line for each public name that is missing or has no docstring."""
     for name in zoo.__all__:
@@ -98,4 +112,5 @@ def setup(app: Sphinx) -> None:
     """Add the directives and the check."""
     app.add_directive("verb-help", VerbHelp)
     app.add_directive("pass-table", PassTable)
+    app.add_directive("recipe-table", RecipeTable)
     app.connect("env-check-consistency", check_reference)

@@ -78,7 +78,8 @@ def test_builders_import_what_they_build_with_at_their_top() -> None:
 
 def test_shared_code_names_no_family() -> None:
     """As a string, or in an import, outside of the families' own folders."""
-    names = set(families()) | {f"zoo.models.{name}" for name in families()}
+    # "linear" is a word that is used for another thing, too: a shape of the learning rate.
+    names = ({*families()} - {"linear"}) | {f"zoo.models.{name}" for name in families()}
     for module, path in modules().items():
         if module.startswith("zoo.models."):
             continue

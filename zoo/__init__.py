@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from zoo.errors import Refused, ZooError
     from zoo.factory import FeatureExtractor, create, load
-    from zoo.information import describe, info, list_models
+    from zoo.information import describe, info, list_models, recipes
     from zoo.installation import doctor
     from zoo.recipe import Recipe
     from zoo.verbs.benchmark import Benchmark, benchmark
@@ -46,6 +46,7 @@ _HOMES = {
     "predict": "zoo.verbs.predict",
     "publish": "zoo.verbs.publish",
     "pull": "zoo.verbs.pull",
+    "recipes": "zoo.information",
     "train": "zoo.verbs.train",
     "verify": "zoo.verbs.verify",
 }
@@ -71,6 +72,7 @@ __all__ = [
     "predict",
     "publish",
     "pull",
+    "recipes",
     "train",
     "verify",
 ]

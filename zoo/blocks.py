@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import keras
 
+from zoo import drop_rates
 from zoo.layers import (
     Activation,
     AdaptiveAverage,
@@ -42,15 +43,13 @@ def convolution_norm_relu(
 
 def residual(x: Tensor, branch: Tensor, *, drop_path_rate: float = 0.0, name: str) -> Tensor:
     """Add a branch to its shortcut; in training, each image loses it with a probability (Huang et al. 2016)."""
-    if drop_path_rate:
-        shape = (None, *(1,) * (len(branch.shape) - 1))
-        branch = keras.layers.Dropout(drop_path_rate, noise_shape=shape, name=f"{name}_drop")(branch)
+    branch = drop_rates.present().of_branch(branch, drop_path_rate, name=name)
     return keras.layers.Add(name=f"{name}_add")([x, branch])
 
 
 def drop_path_rates(last: float, blocks: int) -> list[float]:
-    """Return a drop-path rate for each block of a network, rising evenly from 0 to `last`."""
-    return [last * number / max(1, blocks - 1) for number in range(blocks)]
+    """Return a drop-path rate for each block, rising evenly from 0 to `last`, or to what a recipe asks for."""
+    return drop_rates.evenly(drop_rates.present().last_branch(last), blocks)
 
 
 @dataclass(frozen=True)

@@ -11,12 +11,13 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 
-from zoo import complexity, run, weights_file
+from zoo import complexity, run, schema, weights_file
 from zoo.description import Model
 from zoo.errors import ZooError, did_you_mean
 from zoo.family import Family, Size
 from zoo.input import find, kind_of
 from zoo.keras_settings import own_settings
+from zoo.recipe import OWN, OWN_RATES, Network
 from zoo.registry import resolve
 from zoo.structure import Structure
 from zoo.weights import hub
@@ -48,6 +49,8 @@ def create(
     pretrained: bool | str = False,
     task: str | None = None,
     widths: Mapping[str, int] | None = None,
+    dropout: float = OWN,
+    drop_path: float = OWN,
 ) -> Any:
     """Build a network with fresh or with published weights.
 
@@ -69,6 +72,10 @@ def create(
             stem's weights are adapted where there are not 3 channels.
         task: the kind of answer, as `zoo.info` lists them; by default the first of the family.
         widths: the channels of convolutions and hidden layers that have others than the family's, by layer's name.
+        dropout: the rate of all dropout in training; by default the family's own. A network without any gets one before
+            the logits.
+        drop_path: the probability with which an example loses the last residual branch in training, which rises evenly
+            from 0 at the first one; by default the family's own.
 
     Returns:
         A functional `keras.Model`. Its inputs are those of the network, as the preprocessing leaves them: for images
@@ -77,7 +84,8 @@ def create(
 
     Raises:
         ZooError: an unknown name, size, task or precision, an input that the network cannot take, Keras on another
-            backend than TensorFlow, or published weights that are not there or cannot be fetched.
+            backend than TensorFlow, published weights that are not there or cannot be fetched, or a rate for what the
+            network does not have.
     """
     family, row = resolve(name, size)
     if task is not None and task not in family.all_tasks:
@@ -95,12 +103,13 @@ def create(
     elif structure is None:
         structure = kind.data.structure(family, row, preprocessing)
     kind.data.check(family, row, preprocessing, structure)
+    rates = schema.parse(Network, {"dropout": dropout, "drop_path": drop_path}, "network")
     if tag is None:
-        return _built(family, row, classes, preprocessing, structure, features, precision, widths or {})
-    trained = _trained(family, row, preprocessing, structure, precision, tag)
+        return _built(family, row, classes, preprocessing, structure, features, precision, widths or {}, rates)
+    trained = _trained(family, row, preprocessing, structure, precision, tag, rates)
     if classes == CLASSES and not features:
         return trained
-    made = _built(family, row, classes, preprocessing, structure, features, precision)
+    made = _built(family, row, classes, preprocessing, structure, features, precision, rates=rates)
     _copy_weights(trained, made.model if features else made, but=family.head if classes != CLASSES else ())
     return made
 
@@ -114,12 +123,13 @@ def _built(
     features: bool,
     precision: str,
     widths: Mapping[str, int] = MappingProxyType({}),
+    rates: Network = OWN_RATES,
 ) -> Any:
     title = f"{family.name}_{row.name}"
     with own_settings(precision):
         import keras
 
-        from zoo import layers
+        from zoo import drop_rates, layers
 
         inputs = {}
         for name, tensor in kind_of(preprocessing).client.network_tensors(preprocessing).items():
@@ -127,14 +137,17 @@ def _built(
             inputs[name] = keras.Input(shape, dtype=tensor.dtype, name=name)
         form = preprocessing if structure is None else structure
         builder = importlib.import_module(family.builder)
-        with layers.widths(widths):
+        with layers.widths(widths), drop_rates.standing_in(rates) as asked:
             outputs = builder.build(*inputs.values(), labels, form, **row.options)
         given = inputs if len(inputs) > 1 else next(iter(inputs.values()))
         if features:
             maps = {key: one.tensor for key, one in outputs.feature_maps.items()}
             strides = {key: one.stride for key, one in outputs.feature_maps.items()}
-            return FeatureExtractor(keras.Model(given, maps, name=f"{title}_features"), strides)
-        return keras.Model(given, outputs.logits, name=title)
+            made: Any = FeatureExtractor(keras.Model(given, maps, name=f"{title}_features"), strides)
+        else:
+            made = keras.Model(given, outputs.logits, name=title)
+        asked.settle(made.model if features else made, f"{family.name} {row.name}")
+        return made
 
 
 def apply(model: Any, inputs: Mapping[str, Any], *, training: bool) -> Any:
@@ -144,13 +157,19 @@ def apply(model: Any, inputs: Mapping[str, Any], *, training: bool) -> Any:
 
 
 def _trained(
-    family: Family, row: Size, preprocessing: Any, structure: Structure | None, precision: str, tag: Tag
+    family: Family,
+    row: Size,
+    preprocessing: Any,
+    structure: Structure | None,
+    precision: str,
+    tag: Tag,
+    rates: Network,
 ) -> Any:
     """Build the network that published weights are of, with these weights."""
     repository = TIMM.repository(TIMM.published(family, row), tag)
     assert repository is not None, "timm's weights are on the hub"
     path = hub.fetch(repository).path
-    model = _built(family, row, CLASSES, preprocessing, structure, features=False, precision=precision)
+    model = _built(family, row, CLASSES, preprocessing, structure, features=False, precision=precision, rates=rates)
     TIMM.read(path, model, family.name, row.name)
     return model
 
@@ -214,10 +233,11 @@ def structure_of(description: Model) -> Structure | None:
     return find(family.input).data.structure(family, row, description.preprocessing)
 
 
-def build(description: Model, *, features: bool = False, precision: str = "float32") -> Any:
+def build(description: Model, *, features: bool = False, precision: str = "float32", rates: Network = OWN_RATES) -> Any:
     """Build the network that a run or an artifact describes, with fresh weights.
 
-    `features` and `precision` are as for `create`, which also says what is returned.
+    `features` and `precision` are as for `create`, which also says what is returned. `rates` are those of a network
+    that is to be trained; it has the same weights and the same answers as one without.
     """
     return create(
         description.family,
@@ -229,4 +249,6 @@ def build(description: Model, *, features: bool = False, precision: str = "float
         precision=precision,
         task=description.task,
         widths=description.widths,
+        dropout=rates.dropout,
+        drop_path=rates.drop_path,
     )

@@ -15,6 +15,7 @@ from typing import Any
 from zoo.contract import LOGITS
 from zoo.errors import ZooError, did_you_mean
 from zoo.input import find
+from zoo.named_recipe import DEFAULT, NamedRecipe
 from zoo.recipe import Recipe
 from zoo.structure import Structure, kept_halvings
 from zoo.weights.pretrained import Published
@@ -87,7 +88,8 @@ class Family:
         tasks: the tasks that it can be trained for.
         task_options: by task, further options of the builder; a task that is not in `tasks` has published weights only.
         figures: who publishes the figures that its sizes are compared with.
-        recipe: how it is trained where a size does not have a recipe of its own.
+        recipe: how it is trained where a size does not have a recipe of its own, and nobody names one.
+        recipes: other recipes by name, published ones among them.
         small_images: one sentence on what becomes of the network for small images.
         structure: chooses the structure for a size and a height and width of the input, where training starts from
             nothing and the kind of input records a structure.
@@ -113,6 +115,7 @@ class Family:
     task_options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     figures: str = ""
     recipe: Recipe = field(default_factory=Recipe, repr=False)
+    recipes: Mapping[str, NamedRecipe] = field(default_factory=dict, repr=False)
     small_images: str = "halvings go, the first ones first, while the last map is under 4 pixels"
     structure: Callable[[Size, int, int], Structure] = field(default=suited, repr=False)
     undecayed: tuple[str, ...] = ()
@@ -142,10 +145,27 @@ class Family:
             found = importlib.import_module(self.explainer).explain(weights, model)
         return found
 
-    def recipe_of(self, size: Size) -> Recipe:
-        """Return the default recipe of a size, with the section of its kind of input."""
+    @property
+    def named_recipes(self) -> dict[str, NamedRecipe]:
+        """Its recipes by name, those that its kind of input has for all families among them."""
+        return {**self.recipes, **find(self.input).recipes}
+
+    def recipe_of(self, size: Size, name: str = DEFAULT) -> Recipe:
+        """Return a recipe for a size, with the section of its kind of input.
+
+        Raises:
+            ZooError: the family has no such recipe, or not for this size.
+        """
         recipe = size.recipe or self.recipe
-        return recipe if recipe.input else dataclasses.replace(recipe, input=find(self.input).settings())
+        recipe = recipe if recipe.input else dataclasses.replace(recipe, input=find(self.input).settings())
+        if name == DEFAULT:
+            return recipe
+        named = self.named_recipes
+        if name not in named:
+            raise ZooError(f"{self.name} has no recipe '{name:.60}': {did_you_mean(name, (DEFAULT, *named))}")
+        if named[name].sizes and size.name not in named[name].sizes:
+            raise ZooError(f"{self.name}'s recipe {name} is for {', '.join(named[name].sizes)}, not for {size.name}")
+        return named[name].recipe(recipe, name)
 
     def size(self, name: str) -> Size:
         """Return the size called `name`.

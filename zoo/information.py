@@ -9,9 +9,11 @@ from typing import Any
 
 from zoo import artifact, factory, run, schema, weights_file
 from zoo.errors import ZooError
-from zoo.family import Family, Size
+from zoo.family import SIZES, Family, Size
 from zoo.input import find, kind_of
-from zoo.registry import matching, resolve
+from zoo.named_recipe import DEFAULT, NamedRecipe
+from zoo.recipe import flat
+from zoo.registry import families, matching, resolve
 from zoo.weights.sources import SOURCES
 
 
@@ -50,6 +52,56 @@ def info(name: str, size: str | None = None) -> list[dict[str, Any]]:
     return [{**_row(family, row), **more} for row in rows]
 
 
+def recipes(family: str | None = None, *, recipe: str | None = None, size: str | None = None) -> list[dict[str, Any]]:
+    """List the recipes of all families or of one, or describe a single recipe.
+
+    Args:
+        family: a family such as `resnet`, or an alias such as `resnet50`; all families when it is left out.
+        recipe: describe this recipe of the family only.
+        size: the size of the family whose recipes are listed. By default that of the alias, or the first size that a
+            recipe is for.
+
+    Returns:
+        For each recipe plain data: its `family` and `size`, its name (`recipe`), what `zoo.named_recipe.NamedRecipe`
+        holds of it, and `keys`: all its values, by the names with which `zoo.train(set=…)` changes them.
+
+    Raises:
+        ZooError: no such family, size or recipe.
+    """
+    if family is None:
+        if recipe is not None or size is not None:
+            raise ZooError("a recipe and a size belong to a family: name it, such as 'zoo recipes resnet'")
+        return [row for one in families().values() for row in _recipes(one, None)]
+    found, row = resolve(family, size)
+    chosen = row if size or family != found.name else None
+    rows = [described for described in _recipes(found, chosen) if recipe in (None, described["recipe"])]
+    if recipe is not None and not rows:
+        found.recipe_of(row, recipe)  # says why not
+    return rows
+
+
+def _recipes(family: Family, size: Size | None) -> list[dict[str, Any]]:
+    """Describe the recipes of a family that are for a size, or each for the first size that it is for."""
+    first = size or family.size(SIZES[0])
+    default = family.recipe_of(first)
+    own = NamedRecipe(
+        title="zoo's own, taken where nobody names a recipe",
+        source="zoo",
+        cost=f"{default.epochs} epochs in batches of {default.batch_size}",
+        expected="what zoo has measured of it stands in docs/results.md",
+        keys={},
+        changes=True,
+    )
+    rows = []
+    for name, record in {DEFAULT: own, **family.named_recipes}.items():
+        row = size or family.size((record.sizes or SIZES)[0])
+        if row.name in (record.sizes or (row.name,)):
+            known = dataclasses.asdict(record) | {"sizes": list(record.sizes)}
+            keys = flat(family.recipe_of(row, name))
+            rows.append({"family": family.name, "size": row.name, "recipe": name, **known, "keys": keys})
+    return rows
+
+
 def is_described(folder: Path) -> bool:
     """Return whether a run or an artifact is at `folder`."""
     return any((folder / name).is_file() for name in (run.DESCRIPTION, artifact.MANIFEST))
@@ -61,9 +113,9 @@ def describe(folder: str | os.PathLike[str]) -> dict[str, Any]:
     Returns:
         Plain data: `model` (with its `structure`, even where none was recorded), `input` (facts by name about what it
         takes), `halvings` (those `kept`, and those of the `reference`; None for networks without a structure), `data`,
-        `recipe`, `weights`, `initial`, `results`, `provenance`, and `explanation`: for a finished run of a family that
-        can be explained, a `title`, and `rows` by name of a number for each label. A value is None where the folder has
-        none.
+        `recipe`, `recipe_name`, `weights`, `initial`, `results`, `provenance`, and `explanation`: for a finished run of
+        a family that can be explained, a `title`, and `rows` by name of a number for each label. A value is None where
+        the folder has none.
 
     Raises:
         ZooError: there is neither a run nor an artifact, or its description is damaged.
@@ -88,8 +140,8 @@ def describe(folder: str | os.PathLike[str]) -> dict[str, Any]:
         "kept": structure.halvings,
         "reference": family.reference_structure(row).halvings,
     }
-    keys = ("kind", "model", "input", "halvings", "data", "recipe", "weights", "initial", "results", "provenance")
-    return {key: described.get(key) for key in (*keys, "explanation")}
+    keys = ("kind", "model", "input", "halvings", "data", "recipe", "recipe_name", "weights", "initial", "results")
+    return {key: described.get(key) for key in (*keys, "provenance", "explanation")}
 
 
 def _explanation(folder: Path, this: run.Run) -> dict[str, Any] | None:

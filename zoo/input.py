@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from zoo.data.dataset import Dataset, Examples
     from zoo.data.example import Example
     from zoo.family import Family, Size
+    from zoo.named_recipe import NamedRecipe
     from zoo.structure import Structure
 
 PACKAGE = "zoo.inputs"
@@ -263,6 +264,7 @@ class Input:
         graph_module: the dotted name of the module with the functions of `Graph`.
         client_libraries: the modules that the functions of `Client` import beside numpy, with their names on PyPI.
         data_libraries: those that the functions of `Data` and `Graph` import besides.
+        recipes: recipes by name that all families of the kind share.
         mixed_by: the keys of recipes by which pairs of network inputs are mixed, see `zoo.training.mixing`. A kind that
             has some has one network input, of floats.
         alone: tells of a preprocessing whether examples are answered one at a time, because those of other lengths in
@@ -281,6 +283,7 @@ class Input:
     graph_module: str
     client_libraries: Mapping[str, str] = field(default_factory=dict)
     data_libraries: Mapping[str, str] = field(default_factory=dict)
+    recipes: Mapping[str, NamedRecipe] = field(default_factory=dict)
     mixed_by: frozenset[str] = frozenset()
     alone: Callable[[Any], bool] = lambda preprocessing: False
 

@@ -61,7 +61,7 @@ MEASURING = (*BUILDING, "sklearn", "matplotlib")
 TRAINING = (*MEASURING, "tensorboard", "rich")
 
 NEEDS = (
-    Need("list, info", ("numpy", "pydantic")),
+    Need("list, info, recipes", ("numpy", "pydantic")),
     Need("pull --file", BUILDING),
     Need("pull --file --from keras", (*BUILDING, "h5py")),
     Need("pull, from the hub", (*BUILDING, "huggingface_hub"), optional=True),

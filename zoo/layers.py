@@ -18,7 +18,7 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
-from zoo import gradients
+from zoo import drop_rates, gradients
 from zoo.contract import LOGITS
 
 Tensor = Any  # keras.KerasTensor, for which Keras ships no types
@@ -399,4 +399,5 @@ def max_pool(x: Tensor, window: int, *, stride: int, padding: int = 0, name: str
 
 def logits(x: Tensor, classes: int) -> Tensor:
     """Add the last layer, from [batch, width] to logits [batch, classes], in the full precision of the weights."""
+    x = drop_rates.present().before_logits(x)
     return keras.layers.Dense(classes, dtype=keras.config.dtype_policy().variable_dtype, name=LOGITS)(x)

@@ -6,10 +6,10 @@ The default recipes stand in each family's record.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from zoo.errors import ZooError, did_you_mean
 from zoo.input import Settings
@@ -18,6 +18,9 @@ from zoo.schema import keys, parse, record, to_dict
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, lt=1)]
+
+OWN = -1.0
+"""The rate of dropout or of drop-path that stands for the family's own."""
 
 Precision = Literal["float32", "bfloat16", "float16", "float64"]
 
@@ -29,10 +32,13 @@ class Optimizer:
     Weight decay is decoupled (`w -= lr * weight_decay * w`). It spares norms, biases, and what a family's record names.
     A layer's rate is `lr * layer_decay ** depth`; its depth is the number of feature maps that depend on it.
 
+    `lamb` (You et al. 2019, arXiv:1904.00962) is Adam with a rate for each weight: the norm of the weight over the norm
+    of its update, decay included. What weight decay spares is updated as Adam does. `momentum` is beta 1 of both.
+
     `l1` and `l2` add to the loss of a batch `l1 * sum(|w|) + l2 * sum(w²)` over the weights that weight decay shrinks.
     """
 
-    name: Literal["sgd", "adamw"] = "sgd"
+    name: Literal["sgd", "adamw", "lamb"] = "sgd"
     lr: Positive = 0.05
     momentum: Share = 0.9
     weight_decay: NotNegative = 5e-3
@@ -44,10 +50,42 @@ class Optimizer:
 
 @record
 class Schedule:
-    """The learning rate over time: a linear rise over `warmup_epochs`, then constant or half a cosine down to zero."""
+    """The learning rate over time, in epochs from the start of the training.
 
-    shape: Literal["cosine", "constant"] = "cosine"
+    All shapes but `one_cycle` rise linearly over `warmup_epochs`. `constant` stays there. `cosine` (half a cosine) and
+    `linear` stay for `hold_epochs`, then fall to zero at the end. `step` multiplies the rate by `drop` every
+    `drop_epochs`. `one_cycle` rises linearly from a tenth of the rate, falls back to it, and ends at a thousandth
+    (Smith & Topin 2018, arXiv:1708.07120); momentum stays constant, and the lengths are shares of the training, see
+    `zoo.training.schedule`.
+    """
+
+    shape: Literal["cosine", "constant", "linear", "step", "one_cycle"] = "cosine"
     warmup_epochs: NotNegative = 1.0
+    hold_epochs: NotNegative = 0.0
+    drop_epochs: Positive = 30.0
+    drop: Annotated[float, Field(gt=0, lt=1)] = 0.1
+
+
+def _share_or_own(rate: float) -> float:
+    if rate != OWN and not 0 <= rate < 1:
+        raise ValueError(f"0 or more and below 1, or {OWN:g} for the family's own")
+    return rate
+
+
+@record
+class Network:
+    """What training changes of a network. Inference is without it, and so is what is exported.
+
+    `dropout` is the rate of all dropout of the network; a network without any gets one before the logits. `drop_path`
+    is the probability with which an example loses the last residual branch; it rises evenly from 0 at the first one
+    (stochastic depth, Huang et al. 2016, arXiv:1603.09382). `OWN` stands for the family's own rates.
+    """
+
+    dropout: Annotated[float, AfterValidator(_share_or_own)] = OWN
+    drop_path: Annotated[float, AfterValidator(_share_or_own)] = OWN
+
+
+OWN_RATES = Network()
 
 
 @record
@@ -106,6 +144,7 @@ class Recipe:
     freeze: bool = False
     optimizer: Optimizer = Optimizer()
     schedule: Schedule = Schedule()
+    network: Network = OWN_RATES
     split: Split = Split(copies_together=True)
     input: Settings = None
 
@@ -116,27 +155,67 @@ def override(recipe: Recipe, settings: Iterable[str]) -> Recipe:
     Raises:
         ZooError: a setting is not of this form, no recipe has the key, or the value does not fit it.
     """
-    values = to_dict(recipe)
-    section = values["input"]
-    if section:
-        values[section["kind"]] = section
-    known = [key for key in keys(Recipe) if key != "input"]
-    if section:
-        known += [f"{section['kind']}.{key}" for key in keys(type(recipe.input)) if key != "kind"]
+    changes = {}
     for setting in settings:
         key, equals, text = setting.partition("=")
         if not equals:
             raise ZooError(f"--set {setting}: write KEY=VALUE, such as optimizer.lr=0.1")
-        if key not in known:
-            raise ZooError(f"--set {setting}: no recipe has the key '{key}': {did_you_mean(key, known)}")
+        _refuse_unknown(key, recipe, f"--set {setting}")
+        changes[key] = text
+    return changed(recipe, changes)
+
+
+def changed(recipe: Recipe, changes: Mapping[str, Any], what: str = "recipe") -> Recipe:
+    """Return a recipe with other values of some keys, which are dotted, such as `optimizer.lr`.
+
+    A text stands for a list whose values are separated by commas.
+
+    Raises:
+        ZooError: no recipe has a key, or a value does not fit it. The message begins with `what`.
+    """
+    values = to_dict(recipe)
+    section = values["input"]
+    if section:
+        values[section["kind"]] = section
+    for key, value in changes.items():
+        _refuse_unknown(key, recipe, what)
         *path, last = key.split(".")
         place: dict[str, Any] = values
         for part in path:
             place = place[part]
-        place[last] = text.split(",") if isinstance(place[last], list) else text
+        place[last] = value.split(",") if isinstance(place[last], list) and isinstance(value, str) else value
     if section:
         # Parsed under the name that people know it by, for messages.
         name = section["kind"]
-        changed = parse(type(recipe.input), values.pop(name), f"recipe: {name}")
-        return dataclasses.replace(parse(Recipe, values | {"input": None}, "recipe"), input=changed)
-    return parse(Recipe, values, "recipe")
+        settings = parse(type(recipe.input), values.pop(name), f"{what}: {name}")
+        return dataclasses.replace(parse(Recipe, values | {"input": None}, what), input=settings)
+    return parse(Recipe, values, what)
+
+
+def flat(recipe: Recipe) -> dict[str, Any]:
+    """Return the values of a recipe by the keys that people set."""
+    values = to_dict(recipe)
+    section = values.pop("input")
+    if section:
+        values[section["kind"]] = section
+    found = {}
+    for key in known_keys(recipe):
+        value: Any = values
+        for part in key.split("."):
+            value = value[part]
+        found[key] = value
+    return found
+
+
+def known_keys(recipe: Recipe) -> list[str]:
+    """List the keys of a recipe that people set; those of its input begin with the kind of input."""
+    known = [key for key in keys(Recipe) if key != "input"]
+    if recipe.input:
+        known += [f"{recipe.input.kind}.{key}" for key in keys(type(recipe.input)) if key != "kind"]
+    return known
+
+
+def _refuse_unknown(key: str, recipe: Recipe, what: str) -> None:
+    known = known_keys(recipe)
+    if key not in known:
+        raise ZooError(f"{what}: no recipe has the key '{key:.60}': {did_you_mean(key, known)}")

@@ -31,7 +31,8 @@ class Run:
 
     A run is finished when `provenance.finished` is set; `results` are its final figures. A run that was pulled has
     `weights`, which say whose they are, and neither `data` nor `recipe`. `initial` describes the weights that a
-    fine-tuned run started from.
+    fine-tuned run started from. `recipe_name` is the name of the recipe, or of the file of it, that `recipe` was made
+    of by changing single keys; it is empty where there is none, and in runs made before it existed.
     """
 
     schema: int
@@ -42,6 +43,7 @@ class Run:
     results: dict[str, Any] = dataclasses.field(default_factory=dict)
     weights: Weights | None = None
     initial: InitialWeights | None = None
+    recipe_name: str = ""
 
     @property
     def finished(self) -> bool:

@@ -126,10 +126,12 @@ def test_sigterm_within_an_epoch_saves_what_was_done(tmp_path: Path, alone: Path
 
 
 @pytest.mark.full
-def test_two_replicas_that_accumulate_train_as_one_device_does(tmp_path: Path) -> None:
-    """A batch as a whole, and each half of it in two parts. ViT normalizes no batch and drops nothing."""
+@pytest.mark.parametrize("rule", ["adamw", "lamb"])
+def test_two_replicas_that_accumulate_train_as_one_device_does(rule: str, tmp_path: Path) -> None:
+    """A batch as a whole, and each half of it in two parts. ViT normalizes no batch, and nothing is dropped."""
     images = write_images(tmp_path / "images", classes=3, each=20, side=16)
-    settings = ["vit-small", f"folder:{images}", "epochs=1", "batch_size=8", "keep=last", "precision=float64"]
+    settings = ["vit-tiny", f"folder:{images}", "epochs=1", "batch_size=8", "keep=last", "precision=float64"]
+    settings += [f"optimizer.name={rule}", "ema_decay=0.9", "schedule.shape=linear"]
     assert drive(tmp_path / "one", 1, "never", *settings) == 0
     assert drive(tmp_path / "two", 2, "never", *settings, "accumulate=2") == 0
     one, two = (load_file(tmp_path / name / "weights.safetensors") for name in ("one", "two"))

@@ -28,7 +28,7 @@ from zoo.inputs.image.preprocessing import Preprocessing
 from zoo.recipe import Recipe
 from zoo.registry import families
 from zoo.training import interruption, loop, start
-from zoo.training.optimizer import LearningRate, optimizer
+from zoo.training.optimizer import optimizer
 from zoo.training.steps import clipped, evaluation_step, training_step
 from zoo.training.totals import Totals
 
@@ -268,17 +268,6 @@ def test_a_drawing_that_fails_stops_nothing(tmp_path: Path) -> None:
     folder = train(tmp_path / "run", "epochs=1", callbacks=[InTheWay()], say=said.append)
     assert run.read_finished(folder).results["epochs"] == 1
     assert said[-1].startswith("curves.png is left out")
-
-
-def test_the_learning_rate_rises_then_falls() -> None:
-    rate = LearningRate(peak=0.5, warmup_steps=10, total_steps=110, shape="cosine")
-    values = [float(rate(step)) for step in range(111)]
-    np.testing.assert_allclose(values[:10], np.arange(1, 11) * 0.05, rtol=1e-6)
-    assert values[10] == pytest.approx(0.5)
-    assert values[60] == pytest.approx(0.25)
-    assert values[110] == pytest.approx(0, abs=1e-7)
-    constant = LearningRate(peak=0.5, warmup_steps=0, total_steps=110, shape="constant")
-    assert float(constant(0)) == float(constant(109)) == 0.5
 
 
 @pytest.mark.parametrize(("name", "family"), [("sgd", "resnet"), ("adamw", "resnet"), ("adamw", "vit")])

@@ -15,7 +15,7 @@ from zoo import recipe as recipes
 from zoo.errors import ZooError
 from zoo.recipe import Recipe
 from zoo.training.devices import check_devices
-from zoo.training.optimizer import SGD, AdamW
+from zoo.training.optimizer import LAMB, SGD, AdamW
 
 # In numbers that float32 holds, to which Keras rounds them.
 SHARED = {"learning_rate": 0.125, "weight_decay": 0.25}
@@ -44,6 +44,73 @@ def test_an_update_is_that_of_keras(name: str, dtype: str) -> None:
         results.append((kernel.numpy(), spared.numpy()))
     for ours, theirs in zip(*results, strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-5 if dtype == "float32" else 1e-9)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_lamb_is_that_of_keras_where_nothing_is_decayed(dtype: str) -> None:
+    random, results = np.random.default_rng(0), []
+    start = [random.normal(size=(5, 3)), np.zeros((4, 2)), random.normal(size=(3,))]
+    gradients = [[random.normal(size=values.shape) for values in start] for _ in range(6)]
+    gradients[0][0][:] = 0
+    for kind in (LAMB, keras.optimizers.Lamb):
+        made = kind(0.125, **BETAS, epsilon=0.0009765625)
+        variables = [keras.Variable(values, dtype=dtype) for values in start]
+        made.shares = [1.0] * 3
+        made.build(variables)
+        for each in gradients:
+            made.apply([tf.constant(gradient, dtype) for gradient in each], variables)
+        results.append([variable.numpy() for variable in variables])
+    for ours, theirs in zip(*results, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-5 if dtype == "float32" else 1e-9)
+
+
+@pytest.mark.parametrize("graph", [False, True])
+def test_lamb_follows_its_paper(graph: bool) -> None:
+    """Algorithm 2 of You et al. 2019, with a share of the rate, and a weight that is not decayed."""
+    random, lr, decay, epsilon = np.random.default_rng(0), 0.125, 0.25, 0.0009765625
+    weights = [random.normal(size=(5, 3)), random.normal(size=(5, 3)), random.normal(size=(5, 3))]
+    shares, decayed = [1.0, 0.5, 1.0], [True, True, False]
+    made = LAMB(lr, **BETAS, epsilon=epsilon, weight_decay=decay)
+    variables = [keras.Variable(values, dtype="float64") for values in weights]
+    made.exclude_from_weight_decay(var_list=variables[2:])
+    made.shares = shares
+    made.build(variables)
+
+    def apply(*gradients: Any) -> None:
+        made.apply([*gradients], variables)
+
+    update_all = tf.function(apply) if graph else apply
+    first, second = np.zeros((3, 5, 3)), np.zeros((3, 5, 3))
+    for step in range(1, 7):
+        gradients = random.normal(size=(3, 5, 3))
+        update_all(*map(tf.constant, gradients))
+        for number, gradient in enumerate(gradients):
+            first[number] = 0.75 * first[number] + 0.25 * gradient
+            second[number] = 0.96875 * second[number] + 0.03125 * gradient**2
+            moments = first[number] / (1 - 0.75**step), second[number] / (1 - 0.96875**step)
+            update = moments[0] / (np.sqrt(moments[1]) + epsilon)
+            ratio: Any = 1.0
+            if decayed[number]:
+                update += decay * weights[number]
+                ratio = np.linalg.norm(weights[number]) / np.linalg.norm(update)
+            weights[number] = weights[number] - lr * shares[number] * ratio * update
+    for variable, expected in zip(variables, weights, strict=True):
+        np.testing.assert_allclose(variable.numpy(), expected, rtol=1e-9)
+
+
+@pytest.mark.parametrize("settings", [[], ["optimizer.name=lamb", "optimizer.weight_decay=0.02"]], ids=["sgd", "lamb"])
+def test_a_recipe_makes_its_updates_in_a_step(settings: list[str]) -> None:
+    model, made, step = parts(recipes.override(Recipe(), [*settings, "batch_size=6"]))
+    before = [variable.numpy() for variable in model.trainable_variables]
+    assert np.isfinite(step(*batch())["loss"])
+    assert int(made.iterations) == 1
+    for variable, value in zip(model.trainable_variables, before, strict=True):
+        assert np.isfinite(variable.numpy()).all()
+        if variable.name == "kernel":
+            moved = np.linalg.norm(variable.numpy() - value) / np.linalg.norm(value)
+            assert moved > 0
+            # The trust ratio: a weight moves by the rate of the first step, in units of its own norm.
+            assert not settings or moved == pytest.approx(0.05 / 10, rel=1e-4)
 
 
 def batch() -> tuple[dict[str, Any], Any]:

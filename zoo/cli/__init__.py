@@ -20,6 +20,7 @@ from zoo.text import printable
 VERBS = {
     "list": "List the families and sizes, with their parameters and multiply-adds.",
     "info": "Show all that is known of a family, a run or an artifact.",
+    "recipes": "List the recipes that a family is trained by, with their sources and what they cost.",
     "pull": "Fetch published weights, or read them from a file, into a run folder.",
     "train": "Train a network; write a run folder.",
     "evaluate": "Measure a run or an artifact on its test examples; write its figures and a drawing.",

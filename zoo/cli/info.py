@@ -69,6 +69,7 @@ def _facts(name: str, described: dict[str, Any]) -> dict[str, str]:
         "parameters": f"{model['parameters']:,}",
         "multiply-adds": f"{tables.millions(model['multiply_adds'])} M",
         "data": data and f"{data['source']}, {', '.join(f'{n:,} {split}' for split, n in data['counts'].items())}",
+        "recipe": described["recipe_name"],
         "weights": described["weights"] and f"{described['weights']['file']} ({described['weights']['source']})",
         "started from": described["initial"] and f"the weights of {described['initial']['run']}",
         "made by": described["provenance"]["command"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -71,6 +72,39 @@ def tags(rows: list[dict[str, Any]]) -> None:
         for tag in row["tags"]
     ]
     _print((("size", "tag", "input", "license", "repository"), *cells), left=5)
+
+
+def recipes(rows: list[dict[str, Any]]) -> None:
+    """Print a row for each recipe."""
+    header = ("family", "recipe", "sizes", "epochs", "batch", "optimizer", "what it is")
+    cells = [
+        (
+            row["family"],
+            row["recipe"],
+            ", ".join(row["sizes"]) or "all",
+            str(row["keys"]["epochs"]),
+            str(row["keys"]["batch_size"]),
+            row["keys"]["optimizer.name"],
+            f"{row['title']}{'; starts from weights' if row['from_weights'] else ''}",
+        )
+        for row in rows
+    ]
+    _print((header, *cells), left=7)
+
+
+def recipe(row: dict[str, Any]) -> None:
+    """Print a recipe: what is known of it, then its keys as a recipe file has them."""
+    known = {
+        "recipe": f"{row['recipe']} of {row['family']} {row['size']}: {row['title']}",
+        "source": row["source"],
+        "cost": row["cost"],
+        "to expect": row["expected"],
+        "differs": row["differs"],
+        "starts from": "the weights of a run" if row["from_weights"] else "",
+    }
+    facts({name: fact for name, fact in known.items() if fact})
+    click.echo()
+    click.echo("\n".join(f"{key} = {json.dumps(value)}" for key, value in row["keys"].items()))
 
 
 def facts(lines: dict[str, str]) -> None:

@@ -31,6 +31,12 @@ from zoo.cli.data_options import DataOption
     type=click.Choice(["error", "skip"]),
     help="What to do about examples that cannot be read, or that the network cannot take.  [default: error]",
 )
+@click.option(
+    "--recipe",
+    metavar="NAME|FILE",
+    help="A recipe that 'zoo recipes FAMILY' lists, or a .toml or .json file with keys of the default one.  "
+    "[default: the family's]",
+)
 @click.option("--epochs", type=int, help="Short for --set epochs=N.")
 @click.option("--seed", type=int, help="Short for --set seed=N.")
 @click.option("--precision", metavar="NAME", help="float32, bfloat16 or float16. Short for --set precision=NAME.")
@@ -67,6 +73,7 @@ def command(as_json: bool, **options: Any) -> None:
     \b
     zoo train resnet --size small --data digits --epochs 10
     zoo train cnn --size base --data tfds:fashion_mnist --set optimizer.lr=0.001
+    zoo train vit --recipe deit --data folder:photographs
     zoo train --weights runs/resnet-small-digits --data folder:data --freeze
     zoo train --resume runs/resnet-small-digits
     """

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -11,6 +10,10 @@ import tensorflow as tf
 
 from zoo.recipe import Recipe
 from zoo.training.bad_steps import LossScale
+from zoo.training.schedule import learning_rate
+
+LAMB_EPSILON = 1e-6
+"""As in the implementation of LAMB's authors."""
 
 
 def optimizer(
@@ -33,17 +36,14 @@ def optimizer(
         undecayed: variables, as `layer/variable`, that weight decay spares besides those of one dimension.
     """
     rule = recipe.optimizer
-    rate = LearningRate(
-        peak=rule.lr,
-        warmup_steps=round(recipe.schedule.warmup_epochs * steps_per_epoch),
-        total_steps=recipe.epochs * steps_per_epoch,
-        shape=recipe.schedule.shape,
-    )
+    rate = learning_rate(recipe, steps_per_epoch)
     made: Any
     if rule.name == "sgd":
         made = SGD(rate, momentum=rule.momentum, nesterov=True, weight_decay=rule.weight_decay or None)
-    else:
+    elif rule.name == "adamw":
         made = AdamW(rate, beta_1=rule.momentum, weight_decay=rule.weight_decay)
+    else:
+        made = LAMB(rate, beta_1=rule.momentum, epsilon=LAMB_EPSILON, weight_decay=rule.weight_decay)
     made.exclude_from_weight_decay(
         var_list=[
             variable
@@ -90,8 +90,8 @@ def _decays(layer: Any, variable: Any, undecayed: Collection[str]) -> bool:
 class _LayerWise:
     """An addition to Keras' optimizers: a share of the rate, and so of the weight decay, for each variable.
 
-    Each variable is updated by one of TensorFlow's own kernels, which pass over it once. Keras 3.15 takes up to twelve
-    operations, each of which reads and writes arrays of that size.
+    Each variable is updated by one of TensorFlow's own kernels, which pass over it once (LAMB needs the norms besides).
+    Keras 3.15 takes up to twelve operations, each of which reads and writes arrays of that size.
 
     Clark et al. 2020, arXiv:2003.10555, section 3.1; Bao et al. 2021, arXiv:2106.08254, section 3.2.
     """
@@ -102,9 +102,13 @@ class _LayerWise:
         """Update a variable, which is a replica's own, at its own rate."""
         index = self._get_variable_index(variable)
         rate = tf.cast(learning_rate * self.shares[index], variable.dtype)
+        gradient = tf.cast(tf.convert_to_tensor(gradient), variable.dtype)
+        self._decay_and_update(index, variable, gradient, rate)
+
+    def _decay_and_update(self: Any, index: int, variable: Any, gradient: Any, rate: Any) -> None:
         if self.weight_decay and self._use_weight_decay(variable):
             variable.assign(variable * (1 - tf.constant(self.weight_decay, variable.dtype) * rate))
-        self._update(index, variable.handle, tf.cast(tf.convert_to_tensor(gradient), variable.dtype), rate)
+        self._update(index, variable.handle, gradient, rate)
 
     def _apply_weight_decay(self: Any, variables: list[Any]) -> None:
         """Do nothing: each variable is decayed just before its update."""
@@ -131,46 +135,47 @@ class AdamW(_LayerWise, keras.optimizers.AdamW):
     """Adam with decoupled weight decay."""
 
     def _update(self, index: int, variable: Any, gradient: Any, rate: Any) -> None:
-        beta_1, beta_2 = (tf.constant(beta, gradient.dtype) for beta in (self.beta_1, self.beta_2))
-        steps = tf.cast(self.iterations.value + 1, gradient.dtype)
-        tf.raw_ops.ResourceApplyAdam(
-            var=variable,
-            m=self._momentums[index].value.handle,
-            v=self._velocities[index].value.handle,
-            beta1_power=beta_1**steps,
-            beta2_power=beta_2**steps,
-            lr=rate,
-            beta1=beta_1,
-            beta2=beta_2,
-            epsilon=tf.constant(self.epsilon, gradient.dtype),
-            grad=gradient,
-        )
+        _adam(self, index, variable, gradient, rate, tf.constant(self.epsilon, gradient.dtype))
 
 
-class LearningRate(keras.optimizers.schedules.LearningRateSchedule):
-    """A rate that rises linearly to `peak` over `warmup_steps`.
+class LAMB(_LayerWise, keras.optimizers.Lamb):
+    """Adam with a trust ratio: weight by weight, the norm of the weight over that of its update.
 
-    It is constant from then on, or falls along half a cosine that would reach 0 at `total_steps`.
+    You et al. 2019, arXiv:1904.00962, algorithm 2, with the identity for φ. The decay is a part of the update. A weight
+    that is not decayed has the ratio 1, as in the authors' implementation; so has one whose norm, or whose update's, is
+    0. Keras' Lamb (3.15) decays outside of the ratio, and gives a ratio to all.
     """
 
-    def __init__(self, peak: float, warmup_steps: int, total_steps: int, shape: str) -> None:
-        self.peak, self.warmup_steps, self.total_steps, self.shape = peak, warmup_steps, total_steps, shape
+    def _decay_and_update(self, index: int, variable: Any, gradient: Any, rate: Any) -> None:
+        # Adam's kernel adds the correction of the second moment to epsilon, the paper does not.
+        beta_2 = tf.constant(self.beta_2, gradient.dtype)
+        epsilon = self.epsilon * tf.sqrt(1 - beta_2 ** tf.cast(self.iterations.value + 1, gradient.dtype))
+        if not self._use_weight_decay(variable):
+            _adam(self, index, variable.handle, gradient, rate, epsilon)
+            return
+        # The kernel leaves the update itself, negative, in a variable that holds zeros.
+        weight = tf.identity(variable)
+        variable.assign(tf.zeros_like(weight))
+        _adam(self, index, variable.handle, gradient, tf.ones_like(rate), epsilon)
+        update = tf.constant(self.weight_decay or 0.0, weight.dtype) * weight - variable
+        norms = tf.norm(weight), tf.norm(update)
+        ratio = tf.where((norms[0] > 0) & (norms[1] > 0), tf.math.divide_no_nan(*norms), tf.ones_like(norms[0]))
+        variable.assign(weight - rate * ratio * update)
 
-    def __call__(self, step: Any) -> Any:
-        """Return the rate of the update number `step`, counted from 0."""
-        step = keras.ops.cast(step, "float32")
-        rise = (step + 1) / max(1, self.warmup_steps)
-        if self.shape == "constant":
-            return self.peak * keras.ops.minimum(1.0, rise)
-        progress = (step - self.warmup_steps) / max(1, self.total_steps - self.warmup_steps)
-        fall = 0.5 * (1 + keras.ops.cos(math.pi * keras.ops.clip(progress, 0.0, 1.0)))
-        return self.peak * keras.ops.where(step < self.warmup_steps, rise, fall)
 
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments, for Keras."""
-        return {
-            "peak": self.peak,
-            "warmup_steps": self.warmup_steps,
-            "total_steps": self.total_steps,
-            "shape": self.shape,
-        }
+def _adam(made: Any, index: int, variable: Any, gradient: Any, rate: Any, epsilon: Any) -> None:
+    """Move a variable, named by its handle, and its moments by Adam's kernel."""
+    beta_1, beta_2 = (tf.constant(beta, gradient.dtype) for beta in (made.beta_1, made.beta_2))
+    steps = tf.cast(made.iterations.value + 1, gradient.dtype)
+    tf.raw_ops.ResourceApplyAdam(
+        var=variable,
+        m=made._momentums[index].value.handle,
+        v=made._velocities[index].value.handle,
+        beta1_power=beta_1**steps,
+        beta2_power=beta_2**steps,
+        lr=rate,
+        beta1=beta_1,
+        beta2=beta_2,
+        epsilon=epsilon,
+        grad=gradient,
+    )

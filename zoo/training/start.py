@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from zoo import complexity, factory, files, migration, provenance, run, weights_file
+from zoo import complexity, factory, files, migration, named_recipe, provenance, run, weights_file
 from zoo import recipe as recipes
 from zoo import task as tasks
 from zoo.data import digests
@@ -46,6 +47,7 @@ def start(
     options: Mapping[str, str],
     bad_examples: BadExamples,
     settings: Sequence[str],
+    recipe_asked: str | os.PathLike[str] | None = None,
     out: Path | None,
     strategy: strategies.Kind,
     devices: int | None,
@@ -60,6 +62,7 @@ def start(
     """Train a new run and return its folder.
 
     With `weights`, a finished run, training starts from that run's weights; `name` and `size` are then that run's.
+    `recipe_asked` is the name of a recipe or a file, see `zoo.named_recipe.choose`, which `settings` change.
 
     `preflight` is called with the description of the untrained model. It raises when such a model cannot be exported,
     so that the request ends in seconds rather than after the training.
@@ -71,9 +74,12 @@ def start(
     from zoo.training.loop import check_batch, train
 
     family, row = fine_tuning.network(name, size, weights)
-    recipe = recipes.override(family.recipe_of(row), settings)
+    recipe_name, recipe = named_recipe.choose(family, row, recipe_asked, from_weights=weights is not None)
+    recipe = recipes.override(recipe, settings)
     if recipe.freeze and weights is None:
         raise ZooError("freeze trains a head on weights that are there already: name the run to take --weights from")
+    if recipe.freeze and max(recipe.network.dropout, recipe.network.drop_path) > 0:
+        raise ZooError("freeze trains the head of a network in which nothing is dropped: leave freeze or network.* out")
     if out is not None:
         files.refuse_existing(out)
     chosen = strategies.choose(strategy, devices, team)
@@ -118,7 +124,9 @@ def start(
         say(f"from the weights of {weights}, with {'a new' if started_from.new_head else 'its'} head")
     del arrays
     made = provenance.here(recipe.seed)
-    this = run.Run(migration.SCHEMA, model, dataset.description(), recipe, made, initial=started_from)
+    this = run.Run(
+        migration.SCHEMA, model, dataset.description(), recipe, made, initial=started_from, recipe_name=recipe_name
+    )
     run.write(folder, this)
     count = f"{len(dataset.train)} training {kind_of(model.preprocessing).plural}"
     say(f"{folder}: {family.name} {row.name}, {model.parameters:,} parameters, {count}")
@@ -198,7 +206,7 @@ def describe(family: Family, size: Size, dataset: Dataset, recipe: Recipe, like:
     It suits the data, or, where there is a network `like`, the weights of that one.
 
     Raises:
-        ZooError: no network takes such an input.
+        ZooError: no network takes such an input, or the network has nothing that the recipe wants dropped.
     """
     data = kind_of(recipe.input).data
     preprocessing = data.suiting(dataset, recipe.input, like.preprocessing if like else None)
@@ -215,7 +223,7 @@ def describe(family: Family, size: Size, dataset: Dataset, recipe: Recipe, like:
     )
     # Weights fit only the structure that they were trained with, whatever the size of the input.
     model = dataclasses.replace(model, structure=factory.structure_of(like or model))
-    network = factory.build(model)
+    network = factory.build(model, rates=recipe.network)
     return dataclasses.replace(
         model, parameters=complexity.parameters(network), multiply_adds=complexity.multiply_adds(network)
     )

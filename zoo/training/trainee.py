@@ -64,7 +64,7 @@ class Trainee:
         """Set model and optimizer to the state before the first step, with random weights."""
         fix_randomness(self.recipe)
         with self.strategy.scope():
-            fresh = weights_file.variables(factory.build(self.description, precision=self.recipe.precision))
+            fresh = weights_file.variables(_network(self.description, self.recipe))
         values = {name: variable.numpy() for name, variable in fresh.items()}
         weights_file.assign(weights_file.variables(self.model), values, "a new network")
         reset(self.optimizer)
@@ -92,7 +92,7 @@ def build(
     depths = factory.layer_depths(description) if recipe.optimizer.layer_decay < 1 else {}
     fix_randomness(recipe)
     with within(), strategy.scope():
-        model = factory.build(description, precision=recipe.precision)
+        model = _network(description, recipe)
         if recipe.freeze:
             fine_tuning.freeze(model, description)
         made = optimizer(recipe, model, steps, depths, family.undecayed)
@@ -107,6 +107,11 @@ def build(
         training=Totals(step, device, within),
         evaluation=Totals(evaluation_step(evaluated, description, strategy), device, within),
     )  # fmt: skip
+
+
+def _network(description: Model, recipe: Recipe) -> Any:
+    """Build the network as it is trained."""
+    return factory.build(description, precision=recipe.precision, rates=recipe.network)
 
 
 def fix_randomness(recipe: Recipe) -> None:

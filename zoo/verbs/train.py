@@ -9,7 +9,8 @@ from typing import Any, Literal
 from zoo import provenance, run
 from zoo.allocator import keeping_freed_memory
 from zoo.errors import ZooError
-from zoo.recipe import Precision
+from zoo.named_recipe import choose
+from zoo.recipe import Precision, override
 from zoo.tensorflow_setup import wake_keras
 from zoo.text import Progress, Say, silent
 from zoo.training.cluster import Cluster, Kind, find
@@ -29,6 +30,7 @@ def train(
     target_column: str | None = None,
     text_column: str | None = None,
     bad_examples: Literal["error", "skip"] | None = None,
+    recipe: StrPath | None = None,
     epochs: int | None = None,
     seed: int | None = None,
     precision: Precision | None = None,
@@ -59,6 +61,8 @@ def train(
         target_column: the column to predict, for data that have columns.
         text_column: the column with the text, for networks of texts and data that have columns.
         bad_examples: `error` (the default) refuses data with examples that cannot be read, `skip` leaves those out.
+        recipe: the name of a recipe, as `zoo.recipes` lists them, or a `.toml` or `.json` file with keys of the
+            family's default recipe, which is also taken where none is named.
         epochs: short for `set={"epochs": ...}`.
         seed: short for `set={"seed": ...}`.
         precision: `float32`, `bfloat16` or `float16`, in which layers compute. Short for `set={"precision": ...}`.
@@ -85,6 +89,7 @@ def train(
         return _beside_chief(cluster, optional_path(data_dir), strategy, devices, callbacks)
     settings = [f"{key}={value}" for key, value in set.items()] if isinstance(set, Mapping) else [*set]
     shorthands = {"freeze": freeze or None, "epochs": epochs, "seed": seed, "precision": precision}
+    changes = [*settings, *(f"{key}={value}" for key, value in shorthands.items() if value is not None)]
     if not checkpoint_minutes > 0:
         raise ZooError(f"--checkpoint-minutes {checkpoint_minutes:g}: a number above 0 is needed, such as 10")
     if profile is not None and profile < 1:
@@ -98,6 +103,7 @@ def train(
             "target_column": target_column,
             "text_column": text_column,
             "bad_examples": bad_examples,
+            "recipe": recipe,
             "set": settings or None,
             "out": out,
             **shorthands,
@@ -109,7 +115,8 @@ def train(
     else:
         from zoo.training.fine_tuning import network
 
-        network(family, size, optional_path(weights))
+        found, row = network(family, size, optional_path(weights))
+        override(choose(found, row, recipe, from_weights=weights is not None)[1], changes)
 
     # A wrong request was refused above, before TensorFlow takes seconds to import.
     provenance.say_environment(say)
@@ -138,7 +145,8 @@ def train(
                 source=data,
                 options=column_options(target_column, text_column),
                 bad_examples=bad_examples or "error",
-                settings=[*settings, *(f"{key}={value}" for key, value in shorthands.items() if value is not None)],
+                settings=changes,
+                recipe_asked=recipe,
                 out=optional_path(out),
                 preflight=preflight,
                 **shared,

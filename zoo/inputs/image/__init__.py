@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from zoo.input import Input
 from zoo.inputs.image.preprocessing import Preprocessing
+from zoo.inputs.image.recipes import SHARED
 from zoo.inputs.image.settings import ImageSettings
 
 INPUT = Input(
@@ -23,5 +24,6 @@ INPUT = Input(
     graph_module=f"{__name__}.graph",
     client_libraries={"PIL": "pillow"},
     data_libraries={"simplejpeg": "simplejpeg"},
+    recipes=SHARED,
     mixed_by=frozenset({"mixup", "cutmix"}),
 )

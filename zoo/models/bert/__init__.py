@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from zoo.family import Family, Size
+from zoo.models.bert.recipes import RECIPES
 from zoo.recipe import Optimizer, Recipe, Schedule
 from zoo.weights.names import Names
 from zoo.weights.pretrained import TransformersModel
@@ -92,6 +93,7 @@ FAMILY = Family(
         optimizer=Optimizer(name="adamw", lr=5e-5, weight_decay=1e-2, clip_norm=1.0),
         schedule=Schedule(warmup_epochs=0.3),
     ),
+    recipes=RECIPES,
     sizes=(
         _size(
             "small",

@@ -7,6 +7,7 @@ from typing import Literal
 import keras
 
 from zoo import layers
+from zoo.blocks import residual
 from zoo.errors import ZooError
 from zoo.inputs.text.preprocessing import TextPreprocessing
 from zoo.layers import Outputs, Tensor
@@ -78,7 +79,7 @@ def _block(x: Tensor, mask: Tensor, heads: int, *, first: bool, name: str) -> Te
 def _normalized_sum(x: Tensor, branch: Tensor, *, name: str) -> Tensor:
     """Add a branch to its shortcut and normalize the sum: after the addition, unlike in later transformers."""
     branch = keras.layers.Dropout(DROPOUT, name=f"{name}_drop")(branch)
-    x = keras.layers.Add(name=f"{name}_add")([x, branch])
+    x = residual(x, branch, name=name)
     return layers.LayerNormalization(EPSILON, name=f"{name}_norm")(x)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from zoo.family import Family, Size, suited
+from zoo.models.cnn.recipes import RECIPES
 from zoo.recipe import Optimizer, Recipe, Schedule
 from zoo.structure import Structure, strides
 
@@ -38,6 +39,7 @@ FAMILY = Family(
     "pixels",
     structure=structure,
     recipe=Recipe(optimizer=Optimizer(name="adamw", lr=2e-3, weight_decay=1e-2), schedule=Schedule(warmup_epochs=0.25)),
+    recipes=RECIPES,
     sizes=(
         Size("small", (), {}, 50_186, 3_869_824, (28, 28, 1), 10, halvings=2),
         Size("base", (), {"hidden": 128}, 421_642, 4_241_152, (28, 28, 1), 10, halvings=2),

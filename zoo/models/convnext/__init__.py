@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from zoo.family import Family, Size
 from zoo.inputs.image.settings import ImageSettings
+from zoo.models.convnext.recipes import RECIPES
 from zoo.recipe import Optimizer, Recipe, Schedule
 from zoo.weights.pretrained import APACHE, Input, KerasApplication, Published, Tag
 
@@ -84,6 +85,7 @@ FAMILY = Family(
         schedule=Schedule(warmup_epochs=5),
         input=ImageSettings(shift=0.1),
     ),
+    recipes=RECIPES,
     sizes=(
         _size(
             "tiny",

@@ -7,6 +7,7 @@ from typing import Literal
 
 from zoo.family import Family, Size
 from zoo.inputs.image.settings import ImageSettings
+from zoo.models.efficientnet.recipes import RECIPES
 from zoo.recipe import Optimizer, Recipe, Schedule
 from zoo.weights.names import TIMM_BLOCKS, Names
 from zoo.weights.pretrained import APACHE, HALF, KERAS_TAG, Input, KerasApplication, Published, Tag, Triple
@@ -177,6 +178,7 @@ FAMILY = Family(
         schedule=Schedule(warmup_epochs=3),
         input=ImageSettings(shift=0.1),
     ),
+    recipes=RECIPES,
     sizes=(
         _scaled_size(
             "b0",

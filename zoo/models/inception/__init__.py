@@ -6,6 +6,7 @@ from zoo.family import Family, Size
 from zoo.inputs.image.settings import ImageSettings
 from zoo.models.inception.names import KERAS_RESNET_V2, TIMM_RESNET_V2, TIMM_V3, TIMM_V4
 from zoo.models.inception.parts import RESNET_V2, V3, V4
+from zoo.models.inception.recipes import RECIPES
 from zoo.recipe import Optimizer, Recipe, Schedule
 from zoo.weights.pretrained import APACHE, HALF, KERAS_TAG, Input, KerasApplication, Published, Tag
 
@@ -31,6 +32,7 @@ FAMILY = Family(
         schedule=Schedule(warmup_epochs=2),
         input=ImageSettings(shift=0.1),
     ),
+    recipes=RECIPES,
     sizes=(
         Size(
             "small",

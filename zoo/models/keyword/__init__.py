@@ -10,6 +10,7 @@ as MatchboxNet's forty.
 from __future__ import annotations
 
 from zoo.family import Family, Size
+from zoo.models.keyword.recipes import RECIPES
 from zoo.recipe import Optimizer, Recipe, Schedule
 
 FAMILY = Family(
@@ -25,6 +26,7 @@ FAMILY = Family(
         optimizer=Optimizer(name="adamw", lr=3e-3, weight_decay=1e-2),
         schedule=Schedule(warmup_epochs=2),
     ),
+    recipes=RECIPES,
     sizes=(
         Size("small", (), {"filters": (16, 24, 32, 40, 48, 56)}, 64_620, 2_567_904, (16_000, 40), 12),
         Size("base", ("matchboxnet",), {"kernels": (13, 15, 17), "repeats": 2}, 87_108, 4_099_896, (16_000, 40), 12),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from zoo.family import Family, Size
+from zoo.models.mlp.recipes import RECIPES
 from zoo.recipe import Optimizer, Recipe, Schedule
 
 
@@ -34,6 +35,7 @@ FAMILY = Family(
     no_int8="its products are too small, int8 takes 1.04 to 1.15 times as long as float32",
     small_images="",
     recipe=recipe(1e-2),
+    recipes=RECIPES,
     sizes=(
         Size("small", (), {"hidden": (64,)}, 834, 768, (10,), 2),
         Size("base", (), {"hidden": (128, 128), "dropout": 0.2}, 18_178, 17_920, (10,), 2, recipe=recipe(5e-3)),

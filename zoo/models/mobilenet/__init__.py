@@ -6,6 +6,7 @@ from typing import Literal
 
 from zoo.family import Family, Size
 from zoo.inputs.image.settings import ImageSettings
+from zoo.models.mobilenet.recipes import RECIPES
 from zoo.recipe import Optimizer, Recipe, Schedule
 from zoo.weights.names import TIMM_BLOCKS, Names
 from zoo.weights.pretrained import APACHE, HALF, KERAS_TAG, TORCHVISION, Input, KerasApplication, Published, Tag
@@ -102,6 +103,7 @@ FAMILY = Family(
         schedule=Schedule(warmup_epochs=3),
         input=ImageSettings(shift=0.1),
     ),
+    recipes=RECIPES,
     sizes=(
         Size(
             "small",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from zoo.family import Family, Size
 from zoo.inputs.image.settings import ImageSettings
+from zoo.models.resnet.recipes import RECIPES
 from zoo.recipe import Recipe
 from zoo.weights.pretrained import APACHE, BSD, HALF, NON_COMMERCIAL, TORCHVISION, Input, Published, Tag
 
@@ -35,6 +36,7 @@ FAMILY = Family(
     small_images="halvings go, the first ones first, while the last map is under 4 pixels: at 32 pixels a 3×3 stem and "
     "no pool",
     recipe=Recipe(epochs=60, label_smoothing=0.1, input=ImageSettings(shift=0.1)),
+    recipes=RECIPES,
     sizes=(
         Size(
             "small",

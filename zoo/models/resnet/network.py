@@ -7,7 +7,7 @@ from typing import Literal
 import keras
 
 from zoo import layers
-from zoo.blocks import convolution_norm_relu
+from zoo.blocks import convolution_norm_relu, residual
 from zoo.layers import Outputs, Tensor
 from zoo.structure import Structure, strides
 
@@ -58,4 +58,4 @@ def _join(x: Tensor, y: Tensor, width: int, *, stride: int, last: str, name: str
     if stride > 1 or x.shape[-1] != width:
         x = layers.convolution(x, width, 1, stride=stride, name=f"{name}_shortcut")
         x = layers.batch_norm(x, name=f"{name}_shortcut_norm")
-    return keras.layers.ReLU(name=f"{name}_relu")(keras.layers.Add(name=f"{name}_add")([x, y]))
+    return keras.layers.ReLU(name=f"{name}_relu")(residual(x, y, name=name))

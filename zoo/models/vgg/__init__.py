@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from zoo.family import Family, Size
 from zoo.inputs.image.settings import ImageSettings
+from zoo.models.vgg.recipes import RECIPES
 from zoo.recipe import Optimizer, Recipe, Schedule
 from zoo.structure import Structure, kept_halvings
 from zoo.weights.names import Names
@@ -75,6 +76,7 @@ FAMILY = Family(
         schedule=Schedule(warmup_epochs=2),
         input=ImageSettings(shift=0.1),
     ),
+    recipes=RECIPES,
     sizes=(
         _size("small", 11, 132_868_840, 7_609_090_048),
         _size("base", 16, 138_365_992, 15_470_264_320, keras="VGG16"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from zoo.family import Family, Size
 from zoo.inputs.image.settings import ImageSettings
+from zoo.models.vit.recipes import RECIPES
 from zoo.recipe import Optimizer, Recipe, Schedule
 from zoo.structure import SMALLEST_MAP, Structure
 from zoo.weights.pretrained import APACHE, HALF, Input, Published, Tag
@@ -82,6 +83,7 @@ FAMILY = Family(
     # As timm's `no_weight_decay`.
     undecayed=("tokens/token", "tokens/positions"),
     resampled=("tokens/positions",),
+    recipes=RECIPES,
     sizes=(
         _size(
             "tiny",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from zoo.contract import LOGITS
 from zoo.family import Family, Size
 from zoo.inputs.audio.settings import AudioSettings
+from zoo.models.wav2vec2.recipes import RECIPES
 from zoo.models.wav2vec2.sizes import OPTIONS
 from zoo.recipe import Optimizer, Recipe, Schedule
 from zoo.weights.pretrained import TransformersModel
@@ -36,6 +37,7 @@ FAMILY = Family(
         schedule=Schedule(warmup_epochs=1),
         input=AudioSettings(front="waveform", frequency_masks=0, time_masks=0),
     ),
+    recipes=RECIPES,
     sizes=(
         _size("small", 23_726_860, 1_741_923_840, "Wav2Vec2ForSequenceClassification"),
         _size("base", 94_570_764, 6_906_855_424, "facebook/wav2vec2-base"),

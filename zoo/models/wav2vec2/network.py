@@ -12,6 +12,7 @@ import tensorflow as tf
 from keras import ops
 
 from zoo import layers
+from zoo.blocks import residual
 from zoo.complexity import OPEN
 from zoo.contract import LOGITS
 from zoo.errors import ZooError
@@ -135,7 +136,7 @@ def _block(x: Tensor, heads: int, *, before: bool, dropout: float, name: str) ->
     y = FrameAttention(heads, name=f"{name}_attention")(y)
     y = layers.Dense(width, name=f"{name}_attended")(y)
     y = keras.layers.Dropout(dropout, name=f"{name}_attention_dropout")(y)
-    x = keras.layers.Add(name=f"{name}_attention_add")([x, y])
+    x = residual(x, y, name=f"{name}_attention")
     x = x if before else norm(x, 1)
     y = norm(x, 2) if before else x
     y = layers.Dense(4 * width, name=f"{name}_widen")(y)
@@ -143,7 +144,7 @@ def _block(x: Tensor, heads: int, *, before: bool, dropout: float, name: str) ->
     y = keras.layers.Dropout(dropout, name=f"{name}_widen_dropout")(y)
     y = layers.Dense(width, name=f"{name}_narrow")(y)
     y = keras.layers.Dropout(dropout, name=f"{name}_dropout")(y)
-    x = keras.layers.Add(name=f"{name}_add")([x, y])
+    x = residual(x, y, name=name)
     return x if before else norm(x, 2)
 
 

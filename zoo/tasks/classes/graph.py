@@ -26,6 +26,7 @@ def losses(targets: Any, found: Any, model: Model, smoothing: float = 0.0) -> An
     import keras
     import tensorflow as tf
 
+    targets = tf.convert_to_tensor(targets)
     wanted = targets if targets.dtype.is_floating else tf.one_hot(targets, found.shape[-1])
     return keras.losses.categorical_crossentropy(wanted, found, from_logits=True, label_smoothing=smoothing)
 
@@ -34,6 +35,7 @@ def sums(targets: Any, found: Any, model: Model, weights: Any = 1.0) -> dict[str
     """Sum the cross-entropies, and count the examples whose largest logit is that of their class, or largest share."""
     import tensorflow as tf
 
+    targets = tf.convert_to_tensor(targets)
     each = losses(targets, found, model)
     classes = tf.argmax(targets, -1) if targets.dtype.is_floating else targets
     hits = tf.cast(tf.argmax(found, -1) == classes, tf.float32)

@@ -1,0 +1,110 @@
+"""Rates of dropout and drop-path that stand in for a family's own, for any network.
+
+A builder knows nothing of it. While it builds, `residual` and `logits` ask here; afterwards the layers' rates are set.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+import keras
+
+from zoo.errors import ZooError
+from zoo.recipe import OWN_RATES, Network
+
+LAST = "logits_dropout"
+"""The dropout before the logits of a network that has none of its own."""
+
+
+class Rates:
+    """The rates that are asked for of a network under construction, and the layers that they concern."""
+
+    def __init__(self, asked: Network) -> None:
+        self.asked = asked
+        self._branches: list[Any] = []
+        self._family_spreads = False
+        self._last: Any = None
+
+    def last_branch(self, rate: float) -> float:
+        """Return the drop-path rate of the last branch of a family that spreads its own, `rate`, over its blocks."""
+        self._family_spreads = True
+        return self.asked.drop_path if self.asked.drop_path >= 0 else rate
+
+    def of_branch(self, x: Any, rate: float, *, name: str) -> Any:
+        """Drop the residual branch of a block; a rate of 0 adds no layer.
+
+        The rate is the family's, or one that `settle` sets. `name` is the block's.
+        """
+        ending = "drop"
+        if self.asked.drop_path >= 0 and not self._family_spreads:
+            # Families may have a layer NAME_drop of their own.
+            rate, ending = self.asked.drop_path, "drop_path"
+        if not rate:
+            return x
+        shape = (None, *(1,) * (len(x.shape) - 1))
+        layer = keras.layers.Dropout(rate, noise_shape=shape, name=f"{name}_{ending}")
+        self._branches.append(layer)
+        return layer(x)
+
+    def before_logits(self, x: Any) -> Any:
+        """Add dropout that stays if the network has no other."""
+        if self.asked.dropout <= 0:
+            return x
+        self._last = keras.layers.Dropout(self.asked.dropout, name=LAST)
+        return self._last(x)
+
+    def settle(self, model: Any, title: str) -> None:
+        """Set the rates of a network that was built.
+
+        Raises:
+            ZooError: it has nothing that could be dropped. The message calls the network `title`.
+        """
+        dropout, drop_path = self.asked.dropout, self.asked.drop_path
+        if drop_path > 0 and not self._branches:
+            raise ZooError(f"{title} has no residual branches that could be dropped: leave network.drop_path out")
+        if drop_path > 0 and not self._family_spreads:
+            for layer, rate in zip(self._branches, evenly(drop_path, len(self._branches)), strict=True):
+                layer.rate = rate
+        if dropout < 0:
+            return
+        others = [self._last, *self._branches]
+        own = [layer for layer in _dropouts(model) if not any(layer is other for other in others)]
+        for layer in own:
+            layer.rate = dropout
+        if self._last is not None and own:
+            self._last.rate = 0.0
+        if dropout > 0 and not own and self._last is None:
+            raise ZooError(f"{title} has no place for dropout: leave network.dropout out")
+
+
+def _dropouts(model: Any) -> list[Any]:
+    """Return the dropout of a network, that within its layers included; one that was made with a rate of 0 cannot."""
+    layers = model._flatten_layers(include_self=False)
+    return [layer for layer in layers if isinstance(layer, keras.layers.Dropout) and hasattr(layer, "seed_generator")]
+
+
+def evenly(last: float, blocks: int) -> list[float]:
+    """Return a rate for each of so many blocks, rising evenly from 0 to `last`."""
+    return [last * number / max(1, blocks - 1) for number in range(blocks)]
+
+
+_PRESENT: ContextVar[Rates | None] = ContextVar("rates", default=None)
+
+
+@contextmanager
+def standing_in(asked: Network) -> Iterator[Rates]:
+    """Build one network with other rates than the family's."""
+    rates = Rates(asked)
+    token = _PRESENT.set(rates)
+    try:
+        yield rates
+    finally:
+        _PRESENT.reset(token)
+
+
+def present() -> Rates:
+    """Return the rates of the network that is being built."""
+    return _PRESENT.get() or Rates(OWN_RATES)

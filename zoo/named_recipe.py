@@ -1,0 +1,118 @@
+"""Recipes with a name: their records, and the choice of one by its name or from a file of a user.
+
+The records stand with the families, and with the kinds of input whose families share some.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zoo.errors import ZooError
+from zoo.recipe import Recipe, changed
+
+if TYPE_CHECKING:
+    from zoo.family import Family, Size
+
+DEFAULT = "default"
+"""The name of the recipe that a family has for each size, and which is taken where nobody names one."""
+
+LARGEST_FILE = 65_536
+"""The most bytes of a recipe file."""
+
+ENDINGS = (".toml", ".json")
+"""What the names of recipe files end with."""
+
+NOT_PUBLISHED = "no accuracy of this recipe is published, and zoo has not measured it"
+
+
+@dataclass(frozen=True, kw_only=True)
+class NamedRecipe:
+    """A recipe with its origin.
+
+    Attributes:
+        title: the recipe in a line.
+        source: who published it, and where.
+        cost: what a training takes: epochs, batch, and machines and hours where they are published.
+        expected: the accuracy to expect, of which network on which data, and where that figure is published.
+        keys: values by the keys that people set, such as `optimizer.lr`.
+        changes: whether `keys` change the family's default recipe; otherwise, those that are not named have the
+            defaults of recipes.
+        differs: how it departs from what was published. Empty where it does not.
+        sizes: the sizes of the family that it is for; empty for all.
+        from_weights: whether training starts from the weights of a run.
+    """
+
+    title: str
+    source: str
+    cost: str
+    keys: Mapping[str, Any]
+    expected: str = NOT_PUBLISHED
+    changes: bool = False
+    differs: str = ""
+    sizes: tuple[str, ...] = ()
+    from_weights: bool = False
+
+    def recipe(self, default: Recipe, name: str) -> Recipe:
+        """Return the recipe for a size whose default recipe is `default`."""
+        neutral = Recipe(input=type(default.input)())
+        return changed(default if self.changes else neutral, self.keys, f"recipe {name}")
+
+
+def choose(
+    family: Family, size: Size, asked: str | os.PathLike[str] | None, *, from_weights: bool
+) -> tuple[str, Recipe]:
+    """Return the name of the recipe that was asked for, and the recipe.
+
+    Args:
+        family: the family.
+        size: one of its sizes.
+        asked: the name of a recipe, or a file that changes keys of the default one; None for the default one.
+        from_weights: whether training starts from the weights of a run.
+
+    Raises:
+        ZooError: there is no such recipe or file, the recipe is for another size or needs weights, or the file cannot
+            be read or has keys or values that do not fit.
+    """
+    name = DEFAULT if asked is None else os.fspath(asked)
+    if Path(name).suffix in ENDINGS:
+        return Path(name).name, changed(family.recipe_of(size), read(Path(name)), name)
+    recipe = family.recipe_of(size, name)
+    if name != DEFAULT and family.named_recipes[name].from_weights and not from_weights:
+        raise ZooError(f"the recipe {name} starts from weights: name the run to take --weights from")
+    return name, recipe
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Read a recipe file, TOML or JSON; return its values by dotted key.
+
+    Raises:
+        ZooError: it is missing, too large, or not of its format.
+    """
+    if not path.is_file():
+        raise ZooError(f"there is no recipe file at {path}: name a {' or '.join(ENDINGS)} file, or a recipe")
+    try:
+        with path.open("rb") as file:
+            content = file.read(LARGEST_FILE + 1)
+        if len(content) > LARGEST_FILE:
+            raise ZooError(f"{path} is too large for a recipe: {LARGEST_FILE:,} bytes are the most")
+        text = content.decode("utf-8")
+        values = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
+        if not isinstance(values, dict):
+            raise ZooError(f'{path} is no recipe: write an object of keys and values, such as {{"epochs": 10}}')
+        return _flat(values)
+    except (ValueError, OSError, RecursionError) as error:
+        raise ZooError(f"{path} cannot be read ({' '.join(str(error).split()):.200}): mend the recipe file") from None
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return nested values by dotted key."""
+    found: dict[str, Any] = {}
+    for key, value in values.items():
+        found |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
+    return found
