@@ -67,11 +67,14 @@ def _weights_from(weights: Weights) -> str:
 
 
 def _started_from(initial: InitialWeights) -> str:
-    """Return the row on the weights that training started from: their run, digest and license."""
+    """Return the rows on the weights that training started from: run, digest and license, and what was removed."""
     head = ", with a new head" if initial.new_head else ""
     license = initial.license or "no license stated"
     run = f"run `{initial.run}` ({initial.family} {initial.size})"
-    return f"| fine-tuned from | {run}, SHA-256 `{initial.sha256[:16]}`, {license}{head} |\n"
+    row = f"| fine-tuned from | {run}, SHA-256 `{initial.sha256[:16]}`, {license}{head} |\n"
+    if initial.pruning:
+        row += f"| pruned | channels removed, {initial.pruning.reached:.3f} of the multiply-adds left |\n"
+    return row
 
 
 def _score(manifest: Manifest, kind: Input) -> str:

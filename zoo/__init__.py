@@ -22,7 +22,10 @@ if TYPE_CHECKING:
     from zoo.verbs.publish import publish
     from zoo.verbs.pull import pull
     from zoo.verbs.results import ArtifactFolder, RunFolder
+    from zoo.verbs.scale import ScaleFolder, scale
     from zoo.verbs.train import train
+    from zoo.verbs.train_sizes import SizesFolder, train_sizes
+    from zoo.verbs.tune import StudyFolder, tune
     from zoo.verbs.verify import verify
 
 _HOMES = {
@@ -33,6 +36,9 @@ _HOMES = {
     "Recipe": "zoo.recipe",
     "Refused": "zoo.errors",
     "RunFolder": "zoo.verbs.results",
+    "ScaleFolder": "zoo.verbs.scale",
+    "SizesFolder": "zoo.verbs.train_sizes",
+    "StudyFolder": "zoo.verbs.tune",
     "ZooError": "zoo.errors",
     "benchmark": "zoo.verbs.benchmark",
     "create": "zoo.factory",
@@ -47,7 +53,10 @@ _HOMES = {
     "publish": "zoo.verbs.publish",
     "pull": "zoo.verbs.pull",
     "recipes": "zoo.information",
+    "scale": "zoo.verbs.scale",
     "train": "zoo.verbs.train",
+    "train_sizes": "zoo.verbs.train_sizes",
+    "tune": "zoo.verbs.tune",
     "verify": "zoo.verbs.verify",
 }
 
@@ -59,6 +68,9 @@ __all__ = [
     "Recipe",
     "Refused",
     "RunFolder",
+    "ScaleFolder",
+    "SizesFolder",
+    "StudyFolder",
     "ZooError",
     "benchmark",
     "create",
@@ -73,7 +85,10 @@ __all__ = [
     "publish",
     "pull",
     "recipes",
+    "scale",
     "train",
+    "train_sizes",
+    "tune",
     "verify",
 ]
 

@@ -76,6 +76,7 @@ def inverted_residual(
     channels: int,
     kernel: int,
     *,
+    entering: int,
     stride: int,
     widened: int,
     excite: Excitation | None,
@@ -92,8 +93,10 @@ def inverted_residual(
         x: the map.
         channels: of the result.
         kernel: the side of the depthwise convolution's kernel.
-        stride: of the depthwise convolution. With 1, and the channels of `x`, there is a shortcut around the block.
-        widened: channels between; with those of `x`, there is no convolution that widens.
+        entering: the channels of `x` in the family's own network. The numbers here are the family's, so that the block
+            keeps its form where `zoo.layers.widths` changes them.
+        stride: of the depthwise convolution. With 1, and as many `entering`, there is a shortcut around the block.
+        widened: channels between; with as many `entering`, there is no convolution that widens.
         excite: the options of squeeze-and-excitation; None leaves it out.
         act: the activation behind both other convolutions.
         padding: of the depthwise convolution, see `zoo.layers.padded`.
@@ -102,8 +105,8 @@ def inverted_residual(
         drop_path_rate: of the branch.
         name: how the names of its layers begin.
     """
-    y, norms, narrow = x, iter((1, 2, 3)), "pointwise" if widened == x.shape[-1] else "narrow"
-    if widened != x.shape[-1]:
+    y, norms, narrow = x, iter((1, 2, 3)), "pointwise" if widened == entering else "narrow"
+    if widened != entering:
         y = convolution(y, widened, 1, name=f"{name}_pointwise")
         y = batch_norm(y, epsilon=epsilon, name=f"{name}_norm{next(norms)}")
         y = activation(y, act, name=f"{name}_pointwise_{act}")
@@ -112,7 +115,7 @@ def inverted_residual(
     y = activation(y, act, name=f"{name}_depthwise_{act}")
     if excite:
         y = squeeze_excite(y, excite, name=name)
-    shortcut = stride == 1 and x.shape[-1] == channels
+    shortcut = stride == 1 and entering == channels
     y = convolution(y, channels, 1, name=f"{name}_{narrow}")
     y = batch_norm(y, epsilon=epsilon, gamma=gamma if shortcut else 1.0, name=f"{name}_norm{next(norms)}")
     return residual(x, y, drop_path_rate=drop_path_rate, name=name) if shortcut else y

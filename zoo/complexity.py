@@ -17,16 +17,21 @@ def multiply_adds(model: Any) -> int:
     Each value that a layer computes costs one multiply-add per weight that goes into it. Norms, activations and pools
     cost none. An open dimension, such as the length of a text, counts as `OPEN`, or as the layer's own `open_size`.
     """
-    total = 0
+    return sum(multiply_adds_by_layer(model).values())
+
+
+def multiply_adds_by_layer(model: Any) -> dict[str, int]:
+    """Count the multiply-adds of each layer that has some, see `multiply_adds`."""
+    counted = {}
     for layer in model.layers:
         kernel = getattr(layer, "kernel", None)
         if hasattr(layer, "multiply_adds"):  # products without weights, as in attention
-            total += layer.multiply_adds()
+            counted[layer.name] = layer.multiply_adds()
         elif kernel is not None:
             open_size = getattr(layer, "open_size", OPEN)
             positions = math.prod(open_size if size is None else size for size in layer.output.shape[1:-1])
-            total += positions * math.prod(kernel.shape)
-    return total
+            counted[layer.name] = positions * math.prod(kernel.shape)
+    return counted
 
 
 def parameters(model: Any) -> int:

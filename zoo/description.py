@@ -108,11 +108,27 @@ class Weights:
 
 
 @record
+class Pruning:
+    """A removal of channels: the share of the multiply-adds that was asked for, what was `reached`, and the cost.
+
+    The cost before is that of the run that was pruned, with the new run's input and labels.
+    """
+
+    share: float
+    reached: float
+    multiply_adds_before: int
+    multiply_adds_after: int
+    parameters_before: int
+    parameters_after: int
+
+
+@record
 class InitialWeights:
     """The weights that a fine-tuned run started from.
 
     `run` is the name of the run that they come from, `sha256` the hash of its weights file. `license` is None where
-    that run states none. `new_head` is true when the layer `logits` started from random weights.
+    that run states none. `new_head` is true when the layer `logits` started from random weights. `pruning` says how
+    channels were removed; None where all stayed.
     """
 
     run: str
@@ -121,6 +137,7 @@ class InitialWeights:
     size: str
     license: str | None
     new_head: bool
+    pruning: Pruning | None = None
 
 
 @record

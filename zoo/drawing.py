@@ -73,6 +73,17 @@ def draw(
         say(f"{target.name} is left out, because it could not be drawn ({reason})")
 
 
+def logarithmic(axes: Any) -> None:
+    """Make both axes logarithmic, with numbers at 1, 2 and 5: matplotlib's own are formulas, which are text here."""
+    from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+
+    axes.set(xscale="log", yscale="log")
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        axis.set_minor_formatter(NullFormatter())
+
+
 def short(name: str) -> str:
     """Cut a name to `LONGEST` characters."""
     return name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…"

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from zoo import complexity, run, schema, weights_file
 from zoo.description import Model
-from zoo.errors import ZooError, did_you_mean
+from zoo.errors import ZooError, did_you_mean, listed
 from zoo.family import Family, Size
 from zoo.input import find, kind_of
 from zoo.keras_settings import own_settings
@@ -72,6 +72,7 @@ def create(
             stem's weights are adapted where there are not 3 channels.
         task: the kind of answer, as `zoo.info` lists them; by default the first of the family.
         widths: the channels of convolutions and hidden layers that have others than the family's, by layer's name.
+            Layers that a residual addition joins have the same; `zoo.pruning.channel_map` finds them.
         dropout: the rate of all dropout in training; by default the family's own. A network without any gets one before
             the logits.
         drop_path: the probability with which an example loses the last residual branch in training, which rises evenly
@@ -83,14 +84,16 @@ def create(
         float32 [batch, classes], or [batch, frames, symbols] for transcripts. With `features`, a `FeatureExtractor`.
 
     Raises:
-        ZooError: an unknown name, size, task or precision, an input that the network cannot take, Keras on another
-            backend than TensorFlow, published weights that are not there or cannot be fetched, or a rate for what the
-            network does not have.
+        ZooError: an unknown name, size, task or precision, an input that the network cannot take, widths that do not
+            fit it, Keras on another backend than TensorFlow, published weights that are not there or cannot be
+            fetched, or a rate for what the network does not have.
     """
     family, row = resolve(name, size)
     if task is not None and task not in family.all_tasks:
         raise ZooError(f"{family.name} has no network for {task}: {did_you_mean(task, family.all_tasks)}")
     row = dataclasses.replace(row, options=family.options(row, task or family.tasks[0]))
+    if pretrained and widths:
+        raise ZooError("published weights fit the published channels: leave widths out")
     tag = TIMM.tag(TIMM.published(family, row), None if pretrained is True else pretrained) if pretrained else None
     kind = find(family.input)
     if preprocessing is None:
@@ -138,16 +141,31 @@ def _built(
         form = preprocessing if structure is None else structure
         builder = importlib.import_module(family.builder)
         with layers.widths(widths), drop_rates.standing_in(rates) as asked:
-            outputs = builder.build(*inputs.values(), labels, form, **row.options)
+            try:
+                outputs = builder.build(*inputs.values(), labels, form, **row.options)
+            except ValueError as error:
+                if not widths:
+                    raise
+                raise ZooError(f"{title} cannot be built with these widths ({str(error).splitlines()[0]})") from None
         given = inputs if len(inputs) > 1 else next(iter(inputs.values()))
+        network = keras.Model(given, outputs.logits, name=title)
+        _check_widths(network, widths, title)
         if features:
             maps = {key: one.tensor for key, one in outputs.feature_maps.items()}
             strides = {key: one.stride for key, one in outputs.feature_maps.items()}
             made: Any = FeatureExtractor(keras.Model(given, maps, name=f"{title}_features"), strides)
         else:
-            made = keras.Model(given, outputs.logits, name=title)
+            made = network
         asked.settle(made.model if features else made, f"{family.name} {row.name}")
         return made
+
+
+def _check_widths(network: Any, widths: Mapping[str, int], title: str) -> None:
+    """Raise ZooError when a layer that `widths` names is not in a network, or has not that many channels."""
+    made = {layer.name: layer.output.shape[-1] for layer in network.layers if layer.name in widths}
+    wrong = [f"{name} {width}" for name, width in widths.items() if made.get(name) != width]
+    if wrong:
+        raise ZooError(f"{title} has no layers with these channels ({listed(wrong)}): correct its widths")
 
 
 def apply(model: Any, inputs: Mapping[str, Any], *, training: bool) -> Any:

@@ -9,12 +9,19 @@ MARKERS = {
     "run": ("run.json", {"model", "provenance"}),
     "artifact": ("manifest.json", {"model", "formats"}),
     "evaluation": ("report.json", {"target", "overlap", "provenance"}),
+    "study": ("study.json", {"asked", "settled", "provenance"}),
+    "folder of sizes": ("sizes.json", {"asked", "settled", "provenance"}),
+    "study of size": ("scale.json", {"asked", "settled", "provenance"}),
 }
 """The file that marks each kind of folder, and keys that it must have: other programs write files of these names."""
 
 ADVICE = {
     ("artifact", "run"): "make one of it with 'zoo export {path}', and name that",
     ("run", "artifact"): "name the run that it was made of",
+    ("run", "study"): "name its best run, {path}/best",
+    ("run", "folder of sizes"): "name one of the runs in it",
+    ("run", "study of size"): "name one of the runs in {path}/runs",
+    ("artifact", "study of size"): "name one of the artifacts in {path}/artifacts",
 }
 """The advice in an error message, by the kind of folder that is wanted and the kind that was named."""
 
@@ -23,7 +30,7 @@ LARGEST = 64 * 2**20
 
 
 def kind(folder: Path) -> str | None:
-    """Return `run`, `artifact` or `evaluation`; None for a path that zoo did not write."""
+    """Return the kind of a folder, one of `MARKERS`; None for a path that zoo did not write."""
     for name, (marker, keys) in MARKERS.items():
         try:
             if (folder / marker).stat().st_size <= LARGEST:

@@ -267,6 +267,8 @@ class Input:
         recipes: recipes by name that all families of the kind share.
         mixed_by: the keys of recipes by which pairs of network inputs are mixed, see `zoo.training.mixing`. A kind that
             has some has one network input, of floats.
+        space: the keys of the section that `zoo tune` searches where nobody names others, as `zoo.tuning.space` writes
+            them.
         alone: tells of a preprocessing whether examples are answered one at a time, because those of other lengths in
             the same batch would change an answer.
     """
@@ -285,6 +287,7 @@ class Input:
     data_libraries: Mapping[str, str] = field(default_factory=dict)
     recipes: Mapping[str, NamedRecipe] = field(default_factory=dict)
     mixed_by: frozenset[str] = frozenset()
+    space: Mapping[str, Any] = field(default_factory=dict)
     alone: Callable[[Any], bool] = lambda preprocessing: False
 
     @property

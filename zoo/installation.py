@@ -32,6 +32,7 @@ DISTRIBUTIONS = {
     "sklearn": "scikit-learn",
     "matplotlib": "matplotlib",
     "h5py": "h5py",
+    "optuna": "optuna",
     "ml_dtypes": "ml_dtypes",
     "huggingface_hub": "huggingface_hub",
     "onnxruntime": "onnxruntime",
@@ -59,6 +60,7 @@ ANSWERING = ("numpy", "pydantic", "psutil", "rich")
 BUILDING = ("numpy", "pydantic", "psutil", "ml_dtypes", "safetensors", "tensorflow", "keras")
 MEASURING = (*BUILDING, "sklearn", "matplotlib")
 TRAINING = (*MEASURING, "tensorboard", "rich")
+EXPORTING = ("onnx", "onnxruntime", "tf2onnx", "tensorflow_serving.apis")
 
 NEEDS = (
     Need("list, info, recipes", ("numpy", "pydantic")),
@@ -67,8 +69,10 @@ NEEDS = (
     Need("pull, from the hub", (*BUILDING, "huggingface_hub"), optional=True),
     Need("train", TRAINING),
     Need("train --data tfds:…", (*TRAINING, "tensorflow_datasets")),
+    Need("tune", (*TRAINING, "optuna")),
+    Need("scale", (*TRAINING, *EXPORTING)),
     Need("evaluate RUN", MEASURING),
-    Need("export", (*BUILDING, "sklearn", "rich", "onnx", "onnxruntime", "tf2onnx", "tensorflow_serving.apis")),
+    Need("export", (*BUILDING, "sklearn", "rich", *EXPORTING)),
     Need("verify, predict, benchmark of ONNX", (*ANSWERING, "onnxruntime")),
     Need("publish", (*ANSWERING, "onnxruntime")),
     Need("verify, predict, benchmark of SavedModel", (*ANSWERING, "tensorflow", "keras")),

@@ -90,7 +90,7 @@ def untrained(*arguments: Any) -> Any:
 class Task:
     """A kind of answer.
 
-    A task that no network is trained for leaves out `metrics` to `right`.
+    A task that no network is trained for leaves out `metrics` to `errors`.
 
     Attributes:
         kind: its name.
@@ -113,6 +113,8 @@ class Task:
         score: the score of primary outputs against targets.
         right: bool [examples] from primary outputs, targets and the model: whether each answer counts as right when two
             files are compared on the same examples.
+        errors: float64 [examples] from primary outputs and targets: the error of each example; their mean is the error
+            of the network, 0 for one without fault.
         measured: from the primary outputs of a batch and the model, what is measured of them, [batch, …]: the outputs,
             unless those of two examples may have different shapes.
         fewest_labels: the least number of labels that a model has.
@@ -139,6 +141,7 @@ class Task:
     titles: Mapping[str, str] = field(default_factory=dict)
     score: Callable[[np.ndarray, np.ndarray], Score] = untrained
     right: Callable[[np.ndarray, np.ndarray, Model], np.ndarray] = untrained
+    errors: Callable[[np.ndarray, np.ndarray], np.ndarray] = untrained
     measured: Callable[[np.ndarray, Model], np.ndarray] = as_they_are
     fewest_labels: int = 1
     shares: bool = False

@@ -69,8 +69,8 @@ def test_a_missing_tensorflow_is_named_with_what_mends_it(stubs: Path) -> None:
     stub(stubs, "tensorflow", "raise ModuleNotFoundError(\"No module named 'tensorflow'\")")
     found = report(stubs, 1)
     assert set(lacking(found)) == {
-        "pull --file", "pull --file --from keras", "pull, from the hub", "train", "train --data tfds:…", "evaluate RUN",
-        "export", "verify, predict, benchmark of SavedModel",
+        "pull --file", "pull --file --from keras", "pull, from the hub", "train", "train --data tfds:…", "tune",
+        "scale", "evaluate RUN", "export", "verify, predict, benchmark of SavedModel",
     }  # fmt: skip
     assert "No module named" in found["packages"]["tensorflow"]["error"]
     (train,) = (verb for verb in found["verbs"] if verb["verb"] == "train")
@@ -94,7 +94,7 @@ def test_a_missing_tensorflow_is_named_with_what_mends_it(stubs: Path) -> None:
 def test_a_broken_or_fatal_import_is_a_finding_and_the_others_go_on(stubs: Path, text: str) -> None:
     stub(stubs, "onnxruntime", text)
     found = report(stubs, 1)
-    assert set(lacking(found)) == {"export", "publish", "verify, predict, benchmark of ONNX"}
+    assert set(lacking(found)) == {"scale", "export", "publish", "verify, predict, benchmark of ONNX"}
     assert found["packages"]["onnxruntime"]["error"]
     assert not found["packages"]["tensorflow"]["error"]
 

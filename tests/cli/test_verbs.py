@@ -31,6 +31,10 @@ OTHER_NAMES = {
     ("pull", "--from"): "from_",  # a keyword of Python
     ("train", "--target"): "target_column",  # `target` is what is evaluated
     ("train", "--text"): "text_column",
+    ("tune", "--target"): "target_column",
+    ("tune", "--text"): "text_column",
+    ("scale", "--target"): "target_column",
+    ("scale", "--text"): "text_column",
     ("benchmark", "--target"): "target_column",
     ("benchmark", "--text"): "text_column",
     ("evaluate", "--target"): "target_column",

@@ -23,6 +23,8 @@ VERBS = {
     "recipes": "List the recipes that a family is trained by, with their sources and what they cost.",
     "pull": "Fetch published weights, or read them from a file, into a run folder.",
     "train": "Train a network; write a run folder.",
+    "tune": "Search for a better recipe: trials, in processes, compared on validation examples.",
+    "scale": "Measure what size buys: train a family at several sizes and widths, fit a power law.",
     "evaluate": "Measure a run or an artifact on its test examples; write its figures and a drawing.",
     "export": "Make a proven artifact of a run: ONNX, SavedModel or both.",
     "verify": "Check an artifact on any machine: hashes, contract, golden answers.",

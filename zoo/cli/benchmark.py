@@ -7,21 +7,8 @@ from typing import Any
 
 import click
 
+from zoo.cli.comma_separated import CommaSeparated
 from zoo.cli.data_options import DataOption
-
-
-class CommaSeparated(click.ParamType):
-    """Values with commas between, as a tuple; `cast` reads one of them."""
-
-    def __init__(self, name: str, cast: type) -> None:
-        self.name, self.cast = name, cast
-
-    def convert(self, value: Any, param: click.Parameter | None, context: click.Context | None) -> tuple[Any, ...]:
-        """Split the text."""
-        try:
-            return tuple(self.cast(word.strip()) for word in value.split(",")) if isinstance(value, str) else value
-        except ValueError:
-            self.fail(f"'{value}' is not a list of {self.name} with commas between, such as 1,8,32", param, context)
 
 
 @click.command("benchmark")

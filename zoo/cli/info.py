@@ -71,12 +71,24 @@ def _facts(name: str, described: dict[str, Any]) -> dict[str, str]:
         "data": data and f"{data['source']}, {', '.join(f'{n:,} {split}' for split, n in data['counts'].items())}",
         "recipe": described["recipe_name"],
         "weights": described["weights"] and f"{described['weights']['file']} ({described['weights']['source']})",
+        "channels": model["widths"] and f"fewer or more than the family's in {len(model['widths'])} layers",
         "started from": described["initial"] and f"the weights of {described['initial']['run']}",
+        "pruned": described["initial"] and _pruned(described["initial"]["pruning"]),
         "made by": described["provenance"]["command"],
         "finished": described["provenance"]["finished"] or "not yet",
     }
     lines |= {key: str(value) for key, value in results.items() if not isinstance(value, dict)}
     return {key: value for key, value in lines.items() if value}
+
+
+def _pruned(pruning: dict[str, Any] | None) -> str:
+    """The share of the multiply-adds that pruning left; empty where nothing was pruned."""
+    from zoo.cli import tables
+
+    if not pruning:
+        return ""
+    before, after = (tables.millions(pruning[f"multiply_adds_{when}"]) for when in ("before", "after"))
+    return f"to {pruning['reached']:.3f} of the multiply-adds ({before} M to {after} M), {pruning['share']:g} asked for"
 
 
 def _structure(described: dict[str, Any]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from zoo.artifact import Gate
     from zoo.training.input_speed import InputSpeed
+    from zoo.tuning.study import Trial
 
 MOST_PROBLEMS = 5
 """The number of a failed gate's problems that are printed."""
@@ -165,6 +166,64 @@ def training_speeds(found: InputSpeed) -> None:
         click.echo(f"{reached}: it waits for its input, which is slower than the steps")
     else:
         click.echo(f"{reached}: its input is fast enough, but takes time of the processors that make the steps")
+
+
+def networks(rows: Sequence[Mapping[str, Any]]) -> None:
+    """Print a row for each trained network: its cost, its score with the interval, and its latency where it has one."""
+    metric = rows[0]["metric"]
+    header = ["network", "parameters", "multiply-adds (M)", "training (s)", f"test {metric}", "95 % interval"]
+    measured = any(row.get("latency") for row in rows)
+    cells = []
+    for row in rows:
+        latency = row.get("latency")
+        cells.append(
+            [
+                row["name"],
+                f"{row['parameters']:,}",
+                millions(row["multiply_adds"]),
+                f"{row['train_seconds']:,.1f}",
+                f"{row['score']:.4f}",
+                f"{row['score_low']:.4f} to {row['score_high']:.4f}",
+                *([f"{latency['p50_ms']:.3g}" if latency else "—"] if measured else []),
+            ]
+        )
+    _print([[*header, *(["ONNX, 1 thread (ms)"] if measured else [])], *cells], left=1)
+
+
+def law(found: Mapping[str, Any]) -> None:
+    """Print a fitted power law, and what twice the multiply-adds would buy."""
+    floor = f" + {found['floor']:.4g}" if found["floor"] else ""
+    (low, high), doubling = found["exponent_interval"], found["doubling"]
+    error, gain = doubling["error"], doubling["gain"]
+    click.echo(
+        f"\nerror = {found['scale']:.4g} · multiply-adds^-{found['exponent']:.4g}{floor}, "
+        f"exponent {low:.4g} to {high:.4g}, from {found['networks']} networks\n"
+        f"twice the multiply-adds of the largest: error {error:.4f} ({_span(doubling['error_interval'])}), "
+        f"lower by {gain:.4f} ({_span(doubling['gain_interval'])})\n"
+        f"the 95 % intervals cover the {' and the '.join(found['covers'])}, not the seed of the training"
+    )
+    if low <= 0:
+        click.echo("the interval of the exponent holds 0: these data show no use of size")
+
+
+def _span(interval: Sequence[float]) -> str:
+    return f"{interval[0]:.4f} to {interval[1]:.4f}"
+
+
+def trials(made: Sequence[Trial], metric: str, best: Trial) -> None:
+    """Print the best trial of a study and the first one, key by key, and how many others there are."""
+    rows = [("", f"val {metric}", *best.params)]
+    for name, trial in (("best", best), ("unchanged recipe", made[0])):
+        value = "—" if trial.value is None else f"{trial.value:.4f}"
+        params = (_param(trial.params.get(key, "—")) for key in best.params)
+        rows.append((f"trial {trial.place}, {name}", value, *params))
+    _print([*zip(*rows, strict=True)], left=1)
+    early = sum(one.value is None for one in made)
+    click.echo(f"{len(made)} trials, {early} of which ended early")
+
+
+def _param(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def gates(checked: Iterable[Gate]) -> Table:

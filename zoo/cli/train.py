@@ -12,7 +12,11 @@ from zoo.cli.data_options import DataOption
 
 @click.command("train")
 @click.argument("family", required=False)
-@click.option("--size", help="The size of the family, such as small, base or large.  [default: small]")
+@click.option(
+    "--size",
+    help="The size of the family, such as small, base or large; several with commas between are trained one after the "
+    "other.  [default: small]",
+)
 @click.option("--data", cls=DataOption, help="{sources}.  [default: those of the kind of input, such as digits]")
 @click.option(
     "--data-dir",
@@ -24,6 +28,13 @@ from zoo.cli.data_options import DataOption
     "--weights", type=click.Path(path_type=Path), metavar="RUN", help="Fine-tune: start from a finished run's weights."
 )
 @click.option("--freeze", is_flag=True, help="Train the head only. Short for --set freeze=true.")
+@click.option(
+    "--prune",
+    type=float,
+    metavar="SHARE",
+    help="With --weights: remove channels, so that at most this share of the multiply-adds is left, and train what "
+    "stays. Short for --set prune.share=SHARE.",
+)
 @click.option("--target", "target_column", cls=DataOption, metavar="COLUMN", help="{target}.")
 @click.option("--text", "text_column", cls=DataOption, metavar="COLUMN", help="{text}.")
 @click.option(
@@ -72,9 +83,11 @@ def command(as_json: bool, **options: Any) -> None:
 
     \b
     zoo train resnet --size small --data digits --epochs 10
+    zoo train resnet --size small,base,large --data digits
     zoo train cnn --size base --data tfds:fashion_mnist --set optimizer.lr=0.001
     zoo train vit --recipe deit --data folder:photographs
     zoo train --weights runs/resnet-small-digits --data folder:data --freeze
+    zoo train --weights runs/resnet-small-digits --prune 0.5
     zoo train --resume runs/resnet-small-digits
     """
     import zoo
@@ -83,6 +96,9 @@ def command(as_json: bool, **options: Any) -> None:
     from zoo.schema import to_dict
     from zoo.training.cluster import find
 
+    if _are_several(options):
+        _train_sizes(options, as_json)
+        return
     with progress_bar() as progress:
         made = zoo.train(**options, say=say, progress=progress)
     cluster = find(options["strategy"])
@@ -98,3 +114,27 @@ def command(as_json: bool, **options: Any) -> None:
         f"{made.folder}: test {score.metric} {score.value:.4f} "
         f"({score.low:.4f} to {score.high:.4f}, {score.examples} {kind_of(made.run.model.preprocessing).plural}{seen})"
     )
+
+
+def _are_several(options: dict[str, Any]) -> bool:
+    """Return whether several sizes are named, or the folder of several that is to go on."""
+    from zoo.experiment import holds
+
+    return "," in (options["size"] or "") or (options["resume"] is not None and holds("sizes", options["resume"]))
+
+
+def _train_sizes(options: dict[str, Any], as_json: bool) -> None:
+    """Train several sizes, and print a table of them."""
+    import zoo
+    from zoo.cli import tables
+    from zoo.cli.output import print_json, progress_bar, say
+    from zoo.schema import to_dict
+
+    sizes = [word.strip() for word in (options["size"] or "").split(",") if word.strip()]
+    with progress_bar() as progress:
+        made = zoo.train_sizes(**{**options, "size": sizes}, say=say, progress=progress)
+    if as_json:
+        runs = [{"run": str(one.folder), **to_dict(one.run)} for one in made.runs]
+        print_json({"sizes": str(made.folder), "runs": runs})
+    else:
+        tables.networks(made.rows)

@@ -58,8 +58,11 @@ def train(
     team: Team = ALONE,
     described: run.Run | None = None,
     profile: int = 0,
+    test: bool = True,
 ) -> run.Run:
     """Train the run that `folder` describes to its end, from its last checkpoint or initial weights if it has any.
+
+    Without `test`, it ends after its last epoch, unfinished; the next call finishes it.
 
     A signal that asks the process to end (Ctrl-C, SIGTERM, SIGHUP) waits until the state is saved.
 
@@ -74,6 +77,7 @@ def train(
         team: the workers that train together; only its chief writes.
         described: the run, on a worker beside the chief, which need not see the folder.
         profile: the steps to write a trace of.
+        test: look at the test examples, once, and finish the run.
 
     Raises:
         ZooError: a checkpoint is damaged, the batch cannot be split, or the loss is no longer finite.
@@ -121,7 +125,7 @@ def train(
                 state = epochs.make(state)
         finally:
             listeners.on_train_end()
-    return _finish(folder, this, trainee, dataset, state, team, say)
+    return _finish(folder, this, trainee, dataset, state, team, say) if test else this
 
 
 def _begin(trainee: Trainee, folder: Path, this: run.Run) -> None:

@@ -55,6 +55,7 @@ def start(
     checkpoint_minutes: float = CHECKPOINT_MINUTES,
     profile: int = 0,
     callbacks: Sequence[Any] = (),
+    test: bool = True,
     say: Say = silent,
     progress: Progress = silent,
     team: Team = ALONE,
@@ -62,6 +63,7 @@ def start(
     """Train a new run and return its folder.
 
     With `weights`, a finished run, training starts from that run's weights; `name` and `size` are then that run's.
+    Without `test`, the run is left before its test examples are looked at; `resume` finishes it.
     `recipe_asked` is the name of a recipe or a file, see `zoo.named_recipe.choose`, which `settings` change.
 
     `preflight` is called with the description of the untrained model. It raises when such a model cannot be exported,
@@ -70,6 +72,7 @@ def start(
     Raises:
         ZooError: something that was asked for cannot be had.
     """
+    from zoo.pruning.prune import prune
     from zoo.training.batches import check
     from zoo.training.loop import check_batch, train
 
@@ -78,25 +81,19 @@ def start(
     recipe = recipes.override(recipe, settings)
     if recipe.freeze and weights is None:
         raise ZooError("freeze trains a head on weights that are there already: name the run to take --weights from")
+    if recipe.prune.share and weights is None:
+        raise ZooError("channels are removed from weights that are there already: name the run to take --weights from")
+    if recipe.prune.share and recipe.freeze:
+        raise ZooError("freeze trains the head only, and what a pruned network keeps must be trained: leave one out")
     if recipe.freeze and max(recipe.network.dropout, recipe.network.drop_path) > 0:
         raise ZooError("freeze trains the head of a network in which nothing is dropped: leave freeze or network.* out")
     if out is not None:
         files.refuse_existing(out)
     chosen = strategies.choose(strategy, devices, team)
     check_devices(recipe, chosen)
-    if source is None:
-        source = find(family.input).default_data
-    dataset = load(
-        source,
-        family.input,
-        split=recipe.split,
-        data_dir=data_dir,
-        options=options,
-        bad_examples=bad_examples,
-        say=say,
+    dataset = load_for(
+        family, source, recipe=recipe, data_dir=data_dir, options=options, bad_examples=bad_examples, say=say
     )
-    if dataset.task not in family.tasks:
-        raise ZooError(f"{family.name} cannot be trained for {dataset.task}, which {source} has: name other data")
     for skipped in dataset.skipped:
         say(f"left out: {skipped}")
     replicas = chosen.num_replicas_in_sync
@@ -114,6 +111,10 @@ def start(
     for line in digests.overlap_remarks(dataset, seen):
         say(line)
     started_from, arrays = fine_tuning.take(weights, model) if weights else (None, {})
+    if started_from and recipe.prune.share:
+        model, arrays, pruning = prune(model, arrays, recipe.prune)
+        started_from = dataclasses.replace(started_from, pruning=pruning)
+        say(f"pruned to {pruning.reached:.3f} of the multiply-adds: {len(model.widths)} layers have fewer channels")
     preflight(model)
     folder = out or files.unused(Path("runs"), f"{family.name}-{row.name}-{short_name(dataset.source)}")
     folder.mkdir(parents=True)
@@ -131,8 +132,39 @@ def start(
     count = f"{len(dataset.train)} training {kind_of(model.preprocessing).plural}"
     say(f"{folder}: {family.name} {row.name}, {model.parameters:,} parameters, {count}")
     say_run(team, folder, this)
-    train(folder, dataset, chosen, callbacks, say, progress, checkpoint_minutes, team, profile=profile)
+    train(folder, dataset, chosen, callbacks, say, progress, checkpoint_minutes, team, profile=profile, test=test)
     return folder
+
+
+def load_for(
+    family: Family,
+    source: str | None,
+    *,
+    recipe: Recipe,
+    data_dir: Path | None,
+    options: Mapping[str, str],
+    bad_examples: BadExamples,
+    say: Say = silent,
+) -> Dataset:
+    """Load the data that a family is to be trained on; those of its kind of input where `source` is None.
+
+    Raises:
+        ZooError: they cannot be had, or are of a task that the family has no network for.
+    """
+    if source is None:
+        source = find(family.input).default_data
+    dataset = load(
+        source,
+        family.input,
+        split=recipe.split,
+        data_dir=data_dir,
+        options=options,
+        bad_examples=bad_examples,
+        say=say,
+    )
+    if dataset.task not in family.tasks:
+        raise ZooError(f"{family.name} cannot be trained for {dataset.task}, which {source} has: name other data")
+    return dataset
 
 
 def _class_weights(dataset: Dataset) -> str:
@@ -220,13 +252,32 @@ def describe(family: Family, size: Size, dataset: Dataset, recipe: Recipe, like:
         task=dataset.task,
         # The answers of a network that is trained further keep their scales, as its weights do.
         scales=like.scales if like and like.scales else scales(dataset),
+        widths=like.widths if like else {},
     )
     # Weights fit only the structure that they were trained with, whatever the size of the input.
     model = dataclasses.replace(model, structure=factory.structure_of(like or model))
+    if recipe.network.width != 1:
+        model = dataclasses.replace(model, widths=_scaled_widths(model, recipe.network.width, like))
     network = factory.build(model, rates=recipe.network)
     return dataclasses.replace(
         model, parameters=complexity.parameters(network), multiply_adds=complexity.multiply_adds(network)
     )
+
+
+def _scaled_widths(model: Model, factor: float, like: Model | None) -> dict[str, int]:
+    """Return the channels by layer of a network that is `factor` times as wide.
+
+    Raises:
+        ZooError: the network starts from weights, or its layers cannot have other channels.
+    """
+    from zoo.pruning.scaling import scaled_widths
+
+    if like:
+        raise ZooError("weights fit one width of a network: leave network.width out")
+    widths = scaled_widths(model, factor)
+    if not widths and not scaled_widths(model, 1000 * factor):
+        raise ZooError(f"{model.family} {model.size} has no layers of other widths: leave network.width out")
+    return widths
 
 
 def scales(dataset: Dataset) -> tuple[Scale, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,3 +75,9 @@ def artifact_or_newest(place: StrPath | None, say: Say) -> Path:
 def column_options(target: str | None, text: str | None) -> dict[str, str]:
     """Return the names of columns that are given, as options of a data source."""
     return {name: value for name, value in (("target", target), ("text", text)) if value is not None}
+
+
+def settings_of(changes: Mapping[str, object] | Iterable[str], **shorthands: object) -> list[str]:
+    """Return changes of a recipe as `KEY=VALUE`, with those that have options of their own and are given."""
+    written = [f"{key}={value}" for key, value in changes.items()] if isinstance(changes, Mapping) else [*changes]
+    return [*written, *(f"{key}={value}" for key, value in shorthands.items() if value is not None)]

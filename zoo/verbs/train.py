@@ -27,6 +27,7 @@ def train(
     data_dir: StrPath | None = None,
     weights: StrPath | None = None,
     freeze: bool = False,
+    prune: float | None = None,
     target_column: str | None = None,
     text_column: str | None = None,
     bad_examples: Literal["error", "skip"] | None = None,
@@ -58,6 +59,8 @@ def train(
         data_dir: the folder of prepared TFDS data; with `resume`, where the run's data are now.
         weights: a finished run; fine-tune from its weights.
         freeze: train the head only. Short for `set={"freeze": True}`.
+        prune: with `weights`, remove channels first, so that at most this share of the network's multiply-adds is left.
+            Short for `set={"prune.share": ...}`.
         target_column: the column to predict, for data that have columns.
         text_column: the column with the text, for networks of texts and data that have columns.
         bad_examples: `error` (the default) refuses data with examples that cannot be read, `skip` leaves those out.
@@ -88,8 +91,16 @@ def train(
     if cluster and not cluster.chief:
         return _beside_chief(cluster, optional_path(data_dir), strategy, devices, callbacks)
     settings = [f"{key}={value}" for key, value in set.items()] if isinstance(set, Mapping) else [*set]
-    shorthands = {"freeze": freeze or None, "epochs": epochs, "seed": seed, "precision": precision}
+    shorthands = {
+        "freeze": freeze or None,
+        "epochs": epochs,
+        "seed": seed,
+        "precision": precision,
+        "prune.share": prune,
+    }
     changes = [*settings, *(f"{key}={value}" for key, value in shorthands.items() if value is not None)]
+    if prune is not None and not 0 < prune < 1:
+        raise ZooError(f"--prune {prune:g}: a share above 0 and below 1 is needed, such as 0.5")
     if not checkpoint_minutes > 0:
         raise ZooError(f"--checkpoint-minutes {checkpoint_minutes:g}: a number above 0 is needed, such as 10")
     if profile is not None and profile < 1:
@@ -106,7 +117,7 @@ def train(
             "recipe": recipe,
             "set": settings or None,
             "out": out,
-            **shorthands,
+            **{key.partition(".")[0]: value for key, value in shorthands.items()},
         }
         given = [name for name, value in decided.items() if value is not None]
         if given:

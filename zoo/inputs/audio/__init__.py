@@ -23,5 +23,6 @@ INPUT = Input(
     graph_module=f"{__name__}.graph",
     client_libraries={"soundfile": "soundfile", "soxr": "soxr"},
     mixed_by=frozenset({"mixup"}),
+    space={"audio.noise": {"low": 0.0, "high": 0.5}, "audio.shift": {"low": 0.0, "high": 0.3}},
     alone=lambda preprocessing: preprocessing.is_open,
 )

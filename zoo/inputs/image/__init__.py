@@ -26,4 +26,5 @@ INPUT = Input(
     data_libraries={"simplejpeg": "simplejpeg"},
     recipes=SHARED,
     mixed_by=frozenset({"mixup", "cutmix"}),
+    space={"image.shift": {"low": 0.0, "high": 0.15}},
 )

@@ -36,7 +36,7 @@ def build(
                 x, width, halving, stride=halving, bias=True, padding="none", name=f"stage{stage}_downsample"
             )
         for number in range(1, count + 1):
-            x = _block(x, drop_path_rate=next(rates), name=f"stage{stage}_block{number}")
+            x = _block(x, width, drop_path_rate=next(rates), name=f"stage{stage}_block{number}")
         stride *= halving
         maps[f"stage{stage}"] = layers.FeatureMap(x, stride)
     x = keras.layers.GlobalAveragePooling2D(name="pool")(x)
@@ -44,8 +44,7 @@ def build(
     return Outputs(layers.logits(x, classes), maps)
 
 
-def _block(x: Tensor, *, drop_path_rate: float, name: str) -> Tensor:
-    width = x.shape[-1]
+def _block(x: Tensor, width: int, *, drop_path_rate: float, name: str) -> Tensor:
     y = layers.depthwise(x, 7, bias=True, name=f"{name}_depthwise")
     y = layers.LayerNormalization(name=f"{name}_norm")(y)
     # 1×1 convolutions rather than dense layers: onnxruntime 1.31 keeps their maps in its own layout and fuses the

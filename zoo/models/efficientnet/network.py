@@ -28,13 +28,13 @@ def build(
     stride, *halvings = strides(structure, 5)
     x = _convolution(image, stem, 3, stride=stride, name="stem", norm="stem_norm")
     maps = {"stem": layers.FeatureMap(x, stride)}
-    rates = iter(drop_path_rates(DROP_PATH_RATE, sum(blocks for _, blocks, *_ in stages)))
+    entering, rates = stem, iter(drop_path_rates(DROP_PATH_RATE, sum(blocks for _, blocks, *_ in stages)))
     for stage, (kind, blocks, halving, expansion, channels) in enumerate(stages, start=1):
         first = halvings.pop(0) if halving == 2 else 1
         for number in range(1, blocks + 1):
-            x = _BLOCKS[kind](
-                x, channels, first if number == 1 else 1, expansion, next(rates), name=f"stage{stage}_block{number}"
-            )
+            step, name = first if number == 1 else 1, f"stage{stage}_block{number}"
+            x = _BLOCKS[kind](x, entering, channels, step, expansion, next(rates), name=name)
+            entering = channels
         stride *= first
         maps[f"stage{stage}"] = layers.FeatureMap(x, stride)
     x = _convolution(x, last, 1, name="head", norm="head_norm")
@@ -60,32 +60,39 @@ def _convolution(
     return layers.activation(x, "silu", name=f"{name}_silu") if act else x
 
 
-def _convolution_block(x: Tensor, channels: int, stride: int, expansion: int, rate: float, *, name: str) -> Tensor:
+def _convolution_block(
+    x: Tensor, entering: int, channels: int, stride: int, expansion: int, rate: float, *, name: str
+) -> Tensor:
     """Add one convolution; nothing is widened."""
-    shortcut = stride == 1 and x.shape[-1] == channels
+    shortcut = stride == 1 and entering == channels
     gamma = SHORTCUT_GAMMA if shortcut else 1.0
     y = _convolution(x, channels, 3, stride=stride, gamma=gamma, name=f"{name}_conv", norm=f"{name}_norm1")
     return residual(x, y, drop_path_rate=rate, name=name) if shortcut else y
 
 
-def _fused_block(x: Tensor, channels: int, stride: int, expansion: int, rate: float, *, name: str) -> Tensor:
+def _fused_block(
+    x: Tensor, entering: int, channels: int, stride: int, expansion: int, rate: float, *, name: str
+) -> Tensor:
     """Widen by a 3×3 convolution, narrow."""
-    shortcut = stride == 1 and x.shape[-1] == channels
+    shortcut = stride == 1 and entering == channels
     gamma = SHORTCUT_GAMMA if shortcut else 1.0
-    y = _convolution(x, expansion * x.shape[-1], 3, stride=stride, name=f"{name}_widen", norm=f"{name}_norm1")
+    y = _convolution(x, expansion * entering, 3, stride=stride, name=f"{name}_widen", norm=f"{name}_norm1")
     y = _convolution(y, channels, 1, act=False, gamma=gamma, name=f"{name}_narrow", norm=f"{name}_norm2")
     return residual(x, y, drop_path_rate=rate, name=name) if shortcut else y
 
 
-def _inverted_block(x: Tensor, channels: int, stride: int, expansion: int, rate: float, *, name: str) -> Tensor:
+def _inverted_block(
+    x: Tensor, entering: int, channels: int, stride: int, expansion: int, rate: float, *, name: str
+) -> Tensor:
     """Add an inverted residual block that is squeezed to a quarter of the channels that come in."""
     return inverted_residual(
         x,
         channels,
         3,
+        entering=entering,
         stride=stride,
-        widened=expansion * x.shape[-1],
-        excite=Excitation(x.shape[-1] // 4, "silu", "sigmoid"),
+        widened=expansion * entering,
+        excite=Excitation(entering // 4, "silu", "sigmoid"),
         act="silu",
         padding="tensorflow",
         epsilon=EPSILON,

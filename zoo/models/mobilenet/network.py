@@ -19,18 +19,20 @@ def build(
     `width` scales the channels of everything before the average.
     """
     stride, *halvings = strides(structure, 5)
-    x = layers.convolution(image, _channels(16 * width), 3, stride=stride, name="stem")
+    entering = _channels(16 * width)
+    x = layers.convolution(image, entering, 3, stride=stride, name="stem")
     x = layers.batch_norm(x, name="stem_norm")
     x = layers.activation(x, "hard_swish", name="stem_hard_swish")
     maps = {"stem": layers.FeatureMap(x, stride)}
     for stage, blocks in enumerate(stages, start=1):
         for number, (kernel, halving, expansion, channels, excite, act) in enumerate(blocks, start=1):
             step = halvings.pop(0) if halving == 2 else 1
-            widened = _channels(x.shape[-1] * expansion)
+            widened, leaving = _channels(entering * expansion), _channels(channels * width)
             x = inverted_residual(
                 x,
-                _channels(channels * width),
+                leaving,
                 kernel,
+                entering=entering,
                 stride=step,
                 widened=widened,
                 excite=Excitation(_channels(widened / 4), "relu", "hard_sigmoid") if excite else None,
@@ -38,6 +40,7 @@ def build(
                 name=f"stage{stage}_block{number}",
             )
             stride *= step
+            entering = leaving
         maps[f"stage{stage}"] = layers.FeatureMap(x, stride)
     name = f"stage{len(stages) + 1}_block1"
     x = layers.convolution(x, _channels(last * width), 1, name=f"{name}_conv")

@@ -61,6 +61,12 @@ def score(logits: np.ndarray, targets: np.ndarray) -> Score:
     return Score("accuracy", correct / len(targets), low, high, len(targets))
 
 
+def errors(logits: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """Return 1 for each example that is answered wrong, and 0 for each other one."""
+    wrong: np.ndarray = (logits.argmax(-1) != targets).astype(np.float64)
+    return wrong
+
+
 def right(logits: np.ndarray, targets: np.ndarray, model: Model) -> np.ndarray:
     """Tell for each example whether its largest logit is that of its class."""
     found: np.ndarray = logits.argmax(-1) == targets
@@ -127,6 +133,7 @@ TASK = Task(
     titles={"loss": "cross-entropy", "accuracy": "accuracy"},
     score=score,
     right=right,
+    errors=errors,
     agreement=same_likeliest,
     consistency=consistency,
     measure=measure,

@@ -59,6 +59,18 @@ def score(values: np.ndarray, targets: np.ndarray) -> Score:
     return Score("r2", found.value, found.low, found.high, len(targets))
 
 
+def errors(values: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """Return the squared error of each example over the variance of the targets; the mean is 1 - R².
+
+    A value that does not vary is left out.
+    """
+    wanted = targets.astype(np.float64)
+    variances = wanted.var(0)
+    vary = variances > 0
+    squared: np.ndarray = ((values - wanted) ** 2)[:, vary] / variances[vary]
+    return squared.mean(-1) if vary.any() else np.zeros(len(wanted))
+
+
 def right(values: np.ndarray, targets: np.ndarray, model: Model) -> np.ndarray:
     """Tell for each example whether all its values are within `CLOSE` standard deviations."""
     limit = CLOSE * np.array([scale.std for scale in model.scales])
@@ -120,6 +132,7 @@ TASK = Task(
     titles={"loss": "squared error, standardized", "rmse": "RMSE"},
     score=score,
     right=right,
+    errors=errors,
     agreement=agreement,
     consistency=consistency,
     measure=measure,

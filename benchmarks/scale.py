@@ -1,0 +1,70 @@
+"""What size buys: `zoo scale` of several families, at three sizes and at three widths, on a part of Fashion-MNIST.
+
+Each family is trained at each size, and its small network at each width; a power law is fitted to each of the two. All
+learn the same images by their own recipes, but for the arguments below. A network that is in SCRATCH already is not
+trained again, so that the script may be given again after it was ended.
+
+usage: python -m benchmarks.scale DATA_DIR SCRATCH [--families resnet,vgg] [--sizes small,base,large]
+           [--widths 0.25,0.5,1] [--images 1000] [--tested 200] [--epochs 3] [--side 28] [--set KEY=VALUE …]
+       writes results/scale.json
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from benchmarks.fine_tuning import write
+from benchmarks.measured import record, recorded, zoo
+from zoo.data.example import Example
+from zoo.data.load import read_source
+
+
+def main() -> None:
+    """Train, export and measure the networks of every family, and record its two laws."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("data_dir", type=Path)
+    parser.add_argument("scratch", type=Path)
+    parser.add_argument("--families", default="resnet,vgg")
+    parser.add_argument("--sizes", default="small,base,large")
+    parser.add_argument("--widths", default="0.25,0.5,1")
+    parser.add_argument("--images", type=int, default=1000, help="training images of each class")
+    parser.add_argument("--tested", type=int, default=200, help="test images of each class")
+    parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--side", type=int, default=28, help="of the networks' input, in pixels")
+    parser.add_argument("--seconds", type=float, default=3.0, help="how long each latency is measured")
+    parser.add_argument("--set", action="append", default=[], help="a change of every recipe")
+    asked = parser.parse_args()
+    images = asked.scratch / "images"
+    if not images.exists():
+        _, raw = read_source("tfds:fashion_mnist", "image", asked.data_dir.resolve())
+        write(images, first_of_each_class(raw.examples, asked.images, asked.tested), raw.labels, range(10))
+    changes = [f"image.size={asked.side}", *asked.set]
+    shared = ["--data", f"folder:{images}", "--epochs", asked.epochs, "--seconds", asked.seconds]
+    shared += [word for change in changes for word in ("--set", change)]
+    figures: dict[str, Any] = recorded("scale").get("families", {})
+    for family in asked.families.split(","):
+        ways = {"sizes": ["--sizes", asked.sizes], "widths": ["--sizes", "small", "--widths", asked.widths]}
+        for way, points in ways.items():
+            made = zoo("scale", family, *points, *shared, "--out", asked.scratch / f"{family}-{way}")
+            seconds = sum(row["train_seconds"] for row in made["results"]["networks"])
+            command = made["provenance"]["command"].replace(str(asked.scratch), "SCRATCH")
+            figures[f"{family} {way}"] = {**made["results"], "training_seconds": seconds, "command": command}
+            settings = {"images": asked.images, "tested": asked.tested, "epochs": asked.epochs, "side": asked.side}
+            record("scale", {"settings": settings, "changes": changes, "families": figures})
+
+
+def first_of_each_class(examples: Any, images: int, tested: int) -> list[Example]:
+    """Return so many training and test images of each class, the first of the data."""
+    left = {"train": dict.fromkeys(range(10), images), "test": dict.fromkeys(range(10), tested)}
+    chosen = []
+    for example in examples:
+        if left.get(example.split, {}).get(example.target, 0) > 0:
+            left[example.split][example.target] -= 1
+            chosen.append(example)
+    return chosen
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,281 @@
+"""The search, with processes that train nothing: counting, ending early, dying, and going on after a kill."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+
+from tests.conftest import Answer
+from zoo import experiment, run
+from zoo.errors import ZooError
+from zoo.registry import resolve
+from zoo.text import silent
+from zoo.tuning import search as searching
+from zoo.tuning.search import search
+from zoo.tuning.space import checked
+from zoo.tuning.study import Study, Trial, best_of, settings_of, write_table
+from zoo.tuning.trial import Request, Settled
+from zoo.tuning.worker import Died, Worker
+
+PLAIN = {"optimizer.lr": {"low": 1e-4, "high": 1.0, "log": True}, "batch_size": [8, 16, 32]}
+SETTLED = Settled("mlp", "small", "mlp-iris", PLAIN, {"optimizer.lr": 0.01, "batch_size": 16}, "accuracy", True, 0)
+EPOCHS = 3
+
+
+class Killed(BaseException):
+    """Stands for the death of this process."""
+
+
+class Process:
+    """A process that trains nothing: the nearer the rate is to 0.1, the better."""
+
+    killed_after = 10**9
+    dies: tuple[str, ...] = ()
+    fails: tuple[str, ...] = ()
+    answered = 0
+    jobs: ClassVar[list[str]] = []
+
+    def __init__(self, threads: int | None, lock: int) -> None:
+        self.job: dict[str, Any] = {}
+        self.epoch, self.ended = 0, False
+
+    def __enter__(self) -> Process:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """End."""
+
+    def send(self, **message: Any) -> None:
+        if "train" in message:
+            self.job, self.epoch, self.ended = message["train"], 0, False
+            Process.jobs.append(Path(self.job["folder"]).name)
+            (Path(self.job["folder"]) / searching.CHECKPOINTS).mkdir(parents=True)
+        else:
+            self.ended = message["end"]
+
+    def answer(self) -> dict[str, Any]:
+        Process.answered += 1
+        if Process.answered > Process.killed_after:
+            raise Killed
+        place = Path(self.job["folder"]).name
+        if place in Process.dies and Process.jobs.count(place) <= Process.dies.count(place):
+            raise Died(-9)
+        settings = dict(setting.split("=") for setting in self.job["settings"])
+        rate = float(settings.get("optimizer.lr", 0.01))
+        if place in Process.fails:
+            raise ZooError("the loss is nan")
+        value = (1 - abs(rate - 0.1)) * self.epoch / EPOCHS
+        if self.epoch == EPOCHS or self.ended:
+            return {"figures": {"value": value, "ended": self.ended, "loss": 1 - value}}
+        self.epoch += 1
+        return {"epoch": self.epoch, "value": (1 - abs(rate - 0.1)) * self.epoch / EPOCHS}
+
+
+@pytest.fixture(autouse=True)
+def processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(searching, "Worker", Process)
+    monkeypatch.setattr(searching, "_ready", lambda workers: workers)
+    monkeypatch.setattr(Process, "jobs", [])
+    monkeypatch.setattr(Process, "answered", 0)
+    monkeypatch.setattr(Process, "killed_after", 10**9)
+
+
+def go(folder: Path, trials: int, parallel: int = 1, said: list[str] | None = None) -> list[Trial]:
+    folder.mkdir(exist_ok=True)
+    study = Study(folder, checked(PLAIN, resolve("mlp")[0], None, ()), SETTLED.usual, 0, True)
+    request = Request("mlp", None, "iris", None, {}, "error", (), trials)
+    try:
+        study.fail_unfinished()
+        say = silent if said is None else said.append
+        return search(folder, study, request, SETTLED, parallel, 0, say, silent)
+    finally:
+        study.close()
+
+
+@pytest.mark.parametrize("parallel", [1, 3])
+def test_there_are_as_many_trials_as_were_asked_for(tmp_path: Path, parallel: int) -> None:
+    said: list[str] = []
+    trials = go(tmp_path / "study", 10, parallel, said)
+    assert [trial.place for trial in trials] == [*range(10)]
+    assert trials[0].params == {"optimizer.lr": 0.01, "batch_size": 16}
+    assert trials[0].value == pytest.approx(0.91)
+    best = best_of(trials, True)
+    assert best is not None
+    assert best.value is not None
+    assert best.value >= 0.91
+    early = [trial for trial in trials if trial.reason.startswith("ended early")]
+    assert all(trial.value is None and trial.epochs < EPOCHS for trial in early)
+    assert len(said) == 10
+    kept = [path.parent.name for path in (tmp_path / "study" / "trials").glob("*/checkpoints")]
+    assert kept == [f"{best.place:04}"]
+    assert go(tmp_path / "study", 10) == trials, "a finished study makes no further trial"
+
+
+def test_a_study_that_is_killed_again_and_again_makes_the_same_trials(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alone = go(tmp_path / "alone", 9)
+    assert any(trial.reason.startswith("ended early") for trial in alone)
+    for killed_after in (0, 1, 7, 12):
+        monkeypatch.setattr(Process, "answered", 0)
+        monkeypatch.setattr(Process, "killed_after", killed_after)
+        with pytest.raises(Killed):
+            go(tmp_path / "killed", 9)
+    monkeypatch.setattr(Process, "killed_after", 10**9)
+    assert go(tmp_path / "killed", 9) == alone
+
+
+def test_with_several_processes_no_trial_counts_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for killed_after in (3, 9):
+        monkeypatch.setattr(Process, "answered", 0)
+        monkeypatch.setattr(Process, "killed_after", killed_after)
+        with pytest.raises(Killed):
+            go(tmp_path / "study", 6, 3)
+    monkeypatch.setattr(Process, "killed_after", 10**9)
+    trials = go(tmp_path / "study", 6, 3)
+    assert [trial.place for trial in trials] == [*range(6)]
+
+
+def test_a_process_that_dies_once_is_forgiven(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Process, "dies", ("0001", "0002", "0002"))
+    trials = go(tmp_path / "a?b {x} %20", 3)
+    assert [trial.place for trial in trials] == [*range(3)]
+    assert Process.jobs.count("0001") == 2
+    assert trials[1].value is not None
+    assert trials[2].value is None
+    assert "its process ended with status -9" in trials[2].reason
+
+
+def test_a_training_that_fails_has_no_value_and_a_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Process, "fails", ("0000", "0002"))
+    trials = go(tmp_path / "a?b {x} %20", 3)
+    assert [trial.reason for trial in trials] == ["the loss is nan", "", "the loss is nan"]
+    assert [trial.value is None for trial in trials] == [True, False, True]
+
+
+def test_of_equal_trials_the_one_with_the_lower_loss_is_the_best() -> None:
+    trials = [
+        Trial(0, {}, 0.9, 3, figures={"loss": 0.5}),
+        Trial(1, {}, 1.0, 3, figures={"loss": 0.4}),
+        Trial(2, {}, 1.0, 3, figures={"loss": 0.3}),
+        Trial(3, {}, 1.0, 3, figures={"loss": 0.3}),
+        Trial(4, {}, None, 1, reason="ended early"),
+    ]
+    best = best_of(trials, True)
+    assert best is not None
+    assert best.place == 2
+    lowest = best_of(trials, False)
+    assert lowest is not None
+    assert lowest.place == 0
+    assert best_of(trials[4:], True) is None
+
+
+def test_the_table_has_a_row_for_each_trial(tmp_path: Path) -> None:
+    trials = [Trial(0, {"a": 1}, 0.5, 2, figures={"loss": 0.1}), Trial(1, {"a": 2, "b": "x"}, None, 1, "ended early")]
+    write_table(tmp_path / "trials.csv", trials, "accuracy")
+    assert (tmp_path / "trials.csv").read_text().splitlines() == [
+        "trial,val_accuracy,epochs,loss,a,b,reason",
+        "0,0.5,2,0.1,1,,",
+        "1,,1,,2,x,ended early",
+    ]
+
+
+def test_the_size_is_no_change_of_the_recipe() -> None:
+    assert settings_of({"size": "base", "optimizer.lr": 0.1}) == ("base", ["optimizer.lr=0.1"])
+    assert settings_of({"batch_size": 8}) == (None, ["batch_size=8"])
+
+
+def test_a_process_that_cannot_be_started_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("zoo.tuning.worker.MODULE", "zoo.no_such_module")
+    with Worker() as worker:
+        worker.send(check={})
+        with pytest.raises(Died, match="status 1"):
+            worker.answer()
+
+
+REFUSED = [
+    (["tune"], "name a family"),
+    (["tune", "mlp"], "say how many trials"),
+    (["tune", "mlp", "--trials", "0"], "--trials 0: 1 to"),
+    (["tune", "mlp", "--trials", "3", "--parallel", "0"], "--parallel 0: 1 to"),
+    (["tune", "mpl", "--trials", "3"], "did you mean 'mlp'"),
+    (["tune", "mlp", "--trials", "3", "--size", "huge"], "mlp has no size 'huge'"),
+    (["tune", "mlp", "--trials", "3", "--set", "optimizer.lr=-1"], "optimizer.lr should be greater than 0"),
+    (["tune", "mlp", "--trials", "3", "--space", "none.toml"], "there is no such file"),
+    (["tune", "mlp", "--trials", "3", "--space", "bad.toml"], "optimizer.lr should be greater than 0"),
+    (["tune", "mlp", "--trials", "3", "--set", "freeze=true"], "a search starts from nothing"),
+    (["tune", "mlp", "--resume", "studies/a"], "leave family out"),
+    (["tune", "--resume", "studies/a"], "study.json is missing"),
+    (["tune", "mlp", "--trials", "3", "--out", "full"], "full exists already"),
+    (["scale"], "name a family"),
+    (["scale", "mlp", "--sizes", "small"], "1 networks: name 2 to"),
+    (["scale", "mlp", "--sizes", "small,huge"], "mlp has no size 'huge'"),
+    (["scale", "mlp", "--widths", "1,1"], "small is named twice"),
+    (["scale", "mlp", "--widths", "1,-1"], "network.width should be greater than 0"),
+    (["scale", "mlp", "--widths", "1,a"], "is not a list of numbers"),
+    (["scale", "mlp", "--set", "network.width=2"], "name the widths with --widths"),
+    (["scale", "mlp", "--seconds", "0"], "--seconds 0: a number above 0"),
+    (["train", "mlp", "--size", "small,huge"], "mlp has no size 'huge'"),
+    (["train", "mlp", "--size", "small,small"], "small is named twice"),
+    (["train", "mlp", "--size", "small,base", "--weights", "full"], "weights can be of one size only"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "said"), REFUSED, ids=lambda value: " ".join(value))
+def test_wrong_requests_end_with_one_line_and_leave_nothing(
+    zoo_command: Callable[..., Answer],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    said: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("full").mkdir()
+    Path("bad.toml").write_text("[optimizer]\nlr = {low = 0.0, high = 1.0}\n")
+    before = sorted(tmp_path.rglob("*"))
+    answer = zoo_command(*arguments)
+    assert answer.status == 2, answer.err
+    lines = [line for line in answer.err.splitlines() if line.startswith("zoo: ")]
+    assert len(lines) == 1
+    assert said in lines[0]
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_folder_is_known_by_what_was_asked_for(tmp_path: Path) -> None:
+    usual, asked = tmp_path / "studies" / "a", {"family": "mlp", "settings": ("x=1",), "trials": 3}
+    assert experiment.place("study", None, usual, asked) == (usual, None)
+    made = experiment.begin("study", usual, asked, {"space": {}}, 0)
+    assert not made.finished
+    assert experiment.place("study", None, usual, asked) == (usual, made)
+    assert experiment.place("study", usual, usual, asked) == (usual, made)
+    other = {**asked, "trials": 4}
+    assert experiment.place("study", None, usual, other) == (usual.with_name("a-2"), None)
+    with pytest.raises(ZooError, match="another study, which was asked for with other trials"):
+        experiment.place("study", usual, usual, other)
+    with pytest.raises(ZooError, match="exists already"):
+        experiment.place("scale", usual, usual, asked)
+    (usual / "study.json").write_text("{")
+    with pytest.raises(ZooError, match="cannot be read"):
+        experiment.read("study", usual)
+    assert not [path for path in tmp_path.rglob("*") if path.name.startswith(".")]
+
+
+def test_a_folder_is_of_one_process_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(experiment, "PATIENCE_SECONDS", 0.0)
+    with experiment.locked(tmp_path), pytest.raises(ZooError, match="another process works in"):
+        experiment.locked(tmp_path).__enter__()
+    with experiment.locked(tmp_path) as descriptor:
+        assert os.fstat(descriptor)
+
+
+def test_a_study_given_for_a_run_is_named(tmp_path: Path) -> None:
+    folder = tmp_path / "study"
+    experiment.begin("study", folder, {"a": 1}, {}, 0)
+    with pytest.raises(ZooError, match="is a study, not a run: name its best run"):
+        run.read(folder)
+    assert json.loads((folder / "study.json").read_text())["provenance"]["command"]

@@ -1,0 +1,131 @@
+"""The space of a search: its files, its checks, and the default one."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from zoo import recipe as recipes
+from zoo.errors import ZooError
+from zoo.registry import matching, resolve
+from zoo.tuning.space import LARGEST_FILE, Choices, Range, checked, corners, default, flat, read, to_plain, values_of
+
+MLP, _ = resolve("mlp")
+TOML = """
+size = ["small", "base"]
+batch_size = [8, 16]
+[optimizer]
+lr = {low = 1e-4, high = 0.1, log = true}
+weight_decay = {low = 0, high = 2}
+"""
+
+
+def test_toml_and_json_are_read_alike(tmp_path: Path) -> None:
+    (tmp_path / "a.toml").write_text(TOML)
+    nested = {
+        "size": ["small", "base"],
+        "batch_size": [8, 16],
+        "optimizer": {"lr": {"low": 1e-4, "high": 0.1, "log": True}, "weight_decay": {"low": 0, "high": 2}},
+    }
+    (tmp_path / "a.json").write_text(json.dumps(nested))
+    plain = read(tmp_path / "a.toml")
+    assert plain == read(tmp_path / "a.json") == flat(nested)
+    space = checked(plain, MLP, None, ())
+    assert space == {
+        "size": Choices(("small", "base")),
+        "batch_size": Choices((8, 16)),
+        "optimizer.lr": Range(1e-4, 0.1, True, False),
+        "optimizer.weight_decay": Range(0, 2, False, False),
+    }
+    assert checked(json.loads(json.dumps(to_plain(space))), MLP, None, ()) == space
+
+
+@pytest.mark.parametrize(
+    ("plain", "said"),
+    [
+        ({}, "no keys"),
+        ({"optimizer.rate": [1]}, "did you mean"),
+        ({"optimizer.lr": {"low": 1e-3}}, "a list of choices, or a range"),
+        ({"optimizer.lr": {"low": 1e-3, "high": 1e-3}}, "low should be less than high"),
+        ({"optimizer.lr": {"low": 0, "high": 1}}, "optimizer.lr should be greater than 0"),
+        ({"optimizer.lr": {"low": "a", "high": 1}}, "should be numbers"),
+        ({"optimizer.lr": {"low": 1e-3, "high": float("inf")}}, "low should be less than high"),
+        ({"optimizer.weight_decay": {"low": 0, "high": 1, "log": True}}, "above 0"),
+        ({"optimizer.weight_decay": {"low": 0, "high": 1, "step": 1}}, "a list of choices, or a range"),
+        ({"optimizer.momentum": [0.9, 1.5]}, "optimizer.momentum should be less than 1"),
+        ({"optimizer.name": ["sgd", "adam"]}, "optimizer.name should be"),
+        ({"optimizer.name": {"low": 1, "high": 2}}, "takes no numbers"),
+        ({"batch_size": {"low": 8.5, "high": 16}}, "whole numbers"),
+        ({"batch_size": {"low": 0, "high": 16}}, "batch_size should be greater than or equal to 1"),
+        ({"batch_size": []}, "0 choices"),
+        ({"batch_size": [8, 8]}, "the same choice twice"),
+        ({"batch_size": [[8]]}, "a list of numbers, words"),
+        ({"batch_size": 8}, "a list of choices, or a range"),
+        ({"size": ["small", "huge"]}, "mlp has no size 'huge'"),
+        ({"split.seed": [0, 1]}, "changes the examples"),
+        ({"table.ignore": ["a"]}, "is a list"),
+        ({"image.flip": [True]}, "no recipe has the key 'image.flip'"),
+        ({"network.width": [0.5, 0]}, "network.width should be greater than 0"),
+        ({f"key{number}": [1] for number in range(60)}, "50 at most"),
+    ],
+)
+def test_what_no_recipe_takes_is_refused(plain: dict[str, Any], said: str) -> None:
+    with pytest.raises(ZooError, match=said) as error:
+        checked(plain, MLP, None, ())
+    assert "\n" not in str(error.value)
+
+
+def test_what_is_decided_already_is_refused() -> None:
+    with pytest.raises(ZooError, match="size is set for all trials already"):
+        checked({"size": ["small"]}, MLP, "base", ())
+    with pytest.raises(ZooError, match="batch_size is set for all trials already"):
+        checked({"batch_size": [8]}, MLP, None, ["batch_size=16"])
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("a.yaml", "a: 1", "a .toml or a .json file"),
+        ("none.toml", None, "there is no such file"),
+        ("a.toml", "a = [", "cannot be read"),
+        ("a.json", "[1]", "holds no keys"),
+        ("a.json", "[" * 60_000, "cannot be read"),
+        ("a.toml", "#" * (LARGEST_FILE + 1), "larger than 64 KiB"),
+    ],
+)
+def test_files_that_hold_no_space_are_refused(tmp_path: Path, name: str, content: str | None, said: str) -> None:
+    if content is not None:
+        (tmp_path / name).write_text(content)
+    with pytest.raises(ZooError, match=said) as error:
+        read(tmp_path / name)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("family", sorted({family.name for family, _ in matching()}))
+def test_the_default_space_holds_the_recipe_of_every_family(family: str) -> None:
+    found, row = resolve(family)
+    recipe = found.recipe_of(row)
+    plain = default(found, None, recipe, (), examples=10_000, classes=True, scales=True, drops=True)
+    space = checked(plain, found, None, ())
+    assert {"size", "optimizer.lr", "optimizer.weight_decay", "batch_size", "network.width"} <= space.keys()
+    usual = values_of(recipe)
+    for key, dimension in space.items():
+        if key not in ("size", "network.dropout"):
+            assert dimension.holds(usual[key]), key
+
+
+def test_the_default_space_leaves_out_what_is_decided() -> None:
+    settings = ["optimizer.lr=0.1"]
+    recipe = recipes.override(MLP.recipe_of(MLP.size("base")), settings)
+    plain = default(MLP, "base", recipe, settings, examples=20, classes=False, scales=False, drops=False)
+    assert not {"size", "optimizer.lr", "label_smoothing", "network.width"} & plain.keys()
+    assert max(plain["batch_size"]) <= 20
+
+
+def test_corners_are_the_combinations_of_bounds() -> None:
+    space = checked({"batch_size": [8, 16], "optimizer.lr": {"low": 0.1, "high": 0.2}}, MLP, None, ())
+    assert [*corners(space, ["accumulate"])] == [{}]
+    assert len([*corners(space, ["batch_size", "optimizer.lr"])]) == 4

@@ -1,0 +1,89 @@
+"""A trial in this process: what is checked before, what it looks at, and how the best one is finished."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from zoo import run
+from zoo.errors import ZooError
+from zoo.training.start import start
+from zoo.tuning import trial
+from zoo.tuning.space import WIDTH
+from zoo.tuning.trial import Request
+from zoo.weights_file import read
+
+REQUEST = Request("mlp", None, "iris", None, {}, "error", ("epochs=2",), trials=3)
+
+
+def test_the_default_space_suits_the_data() -> None:
+    settled = trial.check(REQUEST, lambda model: None)
+    assert (settled.metric, settled.higher_is_better, settled.name) == ("accuracy", True, "mlp-iris")
+    assert WIDTH in settled.space
+    assert settled.usual["batch_size"] == 16
+    linear = trial.check(dataclasses.replace(REQUEST, family="linear"), lambda model: None)
+    assert WIDTH not in linear.space
+    values = trial.check(dataclasses.replace(REQUEST, data="diabetes"), lambda model: None)
+    assert (values.metric, values.higher_is_better) == ("rmse", False)
+    assert "label_smoothing" not in values.space
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"data": "iriss"}, "did you mean"),
+        ({"family": "linear", "data": "digits"}, "digits"),
+        ({"space": {"batch_size": [8, 5000]}}, "a batch of 5000 is more than the"),
+        ({"space": {"accumulate": [1, 5]}}, "cannot be computed in 5 equal parts"),
+        ({"family": "linear", "space": {WIDTH: [0.5, 1.0]}}, "has no layers of other widths"),
+    ],
+)
+def test_what_the_data_or_the_network_do_not_take_is_refused(changes: dict[str, object], said: str) -> None:
+    with pytest.raises(ZooError, match=said):
+        trial.check(dataclasses.replace(REQUEST, **changes), lambda model: None)  # type: ignore[arg-type]
+
+
+def test_a_trial_is_an_ordinary_training_that_has_not_seen_the_test_examples(tmp_path: Path) -> None:
+    settled = trial.check(REQUEST, lambda model: None)
+    asked = []
+
+    def ends(epoch: int, value: float) -> bool:
+        asked.append((epoch, value))
+        return False
+
+    for name in ("first", "second"):
+        figures = trial.train(
+            REQUEST, settled, tmp_path / name, "base", ["optimizer.lr=0.02", f"{WIDTH}=0.5"], lambda model: None, ends
+        )
+    assert [epoch for epoch, _ in asked] == [1, 2, 1, 2]
+    assert asked[:2] == asked[2:], "a process that has trained before trains the same"
+    this = run.read(tmp_path / "first")
+    assert not this.finished
+    assert not this.results
+    assert this.model.widths == {"hidden1": 64, "hidden2": 64}
+    assert figures["parameters"] == this.model.parameters
+    trial.test(tmp_path / "first")
+
+    start(
+        "mlp", size="base", source="iris", data_dir=None, options={}, bad_examples="error", out=tmp_path / "alone",
+        settings=["epochs=2", "optimizer.lr=0.02", f"{WIDTH}=0.5"], strategy="single", devices=None,
+        preflight=lambda model: None,
+    )  # fmt: skip
+    first, alone = run.read_finished(tmp_path / "first"), run.read_finished(tmp_path / "alone")
+    timing = {"train_seconds"}
+    assert {key: first.results[key] for key in first.results.keys() - timing} == {
+        key: alone.results[key] for key in alone.results.keys() - timing
+    }
+    assert figures["value"] == first.results["val_accuracy"]
+    for name, array in read(tmp_path / "first" / run.WEIGHTS)[0].items():
+        np.testing.assert_array_equal(array, read(tmp_path / "alone" / run.WEIGHTS)[0][name])
+
+
+def test_a_trial_ends_when_it_is_told_to(tmp_path: Path) -> None:
+    settled = trial.check(REQUEST, lambda model: None)
+    figures = trial.train(REQUEST, settled, tmp_path / "run", None, [], lambda model: None, lambda epoch, value: True)
+    assert figures["ended"]
+    assert len((tmp_path / "run" / run.METRICS).read_text().splitlines()) == 1

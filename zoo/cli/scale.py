@@ -1,0 +1,67 @@
+"""`zoo scale`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from zoo.cli.comma_separated import CommaSeparated
+from zoo.cli.data_options import DataOption
+
+
+@click.command("scale")
+@click.argument("family", required=False)
+@click.option(
+    "--sizes",
+    type=CommaSeparated("sizes", str),
+    help="Sizes, with commas between.  [default: small,base,large; with --widths: small]",
+)
+@click.option(
+    "--widths",
+    type=CommaSeparated("numbers", float),
+    help="How many times as wide as usual each size is trained, with commas between.  [default: 1]",
+)
+@click.option("--data", cls=DataOption, help="{sources}.  [default: those of the kind of input, such as digits]")
+@click.option("--data-dir", cls=DataOption, type=click.Path(path_type=Path), help="Where the data are; {data_dir}.")
+@click.option("--target", "target_column", cls=DataOption, metavar="COLUMN", help="{target}.")
+@click.option("--text", "text_column", cls=DataOption, metavar="COLUMN", help="{text}.")
+@click.option(
+    "--bad-examples",
+    type=click.Choice(["error", "skip"]),
+    help="What to do about examples that cannot be read, or that the network cannot take.  [default: error]",
+)
+@click.option("--recipe", metavar="NAME|FILE", help="The recipe to begin with; 'zoo recipes FAMILY' lists them.")
+@click.option("--epochs", type=int, help="The epochs of every network. Short for --set epochs=N.")
+@click.option("--seed", type=int, help="The seed of every network. Short for --set seed=N.")
+@click.option("--set", multiple=True, metavar="KEY=VALUE", help="Change the recipe of every network.")
+@click.option("--seconds", default=3.0, show_default=True, help="How long each latency is measured.")
+@click.option("--out", type=click.Path(path_type=Path), help="The folder to write.  [default: scales/NAME]")
+@click.option(
+    "--resume", type=click.Path(path_type=Path), metavar="FOLDER", help="Go on; the same command does that, too."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print networks and law as one JSON document.")
+def command(as_json: bool, **options: Any) -> None:
+    """Measure what size buys: train a FAMILY at each size and width, export and measure all, fit a power law.
+
+    The folder keeps the runs, the artifacts, the figures (scale.json) and a drawing.
+
+    \b
+    zoo scale resnet --data tfds:fashion_mnist --epochs 5
+    zoo scale vgg --widths 0.25,0.5,1,2 --data digits
+    zoo scale --resume scales/vgg-digits
+    """
+    import zoo
+    from zoo.cli import tables
+    from zoo.cli.output import print_json, progress_bar, say
+    from zoo.schema import to_dict
+
+    with progress_bar() as progress:
+        made = zoo.scale(**options, say=say, progress=progress)
+    if as_json:
+        print_json({"folder": str(made.folder), **to_dict(made.record)})
+        return
+    tables.networks(made.networks)
+    if made.law:
+        tables.law(made.law)

@@ -1,0 +1,169 @@
+"""Folders of several runs that belong together: what was asked for, what was settled, and the results.
+
+The same request on the same folder goes on where an earlier one ended, however it ended.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import itertools
+import json
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+from zoo import files, provenance, run, schema
+from zoo.description import Provenance
+from zoo.errors import ZooError
+from zoo.schema import record
+
+Kind = Literal["study", "sizes", "scale"]
+
+FILES: dict[Kind, str] = {"study": "study.json", "sizes": "sizes.json", "scale": "scale.json"}
+"""The file that marks each kind of folder."""
+
+VERSION = 1
+"""The version of these files."""
+
+LOCK = "lock"
+
+PATIENCE_SECONDS = 10.0
+"""The time that a killed command's processes have to notice it and end."""
+
+
+@record
+class Experiment:
+    """The content of the file of `FILES`.
+
+    `asked` is the request, by which a folder is known again. `settled` is what was found out of it at the start, and
+    `results` the figures at the end; it is empty until then.
+    """
+
+    schema: int
+    asked: dict[str, Any]
+    provenance: Provenance
+    settled: dict[str, Any] = dataclasses.field(default_factory=dict)
+    results: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+    @property
+    def finished(self) -> bool:
+        """True if all runs are finished and the results are there."""
+        return self.provenance.finished is not None
+
+
+def holds(kind: Kind, folder: Path) -> bool:
+    """Return whether a folder is of a kind."""
+    return (folder / FILES[kind]).is_file()
+
+
+def read(kind: Kind, folder: Path) -> Experiment:
+    """Read the record of a folder.
+
+    Raises:
+        ZooError: it is of another kind, or its record is damaged.
+    """
+    path = folder / FILES[kind]
+    values = files.read_json(path, "name the folder that an earlier call of the same verb wrote")
+    if isinstance(values, dict) and isinstance(values.get("schema"), int) and values["schema"] > VERSION:
+        raise ZooError(f"{path} was written by a later version of zoo: update zoo")
+    return schema.parse(Experiment, values, str(path))
+
+
+def write(kind: Kind, folder: Path, experiment: Experiment) -> None:
+    """Write the record of a folder, whole or not at all."""
+    files.write_json(folder / FILES[kind], schema.to_dict(experiment))
+
+
+def end(kind: Kind, folder: Path, experiment: Experiment, results: dict[str, Any]) -> Experiment:
+    """Record the results; return the record."""
+    finished = dataclasses.replace(experiment.provenance, finished=provenance.now())
+    done = dataclasses.replace(experiment, provenance=finished, results=results)
+    write(kind, folder, done)
+    return done
+
+
+def place(kind: Kind, out: Path | None, usual: Path, asked: dict[str, Any]) -> tuple[Path, Experiment | None]:
+    """Return the folder of a request, and its record where an earlier call has begun it.
+
+    Args:
+        kind: the kind of folder.
+        out: the folder that was named; None for `usual`, or the first of `usual-2`, … that is free or of this request.
+        usual: where it lies if nobody names another place.
+        asked: the request.
+
+    Raises:
+        ZooError: the folder that was named is there, and is not of this request.
+    """
+    asked = json.loads(json.dumps(asked))
+    others = (usual.with_name(f"{usual.name}-{number}") for number in itertools.count(2))
+    for folder in [out] if out else itertools.chain([usual], others):
+        if not folder.exists():
+            return folder, None
+        if holds(kind, folder):
+            found = read(kind, folder)
+            different = [key for key, value in asked.items() if found.asked.get(key) != value]
+            if not different:
+                return folder, found
+            if out:
+                raise ZooError(
+                    f"{folder} holds another {kind}, which was asked for with other {', '.join(different)}: "
+                    "choose another --out, or go on with it by --resume"
+                )
+    raise ZooError(f"{out} exists already: choose another --out, or remove it first")
+
+
+def begin(
+    kind: Kind,
+    folder: Path,
+    asked: dict[str, Any],
+    settled: dict[str, Any],
+    seed: int,
+    fill: Callable[[Path], None] = lambda folder: None,
+) -> Experiment:
+    """Make the folder of a request, whole or not at all; `fill` writes what it holds beside the record."""
+    made = Experiment(VERSION, json.loads(json.dumps(asked)), provenance.here(seed), settled)
+    with files.staged_folder(folder) as staging:
+        fill(staging)
+        write(kind, staging, made)
+    return made
+
+
+@contextlib.contextmanager
+def withdrawn_if_refused(folder: Path, begun: bool) -> Iterator[None]:
+    """Remove a folder again when the block refuses the request before it has made a run.
+
+    `begun` says that the folder is an earlier call's, which stays.
+    """
+    try:
+        yield
+    except ZooError:
+        if not begun and not any(folder.rglob(run.DESCRIPTION)):
+            shutil.rmtree(folder)
+        raise
+
+
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[int]:
+    """Keep other processes out of a folder until the block ends; yield the descriptor that holds the lock.
+
+    A process that inherits the descriptor holds the lock, too.
+
+    Raises:
+        ZooError: another process works in the folder.
+    """
+    import fcntl  # not on Windows
+
+    end = time.monotonic() + PATIENCE_SECONDS
+    with (folder / LOCK).open("a") as file:
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except OSError:
+                if time.monotonic() > end:
+                    raise ZooError(f"another process works in {folder}: wait until it ends") from None
+            time.sleep(0.1)
+        yield file.fileno()

@@ -1,0 +1,170 @@
+"""Power laws of a network's error and its cost, fitted with their intervals. Needs only numpy.
+
+The error falls as a power of the cost: error = scale * cost ** -exponent + floor. Source of the form: Kaplan et al.
+2020, arXiv:2001.08361, and Henighan et al. 2020, arXiv:2010.14701, for the floor.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+FEWEST = 3
+"""The fewest networks of different cost that a law is fitted to."""
+
+FEWEST_FOR_FLOOR = 6
+"""The fewest for which a floor is tried: below, the corrected information criterion is not defined."""
+
+FEWEST_TO_DRAW = 5
+"""The fewest of which some are drawn for the interval; fewer are all kept, and the interval does not cover them."""
+
+EVIDENCE = 2.0
+"""The least by which the information criterion must be lower with a floor than without."""
+
+FLOORS = 200
+"""The number of floors that are tried."""
+
+DRAWS = 1000
+
+
+@dataclass(frozen=True)
+class Law:
+    """error = scale * cost ** -exponent + floor."""
+
+    scale: float
+    exponent: float
+    floor: float = 0.0
+
+    def error(self, cost: np.ndarray | float) -> np.ndarray:
+        """Return the error at a cost."""
+        found: np.ndarray = self.scale * np.asarray(cost, np.float64) ** -self.exponent + self.floor
+        return found
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A law and its 95 % intervals.
+
+    `exponent` is the interval of that number. `next_error` is the error at twice the largest cost, with its interval in
+    `next`; `gain` is how much lower that is than the law's error at the largest cost, with its interval in `gained`.
+    `low` and `high` are the ends of the law's own interval at `costs`. `points` says how many networks it was fitted
+    to, and `draws_points` whether the intervals cover the choice of the networks beside that of the test examples.
+    """
+
+    law: Law
+    exponent: tuple[float, float]
+    next_error: float
+    next: tuple[float, float]
+    gain: float
+    gained: tuple[float, float]
+    points: int
+    draws_points: bool
+    costs: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+
+
+def fit(costs: np.ndarray, errors: np.ndarray, seed: int = 0) -> Fit | None:
+    """Fit a law, and its intervals by a bootstrap over examples, and over networks where there are enough.
+
+    Each draw takes the same examples of all networks, so that what makes a draw of examples easy cancels out. An error
+    of 0 counts as half an example.
+
+    Args:
+        costs: of the networks, [networks].
+        errors: of each example by each network, [networks, examples]; their mean is the error of the network.
+        seed: of the draws.
+
+    Returns:
+        The fit; None where fewer than `FEWEST` networks differ in their cost.
+    """
+    costs = np.asarray(costs, np.float64)
+    if len(np.unique(costs)) < FEWEST:
+        return None
+    networks, examples = errors.shape
+    means = _positive(errors.mean(1), examples)
+    law, floor = _with_or_without_floor(costs, means)
+    grid = np.geomspace(costs.min(), 2 * costs.max(), 50)
+    draws_points = len(np.unique(costs)) >= FEWEST_TO_DRAW
+    generator = np.random.default_rng(seed)
+    exponents: list[float] = []
+    nexts: list[float] = []
+    gains: list[float] = []
+    curves: list[np.ndarray] = []
+    while len(exponents) < DRAWS:
+        # How often each example is drawn.
+        counts = np.bincount(generator.integers(0, examples, examples), minlength=examples)
+        drawn = _positive(errors @ counts / examples, examples)
+        chosen = generator.integers(0, networks, networks) if draws_points else np.arange(networks)
+        if len(np.unique(costs[chosen])) < FEWEST:
+            continue
+        one = fitted(costs[chosen], drawn[chosen], floor)
+        exponents.append(one.exponent)
+        now, later = one.error(np.array([1, 2]) * costs.max()).tolist()
+        nexts.append(later)
+        gains.append(now - later)
+        curves.append(one.error(grid))
+    low, high = np.percentile(curves, [2.5, 97.5], axis=0)
+    next_error = float(law.error(2 * costs.max()))
+    return Fit(
+        law=law,
+        exponent=_interval(exponents),
+        next_error=next_error,
+        next=_interval(nexts),
+        gain=float(law.error(costs.max())) - next_error,
+        gained=_interval(gains),
+        points=networks,
+        draws_points=draws_points,
+        costs=grid,
+        low=low,
+        high=high,
+    )
+
+
+def fitted(costs: np.ndarray, errors: np.ndarray, floor: bool) -> Law:
+    """Return the law whose logarithm is nearest to that of the errors, by least squares; with a floor if `floor`."""
+    floors = np.linspace(0, errors.min(), FLOORS, endpoint=False) if floor else np.zeros(1)
+    # A line through the logarithms for each floor, [floors, networks].
+    x, y = np.log(costs), np.log(errors - floors[:, None])
+    centered = x - x.mean()
+    slopes = y @ centered / (centered**2).sum()
+    heights = y.mean(1) - slopes * x.mean()
+    found = np.exp(heights[:, None] + slopes[:, None] * x) + floors[:, None]
+    best = ((np.log(found) - np.log(errors)) ** 2).sum(1).argmin()
+    return Law(math.exp(heights[best]), float(-slopes[best]), float(floors[best]))
+
+
+def _misfit(law: Law, costs: np.ndarray, errors: np.ndarray) -> float:
+    return float(((np.log(law.error(costs)) - np.log(errors)) ** 2).sum())
+
+
+def _with_or_without_floor(costs: np.ndarray, errors: np.ndarray) -> tuple[Law, bool]:
+    """Return the law that the data support, and whether it has a floor.
+
+    By the corrected information criterion of Hurvich and Tsai, Biometrika 76 (1989).
+    """
+    plain = fitted(costs, errors, floor=False)
+    count = len(np.unique(costs))
+    if count < FEWEST_FOR_FLOOR:
+        return plain, False
+    floored = fitted(costs, errors, floor=True)
+
+    def criterion(law: Law, numbers: int) -> float:
+        spread = max(_misfit(law, costs, errors) / len(costs), 1e-12)
+        free = len(costs) - numbers - 1
+        return len(costs) * math.log(spread) + 2 * numbers + 2 * numbers * (numbers + 1) / free
+
+    # Two or three numbers of the law, and the spread around it.
+    supported = floored.exponent > 0 and criterion(floored, 4) < criterion(plain, 3) - EVIDENCE
+    return (floored, True) if supported else (plain, False)
+
+
+def _positive(errors: np.ndarray, examples: int) -> np.ndarray:
+    return np.maximum(errors, 0.5 / examples)
+
+
+def _interval(values: list[float]) -> tuple[float, float]:
+    low, high = np.percentile(values, [2.5, 97.5])
+    return float(low), float(high)

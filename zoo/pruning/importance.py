@@ -1,0 +1,44 @@
+"""The importance of channels, from the size of all weights that belong to each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from zoo.pruning.channel_map import ChannelMap
+
+MEASURED = ("kernel", "gamma")
+"""The variables that count: kernels and the scales of norms. Offsets do not: a large one may change nothing."""
+
+
+def importance(channels: ChannelMap, arrays: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Return the importance of each channel, float64 [channels]: 1 is the mean of its group.
+
+    It is the mean, over all weights that the channel has a place in, of the L2 norm of its part, as a share of the mean
+    norm of all channels there: so layers of large and of small weights count alike (Fang et al. 2023). The scales of
+    norms count among the weights, as a channel that is scaled to almost nothing adds nothing (Liu et al. 2017,
+    arXiv:1708.06519).
+
+    Args:
+        channels: of the network.
+        arrays: its weights by `layer/variable`; those of a head that is made anew may be missing.
+    """
+    sums, weights = np.zeros(channels.count), np.zeros(channels.count)
+    for name, axes in channels.places.items():
+        if name not in arrays or name.rpartition("/")[2] not in MEASURED:
+            continue
+        for axis, at in axes.items():
+            array = arrays[name].astype(np.float64)
+            squares = np.zeros(channels.count)
+            others = tuple(other for other in range(array.ndim) if other != axis)
+            np.add.at(squares, at, (array**2).sum(others))
+            present = np.unique(at)
+            norms = np.sqrt(squares[present])
+            if norms.mean() > 0:
+                sums[present] += norms / norms.mean()
+                weights[present] += 1
+    measured = sums / np.maximum(weights, 1)
+    for group in channels.groups:
+        measured[group] /= measured[group].mean() or 1
+    return measured

@@ -1,0 +1,150 @@
+"""The search: trials in processes side by side, until as many as were asked for are finished."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import selectors
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from zoo import provenance, run
+from zoo.errors import ZooError
+from zoo.schema import to_dict
+from zoo.text import Progress, Say
+from zoo.tuning.study import TRIALS, Study, Trial, settings_of
+from zoo.tuning.trial import Request, Settled
+from zoo.tuning.worker import Died, Worker
+
+CHECKPOINTS = Path(run.LAST).parent
+
+MOST_DEATHS = 2
+"""So often may a trial's process die before the trial counts as one without a value."""
+
+
+@dataclass
+class _Running:
+    trial: Any
+    place: int
+    folder: Path
+    epochs: int = 0
+
+
+def folder_of(folder: Path, place: int) -> Path:
+    """Return the run folder of the trial at a place."""
+    return folder / TRIALS / f"{place:04}"
+
+
+def search(
+    folder: Path,
+    study: Study,
+    request: Request,
+    settled: Settled,
+    parallel: int,
+    lock: int,
+    say: Say,
+    progress: Progress,
+) -> list[Trial]:
+    """Train trials until all are finished, and return them by place.
+
+    Args:
+        folder: of the study.
+        study: its trials.
+        request: what all trials have in common.
+        settled: what was found out of it.
+        parallel: the number of processes.
+        lock: a descriptor that the processes hold.
+        say: given a line for each trial that ends.
+        progress: given the number of finished trials.
+    """
+    done = {trial.place for trial in study.finished()}
+    places = iter([place for place in range(request.trials) if place not in done])
+    again: list[int] = []
+    busy: dict[Worker, _Running] = {}
+
+    def begin(worker: Worker) -> None:
+        """Give a worker the next trial, if there is one left."""
+        place = again.pop(0) if again else next(places, None)
+        if place is None:
+            return
+        trial = study.ask(place)
+        target = folder_of(folder, place)
+        shutil.rmtree(target, ignore_errors=True)
+        busy[worker] = _Running(trial, place, target)
+        size, settings = (None, []) if place == 0 else settings_of(trial.params)
+        job = {"folder": str(target), "size": size, "settings": settings}
+        worker.send(train={**job, "request": to_dict(request), "settled": to_dict(settled)})
+
+    def end(running: _Running, value: float | None, reason: str, figures: dict[str, Any]) -> None:
+        study.tell(running.trial, value, reason, figures)
+        done.add(running.place)
+        best = study.best()
+        _keep_only(folder, best, {one.folder for one in busy.values()})
+        shown = f"val {settled.metric} {value:.4f}" if value is not None else reason
+        leader = f"; best so far: {best.value:.4f} of trial {best.place}" if best and best.value is not None else ""
+        say(f"{len(done)} of {request.trials} finished: trial {running.place}: {shown}{leader}")
+        progress(len(done), request.trials, f"trial {running.place}: {shown}")
+
+    def listen(worker: Worker) -> bool:
+        """Take one answer of a worker, whose trial may end with it; return whether the worker is alive."""
+        running = busy[worker]
+        try:
+            answer = worker.answer()
+        except Died as error:
+            del busy[worker]
+            study.died(running.trial)
+            if study.deaths(running.place) < MOST_DEATHS:
+                again.append(running.place)
+            else:
+                running.trial = study.ask(running.place)
+                end(running, None, str(error), {})
+            return False
+        except ZooError as error:
+            del busy[worker]
+            end(running, None, " ".join(str(error).split())[:300], {})
+            return True
+        if "epoch" in answer:
+            running.epochs = answer["epoch"]
+            worker.send(end=study.report(running.trial, running.epochs, answer["value"]))
+            return True
+        del busy[worker]
+        figures = answer["figures"]
+        value, ended = figures.pop("value"), figures.pop("ended")
+        reason = f"ended early after {running.epochs} epochs" if ended else ""
+        if not math.isfinite(value):
+            reason = f"its {settled.metric} of validation is {value}"
+        end(running, None if reason else value, reason, figures)
+        return True
+
+    with contextlib.ExitStack() as stack:
+        threads = None if parallel == 1 else max(1, provenance.usable_cpus() // parallel)
+
+        def hired() -> Worker:
+            return stack.enter_context(Worker(threads, lock))
+
+        for _ in range(min(parallel, request.trials - len(done))):
+            begin(hired())
+        while busy:
+            for worker in _ready(list(busy)):
+                alive = listen(worker)
+                if worker not in busy:
+                    begin(worker if alive else hired())
+    return study.finished()
+
+
+def _ready(workers: list[Worker]) -> list[Worker]:
+    """Wait until one of the workers has an answer, and return those that have."""
+    with selectors.DefaultSelector() as selector:
+        for worker in workers:
+            selector.register(worker, selectors.EVENT_READ, worker)
+        return [key.data for key, _ in selector.select()]
+
+
+def _keep_only(folder: Path, best: Trial | None, running: set[Path]) -> None:
+    """Remove the checkpoints of all trials that are neither the best nor running: only the best goes on."""
+    kept = {folder_of(folder, best.place)} if best else set()
+    for checkpoints in (folder / TRIALS).glob(f"*/{CHECKPOINTS}"):
+        if checkpoints.parent not in kept | running:
+            shutil.rmtree(checkpoints, ignore_errors=True)

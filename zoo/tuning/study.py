@@ -1,0 +1,219 @@
+"""A study: its trials in Optuna's SQLite, what each is trained with, and which is the best.
+
+One process asks and tells. A trial has a place, from 0 to one less than the number of trials; a trial that died leaves
+its place to another one with the same values. The values of a place depend on the seed, the place and the trials that
+are finished, so that a study that was killed goes on as it would have without that.
+"""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import sqlite3
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zoo.files import staged_file
+from zoo.tuning.space import SIZE, Choices, Space, Value
+
+if TYPE_CHECKING:
+    import optuna
+    from optuna.trial import FrozenTrial
+
+DATABASE = "study.db"
+TRIALS = "trials"
+TABLE = "trials.csv"
+HISTORY = "history.png"
+BEST = "best"
+
+STARTUP = 5
+"""The trials that are finished before one may end early."""
+
+RANDOM = 10
+"""The trials that are drawn at random before the search learns from them."""
+
+SECONDS_TO_WRITE = 60.0
+"""The longest wait for another process that reads the database."""
+
+NAME = "zoo"
+
+PLACE, FIGURES, REASON = "place", "figures", "reason"
+"""Attributes of a trial: its place, the figures of its run, and why it has no value."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Trial:
+    """A finished trial.
+
+    Attributes:
+        place: its place, from 0, which is the recipe without a change.
+        params: what it was trained with, by key.
+        value: the validation metric of the epoch that its run keeps; None where it ended early or failed.
+        epochs: the number of epochs that were trained.
+        reason: why it has no value; empty where it has one.
+        figures: further figures of its run: `loss` (of validation), `parameters`, `multiply_adds`, `seconds`.
+    """
+
+    place: int
+    params: Mapping[str, Value]
+    value: float | None
+    epochs: int
+    reason: str = ""
+    figures: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+
+class Study:
+    """The trials in the database of a study's folder."""
+
+    def __init__(
+        self, folder: Path, space: Space, usual: Mapping[str, Value], seed: int, higher_is_better: bool
+    ) -> None:
+        """Open the database, or make it.
+
+        Args:
+            folder: the study's folder.
+            space: what is searched.
+            usual: the values of the first trial, by all keys of the space.
+            seed: of the search.
+            higher_is_better: the direction of the metric.
+        """
+        import optuna
+
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        self._seed, self._higher = seed, higher_is_better
+        self._distributions = {key: _distribution(one) for key, one in space.items()}
+        # A first trial whose own value the space does not hold tells the search nothing about that key.
+        self._usual = {key: value for key, value in usual.items() if space[key].holds(value)}
+        path = folder / DATABASE
+        # The path is no part of the URL, in which some characters of a folder's name would mean something else.
+        connected = {"creator": lambda: sqlite3.connect(path, timeout=SECONDS_TO_WRITE, check_same_thread=False)}
+        self._storage = optuna.storages.RDBStorage(f"sqlite:///{DATABASE}", engine_kwargs=connected)
+        self._study = optuna.create_study(
+            study_name=NAME,
+            storage=self._storage,
+            load_if_exists=True,
+            direction="maximize" if higher_is_better else "minimize",
+            pruner=optuna.pruners.MedianPruner(n_startup_trials=STARTUP, n_warmup_steps=1),
+        )
+
+    def close(self) -> None:
+        """Close the database."""
+        self._storage.remove_session()
+        self._storage.engine.dispose()
+
+    def fail_unfinished(self) -> int:
+        """Mark the trials that a killed process left; return their number."""
+        from optuna.trial import TrialState
+
+        left = self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING, TrialState.WAITING))
+        for trial in left:
+            self._storage.set_trial_state_values(trial._trial_id, TrialState.FAIL)
+        return sum(trial.state == TrialState.RUNNING for trial in left)
+
+    def finished(self) -> list[Trial]:
+        """Return the trials that count, by place."""
+        from optuna.trial import TrialState
+
+        found = self._study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
+        return sorted(map(_finished, found), key=lambda trial: trial.place)
+
+    def deaths(self, place: int) -> int:
+        """Return how many trials at a place died."""
+        return len(self._dead(place))
+
+    def ask(self, place: int) -> optuna.Trial:
+        """Begin a trial at a place, with the values of one that died there, if there was one."""
+        import optuna
+
+        self._study.sampler = optuna.samplers.TPESampler(
+            seed=self._seed * 1_000_003 + place, n_startup_trials=RANDOM, constant_liar=True
+        )
+        dead = self._dead(place)
+        fixed = self._usual if place == 0 else dict(dead[-1].params) if dead else {}
+        if fixed:
+            self._study.enqueue_trial(fixed, user_attrs={PLACE: place})
+        keys = self._usual if place == 0 else self._distributions
+        trial = self._study.ask({key: self._distributions[key] for key in keys})
+        trial.set_user_attr(PLACE, place)
+        return trial
+
+    def report(self, trial: optuna.Trial, epoch: int, value: float) -> bool:
+        """Note the metric after an epoch; return whether the trial is worse than half of the others so far."""
+        trial.report(value, epoch)
+        return trial.user_attrs[PLACE] > 0 and bool(trial.should_prune())
+
+    def tell(self, trial: optuna.Trial, value: float | None, reason: str, figures: Mapping[str, Any]) -> None:
+        """End a trial, with its value, or without one for a reason."""
+        from optuna.trial import TrialState
+
+        trial.set_user_attr(FIGURES, dict(figures))
+        trial.set_user_attr(REASON, reason)
+        if value is None:
+            self._study.tell(trial, state=TrialState.PRUNED)
+        else:
+            self._study.tell(trial, value)
+
+    def died(self, trial: optuna.Trial) -> None:
+        """Mark a trial whose process died: its place is free."""
+        from optuna.trial import TrialState
+
+        self._study.tell(trial, state=TrialState.FAIL)
+
+    def best(self) -> Trial | None:
+        """Return the best trial so far, see `best_of`."""
+        return best_of(self.finished(), self._higher)
+
+    def _dead(self, place: int) -> list[FrozenTrial]:
+        from optuna.trial import TrialState
+
+        failed = self._study.get_trials(deepcopy=False, states=(TrialState.FAIL,))
+        return [trial for trial in failed if trial.user_attrs.get(PLACE) == place]
+
+
+def best_of(trials: list[Trial], higher_is_better: bool) -> Trial | None:
+    """Return the trial with the best value; of equal ones that with the lower validation loss, then the earlier one."""
+    sign = -1 if higher_is_better else 1
+    valued = [trial for trial in trials if trial.value is not None]
+    return min(valued, key=lambda one: (sign * (one.value or 0.0), one.figures["loss"], one.place), default=None)
+
+
+def _finished(trial: FrozenTrial) -> Trial:
+    from optuna.trial import TrialState
+
+    return Trial(
+        place=trial.user_attrs[PLACE],
+        params=dict(trial.params),
+        value=trial.value if trial.state == TrialState.COMPLETE else None,
+        epochs=len(trial.intermediate_values),
+        reason=trial.user_attrs.get(REASON, ""),
+        figures=trial.user_attrs.get(FIGURES, {}),
+    )
+
+
+def _distribution(dimension: Any) -> Any:
+    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
+    if isinstance(dimension, Choices):
+        return CategoricalDistribution(dimension.values)
+    kind = IntDistribution if dimension.whole else FloatDistribution
+    return kind(dimension.low, dimension.high, log=dimension.log)
+
+
+def settings_of(params: Mapping[str, Value]) -> tuple[str | None, list[str]]:
+    """Return the size among the values of a trial, None where it is not searched, and the changes of the recipe."""
+    size = params.get(SIZE)
+    settings = [f"{key}={value}" for key, value in params.items() if key != SIZE]
+    return None if size is None else str(size), settings
+
+
+def write_table(path: Path, trials: list[Trial], metric: str) -> None:
+    """Write a row for each trial as CSV, whole or not at all."""
+    params = list(dict.fromkeys(key for trial in trials for key in trial.params))
+    figures = list(dict.fromkeys(key for trial in trials for key in trial.figures))
+    with staged_file(path) as staging, staging.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["trial", f"val_{metric}", "epochs", *figures, *params, "reason"])
+        for trial in trials:
+            row = [trial.place, trial.value, trial.epochs, *(trial.figures.get(key) for key in figures)]
+            writer.writerow([*row, *(trial.params.get(key) for key in params), trial.reason])

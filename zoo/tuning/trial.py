@@ -1,0 +1,211 @@
+"""The parts of a search that need TensorFlow: checking a request, training a trial, testing the best."""
+
+from __future__ import annotations
+
+import dataclasses
+import gc
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from zoo import run
+from zoo import task as tasks
+from zoo.data.share import WHOLE
+from zoo.data.source import short_name
+from zoo.errors import ZooError
+from zoo.input import find
+from zoo.registry import resolve
+from zoo.schema import record
+from zoo.text import silent
+from zoo.tuning import space as spaces
+from zoo.tuning.space import SIZE, WIDTH, Plain
+from zoo.tuning.study import settings_of
+
+
+@record
+class Request:
+    """What all trials of a study have in common, and the space where somebody named one."""
+
+    family: str
+    size: str | None
+    data: str | None
+    data_dir: str | None
+    options: dict[str, str]
+    bad_examples: str
+    settings: tuple[str, ...]
+    trials: int
+    recipe: str | None = None
+    space: dict[str, Any] | None = None
+
+
+@record
+class Settled:
+    """What was found out of a request.
+
+    `space` is what is searched, in its plain form, and `usual` the values of the first trial by the keys of the space.
+    `metric` is that of validation.
+    """
+
+    family: str
+    size: str
+    name: str
+    space: dict[str, Any]
+    usual: dict[str, str | int | float | bool]
+    metric: str
+    higher_is_better: bool
+    seed: int
+
+
+Preflight = Callable[[Any], None]
+
+
+def check(request: Request, preflight: Preflight) -> Settled:
+    """Refuse what no trial could be made of: the data, the network, its export, and every bound of the space.
+
+    Raises:
+        ZooError: something is refused.
+    """
+    from zoo.training import start
+    from zoo.training.batches import check as check_recipe
+    from zoo.training.loop import check_batch
+
+    family, row = resolve(request.family, request.size)
+    recipe = spaces.recipe_of(family, row, request.recipe, request.settings)
+    dataset = start.load_for(
+        family,
+        request.data,
+        recipe=recipe,
+        data_dir=Path(request.data_dir) if request.data_dir else None,
+        options=request.options,
+        bad_examples="skip" if request.bad_examples == "skip" else "error",
+    )
+    examples, task = len(dataset.train), tasks.find(dataset.task)
+    recipe = start.with_fitting_batch(recipe, request.settings, recipe.accumulate, examples, silent)
+    check_batch(recipe.batch_size, 1, examples, recipe.accumulate)
+    model = start.describe(family, row, dataset, recipe)
+    preflight(model)
+    plain: Plain = request.space or spaces.default(
+        family,
+        request.size,
+        recipe,
+        request.settings,
+        examples=examples,
+        classes=dataset.task == "classes",
+        scales=_can(family, row, dataset, recipe, width=spaces.WIDTHS[0]),
+        drops=_can(family, row, dataset, recipe, dropout=0.5),
+    )
+    space = spaces.checked(plain, family, request.size, request.settings, request.recipe)
+
+    def changed(values: Mapping[str, Any]) -> tuple[Any, Any]:
+        size, settings = settings_of(values)
+        other = family.size(size) if size else row
+        return other, spaces.recipe_of(family, other, request.recipe, [*request.settings, *settings])
+
+    # The keys of a space that somebody wrote may change the network or what it takes; those of the default one do not.
+    sections = ("network", recipe.input.kind) if request.space else ()
+    shaping = [key for key in space if key.partition(".")[0] in sections]
+    for keys in (["batch_size", "accumulate"], [SIZE, WIDTH], *([key] for key in space)):
+        for values in spaces.corners(space, keys):
+            other_row, other = changed(values)
+            check_recipe(other, find(family.input), task, WHOLE)
+            if {"batch_size", "accumulate"} & values.keys():
+                check_batch(other.batch_size, 1, examples, other.accumulate)
+            if {SIZE, WIDTH, *shaping} & values.keys():
+                start.describe(family, other_row, dataset, other)
+    known = {**spaces.values_of(recipe), SIZE: row.name}
+    return Settled(
+        family=family.name,
+        size=row.name,
+        name=f"{family.name}-{short_name(dataset.source)}",
+        space=spaces.to_plain(space),
+        usual={key: known[key] for key in space},
+        metric=task.best,
+        higher_is_better=task.higher_is_better,
+        seed=recipe.seed,
+    )
+
+
+def _can(family: Any, row: Any, dataset: Any, recipe: Any, **changes: float) -> bool:
+    """Return whether the family has a network with these changes of the recipe's section `network`."""
+    from zoo.training import start
+
+    network = dataclasses.replace(recipe.network, **changes)
+    try:
+        start.describe(family, row, dataset, dataclasses.replace(recipe, network=network))
+    except ZooError:
+        return False
+    return True
+
+
+def train(
+    request: Request,
+    settled: Settled,
+    folder: Path,
+    size: str | None,
+    settings: Sequence[str],
+    preflight: Preflight,
+    ends: Callable[[int, float], bool],
+) -> dict[str, Any]:
+    """Train a trial into a run folder, without testing it, and return its figures.
+
+    `ends` is given the number of epochs and the validation metric after each epoch, and returns whether the trial ends.
+
+    Raises:
+        ZooError: the training failed, as where the loss is no longer finite.
+    """
+    import keras
+
+    from zoo.training import start
+
+    key, rows = f"val_{settled.metric}", []
+
+    class Judge(keras.callbacks.Callback):
+        ended = False
+
+        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+            rows.append(dict(logs))
+            self.ended = ends(len(rows), rows[-1][key])
+            self.model.stop_training = self.ended
+
+    judge = Judge()
+    try:
+        start.start(
+            request.family,
+            size=size or request.size,
+            source=request.data,
+            data_dir=Path(request.data_dir) if request.data_dir else None,
+            options=request.options,
+            bad_examples="skip" if request.bad_examples == "skip" else "error",
+            settings=[*request.settings, *settings],
+            recipe_asked=request.recipe,
+            out=folder,
+            strategy="single",
+            devices=None,
+            preflight=preflight,
+            callbacks=[judge],
+            test=False,
+        )
+    finally:
+        # This process trains many networks.
+        keras.backend.clear_session()
+        gc.collect()
+    this = run.read(folder)
+    assert this.recipe is not None, "a trial trains"
+    values = [row[key] for row in rows]
+    best = max(values) if settled.higher_is_better else min(values)
+    kept = rows[values.index(best)] if this.recipe.keep == "best" else rows[-1]
+    return {
+        "value": kept[key],
+        "ended": judge.ended and len(rows) < this.recipe.epochs,
+        "loss": kept["val_loss"],
+        "parameters": this.model.parameters,
+        "multiply_adds": this.model.multiply_adds,
+        "seconds": sum(row["seconds"] for row in rows),
+    }
+
+
+def test(folder: Path) -> None:
+    """Finish the run of a trial whose epochs are all done: test its network."""
+    from zoo.training import start
+
+    start.resume(folder, data_dir=None, strategy="single", devices=None)

@@ -1,0 +1,106 @@
+"""The processes that train trials, as the process that searches sees them.
+
+Both write lines of JSON, in turn: each message is answered by one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+from types import TracebackType
+from typing import Any
+
+from zoo.errors import Refused, ZooError
+
+MODULE = "zoo.verbs.trial_process"
+"""The module that runs in the process. It knows the export, which nothing in this package does."""
+
+SECONDS_TO_END = 10.0
+"""The time that a process has to end when nobody needs it any more, before it is killed."""
+
+
+class Died(Exception):
+    """The process ended without an answer."""
+
+    def __init__(self, status: int) -> None:
+        hint = ", as where memory is short" if status < 0 else ""
+        super().__init__(f"its process ended with status {status}{hint}")
+
+
+class Worker:
+    """A process that does what it is told. It ends with the process that made it, however that ends."""
+
+    def __init__(self, threads: int | None = None, lock: int | None = None) -> None:
+        """Start it.
+
+        Args:
+            threads: of TensorFlow; None for its own choice.
+            lock: a descriptor that the process holds as long as it lives.
+        """
+        environment = dict(os.environ)
+        if threads is not None:
+            environment |= {"TF_NUM_INTRAOP_THREADS": str(threads), "TF_NUM_INTEROP_THREADS": str(threads)}
+        # -P: a file in the current folder must not be imported in place of a library. The process is no part of the
+        # terminal's group: Ctrl-C ends it by way of this process.
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-m", MODULE, json.dumps(sys.argv)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
+            env=environment,
+            start_new_session=True,
+            pass_fds=() if lock is None else (lock,),
+        )
+
+    def __enter__(self) -> Worker:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End the process: at once where there was an error."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        if kind:
+            self._process.kill()
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.close()
+        try:
+            self._process.wait(SECONDS_TO_END)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._process.stdout.close()
+
+    def fileno(self) -> int:
+        """Return the descriptor that can be read when there is an answer."""
+        assert self._process.stdout is not None
+        return self._process.stdout.fileno()
+
+    def send(self, **message: Any) -> None:
+        """Send a message; its one key says what to do."""
+        assert self._process.stdin is not None
+        # Whether the process still reads is seen when its answer is awaited.
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.write(json.dumps(message) + "\n")
+            self._process.stdin.flush()
+
+    def answer(self) -> dict[str, Any]:
+        """Wait for an answer.
+
+        Raises:
+            Died: there will be none.
+            ZooError: what the process was told cannot be done.
+        """
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line.endswith("\n"):
+            raise Died(self._process.wait())
+        answer: dict[str, Any] = json.loads(line)
+        if "error" in answer:
+            raise (Refused if answer["refused"] else ZooError)(answer["error"])
+        return answer

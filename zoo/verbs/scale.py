@@ -1,0 +1,295 @@
+"""`zoo.scale`."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from zoo import experiment, files
+from zoo.data.fitting import fitting
+from zoo.data.reload import load_again
+from zoo.data.source import short_name
+from zoo.errors import ZooError, listed
+from zoo.experiment import Experiment
+from zoo.family import SIZES
+from zoo.input import find, kind_of
+from zoo.power_law import FEWEST, Fit, fit
+from zoo.registry import resolve
+from zoo.task import task_of
+from zoo.tensorflow_setup import wake_keras
+from zoo.text import Progress, Say, silent
+from zoo.verbs import scale_drawing, series
+from zoo.verbs.benchmark import benchmark
+from zoo.verbs.export_run import export_run
+from zoo.verbs.results import Folder, RunFolder, StrPath, optional_path, settings_of
+from zoo.verbs.series import Point
+
+if TYPE_CHECKING:
+    from zoo.data.dataset import Dataset
+
+RUNS, ARTIFACTS, ERRORS, DRAWING = "runs", "artifacts", "errors", "scale.png"
+
+MOST_NETWORKS = 50
+
+
+@dataclass(frozen=True)
+class ScaleFolder(Folder):
+    """The folder of a study of size, and its record.
+
+    `networks` are the figures of each network. `law` are those of the power law, None where there are too few networks.
+    """
+
+    record: Experiment
+
+    @property
+    def networks(self) -> list[dict[str, Any]]:
+        """The figures of each network, in the order of their multiply-adds."""
+        found: list[dict[str, Any]] = self.record.results["networks"]
+        return found
+
+    @property
+    def law(self) -> dict[str, Any] | None:
+        """The figures of the power law."""
+        found: dict[str, Any] | None = self.record.results["law"]
+        return found
+
+
+def scale(
+    family: str | None = None,
+    *,
+    sizes: Sequence[str] | None = None,
+    widths: Sequence[float] | None = None,
+    data: str | None = None,
+    data_dir: StrPath | None = None,
+    target_column: str | None = None,
+    text_column: str | None = None,
+    bad_examples: Literal["error", "skip"] | None = None,
+    recipe: StrPath | None = None,
+    epochs: int | None = None,
+    seed: int | None = None,
+    set: Mapping[str, object] | Iterable[str] = (),
+    seconds: float = 3.0,
+    out: StrPath | None = None,
+    resume: StrPath | None = None,
+    say: Say = silent,
+    progress: Progress = silent,
+) -> ScaleFolder:
+    """Measure what size buys: train each size at each width, export and measure all, and fit a power law.
+
+    The law is error = scale · multiply-adds^-exponent, plus a floor where the networks support one. Its 95 % interval
+    comes of draws of the test examples, and of the networks where there are at least 5. It does not cover the seed of
+    the training.
+
+    It goes on with the same arguments, or with `resume`, however it ended: networks that are finished are not trained
+    again.
+
+    Args:
+        family: a family such as `resnet`. Not needed with `resume`.
+        sizes: sizes of the family; all of small, base and large when neither these nor `widths` are given, small with
+            `widths` alone.
+        widths: how many times as wide as usual each size is trained; 1 when not given.
+        data: as for `zoo.train`, and so are the next five.
+        data_dir: the folder of prepared TFDS data.
+        target_column: the column to predict, for data that have columns.
+        text_column: the column with the text.
+        bad_examples: `error` (the default) or `skip`.
+        recipe: of every network.
+        epochs: of every network. Short for `set={"epochs": ...}`.
+        seed: of every network. Short for `set={"seed": ...}`.
+        set: changes of the recipe of every network.
+        seconds: how long each latency is measured.
+        out: the folder to write; `scales/NAME` when not given.
+        resume: such a folder, which goes on with what was asked for then.
+        say: as for `zoo.train`.
+        progress: as for `zoo.train`.
+
+    Raises:
+        ZooError: something that was asked for cannot be had.
+        Refused: a network cannot be exported at all, which is found before its training.
+    """
+    training: dict[str, Any] = {
+        "data": data, "data_dir": data_dir, "target_column": target_column, "text_column": text_column,
+        "bad_examples": bad_examples, "recipe": recipe, "epochs": epochs, "seed": seed, "set": settings_of(set),
+    }  # fmt: skip
+    if not seconds > 0:
+        raise ZooError(f"--seconds {seconds:g}: a number above 0 is needed, such as 3")
+    begun: Experiment | None = None
+    if resume is not None:
+        asked = {"family": family, "sizes": sizes, "widths": widths, "out": out, **training}
+        given = [name for name, value in asked.items() if value]
+        if given:
+            raise ZooError(f"--resume continues with what was asked for then: leave {listed(given)} out")
+        folder = Path(resume)
+        record = begun = experiment.read("scale", folder)
+    else:
+        points = _points(sizes, widths)
+        request = {
+            **series.asked(family, training),
+            "points": [dataclasses.asdict(point) for point in points],
+            "seconds": seconds,
+        }
+        _check(request, points)
+        source = request.get("data") or find(resolve(request["family"])[0].input).default_data
+        usual = Path("scales") / f"{request['family']}-{short_name(source)}"
+        folder, begun = experiment.place("scale", optional_path(out), usual, request)
+        if begun is None:
+            _check_networks(request, points)
+        record = begun or experiment.begin("scale", folder, request, {}, request.get("seed", 0))
+    points = [Point(**point) for point in record.asked["points"]]
+    request = {name: value for name, value in record.asked.items() if name not in ("points", "seconds")}
+    with experiment.withdrawn_if_refused(folder, begun is not None), experiment.locked(folder):
+        if not record.finished:
+            record = _measured(folder, record, request, points, say, progress)
+    return ScaleFolder(folder, record)
+
+
+def _points(sizes: Sequence[str] | None, widths: Sequence[float] | None) -> list[Point]:
+    sizes = sizes or (SIZES[:1] if widths else SIZES)
+    points = [Point(size, float(width)) for size in sizes for width in widths or (1.0,)]
+    if not 2 <= len(points) <= MOST_NETWORKS:
+        raise ZooError(f"{len(points)} networks: name 2 to {MOST_NETWORKS}, such as --widths 0.25,0.5,1")
+    return points
+
+
+def _check(request: Mapping[str, Any], points: list[Point]) -> None:
+    """Refuse what can be refused without TensorFlow."""
+    for family, _, recipe in series.check_recipes(request, points):
+        if recipe.freeze:
+            raise ZooError(f"freeze trains a head on weights that are there already: {family.name} starts from nothing")
+    decided = [setting for setting in request["set"] if setting.startswith("network.width=")]
+    if decided:
+        raise ZooError(f"--set {decided[0]}: name the widths with --widths")
+
+
+def _check_networks(request: Mapping[str, Any], points: list[Point]) -> None:
+    """Refuse data and networks that cannot be had, and networks that are the same.
+
+    Raises:
+        ZooError: there are some.
+    """
+    wake_keras()
+    from zoo.training import start
+    from zoo.training.loop import check_batch
+
+    checked = series.check_recipes(request, points)
+    family, _, first = checked[0]
+    options = {
+        name: request[key] for name, key in (("target", "target_column"), ("text", "text_column")) if key in request
+    }
+    dataset = start.load_for(
+        family,
+        request.get("data"),
+        recipe=first,
+        data_dir=optional_path(request.get("data_dir")),
+        options=options,
+        bad_examples=request.get("bad_examples", "error"),
+    )
+    seen: dict[tuple[int, int], str] = {}
+    for point, (_, size, recipe) in zip(points, checked, strict=True):
+        recipe = start.with_fitting_batch(recipe, request["set"], recipe.accumulate, len(dataset.train), silent)
+        check_batch(recipe.batch_size, 1, len(dataset.train), recipe.accumulate)
+        model = start.describe(family, size, dataset, recipe)
+        other = seen.setdefault((model.parameters, model.multiply_adds), point.name)
+        if other != point.name:
+            raise ZooError(f"{other} and {point.name} are the same network of {family.name}: leave one out")
+
+
+def _measured(
+    folder: Path, record: Experiment, request: Mapping[str, Any], points: list[Point], say: Say, progress: Progress
+) -> Experiment:
+    """Train, export and measure what is not there yet; write the drawing and the results."""
+    made = {point: series.trained(folder / RUNS / point.name, request, point, {}, say, progress) for point in points}
+    points = sorted(points, key=lambda point: made[point].run.model.multiply_adds)
+    reasons = {point: _exported(folder, made[point], point, say) for point in points}
+    latencies = _latencies(folder, [point for point in points if not reasons[point]], record.asked["seconds"], say)
+    errors = np.stack(_errors(folder, made, points, say))
+    rows = [
+        {
+            **series.row(point, made[point].run),
+            "error": float(errors[number].mean()),
+            "run": f"{RUNS}/{point.name}",
+            "artifact": None if reasons[point] else f"{ARTIFACTS}/{point.name}",
+            "not_exported": reasons[point],
+            "latency": latencies.get(point),
+        }
+        for number, point in enumerate(points)
+    ]
+    costs = np.array([row["multiply_adds"] for row in rows], np.float64)
+    found = fit(costs, errors, record.provenance.seed)
+    if found is None:
+        say(f"no power law: fewer than {FEWEST} networks differ in their multiply-adds")
+    scale_drawing.draw(folder / DRAWING, rows, found, f"{request['family']}: what size buys", say)
+    return experiment.end("scale", folder, record, {"networks": rows, "law": found and law_figures(found)})
+
+
+def law_figures(found: Fit) -> dict[str, Any]:
+    """Return a fitted law for JSON and tables, with what its intervals cover."""
+    return {
+        "scale": found.law.scale,
+        "exponent": found.law.exponent,
+        "exponent_interval": list(found.exponent),
+        "floor": found.law.floor,
+        "networks": found.points,
+        "covers": ["test examples", *(["choice of the networks"] if found.draws_points else [])],
+        "doubling": {
+            "error": found.next_error,
+            "error_interval": list(found.next),
+            "gain": found.gain,
+            "gain_interval": list(found.gained),
+        },
+    }
+
+
+def _exported(folder: Path, made: RunFolder, point: Point, say: Say) -> str | None:
+    """Make the artifact of a network, unless it is there; return why there is none, None where there is."""
+    target = folder / ARTIFACTS / point.name
+    if target.exists():
+        return None
+    try:
+        export_run(made, onnx=True, out=target, say=say)
+    except ZooError as error:
+        reason = " ".join(str(error).split())[:300]
+        say(f"{point.name} is not exported: {reason}")
+        return reason
+    return None
+
+
+def _latencies(folder: Path, points: list[Point], seconds: float, say: Say) -> dict[Point, dict[str, float]]:
+    """Measure one example on one thread by the ONNX files, all in turns."""
+    if not points:
+        return {}
+    artifacts = {str(folder / ARTIFACTS / point.name): point for point in points}
+    done = benchmark([*artifacts], batch=(1,), threads=(1,), runtime=("onnx",), seconds=seconds, say=say)
+    return {
+        artifacts[row.artifact]: {"p50_ms": row.p50_ms, "low_ms": row.median_low_ms, "high_ms": row.median_high_ms}
+        for row in done.rows
+    }
+
+
+def _errors(folder: Path, made: Mapping[Point, RunFolder], points: list[Point], say: Say) -> list[np.ndarray]:
+    """Return the error of each test example by each network, in the order of the points; they are kept as files."""
+    dataset: Dataset | None = None
+    found = []
+    for point in points:
+        path = folder / ERRORS / f"{point.name}.npy"
+        if not path.exists():
+            this = made[point].run
+            assert this.data is not None, "a run that was trained has data"
+            assert this.recipe is not None
+            if dataset is None:
+                kind = kind_of(this.model.preprocessing).kind
+                dataset = load_again(this.data, kind, this.recipe.split)
+            examples = fitting(dataset, this.model.preprocessing).test
+            wake_keras()
+            from zoo.inference import of_run
+
+            errors = task_of(this.model).errors(of_run(made[point].folder, examples), examples.targets)
+            with files.staged_file(path) as staging:
+                np.save(staging, errors)
+        found.append(np.load(path, allow_pickle=False))
+    return found

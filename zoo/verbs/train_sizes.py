@@ -1,0 +1,90 @@
+"""`zoo.train_sizes`: what `zoo train` does with several sizes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from zoo import experiment
+from zoo.data.source import short_name
+from zoo.errors import ZooError, listed
+from zoo.experiment import Experiment
+from zoo.input import find
+from zoo.registry import resolve
+from zoo.text import Progress, Say, silent
+from zoo.verbs import series
+from zoo.verbs.results import Folder, RunFolder, StrPath, optional_path
+from zoo.verbs.series import Point
+
+
+@dataclass(frozen=True)
+class SizesFolder(Folder):
+    """A folder with a run for each size, and its record; `rows` are the figures of the runs, one for each."""
+
+    record: Experiment
+    runs: tuple[RunFolder, ...]
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        """The figures of each run."""
+        rows: list[dict[str, Any]] = self.record.results["runs"]
+        return rows
+
+
+def train_sizes(
+    family: str | None = None,
+    *,
+    size: Sequence[str] = (),
+    out: StrPath | None = None,
+    resume: StrPath | None = None,
+    say: Say = silent,
+    progress: Progress = silent,
+    **training: Any,
+) -> SizesFolder:
+    """Train several sizes of a family one after the other, and write a folder with a run for each.
+
+    It goes on with the same arguments, or with `resume`, however it ended: sizes that are finished are not trained
+    again, and the one in training continues from its last checkpoint.
+
+    Args:
+        family: a family such as `resnet`. Not needed with `resume`.
+        size: the sizes, such as `["small", "base"]`.
+        out: the folder to write; `runs/NAME` when not given.
+        resume: such a folder, which goes on with what was asked for then.
+        say: as for `zoo.train`.
+        progress: as for `zoo.train`.
+        **training: other arguments of `zoo.train`, but for those that are of one network, such as `weights`.
+
+    Raises:
+        ZooError: something that was asked for cannot be had.
+        Refused: one of the networks cannot be exported.
+    """
+    how = {name: training[name] for name in series.HOW if training.get(name) is not None}
+    begun: Experiment | None = None
+    if resume is not None:
+        given = [name for name, value in {"family": family, "size": size, "out": out, **training}.items() if value]
+        others = [name for name in given if name not in series.HOW]
+        if others:
+            raise ZooError(f"--resume continues with what was asked for then: leave {listed(others)} out")
+        folder = Path(resume)
+        record = begun = experiment.read("sizes", folder)
+    else:
+        request = {**series.asked(family, training), "sizes": [*size]}
+        if not size:
+            raise ZooError("name the sizes to train, such as small and base")
+        points = [Point(name) for name in size]
+        series.check_recipes(request, points)
+        source = request.get("data") or find(resolve(request["family"])[0].input).default_data
+        usual = Path("runs") / f"{request['family']}-sizes-{short_name(source)}"
+        folder, begun = experiment.place("sizes", optional_path(out), usual, request)
+        record = begun or experiment.begin("sizes", folder, request, {}, request.get("seed", 0))
+    request = {name: value for name, value in record.asked.items() if name != "sizes"}
+    points = [Point(name) for name in record.asked["sizes"]]
+    with experiment.withdrawn_if_refused(folder, begun is not None), experiment.locked(folder):
+        made = [series.trained(folder / point.name, request, point, how, say, progress) for point in points]
+        if not record.finished:
+            rows = [series.row(point, one.run) for point, one in zip(points, made, strict=True)]
+            record = experiment.end("sizes", folder, record, {"runs": rows})
+    return SizesFolder(folder, record, tuple(made))

@@ -1,0 +1,245 @@
+"""`zoo.tune`."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from zoo import experiment, files, provenance, run, schema
+from zoo.data.source import short_name
+from zoo.errors import ZooError, listed
+from zoo.experiment import Experiment
+from zoo.input import find
+from zoo.registry import resolve
+from zoo.text import Progress, Say, silent
+from zoo.tuning import history
+from zoo.tuning import space as spaces
+from zoo.tuning.search import folder_of, search
+from zoo.tuning.study import BEST, HISTORY, TABLE, TRIALS, Study, Trial, best_of, write_table
+from zoo.tuning.trial import Request, Settled
+from zoo.tuning.worker import Died, Worker
+from zoo.verbs.results import Folder, RunFolder, StrPath, column_options, optional_path, settings_of
+
+MOST_TRIALS, MOST_PROCESSES = 10_000, 64
+
+
+@dataclass(frozen=True)
+class StudyFolder(Folder):
+    """A study's folder, its record, its trials by place, the best of them, and that one's run.
+
+    Trial 0 is the recipe without a change.
+    """
+
+    record: Experiment
+    trials: tuple[Trial, ...]
+    best_trial: Trial
+    best: RunFolder
+
+
+def tune(
+    family: str | None = None,
+    *,
+    trials: int | None = None,
+    space: StrPath | Mapping[str, Any] | None = None,
+    parallel: int = 1,
+    size: str | None = None,
+    data: str | None = None,
+    data_dir: StrPath | None = None,
+    target_column: str | None = None,
+    text_column: str | None = None,
+    bad_examples: Literal["error", "skip"] | None = None,
+    recipe: StrPath | None = None,
+    epochs: int | None = None,
+    seed: int | None = None,
+    set: Mapping[str, object] | Iterable[str] = (),
+    out: StrPath | None = None,
+    resume: StrPath | None = None,
+    say: Say = silent,
+    progress: Progress = silent,
+) -> StudyFolder:
+    """Search for a better recipe, and write a study's folder with the best run.
+
+    The first trial is the recipe without a change, so that the best is never worse on the validation examples. Trials
+    are compared by these alone, and end early where they are worse than half of the others were at the same epoch. The
+    test examples are looked at once, by the best run.
+
+    A study that was ended in any way goes on with the same arguments, or with `resume`. Trials that were in training
+    then are trained again; no trial counts twice.
+
+    Args:
+        family: a family such as `mlp`, or an alias. Not needed with `resume`.
+        trials: the number of trials, those that end early among them.
+        space: what is searched: a TOML or JSON file, or a mapping, of recipe keys and `size`. A list holds choices,
+            `{"low": 1e-4, "high": 0.1, "log": True}` is a range. By default a space around the recipe, which depends on
+            the family, the data and the kind of input.
+        parallel: the number of processes that train trials side by side.
+        size: the size of all trials; by default the first trial is `small`, and the default space has `base`, too.
+        data: as for `zoo.train`, and so are the next four.
+        data_dir: the folder of prepared TFDS data.
+        target_column: the column to predict, for data that have columns.
+        text_column: the column with the text.
+        bad_examples: `error` (the default) or `skip`.
+        recipe: the recipe to begin with, as for `zoo.train`.
+        epochs: of every trial. Short for `set={"epochs": ...}`.
+        seed: of every trial and of the search. Short for `set={"seed": ...}`.
+        set: changes of the recipe that all trials have.
+        out: the folder to write; `studies/NAME` when not given.
+        resume: a study that was begun, which goes on with what was asked for then.
+        say: told how each trial ended, a line each.
+        progress: told how many trials are finished.
+
+    Raises:
+        ZooError: something that was asked for cannot be had, or no trial has a value.
+        Refused: the network cannot be exported.
+    """
+    if not 1 <= parallel <= MOST_PROCESSES:
+        raise ZooError(f"--parallel {parallel}: 1 to {MOST_PROCESSES} processes")
+    if resume is not None:
+        asked = {
+            "family": family, "trials": trials, "space": space, "size": size, "data": data, "data_dir": data_dir,
+            "target_column": target_column, "text_column": text_column, "bad_examples": bad_examples, "recipe": recipe,
+            "epochs": epochs, "seed": seed, "set": settings_of(set) or None, "out": out,
+        }  # fmt: skip
+        given = [name for name, value in asked.items() if value is not None]
+        if given:
+            raise ZooError(f"--resume continues a study with what was asked for then: leave {listed(given)} out")
+        folder = Path(resume)
+        record = experiment.read("study", folder)
+        request = _request(record)
+    else:
+        request = _checked(
+            family=family,
+            size=size,
+            data=data,
+            data_dir=data_dir,
+            options=column_options(target_column, text_column),
+            bad_examples=bad_examples or "error",
+            settings=settings_of(set, epochs=epochs, seed=seed),
+            trials=trials,
+            space=space,
+            recipe=None if recipe is None else str(recipe),
+        )
+        folder, begun = _place(request, optional_path(out))
+        record = begun or _begin(request, folder, say)
+    settled = _settled(record)
+    with experiment.locked(folder) as lock, closing(_study(folder, settled)) as study:
+        record = experiment.read("study", folder)
+        if not record.finished:
+            lost = study.fail_unfinished()
+            say(f"{folder}: {len(study.finished())} of {request.trials} trials are finished")
+            if lost:
+                say(f"trials that had not ended, to be trained again: {lost}")
+            search(folder, study, request, settled, parallel, lock, say, progress)
+            record = _end(folder, record, request, settled, study.finished(), lock, say)
+        found = study.finished()
+    best = best_of(found, settled.higher_is_better)
+    assert best is not None, "a study that is finished has a best trial"
+    return StudyFolder(folder, record, tuple(found), best, RunFolder(folder / BEST, run.read_finished(folder / BEST)))
+
+
+def _checked(
+    *, family: str | None, size: str | None, trials: int | None, space: StrPath | Mapping[str, Any] | None,
+    settings: list[str], data_dir: StrPath | None, recipe: str | None, **others: Any,
+) -> Request:  # fmt: skip
+    """Make a request of what was asked for, after the checks that take no time."""
+    if family is None:
+        raise ZooError("name a family, such as 'zoo tune mlp --trials 40', or a study to --resume")
+    if trials is None:
+        raise ZooError("say how many trials to make, such as --trials 40")
+    if not 1 <= trials <= MOST_TRIALS:
+        raise ZooError(f"--trials {trials}: 1 to {MOST_TRIALS:,} trials")
+    found, row = resolve(family, size)
+    if spaces.recipe_of(found, row, recipe, settings).freeze:
+        raise ZooError("freeze trains a head on weights that are there already, and a search starts from nothing")
+    # An alias names a size as well.
+    named = row.name if size is not None or family != found.name else None
+    plain = None
+    if space is not None:
+        given = spaces.flat(space) if isinstance(space, Mapping) else spaces.read(Path(space))
+        plain = spaces.to_plain(spaces.checked(given, found, named, settings, recipe))
+    return Request(
+        family=found.name,
+        size=named,
+        data_dir=None if data_dir is None else str(data_dir),
+        settings=tuple(settings),
+        trials=trials,
+        recipe=recipe,
+        space=plain,
+        **others,
+    )
+
+
+def _place(request: Request, out: Path | None) -> tuple[Path, Experiment | None]:
+    source = request.data or find(resolve(request.family)[0].input).default_data
+    usual = Path("studies") / f"{request.family}-{short_name(source)}"
+    return experiment.place("study", out, usual, schema.to_dict(request))
+
+
+def _begin(request: Request, folder: Path, say: Say) -> Experiment:
+    """Check the rest of a request in a process that has TensorFlow, then make the folder."""
+    provenance.say_environment(say)
+    try:
+        with Worker() as worker:
+            worker.send(check=schema.to_dict(request))
+            settled = schema.parse(Settled, worker.answer()["settled"], "settled")
+    except Died as error:
+        raise ZooError(f"the request could not be checked, because {error}") from None
+
+    def fill(staging: Path) -> None:
+        (staging / TRIALS).mkdir()
+        _study(staging, settled).close()
+
+    asked = schema.to_dict(request)
+    return experiment.begin("study", folder, asked, schema.to_dict(settled), settled.seed, fill)
+
+
+def _request(record: Experiment) -> Request:
+    return schema.parse(Request, record.asked, "the request of the study")
+
+
+def _settled(record: Experiment) -> Settled:
+    return schema.parse(Settled, record.settled, "the settings of the study")
+
+
+def _study(folder: Path, settled: Settled) -> Study:
+    family, _ = resolve(settled.family)
+    space = spaces.checked(settled.space, family, None, ())
+    return Study(folder, space, settled.usual, settled.seed, settled.higher_is_better)
+
+
+def _end(
+    folder: Path, record: Experiment, request: Request, settled: Settled, trials: list[Trial], lock: int, say: Say
+) -> Experiment:
+    """Copy the best run, test it, and write the table, the drawing and the results."""
+    best = best_of(trials, settled.higher_is_better)
+    if best is None:
+        raise ZooError(f"no trial of {folder} has a value; the first: {trials[0].reason}")
+    target = folder / BEST
+    if not target.exists():
+        with files.staged_folder(target) as staging:
+            shutil.copytree(folder_of(folder, best.place), staging, dirs_exist_ok=True)
+    if not run.read(target).finished:
+        with Worker(lock=lock) as worker:
+            worker.send(test=str(target))
+            try:
+                worker.answer()
+            except Died as error:
+                raise ZooError(f"the best run could not be tested, because {error}: continue with --resume") from None
+    write_table(folder / TABLE, trials, settled.metric)
+    title = f"{folder.name}: {len(trials)} trials"
+    history.draw(folder / HISTORY, trials, f"{settled.metric} of validation", settled.higher_is_better, title, say)
+    values = run.read_finished(target).results
+    results = {
+        "trials": len(trials),
+        "ended_early": sum(trial.value is None for trial in trials),
+        "best": best.place,
+        f"val_{settled.metric}": best.value,
+        "default": trials[0].value,
+        "params": dict(best.params),
+        "test": {key: value for key, value in values.items() if key.startswith("test_")},
+    }
+    return experiment.end("study", folder, record, results)
