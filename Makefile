@@ -5,8 +5,9 @@ BIN := $(VENV)/bin
 LOWEST := .lowest
 DEMO := demo-output
 
-# Two processes of tests: a file's tests share what they make, and stay in one of them.
-WORKERS := -n 2 --dist loadfile
+# Three processes of tests for two cores, as each waits a third of its time. The tests of a file share what they make, and
+# stay in one of them.
+WORKERS := -n 3 --dist loadfile
 
 # The scripts that compare with the peers, and where PyTorch, timm and what they write go (about 20 GB).
 PEERS := benchmarks.peers

@@ -53,19 +53,22 @@ def write_noise(folder: Path) -> None:
 
 def measured(family: str, size: str, images: Path, folder: Path, count: int) -> dict[str, Any]:
     """Train until there are so many checkpoints, and time each, with the check of the weights before it."""
+    import keras
+
     from zoo.training import start
     from zoo.training.checkpoint import Checkpoints
     from zoo.training.loop import check_finite
 
     seconds: list[float] = []
+    holder = keras.callbacks.Callback()  # of the model
     save = Checkpoints.save
 
     def timed(checkpoints: Checkpoints, state: Any) -> None:
         begun = time.perf_counter()
-        check_finite(0.0, "", checkpoints.model)
+        check_finite(0.0, "", holder.model)
         save(checkpoints, state)
         seconds.append(time.perf_counter() - begun)
-        checkpoints.model.stop_training = len(seconds) >= count
+        holder.model.stop_training = len(seconds) >= count
 
     shutil.rmtree(folder, ignore_errors=True)
     with mock.patch.object(Checkpoints, "save", timed):
@@ -81,6 +84,7 @@ def measured(family: str, size: str, images: Path, folder: Path, count: int) -> 
             strategy="single",
             devices=None,
             preflight=lambda model: None,
+            callbacks=[holder],
             checkpoint_minutes=SECONDS_BETWEEN / MINUTE,
             say=print,
         )

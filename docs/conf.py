@@ -46,18 +46,20 @@ _log = logging.getLogger("zoo.docs")
 
 
 class VerbHelp(SphinxDirective):
-    """`zoo VERB --help` as a terminal of 100 columns shows it; the argument is the verb."""
+    """`zoo VERB --help` as a terminal of 100 columns shows it; the argument is the verb, such as `data serve`."""
 
     required_arguments = 1
+    final_argument_whitespace = True
 
     def run(self) -> list[nodes.Node]:
         """The help text as a literal block."""
-        (verb,) = self.arguments
-        group = click.Context(cli, info_name="zoo")
-        command = cli.get_command(group, verb)
-        if command is None:
-            raise self.error(f"there is no verb '{verb}'")
-        context = click.Context(command, info_name=verb, parent=group, terminal_width=100, max_content_width=100)
+        command: click.Command | None = cli
+        context = click.Context(cli, info_name="zoo", terminal_width=100, max_content_width=100)
+        for verb in self.arguments[0].split():
+            command = command.get_command(context, verb) if isinstance(command, click.Group) else None
+            if command is None:
+                raise self.error(f"there is no verb '{self.arguments[0]}'")
+            context = click.Context(command, info_name=verb, parent=context)
         text = command.get_help(context)
         return [nodes.literal_block(text, text, language="text")]
 

@@ -73,7 +73,7 @@ def export(
             artifact is left.
     """
     started = provenance.here(seed=0)
-    this = run.read_finished(run_folder)
+    this = run.read_with_head(run_folder)
     target = out or files.unused(Path("artifacts"), run_folder.resolve().name)
     files.refuse_existing(target)
     formats, int8 = _with_int8(formats, int8)
@@ -108,7 +108,8 @@ def export(
             if known.exists():
                 digests.write(staging / digests.FILE, digests.read(known))
             elif dataset:
-                digests.write(staging / digests.FILE, digests.digests_of(dataset, complete=this.initial is None))
+                origins = (None,) if this.initial or this.teacher else ()
+                digests.write(staging / digests.FILE, digests.digests_of(dataset, origins=origins))
             manifest = Manifest(
                 schema=migration.SCHEMA,
                 model=this.model,
@@ -126,6 +127,7 @@ def export(
                 },
                 weights=this.weights,
                 initial=this.initial,
+                teacher=this.teacher,
                 opset=opset if "onnx" in formats else None,
                 ir_version=ir_version(opset) if "onnx" in formats else None,
                 int8=made.int8,

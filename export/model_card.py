@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from zoo import contract, formats
 from zoo.artifact import Manifest
-from zoo.description import Data, InitialWeights, Weights
+from zoo.description import Data, InitialWeights, Teacher, Weights
 from zoo.input import Input, kind_of
 from zoo.signature import Tensor
 from zoo.task import names
@@ -20,6 +20,7 @@ def text(name: str, manifest: Manifest) -> str:
         ([_trained_on(data, kind)] if data else [])
         + ([_weights_from(manifest.weights)] if manifest.weights else [])
         + ([_started_from(manifest.initial)] if manifest.initial else [])
+        + ([_learned_from(manifest.teacher)] if manifest.teacher else [])
     )
     use = "\n".join(formats.find(one).card(name, model) for one in manifest.formats)
     labels = [label.replace("<", "&lt;").replace("|", "\\|") for label in model.labels]
@@ -75,6 +76,14 @@ def _started_from(initial: InitialWeights) -> str:
     if initial.pruning:
         row += f"| pruned | channels removed, {initial.pruning.reached:.3f} of the multiply-adds left |\n"
     return row
+
+
+def _learned_from(teacher: Teacher) -> str:
+    """Return the row on the network whose answers training learned from: its name, score, digest and license."""
+    network = f" ({teacher.family} {teacher.size})" if teacher.family else ""
+    score = f", {teacher.score.metric} {teacher.score.value:.4f}" if teacher.score else ""
+    license = teacher.license or "no license stated"
+    return f"| distilled from | `{teacher.name}`{network}{score}, SHA-256 `{teacher.sha256[:16]}`, {license} |\n"
 
 
 def _score(manifest: Manifest, kind: Input) -> str:

@@ -8,7 +8,7 @@ time.
 from __future__ import annotations
 
 import hashlib
-import importlib.util
+import importlib
 import json
 import os
 from pathlib import Path
@@ -47,11 +47,11 @@ def preflight(description: Model) -> None:
 
 def _key(description: Model) -> str:
     """Hash what decides whether a model can be exported, to 64 hexadecimal digits."""
-    builder = importlib.util.find_spec(resolve(description.family)[0].builder)
+    builder = importlib.import_module(resolve(description.family)[0].builder)
     places = [*zoo.__path__, *export.__path__]
     sources = [path for place in places for path in Path(place).rglob("*.py")]
-    if builder and builder.origin:
-        sources.append(Path(builder.origin))
+    if getattr(builder, "__file__", None):
+        sources.append(Path(str(builder.__file__)))
     state = [(str(path), path.stat().st_mtime_ns, path.stat().st_size) for path in sorted({*sources})]
     known = [schema.to_dict(description), provenance.versions(), os.path.realpath(zoo.__file__), state]
     return hashlib.sha256(json.dumps(known).encode()).hexdigest()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from zoo import contract, formats
 from zoo.artifact import Manifest, read
-from zoo.errors import Refused, ZooError
+from zoo.errors import Refused, ZooError, one_line
 from zoo.formats import Format, Session
 from zoo.input import Arrays
 from zoo.serving.misfit import misfit
@@ -57,7 +57,7 @@ def open_runner(artifact: Path, runtime: str, *, threads: int | None = None) -> 
         raise ZooError(f"{threads} threads cannot work: ask for at least 1")
     manifest = read(artifact)
     refuse_unavailable(artifact, manifest, row, "export it with that format")
-    session = open_session(artifact, row, threads)
+    session = formats.open_session(artifact / row.place(), row, threads)
     signature = contract.of_every_format(manifest.model)
     wrong = departures(session.signature, signature)
     if wrong:
@@ -69,24 +69,3 @@ def refuse_unavailable(artifact: Path, manifest: Manifest, row: Format, mend: st
     """Raise ZooError unless the artifact has the format, or the one whose file the runtime opens."""
     if not row.available(manifest.formats):
         raise ZooError(f"{artifact} has no {row.name}, only {', '.join(manifest.formats)}: {mend}")
-
-
-def open_session(artifact: Path, row: Format, threads: int | None = None) -> Session:
-    """Open the file of one format of an artifact, whatever its signature.
-
-    Raises:
-        ZooError: the library is not installed, or cannot be set to so many threads.
-        Refused: the file cannot be loaded.
-    """
-    formats.import_library(row)
-    try:
-        return row.open(artifact / row.place(), threads)
-    except ZooError:
-        raise
-    except Exception as error:  # each library raises its own classes, which are no part of its interface
-        raise Refused(f"{artifact / row.place()} cannot be loaded ({one_line(error)}): export again") from None
-
-
-def one_line(error: Exception) -> str:
-    """The message of an exception in one line of at most 200 characters."""
-    return " ".join(str(error).split())[:200] or type(error).__name__

@@ -15,7 +15,7 @@ from zoo.formats import Format
 from zoo.input import Arrays, kind_of
 from zoo.serving import versions
 from zoo.serving.golden import read_golden, replay
-from zoo.serving.runner import Runner, open_session
+from zoo.serving.runner import Runner
 from zoo.signature import departures
 from zoo.task import task_of
 
@@ -161,7 +161,7 @@ def _format(
     if damaged:
         return [_gate(f"{row.name}_loads", [f"not opened: {damaged[0]} is not the file of the manifest"])]
     try:
-        session = open_session(artifact, row)
+        session = formats.open_session(artifact / row.place(), row)
         checks = row.checks(artifact / row.place(), session, manifest.model)
     except Exception as error:  # reading the metadata of a damaged file raises the library's own classes
         return [_gate(f"{row.name}_loads", [" ".join(str(error).split())])]

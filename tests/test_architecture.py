@@ -75,6 +75,8 @@ def test_the_onnx_export_knows_neither_int8_nor_tf_serving() -> None:
         ("tf2onnx", "export/onnx/conversion.py"),
         ("tensorflow_datasets", "zoo/data/sources/tfds.py"),
         ("huggingface_hub", "zoo/weights/hub.py"),
+        ("grpc", "zoo/training/data_service.py"),
+        ("fsspec", "zoo/stores.py"),
         ("matplotlib", "zoo/drawing.py"),
     ],
 )

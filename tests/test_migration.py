@@ -75,7 +75,7 @@ def test_values_of_the_present_schema_are_left_as_they_are() -> None:
     assert migration.migrated(values, "run.json", "train again") is values
 
 
-@pytest.mark.parametrize("values", [[], {}, {"schema": 0}, {"schema": 5}, {"schema": True}, {"schema": "1"}, None])
+@pytest.mark.parametrize("values", [[], {}, {"schema": 0}, {"schema": 6}, {"schema": True}, {"schema": "1"}, None])
 def test_another_schema_is_refused(values: Any) -> None:
     with pytest.raises(ZooError, match=r"run\.json is not of a schema from 1 to 5: train again"):
         migration.migrated(values, "run.json", "train again")

@@ -16,13 +16,16 @@ if TYPE_CHECKING:
     from zoo.installation import doctor
     from zoo.recipe import Recipe
     from zoo.verbs.benchmark import Benchmark, benchmark
+    from zoo.verbs.copy import copy
     from zoo.verbs.evaluate import EvaluationFolder, evaluate
     from zoo.verbs.export_run import export_run
     from zoo.verbs.predict import predict
+    from zoo.verbs.pretrain import pretrain
     from zoo.verbs.publish import publish
     from zoo.verbs.pull import pull
     from zoo.verbs.results import ArtifactFolder, RunFolder
     from zoo.verbs.scale import ScaleFolder, scale
+    from zoo.verbs.serve_data import serve_data
     from zoo.verbs.train import train
     from zoo.verbs.train_sizes import SizesFolder, train_sizes
     from zoo.verbs.tune import StudyFolder, tune
@@ -41,6 +44,7 @@ _HOMES = {
     "StudyFolder": "zoo.verbs.tune",
     "ZooError": "zoo.errors",
     "benchmark": "zoo.verbs.benchmark",
+    "copy": "zoo.verbs.copy",
     "create": "zoo.factory",
     "describe": "zoo.information",
     "doctor": "zoo.installation",
@@ -50,10 +54,12 @@ _HOMES = {
     "list_models": "zoo.information",
     "load": "zoo.factory",
     "predict": "zoo.verbs.predict",
+    "pretrain": "zoo.verbs.pretrain",
     "publish": "zoo.verbs.publish",
     "pull": "zoo.verbs.pull",
     "recipes": "zoo.information",
     "scale": "zoo.verbs.scale",
+    "serve_data": "zoo.verbs.serve_data",
     "train": "zoo.verbs.train",
     "train_sizes": "zoo.verbs.train_sizes",
     "tune": "zoo.verbs.tune",
@@ -73,6 +79,7 @@ __all__ = [
     "StudyFolder",
     "ZooError",
     "benchmark",
+    "copy",
     "create",
     "describe",
     "doctor",
@@ -82,10 +89,12 @@ __all__ = [
     "list_models",
     "load",
     "predict",
+    "pretrain",
     "publish",
     "pull",
     "recipes",
     "scale",
+    "serve_data",
     "train",
     "train_sizes",
     "tune",

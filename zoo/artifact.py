@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
 from zoo import files, formats, migration, schema
-from zoo.description import Data, InitialWeights, Model, Provenance, Weights
+from zoo.description import Data, InitialWeights, Model, Provenance, Teacher, Weights
 from zoo.differences import differences
 from zoo.errors import Refused, ZooError
 from zoo.folder_kinds import mistaken
@@ -117,8 +117,8 @@ class Manifest:
     """The contents of `manifest.json`.
 
     `files` has every file of the artifact but the manifest itself, by path. `score` is by format; it is empty where the
-    run has no data. `data`, `recipe`, `weights` and `initial` are copied from the run; `training` is the run's
-    provenance and `export` the artifact's. `opset` and `ir_version` are those of the ONNX file.
+    run has no data. `data`, `recipe`, `weights`, `initial` and `teacher` are copied from the run; `training` is the
+    run's provenance and `export` the artifact's. `opset` and `ir_version` are those of the ONNX file.
     """
 
     schema: int
@@ -137,6 +137,7 @@ class Manifest:
     ir_version: int | None = None
     int8: Int8 | None = None
     initial: InitialWeights | None = None
+    teacher: Teacher | None = None
 
 
 def read(folder: Path) -> Manifest:

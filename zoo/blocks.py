@@ -13,6 +13,9 @@ from zoo import drop_rates
 from zoo.layers import (
     Activation,
     AdaptiveAverage,
+    Attention,
+    Dense,
+    LayerNormalization,
     Padding,
     Tensor,
     activation,
@@ -119,6 +122,21 @@ def inverted_residual(
     y = convolution(y, channels, 1, name=f"{name}_{narrow}")
     y = batch_norm(y, epsilon=epsilon, gamma=gamma if shortcut else 1.0, name=f"{name}_norm{next(norms)}")
     return residual(x, y, drop_path_rate=drop_path_rate, name=name) if shortcut else y
+
+
+def attention_block(x: Tensor, heads: int, *, drop_path_rate: float = 0.0, name: str) -> Tensor:
+    """Attention of the tokens of a sequence [batch, tokens, width] to each other, then two dense layers."""
+    width = x.shape[-1]
+    y = LayerNormalization(name=f"{name}_norm1")(x)
+    y = Dense(3 * width, name=f"{name}_queries_keys_values")(y)
+    y = Attention(heads, name=f"{name}_attention")(y)
+    y = Dense(width, name=f"{name}_attended")(y)
+    x = residual(x, y, drop_path_rate=drop_path_rate, name=f"{name}_attention")
+    y = LayerNormalization(name=f"{name}_norm2")(x)
+    y = Dense(4 * width, name=f"{name}_widen")(y)
+    y = activation(y, "gelu", name=f"{name}_gelu")
+    y = Dense(width, name=f"{name}_narrow")(y)
+    return residual(x, y, drop_path_rate=drop_path_rate, name=name)
 
 
 def dense_head(x: Tensor, classes: int, *, window: tuple[int, int], width: int = 4096, dropout: float = 0.5) -> Tensor:

@@ -141,6 +141,37 @@ class InitialWeights:
 
 
 @record
+class Teacher:
+    """The network whose answers a distilled run learned from.
+
+    `name` is that of its run, artifact or file. `sha256` is the hash of the file that its weights are in: that of a
+    run, an ONNX file, or the manifest of an artifact that answers by a folder. `family`, `size` and `license` are None
+    where nothing states them, `score` where it was not measured; it is that on the teacher's own test split.
+    """
+
+    name: str
+    sha256: str
+    family: str | None
+    size: str | None
+    license: str | None
+    score: tasks.Score | None = None
+
+
+def license_of(weights: Weights | None, initial: InitialWeights | None, teacher: Teacher | None) -> str | None:
+    """Return the license that weights come with; None where nothing states one.
+
+    It is that of published weights, or of those that training started from. Some licenses, such as OpenRAIL's, bind
+    networks that learned from the answers of another one, too: that of a teacher is named beside, and people decide.
+    """
+    origin = weights or initial
+    own = origin.license if origin else None
+    learned = teacher.license if teacher else None
+    if learned is None or learned == own:
+        return own
+    return "; ".join([*([own] if own else []), f"{learned} (the teacher's)"])
+
+
+@record
 class Provenance:
     """The command, seed, versions and machine that made a folder or measured a figure, and when.
 

@@ -18,6 +18,11 @@ class Refused(ZooError):
     exit_status = 1
 
 
+def one_line(error: Exception) -> str:
+    """Return the message of an exception in one line of at most 200 characters."""
+    return " ".join(str(error).split())[:200] or type(error).__name__
+
+
 def listed(names: Iterable[str], most: int = 10, longest: int = 100) -> str:
     """Join the first `most` names, each cut to `longest` characters, and count the others."""
     every = [name if len(name) <= longest else f"{name[:longest]}…" for name in names]

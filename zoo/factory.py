@@ -19,10 +19,15 @@ from zoo.input import find, kind_of
 from zoo.keras_settings import own_settings
 from zoo.recipe import OWN, OWN_RATES, Network
 from zoo.registry import resolve
+from zoo.stores import refuse_store
 from zoo.structure import Structure
+from zoo.task import task_of
 from zoo.weights import hub
 from zoo.weights.pretrained import CLASSES, Tag
 from zoo.weights.sources import TIMM
+
+WITHOUT_HEAD = 2
+"""The labels of the head that a network without one is built with before that is cut off."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +50,7 @@ def create(
     preprocessing: Any = None,
     structure: Structure | Literal["reference"] | None = None,
     features: bool = False,
+    head: bool = True,
     precision: str = "float32",
     pretrained: bool | str = False,
     task: str | None = None,
@@ -65,6 +71,7 @@ def create(
             unless the weights are published ones. `"reference"` is the published network, which published weights fit
             at every image size.
         features: return the named feature maps instead of the logits.
+        head: False ends the network before the layers that depend on the classes, and returns what those get.
         precision: `float32`; or `bfloat16` or `float16`, in which layers then compute, for training; or `float64`.
         pretrained: True for the weights that timm's default is, or the tag of others, such as `"a1_in1k"`;
             `zoo.info` lists them with their licenses and with how they want their images. They are fetched from the
@@ -89,7 +96,7 @@ def create(
             fetched, or a rate for what the network does not have.
     """
     family, row = resolve(name, size)
-    if task is not None and task not in family.all_tasks:
+    if head and task is not None and task not in family.all_tasks:
         raise ZooError(f"{family.name} has no network for {task}: {did_you_mean(task, family.all_tasks)}")
     row = dataclasses.replace(row, options=family.options(row, task or family.tasks[0]))
     if pretrained and widths:
@@ -99,7 +106,7 @@ def create(
     if preprocessing is None:
         shape = input_shape or ((tag.input.side, tag.input.side, 3) if tag else row.input_shape)
         preprocessing = kind.data.reference(shape)
-    if classes < 2 and family.tasks == ("classes",):
+    if head and classes < 2 and family.tasks == ("classes",):
         raise ZooError(f"{classes} class cannot be told apart: at least 2 are needed")
     if structure == "reference" or (structure is None and tag):
         structure = family.reference_structure(row)
@@ -108,11 +115,11 @@ def create(
     kind.data.check(family, row, preprocessing, structure)
     rates = schema.parse(Network, {"dropout": dropout, "drop_path": drop_path}, "network")
     if tag is None:
-        return _built(family, row, classes, preprocessing, structure, features, precision, widths or {}, rates)
+        return _built(family, row, classes, preprocessing, structure, features, precision, widths or {}, rates, head)
     trained = _trained(family, row, preprocessing, structure, precision, tag, rates)
-    if classes == CLASSES and not features:
+    if classes == CLASSES and head and not features:
         return trained
-    made = _built(family, row, classes, preprocessing, structure, features, precision, rates=rates)
+    made = _built(family, row, classes, preprocessing, structure, features, precision, rates=rates, head=head)
     _copy_weights(trained, made.model if features else made, but=family.head if classes != CLASSES else ())
     return made
 
@@ -127,6 +134,7 @@ def _built(
     precision: str,
     widths: Mapping[str, int] = MappingProxyType({}),
     rates: Network = OWN_RATES,
+    head: bool = True,
 ) -> Any:
     title = f"{family.name}_{row.name}"
     with own_settings(precision):
@@ -142,7 +150,7 @@ def _built(
         builder = importlib.import_module(family.builder)
         with layers.widths(widths), drop_rates.standing_in(rates) as asked:
             try:
-                outputs = builder.build(*inputs.values(), labels, form, **row.options)
+                outputs = builder.build(*inputs.values(), labels if head else WITHOUT_HEAD, form, **row.options)
             except ValueError as error:
                 if not widths:
                     raise
@@ -157,7 +165,7 @@ def _built(
         else:
             made = network
         asked.settle(made.model if features else made, f"{family.name} {row.name}")
-        return made
+        return made if head or features else keras.Model(given, made.get_layer(family.head[0]).input, name=title)
 
 
 def _check_widths(network: Any, widths: Mapping[str, int], title: str) -> None:
@@ -209,6 +217,7 @@ def load(folder: str | Path, *, features: bool = False) -> Any:
     Raises:
         ZooError: there is no finished run at `folder`, it is damaged, or its network is not the one that it describes.
     """
+    refuse_store(folder)
     return load_described(Path(folder), run.read_finished(Path(folder)).model, features=features)
 
 
@@ -254,8 +263,9 @@ def structure_of(description: Model) -> Structure | None:
 def build(description: Model, *, features: bool = False, precision: str = "float32", rates: Network = OWN_RATES) -> Any:
     """Build the network that a run or an artifact describes, with fresh weights.
 
-    `features` and `precision` are as for `create`, which also says what is returned. `rates` are those of a network
-    that is to be trained; it has the same weights and the same answers as one without.
+    `features` and `precision` are as for `create`, which also says what is returned. A network that is pretrained has
+    no head. `rates` are those of a network that is to be trained; it has the same weights and the same answers as one
+    without.
     """
     return create(
         description.family,
@@ -264,6 +274,7 @@ def build(description: Model, *, features: bool = False, precision: str = "float
         preprocessing=description.preprocessing,
         structure=structure_of(description),
         features=features,
+        head=not task_of(description).pretext_module,
         precision=precision,
         task=description.task,
         widths=description.widths,

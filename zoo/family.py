@@ -87,6 +87,7 @@ class Family:
         input: the kind of input that it takes.
         tasks: the tasks that it can be trained for.
         task_options: by task, further options of the builder; a task that is not in `tasks` has published weights only.
+        pretext_options: by task that its networks are pretrained for, further options of the builder.
         figures: who publishes the figures that its sizes are compared with.
         recipe: how it is trained where a size does not have a recipe of its own, and nobody names one.
         recipes: other recipes by name, published ones among them.
@@ -113,6 +114,7 @@ class Family:
     input: str = "image"
     tasks: tuple[str, ...] = ("classes",)
     task_options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    pretext_options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     figures: str = ""
     recipe: Recipe = field(default_factory=Recipe, repr=False)
     recipes: Mapping[str, NamedRecipe] = field(default_factory=dict, repr=False)
@@ -131,7 +133,7 @@ class Family:
 
     def options(self, size: Size, task: str) -> dict[str, Any]:
         """Return the builder's options of a size for a task."""
-        return {**size.options, **self.task_options.get(task, {})}
+        return {**size.options, **self.task_options.get(task, {}), **self.pretext_options.get(task, {})}
 
     def reference_structure(self, size: Size) -> Structure:
         """Return the structure of the published network, which published weights belong to."""

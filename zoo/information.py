@@ -14,6 +14,7 @@ from zoo.input import find, kind_of
 from zoo.named_recipe import DEFAULT, NamedRecipe
 from zoo.recipe import flat
 from zoo.registry import families, matching, resolve
+from zoo.stores import refuse_store
 from zoo.weights.sources import SOURCES
 
 
@@ -104,6 +105,7 @@ def _recipes(family: Family, size: Size | None) -> list[dict[str, Any]]:
 
 def is_described(folder: Path) -> bool:
     """Return whether a run or an artifact is at `folder`."""
+    refuse_store(folder)
     return any((folder / name).is_file() for name in (run.DESCRIPTION, artifact.MANIFEST))
 
 
@@ -113,13 +115,14 @@ def describe(folder: str | os.PathLike[str]) -> dict[str, Any]:
     Returns:
         Plain data: `model` (with its `structure`, even where none was recorded), `input` (facts by name about what it
         takes), `halvings` (those `kept`, and those of the `reference`; None for networks without a structure), `data`,
-        `recipe`, `recipe_name`, `weights`, `initial`, `results`, `provenance`, and `explanation`: for a finished run of
-        a family that can be explained, a `title`, and `rows` by name of a number for each label. A value is None where
-        the folder has none.
+        `recipe`, `recipe_name`, `weights`, `initial`, `teacher`, `results`, `provenance`, and `explanation`: for a
+        finished run of a family that can be explained, a `title`, and `rows` by name of a number for each label. A
+        value is None where the folder has none.
 
     Raises:
         ZooError: there is neither a run nor an artifact, or its description is damaged.
     """
+    refuse_store(folder)
     folder = Path(folder)
     if (folder / artifact.MANIFEST).is_file():
         manifest = artifact.read(folder)
@@ -140,8 +143,9 @@ def describe(folder: str | os.PathLike[str]) -> dict[str, Any]:
         "kept": structure.halvings,
         "reference": family.reference_structure(row).halvings,
     }
-    keys = ("kind", "model", "input", "halvings", "data", "recipe", "recipe_name", "weights", "initial", "results")
-    return {key: described.get(key) for key in (*keys, "provenance", "explanation")}
+    origins = ("data", "recipe", "recipe_name", "weights", "initial", "teacher")
+    keys = ("kind", "model", "input", "halvings", *origins, "results", "provenance", "explanation")
+    return {key: described.get(key) for key in keys}
 
 
 def _explanation(folder: Path, this: run.Run) -> dict[str, Any] | None:

@@ -193,6 +193,27 @@ class Data(Protocol):
         """Return the largest difference between `Client.encode` and `Graph.decoded` that passes."""
 
 
+class Views(Protocol):
+    """The function of a kind that training on examples without labels needs, in TensorFlow operations."""
+
+    def weak_and_strong(
+        self,
+        examples: Examples,
+        preprocessing: Any,
+        settings: Any,
+        *,
+        batch_size: int,
+        key: tuple[int, ...],
+        start: int = 0,
+        share: Share = WHOLE,
+    ) -> Any:
+        """Return one epoch as a tf.data.Dataset of (network inputs by name, [batch, 2, …], zeros int64 [batch]).
+
+        The first view of an example is augmented weakly and the second strongly. Order and views depend on `key`. A
+        last, smaller batch is left out, and so are the first `start` batches.
+        """
+
+
 class Graph(Protocol):
     """The functions of a kind in TensorFlow operations."""
 
@@ -264,6 +285,7 @@ class Input:
         graph_module: the dotted name of the module with the functions of `Graph`.
         client_libraries: the modules that the functions of `Client` import beside numpy, with their names on PyPI.
         data_libraries: those that the functions of `Data` and `Graph` import besides.
+        views_module: the dotted name of the module with the function of `Views`; empty where there is none.
         recipes: recipes by name that all families of the kind share.
         mixed_by: the keys of recipes by which pairs of network inputs are mixed, see `zoo.training.mixing`. A kind that
             has some has one network input, of floats.
@@ -285,6 +307,7 @@ class Input:
     graph_module: str
     client_libraries: Mapping[str, str] = field(default_factory=dict)
     data_libraries: Mapping[str, str] = field(default_factory=dict)
+    views_module: str = ""
     recipes: Mapping[str, NamedRecipe] = field(default_factory=dict)
     mixed_by: frozenset[str] = frozenset()
     space: Mapping[str, Any] = field(default_factory=dict)
@@ -309,6 +332,11 @@ class Input:
     def graph(self) -> Graph:
         """The module with the functions of `Graph`, imported with TensorFlow."""
         return cast(Graph, importlib.import_module(self.graph_module))
+
+    @property
+    def views(self) -> Views | None:
+        """The module with the function of `Views`, imported; None where there is none."""
+        return cast(Views, importlib.import_module(self.views_module)) if self.views_module else None
 
 
 @functools.cache

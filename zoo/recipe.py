@@ -93,6 +93,21 @@ OWN_RATES = Network()
 
 
 @record
+class Distill:
+    """The share of a teacher's answers in the loss of a training, see `zoo.training.distillation`.
+
+    The loss is `(1 - weight)` times that of the task, and `weight` times the distance from the teacher. `soft` compares
+    with all that the teacher answers, of classes at a `temperature`; `hard` takes its likeliest class for the right
+    one. `none` is a training without a teacher. The defaults of `temperature` and `weight` are those of Tian et al.,
+    Contrastive representation distillation, 2020 (arXiv:1910.10699).
+    """
+
+    kind: Literal["none", "soft", "hard"] = "none"
+    temperature: Positive = 4.0
+    weight: Annotated[float, Field(gt=0, le=1)] = 0.9
+
+
+@record
 class Split:
     """The shares of splits that a data set does not bring itself; they are drawn class by class, with `seed`.
 
@@ -119,6 +134,53 @@ class Prune:
 
 
 @record
+class SimCLR:
+    """Pretraining by `zoo pretrain --method simclr`; keys of images, such as `smallest_crop`, are for its views, too.
+
+    `temperature` divides the similarities of views. `projection` is the number of values that a view is compared by.
+    `color` is the strength of the changes of brightness, contrast, saturation and hue; 0 makes none. `blur` is the
+    share of the views that are blurred.
+    """
+
+    temperature: Positive = 0.5
+    projection: Annotated[int, Field(ge=1)] = 128
+    color: NotNegative = 0.5
+    blur: Annotated[float, Field(ge=0, le=1)] = 0.0
+
+
+@record
+class MLM:
+    """Pretraining by `zoo pretrain --method mlm`: `share` of the tokens of each text are to be found."""
+
+    share: Annotated[float, Field(gt=0, lt=1)] = 0.15
+
+
+@record
+class MAE:
+    """Pretraining by `zoo pretrain --method mae`: the patches of each image are to be found but for a few.
+
+    `share` of the patches are hidden. The decoder, which is not kept, has `depth` blocks of `width` channels.
+    """
+
+    share: Annotated[float, Field(gt=0, lt=1)] = 0.75
+    depth: Annotated[int, Field(ge=1)] = 2
+    width: Annotated[int, Field(ge=32, multiple_of=32)] = 128
+
+
+@record
+class FixMatch:
+    """Training on examples without labels beside those with labels, as `--unlabelled` asks for it.
+
+    A batch holds `ratio` times as many of them. One counts where the network gives a class at least the probability
+    `threshold`; then its loss, times `weight`, is that of this class.
+    """
+
+    ratio: Annotated[int, Field(ge=0)] = 0
+    threshold: Annotated[float, Field(gt=0, lt=1)] = 0.95
+    weight: NotNegative = 1.0
+
+
+@record
 class Recipe:
     """Everything that decides a training run, except for the machine.
 
@@ -132,10 +194,12 @@ class Recipe:
     step whose loss or gradients are not finite: it ends the training, or is left out. `freeze` trains the head only:
     the network before it works as in evaluation, without dropout, and keeps its weights and statistics.
     `class_weights` weighs the loss of each class: with `balanced`, all classes weigh the same, however skewed the data.
+    `label_fraction` keeps this share of the training examples, of each class and at least one, drawn with `label_seed`.
     `mixup` and `cutmix` are the alphas of the beta distributions by which pairs of examples are mixed, see
     `zoo.training.mixing`; 0 mixes none. Each example of an epoch appears `repeats` times in it, which does not change
     the number of steps. With `balanced` sampling, an epoch has as many examples of one class as of another, see
-    `zoo.data.sampling`.
+    `zoo.data.sampling`. The sections `simclr`, `mae` and `mlm` are for `zoo pretrain`, and `fixmatch` is for
+    `--unlabeled`.
     `input` is the section that belongs to the kind of input; people set its keys by the kind's name, as in
     `KIND.KEY=VALUE`. None stands for the kind's defaults.
     """
@@ -158,11 +222,18 @@ class Recipe:
     deterministic: bool = True
     on_nan: Literal["stop", "skip"] = "stop"
     freeze: bool = False
+    label_fraction: Annotated[float, Field(gt=0, le=1)] = 1.0
+    label_seed: Annotated[int, Field(ge=0)] = 0
     optimizer: Optimizer = Optimizer()
     schedule: Schedule = Schedule()
     network: Network = OWN_RATES
+    distill: Distill = Distill()
     split: Split = Split(copies_together=True)
     prune: Prune = Prune()
+    simclr: SimCLR = SimCLR()
+    mae: MAE = MAE()
+    mlm: MLM = MLM()
+    fixmatch: FixMatch = FixMatch()
     input: Settings = None
 
 

@@ -6,12 +6,13 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-from zoo import files, migration, schema
-from zoo.description import Data, InitialWeights, Model, Provenance, Weights
+from zoo import files, migration, pretext, schema
+from zoo.description import Data, InitialWeights, Model, Provenance, Teacher, Weights, license_of
 from zoo.errors import ZooError
 from zoo.folder_kinds import mistaken
 from zoo.recipe import Recipe
 from zoo.schema import record
+from zoo.task import Score, task_of
 
 DESCRIPTION = "run.json"
 WEIGHTS = "weights.safetensors"
@@ -22,6 +23,7 @@ INITIAL = "checkpoints/initial.safetensors"
 LAST = "checkpoints/last.safetensors"
 PREVIOUS = "checkpoints/previous.safetensors"
 BEST = "checkpoints/best.safetensors"
+TEACHER = "checkpoints/teacher.safetensors"
 NAME_ONE = "name a folder that 'zoo train' or 'zoo pull' wrote"
 
 
@@ -31,8 +33,9 @@ class Run:
 
     A run is finished when `provenance.finished` is set; `results` are its final figures. A run that was pulled has
     `weights`, which say whose they are, and neither `data` nor `recipe`. `initial` describes the weights that a
-    fine-tuned run started from. `recipe_name` is the name of the recipe, or of the file of it, that `recipe` was made
-    of by changing single keys; it is empty where there is none, and in runs made before it existed.
+    fine-tuned run started from, `teacher` the network whose answers a distilled one learned from. `unlabeled` are the
+    data without labels that it also trains on. `recipe_name` is the name of the recipe, or of the file of it, that
+    `recipe` was made of by changing single keys; it is empty where there is none, and in runs made before it existed.
     """
 
     schema: int
@@ -43,12 +46,24 @@ class Run:
     results: dict[str, Any] = dataclasses.field(default_factory=dict)
     weights: Weights | None = None
     initial: InitialWeights | None = None
+    unlabeled: Data | None = None
     recipe_name: str = ""
+    teacher: Teacher | None = None
 
     @property
     def finished(self) -> bool:
         """True if training is complete and the final weights are there."""
         return self.provenance.finished is not None
+
+    @property
+    def score(self) -> Score | None:
+        """The score on the test split; None of a run that is not finished or was pulled."""
+        if "test_interval" not in self.results:
+            return None
+        others = ("test_interval", "test_examples")
+        key = next(name for name in self.results if name.startswith("test_") and name not in others)
+        low, high = self.results["test_interval"]
+        return Score(key.removeprefix("test_"), self.results[key], low, high, self.results["test_examples"])
 
 
 def read(folder: Path) -> Run:
@@ -78,10 +93,20 @@ def read_finished(folder: Path) -> Run:
     return run
 
 
+def read_with_head(folder: Path) -> Run:
+    """Read the description of the finished run at `folder`, which gives answers.
+
+    Raises:
+        ZooError: there is no run, it is damaged or unfinished, or it was pretrained.
+    """
+    run = read_finished(folder)
+    pretext.refuse(run.model, folder)
+    return run
+
+
 def license_of_weights(run: Run) -> str | None:
-    """Return the license that a run's weights came with; None where training started from random weights."""
-    origin = run.weights or run.initial
-    return origin.license if origin else None
+    """Return the license that a run's weights came with, see `license_of`; None where nothing states one."""
+    return license_of(run.weights, run.initial, run.teacher)
 
 
 def write(folder: Path, run: Run) -> None:
@@ -90,7 +115,7 @@ def write(folder: Path, run: Run) -> None:
 
 
 def newest(root: Path) -> Path:
-    """Find the newest finished run in the folder `root`.
+    """Find the newest finished run in the folder `root` that gives answers.
 
     Raises:
         ZooError: there is none.
@@ -98,7 +123,8 @@ def newest(root: Path) -> Path:
 
     def finished(folder: Path) -> str | None:
         try:
-            return read(folder).provenance.finished
+            this = read(folder)
+            return None if task_of(this.model).pretext_module else this.provenance.finished
         except ZooError:
             return None
 

@@ -20,7 +20,11 @@ from zoo.signature import Tensor
 if TYPE_CHECKING:
     import numpy as np
 
+    from zoo.data.dataset import Examples
+    from zoo.data.share import Share
     from zoo.description import Model
+    from zoo.family import Family
+    from zoo.recipe import Recipe
 
 PACKAGE = "zoo.tasks"
 """The package whose modules are tasks, and the group of entry points by which installed packages add more."""
@@ -55,8 +59,47 @@ class Graph(Protocol):
     def losses(self, targets: Any, found: Any, model: Model, smoothing: float = 0.0) -> Any:
         """Return the loss of each example, float32 [batch]."""
 
+    def distilled(self, answers: Any, found: Any, model: Model, kind: str, temperature: float) -> Any:
+        """Return the distance of each example from a teacher's answers, float32 [batch].
+
+        `answers` are the teacher's primary outputs, [batch, …], with labels in the model's order. `kind` is one of
+        `Task.distillations`.
+        """
+
     def sums(self, targets: Any, found: Any, model: Model, weights: Any = 1.0) -> dict[str, Any]:
         """Return sums over a batch, each a scalar, that `Task.metrics` makes metrics of; each example has a weight."""
+
+
+class Pretext(Protocol):
+    """Further functions of a task that needs no labels: networks are pretrained for it, and it has no answers.
+
+    The described network ends before the family's own head, and what training adds to it is not kept. A recipe has a
+    section with the name of the task.
+    """
+
+    def recipe(self, recipe: Recipe) -> Recipe:
+        """Return a family's recipe, changed to what suits the task where nobody asks for anything else."""
+
+    def check(self, family: Family, recipe: Recipe) -> None:
+        """Refuse a family or a recipe.
+
+        Raises:
+            ZooError: they do not fit the task.
+        """
+
+    def network(self, trunk: Any, model: Model, recipe: Recipe) -> Any:
+        """Return the network in training, which shares the layers of the described one, `trunk`."""
+
+    def training_batches(
+        self, examples: Examples, model: Model, recipe: Recipe, *, epoch: int, start: int = 0, share: Share
+    ) -> Any:
+        """Return one epoch as a tf.data.Dataset of (network inputs by name, targets), as `zoo.input.Graph` does.
+
+        Inputs may be several views of each example, [batch, views, …], see `zoo.training.views`.
+        """
+
+    def evaluation_batches(self, examples: Examples, model: Model, recipe: Recipe, *, share: Share) -> Any:
+        """Return every example in order, as a tf.data.Dataset of (network inputs, targets, weights float32 [batch])."""
 
 
 class Answer(Protocol):
@@ -90,7 +133,8 @@ def untrained(*arguments: Any) -> Any:
 class Task:
     """A kind of answer.
 
-    A task that no network is trained for leaves out `metrics` to `errors`.
+    A task that no network is trained for leaves out `metrics` to `errors`; `zoo.pretext.task` makes a task without
+    answers.
 
     Attributes:
         kind: its name.
@@ -122,6 +166,8 @@ class Task:
             labels], in place of labels.
         balanced: from the targets of training and the number of labels, weights of the labels, float32 [labels], with
             which all labels weigh the same; None where a target is no label.
+        distillations: the kinds of distillation that the task has, and whether each has a temperature.
+        pretext_module: the dotted name of the module with the functions of `Pretext`; empty for tasks with answers.
     """
 
     kind: str
@@ -146,6 +192,8 @@ class Task:
     fewest_labels: int = 1
     shares: bool = False
     balanced: Callable[[np.ndarray, int], np.ndarray] | None = None
+    distillations: Mapping[str, bool] = field(default_factory=dict)
+    pretext_module: str = ""
 
     @property
     def primary(self) -> str:
@@ -156,6 +204,11 @@ class Task:
     def graph(self) -> Graph:
         """The module with the functions of `Graph`, imported with TensorFlow."""
         return cast(Graph, importlib.import_module(self.graph_module))
+
+    @property
+    def pretext(self) -> Pretext | None:
+        """The module with the functions of `Pretext`, imported; None for a task with answers."""
+        return cast(Pretext, importlib.import_module(self.pretext_module)) if self.pretext_module else None
 
 
 @functools.cache

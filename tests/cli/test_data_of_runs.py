@@ -145,7 +145,7 @@ def test_images_that_the_initial_weights_were_trained_on_count(
         "train", "--weights", made / "run", "--data", f"folder:{tmp_path / 'new'}", "--out", tmp_path / "tuned", *FEW
     )
     assert answer.status == 0, answer.err
-    had_seen = [line for line in answer.err.splitlines() if "examples that the initial weights were trained on" in line]
+    had_seen = [line for line in answer.err.splitlines() if "training examples of the initial weights" in line]
     assert len(had_seen) == 1
     report, _ = evaluate(zoo_command, tmp_path / "tuned", tmp_path / "one")
     # One or both were in the first run's own test split.

@@ -27,7 +27,8 @@ def stubs(tmp_path: Path) -> Path:
     stub(tmp_path, "onnxruntime", "def get_available_providers():\n    return ['Stub']\n")
     for module in ("sklearn", "matplotlib", "h5py", "huggingface_hub", "onnx", "tf2onnx", "tensorboard"):
         stub(tmp_path, module)
-    stub(tmp_path, "tensorflow_datasets")
+    for module in ("tensorflow_datasets", "s3fs", "gcsfs"):
+        stub(tmp_path, module)
     (tmp_path / "tensorflow_serving").mkdir()
     (tmp_path / "tensorflow_serving" / "__init__.py").write_text("")
     stub(tmp_path / "tensorflow_serving", "apis")
@@ -69,8 +70,8 @@ def test_a_missing_tensorflow_is_named_with_what_mends_it(stubs: Path) -> None:
     stub(stubs, "tensorflow", "raise ModuleNotFoundError(\"No module named 'tensorflow'\")")
     found = report(stubs, 1)
     assert set(lacking(found)) == {
-        "pull --file", "pull --file --from keras", "pull, from the hub", "train", "train --data tfds:…", "tune",
-        "scale", "evaluate RUN", "export", "verify, predict, benchmark of SavedModel",
+        "pull --file", "pull --file --from keras", "pull, from the hub", "pretrain", "train", "train --data tfds:…",
+        "tune", "scale", "data serve", "evaluate RUN", "export", "verify, predict, benchmark of SavedModel",
     }  # fmt: skip
     assert "No module named" in found["packages"]["tensorflow"]["error"]
     (train,) = (verb for verb in found["verbs"] if verb["verb"] == "train")

@@ -7,7 +7,7 @@ import importlib
 import inspect
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +24,19 @@ OF_PYTHON = {"say", "progress", "callbacks", "leave_out"}
 OF_THE_COMMAND_LINE = {"json"}
 """The options that choose how a result is printed."""
 
-FUNCTIONS: dict[str, Callable[..., Any]] = {"list": zoo.list_models, "export": zoo.export_run}
+FUNCTIONS: dict[str, Callable[..., Any]] = {
+    "list": zoo.list_models,
+    "export": zoo.export_run,
+    "data serve": zoo.serve_data,
+}
 """Functions with another name than their verb: `list` is a built-in of Python, and `zoo.export` is a package."""
 
 OTHER_NAMES = {
     ("pull", "--from"): "from_",  # a keyword of Python
     ("train", "--target"): "target_column",  # `target` is what is evaluated
     ("train", "--text"): "text_column",
+    ("pretrain", "--target"): "target_column",
+    ("pretrain", "--text"): "text_column",
     ("tune", "--target"): "target_column",
     ("tune", "--text"): "text_column",
     ("scale", "--target"): "target_column",
@@ -50,9 +56,19 @@ def function(verb: str) -> Callable[..., Any]:
 
 
 def command(verb: str) -> click.Command:
-    found = importlib.import_module(f"zoo.cli.{verb}").command
+    name, *below = verb.split()
+    found = importlib.import_module(f"zoo.cli.{name}").command
+    for word in below:
+        found = found.commands[word]
     assert isinstance(found, click.Command)
     return found
+
+
+def verbs() -> Iterator[str]:
+    """Every verb, and instead of a group of verbs those in it."""
+    for verb in VERBS:
+        found = command(verb)
+        yield from (f"{verb} {name}" for name in found.commands) if isinstance(found, click.Group) else [verb]
 
 
 def spelled(parameter: click.Parameter) -> str:
@@ -72,7 +88,7 @@ def default(parameter: click.Parameter, context: click.Context) -> Any:
     return () if value is None and (parameter.nargs == -1 or getattr(parameter, "multiple", False)) else value
 
 
-@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize("verb", [*verbs()])
 def test_options_and_keyword_arguments_have_the_same_names_and_defaults(verb: str) -> None:
     context = click.Context(command(verb))
     options: dict[str, Any] = {}
@@ -86,7 +102,7 @@ def test_options_and_keyword_arguments_have_the_same_names_and_defaults(verb: st
     }
 
 
-@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize("verb", [*verbs()])
 def test_every_argument_is_documented(verb: str) -> None:
     said = inspect.getdoc(function(verb)) or ""
     for name in inspect.signature(function(verb)).parameters:

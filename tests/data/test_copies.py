@@ -143,7 +143,7 @@ def test_digests_are_written_and_a_damaged_file_is_refused(tmp_path: Path) -> No
     data = load("digits", "image", split=TOGETHER)
     first = digests.digests_of(data)
     later = digests.digests_of(
-        load(f"folder:{fill(tmp_path / 'data', {'a': 5, 'b': 5})}", "image", split=TOGETHER), initial=first
+        load(f"folder:{fill(tmp_path / 'data', {'a': 5, 'b': 5})}", "image", split=TOGETHER), origins=[first]
     )
     path = tmp_path / "images.npz"
     digests.write(path, later)

@@ -13,10 +13,10 @@ from zoo.recipe import Split
 
 
 @pytest.mark.parametrize("source", ["", "digit", "mnist", "tfds", "tfds:", "folder:", "digits:2", "http://x/y"])
-def test_unknown_data_are_refused_with_the_three_forms(source: str) -> None:
+def test_unknown_data_are_refused_with_all_forms(source: str) -> None:
     with pytest.raises(ZooError) as refused:
         load(source, "image", split=Split())
-    assert "write digits, folder:PATH or tfds:NAME[:VERSION]" in str(refused.value)
+    assert "write digits, files:PATH, folder:PATH or tfds:NAME[:VERSION]" in str(refused.value)
 
 
 def test_a_near_miss_gets_a_hint() -> None:

@@ -19,6 +19,10 @@ def test_shares_are_the_batches() -> None:
     assert first.tolist() == [0, 1, 2, 6, 7, 8, 12, 13, 14]
     assert second.tolist() == [3, 4, 5, 9, 10, 11, 15, 16, 17]
     assert WHOLE.of(rows, 6) is rows
+    turns = [Share(0, 2, turn, 2).of(rows, 6).tolist() for turn in range(2)]
+    assert turns == [[0, 1, 2, 12, 13, 14], [6, 7, 8]]
+    assert Share(turns=1).of(rows, 6) is rows
+    assert Share(turn=4, turns=5).of(rows, 6).tolist() == []
     assert Share(1, 3).of(np.stack([rows, rows], 1), 6).shape == (6, 2)
 
 

@@ -1,8 +1,9 @@
 """A training process of its own: `python driver.py FOLDER DEVICES MOMENT MINUTES NAME DATA [KEY=VALUE ...]`.
 
-It trains, or continues, the run at FOLDER, with a checkpoint every so many MINUTES; NAME is family-size, or a run to
-take weights from. At MOMENT, unless that is `never`, it kills itself as `kill -9` does: no handler runs, nothing is
-flushed. Epochs and batches count from 0, files from 1.
+It trains, or continues, the run at FOLDER, with a checkpoint every so many MINUTES; NAME is family-size, or
+family-size-method for a pretraining, or a run to take weights from, and may end with @TEACHER. At MOMENT, unless that
+is `never`, it kills itself as `kill -9` does: no handler runs, nothing is flushed. Epochs and batches count from 0,
+files from 1.
 
     step:EPOCH:BATCH     before a step
     term:EPOCH:BATCH     the same, with SIGTERM
@@ -101,16 +102,19 @@ def main() -> None:
     if Path(folder).exists():
         start.resume(Path(folder), **shared)
         return
+    name, _, teacher = name.partition("@")
     weights = Path(name) if Path(name).is_dir() else None
-    family, size = (None, None) if weights else name.split("-")
+    family, size, method = (None, None, None) if weights else (*name.split("-"), None)[:3]
     start.start(
         family,
         size=size,
         weights=weights,
+        teacher=Path(teacher) if teacher else None,
         source=source,
         options={},
         bad_examples="error",
         settings=settings,
+        method=method,
         out=Path(folder),
         preflight=lambda model: None,
         **shared,

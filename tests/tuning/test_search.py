@@ -53,8 +53,8 @@ class Process:
     def send(self, **message: Any) -> None:
         if "train" in message:
             self.job, self.epoch, self.ended = message["train"], 0, False
-            Process.jobs.append(Path(self.job["folder"]).name)
-            (Path(self.job["folder"]) / searching.CHECKPOINTS).mkdir(parents=True)
+            Process.jobs.append(Path(self.job["run"]).name)
+            (Path(self.job["run"]) / searching.CHECKPOINTS).mkdir(parents=True)
         else:
             self.ended = message["end"]
 
@@ -62,7 +62,7 @@ class Process:
         Process.answered += 1
         if Process.answered > Process.killed_after:
             raise Killed
-        place = Path(self.job["folder"]).name
+        place = Path(self.job["run"]).name
         if place in Process.dies and Process.jobs.count(place) <= Process.dies.count(place):
             raise Died(-9)
         settings = dict(setting.split("=") for setting in self.job["settings"])

@@ -22,6 +22,7 @@ VERBS = {
     "info": "Show all that is known of a family, a run or an artifact.",
     "recipes": "List the recipes that a family is trained by, with their sources and what they cost.",
     "pull": "Fetch published weights, or read them from a file, into a run folder.",
+    "pretrain": "Train a network without labels; write a run folder for 'zoo train --weights'.",
     "train": "Train a network; write a run folder.",
     "tune": "Search for a better recipe: trials, in processes, compared on validation examples.",
     "scale": "Measure what size buys: train a family at several sizes and widths, fit a power law.",
@@ -29,8 +30,10 @@ VERBS = {
     "export": "Make a proven artifact of a run: ONNX, SavedModel or both.",
     "verify": "Check an artifact on any machine: hashes, contract, golden answers.",
     "publish": "Publish an artifact's SavedModel to TF Serving as its next version, or go back to an earlier one.",
+    "copy": "Copy a run or an artifact to an object store, or back.",
     "predict": "Answer the examples in files with an artifact.",
     "benchmark": "Measure latency and memory of artifacts, beside their scores.",
+    "data": "Serve data to trainings on other machines.",
     "doctor": "Show versions, devices, limits and settings, and what each verb lacks.",
 }
 """Each verb and its line in the help. A verb's module is imported when the verb is called."""

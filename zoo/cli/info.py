@@ -65,7 +65,7 @@ def _facts(name: str, described: dict[str, Any]) -> dict[str, str]:
         described["kind"]: f"{name}, {model['family']} {model['size']}",
         "structure": described["halvings"] and _structure(described),
         **described["input"],
-        model["task"]: f"{len(model['labels'])}: {_labels(model)}",
+        model["task"]: f"{len(model['labels'])}: {_labels(model)}" if model["labels"] else "pretrained, without a head",
         "parameters": f"{model['parameters']:,}",
         "multiply-adds": f"{tables.millions(model['multiply_adds'])} M",
         "data": data and f"{data['source']}, {', '.join(f'{n:,} {split}' for split, n in data['counts'].items())}",
@@ -74,6 +74,7 @@ def _facts(name: str, described: dict[str, Any]) -> dict[str, str]:
         "channels": model["widths"] and f"fewer or more than the family's in {len(model['widths'])} layers",
         "started from": described["initial"] and f"the weights of {described['initial']['run']}",
         "pruned": described["initial"] and _pruned(described["initial"]["pruning"]),
+        "distilled from": described["teacher"] and _teacher(described["teacher"]),
         "made by": described["provenance"]["command"],
         "finished": described["provenance"]["finished"] or "not yet",
     }
@@ -89,6 +90,13 @@ def _pruned(pruning: dict[str, Any] | None) -> str:
         return ""
     before, after = (tables.millions(pruning[f"multiply_adds_{when}"]) for when in ("before", "after"))
     return f"to {pruning['reached']:.3f} of the multiply-adds ({before} M to {after} M), {pruning['share']:g} asked for"
+
+
+def _teacher(teacher: dict[str, Any]) -> str:
+    score = teacher["score"] and f"{teacher['score']['metric']} {teacher['score']['value']:.4f}"
+    network = teacher["family"] and f"{teacher['family']} {teacher['size']}"
+    known = (teacher["name"], network, score, teacher["license"] or "no license stated")
+    return ", ".join(fact for fact in known if fact)
 
 
 def _structure(described: dict[str, Any]) -> str:

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from zoo.cli.data_options import DataOption
+from zoo.task import task_of
+
+if TYPE_CHECKING:
+    from zoo.training.cluster import Kind
+    from zoo.verbs.results import RunFolder
 
 
 @click.command("train")
@@ -35,12 +40,31 @@ from zoo.cli.data_options import DataOption
     help="With --weights: remove channels, so that at most this share of the multiply-adds is left, and train what "
     "stays. Short for --set prune.share=SHARE.",
 )
+@click.option(
+    "--teacher",
+    type=click.Path(path_type=Path),
+    metavar="RUN|ARTIFACT",
+    help="Distill: learn from the answers of a finished run, an artifact or an exported ONNX file, too.",
+)
+@click.option(
+    "--distill",
+    type=click.Choice(["soft", "hard"]),
+    help="With --teacher: learn from all that it answers, or from its likeliest classes.  [default: soft]",
+)
 @click.option("--target", "target_column", cls=DataOption, metavar="COLUMN", help="{target}.")
 @click.option("--text", "text_column", cls=DataOption, metavar="COLUMN", help="{text}.")
 @click.option(
     "--bad-examples",
     type=click.Choice(["error", "skip"]),
     help="What to do about examples that cannot be read, or that the network cannot take.  [default: error]",
+)
+@click.option(
+    "--unlabeled",
+    "--unlabelled",
+    "unlabeled",
+    metavar="DATA",
+    help="Train on these data without their labels, too (FixMatch); rest takes the training examples that "
+    "label_fraction leaves out.",
 )
 @click.option(
     "--recipe",
@@ -76,6 +100,11 @@ from zoo.cli.data_options import DataOption
     metavar="MINUTES",
     help="The time between two checkpoints, from which --resume goes on.",
 )
+@click.option(
+    "--tf-data-service",
+    metavar="ADDRESS[,ADDRESS…]",
+    help="Let servers that 'zoo data serve' has started make the batches; they stay the very same.",
+)
 @click.option("--profile", type=int, metavar="STEPS", help="Write a trace of so many steps for TensorBoard.")
 @click.option("--json", "as_json", is_flag=True, help="Print the finished run as one JSON document.")
 def command(as_json: bool, **options: Any) -> None:
@@ -88,31 +117,47 @@ def command(as_json: bool, **options: Any) -> None:
     zoo train vit --recipe deit --data folder:photographs
     zoo train --weights runs/resnet-small-digits --data folder:data --freeze
     zoo train --weights runs/resnet-small-digits --prune 0.5
+    zoo train cnn --teacher runs/resnet-small-digits
     zoo train --resume runs/resnet-small-digits
     """
     import zoo
-    from zoo.cli.output import print_json, progress_bar, say
-    from zoo.input import kind_of
-    from zoo.schema import to_dict
-    from zoo.training.cluster import find
+    from zoo.cli.output import progress_bar, say
 
     if _are_several(options):
         _train_sizes(options, as_json)
         return
     with progress_bar() as progress:
         made = zoo.train(**options, say=say, progress=progress)
-    cluster = find(options["strategy"])
+    print_run(made, options["strategy"], as_json)
+
+
+def print_run(made: RunFolder, strategy: Kind, as_json: bool) -> None:
+    """Print a run that is finished, unless this process is a worker beside the chief."""
+    from zoo.cli.output import print_json, say
+    from zoo.input import kind_of
+    from zoo.schema import to_dict
+    from zoo.training.cluster import find
+
+    cluster = find(strategy)
     if cluster and not cluster.chief:
         return
     if as_json:
         print_json({"run": str(made.folder), **to_dict(made.run)})
+        return
+    plural = kind_of(made.run.model.preprocessing).plural
+    if task_of(made.run.model).pretext_module:
+        results = made.run.results
+        say(
+            f"{made.folder}: test loss {results['test_loss']:.4f} ({results['test_examples']} {plural}): "
+            f"train it with zoo train --weights {made.folder}"
+        )
         return
     score, data = made.test_score, made.run.data
     shared = (data.overlap or {}).get("test") if data else None
     seen = f", {shared} of which it has seen in training or validation" if shared else ""
     say(
         f"{made.folder}: test {score.metric} {score.value:.4f} "
-        f"({score.low:.4f} to {score.high:.4f}, {score.examples} {kind_of(made.run.model.preprocessing).plural}{seen})"
+        f"({score.low:.4f} to {score.high:.4f}, {score.examples} {plural}{seen})"
     )
 
 

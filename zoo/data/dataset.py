@@ -114,6 +114,7 @@ class Dataset:
         fingerprint: SHA-256 over the labels and every split's targets and bytes, as the source has them.
         skipped: a line for each example that is left out: its name and the reason.
         license: the license of the data.
+        unlabeled: examples to train on whose targets are not read; None where there are none.
     """
 
     kind: str
@@ -129,6 +130,7 @@ class Dataset:
     fingerprint: str
     skipped: tuple[str, ...]
     license: str
+    unlabeled: Examples | None = None
 
     def description(self) -> Data:
         """Return what a run and an artifact record of the dataset."""

@@ -6,7 +6,8 @@ was saved again counts as another one.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import functools
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,8 +37,8 @@ class Digests:
         train: uint64 [examples], and so are the next three.
         validation: the examples that chose among the weights.
         test: the examples that accuracy was measured on.
-        initial: the known examples that the initial weights depend on; empty if training started from random weights.
-        complete: whether the initial weights depend on no other examples.
+        initial: the known examples that the initial weights and a teacher depend on; empty if there are neither.
+        complete: whether these depend on no other examples.
     """
 
     train: np.ndarray
@@ -69,17 +70,21 @@ class Overlap:
     unknown: str | None = None
 
 
-def digests_of(dataset: Dataset, *, initial: Digests | None = None, complete: bool = True) -> Digests:
+def digests_of(dataset: Dataset, *, origins: Iterable[Digests | None] = ()) -> Digests:
     """Return the digests of a model that is trained on a dataset.
 
     Args:
         dataset: what it is trained on.
-        initial: the digests of the model whose weights training starts from.
-        complete: whether those weights depend on no other examples than the ones of `initial`.
+        origins: the digests of each model that it learns from, such as that of its initial weights; None for one whose
+            training examples are unknown.
     """
     train, validation, test = (np.unique(getattr(dataset, split).digests) for split in SPLITS)
-    before = np.empty(0, np.uint64) if initial is None else initial.seen
-    return Digests(train, validation, test, before, complete and (initial is None or initial.complete))
+    if dataset.unlabeled is not None:
+        train = np.union1d(train, dataset.unlabeled.digests)
+    every = list(origins)
+    known = [one for one in every if one is not None]
+    before = functools.reduce(np.union1d, (one.seen for one in known), np.empty(0, np.uint64))
+    return Digests(train, validation, test, before, len(known) == len(every) and all(one.complete for one in known))
 
 
 def found(folder: Path) -> Path:
@@ -146,13 +151,13 @@ def leave_out_seen(
     return examples.only(np.flatnonzero(~seen)), overlap
 
 
-def overlap_remarks(dataset: Dataset, digests: Digests) -> Iterator[str]:
-    """Say which splits share examples, and how many test examples the initial weights were trained on."""
+def overlap_remarks(dataset: Dataset, digests: Digests, origin: str = "an origin") -> Iterator[str]:
+    """Say which splits share examples, and how many test examples those of `digests.initial`, `origin`, had seen."""
     for name, examples, what, others in (
         ("validation", dataset.validation, "training examples", digests.train),
         ("test", dataset.test, "training examples", digests.train),
         ("test", dataset.test, "validation examples", digests.validation),
-        ("test", dataset.test, "examples that the initial weights were trained on", digests.initial),
+        ("test", dataset.test, f"training examples of {origin}", digests.initial),
     ):
         shared = np.flatnonzero(np.isin(examples.digests, others))
         if len(shared):

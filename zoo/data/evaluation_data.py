@@ -70,7 +70,7 @@ def load_for_evaluation(
     )
     if not raw.labels:
         return examples, data
-    places = _places(raw.labels, model.labels, source)
+    places = _known_places(raw.labels, model.labels, source)
     if examples.targets.ndim == 1:
         return dataclasses.replace(examples, targets=places[examples.targets]), data
     if len(places) != len(model.labels):
@@ -80,21 +80,26 @@ def load_for_evaluation(
     return dataclasses.replace(examples, targets=examples.targets[:, np.argsort(places)]), data
 
 
-def _places(names: Sequence[str], labels: Sequence[str], source: str) -> np.ndarray:
+def _known_places(names: Sequence[str], labels: Sequence[str], source: str) -> np.ndarray:
     """Return the place of each name among the model's labels, int64.
 
     Raises:
         ZooError: a name is none of them.
     """
-    numbers = _numbers(labels)
-    unknown = [name for name in names if composed(name) not in numbers]
+    found, unknown = places(names, labels)
     if unknown:
-        few = listed((_with_look_alike(name, numbers) for name in unknown), most=3)
         raise ZooError(
-            f"{len(unknown)} of the {len(names)} labels of {source} are none of the model's ({few}): "
-            "leave them out, or give them the names of the model's labels"
+            f"{len(unknown)} of the {len(names)} labels of {source} are none of the model's "
+            f"({listed(unknown, most=3)}): leave them out, or give them the names of the model's labels"
         )
-    return np.array([numbers[composed(name)] for name in names], np.int64)
+    return found
+
+
+def places(names: Sequence[str], labels: Sequence[str]) -> tuple[np.ndarray, list[str]]:
+    """Return the place of each name among the labels of a model, int64, and each name that is none of them, quoted."""
+    numbers = _numbers(labels)
+    unknown = [_with_look_alike(name, numbers) for name in names if composed(name) not in numbers]
+    return np.array([numbers.get(composed(name), -1) for name in names], np.int64), unknown
 
 
 def _numbers(labels: Sequence[str]) -> Mapping[str, int]:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+UNLABELED = "unlabeled"
+"""The `task` of data without labels, for which no network is trained, and the class of all their examples."""
+
 
 @dataclass(frozen=True, slots=True)
 class Example:

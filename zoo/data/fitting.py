@@ -20,6 +20,8 @@ def fitting(dataset: Dataset, preprocessing: Any) -> Dataset:
     train, without_train = kind.data.kept(dataset.train, preprocessing)
     validation, without_validation = kind.data.kept(dataset.validation, preprocessing)
     test, without_test = kind.data.kept(dataset.test, preprocessing)
+    if dataset.unlabeled is not None:
+        dataset = dataclasses.replace(dataset, unlabeled=kind.data.kept(dataset.unlabeled, preprocessing)[0])
     left_out = (*without_train, *without_validation, *without_test)
     if (train, validation, test) == (dataset.train, dataset.validation, dataset.test):
         return dataset

@@ -73,10 +73,11 @@ def digests_for(
             dataset = dataset or load_again(this.data, this.model.preprocessing.kind, this.recipe.split)
         except ZooError as error:
             return None, str(error)
-        known = digests.digests_of(dataset, complete=isinstance(this, Run) and this.initial is None)
+        alone = isinstance(this, Run) and not (this.initial or this.teacher)
+        known = digests.digests_of(dataset, origins=() if alone else (None,))
     if known.complete:
         return known, None
-    return known, "some or all examples that its initial weights were trained on are unknown"
+    return known, "some or all examples that its initial weights or its teacher were trained on are unknown"
 
 
 def _refuse_another(path: Path, manifest: Manifest) -> None:

@@ -1,4 +1,4 @@
-"""The share of every batch that one of several workers reads."""
+"""The share of an epoch's batches that one of several readers makes: workers of a training, and servers of its data."""
 
 from __future__ import annotations
 
@@ -9,10 +9,19 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Share:
-    """One of `count` equal shares of every batch, counted from 0 by `index`."""
+    """A part of the batches of an epoch.
+
+    Attributes:
+        index: which one it is of `count` equal shares of every batch, counted from 0.
+        count: the workers that train together.
+        turn: which one it is of `turns` servers, of which each makes every `turns`-th batch, counted from 0.
+        turns: the servers that make the batches in turns; 0 where this process makes them.
+    """
 
     index: int = 0
     count: int = 1
+    turn: int = 0
+    turns: int = 0
 
     def size(self, batch_size: int) -> int:
         """Return the number of examples of a batch that are in the share."""
@@ -23,11 +32,12 @@ class Share:
 
         The share of all is the rows themselves; any other leaves out those of a last, smaller batch.
         """
-        if self.count == 1:
+        if self.count == 1 and self.turns <= 1:
             return rows
         size = self.size(batch_size)
         whole = rows[: len(rows) // batch_size * batch_size].reshape(-1, batch_size, *rows.shape[1:])
-        return whole[:, self.index * size : (self.index + 1) * size].reshape(-1, *rows.shape[1:])
+        mine = whole[self.turn :: self.turns or 1, self.index * size : (self.index + 1) * size]
+        return mine.reshape(-1, *rows.shape[1:])
 
 
 WHOLE = Share()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from zoo import plugins
 from zoo.errors import ZooError, did_you_mean, listed
+from zoo.stores import is_store
 
 if TYPE_CHECKING:
     from zoo.data.example import RawDataset
@@ -127,6 +128,8 @@ def moved(text: str, recorded_dir: str | None, data_dir: Path | None) -> tuple[s
     source, argument = parse(text)
     if not source.argument_is_path:
         return text, data_dir or (Path(recorded_dir) if recorded_dir else None)
+    if data_dir is None and is_store(argument):
+        return text, None
     place = data_dir or Path(argument)
     if not place.exists():
         raise ZooError(f"the data are not in {place}: say with --data-dir in which folder they are now")

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from zoo import plugins
 from zoo.contract import TOLERANCE
-from zoo.errors import ZooError, did_you_mean
+from zoo.errors import Refused, ZooError, did_you_mean, one_line
 from zoo.signature import Signature
 
 if TYPE_CHECKING:
@@ -156,3 +156,19 @@ def import_library(row: Format) -> Any:
         raise ZooError(
             f"{row.name} needs {error.name}, which is not installed: install it, or use another runtime"
         ) from None
+
+
+def open_session(path: Path, row: Format, threads: int | None = None) -> Session:
+    """Open a file of a format, whatever its signature.
+
+    Raises:
+        ZooError: the library is not installed, or cannot be set to so many threads.
+        Refused: the file cannot be loaded.
+    """
+    import_library(row)
+    try:
+        return row.open(path, threads)
+    except ZooError:
+        raise
+    except Exception as error:  # each library raises its own classes, which are no part of its interface
+        raise Refused(f"{path} cannot be loaded ({one_line(error)}): export again") from None

@@ -135,6 +135,31 @@ def _checks(path: Path, session: Session, model: Model) -> dict[str, list[str]]:
     return {"metadata": _metadata_faults(metadata, model), "digest": _digest_faults(metadata, path)}
 
 
+def described(session: Session, path: Path) -> Model:
+    """Return the description of an open ONNX file, as its own metadata and the names of its outputs state it.
+
+    Raises:
+        ZooError: they do not.
+    """
+    from zoo import migration, schema
+    from zoo.description import Model
+    from zoo.task import tasks
+
+    metadata = session.native.get_modelmeta().custom_metadata_map
+    task = next((name for name, one in tasks().items() if {*one.outputs} == {*session.signature.outputs}), None)
+    try:
+        values: dict[str, Any] = {key: json.loads(metadata[key]) for key in ("labels", "preprocessing")}
+        if "symbols" in metadata:
+            values["symbols"] = json.loads(metadata["symbols"])
+        values["preprocessing"] = migration.preprocessing(values["preprocessing"])
+        network = {"family": metadata["family"], "size": metadata["size"], "parameters": 0, "multiply_adds": 0}
+        return schema.parse(Model, {**values, **network, "task": task}, str(path))
+    except (KeyError, ValueError, RecursionError):
+        raise ZooError(
+            f"{path} does not say in its metadata what it takes and what it answers: name a file that zoo exported"
+        ) from None
+
+
 def _metadata_faults(metadata: dict[str, str], model: Model) -> list[str]:
     """Entries of `metadata_props` in JSON, such as `labels` and `preprocessing`, that differ from the manifest's."""
     from zoo import migration, schema

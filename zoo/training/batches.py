@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from zoo.data.dataset import Examples
+from zoo.data.dataset import Dataset, Examples
 from zoo.data.sampling import Sampling
 from zoo.data.share import WHOLE, Share
 from zoo.description import Model
 from zoo.errors import ZooError
 from zoo.input import Input, kind_of
 from zoo.recipe import Recipe
-from zoo.task import Task
+from zoo.task import Pretext, Task, task_of
 from zoo.training import mixing
+from zoo.training.data_service import DataService
 
 
 class Batches:
@@ -30,15 +32,24 @@ class Batches:
         model: the description of the network.
         recipe: how it is trained.
         columns: arrays [examples, …], such as a teacher's answers, which follow the targets in each batch.
+        service: what makes the batches of the kind; None where this process does.
     """
 
-    def __init__(self, examples: Examples, model: Model, recipe: Recipe, columns: Sequence[np.ndarray] = ()) -> None:
+    def __init__(
+        self,
+        examples: Examples,
+        model: Model,
+        recipe: Recipe,
+        columns: Sequence[np.ndarray] = (),
+        service: DataService | None = None,
+    ) -> None:
         classes = examples.targets if recipe.sampling == "balanced" else None
         self._numbered = dataclasses.replace(
             examples, targets=np.arange(len(examples)), sampling=Sampling(recipe.repeats, classes)
         )
-        self._model, self._recipe = model, recipe
+        self._model, self._recipe, self._service = model, recipe, service
         self._columns = (examples.targets, *columns)
+        self.steps = len(examples) // recipe.batch_size
 
     def epoch(self, number: int, start: int = 0, share: Share = WHOLE) -> Any:
         """Return the batches of an epoch without the first `start`, as a tf.data.Dataset.
@@ -51,17 +62,8 @@ class Batches:
         """
         import tensorflow as tf
 
-        preprocessing = self._model.preprocessing
-        batches = kind_of(preprocessing).graph.training_batches(
-            self._numbered,
-            preprocessing,
-            self._recipe.input,
-            batch_size=self._recipe.batch_size,
-            seed=self._recipe.seed,
-            epoch=number,
-            start=start,
-            share=share,
-        )
+        make = functools.partial(self._made, number, start)
+        batches = self._service.batches(make, share) if self._service else make(share)
         with tf.device("CPU"):
             columns = [tf.constant(column) for column in self._columns]
             drawn = None
@@ -78,6 +80,30 @@ class Batches:
             plain = tf.autograph.experimental.do_not_convert(finished)
             return batches.map(plain, num_parallel_calls=1, deterministic=True).prefetch(1)
 
+    def try_out(self, share: Share = WHOLE) -> None:
+        """Refuse a service that does not make the batches as this process does, where there is one.
+
+        Raises:
+            ZooError: it does not.
+        """
+        if self._service:
+            plural = kind_of(self._model.preprocessing).plural
+            self._service.try_out(functools.partial(self._made, 0, 0), share, plural)
+
+    def _made(self, number: int, start: int, share: Share) -> Any:
+        """Return the kind's batches of an epoch."""
+        preprocessing = self._model.preprocessing
+        return kind_of(preprocessing).graph.training_batches(
+            self._numbered,
+            preprocessing,
+            self._recipe.input,
+            batch_size=self._recipe.batch_size,
+            seed=self._recipe.seed,
+            epoch=number,
+            start=start,
+            share=share,
+        )
+
 
 def check(recipe: Recipe, kind: Input, task: Task, share: Share) -> None:
     """Refuse a recipe whose batches cannot be made of inputs of a kind with targets of a task.
@@ -90,3 +116,116 @@ def check(recipe: Recipe, kind: Input, task: Task, share: Share) -> None:
         raise ZooError(f"sampling=balanced draws classes evenly, and the task is {task.kind}: leave it out")
     if recipe.sampling == "balanced" and recipe.class_weights == "balanced":
         raise ZooError("sampling=balanced and class_weights=balanced do the same twice: leave one of them out")
+
+
+class PretextBatches:
+    """The batches of a pretraining.
+
+    Args:
+        examples: the training examples.
+        description: of the network.
+        recipe: how it is trained.
+        pretext: the functions of its task.
+    """
+
+    def __init__(self, examples: Examples, description: Model, recipe: Recipe, pretext: Pretext) -> None:
+        self._examples, self._description, self._recipe, self._pretext = examples, description, recipe, pretext
+        self.steps = len(examples) // recipe.batch_size
+
+    def epoch(self, number: int, start: int = 0, share: Share = WHOLE) -> Any:
+        """Return the batches of an epoch without the first `start`, as a tf.data.Dataset of (inputs, targets)."""
+        return self._pretext.training_batches(
+            self._examples, self._description, self._recipe, epoch=number, start=start, share=share
+        )
+
+
+class WithUnlabeled:
+    """The batches of FixMatch: each example with a label, followed by pairs of views of examples without one.
+
+    An epoch goes once through the examples without labels. Those with labels are repeated.
+
+    Args:
+        examples: the training examples.
+        unlabeled: those without labels.
+        model: the description of the network.
+        recipe: how it is trained.
+    """
+
+    def __init__(self, examples: Examples, unlabeled: Examples, model: Model, recipe: Recipe) -> None:
+        self._unlabeled, self._preprocessing, self._recipe = unlabeled, model.preprocessing, recipe
+        self._at_once = recipe.fixmatch.ratio * recipe.batch_size
+        self.steps = len(unlabeled) // self._at_once
+        times = -(-self.steps * recipe.batch_size // len(examples))
+        repeated = examples.only(np.tile(np.arange(len(examples)), times))
+        self._labeled = Batches(repeated, model, recipe)
+
+    def epoch(self, number: int, start: int = 0, share: Share = WHOLE) -> Any:
+        """Return the batches of an epoch without the first `start`, as a tf.data.Dataset of (inputs, targets)."""
+        import tensorflow as tf
+
+        recipe, views = self._recipe, kind_of(self._preprocessing).views
+        assert views is not None, "no other kind of input is trained so"
+        pairs = views.weak_and_strong(
+            self._unlabeled, self._preprocessing, recipe.input,
+            batch_size=self._at_once, key=(recipe.seed, number, 1), start=start, share=share,
+        )  # fmt: skip
+
+        def together(labeled: tuple[Any, Any], pair: tuple[Any, ...]) -> tuple[Any, Any]:
+            inputs, targets = labeled
+            return {name: self._joined(one, pair[0][name]) for name, one in inputs.items()}, targets
+
+        labeled = self._labeled.epoch(number, start, share).take(self.steps - start)
+        with tf.device("CPU"):
+            return tf.data.Dataset.zip((labeled, pairs)).map(together).prefetch(1)
+
+    def _joined(self, labeled: Any, pairs: Any) -> Any:
+        """Join [batch, …] and [batch · ratio, 2, …] to [batch, 1 + 2 · ratio, …]."""
+        import tensorflow as tf
+
+        views = tf.reshape(pairs, [-1, 2 * self._recipe.fixmatch.ratio, *pairs.shape[2:]])
+        return tf.concat([labeled[:, None], views], 1)
+
+
+def batches_of(
+    dataset: Dataset,
+    description: Model,
+    recipe: Recipe,
+    columns: Sequence[np.ndarray] = (),
+    service: DataService | None = None,
+) -> Batches | PretextBatches | WithUnlabeled:
+    """Return the batches of a training, with `steps`, their number in an epoch, and `epoch`.
+
+    `columns` and `service` are those of `Batches`, which no other batches have.
+
+    Raises:
+        ZooError: a service is to make other batches.
+    """
+    pretext = task_of(description).pretext
+    if service and (pretext or dataset.unlabeled is not None):
+        raise ZooError("--tf-data-service makes batches of examples with labels: leave it out")
+    if pretext:
+        return PretextBatches(dataset.train, description, recipe, pretext)
+    if dataset.unlabeled is not None:
+        return WithUnlabeled(dataset.train, dataset.unlabeled, description, recipe)
+    return Batches(dataset.train, description, recipe, columns, service)
+
+
+def evaluation_batches(examples: Examples, description: Model, recipe: Recipe, share: Share = WHOLE) -> Any:
+    """Return every example in order, as a tf.data.Dataset of (inputs, targets, weights), see `zoo.input.Graph`."""
+    if pretext := task_of(description).pretext:
+        return pretext.evaluation_batches(examples, description, recipe, share=share)
+    preprocessing = description.preprocessing
+    graph = kind_of(preprocessing).graph
+    return graph.evaluation_batches(examples, preprocessing, batch_size=recipe.batch_size, share=share)
+
+
+def try_out(service: DataService | None, dataset: Dataset, description: Model, recipe: Recipe, share: Share) -> None:
+    """Refuse a service that does not make the batches of a training as this process does, where there is one.
+
+    Raises:
+        ZooError: it does not.
+    """
+    if service:
+        made = batches_of(dataset, description, recipe, service=service)
+        assert isinstance(made, Batches), "no other batches are made by a service"
+        made.try_out(share)

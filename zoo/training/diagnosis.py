@@ -15,6 +15,7 @@ from zoo.text import silent
 from zoo.training.checkpoint import Checkpoints, State
 from zoo.training.totals import LOSS, Totals
 from zoo.training.trainee import Trainee
+from zoo.training.views import merged
 
 ADVICE = "lower optimizer.lr, or --set optimizer.clip_norm=1"
 
@@ -91,7 +92,7 @@ def first_bad_layer(model: Any, strategy: Any, inputs: Mapping[str, Any]) -> str
     every = keras.Model(model.input, [layer.output for layer in layers])
 
     def on_replica(inputs: Any) -> Any:
-        found = apply(every, inputs, training=True)
+        found = apply(every, merged(model, inputs)[0], training=True)
         return tf.stack([_bad(output) for output in found])
 
     @tf.function

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from zoo import run, schema
-from zoo.data.fitting import fitting
-from zoo.data.reload import load_again
 from zoo.training import strategy as strategies
+from zoo.training.batches import try_out
+from zoo.training.data_of_run import data_of_run
+from zoo.training.data_service import connect
 from zoo.training.team import Team
 
 
@@ -25,23 +26,25 @@ def follow(
     data_dir: Path | None,
     strategy: strategies.Kind,
     devices: int | None,
+    tf_data_service: str | None = None,
     callbacks: Sequence[Any] = (),
 ) -> tuple[Path, run.Run]:
     """Train the run that the chief starts or resumes; return the chief's folder, and the run as it ends.
 
-    What the chief was asked for decides. `data_dir` says where the data are on this worker, if they are elsewhere.
+    What the chief was asked for decides. `data_dir` says where the data are on this worker, if they are elsewhere,
+    and `tf_data_service` what makes its share of the batches.
 
     Raises:
-        ZooError: the data on this worker are others than those on the chief's.
+        ZooError: the data on this worker are others than those on the chief's, or the service is not to be had.
         WorkerLost: another worker has ended.
     """
     from zoo.training.loop import train
 
     chosen = strategies.choose(strategy, devices, team)
+    service = connect(tf_data_service) if tf_data_service else None
     told = json.loads(team.share())
     folder, this = Path(told["run_folder"]), schema.parse(run.Run, told["run"], "what the chief says of its run")
-    assert this.data is not None, "a run that trains has data"
-    assert this.recipe is not None, "and a recipe"
-    preprocessing = this.model.preprocessing
-    dataset = fitting(load_again(this.data, preprocessing.kind, this.recipe.split, data_dir), preprocessing)
-    return folder, train(folder, dataset, chosen, callbacks, team=team, described=this)
+    assert this.recipe is not None, "a run that trains has a recipe"
+    dataset = data_of_run(this, data_dir)
+    try_out(service, dataset, this.model, this.recipe, strategies.share_of(chosen))
+    return folder, train(folder, dataset, chosen, callbacks, team=team, described=this, service=service)

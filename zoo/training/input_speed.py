@@ -20,6 +20,7 @@ from zoo.recipe import Recipe, override
 from zoo.schema import record, to_dict
 from zoo.task import task_of
 from zoo.text import Progress, Say, silent
+from zoo.training import distillation
 from zoo.training.batches import Batches, check
 from zoo.training.fine_tuning import network
 from zoo.training.loop import check_batch
@@ -89,7 +90,7 @@ def measure(
         ZooError: something that was asked for cannot be had.
     """
     family, row = network(name, size, None)
-    recipe = override(family.recipe_of(row), settings)
+    recipe = distillation.requested(override(family.recipe_of(row), settings), teacher=None)
     strategy = choose()
     dataset = load(
         source, family.input, split=recipe.split, data_dir=data_dir, options=options, bad_examples="skip", say=say

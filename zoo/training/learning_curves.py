@@ -18,7 +18,7 @@ def draw(path: Path, history: Sequence[dict[str, float]], titles: Mapping[str, s
     epochs = range(1, len(history) + 1)
 
     def paint(figure: Any) -> None:
-        for axes, metric in zip(figure.subplots(1, len(titles)), titles, strict=True):
+        for axes, metric in zip(figure.subplots(1, len(titles), squeeze=False)[0], titles, strict=True):
             for key, label in ((metric, "training"), (f"val_{metric}", "validation")):
                 axes.plot(epochs, [row[key] for row in history], marker="." if len(history) < 20 else "", label=label)
             axes.set(xlabel="epoch", ylabel=titles[metric])

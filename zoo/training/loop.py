@@ -29,13 +29,15 @@ from zoo.input import kind_of
 from zoo.keras_settings import own_settings
 from zoo.task import Task, task_of
 from zoo.text import Progress, Say, silent
-from zoo.training import bad_steps, fine_tuning, for_callbacks, interruption, learning_curves
-from zoo.training.batches import Batches, check
+from zoo.training import bad_steps, distillation, fine_tuning, for_callbacks, interruption, learning_curves
+from zoo.training.batches import batches_of, check, evaluation_batches
 from zoo.training.checkpoint import Checkpoints, State
+from zoo.training.data_service import DataService, arriving
 from zoo.training.devices import check_devices
 from zoo.training.diagnosis import ADVICE, NotFinite, check_loss, repeated
 from zoo.training.profile import Profile
 from zoo.training.progress import Reporter
+from zoo.training.schedule import learning_rate
 from zoo.training.strategy import distributed, share_of
 from zoo.training.team import ALONE, Team
 from zoo.training.together import described_by_chief, state_of_chief, weights_of_chief
@@ -59,6 +61,7 @@ def train(
     described: run.Run | None = None,
     profile: int = 0,
     test: bool = True,
+    service: DataService | None = None,
 ) -> run.Run:
     """Train the run that `folder` describes to its end, from its last checkpoint or initial weights if it has any.
 
@@ -78,9 +81,11 @@ def train(
         described: the run, on a worker beside the chief, which need not see the folder.
         profile: the steps to write a trace of.
         test: look at the test examples, once, and finish the run.
+        service: what makes the batches; None where this process does.
 
     Raises:
-        ZooError: a checkpoint is damaged, the batch cannot be split, or the loss is no longer finite.
+        ZooError: a checkpoint is damaged, the batch cannot be split, the loss is no longer finite, or the service
+            fails.
     """
     this = described or run.read(folder)
     recipe, task = this.recipe, task_of(this.model)
@@ -88,7 +93,9 @@ def train(
     check_devices(recipe, strategy)
     check_batch(recipe.batch_size, strategy.num_replicas_in_sync, len(dataset.train), recipe.accumulate)
     check(recipe, kind_of(this.model.preprocessing), task, share_of(strategy))
-    steps = len(dataset.train) // recipe.batch_size
+    columns = distillation.columns(folder, this, len(dataset.train), team, strategy)
+    batches = batches_of(dataset, this.model, recipe, columns, service)
+    steps = batches.steps
 
     class_weights = None
     if recipe.class_weights == "balanced" and task.balanced:
@@ -116,7 +123,7 @@ def train(
     )
     with interruption.deferred() as request:
         epochs = _Epochs(
-            folder, this, trainee, dataset, Batches(dataset.train, this.model, recipe), task, listeners,
+            folder, this, trainee, dataset, batches, service, task, listeners,
             reporter, any(map(for_callbacks.wants_batches, callbacks)), checkpoints, request, team, say,
         )  # fmt: skip
         listeners.on_train_begin()
@@ -168,13 +175,10 @@ def evaluate(
     trainee: Trainee, examples: Examples, share: Share = WHOLE, after_batch: Callable[[], None] = lambda: None
 ) -> dict[str, float]:
     """Return the metrics of the task over all examples of a split, of which this worker reads a share."""
-    preprocessing, recipe = trainee.description.preprocessing, trainee.recipe
-    batches = kind_of(preprocessing).graph.evaluation_batches(
-        examples, preprocessing, batch_size=recipe.batch_size, share=share
-    )
+    batches = evaluation_batches(examples, trainee.description, trainee.recipe, share)
     totals = trainee.evaluation
     totals.set({}, steps=0)
-    shared = distributed(trainee.strategy, batches, recipe.batch_size)
+    shared = distributed(trainee.strategy, batches, trainee.recipe.batch_size)
     totals.prepare(shared)
     for batch in shared:
         totals.add(*batch)
@@ -190,7 +194,8 @@ class _Epochs:
     this: run.Run
     trainee: Trainee
     dataset: Dataset
-    batches: Batches
+    batches: Any
+    service: DataService | None
     task: Task
     listeners: Any
     reporter: Reporter
@@ -213,7 +218,9 @@ class _Epochs:
         try:
             state = self._train(state)
         except NotFinite as error:
-            raise error.explained(float(trainee.optimizer.learning_rate), self._bad_layer(error, epoch)) from None
+            # Steps may have followed it by the time that its loss was read.
+            rate = learning_rate(recipe, self.batches.steps)(epoch * self.batches.steps + error.step)
+            raise error.explained(float(rate), self._bad_layer(error, epoch)) from None
         bad_steps.refuse_none(state)
         self.listeners.on_test_begin()
         validated = evaluate(
@@ -256,7 +263,7 @@ class _Epochs:
             sums = check_loss(totals)
             return state.within(steps, sums, time.perf_counter() - start)
 
-        for batch in batches:
+        for batch in arriving(self.service, batches, before_end=lambda: self._save(reached())):
             self.listeners.on_train_batch_begin(steps)
             totals.add(*batch)
             steps += 1
@@ -288,9 +295,10 @@ class _Epochs:
             self.trainee.begin_again()
             _begin(self.trainee, self.folder, self.this)
 
-        return repeated(
-            error.step, epoch, self.trainee, self.checkpoints, begin, self._of_epoch, lambda: bool(self.request)
-        )
+        def batches(number: int, start: int) -> Any:
+            return arriving(self.service, self._of_epoch(number, start))
+
+        return repeated(error.step, epoch, self.trainee, self.checkpoints, begin, batches, lambda: bool(self.request))
 
     def _metrics(self, state: State) -> dict[str, float]:
         steps = max(1, bad_steps.trained(state.sums, state.steps_done))
@@ -334,22 +342,19 @@ def _finish(
             weights_file.assign(weights_file.weights(model), best, str(folder / run.BEST))
         weights_of_chief(team, strategy, weights_file.weights(model))
     if team.chief:
-        weights_file.save(folder / run.WEIGHTS, weights_file.weights(model))
+        weights_file.save(folder / run.WEIGHTS, trainee.kept())
         title = f"{folder.name}: {this.model.family} {this.model.size}"
         learning_curves.draw(folder / run.CURVES, state.history, task.titles, title, say)
     tested = evaluate(trainee, dataset.test, share_of(strategy))
     check_finite(tested["loss"], f"on the test {kind_of(this.model.preprocessing).plural}", model)
     if not team.chief:
         return described_by_chief(team)
-    score = task.score(primary_outputs(model, this.model, dataset.test), dataset.test.targets)
     kept = state.best_epoch if recipe.keep == "best" else state.epochs_done
     results = {
         "epochs": state.epochs_done,
         "kept_epoch": kept,
         f"val_{task.best}": state.history[kept - 1][f"val_{task.best}"],
-        f"test_{score.metric}": score.value,
-        "test_interval": [score.low, score.high],
-        "test_examples": score.examples,
+        **_tested(task, model, this, dataset.test, tested),
         "train_seconds": sum(row["seconds"] for row in state.history),
         **bad_steps.counted_in_all(state.history),
     }
@@ -357,3 +362,15 @@ def _finish(
     done = dataclasses.replace(this, provenance=finished, results=results)
     run.write(folder, done)
     return described_by_chief(team, done)
+
+
+def _tested(task: Task, model: Any, this: run.Run, test: Examples, found: dict[str, float]) -> dict[str, Any]:
+    """Return the results on the test examples: the score, or the metrics `found` where the task has no answers."""
+    if task.pretext_module:
+        return {**{f"test_{name}": value for name, value in found.items()}, "test_examples": len(test)}
+    score = task.score(primary_outputs(model, this.model, test), test.targets)
+    return {
+        f"test_{score.metric}": score.value,
+        "test_interval": [score.low, score.high],
+        "test_examples": score.examples,
+    }

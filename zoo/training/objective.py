@@ -11,24 +11,29 @@ import tensorflow as tf
 from zoo.description import Model
 from zoo.recipe import Recipe
 from zoo.task import task_of
+from zoo.training import fixmatch
 
 Objective = Callable[..., Any]
 """From targets and what the network computes, [batch, …], and the rows of other columns, the losses, [batch]."""
 
 
 def objective(description: Model, recipe: Recipe, class_weights: np.ndarray | None = None) -> Objective:
-    """Return the loss of a recipe: that of the task with label smoothing, weighed by class.
+    """Return the loss of a recipe: that of the task with label smoothing, or of a teacher, too, weighed by class.
 
     `class_weights` are float32 [labels]. Where targets are shares of labels, each share has the weight of its label.
+    Where the recipe distills, the first other column is the teacher's answers.
     """
-    task = task_of(description).graph
+    task, distill = task_of(description).graph, recipe.distill
 
-    def losses(targets: Any, found: Any) -> Any:
+    def losses(targets: Any, found: Any, *columns: Any) -> Any:
         targets, weights = (targets, None) if class_weights is None else weighed(targets, class_weights)
         each = task.losses(targets, found, description, recipe.label_smoothing)
+        if distill.kind != "none":
+            distance = task.distilled(columns[0], found, description, distill.kind, distill.temperature)
+            each = (1 - distill.weight) * each + distill.weight * distance
         return each if weights is None else each * tf.cast(weights, each.dtype)
 
-    return losses
+    return fixmatch.with_unlabeled(losses, recipe.fixmatch) if recipe.fixmatch.ratio else losses
 
 
 def weighed(targets: Any, class_weights: np.ndarray) -> tuple[Any, Any]:

@@ -10,25 +10,30 @@ from typing import Any
 
 import numpy as np
 
-from zoo import complexity, factory, files, migration, named_recipe, provenance, run, weights_file
-from zoo import recipe as recipes
+from zoo import complexity, factory, files, migration, named_recipe, pretext, provenance, run, weights_file
 from zoo import task as tasks
 from zoo.data import digests
 from zoo.data.dataset import Dataset
 from zoo.data.fitting import fitting
+from zoo.data.fraction import labeled_fraction
 from zoo.data.load import BadExamples, load
-from zoo.data.reload import digests_for, load_again
+from zoo.data.reload import digests_for
 from zoo.data.source import short_name
-from zoo.description import Model, Scale
+from zoo.data.unlabeled import load_unlabeled
+from zoo.description import Data, Model, Scale
 from zoo.errors import ZooError, listed
 from zoo.family import Family, Size
 from zoo.input import find, kind_of
 from zoo.recipe import Recipe
 from zoo.text import Progress, Say, silent
-from zoo.training import fine_tuning, mixing
+from zoo.training import distillation, fine_tuning, mixing, without_labels
 from zoo.training import strategy as strategies
+from zoo.training.batches import try_out
+from zoo.training.data_of_run import data_of_run
+from zoo.training.data_service import connect
 from zoo.training.devices import check_devices
 from zoo.training.follow import say_run
+from zoo.training.teacher import Found, answers, check_teacher, find_teacher
 from zoo.training.team import ALONE, Team
 
 Preflight = Callable[[Model], None]
@@ -42,11 +47,14 @@ def start(
     *,
     size: str | None,
     weights: Path | None = None,
+    teacher: Path | None = None,
     source: str | None,
     data_dir: Path | None,
     options: Mapping[str, str],
     bad_examples: BadExamples,
     settings: Sequence[str],
+    method: str | None = None,
+    unlabeled: str | None = None,
     recipe_asked: str | os.PathLike[str] | None = None,
     out: Path | None,
     strategy: strategies.Kind,
@@ -54,6 +62,7 @@ def start(
     preflight: Preflight,
     checkpoint_minutes: float = CHECKPOINT_MINUTES,
     profile: int = 0,
+    tf_data_service: str | None = None,
     callbacks: Sequence[Any] = (),
     test: bool = True,
     say: Say = silent,
@@ -62,9 +71,13 @@ def start(
 ) -> Path:
     """Train a new run and return its folder.
 
-    With `weights`, a finished run, training starts from that run's weights; `name` and `size` are then that run's.
+    With `weights`, a finished run, training starts from that run's weights; `name` and `size` are then that run's. With
+    a `teacher`, the network also learns from its answers, see `zoo.training.distillation`.
     Without `test`, the run is left before its test examples are looked at; `resume` finishes it.
     `recipe_asked` is the name of a recipe or a file, see `zoo.named_recipe.choose`, which `settings` change.
+
+    With a `method`, such as `simclr`, the network is pretrained, without labels. `unlabeled` names further data, which
+    are trained on without their labels, see `zoo.data.unlabeled`.
 
     `preflight` is called with the description of the untrained model. It raises when such a model cannot be exported,
     so that the request ends in seconds rather than after the training.
@@ -76,9 +89,89 @@ def start(
     from zoo.training.batches import check
     from zoo.training.loop import check_batch, train
 
+    if method is not None:
+        pretext.refuse_unknown(method)
     family, row = fine_tuning.network(name, size, weights)
     recipe_name, recipe = named_recipe.choose(family, row, recipe_asked, from_weights=weights is not None)
-    recipe = recipes.override(recipe, settings)
+    recipe = without_labels.recipe_of(family, recipe, settings, method, unlabeled)
+    recipe = distillation.requested(recipe, teacher, unlabeled)
+    _check_weights(recipe, weights)
+    taught_by = find_teacher(teacher, family.input) if teacher else None
+    if out is not None:
+        files.refuse_existing(out)
+    chosen = strategies.choose(strategy, devices, team)
+    check_devices(recipe, chosen)
+    service = connect(tf_data_service) if tf_data_service else None
+    sought: dict[str, Any] = {"data_dir": data_dir, "bad_examples": bad_examples, "say": say}
+    dataset = load_for(family, source, recipe=recipe, options=options, method=method, **sought)
+    for skipped in dataset.skipped:
+        say(f"left out: {skipped}")
+    dataset, unlabeled_data = _with_few_labels(dataset, recipe, unlabeled, **sought)
+    replicas = chosen.num_replicas_in_sync
+    recipe = with_fitting_batch(recipe, settings, replicas * recipe.accumulate, len(dataset.train), say)
+    check_batch(recipe.batch_size, replicas, len(dataset.train), recipe.accumulate)
+    check(recipe, find(family.input), tasks.find(method or dataset.task), strategies.share_of(chosen))
+    like = run.read_finished(weights).model if weights else None
+    model = describe(family, row, dataset, recipe, like, method)
+    dataset = fit(dataset, model.preprocessing, bad_examples, say)
+    if dataset.unlabeled is not None:
+        without_labels.check_unlabeled_batch(recipe, len(dataset.unlabeled))
+    if taught_by:
+        check_teacher(taught_by, model, dataset.train, recipe.distill)
+    if recipe.class_weights == "balanced":
+        say(f"class weights: {_class_weights(dataset)}")
+    for line in kind_of(model.preprocessing).data.adjustments(dataset, model.preprocessing, recipe.input):
+        say(line)
+    origins = digests_of_origins(weights, taught_by)
+    seen = digests.digests_of(dataset, origins=origins.values())
+    for line in digests.overlap_remarks(dataset, seen, " or ".join(origins)):
+        say(line)
+    started_from, arrays = fine_tuning.take(weights, model) if weights else (None, {})
+    if started_from and recipe.prune.share:
+        model, arrays, pruning = prune(model, arrays, recipe.prune)
+        started_from = dataclasses.replace(started_from, pruning=pruning)
+        say(f"pruned to {pruning.reached:.3f} of the multiply-adds: {len(model.widths)} layers have fewer channels")
+    preflight(model)
+    try_out(service, dataset, model, recipe, strategies.share_of(chosen))
+    lesson = answers(taught_by, model, dataset.train, say, progress) if taught_by else None
+    name_of_data = short_name(dataset.source) + (f"-{method}" if method else "")
+    folder = out or files.unused(Path("runs"), f"{family.name}-{row.name}-{name_of_data}")
+    folder.mkdir(parents=True)
+    digests.write(folder / digests.FILE, seen)
+    if started_from:
+        # The run keeps a copy, written before it can be resumed, so that the other run may be deleted.
+        weights_file.save(folder / run.INITIAL, arrays)
+        say(f"from the weights of {weights}, with {'a new' if started_from.new_head else 'its'} head")
+    del arrays
+    if lesson is not None:
+        distillation.save(folder, lesson)
+    del lesson
+    this = run.Run(
+        migration.SCHEMA,
+        model,
+        dataset.description(),
+        recipe,
+        provenance.here(recipe.seed),
+        initial=started_from,
+        unlabeled=unlabeled_data,
+        recipe_name=recipe_name,
+        teacher=taught_by.record() if taught_by else None,
+    )
+    run.write(folder, this)
+    count = f"{len(dataset.train)} training {kind_of(model.preprocessing).plural}"
+    if dataset.unlabeled is not None:
+        count += f" and {len(dataset.unlabeled)} without labels"
+    say(f"{folder}: {family.name} {row.name}, {model.parameters:,} parameters, {count}")
+    say_run(team, folder, this)
+    train(
+        folder, dataset, chosen, callbacks, say, progress, checkpoint_minutes, team,
+        profile=profile, test=test, service=service,
+    )  # fmt: skip
+    return folder
+
+
+def _check_weights(recipe: Recipe, weights: Path | None) -> None:
+    """Raise ZooError where a recipe asks of weights what they cannot give, or of none what needs some."""
     if recipe.freeze and weights is None:
         raise ZooError("freeze trains a head on weights that are there already: name the run to take --weights from")
     if recipe.prune.share and weights is None:
@@ -87,53 +180,31 @@ def start(
         raise ZooError("freeze trains the head only, and what a pruned network keeps must be trained: leave one out")
     if recipe.freeze and max(recipe.network.dropout, recipe.network.drop_path) > 0:
         raise ZooError("freeze trains the head of a network in which nothing is dropped: leave freeze or network.* out")
-    if out is not None:
-        files.refuse_existing(out)
-    chosen = strategies.choose(strategy, devices, team)
-    check_devices(recipe, chosen)
-    dataset = load_for(
-        family, source, recipe=recipe, data_dir=data_dir, options=options, bad_examples=bad_examples, say=say
-    )
-    for skipped in dataset.skipped:
-        say(f"left out: {skipped}")
-    replicas = chosen.num_replicas_in_sync
-    recipe = with_fitting_batch(recipe, settings, replicas * recipe.accumulate, len(dataset.train), say)
-    check_batch(recipe.batch_size, replicas, len(dataset.train), recipe.accumulate)
-    check(recipe, find(family.input), tasks.find(dataset.task), strategies.share_of(chosen))
-    like = run.read_finished(weights).model if weights else None
-    model = describe(family, row, dataset, recipe, like)
-    dataset = fit(dataset, model.preprocessing, bad_examples, say)
-    if recipe.class_weights == "balanced":
-        say(f"class weights: {_class_weights(dataset)}")
-    for line in kind_of(model.preprocessing).data.adjustments(dataset, model.preprocessing, recipe.input):
-        say(line)
-    seen = digests_of(weights, dataset)
-    for line in digests.overlap_remarks(dataset, seen):
-        say(line)
-    started_from, arrays = fine_tuning.take(weights, model) if weights else (None, {})
-    if started_from and recipe.prune.share:
-        model, arrays, pruning = prune(model, arrays, recipe.prune)
-        started_from = dataclasses.replace(started_from, pruning=pruning)
-        say(f"pruned to {pruning.reached:.3f} of the multiply-adds: {len(model.widths)} layers have fewer channels")
-    preflight(model)
-    folder = out or files.unused(Path("runs"), f"{family.name}-{row.name}-{short_name(dataset.source)}")
-    folder.mkdir(parents=True)
-    digests.write(folder / digests.FILE, seen)
-    if started_from:
-        # The run keeps a copy, written before it can be resumed, so that the other run may be deleted.
-        weights_file.save(folder / run.INITIAL, arrays)
-        say(f"from the weights of {weights}, with {'a new' if started_from.new_head else 'its'} head")
-    del arrays
-    made = provenance.here(recipe.seed)
-    this = run.Run(
-        migration.SCHEMA, model, dataset.description(), recipe, made, initial=started_from, recipe_name=recipe_name
-    )
-    run.write(folder, this)
-    count = f"{len(dataset.train)} training {kind_of(model.preprocessing).plural}"
-    say(f"{folder}: {family.name} {row.name}, {model.parameters:,} parameters, {count}")
-    say_run(team, folder, this)
-    train(folder, dataset, chosen, callbacks, say, progress, checkpoint_minutes, team, profile=profile, test=test)
-    return folder
+
+
+def _with_few_labels(
+    dataset: Dataset,
+    recipe: Recipe,
+    unlabeled: str | None,
+    *,
+    data_dir: Path | None,
+    bad_examples: BadExamples,
+    say: Say,
+) -> tuple[Dataset, Data | None]:
+    """Keep the labels that a recipe keeps, and load the data without labels, if some are named; describe these.
+
+    Raises:
+        ZooError: there are no such data, or the dataset has no classes.
+    """
+    dataset, rest = labeled_fraction(dataset, recipe.label_fraction, recipe.label_seed)
+    if len(rest):
+        say(f"{len(dataset.train)} of {len(dataset.train) + len(rest)} training examples keep their labels")
+    if unlabeled is None:
+        return dataset, None
+    if dataset.task != "classes":
+        raise ZooError(f"--unlabeled is for classes, and {dataset.source} has {dataset.task}: leave it out")
+    others, described = load_unlabeled(unlabeled, dataset, rest, data_dir=data_dir, bad_examples=bad_examples, say=say)
+    return dataclasses.replace(dataset, unlabeled=others), described
 
 
 def load_for(
@@ -144,9 +215,12 @@ def load_for(
     data_dir: Path | None,
     options: Mapping[str, str],
     bad_examples: BadExamples,
+    method: str | None = None,
     say: Say = silent,
 ) -> Dataset:
     """Load the data that a family is to be trained on; those of its kind of input where `source` is None.
+
+    With a `method`, it is to be pretrained, and labels do not matter.
 
     Raises:
         ZooError: they cannot be had, or are of a task that the family has no network for.
@@ -162,7 +236,7 @@ def load_for(
         bad_examples=bad_examples,
         say=say,
     )
-    if dataset.task not in family.tasks:
+    if method is None and dataset.task not in family.tasks:
         raise ZooError(f"{family.name} cannot be trained for {dataset.task}, which {source} has: name other data")
     return dataset
 
@@ -199,6 +273,7 @@ def resume(
     devices: int | None,
     checkpoint_minutes: float = CHECKPOINT_MINUTES,
     profile: int = 0,
+    tf_data_service: str | None = None,
     callbacks: Sequence[Any] = (),
     say: Say = silent,
     progress: Progress = silent,
@@ -217,25 +292,34 @@ def resume(
     if this.finished:
         raise ZooError(f"{folder} is finished already: train a new run")
     chosen = strategies.choose(strategy, devices, team)
-    assert this.data is not None, "a run that is not finished is one that trains"
-    assert this.recipe is not None
-    preprocessing = this.model.preprocessing
-    dataset = fitting(load_again(this.data, preprocessing.kind, this.recipe.split, data_dir), preprocessing)
+    service = connect(tf_data_service) if tf_data_service else None
+    dataset = data_of_run(this, data_dir)
+    assert this.recipe is not None, "a run that is not finished is one that trains"
+    try_out(service, dataset, this.model, this.recipe, strategies.share_of(chosen))
     if data_dir is not None:
+        assert this.data is not None, "a run that is not finished is one that trains"
         # Later verbs find the data where they are now.
         moved = dataclasses.replace(this.data, source=dataset.source, data_dir=dataset.data_dir)
         this = dataclasses.replace(this, data=moved)
         run.write(folder, this)
     say(f"continuing {folder}")
     say_run(team, folder, this)
-    train(folder, dataset, chosen, callbacks, say, progress, checkpoint_minutes, team, profile=profile)
+    train(folder, dataset, chosen, callbacks, say, progress, checkpoint_minutes, team, profile=profile, service=service)
     return folder
 
 
-def describe(family: Family, size: Size, dataset: Dataset, recipe: Recipe, like: Model | None = None) -> Model:
+def describe(
+    family: Family,
+    size: Size,
+    dataset: Dataset,
+    recipe: Recipe,
+    like: Model | None = None,
+    method: str | None = None,
+) -> Model:
     """Describe the network to train: input, task, labels, structure and number of parameters.
 
-    It suits the data, or, where there is a network `like`, the weights of that one.
+    It suits the data, or, where there is a network `like`, the weights of that one. With a `method` it is one that is
+    pretrained, without labels.
 
     Raises:
         ZooError: no network takes such an input, or the network has nothing that the recipe wants dropped.
@@ -245,13 +329,13 @@ def describe(family: Family, size: Size, dataset: Dataset, recipe: Recipe, like:
     model = Model(
         family.name,
         size.name,
-        dataset.labels,
+        () if method else dataset.labels,
         preprocessing,
         parameters=0,
         multiply_adds=0,
-        task=dataset.task,
+        task=method or dataset.task,
         # The answers of a network that is trained further keep their scales, as its weights do.
-        scales=like.scales if like and like.scales else scales(dataset),
+        scales=() if method else like.scales if like and like.scales else scales(dataset),
         widths=like.widths if like else {},
     )
     # Weights fit only the structure that they were trained with, whatever the size of the input.
@@ -308,9 +392,10 @@ def fit(dataset: Dataset, preprocessing: Any, bad_examples: BadExamples, say: Sa
     return kept
 
 
-def digests_of(weights: Path | None, dataset: Dataset) -> digests.Digests:
-    """Return the digests of the data to train on, and of those that the run `weights` had seen."""
-    if weights is None:
-        return digests.digests_of(dataset)
-    before, _ = digests_for(weights, run.read_finished(weights))
-    return digests.digests_of(dataset, initial=before, complete=before is not None)
+def digests_of_origins(weights: Path | None, teacher: Found | None) -> dict[str, digests.Digests | None]:
+    """Return the digests of what the run `weights` and a teacher had seen, by what messages call each.
+
+    They are None where nothing is known of them.
+    """
+    found = {"the initial weights": digests_for(weights, run.read_finished(weights))[0]} if weights else {}
+    return found | ({"the teacher": teacher.digests()} if teacher else {})

@@ -13,15 +13,15 @@ import numpy as np
 import tensorflow as tf
 
 from zoo.description import Model
-from zoo.factory import apply
 from zoo.recipe import Recipe
 from zoo.registry import resolve
 from zoo.task import task_of
-from zoo.training import bad_steps
+from zoo.training import bad_steps, fixmatch
 from zoo.training.accumulation import in_parts
 from zoo.training.average import Average
 from zoo.training.objective import objective
 from zoo.training.optimizer import penalty
+from zoo.training.views import apply_to_views
 
 
 class Step:
@@ -65,6 +65,7 @@ def training_step(
     validation loss can be compared. `class_weights` are float32 [labels]. `average` follows the weights.
     """
     task, losses = task_of(description).graph, objective(description, recipe, class_weights)
+    answers = fixmatch.labeled if recipe.fixmatch.ratio else tf.identity
     undecayed = resolve(description.family)[0].undecayed
     compiled = functools.partial(tf.function, jit_compile=True) if recipe.xla else lambda function: function
 
@@ -76,14 +77,14 @@ def training_step(
         # Keras 3.15 leaves the TensorFlow variables of a frozen layer trainable: a tape would watch them, too.
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(trained)
-            found = apply(model, inputs, training=not recipe.freeze)
+            found = apply_to_views(model, inputs, training=not recipe.freeze)
             loss = tf.reduce_sum(losses(targets, found, *others)) / recipe.batch_size
             # The gradients of all replicas and parts are added up.
             terms = strategy.num_replicas_in_sync * recipe.accumulate
             loss += tf.cast(penalty(recipe, model, undecayed) / terms, loss.dtype)
             if scale:
                 loss *= scale.scale.value
-        return task.sums(targets, found, description), tape.gradient(loss, trained)
+        return task.sums(targets, answers(found), description), tape.gradient(loss, trained)
 
     def compute(*batch: Any) -> Any:
         return in_parts(of_part, batch, recipe.accumulate)
@@ -125,7 +126,7 @@ def evaluation_step(model: Any, description: Model, strategy: Any) -> Step:
     task = task_of(description).graph
 
     def on_replica(inputs: Any, targets: Any, weights: Any) -> dict[str, Any]:
-        return task.sums(targets, apply(model, inputs, training=False), description, weights)
+        return task.sums(targets, apply_to_views(model, inputs, training=False), description, weights)
 
     def step(inputs: Any, targets: Any, weights: Any) -> dict[str, Any]:
         return summed(strategy, strategy.run(on_replica, (inputs, targets, weights)))

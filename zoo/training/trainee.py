@@ -14,6 +14,7 @@ from zoo import factory, weights_file
 from zoo.description import Model
 from zoo.recipe import Recipe
 from zoo.registry import resolve
+from zoo.task import task_of
 from zoo.training import fine_tuning
 from zoo.training.average import Average
 from zoo.training.optimizer import optimizer, reset
@@ -31,6 +32,7 @@ class Trainee:
         recipe: how it is trained.
         strategy: the `tf.distribute` strategy.
         model: the network, whose weights the steps change.
+        described: the described network. Where `model` is pretrained, it is a part of that, without what is added.
         average: the moving average of its weights; None where the recipe has none.
         optimizer: the update rule.
         training: the training step with its sums.
@@ -41,6 +43,7 @@ class Trainee:
     recipe: Recipe
     strategy: Any
     model: Any
+    described: Any
     average: Average | None
     optimizer: Any
     training: Totals
@@ -50,6 +53,12 @@ class Trainee:
     def evaluated(self) -> Any:
         """The network that is evaluated, and whose weights are kept: the average where there is one."""
         return self.average.model if self.average else self.model
+
+    def kept(self) -> dict[str, Any]:
+        """Return the weights of the described network that are kept."""
+        evaluated = weights_file.weights(self.evaluated)
+        # A layer that the pretraining does not reach has its first weights.
+        return {name: evaluated.get(name, own) for name, own in weights_file.weights(self.described).items()}
 
     def variables(self) -> dict[str, Any]:
         """Return all variables of a checkpoint by their names in it."""
@@ -64,7 +73,7 @@ class Trainee:
         """Set model and optimizer to the state before the first step, with random weights."""
         fix_randomness(self.recipe)
         with self.strategy.scope():
-            fresh = weights_file.variables(_network(self.description, self.recipe))
+            fresh = weights_file.variables(networks(self.description, self.recipe)[0])
         values = {name: variable.numpy() for name, variable in fresh.items()}
         weights_file.assign(weights_file.variables(self.model), values, "a new network")
         reset(self.optimizer)
@@ -92,26 +101,28 @@ def build(
     depths = factory.layer_depths(description) if recipe.optimizer.layer_decay < 1 else {}
     fix_randomness(recipe)
     with within(), strategy.scope():
-        model = _network(description, recipe)
+        model, described = networks(description, recipe)
         if recipe.freeze:
             fine_tuning.freeze(model, description)
         made = optimizer(recipe, model, steps, depths, family.undecayed)
         average = None
         if recipe.ema_decay:
-            average = Average(factory.build(description, precision=recipe.precision), model, recipe.ema_decay)
+            average = Average(networks(description, recipe)[0], model, recipe.ema_decay)
     evaluated = average.model if average else model
     device = strategy.extended.worker_devices[0]
     step = training_step(model, description, made, strategy, recipe, class_weights, average)
     return Trainee(
-        description, recipe, strategy, model, average, made,
+        description, recipe, strategy, model, described, average, made,
         training=Totals(step, device, within),
         evaluation=Totals(evaluation_step(evaluated, description, strategy), device, within),
     )  # fmt: skip
 
 
-def _network(description: Model, recipe: Recipe) -> Any:
-    """Build the network as it is trained."""
-    return factory.build(description, precision=recipe.precision, rates=recipe.network)
+def networks(description: Model, recipe: Recipe) -> tuple[Any, Any]:
+    """Build the network in training and the described one, which are one, unless pretraining adds layers."""
+    described = factory.build(description, precision=recipe.precision, rates=recipe.network)
+    pretext = task_of(description).pretext
+    return (pretext.network(described, description, recipe) if pretext else described), described
 
 
 def fix_randomness(recipe: Recipe) -> None:

@@ -74,7 +74,7 @@ def search(
         shutil.rmtree(target, ignore_errors=True)
         busy[worker] = _Running(trial, place, target)
         size, settings = (None, []) if place == 0 else settings_of(trial.params)
-        job = {"folder": str(target), "size": size, "settings": settings}
+        job = {"run": str(target), "size": size, "settings": settings}
         worker.send(train={**job, "request": to_dict(request), "settled": to_dict(settled)})
 
     def end(running: _Running, value: float | None, reason: str, figures: dict[str, Any]) -> None:

@@ -23,7 +23,7 @@ from zoo.run import Run
 from zoo.task import task_of
 from zoo.tensorflow_setup import wake_keras
 from zoo.text import Say, silent
-from zoo.verbs.results import Folder, StrPath, column_options, optional_path
+from zoo.verbs.results import Folder, StrPath, column_options, local_path, optional_path
 
 
 @dataclass(frozen=True)
@@ -87,10 +87,10 @@ def evaluate(
     """
     if bad_examples and not data:
         raise ZooError("--bad-examples is about other data: name them with --data, or leave it out")
-    place = run.newest(Path("runs")) if target is None else Path(target)
+    place = run.newest(Path("runs")) if target is None else local_path(target)
     if target is None:
         say(f"evaluating {place}, the newest finished run")
-    folder = files.unused(Path("evaluations"), place.resolve().name) if out is None else Path(out)
+    folder = files.unused(Path("evaluations"), place.resolve().name) if out is None else local_path(out)
     files.refuse_existing(folder)
     started = provenance.here(seed=0)
     described = _described(place)
@@ -143,7 +143,7 @@ def _described(target: Path) -> Run | Manifest:
         return artifact.read(target)
     if target.is_dir() and not (target / run.DESCRIPTION).exists() and not mistaken(target, "run"):
         raise ZooError(f"{target} is neither a run nor an artifact: name one")
-    return run.read_finished(target)
+    return run.read_with_head(target)
 
 
 def _unseen(

@@ -9,7 +9,7 @@ from zoo import artifact, provenance
 from zoo import run as runs
 from zoo.errors import ZooError
 from zoo.text import Say, silent
-from zoo.verbs.results import ArtifactFolder, StrPath, optional_path
+from zoo.verbs.results import ArtifactFolder, StrPath, local_path, optional_path
 
 
 def export_run(
@@ -63,7 +63,7 @@ def export_run(
         raise ZooError(f"{given[0]} is an option of int8: add --int8, or leave it out")
     if opset is not None and saved_model and not onnx:
         raise ZooError("a SavedModel has no opset: add --onnx, or leave --opset out")
-    folder = runs.newest(Path("runs")) if run is None else Path(run)
+    folder = runs.newest(Path("runs")) if run is None else local_path(run)
     if run is None:
         say(f"exporting {folder}, the newest finished run")
     request = None

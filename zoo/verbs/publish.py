@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zoo.errors import ZooError
 from zoo.text import Say, silent
-from zoo.verbs.results import StrPath, artifact_or_newest
+from zoo.verbs.results import StrPath, artifact_or_newest, local_path
 
 if TYPE_CHECKING:
     from zoo.serving.publish import Publication
@@ -33,8 +32,9 @@ def publish(
     """
     from zoo.serving import publish as publishing
 
+    place = local_path(base)
     if rollback:
         if artifact is not None:
             raise ZooError(f"--rollback publishes what {base} holds: leave {artifact} out")
-        return publishing.roll_back(Path(base), keep=keep, say=say)
-    return publishing.publish(artifact_or_newest(artifact, say), Path(base), keep=keep, say=say)
+        return publishing.roll_back(place, keep=keep, say=say)
+    return publishing.publish(artifact_or_newest(artifact, say), place, keep=keep, say=say)

@@ -9,7 +9,9 @@ from pathlib import Path
 
 from zoo import artifact
 from zoo.artifact import Manifest
+from zoo.errors import ZooError
 from zoo.run import Run
+from zoo.stores import refuse_store
 from zoo.task import Score
 from zoo.text import Say
 
@@ -34,12 +36,14 @@ class RunFolder(Folder):
 
     @property
     def test_score(self) -> Score:
-        """The score on the test split; there is none of a run that was pulled."""
-        results = self.run.results
-        low, high = results["test_interval"]
-        others = ("test_interval", "test_examples")
-        key = next(name for name in results if name.startswith("test_") and name not in others)
-        return Score(key.removeprefix("test_"), results[key], low, high, results["test_examples"])
+        """The score on the test split.
+
+        Raises:
+            ZooError: there is none, because the run was pulled.
+        """
+        if self.run.score is None:
+            raise ZooError(f"{self.folder} has no score: 'zoo evaluate {self.folder} --data …' measures one")
+        return self.run.score
 
 
 @dataclass(frozen=True)
@@ -49,14 +53,24 @@ class ArtifactFolder(Folder):
     manifest: Manifest
 
 
+def local_path(path: StrPath) -> Path:
+    """Return `path` as a `Path`.
+
+    Raises:
+        ZooError: it names a place in an object store.
+    """
+    refuse_store(path)
+    return Path(path)
+
+
 def optional_path(path: StrPath | None) -> Path | None:
-    """Return `path` as a `Path`, and None as None."""
-    return None if path is None else Path(path)
+    """Return `path` as a `Path`, and None as None; `local_path` says which are refused."""
+    return None if path is None else local_path(path)
 
 
 def several_paths(paths: StrPath | Iterable[StrPath]) -> list[Path]:
-    """Return one path or several as a list."""
-    return [Path(path) for path in ([paths] if isinstance(paths, str | os.PathLike) else paths)]
+    """Return one path or several as a list; `local_path` says which are refused."""
+    return [local_path(path) for path in ([paths] if isinstance(paths, str | os.PathLike) else paths)]
 
 
 def artifact_or_newest(place: StrPath | None, say: Say) -> Path:
@@ -66,7 +80,7 @@ def artifact_or_newest(place: StrPath | None, say: Say) -> Path:
         ZooError: there is no artifact below `artifacts`.
     """
     if place is not None:
-        return Path(place)
+        return local_path(place)
     newest = artifact.newest(Path("artifacts"))
     say(f"the newest artifact: {newest}")
     return newest

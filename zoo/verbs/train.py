@@ -15,7 +15,7 @@ from zoo.tensorflow_setup import wake_keras
 from zoo.text import Progress, Say, silent
 from zoo.training.cluster import Cluster, Kind, find
 from zoo.training.team import gathered
-from zoo.verbs.results import RunFolder, StrPath, column_options, optional_path
+from zoo.verbs.results import RunFolder, StrPath, column_options, local_path, optional_path
 
 
 @keeping_freed_memory()
@@ -28,9 +28,12 @@ def train(
     weights: StrPath | None = None,
     freeze: bool = False,
     prune: float | None = None,
+    teacher: StrPath | None = None,
+    distill: Literal["soft", "hard"] | None = None,
     target_column: str | None = None,
     text_column: str | None = None,
     bad_examples: Literal["error", "skip"] | None = None,
+    unlabeled: str | None = None,
     recipe: StrPath | None = None,
     epochs: int | None = None,
     seed: int | None = None,
@@ -42,6 +45,7 @@ def train(
     resume: StrPath | None = None,
     checkpoint_minutes: float = 10.0,
     profile: int | None = None,
+    tf_data_service: str | None = None,
     callbacks: Sequence[Any] = (),
     say: Say = silent,
     progress: Progress = silent,
@@ -61,9 +65,15 @@ def train(
         freeze: train the head only. Short for `set={"freeze": True}`.
         prune: with `weights`, remove channels first, so that at most this share of the network's multiply-adds is left.
             Short for `set={"prune.share": ...}`.
+        teacher: a finished run, an artifact, or an ONNX file that zoo exported, whose answers for the training examples
+            the network also learns from.
+        distill: `soft` (the default with a `teacher`) learns from all that the teacher answers, `hard` from its
+            likeliest classes. Short for `set={"distill.kind": ...}`.
         target_column: the column to predict, for data that have columns.
         text_column: the column with the text, for networks of texts and data that have columns.
         bad_examples: `error` (the default) refuses data with examples that cannot be read, `skip` leaves those out.
+        unlabeled: data to train on without their labels, too (FixMatch), or `rest`, the training examples that
+            `label_fraction` leaves out.
         recipe: the name of a recipe, as `zoo.recipes` lists them, or a `.toml` or `.json` file with keys of the
             family's default recipe, which is also taken where none is named.
         epochs: short for `set={"epochs": ...}`.
@@ -78,6 +88,8 @@ def train(
         checkpoint_minutes: the time between two checkpoints. There is one after every epoch, too, and one when Ctrl-C,
             SIGTERM or SIGHUP ends the training.
         profile: write a trace of this many steps for TensorBoard.
+        tf_data_service: let the servers at `HOST:PORT[,HOST:PORT…]` make the batches, see `serve_data`. They are the
+            same as without, so the run does not record it.
         callbacks: Keras callbacks. Their `model` has an optimizer and obeys `stop_training`. One that has a method for
             the end of a batch makes every step wait for its figures.
         say: told of the data, the run and every epoch, a line each.
@@ -89,31 +101,31 @@ def train(
     """
     cluster = find(strategy)
     if cluster and not cluster.chief:
-        return _beside_chief(cluster, optional_path(data_dir), strategy, devices, callbacks)
-    settings = [f"{key}={value}" for key, value in set.items()] if isinstance(set, Mapping) else [*set]
+        return beside_chief(cluster, optional_path(data_dir), strategy, devices, callbacks, tf_data_service)
+    settings = settings_of(set)
     shorthands = {
         "freeze": freeze or None,
         "epochs": epochs,
         "seed": seed,
         "precision": precision,
         "prune.share": prune,
+        "distill.kind": distill,
     }
-    changes = [*settings, *(f"{key}={value}" for key, value in shorthands.items() if value is not None)]
+    changes = [*settings, *settings_of(shorthands)]
     if prune is not None and not 0 < prune < 1:
         raise ZooError(f"--prune {prune:g}: a share above 0 and below 1 is needed, such as 0.5")
-    if not checkpoint_minutes > 0:
-        raise ZooError(f"--checkpoint-minutes {checkpoint_minutes:g}: a number above 0 is needed, such as 10")
-    if profile is not None and profile < 1:
-        raise ZooError(f"--profile {profile}: a number of steps above 0 is needed, such as 10")
+    check_numbers(checkpoint_minutes, profile)
     if resume is not None:
         decided = {
             "family": family,
             "size": size,
             "data": data,
             "weights": weights,
+            "teacher": teacher,
             "target_column": target_column,
             "text_column": text_column,
             "bad_examples": bad_examples,
+            "unlabeled": unlabeled,
             "recipe": recipe,
             "set": settings or None,
             "out": out,
@@ -122,12 +134,17 @@ def train(
         given = [name for name, value in decided.items() if value is not None]
         if given:
             raise ZooError(f"--resume continues a run with its own recipe and data: leave {', '.join(given)} out")
-        run.read(Path(resume))
+        run.read(local_path(resume))
     else:
+        from zoo.training import distillation
         from zoo.training.fine_tuning import network
+        from zoo.training.teacher import find_teacher
 
         found, row = network(family, size, optional_path(weights))
-        override(choose(found, row, recipe, from_weights=weights is not None)[1], changes)
+        changed = override(choose(found, row, recipe, from_weights=weights is not None)[1], changes)
+        distillation.requested(changed, optional_path(teacher), unlabeled)
+        if teacher is not None:
+            find_teacher(Path(teacher), found.input)
 
     # A wrong request was refused above, before TensorFlow takes seconds to import.
     provenance.say_environment(say)
@@ -141,23 +158,26 @@ def train(
         "devices": devices,
         "checkpoint_minutes": checkpoint_minutes,
         "profile": profile or 0,
+        "tf_data_service": tf_data_service,
         "callbacks": callbacks,
         "say": say,
         "progress": progress,
     }
     with gathered(cluster, say) as team:
         if resume is not None:
-            folder = start.resume(Path(resume), **shared, team=team)
+            folder = start.resume(local_path(resume), **shared, team=team)
         else:
             folder = start.start(
                 family,
                 size=size,
                 weights=optional_path(weights),
+                teacher=optional_path(teacher),
                 source=data,
                 options=column_options(target_column, text_column),
                 bad_examples=bad_examples or "error",
                 settings=changes,
                 recipe_asked=recipe,
+                unlabeled=unlabeled,
                 out=optional_path(out),
                 preflight=preflight,
                 **shared,
@@ -166,12 +186,33 @@ def train(
     return RunFolder(folder, run.read_finished(folder))
 
 
-def _beside_chief(
-    cluster: Cluster, data_dir: Path | None, strategy: Kind, devices: int | None, callbacks: Sequence[Any]
+def settings_of(changes: Mapping[str, object] | Iterable[str]) -> list[str]:
+    """Return changes of the recipe as `KEY=VALUE`, without those that are None."""
+    if isinstance(changes, Mapping):
+        return [f"{key}={value}" for key, value in changes.items() if value is not None]
+    return [*changes]
+
+
+def check_numbers(checkpoint_minutes: float, profile: int | None) -> None:
+    """Raise ZooError when the minutes between two checkpoints, or the steps to trace, are not above 0."""
+    if not checkpoint_minutes > 0:
+        raise ZooError(f"--checkpoint-minutes {checkpoint_minutes:g}: a number above 0 is needed, such as 10")
+    if profile is not None and profile < 1:
+        raise ZooError(f"--profile {profile}: a number of steps above 0 is needed, such as 10")
+
+
+def beside_chief(
+    cluster: Cluster,
+    data_dir: Path | None,
+    strategy: Kind,
+    devices: int | None,
+    callbacks: Sequence[Any],
+    tf_data_service: str | None = None,
 ) -> RunFolder:
     """Train the chief's run as another worker, which needs no run folder and writes none."""
     wake_keras()
     from zoo.training.follow import follow
 
+    asked: dict[str, Any] = {"data_dir": data_dir, "strategy": strategy, "devices": devices}
     with gathered(cluster) as team:
-        return RunFolder(*follow(team, data_dir=data_dir, strategy=strategy, devices=devices, callbacks=callbacks))
+        return RunFolder(*follow(team, **asked, tf_data_service=tf_data_service, callbacks=callbacks))

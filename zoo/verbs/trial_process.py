@@ -90,9 +90,7 @@ def _done(
         answer(epoch=epoch, value=value)
         return bool(messages.get()["end"])
 
-    return {
-        "figures": trial.train(request, settled, Path(job["folder"]), job["size"], job["settings"], preflight, ends)
-    }
+    return {"figures": trial.train(request, settled, Path(job["run"]), job["size"], job["settings"], preflight, ends)}
 
 
 if __name__ == "__main__":

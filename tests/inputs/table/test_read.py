@@ -23,7 +23,7 @@ sen",NA,female,2007-11-13,big
 
 
 def frame_of(argument: str) -> read.Frame:
-    return read.read_frame(read.files(argument))
+    return read.read_frame([*read.files(argument).values()])
 
 
 def features_of(

@@ -32,15 +32,15 @@ def read(
         raise ZooError(f"--data csv:{argument}: say with --text which column holds the texts")
     if kind != "text" and text is not None:
         raise ZooError(f"--text {text}: the network takes rows of all columns: leave it out")
-    paths = files(argument, data_dir)
-    frame, where = read_frame(paths), str(data_dir) if data_dir else None
+    found = files(argument, data_dir, say)
+    frame, named, where = read_frame([*found.values()]), ",".join(found), str(data_dir) if data_dir else None
     if text is not None:
         from zoo.inputs.text.data import dataset_of_frame as texts_of_frame
 
-        return texts_of_frame(frame, text, target, ",".join(map(str, paths)), where)
+        return texts_of_frame(frame, text, target, named, where)
     from zoo.inputs.table.data import dataset_of_frame
 
-    return dataset_of_frame(frame, target, ",".join(map(str, paths)), where)
+    return dataset_of_frame(frame, target, named, where)
 
 
 SOURCE = Source(

@@ -19,9 +19,11 @@ from zoo.data.names import composed, quoted, shown
 from zoo.data.prefetch import map_ahead
 from zoo.data.source import Say, Source
 from zoo.data.splits import SPLIT_NAMES
+from zoo.data.store_copy import local_copy
 from zoo.errors import ZooError, listed
 from zoo.input import Input
 from zoo.provenance import usable_cpus
+from zoo.stores import is_store
 from zoo.text import is_printable
 
 LIKE_A_SPLIT = re.compile(
@@ -87,7 +89,7 @@ def read(argument: str, say: Say, kind: str) -> RawDataset:
             the splits have different classes, or no file at all is of the kind.
     """
     wanted = inputs.find(kind)
-    root = Path(argument).expanduser().resolve()
+    root = local_copy(argument, say) if is_store(argument) else Path(argument).expanduser().resolve()
     if not root.is_dir():
         raise ZooError(f"there is no folder {root}: {layout(wanted)}")
     started = time.time_ns()
@@ -111,7 +113,7 @@ def read(argument: str, say: Say, kind: str) -> RawDataset:
             f"{root} holds no {wanted.plural}: none of its {len(unreadable)} files can be read "
             f"({first.name}: {first.reason}): {layout(wanted)}"
         )
-    return RawDataset(kind, labels, examples, unreadable, argument=str(root))
+    return RawDataset(kind, labels, examples, unreadable, argument=argument if is_store(argument) else str(root))
 
 
 def described(

@@ -11,9 +11,11 @@ from zoo.data.example import Example, RawDataset, Unreadable
 from zoo.data.names import shown
 from zoo.data.prefetch import map_ahead
 from zoo.data.source import Say, Source
+from zoo.data.store_copy import local_copy
 from zoo.errors import ZooError, listed
 from zoo.input import Input
 from zoo.inputs.text.text_files import read_text_file
+from zoo.stores import is_store
 
 LAYOUT = "it should hold clips such as a.wav, and beside each a text file of the same name, a.txt"
 
@@ -31,7 +33,7 @@ def read(argument: str, say: Say, kind: str) -> RawDataset:
     Raises:
         ZooError: the folder is missing, or no clip in it has a text.
     """
-    root = Path(argument).expanduser().resolve()
+    root = local_copy(argument, say) if is_store(argument) else Path(argument).expanduser().resolve()
     if not root.is_dir():
         raise ZooError(f"there is no folder {root}: {LAYOUT}")
     wanted = inputs.find(kind)
@@ -48,7 +50,8 @@ def read(argument: str, say: Say, kind: str) -> RawDataset:
     if not examples:
         first = f" ({unreadable[0].name}: {unreadable[0].reason})" if unreadable else ""
         raise ZooError(f"{root} holds no {wanted.noun} with a text{first}: {LAYOUT}")
-    return RawDataset(kind, (), examples, unreadable, "transcript", argument=str(root))
+    where = argument if is_store(argument) else str(root)
+    return RawDataset(kind, (), examples, unreadable, "transcript", argument=where)
 
 
 def _files(folder: Path) -> Iterator[Path]:

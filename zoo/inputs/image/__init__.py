@@ -22,6 +22,7 @@ INPUT = Input(
     client_module=f"{__name__}.client",
     data_module=f"{__name__}.data",
     graph_module=f"{__name__}.graph",
+    views_module=f"{__name__}.views",
     client_libraries={"PIL": "pillow"},
     data_libraries={"simplejpeg": "simplejpeg"},
     recipes=SHARED,

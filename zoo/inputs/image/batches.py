@@ -53,12 +53,12 @@ def training_batches(
     # Drawn after the others, which are then the same whether there are more or not.
     more = generator.random((len(images), sum(more_numbers(settings))), np.float32)
     random = np.concatenate([random, more], 1)
-    read = _reader(images)
+    read = reader(images)
 
     def load(index: Any, label: Any, random: Any) -> tuple[Any, ...]:
         return augmented(read(index), preprocessing, settings, random), label
 
-    return _batches((index, images.targets[index], random[order]), load, preprocessing, share.size(batch_size))
+    return batched((index, images.targets[index], random[order]), load, preprocessing, batch_size, share)
 
 
 def evaluation_batches(images: Examples, preprocessing: Preprocessing, *, batch_size: int, share: Share = WHOLE) -> Any:
@@ -71,19 +71,20 @@ def evaluation_batches(images: Examples, preprocessing: Preprocessing, *, batch_
     weights = (index < len(images)).astype(np.float32)
     index[len(images) :] = 0
     index, weights = share.of(index, batch_size), share.of(weights, batch_size)
-    read = _reader(images)
+    read = reader(images)
 
     def load(index: Any, label: Any, weight: Any) -> tuple[Any, ...]:
         return pixels_tensor(read(index), preprocessing), label, weight
 
-    return _batches((index, images.targets[index], weights), load, preprocessing, share.size(batch_size))
+    return batched((index, images.targets[index], weights), load, preprocessing, batch_size, share)
 
 
-def _batches(
+def batched(
     columns: tuple[np.ndarray, ...],
     load: Callable[..., tuple[Any, ...]],
     preprocessing: Preprocessing,
     batch_size: int,
+    share: Share,
 ) -> Any:
     """Return `load` of each row of `columns`, in batches of one static shape, with the pixels normalized.
 
@@ -92,12 +93,14 @@ def _batches(
     import tensorflow as tf
 
     plain = tf.autograph.experimental.do_not_convert
+    # A server has processors of its own.
+    parallel = tf.data.AUTOTUNE if share.turns else usable_cpus()
     # Pinned to the CPU, or on a machine with a GPU every tensor would go there and back.
     with tf.device("CPU"):
         return (
             tf.data.Dataset.from_tensor_slices(columns)
-            .map(plain(load), num_parallel_calls=usable_cpus(), deterministic=True)
-            .batch(batch_size, drop_remainder=True)
+            .map(plain(load), num_parallel_calls=parallel, deterministic=True)
+            .batch(share.size(batch_size), drop_remainder=True)
             .map(plain(lambda pixels, *others: ({IMAGE: _normalized(pixels, preprocessing)}, *others)))
             .prefetch(tf.data.AUTOTUNE)
         )
@@ -116,7 +119,7 @@ def _normalized(pixels: Any, preprocessing: Preprocessing) -> Any:
     return tf.reshape(tf.cast(rows, tf.float32) * scale + offset, [-1, *preprocessing.shape])
 
 
-def _reader(images: Examples) -> Callable[[Any], Any]:
+def reader(images: Examples) -> Callable[[Any], Any]:
     """Return a function that takes an index, an int64 scalar tensor, and returns the encoded image, a string tensor."""
     import tensorflow as tf
 
@@ -132,6 +135,9 @@ def _reader(images: Examples) -> Callable[[Any], Any]:
         if not any(files):
             return by_python
         paths = tf.constant(files)
+    if all(files):
+        # Without any Python, so that a server of tf.data can do it, too.
+        return lambda index: tf.io.read_file(tf.gather(paths, index))
 
     def read(index: Any) -> Any:
         path = tf.gather(paths, index)

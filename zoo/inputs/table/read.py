@@ -22,6 +22,7 @@ from typing import IO, Any, Literal
 
 from zoo.data.names import natural, shown
 from zoo.data.splits import SPLIT_NAMES
+from zoo.data.store_copy import local_copy
 from zoo.errors import ZooError, listed
 from zoo.inputs.table.columns import (
     DECIMAL_COMMA,
@@ -36,6 +37,8 @@ from zoo.inputs.table.columns import (
     nearest,
 )
 from zoo.inputs.table.preprocessing import check
+from zoo.stores import is_store
+from zoo.text import Say, silent
 
 MOST_BYTES = 2**30
 """The most bytes of a file, decompressed."""
@@ -102,16 +105,25 @@ class Targets:
     values: list[int | float | None]
 
 
-def files(argument: str, folder: Path | None = None) -> list[Path]:
-    """Return the files of `FILE[,FILE…]`, in `folder` if one is given.
+def files(argument: str, folder: Path | None = None, say: Say = silent) -> dict[str, Path]:
+    """Return the files of `FILE[,FILE…]`, in `folder` if one is given, by the names that read the same again.
+
+    `say` is told of files that are copied from a store.
 
     Raises:
-        ZooError: one is named twice.
+        ZooError: one is named twice, or cannot be copied.
     """
     whole = Path(argument).expanduser()
-    named = [whole] if whole.is_file() else [Path(part).expanduser() for part in argument.split(",")]
-    paths = [(folder / path.name if folder else path).resolve() for path in named]
-    if len(set(paths)) < len(paths):
+    named = [str(whole)] if whole.is_file() else argument.split(",")
+    paths: dict[str, Path] = {}
+    for one in named:
+        stored = is_store(one)
+        if stored and not folder:
+            path = local_copy(one, say)
+        else:
+            path = (folder / Path(one).name if folder else Path(one).expanduser()).resolve()
+        paths[one if stored else str(path)] = path
+    if len(set(paths.values())) < len(named):
         raise ZooError(f"{shown(argument)} names a file twice: name each once")
     return paths
 

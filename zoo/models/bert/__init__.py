@@ -82,6 +82,7 @@ FAMILY = Family(
     "arXiv:1908.10084); mini is one of Turc et al. 2019, arXiv:1908.08962",
     builder="zoo.models.bert.network",
     input="text",
+    pretext_options={"mlm": {"all_tokens": True}},
     figures="with a vocabulary of 30,522 tokens, texts of 128 tokens and 2 classes; transformers' parameters, of small "
     "without the pooler (147,840) that sentence-transformers does not use; multiply-adds of the last block are those "
     "of one token where only that is read",

@@ -34,11 +34,13 @@ def build(
     heads: int,
     longest: int,
     pooling: Pooling,
+    all_tokens: bool = False,
 ) -> Outputs:
     """Build embeddings, `depth` blocks of attention and two dense layers, and logits from one vector of the text.
 
     Ids and mask are int64 [batch, length], the mask 1 for each token and 0 for padding. With the pooling `first`, the
-    last block computes the first token only, as nothing else of it is read: its feature map is [batch, width].
+    last block computes the first token only, as nothing else of it is read: its feature map is [batch, width]. With
+    `all_tokens` it computes all, for pretraining.
 
     Raises:
         ZooError: texts may have more tokens than there are positions.
@@ -51,9 +53,11 @@ def build(
     mask = parts.AdditiveMask(name="mask")(attention_mask)
     maps = {}
     for number in range(1, depth + 1):
-        x = _block(x, mask, heads, first=pooling == "first" and number == depth, name=f"block{number}")
+        first = pooling == "first" and number == depth and not all_tokens
+        x = _block(x, mask, heads, first=first, name=f"block{number}")
         maps[f"block{number}"] = layers.FeatureMap(x, 1)
     if pooling == "first":
+        x = parts.First(name="first")(x) if all_tokens else x
         x = _dense(width, name="pooler")(x)
         x = keras.layers.Activation("tanh", name="pooler_tanh")(x)
     else:

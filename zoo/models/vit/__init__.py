@@ -68,6 +68,7 @@ FAMILY = Family(
     reference="Dosovitskiy et al. 2020, arXiv:2010.11929, as timm's vit_tiny_patch16_224, vit_small_patch16_224, "
     "vit_base_patch16_224, vit_large_patch16_224; drop-path rates of Steiner et al. 2021, arXiv:2106.10270",
     builder=f"{__name__}.network",
+    pretext_options={"mae": {}},
     figures="with attention's own products: timm's results/benchmark-infer-amp-nchw-pt240-cu124-rtx3090.csv (tiny, "
     "small; files that say 4.25 of small leave them out), torchvision's weights of vit_b_16 and vit_l_16 (base, large)",
     small_images="patches of 16 pixels; of 8, 4 or 2 where the shorter side would have fewer than 4 of them",

@@ -19,7 +19,7 @@ def build(
     x = layers.Tokens(name="tokens")(x)
     maps = {}
     for number, rate in enumerate(blocks.drop_path_rates(drop_path_rate, depth), start=1):
-        x = _block(x, heads, drop_path_rate=rate, name=f"block{number}")
+        x = blocks.attention_block(x, heads, drop_path_rate=rate, name=f"block{number}")
         if number % (depth // 4) == 0:
             y = keras.layers.Cropping1D((1, 0), name=f"block{number}_patches")(x)
             y = keras.layers.Reshape((rows, columns, width), name=f"block{number}_map")(y)
@@ -29,17 +29,3 @@ def build(
     x = layers.Flatten(name="flatten")(x)
     x = layers.LayerNormalization(name="norm")(x)
     return Outputs(layers.logits(x, classes), maps)
-
-
-def _block(x: Tensor, heads: int, *, drop_path_rate: float, name: str) -> Tensor:
-    width = x.shape[-1]
-    y = layers.LayerNormalization(name=f"{name}_norm1")(x)
-    y = layers.Dense(3 * width, name=f"{name}_queries_keys_values")(y)
-    y = layers.Attention(heads, name=f"{name}_attention")(y)
-    y = layers.Dense(width, name=f"{name}_attended")(y)
-    x = blocks.residual(x, y, drop_path_rate=drop_path_rate, name=f"{name}_attention")
-    y = layers.LayerNormalization(name=f"{name}_norm2")(x)
-    y = layers.Dense(4 * width, name=f"{name}_widen")(y)
-    y = layers.activation(y, "gelu", name=f"{name}_gelu")
-    y = layers.Dense(width, name=f"{name}_narrow")(y)
-    return blocks.residual(x, y, drop_path_rate=drop_path_rate, name=name)

@@ -144,4 +144,5 @@ TASK = Task(
     fewest_labels=2,
     shares=True,
     balanced=balanced,
+    distillations={"soft": True, "hard": False},
 )

@@ -31,6 +31,21 @@ def losses(targets: Any, found: Any, model: Model, smoothing: float = 0.0) -> An
     return keras.losses.categorical_crossentropy(wanted, found, from_logits=True, label_smoothing=smoothing)
 
 
+def distilled(answers: Any, found: Any, model: Model, kind: str, temperature: float) -> Any:
+    """Return each example's distance from a teacher's logits, float32 [batch].
+
+    `soft` is the Kullback-Leibler divergence from the teacher's probabilities to the network's, both at a temperature,
+    times the temperature squared, so that gradients keep their size (Hinton et al. 2015, arXiv:1503.02531). `hard` is
+    the cross-entropy with the teacher's likeliest class (Touvron et al. 2021, arXiv:2012.12877).
+    """
+    import tensorflow as tf
+
+    if kind == "hard":
+        return losses(tf.argmax(answers, -1), found, model)
+    wanted, given = (tf.nn.log_softmax(tf.cast(one, found.dtype) / temperature) for one in (answers, found))
+    return temperature**2 * tf.reduce_sum(tf.exp(wanted) * (wanted - given), -1)
+
+
 def sums(targets: Any, found: Any, model: Model, weights: Any = 1.0) -> dict[str, Any]:
     """Sum the cross-entropies, and count the examples whose largest logit is that of their class, or largest share."""
     import tensorflow as tf

@@ -140,4 +140,5 @@ TASK = Task(
     drawing="residuals.png",
     draw=draw,
     answer=answer,
+    distillations={"soft": False},
 )

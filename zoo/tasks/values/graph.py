@@ -25,6 +25,11 @@ def losses(targets: Any, found: Any, model: Model, smoothing: float = 0.0) -> An
     return tf.reduce_mean((found - tf.cast(_standardized(targets, model), found.dtype)) ** 2, -1)
 
 
+def distilled(answers: Any, found: Any, model: Model, kind: str, temperature: float) -> Any:
+    """Return the squared difference from a teacher's values, float32 [batch], the mean over standardized values."""
+    return losses(answers, found, model)
+
+
 def sums(targets: Any, found: Any, model: Model, weights: Any = 1.0) -> dict[str, Any]:
     """Sum the losses, and the squared errors in the units of the data (the mean over the values)."""
     import tensorflow as tf

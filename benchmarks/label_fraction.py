@@ -1,0 +1,125 @@
+"""Few labels: what Fashion-MNIST's images without labels are worth to a network that has the labels of few.
+
+A network is pretrained by SimCLR on all training images, once. Then 1 % of the labels are drawn, three times, and
+learned in four ways: by the same network from nothing, by the pretrained one, by the one from nothing with FixMatch on
+the other images, and by the pretrained one whose layers before the head are frozen. All ways get the same labels and
+the same seed; the weights of the last epoch count, so that no image chooses them. All are measured on the same test
+images.
+
+usage: python -m benchmarks.label_fraction DATA_DIR SCRATCH [options]      writes results/label_fraction.json
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.measured import record, zoo
+from zoo.data.example import Example
+from zoo.data.load import read_source
+
+FRACTION, DRAWS = 0.01, 3
+VIEWS = ["--set", "image.flip=true"]
+LAST = ["--set", "keep=last"]
+
+
+def arguments() -> argparse.Namespace:
+    """The data, the network and the lengths of the trainings."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
+    parser.add_argument("data_dir", type=Path, help="the folder of prepared TFDS data")
+    parser.add_argument("scratch", type=Path, help="a folder that does not exist yet")
+    parser.add_argument("--family", default="cnn")
+    parser.add_argument("--size", default="base")
+    parser.add_argument("--images", type=int, default=60_000, help="training images, with and without labels")
+    parser.add_argument("--test-images", type=int, default=10_000)
+    parser.add_argument("--fraction", type=float, default=FRACTION)
+    parser.add_argument("--pretraining-epochs", type=int, default=30)
+    parser.add_argument("--pretraining-batch", type=int, default=256)
+    parser.add_argument("--epochs", type=int, default=60, help="of the trainings on labels alone")
+    parser.add_argument("--batch", type=int, default=32, help="labeled images in a batch")
+    parser.add_argument("--fixmatch-epochs", type=int, default=8, help="passes over the images without labels")
+    return parser.parse_args()
+
+
+def write(folder: Path, examples: Sequence[Example], labels: Sequence[str], counts: dict[str, int]) -> None:
+    """So many images of each split, drawn at random, as PNG files in folders of splits and classes."""
+    order = np.random.default_rng(0).permutation(len(examples))
+    left = dict(counts)
+    for number in order.tolist():
+        example = examples[number]
+        left[example.split] -= 1
+        if left[example.split] >= 0:
+            place = folder / example.split / labels[example.target].replace("/", " or ")
+            place.mkdir(parents=True, exist_ok=True)
+            (place / f"{number}.png").write_bytes(example.read())
+
+
+def figures(trained: Any) -> dict[str, Any]:
+    """The figures that a training ended with, and the command."""
+    low, high = trained["results"]["test_interval"]
+    return {
+        "accuracy": trained["results"]["test_accuracy"],
+        "low": low,
+        "high": high,
+        "test_examples": trained["results"]["test_examples"],
+        "labels": trained["data"]["counts"]["train"],
+        "seconds": trained["results"]["train_seconds"],
+        "command": trained["provenance"]["command"],
+    }
+
+
+def main() -> None:
+    """Pretrain once; then train on each draw of the labels in every way."""
+    asked = arguments()
+    scratch: Path = asked.scratch
+    _, raw = read_source("tfds:fashion_mnist", "image", asked.data_dir.resolve())
+    images = scratch / "fashion_mnist"
+    write(images, raw.examples, raw.labels, {"train": asked.images, "test": asked.test_images})
+    network, data = [asked.family, "--size", asked.size], ["--data", f"folder:{images}"]
+    run = scratch / "pretrained"
+    pretrained = zoo(
+        "pretrain", *network, "--method", "simclr", *data, *VIEWS, "--epochs", asked.pretraining_epochs,
+        "--set", f"batch_size={asked.pretraining_batch}", "--out", run,
+    )  # fmt: skip
+    few = ["--set", f"label_fraction={asked.fraction}", "--set", f"batch_size={asked.batch}", *VIEWS, *LAST]
+    ways: dict[str, list[Any]] = {
+        "from_nothing": [*network, "--epochs", asked.epochs],
+        "pretrained": ["--weights", run, "--epochs", asked.epochs],
+        "pretrained_frozen": ["--weights", run, "--freeze", "--epochs", asked.epochs],
+        "fixmatch": [*network, "--unlabeled", "rest", "--epochs", asked.fixmatch_epochs],
+    }
+    draws = []
+    for draw in range(DRAWS):
+        same = [*data, *few, "--seed", draw, "--set", f"label_seed={draw}"]
+        draws.append(
+            {way: figures(zoo("train", *how, *same, "--out", scratch / f"{way}-{draw}")) for way, how in ways.items()}
+        )
+    accuracies = {way: [draw[way]["accuracy"] for draw in draws] for way in ways}
+    gains = {way: np.subtract(accuracies[way], accuracies["from_nothing"]).tolist() for way in ways}
+    record(
+        "label_fraction",
+        {
+            "network": f"{asked.family} {asked.size}",
+            "label_fraction": asked.fraction,
+            "images_without_labels": pretrained["data"]["counts"],
+            "pretraining": {
+                "results": pretrained["results"],
+                "command": pretrained["provenance"]["command"],
+            },
+            "mean_accuracy": {way: float(np.mean(found)) for way, found in accuracies.items()},
+            "gain_over_from_nothing": {
+                way: {"mean": float(np.mean(gain)), "least": float(np.min(gain)), "draws": gain}
+                for way, gain in gains.items()
+                if way != "from_nothing"
+            },
+            "draws": draws,
+        },
+    )
+
+
+if __name__ == "__main__":
+    main()

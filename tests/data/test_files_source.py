@@ -1,0 +1,42 @@
+"""The source `files`: every file below a folder, and what is not trained on it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.training.test_training import train
+from zoo.data.load import load
+from zoo.errors import ZooError
+from zoo.recipe import Split
+
+
+def test_every_file_below_a_folder_is_an_example(images_folder: Path) -> None:
+    dataset = load(f"files:{images_folder}", "image", split=Split())
+    assert (len(dataset.train), len(dataset.validation), len(dataset.test)) == (43, 5, 12)
+    assert dataset.task == "unlabeled"
+    flat = load(f"files:{images_folder / 'class0'}", "image", split=Split())
+    assert len(flat.train) + len(flat.validation) + len(flat.test) == 20
+
+
+def test_links_to_folders_are_not_followed(images_folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "own").mkdir()
+    for number in range(3):
+        target = tmp_path / "own" / f"{number}.png"
+        target.write_bytes((images_folder / "class0" / f"{number}.png").read_bytes())
+    (tmp_path / "own" / "back").symlink_to(tmp_path)
+    dataset = load(f"files:{tmp_path}", "image", split=Split())
+    assert len(dataset.train) == 1
+
+
+def test_no_network_is_trained_on_it_with_labels(images_folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(ZooError, match="cnn cannot be trained for unlabeled"):
+        train(tmp_path / "run", source=f"files:{images_folder}")
+
+
+def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ZooError, match="holds no images: name another folder"):
+        load(f"files:{tmp_path}", "image", split=Split())
+    with pytest.raises(ZooError, match="there is no folder"):
+        load(f"files:{tmp_path / 'none'}", "image", split=Split())

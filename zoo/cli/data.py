@@ -1,0 +1,48 @@
+"""`zoo data`."""
+
+from __future__ import annotations
+
+import contextlib
+
+import click
+
+from zoo.cli.ending import Ended
+
+
+@click.group("data")
+def command() -> None:
+    """Serve data to trainings on other machines."""
+
+
+@command.command("serve")
+@click.option("--host", default="localhost", show_default=True, help="The name by which trainings reach this machine.")
+@click.option("--port", type=int, default=5050, show_default=True, help="The first port; each worker takes two.")
+@click.option(
+    "--workers",
+    type=int,
+    default=1,
+    show_default=True,
+    help="Workers, each with a dispatcher of its own. One uses all processors; more of them send more at once.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the addresses as one JSON document.")
+def serve(host: str, port: int, workers: int, as_json: bool) -> None:
+    """Make the batches of trainings by TensorFlow's tf.data service, until Ctrl-C or SIGTERM.
+
+    Prints what 'zoo train --tf-data-service' takes. The files of the data must be at the same paths here as there.
+    Whoever reaches the ports can read and write its files: keep them inside the cluster's network.
+
+    \b
+    zoo data serve --host data-1.cluster
+    zoo train resnet --data folder:/shared/images --tf-data-service data-1.cluster:5050
+    """
+    import zoo
+    from zoo.cli.output import print_json, say
+
+    served = zoo.serve_data(host=host, port=port, workers=workers)
+    with contextlib.suppress(KeyboardInterrupt, Ended), served as servers:
+        if as_json:
+            print_json({"addresses": list(servers.addresses)})
+        else:
+            click.echo(",".join(servers.addresses))
+        say("serving until Ctrl-C")
+        servers.wait()

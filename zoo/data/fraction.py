@@ -1,0 +1,28 @@
+"""Keep the labels of a share of the training examples, to learn what training does with few of them."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from zoo.data.dataset import Dataset, Examples
+
+
+def labeled_fraction(dataset: Dataset, share: float, seed: int) -> tuple[Dataset, Examples]:
+    """Return a dataset with a share of its training examples, in their order, and the examples that are left out.
+
+    The share is drawn of each class, and of all examples where targets are no classes; at least one is kept. A share of
+    1 changes nothing.
+    """
+    train = dataset.train
+    if share == 1:
+        return dataset, train.only(np.empty(0, np.int64))
+    is_classes = train.targets.ndim == 1 and train.targets.dtype == np.int64
+    classes = train.targets if is_classes else np.zeros(len(train), np.int64)
+    generator, kept = np.random.default_rng(seed), np.zeros(len(train), bool)
+    for number in np.unique(classes):
+        members = generator.permutation(np.flatnonzero(classes == number))
+        kept[members[: max(1, round(share * len(members)))]] = True
+    smaller = dataclasses.replace(dataset, train=train.only(np.flatnonzero(kept)))
+    return smaller, train.only(np.flatnonzero(~kept))

@@ -1,0 +1,34 @@
+"""Random numbers of examples, which depend on an example's number and not on its place in a batch."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from zoo.data.dataset import Examples
+
+EVALUATION = -1
+"""Stands for an epoch where examples are evaluated: their random numbers are the same each time."""
+
+
+def numbered(examples: Examples) -> Examples:
+    """Return examples whose targets are their numbers, int64."""
+    return dataclasses.replace(examples, targets=np.arange(len(examples)))
+
+
+def random_numbers(numbers: Any, shape: Sequence[int], key: tuple[int, ...]) -> Any:
+    """Return random numbers for the examples of a batch, float32 [batch, *shape] in [0, 1).
+
+    Those of an example depend on its number and on `key`, numbers from 0, such as the seed and the epoch.
+    """
+    import tensorflow as tf
+
+    seed = int(np.random.default_rng(key).integers(2**31))
+
+    def of_one(number: Any) -> Any:
+        return tf.random.stateless_uniform(shape, tf.stack([tf.constant(seed, tf.int64), number]))
+
+    return tf.map_fn(of_one, numbers, fn_output_signature=tf.float32)

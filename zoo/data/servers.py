@@ -1,0 +1,105 @@
+"""Servers of TensorFlow's tf.data service, which make the batches of trainings on other machines."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+from zoo.errors import ZooError
+from zoo.tensorflow_setup import wake_tensorflow
+
+LAST_PORT = 65535
+
+SECONDS_BETWEEN_LOOKS = 60.0
+
+KEPT_SECONDS = 3600
+"""The time for which a dispatcher's folder keeps a dataset; its worker reads it within seconds."""
+
+
+@dataclass(frozen=True)
+class DataServers:
+    """Servers that run in this process until the block that they were made for ends.
+
+    Attributes:
+        addresses: what `--tf-data-service` takes, with commas between.
+        folder: where the dispatchers keep datasets.
+    """
+
+    addresses: tuple[str, ...]
+    folder: Path
+
+    def wait(self) -> NoReturn:
+        """Serve until an exception such as KeyboardInterrupt ends it."""
+        while True:
+            time.sleep(SECONDS_BETWEEN_LOOKS)
+            self.forget(time.time() - KEPT_SECONDS)
+
+    def forget(self, oldest: float) -> None:
+        """Remove the datasets that came before a time: each epoch of a training sends another one."""
+        for path in self.folder.glob("*/datasets/*"):
+            with contextlib.suppress(OSError):
+                if path.stat().st_mtime < oldest:
+                    path.unlink()
+
+
+@contextlib.contextmanager
+def serving(host: str, port: int, count: int) -> Iterator[DataServers]:
+    """Run `count` servers, and end them with the block.
+
+    Args:
+        host: the name by which trainings reach this machine.
+        port: the port of the first server; its worker has the next one, and so on, two for each server.
+        count: how many.
+
+    Raises:
+        ZooError: the ports are not free, or there are not so many, or nothing has that name.
+    """
+    ports = range(port, port + 2 * count)
+    if count < 1:
+        raise ZooError(f"--workers {count}: at least 1 is needed")
+    if ports[0] < 1 or ports[-1] > LAST_PORT:
+        raise ZooError(f"--port {port}: {count} servers take {2 * count} ports from 1 to {LAST_PORT}, two each")
+    try:
+        socket.getaddrinfo(host, port)
+    except OSError as error:
+        raise ZooError(f"--host {host!r:.60} is no name of a machine ({error.strerror})") from None
+    for one in ports:
+        _refuse_taken(one)
+    wake_tensorflow()
+    from tensorflow.data.experimental import service
+
+    with contextlib.ExitStack() as stack:
+        # With a folder, dispatchers keep datasets on disk and not in memory.
+        place = stack.enter_context(tempfile.TemporaryDirectory(prefix="zoo-data-", ignore_cleanup_errors=True))
+        addresses = []
+        for number in range(count):
+            own, of_worker = ports[2 * number], ports[2 * number + 1]
+            dispatcher = service.DispatchServer(
+                service.DispatcherConfig(port=own, protocol="grpc", work_dir=str(Path(place) / str(number)))
+            )
+            stack.callback(dispatcher.stop)
+            worker = service.WorkerServer(
+                service.WorkerConfig(
+                    dispatcher_address=f"localhost:{own}",
+                    worker_address=f"{host}:{of_worker}",
+                    port=of_worker,
+                    protocol="grpc",
+                )
+            )
+            stack.callback(worker.stop)
+            addresses.append(f"{host}:{own}")
+        yield DataServers(tuple(addresses), Path(place))
+
+
+def _refuse_taken(port: int) -> None:
+    try:
+        socket.create_server(("", port)).close()
+    except OSError as error:
+        raise ZooError(f"port {port} cannot be had ({os.strerror(error.errno or 0)}): choose another --port") from None

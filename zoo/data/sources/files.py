@@ -1,0 +1,65 @@
+"""The source `files`: every file below a folder, without classes, for training without labels."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from zoo import input as inputs
+from zoo.data.entries import listing
+from zoo.data.example import UNLABELED, Example, RawDataset, Unreadable
+from zoo.data.source import Say, Source
+from zoo.data.sources.folder import ClassFolder, described
+from zoo.errors import ZooError
+
+
+def read(argument: str, say: Say, kind: str) -> RawDataset:
+    """Describe every visible file below a folder; one that is new or has changed is read whole, to find damage.
+
+    Raises:
+        ZooError: there is no such folder, or no file in it is of the kind.
+    """
+    wanted = inputs.find(kind)
+    root = Path(argument).expanduser().resolve()
+    if not root.is_dir():
+        raise ZooError(f"there is no folder {root}: name one that holds {wanted.plural}")
+    started = time.time_ns()
+    found = described(root, [*folders_of_files(root)], wanted, started, say)
+    examples = [one for one in found if isinstance(one, Example)]
+    unreadable = tuple(one for one in found if isinstance(one, Unreadable))
+    if not examples:
+        reason = f" ({unreadable[0].name}: {unreadable[0].reason})" if unreadable else ""
+        raise ZooError(f"{root} holds no {wanted.plural}{reason}: name another folder")
+    return RawDataset(kind, (UNLABELED,), examples, unreadable, task=UNLABELED, argument=str(root))
+
+
+def folders_of_files(folder: Path) -> Iterator[ClassFolder]:
+    """Yield a folder and all visible folders below it, each with its files, as the class 0 of the training split.
+
+    Links to folders are not followed: they may lead back.
+    """
+    entries = listing(folder)
+    below = set(entries.folders)
+    places = [place for place, name in enumerate(entries.visible) if name not in below]
+    files = dataclasses.replace(
+        entries,
+        visible=[entries.visible[place] for place in places],
+        stamps=[entries.stamps[place] for place in places],
+    )
+    yield ClassFolder("train", 0, folder, files)
+    for name in entries.folders:
+        if not (folder / name).is_symlink():
+            yield from folders_of_files(folder / name)
+
+
+SOURCE = Source(
+    scheme="files",
+    kinds=("image", "text"),
+    argument="PATH",
+    argument_is_path=True,
+    summary="your own files without classes, for training without labels",
+    read=read,
+    short_name=lambda argument: Path(argument).name,
+)

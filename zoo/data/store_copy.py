@@ -1,0 +1,137 @@
+"""Data in an object store are read from a copy in the user's cache, which each start brings up to date.
+
+So all that reads data works on files: their index, the threads that decode them, and TensorFlow. Each file is fetched
+once. It counts as unchanged while its stamp in the store's listing is the same.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import time
+import uuid
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path, PurePosixPath
+
+from zoo import files, stores
+from zoo.data.folder_index import UNUSED_DAYS, cache_dir
+from zoo.errors import ZooError
+from zoo.stores import Entry, Store
+from zoo.text import Say
+
+STAMPS = "stamps.json"
+"""The file beside a copy with the stamp of each file."""
+
+STAGING = ".incoming-"
+"""How the names of files begin that are on their way; those of a process that was killed are removed after a day."""
+
+SPARE = 2**30
+"""The least bytes that are left free on the disk."""
+
+
+def local_copy(url: str, say: Say) -> Path:
+    """Return the path of the copy of a file, or of a folder with all below it, as it is in the store now.
+
+    Raises:
+        ZooError: there is nothing, it cannot be read, or does not fit on the disk.
+    """
+    store = Store.at(url)
+    entries = store.entries()
+    if not entries:
+        raise ZooError(f"there is nothing at {url}: name a folder or a file in the store")
+    name = PurePosixPath(store.path).name
+    place = cache_dir() / "stores" / hashlib.sha256(f"{store.scheme}:{store.path}".encode()).hexdigest()[:32]
+    one_file = [*entries] == [name] and entries[name].path == store.path
+    root = place / ("file" if one_file else name)
+    copy = root / name if one_file else root
+    known = _known(place)
+    new = {name: entry for name, entry in entries.items() if not _unchanged(root, name, entry, known)}
+    _remove_others(root, entries)
+    if new:
+        _refuse_too_large(url, place, stores.total(new.values()))
+        size = f"{stores.total(new.values()) / 1e6:,.1f} MB"
+        say(f"copying {len(new):,} of {len(entries):,} files, {size}, from {url} to {copy}")
+    stamps = {name: known[name] for name in entries.keys() - new.keys()}
+    try:
+        with ThreadPoolExecutor(stores.AT_ONCE) as pool:
+            fetched = {name: pool.submit(_fetch, store, entry, place, root / name) for name, entry in new.items()}
+            try:
+                for name, done in fetched.items():
+                    done.result()
+                    stamps[name] = new[name].stamp
+            except BaseException:
+                pool.shutdown(cancel_futures=True)
+                raise
+    finally:
+        # What an interrupted start has fetched is kept, too.
+        files.write_json(place / STAMPS, {"url": url, "stamps": stamps})
+    _remove_unused(place.parent)
+    return copy
+
+
+def _known(place: Path) -> dict[str, str]:
+    """Return the stamp of each file of a copy as it was when it was fetched."""
+    try:
+        stamps = json.loads((place / STAMPS).read_text(encoding="utf-8"))["stamps"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+    return {str(name): str(stamp) for name, stamp in stamps.items()} if isinstance(stamps, dict) else {}
+
+
+def _unchanged(root: Path, name: str, entry: Entry, known: dict[str, str]) -> bool:
+    try:
+        return known.get(name) == entry.stamp and (root / name).stat().st_size == entry.size
+    except OSError:
+        return False
+
+
+def _fetch(store: Store, entry: Entry, place: Path, target: Path) -> None:
+    """Write a file of the store to its place in the copy, whole or not at all."""
+    staging = place / f"{STAGING}{uuid.uuid4().hex[:8]}"
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        store.fetch(entry, staging)
+        staging.replace(target)
+    except (FileExistsError, NotADirectoryError, IsADirectoryError):
+        why = f"files and folders of the same name, such as '{target.name}': rename one"
+        raise ZooError(f"{store.url} has {why}") from None
+    finally:
+        with contextlib.suppress(OSError):
+            staging.unlink(missing_ok=True)
+
+
+def _remove_others(root: Path, entries: Mapping[str, Entry]) -> None:
+    """Remove what is not in the store, and the folders that are left empty."""
+    for folder, _, names in os.walk(root, topdown=False):
+        place = Path(folder)
+        for name in names:
+            if (place / name).relative_to(root).as_posix() not in entries:
+                (place / name).unlink()
+        with contextlib.suppress(OSError):  # it is not empty
+            place.rmdir()
+
+
+def _refuse_too_large(url: str, place: Path, size: int) -> None:
+    place.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(place).free - SPARE
+    if size > free:
+        raise ZooError(
+            f"{url} needs {size / 1e9:,.1f} GB in {cache_dir()}, where {max(free, 0) / 1e9:,.1f} GB can be had: let "
+            "ZOO_CACHE_DIR name a folder on a larger disk"
+        )
+
+
+def _remove_unused(folder: Path) -> None:
+    oldest = time.time() - UNUSED_DAYS * 24 * 60 * 60
+    for place in folder.iterdir():
+        with contextlib.suppress(OSError):
+            if (place / STAMPS).stat().st_mtime < oldest:
+                shutil.rmtree(place)
+    for staging in folder.glob(f"*/{STAGING}*"):
+        with contextlib.suppress(OSError):
+            if staging.stat().st_mtime < time.time() - 24 * 60 * 60:
+                staging.unlink()

@@ -1,0 +1,80 @@
+"""Examples to train on without their labels: of other data, or those that `label_fraction` leaves out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from zoo.data.dataset import Dataset, Examples
+from zoo.data.load import BadExamples, fingerprint, read_source, skipped
+from zoo.data.source import parse
+from zoo.description import Data
+from zoo.errors import ZooError
+from zoo.text import Say, silent
+
+REST = "rest"
+"""Stands for the training examples that `label_fraction` leaves out."""
+
+
+def load_unlabeled(
+    source: str,
+    dataset: Dataset,
+    rest: Examples,
+    *,
+    data_dir: Path | None,
+    bad_examples: BadExamples = "error",
+    say: Say = silent,
+) -> tuple[Examples, Data]:
+    """Return examples without labels, and the description of their data.
+
+    Those are the training examples of a source with splits, and all examples of others. Validation and test examples of
+    the dataset are left out, byte for byte.
+
+    Args:
+        source: in the words of `--data`, or `rest`.
+        dataset: what is trained on with labels.
+        rest: the training examples that are left out of it.
+        data_dir: the option `--data-dir`, where the source takes it.
+        bad_examples: whether examples that cannot be read are an error or are left out.
+        say: called with a line about what is left out.
+
+    Raises:
+        ZooError: there are none.
+    """
+    if source == REST:
+        if not len(rest):
+            raise ZooError("--unlabeled rest: no training example is left out: --set label_fraction to less than 1")
+        return rest, Data(REST, None, dataset.fingerprint, {"train": len(rest)}, (), dataset.license)
+    takes_folder = "data_dir" in parse(source, dataset.kind)[0].options
+    origin, raw = read_source(source, dataset.kind, data_dir if takes_folder else None, None, bad_examples, say)
+    chosen = [one for one in raw.examples if one.split == "train"] or raw.examples
+    every = Examples.of(chosen)
+    held = np.isin(every.digests, np.union1d(dataset.validation.digests, dataset.test.digests))
+    if held.any():
+        say(f"left out: {int(held.sum())} unlabeled examples that are also validation or test examples")
+    if held.all():
+        raise ZooError(f"--unlabeled {source}: all are validation or test examples: name other data")
+    examples = every.only(np.flatnonzero(~held))
+    data = Data(
+        source=origin.text(raw.argument),
+        data_dir=raw.data_dir,
+        fingerprint=fingerprint(raw.labels, [chosen]),
+        counts={"train": len(examples)},
+        skipped=skipped(raw),
+        license=raw.license or origin.license,
+    )
+    return examples, data
+
+
+def load_unlabeled_again(data: Data, dataset: Dataset, rest: Examples) -> Examples:
+    """Load the examples without labels of an earlier run again.
+
+    Raises:
+        ZooError: they cannot be read, or have changed.
+    """
+    where = None if data.data_dir is None else Path(data.data_dir)
+    examples, found = load_unlabeled(data.source, dataset, rest, data_dir=where, bad_examples="skip")
+    if found.fingerprint != data.fingerprint:
+        raise ZooError(f"{data.source} has changed since it was trained on: restore it, or train again")
+    return examples

@@ -1,0 +1,84 @@
+"""Runs, artifacts and evaluations, copied as a whole to an object store and back.
+
+To a store, the description goes last: whoever finds it there finds every other file, too.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from zoo import files, folder_kinds, stores
+from zoo.errors import ZooError, listed
+from zoo.stores import Store
+
+
+@dataclass(frozen=True)
+class Copy:
+    """A copied folder.
+
+    Attributes:
+        kind: `run`, `artifact` or `evaluation`.
+        target: where it is now.
+        files: how many files it has.
+        bytes: their size together.
+    """
+
+    kind: str
+    target: str
+    files: int
+    bytes: int
+
+
+def upload(folder: Path, url: str) -> Copy:
+    """Copy a folder of this machine to a store.
+
+    Raises:
+        ZooError: it is no folder that zoo wrote, one is there already, or the store cannot be written.
+    """
+    kind = folder_kinds.kind(folder)
+    if kind is None:
+        raise ZooError(f"{folder} is no run, artifact or evaluation: name a folder that zoo wrote")
+    store, (description, _) = Store.at(url), folder_kinds.MARKERS[kind]
+    _refuse_existing(store)
+    paths = {path.relative_to(folder).as_posix(): path for path in files.files_below(folder)}
+    # Hidden files are those of a training that is about to write them.
+    others = {name: path for name, path in paths.items() if name != description and not path.name.startswith(".")}
+    with ThreadPoolExecutor(stores.AT_ONCE) as pool:
+        for done in [pool.submit(store.send, path, name) for name, path in others.items()]:
+            done.result()
+    store.send(folder / description, description)
+    sent = store.entries()
+    missing = [name for name, path in others.items() if name not in sent or sent[name].size != path.stat().st_size]
+    if missing:
+        raise ZooError(f"{listed(missing, most=3)} changed while {folder} was copied: copy it when it is finished")
+    return Copy(kind, url, len(sent), stores.total(sent.values()))
+
+
+def download(url: str, folder: Path) -> Copy:
+    """Copy a folder from a store to this machine, whole or not at all.
+
+    Raises:
+        ZooError: there is none, `folder` exists, or the store cannot be read.
+    """
+    files.refuse_existing(folder)
+    store = Store.at(url)
+    entries = store.entries()
+    kind = next((kind for kind, (marker, _) in folder_kinds.MARKERS.items() if marker in entries), None)
+    if kind is None:
+        raise ZooError(f"there is no run, artifact or evaluation at {url}, or not all of one: copy it there again")
+    with files.staged_folder(folder) as staging:
+        for name in entries:
+            (staging / name).parent.mkdir(parents=True, exist_ok=True)
+        with ThreadPoolExecutor(stores.AT_ONCE) as pool:
+            for done in [pool.submit(store.fetch, entry, staging / name) for name, entry in entries.items()]:
+                done.result()
+    return Copy(kind, str(folder), len(entries), stores.total(entries.values()))
+
+
+def _refuse_existing(store: Store) -> None:
+    present = store.entries()
+    for kind, (marker, _) in folder_kinds.MARKERS.items():
+        if marker in present:
+            raise ZooError(f"{store.url} holds another {kind} already: copy to another place, or remove it first")

@@ -1,0 +1,150 @@
+"""Object stores, `s3://` and `gs://`: their listings, and files from and to them.
+
+fsspec knows them, by the libraries s3fs and gcsfs, which find credentials where the tools of Amazon and Google do:
+variables, files in the home folder, the machine itself; AWS_ENDPOINT_URL names another server with the protocol of S3.
+etils.epath would read `s3://` by TensorFlow wherever that is installed (etils 1.15), and TensorFlow 2.21 cannot; and it
+asks for the size of each file by a request of its own.
+
+Stores have no folders and no renames: what is written there appears file by file.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from zoo.errors import ZooError
+
+LIBRARIES = {"s3": "s3fs", "gs": "gcsfs"}
+"""The scheme of each store, which is also the name of zoo's extra, and its library."""
+
+URL = re.compile(rf"({'|'.join(LIBRARIES)}):/+([^/].*)")
+"""A place in a store, also as `Path` spells it, with one slash."""
+
+OPTIONS: dict[str, dict[str, Any]] = {
+    "s3": {"use_listings_cache": False, "config_kwargs": {"connect_timeout": 10, "retries": {"max_attempts": 2}}},
+    "gs": {"use_listings_cache": False},
+}
+"""The options of each library: no listing of an earlier moment, and no minutes of waiting for a server."""
+
+AT_ONCE = 16
+"""Files that are on their way at once: a request takes long and costs no processor."""
+
+REASON = 200
+"""The most characters of a library's message that are shown."""
+
+
+def is_store(place: object) -> bool:
+    """Tell whether a path names a place in a store."""
+    return URL.fullmatch(str(place)) is not None
+
+
+def refuse_store(place: object) -> None:
+    """Raise ZooError where a path that has to be one of this machine names a place in a store."""
+    found = URL.fullmatch(str(place))
+    if found:
+        raise ZooError(
+            f"{found[1]}://{found[2]} is in an object store, where no folder appears as a whole: runs, artifacts and "
+            "reports lie on this machine, and 'zoo copy' takes them there and back; only --data reads from a store"
+        )
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A file in a store.
+
+    Attributes:
+        path: as its library names it.
+        size: in bytes.
+        stamp: what changes whenever the file does: its size, the time, and the store's digest or number of its content.
+    """
+
+    path: str
+    size: int
+    stamp: str
+
+
+@dataclass(frozen=True)
+class Store:
+    """A place in a store: one file, or all files whose names begin with it and a slash."""
+
+    url: str
+    scheme: str
+    path: str
+
+    @staticmethod
+    def at(url: str) -> Store:
+        """Return the place that a URL names."""
+        found = URL.fullmatch(url)
+        assert found, url
+        return Store(url, found[1], found[2].rstrip("/"))
+
+    @functools.cached_property
+    def _system(self) -> Any:
+        library = LIBRARIES[self.scheme]
+        try:
+            importlib.import_module(library)
+        except ImportError:
+            raise ZooError(f"{self.url} needs {library}: pip install 'keras-zoo[{self.scheme}]'") from None
+        import fsspec
+
+        return fsspec.filesystem(self.scheme, **OPTIONS[self.scheme])
+
+    def entries(self) -> dict[str, Entry]:
+        """Return the files by their names from here, none where there is nothing; a file has itself as its name.
+
+        Raises:
+            ZooError: the store cannot be read, or a name cannot be one of a file of this machine.
+        """
+        found = self._ask("cannot be listed", lambda: self._system.find(self.path, detail=True))
+        entries = {}
+        for path, about in found.items():
+            name = path.removeprefix(self.path).removeprefix("/") or PurePosixPath(path).name
+            # Consoles make an empty file with such a name where somebody asks for a folder.
+            if path.endswith("/") or about.get("type") == "directory":
+                continue
+            if any(part in ("", ".", "..") or "\0" in part for part in name.split("/")):
+                raise ZooError(f"{self.url} has a file '{name:.100}', which no folder can hold: rename it")
+            marks = (about.get(key) for key in ("ETag", "etag", "generation", "LastModified", "updated"))
+            stamp = " ".join(str(mark) for mark in (about["size"], *marks) if mark)
+            entries[name] = Entry(path, int(about["size"]), stamp)
+        return entries
+
+    def fetch(self, entry: Entry, target: Path) -> None:
+        """Write a file of the store to a path.
+
+        Raises:
+            ZooError: it cannot be read, or is no longer what it was when it was listed.
+        """
+        self._ask("cannot be read", lambda: self._system.get_file(entry.path, str(target)))
+        if target.stat().st_size != entry.size:
+            raise ZooError(f"{self.scheme}://{entry.path} changed while it was read: start again")
+
+    def send(self, source: Path, name: str) -> None:
+        """Write a file of this machine to the store.
+
+        Raises:
+            ZooError: it cannot be written.
+        """
+        self._ask("cannot be written", lambda: self._system.put_file(str(source), f"{self.path}/{name}"))
+
+    def _ask(self, what: str, function: Callable[[], Any]) -> Any:
+        try:
+            return function()
+        except ZooError:
+            raise
+        except Exception as error:  # the libraries raise errors of their own, of aiohttp, of botocore and of the system
+            reason = " ".join(f"{type(error).__name__}: {error}".split())[:REASON]
+            raise ZooError(
+                f"{self.url} {what} ({reason}): mend the name, the credentials or the connection to the store"
+            ) from None
+
+
+def total(entries: Iterable[Entry]) -> int:
+    """Return the size of files together, in bytes."""
+    return sum(entry.size for entry in entries)

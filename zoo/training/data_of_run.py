@@ -1,0 +1,29 @@
+"""The data of a run, as it trains on them."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+from zoo import run
+from zoo.data.dataset import Dataset
+from zoo.data.fitting import fitting
+from zoo.data.fraction import labeled_fraction
+from zoo.data.reload import load_again
+from zoo.data.unlabeled import load_unlabeled_again
+
+
+def data_of_run(this: run.Run, data_dir: Path | None) -> Dataset:
+    """Load what a run trains on again; `data_dir` says where its data are now, if they were moved.
+
+    Raises:
+        ZooError: the data cannot be read, or have changed.
+    """
+    assert this.data is not None, "a run that trains has data"
+    assert this.recipe is not None, "and a recipe"
+    recipe, preprocessing = this.recipe, this.model.preprocessing
+    dataset = load_again(this.data, preprocessing.kind, recipe.split, data_dir)
+    dataset, rest = labeled_fraction(dataset, recipe.label_fraction, recipe.label_seed)
+    if this.unlabeled:
+        dataset = dataclasses.replace(dataset, unlabeled=load_unlabeled_again(this.unlabeled, dataset, rest))
+    return fitting(dataset, preprocessing)

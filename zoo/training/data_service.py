@@ -1,0 +1,256 @@
+"""The batches of a training from servers of TensorFlow's tf.data service.
+
+A server is a dispatcher with one worker, as `zoo data serve` starts it: in TensorFlow 2.21 batches keep their order
+within a worker alone. Of several workers, each would make every batch (`ShardingPolicy.OFF`), or they would come in the
+order in which workers are ready (`DYNAMIC`). So servers take turns: of N, each makes every Nth batch, and this side
+takes them in order. The batches are those that this process would make, bit for bit.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import socket
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any
+
+from zoo.data.share import Share
+from zoo.errors import ZooError
+from zoo.training.cluster import ADDRESS
+
+SECONDS = 5.0
+"""The time that a server has to answer."""
+
+PATIENCE = 2.0
+"""The time after which a batch that has not come makes this side look for its servers."""
+
+PYTHON = frozenset({"PyFunc", "PyFuncStateless", "EagerPyFunc"})
+"""The operations that call Python."""
+
+IGNORE_STATE = 1
+"""The policy of `tf.raw_ops.DatasetToGraphV2` that only looks."""
+
+NODES = re.compile(r"\{\{.*?\}\}|\[\[\s*\]\]|\[Op:\w*\]( name:)?")
+"""The names of operations in messages of TensorFlow."""
+
+OUT_OF_ORDER = "a batch was lost, or a worker was started again"
+
+GO_ON = "go on with 'zoo train --resume RUN', with servers that answer or without --tf-data-service"
+
+Make = Callable[[Share], Any]
+"""Makes a share of the batches of an epoch, as a tf.data.Dataset."""
+
+
+def connect(text: str) -> DataService:
+    """Return the service at `ADDRESS[,ADDRESS…]`.
+
+    Raises:
+        ZooError: an address is malformed or named twice, does not answer, or has no worker or several.
+    """
+    addresses = tuple(text.split(","))
+    for address in addresses:
+        if not ADDRESS.fullmatch(address):
+            raise ZooError(f"--tf-data-service {address!r:.60}: write HOST:PORT, or several of them with commas")
+        if addresses.count(address) > 1:
+            raise ZooError(f"--tf-data-service names {address} twice: name each server once")
+    service = DataService(addresses)
+    service.refuse_silent("start 'zoo data serve' there, or leave --tf-data-service out")
+    return service
+
+
+@dataclass(frozen=True)
+class DataService:
+    """Servers of one worker each, which make the batches of a training in turns."""
+
+    addresses: tuple[str, ...]
+
+    def batches(self, make: Make, share: Share) -> Any:
+        """Return the batches that `make` makes of a share, made by the servers.
+
+        Raises:
+            ZooError: a server no longer answers, or refuses the batches.
+        """
+        import tensorflow as tf
+
+        made = [*zip(self.addresses, self._turns(make, share), strict=True)]
+        streams = self._arrived(_in_thread(lambda: [_served(address, batches) for address, batches in made]))
+        if len(streams) == 1:
+            return streams[0]
+        return tf.data.Dataset.choose_from_datasets(streams, tf.data.Dataset.range(len(streams)).repeat())
+
+    def arriving(self, batches: Iterable[Any], before_end: Callable[[], None] = lambda: None) -> Iterator[Any]:
+        """Yield batches as they come from the servers.
+
+        Args:
+            batches: what `batches` returned, or what a strategy makes of it.
+            before_end: called before an error is raised.
+
+        Raises:
+            ZooError: a server no longer answers, or has failed.
+        """
+        nothing = object()
+        try:
+            iterator = self._arrived(_in_thread(lambda: iter(batches)))
+            while (batch := self._arrived(_in_thread(lambda: next(iterator, nothing)))) is not nothing:
+                yield batch
+        except ZooError:
+            before_end()
+            raise
+
+    def _arrived(self, coming: Future[Any]) -> Any:
+        """Return what a thread brings from the servers, and look for them while it does not come.
+
+        TensorFlow itself waits for ever for a server that is gone.
+        """
+        from tensorflow.errors import OpError
+
+        while True:
+            try:
+                return coming.result(PATIENCE)
+            except TimeoutError:
+                self.refuse_silent(GO_ON)
+            except OpError as error:
+                where = ", ".join(self.addresses)
+                raise ZooError(f"the tf.data service at {where} failed ({_reason(error)}): {GO_ON}") from None
+
+    def try_out(self, make: Make, share: Share, plural: str) -> None:
+        """Compare the first batch of each server with that of this process.
+
+        Args:
+            make: makes a share of the batches.
+            share: the share of this worker.
+            plural: what messages call the examples.
+
+        Raises:
+            ZooError: the examples are read by Python, which servers do not run, or a batch differs.
+        """
+        for address, batches in zip(self.addresses, self._turns(make, share), strict=True):
+            if _runs_python(batches):
+                raise ZooError(
+                    f"--tf-data-service: these {plural} are read by Python, which servers do not run: they take "
+                    "folders of JPEG and PNG files, small images in memory, tables and texts; leave it out"
+                )
+            first = batches.take(1)
+            if _values(first) != _values(self.arriving(_served(address, first))):
+                raise ZooError(
+                    f"the first batch of the tf.data service at {address} differs from that of this machine: install "
+                    "the same versions of zoo and TensorFlow there, and let it see the same files at the same paths"
+                )
+
+    def refuse_silent(self, how_to_mend: str) -> None:
+        """Raise ZooError when a server does not answer in time, or does not have one worker that can be reached."""
+        for address in self.addresses:
+            workers = _workers(address)
+            if workers is None:
+                raise ZooError(f"the tf.data service at {address} does not answer: {how_to_mend}")
+            if len(workers) != 1:
+                raise ZooError(
+                    f"the tf.data service at {address} has {len(workers)} workers, and one alone keeps batches in "
+                    f"order: {how_to_mend}"
+                )
+            if not _listens(workers[0]):
+                raise ZooError(
+                    f"the worker of the tf.data service at {address} does not answer at {workers[0]}, where the --host "
+                    f"of 'zoo data serve' says it is: {how_to_mend}"
+                )
+
+    def _turns(self, make: Make, share: Share) -> list[Any]:
+        count = len(self.addresses)
+        return [make(dataclasses.replace(share, turn=turn, turns=count)) for turn in range(count)]
+
+
+def arriving(
+    service: DataService | None, batches: Iterable[Any], before_end: Callable[[], None] = lambda: None
+) -> Iterable[Any]:
+    """Return `DataService.arriving` of batches, and the batches themselves where there is no service."""
+    return service.arriving(batches, before_end) if service else batches
+
+
+def _served(address: str, batches: Any) -> Any:
+    """Return batches as a server makes them; one that is missing or comes twice is an error of their dataset."""
+    import tensorflow as tf
+    from tensorflow.data.experimental import service
+
+    def in_order(place: Any, numbered: tuple[Any, Any]) -> Any:
+        number, batch = numbered
+        # TensorFlow asks again where a connection fails, and the worker may have thrown away what was on its way.
+        with tf.control_dependencies([tf.debugging.assert_equal(number, place, OUT_OF_ORDER)]):
+            return tf.nest.map_structure(tf.identity, batch)
+
+    count = int(batches.cardinality())
+    try:
+        made = batches.enumerate().apply(service.distribute(service.ShardingPolicy.OFF, f"grpc://{address}"))
+    except tf.errors.OpError as error:
+        raise ZooError(f"the tf.data service at {address} refuses the batches ({_reason(error)}): {GO_ON}") from None
+    with tf.device("CPU"):
+        made = made.enumerate().map(tf.autograph.experimental.do_not_convert(in_order))
+    return made.apply(tf.data.experimental.assert_cardinality(count)) if count >= 0 else made
+
+
+def _reason(error: Any) -> str:
+    """Return the message of an error of TensorFlow, without the names of operations."""
+    return f"{' '.join(NODES.sub(' ', error.message).split()):.300}"
+
+
+def _runs_python(batches: Any) -> bool:
+    """Return whether any operation that makes the batches calls Python."""
+    import tensorflow as tf
+
+    variant = tf.data.experimental.to_variant(batches)
+    text = tf.raw_ops.DatasetToGraphV2(input_dataset=variant, external_state_policy=IGNORE_STATE)
+    graph = tf.compat.v1.GraphDef.FromString(text.numpy())
+    every = (graph.node, *(function.node_def for function in graph.library.function))
+    return any(node.op in PYTHON for nodes in every for node in nodes)
+
+
+def _values(batches: Iterable[Any]) -> list[list[tuple[str, bytes]]]:
+    """Return the names of the dtypes and the bytes of all tensors of batches."""
+    import tensorflow as tf
+
+    arrays = ([tensor.numpy() for tensor in tf.nest.flatten(batch)] for batch in batches)
+    return [[(f"{array.dtype}{array.shape}", array.tobytes()) for array in batch] for batch in arrays]
+
+
+def _workers(address: str) -> list[str] | None:
+    """Return the addresses of a dispatcher's workers; None where it does not answer.
+
+    TensorFlow has no function for it. Both messages of the answer have the wire format of a BytesList: a list of
+    workers, and of each a text, its address (tensorflow/core/data/service/dispatcher.proto).
+    """
+    import grpc
+    import tensorflow as tf
+
+    with grpc.insecure_channel(address) as channel:
+        ask = channel.unary_unary("/tensorflow.data.DispatcherService/GetWorkers")
+        try:
+            answer = ask(b"", timeout=SECONDS)
+        except grpc.RpcError:
+            return None
+    workers = tf.train.BytesList.FromString(answer).value
+    return [tf.train.BytesList.FromString(worker).value[0].decode() for worker in workers]
+
+
+def _listens(address: str) -> bool:
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=SECONDS).close()
+    except (OSError, ValueError):
+        return False
+    return True
+
+
+def _in_thread(function: Callable[[], Any]) -> Future[Any]:
+    """Call a function in a thread that does not keep the process from ending."""
+    called: Future[Any] = Future()
+
+    def call() -> None:
+        try:
+            called.set_result(function())
+        except BaseException as error:
+            called.set_exception(error)
+
+    threading.Thread(target=call, daemon=True).start()
+    return called

@@ -1,0 +1,48 @@
+"""FixMatch: training on examples without labels beside those with labels (Sohn et al. 2020, arXiv:2001.07685).
+
+Each example with a label comes with pairs of views of examples without one, the first view weakly augmented and the
+second strongly. Where the network is sure of the class of the first, it learns it of the second.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import tensorflow as tf
+
+from zoo.recipe import FixMatch
+
+Losses = Callable[..., Any]
+
+
+def labeled(found: Any) -> Any:
+    """Return the logits of the examples with labels, [batch, classes], among those of all, [batch, views, classes]."""
+    return found[:, 0]
+
+
+def with_unlabeled(losses: Losses, settings: FixMatch) -> Losses:
+    """Add the loss of the pairs to that of each example with a label, whose `losses` are given.
+
+    `found` are the logits of the example with a label, then of both views of each pair.
+    """
+
+    def both(targets: Any, found: Any, *others: Any) -> Any:
+        each = losses(targets, labeled(found), *others)
+        return each + settings.weight * tf.cast(pair_losses(found[:, 1:], settings), each.dtype)
+
+    return both
+
+
+def pair_losses(found: Any, settings: FixMatch) -> Any:
+    """Return the mean cross-entropy of the pairs, float32 [batch]; a pair below the threshold counts as 0.
+
+    `found` are logits [batch, 2 · ratio, classes]; views of a pair are neighbors.
+    """
+    classes = found.shape[-1]
+    pairs = tf.reshape(tf.cast(found, tf.float32), [-1, settings.ratio, 2, classes])
+    weak, strong = tf.unstack(pairs, axis=2)
+    sure = tf.stop_gradient(tf.nn.softmax(weak))
+    counts = tf.cast(tf.reduce_max(sure, -1) >= settings.threshold, tf.float32)
+    losses = tf.nn.sparse_softmax_cross_entropy_with_logits(tf.argmax(sure, -1), strong)
+    return tf.reduce_mean(counts * losses, -1)

@@ -1,0 +1,243 @@
+"""Teachers: finished runs, artifacts and ONNX files of zoo, whose answers for examples another network learns from."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from zoo import artifact, contract, files, formats, run
+from zoo.artifact import Manifest
+from zoo.data.dataset import Examples
+from zoo.data.digests import Digests
+from zoo.data.evaluation_data import places
+from zoo.data.pipeline import encoded_batches
+from zoo.data.reload import digests_for
+from zoo.description import Model, Teacher, license_of
+from zoo.errors import Refused, ZooError, listed, one_line
+from zoo.folder_kinds import mistaken
+from zoo.formats import Format, Session
+from zoo.formats.onnx import ONNX, described
+from zoo.input import Arrays, find, kind_of
+from zoo.keras_settings import own_settings
+from zoo.recipe import Distill
+from zoo.run import Run
+from zoo.signature import departures
+from zoo.task import Score, task_of
+from zoo.text import Progress, Say
+
+BATCH = 64
+"""Examples in a batch."""
+
+LARGEST = 2**31
+"""The most bytes of answers: they are kept in memory and in the run's folder."""
+
+NAME_ONE = "name a finished run, an artifact, or an ONNX file that zoo exported"
+
+Compute = Callable[[Arrays], np.ndarray]
+"""From a batch of inputs of the contract to the primary outputs, float32 [batch, labels]."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """A teacher that was found.
+
+    Attributes:
+        place: the run, artifact or file.
+        model: the description of its network.
+        file: the file whose hash tells it from others.
+        license: of its weights; None where nothing states one.
+        score: on its own test split; None where it was not measured.
+        origin: the description of the run or artifact; None of a file.
+        open: loads the network.
+    """
+
+    place: Path
+    model: Model
+    file: Path
+    license: str | None
+    score: Score | None
+    origin: Run | Manifest | None
+    open: Callable[[], Compute]
+
+    @property
+    def name(self) -> str:
+        """The name of the run, artifact or file."""
+        return self.place.resolve().name
+
+    def record(self) -> Teacher:
+        """Return what a run says of its teacher."""
+        model = self.model
+        return Teacher(self.name, files.sha256(self.file), model.family, model.size, self.license, self.score)
+
+    def digests(self) -> Digests | None:
+        """Return the digests of the examples that it was trained on; None where they are unknown."""
+        return digests_for(self.place, self.origin)[0] if self.origin else None
+
+
+def find_teacher(place: Path, kind: str) -> Found:
+    """Return the teacher at a place, which takes a kind of input; its network is not loaded yet.
+
+    Raises:
+        ZooError: there is none, it is not finished, or it takes another kind of input.
+        Refused: it is damaged.
+    """
+    if place.is_file():
+        found = _of_file(place)
+    elif (place / artifact.MANIFEST).is_file():
+        found = _of_artifact(place, artifact.read(place))
+    elif place.is_dir():
+        found = _of_run(place, run.read_finished(place))
+    else:
+        raise ZooError(f"there is no teacher at {place}: {NAME_ONE}")
+    taken = kind_of(found.model.preprocessing)
+    if taken.kind != kind:
+        plural = find(kind).plural
+        raise ZooError(f"the teacher {place} takes {taken.plural}, not {plural}: name a teacher of {plural}")
+    return found
+
+
+def _of_run(place: Path, this: Run) -> Found:
+    weights, opened = place / run.WEIGHTS, functools.partial(_with_keras, place, this.model)
+    return Found(place, this.model, weights, run.license_of_weights(this), this.score, this, opened)
+
+
+def _of_artifact(place: Path, manifest: Manifest) -> Found:
+    row = formats.preferred(manifest.formats)
+    path, score = place / row.place(), manifest.score.get(row.name)
+    license = license_of(manifest.weights, manifest.initial, manifest.teacher)
+    file = path if path.is_file() else place / artifact.MANIFEST
+
+    def opened() -> Compute:
+        return _with_session(path, row, formats.open_session(path, row), manifest.model)
+
+    return Found(place, manifest.model, file, license, score, manifest, opened)
+
+
+def _of_file(place: Path) -> Found:
+    """Find an ONNX file; one within an artifact is refused, because the artifact knows its license and score."""
+    if instead := mistaken(place, "artifact"):
+        raise ZooError(instead)
+    try:
+        session = formats.open_session(place, ONNX)
+    except Refused:
+        raise ZooError(f"the teacher {place} cannot be opened as an ONNX file: {NAME_ONE}") from None
+    model = described(session, place)
+    return Found(place, model, place, None, None, None, lambda: _with_session(place, ONNX, session, model))
+
+
+def _with_session(path: Path, row: Format, session: Session, model: Model) -> Compute:
+    """Return what an open file computes.
+
+    Raises:
+        Refused: it is not the file that was exported, or fails to compute a batch.
+    """
+    wrong = departures(session.signature, contract.of_every_format(model))
+    wrong += [fault for faults in row.checks(path, session, model).values() for fault in faults]
+    if wrong:
+        raise Refused(f"the teacher {path} is not as it was exported ({listed(wrong, most=3)}): export again")
+    primary = task_of(model).primary
+
+    def compute(inputs: Arrays) -> np.ndarray:
+        try:
+            return session.run(inputs)[primary]
+        except Exception as error:  # each library raises its own
+            raise Refused(f"the teacher {path} failed to compute a batch ({one_line(error)})") from None
+
+    return compute
+
+
+def _with_keras(place: Path, model: Model) -> Compute:
+    from zoo import factory
+
+    network, task, kind = factory.load_described(place, model), task_of(model), kind_of(model.preprocessing)
+
+    def compute(inputs: Arrays) -> np.ndarray:
+        prepared = kind.graph.prepared(inputs, model.preprocessing)
+        computed = factory.apply(network, prepared, training=False)
+        outputs: np.ndarray = task.graph.answers(computed, model)[task.primary].numpy()
+        return outputs
+
+    return compute
+
+
+def check_teacher(teacher: Found, student: Model, examples: Examples, distill: Distill) -> None:
+    """Check that a network can learn from a teacher what a recipe asks for.
+
+    Raises:
+        ZooError: it has another task or other labels, cannot take an example, or there are too many answers; or the
+            task has no such distillation.
+    """
+    place, model, task = teacher.place, teacher.model, task_of(student)
+    if model.task != student.task:
+        raise ZooError(f"the teacher {place} answers with {model.task}, not {student.task}: name another one")
+    _, unknown = places(student.labels, model.labels)
+    if unknown:
+        few = listed(unknown, most=3)
+        raise ZooError(f"the teacher {place} does not know {student.task} of the data: {few}: name another one")
+    if len(model.labels) != len(student.labels):
+        counts = f"{len(model.labels)} {student.task}, and the data have {len(student.labels)}"
+        raise ZooError(f"the teacher {place} knows {counts}: name one with the same {student.task}")
+    if not task.distillations:
+        raise ZooError(f"networks that answer with {student.task} learn from no teacher: leave --teacher out")
+    if distill.kind not in task.distillations:
+        kinds = " or ".join(task.distillations)
+        raise ZooError(f"--distill {distill.kind} is not for {student.task}: leave it out, or write --distill {kinds}")
+    if not task.distillations[distill.kind] and distill.temperature != Distill().temperature:
+        raise ZooError(f"--distill {distill.kind} of {student.task} has no temperature: leave distill.temperature out")
+    size = len(examples) * len(student.labels) * np.dtype(np.float32).itemsize
+    if size > LARGEST:
+        most = f"{LARGEST / 2**30:g} GiB are the most"
+        raise ZooError(f"the teacher's answers for {len(examples):,} examples take {size / 2**30:.1f} GiB, {most}")
+    _taken(teacher, examples)
+
+
+def _taken(teacher: Found, examples: Examples) -> Examples:
+    """Return examples as a teacher takes them.
+
+    Raises:
+        ZooError: it cannot take one of them.
+    """
+    try:
+        kind = kind_of(teacher.model.preprocessing)
+        taken, left_out = kind.data.kept(examples, teacher.model.preprocessing)
+    except ZooError as error:
+        raise ZooError(f"the teacher {teacher.place} takes other examples: {error}") from None
+    if left_out:
+        count = f"{len(left_out)} of {len(examples)} training {kind.plural}"
+        raise ZooError(
+            f"the teacher {teacher.place} cannot take {count}: {listed(left_out, most=3)}: "
+            "name another one, or leave them out of the data"
+        )
+    return taken
+
+
+@own_settings()
+def answers(teacher: Found, student: Model, examples: Examples, say: Say, progress: Progress) -> np.ndarray:
+    """Return a teacher's primary outputs, float32 [examples, labels], with the labels in the student's order.
+
+    `say` is told how many of the answers are right, `progress` how many there are so far.
+
+    Raises:
+        ZooError: its weights cannot be read.
+        Refused: it is damaged, or answers with numbers that are not finite.
+    """
+    compute, preprocessing = teacher.open(), teacher.model.preprocessing
+    at_once = 1 if kind_of(preprocessing).alone(preprocessing) else BATCH
+    found: list[Any] = []
+    for inputs, _ in encoded_batches(_taken(teacher, examples), preprocessing, batch_size=at_once):
+        found.append(compute(inputs))
+        progress(min(len(found) * at_once, len(examples)), len(examples), f"{teacher.name} answers")
+    whole = np.concatenate(found)
+    if not np.isfinite(whole).all():
+        raise Refused(f"the teacher {teacher.place} answers with numbers that are not finite: name another one")
+    order, _ = places(student.labels, teacher.model.labels)
+    ordered = np.ascontiguousarray(whole[:, order], np.float32)
+    right = task_of(student).right(ordered, examples.targets, student).mean()
+    plural = kind_of(preprocessing).plural
+    say(f"the teacher {teacher.place} has answered for {len(examples)} training {plural}, {100 * right:.1f} % right")
+    return ordered

@@ -1,0 +1,31 @@
+"""`zoo.copy`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from zoo.errors import ZooError
+from zoo.folder_copy import Copy, download, upload
+from zoo.stores import is_store
+from zoo.verbs.results import StrPath
+
+
+def copy(source: StrPath, target: StrPath) -> Copy:
+    """Copy a run, an artifact or an evaluation as a whole to an object store, or from there to this machine.
+
+    In a store its description appears last; on this machine the whole folder at once.
+
+    Args:
+        source: a folder, or its place in a store, such as `s3://bucket/runs/name`.
+        target: the place in a store to copy to, or a folder that does not exist yet.
+
+    Raises:
+        ZooError: not exactly one of both is in a store, there is nothing to copy, or the target exists.
+    """
+    if is_store(source) == is_store(target):
+        raise ZooError(
+            f"'{source}' and '{target}': one of them should be in a store, such as s3://bucket/name, and one a folder"
+        )
+    if is_store(target):
+        return upload(Path(source), str(target))
+    return download(str(source), Path(target))

@@ -1,0 +1,109 @@
+"""`zoo.pretrain`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from zoo import pretext, provenance, run
+from zoo.recipe import Precision
+from zoo.registry import resolve
+from zoo.tensorflow_setup import wake_keras
+from zoo.text import Progress, Say, silent
+from zoo.training.cluster import Kind, find
+from zoo.training.team import gathered
+from zoo.verbs.results import RunFolder, StrPath, column_options, optional_path
+from zoo.verbs.train import beside_chief, check_numbers, settings_of
+
+
+def pretrain(
+    family: str,
+    *,
+    method: str,
+    size: str | None = None,
+    data: str | None = None,
+    data_dir: StrPath | None = None,
+    target_column: str | None = None,
+    text_column: str | None = None,
+    bad_examples: Literal["error", "skip"] | None = None,
+    epochs: int | None = None,
+    seed: int | None = None,
+    precision: Precision | None = None,
+    set: Mapping[str, object] | Iterable[str] = (),
+    strategy: Kind = "auto",
+    devices: int | None = None,
+    out: StrPath | None = None,
+    checkpoint_minutes: float = 10.0,
+    profile: int | None = None,
+    callbacks: Sequence[Any] = (),
+    say: Say = silent,
+    progress: Progress = silent,
+) -> RunFolder:
+    """Train a network without labels and write a run folder, whose weights `zoo.train(weights=...)` takes.
+
+    `zoo.train(resume=...)` continues a run that was interrupted.
+
+    Args:
+        family: a family such as `resnet`, or an alias such as `resnet50`.
+        method: `simclr` for networks of images, `mae` for `vit`, `mlm` for `bert`.
+        size: `small` (the default), `base`, `large`, or another size of the family.
+        data: as for `zoo.train`, and `files:PATH`, a folder of files. Labels are not read.
+        data_dir: the folder of prepared TFDS data.
+        target_column: the column of the labels, for data that have columns; it decides how splits are drawn.
+        text_column: the column with the text, for networks of texts and data that have columns.
+        bad_examples: `error` (the default) refuses data with examples that cannot be read, `skip` leaves those out.
+        epochs: short for `set={"epochs": ...}`.
+        seed: short for `set={"seed": ...}`.
+        precision: `float32`, `bfloat16` or `float16`, in which layers compute.
+        set: changes of the recipe, such as `{"simclr.temperature": 0.1}`.
+        strategy: as for `zoo.train`.
+        devices: split the CPU into this many logical devices, for trying and testing.
+        out: the run folder to write; `runs/NAME` when not given.
+        checkpoint_minutes: the time between two checkpoints.
+        profile: write a trace of this many steps for TensorBoard.
+        callbacks: Keras callbacks, as for `zoo.train`.
+        say: told of the data, the run and every epoch, a line each.
+        progress: told twice a second how many steps are done, how many there are, and the present speed and loss.
+
+    Raises:
+        ZooError: something that was asked for cannot be had, or the loss is no longer finite.
+    """
+    cluster = find(strategy)
+    if cluster and not cluster.chief:
+        return beside_chief(cluster, optional_path(data_dir), strategy, devices, callbacks)
+    check_numbers(checkpoint_minutes, profile)
+    pretext.refuse_unknown(method)
+    resolve(family, size)
+
+    # A wrong request was refused above, before TensorFlow takes seconds to import.
+    provenance.say_environment(say)
+    wake_keras()
+    from zoo.training import start
+
+    with gathered(cluster, say) as team:
+        folder = start.start(
+            family,
+            size=size,
+            source=data,
+            data_dir=optional_path(data_dir),
+            options=column_options(target_column, text_column),
+            bad_examples=bad_examples or "error",
+            settings=[*settings_of(set), *settings_of({"epochs": epochs, "seed": seed, "precision": precision})],
+            method=method,
+            out=optional_path(out),
+            strategy=strategy,
+            devices=devices,
+            preflight=_without_head,
+            checkpoint_minutes=checkpoint_minutes,
+            profile=profile or 0,
+            callbacks=callbacks,
+            say=say,
+            progress=progress,
+            team=team,
+        )
+    return RunFolder(Path(folder), run.read_finished(folder))
+
+
+def _without_head(model: Any) -> None:
+    """Let every network pass: what is exported is the network that is trained later, with a head."""
