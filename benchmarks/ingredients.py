@@ -1,4 +1,4 @@
-"""What each modern ingredient of a recipe is worth: one network on Fashion-MNIST with and without it.
+"""The worth of each modern ingredient of a recipe: one network on Fashion-MNIST with and without it.
 
 The network is trained by its family's recipe without any of the ingredients, and then with one of them at a time, on
 the same seeds. The weights are those of the last epoch, so that no image chooses them. The effect of an ingredient is
@@ -35,7 +35,7 @@ from zoo.training import start
 SOURCE = "tfds:fashion_mnist"
 
 WITHOUT = ("label_smoothing=0", "keep=last")
-"""What the recipe without ingredients has beside the family's own; keys that are not named are off in it."""
+"""The keys of the recipe without ingredients that differ from the family's own; others are off in it."""
 
 INGREDIENTS: dict[str, tuple[str, ...]] = {
     "ema": ("ema_decay=0.999",),

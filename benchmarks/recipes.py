@@ -1,4 +1,4 @@
-"""What the recipe small-images reaches on Fashion-MNIST within a time, beside each family's default recipe.
+"""Accuracy of the recipe small-images on Fashion-MNIST within a time, beside each family's default recipe.
 
 Each network is trained by both recipes for the same number of epochs, on all training images, and measured on the
 10,000 test images. A run that is in SCRATCH already is not trained again, or is continued.

@@ -1,4 +1,4 @@
-"""What size buys: `zoo scale` of several families, at three sizes and at three widths, on a part of Fashion-MNIST.
+"""Run `zoo scale` of several families, at three sizes and at three widths, on a part of Fashion-MNIST.
 
 Each family is trained at each size, and its small network at each width; a power law is fitted to each of the two. All
 learn the same images by their own recipes, but for the arguments below. A network that is in SCRATCH already is not

@@ -26,7 +26,7 @@ LARGEST_FILE = 65_536
 """The most bytes of a recipe file."""
 
 ENDINGS = (".toml", ".json")
-"""What the names of recipe files end with."""
+"""The endings of the names of recipe files."""
 
 NOT_PUBLISHED = "no accuracy of this recipe is published, and zoo has not measured it"
 

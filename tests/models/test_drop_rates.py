@@ -37,7 +37,7 @@ TAKES = {
     "vit": ("dropout", "drop_path"),
     "wav2vec2": ("dropout", "drop_path"),
 }
-"""What the size of each family with the fewest multiply-adds takes. Inception-ResNet and MatchboxNet have branches."""
+"""The rates that the cheapest size of each family takes. Inception-ResNet and MatchboxNet have branches."""
 
 DAILY = ("cnn", "linear", "mlp")
 """The families whose networks are built in a moment."""

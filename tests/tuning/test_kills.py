@@ -24,7 +24,7 @@ pytestmark = pytest.mark.full
 
 
 def zoo(place: Path, arguments: list[str]) -> dict[str, Any]:
-    """What `zoo` in a process of its own prints."""
+    """Return the output of `zoo` in a process of its own."""
     command = [sys.executable, "-P", "-m", "zoo", *arguments, "--json"]
     done = subprocess.run(command, cwd=place, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-3000:]

@@ -12,7 +12,7 @@ import numpy as np
 
 @dataclass(frozen=True, eq=False)
 class Sampling:
-    """How the examples of an epoch are drawn.
+    """The way in which the examples of an epoch are drawn.
 
     Attributes:
         repeats: how often each example of an epoch appears in it. All copies of an example are in the same batch, where

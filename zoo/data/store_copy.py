@@ -27,7 +27,7 @@ STAMPS = "stamps.json"
 """The file beside a copy with the stamp of each file."""
 
 STAGING = ".incoming-"
-"""How the names of files begin that are on their way; those of a process that was killed are removed after a day."""
+"""The beginning of the names of files that are on their way; a killed process's are removed after a day."""
 
 SPARE = 2**30
 """The least bytes that are left free on the disk."""

@@ -29,7 +29,7 @@ STREAM = 1
 """Beside seed and epoch, it seeds the draws of this module, so that they are others than those of the input."""
 
 DRAWS = 4
-"""What is drawn for a pair: its share of the one example, a center of a rectangle, and whether there is one."""
+"""The draws of a pair: the share of its first example, the center of a rectangle, and whether there is one."""
 
 
 def asked(recipe: Recipe) -> list[str]:

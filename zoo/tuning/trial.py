@@ -24,7 +24,7 @@ from zoo.tuning.study import settings_of
 
 @record
 class Request:
-    """What all trials of a study have in common, and the space where somebody named one."""
+    """The facts that all trials of a study have in common, and the space where somebody named one."""
 
     family: str
     size: str | None
@@ -40,7 +40,7 @@ class Request:
 
 @record
 class Settled:
-    """What was found out of a request.
+    """The facts that were found out about a request.
 
     `space` is what is searched, in its plain form, and `usual` the values of the first trial by the keys of the space.
     `metric` is that of validation.
