@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
 import click
 
 
@@ -21,3 +25,28 @@ class DataOption(click.Option):
         kinds = " or ".join(plugins.names(inputs.PACKAGE))
         self.help = (self.help or "").format(sources=data_help(), kinds=kinds, **options)
         return super().get_help_record(ctx)
+
+
+def data_options(
+    data: str = "{sources}.  [default: those of the kind of input, such as digits]",
+    data_dir: str = "Where the data are; {data_dir}.",
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Return a decorator that gives a command the options of the data to train on, with two help texts."""
+    options = (
+        click.option("--data", cls=DataOption, help=data),
+        click.option("--data-dir", cls=DataOption, type=click.Path(path_type=Path), help=data_dir),
+        click.option("--target", "target_column", cls=DataOption, metavar="COLUMN", help="{target}."),
+        click.option("--text", "text_column", cls=DataOption, metavar="COLUMN", help="{text}."),
+        click.option(
+            "--bad-examples",
+            type=click.Choice(["error", "skip"]),
+            help="What to do about examples that cannot be read, or that the network cannot take.  [default: error]",
+        ),
+    )
+
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate

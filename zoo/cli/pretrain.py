@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from zoo.cli.data_options import DataOption
+from zoo.cli.data_options import data_options
 
 
 @click.command("pretrain")
@@ -20,15 +20,7 @@ from zoo.cli.data_options import DataOption
     "texts, for bert.",
 )
 @click.option("--size", help="The size of the family, such as small, base or large.  [default: small]")
-@click.option("--data", cls=DataOption, help="{sources}. Labels are not read.")
-@click.option("--data-dir", cls=DataOption, type=click.Path(path_type=Path), help="Where the data are; {data_dir}.")
-@click.option("--target", "target_column", cls=DataOption, metavar="COLUMN", help="{target}.")
-@click.option("--text", "text_column", cls=DataOption, metavar="COLUMN", help="{text}.")
-@click.option(
-    "--bad-examples",
-    type=click.Choice(["error", "skip"]),
-    help="What to do about examples that cannot be read, or that the network cannot take.  [default: error]",
-)
+@data_options(data="{sources}. Labels are not read.")
 @click.option("--epochs", type=int, help="Short for --set epochs=N.")
 @click.option("--seed", type=int, help="Short for --set seed=N.")
 @click.option("--precision", metavar="NAME", help="float32, bfloat16 or float16. Short for --set precision=NAME.")

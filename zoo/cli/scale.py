@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from zoo.cli.comma_separated import CommaSeparated
-from zoo.cli.data_options import DataOption
+from zoo.cli.data_options import data_options
 
 
 @click.command("scale")
@@ -23,15 +23,7 @@ from zoo.cli.data_options import DataOption
     type=CommaSeparated("numbers", float),
     help="How many times as wide as usual each size is trained, with commas between.  [default: 1]",
 )
-@click.option("--data", cls=DataOption, help="{sources}.  [default: those of the kind of input, such as digits]")
-@click.option("--data-dir", cls=DataOption, type=click.Path(path_type=Path), help="Where the data are; {data_dir}.")
-@click.option("--target", "target_column", cls=DataOption, metavar="COLUMN", help="{target}.")
-@click.option("--text", "text_column", cls=DataOption, metavar="COLUMN", help="{text}.")
-@click.option(
-    "--bad-examples",
-    type=click.Choice(["error", "skip"]),
-    help="What to do about examples that cannot be read, or that the network cannot take.  [default: error]",
-)
+@data_options()
 @click.option("--recipe", metavar="NAME|FILE", help="The recipe to begin with; 'zoo recipes FAMILY' lists them.")
 @click.option("--epochs", type=int, help="The epochs of every network. Short for --set epochs=N.")
 @click.option("--seed", type=int, help="The seed of every network. Short for --set seed=N.")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from zoo.cli.data_options import DataOption
+from zoo.cli.data_options import data_options
 from zoo.task import task_of
 
 if TYPE_CHECKING:
@@ -22,12 +22,8 @@ if TYPE_CHECKING:
     help="The size of the family, such as small, base or large; several with commas between are trained one after the "
     "other.  [default: small]",
 )
-@click.option("--data", cls=DataOption, help="{sources}.  [default: those of the kind of input, such as digits]")
-@click.option(
-    "--data-dir",
-    cls=DataOption,
-    type=click.Path(path_type=Path),
-    help="Where the data are; {data_dir}. With --resume: where the run's data are now, if they were moved.",
+@data_options(
+    data_dir="Where the data are; {data_dir}. With --resume: where the run's data are now, if they were moved."
 )
 @click.option(
     "--weights", type=click.Path(path_type=Path), metavar="RUN", help="Fine-tune: start from a finished run's weights."
@@ -50,13 +46,6 @@ if TYPE_CHECKING:
     "--distill",
     type=click.Choice(["soft", "hard"]),
     help="With --teacher: learn from all that it answers, or from its likeliest classes.  [default: soft]",
-)
-@click.option("--target", "target_column", cls=DataOption, metavar="COLUMN", help="{target}.")
-@click.option("--text", "text_column", cls=DataOption, metavar="COLUMN", help="{text}.")
-@click.option(
-    "--bad-examples",
-    type=click.Choice(["error", "skip"]),
-    help="What to do about examples that cannot be read, or that the network cannot take.  [default: error]",
 )
 @click.option(
     "--unlabeled",

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from zoo.cli.data_options import DataOption
+from zoo.cli.data_options import data_options
 
 
 @click.command("tune")
@@ -21,15 +21,7 @@ from zoo.cli.data_options import DataOption
 )
 @click.option("--parallel", type=int, default=1, show_default=True, metavar="P", help="Train P trials side by side.")
 @click.option("--size", help="The size of all trials.  [default: small and base are searched]")
-@click.option("--data", cls=DataOption, help="{sources}.  [default: those of the kind of input, such as digits]")
-@click.option("--data-dir", cls=DataOption, type=click.Path(path_type=Path), help="Where the data are; {data_dir}.")
-@click.option("--target", "target_column", cls=DataOption, metavar="COLUMN", help="{target}.")
-@click.option("--text", "text_column", cls=DataOption, metavar="COLUMN", help="{text}.")
-@click.option(
-    "--bad-examples",
-    type=click.Choice(["error", "skip"]),
-    help="What to do about examples that cannot be read, or that the network cannot take.  [default: error]",
-)
+@data_options()
 @click.option("--recipe", metavar="NAME|FILE", help="The recipe to begin with; 'zoo recipes FAMILY' lists them.")
 @click.option("--epochs", type=int, help="The epochs of every trial. Short for --set epochs=N.")
 @click.option("--seed", type=int, help="The seed of every trial and of the search. Short for --set seed=N.")
