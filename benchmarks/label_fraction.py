@@ -4,7 +4,7 @@ A network is pretrained by SimCLR on all training images, once. Then 1 % of the 
 learned in four ways: by the same network from nothing, by the pretrained one, by the one from nothing with FixMatch on
 the other images, and by the pretrained one whose layers before the head are frozen. All ways get the same labels and
 the same seed; the weights of the last epoch count, so that no image chooses them. All are measured on the same test
-images.
+images. A run that is in SCRATCH already is not trained again.
 
 usage: python -m benchmarks.label_fraction DATA_DIR SCRATCH [options]      writes results/label_fraction.json
 """
@@ -31,7 +31,7 @@ def arguments() -> argparse.Namespace:
     """The data, the network and the lengths of the trainings."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
     parser.add_argument("data_dir", type=Path, help="the folder of prepared TFDS data")
-    parser.add_argument("scratch", type=Path, help="a folder that does not exist yet")
+    parser.add_argument("scratch", type=Path, help="a folder for the images and the runs")
     parser.add_argument("--family", default="cnn")
     parser.add_argument("--size", default="base")
     parser.add_argument("--images", type=int, default=60_000, help="training images, with and without labels")
@@ -58,6 +58,13 @@ def write(folder: Path, examples: Sequence[Example], labels: Sequence[str], coun
             (place / f"{number}.png").write_bytes(example.read())
 
 
+def made(folder: Path, *command: Any) -> Any:
+    """The document of a finished run; it is trained by the command unless it is there."""
+    if folder.exists():
+        return zoo("info", folder)
+    return zoo(*command, "--out", folder)
+
+
 def figures(trained: Any) -> dict[str, Any]:
     """The figures that a training ended with, and the command."""
     low, high = trained["results"]["test_interval"]
@@ -78,12 +85,13 @@ def main() -> None:
     scratch: Path = asked.scratch
     _, raw = read_source("tfds:fashion_mnist", "image", asked.data_dir.resolve())
     images = scratch / "fashion_mnist"
-    write(images, raw.examples, raw.labels, {"train": asked.images, "test": asked.test_images})
+    if not images.exists():
+        write(images, raw.examples, raw.labels, {"train": asked.images, "test": asked.test_images})
     network, data = [asked.family, "--size", asked.size], ["--data", f"folder:{images}"]
     run = scratch / "pretrained"
-    pretrained = zoo(
-        "pretrain", *network, "--method", "simclr", *data, *VIEWS, "--epochs", asked.pretraining_epochs,
-        "--set", f"batch_size={asked.pretraining_batch}", "--out", run,
+    pretrained = made(
+        run, "pretrain", *network, "--method", "simclr", *data, *VIEWS, "--epochs", asked.pretraining_epochs,
+        "--set", f"batch_size={asked.pretraining_batch}",
     )  # fmt: skip
     few = ["--set", f"label_fraction={asked.fraction}", "--set", f"batch_size={asked.batch}", *VIEWS, *LAST]
     ways: dict[str, list[Any]] = {
@@ -95,9 +103,7 @@ def main() -> None:
     draws = []
     for draw in range(DRAWS):
         same = [*data, *few, "--seed", draw, "--set", f"label_seed={draw}"]
-        draws.append(
-            {way: figures(zoo("train", *how, *same, "--out", scratch / f"{way}-{draw}")) for way, how in ways.items()}
-        )
+        draws.append({way: figures(made(scratch / f"{way}-{draw}", "train", *how, *same)) for way, how in ways.items()})
     accuracies = {way: [draw[way]["accuracy"] for draw in draws] for way in ways}
     gains = {way: np.subtract(accuracies[way], accuracies["from_nothing"]).tolist() for way in ways}
     record(

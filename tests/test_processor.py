@@ -110,6 +110,14 @@ def test_a_system_that_says_nothing(system: Any, sysctl: str | None) -> None:
     assert processor.describe() == {"processor": "", "cpu": {}, "instruction_sets": [], "caches": {}}
 
 
+def test_nvidias_gpus_are_named(tmp_path: Path) -> None:
+    for address, name in (("0000:01:00.0", "NVIDIA H200"), ("0000:00:06.0", "NVIDIA H100 80GB HBM3")):
+        (tmp_path / address).mkdir()
+        (tmp_path / address / "information").write_text(f"Model: \t\t {name}\nIRQ:   \t\t 11\nVideo BIOS: ??\n")
+    assert provenance.nvidia_gpus(tmp_path) == ["NVIDIA H100 80GB HBM3", "NVIDIA H200"]
+    assert provenance.nvidia_gpus(tmp_path / "none") == []
+
+
 def test_provenance_says_which_processor() -> None:
     machine = provenance.machine()
     assert {"processor", "cpu", "instruction_sets", "caches", "cpus", "memory_gib", "system"} <= machine.keys()

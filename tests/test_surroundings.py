@@ -65,7 +65,8 @@ def notebook() -> Iterator[tuple[Any, ...]]:
         config.set_dtype_policy("mixed_float16")
         tf.config.run_functions_eagerly(True)
         tf.config.optimizer.set_jit(True)
-        yield ("channels_first", "float64", 0.5, "mixed_float16", True, "autoclustering")
+        tf.config.experimental.enable_tensor_float_32_execution(True)
+        yield ("channels_first", "float64", 0.5, "mixed_float16", True, "autoclustering", True)
 
 
 def settings() -> tuple[Any, ...]:
@@ -77,6 +78,7 @@ def settings() -> tuple[Any, ...]:
         config.dtype_policy().name,
         tf.config.functions_run_eagerly(),
         tf.config.optimizer.get_jit(),
+        tf.config.experimental.tensor_float_32_execution_enabled(),
     )
 
 
@@ -109,6 +111,29 @@ class Settings(keras.callbacks.Callback):
         self.found = settings()
 
 
+def test_what_is_measured_and_exported_is_float32_and_only_training_is_tensor_float_32(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A GPU would round what the gates compare with the exported files; the H200 refused to export a ResNet-18."""
+    enabled = tf.config.experimental.tensor_float_32_execution_enabled
+    seen: list[bool] = []
+    apply = factory.apply
+
+    def watched(*arguments: Any, **options: Any) -> Any:
+        seen.append(enabled())
+        return apply(*arguments, **options)
+
+    monkeypatch.chdir(tmp_path)
+    tf.config.experimental.enable_tensor_float_32_execution(True)
+    made = zoo.train("linear", data="wine", epochs=1, out="run")
+    monkeypatch.setattr(factory, "apply", watched)
+    zoo.evaluate(made)
+    zoo.export_run(made)
+    assert seen
+    assert not any(seen)
+    assert enabled()
+
+
 def test_a_notebooks_settings_change_no_training_and_no_export(
     tmp_path: Path, notebook: tuple[Any, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -117,7 +142,7 @@ def test_a_notebooks_settings_change_no_training_and_no_export(
         expected = zoo.train("cnn", epochs=1, out="expected")
     watch = Settings()
     made = zoo.train("cnn", epochs=1, out="made", callbacks=[watch])
-    assert watch.found == ("channels_last", "float32", 1e-7, "float32", False, "")
+    assert watch.found == ("channels_last", "float32", 1e-7, "float32", False, "", True)
     assert settings() == notebook
     assert (made.folder / run.WEIGHTS).read_bytes() == (expected.folder / run.WEIGHTS).read_bytes()
     assert zoo.evaluate(made).evaluation == zoo.evaluate(expected).evaluation

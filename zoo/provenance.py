@@ -87,15 +87,24 @@ def versions() -> dict[str, str]:
 
 
 def machine() -> dict[str, Any]:
-    """Describe the processor (`zoo.processor`), the CPUs that this process may use, and the memory in GiB."""
+    """Describe the processor (`zoo.processor`), the CPUs this process may use, memory in GiB, and NVIDIA's GPUs."""
     import psutil
 
+    gpus = nvidia_gpus()
     return {
         "system": f"{platform.system()} {platform.machine()}",
         **processor.describe(),
         "cpus": usable_cpus(),
         "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
+        **({"gpus": gpus} if gpus else {}),
     }
+
+
+def nvidia_gpus(driver: Path = Path("/proc/driver/nvidia/gpus")) -> list[str]:
+    """Return the names of the GPUs that NVIDIA's Linux driver knows, in the order of their addresses."""
+    texts = (file.read_text(encoding="utf-8") for file in sorted(driver.glob("*/information")))
+    lines = (line for text in texts for line in text.splitlines())
+    return [line.partition(":")[2].strip() for line in lines if line.startswith("Model:")]
 
 
 def usable_cpus() -> int:

@@ -26,7 +26,7 @@ from zoo.data.share import WHOLE, Share
 from zoo.errors import ZooError, listed
 from zoo.inference import primary_outputs
 from zoo.input import kind_of
-from zoo.keras_settings import own_settings
+from zoo.keras_settings import own_settings, tensor_float_32
 from zoo.task import Task, task_of
 from zoo.text import Progress, Say, silent
 from zoo.training import bad_steps, distillation, fine_tuning, for_callbacks, interruption, learning_curves
@@ -121,7 +121,7 @@ def train(
         steps=steps,
         verbose=0,
     )
-    with interruption.deferred() as request:
+    with interruption.deferred() as request, tensor_float_32():
         epochs = _Epochs(
             folder, this, trainee, dataset, batches, service, task, listeners,
             reporter, any(map(for_callbacks.wants_batches, callbacks)), checkpoints, request, team, say,
