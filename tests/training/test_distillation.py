@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import shutil
 import signal
 from collections.abc import Callable
@@ -34,7 +35,7 @@ from zoo.errors import Refused, ZooError
 from zoo.inputs.image.preprocessing import Preprocessing
 from zoo.recipe import Distill, Recipe
 from zoo.text import silent
-from zoo.training import distillation, start
+from zoo.training import distillation, known_answers, start
 from zoo.training.input_speed import measure
 from zoo.training.objective import objective
 from zoo.training.teacher import answers, check_teacher, find_teacher
@@ -180,7 +181,10 @@ def exported(teacher: Path) -> Path:
     return zoo.export_run(teacher, onnx=True, out=teacher.parent / "artifact").folder
 
 
-def test_an_artifact_and_an_onnx_file_answer_as_the_run_does(teacher: Path, exported: Path, tmp_path: Path) -> None:
+def test_an_artifact_and_an_onnx_file_answer_as_the_run_does(
+    teacher: Path, exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(known_answers, "read", lambda *arguments: None)
     file = Path(shutil.copy(exported / "onnx/model.onnx", tmp_path / "alone.onnx"))
     model, examples = training_examples(teacher)
     seen: list[tuple[int, int]] = []
@@ -199,6 +203,47 @@ def test_an_artifact_and_an_onnx_file_answer_as_the_run_does(teacher: Path, expo
     assert np.isin(examples.digests, known.seen).all()
     with pytest.raises(ZooError, match="is a part of the artifact"):
         find_teacher(exported / "onnx/model.onnx", "table")
+
+
+def test_a_teacher_answers_once_for_the_same_examples(
+    teacher: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("ZOO_CACHE_DIR", str(tmp_path / "cache"))
+    model, examples = training_examples(teacher)
+    seen: list[int] = []
+
+    def asked(some: Examples, place: Path = teacher) -> np.ndarray:
+        return answers(find_teacher(place, "table"), model, some, silent, lambda done, total, line: seen.append(done))
+
+    first = asked(examples)
+    seen.clear()
+    np.testing.assert_array_equal(asked(examples), first)
+    assert not seen
+    np.testing.assert_allclose(asked(examples.only(np.arange(3)[::-1])), first[2::-1], rtol=1e-5)
+    assert seen, "other examples, or the same in another order"
+    seen.clear()
+    other = Path(shutil.copytree(teacher, tmp_path / "other"))
+    arrays = load_file(other / run.WEIGHTS)
+    save_file({**arrays, "logits/bias": arrays["logits/bias"] + 1}, other / run.WEIGHTS)
+    assert not np.array_equal(asked(examples, other), first)
+    assert seen, "another teacher"
+    kept = sorted((tmp_path / "cache/answers").iterdir())
+    assert len(kept) == 3
+    for file in kept:
+        file.write_bytes(b"damaged")
+    np.testing.assert_array_equal(asked(examples), first)
+
+
+def test_of_the_answers_that_are_kept_the_oldest_go(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(known_answers, "MOST", 2)
+    for number in range(3):
+        known_answers.keep(tmp_path / f"{number}.safetensors", np.zeros((1, 2), np.float32))
+        os.utime(tmp_path / f"{number}.safetensors", (number, number))
+    assert known_answers.read(tmp_path / "1.safetensors", (1, 2)) is not None
+    known_answers.keep(tmp_path / "3.safetensors", np.zeros((1, 2), np.float32))
+    assert {file.name for file in tmp_path.iterdir()} == {"1.safetensors", "3.safetensors"}
+    assert known_answers.read(tmp_path / "1.safetensors", (2, 2)) is None
+    known_answers.keep(tmp_path / "1.safetensors/below", np.zeros((1, 2), np.float32))
 
 
 def test_a_file_that_was_changed_is_refused(exported: Path, teacher: Path, tmp_path: Path) -> None:

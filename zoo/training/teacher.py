@@ -6,7 +6,6 @@ import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -29,6 +28,7 @@ from zoo.run import Run
 from zoo.signature import departures
 from zoo.task import Score, task_of
 from zoo.text import Progress, Say
+from zoo.training import known_answers
 
 BATCH = 64
 """Examples in a batch."""
@@ -220,24 +220,34 @@ def _taken(teacher: Found, examples: Examples) -> Examples:
 def answers(teacher: Found, student: Model, examples: Examples, say: Say, progress: Progress) -> np.ndarray:
     """Return a teacher's primary outputs, float32 [examples, labels], with the labels in the student's order.
 
-    `say` is told how many of the answers are right, `progress` how many there are so far.
+    They are those in the user's cache, or computed and kept there. `say` is told how many of them are right, `progress`
+    how many have been computed so far.
 
     Raises:
         ZooError: its weights cannot be read.
         Refused: it is damaged, or answers with numbers that are not finite.
     """
-    compute, preprocessing = teacher.open(), teacher.model.preprocessing
-    at_once = 1 if kind_of(preprocessing).alone(preprocessing) else BATCH
-    found: list[Any] = []
-    for inputs, _ in encoded_batches(_taken(teacher, examples), preprocessing, batch_size=at_once):
-        found.append(compute(inputs))
-        progress(min(len(found) * at_once, len(examples)), len(examples), f"{teacher.name} answers")
-    whole = np.concatenate(found)
+    path = known_answers.place(files.sha256(teacher.file), teacher.model, examples.digests)
+    whole = known_answers.read(path, (len(examples), len(teacher.model.labels)))
+    if whole is None:
+        whole = _computed(teacher, examples, progress)
+        known_answers.keep(path, whole)
     if not np.isfinite(whole).all():
         raise Refused(f"the teacher {teacher.place} answers with numbers that are not finite: name another one")
     order, _ = places(student.labels, teacher.model.labels)
     ordered = np.ascontiguousarray(whole[:, order], np.float32)
     right = task_of(student).right(ordered, examples.targets, student).mean()
-    plural = kind_of(preprocessing).plural
+    plural = kind_of(teacher.model.preprocessing).plural
     say(f"the teacher {teacher.place} has answered for {len(examples)} training {plural}, {100 * right:.1f} % right")
     return ordered
+
+
+def _computed(teacher: Found, examples: Examples, progress: Progress) -> np.ndarray:
+    """Return a teacher's primary outputs, float32 [examples, labels], with the labels in its own order."""
+    compute, preprocessing = teacher.open(), teacher.model.preprocessing
+    at_once = 1 if kind_of(preprocessing).alone(preprocessing) else BATCH
+    found: list[np.ndarray] = []
+    for inputs, _ in encoded_batches(_taken(teacher, examples), preprocessing, batch_size=at_once):
+        found.append(compute(inputs))
+        progress(min(len(found) * at_once, len(examples)), len(examples), f"{teacher.name} answers")
+    return np.concatenate(found, dtype=np.float32)
