@@ -289,6 +289,10 @@ class Input:
         recipes: recipes by name that all families of the kind share.
         mixed_by: the keys of recipes by which pairs of network inputs are mixed, see `zoo.training.mixing`. A kind that
             has some has one network input, of floats.
+        grown_by: the key of the section by which training begins with smaller inputs; empty where it never does.
+        by_epoch: from a preprocessing, the section and the number of epochs, the preprocessing of each epoch in
+            training. The last one is the first argument; earlier ones may be for smaller inputs. It raises ZooError
+            where the section does not fit.
         space: the keys of the section that `zoo tune` searches where nobody names others, as `zoo.tuning.space` writes
             them.
         alone: tells of a preprocessing whether examples are answered one at a time, because those of other lengths in
@@ -310,6 +314,8 @@ class Input:
     views_module: str = ""
     recipes: Mapping[str, NamedRecipe] = field(default_factory=dict)
     mixed_by: frozenset[str] = frozenset()
+    grown_by: str = ""
+    by_epoch: Callable[[Any, Any, int], Sequence[Any]] = lambda preprocessing, section, epochs: [preprocessing] * epochs
     space: Mapping[str, Any] = field(default_factory=dict)
     alone: Callable[[Any], bool] = lambda preprocessing: False
 

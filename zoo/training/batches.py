@@ -17,7 +17,7 @@ from zoo.errors import ZooError
 from zoo.input import Input, kind_of
 from zoo.recipe import Recipe
 from zoo.task import Pretext, Task, task_of
-from zoo.training import mixing
+from zoo.training import mixing, stages
 from zoo.training.data_service import DataService
 
 
@@ -92,7 +92,7 @@ class Batches:
 
     def _made(self, number: int, start: int, share: Share) -> Any:
         """Return the kind's batches of an epoch."""
-        preprocessing = self._model.preprocessing
+        preprocessing = stages.of_epoch(self._model, self._recipe, number).preprocessing
         return kind_of(preprocessing).graph.training_batches(
             self._numbered,
             preprocessing,
@@ -134,8 +134,9 @@ class PretextBatches:
 
     def epoch(self, number: int, start: int = 0, share: Share = WHOLE) -> Any:
         """Return the batches of an epoch without the first `start`, as a tf.data.Dataset of (inputs, targets)."""
+        description = stages.of_epoch(self._description, self._recipe, number)
         return self._pretext.training_batches(
-            self._examples, self._description, self._recipe, epoch=number, start=start, share=share
+            self._examples, description, self._recipe, epoch=number, start=start, share=share
         )
 
 
@@ -152,7 +153,7 @@ class WithUnlabeled:
     """
 
     def __init__(self, examples: Examples, unlabeled: Examples, model: Model, recipe: Recipe) -> None:
-        self._unlabeled, self._preprocessing, self._recipe = unlabeled, model.preprocessing, recipe
+        self._unlabeled, self._model, self._recipe = unlabeled, model, recipe
         self._at_once = recipe.fixmatch.ratio * recipe.batch_size
         self.steps = len(unlabeled) // self._at_once
         times = -(-self.steps * recipe.batch_size // len(examples))
@@ -163,10 +164,12 @@ class WithUnlabeled:
         """Return the batches of an epoch without the first `start`, as a tf.data.Dataset of (inputs, targets)."""
         import tensorflow as tf
 
-        recipe, views = self._recipe, kind_of(self._preprocessing).views
+        recipe = self._recipe
+        preprocessing = stages.of_epoch(self._model, recipe, number).preprocessing
+        views = kind_of(preprocessing).views
         assert views is not None, "no other kind of input is trained so"
         pairs = views.weak_and_strong(
-            self._unlabeled, self._preprocessing, recipe.input,
+            self._unlabeled, preprocessing, recipe.input,
             batch_size=self._at_once, key=(recipe.seed, number, 1), start=start, share=share,
         )  # fmt: skip
 

@@ -9,12 +9,14 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from zoo import weights_file
 from zoo.errors import ZooError
 from zoo.factory import apply
 from zoo.text import silent
+from zoo.training import stages
 from zoo.training.checkpoint import Checkpoints, State
 from zoo.training.totals import LOSS, Totals
-from zoo.training.trainee import Trainee
+from zoo.training.trainee import Trainee, networks
 from zoo.training.views import merged
 
 ADVICE = "lower optimizer.lr, or --set optimizer.clip_norm=1"
@@ -81,9 +83,21 @@ def repeated(
         if stop():
             return None
         if number == step:
-            return first_bad_layer(trainee.model, trainee.strategy, batch[0])
+            return first_bad_layer(_in_stage(trainee, epoch), trainee.strategy, batch[0])
         trainee.training.add(*batch)
     return None
+
+
+def _in_stage(trainee: Trainee, epoch: int) -> Any:
+    """Return the network as the stage of an epoch trains it, each layer of which has one output."""
+    stage = stages.of_epoch(trainee.description, trainee.recipe, epoch)
+    if stage.preprocessing == trainee.description.preprocessing:
+        return trainee.model
+    values = {name: variable.numpy() for name, variable in weights_file.variables(trainee.model).items()}
+    with trainee.strategy.scope():
+        model, _ = networks(stage, trainee.recipe)
+        weights_file.assign(weights_file.variables(model), values, "the network of a stage")
+    return model
 
 
 def first_bad_layer(model: Any, strategy: Any, inputs: Mapping[str, Any]) -> str | None:

@@ -145,9 +145,9 @@ def speeds(
 
 
 def _batches(model: Model, dataset: Dataset, recipe: Recipe, strategy: Any) -> Iterator[Any]:
-    """Yield batches of one epoch after the other."""
+    """Yield batches of one epoch after the other, from the last of the recipe on, whose inputs have the full size."""
     batches = Batches(dataset.train, model, recipe)
-    for epoch in itertools.count():
+    for epoch in itertools.count(recipe.epochs - 1):
         yield from distributed(strategy, batches.epoch(epoch), recipe.batch_size)
 
 

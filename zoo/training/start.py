@@ -26,7 +26,7 @@ from zoo.family import Family, Size
 from zoo.input import find, kind_of
 from zoo.recipe import Recipe
 from zoo.text import Progress, Say, silent
-from zoo.training import distillation, fine_tuning, mixing, without_labels
+from zoo.training import distillation, fine_tuning, mixing, stages, without_labels
 from zoo.training import strategy as strategies
 from zoo.training.batches import try_out
 from zoo.training.data_of_run import data_of_run
@@ -322,7 +322,8 @@ def describe(
     pretrained, without labels.
 
     Raises:
-        ZooError: no network takes such an input, or the network has nothing that the recipe wants dropped.
+        ZooError: no network takes such an input, the network has nothing that the recipe wants dropped, or it cannot
+            begin with smaller inputs as the recipe wants.
     """
     data = kind_of(recipe.input).data
     preprocessing = data.suiting(dataset, recipe.input, like.preprocessing if like else None)
@@ -343,6 +344,7 @@ def describe(
     if recipe.network.width != 1:
         model = dataclasses.replace(model, widths=_scaled_widths(model, recipe.network.width, like))
     network = factory.build(model, rates=recipe.network)
+    stages.check(network, model, recipe)
     return dataclasses.replace(
         model, parameters=complexity.parameters(network), multiply_adds=complexity.multiply_adds(network)
     )

@@ -6,7 +6,7 @@ Each replica sums over its share of the batch. Nothing is averaged per replica, 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,7 @@ from zoo.training.accumulation import in_parts
 from zoo.training.average import Average
 from zoo.training.objective import objective
 from zoo.training.optimizer import penalty
-from zoo.training.views import apply_to_views
+from zoo.training.views import apply_to_views, fitting
 
 
 class Step:
@@ -56,13 +56,15 @@ def training_step(
     recipe: Recipe,
     class_weights: np.ndarray | None = None,
     average: Average | None = None,
+    smaller: Sequence[Any] = (),
 ) -> Step:
     """Compile a function that trains on a batch.
 
     It takes distributed network inputs, targets and what else the objective wants of each example, and returns the sums
     of the task over the batch, before the update.
     They are without label smoothing, class weights and penalties, like those of `evaluation_step`, so that training and
-    validation loss can be compared. `class_weights` are float32 [labels]. `average` follows the weights.
+    validation loss can be compared. `class_weights` are float32 [labels]. `average` follows the weights. `smaller`
+    are networks with the layers of the model for inputs of other sizes; the step is compiled once for each size.
     """
     task, losses = task_of(description).graph, objective(description, recipe, class_weights)
     answers = fixmatch.labeled if recipe.fixmatch.ratio else tf.identity
@@ -77,7 +79,7 @@ def training_step(
         # Keras 3.15 leaves the TensorFlow variables of a frozen layer trainable: a tape would watch them, too.
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(trained)
-            found = apply_to_views(model, inputs, training=not recipe.freeze)
+            found = apply_to_views(fitting([model, *smaller], inputs), inputs, training=not recipe.freeze)
             loss = tf.reduce_sum(losses(targets, found, *others)) / recipe.batch_size
             # The gradients of all replicas and parts are added up.
             terms = strategy.num_replicas_in_sync * recipe.accumulate

@@ -15,7 +15,7 @@ from zoo.description import Model
 from zoo.recipe import Recipe
 from zoo.registry import resolve
 from zoo.task import task_of
-from zoo.training import fine_tuning
+from zoo.training import fine_tuning, stages
 from zoo.training.average import Average
 from zoo.training.optimizer import optimizer, reset
 from zoo.training.steps import evaluation_step, training_step
@@ -108,9 +108,13 @@ def build(
         average = None
         if recipe.ema_decay:
             average = Average(networks(description, recipe)[0], model, recipe.ema_decay)
+        smaller = [
+            stages.with_layers_of(model, networks(stage, recipe)[0])
+            for stage in stages.stages(description, recipe)[:-1]
+        ]
     evaluated = average.model if average else model
     device = strategy.extended.worker_devices[0]
-    step = training_step(model, description, made, strategy, recipe, class_weights, average)
+    step = training_step(model, description, made, strategy, recipe, class_weights, average, smaller)
     return Trainee(
         description, recipe, strategy, model, described, average, made,
         training=Totals(step, device, within),

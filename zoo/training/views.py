@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -19,6 +19,15 @@ def merged(model: Any, inputs: Mapping[str, Any]) -> tuple[dict[str, Any], int |
     if len(first.shape) == len(model.inputs[0].shape):
         return dict(inputs), None
     return {name: tf.reshape(one, [-1, *one.shape[2:]]) for name, one in inputs.items()}, first.shape[1]
+
+
+def fitting(models: Sequence[Any], inputs: Mapping[str, Any]) -> Any:
+    """Return the one of several networks, for inputs of different sizes, that takes these inputs."""
+    if len(models) == 1:
+        return models[0]
+    shape = next(iter(inputs.values())).shape
+    own = [tuple(model.inputs[0].shape[1:]) for model in models]
+    return models[own.index(tuple(shape[-len(own[0]) :]))]
 
 
 def apply_to_views(model: Any, inputs: Mapping[str, Any], *, training: bool) -> Any:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from zoo.input import Input
 from zoo.inputs.image.preprocessing import Preprocessing
+from zoo.inputs.image.progressive import FIRST_SIZE, by_epoch
 from zoo.inputs.image.recipes import SHARED
 from zoo.inputs.image.settings import ImageSettings
 
@@ -27,5 +28,7 @@ INPUT = Input(
     data_libraries={"simplejpeg": "simplejpeg"},
     recipes=SHARED,
     mixed_by=frozenset({"mixup", "cutmix"}),
+    grown_by=FIRST_SIZE,
+    by_epoch=by_epoch,
     space={"image.shift": {"low": 0.0, "high": 0.15}},
 )

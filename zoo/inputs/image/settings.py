@@ -23,6 +23,10 @@ class ImageSettings:
     that of the weights, or else 65535. `background` is the color behind transparent images where the network takes 1 or
     3 channels; `none` ignores alpha, and `auto` stands for that of the weights, or else white.
 
+    With a `first_size`, training begins with images of this side in pixels. It grows linearly over `size_stages`
+    stages, which divide the epochs evenly; the last one has the full size, see `zoo.inputs.image.progressive`. 0 trains
+    at the full size throughout.
+
     `flip` mirrors half of the images left to right, which suits photographs and ruins digits and letters. `shift` moves
     an image by up to this share of its side, and fills the border by reflection. `smallest_crop` is the least area of a
     random crop, as a share of the image's, that is scaled back to full size; 1 means no such crop. `crop_ratio` is the
@@ -36,6 +40,8 @@ class ImageSettings:
 
     kind: Literal["image"] = "image"
     size: Annotated[int, Field(ge=0, le=4096)] = 0
+    first_size: Annotated[int, Field(ge=0, le=4096)] = 0
+    size_stages: Annotated[int, Field(ge=2, le=100)] = 4
     channels: Annotated[int, Field(ge=0, le=4)] = 0
     crop_pct: Annotated[float, Field(ge=0, le=1)] = 0.0
     white_level: Annotated[int, Field(ge=0, le=65535)] = 0

@@ -12,11 +12,14 @@ RECIPES = {
         cost="350 epochs of ImageNet-1k in batches of 4096",
         expected="83.9 % of ImageNet-1k with efficientnetv2_s, 85.1 % with efficientnetv2_m, 85.7 % with "
         "efficientnetv2_l (the paper, table 7, with what differs here)",
-        differs="AdamW at a rate of zoo's choice, where the paper has RMSProp at 0.256; the size of images, the "
-        "magnitude of RandAugment, MixUp and dropout stay the same, where the paper's grow during the training",
+        differs="AdamW at a rate of zoo's choice, where the paper has RMSProp at 0.256; images grow from 128 to 224 "
+        "pixels, where the paper's (table 6) grow from 128 to 300 or 380; the magnitude of RandAugment, MixUp and "
+        "dropout stay the same, where the paper's grow with them",
         keys={
             **CROPS,
             **randaugment(magnitude=10),
+            "image.first_size": 128,
+            "image.size_stages": 4,
             "epochs": 350,
             "batch_size": 4096,
             "keep": "last",

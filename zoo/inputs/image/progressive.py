@@ -1,0 +1,44 @@
+"""Images that grow during a training (Tan & Le 2021, arXiv:2104.00298, section 4.2, algorithm 1)."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from zoo.errors import ZooError
+from zoo.inputs.image.preprocessing import Preprocessing
+from zoo.inputs.image.settings import ImageSettings
+
+FIRST_SIZE = "first_size"
+"""The key of the section by which training begins with smaller images."""
+
+
+def by_epoch(preprocessing: Preprocessing, settings: ImageSettings, epochs: int) -> tuple[Preprocessing, ...]:
+    """Return the preprocessing of each epoch of a training; only heights and widths differ.
+
+    The shorter side grows linearly over the stages, and the longer one with it. The last stage has the full size.
+
+    Raises:
+        ZooError: the images would not grow, or there are more stages than epochs.
+    """
+    first, stages = settings.first_size, settings.size_stages
+    if not first:
+        return (preprocessing,) * epochs
+    full = min(preprocessing.height, preprocessing.width)
+    if first >= full:
+        raise ZooError(
+            f"image.first_size={first} is not below the {full} pixels of the full size: "
+            "--set image.first_size to fewer, or to 0 for one size"
+        )
+    if stages > epochs:
+        raise ZooError(
+            f"image.size_stages={stages} is more than the epochs, {epochs}: --set image.size_stages to at most these, "
+            "or image.first_size=0 for one size"
+        )
+    shares = [(first + (full - first) * stage / (stages - 1)) / full for stage in range(stages)]
+    each = [_scaled(preprocessing, share) for share in shares]
+    return tuple(each[epoch * stages // epochs] for epoch in range(epochs))
+
+
+def _scaled(preprocessing: Preprocessing, share: float) -> Preprocessing:
+    height, width = (round(share * side) for side in (preprocessing.height, preprocessing.width))
+    return dataclasses.replace(preprocessing, height=height, width=width)

@@ -1,0 +1,86 @@
+"""The stages of a training whose inputs grow: each has inputs of one size, the last one those of the described network.
+
+The network of a stage has the layers of the described one, called on other inputs. Keras 3.15 refuses inputs of another
+size than a functional network was built for, and some layers compute something from that size: the network of a stage
+is therefore built for its own inputs, with the structure of the described one, and then gets the layers of that one.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Sequence
+from typing import Any
+
+from zoo import factory, weights_file
+from zoo.description import Model
+from zoo.errors import ZooError, listed
+from zoo.input import kind_of
+from zoo.recipe import Recipe
+
+
+def of_epoch(description: Model, recipe: Recipe, epoch: int) -> Model:
+    """Return the description of the network that an epoch, counted from 0, trains: it differs in its input."""
+    every = _preprocessing(description, recipe)
+    return _with(description, every[min(epoch, len(every) - 1)])
+
+
+def stages(description: Model, recipe: Recipe) -> list[Model]:
+    """Return the descriptions of the networks of a training, in the order of its stages."""
+    return [_with(description, one) for one, _ in itertools.groupby(_preprocessing(description, recipe))]
+
+
+def _preprocessing(description: Model, recipe: Recipe) -> Sequence[Any]:
+    """Return the preprocessing of each epoch."""
+    kind = kind_of(description.preprocessing)
+    return kind.by_epoch(description.preprocessing, recipe.input or kind.settings(), recipe.epochs)
+
+
+def _with(description: Model, preprocessing: Any) -> Model:
+    structure = factory.structure_of(description)
+    return dataclasses.replace(description, preprocessing=preprocessing, structure=structure)
+
+
+def check(network: Any, description: Model, recipe: Recipe) -> None:
+    """Refuse stages that a network cannot be trained in.
+
+    Args:
+        network: as `description` says.
+        description: of the network.
+        recipe: how it is to be trained.
+
+    Raises:
+        ZooError: the section of the input does not fit, no such network takes the inputs of the first stage, or some
+            of its weights depend on the size of the inputs.
+    """
+    first, *later = stages(description, recipe)
+    if not later:
+        return
+    kind = kind_of(description.preprocessing)
+    key = f"{kind.kind}.{kind.grown_by}"
+    try:
+        smaller = factory.build(first, rates=recipe.network)
+    except ZooError as error:
+        raise ZooError(f"{key}: {error}") from None
+    own, others = _shapes(network), _shapes(smaller)
+    depending = [name for name in own | others if own.get(name) != others.get(name)]
+    if depending:
+        raise ZooError(
+            f"{description.family} {description.size} cannot begin with smaller {kind.plural}, because weights depend "
+            f"on their size ({listed(depending)}): --set {key}=0, or train another network"
+        )
+
+
+def _shapes(network: Any) -> dict[str, tuple[int, ...]]:
+    return {name: tuple(variable.shape) for name, variable in weights_file.variables(network).items()}
+
+
+def with_layers_of(network: Any, built: Any) -> Any:
+    """Return a network for the inputs of `built`, with the layers of `network` in place of all that have variables."""
+    import keras
+
+    def layer(own: Any) -> Any:
+        # A layer without variables is copied, because it leads to the layers of `built`, which would stay in memory.
+        return network.get_layer(own.name) if own.variables else type(own).from_config(own.get_config())
+
+    return keras.models.clone_model(built, clone_function=layer)
