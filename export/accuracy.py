@@ -21,7 +21,8 @@ Run = Callable[[Mapping[str, np.ndarray]], dict[str, np.ndarray]]
 def answers(run: Run, examples: Examples, description: Model, batch_size: int) -> np.ndarray:
     """Return the primary output for each example, [examples, …]."""
     batches = encoded_batches(examples, description.preprocessing, batch_size=batch_size)
-    return np.concatenate([run(inputs)[task_of(description).primary] for inputs, _ in batches])
+    primary = task_of(description).primary
+    return np.concatenate([primary(run(inputs), description) for inputs, _ in batches])
 
 
 def right(found: np.ndarray, examples: Examples, description: Model) -> np.ndarray:

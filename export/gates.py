@@ -132,7 +132,7 @@ def output_gates(row: Format, opened: Callable[[], Session], reference: Referenc
         if row.batch_tolerance is None:
             return batches(computed(), reference, reference.expected, row.tolerance)
         singles = (part(reference.inputs, slice(place, place + 1)) for place in range(size(reference.inputs)))
-        alone = np.concatenate([opened().run(one)[reference.primary] for one in singles])
+        alone = np.concatenate([reference.primary(opened().run(one)) for one in singles])
         return batches(computed(), reference, alone, row.batch_tolerance)
 
     return [
@@ -155,7 +155,7 @@ def in_batches(run: Run, reference: Reference) -> list[Batch]:
 
 def answers_of(computed: Sequence[Batch], reference: Reference) -> np.ndarray:
     """Return the primary output for the reference's examples, from all batches."""
-    return np.concatenate([outputs[reference.primary] for _, outputs in computed])[: size(reference.inputs)]
+    return np.concatenate([reference.primary(outputs) for _, outputs in computed])[: size(reference.inputs)]
 
 
 def batches(
@@ -177,7 +177,7 @@ def batches(
                     "shape": list(outputs[name].shape),
                     "dtype": str(outputs[name].dtype),
                 }
-        worst = max(worst, float(np.abs(outputs[reference.primary] - expected[places]).max()) / largest)
+        worst = max(worst, float(np.abs(reference.primary(outputs) - expected[places]).max()) / largest)
         inconsistent = max(inconsistent, task_of(description).consistency(outputs))
     return worst <= tolerance and inconsistent <= PROBABILITY_TOLERANCE, {
         "batches": list(BATCHES),
@@ -236,12 +236,12 @@ def saved_model_gates(opened: Callable[[], Session], reference: Reference) -> li
     """The gates on a SavedModel's signatures for raw examples: against Keras, and against each other."""
     import tensorflow as tf
 
-    description, primary = reference.description, reference.primary
+    description = reference.description
     preprocessing, labels = description.preprocessing, description.labels
     kind, task = kind_of(preprocessing), task_of(description)
     samples = list(reference.samples)
     damaged = list(kind.data.damaged(samples[0]).values())
-    expected = reference.answers[primary]
+    expected = reference.primary(reference.answers)
 
     def call(signature: str, inputs: Mapping[str, Any]) -> Arrays:
         given = {name: tf.constant(value) for name, value in inputs.items()}
@@ -255,7 +255,7 @@ def saved_model_gates(opened: Callable[[], Session], reference: Reference) -> li
         return True, {}
 
     def answered() -> Verdict:
-        return task.agreement(call(kind.raw, raw(samples))[primary], expected, TOLERANCE)
+        return task.agreement(reference.primary(call(kind.raw, raw(samples))), expected, TOLERANCE)
 
     def answered_beside_refused() -> Verdict:
         beside = [one for pair in zip([samples[0]] * len(damaged), damaged, strict=True) for one in pair]
@@ -263,8 +263,9 @@ def saved_model_gates(opened: Callable[[], Session], reference: Reference) -> li
         outputs = call(kind.raw_safe, raw([*beside, *samples]))
         status = [text.decode() for text in outputs[STATUS]]
         wanted = np.concatenate([np.repeat(expected[:1], len(damaged), 0), expected])
-        passed, figures = task.agreement(outputs[primary][sound], wanted, TOLERANCE)
-        refused = [not text for text in status] == sound.tolist() and not outputs[primary][~sound].any()
+        primary = reference.primary(outputs)
+        passed, figures = task.agreement(primary[sound], wanted, TOLERANCE)
+        refused = [not text for text in status] == sound.tolist() and not primary[~sound].any()
         return passed and refused, {**figures, "status": status}
 
     def labeled() -> Verdict:

@@ -23,7 +23,12 @@ def text(name: str, manifest: Manifest) -> str:
         + ([_learned_from(manifest.teacher)] if manifest.teacher else [])
     )
     use = "\n".join(formats.find(one).card(name, model) for one in manifest.formats)
-    labels = [label.replace("<", "&lt;").replace("|", "\\|") for label in model.labels]
+    each = [(part.name, part.labels) for part in model.parts] or [(model.task, model.labels)]
+    labels = "".join(
+        f"| {_cell(name)} | {len(own)}: {names([*map(_cell, own)], 20)} (all in `labels.txt`, in the order of the "
+        "outputs) |\n"
+        for name, own in each
+    )
     return f"""# {name}
 
 {title}: {model.parameters:,} parameters, {model.multiply_adds / 1e6:,.1f} million multiply-adds for one {kind.noun}.
@@ -32,8 +37,7 @@ def text(name: str, manifest: Manifest) -> str:
 |---|---|
 {facts}| takes | {_listed(signature.inputs)} |
 | answers | {_listed(signature.outputs)} |
-| {model.task} | {len(model.labels)}: {names(labels, 20)} (all in `labels.txt`, in the order of the outputs) |
-| formats | {", ".join(manifest.formats)} |
+{labels}| formats | {", ".join(manifest.formats)} |
 {origins}| license of the weights | {manifest.license["weights"]} |
 | license of the {"data" if data else "examples inside"} | {manifest.license["data"]} |
 
@@ -50,6 +54,11 @@ in `manifest.json`.
 
 Made by `{manifest.export.command}` from a run made by `{manifest.training.command}`.
 """
+
+
+def _cell(text: str) -> str:
+    """Return a text as it may stand in a table."""
+    return text.replace("<", "&lt;").replace("|", "\\|")
 
 
 def _listed(tensors: dict[str, Tensor]) -> str:
@@ -89,12 +98,16 @@ def _learned_from(teacher: Teacher) -> str:
 def _score(manifest: Manifest, kind: Input) -> str:
     if not manifest.score:
         return "Not measured: these weights came without data. `zoo evaluate … --data` measures it."
-    metric = next(iter(manifest.score.values())).metric
+    first = next(iter(manifest.score.values()))
     rows = [
         f"| {name} | {it.value:.4f} | {it.low:.4f} – {it.high:.4f} | {it.examples} |"
-        for name, it in manifest.score.items()
+        for format_name, score in manifest.score.items()
+        for name, it in (
+            (format_name, score),
+            *((f"{format_name}: {_cell(part)}, {own.metric}", own) for part, own in score.parts.items()),
+        )
     ]
-    header = [f"| file | {metric} | 95 % interval | {kind.plural} |", "|---|---|---|---|"]
+    header = [f"| file | {first.metric} | 95 % interval | {kind.plural} |", "|---|---|---|---|"]
     return "\n".join([*header, *rows]) + _overlap(manifest, kind)
 
 

@@ -61,15 +61,14 @@ class Reference:
     answers: Arrays
     at_once: int
 
-    @property
-    def primary(self) -> str:
-        """The output that files are compared by."""
-        return task_of(self.description).primary
+    def primary(self, outputs: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Return the primary output of a file's outputs."""
+        return task_of(self.description).primary(outputs, self.description)
 
     @property
     def expected(self) -> np.ndarray:
         """The primary output for all examples."""
-        return self.outputs[self.primary]
+        return self.primary(self.outputs)
 
     def golden(self, run: Run | None = None) -> Arrays:
         """Return the first examples, inputs and outputs: the golden file, by which `zoo verify` compares.
@@ -126,7 +125,6 @@ class _KerasModel:
 
         self.description = description = model.description
         self.kind = kind_of(description.preprocessing)
-        self.primary = task_of(description).primary
         layers = (tensor for layer in model.model.layers for tensor in keras.tree.flatten(layer.output))
         values = sum(math.prod(length or OPEN for length in tensor.shape[1:]) for tensor in layers)
         self.at_once = min(EXAMPLES, max(1, MEMORY // (4 * values)))
@@ -143,6 +141,9 @@ class _KerasModel:
 
         self._function = function
 
+    def _primary(self, outputs: Arrays) -> np.ndarray:
+        return task_of(self.description).primary(outputs, self.description)
+
     def outputs(
         self, inputs: Mapping[str, np.ndarray], scale: float = 1.0, name: Callable[[int], str] = "example {}".format
     ) -> Arrays:
@@ -157,13 +158,13 @@ class _KerasModel:
                 for batch in parts(inputs, self.at_once)
             ]
         )
-        refuse_not_finite(finite(found[self.primary]), name, "the network")
+        refuse_not_finite(finite(self._primary(found)), name, "the network")
         return found
 
     def steady(self, inputs: Mapping[str, np.ndarray]) -> np.ndarray:
         """Tell for each example whether its answer is steady, see `STEADY`: bool [examples]."""
         found, moved = (
-            self.outputs(inputs, scale)[self.primary].reshape(size(inputs), -1) for scale in (1.0, 1 + LAST_BITS)
+            self._primary(self.outputs(inputs, scale)).reshape(size(inputs), -1) for scale in (1.0, 1 + LAST_BITS)
         )
         fits: np.ndarray = np.abs(moved - found).max(-1) <= STEADY * np.abs(found).max(-1)
         return fits

@@ -115,6 +115,7 @@ class OnnxWriter(Writer):
             "size": description.size,
             "labels": list(description.labels),
             "preprocessing": schema.to_dict(description.preprocessing),
+            **({"parts": [schema.to_dict(part) for part in description.parts]} if description.parts else {}),
             **({"symbols": schema.to_dict(description.symbols)} if description.symbols else {}),
         }
         self._record = write_onnx(self.job.model, self.path, metadata, self.job.settings.opset)

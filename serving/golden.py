@@ -49,10 +49,15 @@ def replay(row: Format, runner: Runner, task: Task, golden: Arrays) -> Gate:
 
     Differences may be as large as the format's `golden_tolerance`.
     """
-    examples = len(golden[task.primary])
-    largest = float(np.abs(golden[task.primary]).max())
-    tolerance = row.golden_tolerance * largest
-    figures: dict[str, Any] = {"examples": examples, "largest_output": largest, "tolerance": tolerance}
+    examples = len(golden[task.outputs[0]])
+    # Probabilities may differ by as much as their logits.
+    compared = {name: task.probabilities.get(name, name) for name in task.outputs}
+    largest = {name: float(np.abs(golden[other]).max()) for name, other in compared.items()}
+    tolerances = {name: row.golden_tolerance * value for name, value in largest.items()}
+    first = task.outputs[0]
+    figures: dict[str, Any] = {
+        "examples": examples, "largest_output": largest[first], "tolerance": tolerances[first]
+    }  # fmt: skip
     problems = []
     for batch in sorted({1, examples}):
         try:
@@ -67,7 +72,7 @@ def replay(row: Format, runner: Runner, task: Task, golden: Arrays) -> Gate:
             differences = np.abs(outputs[name] - golden[name]).reshape(examples, -1).max(1)
             difference = float(differences.max())
             figures[f"{name}_difference"] = max(difference, figures.get(f"{name}_difference", 0.0))
-            if difference > tolerance:
+            if difference > tolerances[name]:
                 example = int(differences.argmax())
                 problems.append(f"batch {batch}: {name} of example {example} differ by {difference:.2g}")
         contradiction = task.consistency(outputs)

@@ -28,4 +28,4 @@ def primary_outputs(folder: Path, examples: Examples) -> np.ndarray:
     runner = open_runner(folder, formats.preferred(manifest.formats).name)
     at_once = 1 if kind_of(model.preprocessing).alone(model.preprocessing) else BATCH
     batches = encoded_batches(examples, model.preprocessing, batch_size=at_once)
-    return np.concatenate([task.measured(runner(inputs)[task.primary], model) for inputs, _ in batches])
+    return np.concatenate([task.measured(task.primary(runner(inputs), model), model) for inputs, _ in batches])

@@ -145,7 +145,7 @@ def _golden(artifact: Path, manifest: Manifest, file: str, name: str) -> tuple[A
         golden = read_golden(artifact / file, manifest.model)
     except Refused as error:
         return None, _gate(name, [str(error)])
-    return golden, _gate(name, [], examples=len(golden[task_of(manifest.model).primary]))
+    return golden, _gate(name, [], examples=len(golden[task_of(manifest.model).outputs[0]]))
 
 
 def _format(

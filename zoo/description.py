@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field
@@ -41,11 +42,37 @@ class Symbols:
 
 
 @record
+class Part:
+    """One of several targets of a network: its name, the task that it has, and its labels.
+
+    Labels are the classes in the order of the logits, or, for a value, the name.
+    """
+
+    name: str
+    task: Annotated[str, AfterValidator(_known_task)]
+    labels: Annotated[tuple[str, ...], Field(min_length=1)]
+
+    @property
+    def full_labels(self) -> tuple[str, ...]:
+        """The labels as the model has them, such as `color: red`; that of a value is its name."""
+        if self.labels == (self.name,):
+            return self.labels
+        return tuple(f"{self.name}: {label}" for label in self.labels)
+
+
+def labels_of(parts: Sequence[Part]) -> tuple[str, ...]:
+    """Return the labels of a model with several targets."""
+    return tuple(label for part in parts for label in part.full_labels)
+
+
+@record
 class Model:
     """A network: its family and size, its task, its labels, its preprocessing and its cost.
 
     `labels` name the classes in the order of the logits, or the values, or are the symbols of transcripts. `scales` are
-    those of the values, and empty for other tasks; `symbols` is None for other tasks than transcripts. `parameters`
+    those of the values, and empty for other tasks; `symbols` is None for other tasks than transcripts. `parts` are the
+    targets where there are several: `labels` are then those of all, and `scales` has one for each label, which is 0 and
+    1 for classes. `parameters`
     counts the trainable ones, `multiply_adds` those for one example. `structure` is None where the preprocessing
     decides it. `widths` are the channels of layers that have others than the family's, by the layer's name.
     """
@@ -61,12 +88,17 @@ class Model:
     scales: tuple[Scale, ...] = ()
     symbols: Symbols | None = None
     widths: dict[str, Annotated[int, Field(ge=1)]] = dataclasses.field(default_factory=dict)
+    parts: tuple[Part, ...] = ()
 
     def __post_init__(self) -> None:
         if (self.symbols is not None) != (self.task == "transcript"):
             raise ValueError("a model with symbols if its task is transcript, and without for all others")
         if self.symbols and self.symbols.blank >= len(self.labels):
             raise ValueError(f"a blank among {len(self.labels)} labels, not at {self.symbols.blank}")
+        if bool(self.parts) != (self.task == "several"):
+            raise ValueError("a model with parts if its task is several, and without for all others")
+        if self.parts and (self.labels != labels_of(self.parts) or len(self.scales) != len(self.labels)):
+            raise ValueError("the labels of all parts, and a scale for each")
 
 
 @record

@@ -276,7 +276,8 @@ def build(description: Model, *, features: bool = False, precision: str = "float
         features=features,
         head=not task_of(description).pretext_module,
         precision=precision,
-        task=description.task,
+        # The builder needs the number of labels, and no more of several targets than of one.
+        task=description.parts[0].task if description.parts else description.task,
         widths=description.widths,
         dropout=rates.dropout,
         drop_path=rates.drop_path,

@@ -35,5 +35,6 @@ def primary_outputs(model: Any, description: Model, examples: Examples) -> np.nd
     at_once = 1 if kind.alone(preprocessing) else BATCH
     for inputs, _, _ in kind.graph.evaluation_batches(examples, preprocessing, batch_size=at_once):
         answers = task.graph.answers(factory.apply(model, inputs, training=False), description)
-        found.append(task.measured(answers[task.primary].numpy(), description))
+        outputs = task.primary({name: one.numpy() for name, one in answers.items()}, description)
+        found.append(task.measured(outputs, description))
     return np.concatenate(found)[: len(examples)]  # the last batch is filled up with copies

@@ -60,10 +60,11 @@ class Run:
         """The score on the test split; None of a run that is not finished or was pulled."""
         if "test_interval" not in self.results:
             return None
-        others = ("test_interval", "test_examples")
+        others = ("test_interval", "test_examples", "test_parts")
         key = next(name for name in self.results if name.startswith("test_") and name not in others)
         low, high = self.results["test_interval"]
-        return Score(key.removeprefix("test_"), self.results[key], low, high, self.results["test_examples"])
+        metric, parts = key.removeprefix("test_"), self.results.get("test_parts", {})
+        return Score(metric, self.results[key], low, high, self.results["test_examples"], parts)
 
 
 def read(folder: Path) -> Run:

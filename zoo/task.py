@@ -37,7 +37,8 @@ Verdict = tuple[bool, dict[str, Any]]
 class Score:
     """The one figure that a file or a run is judged by, on `examples` test examples, with its 95 % interval.
 
-    `metric` is scikit-learn's name for it, such as `accuracy` or `r2`.
+    `metric` is scikit-learn's name for it, such as `accuracy` or `r2`; it is `mean_score` where there are several
+    targets, whose own scores are `parts`, by the target.
     """
 
     metric: str
@@ -45,6 +46,7 @@ class Score:
     low: float
     high: float
     examples: int
+    parts: dict[str, Score] = field(default_factory=dict)
 
 
 class Graph(Protocol):
@@ -120,6 +122,16 @@ def as_they_are(outputs: np.ndarray, model: Model) -> np.ndarray:
     return outputs
 
 
+def first_output(outputs: Mapping[str, np.ndarray], model: Model) -> np.ndarray:
+    """Return the first output of the model's task."""
+    return outputs[task_of(model).outputs[0]]
+
+
+def unchanged(network: Any, model: Model) -> Any:
+    """Return a network as it is."""
+    return network
+
+
 def untrained(*arguments: Any) -> Any:
     """Refuse what only tasks have that networks are trained for.
 
@@ -138,9 +150,13 @@ class Task:
 
     Attributes:
         kind: its name.
-        outputs: the outputs of every format. Files are compared by the first, the primary one.
+        title: its name in a sentence where that is another one.
+        outputs: the outputs of every format. Most tasks have one by which files are compared, the first.
         tensors: the outputs' dtypes and shapes, from the number of labels.
         graph_module: the dotted name of the module with the functions of `Graph`.
+        primary: from the outputs of a batch and the model, the primary output, an array [batch, …] by which files are
+            compared and answers are measured: the first output, or all that is to be compared in one array. It is 0
+            where these outputs are.
         agreement: compares primary outputs with the expected ones, within a share of the largest expected one.
         consistency: the largest contradiction between the outputs of a batch, such as that of the probabilities to the
             softmax of the logits; 0 where there can be none.
@@ -161,6 +177,9 @@ class Task:
             of the network, 0 for one without fault.
         measured: from the primary outputs of a batch and the model, what is measured of them, [batch, …]: the outputs,
             unless those of two examples may have different shapes.
+        probabilities: each output of probabilities, with the output of its logits.
+        trained: from the described network and the model, the network in training: the same one, unless training adds
+            layers, which are in checkpoints and are not kept.
         fewest_labels: the least number of labels that a model has.
         shares: whether the functions of `Graph` also take targets that are shares of the labels, float32 [batch,
             labels], in place of labels.
@@ -168,6 +187,8 @@ class Task:
             which all labels weigh the same; None where a target is no label.
         distillations: the kinds of distillation that the task has, and whether each has a temperature.
         pretext_module: the dotted name of the module with the functions of `Pretext`; empty for tasks with answers.
+        composed: where the outputs depend on more of the model than the number of its labels: from the model, the task
+            that it has. None for all others.
     """
 
     kind: str
@@ -189,16 +210,21 @@ class Task:
     right: Callable[[np.ndarray, np.ndarray, Model], np.ndarray] = untrained
     errors: Callable[[np.ndarray, np.ndarray], np.ndarray] = untrained
     measured: Callable[[np.ndarray, Model], np.ndarray] = as_they_are
+    primary: Callable[[Mapping[str, np.ndarray], Model], np.ndarray] = first_output
+    probabilities: Mapping[str, str] = field(default_factory=dict)
+    trained: Callable[[Any, Model], Any] = unchanged
     fewest_labels: int = 1
     shares: bool = False
     balanced: Callable[[np.ndarray, int], np.ndarray] | None = None
     distillations: Mapping[str, bool] = field(default_factory=dict)
     pretext_module: str = ""
+    composed: Callable[[Model], Task] | None = None
+    title: str = ""
 
     @property
-    def primary(self) -> str:
-        """The output by which files are compared."""
-        return self.outputs[0]
+    def words(self) -> str:
+        """The name in a sentence."""
+        return self.title or self.kind
 
     @property
     def graph(self) -> Graph:
@@ -236,7 +262,8 @@ def find(kind: str) -> Task:
 
 def task_of(model: Model) -> Task:
     """Return the task of a described network."""
-    return find(model.task)
+    task = find(model.task)
+    return task.composed(model) if task.composed else task
 
 
 def names(labels: Sequence[str], most: int = 10) -> str:

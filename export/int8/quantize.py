@@ -171,9 +171,9 @@ def write_int8(
     probes = _batched(examples[:PROBES])
     scaled = _equalized(model, probes)
     histograms = _calibrated(model, float32, _batched(examples), cache, say)
-    primary, session = task_of(description).primary, open_onnx(float32)
+    session = open_onnx(float32)
     validation = _Validation(_spread(dataset.validation, SEARCH_EXAMPLES), description, session.run)
-    compared = _Probes(probes, primary, _answers(session.run, probes, primary))
+    compared = _Probes(probes, description, _answers(session.run, probes, description))
     # Frees its weights before those of the attempts are loaded.
     del session
     method, nodes, float32_nodes, paired = _decide(model, histograms, validation, compared, options, int8, say)
@@ -276,10 +276,10 @@ def _calibrated(
 
 @dataclass(frozen=True)
 class _Probes:
-    """Batches of examples, the primary output's name, and what the float32 file gives for it."""
+    """Batches of examples, the model, and the primary output that the float32 file gives for them."""
 
     batches: Sequence[Arrays]
-    primary: str
+    description: Model
     expected: np.ndarray
 
 
@@ -339,12 +339,15 @@ class _Attempts:
         return apart if math.isfinite(apart) else math.inf
 
     def _difference(self, run: Run) -> np.ndarray:
-        return _answers(run, self._probes.batches, self._probes.primary) - self._probes.expected
+        return _answers(run, self._probes.batches, self._probes.description) - self._probes.expected
 
 
-def _answers(run: Run, batches: Sequence[Arrays], primary: str) -> np.ndarray:
+def _answers(run: Run, batches: Sequence[Arrays], description: Model) -> np.ndarray:
     """Return all numbers of the primary output, float32 [n]."""
-    return np.concatenate([run(few)[primary].reshape(-1) for batch in batches for few in parts(batch, BATCH)])
+    primary = task_of(description).primary
+    return np.concatenate(
+        [primary(run(few), description).reshape(-1) for batch in batches for few in parts(batch, BATCH)]
+    )
 
 
 class _Validation:

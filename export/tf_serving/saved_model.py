@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from zoo import contract
-from zoo.contract import CLASSIFY, EXAMPLES, LOGITS, PROBABILITIES, SERVE, SERVE_LABELS, STATUS
+from zoo.contract import CLASSIFY, EXAMPLES, PROBABILITIES, SERVE, SERVE_LABELS, STATUS
 from zoo.errors import ZooError
 from zoo.export.graph import TracedModel, open_shape, outputs, spec
 from zoo.export.tf_serving.load_check import load_check
 from zoo.export.tf_serving.top_labels import raw_of_examples, top_labels
 from zoo.input import kind_of
 from zoo.signature import Tensor
+from zoo.task import task_of
 
 Inputs = Mapping[str, Any]
 Answer = Callable[[Inputs], dict[str, Any]]
@@ -69,7 +70,7 @@ def _functions(network: TracedModel) -> dict[str, Any]:
 
     def serve_raw_safe(inputs: Inputs) -> dict[str, Any]:
         found, status = kind.graph.decoded(guarded(inputs, raw), preprocessing)
-        return {**blanked(answer(found), status), STATUS: status}
+        return {**blanked(answer(found), status, task_of(description).probabilities), STATUS: status}
 
     functions = {
         name: with_inputs(function, signatures[name].inputs)
@@ -144,18 +145,19 @@ def first_refusal(status: Any, noun: str) -> Any:
     return tf.cond(tf.reduce_sum(refused) > 0, first, lambda: tf.constant(""))
 
 
-def blanked(found: Inputs, status: Any) -> dict[str, Any]:
-    """Return outputs with 0 for the examples that have a status, so that all classes are equally probable."""
+def blanked(found: Inputs, status: Any, probabilities: Mapping[str, str]) -> dict[str, Any]:
+    """Return outputs with 0 for the examples that have a status, so that all classes are equally probable.
+
+    `probabilities` has each output of probabilities, with the output of its logits.
+    """
     import tensorflow as tf
 
     def blank(value: Any) -> Any:
         sound = tf.reshape(tf.equal(status, ""), [-1] + [1] * (len(value.shape) - 1))
         return tf.where(sound, value, tf.zeros([], value.dtype))
 
-    blank_outputs = {name: blank(value) for name, value in found.items() if name != PROBABILITIES}
-    if PROBABILITIES in found:
-        blank_outputs[PROBABILITIES] = tf.nn.softmax(blank_outputs[LOGITS])
-    return blank_outputs
+    blank_outputs = {name: blank(value) for name, value in found.items() if name not in probabilities}
+    return blank_outputs | {name: tf.nn.softmax(blank_outputs[logits]) for name, logits in probabilities.items()}
 
 
 def for_any_batch(answer: Answer) -> Answer:

@@ -96,7 +96,7 @@ def server_gate(
 
     Args:
         base: the folder of BASE/VERSION/saved_model.pb.
-        golden: inputs of the contract, and the primary output for them.
+        golden: inputs of the contract, and the outputs for them.
         description: the model.
         sample: a raw example that the model answers.
         limit_seconds: wall time after which the process is stopped and the gate fails.
@@ -104,12 +104,15 @@ def server_gate(
     Raises:
         ZooError: `golden` is not as described, or TensorFlow's libraries are missing. A bad model raises nothing.
     """
-    serve, name = contract.of_every_format(description), task_of(description).primary
-    inputs, primary = {key: golden[key] for key in serve.inputs}, golden[name]
-    fit = warmup.fits(inputs, serve.inputs) and primary.shape[:1] == (size(inputs),)
-    if not fit or not serve.outputs[name].fits(primary) or not np.isfinite(primary).all():
-        found = forms({**inputs, name: primary})
+    serve = contract.of_every_format(description)
+    inputs = {key: golden[key] for key in serve.inputs}
+    answers = {key: golden[key] for key in serve.outputs if key in golden}
+    fit = warmup.fits(inputs, serve.inputs) and all(one.shape[:1] == (size(inputs),) for one in answers.values())
+    fit = fit and all(serve.outputs[key].fits(one) and np.isfinite(one).all() for key, one in answers.items())
+    if not fit:
+        found = forms({**inputs, **answers})
         raise ZooError(f"golden values do not belong together, or do not fit {serve.described()}: {found}")
+    primary = task_of(description).primary(answers, description)
     try:
         version = rules.version_folder(base)
         names = tensor_names(rules.read_meta_graph(version))
@@ -325,7 +328,7 @@ def judge(requests: list[Request], outcome: Outcome, description: Model) -> Gate
     if outcome.problem:
         figures["problems"] = [outcome.problem]
         return Gate("server", False, figures)
-    signatures, primary = contract.signatures(description), task_of(description).primary
+    signatures, task = contract.signatures(description), task_of(description)
     safe = kind_of(description.preprocessing).raw_safe
     differences = []
     for request, error, answer in zip(requests, outcome.document["errors"], outcome.answers, strict=True):
@@ -339,10 +342,10 @@ def judge(requests: list[Request], outcome: Outcome, description: Model) -> Gate
             figures["answered"] += 1
             wrong = [*_faults(request, answer, signatures[request.signature])]
             if not wrong and request.signature == safe:
-                wrong += _wrong_refusals(request, answer, primary)
+                wrong += _wrong_refusals(request, answer, task.primary(answer, description))
             figures["problems"] += [f"'{request.name}': {problem}" for problem in wrong]
             if request.primary is not None and not wrong:
-                differences.append(relative_difference(answer[primary], request.primary))
+                differences.append(relative_difference(task.primary(answer, description), request.primary))
     figures["hostile"], costly = _costs(requests, outcome.document)
     figures["problems"] += costly
     figures["load_seconds"] = round(outcome.document["load_seconds"], 3)
@@ -355,7 +358,7 @@ def judge(requests: list[Request], outcome: Outcome, description: Model) -> Gate
     ]
     figures["largest_difference"] = max(differences, default=None)
     figures["problems"] += [
-        f"golden {primary} differ by {difference:.3g} of the largest"
+        f"golden {task.outputs[0]} differ by {difference:.3g} of the largest"
         for difference in differences
         if difference > TOLERANCE
     ]
@@ -379,14 +382,14 @@ def _faults(request: Request, answer: dict[str, np.ndarray], signature: Signatur
             yield f"{name} are not {kind} {list(wanted.shape)}"
 
 
-def _wrong_refusals(request: Request, answer: dict[str, np.ndarray], primary: str) -> Iterator[str]:
+def _wrong_refusals(request: Request, answer: dict[str, np.ndarray], primary: np.ndarray) -> Iterator[str]:
     """Yield what is wrong with the status of examples, and with the outputs of those that are refused."""
     refused = tuple(np.flatnonzero(answer[STATUS] != b""))
     if refused != request.refused:
         count = len(answer[STATUS])
         yield f"examples {list(map(int, refused))} of {count} are refused, not {list(request.refused)}"
-    elif np.any(answer[primary][list(refused)]):
-        yield f"an example that is refused has {primary} other than 0"
+    elif np.any(primary[list(refused)]):
+        yield "an example that is refused has outputs other than 0"
 
 
 def _costs(requests: list[Request], document: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:

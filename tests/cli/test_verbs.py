@@ -35,16 +35,22 @@ OTHER_NAMES = {
     ("pull", "--from"): "from_",  # a keyword of Python
     ("train", "--target"): "target_column",  # `target` is what is evaluated
     ("train", "--text"): "text_column",
+    ("train", "--image"): "image_column",
     ("pretrain", "--target"): "target_column",
     ("pretrain", "--text"): "text_column",
+    ("pretrain", "--image"): "image_column",
     ("tune", "--target"): "target_column",
     ("tune", "--text"): "text_column",
+    ("tune", "--image"): "image_column",
     ("scale", "--target"): "target_column",
     ("scale", "--text"): "text_column",
+    ("scale", "--image"): "image_column",
     ("benchmark", "--target"): "target_column",
     ("benchmark", "--text"): "text_column",
+    ("benchmark", "--image"): "image_column",
     ("evaluate", "--target"): "target_column",
     ("evaluate", "--text"): "text_column",
+    ("evaluate", "--image"): "image_column",
     ("predict", "paths"): "artifact paths",  # a command line tells them apart by what they are
     ("publish", "places"): "artifact base",
 }

@@ -16,7 +16,7 @@ from zoo.recipe import Split
 def test_unknown_data_are_refused_with_all_forms(source: str) -> None:
     with pytest.raises(ZooError) as refused:
         load(source, "image", split=Split())
-    assert "write digits, files:PATH, folder:PATH or tfds:NAME[:VERSION]" in str(refused.value)
+    assert "write csv:FILE[,FILE…], digits, files:PATH, folder:PATH or tfds:NAME[:VERSION]" in str(refused.value)
 
 
 def test_a_near_miss_gets_a_hint() -> None:

@@ -34,8 +34,9 @@ from zoo.cli.data_options import DataOption
 @click.option("--csv", type=click.Path(path_type=Path), help="Also write the rows to this file.")
 @click.option("--data", cls=DataOption, help="Measure a training instead, on {sources}.")
 @click.option("--data-dir", cls=DataOption, type=click.Path(path_type=Path), help="Where the data are; {data_dir}.")
-@click.option("--target", "target_column", cls=DataOption, metavar="COLUMN", help="{target}.")
+@click.option("--target", "target_column", cls=DataOption, metavar="COLUMN[,COLUMN…]", help="{target}.")
 @click.option("--text", "text_column", cls=DataOption, metavar="COLUMN", help="{text}.")
+@click.option("--image", "image_column", cls=DataOption, metavar="COLUMN", help="{image}.")
 @click.option("--family", help="With --data: the FAMILY to train, or an alias.")
 @click.option("--size", help="With --data: the size of the family.  [default: small]")
 @click.option(

@@ -19,9 +19,9 @@ class DataOption(click.Option):
         """Return the option and its help, as click shows them."""
         from zoo import input as inputs
         from zoo import plugins
-        from zoo.data.source import data_help, option_help
+        from zoo.data.source import data_help, option_help, sources
 
-        options = {name: option_help(name) for name in ("data_dir", "target", "text")}
+        options = {name: option_help(name) for source in sources().values() for name in source.options}
         kinds = " or ".join(plugins.names(inputs.PACKAGE))
         self.help = (self.help or "").format(sources=data_help(), kinds=kinds, **options)
         return super().get_help_record(ctx)
@@ -35,8 +35,9 @@ def data_options(
     options = (
         click.option("--data", cls=DataOption, help=data),
         click.option("--data-dir", cls=DataOption, type=click.Path(path_type=Path), help=data_dir),
-        click.option("--target", "target_column", cls=DataOption, metavar="COLUMN", help="{target}."),
+        click.option("--target", "target_column", cls=DataOption, metavar="COLUMN[,COLUMN…]", help="{target}."),
         click.option("--text", "text_column", cls=DataOption, metavar="COLUMN", help="{text}."),
+        click.option("--image", "image_column", cls=DataOption, metavar="COLUMN", help="{image}."),
         click.option(
             "--bad-examples",
             type=click.Choice(["error", "skip"]),

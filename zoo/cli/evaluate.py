@@ -34,6 +34,13 @@ from zoo.cli.data_options import DataOption
     help="{text}.  [default: that of the training]",
 )
 @click.option(
+    "--image",
+    "image_column",
+    cls=DataOption,
+    metavar="COLUMN",
+    help="{image}.  [default: that of the training]",
+)
+@click.option(
     "--bad-examples",
     type=click.Choice(["error", "skip"]),
     help="What to do about unreadable examples of --data.  [default: error]",

@@ -38,6 +38,7 @@ def command(as_json: bool, **options: Any) -> None:
     from zoo.cli.output import console, print_json, say
     from zoo.input import kind_of
     from zoo.schema import to_dict
+    from zoo.text import printable
 
     made = zoo.export_run(**options, say=say)
     manifest = made.manifest
@@ -56,6 +57,8 @@ def command(as_json: bool, **options: Any) -> None:
             f"{name}: {score.metric} {score.value:.4f} "
             f"({score.low:.4f} to {score.high:.4f}, {score.examples} test {plural})"
         )
+        for part, own in score.parts.items():
+            say(f"  {printable(part)}: {own.metric} {own.value:.4f} ({own.low:.4f} to {own.high:.4f})")
     if manifest.int8 is not None:
         from zoo.export.int8.quantize import lines
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
+from zoo import task as tasks
 from zoo.input import find
 from zoo.task import names
 
@@ -65,7 +67,7 @@ def _facts(name: str, described: dict[str, Any]) -> dict[str, str]:
         described["kind"]: f"{name}, {model['family']} {model['size']}",
         "structure": described["halvings"] and _structure(described),
         **described["input"],
-        model["task"]: f"{len(model['labels'])}: {_labels(model)}" if model["labels"] else "pretrained, without a head",
+        **_targets(model),
         "parameters": f"{model['parameters']:,}",
         "multiply-adds": f"{tables.millions(model['multiply_adds'])} M",
         "data": data and f"{data['source']}, {', '.join(f'{n:,} {split}' for split, n in data['counts'].items())}",
@@ -79,6 +81,7 @@ def _facts(name: str, described: dict[str, Any]) -> dict[str, str]:
         "finished": described["provenance"]["finished"] or "not yet",
     }
     lines |= {key: str(value) for key, value in results.items() if not isinstance(value, dict)}
+    lines |= {name: _score(score) for name, score in results.get("test_parts", {}).items()}
     return {key: value for key, value in lines.items() if value}
 
 
@@ -90,6 +93,25 @@ def _pruned(pruning: dict[str, Any] | None) -> str:
         return ""
     before, after = (tables.millions(pruning[f"multiply_adds_{when}"]) for when in ("before", "after"))
     return f"to {pruning['reached']:.3f} of the multiply-adds ({before} M to {after} M), {pruning['share']:g} asked for"
+
+
+def _targets(model: dict[str, Any]) -> dict[str, str]:
+    """The labels of each target, by its name; where there is one, by its task."""
+    if not model["labels"]:
+        return {model["task"]: "pretrained, without a head"}
+    if not model["parts"]:
+        return {model["task"]: f"{len(model['labels'])}: {_labels(model['labels'], model['scales'])}"}
+    lines, start = {}, 0
+    for part in model["parts"]:
+        end = start + len(part["labels"])
+        scales = model["scales"][start:end] if tasks.find(part["task"]).balanced is None else []
+        lines[f"target {part['name']}"] = f"{part['task']}, {len(part['labels'])}: {_labels(part['labels'], scales)}"
+        start = end
+    return lines
+
+
+def _score(score: dict[str, Any]) -> str:
+    return f"test {score['metric']} {score['value']:.4f} ({score['low']:.4f} to {score['high']:.4f})"
 
 
 def _teacher(teacher: dict[str, Any]) -> str:
@@ -106,8 +128,7 @@ def _structure(described: dict[str, Any]) -> str:
     return f"{kept} of the reference's {reference} halvings{fewer}"
 
 
-def _labels(model: dict[str, Any]) -> str:
+def _labels(labels: Sequence[str], of_values: Sequence[dict[str, float]]) -> str:
     """The first labels, with the scales of values."""
-    scales = [f" (mean {scale['mean']:.6g}, std {scale['std']:.6g})" for scale in model["scales"]]
-    labels = model["labels"]
+    scales = [f" (mean {scale['mean']:.6g}, std {scale['std']:.6g})" for scale in of_values]
     return names([f"{label}{scale}" for label, scale in zip(labels, scales, strict=True)] if scales else labels)

@@ -107,6 +107,7 @@ def command(as_json: bool, **options: Any) -> None:
     zoo train --weights runs/resnet-small-digits --data folder:data --freeze
     zoo train --weights runs/resnet-small-digits --prune 0.5
     zoo train cnn --teacher runs/resnet-small-digits
+    zoo train mlp --data csv:shop.csv --target bought,spent
     zoo train --resume runs/resnet-small-digits
     """
     import zoo
@@ -125,6 +126,7 @@ def print_run(made: RunFolder, strategy: Kind, as_json: bool) -> None:
     from zoo.cli.output import print_json, say
     from zoo.input import kind_of
     from zoo.schema import to_dict
+    from zoo.text import printable
     from zoo.training.cluster import find
 
     cluster = find(strategy)
@@ -148,6 +150,8 @@ def print_run(made: RunFolder, strategy: Kind, as_json: bool) -> None:
         f"{made.folder}: test {score.metric} {score.value:.4f} "
         f"({score.low:.4f} to {score.high:.4f}, {score.examples} {plural}{seen})"
     )
+    for part, own in score.parts.items():
+        say(f"  {printable(part)}: {own.metric} {own.value:.4f} ({own.low:.4f} to {own.high:.4f})")
 
 
 def _are_several(options: dict[str, Any]) -> bool:

@@ -11,7 +11,7 @@ import numpy as np
 
 from zoo.data.example import Example, Unreadable
 from zoo.data.sampling import ALL, Sampling
-from zoo.description import Data
+from zoo.description import Data, Part
 
 SHARE_OF_MEMORY = 4
 """Raw examples are kept in memory if all of them take less than the available memory divided by this."""
@@ -30,7 +30,8 @@ class Examples:
     """The examples of one split, with random access.
 
     Attributes:
-        targets: int64 [examples], classes; float32 [examples, values]; or object [examples], texts.
+        targets: int64 [examples], classes; float32 [examples, values]; object [examples], texts; or, where there are
+            several targets, the class or value of each, float32 [examples, targets].
         read: returns the raw example of an index, see `zoo.input`.
         names: returns what messages call the example of an index.
         traits: returns what the kind of input knows of the example of an index.
@@ -114,6 +115,7 @@ class Dataset:
         fingerprint: SHA-256 over the labels and every split's targets and bytes, as the source has them.
         skipped: a line for each example that is left out: its name and the reason.
         license: the license of the data.
+        parts: the targets where there are several.
         unlabeled: examples to train on whose targets are not read; None where there are none.
     """
 
@@ -130,6 +132,7 @@ class Dataset:
     fingerprint: str
     skipped: tuple[str, ...]
     license: str
+    parts: tuple[Part, ...] = ()
     unlabeled: Examples | None = None
 
     def description(self) -> Data:

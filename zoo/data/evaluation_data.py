@@ -11,11 +11,13 @@ import numpy as np
 from zoo import input as inputs
 from zoo.data import imagenet
 from zoo.data.dataset import Examples
+from zoo.data.example import RawDataset
 from zoo.data.load import BadExamples, fingerprint, read_source, skipped
 from zoo.data.names import composed, look_alike, quoted
 from zoo.data.source import Say
 from zoo.description import Data, Model
 from zoo.errors import ZooError, listed
+from zoo.task import task_of
 from zoo.text import silent
 
 PREFERRED_SPLITS = ("test", "validation", "train")
@@ -51,8 +53,11 @@ def load_for_evaluation(
     """
     kind = model.preprocessing.kind
     origin, raw = read_source(source, kind, data_dir, options, bad_examples, say)
+    if raw.parts and raw.task == model.task:
+        raw = with_parts_of(model, raw, source)
     if raw.task != model.task:
-        raise ZooError(f"{source} has {raw.task}, and the model answers with {model.task}: name other data")
+        has, answers = "several targets" if raw.parts else raw.task, task_of(model).words
+        raise ZooError(f"{source} has {has}, and the model answers with {answers}: name other data")
     given = {one.split for one in raw.examples}
     split = next(name for name in PREFERRED_SPLITS if name in given)
     chosen = [one for one in raw.examples if one.split == split]
@@ -68,7 +73,7 @@ def load_for_evaluation(
         license=raw.license or origin.license,
         options=dict(options or {}),
     )
-    if not raw.labels:
+    if not raw.labels or raw.parts:
         return examples, data
     places = _known_places(raw.labels, model.labels, source)
     if examples.targets.ndim == 1:
@@ -78,6 +83,39 @@ def load_for_evaluation(
             f"{source} has {len(places)} values, the model answers with {len(model.labels)}: name other data"
         )
     return dataclasses.replace(examples, targets=examples.targets[:, np.argsort(places)]), data
+
+
+def with_parts_of(model: Model, raw: RawDataset, source: str) -> RawDataset:
+    """Return data with several targets in the order of a model's, with classes numbered as the model numbers them.
+
+    Raises:
+        ZooError: the data lack a target of the model, have it as another kind of answer, or have an unknown class.
+    """
+    known = {part.name: number for number, part in enumerate(raw.parts)}
+    lacking = [quoted(part.name) for part in model.parts if part.name not in known]
+    if lacking:
+        raise ZooError(f"{source} lacks targets of the model: {listed(lacking, most=3)}: name them with --target")
+    columns: list[tuple[int, np.ndarray | None]] = []
+    for part in model.parts:
+        own = raw.parts[known[part.name]]
+        if own.task != part.task:
+            raise ZooError(
+                f"{source} has {own.task} in {quoted(part.name)}, and the model answers with {part.task}: "
+                "name other data"
+            )
+        numbered = None if own.labels == part.labels else _known_places(own.labels, part.labels, source)
+        columns.append((known[part.name], numbered))
+    examples = [
+        dataclasses.replace(
+            one,
+            target=tuple(
+                one.target[place] if numbered is None else float(numbered[int(one.target[place])])
+                for place, numbered in columns
+            ),
+        )
+        for one in raw.examples
+    ]
+    return dataclasses.replace(raw, examples=examples, parts=model.parts, labels=model.labels)
 
 
 def _known_places(names: Sequence[str], labels: Sequence[str], source: str) -> np.ndarray:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from zoo.description import Part
 
 UNLABELED = "unlabeled"
 """The `task` of data without labels, for which no network is trained, and the class of all their examples."""
@@ -15,7 +18,8 @@ class Example:
 
     Attributes:
         split: `train`, `validation` or `test`.
-        target: the place of its class among the dataset's labels; its values, a tuple of floats; or its text.
+        target: the place of its class among the dataset's labels; its values, a tuple of floats; its text; or, where
+            there are several targets, the place or value of each, a tuple of floats.
         name: what messages call it.
         content: the raw example, see `zoo.input`, or an object whose `read` returns it; it may have a `file`, too.
         size: bytes of the raw example.
@@ -70,6 +74,7 @@ class RawDataset:
         data_dir: the option `data_dir` that reads the same data again, None if the source has no such option.
         license: the license that the dataset itself states, None if it states none.
         form: what all examples have in common, such as the columns of a table; None where the kind finds it out.
+        parts: the targets where there are several; the task is then `several`, and `labels` are those of all.
     """
 
     kind: str
@@ -81,3 +86,4 @@ class RawDataset:
     data_dir: str | None = None
     license: str | None = None
     form: Any = None
+    parts: tuple[Part, ...] = ()

@@ -84,6 +84,7 @@ def load(
         fingerprint=fingerprint(raw.labels, parts),
         skipped=skipped(raw),
         license=raw.license or origin.license,
+        parts=raw.parts,
     )
 
 

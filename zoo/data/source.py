@@ -36,8 +36,8 @@ class Source:
         argument: the form of the argument in help texts, such as `NAME[:VERSION]`; empty for a source without one.
         argument_is_path: whether the argument is the path of the data. Then `--data-dir` says where the data of a run
             are now, if they were moved.
-        options: a help text for each option that `read` takes: `data_dir`, a `Path`, and the names of columns, `target`
-            and `text`, are those that commands have.
+        options: a help text for each option that `read` takes: `data_dir`, a `Path`, and the names of columns,
+            `target`, `text` and `image`, are those that commands have.
         short_name: turns the argument into a word for the names of run folders; the scheme stands in for an empty one.
         license: the license of the data; `RawDataset.license` overrides it.
     """

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo import contract
-from zoo.contract import CLASSES, CLASSIFY, EXAMPLES, LABELED, PROBABILITIES, SCORES, SERVE, STATUS, VERSION
+from zoo.contract import CLASSES, CLASSIFY, EXAMPLES, LABELED, SCORES, SERVE, STATUS, VERSION
 from zoo.formats._markdown import code_block, inputs_in_python, quoted, shown_output
 from zoo.signature import Signature
 
@@ -30,6 +30,7 @@ Path("{BODY}").write_text(json.dumps({{"instances": rows}}))  # for curl
 def card(name: str, path: str, model: Model) -> str:
     """Return the section in Markdown, for the SavedModel at `path` of the artifact `name`."""
     from zoo.input import kind_of
+    from zoo.task import task_of
 
     kind, signatures = kind_of(model.preprocessing), contract.signatures(model)
     sections = "\n".join(
@@ -41,7 +42,7 @@ def card(name: str, path: str, model: Model) -> str:
     )
     outputs = signatures[SERVE].outputs
     zeros = f"its {next(iter(outputs))} are then 0"
-    blank = "logits are then 0, probabilities equal" if PROBABILITIES in outputs else zeros
+    blank = "logits are then 0, probabilities equal" if task_of(model).probabilities else zeros
     return f"""TF Serving takes `{name}/{path}` as its model base path; a warm-up is inside, and
 `zoo publish` puts it where a server looks. For each signature, the Python code answers without a server, and the
 command sends a request to a server that serves the model as `{model.family}`.
@@ -81,6 +82,8 @@ def _python(name: str, path: str, signature: str, model: Model) -> str:
     call = f'outputs = saved_model.signatures["{signature}"]({given})'
     if tuple(contract.signatures(model)[signature].outputs) == LABELED:
         shown = f'print(outputs["{CLASSES}"][0, 0].numpy().decode(), outputs["{SCORES}"][0, 0].numpy())'
+    elif model.parts:
+        shown = "print({name: values[0].numpy() for name, values in outputs.items()})"
     else:
         shown = f'print(outputs["{shown_output(model)}"][0].numpy())'
     return f"{before}import tensorflow as tf\n{between}\n{loaded}\n{call}\n{shown}"

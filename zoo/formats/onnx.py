@@ -151,6 +151,10 @@ def described(session: Session, path: Path) -> Model:
         values: dict[str, Any] = {key: json.loads(metadata[key]) for key in ("labels", "preprocessing")}
         if "symbols" in metadata:
             values["symbols"] = json.loads(metadata["symbols"])
+        if "parts" in metadata:
+            # The outputs are in the units of the data whatever the scales.
+            task, count = "several", len(values["labels"])
+            values |= {"parts": json.loads(metadata["parts"]), "scales": [{"mean": 0.0, "std": 1.0}] * count}
         values["preprocessing"] = migration.preprocessing(values["preprocessing"])
         network = {"family": metadata["family"], "size": metadata["size"], "parameters": 0, "multiply_adds": 0}
         return schema.parse(Model, {**values, **network, "task": task}, str(path))
@@ -163,11 +167,14 @@ def described(session: Session, path: Path) -> Model:
 def _metadata_faults(metadata: dict[str, str], model: Model) -> list[str]:
     """Entries of `metadata_props` in JSON, such as `labels` and `preprocessing`, that differ from the manifest's."""
     from zoo import migration, schema
-    from zoo.description import Symbols
+    from zoo.description import Part, Symbols
     from zoo.input import kind_of
 
     def symbols(values: Any) -> Any:
         return schema.parse(Symbols, values, "symbols")
+
+    def parts(values: Any) -> Any:
+        return tuple(schema.parse(Part, one, "parts") for one in values)
 
     def preprocessing(values: Any) -> Any:
         record = kind_of(model.preprocessing).preprocessing
@@ -178,6 +185,7 @@ def _metadata_faults(metadata: dict[str, str], model: Model) -> list[str]:
         ("labels", list(model.labels), list),
         ("preprocessing", model.preprocessing, preprocessing),
         *((("symbols", model.symbols, symbols),) if model.symbols else ()),
+        *((("parts", model.parts, parts),) if model.parts else ()),
     )
     for key, wanted, parse in readings:
         if key not in metadata:
@@ -215,7 +223,8 @@ def _card(name: str, model: Model) -> str:
         PROBABILITIES: f"model.labels[{found}.argmax()], {found}.max()",
         VALUES: f"dict(zip(model.labels, {found}))",
     }
-    by_task = f"task_of(model).answer({{{quoted(shown)}: {found}}}, model, 1).plain()"
+    of_example = ", ".join(f"{quoted(one)}: {one}[0]" for one in outputs)
+    by_task = f"task_of(model).answer({{{of_example}}}, model, 1).plain()"
     return code_block(
         "python",
         "import onnxruntime",

@@ -1,1 +1,1 @@
-"""The kinds of answer, a package for each, found by name: classes, values and transcript."""
+"""The kinds of answer, a package for each, found by name: classes, values, transcript, and several of them."""

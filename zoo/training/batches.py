@@ -113,7 +113,7 @@ def check(recipe: Recipe, kind: Input, task: Task, share: Share) -> None:
     """
     mixing.check(recipe, kind, task, share)
     if recipe.sampling == "balanced" and task.balanced is None:
-        raise ZooError(f"sampling=balanced draws classes evenly, and the task is {task.kind}: leave it out")
+        raise ZooError(f"sampling=balanced draws classes evenly, and the task is {task.words}: leave it out")
     if recipe.sampling == "balanced" and recipe.class_weights == "balanced":
         raise ZooError("sampling=balanced and class_weights=balanced do the same twice: leave one of them out")
 

@@ -27,4 +27,4 @@ def draw(path: Path, history: Sequence[dict[str, float]], titles: Mapping[str, s
             axes.legend()
         figure.suptitle(drawing.short(title))
 
-    drawing.draw(path, paint, inches=(9, 3.6), dpi=120, say=say)
+    drawing.draw(path, paint, inches=(min(30.0, 4.5 * len(titles)), 3.6), dpi=120, say=say)

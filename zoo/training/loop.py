@@ -20,7 +20,7 @@ from typing import Any, NoReturn
 
 import keras
 
-from zoo import files, provenance, run, weights_file
+from zoo import files, provenance, run, schema, weights_file
 from zoo.data.dataset import Dataset, Examples
 from zoo.data.share import WHOLE, Share
 from zoo.errors import ZooError, listed
@@ -138,7 +138,7 @@ def train(
 def _begin(trainee: Trainee, folder: Path, this: run.Run) -> None:
     """Give a network in training the weights that its run starts from, where they are not random."""
     if this.initial:
-        fine_tuning.assign(trainee.model, folder, this.model, this.initial)
+        fine_tuning.assign(trainee.described, folder, this.model, this.initial)
     if trainee.average:
         trainee.average.start()
 
@@ -373,4 +373,5 @@ def _tested(task: Task, model: Any, this: run.Run, test: Examples, found: dict[s
         f"test_{score.metric}": score.value,
         "test_interval": [score.low, score.high],
         "test_examples": score.examples,
+        **({"test_parts": schema.to_dict(score)["parts"]} if score.parts else {}),
     }

@@ -47,7 +47,7 @@ def check(recipe: Recipe, kind: Input, task: Task, share: Share) -> None:
         if key not in kind.mixed_by:
             raise ZooError(f"{key} does not mix {kind.plural}: --set {key}=0")
         if not task.shares:
-            raise ZooError(f"{key} mixes classes, and the task is {task.kind}: --set {key}=0")
+            raise ZooError(f"{key} mixes classes, and the task is {task.words}: --set {key}=0")
         size = share.size(recipe.batch_size)
         if size % 2:
             raise ZooError(

@@ -202,7 +202,8 @@ def _with_few_labels(
     if unlabeled is None:
         return dataset, None
     if dataset.task != "classes":
-        raise ZooError(f"--unlabeled is for classes, and {dataset.source} has {dataset.task}: leave it out")
+        found = tasks.find(dataset.task).words
+        raise ZooError(f"--unlabeled is for classes, and {dataset.source} has {found}: leave it out")
     others, described = load_unlabeled(unlabeled, dataset, rest, data_dir=data_dir, bad_examples=bad_examples, say=say)
     return dataclasses.replace(dataset, unlabeled=others), described
 
@@ -236,8 +237,9 @@ def load_for(
         bad_examples=bad_examples,
         say=say,
     )
-    if method is None and dataset.task not in family.tasks:
-        raise ZooError(f"{family.name} cannot be trained for {dataset.task}, which {source} has: name other data")
+    for task in {part.task: None for part in dataset.parts} or {dataset.task: None}:
+        if method is None and task not in family.tasks:
+            raise ZooError(f"{family.name} cannot be trained for {task}, which {source} has: name other data")
     return dataset
 
 
@@ -247,10 +249,10 @@ def _class_weights(dataset: Dataset) -> str:
     Raises:
         ZooError: the targets are no labels.
     """
-    balanced = tasks.find(dataset.task).balanced
-    if balanced is None:
-        raise ZooError(f"class_weights=balanced weighs classes, and {dataset.source} has {dataset.task}: leave it out")
-    weights = balanced(dataset.train.targets, len(dataset.labels))
+    task = tasks.find(dataset.task)
+    if task.balanced is None:
+        raise ZooError(f"class_weights=balanced weighs classes, and {dataset.source} has {task.words}: leave it out")
+    weights = task.balanced(dataset.train.targets, len(dataset.labels))
     return tasks.names([f"{label} {weight:.4g}" for label, weight in zip(dataset.labels, weights, strict=True)])
 
 
@@ -336,8 +338,9 @@ def describe(
         multiply_adds=0,
         task=method or dataset.task,
         # The answers of a network that is trained further keep their scales, as its weights do.
-        scales=() if method else like.scales if like and like.scales else scales(dataset),
+        scales=() if method else like.scales if like and _as_before(dataset, like) else scales(dataset),
         widths=like.widths if like else {},
+        parts=() if method else dataset.parts,
     )
     # Weights fit only the structure that they were trained with, whatever the size of the input.
     model = dataclasses.replace(model, structure=factory.structure_of(like or model))
@@ -348,6 +351,11 @@ def describe(
     return dataclasses.replace(
         model, parameters=complexity.parameters(network), multiply_adds=complexity.multiply_adds(network)
     )
+
+
+def _as_before(dataset: Dataset, like: Model) -> bool:
+    """Return whether a network answers for a dataset as it did before, with values of the same scales."""
+    return bool(like.scales) and like.task == dataset.task and like.parts == dataset.parts
 
 
 def _scaled_widths(model: Model, factor: float, like: Model | None) -> dict[str, int]:
@@ -367,11 +375,21 @@ def _scaled_widths(model: Model, factor: float, like: Model | None) -> dict[str,
 
 
 def scales(dataset: Dataset) -> tuple[Scale, ...]:
-    """Return the scale of each value over the training examples; none where the targets are classes."""
+    """Return the scale of each value over the training examples; none where the targets are classes.
+
+    Where there are several targets, each class has one, of 0 and 1.
+    """
     if dataset.train.targets.ndim == 1:
         return ()
     values = dataset.train.targets.astype(np.float64)
-    return tuple(Scale(float(mean), float(std) or 1.0) for mean, std in zip(values.mean(0), values.std(0), strict=True))
+    found = [Scale(float(mean), float(std) or 1.0) for mean, std in zip(values.mean(0), values.std(0), strict=True)]
+    if not dataset.parts:
+        return tuple(found)
+    own = [
+        (Scale(0.0, 1.0),) * len(part.labels) if tasks.find(part.task).balanced else (scale,)
+        for part, scale in zip(dataset.parts, found, strict=True)
+    ]
+    return tuple(scale for each in own for scale in each)
 
 
 def fit(dataset: Dataset, preprocessing: Any, bad_examples: BadExamples, say: Say) -> Dataset:

@@ -144,7 +144,7 @@ def _with_session(path: Path, row: Format, session: Session, model: Model) -> Co
 
     def compute(inputs: Arrays) -> np.ndarray:
         try:
-            return session.run(inputs)[primary]
+            return primary(session.run(inputs), model)
         except Exception as error:  # each library raises its own
             raise Refused(f"the teacher {path} failed to compute a batch ({one_line(error)})") from None
 
@@ -159,8 +159,8 @@ def _with_keras(place: Path, model: Model) -> Compute:
     def compute(inputs: Arrays) -> np.ndarray:
         prepared = kind.graph.prepared(inputs, model.preprocessing)
         computed = factory.apply(network, prepared, training=False)
-        outputs: np.ndarray = task.graph.answers(computed, model)[task.primary].numpy()
-        return outputs
+        answered = {name: one.numpy() for name, one in task.graph.answers(computed, model).items()}
+        return task.primary(answered, model)
 
     return compute
 
@@ -183,7 +183,7 @@ def check_teacher(teacher: Found, student: Model, examples: Examples, distill: D
         counts = f"{len(model.labels)} {student.task}, and the data have {len(student.labels)}"
         raise ZooError(f"the teacher {place} knows {counts}: name one with the same {student.task}")
     if not task.distillations:
-        raise ZooError(f"networks that answer with {student.task} learn from no teacher: leave --teacher out")
+        raise ZooError(f"networks that answer with {task.words} learn from no teacher: leave --teacher out")
     if distill.kind not in task.distillations:
         kinds = " or ".join(task.distillations)
         raise ZooError(f"--distill {distill.kind} is not for {student.task}: leave it out, or write --distill {kinds}")

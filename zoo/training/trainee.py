@@ -32,7 +32,7 @@ class Trainee:
         recipe: how it is trained.
         strategy: the `tf.distribute` strategy.
         model: the network, whose weights the steps change.
-        described: the described network. Where `model` is pretrained, it is a part of that, without what is added.
+        described: the described network. Where training adds layers, it is a part of `model`, without these.
         average: the moving average of its weights; None where the recipe has none.
         optimizer: the update rule.
         training: the training step with its sums.
@@ -103,7 +103,7 @@ def build(
     with within(), strategy.scope():
         model, described = networks(description, recipe)
         if recipe.freeze:
-            fine_tuning.freeze(model, description)
+            fine_tuning.freeze(described, description)
         made = optimizer(recipe, model, steps, depths, family.undecayed)
         average = None
         if recipe.ema_decay:
@@ -123,10 +123,12 @@ def build(
 
 
 def networks(description: Model, recipe: Recipe) -> tuple[Any, Any]:
-    """Build the network in training and the described one, which are one, unless pretraining adds layers."""
+    """Build the network in training and the described one, which are one, unless training adds layers."""
     described = factory.build(description, precision=recipe.precision, rates=recipe.network)
-    pretext = task_of(description).pretext
-    return (pretext.network(described, description, recipe) if pretext else described), described
+    task = task_of(description)
+    if task.pretext:
+        return task.pretext.network(described, description, recipe), described
+    return task.trained(described, description), described
 
 
 def fix_randomness(recipe: Recipe) -> None:

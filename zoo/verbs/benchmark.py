@@ -58,6 +58,7 @@ def benchmark(
     data_dir: StrPath | None = None,
     target_column: str | None = None,
     text_column: str | None = None,
+    image_column: str | None = None,
     family: str | None = None,
     size: str | None = None,
     set: Mapping[str, object] | Iterable[str] = (),
@@ -79,8 +80,9 @@ def benchmark(
         csv: also write the rows to this file.
         data: measure a training on these data; this and the next six arguments are those of `zoo.train`.
         data_dir: where the data are.
-        target_column: the column to predict.
+        target_column: the column to predict, or several with commas between.
         text_column: the column with the text.
+        image_column: the column that names the image files.
         family: the family, or an alias, of the network to train.
         size: its size.
         set: changes of its recipe.
@@ -95,7 +97,7 @@ def benchmark(
         if artifacts or csv or threads or runtime or tuple(batch) != BATCHES:
             raise ZooError("--data measures a training: leave artifacts, --batch, --threads, --runtime and --csv out")
         settings = [f"{key}={value}" for key, value in set.items()] if isinstance(set, Mapping) else [*set]
-        options = column_options(target_column, text_column)
+        options = column_options(target=target_column, text=text_column, image=image_column)
         return _of_training(
             seconds,
             name=family,
@@ -107,8 +109,10 @@ def benchmark(
             say=say,
             progress=progress,
         )
-    training_only: dict[str, Any] = {"data_dir": data_dir, "target_column": target_column, "text_column": text_column}
-    training_only |= {"family": family, "size": size, "set": set or None}
+    training_only: dict[str, Any] = {
+        "data_dir": data_dir, "target_column": target_column, "text_column": text_column,
+        "image_column": image_column, "family": family, "size": size, "set": set or None,
+    }  # fmt: skip
     given = [name for name, value in training_only.items() if value is not None]
     if given:
         raise ZooError(f"leave {listed(given)} out, or name the data of a training with --data")

@@ -59,6 +59,7 @@ def evaluate(
     data_dir: StrPath | None = None,
     target_column: str | None = None,
     text_column: str | None = None,
+    image_column: str | None = None,
     bad_examples: Literal["error", "skip"] | None = None,
     include_training: bool = False,
     out: StrPath | None = None,
@@ -76,6 +77,7 @@ def evaluate(
         data_dir: where the data are now, if not where they were.
         target_column: the column that was predicted, for `data` that have columns; that of the training by default.
         text_column: the column with the text, likewise.
+        image_column: the column that names the image files, likewise.
         bad_examples: `error` (the default) refuses `data` with examples that cannot be read, `skip` leaves those out.
         include_training: measure also on examples that the model has seen in training.
         out: the folder to write; `evaluations/NAME` when not given.
@@ -98,7 +100,7 @@ def evaluate(
     dataset = None
     if data is not None:
         recorded = described.data.options if described.data else {}
-        options = {**recorded, **column_options(target_column, text_column)}
+        options = {**recorded, **column_options(target=target_column, text=text_column, image=image_column)}
         examples, source = load_for_evaluation(
             model, data, optional_path(data_dir), options, bad_examples or "error", say
         )

@@ -26,6 +26,7 @@ def pretrain(
     data_dir: StrPath | None = None,
     target_column: str | None = None,
     text_column: str | None = None,
+    image_column: str | None = None,
     bad_examples: Literal["error", "skip"] | None = None,
     epochs: int | None = None,
     seed: int | None = None,
@@ -52,6 +53,7 @@ def pretrain(
         data_dir: the folder of prepared TFDS data.
         target_column: the column of the labels, for data that have columns; it decides how splits are drawn.
         text_column: the column with the text, for networks of texts and data that have columns.
+        image_column: the column that names the image files, for networks of images and data that have columns.
         bad_examples: `error` (the default) refuses data with examples that cannot be read, `skip` leaves those out.
         epochs: short for `set={"epochs": ...}`.
         seed: short for `set={"seed": ...}`.
@@ -87,7 +89,7 @@ def pretrain(
             size=size,
             source=data,
             data_dir=optional_path(data_dir),
-            options=column_options(target_column, text_column),
+            options=column_options(target=target_column, text=text_column, image=image_column),
             bad_examples=bad_examples or "error",
             settings=[*settings_of(set), *settings_of({"epochs": epochs, "seed": seed, "precision": precision})],
             method=method,

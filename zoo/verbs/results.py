@@ -86,9 +86,9 @@ def artifact_or_newest(place: StrPath | None, say: Say) -> Path:
     return newest
 
 
-def column_options(target: str | None, text: str | None) -> dict[str, str]:
+def column_options(**columns: str | None) -> dict[str, str]:
     """Return the names of columns that are given, as options of a data source."""
-    return {name: value for name, value in (("target", target), ("text", text)) if value is not None}
+    return {name: value for name, value in columns.items() if value is not None}
 
 
 def settings_of(changes: Mapping[str, object] | Iterable[str], **shorthands: object) -> list[str]:

@@ -26,7 +26,7 @@ from zoo.text import Progress, Say, silent
 from zoo.verbs import scale_drawing, series
 from zoo.verbs.benchmark import benchmark
 from zoo.verbs.export_run import export_run
-from zoo.verbs.results import Folder, RunFolder, StrPath, optional_path, settings_of
+from zoo.verbs.results import Folder, RunFolder, StrPath, column_options, optional_path, settings_of
 from zoo.verbs.series import Point
 
 if TYPE_CHECKING:
@@ -68,6 +68,7 @@ def scale(
     data_dir: StrPath | None = None,
     target_column: str | None = None,
     text_column: str | None = None,
+    image_column: str | None = None,
     bad_examples: Literal["error", "skip"] | None = None,
     recipe: StrPath | None = None,
     epochs: int | None = None,
@@ -95,8 +96,9 @@ def scale(
         widths: how many times as wide as usual each size is trained; 1 when not given.
         data: as for `zoo.train`, and so are the next five.
         data_dir: the folder of prepared TFDS data.
-        target_column: the column to predict, for data that have columns.
+        target_column: the column to predict, for data that have columns; or several with commas between.
         text_column: the column with the text.
+        image_column: the column that names the image files.
         bad_examples: `error` (the default) or `skip`.
         recipe: of every network.
         epochs: of every network. Short for `set={"epochs": ...}`.
@@ -114,7 +116,8 @@ def scale(
     """
     training: dict[str, Any] = {
         "data": data, "data_dir": data_dir, "target_column": target_column, "text_column": text_column,
-        "bad_examples": bad_examples, "recipe": recipe, "epochs": epochs, "seed": seed, "set": settings_of(set),
+        "image_column": image_column, "bad_examples": bad_examples, "recipe": recipe, "epochs": epochs,
+        "seed": seed, "set": settings_of(set),
     }  # fmt: skip
     if not seconds > 0:
         raise ZooError(f"--seconds {seconds:g}: a number above 0 is needed, such as 3")
@@ -178,9 +181,9 @@ def _check_networks(request: Mapping[str, Any], points: list[Point]) -> None:
 
     checked = series.check_recipes(request, points)
     family, _, first = checked[0]
-    options = {
-        name: request[key] for name, key in (("target", "target_column"), ("text", "text_column")) if key in request
-    }
+    options = column_options(
+        target=request.get("target_column"), text=request.get("text_column"), image=request.get("image_column")
+    )
     dataset = start.load_for(
         family,
         request.get("data"),

@@ -32,6 +32,7 @@ def train(
     distill: Literal["soft", "hard"] | None = None,
     target_column: str | None = None,
     text_column: str | None = None,
+    image_column: str | None = None,
     bad_examples: Literal["error", "skip"] | None = None,
     unlabeled: str | None = None,
     recipe: StrPath | None = None,
@@ -69,8 +70,9 @@ def train(
             the network also learns from.
         distill: `soft` (the default with a `teacher`) learns from all that the teacher answers, `hard` from its
             likeliest classes. Short for `set={"distill.kind": ...}`.
-        target_column: the column to predict, for data that have columns.
+        target_column: the column to predict, for data that have columns; or several with commas between.
         text_column: the column with the text, for networks of texts and data that have columns.
+        image_column: the column that names the image files, for networks of images and data that have columns.
         bad_examples: `error` (the default) refuses data with examples that cannot be read, `skip` leaves those out.
         unlabeled: data to train on without their labels, too (FixMatch), or `rest`, the training examples that
             `label_fraction` leaves out.
@@ -124,6 +126,7 @@ def train(
             "teacher": teacher,
             "target_column": target_column,
             "text_column": text_column,
+            "image_column": image_column,
             "bad_examples": bad_examples,
             "unlabeled": unlabeled,
             "recipe": recipe,
@@ -173,7 +176,7 @@ def train(
                 weights=optional_path(weights),
                 teacher=optional_path(teacher),
                 source=data,
-                options=column_options(target_column, text_column),
+                options=column_options(target=target_column, text=text_column, image=image_column),
                 bad_examples=bad_examples or "error",
                 settings=changes,
                 recipe_asked=recipe,

@@ -51,6 +51,7 @@ def tune(
     data_dir: StrPath | None = None,
     target_column: str | None = None,
     text_column: str | None = None,
+    image_column: str | None = None,
     bad_examples: Literal["error", "skip"] | None = None,
     recipe: StrPath | None = None,
     epochs: int | None = None,
@@ -80,8 +81,9 @@ def tune(
         size: the size of all trials; by default the first trial is `small`, and the default space has `base`, too.
         data: as for `zoo.train`, and so are the next four.
         data_dir: the folder of prepared TFDS data.
-        target_column: the column to predict, for data that have columns.
+        target_column: the column to predict, for data that have columns; or several with commas between.
         text_column: the column with the text.
+        image_column: the column that names the image files.
         bad_examples: `error` (the default) or `skip`.
         recipe: the recipe to begin with, as for `zoo.train`.
         epochs: of every trial. Short for `set={"epochs": ...}`.
@@ -101,8 +103,9 @@ def tune(
     if resume is not None:
         asked = {
             "family": family, "trials": trials, "space": space, "size": size, "data": data, "data_dir": data_dir,
-            "target_column": target_column, "text_column": text_column, "bad_examples": bad_examples, "recipe": recipe,
-            "epochs": epochs, "seed": seed, "set": settings_of(set) or None, "out": out,
+            "target_column": target_column, "text_column": text_column, "image_column": image_column,
+            "bad_examples": bad_examples, "recipe": recipe, "epochs": epochs, "seed": seed,
+            "set": settings_of(set) or None, "out": out,
         }  # fmt: skip
         given = [name for name, value in asked.items() if value is not None]
         if given:
@@ -116,7 +119,7 @@ def tune(
             size=size,
             data=data,
             data_dir=data_dir,
-            options=column_options(target_column, text_column),
+            options=column_options(target=target_column, text=text_column, image=image_column),
             bad_examples=bad_examples or "error",
             settings=settings_of(set, epochs=epochs, seed=seed),
             trials=trials,

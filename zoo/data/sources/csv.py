@@ -1,12 +1,17 @@
-"""The source `csv`: your own tables, in CSV files, also compressed by gzip, or in Parquet files."""
+"""The source `csv`: your own tables, in CSV files, also compressed by gzip, or in Parquet files.
+
+A column may hold texts, or name image files; the examples are then these, and no rows.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from zoo import input as inputs
 from zoo.data.example import RawDataset
 from zoo.data.source import Say, Source
 from zoo.errors import ZooError
+from zoo.stores import is_store
 
 
 def read(
@@ -15,9 +20,12 @@ def read(
     kind: str,
     target: str | None = None,
     text: str | None = None,
+    image: str | None = None,
     data_dir: Path | None = None,
 ) -> RawDataset:
-    """Read all rows of files with the column `target` as their targets, and for texts the column `text`.
+    """Read all rows of files with the columns of `target`, one or several with commas between, as their targets.
+
+    Texts are those of the column `text`, images the files that the column `image` names.
 
     Files that are called train, val and test are splits; all others are one table without splits.
 
@@ -28,12 +36,24 @@ def read(
 
     if target is None:
         raise ZooError(f"--data csv:{argument}: say with --target which column to predict")
-    if kind == "text" and text is None:
-        raise ZooError(f"--data csv:{argument}: say with --text which column holds the texts")
-    if kind != "text" and text is not None:
-        raise ZooError(f"--text {text}: the network takes rows of all columns: leave it out")
+    for option, column, does in (("text", text, "holds the texts"), ("image", image, "names the image files")):
+        if kind == option and column is None:
+            raise ZooError(f"--data csv:{argument}: say with --{option} which column {does}")
+        if kind != option and column is not None:
+            takes = "rows of all columns" if kind == "table" else inputs.find(kind).plural
+            raise ZooError(f"--{option} {column}: the network takes {takes}: leave it out")
     found = files(argument, data_dir, say)
+    if image is not None:
+        folders = {path.parent for path in found.values()}
+        if len(folders) > 1 or any(map(is_store, found)):
+            raise ZooError(
+                f"--data csv:{argument}: --image names files below the table: name files of one local folder"
+            )
     frame, named, where = read_frame([*found.values()]), ",".join(found), str(data_dir) if data_dir else None
+    if image is not None:
+        from zoo.inputs.image.listed import dataset_of_frame as images_of_frame
+
+        return images_of_frame(frame, image, target, folders.pop(), named, where)
     if text is not None:
         from zoo.inputs.text.data import dataset_of_frame as texts_of_frame
 
@@ -46,12 +66,13 @@ def read(
 SOURCE = Source(
     scheme="csv",
     argument="FILE[,FILE…]",
-    kinds=("table", "text"),
-    summary="your own tables, or texts in one of their columns, as CSV or Parquet",
+    kinds=("table", "text", "image"),
+    summary="your own tables, or texts or names of images in one of their columns, as CSV or Parquet",
     read=read,
     options={
-        "target": "the column to predict",
+        "target": "the column to predict, or several with commas between",
         "text": "the column with the texts, for networks of texts",
+        "image": "the column that names the image files, for networks of images",
         "data_dir": "the folder that the files are in now [default: where they were]",
     },
     short_name=lambda argument: Path(argument.split(",")[0]).name.partition(".")[0],

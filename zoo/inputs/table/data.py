@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from zoo.data.dataset import Dataset, Examples
-from zoo.data.example import Example, RawDataset, Unreadable
+from zoo.data.example import Example, RawDataset
 from zoo.data.names import shown
 from zoo.errors import ZooError, listed
 from zoo.family import Family, Size
@@ -23,30 +23,29 @@ from zoo.inputs.table.bundled import Bundled, bundled
 from zoo.inputs.table.columns import Column, Row, TableSettings, Value, inferred, named
 from zoo.inputs.table.preprocessing import TablePreprocessing, encode, lines
 from zoo.inputs.table.preprocessing import suiting as described
-from zoo.inputs.table.read import Frame, features, places_of, row_digest, targets, typed
+from zoo.inputs.table.read import Frame, features, goals, places_of, row_digest, typed
 
 MOST_FACTORS = 100
 """The most columns that products of pairs are made of."""
 
 
 def dataset_of_frame(frame: Frame, target: str, argument: str, data_dir: str | None) -> RawDataset:
-    """Return the rows of a frame with the column `target` as their targets.
+    """Return the rows of a frame with the columns of `--target` as their targets.
 
     Rows without a target are unreadable.
 
     Raises:
         ZooError: there is no such column, or it has one class only.
     """
-    found = targets(frame, target)
-    names, rows = features(frame, (target,))
-    examples, unreadable = [], []
-    for row, wanted, place, split in zip(rows, found.values, frame.places, frame.splits, strict=True):
-        if wanted is None:
-            unreadable.append(Unreadable(split, None, place, f"column '{shown(target)}', the target, is empty"))
-        else:
-            examples.append(_example(row, wanted, place, split, names))
-    labels = found.labels or (target,)
-    return RawDataset("table", labels, examples, tuple(unreadable), found.task, argument, data_dir, form=names)
+    found = goals(frame, target)
+    names, rows = features(frame, found.names)
+    examples, unreadable = found.examples(
+        frame,
+        lambda number, wanted: _example(rows[number], wanted, frame.places[number], frame.splits[number], names),
+    )
+    return RawDataset(
+        "table", found.labels, examples, unreadable, found.task, argument, data_dir, form=names, parts=found.parts
+    )
 
 
 def dataset_of_bundled(name: str) -> RawDataset:
@@ -58,13 +57,15 @@ def dataset_of_bundled(name: str) -> RawDataset:
 
 def _examples(table: Bundled, name: str) -> list[Example]:
     pairs = enumerate(zip(table.rows, table.targets, strict=True), start=1)
-    return [_example(row, target, f"{name} row {number}", "train", table.names) for number, (row, target) in pairs]
+    return [
+        _example(row, target if isinstance(target, int) else (target,), f"{name} row {number}", "train", table.names)
+        for number, (row, target) in pairs
+    ]
 
 
-def _example(row: Row, target: int | float, name: str, split: str, names: tuple[str, ...]) -> Example:
-    wanted = target if isinstance(target, int) else (target,)
+def _example(row: Row, target: Any, name: str, split: str, names: tuple[str, ...]) -> Example:
     size = sum(len(value) if isinstance(value, str) else 8 for value in row)
-    return Example(split, wanted, name, tuple(row), size, row_digest(row), names)
+    return Example(split, target, name, tuple(row), size, row_digest(row), names)
 
 
 RECORDS = (object, None)

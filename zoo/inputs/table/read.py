@@ -1,6 +1,6 @@
 """Read tables from files: CSV, also compressed by gzip, and Parquet.
 
-A file becomes a `Frame` of cells. `targets` reads one column of it as classes or values, and `features` the others as
+A file becomes a `Frame` of cells. `goals` reads columns of it as classes or values, and `features` the others as
 rows of a network's columns. Texts are read from frames, too, because only features and targets lose their spaces.
 """
 
@@ -15,11 +15,12 @@ import io
 import json
 import math
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import IO, TYPE_CHECKING, Any, Literal
 
+from zoo.data.example import Example, Unreadable
 from zoo.data.names import natural, shown
 from zoo.data.splits import SPLIT_NAMES
 from zoo.data.store_copy import local_copy
@@ -40,6 +41,9 @@ from zoo.inputs.table.preprocessing import check
 from zoo.stores import is_store
 from zoo.text import Say, silent
 
+if TYPE_CHECKING:
+    from zoo.description import Part
+
 MOST_BYTES = 2**30
 """The most bytes of a file, decompressed."""
 
@@ -58,6 +62,9 @@ GZIP, PARQUET = b"\x1f\x8b", b"PAR1"
 NO_WORD = frozenset(("",))
 
 DELIMITERS = ",;\t"
+
+MOST_TARGETS = 16
+"""The most columns that one network predicts."""
 
 MOST_CLASSES, ROWS_A_CLASS = 20, 5
 """The most integers that are read as classes, and how often they must occur on average; else they are values."""
@@ -372,6 +379,87 @@ def targets(frame: Frame, name: str, task: Literal["classes", "values"] | None =
         raise ZooError(f"--target {shown(name)}: the column has {found}: at least two classes are needed")
     places = {label: place for place, label in enumerate(labels)}
     return Targets("classes", labels, [None if word is None else places[word] for word in words])
+
+
+@dataclass(frozen=True)
+class Goals:
+    """The columns to predict: one, or several.
+
+    Attributes:
+        names: of the columns.
+        task: classes or values; `several` where there are several columns.
+        labels: the names of the classes, or of the value, or those of all columns.
+        parts: the targets where there are several.
+        values: for each row the target as `zoo.data.example.Example` has it, or the name of a column that is empty.
+    """
+
+    names: tuple[str, ...]
+    task: str
+    labels: tuple[str, ...]
+    parts: tuple[Part, ...]
+    values: list[int | tuple[float, ...] | str]
+
+    def examples(
+        self,
+        frame: Frame,
+        described: Callable[[int, int | tuple[float, ...]], Example | Unreadable],
+        each: Callable[..., Iterable[Example | Unreadable]] = map,
+    ) -> tuple[list[Example], tuple[Unreadable, ...]]:
+        """Describe the rows of a frame by their number and target; those without a target are unreadable.
+
+        `each` calls a function with each item and yields the results in order, as `map` does.
+        """
+
+        def of_row(number: int) -> Example | Unreadable:
+            wanted = self.values[number]
+            if isinstance(wanted, str):
+                return Unreadable(frame.splits[number], None, frame.places[number], _empty(wanted))
+            return described(number, wanted)
+
+        found = [*each(of_row, range(len(self.values)))]
+        return (
+            [one for one in found if isinstance(one, Example)],
+            tuple(one for one in found if isinstance(one, Unreadable)),
+        )
+
+
+def _empty(name: str) -> str:
+    return f"column '{shown(name)}', the target, is empty"
+
+
+def goals(frame: Frame, target: str) -> Goals:
+    """Read the columns that `--target` names, with commas between several; each is read as `targets` reads one.
+
+    Raises:
+        ZooError: there is no such column, a column is named twice, there are too many, or one cannot be a target.
+    """
+    names = (target,) if target in frame.names else tuple(target.split(","))
+    twice = [shown(name) for name in dict.fromkeys(names) if names.count(name) > 1]
+    if twice:
+        raise ZooError(f"--target names a column twice: {listed(twice, most=3)}: name each once")
+    if len(names) > MOST_TARGETS:
+        raise ZooError(f"--target names {len(names)} columns, and {MOST_TARGETS} are the most: leave some out")
+    check_names(names, frame.names, "--target")
+    found = [targets(frame, name) for name in names]
+    rows = zip(*(one.values for one in found), strict=True)
+    empty = [next((name for name, cell in zip(names, row, strict=True) if cell is None), None) for row in rows]
+    if len(names) == 1:
+        (only,) = found
+        cells = [cell if only.task == "classes" else (cell,) for cell in only.values]
+        values: Any = [cell if name is None else name for name, cell in zip(empty, cells, strict=True)]
+        return Goals(names, only.task, only.labels or names, (), values)
+    from zoo.description import Part, labels_of
+
+    parts = tuple(Part(name, one.task, one.labels or (name,)) for name, one in zip(names, found, strict=True))
+    labels = labels_of(parts)
+    same = [shown(label) for label in dict.fromkeys(labels) if labels.count(label) > 1]
+    if same:
+        raise ZooError(f"--target: '{same[0]}' is a label of two targets: rename a column")
+    rows = zip(*(one.values for one in found), strict=True)
+    values = [
+        tuple(float(cell) for cell in row) if name is None else name for name, row in zip(empty, rows, strict=True)
+    ]
+    return Goals(names, "several", labels, parts, values)
 
 
 def _numbers(cells: Sequence[Value], places: Sequence[str], name: str, *, required: bool) -> list[float | None] | None:

@@ -78,31 +78,31 @@ def described(text: Any, source: Any, *, split: str, target: Any, name: str) -> 
 
 
 def dataset_of_frame(frame: Any, text: str, target: str, argument: str, data_dir: str | None) -> RawDataset:
-    """Return the texts of a column of a table, with the column `target` as their targets.
+    """Return the texts of a column of a table, with the columns of `--target` as their targets.
 
     Rows without a target, and those whose text is no text, are unreadable; an empty text is a text.
 
     Raises:
         ZooError: there is no such column, both are the same, or the target has one class only.
     """
-    from zoo.inputs.table.read import targets
+    from zoo.inputs.table.read import goals
 
-    if text == target:
+    texts, found = frame.column(text, "--text"), goals(frame, target)
+    if text in found.names:
         raise ZooError(f"--text and --target are both '{shown(text)}': name two columns")
-    texts, found = frame.column(text, "--text"), targets(frame, target)
-    examples, unreadable = [], []
-    for content, wanted, place, split in zip(texts, found.values, frame.places, frame.splits, strict=True):
-        if wanted is None:
-            unreadable.append(Unreadable(split, None, place, f"column '{shown(target)}', the target, is empty"))
-            continue
-        content = "" if content is None else content
-        goal = wanted if found.task == "classes" else (wanted,)
+
+    def example(number: int, wanted: Any) -> Example | Unreadable:
+        content = "" if texts[number] is None else texts[number]
+        split, place = frame.splits[number], frame.places[number]
         try:
-            examples.append(described(content, content, split=split, target=goal, name=place))
+            return described(content, content, split=split, target=wanted, name=place)
         except ZooError as error:
-            unreadable.append(Unreadable(split, goal, place, f"column '{shown(text)}' is {error}"))
-    labels = found.labels or (target,)
-    return RawDataset("text", labels, examples, tuple(unreadable), found.task, argument, data_dir, form=text)
+            return Unreadable(split, wanted, place, f"column '{shown(text)}' is {error}")
+
+    examples, unreadable = found.examples(frame, example)
+    return RawDataset(
+        "text", found.labels, examples, unreadable, found.task, argument, data_dir, form=text, parts=found.parts
+    )
 
 
 def dataset_of_messages() -> RawDataset:

@@ -141,6 +141,7 @@ TASK = Task(
     drawing="confusion.png",
     draw=draw,
     answer=answer,
+    probabilities={PROBABILITIES: LOGITS},
     fewest_labels=2,
     shares=True,
     balanced=balanced,

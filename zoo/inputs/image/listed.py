@@ -1,0 +1,68 @@
+"""Images that a column of a table names, with their targets in other columns."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+from typing import Any
+
+from zoo.data.example import Example, RawDataset, Unreadable
+from zoo.data.names import shown
+from zoo.data.prefetch import map_ahead
+from zoo.errors import ZooError
+from zoo.inputs.image.labeled_image import inspect
+from zoo.inputs.table.read import Frame, goals
+
+AHEAD = 1024
+"""Images that threads may have read before they are needed."""
+
+
+def dataset_of_frame(
+    frame: Frame, image: str, target: str, folder: Path, argument: str, data_dir: str | None
+) -> RawDataset:
+    """Return the images that a column names, with the columns of `--target` as their targets.
+
+    A name is a path from `folder`, that of the table. Each file is read whole, to find damage. Rows without a target
+    are unreadable, and so is a file that is no image, is larger than those of a folder may be, or lies elsewhere.
+
+    Raises:
+        ZooError: there is no such column, both are the same, the target has one class only, or no file is an image.
+    """
+    names, found = frame.column(image, "--image"), goals(frame, target)
+    if image in found.names:
+        raise ZooError(f"--image and --target are both '{shown(image)}': name two columns")
+    root = folder.resolve()
+
+    def example(number: int, wanted: Any) -> Example | Unreadable:
+        split, place = frame.splits[number], frame.places[number]
+        try:
+            path = _inside(root, names[number])
+            return inspect(path, split=split, target=wanted, name=shown(str(path.relative_to(root))))
+        except ZooError as error:
+            return Unreadable(split, wanted, place, f"column '{shown(image)}' is {error}")
+
+    examples, unreadable = found.examples(frame, example, functools.partial(map_ahead, ahead=AHEAD))
+    if not examples:
+        first = unreadable[0]
+        raise ZooError(
+            f"none of the {len(unreadable)} rows names an image ({first.name}: {first.reason}): "
+            f"name files below {shown(root)}"
+        )
+    return RawDataset("image", found.labels, examples, unreadable, found.task, argument, data_dir, parts=found.parts)
+
+
+def _inside(root: Path, name: Any) -> Path:
+    """Return the file of a name, without links.
+
+    Raises:
+        ZooError: it is no name, or the file is not below `root`.
+    """
+    if not isinstance(name, str) or not name.strip():
+        raise ZooError("empty")
+    try:
+        path = (root / name.strip()).resolve()
+    except (OSError, ValueError, RuntimeError):
+        raise ZooError("no name of a file") from None
+    if not path.is_relative_to(root):
+        raise ZooError(f"{shown(name)}, outside of the table's folder")
+    return path

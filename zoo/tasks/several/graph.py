@@ -1,0 +1,67 @@
+"""Several targets in TensorFlow operations: the outputs of each, and the sum of their weighed losses."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from zoo.tasks.several.heads import Head, heads
+
+if TYPE_CHECKING:
+    from zoo.description import Model
+
+
+def answers(found: Any, model: Model) -> dict[str, Any]:
+    """Return the outputs of all targets; those of a task are named `TARGET_OUTPUT`."""
+    answered: dict[str, Any] = {}
+    for head, own in _split(found, model)[0]:
+        answered |= head.named(head.task.graph.answers(own, head.model(model)))
+    return answered
+
+
+def losses(targets: Any, found: Any, model: Model, smoothing: float = 0.0) -> Any:
+    """Return the sum of the targets' losses for each example, float32 [batch], weighed by their uncertainty.
+
+    With the log variance s of a target, the network's own parameter, cross-entropies count as exp(-s) · loss + s / 2
+    and squared errors as exp(-s) · loss / 2 + s / 2 (Kendall, Gal and Cipolla 2018, arXiv:1705.07115).
+
+    `targets` are float32 [batch, targets]. `found` are the vectors of all heads, with the log variances after them; a
+    network without these weighs all targets alike.
+    """
+    import tensorflow as tf
+
+    each, variances = _split(found, model)
+    total = tf.zeros_like(found[:, 0])
+    for head, own in each:
+        loss = head.task.graph.losses(head.targets(targets), own, head.model(model), smoothing)
+        loss = loss if head.is_label else loss / 2
+        if variances is not None:
+            variance = variances[:, head.number]
+            loss = tf.exp(-variance) * loss + variance / 2
+        total += tf.cast(loss, total.dtype)
+    return total
+
+
+def sums(targets: Any, found: Any, model: Model, weights: Any = 1.0) -> dict[str, Any]:
+    """Sum the losses of all targets, without their weights, and return the sums of each, and the sum of its weights."""
+    import tensorflow as tf
+
+    each, variances = _split(found, model)
+    summed: dict[str, Any] = {}
+    for head, own in each:
+        of_head = head.task.graph.sums(head.targets(targets), own, head.model(model), weights)
+        if variances is not None:
+            weight = tf.exp(-variances[:, head.number])
+            of_head |= {"weight": tf.reduce_sum(tf.cast(weights, weight.dtype) * weight)}
+        summed |= head.named(of_head)
+    return {"loss": tf.add_n([summed[head.output("loss")] for head, _ in each]), **summed}
+
+
+def _split(found: Any, model: Model) -> tuple[list[tuple[Head, Any]], Any]:
+    """Return each head with what the network computes for it, and the log variances, None where there are none."""
+    import tensorflow as tf
+
+    own = heads(model.parts, model.scales)
+    widths = [len(head.part.labels) for head in own]
+    rest = found.shape[-1] - sum(widths)
+    vectors = tf.split(found, [*widths, rest] if rest else widths, -1)
+    return list(zip(own, vectors, strict=False)), vectors[-1] if rest else None

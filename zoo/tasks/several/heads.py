@@ -1,0 +1,120 @@
+"""The heads of a network with several targets: the places of its vector and the outputs that belong to each."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+
+from zoo import task as tasks
+from zoo.task import Task
+
+if TYPE_CHECKING:
+    from zoo.description import Model, Part, Scale
+
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True)
+class Head:
+    """The head of a target.
+
+    Attributes:
+        part: the target.
+        word: its name as the beginning of names of outputs.
+        number: its place among the targets.
+        start: the first of its places in the network's vector.
+        scales: of its labels.
+    """
+
+    part: Part
+    word: str
+    number: int
+    start: int
+    scales: tuple[Scale, ...]
+
+    @property
+    def task(self) -> Task:
+        """The target's own task."""
+        return tasks.find(self.part.task)
+
+    @property
+    def places(self) -> slice:
+        """Its places in the network's vector."""
+        return slice(self.start, self.start + len(self.part.labels))
+
+    @property
+    def sizes(self) -> np.ndarray:
+        """The usual size of each number of its primary output, float64 [labels]; 1 for logits."""
+        return np.array([abs(scale.mean) + scale.std for scale in self.scales])
+
+    @property
+    def is_label(self) -> bool:
+        """Whether the target is the place of a label, not a value."""
+        return self.task.balanced is not None
+
+    def output(self, name: str) -> str:
+        """Return the name that an output of its task has."""
+        return f"{self.word}_{name}"
+
+    def named(self, own: Mapping[str, Value]) -> dict[str, Value]:
+        """Return what is its own by the names that it has among all targets."""
+        return {self.output(name): value for name, value in own.items()}
+
+    def own(self, outputs: Mapping[str, Value]) -> dict[str, Value]:
+        """Return its outputs, of those of all targets, by the names that they have in its task."""
+        return {name: outputs[self.output(name)] for name in self.task.outputs}
+
+    def sums(self, sums: Mapping[str, float]) -> dict[str, float]:
+        """Return its sums, of those of all targets, by the names that they have in its task."""
+        beginning = self.output("")
+        return {key.removeprefix(beginning): value for key, value in sums.items() if key.startswith(beginning)}
+
+    def error(self, metrics: Mapping[str, float]) -> float:
+        """Return the error that metrics of its task show: 0 where nothing is wrong."""
+        return 1 - metrics[self.task.best] if self.task.higher_is_better else metrics["loss"]
+
+    def targets(self, targets: Any) -> Any:
+        """Return the target of each example as its task has them, from float32 [examples, targets]."""
+        if not isinstance(targets, np.ndarray):
+            return self._of_tensor(targets)
+        column = targets[:, self.number]
+        return column.astype(np.int64) if self.is_label else column[:, None]
+
+    def _of_tensor(self, targets: Any) -> Any:
+        import tensorflow as tf
+
+        column = targets[:, self.number]
+        return tf.cast(column, tf.int64) if self.is_label else column[:, None]
+
+    def model(self, model: Model) -> Model:
+        """Return the description of a network as that of one with this target alone."""
+        scales = () if self.is_label else self.scales
+        return dataclasses.replace(model, task=self.part.task, labels=self.part.labels, scales=scales, parts=())
+
+
+@functools.lru_cache(64)
+def heads(parts: tuple[Part, ...], scales: tuple[Scale, ...]) -> tuple[Head, ...]:
+    """Return the heads of all targets, in their order."""
+    found, start = [], 0
+    for number, (part, word) in enumerate(zip(parts, words([part.name for part in parts]), strict=True)):
+        end = start + len(part.labels)
+        found.append(Head(part, word, number, start, scales[start:end]))
+        start = end
+    return tuple(found)
+
+
+def words(names: Sequence[str]) -> list[str]:
+    """Return a word of letters, digits and underscores for each name, which begins with a letter; all differ."""
+    found: list[str] = []
+    for number, name in enumerate(names, start=1):
+        word = re.sub(r"[^A-Za-z0-9]+", "_", name).strip("_")
+        word = word if re.match("[A-Za-z]", word) else f"target_{word or number}"
+        same = [word, *(f"{word}_{count}" for count in range(2, len(names) + 2))]
+        found.append(next(one for one in same if one not in found))
+    return found
