@@ -6,8 +6,8 @@ LOWEST := .lowest
 DEMO := demo-output
 
 # Three processes of tests for two cores, as each waits a third of its time. The tests of a file share what they make, and
-# stay in one of them.
-WORKERS := -n 3 --dist loadfile
+# stay in one of them. Files are handed out in the order of tests/conftest.py, the longest first.
+WORKERS := -n 3 --dist loadfile --no-loadscope-reorder
 
 # The scripts that compare with the peers, and where PyTorch, timm and what they write go (about 20 GB).
 PEERS := benchmarks.peers

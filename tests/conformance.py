@@ -168,12 +168,16 @@ def warmed(model: Any, description: Model) -> Any:
     return model
 
 
+SHORT: dict[str, dict[str, Any]] = {"audio": {"seconds": 0.5}, "text": {"max_length": 24}}
+"""Settings of small inputs of the kinds that have a length."""
+
+
 def described(images: Path, family: str, size: str, side: int) -> tuple[Model, Dataset, Recipe]:
-    """Describe a network for a folder of images scaled to `side`, or for the default data of another kind."""
+    """Describe a network for a folder of images scaled to `side`, or for the default data of another kind, cut."""
     record, row = resolve(family, size)
     kind = find(record.input)
-    section = record.recipe_of(row).input
-    recipe = Recipe(input=dataclasses.replace(section, size=side) if record.input == "image" else section)
+    small = {"size": side} if record.input == "image" else SHORT.get(record.input, {})
+    recipe = Recipe(input=dataclasses.replace(record.recipe_of(row).input, **small))
     source = f"folder:{images}" if record.input == "image" else kind.default_data
     dataset = load(source, record.input, split=recipe.split)
     model = describe(record, row, dataset, recipe)

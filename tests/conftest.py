@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import fcntl
 import gc
+import io
 import os
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -24,6 +28,26 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--full", action="store_true", help="also run what takes hours: every network at 224 pixels")
 
 
+LONGEST = (
+    "models/test_conformance.py",
+    "docs/test_doc_commands.py",
+    "training/test_processes.py",
+    "training/test_training.py",
+    "training/test_fine_tuning.py",
+    "export/test_server_check.py",
+    "models/test_structure.py",
+    "cli/test_text.py",
+    "cli/test_wrong_requests.py",
+    "weights/test_pull.py",
+    "test_surroundings.py",
+    "weights/test_timm_reader.py",
+    "export/test_recorded_graphs.py",
+    "cli/test_terminal.py",
+    "test_extending.py",
+)
+"""The modules that take longest, longest first. They begin first, because a process that begins one late ends late."""
+
+
 def slow_tests() -> set[str]:
     """The modules and test functions of tests/slow.txt, as pytest names them."""
     lines = (Path(__file__).parent / "slow.txt").read_text(encoding="utf-8").splitlines()
@@ -32,15 +56,17 @@ def slow_tests() -> set[str]:
 
 @pytest.hookimpl(tryfirst=True)  # before pytest asks for markers
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark the tests that tests/slow.txt names as slow, and leave out the full sweep where --full does not ask for it.
+    """Mark the tests that tests/slow.txt names as slow, put the longest modules first, and leave out the full sweep.
 
-    The sweep is another test run, not a part of this one that is skipped.
+    The sweep, for which --full asks, is another test run and not a part of this one that is skipped.
     """
     slow = slow_tests()
     for item in items:
         function = item.nodeid.partition("[")[0]
         if function in slow or function.partition("::")[0] in slow:
             item.add_marker("slow")
+    ranks = {f"tests/{module}": rank for rank, module in enumerate(LONGEST)}
+    items.sort(key=lambda item: ranks.get(item.nodeid.partition("::")[0], len(ranks)))
     if not config.getoption("--full"):
         full = [item for item in items if item.get_closest_marker("full")]
         config.hook.pytest_deselected(items=full)
@@ -53,11 +79,31 @@ def pytest_runtest_teardown(item: pytest.Item) -> None:
         gc.collect()
 
 
+def shared_place(factory: pytest.TempPathFactory) -> Path:
+    """A temporary folder of this session that all of its processes see."""
+    base = factory.getbasetemp()
+    return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+
+def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
+    """A folder that the first process to ask for it makes; tests copy what they change."""
+    folder = shared_place(factory) / name
+    with folder.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not folder.exists():
+            half = folder.with_suffix(".half")
+            shutil.rmtree(half, ignore_errors=True)
+            half.mkdir()
+            make(half)
+            half.rename(folder)
+    return folder
+
+
 @pytest.fixture(scope="session", autouse=True)
 def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """A cache of this process, so that no test depends on what the user's holds."""
+    """A cache of this session, so that no test depends on what the user's holds."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("ZOO_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("ZOO_CACHE_DIR", str(shared_place(tmp_path_factory) / "cache"))
         yield
 
 
@@ -68,6 +114,20 @@ class Answer:
     status: int
     out: str
     err: str
+
+
+def call_zoo(*arguments: object, folder: Path) -> Answer:
+    """`zoo` with arguments in this process, in a folder: for what a module's tests share."""
+    from zoo.cli import main
+
+    out, err = io.StringIO(), io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        patch.chdir(folder)
+        patch.setattr(sys, "argv", ["zoo", *map(str, arguments)])
+        with pytest.raises(SystemExit) as stop:
+            main()
+    assert stop.value.code == 0, err.getvalue()
+    return Answer(0, out.getvalue(), err.getvalue())
 
 
 @pytest.fixture
@@ -110,3 +170,48 @@ def write_images(folder: Path, *, classes: int = 3, each: int = 20, side: int = 
 def images_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Three classes of twenty 32×32 crops each."""
     return write_images(tmp_path_factory.mktemp("images") / "crops")
+
+
+@pytest.fixture(scope="session")
+def digits_made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with runs/cnn-small-digits, of four epochs, and artifacts/cnn-small-digits, its ONNX file."""
+
+    def make(folder: Path) -> None:
+        call_zoo("train", "cnn", "--epochs", 4, folder=folder)
+        call_zoo("export", "--onnx", folder=folder)
+
+    return made_once(tmp_path_factory, "digits", make)
+
+
+def leave_trial_exports_out(patch: pytest.MonkeyPatch) -> None:
+    """Let trainings begin without a trial export, which takes as long as `zoo export`.
+
+    It is tested in tests/export/test_preflight.py, with each kind of input by the first trainings of
+    tests/training/test_training.py (from the command line) and of tests/cli/test_audio.py, test_tables.py and
+    test_text.py, and with a family from outside by tests/test_extending.py.
+    """
+    from zoo.export import preflight
+
+    patch.setattr(preflight, "preflight", lambda description: None)
+
+
+@pytest.fixture
+def no_trial_export(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trainings of a test begin without a trial export."""
+    leave_trial_exports_out(monkeypatch)
+
+
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Weights of ones in place of random ones, for tests that build large networks and read none of their weights.
+
+    Drawing a hundred million numbers takes seconds.
+    """
+    import tensorflow as tf
+    from keras.src import backend
+
+    def ones(shape: tuple[int, ...], *arguments: object, dtype: str | None = None, **others: object) -> tf.Tensor:
+        return tf.ones(shape, dtype or "float32")
+
+    for name in ("normal", "truncated_normal", "uniform"):
+        monkeypatch.setattr(backend.random, name, ones)

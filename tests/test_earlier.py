@@ -71,6 +71,7 @@ def test_the_run_is_exported_and_the_artifact_predicts(
     assert (before.status, before.out) == (0, after.out)
 
 
+@pytest.mark.usefixtures("no_trial_export")
 def test_training_goes_on_from_the_run(earlier: Path, tmp_path: Path, zoo_command: Callable[..., Answer]) -> None:
     done = zoo_command(
         "train", "--weights", earlier / "run", "--data", "digits", "--set", "epochs=1", "--out", tmp_path / "tuned"

@@ -43,6 +43,8 @@ SIZE = """
     SIZES = {"resnet": (Size("10", ("resnet10",), {"block": "basic", "blocks": (1, 1, 1, 1)}, 5_418_792, 889_229_312),)}
 """
 
+SMALL = ("--set", "image.size=16")
+
 
 @pytest.fixture
 def brought(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bring]:
@@ -65,7 +67,9 @@ def brought(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bring]:
     registry.forget()
 
 
-def through_every_verb(verbs: Verbs, out: Path, example: Path, *train: object) -> dict[str, Any]:
+def through_every_verb(
+    verbs: Verbs, out: Path, example: Path, *train: object, formats: tuple[str, ...] = ()
+) -> dict[str, Any]:
     """Train with the given arguments, export, verify, predict an example and measure; return what `train` printed."""
     run, artifact = out / "run", out / "artifact"
 
@@ -75,7 +79,7 @@ def through_every_verb(verbs: Verbs, out: Path, example: Path, *train: object) -
         return json.loads(answer.out)
 
     trained = done("train", *train, "--epochs", 1, "--set", "batch_size=8", "--out", run)
-    done("export", run, "--out", artifact)
+    done("export", run, *formats, "--out", artifact)
     done("verify", artifact)
     assert done("predict", artifact, example)["predictions"][0]["labels"]
     assert done("benchmark", artifact, "--runtime", "onnx", "--batch", 1, "--threads", 1, "--seconds", 0.1)
@@ -91,11 +95,12 @@ def test_a_family_of_ten_lines(brought: Bring, zoo_command: Verbs, tmp_path: Pat
     assert "Ten lines" in zoo_command("info", "tenlines").out
     example = images_folder / "class0" / "0.png"
     trained = through_every_verb(
-        zoo_command, tmp_path, example, "tenlines", "--size", "base", "--data", f"folder:{images_folder}"
+        zoo_command, tmp_path, example, "tenlines", "--size", "base", "--data", f"folder:{images_folder}", *SMALL
     )
     assert (trained["model"]["family"], trained["model"]["size"]) == ("tenlines", "base")
 
 
+@pytest.mark.usefixtures("no_trial_export")
 def test_a_size_of_a_family_that_is_there(
     brought: Bring, zoo_command: Verbs, tmp_path: Path, images_folder: Path
 ) -> None:
@@ -105,9 +110,8 @@ def test_a_size_of_a_family_that_is_there(
     model, row = create("resnet10"), registry.resolve("resnet10")[1]
     assert (complexity.parameters(model), complexity.multiply_adds(model)) == (row.parameters, row.multiply_adds)
     example = images_folder / "class0" / "0.png"
-    trained = through_every_verb(
-        zoo_command, tmp_path, example, "resnet", "--size", "10", "--data", f"folder:{images_folder}"
-    )
+    arguments = ("resnet", "--size", "10", "--data", f"folder:{images_folder}", *SMALL)
+    trained = through_every_verb(zoo_command, tmp_path, example, *arguments, formats=("--onnx",))
     assert trained["model"]["size"] == "10"
 
 

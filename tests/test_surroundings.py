@@ -35,8 +35,8 @@ print("counted:", complexity.parameters(model), complexity.multiply_adds(model),
 """
 
 
-def described(family: str = "cnn") -> Model:
-    empty = Model(family, "small", tuple("abc"), PIXELS, parameters=0, multiply_adds=0)
+def described(family: str = "cnn", size: str = "small") -> Model:
+    empty = Model(family, size, tuple("abc"), PIXELS, parameters=0, multiply_adds=0)
     model = factory.build(empty)
     return dataclasses.replace(
         empty, parameters=complexity.parameters(model), multiply_adds=complexity.multiply_adds(model)
@@ -82,25 +82,25 @@ def settings() -> tuple[Any, ...]:
     )
 
 
-@pytest.mark.parametrize("family", ["resnet", "vit"])
+@pytest.mark.parametrize(("family", "size"), [("resnet", "small"), ("vit", "tiny")])
 def test_a_notebooks_settings_change_no_network_and_stay(
-    family: str, tmp_path: Path, notebook: tuple[Any, ...]
+    family: str, size: str, tmp_path: Path, notebook: tuple[Any, ...]
 ) -> None:
     with own_settings():
-        expected = zoo.create(family, classes=3, input_shape=(28, 28, 1))
-        folder = finished_run(tmp_path / "run", described(family))
+        expected = zoo.create(family, size=size, classes=3, input_shape=(28, 28, 1))
+        folder = finished_run(tmp_path / "run", described(family, size))
         images = np.random.default_rng(0).random((2, 28, 28, 1), np.float32)
         logits = zoo.load(folder)(images).numpy()
 
     assert settings() == notebook
-    made = zoo.create(family, classes=3, input_shape=(28, 28, 1))
+    made = zoo.create(family, size=size, classes=3, input_shape=(28, 28, 1))
     assert settings() == notebook
     assert [layer.get_config() for layer in made.layers] == [layer.get_config() for layer in expected.layers]
     assert {variable.dtype for variable in made.weights} == {"float32"}
     np.testing.assert_array_equal(zoo.load(folder)(images).numpy(), logits)
     zoo.load(folder, features=True)
     with pytest.raises(ZooError):
-        zoo.create(family, classes=3, input_shape=(4, 4, 1))
+        zoo.create(family, size=size, classes=3, input_shape=(4, 4, 1))
     assert settings() == notebook
 
 
@@ -111,6 +111,7 @@ class Settings(keras.callbacks.Callback):
         self.found = settings()
 
 
+@pytest.mark.usefixtures("no_trial_export")
 def test_what_is_measured_and_exported_is_float32_and_only_training_is_tensor_float_32(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -134,6 +135,7 @@ def test_what_is_measured_and_exported_is_float32_and_only_training_is_tensor_fl
     assert enabled()
 
 
+@pytest.mark.usefixtures("no_trial_export")
 def test_a_notebooks_settings_change_no_training_and_no_export(
     tmp_path: Path, notebook: tuple[Any, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.conftest import Answer, write_images
+from tests.conftest import Answer, call_zoo, write_images
 from tests.inputs.audio.sounds import PLAIN, encoded, patched, tone
 from zoo import artifact
 from zoo.inputs.audio import wav
@@ -39,12 +37,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with clips, a run that was trained on them, and its artifact."""
     place = tmp_path_factory.mktemp("made")
     write_words(place / "words")
-    for arguments in (
-        ("train", "keyword", "--data", "folder:words", "--epochs", "4", "--out", "run", *FEW),
-        ("export", "run", "--out", "artifact"),
-    ):
-        done = subprocess.run([sys.executable, "-m", "zoo", *arguments], cwd=place, capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
+    call_zoo("train", "keyword", "--data", "folder:words", "--epochs", 4, "--out", "run", *FEW, folder=place)
+    call_zoo("export", "run", "--out", "artifact", folder=place)
     return place
 
 
@@ -189,6 +183,7 @@ def test_wrong_training_is_refused(place: Path, zoo_command: Command, row: tuple
     assert not (place / "made").exists()
 
 
+@pytest.mark.usefixtures("no_trial_export")
 def test_it_is_tuned_on_other_words(place: Path, zoo_command: Command) -> None:
     (place / "two").mkdir()
     for word in ("see", "us"):

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import json
 import shutil
-import sys
 import unicodedata
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +15,7 @@ import pytest
 from PIL import Image
 
 from tests.conformance import untrained_run
-from tests.conftest import Answer, write_images
+from tests.conftest import Answer, call_zoo, leave_trial_exports_out, write_images
 from zoo import artifact, run
 from zoo.data import digests
 from zoo.errors import Refused
@@ -25,14 +23,13 @@ from zoo.export import model_card
 from zoo.training import start
 
 Command = Callable[..., Answer]
+pytestmark = pytest.mark.usefixtures("no_trial_export")
 FEW = ("--epochs", 1, "--set", "batch_size=8", "--set", "schedule.warmup_epochs=0")
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of 2×20 images, a run that was trained on it, its artifact, and a run whose test/ is its train/."""
-    from zoo.cli import main
-
     place = tmp_path_factory.mktemp("made")
     write_images(place / "data", classes=2, each=20, side=12)
     shutil.copytree(place / "data", place / "copied/train")
@@ -42,11 +39,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("export", place / "run", "--onnx", "--out", place / "artifact"),
         ("train", "cnn", "--data", f"folder:{place / 'copied'}", "--out", place / "copied-run", *FEW),
     ):
-        with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as stop:
-            patch.setattr(sys, "argv", ["zoo", *map(str, arguments)])
-            with (place / "said.txt").open("w") as said, contextlib.redirect_stderr(said):
-                main()
-        assert stop.value.code == 0
+        with pytest.MonkeyPatch.context() as patch:
+            leave_trial_exports_out(patch)
+            (place / "said.txt").write_text(call_zoo(*arguments, folder=place).err)
     return place
 
 

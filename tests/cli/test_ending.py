@@ -13,27 +13,21 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.processes import Process
 from tests.test_surroundings import described, finished_run
 from zoo.cli.ending import Ended, ended_by_signals
 
 LIMIT = 240.0
 
 
-def start(place: Path, *arguments: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "zoo", *arguments], cwd=place, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL,
-        text=True,
-    )  # fmt: skip
-
-
-def wait_for(happened: Callable[[], bool], process: subprocess.Popen[str]) -> None:
+def wait_for(happened: Callable[[], bool], process: Process | subprocess.Popen[str]) -> None:
     end = time.monotonic() + LIMIT
     while not happened() and time.monotonic() < end:
-        assert process.poll() is None, process.stderr.read() if process.stderr else ""
+        assert process.poll() is None, process.communicate()[1]
         time.sleep(0.02)
 
 
-def one_line(process: subprocess.Popen[str]) -> str:
+def one_line(process: Process) -> str:
     _, said = process.communicate(timeout=LIMIT)
     lines = [line for line in said.splitlines() if line.startswith("zoo: ")]
     assert len(lines) == 1, said
@@ -48,7 +42,7 @@ def hidden(place: Path) -> list[Path]:
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_an_export_leaves_nothing(number: signal.Signals, status: int, tmp_path: Path) -> None:
     finished_run(tmp_path / "run", described())
-    process = start(tmp_path, "export", "run", "--out", "made/it")
+    process = Process("zoo", "export", "run", "--out", "made/it", cwd=tmp_path)
     wait_for(lambda: bool(list(tmp_path.glob("made/.*"))), process)
     children = psutil.Process(process.pid).children(recursive=True)
     process.send_signal(number)
@@ -60,7 +54,11 @@ def test_an_export_leaves_nothing(number: signal.Signals, status: int, tmp_path:
 
 
 def test_a_training_ends_where_it_can_go_on(tmp_path: Path) -> None:
-    process = start(tmp_path, "train", "cnn", "--epochs", "500", "--out", "run", "--checkpoint-minutes", "0.001")
+    command = [sys.executable, "-m", "zoo", "train", "cnn", "--epochs", "500", "--out", "run"]
+    process = subprocess.Popen(
+        [*command, "--checkpoint-minutes", "0.001"], cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL,
+        text=True,
+    )  # fmt: skip
     wait_for((tmp_path / "run/checkpoints/last.safetensors").exists, process)
     process.send_signal(signal.SIGTERM)
     _, said = process.communicate(timeout=LIMIT)

@@ -29,6 +29,7 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.usefixtures("no_trial_export")
 @pytest.mark.parametrize("encoding", ["latin-1", "ascii"])
 def test_every_verb_writes_to_such_a_terminal(
     encoding: str, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -5,8 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import random
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +13,7 @@ import pytest
 from safetensors.numpy import load_file
 
 import zoo
+from tests import processes
 from tests.conftest import Answer
 from zoo.tasks.classes import balanced
 
@@ -98,6 +97,7 @@ def test_examples_of_the_model_card_run(made: Path, monkeypatch: pytest.MonkeyPa
         exec(block, {"__name__": "__main__"})
 
 
+@pytest.mark.usefixtures("no_trial_export")
 def test_coefficients_of_y_equals_2x_are_printed_in_the_units_of_the_data(place: Path, zoo_command: Command) -> None:
     write(place / "line.csv", ("x", "y"), (1, 2), (2, 4), (3, 6))
     trained = zoo_command("train", "linear", "--size", "small", "--data", "csv:line.csv", "--target", "y")
@@ -109,6 +109,7 @@ def test_coefficients_of_y_equals_2x_are_printed_in_the_units_of_the_data(place:
     assert "coefficients in the units of the data" in zoo_command("info", "runs/linear-small-line").out
 
 
+@pytest.mark.usefixtures("no_trial_export")
 def test_metrics_have_the_names_of_scikit_learn(place: Path, zoo_command: Command) -> None:
     for family, data, wanted in (
         ("mlp", "iris", {"accuracy", "log_loss", "roc_auc"}),
@@ -143,8 +144,8 @@ def test_penalties_and_class_weights_are_equal_on_one_and_two_replicas(made: Pat
         ("two", "2", ["optimizer.l1=0.01", "optimizer.l2=0.1"]),
         ("none", "1", []),
     ):
-        command = [sys.executable, DRIVER, name, devices, "never", "inf", "mlp-small", "iris", *settings, *penalties]
-        subprocess.run(list(map(str, command)), check=True, capture_output=True)
+        done = processes.run(DRIVER, name, devices, "never", "inf", "mlp-small", "iris", *settings, *penalties)
+        assert done.returncode == 0, done.stderr
         weights[name] = load_file(place / name / "weights.safetensors")
     for key, value in weights["one"].items():
         np.testing.assert_allclose(weights["two"][key], value, rtol=1e-9, atol=1e-12)

@@ -9,13 +9,12 @@ import os
 import pty
 import re
 import struct
-import subprocess
-import sys
 import termios
 from pathlib import Path
 
 import pytest
 
+from tests import processes
 from zoo.cli.output import PLAIN_WIDTH
 
 CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
@@ -63,11 +62,8 @@ def on_terminal(place: Path, *arguments: str, columns: int = COLUMNS) -> Screen:
     """Run `zoo` with standard output and standard error on a pseudo-terminal."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
-    environment = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "COLUMNS", "CI")}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "zoo", *arguments], cwd=place, stdin=theirs, stdout=theirs, stderr=theirs,
-        env={**environment, "TERM": "xterm-256color"}, close_fds=True,
-    )  # fmt: skip
+    variables = {"NO_COLOR": None, "COLUMNS": None, "CI": None, "TERM": "xterm-256color"}
+    process = processes.Process("zoo", *arguments, cwd=place, env=variables, terminal=theirs)
     os.close(theirs)
     written = b""
     with contextlib.suppress(OSError):  # Linux reports the end so
@@ -154,9 +150,8 @@ def test_tables_say_their_units_and_are_the_same_in_a_pipe(
     screen = on_terminal(exported[0], *arguments, columns=PLAIN_WIDTH)
     assert screen.status == 0, screen.text
     assert re.search(header, screen.text)
-    piped = subprocess.run(
-        [sys.executable, "-m", "zoo", *arguments], cwd=exported[0], capture_output=True, text=True, check=True
-    )
+    piped = processes.run("zoo", *arguments, cwd=exported[0])
+    assert piped.returncode == 0, piped.stderr
     assert "\x1b" not in piped.stdout + piped.stderr
     shown = [line.split() for line in screen.final]
     table = [line.split() for line in piped.stdout.splitlines() if "─" not in line]

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,7 +11,7 @@ import pytest
 import tokenizers
 from safetensors.numpy import load_file
 
-from tests.conftest import Answer
+from tests.conftest import Answer, call_zoo
 from zoo import artifact
 from zoo.inputs.text.hard import LINES
 from zoo.inputs.text.messages import messages
@@ -42,22 +40,15 @@ def write_files(folder: Path, each: int = 8) -> None:
             (folder / label / f"{number}.txt").write_text(text, encoding="utf-8")
 
 
-def zoo_in(place: Path, *arguments: str) -> str:
-    """Run a command in a process of its own, and return what it said."""
-    done = subprocess.run([sys.executable, "-m", "zoo", *arguments], cwd=place, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return done.stderr
-
-
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a table, a run that was trained on it, and its artifact."""
     place = tmp_path_factory.mktemp("made")
     write_table(place / "table.csv")
-    (place / "said").write_text(
-        zoo_in(place, "train", "lstm", "--data", "csv:table.csv", *COLUMNS, "--epochs", "2", "--out", "run", *FEW)
-    )
-    zoo_in(place, "export", "run", "--out", "artifact")
+    source = ("--data", "csv:table.csv", *COLUMNS)
+    trained = call_zoo("train", "lstm", *source, "--epochs", 2, "--out", "run", *FEW, folder=place)
+    (place / "said").write_text(trained.err)
+    call_zoo("export", "run", "--out", "artifact", folder=place)
     return place
 
 
@@ -138,6 +129,7 @@ def test_a_run_is_evaluated_on_its_own_and_on_other_data(place: Path, zoo_comman
     assert other.status == 0, other.err
 
 
+@pytest.mark.usefixtures("no_trial_export")
 def test_fine_tuning_keeps_the_vocabulary(place: Path, zoo_command: Command) -> None:
     write_files(place / "files")
     options = ("--data", "folder:files", "--epochs", "1", *FEW, "--set", "batch_size=4")
@@ -151,6 +143,7 @@ def test_fine_tuning_keeps_the_vocabulary(place: Path, zoo_command: Command) -> 
     assert all((old[name] == new[name]).all() for name in old if not name.startswith("logits/"))
 
 
+@pytest.mark.usefixtures("no_trial_export")
 @pytest.mark.parametrize("size", ["small", "base"])
 def test_rates_decay_by_layer(size: str, place: Path, zoo_command: Command) -> None:
     options = ("--data", "csv:table.csv", *COLUMNS, "--epochs", "1", *FEW, "--set", "optimizer.layer_decay=0.5")

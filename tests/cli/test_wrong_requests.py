@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import json
-import os
 import resource
 import shutil
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests import processes
 from tests.conftest import Answer, write_images
 from zoo.cli import main
 
@@ -22,19 +22,10 @@ Place = Path
 Command = Callable[..., Answer]
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a finished run and its artifact, made once; tests damage copies."""
-    place = tmp_path_factory.mktemp("made")
-    for arguments in (["train", "cnn", "--epochs", "2"], ["export", "--onnx"]):
-        subprocess.run([sys.executable, "-m", "zoo", *arguments], cwd=place, check=True, capture_output=True)
-    return place
-
-
 @pytest.fixture
-def place(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A working folder with a copy of them."""
-    shutil.copytree(made, tmp_path / "work")
+def place(digits_made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working folder with a copy of a finished run and its artifact."""
+    shutil.copytree(digits_made, tmp_path / "work")
     monkeypatch.chdir(tmp_path / "work")
     return tmp_path / "work"
 
@@ -296,15 +287,9 @@ def test_a_damaged_artifact_is_refused(zoo_command: Command, place: Path) -> Non
 )
 def test_a_full_disk_ends_with_one_line(place: Path, arguments: list[str]) -> None:
     """A limit on the size of files, which needs no rights, stands for the disk: the write fails in the middle."""
-
-    def limited() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))
-
+    limited = functools.partial(resource.setrlimit, resource.RLIMIT_FSIZE, (60_000, 60_000))
     before = tree(place / "artifacts")
-    done = subprocess.run(
-        [sys.executable, "-m", "zoo", *arguments],
-        capture_output=True, text=True, preexec_fn=limited, env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
-    )  # fmt: skip
+    done = processes.run("zoo", *arguments, before=limited)
     assert done.returncode == 2, done.stderr
     assert "Traceback" not in done.stderr
     assert len([line for line in done.stderr.splitlines() if line.startswith("zoo: ")]) == 1, done.stderr

@@ -78,6 +78,7 @@ def stripes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     sys.modules.pop("my_stripes", None)
 
 
+@pytest.mark.usefixtures("no_trial_export")
 def test_a_source_from_one_file_goes_all_the_way(stripes: Path, tmp_path: Path, zoo_command: Command) -> None:
     answer = zoo_command(
         "train", "cnn", "--data", "stripes:20", "--epochs", 1, "--set", "batch_size=8", "--out", tmp_path / "run"

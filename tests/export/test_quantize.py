@@ -5,8 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import shutil
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Callable, Collection
 from pathlib import Path
@@ -488,12 +486,9 @@ def test_a_request_out_of_range_is_refused(arguments: tuple[Any, ...], part: str
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a trained run and the artifact of its float32 file."""
-    place = tmp_path_factory.mktemp("made")
-    for arguments in (["train", "cnn", "--epochs", "4"], ["export", "--onnx"]):
-        subprocess.run([sys.executable, "-m", "zoo", *arguments], cwd=place, check=True, capture_output=True)
-    return place
+def made(digits_made: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of a folder with a trained run and the artifact of its float32 file."""
+    return Path(shutil.copytree(digits_made, tmp_path_factory.mktemp("made") / "digits"))
 
 
 @pytest.fixture(scope="module")

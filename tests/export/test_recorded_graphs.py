@@ -19,6 +19,7 @@ def test_every_family_of_images_is_recorded() -> None:
     assert {path.stem for path in FOLDER.iterdir()} == {*DAILY, *OTHERS}
 
 
+@pytest.mark.usefixtures("undrawn")
 @pytest.mark.parametrize("network", [*DAILY, *(pytest.param(name, marks=pytest.mark.full) for name in OTHERS)])
 def test_the_graph_is_the_recorded_one(network: str) -> None:
     found = apart(graph_text(network), (FOLDER / f"{network}.txt").read_text(encoding="utf-8"))

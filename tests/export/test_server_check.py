@@ -44,7 +44,7 @@ from zoo.errors import ZooError
 from zoo.export.tf_serving import server_check
 from zoo.export.tf_serving.load_check import INCOMPLETE, MISSING
 from zoo.export.tf_serving.rules import static_gates
-from zoo.export.tf_serving.server_check import server_gate
+from zoo.export.tf_serving.server_check import hostile_requests, server_gate
 from zoo.export.tf_serving.server_loader import packed, unpacked
 from zoo.export.tf_serving.warmup import FILE, write_warmup
 from zoo.inputs.image import hostile
@@ -64,6 +64,24 @@ def base(good: Path, tmp_path: Path) -> Path:
     return shutil.copytree(good, tmp_path / "model")
 
 
+@pytest.fixture
+def every_hostile_image() -> None:
+    """The hostile images are sent, all of them."""
+
+
+@pytest.fixture(autouse=True)
+def few_hostile_images(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They take most of the time of the gate, and are sent in the tests of them alone."""
+    if "every_hostile_image" not in request.fixturenames:
+        send_hostile(monkeypatch)
+
+
+def send_hostile(patch: pytest.MonkeyPatch, *names: str) -> None:
+    """Of the hostile requests, send those of these names."""
+    every = hostile_requests
+    patch.setattr(server_check, "hostile_requests", lambda *of: [one for one in every(*of) if one.name in names])
+
+
 def checked(base: Path, expected: dict[str, np.ndarray], **options: Any) -> Gate:
     return server_gate(base, expected, DESCRIPTION, sample(), **options)
 
@@ -78,9 +96,15 @@ def static_problems(base: Path) -> set[str]:
     return {gate.name for gate in static_gates(base, contract.signatures(DESCRIPTION)) if not gate.passed}
 
 
-def test_a_good_model_answers_valid_requests_and_refuses_invalid_ones(good: Path) -> None:
+def test_a_good_model_answers_valid_requests_and_refuses_invalid_ones(
+    good: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, every_hostile_image: None
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    before = {path: path.stat().st_mtime_ns for path in good.rglob("*")}
     gate = checked(good, golden())
     assert gate.passed, gate.figures
+    assert {path: path.stat().st_mtime_ns for path in good.rglob("*")} == before, "nothing is changed"
+    assert not list(tmp_path.iterdir()), "nothing is left behind"
     assert gate.figures["answered"] == 8 + 1 + 5 + 8 + 1 + 6
     assert 0 <= gate.figures["largest_difference"] <= 1e-5
     assert gate.figures["load_seconds"] > 0
@@ -94,16 +118,6 @@ def test_a_good_model_answers_valid_requests_and_refuses_invalid_ones(good: Path
     assert "image 2 of 2 is neither JPEG nor PNG" in refused["bytes that are no image, beside a sound image"]
     assert "image 1 of 1 is 60000 by 1 pixels, more than" in refused["a PNG of 60000 by 1"]
     json.dumps(gate.figures, allow_nan=False)
-
-
-def test_nothing_is_left_behind_and_nothing_is_changed(
-    good: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    before = {path: path.stat().st_mtime_ns for path in good.rglob("*")}
-    assert checked(good, golden()).passed
-    assert {path: path.stat().st_mtime_ns for path in good.rglob("*")} == before
-    assert not list(tmp_path.iterdir())
 
 
 def test_logits_that_differ_from_the_golden_ones(good: Path) -> None:
@@ -193,11 +207,15 @@ def test_a_model_that_never_answers_is_stopped(tmp_path: Path) -> None:
 
 def test_an_image_that_takes_more_than_the_bounds_fails_the_gate(good: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The bounds are set to nothing, because a test should not really take gigabytes."""
+    send_hostile(monkeypatch, "a PNG of 60000 by 1")
     monkeypatch.setattr(server_check, "HOSTILE_BYTES", -(2**40))
     assert "'a PNG of 60000 by 1' took" in problems(good, golden())
 
 
-def test_an_upload_that_is_decoded_before_it_is_checked_fails_the_gate(tmp_path: Path) -> None:
+def test_an_upload_that_is_decoded_before_it_is_checked_fails_the_gate(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send_hostile(monkeypatch, "a PNG of 20000 by 1")
     base = save(tmp_path / "model" / "1", uploads=unchecked)
     found = problems(base, golden())
     assert "'a PNG of 20000 by 1' was answered, it should be refused" in found

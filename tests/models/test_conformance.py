@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import keras
@@ -32,7 +33,17 @@ from zoo.schema import to_dict
 from zoo.task import task_of
 
 every_network_of_images = pytest.mark.parametrize(("family", "size"), OF_IMAGES)
-every_network = pytest.mark.parametrize(("family", "size"), EVERY)
+
+
+@pytest.fixture(scope="module", params=[pytest.param(one.values, id=one.id, marks=one.marks) for one in EVERY])
+def untrained(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, images_folder: Path
+) -> Iterator[Path]:
+    """A run of each network with random weights, for images of 32 pixels; the next network takes its place."""
+    family, size = request.param
+    place = tmp_path_factory.mktemp("untrained")
+    yield untrained_run(place / "run", images_folder, family, size, side=32)
+    shutil.rmtree(place)
 
 
 def test_everything_registered_is_covered() -> None:
@@ -41,6 +52,7 @@ def test_everything_registered_is_covered() -> None:
     assert {network.values for network in EVERY} == registered
 
 
+@pytest.mark.usefixtures("undrawn")
 @pytest.mark.parametrize(("family", "size"), COUNTED)
 def test_counts_are_the_published_ones(family: str, size: str) -> None:
     _, row = resolve(family, size)
@@ -79,10 +91,9 @@ def test_feature_maps_have_the_strides_they_say(family: str, size: str) -> None:
             assert side / features.strides[name] - 2 <= pixels <= math.ceil(side / features.strides[name])
 
 
-@every_network
-def test_learns(family: str, size: str, images_folder: Path) -> None:
+def test_learns(untrained: Path) -> None:
     keras.utils.set_random_seed(0)
-    description, _, _ = described(images_folder, family, size, side=32)
+    description = run.read(untrained).model
     model = factory.build(description)
     given, task = inputs(description, 6), task_of(description).graph
     targets = np.arange(6) % len(description.labels)
@@ -116,25 +127,22 @@ def test_learns(family: str, size: str, images_folder: Path) -> None:
     assert loss() < before
 
 
-@every_network
-def test_saves_and_loads(family: str, size: str, tmp_path: Path, images_folder: Path) -> None:
-    folder = untrained_run(tmp_path / "run", images_folder, family, size, side=32)
-    first, second = zoo.load(folder), zoo.load(folder)
-    arrays, _ = weights_file.read(folder / "weights.safetensors")
-    assert arrays.keys() == weights_file.weights(first).keys()
-    given = inputs(run.read(folder).model)
-    one, other = (factory.apply(model, given, training=False) for model in (first, second))
-    np.testing.assert_array_equal(one, other)
-    if resolve(family, size)[0].input == "image":
-        features = zoo.load(folder, features=True)
+def test_saves_and_loads(untrained: Path) -> None:
+    model, description = zoo.load(untrained), run.read(untrained).model
+    arrays, _ = weights_file.read(untrained / "weights.safetensors")
+    loaded = weights_file.weights(model)
+    assert arrays.keys() == loaded.keys()
+    for name, array in arrays.items():
+        np.testing.assert_array_equal(loaded[name], array, err_msg=name)
+    given = inputs(description)
+    assert np.isfinite(factory.apply(model, given, training=False)).all()
+    if description.preprocessing.kind == "image":
+        features = zoo.load(untrained, features=True)
         assert set(factory.apply(features.model, given, training=False)) == set(features.strides)
 
 
-@every_network
-def test_exports_through_every_gate(
-    family: str, size: str, tmp_path: Path, images_folder: Path, zoo_command: Callable[..., object]
-) -> None:
-    _export_and_verify(untrained_run(tmp_path / "run", images_folder, family, size, side=32), tmp_path, zoo_command)
+def test_exports_through_every_gate(untrained: Path, tmp_path: Path, zoo_command: Callable[..., object]) -> None:
+    _export_and_verify(untrained, tmp_path, zoo_command)
 
 
 @pytest.mark.full

@@ -34,18 +34,20 @@ def shapes(family: str, side: int, structure: str | None = "reference") -> dict[
     return {name: tuple(variable.shape) for name, variable in weights_file.weights(model).items()}
 
 
+@pytest.mark.usefixtures("undrawn")
+@pytest.mark.parametrize(
+    "sides", [(96, 224), pytest.param((64, 96, 160, 224), marks=pytest.mark.full)], ids=lambda sides: str(len(sides))
+)
 @pytest.mark.parametrize("family", MADE_FOR_LARGE_ONES)
-def test_the_reference_has_the_same_weights_at_every_image_size(family: str) -> None:
-    reference = shapes(family, 224)
-    for side in (64, 96, 160):
-        if side < resolve(family)[1].smallest_side:
-            continue
-        found = shapes(family, side)
+def test_the_reference_has_the_same_weights_at_every_image_size(family: str, sides: tuple[int, ...]) -> None:
+    first, *others = (shapes(family, side) for side in sides if side >= resolve(family)[1].smallest_side)
+    for found in others:
         # A ViT has a position for each patch; they are resampled.
-        differing = {name for name in reference.keys() | found.keys() if reference.get(name) != found.get(name)}
+        differing = {name for name in first.keys() | found.keys() if first.get(name) != found.get(name)}
         assert differing <= {"tokens/positions"}
 
 
+@pytest.mark.usefixtures("undrawn")
 @pytest.mark.parametrize("family", ["resnet", "mobilenet", "efficientnet", "convnext", "inception"])
 def test_the_reference_halves_small_images_as_often_as_large_ones(family: str) -> None:
     side = max(64, resolve(family)[1].smallest_side)
@@ -84,11 +86,11 @@ def test_training_from_nothing_records_the_structure_that_suits_the_data(
     assert describe(*resolve("resnet"), dataset, recipe, description).structure == Structure(3)
 
 
-@pytest.mark.parametrize("family", ["resnet", "vit"])
+@pytest.mark.parametrize(("family", "size"), [("resnet", "small"), ("vit", "tiny")])
 def test_a_run_that_did_not_record_its_structure_keeps_what_it_was_built_with(
-    family: str, tmp_path: Path, images_folder: Path
+    family: str, size: str, tmp_path: Path, images_folder: Path
 ) -> None:
-    folder = untrained_run(tmp_path / "run", images_folder, family, "small", side=32)
+    folder = untrained_run(tmp_path / "run", images_folder, family, size, side=32)
     before = zoo.load(folder)
     values = json.loads((folder / run.DESCRIPTION).read_text())
     del values["model"]["structure"]

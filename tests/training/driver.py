@@ -16,6 +16,7 @@ files from 1.
 
 from __future__ import annotations
 
+import functools
 import os
 import signal
 import sys
@@ -97,7 +98,7 @@ def main() -> None:
         "devices": int(devices),
         "checkpoint_minutes": float(minutes),
         "callbacks": [KillAt(moment)],
-        "say": print,
+        "say": functools.partial(print, flush=True),  # before a signal ends it
     }
     if Path(folder).exists():
         start.resume(Path(folder), **shared)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +11,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests import processes
 from tests.training.test_training import rows_of, train
 from tests.training.tiny import CLASSES, parts, tiny_network
 from zoo import recipe as recipes
@@ -21,8 +20,6 @@ from zoo.errors import ZooError
 from zoo.inputs.image import graph
 from zoo.recipe import Recipe
 from zoo.training.diagnosis import first_bad_layer
-
-ROOT = Path(__file__).parent.parent.parent
 
 
 def batch(bad: bool = False, size: int = 6) -> tuple[dict[str, Any], Any]:
@@ -94,9 +91,7 @@ def test_the_scale_of_a_loss_does_not_change_the_gradient() -> None:
 
 def test_all_replicas_leave_out_what_is_bad_on_one_of_them() -> None:
     """In a process of its own, as a process has one set of logical devices."""
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.training.bad_replica"], cwd=ROOT, capture_output=True, text=True, check=False
-    )
+    done = processes.run("tests.training.bad_replica")
     assert done.returncode == 0, done.stderr[-3000:]
     assert done.stdout.splitlines()[-1] == "as it should be"
 

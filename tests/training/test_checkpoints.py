@@ -21,6 +21,7 @@ from zoo.training import start
 from zoo.training.checkpoint import NEXT, Checkpoints, State
 
 NEW_FIELDS = ("steps_done", "sums", "seconds")
+SETTINGS = ("epochs=2", "batch_size=64", "image.shift=0.1")
 
 
 @pytest.fixture(scope="module")
@@ -110,12 +111,17 @@ def test_a_checkpoint_that_was_not_moved_yet_is_the_last(moved: bool, three: Pat
     assert sorted(content(three)) == ["last.safetensors", "previous.safetensors"]
 
 
-def test_a_checkpoint_of_an_earlier_version_is_continued(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that nothing interrupted."""
+    return train(tmp_path_factory.mktemp("alone") / "run", *SETTINGS)
+
+
+def test_a_checkpoint_of_an_earlier_version_is_continued(alone: Path, tmp_path: Path) -> None:
     """Those know finished epochs only."""
-    settings = ("epochs=2", "batch_size=64", "image.shift=0.1")
-    alone, folder = train(tmp_path / "alone", *settings), tmp_path / "stopped"
+    folder = tmp_path / "stopped"
     with pytest.raises(KeyboardInterrupt):
-        train(folder, *settings, callbacks=[SignalAt(4)])
+        train(folder, *SETTINGS, callbacks=[SignalAt(4)])
     arrays, text = weights_file.read(folder / run.PREVIOUS)
     state = json.loads(text["state"])
     earlier = {name: value for name, value in state.items() if name not in NEW_FIELDS}
@@ -129,11 +135,10 @@ def test_a_checkpoint_of_an_earlier_version_is_continued(tmp_path: Path) -> None
 
 
 def test_a_training_whose_disk_fills_up_goes_on_when_there_is_space(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    alone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The sixth checkpoint is cut off after half of it, within the first epoch."""
-    settings, folder = ("epochs=2", "batch_size=64", "image.shift=0.1"), tmp_path / "stopped"
-    alone = train(tmp_path / "alone", *settings)
+    folder = tmp_path / "stopped"
     write, before, sizes = Path.write_bytes, {}, []
 
     def full(path: Path, data: bytes) -> int:
@@ -147,7 +152,7 @@ def test_a_training_whose_disk_fills_up_goes_on_when_there_is_space(
 
     with monkeypatch.context() as patched, pytest.raises(OSError, match="No space left"):
         patched.setattr(Path, "write_bytes", full)
-        train(folder, *settings, checkpoint_minutes=1e-9)
+        train(folder, *SETTINGS, checkpoint_minutes=1e-9)
     assert before.keys() == {"last.safetensors", "previous.safetensors"}
     assert content(folder) == before
     start.resume(folder, data_dir=None, strategy="single", devices=None)

@@ -57,9 +57,9 @@ def two_classes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_images(tmp_path_factory.mktemp("two") / "crops", classes=2, each=20, side=12, seed=1)
 
 
-def source(folder: Path, images: Path, family: str = "cnn", side: int = 8) -> Path:
+def source(folder: Path, images: Path, family: str = "cnn", size: str = "small", side: int = 8) -> Path:
     """A finished run on three classes of RGB images whose preprocessing is like no other."""
-    untrained_run(folder, images, family, "small", side)
+    untrained_run(folder, images, family, size, side)
     values = json.loads((folder / run.DESCRIPTION).read_text())
     values["model"]["preprocessing"].update(mean=[0.1, 0.2, 0.3], std=[0.4, 0.5, 0.6], crop_pct=0.75)
     (folder / run.DESCRIPTION).write_text(json.dumps(values))
@@ -119,6 +119,7 @@ def test_a_frozen_network_is_bit_for_bit_what_it_was_and_its_head_moves(
     assert sorted(seen.slots) == [(), (2,), (512, 2)], "the count of updates, and the head's momenta"
 
 
+@pytest.mark.usefixtures("undrawn")
 @pytest.mark.parametrize("family", sorted(name for name, one in families().items() if one.input == "image"))
 def test_layers_are_as_deep_as_maps_depend_on_them(family: str) -> None:
     preprocessing = Preprocessing(16, 16, 1, (0.5,), (0.5,))
@@ -203,7 +204,7 @@ def test_two_replicas_fine_tune_a_frozen_network_and_survive_a_kill(
 
 
 def test_positions_are_resampled_to_another_image_size(tmp_path: Path, images_folder: Path, two_classes: Path) -> None:
-    first, seen = source(tmp_path / "first", images_folder, "vit", side=16), Seen()
+    first, seen = source(tmp_path / "first", images_folder, "vit", "tiny", side=16), Seen()
 
     more = ("image.size=20", "freeze=true", "epochs=1")
     second = tune(tmp_path / "second", first, f"folder:{two_classes}", *more, callbacks=[seen])
@@ -244,6 +245,7 @@ def test_a_license_is_handed_on(tmp_path: Path, images_folder: Path) -> None:
     assert record.license == "apache-2.0"
 
 
+@pytest.mark.usefixtures("no_trial_export")
 def test_from_the_command_line(tmp_path: Path, zoo_command: Any, images_folder: Path) -> None:
     first = source(tmp_path / "first", images_folder)
     data = ["--data", f"folder:{images_folder}", "--epochs", 1, "--set", "batch_size=8", "--json"]

@@ -6,14 +6,13 @@ import json
 import math
 import random
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
+from tests import processes
 from tests.conftest import write_images
 from zoo import weights_file
 
@@ -28,8 +27,7 @@ MOMENTS = ("step:0:7", "write:next:4", "rename:next:3", "evaluation:2", "epoch:3
 
 
 def drive(folder: Path, devices: int, moment: str, *settings: str, minutes: float = math.inf) -> int:
-    command = [sys.executable, str(DRIVER), str(folder), str(devices), moment, str(minutes), *settings]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=900)
+    done = processes.run(DRIVER, folder, devices, moment, minutes, *settings)
     assert done.returncode in ENDINGS, done.stderr[-3000:]
     if done.returncode == -signal.SIGTERM:
         assert f"continue with zoo train --resume {folder}" in done.stdout
@@ -69,12 +67,12 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_two_replicas_train_as_one_device_does(tmp_path: Path) -> None:
-    """20 steps of the default recipe, in float64.
+    """Eight steps of the default recipe, in float64.
 
     In float32 a batch in another order on one device differs by more than any bound that would catch a mistake: a ReLU
     whose input is rounded across zero changes a gradient by a finite step.
     """
-    images = write_images(tmp_path / "images", classes=3, each=56, side=8)
+    images = write_images(tmp_path / "images", classes=3, each=22, side=8)
     shares = ["split.test=0.01", "split.validation=0.01", "batch_size=8"]
     recipe = ["epochs=1", *shares, "image.shift=0", "keep=last", "precision=float64"]
     settings = ["resnet-small", f"folder:{images}", *recipe]
@@ -161,17 +159,6 @@ def test_the_same_command_twice_gives_the_same_bits(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("settings", [("batch_size=63",)])
 def test_a_batch_that_replicas_cannot_share_is_refused(tmp_path: Path, settings: tuple[str, ...]) -> None:
-    command = [
-        sys.executable,
-        str(DRIVER),
-        str(tmp_path / "run"),
-        "2",
-        "never",
-        "inf",
-        "cnn-small",
-        "digits",
-        *settings,
-    ]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=900)
+    done = processes.run(DRIVER, tmp_path / "run", 2, "never", math.inf, "cnn-small", "digits", *settings)
     assert "a batch of 63 cannot be shared by 2 replicas" in done.stderr
     assert not (tmp_path / "run").exists()

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 
 import pytest
+
+from tests import processes
 
 TRAINING = """
 import sys
@@ -24,8 +24,10 @@ start.start(
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    folder = tmp_path_factory.mktemp("runs") / "run"
-    done = subprocess.run([sys.executable, "-c", TRAINING, str(folder)], capture_output=True, text=True, check=False)
+    place = tmp_path_factory.mktemp("runs")
+    folder, program = place / "run", place / "training.py"
+    program.write_text(TRAINING)
+    done = processes.run(program, folder)
     assert done.returncode == 0, done.stderr[-3000:]
     return folder, done.stdout
 

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
-import subprocess
-import sys
-import tempfile
+import signal
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +13,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
+from tests.processes import Process
 from tests.training.ports import on_loopback
 from tests.training.test_training import train as train_here
 from zoo import run, weights_file
@@ -28,7 +26,7 @@ TINY = (
     "optimizer.clip_norm=0.05", "optimizer.weight_decay=0.01",
 )  # fmt: skip
 
-LONGER = ("cnn", "--data", "digits", "--epochs", "3", "--set", "batch_size=64", "--set", "image.shift=0.1")
+LONGER = ("cnn", "--data", "digits", "--epochs", "3", "--set", "batch_size=48", "--set", "image.shift=0.1")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,8 +41,7 @@ class Ended:
 
 def environment(config: str | None) -> dict[str, str]:
     """One thread each: workers share the cores of one machine."""
-    own = {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "2", "PYTHONPATH": str(Path.cwd())}
-    return os.environ | own | ({"TF_CONFIG": config} if config else {})
+    return {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "2"} | ({"TF_CONFIG": config} if config else {})
 
 
 def train(
@@ -59,18 +56,16 @@ def train(
     The workers beside the chief work in folders of their own, and leave nothing there.
     """
     cluster = on_loopback(workers)
-    processes: list[subprocess.Popen[bytes]] = []
-    logs = Path(tempfile.mkdtemp(dir=cwd.parent))
+    processes: list[Process] = []
     hanging = [index for index, moment in (moments or {}).items() if moment.startswith(("stop", "hang"))]
     for index in range(workers):
         config = {"cluster": {"worker": cluster.workers}, "task": {"type": "worker", "index": index}}
         moment = (moments or {}).get(index, "never")
-        command = [sys.executable, str(WORKER), moment, json.dumps(LIMITS | (limits or {})), *arguments]
+        words = (moment, json.dumps(LIMITS | (limits or {})), *arguments)
         variables = environment(json.dumps(config) if workers > 1 else None)
         place = cwd if index == 0 else cwd / f"beside-{index}"
         place.mkdir(exist_ok=True)
-        with (logs / f"{index}.out").open("w") as out, (logs / f"{index}.err").open("w") as err:
-            processes.append(subprocess.Popen(command, env=variables, cwd=place, stdout=out, stderr=err))
+        processes.append(Process(WORKER, *words, env=variables, cwd=place))
     at: dict[int, float] = {}
     until = time.monotonic() + 600
     while len(at) < workers - len(hanging) and time.monotonic() < until:
@@ -78,19 +73,13 @@ def train(
         ends = {index: time.monotonic() for index, process in enumerate(processes) if process.poll() is not None}
         at = ends | at
     for process in processes:
-        process.kill()
+        process.send_signal(signal.SIGKILL)
         process.wait()
     for place in cwd.glob("beside-*"):
         assert not [*place.iterdir()]
         place.rmdir()
     return [
-        Ended(
-            process.returncode,
-            (logs / f"{index}.out").read_text(),
-            (logs / f"{index}.err").read_text(),
-            at.get(index, until),
-        )
-        for index, process in enumerate(processes)
+        Ended(process.wait(), *process.communicate(), at.get(index, until)) for index, process in enumerate(processes)
     ]
 
 
@@ -151,7 +140,7 @@ def test_sigterm_to_any_worker_saves_and_fewer_or_more_workers_go_on(index: int,
 @pytest.mark.parametrize("moment", ["kill:1:5", "evaluation:0"])
 @pytest.mark.parametrize("index", [0, 1, 2])
 def test_a_worker_that_is_killed_is_named_and_the_others_end(moment: str, index: int, tmp_path: Path) -> None:
-    ended = train(*LONGER, "--set", "batch_size=48", "--out", "run", workers=3, moments={index: moment}, cwd=tmp_path)
+    ended = train(*LONGER, "--out", "run", workers=3, moments={index: moment}, cwd=tmp_path)
     assert ended[index].status == -9
     assert_lost(ended, index, "is gone: it was killed, or its machine failed")
     assert max(one.at for one in ended) - ended[index].at < 11, "as docs/distributed.md says"

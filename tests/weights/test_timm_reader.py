@@ -59,6 +59,7 @@ def narrow(peer: str = "mobilenetv3_small_100") -> tuple[dict[str, tuple[int, ..
     return shapes(peer), zoo.create(row["family"], size=row["size"])
 
 
+@pytest.mark.usefixtures("undrawn")
 @pytest.mark.parametrize("peer", sorted(TABLE))
 def test_every_name_of_the_peer_has_its_place_and_shape(peer: str, tmp_path: Path) -> None:
     row = TABLE[peer]

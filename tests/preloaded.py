@@ -1,0 +1,18 @@
+"""The imports of the process that `tests.processes` forks: all that a training needs, and nothing is done with it."""
+
+from __future__ import annotations
+
+import signal
+
+from zoo.tensorflow_setup import wake_keras
+
+# A command that is ended ends the children of its process, which in a test is that of the tests.
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+wake_keras()
+
+import matplotlib.pyplot  # noqa: E402, F401
+import onnxruntime  # noqa: E402, F401
+
+import zoo.cli  # noqa: E402
+import zoo.export.build  # noqa: E402
+import zoo.training.start  # noqa: E402, F401
