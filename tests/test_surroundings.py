@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 import json
 import os
 import subprocess
@@ -17,7 +18,7 @@ import pytest
 import tensorflow as tf
 
 import zoo
-from zoo import complexity, factory, migration, run, schema, weights_file
+from zoo import complexity, factory, migration, run, schema, tensorflow_setup, weights_file
 from zoo.description import Model
 from zoo.errors import ZooError
 from zoo.export import gates
@@ -150,6 +151,17 @@ def test_a_notebooks_settings_change_no_training_and_no_export(
     assert zoo.evaluate(made).evaluation == zoo.evaluate(expected).evaluation
     zoo.export_run(made)
     assert settings() == notebook
+
+
+@pytest.mark.parametrize("collecting", [True, False])
+def test_the_garbage_collector_is_as_it_was_after_an_import(collecting: bool) -> None:
+    (gc.enable if collecting else gc.disable)()
+    try:
+        with tensorflow_setup._uncollected():
+            assert not gc.isenabled()
+        assert gc.isenabled() == collecting
+    finally:
+        gc.enable()
 
 
 def python(code: str, **variables: str) -> subprocess.CompletedProcess[str]:

@@ -37,6 +37,8 @@ def _preprocessing(description: Model, recipe: Recipe) -> Sequence[Any]:
 
 
 def _with(description: Model, preprocessing: Any) -> Model:
+    if preprocessing == description.preprocessing:
+        return description
     structure = factory.structure_of(description)
     return dataclasses.replace(description, preprocessing=preprocessing, structure=structure)
 
