@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.measured import record, zoo
+from zoo import files
 from zoo.data.example import Example
 from zoo.data.load import read_source
 
@@ -86,7 +87,8 @@ def main() -> None:
     _, raw = read_source("tfds:fashion_mnist", "image", asked.data_dir.resolve())
     images = scratch / "fashion_mnist"
     if not images.exists():
-        write(images, raw.examples, raw.labels, {"train": asked.images, "test": asked.test_images})
+        with files.staged_folder(images) as staging:
+            write(staging, raw.examples, raw.labels, {"train": asked.images, "test": asked.test_images})
     network, data = [asked.family, "--size", asked.size], ["--data", f"folder:{images}"]
     run = scratch / "pretrained"
     pretrained = made(
