@@ -17,6 +17,7 @@ from typing import Any
 
 from benchmarks.fine_tuning import write
 from benchmarks.measured import record, recorded, zoo
+from zoo import files
 from zoo.data.example import Example
 from zoo.data.load import read_source
 
@@ -39,7 +40,8 @@ def main() -> None:
     images = asked.scratch / "images"
     if not images.exists():
         _, raw = read_source("tfds:fashion_mnist", "image", asked.data_dir.resolve())
-        write(images, first_of_each_class(raw.examples, asked.images, asked.tested), raw.labels, range(10))
+        with files.staged_folder(images) as staging:
+            write(staging, first_of_each_class(raw.examples, asked.images, asked.tested), raw.labels, range(10))
     changes = [f"image.size={asked.side}", *asked.set]
     shared = ["--data", f"folder:{images}", "--epochs", asked.epochs, "--seconds", asked.seconds]
     shared += [word for change in changes for word in ("--set", change)]

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.measured import record, zoo
-from zoo import artifact, formats, run
+from zoo import artifact, files, formats, run
 from zoo.data.dataset import Examples
 from zoo.data.fitting import fitting
 from zoo.data.load import read_source
@@ -153,9 +153,10 @@ def main() -> None:
     scratch: Path = asked.scratch
     images = scratch / "fashion_mnist"
     if not images.exists():
-        write(
-            images, asked.data_dir.resolve(), {"train": asked.images, "test": asked.test_images}, asked.validation
-        )  # fmt: skip
+        with files.staged_folder(images) as staging:
+            write(
+                staging, asked.data_dir.resolve(), {"train": asked.images, "test": asked.test_images}, asked.validation
+            )  # fmt: skip
     data = ["--data", f"csv:{','.join(str(images / f'{split}.csv') for split in ('train', 'val', 'test'))}"]
     recipe = [*(["--epochs", asked.epochs] if asked.epochs else [])]
     recipe += [word for change in asked.set for word in ("--set", change)]
