@@ -134,7 +134,7 @@ def compared(together: list[Path], alone: list[Path], file: str, task: str) -> d
 
 
 def facts(folder: Path, exported: Path) -> dict[str, Any]:
-    """What a network cost: its training, its ONNX file, and what each task weighed in its last epoch."""
+    """Return the cost of a network, its training and its ONNX file, and the weight of each task in its last epoch."""
     this = run.read_finished(folder)
     last = json.loads((folder / run.METRICS).read_text().splitlines()[-1])
     return {

@@ -64,6 +64,7 @@ def test_outputs_have_the_names_of_their_targets() -> None:
         "color_logits": 3, "color_probabilities": 3, "price_net_values": 1,
     }  # fmt: skip
     assert words(["a b", "a-b", "價格", "1st"]) == ["a_b", "a_b_2", "target_3", "target_1st"]
+    assert words(["x", "val_x", "test"]) == ["x", "target_val_x", "target_test"]
     with pytest.raises(ValueError, match="the labels of all parts"):
         dataclasses.replace(model, labels=("red", "blue", "3", "price, net"))
 

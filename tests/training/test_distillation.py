@@ -229,6 +229,8 @@ def test_a_teacher_answers_once_for_the_same_examples(
     assert seen, "another teacher"
     kept = sorted((tmp_path / "cache/answers").iterdir())
     assert len(kept) == 3
+    renamed = dataclasses.replace(examples, traits=lambda number: ("other", "columns"))
+    assert known_answers.place("", model, renamed) != known_answers.place("", model, examples)
     for file in kept:
         file.write_bytes(b"damaged")
     np.testing.assert_array_equal(asked(examples), first)

@@ -35,10 +35,9 @@ def command(as_json: bool, **options: Any) -> None:
     """
     import zoo
     from zoo.cli import tables
-    from zoo.cli.output import console, print_json, say
+    from zoo.cli.output import console, print_json, say, say_parts
     from zoo.input import kind_of
     from zoo.schema import to_dict
-    from zoo.text import printable
 
     made = zoo.export_run(**options, say=say)
     manifest = made.manifest
@@ -57,8 +56,7 @@ def command(as_json: bool, **options: Any) -> None:
             f"{name}: {score.metric} {score.value:.4f} "
             f"({score.low:.4f} to {score.high:.4f}, {score.examples} test {plural})"
         )
-        for part, own in score.parts.items():
-            say(f"  {printable(part)}: {own.metric} {own.value:.4f} ({own.low:.4f} to {own.high:.4f})")
+        say_parts(score)
     if manifest.int8 is not None:
         from zoo.export.int8.quantize import lines
 

@@ -16,6 +16,8 @@ from zoo.text import Progress, printable, silent
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from zoo.task import Score
+
 PLAIN_WIDTH = 120
 """The width of tables, in columns, where standard output is not a terminal."""
 
@@ -32,6 +34,12 @@ def say(text: str) -> None:
     """Write a line on standard error."""
     # Not click.echo, which writes past rich: the line would land in the middle of a progress bar.
     print(text, file=sys.stderr, flush=True)
+
+
+def say_parts(score: Score) -> None:
+    """Write the score of each of several targets as a line on standard error."""
+    for name, own in score.parts.items():
+        say(f"  {printable(name)}: {own.metric} {own.value:.4f} ({own.low:.4f} to {own.high:.4f})")
 
 
 def say_step(done: int, total: int, line: str) -> None:

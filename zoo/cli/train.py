@@ -123,10 +123,9 @@ def command(as_json: bool, **options: Any) -> None:
 
 def print_run(made: RunFolder, strategy: Kind, as_json: bool) -> None:
     """Print a run that is finished, unless this process is a worker beside the chief."""
-    from zoo.cli.output import print_json, say
+    from zoo.cli.output import print_json, say, say_parts
     from zoo.input import kind_of
     from zoo.schema import to_dict
-    from zoo.text import printable
     from zoo.training.cluster import find
 
     cluster = find(strategy)
@@ -150,8 +149,7 @@ def print_run(made: RunFolder, strategy: Kind, as_json: bool) -> None:
         f"{made.folder}: test {score.metric} {score.value:.4f} "
         f"({score.low:.4f} to {score.high:.4f}, {score.examples} {plural}{seen})"
     )
-    for part, own in score.parts.items():
-        say(f"  {printable(part)}: {own.metric} {own.value:.4f} ({own.low:.4f} to {own.high:.4f})")
+    say_parts(score)
 
 
 def _are_several(options: dict[str, Any]) -> bool:

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from zoo import provenance, schema, weights_file
+from zoo.data.dataset import Examples
 from zoo.data.folder_index import cache_dir
 from zoo.description import Model
 from zoo.errors import ZooError
@@ -23,16 +24,18 @@ MOST = 16
 """The most files that are kept: with one more, the one that was read or written longest ago is deleted."""
 
 
-def place(teacher: str, model: Model, examples: np.ndarray) -> Path:
+def place(teacher: str, model: Model, examples: Examples) -> Path:
     """Return the file for a teacher's answers.
 
     Args:
         teacher: the SHA-256 of the teacher's weights.
         model: the description of its network.
-        examples: the digests of the examples, in their order.
+        examples: the examples, in their order.
     """
-    digest = hashlib.sha256(examples.tobytes()).hexdigest()
-    known = [teacher, schema.to_dict(model), digest, provenance.versions(), provenance.environment()]
+    digest = hashlib.sha256(examples.digests.tobytes()).hexdigest()
+    # The digest of a table's row is that of its cells; the names of the columns are what is known of it.
+    data = [digest, repr(examples.traits(0))]
+    known = [teacher, schema.to_dict(model), data, provenance.versions(), provenance.environment()]
     return cache_dir() / "answers" / f"{hashlib.sha256(json.dumps(known).encode()).hexdigest()}.safetensors"
 
 

@@ -227,7 +227,7 @@ def answers(teacher: Found, student: Model, examples: Examples, say: Say, progre
         ZooError: its weights cannot be read.
         Refused: it is damaged, or answers with numbers that are not finite.
     """
-    path = known_answers.place(files.sha256(teacher.file), teacher.model, examples.digests)
+    path = known_answers.place(files.sha256(teacher.file), teacher.model, examples)
     whole = known_answers.read(path, (len(examples), len(teacher.model.labels)))
     if whole is None:
         whole = _computed(teacher, examples, progress)

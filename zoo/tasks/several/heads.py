@@ -55,7 +55,7 @@ class Head:
 
     @property
     def is_label(self) -> bool:
-        """Whether the target is the place of a label, not a value."""
+        """True of classes, whose target is the place of a label; False of values."""
         return self.task.balanced is not None
 
     def output(self, name: str) -> str:
@@ -110,11 +110,15 @@ def heads(parts: tuple[Part, ...], scales: tuple[Scale, ...]) -> tuple[Head, ...
 
 
 def words(names: Sequence[str]) -> list[str]:
-    """Return a word of letters, digits and underscores for each name, which begins with a letter; all differ."""
+    """Return a word of letters, digits and underscores for each name, which begins with a letter; all differ.
+
+    None begins as the metrics of validation and test do: those of a target `val` would have the names of others.
+    """
     found: list[str] = []
     for number, name in enumerate(names, start=1):
         word = re.sub(r"[^A-Za-z0-9]+", "_", name).strip("_")
-        word = word if re.match("[A-Za-z]", word) else f"target_{word or number}"
+        if not re.match("[A-Za-z]", word) or word.partition("_")[0] in ("val", "test"):
+            word = f"target_{word or number}"
         same = [word, *(f"{word}_{count}" for count in range(2, len(names) + 2))]
         found.append(next(one for one in same if one not in found))
     return found
