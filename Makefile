@@ -5,9 +5,9 @@ BIN := $(VENV)/bin
 LOWEST := .lowest
 DEMO := demo-output
 
-# Three processes of tests for two cores, as each waits a third of its time. The tests of a file share what they make, and
+# Four processes of tests for two cores, as each waits a third of its time. The tests of a file share what they make, and
 # stay in one of them. Files are handed out in the order of tests/conftest.py, the longest first.
-WORKERS := -n 3 --dist loadfile --no-loadscope-reorder
+WORKERS := -n 4 --dist loadfile --no-loadscope-reorder
 
 # The scripts that compare with the peers, and where PyTorch, timm and what they write go (about 20 GB).
 PEERS := benchmarks.peers
@@ -15,10 +15,11 @@ PEER := .peers
 
 .PHONY: demo demo-table demo-audio demo-text test quick test-all test-lowest test-peers check types docs clean
 
+# Python compiles what it imports; pip would compile all of TensorFlow, which takes a minute.
 $(VENV)/ready: pyproject.toml setup.cfg setup.py
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --no-compile --editable '.[dev]'
 	touch $@
 
 # Train, export in both formats, verify, label an image, measure: about five minutes on two cores.

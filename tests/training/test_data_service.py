@@ -38,6 +38,9 @@ from zoo.training.data_service import DataService, connect
 
 LIMIT = 120.0
 
+GRACE = 30.0
+"""The seconds that Kubernetes leaves a process between SIGTERM and SIGKILL."""
+
 
 class Served:
     """`zoo data serve` in a process of its own."""
@@ -54,7 +57,7 @@ class Served:
     def end(self, number: signal.Signals) -> tuple[int, str]:
         """Send a signal; return the exit status, and what was said on standard error."""
         self.process.send_signal(number)
-        return self.process.returncode or self.process.wait(LIMIT), self.process.communicate(timeout=LIMIT)[1]
+        return self.process.returncode or self.process.wait(GRACE), self.process.communicate(timeout=LIMIT)[1]
 
 
 @pytest.fixture(scope="module")

@@ -181,8 +181,12 @@ def _served(address: str, batches: Any) -> Any:
             return tf.nest.map_structure(tf.identity, batch)
 
     count = int(batches.cardinality())
+    # A server that ends waits for the thread that tunes its iterators, which may sleep a minute (TensorFlow 2.21).
+    options = tf.data.Options()
+    options.autotune.enabled = False
     try:
-        made = batches.enumerate().apply(service.distribute(service.ShardingPolicy.OFF, f"grpc://{address}"))
+        sent = batches.with_options(options).enumerate()
+        made = sent.apply(service.distribute(service.ShardingPolicy.OFF, f"grpc://{address}"))
     except tf.errors.OpError as error:
         raise ZooError(f"the tf.data service at {address} refuses the batches ({_reason(error)}): {GO_ON}") from None
     with tf.device("CPU"):
