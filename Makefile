@@ -5,15 +5,15 @@ BIN := $(VENV)/bin
 LOWEST := .lowest
 DEMO := demo-output
 
-# Four processes of tests for two cores, as each waits a third of its time. The tests of a file share what they make, and
+# Three processes of tests for two cores, as each waits a third of its time. The tests of a file share what they make, and
 # stay in one of them. Files are handed out in the order of tests/conftest.py, the longest first.
-WORKERS := -n 4 --dist loadfile --no-loadscope-reorder
+WORKERS := -n 3 --dist loadfile --no-loadscope-reorder
 
 # The scripts that compare with the peers, and where PyTorch, timm and what they write go (about 20 GB).
 PEERS := benchmarks.peers
 PEER := .peers
 
-.PHONY: demo demo-table demo-audio demo-text test quick test-all test-lowest test-peers check types docs clean
+.PHONY: demo demo-table demo-audio demo-text test behavior quick test-all test-lowest test-peers check types docs clean
 
 # Python compiles what it imports; pip would compile all of TensorFlow, which takes a minute.
 $(VENV)/ready: pyproject.toml setup.cfg setup.py
@@ -63,8 +63,11 @@ demo-text: $(VENV)/ready
 	$(BIN)/zoo predict $(DEMO)-text/artifact $(DEMO)-text/message.txt
 	$(BIN)/zoo benchmark $(DEMO)-text/artifact --runtime onnx,saved_model --batch 1
 
-# ruff, mypy, and the tests that prove behavior.
-test: check
+# ruff and mypy, and beside them the tests that prove behavior.
+test: $(VENV)/ready
+	$(MAKE) --no-print-directory --jobs 2 check behavior
+
+behavior: $(VENV)/ready
 	$(BIN)/python -m pytest $(WORKERS)
 
 check: $(VENV)/ready

@@ -1,8 +1,9 @@
 """How far two replicas and two workers are from one device after 20 or 21 steps, for a network of every family.
 
-Each trains for an epoch on the same 160 to 172 examples with clipping, warm-up, label smoothing and weight decay, and
-without dropout, whose masks depend on how a batch is divided. The distance of a variable is the norm of the difference
-over the norm; statistics are those of batch normalization.
+Each trains for an epoch on the same 160 to 172 examples with clipping, warm-up, label smoothing, weight decay and a
+moving average of the weights, and without dropout, whose masks depend on how a batch is divided. Compared are the
+weights and their averages. The distance of a variable is the norm of the difference over the norm; statistics are those
+of batch normalization.
 
 float64 tells mistakes from rounding: there all variables must be within 1e-4. The control in float32 is one device
 against itself with TensorFlow's other kernels (TF_ENABLE_ONEDNN_OPTS=0), which round differently.
@@ -37,7 +38,7 @@ BOUND = 1e-4
 """The largest distance in float64."""
 
 RECIPE = (
-    "epochs=1", f"batch_size={BATCH}", "keep=last", "label_smoothing=0.1", "optimizer.clip_norm=0.5",
+    "epochs=1", f"batch_size={BATCH}", "keep=last", "label_smoothing=0.1", "optimizer.clip_norm=0.5", "ema_decay=0.9",
     "schedule.warmup_epochs=0.5", "split.test=0.015", "split.validation=0.015", "split.copies_together=false",
 )  # fmt: skip
 
@@ -181,9 +182,15 @@ def compared(family: Family, size: Size, scratch: Path) -> dict[str, Any]:
     """The distances of a network by precision and way."""
     from safetensors.numpy import load_file
 
+    from zoo import run
+
     def weights(way: Way, precision: str) -> dict[str, np.ndarray]:
-        found = load_file(place(scratch, way, family, size, precision) / "weights.safetensors")
-        return {name: value.astype(np.float64) for name, value in found.items()}
+        found = load_file(place(scratch, way, family, size, precision) / run.LAST)
+        return {
+            name: value.astype(np.float64)
+            for name, value in found.items()
+            if name.startswith(("model/", "average/")) and value.dtype.kind == "f"
+        }
 
     return {
         precision: {

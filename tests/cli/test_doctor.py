@@ -100,6 +100,12 @@ def test_a_broken_or_fatal_import_is_a_finding_and_the_others_go_on(stubs: Path,
     assert not found["packages"]["tensorflow"]["error"]
 
 
+def test_a_table_for_people_holds_no_python(stubs: Path) -> None:
+    done = run(stubs)
+    assert "machine system" in done.stdout
+    assert "{" not in done.stdout
+
+
 def test_what_is_optional_does_not_change_the_status(stubs: Path) -> None:
     stub(stubs, "huggingface_hub", "raise ImportError('none')")
     assert lacking(report(stubs, 0)) == {"pull, from the hub": ["huggingface_hub"]}

@@ -70,4 +70,6 @@ def _lacking(verb: Verb) -> str:
 
 
 def _text(value: Any) -> str:
+    if isinstance(value, dict):
+        value = [f"{name} {one}" for name, one in value.items()]
     return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
