@@ -58,6 +58,7 @@ def measured(family: str, size: str, images: Path, folder: Path, count: int) -> 
     from zoo.training import start
     from zoo.training.checkpoint import Checkpoints
     from zoo.training.loop import check_finite
+    from zoo.training.request import DataRequest, Execution, TrainingRequest
 
     seconds: list[float] = []
     holder = keras.callbacks.Callback()  # of the model
@@ -72,22 +73,16 @@ def measured(family: str, size: str, images: Path, folder: Path, count: int) -> 
 
     shutil.rmtree(folder, ignore_errors=True)
     with mock.patch.object(Checkpoints, "save", timed):
-        start.start(
-            family,
+        request = TrainingRequest(
+            family=family,
             size=size,
-            source=f"folder:{images}",
-            data_dir=None,
-            options={},
-            bad_examples="error",
+            data=DataRequest(f"folder:{images}"),
             settings=[f"batch_size={BATCH}", f"image.size={SIDE}", "epochs=100"],
             out=folder,
-            strategy="single",
-            devices=None,
-            preflight=lambda model: None,
-            callbacks=[holder],
-            checkpoint_minutes=SECONDS_BETWEEN / MINUTE,
-            say=print,
         )
+        minutes = SECONDS_BETWEEN / MINUTE
+        execution = Execution(strategy="single", callbacks=[holder], checkpoint_minutes=minutes, say=print)
+        start.start(request, execution, lambda model: None)
     return {
         "checkpoints": len(seconds),
         "megabytes": round((folder / "checkpoints/last.safetensors").stat().st_size / 1e6, 1),

@@ -134,6 +134,7 @@ def train(way: Way, those: Sequence[tuple[Family, Size]], scratch: Path) -> None
     from zoo.training import strategy as strategies
     from zoo.training.cluster import find
     from zoo.training.follow import follow
+    from zoo.training.request import DataRequest, Execution, TrainingRequest
     from zoo.training.start import start as start_training
     from zoo.training.team import gathered
 
@@ -149,26 +150,19 @@ def train(way: Way, those: Sequence[tuple[Family, Size]], scratch: Path) -> None
             for family, size in those:
                 for precision in way.precisions:
                     if not team.chief:
-                        follow(team, data_dir=None, strategy="auto", devices=None)
+                        follow(None, Execution(team=team))
                     else:
                         folder = place(scratch, way, family, size, precision)
                         shutil.rmtree(folder, ignore_errors=True)
                         source, options = DATA[family.input](scratch / family.input)
-                        start_training(
-                            family.name,
+                        request = TrainingRequest(
+                            family=family.name,
                             size=size.name,
-                            source=source,
-                            data_dir=None,
-                            options=options,
-                            bad_examples="error",
+                            data=DataRequest(source, options=options),
                             settings=[*RECIPE, f"precision={precision}"],
                             out=folder,
-                            strategy="auto",
-                            devices=None,
-                            preflight=lambda model: None,
-                            say=print,
-                            team=team,
                         )
+                        start_training(request, Execution(say=print, team=team), lambda model: None)
                     keras.backend.clear_session()
                     gc.collect()
 

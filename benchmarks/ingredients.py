@@ -31,6 +31,7 @@ from zoo.inference import primary_outputs
 from zoo.intervals import paired_difference
 from zoo.task import task_of
 from zoo.training import start
+from zoo.training.request import DataRequest, Execution, TrainingRequest
 
 SOURCE = "tfds:fashion_mnist"
 
@@ -60,22 +61,12 @@ def trained(network: str, data_dir: Path, settings: list[str], folder: Path) -> 
     """
     family, _, size = network.rpartition("-")
     if not folder.exists():
-        start.start(
-            family,
-            size=size,
-            source=SOURCE,
-            data_dir=data_dir,
-            options={},
-            bad_examples="error",
-            settings=settings,
-            out=folder,
-            strategy="single",
-            devices=None,
-            preflight=lambda model: None,
-            say=lambda line: print(line, file=sys.stderr, flush=True),
-        )
+        data = DataRequest(SOURCE, data_dir)
+        request = TrainingRequest(family=family, size=size, data=data, settings=settings, out=folder)
+        execution = Execution(strategy="single", say=lambda line: print(line, file=sys.stderr, flush=True))
+        start.start(request, execution, lambda model: None)
     elif not run.read(folder).finished:
-        start.resume(folder, data_dir=data_dir, strategy="single", devices=None)
+        start.resume(folder, data_dir, Execution(strategy="single"))
     return run.read_finished(folder)
 
 

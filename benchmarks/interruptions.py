@@ -116,6 +116,7 @@ def train(folder: Path, devices: int) -> None:
 
     from zoo.training import loop, start
     from zoo.training.checkpoint import Checkpoints
+    from zoo.training.request import Execution, TrainingRequest
 
     here = where(folder)
 
@@ -140,25 +141,17 @@ def train(folder: Path, devices: int) -> None:
 
         return call
 
-    options: dict[str, Any] = {
-        "data_dir": None,
-        "strategy": "auto",
-        "devices": devices,
-        "checkpoint_minutes": SECONDS_BETWEEN_CHECKPOINTS / 60,
-        "callbacks": [Places()],
-        "say": print,
-    }
+    minutes = SECONDS_BETWEEN_CHECKPOINTS / 60
+    execution = Execution(devices=devices, checkpoint_minutes=minutes, callbacks=[Places()], say=print)
     with (
         mock.patch.object(Checkpoints, "save", marked("checkpoint", Checkpoints.save)),
         mock.patch.object(loop, "evaluate", marked("evaluation", loop.evaluate)),
     ):
         if folder.exists():
-            start.resume(folder, **options)
+            start.resume(folder, None, execution)
         else:
-            start.start(
-                "cnn", size="base", source="digits", options={}, bad_examples="error", settings=SETTINGS, out=folder,
-                preflight=lambda model: None, **options,
-            )  # fmt: skip
+            request = TrainingRequest(family="cnn", size="base", settings=SETTINGS, out=folder)
+            start.start(request, execution, lambda model: None)
 
 
 if __name__ == "__main__":

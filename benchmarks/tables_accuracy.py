@@ -22,6 +22,7 @@ from zoo import run
 from zoo.data.dataset import Examples
 from zoo.data.load import load
 from zoo.recipe import Split
+from zoo.training.request import DataRequest, Execution, TrainingRequest
 from zoo.training.start import start
 
 SEEDS = range(1001, 1006)
@@ -36,19 +37,14 @@ def trained(
 ) -> tuple[str, float]:
     """Train a network as `zoo train` does, unless it is there; return its metric and score on the test rows."""
     if not folder.exists():
-        start(
-            family,
+        request = TrainingRequest(
+            family=family,
             size=size,
-            source=source,
-            data_dir=None,
-            options={"target": target} if target else {},
-            bad_examples="error",
+            data=DataRequest(source, options={"target": target} if target else {}),
             settings=[f"seed={seed}", f"split.seed={seed}"],
             out=folder,
-            strategy="single",
-            devices=None,
-            preflight=lambda model: None,
         )
+        start(request, Execution(strategy="single"), lambda model: None)
     results = run.read_finished(folder).results
     assert results is not None
     metric = "r2" if "test_r2" in results else "accuracy"

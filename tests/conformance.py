@@ -21,7 +21,7 @@ from zoo.family import SIZES, Family, Size
 from zoo.input import find, kind_of
 from zoo.recipe import Recipe
 from zoo.registry import matching, resolve
-from zoo.training.start import describe
+from zoo.training.describe import describe
 
 
 @dataclasses.dataclass(frozen=True)

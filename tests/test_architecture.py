@@ -123,6 +123,17 @@ def test_looking_up_the_public_names_wakes_no_framework() -> None:
     )
 
 
+def test_deciding_about_a_training_wakes_no_framework() -> None:
+    code = """
+from zoo.training.decision import decide
+from zoo.training.request import TrainingRequest
+decide(TrainingRequest(family='cnn', method='simclr'))
+decide(TrainingRequest(family='cnn', unlabeled='rest'))
+decide(TrainingRequest(family='bert', method='mlm'))
+"""
+    assert awake(code) == set()
+
+
 def test_the_public_api_is_all_there() -> None:
     import zoo
 

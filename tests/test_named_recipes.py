@@ -95,14 +95,14 @@ def test_a_published_recipe_does_not_depend_on_the_familys_default() -> None:
 
 def test_a_run_records_its_recipe_by_name(tmp_path: Path) -> None:
     settings = ("epochs=1", "batch_size=600", "image.erase=0.0")
-    done = run.read_finished(train(tmp_path / "named", *settings, recipe_asked="small-images"))
+    done = run.read_finished(train(tmp_path / "named", *settings, recipe="small-images"))
     assert done.recipe_name == "small-images"
     assert done.recipe is not None
     assert (done.recipe.epochs, done.recipe.ema_decay, done.recipe.input.erase) == (1, 0.995, 0.0)
     assert zoo.describe(tmp_path / "named")["recipe_name"] == "small-images"
     file = tmp_path / "mine.toml"
     file.write_text("epochs = 1\nbatch_size = 600\n[optimizer]\nlr = 0.003\n[image]\nshift = 0.2\n")
-    done = run.read_finished(train(tmp_path / "file", recipe_asked=file))
+    done = run.read_finished(train(tmp_path / "file", recipe=file))
     assert done.recipe_name == "mine.toml"
     assert done.recipe == recipes.override(
         families()["cnn"].recipe_of(families()["cnn"].size("small")),

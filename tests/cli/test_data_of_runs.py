@@ -21,6 +21,7 @@ from zoo.data import digests
 from zoo.errors import Refused
 from zoo.export import model_card
 from zoo.training import start
+from zoo.training.request import DataRequest, Execution, TrainingRequest
 
 Command = Callable[..., Answer]
 pytestmark = pytest.mark.usefixtures("no_trial_export")
@@ -256,11 +257,9 @@ def test_large_images_do_not_set_the_input(tmp_path: Path) -> None:
                 Image.fromarray(pixels).save(tmp_path / name / label / f"{number}.png")
         said: list[str] = []
         with pytest.raises(Enough):
-            start.start(
-                "cnn", size="small", source=f"folder:{tmp_path / name}", data_dir=None, options={},
-                bad_examples="error", settings=["batch_size=2", *settings], out=None, strategy="single", devices=None,
-                preflight=preflight, say=said.append,
-            )  # fmt: skip
+            data = DataRequest(f"folder:{tmp_path / name}")
+            request = TrainingRequest(family="cnn", data=data, settings=["batch_size=2", *settings])
+            start.start(request, Execution(strategy="single", say=said.append), preflight)
         assert described[-1].preprocessing.shape[:2] == wanted, name
         about_size = [line for line in said if "--set image.size=" in line]
         assert len(about_size) == bool(words), name

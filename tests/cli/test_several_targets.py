@@ -19,6 +19,7 @@ from PIL import Image
 import zoo
 from tests.conftest import Answer
 from tests.training.test_fine_tuning import Stop
+from tests.trainings import SINGLE, passes
 from zoo import artifact, formats, run, weights_file
 from zoo.data.evaluation_data import load_for_evaluation
 from zoo.data.load import read_source
@@ -29,6 +30,7 @@ from zoo.run import Run
 from zoo.task import task_of
 from zoo.tasks.several.heads import words
 from zoo.training import start
+from zoo.training.request import DataRequest, TrainingRequest
 
 Command = Callable[..., Answer]
 COLUMNS = ("age", "city", "member", "bought", "spent on it")
@@ -293,11 +295,9 @@ def test_examples_of_the_model_card_run(made: Path, monkeypatch: pytest.MonkeyPa
 
 def train(folder: Path, table: Path, target: str, *settings: str, weights: Path | None = None, **others: Any) -> Run:
     """Train on a table, without a trial export."""
-    start.start(
-        None if weights else "mlp", size=None, weights=weights, source=f"csv:{table}", data_dir=None,
-        options={"target": target}, bad_examples="error", settings=settings, out=folder, strategy="single",
-        devices=None, preflight=lambda model: None, **others,
-    )  # fmt: skip
+    family, data = None if weights else "mlp", DataRequest(f"csv:{table}", options={"target": target})
+    request = TrainingRequest(family=family, weights=weights, data=data, settings=settings, out=folder)
+    start.start(request, dataclasses.replace(SINGLE, **others), passes)
     return run.read(folder)
 
 
@@ -307,7 +307,7 @@ def test_an_interrupted_training_goes_on_bit_for_bit_and_other_targets_get_a_new
     whole_run = train(tmp_path / "whole", table, both, *settings)
     with pytest.raises(KeyboardInterrupt):
         train(tmp_path / "stopped", table, both, *settings, callbacks=[Stop()])
-    start.resume(tmp_path / "stopped", data_dir=None, strategy="single", devices=None)
+    start.resume(tmp_path / "stopped", None, SINGLE)
     whole, stopped = (weights_file.read(tmp_path / name / run.LAST)[0] for name in ("whole", "stopped"))
     assert whole.keys() == stopped.keys()
     assert "average/uncertainty/log_variances" in whole
@@ -373,12 +373,13 @@ REPLICAS = """
 import sys
 from pathlib import Path
 from zoo.training import start
+from zoo.training.request import DataRequest, Execution, TrainingRequest
 table, devices, out = sys.argv[1:]
-start.start(
-    "mlp", size=None, source=f"csv:{table}", data_dir=None, options={"target": "bought,spent on it"},
-    bad_examples="error", settings=["epochs=2", "batch_size=16", "precision=float64"], out=Path(out),
-    strategy="single" if devices == "1" else "mirrored", devices=int(devices), preflight=lambda model: None,
-)
+data = DataRequest(f"csv:{table}", options={"target": "bought,spent on it"})
+settings = ["epochs=2", "batch_size=16", "precision=float64"]
+execution = Execution(strategy="single" if devices == "1" else "mirrored", devices=int(devices))
+request = TrainingRequest(family="mlp", data=data, settings=settings, out=Path(out))
+start.start(request, execution, lambda model: None)
 """
 
 

@@ -41,7 +41,7 @@ from zoo.inputs.image.settings import ImageSettings
 from zoo.intervals import paired_difference
 from zoo.recipe import Recipe
 from zoo.registry import families, resolve
-from zoo.training.start import describe
+from zoo.training.describe import describe
 
 RNG = np.random.default_rng(0)
 WIDE = NARROW + 8

@@ -12,6 +12,7 @@ import pytest
 import zoo
 from tests.conformance import described, inputs, smallest
 from tests.training.test_training import SignalAt, train
+from tests.trainings import SINGLE
 from zoo import factory, run, weights_file
 from zoo.drop_rates import LAST
 from zoo.errors import ZooError
@@ -143,7 +144,7 @@ def test_a_run_with_rates_goes_on_bit_for_bit_and_loads_as_any_other(tmp_path: P
     alone = train(tmp_path / "alone", *settings)
     with pytest.raises(KeyboardInterrupt):
         train(tmp_path / "stopped", *settings, callbacks=[SignalAt(2)])
-    start.resume(tmp_path / "stopped", data_dir=None, strategy="single", devices=None)
+    start.resume(tmp_path / "stopped", None, SINGLE)
     assert (alone / run.WEIGHTS).read_bytes() == (tmp_path / "stopped" / run.WEIGHTS).read_bytes()
     done = run.read_finished(alone)
     assert done.recipe is not None

@@ -22,7 +22,7 @@ from zoo.layers import AdaptiveAverage
 from zoo.recipe import Recipe
 from zoo.registry import families, resolve
 from zoo.structure import Structure
-from zoo.training.start import describe
+from zoo.training.describe import describe
 
 OF_IMAGES = sorted(name for name, family in families().items() if family.input == "image")
 MADE_FOR_LARGE_ONES = [name for name in OF_IMAGES if name != "cnn"]

@@ -14,6 +14,7 @@ import zoo
 from tests.conformance import untrained_run
 from tests.conftest import Answer
 from tests.training.test_training import train
+from tests.trainings import SINGLE
 from zoo import factory, run, weights_file
 from zoo.errors import ZooError
 from zoo.pruning.channel_map import channel_map
@@ -89,7 +90,7 @@ def test_a_pruned_run_says_what_it_came_from_and_goes_on_from_a_stop(
     alone = pruned(tmp_path / "alone", source, images_folder, "prune.share=0.5")
     with pytest.raises(KeyboardInterrupt):
         pruned(tmp_path / "stopped", source, images_folder, "prune.share=0.5", callbacks=[Stop()])
-    start.resume(tmp_path / "stopped", data_dir=None, strategy="single", devices=None)
+    start.resume(tmp_path / "stopped", None, SINGLE)
     one, other = (load_file(tmp_path / name / run.WEIGHTS) for name in ("alone", "stopped"))
     assert one.keys() == other.keys()
     for name, value in one.items():

@@ -29,6 +29,7 @@ from unittest import mock
 import keras
 
 from zoo.training import start
+from zoo.training.request import DataRequest, Execution, TrainingRequest
 
 
 def kill() -> None:
@@ -92,34 +93,29 @@ def kill_at_files(moment: str) -> None:
 def main() -> None:
     folder, devices, moment, minutes, name, source, *settings = sys.argv[1:]
     kill_at_files(moment)
-    shared: dict[str, Any] = {
-        "data_dir": None,
-        "strategy": "auto",
-        "devices": int(devices),
-        "checkpoint_minutes": float(minutes),
-        "callbacks": [KillAt(moment)],
-        "say": functools.partial(print, flush=True),  # before a signal ends it
-    }
+    execution = Execution(
+        devices=int(devices),
+        checkpoint_minutes=float(minutes),
+        callbacks=[KillAt(moment)],
+        say=functools.partial(print, flush=True),  # before a signal ends it
+    )
     if Path(folder).exists():
-        start.resume(Path(folder), **shared)
+        start.resume(Path(folder), None, execution)
         return
     name, _, teacher = name.partition("@")
     weights = Path(name) if Path(name).is_dir() else None
     family, size, method = (None, None, None) if weights else (*name.split("-"), None)[:3]
-    start.start(
-        family,
+    request = TrainingRequest(
+        family=family,
         size=size,
         weights=weights,
         teacher=Path(teacher) if teacher else None,
-        source=source,
-        options={},
-        bad_examples="error",
+        data=DataRequest(source),
         settings=settings,
         method=method,
         out=Path(folder),
-        preflight=lambda model: None,
-        **shared,
     )
+    start.start(request, execution, lambda model: None)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from tests.training.test_training import SignalAt, train
+from tests.trainings import SINGLE
 from zoo import run, weights_file
 from zoo.errors import ZooError
 from zoo.training import start
@@ -129,7 +130,7 @@ def test_a_checkpoint_of_an_earlier_version_is_continued(alone: Path, tmp_path: 
     weights_file.save(folder / run.LAST, arrays, {"state": json.dumps(earlier)})
     (folder / run.PREVIOUS).unlink()
 
-    start.resume(folder, data_dir=None, strategy="single", devices=None)
+    start.resume(folder, None, SINGLE)
 
     assert (alone / run.WEIGHTS).read_bytes() == (folder / run.WEIGHTS).read_bytes()
 
@@ -155,5 +156,5 @@ def test_a_training_whose_disk_fills_up_goes_on_when_there_is_space(
         train(folder, *SETTINGS, checkpoint_minutes=1e-9)
     assert before.keys() == {"last.safetensors", "previous.safetensors"}
     assert content(folder) == before
-    start.resume(folder, data_dir=None, strategy="single", devices=None)
+    start.resume(folder, None, SINGLE)
     assert (alone / run.WEIGHTS).read_bytes() == (folder / run.WEIGHTS).read_bytes()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import re
 import signal
@@ -24,6 +25,7 @@ from safetensors.numpy import load_file
 from tests.conftest import Answer, write_images
 from tests.training.ports import on_loopback
 from tests.training.test_training import train
+from tests.trainings import SINGLE
 from zoo import run
 from zoo.data.load import load
 from zoo.data.servers import serving
@@ -150,11 +152,11 @@ def test_weights_are_those_of_a_run_without_servers(family: str, served: Served,
     end = AtStep(9, partial(signal.raise_signal, signal.SIGINT))
     with pytest.raises(KeyboardInterrupt):
         train(tmp_path / "ended", *settings, **asked, tf_data_service=served.text, callbacks=[end])
-    again: dict[str, Any] = {"data_dir": None, "strategy": "single", "devices": None}
     end = AtStep(2, partial(signal.raise_signal, signal.SIGINT))
     with pytest.raises(KeyboardInterrupt):
-        start.resume(tmp_path / "ended", **again, tf_data_service=served.addresses[1], callbacks=[end])
-    start.resume(tmp_path / "ended", **again)
+        other = dataclasses.replace(SINGLE, tf_data_service=served.addresses[1], callbacks=[end])
+        start.resume(tmp_path / "ended", None, other)
+    start.resume(tmp_path / "ended", None, SINGLE)
     assert_same(tmp_path / "without", tmp_path / "ended")
 
 
@@ -168,7 +170,7 @@ def test_what_was_done_before_a_server_was_lost_is_saved(tmp_path: Path) -> None
         train(tmp_path / "lost", *TABLE, **asked, tf_data_service=server.text, callbacks=[kill])
     server.process.wait(LIMIT)
     assert (tmp_path / "lost" / run.LAST).exists(), "within the first epoch"
-    start.resume(tmp_path / "lost", data_dir=None, strategy="single", devices=None)
+    start.resume(tmp_path / "lost", None, SINGLE)
     assert_same(tmp_path / "without", tmp_path / "lost")
 
 

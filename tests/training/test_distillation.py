@@ -25,6 +25,7 @@ from tests.training.test_processes import drive
 from tests.training.test_training import train
 from tests.training.test_workers import assert_all, assert_close
 from tests.training.test_workers import train as train_with_workers
+from tests.trainings import SINGLE
 from zoo import files, inference, run
 from zoo.agreement import softmax
 from zoo.data import digests
@@ -38,6 +39,7 @@ from zoo.text import silent
 from zoo.training import distillation, known_answers, start
 from zoo.training.input_speed import measure
 from zoo.training.objective import objective
+from zoo.training.request import DataRequest
 from zoo.training.teacher import answers, check_teacher, find_teacher
 
 PREPROCESSING = Preprocessing(8, 8, 1, (0.5,), (0.5,))
@@ -140,7 +142,7 @@ def test_a_run_goes_on_bit_for_bit_when_its_teacher_is_gone(teacher: Path, tmp_p
         student(tmp_path / "stopped", gone, *settings, callbacks=[Stop()])
     shutil.rmtree(gone)
 
-    start.resume(tmp_path / "stopped", data_dir=None, strategy="single", devices=None)
+    start.resume(tmp_path / "stopped", None, SINGLE)
 
     one, other = load_file(alone / run.WEIGHTS), load_file(tmp_path / "stopped" / run.WEIGHTS)
     for name, value in one.items():
@@ -154,7 +156,7 @@ def test_answers_that_are_missing_or_damaged_end_a_resume(teacher: Path, tmp_pat
         student(folder, teacher, callbacks=[Stop()])
     (folder / run.TEACHER).unlink()
     with pytest.raises(ZooError, match=r"teacher\.safetensors is missing"):
-        start.resume(folder, data_dir=None, strategy="single", devices=None)
+        start.resume(folder, None, SINGLE)
     save_file({"answers": np.zeros((5, 3), np.float32)}, folder / run.TEACHER)
     with pytest.raises(ZooError, match="does not hold the answers for"):
         distillation.read(folder, (120, 3))
@@ -400,7 +402,7 @@ def test_a_distillation_that_a_task_lacks_is_refused(teacher: Path) -> None:
 
 def test_the_speed_of_a_training_is_measured_without_a_teacher() -> None:
     with pytest.raises(ZooError, match="name one with --teacher"):
-        measure("mlp", size=None, source="iris", data_dir=None, options={}, settings=["distill.kind=soft"], seconds=0.1)
+        measure("mlp", None, DataRequest("iris"), ["distill.kind=soft"], seconds=0.1)
 
 
 @pytest.mark.full

@@ -19,6 +19,7 @@ from tests.conformance import untrained_run
 from tests.conftest import Answer, write_images
 from tests.training.test_processes import drive
 from tests.training.test_training import train
+from tests.trainings import SINGLE
 from zoo import factory, files, run, weights_file
 from zoo import recipe as recipes
 from zoo.data.load import load
@@ -29,6 +30,7 @@ from zoo.inputs.image.settings import ImageSettings
 from zoo.recipe import Recipe
 from zoo.registry import families, resolve
 from zoo.training import fine_tuning, start
+from zoo.training.describe import describe
 from zoo.training.optimizer import optimizer
 from zoo.weights.positions import Grid, resampling
 
@@ -136,7 +138,7 @@ def test_layers_are_as_deep_as_maps_depend_on_them(family: str) -> None:
 @pytest.mark.parametrize("name", ["sgd", "adamw"])
 def test_the_first_update_falls_off_with_depth(name: str, images_folder: Path) -> None:
     dataset = load(f"folder:{images_folder}", "image", split=Recipe().split)
-    description = start.describe(*resolve("cnn", "large"), dataset, Recipe(input=ImageSettings(size=8)))
+    description = describe(*resolve("cnn", "large"), dataset, Recipe(input=ImageSettings(size=8)))
     model, depths = factory.build(description), factory.layer_depths(description)
     settings = [f"optimizer.name={name}", "optimizer.lr=0.1", "optimizer.layer_decay=0.5", "schedule.warmup_epochs=0"]
     recipe = recipes.override(Recipe(), settings)
@@ -177,7 +179,7 @@ def test_a_run_goes_on_when_the_one_it_started_from_is_gone(
     assert not (tmp_path / "stopped" / run.LAST).exists()
     shutil.rmtree(first)
 
-    start.resume(tmp_path / "stopped", data_dir=None, strategy="single", devices=None)
+    start.resume(tmp_path / "stopped", None, SINGLE)
 
     one, other = load_file(alone / run.WEIGHTS), load_file(tmp_path / "stopped" / run.WEIGHTS)
     for name, value in one.items():

@@ -10,6 +10,7 @@ import pytest
 import tensorflow as tf
 
 from tests.training.test_training import SignalAt, train
+from tests.trainings import SINGLE
 from zoo import run
 from zoo.data import digests
 from zoo.data.fraction import labeled_fraction
@@ -19,6 +20,7 @@ from zoo.recipe import FixMatch, Split
 from zoo.registry import families
 from zoo.training import fixmatch, start
 from zoo.training.batches import WithUnlabeled
+from zoo.training.describe import describe
 from zoo.training.without_labels import recipe_of
 
 SETTINGS = ("epochs=2", "batch_size=32", "label_fraction=0.05", "fixmatch.ratio=3", "fixmatch.threshold=0.3")
@@ -57,9 +59,9 @@ def test_no_gradient_flows_to_the_weak_view() -> None:
 @pytest.mark.full
 def test_a_batch_holds_labeled_images_and_pairs_of_views() -> None:
     family = families()["cnn"]
-    recipe = recipe_of(family, family.recipe_of(family.size("small")), SETTINGS, unlabeled="rest")
+    recipe = recipe_of(family.recipe_of(family.size("small")), SETTINGS, unlabeled="rest")
     dataset, rest = labeled_fraction(load("digits", "image", split=Split()), 0.05, 0)
-    model = start.describe(family, family.size("small"), dataset, recipe)
+    model = describe(family, family.size("small"), dataset, recipe)
     batches = WithUnlabeled(dataset.train, rest.only(np.arange(200)), model, recipe)
     assert batches.steps == 2
     first = [(inputs["image"].numpy(), targets.numpy()) for inputs, targets in batches.epoch(0)]
@@ -131,7 +133,7 @@ def test_a_run_says_what_it_was_trained_on(trained: Path) -> None:
 def test_a_run_that_was_interrupted_ends_with_the_same_weights(trained: Path, tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         train(tmp_path / "run", *SETTINGS, unlabeled="rest", callbacks=[SignalAt(2)])
-    start.resume(tmp_path / "run", data_dir=None, strategy="single", devices=None)
+    start.resume(tmp_path / "run", None, SINGLE)
     assert (trained / run.WEIGHTS).read_bytes() == (tmp_path / "run" / run.WEIGHTS).read_bytes()
 
 

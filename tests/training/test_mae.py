@@ -11,6 +11,7 @@ import pytest
 import tensorflow as tf
 
 from tests.training.test_training import SignalAt, train
+from tests.trainings import SINGLE
 from zoo import factory, registry, run, weights_file
 from zoo.data.load import load
 from zoo.family import Size
@@ -19,6 +20,7 @@ from zoo.tasks.mae import graph
 from zoo.tasks.mae.pretext import network, normalized, patches_of, shown
 from zoo.training import start
 from zoo.training.batches import batches_of
+from zoo.training.describe import describe
 from zoo.training.without_labels import recipe_of
 
 SETTINGS = ("epochs=2", "batch_size=64", "mae.depth=1", "mae.width=32")
@@ -62,9 +64,9 @@ def test_only_hidden_patches_count() -> None:
 
 @pytest.mark.full
 def test_the_encoder_sees_nothing_of_hidden_patches(tiny: Any) -> None:
-    recipe = recipe_of(tiny[0], tiny[0].recipe_of(tiny[1]), [*SETTINGS, "batch_size=4"], method="mae")
+    recipe = recipe_of(tiny[0].recipe_of(tiny[1]), [*SETTINGS, "batch_size=4"], method="mae")
     dataset = load("digits", "image", split=Split())
-    model = start.describe(tiny[0], tiny[1], dataset, recipe, method="mae")
+    model = describe(tiny[0], tiny[1], dataset, recipe, method="mae")
     made = network(factory.build(model), model, recipe)
     inputs, targets = next(iter(batches_of(dataset, model, recipe).epoch(0)))
     hidden = targets.numpy()[..., -1]
@@ -84,7 +86,7 @@ def test_it_resumes_bit_for_bit_and_is_fine_tuned(tmp_path: Path) -> None:
     alone = pretrain(tmp_path / "alone")
     with pytest.raises(KeyboardInterrupt):
         pretrain(tmp_path / "stopped", callbacks=[SignalAt(3)])
-    start.resume(tmp_path / "stopped", data_dir=None, strategy="single", devices=None)
+    start.resume(tmp_path / "stopped", None, SINGLE)
     assert (alone / run.WEIGHTS).read_bytes() == (tmp_path / "stopped" / run.WEIGHTS).read_bytes()
     done = run.read_finished(alone)
     assert done.results["test_loss"] < 1.2

@@ -11,6 +11,7 @@ import pytest
 import tensorflow as tf
 
 from tests.training.test_training import SignalAt, train
+from tests.trainings import SINGLE
 from zoo import factory, registry, run, weights_file
 from zoo.family import Size
 from zoo.inputs.text.masking import hidden
@@ -70,7 +71,7 @@ def test_it_resumes_bit_for_bit_and_is_fine_tuned(tmp_path: Path) -> None:
     alone = pretrain(tmp_path / "alone")
     with pytest.raises(KeyboardInterrupt):
         pretrain(tmp_path / "stopped", callbacks=[SignalAt(3)])
-    start.resume(tmp_path / "stopped", data_dir=None, strategy="single", devices=None)
+    start.resume(tmp_path / "stopped", None, SINGLE)
     assert (alone / run.WEIGHTS).read_bytes() == (tmp_path / "stopped" / run.WEIGHTS).read_bytes()
     done = run.read_finished(alone)
     assert done.results["test_loss"] < np.log(200)

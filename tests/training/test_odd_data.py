@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from PIL import Image
 
 from tests.conftest import Answer
+from tests.trainings import SINGLE, passes
 from zoo import run, schema
 from zoo.data.load import BadExamples
 from zoo.errors import ZooError
@@ -20,6 +22,7 @@ from zoo.inputs.image.preprocessing import Preprocessing
 from zoo.inputs.image.settings import ImageSettings
 from zoo.recipe import Recipe, override
 from zoo.training import start
+from zoo.training.request import DataRequest, TrainingRequest
 
 NEEDLE = "cat/3.png: 2200 by 1 pixels are too narrow to be scaled to cover 224 by 224"
 
@@ -44,21 +47,10 @@ class Interrupted(keras.callbacks.Callback):
 
 
 def train(data: Path, out: Path, said: list[str], bad_examples: BadExamples) -> Path:
-    return start.start(
-        "cnn",
-        size="small",
-        source=f"folder:{data}",
-        data_dir=None,
-        options={},
-        bad_examples=bad_examples,
-        settings=["epochs=2", "batch_size=4", "image.size=224", "image.white_level=4095"],
-        out=out,
-        strategy="single",
-        devices=None,
-        preflight=lambda model: None,
-        callbacks=[Interrupted()],
-        say=said.append,
-    )
+    settings = ["epochs=2", "batch_size=4", "image.size=224", "image.white_level=4095"]
+    wanted = DataRequest(f"folder:{data}", bad_examples=bad_examples)
+    request = TrainingRequest(family="cnn", size="small", data=wanted, settings=settings, out=out)
+    return start.start(request, dataclasses.replace(SINGLE, callbacks=[Interrupted()], say=said.append), passes)
 
 
 def test_a_needle_is_refused_by_name_or_left_out_by_every_verb(
@@ -76,7 +68,7 @@ def test_a_needle_is_refused_by_name_or_left_out_by_every_verb(
     assert begun.data is not None
     assert sum(begun.data.counts.values()) == 19
     assert any(NEEDLE in line for line in begun.data.skipped)
-    start.resume(out, data_dir=None, strategy="single", devices=None)
+    start.resume(out, None, SINGLE)
     done = run.read_finished(out)
     assert done.model.preprocessing.white_level == 4095
     assert done.model.preprocessing.background == "white"

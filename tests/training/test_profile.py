@@ -13,12 +13,10 @@ TRAINING = """
 import sys
 from pathlib import Path
 from zoo.training import loop, start
+from zoo.training.request import Execution, TrainingRequest
 loop.SECONDS_BETWEEN_READS = float("inf")
-start.start(
-    "cnn", size="small", source="digits", data_dir=None, options={}, bad_examples="error",
-    settings=["epochs=1", "batch_size=64"], out=Path(sys.argv[1]), strategy="mirrored", devices=2,
-    preflight=lambda model: None, profile=5, say=print,
-)
+request = TrainingRequest(family="cnn", settings=["epochs=1", "batch_size=64"], out=Path(sys.argv[1]))
+start.start(request, Execution(strategy="mirrored", devices=2, profile=5, say=print), lambda model: None)
 """
 
 

@@ -19,6 +19,7 @@ from tests.training.test_processes import drive
 from tests.training.test_training import SignalAt, rows_of, train
 from tests.training.test_workers import assert_all, assert_close
 from tests.training.test_workers import train as train_with_workers
+from tests.trainings import SINGLE
 from zoo import factory, layers, run, weights_file
 from zoo import recipe as recipes
 from zoo.data.load import load
@@ -35,6 +36,7 @@ from zoo.registry import resolve
 from zoo.training import stages, start
 from zoo.training.batches import Batches
 from zoo.training.input_speed import measure
+from zoo.training.request import DataRequest
 
 GROW = ("epochs=3", "batch_size=32", "image.size=12", "image.first_size=8", "image.size_stages=2")
 GROWING = (*GROW, "label_fraction=0.1")
@@ -116,7 +118,7 @@ def test_a_training_that_was_interrupted_in_a_stage_ends_bit_for_bit_as_one_left
     train(tmp_path / "alone", *settings)
     with pytest.raises(KeyboardInterrupt):
         train(tmp_path / "ended", *settings, callbacks=[SignalAt(2)])
-    start.resume(tmp_path / "ended", data_dir=None, strategy="single", devices=None)
+    start.resume(tmp_path / "ended", None, SINGLE)
     for name in (run.WEIGHTS, run.LAST):
         alone, ended = (load_file(tmp_path / folder / name) for folder in ("alone", "ended"))
         assert alone.keys() == ended.keys()
@@ -229,7 +231,7 @@ def _endless(pixels: Any) -> Any:
 @pytest.mark.full
 def test_the_speed_of_a_training_is_that_of_the_full_size(tiny: None, seen: list[tuple[int, int]]) -> None:
     settings = ["image.size=12", "image.first_size=8", "batch_size=256"]
-    measure("cnn", size=None, source="digits", data_dir=None, options={}, settings=settings, seconds=0.05)
+    measure("cnn", None, DataRequest("digits"), settings, seconds=0.05)
     assert {side for _, side in seen} == {12}
 
 
@@ -295,7 +297,7 @@ def test_other_ways_to_train_grow_their_images_too(
     assert len(rows_of(tmp_path / "alone")) == 3
     with pytest.raises(KeyboardInterrupt):
         train(tmp_path / "ended", *growing, callbacks=[SignalAt(2)], **way)
-    start.resume(tmp_path / "ended", data_dir=None, strategy="single", devices=None)
+    start.resume(tmp_path / "ended", None, SINGLE)
     alone, ended = (load_file(tmp_path / name / run.WEIGHTS) for name in ("alone", "ended"))
     for name, value in alone.items():
         np.testing.assert_array_equal(ended[name], value)

@@ -17,6 +17,7 @@ import zoo
 from tests.conftest import Answer
 from tests.training.test_processes import OFTEN, drive
 from tests.training.test_training import SignalAt, train
+from tests.trainings import SINGLE
 from zoo import factory, run, weights_file
 from zoo.data.load import load
 from zoo.data.share import WHOLE, Share
@@ -28,6 +29,7 @@ from zoo.registry import families
 from zoo.tasks.simclr import graph
 from zoo.training import start
 from zoo.training.batches import evaluation_batches
+from zoo.training.describe import describe
 from zoo.training.views import apply_to_views
 from zoo.training.without_labels import recipe_of
 
@@ -97,9 +99,9 @@ def described() -> tuple[Any, Recipe, Any]:
     """The digits, a recipe and the description of a network."""
     family = families()["cnn"]
     row = family.size("small")
-    recipe = recipe_of(family, family.recipe_of(row), ["batch_size=8"], method="simclr")
+    recipe = recipe_of(family.recipe_of(row), ["batch_size=8"], method="simclr")
     dataset = load("digits", "image", split=Split())
-    return dataset, recipe, start.describe(family, row, dataset, recipe, method="simclr")
+    return dataset, recipe, describe(family, row, dataset, recipe, method="simclr")
 
 
 def batches(seed: int = 0, epoch: int = 0, start_at: int = 0) -> list[np.ndarray]:
@@ -173,7 +175,7 @@ def pretrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_run_that_was_interrupted_ends_with_the_same_weights(pretrained: Path, tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         pretrain(tmp_path / "run", callbacks=[SignalAt(3)])
-    start.resume(tmp_path / "run", data_dir=None, strategy="single", devices=None)
+    start.resume(tmp_path / "run", None, SINGLE)
     assert (pretrained / run.WEIGHTS).read_bytes() == (tmp_path / "run" / run.WEIGHTS).read_bytes()
 
 

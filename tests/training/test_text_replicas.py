@@ -19,12 +19,11 @@ import sys
 from pathlib import Path
 import keras
 from zoo.training import start
+from zoo.training.request import DataRequest, Execution, TrainingRequest
 keras.layers.Dropout.call = lambda layer, x, training=False: x
 out, devices, source, *settings = sys.argv[1:]
-start.start(
-    "lstm", size="small", source=source, data_dir=None, options={}, bad_examples="error", settings=settings,
-    out=Path(out), strategy="auto", devices=int(devices), preflight=lambda model: None,
-)
+request = TrainingRequest(family="lstm", data=DataRequest(source), settings=settings, out=Path(out))
+start.start(request, Execution(devices=int(devices)), lambda model: None)
 """
 
 

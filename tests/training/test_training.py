@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 import re
@@ -20,6 +21,7 @@ import tensorflow as tf
 
 import zoo
 from tests.conftest import Answer
+from tests.trainings import SINGLE, passes
 from zoo import recipe as recipes
 from zoo import run, weights_file
 from zoo.description import Model
@@ -29,29 +31,25 @@ from zoo.recipe import Recipe
 from zoo.registry import families
 from zoo.training import interruption, loop, start
 from zoo.training.optimizer import optimizer
+from zoo.training.request import DataRequest, Execution, Preflight, TrainingRequest
 from zoo.training.steps import clipped, evaluation_step, training_step
 from zoo.training.totals import Totals
 
 
-def train(folder: Path, *settings: str, callbacks: Any = (), family: str | None = "cnn", **options: Any) -> Path:
-    return start.start(
-        family,
-        **{
-            "size": "small",
-            "source": "digits",
-            "data_dir": None,
-            "options": {},
-            "bad_examples": "error",
-            "settings": settings,
-            "out": folder,
-            "strategy": "single",
-            "devices": None,
-            "preflight": lambda model: None,
-            "callbacks": callbacks,
-            "say": lambda text: None,
-            **options,
-        },
-    )
+def train(
+    folder: Path,
+    *settings: str,
+    family: str | None = "cnn",
+    size: str | None = "small",
+    source: str = "digits",
+    preflight: Preflight = passes,
+    **fields: Any,
+) -> Path:
+    """Train; `fields` are of a `TrainingRequest` or of an `Execution`."""
+    how = {field.name: fields.pop(field.name) for field in dataclasses.fields(Execution) if field.name in fields}
+    data = DataRequest(source)
+    request = TrainingRequest(family=family, size=size, data=data, settings=settings, out=folder, **fields)
+    return start.start(request, dataclasses.replace(SINGLE, **how), preflight)
 
 
 def test_a_run_folder_holds_all_that_it_should(tmp_path: Path) -> None:
@@ -72,7 +70,7 @@ def test_a_run_folder_holds_all_that_it_should(tmp_path: Path) -> None:
     assert (folder / run.LAST).exists()
     assert (folder / run.BEST).exists()
     with pytest.raises(ZooError, match="is finished already"):
-        start.resume(folder, data_dir=None, strategy="single", devices=None)
+        start.resume(folder, None, SINGLE)
 
 
 def test_any_keras_callback_works(tmp_path: Path) -> None:
@@ -172,7 +170,7 @@ def test_ctrl_c_saves_the_steps_of_an_epoch_and_handlers_are_as_before(tmp_path:
         f"saved after 1 epoch and 5 steps of the next: continue with zoo train --resume {tmp_path / 'stopped'}"
     )
     batches = Batches()
-    start.resume(tmp_path / "stopped", data_dir=None, strategy="single", devices=None, callbacks=[batches])
+    start.resume(tmp_path / "stopped", None, dataclasses.replace(SINGLE, callbacks=[batches]))
     assert [number for number, _ in batches.logs] == [*range(5, 20)]
     assert (alone / run.WEIGHTS).read_bytes() == (tmp_path / "stopped" / run.WEIGHTS).read_bytes()
 

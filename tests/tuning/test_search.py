@@ -19,7 +19,7 @@ from zoo.tuning import search as searching
 from zoo.tuning.search import search
 from zoo.tuning.space import checked
 from zoo.tuning.study import Study, Trial, best_of, settings_of, write_table
-from zoo.tuning.trial import Request, Settled
+from zoo.tuning.trial import Settled, StudyRequest
 from zoo.tuning.worker import Died, Worker
 
 PLAIN = {"optimizer.lr": {"low": 1e-4, "high": 1.0, "log": True}, "batch_size": [8, 16, 32]}
@@ -88,7 +88,7 @@ def processes(monkeypatch: pytest.MonkeyPatch) -> None:
 def go(folder: Path, trials: int, parallel: int = 1, said: list[str] | None = None) -> list[Trial]:
     folder.mkdir(exist_ok=True)
     study = Study(folder, checked(PLAIN, resolve("mlp")[0], None, ()), SETTLED.usual, 0, True)
-    request = Request("mlp", None, "iris", None, {}, "error", (), trials)
+    request = StudyRequest("mlp", None, "iris", None, {}, "error", (), trials)
     try:
         study.fail_unfinished()
         say = silent if said is None else said.append

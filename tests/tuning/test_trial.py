@@ -8,15 +8,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.trainings import SINGLE, passes
 from zoo import run
 from zoo.errors import ZooError
+from zoo.training.request import DataRequest, TrainingRequest
 from zoo.training.start import start
 from zoo.tuning import trial
 from zoo.tuning.space import WIDTH
-from zoo.tuning.trial import Request
+from zoo.tuning.trial import StudyRequest
 from zoo.weights_file import read
 
-REQUEST = Request("mlp", None, "iris", None, {}, "error", ("epochs=2",), trials=3)
+REQUEST = StudyRequest("mlp", None, "iris", None, {}, "error", ("epochs=2",), trials=3)
 
 
 def test_the_default_space_suits_the_data() -> None:
@@ -67,11 +69,11 @@ def test_a_trial_is_an_ordinary_training_that_has_not_seen_the_test_examples(tmp
     assert figures["parameters"] == this.model.parameters
     trial.test(tmp_path / "first")
 
-    start(
-        "mlp", size="base", source="iris", data_dir=None, options={}, bad_examples="error", out=tmp_path / "alone",
-        settings=["epochs=2", "optimizer.lr=0.02", f"{WIDTH}=0.5"], strategy="single", devices=None,
-        preflight=lambda model: None,
-    )  # fmt: skip
+    settings = ["epochs=2", "optimizer.lr=0.02", f"{WIDTH}=0.5"]
+    request = TrainingRequest(
+        family="mlp", size="base", data=DataRequest("iris"), settings=settings, out=tmp_path / "alone"
+    )
+    start(request, SINGLE, passes)
     first, alone = run.read_finished(tmp_path / "first"), run.read_finished(tmp_path / "alone")
     timing = {"train_seconds"}
     assert {key: first.results[key] for key in first.results.keys() - timing} == {

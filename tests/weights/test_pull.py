@@ -29,7 +29,7 @@ from zoo.inputs.image.settings import ImageSettings
 from zoo.recipe import Recipe
 from zoo.registry import matching, resolve
 from zoo.structure import Structure
-from zoo.training.start import describe
+from zoo.training.describe import describe
 from zoo.weights.pull import pull
 from zoo.weights.sources import SOURCES, preprocessing
 

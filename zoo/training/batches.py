@@ -17,6 +17,7 @@ from zoo.errors import ZooError
 from zoo.input import Input, kind_of
 from zoo.recipe import Recipe
 from zoo.task import Pretext, Task, task_of
+from zoo.text import Say
 from zoo.training import mixing, stages
 from zoo.training.data_service import DataService
 
@@ -103,6 +104,17 @@ class Batches:
             start=start,
             share=share,
         )
+
+
+def with_fitting_batch(recipe: Recipe, settings: Sequence[str], parts: int, examples: int, say: Say) -> Recipe:
+    """Return a recipe whose batch is not larger than a small dataset, unless somebody asked for a size of the batch."""
+    if mixing.asked(recipe):
+        parts *= 2
+    if recipe.batch_size <= examples or examples < parts or any(one.startswith("batch_size=") for one in settings):
+        return recipe
+    fitting_size = examples // parts * parts
+    say(f"a batch is all {fitting_size} training examples, because there are fewer than {recipe.batch_size}")
+    return dataclasses.replace(recipe, batch_size=fitting_size)
 
 
 def check(recipe: Recipe, kind: Input, task: Task, share: Share) -> None:

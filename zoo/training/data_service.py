@@ -44,12 +44,14 @@ Make = Callable[[Share], Any]
 """Makes a share of the batches of an epoch, as a tf.data.Dataset."""
 
 
-def connect(text: str) -> DataService:
-    """Return the service at `ADDRESS[,ADDRESS…]`.
+def connect(text: str | None) -> DataService | None:
+    """Return the service at `ADDRESS[,ADDRESS…]`; None where no address is given.
 
     Raises:
         ZooError: an address is malformed or named twice, does not answer, or has no worker or several.
     """
+    if text is None:
+        return None
     addresses = tuple(text.split(","))
     for address in addresses:
         if not ADDRESS.fullmatch(address):

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
-from collections.abc import Sequence
+import math
 from pathlib import Path
-from typing import Any
 
 from zoo import run, schema
+from zoo.text import silent
 from zoo.training import strategy as strategies
 from zoo.training.batches import try_out
 from zoo.training.data_of_run import data_of_run
 from zoo.training.data_service import connect
+from zoo.training.request import Execution
 from zoo.training.team import Team
 
 
@@ -20,19 +22,11 @@ def say_run(team: Team, folder: Path, this: run.Run) -> None:
     team.share(json.dumps({"run_folder": str(folder), "run": schema.to_dict(this)}))
 
 
-def follow(
-    team: Team,
-    *,
-    data_dir: Path | None,
-    strategy: strategies.Kind,
-    devices: int | None,
-    tf_data_service: str | None = None,
-    callbacks: Sequence[Any] = (),
-) -> tuple[Path, run.Run]:
+def follow(data_dir: Path | None, execution: Execution) -> tuple[Path, run.Run]:
     """Train the run that the chief starts or resumes; return the chief's folder, and the run as it ends.
 
-    What the chief was asked for decides. `data_dir` says where the data are on this worker, if they are elsewhere,
-    and `tf_data_service` what makes its share of the batches.
+    What the chief was asked for decides. `data_dir` says where the data are on this worker, if they are elsewhere. Of
+    `execution`, what is said, shown and written is left to the chief.
 
     Raises:
         ZooError: the data on this worker are others than those on the chief's, or the service is not to be had.
@@ -40,11 +34,12 @@ def follow(
     """
     from zoo.training.loop import train
 
-    chosen = strategies.choose(strategy, devices, team)
-    service = connect(tf_data_service) if tf_data_service else None
-    told = json.loads(team.share())
+    strategy = strategies.choose(execution.strategy, execution.devices, execution.team)
+    service = connect(execution.tf_data_service)
+    told = json.loads(execution.team.share())
     folder, this = Path(told["run_folder"]), schema.parse(run.Run, told["run"], "what the chief says of its run")
     assert this.recipe is not None, "a run that trains has a recipe"
     dataset = data_of_run(this, data_dir)
-    try_out(service, dataset, this.model, this.recipe, strategies.share_of(chosen))
-    return folder, train(folder, dataset, chosen, callbacks, team=team, described=this, service=service)
+    try_out(service, dataset, this.model, this.recipe, strategies.share_of(strategy))
+    silently = dataclasses.replace(execution, say=silent, progress=silent, checkpoint_minutes=math.inf, profile=0)
+    return folder, train(folder, dataset, strategy, silently, service, described=this)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,10 +20,11 @@ from zoo.schema import record, to_dict
 from zoo.task import task_of
 from zoo.text import Progress, Say, silent
 from zoo.training import distillation
-from zoo.training.batches import Batches, check
+from zoo.training.batches import Batches, check, with_fitting_batch
+from zoo.training.describe import describe
 from zoo.training.fine_tuning import network
 from zoo.training.loop import check_batch
-from zoo.training.start import describe, with_fitting_batch
+from zoo.training.request import DataRequest
 from zoo.training.strategy import choose, distributed, share_of
 from zoo.training.trainee import build
 
@@ -72,19 +72,26 @@ class InputSpeed:
 
 def measure(
     name: str | None,
-    *,
     size: str | None,
-    source: str,
-    data_dir: Path | None,
-    options: Mapping[str, str],
+    data: DataRequest,
     settings: Sequence[str],
+    *,
     seconds: float,
     say: Say = silent,
     progress: Progress = silent,
 ) -> InputSpeed:
-    """Measure the speeds of a training of a family, whose arguments are those of `zoo.training.start.start`.
+    """Measure the speeds of a training that starts from nothing, with the family's default recipe.
 
-    Examples that cannot be read, or that the network cannot take, are left out.
+    Examples that the network cannot take are left out.
+
+    Args:
+        name: the name or an alias of a family.
+        size: the name of a size; None for the usual one.
+        data: the data, whose source is named.
+        settings: changes of the recipe as `KEY=VALUE`.
+        seconds: how long each speed is measured.
+        say: told of the data, a line each.
+        progress: told before each measurement how many are done, how many there are, and what comes.
 
     Raises:
         ZooError: something that was asked for cannot be had.
@@ -92,8 +99,15 @@ def measure(
     family, row = network(name, size, None)
     recipe = distillation.requested(override(family.recipe_of(row), settings), teacher=None)
     strategy = choose()
+    assert data.source is not None, "the speed is that of certain data"
     dataset = load(
-        source, family.input, split=recipe.split, data_dir=data_dir, options=options, bad_examples="skip", say=say
+        data.source,
+        family.input,
+        split=recipe.split,
+        data_dir=data.data_dir,
+        options=data.options,
+        bad_examples=data.bad_examples,
+        say=say,
     )
     recipe = with_fitting_batch(
         recipe, settings, strategy.num_replicas_in_sync * recipe.accumulate, len(dataset.train), say

@@ -14,7 +14,7 @@ import dataclasses
 import json
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -28,7 +28,7 @@ from zoo.inference import primary_outputs
 from zoo.input import kind_of
 from zoo.keras_settings import own_settings, tensor_float_32
 from zoo.task import Task, task_of
-from zoo.text import Progress, Say, silent
+from zoo.text import Say
 from zoo.training import bad_steps, distillation, fine_tuning, for_callbacks, interruption, learning_curves
 from zoo.training.batches import batches_of, check, evaluation_batches
 from zoo.training.checkpoint import Checkpoints, State
@@ -37,9 +37,10 @@ from zoo.training.devices import check_devices
 from zoo.training.diagnosis import ADVICE, NotFinite, check_loss, repeated
 from zoo.training.profile import Profile
 from zoo.training.progress import Reporter
+from zoo.training.request import Execution
 from zoo.training.schedule import learning_rate
 from zoo.training.strategy import distributed, share_of
-from zoo.training.team import ALONE, Team
+from zoo.training.team import Team
 from zoo.training.together import described_by_chief, state_of_chief, weights_of_chief
 from zoo.training.totals import LOSS
 from zoo.training.trainee import Trainee, build
@@ -53,15 +54,11 @@ def train(
     folder: Path,
     dataset: Dataset,
     strategy: Any,
-    callbacks: Sequence[Any] = (),
-    say: Say = silent,
-    progress: Progress = silent,
-    checkpoint_minutes: float = math.inf,
-    team: Team = ALONE,
+    execution: Execution,
+    service: DataService | None,
+    *,
     described: run.Run | None = None,
-    profile: int = 0,
     test: bool = True,
-    service: DataService | None = None,
 ) -> run.Run:
     """Train the run that `folder` describes to its end, from its last checkpoint or initial weights if it has any.
 
@@ -73,15 +70,10 @@ def train(
         folder: a run folder that holds a `run.json`.
         dataset: the data that the run names.
         strategy: as `zoo.training.strategy.choose` returns it.
-        callbacks: Keras callbacks. Their `model` has an optimizer and obeys `stop_training`.
-        say: given a line for every epoch, and for what failed without stopping the training.
-        progress: given the number of steps done twice a second.
-        checkpoint_minutes: the time between two checkpoints; there is one after every epoch, too.
-        team: the workers that train together; only its chief writes.
+        execution: the way to execute it.
+        service: as `zoo.training.data_service.connect` returns it.
         described: the run, on a worker beside the chief, which need not see the folder.
-        profile: the steps to write a trace of.
         test: look at the test examples, once, and finish the run.
-        service: what makes the batches; None where this process does.
 
     Raises:
         ZooError: a checkpoint is damaged, the batch cannot be split, the loss is no longer finite, or the service
@@ -89,6 +81,7 @@ def train(
     """
     this = described or run.read(folder)
     recipe, task = this.recipe, task_of(this.model)
+    say, team = execution.say, execution.team
     assert recipe is not None, "a run that trains has a recipe"
     check_devices(recipe, strategy)
     check_batch(recipe.batch_size, strategy.num_replicas_in_sync, len(dataset.train), recipe.accumulate)
@@ -102,7 +95,7 @@ def train(
         class_weights = task.balanced(dataset.train.targets, len(this.model.labels))
     trainee = build(this.model, recipe, strategy, steps, class_weights, team.collective)
     for_callbacks.compiled(trainee, task)
-    checkpoints = Checkpoints(folder, trainee.variables(), checkpoint_minutes, writes=team.chief)
+    checkpoints = Checkpoints(folder, trainee.variables(), execution.checkpoint_minutes, writes=team.chief)
     state = checkpoints.restore(say) if team.chief else None
     if state:
         # The process may have been killed between the checkpoint of an epoch and its metrics.
@@ -111,11 +104,11 @@ def train(
         _begin(trainee, folder, this)
     state = state_of_chief(team, strategy, trainee.variables(), state or State())
 
-    reporter = Reporter(recipe.epochs, steps, recipe.batch_size, say, progress)
+    reporter = Reporter(recipe.epochs, steps, recipe.batch_size, say, execution.progress)
     board = [keras.callbacks.TensorBoard(folder / run.TENSORBOARD, write_graph=False)] if team.chief else []
-    traced = [Profile(folder / run.TENSORBOARD, profile, say)] if profile and team.chief else []
+    traced = [Profile(folder / run.TENSORBOARD, execution.profile, say)] if execution.profile and team.chief else []
     listeners = keras.callbacks.CallbackList(
-        [reporter, *board, *traced, *callbacks],
+        [reporter, *board, *traced, *execution.callbacks],
         model=trainee.model,
         epochs=recipe.epochs,
         steps=steps,
@@ -124,7 +117,7 @@ def train(
     with interruption.deferred() as request, tensor_float_32():
         epochs = _Epochs(
             folder, this, trainee, dataset, batches, service, task, listeners,
-            reporter, any(map(for_callbacks.wants_batches, callbacks)), checkpoints, request, team, say,
+            reporter, any(map(for_callbacks.wants_batches, execution.callbacks)), checkpoints, request, team, say,
         )  # fmt: skip
         listeners.on_train_begin()
         try:

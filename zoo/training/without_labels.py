@@ -34,32 +34,41 @@ USUAL_RATIO = 7
 
 
 def recipe_of(
-    family: Family, recipe: Recipe, settings: Sequence[str], method: str | None = None, unlabeled: str | None = None
+    recipe: Recipe, settings: Sequence[str], method: str | None = None, unlabeled: str | None = None
 ) -> Recipe:
     """Return a recipe with settings, for training with labels, for pretraining, or with unlabeled data.
 
     Args:
-        family: of the network.
         recipe: the one to change.
         settings: changes, see `zoo.recipe.override`.
         method: the task to pretrain for; None for training.
         unlabeled: the data without labels that are trained on, too; None for none.
 
     Raises:
-        ZooError: a setting is unknown or does not fit, or is of another way to train.
+        ZooError: a setting is unknown or does not fit.
     """
     pretext = find_task(method).pretext if method else None
     if pretext:
         recipe = pretext.recipe(dataclasses.replace(recipe, **NEEDS_LABELS))
     if unlabeled is not None:
         recipe = dataclasses.replace(recipe, fixmatch=dataclasses.replace(recipe.fixmatch, ratio=USUAL_RATIO))
-    recipe = recipes.override(recipe, settings)
+    return recipes.override(recipe, settings)
+
+
+def check(
+    family: Family, recipe: Recipe, settings: Sequence[str], method: str | None = None, unlabeled: str | None = None
+) -> None:
+    """Refuse a recipe that `recipe_of` returned for the same arguments where it is not for such a training.
+
+    Raises:
+        ZooError: a setting is of another way to train, or the family or a key does not go with this one.
+    """
     _refuse_others(settings, method, unlabeled)
+    pretext = find_task(method).pretext if method else None
     if pretext:
         _check_pretraining(pretext, family, recipe)
     if unlabeled is not None:
         _check_unlabeled(family, recipe)
-    return recipe
 
 
 def _refuse_others(settings: Sequence[str], method: str | None, unlabeled: str | None) -> None:

@@ -15,7 +15,7 @@ from zoo.errors import ZooError
 from zoo.schema import to_dict
 from zoo.text import Progress, Say
 from zoo.tuning.study import TRIALS, Study, Trial, settings_of
-from zoo.tuning.trial import Request, Settled
+from zoo.tuning.trial import Settled, StudyRequest
 from zoo.tuning.worker import Died, Worker
 
 CHECKPOINTS = Path(run.LAST).parent
@@ -40,7 +40,7 @@ def folder_of(folder: Path, place: int) -> Path:
 def search(
     folder: Path,
     study: Study,
-    request: Request,
+    request: StudyRequest,
     settled: Settled,
     parallel: int,
     lock: int,

@@ -17,13 +17,14 @@ from zoo.input import find
 from zoo.registry import resolve
 from zoo.schema import record
 from zoo.text import silent
+from zoo.training.request import DataRequest, Execution, Preflight, TrainingRequest
 from zoo.tuning import space as spaces
 from zoo.tuning.space import SIZE, WIDTH, Plain
 from zoo.tuning.study import settings_of
 
 
 @record
-class Request:
+class StudyRequest:
     """The facts that all trials of a study have in common, and the space where somebody named one."""
 
     family: str
@@ -36,6 +37,23 @@ class Request:
     trials: int
     recipe: str | None = None
     space: dict[str, Any] | None = None
+
+    def training(self, size: str | None, settings: Sequence[str], out: Path | None = None) -> TrainingRequest:
+        """Return the request of a trial: of another size, where one is named, and with further settings."""
+        data = DataRequest(
+            self.data,
+            Path(self.data_dir) if self.data_dir else None,
+            self.options,
+            "skip" if self.bad_examples == "skip" else "error",
+        )
+        return TrainingRequest(
+            family=self.family,
+            size=size or self.size,
+            data=data,
+            recipe=self.recipe,
+            settings=[*self.settings, *settings],
+            out=out,
+        )
 
 
 @record
@@ -56,33 +74,25 @@ class Settled:
     seed: int
 
 
-Preflight = Callable[[Any], None]
-
-
-def check(request: Request, preflight: Preflight) -> Settled:
+def check(request: StudyRequest, preflight: Preflight) -> Settled:
     """Refuse what no trial could be made of: the data, the network, its export, and every bound of the space.
 
     Raises:
         ZooError: something is refused.
     """
-    from zoo.training import start
     from zoo.training.batches import check as check_recipe
+    from zoo.training.batches import with_fitting_batch
+    from zoo.training.data_of_request import load_for
+    from zoo.training.describe import describe
     from zoo.training.loop import check_batch
 
     family, row = resolve(request.family, request.size)
     recipe = spaces.recipe_of(family, row, request.recipe, request.settings)
-    dataset = start.load_for(
-        family,
-        request.data,
-        recipe=recipe,
-        data_dir=Path(request.data_dir) if request.data_dir else None,
-        options=request.options,
-        bad_examples="skip" if request.bad_examples == "skip" else "error",
-    )
+    dataset = load_for(family, request.training(None, ()).data, recipe)
     examples, task = len(dataset.train), tasks.find(dataset.task)
-    recipe = start.with_fitting_batch(recipe, request.settings, recipe.accumulate, examples, silent)
+    recipe = with_fitting_batch(recipe, request.settings, recipe.accumulate, examples, silent)
     check_batch(recipe.batch_size, 1, examples, recipe.accumulate)
-    model = start.describe(family, row, dataset, recipe)
+    model = describe(family, row, dataset, recipe)
     preflight(model)
     plain: Plain = request.space or spaces.default(
         family,
@@ -111,7 +121,7 @@ def check(request: Request, preflight: Preflight) -> Settled:
             if {"batch_size", "accumulate"} & values.keys():
                 check_batch(other.batch_size, 1, examples, other.accumulate)
             if {SIZE, WIDTH, *shaping} & values.keys():
-                start.describe(family, other_row, dataset, other)
+                describe(family, other_row, dataset, other)
     known = {**spaces.values_of(recipe), SIZE: row.name}
     return Settled(
         family=family.name,
@@ -127,18 +137,18 @@ def check(request: Request, preflight: Preflight) -> Settled:
 
 def _can(family: Any, row: Any, dataset: Any, recipe: Any, **changes: float) -> bool:
     """Return whether the family has a network with these changes of the recipe's section `network`."""
-    from zoo.training import start
+    from zoo.training.describe import describe
 
     network = dataclasses.replace(recipe.network, **changes)
     try:
-        start.describe(family, row, dataset, dataclasses.replace(recipe, network=network))
+        describe(family, row, dataset, dataclasses.replace(recipe, network=network))
     except ZooError:
         return False
     return True
 
 
 def train(
-    request: Request,
+    request: StudyRequest,
     settled: Settled,
     folder: Path,
     size: str | None,
@@ -169,22 +179,8 @@ def train(
 
     judge = Judge()
     try:
-        start.start(
-            request.family,
-            size=size or request.size,
-            source=request.data,
-            data_dir=Path(request.data_dir) if request.data_dir else None,
-            options=request.options,
-            bad_examples="skip" if request.bad_examples == "skip" else "error",
-            settings=[*request.settings, *settings],
-            recipe_asked=request.recipe,
-            out=folder,
-            strategy="single",
-            devices=None,
-            preflight=preflight,
-            callbacks=[judge],
-            test=False,
-        )
+        execution = Execution(strategy="single", callbacks=[judge])
+        start.start(request.training(size, settings, folder), execution, preflight, test=False)
     finally:
         # This process trains many networks.
         keras.backend.clear_session()
@@ -208,4 +204,4 @@ def test(folder: Path) -> None:
     """Finish the run of a trial whose epochs are all done: test its network."""
     from zoo.training import start
 
-    start.resume(folder, data_dir=None, strategy="single", devices=None)
+    start.resume(folder, None, Execution(strategy="single"))

@@ -13,7 +13,8 @@ from zoo.description import Provenance
 from zoo.errors import ZooError, listed
 from zoo.tensorflow_setup import wake_keras
 from zoo.text import Progress, Say, silent
-from zoo.verbs.results import StrPath, artifact_or_newest, column_options, optional_path, several_paths
+from zoo.training.request import DataRequest
+from zoo.verbs.results import StrPath, artifact_or_newest, data_request, optional_path, several_paths
 
 if TYPE_CHECKING:
     from zoo.serving.benchmark import Row
@@ -97,18 +98,15 @@ def benchmark(
         if artifacts or csv or threads or runtime or tuple(batch) != BATCHES:
             raise ZooError("--data measures a training: leave artifacts, --batch, --threads, --runtime and --csv out")
         settings = [f"{key}={value}" for key, value in set.items()] if isinstance(set, Mapping) else [*set]
-        options = column_options(target=target_column, text=text_column, image=image_column)
-        return _of_training(
-            seconds,
-            name=family,
-            size=size,
-            source=data,
-            data_dir=optional_path(data_dir),
-            options=options,
-            settings=settings,
-            say=say,
-            progress=progress,
+        wanted = data_request(
+            data=data,
+            data_dir=data_dir,
+            target_column=target_column,
+            text_column=text_column,
+            image_column=image_column,
+            bad_examples="skip",
         )
+        return _of_training(family, size, wanted, settings, seconds, say, progress)
     training_only: dict[str, Any] = {
         "data_dir": data_dir, "target_column": target_column, "text_column": text_column,
         "image_column": image_column, "family": family, "size": size, "set": set or None,
@@ -134,7 +132,15 @@ def benchmark(
     return Benchmark(made, seconds, tuple(rows))
 
 
-def _of_training(seconds: float, *, name: str | None, size: str | None, **others: Any) -> Benchmark:
+def _of_training(
+    name: str | None,
+    size: str | None,
+    data: DataRequest,
+    settings: list[str],
+    seconds: float,
+    say: Say,
+    progress: Progress,
+) -> Benchmark:
     """Measure a training; the arguments are those of `zoo.training.input_speed.measure`."""
     from zoo.training.fine_tuning import network
 
@@ -147,5 +153,5 @@ def _of_training(seconds: float, *, name: str | None, size: str | None, **others
 
     started = provenance.here(SEED)
     with keeping_freed_memory():
-        found = measure(name, size=size, seconds=seconds, **others)
+        found = measure(name, size, data, settings, seconds=seconds, say=say, progress=progress)
     return Benchmark(dataclasses.replace(started, finished=provenance.now()), seconds, training=found)

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any, Literal
 
-from zoo import pretext, provenance, run
+from zoo import provenance, run
 from zoo.recipe import Precision
-from zoo.registry import resolve
 from zoo.tensorflow_setup import wake_keras
 from zoo.text import Progress, Say, silent
 from zoo.training.cluster import Kind, find
+from zoo.training.request import Execution, TrainingRequest
 from zoo.training.team import gathered
-from zoo.verbs.results import RunFolder, StrPath, column_options, optional_path
+from zoo.verbs.results import RunFolder, StrPath, data_request, optional_path
 from zoo.verbs.train import beside_chief, check_numbers, settings_of
 
 
@@ -72,11 +72,36 @@ def pretrain(
         ZooError: something that was asked for cannot be had, or the loss is no longer finite.
     """
     cluster = find(strategy)
+    execution = Execution(
+        strategy=strategy,
+        devices=devices,
+        checkpoint_minutes=checkpoint_minutes,
+        profile=profile or 0,
+        callbacks=callbacks,
+        say=say,
+        progress=progress,
+    )
     if cluster and not cluster.chief:
-        return beside_chief(cluster, optional_path(data_dir), strategy, devices, callbacks)
+        return beside_chief(cluster, optional_path(data_dir), execution)
     check_numbers(checkpoint_minutes, profile)
-    pretext.refuse_unknown(method)
-    resolve(family, size)
+    from zoo.training.decision import decide
+
+    request = TrainingRequest(
+        family=family,
+        size=size,
+        data=data_request(
+            data=data,
+            data_dir=data_dir,
+            target_column=target_column,
+            text_column=text_column,
+            image_column=image_column,
+            bad_examples=bad_examples,
+        ),
+        settings=[*settings_of(set), *settings_of({"epochs": epochs, "seed": seed, "precision": precision})],
+        method=method,
+        out=optional_path(out),
+    )
+    decide(request)
 
     # A wrong request was refused above, before TensorFlow takes seconds to import.
     provenance.say_environment(say)
@@ -84,27 +109,8 @@ def pretrain(
     from zoo.training import start
 
     with gathered(cluster, say) as team:
-        folder = start.start(
-            family,
-            size=size,
-            source=data,
-            data_dir=optional_path(data_dir),
-            options=column_options(target=target_column, text=text_column, image=image_column),
-            bad_examples=bad_examples or "error",
-            settings=[*settings_of(set), *settings_of({"epochs": epochs, "seed": seed, "precision": precision})],
-            method=method,
-            out=optional_path(out),
-            strategy=strategy,
-            devices=devices,
-            preflight=_without_head,
-            checkpoint_minutes=checkpoint_minutes,
-            profile=profile or 0,
-            callbacks=callbacks,
-            say=say,
-            progress=progress,
-            team=team,
-        )
-    return RunFolder(Path(folder), run.read_finished(folder))
+        folder = start.start(request, dataclasses.replace(execution, team=team), _without_head)
+    return RunFolder(folder, run.read_finished(folder))
 
 
 def _without_head(model: Any) -> None:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from zoo import artifact
 from zoo.artifact import Manifest
@@ -14,6 +15,10 @@ from zoo.run import Run
 from zoo.stores import refuse_store
 from zoo.task import Score
 from zoo.text import Say
+from zoo.training.request import DataRequest
+
+if TYPE_CHECKING:
+    from zoo.data.load import BadExamples
 
 StrPath = str | os.PathLike[str]
 
@@ -89,6 +94,20 @@ def artifact_or_newest(place: StrPath | None, say: Say) -> Path:
 def column_options(**columns: str | None) -> dict[str, str]:
     """Return the names of columns that are given, as options of a data source."""
     return {name: value for name, value in columns.items() if value is not None}
+
+
+def data_request(
+    *,
+    data: str | None,
+    data_dir: StrPath | None,
+    target_column: str | None,
+    text_column: str | None,
+    image_column: str | None,
+    bad_examples: BadExamples | None,
+) -> DataRequest:
+    """Return the data that these arguments of a verb ask for."""
+    options = column_options(target=target_column, text=text_column, image=image_column)
+    return DataRequest(data, optional_path(data_dir), options, bad_examples or "error")
 
 
 def settings_of(changes: Mapping[str, object] | Iterable[str], **shorthands: object) -> list[str]:

@@ -26,7 +26,7 @@ from zoo.text import Progress, Say, silent
 from zoo.verbs import scale_drawing, series
 from zoo.verbs.benchmark import benchmark
 from zoo.verbs.export_run import export_run
-from zoo.verbs.results import Folder, RunFolder, StrPath, column_options, optional_path, settings_of
+from zoo.verbs.results import Folder, RunFolder, StrPath, data_request, optional_path, settings_of
 from zoo.verbs.series import Point
 
 if TYPE_CHECKING:
@@ -176,27 +176,27 @@ def _check_networks(request: Mapping[str, Any], points: list[Point]) -> None:
         ZooError: there are some.
     """
     wake_keras()
-    from zoo.training import start
+    from zoo.training.batches import with_fitting_batch
+    from zoo.training.data_of_request import load_for
+    from zoo.training.describe import describe
     from zoo.training.loop import check_batch
 
     checked = series.check_recipes(request, points)
     family, _, first = checked[0]
-    options = column_options(
-        target=request.get("target_column"), text=request.get("text_column"), image=request.get("image_column")
+    data = data_request(
+        data=request.get("data"),
+        data_dir=request.get("data_dir"),
+        target_column=request.get("target_column"),
+        text_column=request.get("text_column"),
+        image_column=request.get("image_column"),
+        bad_examples=request.get("bad_examples"),
     )
-    dataset = start.load_for(
-        family,
-        request.get("data"),
-        recipe=first,
-        data_dir=optional_path(request.get("data_dir")),
-        options=options,
-        bad_examples=request.get("bad_examples", "error"),
-    )
+    dataset = load_for(family, data, first)
     seen: dict[tuple[int, int], str] = {}
     for point, (_, size, recipe) in zip(points, checked, strict=True):
-        recipe = start.with_fitting_batch(recipe, request["set"], recipe.accumulate, len(dataset.train), silent)
+        recipe = with_fitting_batch(recipe, request["set"], recipe.accumulate, len(dataset.train), silent)
         check_batch(recipe.batch_size, 1, len(dataset.train), recipe.accumulate)
-        model = start.describe(family, size, dataset, recipe)
+        model = describe(family, size, dataset, recipe)
         other = seen.setdefault((model.parameters, model.multiply_adds), point.name)
         if other != point.name:
             raise ZooError(f"{other} and {point.name} are the same network of {family.name}: leave one out")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -9,13 +10,16 @@ from typing import Any, Literal
 from zoo import provenance, run
 from zoo.allocator import keeping_freed_memory
 from zoo.errors import ZooError
-from zoo.named_recipe import choose
-from zoo.recipe import Precision, override
+from zoo.recipe import Precision
 from zoo.tensorflow_setup import wake_keras
 from zoo.text import Progress, Say, silent
 from zoo.training.cluster import Cluster, Kind, find
+from zoo.training.request import Execution, TrainingRequest
 from zoo.training.team import gathered
-from zoo.verbs.results import RunFolder, StrPath, column_options, local_path, optional_path
+from zoo.verbs.results import RunFolder, StrPath, data_request, local_path, optional_path
+
+WITH_RESUME = ("resume", "data_dir", *(field.name for field in dataclasses.fields(Execution)))
+"""The arguments of `train` that go with `resume`: a run goes on with its own recipe and data."""
 
 
 @keeping_freed_memory()
@@ -101,9 +105,20 @@ def train(
         ZooError: something that was asked for cannot be had, or the loss is no longer finite.
         Refused: the network cannot be exported.
     """
+    arguments = {**locals()}
     cluster = find(strategy)
+    execution = Execution(
+        strategy=strategy,
+        devices=devices,
+        checkpoint_minutes=checkpoint_minutes,
+        profile=profile or 0,
+        tf_data_service=tf_data_service or None,
+        callbacks=callbacks,
+        say=say,
+        progress=progress,
+    )
     if cluster and not cluster.chief:
-        return beside_chief(cluster, optional_path(data_dir), strategy, devices, callbacks, tf_data_service)
+        return beside_chief(cluster, optional_path(data_dir), execution)
     settings = settings_of(set)
     shorthands = {
         "freeze": freeze or None,
@@ -113,41 +128,37 @@ def train(
         "prune.share": prune,
         "distill.kind": distill,
     }
-    changes = [*settings, *settings_of(shorthands)]
     if prune is not None and not 0 < prune < 1:
         raise ZooError(f"--prune {prune:g}: a share above 0 and below 1 is needed, such as 0.5")
     check_numbers(checkpoint_minutes, profile)
     if resume is not None:
-        decided = {
-            "family": family,
-            "size": size,
-            "data": data,
-            "weights": weights,
-            "teacher": teacher,
-            "target_column": target_column,
-            "text_column": text_column,
-            "image_column": image_column,
-            "bad_examples": bad_examples,
-            "unlabeled": unlabeled,
-            "recipe": recipe,
-            "set": settings or None,
-            "out": out,
-            **{key.partition(".")[0]: value for key, value in shorthands.items()},
-        }
-        given = [name for name, value in decided.items() if value is not None]
+        decided = arguments | {"freeze": freeze or None, "set": settings or None}
+        given = [name for name, value in decided.items() if name not in WITH_RESUME and value is not None]
         if given:
             raise ZooError(f"--resume continues a run with its own recipe and data: leave {', '.join(given)} out")
         run.read(local_path(resume))
     else:
-        from zoo.training import distillation
-        from zoo.training.fine_tuning import network
-        from zoo.training.teacher import find_teacher
+        from zoo.training.decision import decide
 
-        found, row = network(family, size, optional_path(weights))
-        changed = override(choose(found, row, recipe, from_weights=weights is not None)[1], changes)
-        distillation.requested(changed, optional_path(teacher), unlabeled)
-        if teacher is not None:
-            find_teacher(Path(teacher), found.input)
+        request = TrainingRequest(
+            family=family,
+            size=size,
+            weights=optional_path(weights),
+            teacher=optional_path(teacher),
+            data=data_request(
+                data=data,
+                data_dir=data_dir,
+                target_column=target_column,
+                text_column=text_column,
+                image_column=image_column,
+                bad_examples=bad_examples,
+            ),
+            recipe=recipe,
+            settings=[*settings, *settings_of(shorthands)],
+            unlabeled=unlabeled,
+            out=optional_path(out),
+        )
+        decide(request)
 
     # A wrong request was refused above, before TensorFlow takes seconds to import.
     provenance.say_environment(say)
@@ -155,37 +166,12 @@ def train(
     from zoo.export.preflight import preflight
     from zoo.training import start
 
-    shared: dict[str, Any] = {
-        "data_dir": optional_path(data_dir),
-        "strategy": strategy,
-        "devices": devices,
-        "checkpoint_minutes": checkpoint_minutes,
-        "profile": profile or 0,
-        "tf_data_service": tf_data_service,
-        "callbacks": callbacks,
-        "say": say,
-        "progress": progress,
-    }
     with gathered(cluster, say) as team:
+        execution = dataclasses.replace(execution, team=team)
         if resume is not None:
-            folder = start.resume(local_path(resume), **shared, team=team)
+            folder = start.resume(local_path(resume), optional_path(data_dir), execution)
         else:
-            folder = start.start(
-                family,
-                size=size,
-                weights=optional_path(weights),
-                teacher=optional_path(teacher),
-                source=data,
-                options=column_options(target=target_column, text=text_column, image=image_column),
-                bad_examples=bad_examples or "error",
-                settings=changes,
-                recipe_asked=recipe,
-                unlabeled=unlabeled,
-                out=optional_path(out),
-                preflight=preflight,
-                **shared,
-                team=team,
-            )
+            folder = start.start(request, execution, preflight)
     return RunFolder(folder, run.read_finished(folder))
 
 
@@ -204,18 +190,10 @@ def check_numbers(checkpoint_minutes: float, profile: int | None) -> None:
         raise ZooError(f"--profile {profile}: a number of steps above 0 is needed, such as 10")
 
 
-def beside_chief(
-    cluster: Cluster,
-    data_dir: Path | None,
-    strategy: Kind,
-    devices: int | None,
-    callbacks: Sequence[Any],
-    tf_data_service: str | None = None,
-) -> RunFolder:
+def beside_chief(cluster: Cluster, data_dir: Path | None, execution: Execution) -> RunFolder:
     """Train the chief's run as another worker, which needs no run folder and writes none."""
     wake_keras()
     from zoo.training.follow import follow
 
-    asked: dict[str, Any] = {"data_dir": data_dir, "strategy": strategy, "devices": devices}
     with gathered(cluster) as team:
-        return RunFolder(*follow(team, **asked, tf_data_service=tf_data_service, callbacks=callbacks))
+        return RunFolder(*follow(data_dir, dataclasses.replace(execution, team=team)))

@@ -16,7 +16,7 @@ from zoo.description import Model
 from zoo.errors import Refused, ZooError
 from zoo.tensorflow_setup import wake_keras
 from zoo.tuning import trial
-from zoo.tuning.trial import Request, Settled
+from zoo.tuning.trial import Settled, StudyRequest
 
 
 def main() -> None:
@@ -77,14 +77,14 @@ def _done(
 ) -> dict[str, Any]:
     """Do what a message says, and return the answer."""
     if "check" in message:
-        request = schema.parse(Request, message["check"], "request")
+        request = schema.parse(StudyRequest, message["check"], "request")
         return {"settled": schema.to_dict(trial.check(request, preflight))}
     if "test" in message:
         trial.test(Path(message["test"]))
         return {"tested": True}
     job = message["train"]
     settled = schema.parse(Settled, job["settled"], "settled")
-    request = schema.parse(Request, job["request"], "request")
+    request = schema.parse(StudyRequest, job["request"], "request")
 
     def ends(epoch: int, value: float) -> bool:
         answer(epoch=epoch, value=value)

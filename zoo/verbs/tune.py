@@ -20,7 +20,7 @@ from zoo.tuning import history
 from zoo.tuning import space as spaces
 from zoo.tuning.search import folder_of, search
 from zoo.tuning.study import BEST, HISTORY, TABLE, TRIALS, Study, Trial, best_of, write_table
-from zoo.tuning.trial import Request, Settled
+from zoo.tuning.trial import Settled, StudyRequest
 from zoo.tuning.worker import Died, Worker
 from zoo.verbs.results import Folder, RunFolder, StrPath, column_options, optional_path, settings_of
 
@@ -147,7 +147,7 @@ def tune(
 def _checked(
     *, family: str | None, size: str | None, trials: int | None, space: StrPath | Mapping[str, Any] | None,
     settings: list[str], data_dir: StrPath | None, recipe: str | None, **others: Any,
-) -> Request:  # fmt: skip
+) -> StudyRequest:  # fmt: skip
     """Make a request of what was asked for, after the checks that take no time."""
     if family is None:
         raise ZooError("name a family, such as 'zoo tune mlp --trials 40', or a study to --resume")
@@ -164,7 +164,7 @@ def _checked(
     if space is not None:
         given = spaces.flat(space) if isinstance(space, Mapping) else spaces.read(Path(space))
         plain = spaces.to_plain(spaces.checked(given, found, named, settings, recipe))
-    return Request(
+    return StudyRequest(
         family=found.name,
         size=named,
         data_dir=None if data_dir is None else str(data_dir),
@@ -176,13 +176,13 @@ def _checked(
     )
 
 
-def _place(request: Request, out: Path | None) -> tuple[Path, Experiment | None]:
+def _place(request: StudyRequest, out: Path | None) -> tuple[Path, Experiment | None]:
     source = request.data or find(resolve(request.family)[0].input).default_data
     usual = Path("studies") / f"{request.family}-{short_name(source)}"
     return experiment.place("study", out, usual, schema.to_dict(request))
 
 
-def _begin(request: Request, folder: Path, say: Say) -> Experiment:
+def _begin(request: StudyRequest, folder: Path, say: Say) -> Experiment:
     """Check the rest of a request in a process that has TensorFlow, then make the folder."""
     provenance.say_environment(say)
     try:
@@ -200,8 +200,8 @@ def _begin(request: Request, folder: Path, say: Say) -> Experiment:
     return experiment.begin("study", folder, asked, schema.to_dict(settled), settled.seed, fill)
 
 
-def _request(record: Experiment) -> Request:
-    return schema.parse(Request, record.asked, "the request of the study")
+def _request(record: Experiment) -> StudyRequest:
+    return schema.parse(StudyRequest, record.asked, "the request of the study")
 
 
 def _settled(record: Experiment) -> Settled:
@@ -215,7 +215,7 @@ def _study(folder: Path, settled: Settled) -> Study:
 
 
 def _end(
-    folder: Path, record: Experiment, request: Request, settled: Settled, trials: list[Trial], lock: int, say: Say
+    folder: Path, record: Experiment, request: StudyRequest, settled: Settled, trials: list[Trial], lock: int, say: Say
 ) -> Experiment:
     """Copy the best run, test it, and write the table, the drawing and the results."""
     best = best_of(trials, settled.higher_is_better)

@@ -1,0 +1,103 @@
+"""The data that a training is asked for with, as a new run trains on them."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from zoo import task as tasks
+from zoo.data.dataset import Dataset
+from zoo.data.fitting import fitting
+from zoo.data.fraction import labeled_fraction
+from zoo.data.load import BadExamples, load
+from zoo.data.unlabeled import load_unlabeled
+from zoo.description import Data
+from zoo.errors import ZooError, listed
+from zoo.family import Family
+from zoo.input import find, kind_of
+from zoo.recipe import Recipe
+from zoo.text import Say, silent
+from zoo.training.request import DataRequest, TrainingRequest
+
+
+def data_of_request(request: TrainingRequest, family: Family, recipe: Recipe, say: Say) -> tuple[Dataset, Data | None]:
+    """Load the data of a training, with the labels that its recipe keeps, and with those without labels.
+
+    Args:
+        request: asks for the training.
+        family: of the network.
+        recipe: says how splits are drawn, and which labels are kept.
+        say: told what is left out.
+
+    Returns:
+        The dataset, and the description of the data without labels; None where none are named.
+
+    Raises:
+        ZooError: the data cannot be had, or are not for such a training.
+    """
+    dataset = load_for(family, request.data, recipe, request.method, say)
+    for skipped in dataset.skipped:
+        say(f"left out: {skipped}")
+    dataset, rest = labeled_fraction(dataset, recipe.label_fraction, recipe.label_seed)
+    if len(rest):
+        say(f"{len(dataset.train)} of {len(dataset.train) + len(rest)} training examples keep their labels")
+    if request.unlabeled is None:
+        return dataset, None
+    if dataset.task != "classes":
+        found = tasks.find(dataset.task).words
+        raise ZooError(f"--unlabeled is for classes, and {dataset.source} has {found}: leave it out")
+    others, described = load_unlabeled(
+        request.unlabeled,
+        dataset,
+        rest,
+        data_dir=request.data.data_dir,
+        bad_examples=request.data.bad_examples,
+        say=say,
+    )
+    return dataclasses.replace(dataset, unlabeled=others), described
+
+
+def load_for(
+    family: Family, data: DataRequest, recipe: Recipe, method: str | None = None, say: Say = silent
+) -> Dataset:
+    """Load the data that a family is to be trained on; those of its kind of input where no source is named.
+
+    With a `method`, it is to be pretrained, and labels do not matter.
+
+    Raises:
+        ZooError: they cannot be had, or are of a task that the family has no network for.
+    """
+    source = find(family.input).default_data if data.source is None else data.source
+    dataset = load(
+        source,
+        family.input,
+        split=recipe.split,
+        data_dir=data.data_dir,
+        options=data.options,
+        bad_examples=data.bad_examples,
+        say=say,
+    )
+    for task in {part.task: None for part in dataset.parts} or {dataset.task: None}:
+        if method is None and task not in family.tasks:
+            raise ZooError(f"{family.name} cannot be trained for {task}, which {source} has: name other data")
+    return dataset
+
+
+def fit(dataset: Dataset, preprocessing: Any, bad_examples: BadExamples, say: Say) -> Dataset:
+    """Leave out the examples that the network cannot take, and tell `say` what is odd about the others.
+
+    Raises:
+        ZooError: there are such examples, and `bad_examples` is `error`.
+    """
+    kept, kind = fitting(dataset, preprocessing), kind_of(preprocessing)
+    left_out = kept.skipped[len(dataset.skipped) :]
+    if left_out and bad_examples == "error":
+        raise ZooError(
+            f"{kind.plural} that do not fit the network's input: {len(left_out)}: {listed(left_out, most=3)}: "
+            "mend or remove them, or go on without them with --bad-examples skip"
+        )
+    for line in left_out:
+        say(f"left out: {line}")
+    for line in kind.data.remarks((kept.train, kept.validation, kept.test), preprocessing):
+        say(line)
+    return kept

@@ -1,0 +1,99 @@
+"""The description of the network to train: it suits the data, or the weights that the training starts from."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from zoo import complexity, factory
+from zoo import task as tasks
+from zoo.data.dataset import Dataset
+from zoo.description import Model, Scale
+from zoo.errors import ZooError
+from zoo.family import Family, Size
+from zoo.input import kind_of
+from zoo.recipe import Recipe
+from zoo.training import stages
+
+
+def describe(
+    family: Family,
+    size: Size,
+    dataset: Dataset,
+    recipe: Recipe,
+    like: Model | None = None,
+    method: str | None = None,
+) -> Model:
+    """Describe the network to train: input, task, labels, structure and number of parameters.
+
+    It suits the data, or, where there is a network `like`, the weights of that one. With a `method` it is one that is
+    pretrained, without labels.
+
+    Raises:
+        ZooError: no network takes such an input, the network has nothing that the recipe wants dropped, or it cannot
+            begin with smaller inputs as the recipe wants.
+    """
+    data = kind_of(recipe.input).data
+    preprocessing = data.suiting(dataset, recipe.input, like.preprocessing if like else None)
+    model = Model(
+        family.name,
+        size.name,
+        () if method else dataset.labels,
+        preprocessing,
+        parameters=0,
+        multiply_adds=0,
+        task=method or dataset.task,
+        # The answers of a network that is trained further keep their scales, as its weights do.
+        scales=() if method else like.scales if like and _as_before(dataset, like) else scales(dataset),
+        widths=like.widths if like else {},
+        parts=() if method else dataset.parts,
+    )
+    # Weights fit only the structure that they were trained with, whatever the size of the input.
+    model = dataclasses.replace(model, structure=factory.structure_of(like or model))
+    if recipe.network.width != 1:
+        model = dataclasses.replace(model, widths=_scaled_widths(model, recipe.network.width, like))
+    network = factory.build(model, rates=recipe.network)
+    stages.check(network, model, recipe)
+    return dataclasses.replace(
+        model, parameters=complexity.parameters(network), multiply_adds=complexity.multiply_adds(network)
+    )
+
+
+def _as_before(dataset: Dataset, like: Model) -> bool:
+    """Return whether a network answers for a dataset as it did before, with values of the same scales."""
+    return bool(like.scales) and like.task == dataset.task and like.parts == dataset.parts
+
+
+def _scaled_widths(model: Model, factor: float, like: Model | None) -> dict[str, int]:
+    """Return the channels by layer of a network that is `factor` times as wide.
+
+    Raises:
+        ZooError: the network starts from weights, or its layers cannot have other channels.
+    """
+    from zoo.pruning.scaling import scaled_widths
+
+    if like:
+        raise ZooError("weights fit one width of a network: leave network.width out")
+    widths = scaled_widths(model, factor)
+    if not widths and not scaled_widths(model, 1000 * factor):
+        raise ZooError(f"{model.family} {model.size} has no layers of other widths: leave network.width out")
+    return widths
+
+
+def scales(dataset: Dataset) -> tuple[Scale, ...]:
+    """Return the scale of each value over the training examples; none where the targets are classes.
+
+    Where there are several targets, each class has one, of 0 and 1.
+    """
+    if dataset.train.targets.ndim == 1:
+        return ()
+    values = dataset.train.targets.astype(np.float64)
+    found = [Scale(float(mean), float(std) or 1.0) for mean, std in zip(values.mean(0), values.std(0), strict=True)]
+    if not dataset.parts:
+        return tuple(found)
+    own = [
+        (Scale(0.0, 1.0),) * len(part.labels) if tasks.find(part.task).balanced else (scale,)
+        for part, scale in zip(dataset.parts, found, strict=True)
+    ]
+    return tuple(scale for each in own for scale in each)

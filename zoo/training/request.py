@@ -1,0 +1,94 @@
+"""The records that a training is asked for with: its data, the training itself, and the way to execute it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zoo.description import Model
+from zoo.text import Progress, Say, silent
+from zoo.training.cluster import Kind
+from zoo.training.team import ALONE, Team
+
+if TYPE_CHECKING:
+    from zoo.data.load import BadExamples
+
+Preflight = Callable[[Model], None]
+"""Takes the description of an untrained network, and raises where such a network cannot be exported."""
+
+
+@dataclass(frozen=True)
+class DataRequest:
+    """The data to train on.
+
+    Attributes:
+        source: in the words of `--data`; None for the usual data of the family's kind of input.
+        data_dir: the option `--data-dir`, for a source that takes it.
+        options: other options of the source by name, such as the column to predict.
+        bad_examples: whether examples that cannot be read are an error or are left out.
+    """
+
+    source: str | None = None
+    data_dir: Path | None = None
+    options: Mapping[str, str] = field(default_factory=dict)
+    bad_examples: BadExamples = "error"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingRequest:
+    """A new training; everything in it but `out` decides what is trained.
+
+    Attributes:
+        family: the name or an alias of a family; None for that of `weights`.
+        size: the name of a size; None for that of `weights`, or the usual one.
+        weights: a finished run, from whose weights the training starts; None to start from nothing.
+        teacher: a run, an artifact or an ONNX file, whose answers the network also learns from, see
+            `zoo.training.distillation`; None for none.
+        data: the data.
+        recipe: the name of a recipe or a file, see `zoo.named_recipe.choose`; None for the default one.
+        settings: changes of that recipe as `KEY=VALUE`.
+        method: the task to pretrain for, without labels, such as `simclr`; None to train with labels.
+        unlabeled: further data, which are trained on without their labels, see `zoo.data.unlabeled`; None for none.
+        out: the run folder to write; None for one below `runs` that is not there yet.
+    """
+
+    family: str | None = None
+    size: str | None = None
+    weights: Path | None = None
+    teacher: Path | None = None
+    data: DataRequest = DataRequest()
+    recipe: str | os.PathLike[str] | None = None
+    settings: Sequence[str] = ()
+    method: str | None = None
+    unlabeled: str | None = None
+    out: Path | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Execution:
+    """The way to execute a training, which changes nothing of what is trained.
+
+    Attributes:
+        strategy: the devices that train together, see `zoo.training.strategy.choose`.
+        devices: the number of logical devices to split the CPU into; None to leave it whole.
+        checkpoint_minutes: the time between two checkpoints; there is one after every epoch, too.
+        profile: the number of steps to write a trace of.
+        tf_data_service: the addresses of the servers that make the batches; None where this process makes them.
+        callbacks: Keras callbacks. Their `model` has an optimizer and obeys `stop_training`.
+        say: given a line about the data, the run and every epoch, and about what failed without ending the training.
+        progress: given the number of steps done twice a second.
+        team: the workers that train together; only its chief writes.
+    """
+
+    strategy: Kind = "auto"
+    devices: int | None = None
+    checkpoint_minutes: float = 10.0
+    profile: int = 0
+    tf_data_service: str | None = None
+    callbacks: Sequence[Any] = ()
+    say: Say = silent
+    progress: Progress = silent
+    team: Team = ALONE
