@@ -21,6 +21,7 @@ from zoo.tuning.space import checked
 from zoo.tuning.study import Study, Trial, best_of, settings_of, write_table
 from zoo.tuning.trial import Settled, StudyRequest
 from zoo.tuning.worker import Died, Worker
+from zoo.verbs import series
 
 PLAIN = {"optimizer.lr": {"low": 1e-4, "high": 1.0, "log": True}, "batch_size": [8, 16, 32]}
 SETTLED = Settled("mlp", "small", "mlp-iris", PLAIN, {"optimizer.lr": 0.01, "batch_size": 16}, "accuracy", True, 0)
@@ -279,3 +280,8 @@ def test_a_study_given_for_a_run_is_named(tmp_path: Path) -> None:
     with pytest.raises(ZooError, match="is a study, not a run: name its best run"):
         run.read(folder)
     assert json.loads((folder / "study.json").read_text())["provenance"]["command"]
+
+
+def test_the_way_to_execute_several_trainings_is_no_part_of_what_is_asked_for() -> None:
+    execution = {"tf_data_service": "data-1:5050", "devices": 2, "checkpoint_minutes": 1.0}
+    assert series.asked("mlp", {"data": "iris", **execution}) == {"family": "mlp", "data": "iris", "set": []}

@@ -19,10 +19,11 @@ from zoo.recipe import Recipe
 from zoo.registry import resolve
 from zoo.run import Run
 from zoo.text import Progress, Say
+from zoo.training.request import Execution
 from zoo.verbs.results import RunFolder, settings_of
 from zoo.verbs.train import train
 
-HOW = ("strategy", "devices", "checkpoint_minutes", "profile", "callbacks")
+HOW = tuple(field.name for field in dataclasses.fields(Execution) if field.name not in ("say", "progress", "team"))
 """The arguments of `zoo.train` that do not decide what is trained; a training that goes on takes them, too."""
 
 OF_ONE_RUN = ("weights", "freeze", "prune", "resume", "out", "size")
