@@ -19,8 +19,10 @@ from typing import Any
 import numpy as np
 
 from benchmarks.measured import record
+from zoo.family import Family, Size
 from zoo.inputs.text.preprocessing import TextPreprocessing
 from zoo.keras_settings import own_settings
+from zoo.registry import resolve
 from zoo.tensorflow_setup import wake_keras
 from zoo.weights.transformers_reader import open_checkpoint, read_transformers
 
@@ -30,8 +32,8 @@ BOUND = 2e-5
 
 def compare(folder: Path) -> dict[str, Any]:
     """The largest difference of the answers, as a share of the largest one, and what they are."""
-    family, _, size = folder.name.removesuffix(".real").partition("-")
-    row = importlib.import_module(f"zoo.models.{family}.record").FAMILY.size(size)
+    name, _, size = folder.name.removesuffix(".real").partition("-")
+    family, row = resolve(name, size)
     answers = dict(np.load(folder / "answers.npz", allow_pickle=False))
     expected = answers.pop("expected")
     model = network(family, row, folder, expected.shape[1], list(answers))
@@ -45,17 +47,17 @@ def compare(folder: Path) -> dict[str, Any]:
     return {"compared": "vector" if vector else "logits", "input": shape, "difference": difference}
 
 
-def network(family: str, row: Any, folder: Path, count: int, names: list[str]) -> Any:
+def network(family: Family, row: Size, folder: Path, count: int, names: list[str]) -> Any:
     """Zoo's network of a size, for a folder's vocabulary."""
     import keras
 
     rows = int(open_checkpoint(folder).config["vocab_size"])
     vocabulary = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", *(str(number) for number in range(rows - 4)))
-    builder = importlib.import_module(f"zoo.models.{family}.network")
+    builder = importlib.import_module(family.builder)
     with own_settings("float32"):
         inputs = [keras.Input((None,), dtype="int64", name=name) for name in names]
         outputs = builder.build(*inputs, count, TextPreprocessing(vocabulary, 512), **row.options)
-        return keras.Model(inputs, outputs.logits, name=f"{family}_{row.name}")
+        return keras.Model(inputs, outputs.logits, name=f"{family.name}_{row.name}")
 
 
 def main() -> int:
