@@ -15,11 +15,12 @@ PEER := .peers
 
 .PHONY: demo demo-table demo-audio demo-text test behavior quick test-all test-lowest test-peers check types docs clean
 
-# Python compiles what it imports; pip would compile all of TensorFlow, which takes a minute.
+# pip would compile the packages in one process, which takes a minute.
 $(VENV)/ready: pyproject.toml setup.cfg setup.py
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet --no-compile --editable '.[dev]'
+	-$(BIN)/python -m compileall -qq -j 0 $(VENV)/lib
 	touch $@
 
 # Train, export in both formats, verify, label an image, measure: about five minutes on two cores.
