@@ -68,9 +68,7 @@ def main() -> int:
     asked = parser.parse_args()
     wake_keras()
     networks = recorded("transformers").get("networks", {})
-    found = sorted(
-        asked.out.glob("*/answers.npz"), key=lambda path: path.with_name("model.safetensors").stat().st_size
-    )
+    found = sorted(asked.out.glob("*/answers.npz"), key=lambda path: path.with_name("model.safetensors").stat().st_size)
     for path in found:
         networks[path.parent.name] = compare(path.parent)
         print(path.parent.name, networks[path.parent.name], file=sys.stderr, flush=True)
