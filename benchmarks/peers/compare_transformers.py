@@ -25,6 +25,7 @@ from zoo.inputs.text.preprocessing import TextPreprocessing
 from zoo.keras_settings import own_settings
 from zoo.registry import resolve
 from zoo.tensorflow_setup import wake_keras
+from zoo.weights.pretrained import TransformersModel
 from zoo.weights.transformers_reader import open_checkpoint, read_transformers
 
 BOUND = 2e-5
@@ -38,7 +39,9 @@ def compare(folder: Path) -> dict[str, Any]:
     answers = dict(np.load(folder / "answers.npz", allow_pickle=False))
     expected = answers.pop("expected")
     model = network(family, row, folder, expected.shape[1], list(answers))
-    reading = read_transformers(folder, model, row.weights["transformers"])
+    published = row.weights["transformers"]
+    assert isinstance(published, TransformersModel)
+    reading = read_transformers(folder, model, published)
     vector = any("logits" in remark for remark in reading.remarks)
     if vector:
         model.get_layer("logits").set_weights([np.eye(expected.shape[1]), np.zeros(expected.shape[1])])
