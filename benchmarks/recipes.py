@@ -3,10 +3,10 @@
 Each network is trained by both recipes for the same number of epochs, on all training images, and measured on the
 10,000 test images. A run that is in SCRATCH already is not trained again, or is continued.
 
-usage: python -m benchmarks.recipes DATA_DIR SCRATCH [--only cnn-base …] [--epochs N] [--seed 0] [--set KEY=VALUE …]
-           writes results/recipes.json
+usage: python -m benchmarks.recipes DATA_DIR SCRATCH [--only cnn-base …] [--recipes default …] [--epochs N] [--seed 0]
+           [--set KEY=VALUE …]      writes results/recipes.json
 
-DATA_DIR is where TensorFlow Datasets keeps `fashion_mnist`. What is set with --set holds for both recipes.
+DATA_DIR is where TensorFlow Datasets keeps `fashion_mnist`. What --set says holds for all recipes that are named.
 """
 
 from __future__ import annotations
@@ -50,6 +50,7 @@ def main() -> None:
     parser.add_argument("data_dir", type=Path)
     parser.add_argument("scratch", type=Path)
     parser.add_argument("--only", nargs="+", choices=EPOCHS, default=list(EPOCHS))
+    parser.add_argument("--recipes", nargs="+", choices=RECIPES, default=list(RECIPES))
     parser.add_argument("--epochs", type=int)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--set", nargs="*", default=[])
@@ -59,8 +60,9 @@ def main() -> None:
         settings: list[Any] = ["--data", "tfds:fashion_mnist", "--data-dir", asked.data_dir.resolve()]
         settings += ["--epochs", asked.epochs or EPOCHS[network], "--seed", asked.seed]
         settings += [word for change in asked.set for word in ("--set", change)]
-        figures[network] = {
-            recipe: trained(network, recipe, asked.scratch / f"{network}-{recipe}", settings) for recipe in RECIPES
+        figures[network] = figures.get(network, {}) | {
+            recipe: trained(network, recipe, asked.scratch / f"{network}-{recipe}", settings)
+            for recipe in asked.recipes
         }
     record("recipes", figures, seed=asked.seed)
 
