@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tests.conftest import leave_trial_exports_out
 from tests.docs.doc_blocks import Block, blocks, pages
 
 FIRST = next(page for page in pages() if page.name == "getting-started.md")
@@ -78,6 +79,7 @@ def after_first(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder.mkdir()
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
+        leave_trial_exports_out(patch)
         run_page(FIRST)
     return folder
 
