@@ -223,6 +223,13 @@ def test_addresses_that_are_none_are_refused(text: str, why: str) -> None:
         connect(text)
 
 
+def test_an_empty_address_is_no_training_without_servers(zoo_command: Callable[..., Answer], tmp_path: Path) -> None:
+    answer = zoo_command("train", "cnn", "--data", "digits", "--tf-data-service", "", "--out", tmp_path / "run")
+    assert answer.status == 2
+    assert "write HOST:PORT" in answer.err
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_port_that_accepts_and_does_not_answer_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(data_service, "SECONDS", 0.3)
     with socket.create_server(("127.0.0.1", 0)) as silent:

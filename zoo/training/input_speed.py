@@ -11,7 +11,6 @@ import numpy as np
 
 from zoo.data.dataset import Dataset
 from zoo.data.fitting import fitting
-from zoo.data.load import load
 from zoo.description import Model
 from zoo.input import kind_of
 from zoo.keras_settings import own_settings
@@ -21,6 +20,7 @@ from zoo.task import task_of
 from zoo.text import Progress, Say, silent
 from zoo.training import distillation
 from zoo.training.batches import Batches, check, with_fitting_batch
+from zoo.training.data_of_request import load_for
 from zoo.training.describe import describe
 from zoo.training.fine_tuning import network
 from zoo.training.loop import check_batch
@@ -87,7 +87,7 @@ def measure(
     Args:
         name: the name or an alias of a family.
         size: the name of a size; None for the usual one.
-        data: the data, whose source is named.
+        data: the data.
         settings: changes of the recipe as `KEY=VALUE`.
         seconds: how long each speed is measured.
         say: told of the data, a line each.
@@ -99,16 +99,7 @@ def measure(
     family, row = network(name, size, None)
     recipe = distillation.requested(override(family.recipe_of(row), settings), teacher=None)
     strategy = choose()
-    assert data.source is not None, "the speed is that of certain data"
-    dataset = load(
-        data.source,
-        family.input,
-        split=recipe.split,
-        data_dir=data.data_dir,
-        options=data.options,
-        bad_examples=data.bad_examples,
-        say=say,
-    )
+    dataset = load_for(family, data, recipe, say=say)
     recipe = with_fitting_batch(
         recipe, settings, strategy.num_replicas_in_sync * recipe.accumulate, len(dataset.train), say
     )

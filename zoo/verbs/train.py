@@ -112,7 +112,7 @@ def train(
         devices=devices,
         checkpoint_minutes=checkpoint_minutes,
         profile=profile or 0,
-        tf_data_service=tf_data_service or None,
+        tf_data_service=tf_data_service,
         callbacks=callbacks,
         say=say,
         progress=progress,

@@ -3,9 +3,9 @@
 OURS/FAMILY-SIZE.onnx are float32 files of the contract, of which the int8 files are made. The ratio is the median of
 those of paired latencies. Nothing else should run on the machine. `sequence_latency` compares float32 with the peers.
 
-usage: .venv/bin/python -m benchmarks.peers.transformers_latency OURS [--only NAME...] [--seconds 3]
+usage: python -m benchmarks.int8_bert OURS [--only NAME...] [--seconds 3]
 
-Writes results/transformers_latency.json after each network; networks that are not named keep their figures. Ends with 1
+Writes results/int8_bert.json after each network; networks that are not named keep their figures. Ends with 1
 where the bound does not hold.
 """
 
@@ -85,7 +85,7 @@ def main() -> int:
     parser.add_argument("--only", nargs="*", default=["bert-small", "bert-base"])
     parser.add_argument("--seconds", type=float, default=3.0, help="for each setting [3]")
     asked = parser.parse_args()
-    networks = recorded("transformers_latency").get("networks", {})
+    networks = recorded("int8_bert").get("networks", {})
     for name in asked.only:
         float32 = asked.ours / f"{name}.onnx"
         with tempfile.TemporaryDirectory() as scratch:
@@ -95,7 +95,7 @@ def main() -> int:
             networks[name] = measure(int8, float32, asked.seconds)
         worst = max(row["ratio"] for rows in networks.values() for row in rows)
         figures = {"bound": HIGHEST, "worst": worst, "holds": worst <= HIGHEST, "networks": networks}
-        record("transformers_latency", figures)
+        record("int8_bert", figures)
     return 0 if figures["holds"] else 1
 
 
