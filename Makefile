@@ -13,14 +13,14 @@ WORKERS := -n 3 --dist loadfile --no-loadscope-reorder
 PEERS := benchmarks.peers
 PEER := .peers
 
-.PHONY: demo demo-table demo-audio demo-text test behavior quick test-all test-lowest test-peers check types docs clean
+.PHONY: demo demo-table demo-audio demo-text test behavior quick fast test-all test-lowest test-peers check types docs clean
 
-# pip would compile the packages in one process, which takes a minute.
+# pip would compile the packages in one process, and their tests as well, which takes a minute.
 $(VENV)/ready: pyproject.toml setup.cfg setup.py
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet --no-compile --editable '.[dev]'
-	-$(BIN)/python -m compileall -qq -j 0 $(VENV)/lib
+	-$(BIN)/python -m compileall -qq -j 0 -x '/tests/' $(VENV)/lib
 	touch $@
 
 # Train, export in both formats, verify, label an image, measure: about five minutes on two cores.
@@ -90,7 +90,10 @@ docs: $(VENV)/ready
 	@echo "open site/index.html"
 
 # What a developer runs before each commit: all tests but the dear ones (tests/slow.txt), at most three minutes.
-quick: check
+quick: $(VENV)/ready
+	$(MAKE) --no-print-directory --jobs 2 check fast
+
+fast: $(VENV)/ready
 	$(BIN)/python -m pytest $(WORKERS) -m "not slow"
 
 # Every network at 224 pixels through both exports and every gate, and Fashion-MNIST, which TFDS must have prepared in

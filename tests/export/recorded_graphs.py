@@ -21,12 +21,26 @@ FOLDER = Path(__file__).parent / "graphs"
 SIDE = 128
 """Pixels: at this size and above every network has its reference's structure."""
 
-DAILY = tuple(
-    f"{family}-small"
-    for family in ("cnn", "resnet", "vgg", "inception", "mobilenet", "efficientnet", "convnext", "vit")
+DAILY = (
+    "cnn-small",
+    "resnet-small",
+    "vgg-small",
+    "inception-small",
+    "mobilenet-small",
+    "efficientnet-b0",
+    "convnext-tiny",
+    "vit-small",
 )
-OTHERS = ("cnn-large", "resnet-base", "inception-base", "inception-large", "mobilenet-large")
-"""Networks that are built of other layers than the small one of their family."""
+OTHERS = (
+    "cnn-large",
+    "resnet-base",
+    "inception-base",
+    "inception-large",
+    "mobilenet-large",
+    "efficientnet-small",
+    "convnext-small",
+)
+"""Networks that are deeper than the daily one of their family, or built of other layers."""
 
 NORM = re.compile(r"~(\S+)")
 

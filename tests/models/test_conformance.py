@@ -25,12 +25,14 @@ from tests.conformance import (
     untrained_run,
     warmed,
 )
+from tests.weights.published import PEERS, shapes, zeros_file
 from zoo import artifact, complexity, factory, run, weights_file
 from zoo.formats.onnx import ONNX, open_onnx
 from zoo.input import kind_of
 from zoo.registry import matching, resolve
 from zoo.schema import to_dict
 from zoo.task import task_of
+from zoo.weights.timm_reader import read_timm
 
 every_network_of_images = pytest.mark.parametrize(("family", "size"), OF_IMAGES)
 
@@ -50,16 +52,24 @@ def test_everything_registered_is_covered() -> None:
     registered = {(family.name, size.name) for family, size in matching()}
     assert set(FACTS) == registered, "each size needs a row of published figures in tests/conformance.py"
     assert {network.values for network in EVERY} == registered
+    assert PEERS.keys() <= registered
 
 
 @pytest.mark.usefixtures("undrawn")
 @pytest.mark.parametrize(("family", "size"), COUNTED)
-def test_counts_are_the_published_ones(family: str, size: str) -> None:
+def test_is_the_published_network(family: str, size: str, tmp_path: Path) -> None:
+    """It has the published counts, and a place for each of timm's weights, where timm has it."""
     _, row = resolve(family, size)
     facts = FACTS[family, size]
     model = zoo.create(family, size=size, classes=row.classes, input_shape=row.input_shape)
     assert complexity.parameters(model) == row.parameters == facts.parameters
     assert complexity.multiply_adds(model) == row.multiply_adds
+    if (family, size) in PEERS:
+        zeros_file(tmp_path / "x.safetensors", shapes(PEERS[family, size]))
+        reading = read_timm(tmp_path / "x.safetensors", model, family, size)
+        assert not reading.adapted
+        assert all(name.endswith("num_batches_tracked") for name in reading.unused)
+        assert not any(np.asarray(variable).any() for variable in weights_file.weights(model).values())
     if facts.giga_multiply_adds is not None:
         if facts.side != row.input_shape[0]:
             model = zoo.create(family, size=size, classes=row.classes, input_shape=(facts.side, facts.side, 3))

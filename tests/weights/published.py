@@ -1,14 +1,43 @@
-"""Files such as timm publishes: its names and shapes (`timm_names.json`), and weights that give sane logits."""
+"""Files such as timm publishes: its names and shapes, as timm itself gives them, and weights that give sane logits.
+
+`timm_names.json` was written from timm 1.0.31. A norm's four tensors are one row of it, `….*`.
+"""
 
 from __future__ import annotations
 
+import json
 import math
 from pathlib import Path
 
 import numpy as np
 from safetensors.numpy import save_file
 
-from tests.weights.test_timm_reader import shapes
+NORM = ("weight", "bias", "running_mean", "running_var")
+TABLE = json.loads((Path(__file__).parent / "timm_names.json").read_text())
+PEERS = {(row["family"], row["size"]): peer for peer, row in TABLE.items()}
+"""timm's model by the family and size of zoo's."""
+
+
+def shapes(peer: str) -> dict[str, tuple[int, ...]]:
+    """The shape of each tensor of a model of timm, by name."""
+    found: dict[str, tuple[int, ...]] = {}
+    for name, shape in TABLE[peer]["tensors"].items():
+        module, star, _ = name.partition("*")
+        found.update({f"{module}{last}": tuple(shape) for last in NORM} if star else {name: tuple(shape)})
+    return found
+
+
+def zeros_file(path: Path, named: dict[str, tuple[int, ...]]) -> None:
+    """A file of zeros that takes no space: its header, and a hole."""
+    header, end = {}, 0
+    for name, shape in named.items():
+        size = 4 * math.prod(shape)
+        header[name] = {"dtype": "F32", "shape": list(shape), "data_offsets": [end, end + size]}
+        end += size
+    text = json.dumps(header).encode()
+    with path.open("wb") as file:
+        file.write(len(text).to_bytes(8, "little") + text)
+        file.truncate(8 + len(text) + end)
 
 
 def published(path: Path, peer: str = "mobilenetv3_small_100", *, classes: int = 1000) -> Path:

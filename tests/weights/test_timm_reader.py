@@ -1,12 +1,7 @@
-"""timm's names and shapes, as timm itself gives them (`timm_names.json`), against every family; no PyTorch is needed.
-
-A norm's four tensors are one row of that file, `….*`. It was written from timm 1.0.31.
-"""
+"""Reading weights as timm publishes them; that every family takes timm's names is part of the conformance kit."""
 
 from __future__ import annotations
 
-import json
-import math
 from pathlib import Path
 from typing import Any
 
@@ -15,22 +10,12 @@ import pytest
 from safetensors.numpy import save_file
 
 import zoo
+from tests.weights.published import TABLE, shapes, zeros_file
 from zoo.errors import ZooError
 from zoo.registry import resolve
 from zoo.weights.names import translated
 from zoo.weights.timm_reader import read_timm
 from zoo.weights_file import weights
-
-NORM = ("weight", "bias", "running_mean", "running_var")
-TABLE = json.loads((Path(__file__).parent / "timm_names.json").read_text())
-
-
-def shapes(peer: str) -> dict[str, tuple[int, ...]]:
-    found: dict[str, tuple[int, ...]] = {}
-    for name, shape in TABLE[peer]["tensors"].items():
-        module, star, _ = name.partition("*")
-        found.update({f"{module}{last}": tuple(shape) for last in NORM} if star else {name: tuple(shape)})
-    return found
 
 
 def file_of(path: Path, named: dict[str, tuple[int, ...]]) -> dict[str, np.ndarray]:
@@ -40,37 +25,10 @@ def file_of(path: Path, named: dict[str, tuple[int, ...]]) -> dict[str, np.ndarr
     return arrays
 
 
-def zeros_file(path: Path, named: dict[str, tuple[int, ...]]) -> None:
-    """A file of zeros that takes no space: its header, and a hole."""
-    header, end = {}, 0
-    for name, shape in named.items():
-        size = 4 * math.prod(shape)
-        header[name] = {"dtype": "F32", "shape": list(shape), "data_offsets": [end, end + size]}
-        end += size
-    text = json.dumps(header).encode()
-    with path.open("wb") as file:
-        file.write(len(text).to_bytes(8, "little") + text)
-        file.truncate(8 + len(text) + end)
-
-
 def narrow(peer: str = "mobilenetv3_small_100") -> tuple[dict[str, tuple[int, ...]], Any]:
     """The peer with the fewest weights, and zoo's network of it."""
     row = TABLE[peer]
     return shapes(peer), zoo.create(row["family"], size=row["size"])
-
-
-@pytest.mark.usefixtures("undrawn")
-@pytest.mark.parametrize("peer", sorted(TABLE))
-def test_every_name_of_the_peer_has_its_place_and_shape(peer: str, tmp_path: Path) -> None:
-    row = TABLE[peer]
-    model = zoo.create(row["family"], size=row["size"])
-    zeros_file(tmp_path / "x.safetensors", shapes(peer))
-
-    reading = read_timm(tmp_path / "x.safetensors", model, row["family"], row["size"])
-
-    assert not reading.adapted
-    assert all(name.endswith("num_batches_tracked") for name in reading.unused)
-    assert not any(np.asarray(variable).any() for variable in weights(model).values())
 
 
 def test_kernels_are_transposed(tmp_path: Path) -> None:
