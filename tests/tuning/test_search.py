@@ -18,7 +18,7 @@ from zoo.text import silent
 from zoo.tuning import search as searching
 from zoo.tuning.search import search
 from zoo.tuning.space import checked
-from zoo.tuning.study import Study, Trial, best_of, settings_of, write_table
+from zoo.tuning.study import Study, Trial, best_of, changes_of, write_table
 from zoo.tuning.trial import Settled, StudyRequest
 from zoo.tuning.worker import Died, Worker
 from zoo.verbs import series
@@ -187,8 +187,8 @@ def test_the_table_has_a_row_for_each_trial(tmp_path: Path) -> None:
 
 
 def test_the_size_is_no_change_of_the_recipe() -> None:
-    assert settings_of({"size": "base", "optimizer.lr": 0.1}) == ("base", ["optimizer.lr=0.1"])
-    assert settings_of({"batch_size": 8}) == (None, ["batch_size=8"])
+    assert changes_of({"size": "base", "optimizer.lr": 0.1}) == ("base", ["optimizer.lr=0.1"])
+    assert changes_of({"batch_size": 8}) == (None, ["batch_size=8"])
 
 
 def test_a_process_that_cannot_be_started_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:

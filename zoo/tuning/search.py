@@ -14,7 +14,7 @@ from zoo import provenance, run
 from zoo.errors import ZooError
 from zoo.schema import to_dict
 from zoo.text import Progress, Say
-from zoo.tuning.study import TRIALS, Study, Trial, settings_of
+from zoo.tuning.study import TRIALS, Study, Trial, changes_of
 from zoo.tuning.trial import Settled, StudyRequest
 from zoo.tuning.worker import Died, Worker
 
@@ -73,7 +73,7 @@ def search(
         target = folder_of(folder, place)
         shutil.rmtree(target, ignore_errors=True)
         busy[worker] = _Running(trial, place, target)
-        size, settings = (None, []) if place == 0 else settings_of(trial.params)
+        size, settings = (None, []) if place == 0 else changes_of(trial.params)
         job = {"run": str(target), "size": size, "settings": settings}
         worker.send(train={**job, "request": to_dict(request), "settled": to_dict(settled)})
 

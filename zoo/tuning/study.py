@@ -200,7 +200,7 @@ def _distribution(dimension: Any) -> Any:
     return kind(dimension.low, dimension.high, log=dimension.log)
 
 
-def settings_of(params: Mapping[str, Value]) -> tuple[str | None, list[str]]:
+def changes_of(params: Mapping[str, Value]) -> tuple[str | None, list[str]]:
     """Return the size among the values of a trial, None where it is not searched, and the changes of the recipe."""
     size = params.get(SIZE)
     settings = [f"{key}={value}" for key, value in params.items() if key != SIZE]

@@ -20,7 +20,7 @@ from zoo.text import silent
 from zoo.training.request import DataRequest, Execution, Preflight, TrainingRequest
 from zoo.tuning import space as spaces
 from zoo.tuning.space import SIZE, WIDTH, Plain
-from zoo.tuning.study import settings_of
+from zoo.tuning.study import changes_of
 
 
 @record
@@ -107,7 +107,7 @@ def check(request: StudyRequest, preflight: Preflight) -> Settled:
     space = spaces.checked(plain, family, request.size, request.settings, request.recipe)
 
     def changed(values: Mapping[str, Any]) -> tuple[Any, Any]:
-        size, settings = settings_of(values)
+        size, settings = changes_of(values)
         other = family.size(size) if size else row
         return other, spaces.recipe_of(family, other, request.recipe, [*request.settings, *settings])
 

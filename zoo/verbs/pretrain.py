@@ -13,8 +13,8 @@ from zoo.text import Progress, Say, silent
 from zoo.training.cluster import Kind, find
 from zoo.training.request import Execution, TrainingRequest
 from zoo.training.team import gathered
-from zoo.verbs.results import RunFolder, StrPath, data_request, optional_path
-from zoo.verbs.train import beside_chief, check_numbers, settings_of
+from zoo.verbs.results import RunFolder, StrPath, data_request, optional_path, settings_of
+from zoo.verbs.train import beside_chief, check_numbers
 
 
 def pretrain(
@@ -97,7 +97,7 @@ def pretrain(
             image_column=image_column,
             bad_examples=bad_examples,
         ),
-        settings=[*settings_of(set), *settings_of({"epochs": epochs, "seed": seed, "precision": precision})],
+        settings=settings_of(set, {"epochs": epochs, "seed": seed, "precision": precision}),
         method=method,
         out=optional_path(out),
     )

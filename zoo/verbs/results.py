@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zoo import artifact
 from zoo.artifact import Manifest
-from zoo.errors import ZooError
+from zoo.errors import ZooError, listed
 from zoo.run import Run
 from zoo.stores import refuse_store
 from zoo.task import Score
@@ -110,7 +110,27 @@ def data_request(
     return DataRequest(data, optional_path(data_dir), options, bad_examples or "error")
 
 
-def settings_of(changes: Mapping[str, object] | Iterable[str], **shorthands: object) -> list[str]:
-    """Return changes of a recipe as `KEY=VALUE`, with those that have options of their own and are given."""
-    written = [f"{key}={value}" for key, value in changes.items()] if isinstance(changes, Mapping) else [*changes]
-    return [*written, *(f"{key}={value}" for key, value in shorthands.items() if value is not None)]
+def settings_of(changes: Mapping[str, object] | Iterable[str], shorthands: Mapping[str, object]) -> list[str]:
+    """Return changes of a recipe as `KEY=VALUE`, and those that have options of their own; a value of None is none."""
+    written = _written(changes) if isinstance(changes, Mapping) else [*changes]
+    return [*written, *_written(shorthands)]
+
+
+def _written(changes: Mapping[str, object]) -> list[str]:
+    return [f"{key}={value}" for key, value in changes.items() if value is not None]
+
+
+def refuse_beside_resume(arguments: Mapping[str, object], allowed: Collection[str]) -> None:
+    """Raise ZooError where `resume` comes with arguments that were decided when the run or the study was begun.
+
+    Args:
+        arguments: those of a verb, by name; None, False and empty ones are not given.
+        allowed: the names of those that may come with `resume`.
+    """
+    given = [
+        name
+        for name, value in arguments.items()
+        if name not in allowed and not (value is None or value is False or value in ((), [], {}))
+    ]
+    if given:
+        raise ZooError(f"--resume goes on with what was asked for at the start: leave {listed(given)} out")

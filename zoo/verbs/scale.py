@@ -14,7 +14,7 @@ from zoo import experiment, files
 from zoo.data.fitting import fitting
 from zoo.data.reload import load_again
 from zoo.data.source import short_name
-from zoo.errors import ZooError, listed
+from zoo.errors import ZooError
 from zoo.experiment import Experiment
 from zoo.family import SIZES
 from zoo.input import find, kind_of
@@ -26,7 +26,7 @@ from zoo.text import Progress, Say, silent
 from zoo.verbs import scale_drawing, series
 from zoo.verbs.benchmark import benchmark
 from zoo.verbs.export_run import export_run
-from zoo.verbs.results import Folder, RunFolder, StrPath, data_request, optional_path, settings_of
+from zoo.verbs.results import Folder, RunFolder, StrPath, data_request, optional_path, refuse_beside_resume, settings_of
 from zoo.verbs.series import Point
 
 if TYPE_CHECKING:
@@ -114,19 +114,17 @@ def scale(
         ZooError: something that was asked for cannot be had.
         Refused: a network cannot be exported at all, which is found before its training.
     """
+    arguments = {**locals()}
     training: dict[str, Any] = {
         "data": data, "data_dir": data_dir, "target_column": target_column, "text_column": text_column,
         "image_column": image_column, "bad_examples": bad_examples, "recipe": recipe, "epochs": epochs,
-        "seed": seed, "set": settings_of(set),
+        "seed": seed, "set": settings_of(set, {}),
     }  # fmt: skip
     if not seconds > 0:
         raise ZooError(f"--seconds {seconds:g}: a number above 0 is needed, such as 3")
     begun: Experiment | None = None
     if resume is not None:
-        asked = {"family": family, "sizes": sizes, "widths": widths, "out": out, **training}
-        given = [name for name, value in asked.items() if value]
-        if given:
-            raise ZooError(f"--resume continues with what was asked for then: leave {listed(given)} out")
+        refuse_beside_resume(arguments, ("resume", "seconds", "say", "progress"))
         folder = Path(resume)
         record = begun = experiment.read("scale", folder)
     else:

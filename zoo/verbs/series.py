@@ -68,7 +68,7 @@ def asked(family: str | None, training: Mapping[str, Any]) -> dict[str, Any]:
     if wrong:
         raise ZooError(f"{listed(wrong)} can be of one size only: leave it out, or name one size")
     decided = {name: _plain(value) for name, value in given.items() if name not in HOW}
-    return {"family": resolve(family)[0].name, **decided, "set": settings_of(training.get("set", ()))}
+    return {"family": resolve(family)[0].name, **decided, "set": settings_of(training.get("set", ()), {})}
 
 
 def _plain(value: Any) -> Any:
@@ -85,8 +85,8 @@ def check_recipes(request: Mapping[str, Any], points: list[Point]) -> list[tuple
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise ZooError(f"{listed(twice)} is named twice: name each network once")
-    short = {name: request[name] for name in SHORTHANDS if name in request}
-    settings, made = settings_of(request["set"], **short), []
+    short = {name: request.get(name) for name in SHORTHANDS}
+    settings, made = settings_of(request["set"], short), []
     for point in points:
         family, size = resolve(request["family"], point.size)
         _, recipe = choose(family, size, request.get("recipe"), from_weights=False)

@@ -16,7 +16,15 @@ from zoo.text import Progress, Say, silent
 from zoo.training.cluster import Cluster, Kind, find
 from zoo.training.request import Execution, TrainingRequest
 from zoo.training.team import gathered
-from zoo.verbs.results import RunFolder, StrPath, data_request, local_path, optional_path
+from zoo.verbs.results import (
+    RunFolder,
+    StrPath,
+    data_request,
+    local_path,
+    optional_path,
+    refuse_beside_resume,
+    settings_of,
+)
 
 WITH_RESUME = ("resume", "data_dir", *(field.name for field in dataclasses.fields(Execution)))
 """The arguments of `train` that go with `resume`: a run goes on with its own recipe and data."""
@@ -119,7 +127,6 @@ def train(
     )
     if cluster and not cluster.chief:
         return beside_chief(cluster, optional_path(data_dir), execution)
-    settings = settings_of(set)
     shorthands = {
         "freeze": freeze or None,
         "epochs": epochs,
@@ -128,14 +135,12 @@ def train(
         "prune.share": prune,
         "distill.kind": distill,
     }
+    settings = settings_of(set, shorthands)
     if prune is not None and not 0 < prune < 1:
         raise ZooError(f"--prune {prune:g}: a share above 0 and below 1 is needed, such as 0.5")
     check_numbers(checkpoint_minutes, profile)
     if resume is not None:
-        decided = arguments | {"freeze": freeze or None, "set": settings or None}
-        given = [name for name, value in decided.items() if name not in WITH_RESUME and value is not None]
-        if given:
-            raise ZooError(f"--resume continues a run with its own recipe and data: leave {', '.join(given)} out")
+        refuse_beside_resume(arguments, WITH_RESUME)
         run.read(local_path(resume))
     else:
         from zoo.training.decision import decide
@@ -154,7 +159,7 @@ def train(
                 bad_examples=bad_examples,
             ),
             recipe=recipe,
-            settings=[*settings, *settings_of(shorthands)],
+            settings=settings,
             unlabeled=unlabeled,
             out=optional_path(out),
         )
@@ -173,13 +178,6 @@ def train(
         else:
             folder = start.start(request, execution, preflight)
     return RunFolder(folder, run.read_finished(folder))
-
-
-def settings_of(changes: Mapping[str, object] | Iterable[str]) -> list[str]:
-    """Return changes of the recipe as `KEY=VALUE`, without those that are None."""
-    if isinstance(changes, Mapping):
-        return [f"{key}={value}" for key, value in changes.items() if value is not None]
-    return [*changes]
 
 
 def check_numbers(checkpoint_minutes: float, profile: int | None) -> None:

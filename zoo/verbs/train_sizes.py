@@ -9,13 +9,13 @@ from typing import Any
 
 from zoo import experiment
 from zoo.data.source import short_name
-from zoo.errors import ZooError, listed
+from zoo.errors import ZooError
 from zoo.experiment import Experiment
 from zoo.input import find
 from zoo.registry import resolve
 from zoo.text import Progress, Say, silent
 from zoo.verbs import series
-from zoo.verbs.results import Folder, RunFolder, StrPath, optional_path
+from zoo.verbs.results import Folder, RunFolder, StrPath, optional_path, refuse_beside_resume
 from zoo.verbs.series import Point
 
 
@@ -64,10 +64,7 @@ def train_sizes(
     how = {name: training[name] for name in series.HOW if training.get(name) is not None}
     begun: Experiment | None = None
     if resume is not None:
-        given = [name for name, value in {"family": family, "size": size, "out": out, **training}.items() if value]
-        others = [name for name in given if name not in series.HOW]
-        if others:
-            raise ZooError(f"--resume continues with what was asked for then: leave {listed(others)} out")
+        refuse_beside_resume({"family": family, "size": size, "out": out, **training}, series.HOW)
         folder = Path(resume)
         record = begun = experiment.read("sizes", folder)
     else:

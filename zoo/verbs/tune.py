@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from zoo import experiment, files, provenance, run, schema
 from zoo.data.source import short_name
-from zoo.errors import ZooError, listed
+from zoo.errors import ZooError
 from zoo.experiment import Experiment
 from zoo.input import find
 from zoo.registry import resolve
@@ -22,7 +22,15 @@ from zoo.tuning.search import folder_of, search
 from zoo.tuning.study import BEST, HISTORY, TABLE, TRIALS, Study, Trial, best_of, write_table
 from zoo.tuning.trial import Settled, StudyRequest
 from zoo.tuning.worker import Died, Worker
-from zoo.verbs.results import Folder, RunFolder, StrPath, column_options, optional_path, settings_of
+from zoo.verbs.results import (
+    Folder,
+    RunFolder,
+    StrPath,
+    column_options,
+    optional_path,
+    refuse_beside_resume,
+    settings_of,
+)
 
 MOST_TRIALS, MOST_PROCESSES = 10_000, 64
 
@@ -98,18 +106,11 @@ def tune(
         ZooError: something that was asked for cannot be had, or no trial has a value.
         Refused: the network cannot be exported.
     """
+    arguments = {**locals()}
     if not 1 <= parallel <= MOST_PROCESSES:
         raise ZooError(f"--parallel {parallel}: 1 to {MOST_PROCESSES} processes")
     if resume is not None:
-        asked = {
-            "family": family, "trials": trials, "space": space, "size": size, "data": data, "data_dir": data_dir,
-            "target_column": target_column, "text_column": text_column, "image_column": image_column,
-            "bad_examples": bad_examples, "recipe": recipe, "epochs": epochs, "seed": seed,
-            "set": settings_of(set) or None, "out": out,
-        }  # fmt: skip
-        given = [name for name, value in asked.items() if value is not None]
-        if given:
-            raise ZooError(f"--resume continues a study with what was asked for then: leave {listed(given)} out")
+        refuse_beside_resume(arguments, ("resume", "parallel", "say", "progress"))
         folder = Path(resume)
         record = experiment.read("study", folder)
         request = _request(record)
@@ -121,7 +122,7 @@ def tune(
             data_dir=data_dir,
             options=column_options(target=target_column, text=text_column, image=image_column),
             bad_examples=bad_examples or "error",
-            settings=settings_of(set, epochs=epochs, seed=seed),
+            settings=settings_of(set, {"epochs": epochs, "seed": seed}),
             trials=trials,
             space=space,
             recipe=None if recipe is None else str(recipe),
