@@ -221,6 +221,8 @@ REFUSED = [
     (["scale", "mlp", "--widths", "1,a"], "is not a list of numbers"),
     (["scale", "mlp", "--set", "network.width=2"], "name the widths with --widths"),
     (["scale", "mlp", "--seconds", "0"], "--seconds 0: a number above 0"),
+    (["scale", "mlp", "--resume", "scales/a", "--widths", "1,2", "--seconds", "1"], "leave family, widths out"),
+    (["train", "mlp", "--size", "small,base", "--resume", "runs/a"], "leave family, size out"),
     (["train", "mlp", "--size", "small,huge"], "mlp has no size 'huge'"),
     (["train", "mlp", "--size", "small,small"], "small is named twice"),
     (["train", "mlp", "--size", "small,base", "--weights", "full"], "weights can be of one size only"),
