@@ -4,7 +4,7 @@ A network is pretrained by SimCLR on all training images, once. Then 1 % of the 
 learned in four ways: by the same network from nothing, by the pretrained one, by the one from nothing with FixMatch on
 the other images, and by the pretrained one whose layers before the head are frozen. All ways get the same labels and
 the same seed; the weights of the last epoch count, so that no image chooses them. All are measured on the same test
-images. A run that is in SCRATCH already is not trained again.
+images. A run that is in SCRATCH already is not trained again. Figures of other networks stay in the results.
 
 usage: python -m benchmarks.label_fraction DATA_DIR SCRATCH [options]      writes results/label_fraction.json
 """
@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.measured import record, zoo
+from benchmarks.measured import record, recorded, zoo
 from zoo import files
 from zoo.data.example import Example
 from zoo.data.load import read_source
@@ -35,11 +35,14 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("scratch", type=Path, help="a folder for the images and the runs")
     parser.add_argument("--family", default="cnn")
     parser.add_argument("--size", default="base")
+    parser.add_argument("--width", type=float, default=1.0, help="how many times as wide as usual the network is")
+    parser.add_argument("--validation", type=float, default=0.1, help="the share of the training images for validation")
     parser.add_argument("--images", type=int, default=60_000, help="training images, with and without labels")
     parser.add_argument("--test-images", type=int, default=10_000)
     parser.add_argument("--fraction", type=float, default=FRACTION)
     parser.add_argument("--pretraining-epochs", type=int, default=30)
     parser.add_argument("--pretraining-batch", type=int, default=256)
+    parser.add_argument("--pretraining-set", nargs="*", default=[], metavar="KEY=VALUE", help="changes of its recipe")
     parser.add_argument("--epochs", type=int, default=60, help="of the trainings on labels alone")
     parser.add_argument("--batch", type=int, default=32, help="labeled images in a batch")
     parser.add_argument("--fixmatch-epochs", type=int, default=8, help="passes over the images without labels")
@@ -89,11 +92,13 @@ def main() -> None:
     if not images.exists():
         with files.staged_folder(images) as staging:
             write(staging, raw.examples, raw.labels, {"train": asked.images, "test": asked.test_images})
-    network, data = [asked.family, "--size", asked.size], ["--data", f"folder:{images}"]
+    network = [asked.family, "--size", asked.size, "--set", f"network.width={asked.width}"]
+    data = ["--data", f"folder:{images}", "--set", f"split.validation={asked.validation}"]
     run = scratch / "pretrained"
     pretrained = made(
         run, "pretrain", *network, "--method", "simclr", *data, *VIEWS, "--epochs", asked.pretraining_epochs,
         "--set", f"batch_size={asked.pretraining_batch}",
+        *(word for change in asked.pretraining_set for word in ("--set", change)),
     )  # fmt: skip
     few = ["--set", f"label_fraction={asked.fraction}", "--set", f"batch_size={asked.batch}", *VIEWS, *LAST]
     ways: dict[str, list[Any]] = {
@@ -108,25 +113,20 @@ def main() -> None:
         draws.append({way: figures(made(scratch / f"{way}-{draw}", "train", *how, *same)) for way, how in ways.items()})
     accuracies = {way: [draw[way]["accuracy"] for draw in draws] for way in ways}
     gains = {way: np.subtract(accuracies[way], accuracies["from_nothing"]).tolist() for way in ways}
-    record(
-        "label_fraction",
-        {
-            "network": f"{asked.family} {asked.size}",
-            "label_fraction": asked.fraction,
-            "images_without_labels": pretrained["data"]["counts"],
-            "pretraining": {
-                "results": pretrained["results"],
-                "command": pretrained["provenance"]["command"],
-            },
-            "mean_accuracy": {way: float(np.mean(found)) for way, found in accuracies.items()},
-            "gain_over_from_nothing": {
-                way: {"mean": float(np.mean(gain)), "least": float(np.min(gain)), "draws": gain}
-                for way, gain in gains.items()
-                if way != "from_nothing"
-            },
-            "draws": draws,
+    name = f"{asked.family} {asked.size}" + (f" of {asked.width:g} times the width" if asked.width != 1 else "")
+    found = {
+        "label_fraction": asked.fraction,
+        "images_without_labels": pretrained["data"]["counts"],
+        "pretraining": {"results": pretrained["results"], "command": pretrained["provenance"]["command"]},
+        "mean_accuracy": {way: float(np.mean(each)) for way, each in accuracies.items()},
+        "gain_over_from_nothing": {
+            way: {"mean": float(np.mean(gain)), "least": float(np.min(gain)), "draws": gain}
+            for way, gain in gains.items()
+            if way != "from_nothing"
         },
-    )
+        "draws": draws,
+    }
+    record("label_fraction", {**recorded("label_fraction"), name: found})
 
 
 if __name__ == "__main__":
