@@ -26,13 +26,13 @@ def answers(run: Run, examples: Examples, description: Model, batch_size: int) -
 
 
 def right(found: np.ndarray, examples: Examples, description: Model) -> np.ndarray:
-    """Tell for each example whether its answer is right, bool [examples]; one that is not finite never is."""
+    """Return for each example whether its answer is right, bool [examples]; an answer that is not finite is wrong."""
     correct: np.ndarray = task_of(description).right(found, examples.targets, description) & finite(found)
     return correct
 
 
 def paired(split: str, float32: np.ndarray, int8: np.ndarray) -> PairedAccuracy:
-    """Return the accuracy that int8 loses on the examples of a split, from bool [n] of each file: right answers."""
+    """Compare the accuracy of both files on a split; for each, bool [examples] says which answers are right."""
     lost, gained = int((float32 & ~int8).sum()), int((int8 & ~float32).sum())
     drop, low, high = (100 * value for value in paired_difference(lost, gained, len(int8)))
     return PairedAccuracy(split, len(int8), float(float32.mean()), float(int8.mean()), lost, gained, drop, low, high)

@@ -1,4 +1,4 @@
-"""Batches, dictionaries of arrays whose first dimension is the batch: their sizes, forms and parts."""
+"""Functions on batches: dictionaries of arrays whose first dimension is the batch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Exports: from a run to an artifact, written beside its place and renamed into it when every gate is passed."""
+"""Exports of a run as an artifact, which is written to a temporary folder and renamed once it passes every gate."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ BOTH = ("onnx", "saved_model")
 """The formats that an export writes when nobody names one."""
 
 CALIBRATION = "calibration"
-"""The folder of a run that keeps the calibrations of its int8 files."""
+"""The folder inside a run that caches the calibrations of its int8 files."""
 
 
 def export(
@@ -55,22 +55,22 @@ def export(
     """Write the artifact of a finished run and return its folder.
 
     The gates compare on examples of the run's test split, and each format is scored on all of them. A run that was
-    pulled has no data: its gates compare on stand-ins, and nothing is scored.
+    pulled has no data: its gates compare on stand-in examples, and no format is scored.
 
     Args:
         run_folder: the run.
-        formats: names of formats. The format that another is made of is written, too.
+        formats: names of formats. If one of them is made from another format, that one is written, too.
         out: the artifact's folder, which must not exist; `artifacts/NAME` with the run's name when None.
-        data_dir: where the run's data are now, if not where they were.
-        say: told of each step.
+        data_dir: the folder of the run's data, if they were moved since the training.
+        say: called with a line about each step.
         opset: the version of ONNX' operator set.
         int8: the target and the budget of an int8 file, which is added to the formats.
 
     Raises:
-        ZooError: the run or its data cannot be had, a format or operator set is unknown, `out` exists, or the weights
-            are larger than an ONNX file may be; or int8 does not pay for the family.
-        Refused: a gate failed, or int8 is above its budget or no faster; name and figures are in the message, and no
-            artifact is left.
+        ZooError: the run or its data cannot be read, a format or operator set is unknown, `out` exists, the weights are
+            larger than an ONNX file may be, or int8 is not worth it for the family.
+        Refused: a gate failed, or the int8 file loses more accuracy than its budget allows or is no faster. The message
+            has the names and figures, and no artifact is left behind.
     """
     started = provenance.here(seed=0)
     this = run.read_with_head(run_folder)
@@ -85,7 +85,7 @@ def export(
     if int8 is not None:
         quantize.refuse_useless(this.model, int8)
     if data_dir is not None and this.data is None:
-        raise ZooError(f"{run_folder} has no data that could be elsewhere: leave --data-dir out")
+        raise ZooError(f"{run_folder} has no data, so there is nothing to look for: leave --data-dir out")
     kind = kind_of(this.model.preprocessing)
     with own_settings():
         keras_model = factory.load_described(run_folder, this.model)
@@ -139,7 +139,7 @@ def export(
 
 @own_settings()
 def try_export(description: Model) -> None:
-    """Export a model with fresh weights as ONNX and SavedModel, try what was written, and delete it.
+    """Export a freshly initialized model as ONNX and SavedModel, run the gates of both, and delete the files.
 
     Raises:
         Refused: the model cannot be exported; the message names the gate and, where there is one, the operation.
@@ -153,7 +153,7 @@ def try_export(description: Model) -> None:
 
 
 def _without_zeros(model: Any) -> Any:
-    """Give kernels that start as zeros random values: the answers of a network that knows only 0 prove nothing."""
+    """Fill kernels that are initialized to zeros with random values: a network that answers only 0 proves nothing."""
     generator = np.random.default_rng(0)
     for variable in model.trainable_variables:
         if len(variable.shape) > 1 and not np.any(variable.numpy()):
@@ -174,7 +174,7 @@ class _Made:
 def _with_int8(
     formats: Sequence[str], int8: quantize.Int8Options | None
 ) -> tuple[tuple[str, ...], quantize.Int8Options | None]:
-    """The formats with the source of each before it, and int8's request where int8 is one of them."""
+    """Return the formats, each after the one that it is made from, and the int8 options if int8 is among them."""
     complete: list[str] = []
     for name in (*formats, *(["onnx_int8"] if int8 else [])):
         source = known_formats.find(name).source
@@ -185,7 +185,9 @@ def _with_int8(
 
 
 def _in_order(formats: Sequence[str]) -> list[Format]:
-    """The formats in the order of writing: sources first, and of them heavy ones, whose checks take longest.
+    """Sort formats into the order of writing.
+
+    Formats that are made from no other come first. Among them, heavy ones come first, because their gates take longest.
 
     Raises:
         ZooError: a format is unknown, or nothing writes it.
@@ -204,10 +206,10 @@ def _write_all(
     dataset: Dataset | None,
     settings: Settings,
 ) -> _Made:
-    """Write each format, put it through its gates, and score it on the test examples, each computed once.
+    """Write each format, run its gates, and score it on the test examples.
 
     Raises:
-        Refused: int8 is not worth it, or a format failed that another one is made of.
+        Refused: int8 is not worth it, or a format from which another one is made failed a gate.
     """
     if any(row.name == "onnx" for row in rows):
         check_size(model.model)
@@ -241,8 +243,8 @@ def _write_all(
                     scores[one.row.name] = task_of(model.description).score(found, dataset.test.targets)
                     right[one.row.name] = accuracy.right(found, dataset.test, model.description)
             del opened
-            # TensorFlow's graphs refer to themselves and own a second copy of the weights: the next format needs the
-            # room.
+            # TensorFlow's graphs are reference cycles that own a second copy of the weights. The next format needs that
+            # memory.
             gc.collect()
             if one.row.name in right:
                 one.weigh(right)
@@ -256,7 +258,7 @@ def _write_all(
 
 
 def _late_gates(unfinished: list[Writer]) -> list[Gate]:
-    """Wait for the gates that go on beside the writing, and empty the list."""
+    """Wait for the gates that run while other formats are written, and empty the list."""
     results = [gate for one in unfinished for gate in one.late_gates()]
     unfinished.clear()
     return results

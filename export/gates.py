@@ -41,7 +41,7 @@ BATCHES = (1, 2, 7)
 """The batch sizes that a file is tried with."""
 
 RANDOM = ("RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Multinomial", "Bernoulli")
-"""ONNX operations that give another result each time."""
+"""ONNX operators with random results."""
 
 Batch = tuple[np.ndarray, Arrays]
 """The places of some examples in the reference, and a file's outputs for them."""
@@ -51,13 +51,13 @@ def gate(name: str, check: Callable[[], Verdict]) -> Gate:
     """Run a check; an exception is a failed gate with the exception's message."""
     try:
         passed, figures = check()
-    except Exception as error:  # the frameworks raise many kinds, and each is a no with its reason
+    except Exception as error:  # the frameworks raise many kinds of exceptions
         return Gate(name, False, {"error": " ".join(str(error).split())[:400]})
     return Gate(name, passed, figures)
 
 
 def network_gate(model: Any, description: Model) -> Gate:
-    """The gate `network`: the Keras model has the parameters and multiply-adds that its description says."""
+    """The gate `network`: the Keras model has the parameters and multiply-adds that its description states."""
 
     def check() -> Verdict:
         problems = complexity.departures(model, description)
@@ -70,7 +70,8 @@ def network_gate(model: Any, description: Model) -> Gate:
 def client_gate(reference: Reference) -> Gate:
     """The gate `client_inputs`: a client's preprocessing gives the inputs that the graph makes of raw examples.
 
-    They may differ by what the kind of input tolerates. Compared are the samples, and what the kind finds doubtful.
+    They may differ by the tolerance of the kind of input. The gate compares the samples of the reference and its
+    doubtful examples.
     """
     import tensorflow as tf
 
@@ -161,7 +162,7 @@ def answers_of(computed: Sequence[Batch], reference: Reference) -> np.ndarray:
 def batches(
     computed: Sequence[Batch], reference: Reference, expected: np.ndarray, tolerance: float = TOLERANCE
 ) -> Verdict:
-    """Check the outputs of batches of several sizes: dtype, shape, the primary one, and that they fit together."""
+    """Check the outputs of batches of several sizes: dtypes, shapes, the primary output, and mutual agreement."""
     description, worst, inconsistent = reference.description, 0.0, 0.0
     stated = contract.of_every_format(description).outputs
     if not all(np.isfinite(outputs[name]).all() for _, outputs in computed for name in stated):
@@ -188,7 +189,7 @@ def batches(
 
 
 def onnx_file_gates(row: Format, path: Path) -> list[Gate]:
-    """The gates on an ONNX file that is not opened: its digest, ONNX' checker, and its operations."""
+    """The gates that read an ONNX file and do not run it: its digest, ONNX' checker, and its operators."""
     return [
         gate(f"{row.name}_digest", lambda: _digest(path)),
         gate(f"{row.name}_checker", lambda: _checker(path)),
@@ -207,7 +208,7 @@ def int8_lint_gate(path: Path, float32_nodes: Collection[str]) -> Gate:
 
 
 def _digest(path: Path) -> Verdict:
-    """The graph is the one that the file was finished with."""
+    """The graph has the digest that the file keeps."""
     kept = [entry.value for entry in skeleton.load(path).metadata_props if entry.key == DIGEST]
     found = graph_digest(path)
     problems = [] if kept == [found] else [f"the graph's SHA-256 is {found}, and the file keeps {kept}"]
@@ -277,7 +278,7 @@ def saved_model_gates(opened: Callable[[], Session], reference: Reference) -> li
             outputs = call(signature, inputs)
             named = np.array([[labels.index(label.decode()) for label in row] for row in outputs[CLASSES]])
             repeated += sum(len(set(row)) < len(row) for row in named.tolist())
-            # Of classes that are as likely as each other, either may come first.
+            # Equally likely classes may come in any order.
             for wanted in (largest, np.take_along_axis(probabilities, named, -1)):
                 differences.append(float(np.abs(outputs[SCORES] - wanted).max()))
         figures = {"examples": len(samples), "largest_difference": max(differences), "limit": PROBABILITY_TOLERANCE}

@@ -17,8 +17,8 @@ from zoo.task import task_of
 class TracedModel:
     """A Keras model, traced once for all that export it or compare with it.
 
-    `network` is a TensorFlow function of the network's inputs by name, as the preprocessing leaves them, to what the
-    network computes. Tracing a deep model takes seconds, so every user shares this trace.
+    `network` is a tf.function: it takes the preprocessed inputs by name and returns the network's output. Tracing a
+    deep model takes seconds, so everything that needs the network shares this trace.
     """
 
     model: Any
@@ -27,7 +27,7 @@ class TracedModel:
 
 
 def outputs(inputs: Mapping[str, Any], network: Callable[[Any], Any], description: Model) -> dict[str, Any]:
-    """Return the outputs of the contract, by name, of its inputs."""
+    """Compute the outputs of the contract from its inputs, both by name."""
     preprocessing = description.preprocessing
     prepared = kind_of(preprocessing).graph.prepared(inputs, preprocessing)
     return task_of(description).graph.answers(network(prepared), description)

@@ -11,7 +11,7 @@ from zoo.task import names
 
 
 def text(name: str, manifest: Manifest) -> str:
-    """Return the card in Markdown. Every figure in it is one of the manifest, which says how it was produced."""
+    """Return the card in Markdown. Every figure comes from the manifest, which records how it was produced."""
     model, data = manifest.model, manifest.data
     kind, signature = kind_of(model.preprocessing), contract.of_every_format(model)
     title = f"{model.family} {model.size}" + (f" on {data.source}" if data else "")
@@ -57,7 +57,7 @@ Made by `{manifest.export.command}` from a run made by `{manifest.training.comma
 
 
 def _cell(text: str) -> str:
-    """Return a text as it may stand in a table."""
+    """Escape a text for a cell of a table."""
     return text.replace("<", "&lt;").replace("|", "\\|")
 
 

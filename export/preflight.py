@@ -1,6 +1,6 @@
-"""The trial export before a training, whose success is remembered: the next training of that network starts at once.
+"""The trial export before a training; after a success, the next training of that network starts without one.
 
-What it depends on is the network's description, the versions of the packages, and the source code of zoo and of the
+The trial depends on the network's description, the versions of the packages, and the source code of zoo and of the
 network's builder. A hash of all that is the name of an empty file in the user's cache, which may be deleted at any
 time.
 """
@@ -41,12 +41,12 @@ def preflight(description: Model) -> None:
                 other.unlink(missing_ok=True)
         known.touch()
     except OSError:
-        # A cache that cannot be written costs seconds, not a training.
+        # Without the cache, the next training repeats the trial, which takes seconds.
         return
 
 
 def _key(description: Model) -> str:
-    """Hash what decides whether a model can be exported, to 64 hexadecimal digits."""
+    """Hash everything that decides whether a model can be exported, to 64 hexadecimal digits."""
     builder = importlib.import_module(resolve(description.family)[0].builder)
     places = [*zoo.__path__, *export.__path__]
     sources = [path for place in places for path in Path(place).rglob("*.py")]

@@ -26,13 +26,14 @@ STAND_INS = 16
 """Examples for a model without data: as many as the largest model computes in every format within an export's time."""
 
 LAST_BITS, STEADY = 2**-20, 1e-5
-"""An answer is steady if scaling the network's input by 1 + LAST_BITS moves it by at most STEADY of its largest."""
+"""An answer is steady if scaling the network's input by 1 + LAST_BITS moves it by at most STEADY times its largest
+value."""
 
 MEMORY = 2**28
 """Bytes that the outputs of all layers together may take for one batch; a runtime keeps a few of them at a time."""
 
 OPEN = 512
-"""The size that an open dimension counts with."""
+"""The size that is assumed for an open dimension."""
 
 
 @dataclass(frozen=True)
@@ -42,13 +43,13 @@ class Reference:
     Attributes:
         description: the model.
         inputs: the examples as inputs of the contract.
-        outputs: what the model computes for them: outputs of the contract.
+        outputs: the outputs of the contract that the model computes for them.
         samples: raw examples, as clients send them.
         doubtful: more raw examples, which clients and graphs may encode differently.
-        decoded: the inputs that the kind's graph makes of the samples.
-        statuses: for each sample the reason why the graph refuses it; empty as it should be.
+        decoded: the inputs that the graph of the kind of input makes of the samples.
+        statuses: for each sample the reason why the graph refuses it; empty if it does not.
         answers: the outputs that the model computes for `decoded`.
-        at_once: the batch size with which no gate takes more memory than the writing.
+        at_once: the batch size with which no gate takes more memory than writing a format does.
     """
 
     description: Model
@@ -71,7 +72,7 @@ class Reference:
         return self.primary(self.outputs)
 
     def golden(self, run: Run | None = None) -> Arrays:
-        """Return the first examples, inputs and outputs: the golden file, by which `zoo verify` compares.
+        """Return the inputs and outputs of the first examples: the golden file that `zoo verify` compares with.
 
         The outputs are those of Keras, or those of `run` for a format that is compared with itself.
         """
@@ -130,7 +131,7 @@ class _KerasModel:
         self.at_once = min(EXAMPLES, max(1, MEMORY // (4 * values)))
         specs = {name: spec(tensor) for name, tensor in self.kind.client.tensors(description.preprocessing).items()}
 
-        # Called eagerly, Keras 3.15 keeps the outputs of all layers until the last one is there.
+        # Called eagerly, Keras 3.15 keeps the outputs of all layers until the last one is computed.
         @tf.function(input_signature=[specs, tf.TensorSpec([])], autograph=False)
         def function(inputs: Any, scale: Any) -> Any:
             def network(prepared: dict[str, Any]) -> Any:
@@ -150,7 +151,7 @@ class _KerasModel:
         """Compute the outputs of the contract, with the network's input scaled.
 
         Raises:
-            Refused: some are not finite; the examples are counted, and the first named by `name`.
+            Refused: some outputs are not finite. The message counts the examples and names the first one by `name`.
         """
         found = joined(
             [
@@ -172,7 +173,7 @@ class _KerasModel:
     def reference(
         self, raw: Sequence[Any], samples: Sequence[Any], name: Callable[[int], str] = "example {}".format
     ) -> Reference:
-        """Return the reference of raw examples and of the samples that the kind makes of others."""
+        """Return a reference of raw examples, and of samples that the kind of input makes of other raw examples."""
         import tensorflow as tf
 
         preprocessing = self.description.preprocessing

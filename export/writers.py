@@ -1,4 +1,4 @@
-"""Writers: for each format how it is written, and the gates that only it has. `zoo.export.build` loops over them."""
+"""Writers of the formats, each with the gates that only its format has. `zoo.export.build` loops over them."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Settings:
         opset: the version of ONNX' operator set.
         int8: the target and the budget of an int8 file, None where none is asked for.
         calibrations: the folder that keeps calibrations for the next export.
-        say: told of each step.
+        say: called with a line about each step.
     """
 
     opset: int
@@ -60,8 +60,8 @@ class Job:
         model: the Keras model that is exported.
         description: its description in the run.
         dataset: the run's data, None where it has none.
-        settings: what only some formats use.
-        reference: examples and what Keras computes for them; computed beside the writing of the first format.
+        settings: those that only some formats use.
+        reference: examples and what Keras computes for them; computed while the first format is written.
         beside: runs long work in another thread.
     """
 
@@ -86,15 +86,15 @@ class Writer:
             self.row.write(self.job.folder, self.job.model.model, self.job.description)
 
     def gates(self, opened: Callable[[], Session]) -> list[Gate]:
-        """The gates beside those of all formats; `opened` opens the file when it is called first."""
+        """Return the gates that other formats may not have; `opened` opens the file on its first call."""
         return [gates.contract_gate(self.row, opened, self.job.description)]
 
     def late_gates(self) -> list[Gate]:
-        """Gates that go on while other formats are written."""
+        """Return the results of gates that run while other formats are written."""
         return []
 
     def weigh(self, right: Mapping[str, np.ndarray]) -> None:
-        """Refuse a file that costs more than the budget allows. Only int8 has one.
+        """Refuse a file that costs more than its budget allows; only int8 has a budget.
 
         Args:
             right: for each format measured so far, bool [n]: whether it answers each test example right.
@@ -180,7 +180,7 @@ class Int8Writer(Writer):
 
 
 class SavedModelWriter(Writer):
-    """Writes a SavedModel with its warm-up, and has it tried as a server would."""
+    """Writes a SavedModel with its warm-up, and runs the server check on it."""
 
     _server: Future[Gate] | None = None
 
@@ -197,12 +197,12 @@ class SavedModelWriter(Writer):
         )
 
     def gates(self, opened: Callable[[], Session]) -> list[Gate]:
-        """The rules of TF Serving and the signatures for raw examples; the server check begins."""
+        """Return the gates on TF Serving's rules and on the signatures for raw examples; start the server check."""
         description, reference = self.job.description, self.job.reference.result()
         results = static_gates(self.path, contract.signatures(description))
         results += gates.saved_model_gates(opened, reference)
-        # In a process of its own that takes as long as the gates of ONNX; it moves the files while it lasts, so the
-        # SavedModel must be open by now.
+        # The check runs in a process of its own and takes as long as the gates of ONNX. It moves the files meanwhile,
+        # so the SavedModel must be open by now.
         self._server = self.job.beside.submit(
             server_gate, self.path, reference.golden(), description, reference.samples[0]
         )

@@ -149,12 +149,12 @@ def benchmark(
 
 
 def _checked(what: str, numbers: Sequence[int], most: int, mend: str) -> list[int]:
-    """The numbers, each once, in the order given."""
+    """Return the numbers, each once, in the given order; raise ZooError for one that is out of range."""
     if not numbers:
         raise ZooError(f"no {what} are named: give numbers from 1 to {most}, such as 1")
     for number in numbers:
         if not 1 <= number <= most:
-            raise ZooError(f"{what} {number} is not within 1 and {most}: take {mend}")
+            raise ZooError(f"{what} {number} is not between 1 and {most}: take {mend}")
     return list(dict.fromkeys(numbers))
 
 

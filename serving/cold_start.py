@@ -19,8 +19,8 @@ from zoo.serving.worker import serve
 def probe(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Open `artifact` by `runtime` on `threads` threads and compute one batch of `batch` random examples.
 
-    Gives the milliseconds that opening took, after the library's import, and the peak of the process's memory in MiB.
-    The time of the first answer is taken by the process that started this one.
+    Yield the milliseconds that opening took, without the import of the library, and the peak of the process's memory in
+    MiB. The parent process measures the time to the first answer.
     """
     artifact = Path(request["artifact"])
     inputs = random_inputs(artifact, request["batch"], request["seed"])
@@ -36,7 +36,7 @@ def peak_memory() -> int:
     """The largest resident set of this process so far, in bytes."""
     status = Path("/proc/self/status")
     if status.exists():
-        # On Linux getrusage would begin with the peak of the process that started this one: it outlives exec.
+        # On Linux, getrusage would start from the peak of the parent process, which survives exec.
         peak = next(line for line in status.read_text(encoding="utf-8").splitlines() if line.startswith("VmHWM:"))
         return int(peak.split()[1]) * 1024
     import resource

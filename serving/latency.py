@@ -54,8 +54,8 @@ def latencies(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
 def measure(runners: Sequence[Run], inputs: Sequence[Arrays], seconds: float, order: np.random.Generator) -> np.ndarray:
     """Seconds of each call, float64 [runners, rounds]: every runner computes its own inputs once a round.
 
-    Rounds go on for `seconds`, at least `FEWEST` and at most `MOST_ROUNDS` of them; `order` shuffles each anew, so that
-    no runner always follows the same other one.
+    Rounds go on for `seconds`, at least `FEWEST` and at most `MOST_ROUNDS` of them; `order` shuffles each round, so
+    that no runner always follows the same other runner.
 
     Raises:
         Refused: a runner gives numbers that are not finite.

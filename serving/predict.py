@@ -22,7 +22,7 @@ from zoo.text import with_article
 BATCH = 32
 """Examples in a batch: enough to be fast, few enough that memory suffices for any number of examples.
 
-Where others in a batch would change an answer, see `zoo.input.Input.alone`, it is 1.
+It is 1 where the other examples of a batch would change an answer, see `zoo.input.Input.alone`.
 """
 
 
@@ -47,9 +47,9 @@ def predict(
     Args:
         artifact: its folder.
         paths: files, and folders of them, as the artifact's kind of input reads them.
-        top: how many labels an answer has at most, where answers are labels.
-        runtime: the format, or another runtime, that computes them; ONNX where the artifact has it when None.
-        leave_out: told of each visible entry of a folder that is no example, with the reason.
+        top: the most labels that an answer has, where answers are labels.
+        runtime: the format or other runtime that computes the answers; when None, ONNX if the artifact has it.
+        leave_out: called with each visible entry of a folder that is no example, and the reason.
 
     Raises:
         ZooError: there is no artifact or no example, an example cannot be read, `top` is below 1, or the artifact

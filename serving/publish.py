@@ -44,8 +44,9 @@ class Publication:
 def publish(place: Path, base: Path, *, keep: int | None = None, say: Say = lambda line: None) -> Publication:
     """Publish the SavedModel of the artifact `place` as the next version of `base`, and keep the newest `keep` of all.
 
-    Its number is larger than any that was ever used in `base`. The version is written beside its place and renamed, so
-    that a server sees it whole or not at all. Of the older versions only those that zoo published are removed.
+    Its number is larger than any that was ever used in `base`. The version is written to a hidden folder of `base` and
+    then renamed, so that a server sees it whole or not at all. Of the older versions only those that zoo published are
+    removed.
 
     Raises:
         ZooError: there is no artifact, it has no SavedModel, `base` is no place for versions or cannot be written, or
@@ -103,11 +104,11 @@ def _before_newest(base: Path) -> Path:
         raise Refused(f"{base} holds no version to go back from: publish an artifact")
     newest = versions.read(found[max(found)])
     origin = newest.restores or max(found)
-    for of in sorted(found, reverse=True):
-        if of < origin:
+    for number in sorted(found, reverse=True):
+        if number < origin:
             with contextlib.suppress(Refused):
-                if versions.read(found[of]).files != newest.files:
-                    return found[of]
+                if versions.read(found[number]).files != newest.files:
+                    return found[number]
     raise Refused(f"{base} holds no other version from before {origin}: publish the artifact that is wanted")
 
 
@@ -130,7 +131,7 @@ def _check_base(base: Path, place: Path | None) -> None:
     if place is not None:
         source = place.resolve()
         if whole.is_relative_to(source) or source.is_relative_to(whole):
-            raise ZooError(f"{base} and {place} lie within each other: name a folder of its own")
+            raise ZooError(f"one of {base} and {place} contains the other: name a folder of its own")
     if base.is_dir() and not versions.is_published(base) and not saved_model_folder.versions(base):
         others = sorted(path.name for path in base.iterdir() if not path.name.startswith("."))
         if others:
@@ -186,16 +187,16 @@ def _add(base: Path, source: Path, content: Published, keep: int | None, say: Sa
     try:
         for name, file in content.files.items():
             _copy(source / name, staging / name, file)
-        of = _claim(base)
-        record = dataclasses.replace(content, version=of, published=provenance.now())
+        number = _claim(base)
+        record = dataclasses.replace(content, version=number, published=provenance.now())
         files.write_json(staging / RECORD, schema.to_dict(record))
         for folder in (staging, *(path for path in staging.rglob("*") if path.is_dir())):
             files.sync_folder(folder)
-        staging.rename(base / str(of))
+        staging.rename(base / str(number))
         files.sync_folder(base)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
-    return Publication(base / str(of), record, _remove_older(base, keep, say))
+    return Publication(base / str(number), record, _remove_older(base, keep, say))
 
 
 def _copy(source: Path, target: Path, wanted: File) -> None:
@@ -213,27 +214,28 @@ def _copy(source: Path, target: Path, wanted: File) -> None:
 
 
 def _claim(base: Path) -> int:
-    """The next number, recorded as used before a version of it becomes visible."""
-    of = versions.largest_used(base) + 1
-    if of > LARGEST_VERSION:
+    """Return the next version number, recorded as used before that version becomes visible."""
+    number = versions.largest_used(base) + 1
+    if number > LARGEST_VERSION:
         raise ZooError(f"{base} has used up all numbers, TF Serving reads none above {LARGEST_VERSION}: name another")
-    files.write_json(base / NUMBERS, schema.to_dict(versions.Numbers(versions.SCHEMA, of)))
+    files.write_json(base / NUMBERS, schema.to_dict(versions.Numbers(versions.SCHEMA, number)))
     files.sync_folder(base)
-    return of
+    return number
 
 
 def _remove_older(base: Path, keep: int | None, say: Say) -> tuple[int, ...]:
     """Remove all but the newest `keep` versions, but none that zoo did not publish; return their numbers."""
     removed = []
     found = saved_model_folder.versions(base)
-    for of in list(found)[:-keep] if keep else ():
+    for number in list(found)[:-keep] if keep else ():
         try:
-            versions.read(found[of])
-            found[of].rename(base / f"{REMOVED}{of}-{uuid.uuid4().hex[:8]}")
+            versions.read(found[number])
+
+            found[number].rename(base / f"{REMOVED}{number}-{uuid.uuid4().hex[:8]}")
         except (Refused, OSError) as error:
-            say(f"version {of} is kept: {error}")
+            say(f"version {number} is kept: {error}")
         else:
-            removed.append(of)
+            removed.append(number)
     _sweep(base)
     return tuple(removed)
 

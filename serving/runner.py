@@ -1,4 +1,4 @@
-"""Runners: open formats of an artifact that compute batches, and refuse arrays that are none."""
+"""Runners: open formats of an artifact, which compute batches and refuse arrays that do not fit the contract."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def open_runner(artifact: Path, runtime: str, *, threads: int | None = None) -> 
         threads: how many the library may use; the usable CPUs when None.
 
     Raises:
-        ZooError: there is no artifact, it cannot be opened so, or the threads cannot be had.
+        ZooError: there is no artifact, it lacks the runtime, or the library cannot use so many threads.
         Refused: the file is damaged or departs from the contract.
     """
     row = formats.find(runtime)

@@ -25,7 +25,7 @@ def as_json(rows: Sequence[Row]) -> list[dict[str, Any]]:
 
 
 def write_csv(path: Path, rows: Sequence[Row], provenance: Provenance) -> None:
-    """Write the rows as CSV with a header, whole or not at all; the last columns say on what each was measured."""
+    """Write the rows as CSV with a header, whole or not at all; the last columns say how each was measured."""
     measured = {
         "command": provenance.command,
         "seed": provenance.seed,
@@ -120,6 +120,6 @@ def _score(row: Row) -> str:
 
 
 def _short(value: float) -> str:
-    """Three figures, or all that stand before the point."""
+    """Format a number with three significant digits, or with all digits before the decimal point."""
     decimals = 0 if value >= 100 else 1 if value >= 10 else 2 if value >= 1 else 3
     return f"{value:.{decimals}f}"

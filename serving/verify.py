@@ -1,4 +1,4 @@
-"""Checks of an artifact, or of a version published of it, from its files alone: no run and no TensorFlow is needed."""
+"""Checks of an artifact, or of a published version of it, from its files alone: without its run and TensorFlow."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Report:
 
     @property
     def passed(self) -> bool:
-        """Whether all gates were passed."""
+        """True if all gates were passed."""
         return not self.failed
 
     @property
@@ -47,7 +47,7 @@ def verify(artifact: Path) -> Report:
     compared with its own record.
 
     Raises:
-        ZooError: there is no artifact, and nothing that was published.
+        ZooError: the folder is neither an artifact nor anything that 'zoo publish' wrote.
         Refused: its manifest cannot be read.
     """
     if not (artifact / MANIFEST).exists() and versions.is_published(artifact):
@@ -67,7 +67,7 @@ def verify(artifact: Path) -> Report:
 
 
 def _to_open(manifest: Manifest) -> list[Format]:
-    """The formats that are opened: those with a light library, or else those whose heavy one is installed."""
+    """Return the formats to open: those with a light library, or else those whose heavy library is installed."""
     rows = [formats.find(name) for name in dict.fromkeys(manifest.formats)]
     light = [row for row in rows if not row.heavy]
     return light or [row for row in rows if importlib.util.find_spec(row.library)]
@@ -78,7 +78,7 @@ def _gate(name: str, problems: list[str], **figures: Any) -> Gate:
 
 
 def _manifest(manifest: Manifest) -> Gate:
-    """Contradictions within the manifest, which its schema cannot see."""
+    """The gate on contradictions within the manifest, which its schema cannot catch."""
     model, preprocessing = manifest.model, manifest.model.preprocessing
     problems = [f"the export's gate '{gate.name}' was not passed" for gate in manifest.gates if not gate.passed]
     if not manifest.formats or len(set(manifest.formats)) < len(manifest.formats):
@@ -103,7 +103,7 @@ def _files(artifact: Path, manifest: Manifest) -> tuple[Gate, frozenset[str]]:
 
 
 def _layout(manifest: Manifest) -> Gate:
-    """The gate on the manifest's list of files: all that its formats need, and none of other formats."""
+    """The gate on the manifest's list of files: all files of its formats are listed, and none of other formats."""
     sizes = {name: file.bytes for name, file in manifest.files.items()}
     rows = [formats.find(name) for name in dict.fromkeys(manifest.formats)]
     problems = []

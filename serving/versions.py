@@ -105,7 +105,7 @@ def gates(folder: Path) -> tuple[Gate, ...]:
     except ZooError as error:
         used, problems = None, [*problems, str(error)]
     numbers = Gate("numbers", not problems, {"versions": list(found), "largest_used": used, "problems": problems})
-    return (numbers, *(_whole(f"version_{of}", path) for of, path in found.items()))
+    return (numbers, *(_whole(f"version_{number}", path) for number, path in found.items()))
 
 
 def _whole(name: str, version: Path) -> Gate:

@@ -28,14 +28,15 @@ METHODS: tuple[Method, ...] = ("minmax", "percentile")
 
 BINS = 4096
 PERCENTILE = 0.9999
-"""The share of values within a range of the method `percentile`; half of the rest lies beyond each end."""
+"""The share of values inside the range that the method `percentile` chooses; half of the others lie beyond each end."""
 
 MOST_BYTES = 2**28
-"""Bytes of activations that one run of the network returns."""
+"""The most bytes of activations that one run of the network returns."""
 
 MOST_EXAMPLES = 16
 SAMPLES = 2**14
-"""Values of each tensor and example that are counted; its lowest and highest value are those of the whole tensor."""
+"""About how many values of each tensor and example a histogram counts. Its lowest and highest value are those of the
+whole tensor."""
 
 RECIPE = f"{BINS} bins, {SAMPLES} samples of all channels"
 """The settings that a cached histogram depends on."""
@@ -71,7 +72,7 @@ class Histogram:
             return
         flat = values.reshape(len(values), -1)
         step = max(1, flat.shape[1] // SAMPLES)
-        # A step that had a divisor in common with the channels would only meet some of them.
+        # A step that has a divisor in common with the number of channels would visit only some of them.
         while math.gcd(step, flat.shape[1]) > 1:
             step += 1
         bins = ((flat[:, ::step] / self.bound + 1) * (BINS / 2)).astype(np.int64)
@@ -106,7 +107,7 @@ def collect(model: Any, names: Sequence[str], batches: Sequence[Arrays]) -> dict
     Args:
         model: an onnx.ModelProto.
         names: the tensors.
-        batches: examples as inputs of the contract; those of a batch have one length.
+        batches: examples as inputs of the contract; all examples of a batch have the same length.
     """
     histograms = {name: Histogram() for name in names}
     for name, values in _values(model, names, batches):
@@ -115,12 +116,12 @@ def collect(model: Any, names: Sequence[str], batches: Sequence[Arrays]) -> dict
 
 
 def channel_maxima(model: Any, axes: Mapping[str, int], batches: Sequence[Arrays]) -> dict[str, np.ndarray]:
-    """Measure the largest absolute value of each channel of tensors, float32 [channels].
+    """Measure the largest absolute value of each channel of each tensor, float32 [channels].
 
     Args:
         model: an onnx.ModelProto.
         axes: the channel axis of each tensor.
-        batches: examples as inputs of the contract; those of a batch have one length.
+        batches: examples as inputs of the contract; all examples of a batch have the same length.
     """
     found: dict[str, np.ndarray] = {}
     for name, values in _values(model, list(axes), batches):
@@ -218,6 +219,6 @@ def read_cache(path: Path, key: str, names: Iterable[str]) -> dict[str, Histogra
                 name: Histogram(low, high, bound, counted)
                 for name, (low, high, bound), counted in zip(found, ends.tolist(), counts, strict=True)
             }
-    except Exception:  # zipfile, zlib, numpy and json raise exceptions of their own; calibrating again mends all
+    except Exception:  # zipfile, zlib, numpy and json raise their own exceptions; calibrating again fixes all
         return None
     return histograms if set(histograms) == set(names) else None

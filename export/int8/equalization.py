@@ -2,9 +2,9 @@
 
 The 8 bits of an activation cover the range of all its channels; weights have a scale for each output channel. Where one
 channel reaches far beyond the others, its activation is divided by a factor and the weights that read it are multiplied
-with it, which leaves the network's answers as they are. This applies between a normalization and the matrix products
-that read it (Xiao et al. 2023, SmoothQuant, arXiv:2211.10438, section 4), and between two convolutions with a Relu
-between them (Nagel et al. 2019, cross-layer equalization, arXiv:1906.04721, section 4.1).
+by the same factor, which leaves the network's answers as they are. This applies between a normalization and the matrix
+products that read it (Xiao et al. 2023, SmoothQuant, arXiv:2211.10438, section 4), and between two convolutions with a
+Relu between them (Nagel et al. 2019, cross-layer equalization, arXiv:1906.04721, section 4.1).
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def equalizable(index: GraphIndex) -> Iterator[Equalizable]:
 
 
 def _source_weights(index: GraphIndex, tensor: str, channels_last: bool) -> tuple[str, ...]:
-    """Return the weights that scale a tensor's channels, found through nodes that a factor passes unchanged.
+    """Return the weights that scale a tensor's channels, found by going back through nodes that pass on a factor.
 
     They are those of a LayerNormalization if the channels are last, and else those of a Conv. Empty if there are none.
     """
@@ -101,7 +101,8 @@ def equalize(index: GraphIndex, maxima: Mapping[str, np.ndarray]) -> int:
     for it in found:
         activations = maxima[it.tensor].astype(np.float64)
         weights = np.max([_channel_maxima(index.array(node.input[1]), axis) for node, axis in it.consumers], axis=0)
-        # Depthwise convolutions have a scale for each channel and take all of the factor; others share it with them.
+        # A depthwise convolution has a scale for each channel of its weights, so they can take the whole range of the
+        # activation. All other weights share a scale among input channels: the factor balances both ranges.
         shared = any(_groups(node) == 1 for node, _ in it.consumers)
         alive = (activations > 0) & (weights > 0)
         factor = np.ones_like(activations)
@@ -122,7 +123,7 @@ def _channel_maxima(weights: np.ndarray, axis: int) -> np.ndarray:
 
 
 def _scale(index: GraphIndex, name: str, axis: int, factor: np.ndarray) -> None:
-    """Multiply an initializer with one factor for each index along an axis."""
+    """Multiply an initializer by one factor for each index along an axis."""
     values = index.array(name)
     shape = [-1 if number == axis else 1 for number in range(values.ndim)]
     index.set_initializer(name, values * factor.reshape(shape))

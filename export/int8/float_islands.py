@@ -18,7 +18,7 @@ from zoo.export.onnx.lint import MOST_NAMED, described, enumerated, node_counts
 CONVERSIONS = ("QuantizeLinear", "DequantizeLinear")
 
 NEED_NO_FLOAT32 = (*ELEMENTWISE, *RANGE_PRESERVING, "Clip", "Identity", "Pad", "Relu", "Slice")
-"""Operators that can be computed on integers as well: in float32 they are only because of their neighbors."""
+"""Operators that can be computed on integers as well; only their neighbors keep them in float32."""
 
 
 def report(path: Path, float32_nodes: Collection[str]) -> tuple[bool, dict[str, Any]]:

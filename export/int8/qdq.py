@@ -1,15 +1,17 @@
 """Quantization: pairs of QuantizeLinear and DequantizeLinear (QDQ) where onnxruntime has integer kernels.
 
-Written by zoo instead of onnxruntime's quantizer, because which tensors become integers, with which types and ranges,
-decides both speed and accuracy. The defaults of onnxruntime's (1.31) are the slow types on x86, leave integers at every
-activation, and keep every tensor of the calibration in memory. When onnxruntime loads the file, it fuses the pairs into
-QLinearConv, QGemm, MatMulIntegerToFloat, QLinearAdd and so on; any other runtime can compute them as they are.
+zoo does this itself, because the choice of the tensors that become integers, and of their types and ranges, decides
+both speed and accuracy. By default, onnxruntime's own quantizer (1.31) takes types that are slow on x86, returns to
+float32 at every activation, and keeps every tensor of the calibration in memory. When onnxruntime loads the file, it
+fuses the pairs into QLinearConv, QGemm, MatMulIntegerToFloat, QLinearAdd and so on; any other runtime can compute them
+as they are.
 
-Nearly all of the time of ResNet and VGG goes to convolutions that the stock quantizer has too, at nine tenths of the
-peak of AVX-512 VNNI (onnxruntime 1.32, Zen 4), so these files are hardly faster than its own. Two rearrangements were
-measured and left out: a first convolution on blocks of 2 by 2 pixels, which saves 3 % of ResNet-18, 1 % of ResNet-50
-and nothing elsewhere; and EfficientNet's SiLU on floats, which takes 1.2 times as long as on integers. BERT's products
-with their biases as QGemm take 1.0 to 1.1 times as long as MatMulIntegerToFloat and a sum.
+ResNet and VGG spend nearly all of their time in convolutions, which onnxruntime's quantizer turns into integers, too,
+and which run at nine tenths of the peak of AVX-512 VNNI (onnxruntime 1.32, Zen 4): zoo's files of these networks are
+hardly faster. Two rearrangements were measured and left out: a first convolution on blocks of 2 by 2 pixels, which
+saves 3 % of ResNet-18, 1 % of ResNet-50 and nothing elsewhere; and EfficientNet's SiLU on floats, which takes 1.2 times
+as long as on integers. BERT's products with their biases as QGemm take 1.0 to 1.1 times as long as MatMulIntegerToFloat
+and a sum.
 """
 
 from __future__ import annotations
@@ -154,7 +156,7 @@ def plan_quantization(index: GraphIndex, float32_nodes: frozenset[str] = frozens
 
 
 def _feeds(index: GraphIndex, name: str, outputs: set[str]) -> bool:
-    """Return whether a value goes to a node with one of these outputs, directly or only moved."""
+    """Return whether a node with one of these outputs reads a value, directly or behind nodes that only move it."""
     return any(
         consumer.output[0] in outputs
         or (consumer.op_type in RANGE_PRESERVING and _feeds(index, consumer.output[0], outputs))
@@ -163,7 +165,7 @@ def _feeds(index: GraphIndex, name: str, outputs: set[str]) -> bool:
 
 
 def _is_dequantized(index: GraphIndex, name: str) -> bool:
-    """Return whether a tensor has 8 bits before anything is quantized, as the image has."""
+    """Return whether a tensor has 8 bits before zoo quantizes anything, as a uint8 image has."""
     return name in index.producers and index.producers[name].op_type == "DequantizeLinear"
 
 
@@ -284,7 +286,7 @@ class _Writer:
         own = whole = range_source(self.index, name)
         while whole in self.concatenated:
             whole = range_source(self.index, self.concatenated[whole])
-        # A range that begins at 0 does the work of a Relu: the range of the whole would undo it.
+        # A range that begins at 0 does the work of a Relu. The range of the concatenated tensor would undo it.
         clipped = own in self.absorbed_outputs or (
             own in self.index.producers and _clips_at_zero(self.index.producers[own], self.index)
         )
@@ -337,7 +339,7 @@ class _Writer:
         return result
 
     def _quantize_weights(self, node: Any, new: Any, before: list[Any]) -> None:
-        """Quantize the weights of `node` with a scale for each output channel, and its bias with that of the sum."""
+        """Quantize the weights of `node` with a scale per output channel, and its bias with the products' scale."""
         arrays = [self.index.array(name) for name in node.input[1:]]
         kernel, bias = arrays[0], arrays[1] if len(arrays) > 1 else None
         axis = 0 if node.op_type == "Conv" or _attribute(node, "transB") else kernel.ndim - 1
@@ -346,7 +348,8 @@ class _Writer:
         scale = np.maximum(np.abs(kernel).max(others), SMALLEST_SCALE) / self.types.weight
         if bias is not None:
             bias = np.broadcast_to(bias.reshape(-1), scale.shape).astype(np.float64)
-            # The bias has the scale of the products, and must fit into 32 bits where all weights are close to 0.
+            # The bias has the scale of the products. Where all weights are close to 0, a larger scale lets it fit into
+            # 32 bits.
             scale = np.maximum(scale, np.abs(bias) / (input_scale * 2.0**30))
         scale = scale.astype(np.float32)
         shape = [-1 if number == axis else 1 for number in range(kernel.ndim)]
@@ -374,7 +377,7 @@ class _Writer:
 
 
 def scale_and_zero_point(of: Range, types: IntegerTypes) -> tuple[np.float32, Any]:
-    """Return the difference between neighboring integers, and the integer that represents 0."""
+    """Return the scale (the step from one integer to the next) and the zero point (the integer that represents 0)."""
     low, high = min(of[0], 0.0), max(of[1], 0.0)
     bounds = np.iinfo(types.activation)
     if types.symmetric and low < 0:

@@ -1,4 +1,4 @@
-"""The int8 file: calibrated, compared with float32 on each example, and refused if it costs too much or saves nothing.
+"""The int8 file: calibrated, compared with float32 on each example, and refused if it loses too much or is no faster.
 
 The validation split decides which nodes are computed on integers; the test split only measures the result.
 """
@@ -40,12 +40,13 @@ from zoo.task import task_of
 MAX_DROP = 0.5
 CALIBRATION_EXAMPLES = 512
 PROBES = 64
-"""Calibration examples on which methods of calibration and nodes are compared by their primary output."""
+"""The number of calibration examples that choose the method of calibration and rank the nodes, by the primary
+output."""
 
 APART = 0.8 * INT8.tolerance
 """The most by which the primary output of a probe may differ from float32, as a share of the largest number.
 
-It is less than what the gate allows, which compares other examples.
+It is less than the gate allows, because the gate compares other examples.
 """
 
 SEARCH_EXAMPLES = 5000
@@ -78,7 +79,7 @@ class Int8Options:
 
 @dataclass(frozen=True)
 class Decision:
-    """The decisions that an int8 file was made by.
+    """The decisions behind an int8 file.
 
     Attributes:
         method: the method of calibration.
@@ -86,7 +87,7 @@ class Decision:
         float32_nodes: those of them that stay in float32, with the cost of each, see `zoo.artifact.Float32Node`.
         scaled: the number of activations that were equalized.
         calibration_examples: the number of examples that calibrated it.
-        validation: the accuracy on validation examples that `float32_nodes` was decided by.
+        validation: the accuracy on the validation examples that decided `float32_nodes`.
     """
 
     method: calibration.Method
@@ -107,7 +108,9 @@ def int8_options(target: str | None, max_drop: float, calibration_examples: int,
     if target is not None and target not in known:
         raise ZooError(f"there is no target '{target}': {did_you_mean(target, known)}")
     if not 0 <= max_drop <= 100:
-        raise ZooError(f"--max-drop {max_drop} are no points of accuracy: take 0 to 100, such as {MAX_DROP}")
+        raise ZooError(
+            f"--max-drop {max_drop} is out of range: give points of accuracy from 0 to 100, such as {MAX_DROP}"
+        )
     if calibration_examples < 1:
         raise ZooError(f"--calibration-examples {calibration_examples} calibrate nothing: take at least 1")
     chosen = next((one for one in known if one == target), this_machine())
@@ -115,10 +118,10 @@ def int8_options(target: str | None, max_drop: float, calibration_examples: int,
 
 
 def refuse_useless(description: Model, options: Int8Options) -> None:
-    """Refuse int8 for a family that it does not pay for, unless it is forced.
+    """Refuse int8 for a family for which it is not worth it, unless it is forced.
 
     Raises:
-        ZooError: the family's record says why it does not pay.
+        ZooError: int8 is not worth it; the message has the reason from the family's record.
     """
     family, _ = resolve(description.family, description.size)
     if family.no_int8 and not options.force:
@@ -145,7 +148,7 @@ def write_int8(
     cache: Path,
     say: Say,
 ) -> Decision:
-    """Write the int8 version of a float32 file and return the decisions that it was made by.
+    """Write the int8 version of a float32 file and return the decisions behind it.
 
     `weigh` then decides whether the file is kept.
 
@@ -174,7 +177,7 @@ def write_int8(
     session = open_onnx(float32)
     validation = _Validation(_spread(dataset.validation, SEARCH_EXAMPLES), description, session.run)
     compared = _Probes(probes, description, _answers(session.run, probes, description))
-    # Frees its weights before those of the attempts are loaded.
+    # Free the weights of this session before those of the attempts are loaded.
     del session
     method, nodes, float32_nodes, paired = _decide(model, histograms, validation, compared, options, int8, say)
     return Decision(method, nodes, float32_nodes, scaled, len(examples), paired)
@@ -201,7 +204,7 @@ def weigh(
 
     Raises:
         Refused: int8 loses more than the budget on either split, or is not faster; the figures are in the message.
-            With `options.force` they are in `forced` instead.
+            With `options.force`, the reasons are in `forced` instead.
     """
     test = accuracy.paired("test", float32, int8)
     speed = latency_ratio.compare(*files, example) if _runs_here(options.target) else None
@@ -240,7 +243,7 @@ def _chosen(examples: Examples, description: Model, count: int) -> list[Arrays]:
 
 
 def _batched(examples: Sequence[Arrays]) -> list[Arrays]:
-    """Join examples of the same length to batches: padding would count among the values of the tensors."""
+    """Join examples of the same length into batches: padding would count among the values of the tensors."""
     same: dict[str, list[Arrays]] = {}
     for one in examples:
         same.setdefault(str(forms(one)), []).append(one)
@@ -327,13 +330,13 @@ class _Attempts:
         return open_onnx(self._path).run
 
     def error(self, chosen: Mapping[str, Range], float32_nodes: Collection[str] = ()) -> float:
-        """Return the root mean square error of its primary output, as a share of the std of the float32 file's."""
+        """Return the root mean square error of the primary output, as a share of the std of the float32 output."""
         spread = float(self._probes.expected.std()) or 1.0
         error = float(np.sqrt((self._difference(self.run(chosen, float32_nodes)) ** 2).mean())) / spread
         return error if math.isfinite(error) else math.inf
 
     def apart(self, run: Run) -> float:
-        """Return the largest difference of a model's primary output, as a share of the float32 file's largest."""
+        """Return the largest difference of the primary output, as a share of the largest float32 value."""
         largest = float(np.abs(self._probes.expected).max()) or 1.0
         apart = float(np.abs(self._difference(run)).max()) / largest
         return apart if math.isfinite(apart) else math.inf
@@ -382,8 +385,8 @@ def _within_budget(
     much accuracy on integers.
 
     Returns:
-        The nodes with what each costs, and the drop on validation that is left. If only float32 throughout would stay
-        within the budget, no node, and the drop with all nodes in 8 bits.
+        The nodes with the cost of each, and the drop on validation that remains. If no search step stays within the
+        budget, no nodes, and the drop with all nodes in 8 bits.
     """
 
     def measured(float32_nodes: Collection[str], title: str) -> tuple[PairedAccuracy, bool]:
@@ -410,7 +413,7 @@ def _within_budget(
     ranked = _ranked(attempts, chosen)
 
     def keeping(count: int) -> tuple[dict[str, float], PairedAccuracy] | None:
-        """Keep so many groups in float32; None where that is not enough."""
+        """Measure with the `count` most harmful groups in float32; return None where that is not enough."""
         float32_nodes = base | {name: cost for group, cost in ranked[:count] for name in group}
         kept = len(float32_nodes) - len(base)
         paired, fits = measured(float32_nodes, f"{kept} of {len(attempts.nodes)} nodes in float32")
@@ -444,12 +447,12 @@ def _ranked(attempts: _Attempts, chosen: Mapping[str, Range]) -> list[tuple[tupl
 
 
 def _runs_here(target: Target) -> bool:
-    """Return whether this machine's latency stands for that of the target."""
+    """Return whether latency on this machine is representative of the target."""
     return target == "portable" or (target == "arm64") == (this_machine() == "arm64")
 
 
 def _reasons(
-    options: Int8Options, decided: PairedAccuracy, test: PairedAccuracy, raced: LatencyRatio | None
+    options: Int8Options, decided: PairedAccuracy, test: PairedAccuracy, speed: LatencyRatio | None
 ) -> list[str]:
     """List the reasons against the int8 file, each with its figures."""
     reasons = [
@@ -457,8 +460,8 @@ def _reasons(
         for one in (test, decided)
         if one.drop > options.max_drop
     ]
-    if raced is not None and raced.high >= 1:
-        reasons.append(f"it is not certainly faster: {_latency(raced)}")
+    if speed is not None and speed.high >= 1:
+        reasons.append(f"it is not certainly faster: {_latency(speed)}")
     return reasons
 
 
@@ -469,17 +472,19 @@ def _drop(paired: PairedAccuracy) -> str:
     )
 
 
-def _latency(raced: LatencyRatio) -> str:
+def _latency(speed: LatencyRatio) -> str:
     return (
-        f"{raced.int8_ms:.3g} ms an example, float32 {raced.float32_ms:.3g} ms, "
-        f"{raced.ratio:.2f} times ({raced.low:.2f} to {raced.high:.2f}) on one thread"
+        f"{speed.int8_ms:.3g} ms an example, float32 {speed.float32_ms:.3g} ms, "
+        f"{speed.ratio:.2f} times ({speed.low:.2f} to {speed.high:.2f}) on one thread"
     )
 
 
 def lines(made: Int8) -> list[str]:
-    """Describe an int8 file in lines for people."""
+    """Return lines for the terminal that describe an int8 file."""
     told = [f"int8 for {made.target}: loses {_drop(made.test)}"]
-    told.append(f"int8: {_latency(made.speed)}" if made.speed else "int8: no latency, the target is another processor")
+    told.append(
+        f"int8: {_latency(made.speed)}" if made.speed else "int8: no latency measured, the target is another processor"
+    )
     if made.kept:
         worst = ", ".join(f"{one.node} ({one.cost:.2f})" for one in made.kept[:5])
         more = f" and {len(made.kept) - 5} more" if len(made.kept) > 5 else ""

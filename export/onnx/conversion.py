@@ -37,10 +37,10 @@ onnxruntime 1.20 refuses opset 22 and IR version 11.
 """
 
 LOWEST_OPSET = 18
-"""The version that tf2onnx 1.17 writes, its newest. For lower ones it writes the mean of a LayerNormalization as
-GlobalAveragePool, which nothing fuses.
+"""The version that tf2onnx 1.17 is told to write: its newest. For lower versions it writes the mean of a
+LayerNormalization as GlobalAveragePool, which onnxruntime does not fuse.
 
-onnx' version converter raises it to the requested one, while the graph has no weights.
+onnx' version converter then raises the graph to the requested version, before the weights are added.
 """
 
 TF2ONNX_OPTIMIZERS = (
@@ -49,11 +49,11 @@ TF2ONNX_OPTIMIZERS = (
     "BackToBackOptimizer",
     "IdentityOptimizer",
 )
-"""The optimizers of tf2onnx that change the networks here; each one goes over the whole graph several times.
+"""The optimizers of tf2onnx that change zoo's networks; each one goes over the whole graph several times.
 
 TransposeOptimizer (1.17) is left out. It takes longer than all the others, and moves Transposes between the operations
-of a LayerNormalization, which are not fused any more then. onnxruntime's constant folding moves Transposes, too, but
-not there.
+of a LayerNormalization, which onnxruntime then no longer fuses. onnxruntime's constant folding moves Transposes, too,
+but not to such places.
 """
 
 DISABLED_FUSIONS = ("Pad_Fusion",)
@@ -102,7 +102,7 @@ def ir_version(opset: int) -> int:
 
 
 def write_onnx(network: TracedModel, path: Path, metadata: dict[str, Any], opset: int = OPSET) -> ConversionRecord:
-    """Write an ONNX file that follows the contract, and return what the lint compares it with.
+    """Write an ONNX file that follows the contract, and return the record that the lint compares it with.
 
     Args:
         network: the network to convert.
@@ -130,7 +130,7 @@ def folded(network: TracedModel, opset: int = OPSET) -> Iterator[tuple[Path, Con
     """Convert a network and fold its constants: the graph that the passes of the stage `folded` start from.
 
     Yields:
-        A scratch file, removed at the end of the block, and what the lint compares the finished file with.
+        A scratch file, removed at the end of the block, and the record that the lint compares the finished file with.
     """
     proto = _tf2onnx_with_weights(network, opset)
     record = ConversionRecord(node_counts(proto), expected_transposes(network.model))
@@ -217,7 +217,8 @@ def _with_weights_as_inputs(network: TracedModel, weights: dict[str, Any]) -> tu
             name: tf.compat.v1.placeholder(tensor.dtype, open_shape(tensor), name)
             for name, tensor in client.tensors(preprocessing).items()
         }
-        # A variable may be read more than once, and only for its shape, which is constant in the trace.
+        # A variable may be read more than once. A read for the shape alone has no user: the shape is a constant of the
+        # trace.
         used = {operand.partition(":")[0] for node in definition.node for operand in node.input}
         reads = {node: name for node, name in reads.items() if node in used}
         read = {name: weights[name] for name in reads.values()}
@@ -240,7 +241,7 @@ def _tf2onnx(definition: Any, inputs: list[str], answers: dict[str, str], opset:
     import tensorflow as tf
 
     with warnings.catch_warnings():
-        # tf2onnx 1.17 uses what numpy 2 and onnx 1.23 deprecate.
+        # tf2onnx 1.17 uses functions that numpy 2 and onnx 1.23 deprecate.
         warnings.simplefilter("ignore")
         import tf2onnx.optimizer
         import tf2onnx.tf_loader

@@ -33,7 +33,7 @@ def expected_transposes(model: Any) -> int:
         tensors = [tensor for tensor in keras.tree.flatten(layer.input) if _is_map(tensor)]
         maps = [id(tensor) for tensor in tensors]
         given = {layouts[tensor] for tensor in maps}
-        # A layer that makes a sequence of something else, as an embedding does of ids, makes it as it is read.
+        # A layer that makes a sequence from something else, as an embedding does from ids, is judged by its output.
         deciding = tensors or keras.tree.flatten(layer.output)
         otherwise: Layout = "NHWC" if all(len(tensor.shape) == 3 for tensor in deciding) else "NCHW"
         common: Layout = next(iter(given)) if len(given) == 1 else otherwise

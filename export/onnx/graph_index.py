@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 
 SCALAR_TOLERANCE = 1e-6
-"""Relative. Constants that differ by less are taken for the same, since they have been rounded to float32."""
+"""The relative difference up to which constants count as equal, since they have been rounded to float32."""
 
 LARGEST_SHAPE = 16
-"""Elements. An initializer that holds a shape, axes or the like has no more; shape inference needs its values."""
+"""The most elements of an initializer that may be a shape or a list of axes, whose values shape inference needs."""
 
 
 class GraphIndex:

@@ -19,7 +19,7 @@ STANDARD_DOMAINS = ("", "ai.onnx")
 """The names of the standard ONNX domain. All others are onnxruntime's; `com.microsoft.nchwc` is for one processor."""
 
 MOST_NAMED = 5
-"""Nodes that a message names; it counts the rest."""
+"""The most nodes that a message names; it counts the rest."""
 
 IDLE = ("Identity", "Dropout", "Constant", "Shape", "Size", "ConstantOfShape")
 """Operators that inference does not need; `Shape` only where nothing but the batch is open."""
@@ -32,7 +32,7 @@ ALONG_LAST_AXIS = ("LayerNormalization", "Softmax", "MatMul", "Gelu", "Relu", "E
 
 @dataclass(frozen=True)
 class ConversionRecord:
-    """The facts of a conversion that the lint compares its file with.
+    """The facts about a conversion that the lint compares the file with.
 
     Attributes:
         nodes: the number of nodes of each type, as tf2onnx wrote them.
@@ -80,12 +80,12 @@ def node_counts(model: Any) -> dict[str, int]:
 
 
 def fuse(skeleton_model: Any) -> Any:
-    """Return a skeleton as onnxruntime's extended level rewrites it, which is the same on every processor."""
+    """Return a skeleton after onnxruntime's extended optimizations, which are the same on every processor."""
     import onnx
 
     with tempfile.TemporaryDirectory() as scratch:
         fused = Path(scratch) / "fused.onnx"
-        # Weights that are packed for this processor would be copies in memory.
+        # Prepacking would copy the weights into a layout for this processor.
         write_optimized(skeleton.save(skeleton_model, Path(scratch)), fused, "extended", prepacking=False)
         return onnx.load(fused, load_external_data=False)
 
@@ -135,7 +135,7 @@ def reshape_pairs(index: GraphIndex) -> Iterator[Any]:
 
 
 def unfused_layer_normalization(index: GraphIndex) -> Iterator[Any]:
-    """Yield means that are subtracted from what they are the mean of.
+    """Yield means that are subtracted from the values that they average, as in a LayerNormalization.
 
     Before opset 18 tf2onnx 1.17 writes such a mean as GlobalAveragePool.
     """

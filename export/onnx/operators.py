@@ -1,4 +1,4 @@
-"""TensorFlow operations that tf2onnx does not know: how each becomes ONNX nodes.
+"""Converters of TensorFlow operations that tf2onnx does not know to ONNX nodes.
 
 To add one, write a function of tf2onnx's graph and the TensorFlow node, and add a row to `OPERATORS`.
 """
@@ -33,7 +33,7 @@ def block_lstm(graph: Any, node: Any, name: str, _: Any) -> None:
         or not (_is_zero(node.inputs[2]) and _is_zero(node.inputs[3]))
         or any(graph.find_output_consumers(output) or output in graph.outputs for output in others)
     ):
-        raise ZooError(f"{name} is not ONNX' LSTM: leave out peepholes, clipping, first states and cells")
+        raise ZooError(f"{name} does not fit ONNX' LSTM: use no peepholes, clipping, initial states, or cell outputs")
     width, units = graph.get_shape(x)[-1], graph.get_shape(weights)[1] // 4
     order = np.arange(4 * units).reshape(4, units)[list(GATES)].reshape(-1)
     result, shape, dtype = node.output[STATES], node.output_shapes[STATES], node.output_dtypes[STATES]
@@ -59,7 +59,7 @@ def block_lstm(graph: Any, node: Any, name: str, _: Any) -> None:
 
 
 def _is_zero(node: Any) -> bool:
-    """Tell if a node is zeros: a constant, or one that is repeated, before or after tf2onnx converted it."""
+    """Return whether a node is all zeros: a constant, or a Fill (before conversion) or Expand (after it) of one."""
     if node.is_const():
         return not np.any(node.get_tensor_value(as_list=False))
     return node.type in ("Fill", "Expand") and any(map(_is_zero, node.inputs))

@@ -1,9 +1,9 @@
 """The load check: a part of the SavedModel that makes loading fail unless all of its own weights are there.
 
-A server may find a version folder while it is still being copied. If `saved_model.pb` is there and `variables.index` is
+A server may find a version folder while it is still being copied. If `saved_model.pb` exists and `variables.index` does
 not, TensorFlow's loader restores nothing and reports no error: the server would call the version available, and every
 request would fail for good (tensorflow 2.21 and its TF Serving). If a version is copied over another one, the graph
-would answer with the weights of the other. Once the index is there, loading fails by itself if the data are missing,
+would answer with the weights of the other. Once the index exists, loading fails by itself if the data are missing,
 truncated, or do not match the checksums of the index.
 """
 
@@ -24,7 +24,7 @@ INCOMPLETE: dict[str, tuple[str, ...]] = {
     "saved_model.pb and the data": ("saved_model.pb", "variables/variables.data-*"),
     "saved_model.pb and the index": ("saved_model.pb", "variables/variables.index"),
 }
-"""States of a version folder that is still being copied: by name, glob patterns of the files that are there."""
+"""States of a version folder that is still being copied: by name, glob patterns of the files that exist."""
 
 
 def load_check(variables: Sequence[Any]) -> Any:

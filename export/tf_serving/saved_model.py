@@ -148,7 +148,7 @@ def first_refusal(status: Any, noun: str) -> Any:
 def blanked(found: Inputs, status: Any, probabilities: Mapping[str, str]) -> dict[str, Any]:
     """Return outputs with 0 for the examples that have a status, so that all classes are equally probable.
 
-    `probabilities` has each output of probabilities, with the output of its logits.
+    `probabilities` maps each output of probabilities to the output of its logits.
     """
     import tensorflow as tf
 

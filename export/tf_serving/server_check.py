@@ -1,4 +1,4 @@
-"""The gate `server`: a SavedModel is loaded as TF Serving does it, and has to answer, refuse and survive requests.
+"""The gate `server`: loads a SavedModel as TF Serving does, and checks that it answers, refuses and survives requests.
 
 It runs without the server. The SavedModel is moved to another folder, where no path of this machine leads back to it,
 and loaded in a process of its own by `zoo.export.tf_serving.server_loader`.
@@ -43,7 +43,7 @@ HOSTILE_SECONDS, HOSTILE_BYTES = 5.0, 2**30
 """Processor time and memory that a hostile example may take beyond the most expensive valid request."""
 
 MOST_INPUTS = 8
-"""The most inputs of a signature that are sent wrong values one by one; a table has an input for each column."""
+"""The most inputs of a signature that get wrong values, one at a time; a table has an input for each column."""
 
 LIBRARIES = ("libtensorflow_framework", "libtensorflow_cc")
 """Libraries of TensorFlow's wheel, in the order in which they have to be loaded."""
@@ -57,7 +57,7 @@ class Request:
     """A request and the correct reaction to it.
 
     Attributes:
-        name: a description for people.
+        name: a description for messages.
         signature: the signature that it uses.
         inputs: arrays by name; strings are object arrays of bytes.
         expected: whether it has to be answered or refused, or either is fine as long as the process survives.
@@ -415,7 +415,7 @@ def _costs(requests: list[Request], document: dict[str, Any]) -> tuple[dict[str,
 
 
 def last_words(error_output: bytes | None) -> tuple[str, str]:
-    """Return the last step that the loader announced, and the line after it that matters: a fatal one, or the last."""
+    """Return the last step that the loader announced, and a line after it: the fatal one, or else the last."""
     doing, said = "start", ["no output"]
     for line in (error_output or b"").decode(errors="replace").splitlines():
         if line.startswith(server_loader.PROGRESS):
@@ -426,5 +426,5 @@ def last_words(error_output: bytes | None) -> tuple[str, str]:
 
 
 def first_line(message: str) -> str:
-    """Return the first line of a message of TensorFlow's."""
+    """Return the first line of a TensorFlow message."""
     return (message.splitlines() or [""])[0]

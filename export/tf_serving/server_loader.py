@@ -239,8 +239,8 @@ def main(job_file: Path) -> dict[str, Any]:
     Returns:
         `load_error` alone if the SavedModel does not load. Otherwise `load_seconds`, and lists with an entry for each
         request: `errors` (TensorFlow's message, None for an answer), `seconds` (wall time), `cpu_seconds` (processor
-        time) and `memory` (the bytes by which the process grew at most). `incomplete` maps the name of each such folder
-        to TensorFlow's message, or to None if it was loaded.
+        time) and `memory` (the most bytes by which the process grew). `incomplete` maps the name of each such folder to
+        TensorFlow's message, or to None if it was loaded.
     """
     job = json.loads(job_file.read_text(encoding="utf-8"))
     _progress(LOADING)

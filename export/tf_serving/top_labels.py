@@ -31,9 +31,9 @@ def top_labels(probabilities: Any, labels: Sequence[str]) -> dict[str, Any]:
 
 
 def raw_of_examples(examples: Any, tensors: Mapping[str, Tensor]) -> dict[str, Any]:
-    """Return the inputs of the raw signature of serialized tf.Example protobufs, string [batch].
+    """Parse serialized tf.Example protobufs, string [batch], into the inputs of the raw signature.
 
-    `tensors` are these inputs, all of them features that an Example must have.
+    `tensors` are these inputs; each is a feature that every Example must have.
     """
     import tensorflow as tf
 

@@ -30,7 +30,7 @@ MOST_ELEMENTS = 2**30
 def write_warmup(
     version_folder: Path, description: Model, *, inputs: Mapping[str, np.ndarray], raw: Mapping[str, np.ndarray]
 ) -> int:
-    """Write warm-up requests for every signature, with one example and, but for labels, also with all examples.
+    """Write warm-up requests for every signature, with one example and, except for labels, also with all examples.
 
     The signatures for labels need one example only: a larger batch for one signature makes it fast for all.
 
@@ -71,7 +71,7 @@ def write_warmup(
 
 
 def fits(batch: Mapping[str, np.ndarray], tensors: Mapping[str, Tensor]) -> bool:
-    """Tell if a batch has these tensors, all with as many examples, and at least one."""
+    """Return whether a batch has these tensors, all with the same number of examples, which is at least one."""
     return (
         batch.keys() == tensors.keys()
         and all(tensor.fits(batch[name]) for name, tensor in tensors.items())

@@ -83,7 +83,7 @@ def test_an_lstm_that_clips_is_refused(caplog: pytest.LogCaptureFixture) -> None
     ids, mask = (keras.Input((None,), dtype="int64", name=name) for name in ("input_ids", "attention_mask"))
     with pytest.raises(RuntimeError, match="BlockLSTMV2"):
         converted(keras.Model([ids, mask], Clipping()(ids, mask)))
-    assert "leave out peepholes, clipping" in caplog.text
+    assert "use no peepholes, clipping" in caplog.text
 
 
 def lstm(stem: str, x: str = "x", **options: Any) -> Any:

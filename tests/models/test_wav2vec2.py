@@ -218,7 +218,7 @@ def test_a_pretrained_network_leaves_the_head_as_it_is(tmp_path: Path) -> None:
     save_file({**kept, "quantizer.codevectors": np.ones(3, np.float32)}, tmp_path / "headless.safetensors")
     before = np.asarray(weights(target)["logits/kernel"])
     reading = read_wav2vec2(tmp_path / "headless.safetensors", target)
-    assert reading.remarks == ("headless.safetensors has no head: the network's starts anew",)
+    assert reading.remarks == ("headless.safetensors has no head: that of the network starts fresh",)
     np.testing.assert_array_equal(weights(target)["logits/kernel"], before)
     np.testing.assert_array_equal(weights(target)["projection/bias"], weights(source)["projection/bias"])
 

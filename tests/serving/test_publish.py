@@ -486,7 +486,7 @@ WRONG: dict[str, tuple[Callable[[Path, Path], Path], str]] = {
     "within the artifact": (lambda place, at: place / "versions", "is within an artifact"),
     "the artifact's own base path": (lambda place, at: place / "saved_model", "is within an artifact"),
     "within one of its versions": (lambda place, at: place / VERSION / "x", "is within a version itself"),
-    "around the artifact": (lambda place, at: at, "lie within each other"),
+    "around the artifact": (lambda place, at: at, "contains the other"),
     "another artifact": (lambda place, at: make_publishable(at / "other"), "is an artifact"),
     "a run": (lambda place, at: run_folder(at / "run"), "is a run"),
     "a version": (lambda place, at: shutil.copytree(place / VERSION, at / "7"), "is a version itself"),

@@ -78,4 +78,4 @@ def test_offline_and_not_in_the_cache(tmp_path: Path) -> None:
 
 def test_the_library_is_wanted_only_here(tmp_path: Path) -> None:
     said = fetched(tmp_path, before="import sys; sys.modules['huggingface_hub'] = None\n")
-    assert "pip install 'keras-zoo[pretrained]', or name a file that you have with 'zoo pull --file'" in said
+    assert "pip install 'keras-zoo[pretrained]', or read a local file with 'zoo pull --file'" in said

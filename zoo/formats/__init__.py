@@ -2,7 +2,7 @@
 
 Each module of this package has `FORMATS`, the rows of the formats that it opens. An installed package adds a module by
 an entry point of the group `zoo.formats`, see `zoo.plugins`: a format with a writer of its own, or another runtime for
-the file of a format that is there. Opening a file imports its library; the modules themselves import none.
+the file of an existing format. Opening a file imports its library; the modules themselves import none.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Session:
     """An open file, ready to compute on the CPU.
 
     `signature` is the one that the file itself states. `run` maps a batch, arrays by input name, to arrays by output
-    name. `native` is the library's own object, for what only that format has.
+    name. `native` is the library's own object, for features that only this format has.
     """
 
     signature: Signature
@@ -43,7 +43,7 @@ class Session:
 
 
 def listed_alone(sizes: Mapping[str, int], path: str) -> list[str]:
-    """The faults of a listing of files, by their bytes, for a format that is the one file `path`."""
+    """Return the faults of a listing of files (bytes by path) for a format that is the one file `path`."""
     if path not in sizes:
         return [f"{path} is not listed"]
     return [] if sizes[path] else [f"{path} is empty"]
@@ -59,9 +59,10 @@ class Format:
     """A format: where its file is, how it is opened, how exact it is, and the model card's words about it.
 
     Attributes:
-        name: as users type it and manifests name it.
+        name: the name that users type and manifests store.
         library: the top-level module that opening needs.
-        open: opens a file, or a folder, on so many threads (None: all usable CPUs); any exception refuses the file.
+        open: opens a file or a folder with a number of threads (None: all usable CPUs). If it raises any exception, the
+            file is refused.
         card: Markdown on how to use the format, from the artifact's name and the model's description.
         path: the file or folder within an artifact; empty for a runtime that opens the file of `source`.
         source: the format whose file this one is made of, or opens.
@@ -69,12 +70,12 @@ class Format:
             `source` is finished, the Keras model (float32, from the network's inputs on) and its description.
         golden: the artifact's file with the inputs and outputs that `zoo verify` compares with.
         tolerance: the largest difference of the primary output from Keras', as a share of its largest value.
-        golden_tolerance: the same from the golden outputs, on any machine.
-        batch_tolerance: the same between batches and single examples of this very file, for formats whose rounding
-            depends on the batch; None where batches are compared with Keras.
+        golden_tolerance: the same for the difference from the golden outputs, on any machine.
+        batch_tolerance: the same for the difference between batches and single examples that this file computes, for
+            formats whose rounding depends on the batch; None where batches are compared with Keras.
         heavy: whether importing the library takes seconds. `zoo verify` and `zoo predict` open such a format where
             there is no other.
-        import_library: imports the library with the settings that it needs before; a plain import where None.
+        import_library: makes the settings that the library needs and imports it; a plain import where None.
         layout: the faults of a listing of an artifact's files (bytes by path) for this format, a phrase for each; the
             second argument is `path`.
         checks: further checks of the path, the open session and the model's description: the faults by check.
@@ -101,7 +102,7 @@ class Format:
         return self.path or find(self.source or "").place()
 
     def owns(self, name: str) -> bool:
-        """True for a file of an artifact that opening reads: the format's own, data beside it, or one in its folder."""
+        """True for a file that opening reads: the format's own file, data named after it, or a file in its folder."""
         place = self.place()
         return name == place or name.startswith((f"{place}.", f"{place}/"))
 
@@ -132,7 +133,7 @@ def find(name: str) -> Format:
 
 
 def preferred(formats: Collection[str]) -> Format:
-    """The format that is opened when nobody names one: of those whose library is light, the one made of no other.
+    """Return the format to open by default: preferably with a light library, and made of no other format.
 
     Raises:
         ZooError: there are none, or one is unknown.
@@ -148,7 +149,7 @@ def import_library(row: Format) -> Any:
     Raises:
         ZooError: it is not installed.
     """
-    # TensorFlow's log, and that of what is built on it: no line below errors.
+    # TensorFlow, and libraries that are built on it, then log nothing below fatal errors.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
         return row.import_library() if row.import_library else importlib.import_module(row.library)
@@ -162,7 +163,7 @@ def open_session(path: Path, row: Format, threads: int | None = None) -> Session
     """Open a file of a format, whatever its signature.
 
     Raises:
-        ZooError: the library is not installed, or cannot be set to so many threads.
+        ZooError: the library is not installed, or cannot be set to this number of threads.
         Refused: the file cannot be loaded.
     """
     import_library(row)

@@ -43,11 +43,11 @@ def card(name: str, path: str, model: Model) -> str:
     outputs = signatures[SERVE].outputs
     zeros = f"its {next(iter(outputs))} are then 0"
     blank = "logits are then 0, probabilities equal" if task_of(model).probabilities else zeros
-    return f"""TF Serving takes `{name}/{path}` as its model base path; a warm-up is inside, and
-`zoo publish` puts it where a server looks. For each signature, the Python code answers without a server, and the
-command sends a request to a server that serves the model as `{model.family}`.
+    return f"""TF Serving takes `{name}/{path}` as its model base path; warm-up requests are included, and
+`zoo publish` copies the model to the base path of a server. For each signature, the Python code answers without a
+server, and the command sends a request to a server that serves the model as `{model.family}`.
 
-With batching, use `{kind.raw_safe}`: in the others one wrong request fails all that share its batch. Its output
+With batching, use `{kind.raw_safe}`: with the others, one wrong request fails all requests in its batch. Its output
 `{STATUS}` is empty for each {kind.noun} that was answered, or says why it was not; {blank}.
 
 {sections}"""

@@ -22,10 +22,10 @@ ERRORS, NOTHING = 3, 4
 """onnxruntime's log levels: errors and worse, and almost nothing."""
 
 NO_EMPTY_BATCH = "no_empty_batch"
-"""The entry of `metadata_props` in files with an operator that ends the process for an empty batch.
+"""The entry of `metadata_props` in files with an operator that crashes on an empty batch.
 
-It is LSTM, in onnxruntime 1.32 and before. Such a batch is answered without onnxruntime; other clients must not send
-one.
+The operator is LSTM, in onnxruntime up to 1.32. zoo answers an empty batch without onnxruntime; other clients must not
+send one.
 """
 
 DTYPES = {"tensor(uint8)": "uint8", "tensor(int64)": "int64", "tensor(float)": "float32"}
@@ -41,19 +41,19 @@ def inference_session(
         model: an ONNX file, or the bytes of one.
         threads: all usable CPUs when None.
         arena: keep memory that was taken for one batch for the next.
-        spinning: let threads wait actively for work, which is faster where nothing else runs.
+        spinning: let idle threads spin, which is faster where nothing else runs.
     """
     import onnxruntime
 
     from zoo.provenance import usable_cpus
 
     options = onnxruntime.SessionOptions()
-    # Left alone, it takes as many threads as the machine has CPUs, whatever this process may use.
+    # By default, onnxruntime takes as many threads as the machine has CPUs, even if this process may use fewer.
     options.intra_op_num_threads = threads or usable_cpus()
     options.inter_op_num_threads = 1
-    # Threads that spin between requests take the CPUs from whatever else runs. Without, latency was half of that with
-    # beside TensorFlow, 0.6 to 0.8 of it on a busy machine, up to a tenth more on an idle one, and a quarter more for a
-    # network of 0.2 ms (onnxruntime 1.31, two threads on two CPUs).
+    # Threads that spin between requests take CPU time from everything else that runs. Without spinning, latency is 0.5
+    # times as high beside TensorFlow, 0.6 to 0.8 times on a busy machine, up to 1.1 times on an idle one, and 1.25
+    # times for a network of 0.2 ms (onnxruntime 1.31, two threads on two CPUs).
     options.add_session_config_entry("session.intra_op.allow_spinning", "1" if spinning else "0")
     options.enable_cpu_mem_arena = arena
     # Whatever goes wrong is raised; the log would repeat it.
@@ -139,7 +139,7 @@ def described(session: Session, path: Path) -> Model:
     """Return the description of an open ONNX file, as its own metadata and the names of its outputs state it.
 
     Raises:
-        ZooError: they do not.
+        ZooError: its metadata are missing or damaged.
     """
     from zoo import migration, schema
     from zoo.description import Model
@@ -201,7 +201,7 @@ def _metadata_faults(metadata: dict[str, str], model: Model) -> list[str]:
 
 
 def _digest_faults(metadata: dict[str, str], path: Path) -> list[str]:
-    """A digest of the graph other than the one that the file keeps: some changes of weights move no answer."""
+    """A digest of the graph that differs from the one in the file: some changes of weights change no golden output."""
     from zoo.onnx_file import DIGEST, graph_digest
 
     kept = metadata.get(DIGEST)
@@ -253,9 +253,10 @@ INT8 = Format(
     _int8_card,
     "onnx/model.int8.onnx",
     source="onnx",
-    # Another processor rounds the floats between its integers otherwise: it is compared with its own answers.
+    # Processors round the floats between the integers differently, so the file is compared with its own answers.
     golden="golden.int8.npz",
-    # How good int8 is, the budget of accuracy says: this only refuses what has nothing in common with the network.
+    # The accuracy budget decides whether int8 is good enough. This tolerance only refuses a file that computes
+    # something else.
     tolerance=0.5,
     golden_tolerance=5e-2,
     batch_tolerance=2e-2,

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def _tensorflow() -> Any:
     from zoo.tensorflow_setup import wake_tensorflow
 
-    # A server has the allocator that TensorFlow chooses: what is measured here should too.
+    # A server uses TensorFlow's default allocator, so measurements should use it, too.
     os.environ.setdefault("TF_ONEDNN_USE_SYSTEM_ALLOCATOR", "0")
     wake_tensorflow()
     import tensorflow as tf

@@ -1,4 +1,4 @@
 """The families: each is a folder with its record, `FAMILY`, and its builder, `network.py`.
 
-They are found by their names, see `zoo.registry`; a folder more is a family more.
+They are found by their names, see `zoo.registry`: a new folder is a new family.
 """

@@ -1,1 +1,1 @@
-"""Removing channels from networks: which belong together, which matter least, and the weights of those that stay."""
+"""Removing channels from networks: which channels belong together, which matter least, and the weights that remain."""

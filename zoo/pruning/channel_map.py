@@ -2,7 +2,7 @@
 
 A channel here is all that has to be removed at once, as in Fang et al. 2023, arXiv:2301.12900 (DepGraph): the place of
 one value in the layer that makes it, in every layer that passes it on, and in every layer that reads it. A residual
-addition makes one channel of two.
+addition joins two channels into one.
 """
 
 from __future__ import annotations
@@ -34,16 +34,17 @@ PASSING = (
     layers.LayerNormalization,
     layers.Scale,
 )
-"""The layers that pass channels on: each value is computed of values of its own channel, or norms of all of them."""
+"""The layers that pass channels on: each value is computed from values of its own channel alone, or by a norm over all
+channels."""
 
 MAKING = (keras.layers.Conv2D, keras.layers.Dense)
 """The layers that read channels and make others."""
 
 JOINING = (keras.layers.Add, keras.layers.Multiply)
-"""The layers that make one channel of those at the same place."""
+"""The layers that join channels at the same place into one."""
 
 ACROSS = ("softmax", "log_softmax", "sparsemax")
-"""The activations that compute each channel of all."""
+"""The activations that compute each channel from all channels."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ class ChannelMap:
 def channel_map(network: Any) -> ChannelMap:
     """Map the channels of a functional model.
 
-    A layer all of whose inputs cannot change, as they are the network's own, may be of any kind.
+    A layer may be of any kind if no channel of its inputs can be removed, as in the inputs of the network.
 
     Raises:
         ZooError: channels cannot be followed through a layer.
@@ -111,7 +112,7 @@ class _Walk:
         return self._mapped()
 
     def _mapped(self) -> ChannelMap:
-        """Number the channels anew, those that were joined alike, and group them by the layers that make them."""
+        """Renumber the channels, with one number for joined ones, and group them by the layers that make them."""
         roots = np.array([self.root(number) for number in range(len(self.parents))], np.int64)
         kept, number = np.unique(roots, return_inverse=True)
         makers: defaultdict[int, list[str]] = defaultdict(list)

@@ -15,14 +15,14 @@ MEASURED = ("kernel", "gamma")
 def importance(channels: ChannelMap, arrays: Mapping[str, np.ndarray]) -> np.ndarray:
     """Return the importance of each channel, float64 [channels]: 1 is the mean of its group.
 
-    It is the mean, over all weights that the channel has a place in, of the L2 norm of its part, as a share of the mean
-    norm of all channels there: so layers of large and of small weights count alike (Fang et al. 2023). The scales of
-    norms count among the weights, as a channel that is scaled to almost nothing adds nothing (Liu et al. 2017,
-    arXiv:1708.06519).
+    In each weight where a channel has a place, the L2 norm of its part is divided by the mean norm of all channels
+    there. The importance is the mean of these ratios, so that layers of large and of small weights count alike (Fang et
+    al. 2023). The scales of norms count among the weights, as a channel that is scaled to almost nothing adds nothing
+    (Liu et al. 2017, arXiv:1708.06519).
 
     Args:
         channels: of the network.
-        arrays: its weights by `layer/variable`; those of a head that is made anew may be missing.
+        arrays: its weights by `layer/variable`; those of a head that is replaced may be missing.
     """
     sums, weights = np.zeros(channels.count), np.zeros(channels.count)
     for name, axes in channels.places.items():

@@ -22,7 +22,7 @@ def prune(
 
     Args:
         model: the description of the network.
-        arrays: its weights by `layer/variable`; those of a head that is made anew may be missing.
+        arrays: its weights by `layer/variable`; those of a head that is replaced may be missing.
         settings: the share, and how channels are chosen.
 
     Returns:

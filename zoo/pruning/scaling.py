@@ -10,14 +10,14 @@ from zoo.errors import ZooError
 from zoo.pruning.channel_map import channel_map
 
 MULTIPLE = 8
-"""The number of channels that scaled layers have a multiple of."""
+"""The number of channels of a scaled layer is a multiple of this."""
 
 
 def scaled_widths(model: Model, factor: float) -> dict[str, int]:
     """Return `Model.widths` for a described network with `factor` times the channels in every layer.
 
-    A group of channels that are removed together gets the nearest multiple of `MULTIPLE`, and at least that many; one
-    that has fewer keeps them. The channels of the input and of the answer stay.
+    A group of channels that are removed together gets the nearest multiple of `MULTIPLE`, and at least that many; a
+    group that has fewer keeps its number. The channels of the input and of the answer stay.
 
     Args:
         model: the description; widths that it has already are scaled in turn.
@@ -27,7 +27,7 @@ def scaled_widths(model: Model, factor: float) -> dict[str, int]:
         ZooError: the factor is not above 0, or the channels of the network cannot be followed.
     """
     if not factor > 0:
-        raise ZooError(f"a network of {factor:g} times the channels cannot be: name a number above 0, such as 0.5")
+        raise ZooError(f"a network cannot have {factor:g} times its channels: name a number above 0, such as 0.5")
     channels = channel_map(factory.build(model))
     group_of = {channel: number for number, group in enumerate(channels.groups) for channel in group.tolist()}
     scaled = [_scaled(len(group), factor) for group in channels.groups]

@@ -23,7 +23,7 @@ TOKENIZERS = ("Wav2Vec2CTCTokenizer", "Wav2Vec2Tokenizer")
 """The classes of tokenizers whose transcripts are symbols side by side."""
 
 USUAL_SIZE = 32
-"""The number of symbols of a `config.json` that names none."""
+"""The number of symbols where `config.json` states none."""
 
 BLANK, SEPARATOR = "pad_token", "word_delimiter_token"
 """The settings that name the blank and the separator of words."""
@@ -41,8 +41,8 @@ def read_symbols(checkpoint: Checkpoint) -> tuple[tuple[str, ...], Symbols]:
     Letters are in the case that transcripts have.
 
     Raises:
-        ZooError: a file is missing or cannot be read, the vocabulary is not one of as many symbols as the head has, the
-            blank is none of them, or the tokenizer is of another class.
+        ZooError: a file is missing or cannot be read, the vocabulary has another number of symbols than the head, the
+            blank is not among them, or the tokenizer is of another class.
     """
     folder = checkpoint.folder
     settings = _settings(folder)

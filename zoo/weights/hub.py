@@ -13,7 +13,7 @@ from zoo.errors import ZooError
 FILE = "model.safetensors"
 """The file of a repository that holds its weights."""
 
-FILE_IN_HAND = "name a file that you have with 'zoo pull --file'"
+FILE_IN_HAND = "read a local file with 'zoo pull --file'"
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ def fetch(repository: str) -> Fetched:
             f"{FILE_IN_HAND}"
         ) from None
 
-    by_hand = f"or fetch its {FILE} elsewhere and {FILE_IN_HAND}"
+    by_hand = f"or fetch its {FILE} elsewhere and read it with 'zoo pull --file'"
     try:
         path = Path(hf_hub_download(repository, FILE))
     except LocalEntryNotFoundError:

@@ -43,7 +43,7 @@ def opened(path: Path, resaving: str) -> Iterator[list[StoredLayer]]:
 
     Args:
         path: a `.weights.h5` or `.keras` file, told apart by the first bytes.
-        resaving: a sentence on how Keras writes an older file anew, for the error about one.
+        resaving: a sentence on how to save an older file again with Keras, for the error about one.
 
     Raises:
         ZooError: it is missing, damaged, no such file, or holds what zoo does not read.
@@ -126,7 +126,7 @@ def _stored(path: Path, group: Any, size: int, resaving: str) -> StoredLayer:
 
     name = group.attrs.get("name")
     if not isinstance(name, str):
-        raise ZooError(f"{path} does not name its layers, as Keras does by now: {resaving}")
+        raise ZooError(f"{path} does not name its layers, as newer versions of Keras do: {resaving}")
     arrays = [_member(path, group, key) for key in sorted(group, key=lambda key: (len(key), key))]
     for array in arrays:
         if not isinstance(array, h5py.Dataset):

@@ -42,7 +42,7 @@ _NUMBERED = re.compile(r"(conv2d|batch_normalization)(?:_(\d{1,6}))?")
 
 
 def application(family: str, size: str) -> KerasApplication:
-    """Return the network of keras.applications that a family and size is.
+    """Return the network of keras.applications that is the same as a family and size.
 
     Raises:
         ZooError: there is none.
@@ -58,8 +58,8 @@ def application(family: str, size: str) -> KerasApplication:
 def read_keras(path: Path, model: Any, family: str, size: str) -> Reading:
     """Give a network the weights of the same network in keras.applications.
 
-    They are for `application(family, size).input`. Weights for 3 channels are adapted to others as timm does it. No
-    configuration is read and no object is made of one, as in Keras' safe mode.
+    They are for images as `application(family, size).input` states. Weights for 3 channels are adapted to others as
+    timm does it. No configuration is read and no object is made of one, as in Keras' safe mode.
 
     Args:
         path: a `.weights.h5` or `.keras` file, which Keras 3 saved of the network with its top.
@@ -69,9 +69,9 @@ def read_keras(path: Path, model: Any, family: str, size: str) -> Reading:
 
     Raises:
         ZooError: keras.applications has no such network, or it is another one at this image size; the file cannot be
-            read; it does not fit, where all that is missing, left over and of another shape is listed, and the family
-            and size that would fit is named; numbers in it are not finite, or a variance is negative. The network is
-            then as it was.
+            read; it does not fit (the message lists everything that is missing, left over or of another shape, and
+            names the family and size that would fit); numbers in it are not finite, or a variance is negative. The
+            network then keeps its weights.
     """
     known = application(family, size)
     if known.pads_one_side:
@@ -98,7 +98,7 @@ class _Plan:
 
 
 def _check_odd(model: Any, network: str) -> None:
-    """Raise ZooError when a map of even side is halved: padded on one side it differs from one padded on both."""
+    """Raise ZooError when a map of even side is halved: padding one side gives another result than padding both."""
     halved = [layer.input.shape[1:3] for layer in model.layers if type(layer).__name__ == "ZeroPadding2D"]
     if any(side % 2 == 0 for sides in halved for side in sides):
         height, width = model.input_shape[1:3]
@@ -170,9 +170,9 @@ def _forms(kind: str, wanted: tuple[int, ...], first: bool) -> tuple[tuple[int, 
         return ((*wanted[:2], COLORS, *wanted[3:]),)
     if kind == "Conv2D" and len(wanted) == 4:  # zoo's form of a dense layer over a map
         return wanted, (math.prod(wanted[:-1]), wanted[-1])
-    if kind == "DepthwiseConv2D" and len(wanted) == 4:  # there with as many groups as channels
+    if kind == "DepthwiseConv2D" and len(wanted) == 4:  # in Keras, with as many groups as channels
         return wanted, (*wanted[:2], 1, wanted[2])
-    if kind == "Dense" and len(wanted) == 2:  # there a convolution of one pixel
+    if kind == "Dense" and len(wanted) == 2:  # in Keras, a convolution of one pixel
         return wanted, (1, 1, *wanted)
     return (wanted,)
 
@@ -196,7 +196,7 @@ def _float32(array: Any) -> np.ndarray:
 
 
 def _changes(plan: _Plan, known: KerasApplication) -> Iterator[str]:
-    """Say what will not be as it is in the file."""
+    """Say which numbers will differ from those in the file."""
     channels = plan.variables[plan.first_kernel].shape[2]
     if channels != COLORS:
         yield f"weights for {COLORS} channels adapted to {channels}"

@@ -1,9 +1,9 @@
 """Tables from a publisher's names of layers to zoo's, written so that both can be read side by side.
 
-A row leads from a layer to a layer, or from one tensor to `layer/variable`; to None where a trained network does not
-use it. The first row that fits is taken. On the publisher's side `{n}` stands for a number, perhaps with a letter
-(`2a`), or for a word without a dot or an underscore. On zoo's side it stands for the same; `{n+1}` for that number plus
-one, as timm counts from 0 and zoo from 1; `{n#}` for a letter's place in the alphabet.
+A row maps a layer to a layer, or one tensor to `layer/variable`. It maps to None what a trained network does not use.
+The first row that fits is taken. On the publisher's side `{n}` stands for a number, perhaps with a letter (`2a`), or
+for a word without a dot or an underscore. On zoo's side it stands for the same; `{n+1}` for that number plus one, as
+timm counts from 0 and zoo from 1; `{n#}` for a letter's place in the alphabet.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ TIMM_BLOCKS: Names = {
 
 
 def translated(name: str, names: Names) -> str | None:
-    """Return the layer, or `layer/variable`, that a publisher's name stands for; None for what is not used.
+    """Return the layer, or `layer/variable`, that a publisher's name stands for; None if a network does not use it.
 
     Raises:
         KeyError: no row fits.

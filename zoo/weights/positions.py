@@ -32,7 +32,7 @@ def grid(model: Any, variable: str) -> Grid:
 
 
 def square(positions: int) -> tuple[int, int] | None:
-    """Return the sides of a square grid of so many positions; None when no square has so many."""
+    """Return the sides of a square grid of this number of positions; None if no square grid has it."""
     side = math.isqrt(max(positions, 0))
     return (side, side) if side and side * side == positions else None
 

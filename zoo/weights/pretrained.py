@@ -91,7 +91,7 @@ class KerasApplication(Published):
     pads_one_side: bool = False
 
     def resaving(self, path: Path) -> str:
-        """Say how Keras writes an older file anew, in the format that zoo reads."""
+        """Say how to save an older file again with Keras, in the format that zoo reads."""
         alpha = "" if self.alpha == 1 else f"alpha={self.alpha:g}, "
         build = f"keras.applications.{self.model}({alpha}weights='{path.name}')"
         return f"in Keras, {build}.save_weights('{path.stem}.weights.h5') writes what zoo reads"
@@ -104,8 +104,8 @@ class TransformersModel(Published):
     `model` is the repository of the hub with its usual weights, of `license`. A folder of the network has a
     `config.json` with the values of `config`, and nothing else than the values of `assumed` where it has these keys.
     Names of a network with a head begin with `prefix`. Layers of `fresh` keep their own weights where a file lacks them
-    whole. Rows of a variable of `cut` that the network does not have are left out. Layers of `refused` are of another
-    network than this one, each for a reason. `pooling` is how a text's vector is made, in the words of the family's
+    whole. Rows of a variable of `cut` that the network does not have are left out. A file with a layer of `refused` is
+    of another network; `refused` has the reason. `pooling` is how a text's vector is made, in the words of the family's
     builder. `reader` is the dotted name of a module whose `read` does it all, for a network whose tensors are not
     stored as they are used.
     """

@@ -1,4 +1,4 @@
-"""Making a finished run of published weights, without training or data; every later verb works on it."""
+"""Making a finished run from published weights, without training or data; every later command works on it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from zoo.weights.sources import Source, check_file, preprocessing, source
 from zoo.weights.transformers_reader import Checkpoint, open_checkpoint
 
 SEED = 0
-"""The seed of layers that weights lack."""
+"""The seed for layers that the weights lack."""
 
 LICENSE = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+() -]{0,99}")
 """The characters of an SPDX identifier or expression."""
@@ -35,7 +35,7 @@ LICENSE = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+() -]{0,99}")
 class _Plan:
     """A plan to pull weights: the network that weights are read into, and where they come from.
 
-    `label` names the run's folder. `fetched` returns the file or folder of weights, and the commit that it is of.
+    `label` names the run's folder. `fetched` returns the file or folder of weights, and the commit that it belongs to.
     """
 
     preprocessing: Any
@@ -78,7 +78,7 @@ def pull(
         file: a file or folder of weights to read, instead of fetching one.
         license: the SPDX identifier of the file's license. A tag has its own, and a folder may state one.
         out: the folder to write. By default `runs/FAMILY-SIZE-TAG`, with a number where that is taken.
-        say: called with what was chosen and what was adapted.
+        say: called with a line about each choice and each adaptation.
 
     Raises:
         ZooError: a part of the request cannot be met, or the weights do not fit the network.

@@ -46,9 +46,9 @@ class Source:
         if self.name in size.weights:
             return size.weights[self.name]
         having = ", ".join(f"{other.name} {row.name}" for other, row in matching() if self.name in row.weights)
-        reason = size.differs.get(self.name, "it is not there")
+        reason = size.differs.get(self.name, "none are known")
         raise ZooError(
-            f"no weights of {family.name} {size.name} are read from {self.name} ({reason}): there are those of {having}"
+            f"no weights of {family.name} {size.name} are read from {self.name} ({reason}): zoo reads those of {having}"
         )
 
     def tag(self, published: Published, name: str | None = None) -> Tag:

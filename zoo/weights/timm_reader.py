@@ -34,7 +34,7 @@ COLORS = 3
 class Reading:
     """A report on a file that was read: the tensors that no network uses, and what was adapted to this network.
 
-    `remarks` are for the person who had the file read. They are about the file, not about the network.
+    `remarks` are for the user, about the file and not about the network.
     """
 
     unused: tuple[str, ...]
@@ -84,9 +84,9 @@ def read_timm(path: Path, model: Any, family: str, size: str) -> Reading:
         size: its size.
 
     Raises:
-        ZooError: the file cannot be read; tensors in it are of a type that is not read; it does not fit, where all that
-            is missing, left over and of another shape is listed, and the family and size that would fit is named;
-            numbers in it are not finite, or a variance is negative. The network is then as it was.
+        ZooError: the file cannot be read; tensors in it are of a type that is not read; it does not fit (the message
+            lists everything that is missing, left over or of another shape, and names the family and size that would
+            fit); numbers in it are not finite, or a variance is negative. The network then keeps its weights.
     """
     from safetensors import SafetensorError, safe_open
 
@@ -173,7 +173,7 @@ def _plan(
 def _target(name: str, names: Names, kinds: dict[str, str]) -> tuple[str | None, tuple[int, ...] | None]:
     """Return `layer/variable` for one of timm's names, and the order of its axes.
 
-    It is None for what is not used, and the name itself where no row fits.
+    It is None for a tensor that is not used, and the name itself where no row fits.
     """
     module, _, last = name.rpartition(".")
     if last == COUNTER:
@@ -213,7 +213,7 @@ def recoloring(channels: int) -> Callable[[np.ndarray], np.ndarray]:
 
 
 def _advice(shapes: dict[str, tuple[int, ...]], family: str, size: str, classes: int) -> str:
-    """Say what to do about a file that does not fit a network of so many classes."""
+    """Say what to do about a file that does not fit a network with `classes` classes."""
     for other, row in matching():
         if "timm" not in row.weights:
             continue

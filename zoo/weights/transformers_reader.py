@@ -46,7 +46,7 @@ PART = re.compile(r"(?P<layer>[^[\]]+)\[(?P<number>\d)/(?P<count>\d)\]")
 """A part of a layer in a table of names: `layer[1/3]` is the second third of its outputs."""
 
 POOLINGS = {"pooling_mode_mean_tokens": "mean", "pooling_mode_cls_token": "first"}
-"""sentence-transformers' names of what a text's vector is made of, and zoo's."""
+"""The poolings of sentence-transformers by name, and zoo's names for them."""
 
 LABELED = "logits"
 """The layer that a head of classes becomes."""
@@ -63,7 +63,7 @@ class Checkpoint:
         folder: the one with `config.json`, the weights and the tokenizer.
         config: the contents of `config.json`.
         pooling: how sentence-transformers makes a text's vector, in zoo's words; None where it is not its folder.
-        remarks: what else that library does with the vector and zoo's networks do not.
+        remarks: what else sentence-transformers does with the vector, which zoo's networks do not do.
     """
 
     folder: Path
@@ -134,7 +134,8 @@ def open_checkpoint(source: Path) -> Checkpoint:
     """Open a folder of transformers or sentence-transformers, or the file of weights in one.
 
     Raises:
-        ZooError: it is none, lacks a file, or is of sentence-transformers with modules that zoo does not know.
+        ZooError: it is no such folder, lacks a file, or is of sentence-transformers with modules that zoo does not
+            know.
     """
     folder = source.parent if source.name == WEIGHTS else source
     if not folder.is_dir():
@@ -153,7 +154,7 @@ def open_checkpoint(source: Path) -> Checkpoint:
 def read_transformers(source: Path, model: Any, published: TransformersModel) -> Reading:
     """Give a network the weights of a folder of transformers or sentence-transformers.
 
-    Word embeddings beyond the network's vocabulary, which some weights are filled up with, are left out. Layers of
+    Word embeddings beyond the network's vocabulary, with which some files are filled up, are left out. Layers of
     `published.fresh` that the file lacks keep their own weights.
 
     Args:
@@ -162,9 +163,9 @@ def read_transformers(source: Path, model: Any, published: TransformersModel) ->
         published: the record of the network in transformers.
 
     Raises:
-        ZooError: the folder is not one of such a network, the file cannot be read, tensors in it are of a type that is
-            not read or not finite, or it does not fit, where all that is missing, left over and of another shape is
-            listed. The network is then as it was.
+        ZooError: the folder is of another network, the file cannot be read, tensors in it are of a type that is not
+            read or not finite, or it does not fit (the message lists everything that is missing, left over or of
+            another shape). The network then keeps its weights.
     """
     from safetensors import SafetensorError, safe_open
 
@@ -242,9 +243,9 @@ def _plan(
 
 
 def _target(name: str, names: Names, kinds: Mapping[str, str]) -> tuple[str, tuple[int, ...] | None, int, int] | None:
-    """Return `layer/variable` for a name, the order of its axes, and which part it is of how many.
+    """Return `layer/variable` for a name, the order of its axes, the part that it fills, and the number of parts.
 
-    It is None for what is not used, and the name itself where no row fits.
+    It is None for a tensor that is not used, and the name itself where no row fits.
     """
     module, _, last = name.rpartition(".")
     for whole in (name, module):
@@ -290,7 +291,7 @@ def _advice(shapes: Mapping[str, tuple[int, ...]], model: Any, published: Transf
 
 
 def _sentence_transformers(folder: Path) -> tuple[Path, str | None, tuple[str, ...]]:
-    """Return the folder of the network, how its vectors are pooled, and what happens to them then."""
+    """Return the folder of the network, its pooling, and remarks on what happens to the pooled vectors."""
     modules = _json(folder / MODULES)
     rows = modules if isinstance(modules, list) and all(isinstance(row, dict) for row in modules) else []
     kinds = [str(row.get("type", "")).rpartition(".")[2] for row in rows]
@@ -312,7 +313,7 @@ def _sentence_transformers(folder: Path) -> tuple[Path, str | None, tuple[str, .
 
 
 def _inside(folder: Path, path: str) -> Path:
-    """Return a folder that a file names, if it is inside of its own."""
+    """Return the folder at a path that `modules.json` names, if it is inside `folder`."""
     found = folder / path
     if not found.resolve().is_relative_to(folder.resolve()):
         raise ZooError(f"{folder / MODULES} leads out of its folder, to {path:.100}: it cannot be read")
@@ -323,7 +324,7 @@ def json_object(path: Path) -> dict[str, Any]:
     """Read the JSON object of a file that weights come with.
 
     Raises:
-        ZooError: there is no such file, it is larger than any configuration, or holds none.
+        ZooError: there is no such file, it is larger than any configuration, or it holds no JSON object.
     """
     found = _json(path)
     if not isinstance(found, dict):

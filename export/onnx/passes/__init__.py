@@ -1,7 +1,7 @@
 """All passes over an ONNX graph, in the order in which they run.
 
-A pass is a function that changes an onnx.ModelProto in place and leaves its answers as they are, except for rounding
-and for what its docstring says. To add one, write the function in a module of this package and add a row to `PASSES`.
+A pass is a function that changes an onnx.ModelProto in place, but not its answers, except for rounding and where its
+docstring says so. To add one, write the function in a module of this package and add a row to `PASSES`.
 
 Modules, in the order of their first pass:
 
@@ -14,8 +14,8 @@ Modules, in the order of their first pass:
 - `transposes`: Transposes and Reshapes that are not needed are removed.
 - `channel_constants`: biases and scales per channel go into convolutions.
 - `first_convolution`: how the first convolution reads the image.
-- `masks`: masks of attention are added by a product, for int8 only.
-- `slices`: rows that nobody reads are not computed.
+- `masks`: the product of queries and keys adds the attention mask, for int8 only.
+- `slices`: rows that no node reads are not computed.
 - `initializers`: unused initializers are removed.
 - `declarations`: inferred shapes, and imported operator sets.
 - `channel_scales`: squeeze-and-excitation scales, expanded for float32 only.
@@ -74,8 +74,8 @@ class Pass:
 
 PASSES = (
     Pass("converted", transpose_ids, "Before join_directions: the Transpose has one reader for each direction."),
-    Pass("converted", return_last_states, "First of those on LSTMs: the others start from lengths that one knows."),
-    Pass("converted", stop_at_lengths, "After return_last_states, before the reversals that show lengths go."),
+    Pass("converted", return_last_states, "Before the other passes on LSTMs: they need one that has lengths."),
+    Pass("converted", stop_at_lengths, "After return_last_states. Before read_backwards, which removes the reversals."),
     Pass("converted", read_backwards, "After all LSTMs know the lengths."),
     Pass("converted", join_directions, "After read_backwards. Before folding, which concatenates the weights."),
     Pass(
@@ -89,12 +89,20 @@ PASSES = (
         "converted", normalize_waveforms, "After sequences are convolved: the first convolution then reads a channel."
     ),
     Pass("folded", fold_padding, "First: later passes look for neighbors that a Pad would stand between."),
-    Pass("folded", fuse_hard_swish, "Before the passes on moves, which know the fused operator as elementwise."),
+    Pass(
+        "folded",
+        fuse_hard_swish,
+        "Before the passes on Transposes and Reshapes, which know the fused operator as elementwise.",
+    ),
     Pass("folded", fuse_gelu, "With the other activations; no other pass depends on its place."),
-    Pass("folded", keep_open_lengths, "Before the passes on moves: later ones know shapes only from constants."),
-    Pass("folded", bypass_idle_moves_before_reshapes, "Before remove_idle_moves: the Reshape itself may be idle then."),
+    Pass(
+        "folded",
+        keep_open_lengths,
+        "Before the passes on Transposes and Reshapes, which know shapes only from constants.",
+    ),
+    Pass("folded", bypass_idle_moves_before_reshapes, "Before remove_idle_moves: then the Reshape itself may be idle."),
     Pass("folded", remove_idle_moves, "Before the passes that look for a Transpose right behind a convolution."),
-    Pass("folded", fold_channel_constants, "Before add_in_nchw: a bias behind the Transpose would hide it from a sum."),
+    Pass("folded", fold_channel_constants, "Before add_in_nchw: a bias behind a Transpose would hide it from an Add."),
     Pass("folded", add_in_nchw, "After fold_channel_constants."),
     Pass("folded", convolve_nhwc_image, "After fold_padding: it looks for the image's Transpose before a convolution."),
     Pass("folded", slice_before_rowwise, "After remove_idle_moves: a Slice does not move across a Reshape."),
@@ -106,7 +114,7 @@ PASSES = (
     Pass("fp16", to_float16, "Last, on the final graph."),
     Pass("int8", collapse_channel_scales, "Undoes expand_channel_scales: integer kernels broadcast the scale."),
     Pass("int8", average_after_convolutions, "In int8 files only: an average of integers is computed on floats."),
-    Pass("int8", mask_by_keys, "In int8 files only: what it saves counts for more beside quick products."),
+    Pass("int8", mask_by_keys, "In int8 files only: beside their faster products, the savings count for more."),
     Pass("int8_from_uint8", convolve_uint8_image, "Replaces the Cast and Add that convolve_nhwc_image left."),
 )
 """Every pass in the order in which it runs; `collapse_channel_scales` runs in two stages."""

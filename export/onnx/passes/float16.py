@@ -1,7 +1,7 @@
 """Conversion of weights and arithmetic to float16.
 
-The converter of onnxruntime.transformers (1.31; that of onnxconverter-common is an older copy) leaves the nodes out of
-order if a node inside the graph reads one of its outputs. The softmax reads the logits here, and onnx's checker refuses
+zoo has a converter of its own: that of onnxruntime.transformers (1.31; onnxconverter-common has an older copy) leaves
+the nodes out of order if a node reads an output of the graph, as the softmax reads the logits. onnx' checker refuses
 such a file.
 """
 
@@ -17,21 +17,20 @@ FLOAT32_INPUTS = {"Resize": (1, 2)}
 """By operator, the positions of inputs that ONNX defines as float32 whatever type the node computes with."""
 
 COMPARISONS = frozenset(("And", "Equal", "Greater", "GreaterOrEqual", "IsNaN", "Less", "LessOrEqual", "Not", "Or"))
-"""Operators that answer with booleans."""
+"""Operators with boolean results."""
 
 ELEMENTWISE = COMPARISONS | {"Add", "Cast", "Concat", "Div", "Gather", "Max", "Min", "Mul", "Sub", "Where"}
-"""Operators that stay in float32 where they are the first on an input in float32."""
+"""Operators that stay in float32 where they are the first to compute with a float32 input."""
 
 
 def to_float16(model: Any) -> None:
-    """Convert weights and arithmetic to float16; inputs and outputs in float32 stay so.
+    """Convert weights and arithmetic to float16; float32 inputs and outputs stay float32.
 
     Three parts are computed in float32:
 
-    - what is computed from outputs alone: with a softmax of the logits in float16, the probabilities would not sum to
-      1;
-    - what is computed element by element from inputs in float32, and constants: the columns of a table are numbers of
-      any size before they are standardized;
+    - nodes that read outputs alone: with a softmax of the logits in float16, the probabilities would not sum to 1;
+    - elementwise nodes on float32 inputs and constants: the columns of a table are numbers of any size before they are
+      standardized;
     - a last product with constants, and the sum behind it: values in the units of the data may be beyond 65504.
 
     Raises:
@@ -48,7 +47,7 @@ def to_float16(model: Any) -> None:
         for place, name in enumerate(node.input):
             whole = number in full.nodes or place in FLOAT32_INPUTS.get(node.op_type, ())
             (read_in_full if whole else read_in_half).add(name)
-    # By the name of a float32 value, that of the same in the other type, once a node reads it.
+    # The name of the copy of a value in the other type, once a node needs that copy, by the name of the value.
     halves: dict[str, str] = {}
     wholes: dict[str, str] = {}
     for name, tensor in constants.items():
@@ -103,7 +102,7 @@ class _Full:
 
     Attributes:
         nodes: the places of its nodes.
-        values: the names of the float32 values that are there: inputs, outputs, and what the nodes compute.
+        values: the names of its float32 values: inputs, outputs, and results of its nodes.
         others: the names of the values of other types that the nodes compute or read.
     """
 
@@ -122,7 +121,7 @@ class _Full:
         self.others = {name for name, kind in self._types.items() if kind != floats}
 
     def _first(self, graph: Any, inputs: set[str]) -> set[int]:
-        """Find the elementwise nodes on inputs and constants alone, and note the types of what they compute."""
+        """Find the elementwise nodes on inputs and constants alone, and note the types of their results."""
         import onnx
 
         found, known = set[int](), set(inputs)
@@ -130,7 +129,7 @@ class _Full:
             if node.op_type not in ELEMENTWISE or not known.intersection(node.input):
                 continue
             if node.op_type == "Gather" and node.input[0] not in known:
-                continue  # a table of weights, of which the input chooses rows
+                continue  # an embedding: the input only chooses rows of a table of weights
             if not (known | self._constants).issuperset(node.input):
                 continue
             found.add(number)
@@ -180,5 +179,5 @@ def _convert(tensor: Any) -> None:
         return
     values = onnx.numpy_helper.to_array(tensor)
     if np.abs(values).max(initial=0) > np.finfo(np.float16).max:
-        raise Refused(f"there is no fp16 of this network: {tensor.name} has values above 65504; leave --fp16 out")
+        raise Refused(f"this network does not fit into fp16: {tensor.name} has values above 65504; leave --fp16 out")
     tensor.CopyFrom(onnx.numpy_helper.from_array(values.astype(np.float16), tensor.name))

@@ -1,4 +1,4 @@
-"""Masks of attention: added by the product of queries and keys."""
+"""Attention masks, which the product of queries and keys adds."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class MaskedAttention:
     """The nodes of an attention that the pass replaces.
 
     Attributes:
-        projection: the product, the addition of its bias, the Reshape to heads and the Split that make queries, keys
-            and values of a sequence, in this order.
+        projection: the MatMul, the Add of its bias, the Reshape to heads and the Split that compute queries, keys and
+            values from a sequence, in this order.
         scale: the Mul of the scores by a number.
         add: the Add of the mask to the scaled scores.
         mask: the mask, [batch, 1, 1, length].
@@ -37,11 +37,11 @@ class MaskedAttention:
 def mask_by_keys(model: Any) -> None:
     """Let the product of queries and keys add the mask of an attention.
 
-    Each head of the keys gets one more channel, which holds the mask, and each head of the queries one that is 1 after
-    the scores are scaled. The mask is added to the keys then, [batch, length, heads, channels], instead of to the
-    scores, [batch, heads, length, length]: for long texts these are the largest tensors of the network, and each pass
-    over them goes to memory. For the same reason queries, keys and values become products of their own, without the
-    Split that would copy them.
+    Each head of the keys gets one more channel, which holds the mask, and each head of the queries gets one whose value
+    is 1 after the scores are scaled. The mask is then added to the keys, [batch, length, heads, channels], instead of
+    to the scores, [batch, heads, length, length]: for long texts these are the largest tensors of the network, and each
+    pass over them goes to memory. For the same reason queries, keys and values become products of their own, without
+    the Split that would copy them.
     """
     index = GraphIndex(model)
     found = list(_masked_attentions(index))
@@ -52,7 +52,7 @@ def mask_by_keys(model: Any) -> None:
         replaced[id(one.projection[-1])] = _projections(one, index, masks)
         one.softmax.input[list(one.softmax.input).index(one.add.output[0])] = one.scale.output[0]
     if found:
-        # The masks are made of inputs of the graph only, but may stand behind the first attention.
+        # The masks depend on inputs of the graph only, but their nodes may come after the first attention.
         first = _before({mask for mask, _ in masks}, index)
         moved = set(map(id, first))
         rest = [node for node in index.graph.node if id(node) not in moved]
@@ -182,7 +182,7 @@ def _widened(heads: np.ndarray, value: float) -> np.ndarray:
 
 
 def _before(names: set[str], index: GraphIndex) -> list[Any]:
-    """Return the nodes that values are computed by, in the order of the graph."""
+    """Return the nodes that compute these values, directly or indirectly, in the order of the graph."""
     wanted, found = set(names), []
     for node in reversed(index.graph.node):
         if not wanted.isdisjoint(node.output):

@@ -13,8 +13,8 @@ def use_global_average_pool(model: Any) -> None:
     """Replace a ReduceMean over height and width by GlobalAveragePool, which onnxruntime computes in its own layout.
 
     The pool of an NHWC map is put between two Transposes. Run this before constant folding: folding cancels the first
-    one against that of the convolution before it. Otherwise a batch normalization in front of the pool stays behind a
-    Transpose and is not folded into its convolution.
+    Transpose against that of the convolution before the pool. Otherwise a batch normalization in front of the pool
+    stays behind a Transpose and is not folded into its convolution.
     """
     import onnx
 

@@ -1,8 +1,10 @@
-"""LSTM nodes, as `zoo.export.onnx.operators` writes them for TensorFlow, which knows neither lengths nor directions.
+"""LSTM nodes: they get the lengths of their sequences and the direction in which to read them.
 
-TensorFlow reverses each text by hand to read it backwards, reads the padding behind it, too, and then finds the last
-state among all. ONNX' LSTM is given the lengths, and computes and returns no more than what is read. Sequences are
-[length, batch, width] at the node, and lengths are int64 [batch]. All passes run before constants are folded.
+`zoo.export.onnx.operators` writes these nodes for a TensorFlow operation that has neither lengths nor directions.
+Around it, the graph reverses each text to read it backwards, computes states for the padding, too, and picks the last
+state out of all of them. ONNX' LSTM takes the lengths, and then computes and returns only the states that are read.
+Sequences are [length, batch, width] at the node, and lengths are int64 [batch]. All passes run before constants are
+folded.
 """
 
 from __future__ import annotations
@@ -40,7 +42,7 @@ def transpose_ids(model: Any) -> None:
 
 
 def return_last_states(model: Any) -> None:
-    """Let an LSTM be told the lengths and return its last state, where only the first of the reversed ones is read."""
+    """Give an LSTM the lengths and let it return its last state where only the first of its reversed states is read."""
     import onnx
 
     index = GraphIndex(model)
@@ -66,7 +68,7 @@ def return_last_states(model: Any) -> None:
 
 
 def stop_at_lengths(model: Any) -> None:
-    """Tell an LSTM the lengths where its states behind them are not read: it returns zeros there."""
+    """Give an LSTM the lengths where nothing reads its states beyond them: it returns zeros there."""
     index = GraphIndex(model)
     for lstm in reversed(_lstms(index)):
         found = _lengths_of_readers(lstm.output[0], index) if lstm.output[0] and not _lengths(lstm, index) else set()
@@ -76,7 +78,7 @@ def stop_at_lengths(model: Any) -> None:
 
 
 def read_backwards(model: Any) -> None:
-    """Let an LSTM that is told the lengths read its sequences backwards, instead of reversing them before and after."""
+    """Let an LSTM that has the lengths read its sequences backwards, instead of reversing them before and after."""
     import onnx
 
     index = GraphIndex(model)
@@ -99,7 +101,7 @@ def read_backwards(model: Any) -> None:
 
 
 def join_directions(model: Any) -> None:
-    """Make one LSTM of both directions of two whose states are concatenated."""
+    """Merge two LSTMs of opposite directions, whose states are concatenated, into one bidirectional LSTM."""
     import onnx
 
     index = GraphIndex(model)
@@ -153,7 +155,7 @@ def _all_states(name: str, index: GraphIndex) -> list[Any]:
 
 
 def _lengths_of_readers(name: str, index: GraphIndex, by_step: bool = True) -> set[str | None]:
-    """Return the lengths up to which a sequence is read; None is among them where it is read to its end.
+    """Return the lengths up to which a sequence is read; None is among them if the sequence is read to its end.
 
     Args:
         name: of the sequence.
@@ -176,7 +178,7 @@ def _lengths_of_readers(name: str, index: GraphIndex, by_step: bool = True) -> s
 
 
 def _is_reversal(node: Any, lengths: str | None = None, *, by_step: bool = True) -> bool:
-    """Tell if a node reverses sequences [length, batch, …] or [batch, length, …] up to their (or these) lengths."""
+    """Return whether a node reverses sequences [length, batch, …] or [batch, length, …]; up to `lengths`, if given."""
     if node is None or node.op_type != "ReverseSequence" or lengths not in (None, node.input[1]):
         return False
     axes = _given(node, "time_axis", 0), _given(node, "batch_axis", 1)
@@ -184,7 +186,7 @@ def _is_reversal(node: Any, lengths: str | None = None, *, by_step: bool = True)
 
 
 def _lengths(lstm: Any, index: GraphIndex) -> str | None:
-    """Return the int64 lengths that an LSTM is told, None if it is not told any."""
+    """Return the int64 lengths that an LSTM has; None if it has none."""
     if len(lstm.input) <= LENGTHS or not lstm.input[LENGTHS]:
         return None
     cast = index.producers.get(lstm.input[LENGTHS])
@@ -192,7 +194,7 @@ def _lengths(lstm: Any, index: GraphIndex) -> str | None:
 
 
 def _set_lengths(lstm: Any, lengths: str, index: GraphIndex) -> None:
-    """Tell an LSTM the lengths; all share one Cast of them."""
+    """Give an LSTM the lengths; all LSTMs with the same lengths share one Cast."""
     import onnx
 
     narrow = f"{lengths}_int32"

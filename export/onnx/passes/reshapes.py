@@ -17,8 +17,8 @@ def keep_open_lengths(model: Any) -> None:
     """Let a Reshape keep open lengths with 0, where it reads them from the tensor that it reshapes.
 
     [batch, length, width] becomes [batch, length, heads, size] by the constant shape [0, 0, heads, size]. tf2onnx 1.17
-    writes Shape, Cast, Slice, Split and Concat instead, which run each time, and hide from shape inference what is
-    known of the result. One length that is computed otherwise becomes -1.
+    writes Shape, Cast, Slice, Split and Concat instead, which run each time, and hide the known lengths of the result
+    from shape inference. One length that is computed otherwise becomes -1.
     """
     index = GraphIndex(model)
     for node in [node for node in index.graph.node if node.op_type == "Reshape"]:
@@ -51,7 +51,7 @@ def _lengths(name: str, index: GraphIndex) -> list[Length] | None:
         return None
     if node.op_type == "Shape":
         rank = len(index.shapes.get(node.input[0], ()))
-        if not rank or any(attribute.i for attribute in node.attribute):  # it starts or ends elsewhere
+        if not rank or any(attribute.i for attribute in node.attribute):  # it returns only a part of the shape
             return None
         return [_source(node.input[0], axis, index) for axis in range(rank)]
     if node.op_type == "Concat":

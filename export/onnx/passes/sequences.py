@@ -58,8 +58,8 @@ def convolve_sequences(model: Any) -> None:
 def normalize_over_time(model: Any) -> None:
     """Fuse the normalization of each channel of [batch, frames, channels] over time into InstanceNormalization.
 
-    It is put between two Transposes. Run this before constant folding, which cancels them against those of the
-    convolutions around it.
+    It is put between two Transposes. Run this before constant folding, which cancels these Transposes against those of
+    the convolutions around it.
     """
     import onnx
 
@@ -88,8 +88,8 @@ def normalize_over_time(model: Any) -> None:
 def normalize_waveforms(model: Any) -> None:
     """Fuse the normalization of waveforms [batch, samples] into InstanceNormalization of their one channel.
 
-    Run this after `convolve_sequences`, which makes that channel for the first convolution: there is no need to leave
-    it in between.
+    Run this after `convolve_sequences`, which adds the same channel for the first convolution: the channel then stays
+    between the two.
     """
     import onnx
 
@@ -217,7 +217,7 @@ def _epsilon(chain: list[Any], index: GraphIndex) -> float:
 
 
 def _channel_operand(add: Any, other: str, maps: list[int | None], index: GraphIndex) -> str | None:
-    """Return what an Add adds to `other` if it is one number for each channel of maps of this shape."""
+    """Return the operand that an Add adds to `other`, if it has one number for each channel of `maps`."""
     channels = maps[1] if len(maps) == 4 else None
     if channels is None or add is None or add.op_type != "Add":
         return None

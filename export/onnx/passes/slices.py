@@ -21,7 +21,7 @@ def slice_before_rowwise(model: Any) -> None:
 
 
 def _move_up(slicing: Any, index: GraphIndex) -> None:
-    """Move one Slice to the inputs of the rowwise nodes that compute nothing but what it reads."""
+    """Move one Slice to the inputs of the rowwise nodes whose results nothing else reads."""
     import onnx
 
     shape = index.shapes.get(slicing.input[0])

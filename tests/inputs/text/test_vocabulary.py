@@ -231,7 +231,7 @@ def test_a_tokenizer_that_does_not_fit_is_refused_with_the_reason(tmp_path: Path
         ({"do_lower_case": False}, "disagree about do_lower_case"),
         ({"do_basic_tokenize": False}, "splits no words"),
         ({"never_split": ["a"]}, "names words that are never split"),
-        ({"model_max_length": 10**30}, "names no number of tokens"),
+        ({"model_max_length": 10**30}, "does not state the most tokens of a text"),
         ({"model_max_length": "many"}, "its tokenizer: max_length should be"),
         ({"pad_token": "<pad>"}, "the vocabulary lacks <pad>"),
     ],

@@ -91,11 +91,11 @@ def _batches(
     finish: Callable[..., tuple[Any, ...]],
     batch_size: int,
 ) -> Any:
-    """Return `load` of each row of `columns`, in batches of one static shape, which `finish` turns into examples."""
+    """Apply `load` to each row of `columns`, then `finish` to each batch of results; batches have a static shape."""
     import tensorflow as tf
 
     plain = tf.autograph.experimental.do_not_convert
-    # Pinned to the CPU, or on a machine with a GPU every tensor would go there and back.
+    # Without this pin, a machine with a GPU would copy every tensor there and back.
     with tf.device("CPU"):
         return (
             tf.data.Dataset.from_tensor_slices(columns)
@@ -109,7 +109,7 @@ def _batches(
 def _reader(clips: Examples, preprocessing: AudioPreprocessing) -> Callable[[Any], Any]:
     """Return a function that takes an index, an int64 scalar tensor, and returns the waveform, float32 [samples].
 
-    Where a network takes clips of any length, they fit into one batch only if they have the same.
+    Where a network takes clips of any length, all clips of a batch must have the same length.
     """
     import tensorflow as tf
 

@@ -126,7 +126,7 @@ def catalog(family: Family, size: Size) -> dict[str, Any]:
 
 
 def published(wanted: Any) -> dict[str, Any]:
-    """Return nothing: no weights for networks of sound are published."""
+    """Return nothing: weights are read from files, which say what they want."""
     return {"input": ""}
 
 
@@ -137,7 +137,7 @@ def facts(preprocessing: AudioPreprocessing) -> dict[str, str]:
 
 
 def problems(preprocessing: AudioPreprocessing) -> list[str]:
-    """List a clip that is shorter than a frame, and bands without a mean and a standard deviation."""
+    """List what is wrong: clips that are shorter than a frame, or bands without a mean and a std."""
     found = []
     if preprocessing.front == "log_mel" and preprocessing.samples < preprocessing.frame:
         found.append(f"clips of {preprocessing.samples} samples for frames of {preprocessing.frame}")

@@ -31,13 +31,13 @@ PREPROCESSOR = "preprocessor_config.json"
 """The file of transformers that says how clips are prepared."""
 
 MEASURED = 512
-"""Clips that the means and standard deviations are measured on, at equal distances; it takes two seconds."""
+"""The most clips, evenly spaced, on which the means and stds of the bands are measured; that takes two seconds."""
 
 LONGEST_BY_DATA = 10.0
-"""Seconds; the longest clip that the data alone decide."""
+"""Seconds; the longest input that is chosen from the data alone."""
 
 SMALLEST_STD = 1e-3
-"""The least standard deviation of a band: one that is always silent has none."""
+"""The least std of a band: that of an always silent band would be 0."""
 
 SILENT = 1e-3
 """A clip is nearly silent if no sample is beyond this."""
@@ -92,7 +92,7 @@ def inspect(path: Path, *, split: str, target: Any, name: str) -> Example:
 
 
 def described(content: bytes, source: Any, *, split: str, target: Any, name: str) -> Example:
-    """Describe an encoded clip, whose content is itself or an object that reads it.
+    """Describe an encoded clip; `source` is the clip itself or an object that reads it.
 
     Raises:
         ZooError: as `inspect`.
@@ -109,9 +109,9 @@ def form(examples: Sequence[Example]) -> Form:
 
 
 def suiting(dataset: Dataset, settings: AudioSettings, like: AudioPreprocessing | None) -> AudioPreprocessing:
-    """Return the preprocessing of weights `like`, or what suits the data, changed as settings ask.
+    """Return the preprocessing `like` of pretrained weights, or one that suits the data, changed as the settings ask.
 
-    Bands are normalized by their statistics over the training split where no weights bring theirs.
+    Bands are normalized by their statistics over the training split unless the weights bring statistics.
     """
     waves = settings.front == "waveform"
     start = like or AudioPreprocessing(front=settings.front, clip_norm=waves)
@@ -136,7 +136,7 @@ def _usual_seconds(form: Form, like: AudioPreprocessing | None) -> float:
 
 
 def with_statistics(clips: Examples, preprocessing: AudioPreprocessing) -> AudioPreprocessing:
-    """Return the preprocessing with the mean and the standard deviation of each band over the clips."""
+    """Return the preprocessing with the mean and the std of each band over the clips."""
     places = np.linspace(0, len(clips) - 1, min(MEASURED, len(clips))).astype(int)
     count, total, squares = 0, np.zeros(preprocessing.bands), np.zeros(preprocessing.bands)
     for place in places:
@@ -193,8 +193,8 @@ def reference(shape: Sequence[int]) -> AudioPreprocessing:
 def published(folder: Path, task: str) -> AudioPreprocessing:
     """Return waveforms, normalized as the `preprocessor_config.json` of a folder of transformers says.
 
-    Clips are of any length for transcripts, because one that is cut loses what is said. They are of a second for other
-    tasks, because silence at the end of a clip changes the answer.
+    For transcripts, clips may have any length, because a cut clip loses words. For other tasks they have one second,
+    because silence at the end of a clip changes the answer.
 
     Raises:
         ZooError: there is none, or it states other features than a waveform of a rate that networks take.
@@ -249,12 +249,12 @@ def samples(raw: Sequence[bytes], preprocessing: AudioPreprocessing) -> list[byt
 
 
 def doubtful(raw: Sequence[bytes], preprocessing: AudioPreprocessing) -> list[Any]:
-    """Return nothing: the samples need all preprocessing."""
+    """Return nothing: the samples already need every step of the preprocessing."""
     return []
 
 
 def damaged(raw: bytes) -> dict[str, Any]:
-    """Return files that no decoder takes; `raw` is a sound one."""
+    """Return files that no decoder takes; `raw` is an undamaged file."""
     return {
         "bytes that are no sound": b"no sound",
         "no bytes": b"",

@@ -16,7 +16,7 @@ EPSILON = 1e-7
 
 
 def network_inputs(waveform: Any, preprocessing: AudioPreprocessing) -> dict[str, Any]:
-    """Return what the network takes, by name, float32 [batch, …], of waveforms, float32 [batch, samples]."""
+    """Compute the network's inputs by name, float32 [batch, …], from waveforms, float32 [batch, samples]."""
     if preprocessing.front == "log_mel":
         scale, offset = preprocessing.scale_and_offset()
         return {LOG_MEL: log_mel(waveform, preprocessing) * scale + offset}
@@ -36,8 +36,8 @@ def normalized(waveform: Any) -> Any:
 def log_mel(waveform: Any, preprocessing: AudioPreprocessing) -> Any:
     """Return the logarithms of `zoo.inputs.audio.spectrum.log_mel`, float32 [batch, frames, bands].
 
-    `tf.signal.stft` (2.21) has no counterpart among tf2onnx' (1.17). A convolution with the same kernel is 6 % faster
-    in onnxruntime, but its result has to be transposed; a gather of single samples is 50 % slower.
+    tf2onnx (1.17) cannot convert `tf.signal.stft` (2.21). A convolution with the same kernel is 6 % faster in
+    onnxruntime, but its result has to be transposed; a gather of single samples is 50 % slower.
     """
     import tensorflow as tf
 

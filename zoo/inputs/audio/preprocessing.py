@@ -2,9 +2,9 @@
 
 First, an encoded clip becomes `waveform`, float32 [samples]: it is decoded, its channels are averaged, it is resampled
 to the network's rate, and it is brought to the network's length. A longer clip keeps its middle. A shorter one is
-repeated from its start, or stands in the middle of silence. A network that takes clips of any length has them as they
-are; in a batch, shorter ones end with silence. Then the waveform becomes the network's input: itself, or its log-mel
-spectrogram (`zoo.inputs.audio.spectrum`).
+repeated from its start, or stands in the middle of silence. A network that takes clips of any length gets them as they
+are; in a batch, shorter ones are padded with silence at the end. Then the waveform becomes the network's input: itself,
+or its log-mel spectrogram (`zoo.inputs.audio.spectrum`).
 
 `zoo.inputs.audio.graph` implements both steps as TensorFlow operations. Its waveforms of 16-bit WAV files are the same
 to the bit; it refuses all other files.
@@ -32,7 +32,8 @@ MOST_SAMPLES = 60_000_000
 """Samples of all channels. A longer clip is refused: 30 minutes of one channel at 32 kHz, 10 of two at 48 kHz."""
 
 AT_ONCE = 65_536
-"""Frames that are decoded at once, so that memory follows what a file holds and not what its header claims."""
+"""Frames that are decoded at once, so that memory depends on the content of a file and not on the claims of its
+header."""
 
 LOUDEST = 32_768.0
 """The largest sample of a file of floating-point numbers, where 1 is full scale."""
@@ -41,7 +42,8 @@ LONGEST = 30.0
 """Seconds; the longest clip that a network takes."""
 
 SHORTEST = 0.1
-"""Seconds; a shorter clip ends with silence where a network takes clips of any length."""
+"""Seconds; where a network takes clips of any length, a shorter clip is padded to this length with silence at the
+end."""
 
 SOUNDS = "WAV, FLAC, OGG or MP3"
 
@@ -104,7 +106,7 @@ class AudioPreprocessing:
 
     @property
     def usual(self) -> int:
-        """The samples of a made clip: those that the network takes, or of a second where it takes any length."""
+        """The samples of a random clip: as many as the network takes, or one second where it takes any length."""
         return self.samples or self.rate
 
     def scale_and_offset(self) -> tuple[np.ndarray, np.ndarray]:
@@ -117,7 +119,8 @@ class AudioPreprocessing:
 def batch_of(clips: Sequence[np.ndarray], preprocessing: AudioPreprocessing) -> np.ndarray:
     """Bring clips, each float32 [any samples but none], to one length: float32 [clips, samples].
 
-    It is that of the network, or of the longest clip where the network takes any length: the others end with silence.
+    That is the length of the network, or of the longest clip where the network takes any length: the others end with
+    silence.
 
     Raises:
         ZooError: a clip is longer than any network takes.
@@ -199,7 +202,7 @@ def format_of(file: bytes) -> str:
 
 
 def _is_mp3_cut_short(file: bytes) -> bool:
-    """Return whether the first frame of an MP3 says that the file was longer; libsndfile (1.2) reads on with silence.
+    """Return whether the first frame of an MP3 says that the file was longer; libsndfile (1.2) appends silence.
 
     That frame, which most encoders write, holds `Xing` or `Info`, flags, and the numbers of frames and bytes.
     """

@@ -14,7 +14,7 @@ from zoo.inputs.audio import wav
 
 @dataclass(frozen=True, slots=True)
 class RecordClip:
-    """A clip in a record file: the tf.Example of `length` bytes from `offset` on, whose feature `key` it is.
+    """A clip in a record file: the feature `key` of the tf.Example in the `length` bytes from `offset` on.
 
     `rate` and `channels` are those of samples that are stored as numbers.
     """

@@ -24,10 +24,10 @@ class AudioSettings:
     """The network's input, and random changes of training clips, drawn anew for each clip and epoch.
 
     `seconds` is the length of a clip and `rate` its samples a second. A value of 0 stands for that of the weights that
-    training starts from; where it starts from nothing, for the length that nine of ten clips do not exceed, at most 10
-    seconds, and for 16000. `short` says what becomes of shorter clips: they are repeated, or stand in the middle of
-    silence; `auto` stands for what the weights want, or else repeats. `front` is the family's: networks take a log-mel
-    spectrogram or a waveform.
+    training starts from. Where it starts from nothing, 0 stands for the length that nine of ten clips do not exceed, at
+    most 10 seconds, and for 16000 samples a second. `short` says how shorter clips are filled: `loop` repeats them,
+    `pad` puts them in the middle of silence, and `auto` does what the weights want, or else repeats them. `front`
+    depends on the family: its networks take a log-mel spectrogram or a waveform.
 
     `shift` moves a clip by up to this share of its length, and fills with silence. `noise` adds white noise of up to
     this multiple of the clip's own root mean square. The masks are those of SpecAugment: `frequency_masks` of up to

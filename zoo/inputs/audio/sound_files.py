@@ -1,4 +1,4 @@
-"""Decide which files are sound: by their content, whatever their names are."""
+"""Decide which files are sound, by their content instead of their names."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ A clip is cut into frames, each is weighted by a Hann window, and the power of i
 of equal width on the mel scale of HTK (Young et al. 2006, The HTK Book, section 5.4). The logarithm is natural, of the
 sum plus a floor. The peaks of the bands' triangles are 1. With librosa's names: `n_fft` the next power of two of the
 frame, `hann` periodic, `center=False`, `power=2`, `htk=True`, `norm=None`, `fmin=0`, `fmax=rate / 2`. librosa pads a
-window that is shorter than `n_fft` on both sides, this one only behind, so that its frames begin at 0.
+window that is shorter than `n_fft` on both sides; zoo pads it only at the end, so that frames begin at 0.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 from zoo.inputs.audio.preprocessing import AudioPreprocessing
 
 FLOOR = 1e-6
-"""Added to each band's power before the logarithm, so that digital silence has one.
+"""Added to each band's power before the logarithm, so that digital silence has a logarithm.
 
 It lies above the power of 16-bit rounding noise (2e-8 to 2e-7 a band with the default settings) and above the rounding
 of float32.

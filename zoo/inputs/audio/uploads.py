@@ -34,8 +34,8 @@ def uploaded_waveforms(files: Any, preprocessing: AudioPreprocessing) -> tuple[A
 
     Returns:
         The waveforms, float32 [batch, samples], 0 for a refused clip; and the status, string [batch], the reason for a
-        refused clip and empty for the others. Where the network takes clips of any length, they have that of the
-        longest, and the others end with silence.
+        refused clip and empty for the others. Where the network takes clips of any length, all have the length of the
+        longest clip, and shorter ones end with silence.
     """
     import tensorflow as tf
 
@@ -65,7 +65,7 @@ def _of_any_length(files: Any, preprocessing: AudioPreprocessing) -> tuple[Any, 
         clip = tf.cond(tf.equal(reason, ""), lambda: _mixed(file, start, frames, channels), lambda: nothing)
         return tf.pad(clip, [[0, length - tf.size(clip)]])
 
-    # One file more, which is refused: an empty list of clips would have no length.
+    # One more file, which is refused, so that an empty batch has a longest clip, too.
     files = tf.concat([files, [b""]], 0)
     number, text = tf.TensorSpec([], tf.int32), tf.TensorSpec([], tf.string)
     found = tf.map_fn(look, files, fn_output_signature=(number, number, number, text), parallel_iterations=AT_ONCE)
@@ -81,7 +81,7 @@ def _of_any_length(files: Any, preprocessing: AudioPreprocessing) -> tuple[Any, 
 
 
 def _number(file: Any, place: Any, size: int) -> Any:
-    """Return the little-endian number of `size` bytes at a place, an int64 scalar; bytes behind the end are 0."""
+    """Return the little-endian number of `size` bytes at a place, an int64 scalar; bytes beyond the end count as 0."""
     import tensorflow as tf
 
     there = tf.strings.substr(file, tf.minimum(place, tf.strings.length(file)), size)
@@ -102,7 +102,7 @@ def _header(file: Any, preprocessing: AudioPreprocessing) -> tuple[dict[str, Any
     def step(count: Any, place: Any, form: Any, form_size: Any, data: Any) -> Any:
         name, size = tf.strings.substr(file, place, 4), _number(file, place + 4, 4)
         is_form = tf.equal(name, b"fmt ")
-        # The size may be anything below 2**32; a place is never behind the end of the file, which int32 holds.
+        # The size may be anything below 2**32; a place is never beyond the end of the file, so that int32 holds it.
         after = tf.cast(tf.minimum(tf.cast(place, tf.int64) + 8 + size + size % 2, wide), tf.int32)
         held = tf.cast(tf.minimum(size, wide - 8 - tf.cast(place, tf.int64)), tf.int32)
         return (
@@ -172,7 +172,7 @@ def _waveform(file: Any, header: dict[str, Any], preprocessing: AudioPreprocessi
 
 
 def _mixed(file: Any, start: Any, frames: Any, channels: Any) -> Any:
-    """Return the averages of the channels of so many frames from a place of a file on, float32 [frames]."""
+    """Average the channels of `frames` frames, from the byte `start` of a file on; return float32 [frames]."""
     import tensorflow as tf
 
     part = tf.strings.substr(file, start, frames * 2 * channels)

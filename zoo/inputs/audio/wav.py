@@ -13,7 +13,7 @@ import numpy as np
 from zoo.errors import ZooError
 
 PCM, EXTENSIBLE = 0x0001, 0xFFFE
-"""Codes of encodings: integer samples, and a code that stands at another place."""
+"""Codes of encodings: integer samples, and a code that says that the real one is at another place."""
 
 MOST_CHUNKS = 64
 """The most parts of a file before its samples: a small file may have millions."""
@@ -31,7 +31,7 @@ class Wav:
 
     Attributes:
         encoding: `PCM` for integer samples, else another code of Microsoft's list.
-        channels: of which a frame holds one sample each.
+        channels: their number; a frame has one sample of each.
         rate: frames a second.
         frame_size: bytes of a frame.
         bits: of a sample.
@@ -96,7 +96,7 @@ def _header(file: bytes, form: bytes, start: int, size: int) -> Wav:
 
 
 def read_samples(file: bytes, header: Wav) -> np.ndarray:
-    """Return the samples of a 16-bit file, float32 [frames, channels] from -1 to below 1; a part of a frame is left."""
+    """Return the samples of a 16-bit file, float32 [frames, channels] from -1 to below 1; drop an incomplete frame."""
     count = header.size // header.frame_size * header.channels
     samples = np.frombuffer(file, "<i2", count, header.start).reshape(-1, header.channels)
     return samples.astype(np.float32) / np.float32(FULL_SCALE)

@@ -1,8 +1,9 @@
 """Augmentation of training images as TensorFlow operations; random numbers are arguments.
 
-A random crop is cut out of the image before that is scaled, so that only this part of a JPEG is decoded, and no more
-finely than the network needs it. Evaluation, clients and graphs decode and scale whole images, as
-`zoo.inputs.image.preprocessing` defines it; the pixels of a crop differ from theirs as those of two ways to resize do.
+A random crop is cut out of the image before scaling, so that only this part of a JPEG is decoded, and at no higher
+resolution than the network needs. Evaluation, clients and graphs decode and scale whole images, as
+`zoo.inputs.image.preprocessing` defines it; the pixels of a crop differ from theirs as much as two ways to resize
+differ.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ SMALLEST_ERASED, LARGEST_ERASED, ERASED_RATIO = 0.02, 0.4, 1 / 0.3
 """The area of an erased rectangle as a share of the image's, and its largest aspect ratio (Zhong et al., section 4)."""
 
 RATIOS = (1, 2, 4, 8)
-"""How many times smaller libjpeg can decode an image, at less than the cost of the whole."""
+"""The factors by which libjpeg can shrink an image while it decodes, at less than the cost of the whole."""
 
 
 def more_numbers(settings: ImageSettings) -> tuple[int, int, int]:
@@ -65,11 +66,11 @@ def augmented(encoded: Any, preprocessing: Preprocessing, augment: ImageSettings
 def cropped(
     encoded: Any, preprocessing: Preprocessing, smallest: float, area: Any, place: Any, stretch: Any = None
 ) -> Any:
-    """Return a part of what evaluation shows of an image, scaled to the network's input.
+    """Return a random part of the region that evaluation shows of an image, scaled to the network's input.
 
     `smallest` is the least share of the area that is kept. `area` (float32 scalar) decides the share and `place`
     (float32 [2]) the position, both in [0, 1). `stretch` (float32 scalar) is the aspect ratio of the part, width by
-    height, in units of that of the whole; None keeps that one.
+    height, relative to that of the region; None keeps the region's.
     """
     import tensorflow as tf
 
@@ -95,7 +96,7 @@ def cropped(
 
     found = tf.cond(tf.io.is_jpeg(encoded), jpeg, other)
     scaled = tf.image.resize(found, full, method="bilinear")
-    # A mean of levels is a level, so that none has to be limited to 255.
+    # A mean of levels is never above 255, so nothing has to be clipped.
     return tf.ensure_shape(tf.cast(scaled + 0.5, tf.uint8), preprocessing.shape)
 
 
@@ -104,12 +105,13 @@ def crop(
 ) -> tuple[Any, Any]:
     """Return where to crop an image of `size`, int32 [height, width]: int32 [top, left] and [height, width].
 
-    Where a part of this area and aspect ratio would be longer than the image, it is as long, and keeps the area.
+    Where a part of this area and aspect ratio would be longer than the image, it is as long as the image and keeps its
+    area.
     """
     import tensorflow as tf
 
     sides = tf.cast(size, tf.float32)
-    # What evaluation shows of the image: the center crop, measured in pixels of the image.
+    # The region that evaluation shows: the center crop, measured in pixels of the image.
     shown = sides * tf.constant(preprocessing.shape[:2], tf.float32)
     shown /= tf.cast(covering_size(size, preprocessing), tf.float32)
     share = smallest + (1 - smallest) * area
@@ -138,8 +140,8 @@ def shifted(pixels: Any, share: float, place: Any) -> Any:
 def erased(pixels: Any, preprocessing: Preprocessing, settings: ImageSettings, random: Any) -> Any:
     """Erase a rectangle of an image, uint8 [height, width, channels] (Zhong et al. 2017, arXiv:1708.04896).
 
-    Where a rectangle of the area and aspect ratio drawn would be longer than the image, it is as long. The numbers of
-    `random`, float32 scalars in [0, 1), decide area, aspect ratio, place (2) and random pixels (2).
+    Where a rectangle of the drawn area and aspect ratio would be longer than the image, it is as long as the image. The
+    numbers of `random`, float32 scalars in [0, 1), decide area, aspect ratio, place (2) and random pixels (2).
     """
     import tensorflow as tf
 
@@ -162,7 +164,7 @@ def erased(pixels: Any, preprocessing: Preprocessing, settings: ImageSettings, r
 
 
 def _between(size: int, length: Any, place: Any) -> Any:
-    """Return bool [size]: true in an interval of a length, at least 1, which `place` in [0, 1) decides the place of."""
+    """Return bool [size]: true in an interval of `length`, at least 1, whose position `place` in [0, 1) decides."""
     import tensorflow as tf
 
     length = tf.clip_by_value(tf.round(length), 1, size)

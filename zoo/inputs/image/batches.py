@@ -19,7 +19,7 @@ from zoo.inputs.image.settings import ImageSettings
 from zoo.provenance import usable_cpus
 
 LARGEST_TENSOR = 64 * 2**20
-"""Bytes; encoded images that are in memory already are held a second time, as a tensor, up to this size of all."""
+"""Bytes. Encoded images that are already in memory are copied to a tensor, unless all together are larger."""
 
 
 def training_batches(
@@ -50,7 +50,7 @@ def training_batches(
     order = share.of(order[start * batch_size :], batch_size)
     index = drawn[order]
     random = generator.random((len(images), RANDOM_NUMBERS), np.float32)
-    # Drawn after the others, which are then the same whether there are more or not.
+    # Drawn last, so that the other numbers do not depend on how many these are.
     more = generator.random((len(images), sum(more_numbers(settings))), np.float32)
     random = np.concatenate([random, more], 1)
     read = reader(images)
@@ -86,16 +86,16 @@ def batched(
     batch_size: int,
     share: Share,
 ) -> Any:
-    """Return `load` of each row of `columns`, in batches of one static shape, with the pixels normalized.
+    """Apply `load` to each row of `columns`, batch the results with a static shape, and normalize the pixels.
 
     `load` returns a tuple whose first value is the pixels.
     """
     import tensorflow as tf
 
     plain = tf.autograph.experimental.do_not_convert
-    # A server has processors of its own.
+    # A server of tf.data has processors of its own.
     parallel = tf.data.AUTOTUNE if share.turns else usable_cpus()
-    # Pinned to the CPU, or on a machine with a GPU every tensor would go there and back.
+    # Without this pin, a machine with a GPU would copy every tensor there and back.
     with tf.device("CPU"):
         return (
             tf.data.Dataset.from_tensor_slices(columns)
@@ -107,10 +107,10 @@ def batched(
 
 
 def _normalized(pixels: Any, preprocessing: Preprocessing) -> Any:
-    """Return what `zoo.inputs.image.decoding.normalized` does of pixels, uint8 [batch, height, width, channels].
+    """Normalize pixels, uint8 [batch, height, width, channels], as `zoo.inputs.image.decoding.normalized` does.
 
-    Whole rows are multiplied and added to, which takes a quarter of the time (tensorflow 2.21): the operations of
-    TensorFlow are slow where the last dimension is that of the channels.
+    It computes on whole rows, which takes a quarter of the time (tensorflow 2.21): TensorFlow's operations are slow
+    where the last dimension is that of the channels.
     """
     import tensorflow as tf
 
@@ -136,7 +136,7 @@ def reader(images: Examples) -> Callable[[Any], Any]:
             return by_python
         paths = tf.constant(files)
     if all(files):
-        # Without any Python, so that a server of tf.data can do it, too.
+        # No Python is involved, so that a server of tf.data can read files, too.
         return lambda index: tf.io.read_file(tf.gather(paths, index))
 
     def read(index: Any) -> Any:

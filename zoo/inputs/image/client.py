@@ -156,7 +156,7 @@ def facts(preprocessing: Preprocessing) -> dict[str, str]:
 
 
 def problems(preprocessing: Preprocessing) -> list[str]:
-    """List sides below 1, and channels without a mean and a standard deviation."""
+    """List what is wrong: sides below 1, or channels without a mean and a std."""
     found = []
     if min(preprocessing.height, preprocessing.width) < 1:
         found.append(f"images of {preprocessing.height} by {preprocessing.width} pixels")

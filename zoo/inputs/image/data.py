@@ -49,17 +49,17 @@ MEAN, STD = 0.5, 0.5
 """The normalization of networks that start from random weights: each channel lies between -1 and 1."""
 
 START_OF_SCAN, LONGEST_SCAN_HEADER = b"\xff\xda", 16
-"""The marker of a JPEG after which the values of its pixels come, and the bytes between the marker and these."""
+"""The marker in a JPEG that precedes the values of its pixels, and the most bytes between the two."""
 
 CUT = 20
-"""Bytes that a damaged JPEG lacks at its end. Of one cut in its header, libjpeg writes a line to standard error."""
+"""The bytes that are cut off the end of an image to damage it."""
 
 LEVELS = {"bilinear": 1, "bicubic": 2}
 """The largest difference between Pillow's pixels and TensorFlow's that passes, in levels of 0–255, by interpolation.
 
-Both scale bicubically in two steps and round in between, Pillow in fixed point: where a value lies halfway, they may
-round apart, and the second step may make 2 of it. Seen in 1 of 9 million values of photographs, and in 11 of as many of
-black and white noise.
+Both scale bicubically in two steps and round in between, Pillow in fixed point. A value that lies halfway may be
+rounded differently, and the second step may double that difference. It was seen in 1 of 9 million values of
+photographs, and in 11 of 9 million of black-and-white noise.
 """
 
 
@@ -79,7 +79,7 @@ def form(examples: Sequence[Example]) -> Form:
 
 
 def suiting(dataset: Dataset, settings: ImageSettings, like: Preprocessing | None) -> Preprocessing:
-    """Return the preprocessing of weights `like`, or that of a network with random weights, changed as settings ask.
+    """Return the preprocessing `like` of pretrained weights, or one for random weights, changed as the settings ask.
 
     Raises:
         ZooError: the settings ask for other channels than the weights have.
@@ -88,7 +88,7 @@ def suiting(dataset: Dataset, settings: ImageSettings, like: Preprocessing | Non
 
 
 def suited(form: Form, settings: ImageSettings) -> Preprocessing:
-    """Return the preprocessing of a network with random weights: what suits the data, changed as settings ask."""
+    """Return the preprocessing of a network with random weights: it suits the data, changed as the settings ask."""
     height, width = (settings.size,) * 2 if settings.size else (form.size or (USUAL_SIDE,) * 2)
     if not settings.size and max(height, width) > USUAL_SIDE:
         height = width = USUAL_SIDE
@@ -146,7 +146,7 @@ def reference(shape: Sequence[int]) -> Preprocessing:
 
 def published(folder: Path, task: str) -> Preprocessing:
     """Refuse a folder, because weights for images are files."""
-    raise ZooError(f"{folder} says nothing of images: weights for these are read from files")
+    raise ZooError(f"{folder} is a folder: weights for images are read from a file")
 
 
 def structure(family: Family, size: Size, preprocessing: Preprocessing) -> Structure:
@@ -183,12 +183,12 @@ def samples(raw: Sequence[bytes], preprocessing: Preprocessing) -> list[bytes]:
 
 
 def doubtful(raw: Sequence[bytes], preprocessing: Preprocessing) -> list[Any]:
-    """Return nothing: the samples need all preprocessing."""
+    """Return nothing: the samples already need every step of the preprocessing."""
     return []
 
 
 def damaged(raw: bytes) -> dict[str, Any]:
-    """Return files that no decoder takes; `raw` is a sound one."""
+    """Return files that no decoder takes; `raw` is an undamaged file."""
     # libjpeg writes a line to standard error about a JPEG that ends before its scan begins.
     half = (raw.find(START_OF_SCAN) + LONGEST_SCAN_HEADER + len(raw)) // 2
     return {

@@ -59,7 +59,7 @@ def scales(size: Any, preprocessing: Preprocessing) -> Any:
 
 
 def covering_size(size: Any, preprocessing: Preprocessing) -> Any:
-    """Return int32 [2]: what an image of `size`, integers [height, width], is resized to before the center crop."""
+    """Return the size, int32 [2], to which an image of `size`, integers [height, width], is resized before the crop."""
     import tensorflow as tf
 
     least = tf.constant(before_crop(preprocessing), tf.int32)
@@ -158,7 +158,7 @@ def _composite(samples: Any, level: int) -> Any:
 
 
 def normalized(pixels: Any, preprocessing: Preprocessing) -> Any:
-    """Return the network's input, float32, of pixels, uint8 [..., height, width, channels]."""
+    """Compute the network's input, float32, from pixels, uint8 [..., height, width, channels]."""
     import tensorflow as tf
 
     scale, offset = preprocessing.scale_and_offset()

@@ -11,16 +11,16 @@ DISTORTION_NUMBERS = 8
 """The number of random numbers that the distortion of one image takes."""
 
 JITTERED, GRAY = 0.8, 0.2
-"""The shares of the images whose colors change, and which lose them."""
+"""The share of images whose colors change, and the share that become gray."""
 
 BRIGHTNESS, CONTRAST, SATURATION, HUE = 0.8, 0.8, 0.8, 0.2
-"""The most by which each changes, times the strength; that of the hue in turns of the color circle."""
+"""The most by which each changes at a strength of 1; that of the hue is in turns of the color circle."""
 
 LUMA = (0.299, 0.587, 0.114)
-"""ITU-R 601, as images become gray elsewhere."""
+"""The weights of ITU-R 601, which zoo uses everywhere to make images gray."""
 
 LEAST_SIGMA, MOST_SIGMA, SHARE_OF_KERNEL = 0.1, 2.0, 0.1
-"""The standard deviation of a blur in pixels, and the side of its kernel as a share of the image's."""
+"""The least and largest std of a blur in pixels, and the side of its kernel as a share of the image's."""
 
 
 def distorted(pixels: Any, strength: float, blur: float, random: Any) -> Any:
@@ -70,7 +70,7 @@ def _luma(colors: Any) -> Any:
 
 
 def _blurred(colors: Any, random: Any) -> Any:
-    """Blur by a Gaussian of a random standard deviation, rows and columns one after the other."""
+    """Blur by a Gaussian of a random std, rows and columns one after the other."""
     import tensorflow as tf
 
     reach = max(1, round(SHARE_OF_KERNEL * min(colors.shape[:2]) / 2))

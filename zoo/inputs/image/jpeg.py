@@ -24,5 +24,5 @@ def libjpeg_complaint(encoded: bytes) -> str:
 
 
 def loses_pixels(complaint: str) -> bool:
-    """Tell whether a complaint of libjpeg is about pixels that are missing from the file."""
+    """Return whether a complaint of libjpeg is about pixels that are missing from the file."""
     return any(part in complaint for part in LOST)

@@ -35,7 +35,7 @@ class FileSlice:
 
     @property
     def file(self) -> str:
-        """The path of the file if that is the image as `read` returns it, else an empty text."""
+        """The path of the file if its content is what `read` returns, else an empty string."""
         return self.path if self.whole else ""
 
     def read(self) -> bytes:
@@ -93,8 +93,8 @@ def inspect_image(
 ) -> tuple[Example, bytes]:
     """Describe an encoded image that lies at `offset` in the file `path`; also return it as a portable image.
 
-    A portable image is not decoded, but for a quick look by libjpeg: a JPEG that libjpeg complains about is transcoded,
-    because TensorFlow 2.21 would print the complaint to standard error each time.
+    A portable image is not decoded, except for a quick look by libjpeg: a JPEG that libjpeg complains about is
+    transcoded, because TensorFlow 2.21 would print the complaint to standard error each time.
 
     Raises:
         ZooError: it is not an image, or must be transcoded and cannot be decoded.
@@ -124,7 +124,7 @@ def inspect_image(
 
 
 def is_portable(image: Image.Image) -> bool:
-    """Tell whether TensorFlow and Pillow decode an image to the same pixels: every PNG, and gray and RGB JPEGs."""
+    """Return whether TensorFlow and Pillow decode an image to the same pixels: every PNG, and gray and RGB JPEGs."""
     return image.format == "PNG" or (image.format == "JPEG" and image.mode in ("L", "RGB"))
 
 

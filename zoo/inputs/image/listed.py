@@ -14,7 +14,7 @@ from zoo.inputs.image.labeled_image import inspect
 from zoo.inputs.table.read import Frame, goals
 
 AHEAD = 1024
-"""Images that threads may have read before they are needed."""
+"""The most images that threads read before they are needed."""
 
 
 def dataset_of_frame(

@@ -107,12 +107,12 @@ def read_png(encoded: bytes) -> PngFile:
 
 
 def is_gray(encoded: bytes) -> bool:
-    """Tell whether a PNG has no colors, by its header: Pillow 13.0 opens 16-bit gray with alpha as RGBA."""
+    """Return whether a PNG has no colors, by its header: Pillow 13.0 opens 16-bit gray with alpha as RGBA."""
     return encoded[COLOR_TYPE] in (GRAY, GRAY_ALPHA)
 
 
 def is_whole(encoded: bytes) -> bool:
-    """Tell whether a PNG with right checksums has as many pixels as its header says, and their data end properly.
+    """Return whether a PNG with right checksums has as many pixels as its header says, and their data end properly.
 
     libpng refuses other files, and Pillow 13.0 reads them.
     """

@@ -3,14 +3,14 @@
 RandAugment (Cubuk et al. 2019, arXiv:1909.13719) applies a few operations of one strength, TrivialAugment (Müller and
 Hutter 2021, arXiv:2103.10158) one operation of a random strength.
 
-The operations are those of Pillow, with the same pixels; what comes into an image from outside is 0. All of them take
-an image, uint8 [height, width, channels] with a static shape, and an amount, a float32 scalar; an amount of 0 changes
-nothing, and operations that have no amount ignore it. Colors are gray or RGB; the operations on colors leave alpha, the
-last of 2 or 4 channels, as it is.
+The operations are those of Pillow, with the same pixels; pixels that come from outside of the image are 0. All of them
+take an image, uint8 [height, width, channels] with a static shape, and an amount, a float32 scalar; an amount of 0
+changes nothing, and operations that have no amount ignore it. Colors are gray or RGB; the operations on colors leave
+alpha, the last of 2 or 4 channels, as it is.
 
-The layers of Keras (3.15) cannot stand for this module: `keras.layers.RandAugment` draws its random numbers from a
-generator with a state, in the order in which threads call it, so that the same example gets others on another run. It
-also applies every operation to every image and then chooses among the results.
+The layers of Keras (3.15) cannot replace this module: `keras.layers.RandAugment` draws its random numbers from a
+generator with a state, in the order in which threads call it, so that the same example gets other numbers in another
+run. It also applies every operation to every image and then chooses among the results.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def posterize(pixels: Any, amount: Any) -> Any:
 
 
 def solarize(pixels: Any, amount: Any) -> Any:
-    """Invert all colors that are lighter than a threshold; `amount`, rounded, is how far that lies below 256."""
+    """Invert all colors that are lighter than a threshold; `amount`, rounded, is 256 less the threshold."""
     import tensorflow as tf
 
     colors, alpha = _divided(pixels)
@@ -114,7 +114,7 @@ def brightness(pixels: Any, amount: Any) -> Any:
 
 
 def sharpness(pixels: Any, amount: Any) -> Any:
-    """Make an image sharper, or smoother with an amount below 0; -1 takes means of 3×3 pixels, but at the border."""
+    """Make an image sharper, or smoother with an amount below 0; -1 takes means of 3×3 pixels, except at the border."""
     import tensorflow as tf
 
     def smooth(colors: Any) -> Any:
@@ -169,7 +169,8 @@ class Operation:
 
     Attributes:
         apply: from an image and an amount to an image of the same shape.
-        randaugment: its greatest amount in RandAugment; those of both papers, translations as shares of the side.
+        randaugment: its greatest amount in RandAugment. The amounts are those of the papers, with translations as
+            shares of the side.
         trivialaugment: its greatest amount in TrivialAugment, of the wide search space.
         signed: whether half of all amounts are negative.
         colored: whether it changes only images with colors.
@@ -235,7 +236,7 @@ def changed(pixels: Any, settings: ImageSettings, random: Any) -> Any:
 
 
 def _choices(channels: int) -> list[Operation]:
-    """Return the operations that change images with so many channels."""
+    """Return the operations that change images with this number of channels."""
     return [one for one in OPERATIONS.values() if channels >= 3 or not one.colored]
 
 
@@ -243,8 +244,8 @@ def _choices(channels: int) -> list[Operation]:
 def _dispatcher(shape: tuple[int, int, int]) -> Callable[[Any, Any, Any], Any]:
     """Return a function of an image of a shape, the place of an operation in `_choices`, and an amount.
 
-    It is traced once in a process. To trace all operations takes a third of a second, which each epoch would take again
-    for each operation that its images go through.
+    It is traced once in a process. Tracing all operations takes a third of a second, which each epoch would otherwise
+    spend again, once for each operation that an image goes through.
     """
     import tensorflow as tf
 
@@ -275,7 +276,7 @@ def _joined(colors: Any, alpha: Any) -> Any:
 
 
 def _looked_up(colors: Any, levels: Any) -> Any:
-    """Return for each value, uint8 [height, width, channels], what `levels`, int32 [256, channels], says."""
+    """Replace each value, uint8 [height, width, channels], by its entry in `levels`, int32 [256, channels]."""
     import tensorflow as tf
 
     channels = colors.shape[-1]

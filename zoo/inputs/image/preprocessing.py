@@ -85,8 +85,8 @@ class Preprocessing:
         resize_mode: `shortest` keeps the aspect ratio, and the crop removes what is too long; `squash` does not.
         white_level: the 16-bit sample that is white, such as 4095 if images use 12 of the bits. A sample becomes
             `sample * 256 // (white_level + 1)`, at most 255.
-        background: what transparent images are composited over if the network takes 1 or 3 channels. `none` drops
-            alpha and keeps the colors that the file has under it.
+        background: the color that transparent images are composited over if the network takes 1 or 3 channels. `none`
+            drops alpha and keeps the colors that the file has under it.
     """
 
     kind: Literal["image"] = dataclasses.field(default="image", kw_only=True)
@@ -174,7 +174,7 @@ def open_image(encoded: bytes, white_level: int = FULL_RANGE) -> Image.Image:
             raise ValueError("cut short")
         image.load()
     if image.mode == "CMYK" and "adobe" not in image.info:
-        # Pillow 13.0 reads every CMYK as that of Adobe, where 255 is no ink.
+        # Pillow 13.0 reads every CMYK as Adobe's, where 255 means no ink.
         image = ImageChops.invert(image)
     return _to_known_mode(image)
 

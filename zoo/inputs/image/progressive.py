@@ -9,7 +9,7 @@ from zoo.inputs.image.preprocessing import Preprocessing
 from zoo.inputs.image.settings import ImageSettings
 
 FIRST_SIZE = "first_size"
-"""The key of the section by which training begins with smaller images."""
+"""The setting that lets training begin with smaller images."""
 
 
 def by_epoch(preprocessing: Preprocessing, settings: ImageSettings, epochs: int) -> tuple[Preprocessing, ...]:

@@ -41,7 +41,7 @@ def randaugment(magnitude: float) -> dict[str, Any]:
 
 
 def strikes_back(magnitude: float) -> dict[str, Any]:
-    """Return what the procedures A1 to A3 of Wightman et al. 2021, arXiv:2110.00476, table 2, have in common."""
+    """Return the keys that the procedures A1 to A3 of Wightman et al. 2021, arXiv:2110.00476, table 2, share."""
     return {
         **CROPS,
         **randaugment(magnitude),

@@ -35,7 +35,7 @@ class ImageSettings:
     `policy` changes shape and color of each image by random operations, see `zoo.inputs.image.policies`:
     `policy_operations` are the operations on an image of `randaugment`, and `policy_magnitude` is their strength;
     `trivialaugment` has neither. `erase` is the probability that a random rectangle of an image is erased; `erase_with`
-    says by what: random pixels, or the color that is subtracted as the mean.
+    fills it: `noise` with random pixels, `mean` with the color that is subtracted as the mean.
     """
 
     kind: Literal["image"] = "image"
@@ -59,6 +59,6 @@ class ImageSettings:
     def __post_init__(self) -> None:
         if self.crop_ratio > 1 and self.smallest_crop == 1:
             raise ZooError(
-                f"image.crop_ratio={self.crop_ratio:g} is of random crops, and image.smallest_crop=1 makes none: "
+                f"image.crop_ratio={self.crop_ratio:g} is for random crops, and image.smallest_crop=1 makes none: "
                 "set that below 1, such as 0.25"
             )

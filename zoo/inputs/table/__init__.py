@@ -1,7 +1,7 @@
 """Tables: rows of numbers, words, dates and booleans, which networks take as float32 features.
 
-`client` and `preprocessing` are what a client needs, `data` what training and exporting need, `graph` what a TensorFlow
-graph contains. `layers` are the first layers of networks.
+Clients need `client` and `preprocessing`, training and exporting also `data`, and TensorFlow graphs are made with
+`graph`. `layers` are the first layers of networks.
 """
 
 from __future__ import annotations

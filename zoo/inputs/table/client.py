@@ -49,7 +49,7 @@ __all__ = [
 def requests(
     paths: Sequence[Path], preprocessing: TablePreprocessing, leave_out: Callable[[Path, str], None]
 ) -> list[Request]:
-    """Read the rows of files by the names of their columns; `leave_out` is told of columns that the network lacks.
+    """Read the rows of files by the names of their columns; `leave_out` gets those that the network does not take.
 
     Raises:
         ZooError: a file is no table, lacks a column, or has a value that does not fit its column.
@@ -93,7 +93,7 @@ def facts(preprocessing: TablePreprocessing) -> dict[str, str]:
 
 
 def problems(preprocessing: TablePreprocessing) -> list[str]:
-    """List columns of the same name, words that are there twice, and quantiles out of order."""
+    """List what is wrong: columns of the same name, repeated words, or quantiles out of order."""
     found = []
     names = Counter(column.name for column in preprocessing.columns)
     found += [f"{count} columns '{shown(name)}'" for name, count in names.items() if count > 1]

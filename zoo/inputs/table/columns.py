@@ -100,7 +100,7 @@ class TableSettings:
 
 
 def is_missing(value: Value) -> bool:
-    """Tell whether a value is None, NaN or the empty string."""
+    """Return whether a value is None, NaN or the empty string."""
     return value is None or value == "" or value != value
 
 
@@ -158,7 +158,7 @@ def _kind(value: float | str) -> str:
 
 
 def identifies(name: str, kind: Kind, values: Sequence[Value]) -> bool:
-    """Tell whether a column only names its rows: different words, or different integers under a name such as `id`."""
+    """Return whether a column only names its rows: different words, or different integers under a name such as `id`."""
     present = [value for value in values if value is not None and not is_missing(value)]
     if len(present) < FEWEST_IDENTIFIERS or len(set(present)) < len(present):
         return False
@@ -200,7 +200,7 @@ def inferred(names: Sequence[str], rows: Sequence[Row], settings: TableSettings)
 
 
 def named(wanted: Sequence[str], names: Sequence[str]) -> list[str]:
-    """Return the columns that settings name: a column whose name has commas was cut at them."""
+    """Return the columns that settings name; join again the parts of names that were cut at their commas."""
     found, rest = [], list(wanted)
     while rest:
         count = next((count for count in range(len(rest), 0, -1) if ",".join(rest[:count]) in names), 1)

@@ -26,7 +26,7 @@ from zoo.inputs.table.preprocessing import suiting as described
 from zoo.inputs.table.read import Frame, features, goals, places_of, row_digest, typed
 
 MOST_FACTORS = 100
-"""The most columns that products of pairs are made of."""
+"""The most columns whose pairs a network multiplies."""
 
 
 def dataset_of_frame(frame: Frame, target: str, argument: str, data_dir: str | None) -> RawDataset:
@@ -84,12 +84,12 @@ def form(examples: Sequence[Example]) -> tuple[str, ...]:
 
 
 def suiting(dataset: Dataset, settings: TableSettings, like: TablePreprocessing | None) -> TablePreprocessing:
-    """Return the preprocessing of weights `like`, or the columns of a dataset with statistics of its training rows.
+    """Return the preprocessing `like` of weights, or a dataset's columns with the statistics of its training rows.
 
     The types of columns are those of the rows of all splits.
 
     Raises:
-        ZooError: a column cannot be used, or is none of those of the weights, or the settings name one that is missing.
+        ZooError: a column cannot be used, a column of the weights is missing, or the settings name a missing column.
     """
     names = dataset.form
     if like is not None:
@@ -148,14 +148,14 @@ def adjustments(dataset: Dataset, preprocessing: TablePreprocessing, settings: T
 
 
 def reference(shape: Sequence[int]) -> TablePreprocessing:
-    """Return the preprocessing of so many columns of numbers."""
+    """Return the preprocessing of a network for (columns,) of numbers."""
     knots = tuple(np.linspace(-2, 2, 17).tolist())
     return TablePreprocessing(tuple(Column(f"x{number}", "number", knots=knots) for number in range(1, shape[0] + 1)))
 
 
 def published(folder: Path, task: str) -> TablePreprocessing:
     """Refuse a folder, because no weights for tables are published."""
-    raise ZooError(f"{folder} says nothing of rows: weights for these are read from files")
+    raise ZooError(f"{folder} is a folder: weights for tables are read from a file")
 
 
 def structure(family: Family, size: Size, preprocessing: TablePreprocessing) -> None:
@@ -189,7 +189,7 @@ def samples(raw: Sequence[Row], preprocessing: TablePreprocessing) -> list[Any]:
 
 
 def doubtful(raw: Sequence[Row], preprocessing: TablePreprocessing) -> list[Any]:
-    """Return nothing: the samples need all preprocessing."""
+    """Return nothing: the samples already need every step of the preprocessing."""
     return []
 
 
@@ -202,7 +202,7 @@ def damaged(raw: Row) -> dict[str, Any]:
 
 
 def hostile() -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return nothing: a row costs what its bytes cost."""
+    """Return nothing: no small row is expensive to process."""
     return {}, {}
 
 

@@ -71,7 +71,8 @@ def _feature(values: Any, column: Column) -> tuple[Any, Any, str]:
 def _looked_up(values: Any, numbers: dict[str, float], other: float) -> Any:
     """Return the number of each word, float32 [batch]; `other` for a word that has none.
 
-    A table of TensorFlow would be a resource, which has an owner and is initialized; comparisons need neither.
+    A lookup table of TensorFlow would be a resource, which needs an owner and an initialization; comparisons need
+    neither.
     """
     import tensorflow as tf
 
@@ -156,7 +157,7 @@ def evaluation_batches(
 def _batches(columns: tuple[np.ndarray, ...], batch_size: int) -> Any:
     import tensorflow as tf
 
-    # Pinned to the CPU, or on a machine with a GPU every tensor would go there and back.
+    # Without this pin, a machine with a GPU would copy every tensor there and back.
     with tf.device("CPU"):
         return (
             tf.data.Dataset.from_tensor_slices(columns)

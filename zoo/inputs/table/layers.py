@@ -32,10 +32,11 @@ def standardized(features: Tensor, preprocessing: TablePreprocessing) -> Tensor 
 
 
 def indicators(features: Tensor, preprocessing: TablePreprocessing, width: int = 0) -> list[Tensor]:
-    """Return what stands for missing values, for columns that lack some in training, and for the words of words.
+    """Return features for missing values, of the columns that lack values in training, and features for words.
 
-    A missing value is 1 in a place of its own, and so is each word; with a `width`, a word is a learned vector of so
-    many numbers instead. A word that was never seen has 0 everywhere, so that it changes nothing.
+    Each of these columns has a feature that is 1 where its value is missing, and each word has a feature that is 1
+    where it occurs. With a `width`, a word has a learned vector of that many numbers instead. A word that was never
+    seen is 0 in all features, so that it changes nothing.
     """
     columns = preprocessing.columns
     found = []

@@ -1,9 +1,9 @@
 """The definition of a table's preprocessing, and its implementation with numpy.
 
 A row of values becomes `features`, float32 [columns]: a number as it is, a boolean as 0 or 1, a date as days since
-1970, a word as its place in the column's `words`, or as their number if it is not among them. NaN stands for a missing
-value, which is None, NaN or an empty string. The network itself standardizes the features, by a fixed layer that is the
-same in every format.
+1970, a word as its place in the column's `words`, or as the number of these words if it is not among them. NaN stands
+for a missing value, which is None, NaN or an empty string. The network itself standardizes the features, by a fixed
+layer that is the same in every format.
 
 `zoo.inputs.table.graph` does the same in TensorFlow; the results are equal.
 """
@@ -33,7 +33,7 @@ TOO_LARGE_FROM = 2.0**128 - 2.0**103
 """The least number that rounds to an infinite float32."""
 
 MOST_KNOTS = 17
-"""The most quantiles of a column that are kept, with the least and the greatest value."""
+"""The most quantiles of a column that are kept, including its least and greatest value."""
 
 FEATURES = "features"
 

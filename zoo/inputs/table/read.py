@@ -1,7 +1,8 @@
 """Read tables from files: CSV, also compressed by gzip, and Parquet.
 
 A file becomes a `Frame` of cells. `goals` reads columns of it as classes or values, and `features` the others as
-rows of a network's columns. Texts are read from frames, too, because only features and targets lose their spaces.
+rows of a network's columns. Texts come from frames, too: a frame keeps the spaces around its cells, which `features`
+and `goals` remove.
 """
 
 from __future__ import annotations
@@ -72,7 +73,7 @@ MOST_CLASSES, ROWS_A_CLASS = 20, 5
 
 @dataclass(frozen=True)
 class Frame:
-    """A table as it is in files.
+    """A table as files have it.
 
     Attributes:
         names: the names of the columns.
@@ -113,9 +114,9 @@ class Targets:
 
 
 def files(argument: str, folder: Path | None = None, say: Say = silent) -> dict[str, Path]:
-    """Return the files of `FILE[,FILE…]`, in `folder` if one is given, by the names that read the same again.
+    """Return the files of `FILE[,FILE…]`, in `folder` if one is given, by names with which to read them again.
 
-    `say` is told of files that are copied from a store.
+    `say` is called for files that are copied from a store.
 
     Raises:
         ZooError: one is named twice, or cannot be copied.
@@ -220,7 +221,7 @@ def _csv(file: IO[bytes] | gzip.GzipFile, name: str) -> tuple[tuple[str, ...], l
                 if len(cells) != len(names):
                     raise ZooError(
                         f"{name} line {reader.line_num} has {len(cells)} values, not the {len(names)} of the first "
-                        "line: mend it (a value that has a comma stands in quotes)"
+                        "line: mend it (put a value with a comma in quotes)"
                     )
                 rows.append(tuple(cells))
                 places.append(f"{Path(name).name} line {reader.line_num}")
@@ -232,7 +233,7 @@ def _csv(file: IO[bytes] | gzip.GzipFile, name: str) -> tuple[tuple[str, ...], l
 
 
 def _text(file: IO[bytes] | gzip.GzipFile, name: str) -> str:
-    """Read a whole file of UTF-8, decompressed, but only if it begins with a line of some reasonable length."""
+    """Read a whole file of UTF-8, decompressed, but only if its first line has a reasonable length."""
     try:
         content = file.read(LONGEST_HEADER)
         if len(content) == LONGEST_HEADER and b"\n" not in content:
@@ -279,7 +280,7 @@ def _checked_names(names: Sequence[str], file: str) -> tuple[str, ...]:
     seen: set[str] = set()
     for number, name in enumerate(names, start=1):
         if not name:
-            raise ZooError(f"{file}: column {number} has no name: name or remove it (pandas writes its index so)")
+            raise ZooError(f"{file}: column {number} has no name: name or remove it (pandas writes its index this way)")
         if len(name) > LONGEST_NAME:
             raise ZooError(
                 f"{file}: the name of column {number} has {len(name):,} characters, more than {LONGEST_NAME}: cut it"

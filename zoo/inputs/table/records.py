@@ -1,6 +1,6 @@
 """Rows in records of tf.Example, as TensorFlow Datasets writes them: each scalar feature is a column.
 
-The statements of features are those of TFDS, which this module does not import.
+It reads the feature specifications of TFDS (`tfds.features`), which it does not import.
 """
 
 from __future__ import annotations
@@ -39,13 +39,13 @@ class Field:
 
 
 def fields(features: Mapping[str, Any]) -> dict[str, Field]:
-    """Return the columns that features make, by name; features of other forms make none.
+    """Return the columns that features become, by name; features of other shapes become none.
 
     A scalar is a column. A vector of some fixed length is a column for each place, such as `size_1`. A nested feature
-    is called by its last key, or by all of them where two would have the same name.
+    is named by its last key, or by all of its keys where two would have the same name.
 
     Args:
-        features: TFDS' statements by key, with `/` between the keys of nested ones.
+        features: TFDS' feature specifications by key, with `/` between the keys of nested ones.
     """
     columns = {key: found for key, stated in features.items() if (found := list(_of_feature(key, stated)))}
     short = Counter(posixpath.basename(key) for key in columns)
@@ -78,7 +78,7 @@ def _reader(dtype: Any) -> Callable[[Any], Value] | None:
 
 
 def _class(name: Callable[[int], str], number: int) -> Value:
-    # -1 stands for a class that is not told.
+    # -1 stands for an unknown class.
     return name(number) if number >= 0 else None
 
 

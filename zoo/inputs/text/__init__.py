@@ -1,7 +1,7 @@
 """Texts, which networks take as tokens of a WordPiece vocabulary.
 
-`client` and `preprocessing` are what a client needs, `data` what training and exporting need, `graph` what a TensorFlow
-graph contains. The other modules are parts of these.
+Clients need `client` and `preprocessing`, training and exporting also `data`, and TensorFlow graphs are made with
+`graph`. The other modules are parts of these.
 """
 
 from __future__ import annotations

@@ -15,7 +15,8 @@ from zoo.inputs.text.settings import TextSettings
 from zoo.inputs.text.tokens import Tokens, tokenized
 
 POOL = 32
-"""Batches of a pool: texts are sorted by length within a pool, so that those of a batch are about as long."""
+"""The number of batches in a pool. Texts are sorted by length within a pool, so that those of a batch have similar
+lengths."""
 
 
 def training_batches(
@@ -93,7 +94,7 @@ def _batches(tokens: Tokens, preprocessing: TextPreprocessing, index: np.ndarray
         mask.set_shape(ids.shape)
         return {INPUT_IDS: tf.cast(ids, tf.int64), ATTENTION_MASK: mask}, *others
 
-    # Pinned to the CPU, or on a machine with a GPU every tensor would go there and back.
+    # Without this pin, a machine with a GPU would copy every tensor there and back.
     with tf.device("CPU"):
         rows = tf.RaggedTensor.from_row_lengths(tokens.ids, tokens.lengths)
         return (

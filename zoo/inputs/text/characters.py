@@ -1,8 +1,8 @@
-"""The result of `tokenizers` for each code point, as tables for a graph: asked once, character by character.
+"""Tables for a graph: what the library `tokenizers` makes of each code point, which it is asked once.
 
-BertNormalizer and BertPreTokenizer look at one character at a time, but for one thing: when accents are stripped, the
+BertNormalizer and BertPreTokenizer look at one character at a time, with one exception: when accents are stripped, the
 canonical decomposition sorts combining characters by their class (Unicode Standard Annex 15). The tables hold a rank
-for those of them that are kept.
+for each combining character that is kept.
 """
 
 from __future__ import annotations
@@ -20,24 +20,24 @@ from zoo.inputs.text.preprocessing import TextPreprocessing, wake_tokenizers
 PART, ALONE, SPACE, REMOVED = range(4)
 """The role of a normalized character: part of a word, a word of its own, between words, or none.
 
-A removed character is in the tables where combining characters are not sorted across it.
+A removed character stays in the tables if combining characters must not be sorted across it.
 """
 
 CODE_POINTS = 0x110000
 
 CODES, ROLES, RANKS = 1 << 21, 4, 256
-"""More than there are of each. A value of the tables is `code + CODES * (role + ROLES * rank)`."""
+"""Bounds above all code points, roles and ranks. A value of the tables is `code + CODES * (role + ROLES * rank)`."""
 
 SURROGATES = range(0xD800, 0xE000)
 CHUNK = 1 << 15
 
 SEPARATOR = "0"
-"""A character that every normalizer keeps, that no other one becomes, and that is part of a word."""
+"""A character that every normalizer keeps, that no other character becomes, and that is part of a word."""
 
 
 @dataclass(frozen=True)
 class Characters:
-    """The normalized characters of each code point, by runs of code points that are alike.
+    """The normalized characters of each code point, in runs of code points that change alike.
 
     Code point `c` of run `r` becomes `lengths[r]` values, each `values[places[r] + i] + c - starts[r]`. All are int32.
     """
@@ -99,7 +99,7 @@ def _characters(clean: bool, chinese: bool, strip: bool, lower: bool) -> Charact
 
 
 def _runs(lengths: np.ndarray, firsts: np.ndarray, longer: dict[int, list[int]]) -> Characters:
-    """Join neighbors: those that become nothing, and those that become one value each, one more than the last."""
+    """Join neighboring code points into runs: those that become nothing, and those whose single values ascend by 1."""
     same = (lengths[1:] == lengths[:-1]) & (lengths[1:] < 2) & (firsts[1:] - firsts[:-1] == lengths[1:])
     starts = np.flatnonzero(np.concatenate([[True], ~same]))
     values = [longer.get(code, [int(firsts[code])])[: lengths[code]] for code in starts.tolist()]
@@ -126,13 +126,13 @@ def _chunks() -> Iterator[list[str]]:
 
 @functools.cache
 def _step(option: str) -> dict[str, str]:
-    """Return what BertNormalizer with one option alone makes of each character that it changes."""
+    """Return the replacement of each character that BertNormalizer changes with this option alone."""
     options = ("clean_text", "handle_chinese_chars", "strip_accents", "lowercase")
     return _changes(wake_tokenizers().normalizers.BertNormalizer(**{name: name == option for name in options}))
 
 
 def _changes(normalizer: Any) -> dict[str, str]:
-    """Return what a normalizer makes of each character that it changes."""
+    """Return the replacement of each character that a normalizer changes."""
     found: dict[str, str] = {}
     for chunk in _chunks():
         answers = normalizer.normalize_str(SEPARATOR.join(chunk)).split(SEPARATOR)

@@ -45,7 +45,7 @@ __all__ = [
 ]
 
 TABLES = (".csv", ".csv.gz", ".tsv", ".parquet")
-"""The ends of the names of files that hold a text a row."""
+"""The ends of the names of files that have one text in each row."""
 
 EXAMPLE = "An example of what people write."
 """The text that the examples of a model card send."""
@@ -132,7 +132,7 @@ def published(wanted: Any) -> dict[str, Any]:
 
 
 def facts(preprocessing: TextPreprocessing) -> dict[str, str]:
-    """Return the most tokens of a text, and the vocabulary they are of."""
+    """Return the most tokens of a text, and the size of the vocabulary."""
     case = "uncased" if preprocessing.lowercase else "cased"
     vocabulary = f"a vocabulary of {len(preprocessing.vocabulary):,}, {case}"
     return {"input": f"up to {preprocessing.max_length} WordPiece tokens of {vocabulary}"}

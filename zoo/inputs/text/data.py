@@ -28,10 +28,10 @@ USUAL_LENGTH = 128
 """The most tokens of a text, where nobody names another number."""
 
 USUAL_UNKNOWN = 0.05
-"""A larger share of unknown tokens is said."""
+"""The share of unknown tokens above which a remark mentions them."""
 
 HARD_TEXTS = 64
-"""Generated texts that the gate on clients compares, beside the lines of `zoo.inputs.text.hard`."""
+"""The number of generated texts that the gate on clients compares, beside the lines of `zoo.inputs.text.hard`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +65,10 @@ def inspect(path: Path, *, split: str, target: Any, name: str) -> Example:
 
 
 def described(text: Any, source: Any, *, split: str, target: Any, name: str) -> Example:
-    """Describe a text, whose content is itself or an object that reads it.
+    """Describe a text; `source` is the text itself or an object that reads it.
 
     Raises:
-        ZooError: it is no text, or one that networks refuse.
+        ZooError: it is no text, or networks refuse it.
     """
     reason = refusal(text)
     if reason:
@@ -116,12 +116,12 @@ def dataset_of_messages() -> RawDataset:
 
 
 def form(examples: Sequence[Example]) -> str:
-    """Return the column of tables that texts stand in where their source has no columns."""
+    """Return the name of the column of texts, for a source that has no columns."""
     return TEXT
 
 
 def suiting(dataset: Dataset, settings: TextSettings, like: TextPreprocessing | None) -> TextPreprocessing:
-    """Return the preprocessing of weights `like`, or one with a vocabulary that is trained on the training split.
+    """Return the preprocessing `like` of weights, or one with a vocabulary that is trained on the training split.
 
     Raises:
         ZooError: a text of the training split cannot be read, or none has a word.
@@ -224,12 +224,12 @@ def doubtful(raw: Sequence[str], preprocessing: TextPreprocessing) -> list[str]:
 
 
 def damaged(raw: str) -> dict[str, Any]:
-    """Return texts that are not valid Unicode; `raw` is a sound one."""
+    """Return texts that are not valid Unicode; `raw` is a valid one."""
     return {"a lone surrogate": "\ud800", "a text with a lone surrogate": f"{raw}\udfff"}
 
 
 def hostile() -> tuple[dict[str, str], dict[str, str]]:
-    """Return texts longer than what is read, and those that are as long as may be."""
+    """Return a text that is too long to be read, and texts of the greatest length."""
     units = {"one word": "a", "punctuation": ".", "spaces": " ", "short words": "a ", "accents": "e\u0301", "NUL": "\0"}
     refused = {"2 MiB": "a" * (2 * LONGEST_TEXT)}
     return refused, {f"1 MiB of {name}": unit * (LONGEST_TEXT // len(unit.encode())) for name, unit in units.items()}

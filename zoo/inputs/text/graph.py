@@ -1,8 +1,8 @@
 """The preprocessing of `zoo.inputs.text.preprocessing` as TensorFlow operations: tokens in a served graph.
 
 All texts of a batch are one sequence of characters, and `row` says which text each is of. The steps are those of
-`tokenizers`: normalize, split into words, cut each word into the longest tokens. What depends on Unicode or on the
-vocabulary stands in constants: the graph needs no table to be initialized, and no operation but TensorFlow's own.
+`tokenizers`: normalize, split into words, cut each word into the longest tokens. Everything that depends on Unicode or
+on the vocabulary is a constant: the graph needs no lookup table, and only TensorFlow's own operations.
 """
 
 from __future__ import annotations
@@ -59,9 +59,9 @@ def decoded(raw: dict[str, Any], preprocessing: TextPreprocessing) -> tuple[dict
         preprocessing: that of the network.
 
     Returns:
-        `input_ids` and `attention_mask`, int64 [batch, length], where `length` is that of the longest text in tokens, a
-        refused text being an empty one; and the status, string [batch], the reason for a refused text and empty for the
-        others.
+        `input_ids` and `attention_mask`, int64 [batch, length], where `length` is that of the longest text in tokens,
+        and a refused text counts as an empty one; and the status, string [batch], the reason for a refused text and
+        empty for the others.
     """
     import tensorflow as tf
 
@@ -72,7 +72,7 @@ def decoded(raw: dict[str, Any], preprocessing: TextPreprocessing) -> tuple[dict
 
 
 def _code_points(text: Any) -> tuple[Any, Any, Any]:
-    """Return row and code point of all characters, int32, those of refused texts left out, and the status."""
+    """Return row and code point of all characters, int32, without those of refused texts, and the status."""
     import tensorflow as tf
 
     length = tf.strings.length(text)
@@ -80,7 +80,7 @@ def _code_points(text: Any) -> tuple[Any, Any, Any]:
     short = tf.where(is_long, "", text)
     splits, code = tf.raw_ops.UnicodeDecode(input=short, input_encoding="UTF-8", errors="ignore", Tsplits=tf.int32)
     row = _place(splits[1:], tf.range(tf.size(code)))
-    # Wrong bytes are left out, and missed in the number of bytes that the code points take.
+    # Invalid bytes are left out, so that the code points of such a text take fewer bytes than the text has.
     widths = sum(tf.cast(code >= first, tf.int32) for first in (0, 0x80, 0x800, 0x10000))
     is_valid = tf.equal(tf.math.unsorted_segment_sum(widths, row, tf.size(text)), tf.strings.length(short))
     status = tf.where(is_long, TOO_LONG, tf.where(is_valid, "", NOT_UTF8))
@@ -127,9 +127,9 @@ def _sorted_marks(row: Any, value: Any) -> Any:
 
 
 def _shortened(words: Words, batch: Any, preprocessing: TextPreprocessing) -> Words:
-    """Leave out what changes no answer: words beyond the limit of tokens, characters beyond that of words.
+    """Leave out what changes no answer: words beyond the most tokens, and characters beyond the longest word.
 
-    A word too long keeps one character too many.
+    A word that is too long keeps one character too many, by which it is found to be too long.
     """
     import tensorflow as tf
 
@@ -156,7 +156,7 @@ def _tokens(words: Words, preprocessing: TextPreprocessing) -> tuple[Any, Any]:
     place = tf.range(size)
     ends = tf.concat([first[1:], [size]], 0)
     length, token = _longest(words, tf.gather(ends, word), preprocessing)
-    # Which places a token starts at: the first ones of words, and by doubling steps all that follow from these.
+    # Find the places where a token starts: the first ones of words and, in doubling steps, all that follow from these.
     starts, following = tf.cast(words.begins, tf.int32), place + length
     starts, following = tf.concat([starts, [0]], 0), tf.concat([following, [size]], 0)
     for _ in range(preprocessing.longest_word.bit_length()):
@@ -201,7 +201,7 @@ def _longest(words: Words, end: Any, preprocessing: TextPreprocessing) -> tuple[
 
 
 def _padded(row: Any, token: Any, batch: Any, preprocessing: TextPreprocessing) -> dict[str, Any]:
-    """Put tokens between the special ones, cut and fill up."""
+    """Cut each text to the most tokens, put it between the special tokens, and pad it."""
     import tensorflow as tf
 
     rows = tf.range(batch)
@@ -209,7 +209,7 @@ def _padded(row: Any, token: Any, batch: Any, preprocessing: TextPreprocessing) 
     count = tf.minimum(_place(row, rows) - first, preprocessing.max_length - SPECIAL)
     column = tf.range(tf.reduce_max(tf.concat([count, [0]], 0)) + SPECIAL)
     pad, _, before, after = map(preprocessing.id_of, preprocessing.special_tokens)
-    # One more, so that a batch of empty texts can be gathered from.
+    # One more token, because nothing can be gathered from the tokens of a batch of empty texts.
     tokens = tf.concat([token, [pad]], 0)
     last = count[:, None] + 1
     ids = tf.gather(tokens, tf.clip_by_value(first[:, None] + column - 1, 0, tf.size(token)))

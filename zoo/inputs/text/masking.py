@@ -24,14 +24,14 @@ MASK = "[MASK]"
 """The token in place of a hidden one; in vocabularies without it, the one of unknown words."""
 
 MASKED, REPLACED = 0.8, 0.1
-"""The shares of the hidden tokens that `MASK` and a random token stand for; the others stay as they are."""
+"""The shares of the hidden tokens that `MASK` and a random token replace; the others stay as they are."""
 
 EPOCHS, RATE = 30, 5e-4
 """The epochs and the learning rate where nobody names others; Devlin et al. take 1e-4 for batches of 256 texts."""
 
 
 def recipe(recipe: Recipe) -> Recipe:
-    """Return a recipe for training from nothing, and not for fine-tuning, which keeps the last weights."""
+    """Return a recipe for training from nothing instead of fine-tuning; it keeps the last weights."""
     faster = dataclasses.replace(recipe.optimizer, lr=RATE)
     warmup = dataclasses.replace(recipe.schedule, warmup_epochs=1.0)
     return dataclasses.replace(recipe, epochs=EPOCHS, keep="last", optimizer=faster, schedule=warmup)
@@ -45,7 +45,7 @@ def check(family: Family, recipe: Recipe) -> None:
 
 
 def network(trunk: Any, model: Model, recipe: Recipe) -> Any:
-    """Add a layer, its normalization, and logits of all tokens of the vocabulary, to the last vectors of tokens."""
+    """Add a dense layer, a normalization, and logits for the whole vocabulary to the last vectors of the tokens."""
     import keras
 
     from zoo import layers
@@ -102,17 +102,17 @@ def hidden(ids: Any, random: Any, preprocessing: TextPreprocessing, share: float
         share: the share of the tokens that is hidden.
 
     Returns:
-        The ids that the network sees, and those that it is to find, `NOT_ASKED` for all others.
+        The ids that the network sees, and those that it has to find, with `NOT_ASKED` for all others.
     """
     import tensorflow as tf
 
     special = [preprocessing.id_of(token) for token in preprocessing.special_tokens]
     vocabulary = preprocessing.vocabulary
     mask = vocabulary.index(MASK) if MASK in vocabulary else preprocessing.id_of(preprocessing.unk_token)
-    open_to_it = tf.reduce_all(tf.not_equal(ids[..., None], tf.constant(special, tf.int64)), -1)
-    order = tf.where(open_to_it, random[..., 0], 2.0)
+    can_hide = tf.reduce_all(tf.not_equal(ids[..., None], tf.constant(special, tf.int64)), -1)
+    order = tf.where(can_hide, random[..., 0], 2.0)
     first = tf.equal(order, tf.reduce_min(order, -1, keepdims=True))
-    asked = open_to_it & ((order < share) | first)
+    asked = can_hide & ((order < share) | first)
     other = tf.cast(random[..., 2] * len(vocabulary), tf.int64)
     instead = tf.where(random[..., 1] < MASKED, tf.constant(mask, tf.int64), other)
     changed = asked & (random[..., 1] < MASKED + REPLACED)

@@ -91,7 +91,7 @@ class TextPreprocessing:
 
     @property
     def special_tokens(self) -> tuple[str, str, str, str]:
-        """The tokens that fill up, stand for unknown words, begin and end, in this order."""
+        """The tokens of padding, of unknown words, of the beginning and of the end, in this order."""
         return self.pad_token, self.unk_token, self.cls_token, self.sep_token
 
     def id_of(self, token: str) -> int:
@@ -139,7 +139,7 @@ def refusal(text: Any) -> str:
 
 
 def _is_unicode(text: str) -> bool:
-    """Tell if a string has no lone surrogates."""
+    """Return whether a string has no lone surrogates."""
     try:
         text.encode()
     except UnicodeEncodeError:

@@ -16,8 +16,8 @@ class Tokens:
     """The tokens of texts, one text after the other.
 
     Attributes:
-        ids: int32, of all texts, the special ones among them.
-        lengths: int64 [texts], how many of them each text has.
+        ids: int32, of all texts, with the special tokens.
+        lengths: int64 [texts], the number of ids of each text.
         is_cut: bool [texts], whether a text has more tokens than the network takes.
     """
 

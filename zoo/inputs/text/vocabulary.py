@@ -21,7 +21,7 @@ LENGTHS = (
     (CONFIG, "model_max_length"),
     ("config.json", "max_position_embeddings"),
 )
-"""Files and the key in each that holds the most tokens of a text, in the order in which they are believed."""
+"""Files and the key in each that states the most tokens of a text, in order of precedence."""
 
 UNKNOWN_LENGTH = 10**9
 """Transformers writes a `model_max_length` beyond this where it knows none."""
@@ -41,7 +41,7 @@ MOST_CHARACTERS, TOKENS_A_CHARACTER = 1000, 8
 """A trained vocabulary has at most 1000 characters, and 8 tokens for each. A word with a rarer one is unknown."""
 
 LEAST_SIZE = 100
-"""Tokens of a trained vocabulary."""
+"""The least size of a trained vocabulary, in tokens."""
 
 LEAST_OFTEN = 2
 """Two tokens are joined to a longer one if they stand side by side at least this many times."""
@@ -99,8 +99,8 @@ def _joined(words: collections.Counter[str], size: int, preprocessing: TextPrepr
     characters = sorted(sorted(often, key=lambda one: (-often[one], one))[:most])
     first = {word[0] for word in words}
     later = {character for word in words for character in word[1:]}
-    # The trainer numbers what it is not told in the order of a hash table, another one in each process. So it is told
-    # all characters as special tokens, and joins the same pairs each time.
+    # The trainer numbers characters that it is not given in the order of a hash table, which differs from process to
+    # process. Given all characters as special tokens, it joins the same pairs each time.
     known = [
         *SPECIAL_TOKENS,
         *(one for one in characters if one in first),
@@ -152,7 +152,7 @@ def _unfit(path: Path, reason: str) -> ZooError:
 
 
 def _config(folder: Path) -> dict[str, Any]:
-    """Read `tokenizer_config.json`, and refuse what it says of a tokenizer that is not BERT's."""
+    """Read `tokenizer_config.json`, and refuse settings that BERT's tokenizer does not have."""
     path = folder / CONFIG
     if not path.exists():
         if (folder / TOKENIZER).exists():
@@ -180,15 +180,15 @@ def _max_length(folder: Path) -> Any:
             if value is not None and not (isinstance(value, int | float) and value > UNKNOWN_LENGTH):
                 return value
     places = listed(f"{key} of {name}" for name, key in LENGTHS)
-    raise ZooError(f"{folder} names no number of tokens ({places}): name max_length")
+    raise ZooError(f"{folder} does not state the most tokens of a text ({places}): give max_length")
 
 
 def _from_tokenizer(path: Path, config: dict[str, Any]) -> dict[str, Any]:
     """Read the attributes of a `TextPreprocessing` from a `tokenizer.json`."""
     try:
-        # The library checks the file and writes all that older files leave out.
+        # The library checks the file and adds everything that older files leave out.
         document = json.loads(wake_tokenizers().Tokenizer.from_file(str(path)).to_str())
-    except Exception as error:  # the library has no class of its own
+    except Exception as error:  # the library has no exception class of its own
         raise ZooError(f"{path} cannot be read ({' '.join(str(error).split()):.200}): copy it again") from None
     model = document["model"]
     if model["type"] != "WordPiece":
@@ -215,7 +215,7 @@ def _from_tokenizer(path: Path, config: dict[str, Any]) -> dict[str, Any]:
 
 
 def _type(part: dict[str, Any] | None) -> str:
-    """The type of a part of a tokenizer, with those of a sequence."""
+    """Return the type of a part of a tokenizer; for a sequence, with the types of its own parts."""
     if part is None:
         return "nothing"
     within = next((value for value in part.values() if isinstance(value, list)), [])
@@ -231,7 +231,7 @@ def _normalizer(path: Path, normalizer: dict[str, Any] | None) -> dict[str, bool
     if normalizer["type"] != "BertNormalizer":
         raise _unfit(path, f"normalizes texts with {_type(normalizer)}")
     options = {name: normalizer[name] for name in NO_CHANGE}
-    # BertNormalizer strips accents where it lowercases, unless it is told.
+    # BertNormalizer strips accents if it lowercases, unless it is told otherwise.
     return {
         **options,
         "strip_accents": options["lowercase"] if options["strip_accents"] is None else options["strip_accents"],

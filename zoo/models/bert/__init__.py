@@ -32,7 +32,7 @@ TRANSFORMERS_NAMES: Names = {
     f"{_BLOCK}.intermediate.dense": "block{b+1}_widen",
     f"{_BLOCK}.output.dense": "block{b+1}_narrow",
     f"{_BLOCK}.output.LayerNorm": "block{b+1}_norm",
-    # What the first training predicted: hidden words, and whether two texts belong together.
+    # The heads of pretraining, which predict hidden words, and whether two texts belong together.
     "cls.predictions.bias": None,
     "cls.predictions.transform.dense": None,
     "cls.predictions.transform.LayerNorm": None,

@@ -14,10 +14,10 @@ from zoo.layers import Outputs, Tensor
 from zoo.models.bert import parts
 
 EPSILON = 1e-12
-"""Of all normalizations, as in the first BERT."""
+"""The epsilon of all normalizations, as in the first BERT."""
 
 DROPOUT = 0.1
-"""Of the embeddings, of each branch, of the weights of attention, and before the logits."""
+"""The dropout rate of the embeddings, of each branch, of the weights of attention, and before the logits."""
 
 Pooling = Literal["first", "mean"]
 """The vector of a text: a layer with tanh on the first token, as BERT was trained; or the mean of all its tokens."""

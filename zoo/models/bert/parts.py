@@ -1,4 +1,4 @@
-"""The layers that BERT has of its own.
+"""The layers that only BERT has.
 
 Tensors are [batch, length, width]. Batch and length are open: each layer reads both from its input while it runs.
 """
@@ -23,10 +23,10 @@ def _start() -> Any:
 
 @keras.saving.register_keras_serializable("zoo")
 class Embeddings(keras.layers.Layer):
-    """The sum of what is learned for each token, for its position, and for the first segment.
+    """The sum of three learned vectors: of a token, of its position, and of the first segment.
 
-    Ids [batch, length] become [batch, length, width]. The second segment's row, for pairs of texts, is kept and never
-    read, so that published weights have their place.
+    Ids [batch, length] become [batch, length, width]. The second segment's row, for pairs of texts, is kept but never
+    read, so that published weights fit.
     """
 
     def __init__(self, vocabulary: int, width: int, longest: int, segments: int = 2, **options: Any) -> None:
@@ -60,7 +60,7 @@ class Embeddings(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("zoo")
 class AdditiveMask(keras.layers.Layer):
-    """A mask [batch, length], 1 for each token and 0 for padding, as what is added to scores of attention.
+    """Turns a mask [batch, length], 1 for each token and 0 for padding, into numbers to add to the scores of attention.
 
     The result is [batch, 1, 1, length].
     """
@@ -70,7 +70,7 @@ class AdditiveMask(keras.layers.Layer):
         import tensorflow as tf
 
         scores = (1.0 - tf.cast(attended, self.compute_dtype)) * MASKED
-        # No tf.reshape: the one of ONNX cannot find an open length in an empty batch.
+        # Not by tf.reshape: ONNX' Reshape cannot infer an open length in an empty batch.
         return scores[:, None, None]
 
     def compute_output_shape(self, shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
@@ -80,7 +80,7 @@ class AdditiveMask(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("zoo")
 class MaskedAttention(keras.layers.Layer):
-    """Scaled dot-product attention in several heads, to the tokens that a mask leaves.
+    """Scaled dot-product attention in several heads, to the tokens that a mask keeps.
 
     Queries, keys and values, side by side in [batch, length, 3 · width], and the mask of `AdditiveMask` become
     [batch, length, width]; or [batch, width] with `first`, which computes the first token only. In training, weights
@@ -91,8 +91,8 @@ class MaskedAttention(keras.layers.Layer):
         super().__init__(**options)
         self.heads, self.first, self.rate = heads, first, dropout
         self.dropout = keras.layers.Dropout(dropout, name="dropout")
-        # Of queries, keys, values and the result, see `zoo.export.onnx.expected_transposes`: onnxruntime moves the one
-        # of all heads behind the split.
+        # The Transposes of queries, keys, values and the result, see `zoo.export.onnx.expected_transposes`: onnxruntime
+        # moves the one of all heads behind the split.
         self.transposes = 3 if first else 4
 
     def call(self, inputs: tuple[Tensor, Tensor], training: bool | None = None) -> Tensor:

@@ -55,7 +55,7 @@ B0: Stages = (
 
 
 def _channels(channels: int, width: float) -> int:
-    """Return the multiple of 8 that is nearest to `width` times so many channels."""
+    """Return the multiple of 8 that is nearest to `width` times `channels`."""
     return int(channels * width + 4) // 8 * 8
 
 
@@ -110,7 +110,7 @@ def _size(
 ) -> Size:
     """Return the row of S, M or L, whose weights are from ImageNet-21k or -1k."""
     tags = (Tag("in21k_ft_in1k", APACHE, wanted), Tag("in1k", APACHE, wanted))
-    # Measured with its authors' preprocessing.py, which squeezes images of 320 pixels and more square.
+    # Its authors measured with their preprocessing.py, which squeezes images square for inputs of 320 pixels and more.
     squeezed = Input(
         keras_side, crop_pct=1.0, interpolation="bilinear", resize_mode="squash", mean=_MIDDLE, std=_MIDDLE
     )
@@ -170,7 +170,7 @@ FAMILY = Family(
     builder=f"{__name__}.network",
     figures="small at 384 pixels, base and large at 480: torchvision's weights of efficientnet_v2_s, _m, _l; b0 at 224 "
     "pixels, b1 at 240, b2 at 260, b3 at 300: README of google/automl, efficientnetv2",
-    # After the paper: little weight decay, which depthwise convolutions do not bear.
+    # After the paper: little weight decay, because depthwise convolutions tolerate no more.
     recipe=Recipe(
         epochs=60,
         label_smoothing=0.1,

@@ -14,7 +14,7 @@ DROP_PATH_RATE = 0.2
 EPSILON = 1e-3
 
 SHORTCUT_GAMMA = 0.0
-"""Where the scales of a block's last norm start if the block has a shortcut (Goyal et al. 2017, section 5.1).
+"""The initial scales of a block's last norm, if the block has a shortcut (Goyal et al. 2017, section 5.1).
 
 A fresh block then passes its input on. Otherwise an untrained network's logits would be of the order of 1e6, and
 decided by rounding.
@@ -24,7 +24,7 @@ decided by rounding.
 def build(
     image: Tensor, classes: int, structure: Structure, *, stem: int, stages: Stages, last: int, dropout: float
 ) -> Outputs:
-    """Build a stem of so many channels, stages of blocks, a layer of `last` channels, an average and the logits."""
+    """Build a stem of `stem` channels, stages of blocks, a layer of `last` channels, an average and the logits."""
     stride, *halvings = strides(structure, 5)
     x = _convolution(image, stem, 3, stride=stride, name="stem", norm="stem_norm")
     maps = {"stem": layers.FeatureMap(x, stride)}

@@ -50,7 +50,7 @@ def build(
 
 @dataclass(frozen=True)
 class _Rendering:
-    """The meaning of a table's words in one stage.
+    """The settings of a stage that its table leaves open.
 
     They are the stride where the table says 2, the padding of windows that stay inside the map, and whether averages
     count the pixels beyond an edge.

@@ -1,4 +1,4 @@
-"""Keyword networks: which of some words a clip of a second or so holds.
+"""Keyword networks, which tell which of a few words is said in a clip of about a second.
 
 `small` is a plain CNN over frequency and time, whose last map sees most of a word. The others are MatchboxNets:
 separable convolutions along time, with the bands as channels. BC-ResNet (Kim et al. 2021, arXiv:2106.04140) has the

@@ -13,7 +13,8 @@ from zoo.inputs.audio.preprocessing import AudioPreprocessing
 from zoo.layers import Outputs, Tensor
 
 HALVINGS = 4
-"""The first convolutions halve bands and frames. With three, the last map would see less than half a second."""
+"""The number of first convolutions that halve bands and frames. With three, a place of the last map would see less than
+half a second."""
 
 DROPOUT, BLOCK_DROPOUT = 0.2, 0.1
 """The rates of dropout before the logits and within MatchboxNet."""
@@ -23,7 +24,7 @@ DROPOUT, BLOCK_DROPOUT = 0.2, 0.1
 class AsMap(keras.layers.Layer):
     """A spectrogram [batch, frames, bands] as a map: of one channel, or of one row with the bands as channels.
 
-    Keras' own Reshape (3.15) reads the batch's size.
+    Keras' own Reshape (3.15) would read the size of the batch each time.
     """
 
     channels_last = True
@@ -107,7 +108,7 @@ def _separable(x: Tensor, channels: int, kernel: int, *, stride: int = 1, name: 
         x = keras.layers.ZeroPadding2D((0, kernel // 2), name=f"{name}_pad")(x)
     # Keras' he_normal (3.15) takes the inputs of all channels for its fan-in, though an output sees one channel.
     start = keras.initializers.RandomNormal(stddev=kernel**-0.5)
-    # Keras takes one stride for both sides: the one row stays one.
+    # Keras takes one stride for both sides; the only row stays as it is.
     x = keras.layers.DepthwiseConv2D(
         (1, kernel),
         strides=stride,

@@ -41,8 +41,9 @@ def coefficients(
 ) -> dict[str, np.ndarray]:
     """Return the coefficients by name, float64 [count] each; their products with the data add up to the answer.
 
-    Besides `intercept` and the columns there is `column = word`, and `column missing`, which stands in place of the
-    column's own product. A value that is missing although no training row lacks it counts as the column's mean.
+    Besides `intercept` and the columns there is `column = word`, and `column missing`, which replaces the column's own
+    product where its value is missing. A value that is missing although no training row lacks it counts as the column's
+    mean.
 
     Args:
         kernel: of the layer `logits`, [terms, count].

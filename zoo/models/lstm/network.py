@@ -43,7 +43,8 @@ def build(
     lengths = Lengths(name="lengths")(attention_mask)
     x = Embedding(len(preprocessing.vocabulary), width, name="embedding")(input_ids)
     maps = {"embedding": layers.FeatureMap(x, 1)}
-    # Whole tokens are dropped: with half of the values of each, a small network still learns single texts by heart.
+    # Whole tokens are dropped, not single values: from half of the values of each token, a small network still learns
+    # texts by heart.
     x = keras.layers.Dropout(dropout, noise_shape=(None, None, 1), name="embedding_dropout")(x)
     for number in range(1, depth + 1):
         x = keras.layers.Dropout(dropout, name=f"lstm{number}_dropout")(x)
@@ -59,7 +60,7 @@ def build(
 
 @keras.saving.register_keras_serializable("zoo")
 class Lengths(keras.layers.Layer):
-    """The number of tokens of each text, int64 [batch], of its attention mask [batch, length].
+    """The number of tokens of each text, int64 [batch], from its attention mask [batch, length].
 
     A text without tokens counts as one of padding, so that every text has a last state.
     """
@@ -102,11 +103,12 @@ class Lstm(keras.layers.Layer):
     """One direction of an LSTM layer over texts [batch, length, width] of some lengths [batch].
 
     It returns the state after the last token that it reads, [batch, units]; with `sequences` the state after each
-    token, [batch, length, units], whose rows behind a text's end hold no meaning. `backwards` it reads from the end of
-    each text to its start.
+    token, [batch, length, units], whose rows beyond a text's end have no meaning. With `backwards`, it reads from the
+    end of each text to its start.
 
-    It trains as Keras' own layer, whose loop becomes a Loop in ONNX: five times as slow as the LSTM node that inference
-    becomes. Inference is BlockLSTMV2, whose gradient in TensorFlow 2.21 is wrong.
+    Training computes Keras' own layer, because the gradient of BlockLSTMV2 is wrong in TensorFlow 2.21. Inference
+    computes BlockLSTMV2, which becomes the LSTM node of ONNX; the loop of Keras' layer would become a Loop, which is
+    five times as slow.
     """
 
     def __init__(self, units: int, *, backwards: bool = False, sequences: bool = False, **options: Any) -> None:
@@ -136,7 +138,7 @@ class Lstm(keras.layers.Layer):
         steps = tf.transpose(x, (1, 0, 2))
         states = self._states(reverse(steps) if self.backwards else steps)
         if not self.sequences:
-            # A text's last state stands first once it is reversed. The states behind its end are not read.
+            # Once reversed, a text has its last state first. The states beyond its end are not read.
             return tf.gather(reverse(states), 0)
         return tf.transpose(reverse(states) if self.backwards else states, (1, 0, 2))
 

@@ -77,7 +77,7 @@ def _keras(model: str, stages: Stages, alpha: float = 1.0) -> KerasApplication:
     """Return the network of keras.applications.
 
     Its weights are those of tensorflow/models (research/slim), measured by its inception_preprocessing.py. At 224
-    pixels, where they were trained, Keras' network is not zoo's; at 225 it is.
+    pixels, where they were trained, Keras' network pads differently from zoo's; at 225 both are the same.
     """
     wanted = Input(225, interpolation="bilinear", mean=HALF, std=HALF)
     return KerasApplication(
@@ -95,7 +95,7 @@ FAMILY = Family(
     builder=f"{__name__}.network",
     figures="small, large: torchvision's weights of mobilenet_v3_small, mobilenet_v3_large; base: tensorflow/models, "
     "research/slim/nets/mobilenet/README.md",
-    # After the paper: little weight decay, which depthwise convolutions do not bear.
+    # After the paper: little weight decay, because depthwise convolutions tolerate no more.
     recipe=Recipe(
         epochs=60,
         label_smoothing=0.1,

@@ -22,7 +22,7 @@ def build(
     block: Literal["basic", "bottleneck"],
     blocks: tuple[int, int, int, int],
 ) -> Outputs:
-    """Build a stem, four stages of so many `blocks`, an average and the logits."""
+    """Build a stem, four stages with the given numbers of `blocks`, an average and the logits."""
     stem, pool, *stages = strides(structure, 5)
     x = convolution_norm_relu(image, WIDTHS[0], 7 if stem == 2 else 3, stride=stem, name="stem")
     maps = {"stem": layers.FeatureMap(x, stem)}

@@ -43,7 +43,7 @@ _CONVOLUTIONS = {11: (1, 1, 2, 2, 2), 16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}
 
 
 def _size(name: str, layers: int, parameters: int, multiply_adds: int, keras: str | None = None) -> Size:
-    """Return the row of a network of so many layers with weights; `keras` is its name in keras.applications."""
+    """Return the row of the network with `layers` weight layers; `keras` is its name in keras.applications."""
     convolutions = _CONVOLUTIONS[layers]
     names = timm_names(convolutions)
     weights = {"timm": Published(f"vgg{layers}_bn", names, (Tag("tv_in1k", BSD, TORCHVISION),))}

@@ -12,7 +12,7 @@ WIDTHS = (64, 128, 256, 512, 512)
 def build(
     image: Tensor, classes: int, structure: Structure, *, convolutions: tuple[int, int, int, int, int]
 ) -> Outputs:
-    """Build five stages of so many `convolutions`, each with a pool at its end, two hidden layers and the logits."""
+    """Build five stages of `convolutions`, each with a pool at its end, two hidden layers and the logits."""
     assert structure.window is not None, "VGG's structure has a window"
     x, stride, maps = image, 1, {}
     for stage, (width, count, pool) in enumerate(

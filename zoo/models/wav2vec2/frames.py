@@ -10,7 +10,7 @@ FEWEST_SAMPLES = 400
 
 
 def counts_before(frames: int) -> list[int]:
-    """Count the frames of each convolution of which the last one makes so many."""
+    """Count the frames that each convolution makes if the last one makes `frames`."""
     counts = [frames]
     for kernel, stride in reversed(CONVOLUTIONS[1:]):
         counts.append((counts[-1] - 1) * stride + kernel)

@@ -26,10 +26,11 @@ Head = Literal["classes", "transcript"]
 """The last layers: logits of the whole clip, or of every frame."""
 
 EPSILON = 1e-5
-"""Of all normalizations, as in PyTorch."""
+"""The epsilon of all normalizations, as in PyTorch."""
 
 POSITION_KERNEL, POSITION_GROUPS = 128, 16
-"""Frames that a frame's position is computed from, and the groups of channels that are convolved apart."""
+"""The number of frames from which a frame's position is computed, and the number of groups of channels, which are
+convolved separately."""
 
 
 def build(
@@ -51,7 +52,7 @@ def build(
     Args:
         waveform: float32 [batch, samples] at 16 kHz, with mean 0 and std 1; the number of samples may be open.
         count: the number of classes, or of symbols of the transcript, the blank included.
-        preprocessing: the statement that the waveform was made by.
+        preprocessing: that of the waveform.
         channels: channels of the convolutions.
         width: channels of the transformer.
         depth: its blocks.
@@ -119,7 +120,7 @@ def _features(waveform: Tensor, channels: int, norm: Norm) -> Tensor:
 
 
 def _positions(x: Tensor) -> Tensor:
-    """Compute what is added to each frame for its position, from the frames around it."""
+    """Compute the position embedding of each frame, from the frames around it."""
     x = GroupedConvolution(POSITION_KERNEL, POSITION_GROUPS, name="positions")(x)
     return layers.activation(x, "gelu", name="positions_gelu")
 
@@ -152,7 +153,7 @@ def _block(x: Tensor, heads: int, *, before: bool, dropout: float, name: str) ->
 class OneChannel(keras.layers.Layer):
     """A waveform [batch, samples] as a sequence of one channel.
 
-    Keras' Reshape (3.15) reads the shape of a waveform of open length, which in ONNX are six nodes.
+    Keras' Reshape (3.15) reads the shape of a waveform of open length, which takes six nodes in ONNX.
     """
 
     def call(self, x: Tensor) -> Tensor:
@@ -251,7 +252,8 @@ class FrameAttention(keras.layers.Layer):
         """Return [batch, frames, width]."""
         width = parts[0].shape[-1]
         size = width // self.heads
-        # Each Reshape reads an open length from what it reshapes, which in ONNX is a constant then.
+        # Each Reshape reads an open length from the tensor that it reshapes, so that its shape becomes a constant in
+        # ONNX.
         queries, keys, values = (ops.reshape(part, (-1, ops.shape(part)[1], self.heads, size)) for part in parts)
         queries, values = (ops.transpose(part, (0, 2, 1, 3)) for part in (queries, values))
         weights = ops.softmax(ops.matmul(queries * size**-0.5, ops.transpose(keys, (0, 2, 3, 1))))

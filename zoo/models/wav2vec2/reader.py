@@ -92,7 +92,9 @@ def builder_options(config: Mapping[str, Any]) -> dict[str, Any]:
     }
     other = [f"{key} {config[key]}, not {value}" for key, value in wanted.items() if config.get(key, value) != value]
     if other:
-        raise ZooError(f"the config.json describes a network that wav2vec2 is not: {'; '.join(other)}: name another")
+        raise ZooError(
+            f"the config.json describes a network that zoo's wav2vec2 cannot build: {'; '.join(other)}: name another"
+        )
     return {
         "channels": channels[0],
         "width": width,
@@ -114,7 +116,9 @@ def read(checkpoint: Checkpoint, model: Any, options: Mapping[str, Any]) -> Read
     wanted = {**({"projection": 256} if found["head"] == "classes" else {}), **options}
     other = [f"{key} {found[key]}, not {value}" for key, value in wanted.items() if found[key] != value]
     if other:
-        raise ZooError(f"{checkpoint.folder} is of another wav2vec2 ({'; '.join(other)}): name its --size, or others")
+        raise ZooError(
+            f"{checkpoint.folder} is of another wav2vec2 ({'; '.join(other)}): name its --size, or other weights"
+        )
     return read_wav2vec2(checkpoint.weights, model)
 
 
@@ -129,8 +133,8 @@ def read_wav2vec2(path: Path, model: Any) -> Reading:
         model: the network, as `zoo.models.wav2vec2.network.build` makes it.
 
     Raises:
-        ZooError: the file cannot be read or does not fit, where all that is missing, left over and of another shape is
-            listed; or numbers in it are not finite. The network is then as it was.
+        ZooError: the file cannot be read, numbers in it are not finite, or it does not fit (the message lists
+            everything that is missing, left over or of another shape). The network then keeps its weights.
     """
     arrays = _arrays(path)
     variables = weights(model)
@@ -155,7 +159,7 @@ def read_wav2vec2(path: Path, model: Any) -> Reading:
         raise ZooError(f"{path} does not fit this wav2vec2 ({wrong}): name the size and the head that it is of")
     for key, array in fitting.items():
         variables[key].assign(array)
-    remarks = (f"{path.name} has no head: the network's starts anew",) if headless else ()
+    remarks = (f"{path.name} has no head: that of the network starts fresh",) if headless else ()
     return Reading(tuple(unused), (), remarks)
 
 
@@ -177,8 +181,8 @@ def _arrays(path: Path) -> dict[str, np.ndarray]:
 def fold_weight_norm(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Replace the lengths and directions of kernels under weight norm by the kernels, named `….weight`.
 
-    A length belongs to what is left of a kernel when the axes are fixed along which the lengths have more than one
-    place (Salimans & Kingma 2016).
+    Along the axes where the lengths have more than one place, each place of the kernel has a length of its own
+    (Salimans & Kingma 2016).
     """
     folded = dict(arrays)
     for name, lengths in arrays.items():
@@ -199,7 +203,7 @@ def fold_weight_norm(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
 def _target(name: str, kinds: Mapping[str, str]) -> tuple[str | None, tuple[int, ...] | None]:
     """Return `layer/variable` for one of transformers' names, and the order of its axes.
 
-    It is None for what is not used, and the name itself where no row fits.
+    It is None for a tensor that is not used, and the name itself where no row fits.
     """
     module, _, last = name.rpartition(".")
     for whole in (name, module):

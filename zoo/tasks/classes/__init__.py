@@ -45,7 +45,7 @@ class Likeliest:
 
 
 def tensors(labels: int) -> dict[str, Tensor]:
-    """Return logits and probabilities of so many classes."""
+    """Return the logits and the probabilities of the classes."""
     return {name: Tensor("float32", (BATCH, labels or CLASS_COUNT)) for name in (LOGITS, PROBABILITIES)}
 
 
@@ -68,7 +68,7 @@ def errors(logits: np.ndarray, targets: np.ndarray) -> np.ndarray:
 
 
 def right(logits: np.ndarray, targets: np.ndarray, model: Model) -> np.ndarray:
-    """Tell for each example whether its largest logit is that of its class."""
+    """Return for each example whether its largest logit is that of its class."""
     found: np.ndarray = logits.argmax(-1) == targets
     return found
 
@@ -83,7 +83,7 @@ def consistency(outputs: Mapping[str, np.ndarray]) -> float:
 
 
 def balanced(targets: np.ndarray, labels: int) -> np.ndarray:
-    """Return the weight of each class: all examples over classes times the class's own, as scikit-learn's `balanced`.
+    """Return the weight of each class, examples / (classes · examples of the class), as scikit-learn's `balanced`.
 
     A class without examples has weight 1.
     """

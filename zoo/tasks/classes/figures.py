@@ -33,7 +33,7 @@ class Evaluation:
 
     `top5` is None where there are at most five classes. `roc_auc` is the area under the ROC curve, of several classes
     the mean over one class against the rest; None unless every class has examples. `confusion[i][j]` counts the
-    examples of class i that were labeled as class j; i and j count `classes`. Names are scikit-learn's.
+    examples of class i that were labeled as class j; i and j are places in `classes`. Names are scikit-learn's.
     """
 
     examples: int
@@ -69,7 +69,7 @@ def measure(
         truth: int64 [examples], the true classes.
         labels: the names of all classes.
         name: returns the name of an example for an error message.
-        source: names in an error message what gave the logits.
+        source: the origin of the logits, for an error message.
 
     Raises:
         Refused: logits are not finite; the message counts the examples and names the first.
@@ -118,7 +118,7 @@ def measure(
 def draw_confusion(path: Path, evaluation: Evaluation, title: str, say: Say) -> None:
     """Draw the confusion matrix as PNG: true labels down, predicted labels across, shaded by the share of each row.
 
-    Where that fails, `say` is told and no file is written.
+    Where that fails, `say` is called and no file is written.
     """
     counts = np.asarray(evaluation.confusion)
     shares = counts / np.maximum(1, counts.sum(1, keepdims=True))

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def answers(found: Any, model: Model) -> dict[str, Any]:
-    """Return logits and probabilities, float32 [batch, classes], of the network's logits."""
+    """Return logits and probabilities, float32 [batch, classes], from the network's logits."""
     import tensorflow as tf
 
     return {LOGITS: tf.identity(found), PROBABILITIES: tf.nn.softmax(found)}
@@ -47,7 +47,10 @@ def distilled(answers: Any, found: Any, model: Model, kind: str, temperature: fl
 
 
 def sums(targets: Any, found: Any, model: Model, weights: Any = 1.0) -> dict[str, Any]:
-    """Sum the cross-entropies, and count the examples whose largest logit is that of their class, or largest share."""
+    """Sum the cross-entropies, and count the examples whose largest logit is that of their class.
+
+    If targets are shares of classes, an example's class is the one with the largest share.
+    """
     import tensorflow as tf
 
     targets = tf.convert_to_tensor(targets)

@@ -1,4 +1,4 @@
-"""The layers that masked autoencoders add: the tokens that are shown, and the sequence with those that are not.
+"""The layers that masked autoencoders add: one chooses the tokens that are shown, the other restores the sequence.
 
 A sequence is [batch, 1 + patches, width], with the class token first. `order`, int32 [batch, patches], has the places
 of the patches, those that are shown first.

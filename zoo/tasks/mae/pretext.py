@@ -28,7 +28,7 @@ WIDTH_OF_HEAD = 32
 """The channels of each head of attention in the decoder."""
 
 LEAST_STD = 1e-3
-"""The least standard deviation that a patch is divided by."""
+"""The least std that a patch is divided by."""
 
 
 def recipe(recipe: Recipe) -> Recipe:

@@ -51,7 +51,7 @@ class Answers:
         ]
 
     def plain(self) -> dict[str, Any]:
-        """Return what JSON says of each target."""
+        """Return the answer for each target, for JSON."""
         return {"targets": {name: answer.plain() for name, answer in self.answers.items()}}
 
     def cells(self) -> dict[str, Any]:
@@ -65,7 +65,7 @@ class Answers:
 
 @dataclass(frozen=True)
 class Together:
-    """The functions of a task for the targets of a model, each made of those of the targets' own tasks."""
+    """The functions of a task with several targets, each composed of the functions of the targets' own tasks."""
 
     heads: tuple[Head, ...]
 
@@ -79,7 +79,7 @@ class Together:
     def primary(self, outputs: Mapping[str, np.ndarray], model: Model) -> np.ndarray:
         """Return the primary outputs of all targets side by side, float32 [batch, labels].
 
-        Values are divided by their usual size, so that a difference of one counts as much as a difference of another.
+        Values are divided by their usual size, so that differences of all values count alike.
         """
         each = [head.task.primary(head.own(outputs), head.model(model)) / head.sizes for head in self.heads]
         return np.concatenate(each, -1, dtype=np.float32)
@@ -103,8 +103,8 @@ class Together:
     def metrics(self, sums: Mapping[str, float], count: int) -> dict[str, float]:
         """Return the sum of the targets' losses, the mean of their errors, and the metrics of each.
 
-        The error of classes is the share that is wrong, that of a value the squared error over its variance. `weight`
-        is that of the target in training, before the present update.
+        The error of classes is the share of wrong answers; the error of a value is its squared error over its variance.
+        `weight` is the weight of the target's loss in training, before the current update.
         """
         each = {head: head.task.metrics(head.sums(sums), count) for head in self.heads}
         found = {
@@ -137,7 +137,7 @@ class Together:
         return mean
 
     def right(self, found: np.ndarray, targets: np.ndarray, model: Model) -> np.ndarray:
-        """Tell for each example whether the answers for all targets are right."""
+        """Return for each example whether the answers for all targets are right."""
         each = [head.task.right(own, head.targets(targets), head.model(model)) for head, own in self.by_head(found)]
         all_of_them: np.ndarray = np.all(each, 0)
         return all_of_them

@@ -1,4 +1,4 @@
-"""Several targets in TensorFlow operations: the outputs of each, and the sum of their weighed losses."""
+"""Several targets in TensorFlow operations: the outputs of each, and the sum of their weighted losses."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ def answers(found: Any, model: Model) -> dict[str, Any]:
 
 
 def losses(targets: Any, found: Any, model: Model, smoothing: float = 0.0) -> Any:
-    """Return the sum of the targets' losses for each example, float32 [batch], weighed by their uncertainty.
+    """Return the sum of the targets' losses for each example, float32 [batch], weighted by their uncertainty.
 
     With the log variance s of a target, the network's own parameter, cross-entropies count as exp(-s) · loss + s / 2
     and squared errors as exp(-s) · loss / 2 + s / 2 (Kendall, Gal and Cipolla 2018, arXiv:1705.07115).
 
     `targets` are float32 [batch, targets]. `found` are the vectors of all heads, with the log variances after them; a
-    network without these weighs all targets alike.
+    network without these weights all targets alike.
     """
     import tensorflow as tf
 
@@ -42,7 +42,7 @@ def losses(targets: Any, found: Any, model: Model, smoothing: float = 0.0) -> An
 
 
 def sums(targets: Any, found: Any, model: Model, weights: Any = 1.0) -> dict[str, Any]:
-    """Sum the losses of all targets, without their weights, and return the sums of each, and the sum of its weights."""
+    """Return the sum of all losses, without their weights, and for each target its own sums and that of its weights."""
     import tensorflow as tf
 
     each, variances = _split(found, model)
@@ -57,7 +57,7 @@ def sums(targets: Any, found: Any, model: Model, weights: Any = 1.0) -> dict[str
 
 
 def _split(found: Any, model: Model) -> tuple[list[tuple[Head, Any]], Any]:
-    """Return each head with what the network computes for it, and the log variances, None where there are none."""
+    """Return each head with the vectors that the network computes for it, and the log variances; None without them."""
     import tensorflow as tf
 
     own = heads(model.parts, model.scales)

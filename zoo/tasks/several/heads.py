@@ -59,24 +59,24 @@ class Head:
         return self.task.balanced is not None
 
     def output(self, name: str) -> str:
-        """Return the name that an output of its task has."""
+        """Return the name that an output of its task has among those of all targets."""
         return f"{self.word}_{name}"
 
     def named(self, own: Mapping[str, Value]) -> dict[str, Value]:
-        """Return what is its own by the names that it has among all targets."""
+        """Rename entries of its task to the names that they have among those of all targets."""
         return {self.output(name): value for name, value in own.items()}
 
     def own(self, outputs: Mapping[str, Value]) -> dict[str, Value]:
-        """Return its outputs, of those of all targets, by the names that they have in its task."""
+        """Pick its outputs from those of all targets, by the names that they have in its task."""
         return {name: outputs[self.output(name)] for name in self.task.outputs}
 
     def sums(self, sums: Mapping[str, float]) -> dict[str, float]:
-        """Return its sums, of those of all targets, by the names that they have in its task."""
+        """Pick its sums from those of all targets, by the names that they have in its task."""
         beginning = self.output("")
         return {key.removeprefix(beginning): value for key, value in sums.items() if key.startswith(beginning)}
 
     def error(self, metrics: Mapping[str, float]) -> float:
-        """Return the error that metrics of its task show: 0 where nothing is wrong."""
+        """Return the error according to the metrics of its task: 0 where nothing is wrong."""
         return 1 - metrics[self.task.best] if self.task.higher_is_better else metrics["loss"]
 
     def targets(self, targets: Any) -> Any:
@@ -93,7 +93,7 @@ class Head:
         return tf.cast(column, tf.int64) if self.is_label else column[:, None]
 
     def model(self, model: Model) -> Model:
-        """Return the description of a network as that of one with this target alone."""
+        """Return the description of a network as if it had this target alone."""
         scales = () if self.is_label else self.scales
         return dataclasses.replace(model, task=self.part.task, labels=self.part.labels, scales=scales, parts=())
 
@@ -110,9 +110,9 @@ def heads(parts: tuple[Part, ...], scales: tuple[Scale, ...]) -> tuple[Head, ...
 
 
 def words(names: Sequence[str]) -> list[str]:
-    """Return a word of letters, digits and underscores for each name, which begins with a letter; all differ.
+    """Return a different word for each name: a letter, then letters, digits and underscores.
 
-    None begins as the metrics of validation and test do: those of a target `val` would have the names of others.
+    No word begins with `val` or `test`, because the names of the metrics of validation and test do.
     """
     found: list[str] = []
     for number, name in enumerate(names, start=1):

@@ -9,7 +9,8 @@ import keras
 import tensorflow as tf
 
 LEAST = -2.0
-"""The least log variance: a target whose loss is almost 0 weighs at most e², 7.4, which few learning rates fear."""
+"""The least log variance. It limits the weight of a target whose loss is almost 0 to e², 7.4, which most learning rates
+bear."""
 
 
 @keras.saving.register_keras_serializable("zoo")
@@ -41,7 +42,7 @@ class Uncertainty(keras.layers.Layer):
 
 
 def with_uncertainty(network: Any, targets: int) -> Any:
-    """Return a network that shares the layers of another one, and also learns and gives the log variances."""
+    """Return a network that shares the layers of another one, and also learns and returns the log variances."""
     # In the full precision of the weights, as the logits are.
     found = Uncertainty(targets, name="uncertainty", dtype=network.output.dtype)(network.output)
     return keras.Model(network.input, found, name=network.name)

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from zoo.description import Model
 
 LEFT_OUT = -1e9
-"""The similarity of what a view is not compared with."""
+"""The similarity of two views that are not compared."""
 
 
 def losses(targets: Any, found: Any, model: Model, smoothing: float = 0.0) -> Any:
@@ -32,7 +32,7 @@ def sums(targets: Any, found: Any, model: Model, weights: Any = 1.0) -> dict[str
 def compared(found: Any, weights: Any = None) -> tuple[Any, Any]:
     """Return the loss of each image, and the share of its views that are most like each other, float32 [batch].
 
-    Images whose weight is 0 are left out of what others are compared with.
+    No image is compared with images whose weight is 0.
     """
     import tensorflow as tf
 
@@ -56,7 +56,7 @@ def compared(found: Any, weights: Any = None) -> tuple[Any, Any]:
 def of_all_replicas(values: Any) -> tuple[Any, Any]:
     """Return the rows that all replicas have, one replica after the other, and the place of this replica's first.
 
-    Gradients flow back to the replica that a row is of: that of a sum over replicas is such a sum itself.
+    Gradients flow back to the replica that a row comes from: the gradient of a sum over replicas is such a sum, too.
     """
     import tensorflow as tf
 

@@ -42,7 +42,7 @@ class Transcript:
 
 
 def tensors(labels: int) -> dict[str, Tensor]:
-    """Return the logits of so many symbols for each frame."""
+    """Return the logits of all symbols for each frame."""
     return {LOGITS: Tensor("float32", (BATCH, FRAMES, labels or SYMBOL_COUNT))}
 
 

@@ -29,7 +29,7 @@ class Rate:
 
 @record
 class Transcribed:
-    """An example by its name: what was said, its transcript, and the words in which that differs."""
+    """An example by its name: what was said, its transcript, and the number of wrong words."""
 
     name: str
     said: str
@@ -42,8 +42,8 @@ class Evaluation:
     """The error rates of all transcripts together, named as jiwer names them.
 
     `wer` is the number of words to substitute, leave out or add so that a transcript becomes what was said, over the
-    words that were said; `low` and `high` are its 95 % interval. It is above 1 where a transcript has many words too
-    many. `cer` is the same for characters. `exact` counts the transcripts without an error.
+    words that were said; `low` and `high` are its 95 % interval. It is above 1 where transcripts have many extra words.
+    `cer` is the same for characters. `exact` counts the transcripts without an error.
     """
 
     examples: int
@@ -74,7 +74,7 @@ def measure(
         truth: object [examples]: texts with at least one word each.
         labels: the symbols that the model writes; what was said is compared in their case, see `in_case_of`.
         name: returns the name of an example for an error message.
-        source: names in an error message what gave the transcripts.
+        source: the origin of the transcripts, for an error message.
 
     Raises:
         Refused: logits are not finite; the message counts the examples and names the first.
@@ -123,7 +123,7 @@ def distance(found: Sequence[Hashable], wanted: Sequence[Hashable]) -> int:
     for part in found:
         substituted = row[:-1] + (goal != numbers[part])
         row = np.concatenate([row[:1] + 1, np.minimum(row[1:] + 1, substituted)])
-        # Parts that are added, from each place on.
+        # Insertions, one for each step to a later place.
         row = np.minimum.accumulate(row - steps) + steps
     return int(row[-1])
 
@@ -146,7 +146,7 @@ def _counts(found: Sequence[Sequence[str]], said: Sequence[Sequence[str]]) -> tu
 
 
 def draw_errors(path: Path, evaluation: Evaluation, title: str, say: Say) -> None:
-    """Draw how many transcripts have which share of wrong words; `say` is told where that fails."""
+    """Draw how many transcripts have which share of wrong words; `say` is called where that fails."""
     shares = [min(1.0, one.wrong_words / len(one.said.split())) for one in evaluation.transcripts]
 
     def paint(figure: Any) -> None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from zoo.description import Model
 
 CLOSE = 0.5
-"""An answer counts as right when it is within this share of the standard deviation of the value in training."""
+"""An answer counts as right when it is within this share of the std of the value in training."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Values:
 
 
 def tensors(labels: int) -> dict[str, Tensor]:
-    """Return so many values."""
+    """Return the values, whose number may be open."""
     return {VALUES: Tensor("float32", (BATCH, labels or VALUE_COUNT))}
 
 
@@ -72,7 +72,7 @@ def errors(values: np.ndarray, targets: np.ndarray) -> np.ndarray:
 
 
 def right(values: np.ndarray, targets: np.ndarray, model: Model) -> np.ndarray:
-    """Tell for each example whether all its values are within `CLOSE` standard deviations."""
+    """Return for each example whether all its values are within `CLOSE` times their stds."""
     limit = CLOSE * np.array([scale.std for scale in model.scales])
     found: np.ndarray = (np.abs(values - targets) <= limit).all(-1)
     return found

@@ -67,7 +67,7 @@ def measure(
         truth: float32 of the same shape.
         labels: the names of the values.
         name: returns the name of an example for an error message.
-        source: names in an error message what gave the values.
+        source: the origin of the values, for an error message.
 
     Raises:
         Refused: values are not finite; the message counts the examples and names the first.
@@ -110,7 +110,9 @@ def r2(found: np.ndarray, wanted: np.ndarray) -> float:
 
 
 def bootstrapped(figure: Callable[[np.ndarray, np.ndarray], float], found: np.ndarray, wanted: np.ndarray) -> Figure:
-    """Return a figure with its percentile interval over draws of examples; draws of equal true values tell nothing.
+    """Return a figure with its percentile interval over draws of examples.
+
+    Draws in which all true values are equal are left out, because they tell nothing.
 
     Source: B. Efron and R. J. Tibshirani, An Introduction to the Bootstrap (1993), chapter 13.
     """
@@ -125,7 +127,7 @@ def bootstrapped(figure: Callable[[np.ndarray, np.ndarray], float], found: np.nd
 def draw_residuals(
     path: Path, values: np.ndarray, truth: np.ndarray, labels: Sequence[str], title: str, say: Say
 ) -> None:
-    """Draw the residuals over the predicted values, an axis for each value; `say` is told where that fails."""
+    """Draw the residuals over the predicted values, an axis for each value; `say` is called where that fails."""
 
     def paint(figure: Any) -> None:
         for place, axes in enumerate(np.ravel(figure.subplots(1, len(labels)))):

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def answers(found: Any, model: Model) -> dict[str, Any]:
-    """Return values in the units of the data, float32 [batch, values], of the network's standardized ones."""
+    """Return values in the units of the data, float32 [batch, values], from the network's standardized ones."""
     return {VALUES: found * [scale.std for scale in model.scales] + [scale.mean for scale in model.scales]}
 
 
