@@ -80,7 +80,8 @@ class Checkpoint:
     def license(self) -> str | None:
         """The license that the model card of the folder states; None where there is none."""
         try:
-            card = (self.folder / CARD).read_text(encoding="utf-8")[:LARGEST_CARD]
+            with (self.folder / CARD).open(encoding="utf-8") as file:
+                card = file.read(LARGEST_CARD)
         except (OSError, ValueError):
             return None
         stated = LICENSE.search(card.partition("\n---")[0]) if card.startswith("---") else None

@@ -104,7 +104,7 @@ def _days(texts: Any) -> tuple[Any, Any]:
     longest = tf.gather(tf.constant(DAYS_OF_MONTHS, tf.int64), place)
     longest += tf.cast(leap & tf.equal(month, 2), tf.int64)
     valid = formed & (year >= 1) & (month >= 1) & (month <= 12) & (day >= 1) & (day <= longest)
-    valid &= (hour < 24) & (minute < 60) & (second < 60)
+    valid &= (minute < 60) & (second < 60)
 
     before = year - 1
     date = before * 365 + before // 4 - before // 100 + before // 400 - DAYS_BEFORE_1970
