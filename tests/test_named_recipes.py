@@ -138,7 +138,7 @@ WRONG: list[tuple[str, bytes, str]] = [
     ("a.toml", b"optimizer = 3", "a.toml: no recipe has the key 'optimizer'"),
     ("a.toml", b"epochs = nan", "a.toml: epochs should be"),
     ("a.toml", b"\xff\xfe", "a.toml cannot be read"),
-    ("a.json", b"[1]", "a.json is no recipe: write an object"),
+    ("a.json", b"[1]", "a.json is not a recipe: write an object"),
     ("a.json", b'{"epochs": NaN}', "a.json: epochs should be"),
     ("a.json", b"[" * 50_000, "a.json cannot be read"),
     ("a.toml", b"#" * 70_000, "a.toml is too large for a recipe"),

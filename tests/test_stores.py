@@ -182,7 +182,7 @@ def test_what_cannot_be_read_is_refused(bucket: str, tmp_path: Path, monkeypatch
     put(write_images(tmp_path / "images", classes=2, each=2, side=16), url)
     with monkeypatch.context() as patch:
         patch.setattr(store_copy.shutil, "disk_usage", lambda place: shutil._ntuple_diskusage(1, 1, 0))
-        with pytest.raises(ZooError, match=r"where 0\.0 GB can be had: let ZOO_CACHE_DIR name a folder"):
+        with pytest.raises(ZooError, match=r"where 0\.0 GB are available: let ZOO_CACHE_DIR name a folder"):
             read(f"folder:{url}", "image")
     with monkeypatch.context() as patch:
         patch.setattr(store_copy, "_fetch", lambda *arguments: 1 / 0)
@@ -263,5 +263,5 @@ def test_verbs_that_need_a_folder_of_this_machine_say_so(place: str | Path) -> N
             ask()
     with pytest.raises(ZooError, match="one of them should be in a store"):
         zoo.copy(place, place)
-    with pytest.raises(ZooError, match="is no run, artifact or evaluation"):
+    with pytest.raises(ZooError, match="is not a run, artifact or evaluation"):
         zoo.copy("nothing", place)

@@ -1,6 +1,6 @@
 """The distance between two sets of logits for the same images: one measure, wherever files are compared.
 
-The gates of the export, the check of a server and `zoo verify` all compare by it; `zoo.contract` has the tolerances.
+The gates of the export, the check of a server and `zoo verify` all use it; `zoo.contract` has the tolerances.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ def relative_difference(found: np.ndarray, expected: np.ndarray) -> float:
 def same_likeliest(logits: np.ndarray, expected: np.ndarray, tolerance: float) -> Verdict:
     """Compare logits [examples, …, labels]: none differs by more than the tolerance, and the likeliest labels agree.
 
-    A likeliest label may be another where the two largest logits are as close as the tolerance. Where examples have
-    several, such as one a frame, each counts.
+    The likeliest labels may differ where the two largest logits are within the tolerance of each other. If an example
+    has several likeliest labels, such as one for each frame, each of them must agree.
     """
     if logits.shape != expected.shape:
         return False, {"shape": list(logits.shape), "expected_shape": list(expected.shape)}

@@ -13,16 +13,16 @@ TRIM_THRESHOLD, MMAP_THRESHOLD, ARENA_MAX = -1, -3, -8
 """The parameters of glibc's `mallopt` (malloc.h)."""
 
 MOST_OF_ONE_ARENA = 8
-"""CPUs; more of them would wait for each other to allocate from one arena."""
+"""The most CPUs that share one arena; with more of them, threads would wait for each other to allocate memory."""
 
 
 @contextlib.contextmanager
 def keeping_freed_memory() -> Iterator[None]:
     """Let this process keep memory that it frees, while the block lasts.
 
-    By default, glibc (2.36) gives back every tensor above 32 MiB, and the kernel fills the pages of the next one with
-    zeros: a convolutional network at 128 pixels trains a third slower. It does so, too, with the 64 MiB heaps of all
-    threads but the first, unless all share one arena.
+    By default, glibc (2.36) returns every freed tensor above 32 MiB to the kernel, which then fills the pages of the
+    next one with zeros: a convolutional network at 128 pixels trains a third slower. glibc also returns the 64 MiB
+    heaps of all threads but the first, unless all threads share one arena.
     """
     if platform.libc_ver()[0] != "glibc":
         yield

@@ -11,12 +11,12 @@ import numpy as np
 def read(path: Path, largest: int) -> dict[str, np.ndarray]:
     """Read the arrays of an npz file by name.
 
-    The size that the archive states is checked before anything is unpacked: a small archive may claim any size.
+    The size that the archive states is checked before anything is unpacked: a small archive may unpack to any size.
 
     Raises:
-        FileNotFoundError: there is none.
-        ValueError: it unpacks to more than `largest` bytes, or holds objects.
-        Exception: it is damaged; zipfile, zlib and numpy each raise their own, ten kinds and more.
+        FileNotFoundError: there is no such file.
+        ValueError: the file unpacks to more than `largest` bytes, or contains Python objects.
+        Exception: the file is damaged; zipfile, zlib and numpy raise more than ten types of exceptions.
     """
     with zipfile.ZipFile(path) as archive:
         size = sum(member.file_size for member in archive.infolist())

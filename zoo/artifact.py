@@ -45,7 +45,7 @@ class Gate:
 class PairedAccuracy:
     """The share of right answers of a float32 file and of an int8 file on the same examples of a split.
 
-    Which answers are right, the task says. float32 alone is right on `lost` examples, int8 alone on `gained`. int8 is
+    The task decides which answers are right. Only float32 is right on `lost` examples, only int8 on `gained`. int8 is
     less accurate by `drop` points, with the 95 % interval from `low` to `high`.
     """
 
@@ -81,9 +81,8 @@ class LatencyRatio:
 class Float32Node:
     """A node of an int8 file that stays in float32.
 
-    `cost` is the root mean square by which the logits move when this node alone is in 8 bits, in units of their
-    standard deviation. Activation functions stay in float32 together; their cost is how much further the logits move
-    with all of them in 8 bits.
+    `cost` is the root mean square change of the logits when only this node is in 8 bits, in units of their std.
+    Activation functions stay in float32 together; their cost is the further change when all of them are in 8 bits.
     """
 
     node: str
@@ -92,11 +91,12 @@ class Float32Node:
 
 @record
 class Int8:
-    """The making of an int8 file, and its accuracy and latency against float32.
+    """The settings of an int8 file, and its accuracy and latency compared with float32.
 
-    Of `nodes` with weights or activation functions, those of `kept` stay in float32. `validation` is the accuracy that
-    decided which, `test` the accuracy on examples that decided nothing. `speed` is None where the target is another
-    kind of processor than this machine's. `forced` are the reasons for which it is shipped only because of --force.
+    `nodes` counts the nodes with weights or activation functions; those in `kept` stay in float32. `validation` is the
+    accuracy that decided which nodes stay, `test` the accuracy on examples that decided nothing. `scaled` counts the
+    activations that were equalized. `speed` is None if the target is another kind of processor than this machine's.
+    `forced` lists why the file would have been refused without --force.
     """
 
     target: Target
@@ -116,9 +116,9 @@ class Int8:
 class Manifest:
     """The contents of `manifest.json`.
 
-    `files` has every file of the artifact but the manifest itself, by path. `score` is by format; it is empty where the
-    run has no data. `data`, `recipe`, `weights`, `initial` and `teacher` are copied from the run; `training` is the
-    run's provenance and `export` the artifact's. `opset` and `ir_version` are those of the ONNX file.
+    `files` lists every file of the artifact except the manifest itself, by path. `score` has the score of each format;
+    it is empty if the run has no data. `data`, `recipe`, `weights`, `initial` and `teacher` are copied from the run;
+    `training` is the run's provenance and `export` the artifact's. `opset` and `ir_version` are those of the ONNX file.
     """
 
     schema: int
@@ -184,7 +184,7 @@ def write(folder: Path, manifest: Manifest) -> None:
 
 
 def hashes(folder: Path, record: str = MANIFEST) -> dict[str, File]:
-    """The size and hash of every file of the folder but `record`, which keeps them, by path."""
+    """Return the size and hash of every file in the folder by path, except of `record`, the file that lists them."""
     return {
         path.relative_to(folder).as_posix(): File(path.stat().st_size, files.sha256(path))
         for path in files.files_below(folder)
@@ -193,7 +193,7 @@ def hashes(folder: Path, record: str = MANIFEST) -> dict[str, File]:
 
 
 def changes(found: dict[str, File], recorded: dict[str, File]) -> list[str]:
-    """A phrase for each difference between the files of a folder and those that its record lists."""
+    """Return a phrase for each difference between the files of a folder and those that its record lists."""
 
     def change(name: str, here: File, there: File) -> str:
         if here.bytes != there.bytes:
@@ -204,7 +204,7 @@ def changes(found: dict[str, File], recorded: dict[str, File]) -> list[str]:
 
 
 def newest(root: Path) -> Path:
-    """The newest artifact below `root`.
+    """Return the newest artifact below `root`.
 
     Raises:
         ZooError: there is none.

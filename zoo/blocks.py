@@ -1,6 +1,6 @@
-"""Blocks of several layers that more than one family is made of.
+"""Blocks of several layers that more than one family uses.
 
-Tensors are [batch, height, width, channels] throughout. `name` is how the names of a block's layers begin.
+Tensors are [batch, height, width, channels] throughout. `name` is the prefix of the names of a block's layers.
 """
 
 from __future__ import annotations
@@ -45,19 +45,19 @@ def convolution_norm_relu(
 
 
 def residual(x: Tensor, branch: Tensor, *, drop_path_rate: float = 0.0, name: str) -> Tensor:
-    """Add a branch to its shortcut; in training, each image loses it with a probability (Huang et al. 2016)."""
+    """Add a branch to its shortcut; in training, the branch is dropped at random for each image (Huang et al. 2016)."""
     branch = drop_rates.present().of_branch(branch, drop_path_rate, name=name)
     return keras.layers.Add(name=f"{name}_add")([x, branch])
 
 
 def drop_path_rates(last: float, blocks: int) -> list[float]:
-    """Return a drop-path rate for each block, rising evenly from 0 to `last`, or to what a recipe asks for."""
+    """Return a drop-path rate for each block, rising evenly from 0 to `last`, or to the rate that a recipe sets."""
     return drop_rates.evenly(drop_rates.present().last_branch(last), blocks)
 
 
 @dataclass(frozen=True)
 class Excitation:
-    """The options of squeeze-and-excitation: the channels and the activation between its layers, and the last one."""
+    """The options of squeeze-and-excitation: channels and activation between its layers, and the last activation."""
 
     channels: int
     activation: Activation
@@ -65,7 +65,7 @@ class Excitation:
 
 
 def squeeze_excite(x: Tensor, options: Excitation, *, name: str) -> Tensor:
-    """Scale each channel by a number that two layers compute from all channels' means (Hu et al. 2017)."""
+    """Scale each channel by a factor that two layers compute from the means of all channels (Hu et al. 2017)."""
     y = keras.layers.GlobalAveragePooling2D(keepdims=True, name=f"{name}_mean")(x)
     y = convolution(y, options.channels, 1, bias=True, name=f"{name}_squeeze")
     y = activation(y, options.activation, name=f"{name}_squeeze_{options.activation}")
@@ -96,17 +96,17 @@ def inverted_residual(
         x: the map.
         channels: of the result.
         kernel: the side of the depthwise convolution's kernel.
-        entering: the channels of `x` in the family's own network. The numbers here are the family's, so that the block
-            keeps its form where `zoo.layers.widths` changes them.
-        stride: of the depthwise convolution. With 1, and as many `entering`, there is a shortcut around the block.
-        widened: channels between; with as many `entering`, there is no convolution that widens.
+        entering: the channels of `x` in the family's own network. This and the other numbers of channels are the
+            family's, so that the block keeps its form where `zoo.layers.widths` changes the channels.
+        stride: of the depthwise convolution. If it is 1 and `channels` equals `entering`, the block has a shortcut.
+        widened: the channels in the middle; if they equal `entering`, the widening convolution is left out.
         excite: the options of squeeze-and-excitation; None leaves it out.
-        act: the activation behind both other convolutions.
+        act: the activation after the widening and the depthwise convolution.
         padding: of the depthwise convolution, see `zoo.layers.padded`.
         epsilon: of the batch normalizations.
-        gamma: where the last one's scales start if there is a shortcut.
+        gamma: the initial scale of the last batch normalization if there is a shortcut; it is 1 otherwise.
         drop_path_rate: of the branch.
-        name: how the names of its layers begin.
+        name: the prefix of the names of its layers.
     """
     y, norms, narrow = x, iter((1, 2, 3)), "pointwise" if widened == entering else "narrow"
     if widened != entering:
@@ -125,7 +125,7 @@ def inverted_residual(
 
 
 def attention_block(x: Tensor, heads: int, *, drop_path_rate: float = 0.0, name: str) -> Tensor:
-    """Attention of the tokens of a sequence [batch, tokens, width] to each other, then two dense layers."""
+    """Apply a transformer block to a sequence [batch, tokens, width]: self-attention, then two dense layers."""
     width = x.shape[-1]
     y = LayerNormalization(name=f"{name}_norm1")(x)
     y = Dense(3 * width, name=f"{name}_queries_keys_values")(y)
@@ -143,8 +143,9 @@ def dense_head(x: Tensor, classes: int, *, window: tuple[int, int], width: int =
     """Add the classifier of AlexNet and VGG: two hidden layers over a map of `window` pixels, then logits.
 
     The first layer is a convolution over the window, so that a larger map gives several results, which are averaged:
-    the fully convolutional form of Simonyan & Zisserman 2014, section 3.2. A smaller map is spread over the window, as
-    torchvision's and timm's VGG do. At the reference size it is the fully connected layer, weight by weight.
+    the fully convolutional form of Simonyan & Zisserman 2014, section 3.2. A smaller map is resized to the window, as
+    in torchvision's and timm's VGG. At the reference size, the convolution equals the fully connected layer, weight by
+    weight.
     """
     height, width_of_map = x.shape[1:3]
     if height < window[0] or width_of_map < window[1]:

@@ -1,7 +1,7 @@
 """Names, dtypes and shapes of every artifact's inputs and outputs: one contract for all models and formats.
 
 No framework is imported. Inputs are those of the model's kind of input (`zoo.inputs`), outputs those of its task
-(`zoo.tasks`); this module puts them together to signatures.
+(`zoo.tasks`); this module combines them into signatures.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ CLASS_COUNT, VALUE_COUNT, SYMBOL_COUNT = "classes", "values", "symbols"
 """The names of dimensions that have as many places as the model has labels."""
 
 FRAMES = "frames"
-"""The name of the open dimension of a transcript's logits: the network makes as many frames as a clip is long."""
+"""The name of the open dimension of a transcript's logits: the number of frames depends on the length of a clip."""
 
 TOP = 5
-"""The most labels that a signature gives for an example; all of them where the model has fewer."""
+"""The most labels that a signature returns for an example; all of them if the model has fewer."""
 
 EXAMPLES = "inputs"
 """Serialized tf.Example protobufs, each with the inputs of the raw signature as its features."""
@@ -40,25 +40,25 @@ STATUS = "status"
 """Empty, or the reason why an example is refused; its outputs are then those of logits or values of 0."""
 
 SERVE = "serving_default"
-"""From the inputs of the contract to the outputs: the one signature that every format has."""
+"""The signature from the inputs of the contract to the outputs, which every format has."""
 
 SERVE_LABELS = "serve_labels"
-"""From raw examples to the likeliest labels: clients need no list of labels."""
+"""The signature from raw examples to the likeliest labels, for which clients need no list of labels."""
 
 CLASSIFY = "classify"
-"""The same from tf.Example protobufs, with the names that TF Serving's Classify requests demand."""
+"""Like `SERVE_LABELS`, but from tf.Example protobufs, with the names that TF Serving's Classify requests demand."""
 
 LABELED = (CLASSES, SCORES)
 """The outputs of signatures that answer with labels."""
 
 TOLERANCE = 1e-4
-"""The largest difference of a float32 format's primary output from Keras', as a share of its largest value."""
+"""The largest difference between a float32 format's primary output and Keras', as a share of the largest value."""
 
 PROBABILITY_TOLERANCE = 1e-5
 """The largest error of a probability: against the softmax of its logits, or another signature's, or in the sum."""
 
 VERSION = 1
-"""The version folder of an exported SavedModel, as TF Serving counts them."""
+"""The number of an exported SavedModel's version folder, as TF Serving reads it."""
 
 
 def of_every_format(model: Model) -> Signature:
@@ -71,9 +71,9 @@ def of_every_format(model: Model) -> Signature:
 
 
 def signatures(model: Model) -> dict[str, Signature]:
-    """Return the signatures of a SavedModel by name: `SERVE`, that of raw examples, and it with a status.
+    """Return the signatures of a SavedModel by name: `SERVE`, that of raw examples, and the same with a status.
 
-    A model that tells classes apart has `SERVE_LABELS` and `CLASSIFY`, too.
+    A model with probabilities also has `SERVE_LABELS` and `CLASSIFY`.
     """
     from zoo.input import kind_of
 

@@ -23,7 +23,7 @@ def likeliest_symbols(logits: np.ndarray, blank: int = 0) -> list[int]:
     once, unless a blank stands between them; then blanks are left out.
 
     Raises:
-        ZooError: the logits have another rank, or the blank is none of the symbols.
+        ZooError: the logits do not have rank 2, or the blank is not the index of a symbol.
     """
     if logits.ndim != 2 or not 0 <= blank < logits.shape[1]:
         raise ZooError(
@@ -51,7 +51,7 @@ def transcript(
         silent: symbols that are not written, such as `<s>`.
 
     Raises:
-        ZooError: there are not as many symbols as logits of a frame, or see `likeliest_symbols`.
+        ZooError: the number of symbols is not the number of a frame's logits, or `likeliest_symbols` refuses them.
     """
     found = likeliest_symbols(logits, blank)
     if logits.shape[1] != len(symbols):

@@ -22,7 +22,7 @@ def _known_task(name: str) -> str:
 
 @record
 class Scale:
-    """The mean and the standard deviation of a value over the training examples, in the units of the data."""
+    """The mean and the std of a value over the training examples, in the units of the data."""
 
     mean: float
     std: Annotated[float, Field(gt=0)]
@@ -30,10 +30,10 @@ class Scale:
 
 @record
 class Symbols:
-    """The labels of a transcript that are not written as they are.
+    """The labels of a transcript model that are not written as they are.
 
-    `blank` is the place of the label that stands for no symbol. `separator` is the label between two words. Labels of
-    `silent`, such as `<s>`, are not written.
+    `blank` is the index of the label that stands for no symbol. `separator` is the label between two words. The labels
+    in `silent`, such as `<s>`, are not written.
     """
 
     blank: Annotated[int, Field(ge=0)]
@@ -43,9 +43,9 @@ class Symbols:
 
 @record
 class Part:
-    """One of several targets of a network: its name, the task that it has, and its labels.
+    """One of several targets of a network: its name, its task, and its labels.
 
-    Labels are the classes in the order of the logits, or, for a value, the name.
+    The labels of classes are in the order of the logits; a value has its name as its only label.
     """
 
     name: str
@@ -54,7 +54,7 @@ class Part:
 
     @property
     def full_labels(self) -> tuple[str, ...]:
-        """The labels as the model has them, such as `color: red`; that of a value is its name."""
+        """The labels as the model lists them, such as `color: red`; the label of a value is its name."""
         if self.labels == (self.name,):
             return self.labels
         return tuple(f"{self.name}: {label}" for label in self.labels)
@@ -69,12 +69,12 @@ def labels_of(parts: Sequence[Part]) -> tuple[str, ...]:
 class Model:
     """A network: its family and size, its task, its labels, its preprocessing and its cost.
 
-    `labels` name the classes in the order of the logits, or the values, or are the symbols of transcripts. `scales` are
-    those of the values, and empty for other tasks; `symbols` is None for other tasks than transcripts. `parts` are the
-    targets where there are several: `labels` are then those of all, and `scales` has one for each label, which is 0 and
-    1 for classes. `parameters`
-    counts the trainable ones, `multiply_adds` those for one example. `structure` is None where the preprocessing
-    decides it. `widths` are the channels of layers that have others than the family's, by the layer's name.
+    `labels` name the classes in the order of the logits, or the values, or are the symbols of transcripts. `scales` has
+    the scale of each value, and is empty for other tasks; `symbols` is None for all tasks but transcripts. `parts` are
+    the targets if there are several: `labels` then contains the labels of all, and `scales` has one entry for each
+    label, with mean 0 and std 1 for classes. `parameters` counts the trainable parameters, `multiply_adds` the
+    multiply-adds for one example. `structure` is None if the preprocessing decides it. `widths` has, by layer name, the
+    channels of the layers whose number of channels is not the family's.
     """
 
     family: str
@@ -103,11 +103,12 @@ class Model:
 
 @record
 class Data:
-    """A data set: how to find it again, and what it held.
+    """A dataset: how to find it again, and what it contained.
 
     `counts` are the numbers of examples by split. `fingerprint` is a SHA-256 over labels and examples. `overlap` counts
     the validation examples that are also in train, byte for byte, and the test examples that are also in train or
-    validation; None in runs that did not record it. `options` are those of the source, such as the column to predict.
+    validation; it is None in runs that did not record it. `options` are the options of the source, such as the column
+    to predict.
     """
 
     source: str
@@ -124,8 +125,8 @@ class Data:
 class Weights:
     """Published weights: where they come from, and their license.
 
-    `source` is the publisher whose names the file uses, such as `timm`. `repository` and `tag` say what the weights
-    were published as, None where that is not known. `revision` is the commit that was fetched, None for a local file.
+    `source` is the publisher whose names the file uses, such as `timm`. `repository` and `tag` say where the weights
+    were published, None if that is not known. `revision` is the commit that was fetched, None for a local file.
     `adapted` lists what was changed, such as a first layer for another number of channels.
     """
 
@@ -141,9 +142,9 @@ class Weights:
 
 @record
 class Pruning:
-    """A removal of channels: the share of the multiply-adds that was asked for, what was `reached`, and the cost.
+    """The pruning of channels: the requested share of the multiply-adds, the share that was `reached`, and the cost.
 
-    The cost before is that of the run that was pruned, with the new run's input and labels.
+    The cost before is that of the pruned run's network with the new run's input and labels.
     """
 
     share: float
@@ -158,9 +159,9 @@ class Pruning:
 class InitialWeights:
     """The weights that a fine-tuned run started from.
 
-    `run` is the name of the run that they come from, `sha256` the hash of its weights file. `license` is None where
-    that run states none. `new_head` is true when the layer `logits` started from random weights. `pruning` says how
-    channels were removed; None where all stayed.
+    `run` is the name of the run that they come from, `sha256` the hash of its weights file. `license` is None if that
+    run states none. `new_head` is true if the head started from random weights. `pruning` says how channels were
+    removed; it is None if all of them stayed.
     """
 
     run: str
@@ -176,9 +177,10 @@ class InitialWeights:
 class Teacher:
     """The network whose answers a distilled run learned from.
 
-    `name` is that of its run, artifact or file. `sha256` is the hash of the file that its weights are in: that of a
-    run, an ONNX file, or the manifest of an artifact that answers by a folder. `family`, `size` and `license` are None
-    where nothing states them, `score` where it was not measured; it is that on the teacher's own test split.
+    `name` is the name of its run, artifact or file. `sha256` is the hash of the file that contains its weights: a run's
+    weights file or an ONNX file, or the manifest of an artifact whose preferred format is a folder. `family`, `size`
+    and `license` are None if nothing states them. `score` is the score on the teacher's own test split, None if it was
+    not measured.
     """
 
     name: str
@@ -190,10 +192,11 @@ class Teacher:
 
 
 def license_of(weights: Weights | None, initial: InitialWeights | None, teacher: Teacher | None) -> str | None:
-    """Return the license that weights come with; None where nothing states one.
+    """Return the license that weights come with; None if nothing states one.
 
-    It is that of published weights, or of those that training started from. Some licenses, such as OpenRAIL's, bind
-    networks that learned from the answers of another one, too: that of a teacher is named beside, and people decide.
+    It is the license of published weights, or of the weights that training started from. Some licenses, such as
+    OpenRAIL's, also bind networks that learned from the answers of another network: the teacher's license is added, for
+    people to decide.
     """
     origin = weights or initial
     own = origin.license if origin else None

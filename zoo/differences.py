@@ -16,14 +16,14 @@ def differences(
     missing: str,
     extra: str,
 ) -> list[str]:
-    """A phrase for each difference, by kind and then by name; empty where the two are equal.
+    """Return a phrase for each difference, by kind and then by name; an empty list if the two are equal.
 
     Args:
-        found: what is there.
-        wanted: what should be there.
-        changed: makes the phrase of a name whose value is another, from the name, the value found and the one wanted.
-        missing: the phrase for a name that is wanted only, with `{}` for the name.
-        extra: the phrase for a name that is found only, with `{}` for the name.
+        found: the actual mapping.
+        wanted: the expected mapping.
+        changed: makes the phrase for a name with different values from the name, the value found and the value wanted.
+        missing: the phrase for a name that only `wanted` has, with `{}` for the name.
+        extra: the phrase for a name that only `found` has, with `{}` for the name.
     """
     both = sorted(found.keys() & wanted.keys())
     return [

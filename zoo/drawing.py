@@ -1,7 +1,7 @@
 """Drawings for people, as PNG. The only module that imports matplotlib.
 
-A drawing is the same whatever a matplotlibrc, MPLBACKEND or a notebook sets. Names in it are text, never formulas. A
-drawing that fails does not stop its caller.
+A drawing is the same whatever a matplotlibrc, MPLBACKEND or a notebook sets. Names in it are text, never formulas. An
+error in drawing does not stop the caller.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 from zoo import files
 
 SETTINGS: dict[str, Any] = {
-    "text.parse_math": False,  # a name may hold a dollar sign
+    "text.parse_math": False,  # a name may contain a dollar sign
     "text.usetex": False,
 }
 
@@ -42,23 +42,23 @@ FONTS = (
     "Nirmala UI",
     "Segoe UI Emoji",
 )
-"""Fonts, in the order in which a character is looked up. The first comes with matplotlib; others need not be there."""
+"""Fonts, in the order in which a character is looked up. The first comes with matplotlib; the others are optional."""
 
 LONGEST = 60
-"""The largest number of characters of a name beside a drawing."""
+"""The largest number of characters of a name in a drawing."""
 
 
 def draw(
     target: Path, paint: Callable[[Any], None], *, inches: tuple[float, float], dpi: int, say: Callable[[str], None]
 ) -> None:
-    """Write a PNG, whole or not at all. Where that fails, tell `say` in one line and write nothing.
+    """Write a PNG, whole or not at all. If that fails, call `say` with one line and write nothing.
 
     Args:
         target: the file.
         paint: draws on the `matplotlib.figure.Figure` that it is given.
         inches: the width and height of the figure.
-        dpi: pixels in an inch.
-        say: given the line.
+        dpi: pixels per inch.
+        say: called with the line.
     """
     try:
         with _own_settings():
@@ -74,7 +74,7 @@ def draw(
 
 
 def logarithmic(axes: Any) -> None:
-    """Make both axes logarithmic, with numbers at 1, 2 and 5: matplotlib's own are formulas, which are text here."""
+    """Make both axes logarithmic, labeled at 1, 2 and 5; matplotlib's own labels are formulas, which are turned off."""
     from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
     axes.set(xscale="log", yscale="log")
@@ -113,7 +113,7 @@ def _own_settings() -> Iterator[None]:
 def _matplotlib() -> Any:
     """Import matplotlib, even where MPLBACKEND names a backend that is not installed.
 
-    A notebook sets the variable for the processes that it starts, where it makes the import of matplotlib 3.11 fail.
+    A notebook sets the variable for the processes that it starts, and the import of matplotlib 3.11 fails in them.
     Writing a file needs no backend.
     """
     if "matplotlib" in sys.modules:

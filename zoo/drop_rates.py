@@ -1,6 +1,7 @@
-"""Rates of dropout and drop-path that stand in for a family's own, for any network.
+"""Rates of dropout and drop-path that replace a family's own, for any network.
 
-A builder knows nothing of it. While it builds, `residual` and `logits` ask here; afterwards the layers' rates are set.
+Builders do not know of them. While a network is built, `residual` and `logits` ask this module; afterwards, `settle`
+sets the rates of the layers.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ LAST = "logits_dropout"
 
 
 class Rates:
-    """The rates that are asked for of a network under construction, and the layers that they concern."""
+    """The requested rates of a network under construction, and the layers that they apply to."""
 
     def __init__(self, asked: Network) -> None:
         self.asked = asked
@@ -29,18 +30,21 @@ class Rates:
         self._last: Any = None
 
     def last_branch(self, rate: float) -> float:
-        """Return the drop-path rate of the last branch of a family that spreads its own, `rate`, over its blocks."""
+        """Return the drop-path rate of the last branch, for a family that spreads its own rate over its blocks.
+
+        `rate` is the family's own rate of that branch.
+        """
         self._family_spreads = True
         return self.asked.drop_path if self.asked.drop_path >= 0 else rate
 
     def of_branch(self, x: Any, rate: float, *, name: str) -> Any:
-        """Drop the residual branch of a block; a rate of 0 adds no layer.
+        """Add drop-path to the residual branch of a block; a rate of 0 adds no layer.
 
-        The rate is the family's, or one that `settle` sets. `name` is the block's.
+        `rate` is the family's; `settle` may replace it. `name` is the block's.
         """
         ending = "drop"
         if self.asked.drop_path >= 0 and not self._family_spreads:
-            # Families may have a layer NAME_drop of their own.
+            # A family may already use the name NAME_drop for a layer.
             rate, ending = self.asked.drop_path, "drop_path"
         if not rate:
             return x
@@ -50,17 +54,17 @@ class Rates:
         return layer(x)
 
     def before_logits(self, x: Any) -> Any:
-        """Add dropout that stays if the network has no other."""
+        """Add dropout before the logits; `settle` sets its rate to 0 if the network has dropout of its own."""
         if self.asked.dropout <= 0:
             return x
         self._last = keras.layers.Dropout(self.asked.dropout, name=LAST)
         return self._last(x)
 
     def settle(self, model: Any, title: str) -> None:
-        """Set the rates of a network that was built.
+        """Set the requested rates in a network that was built.
 
         Raises:
-            ZooError: it has nothing that could be dropped. The message calls the network `title`.
+            ZooError: the network has no layer for a requested rate. The message calls the network `title`.
         """
         dropout, drop_path = self.asked.dropout, self.asked.drop_path
         if drop_path > 0 and not self._branches:
@@ -81,13 +85,16 @@ class Rates:
 
 
 def _dropouts(model: Any) -> list[Any]:
-    """Return the dropout of a network, that within its layers included; one that was made with a rate of 0 cannot."""
+    """Return the dropout layers of a network, nested ones included.
+
+    Layers that were made with a rate of 0 are left out: they have no random generator, so a rate cannot be set later.
+    """
     layers = model._flatten_layers(include_self=False)
     return [layer for layer in layers if isinstance(layer, keras.layers.Dropout) and hasattr(layer, "seed_generator")]
 
 
 def evenly(last: float, blocks: int) -> list[float]:
-    """Return a rate for each of so many blocks, rising evenly from 0 to `last`."""
+    """Return a rate for each of `blocks` blocks, rising evenly from 0 to `last`."""
     return [last * number / max(1, blocks - 1) for number in range(blocks)]
 
 
@@ -96,7 +103,7 @@ _PRESENT: ContextVar[Rates | None] = ContextVar("rates", default=None)
 
 @contextmanager
 def standing_in(asked: Network) -> Iterator[Rates]:
-    """Build one network with other rates than the family's."""
+    """Use the rates in `asked` instead of the family's for the network that is built in the block."""
     rates = Rates(asked)
     token = _PRESENT.set(rates)
     try:

@@ -1,4 +1,4 @@
-"""The errors that zoo raises for its users, and words for their messages."""
+"""The errors that zoo raises for its users, and helpers for their messages."""
 
 from __future__ import annotations
 

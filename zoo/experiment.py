@@ -1,6 +1,6 @@
-"""Folders of several runs that belong together: what was asked for, what was settled, and the results.
+"""Folders of several runs that belong together: the request, the settings derived from it, and the results.
 
-The same request on the same folder goes on where an earlier one ended, however it ended.
+A request that is repeated on the same folder continues where the earlier one ended, however it ended.
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ VERSION = 1
 LOCK = "lock"
 
 PATIENCE_SECONDS = 10.0
-"""The time that a killed command's processes have to notice it and end."""
+"""The longest wait for the lock of a folder: a killed command's child processes take time to notice and to end."""
 
 
 @record
 class Experiment:
-    """The content of the file of `FILES`.
+    """The content of a file in `FILES`.
 
-    `asked` is the request, by which a folder is known again. `settled` is what was found out of it at the start, and
-    `results` the figures at the end; it is empty until then.
+    `asked` is the request, by which a folder is recognized. `settled` holds the settings that were derived from the
+    request at the start. `results` holds the figures; it is empty until the end.
     """
 
     schema: int
@@ -50,12 +50,12 @@ class Experiment:
 
     @property
     def finished(self) -> bool:
-        """True if all runs are finished and the results are there."""
+        """True if all runs are finished and the results are recorded."""
         return self.provenance.finished is not None
 
 
 def holds(kind: Kind, folder: Path) -> bool:
-    """Return whether a folder is of a kind."""
+    """Return whether a folder is of the given kind."""
     return (folder / FILES[kind]).is_file()
 
 
@@ -78,7 +78,7 @@ def write(kind: Kind, folder: Path, experiment: Experiment) -> None:
 
 
 def end(kind: Kind, folder: Path, experiment: Experiment, results: dict[str, Any]) -> Experiment:
-    """Record the results; return the record."""
+    """Record the results and the time of the end; return the record."""
     finished = dataclasses.replace(experiment.provenance, finished=provenance.now())
     done = dataclasses.replace(experiment, provenance=finished, results=results)
     write(kind, folder, done)
@@ -86,16 +86,17 @@ def end(kind: Kind, folder: Path, experiment: Experiment, results: dict[str, Any
 
 
 def place(kind: Kind, out: Path | None, usual: Path, asked: dict[str, Any]) -> tuple[Path, Experiment | None]:
-    """Return the folder of a request, and its record where an earlier call has begun it.
+    """Return the folder of a request, and its record if an earlier call has begun it.
 
     Args:
         kind: the kind of folder.
-        out: the folder that was named; None for `usual`, or the first of `usual-2`, … that is free or of this request.
-        usual: where it lies if nobody names another place.
+        out: the folder that the caller named; None for the first of `usual`, `usual-2`, … that does not exist or
+            belongs to this request.
+        usual: the default folder.
         asked: the request.
 
     Raises:
-        ZooError: the folder that was named is there, and is not of this request.
+        ZooError: `out` exists and does not belong to this request.
     """
     asked = json.loads(json.dumps(asked))
     others = (usual.with_name(f"{usual.name}-{number}") for number in itertools.count(2))
@@ -109,8 +110,8 @@ def place(kind: Kind, out: Path | None, usual: Path, asked: dict[str, Any]) -> t
                 return folder, found
             if out:
                 raise ZooError(
-                    f"{folder} holds another {kind}, which was asked for with other {', '.join(different)}: "
-                    "choose another --out, or go on with it by --resume"
+                    f"{folder} holds another {kind}, which was started with other {', '.join(different)}: "
+                    "choose another --out, or continue it with --resume"
                 )
     raise ZooError(f"{out} exists already: choose another --out, or remove it first")
 
@@ -123,7 +124,7 @@ def begin(
     seed: int,
     fill: Callable[[Path], None] = lambda folder: None,
 ) -> Experiment:
-    """Make the folder of a request, whole or not at all; `fill` writes what it holds beside the record."""
+    """Make the folder of a request, whole or not at all; `fill` writes all files but the record."""
     made = Experiment(VERSION, json.loads(json.dumps(asked)), provenance.here(seed), settled)
     with files.staged_folder(folder) as staging:
         fill(staging)
@@ -133,9 +134,9 @@ def begin(
 
 @contextlib.contextmanager
 def withdrawn_if_refused(folder: Path, begun: bool) -> Iterator[None]:
-    """Remove a folder again when the block refuses the request before it has made a run.
+    """Remove a new folder if the block refuses the request before it has made a run.
 
-    `begun` says that the folder is an earlier call's, which stays.
+    `begun` is True for a folder that an earlier call made: it stays.
     """
     try:
         yield

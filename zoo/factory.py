@@ -27,14 +27,14 @@ from zoo.weights.pretrained import CLASSES, Tag
 from zoo.weights.sources import TIMM
 
 WITHOUT_HEAD = 2
-"""The labels of the head that a network without one is built with before that is cut off."""
+"""The number of labels of the temporary head with which a network without a head is built; it is then cut off."""
 
 
 @dataclass(frozen=True)
 class FeatureExtractor:
-    """A model that returns its feature maps by name, and each one's stride.
+    """A model that returns its feature maps by name, and the stride of each map.
 
-    The stride is the number of the image's pixels that one pixel of the map spans.
+    The stride is the number of pixels of the image that one pixel of the map spans in each direction.
     """
 
     model: Any
@@ -66,24 +66,24 @@ def create(
         classes: the number of logits, or of values, or of symbols.
         input_shape: for images height, width and channels (1 to 4). By default that of the published network, such as
             224×224×3, or what the published weights take.
-        preprocessing: the preprocessing that the network belongs to, instead of an `input_shape`.
-        structure: which of its halvings a network of images keeps. By default small images are halved less often,
-            unless the weights are published ones. `"reference"` is the published network, which published weights fit
-            at every image size.
+        preprocessing: the preprocessing whose result the network takes, instead of an `input_shape`.
+        structure: the halvings (strides of 2) that a network for images keeps. By default small images are halved less
+            often, unless the weights are published ones. `"reference"` is the published network, which published
+            weights fit at every image size.
         features: return the named feature maps instead of the logits.
-        head: False ends the network before the layers that depend on the classes, and returns what those get.
+        head: False ends the network before the layers that depend on the classes, and returns their input.
         precision: `float32`; or `bfloat16` or `float16`, in which layers then compute, for training; or `float64`.
-        pretrained: True for the weights that timm's default is, or the tag of others, such as `"a1_in1k"`;
-            `zoo.info` lists them with their licenses and with how they want their images. They are fetched from the
-            Hugging Face hub, unless they are in its cache. The head has fresh weights where `classes` is not 1000; the
-            stem's weights are adapted where there are not 3 channels.
+        pretrained: True for the weights of timm's default tag, or another tag, such as `"a1_in1k"`; `zoo.info` lists
+            the tags with their licenses and the input that they expect. The weights are fetched from the Hugging Face
+            hub, unless they are in its cache. The head has fresh weights if `classes` is not 1000; the stem's weights
+            are adapted if the number of channels is not 3.
         task: the kind of answer, as `zoo.info` lists them; by default the first of the family.
-        widths: the channels of convolutions and hidden layers that have others than the family's, by layer's name.
-            Layers that a residual addition joins have the same; `zoo.pruning.channel_map` finds them.
-        dropout: the rate of all dropout in training; by default the family's own. A network without any gets one before
-            the logits.
-        drop_path: the probability with which an example loses the last residual branch in training, which rises evenly
-            from 0 at the first one; by default the family's own.
+        widths: by layer name, the channels of convolutions and hidden layers that differ from the family's. Layers that
+            a residual addition joins need the same number; `zoo.pruning.channel_map` finds them.
+        dropout: the rate of all dropout in training; by default the family's own. A network without dropout gets one
+            layer of it before the logits.
+        drop_path: the probability with which training drops the last residual branch of an example; it rises evenly
+            from 0 at the first branch. By default the family's own.
 
     Returns:
         A functional `keras.Model`. Its inputs are those of the network, as the preprocessing leaves them: for images
@@ -92,8 +92,8 @@ def create(
 
     Raises:
         ZooError: an unknown name, size, task or precision, an input that the network cannot take, widths that do not
-            fit it, Keras on another backend than TensorFlow, published weights that are not there or cannot be
-            fetched, or a rate for what the network does not have.
+            fit it, Keras on another backend than TensorFlow, published weights that do not exist or cannot be fetched,
+            or a rate for dropout or residual branches that the network does not have.
     """
     family, row = resolve(name, size)
     if head and task is not None and task not in family.all_tasks:
@@ -177,7 +177,7 @@ def _check_widths(network: Any, widths: Mapping[str, int], title: str) -> None:
 
 
 def apply(model: Any, inputs: Mapping[str, Any], *, training: bool) -> Any:
-    """Return what a network computes of its inputs by name."""
+    """Call a network on its inputs by name, and return its outputs."""
     # Keras 3.15 warns where a model of one input is called with a dictionary.
     return model(dict(inputs) if len(inputs) > 1 else next(iter(inputs.values())), training=training)
 
@@ -191,7 +191,7 @@ def _trained(
     tag: Tag,
     rates: Network,
 ) -> Any:
-    """Build the network that published weights are of, with these weights."""
+    """Build the network that published weights belong to, and load these weights."""
     repository = TIMM.repository(TIMM.published(family, row), tag)
     assert repository is not None, "timm's weights are on the hub"
     path = hub.fetch(repository).path
@@ -201,7 +201,7 @@ def _trained(
 
 
 def _copy_weights(source: Any, target: Any, but: Collection[str] = ()) -> None:
-    """Give all layers of a model, `but` some, the weights of the layers with the same names in another."""
+    """Copy the weights of all layers, `but` some, to the layers with the same names in another model."""
     for layer in target.layers:
         if layer.weights and layer.name not in but:
             layer.set_weights(source.get_layer(layer.name).get_weights())
@@ -222,7 +222,7 @@ def load(folder: str | Path, *, features: bool = False) -> Any:
 
 
 def load_described(folder: Path, description: Model, *, features: bool = False) -> Any:
-    """The same for a run whose description was read already."""
+    """Build the network of a finished run whose description is known already, like `load`."""
     model = build(description)
     different = complexity.departures(model, description)
     if different:
@@ -253,7 +253,7 @@ def layer_depths(description: Model) -> dict[str, int]:
 
 
 def structure_of(description: Model) -> Structure | None:
-    """Return the structure of a described network; the one that suits its input where none was recorded."""
+    """Return the structure of a described network; if none was recorded, the one that suits its input."""
     if description.structure is not None:
         return description.structure
     family, row = resolve(description.family, description.size)
@@ -263,9 +263,9 @@ def structure_of(description: Model) -> Structure | None:
 def build(description: Model, *, features: bool = False, precision: str = "float32", rates: Network = OWN_RATES) -> Any:
     """Build the network that a run or an artifact describes, with fresh weights.
 
-    `features` and `precision` are as for `create`, which also says what is returned. A network that is pretrained has
-    no head. `rates` are those of a network that is to be trained; it has the same weights and the same answers as one
-    without.
+    `features` and `precision` are as for `create`, which also says what is returned. The network of a pretrained run
+    has no head. `rates` are the rates of dropout and drop-path in training; they change neither the weights nor the
+    answers.
     """
     return create(
         description.family,
@@ -276,7 +276,7 @@ def build(description: Model, *, features: bool = False, precision: str = "float
         features=features,
         head=not task_of(description).pretext_module,
         precision=precision,
-        # The builder needs the number of labels, and no more of several targets than of one.
+        # Of several targets, the builder needs only the number of their labels.
         task=description.parts[0].task if description.parts else description.task,
         widths=description.widths,
         dropout=rates.dropout,

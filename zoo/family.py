@@ -1,7 +1,7 @@
-"""The record of a family: a network's sizes and all else that is known of it, as data.
+"""The record of a family: its sizes and everything else that is known about it, as data.
 
-A family is a module of `zoo.models`, or one that an installed package adds, which holds its record as `FAMILY`. Nothing
-here imports a framework.
+A family is a module of `zoo.models`, or one that an installed package adds, with its record in `FAMILY`. Nothing here
+imports a framework.
 """
 
 from __future__ import annotations
@@ -21,27 +21,26 @@ from zoo.structure import Structure, kept_halvings
 from zoo.weights.pretrained import Published
 
 SIZES = ("small", "base", "large")
-"""The sizes that every family has; `small` is built when none is named."""
+"""The sizes that every family has; `small` is the default."""
 
 SMALLEST_SIDE, LARGEST_SIDE = 8, 4096
 """The shortest and the longest side of an image that networks take, in pixels."""
 
 MOST_CHANNELS = 4
-"""The most channels of an image that networks take; the fewest are 1."""
+"""The most channels of an image that networks take; the least is 1."""
 
 
 @dataclass(frozen=True)
 class Size:
     """A size of a family: one row of its table.
 
-    `parameters` (trainable ones) and `multiply_adds` (for one example) are counted on the reference network, which
-    takes an input of `input_shape` (see `reference` of `zoo.input.Data`) and tells `classes` apart; a test builds it
-    and counts again. It halves its input `halvings` times, and the smallest input that it takes has sides of
-    `smallest_side`.
+    `parameters` (trainable ones) and `multiply_adds` (for one example) are counted on the reference network, which has
+    an input of `input_shape` (see `reference` of `zoo.input.Data`) and `classes` logits; a test builds it and counts
+    again. It halves its input `halvings` times, and the smallest input that it takes has sides of `smallest_side`.
 
-    `options` are keyword arguments for the family's builder. `recipe` is None where it is the family's. `weights` are
-    the published ones by who publishes them (`timm`, `keras`). `differs` says by publisher how its network of the same
-    name differs from this one, so that its weights cannot be read.
+    `options` are keyword arguments for the family's builder. `recipe` is None if the size uses the family's. `weights`
+    has the published weights by publisher (`timm`, `keras`). `differs` has a text by publisher, if its network of the
+    same name differs from this one, so that its weights cannot be read.
     """
 
     name: str
@@ -65,7 +64,7 @@ def suited(size: Size, height: int, width: int) -> Structure:
 
 @dataclass(frozen=True)
 class Explanation:
-    """The numbers of a network that people can read: rows by name, each with a number for each label of the model."""
+    """The weights of a network that people can read: rows by name, each with a number for each label of the model."""
 
     title: str
     rows: Mapping[str, Sequence[float]]
@@ -89,21 +88,21 @@ class Family:
         task_options: by task, further options of the builder; a task that is not in `tasks` has published weights only.
         pretext_options: by task that its networks are pretrained for, further options of the builder.
         figures: who publishes the figures that its sizes are compared with.
-        recipe: how it is trained where a size does not have a recipe of its own, and nobody names one.
+        recipe: the default recipe of every size that does not have its own.
         recipes: other recipes by name, published ones among them.
-        small_images: one sentence on what becomes of the network for small images.
-        structure: chooses the structure for a size and a height and width of the input, where training starts from
+        small_images: one sentence about the network's changes for small images.
+        structure: chooses the structure for a size and a height and width of the input, if training starts from
             nothing and the kind of input records a structure.
-        undecayed: variables of two dimensions and more, as `layer/variable`, that weight decay spares. It spares all
-            of one dimension.
+        undecayed: variables of two or more dimensions, as `layer/variable`, that weight decay does not apply to. It
+            never applies to variables of one dimension.
         resampled: position embeddings, as `layer/variable`, which are resampled when the image size changes, see
             `zoo.weights.positions`.
-        head: layers that depend on the classes. They are made anew for other classes.
-        explainer: the dotted name of a module with `explain(weights, model)`, which makes an `Explanation`, or None, of
-            a trained network: its weights, arrays by `layer/variable`, and its description. It needs numpy only. Empty
-            where a family has none.
-        no_int8: why int8 files of the family are refused, with the measured figure, as a clause. Empty where they may
-            pay.
+        head: layers that depend on the classes. They start anew when the classes change.
+        explainer: the dotted name of a module with `explain(weights, model)`, which needs only numpy. It takes the
+            weights of a trained network, arrays by `layer/variable`, and its description, and returns an `Explanation`
+            or None. Empty if the family has none.
+        no_int8: the reason why int8 files of the family are refused, with the measured figure, as a clause. Empty if
+            they are allowed.
     """
 
     name: str
@@ -118,7 +117,7 @@ class Family:
     figures: str = ""
     recipe: Recipe = field(default_factory=Recipe, repr=False)
     recipes: Mapping[str, NamedRecipe] = field(default_factory=dict, repr=False)
-    small_images: str = "halvings go, the first ones first, while the last map is under 4 pixels"
+    small_images: str = "the first halvings are left out until the last map has at least 4 pixels a side"
     structure: Callable[[Size, int, int], Structure] = field(default=suited, repr=False)
     undecayed: tuple[str, ...] = ()
     resampled: tuple[str, ...] = ()
@@ -128,7 +127,7 @@ class Family:
 
     @property
     def all_tasks(self) -> tuple[str, ...]:
-        """The tasks that there are networks for: those that it can be trained for, and those of published weights."""
+        """All tasks of its networks: those that it can be trained for, and those of published weights only."""
         return tuple(dict.fromkeys((*self.tasks, *self.task_options)))
 
     def options(self, size: Size, task: str) -> dict[str, Any]:
@@ -136,12 +135,12 @@ class Family:
         return {**size.options, **self.task_options.get(task, {}), **self.pretext_options.get(task, {})}
 
     def reference_structure(self, size: Size) -> Structure:
-        """Return the structure of the published network, which published weights belong to."""
+        """Return the structure of the published network, which published weights need."""
         height, width, *_ = size.input_shape
         return self.structure(size, height, width)
 
     def explain(self, weights: Mapping[str, Any], model: Any) -> Explanation | None:
-        """Explain a trained network, where the family can; `model` is its description."""
+        """Explain a trained network, if the family has an explainer; `model` is its description."""
         found: Explanation | None = None
         if self.explainer:
             found = importlib.import_module(self.explainer).explain(weights, model)
@@ -149,7 +148,7 @@ class Family:
 
     @property
     def named_recipes(self) -> dict[str, NamedRecipe]:
-        """Its recipes by name, those that its kind of input has for all families among them."""
+        """Its recipes by name, including those that its kind of input has for all families."""
         return {**self.recipes, **find(self.input).recipes}
 
     def recipe_of(self, size: Size, name: str = DEFAULT) -> Recipe:

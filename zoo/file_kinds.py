@@ -1,4 +1,4 @@
-"""Tell the kind of a file that should be an image by its first bytes."""
+"""Recognize the kind of a file that should be an image by its first bytes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Refuse answers that are not finite before a figure is made of them: the argmax of NaN is class 0."""
+"""Refuse answers that are not finite before a figure is computed from them: the argmax of NaN is class 0."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def refuse_not_finite(finite: np.ndarray, name: Callable[[int], str], source: st
     """Refuse answers unless all of them are finite.
 
     Args:
-        finite: bool [examples], as the function of that name returns it.
+        finite: bool [examples], as the function `finite` returns it.
         name: returns the name of an example by its index.
         source: what gave the answers, for the message.
 
@@ -31,5 +31,5 @@ def refuse_not_finite(finite: np.ndarray, name: Callable[[int], str], source: st
         few = listed((name(int(number)) for number in wrong), most=3)
         raise Refused(
             f"{source} answers {len(wrong):,} of {len(finite):,} examples with numbers that are not finite ({few}): "
-            "its weights or these examples are damaged, and no figure is made of them"
+            "its weights or these examples are damaged, and no figure is computed from them"
         )

@@ -1,6 +1,6 @@
 """Runs, artifacts and evaluations, copied as a whole to an object store and back.
 
-To a store, the description goes last: whoever finds it there finds every other file, too.
+In a store, the description is written last: a reader that finds it finds every other file, too.
 """
 
 from __future__ import annotations
@@ -35,15 +35,15 @@ def upload(folder: Path, url: str) -> Copy:
     """Copy a folder of this machine to a store.
 
     Raises:
-        ZooError: it is no folder that zoo wrote, one is there already, or the store cannot be written.
+        ZooError: zoo did not write the folder, the store has one there already, or the store cannot be written.
     """
     kind = folder_kinds.kind(folder)
     if kind is None:
-        raise ZooError(f"{folder} is no run, artifact or evaluation: name a folder that zoo wrote")
+        raise ZooError(f"{folder} is not a run, artifact or evaluation: name a folder that zoo wrote")
     store, (description, _) = Store.at(url), folder_kinds.MARKERS[kind]
     _refuse_existing(store)
     paths = {path.relative_to(folder).as_posix(): path for path in files.files_below(folder)}
-    # Hidden files are those of a training that is about to write them.
+    # A hidden file is one that a training has not finished writing.
     others = {name: path for name, path in paths.items() if name != description and not path.name.startswith(".")}
     with ThreadPoolExecutor(stores.AT_ONCE) as pool:
         for done in [pool.submit(store.send, path, name) for name, path in others.items()]:
@@ -60,7 +60,7 @@ def download(url: str, folder: Path) -> Copy:
     """Copy a folder from a store to this machine, whole or not at all.
 
     Raises:
-        ZooError: there is none, `folder` exists, or the store cannot be read.
+        ZooError: the store has no such folder, `folder` exists, or the store cannot be read.
     """
     files.refuse_existing(folder)
     store = Store.at(url)

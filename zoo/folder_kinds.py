@@ -1,4 +1,4 @@
-"""The kinds of folders that zoo writes, so that a verb can say what it was given instead of what it takes."""
+"""The kinds of folders that zoo writes, so that a verb can say which kind it was given instead of the one it takes."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ MARKERS = {
 """The file that marks each kind of folder, and keys that it must have: other programs write files of these names."""
 
 ADVICE = {
-    ("artifact", "run"): "make one of it with 'zoo export {path}', and name that",
-    ("run", "artifact"): "name the run that it was made of",
+    ("artifact", "run"): "make one from it with 'zoo export {path}', and name that",
+    ("run", "artifact"): "name the run that it was made from",
     ("run", "study"): "name its best run, {path}/best",
     ("run", "folder of sizes"): "name one of the runs in it",
     ("run", "study of size"): "name one of the runs in {path}/runs",
@@ -45,8 +45,8 @@ def kind(folder: Path) -> str | None:
 def mistaken(path: Path, wanted: str) -> str | None:
     """Say what `path` is instead of the kind of folder that is `wanted`, and what to name.
 
-    It may be another kind of folder, a part of one, or a folder that holds some. Returns None where it is none of
-    these.
+    `path` may be another kind of folder, a part of a folder, or a parent of folders that zoo wrote. Returns None if it
+    is none of these.
     """
     article = "an" if wanted[0] in "aei" else "a"
     found = kind(path)

@@ -1,6 +1,6 @@
-"""Operations with gradients of their own, by which layers train faster on CPUs than by TensorFlow's.
+"""Operations with custom gradients, with which layers train faster on CPUs than with TensorFlow's own.
 
-They are for training alone: what is exported is made of the operations in `zoo.layers`.
+They are for training only: exported networks use the operations in `zoo.layers`.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ from typing import Any, Literal
 import tensorflow as tf
 
 COLUMNS = 3
-"""The widest depthwise filter of which oneDNN's gradient is fast."""
+"""The widest depthwise filter for which oneDNN's gradient is fast."""
 
 
 def depthwise(x: Any, kernel: Any, stride: int, padding: Literal["SAME", "VALID"]) -> Any:
-    """Convolve each channel of [batch, height, width, channels] by a kernel [rows, columns, channels, 1].
+    """Convolve each channel of [batch, height, width, channels] with a kernel [rows, columns, channels, 1].
 
-    TensorFlow 2.21 asks oneDNN for both gradients. oneDNN's kernel for the gradient of depthwise filters takes filters
-    of up to three columns; for wider ones its kernel for groups of 16 channels multiplies 16 times as much. For the
-    gradient of the input it has no fast kernel in bfloat16 with a stride above 1.
+    TensorFlow 2.21 computes both gradients with oneDNN. oneDNN's kernel for the gradient of depthwise filters takes
+    filters of up to three columns; for wider ones, it uses the kernel for groups of 16 channels, which multiplies 16
+    times as much. For the gradient of the input, it has no fast kernel in bfloat16 with a stride above 1.
     """
     strides = [1, stride, stride, 1]
 
@@ -42,7 +42,7 @@ def depthwise(x: Any, kernel: Any, stride: int, padding: Literal["SAME", "VALID"
 
 
 def _of_kernel(x: Any, kernel: Any, change: Any, stride: int, padding: str) -> Any:
-    """Return the gradient of the kernel, of a few of its columns at a time."""
+    """Return the gradient of the kernel, computed for at most `COLUMNS` of its columns at a time."""
     rows, columns, *channels = kernel.shape
     strides = [1, stride, stride, 1]
     if columns <= COLUMNS:
@@ -75,10 +75,10 @@ def _edges(side: int, result: int, kernel: int, stride: int) -> tuple[int, int]:
 
 
 def gelu(x: Any) -> Any:
-    """Compute x · Φ(x) in float32, or in float64 if `x` is of that.
+    """Compute x · Φ(x) in float32, or in float64 if `x` is float64.
 
-    Each direction passes over the tensor once where XLA can compile it, which wants a shape that is known: the
-    operations are eight and more, and their time is that of memory. With GPUs, TensorFlow's own kernels do it.
+    XLA fuses each direction, eight or more operations that are bound by memory bandwidth, into one pass over the
+    tensor. It needs a shape that is fully known. With GPUs, TensorFlow's own kernels are used.
     """
     compiled = x.shape.is_fully_defined() and not tf.config.list_logical_devices("GPU")
     forward, backward = _GELU_COMPILED if compiled else _GELU
@@ -110,7 +110,7 @@ _GELU_COMPILED = (tf.function(_gelu, jit_compile=True), tf.function(_gelu_gradie
 
 
 def layer_norm(x: Any, gamma: Any, beta: Any, epsilon: float) -> Any:
-    """Normalize the last axis of a tensor in the precision of `gamma`; return it in its own."""
+    """Normalize the last axis of a tensor in the precision of `gamma`; return the result in the tensor's dtype."""
 
     @tf.custom_gradient
     def normalized(x: Any, gamma: Any, beta: Any) -> Any:

@@ -20,7 +20,7 @@ BATCH = 64
 
 @own_settings()
 def of_run(folder: Path, examples: Examples) -> np.ndarray:
-    """Return what is measured of all examples' primary outputs, [examples, …], in their order.
+    """Return the measured primary outputs of all examples in order, [examples, …], see `measured` of `zoo.task.Task`.
 
     Raises:
         ZooError: there is no finished run at `folder`, or it is damaged.
@@ -29,7 +29,10 @@ def of_run(folder: Path, examples: Examples) -> np.ndarray:
 
 
 def primary_outputs(model: Any, description: Model, examples: Examples) -> np.ndarray:
-    """Return what is measured of all examples' primary outputs, [examples, …], in their order."""
+    """Return the measured primary outputs of all examples in order, [examples, …], see `measured` of `zoo.task.Task`.
+
+    `model` is the network, `description` its description.
+    """
     task, preprocessing = task_of(description), description.preprocessing
     kind, found = kind_of(preprocessing), []
     at_once = 1 if kind.alone(preprocessing) else BATCH

@@ -38,7 +38,7 @@ def list_models(pattern: str = "*", *, input: str | None = None) -> list[dict[st
 
 
 def info(name: str, size: str | None = None) -> list[dict[str, Any]]:
-    """Return all that is known of a family's sizes.
+    """Return everything that is known about a family's sizes.
 
     Args:
         name: a family such as `resnet`, or an alias such as `resnet50`.
@@ -63,8 +63,9 @@ def recipes(family: str | None = None, *, recipe: str | None = None, size: str |
             recipe is for.
 
     Returns:
-        For each recipe plain data: its `family` and `size`, its name (`recipe`), what `zoo.named_recipe.NamedRecipe`
-        holds of it, and `keys`: all its values, by the names with which `zoo.train(set=…)` changes them.
+        For each recipe plain data: its `family` and `size`, its name (`recipe`), the fields of
+        `zoo.named_recipe.NamedRecipe`, and `keys`: all its values, by the names with which `zoo.train(set=…)` changes
+        them.
 
     Raises:
         ZooError: no such family, size or recipe.
@@ -86,10 +87,10 @@ def _recipes(family: Family, size: Size | None) -> list[dict[str, Any]]:
     first = size or family.size(SIZES[0])
     default = family.recipe_of(first)
     own = NamedRecipe(
-        title="zoo's own, taken where nobody names a recipe",
+        title="zoo's own, used if no recipe is named",
         source="zoo",
         cost=f"{default.epochs} epochs in batches of {default.batch_size}",
-        expected="what zoo has measured of it stands in docs/results.md",
+        expected="zoo's measurements are in docs/results.md",
         keys={},
         changes=True,
     )
@@ -116,8 +117,8 @@ def describe(folder: str | os.PathLike[str]) -> dict[str, Any]:
         Plain data: `model` (with its `structure`, even where none was recorded), `input` (facts by name about what it
         takes), `halvings` (those `kept`, and those of the `reference`; None for networks without a structure), `data`,
         `recipe`, `recipe_name`, `weights`, `initial`, `teacher`, `results`, `provenance`, and `explanation`: for a
-        finished run of a family that can be explained, a `title`, and `rows` by name of a number for each label. A
-        value is None where the folder has none.
+        finished run whose family has an explainer, a `title`, and `rows` by name, each with a number for each label. A
+        value is None if the folder does not have it.
 
     Raises:
         ZooError: there is neither a run nor an artifact, or its description is damaged.
@@ -149,7 +150,7 @@ def describe(folder: str | os.PathLike[str]) -> dict[str, Any]:
 
 
 def _explanation(folder: Path, this: run.Run) -> dict[str, Any] | None:
-    """Explain the weights of a finished run, where its family can be explained; None where it cannot."""
+    """Explain the weights of a finished run; None if its family has no explainer."""
     family, _ = resolve(this.model.family)
     if not family.explainer or not this.finished:
         return None

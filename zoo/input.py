@@ -1,7 +1,7 @@
 """The record of an input kind: how examples become the arrays that a network takes.
 
-A kind is a package of `zoo.inputs`, or a module that an installed package adds, which holds its record as `INPUT`. A
-batch is a dictionary of arrays with the names of the contract, for every kind. A raw example is one as a source yields
+A kind is a package of `zoo.inputs`, or a module that an installed package adds, with its record in `INPUT`. For every
+kind, a batch is a dictionary of arrays with the names of the contract. A raw example is an example as a source yields
 it: the bytes of an image or sound file, a text, or a row as a tuple of values.
 """
 
@@ -50,13 +50,13 @@ class Client(Protocol):
         """Return the inputs of the signature `Input.raw`."""
 
     def network_tensors(self, preprocessing: Any) -> dict[str, Tensor]:
-        """Return what the Keras model takes: `tensors` after the part of the preprocessing that all formats contain."""
+        """Return the inputs of the Keras model: `tensors` after the preprocessing that is part of every format."""
 
     def encode(self, raw: Sequence[Any], preprocessing: Any) -> Arrays:
         """Encode raw examples as a batch.
 
         Raises:
-            ZooError: one of them cannot be read; the message is the reason.
+            ZooError: an example cannot be read; the message is the reason.
         """
 
     def raw_arrays(self, raw: Sequence[Any], preprocessing: Any) -> Arrays:
@@ -69,33 +69,33 @@ class Client(Protocol):
         """Return raw examples of random content."""
 
     def requests(self, paths: Sequence[Path], preprocessing: Any, leave_out: Callable[[Path, str], None]) -> Requests:
-        """Read the examples that files or folders hold one after the other, for `zoo predict`.
+        """Yield the examples in files or folders one after the other, for `zoo predict`.
 
-        All paths are looked at before the first example is read.
+        All paths are checked before the first example is read.
 
         Args:
-            paths: files, and folders of them.
-            preprocessing: what the examples must fit.
-            leave_out: told of each visible entry of a folder that is no example, with the reason.
+            paths: files, and folders of files.
+            preprocessing: the preprocessing that the examples must fit.
+            leave_out: called with each visible entry of a folder that is not an example, and the reason.
 
         Raises:
-            ZooError: there is none, or one cannot be read.
+            ZooError: there is no example, or one cannot be read.
         """
 
     def catalog(self, family: Family, size: Size) -> dict[str, Any]:
-        """Return what a size of a family takes, as plain data; `limits` among it is facts by name for people."""
+        """Describe the input of a size of a family as plain data; its key `limits` has facts by name, for people."""
 
     def published(self, wanted: Any) -> dict[str, Any]:
-        """Return what published weights want, `zoo.weights.pretrained.Tag.input`, as plain data.
+        """Describe the input that published weights expect, `zoo.weights.pretrained.Tag.input`, as plain data.
 
-        `input` among it is a few words for people.
+        Its key `input` has a few words for people.
         """
 
     def facts(self, preprocessing: Any) -> dict[str, str]:
         """Describe the input for people: facts by name."""
 
     def problems(self, preprocessing: Any) -> list[str]:
-        """List contradictions within a preprocessing, which its schema cannot see."""
+        """List contradictions within a preprocessing that its schema cannot detect."""
 
     def python(self, preprocessing: Any) -> str:
         """Return one raw example as a Python expression, for a model card; it may read a file by `Path`."""
@@ -103,28 +103,28 @@ class Client(Protocol):
     def rest(self, preprocessing: Any) -> dict[str, Any]:
         """Return the same example as inputs of the signature `Input.raw`, for a request in JSON.
 
-        A `Path` stands for the content of that file, which a request has in base64.
+        A `Path` stands for the content of that file, which a request contains in base64.
         """
 
     def files(self, preprocessing: Any) -> dict[str, str]:
-        """Return the text files that artifacts have for clients of this kind, by name."""
+        """Return the text files that an artifact contains for clients of this kind, by name."""
 
 
 class Data(Protocol):
-    """The functions of a kind that training and exporting need beside those of the client.
+    """The functions of a kind that training and exporting need in addition to those of the client.
 
-    `RECORDS` are the classes of content and traits of the examples that `inspect` returns, None where there are no
-    traits. They are dataclasses of str, int, float and bool, whose fields `zoo.data.folder_index` keeps; the first
-    field of the content is the path of the file.
+    `RECORDS` are the classes of content and traits of the examples that `inspect` returns; the second is None if there
+    are no traits. They are dataclasses of str, int, float and bool, whose fields `zoo.data.folder_index` stores; the
+    first field of the content is the path of the file.
     """
 
     RECORDS: tuple[type, type | None]
 
     def inspect(self, path: Path, *, split: str, target: Any, name: str) -> Example:
-        """Read a file whole, to find damage, as an example whose content is in the file.
+        """Read a whole file, to find damage, and return an example whose content stays in the file.
 
         Raises:
-            ZooError: it cannot be read; the message is the reason.
+            ZooError: the file cannot be read; the message is the reason.
         """
 
     def form(self, examples: Sequence[Example]) -> Any:
@@ -133,20 +133,20 @@ class Data(Protocol):
     def suiting(self, dataset: Dataset, settings: Any, like: Any | None) -> Any:
         """Return the preprocessing that suits a dataset and the kind's section of a recipe.
 
-        `like` is the preprocessing of the weights that training starts from; None where it starts from nothing.
+        `like` is the preprocessing of the weights that training starts from; None if it starts from nothing.
 
         Raises:
             ZooError: the data or the settings do not fit.
         """
 
     def kept(self, examples: Examples, preprocessing: Any) -> tuple[Examples, tuple[str, ...]]:
-        """Return the examples that the preprocessing can take, and a line for each other one: its name and reason."""
+        """Return the examples that the preprocessing can take, and a line for each of the others: name and reason."""
 
     def remarks(self, splits: Sequence[Examples], preprocessing: Any) -> Iterator[str]:
         """Yield a line about everything that is odd about the examples, as the network gets them."""
 
     def adjustments(self, dataset: Dataset, preprocessing: Any, settings: Any) -> Iterator[str]:
-        """Yield a line about each change that the preprocessing makes to all examples and nobody asked for."""
+        """Yield a line about each change that the preprocessing makes to all examples without being asked to."""
 
     def reference(self, shape: Sequence[int]) -> Any:
         """Return the preprocessing of a network whose row in its family's table has the input shape `shape`."""
@@ -155,42 +155,42 @@ class Data(Protocol):
         """Return the preprocessing that a folder of published weights for a task states.
 
         Raises:
-            ZooError: it states none, or one that networks of this kind do not take.
+            ZooError: the folder states none, or one that networks of this kind do not support.
         """
 
     def structure(self, family: Family, size: Size, preprocessing: Any) -> Structure | None:
         """Return the structure of a network that is trained from nothing, to be recorded.
 
-        None where the preprocessing decides the form of the network.
+        Returns None if the preprocessing decides the form of the network.
         """
 
     def check(self, family: Family, size: Size, preprocessing: Any, structure: Structure | None) -> None:
         """Refuse an input that no network, or not this one, can take.
 
         Raises:
-            ZooError: it is refused; the message says how to mend it.
+            ZooError: the input is refused; the message says how to mend it.
         """
 
     def stand_ins(self) -> tuple[Examples, str]:
         """Return examples for a model that came without data, and their license."""
 
     def samples(self, raw: Sequence[Any], preprocessing: Any) -> list[Any]:
-        """Return raw examples as clients send them, made of those of a dataset; the first needs all preprocessing."""
+        """Return raw examples as clients send them, made from a dataset's; the first needs every preprocessing step."""
 
     def doubtful(self, raw: Sequence[Any], preprocessing: Any) -> list[Any]:
         """Return raw examples that clients and graphs may encode differently, for the gate that compares both.
 
-        `raw` are examples of the data, which may be among them.
+        `raw` are examples of the data, some of which may be returned.
         """
 
     def damaged(self, raw: Any) -> dict[str, Any]:
-        """Return raw examples that every signature refuses, by what is wrong with them; `raw` is a sound one."""
+        """Return raw examples that every signature refuses, by the fault of each; `raw` is a sound example."""
 
     def hostile(self) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Return raw examples made to exhaust a server: those that it refuses, and those that it may answer."""
+        """Return raw examples made to exhaust a server: those that it must refuse, and those that it may answer."""
 
     def client_tolerance(self, preprocessing: Any) -> float:
-        """Return the largest difference between `Client.encode` and `Graph.decoded` that passes."""
+        """Return the largest difference between `Client.encode` and `Graph.decoded` that passes the gate."""
 
 
 class Views(Protocol):
@@ -242,9 +242,9 @@ class Graph(Protocol):
     ) -> Any:
         """Return one epoch as a tf.data.Dataset of (network inputs by name, targets [batch]).
 
-        The same arguments give the same batches in any process. `Examples.epoch` says which examples the epoch has, in
-        which order. A last, smaller batch is left out, and so are the first `start` batches, whose examples are not
-        read. `share` is the part of every batch that is returned.
+        The same arguments give the same batches in any process. `Examples.epoch` decides which examples are in the
+        epoch, and their order. A last, smaller batch is left out, and so are the first `start` batches, whose examples
+        are not read. `share` is the part of every batch that is returned.
         """
 
     def evaluation_batches(
@@ -259,7 +259,7 @@ class Graph(Protocol):
 
 @dataclass(frozen=True)
 class Request:
-    """A raw example that a prediction is asked for, and what messages call it."""
+    """A raw example to predict, and its name in messages."""
 
     name: str
     raw: Any
@@ -273,30 +273,29 @@ class Input:
     """An input kind.
 
     Attributes:
-        kind: its name, which a preprocessing holds as `kind` and a recipe's section is called by.
-        noun: one example, for messages.
-        plural: several examples.
+        kind: its name, which is also the `kind` of its preprocessing and the name of its section in recipes.
+        noun: the word for one example in messages.
+        plural: the word for several examples.
         preprocessing: the record of a model's preprocessing.
         settings: the record of the section of recipes that belongs to the kind.
-        raw: the signature from raw examples to answers.
-        default_data: `--data` where nobody names any.
+        raw: the name of the signature from raw examples to answers.
+        default_data: the default of `--data`.
         client_module: the dotted name of the module with the functions of `Client`.
         data_module: the dotted name of the module with the functions of `Data`.
         graph_module: the dotted name of the module with the functions of `Graph`.
-        client_libraries: the modules that the functions of `Client` import beside numpy, with their names on PyPI.
-        data_libraries: those that the functions of `Data` and `Graph` import besides.
-        views_module: the dotted name of the module with the function of `Views`; empty where there is none.
+        client_libraries: the modules that the functions of `Client` import besides numpy, with their names on PyPI.
+        data_libraries: the modules that the functions of `Data` and `Graph` import in addition.
+        views_module: the dotted name of the module with the function of `Views`; empty if there is none.
         recipes: recipes by name that all families of the kind share.
-        mixed_by: the keys of recipes by which pairs of network inputs are mixed, see `zoo.training.mixing`. A kind that
-            has some has one network input, of floats.
-        grown_by: the key of the section by which training begins with smaller inputs; empty where it never does.
-        by_epoch: from a preprocessing, the section and the number of epochs, the preprocessing of each epoch in
-            training. The last one is the first argument; earlier ones may be for smaller inputs. It raises ZooError
-            where the section does not fit.
-        space: the keys of the section that `zoo tune` searches where nobody names others, as `zoo.tuning.space` writes
-            them.
-        alone: tells of a preprocessing whether examples are answered one at a time, because those of other lengths in
-            the same batch would change an answer.
+        mixed_by: the keys of recipes that mix pairs of network inputs, see `zoo.training.mixing`. A kind with such keys
+            has a single network input, of floats.
+        grown_by: the key of the section that makes training begin with smaller inputs; empty if there is none.
+        by_epoch: called with a preprocessing, the section and the number of epochs; returns the preprocessing of each
+            epoch in training. The last one is the given preprocessing; earlier ones may be for smaller inputs. It
+            raises ZooError if the section does not fit.
+        space: the keys of the section that `zoo tune` searches by default, in the form of `zoo.tuning.space`.
+        alone: called with a preprocessing; returns whether examples are answered one at a time, because examples of
+            other lengths in the same batch would change an answer.
     """
 
     kind: str
@@ -321,7 +320,7 @@ class Input:
 
     @property
     def raw_safe(self) -> str:
-        """The signature `raw` with a status for each example: one that is refused costs the others nothing."""
+        """The signature `raw` with a status for each example: a refused example does not fail the others."""
         return f"{self.raw}_safe"
 
     @property
@@ -352,7 +351,7 @@ def kinds() -> dict[str, Input]:
     for name, module in plugins.modules(PACKAGE).items():
         kind = getattr(module, "INPUT", None)
         if not isinstance(kind, Input) or kind.kind != name:
-            raise ZooError(f"{module.__name__} is no input kind: it should have an INPUT of the kind '{name}'")
+            raise ZooError(f"{module.__name__} is not an input kind: it should have an INPUT of the kind '{name}'")
         found[name] = kind
     return found
 
@@ -374,7 +373,7 @@ def kind_of(preprocessing: Any) -> Input:
 
 
 def _record(values: Any, name: str) -> Any:
-    """Make the record of a kind, `preprocessing` or `settings`, of a dictionary that names the kind."""
+    """Make the record of a kind, `preprocessing` or `settings`, from a dictionary that names the kind."""
     if not isinstance(values, dict):
         return values
     if not isinstance(values.get("kind"), str):

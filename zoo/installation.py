@@ -1,6 +1,7 @@
 """`zoo.doctor`: versions, devices, the processor, limits and settings of this installation, and what each verb lacks.
 
-Packages are imported in child processes, so that one that is missing, broken or fatal is a finding and no crash.
+Packages are imported in child processes, so that a package that is missing, broken or kills its process is a finding
+and not a crash.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ DISTRIBUTIONS = {
 
 @dataclass(frozen=True)
 class Need:
-    """The packages that a verb, or one use of it, needs. `zoo doctor` is content without those of an `optional` use."""
+    """The packages that a verb, or one use of it, needs. `zoo doctor` passes without those of an `optional` use."""
 
     use: str
     modules: tuple[str, ...]
@@ -115,7 +116,7 @@ for module in sys.argv[1:]:
 """The program of a child process. It prints a line before it imports a module, and one with the finding afterwards."""
 
 SECONDS = 300
-"""The time limit of a child process. The import that it is at by then counts as broken."""
+"""The time limit of a child process. The import that is running at that time counts as broken."""
 
 
 @dataclass(frozen=True)
@@ -128,7 +129,7 @@ class Package:
 
 @dataclass(frozen=True)
 class Runtime:
-    """The state of a runtime: if it can be imported, and the devices that it finds."""
+    """The state of a runtime: whether it can be imported, and the devices that it finds."""
 
     ready: bool
     devices: list[str]
@@ -149,7 +150,7 @@ class Verb:
 class Installation:
     """The report of `zoo doctor`. `ready` is true when every verb has the packages that are not optional.
 
-    A part that cannot be found out is `{"error": reason}`. `environment` holds the variables that change results, speed
+    A part that cannot be determined is `{"error": reason}`. `environment` has the variables that change results, speed
     or imports; `available_memory_gib` is in GiB.
     """
 
@@ -284,7 +285,7 @@ def _available_memory() -> float:
 
 
 def _or_error(find: Callable[[], Any]) -> Any:
-    """Return what `find` returns, or why it failed: one part of the report must not end the others."""
+    """Return the result of `find`, or why it failed: an error in one part of the report must not end the others."""
     try:
         return find()
     except Exception as error:
@@ -292,13 +293,13 @@ def _or_error(find: Callable[[], Any]) -> Any:
 
 
 def _runtimes() -> dict[str, str]:
-    """Return the library of each format and runtime by name, with those that installed packages bring."""
+    """Return the library of each format and runtime by name, including those that installed packages add."""
     found: dict[str, str] = _or_error(lambda: {name: row.library for name, row in formats.table().items()})
     return {} if "error" in found else found
 
 
 def _kinds() -> dict[str, Input]:
-    """Return every kind of input by name; none where they cannot be found out."""
+    """Return every kind of input by name; an empty dictionary if they cannot be loaded."""
     try:
         from zoo import input as inputs
 
@@ -339,7 +340,7 @@ def _verb(need: Need, lacking: set[str], imports: dict[str, dict[str, Any]]) -> 
 
 
 def _mend(missing: list[str], imports: dict[str, dict[str, Any]]) -> str | None:
-    """The command that installs the missing packages, and reinstalls the broken ones."""
+    """Return the command that installs the missing packages, and reinstalls the broken ones."""
     if not missing:
         return None
     if any("KERAS_BACKEND" in str(imports[module].get("error")) for module in missing):
@@ -350,7 +351,7 @@ def _mend(missing: list[str], imports: dict[str, dict[str, Any]]) -> str | None:
 
 
 def _requirement(distribution: str) -> str:
-    """The requirement of a distribution as zoo's metadata state it, such as `keras>=3.15`."""
+    """Return the requirement of a distribution as zoo's metadata state it, such as `keras>=3.15`."""
     try:
         lines = importlib.metadata.requires("keras-zoo") or []
     except importlib.metadata.PackageNotFoundError:

@@ -36,7 +36,7 @@ def mean_interval(values: np.ndarray) -> tuple[float, float]:
 
 
 def paired_difference(lost: int, gained: int, total: int) -> tuple[float, float, float]:
-    """Compute by how much a proportion drops between two paired measurements, and the 95 % interval of the drop.
+    """Compute the drop of a proportion between two paired measurements, and the 95 % interval of the drop.
 
     Of the same `total` cases, `lost` were right in the first measurement only, and `gained` in the second only. Half a
     case is added to each cell of the table. Source: A. Agresti and Y. Min, Simple improved confidence intervals for
@@ -57,7 +57,7 @@ def paired_difference(lost: int, gained: int, total: int) -> tuple[float, float,
 def ratio_of_medians(first: np.ndarray, second: np.ndarray, seed: int, draws: int = 1000) -> tuple[float, float, float]:
     """Compute `median(first) / median(second)` of paired latencies, float [rounds], and its 95 % interval.
 
-    The interval is a bootstrap over rounds. Each draw takes the same rounds of both, so that whatever slowed a whole
+    The interval is a bootstrap over rounds. Each draw takes the same rounds of both, so that a disturbance of a whole
     round cancels out. Source: B. Efron and R. J. Tibshirani, An Introduction to the Bootstrap (1993), chapter 13
     (percentile interval).
 
@@ -65,7 +65,7 @@ def ratio_of_medians(first: np.ndarray, second: np.ndarray, seed: int, draws: in
         ValueError: the two are empty or differ in length.
     """
     if len(first) != len(second) or not len(first):
-        raise ValueError(f"{len(first)} and {len(second)} latencies are no pairs")
+        raise ValueError(f"{len(first)} and {len(second)} latencies are not pairs")
     generator = np.random.default_rng(seed)
     ratios = []
     for _ in range(draws):

@@ -16,8 +16,9 @@ RUN_FUNCTIONS_EAGERLY, JIT = False, ""
 """The defaults of TensorFlow 2.21: functions are compiled, without XLA."""
 
 TENSOR_FLOAT_32 = False
-"""TensorFlow 2.21 has it on. Then NVIDIA GPUs since Ampere round the factors of float32 products to 10 bits: logits of
-ResNet-18 were 3e-4 of the largest away from those of an exported file on an H200, and every gate of the export failed.
+"""TensorFlow 2.21 enables it by default. NVIDIA GPUs since Ampere then round the factors of float32 products to 10
+bits: logits of ResNet-18 on an H200 differed from those of an exported file by 3e-4 of the largest, and every gate of
+the export failed.
 """
 
 POLICIES = {
@@ -26,7 +27,7 @@ POLICIES = {
     "float16": "mixed_float16",
     "float64": "float64",
 }
-"""Keras' dtype policy for each precision: weights are float32 where layers compute in half of that."""
+"""Keras' dtype policy for each precision: weights stay in float32 where layers compute in 16 bits."""
 
 
 @contextlib.contextmanager
@@ -53,7 +54,7 @@ def own_settings(precision: str = FLOAT_TYPE) -> Iterator[None]:
 def tensor_float_32() -> Iterator[None]:
     """Let GPUs multiply float32 numbers as TensorFloat-32, several times faster, while the block lasts.
 
-    A training in float32 does so, as with Keras; what is measured or exported does not.
+    Training in float32 uses it, as in Keras; measuring and exporting do not.
     """
     import tensorflow as tf
 

@@ -1,6 +1,6 @@
-"""Layers that all families are built of, each known to export well.
+"""The layers from which all families are built, each known to export well.
 
-Tensors are [batch, height, width, channels] throughout. What is made of several layers is in `zoo.blocks`.
+Tensors are [batch, height, width, channels] throughout. Blocks of several layers are in `zoo.blocks`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Tensor = Any  # keras.KerasTensor, for which Keras ships no types
 
 @dataclass(frozen=True)
 class FeatureMap:
-    """An intermediate result of a network, and its stride: how many pixels of the image one of its pixels spans."""
+    """An intermediate result of a network, and its stride: the pixels of the image that one of its pixels spans."""
 
     tensor: Tensor
     stride: int
@@ -48,7 +48,7 @@ _WIDTHS: ContextVar[Mapping[str, int]] = ContextVar("widths", default=MappingPro
 
 @contextmanager
 def widths(by_layer: Mapping[str, int]) -> Iterator[None]:
-    """Build networks whose convolutions and hidden layers have other numbers of channels, by layer's name."""
+    """Build networks whose convolutions and hidden layers have other numbers of channels, by layer name."""
     token = _WIDTHS.set(by_layer)
     try:
         yield
@@ -57,7 +57,7 @@ def widths(by_layer: Mapping[str, int]) -> Iterator[None]:
 
 
 def width(layer: str, usual: int) -> int:
-    """Return the number of channels that a layer has, see `widths`."""
+    """Return the number of channels of a layer: `usual`, unless `widths` names another number for it."""
     return _WIDTHS.get().get(layer, usual)
 
 
@@ -74,10 +74,10 @@ def padded(x: Tensor, kernel: tuple[int, int], stride: int, padding: Padding, *,
         x: the map to convolve.
         kernel: its height and width.
         stride: of the convolution.
-        padding: `half` pads by half the kernel on every side, as PyTorch does; `tensorflow` pads as little as gives
-            the same size, an odd pixel below and to the right. Both give ceil(side / stride) pixels, but with a stride
+        padding: `half` pads by half the kernel on every side, as PyTorch does; `tensorflow` pads as little as
+            possible, with an odd pixel below and to the right. Both give ceil(side / stride) pixels, but with a stride
             of 2 they are two networks: weights of one give wrong answers in the other. `none` does not pad.
-        name: of the layer that pads, without its ending.
+        name: the prefix of the name of the layer that pads.
     """
     if padding == "half" and stride > 1 and max(kernel) > 1:
         return keras.layers.ZeroPadding2D((kernel[0] // 2, kernel[1] // 2), name=f"{name}_pad")(x), "valid"
@@ -94,7 +94,7 @@ def convolution(
     padding: Padding = "half",
     name: str,
 ) -> Tensor:
-    """Convolve a map; the result is [batch, height, width, filters], or of the channels that `widths` gives it."""
+    """Convolve a map; the result is [batch, height, width, filters], unless `widths` names other channels for it."""
     size = (kernel, kernel) if isinstance(kernel, int) else kernel
     x, edges = padded(x, size, stride, padding, name=name)
     return keras.layers.Conv2D(
@@ -113,11 +113,11 @@ def depthwise(
 ) -> Tensor:
     """Convolve each channel by itself.
 
-    `Conv2D(groups=…)` would not do: Keras 3.15 compiles it by XLA on the CPU, and onnxruntime cannot load the ONNX file
-    that is made of it.
+    `Conv2D(groups=…)` is not used: Keras 3.15 compiles it with XLA on the CPU, and onnxruntime cannot load the exported
+    ONNX file.
     """
     x, edges = padded(x, (kernel, kernel), stride, padding, name=name)
-    # Keras' he_normal (3.15) takes the inputs of all channels for its fan-in, though an output sees one channel.
+    # Keras' he_normal (3.15) counts the inputs of all channels as the fan-in, though an output sees one channel.
     start = keras.initializers.RandomNormal(stddev=math.sqrt(2) / kernel)
     return DepthwiseConv2D(
         kernel, strides=stride, padding=edges, use_bias=bias, depthwise_initializer=start, name=name
@@ -125,7 +125,7 @@ def depthwise(
 
 
 def batch_norm(x: Tensor, *, epsilon: float = 1e-5, gamma: float = 1.0, name: str) -> Tensor:
-    """Normalize a batch, with statistics over all replicas, as only those of replica 0 are saved.
+    """Normalize a batch, with statistics over all replicas, because only those of replica 0 are saved.
 
     Momentum and epsilon are PyTorch's defaults (0.1 of the new value, 1e-5), as in most reference implementations. The
     scales start at `gamma`.
@@ -140,7 +140,7 @@ def batch_norm(x: Tensor, *, epsilon: float = 1e-5, gamma: float = 1.0, name: st
 
 
 def activation(x: Tensor, kind: Activation, *, name: str) -> Tensor:
-    """Apply an activation, in the form that onnxruntime has a kernel for."""
+    """Apply an activation, in a form for which onnxruntime has a kernel."""
     if kind == "gelu":
         return Gelu(name=name)(x)
     if kind == "relu":
@@ -150,11 +150,11 @@ def activation(x: Tensor, kind: Activation, *, name: str) -> Tensor:
 
 @keras.saving.register_keras_serializable("zoo")
 class BatchNormalization(keras.layers.BatchNormalization):
-    """Keras' batch normalization, which trains by TensorFlow's fused kernel where one replica has the whole batch.
+    """Keras' batch normalization, which trains with TensorFlow's fused kernel if one replica has the whole batch.
 
-    Keras 3.15 computes moments and normalizes in operations of its own, which pass over the map six times and more. The
-    fused kernel computes the same, in float32 where the map is float16 or bfloat16. It has neither float64 nor
-    statistics over several replicas: there Keras' own operations go on.
+    Keras 3.15 computes moments and normalizes in separate operations, which pass over the map six times or more. The
+    fused kernel computes the same, in float32 if the map is float16 or bfloat16. It supports neither float64 nor
+    statistics over several replicas; for those, Keras' own operations are used.
     """
 
     def call(self, inputs: Tensor, training: bool | None = None, mask: Tensor | None = None) -> Tensor:
@@ -172,7 +172,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
             epsilon=self.epsilon,
         )
         count = tf.cast(tf.reduce_prod(tf.shape(inputs)[:-1]), tf.float32)
-        # The kernel divides by one less than the number of values (tensorflow 2.21), Keras by the number itself.
+        # The kernel (TensorFlow 2.21) divides by the number of values minus 1, Keras by the number itself.
         variance = unbiased * ((count - 1) / count)
         for statistic, value in ((self.moving_mean, mean), (self.moving_variance, variance)):
             statistic.assign(statistic * self.momentum + value * (1.0 - self.momentum))
@@ -181,7 +181,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
 
 @keras.saving.register_keras_serializable("zoo")
 class DepthwiseConv2D(keras.layers.DepthwiseConv2D):
-    """Keras' depthwise convolution, which trains on CPUs by the gradients of `zoo.gradients`."""
+    """Keras' depthwise convolution, which trains on CPUs with the gradients of `zoo.gradients`."""
 
     def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
         """Return [batch, height, width, channels]."""
@@ -195,9 +195,9 @@ class DepthwiseConv2D(keras.layers.DepthwiseConv2D):
 
 @keras.saving.register_keras_serializable("zoo")
 class Gelu(keras.layers.Layer):
-    """The activation x · Φ(x), exactly, by the error function.
+    """The activation x · Φ(x), computed exactly with the error function.
 
-    Keras' own (3.15) becomes `Erfc`, which tf2onnx 1.17 does not know: onnxruntime cannot load the file.
+    Keras' own GELU (3.15) becomes `Erfc`, which tf2onnx 1.17 does not know: onnxruntime cannot load the file.
     """
 
     def call(self, x: Tensor, training: bool | None = None) -> Tensor:
@@ -209,7 +209,7 @@ class Gelu(keras.layers.Layer):
 class Flatten(keras.layers.Layer):
     """A reshape from [batch, …] to [batch, values].
 
-    Keras' own (3.15) reads the batch's size, which in ONNX puts Shape, Gather, Slice and Concat before the Reshape.
+    Keras' own layer (3.15) reads the batch size, which in ONNX puts Shape, Gather, Slice and Concat before the Reshape.
     """
 
     channels_last = True
@@ -223,8 +223,8 @@ class Flatten(keras.layers.Layer):
 class Dense(keras.layers.Dense):
     """A dense layer over the last axis of a sequence or a map.
 
-    Keras' own (3.15) becomes a Tensordot, which in ONNX is a product between Shape, Gather, Concat and Reshape. It
-    stays in use for training, where the gradient of a batched product would copy the kernel once per image.
+    Keras' own layer (3.15) becomes a Tensordot, which in ONNX is a product between Shape, Gather, Concat and Reshape.
+    Training still uses it, because the gradient of a batched product would copy the kernel once per image.
     """
 
     channels_last = True
@@ -297,7 +297,7 @@ class Scale(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("zoo")
 class Tokens(keras.layers.Layer):
-    """The tokens of a map: one per pixel after a learned class token, each with its learned position added.
+    """The tokens of a map: a learned class token, then one for each pixel, all with a learned position added.
 
     A map [batch, height, width, channels] becomes a sequence [batch, 1 + height · width, channels].
     """
@@ -315,7 +315,7 @@ class Tokens(keras.layers.Layer):
         """Return [batch, tokens, channels]."""
         _, height, width, channels = x.shape
         x = ops.reshape(x, (-1, height * width, channels))
-        # The class token is added to a row of zeros: repeating it for each image would read the batch's size.
+        # The class token is added to a row of zeros: repeating it for each image would read the batch size.
         x = ops.pad(x, ((0, 0), (1, 0), (0, 0)))
         return x + ops.concatenate([self.token + self.positions[:, :1], self.positions[:, 1:]], 1)
 
@@ -356,11 +356,11 @@ class Attention(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("zoo")
 class AdaptiveAverage(keras.layers.Layer):
-    """An average of a map [batch, rows, columns, channels] to `height` by `width` pixels, fewer or more than it has.
+    """Average pooling of a map [batch, rows, columns, channels] to `height` by `width` pixels, also to more pixels.
 
     Pixel i of n is the average of the map's pixels from floor(i · side / n) up to ceil((i + 1) · side / n), as in
-    PyTorch's AdaptiveAvgPool2d. It is one product with a constant, where Keras' own (3.15) becomes four pools, two
-    concatenations and two gathers.
+    PyTorch's AdaptiveAvgPool2d. It is one product with a constant, whereas Keras' own layer (3.15) becomes four pools,
+    two concatenations and two gathers.
     """
 
     channels_last = True
@@ -391,7 +391,7 @@ def _shares(side: int, averages: int) -> np.ndarray:
 
 
 def max_pool(x: Tensor, window: int, *, stride: int, padding: int = 0, name: str) -> Tensor:
-    """Take the maximum over windows, after `padding` pixels of zero on every side: only for maps without negatives."""
+    """Take the maximum over windows, after padding with zeros on every side: only for maps without negative values."""
     if padding:
         x = keras.layers.ZeroPadding2D(padding, name=f"{name}_pad")(x)
     return keras.layers.MaxPooling2D(window, strides=stride, name=name)(x)

@@ -1,7 +1,7 @@
-"""Descriptions of earlier schemas, brought to the present one: runs and artifacts stay readable when names change.
+"""Conversion of descriptions from earlier schemas to the present one: old runs and artifacts stay readable.
 
-Schema 2 has the field's own names: image, std, license, and timm's `crop_pct` and `resize_mode`. Schema 3 has several
-kinds of input: a preprocessing and a recipe's section say theirs, and a score says its metric. Schema 4 calls a
+Schema 2 uses the field's own names: image, std, license, and timm's `crop_pct` and `resize_mode`. Schema 3 has several
+kinds of input: a preprocessing and a recipe's section name their kind, and a score names its metric. Schema 4 calls a
 precision by its own name, where earlier ones named Keras' dtype policy. Schema 5 adds keys of training methods.
 """
 
@@ -23,10 +23,10 @@ _PRECISIONS = {"mixed_bfloat16": "bfloat16"}
 
 
 def migrated(values: Any, path: str, mend: str) -> Any:
-    """The values of a `run.json` or `manifest.json` of any known schema, in the present one.
+    """Return the values of a `run.json` or `manifest.json` of any known schema in the present schema.
 
     Raises:
-        ZooError: the values are of a schema that this version does not know; `mend` says how to get others.
+        ZooError: this version does not know the schema of the values. The message ends with `mend`.
     """
     schema = values.get("schema") if isinstance(values, dict) else None
     if not isinstance(schema, int) or isinstance(schema, bool) or not 1 <= schema <= SCHEMA:
@@ -68,16 +68,16 @@ def _as_it_is(values: Any) -> Any:
 
 
 _STEPS = {1: _to_words_of_the_field, 2: _to_kinds_of_input, 3: _to_precisions, 4: _as_it_is}
-"""From each schema to the next."""
+"""The function that converts each schema to the next."""
 
 
 def _image(values: Any) -> Any:
-    """Until schema 2 every preprocessing was one of images."""
+    """Name the kind of a preprocessing; up to schema 2, all were of images."""
     return {"kind": "image", **values} if isinstance(values, dict) else values
 
 
 def _sections(values: Any) -> Any:
-    """Until schema 2 a recipe had the sections `image` and `augment`."""
+    """Merge the sections `image` and `augment`, which a recipe had up to schema 2, into `input`."""
     if not isinstance(values, dict) or not isinstance(values.get("image", {}), dict):
         return values
     rest = {key: value for key, value in values.items() if key not in ("image", "augment")}
@@ -99,7 +99,7 @@ def _int8_examples(values: Any) -> Any:
 
 
 def preprocessing(values: Any) -> Any:
-    """A preprocessing of any schema, as in an ONNX file's `metadata_props`, in the present schema."""
+    """Return a preprocessing of any schema, such as an ONNX file's `metadata_props` has, in the present schema."""
     return values if isinstance(values, dict) and "kind" in values else _image(_of_schema_2(values))
 
 
@@ -126,7 +126,7 @@ def _int8(values: Any) -> Any:
 
 
 def _renamed(values: Any, names: Mapping[str, str]) -> Any:
-    """A dictionary with other keys; whatever else stands where one belongs is left to the schema to refuse."""
+    """Rename keys of a dictionary; any other value is returned unchanged, for the schema to refuse."""
     return {names.get(key, key): value for key, value in values.items()} if isinstance(values, dict) else values
 
 

@@ -1,6 +1,7 @@
-"""Recipes with a name: their records, and the choice of one by its name or from a file of a user.
+"""Recipes with a name: their records, and the choice of one by its name or from a user's file.
 
-The records stand with the families, and with the kinds of input whose families share some.
+The records are in the modules of the families, and, for recipes that all families of a kind of input share, in the
+package of that kind.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from zoo.family import Family, Size
 
 DEFAULT = "default"
-"""The name of the recipe that a family has for each size, and which is taken where nobody names one."""
+"""The name of the recipe that a family has for each size; it is used if no recipe is named."""
 
 LARGEST_FILE = 65_536
 """The most bytes of a recipe file."""
@@ -36,14 +37,14 @@ class NamedRecipe:
     """A recipe with its origin.
 
     Attributes:
-        title: the recipe in a line.
+        title: the recipe in one line.
         source: who published it, and where.
-        cost: what a training takes: epochs, batch, and machines and hours where they are published.
+        cost: the cost of a training: epochs, batch, and machines and hours if they are published.
         expected: the accuracy to expect, of which network on which data, and where that figure is published.
         keys: values by the keys that people set, such as `optimizer.lr`.
-        changes: whether `keys` change the family's default recipe; otherwise, those that are not named have the
-            defaults of recipes.
-        differs: how it departs from what was published. Empty where it does not.
+        changes: whether `keys` change the family's default recipe; otherwise, all other keys have the defaults of
+            `zoo.recipe.Recipe`.
+        differs: the differences from the published recipe. Empty if there are none.
         sizes: the sizes of the family that it is for; empty for all.
         from_weights: whether training starts from the weights of a run.
     """
@@ -72,7 +73,7 @@ def choose(
     Args:
         family: the family.
         size: one of its sizes.
-        asked: the name of a recipe, or a file that changes keys of the default one; None for the default one.
+        asked: the name of a recipe, or a file that changes keys of the default recipe; None for the default recipe.
         from_weights: whether training starts from the weights of a run.
 
     Raises:
@@ -92,7 +93,7 @@ def read(path: Path) -> dict[str, Any]:
     """Read a recipe file, TOML or JSON; return its values by dotted key.
 
     Raises:
-        ZooError: it is missing, too large, or not of its format.
+        ZooError: the file is missing, too large, or not in its format.
     """
     if not path.is_file():
         raise ZooError(f"there is no recipe file at {path}: name a {' or '.join(ENDINGS)} file, or a recipe")
@@ -100,18 +101,18 @@ def read(path: Path) -> dict[str, Any]:
         with path.open("rb") as file:
             content = file.read(LARGEST_FILE + 1)
         if len(content) > LARGEST_FILE:
-            raise ZooError(f"{path} is too large for a recipe: {LARGEST_FILE:,} bytes are the most")
+            raise ZooError(f"{path} is too large for a recipe: {LARGEST_FILE:,} bytes at most")
         text = content.decode("utf-8")
         values = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
         if not isinstance(values, dict):
-            raise ZooError(f'{path} is no recipe: write an object of keys and values, such as {{"epochs": 10}}')
+            raise ZooError(f'{path} is not a recipe: write an object of keys and values, such as {{"epochs": 10}}')
         return _flat(values)
     except (ValueError, OSError, RecursionError) as error:
         raise ZooError(f"{path} cannot be read ({' '.join(str(error).split()):.200}): mend the recipe file") from None
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Return nested values by dotted key."""
+    """Return the values of nested dictionaries by dotted key."""
     found: dict[str, Any] = {}
     for key, value in values.items():
         found |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}

@@ -22,14 +22,14 @@ VARINT, EIGHT_BYTES, LENGTH, FOUR_BYTES = 0, 1, 2, 5
 """Wire types of protobuf, https://protobuf.dev/programming-guides/encoding."""
 
 CHUNK = 2**20
-"""Bytes that are read at a time."""
+"""The number of bytes that are read at a time."""
 
 
 def graph_digest(path: Path) -> str:
-    """The SHA-256 of the serialized graph in an ONNX file.
+    """Return the SHA-256 of the serialized graph in an ONNX file.
 
     Raises:
-        ValueError: this is no protobuf.
+        ValueError: the file is not a protobuf.
     """
     digest = hashlib.sha256()
     with path.open("rb") as file:
@@ -40,10 +40,10 @@ def graph_digest(path: Path) -> str:
 
 
 def fields(file: BinaryIO, start: int, end: int) -> Iterator[tuple[int, int, int, int]]:
-    """Every field of a protobuf message: its number, and the offsets of its start, of its value and of its end.
+    """Yield every field of a protobuf message: its number, and the offsets of its start, of its value and of its end.
 
     Raises:
-        ValueError: this is no protobuf.
+        ValueError: the file is not a protobuf.
     """
     begin = start
     while begin < end:
@@ -60,21 +60,21 @@ def fields(file: BinaryIO, start: int, end: int) -> Iterator[tuple[int, int, int
         elif kind in (EIGHT_BYTES, FOUR_BYTES):
             stop = payload + (8 if kind == EIGHT_BYTES else 4)
         else:
-            raise ValueError(f"byte {begin} begins no field of a protobuf")
+            raise ValueError(f"no field of a protobuf begins at byte {begin}")
         if stop > end:
-            raise ValueError(f"the field at byte {begin} goes on beyond the end of its message")
+            raise ValueError(f"the field at byte {begin} extends beyond the end of its message")
         yield key >> 3, begin, payload, stop
         begin = stop
 
 
 def span(file: BinaryIO, start: int, end: int) -> bytes:
-    """The bytes from `start` up to `end`."""
+    """Read the bytes from `start` up to `end`."""
     file.seek(start)
     return file.read(end - start)
 
 
 def _varint(file: BinaryIO) -> int:
-    """An unsigned integer with seven bits in each byte, the lowest first."""
+    """Read an unsigned integer with seven bits in each byte, the lowest first."""
     value = 0
     for shift in range(0, 64, 7):
         byte = file.read(1)

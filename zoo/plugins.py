@@ -1,6 +1,6 @@
-"""Modules that a part of zoo finds by name: those of its own package, and those that installed packages bring.
+"""Modules that a part of zoo finds by name: those of its own package, and those that installed packages add.
 
-A package brings some by an entry point of a group, such as `zoo.models` for families, in its pyproject.toml:
+A package adds a module with an entry point in a group, such as `zoo.models` for families, in its pyproject.toml:
 
     [project.entry-points."zoo.models"]
     mine = "mine.family"
@@ -17,10 +17,10 @@ from zoo.errors import ZooError
 
 
 def names(package: str) -> dict[str, str]:
-    """The modules of a package and those that entry points add to it: dotted names by short name, sorted.
+    """List the modules of a package and those that entry points add to it: dotted names by short name, sorted.
 
     Nothing but the package itself is imported. A name that begins with an underscore is not a plugin. An entry point
-    whose name the package has already is left out: nobody replaces a part of zoo unseen.
+    with the name of one of the package's own modules is left out: nothing can replace a part of zoo unnoticed.
     """
     own = pkgutil.iter_modules(importlib.import_module(package).__path__)
     found = {module.name: f"{package}.{module.name}" for module in own if not module.name.startswith("_")}
@@ -29,10 +29,10 @@ def names(package: str) -> dict[str, str]:
 
 
 def modules(package: str) -> dict[str, ModuleType]:
-    """The same, imported.
+    """Import the modules that `names` lists, and return them by short name.
 
     Raises:
-        ZooError: a module that an installed package brings cannot be imported.
+        ZooError: a module that an installed package adds cannot be imported.
     """
     return {name: _imported(package, dotted) for name, dotted in names(package).items()}
 

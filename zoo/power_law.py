@@ -15,13 +15,13 @@ FEWEST = 3
 """The fewest networks of different cost that a law is fitted to."""
 
 FEWEST_FOR_FLOOR = 6
-"""The fewest for which a floor is tried: below, the corrected information criterion is not defined."""
+"""The fewest networks for which a floor is tried; for fewer, the corrected information criterion is not defined."""
 
 FEWEST_TO_DRAW = 5
-"""The fewest of which some are drawn for the interval; fewer are all kept, and the interval does not cover them."""
+"""The fewest networks that the bootstrap resamples; with fewer, the interval does not cover the choice of networks."""
 
 EVIDENCE = 2.0
-"""The least by which the information criterion must be lower with a floor than without."""
+"""The least difference by which the information criterion must be lower with a floor than without."""
 
 FLOORS = 200
 """The number of floors that are tried."""
@@ -47,10 +47,11 @@ class Law:
 class Fit:
     """A law and its 95 % intervals.
 
-    `exponent` is the interval of that number. `next_error` is the error at twice the largest cost, with its interval in
-    `next`; `gain` is how much lower that is than the law's error at the largest cost, with its interval in `gained`.
-    `low` and `high` are the ends of the law's own interval at `costs`. `points` says how many networks it was fitted
-    to, and `draws_points` whether the intervals cover the choice of the networks beside that of the test examples.
+    `exponent` is the interval of the law's exponent. `next_error` is the error at twice the largest cost, with its
+    interval in `next`; `gain` is how much lower it is than the law's error at the largest cost, with its interval in
+    `gained`. `low` and `high` are the ends of the law's own interval at `costs`. `points` is the number of networks
+    that the law was fitted to, and `draws_points` says whether the intervals cover the choice of the networks in
+    addition to the choice of the test examples.
     """
 
     law: Law
@@ -67,18 +68,19 @@ class Fit:
 
 
 def fit(costs: np.ndarray, errors: np.ndarray, seed: int = 0) -> Fit | None:
-    """Fit a law, and its intervals by a bootstrap over examples, and over networks where there are enough.
+    """Fit a law, and its intervals with a bootstrap over examples, and over networks if there are enough.
 
-    Each draw takes the same examples of all networks, so that what makes a draw of examples easy cancels out. An error
-    of 0 counts as half an example.
+    Each draw takes the same examples for all networks, so that the difficulty of the drawn examples cancels out. An
+    error of 0 counts as half an example.
 
     Args:
-        costs: of the networks, [networks].
-        errors: of each example by each network, [networks, examples]; their mean is the error of the network.
-        seed: of the draws.
+        costs: the cost of each network, [networks].
+        errors: the error of each network on each example, [networks, examples]; the mean over examples is the error of
+            the network.
+        seed: the seed of the draws.
 
     Returns:
-        The fit; None where fewer than `FEWEST` networks differ in their cost.
+        The fit; None if fewer than `FEWEST` networks differ in their cost.
     """
     costs = np.asarray(costs, np.float64)
     if len(np.unique(costs)) < FEWEST:
@@ -94,7 +96,7 @@ def fit(costs: np.ndarray, errors: np.ndarray, seed: int = 0) -> Fit | None:
     gains: list[float] = []
     curves: list[np.ndarray] = []
     while len(exponents) < DRAWS:
-        # How often each example is drawn.
+        # The number of times that each example is drawn.
         counts = np.bincount(generator.integers(0, examples, examples), minlength=examples)
         drawn = _positive(errors @ counts / examples, examples)
         chosen = generator.integers(0, networks, networks) if draws_points else np.arange(networks)
@@ -124,7 +126,7 @@ def fit(costs: np.ndarray, errors: np.ndarray, seed: int = 0) -> Fit | None:
 
 
 def fitted(costs: np.ndarray, errors: np.ndarray, floor: bool) -> Law:
-    """Return the law whose logarithm is nearest to that of the errors, by least squares; with a floor if `floor`."""
+    """Fit a law to the logarithms of the errors by least squares, with a floor if `floor`."""
     floors = np.linspace(0, errors.min(), FLOORS, endpoint=False) if floor else np.zeros(1)
     # A line through the logarithms for each floor, [floors, networks].
     x, y = np.log(costs), np.log(errors - floors[:, None])
@@ -156,7 +158,7 @@ def _with_or_without_floor(costs: np.ndarray, errors: np.ndarray) -> tuple[Law, 
         free = len(costs) - numbers - 1
         return len(costs) * math.log(spread) + 2 * numbers + 2 * numbers * (numbers + 1) / free
 
-    # Two or three numbers of the law, and the spread around it.
+    # The law has two or three numbers; the spread around it is one more.
     supported = floored.exponent > 0 and criterion(floored, 4) < criterion(plain, 3) - EVIDENCE
     return (floored, True) if supported else (plain, False)
 

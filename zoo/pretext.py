@@ -29,8 +29,8 @@ def task(
     Args:
         kind: its name.
         graph_module: the dotted name of the module with `losses` and `sums` of `zoo.task.Graph`.
-        pretext_module: the dotted name of the module with the functions of `zoo.task.Pretext`. What belongs to one kind
-            of input stands with that.
+        pretext_module: the dotted name of the module with the functions of `zoo.task.Pretext`. A module for one kind of
+            input is in the package of that kind.
         metrics: as for `Task`; the best epoch is the one with the least loss.
         titles: as for `Task`.
     """
@@ -67,12 +67,12 @@ def methods() -> list[str]:
 
 
 def refuse_unknown(method: str) -> None:
-    """Raise ZooError where no network can be pretrained by a method."""
+    """Raise ZooError if there is no such method of pretraining."""
     if method not in methods():
         raise ZooError(f"--method {method:.60}: there is no such method: {did_you_mean(method, methods())}")
 
 
 def refuse(model: Model, folder: Path) -> None:
-    """Raise ZooError where the run at `folder` was pretrained, and so gives no answers."""
+    """Raise ZooError if the run at `folder` was pretrained, and therefore gives no answers."""
     if tasks.task_of(model).pretext_module:
         raise ZooError(f"{folder} is pretrained, and has no head: train it with 'zoo train --weights {folder}'")

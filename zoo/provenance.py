@@ -72,7 +72,7 @@ def say_environment(say: Say) -> None:
     """Name the variables of `NUMERIC` that are set, in one line."""
     found = ", ".join(f"{name}={printable(value)}" for name, value in environment().items())
     if found:
-        say(f"set, and able to move figures a little: {found}")
+        say(f"environment variables that change figures slightly: {found}")
 
 
 def versions() -> dict[str, str]:
@@ -87,7 +87,7 @@ def versions() -> dict[str, str]:
 
 
 def machine() -> dict[str, Any]:
-    """Describe the processor (`zoo.processor`), the CPUs this process may use, memory in GiB, and NVIDIA's GPUs."""
+    """Describe the processor (`zoo.processor`), the number of usable CPUs, memory in GiB, and NVIDIA's GPUs."""
     import psutil
 
     gpus = nvidia_gpus()

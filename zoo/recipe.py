@@ -1,6 +1,6 @@
 """The record of a recipe: everything that decides how a network is trained.
 
-The default recipes stand in each family's record.
+Each family's record contains its default recipes.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ NotNegative = Annotated[float, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, lt=1)]
 
 OWN = -1.0
-"""The rate of dropout or of drop-path that stands for the family's own."""
+"""The value of a dropout or drop-path rate that stands for the family's own."""
 
 Precision = Literal["float32", "bfloat16", "float16", "float64"]
 
@@ -29,13 +29,16 @@ Precision = Literal["float32", "bfloat16", "float16", "float64"]
 class Optimizer:
     """The update rule.
 
-    Weight decay is decoupled (`w -= lr * weight_decay * w`). It spares norms, biases, and what a family's record names.
-    A layer's rate is `lr * layer_decay ** depth`; its depth is the number of feature maps that depend on it.
+    Weight decay is decoupled (`w -= lr * weight_decay * w`). It does not apply to norms, biases, and the variables that
+    a family's record excludes. A layer's rate is `lr * layer_decay ** depth`; its depth is the number of feature maps
+    that depend on it.
 
-    `lamb` (You et al. 2019, arXiv:1904.00962) is Adam with a rate for each weight: the norm of the weight over the norm
-    of its update, decay included. What weight decay spares is updated as Adam does. `momentum` is beta 1 of both.
+    `lamb` (You et al. 2019, arXiv:1904.00962) is Adam with a trust ratio for each weight: the norm of the weight over
+    the norm of its update, decay included. Weights without weight decay are updated as in Adam. `momentum` is beta 1 of
+    both.
 
-    `l1` and `l2` add to the loss of a batch `l1 * sum(|w|) + l2 * sum(w²)` over the weights that weight decay shrinks.
+    `l1` and `l2` add `l1 * sum(|w|) + l2 * sum(w²)` to the loss of a batch, over the weights that weight decay applies
+    to.
     """
 
     name: Literal["sgd", "adamw", "lamb"] = "sgd"
@@ -52,11 +55,11 @@ class Optimizer:
 class Schedule:
     """The learning rate over time, in epochs from the start of the training.
 
-    All shapes but `one_cycle` rise linearly over `warmup_epochs`. `constant` stays there. `cosine` (half a cosine) and
-    `linear` stay for `hold_epochs`, then fall to zero at the end. `step` multiplies the rate by `drop` every
-    `drop_epochs`. `one_cycle` rises linearly from a tenth of the rate, falls back to it, and ends at a thousandth
-    (Smith & Topin 2018, arXiv:1708.07120); momentum stays constant, and the lengths are shares of the training, see
-    `zoo.training.schedule`.
+    All shapes but `one_cycle` rise linearly to the optimizer's `lr` over `warmup_epochs`. `constant` stays there.
+    `cosine` (half a cosine) and `linear` stay for `hold_epochs`, then fall to zero at the end. `step` multiplies the
+    rate by `drop` every `drop_epochs`. `one_cycle` rises linearly from a tenth of `lr`, falls back to a tenth, and ends
+    at a thousandth (Smith & Topin 2018, arXiv:1708.07120); momentum stays constant, and the lengths are shares of the
+    training, see `zoo.training.schedule`.
     """
 
     shape: Literal["cosine", "constant", "linear", "step", "one_cycle"] = "cosine"
@@ -74,14 +77,14 @@ def _share_or_own(rate: float) -> float:
 
 @record
 class Network:
-    """Changes of the family's network.
+    """Changes to the family's network.
 
-    `width` multiplies the channels of all layers but the last, to multiples of 8.
+    `width` multiplies the channels of all layers but the last, rounded to multiples of 8.
 
-    The rates are for training; inference is without them, and so is what is exported. `dropout` is the rate of all
-    dropout of the network; a network without any gets one before the logits. `drop_path` is the probability with which
-    an example loses the last residual branch; it rises evenly from 0 at the first one (stochastic depth, Huang et al.
-    2016, arXiv:1603.09382). `OWN` stands for the family's own rates.
+    The rates apply in training only, neither in inference nor in exported files. `dropout` is the rate of all dropout
+    in the network; a network without dropout gets one layer of it before the logits. `drop_path` is the probability
+    with which an example's last residual branch is dropped; it rises evenly from 0 at the first branch (stochastic
+    depth, Huang et al. 2016, arXiv:1603.09382). `OWN` stands for the family's own rates.
     """
 
     dropout: Annotated[float, AfterValidator(_share_or_own)] = OWN
@@ -96,9 +99,9 @@ OWN_RATES = Network()
 class Distill:
     """The share of a teacher's answers in the loss of a training, see `zoo.training.distillation`.
 
-    The loss is `(1 - weight)` times that of the task, and `weight` times the distance from the teacher. `soft` compares
-    with all that the teacher answers, of classes at a `temperature`; `hard` takes its likeliest class for the right
-    one. `none` is a training without a teacher. The defaults of `temperature` and `weight` are those of Tian et al.,
+    The loss is `(1 - weight)` times the task's loss plus `weight` times the distance from the teacher. `soft` compares
+    with the teacher's full answers, for classes at a `temperature`; `hard` takes the teacher's likeliest class as the
+    label. `none` trains without a teacher. The defaults of `temperature` and `weight` are those of Tian et al.,
     Contrastive representation distillation, 2020 (arXiv:1910.10699).
     """
 
@@ -109,7 +112,7 @@ class Distill:
 
 @record
 class Split:
-    """The shares of splits that a data set does not bring itself; they are drawn class by class, with `seed`.
+    """The shares of splits that a dataset does not have itself; they are drawn class by class, with `seed`.
 
     `copies_together` keeps examples that are equal byte for byte in one split. It is off in runs made before it
     existed.
@@ -125,8 +128,9 @@ class Split:
 class Prune:
     """The removal of channels from the weights that training starts from.
 
-    `share` of the network's multiply-adds are left; 0 removes nothing. A layer that loses channels keeps a multiple of
-    `multiple` of them: the block of onnxruntime's convolutions is 16 channels with AVX-512, and 8 with AVX2.
+    `share` is the share of the network's multiply-adds that is left; 0 removes nothing. A layer that loses channels
+    keeps a multiple of `multiple` channels: the block of onnxruntime's convolutions is 16 channels with AVX-512, and 8
+    with AVX2.
     """
 
     share: Share = 0.0
@@ -135,11 +139,11 @@ class Prune:
 
 @record
 class SimCLR:
-    """Pretraining by `zoo pretrain --method simclr`; keys of images, such as `smallest_crop`, are for its views, too.
+    """Pretraining with `zoo pretrain --method simclr`; the keys of images, such as `smallest_crop`, apply to its views.
 
-    `temperature` divides the similarities of views. `projection` is the number of values that a view is compared by.
-    `color` is the strength of the changes of brightness, contrast, saturation and hue; 0 makes none. `blur` is the
-    share of the views that are blurred.
+    `temperature` divides the similarities of views. `projection` is the number of values that represent a view in the
+    comparison. `color` is the strength of the changes of brightness, contrast, saturation and hue; 0 changes nothing.
+    `blur` is the share of the views that are blurred.
     """
 
     temperature: Positive = 0.5
@@ -150,16 +154,17 @@ class SimCLR:
 
 @record
 class MLM:
-    """Pretraining by `zoo pretrain --method mlm`: `share` of the tokens of each text are to be found."""
+    """Pretraining with `zoo pretrain --method mlm`: the network predicts a `share` of the tokens of each text."""
 
     share: Annotated[float, Field(gt=0, lt=1)] = 0.15
 
 
 @record
 class MAE:
-    """Pretraining by `zoo pretrain --method mae`: the patches of each image are to be found but for a few.
+    """Pretraining with `zoo pretrain --method mae`: the network reconstructs hidden patches of each image.
 
-    `share` of the patches are hidden. The decoder, which is not kept, has `depth` blocks of `width` channels.
+    `share` is the share of the patches that are hidden. The decoder, which is not kept, has `depth` blocks of `width`
+    channels.
     """
 
     share: Annotated[float, Field(gt=0, lt=1)] = 0.75
@@ -169,10 +174,10 @@ class MAE:
 
 @record
 class FixMatch:
-    """Training on examples without labels beside those with labels, as `--unlabelled` asks for it.
+    """Training on unlabeled examples in addition to labeled ones, requested with `--unlabeled`.
 
-    A batch holds `ratio` times as many of them. One counts where the network gives a class at least the probability
-    `threshold`; then its loss, times `weight`, is that of this class.
+    A batch has `ratio` unlabeled examples for each labeled one. An unlabeled example counts if the network gives some
+    class at least the probability `threshold`; its loss is then the loss of this class, times `weight`.
     """
 
     ratio: Annotated[int, Field(ge=0)] = 0
@@ -184,24 +189,23 @@ class FixMatch:
 class Recipe:
     """Everything that decides a training run, except for the machine.
 
-    `batch_size` is that of all replicas together, for one update; each replica computes its part of it in `accumulate`
-    equal parts, one after the other. With an `ema_decay`, such as 0.999, an exponential moving average of the weights
-    is evaluated and kept in their place, see `zoo.training.average`. `patience` ends training after so many epochs
-    without a better validation score; 0 never does. `keep` says whether the run ends with its best or its last weights.
-    `deterministic` makes two runs equal bit for bit on one device, at some cost of speed on GPUs. With `bfloat16` and
-    `float16`, layers compute in that precision, and weights, updates and normalization stay in float32; `float64` is
-    for telling rounding from mistakes, not for use. `xla` compiles the step by XLA. `on_nan` says what becomes of a
-    step whose loss or gradients are not finite: it ends the training, or is left out. `freeze` trains the head only:
-    the network before it works as in evaluation, without dropout, and keeps its weights and statistics.
-    `class_weights` weighs the loss of each class: with `balanced`, all classes weigh the same, however skewed the data.
-    `label_fraction` keeps this share of the training examples, of each class and at least one, drawn with `label_seed`.
-    `mixup` and `cutmix` are the alphas of the beta distributions by which pairs of examples are mixed, see
-    `zoo.training.mixing`; 0 mixes none. Each example of an epoch appears `repeats` times in it, which does not change
-    the number of steps. With `balanced` sampling, an epoch has as many examples of one class as of another, see
+    `batch_size` is the number of examples for one update, over all replicas; each replica computes its part in
+    `accumulate` equal parts, one after the other. With an `ema_decay`, such as 0.999, an exponential moving average of
+    the weights is evaluated and kept in their place, see `zoo.training.average`. `patience` ends training after that
+    many epochs without a better validation score; 0 never does. `keep` says whether the run ends with its best or its
+    last weights. `deterministic` makes two runs equal bit for bit on one device, at some cost of speed on GPUs. With
+    `bfloat16` and `float16`, layers compute in that precision, and weights, updates and normalization stay in float32;
+    `float64` is for telling rounding errors from bugs, not for use. `xla` compiles the step with XLA. A step whose loss
+    or gradients are not finite ends the training if `on_nan` is `stop`, and is left out if it is `skip`. `freeze`
+    trains the head only: the network before it works as in evaluation, without dropout, and keeps its weights and
+    statistics. `class_weights` weighs the loss of each class: with `balanced`, all classes weigh the same, however
+    skewed the data. `label_fraction` keeps this share of the training examples of each class, at least one, drawn with
+    `label_seed`. `mixup` and `cutmix` are the alphas of the beta distributions with which pairs of examples are mixed,
+    see `zoo.training.mixing`; 0 turns mixing off. Each example of an epoch appears `repeats` times in it, which does
+    not change the number of steps. With `balanced` sampling, an epoch has equally many examples of every class, see
     `zoo.data.sampling`. The sections `simclr`, `mae` and `mlm` are for `zoo pretrain`, and `fixmatch` is for
-    `--unlabeled`.
-    `input` is the section that belongs to the kind of input; people set its keys by the kind's name, as in
-    `KIND.KEY=VALUE`. None stands for the kind's defaults.
+    `--unlabeled`. `input` is the section that belongs to the kind of input; people set its keys by the kind's name, as
+    in `KIND.KEY=VALUE`. None stands for the kind's defaults.
     """
 
     epochs: Annotated[int, Field(ge=1)] = 30
@@ -241,7 +245,7 @@ def override(recipe: Recipe, settings: Iterable[str]) -> Recipe:
     """Return a recipe with `key=value` settings applied, such as `optimizer.lr=0.1`; commas separate a list's values.
 
     Raises:
-        ZooError: a setting is not of this form, no recipe has the key, or the value does not fit it.
+        ZooError: a setting does not have this form, no recipe has the key, or the value does not fit the key.
     """
     changes = {}
     for setting in settings:
@@ -273,7 +277,7 @@ def changed(recipe: Recipe, changes: Mapping[str, Any], what: str = "recipe") ->
             place = place[part]
         place[last] = value.split(",") if isinstance(place[last], list) and isinstance(value, str) else value
     if section:
-        # Parsed under the name that people know it by, for messages.
+        # The section is parsed by itself, so that messages use the name that people know.
         name = section["kind"]
         settings = parse(type(recipe.input), values.pop(name), f"{what}: {name}")
         return dataclasses.replace(parse(Recipe, values | {"input": None}, what), input=settings)
@@ -296,7 +300,7 @@ def flat(recipe: Recipe) -> dict[str, Any]:
 
 
 def known_keys(recipe: Recipe) -> list[str]:
-    """List the keys of a recipe that people set; those of its input begin with the kind of input."""
+    """List the keys of a recipe that people set; those of its section `input` begin with the kind of input."""
     known = [key for key in keys(Recipe) if key != "input"]
     if recipe.input:
         known += [f"{recipe.input.kind}.{key}" for key in keys(type(recipe.input)) if key != "kind"]

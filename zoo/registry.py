@@ -21,11 +21,11 @@ PACKAGE = "zoo.models"
 def families() -> dict[str, Family]:
     """Return every family by name, in alphabetical order, each with its sizes in the order of their parameters.
 
-    A module may hold a `FAMILY`, and `SIZES`: further sizes of families, by their names.
+    A module may have a `FAMILY`, and `SIZES`: further sizes of families, by the names of the families.
 
     Raises:
-        ZooError: a module of an installed package holds neither, takes a name that is taken, or adds a size to a family
-            that is not there.
+        ZooError: a module of an installed package has neither, uses a name that is taken, or adds a size to a family
+            that does not exist.
     """
     modules = plugins.modules(PACKAGE)
     own = [module.FAMILY for module in modules.values() if hasattr(module, "FAMILY")]
@@ -73,7 +73,7 @@ def _aliases() -> dict[str, tuple[Family, Size]]:
 
 
 def forget() -> None:
-    """Look for families anew when they are next asked for, such as those of a package that was installed meanwhile."""
+    """Forget the families, so that the next call finds those of a package that was installed in the meantime."""
     families.cache_clear()
     _aliases.cache_clear()
 
@@ -81,7 +81,7 @@ def forget() -> None:
 def resolve(name: str, size: str | None = None) -> tuple[Family, Size]:
     """Find a family and a size by the family's name or by an alias such as `resnet50`.
 
-    The size is `small` where neither an alias nor `size` says it.
+    The size is `small` if neither an alias nor `size` names one.
 
     Raises:
         ZooError: no such family or size, or an alias together with another size.

@@ -32,10 +32,10 @@ class Run:
     """The content of `run.json`.
 
     A run is finished when `provenance.finished` is set; `results` are its final figures. A run that was pulled has
-    `weights`, which say whose they are, and neither `data` nor `recipe`. `initial` describes the weights that a
-    fine-tuned run started from, `teacher` the network whose answers a distilled one learned from. `unlabeled` are the
-    data without labels that it also trains on. `recipe_name` is the name of the recipe, or of the file of it, that
-    `recipe` was made of by changing single keys; it is empty where there is none, and in runs made before it existed.
+    `weights`, which name the publisher, and neither `data` nor `recipe`. `initial` describes the weights that a
+    fine-tuned run started from, `teacher` the network whose answers a distilled run learned from. `unlabeled` describes
+    the data without labels that the run also trains on. `recipe_name` is the name of the recipe, or of the recipe file,
+    that `recipe` is based on; it is empty if there is none, and in runs made before it existed.
     """
 
     schema: int
@@ -52,12 +52,12 @@ class Run:
 
     @property
     def finished(self) -> bool:
-        """True if training is complete and the final weights are there."""
+        """True if training is complete and the final weights are written."""
         return self.provenance.finished is not None
 
     @property
     def score(self) -> Score | None:
-        """The score on the test split; None of a run that is not finished or was pulled."""
+        """The score on the test split; None for a run that is not finished or was pulled."""
         if "test_interval" not in self.results:
             return None
         others = ("test_interval", "test_examples", "test_parts")
@@ -95,10 +95,10 @@ def read_finished(folder: Path) -> Run:
 
 
 def read_with_head(folder: Path) -> Run:
-    """Read the description of the finished run at `folder`, which gives answers.
+    """Read the description of the finished run at `folder`, whose network must have a head.
 
     Raises:
-        ZooError: there is no run, it is damaged or unfinished, or it was pretrained.
+        ZooError: there is no run, it is damaged or unfinished, or it was pretrained, without a head.
     """
     run = read_finished(folder)
     pretext.refuse(run.model, folder)

@@ -1,4 +1,4 @@
-"""The folder of a SavedModel as TF Serving reads it: versions with numbers, and the files that each must hold.
+"""The folder of a SavedModel as TF Serving reads it: numbered versions, and the files that each must contain.
 
 No framework is imported.
 """
@@ -20,26 +20,26 @@ LOADED = (GRAPH, "variables/variables.index", "variables/variables.data-*")
 available and fail every request."""
 
 SERVED = (*LOADED, WARM_UP)
-"""The files that a version is served with. TF Serving accepts a missing or empty warm-up, and warms nothing then."""
+"""The files of a version to serve. TF Serving accepts a missing or empty warm-up file, but then warms nothing up."""
 
 LARGEST_VERSION = 2**63 - 1
 """The largest version number that TF Serving reads."""
 
 
 def number(name: str) -> int | None:
-    """The number that TF Serving reads in the name of an entry of a base path; None where it ignores the entry."""
+    """Return the number that TF Serving reads in the name of an entry of a base path; None if it ignores the entry."""
     found = re.fullmatch(r"\s*\+?([0-9]+)\s*", name, re.ASCII)
     return int(found[1]) if found and int(found[1]) <= LARGEST_VERSION else None
 
 
 def versions(base: Path) -> dict[int, Path]:
-    """The entries of a base path that TF Serving takes for versions, by number in rising order."""
+    """Return the entries of a base path that TF Serving takes for versions, by number in rising order."""
     found = {of: path for path in base.iterdir() if (of := number(path.name)) is not None}
     return dict(sorted(found.items()))
 
 
 def latest_version(base: Path) -> Path:
-    """The folder of the highest version: the one that TF Serving would answer with.
+    """Return the folder of the highest version: the one that TF Serving would serve.
 
     Raises:
         Refused: there is none.
@@ -51,15 +51,15 @@ def latest_version(base: Path) -> Path:
 
 
 def missing(names: Collection[str], patterns: Collection[str]) -> list[str]:
-    """The patterns that no name fits, of names relative to a version."""
+    """Return the patterns that match none of the names, which are relative to a version's folder."""
     return [pattern for pattern in patterns if not fnmatch.filter(names, pattern)]
 
 
 def problems(sizes: Mapping[str, int], base: str) -> list[str]:
-    """The faults of a listing of files for the SavedModel below `base` to be served, a phrase for each.
+    """List the faults in the files of the SavedModel below `base` that keep it from being served, a phrase for each.
 
     Args:
-        sizes: the bytes of each file by its path, which begins with `base` and `/` for those of the SavedModel.
+        sizes: the size of each file in bytes by path; the paths of the SavedModel's files begin with `base` and `/`.
         base: the base path within the listing, such as `saved_model`.
     """
     folders: dict[str, dict[str, int]] = {}
@@ -70,7 +70,7 @@ def problems(sizes: Mapping[str, int], base: str) -> list[str]:
     found = [] if folders else [f"{base} has no version"]
     for version, files in sorted(folders.items()):
         if number(version) is None:
-            found.append(f"{base}/{version} is no version number")
+            found.append(f"{base}/{version} is not a version number")
             continue
         found += [f"{base}/{version}/{pattern} is not listed" for pattern in missing(files, SERVED)]
         needed = [name for pattern in SERVED for name in fnmatch.filter(files, pattern)]

@@ -1,4 +1,4 @@
-"""Records: frozen dataclasses made from JSON or from a command line, which refuse values that do not fit."""
+"""Records: frozen dataclasses made from JSON or from command lines, which refuse values that do not fit."""
 
 from __future__ import annotations
 

@@ -13,15 +13,15 @@ if TYPE_CHECKING:
 
 
 UNNAMED = "?"
-"""The name of an open dimension in formats that do not name such: it stands for any."""
+"""The name of an open dimension in formats that do not name dimensions: it matches any name."""
 
 
 @dataclass(frozen=True)
 class Tensor:
     """The dtype and shape of an input or output.
 
-    `dtype` is numpy's name, or `string`. Each dimension of `shape` is a size, the name of an open dimension, or None
-    where a file states neither.
+    `dtype` is numpy's name, or `string`. Each dimension of `shape` is a size, the name of an open dimension, or None if
+    a file states neither.
     """
 
     dtype: str
@@ -31,7 +31,7 @@ class Tensor:
         return f"{self.dtype} [{', '.join('?' if size is None else str(size) for size in self.shape)}]"
 
     def fits(self, array: np.ndarray) -> bool:
-        """Tell if an array has this dtype (object for `string`) and this shape, with any size for an open dimension."""
+        """Return whether an array has this dtype (object for `string`) and shape; open dimensions may have any size."""
         dtype = "object" if self.dtype == "string" else self.dtype
         sizes = zip(self.shape, array.shape, strict=False)
         return (
@@ -41,7 +41,7 @@ class Tensor:
         )
 
     def sized(self, sizes: Mapping[str, int]) -> Tensor:
-        """The tensor with sizes in place of the named dimensions that `sizes` has."""
+        """Return the tensor with sizes in place of the named dimensions that `sizes` has."""
         known = (sizes.get(size, size) if isinstance(size, str) else size for size in self.shape)
         return Tensor(self.dtype, tuple(known))
 
@@ -54,19 +54,19 @@ class Signature:
     outputs: dict[str, Tensor]
 
     def sized(self, sizes: Mapping[str, int]) -> Signature:
-        """The signature with sizes in place of the named dimensions that `sizes` has."""
+        """Return the signature with sizes in place of the named dimensions that `sizes` has."""
         return Signature(
             {name: tensor.sized(sizes) for name, tensor in self.inputs.items()},
             {name: tensor.sized(sizes) for name, tensor in self.outputs.items()},
         )
 
     def described(self) -> dict[str, str]:
-        """Each input and output as text, such as `uint8 [batch, 28, 28, 1]`."""
+        """Return each input and output as text, such as `uint8 [batch, 28, 28, 1]`."""
         return {name: str(tensor) for name, tensor in {**self.inputs, **self.outputs}.items()}
 
 
 def _named(found: Tensor, wanted: Tensor) -> Tensor:
-    """The tensor with the names of the wanted one in place of `UNNAMED`."""
+    """Return the tensor with the names of the wanted one in place of `UNNAMED`."""
     if len(found.shape) != len(wanted.shape):
         return found
     pairs = zip(found.shape, wanted.shape, strict=True)

@@ -1,11 +1,11 @@
-"""Object stores, `s3://` and `gs://`: their listings, and files from and to them.
+"""Object stores, `s3://` and `gs://`: listing them, and copying files from and to them.
 
-fsspec knows them, by the libraries s3fs and gcsfs, which find credentials where the tools of Amazon and Google do:
-variables, files in the home folder, the machine itself; AWS_ENDPOINT_URL names another server with the protocol of S3.
-etils.epath would read `s3://` by TensorFlow wherever that is installed (etils 1.15), and TensorFlow 2.21 cannot; and it
-asks for the size of each file by a request of its own.
+fsspec accesses them with the libraries s3fs and gcsfs, which find credentials where the tools of Amazon and Google do:
+in environment variables, in files in the home folder, and on the machine itself. AWS_ENDPOINT_URL names another server
+with S3's protocol. etils.epath is not used: if TensorFlow is installed, etils 1.15 reads `s3://` with it, which
+TensorFlow 2.21 does not support; and it sends a request for the size of each file.
 
-Stores have no folders and no renames: what is written there appears file by file.
+Stores have no folders and no renames: a folder that is written there appears file by file.
 """
 
 from __future__ import annotations
@@ -24,28 +24,28 @@ LIBRARIES = {"s3": "s3fs", "gs": "gcsfs"}
 """The scheme of each store, which is also the name of zoo's extra, and its library."""
 
 URL = re.compile(rf"({'|'.join(LIBRARIES)}):/+([^/].*)")
-"""A place in a store, also as `Path` spells it, with one slash."""
+"""The URL of a place in a store, also as `Path` spells it, with one slash."""
 
 OPTIONS: dict[str, dict[str, Any]] = {
     "s3": {"use_listings_cache": False, "config_kwargs": {"connect_timeout": 10, "retries": {"max_attempts": 2}}},
     "gs": {"use_listings_cache": False},
 }
-"""The options of each library: no listing of an earlier moment, and no minutes of waiting for a server."""
+"""The options of each library: no cached listings, and no waiting for minutes until a server answers."""
 
 AT_ONCE = 16
-"""Files that are on their way at once: a request takes long and costs no processor."""
+"""The number of files that are copied at once: a request takes long, but hardly any processor time."""
 
 REASON = 200
 """The most characters of a library's message that are shown."""
 
 
 def is_store(place: object) -> bool:
-    """Tell whether a path names a place in a store."""
+    """Return whether a path names a place in a store."""
     return URL.fullmatch(str(place)) is not None
 
 
 def refuse_store(place: object) -> None:
-    """Raise ZooError where a path that has to be one of this machine names a place in a store."""
+    """Raise ZooError if a path that must be on this machine names a place in a store."""
     found = URL.fullmatch(str(place))
     if found:
         raise ZooError(
@@ -59,9 +59,9 @@ class Entry:
     """A file in a store.
 
     Attributes:
-        path: as its library names it.
-        size: in bytes.
-        stamp: what changes whenever the file does: its size, the time, and the store's digest or number of its content.
+        path: its path, as the library spells it.
+        size: its size in bytes.
+        stamp: a text that changes whenever the file does: its size, its time, and the store's digest or generation.
     """
 
     path: str
@@ -96,16 +96,16 @@ class Store:
         return fsspec.filesystem(self.scheme, **OPTIONS[self.scheme])
 
     def entries(self) -> dict[str, Entry]:
-        """Return the files by their names from here, none where there is nothing; a file has itself as its name.
+        """Return the files by their names relative to this place; if the place is a file, that file by its own name.
 
         Raises:
-            ZooError: the store cannot be read, or a name cannot be one of a file of this machine.
+            ZooError: the store cannot be read, or a file on this machine could not have such a name.
         """
         found = self._ask("cannot be listed", lambda: self._system.find(self.path, detail=True))
         entries = {}
         for path, about in found.items():
             name = path.removeprefix(self.path).removeprefix("/") or PurePosixPath(path).name
-            # Consoles make an empty file with such a name where somebody asks for a folder.
+            # The stores' web consoles make an empty file with a name that ends with a slash for a new folder.
             if path.endswith("/") or about.get("type") == "directory":
                 continue
             if any(part in ("", ".", "..") or "\0" in part for part in name.split("/")):
@@ -116,10 +116,10 @@ class Store:
         return entries
 
     def fetch(self, entry: Entry, target: Path) -> None:
-        """Write a file of the store to a path.
+        """Write a file of the store to a path on this machine.
 
         Raises:
-            ZooError: it cannot be read, or is no longer what it was when it was listed.
+            ZooError: the file cannot be read, or has changed since it was listed.
         """
         self._ask("cannot be read", lambda: self._system.get_file(entry.path, str(target)))
         if target.stat().st_size != entry.size:
@@ -129,7 +129,7 @@ class Store:
         """Write a file of this machine to the store.
 
         Raises:
-            ZooError: it cannot be written.
+            ZooError: the file cannot be written.
         """
         self._ask("cannot be written", lambda: self._system.put_file(str(source), f"{self.path}/{name}"))
 
@@ -146,5 +146,5 @@ class Store:
 
 
 def total(entries: Iterable[Entry]) -> int:
-    """Return the size of files together, in bytes."""
+    """Return the total size of files in bytes."""
     return sum(entry.size for entry in entries)

@@ -15,8 +15,9 @@ SMALLEST_MAP = 4
 class Structure:
     """The form of a network, which it keeps at every image size.
 
-    `halvings` is how often it halves its input: so many of the reference network's last halvings are kept. `window` is
-    the height and width of the map that the first dense layer sees in networks with such a head; None for others.
+    `halvings` is how often it halves its input: the network keeps that many of the reference network's last halvings.
+    `window` is the height and width of the map that the first dense layer sees, in networks with such a head; None for
+    others.
     """
 
     halvings: int

@@ -1,6 +1,6 @@
-"""The record of a task: what answers a network gives, and how they are trained, measured and compared.
+"""The record of a task: the answers that a network gives, and how they are trained, measured and compared.
 
-A task is a module of `zoo.tasks`, or one that an installed package adds, which holds its record as `TASK`.
+A task is a module of `zoo.tasks`, or one that an installed package adds, with its record in `TASK`.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ Verdict = tuple[bool, dict[str, Any]]
 class Score:
     """The one figure that a file or a run is judged by, on `examples` test examples, with its 95 % interval.
 
-    `metric` is scikit-learn's name for it, such as `accuracy` or `r2`; it is `mean_score` where there are several
-    targets, whose own scores are `parts`, by the target.
+    `metric` is scikit-learn's name for it, such as `accuracy` or `r2`. If there are several targets, it is
+    `mean_score`, and `parts` has the score of each target by its name.
     """
 
     metric: str
@@ -50,9 +50,9 @@ class Score:
 
 
 class Graph(Protocol):
-    """The functions of a task in TensorFlow operations. `found` is what the network computes, [batch, …].
+    """The functions of a task in TensorFlow operations. `found` is the output of the network, [batch, …].
 
-    A task that no network is trained for has `answers` only.
+    A task that no network can be trained for has `answers` only.
     """
 
     def answers(self, found: Any, model: Model) -> dict[str, Any]:
@@ -69,18 +69,18 @@ class Graph(Protocol):
         """
 
     def sums(self, targets: Any, found: Any, model: Model, weights: Any = 1.0) -> dict[str, Any]:
-        """Return sums over a batch, each a scalar, that `Task.metrics` makes metrics of; each example has a weight."""
+        """Return scalar sums over a batch, weighted by example, from which `Task.metrics` computes the metrics."""
 
 
 class Pretext(Protocol):
     """Further functions of a task that needs no labels: networks are pretrained for it, and it has no answers.
 
-    The described network ends before the family's own head, and what training adds to it is not kept. A recipe has a
-    section with the name of the task.
+    The described network ends before the family's own head, and the layers that training adds to it are not kept. A
+    recipe has a section with the name of the task.
     """
 
     def recipe(self, recipe: Recipe) -> Recipe:
-        """Return a family's recipe, changed to what suits the task where nobody asks for anything else."""
+        """Return a family's recipe with the defaults that suit the task."""
 
     def check(self, family: Family, recipe: Recipe) -> None:
         """Refuse a family or a recipe.
@@ -111,14 +111,14 @@ class Answer(Protocol):
         """Return lines for people."""
 
     def plain(self) -> dict[str, Any]:
-        """Return what JSON says of it."""
+        """Return the answer as plain data for JSON."""
 
     def cells(self) -> dict[str, Any]:
         """Return the cells of its row in a table by the names of their columns, the same for every example."""
 
 
 def as_they_are(outputs: np.ndarray, model: Model) -> np.ndarray:
-    """Return outputs as they are."""
+    """Return the outputs unchanged."""
     return outputs
 
 
@@ -128,67 +128,69 @@ def first_output(outputs: Mapping[str, np.ndarray], model: Model) -> np.ndarray:
 
 
 def unchanged(network: Any, model: Model) -> Any:
-    """Return a network as it is."""
+    """Return the network unchanged."""
     return network
 
 
 def untrained(*arguments: Any) -> Any:
-    """Refuse what only tasks have that networks are trained for.
+    """Refuse a call that makes sense only for tasks that networks can be trained for.
 
     Raises:
         ZooError: always.
     """
-    raise ZooError("no network is trained for this task: pull weights that are")
+    raise ZooError("no network can be trained for this task: pull published weights with 'zoo pull'")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
     """A kind of answer.
 
-    A task that no network is trained for leaves out `metrics` to `errors`; `zoo.pretext.task` makes a task without
+    A task that no network can be trained for leaves out `metrics` to `errors`; `zoo.pretext.task` makes a task without
     answers.
 
     Attributes:
         kind: its name.
-        title: its name in a sentence where that is another one.
+        title: its name in a sentence, if it differs from `kind`.
         outputs: the outputs of every format. Most tasks have one by which files are compared, the first.
         tensors: the outputs' dtypes and shapes, from the number of labels.
         graph_module: the dotted name of the module with the functions of `Graph`.
-        primary: from the outputs of a batch and the model, the primary output, an array [batch, …] by which files are
-            compared and answers are measured: the first output, or all that is to be compared in one array. It is 0
-            where these outputs are.
+        primary: called with the outputs of a batch and the model; returns the primary output, an array [batch, …] by
+            which files are compared and answers are measured: the first output, or all outputs to compare in one array.
+            It is 0 where these outputs are 0.
         agreement: compares primary outputs with the expected ones, within a share of the largest expected one.
         consistency: the largest contradiction between the outputs of a batch, such as that of the probabilities to the
             softmax of the logits; 0 where there can be none.
-        measure: all figures of measured outputs against targets and labels, a record. It takes `name` and `source` for
-            messages, and raises Refused where outputs are not finite.
-        summary: these figures as text for people.
+        measure: compares measured outputs with targets and labels; returns all figures, a record. It takes `name` and
+            `source` for messages, and raises Refused if outputs are not finite.
+        summary: returns these figures as text for people.
         drawing: the file name of the drawing that `draw` makes.
         draw: draws the figures; it takes the path, the figures, measured outputs, targets, a title, and `say`.
-        answer: from the outputs of one example, the model and how many likeliest labels are asked for, its answer.
-        metrics: from the sums of `Graph.sums` and the number of examples, the metrics of an epoch, `loss` among them.
+        answer: called with the outputs of one example, the model and the number of likeliest labels to return; returns
+            the answer.
+        metrics: called with the sums of `Graph.sums` and the number of examples; returns the metrics of an epoch,
+            including `loss`.
         best: the metric of the validation split by which the best epoch is chosen.
         higher_is_better: whether a larger value of `best` is better.
         titles: the metrics that are drawn over the epochs, with the titles of their axes.
-        score: the score of primary outputs against targets.
-        right: bool [examples] from primary outputs, targets and the model: whether each answer counts as right when two
-            files are compared on the same examples.
-        errors: float64 [examples] from primary outputs and targets: the error of each example; their mean is the error
-            of the network, 0 for one without fault.
-        measured: from the primary outputs of a batch and the model, what is measured of them, [batch, …]: the outputs,
-            unless those of two examples may have different shapes.
-        probabilities: each output of probabilities, with the output of its logits.
-        trained: from the described network and the model, the network in training: the same one, unless training adds
-            layers, which are in checkpoints and are not kept.
+        score: called with primary outputs and targets; returns the score.
+        right: called with primary outputs, targets and the model; returns bool [examples], whether each answer counts
+            as right when two files are compared on the same examples.
+        errors: called with primary outputs and targets; returns the error of each example, float64 [examples]. The mean
+            is the error of the network, 0 for a perfect one.
+        measured: called with the primary outputs of a batch and the model; returns the part that is measured,
+            [batch, …]: the outputs themselves, unless those of two examples may have different shapes.
+        probabilities: the name of each output of probabilities, with the name of the output of its logits.
+        trained: called with the described network and the model; returns the network in training: the same one, unless
+            training adds layers, which checkpoints contain and the finished run does not.
         fewest_labels: the least number of labels that a model has.
         shares: whether the functions of `Graph` also take targets that are shares of the labels, float32 [batch,
             labels], in place of labels.
-        balanced: from the targets of training and the number of labels, weights of the labels, float32 [labels], with
-            which all labels weigh the same; None where a target is no label.
+        balanced: called with the targets of training and the number of labels; returns weights of the labels, float32
+            [labels], with which all labels weigh the same. None if the targets are not labels.
         distillations: the kinds of distillation that the task has, and whether each has a temperature.
         pretext_module: the dotted name of the module with the functions of `Pretext`; empty for tasks with answers.
-        composed: where the outputs depend on more of the model than the number of its labels: from the model, the task
-            that it has. None for all others.
+        composed: called with a model; returns its task, for a kind of answer whose outputs depend on more than the
+            number of labels. None for all others.
     """
 
     kind: str
@@ -244,7 +246,7 @@ def tasks() -> dict[str, Task]:
     for name, module in plugins.modules(PACKAGE).items():
         task = getattr(module, "TASK", None)
         if not isinstance(task, Task) or task.kind != name:
-            raise ZooError(f"{module.__name__} is no task: it should have a TASK of the kind '{name}'")
+            raise ZooError(f"{module.__name__} is not a task: it should have a TASK of the kind '{name}'")
         found[name] = task
     return found
 

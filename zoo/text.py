@@ -9,7 +9,7 @@ Say = Callable[[str], None]
 """Takes one line for people: `print`, a logger's `info`, or `silent`."""
 
 Progress = Callable[[int, int, str], None]
-"""Takes the number of steps done, the number of all steps, and a line about the present one."""
+"""Takes the number of steps done, the number of all steps, and a line about the current one."""
 
 JOINERS = "\u200c\u200d"
 """Characters of zero width that are part of words in Persian and the scripts of India, and of emoji."""
@@ -36,13 +36,13 @@ def with_article(noun: str) -> str:
 
 
 def silent(*words: object) -> None:
-    """Say nothing: what a `Say` or a `Progress` is where nobody wants to hear."""
+    """Do nothing: the `Say` or `Progress` of a caller that wants no messages."""
 
 
 def columns(rows: Sequence[Sequence[str]], left: int) -> list[str]:
-    """Return rows with their cells below each other, the first `left` columns to the left and the others to the right.
+    """Align the cells of rows in columns, the first `left` columns to the left and the others to the right.
 
-    Without rich, whose import takes longer than `zoo list` may.
+    This does not use rich, whose import takes longer than `zoo list` may take.
     """
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = []

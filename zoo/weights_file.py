@@ -24,8 +24,8 @@ def weights(model: Any) -> dict[str, Any]:
 
 
 def variables(model: Any) -> dict[str, Any]:
-    """Return the weights, and what else layers keep between steps: the state of dropout's random generators."""
-    # Not by variable.path: Keras 3.15 numbers unnamed layers through the process, so a second model has other paths.
+    """Return the weights and the other state that layers keep between steps, such as dropout's random generators."""
+    # Not by variable.path: Keras 3.15 numbers unnamed layers across the process, so a second model has other paths.
     return {f"{layer.name}/{variable.name}": variable for layer in model.layers for variable in layer.variables}
 
 
@@ -65,7 +65,7 @@ def floats(file: Any, name: str) -> np.ndarray:
     """Read a tensor of an open safetensors file as float32.
 
     Raises:
-        ZooError: its dtype is none of `FLOATS`.
+        ZooError: its dtype is not one of `FLOATS`.
     """
     import ml_dtypes  # noqa: F401  (its import adds bfloat16 to numpy)
 
@@ -90,7 +90,7 @@ def unsound(name: str, array: np.ndarray) -> str | None:
 
 
 def refuse_unsound(problems: Iterable[str], source: str) -> None:
-    """Raise ZooError when there are problems that `unsound` found."""
+    """Raise ZooError if there are problems, which `unsound` found."""
     every = list(problems)
     if every:
         raise ZooError(f"{source} cannot be used: {listed(every)}: restore it, or name another")

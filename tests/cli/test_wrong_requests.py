@@ -137,7 +137,7 @@ OTHERS = [
     (["export", "artifacts/cnn-small-digits"], 2, "is an artifact, not a run: name the run that it was made of"),
     (["export", "runs/cnn-small-digits/run.json"], 2, "is a part of the run runs/cnn-small-digits"),
     (["export", "--out", "artifacts/cnn-small-digits"], 2, "exists already"),
-    (["verify", "runs/cnn-small-digits"], 2, "is a run, not an artifact: make one of it with 'zoo export"),
+    (["verify", "runs/cnn-small-digits"], 2, "is a run, not an artifact: make one from it with 'zoo export"),
     (["verify", "artifacts/cnn-small-digits/manifest.json"], 2, "is a part of the artifact"),
     (["benchmark", "runs/cnn-small-digits"], 2, "is a run, not an artifact"),
     (["benchmark", "artifacts"], 2, "artifacts holds artifacts but is not one"),
@@ -168,7 +168,7 @@ OTHERS = [
     (["evaluate", "--data", "folder:evaluations", "--text", "y"], 2, "takes no such option: leave --text out"),
     (["benchmark", "nowhere"], 2, "nowhere"),
     (["benchmark", "--batch", "0"], 2, "0"),
-    (["benchmark", "--batch", "one"], 2, "'one' is not a list of integers with commas between"),
+    (["benchmark", "--batch", "one"], 2, "'one' is not a list of integers separated by commas"),
     (["benchmark", "--threads", "4096"], 2, "4096"),
     (["benchmark", "--runtime", "tensorrt"], 2, "tensorrt"),
 ]

@@ -146,7 +146,7 @@ def test_options_that_a_source_does_not_take_are_refused(text: str, form: str, t
 def test_a_module_without_its_record_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     bring(tmp_path, "zoo.data.sources", {"other": "zoo.data.names"})
     monkeypatch.syspath_prepend(str(tmp_path))
-    with pytest.raises(ZooError, match=r"zoo\.data\.names is no data source: .* scheme 'other'"):
+    with pytest.raises(ZooError, match=r"zoo\.data\.names is not a data source: .* scheme 'other'"):
         sources()
 
 

@@ -306,7 +306,7 @@ def test_clips_that_cannot_be_read_are_refused(tmp_path: Path) -> None:
         prepare(tmp_path, name, {"train": loud}, features=features)
     for name, reason in (
         ("loud", "1 of 9 clips .* samples beyond 16 bits"),
-        ("rateless", "do not state their samples"),
+        ("rateless", "do not state their sample rate"),
     ):
         with pytest.raises(ZooError, match=reason):
             load(f"tfds:{name}", "audio", split=Split(), data_dir=tmp_path)
@@ -382,7 +382,7 @@ def test_the_column_to_predict_is_stated_or_asked_for(tmp_path: Path) -> None:
     def read(**options: str) -> Dataset:
         return load("tfds:ship", "table", split=Split(), data_dir=tmp_path, options=options)
 
-    with pytest.raises(ZooError, match=r"does not say what is to be predicted: say with --target .*fare"):
+    with pytest.raises(ZooError, match=r"does not say what to predict: name the column with --target .*fare"):
         read()
     assert (read(target="fare").task, read(target="fare").labels) == ("values", ("fare",))
     assert read(target="deck").labels == ("A", "B")

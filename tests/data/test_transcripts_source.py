@@ -36,7 +36,7 @@ def test_clips_are_read_with_their_texts(tmp_path: Path) -> None:
         ("a/10.wav", "ten"),
         ("b.wav", "two words\n"),
     ]
-    assert said == ["left out: 2 files that are no clip with its text: alone.txt, c.wav"]
+    assert said == ["left out: 2 files that are not a clip with its text: alone.txt, c.wav"]
     targets = Examples.of(raw.examples).targets
     assert (targets.dtype, targets.tolist()) == (object, ["nine", "ten", "two words\n"])
     assert np.array_equal(Examples.of(raw.examples).only(np.array([1])).targets, ["ten"])

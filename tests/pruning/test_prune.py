@@ -108,7 +108,7 @@ def test_a_pruned_run_says_what_it_came_from_and_goes_on_from_a_stop(
     assert made.model.widths
     told = zoo_command("info", alone)
     assert told.status == 0
-    assert "0.5 asked for" in told.out
+    assert "0.5 requested" in told.out
     assert (alone / run.WEIGHTS).stat().st_size < 0.7 * (source / run.WEIGHTS).stat().st_size
     whole, started = load_file(source / run.WEIGHTS), load_file(alone / run.INITIAL)
     filters = {kernel.tobytes() for kernel in np.moveaxis(whole["conv1/kernel"], 3, 0)}

@@ -242,7 +242,7 @@ SERVED = {
     [
         (SERVED, []),
         ({"onnx/model.onnx": 9}, ["saved_model has no version"]),
-        (SERVED | {"saved_model/v2/saved_model.pb": 9}, ["saved_model/v2 is no version number"]),
+        (SERVED | {"saved_model/v2/saved_model.pb": 9}, ["saved_model/v2 is not a version number"]),
         (
             {name: size for name, size in SERVED.items() if "data" not in name},
             ["saved_model/1/variables/variables.data-* is not listed"],

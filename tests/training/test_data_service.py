@@ -166,7 +166,7 @@ def test_what_was_done_before_a_server_was_lost_is_saved(tmp_path: Path) -> None
     train(tmp_path / "without", *TABLE, **asked)
     server = Served(1)
     kill = AtStep(3, server.process.kill)
-    with pytest.raises(ZooError, match=f"the tf.data service at {server.text} does not answer: go on with"):
+    with pytest.raises(ZooError, match=f"the tf.data service at {server.text} does not answer: continue with"):
         train(tmp_path / "lost", *TABLE, **asked, tf_data_service=server.text, callbacks=[kill])
     server.process.wait(LIMIT)
     assert (tmp_path / "lost" / run.LAST).exists(), "within the first epoch"
@@ -199,7 +199,7 @@ def test_a_server_that_is_gone_ends_the_training_and_it_goes_on_without(
     assert number != signal.SIGTERM or server.process.returncode == 0, "it ended cleanly while it served"
     assert training.returncode == 2, said
     assert re.fullmatch(
-        rf"zoo: the (worker of the )?tf.data service at {server.text} .*: go on with .*", said.splitlines()[-1]
+        rf"zoo: the (worker of the )?tf.data service at {server.text} .*: continue with .*", said.splitlines()[-1]
     )
     assert "Traceback" not in said
     done = subprocess.run(
@@ -246,7 +246,7 @@ def test_two_workers_of_one_dispatcher_are_refused() -> None:
     with serving("localhost", port, 1) as servers:
         (address,) = servers.addresses
         second = WorkerServer(WorkerConfig(dispatcher_address=address, protocol="grpc"))
-        with pytest.raises(ZooError, match=f"{address} has 2 workers, and one alone keeps batches in order"):
+        with pytest.raises(ZooError, match=f"{address} has 2 workers, and only a single one keeps batches in order"):
             connect(address)
         second.stop()
 
@@ -330,8 +330,8 @@ def test_servers_forget_what_came_before(tmp_path: Path) -> None:
     [
         (["--workers", "0"], "zoo: --workers 0: at least 1 is needed"),
         (["--port", "65535"], "zoo: --port 65535: 1 servers take 2 ports"),
-        (["--host", "no such host"], "zoo: --host 'no such host' is no name of a machine"),
-        (["--port", "TAKEN"], "cannot be had (Address already in use): choose another --port"),
+        (["--host", "no such host"], "zoo: --host 'no such host' is not the name of a machine"),
+        (["--port", "TAKEN"], "cannot be used (Address already in use): choose another --port"),
     ],
 )
 def test_servers_that_cannot_be_had_are_refused(

@@ -159,7 +159,7 @@ def test_what_cannot_be_mixed_is_refused(key: str, kind: str, target: str, share
     ("family", "source", "settings", "line"),
     [
         ("linear", "diabetes", ["sampling=balanced"], "the task is values"),
-        ("linear", "iris", ["sampling=balanced", "class_weights=balanced"], "do the same twice"),
+        ("linear", "iris", ["sampling=balanced", "class_weights=balanced"], "both balance the classes"),
         ("linear", "iris", ["mixup=0.2"], "mixup does not mix rows"),
         ("cnn", "digits", ["mixup=0.2", "batch_size=31"], "31 examples of a batch are odd"),
         ("cnn", "digits", ["image.crop_ratio=1.3"], "set that below 1"),

@@ -225,7 +225,7 @@ REFUSED = [
     (["train", "mlp", "--size", "small,base", "--resume", "runs/a"], "leave family, size out"),
     (["train", "mlp", "--size", "small,huge"], "mlp has no size 'huge'"),
     (["train", "mlp", "--size", "small,small"], "small is named twice"),
-    (["train", "mlp", "--size", "small,base", "--weights", "full"], "weights can be of one size only"),
+    (["train", "mlp", "--size", "small,base", "--weights", "full"], "weights can be used for one size only"),
 ]
 
 
@@ -258,7 +258,7 @@ def test_a_folder_is_known_by_what_was_asked_for(tmp_path: Path) -> None:
     assert experiment.place("study", usual, usual, asked) == (usual, made)
     other = {**asked, "trials": 4}
     assert experiment.place("study", None, usual, other) == (usual.with_name("a-2"), None)
-    with pytest.raises(ZooError, match="another study, which was asked for with other trials"):
+    with pytest.raises(ZooError, match="another study, which was started with other trials"):
         experiment.place("study", usual, usual, other)
     with pytest.raises(ZooError, match="exists already"):
         experiment.place("scale", usual, usual, asked)

@@ -91,7 +91,7 @@ def test_what_is_decided_already_is_refused() -> None:
         ("a.yaml", "a: 1", "a .toml or a .json file"),
         ("none.toml", None, "there is no such file"),
         ("a.toml", "a = [", "cannot be read"),
-        ("a.json", "[1]", "holds no keys"),
+        ("a.json", "[1]", "has no keys"),
         ("a.json", "[" * 60_000, "cannot be read"),
         ("a.toml", "#" * (LARGEST_FILE + 1), "larger than 64 KiB"),
     ],

@@ -19,20 +19,20 @@ from zoo.text import printable
 
 VERBS = {
     "list": "List the families and sizes, with their parameters and multiply-adds.",
-    "info": "Show all that is known of a family, a run or an artifact.",
-    "recipes": "List the recipes that a family is trained by, with their sources and what they cost.",
+    "info": "Show everything that is known about a family, a run or an artifact.",
+    "recipes": "List the recipes for training a family, with their sources and costs.",
     "pull": "Fetch published weights, or read them from a file, into a run folder.",
     "pretrain": "Train a network without labels; write a run folder for 'zoo train --weights'.",
     "train": "Train a network; write a run folder.",
-    "tune": "Search for a better recipe: trials, in processes, compared on validation examples.",
-    "scale": "Measure what size buys: train a family at several sizes and widths, fit a power law.",
+    "tune": "Search for a better recipe: train trials and compare them on validation examples.",
+    "scale": "Measure the gain from size: train a family at several sizes and widths, and fit a power law.",
     "evaluate": "Measure a run or an artifact on its test examples; write its figures and a drawing.",
-    "export": "Make a proven artifact of a run: ONNX, SavedModel or both.",
+    "export": "Export a run to a proven artifact: ONNX, SavedModel or both.",
     "verify": "Check an artifact on any machine: hashes, contract, golden answers.",
     "publish": "Publish an artifact's SavedModel to TF Serving as its next version, or go back to an earlier one.",
-    "copy": "Copy a run or an artifact to an object store, or back.",
-    "predict": "Answer the examples in files with an artifact.",
-    "benchmark": "Measure latency and memory of artifacts, beside their scores.",
+    "copy": "Copy a run, an artifact or an evaluation to an object store, or back.",
+    "predict": "Run an artifact on the examples in files.",
+    "benchmark": "Measure latency and memory of artifacts, and list them with their scores.",
     "data": "Serve data to trainings on other machines.",
     "doctor": "Show versions, devices, limits and settings, and what each verb lacks.",
 }
@@ -57,7 +57,7 @@ class Verbs(click.Group):
     def resolve_command(
         self, context: click.Context, arguments: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Refuse an unknown verb, and offer the nearest one."""
+        """Refuse an unknown verb, and suggest the nearest one."""
         from zoo.errors import did_you_mean
 
         if arguments and arguments[0] not in VERBS and not arguments[0].startswith("-"):

@@ -18,19 +18,19 @@ from zoo.cli.data_options import DataOption
     type=CommaSeparated("integers", int),
     default="1,8,32",
     show_default=True,
-    help="Numbers of examples in a request, with commas between.",
+    help="Numbers of examples in a request, separated by commas.",
 )
 @click.option(
     "--threads",
     type=CommaSeparated("integers", int),
-    help="Numbers of threads, with commas between.  [default: 1 and the usable CPUs]",
+    help="Numbers of threads, separated by commas.  [default: 1 and the usable CPUs]",
 )
 @click.option(
     "--runtime",
     type=CommaSeparated("formats", str),
-    help="Formats, with commas between; 'zoo doctor' lists them.  [default: those that each artifact has]",
+    help="Formats, separated by commas; 'zoo doctor' lists them.  [default: those that each artifact has]",
 )
-@click.option("--seconds", default=3.0, show_default=True, help="How long each row is measured.")
+@click.option("--seconds", default=3.0, show_default=True, help="The time to measure each row.")
 @click.option("--csv", type=click.Path(path_type=Path), help="Also write the rows to this file.")
 @click.option("--data", cls=DataOption, help="Measure a training instead, on {sources}.")
 @click.option("--data-dir", cls=DataOption, type=click.Path(path_type=Path), help="Where the data are; {data_dir}.")
@@ -44,7 +44,7 @@ from zoo.cli.data_options import DataOption
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as one JSON document.")
 def command(artifacts: tuple[Path, ...], as_json: bool, **options: Any) -> None:
-    """Measure each ARTIFACT (the newest, when none is named), several of them in turns within one process.
+    """Measure each ARTIFACT (the newest, if none is named); several take turns within one process.
 
     With --data, measure whether a training on these data would wait for its input: the speed of the batches alone, of
     the steps alone, and of both together.

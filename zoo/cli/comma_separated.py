@@ -1,4 +1,4 @@
-"""Option values with commas between."""
+"""Option values that are separated by commas."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import click
 
 
 class CommaSeparated(click.ParamType):
-    """Values with commas between, as a tuple; `cast` reads one of them."""
+    """Values that are separated by commas, as a tuple; `cast` converts one of them."""
 
     def __init__(self, name: str, cast: type) -> None:
         self.name, self.cast = name, cast
@@ -18,4 +18,4 @@ class CommaSeparated(click.ParamType):
         try:
             return tuple(self.cast(word.strip()) for word in value.split(",")) if isinstance(value, str) else value
         except ValueError:
-            self.fail(f"'{value}' is not a list of {self.name} with commas between", param, context)
+            self.fail(f"'{value}' is not a list of {self.name} separated by commas", param, context)

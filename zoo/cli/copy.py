@@ -14,9 +14,9 @@ import click
 def command(source: str, target: str, as_json: bool) -> None:
     """Copy a run, an artifact or an evaluation to an object store, or from there to this machine.
 
-    One of SOURCE and TARGET is a folder, the other a place such as s3://bucket/runs/name or gs://bucket/runs/name, for
-    which pip install 'keras-zoo[s3]' or 'keras-zoo[gs]' brings the library. The description of the folder goes last: a
-    reader that finds it in the store finds all.
+    One of SOURCE and TARGET is a local folder, the other a place such as s3://bucket/runs/name or
+    gs://bucket/runs/name; pip install 'keras-zoo[s3]' or 'keras-zoo[gs]' installs the library for it. The description
+    of the folder is copied last: a reader that finds it in the store finds all other files, too.
 
     \b
     zoo copy runs/resnet-small s3://bucket/runs/resnet-small

@@ -22,14 +22,14 @@ def command() -> None:
     type=int,
     default=1,
     show_default=True,
-    help="Workers, each with a dispatcher of its own. One uses all processors; more of them send more at once.",
+    help="The number of workers, each with its own dispatcher. One uses all processors; more send more data at once.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the addresses as one JSON document.")
 def serve(host: str, port: int, workers: int, as_json: bool) -> None:
-    """Make the batches of trainings by TensorFlow's tf.data service, until Ctrl-C or SIGTERM.
+    """Make the batches of trainings with TensorFlow's tf.data service, until Ctrl-C or SIGTERM.
 
-    Prints what 'zoo train --tf-data-service' takes. The files of the data must be at the same paths here as there.
-    Whoever reaches the ports can read and write its files: keep them inside the cluster's network.
+    Prints the addresses for 'zoo train --tf-data-service'. The files of the data must be at the same paths here as
+    there. Whoever reaches the ports can read and write this machine's files: keep them inside the cluster's network.
 
     \b
     zoo data serve --host data-1.cluster

@@ -31,7 +31,7 @@ def data_options(
     data: str = "{sources}.  [default: those of the kind of input, such as digits]",
     data_dir: str = "Where the data are; {data_dir}.",
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Return a decorator that gives a command the options of the data to train on, with two help texts."""
+    """Return a decorator that gives a command the options for training data; the arguments are two help texts."""
     options = (
         click.option("--data", cls=DataOption, help=data),
         click.option("--data-dir", cls=DataOption, type=click.Path(path_type=Path), help=data_dir),
@@ -41,7 +41,7 @@ def data_options(
         click.option(
             "--bad-examples",
             type=click.Choice(["error", "skip"]),
-            help="What to do about examples that cannot be read, or that the network cannot take.  [default: error]",
+            help="What to do with examples that cannot be read, or that the network cannot take.  [default: error]",
         ),
     )
 

@@ -39,7 +39,7 @@ def command(as_json: bool) -> None:
 
 
 def _facts(found: Installation) -> dict[str, str]:
-    """The findings by name, all but the verbs."""
+    """Return all findings but the verbs, by name."""
     lines: dict[str, Any] = {
         "zoo": found.zoo or "not installed as a package",
         "python": found.python,

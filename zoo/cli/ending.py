@@ -21,7 +21,7 @@ class Ended(BaseException):
 
 @contextlib.contextmanager
 def ended_by_signals() -> Iterator[None]:
-    """Raise `Ended` at the first such signal within the block, and ask the child processes to end.
+    """Raise `Ended` at the first signal of `SIGNALS` within the block, and ask the child processes to end.
 
     Signals that are ignored, as `nohup` does with SIGHUP, stay ignored.
     """

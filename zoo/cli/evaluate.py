@@ -12,7 +12,7 @@ from zoo.cli.data_options import DataOption
 
 @click.command("evaluate")
 @click.argument("target", required=False, type=click.Path(path_type=Path), metavar="[RUN|ARTIFACT]")
-@click.option("--data", cls=DataOption, help="Other data: {sources}.  [default: what it was trained on]")
+@click.option("--data", cls=DataOption, help="Other data: {sources}.  [default: the data of the training]")
 @click.option(
     "--data-dir",
     cls=DataOption,
@@ -23,7 +23,7 @@ from zoo.cli.data_options import DataOption
     "--target",
     "target_column",
     cls=DataOption,
-    metavar="COLUMN",
+    metavar="COLUMN[,COLUMN…]",
     help="{target}.  [default: that of the training]",
 )
 @click.option(
@@ -43,16 +43,16 @@ from zoo.cli.data_options import DataOption
 @click.option(
     "--bad-examples",
     type=click.Choice(["error", "skip"]),
-    help="What to do about unreadable examples of --data.  [default: error]",
+    help="What to do with unreadable examples of --data.  [default: error]",
 )
-@click.option("--include-training", is_flag=True, help="Measure also on examples that the model has seen in training.")
+@click.option("--include-training", is_flag=True, help="Also measure on examples that the model has seen in training.")
 @click.option("--out", type=click.Path(path_type=Path), help="The folder to write.  [default: evaluations/NAME]")
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as one JSON document.")
 def command(as_json: bool, **options: Any) -> None:
     """Measure a run (with Keras) or an artifact (with its own runtime) on its test examples.
 
-    The newest finished run is taken when none is named. Writes report.json and a drawing. Other data, which a run
-    that was pulled needs, must name their classes as the model's labels are named (or, for ImageNet, by WordNet
+    If nothing is named, the newest finished run is measured. Writes report.json and a drawing. A run that was pulled
+    needs other data. The classes of other data must have the names of the model's labels (or, for ImageNet, WordNet
     identifiers). Their test split is measured, else their validation split, else all examples.
 
     Examples that the model was trained on, or that its weights were chosen by (validation), are left out and counted.

@@ -11,8 +11,8 @@ import click
 @click.command("export")
 @click.argument("run", required=False, type=click.Path(path_type=Path))
 @click.option("--onnx", is_flag=True, help="Write ONNX.")
-@click.option("--saved-model", is_flag=True, help="Write a SavedModel for TF Serving.  [both when neither is named]")
-@click.option("--int8", is_flag=True, help="Quantize the ONNX file, within a budget of accuracy.")
+@click.option("--saved-model", is_flag=True, help="Write a SavedModel for TF Serving.  [default: ONNX and SavedModel]")
+@click.option("--int8", is_flag=True, help="Also write a quantized ONNX file, within a budget of accuracy.")
 @click.option("--max-drop", type=float, help="Points of accuracy that int8 may lose.  [default: 0.5]")
 @click.option(
     "--target",
@@ -20,18 +20,18 @@ import click
 )
 @click.option("--calibration-examples", type=int, help="Training examples that calibrate int8.  [default: 512]")
 @click.option("--force", is_flag=True, help="Keep an int8 file that is over its budget or no faster, and mark it.")
-@click.option("--fp16", is_flag=True, help="Write a float16 file of the ONNX one, for GPUs.")
-@click.option("--format", multiple=True, metavar="NAME", help="Write this format, such as one of a package.")
+@click.option("--fp16", is_flag=True, help="Also write a float16 ONNX file, for GPUs.")
+@click.option("--format", multiple=True, metavar="NAME", help="Write this format, such as one that a package adds.")
 @click.option(
-    "--opset", type=int, help="The version of ONNX' operator set.  [default: the newest that onnxruntime 1.20 takes]"
+    "--opset", type=int, help="The version of ONNX's operator set.  [default: the newest that onnxruntime 1.20 takes]"
 )
 @click.option("--data-dir", type=click.Path(path_type=Path), help="Where the run's data are now, if they were moved.")
 @click.option("--out", type=click.Path(path_type=Path), help="The artifact folder to write.  [default: artifacts/NAME]")
 @click.option("--json", "as_json", is_flag=True, help="Print the manifest as one JSON document.")
 def command(as_json: bool, **options: Any) -> None:
-    """Make an artifact of a RUN (the newest finished one when none is named) and put it through every gate.
+    """Export a RUN (the newest finished one, if none is named) to an artifact and put it through every gate.
 
-    Where a gate fails, the exit status is 1, the gate's name and figures are printed, and no artifact is left.
+    If a gate fails, the exit status is 1, the gate's name and figures are printed, and no artifact is left.
     """
     import zoo
     from zoo.cli import tables

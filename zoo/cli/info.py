@@ -18,7 +18,7 @@ from zoo.task import names
 @click.option("--size", help="The size of the family, such as small, base or large.  [default: all of them]")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of text.")
 def command(name: str, size: str | None, as_json: bool) -> None:
-    """Show all that is known of a FAMILY (or an alias such as resnet50), or of a run or an artifact.
+    """Show everything that is known about a FAMILY (or an alias such as resnet50), a run or an artifact.
 
     No network is built.
 
@@ -59,7 +59,7 @@ def command(name: str, size: str | None, as_json: bool) -> None:
 
 
 def _facts(name: str, described: dict[str, Any]) -> dict[str, str]:
-    """The description of a run or an artifact as facts by name; what it does not say is left out."""
+    """Return the description of a run or an artifact as facts by name, without those that it does not have."""
     from zoo.cli import tables
 
     model, data, results = described["model"], described["data"], described["results"] or {}
@@ -86,17 +86,17 @@ def _facts(name: str, described: dict[str, Any]) -> dict[str, str]:
 
 
 def _pruned(pruning: dict[str, Any] | None) -> str:
-    """The share of the multiply-adds that pruning left; empty where nothing was pruned."""
+    """Return the share of the multiply-adds that pruning left as text; empty if nothing was pruned."""
     from zoo.cli import tables
 
     if not pruning:
         return ""
     before, after = (tables.millions(pruning[f"multiply_adds_{when}"]) for when in ("before", "after"))
-    return f"to {pruning['reached']:.3f} of the multiply-adds ({before} M to {after} M), {pruning['share']:g} asked for"
+    return f"to {pruning['reached']:.3f} of the multiply-adds ({before} M to {after} M), {pruning['share']:g} requested"
 
 
 def _targets(model: dict[str, Any]) -> dict[str, str]:
-    """The labels of each target, by its name; where there is one, by its task."""
+    """Return the labels of each target as text by its name; by its task if there is only one."""
     if not model["labels"]:
         return {model["task"]: "pretrained, without a head"}
     if not model["parts"]:
@@ -129,6 +129,6 @@ def _structure(described: dict[str, Any]) -> str:
 
 
 def _labels(labels: Sequence[str], of_values: Sequence[dict[str, float]]) -> str:
-    """The first labels, with the scales of values."""
+    """Return the first labels as text, with the scales of values."""
     scales = [f" (mean {scale['mean']:.6g}, std {scale['std']:.6g})" for scale in of_values]
     return names([f"{label}{scale}" for label, scale in zip(labels, scales, strict=True)] if scales else labels)

@@ -14,7 +14,7 @@ from zoo.cli.data_options import DataOption
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of a table.")
 def command(pattern: str, input: str | None, as_json: bool) -> None:
-    """List the families and sizes that match the wildcard PATTERN (all when it is left out).
+    """List the families and sizes that match the wildcard PATTERN (all, if it is left out).
 
     \b
     zoo list

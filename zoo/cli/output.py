@@ -22,7 +22,7 @@ PLAIN_WIDTH = 120
 """The width of tables, in columns, where standard output is not a terminal."""
 
 REFRESH_SECONDS = 0.1
-"""The shortest time between two drawings of the progress bar."""
+"""The shortest time between two redraws of the progress bar."""
 
 
 def print_json(value: Any) -> None:
@@ -49,9 +49,9 @@ def say_step(done: int, total: int, line: str) -> None:
 
 @contextlib.contextmanager
 def progress_bar(elsewhere: Progress = silent) -> Iterator[Progress]:
-    """Show a progress bar on standard error from the first step on, until the block ends; what is said appears above.
+    """Show a progress bar on standard error from the first step until the block ends, with lines of `say` above it.
 
-    Where standard error is not a terminal, `elsewhere` is given the steps instead.
+    If standard error is not a terminal, `elsewhere` is called with the steps instead.
     """
     if not sys.stderr.isatty():
         yield elsewhere
@@ -86,7 +86,7 @@ def progress_bar(elsewhere: Progress = silent) -> Iterator[Progress]:
 
 
 def console() -> Console:
-    """Return rich's console on standard output: without colors, and of `PLAIN_WIDTH`, where that is no terminal."""
+    """Return rich's console on standard output; if that is not a terminal, without colors and `PLAIN_WIDTH` wide."""
     from rich.console import Console
 
     width = None if sys.stdout.isatty() else PLAIN_WIDTH

@@ -11,20 +11,20 @@ from zoo.text import printable
 
 @click.command("predict")
 @click.argument("paths", metavar="[ARTIFACT] FILE...|FOLDER", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--top", default=5, show_default=True, help="The most labels of an answer, where answers are labels.")
-@click.option("--runtime", help="The format that answers; 'zoo doctor' lists them.  [default: onnx]")
+@click.option("--top", default=5, show_default=True, help="The most labels in an answer, if answers are labels.")
+@click.option("--runtime", help="The format to run; 'zoo doctor' lists them.  [default: onnx]")
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
     metavar="FILE.csv",
-    help="Write the answers to this CSV file, a row for each example, and print none. Every cell is data, no formula.",
+    help="Write the answers to this CSV file, a row for each example, and print none. No cell is read as a formula.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the answers as one JSON document.")
 def command(paths: tuple[Path, ...], top: int, runtime: str | None, out: Path | None, as_json: bool) -> None:
-    """Answer the examples in FILEs by ARTIFACT (the newest, when the first path is none).
+    """Run ARTIFACT (the newest, if the first path is not an artifact) on the examples in FILEs.
 
-    Answers are labels, values or transcripts. A FOLDER stands for the files in it that hold examples, whatever they are
-    called. Other files in it are counted and named.
+    Answers are labels, values or transcripts. A FOLDER stands for the files in it that contain examples, whatever they
+    are called. Other files in it are counted and named.
     """
     import zoo
     from zoo.artifact import MANIFEST
@@ -38,7 +38,7 @@ def command(paths: tuple[Path, ...], top: int, runtime: str | None, out: Path | 
     if (paths[0] / MANIFEST).exists():
         named, *examples = paths
     elif kind(paths[0]):
-        # The newest artifact must not answer for what lies in a folder that was meant to be an artifact.
+        # The newest artifact must not run on the files of a folder that was meant as the artifact.
         raise ZooError(mistaken(paths[0], "artifact") or "")
     artifact = artifact_or_newest(named, say)
     left_out: list[tuple[Path, str]] = []
@@ -52,7 +52,7 @@ def command(paths: tuple[Path, ...], top: int, runtime: str | None, out: Path | 
         say=say,
     )
     if left_out:
-        # A long path does not cut the reason off.
+        # With a larger limit, a long path does not cut the reason off.
         named_out = (f"{printable(str(path))} ({printable(reason)})" for path, reason in left_out)
         say(f"left out: {len(left_out)}: {listed(named_out, longest=500)}")
     if as_json:

@@ -40,9 +40,9 @@ from zoo.cli.data_options import data_options
     default=10.0,
     show_default=True,
     metavar="MINUTES",
-    help="The time between two checkpoints, from which 'zoo train --resume' goes on.",
+    help="The time between two checkpoints, from which 'zoo train --resume' continues.",
 )
-@click.option("--profile", type=int, metavar="STEPS", help="Write a trace of so many steps for TensorBoard.")
+@click.option("--profile", type=int, metavar="STEPS", help="Write a trace of this many steps for TensorBoard.")
 @click.option("--json", "as_json", is_flag=True, help="Print the finished run as one JSON document.")
 def command(as_json: bool, **options: Any) -> None:
     """Train a FAMILY (or an alias such as resnet50) without labels and write a run folder.

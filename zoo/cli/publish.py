@@ -10,16 +10,18 @@ import click
 @click.command("publish")
 @click.argument("places", metavar="[ARTIFACT] BASE", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--keep", type=int, help="Remove all but the newest N versions; 2 are needed to go back.  [default: all]")
-@click.option("--rollback", is_flag=True, help="Publish again what BASE served before its newest version; no ARTIFACT.")
+@click.option(
+    "--rollback", is_flag=True, help="Publish again what BASE served before its newest version; takes no ARTIFACT."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the version as one JSON document.")
 def command(places: tuple[Path, ...], keep: int | None, rollback: bool, as_json: bool) -> None:
-    """Publish the SavedModel of ARTIFACT (the newest, when not named) as the next version of BASE.
+    """Publish the SavedModel of ARTIFACT (the newest, if none is named) as the next version of BASE.
 
     BASE is the model base path of TF Serving, which serves the version with the largest number. No number is ever used
     twice, and no reader sees half a version. An artifact that 'zoo verify' refuses is not published.
 
-    --rollback gives the earlier version a new number, so that servers load it like any other. Repeated, it goes further
-    back; versions that --keep removed are gone. Needs no TensorFlow.
+    --rollback gives the earlier version a new number, so that servers load it like any other. If repeated, it goes
+    further back; versions that --keep removed are gone. Needs no TensorFlow.
     """
     import zoo
     from zoo.cli.output import print_json, say

@@ -16,28 +16,31 @@ from zoo.cli.data_options import data_options
 @click.option(
     "--sizes",
     type=CommaSeparated("sizes", str),
-    help="Sizes, with commas between.  [default: small,base,large; with --widths: small]",
+    help="Sizes, separated by commas.  [default: small,base,large; with --widths: small]",
 )
 @click.option(
     "--widths",
     type=CommaSeparated("numbers", float),
-    help="How many times as wide as usual each size is trained, with commas between.  [default: 1]",
+    help="Factors by which each size is made wider or narrower, separated by commas.  [default: 1]",
 )
 @data_options()
-@click.option("--recipe", metavar="NAME|FILE", help="The recipe to begin with; 'zoo recipes FAMILY' lists them.")
+@click.option("--recipe", metavar="NAME|FILE", help="The recipe of every network; 'zoo recipes FAMILY' lists them.")
 @click.option("--epochs", type=int, help="The epochs of every network. Short for --set epochs=N.")
 @click.option("--seed", type=int, help="The seed of every network. Short for --set seed=N.")
 @click.option("--set", multiple=True, metavar="KEY=VALUE", help="Change the recipe of every network.")
-@click.option("--seconds", default=3.0, show_default=True, help="How long each latency is measured.")
+@click.option("--seconds", default=3.0, show_default=True, help="The time to measure each latency.")
 @click.option("--out", type=click.Path(path_type=Path), help="The folder to write.  [default: scales/NAME]")
 @click.option(
-    "--resume", type=click.Path(path_type=Path), metavar="FOLDER", help="Go on; the same command does that, too."
+    "--resume",
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    help="Continue an interrupted call; repeating the same command does that, too.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print networks and law as one JSON document.")
 def command(as_json: bool, **options: Any) -> None:
-    """Measure what size buys: train a FAMILY at each size and width, export and measure all, fit a power law.
+    """Measure the gain from size: train a FAMILY at each size and width, export and measure all, and fit a power law.
 
-    The folder keeps the runs, the artifacts, the figures (scale.json) and a drawing.
+    The folder contains the runs, the artifacts, the figures (scale.json) and a drawing.
 
     \b
     zoo scale resnet --data tfds:fashion_mnist --epochs 5

@@ -25,7 +25,7 @@ MOST_LABELS = 10
 """The number of labels whose coefficients are printed."""
 
 LONGEST_FIGURE = 60
-"""Characters of a list of figures that is printed; of a longer one, only the number of its figures is."""
+"""The most characters of a list of figures that is printed; for a longer list, only its length is printed."""
 
 
 def models(rows: list[dict[str, Any]]) -> None:
@@ -94,7 +94,7 @@ def recipes(rows: list[dict[str, Any]]) -> None:
 
 
 def recipe(row: dict[str, Any]) -> None:
-    """Print a recipe: what is known of it, then its keys as a recipe file has them."""
+    """Print a recipe: its origin, cost and expected accuracy, then its keys as in a recipe file."""
     known = {
         "recipe": f"{row['recipe']} of {row['family']} {row['size']}: {row['title']}",
         "source": row["source"],
@@ -109,7 +109,7 @@ def recipe(row: dict[str, Any]) -> None:
 
 
 def facts(lines: dict[str, str]) -> None:
-    """Print a line for each fact: its name, then what it is."""
+    """Print a line for each fact: its name, then its text."""
     _print([(name, printable(fact)) for name, fact in lines.items()], left=2)
 
 
@@ -128,7 +128,7 @@ def explanation(found: dict[str, Any], labels: Sequence[str]) -> None:
 def graph(figures: dict[str, Any]) -> None:
     """Print the number of a network's ONNX nodes as converted, in the file, and fused by onnxruntime.
 
-    A row for each type of node on a terminal, one line of totals elsewhere. `figures` are those of the gate
+    On a terminal, each type of node is a row; elsewhere, one line has the totals. `figures` are those of the gate
     `onnx_lint`.
     """
     stages = {"tf2onnx": figures["converted"], "file": figures["file"], "fused": figures["fused"]}
@@ -165,11 +165,11 @@ def training_speeds(found: InputSpeed) -> None:
     elif found.input < found.steps:
         click.echo(f"{reached}: it waits for its input, which is slower than the steps")
     else:
-        click.echo(f"{reached}: its input is fast enough, but takes time of the processors that make the steps")
+        click.echo(f"{reached}: its input is fast enough, but takes processor time from the steps")
 
 
 def networks(rows: Sequence[Mapping[str, Any]]) -> None:
-    """Print a row for each trained network: its cost, its score with the interval, and its latency where it has one."""
+    """Print a row for each trained network: its cost, its score with the interval, and its latency if it has one."""
     metric = rows[0]["metric"]
     header = ["network", "parameters", "multiply-adds (M)", "training (s)", f"test {metric}", "95 % interval"]
     measured = any(row.get("latency") for row in rows)
@@ -191,7 +191,7 @@ def networks(rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 def law(found: Mapping[str, Any]) -> None:
-    """Print a fitted power law, and what twice the multiply-adds would buy."""
+    """Print a fitted power law, and the error that it predicts for twice the multiply-adds."""
     floor = f" + {found['floor']:.4g}" if found["floor"] else ""
     (low, high), doubling = found["exponent_interval"], found["doubling"]
     error, gain = doubling["error"], doubling["gain"]
@@ -203,7 +203,7 @@ def law(found: Mapping[str, Any]) -> None:
         f"the 95 % intervals cover the {' and the '.join(found['covers'])}, not the seed of the training"
     )
     if low <= 0:
-        click.echo("the interval of the exponent holds 0: these data show no use of size")
+        click.echo("the interval of the exponent contains 0: these data do not show that size helps")
 
 
 def _span(interval: Sequence[float]) -> str:
@@ -211,7 +211,7 @@ def _span(interval: Sequence[float]) -> str:
 
 
 def trials(made: Sequence[Trial], metric: str, best: Trial) -> None:
-    """Print the best trial of a study and the first one, key by key, and how many others there are."""
+    """Print the best trial of a study and the first one, key by key, and the number of all trials."""
     rows = [("", f"val {metric}", *best.params)]
     for name, trial in (("best", best), ("unchanged recipe", made[0])):
         value = "—" if trial.value is None else f"{trial.value:.4f}"
@@ -227,7 +227,7 @@ def _param(value: Any) -> str:
 
 
 def gates(checked: Iterable[Gate]) -> Table:
-    """A table with a row for each gate: its status, and its figures or, where it failed, its first problems."""
+    """Return a table with a row for each gate: its status, and its figures or, if it failed, its first problems."""
     from rich import box
     from rich.table import Table
     from rich.text import Text
@@ -251,7 +251,7 @@ def _figures(gate: Gate) -> str:
 
 
 def _brief(value: Any) -> str:
-    """A figure, or the number of figures where the list is too long for a line; the manifest has them all."""
+    """Return a figure as text; for a list that is too long for a line, its length. The manifest has all figures."""
     if isinstance(value, float):
         return f"{value:.3g}"
     if isinstance(value, dict):
@@ -262,5 +262,5 @@ def _brief(value: Any) -> str:
 
 
 def _print(rows: Iterable[Sequence[str]], left: int) -> None:
-    """Print rows with their cells below each other, the first `left` columns to the left."""
+    """Print rows with aligned cells, the first `left` columns to the left."""
     click.echo("\n".join(columns([*rows], left)))

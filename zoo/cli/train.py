@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 @click.argument("family", required=False)
 @click.option(
     "--size",
-    help="The size of the family, such as small, base or large; several with commas between are trained one after the "
-    "other.  [default: small]",
+    help="The size of the family, such as small, base or large; several, separated by commas, are trained one after "
+    "the other.  [default: small]",
 )
 @data_options(
     data_dir="Where the data are; {data_dir}. With --resume: where the run's data are now, if they were moved."
@@ -40,19 +40,19 @@ if TYPE_CHECKING:
     "--teacher",
     type=click.Path(path_type=Path),
     metavar="RUN|ARTIFACT",
-    help="Distill: learn from the answers of a finished run, an artifact or an exported ONNX file, too.",
+    help="Distill: also learn from the answers of a finished run, an artifact or an exported ONNX file.",
 )
 @click.option(
     "--distill",
     type=click.Choice(["soft", "hard"]),
-    help="With --teacher: learn from all that it answers, or from its likeliest classes.  [default: soft]",
+    help="With --teacher: learn from its full answers, or from its likeliest classes only.  [default: soft]",
 )
 @click.option(
     "--unlabeled",
     "--unlabelled",
     "unlabeled",
     metavar="DATA",
-    help="Train on these data without their labels, too (FixMatch); rest takes the training examples that "
+    help="Also train on these data, without their labels (FixMatch); 'rest' stands for the training examples that "
     "label_fraction leaves out.",
 )
 @click.option(
@@ -87,14 +87,14 @@ if TYPE_CHECKING:
     default=10.0,
     show_default=True,
     metavar="MINUTES",
-    help="The time between two checkpoints, from which --resume goes on.",
+    help="The time between two checkpoints, from which --resume continues.",
 )
 @click.option(
     "--tf-data-service",
     metavar="ADDRESS[,ADDRESS…]",
-    help="Let servers that 'zoo data serve' has started make the batches; they stay the very same.",
+    help="Let servers that 'zoo data serve' has started make the batches; the batches are the same as without.",
 )
-@click.option("--profile", type=int, metavar="STEPS", help="Write a trace of so many steps for TensorBoard.")
+@click.option("--profile", type=int, metavar="STEPS", help="Write a trace of this many steps for TensorBoard.")
 @click.option("--json", "as_json", is_flag=True, help="Print the finished run as one JSON document.")
 def command(as_json: bool, **options: Any) -> None:
     """Train a FAMILY (or an alias such as resnet50) and write a run folder.
@@ -122,7 +122,7 @@ def command(as_json: bool, **options: Any) -> None:
 
 
 def print_run(made: RunFolder, strategy: Kind, as_json: bool) -> None:
-    """Print a run that is finished, unless this process is a worker beside the chief."""
+    """Print a finished run, unless this process is a worker other than the chief."""
     from zoo.cli.output import print_json, say, say_parts
     from zoo.input import kind_of
     from zoo.schema import to_dict
@@ -153,7 +153,7 @@ def print_run(made: RunFolder, strategy: Kind, as_json: bool) -> None:
 
 
 def _are_several(options: dict[str, Any]) -> bool:
-    """Return whether several sizes are named, or the folder of several that is to go on."""
+    """Return whether the options name several sizes, or the folder of several sizes to resume."""
     from zoo.experiment import holds
 
     return "," in (options["size"] or "") or (options["resume"] is not None and holds("sizes", options["resume"]))

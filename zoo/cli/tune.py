@@ -12,15 +12,15 @@ from zoo.cli.data_options import data_options
 
 @click.command("tune")
 @click.argument("family", required=False)
-@click.option("--trials", type=int, metavar="N", help="The number of trials, those that end early among them.")
+@click.option("--trials", type=int, metavar="N", help="The number of trials, including those that end early.")
 @click.option(
     "--space",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="What is searched, as TOML or JSON: recipe keys and size.  [default: around the family's recipe]",
+    help="The search space, as TOML or JSON: recipe keys and size.  [default: around the family's recipe]",
 )
 @click.option("--parallel", type=int, default=1, show_default=True, metavar="P", help="Train P trials side by side.")
-@click.option("--size", help="The size of all trials.  [default: small and base are searched]")
+@click.option("--size", help="The size of all trials.  [default: the search tries small and base]")
 @data_options()
 @click.option("--recipe", metavar="NAME|FILE", help="The recipe to begin with; 'zoo recipes FAMILY' lists them.")
 @click.option("--epochs", type=int, help="The epochs of every trial. Short for --set epochs=N.")
@@ -31,14 +31,14 @@ from zoo.cli.data_options import data_options
     "--resume",
     type=click.Path(path_type=Path),
     metavar="STUDY",
-    help="Go on with a study; the same command does that, too.",
+    help="Continue an interrupted study; repeating the same command does that, too.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print trials and results as one JSON document.")
 def command(as_json: bool, **options: Any) -> None:
-    """Search for a better recipe of a FAMILY by trials that are compared on the validation examples.
+    """Search for a better recipe of a FAMILY with trials that are compared on the validation examples.
 
-    The first trial is the recipe without a change. The study's folder keeps all trials; `best` in it is the best run,
-    the only one that has seen the test examples.
+    The first trial is the unchanged recipe. The study's folder contains all trials; its subfolder `best` is the best
+    run, the only one that is measured on the test examples.
 
     \b
     zoo tune mlp --data wine --trials 40

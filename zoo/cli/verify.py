@@ -11,10 +11,10 @@ import click
 @click.argument("artifact", type=click.Path(path_type=Path), required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print the gates as one JSON document.")
 def command(artifact: Path | None, as_json: bool) -> None:
-    """Check ARTIFACT (the newest, when not named): its files, its contract, its golden answers.
+    """Check ARTIFACT (the newest, if none is named): its files, its contract, its golden answers.
 
-    Also checks what 'zoo publish' wrote, BASE or BASE/N: that every file is as it was published. Needs neither
-    TensorFlow nor the run.
+    ARTIFACT may also be a folder that 'zoo publish' wrote, BASE or BASE/N: then every file must be as it was published.
+    Needs neither TensorFlow nor the run.
     """
     import zoo
     from zoo.cli import tables

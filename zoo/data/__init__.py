@@ -1,1 +1,1 @@
-"""Data: sources, labeled images, splits, and the batches that a network is trained and evaluated on."""
+"""Data: sources, examples, splits, and the batches that a network is trained and evaluated on."""

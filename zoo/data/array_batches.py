@@ -1,4 +1,4 @@
-"""Batches by tf.data of examples that are small enough to be encoded once and kept in memory as arrays."""
+"""tf.data batches of examples that are small enough to be encoded once and kept in memory as arrays."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from zoo.errors import ZooError
 from zoo.input import Arrays
 
 AT_ONCE = 256
-"""Examples that are encoded at once."""
+"""The number of examples that are encoded at once."""
 
 Prepare = Callable[[dict[str, Any], Any], dict[str, Any]]
-"""From the inputs of the contract and random numbers, float32 [batch, n] in [0, 1), to the inputs of the network."""
+"""Takes the inputs of the contract and random numbers, float32 [batch, n] in [0, 1); returns the network's inputs."""
 
 
 def training_batches(
@@ -66,10 +66,10 @@ def evaluation_batches(examples: Examples, preprocessing: Any, prepare: Prepare,
 
 
 def _batches(examples: Examples, preprocessing: Any, columns: tuple[np.ndarray, ...], batch_size: int) -> Any:
-    """Return rows of `columns` in batches, with the inputs of the contract in place of the first, the indices."""
+    """Return batches of the rows of `columns`, the first of which holds indices: the examples' inputs replace these."""
     import tensorflow as tf
 
-    # Pinned to the CPU, or on a machine with a GPU every tensor would go there and back.
+    # Pinned to the CPU: on a machine with a GPU, every tensor would be copied there and back.
     with tf.device("CPU"):
         arrays = {name: tf.constant(array) for name, array in encoded(examples, preprocessing).items()}
         return (
@@ -81,6 +81,6 @@ def _batches(examples: Examples, preprocessing: Any, columns: tuple[np.ndarray, 
 
 @functools.lru_cache(maxsize=4)
 def encoded(examples: Examples, preprocessing: Any) -> Arrays:
-    """Return all examples as one batch of inputs of the contract."""
+    """Return all examples as a single batch of inputs of the contract."""
     parts = [inputs for inputs, _ in encoded_batches(examples, preprocessing, batch_size=AT_ONCE)]
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}

@@ -14,11 +14,11 @@ from zoo.data.sampling import ALL, Sampling
 from zoo.description import Data, Part
 
 SHARE_OF_MEMORY = 4
-"""Raw examples are kept in memory if all of them take less than the available memory divided by this."""
+"""Raw examples are kept in memory if their total size is below the available memory divided by this number."""
 
 
 DTYPES: dict[type, Any] = {int: np.int64, str: object}
-"""The types of targets that are classes and texts; others are values."""
+"""The dtypes of targets that are classes or texts; all others are values."""
 
 
 def _no_file(index: int) -> str:
@@ -30,15 +30,15 @@ class Examples:
     """The examples of one split, with random access.
 
     Attributes:
-        targets: int64 [examples], classes; float32 [examples, values]; object [examples], texts; or, where there are
-            several targets, the class or value of each, float32 [examples, targets].
-        read: returns the raw example of an index, see `zoo.input`.
-        names: returns what messages call the example of an index.
-        traits: returns what the kind of input knows of the example of an index.
+        targets: classes, int64 [examples]; values, float32 [examples, values]; texts, object [examples]; or, if there
+            are several targets, the class or value of each, float32 [examples, targets].
+        read: returns the raw example at an index, see `zoo.input`.
+        names: returns the name of the example at an index, for messages.
+        traits: returns what the kind of input knows about the example at an index, such as an image's size.
         sizes: int64 [examples], bytes of the raw examples.
         digests: uint64 [examples], the first 8 bytes of the SHA-256 of each example as the source has it.
         in_memory: whether `read` finds every example in memory.
-        files: returns the path of the file that the raw example of an index is, all of it; empty where there is none.
+        files: returns the path of the file that contains exactly the raw example at an index; empty if there is none.
         sampling: how the examples of an epoch of training are drawn.
     """
 
@@ -54,7 +54,7 @@ class Examples:
 
     @staticmethod
     def of(examples: Sequence[Example]) -> Examples:
-        """Return the examples of one split."""
+        """Combine a list of examples of one split."""
         kind = type(examples[0].target) if examples else int
         return Examples(
             targets=np.array([one.target for one in examples], DTYPES.get(kind, np.float32)),
@@ -79,12 +79,12 @@ class Examples:
     def epoch(self, generator: np.random.Generator, batch_size: int) -> tuple[np.ndarray, np.ndarray]:
         """Draw an epoch of training: the draws in their order, and the example of each draw, see `Sampling.epoch`.
 
-        What is random about an example belongs to its draw, because an example may be drawn several times.
+        An example may be drawn several times; its augmentation depends on the draw.
         """
         return self.sampling.epoch(len(self), batch_size, generator)
 
     def only(self, index: np.ndarray) -> Examples:
-        """Return the examples at the places `index`, int64 [n], in that order."""
+        """Return the examples at the indices `index`, int64 [n], in that order."""
         return Examples(
             targets=self.targets[index],
             read=lambda number: self.read(int(index[number])),
@@ -107,16 +107,16 @@ class Dataset:
         source: `--data` for these data, with version or absolute path.
         data_dir: `--data-dir` for these data, None if their source takes none.
         options: other options of their source, such as the column to predict.
-        labels: the names of the classes, of which the targets are places; or of the values.
+        labels: the names of the classes, in the order of their numbers; or the names of the values.
         train: the examples to train on.
         validation: the examples that choose among the weights of a training.
         test: the examples that the score is measured on.
-        form: what all examples have in common, as their kind states it.
+        form: the properties that all examples have in common, as their kind states them.
         fingerprint: SHA-256 over the labels and every split's targets and bytes, as the source has them.
         skipped: a line for each example that is left out: its name and the reason.
         license: the license of the data.
-        parts: the targets where there are several.
-        unlabeled: examples to train on whose targets are not read; None where there are none.
+        parts: the targets, if there are several.
+        unlabeled: examples to train on whose targets are not read; None if there are none.
     """
 
     kind: str
@@ -136,7 +136,7 @@ class Dataset:
     unlabeled: Examples | None = None
 
     def description(self) -> Data:
-        """Return what a run and an artifact record of the dataset."""
+        """Return the record of the dataset for runs and artifacts."""
         return Data(
             source=self.source,
             data_dir=self.data_dir,
@@ -164,10 +164,10 @@ def in_memory(
     """Separate the examples that can be read from the others, and keep them in memory if all of them fit.
 
     Args:
-        inspected: each example with its raw form, or why it cannot be read.
+        inspected: each example with its raw form, or the reason why it cannot be read.
 
     Returns:
-        The examples, each with its raw form as content or with the place in its file to read it from; and the others.
+        The readable examples, whose content is the raw form if all fit in memory, else unchanged; and the others.
     """
     import psutil
 

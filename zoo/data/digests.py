@@ -1,7 +1,7 @@
-"""Digests of the examples that a model was trained on, kept beside the model so that they are not evaluated on.
+"""Digests of the examples that a model was trained on, kept with the model so that it is not evaluated on them.
 
-The file has 8 bytes an example. Two examples count as the same if their bytes in the source are the same; a file that
-was saved again counts as another one.
+The file has 8 bytes for each example. Two examples count as equal if their bytes in the source are equal; an image that
+was saved again counts as another example.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ LISTS = (*SPLITS, "initial")
 COMPLETE = "complete"
 
 FILE, EARLIER = "digests.npz", "images.npz"
-"""The name of the file in runs and artifacts, and that of versions that knew images only."""
+"""The name of the file in runs and artifacts, and its name in earlier versions, which supported only images."""
 
 LARGEST = 2**29
-"""The most bytes that a file may unpack to, enough for 67 million examples: a small archive may claim any size."""
+"""The most bytes that a file may unpack to, enough for 67 million examples: a small archive may unpack to any size."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,9 +36,9 @@ class Digests:
     Attributes:
         train: uint64 [examples], and so are the next three.
         validation: the examples that chose among the weights.
-        test: the examples that accuracy was measured on.
+        test: the examples that the score was measured on.
         initial: the known examples that the initial weights and a teacher depend on; empty if there are neither.
-        complete: whether these depend on no other examples.
+        complete: whether the initial weights and a teacher depend on no other examples.
     """
 
     train: np.ndarray
@@ -58,10 +58,10 @@ class Overlap:
     """The number of examples to evaluate on that the model has seen in training or validation.
 
     Attributes:
-        examples: how many, None if nothing is known of its training examples.
-        of: how many examples there are to evaluate on.
+        examples: the number of examples that it has seen; None if nothing is known about its training examples.
+        of: the number of all examples to evaluate on.
         left_out: whether the examples that it has seen were left out.
-        unknown: why its training examples are unknown or not all known; None if all are known.
+        unknown: why some or all of its training examples are unknown; None if all are known.
     """
 
     examples: int | None
@@ -74,9 +74,9 @@ def digests_of(dataset: Dataset, *, origins: Iterable[Digests | None] = ()) -> D
     """Return the digests of a model that is trained on a dataset.
 
     Args:
-        dataset: what it is trained on.
-        origins: the digests of each model that it learns from, such as that of its initial weights; None for one whose
-            training examples are unknown.
+        dataset: the data that it is trained on.
+        origins: the digests of each model that it learns from, such as the model of its initial weights; None for a
+            model whose training examples are unknown.
     """
     train, validation, test = (np.unique(getattr(dataset, split).digests) for split in SPLITS)
     if dataset.unlabeled is not None:
@@ -88,13 +88,13 @@ def digests_of(dataset: Dataset, *, origins: Iterable[Digests | None] = ()) -> D
 
 
 def found(folder: Path) -> Path:
-    """Return the path of the digests of a run or artifact, whether there are any or not."""
+    """Return the path of the digests of a run or artifact; the file may be missing."""
     earlier = folder / EARLIER
     return earlier if earlier.exists() else folder / FILE
 
 
 def write(path: Path, digests: Digests) -> None:
-    """Write the digests whole or not at all, as named arrays: of uint64, and `complete`, a bool."""
+    """Write the digests whole or not at all, as named arrays: uint64 for each list, and a bool for `complete`."""
     arrays = {name: getattr(digests, name) for name in LISTS}
     with files.staged_file(path) as staging:
         np.savez(staging, allow_pickle=False, complete=np.array(digests.complete), **arrays)
@@ -112,13 +112,13 @@ def read(path: Path) -> Digests:
             raise ValueError(f"it holds {listed(arrays, most=3)}")
         complete = arrays.pop(COMPLETE)
         if complete.dtype != np.bool_ or complete.shape != ():
-            raise ValueError(f"{COMPLETE} is no bool")
+            raise ValueError(f"{COMPLETE} is not a bool")
         if any(array.dtype != np.uint64 or array.ndim != 1 for array in arrays.values()):
-            raise ValueError("its arrays are no lists of uint64")
+            raise ValueError("its arrays are not lists of uint64")
     except Exception as error:  # zipfile, zlib and numpy raise more than ten kinds
         reason = " ".join(str(error).split())[:120]
         raise Refused(
-            f"{path} cannot be read ({reason}): remove it to go on without knowing the training examples"
+            f"{path} cannot be read ({reason}): remove it to continue without knowing the training examples"
         ) from None
     return Digests(**arrays, complete=bool(complete))
 
@@ -130,9 +130,9 @@ def leave_out_seen(
 
     Args:
         examples: the examples to evaluate on.
-        digests: of the model's training examples, None if nothing is known of them: then nothing is left out.
-        unknown: why they are unknown or not all known.
-        include: whether to keep the examples all the same.
+        digests: those of the model's training examples; None if nothing is known about them: then nothing is left out.
+        unknown: why some or all of them are unknown.
+        include: whether to keep the examples that the model has seen.
 
     Raises:
         ZooError: no example is left.
@@ -152,7 +152,10 @@ def leave_out_seen(
 
 
 def overlap_remarks(dataset: Dataset, digests: Digests, origin: str = "an origin") -> Iterator[str]:
-    """Say which splits share examples, and how many test examples those of `digests.initial`, `origin`, had seen."""
+    """Yield a line for each pair of splits that share examples, and for test examples that `digests.initial` has.
+
+    `origin` is the name of the models that `digests.initial` belongs to, for the messages.
+    """
     for name, examples, what, others in (
         ("validation", dataset.validation, "training examples", digests.train),
         ("test", dataset.test, "training examples", digests.train),

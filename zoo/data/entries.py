@@ -16,24 +16,24 @@ SYSTEM_FILES = frozenset({"Thumbs.db", "desktop.ini", "__MACOSX"})
 
 
 LARGEST_FILE = 256 * 2**20
-"""Bytes; a larger file counts as an example that cannot be read."""
+"""The size limit of a file in bytes: a larger one counts as an example that cannot be read."""
 
 Stamp = tuple[int, int, int]
 """Size of a file in bytes, and the times in nanoseconds at which its content and its inode last changed."""
 
 NO_FILE: Stamp = (-1, -1, -1)
-"""The stamp of what is no file, such as a pipe or a link to nothing."""
+"""The stamp of an entry that is not a file, such as a pipe or a broken link."""
 
 
 def read_file(path: Path, largest: int = LARGEST_FILE) -> bytes:
     """Read the bytes of a file that should be an example.
 
     Raises:
-        ZooError: it is no file, has more than `largest` bytes, or cannot be read.
+        ZooError: the path is not a file, or the file has more than `largest` bytes or cannot be read.
     """
     try:
         found = path.stat()
-        # Only files are opened, because reading a pipe would never end.
+        # Only regular files are opened, because reading a pipe would never end.
         if not stat.S_ISREG(found.st_mode):
             raise ZooError("no file")
         if found.st_size > largest:
@@ -50,7 +50,7 @@ class Listing:
 
     Attributes:
         visible: those that do not begin with a dot.
-        stamps: one for each of `visible`, `NO_FILE` where it is no file; links are followed.
+        stamps: one for each entry in `visible`, `NO_FILE` if it is not a file; links are followed.
         folders: the folders among `visible`.
         hidden: the names that begin with a dot.
     """
@@ -89,7 +89,7 @@ def listing(folder: Path) -> Listing:
 def _stamp(entry: os.DirEntry[str]) -> Stamp:
     try:
         status = entry.stat()
-    except OSError:  # a link to nothing
+    except OSError:  # a broken link
         return NO_FILE
     regular = stat.S_ISREG(status.st_mode)
     return (status.st_size, status.st_mtime_ns, status.st_ctime_ns) if regular else NO_FILE
@@ -112,7 +112,7 @@ def visible_entries(folder: Path) -> list[Path]:
 
 
 def files_of(path: Path) -> list[Path]:
-    """Return a file itself, or the entries of a folder, none if it cannot be read."""
+    """Return the path of a file itself, or the entries of a folder; an empty list if the folder cannot be read."""
     try:
         return sorted(path.iterdir()) if path.is_dir() else [path]
     except OSError:

@@ -21,7 +21,7 @@ from zoo.task import task_of
 from zoo.text import silent
 
 PREFERRED_SPLITS = ("test", "validation", "train")
-"""The first of these splits that the source has is evaluated on."""
+"""The splits in the order of preference: the first one that the source has is used for evaluation."""
 
 
 def load_for_evaluation(
@@ -48,8 +48,8 @@ def load_for_evaluation(
         The examples, with targets as the model has them, and the description of the data.
 
     Raises:
-        ZooError: there is no such source, its targets are not of the model's task, or it has a class or a value that
-            the model does not have.
+        ZooError: there is no such source, its targets belong to another task than the model's, or it has a class or a
+            value that the model does not have.
     """
     kind = model.preprocessing.kind
     origin, raw = read_source(source, kind, data_dir, options, bad_examples, say)
@@ -86,10 +86,10 @@ def load_for_evaluation(
 
 
 def with_parts_of(model: Model, raw: RawDataset, source: str) -> RawDataset:
-    """Return data with several targets in the order of a model's, with classes numbered as the model numbers them.
+    """Return data with several targets in the order of the model's targets, and with the model's numbers of classes.
 
     Raises:
-        ZooError: the data lack a target of the model, have it as another kind of answer, or have an unknown class.
+        ZooError: the data lack a target of the model, have another task for it, or have an unknown class.
     """
     known = {part.name: number for number, part in enumerate(raw.parts)}
     lacking = [quoted(part.name) for part in model.parts if part.name not in known]
@@ -119,29 +119,29 @@ def with_parts_of(model: Model, raw: RawDataset, source: str) -> RawDataset:
 
 
 def _known_places(names: Sequence[str], labels: Sequence[str], source: str) -> np.ndarray:
-    """Return the place of each name among the model's labels, int64.
+    """Return the index of each name among the model's labels, int64.
 
     Raises:
-        ZooError: a name is none of them.
+        ZooError: a name is not one of the labels.
     """
     found, unknown = places(names, labels)
     if unknown:
         raise ZooError(
-            f"{len(unknown)} of the {len(names)} labels of {source} are none of the model's "
+            f"{len(unknown)} of the {len(names)} labels of {source} are not among the model's "
             f"({listed(unknown, most=3)}): leave them out, or give them the names of the model's labels"
         )
     return found
 
 
 def places(names: Sequence[str], labels: Sequence[str]) -> tuple[np.ndarray, list[str]]:
-    """Return the place of each name among the labels of a model, int64, and each name that is none of them, quoted."""
+    """Return the index of each name among a model's labels, int64, and the names that are not labels, quoted."""
     numbers = _numbers(labels)
     unknown = [_with_look_alike(name, numbers) for name in names if composed(name) not in numbers]
     return np.array([numbers.get(composed(name), -1) for name in names], np.int64), unknown
 
 
 def _numbers(labels: Sequence[str]) -> Mapping[str, int]:
-    """Map every name that a class may have, in Unicode's form NFC, to its place among the model's logits."""
+    """Map every name that a class may have, in Unicode's form NFC, to its index among the model's logits."""
     numbers = {composed(label): number for number, label in enumerate(labels)}
     if tuple(labels) == imagenet.labels():
         numbers |= {synset: number for number, synset in enumerate(imagenet.classes())}
@@ -149,6 +149,6 @@ def _numbers(labels: Sequence[str]) -> Mapping[str, int]:
 
 
 def _with_look_alike(name: str, numbers: Mapping[str, int]) -> str:
-    """Quote a name that the model does not have, with the model's name that looks like it."""
+    """Quote a name that is not a label of the model, with the label that looks like it, if there is one."""
     known = look_alike(name, numbers)
     return f"{quoted(name)} for the model's {quoted(known)}" if known else quoted(name)

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from zoo.description import Part
 
 UNLABELED = "unlabeled"
-"""The `task` of data without labels, for which no network is trained, and the class of all their examples."""
+"""The `task` of data without labels, which no network can be trained for, and the class of all their examples."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,13 +18,13 @@ class Example:
 
     Attributes:
         split: `train`, `validation` or `test`.
-        target: the place of its class among the dataset's labels; its values, a tuple of floats; its text; or, where
-            there are several targets, the place or value of each, a tuple of floats.
-        name: what messages call it.
-        content: the raw example, see `zoo.input`, or an object whose `read` returns it; it may have a `file`, too.
-        size: bytes of the raw example.
-        digest: SHA-256 of the example as the source has it.
-        traits: what its kind knows of it without reading it again, such as the size of an image.
+        target: the index of its class among the dataset's labels; its values, a tuple of floats; its text; or, if there
+            are several targets, the index or value of each, a tuple of floats.
+        name: its name in messages.
+        content: the raw example, see `zoo.input`, or an object whose `read` returns it, which may also have a `file`.
+        size: the size of the raw example in bytes.
+        digest: the SHA-256 of the example as the source has it.
+        traits: what its kind knows about it without reading it again, such as the size of an image.
     """
 
     split: str
@@ -37,12 +37,12 @@ class Example:
 
     @property
     def in_memory(self) -> bool:
-        """True where reading takes no file."""
+        """True if the raw example is in memory, so that no file has to be read."""
         return not hasattr(self.content, "read")
 
     @property
     def file(self) -> str:
-        """The path of the file that is the raw example, all of it; empty where its content names none."""
+        """The path of the file that contains exactly the raw example; empty if its content names none."""
         return getattr(self.content, "file", "")
 
     def read(self) -> Any:
@@ -52,7 +52,7 @@ class Example:
 
 @dataclass(frozen=True)
 class Unreadable:
-    """An example that a source could not read, and the reason in words that follow `NAME: `."""
+    """An example that a source could not read; messages write its `name`, a colon, and the `reason`."""
 
     split: str
     target: Any
@@ -66,15 +66,16 @@ class RawDataset:
 
     Attributes:
         kind: the kind of input.
-        labels: the names of the classes, or of the values; none where targets are texts.
+        labels: the names of the classes, or of the values; empty if targets are texts.
         examples: every example that can be read. Those of a source without splits are all in `train`.
         unreadable: the examples that cannot be read.
         task: the kind of answer.
         argument: the argument that reads the same data again, such as an absolute path or a name with its version.
         data_dir: the option `data_dir` that reads the same data again, None if the source has no such option.
         license: the license that the dataset itself states, None if it states none.
-        form: what all examples have in common, such as the columns of a table; None where the kind finds it out.
-        parts: the targets where there are several; the task is then `several`, and `labels` are those of all.
+        form: the properties that all examples have in common, such as the columns of a table; None if the kind of input
+            determines them.
+        parts: the targets, if there are several; the task is then `several`, and `labels` has the labels of all.
     """
 
     kind: str

@@ -14,7 +14,7 @@ def fitting(dataset: Dataset, preprocessing: Any) -> Dataset:
     """Leave out the examples that the preprocessing cannot take, and name them in `Dataset.skipped`.
 
     Raises:
-        ZooError: nothing is left of a split, or of a class in the training split.
+        ZooError: no example is left in a split, or in a class of the training split.
     """
     kind = kind_of(preprocessing)
     train, without_train = kind.data.kept(dataset.train, preprocessing)

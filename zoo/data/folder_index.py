@@ -1,7 +1,7 @@
-"""An index of a folder of examples: what reading each file whole has shown, so that the next start need not read it.
+"""An index of a folder of examples: the facts found by reading each file, so that the next start need not read them.
 
 A file counts as unchanged while its size and the times at which its content and its inode changed are the same. The
-index lies in the user's cache: an archive of arrays, which holds no code. It may be deleted at any time.
+index is a file in the user's cache: an archive of arrays, without code. It may be deleted at any time.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ from zoo.data.source import Say
 from zoo.input import Input
 
 FEWEST = 1000
-"""Folders with fewer files have no index: they are read in a second or two."""
+"""The fewest files of a folder with an index: smaller folders are read in a second or two."""
 
 SETTLED = 2 * 10**9
-"""Nanoseconds; a file that changed this shortly before it was read is read again next time.
+"""Nanoseconds; a file that changed less than this time before it was read is read again next time.
 
 Some file systems count times in steps of two seconds, and a second change within a step leaves no trace.
 """
@@ -41,48 +41,48 @@ LARGEST = 2**32
 """The most bytes that an index may unpack to, enough for 20 million files."""
 
 UNUSED_DAYS = 90
-"""An index that was not used for so many days is removed when another one is written."""
+"""An index that was not used for this many days is removed when another one is written."""
 
 VERSION = 1
-"""The version of the layout of the file."""
+"""The version of the file's layout."""
 
 CACHE_DIR = "ZOO_CACHE_DIR"
 """The environment variable that names the folder of the cache."""
 
 NAMES, STAMPS, DIGESTS, SIZES, ABOUT = "names", "stamps", "digests", "sizes", "about"
-"""The arrays of an index, beside those of the fields of `Example.content` and `Example.traits`."""
+"""The arrays of an index, in addition to those of the fields of `Example.content` and `Example.traits`."""
 
 TEXTS = "texts"
 """The key of `ABOUT` with the fields that are texts, most of which are empty."""
 
 TYPES: dict[str, Any] = {"bool": np.bool_, "int": np.int64, "float": np.float64, "str": str}
-"""The types that a field may have, and how it is stored."""
+"""The types that a field may have, and the types with which they are stored."""
 
 
 def cache_dir() -> Path:
-    """Return the folder of zoo's cache: that of the variable ZOO_CACHE_DIR, or where the platform keeps caches."""
+    """Return the folder of zoo's cache: the one in the variable ZOO_CACHE_DIR, or in the platform's usual place."""
     if os.environ.get(CACHE_DIR):
         return Path(os.environ[CACHE_DIR]).expanduser()
     if sys.platform == "win32":
         return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData/Local") / "zoo/cache"
     if sys.platform == "darwin":
         return Path.home() / "Library/Caches/zoo"
-    # A path that is not absolute is to be ignored (XDG Base Directory Specification 0.8).
+    # A path that is not absolute must be ignored (XDG Base Directory Specification 0.8).
     stated = Path(os.environ.get("XDG_CACHE_HOME", ""))
     return (stated if stated.is_absolute() else Path.home() / ".cache") / "zoo"
 
 
 @dataclass(frozen=True, eq=False)
 class Index:
-    """The facts that are known of the files of a folder.
+    """The known facts about the files of a folder.
 
     Attributes:
         places: the row of each file by its name, the path from the folder to it.
         stamps: int64 [files, 3], see `zoo.data.entries.Stamp`.
         digests: uint8 [files, 32], `Example.digest`.
         sizes: int64 [files], `Example.size`.
-        content: the values of `Example.content` by field, but for its path: an array [files], or texts by their rows.
-        traits: the values of `Example.traits` by field, in the same way.
+        content: the values of `Example.content` by field, without its path: an array [files], or texts by row.
+        traits: the values of `Example.traits` by field, in the same form.
         records: the classes of content and traits.
     """
 
@@ -95,7 +95,7 @@ class Index:
     records: tuple[type, type | None]
 
     def rows(self, names: Sequence[str], stamps: np.ndarray) -> np.ndarray:
-        """Return the row of each file, int64 [files], -1 for one that is new or has changed.
+        """Return the row of each file, int64 [files], -1 for a file that is new or has changed.
 
         Args:
             names: the files, by their paths from the folder.
@@ -108,7 +108,7 @@ class Index:
         return rows
 
     def known(self, rows: np.ndarray, paths: Iterable[str]) -> Iterator[tuple[Any, int, bytes, Any]]:
-        """Yield content, size, digest and traits of the example in each row, whose file is at the path."""
+        """Yield content, size, digest and traits of the example in each row; `paths` are the paths of the files."""
         content, traits = self.records
         digests = self.digests[rows].tobytes()
         columns = self.sizes[rows].tolist(), _values(self.content, rows), _values(self.traits, rows), paths
@@ -118,14 +118,14 @@ class Index:
 
 
 def index_path(root: Path, kind: Input) -> Path:
-    """Return the path of the index of the files of one kind below a folder, an absolute path."""
+    """Return the path of the index of the files of one kind below `root`, which must be an absolute path."""
     return cache_dir() / "folders" / f"{hashlib.sha256(os.fsencode(root)).hexdigest()[:32]}-{kind.kind}.npz"
 
 
 def read(root: Path, kind: Input, say: Say) -> Index | None:
-    """Read the index of the files of one kind below a folder; None where there is none that can be used.
+    """Read the index of the files of one kind below a folder; return None if there is no usable index.
 
-    `say` is told in one line why an index that is there cannot be used.
+    If an index exists and cannot be used, `say` is called with the reason in one line.
     """
     path = index_path(root, kind)
     try:
@@ -134,7 +134,7 @@ def read(root: Path, kind: Input, say: Say) -> Index | None:
         return None
     except Exception as error:  # zipfile, zlib, json and numpy raise more than ten kinds
         reason = " ".join(str(error).split())[:120]
-        say(f"the index {path} is not used ({reason}): every file is read, and the index is made anew")
+        say(f"the index {path} is not used ({reason}): every file is read, and the index is written again")
         return None
     with contextlib.suppress(OSError):
         os.utime(path)
@@ -150,16 +150,16 @@ def write(
     started: int,
     say: Say,
 ) -> None:
-    """Write the index of a folder, whole or not at all; where that cannot be done, `say` so.
+    """Write the index of a folder, whole or not at all.
 
     Args:
         root: the folder, an absolute path.
         kind: the kind of input.
         names: the files that could be read, by their paths from the folder.
-        stamps: int64 [files, 3], from before they were read.
-        examples: what they were found to be.
+        stamps: int64 [files, 3], taken before the files were read.
+        examples: the examples in the files.
         started: the time in nanoseconds at which the stamps were taken.
-        say: told in one line why there is no index.
+        say: called with the reason in one line if the index cannot be written.
     """
     settled = np.flatnonzero(stamps[:, 1:].max(1, initial=0) <= started - SETTLED).tolist()
     kept = [examples[place] for place in settled]
@@ -185,11 +185,11 @@ def write(
             np.savez(staging, allow_pickle=False, **arrays)
         _remove_unused(path.parent)
     except OSError as error:
-        say(f"no index is kept in {path.parent} ({error.strerror or error}): the next start reads every file again")
+        say(f"no index is kept in {path.parent} ({error.strerror or error}): the next start will read every file again")
 
 
 def _about(root: Path, kind: Input) -> dict[str, Any]:
-    """Return what an index belongs to: its folder, and everything that the content of its rows depends on."""
+    """Return the facts that decide whether an index can be used: its folder, and everything that its rows depend on."""
     libraries = sorted({*kind.client_libraries.values(), *kind.data_libraries.values()})
     return {
         "version": VERSION,
@@ -202,7 +202,7 @@ def _about(root: Path, kind: Input) -> dict[str, Any]:
 
 @functools.cache
 def _code(module: str) -> str:
-    """Return a digest of the source of the package that a module is in: the code that reads the files."""
+    """Return a digest of the source code of the package that contains a module: the code that reads the files."""
     place = importlib.import_module(module).__file__
     digest = hashlib.sha256()
     for path in sorted(Path(place).parent.glob("*.py")) if place else ():
@@ -218,9 +218,9 @@ def _version(package: str) -> str:
 
 
 def _columns(records: tuple[type, type | None], *sides: Any) -> Iterator[tuple[str, dataclasses.Field[Any], Any]]:
-    """Yield the name, the field and the one of `sides` of each stored field of content and traits.
+    """Yield each stored field of content and traits: its name, the field, and the element of `sides` for its record.
 
-    Every field is stored but for the path, with which a content begins.
+    Every field is stored except the path, which is the first field of content.
     """
     for prefix, skipped, record, side in zip(("content", "traits"), (1, 0), records, sides, strict=True):
         for field in dataclasses.fields(record)[skipped:] if record else ():
@@ -231,7 +231,7 @@ def _type(field: dataclasses.Field[Any]) -> Any:
     """Return the type that a field is stored as.
 
     Raises:
-        KeyError: it is no str, int, float or bool.
+        KeyError: the field is not a str, int, float or bool.
     """
     return TYPES[field.type if isinstance(field.type, str) else field.type.__name__]
 
@@ -240,8 +240,8 @@ def _read(path: Path, wanted: dict[str, Any], records: tuple[type, type | None])
     """Read an index.
 
     Raises:
-        FileNotFoundError: there is none.
-        Exception: it is damaged, or belongs to something else than is `wanted`.
+        FileNotFoundError: there is no index.
+        Exception: the index is damaged, or its facts differ from `wanted`.
     """
     arrays = array_file.read(path, LARGEST)
     about = json.loads(arrays[ABOUT].tobytes())
@@ -268,7 +268,7 @@ def _read(path: Path, wanted: dict[str, Any], records: tuple[type, type | None])
 
 
 def _values(columns: dict[str, Any], rows: np.ndarray) -> Iterator[tuple[Any, ...]]:
-    """Yield the values of each row as Python's own numbers and texts."""
+    """Yield the values of each row as Python numbers and texts."""
     if not columns:
         return iter([()] * len(rows))
     of_rows = (

@@ -1,4 +1,4 @@
-"""Keep the labels of a share of the training examples, to learn what training does with few of them."""
+"""Keep only a share of the training examples, to measure training with few labels."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from zoo.data.dataset import Dataset, Examples
 def labeled_fraction(dataset: Dataset, share: float, seed: int) -> tuple[Dataset, Examples]:
     """Return a dataset with a share of its training examples, in their order, and the examples that are left out.
 
-    The share is drawn of each class, and of all examples where targets are no classes; at least one is kept. A share of
-    1 changes nothing.
+    The share is drawn from each class, or from all examples if targets are not classes; at least one example is kept. A
+    share of 1 changes nothing.
     """
     train = dataset.train
     if share == 1:

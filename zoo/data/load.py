@@ -22,14 +22,14 @@ from zoo.recipe import Split
 from zoo.text import silent
 
 BadExamples = Literal["error", "skip"]
-"""The treatment of examples that cannot be read: an error, or left out."""
+"""The treatment of examples that cannot be read: they are an error, or are left out."""
 
 
 @contextlib.contextmanager
 def uncollected() -> Iterator[None]:
     """Switch the garbage collector off until the block ends.
 
-    It would look several times through the objects of a million examples, none of which is garbage.
+    It would search the objects of a million examples several times, none of which is garbage.
     """
     enabled = gc.isenabled()
     gc.disable()
@@ -51,7 +51,7 @@ def load(
     bad_examples: BadExamples = "error",
     say: Say = silent,
 ) -> Dataset:
-    """Load the dataset that `source` names in the words of `--data`, such as `digits` or `folder:PATH`.
+    """Load the dataset that `source` names in the form of `--data`, such as `digits` or `folder:PATH`.
 
     Args:
         source: `SCHEME` or `SCHEME:ARGUMENT`, see `zoo.data.source`.
@@ -60,7 +60,7 @@ def load(
         data_dir: the option `--data-dir`, for a source that takes it.
         options: other options of the source by name, such as the column to predict.
         bad_examples: whether examples that cannot be read are an error or are left out.
-        say: called with one line about everything that is left out, and about examples that are there twice.
+        say: called with one line about everything that is left out, and about duplicate examples.
 
     Raises:
         ZooError: there is no such source, or nothing can be trained on its data.
@@ -100,8 +100,8 @@ def read_source(
     """Read all examples of a source; the arguments are those of `load`.
 
     Raises:
-        ZooError: there is no such source, it has another kind of examples or takes no such option, it cannot be read,
-            examples cannot be read and `bad_examples` is `error`, or no example of a class is left.
+        ZooError: there is no such source, it has examples of another kind, does not take an option, or cannot be read;
+            or examples cannot be read and `bad_examples` is `error`, or no example of a class is left.
     """
     origin, argument = parse(source, kind)
     plural = inputs.find(kind).plural
@@ -132,7 +132,7 @@ def skipped(raw: RawDataset) -> tuple[str, ...]:
 
 
 def say_copies(examples: Sequence[Example], plural: str, say: Say) -> None:
-    """Count the examples that are there more than once, and those among them that have several targets."""
+    """Say how many examples are copies of others, and how many of these have different targets."""
     targets: dict[bytes, Any] = {}
     ambiguous = {one.digest for one in examples if targets.setdefault(one.digest, one.target) != one.target}
     if len(targets) < len(examples):

@@ -18,7 +18,7 @@ def natural(name: str) -> tuple[list[int | str], str]:
 
 
 def composed(name: str) -> str:
-    """Return a name in Unicode's form NFC, in which names are compared: macOS writes é as e and an accent (NFD)."""
+    """Return a name in Unicode's form NFC, the form for comparing names: macOS writes é as e and an accent (NFD)."""
     return unicodedata.normalize("NFC", name)
 
 

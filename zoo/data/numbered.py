@@ -1,4 +1,4 @@
-"""Random numbers of examples, which depend on an example's number and not on its place in a batch."""
+"""Random numbers for examples, which depend on an example's number and not on its position in a batch."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from zoo.data.dataset import Examples
 
 EVALUATION = -1
-"""Stands for an epoch where examples are evaluated: their random numbers are the same each time."""
+"""The epoch number for evaluation: the random numbers are the same each time."""
 
 
 def numbered(examples: Examples) -> Examples:
@@ -22,7 +22,7 @@ def numbered(examples: Examples) -> Examples:
 def random_numbers(numbers: Any, shape: Sequence[int], key: tuple[int, ...]) -> Any:
     """Return random numbers for the examples of a batch, float32 [batch, *shape] in [0, 1).
 
-    Those of an example depend on its number and on `key`, numbers from 0, such as the seed and the epoch.
+    The random numbers of an example depend on its number and on `key`, integers from 0, such as the seed and the epoch.
     """
     import tensorflow as tf
 

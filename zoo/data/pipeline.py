@@ -1,4 +1,4 @@
-"""Batches of a split as clients encode them, without TensorFlow."""
+"""Batches of examples, encoded as clients do it, without TensorFlow."""
 
 from __future__ import annotations
 

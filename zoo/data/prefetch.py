@@ -1,4 +1,4 @@
-"""Compute results ahead of their use in threads; decoders release the interpreter lock, so that threads pay."""
+"""Compute results in threads ahead of their use; decoders release Python's global lock, so threads save time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Load the data of an earlier run again, and check that they are the same."""
+"""Load the data of an earlier run again, and check that they have not changed."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ def load_again(data: Data, kind: str, split: Split, data_dir: Path | None = None
         data_dir: the folder that the data are in now, None if they were not moved.
 
     Raises:
-        ZooError: it cannot be read, or its examples or labels have changed.
+        ZooError: the dataset cannot be read, or its examples or labels have changed.
     """
     source, where = moved(data.source, data.data_dir, data_dir)
-    # An example that has become unreadable is a change like any other, so no option leaves it out.
+    # With `skip`, an example that has become unreadable changes the fingerprint, which is refused below.
     dataset = load(source, kind, split=split, data_dir=where, options=data.options, bad_examples="skip")
     if dataset.fingerprint != data.fingerprint:
         known = {line.partition(": ")[0] for line in data.skipped}
@@ -45,16 +45,16 @@ def load_again(data: Data, kind: str, split: Split, data_dir: Path | None = None
 def digests_for(
     folder: Path, this: Run | Manifest, dataset: Dataset | None = None
 ) -> tuple[digests.Digests | None, str | None]:
-    """Return the digests of the examples that a model was trained on, and why they are unknown or not complete.
+    """Return the digests of the examples that a model was trained on, and why some or all of them are unknown.
 
     Args:
-        folder: of the run or artifact.
+        folder: the folder of the run or artifact.
         this: its description.
-        dataset: its data, if they are loaded already. A run of an older version has no file of digests, and its data
-            are loaded again if they are not given.
+        dataset: its data, if they are loaded already. A run of an older version has no file of digests: its data are
+            then loaded again, unless they are given.
 
     Returns:
-        The digests, None if nothing is known; and the reason why they are unknown or not complete, else None.
+        The digests, None if nothing is known; and the reason why some or all are unknown, None if all are known.
 
     Raises:
         Refused: the file of digests is damaged, or is not the one that the artifact's manifest lists.

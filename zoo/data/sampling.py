@@ -1,6 +1,6 @@
-"""Which examples an epoch has, and how often.
+"""The choice of the examples of an epoch, and their order.
 
-An epoch has as many draws as there are examples. Each draw is of one example, and is augmented on its own.
+An epoch has as many draws as there are examples. Each draw is of one example, and is augmented independently.
 """
 
 from __future__ import annotations
@@ -15,21 +15,21 @@ class Sampling:
     """The way in which the examples of an epoch are drawn.
 
     Attributes:
-        repeats: how often each example of an epoch appears in it. All copies of an example are in the same batch, where
-            their number allows it (repeated augmentation; Hoffer et al. 2019, arXiv:1901.09335).
-        classes: int64 [examples]; an epoch has as many examples of one of these classes as of another. None draws all
-            examples alike.
+        repeats: how often each example of an epoch appears in it. All copies of an example are in the same batch, if
+            the batch size allows it (repeated augmentation; Hoffer et al. 2019, arXiv:1901.09335).
+        classes: the class of each example, int64 [examples], to draw equally many examples of every class; None to draw
+            each example equally often.
     """
 
     repeats: int = 1
     classes: np.ndarray | None = None
 
     def epoch(self, count: int, batch_size: int, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """Draw an epoch of so many examples.
+        """Draw an epoch of `count` examples.
 
         Returns:
-            The numbers of draws in the order of the epoch, int64 [draws], and the example of each draw by its number,
-            int64 [count]. With repeats, the draws of a last, smaller batch are left out.
+            The numbers of the draws in the order of the epoch, int64 [draws], and the example of each draw by its
+            number, int64 [count]. With repeats, the draws of a last, smaller batch are left out.
         """
         if self.repeats == 1:
             drawn = np.arange(count) if self.classes is None else _balanced(self.classes, count, generator)
@@ -45,7 +45,7 @@ class Sampling:
 
 
 def _balanced(targets: np.ndarray, count: int, generator: np.random.Generator) -> np.ndarray:
-    """Draw so many examples, of each class as many as of another or one more.
+    """Draw `count` examples; the numbers of examples of any two classes differ by at most one.
 
     An example is drawn again only after all others of its class.
     """

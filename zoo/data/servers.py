@@ -20,29 +20,29 @@ LAST_PORT = 65535
 SECONDS_BETWEEN_LOOKS = 60.0
 
 KEPT_SECONDS = 3600
-"""The time for which a dispatcher's folder keeps a dataset; its worker reads it within seconds."""
+"""The time after which a dataset is removed from a dispatcher's folder; its worker reads it within seconds."""
 
 
 @dataclass(frozen=True)
 class DataServers:
-    """Servers that run in this process until the block that they were made for ends.
+    """Servers that run in this process until the block of `serving` ends.
 
     Attributes:
-        addresses: what `--tf-data-service` takes, with commas between.
-        folder: where the dispatchers keep datasets.
+        addresses: the addresses for `--tf-data-service`, which takes them separated by commas.
+        folder: the folder in which the dispatchers keep datasets.
     """
 
     addresses: tuple[str, ...]
     folder: Path
 
     def wait(self) -> NoReturn:
-        """Serve until an exception such as KeyboardInterrupt ends it."""
+        """Serve until an exception such as KeyboardInterrupt is raised."""
         while True:
             time.sleep(SECONDS_BETWEEN_LOOKS)
             self.forget(time.time() - KEPT_SECONDS)
 
     def forget(self, oldest: float) -> None:
-        """Remove the datasets that came before a time: each epoch of a training sends another one."""
+        """Remove the datasets that came before the time `oldest`: each epoch of a training sends another one."""
         for path in self.folder.glob("*/datasets/*"):
             with contextlib.suppress(OSError):
                 if path.stat().st_mtime < oldest:
@@ -51,15 +51,15 @@ class DataServers:
 
 @contextlib.contextmanager
 def serving(host: str, port: int, count: int) -> Iterator[DataServers]:
-    """Run `count` servers, and end them with the block.
+    """Run `count` servers until the block ends.
 
     Args:
         host: the name by which trainings reach this machine.
-        port: the port of the first server; its worker has the next one, and so on, two for each server.
-        count: how many.
+        port: the port of the first server; its worker uses the next one, and so on, two ports for each server.
+        count: the number of servers.
 
     Raises:
-        ZooError: the ports are not free, or there are not so many, or nothing has that name.
+        ZooError: a port is taken or above the last one, or no machine has that name.
     """
     ports = range(port, port + 2 * count)
     if count < 1:
@@ -69,14 +69,14 @@ def serving(host: str, port: int, count: int) -> Iterator[DataServers]:
     try:
         socket.getaddrinfo(host, port)
     except OSError as error:
-        raise ZooError(f"--host {host!r:.60} is no name of a machine ({error.strerror})") from None
+        raise ZooError(f"--host {host!r:.60} is not the name of a machine ({error.strerror})") from None
     for one in ports:
         _refuse_taken(one)
     wake_tensorflow()
     from tensorflow.data.experimental import service
 
     with contextlib.ExitStack() as stack:
-        # With a folder, dispatchers keep datasets on disk and not in memory.
+        # With a folder, dispatchers keep datasets on disk instead of in memory.
         place = stack.enter_context(tempfile.TemporaryDirectory(prefix="zoo-data-", ignore_cleanup_errors=True))
         addresses = []
         for number in range(count):
@@ -102,4 +102,4 @@ def _refuse_taken(port: int) -> None:
     try:
         socket.create_server(("", port)).close()
     except OSError as error:
-        raise ZooError(f"port {port} cannot be had ({os.strerror(error.errno or 0)}): choose another --port") from None
+        raise ZooError(f"port {port} cannot be used ({os.strerror(error.errno or 0)}): choose another --port") from None

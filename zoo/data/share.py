@@ -1,4 +1,4 @@
-"""The share of an epoch's batches that one of several readers makes: workers of a training, and servers of its data."""
+"""The share of an epoch's batches that one reader makes: one of a training's workers, or of the servers of its data."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ class Share:
     """A part of the batches of an epoch.
 
     Attributes:
-        index: which one it is of `count` equal shares of every batch, counted from 0.
-        count: the workers that train together.
-        turn: which one it is of `turns` servers, of which each makes every `turns`-th batch, counted from 0.
-        turns: the servers that make the batches in turns; 0 where this process makes them.
+        index: the number of this share among `count` equal shares of every batch, counted from 0.
+        count: the number of workers that train together.
+        turn: the number of this server among `turns` servers, each of which makes every `turns`-th batch, counted from
+            0.
+        turns: the number of servers that make the batches in turns; 0 if this process makes them.
     """
 
     index: int = 0
@@ -30,7 +31,7 @@ class Share:
     def of(self, rows: np.ndarray, batch_size: int) -> np.ndarray:
         """Return the rows in the share, [batches · size, …], of the rows of an epoch, [examples, …].
 
-        The share of all is the rows themselves; any other leaves out those of a last, smaller batch.
+        The whole share returns the rows unchanged; any other leaves out the rows of a last, smaller batch.
         """
         if self.count == 1 and self.turns <= 1:
             return rows
@@ -41,4 +42,4 @@ class Share:
 
 
 WHOLE = Share()
-"""The share of a worker that is alone."""
+"""The share of a worker that trains alone: all batches, whole."""

@@ -1,4 +1,4 @@
-"""Data sources: the record of one, and how `--data` names it."""
+"""The record of a data source, and the names of data sources in `--data`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from zoo.data.example import RawDataset
 
 PACKAGE = "zoo.data.sources"
-"""The package of the sources, and the group of the entry points that add more."""
+"""The package of the sources, and the group of entry points with which installed packages add more."""
 
 Say = Callable[[str], None]
 
@@ -31,13 +31,13 @@ class Source:
         scheme: the word before the colon; also the name of the module or entry point.
         summary: a noun phrase for help texts.
         read: called as `read(argument, say, kind, **options)`, returns a `RawDataset` of that kind of input. It raises
-            ZooError where the data cannot be read, and calls `say` with one line for everything that it leaves out.
-        kinds: the kinds of input that it may have.
+            ZooError if the data cannot be read, and calls `say` with one line for everything that it leaves out.
+        kinds: the kinds of input that its examples may have.
         argument: the form of the argument in help texts, such as `NAME[:VERSION]`; empty for a source without one.
-        argument_is_path: whether the argument is the path of the data. Then `--data-dir` says where the data of a run
-            are now, if they were moved.
-        options: a help text for each option that `read` takes: `data_dir`, a `Path`, and the names of columns,
-            `target`, `text` and `image`, are those that commands have.
+        argument_is_path: whether the argument is the path of the data. If so, `--data-dir` can name the folder of a
+            run's data after they were moved.
+        options: a help text for each option that `read` takes. Commands have the options `data_dir`, a `Path`, and
+            `target`, `text` and `image`, the names of columns.
         short_name: turns the argument into a word for the names of run folders; the scheme stands in for an empty one.
         license: the license of the data; `RawDataset.license` overrides it.
     """
@@ -58,7 +58,7 @@ class Source:
         return self.text(self.argument)
 
     def text(self, argument: str) -> str:
-        """Return what `--data` says for an argument."""
+        """Return the value of `--data` for an argument."""
         return f"{self.scheme}:{argument}" if argument else self.scheme
 
 
@@ -72,16 +72,16 @@ def sources() -> dict[str, Source]:
     for name, module in plugins.modules(PACKAGE).items():
         source = getattr(module, "SOURCE", None)
         if not isinstance(source, Source) or source.scheme != name:
-            raise ZooError(f"{module.__name__} is no data source: it should have a SOURCE with the scheme '{name}'")
+            raise ZooError(f"{module.__name__} is not a data source: it should have a SOURCE with the scheme '{name}'")
         found[name] = source
     return found
 
 
 def parse(text: str, kind: str | None = None) -> tuple[Source, str]:
-    """Return the source that `--data` names, and its argument. Messages offer the sources of a kind of input.
+    """Return the source that `--data` names, and its argument. Messages suggest the sources of a kind of input.
 
     Raises:
-        ZooError: there is no such source, or its argument is missing or one too many.
+        ZooError: there is no such source, or its argument is missing, or it takes no argument.
     """
     known = sources()
     scheme, _, argument = text.partition(":")
@@ -109,7 +109,7 @@ def checked_options(source: Source, **options: Any) -> dict[str, Any]:
 
 
 def short_name(text: str) -> str:
-    """Return a word for data in the names of run folders, such as `fashion_mnist` for `tfds:fashion_mnist:3.0.1`."""
+    """Return the name of data in the names of run folders, such as `fashion_mnist` for `tfds:fashion_mnist:3.0.1`."""
     source, argument = parse(text)
     return source.short_name(argument).replace("/", "-") or source.scheme
 
@@ -120,10 +120,10 @@ def moved(text: str, recorded_dir: str | None, data_dir: Path | None) -> tuple[s
     Args:
         text: the source of the run's data, as the run records it.
         recorded_dir: the `data_dir` that the run records.
-        data_dir: the folder that the data are in now, None if they are where they were.
+        data_dir: the folder that the data are in now, None if they were not moved.
 
     Raises:
-        ZooError: the source's argument is a path at which there is nothing.
+        ZooError: the source's argument is a path, and nothing exists there.
     """
     source, argument = parse(text)
     if not source.argument_is_path:

@@ -13,11 +13,11 @@ from zoo.recipe import Split
 from zoo.text import Say, silent
 
 SPLIT_NAMES = {"train": "train", "val": "validation", "validation": "validation", "test": "test"}
-"""The names that a source may give a split, and zoo's name for it."""
+"""The names that sources use for splits, and zoo's name for each."""
 
 
 FEWEST = 10
-"""The fewest examples with values that splits are drawn from: fewer are all trained and measured on."""
+"""The fewest examples with values from which splits are drawn; if there are fewer, all are used in every split."""
 
 
 def split_examples(
@@ -25,9 +25,9 @@ def split_examples(
 ) -> tuple[list[Example], list[Example], list[Example]]:
     """Return the training, validation and test examples.
 
-    Splits that the source has are kept. A validation split without a test split becomes the test split, because the
-    reported score must not come from the examples that chose the weights. Splits that are then missing are drawn from
-    train, test first.
+    The splits of the source are kept. A validation split without a test split becomes the test split, because the
+    reported score must not come from the examples that chose the weights. The splits that are then missing are drawn
+    from train, test first.
 
     Raises:
         ZooError: there are too few examples to draw from.
@@ -37,7 +37,7 @@ def split_examples(
         given[one.split].append(one)
     train, validation, test = given["train"], given["validation"], given["test"]
     if len(train) == len(examples) < FEWEST and not isinstance(train[0].target, int):
-        say(f"{len(train)} {plural} are too few to hold some back: the network is measured on what it is trained on")
+        say(f"{len(train)} {plural} are too few to hold some back: the network is measured on its training examples")
         return train, train, train
     if not test:
         test, validation = validation, []
@@ -51,9 +51,9 @@ def split_examples(
 def draw(
     examples: Sequence[Example], labels: Sequence[str], share: float, split: Split, plural: str
 ) -> tuple[list[Example], list[Example]]:
-    """Draw `share` of each class, or of all examples where targets are values, at least one.
+    """Draw a `share` of each class, or of all examples if targets are not classes; at least one example.
 
-    The order of the examples is kept. With `split.copies_together`, all copies of one go with the first of them.
+    The order of the examples is kept. With `split.copies_together`, all copies of an example go with the first of them.
 
     Returns:
         The examples that are left, and those that were drawn.

@@ -1,7 +1,7 @@
-"""Data in an object store are read from a copy in the user's cache, which each start brings up to date.
+"""The copy of data from an object store in the user's cache, which each start brings up to date.
 
-So all that reads data works on files: their index, the threads that decode them, and TensorFlow. Each file is fetched
-once. It counts as unchanged while its stamp in the store's listing is the same.
+All code that reads data can therefore work on files: the index, the threads that decode, and TensorFlow. Each file is
+fetched once. It counts as unchanged while its stamp in the store's listing is the same.
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ from zoo.stores import Entry, Store
 from zoo.text import Say
 
 STAMPS = "stamps.json"
-"""The file beside a copy with the stamp of each file."""
+"""The name of the file next to a copy that has the stamp of each copied file."""
 
 STAGING = ".incoming-"
-"""The beginning of the names of files that are on their way; a killed process's are removed after a day."""
+"""The prefix of the names of files that are being copied; those of a killed process are removed after a day."""
 
 SPARE = 2**30
-"""The least bytes that are left free on the disk."""
+"""The number of bytes that stay free on the disk."""
 
 
 def local_copy(url: str, say: Say) -> Path:
-    """Return the path of the copy of a file, or of a folder with all below it, as it is in the store now.
+    """Return the path of an up-to-date copy of a file in a store, or of a folder with everything below it.
 
     Raises:
-        ZooError: there is nothing, it cannot be read, or does not fit on the disk.
+        ZooError: nothing exists at `url`, it cannot be read, or it does not fit on the disk.
     """
     store = Store.at(url)
     entries = store.entries()
@@ -67,14 +67,14 @@ def local_copy(url: str, say: Say) -> Path:
                 pool.shutdown(cancel_futures=True)
                 raise
     finally:
-        # What an interrupted start has fetched is kept, too.
+        # The files that an interrupted start has fetched are kept, too.
         files.write_json(place / STAMPS, {"url": url, "stamps": stamps})
     _remove_unused(place.parent)
     return copy
 
 
 def _known(place: Path) -> dict[str, str]:
-    """Return the stamp of each file of a copy as it was when it was fetched."""
+    """Return the stamp that each file of a copy had when it was fetched."""
     try:
         stamps = json.loads((place / STAMPS).read_text(encoding="utf-8"))["stamps"]
     except (OSError, ValueError, KeyError, TypeError):
@@ -105,7 +105,7 @@ def _fetch(store: Store, entry: Entry, place: Path, target: Path) -> None:
 
 
 def _remove_others(root: Path, entries: Mapping[str, Entry]) -> None:
-    """Remove what is not in the store, and the folders that are left empty."""
+    """Remove the files that are not in the store, and the folders that are then empty."""
     for folder, _, names in os.walk(root, topdown=False):
         place = Path(folder)
         for name in names:
@@ -120,8 +120,8 @@ def _refuse_too_large(url: str, place: Path, size: int) -> None:
     free = shutil.disk_usage(place).free - SPARE
     if size > free:
         raise ZooError(
-            f"{url} needs {size / 1e9:,.1f} GB in {cache_dir()}, where {max(free, 0) / 1e9:,.1f} GB can be had: let "
-            "ZOO_CACHE_DIR name a folder on a larger disk"
+            f"{url} needs {size / 1e9:,.1f} GB in {cache_dir()}, where {max(free, 0) / 1e9:,.1f} GB are available: "
+            "let ZOO_CACHE_DIR name a folder on a larger disk"
         )
 
 

@@ -1,4 +1,4 @@
-"""Examples to train on without their labels: of other data, or those that `label_fraction` leaves out."""
+"""Examples to train on without their labels: from other data, or those that `label_fraction` leaves out."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ def load_unlabeled(
 ) -> tuple[Examples, Data]:
     """Return examples without labels, and the description of their data.
 
-    Those are the training examples of a source with splits, and all examples of others. Validation and test examples of
-    the dataset are left out, byte for byte.
+    They are the training examples of a source with splits, and all examples of other sources. Examples that equal a
+    validation or test example of the dataset byte for byte are left out.
 
     Args:
-        source: in the words of `--data`, or `rest`.
-        dataset: what is trained on with labels.
-        rest: the training examples that are left out of it.
-        data_dir: the option `--data-dir`, where the source takes it.
+        source: the data, in the form of `--data`, or `rest`.
+        dataset: the data that are trained on with labels.
+        rest: the training examples that `label_fraction` left out of the dataset.
+        data_dir: the option `--data-dir`, if the source takes it.
         bad_examples: whether examples that cannot be read are an error or are left out.
-        say: called with a line about what is left out.
+        say: called with a line about everything that is left out.
 
     Raises:
-        ZooError: there are none.
+        ZooError: no example is left, or the data cannot be read.
     """
     if source == REST:
         if not len(rest):
@@ -71,7 +71,7 @@ def load_unlabeled_again(data: Data, dataset: Dataset, rest: Examples) -> Exampl
     """Load the examples without labels of an earlier run again.
 
     Raises:
-        ZooError: they cannot be read, or have changed.
+        ZooError: the data cannot be read, or have changed.
     """
     where = None if data.data_dir is None else Path(data.data_dir)
     examples, found = load_unlabeled(data.source, dataset, rest, data_dir=where, bad_examples="skip")

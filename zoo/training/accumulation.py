@@ -1,4 +1,4 @@
-"""Gradient accumulation: a batch is computed in parts, one after the other, so that it takes the memory of one part."""
+"""Gradient accumulation: the parts of a batch are computed one after the other, in the memory of a single part."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import tensorflow as tf
 def in_parts(function: Callable[..., Any], batch: tuple[Any, ...], parts: int) -> Any:
     """Return the sums, over equal parts of a batch, of all tensors that `function` returns for a part.
 
-    The parts are unrolled: a loop in the graph could not hold what replicas do together (tensorflow 2.21 refuses a
-    `merge_call` in it). No part begins before the one before it is done.
+    The parts are unrolled: a loop in the graph could not contain operations across replicas (TensorFlow 2.21 refuses a
+    `merge_call` in it). No part begins before the previous one is done.
 
     Args:
         function: takes a part of each tensor of the batch; returns a structure of tensors and None.
         batch: structures of tensors [batch, …], each with a number of examples that `parts` divides.
-        parts: their number.
+        parts: the number of parts.
     """
     if parts == 1:
         return function(*batch)
@@ -34,7 +34,7 @@ def in_parts(function: Callable[..., Any], batch: tuple[Any, ...], parts: int) -
 
 
 def _dense(value: Any) -> Any:
-    """Return a tensor, as also the gradient of an embedding becomes one."""
+    """Convert a value to a dense tensor, also the sparse gradient of an embedding."""
     return None if value is None else tf.convert_to_tensor(value)
 
 

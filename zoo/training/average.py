@@ -1,4 +1,4 @@
-"""The exponential moving average (EMA) of the weights of a training, which is evaluated and kept in their place."""
+"""The exponential moving average (EMA) of the weights in training, which is evaluated and kept in their place."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from zoo import weights_file
 
 
 class Average:
-    """A network like the one in training, whose weights and statistics follow those of that one.
+    """A copy of the network in training, whose weights and statistics follow those of the original.
 
     After each update, `average += (1 - decay) * (weights - average)`. The first updates use a smaller decay,
     `(1 + updates) / (10 + updates)`, so that the average forgets the initial weights (as
     `tf.train.ExponentialMovingAverage` does with `num_updates`).
 
     Args:
-        model: a network of the same description, made in the scope of the strategy.
+        model: a network with the same description, built in the scope of the strategy.
         trained: the network in training.
         decay: from 0 to 1.
     """
@@ -28,12 +28,12 @@ class Average:
         self._pairs = [(own[name], theirs[name]) for name in own]
 
     def start(self) -> None:
-        """Set the average to the present weights."""
+        """Set the average to the current weights."""
         for own, theirs in self._pairs:
             own.assign(theirs.numpy())
 
     def update(self, strategy: Any, updates: Any) -> None:
-        """Follow the weights after so many updates, a scalar tensor; called outside the replicas."""
+        """Follow the weights after `updates` updates, a scalar tensor; called in cross-replica context."""
         count = tf.cast(updates, tf.float32)
         step = 1 - tf.minimum(self._decay, (1 + count) / (10 + count))
         for own, theirs in self._pairs:

@@ -1,10 +1,10 @@
-"""Steps whose loss or gradients are not finite: they change nothing, on all replicas alike, and are counted.
+"""Steps whose loss or gradients are not finite: they change nothing on any replica, and are counted.
 
-Training in float16 has such steps without anything being wrong: gradients would vanish below the smallest float16, so
-the loss is multiplied by a scale, which is lowered when that makes a gradient overflow, and raised now and then.
+In float16, such steps are normal: gradients below the smallest float16 would vanish, so the loss is multiplied by a
+scale, which is lowered when a gradient overflows, and raised from time to time.
 
-Keras' LossScaleOptimizer (3.15) asks one replica whether its gradients are finite, before they are summed over
-replicas: an overflow on another replica goes into the weights of all.
+Keras' LossScaleOptimizer (3.15) checks the gradients of one replica only, before they are summed over replicas: an
+overflow on another replica would reach the weights of all.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from zoo.recipe import Recipe
 from zoo.training.checkpoint import State
 
 LEFT_OUT = "left_out_steps"
-"""The sum that counts the steps that were left out."""
+"""The name of the sum that counts the steps that were left out."""
 
 STEPS_BETWEEN_RISES = 2000
-"""The steps without an overflow after which the scale doubles (Micikevicius et al. 2018, arXiv:1710.03740)."""
+"""The number of steps without overflow after which the scale doubles (Micikevicius et al. 2018, arXiv:1710.03740)."""
 
 
 class LossScale:
-    """The number by which a loss in float16 is multiplied, so that small gradients do not vanish.
+    """The factor of a loss in float16, which keeps small gradients from vanishing.
 
-    Its variables are among those of the optimizer, and so in every checkpoint.
+    Its variables belong to the optimizer, so that every checkpoint contains them.
     """
 
     INITIAL, LEAST = 2.0**15, 1.0
@@ -39,16 +39,16 @@ class LossScale:
         self.reset()
 
     def reset(self) -> None:
-        """Begin again."""
+        """Set the scale to its initial value."""
         self.scale.assign(self.INITIAL)
         self._good_steps.assign(0)
 
     def exhausted(self) -> Any:
-        """Return whether the scale cannot be lowered: what overflows does so by itself."""
+        """Return whether the scale cannot be lowered further: an overflow is then not due to the scale."""
         return self.scale.value <= self.LEAST
 
     def adjust(self, good: Any) -> None:
-        """Halve the scale after a step that was not good; double it after many good ones."""
+        """Halve the scale after a step that was not finite; double it after many finite ones."""
         scale, steps = tf.convert_to_tensor(self.scale.value), tf.convert_to_tensor(self._good_steps.value) + 1
         rises = steps >= STEPS_BETWEEN_RISES
         lower = tf.maximum(scale / 2, self.LEAST)
@@ -57,7 +57,7 @@ class LossScale:
 
 
 def watched(recipe: Recipe) -> bool:
-    """Return whether a recipe can leave out steps."""
+    """Return whether training with a recipe can leave out steps."""
     return recipe.on_nan == "skip" or recipe.precision == "float16"
 
 
@@ -70,16 +70,17 @@ def all_or_none(
     update: Callable[[list[Any]], None],
     summed: Callable[[Any, dict[str, Any]], dict[str, Any]],
 ) -> Callable[..., dict[str, Any]]:
-    """Return a step that updates on all replicas where the loss and the gradients of every replica are finite.
+    """Return a step that updates all replicas if the loss and the gradients are finite on every replica.
 
-    Otherwise weights, statistics of normalization and the state of the optimizer stay as they were.
+    Otherwise, the weights, the statistics of normalization and the state of the optimizer stay unchanged.
 
     Args:
-        strategy: that of the training.
+        strategy: the strategy of the training.
         model: the network.
-        skip: count the step and go on; otherwise the loss of a step that no lower scale could mend is not a number.
-        scale: of the loss, in float16.
-        compute: from a replica's part of a batch, the sums of the task and the gradients of the scaled loss.
+        skip: whether to count a step that is not finite and continue; otherwise, its loss becomes NaN, unless a lower
+            scale may help.
+        scale: the scale of the loss in float16; None in other precisions.
+        compute: takes a replica's part of a batch; returns the sums of the task and the gradients of the scaled loss.
         update: applies a replica's gradients.
         summed: adds up the sums of all replicas.
     """
@@ -103,7 +104,7 @@ def all_or_none(
         found = summed(strategy, {**sums, LEFT_OUT: bad})
         good = found[LEFT_OUT] == 0
 
-        # Around the replicas, as none can wait for the others within a branch of its own.
+        # The condition is outside of the replicas: within a branch, a replica could not wait for the others.
         def take() -> Any:
             strategy.run(update, (gradients,))
             return tf.constant(0)
@@ -127,23 +128,23 @@ def all_or_none(
 
 
 def trained(sums: Mapping[str, float], steps: int) -> int:
-    """Return how many of so many steps were not left out."""
+    """Return how many of `steps` steps were not left out."""
     return steps - round(sums.get(LEFT_OUT, 0))
 
 
 def counted(sums: Mapping[str, float]) -> dict[str, int]:
-    """Return the steps that were left out by the name of their figure; nothing where none can be."""
+    """Return the number of steps that were left out, by its name; an empty dictionary if it was not counted."""
     return {LEFT_OUT: round(sums[LEFT_OUT])} if LEFT_OUT in sums else {}
 
 
 def counted_in_all(history: Sequence[Mapping[str, float]]) -> dict[str, int]:
-    """Return the same over the epochs of a training."""
+    """Return the number of steps that were left out over all epochs, in the same form as `counted`."""
     rows = [row[LEFT_OUT] for row in history if LEFT_OUT in row]
     return counted({LEFT_OUT: sum(rows)}) if rows else {}
 
 
 def refuse_none(state: State) -> None:
-    """Raise ZooError where all steps of an epoch were left out: others would be, too."""
+    """Raise ZooError if all steps of an epoch were left out: training further would not help."""
     if not trained(state.sums, state.steps_done):
         raise ZooError(
             f"no step of epoch {state.epochs_done + 1} had a finite loss and finite gradients: "

@@ -1,4 +1,4 @@
-"""The batches of a training, as its step takes them."""
+"""The batches of a training, in the form that its step takes."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ from zoo.training.data_service import DataService
 class Batches:
     """The batches of a training.
 
-    The kind of input makes batches of examples and their numbers. What else the step wants of an example is looked up
-    by that number: a row of each of the `columns`. Then pairs of a batch are mixed, where the recipe says so.
+    The kind of input makes batches of examples and their numbers. By these numbers, a row of each of the `columns` is
+    added for every example. Then pairs of a batch are mixed, if the recipe says so.
 
     Args:
         examples: the training examples.
         model: the description of the network.
-        recipe: how it is trained.
+        recipe: the recipe.
         columns: arrays [examples, …], such as a teacher's answers, which follow the targets in each batch.
-        service: what makes the batches of the kind; None where this process does.
+        service: the servers that make the batches of examples and numbers; None if this process makes them.
     """
 
     def __init__(
@@ -82,17 +82,17 @@ class Batches:
             return batches.map(plain, num_parallel_calls=1, deterministic=True).prefetch(1)
 
     def try_out(self, share: Share = WHOLE) -> None:
-        """Refuse a service that does not make the batches as this process does, where there is one.
+        """Check that the service, if there is one, makes the same batches as this process.
 
         Raises:
-            ZooError: it does not.
+            ZooError: the batches differ, or the service cannot make them.
         """
         if self._service:
             plural = kind_of(self._model.preprocessing).plural
             self._service.try_out(functools.partial(self._made, 0, 0), share, plural)
 
     def _made(self, number: int, start: int, share: Share) -> Any:
-        """Return the kind's batches of an epoch."""
+        """Return the batches of an epoch as the kind of input makes them."""
         preprocessing = stages.of_epoch(self._model, self._recipe, number).preprocessing
         return kind_of(preprocessing).graph.training_batches(
             self._numbered,
@@ -107,7 +107,10 @@ class Batches:
 
 
 def with_fitting_batch(recipe: Recipe, settings: Sequence[str], parts: int, examples: int, say: Say) -> Recipe:
-    """Return a recipe whose batch is not larger than a small dataset, unless somebody asked for a size of the batch."""
+    """Return a recipe whose batch is not larger than a small dataset, unless the settings name a batch size.
+
+    A batch size that is changed becomes a multiple of `parts`, or of twice that if pairs of examples are mixed.
+    """
     if mixing.asked(recipe):
         parts *= 2
     if recipe.batch_size <= examples or examples < parts or any(one.startswith("batch_size=") for one in settings):
@@ -118,16 +121,16 @@ def with_fitting_batch(recipe: Recipe, settings: Sequence[str], parts: int, exam
 
 
 def check(recipe: Recipe, kind: Input, task: Task, share: Share) -> None:
-    """Refuse a recipe whose batches cannot be made of inputs of a kind with targets of a task.
+    """Refuse a recipe whose batches cannot be made from inputs of a kind with targets of a task.
 
     Raises:
-        ZooError: it asks for such batches.
+        ZooError: the recipe asks for such batches.
     """
     mixing.check(recipe, kind, task, share)
     if recipe.sampling == "balanced" and task.balanced is None:
         raise ZooError(f"sampling=balanced draws classes evenly, and the task is {task.words}: leave it out")
     if recipe.sampling == "balanced" and recipe.class_weights == "balanced":
-        raise ZooError("sampling=balanced and class_weights=balanced do the same twice: leave one of them out")
+        raise ZooError("sampling=balanced and class_weights=balanced both balance the classes: leave one of them out")
 
 
 class PretextBatches:
@@ -135,8 +138,8 @@ class PretextBatches:
 
     Args:
         examples: the training examples.
-        description: of the network.
-        recipe: how it is trained.
+        description: the description of the network.
+        recipe: the recipe.
         pretext: the functions of its task.
     """
 
@@ -155,13 +158,13 @@ class PretextBatches:
 class WithUnlabeled:
     """The batches of FixMatch: each example with a label, followed by pairs of views of examples without one.
 
-    An epoch goes once through the examples without labels. Those with labels are repeated.
+    An epoch passes once through the examples without labels. Those with labels are repeated.
 
     Args:
-        examples: the training examples.
-        unlabeled: those without labels.
+        examples: the training examples with labels.
+        unlabeled: the examples without labels.
         model: the description of the network.
-        recipe: how it is trained.
+        recipe: the recipe.
     """
 
     def __init__(self, examples: Examples, unlabeled: Examples, model: Model, recipe: Recipe) -> None:
@@ -179,7 +182,7 @@ class WithUnlabeled:
         recipe = self._recipe
         preprocessing = stages.of_epoch(self._model, recipe, number).preprocessing
         views = kind_of(preprocessing).views
-        assert views is not None, "no other kind of input is trained so"
+        assert views is not None, "a kind of input without views is refused earlier"
         pairs = views.weak_and_strong(
             self._unlabeled, preprocessing, recipe.input,
             batch_size=self._at_once, key=(recipe.seed, number, 1), start=start, share=share,
@@ -210,10 +213,10 @@ def batches_of(
 ) -> Batches | PretextBatches | WithUnlabeled:
     """Return the batches of a training, with `steps`, their number in an epoch, and `epoch`.
 
-    `columns` and `service` are those of `Batches`, which no other batches have.
+    Only `Batches` takes `columns` and `service`.
 
     Raises:
-        ZooError: a service is to make other batches.
+        ZooError: there is a service, and the batches are not `Batches`.
     """
     pretext = task_of(description).pretext
     if service and (pretext or dataset.unlabeled is not None):
@@ -235,12 +238,12 @@ def evaluation_batches(examples: Examples, description: Model, recipe: Recipe, s
 
 
 def try_out(service: DataService | None, dataset: Dataset, description: Model, recipe: Recipe, share: Share) -> None:
-    """Refuse a service that does not make the batches of a training as this process does, where there is one.
+    """Check that the service, if there is one, makes the same batches of a training as this process.
 
     Raises:
-        ZooError: it does not.
+        ZooError: the batches differ, or the service cannot make them.
     """
     if service:
         made = batches_of(dataset, description, recipe, service=service)
-        assert isinstance(made, Batches), "no other batches are made by a service"
+        assert isinstance(made, Batches), "batches_of refuses a service for other batches"
         made.try_out(share)

@@ -1,4 +1,4 @@
-"""The whole state of a training in one file, from which an interrupted run continues bit for bit."""
+"""The whole state of a training in one file, from which an interrupted run continues with identical results."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from zoo.schema import record
 from zoo.text import Say
 
 NEXT = "checkpoints/next.safetensors"
-"""A checkpoint that is whole and has not taken the place of the last one yet."""
+"""A checkpoint that is complete, but has not replaced the last one yet."""
 
 
 @record
@@ -25,9 +25,9 @@ class State:
     Attributes:
         epochs_done: the number of finished epochs.
         history: a row of metrics for each finished epoch.
-        best_score: the best value of the task's best metric among them.
-        best_epoch: the epoch that had it, counted from 1.
-        steps_done: the steps of the epoch that is not finished.
+        best_score: the best value among these epochs of the metric that chooses the best epoch.
+        best_epoch: the epoch with this value, counted from 1.
+        steps_done: the number of steps done in the unfinished epoch.
         sums: the sums of the task over these steps.
         seconds: the time that these steps took.
     """
@@ -41,7 +41,7 @@ class State:
     seconds: float = 0.0
 
     def within(self, steps_done: int, sums: Mapping[str, float], seconds: float) -> State:
-        """Return the state after so many steps of the epoch that is not finished."""
+        """Return the state after `steps_done` steps of the unfinished epoch."""
         return dataclasses.replace(self, steps_done=steps_done, sums=sums, seconds=seconds)
 
     def after(self, row: dict[str, float], best: str, higher_is_better: bool) -> State:
@@ -56,12 +56,12 @@ class State:
 
 
 class Checkpoints:
-    """The last two checkpoints of the run at `folder`, one of which is due every so many minutes.
+    """The last two checkpoints of the run at `folder`; a new one is due every `minutes` minutes.
 
-    A worker beside the chief goes through the same, and does not write (`writes`).
+    Workers other than the chief make the same calls, but do not write (`writes` is False).
 
-    Whenever the process is killed, or the disk fills up, there is a whole checkpoint that is as new as the last that
-    was saved, and another one before it.
+    If the process is killed or the disk fills up at any moment, the last checkpoint that was saved is still complete,
+    and so is the one before it.
     """
 
     def __init__(self, folder: Path, variables: Mapping[str, Any], minutes: float, writes: bool = True) -> None:
@@ -71,14 +71,14 @@ class Checkpoints:
         self._saved: State | None = None
 
     def due(self) -> bool:
-        """Return whether the last checkpoint is old enough for another one."""
+        """Return whether a new checkpoint is due."""
         return time.monotonic() - self._time >= 60 * self._minutes
 
     def save(self, state: State) -> None:
-        """Write all variables and the state of the loop, unless that was the last to be saved.
+        """Write all variables and the state of the loop, unless this state was the last to be saved.
 
         Raises:
-            OSError: the disk is full or fails; the checkpoints that were there are there.
+            OSError: the disk is full or fails; the earlier checkpoints are unchanged.
         """
         if state != self._saved and self._writes:
             weights_file.save(self._next, self._variables, {"state": json.dumps(schema.to_dict(state))})
@@ -86,12 +86,12 @@ class Checkpoints:
         self._saved, self._time = state, time.monotonic()
 
     def restore(self, say: Say) -> State | None:
-        """Set all variables to the last checkpoint and return the state of the loop; None where there is none.
+        """Set all variables to the last checkpoint and return the state of the loop; None if there is no checkpoint.
 
-        A last checkpoint that is damaged gives way to the one before it, and `say` is told.
+        If the last checkpoint is damaged, the one before it is used, and `say` is called with a line about it.
 
         Raises:
-            ZooError: all checkpoints are damaged, or of another network.
+            ZooError: all checkpoints are damaged, or belong to another network.
         """
         for left_over in self._last.parent.glob(f".*-{self._next.name}"):
             left_over.unlink()

@@ -1,7 +1,7 @@
-"""The workers of a training on several machines, as the surroundings name them: in TF_CONFIG, or in Slurm's variables.
+"""The workers of a training on several machines, as environment variables name them: TF_CONFIG, or those of Slurm.
 
-TensorFlow's own resolver for Slurm (2.21) is not used: it fails where there is no GPU, and sorts hosts as text, so that
-the worker that it calls 1 need not be Slurm's task 1.
+TensorFlow's own resolver for Slurm (2.21) is not used: it fails on machines without a GPU, and sorts hosts as text, so
+that its worker 1 need not be Slurm's task 1.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from typing import Any, Literal
 from zoo.errors import ZooError
 
 Kind = Literal["auto", "single", "mirrored", "multiworker"]
-"""The strategies that people ask for."""
+"""The values of the option `--strategy`."""
 
 TF_CONFIG = "TF_CONFIG"
 """The variable that Kubeflow and Vertex set: https://www.tensorflow.org/guide/distributed_training."""
 
 JOBS = ("chief", "master", "worker")
-"""The parts of a TF_CONFIG that train, the chief's first; `master` is what older services call the chief."""
+"""The parts of a TF_CONFIG that train, the chief's first; older services call the chief `master`."""
 
 FIRST_PORT, JOBS_APART, TASKS_OF_A_NODE = 20000, 700, 16
-"""Ports on Slurm, where nobody hands them out: jobs of other numbers on one node get others, 16 each."""
+"""The choice of ports under Slurm, which assigns none: a job gets 16 ports on each node, chosen by its number."""
 
 ADDRESS = re.compile(r"(?P<host>[^\s:/]+|\[[0-9a-fA-F:.]+\]):(?P<port>[0-9]{1,5})")
 
@@ -44,17 +44,17 @@ class Cluster:
 
     @property
     def chief(self) -> bool:
-        """Whether this process is the one that writes the run."""
+        """True if this process is the chief, which writes the run."""
         return self.index == 0
 
     def name(self, index: int) -> str:
-        """Return what messages call a worker."""
+        """Return the name of a worker in messages."""
         return f"worker {index} ({self.workers[index]})"
 
     def watch(self) -> tuple[str, int]:
-        """Return host and port on which the chief listens to the other workers, see `zoo.training.team`.
+        """Return the host and port on which the chief listens to the other workers, see `zoo.training.team`.
 
-        The port is one above the highest that the cluster names for the chief's host.
+        The port is one above the highest port that the cluster names for the chief's host.
         """
         host, _ = _host_and_port(self.workers[0])
         ports = [port for at, port in map(_host_and_port, self.workers) if at == host]
@@ -62,12 +62,12 @@ class Cluster:
 
 
 def find(kind: Kind, environment: Mapping[str, str] = os.environ) -> Cluster | None:
-    """Return the cluster that this process trains in; None where it trains alone.
+    """Return the cluster that this process trains in; None if it trains alone.
 
-    `auto` follows a TF_CONFIG. Slurm's variables are there for any program, so they count for `multiworker` alone.
+    `auto` follows a TF_CONFIG. Slurm sets its variables for every program, so only `multiworker` reads them.
 
     Raises:
-        ZooError: the variables are malformed, or `multiworker` was asked for where none names any worker.
+        ZooError: the variables are malformed, or `multiworker` was asked for and no variable names workers.
     """
     if kind in ("single", "mirrored"):
         return None
@@ -78,8 +78,8 @@ def find(kind: Kind, environment: Mapping[str, str] = os.environ) -> Cluster | N
     if "SLURM_STEP_NODELIST" in environment:
         return _unless_alone(of_slurm(environment))
     raise ZooError(
-        "--strategy multiworker: neither TF_CONFIG nor Slurm's variables name the workers: start every worker by a "
-        "TFJob or by srun, or set TF_CONFIG"
+        "--strategy multiworker: neither TF_CONFIG nor Slurm's variables name the workers: start every worker with a "
+        "TFJob or with srun, or set TF_CONFIG"
     )
 
 
@@ -88,17 +88,17 @@ def _unless_alone(cluster: Cluster | None) -> Cluster | None:
 
 
 def of_tf_config(text: str) -> Cluster | None:
-    """Read a TF_CONFIG; None where it names no cluster.
+    """Read a TF_CONFIG; return None if it names no cluster.
 
     Raises:
-        ZooError: it is malformed, or has a part that zoo's training does not know.
+        ZooError: the TF_CONFIG is malformed, or has a part that zoo's training does not support.
     """
     try:
         value = json.loads(text)
     except ValueError as error:
         raise _malformed(f"it is not JSON ({error})") from None
     if not isinstance(value, dict):
-        raise _malformed("it is no JSON object")
+        raise _malformed("it is not a JSON object")
     if "cluster" not in value:
         return None
     jobs, task = value["cluster"], value.get("task")
@@ -106,7 +106,7 @@ def of_tf_config(text: str) -> Cluster | None:
         raise _malformed("'cluster' should give a list of addresses for each part")
     others = sorted(job for job, addresses in jobs.items() if addresses and job not in JOBS)
     if others:
-        raise _malformed(f"'cluster' has the part '{others[0]:.40}', and zoo trains with a chief and workers alone")
+        raise _malformed(f"'cluster' has the part '{others[0]:.40}', and zoo trains only with a chief and workers")
     places = [(job, index) for job in JOBS for index in range(len(jobs.get(job, [])))]
     workers = tuple(_address(address) for job in JOBS for address in jobs.get(job, []))
     if not workers:
@@ -125,22 +125,22 @@ def of_slurm(environment: Mapping[str, str]) -> Cluster:
     """Read the variables that `srun` gives each task of a job step; task 0 is the chief.
 
     Raises:
-        ZooError: one is missing or malformed, or the tasks are not distributed in blocks.
+        ZooError: a variable is missing or malformed, or the tasks are not distributed in blocks.
     """
     hosts = [*_hosts(_variable(environment, "SLURM_STEP_NODELIST"))]
     tasks = [*_tasks(_variable(environment, "SLURM_STEP_TASKS_PER_NODE"))]
     if len(hosts) != len(tasks):
         raise ZooError(
             f"SLURM_STEP_NODELIST names {len(hosts)} nodes and SLURM_STEP_TASKS_PER_NODE {len(tasks)}: "
-            "start the workers by srun"
+            "start the workers with srun"
         )
     first = FIRST_PORT + _number(environment, "SLURM_JOB_ID") % JOBS_APART * TASKS_OF_A_NODE
     places = [(node, local) for node, count in enumerate(tasks) for local in range(count)]
     index = _number(environment, "SLURM_PROCID")
     here = (_number(environment, "SLURM_NODEID"), _number(environment, "SLURM_LOCALID"))
     if index >= len(places) or places[index] != here:
-        raise ZooError(f"Slurm's task {index} is not where zoo looks for it: start the workers by srun -m block:block")
-    # The chief's watch takes the port above the last one of its node.
+        raise ZooError(f"Slurm's task {index} is not where zoo expects it: start the workers with srun -m block:block")
+    # `Cluster.watch` takes the port above the last one of the chief's node.
     return Cluster(tuple(f"{hosts[node]}:{first + local}" for node, local in places), index)
 
 
@@ -152,7 +152,7 @@ def _host_and_port(address: str) -> tuple[str, int]:
 def _address(address: Any) -> str:
     found = ADDRESS.fullmatch(address) if isinstance(address, str) else None
     if not found or not 0 < int(found["port"]) < 65536:
-        raise _malformed(f"{str(address)!r:.60} is no address as in host:port")
+        raise _malformed(f"{str(address)!r:.60} is not an address such as host:port")
     return found[0]
 
 
@@ -162,14 +162,14 @@ def _malformed(why: str) -> ZooError:
 
 def _variable(environment: Mapping[str, str], name: str) -> str:
     if not environment.get(name):
-        raise ZooError(f"{name} is missing: start the workers by srun")
+        raise ZooError(f"{name} is missing: start the workers with srun")
     return environment[name]
 
 
 def _number(environment: Mapping[str, str], name: str) -> int:
     text = _variable(environment, name)
     if not text.isdecimal():
-        raise ZooError(f"{name} is '{text:.40}', no number: start the workers by srun")
+        raise ZooError(f"{name} is '{text:.40}', not a number: start the workers with srun")
     return int(text)
 
 
@@ -177,7 +177,7 @@ def _hosts(text: str) -> Iterator[str]:
     """Yield the hosts of a list as Slurm abbreviates them, such as `a[1-3,07],b`."""
     parts = re.findall(r"(?:[^,\[\]\s]|\[[0-9,-]+\])+", text)
     if ",".join(parts) != text:
-        raise ZooError(f"SLURM_STEP_NODELIST is '{text:.60}', no list of nodes: start the workers by srun")
+        raise ZooError(f"SLURM_STEP_NODELIST is '{text:.60}', not a list of nodes: start the workers with srun")
     for part in parts:
         yield from _expanded(part)
 
@@ -200,5 +200,7 @@ def _tasks(text: str) -> Iterator[int]:
     for part in text.split(","):
         found = re.fullmatch(r"(\d+)(?:\(x(\d+)\))?", part)
         if not found:
-            raise ZooError(f"SLURM_STEP_TASKS_PER_NODE is '{text:.60}', no list of tasks: start the workers by srun")
+            raise ZooError(
+                f"SLURM_STEP_TASKS_PER_NODE is '{text:.60}', not a list of tasks: start the workers with srun"
+            )
         yield from [int(found[1])] * int(found[2] or 1)

@@ -1,4 +1,4 @@
-"""The data that a training is asked for with, as a new run trains on them."""
+"""The data of a request for training, prepared for a new run."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ from zoo.training.request import DataRequest, TrainingRequest
 
 
 def data_of_request(request: TrainingRequest, family: Family, recipe: Recipe, say: Say) -> tuple[Dataset, Data | None]:
-    """Load the data of a training, with the labels that its recipe keeps, and with those without labels.
+    """Load the data of a training: those with the labels that its recipe keeps, and those without labels.
 
     Args:
-        request: asks for the training.
-        family: of the network.
-        recipe: says how splits are drawn, and which labels are kept.
-        say: told what is left out.
+        request: the request for the training.
+        family: the family of the network.
+        recipe: the recipe, which says how splits are drawn, and which labels are kept.
+        say: called with a line about everything that is left out.
 
     Returns:
-        The dataset, and the description of the data without labels; None where none are named.
+        The dataset, and the description of the data without labels; None if the request names none.
 
     Raises:
-        ZooError: the data cannot be had, or are not for such a training.
+        ZooError: the data cannot be loaded, or do not suit such a training.
     """
     dataset = load_for(family, request.data, recipe, request.method, say)
     for skipped in dataset.skipped:
@@ -60,12 +60,12 @@ def data_of_request(request: TrainingRequest, family: Family, recipe: Recipe, sa
 def load_for(
     family: Family, data: DataRequest, recipe: Recipe, method: str | None = None, say: Say = silent
 ) -> Dataset:
-    """Load the data that a family is to be trained on; those of its kind of input where no source is named.
+    """Load the data to train a family on; without a named source, the default data of its kind of input.
 
-    With a `method`, it is to be pretrained, and labels do not matter.
+    With a `method`, the family is to be pretrained, and labels do not matter.
 
     Raises:
-        ZooError: they cannot be had, or are of a task that the family has no network for.
+        ZooError: the data cannot be loaded, or belong to a task that the family has no network for.
     """
     source = find(family.input).default_data if data.source is None else data.source
     dataset = load(
@@ -84,10 +84,10 @@ def load_for(
 
 
 def fit(dataset: Dataset, preprocessing: Any, bad_examples: BadExamples, say: Say) -> Dataset:
-    """Leave out the examples that the network cannot take, and tell `say` what is odd about the others.
+    """Leave out the examples that the network cannot take, and say what is odd about the others.
 
     Raises:
-        ZooError: there are such examples, and `bad_examples` is `error`.
+        ZooError: the network cannot take an example, and `bad_examples` is `error`.
     """
     kept, kind = fitting(dataset, preprocessing), kind_of(preprocessing)
     left_out = kept.skipped[len(dataset.skipped) :]

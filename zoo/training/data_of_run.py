@@ -1,4 +1,4 @@
-"""The data of a run, as it trains on them."""
+"""The data of an existing run, loaded again to continue its training."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from zoo.data.unlabeled import load_unlabeled_again
 
 
 def data_of_run(this: run.Run, data_dir: Path | None) -> Dataset:
-    """Load what a run trains on again; `data_dir` says where its data are now, if they were moved.
+    """Load the data that a run trains on again; `data_dir` is their folder if they were moved.
 
     Raises:
         ZooError: the data cannot be read, or have changed.

@@ -1,9 +1,9 @@
 """The batches of a training from servers of TensorFlow's tf.data service.
 
-A server is a dispatcher with one worker, as `zoo data serve` starts it: in TensorFlow 2.21 batches keep their order
-within a worker alone. Of several workers, each would make every batch (`ShardingPolicy.OFF`), or they would come in the
-order in which workers are ready (`DYNAMIC`). So servers take turns: of N, each makes every Nth batch, and this side
-takes them in order. The batches are those that this process would make, bit for bit.
+A server is a dispatcher with one worker, as `zoo data serve` starts it, because TensorFlow 2.21 keeps batches in order
+only within one worker. With several workers, either each makes every batch (`ShardingPolicy.OFF`), or batches come in
+the order in which workers are ready (`DYNAMIC`). So the servers take turns: of N servers, each makes every Nth batch,
+and this side takes them in order. The batches equal those that this process would make, bit for bit.
 """
 
 from __future__ import annotations
@@ -22,30 +22,30 @@ from zoo.errors import ZooError
 from zoo.training.cluster import ADDRESS
 
 SECONDS = 5.0
-"""The time that a server has to answer."""
+"""The longest wait for the answer of a server."""
 
 PATIENCE = 2.0
-"""The time after which a batch that has not come makes this side look for its servers."""
+"""The longest wait for a batch before this side checks whether its servers answer."""
 
 PYTHON = frozenset({"PyFunc", "PyFuncStateless", "EagerPyFunc"})
 """The operations that call Python."""
 
 IGNORE_STATE = 1
-"""The policy of `tf.raw_ops.DatasetToGraphV2` that only looks."""
+"""The external-state policy of `tf.raw_ops.DatasetToGraphV2` that ignores state, since the graph is only inspected."""
 
 NODES = re.compile(r"\{\{.*?\}\}|\[\[\s*\]\]|\[Op:\w*\]( name:)?")
-"""The names of operations in messages of TensorFlow."""
+"""The names of operations in TensorFlow's messages."""
 
 OUT_OF_ORDER = "a batch was lost, or a worker was started again"
 
-GO_ON = "go on with 'zoo train --resume RUN', with servers that answer or without --tf-data-service"
+GO_ON = "continue with 'zoo train --resume RUN', with servers that answer or without --tf-data-service"
 
 Make = Callable[[Share], Any]
 """Makes a share of the batches of an epoch, as a tf.data.Dataset."""
 
 
 def connect(text: str | None) -> DataService | None:
-    """Return the service at `ADDRESS[,ADDRESS…]`; None where no address is given.
+    """Return the service at `ADDRESS[,ADDRESS…]`; None if no address is given.
 
     Raises:
         ZooError: an address is malformed or named twice, does not answer, or has no worker or several.
@@ -70,7 +70,7 @@ class DataService:
     addresses: tuple[str, ...]
 
     def batches(self, make: Make, share: Share) -> Any:
-        """Return the batches that `make` makes of a share, made by the servers.
+        """Let the servers make the batches that `make` returns for a share.
 
         Raises:
             ZooError: a server no longer answers, or refuses the batches.
@@ -87,7 +87,7 @@ class DataService:
         """Yield batches as they come from the servers.
 
         Args:
-            batches: what `batches` returned, or what a strategy makes of it.
+            batches: the result of `batches`, possibly distributed by a strategy.
             before_end: called before an error is raised.
 
         Raises:
@@ -103,9 +103,9 @@ class DataService:
             raise
 
     def _arrived(self, coming: Future[Any]) -> Any:
-        """Return what a thread brings from the servers, and look for them while it does not come.
+        """Wait for the result of a thread that asks the servers, and check meanwhile that they answer.
 
-        TensorFlow itself waits for ever for a server that is gone.
+        TensorFlow itself waits forever for a server that is gone.
         """
         from tensorflow.errors import OpError
 
@@ -124,7 +124,7 @@ class DataService:
         Args:
             make: makes a share of the batches.
             share: the share of this worker.
-            plural: what messages call the examples.
+            plural: the word for the examples in messages.
 
         Raises:
             ZooError: the examples are read by Python, which servers do not run, or a batch differs.
@@ -132,8 +132,8 @@ class DataService:
         for address, batches in zip(self.addresses, self._turns(make, share), strict=True):
             if _runs_python(batches):
                 raise ZooError(
-                    f"--tf-data-service: these {plural} are read by Python, which servers do not run: they take "
-                    "folders of JPEG and PNG files, small images in memory, tables and texts; leave it out"
+                    f"--tf-data-service: these {plural} are read by Python, which servers do not run: use folders of "
+                    "JPEG and PNG files, small images in memory, tables or texts, or leave it out"
                 )
             first = batches.take(1)
             if _values(first) != _values(self.arriving(_served(address, first))):
@@ -150,13 +150,13 @@ class DataService:
                 raise ZooError(f"the tf.data service at {address} does not answer: {how_to_mend}")
             if len(workers) != 1:
                 raise ZooError(
-                    f"the tf.data service at {address} has {len(workers)} workers, and one alone keeps batches in "
-                    f"order: {how_to_mend}"
+                    f"the tf.data service at {address} has {len(workers)} workers, and only a single one keeps batches "
+                    f"in order: {how_to_mend}"
                 )
             if not _listens(workers[0]):
                 raise ZooError(
-                    f"the worker of the tf.data service at {address} does not answer at {workers[0]}, where the --host "
-                    f"of 'zoo data serve' says it is: {how_to_mend}"
+                    f"the worker of the tf.data service at {address} does not answer at {workers[0]}, its address by "
+                    f"the --host of 'zoo data serve': {how_to_mend}"
                 )
 
     def _turns(self, make: Make, share: Share) -> list[Any]:
@@ -167,18 +167,18 @@ class DataService:
 def arriving(
     service: DataService | None, batches: Iterable[Any], before_end: Callable[[], None] = lambda: None
 ) -> Iterable[Any]:
-    """Return `DataService.arriving` of batches, and the batches themselves where there is no service."""
+    """Return `DataService.arriving` of batches, or the batches themselves if there is no service."""
     return service.arriving(batches, before_end) if service else batches
 
 
 def _served(address: str, batches: Any) -> Any:
-    """Return batches as a server makes them; one that is missing or comes twice is an error of their dataset."""
+    """Return batches that a server makes; a missing or repeated batch is an error when the dataset is read."""
     import tensorflow as tf
     from tensorflow.data.experimental import service
 
     def in_order(place: Any, numbered: tuple[Any, Any]) -> Any:
         number, batch = numbered
-        # TensorFlow asks again where a connection fails, and the worker may have thrown away what was on its way.
+        # After a failed connection, TensorFlow asks again, but the worker may have discarded the batch that was sent.
         with tf.control_dependencies([tf.debugging.assert_equal(number, place, OUT_OF_ORDER)]):
             return tf.nest.map_structure(tf.identity, batch)
 
@@ -197,7 +197,7 @@ def _served(address: str, batches: Any) -> Any:
 
 
 def _reason(error: Any) -> str:
-    """Return the message of an error of TensorFlow, without the names of operations."""
+    """Return the message of a TensorFlow error, without the names of operations."""
     return f"{' '.join(NODES.sub(' ', error.message).split()):.300}"
 
 
@@ -213,7 +213,7 @@ def _runs_python(batches: Any) -> bool:
 
 
 def _values(batches: Iterable[Any]) -> list[list[tuple[str, bytes]]]:
-    """Return the names of the dtypes and the bytes of all tensors of batches."""
+    """Return dtype, shape and bytes of all tensors of batches."""
     import tensorflow as tf
 
     arrays = ([tensor.numpy() for tensor in tf.nest.flatten(batch)] for batch in batches)
@@ -221,10 +221,10 @@ def _values(batches: Iterable[Any]) -> list[list[tuple[str, bytes]]]:
 
 
 def _workers(address: str) -> list[str] | None:
-    """Return the addresses of a dispatcher's workers; None where it does not answer.
+    """Return the addresses of a dispatcher's workers; None if it does not answer.
 
-    TensorFlow has no function for it. Both messages of the answer have the wire format of a BytesList: a list of
-    workers, and of each a text, its address (tensorflow/core/data/service/dispatcher.proto).
+    TensorFlow has no function for this. Both messages of the answer have the wire format of a BytesList: a list of
+    workers, and for each worker a text, its address (tensorflow/core/data/service/dispatcher.proto).
     """
     import grpc
     import tensorflow as tf
@@ -249,7 +249,7 @@ def _listens(address: str) -> bool:
 
 
 def _in_thread(function: Callable[[], Any]) -> Future[Any]:
-    """Call a function in a thread that does not keep the process from ending."""
+    """Call a function in a daemon thread, which does not keep the process from ending."""
     called: Future[Any] = Future()
 
     def call() -> None:

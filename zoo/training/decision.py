@@ -1,4 +1,4 @@
-"""Decide from the request of a training all that needs neither its data nor TensorFlow, and refuse what cannot be."""
+"""Decide everything about a requested training that needs neither its data nor TensorFlow, or refuse the request."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class Decision:
         family: the family of the network.
         size: one of its sizes.
         recipe_name: the name of the recipe, or of its file.
-        recipe: the recipe with all changes. Its batch may yet be larger than the data.
-        teacher: the teacher; None where there is none.
+        recipe: the recipe with all changes. Its batch may still be larger than the data.
+        teacher: the teacher; None if there is none.
     """
 
     family: Family
@@ -34,10 +34,10 @@ class Decision:
 
 
 def decide(request: TrainingRequest) -> Decision:
-    """Return what a request says of the training, as far as it is known without data.
+    """Decide family, size, recipe and teacher of a requested training, without its data.
 
     Raises:
-        ZooError: something that was asked for is not there, or does not go together.
+        ZooError: something that the request names does not exist, or its parts do not fit together.
         Refused: the teacher is damaged.
     """
     method, settings, unlabeled = request.method, request.settings, request.unlabeled
@@ -54,12 +54,12 @@ def decide(request: TrainingRequest) -> Decision:
 
 
 def _check_weights(recipe: Recipe, weights: Path | None) -> None:
-    """Raise ZooError where a recipe asks of weights what they cannot give, or of none what needs some."""
+    """Raise ZooError if a recipe needs weights to start from and there are none, or its changes exclude each other."""
     if recipe.freeze and weights is None:
-        raise ZooError("freeze trains a head on weights that are there already: name the run to take --weights from")
+        raise ZooError("freeze trains only the head of a trained network: name the run to take --weights from")
     if recipe.prune.share and weights is None:
-        raise ZooError("channels are removed from weights that are there already: name the run to take --weights from")
+        raise ZooError("channels are removed from a trained network: name the run to take --weights from")
     if recipe.prune.share and recipe.freeze:
-        raise ZooError("freeze trains the head only, and what a pruned network keeps must be trained: leave one out")
+        raise ZooError("freeze trains the head only, but all layers of a pruned network must be trained: leave one out")
     if recipe.freeze and max(recipe.network.dropout, recipe.network.drop_path) > 0:
         raise ZooError("freeze trains the head of a network in which nothing is dropped: leave freeze or network.* out")

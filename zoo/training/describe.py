@@ -1,4 +1,4 @@
-"""The description of the network to train: it suits the data, or the weights that the training starts from."""
+"""The description of the network to train, which suits the data, or the weights that the training starts from."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ def describe(
 ) -> Model:
     """Describe the network to train: input, task, labels, structure and number of parameters.
 
-    It suits the data, or, where there is a network `like`, the weights of that one. With a `method` it is one that is
-    pretrained, without labels.
+    The network suits the data, or, if `like` is given, the weights of that network. With a `method`, it is pretrained,
+    without labels.
 
     Raises:
-        ZooError: no network takes such an input, the network has nothing that the recipe wants dropped, or it cannot
-            begin with smaller inputs as the recipe wants.
+        ZooError: no network takes such an input, the network has no place for the recipe's dropout or drop-path, or it
+            cannot begin with smaller inputs as the recipe asks.
     """
     data = kind_of(recipe.input).data
     preprocessing = data.suiting(dataset, recipe.input, like.preprocessing if like else None)
@@ -44,7 +44,7 @@ def describe(
         parameters=0,
         multiply_adds=0,
         task=method or dataset.task,
-        # The answers of a network that is trained further keep their scales, as its weights do.
+        # A network that is trained further keeps its weights, and therefore the scales of its answers.
         scales=() if method else like.scales if like and _as_before(dataset, like) else scales(dataset),
         widths=like.widths if like else {},
         parts=() if method else dataset.parts,
@@ -61,12 +61,12 @@ def describe(
 
 
 def _as_before(dataset: Dataset, like: Model) -> bool:
-    """Return whether a network answers for a dataset as it did before, with values of the same scales."""
+    """Return whether a dataset has the task and targets of the network `like`, which has values with scales."""
     return bool(like.scales) and like.task == dataset.task and like.parts == dataset.parts
 
 
 def _scaled_widths(model: Model, factor: float, like: Model | None) -> dict[str, int]:
-    """Return the channels by layer of a network that is `factor` times as wide.
+    """Return the channels of each layer of a network that is `factor` times as wide, by layer name.
 
     Raises:
         ZooError: the network starts from weights, or its layers cannot have other channels.
@@ -82,9 +82,9 @@ def _scaled_widths(model: Model, factor: float, like: Model | None) -> dict[str,
 
 
 def scales(dataset: Dataset) -> tuple[Scale, ...]:
-    """Return the scale of each value over the training examples; none where the targets are classes.
+    """Return the scale of each value over the training examples; an empty tuple if targets are classes or texts.
 
-    Where there are several targets, each class has one, of 0 and 1.
+    If there are several targets, each class has a scale, with mean 0 and std 1.
     """
     if dataset.train.targets.ndim == 1:
         return ()

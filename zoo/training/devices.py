@@ -1,4 +1,4 @@
-"""What a recipe asks of the devices, and which of them cannot give it."""
+"""The check that the devices can do what a recipe asks for."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from zoo.recipe import Recipe
 
 
 def check_devices(recipe: Recipe, strategy: Any) -> None:
-    """Raise ZooError where the devices of a strategy cannot train with the precision or the compiler of a recipe."""
+    """Raise ZooError if the devices of a strategy cannot train with the compiler of a recipe."""
     replicas = strategy.num_replicas_in_sync
     if recipe.xla and replicas > 1:
         raise ZooError(
-            f"xla=true compiles a step of one device, and replicas exchange sums within theirs, of which there are "
-            f"{replicas}: --set xla=false, or --strategy single"
+            f"xla=true compiles a step of one device, but {replicas} replicas exchange sums within their steps: "
+            "--set xla=false, or --strategy single"
         )

@@ -1,4 +1,4 @@
-"""The layer in which a training breaks: the first whose output is not finite."""
+"""The search for the layer in which a training breaks: the first whose output is not finite."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class NotFinite(ZooError):
         self.loss, self.step = loss, step
 
     def explained(self, learning_rate: float, layer: str | None) -> NotFinite:
-        """Return the error with the step's learning rate, and the layer where one was found."""
+        """Return the error with the step's learning rate, and the layer if one was found."""
         place = f", and the first output that is not finite is that of the layer '{layer}'" if layer else ""
         return NotFinite(self.loss, self.step, f", with a learning rate of {learning_rate:.3g}{place}")
 
@@ -56,22 +56,24 @@ def repeated(
     batches: Callable[[int, int], Any],
     stop: Callable[[], bool],
 ) -> str | None:
-    """Train again from the last checkpoint to a step that was not finite; return the first layer that is not.
+    """Train again from the last checkpoint to a step that was not finite; return the first layer that is not finite.
 
-    The loss is read twice a second, when the weights are of no use any more: only the same steps from sound weights
-    lead to the layer.
+    The loss is only read twice a second, and by then the weights may be damaged, too: the layer can be found only by
+    repeating the steps from sound weights.
 
     Args:
-        step: of the epoch, counted from 0.
-        epoch: counted from 0.
+        step: the step of the epoch, counted from 0.
+        epoch: the epoch, counted from 0.
         trainee: the network in training.
-        checkpoints: of the training.
+        checkpoints: the checkpoints of the training.
         begin: sets the network to the state before the first step, for a training without a checkpoint.
-        batches: from an epoch and the steps to leave out, the batches that are left, as the replicas take them.
-        stop: asked before each step; None is returned when it says so.
+        batches: called with an epoch and the number of steps to leave out; returns the batches that are left, as the
+            replicas take them.
+        stop: called before each step; if it returns True, the search ends and returns None.
 
     Returns:
-        The name of the layer. None where none is found: the loss alone is not finite, or the steps do not repeat.
+        The name of the layer. None if none is found: only the loss is not finite, or repeating the steps gives other
+        results.
     """
     state = checkpoints.restore(silent)
     if state is None:
@@ -89,7 +91,7 @@ def repeated(
 
 
 def _in_stage(trainee: Trainee, epoch: int) -> Any:
-    """Return the network as the stage of an epoch trains it, each layer of which has one output."""
+    """Return the network of an epoch's stage; for smaller inputs it is built anew, so that layers have one output."""
     stage = stages.of_epoch(trainee.description, trainee.recipe, epoch)
     if stage.preprocessing == trainee.description.preprocessing:
         return trainee.model
@@ -101,7 +103,7 @@ def _in_stage(trainee: Trainee, epoch: int) -> Any:
 
 
 def first_bad_layer(model: Any, strategy: Any, inputs: Mapping[str, Any]) -> str | None:
-    """Return the first layer, in the order of computation, whose output in training is not finite; None for none."""
+    """Return the first layer, in the order of computation, whose output in training is not finite; None if all are."""
     layers = model.layers
     every = keras.Model(model.input, [layer.output for layer in layers])
 
@@ -118,6 +120,6 @@ def first_bad_layer(model: Any, strategy: Any, inputs: Mapping[str, Any]) -> str
 
 
 def _bad(output: Any) -> Any:
-    """Return 1 where a tensor, or one of several, has a number that is not finite, and else 0."""
+    """Return 1 if a tensor, or one of several, contains a number that is not finite, else 0."""
     floats = [one for one in tf.nest.flatten(output) if one.dtype.is_floating]
     return tf.cast(~tf.reduce_all([tf.reduce_all(tf.math.is_finite(one)) for one in floats]), tf.int32)

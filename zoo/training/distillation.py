@@ -1,7 +1,7 @@
 """Distillation: a network also learns from the answers of another one, its teacher.
 
-The teacher answers once, before the training, for every training example as the data have it. The run keeps the answers
-beside its checkpoints, so that it goes on without the teacher; workers beside the chief take them from the chief.
+The teacher answers once, before the training, for every training example without augmentation. The run keeps the
+answers with its checkpoints, so that it can be resumed without the teacher; the other workers get them from the chief.
 Source: Hinton et al., Distilling the knowledge in a neural network, 2015 (arXiv:1503.02531).
 """
 
@@ -24,21 +24,21 @@ ANSWERS = "answers"
 """The name of the array in the file."""
 
 HEADER = 2**16
-"""The most bytes of such a file beside its array."""
+"""The most bytes of such a file in addition to its array."""
 
 AT_ONCE = 2**26
-"""The bytes of answers that workers take from the chief at once."""
+"""The most bytes of answers that workers get from the chief in one message."""
 
 
 def requested(recipe: Recipe, teacher: Path | None, unlabeled: str | None = None) -> Recipe:
-    """Return a recipe as a training with or without a teacher takes it: `soft` where there is one and nothing is said.
+    """Check that a recipe fits a training with or without a teacher, and return it; with one, `soft` is the default.
 
     Raises:
-        ZooError: the recipe asks for a teacher and there is none, or for examples that it has no answers for.
+        ZooError: the recipe needs a teacher and there is none, or uses examples for which a teacher has no answers.
     """
     if teacher is None:
         if recipe.distill != Distill():
-            raise ZooError("--distill and distill.… say how to learn from a teacher: name one with --teacher")
+            raise ZooError("--distill and distill.… are for learning from a teacher: name one with --teacher")
         return recipe
     if unlabeled is not None:
         raise ZooError("--teacher and --unlabeled are two ways to learn from more than labels: leave one of them out")
@@ -62,7 +62,7 @@ def read(folder: Path, shape: tuple[int, int]) -> np.ndarray:
     """Return the answers that `save` kept.
 
     Raises:
-        ZooError: they are missing, damaged, or of another shape.
+        ZooError: the answers are missing, damaged, or of another shape.
     """
     path = folder / run.TEACHER
     expected = np.dtype(np.float32).itemsize * shape[0] * shape[1]
@@ -75,7 +75,7 @@ def read(folder: Path, shape: tuple[int, int]) -> np.ndarray:
 
 
 def columns(folder: Path, this: run.Run, examples: int, team: Team, strategy: Any) -> tuple[np.ndarray, ...]:
-    """Return the columns that the batches of a run have beside its targets: a teacher's answers, if it has a teacher.
+    """Return the columns of a run's batches in addition to its targets: a teacher's answers, if it has a teacher.
 
     Raises:
         ZooError: the answers are missing or damaged.

@@ -20,11 +20,11 @@ from zoo.weights import positions
 
 
 def network(name: str | None, size: str | None, weights: Path | None) -> tuple[Family, Size]:
-    """Return the family and size that were asked for, or those of the run `weights`.
+    """Return the requested family and size, or those of the run `weights`.
 
     Raises:
-        ZooError: neither a name nor a run says them; there is no such family, size or finished run; or the run is of
-            another family or size than was asked for.
+        ZooError: neither a family nor a run is named; there is no such family, size or finished run; or the run has
+            another family or size than the request.
     """
     if weights is None and name is None:
         raise ZooError(
@@ -45,13 +45,13 @@ def network(name: str | None, size: str | None, weights: Path | None) -> tuple[F
 
 
 def take(weights: Path, model: Model) -> tuple[InitialWeights, dict[str, np.ndarray]]:
-    """Return the weights of a run for the network `model`, by `layer/variable`, after a record of their origin.
+    """Take the weights of a finished run for the network that `model` describes.
 
-    The head is left out where the classes or their order differ. Position embeddings are resampled to the network's
-    grid.
+    The head is left out if the task, the classes or their order differ. Position embeddings are resampled to the
+    network's grid.
 
     Returns:
-        What the run records of them, and the arrays by `layer/variable`.
+        The record of the weights for the new run, and the arrays by `layer/variable`.
 
     Raises:
         ZooError: there is no such finished run, or its weights do not fit; the message lists what does not.
@@ -92,10 +92,10 @@ def _resampled(arrays: dict[str, np.ndarray], family: Family, old: Any, new: Any
 
 
 def assign(model: Any, folder: Path, description: Model, initial: InitialWeights) -> None:
-    """Give the network of the run at `folder` the weights that it starts with, which are kept there.
+    """Give the network of the run at `folder` its initial weights, of which the run keeps a copy.
 
     Raises:
-        ZooError: they are missing, damaged or of another network.
+        ZooError: the weights are missing, damaged or belong to another network.
     """
     family, _ = resolve(description.family)
     arrays, _ = weights_file.read(folder / run.INITIAL)
@@ -103,7 +103,7 @@ def assign(model: Any, folder: Path, description: Model, initial: InitialWeights
 
 
 def freeze(model: Any, description: Model) -> None:
-    """Leave the head as the only part of a network that is trained."""
+    """Freeze all layers of a network but its head."""
     family, _ = resolve(description.family)
     for layer in model.layers:
         layer.trainable = layer.name in family.head

@@ -1,7 +1,7 @@
-"""FixMatch: training on examples without labels beside those with labels (Sohn et al. 2020, arXiv:2001.07685).
+"""FixMatch: training on unlabeled examples in addition to labeled ones (Sohn et al. 2020, arXiv:2001.07685).
 
-Each example with a label comes with pairs of views of examples without one, the first view weakly augmented and the
-second strongly. Where the network is sure of the class of the first, it learns it of the second.
+Each labeled example comes with pairs of views of unlabeled examples, the first view weakly augmented and the second
+strongly. If the network is sure of the class of the first view, this class is the label of the second view.
 """
 
 from __future__ import annotations
@@ -17,14 +17,15 @@ Losses = Callable[..., Any]
 
 
 def labeled(found: Any) -> Any:
-    """Return the logits of the examples with labels, [batch, classes], among those of all, [batch, views, classes]."""
+    """Return the logits of the labeled examples, [batch, classes], from those of all, [batch, views, classes]."""
     return found[:, 0]
 
 
 def with_unlabeled(losses: Losses, settings: FixMatch) -> Losses:
-    """Add the loss of the pairs to that of each example with a label, whose `losses` are given.
+    """Return a function that adds the loss of the pairs to the loss of each labeled example.
 
-    `found` are the logits of the example with a label, then of both views of each pair.
+    `losses` computes the losses of the labeled examples. `found` are the logits of the labeled example, then of both
+    views of each pair.
     """
 
     def both(targets: Any, found: Any, *others: Any) -> Any:

@@ -1,4 +1,4 @@
-"""A worker beside the chief: it trains the chief's run, and writes nothing."""
+"""A worker other than the chief: it trains the chief's run, and writes nothing."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ def say_run(team: Team, folder: Path, this: run.Run) -> None:
 
 
 def follow(data_dir: Path | None, execution: Execution) -> tuple[Path, run.Run]:
-    """Train the run that the chief starts or resumes; return the chief's folder, and the run as it ends.
+    """Train the run that the chief starts or resumes; return the chief's folder, and the finished run.
 
-    What the chief was asked for decides. `data_dir` says where the data are on this worker, if they are elsewhere. Of
-    `execution`, what is said, shown and written is left to the chief.
+    The chief's request decides. `data_dir` is the folder of the data on this worker, if it is another one. Of
+    `execution`, the messages, progress, checkpoints and trace are left to the chief.
 
     Raises:
-        ZooError: the data on this worker are others than those on the chief's, or the service is not to be had.
+        ZooError: the data on this worker differ from the chief's, or the service cannot be used.
         WorkerLost: another worker has ended.
     """
     from zoo.training.loop import train
@@ -37,7 +37,7 @@ def follow(data_dir: Path | None, execution: Execution) -> tuple[Path, run.Run]:
     strategy = strategies.choose(execution.strategy, execution.devices, execution.team)
     service = connect(execution.tf_data_service)
     told = json.loads(execution.team.share())
-    folder, this = Path(told["run_folder"]), schema.parse(run.Run, told["run"], "what the chief says of its run")
+    folder, this = Path(told["run_folder"]), schema.parse(run.Run, told["run"], "the chief's description of its run")
     assert this.recipe is not None, "a run that trains has a recipe"
     dataset = data_of_run(this, data_dir)
     try_out(service, dataset, this.model, this.recipe, strategies.share_of(strategy))

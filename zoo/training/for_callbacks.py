@@ -1,4 +1,4 @@
-"""The network in training as Keras' callbacks expect to find it."""
+"""Preparation of the network in training for Keras callbacks, which expect a compiled model."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ def wants_batches(callback: Any) -> bool:
 
 
 def compiled(trainee: Trainee, task: Task) -> None:
-    """Give the model what callbacks read from it: an optimizer, and a metric that knows which direction is better."""
+    """Give the model the attributes that callbacks read: an optimizer, and a metric that knows its better direction."""
     model = trainee.model
     model.compile(optimizer=trainee.optimizer, metrics=[_Metric(task)])
-    # Keras 3.15 knows the direction of a compiled metric only once that has seen values.
+    # Keras 3.15 knows the direction of a compiled metric only after the metric has seen values.
     outputs = tf.zeros((1, model.output_shape[-1]))
     trainee.strategy.run(lambda: model.compute_metrics(None, tf.zeros(1), outputs))
     model.stop_training = False
 
 
 class _Metric(keras.metrics.Metric):
-    """Stands for the best metric of a task where callbacks ask for its direction; the loop computes its values."""
+    """A stand-in for the task's best metric, from which callbacks read the direction; the loop computes the values."""
 
     def __init__(self, task: Task) -> None:
         super().__init__(name=task.best)

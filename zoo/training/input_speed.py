@@ -29,7 +29,7 @@ from zoo.training.strategy import choose, distributed, share_of
 from zoo.training.trainee import build
 
 ROUNDS = 3
-"""How often each speed is measured, in turns; the medians count."""
+"""The number of times that each speed is measured, in turns; the medians count."""
 
 NOTICEABLE = 0.05
 """A training waits for its input if it loses more than this share of the speed of its steps."""
@@ -43,9 +43,9 @@ class InputSpeed:
         network: family and size.
         source: the data.
         batch_size: examples of a batch, over all replicas.
-        input: the batches are read, decoded and augmented, and no step is made.
-        steps: the same batch goes through the step again and again.
-        training: both, as in a training.
+        input: the speed of reading, decoding and augmenting batches, without training steps.
+        steps: the speed of training steps that repeat the same batch.
+        training: the speed of both together, as in a training.
     """
 
     network: str
@@ -62,11 +62,11 @@ class InputSpeed:
 
     @property
     def waits(self) -> bool:
-        """Whether that is noticeable."""
+        """True if the loss of speed is noticeable."""
         return self.lost > NOTICEABLE
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the speeds as strings and numbers, with what follows from them."""
+        """Return the speeds as plain data, with `lost` and `waits`."""
         return {**to_dict(self), "lost": self.lost, "waits": self.waits}
 
 
@@ -86,15 +86,15 @@ def measure(
 
     Args:
         name: the name or an alias of a family.
-        size: the name of a size; None for the usual one.
+        size: the name of a size; None for the default one.
         data: the data.
         settings: changes of the recipe as `KEY=VALUE`.
-        seconds: how long each speed is measured.
-        say: told of the data, a line each.
-        progress: told before each measurement how many are done, how many there are, and what comes.
+        seconds: the time to measure each speed.
+        say: called with lines about the data.
+        progress: called before each measurement with the number done, the number of all, and the name of the next.
 
     Raises:
-        ZooError: something that was asked for cannot be had.
+        ZooError: the request or the data are wrong.
     """
     family, row = network(name, size, None)
     recipe = distillation.requested(override(family.recipe_of(row), settings), teacher=None)
@@ -111,15 +111,15 @@ def measure(
 def speeds(
     model: Model, dataset: Dataset, recipe: Recipe, strategy: Any, seconds: float, progress: Progress = silent
 ) -> InputSpeed:
-    """Measure the speeds of a training that is not kept.
+    """Measure the speeds of a training whose result is discarded.
 
     Args:
         model: the description of the network.
-        dataset: the data, of which the network can take every example.
+        dataset: the data, without examples that the network cannot take.
         recipe: the recipe.
         strategy: as `zoo.training.strategy.choose` returns it.
-        seconds: how long each speed is measured.
-        progress: told before each measurement how many are done, how many there are, and what comes.
+        seconds: the time to measure each speed.
+        progress: called before each measurement with the number done, the number of all, and the name of the next.
 
     Raises:
         ZooError: the batch cannot be split, or is larger than the training split.
@@ -132,7 +132,7 @@ def speeds(
     first = next(batches)
     contenders: dict[str, Callable[[], None]] = {
         "steps": lambda: totals.add(*first),
-        # After the steps, during which batches were prepared ahead: it uses these up.
+        # Measured after the steps, during which batches were prefetched: measuring the input uses these up.
         "input": lambda: _forget(next(batches)),
         "training": lambda: totals.add(*next(batches)),
     }
@@ -150,14 +150,14 @@ def speeds(
 
 
 def _batches(model: Model, dataset: Dataset, recipe: Recipe, strategy: Any) -> Iterator[Any]:
-    """Yield batches of one epoch after the other, from the last of the recipe on, whose inputs have the full size."""
+    """Yield batches of one epoch after the other, beginning with the recipe's last, whose inputs have the full size."""
     batches = Batches(dataset.train, model, recipe)
     for epoch in itertools.count(recipe.epochs - 1):
         yield from distributed(strategy, batches.epoch(epoch), recipe.batch_size)
 
 
 def _rate(step: Callable[[], None], wait: Callable[[], Any], seconds: float) -> float:
-    """Return the calls a second of a step, of at least two."""
+    """Return the calls of a step per second, measured over at least two calls."""
     start, count = time.perf_counter(), 0
     while count < 2 or time.perf_counter() - start < seconds:
         step()

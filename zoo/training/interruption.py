@@ -1,4 +1,4 @@
-"""Signals that ask a training to end: they wait until its state is saved."""
+"""Signals that ask a training to end, deferred until its state is saved."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ class Interrupted(KeyboardInterrupt):
 
 
 class Request:
-    """Tells whether a signal has asked the training to end."""
+    """The request of a signal that the training should end; it is false until a signal comes."""
 
     def __init__(self) -> None:
         self.number: int | None = None
 
     def __bool__(self) -> bool:
-        """Return whether the training is to end."""
+        """Return whether the training should end."""
         return self.number is not None
 
 
@@ -30,14 +30,14 @@ class Request:
 def deferred() -> Iterator[Request]:
     """Yield the request that the first signal within the block makes; raise that signal again after the block.
 
-    A second signal does not wait. Signals that are ignored, as `nohup` does with SIGHUP, stay ignored. Outside of the
-    main thread, where Python lets nobody handle signals, nothing is deferred.
+    A second signal takes effect at once. Signals that are ignored, as `nohup` does with SIGHUP, stay ignored. Outside
+    of the main thread, where Python allows no signal handlers, nothing is deferred.
     """
     request = Request()
     if threading.current_thread() is not threading.main_thread():
         yield request
         return
-    # None stands for a handler that is not Python's, which could not be put back.
+    # None stands for a handler that was not set from Python, and could not be restored.
     before = {number: signal.getsignal(number) for number in SIGNALS}
     before = {number: handler for number, handler in before.items() if handler not in (signal.SIG_IGN, None)}
 

@@ -1,6 +1,6 @@
-"""Answers of teachers, kept in the user's cache: a further student of the same teacher and examples begins at once.
+"""The answers of teachers in the user's cache: the next student of the same teacher on the same examples need not wait.
 
-The name of a file is a hash of all that its answers depend on. The folder may be deleted at any time.
+The name of a file is a hash of everything that its answers depend on. The folder may be deleted at any time.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ ANSWERS = "answers"
 """The name of the array in a file."""
 
 MOST = 16
-"""The most files that are kept: with one more, the one that was read or written longest ago is deleted."""
+"""The most files in the cache; beyond that, the least recently used file is deleted."""
 
 
 def place(teacher: str, model: Model, examples: Examples) -> Path:
@@ -33,14 +33,14 @@ def place(teacher: str, model: Model, examples: Examples) -> Path:
         examples: the examples, in their order.
     """
     digest = hashlib.sha256(examples.digests.tobytes()).hexdigest()
-    # The digest of a table's row is that of its cells; the names of the columns are what is known of it.
+    # The digest of a table's row covers its cells; the names of its columns are in its traits.
     data = [digest, repr(examples.traits(0))]
     known = [teacher, schema.to_dict(model), data, provenance.versions(), provenance.environment()]
     return cache_dir() / "answers" / f"{hashlib.sha256(json.dumps(known).encode()).hexdigest()}.safetensors"
 
 
 def read(path: Path, shape: tuple[int, int]) -> np.ndarray | None:
-    """Return the answers at a place, float32 [examples, labels]; None where there are none of that shape."""
+    """Return the answers in a file, float32 [examples, labels]; None if there are none of that shape."""
     try:
         found = weights_file.read(path)[0].get(ANSWERS)
     except ZooError:
@@ -52,7 +52,7 @@ def read(path: Path, shape: tuple[int, int]) -> np.ndarray | None:
 
 
 def keep(path: Path, answers: np.ndarray) -> None:
-    """Keep answers at a place, unless the cache cannot be written: that costs time later, not this training."""
+    """Write answers to a file in the cache; if that fails, the next student only has to compute them again."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         weights_file.save(path, {ANSWERS: answers})

@@ -11,9 +11,9 @@ from zoo.text import Say
 
 
 def draw(path: Path, history: Sequence[dict[str, float]], titles: Mapping[str, str], title: str, say: Say) -> None:
-    """Draw metrics over the epochs, of training and validation examples; `say` is told where that fails.
+    """Draw metrics over the epochs, of training and validation examples; call `say` if that fails.
 
-    `titles` are those of the axes by metric.
+    `titles` are the titles of the axes by metric.
     """
     epochs = range(1, len(history) + 1)
 

@@ -1,11 +1,11 @@
 """The training loop, to be read from top to bottom.
 
-It is the project's own because `Model.fit` fails under `MultiWorkerMirroredStrategy`: in Keras 3.15,
+zoo does not use `Model.fit`, because it fails under `MultiWorkerMirroredStrategy`: in Keras 3.15,
 `_maybe_symbolic_build` reduces a PerReplica, and the logs are reduced over axis 0 of a scalar. The loop drives
 `keras.callbacks.CallbackList`, so any Keras callback works.
 
-No step waits for the host, except where a callback wants the figures of each batch: the sums of the steps stay on the
-device and are read twice a second, before a checkpoint, and at the end of an epoch.
+No step waits for the host, unless a callback reads the figures of each batch: the sums of the steps stay on the device
+and are read twice a second, before a checkpoint, and at the end of an epoch.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def train(
 ) -> run.Run:
     """Train the run that `folder` describes to its end, from its last checkpoint or initial weights if it has any.
 
-    Without `test`, it ends after its last epoch, unfinished; the next call finishes it.
+    Without `test`, the run stays unfinished after its last epoch; the next call finishes it.
 
     A signal that asks the process to end (Ctrl-C, SIGTERM, SIGHUP) waits until the state is saved.
 
@@ -72,8 +72,8 @@ def train(
         strategy: as `zoo.training.strategy.choose` returns it.
         execution: the way to execute it.
         service: as `zoo.training.data_service.connect` returns it.
-        described: the run, on a worker beside the chief, which need not see the folder.
-        test: look at the test examples, once, and finish the run.
+        described: the run, on workers other than the chief, which need not have access to the folder.
+        test: measure the network on the test examples, and finish the run.
 
     Raises:
         ZooError: a checkpoint is damaged, the batch cannot be split, the loss is no longer finite, or the service
@@ -129,7 +129,7 @@ def train(
 
 
 def _begin(trainee: Trainee, folder: Path, this: run.Run) -> None:
-    """Give a network in training the weights that its run starts from, where they are not random."""
+    """Give a network in training the initial weights of its run, if they are not random; start the average."""
     if this.initial:
         fine_tuning.assign(trainee.described, folder, this.model, this.initial)
     if trainee.average:
@@ -137,7 +137,7 @@ def _begin(trainee: Trainee, folder: Path, this: run.Run) -> None:
 
 
 def check_batch(batch_size: int, replicas: int, examples: int, parts: int = 1) -> None:
-    """Raise ZooError when a batch cannot be shared by replicas, in so many parts, or is more than all examples."""
+    """Raise ZooError if a batch cannot be divided among replicas and parts, or is larger than the training split."""
     if batch_size % replicas:
         raise ZooError(
             f"a batch of {batch_size} cannot be shared by {replicas} replicas: --set batch_size to a multiple of them"
@@ -154,7 +154,7 @@ def check_batch(batch_size: int, replicas: int, examples: int, parts: int = 1) -
 
 
 def check_finite(loss: float, where: str, model: Any = None) -> None:
-    """Raise ZooError when the loss is not finite, or a weight of the model, which the loss need not show."""
+    """Raise ZooError if the loss or a weight of the model is not finite; the loss may hide a bad weight."""
     if not math.isfinite(loss):
         raise ZooError(f"the loss is {loss} {where}: {ADVICE}")
     named = weights_file.weights(model) if model is not None else {}
@@ -167,7 +167,7 @@ def check_finite(loss: float, where: str, model: Any = None) -> None:
 def evaluate(
     trainee: Trainee, examples: Examples, share: Share = WHOLE, after_batch: Callable[[], None] = lambda: None
 ) -> dict[str, float]:
-    """Return the metrics of the task over all examples of a split, of which this worker reads a share."""
+    """Return the metrics of the task over all examples of a split; this worker reads its share of them."""
     batches = evaluation_batches(examples, trainee.description, trainee.recipe, share)
     totals = trainee.evaluation
     totals.set({}, steps=0)
@@ -181,7 +181,7 @@ def evaluate(
 
 @dataclasses.dataclass(frozen=True)
 class _Epochs:
-    """The epochs of a training, and its end where a signal interrupts it."""
+    """The epochs of a training, and the interruption by a signal."""
 
     folder: Path
     this: run.Run
@@ -199,19 +199,19 @@ class _Epochs:
     say: Say
 
     def left(self, state: State) -> bool:
-        """Return whether there is another epoch to make."""
+        """Return whether another epoch is to be trained."""
         recipe = self.trainee.recipe
         out_of_patience = recipe.patience > 0 and state.epochs_done - state.best_epoch >= recipe.patience
         return state.epochs_done < recipe.epochs and not out_of_patience and not self.trainee.model.stop_training
 
     def make(self, state: State) -> State:
-        """Train on the rest of an epoch and evaluate; return the state after it, which is saved."""
+        """Train on the rest of an epoch and evaluate; save and return the state after it."""
         trainee, recipe, epoch = self.trainee, self.trainee.recipe, state.epochs_done
         self.listeners.on_epoch_begin(epoch)
         try:
             state = self._train(state)
         except NotFinite as error:
-            # Steps may have followed it by the time that its loss was read.
+            # More steps may have been made before the loss was read, so the rate is computed for the bad step.
             rate = learning_rate(recipe, self.batches.steps)(epoch * self.batches.steps + error.step)
             raise error.explained(float(rate), self._bad_layer(error, epoch)) from None
         bad_steps.refuse_none(state)
@@ -245,7 +245,10 @@ class _Epochs:
         return distributed(self.trainee.strategy, made, self.trainee.recipe.batch_size)
 
     def _train(self, state: State) -> State:
-        """Train on the batches of an epoch that are left; return the state after them, with sums before each update."""
+        """Train on the remaining batches of an epoch; return the state after them.
+
+        The sums of each step are computed before its update.
+        """
         batches, totals = self._of_epoch(state.epochs_done, state.steps_done), self.trainee.training
         totals.prepare(batches)
         totals.set(state.sums, state.steps_done)
@@ -279,7 +282,7 @@ class _Epochs:
         return here
 
     def _bad_layer(self, error: NotFinite, epoch: int) -> str | None:
-        """Return the first layer whose output is not finite at the step of an error, where it can be found."""
+        """Return the first layer whose output is not finite at the step of an error; None if it cannot be found."""
         if self.team.count > 1:
             return None
         self.say(f"the loss is {error.loss}: repeating steps from the last checkpoint, to find the layer")
@@ -308,12 +311,12 @@ class _Epochs:
             epochs = f"{state.epochs_done} epoch{'' if state.epochs_done == 1 else 's'}"
             said = f"saved after {epochs} and {state.steps_done} steps of the next"
         except (OSError, ZooError) as error:
-            said = f"not saved, so that the checkpoints are the earlier ones ({error})"
+            said = f"not saved, so the earlier checkpoints stay ({error})"
         self.say(f"{said}: continue with zoo train --resume {self.folder}")
         raise interruption.Interrupted
 
     def _save(self, state: State) -> None:
-        """Write a checkpoint, unless the weights are no longer sound: then raise ZooError."""
+        """Write a checkpoint; raise ZooError instead if the weights are no longer sound."""
         check_finite(state.sums.get(LOSS, 0.0), f"after step {state.steps_done - 1}", self.trainee.model)
         self.checkpoints.save(state)
 

@@ -1,10 +1,10 @@
-"""MixUp and CutMix: pairs of examples of a batch become two new examples, and their targets shares of both classes.
+"""MixUp and CutMix: each pair of examples of a batch becomes two new ones, whose targets are shares of both classes.
 
 MixUp (Zhang et al. 2017, arXiv:1710.09412) adds up shares of two inputs. CutMix (Yun et al. 2019, arXiv:1905.04899)
 exchanges a rectangle of two images. Where a recipe has both, each pair draws one of them.
 
-Neighbors within a batch are a pair: its first and second example, its third and fourth, and so on. So every even share
-of a batch is mixed alike, on any number of workers.
+Neighbors within a batch are a pair: its first and second example, its third and fourth, and so on. So a batch is mixed
+in the same way on any number of workers, if the share of each is even.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ MIXUP, CUTMIX = "mixup", "cutmix"
 """The keys of a recipe."""
 
 STREAM = 1
-"""Beside seed and epoch, it seeds the draws of this module, so that they are others than those of the input."""
+"""A part of the seed, after the recipe's seed and the epoch, so that the draws differ from those of the input."""
 
 DRAWS = 4
-"""The draws of a pair: the share of its first example, the center of a rectangle, and whether there is one."""
+"""The number of draws for a pair: the share of its first example, the center of a rectangle (two), MixUp or CutMix."""
 
 
 def asked(recipe: Recipe) -> list[str]:
@@ -38,7 +38,7 @@ def asked(recipe: Recipe) -> list[str]:
 
 
 def check(recipe: Recipe, kind: Input, task: Task, share: Share) -> None:
-    """Refuse to mix what cannot be mixed.
+    """Check that the batches of a recipe can be mixed as it asks.
 
     Raises:
         ZooError: inputs of this kind, targets of this task, or shares of a batch cannot be mixed.
@@ -57,7 +57,7 @@ def check(recipe: Recipe, kind: Input, task: Task, share: Share) -> None:
 
 
 def draws(recipe: Recipe, epoch: int, count: int) -> np.ndarray:
-    """Draw how an epoch mixes the pair that begins with each of so many examples, float32 [examples, DRAWS]."""
+    """Draw the mixing of an epoch, for the pair that begins with each of `count` examples, float32 [count, DRAWS]."""
     generator = np.random.default_rng((recipe.seed, epoch, STREAM))
     found = generator.random((count, DRAWS), np.float32)
     cuts = (found[:, 3] < 0.5) if recipe.mixup and recipe.cutmix else np.full(count, recipe.cutmix > 0)
@@ -75,7 +75,7 @@ def mixed(inputs: Mapping[str, Any], targets: Any, labels: int, drawn: Any) -> t
         inputs: the one network input by its name, float32 [batch, …]; images are [batch, height, width, channels].
         targets: classes, int64 [batch].
         labels: the number of classes.
-        drawn: what `draws` has for the first example of each pair, float32 [batch / 2, DRAWS].
+        drawn: the rows of `draws` for the first example of each pair, float32 [batch / 2, DRAWS].
 
     Returns:
         The inputs, and the share of each class in each example, float32 [batch, labels].
@@ -94,9 +94,9 @@ def mixed(inputs: Mapping[str, Any], targets: Any, labels: int, drawn: Any) -> t
 
 
 def _exchanged(values: Any, weights: Any) -> Any:
-    """Return examples, [batch, …], of which each keeps a weight and gets the rest of the other one of its pair.
+    """Mix each example, [batch, …], with the other one of its pair: it keeps `weights`, the other fills the rest.
 
-    `weights` are those of pairs, float32 [batch / 2, …].
+    `weights` are the weights of pairs, float32 [batch / 2, …].
     """
     import tensorflow as tf
 
@@ -110,8 +110,8 @@ def _exchanged(values: Any, weights: Any) -> Any:
 def _outside(height: int, width: int, areas: Any, centers: Any) -> Any:
     """Return 0 in a rectangle of images and 1 elsewhere, float32 [pairs, height, width, 1].
 
-    `areas`, float32 [pairs], are shares of the image's; a rectangle has its aspect ratio. `centers`, float32 [pairs, 2]
-    in [0, 1), are rows and columns as shares of the sides. What lies beyond the border is cut off.
+    `areas`, float32 [pairs], are shares of the image's area; a rectangle has the image's aspect ratio. `centers`,
+    float32 [pairs, 2] in [0, 1), are rows and columns as shares of the sides. Rectangles are cut off at the border.
     """
     import tensorflow as tf
 

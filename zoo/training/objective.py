@@ -1,4 +1,4 @@
-"""The loss that a training makes smaller, for each example of a batch."""
+"""The loss that a training minimizes, for each example of a batch."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from zoo.task import task_of
 from zoo.training import fixmatch
 
 Objective = Callable[..., Any]
-"""From targets and what the network computes, [batch, …], and the rows of other columns, the losses, [batch]."""
+"""Takes targets, the network's output, [batch, …], and the rows of other columns; returns the losses, [batch]."""
 
 
 def objective(description: Model, recipe: Recipe, class_weights: np.ndarray | None = None) -> Objective:
-    """Return the loss of a recipe: that of the task with label smoothing, or of a teacher, too, weighed by class.
+    """Return the loss of a recipe: the task's loss with label smoothing, distillation, class weights and FixMatch.
 
-    `class_weights` are float32 [labels]. Where targets are shares of labels, each share has the weight of its label.
-    Where the recipe distills, the first other column is the teacher's answers.
+    `class_weights` are float32 [labels]. If targets are shares of labels, each share has the weight of its label. If
+    the recipe distills, the first other column has the teacher's answers.
     """
     task, distill = task_of(description).graph, recipe.distill
 
@@ -37,10 +37,10 @@ def objective(description: Model, recipe: Recipe, class_weights: np.ndarray | No
 
 
 def weighed(targets: Any, class_weights: np.ndarray) -> tuple[Any, Any]:
-    """Return targets and the weights of their losses, float32 [batch], such that each label weighs as it should.
+    """Return targets and weights of their losses, float32 [batch], that apply the class weights.
 
-    The loss of shares of labels is the sum of each label's times its share and its weight: that of other shares, which
-    add up to 1, times their weight together.
+    If targets are shares of labels, the weighted loss is the sum over labels of loss, share and weight multiplied. It
+    equals the loss of rescaled shares, which add up to 1, times a weight of the example.
     """
     if not targets.dtype.is_floating:
         return targets, tf.gather(class_weights, targets)

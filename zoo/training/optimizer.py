@@ -13,7 +13,7 @@ from zoo.training.bad_steps import LossScale
 from zoo.training.schedule import learning_rate
 
 LAMB_EPSILON = 1e-6
-"""As in the implementation of LAMB's authors."""
+"""The epsilon in the implementation of LAMB's authors."""
 
 
 def optimizer(
@@ -25,15 +25,15 @@ def optimizer(
 ) -> Any:
     """Make and build a Keras optimizer for the variables that a model trains.
 
-    It is called in the scope of the strategy. The optimizer does not clip gradients: Keras (3.15) would clip them
-    before they are summed over replicas, see `zoo.training.steps`.
+    Call it in the scope of the strategy. The optimizer does not clip gradients: Keras 3.15 would clip them before they
+    are summed over replicas; `zoo.training.steps` clips them instead.
 
     Args:
-        recipe: the rate, its schedule and the update rule.
+        recipe: the recipe, with the rate, its schedule and the update rule.
         model: the network.
-        steps_per_epoch: updates that an epoch makes.
-        depths: by layer's name, as `zoo.factory.layer_depths` gives them; a layer that is not named has depth 0.
-        undecayed: variables, as `layer/variable`, that weight decay spares besides those of one dimension.
+        steps_per_epoch: the number of updates in an epoch.
+        depths: the depths of layers by name, as `zoo.factory.layer_depths` returns them; all others have depth 0.
+        undecayed: variables, as `layer/variable`, without weight decay, in addition to those of one dimension.
     """
     rule = recipe.optimizer
     rate = learning_rate(recipe, steps_per_epoch)
@@ -72,7 +72,7 @@ def reset(optimizer: Any) -> None:
 
 
 def penalty(recipe: Recipe, model: Any, undecayed: Collection[str] = ()) -> Any:
-    """Return the penalty of the weights in a recipe, a scalar; 0 where it has none."""
+    """Return the L1 and L2 penalty on the weights, a scalar; 0 if the recipe has none."""
     rule = recipe.optimizer
     terms = []
     for layer in model.layers if rule.l1 or rule.l2 else ():
@@ -88,18 +88,19 @@ def _decays(layer: Any, variable: Any, undecayed: Collection[str]) -> bool:
 
 
 class _LayerWise:
-    """An addition to Keras' optimizers: a share of the rate, and so of the weight decay, for each variable.
+    """A mixin for Keras' optimizers: each variable has its share of the rate, and therefore of the weight decay.
 
-    Each variable is updated by one of TensorFlow's own kernels, which pass over it once (LAMB needs the norms besides).
-    Keras 3.15 takes up to twelve operations, each of which reads and writes arrays of that size.
+    One of TensorFlow's own kernels updates each variable in a single pass (LAMB also needs the norms). Keras 3.15 takes
+    up to twelve operations, each of which reads and writes arrays of that size.
 
-    Clark et al. 2020, arXiv:2003.10555, section 3.1; Bao et al. 2021, arXiv:2106.08254, section 3.2.
+    Sources of the layer-wise rates: Clark et al. 2020, arXiv:2003.10555, section 3.1; Bao et al. 2021,
+    arXiv:2106.08254, section 3.2.
     """
 
     shares: list[float]
 
     def update_step(self: Any, gradient: Any, variable: Any, learning_rate: Any) -> None:
-        """Update a variable, which is a replica's own, at its own rate."""
+        """Update a replica's copy of a variable at the variable's own rate."""
         index = self._get_variable_index(variable)
         rate = tf.cast(learning_rate * self.shares[index], variable.dtype)
         gradient = tf.cast(tf.convert_to_tensor(gradient), variable.dtype)
@@ -141,19 +142,19 @@ class AdamW(_LayerWise, keras.optimizers.AdamW):
 class LAMB(_LayerWise, keras.optimizers.Lamb):
     """Adam with a trust ratio: weight by weight, the norm of the weight over that of its update.
 
-    You et al. 2019, arXiv:1904.00962, algorithm 2, with the identity for φ. The decay is a part of the update. A weight
-    that is not decayed has the ratio 1, as in the authors' implementation; so has one whose norm, or whose update's, is
-    0. Keras' Lamb (3.15) decays outside of the ratio, and gives a ratio to all.
+    You et al. 2019, arXiv:1904.00962, algorithm 2, with the identity for φ. The decay is a part of the update. The
+    ratio is 1 for a weight without decay, as in the authors' implementation, and if the norm of a weight or of its
+    update is 0. Keras' Lamb (3.15) decays outside of the ratio, and has a ratio for all weights.
     """
 
     def _decay_and_update(self, index: int, variable: Any, gradient: Any, rate: Any) -> None:
-        # Adam's kernel adds the correction of the second moment to epsilon, the paper does not.
+        # Adam's kernel applies the correction of the second moment to epsilon, too; the paper does not.
         beta_2 = tf.constant(self.beta_2, gradient.dtype)
         epsilon = self.epsilon * tf.sqrt(1 - beta_2 ** tf.cast(self.iterations.value + 1, gradient.dtype))
         if not self._use_weight_decay(variable):
             _adam(self, index, variable.handle, gradient, rate, epsilon)
             return
-        # The kernel leaves the update itself, negative, in a variable that holds zeros.
+        # Applied to zeros at a rate of 1, the kernel leaves the negative update in the variable.
         weight = tf.identity(variable)
         variable.assign(tf.zeros_like(weight))
         _adam(self, index, variable.handle, gradient, tf.ones_like(rate), epsilon)
@@ -164,7 +165,7 @@ class LAMB(_LayerWise, keras.optimizers.Lamb):
 
 
 def _adam(made: Any, index: int, variable: Any, gradient: Any, rate: Any, epsilon: Any) -> None:
-    """Move a variable, named by its handle, and its moments by Adam's kernel."""
+    """Update a variable, given by its handle, and its moments with Adam's kernel."""
     beta_1, beta_2 = (tf.constant(beta, gradient.dtype) for beta in (made.beta_1, made.beta_2))
     steps = tf.cast(made.iterations.value + 1, gradient.dtype)
     tf.raw_ops.ResourceApplyAdam(

@@ -11,18 +11,18 @@ import tensorflow as tf
 from zoo.text import Say
 
 WARMUP = 2
-"""The steps before the trace: the first one is compiled, and both allocate memory."""
+"""The number of steps before the trace: the first one is compiled, and both allocate memory."""
 
 
 class Profile(keras.callbacks.Callback):
-    """Writes a trace of so many steps, of one epoch at most, to the folder of TensorBoard's logs.
+    """Writes a trace of some steps, of one epoch at most, to the folder of TensorBoard's logs.
 
-    It has no method for the end of a batch, for which every step would wait.
+    It has no method for the end of a batch, because every step would then wait for the host.
 
     Args:
-        folder: of TensorBoard's logs.
-        steps: to trace, after the warm-up.
-        say: told where the trace is, or why there is none.
+        folder: the folder of TensorBoard's logs.
+        steps: the number of steps to trace, after the warm-up.
+        say: called with the place of the trace, or the reason why there is none.
     """
 
     def __init__(self, folder: Path, steps: int, say: Say) -> None:

@@ -11,8 +11,8 @@ from zoo.training.totals import LOSS
 
 
 def summary(epoch: int, epochs: int, logs: dict[str, float]) -> str:
-    """One line about a finished epoch, its loss first; `epoch` counts from 1."""
-    # Keras (3.15) hands logs over in the order of the alphabet.
+    """Return a line about a finished epoch, its loss first; `epoch` counts from 1."""
+    # Keras 3.15 sorts the logs alphabetically.
     metrics = sorted((name for name in logs if f"val_{name}" in logs), key=lambda name: name != LOSS)
     figures = "  ".join(f"{name} {figure(logs[name])}" for name in (*metrics, *(f"val_{name}" for name in metrics)))
     speed = f"{logs['examples_per_second']:.0f} examples/s  {logs['seconds']:.0f} s"
@@ -21,19 +21,19 @@ def summary(epoch: int, epochs: int, logs: dict[str, float]) -> str:
 
 
 def figure(value: float) -> str:
-    """Return a figure with four decimals, or with three digits where those would be lost."""
+    """Return a figure with four decimals, or with three significant digits if it is below 0.001."""
     return f"{value:.4f}" if value == 0 or abs(value) >= 0.001 else f"{value:.2e}"
 
 
 class Reporter(keras.callbacks.Callback):
-    """Tells `say` of each epoch and `progress` of steps.
+    """Reports epochs to `say` and steps to `progress`.
 
     Args:
-        epochs: of the whole training.
-        steps: in an epoch.
-        batch_size: examples in a step.
-        say: given the line of each finished epoch.
-        progress: given the steps done and to do, with speed and loss.
+        epochs: the epochs of the whole training.
+        steps: the steps of an epoch.
+        batch_size: the examples in a step.
+        say: called with a line about each finished epoch.
+        progress: called with the steps done, all steps, and a line with speed and loss.
     """
 
     def __init__(self, epochs: int, steps: int, batch_size: int, say: Say, progress: Progress) -> None:
@@ -42,7 +42,7 @@ class Reporter(keras.callbacks.Callback):
         self.say, self.progress = say, progress
 
     def report(self, state: State, loss: float) -> None:
-        """Report the steps done so far, and the mean loss of the epoch's."""
+        """Report the number of steps so far, the speed, and the mean loss of the epoch's steps."""
         speed = state.steps_done * self.batch_size / state.seconds
         line = f"epoch {state.epochs_done + 1}/{self.epochs}  {speed:.0f} examples/s  loss {loss:.4f}"
         self.progress(state.epochs_done * self.steps + state.steps_done, self.epochs * self.steps, line)

@@ -1,4 +1,4 @@
-"""The records that a training is asked for with: its data, the training itself, and the way to execute it."""
+"""The records of a request for training: its data, the training itself, and the way to execute it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from zoo.data.load import BadExamples
 
 Preflight = Callable[[Model], None]
-"""Takes the description of an untrained network, and raises where such a network cannot be exported."""
+"""Takes the description of an untrained network, and raises if such a network cannot be exported."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class DataRequest:
     """The data to train on.
 
     Attributes:
-        source: in the words of `--data`; None for the usual data of the family's kind of input.
+        source: the data, in the form of `--data`; None for the default data of the family's kind of input.
         data_dir: the option `--data-dir`, for a source that takes it.
         options: other options of the source by name, such as the column to predict.
         bad_examples: whether examples that cannot be read are an error or are left out.
@@ -39,11 +39,11 @@ class DataRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingRequest:
-    """A new training; everything in it but `out` decides what is trained.
+    """A request for a new training; every field but `out` affects the result.
 
     Attributes:
         family: the name or an alias of a family; None for that of `weights`.
-        size: the name of a size; None for that of `weights`, or the usual one.
+        size: the name of a size; None for that of `weights`, or the default one.
         weights: a finished run, from whose weights the training starts; None to start from nothing.
         teacher: a run, an artifact or an ONNX file, whose answers the network also learns from, see
             `zoo.training.distillation`; None for none.
@@ -51,8 +51,8 @@ class TrainingRequest:
         recipe: the name of a recipe or a file, see `zoo.named_recipe.choose`; None for the default one.
         settings: changes of that recipe as `KEY=VALUE`.
         method: the task to pretrain for, without labels, such as `simclr`; None to train with labels.
-        unlabeled: further data, which are trained on without their labels, see `zoo.data.unlabeled`; None for none.
-        out: the run folder to write; None for one below `runs` that is not there yet.
+        unlabeled: further data to train on without their labels, see `zoo.data.unlabeled`; None for none.
+        out: the run folder to write; None for a new one below `runs`.
     """
 
     family: str | None = None
@@ -69,7 +69,7 @@ class TrainingRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class Execution:
-    """The way to execute a training, which changes nothing of what is trained.
+    """The way to execute a training, which does not affect its result.
 
     Attributes:
         strategy: the devices that train together, see `zoo.training.strategy.choose`.
@@ -78,8 +78,8 @@ class Execution:
         profile: the number of steps to write a trace of.
         tf_data_service: the addresses of the servers that make the batches; None where this process makes them.
         callbacks: Keras callbacks. Their `model` has an optimizer and obeys `stop_training`.
-        say: given a line about the data, the run and every epoch, and about what failed without ending the training.
-        progress: given the number of steps done twice a second.
+        say: called with lines about the data, the run and every epoch, and about failures that do not end the training.
+        progress: called twice a second with the number of steps done.
         team: the workers that train together; only its chief writes.
     """
 

@@ -11,17 +11,17 @@ from zoo.recipe import Recipe, Schedule
 from zoo.schema import parse, to_dict
 
 CYCLE = 0.45
-"""The share of a training that each half of a `one_cycle` takes; what is left brings the rate down further.
+"""The share of a training that each half of a `one_cycle` takes; the rest of the training lowers the rate further.
 
 Smith (2018, arXiv:1803.09820, section 4.3) makes the cycle shorter than the training.
 """
 
 CYCLE_START, CYCLE_END = 0.1, 0.001
-"""The shares of the highest rate at both ends of a cycle, and at the end of the training."""
+"""The rate at both ends of a cycle, and at the end of the training, as shares of the highest rate."""
 
 
 def learning_rate(recipe: Recipe, steps_per_epoch: int) -> LearningRate:
-    """Return the learning rate of a recipe, with so many updates in an epoch."""
+    """Return the learning rate of a recipe, with `steps_per_epoch` updates in an epoch."""
     return LearningRate(recipe.optimizer.lr, recipe.schedule, recipe.epochs, steps_per_epoch)
 
 
@@ -31,8 +31,8 @@ class LearningRate(keras.optimizers.schedules.LearningRateSchedule):
     Args:
         peak: the highest rate.
         schedule: the shape, with its lengths in epochs.
-        epochs: of the training.
-        steps_per_epoch: updates that an epoch makes.
+        epochs: the epochs of the training.
+        steps_per_epoch: the number of updates in an epoch.
     """
 
     def __init__(self, peak: float, schedule: Schedule, epochs: int, steps_per_epoch: int) -> None:
@@ -70,7 +70,7 @@ class LearningRate(keras.optimizers.schedules.LearningRateSchedule):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> LearningRate:
-        """Make a rate of the constructor's arguments, for Keras."""
+        """Make a rate from the constructor's arguments, for Keras."""
         return cls(**config | {"schedule": parse(Schedule, config["schedule"], "schedule")})
 
 

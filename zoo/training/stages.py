@@ -1,8 +1,8 @@
-"""The stages of a training whose inputs grow: each has inputs of one size, the last one those of the described network.
+"""The stages of a training whose inputs grow: each has inputs of one size, the last those of the described network.
 
-The network of a stage has the layers of the described one, called on other inputs. Keras 3.15 refuses inputs of another
-size than a functional network was built for, and some layers compute something from that size: the network of a stage
-is therefore built for its own inputs, with the structure of the described one, and then gets the layers of that one.
+The network of a stage uses the layers of the described network on inputs of another size. Keras 3.15 refuses inputs of
+another size than a functional network was built for, and some layers depend on that size. Therefore, the network of a
+stage is built for its own inputs, with the structure of the described network, and then gets the layers of the latter.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from zoo.recipe import Recipe
 
 
 def of_epoch(description: Model, recipe: Recipe, epoch: int) -> Model:
-    """Return the description of the network that an epoch, counted from 0, trains: it differs in its input."""
+    """Return the description of the network that an epoch, counted from 0, trains: only its input may differ."""
     every = _preprocessing(description, recipe)
     return _with(description, every[min(epoch, len(every) - 1)])
 
@@ -44,12 +44,12 @@ def _with(description: Model, preprocessing: Any) -> Model:
 
 
 def check(network: Any, description: Model, recipe: Recipe) -> None:
-    """Refuse stages that a network cannot be trained in.
+    """Check that a network can be trained in the stages of a recipe.
 
     Args:
-        network: as `description` says.
-        description: of the network.
-        recipe: how it is to be trained.
+        network: the network that `description` describes.
+        description: its description.
+        recipe: the recipe.
 
     Raises:
         ZooError: the section of the input does not fit, no such network takes the inputs of the first stage, or some
@@ -78,11 +78,11 @@ def _shapes(network: Any) -> dict[str, tuple[int, ...]]:
 
 
 def with_layers_of(network: Any, built: Any) -> Any:
-    """Return a network for the inputs of `built`, with the layers of `network` in place of all that have variables."""
+    """Copy the network `built`, with the layers of `network` in place of all layers that have variables."""
     import keras
 
     def layer(own: Any) -> Any:
-        # A layer without variables is copied, because it leads to the layers of `built`, which would stay in memory.
+        # A layer without variables is copied, because its references would keep the layers of `built` in memory.
         return network.get_layer(own.name) if own.variables else type(own).from_config(own.get_config())
 
     return keras.models.clone_model(built, clone_function=layer)

@@ -37,16 +37,16 @@ from zoo.training.teacher import Found, answers, check_teacher
 
 @dataclass(frozen=True)
 class _Plan:
-    """A new run before anything of it is written: its data, its network, and the weights that this starts from.
+    """A new run before anything of it is written: its data, its network, and the initial weights of the network.
 
     Attributes:
-        recipe: the recipe, with a batch that the data fill.
-        dataset: the data that the network takes.
-        unlabeled: the description of the data without labels; None where there are none.
-        seen: the digests of the examples that the network and those that it learns from have seen.
+        recipe: the recipe, with a batch that is not larger than the data.
+        dataset: the data, without examples that the network cannot take.
+        unlabeled: the description of the data without labels; None if there are none.
+        seen: the digests of the examples that the network, its initial weights and its teacher are trained on.
         model: the description of the network.
-        initial: the record of the weights that it starts from; None where it starts from nothing.
-        arrays: those weights by `layer/variable`.
+        initial: the record of the initial weights; None if they are random.
+        arrays: the initial weights by `layer/variable`; empty if they are random.
     """
 
     recipe: Recipe
@@ -59,17 +59,17 @@ class _Plan:
 
 
 def start(request: TrainingRequest, execution: Execution, preflight: Preflight, *, test: bool = True) -> Path:
-    """Train a new run and return its folder, which is written when all is checked.
+    """Train a new run and return its folder, which is written after all checks.
 
     Args:
-        request: asks for the training.
+        request: the request for the training.
         execution: the way to execute it.
-        preflight: called with the description of the untrained network. It raises where such a network cannot be
-            exported, so that the request ends in seconds rather than after the training.
-        test: look at the test examples, and finish the run. `resume` finishes one that was started without.
+        preflight: called with the description of the untrained network. It raises if such a network cannot be
+            exported, so that the request fails in seconds rather than after the training.
+        test: measure the network on the test examples, and finish the run. If False, `resume` can finish it later.
 
     Raises:
-        ZooError: something that was asked for cannot be had.
+        ZooError: the request or the data are wrong.
     """
     from zoo.training.loop import train
 
@@ -87,17 +87,17 @@ def start(request: TrainingRequest, execution: Execution, preflight: Preflight, 
     lesson = answers(teacher, plan.model, dataset.train, say, execution.progress) if teacher else None
     folder, this = _written(request, decision, plan, lesson, say)
     say_run(team, folder, this)
-    # The folder holds the initial weights and the teacher's answers: the training needs the memory.
+    # The initial weights and the teacher's answers are in the folder now: free their memory for the training.
     del plan, lesson
     train(folder, dataset, strategy, execution, service, test=test)
     return folder
 
 
 def _planned(request: TrainingRequest, decision: Decision, strategy: Any, say: Say) -> _Plan:
-    """Load the data, describe the network for them, and take the weights that it starts from.
+    """Load the data, describe the network for them, and take its initial weights.
 
     Raises:
-        ZooError: they cannot be had, or do not go together.
+        ZooError: the data or the weights cannot be loaded, or do not fit together.
     """
     dataset, unlabeled = data_of_request(request, decision.family, decision.recipe, say)
     recipe = _recipe_for(dataset, request, decision, strategy, say)
@@ -116,7 +116,7 @@ def _planned(request: TrainingRequest, decision: Decision, strategy: Any, say: S
 
 
 def _recipe_for(dataset: Dataset, request: TrainingRequest, decision: Decision, strategy: Any, say: Say) -> Recipe:
-    """Return the recipe with a batch that a dataset fills and the replicas share.
+    """Return the recipe with a batch that is not larger than a dataset and can be divided among the replicas.
 
     Raises:
         ZooError: such batches cannot be made.
@@ -132,10 +132,10 @@ def _recipe_for(dataset: Dataset, request: TrainingRequest, decision: Decision, 
 
 
 def _remarks(dataset: Dataset, model: Model, recipe: Recipe) -> Iterator[str]:
-    """Yield a line about each thing that a recipe does to these data.
+    """Yield a line about each effect of a recipe on these data.
 
     Raises:
-        ZooError: it weighs classes, and the targets are none.
+        ZooError: the recipe weighs classes, and the targets are not classes.
     """
     if recipe.class_weights == "balanced":
         task = tasks.find(dataset.task)
@@ -150,9 +150,9 @@ def _remarks(dataset: Dataset, model: Model, recipe: Recipe) -> Iterator[str]:
 
 
 def _digests(dataset: Dataset, weights: Path | None, teacher: Found | None, say: Say) -> digests.Digests:
-    """Return the digests of the examples that a network will have seen, and say which of them it is tested on.
+    """Return the digests of the examples that a network will have seen, and say how many of them it is tested on.
 
-    Those that its initial weights or its teacher were trained on count, too.
+    The examples that its initial weights or its teacher were trained on count, too.
     """
     origins = {"the initial weights": digests_for(weights, run.read_finished(weights))[0]} if weights else {}
     if teacher:
@@ -166,14 +166,14 @@ def _digests(dataset: Dataset, weights: Path | None, teacher: Found | None, say:
 def _initial_weights(
     weights: Path | None, model: Model, settings: Prune, say: Say
 ) -> tuple[Model, InitialWeights | None, Mapping[str, np.ndarray]]:
-    """Take the weights of a run for a network, and prune both as far as a recipe says.
+    """Take the weights of a run for a network, and prune both as the recipe asks.
 
     Returns:
-        The description of the network, the record of its weights, and these by `layer/variable`; without `weights`,
-        the same description, None and no array.
+        The description of the network, the record of its weights, and the weights by `layer/variable`; without
+        `weights`, the same description, None and an empty dictionary.
 
     Raises:
-        ZooError: the weights do not fit, or cannot be pruned so far.
+        ZooError: the weights do not fit, or cannot be pruned that far.
     """
     if weights is None:
         return model, None, {}
@@ -190,14 +190,14 @@ def _initial_weights(
 def _written(
     request: TrainingRequest, decision: Decision, plan: _Plan, lesson: np.ndarray | None, say: Say
 ) -> tuple[Path, run.Run]:
-    """Write the folder of a new run: all that the training begins with, then the description of the run."""
+    """Write the folder of a new run: everything that the training starts from, then the description of the run."""
     family, size, model, dataset = decision.family.name, decision.size.name, plan.model, plan.dataset
     name_of_data = short_name(dataset.source) + (f"-{request.method}" if request.method else "")
     folder = request.out or files.unused(Path("runs"), f"{family}-{size}-{name_of_data}")
     folder.mkdir(parents=True)
     digests.write(folder / digests.FILE, plan.seen)
     if plan.initial:
-        # The run keeps a copy, written before it can be resumed, so that the other run may be deleted.
+        # The run keeps its own copy, so that the other run may be deleted.
         weights_file.save(folder / run.INITIAL, plan.arrays)
         say(f"from the weights of {request.weights}, with {'a new' if plan.initial.new_head else 'its'} head")
     if lesson is not None:
@@ -225,9 +225,9 @@ def resume(folder: Path, data_dir: Path | None, execution: Execution) -> Path:
     """Continue an interrupted run with its own recipe, and return its folder.
 
     Args:
-        folder: of the run.
+        folder: the folder of the run.
         data_dir: the folder that the data are in now, which the run then records; None if they were not moved.
-        execution: the way to execute it, which need not be that of before.
+        execution: the way to execute it, which may differ from the earlier one.
 
     Raises:
         ZooError: there is no such run, it is finished, or its data have changed.
@@ -240,10 +240,10 @@ def resume(folder: Path, data_dir: Path | None, execution: Execution) -> Path:
     strategy = strategies.choose(execution.strategy, execution.devices, execution.team)
     service = connect(execution.tf_data_service)
     dataset = data_of_run(this, data_dir)
-    assert this.recipe is not None, "a run that is not finished is one that trains"
+    assert this.recipe is not None, "an unfinished run was trained, and has a recipe"
     try_out(service, dataset, this.model, this.recipe, strategies.share_of(strategy))
     if data_dir is not None:
-        assert this.data is not None, "a run that is not finished is one that trains"
+        assert this.data is not None, "an unfinished run was trained, and has data"
         # Later verbs find the data where they are now.
         moved = dataclasses.replace(this.data, source=dataset.source, data_dir=dataset.data_dir)
         this = dataclasses.replace(this, data=moved)

@@ -1,6 +1,6 @@
-"""One step of training and one of evaluation, with the same result for any number of replicas.
+"""A step of training and a step of evaluation, with the same result for any number of replicas.
 
-Each replica sums over its share of the batch. Nothing is averaged per replica, so uneven shares weigh as they should.
+Each replica sums over its share of the batch. Nothing is averaged per replica, so uneven shares are weighted correctly.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ class Step:
         return found
 
     def prepare(self, batches: Any) -> None:
-        """Compile the function once for batches of all lengths, if the lengths of a dataset's batches are open.
+        """Compile the function once for batches of all lengths, if a dataset's batches have open dimensions.
 
-        Otherwise it is compiled for each length, and the first batch of a process may be rounded as no other one is.
+        Otherwise, it would be compiled for each length, and the first batch of a process might be rounded differently.
         """
         if not self._known:
             specs = tf.nest.flatten(batches.element_spec, expand_composites=True)
@@ -60,11 +60,12 @@ def training_step(
 ) -> Step:
     """Compile a function that trains on a batch.
 
-    It takes distributed network inputs, targets and what else the objective wants of each example, and returns the sums
-    of the task over the batch, before the update.
-    They are without label smoothing, class weights and penalties, like those of `evaluation_step`, so that training and
-    validation loss can be compared. `class_weights` are float32 [labels]. `average` follows the weights. `smaller`
-    are networks with the layers of the model for inputs of other sizes; the step is compiled once for each size.
+    The function takes distributed network inputs, targets and the other columns of the objective, and returns the sums
+    of the task over the batch, computed before the update. Like those of `evaluation_step`, the sums are without label
+    smoothing, class weights and penalties, so that training and validation loss can be compared.
+
+    `class_weights` are float32 [labels]. `average` follows the weights. `smaller` are networks with the layers of the
+    model for inputs of other sizes; the step is compiled once for each size.
     """
     task, losses = task_of(description).graph, objective(description, recipe, class_weights)
     answers = fixmatch.labeled if recipe.fixmatch.ratio else tf.identity
@@ -76,12 +77,12 @@ def training_step(
     def of_part(inputs: Any, targets: Any, *others: Any) -> tuple[dict[str, Any], list[Any]]:
         """Return sums and gradients."""
         trained = [variable.value for variable in model.trainable_variables]
-        # Keras 3.15 leaves the TensorFlow variables of a frozen layer trainable: a tape would watch them, too.
+        # Keras 3.15 leaves the TensorFlow variables of a frozen layer trainable, so that a tape would watch them, too.
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(trained)
             found = apply_to_views(fitting([model, *smaller], inputs), inputs, training=not recipe.freeze)
             loss = tf.reduce_sum(losses(targets, found, *others)) / recipe.batch_size
-            # The gradients of all replicas and parts are added up.
+            # The gradients of all replicas and parts are summed, so each adds only its share of the penalty.
             terms = strategy.num_replicas_in_sync * recipe.accumulate
             loss += tf.cast(penalty(recipe, model, undecayed) / terms, loss.dtype)
             if scale:
@@ -120,10 +121,10 @@ def training_step(
 
 
 def evaluation_step(model: Any, description: Model, strategy: Any) -> Step:
-    """Compile a function that measures a batch.
+    """Compile a function that evaluates a batch.
 
-    It takes distributed network inputs, targets and weights, and returns the weighted sums of the task. Examples that
-    only fill up the last batch have weight 0.
+    The function takes distributed network inputs, targets and weights, and returns the weighted sums of the task.
+    Examples that only fill up the last batch have weight 0.
     """
     task = task_of(description).graph
 
@@ -137,8 +138,8 @@ def evaluation_step(model: Any, description: Model, strategy: Any) -> Step:
 
 
 def summed(strategy: Any, sums: dict[str, Any]) -> dict[str, Any]:
-    """Add up the sums of all replicas, on the first one's device."""
-    # Without a device, the sums of several GPUs would be added up on the host.
+    """Add up the sums of all replicas, on the device of the first replica."""
+    # Without naming a device, the sums of several GPUs would be added up on the host.
     with tf.device(strategy.extended.worker_devices[0]):
         return {name: strategy.reduce("SUM", value, axis=None) for name, value in sums.items()}
 

@@ -1,4 +1,4 @@
-"""The devices that train together. Chosen before anything else uses TensorFlow, whose start fixes its devices."""
+"""The choice of the devices that train together, made before TensorFlow is first used, which fixes its devices."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from zoo.training.team import ALONE, Team, Workers
 MOST_LOGICAL_DEVICES = 16
 
 NOT_REDUCED = {"uint32": "int64", "uint64": "int64", "bool": "int32", "uint8": "int32"}
-"""The dtypes that TensorFlow's collectives lack (2.21), and those that stand for them."""
+"""The dtypes that TensorFlow's collectives (2.21) do not support, and the dtypes used instead."""
 
 
 def choose(kind: Kind = "auto", logical_cpus: int | None = None, team: Team = ALONE) -> Any:
     """Choose the `tf.distribute` strategy of a training.
 
     Args:
-        kind: `single` trains on the first device, `mirrored` on all of this machine, `multiworker` on all devices of
-            all workers; `auto` on all that there are.
-        logical_cpus: split the CPU into this many logical devices and train on these alone, for trying and testing.
+        kind: `single` trains on the first device, `mirrored` on all devices of this machine, `multiworker` on all
+            devices of all workers; `auto` on all available devices.
+        logical_cpus: split the CPU into this many logical devices and train only on these, for trying and testing.
         team: the workers that train together.
 
     Raises:
-        ZooError: the devices cannot be had.
+        ZooError: the devices are not available.
     """
     import tensorflow as tf
 
     if isinstance(team, Workers):
         if logical_cpus is not None:
-            raise ZooError(f"--devices {logical_cpus}: a worker of several trains on its CPU or its GPUs, leave it out")
+            raise ZooError(f"--devices {logical_cpus} is for a single machine: leave it out with several workers")
         return _of_workers(team)
     if logical_cpus is not None:
         if not 1 <= logical_cpus <= MOST_LOGICAL_DEVICES:
@@ -85,10 +85,10 @@ def share_of(strategy: Any) -> Share:
 
 
 def distributed(strategy: Any, batches: Any, batch_size: int) -> Any:
-    """Return this worker's share of batches of `batch_size` examples as its replicas take them."""
+    """Return this worker's share of batches of `batch_size` examples, distributed to its replicas."""
     devices = strategy.extended.worker_devices
     if len(devices) == 1 and "CPU" in devices[0]:
-        # The iterator of a strategy takes 0.1 s to make, for every epoch and every evaluation (tensorflow 2.21).
+        # Making the iterator of a strategy takes 0.1 s, for every epoch and every evaluation (TensorFlow 2.21).
         return batches
     if len(devices) == strategy.num_replicas_in_sync:
         return strategy.experimental_distribute_dataset(batches)

@@ -1,4 +1,4 @@
-"""Teachers: finished runs, artifacts and ONNX files of zoo, whose answers for examples another network learns from."""
+"""Teachers: finished runs, artifacts and zoo's ONNX files, from whose answers for examples another network learns."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ from zoo.text import Progress, Say
 from zoo.training import known_answers
 
 BATCH = 64
-"""Examples in a batch."""
+"""The number of examples in a batch."""
 
 LARGEST = 2**31
-"""The most bytes of answers: they are kept in memory and in the run's folder."""
+"""The most bytes of answers, which are kept in memory and in the run's folder."""
 
 NAME_ONE = "name a finished run, an artifact, or an ONNX file that zoo exported"
 
 Compute = Callable[[Arrays], np.ndarray]
-"""From a batch of inputs of the contract to the primary outputs, float32 [batch, labels]."""
+"""Takes a batch of inputs of the contract; returns the primary outputs, float32 [batch, labels]."""
 
 
 @dataclass(frozen=True)
@@ -49,10 +49,10 @@ class Found:
     Attributes:
         place: the run, artifact or file.
         model: the description of its network.
-        file: the file whose hash tells it from others.
-        license: of its weights; None where nothing states one.
-        score: on its own test split; None where it was not measured.
-        origin: the description of the run or artifact; None of a file.
+        file: the file whose hash identifies it.
+        license: the license of its weights; None if nothing states one.
+        score: the score on its own test split; None if it was not measured.
+        origin: the description of the run or artifact; None for a file.
         open: loads the network.
     """
 
@@ -70,21 +70,21 @@ class Found:
         return self.place.resolve().name
 
     def record(self) -> Teacher:
-        """Return what a run says of its teacher."""
+        """Return the record of the teacher for a run."""
         model = self.model
         return Teacher(self.name, files.sha256(self.file), model.family, model.size, self.license, self.score)
 
     def digests(self) -> Digests | None:
-        """Return the digests of the examples that it was trained on; None where they are unknown."""
+        """Return the digests of the examples that it was trained on; None if they are unknown."""
         return digests_for(self.place, self.origin)[0] if self.origin else None
 
 
 def find_teacher(place: Path, kind: str) -> Found:
-    """Return the teacher at a place, which takes a kind of input; its network is not loaded yet.
+    """Return the teacher at `place`, which must take a kind of input; its network is not loaded yet.
 
     Raises:
-        ZooError: there is none, it is not finished, or it takes another kind of input.
-        Refused: it is damaged.
+        ZooError: there is no teacher, it is not finished, or it takes another kind of input.
+        Refused: the teacher is damaged.
     """
     if place.is_file():
         found = _of_file(place)
@@ -119,7 +119,7 @@ def _of_artifact(place: Path, manifest: Manifest) -> Found:
 
 
 def _of_file(place: Path) -> Found:
-    """Find an ONNX file; one within an artifact is refused, because the artifact knows its license and score."""
+    """Open an ONNX file; a file within an artifact is refused, because only the artifact knows license and score."""
     if instead := mistaken(place, "artifact"):
         raise ZooError(instead)
     try:
@@ -131,10 +131,10 @@ def _of_file(place: Path) -> Found:
 
 
 def _with_session(path: Path, row: Format, session: Session, model: Model) -> Compute:
-    """Return what an open file computes.
+    """Return a function that computes a batch with an open file.
 
     Raises:
-        Refused: it is not the file that was exported, or fails to compute a batch.
+        Refused: the file is not as it was exported. The function raises Refused if it fails to compute a batch.
     """
     wrong = departures(session.signature, contract.of_every_format(model))
     wrong += [fault for faults in row.checks(path, session, model).values() for fault in faults]
@@ -166,11 +166,11 @@ def _with_keras(place: Path, model: Model) -> Compute:
 
 
 def check_teacher(teacher: Found, student: Model, examples: Examples, distill: Distill) -> None:
-    """Check that a network can learn from a teacher what a recipe asks for.
+    """Check that a network can learn from a teacher as a recipe asks.
 
     Raises:
-        ZooError: it has another task or other labels, cannot take an example, or there are too many answers; or the
-            task has no such distillation.
+        ZooError: the teacher has another task or other labels, or cannot take an example; there are too many answers;
+            or the task does not support the kind of distillation.
     """
     place, model, task = teacher.place, teacher.model, task_of(student)
     if model.task != student.task:
@@ -183,7 +183,7 @@ def check_teacher(teacher: Found, student: Model, examples: Examples, distill: D
         counts = f"{len(model.labels)} {student.task}, and the data have {len(student.labels)}"
         raise ZooError(f"the teacher {place} knows {counts}: name one with the same {student.task}")
     if not task.distillations:
-        raise ZooError(f"networks that answer with {task.words} learn from no teacher: leave --teacher out")
+        raise ZooError(f"networks that answer with {task.words} cannot learn from a teacher: leave --teacher out")
     if distill.kind not in task.distillations:
         kinds = " or ".join(task.distillations)
         raise ZooError(f"--distill {distill.kind} is not for {student.task}: leave it out, or write --distill {kinds}")
@@ -197,10 +197,10 @@ def check_teacher(teacher: Found, student: Model, examples: Examples, distill: D
 
 
 def _taken(teacher: Found, examples: Examples) -> Examples:
-    """Return examples as a teacher takes them.
+    """Return examples in the form that a teacher takes.
 
     Raises:
-        ZooError: it cannot take one of them.
+        ZooError: the teacher cannot take one of them.
     """
     try:
         kind = kind_of(teacher.model.preprocessing)
@@ -220,12 +220,12 @@ def _taken(teacher: Found, examples: Examples) -> Examples:
 def answers(teacher: Found, student: Model, examples: Examples, say: Say, progress: Progress) -> np.ndarray:
     """Return a teacher's primary outputs, float32 [examples, labels], with the labels in the student's order.
 
-    They are those in the user's cache, or computed and kept there. `say` is told how many of them are right, `progress`
-    how many have been computed so far.
+    They are read from the user's cache, or computed and kept there. `say` is called with the share of right answers,
+    `progress` with the number of answers so far.
 
     Raises:
-        ZooError: its weights cannot be read.
-        Refused: it is damaged, or answers with numbers that are not finite.
+        ZooError: the teacher's weights cannot be read.
+        Refused: the teacher is damaged, or answers with numbers that are not finite.
     """
     path = known_answers.place(files.sha256(teacher.file), teacher.model, examples)
     whole = known_answers.read(path, (len(examples), len(teacher.model.labels)))

@@ -1,8 +1,8 @@
-"""The workers of a training watch each other, end together, and take from the chief what they must all know.
+"""The team of a training's workers: they watch each other, end together, and get shared state from the chief.
 
-Beside TensorFlow's own connections there is one from every worker to the chief. It carries a line of JSON each second,
-so that a worker that is killed, hangs or is cut off is noticed and named: TensorFlow's collectives wait for it and
-cannot tell for whom they wait.
+In addition to TensorFlow's own connections, every worker has a connection to the chief. It carries a line of JSON each
+second, so that a worker that is killed, hangs or is cut off is noticed and named: TensorFlow's collectives would wait
+for it without telling for whom they wait.
 """
 
 from __future__ import annotations
@@ -26,22 +26,22 @@ from zoo.training.cluster import Cluster
 from zoo.training.interruption import Interrupted, Request
 
 JOIN_SECONDS = 600.0
-"""The time that workers wait for each other to come."""
+"""The time that workers wait for each other at the start."""
 
 BEAT_SECONDS = 1.0
 """The time between two lines of a worker."""
 
 SILENT_SECONDS = 60.0
-"""A worker that sends nothing for so long hangs as a whole, or is cut off."""
+"""The time without a line after which a worker counts as hanging or cut off."""
 
 STALL_SECONDS = 600.0
-"""A worker that has not come to a step for so long, while others wait in it, hangs."""
+"""The time after which a worker counts as hanging if it has not reached the step in which the others wait."""
 
 GRACE_SECONDS = 10.0
-"""The time that a worker that waits in a collective has to end by itself, once another one is lost."""
+"""The time that a worker gets to end by itself after another one is lost, while it waits in a collective."""
 
 HARD_SECONDS = 60.0
-"""The same where it is busy with something else."""
+"""The time that it gets while it is busy with something else."""
 
 LOST = 138
 """The exit status when another worker is lost: 128 and above tell Kubeflow to start the worker again."""
@@ -58,13 +58,13 @@ class WorkerLost(ZooError):
 
 
 class Team:
-    """The team of a training that has one worker, its chief."""
+    """The team of a training with a single worker, its chief."""
 
     index, count = 0, 1
 
     @property
     def chief(self) -> bool:
-        """Whether this process writes the run."""
+        """True if this process is the chief, which writes the run."""
         return self.index == 0
 
     def share(self, text: str | None = None) -> str:
@@ -73,13 +73,13 @@ class Team:
         return text
 
     def collective(self) -> AbstractContextManager[None]:
-        """Mark a block that all workers go through together, and in which each waits for the others."""
+        """Mark a block that all workers enter together, and in which each waits for the others."""
         return contextlib.nullcontext()
 
     def asked(self, request: Request) -> bool:
-        """Return whether the training ends here, because a signal asked any worker for it.
+        """Return whether the training ends here, because a signal asked some worker to end.
 
-        All workers call this at the same places, and it is the same place at which they are told.
+        All workers make the same sequence of calls, and the same call returns True on all of them.
         """
         return bool(request)
 
@@ -90,17 +90,17 @@ ALONE = Team()
 
 @contextlib.contextmanager
 def gathered(cluster: Cluster | None, say: Say = silent) -> Iterator[Team]:
-    """Wait for all workers of a cluster, and yield their team; it is left when the block ends.
+    """Wait for all workers of a cluster, and yield their team; this worker leaves it when the block ends.
 
     Raises:
-        ZooError: a worker does not come in time, or is of another version or cluster.
-        WorkerLost: another worker ended before this one; its message and exit status come from there.
+        ZooError: a worker does not come in time, or has another version or cluster.
+        WorkerLost: another worker ended first; the message and the exit status are those of that worker.
     """
     if cluster is None:
         yield ALONE
         return
     say(f"waiting for {len(cluster.workers)} workers")
-    team = Workers(cluster, _called(cluster) if cluster.chief else {0: _answered(cluster)})
+    team = Workers(cluster, _accept_workers(cluster) if cluster.chief else {0: _connect_to_chief(cluster)})
     try:
         yield team
     except BaseException as error:
@@ -113,19 +113,19 @@ def gathered(cluster: Cluster | None, say: Say = silent) -> Iterator[Team]:
 
 
 class _Line:
-    """A connection that carries JSON objects, one a line."""
+    """A connection that carries one JSON object per line."""
 
     def __init__(self, connection: socket.socket) -> None:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.connection, self._file, self._lock = connection, connection.makefile("rb"), threading.Lock()
 
     def send(self, **message: Any) -> None:
-        """Send a message; one that cannot be sent is lost, as the reader on this side notices."""
+        """Send a message; if that fails, the message is lost, and this side notices the failure when it reads."""
         with contextlib.suppress(OSError), self._lock:
             self.connection.sendall(json.dumps(message).encode() + b"\n")
 
     def read(self) -> dict[str, Any]:
-        """Wait for a message and return it; an empty one where the other side is gone."""
+        """Wait for a message and return it; return an empty one if the other side is gone."""
         try:
             value = json.loads(self._file.readline(LONGEST_LINE) or "{}")
         except (OSError, ValueError):
@@ -133,7 +133,7 @@ class _Line:
         return value if isinstance(value, dict) else {}
 
     def close(self, reading: bool = False) -> None:
-        """End the connection; `reading` says that nobody else reads from it."""
+        """End the connection; with `reading`, also close the file, which no other thread may be reading."""
         with contextlib.suppress(OSError):
             self.connection.shutdown(socket.SHUT_RDWR)
         self.connection.close()
@@ -149,8 +149,8 @@ def _hello(cluster: Cluster) -> dict[str, Any]:
     }
 
 
-def _called(cluster: Cluster) -> dict[int, _Line]:
-    """Wait for the other workers as the chief; return the line to each."""
+def _accept_workers(cluster: Cluster) -> dict[int, _Line]:
+    """Wait for the other workers, as the chief; return the connection to each, by index."""
     _, port = cluster.watch()
     lines: dict[int, _Line] = {}
     until = time.monotonic() + JOIN_SECONDS
@@ -161,7 +161,7 @@ def _called(cluster: Cluster) -> dict[int, _Line]:
         )
     except OSError as error:
         raise ZooError(
-            f"port {port}, on which the chief listens to the other workers, cannot be had ({error.strerror}): "
+            f"port {port}, on which the chief listens to the other workers, cannot be used ({error.strerror}): "
             "free it, or give the workers other ports"
         ) from None
     with server:
@@ -191,7 +191,7 @@ def _called(cluster: Cluster) -> dict[int, _Line]:
 
 
 def _refusal(lines: dict[int, _Line], why: str) -> ZooError:
-    """Tell all workers that have come why the team does not come together, and return the error that says so."""
+    """Tell all workers that have come why the team cannot be formed, and return the error to raise."""
     why = f"{why}: start all workers with the same command and version"
     for line in lines.values():
         line.send(ended=why, status=LOST)
@@ -199,8 +199,8 @@ def _refusal(lines: dict[int, _Line], why: str) -> ZooError:
     return WorkerLost(why)
 
 
-def _answered(cluster: Cluster) -> _Line:
-    """Come to the chief as another worker; return the line to it."""
+def _connect_to_chief(cluster: Cluster) -> _Line:
+    """Connect to the chief, as another worker; return the connection."""
     host, port = cluster.watch()
     until = time.monotonic() + JOIN_SECONDS
     while time.monotonic() < until:
@@ -218,7 +218,7 @@ def _answered(cluster: Cluster) -> _Line:
         if answer:
             line.connection.settimeout(None)
             return line
-        # The chief has ended before all had come, and may be started again.
+        # The chief has ended before all workers came, and may be started again.
         line.close(reading=True)
         time.sleep(0.2)
     raise WorkerLost(
@@ -230,9 +230,10 @@ def _answered(cluster: Cluster) -> _Line:
 class Workers(Team):
     """The team of several workers, seen from one of them.
 
-    How they end together: a worker that a signal asks to end tells the chief. The chief holds all of them at the next
-    place where they call `asked`, and learns how many such places each has passed. A worker may be one place ahead, in
-    a step in which it waits for the others; so all go on to the farthest place that one has passed, and end there.
+    The workers end together as follows. A worker that a signal asks to end tells the chief. The chief holds all workers
+    at their next call of `asked`, and learns how many such calls each has passed. A worker may be one call ahead, in a
+    step in which it waits for the others; so all continue to the farthest call that any worker has passed, and end
+    there.
     """
 
     def __init__(self, cluster: Cluster, lines: dict[int, _Line]) -> None:
@@ -240,7 +241,7 @@ class Workers(Team):
         self.cluster, self._lines = cluster, lines
         self._changed = threading.Condition()
         self._asked_with: int | None = None  # the signal
-        self._passed, self._held = 0, False  # the places of `asked`
+        self._passed, self._held = 0, False  # the calls of `asked`
         self._end: int | None = None
         self._passed_by: dict[int, int] = {}
         self._steps, self._inside = 0, False  # the blocks of `collective`
@@ -266,7 +267,7 @@ class Workers(Team):
 
     @contextlib.contextmanager
     def collective(self) -> Iterator[None]:
-        """Mark a block that all workers go through together, and in which each waits for the others.
+        """Mark a block that all workers enter together, and in which each waits for the others.
 
         Raises:
             WorkerLost: a worker was lost before or in the block.
@@ -281,7 +282,7 @@ class Workers(Team):
             self._inside = False
 
     def asked(self, request: Request) -> bool:
-        """Return whether the training ends here; `request` then has the signal of the worker that was asked."""
+        """Return whether the training ends here; `request` then has the signal that asked one of the workers to end."""
         with self._changed:
             if request and self._asked_with is None:
                 self._ask(request.number)
@@ -292,21 +293,21 @@ class Workers(Team):
                 return False
             request.number, self._leaving = self._asked_with, True
             if not self.chief:
-                # A scheduler ends all workers when the first one has ended, and the chief has yet to save.
+                # A scheduler may end all workers as soon as the first one has ended, so the chief must save first.
                 self._changed.wait_for(lambda: 0 in self._gone)
             return True
 
     def cause(self, error: BaseException) -> BaseException:
-        """Return the loss of another worker where that is behind an error, and the error itself elsewhere."""
+        """Return the loss of another worker if that caused an error, otherwise the error itself."""
         if isinstance(error, Exception) and not isinstance(error, ZooError):
-            # TensorFlow may notice first that somebody is gone, and does not know who.
+            # TensorFlow may notice first that a worker is gone, but does not know which one.
             with self._changed:
                 self._changed.wait_for(lambda: self._lost, GRACE_SECONDS)
                 return self._lost or error
         return error
 
     def leave(self, error: BaseException | None) -> None:
-        """Tell the others that this worker ends, and why where it ends before its work is done."""
+        """Tell the others that this worker ends, with the reason if it ends before its work is done."""
         with self._changed:
             told, self._leaving = self._leaving or isinstance(error, Interrupted | WorkerLost), True
         if error is None or told:
@@ -327,7 +328,7 @@ class Workers(Team):
             raise self._lost
 
     def _listen(self, index: int) -> None:
-        """Take the messages of another worker until it leaves."""
+        """Handle the messages of another worker until it leaves."""
         while message := self._lines[index].read():
             with self._changed:
                 self._heard[index] = time.monotonic()
@@ -357,14 +358,14 @@ class Workers(Team):
             self._lose(f"{self.cluster.name(index)} is gone: it was killed, or its machine failed")
 
     def _hold(self, number: int) -> None:
-        """Hold all workers where they are, as the chief, because a signal asked one of them to end."""
+        """Hold all workers at their next call of `asked`, as the chief, because a signal asked one of them to end."""
         if self._asked_with is None:
             self._asked_with, self._held = number, True
             self._tell(hold=number)
             self._settle(self.index, self._passed)
 
     def _settle(self, index: int, passed: int) -> None:
-        """Let all go on to the same place, once each has said how many it has passed."""
+        """Let all workers continue to the same call of `asked`, once each has said how many calls it has passed."""
         self._passed_by[index] = passed
         if len(self._passed_by) == self.count:
             self._end, self._held = max(self._passed_by.values()), False
@@ -372,7 +373,7 @@ class Workers(Team):
             self._changed.notify_all()
 
     def _lose(self, why: str, status: int = LOST) -> None:
-        """Let this worker end, and on the chief all others, because of one that is lost."""
+        """End this worker because another one is lost; the chief also ends all others."""
         with self._changed:
             if self._lost or self._leaving:
                 return
@@ -383,10 +384,10 @@ class Workers(Team):
         threading.Thread(target=self._end_process, daemon=True).start()
 
     def _end_process(self) -> None:
-        """End this process if it does not end by itself: nothing can call back a thread that waits in a collective."""
+        """End this process if it does not end by itself: a thread that waits in a collective cannot be interrupted."""
         assert self._lost is not None
         inside, until = 0.0, time.monotonic() + HARD_SECONDS
-        # Elsewhere than in a collective, such as in a checkpoint that is being written, it may take longer.
+        # Outside of a collective, such as while it writes a checkpoint, it may take longer.
         while inside < GRACE_SECONDS and time.monotonic() < until:
             time.sleep(0.1)
             if self._leaving:
@@ -405,7 +406,7 @@ class Workers(Team):
             self._tell(steps=self._steps)
             with self._changed:
                 if now - woken > SILENT_SECONDS / 2:
-                    # This process itself was stopped, and has not read yet what the others sent.
+                    # This process itself was stopped, and has not yet read the lines that the others sent.
                     self._heard, moved = dict.fromkeys(self._heard, now), now
                 woken = now
                 for index, heard in self._heard.items():
@@ -419,7 +420,7 @@ class Workers(Team):
                     self._lose_last(steps)
 
     def _ask(self, number: int | None) -> None:
-        """Let the chief hold all workers, and this one be held from now on."""
+        """Ask the chief to hold all workers, and hold this one from now on."""
         assert number is not None
         if self.chief:
             self._hold(number)
@@ -428,7 +429,7 @@ class Workers(Team):
             self._tell(ask=number)
 
     def _lose_last(self, steps: dict[int, int]) -> None:
-        """Lose the workers that the others wait for, if they wait for some and not for what all compute."""
+        """Declare the workers lost that the others wait for, unless all of them are in the same step."""
         last = [index for index in sorted(steps) if steps[index] < max(steps.values())]
         if last and not self._gone:
             names = ", ".join(self.cluster.name(index) for index in last)

@@ -1,4 +1,4 @@
-"""Sums over the steps of an epoch, kept on a device: a step adds to them and does not wait for the host."""
+"""Sums over the steps of an epoch, kept on a device, so that a step adds to them without waiting for the host."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from zoo.training.steps import Step
 from zoo.training.team import Within
 
 LOSS = "loss"
-"""The sum that every task has."""
+"""The name of the sum that every task has."""
 
 
 class Totals:
-    """A step with the sums of its calls by name, in float64: float32 would stop counting at 16,777,216 examples.
+    """A step with the totals of its sums by name, in float64: float32 would stop counting at 16,777,216 examples.
 
     Args:
         step: the step.
-        device: the device that holds the sums, the one on which the step leaves its own.
+        device: the device that holds the totals, which should be the device of the step's results.
         within: entered around each step, in which workers wait for each other.
     """
 
@@ -42,7 +42,7 @@ class Totals:
         self._add.prepare(batches)
 
     def add(self, *batch: Any) -> None:
-        """Make a step and add its sums; only `read` waits for what it computes."""
+        """Run the step and add its sums; only `read` waits for the results."""
         with self._within():
             self._add(*batch)
 
@@ -53,18 +53,18 @@ class Totals:
         return dict(zip(self._sums, together.numpy().tolist(), strict=True))
 
     def set(self, sums: Mapping[str, float], steps: int) -> None:
-        """Go on from the sums of so many steps; a sum that is not named begins at 0."""
+        """Start from the sums of `steps` earlier steps; sums that are not named start at 0."""
         for name in {*self._sums, *sums}:
             self._sum(name).assign(sums.get(name, 0.0))
         self._finite_steps.assign(steps)
 
     def finite_steps(self) -> int:
-        """Return the number of steps before the first whose loss was not finite, or of all."""
+        """Return the number of steps before the first one whose loss was not finite; all steps if there is none."""
         return int(self._finite_steps.numpy())
 
     def _sum(self, name: str) -> tf.Variable:
         if name not in self._sums:
-            # The names are known while the first step is traced: out of that graph, into this process.
+            # The names become known while the first step is traced; the variables must be made outside of that graph.
             with tf.init_scope():
                 self._sums[name] = self._variable(tf.float64)
         return self._sums[name]

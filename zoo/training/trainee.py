@@ -1,4 +1,4 @@
-"""The network in training, with all that a step changes and the compiled steps."""
+"""The network in training, with everything that a step changes, and the compiled steps."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ class Trainee:
     """A network in training.
 
     Attributes:
-        description: of the network.
-        recipe: how it is trained.
+        description: the description of the network.
+        recipe: the recipe.
         strategy: the `tf.distribute` strategy.
         model: the network, whose weights the steps change.
-        described: the described network. Where training adds layers, it is a part of `model`, without these.
-        average: the moving average of its weights; None where the recipe has none.
+        described: the described network. If training adds layers, it is the part of `model` without these layers.
+        average: the moving average of its weights; None if the recipe has none.
         optimizer: the update rule.
         training: the training step with its sums.
         evaluation: the evaluation step with its sums.
@@ -51,17 +51,17 @@ class Trainee:
 
     @property
     def evaluated(self) -> Any:
-        """The network that is evaluated, and whose weights are kept: the average where there is one."""
+        """The network that is evaluated, and whose weights are kept: the average if there is one."""
         return self.average.model if self.average else self.model
 
     def kept(self) -> dict[str, Any]:
-        """Return the weights of the described network that are kept."""
+        """Return the weights of the described network to keep, by name."""
         evaluated = weights_file.weights(self.evaluated)
-        # A layer that the pretraining does not reach has its first weights.
+        # A layer that is not part of the pretrained network keeps its initial weights.
         return {name: evaluated.get(name, own) for name, own in weights_file.weights(self.described).items()}
 
     def variables(self) -> dict[str, Any]:
-        """Return all variables of a checkpoint by their names in it."""
+        """Return all variables of a checkpoint, by their names in the checkpoint."""
         found = {f"model/{name}": variable for name, variable in weights_file.variables(self.model).items()}
         if self.average:
             own = weights_file.weights(self.average.model)
@@ -70,7 +70,7 @@ class Trainee:
         return found | {f"optimizer/{number}": variable for number, variable in enumerate(self.optimizer.variables)}
 
     def begin_again(self) -> None:
-        """Set model and optimizer to the state before the first step, with random weights."""
+        """Reset model and optimizer to the state before the first step, with random weights."""
         fix_randomness(self.recipe)
         with self.strategy.scope():
             fresh = weights_file.variables(networks(self.description, self.recipe)[0])
@@ -87,14 +87,14 @@ def build(
     class_weights: np.ndarray | None = None,
     within: Within = nullcontext,
 ) -> Trainee:
-    """Build a network with random weights and all that trains it.
+    """Build a network with random weights, its optimizer and its steps.
 
     Args:
-        description: of the network.
-        recipe: how it is trained.
+        description: the description of the network.
+        recipe: the recipe.
         strategy: as `zoo.training.strategy.choose` returns it.
-        steps: the steps of an epoch.
-        class_weights: the weight of each label, float32 [labels]; None where all weigh the same.
+        steps: the number of steps in an epoch.
+        class_weights: the weight of each label, float32 [labels]; None if all weigh the same.
         within: entered around each step, see `Totals`.
     """
     family, _ = resolve(description.family)
@@ -123,7 +123,7 @@ def build(
 
 
 def networks(description: Model, recipe: Recipe) -> tuple[Any, Any]:
-    """Build the network in training and the described one, which are one, unless training adds layers."""
+    """Build the network in training and the described one, which are the same, unless training adds layers."""
     described = factory.build(description, precision=recipe.precision, rates=recipe.network)
     task = task_of(description)
     if task.pretext:
@@ -132,7 +132,7 @@ def networks(description: Model, recipe: Recipe) -> tuple[Any, Any]:
 
 
 def fix_randomness(recipe: Recipe) -> None:
-    """Seed Python, NumPy, TensorFlow and Keras; make operations repeat bit for bit where the recipe says so."""
+    """Seed Python, NumPy, TensorFlow and Keras; make operations deterministic if the recipe says so."""
     keras.utils.set_random_seed(recipe.seed)
     if recipe.deterministic:
         tf.config.experimental.enable_op_determinism()

@@ -1,4 +1,4 @@
-"""Several views of each example in a batch: inputs [batch, views, …] of a network that takes [batch, …]."""
+"""Several views of each example in a batch: inputs [batch, views, …] for a network that takes [batch, …]."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from zoo.factory import apply
 
 
 def merged(model: Any, inputs: Mapping[str, Any]) -> tuple[dict[str, Any], int | None]:
-    """Return inputs by name with their views among the examples, and how many views there are; None where there is one.
+    """Merge the dimension of views into the batch; return the inputs and the number of views, None without views.
 
-    Views are told by their tensors, which have one dimension more than the network takes.
+    Inputs have views if their tensors have one dimension more than the network takes.
     """
     first = next(iter(inputs.values()))
     if len(first.shape) == len(model.inputs[0].shape):
@@ -22,7 +22,7 @@ def merged(model: Any, inputs: Mapping[str, Any]) -> tuple[dict[str, Any], int |
 
 
 def fitting(models: Sequence[Any], inputs: Mapping[str, Any]) -> Any:
-    """Return the one of several networks, for inputs of different sizes, that takes these inputs."""
+    """Return the network that takes these inputs, from several networks for inputs of different sizes."""
     if len(models) == 1:
         return models[0]
     shape = next(iter(inputs.values())).shape
@@ -31,7 +31,7 @@ def fitting(models: Sequence[Any], inputs: Mapping[str, Any]) -> Any:
 
 
 def apply_to_views(model: Any, inputs: Mapping[str, Any], *, training: bool) -> Any:
-    """Return what a network computes, [batch, …], or [batch, views, …] of several views of each example."""
+    """Call a network; return its output, [batch, …], or [batch, views, …] for several views of each example."""
     flat, views = merged(model, inputs)
     found = apply(model, flat, training=training)
     return found if views is None else tf.reshape(found, [-1, views, *found.shape[1:]])

@@ -1,4 +1,4 @@
-"""Requests to train without labels, or with few: what they change in a recipe, and what is refused."""
+"""Requests to train without labels, or with few: their changes of a recipe, and the combinations that are refused."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from zoo.task import Pretext
 from zoo.task import find as find_task
 
 MIXES = {"mixup": 0.0, "cutmix": 0.0}
-"""Keys of a recipe that mix examples, and the values with which they do nothing."""
+"""The keys of a recipe that mix examples, and the values that turn them off."""
 
 NEEDS_LABELS: dict[str, Any] = {
     **MIXES,
@@ -27,10 +27,10 @@ NEEDS_LABELS: dict[str, Any] = {
     "sampling": "all",
     "repeats": 1,
 }
-"""Keys of a recipe that are about labels, and the values with which they do nothing."""
+"""The keys of a recipe that are about labels, and the values that turn them off."""
 
 USUAL_RATIO = 7
-"""The unlabeled examples for each labeled one where nobody names a number, as in FixMatch."""
+"""The default number of unlabeled examples for each labeled one, as in FixMatch."""
 
 
 def recipe_of(
@@ -39,10 +39,10 @@ def recipe_of(
     """Return a recipe with settings, for training with labels, for pretraining, or with unlabeled data.
 
     Args:
-        recipe: the one to change.
+        recipe: the recipe to change.
         settings: changes, see `zoo.recipe.override`.
         method: the task to pretrain for; None for training.
-        unlabeled: the data without labels that are trained on, too; None for none.
+        unlabeled: further data to train on without labels; None for none.
 
     Raises:
         ZooError: a setting is unknown or does not fit.
@@ -58,10 +58,10 @@ def recipe_of(
 def check(
     family: Family, recipe: Recipe, settings: Sequence[str], method: str | None = None, unlabeled: str | None = None
 ) -> None:
-    """Refuse a recipe that `recipe_of` returned for the same arguments where it is not for such a training.
+    """Check a recipe that `recipe_of` returned for the same arguments.
 
     Raises:
-        ZooError: a setting is of another way to train, or the family or a key does not go with this one.
+        ZooError: a setting belongs to another kind of training, or the family or a key does not fit this one.
     """
     _refuse_others(settings, method, unlabeled)
     pretext = find_task(method).pretext if method else None
@@ -72,7 +72,7 @@ def check(
 
 
 def _refuse_others(settings: Sequence[str], method: str | None, unlabeled: str | None) -> None:
-    """Raise ZooError where a setting is of a section that this training does not read."""
+    """Raise ZooError if a setting belongs to a section that this training does not read."""
     for setting in settings:
         section = setting.partition(".")[0]
         if section in methods() and section != method:
@@ -94,13 +94,13 @@ def _check_unlabeled(family: Family, recipe: Recipe) -> None:
         raise ZooError(f"--unlabeled is for images, and {family.name} takes {kind.plural}: leave it out")
     for key, neutral in MIXES.items():
         if getattr(recipe, key) != neutral:
-            raise ZooError(f"{key} mixes labels, and --unlabeled learns from images without: --set {key}={neutral:g}")
+            raise ZooError(f"{key} mixes labels, which unlabeled images do not have: --set {key}={neutral:g}")
     if recipe.fixmatch.ratio < 1:
         raise ZooError("--unlabeled with fixmatch.ratio=0 reads no unlabeled example: --set fixmatch.ratio=1 or more")
 
 
 def check_unlabeled_batch(recipe: Recipe, unlabeled: int) -> None:
-    """Raise ZooError where there are fewer unlabeled examples than a batch has."""
+    """Raise ZooError if there are fewer unlabeled examples than a batch takes."""
     at_once = recipe.fixmatch.ratio * recipe.batch_size
     if unlabeled < at_once:
         raise ZooError(

@@ -1,1 +1,1 @@
-"""Searching a recipe: the space, its trials in processes of their own, and the study that keeps them."""
+"""The search for a better recipe: the space, the processes that train trials, and the study that stores them."""

@@ -13,7 +13,7 @@ from zoo.tuning.study import Trial
 
 
 def draw(path: Path, trials: Sequence[Trial], metric: str, higher_is_better: bool, title: str, say: Say) -> None:
-    """Draw the trials that have a value; `say` is told where that fails."""
+    """Draw the trials that have a value; call `say` if that fails."""
     valued = [(trial.place, trial.value) for trial in trials if trial.value is not None]
     places = [place for place, _ in valued]
     values = [value for _, value in valued]
@@ -24,7 +24,7 @@ def draw(path: Path, trials: Sequence[Trial], metric: str, higher_is_better: boo
         axes.plot(places, values, ".", label="trial")
         axes.step(places, best, where="post", label="best so far")
         if places and places[0] == 0:
-            axes.axhline(values[0], linestyle=":", color="gray", label="the recipe unchanged")
+            axes.axhline(values[0], linestyle=":", color="gray", label="unchanged recipe")
         axes.set(xlabel="trial", ylabel=metric)
         axes.xaxis.get_major_locator().set_params(integer=True)
         axes.grid(alpha=0.3)

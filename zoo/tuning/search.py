@@ -1,4 +1,4 @@
-"""The search: trials in processes side by side, until as many as were asked for are finished."""
+"""The search: trials in parallel processes, until the requested number of them is finished."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from zoo.tuning.worker import Died, Worker
 CHECKPOINTS = Path(run.LAST).parent
 
 MOST_DEATHS = 2
-"""So often may a trial's process die before the trial counts as one without a value."""
+"""After this many deaths of its process, a trial counts as finished, without a value."""
 
 
 @dataclass
@@ -52,12 +52,12 @@ def search(
     Args:
         folder: of the study.
         study: its trials.
-        request: what all trials have in common.
-        settled: what was found out of it.
+        request: the arguments that all trials have in common.
+        settled: the settings that were derived from the request.
         parallel: the number of processes.
-        lock: a descriptor that the processes hold.
-        say: given a line for each trial that ends.
-        progress: given the number of finished trials.
+        lock: the descriptor of the folder's lock, which the processes inherit.
+        say: called with a line for each trial that ends.
+        progress: called with the number of finished trials.
     """
     done = {trial.place for trial in study.finished()}
     places = iter([place for place in range(request.trials) if place not in done])
@@ -88,7 +88,7 @@ def search(
         progress(len(done), request.trials, f"trial {running.place}: {shown}")
 
     def listen(worker: Worker) -> bool:
-        """Take one answer of a worker, whose trial may end with it; return whether the worker is alive."""
+        """Read an answer of a worker, which may end its trial; return whether the worker is alive."""
         running = busy[worker]
         try:
             answer = worker.answer()
@@ -135,7 +135,7 @@ def search(
 
 
 def _ready(workers: list[Worker]) -> list[Worker]:
-    """Wait until one of the workers has an answer, and return those that have."""
+    """Wait until at least one of the workers has an answer, and return all workers that have one."""
     with selectors.DefaultSelector() as selector:
         for worker in workers:
             selector.register(worker, selectors.EVENT_READ, worker)
@@ -143,7 +143,7 @@ def _ready(workers: list[Worker]) -> list[Worker]:
 
 
 def _keep_only(folder: Path, best: Trial | None, running: set[Path]) -> None:
-    """Remove the checkpoints of all trials that are neither the best nor running: only the best goes on."""
+    """Remove the checkpoints of all trials that are neither the best nor running: only the best is continued."""
     kept = {folder_of(folder, best.place)} if best else set()
     for checkpoints in (folder / TRIALS).glob(f"*/{CHECKPOINTS}"):
         if checkpoints.parent not in kept | running:

@@ -1,7 +1,7 @@
-"""The space that a search draws from: recipe keys, and what each may be.
+"""The space that a search draws from: recipe keys, and the values that each may have.
 
-A space is written as TOML or JSON. A list holds choices; `{low = 1e-4, high = 0.1, log = true}` is a range. Beside the
-recipe's keys there is `size`, one of the family's.
+A space is written as TOML or JSON. A list gives choices; `{low = 1e-4, high = 0.1, log = true}` is a range. In addition
+to the recipe's keys, there is `size`, a size of the family.
 """
 
 from __future__ import annotations
@@ -38,22 +38,22 @@ LARGEST_FILE = 2**16
 MOST_KEYS, MOST_CHOICES = 50, 100
 
 WIDTHS = (0.5, 1.0, 1.5)
-"""The widths that a search tries where nobody names others."""
+"""The widths in the default space."""
 
 Plain = Mapping[str, Any]
-"""A space as JSON holds it: by key, a list of choices or a dictionary with `low`, `high` and perhaps `log`."""
+"""A space as plain data for JSON: by key, a list of choices or a dictionary with `low`, `high` and perhaps `log`."""
 
 Value = str | int | float | bool
 
 
 @dataclass(frozen=True)
 class Choices:
-    """Some values."""
+    """A list of values to choose from."""
 
     values: tuple[Value, ...]
 
     def bounds(self) -> tuple[Value, ...]:
-        """Return all values that are to be checked."""
+        """Return the values whose check covers all: every value."""
         return self.values
 
     def holds(self, value: Any) -> bool:
@@ -63,7 +63,7 @@ class Choices:
 
 @dataclass(frozen=True)
 class Range:
-    """All values from `low` to `high`, whole numbers where `whole`; uniform in their logarithm where `log`."""
+    """All values from `low` to `high`: integers if `whole`; drawn uniformly in their logarithm if `log`."""
 
     low: float
     high: float
@@ -71,11 +71,11 @@ class Range:
     whole: bool
 
     def bounds(self) -> tuple[Value, ...]:
-        """Return both ends."""
+        """Return the values whose check covers all: both ends."""
         return (self.low, self.high)
 
     def holds(self, value: Any) -> bool:
-        """Return whether a value lies within."""
+        """Return whether a value lies in the range."""
         return isinstance(value, int | float) and not isinstance(value, bool) and self.low <= value <= self.high
 
 
@@ -101,7 +101,7 @@ def read(path: Path) -> dict[str, Any]:
         reason = " ".join(str(error).split())[:200]
         raise ZooError(f"--space {path} cannot be read ({reason}): write KEY = [CHOICES] or {_RANGE}") from None
     if not isinstance(values, dict):
-        raise ZooError(f"--space {path} holds no keys: write KEY = [CHOICES] or {_RANGE}")
+        raise ZooError(f"--space {path} has no keys: write KEY = [CHOICES] or {_RANGE}")
     return flat(values)
 
 
@@ -109,7 +109,7 @@ _RANGE = "KEY = {low = 1e-4, high = 0.1, log = true}"
 
 
 def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Return sections within sections as dotted keys."""
+    """Return the values of nested sections by dotted key."""
     found: dict[str, Any] = {}
     for key, value in values.items():
         if isinstance(value, Mapping) and not {"low", "high"} & value.keys():
@@ -120,7 +120,7 @@ def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def recipe_of(family: Family, row: Size, asked: str | None, settings: Sequence[str]) -> Recipe:
-    """Return the recipe of a size that `asked` names, with the changes that all trials have.
+    """Return the recipe of a size that `asked` names, with the changes for all trials.
 
     Raises:
         ZooError: there is no such recipe, it starts from weights, or a change does not fit.
@@ -129,14 +129,14 @@ def recipe_of(family: Family, row: Size, asked: str | None, settings: Sequence[s
 
 
 def checked(plain: Plain, family: Family, size: str | None, settings: Sequence[str], asked: str | None = None) -> Space:
-    """Make a space of its plain form, all of whose values the family and the recipe take.
+    """Make a space from its plain form, and check that the family and the recipe take all of its values.
 
     Args:
         plain: the space.
-        family: whose recipe it is.
-        size: the size that was asked for; then `size` may not be searched.
-        settings: the changes of the recipe that all trials have.
-        asked: the recipe that they change.
+        family: the family of the networks.
+        size: the requested size, which excludes the key `size`; None if none was requested.
+        settings: the changes of the recipe for all trials.
+        asked: the recipe that the trials change.
 
     Raises:
         ZooError: a key is unknown or decided already, a value does not fit it, or there are too many.
@@ -177,7 +177,7 @@ def values_of(recipe: Recipe) -> dict[str, Any]:
 
 
 def _dimension(key: str, given: Any, usual: Any) -> Choices | Range:
-    """Make choices or a range of a plain value; `usual` is the recipe's own."""
+    """Make choices or a range from a plain value; `usual` is the recipe's own value."""
     if isinstance(usual, list):
         raise ZooError(f"the space: {key} is a list, which is not searched: leave it out")
     if isinstance(given, list | tuple):
@@ -185,7 +185,7 @@ def _dimension(key: str, given: Any, usual: Any) -> Choices | Range:
             raise ZooError(f"the space: {key} has {len(given)} choices: 1 to {MOST_CHOICES} are needed")
         if not all(isinstance(value, Value) and value == value for value in given):
             raise ZooError(f"the space: {key} should be a list of numbers, words, true or false")
-        # 1 and 1.0 are one value of a key of numbers, which the study would take for two.
+        # For a key of floats, 1 and 1.0 are the same value, which the study would take for two.
         values = tuple(float(one) if _is_number(one) and isinstance(usual, float) else one for one in given)
         if len(set(map(str, values))) < len(values):
             raise ZooError(f"the space: {key} has the same choice twice")
@@ -222,17 +222,17 @@ def default(
     scales: bool,
     drops: bool,
 ) -> dict[str, Any]:
-    """Return the space that is searched where nobody names one, around a recipe, in its plain form.
+    """Return the default space around a recipe, in its plain form.
 
     Args:
         family: the family.
-        size: the size that was asked for; None searches small and base, too.
-        recipe: of the first trial.
-        settings: the changes of the recipe that all trials have; their keys are not searched.
+        size: the requested size; None adds the sizes small and base to the space.
+        recipe: the recipe of the first trial.
+        settings: the changes of the recipe for all trials; their keys are not searched.
         examples: the number of training examples, which no batch exceeds.
-        classes: whether the task is to tell classes apart, so that labels can be smoothed.
+        classes: whether the task is classification, so that labels can be smoothed.
         scales: whether the network can be made wider and narrower.
-        drops: whether it has a place for dropout.
+        drops: whether the network has a place for dropout.
     """
     decay, batch = recipe.optimizer.weight_decay, recipe.batch_size
     batches = sorted({max(1, batch // 2), batch, min(2 * batch, examples)})
@@ -258,7 +258,7 @@ def _around(value: float) -> dict[str, Any]:
 
 
 def to_plain(space: Space) -> dict[str, Any]:
-    """Return a space as `checked` takes it."""
+    """Return a space in its plain form, as `checked` takes it."""
     return {
         key: list(one.values) if isinstance(one, Choices) else {"low": one.low, "high": one.high, "log": one.log}
         for key, one in space.items()
@@ -266,7 +266,7 @@ def to_plain(space: Space) -> dict[str, Any]:
 
 
 def corners(space: Space, keys_of: Sequence[str]) -> Iterator[dict[str, Value]]:
-    """Yield every combination of the bounds of some keys; those that the space does not have are left out."""
+    """Yield every combination of the bounds of the given keys, without the keys that the space does not have."""
     searched = [key for key in keys_of if key in space]
     for values in itertools.product(*(space[key].bounds() for key in searched)):
         yield dict(zip(searched, values, strict=True))

@@ -1,8 +1,8 @@
-"""A study: its trials in Optuna's SQLite, what each is trained with, and which is the best.
+"""A study: its trials in Optuna's SQLite database, the values that each is trained with, and the best trial.
 
-One process asks and tells. A trial has a place, from 0 to one less than the number of trials; a trial that died leaves
-its place to another one with the same values. The values of a place depend on the seed, the place and the trials that
-are finished, so that a study that was killed goes on as it would have without that.
+Only one process asks for values and reports results. A trial has a place, from 0 to one less than the number of trials;
+a trial whose process died leaves its place to another one with the same values. The values of a place depend on the
+seed, the place and the finished trials, so that a study that was killed continues as it would have without that.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ HISTORY = "history.png"
 BEST = "best"
 
 STARTUP = 5
-"""The trials that are finished before one may end early."""
+"""The number of trials that must be finished before a trial may end early."""
 
 RANDOM = 10
-"""The trials that are drawn at random before the search learns from them."""
+"""The number of trials that are drawn at random before the search learns from them."""
 
 SECONDS_TO_WRITE = 60.0
-"""The longest wait for another process that reads the database."""
+"""The longest wait until another process has read the database."""
 
 NAME = "zoo"
 
 PLACE, FIGURES, REASON = "place", "figures", "reason"
-"""Attributes of a trial: its place, the figures of its run, and why it has no value."""
+"""The names of the attributes of a trial: its place, the figures of its run, and why it has no value."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,11 +47,11 @@ class Trial:
     """A finished trial.
 
     Attributes:
-        place: its place, from 0, which is the recipe without a change.
-        params: what it was trained with, by key.
-        value: the validation metric of the epoch that its run keeps; None where it ended early or failed.
+        place: its place, counted from 0, the unchanged recipe.
+        params: the values that it was trained with, by key.
+        value: the validation metric of the epoch that its run keeps; None if it ended early or failed.
         epochs: the number of epochs that were trained.
-        reason: why it has no value; empty where it has one.
+        reason: why it has no value; empty if it has one.
         figures: further figures of its run: `loss` (of validation), `parameters`, `multiply_adds`, `seconds`.
     """
 
@@ -69,13 +69,13 @@ class Study:
     def __init__(
         self, folder: Path, space: Space, usual: Mapping[str, Value], seed: int, higher_is_better: bool
     ) -> None:
-        """Open the database, or make it.
+        """Open the database, or create it.
 
         Args:
             folder: the study's folder.
-            space: what is searched.
-            usual: the values of the first trial, by all keys of the space.
-            seed: of the search.
+            space: the search space.
+            usual: the values of the first trial, for all keys of the space.
+            seed: the seed of the search.
             higher_is_better: the direction of the metric.
         """
         import optuna
@@ -83,10 +83,10 @@ class Study:
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self._seed, self._higher = seed, higher_is_better
         self._distributions = {key: _distribution(one) for key, one in space.items()}
-        # A first trial whose own value the space does not hold tells the search nothing about that key.
+        # Values of the first trial that are outside of the space are not reported to the search.
         self._usual = {key: value for key, value in usual.items() if space[key].holds(value)}
         path = folder / DATABASE
-        # The path is no part of the URL, in which some characters of a folder's name would mean something else.
+        # The path is not part of the URL, in which some characters of a folder's name would have a meaning.
         connected = {"creator": lambda: sqlite3.connect(path, timeout=SECONDS_TO_WRITE, check_same_thread=False)}
         self._storage = optuna.storages.RDBStorage(f"sqlite:///{DATABASE}", engine_kwargs=connected)
         self._study = optuna.create_study(
@@ -103,7 +103,7 @@ class Study:
         self._storage.engine.dispose()
 
     def fail_unfinished(self) -> int:
-        """Mark the trials that a killed process left; return their number."""
+        """Mark the unfinished trials of a killed process as failed; return the number that was in training."""
         from optuna.trial import TrialState
 
         left = self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING, TrialState.WAITING))
@@ -112,7 +112,7 @@ class Study:
         return sum(trial.state == TrialState.RUNNING for trial in left)
 
     def finished(self) -> list[Trial]:
-        """Return the trials that count, by place."""
+        """Return the finished trials, by place."""
         from optuna.trial import TrialState
 
         found = self._study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
@@ -123,7 +123,7 @@ class Study:
         return len(self._dead(place))
 
     def ask(self, place: int) -> optuna.Trial:
-        """Begin a trial at a place, with the values of one that died there, if there was one."""
+        """Begin a trial at a place, with the values of the trial that died there, if there was one."""
         import optuna
 
         self._study.sampler = optuna.samplers.TPESampler(
@@ -139,12 +139,15 @@ class Study:
         return trial
 
     def report(self, trial: optuna.Trial, epoch: int, value: float) -> bool:
-        """Note the metric after an epoch; return whether the trial is worse than half of the others so far."""
+        """Record the metric after an epoch; return whether the trial should end early.
+
+        It should if it is worse than half of the others were at that epoch. The trial at place 0 never ends early.
+        """
         trial.report(value, epoch)
         return trial.user_attrs[PLACE] > 0 and bool(trial.should_prune())
 
     def tell(self, trial: optuna.Trial, value: float | None, reason: str, figures: Mapping[str, Any]) -> None:
-        """End a trial, with its value, or without one for a reason."""
+        """End a trial with its value, or without a value for the given reason."""
         from optuna.trial import TrialState
 
         trial.set_user_attr(FIGURES, dict(figures))
@@ -155,7 +158,7 @@ class Study:
             self._study.tell(trial, value)
 
     def died(self, trial: optuna.Trial) -> None:
-        """Mark a trial whose process died: its place is free."""
+        """Mark a trial whose process died as failed, which frees its place."""
         from optuna.trial import TrialState
 
         self._study.tell(trial, state=TrialState.FAIL)
@@ -172,7 +175,7 @@ class Study:
 
 
 def best_of(trials: list[Trial], higher_is_better: bool) -> Trial | None:
-    """Return the trial with the best value; of equal ones that with the lower validation loss, then the earlier one."""
+    """Return the trial with the best value; among equal ones, that with the lower validation loss, then the earlier."""
     sign = -1 if higher_is_better else 1
     valued = [trial for trial in trials if trial.value is not None]
     return min(valued, key=lambda one: (sign * (one.value or 0.0), one.figures["loss"], one.place), default=None)
@@ -201,7 +204,7 @@ def _distribution(dimension: Any) -> Any:
 
 
 def changes_of(params: Mapping[str, Value]) -> tuple[str | None, list[str]]:
-    """Return the size among the values of a trial, None where it is not searched, and the changes of the recipe."""
+    """Return the size of a trial, None if it is not searched, and its changes of the recipe as `KEY=VALUE`."""
     size = params.get(SIZE)
     settings = [f"{key}={value}" for key, value in params.items() if key != SIZE]
     return None if size is None else str(size), settings

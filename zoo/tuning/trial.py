@@ -1,4 +1,4 @@
-"""The parts of a search that need TensorFlow: checking a request, training a trial, testing the best."""
+"""The parts of a search that need TensorFlow: checking a request, training a trial, testing the best trial."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from zoo.tuning.study import changes_of
 
 @record
 class StudyRequest:
-    """The facts that all trials of a study have in common, and the space where somebody named one."""
+    """The arguments of a study: those that all trials have in common, and the space if one was named."""
 
     family: str
     size: str | None
@@ -39,7 +39,7 @@ class StudyRequest:
     space: dict[str, Any] | None = None
 
     def training(self, size: str | None, settings: Sequence[str], out: Path | None = None) -> TrainingRequest:
-        """Return the request of a trial: of another size, where one is named, and with further settings."""
+        """Return the request of a trial, with further settings, and with another size if one is named."""
         data = DataRequest(
             self.data,
             Path(self.data_dir) if self.data_dir else None,
@@ -58,10 +58,10 @@ class StudyRequest:
 
 @record
 class Settled:
-    """The facts that were found out about a request.
+    """The settings that were derived from a request.
 
-    `space` is what is searched, in its plain form, and `usual` the values of the first trial by the keys of the space.
-    `metric` is that of validation.
+    `space` is the search space in its plain form, and `usual` has the values of the first trial by the keys of the
+    space. `metric` is the metric on the validation examples by which trials are compared.
     """
 
     family: str
@@ -75,10 +75,10 @@ class Settled:
 
 
 def check(request: StudyRequest, preflight: Preflight) -> Settled:
-    """Refuse what no trial could be made of: the data, the network, its export, and every bound of the space.
+    """Check that every trial can be trained: the data, the network, its export, and every bound of the space.
 
     Raises:
-        ZooError: something is refused.
+        ZooError: a check fails.
     """
     from zoo.training.batches import check as check_recipe
     from zoo.training.batches import with_fitting_batch
@@ -111,7 +111,7 @@ def check(request: StudyRequest, preflight: Preflight) -> Settled:
         other = family.size(size) if size else row
         return other, spaces.recipe_of(family, other, request.recipe, [*request.settings, *settings])
 
-    # The keys of a space that somebody wrote may change the network or what it takes; those of the default one do not.
+    # A user's space may have any keys that change the network or its input; the default one only has size and width.
     sections = ("network", recipe.input.kind) if request.space else ()
     shaping = [key for key in space if key.partition(".")[0] in sections]
     for keys in (["batch_size", "accumulate"], [SIZE, WIDTH], *([key] for key in space)):
@@ -158,10 +158,11 @@ def train(
 ) -> dict[str, Any]:
     """Train a trial into a run folder, without testing it, and return its figures.
 
-    `ends` is given the number of epochs and the validation metric after each epoch, and returns whether the trial ends.
+    `ends` is called after each epoch with the number of epochs and the validation metric; it returns whether the trial
+    ends.
 
     Raises:
-        ZooError: the training failed, as where the loss is no longer finite.
+        ZooError: the training failed, for example because the loss is no longer finite.
     """
     import keras
 
@@ -182,7 +183,7 @@ def train(
         execution = Execution(strategy="single", callbacks=[judge])
         start.start(request.training(size, settings, folder), execution, preflight, test=False)
     finally:
-        # This process trains many networks.
+        # This process trains many networks, one after the other.
         keras.backend.clear_session()
         gc.collect()
     this = run.read(folder)

@@ -1,6 +1,6 @@
-"""The processes that train trials, as the process that searches sees them.
+"""The processes that train trials, seen from the process that searches.
 
-Both write lines of JSON, in turn: each message is answered by one.
+Both sides write lines of JSON in turn: each message gets one answer.
 """
 
 from __future__ import annotations
@@ -16,35 +16,35 @@ from typing import Any
 from zoo.errors import Refused, ZooError
 
 MODULE = "zoo.verbs.trial_process"
-"""The module that runs in the process. It knows the export, which nothing in this package does."""
+"""The module that runs in the process. It imports the export, which this package must not do."""
 
 SECONDS_TO_END = 10.0
-"""The time that a process has to end when nobody needs it any more, before it is killed."""
+"""The time that a process gets to end by itself when it is no longer needed, before it is killed."""
 
 
 class Died(Exception):
     """The process ended without an answer."""
 
     def __init__(self, status: int) -> None:
-        hint = ", as where memory is short" if status < 0 else ""
+        hint = ", perhaps because memory is short" if status < 0 else ""
         super().__init__(f"its process ended with status {status}{hint}")
 
 
 class Worker:
-    """A process that does what it is told. It ends with the process that made it, however that ends."""
+    """A process that carries out messages. It ends with the process that started it, however that one ends."""
 
     def __init__(self, threads: int | None = None, lock: int | None = None) -> None:
-        """Start it.
+        """Start the process.
 
         Args:
-            threads: of TensorFlow; None for its own choice.
-            lock: a descriptor that the process holds as long as it lives.
+            threads: the number of TensorFlow's threads; None for its own choice.
+            lock: the descriptor of a lock that the process holds as long as it lives.
         """
         environment = dict(os.environ)
         if threads is not None:
             environment |= {"TF_NUM_INTRAOP_THREADS": str(threads), "TF_NUM_INTEROP_THREADS": str(threads)}
-        # -P: a file in the current folder must not be imported in place of a library. The process is no part of the
-        # terminal's group: Ctrl-C ends it by way of this process.
+        # -P: a file in the current folder must not be imported in place of a library. The process is not in the
+        # terminal's process group: Ctrl-C reaches this process only, which then ends it.
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", MODULE, json.dumps(sys.argv)],
             stdin=subprocess.PIPE,
@@ -62,7 +62,7 @@ class Worker:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """End the process: at once where there was an error."""
+        """End the process, at once if there was an error."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         if kind:
@@ -82,9 +82,9 @@ class Worker:
         return self._process.stdout.fileno()
 
     def send(self, **message: Any) -> None:
-        """Send a message; its one key says what to do."""
+        """Send a message; its only key names the request."""
         assert self._process.stdin is not None
-        # Whether the process still reads is seen when its answer is awaited.
+        # If the process has died, `answer` reports it.
         with contextlib.suppress(BrokenPipeError):
             self._process.stdin.write(json.dumps(message) + "\n")
             self._process.stdin.flush()
@@ -93,8 +93,8 @@ class Worker:
         """Wait for an answer.
 
         Raises:
-            Died: there will be none.
-            ZooError: what the process was told cannot be done.
+            Died: the process has ended without an answer.
+            ZooError: the process refused the message.
         """
         assert self._process.stdout is not None
         line = self._process.stdout.readline()

@@ -1,7 +1,7 @@
 """The verbs of the command line as Python functions, one module each, with the same names and defaults.
 
-A verb chooses the newest run or artifact where none is named, calls the wings, and returns a record. It prints nothing:
-pass `say=print` to read what the command line writes to standard error. Only this package and the command line know all
-three wings. `zoo.train` and the other public names come from here; `list_models` and `info` are in `zoo.information`,
-`doctor` in `zoo.installation`.
+A verb chooses the newest run or artifact if none is named, calls the wings (`zoo`, `zoo.export`, `zoo.serving`), and
+returns a record. It prints nothing: pass `say=print` to read the lines that the command line writes to standard error.
+Only this package and the command line know all three wings. `zoo.train` and the other public names come from here;
+`list_models` and `info` are in `zoo.information`, `doctor` in `zoo.installation`.
 """

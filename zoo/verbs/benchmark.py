@@ -25,12 +25,12 @@ SEED = 0
 
 
 BATCHES = (1, 8, 32)
-"""The numbers of examples in a request, where nobody names others."""
+"""The default numbers of examples in a request."""
 
 
 @dataclass(frozen=True)
 class Benchmark:
-    """The rows of a benchmark or the speeds of a training, how long each was measured in seconds, and by what."""
+    """The rows of a benchmark or the speeds of a training, the seconds that each was measured, and the provenance."""
 
     provenance: Provenance
     seconds: float
@@ -66,33 +66,32 @@ def benchmark(
     say: Say = silent,
     progress: Progress = silent,
 ) -> Benchmark:
-    """Measure latency, throughput and memory of artifacts, in turns within one process.
+    """Measure latency, throughput and memory of artifacts, which take turns within one process.
 
     With `data`, measure instead whether a training on them would wait for its input: the speed of the batches alone, of
     the steps alone, and of both together.
 
     Args:
-        artifacts: one artifact or several; the newest one below `artifacts` when none is given.
+        artifacts: one artifact or several; by default the newest one below `artifacts`.
         batch: the numbers of examples in a request.
-        threads: the numbers of threads; 1 and the usable CPUs when not given.
-        runtime: formats out of `onnx`, `onnx_int8`, `onnx_fp16` and `saved_model`; those of each artifact when not
-            given.
-        seconds: how long each row is measured.
+        threads: the numbers of threads; by default 1 and the usable CPUs.
+        runtime: formats, such as `onnx`, `onnx_int8`, `onnx_fp16` and `saved_model`; by default those of each artifact.
+        seconds: the time to measure each row.
         csv: also write the rows to this file.
         data: measure a training on these data; this and the next six arguments are those of `zoo.train`.
         data_dir: where the data are.
-        target_column: the column to predict, or several with commas between.
+        target_column: the column to predict, or several, separated by commas.
         text_column: the column with the text.
         image_column: the column that names the image files.
         family: the family, or an alias, of the network to train.
         size: its size.
         set: changes of its recipe.
-        say: told which artifact was chosen and what was written.
-        progress: told before every step how many are done, how many there are, and what comes.
+        say: called with a line about the chosen artifact and the written file.
+        progress: called before every step with the number of steps done, the number of all steps, and the next step.
 
     Raises:
         ZooError: there is no such artifact, it lacks a runtime, a number is out of range, or `csv` exists.
-        Refused: a file is not the one that the manifest's score was measured on, or does not load.
+        Refused: a file is not the one whose score is in the manifest, or does not load.
     """
     if data is not None:
         if artifacts or csv or threads or runtime or tuple(batch) != BATCHES:
@@ -128,7 +127,7 @@ def benchmark(
     made = dataclasses.replace(started, finished=provenance.now())
     if target is not None:
         write_csv(target, rows, made)
-        say(f"written: {target}")
+        say(f"wrote {target}")
     return Benchmark(made, seconds, tuple(rows))
 
 

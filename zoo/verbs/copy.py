@@ -13,14 +13,14 @@ from zoo.verbs.results import StrPath
 def copy(source: StrPath, target: StrPath) -> Copy:
     """Copy a run, an artifact or an evaluation as a whole to an object store, or from there to this machine.
 
-    In a store its description appears last; on this machine the whole folder at once.
+    In a store, the folder's description appears last; on this machine, the whole folder appears at once.
 
     Args:
         source: a folder, or its place in a store, such as `s3://bucket/runs/name`.
         target: the place in a store to copy to, or a folder that does not exist yet.
 
     Raises:
-        ZooError: not exactly one of both is in a store, there is nothing to copy, or the target exists.
+        ZooError: both or neither are in a store, there is nothing to copy, or the target exists.
     """
     if is_store(source) == is_store(target):
         raise ZooError(

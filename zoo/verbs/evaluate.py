@@ -28,10 +28,10 @@ from zoo.verbs.results import Folder, StrPath, column_options, local_path, optio
 
 @dataclass(frozen=True)
 class EvaluationFolder(Folder):
-    """An evaluation folder and what its `report.json` says.
+    """An evaluation folder and the content of its `report.json`.
 
-    `target` is the run or artifact that was measured, `data` what it was measured on, and `overlap` how many of those
-    examples it had seen in training. `evaluation` is a record of the figures of its task, `summary` text for people.
+    `target` is the run or artifact that was measured, `data` describes the data, and `overlap` counts the examples that
+    the target had seen in training. `evaluation` is a record of the figures of its task, `summary` a text for people.
     """
 
     target: str
@@ -71,20 +71,20 @@ def evaluate(
     Writes `report.json` and a drawing.
 
     Args:
-        target: a run or an artifact; the newest finished run below `runs` when not given.
-        data: other data, `tfds:NAME[:VERSION]` or `folder:PATH`, whose classes are named as the model's labels are.
-            Its test split is measured, else its validation split, else all examples.
-        data_dir: where the data are now, if not where they were.
-        target_column: the column that was predicted, for `data` that have columns; that of the training by default.
+        target: a run or an artifact; by default the newest finished run below `runs`.
+        data: other data, such as `tfds:NAME[:VERSION]` or `folder:PATH`, whose classes have the names of the model's
+            labels. Their test split is measured, else their validation split, else all examples.
+        data_dir: the folder of the data, if they were moved; with `data`, the folder of prepared TFDS data.
+        target_column: the column that was predicted, for `data` with columns; by default that of the training.
         text_column: the column with the text, likewise.
         image_column: the column that names the image files, likewise.
         bad_examples: `error` (the default) refuses `data` with examples that cannot be read, `skip` leaves those out.
-        include_training: measure also on examples that the model has seen in training.
-        out: the folder to write; `evaluations/NAME` when not given.
-        say: told what was left out, and what the model had seen, a line each.
+        include_training: also measure on examples that the model has seen in training.
+        out: the folder to write; by default `evaluations/NAME`.
+        say: called with a line about the examples that were left out, and those that the model had seen.
 
     Raises:
-        ZooError: the target or the data cannot be had, or nothing is left to measure on.
+        ZooError: the target or the data are missing or wrong, or no example is left to measure on.
         Refused: the artifact is damaged, or the model answers with numbers that are not finite.
     """
     if bad_examples and not data:
@@ -151,7 +151,7 @@ def _described(target: Path) -> Run | Manifest:
 def _unseen(
     target: Path, described: Run | Manifest, dataset: Dataset | None, examples: Examples, include: bool, say: Say
 ) -> tuple[Examples, Overlap]:
-    """Leave out the examples that the model has seen, unless `include`, and say so."""
+    """Leave out the examples that the model has seen, unless `include` is true, and say so."""
     digests, unknown = digests_for(target, described, dataset)
     examples, overlap = leave_out_seen(examples, digests, unknown, include)
     if overlap.examples:
@@ -163,7 +163,7 @@ def _unseen(
 
 
 def _primary_outputs(target: Path, described: Run | Manifest, examples: Examples, say: Say) -> np.ndarray:
-    """Return the primary outputs, float32 [examples, …]: Keras' for a run, the file's own for an artifact."""
+    """Compute the primary outputs, float32 [examples, …], with Keras for a run, with its own file for an artifact."""
     if isinstance(described, Manifest):
         from zoo.serving import inference as of_artifacts
 

@@ -1,4 +1,4 @@
-"""`zoo.export_run`: what `zoo export` does; `zoo.export` is the package of the export."""
+"""`zoo.export_run`: the function of the verb `zoo export`; the name `zoo.export` is that of a package."""
 
 from __future__ import annotations
 
@@ -32,24 +32,24 @@ def export_run(
     """Write the artifact of a finished run and put it through every gate.
 
     Args:
-        run: the run folder; the newest finished one below `runs` when not given.
-        onnx: write ONNX. Both formats are written when neither this nor `saved_model` is asked for.
+        run: the run folder; by default the newest finished one below `runs`.
+        onnx: write ONNX. By default, both ONNX and a SavedModel are written.
         saved_model: write a SavedModel for TF Serving.
-        int8: quantize the ONNX file, within a budget of accuracy.
-        max_drop: points of accuracy that int8 may lose; 0.5 when not given.
-        target: the processor of the int8 file: `x86-vnni`, `x86-avx2`, `arm64` or `portable`; this machine's when not
-            given.
-        calibration_examples: the number of training examples that calibrate int8; 512 when not given.
+        int8: also write a quantized ONNX file, within a budget of accuracy.
+        max_drop: points of accuracy that int8 may lose; by default 0.5.
+        target: the processor of the int8 file: `x86-vnni`, `x86-avx2`, `arm64` or `portable`; by default this
+            machine's.
+        calibration_examples: the number of training examples that calibrate int8; by default 512.
         force: keep an int8 file that is over its budget or no faster, and mark it.
-        fp16: write a float16 file of the ONNX one, for GPUs.
-        format: further formats to write, such as one that an installed package brings.
-        opset: the version of ONNX' operator set; the newest that onnxruntime 1.20 takes when not given.
-        data_dir: where the run's data are now, if not where they were.
-        out: the artifact folder to write; `artifacts/NAME` when not given.
-        say: told what is written and measured, a line each.
+        fp16: also write a float16 ONNX file, for GPUs.
+        format: other formats to write, such as one that an installed package adds.
+        opset: the version of ONNX's operator set; by default the newest that onnxruntime 1.20 takes.
+        data_dir: the folder of the run's data, if they were moved.
+        out: the artifact folder to write; by default `artifacts/NAME`.
+        say: called with a line about everything that is written and measured.
 
     Raises:
-        ZooError: the run, its data or something that was asked for cannot be had.
+        ZooError: the run or its data are missing or damaged, or the request is wrong.
         Refused: a gate failed; its name and figures are in the message, and no artifact is left.
     """
     for_int8 = {

@@ -24,17 +24,17 @@ def predict(
     leave_out: Callable[[Path, str], None] = silent,
     say: Say = silent,
 ) -> list[Prediction]:
-    """Return the answer for each example.
+    """Run an artifact on examples, and return the answer for each of them.
 
     Args:
-        artifact: the artifact that answers; the newest one below `artifacts` when None.
+        artifact: the artifact; None for the newest one below `artifacts`.
         paths: a file, a folder of files, or several of either, as the artifact's kind of input reads them.
-        top: the most labels of an answer, where answers are labels.
-        runtime: the format that answers: `onnx`, `onnx_int8`, `onnx_fp16` or `saved_model`. ONNX when not given, or
-            the SavedModel where there is no ONNX.
-        out: also write the answers to this CSV file, a row for each example. Every cell is data, none a formula.
-        leave_out: called with each visible entry of a folder that is no example, and the reason.
-        say: told which artifact was chosen and what was written.
+        top: the most labels in an answer, if answers are labels.
+        runtime: the format to run, such as `onnx`, `onnx_int8`, `onnx_fp16` or `saved_model`. By default ONNX, or the
+            SavedModel if there is no ONNX.
+        out: also write the answers to this CSV file, a row for each example. No cell is read as a formula.
+        leave_out: called with each visible entry of a folder that is not an example, and the reason.
+        say: called with a line about the chosen artifact and the written file.
 
     Raises:
         ZooError: there is no artifact or no example, an example cannot be read, `top` is below 1, the artifact lacks

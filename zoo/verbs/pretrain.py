@@ -54,22 +54,22 @@ def pretrain(
         target_column: the column of the labels, for data that have columns; it decides how splits are drawn.
         text_column: the column with the text, for networks of texts and data that have columns.
         image_column: the column that names the image files, for networks of images and data that have columns.
-        bad_examples: `error` (the default) refuses data with examples that cannot be read, `skip` leaves those out.
+        bad_examples: `error` (the default) refuses data with examples that cannot be read, `skip` leaves them out.
         epochs: short for `set={"epochs": ...}`.
         seed: short for `set={"seed": ...}`.
-        precision: `float32`, `bfloat16` or `float16`, in which layers compute.
+        precision: the precision of the layers' computations: `float32`, `bfloat16` or `float16`.
         set: changes of the recipe, such as `{"simclr.temperature": 0.1}`.
         strategy: as for `zoo.train`.
         devices: split the CPU into this many logical devices, for trying and testing.
-        out: the run folder to write; `runs/NAME` when not given.
+        out: the run folder to write; by default `runs/NAME`.
         checkpoint_minutes: the time between two checkpoints.
         profile: write a trace of this many steps for TensorBoard.
         callbacks: Keras callbacks, as for `zoo.train`.
-        say: told of the data, the run and every epoch, a line each.
-        progress: told twice a second how many steps are done, how many there are, and the present speed and loss.
+        say: called with a line about the data, the run and every epoch.
+        progress: called twice a second with the steps done, all steps, and a line with the current speed and loss.
 
     Raises:
-        ZooError: something that was asked for cannot be had, or the loss is no longer finite.
+        ZooError: the request or the data are wrong, or the loss is no longer finite.
     """
     cluster = find(strategy)
     execution = Execution(
@@ -114,4 +114,4 @@ def pretrain(
 
 
 def _without_head(model: Any) -> None:
-    """Let every network pass: what is exported is the network that is trained later, with a head."""
+    """Let every network pass: only the network that is trained later, with a head, is exported."""

@@ -20,11 +20,11 @@ def publish(
     No version number is ever used twice, and no reader sees half a version. Needs no TensorFlow.
 
     Args:
-        artifact: the artifact; the newest one below `artifacts` when None.
+        artifact: the artifact; None for the newest one below `artifacts`.
         base: the folder whose version folders TF Serving reads.
-        keep: remove all but this many of the newest versions; all are kept when not given.
-        rollback: publish again what `base` served before its newest version; `artifact` is then None.
-        say: told which artifact was chosen, and which versions could not be removed.
+        keep: remove all but this many of the newest versions; by default all are kept.
+        rollback: publish again what `base` served before its newest version; `artifact` must be None.
+        say: called with a line about the chosen artifact, and about versions that could not be removed.
 
     Raises:
         ZooError: there is no artifact, it has no SavedModel, or `base` cannot hold versions.

@@ -27,18 +27,18 @@ def pull(
         family: a family such as `resnet`, or an alias such as `resnet50`.
         size: `small` (the default), `base`, `large`, or another size of the family.
         from_: the publisher of the weights: `timm`, `keras` or `transformers`.
-        tag: which of the published weights, as `zoo.info` lists them; the first when not given.
-        classes: the number of classes of the weights; ImageNet's 1000 when not given, or, of a folder, those that it
-            names, or 2.
-        image_size: the side of the network's input in pixels; the weights' own when not given.
-        channels: 1 to 4 input channels, 3 when not given; the first layer's weights are adapted to others than 3.
+        tag: the tag of the published weights, as `zoo.info` lists them; by default the first.
+        classes: the number of classes of the weights; by default ImageNet's 1000, or, for a folder, the number that it
+            states, or 2.
+        image_size: the side of the network's input in pixels; by default the weights' own.
+        channels: 1 to 4 input channels, by default 3; the first layer's weights are adapted to any other number.
         file: a file of weights, or a folder of transformers or sentence-transformers; nothing is fetched.
         license: the SPDX identifier of the license of a `file` that has no `tag`, or states none in a README.md.
-        out: the run folder to write; `runs/NAME` when not given.
-        say: told which weights were taken and what was adapted, a line each.
+        out: the run folder to write; by default `runs/NAME`.
+        say: called with a line about the weights, and about each change made to them.
 
     Raises:
-        ZooError: something that was asked for cannot be had, or the weights do not fit the network.
+        ZooError: the request is wrong, the weights cannot be fetched or read, or they do not fit the network.
     """
     from zoo.weights.pull import pull as write_run
 

@@ -1,4 +1,4 @@
-"""The folders that verbs return, each with its description. Every verb takes them where it takes a path."""
+"""The folders that verbs return, each with its description. Every verb accepts them in place of a path."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ StrPath = str | os.PathLike[str]
 
 @dataclass(frozen=True)
 class Folder(os.PathLike[str]):
-    """A folder that a verb wrote. It is a path: `Path(folder)` and `open(folder)` see where it lies."""
+    """A folder that a verb wrote. It can be used as a path, such as in `Path(folder)`."""
 
     folder: Path
 
@@ -35,7 +35,7 @@ class Folder(os.PathLike[str]):
 
 @dataclass(frozen=True)
 class RunFolder(Folder):
-    """A run folder and what its `run.json` says."""
+    """A run folder and the content of its `run.json`."""
 
     run: Run
 
@@ -44,7 +44,7 @@ class RunFolder(Folder):
         """The score on the test split.
 
         Raises:
-            ZooError: there is none, because the run was pulled.
+            ZooError: the run has no score, because it was pulled.
         """
         if self.run.score is None:
             raise ZooError(f"{self.folder} has no score: 'zoo evaluate {self.folder} --data …' measures one")
@@ -53,7 +53,7 @@ class RunFolder(Folder):
 
 @dataclass(frozen=True)
 class ArtifactFolder(Folder):
-    """An artifact folder and what its `manifest.json` says."""
+    """An artifact folder and the content of its `manifest.json`."""
 
     manifest: Manifest
 
@@ -69,17 +69,17 @@ def local_path(path: StrPath) -> Path:
 
 
 def optional_path(path: StrPath | None) -> Path | None:
-    """Return `path` as a `Path`, and None as None; `local_path` says which are refused."""
+    """Return `path` as a `Path`, or None; refuse the paths that `local_path` refuses."""
     return None if path is None else local_path(path)
 
 
 def several_paths(paths: StrPath | Iterable[StrPath]) -> list[Path]:
-    """Return one path or several as a list; `local_path` says which are refused."""
+    """Return one path or several as a list; refuse the paths that `local_path` refuses."""
     return [local_path(path) for path in ([paths] if isinstance(paths, str | os.PathLike) else paths)]
 
 
 def artifact_or_newest(place: StrPath | None, say: Say) -> Path:
-    """Return `place`, or the newest artifact below `artifacts` where it is None, and say which.
+    """Return `place`; if it is None, return the newest artifact below `artifacts` and say which one it is.
 
     Raises:
         ZooError: there is no artifact below `artifacts`.
@@ -92,7 +92,7 @@ def artifact_or_newest(place: StrPath | None, say: Say) -> Path:
 
 
 def column_options(**columns: str | None) -> dict[str, str]:
-    """Return the names of columns that are given, as options of a data source."""
+    """Return the column names that are not None, as options of a data source."""
     return {name: value for name, value in columns.items() if value is not None}
 
 
@@ -105,13 +105,13 @@ def data_request(
     image_column: str | None,
     bad_examples: BadExamples | None,
 ) -> DataRequest:
-    """Return the data that these arguments of a verb ask for."""
+    """Return the request for the data that these arguments of a verb name."""
     options = column_options(target=target_column, text=text_column, image=image_column)
     return DataRequest(data, optional_path(data_dir), options, bad_examples or "error")
 
 
 def settings_of(changes: Mapping[str, object] | Iterable[str], shorthands: Mapping[str, object]) -> list[str]:
-    """Return changes of a recipe as `KEY=VALUE`, and those that have options of their own; a value of None is none."""
+    """Return changes of a recipe, then those of its shorthand options, as `KEY=VALUE`; None means no change."""
     written = _written(changes) if isinstance(changes, Mapping) else [*changes]
     return [*written, *_written(shorthands)]
 
@@ -121,11 +121,11 @@ def _written(changes: Mapping[str, object]) -> list[str]:
 
 
 def refuse_beside_resume(arguments: Mapping[str, object], allowed: Collection[str]) -> None:
-    """Raise ZooError where `resume` comes with arguments that were decided when the run or the study was begun.
+    """Raise ZooError if `resume` comes with arguments that were decided when the run or the study was begun.
 
     Args:
-        arguments: those of a verb, by name; None, False and empty ones are not given.
-        allowed: the names of those that may come with `resume`.
+        arguments: the arguments of a verb by name; None, False and empty values count as not given.
+        allowed: the names of the arguments that may come with `resume`.
     """
     given = [
         name
@@ -133,4 +133,4 @@ def refuse_beside_resume(arguments: Mapping[str, object], allowed: Collection[st
         if name not in allowed and not (value is None or value is False or value in ((), [], {}))
     ]
     if given:
-        raise ZooError(f"--resume goes on with what was asked for at the start: leave {listed(given)} out")
+        raise ZooError(f"--resume continues with the options of the first call: leave {listed(given)} out")

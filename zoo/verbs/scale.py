@@ -41,7 +41,7 @@ MOST_NETWORKS = 50
 class ScaleFolder(Folder):
     """The folder of a study of size, and its record.
 
-    `networks` are the figures of each network. `law` are those of the power law, None where there are too few networks.
+    `networks` has the figures of each network, `law` those of the power law; None if there are too few networks.
     """
 
     record: Experiment
@@ -80,39 +80,39 @@ def scale(
     say: Say = silent,
     progress: Progress = silent,
 ) -> ScaleFolder:
-    """Measure what size buys: train each size at each width, export and measure all, and fit a power law.
+    """Measure the gain from size: train each size at each width, export and measure all, and fit a power law.
 
-    The law is error = scale · multiply-adds^-exponent, plus a floor where the networks support one. Its 95 % interval
-    comes of draws of the test examples, and of the networks where there are at least 5. It does not cover the seed of
-    the training.
+    The law is error = scale · multiply-adds^-exponent, plus a floor if the networks support one. Its 95 % interval is a
+    bootstrap over the test examples, and over the networks if there are at least 5. It does not cover the seed of the
+    training.
 
-    It goes on with the same arguments, or with `resume`, however it ended: networks that are finished are not trained
+    An interrupted call continues with the same arguments, or with `resume`: networks that are finished are not trained
     again.
 
     Args:
         family: a family such as `resnet`. Not needed with `resume`.
         sizes: sizes of the family; all of small, base and large when neither these nor `widths` are given, small with
             `widths` alone.
-        widths: how many times as wide as usual each size is trained; 1 when not given.
+        widths: the factors by which each size is made wider or narrower; by default 1.
         data: as for `zoo.train`, and so are the next five.
         data_dir: the folder of prepared TFDS data.
-        target_column: the column to predict, for data that have columns; or several with commas between.
+        target_column: the column to predict, for data with columns; or several, separated by commas.
         text_column: the column with the text.
         image_column: the column that names the image files.
         bad_examples: `error` (the default) or `skip`.
-        recipe: of every network.
-        epochs: of every network. Short for `set={"epochs": ...}`.
-        seed: of every network. Short for `set={"seed": ...}`.
+        recipe: the recipe of every network.
+        epochs: the epochs of every network. Short for `set={"epochs": ...}`.
+        seed: the seed of every network. Short for `set={"seed": ...}`.
         set: changes of the recipe of every network.
-        seconds: how long each latency is measured.
-        out: the folder to write; `scales/NAME` when not given.
-        resume: such a folder, which goes on with what was asked for then.
+        seconds: the time to measure each latency.
+        out: the folder to write; by default `scales/NAME`.
+        resume: the folder of an interrupted call, which continues with its arguments.
         say: as for `zoo.train`.
         progress: as for `zoo.train`.
 
     Raises:
-        ZooError: something that was asked for cannot be had.
-        Refused: a network cannot be exported at all, which is found before its training.
+        ZooError: the request or the data are wrong.
+        Refused: a network cannot be exported at all, which is detected before its training.
     """
     arguments = {**locals()}
     training: dict[str, Any] = {
@@ -158,20 +158,20 @@ def _points(sizes: Sequence[str] | None, widths: Sequence[float] | None) -> list
 
 
 def _check(request: Mapping[str, Any], points: list[Point]) -> None:
-    """Refuse what can be refused without TensorFlow."""
+    """Check everything that can be checked without TensorFlow."""
     for family, _, recipe in series.check_recipes(request, points):
         if recipe.freeze:
-            raise ZooError(f"freeze trains a head on weights that are there already: {family.name} starts from nothing")
+            raise ZooError(f"freeze trains only the head of a trained network: {family.name} starts from nothing here")
     decided = [setting for setting in request["set"] if setting.startswith("network.width=")]
     if decided:
         raise ZooError(f"--set {decided[0]}: name the widths with --widths")
 
 
 def _check_networks(request: Mapping[str, Any], points: list[Point]) -> None:
-    """Refuse data and networks that cannot be had, and networks that are the same.
+    """Check that the data can be loaded, that the networks can be built, and that they differ from each other.
 
     Raises:
-        ZooError: there are some.
+        ZooError: a check fails.
     """
     wake_keras()
     from zoo.training.batches import with_fitting_batch
@@ -203,7 +203,7 @@ def _check_networks(request: Mapping[str, Any], points: list[Point]) -> None:
 def _measured(
     folder: Path, record: Experiment, request: Mapping[str, Any], points: list[Point], say: Say, progress: Progress
 ) -> Experiment:
-    """Train, export and measure what is not there yet; write the drawing and the results."""
+    """Train, export and measure all networks for which that is not done yet; write the drawing and the results."""
     made = {point: series.trained(folder / RUNS / point.name, request, point, {}, say, progress) for point in points}
     points = sorted(points, key=lambda point: made[point].run.model.multiply_adds)
     reasons = {point: _exported(folder, made[point], point, say) for point in points}
@@ -224,12 +224,12 @@ def _measured(
     found = fit(costs, errors, record.provenance.seed)
     if found is None:
         say(f"no power law: fewer than {FEWEST} networks differ in their multiply-adds")
-    scale_drawing.draw(folder / DRAWING, rows, found, f"{request['family']}: what size buys", say)
+    scale_drawing.draw(folder / DRAWING, rows, found, f"{request['family']}: error by size", say)
     return experiment.end("scale", folder, record, {"networks": rows, "law": found and law_figures(found)})
 
 
 def law_figures(found: Fit) -> dict[str, Any]:
-    """Return a fitted law for JSON and tables, with what its intervals cover."""
+    """Return a fitted law for JSON and tables, with the sources of chance that its intervals cover."""
     return {
         "scale": found.law.scale,
         "exponent": found.law.exponent,
@@ -247,7 +247,7 @@ def law_figures(found: Fit) -> dict[str, Any]:
 
 
 def _exported(folder: Path, made: RunFolder, point: Point, say: Say) -> str | None:
-    """Make the artifact of a network, unless it is there; return why there is none, None where there is."""
+    """Make the artifact of a network, unless it exists; return the reason if it cannot be made, else None."""
     target = folder / ARTIFACTS / point.name
     if target.exists():
         return None
@@ -261,7 +261,7 @@ def _exported(folder: Path, made: RunFolder, point: Point, say: Say) -> str | No
 
 
 def _latencies(folder: Path, points: list[Point], seconds: float, say: Say) -> dict[Point, dict[str, float]]:
-    """Measure one example on one thread by the ONNX files, all in turns."""
+    """Measure the latency of one example on one thread with the ONNX files, which take turns."""
     if not points:
         return {}
     artifacts = {str(folder / ARTIFACTS / point.name): point for point in points}
@@ -273,7 +273,7 @@ def _latencies(folder: Path, points: list[Point], seconds: float, say: Say) -> d
 
 
 def _errors(folder: Path, made: Mapping[Point, RunFolder], points: list[Point], say: Say) -> list[np.ndarray]:
-    """Return the error of each test example by each network, in the order of the points; they are kept as files."""
+    """Return the errors of each network on all test examples, in the order of the points; files keep them."""
     dataset: Dataset | None = None
     found = []
     for point in points:

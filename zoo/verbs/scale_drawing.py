@@ -12,7 +12,7 @@ from zoo.text import Say
 
 
 def draw(path: Path, rows: Sequence[Mapping[str, Any]], found: Fit | None, title: str, say: Say) -> None:
-    """Draw the networks and their law, as far as twice the largest; `say` is told where that fails."""
+    """Draw the networks and their law, up to twice the largest cost; call `say` if that fails."""
     costs = [row["multiply_adds"] / 1e6 for row in rows]
     least = 0.5 / rows[0]["test_examples"]
 

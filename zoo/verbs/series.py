@@ -1,4 +1,4 @@
-"""Several trainings one after the other, in one folder, each of which is made once."""
+"""Several trainings one after the other in one folder; a repeated call does not repeat those that are finished."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ from zoo.verbs.results import RunFolder, settings_of
 from zoo.verbs.train import train
 
 HOW = tuple(field.name for field in dataclasses.fields(Execution) if field.name not in ("say", "progress", "team"))
-"""The arguments of `zoo.train` that do not decide what is trained; a training that goes on takes them, too."""
+"""The arguments of `zoo.train` that do not change the result; they can also be given when a training is continued."""
 
 OF_ONE_RUN = ("weights", "freeze", "prune", "resume", "out", "size")
-"""Those that make no sense for several networks, or that a series has itself."""
+"""The arguments that make no sense for several networks, or that the series sets itself."""
 
 SHORTHANDS = ("epochs", "seed", "precision")
-"""Those that are short for a change of the recipe."""
+"""The arguments that are short for a change of the recipe."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Point:
-    """A network of a series: its size, and how many times as wide as usual it is."""
+    """A network of a series: its size, and the factor by which it is wider than usual."""
 
     size: str
     width: float = 1.0
@@ -52,10 +52,10 @@ class Point:
 
 
 def asked(family: str | None, training: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the arguments of trainings as JSON holds them: those that decide what is trained, and that are given.
+    """Return the given arguments of trainings that decide the result, as plain data for JSON.
 
     Raises:
-        ZooError: no family is named, or one of them makes no sense for several networks.
+        ZooError: no family is named, or an argument makes no sense for several networks.
         TypeError: `zoo.train` has no such argument.
     """
     if family is None:
@@ -66,7 +66,7 @@ def asked(family: str | None, training: Mapping[str, Any]) -> dict[str, Any]:
     given = {name: value for name, value in training.items() if not (value is None or value is False or value == ())}
     wrong = [name for name in given if name in OF_ONE_RUN]
     if wrong:
-        raise ZooError(f"{listed(wrong)} can be of one size only: leave it out, or name one size")
+        raise ZooError(f"{listed(wrong)} can be used for one size only: leave it out, or name one size")
     decided = {name: _plain(value) for name, value in given.items() if name not in HOW}
     return {"family": resolve(family)[0].name, **decided, "set": settings_of(training.get("set", ()), {})}
 
@@ -103,23 +103,23 @@ def trained(
         folder: the run folder.
         request: what `asked` returned.
         point: the network.
-        how: arguments of `HOW`.
+        how: the arguments that `HOW` names.
         say: as for `zoo.train`.
         progress: likewise.
 
     Raises:
-        ZooError: it cannot be trained.
+        ZooError: the network cannot be trained.
     """
     if (folder / run.DESCRIPTION).is_file():
         this = run.read(folder)
         made = RunFolder(folder, this) if this.finished else train(resume=folder, **how, say=say, progress=progress)
     else:
-        # There may be a folder of a training that was killed before it could be continued.
+        # A training that was killed early may have left a folder that cannot be continued.
         shutil.rmtree(folder, ignore_errors=True)
         settings = [*request["set"], *point.settings]
         others = {name: value for name, value in request.items() if name != "set"}
         made = train(size=point.size, set=settings, out=folder, **others, **how, say=say, progress=progress)
-    gc.collect()  # the graphs of a network that was trained refer to themselves
+    gc.collect()  # the graphs of a trained network contain reference cycles
     return made
 
 

@@ -16,11 +16,11 @@ def serve_data(*, host: str = "localhost", port: int = 5050, workers: int = 1) -
 
     Args:
         host: the name by which trainings reach this machine.
-        port: the port of the first dispatcher; its worker has the next one, and so on, two ports for each worker.
-        workers: the number of workers, each with a dispatcher of its own.
+        port: the port of the first dispatcher; its worker uses the next one, and so on, two ports for each worker.
+        workers: the number of workers, each with its own dispatcher.
 
     Raises:
-        ZooError: the ports are taken, there are not so many, or no machine has that name.
+        ZooError: a port is taken or above the last one, or no machine has that name.
     """
     with serving(host, port, workers) as servers:
         yield servers

@@ -27,7 +27,7 @@ from zoo.verbs.results import (
 )
 
 WITH_RESUME = ("resume", "data_dir", *(field.name for field in dataclasses.fields(Execution)))
-"""The arguments of `train` that go with `resume`: a run goes on with its own recipe and data."""
+"""The arguments of `train` that are allowed with `resume`: a run continues with its own recipe and data."""
 
 
 @keeping_freed_memory()
@@ -65,7 +65,7 @@ def train(
 ) -> RunFolder:
     """Train a network and write a run folder.
 
-    Before the training starts, the untrained network is exported and thrown away: a network that cannot be exported is
+    Before the training starts, the untrained network is exported as a trial: a network that cannot be exported is
     refused in seconds.
 
     Args:
@@ -73,44 +73,46 @@ def train(
         size: `small` (the default), `base`, `large`, or another size of the family.
         data: such as `digits` (the default for networks of images), `tfds:NAME[:VERSION]`, `folder:PATH` or
             `csv:FILE`.
-        data_dir: the folder of prepared TFDS data; with `resume`, where the run's data are now.
-        weights: a finished run; fine-tune from its weights.
+        data_dir: the folder of prepared TFDS data; with `resume`, the folder of the run's data, if they were moved.
+        weights: a finished run, from whose weights training starts.
         freeze: train the head only. Short for `set={"freeze": True}`.
         prune: with `weights`, remove channels first, so that at most this share of the network's multiply-adds is left.
             Short for `set={"prune.share": ...}`.
         teacher: a finished run, an artifact, or an ONNX file that zoo exported, whose answers for the training examples
             the network also learns from.
-        distill: `soft` (the default with a `teacher`) learns from all that the teacher answers, `hard` from its
-            likeliest classes. Short for `set={"distill.kind": ...}`.
-        target_column: the column to predict, for data that have columns; or several with commas between.
-        text_column: the column with the text, for networks of texts and data that have columns.
-        image_column: the column that names the image files, for networks of images and data that have columns.
-        bad_examples: `error` (the default) refuses data with examples that cannot be read, `skip` leaves those out.
-        unlabeled: data to train on without their labels, too (FixMatch), or `rest`, the training examples that
+        distill: `soft` (the default with a `teacher`) learns from the teacher's full answers, `hard` from its likeliest
+            classes. Short for `set={"distill.kind": ...}`.
+        target_column: the column to predict, for data with columns; or several, separated by commas.
+        text_column: the column with the text, for networks of texts and data with columns.
+        image_column: the column that names the image files, for networks of images and data with columns.
+        bad_examples: `error` (the default) refuses data with examples that cannot be read, `skip` leaves them out.
+        unlabeled: further data to train on without their labels (FixMatch), or `rest`, the training examples that
             `label_fraction` leaves out.
-        recipe: the name of a recipe, as `zoo.recipes` lists them, or a `.toml` or `.json` file with keys of the
-            family's default recipe, which is also taken where none is named.
+        recipe: the name of a recipe, as `zoo.recipes` lists them, or a `.toml` or `.json` file that changes keys of the
+            family's default recipe; by default that recipe.
         epochs: short for `set={"epochs": ...}`.
         seed: short for `set={"seed": ...}`.
-        precision: `float32`, `bfloat16` or `float16`, in which layers compute. Short for `set={"precision": ...}`.
+        precision: the precision of the layers' computations: `float32`, `bfloat16` or `float16`. Short for
+            `set={"precision": ...}`.
         set: changes of the recipe, such as `{"optimizer.lr": 0.1}` or `["optimizer.lr=0.1"]`.
         strategy: `single` trains on one device, `mirrored` on all of this machine, `multiworker` on several machines,
-            which TF_CONFIG or Slurm's variables name; `auto` on all that there are, without Slurm.
+            which TF_CONFIG or Slurm's variables name; `auto` uses all devices, and several machines only if TF_CONFIG
+            names them.
         devices: split the CPU into this many logical devices, for trying and testing.
-        out: the run folder to write; `runs/NAME` when not given.
-        resume: an interrupted run, continued with its own recipe and data.
+        out: the run folder to write; by default `runs/NAME`.
+        resume: an interrupted run, which continues with its own recipe and data.
         checkpoint_minutes: the time between two checkpoints. There is one after every epoch, too, and one when Ctrl-C,
             SIGTERM or SIGHUP ends the training.
         profile: write a trace of this many steps for TensorBoard.
-        tf_data_service: let the servers at `HOST:PORT[,HOST:PORT…]` make the batches, see `serve_data`. They are the
-            same as without, so the run does not record it.
-        callbacks: Keras callbacks. Their `model` has an optimizer and obeys `stop_training`. One that has a method for
-            the end of a batch makes every step wait for its figures.
-        say: told of the data, the run and every epoch, a line each.
-        progress: told twice a second how many steps are done, how many there are, and the present speed and loss.
+        tf_data_service: let the servers at `HOST:PORT[,HOST:PORT…]` make the batches, see `serve_data`. The batches are
+            the same as without servers, so the run does not record them.
+        callbacks: Keras callbacks. Their `model` has an optimizer and obeys `stop_training`. A callback that has a
+            method for the end of a batch makes every step wait for its figures.
+        say: called with a line about the data, the run and every epoch.
+        progress: called twice a second with the steps done, all steps, and a line with the current speed and loss.
 
     Raises:
-        ZooError: something that was asked for cannot be had, or the loss is no longer finite.
+        ZooError: the request or the data are wrong, or the loss is no longer finite.
         Refused: the network cannot be exported.
     """
     arguments = {**locals()}
@@ -181,7 +183,7 @@ def train(
 
 
 def check_numbers(checkpoint_minutes: float, profile: int | None) -> None:
-    """Raise ZooError when the minutes between two checkpoints, or the steps to trace, are not above 0."""
+    """Raise ZooError if the minutes between two checkpoints, or the steps to trace, are not above 0."""
     if not checkpoint_minutes > 0:
         raise ZooError(f"--checkpoint-minutes {checkpoint_minutes:g}: a number above 0 is needed, such as 10")
     if profile is not None and profile < 1:
@@ -189,7 +191,7 @@ def check_numbers(checkpoint_minutes: float, profile: int | None) -> None:
 
 
 def beside_chief(cluster: Cluster, data_dir: Path | None, execution: Execution) -> RunFolder:
-    """Train the chief's run as another worker, which needs no run folder and writes none."""
+    """Train the chief's run as one of the other workers, which need no run folder and write none."""
     wake_keras()
     from zoo.training.follow import follow
 

@@ -1,4 +1,4 @@
-"""`zoo.train_sizes`: what `zoo train` does with several sizes."""
+"""`zoo.train_sizes`: the function behind `zoo train` with several sizes."""
 
 from __future__ import annotations
 
@@ -45,20 +45,20 @@ def train_sizes(
 ) -> SizesFolder:
     """Train several sizes of a family one after the other, and write a folder with a run for each.
 
-    It goes on with the same arguments, or with `resume`, however it ended: sizes that are finished are not trained
+    An interrupted call continues with the same arguments, or with `resume`: sizes that are finished are not trained
     again, and the one in training continues from its last checkpoint.
 
     Args:
         family: a family such as `resnet`. Not needed with `resume`.
         size: the sizes, such as `["small", "base"]`.
-        out: the folder to write; `runs/NAME` when not given.
-        resume: such a folder, which goes on with what was asked for then.
+        out: the folder to write; by default `runs/NAME`.
+        resume: the folder of an interrupted call, which continues with its arguments.
         say: as for `zoo.train`.
         progress: as for `zoo.train`.
-        **training: other arguments of `zoo.train`, but for those that are of one network, such as `weights`.
+        **training: other arguments of `zoo.train`, except for those that fit only one network, such as `weights`.
 
     Raises:
-        ZooError: something that was asked for cannot be had.
+        ZooError: the request or the data are wrong.
         Refused: one of the networks cannot be exported.
     """
     how = {name: training[name] for name in series.HOW if training.get(name) is not None}

@@ -1,4 +1,4 @@
-"""The process in which `zoo tune` trains, see `zoo.tuning.worker`: it reads lines of JSON and answers each by one."""
+"""The process in which `zoo tune` trains, see `zoo.tuning.worker`: it answers each line of JSON that it reads."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from zoo.tuning.trial import Settled, StudyRequest
 
 
 def main() -> None:
-    """Do what standard input says, until it ends or the process that writes it does."""
-    # What libraries print must not come between the answers.
+    """Answer the messages on standard input until it ends; it also ends with the process that writes it."""
+    # Lines that libraries print must not mix with the answers.
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
-    # Runs record the command that somebody typed.
+    # Runs record the command that the user typed.
     sys.argv = json.loads(sys.argv[1])
     messages: queue.Queue[dict[str, Any]] = queue.Queue()
     preflight = _Once()
@@ -44,7 +44,7 @@ def main() -> None:
 
 
 class _Once:
-    """The check of an untrained network's export, which networks that differ in their weights only pass once."""
+    """The trial export of untrained networks, made once for all networks with the same description."""
 
     def __init__(self) -> None:
         self._passed: list[Model] = []
@@ -63,7 +63,7 @@ class _Once:
 
 
 def _listen(messages: queue.Queue[dict[str, Any]]) -> None:
-    """Pass messages on, and end this process when no more can come, whatever it does."""
+    """Pass messages on, and end this process at the end of standard input, whatever the process is doing."""
     for line in sys.stdin:
         messages.put(json.loads(line))
     os._exit(0)
@@ -75,7 +75,7 @@ def _done(
     answer: Callable[..., None],
     preflight: Callable[[Model], None],
 ) -> dict[str, Any]:
-    """Do what a message says, and return the answer."""
+    """Carry out the request in a message, and return the answer."""
     if "check" in message:
         request = schema.parse(StudyRequest, message["check"], "request")
         return {"settled": schema.to_dict(trial.check(request, preflight))}

@@ -37,9 +37,9 @@ MOST_TRIALS, MOST_PROCESSES = 10_000, 64
 
 @dataclass(frozen=True)
 class StudyFolder(Folder):
-    """A study's folder, its record, its trials by place, the best of them, and that one's run.
+    """A study's folder, its record, its trials by place, the best trial, and the best trial's run.
 
-    Trial 0 is the recipe without a change.
+    Trial 0 is the unchanged recipe.
     """
 
     record: Experiment
@@ -72,38 +72,38 @@ def tune(
 ) -> StudyFolder:
     """Search for a better recipe, and write a study's folder with the best run.
 
-    The first trial is the recipe without a change, so that the best is never worse on the validation examples. Trials
-    are compared by these alone, and end early where they are worse than half of the others were at the same epoch. The
-    test examples are looked at once, by the best run.
+    The first trial is the unchanged recipe, so that the best trial is never worse on the validation examples. Trials
+    are compared on these only, and a trial ends early if it is worse than half of the others were at the same epoch.
+    Only the best run is measured on the test examples.
 
-    A study that was ended in any way goes on with the same arguments, or with `resume`. Trials that were in training
-    then are trained again; no trial counts twice.
+    An interrupted study continues with the same arguments, or with `resume`. Trials that were in training at the time
+    are trained again; no trial counts twice.
 
     Args:
         family: a family such as `mlp`, or an alias. Not needed with `resume`.
-        trials: the number of trials, those that end early among them.
-        space: what is searched: a TOML or JSON file, or a mapping, of recipe keys and `size`. A list holds choices,
+        trials: the number of trials, including those that end early.
+        space: the search space: a TOML or JSON file, or a mapping, of recipe keys and `size`. A list gives choices,
             `{"low": 1e-4, "high": 0.1, "log": True}` is a range. By default a space around the recipe, which depends on
             the family, the data and the kind of input.
-        parallel: the number of processes that train trials side by side.
+        parallel: the number of processes that train trials in parallel.
         size: the size of all trials; by default the first trial is `small`, and the default space has `base`, too.
         data: as for `zoo.train`, and so are the next four.
         data_dir: the folder of prepared TFDS data.
-        target_column: the column to predict, for data that have columns; or several with commas between.
+        target_column: the column to predict, for data with columns; or several, separated by commas.
         text_column: the column with the text.
         image_column: the column that names the image files.
         bad_examples: `error` (the default) or `skip`.
         recipe: the recipe to begin with, as for `zoo.train`.
-        epochs: of every trial. Short for `set={"epochs": ...}`.
-        seed: of every trial and of the search. Short for `set={"seed": ...}`.
-        set: changes of the recipe that all trials have.
-        out: the folder to write; `studies/NAME` when not given.
-        resume: a study that was begun, which goes on with what was asked for then.
-        say: told how each trial ended, a line each.
-        progress: told how many trials are finished.
+        epochs: the epochs of every trial. Short for `set={"epochs": ...}`.
+        seed: the seed of every trial and of the search. Short for `set={"seed": ...}`.
+        set: changes of the recipe for all trials.
+        out: the folder to write; by default `studies/NAME`.
+        resume: an interrupted study, which continues with its arguments.
+        say: called with a line about the end of each trial.
+        progress: called with the number of finished trials.
 
     Raises:
-        ZooError: something that was asked for cannot be had, or no trial has a value.
+        ZooError: the request or the data are wrong, or no trial has a value.
         Refused: the network cannot be exported.
     """
     arguments = {**locals()}
@@ -136,7 +136,7 @@ def tune(
             lost = study.fail_unfinished()
             say(f"{folder}: {len(study.finished())} of {request.trials} trials are finished")
             if lost:
-                say(f"trials that had not ended, to be trained again: {lost}")
+                say(f"unfinished trials, which are trained again: {lost}")
             search(folder, study, request, settled, parallel, lock, say, progress)
             record = _end(folder, record, request, settled, study.finished(), lock, say)
         found = study.finished()
@@ -149,16 +149,16 @@ def _checked(
     *, family: str | None, size: str | None, trials: int | None, space: StrPath | Mapping[str, Any] | None,
     settings: list[str], data_dir: StrPath | None, recipe: str | None, **others: Any,
 ) -> StudyRequest:  # fmt: skip
-    """Make a request of what was asked for, after the checks that take no time."""
+    """Make the request of a study from its arguments, after the checks that take no time."""
     if family is None:
         raise ZooError("name a family, such as 'zoo tune mlp --trials 40', or a study to --resume")
     if trials is None:
-        raise ZooError("say how many trials to make, such as --trials 40")
+        raise ZooError("say how many trials to train, such as --trials 40")
     if not 1 <= trials <= MOST_TRIALS:
         raise ZooError(f"--trials {trials}: 1 to {MOST_TRIALS:,} trials")
     found, row = resolve(family, size)
     if spaces.recipe_of(found, row, recipe, settings).freeze:
-        raise ZooError("freeze trains a head on weights that are there already, and a search starts from nothing")
+        raise ZooError("freeze trains only the head of a trained network, and a search starts from nothing")
     # An alias names a size as well.
     named = row.name if size is not None or family != found.name else None
     plain = None

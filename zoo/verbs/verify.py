@@ -14,14 +14,15 @@ if TYPE_CHECKING:
 def verify(artifact: StrPath | None = None, *, say: Say = silent) -> Report:
     """Check an artifact: its files against its manifest, its contract, and its golden answers.
 
-    Needs neither TensorFlow nor the run. A damaged artifact is no error: its report has gates that failed.
+    Needs neither TensorFlow nor the run. A damaged artifact does not raise: its report has gates that failed.
 
     Args:
-        artifact: the artifact folder, or what `zoo.publish` wrote; the newest one below `artifacts` when not given.
-        say: told which artifact was chosen.
+        artifact: the artifact folder, or a folder that `zoo.publish` wrote; by default the newest artifact below
+            `artifacts`.
+        say: called with a line about the chosen artifact.
 
     Raises:
-        ZooError: there is no artifact, and nothing that was published.
+        ZooError: the folder is neither an artifact nor one that was published.
         Refused: its manifest cannot be read.
     """
     from zoo.serving.verify import verify as check

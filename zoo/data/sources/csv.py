@@ -1,6 +1,6 @@
-"""The source `csv`: your own tables, in CSV files, also compressed by gzip, or in Parquet files.
+"""The source `csv`: your own tables, in CSV files, also compressed with gzip, or in Parquet files.
 
-A column may hold texts, or name image files; the examples are then these, and no rows.
+A column may contain texts, or name image files; the examples are then the texts or images instead of the rows.
 """
 
 from __future__ import annotations
@@ -23,14 +23,15 @@ def read(
     image: str | None = None,
     data_dir: Path | None = None,
 ) -> RawDataset:
-    """Read all rows of files with the columns of `target`, one or several with commas between, as their targets.
+    """Read all rows of files; `target` names the column of their targets, or several, separated by commas.
 
-    Texts are those of the column `text`, images the files that the column `image` names.
+    Texts are read from the column `text`; the column `image` names image files.
 
     Files that are called train, val and test are splits; all others are one table without splits.
 
     Raises:
-        ZooError: a column is not named or one too many, or a file cannot be read or has no such column.
+        ZooError: a needed column is not named, or one is named that is not needed; or a file cannot be read, or has no
+            such column.
     """
     from zoo.inputs.table.read import files, read_frame
 
@@ -70,7 +71,7 @@ SOURCE = Source(
     summary="your own tables, or texts or names of images in one of their columns, as CSV or Parquet",
     read=read,
     options={
-        "target": "the column to predict, or several with commas between",
+        "target": "the column to predict, or several, separated by commas",
         "text": "the column with the texts, for networks of texts",
         "image": "the column that names the image files, for networks of images",
         "data_dir": "the folder that the files are in now [default: where they were]",

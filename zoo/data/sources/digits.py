@@ -29,7 +29,7 @@ def read(argument: str, say: Say, kind: str) -> RawDataset:
                 name=f"digits {number}",
                 content=encoded,
                 size=len(encoded),
-                # Of the pixels, because the bytes of a PNG depend on the version of zlib.
+                # Computed from the pixels, because the bytes of a PNG depend on the version of zlib.
                 digest=hashlib.sha256(pixels.tobytes()).digest(),
                 traits=ImageTraits(pixels.shape[0], pixels.shape[1], gray=True),
             )

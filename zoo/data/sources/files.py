@@ -16,10 +16,10 @@ from zoo.errors import ZooError
 
 
 def read(argument: str, say: Say, kind: str) -> RawDataset:
-    """Describe every visible file below a folder; one that is new or has changed is read whole, to find damage.
+    """Describe every visible file below a folder; a file that is new or has changed is read whole, to find damage.
 
     Raises:
-        ZooError: there is no such folder, or no file in it is of the kind.
+        ZooError: there is no such folder, or no file in it is an example of the kind.
     """
     wanted = inputs.find(kind)
     root = Path(argument).expanduser().resolve()
@@ -36,9 +36,9 @@ def read(argument: str, say: Say, kind: str) -> RawDataset:
 
 
 def folders_of_files(folder: Path) -> Iterator[ClassFolder]:
-    """Yield a folder and all visible folders below it, each with its files, as the class 0 of the training split.
+    """Yield a folder and all visible folders below it, each with its files, as class 0 of the training split.
 
-    Links to folders are not followed: they may lead back.
+    Links to folders are not followed: they may form a cycle.
     """
     entries = listing(folder)
     below = set(entries.folders)

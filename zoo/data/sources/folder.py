@@ -1,4 +1,4 @@
-"""The source `folder`: files in one folder a class, or in train/, val/ and test/ of such folders."""
+"""The source `folder`: files in one folder for each class, or train/, val/ and test/ with such folders."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ LIKE_A_SPLIT = re.compile(
     r"([\W_]*(set|data|images?|imgs?|clips?|audio|split))?[\W_]*[0-9]*",
     re.IGNORECASE,
 )
-"""Names that people give to the folders of splits; the group that matches is zoo's name for it."""
+"""Names that people give to the folders of splits; the group that matches is zoo's name for the split."""
 
 AT_ONCE = 32
-"""Files that a thread reads in one go: a task of its own for each small file would take longer than to read it."""
+"""The number of files that a thread reads as one task: a separate task would take longer than reading a small file."""
 
 MOST_HIDDEN = 100
 """The most files of a hidden folder that are read in search of an example."""
@@ -48,7 +48,7 @@ class ClassFolder:
 
     Attributes:
         split: the split.
-        target: the place of the class among the labels.
+        target: the index of the class among the labels.
         path: the folder.
         listing: its entries; the visible ones should be examples.
     """
@@ -65,7 +65,7 @@ class Candidate:
 
     Attributes:
         split: the split.
-        target: the place of the class among the labels.
+        target: the index of the class among the labels.
         path: the file.
         name: the path from the root to it.
     """
@@ -80,13 +80,13 @@ def read(argument: str, say: Say, kind: str) -> RawDataset:
     """Describe every example below a folder; a file that is new or has changed is read whole, to find damage.
 
     Every visible file in a class folder should be an example of the kind, whatever its name; a file that cannot be
-    decoded is an unreadable example. What was found out about a large folder is kept, see `zoo.data.folder_index`.
-    `say` is called for files beside the class folders, for examples and folders of examples whose names begin with a
-    dot, for a class that has the name of a split, and where many files have to be read.
+    decoded is an unreadable example. The facts about the files of a large folder are kept, see `zoo.data.folder_index`.
+    `say` is called for files next to the class folders, for examples and folders of examples whose names begin with a
+    dot, for a class that has the name of a split, and before many files are read.
 
     Raises:
         ZooError: the folder is missing or has another layout, there are fewer than two classes, a class has no files,
-            the splits have different classes, or no file at all is of the kind.
+            the splits have different classes, or not a single file is an example of the kind.
     """
     wanted = inputs.find(kind)
     root = local_copy(argument, say) if is_store(argument) else Path(argument).expanduser().resolve()
@@ -119,7 +119,7 @@ def read(argument: str, say: Say, kind: str) -> RawDataset:
 def described(
     root: Path, classes: Sequence[ClassFolder], kind: Input, started: int, say: Say
 ) -> list[Example | Unreadable]:
-    """Describe every file of the classes in order, from the index of the folder as far as that goes.
+    """Describe every file of the classes in order; files that the folder's index does not have are read.
 
     `started` is the time in nanoseconds at which listing the files began.
     """
@@ -148,7 +148,7 @@ def described(
         for place, one in zip(new, inspected(kind, [files[place] for place in new]), strict=True):
             found[place] = one
     finally:
-        # What an interrupted start has read is kept, too.
+        # The files that an interrupted start has read are recorded, too.
         gone = index is not None and len(index.places) > len(files) - len(new)
         if indexed and (gone or any(isinstance(found[place], Example) for place in new)):
             kept = {place: one for place, one in enumerate(found) if isinstance(one, Example)}
@@ -163,12 +163,12 @@ def layout(kind: Input) -> str:
 
 
 def split_folders(root: Path, kind: Input, say: Say) -> dict[str, Path]:
-    """Return the folder of each split, or only the root, as `train`, if it holds the class folders itself.
+    """Return the folder of each split; if the root itself contains the class folders, only the root, as `train`.
 
-    A folder with the name `train` is a split if it holds folders; else it is a class.
+    A folder with the name `train` is a split if it contains folders; otherwise it is a class.
 
     Raises:
-        ZooError: folders have names like those of splits, but other ones, or hold files instead of class folders.
+        ZooError: folders look like splits, but have other names, or contain files instead of class folders.
     """
     folders = {name: root / name for name in listing(root).folders}
     if "train" in folders and holds_folders(folders["train"]):
@@ -205,7 +205,7 @@ def like_a_split(name: str) -> str | None:
 
 
 def holds_folders(folder: Path) -> bool:
-    """Tell whether any visible entry of a folder is a folder."""
+    """Return whether any visible entry of a folder is a folder."""
     return bool(listing(folder).folders)
 
 
@@ -235,7 +235,7 @@ def common_labels(root: Path, splits: dict[str, list[Path]], kind: Input) -> tup
     """Return the names of the classes as they are in train.
 
     Raises:
-        ZooError: another split has other classes (any Unicode normalization form will do), or there is one class only.
+        ZooError: the classes of the splits differ (Unicode normalization forms do not count), or there is only one.
     """
     names = {split: {composed(folder.name): folder.name for folder in folders} for split, folders in splits.items()}
     labels = names["train"]
@@ -258,7 +258,7 @@ def files_of_class(folder: Path, kind: Input) -> Listing:
     """List a class folder, every visible file of which should be an example.
 
     Raises:
-        ZooError: it is empty or holds folders.
+        ZooError: the folder is empty or contains folders.
     """
     found = listing(folder)
     if not found.visible:
@@ -271,7 +271,7 @@ def files_of_class(folder: Path, kind: Input) -> Listing:
 
 
 def left_out(root: Path, classes: Sequence[ClassFolder], kind: Input) -> Iterator[str]:
-    """Say in one line each what is left out although it may belong to the data."""
+    """Yield a line for everything that is left out although it may belong to the data."""
     above = {folder: listing(folder) for folder in dict.fromkeys([root, *(one.path.parent for one in classes)])}
     for folder, found in above.items():
         folders = set(found.folders)
@@ -291,13 +291,13 @@ def left_out(root: Path, classes: Sequence[ClassFolder], kind: Input) -> Iterato
 
 
 def holds_example(entry: Path, kind: Input) -> bool:
-    """Tell whether a file is an example, or one of the first files of a folder is."""
+    """Return whether a file is an example, or a folder has an example among its first files."""
     candidates = (Candidate("train", 0, str(file), "") for file in files_of(entry)[:MOST_HIDDEN])
     return any(isinstance(inspect(one, kind), Example) for one in candidates)
 
 
 def inspected(kind: Input, files: Sequence[Candidate]) -> Iterable[Example | Unreadable]:
-    """Inspect files in threads, and yield what they are in order."""
+    """Inspect files in threads, and yield the results in order."""
     parts = [files[start : start + AT_ONCE] for start in range(0, len(files), AT_ONCE)]
     for part in map_ahead(lambda part: [inspect(one, kind) for one in part], parts, ahead=2 * usable_cpus()):
         yield from part

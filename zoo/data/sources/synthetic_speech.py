@@ -1,4 +1,4 @@
-"""The source `synthetic_speech`: ten words in made voices, for demos and tests. No human said any of it."""
+"""The source `synthetic_speech`: ten words in synthetic voices, for demos and tests. No human spoke them."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from zoo.data.source import Say, Source
 from zoo.inputs.audio.synthetic import LICENSE
 
 CLIPS_PER_WORD = {"train": 60, "validation": 10, "test": 20}
-"""Clips of each word in each split; every clip has a voice of its own."""
+"""The number of clips of each word in each split; every clip has its own voice."""
 
 
 @functools.cache
 def _clips(count: int, seed: int) -> tuple[tuple[str, bytes], ...]:
-    """Make `count` clips of each word; a process that trains and exports makes its 29 MB of clips once."""
+    """Make `count` clips of each word; cached, so that a process that trains and exports makes its 29 MB only once."""
     from zoo.inputs.audio.synthetic import clips
 
     return tuple(clips(count, seed))
@@ -38,7 +38,7 @@ def read(argument: str, say: Say, kind: str) -> RawDataset:
 SOURCE = Source(
     scheme="synthetic_speech",
     kinds=("audio",),
-    summary="ten words in synthetic voices, made on the spot, nothing that a human said",
+    summary="ten words in synthetic voices, made on the spot, not spoken by a human",
     read=read,
     license=LICENSE,
 )

@@ -28,14 +28,14 @@ ARGUMENT = re.compile(r"(?P<name>\w+(?:/\w[\w.-]*)?)(?::(?P<version>\d+\.\d+\.\d
 VERSION = re.compile(r"\d+\.\d+\.\d+", re.ASCII)
 
 BYTES_BEFORE_RECORD, BYTES_AFTER_RECORD = 12, 4
-"""Bytes around each record in a TFRecord file: its length and a checksum of that; a checksum of the record."""
+"""The bytes around each record in a TFRecord file: before it its length with a checksum, after it its checksum."""
 
 READ_AHEAD = 64
 
 
 @dataclass(frozen=True)
 class Features:
-    """The features of a record that are trained on: their keys, TFDS' statement of the first, and the classes."""
+    """The features of a record to train on: example key, TFDS's feature of it, label key, labels."""
 
     example: str
     stated: Any
@@ -45,7 +45,7 @@ class Features:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A record: its split, its name, its features by key, its bytes, and where these lie in the record file."""
+    """A record: its split, its name, its features by key, its bytes, and their position in the record file."""
 
     split: str
     name: str
@@ -57,7 +57,7 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class LabeledRecord(Record):
-    """A record with its label and with the feature that is the example."""
+    """A record with its label and the value of the feature that is the example."""
 
     label: int
     value: Any
@@ -71,9 +71,9 @@ class Stored:
     """The way in which TFDS stores examples of a kind.
 
     Attributes:
-        feature: the class of TFDS' feature.
-        reason: called with TFDS' statement of a feature, returns why zoo cannot read it; empty where it can.
-        inspect: finds damage in a record; raises ZooError where it cannot be read.
+        feature: the name of TFDS's class of features.
+        reason: called with a TFDS feature, returns why zoo cannot read it; empty if it can.
+        inspect: finds damage in a record; raises ZooError if it cannot be read.
     """
 
     feature: str
@@ -100,7 +100,7 @@ def _inspect_image(record: LabeledRecord, features: Features) -> Inspected:
 
 
 def _reason_against_clips(stated: Any) -> str:
-    return "" if stated.sample_rate else "do not state their samples a second: write them to files, and use folder:PATH"
+    return "" if stated.sample_rate else "do not state their sample rate: write them to files, and use folder:PATH"
 
 
 def _inspect_clip(record: LabeledRecord, features: Features) -> Inspected:
@@ -137,19 +137,19 @@ STORED = {
 def read(argument: str, say: Say, kind: str, data_dir: Path | None = None, target: str | None = None) -> RawDataset:
     """Read every labeled example of a prepared dataset. No code of its builder is run.
 
-    For tables, each scalar feature is a column, and a vector is several; the columns are read as those of a file are.
+    For tables, each scalar feature is a column, and a vector is several columns; they are read like those of a file.
 
     Args:
-        argument: `NAME` or `NAME:VERSION`; NAME may be `DATASET/CONFIG`. Without a version the newest one is read.
-        say: called for splits and examples that are left out.
+        argument: `NAME` or `NAME:VERSION`; NAME may be `DATASET/CONFIG`. Without a version, the newest one is read.
+        say: called with a line about splits and examples that are left out.
         kind: the kind of input.
-        data_dir: the folder of prepared datasets; the folder of this dataset or of its version, which lie below, will
-            do. The default is the variable TFDS_DATA_DIR, and without that the default of TFDS itself.
-        target: the column of a table to predict; by default what TFDS says is supervised, or else the only class.
+        data_dir: the folder of prepared datasets, or a folder below it: that of this dataset or of its version. The
+            default is the variable TFDS_DATA_DIR, or, if it is not set, the default of TFDS itself.
+        target: the column of a table to predict; by default the supervised one according to TFDS, else the only class.
 
     Raises:
-        ZooError: the dataset is not prepared there, has no such examples with classes, or one of its files is damaged;
-            or `target` is given for other examples than rows.
+        ZooError: the dataset is not prepared there, has no examples of the kind with classes, or has a damaged file; or
+            `target` is given for a kind other than tables.
     """
     match = ARGUMENT.fullmatch(argument)
     if not match:
@@ -167,7 +167,7 @@ def read(argument: str, say: Say, kind: str, data_dir: Path | None = None, targe
     for name in info.splits:
         if name not in SPLIT_NAMES:
             known = listed(SPLIT_NAMES, len(SPLIT_NAMES))
-            say(f"left out: the split '{name}' of {folder}, which is none of {known}")
+            say(f"left out: the split '{name}' of {folder}, which is not one of {known}")
     records = (record for name, split in splits.items() for record in read_split(name, split))
     named = f"{match['name']}:{folder.name}"
     if kind == "table":
@@ -225,10 +225,10 @@ def root_above(given: Path, name: str) -> tuple[Path, str | None]:
 
 
 def prepared_folder(root: Path, name: str, version: str | None) -> Path:
-    """Return the folder of one version of a dataset, by default of the newest.
+    """Return the folder of one version of a dataset, by default the newest.
 
     Raises:
-        ZooError: it is not prepared in `root`.
+        ZooError: the dataset or the version is not prepared in `root`.
     """
     how = f"prepare it with 'tfds build {name} --data_dir {root}', or say where it is with --data-dir"
     prepared = versions(root / name)
@@ -253,7 +253,7 @@ def read_info(folder: Path) -> Any:
     """Read the `tfds.core.DatasetInfo` of a prepared folder, without the code of its builder.
 
     Raises:
-        ZooError: it cannot be read, or the records are in another format than TFRecord.
+        ZooError: the folder cannot be read, or its records are in another format than TFRecord.
     """
     import tensorflow_datasets
 
@@ -267,10 +267,10 @@ def read_info(folder: Path) -> Any:
 
 
 def example_and_class(info: Any, folder: Path, kind: str) -> Features:
-    """Choose the features of a record to train on: the supervised keys, or else the only ones of their types.
+    """Choose the features of a record to train on: the supervised keys, or else the only features of their types.
 
     Raises:
-        ZooError: there is no such feature, there are several, or zoo cannot read its examples.
+        ZooError: there is no such feature, there are several, or zoo cannot read the examples.
     """
     from tensorflow_datasets import features as known
 
@@ -302,7 +302,7 @@ def read_split(name: str, split: Any) -> Iterator[Record]:
     import tensorflow as tf
     from google.protobuf.message import DecodeError
 
-    # The paths of TFDS are objects of its own that take ten times as long to turn into text.
+    # TFDS's own path objects take ten times as long to convert to text.
     paths = [Path(os.fspath(path)) for path in split.filepaths]
     for path, expected in zip(paths, split.shard_lengths, strict=True):
         place, count, position = str(path), 0, 0
@@ -311,7 +311,7 @@ def read_split(name: str, split: Any) -> Iterator[Record]:
                 values = tf.train.Example.FromString(record).features.feature
             except DecodeError as error:
                 raise ZooError(
-                    f"record {count} of {path} is no example ({error}): {prepare_again(path.parent)}"
+                    f"record {count} of {path} is not a tf.Example ({error}): {prepare_again(path.parent)}"
                 ) from None
             offset = position + BYTES_BEFORE_RECORD
             yield Record(SPLIT_NAMES[name], f"{name} {count} of {path.name}", values, record, place, offset)
@@ -325,7 +325,7 @@ def labeled_record(record: Record, features: Features) -> LabeledRecord:
     """Return a record with its example and its label.
 
     Raises:
-        ZooError: it has none.
+        ZooError: the record lacks one of them.
     """
     try:
         value = _value(record.values, features.example)
@@ -338,12 +338,12 @@ def labeled_record(record: Record, features: Features) -> LabeledRecord:
 
 
 def table(info: Any, folder: Path, records: Iterable[Record], target: str | None, say: Say) -> RawDataset:
-    """Return the rows that records are, with the column `target` as their targets.
+    """Return records as rows of a table, with the column `target` as their targets.
 
     Rows whose class is withheld are left out.
 
     Raises:
-        ZooError: there are no scalars, or no such column.
+        ZooError: the records have no scalars, or no such column.
     """
     from zoo.inputs.table.data import dataset_of_frame
     from zoo.inputs.table.read import Frame
@@ -353,7 +353,7 @@ def table(info: Any, folder: Path, records: Iterable[Record], target: str | None
     columns = fields(features)
     others = [key for key in features if key not in {column.key for column in columns.values()}]
     if others:
-        say(f"left out: features of {folder} that are no scalars: {listed(map(shown, others), most=5)}")
+        say(f"left out: features of {folder} that are not scalars: {listed(map(shown, others), most=5)}")
     wanted = target or _supervised(info, columns, folder)
     rows, names, splits, withheld = [], [], [], 0
     for record in records:
@@ -373,10 +373,10 @@ def table(info: Any, folder: Path, records: Iterable[Record], target: str | None
 
 
 def _flat(features: Any, above: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield each feature in the order of the keys, with `/` between nested ones; none where there are no keys."""
+    """Yield each feature in the order of the keys; `/` joins the keys of nested features."""
     from tensorflow_datasets import features as known
 
-    # A Sequence of a FeaturesDict has its methods, too. Features that are read from a file have no order of their own.
+    # A Sequence of a FeaturesDict also has its methods. Features that are read from a file are in no particular order.
     for key, feature in sorted(features.items()) if isinstance(features, known.FeaturesDict) else ():
         if isinstance(feature, known.FeaturesDict):
             yield from _flat(feature, f"{above}{key}/")
@@ -385,10 +385,10 @@ def _flat(features: Any, above: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def _supervised(info: Any, columns: Mapping[str, Field], folder: Path) -> str:
-    """Return the column that TFDS says is to be predicted, or the only class.
+    """Return the column to predict according to TFDS, or the only column of classes.
 
     Raises:
-        ZooError: there is none.
+        ZooError: there is no such column.
     """
     keys = info.supervised_keys or (None, None)
     stated = [name for name, column in columns.items() if column.key == keys[1]]
@@ -397,13 +397,13 @@ def _supervised(info: Any, columns: Mapping[str, Field], folder: Path) -> str:
         if len(found) == 1:
             return found[0]
     raise ZooError(
-        f"{folder} does not say what is to be predicted: say with --target which column "
+        f"{folder} does not say what to predict: name the column with --target "
         f"({listed(map(shown, columns), most=8) or 'it has no scalars'})"
     )
 
 
 def _value(values: Any, key: str) -> Any:
-    """Return a feature of a record; IndexError where it is missing or has no list of values."""
+    """Return a feature of a record; raise IndexError if it is missing or has no list of values."""
     if values[key].WhichOneof("kind") is None:
         raise IndexError(f"no '{key}'")
     return values[key]
@@ -454,7 +454,7 @@ SOURCE = Source(
     read=read,
     options={
         "data_dir": "the folder of prepared datasets [default: the variable TFDS_DATA_DIR]",
-        "target": "the column of a table to predict [default: what TFDS says]",
+        "target": "the column of a table to predict [default: the one that TFDS states]",
     },
     short_name=lambda argument: argument.partition(":")[0],
 )

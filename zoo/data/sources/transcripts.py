@@ -1,4 +1,4 @@
-"""The source `transcripts`: clips, and beside each a text file of the same name with what is said in it."""
+"""The source `transcripts`: clips, and next to each a text file of the same name with the words spoken in it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def read(argument: str, say: Say, kind: str) -> RawDataset:
     without a clip.
 
     Raises:
-        ZooError: the folder is missing, or no clip in it has a text.
+        ZooError: the folder is missing, or has no readable clip with a text.
     """
     root = local_copy(argument, say) if is_store(argument) else Path(argument).expanduser().resolve()
     if not root.is_dir():
@@ -43,7 +43,7 @@ def read(argument: str, say: Say, kind: str) -> RawDataset:
     paired = {*clips, *(clip.with_suffix(TEXT) for clip in clips)}
     alone = [shown(file.relative_to(root)) for file in files if file not in paired]
     if alone:
-        say(f"left out: {len(alone)} files that are no {wanted.noun} with its text: {listed(alone, most=3)}")
+        say(f"left out: {len(alone)} files that are not a {wanted.noun} with its text: {listed(alone, most=3)}")
     found = list(map_ahead(lambda clip: _inspected(clip, root, wanted), clips, READ_AHEAD))
     examples = [one for one in found if isinstance(one, Example)]
     unreadable = tuple(one for one in found if isinstance(one, Unreadable))
@@ -64,7 +64,7 @@ def _files(folder: Path) -> Iterator[Path]:
 
 
 def _inspected(clip: Path, root: Path, kind: Input) -> Example | Unreadable:
-    """Read a clip whole, to find damage, and its text."""
+    """Read a whole clip, to find damage, and its text."""
     name, beside = shown(clip.relative_to(root)), clip.with_suffix(TEXT)
     try:
         text = read_text_file(beside)
