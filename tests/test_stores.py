@@ -90,6 +90,7 @@ def test_a_folder_in_a_store_is_the_folder(bucket: str, tmp_path: Path) -> None:
     assert all(there.train.files(place) for place in range(len(there.train))), "TensorFlow reads the files itself"
     again, said = read(f"folder:{url}", "image")
     assert (again.fingerprint, said) == (here.fingerprint, [])
+    assert len(read(f"files:{url}", "image")[0].train) == len(read(f"files:{images}", "image")[0].train)
 
     Path(there.train.files(0)).unlink()
     (images / "class0/0.png").write_bytes((images / "class1/3.png").read_bytes())
@@ -251,6 +252,9 @@ def test_verbs_that_need_a_folder_of_this_machine_say_so(place: str | Path) -> N
     for ask in (
         lambda: zoo.train("linear", data="iris", out=place),
         lambda: zoo.train(resume=place),
+        lambda: zoo.train_sizes(resume=place),
+        lambda: zoo.tune(resume=place),
+        lambda: zoo.scale(resume=place),
         lambda: zoo.train(weights=place),
         lambda: zoo.evaluate(place),
         lambda: zoo.export_run(place, onnx=True),

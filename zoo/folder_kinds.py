@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from zoo.text import with_article
+
 MARKERS = {
     "run": ("run.json", {"model", "provenance"}),
     "artifact": ("manifest.json", {"model", "formats"}),
@@ -48,16 +50,14 @@ def mistaken(path: Path, wanted: str) -> str | None:
     `path` may be another kind of folder, a part of a folder, or a parent of folders that zoo wrote. Returns None if it
     is none of these.
     """
-    article = "an" if wanted[0] in "aei" else "a"
     found = kind(path)
     if found and found != wanted:
-        other = "an" if found[0] in "aei" else "a"
-        advice = ADVICE.get((wanted, found), f"name {article} {wanted}").format(path=path)
-        return f"{path} is {other} {found}, not {article} {wanted}: {advice}"
+        advice = ADVICE.get((wanted, found), f"name {with_article(wanted)}").format(path=path)
+        return f"{path} is {with_article(found)}, not {with_article(wanted)}: {advice}"
     for above in path.parents[:3]:
         within = kind(above)
         if within and not found:
-            return f"{path} is a part of the {within} {above}, not {article} {wanted}: name the {wanted}'s folder"
+            return f"{path} is a part of the {within} {above}, not {with_article(wanted)}: name the {wanted}'s folder"
     if not found and path.is_dir():
         held = [child.name for child in sorted(path.iterdir()) if kind(child) == wanted]
         if held:

@@ -231,8 +231,6 @@ class Dense(keras.layers.Dense):
 
     def call(self, x: Tensor, training: bool | None = None) -> Tensor:
         """Return [batch, …, units]."""
-        import tensorflow as tf
-
         if training or len(x.shape) == 2:
             return super().call(x)
         x = tf.matmul(x, ops.convert_to_tensor(self.kernel))

@@ -46,7 +46,7 @@ def _facts(found: Installation) -> dict[str, str]:
         "operating system": found.operating_system,
         **{f"machine {key}": value for key, value in found.machine.items()},
         **{f"container's {key}": "no limit" if value is None else value for key, value in found.quota.items()},
-        "available memory": f"{found.available_memory_gib} GiB",
+        "available memory (GiB)": found.available_memory_gib,
         "GPUs": found.gpus or "none that TensorFlow sees",
         **{
             f"runtime {name}": ["ready", *runtime.devices] if runtime.ready else "not there"

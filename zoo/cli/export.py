@@ -11,7 +11,9 @@ import click
 @click.command("export")
 @click.argument("run", required=False, type=click.Path(path_type=Path))
 @click.option("--onnx", is_flag=True, help="Write ONNX.")
-@click.option("--saved-model", is_flag=True, help="Write a SavedModel for TF Serving.  [default: ONNX and SavedModel]")
+@click.option(
+    "--saved-model", is_flag=True, help="Write a SavedModel for TF Serving. Without a format, both are written."
+)
 @click.option("--int8", is_flag=True, help="Also write a quantized ONNX file, within a budget of accuracy.")
 @click.option("--max-drop", type=float, help="Points of accuracy that int8 may lose.  [default: 0.5]")
 @click.option(

@@ -14,11 +14,10 @@ from zoo.data.dataset import Examples
 from zoo.data.example import RawDataset
 from zoo.data.load import BadExamples, fingerprint, read_source, skipped
 from zoo.data.names import composed, look_alike, quoted
-from zoo.data.source import Say
 from zoo.description import Data, Model
 from zoo.errors import ZooError, listed
 from zoo.task import task_of
-from zoo.text import silent
+from zoo.text import Say, silent
 
 PREFERRED_SPLITS = ("test", "validation", "train")
 """The splits in the order of preference: the first one that the source has is used for evaluation."""

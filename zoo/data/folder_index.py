@@ -25,8 +25,8 @@ import numpy as np
 
 from zoo import array_file, files
 from zoo.data.example import Example
-from zoo.data.source import Say
 from zoo.input import Input
+from zoo.text import Say
 
 FEWEST = 1000
 """The fewest files of a folder with an index: smaller folders are read in a second or two."""

@@ -15,11 +15,11 @@ import numpy as np
 from zoo import input as inputs
 from zoo.data.dataset import Dataset, Examples
 from zoo.data.example import Example, RawDataset
-from zoo.data.source import Say, Source, checked_options, parse
+from zoo.data.source import Source, checked_options, parse
 from zoo.data.splits import split_examples
 from zoo.errors import ZooError, listed
 from zoo.recipe import Split
-from zoo.text import silent
+from zoo.text import Say, silent
 
 BadExamples = Literal["error", "skip"]
 """The treatment of examples that cannot be read: they are an error, or are left out."""

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 PACKAGE = "zoo.data.sources"
 """The package of the sources, and the group of entry points with which installed packages add more."""
 
-Say = Callable[[str], None]
-
 
 @dataclass(frozen=True, kw_only=True)
 class Source:

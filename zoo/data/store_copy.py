@@ -33,6 +33,18 @@ SPARE = 2**30
 """The number of bytes that stay free on the disk."""
 
 
+def folder_of(argument: str, say: Say) -> tuple[Path, str]:
+    """Return the folder that a source reads, and its argument as runs record it; copy a folder that is in a store.
+
+    Raises:
+        ZooError: the folder is in a store and cannot be copied.
+    """
+    if stores.is_store(argument):
+        return local_copy(argument, say), argument
+    folder = Path(argument).expanduser().resolve()
+    return folder, str(folder)
+
+
 def local_copy(url: str, say: Say) -> Path:
     """Return the path of an up-to-date copy of a file in a store, or of a folder with everything below it.
 

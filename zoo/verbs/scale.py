@@ -26,7 +26,16 @@ from zoo.text import Progress, Say, silent
 from zoo.verbs import scale_drawing, series
 from zoo.verbs.benchmark import benchmark
 from zoo.verbs.export_run import export_run
-from zoo.verbs.results import Folder, RunFolder, StrPath, data_request, optional_path, refuse_beside_resume, settings_of
+from zoo.verbs.results import (
+    Folder,
+    RunFolder,
+    StrPath,
+    data_request,
+    local_path,
+    optional_path,
+    refuse_beside_resume,
+    settings_of,
+)
 from zoo.verbs.series import Point
 
 if TYPE_CHECKING:
@@ -125,7 +134,7 @@ def scale(
     begun: Experiment | None = None
     if resume is not None:
         refuse_beside_resume(arguments, ("resume", "seconds", "say", "progress"))
-        folder = Path(resume)
+        folder = local_path(resume)
         record = begun = experiment.read("scale", folder)
     else:
         points = _points(sizes, widths)

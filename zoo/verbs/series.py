@@ -66,7 +66,7 @@ def asked(family: str | None, training: Mapping[str, Any]) -> dict[str, Any]:
     given = {name: value for name, value in training.items() if not (value is None or value is False or value == ())}
     wrong = [name for name in given if name in OF_ONE_RUN]
     if wrong:
-        raise ZooError(f"{listed(wrong)} can be used for one size only: leave it out, or name one size")
+        raise ZooError(f"{listed(wrong)} can be used for one size only: name one size, or leave {listed(wrong)} out")
     decided = {name: _plain(value) for name, value in given.items() if name not in HOW}
     return {"family": resolve(family)[0].name, **decided, "set": settings_of(training.get("set", ()), {})}
 

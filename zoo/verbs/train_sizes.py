@@ -15,7 +15,7 @@ from zoo.input import find
 from zoo.registry import resolve
 from zoo.text import Progress, Say, silent
 from zoo.verbs import series
-from zoo.verbs.results import Folder, RunFolder, StrPath, optional_path, refuse_beside_resume
+from zoo.verbs.results import Folder, RunFolder, StrPath, local_path, optional_path, refuse_beside_resume
 from zoo.verbs.series import Point
 
 
@@ -65,7 +65,7 @@ def train_sizes(
     begun: Experiment | None = None
     if resume is not None:
         refuse_beside_resume({"family": family, "size": size, "out": out, **training}, series.HOW)
-        folder = Path(resume)
+        folder = local_path(resume)
         record = begun = experiment.read("sizes", folder)
     else:
         request = {**series.asked(family, training), "sizes": [*size]}

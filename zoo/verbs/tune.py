@@ -27,6 +27,7 @@ from zoo.verbs.results import (
     RunFolder,
     StrPath,
     column_options,
+    local_path,
     optional_path,
     refuse_beside_resume,
     settings_of,
@@ -111,7 +112,7 @@ def tune(
         raise ZooError(f"--parallel {parallel}: 1 to {MOST_PROCESSES} processes")
     if resume is not None:
         refuse_beside_resume(arguments, ("resume", "parallel", "say", "progress"))
-        folder = Path(resume)
+        folder = local_path(resume)
         record = experiment.read("study", folder)
         request = _request(record)
     else:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from zoo.data.example import RawDataset
-from zoo.data.source import Say, Source
+from zoo.data.source import Source
 from zoo.inputs.table.bundled import LICENSES, SUMMARIES
+from zoo.text import Say
 
 
 def read(argument: str, say: Say, kind: str) -> RawDataset:

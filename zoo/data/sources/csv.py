@@ -9,9 +9,10 @@ from pathlib import Path
 
 from zoo import input as inputs
 from zoo.data.example import RawDataset
-from zoo.data.source import Say, Source
+from zoo.data.source import Source
 from zoo.errors import ZooError
 from zoo.stores import is_store
+from zoo.text import Say
 
 
 def read(

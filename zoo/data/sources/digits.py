@@ -7,7 +7,8 @@ import hashlib
 import numpy as np
 
 from zoo.data.example import Example, RawDataset
-from zoo.data.source import Say, Source
+from zoo.data.source import Source
+from zoo.text import Say
 
 
 def read(argument: str, say: Say, kind: str) -> RawDataset:

@@ -10,9 +10,11 @@ from pathlib import Path
 from zoo import input as inputs
 from zoo.data.entries import listing
 from zoo.data.example import UNLABELED, Example, RawDataset, Unreadable
-from zoo.data.source import Say, Source
+from zoo.data.source import Source
 from zoo.data.sources.folder import ClassFolder, described
+from zoo.data.store_copy import folder_of
 from zoo.errors import ZooError
+from zoo.text import Say
 
 
 def read(argument: str, say: Say, kind: str) -> RawDataset:
@@ -22,7 +24,7 @@ def read(argument: str, say: Say, kind: str) -> RawDataset:
         ZooError: there is no such folder, or no file in it is an example of the kind.
     """
     wanted = inputs.find(kind)
-    root = Path(argument).expanduser().resolve()
+    root, recorded = folder_of(argument, say)
     if not root.is_dir():
         raise ZooError(f"there is no folder {root}: name one that holds {wanted.plural}")
     started = time.time_ns()
@@ -32,7 +34,7 @@ def read(argument: str, say: Say, kind: str) -> RawDataset:
     if not examples:
         reason = f" ({unreadable[0].name}: {unreadable[0].reason})" if unreadable else ""
         raise ZooError(f"{root} holds no {wanted.plural}{reason}: name another folder")
-    return RawDataset(kind, (UNLABELED,), examples, unreadable, task=UNLABELED, argument=str(root))
+    return RawDataset(kind, (UNLABELED,), examples, unreadable, task=UNLABELED, argument=recorded)
 
 
 def folders_of_files(folder: Path) -> Iterator[ClassFolder]:

@@ -17,14 +17,13 @@ from zoo.data.entries import Listing, files_of, listing
 from zoo.data.example import Example, RawDataset, Unreadable
 from zoo.data.names import composed, quoted, shown
 from zoo.data.prefetch import map_ahead
-from zoo.data.source import Say, Source
+from zoo.data.source import Source
 from zoo.data.splits import SPLIT_NAMES
-from zoo.data.store_copy import local_copy
+from zoo.data.store_copy import folder_of
 from zoo.errors import ZooError, listed
 from zoo.input import Input
 from zoo.provenance import usable_cpus
-from zoo.stores import is_store
-from zoo.text import is_printable
+from zoo.text import Say, is_printable
 
 LIKE_A_SPLIT = re.compile(
     r"((images?|imgs?|clips?|audio|data)[\W_]*)?"
@@ -89,7 +88,7 @@ def read(argument: str, say: Say, kind: str) -> RawDataset:
             the splits have different classes, or not a single file is an example of the kind.
     """
     wanted = inputs.find(kind)
-    root = local_copy(argument, say) if is_store(argument) else Path(argument).expanduser().resolve()
+    root, recorded = folder_of(argument, say)
     if not root.is_dir():
         raise ZooError(f"there is no folder {root}: {layout(wanted)}")
     started = time.time_ns()
@@ -113,7 +112,7 @@ def read(argument: str, say: Say, kind: str) -> RawDataset:
             f"{root} holds no {wanted.plural}: none of its {len(unreadable)} files can be read "
             f"({first.name}: {first.reason}): {layout(wanted)}"
         )
-    return RawDataset(kind, labels, examples, unreadable, argument=argument if is_store(argument) else str(root))
+    return RawDataset(kind, labels, examples, unreadable, argument=recorded)
 
 
 def described(

@@ -5,8 +5,9 @@ from __future__ import annotations
 import functools
 
 from zoo.data.example import RawDataset
-from zoo.data.source import Say, Source
+from zoo.data.source import Source
 from zoo.inputs.audio.synthetic import LICENSE
+from zoo.text import Say
 
 CLIPS_PER_WORD = {"train": 60, "validation": 10, "test": 20}
 """The number of clips of each word in each split; every clip has its own voice."""

@@ -17,9 +17,10 @@ from zoo.data.dataset import in_memory
 from zoo.data.example import Example, RawDataset, Unreadable
 from zoo.data.names import shown
 from zoo.data.prefetch import map_ahead
-from zoo.data.source import Say, Source
+from zoo.data.source import Source
 from zoo.data.splits import SPLIT_NAMES
 from zoo.errors import ZooError, did_you_mean, listed
+from zoo.text import Say
 
 if TYPE_CHECKING:
     from zoo.inputs.table.records import Field

@@ -10,12 +10,12 @@ from zoo.data.entries import visible_entries
 from zoo.data.example import Example, RawDataset, Unreadable
 from zoo.data.names import shown
 from zoo.data.prefetch import map_ahead
-from zoo.data.source import Say, Source
-from zoo.data.store_copy import local_copy
+from zoo.data.source import Source
+from zoo.data.store_copy import folder_of
 from zoo.errors import ZooError, listed
 from zoo.input import Input
 from zoo.inputs.text.text_files import read_text_file
-from zoo.stores import is_store
+from zoo.text import Say
 
 LAYOUT = "it should hold clips such as a.wav, and beside each a text file of the same name, a.txt"
 
@@ -33,7 +33,7 @@ def read(argument: str, say: Say, kind: str) -> RawDataset:
     Raises:
         ZooError: the folder is missing, or has no readable clip with a text.
     """
-    root = local_copy(argument, say) if is_store(argument) else Path(argument).expanduser().resolve()
+    root, recorded = folder_of(argument, say)
     if not root.is_dir():
         raise ZooError(f"there is no folder {root}: {LAYOUT}")
     wanted = inputs.find(kind)
@@ -50,8 +50,7 @@ def read(argument: str, say: Say, kind: str) -> RawDataset:
     if not examples:
         first = f" ({unreadable[0].name}: {unreadable[0].reason})" if unreadable else ""
         raise ZooError(f"{root} holds no {wanted.noun} with a text{first}: {LAYOUT}")
-    where = argument if is_store(argument) else str(root)
-    return RawDataset(kind, (), examples, unreadable, "transcript", argument=where)
+    return RawDataset(kind, (), examples, unreadable, "transcript", argument=recorded)
 
 
 def _files(folder: Path) -> Iterator[Path]:
