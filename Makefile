@@ -1,21 +1,21 @@
-# Each target does all the set-up that it needs, in a virtual environment of the checkout (.venv).
+# Each target installs what it needs into a virtual environment in the checkout (.venv).
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 LOWEST := .lowest
 DEMO := demo-output
 
-# Three processes of tests for two cores, as each waits a third of its time. The tests of a file share what they make, and
-# stay in one of them. Files are handed out in the order of tests/conftest.py, the longest first.
+# Three test processes for two cores, because each process waits a third of its time. The tests of a file share fixtures, so
+# they stay in one process. Files are distributed in the order of tests/conftest.py, the longest first.
 WORKERS := -n 3 --dist loadfile --no-loadscope-reorder
 
-# The scripts that compare with the peers, and where PyTorch, timm and what they write go (about 20 GB).
+# The scripts that compare zoo with its peers, and the folder for PyTorch, timm and their files (about 20 GB).
 PEERS := benchmarks.peers
 PEER := .peers
 
 .PHONY: demo demo-table demo-audio demo-text test behavior quick fast test-all test-lowest test-peers check types docs clean
 
-# pip would compile the packages in one process, and their tests as well, which takes a minute.
+# Compile the packages in parallel and without their tests: pip would compile everything in one process, which takes a minute.
 $(VENV)/ready: pyproject.toml setup.cfg setup.py
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
@@ -23,7 +23,7 @@ $(VENV)/ready: pyproject.toml setup.cfg setup.py
 	-$(BIN)/python -m compileall -qq -j 0 -x '/tests/' $(VENV)/lib
 	touch $@
 
-# Train, export in both formats, verify, label an image, measure: about five minutes on two cores.
+# Train, evaluate, export in both formats, verify and benchmark: about five minutes on two cores.
 demo: $(VENV)/ready
 	rm -rf $(DEMO)
 	$(BIN)/zoo train resnet --size small --data digits --epochs 8 --out $(DEMO)/run
@@ -64,7 +64,7 @@ demo-text: $(VENV)/ready
 	$(BIN)/zoo predict $(DEMO)-text/artifact $(DEMO)-text/message.txt
 	$(BIN)/zoo benchmark $(DEMO)-text/artifact --runtime onnx,saved_model --batch 1
 
-# ruff and mypy, and beside them the tests that prove behavior.
+# ruff and mypy, and in parallel the tests of the code's behavior.
 test: $(VENV)/ready
 	$(MAKE) --no-print-directory --jobs 2 check behavior
 
@@ -76,32 +76,32 @@ check: $(VENV)/ready
 	$(BIN)/ruff format --check .
 	$(MAKE) --no-print-directory types
 
-# mypy, which cannot follow the map from three folders to one package (setup.cfg): it reads a folder of links instead.
+# mypy cannot follow setup.cfg, which maps three folders to one package, so it reads a folder of links instead.
 types:
 	rm -rf build
 	mkdir -p build/packages/zoo
 	ln -s $(CURDIR)/zoo/* $(CURDIR)/export $(CURDIR)/serving build/packages/zoo/
 	$(BIN)/mypy
 
-# The site in site/, without a network: a broken link or an undocumented public name fails.
+# Build the documentation in site/, without a network. A broken link or an undocumented public name fails the build.
 docs: $(VENV)/ready
 	rm -rf site
 	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet -d site/.doctrees docs site
 	@echo "open site/index.html"
 
-# What a developer runs before each commit: all tests but the dear ones (tests/slow.txt), at most three minutes.
+# For developers, before each commit: the checks and all tests but the slow ones (tests/slow.txt), in at most three minutes.
 quick: $(VENV)/ready
 	$(MAKE) --no-print-directory --jobs 2 check fast
 
 fast: $(VENV)/ready
 	$(BIN)/python -m pytest $(WORKERS) -m "not slow"
 
-# Every network at 224 pixels through both exports and every gate, and Fashion-MNIST, which TFDS must have prepared in
-# TFDS_DATA_DIR, or where it does so by default.
+# All tests, with every network exported in both formats at 224 pixels through every gate, and with Fashion-MNIST, which
+# TFDS must have prepared in TFDS_DATA_DIR or in its default folder.
 test-all: check
 	$(BIN)/python -m pytest --full
 
-# The exports with the lowest versions that pyproject.toml allows: the same graphs, the same answers.
+# Test that exports with the lowest versions that pyproject.toml allows give the same graphs and the same answers.
 test-lowest: $(LOWEST)/ready
 	$(LOWEST)/bin/python -m pytest --full tests/export/test_recorded_graphs.py
 	$(LOWEST)/bin/python -m pytest tests/export/test_pads.py tests/export/test_lint.py tests/export/test_passes.py \
@@ -115,7 +115,8 @@ $(LOWEST)/ready: pyproject.toml setup.cfg setup.py
 	$(LOWEST)/bin/python -m pip install --quiet --no-deps --editable .
 	touch $@
 
-# Logits of all networks against timm's, with the same random weights; at other sizes and with 1 and 4 channels too.
+# Compare the logits of zoo's and timm's networks with the same random weights, also at other image sizes and with 1 and 4
+# channels. Then compare BERT and Wav2Vec 2.0 with transformers.
 test-peers: TIMM := $(PEER)/bin/python -m $(PEERS)
 test-peers: $(VENV)/ready $(PEER)/ready
 	$(TIMM).export_timm $(PEER)/224 --weights
@@ -138,4 +139,4 @@ $(PEER)/ready: benchmarks/peers/requirements.txt
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(LOWEST) $(PEER) $(DEMO) $(DEMO)-audio build site *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(LOWEST) $(PEER) $(DEMO) $(DEMO)-audio $(DEMO)-table $(DEMO)-text build site *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -16,7 +16,7 @@ EPOCHS, SEED = 15, 0
 
 
 def main() -> None:
-    """Train each size, and keep its test accuracy with the 95 % interval, and what it was trained with."""
+    """Train each size, and record its test accuracy with the 95 % interval, its parameters and its epochs."""
     scratch = Path(sys.argv[1])
     figures = {}
     for size in SIZES:

@@ -1,7 +1,7 @@
-"""The time that checkpoints take from a training: how long each holds it up, and the share of it at one a minute.
+"""Cost of checkpoints: the time for which each stops a training, and its share at one checkpoint per minute.
 
-The networks train on noise, so that a step takes what it takes; a checkpoint is due every few seconds, so that there
-are many to measure.
+The networks train on noise, because the data do not change the time of a step. A checkpoint is written every few
+seconds, to get many measurements.
 
 usage: python -m benchmarks.checkpoints SCRATCH [--checkpoints 10]      writes results/checkpoints.json
 """
@@ -52,7 +52,7 @@ def write_noise(folder: Path) -> None:
 
 
 def measured(family: str, size: str, images: Path, folder: Path, count: int) -> dict[str, Any]:
-    """Train until there are so many checkpoints, and time each, with the check of the weights before it."""
+    """Train until this number of checkpoints is written; time each, including the check of the weights before it."""
     import keras
 
     from zoo.training import start

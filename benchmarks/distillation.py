@@ -1,14 +1,14 @@
-"""A network with and without a teacher, on the teacher's own data: accuracy on the same test examples, in pairs.
+"""Accuracy of a network with and without a teacher, on the teacher's own data and the same test examples, paired.
 
-The data, their splits and their columns are those of TEACHER, a run or an artifact. For each seed the network is
-trained twice by its own recipe, once on the labels alone and once on the teacher's answers, too; all else is the same.
-The difference is the mean over seeds of each test example, and its interval that of the mean over examples. A network
-that is in SCRATCH already is not trained again.
+The data, their splits and their columns are those of TEACHER, a run or an artifact. For each seed, the network is
+trained twice with its default recipe: once on the labels alone, and once also on the teacher's answers. Both trainings
+are otherwise identical. The reported difference is first averaged over seeds for each test example, and then over
+examples; the interval is that of the second mean. A network that is already in SCRATCH is not trained again.
 
     python -m benchmarks.distillation runs/resnet-small cnn-small SCRATCH --data-dir TFDS --epochs 10
     python -m benchmarks.distillation runs/bert-small lstm-small SCRATCH --seeds 0 1 2 3 4
 
-For the second, TEACHER is a `bert` fine-tuned on the sentences of benchmarks/sentences.py, or on others.
+In the second example, TEACHER is a `bert` that was fine-tuned on the sentences of benchmarks/sentences.py or on others.
 
 usage: python -m benchmarks.distillation TEACHER FAMILY-SIZE SCRATCH      adds to results/distillation.json
 """
@@ -66,14 +66,14 @@ def main() -> None:
 
 
 def source_of(teacher: run.Run | artifact.Manifest) -> str:
-    """The data of a teacher without the folder that they lie in."""
+    """The data of a teacher, without the path of their folder."""
     assert teacher.data is not None
     scheme, _, argument = teacher.data.source.partition(":")
     return f"{scheme}:{Path(argument).name}" if argument else scheme
 
 
 def data_of(teacher: run.Run | artifact.Manifest, data_dir: Path | None) -> list[object]:
-    """The options that give a network the data of a teacher, divided as there."""
+    """The options that train a network on the data of a teacher, with the same splits."""
     data, recipe = teacher.data, teacher.recipe
     assert data is not None
     assert recipe is not None

@@ -1,12 +1,12 @@
-"""How far two replicas and two workers are from one device after 20 or 21 steps, for a network of every family.
+"""Distance of two replicas and of two workers from one device after 20 or 21 steps, for a network of every family.
 
-Each trains for an epoch on the same 160 to 172 examples with clipping, warm-up, label smoothing, weight decay and a
-moving average of the weights, and without dropout, whose masks depend on how a batch is divided. Compared are the
-weights and their averages. The distance of a variable is the norm of the difference over the norm; statistics are those
-of batch normalization.
+Each training runs for an epoch on the same 160 to 172 examples with clipping, warm-up, label smoothing, weight decay
+and a moving average of the weights, but without dropout, whose masks depend on how a batch is divided. The script
+compares the weights and their averages. The distance of a variable is the norm of the difference divided by the norm;
+statistics are those of batch normalization.
 
-float64 tells mistakes from rounding: there all variables must be within 1e-4. The control in float32 is one device
-against itself with TensorFlow's other kernels (TF_ENABLE_ONEDNN_OPTS=0), which round differently.
+float64 distinguishes errors from rounding: in float64, all variables must agree within 1e-4. In float32, the control
+compares one device with itself with TensorFlow's other kernels (TF_ENABLE_ONEDNN_OPTS=0), which round differently.
 
 usage: python -m benchmarks.equivalence SCRATCH [--only FAMILY ...]      writes results/equivalence.json
 """
@@ -67,7 +67,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("scratch", type=Path)
     parser.add_argument("--only", nargs="*", default=[], metavar="FAMILY")
-    parser.add_argument("--way", help="train that way in this process, and compare nothing")
+    parser.add_argument("--way", help="train in this way in this process, without a comparison")
     asked = parser.parse_args()
     asked.scratch.mkdir(parents=True, exist_ok=True)
     if asked.way:
@@ -197,7 +197,7 @@ def compared(family: Family, size: Size, scratch: Path) -> dict[str, Any]:
 
 
 def distance(one: dict[str, np.ndarray], other: dict[str, np.ndarray]) -> dict[str, float | str | None]:
-    """Distances: of the farthest variable, of the farthest statistic, of all variables together."""
+    """Distances of the farthest variable, of the farthest statistic, and of all variables together."""
     assert one.keys() == other.keys()
     apart = {name: float(np.linalg.norm(other[name] - value)) for name, value in one.items()}
     norm = {name: float(np.linalg.norm(value)) for name, value in one.items()}

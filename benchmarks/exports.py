@@ -1,7 +1,7 @@
-"""Time and memory of exporting each network at 224 pixels, and whether every gate passes.
+"""Time and memory of exporting each network at 224 pixels, and the verdicts of its gates.
 
-The networks have random weights: those of PEER_FILES, which `peers.export_timm --weights` wrote, pulled as a user
-would, and a fresh network for `cnn`, which has no peer.
+The networks have random weights: `zoo pull` reads those of PEER_FILES, which `peers.export_timm --weights` wrote.
+`cnn`, which has no peer, gets fresh weights.
 
 usage: python -m benchmarks.exports PEER_FILES SCRATCH [PATTERN]      writes results/exports.json
 
@@ -39,7 +39,7 @@ def run_folder(peer_files: Path, scratch: Path, family: Family, size: Size) -> P
 
 
 def export(run: Path, out: Path, size: Size) -> dict[str, Any]:
-    """The cost of an export beside its bounds, and what the gates said."""
+    """The cost of an export with its bounds, and the verdicts of the gates."""
     _, spent = cost("export", run, "--out", out)
     weights = (run / "weights.safetensors").stat().st_size / 1e9
     figures: dict[str, Any] = {
@@ -69,7 +69,7 @@ def main() -> None:
         figures[key] = export(run, scratch / key, size)
         print(key, figures[key], file=sys.stderr, flush=True)
         shutil.rmtree(run)
-        # After each: the whole takes most of an hour.
+        # Record after each network, because all of them take most of an hour.
         record("exports", figures)
 
 

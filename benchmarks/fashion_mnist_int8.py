@@ -1,11 +1,12 @@
 """The cost of int8 on real images: five families on Fashion-MNIST, float32 and int8 on all 10,000 test images.
 
-Each learns from 1,000 images of a class, in the family's own recipe but for what `FAMILIES` says: enough to be judged
-by, on a machine without a GPU. 200 others of a class validate, on which int8 chooses what stays in float32.
+Each network is trained on 1,000 images per class with the family's recipe and the changes in `FAMILIES`. This is enough
+for a comparison, and possible without a GPU. Another 200 images per class are for validation; the int8 export decides
+on them which nodes stay in float32.
 
 usage: python -m benchmarks.fashion_mnist_int8 DATA_DIR SCRATCH [FAMILY...]      writes results/fashion_mnist_int8.json
 
-Families that are not named keep their figures; SCRATCH/FAMILY-run is taken where it is there already.
+Families that are not named keep their figures. If SCRATCH/FAMILY-run exists, it is not trained again.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ FAMILIES: dict[str, tuple[object, ...]] = {
 
 
 def chosen(examples: list[Example]) -> list[Example]:
-    """The images that are learnt from and validated on, drawn from those for training, and all for testing."""
+    """The images for training and validation, drawn from the training split, and all test images."""
     order = np.random.default_rng(0).permutation(len(examples))
     seen: Counter[tuple[str, int]] = Counter()
     found = []

@@ -1,10 +1,10 @@
-"""Fine-tuning: what half of Fashion-MNIST's classes teach a network is worth for learning the other half.
+"""Benefit of fine-tuning: a network trained on half of Fashion-MNIST's classes learns the other half.
 
-resnet small learns the classes 0 to 4 from 1,000 images of each. Then a few images of each of the classes 5 to 9
-are drawn, and learnt twice: by a new head on that network, which stays frozen, and by the same network from nothing.
-Both get the same images, 5 epochs of the family's own recipe in batches of 10, and the same seed; the weights of the
-last epoch count, so that no image chooses them. Both are measured on 200 test images of each of these classes; two
-draws of each number of images.
+resnet small is trained on 1,000 images of each of the classes 0 to 4. Then a few images of each of the classes 5 to 9
+are drawn, and two networks are trained on them: the first network with frozen layers and a new head, and the same
+architecture from scratch. Both get the same images, 5 epochs of the family's recipe in batches of 10, and the same
+seed. The weights of the last epoch are used, so that no image selects them. Both are measured on 200 test images of
+each of these classes, for two draws of each number of images.
 
 usage: python -m benchmarks.fine_tuning DATA_DIR SCRATCH      writes results/fine_tuning.json
 """
@@ -41,7 +41,7 @@ def write(folder: Path, examples: Sequence[Example], labels: Sequence[str], clas
 
 
 def drawn(examples: Sequence[Example], each: int, draw: int) -> list[Example]:
-    """So many training images of every class, and `TESTED` test images."""
+    """The given number of training images of every class, and `TESTED` test images."""
     order = np.random.default_rng(draw).permutation(len(examples))
     left = {"train": dict.fromkeys(range(10), each), "test": dict.fromkeys(range(10), TESTED)}
     chosen = []

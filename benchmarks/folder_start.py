@@ -1,6 +1,6 @@
 """Time from the start of `zoo train` to the end of its first step on 100,000 small PNGs, for the first and second run.
 
-The first run reads every file; the second finds them in the index of the folder. Loading alone is measured, too.
+The first run reads every file; the second uses the index of the folder. The script also measures the loading alone.
 
 usage: python -m benchmarks.folder_start SCRATCH [--files 100000] [--load-only]
 
@@ -26,11 +26,11 @@ LONGEST_SECOND_START = 10.0
 
 
 def main() -> None:
-    """Measure first and second starts, or be one."""
+    """Measure first and second starts, or run one of them in this process."""
     parser = argparse.ArgumentParser()
     parser.add_argument("scratch", type=Path)
     parser.add_argument("--files", type=int, default=100_000)
-    parser.add_argument("--load-only", action="store_true", help="leave the trainings out")
+    parser.add_argument("--load-only", action="store_true", help="measure no trainings")
     parser.add_argument("--child", choices=CHILDREN)
     asked = parser.parse_args()
     if asked.child:
@@ -39,7 +39,7 @@ def main() -> None:
     folder = asked.scratch / f"small-{asked.files}"
     if not folder.exists():
         write_small(folder, asked.files)
-        # Files that have just been written are not trusted to stay as they are.
+        # The index does not trust files that were written less than two seconds before they were read.
         time.sleep(3)
     os.environ["ZOO_CACHE_DIR"] = str(asked.scratch / "cache")
     figures: dict[str, Any] = {"files": asked.files, "longest_second_start": LONGEST_SECOND_START}

@@ -7,9 +7,9 @@ ViT-L/16 at 224 pixels with fresh weights. Both libraries, which zoo does not de
 
 usage: python -m benchmarks.graph_libraries SCRATCH [NETWORK…]      writes results/graph_libraries.json
 
-The results are compared: the same nodes, and logits on a random image that differ by no more than rounding. `whole` is
-the conversion from the Keras network to the file, in which onnx-ir loads the folded graph, runs its one pass and saves
-the file in the place of all of zoo's passes: less than a full port would take.
+The script checks that the results have the same nodes, and that their logits for a random image differ by no more than
+rounding. `whole` is the conversion from the Keras network to the file. In it, onnx-ir loads the folded graph, runs its
+one pass and saves the file, in place of all of zoo's passes, so a full port would take longer.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""The cost of hostile, broken and empty requests to a server: each on a SavedModel in TensorFlow's C++ loader, XLA off.
+"""Cost of hostile, broken and empty requests to a server, measured on SavedModels in TensorFlow's C++ loader, XLA off.
 
 usage: python -m benchmarks.hostile_requests ARTIFACT…      writes results/hostile_requests.json
 
-The batches are simulated: they are what a server with batching makes of requests of one image each.
+The batches are simulated: each holds the images that a server with batching would collect from requests of one image.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def measured(folder: Path, version: Path) -> dict[str, Any]:
 
 
 def hostile_images(version: Path, upload: bytes) -> dict[str, Any]:
-    """Time, memory and answer of `serve_bytes` for each hostile image, after a right request."""
+    """Time, memory and answer of `serve_bytes` for each hostile image, after a valid request."""
     images: dict[str, tuple[bytes, ...]] = {"a right image": (upload,)}
     images |= {name: (file,) for name, file in (hostile.refused_images() | hostile.costly_images()).items()}
     largest = hostile.costly_images()["a PNG of 5000 by 5000, 1 bit"]
@@ -93,7 +93,7 @@ def empty(version: Path, shape: tuple[int, ...], onednn: str) -> dict[str, Any]:
 
 
 def batching(version: Path, uploads: np.ndarray) -> dict[str, Any]:
-    """How many right requests fail in batches that they share with those of clients who send broken images."""
+    """The number of valid requests that fail because they share a batch with broken images of other clients."""
     random, broken = np.random.default_rng(SEED), list(BROKEN.values())
     batches = [random.choice(CLIENTS, BATCH, replace=False) for _ in range(BATCHES)]
     files = [broken[client] if client < BAD_CLIENTS else uploads[client % len(uploads)] for client in range(CLIENTS)]
@@ -122,7 +122,7 @@ def batching(version: Path, uploads: np.ndarray) -> dict[str, Any]:
 
 
 def latency(version: Path, uploads: np.ndarray) -> dict[str, Any]:
-    """Median milliseconds of both signatures on right images, interleaved, with the median of the paired ratios."""
+    """Median milliseconds of both signatures on valid images, interleaved, with the median of the paired ratios."""
     rows = {}
     for size in (1, BATCH):
         files = [uploads[number % len(uploads)] for number in range(size)]

@@ -1,11 +1,11 @@
-"""The worth of each modern ingredient of a recipe: one network on Fashion-MNIST with and without it.
+"""Effect of each modern ingredient of a recipe: one network on Fashion-MNIST with and without the ingredient.
 
-The network is trained by its family's recipe without any of the ingredients, and then with one of them at a time, on
-the same seeds. The weights are those of the last epoch, so that no image chooses them. The effect of an ingredient is
-the accuracy on the 10,000 test images with it minus that without it, with the 95 % interval of paired proportions; the
-pairs are the answers of both networks to the same image, over all seeds. What the network refuses is recorded with the
-reason. The check of the export before a training is left out. A run that is in SCRATCH already is not trained again, or
-is continued.
+The network is trained with its family's recipe without any of the ingredients, and then with one of them at a time, on
+the same seeds. The weights of the last epoch are used, so that no image selects them. The effect of an ingredient is
+the accuracy on the 10,000 test images with it minus the accuracy without it, with the 95 % interval of paired
+proportions; the pairs are the answers of both networks to the same image, over all seeds. If the network refuses an
+ingredient, the reason is recorded. There is no trial export before a training. A finished run in SCRATCH is not trained
+again; an unfinished one is continued.
 
 usage: python -m benchmarks.ingredients DATA_DIR SCRATCH [--network cnn-base] [--epochs 12] [--seeds 0 1]
            [--only mixup …] [--set KEY=VALUE …]      writes results/ingredients.json
@@ -54,7 +54,7 @@ INGREDIENTS: dict[str, tuple[str, ...]] = {
 
 
 def trained(network: str, data_dir: Path, settings: list[str], folder: Path) -> run.Run:
-    """Train a network, or continue it, unless it is there; return its run.
+    """Train or continue a network, unless its run is finished; return the run.
 
     Raises:
         ZooError: the network refuses the settings.
@@ -71,7 +71,7 @@ def trained(network: str, data_dir: Path, settings: list[str], folder: Path) -> 
 
 
 def right(folder: Path, described: run.Run, test: Examples) -> np.ndarray:
-    """Return for each test image whether the network of a run answers its class, bool [images]; they are kept."""
+    """Return for each test image whether the network of a run predicts its class, bool [images]; cache the result."""
     kept = folder / "right.npy"
     if not kept.exists():
         outputs = primary_outputs(factory.load(folder), described.model, test)
@@ -81,7 +81,7 @@ def right(folder: Path, described: run.Run, test: Examples) -> np.ndarray:
 
 
 def effect(before: np.ndarray, after: np.ndarray) -> dict[str, Any]:
-    """Return by how much more images are right after than before, bool [seeds, images] each, with the interval."""
+    """Return the gain in accuracy from `before` to `after`, bool [seeds, images] each, with the interval."""
     lost, gained = int((before & ~after).sum()), int((after & ~before).sum())
     drop, low, high = paired_difference(lost, gained, before.size)
     return {

@@ -1,11 +1,11 @@
-"""Speed of the input of a training: zoo's against Keras' and torchvision's, on 2,000 JPEGs of 400x300 pixels.
+"""Speed of the training input: zoo's compared with Keras' and torchvision's, on 2,000 JPEGs of 400x300 pixels.
 
-Each contender is a process that reads all images in random order, crops and flips them at random, and gives normalized
-batches of 32 images of 224 pixels. They take turns, an epoch each, and only one works at a time. Processor
-time is measured beside: on a busy machine it is what can be compared. Keras:
+Each contender is a process that reads all images in random order, crops and flips them at random, and returns
+normalized batches of 32 images of 224 pixels. The contenders take turns of one epoch, and only one works at a time. The
+script also measures processor time, which is the better comparison on a busy machine. Keras uses
 `image_dataset_from_directory` at 256 pixels, then `RandomCrop`, `RandomFlip` and `Rescaling`, with parallel map and
-prefetch. torchvision: `ImageFolder`, `RandomResizedCrop`, `RandomHorizontalFlip`, `ToTensor`, `Normalize` and a
-`DataLoader` with two workers that stay.
+prefetch. torchvision uses `ImageFolder`, `RandomResizedCrop`, `RandomHorizontalFlip`, `ToTensor`, `Normalize` and a
+`DataLoader` with two persistent workers.
 
 usage: python -m benchmarks.input_pipeline SCRATCH --peer .peers/bin/python [--rounds 12] [--images 2000]
 
@@ -35,7 +35,7 @@ PEERS = ("keras", "torchvision")
 
 
 def main() -> None:
-    """Let the contenders take turns, or be one of them."""
+    """Let the contenders take turns, or run one of them in this process."""
     parser = argparse.ArgumentParser()
     parser.add_argument("folder", type=Path)
     parser.add_argument("--peer", type=Path, help="a Python that has torchvision")
@@ -56,7 +56,7 @@ def main() -> None:
 
 
 def measured(commands: dict[str, list[str]], rounds: int) -> dict[str, Any]:
-    """Images a second of each contender, and how many times faster zoo is than the others, with 95 % intervals."""
+    """Images per second of each contender, and zoo's speedup over each of the others, with 95 % intervals."""
     started = {
         name: subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         for name, command in commands.items()
@@ -95,7 +95,7 @@ def measured(commands: dict[str, list[str]], rounds: int) -> dict[str, Any]:
 
 
 def ratio(taken: dict[str, np.ndarray], name: str) -> dict[str, float]:
-    """Return how many times as long as zoo a contender takes, with the 95 % interval."""
+    """Return the time of a contender divided by zoo's, with the 95 % interval."""
     times, low, high = ratio_of_medians(taken[name], taken["zoo"], seed=0)
     return {"ratio": times, "low": low, "high": high}
 
@@ -127,7 +127,7 @@ def zoo_epochs(folder: Path, **options: Any) -> Callable[[], int]:
     from zoo.inputs.image.settings import ImageSettings
     from zoo.recipe import Split
 
-    # All images but one of each class: zoo takes no folder without a test split.
+    # All images but one of each class, because zoo needs a test split in every folder.
     images = load(f"folder:{folder}", "image", split=Split(test=0.001, validation=0.001)).train
     settings = ImageSettings(**{"flip": True, "smallest_crop": SMALLEST_CROP, **options})
     numbers = itertools.count()

@@ -3,10 +3,11 @@
 usage: python -m benchmarks.int8 [--only resnet-base …] [--onnx FOLDER]      writes results/int8_latency.json
        python -m benchmarks.int8 --kinds [--only bert-small …]           writes results/int8_kinds.json
 
-With --kinds the networks of other inputs than images are measured. Images have 224 pixels a side, texts 128 tokens,
-clips a second, tables ten columns. Weights are random, for latency asks for no accuracy; or FOLDER has FAMILY-SIZE.onnx
-files of the contract. Calibrated on crops of scikit-learn's photographs, or on random examples. Each network is
-measured in a process of its own; those that --only does not name keep their figures.
+With --kinds, the script measures networks with inputs other than images. Images have 224 pixels a side, texts 128
+tokens, clips one second, tables ten columns. The weights are random, because they do not change the latency, unless
+--onnx names a FOLDER with exported files FAMILY-SIZE.onnx. The int8 files are calibrated on crops of scikit-learn's
+photographs, or on random examples. Each network is measured in a process of its own; networks that --only does not
+name keep their figures.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from zoo.registry import matching, resolve
 
 SIDE = 224
 EXAMPLES = 8
-# Of the issue: latency of int8 as a multiple of float32's.
+# The largest latency of int8 that is accepted, relative to float32.
 BOUNDS = {
     "resnet": 0.30,
     "vgg": 0.29,
@@ -49,8 +50,8 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--only", nargs="*", help="networks as FAMILY-SIZE; all when not given")
     parser.add_argument("--onnx", type=Path, help="a folder of FAMILY-SIZE.onnx")
-    parser.add_argument("--kinds", action="store_true", help="networks of other inputs than images")
-    parser.add_argument("--seconds", type=float, default=20.0, help="for each network [20]")
+    parser.add_argument("--kinds", action="store_true", help="measure networks with inputs other than images")
+    parser.add_argument("--seconds", type=float, default=20.0, help="seconds of measuring per network [20]")
     parser.add_argument("--measure", nargs=2, help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.measure:
@@ -93,7 +94,7 @@ def _measure(family: str, size: str, given: Path | None, seconds: float) -> dict
 
 
 def write_int8(float32: Path, int8: Path, batch: dict[str, np.ndarray]) -> None:
-    """The int8 file of a float32 one for this machine, with every node in 8 bits, calibrated on one batch."""
+    """Write the int8 file of a float32 file for this machine, with every node in int8, calibrated on one batch."""
     import onnx
 
     from zoo.export.int8 import calibration, qdq, quantize
@@ -115,7 +116,7 @@ def photographs() -> np.ndarray:
 
 
 def described(family: str, size: str) -> Model:
-    """A network of a thousand classes of images, or the one that the figures of its size are counted on."""
+    """A network for a thousand classes of images, or for another input, the one that its size's figures describe."""
     from zoo.inputs.image.preprocessing import Preprocessing
 
     record, row = resolve(family, size)

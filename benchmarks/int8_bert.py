@@ -1,7 +1,8 @@
 """Compare the latency of BERT in int8 with float32, both in turns within one process on onnxruntime's CPU provider.
 
-OURS/FAMILY-SIZE.onnx are float32 files of the contract, of which the int8 files are made. The ratio is the median of
-those of paired latencies. Nothing else should run on the machine. `sequence_latency` compares float32 with the peers.
+OURS/FAMILY-SIZE.onnx are exported float32 files, from which the script makes the int8 files. The ratio is the median of
+the ratios of paired latencies. Nothing else should run on the machine. `sequence_latency` compares float32 with the
+peers.
 
 usage: python -m benchmarks.int8_bert OURS [--only NAME...] [--seconds 3]
 
@@ -27,16 +28,16 @@ from benchmarks.measured import record, recorded
 from zoo.formats.onnx import inference_session
 
 HIGHEST = 0.50
-"""Latency of an int8 file as a multiple of the float32 file's."""
+"""The largest latency of an int8 file that is accepted, relative to the float32 file."""
 
 CALIBRATING = 8
-"""Random examples that calibrate an int8 file, whose speed does not depend on its ranges."""
+"""The number of random examples for calibration; the speed of an int8 file does not depend on its ranges."""
 
 WARMUP, FEWEST = 1, 5
-"""Rounds that do not count, and those that are made in any case."""
+"""Rounds of warm-up, and the fewest rounds that are measured."""
 
 THREADS, BATCHES, LENGTHS = (1, 2), (1, 8), (16, 128, 384)
-"""The settings; lengths are those of texts in tokens."""
+"""The settings; lengths are in tokens."""
 
 
 def examples(names: Sequence[str], batch: int, length: int) -> dict[str, np.ndarray]:
@@ -83,7 +84,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Compare the latency of BERT in int8 with float32.")
     parser.add_argument("ours", type=Path)
     parser.add_argument("--only", nargs="*", default=["bert-small", "bert-base"])
-    parser.add_argument("--seconds", type=float, default=3.0, help="for each setting [3]")
+    parser.add_argument("--seconds", type=float, default=3.0, help="seconds of measuring per setting [3]")
     asked = parser.parse_args()
     networks = recorded("int8_bert").get("networks", {})
     for name in asked.only:

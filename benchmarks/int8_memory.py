@@ -1,9 +1,9 @@
-"""Memory that `zoo.export.int8.quantize.write_int8` takes at 224 pixels, calibration and measuring included.
+"""Peak memory of `zoo.export.int8.quantize.write_int8` at 224 pixels, including calibration and latency measurement.
 
 usage: python -m benchmarks.int8_memory ONNX [NAME...]      writes results/int8_memory.json
 
-ONNX has FAMILY-SIZE.onnx files of the contract; networks that are not named keep their figures. Calibrated and measured
-on 64 crops of scikit-learn's photographs; the 512 that are asked for by default would be 67 MB more.
+ONNX is a folder of exported files FAMILY-SIZE.onnx; networks that are not named keep their figures. The script
+calibrates and measures on 64 crops of scikit-learn's photographs; the default number, 512, would take 67 MB more.
 """
 
 from __future__ import annotations

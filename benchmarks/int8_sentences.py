@@ -1,9 +1,9 @@
-"""The cost of int8 on scored sentences in English: `bert` small, fine-tuned, float32 and int8 on the same sentences.
+"""Cost of int8 on scored English sentences: a fine-tuned `bert` small in float32 and int8 on the same test sentences.
 
 usage: python -m benchmarks.int8_sentences SENTENCES MINILM SCRATCH      writes results/int8_sentences.json
 
-SENTENCES and MINILM, the split and the settings are those of `benchmarks.sentences`, and so is the least score of a
-sentence, which results/sentences.json records. SCRATCH/bert-small is taken where it is there already.
+SENTENCES, MINILM, the split and the settings are those of `benchmarks.sentences`. The lowest score of a sentence comes
+from results/sentences.json. If SCRATCH/bert-small exists, it is not trained again.
 """
 
 from __future__ import annotations

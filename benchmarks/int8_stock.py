@@ -1,10 +1,10 @@
-"""Latency of zoo's int8 files against those that onnxruntime's own quantizer makes of timm's: one thread, one image.
+"""Latency of zoo's int8 files and of those that onnxruntime's own quantizer makes from timm's: one thread, one image.
 
-TIMM has FAMILY-SIZE.onnx files that `peers.export_timm` wrote (224 pixels), OURS FAMILY-SIZE.onnx files of the
-contract; without it zoo's networks have random weights, for latency asks for no accuracy. `peers.quantize_stock` says
-how the stock files are made. Both sides are calibrated on the same crops of photographs. Both files run in turns within
-one process, and only the time counts that the thread was at work. timm's files take floats, normalized before; zoo's
-take pixels and normalize them.
+TIMM is a folder of files FAMILY-SIZE.onnx (224 pixels) that `peers.export_timm` wrote. OURS is a folder of zoo's
+exported files FAMILY-SIZE.onnx; without it, zoo's networks have random weights, which do not change the latency.
+`peers.quantize_stock` describes how the stock files are made. Both files are calibrated on the same crops of
+photographs. They take turns within one process, and only the thread's processor time counts. timm's files take floats
+that are normalized before the measurement; zoo's files take pixels and normalize them.
 
 usage: python -m benchmarks.int8_stock TIMM [--onnx OURS] [--only resnet-base …] [--seconds 20]
 
@@ -31,7 +31,7 @@ from benchmarks.peers.quantize_stock import quantize
 from zoo.registry import matching
 
 HIGHEST, HIGHEST_MEAN = 1.00, 0.78
-"""Latency as a multiple of the stock file's: of each network, and the geometric mean of all."""
+"""The largest latencies that are accepted, relative to the stock file: geometric mean, and each network."""
 
 
 def main() -> int:

@@ -1,8 +1,7 @@
-"""A training that is killed at ten random moments, and one that is left alone: how far their weights are apart.
+"""Difference between the weights of a training that is killed at ten random moments and of an uninterrupted one.
 
-The moments are within a step, a checkpoint, an evaluation, and what is between two epochs, in turn: at a random time
-the process is killed when it is next at such a place. On one device the weights are to be equal bit for bit, on two
-within 1e-6.
+The process is killed in turn within a step, a checkpoint, an evaluation, and between two epochs: after a random time,
+the next such moment kills it. On one device, the weights must be equal bit for bit; on two devices, within 1e-6.
 
 usage: python -m benchmarks.interruptions SCRATCH [--kills 10]      writes results/interruptions.json
 """
@@ -30,7 +29,7 @@ PLACES = ("step", "checkpoint", "evaluation", "between epochs")
 SETTINGS = ("epochs=5", "batch_size=64", "image.shift=0.1")
 SECONDS_BETWEEN_CHECKPOINTS = 0.1
 LONGEST = 1.0
-"""The latest random time, in seconds from the first step that a process makes."""
+"""The longest random time until a kill, in seconds after the first step of a process."""
 
 FILES = ("weights.safetensors", "checkpoints/best.safetensors", "checkpoints/last.safetensors")
 
@@ -54,7 +53,7 @@ def main() -> None:
 
 
 def measured(scratch: Path, alone: Path, devices: int, kills: int) -> dict[str, Any]:
-    """Kill a training so many times, each time in what the kill before it left, and compare its end with `alone`."""
+    """Kill a training this many times, resume it after each kill, and compare its final weights with `alone`."""
     generator, places, seen = random.Random(0), itertools.cycle(PLACES), Counter[str]()
     runs = [scratch / f"killed on {devices}"]
     while seen.total() < kills:
@@ -70,7 +69,7 @@ def measured(scratch: Path, alone: Path, devices: int, kills: int) -> dict[str, 
 
 
 def killed(folder: Path, devices: int, place: str, generator: random.Random) -> str | None:
-    """Train, and kill the process at a place; return where it was, or None where it had ended."""
+    """Train, and kill the process at a place; return the place, or None if the process had ended before."""
     child = process(folder, devices)
     here = where(folder)
     while child.poll() is None and not here[0]:
@@ -94,7 +93,7 @@ def process(folder: Path, devices: int) -> subprocess.Popen[bytes]:
 
 
 def where(folder: Path) -> mmap.mmap:
-    """Return a byte that the processes share: the place where the training is, counted from 1."""
+    """Return a byte that the processes share: the number, from 1, of the place where the training is."""
     path = folder.with_name(f"{folder.name}.place")
     path.parent.mkdir(parents=True, exist_ok=True)
     if not path.exists():
@@ -111,7 +110,7 @@ def difference(one: Path, other: Path) -> float:
 
 
 def train(folder: Path, devices: int) -> None:
-    """Train, and say at which place that is."""
+    """Train, and write the current place to the shared byte."""
     import keras
 
     from zoo.training import loop, start

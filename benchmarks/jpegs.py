@@ -1,4 +1,4 @@
-"""Folders of images for the benchmarks of the input: crops of scikit-learn's two photographs, in two classes."""
+"""Folders of images for benchmarks of the training input: crops of scikit-learn's two photographs, in ten classes."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from PIL import Image
 WIDTH, HEIGHT = 400, 300
 QUALITY = 90
 MARKERS = 2
-"""Bytes at the beginning of a JPEG, after which a comment may stand."""
+"""The first bytes of a JPEG, after which a comment may follow."""
 
 
 def write_jpegs(folder: Path, count: int, different: int = 2000, seed: int = 0) -> None:
-    """Write `count` different JPEGs of 400x300 pixels; their pixels are those of the first `different` of them."""
+    """Write `count` JPEGs of 400x300 pixels with different bytes; after the first `different` ones, pixels repeat."""
     from sklearn.datasets import load_sample_images
 
     photographs = [Image.fromarray(one) for one in load_sample_images().images]
@@ -37,7 +37,7 @@ def write_small(folder: Path, count: int, side: int = 32, seed: int = 0) -> None
         photograph = photographs[number % len(photographs)]
         top, left = (int(random.integers(0, length - side)) for length in photograph.shape[:2])
         crop = photograph[top : top + side, left : left + side].copy()
-        # Four pixels spell the number.
+        # Four pixels hold the number, so that no two files are equal.
         crop[0, :4, 0] = np.frombuffer(number.to_bytes(4, "little"), np.uint8)
         file = io.BytesIO()
         Image.fromarray(crop).save(file, "PNG", compress_level=1)

@@ -1,10 +1,10 @@
-"""Few labels: what Fashion-MNIST's images without labels are worth to a network that has the labels of few.
+"""Benefit of unlabeled images with few labels: SimCLR and FixMatch on Fashion-MNIST with 1 % of the labels.
 
-A network is pretrained by SimCLR on all training images, once. Then 1 % of the labels are drawn, three times, and
-learned in four ways: by the same network from nothing, by the pretrained one, by the one from nothing with FixMatch on
-the other images, and by the pretrained one whose layers before the head are frozen. All ways get the same labels and
-the same seed; the weights of the last epoch count, so that no image chooses them. All are measured on the same test
-images. A run that is in SCRATCH already is not trained again. Figures of other networks stay in the results.
+A network is pretrained with SimCLR once, on all training images. Then 1 % of the labels are drawn, three times. For
+each draw, four networks are trained: from scratch, from the pretrained weights, from scratch with FixMatch on the other
+images, and from the pretrained weights with all layers but the head frozen. All four get the same labels and the same
+seed. The weights of the last epoch are used, so that no image selects them. All are measured on the same test images. A
+run that is already in SCRATCH is not trained again. Other networks keep their figures in the results.
 
 usage: python -m benchmarks.label_fraction DATA_DIR SCRATCH [options]      writes results/label_fraction.json
 """
@@ -42,15 +42,17 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--fraction", type=float, default=FRACTION)
     parser.add_argument("--pretraining-epochs", type=int, default=30)
     parser.add_argument("--pretraining-batch", type=int, default=256)
-    parser.add_argument("--pretraining-set", nargs="*", default=[], metavar="KEY=VALUE", help="changes of its recipe")
-    parser.add_argument("--epochs", type=int, default=60, help="of the trainings on labels alone")
+    parser.add_argument(
+        "--pretraining-set", nargs="*", default=[], metavar="KEY=VALUE", help="changes of the pretraining's recipe"
+    )
+    parser.add_argument("--epochs", type=int, default=60, help="epochs of the trainings on labels alone")
     parser.add_argument("--batch", type=int, default=32, help="labeled images in a batch")
     parser.add_argument("--fixmatch-epochs", type=int, default=8, help="passes over the images without labels")
     return parser.parse_args()
 
 
 def write(folder: Path, examples: Sequence[Example], labels: Sequence[str], counts: dict[str, int]) -> None:
-    """So many images of each split, drawn at random, as PNG files in folders of splits and classes."""
+    """Write the given number of random images of each split as PNG files, in folders of splits and classes."""
     order = np.random.default_rng(0).permutation(len(examples))
     left = dict(counts)
     for number in order.tolist():
@@ -63,7 +65,7 @@ def write(folder: Path, examples: Sequence[Example], labels: Sequence[str], coun
 
 
 def made(folder: Path, *command: Any) -> Any:
-    """The document of a finished run; it is trained by the command unless it is there."""
+    """The document of a finished run; the command trains the run if it does not exist."""
     if folder.exists():
         return zoo("info", folder)
     return zoo(*command, "--out", folder)
@@ -84,7 +86,7 @@ def figures(trained: Any) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Pretrain once; then train on each draw of the labels in every way."""
+    """Pretrain once; then train in each of the four ways on each draw of the labels."""
     asked = arguments()
     scratch: Path = asked.scratch
     _, raw = read_source("tfds:fashion_mnist", "image", asked.data_dir.resolve())

@@ -1,12 +1,13 @@
-"""Latency of zoo's ONNX files against the peers': one file against the other, in turns.
+"""Latency of zoo's ONNX files compared with the peers' files, in turns.
 
-OURS has FAMILY-SIZE.onnx files that `peers.export_zoo` wrote, PEERS those of `peers.export_timm` and
-`peers.export_keras`. Ours take uint8 pixels and normalize them, the peers' take floats; "from pixels" has the peers'
-normalized by numpy.
+OURS is a folder of files FAMILY-SIZE.onnx that `peers.export_zoo` wrote, PEERS a folder of files of `peers.export_timm`
+and `peers.export_keras`. zoo's files take uint8 pixels and normalize them; the peers' files take floats. The setting
+"from pixels" adds the time in which numpy normalizes the peers' input.
 
 usage: python -m benchmarks.latency OURS PEERS SETTING...      writes results/latency.json
 
-Settings that are not named keep their figures. Files have one size of image: "160 pixels" wants both folders of it.
+Settings that are not named keep their figures. Files have a fixed image size: "160 pixels" needs files of that size in
+both folders.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ SETTINGS = {
 
 
 def measure(ours: Path, peers: Path, setting: Setting) -> dict[str, Any]:
-    """Milliseconds, and ratios of ours to the fastest peer's with their intervals, of every network."""
+    """Milliseconds of every network, and the ratio of zoo's file to the fastest peer's, with its interval."""
     networks, ratios = {}, []
     for name, peer, found in compare_folders(ours, peers, setting):
         networks[name] = {
@@ -47,7 +48,7 @@ def measure(ours: Path, peers: Path, setting: Setting) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Each setting that is named."""
+    """Measure each setting that is named."""
     parser = argparse.ArgumentParser(description="Record the latency of zoo's ONNX files against the peers'.")
     parser.add_argument("ours", type=Path, help="a folder of FAMILY-SIZE.onnx")
     parser.add_argument("peers", type=Path, help="a folder of FAMILY-SIZE.onnx and FAMILY-SIZE.*.onnx")

@@ -1,19 +1,19 @@
-"""Accuracy of `lstm` small at telling nine languages apart, on paragraphs of Debian's manual pages.
+"""Accuracy of `lstm` small at identifying nine languages, on paragraphs of Debian's manual pages.
 
 usage: python -m benchmarks.man_pages FOLDER      writes results/man_pages.json
 
-FOLDER is where Debian's packages of pages are unpacked, each page under its own license; none is kept:
+FOLDER holds the unpacked Debian packages of manual pages. Each page has its own license, and the results contain none:
 
     apt-get download manpages{,-dev,-de,-de-dev,-es,-es-dev,-fr,-fr-dev,-it,-it-dev,-nl,-nl-dev,-pl,-pl-dev}
     apt-get download manpages{-pt-br,-pt-br-dev,-ru,-ru-dev}
     for package in *.deb; do dpkg-deb -x "$package" FOLDER; done
 
-The rule: a text is a paragraph, without its markup, of at least `FEWEST` words that have letters only. Examples and
-tables are left out, and so is a paragraph that was there before, in any page. Pages that are not wholly translated have
-paragraphs in English: one of another language with any of the words `ENGLISH` is left out. Of each language the first
-`EACH` paragraphs are taken, at most `A_PAGE` of a page, page by page in the order of a hash of the page's name. By the
-same hash a fifth of the pages is the test and a tenth of the others the validation, in all languages alike, so that no
-page of the test, nor its translation, was trained on.
+The selection: a text is a paragraph, without its markup, of at least `FEWEST` words that have letters only. Examples,
+tables, and paragraphs that occurred before on any page are left out. Pages that are not completely translated have
+paragraphs in English, so paragraphs of other languages with any of the words `ENGLISH` are left out, too. The script
+takes the first `EACH` paragraphs of each language, at most `A_PAGE` per page, in the order of a hash of the page's
+name. By the same hash, a fifth of the pages is for the test and a tenth of the others for validation, the same pages
+in all languages. Thus no page of the test, nor a translation of it, is used for training.
 """
 
 from __future__ import annotations
@@ -55,13 +55,13 @@ ENGLISH = frozenset(
 PARTS = ("train", "val", "test")
 
 FONTS = (".B", ".I", ".BR", ".BI", ".IR", ".IB", ".RB", ".RI", ".SM", ".SB")
-"""Macros whose arguments are words of the paragraph; all others end it."""
+"""Macros whose arguments are words of the paragraph; all other macros end the paragraph."""
 
 UNFILLED = {".nf": ".fi", ".EX": ".EE", ".TS": ".TE"}
 """Macros that begin an example or a table, and those that end it."""
 
 ACCENTS = {":": "\u0308", "'": "\u0301", "`": "\u0300", "^": "\u0302", ",": "\u0327", "~": "\u0303"}
-"""Combining characters by their sign in an escape, such as that of a German umlaut."""
+"""Combining characters by their sign in an escape, such as the sign of a German umlaut."""
 
 ACCENTED = re.compile(r"\\\((?P<accent>[:'`^,~])(?P<letter>\w)")
 
@@ -76,7 +76,7 @@ ESCAPES = (
     (re.compile(r"\\[ ~0]"), " "),
     (re.compile(r"\\[e\\]"), r"\\"),
 )
-"""What the markup within a line becomes."""
+"""Replacements for the markup within a line."""
 
 
 def paragraphs(page: str) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Shared by the benchmark scripts: `zoo` in a process of its own, and results that say how they were made."""
+"""Functions for all benchmark scripts: run `zoo` in a process of its own, and record results with their provenance."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ RESULTS = Path(__file__).parent.parent / "results"
 
 
 def zoo(*arguments: object) -> Any:
-    """The JSON document that `zoo` with these arguments prints; what it says of its progress passes through."""
+    """The JSON document that `zoo` prints with these arguments; its progress messages pass through."""
     command = [sys.executable, "-m", "zoo", *map(str, arguments)]
     print("$ zoo", *map(str, arguments), file=sys.stderr, flush=True)
     done = subprocess.run([*command, "--json"], stdout=subprocess.PIPE, check=True)
@@ -35,7 +35,7 @@ class Cost:
 
 
 def cost(*arguments: object) -> tuple[Any, Cost]:
-    """As `zoo`, with what it cost; the document is None when the command failed."""
+    """Do the same as `zoo`, and also return the cost; the document is None if the command failed."""
     command = [sys.executable, "-m", "zoo", *map(str, arguments)]
     print("$ zoo", *map(str, arguments), file=sys.stderr, flush=True)
     with tempfile.TemporaryFile("w+") as answer:
@@ -47,8 +47,8 @@ def cost(*arguments: object) -> tuple[Any, Cost]:
 def watched(command: list[str], answer: IO[str] | None = None) -> Cost:
     """Run a command and measure it; its standard output goes to the file `answer`.
 
-    Memory is read ten times a second, from counters: to read PSS of a few gigabytes stops a process for a tenth of a
-    second.
+    Memory is read from counters ten times a second, because reading the PSS of a few gigabytes would stop a process for
+    a tenth of a second.
     """
     import psutil
 
@@ -63,7 +63,7 @@ def watched(command: list[str], answer: IO[str] | None = None) -> Cost:
 
 
 def _held(processes: list[int]) -> int:
-    """Bytes that processes hold: what is each one's own, and once what they share, such as TensorFlow's libraries."""
+    """Bytes that processes hold: the private memory of each, and once the memory that they share, such as libraries."""
     own, shared = 0, 0
     for process in processes:
         with contextlib.suppress(FileNotFoundError, ProcessLookupError):
@@ -74,7 +74,7 @@ def _held(processes: list[int]) -> int:
 
 
 def recorded(name: str) -> dict[str, Any]:
-    """The figures of `results/NAME.json`, none where there is no such file: for scripts that measure a part of them."""
+    """The figures of `results/NAME.json`, empty if there is no such file; for scripts that update some of them."""
     path = RESULTS / f"{name}.json"
     return dict(json.loads(path.read_text())["figures"]) if path.exists() else {}
 
@@ -82,7 +82,7 @@ def recorded(name: str) -> dict[str, Any]:
 def record(name: str, figures: Any, seed: int = 0) -> None:
     """Write `results/NAME.json`: the figures, with command, seed, versions, machine and time.
 
-    Of absolute paths the command keeps the last part only: where files lay on this machine means nothing elsewhere.
+    The recorded command keeps only the last part of absolute paths, because the rest means nothing on other machines.
     """
     here = provenance.here(seed)
     command = " ".join(Path(word).name if word.startswith("/") else word for word in here.command.split(" "))

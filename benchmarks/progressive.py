@@ -1,12 +1,12 @@
-"""The worth of training that begins with smaller images: one network on Fashion-MNIST with and without it.
+"""Effect of progressive resizing, a training that begins with smaller images: one network on Fashion-MNIST.
 
-The network is trained by its family's recipe, and then for the same epochs with images that grow to the same size, on
-the same seeds. The weights are those of the last epoch, so that no image chooses them. The effect is the accuracy on
-the 10,000 test images with growing images minus that without, with the 95 % interval of paired proportions; the pairs
-are the answers of both networks to the same image, over all seeds. The training seconds are those of all epochs, and of
-each epoch, of which the first of every stage holds a compilation; they include reading the images and leave out
-evaluation. The check of the export before a training is left out. A run that is in SCRATCH already is not trained
-again, or is continued.
+The network is trained with its family's recipe, and then for the same number of epochs with images that grow to the
+same size, on the same seeds. The weights of the last epoch are used, so that no image selects them. The effect is the
+accuracy on the 10,000 test images with growing images minus the accuracy without, with the 95 % interval of paired
+proportions; the pairs are the answers of both networks to the same image, over all seeds. The training seconds are
+recorded in total and per epoch; the first epoch of every stage includes a compilation. They include reading the images,
+but not evaluation. There is no trial export before a training. A finished run in SCRATCH is not trained again; an
+unfinished one is continued.
 
 usage: python -m benchmarks.progressive DATA_DIR SCRATCH [--network resnet-small] [--epochs 12] [--seeds 0 1]
            [--first-size 20] [--stages 3] [--set KEY=VALUE …]      writes results/progressive.json
@@ -33,7 +33,7 @@ from zoo.data.load import load
 
 @dataclass(frozen=True)
 class Trained:
-    """The networks of all seeds: which answers are right, bool [seeds, images], and the seconds of each epoch."""
+    """The networks of all seeds: correct answers, bool [seeds, images], and the seconds of each epoch."""
 
     right: np.ndarray
     seconds: list[list[float]]
@@ -45,7 +45,7 @@ class Trained:
 
 
 def of_seeds(network: str, data_dir: Path, scratch: Path, name: str, settings: list[str], seeds: list[int]) -> Trained:
-    """Train a network on all seeds, where it is not in `scratch`."""
+    """Train a network on all seeds, except those whose runs are in `scratch`."""
     rows, seconds = [], []
     for seed in seeds:
         folder = scratch / f"{network}-{name}-{seed}"

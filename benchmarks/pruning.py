@@ -1,13 +1,12 @@
-"""The worth of pruning: a trained run and the same with fewer channels, in float32 and int8.
+"""Effect of pruning: a run before and after channels are removed, in float32 and int8.
 
-The run is pruned to a share of its multiply-adds and fine-tuned on its own data, and both are exported. Both files of
-each answer all test examples: accuracy with the paired interval of the difference. Latency is that of one example on
-one thread, measured in turns within this process.
+RUN is pruned to a share of its multiply-adds and fine-tuned on its own data. The original and the pruned run are
+exported to float32 and int8, and all files answer all test examples; the accuracies are recorded with the paired
+interval of their difference. Latency is that of one example on one thread, measured in turns within this process.
 
 usage: python -m benchmarks.pruning RUN SHARE SCRATCH [--epochs N] [--set KEY=VALUE …]      writes results/pruning.json
 
-Networks other than RUN's keep their figures. SCRATCH/NAME-SHARE and the artifacts are taken where they are there
-already.
+Networks other than RUN's keep their figures. A run SCRATCH/NAME-SHARE and artifacts that exist are used again.
 """
 
 from __future__ import annotations
@@ -34,11 +33,11 @@ def main() -> None:
     """Prune, fine-tune, export, compare."""
     parser = argparse.ArgumentParser()
     parser.add_argument("run", type=Path, help="a finished run of a family whose channels can be removed")
-    parser.add_argument("share", type=float, help="of the multiply-adds that is left")
-    parser.add_argument("scratch", type=Path, help="a folder for what is made")
-    parser.add_argument("--epochs", type=int, default=10, help="of fine-tuning [10]")
+    parser.add_argument("share", type=float, help="the share of the multiply-adds that is left")
+    parser.add_argument("scratch", type=Path, help="a folder for the runs and the artifacts")
+    parser.add_argument("--epochs", type=int, default=10, help="epochs of fine-tuning [10]")
     parser.add_argument("--set", action="append", default=[], help="a change of the recipe")
-    parser.add_argument("--seconds", type=float, default=20.0, help="of measuring latency [20]")
+    parser.add_argument("--seconds", type=float, default=20.0, help="seconds of measuring latency [20]")
     asked = parser.parse_args()
     whole = read_finished(asked.run)
     pruned = asked.scratch / f"{asked.run.resolve().name}-{asked.share:g}"

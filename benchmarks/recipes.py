@@ -1,12 +1,12 @@
-"""Accuracy of the recipe small-images on Fashion-MNIST within a time, beside each family's default recipe.
+"""Accuracy of the recipe small-images on Fashion-MNIST, compared with each family's default recipe.
 
-Each network is trained by both recipes for the same number of epochs, on all training images, and measured on the
-10,000 test images. A run that is in SCRATCH already is not trained again, or is continued.
+Each network is trained with both recipes for the same number of epochs, on all training images, and measured on the
+10,000 test images. A finished run in SCRATCH is not trained again; an unfinished one is continued.
 
 usage: python -m benchmarks.recipes DATA_DIR SCRATCH [--only cnn-base …] [--recipes default …] [--epochs N] [--seed 0]
            [--set KEY=VALUE …]      writes results/recipes.json
 
-DATA_DIR is where TensorFlow Datasets keeps `fashion_mnist`. What --set says holds for all recipes that are named.
+DATA_DIR is where TensorFlow Datasets keeps `fashion_mnist`. --set changes all recipes that are named.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from typing import Any
 from benchmarks.measured import record, recorded, zoo
 
 EPOCHS = {"cnn-base": 40, "resnet-small": 4}
-"""The networks, with the epochs that two cores make in less than 75 minutes."""
+"""The networks, with a number of epochs that two cores train in less than 75 minutes."""
 
 RECIPES = ("default", "small-images")
 
 
 def trained(network: str, recipe: str, folder: Path, settings: list[Any]) -> dict[str, Any]:
-    """Train a network by a recipe, or continue it, unless it is there; return its figures."""
+    """Train or continue a network with a recipe, unless its run is finished; return its figures."""
     family, _, size = network.rpartition("-")
     if not folder.exists():
         zoo("train", family, "--size", size, "--recipe", recipe, *settings, "--out", folder)
@@ -45,7 +45,7 @@ def trained(network: str, recipe: str, folder: Path, settings: list[Any]) -> dic
 
 
 def main() -> None:
-    """Train each network by each recipe; keep the figures of networks that are not asked for."""
+    """Train each network with each recipe; networks that are not named keep their figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data_dir", type=Path)
     parser.add_argument("scratch", type=Path)

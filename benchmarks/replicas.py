@@ -1,7 +1,7 @@
-"""How far two replicas are from one device after 20 steps of resnet small, in float64 and in float32.
+"""Distance of two replicas from one device after 20 steps of resnet small, in float64 and in float32.
 
-The control is one device against itself: the same command with TensorFlow's other convolution kernels, which round
-differently. What differs as much in the control is rounding, and no matter of replicas.
+The control compares one device with itself: the same command with TensorFlow's other convolution kernels, which round
+differently. Differences that are as large in the control are due to rounding, not to the replicas.
 
 usage: python -m benchmarks.replicas SCRATCH      writes results/replicas.json
 """
@@ -25,14 +25,14 @@ ONE, TWO = ["--strategy", "single"], ["--devices", 2, "--strategy", "mirrored"]
 
 
 def train(scratch: Path, name: str, devices: Sequence[object], *settings: str) -> dict[str, np.ndarray]:
-    """The weights and statistics that 20 steps leave."""
+    """The weights and statistics after 20 steps."""
     changes = [part for setting in (*SETTINGS, *settings) for part in ("--set", setting)]
     zoo("train", "resnet", "--size", "small", "--epochs", 1, *devices, *changes, "--out", scratch / name)
     return load_file(scratch / name / "weights.safetensors")
 
 
 def distance(one: dict[str, np.ndarray], two: dict[str, np.ndarray]) -> dict[str, float | str]:
-    """Relative differences: of the worst variable, of the worst batch statistic, of all variables together."""
+    """Relative differences of the worst variable, of the worst batch statistic, and of all variables together."""
     apart = {name: np.linalg.norm(two[name].astype(np.float64) - value) for name, value in one.items()}
     size = {name: np.linalg.norm(value.astype(np.float64)) for name, value in one.items()}
     relative = {name: float(apart[name] / size[name]) for name in one}

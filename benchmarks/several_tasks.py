@@ -1,9 +1,10 @@
-"""Two tasks on Fashion-MNIST, by one network and by a network for each: accuracy of both files, in pairs.
+"""Accuracy of one network for two tasks on Fashion-MNIST, compared with one network for each task, paired.
 
-The tasks are the class of an image, and whether that is a shoe, a garment or a bag. The images are written as PNG, with
-a CSV file for each split. For each seed, three networks are trained by the same recipe on the same images: one for both
-tasks, and one for each alone. Each is exported in both formats. The difference is the mean over seeds of each test
-image, and its interval that of the mean over images. A network that is in SCRATCH already is not trained again.
+The tasks are the class of an image, and its kind: shoe, garment or bag. The script writes the images as PNG files, with
+a CSV file for each split. For each seed, three networks are trained with the same recipe on the same images: one for
+both tasks, and one for each task alone. Each is exported in both formats. The reported difference is first averaged
+over seeds for each test image, and then over images; the interval is that of the second mean. A network that is already
+in SCRATCH is not trained again.
 
 usage: python -m benchmarks.several_tasks DATA_DIR SCRATCH [options]      writes results/several_tasks.json
 """
@@ -32,17 +33,17 @@ from zoo.tasks.several.heads import heads
 CLASS, KIND = "class", "kind"
 
 SHOES, BAGS = ("Sandal", "Sneaker", "Ankle boot"), ("Bag",)
-"""The classes of two kinds; all others are garments."""
+"""The classes of the kinds shoe and bag; all others are garments."""
 
 TOGETHER = "together"
 
 FILES = ("onnx", "saved_model")
 
 MOST_LOST = 0.5
-"""Points of accuracy that a task may be below its own network."""
+"""The most points of accuracy that a task may lose, compared with its own network."""
 
 WITHIN = 1.96
-"""Standard errors from the middle of a 95 % interval to its ends."""
+"""Half the width of a 95 % interval, in standard errors."""
 
 BATCH = 256
 
@@ -54,10 +55,10 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("scratch", type=Path, help="a folder for the images, the runs and the artifacts")
     parser.add_argument("--family", default="cnn")
     parser.add_argument("--size", default="base")
-    parser.add_argument("--images", type=int, default=60_000, help="for training and validation")
+    parser.add_argument("--images", type=int, default=60_000, help="images for training and validation")
     parser.add_argument("--test-images", type=int, default=10_000)
     parser.add_argument("--validation", type=float, default=0.1, help="the share of the images for validation")
-    parser.add_argument("--epochs", type=int, help="those of the recipe by default")
+    parser.add_argument("--epochs", type=int, help="epochs of each training [those of the recipe]")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--set", action="append", default=[], help="a change of all recipes")
     return parser.parse_args()
@@ -69,7 +70,7 @@ def kind_of(label: str) -> str:
 
 
 def write(folder: Path, data_dir: Path, counts: dict[str, int], validation: float) -> None:
-    """So many images of each split, drawn at random, as PNG files, and a table of each split with both tasks."""
+    """Write the given number of random images of each split as PNG files, and a table of each split with both tasks."""
     _, raw = read_source("tfds:fashion_mnist", "image", data_dir)
     rows: dict[str, list[tuple[str, str, str]]] = {"train": [], "val": [], "test": []}
     (folder / "images").mkdir(parents=True)
@@ -88,7 +89,7 @@ def write(folder: Path, data_dir: Path, counts: dict[str, int], validation: floa
 
 
 def made(folder: Path, *command: Any) -> None:
-    """A run or an artifact, made by the command unless it is there."""
+    """A run or an artifact; the command makes it if it does not exist."""
     if not folder.exists():
         zoo(*command, "--out", folder)
 
@@ -104,7 +105,7 @@ def test_of(folder: Path) -> Examples:
 
 
 def right_of(folder: Path, file: str, task: str) -> np.ndarray:
-    """Tell for each test image whether a file of an artifact answers a task right."""
+    """Tell for each test image whether a file of an artifact answers a task correctly."""
     model, examples = artifact.read(folder).model, test_of(folder)
     output, targets = "logits", examples.targets
     if model.parts:

@@ -1,4 +1,4 @@
-"""How long people wait for the commands that do no training: whole processes, interleaved with a bare interpreter.
+"""Time of the commands without training, as whole processes, interleaved with the start of a bare interpreter.
 
 usage: python -m benchmarks.startup ARTIFACT IMAGE [--rounds 15]      writes results/startup.json
 """
@@ -38,7 +38,7 @@ def main() -> None:
         for name, command in commands.items():
             start = time.perf_counter()
             subprocess.run(command, check=True, capture_output=True)
-            # The first round fills caches of files and is not counted.
+            # The first round warms the file caches and is not counted.
             if number:
                 seconds[name].append(time.perf_counter() - start)
     rows = {}

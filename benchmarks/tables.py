@@ -1,7 +1,7 @@
-"""The tables of README.md and docs/, made from results/*.json, so that no figure in them is typed by hand.
+"""The tables of README.md and docs/, generated from results/*.json, so that nobody types their figures.
 
-A document marks a table's place by two comments, `<!-- table: NAME -->` and `<!-- end of table -->`; what stands
-between them is written by this script. `tests/docs` fails where a document and the figures differ.
+Two comments in a document, `<!-- table: NAME -->` and `<!-- end of table -->`, mark the place of a table; this script
+writes the text between them. `tests/docs` fails if a document differs from the figures.
 
 usage: python -m benchmarks.tables [--write]      prints every table; with --write, puts them into the documents
 """
@@ -46,7 +46,7 @@ def documents() -> Iterator[Path]:
 
 
 def filled(text: str) -> str:
-    """A document with its tables as the figures have them now."""
+    """A document whose tables are generated from the present figures."""
     return PLACE.sub(lambda place: f"{place[1]}\n{TABLES[place['name']]()}\n{place[3]}", text)
 
 
@@ -57,7 +57,7 @@ def markdown(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def short(value: float) -> str:
-    """Three significant figures, or all that stand before the point."""
+    """Three significant digits, or all digits before the decimal point."""
     return f"{value:.{0 if value >= 100 else 1 if value >= 10 else 2}f}"
 
 
@@ -164,7 +164,7 @@ def sequences() -> str:
 
 
 def stock() -> str:
-    """int8 against what onnxruntime's own quantizer makes of timm's files."""
+    """Latency of zoo's int8 files and of those that onnxruntime's own quantizer makes from timm's files."""
     result = results("int8_stock")
     figures = result["figures"]
     rows = [
@@ -283,7 +283,7 @@ def demo() -> str:
 
 
 def counted(count: int) -> str:
-    """A count with two or three figures and its unit."""
+    """A count with two or three digits and its unit."""
     for unit, name in ((10**9, " G"), (10**6, " M"), (10**3, " k")):
         if count >= unit:
             return f"{count / unit:.1f}{name}"
@@ -319,7 +319,7 @@ def tables_large() -> str:
 
 
 def families() -> str:
-    """Every family and size with what the registry knows of it."""
+    """Every family and size with its aliases, counts and input from the registry."""
     rows = [
         [
             f"`{family.name}`",

@@ -1,10 +1,10 @@
 """Networks of tables against scikit-learn's models, on the tables that scikit-learn ships.
 
-Each family's small network is trained by its own recipe on five splits, whose seeds no recipe was chosen with.
-scikit-learn's model of the same kind learns the same training rows, standardized by their mean and std (and so are the
-values of diabetes); all else are its defaults, but that the MLP has as many hidden units as zoo's. Both are measured on
-the same test rows: accuracy, or R² for diabetes. The check of the export before the training is left out, and a run
-that is in SCRATCH already is not trained again.
+Each family's small network is trained with its own recipe on five splits, whose seeds were not used to choose a recipe.
+scikit-learn's model of the same kind is trained on the same rows, standardized by their mean and std (as are the target
+values of diabetes). It has scikit-learn's default settings, except that the MLP has as many hidden units as zoo's. Both
+are measured on the same test rows: accuracy, or R² for diabetes. There is no trial export before a training, and a run
+that is already in SCRATCH is not trained again.
 
 usage: python -m benchmarks.tables_accuracy SCRATCH      writes results/tables_accuracy.json
 """
@@ -29,13 +29,13 @@ SEEDS = range(1001, 1006)
 TABLES = ("iris", "wine", "breast_cancer", "diabetes")
 FAMILIES = ("linear", "mlp")
 BOUND = {"accuracy": 0.02, "r2": 0.01}
-"""The most by which zoo's mean may be below scikit-learn's; an MLP's R² may not be below at all."""
+"""The most by which zoo's mean may be below scikit-learn's; the R² of an MLP must not be below it at all."""
 
 
 def trained(
     family: str, source: str, seed: int, folder: Path, size: str = "small", target: str | None = None
 ) -> tuple[str, float]:
-    """Train a network as `zoo train` does, unless it is there; return its metric and score on the test rows."""
+    """Train a network as `zoo train` does, unless its run exists; return its metric and score on the test rows."""
     if not folder.exists():
         request = TrainingRequest(
             family=family,

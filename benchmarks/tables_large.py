@@ -1,13 +1,13 @@
-"""`mlp` large against base, and what each of its encodings brings: words as vectors, numbers as pieces.
+"""Scores of `mlp` large and base, and the gain from each encoding of large: words as vectors, numbers piecewise linear.
 
-Tables of scikit-learn, its digits among them as 64 columns, and `sales`, a synthetic table with words of many values:
-what is sold depends on how a city and a product fit, on the day of the year, and on a price above which nobody buys.
-Each network is trained by its own recipe on five splits, whose seeds no recipe was chosen with. With `--variants`,
-large is also trained without one of its encodings. The score is accuracy, or R² of values.
+The data are tables of scikit-learn, including its digits as 64 columns, and `sales`, a synthetic table with many
+different words: the target depends on the combination of city and product, on the day of the year, and on a price above
+which nobody buys. Each network is trained with its own recipe on five splits, whose seeds were not used to choose a
+recipe. With `--variants`, large is also trained without each of its encodings. The score is accuracy, or R² for values.
 
 usage: python -m benchmarks.tables_large SCRATCH [--tables NAME …] [--variants]      writes results/tables_large.json
 
-A run that is in SCRATCH already is not trained again, and a table's figures are recorded once its networks are trained.
+A run that is already in SCRATCH is not trained again. A table's figures are recorded when its networks are trained.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "large without words as vectors": {"word_width": 0},
     "large without numbers as pieces": {"intervals": 0},
 }
-"""What differs from the options of large."""
+"""The variants, each with its changes to the options of large."""
 
 NETWORKS = ("base", "large")
 
@@ -40,7 +40,7 @@ CITIES, PRODUCTS, ROWS, TASTES = 300, 120, 6000, 3
 
 
 def with_variants() -> None:
-    """Make the variants further sizes of the family, in this process only."""
+    """Register the variants as further sizes of the family, in this process only."""
     large = mlp.FAMILY.size("large")
     sizes = [dataclasses.replace(large, name=name, options={**large.options, **VARIANTS[name]}) for name in VARIANTS]
     mlp.FAMILY = dataclasses.replace(mlp.FAMILY, sizes=(*mlp.FAMILY.sizes, *sizes))
@@ -48,7 +48,7 @@ def with_variants() -> None:
 
 
 def sales(path: Path) -> None:
-    """Write the synthetic table. Few cities and products have most rows, as is usual of words."""
+    """Write the synthetic table. A few cities and products have most of the rows, as is usual for words."""
     generator = np.random.default_rng(0)
     city, product = (generator.choice(count, ROWS, p=frequencies(count)) for count in (CITIES, PRODUCTS))
     likes, has = (generator.normal(size=(count, TASTES)) / TASTES**0.25 for count in (CITIES, PRODUCTS))
@@ -61,7 +61,7 @@ def sales(path: Path) -> None:
 
 
 def frequencies(count: int) -> np.ndarray:
-    """Return the share of each of so many words, by Zipf's law."""
+    """Return the share of each of the given number of words, by Zipf's law."""
     shares: np.ndarray = 1 / (np.arange(count) + 5.0)
     return shares / shares.sum()
 
@@ -88,7 +88,7 @@ TABLES = (*MADE, "diabetes", "breast_cancer", "wine", "iris")
 
 
 def score(table: str, size: str, seed: int, scratch: Path) -> tuple[str, float]:
-    """Train a network as `zoo train` does, unless it is there; return its metric and score on the test rows."""
+    """Train a network as `zoo train` does, unless its run exists; return its metric and score on the test rows."""
     folder = scratch / f"{table}-{size.replace(' ', '-')}-{seed}"
     made = scratch / f"{table}.csv"
     if table not in MADE:

@@ -1,4 +1,4 @@
-"""Golden logits, uploads and wrong requests over REST, against a TF Serving that serves an artifact.
+"""Check a TF Serving that serves an artifact: golden logits, uploads and wrong requests over REST.
 
 tf_serving.sh starts such a server and calls this script.
 
@@ -49,7 +49,7 @@ def wait_until_available(url: str, seconds: float = 60) -> None:
 
 
 def difference(url: str, golden: Any) -> float:
-    """How far the served logits are from the golden ones, as a share of the largest."""
+    """The largest difference between the served and the golden logits, relative to the largest logit."""
     status, document = ask(f"{url}:predict", {"instances": golden["image"].tolist()})
     if status != 200:
         sys.exit(f"golden images got {status}: {document}")
@@ -65,7 +65,7 @@ def as_png(pixels: np.ndarray) -> dict[str, str]:
 
 
 def check_uploads(url: str, pixels: np.ndarray, labels: list[str]) -> None:
-    """Ask the signatures that take uploads; exit 1 where they differ or a broken upload costs more than itself."""
+    """Call the signatures that take uploads; exit 1 if they differ, or if a broken upload fails other images, too."""
     uploads = [as_png(image) for image in pixels]
     mixed = [*uploads, {"b64": base64.b64encode(b"no image").decode()}]
 

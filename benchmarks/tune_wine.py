@@ -1,8 +1,8 @@
-"""A search for a recipe of `mlp` on scikit-learn's wine that is killed again and again, and what it finds.
+"""Search for a recipe of `mlp` on scikit-learn's wine that is killed repeatedly, and compare its best trial.
 
-`zoo tune mlp --data wine` is killed (SIGKILL) at random times and given again, until it ends by itself. It should then
-have exactly its trials, none counted twice, and a best one that is no worse on the validation rows than the recipe
-without a change. That recipe is also trained alone, for its score on the test rows.
+The script kills `zoo tune mlp --data wine` (SIGKILL) at random times, and then repeats the command until it ends by
+itself. The study must then have exactly the requested trials, none counted twice. On the validation rows, its best
+trial must be no worse than the unchanged recipe. That recipe is also trained alone, for its score on the test rows.
 
 usage: python -m benchmarks.tune_wine SCRATCH [--trials 40] [--kills 3] [--parallel 1]      writes results/tune.json
 """
@@ -23,17 +23,17 @@ from typing import Any
 from benchmarks.measured import record, zoo
 
 SECONDS = (20, 60)
-"""The earliest and the latest time of a kill, in seconds from the start of the command."""
+"""The earliest and the latest time of a kill, in seconds after the start of the command."""
 
 
 def main() -> None:
-    """Search, kill, go on, and compare with the recipe without a change."""
+    """Search, kill, resume, and compare with the unchanged recipe."""
     parser = argparse.ArgumentParser()
     parser.add_argument("scratch", type=Path)
     parser.add_argument("--trials", type=int, default=40)
     parser.add_argument("--kills", type=int, default=3)
     parser.add_argument("--parallel", type=int, default=1)
-    parser.add_argument("--epochs", type=int, help="of every trial; the recipe's own when not given")
+    parser.add_argument("--epochs", type=int, help="epochs of every trial [those of the recipe]")
     asked = parser.parse_args()
     study = asked.scratch / "study"
     epochs = [] if asked.epochs is None else ["--epochs", asked.epochs]
@@ -66,7 +66,7 @@ def main() -> None:
 
 
 def kill(arguments: list[object], number: int) -> float | None:
-    """Give the command and kill it at a random time; return that time, None where it had ended by then."""
+    """Run the command and kill it at a random time; return that time, or None if it had ended before."""
     after = random.Random(number).uniform(*SECONDS)
     command = [sys.executable, "-m", "zoo", *map(str, arguments), "--json"]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:

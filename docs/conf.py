@@ -1,8 +1,8 @@
-"""Settings of the site: Sphinx reads the Markdown pages, fetches nothing, and takes warnings for errors.
+"""Settings of the documentation site: Sphinx reads the Markdown pages, fetches nothing, and treats warnings as errors.
 
-Beyond what Sphinx checks itself (links between pages, cross-references, images), a name of the public API that the
-reference leaves out, or that has no docstring, is a warning here. The help of each verb and the tables of recipes and
-of passes over an ONNX graph come from the code.
+Sphinx itself checks links between pages, cross-references and images. This module also warns of each name of the public
+API that has no docstring or is missing from the reference. The help of each verb and the tables of recipes and of
+passes over an ONNX graph are generated from the code.
 """
 
 from __future__ import annotations
@@ -65,13 +65,13 @@ class VerbHelp(SphinxDirective):
 
 
 class PassTable(SphinxDirective):
-    """The passes over an ONNX graph in their order, each with what it does and why it stands there."""
+    """The passes over an ONNX graph in their order, each with its description and the reason for its position."""
 
     def run(self) -> list[nodes.Node]:
         """A table with a row for each pass."""
         from zoo.export.onnx.passes import PASSES
 
-        lines = ["| stage | pass | what it does | why it stands there |", "|---|---|---|---|"]
+        lines = ["| stage | pass | description | reason for its position |", "|---|---|---|---|"]
         for one in PASSES:
             summary = (inspect.getdoc(one.run) or "").partition("\n\n")[0].replace("\n", " ")
             lines.append(f"| `{one.stage}` | `{one.run.__name__}` | {summary} | {one.reason} |")
@@ -79,11 +79,11 @@ class PassTable(SphinxDirective):
 
 
 class RecipeTable(SphinxDirective):
-    """The recipes that stand in the families' records, each with what it promises and where it comes from."""
+    """The recipes of the families' records, each with its cost, its expected accuracy and its source."""
 
     def run(self) -> list[nodes.Node]:
         """A table with a row for each recipe."""
-        lines = ["| family | recipe | what it is | cost | to expect | source |", "|---|---|---|---|---|---|"]
+        lines = ["| family | recipe | description | cost | expected accuracy | source |", "|---|---|---|---|---|---|"]
         for row in zoo.recipes():
             if row["recipe"] in families()[row["family"]].recipes:
                 words = (row[key] for key in ("title", "cost", "expected", "source"))
@@ -92,7 +92,7 @@ class RecipeTable(SphinxDirective):
 
 
 def undocumented(documented: dict[str, Any]) -> Iterator[str]:
-    """List the faults of the API reference: a line for each public name that is missing or has no docstring."""
+    """List the problems of the API reference: a line for each public name that is missing or has no docstring."""
     for name in zoo.__all__:
         if f"zoo.{name}" not in documented:
             yield f"zoo.{name} is public, and docs/api.md does not list it"
@@ -105,7 +105,7 @@ def undocumented(documented: dict[str, Any]) -> Iterator[str]:
 
 
 def check_reference(app: Sphinx, environment: BuildEnvironment) -> None:
-    """Warn of every public name that nobody documents."""
+    """Warn of every public name that is not documented."""
     for problem in undocumented(environment.domaindata["py"]["objects"]):
         _log.warning(problem)
 

@@ -63,7 +63,7 @@ def export(
         out: the artifact's folder, which must not exist; `artifacts/NAME` with the run's name when None.
         data_dir: the folder of the run's data, if they were moved since the training.
         say: called with a line about each step.
-        opset: the version of ONNX' operator set.
+        opset: the version of ONNX's operator set.
         int8: the target and the budget of an int8 file, which is added to the formats.
 
     Raises:

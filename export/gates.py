@@ -189,7 +189,7 @@ def batches(
 
 
 def onnx_file_gates(row: Format, path: Path) -> list[Gate]:
-    """The gates that read an ONNX file and do not run it: its digest, ONNX' checker, and its operators."""
+    """The gates that read an ONNX file and do not run it: its digest, ONNX's checker, and its operators."""
     return [
         gate(f"{row.name}_digest", lambda: _digest(path)),
         gate(f"{row.name}_checker", lambda: _checker(path)),
@@ -223,7 +223,7 @@ def _checker(path: Path) -> Verdict:
 
 
 def _operations(path: Path) -> Verdict:
-    """All operations are ONNX' own, and none is random."""
+    """All operations are ONNX's own, and none is random."""
     import onnx
 
     nodes = Counter((node.domain, node.op_type) for node in skeleton.load(path).graph.node)

@@ -39,7 +39,7 @@ class Settings:
     """The settings of an export that only some formats use.
 
     Attributes:
-        opset: the version of ONNX' operator set.
+        opset: the version of ONNX's operator set.
         int8: the target and the budget of an int8 file, None where none is asked for.
         calibrations: the folder that keeps calibrations for the next export.
         say: called with a line about each step.

@@ -1,6 +1,6 @@
-"""The kit that every family and size runs through.
+"""Published figures and helpers of the conformance tests, which every family and size must pass.
 
-The published figures of each are a row of `FACTS`; all else is the same for all.
+Each network has a row in `FACTS`; the tests are the same for all networks.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ class Facts:
 
     `side` is that of an image in pixels, or the number of columns of a row.
 
-    `giga_multiply_adds` are products of convolutions and matrices, attention's own among them, and nothing else, as
-    `zoo.complexity` counts them; None where nobody publishes such a number.
+    `giga_multiply_adds` counts only products of convolutions and matrices, including those of attention, as
+    `zoo.complexity` does; None if nobody has published such a number.
     """
 
     parameters: int
@@ -121,18 +121,18 @@ LARGEST_DAILY = 30_000_000
 def smallest(family: Family) -> Size:
     """Return the size of a family that has the fewest multiply-adds.
 
-    All others have the same builder, and go through the kit with --full only.
+    All others have the same builder, and are tested only with --full.
     """
     return min(family.sizes, key=lambda size: size.multiply_adds)
 
 
 def daily(family: Family, size: Size) -> bool:
-    """Return whether a network goes through the kit in every run of the tests."""
+    """Return whether a network is tested in every run of the tests, not only with --full."""
     return size is smallest(family) and size.parameters <= LARGEST_DAILY
 
 
 def parameter(family: Family, size: Size, every_run: bool) -> Any:
-    """Return a network as an argument of a test; without `every_run`, of one that runs with --full only."""
+    """Return a network as an argument of a test; without `every_run`, the test runs only with --full."""
     return pytest.param(
         family.name, size.name, id=f"{family.name}-{size.name}", marks=() if every_run else pytest.mark.full
     )
@@ -168,7 +168,7 @@ def inputs(description: Model, count: int = 2, seed: int = 0) -> dict[str, Any]:
 
 
 def warmed(model: Any, description: Model) -> Any:
-    """Run a model a few times in training mode, so that its batch statistics are not fresh ones; return it."""
+    """Run a model a few times in training mode, so that its batch statistics change; return it."""
     for seed in range(3):
         factory.apply(model, inputs(description, 8, seed), training=True)
     return model
@@ -179,7 +179,7 @@ SHORT: dict[str, dict[str, Any]] = {"audio": {"seconds": 0.5}, "text": {"max_len
 
 
 def described(images: Path, family: str, size: str, side: int) -> tuple[Model, Dataset, Recipe]:
-    """Describe a network for a folder of images scaled to `side`, or for the default data of another kind, cut."""
+    """Describe a network for a folder of images scaled to `side`, or for a part of another kind's default data."""
     record, row = resolve(family, size)
     kind = find(record.input)
     small = {"size": side} if record.input == "image" else SHORT.get(record.input, {})
@@ -191,7 +191,7 @@ def described(images: Path, family: str, size: str, side: int) -> tuple[Model, D
 
 
 def untrained_run(folder: Path, images: Path, family: str, size: str, side: int) -> Path:
-    """Write a finished run of a network with random weights, on data as for `described`."""
+    """Write a finished run of a network with random weights, on the data of `described`."""
     description, dataset, recipe = described(images, family, size, side)
     made = provenance.here(seed=0)
     finished = dataclasses.replace(made, finished=provenance.now())

@@ -74,7 +74,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_runtest_teardown(item: pytest.Item) -> None:
-    """TensorFlow's graphs refer to themselves, and the full sweep's hold gigabytes: none waits for the collector."""
+    """Collect garbage at once: TensorFlow's graphs are reference cycles, and those of the full sweep hold gigabytes."""
     if item.get_closest_marker("full"):
         gc.collect()
 
@@ -86,7 +86,7 @@ def shared_place(factory: pytest.TempPathFactory) -> Path:
 
 
 def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
-    """A folder that the first process to ask for it makes; tests copy what they change."""
+    """A folder that the first process to ask for it fills; tests change only copies."""
     folder = shared_place(factory) / name
     with folder.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -101,7 +101,7 @@ def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path],
 
 @pytest.fixture(scope="session", autouse=True)
 def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """A cache of this session, so that no test depends on what the user's holds."""
+    """A cache of this session, so that no test depends on the user's cache."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ZOO_CACHE_DIR", str(shared_place(tmp_path_factory) / "cache"))
         yield
@@ -117,7 +117,7 @@ class Answer:
 
 
 def call_zoo(*arguments: object, folder: Path) -> Answer:
-    """`zoo` with arguments in this process, in a folder: for what a module's tests share."""
+    """Call `zoo` with arguments in this process, in a folder; for fixtures that the tests of a module share."""
     from zoo.cli import main
 
     out, err = io.StringIO(), io.StringIO()
@@ -149,7 +149,7 @@ def zoo_command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPa
 
 
 def write_images(folder: Path, *, classes: int = 3, each: int = 20, side: int = 32, seed: int = 0) -> Path:
-    """A folder of classes: crops of scikit-learn's two photographs, tinted by class so that they can be told apart."""
+    """Write a folder per class: crops of scikit-learn's photographs, with a tint that tells the classes apart."""
     from sklearn.datasets import load_sample_images
 
     photographs = load_sample_images().images
@@ -186,9 +186,9 @@ def digits_made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def leave_trial_exports_out(patch: pytest.MonkeyPatch) -> None:
     """Let trainings begin without a trial export, which takes as long as `zoo export`.
 
-    It is tested in tests/export/test_preflight.py, with each kind of input by the first trainings of
+    These tests cover the trial export: tests/export/test_preflight.py; for each kind of input, the first trainings of
     tests/training/test_training.py (from the command line) and of tests/cli/test_audio.py, test_tables.py and
-    test_text.py, and with a family from outside by tests/test_extending.py.
+    test_text.py; and for a family of another package, tests/test_extending.py.
     """
     from zoo.export import preflight
 
@@ -203,7 +203,7 @@ def no_trial_export(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Weights of ones in place of random ones, for tests that build large networks and read none of their weights.
+    """Set weights to ones instead of random values, for tests that build large networks and read none of the weights.
 
     Drawing a hundred million numbers takes seconds.
     """

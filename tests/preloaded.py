@@ -1,4 +1,4 @@
-"""The imports of the process that `tests.processes` forks: all that a training needs, and nothing is done with it."""
+"""The imports of the process that `tests.processes` forks: everything that a training needs, without any other work."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Processes that begin with TensorFlow imported, which takes four seconds of processor time otherwise.
+"""Processes that start with TensorFlow already imported, which saves four seconds of processor time.
 
-Each is forked from a process that has done its imports and nothing else. It is a process of its own in all that the
-tests look at: its number, signals, exit status, folder, variables and output. Tests of the imports themselves, and of
-`zoo` as a shell starts it, start Python anew.
+Each process is forked from one that has only run its imports. It has its own process id, signals, exit status, folder,
+environment variables and output. Tests of the imports themselves, and of `zoo` as a shell starts it, start a fresh
+Python instead.
 """
 
 from __future__ import annotations

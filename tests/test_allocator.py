@@ -1,4 +1,4 @@
-"""The allocator of a training, which is glibc's."""
+"""The memory allocator of a training, glibc's."""
 
 from __future__ import annotations
 

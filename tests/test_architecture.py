@@ -1,4 +1,4 @@
-"""The rules of the house: who imports whom, what wakes a framework, what the wheel holds."""
+"""The rules of the architecture: allowed imports, functions that must not import a framework, content of the wheel."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ FRAMEWORKS = (
 
 
 def imports(path: Path) -> Iterator[str]:
-    """Every module that a file names in an import, wherever in the file it stands."""
+    """Every module that a file names in an import statement, at any place in the file."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -39,7 +39,7 @@ def imports(path: Path) -> Iterator[str]:
 
 
 def importers(module: str) -> set[str]:
-    """The files of the three wings that import `module` or what is below it."""
+    """The files of the three wings that import `module` or a module below it."""
     return {
         path.relative_to(ROOT).as_posix()
         for wing in WINGS

@@ -21,12 +21,12 @@ EARLIER = sorted((Path(__file__).parent / "earlier").iterdir())
 
 @pytest.fixture(params=EARLIER, ids=lambda folder: folder.name)
 def earlier(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    """A copy: no verb may change what is committed."""
+    """A copy of the committed folder, which no verb may change."""
     return Path(shutil.copytree(request.param, tmp_path / "earlier"))
 
 
 def accuracy_of(folder: Path) -> float:
-    """The accuracy of the ONNX file, as the manifest of its time has it."""
+    """The accuracy of the ONNX file, in the manifest's schema of that version."""
     return float(json.loads((folder / "artifact" / artifact.MANIFEST).read_text())["accuracy"]["onnx"]["accuracy"])
 
 

@@ -1,7 +1,6 @@
-"""One file outside the package, found by an entry point, adds a thing that every verb then takes.
+"""Extensions: one file outside the package, found through an entry point, adds a part that every verb then supports.
 
-Each test brings an installed package with one module, by `brought`, and takes what it adds through the verbs, by
-`through_every_verb`.
+Each test installs a package with one module (`brought`), and uses the new part in all verbs (`through_every_verb`).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Nothing half-written: files and folders appear whole or not at all."""
+"""Nothing is half-written: files and folders appear complete or not at all."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Answers that are not finite are refused wherever figures are made."""
+"""Answers that are not finite are refused wherever zoo computes figures from them."""
 
 from __future__ import annotations
 

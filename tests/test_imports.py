@@ -1,4 +1,4 @@
-"""The imports that run as modules are loaded: no circle among them, no framework before it is needed, no family."""
+"""Imports at module level: no cycles, no framework before it is needed, no family or kind of input in shared code."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def modules() -> dict[str, Path]:
 
 
 def loaded(body: list[ast.stmt]) -> Iterator[ast.stmt]:
-    """Every statement that runs as a module is imported: not those in functions or for type checkers."""
+    """Every statement that runs when a module is imported: not those in functions or for type checkers."""
     for node in body:
         yield node
         if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
@@ -40,7 +40,7 @@ def loaded(body: list[ast.stmt]) -> Iterator[ast.stmt]:
 
 
 def imports(tree: ast.Module, known: set[str]) -> set[str]:
-    """The modules of the wings that are imported as a module is."""
+    """The modules of the wings that are imported when a module is imported."""
     names: set[str] = set()
     for node in loaded(tree.body):
         if isinstance(node, ast.Import):
@@ -77,7 +77,7 @@ def test_builders_import_what_they_build_with_at_their_top() -> None:
 
 
 def test_shared_code_names_no_family() -> None:
-    """As a string, or in an import, outside of the families' own folders."""
+    """Neither as a string nor in an import, except in the families' own folders."""
     # "linear" is a word that is used for another thing, too: a shape of the learning rate.
     names = ({*families()} - {"linear"}) | {f"zoo.models.{name}" for name in families()}
     for module, path in modules().items():
@@ -91,7 +91,7 @@ def test_shared_code_names_no_family() -> None:
 
 
 def test_no_help_wakes_a_framework() -> None:
-    """All of them in one process, for the time that each takes."""
+    """All help texts run in one process, because starting one for each would take long."""
     program = f"""
 import sys, click
 from click.testing import CliRunner
@@ -118,7 +118,7 @@ SHARED = ("zoo.inputs.", "zoo.models.", "zoo.data.sources.", "zoo.weights.")
 
 
 def test_shared_code_names_no_kind_of_input() -> None:
-    """As a string, or in an import; but for the kind of families and runs that say none, from when there was one."""
+    """Neither as a string nor in an import, except the default kind of families and runs that name none."""
     # "text" is a word that is used for other things, too: an encoding, a column.
     names = {*kinds(), *(f"zoo.inputs.{name}" for name in kinds())} - {"text"}
     for module, path in modules().items():

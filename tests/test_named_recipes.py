@@ -1,4 +1,4 @@
-"""Recipes by name and from files: each is sound, suits its family, and says where it comes from."""
+"""Recipes by name and from files: each is valid, fits its family, and states its source."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Modules that installed packages bring by entry points."""
+"""Modules that installed packages add through entry points."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Power laws: known ones are found again, and intervals say what they cover."""
+"""Power laws: the fit recovers known laws, and the intervals have the stated coverage."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ hw.l2cachesize: 4194304
 
 @pytest.fixture
 def system(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
-    """A system with these files and answers, and nothing else."""
+    """Simulate a system that has only these files and command outputs."""
 
     def make(cpuinfo: str = "", called: str = "", sysctl: str | None = None) -> None:
         monkeypatch.setattr(processor, "CPUINFO", tmp_path / "cpuinfo")

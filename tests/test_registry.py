@@ -1,4 +1,4 @@
-"""The registry and what is known without building."""
+"""The registry, and the facts about networks that need no building."""
 
 from __future__ import annotations
 

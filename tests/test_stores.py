@@ -1,4 +1,4 @@
-"""Data in an object store are those of the same files here, and whole folders come there and back."""
+"""Data in an object store equal the same files on disk, and `zoo copy` copies folders to a store and back."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from zoo.stores import Store
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[None]:
-    """A server with the protocol of S3, found by its variables, and a bucket in it."""
+    """A server with the S3 protocol and a bucket, which zoo finds through environment variables."""
     from moto.server import ThreadedMotoServer
 
     running = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
@@ -48,7 +48,7 @@ def server() -> Iterator[None]:
 
 @pytest.fixture
 def gs(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The memory of this process instead of Google's store: no server of it runs here."""
+    """This process's memory in place of Google Cloud Storage, for which there is no local server."""
     memory = fsspec.filesystem("memory")
     monkeypatch.setattr(Store, "_system", memory)
     monkeypatch.setattr(Store, "at", staticmethod(lambda url: Store(url, "gs", f"/{url.partition('://')[2]}")))

@@ -1,4 +1,4 @@
-"""Settings of the surroundings: a keras.json, KERAS_BACKEND and a notebook's settings do not change a network."""
+"""Settings outside zoo, a keras.json, KERAS_BACKEND and a notebook's settings, do not change a network."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def finished_run(folder: Path, description: Model) -> Path:
 
 @pytest.fixture
 def notebook() -> Iterator[tuple[Any, ...]]:
-    """Keras as somebody else's code left it."""
+    """Keras with settings that other code has changed."""
     config = keras.config
     with own_settings():
         config.set_image_data_format("channels_first")
@@ -106,7 +106,7 @@ def test_a_notebooks_settings_change_no_network_and_stay(
 
 
 class Settings(keras.callbacks.Callback):
-    """The settings in the midst of a training."""
+    """The settings that are in effect during a training."""
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         self.found = settings()
@@ -116,7 +116,7 @@ class Settings(keras.callbacks.Callback):
 def test_what_is_measured_and_exported_is_float32_and_only_training_is_tensor_float_32(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A GPU would round what the gates compare with the exported files; the H200 refused to export a ResNet-18."""
+    """TensorFloat-32 would round the logits that gates compare: on an H200, the export of a ResNet-18 failed."""
     enabled = tf.config.experimental.tensor_float_32_execution_enabled
     seen: list[bool] = []
     apply = factory.apply

@@ -1,4 +1,4 @@
-"""The task transcript: texts of logits, and error rates of texts."""
+"""The task transcript: texts from logits, and error rates of texts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Uploads in a served graph: which files are refused and why, and that no bytes fail a request."""
+"""Uploads in a served graph: the files that are refused, with reasons, and that no bytes crash a request."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def encoded(format_name: str, image: Image.Image = NOISE, **options: Any) -> byt
 
 @pytest.fixture(scope="module")
 def read() -> Read:
-    """Return a function of files: their pixels and status, by a graph that is traced once."""
+    """Return a function that reads files to pixels and status, with a graph that is traced once."""
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
     def graph(files: Any) -> Any:
@@ -119,7 +119,7 @@ def test_a_hostile_image_is_refused_by_graph_and_client_alike(read: Read, name: 
 
 
 def test_a_png_whose_header_is_not_first_is_refused_before_decoding(read: Read) -> None:
-    """libpng ignores an unknown chunk before the header, whose size stands elsewhere than where it is looked for."""
+    """libpng ignores an unknown chunk before the header, which moves the size in the header to another position."""
     signature = len(b"\x89PNG\r\n\x1a\n")
     large = hostile.png(6000, 6000, bits=1, kind=hostile.GRAY)
     small_size = hostile.png(3, 3)[16:24]
@@ -130,7 +130,7 @@ def test_a_png_whose_header_is_not_first_is_refused_before_decoding(read: Read) 
 
 
 def test_the_largest_photograph_is_read_by_graph_and_client_alike(read: Read) -> None:
-    """5000 by 5000 pixels are 25 million, and no more is refused for its size."""
+    """5000 by 5000 pixels are exactly 25 million, the limit."""
     largest = hostile.png(5000, 5000, bits=1, kind=hostile.GRAY)
     assert open_header(largest).width * open_header(largest).height == LARGEST_IMAGE
     assert read([largest])[1] == [b""]

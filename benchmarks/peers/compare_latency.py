@@ -3,8 +3,8 @@
 usage: .venv/bin/python -m benchmarks.peers.compare_latency OURS PEERS [--threads 1] [--batch 1] [--seconds 6]
        [--image-size 224] [--from-pixels]
 
-OURS/FAMILY-SIZE.onnx is compared with PEERS/FAMILY-SIZE.onnx and every PEERS/FAMILY-SIZE.*.onnx, and the ratio is that
-to the fastest of them. Ends with 1 where a ratio is above 1. `benchmarks.latency` records the same.
+OURS/FAMILY-SIZE.onnx is compared with PEERS/FAMILY-SIZE.onnx and every PEERS/FAMILY-SIZE.*.onnx; the ratio is that to
+the fastest of them. The exit status is 1 if a ratio is above 1. `benchmarks.latency` records the same measurement.
 """
 
 from __future__ import annotations
@@ -24,21 +24,21 @@ from benchmarks.peers.normalize import normalize
 from zoo.formats.onnx import inference_session
 
 WARMUP, FEWEST = 3, 10
-"""Rounds that do not count, and those that do however long they take."""
+"""Rounds of warm-up, and the fewest rounds that are measured, even if they take longer than the time given."""
 
 DRAWS = 500
-"""Of the bootstrap."""
+"""The number of bootstrap resamples."""
 
 LOADS = 3
-"""How often `over_loads` opens the files anew."""
+"""The number of times that `over_loads` opens the files."""
 
 
 @dataclass(frozen=True)
 class Setting:
     """The conditions under which both files run.
 
-    `image_size` fills what a file leaves open. With `from_pixels` each request starts from uint8 NHWC: for a file that
-    takes floats, normalizing (and transposing to NCHW) in numpy counts, as its users pay for it.
+    `image_size` replaces open dimensions of a file. With `from_pixels`, each request starts from uint8 NHWC images: for
+    a file that takes floats, the time includes normalizing (and transposing to NCHW) in numpy, as its users must do.
     """
 
     threads: int = 1
@@ -66,10 +66,10 @@ def main() -> int:
     parser.add_argument("ours", type=Path, help="a folder of FAMILY-SIZE.onnx")
     parser.add_argument("peers", type=Path, help="a folder of FAMILY-SIZE.onnx and FAMILY-SIZE.*.onnx")
     parser.add_argument("--threads", type=int, default=Setting.threads, help="[1]")
-    parser.add_argument("--batch", type=int, default=Setting.batch, help="images in a request [1]")
-    parser.add_argument("--seconds", type=float, default=Setting.seconds, help="for each network [6]")
-    parser.add_argument("--image-size", type=int, default=Setting.image_size, help="where a file leaves it open [224]")
-    parser.add_argument("--from-pixels", action="store_true", help="count what makes the peers' input of an image")
+    parser.add_argument("--batch", type=int, default=Setting.batch, help="images per request [1]")
+    parser.add_argument("--seconds", type=float, default=Setting.seconds, help="seconds per network [6]")
+    parser.add_argument("--image-size", type=int, default=Setting.image_size, help="for open dimensions [224]")
+    parser.add_argument("--from-pixels", action="store_true", help="include the peers' normalization of images")
     asked = vars(parser.parse_args())
     ratios = []
     for name, peer, found in compare_folders(asked.pop("ours"), asked.pop("peers"), Setting(**asked)):
@@ -85,7 +85,7 @@ def main() -> int:
 
 
 def compare_folders(ours: Path, peers: Path, setting: Setting) -> Iterator[tuple[str, str, Comparison]]:
-    """Each network's name, the file of the fastest peer, and the comparison with it.
+    """Yield each network's name, the file of the fastest peer, and the comparison with it.
 
     Raises:
         SystemExit: no file has a peer.
@@ -104,9 +104,9 @@ def compare_folders(ours: Path, peers: Path, setting: Setting) -> Iterator[tuple
 def take_turns(
     calls: Sequence[Callable[[], Any]], seconds: float, warmup: int = WARMUP, fewest: int = FEWEST
 ) -> np.ndarray:
-    """Wall-clock seconds of each call in each round, float64 [calls, rounds], for so many seconds in all.
+    """Wall-clock seconds of each call in each round, float64 [calls, rounds], measured for a total of `seconds`.
 
-    Every round makes the calls in the same order, so that each call always finds what another one left in the caches.
+    Every round makes the calls in the same order, so that each call always finds the caches as another call left them.
     """
     for _ in range(warmup):
         for call in calls:
@@ -125,9 +125,9 @@ def take_turns(
 def over_loads(files: Sequence[Path], call: Callable[[Any], Callable[[], Any]], seconds: float) -> np.ndarray:
     """Wall-clock seconds of each file in each round, float64 [files, rounds], with the files opened anew `LOADS` times.
 
-    Where its weights come to lie in memory makes a small network up to 5 % faster or slower for as long as it is open.
-    The threads are one pool of all files, which `onnxruntime.set_global_thread_pool_sizes` has made before: with a pool
-    each, the threads of one file wait actively for work on the CPUs on which another file runs.
+    The position of its weights in memory makes a small network up to 5 % faster or slower for as long as it is open.
+    All files share one thread pool, which `onnxruntime.set_global_thread_pool_sizes` has created before: with a pool
+    for each file, the threads of one file would spin on the CPUs on which another file runs.
 
     Args:
         files: ONNX files of the same network.
@@ -152,7 +152,7 @@ def over_loads(files: Sequence[Path], call: Callable[[Any], Callable[[], Any]], 
 def compare(ours: np.ndarray, peer: np.ndarray) -> Comparison:
     """Compare seconds [rounds] that were measured in turns.
 
-    Each round is one ratio, so that what slowed a whole round down cancels; the interval is a bootstrap over rounds.
+    Each round gives one ratio, so that a slowdown of the whole round cancels; the interval is a bootstrap over rounds.
     """
     ratios = ours / peer
     rounds = np.random.default_rng(0).integers(0, len(ratios), (DRAWS, len(ratios)))

@@ -1,14 +1,14 @@
 """Compare the logits of zoo's networks with timm's for the same weights.
 
 Each FOLDER holds FAMILY-SIZE.safetensors and FAMILY-SIZE.npz (`image`, float32 [batch, height, width, channels] as fed
-to the network, and timm's `logits`), as `export_timm --weights`, `other_channels` and `other_sizes` write them. Where a
-difference in float32 is above the bound, both networks are compared in float64, for which `float64_logits` asks timm's
-in its own environment, and each one's float32 with its own float64: some random weights amplify rounding until the
-answers of one network in float32 and in float64 are further apart than the bound.
+to the network, and timm's `logits`), as `export_timm --weights`, `other_channels` and `other_sizes` write them. If a
+difference in float32 is above the bound, both networks are also compared in float64 (`float64_logits` computes timm's
+logits in the peers' environment), and the float32 logits of each network with its own float64 logits: some random
+weights amplify rounding so much that float32 and float64 logits of one network differ by more than the bound.
 
 usage: .venv/bin/python -m benchmarks.peers.compare_logits .peers/bin/python SCRATCH FOLDER...
 
-Writes results/peers.json after each network; ends with 1 where networks differ.
+Writes results/peers.json after each network. The exit status is 1 if networks differ.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ from zoo.weights.pull import pull
 from zoo.weights.timm_reader import read_timm
 
 BOUND = 1e-4
-"""Of float32 logits, as a share of the largest."""
+"""The largest difference of float32 logits that is accepted, relative to the largest logit."""
 
 EXACT_BOUND = 1e-9
-"""The same of float64 logits."""
+"""The same for float64 logits."""
 
 
 def compare(weights: Path, scratch: Path, timm_python: str) -> dict[str, Any]:
-    """The largest difference of logits, as a share of the largest logit, of a network pulled from the peer's file."""
+    """The largest difference of the logits of a network with the peer's weights, relative to the largest logit."""
     family, _, size = weights.stem.partition("-")
     answers = np.load(weights.with_suffix(".npz"), allow_pickle=False)
     image, expected = answers["image"], answers["logits"]
@@ -87,14 +87,14 @@ def main() -> int:
     """Every network of every folder."""
     parser = argparse.ArgumentParser(description="Compare the logits of zoo's networks with timm's.")
     parser.add_argument("timm_python", help="the Python that has PyTorch and timm")
-    parser.add_argument("scratch", type=Path, help="where runs are written and removed again")
-    parser.add_argument("folders", type=Path, nargs="+", help="what the scripts for timm wrote")
+    parser.add_argument("scratch", type=Path, help="a folder for temporary runs")
+    parser.add_argument("folders", type=Path, nargs="+", help="folders that the scripts for timm wrote")
     asked = parser.parse_args()
     wake_keras()
     figures: dict[str, Any] = {}
     weights = [path for folder in asked.folders for path in folder.glob("*.safetensors")]
     others: list[str] = []
-    # The smallest first: the whole takes hours, and what is recorded on the way says something of every family.
+    # The smallest networks come first, because all of them take hours and early records then cover every family.
     for path in sorted(weights, key=lambda path: path.stat().st_size):
         if path.with_suffix(".npz").exists():
             key = f"{path.parent.name}/{path.stem}"

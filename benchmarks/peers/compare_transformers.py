@@ -1,12 +1,12 @@
 """Compare the answers of zoo's networks with transformers' for the same weights.
 
-OUT holds a folder FAMILY-SIZE or FAMILY-SIZE.real for each network, as `export_transformers` writes them. What is
-compared are the logits where the weights have a head, and otherwise the vector that a head would read.
+OUT holds a folder FAMILY-SIZE or FAMILY-SIZE.real for each network, as `export_transformers` writes them. The script
+compares the logits if the weights have a head, and otherwise the vector that a head would read.
 
 usage: .venv/bin/python -m benchmarks.peers.compare_transformers OUT
 
-Writes results/transformers.json, where networks that OUT lacks keep their figures; ends with 1 where a difference is
-above the bound.
+Writes results/transformers.json, where networks that OUT lacks keep their figures. The exit status is 1 if a difference
+is above the bound.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ from zoo.weights.pretrained import TransformersModel
 from zoo.weights.transformers_reader import open_checkpoint, read_transformers
 
 BOUND = 2e-5
-"""Of the largest answer."""
+"""The largest difference that is accepted, relative to the largest answer."""
 
 
 def compare(folder: Path) -> dict[str, Any]:
-    """The largest difference of the answers, as a share of the largest one, and what they are."""
+    """The largest difference of the answers, relative to the largest answer, and the kind of answer compared."""
     name, _, size = folder.name.removesuffix(".real").partition("-")
     family, row = resolve(name, size)
     answers = dict(np.load(folder / "answers.npz", allow_pickle=False))
@@ -67,7 +67,7 @@ def network(family: Family, row: Size, folder: Path, count: int, names: list[str
 def main() -> int:
     """Every network of the folder."""
     parser = argparse.ArgumentParser(description="Compare the answers of zoo's networks with transformers'.")
-    parser.add_argument("out", type=Path, help="what export_transformers wrote")
+    parser.add_argument("out", type=Path, help="the folder that export_transformers wrote")
     asked = parser.parse_args()
     wake_keras()
     networks = recorded("transformers").get("networks", {})

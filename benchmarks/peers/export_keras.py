@@ -2,8 +2,9 @@
 
 usage: .venv/bin/python -m benchmarks.peers.export_keras OUT [--only NAME...] [--image-size 224]
 
-OUT/FAMILY-SIZE.keras.onnx takes float32 NHWC. What Keras cannot export, or onnxruntime cannot run, is named with the
-error and leaves no file. VGG-16 takes more than 24 GB of memory, and VGG-19 is larger: with less, name the others.
+OUT/FAMILY-SIZE.keras.onnx takes float32 NHWC. If Keras cannot export a network, or onnxruntime cannot run the file, the
+script prints the error and leaves no file. VGG-16 takes more than 24 GB of memory, and VGG-19 even more: on a smaller
+machine, name the other networks.
 """
 
 from __future__ import annotations
@@ -35,13 +36,13 @@ def main() -> None:
 
 
 def export(peer: Peer, path: Path, image_size: int) -> str:
-    """Write one file and say how far its answer is from Keras' own, or why there is none."""
+    """Write one file and print the difference of its answer from Keras' own, or the reason why there is no file."""
     import keras
     import onnxruntime
 
     shape = (image_size, image_size, 3)
     image = np.random.default_rng(0).random((1, *shape), dtype=np.float32)
-    # A peer that fails is a result: whatever is raised is said, and the others follow.
+    # A peer that fails is a result: print any error, and go on with the others.
     try:
         network = getattr(keras.applications, peer.keras_applications)(weights=None, input_shape=shape)
         expected = network(image, training=False).numpy()  # a network that never answered has no shapes to export

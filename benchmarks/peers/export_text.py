@@ -3,7 +3,7 @@
 usage: .venv/bin/python -m benchmarks.peers.export_text FOLDER
 
 Writes FOLDER/ours/FAMILY-SIZE.onnx, and FOLDER/weights/FAMILY-SIZE.npz with the weights by `layer/variable`.
-`benchmarks.peers.torch_lstm` writes what they are compared with.
+`benchmarks.peers.torch_lstm` writes the peers' files with these weights.
 """
 
 from __future__ import annotations

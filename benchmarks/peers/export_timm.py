@@ -1,12 +1,12 @@
-"""Write timm's networks with random weights: ONNX files, and with --weights what zoo is compared with.
+"""Write timm's networks with random weights as ONNX files, and with --weights also their weights and logits.
 
 usage: .peers/bin/python -m benchmarks.peers.export_timm OUT [--only NAME...] [--weights] [--image-size 224]
        [--classes 1000] [--seed 0]
 
 OUT/FAMILY-SIZE.onnx takes `image`, float32 NCHW with an open batch, and gives `logits`. With --weights there are also
 OUT/FAMILY-SIZE.safetensors, the state dict, and OUT/FAMILY-SIZE.npz, two images (float32 NHWC, as fed to the network)
-with the logits that timm's network gives them. One stream of random numbers runs through all networks of a command, in
-the order of the table: the same command gives the same weights, another --only may give others.
+with the logits that timm's network gives them. All networks of a command draw from one stream of random numbers, in the
+order of the table: the same command gives the same weights, but another --only may give other weights.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def write(peer: Peer, out: Path, image_size: int, classes: int, seed: int, *, we
 
 
 def randomize(network: torch.nn.Module, images: torch.Tensor, seed: int) -> None:
-    """Move what a fresh network has at zero or one, so that no part of it can be left out unnoticed.
+    """Change weights that are 0 or 1 in a fresh network, so that a comparison notices any part that is left out.
 
     Scales and biases change by up to 0.1. BatchNorm then takes the statistics that it sees on `images`, so that the
     signal keeps its size from layer to layer and an error in any layer reaches the logits.

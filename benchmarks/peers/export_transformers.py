@@ -1,12 +1,12 @@
-"""Write transformers' networks: folders of weights with the answers that zoo is compared with, and ONNX files.
+"""Write transformers' networks: folders of weights, with answers to compare zoo with, and ONNX files.
 
 usage: .peers/bin/python -m benchmarks.peers.export_transformers OUT [--only NAME...] [--folder NAME=FOLDER...] [--onnx]
        [--seed 0]
 
 OUT/FAMILY-SIZE has random weights as transformers saves them, and `answers.npz`: the inputs by the contract's names,
-and `expected`, the logits, or the text's vector where the network has no head. A --folder of real weights is copied
-and asked for its vectors. With --onnx there are OUT/FAMILY-SIZE/script.onnx and dynamo.onnx, by both of PyTorch's
-exporters, with open dimensions.
+and `expected`, the logits, or the text's vector if the network has no head. For a --folder of real weights, the script
+copies the folder and writes the vectors. With --onnx, it also writes OUT/FAMILY-SIZE/script.onnx and dynamo.onnx with
+both of PyTorch's exporters and open dimensions.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Write random Wav2Vec 2.0 networks of transformers: weights, a waveform, their answers, and torch's own ONNX files.
+"""Write random Wav2Vec 2.0 networks of transformers: weights, a waveform, their answers, and PyTorch's ONNX files.
 
 usage: .peers/bin/python -m benchmarks.peers.export_transformers_wav2vec2 FOLDER [--only base-classes,...]
        [--onnx 16000,80000]
@@ -20,7 +20,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Write random Wav2Vec 2.0 networks of transformers.")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--only", help="networks as SIZE-HEAD, with commas between them; all when not given")
-    parser.add_argument("--onnx", default="", help="samples of torch's ONNX files, which are written, too")
+    parser.add_argument("--onnx", default="", help="also write PyTorch's ONNX files, for these numbers of samples")
     asked = parser.parse_args()
 
     import torch

@@ -1,9 +1,9 @@
-"""Export zoo's networks with the peers' weights, through the command line: the files that the peers' are compared with.
+"""Export zoo's networks with the peers' weights through the command line, to compare them with the peers' files.
 
 usage: .venv/bin/python -m benchmarks.peers.export_zoo WEIGHTS OUT [--only NAME...] [--image-size 224]
 
-WEIGHTS has what `export_timm --weights` wrote. Writes OUT/FAMILY-SIZE.onnx: uint8 NHWC in, logits and probabilities
-out.
+WEIGHTS is a folder that `export_timm --weights` wrote. Writes OUT/FAMILY-SIZE.onnx: uint8 NHWC in, logits and
+probabilities out.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from benchmarks.peers.table import add_only, peers, with_weights
 def main() -> None:
     """Export every network that is asked for and has weights."""
     parser = argparse.ArgumentParser(description="Export zoo's networks with the peers' weights to ONNX.")
-    parser.add_argument("weights", type=Path, help="what export_timm --weights wrote")
+    parser.add_argument("weights", type=Path, help="the folder that export_timm --weights wrote")
     parser.add_argument("out", type=Path, help="the folder to write to")
     add_only(parser)
     parser.add_argument("--image-size", type=int, default=224, help="the side of the images in pixels [224]")
@@ -36,7 +36,7 @@ def main() -> None:
 
 
 def pull(weights: Path, family: str, size: str, image_size: int, run: Path) -> None:
-    """Make a run of the peer's weights."""
+    """Make a run from the peer's weights."""
     file = weights / f"{family}-{size}.safetensors"
     told = ("--size", size, "--file", file, "--image-size", image_size, "--license", "Apache-2.0")
     zoo("pull", family, *told, "--out", run)

@@ -1,4 +1,4 @@
-"""Write ONNX files of zoo's Wav2Vec 2.0 from the waveform that the network takes to its logits, as its peers' files do.
+"""Write ONNX files of zoo's Wav2Vec 2.0 from the network's waveform to its logits, like the peers' files.
 
 usage: .venv/bin/python -m benchmarks.peers.export_zoo_wav2vec2 FOLDER SIZE-HEAD... [--samples 16000,80000]
 
@@ -42,7 +42,7 @@ def write(model: Any, path: Path) -> Any:
 
 
 def _with_weights_as_inputs(model: Any, weights: dict[str, Any]) -> tuple[Any, list[str], dict[str, str]]:
-    """As `zoo.export.onnx.conversion` does it for the contract: the graph, its inputs, and its outputs by name."""
+    """Trace as `zoo.export.onnx.conversion` does for the contract: the graph, its inputs, and its outputs by name."""
     import tensorflow as tf
 
     form = tf.TensorSpec(model.inputs[0].shape, tf.float32)

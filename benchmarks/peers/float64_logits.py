@@ -1,4 +1,4 @@
-"""Ask timm's networks in float64: where float32 answers differ, this tells rounding from another network.
+"""Write the float64 logits of timm's networks, which tell rounding from errors if float32 logits differ.
 
 usage: .peers/bin/python -m benchmarks.peers.float64_logits FOLDER [--only NAME...]
 
@@ -14,9 +14,9 @@ from benchmarks.peers.table import add_only, peers, with_weights
 
 
 def main() -> None:
-    """Ask the networks of a folder about the images that its float32 answers are for."""
+    """Write the logits of a folder's networks for the images of their float32 logits."""
     parser = argparse.ArgumentParser(description="Write the float64 logits of timm's networks.")
-    parser.add_argument("folder", type=Path, help="what export_timm, other_channels or other_sizes wrote")
+    parser.add_argument("folder", type=Path, help="the folder that export_timm, other_channels or other_sizes wrote")
     add_only(parser)
     asked = parser.parse_args()
     folder, wanted = asked.folder, peers(asked.only)
@@ -37,7 +37,7 @@ def main() -> None:
             peer, classes=answers["logits"].shape[1], image_size=images.shape[-1], channels=images.shape[1]
         )
         state = load_file(folder / f"{peer.name}.safetensors")
-        # The weights are those of three channels and of 224 pixels, whatever the images are.
+        # The weights are for three channels and 224 pixels, even if the images have others.
         stem = f"{network.pretrained_cfg['first_conv']}.weight"
         state[stem] = adapt_input_conv(images.shape[1], state[stem])
         network.load_state_dict(checkpoint_filter_fn(state, network) if peer.family == "vit" else state)

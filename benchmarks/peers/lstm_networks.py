@@ -11,7 +11,7 @@ import torch
 class Network(torch.nn.Module):
     """Embeddings, LSTM layers, and a dense layer over the last states.
 
-    Weights are Keras': [inputs, 4 · units], gates in the order input, forget, cell, output, as PyTorch has them, too.
+    Weights have Keras' form, [inputs, 4 · units], with the gates in PyTorch's order: input, forget, cell, output.
     """
 
     def __init__(self, weights: dict[str, np.ndarray]) -> None:
@@ -41,7 +41,7 @@ class Network(torch.nn.Module):
     def forward(self, input_ids: Any, attention_mask: Any) -> Any:
         """Logits [batch, classes]."""
         x = self.embedding(input_ids)
-        # PyTorch 2.14 fails to export packed sequences without first states.
+        # PyTorch 2.14 fails to export packed sequences without initial states.
         start = torch.zeros(self.depth * (1 + self.lstm.bidirectional), input_ids.shape[0], self.lstm.hidden_size)
         x = torch.nn.utils.rnn.pack_padded_sequence(x, attention_mask.sum(1), batch_first=True)
         _, (states, _) = self.lstm(x, (start, start))

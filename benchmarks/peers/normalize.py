@@ -10,6 +10,6 @@ _SCALE = 1 / np.array([58.395, 57.12, 57.375], np.float32)
 
 
 def normalize(pixels: np.ndarray, *, nchw: bool) -> np.ndarray:
-    """uint8 NHWC images as float32, in NCHW where `nchw` says so; written to be fast, for its time is measured."""
+    """Normalize uint8 NHWC images to float32, with `nchw` in NCHW; written for speed, because its time is measured."""
     images = (pixels.astype(np.float32) - _MEAN) * _SCALE
     return np.ascontiguousarray(images.transpose(0, 3, 1, 2)) if nchw else images

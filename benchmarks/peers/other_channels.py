@@ -1,4 +1,4 @@
-"""Ask timm's networks about images with other than three channels: its own adaptation of the stem, its own logits.
+"""Write the logits of timm's networks for images without three channels, with timm's own adaptation of the stem.
 
 usage: .peers/bin/python -m benchmarks.peers.other_channels WEIGHTS OUT CHANNELS [--only NAME...]
 
@@ -17,9 +17,9 @@ IMAGE_SIZE = 224
 
 
 def main() -> None:
-    """Ask the networks of a folder, with one number of channels."""
+    """Write the logits of a folder's networks, with one number of channels."""
     parser = argparse.ArgumentParser(description="Write the logits of timm's networks for other numbers of channels.")
-    parser.add_argument("weights", type=Path, help="what export_timm --weights wrote")
+    parser.add_argument("weights", type=Path, help="the folder that export_timm --weights wrote")
     parser.add_argument("out", type=Path, help="the folder to write to")
     parser.add_argument("channels", type=int)
     add_only(parser)

@@ -1,4 +1,4 @@
-"""Ask timm's networks about images of another size than the one that their weights were made at: its own logits.
+"""Write the logits of timm's networks for images of another size than that of their weights.
 
 usage: .peers/bin/python -m benchmarks.peers.other_sizes WEIGHTS OUT IMAGE_SIZE
 
@@ -18,9 +18,9 @@ SMALLEST = {"inception": 75}
 
 
 def main() -> None:
-    """Ask every network of a folder that takes images of the size."""
+    """Write the logits of every network of a folder that takes images of the size."""
     parser = argparse.ArgumentParser(description="Write the logits of timm's networks for images of another size.")
-    parser.add_argument("weights", type=Path, help="what export_timm --weights wrote")
+    parser.add_argument("weights", type=Path, help="the folder that export_timm --weights wrote")
     parser.add_argument("out", type=Path, help="the folder to write to")
     parser.add_argument("image_size", type=int, help="the side of the images in pixels")
     asked = parser.parse_args()

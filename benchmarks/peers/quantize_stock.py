@@ -1,12 +1,12 @@
 """Quantize timm's ONNX files with onnxruntime's own quantizer, as its documentation recommends for x86.
 
-QDQ, weights in int8 for each channel, activations in uint8 with the smallest and largest value seen, after the
+The files have QDQ nodes, per-channel int8 weights, and uint8 activations with min-max calibration, after the
 quantizer's own preprocessing.
 
 usage: .venv/bin/python -m benchmarks.peers.quantize_stock FOLDER [--only NAME...]
 
-FOLDER has what `export_timm` wrote. Writes FOLDER/FAMILY-SIZE.stock.onnx, calibrated on crops of photographs.
-`compare_latency` counts these files among the peers, so keep them apart where float32 is compared with float32;
+FOLDER is a folder that `export_timm` wrote. Writes FOLDER/FAMILY-SIZE.stock.onnx, calibrated on crops of photographs.
+`compare_latency` counts these files among the peers, so use another folder to compare float32 with float32.
 `benchmarks.int8_stock` makes such files itself.
 """
 
@@ -27,7 +27,7 @@ from benchmarks.peers.table import add_only, peers
 def main() -> None:
     """Quantize the files of a folder."""
     parser = argparse.ArgumentParser(description="Quantize timm's ONNX files with onnxruntime's own quantizer.")
-    parser.add_argument("folder", type=Path, help="what export_timm wrote")
+    parser.add_argument("folder", type=Path, help="the folder that export_timm wrote")
     add_only(parser)
     asked = parser.parse_args()
     images = normalize(photographs(), nchw=True)
@@ -39,7 +39,7 @@ def main() -> None:
 
 
 def quantize(source: Path, target: Path, images: np.ndarray) -> None:
-    """Write a float32 file in 8 bits, calibrated on float32 images [n, channels, height, width]."""
+    """Quantize a float32 file to 8 bits, calibrated on float32 images [n, channels, height, width]."""
     from onnxruntime.quantization import (
         CalibrationDataReader,
         CalibrationMethod,

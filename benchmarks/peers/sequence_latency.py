@@ -2,12 +2,12 @@
 
 usage: .venv/bin/python -m benchmarks.peers.sequence_latency OURS PEERS [--threads 1] [--only NAME...] [--seconds 5]
 
-OURS/NAME.onnx is compared with every PEERS/NAME.*.onnx and PEERS/NAME/*.onnx, by each number of examples and of tokens
-or samples, and the ratio is that to the fastest of them. NAME begins with the family; NAME.SAMPLES is of a file that
-takes so many samples. Every file is given whole examples under the names of its inputs.
+OURS/NAME.onnx is compared with every PEERS/NAME.*.onnx and PEERS/NAME/*.onnx, for each number of examples and of tokens
+or samples; the ratio is that to the fastest of them. NAME begins with the family; NAME.SAMPLES is a file that takes
+this number of samples. Every file gets examples without padding, under the names of its inputs.
 
-Writes results/sequence_latency.json, where other networks and numbers of threads keep their figures. Ends with 1 where
-a ratio is above the bound.
+Writes results/sequence_latency.json, where other networks and numbers of threads keep their figures. The exit status is
+1 if a ratio is above the bound.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ HIGHEST, HIGHEST_MEAN = 1.02, 0.98
 BATCHES, TOKENS = (1, 8), (16, 128, 384)
 
 FIRST_ID, IDS = 1, 1000
-"""Every vocabulary has more tokens."""
+"""Token ids are below this number; every vocabulary has more tokens."""
 
 RESULT = "sequence_latency"
 
@@ -44,7 +44,7 @@ def main() -> int:
     parser.add_argument("peers", type=Path, help="a folder of NAME.*.onnx or NAME/*.onnx")
     parser.add_argument("--threads", type=int, default=1, help="[1]")
     parser.add_argument("--only", nargs="+", default=None, metavar="NAME", help="networks to measure [all]")
-    parser.add_argument("--seconds", type=float, default=5.0, help="for each setting [5]")
+    parser.add_argument("--seconds", type=float, default=5.0, help="seconds per setting [5]")
     asked = parser.parse_args()
 
     import onnxruntime

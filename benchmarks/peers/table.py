@@ -1,4 +1,4 @@
-"""The networks that are published elsewhere, too, as `models.tsv` lists them. Python's standard library alone."""
+"""The networks that zoo and its peers share, from `models.tsv`. This module needs only Python's standard library."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ TABLE = Path(__file__).with_name("models.tsv")
 class Peer:
     """One row: a network of zoo and what timm and keras.applications call the same network.
 
-    `keras_applications` is empty where it is not among them. `parameters` counts the trainable ones, with 1000 classes.
+    `keras_applications` is empty if it lacks the network. `parameters` counts trainable parameters with 1000 classes.
     """
 
     family: str
@@ -53,7 +53,7 @@ def with_weights(folder: Path) -> list[Peer]:
 
 
 def add_only(parser: argparse.ArgumentParser) -> None:
-    """Add the option `--only`, which refuses what is not in the table."""
+    """Add the option `--only`, which refuses names that are not in the table."""
     parser.add_argument(
         "--only", nargs="+", default=[], type=_known, metavar="NAME", help="families or FAMILY-SIZE; all when not given"
     )

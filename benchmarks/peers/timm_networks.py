@@ -12,15 +12,15 @@ from benchmarks.peers.table import Peer
 
 
 def create(peer: Peer, *, classes: int, image_size: int, channels: int = 3) -> torch.nn.Module:
-    """Build timm's network with fresh weights, in the mode that it answers in."""
-    # Only a ViT must know the size: it has one position embedding for each patch.
+    """Build timm's network with fresh weights, in evaluation mode."""
+    # Only a ViT needs the size, because it has one position embedding for each patch.
     sized = {"img_size": image_size} if peer.family == "vit" else {}
     network = timm.create_model(peer.timm, pretrained=False, num_classes=classes, in_chans=channels, **sized)
     return network.eval()
 
 
 def count_classes(peer: Peer, weights: dict[str, torch.Tensor]) -> int:
-    """Count the classes that a network's weights tell apart."""
+    """Count the classes of a network's weights."""
     return len(weights[f"{timm.get_pretrained_cfg(peer.timm).classifier}.bias"])
 
 
@@ -41,7 +41,7 @@ def save_answers(path: Path, images: torch.Tensor, answers: np.ndarray) -> None:
 
 
 def link_weights(peer: Peer, weights: Path, folder: Path) -> None:
-    """Link the weights of a network into another folder: they are the same, and large."""
+    """Link the weights of a network into another folder, instead of copying a large file."""
     link = folder / f"{peer.name}.safetensors"
     link.unlink(missing_ok=True)
     link.symlink_to((weights / link.name).resolve())

@@ -1,12 +1,12 @@
-"""Write the LSTMs as PyTorch's TorchScript exporter writes them, with the weights of zoo's.
+"""Write the LSTMs as ONNX files with PyTorch's TorchScript exporter and the weights of zoo's networks.
 
 usage: .peers/bin/python -m benchmarks.peers.torch_lstm FOLDER
 
 Reads FOLDER/weights/NAME.npz, which `benchmarks.peers.export_text` wrote. Writes FOLDER/peers/NAME.torchscript.onnx:
 int64 ids and mask [batch, length] in, logits out, batch and length open; the longest text of a batch comes first.
 
-PyTorch 2.14's newer exporter writes LSTMs whose answers are not those of the network: its logits differ by as much as
-the logits. It also takes no packed sequences, and fixes the length. It is not compared with.
+The newer exporter of PyTorch 2.14 is not used: the logits of its LSTMs differ from the network's by as much as the
+logits themselves. It also cannot export packed sequences, and fixes the length.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ OPSET = 18
 def main() -> None:
     """Export every network that has weights."""
     parser = argparse.ArgumentParser(description="Export the LSTMs with PyTorch's TorchScript exporter.")
-    parser.add_argument("folder", type=Path, help="what benchmarks.peers.export_text wrote to")
+    parser.add_argument("folder", type=Path, help="the folder that benchmarks.peers.export_text wrote")
     folder = parser.parse_args().folder
 
     import torch

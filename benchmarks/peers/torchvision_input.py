@@ -1,6 +1,6 @@
 """Epochs of torchvision's ImageFolder, for `benchmarks.input_pipeline`.
 
-For each line of standard input it makes an epoch, and prints its number of images and its seconds.
+Reads one epoch for each line of standard input, and prints the number of images and the seconds.
 
 usage: .peers/bin/python -m benchmarks.peers.torchvision_input FOLDER SMALLEST_CROP
 """
@@ -15,10 +15,10 @@ SIDE, BATCH, WORKERS = 224, 32, 2
 
 
 def main() -> None:
-    """Make an epoch for each line."""
+    """Read one epoch for each line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", help="a folder for each class")
-    parser.add_argument("smallest_crop", type=float, help="the least share of an image's area that is kept")
+    parser.add_argument("smallest_crop", type=float, help="the smallest area of a crop, as a share of the image")
     asked = parser.parse_args()
     import torch
     from torchvision import datasets, transforms

@@ -2,8 +2,8 @@
 
 usage: .peers/bin/python -m benchmarks.peers.training_steps NAME PRECISION [--settings eager compiled]
 
-The network is channels-last and the optimizer fused. Of several settings (torch.compile, which wants a C++ compiler,
-takes minutes) the fastest over a few steps before the first turn is taken.
+The network is channels-last and the optimizer fused. If several settings are given, a few steps of each are timed
+before the first turn, and the fastest setting is used. `compiled` (torch.compile) needs a C++ compiler and minutes.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ TRIED = 4
 """The steps by which settings are compared."""
 
 DROP_PATH_RATES = {"vit-small": 0.1, "convnext-small": 0.4}
-"""Those of zoo's networks."""
+"""The same values as in zoo's networks."""
 
 
 def main() -> None:
@@ -45,7 +45,7 @@ def main() -> None:
 
 
 def contender(name: str, precision: str, compiled: bool) -> Callable[[int], None]:
-    """Return a function that makes so many training steps of a network."""
+    """Return a function that runs a given number of training steps of a network."""
     import torch
 
     torch.manual_seed(0)
@@ -77,7 +77,7 @@ def contender(name: str, precision: str, compiled: bool) -> Callable[[int], None
 
 
 def create(name: str) -> Any:
-    """Return timm's network of zoo's name, or the plain one that timm does not have."""
+    """Return timm's network by zoo's name, or a plain CNN, which timm does not have."""
     import timm
     import torch
 

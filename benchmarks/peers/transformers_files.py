@@ -1,4 +1,4 @@
-"""Files of transformers' networks: their answers, and ONNX files by both of PyTorch's exporters."""
+"""Write files of transformers' networks: their answers, and ONNX files from both of PyTorch's exporters."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ANSWERS = "answers.npz"
 
 
 def randomize(module: torch.nn.Module, seed: int) -> None:
-    """Move scales and biases by up to 0.1, so that no part of the network can be left out unnoticed."""
+    """Change scales and biases by up to 0.1, so that a comparison notices any part that is left out."""
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for tensor in module.state_dict().values():
@@ -25,16 +25,16 @@ def randomize(module: torch.nn.Module, seed: int) -> None:
 
 
 def write_answers(module: torch.nn.Module, inputs: dict[str, torch.Tensor], folder: Path) -> None:
-    """Write the inputs and what the network makes of them."""
+    """Write the inputs and the network's answers to them."""
     with torch.no_grad():
         expected = module(*inputs.values())
     np.savez(folder / ANSWERS, expected=expected.numpy(), **{name: value.numpy() for name, value in inputs.items()})
 
 
 def write_vocabulary(folder: Path) -> None:
-    """Write a tokenizer of made-up words beside a network of texts, without which nobody can use the folder.
+    """Write a tokenizer of made-up words beside a network of texts, because zoo refuses a folder without a tokenizer.
 
-    It has a word for every row of the network's table.
+    It has a word for every row of the network's embeddings.
     """
     count = json.loads((folder / "config.json").read_text())["vocab_size"]
     words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *(f"word{number}" for number in range(count - 5))]
@@ -44,7 +44,7 @@ def write_vocabulary(folder: Path) -> None:
 
 
 def write_onnx(module: Any, network: Network, folder: Path) -> None:
-    """Write the network by both exporters."""
+    """Write the network with both exporters."""
     inputs = network.examples()
     common: dict[str, Any] = {"input_names": list(inputs), "output_names": ["logits"]}
     axes = {**dict.fromkeys(inputs, network.dimensions), "logits": {0: "batch"}}

@@ -1,6 +1,6 @@
 """transformers' networks with random weights, as `export_transformers` writes them: one row each.
 
-To add a family, add its rows to `NETWORKS`, with a function that makes them.
+To add a family, add its rows to `NETWORKS`, with a function that builds its networks.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import transformers
 CLASSES = 3
 
 TOKENS = 30_522
-"""The vocabulary of BERT without capital letters."""
+"""The vocabulary size of uncased BERT."""
 
 
 class Logits(torch.nn.Module):
@@ -31,7 +31,7 @@ class Logits(torch.nn.Module):
 
 
 class MeanVector(torch.nn.Module):
-    """A network of transformers with the mean of its tokens, as sentence-transformers pools, and perhaps a layer."""
+    """A network of transformers with mean pooling, as in sentence-transformers, and optionally a dense layer."""
 
     def __init__(self, saved: Any, classes: int | None = None) -> None:
         super().__init__()
@@ -47,10 +47,10 @@ class MeanVector(torch.nn.Module):
 
 @dataclass(frozen=True)
 class Network:
-    """A network: what makes it, with its own head or with the vector behind it; examples; and its open dimensions.
+    """A network: its constructor, with a head or with the vector that a head would read; examples; open dimensions.
 
-    `create(logits)` returns the module, whose attribute `saved` is what transformers saves. The inputs are those of the
-    module by the contract's names, as `examples` gives them. `dimensions` are the names of their open axes.
+    `create(logits)` returns the module, whose attribute `saved` is the model that transformers saves. `examples`
+    returns the inputs of the module by the contract's names. `dimensions` are the names of their open axes.
     """
 
     create: Callable[[bool], Any]
@@ -76,7 +76,7 @@ def _bert(width: int, depth: int, heads: int, *, mean: bool = False) -> Network:
 
 
 def _texts() -> dict[str, torch.Tensor]:
-    """Two texts of random tokens, of 19 and 7, the second one with padding."""
+    """Two texts of 19 and 7 random tokens, the second one with padding."""
     ids = torch.randint(1000, TOKENS, (2, 19))
     mask = torch.ones_like(ids)
     mask[1, 7:] = 0

@@ -1,7 +1,7 @@
 """The batch of `benchmarks.training_speed`, and the protocol of its contenders, which are processes.
 
-A contender prints its setting on a line when it is ready. It then reads a number of steps a line, makes them, and
-prints the seconds that they took, and the seconds of processor time.
+When a contender is ready, it prints its setting on a line. Then it reads a number of steps per line, runs the steps,
+and prints their elapsed seconds and their seconds of processor time.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def random_batch() -> tuple[np.ndarray, np.ndarray]:
 
 
 def take_turns(contender: tuple[str, Callable[[int], None]]) -> None:
-    """Obey the lines of standard input until it ends; the contender is its setting and what makes so many steps."""
+    """Run the steps that standard input asks for, until it ends; the contender is a setting and a function of steps."""
     setting, steps = contender
     steps(3)
     print(setting, flush=True)

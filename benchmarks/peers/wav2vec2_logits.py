@@ -4,7 +4,7 @@ FOLDER holds SIZE-HEAD.safetensors and SIZE-HEAD.npz, as `export_transformers_wa
 
 usage: .venv/bin/python -m benchmarks.peers.wav2vec2_logits FOLDER [--only large-classes,...]
 
-Writes results/wav2vec2_logits.json; ends with 1 where networks differ.
+Writes results/wav2vec2_logits.json. The exit status is 1 if networks differ.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from zoo.models.wav2vec2.sizes import OPTIONS
 from zoo.tensorflow_setup import wake_keras
 
 BOUND = 2e-5
-"""Of float32 logits, as a share of the largest."""
+"""The largest difference of float32 logits that is accepted, relative to the largest logit."""
 
 
 def network(size: str, head: Any, count: int, samples: int | None) -> Any:
-    """A Keras network over waveforms of so many samples, or of any number."""
+    """A Keras network for waveforms with a fixed or an open number of samples."""
     wake_keras()
     import keras
 
@@ -38,7 +38,7 @@ def network(size: str, head: Any, count: int, samples: int | None) -> Any:
 
 
 def compare(weights: Path) -> dict[str, Any]:
-    """The largest difference of logits, as a share of the largest logit, with a fixed and with an open length."""
+    """The largest difference of logits, relative to the largest logit, with a fixed and with an open length."""
     size, _, head = weights.stem.partition("-")
     answers = np.load(weights.with_suffix(".npz"), allow_pickle=False)
     waveform, expected = answers["waveform"], answers["logits"]
@@ -55,7 +55,7 @@ def main() -> int:
     """Every network of the folder, the smallest first."""
     parser = argparse.ArgumentParser(description="Compare the logits of zoo's Wav2Vec 2.0 with transformers'.")
     parser.add_argument("folder", type=Path, help="what export_transformers_wav2vec2 wrote")
-    parser.add_argument("--only", default="", help="these networks; the figures of others stay [all]")
+    parser.add_argument("--only", default="", help="networks to compare; others keep their figures [all]")
     asked = parser.parse_args()
     figures = recorded("wav2vec2_logits").get("networks", {}) if asked.only else {}
     for path in sorted(asked.folder.glob("*.safetensors"), key=lambda path: path.stat().st_size):

@@ -1,4 +1,4 @@
-"""Wav2Vec 2.0 of transformers with random weights, and its ONNX files by both of PyTorch's exporters."""
+"""Wav2Vec 2.0 of transformers with random weights, and its ONNX files from both of PyTorch's exporters."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ SAMPLES = 16_000
 
 
 def random_network(size: str, head: str) -> torch.nn.Module:
-    """A network of random weights, in which norms and biases are random, too."""
+    """A network whose weights, including norms and biases, are random."""
     torch.manual_seed(0)
     kind, options = HEADS[head]
     config = transformers.Wav2Vec2Config(**SIZES[size], **options, attn_implementation="eager")
@@ -50,7 +50,7 @@ def random_network(size: str, head: str) -> torch.nn.Module:
 
 
 class Logits(torch.nn.Module):
-    """A network that gives its logits alone."""
+    """A network that returns only its logits."""
 
     def __init__(self, model: torch.nn.Module) -> None:
         super().__init__()
@@ -62,7 +62,7 @@ class Logits(torch.nn.Module):
 
 
 def write_onnx(model: torch.nn.Module, stem: Path, samples: int) -> None:
-    """Write the files of both of torch's exporters for waveforms of so many samples."""
+    """Write the files of both of PyTorch's exporters for waveforms with a given number of samples."""
     # After an export, TorchScript's exporter puts a network back into the mode in which the outermost module was.
     network = Logits(model).eval()
     names = {"input_names": ["waveform"], "output_names": ["logits"]}

@@ -31,7 +31,7 @@ from zoo.onnx_file import DIGEST, graph_digest
 from zoo.signature import Signature
 
 OPSET = 21
-"""The default version of ONNX' operator set: the newest that onnxruntime 1.20 (November 2024) loads.
+"""The default version of ONNX's operator set: the newest that onnxruntime 1.20 (November 2024) loads.
 
 onnxruntime 1.20 refuses opset 22 and IR version 11.
 """
@@ -67,7 +67,7 @@ LARGEST_FILE = 2**31 - 2**20
 
 
 def check_opset(opset: int) -> None:
-    """Check that tf2onnx, onnx and the installed onnxruntime support a version of ONNX' operator set.
+    """Check that tf2onnx, onnx and the installed onnxruntime support a version of ONNX's operator set.
 
     Raises:
         ZooError: one of them does not.
@@ -108,7 +108,7 @@ def write_onnx(network: TracedModel, path: Path, metadata: dict[str, Any], opset
         network: the network to convert.
         path: the file to write, whole or not at all.
         metadata: the entries of `metadata_props`; values other than strings are stored as JSON.
-        opset: the version of ONNX' operator set.
+        opset: the version of ONNX's operator set.
     """
     import onnx
 

@@ -7,7 +7,7 @@ from typing import Any, Literal
 Layout = Literal["NCHW", "NHWC", "input"]
 """The layout of a feature map.
 
-ONNX' convolutions and pools take NCHW; layers that work along the last axis take NHWC. The input is NHWC, too, but the
+ONNX's convolutions and pools take NCHW; layers that work along the last axis take NHWC. The input is NHWC, too, but the
 first convolution reads it without a Transpose, see `zoo.export.onnx.passes.first_convolution`.
 """
 

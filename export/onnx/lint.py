@@ -173,7 +173,7 @@ def padding_before_windows(index: GraphIndex) -> Iterator[Any]:
 
 
 FILE_RULES: dict[str, Rule] = {
-    "nodes of another domain than ONNX' own": other_domains,
+    "nodes of another domain than ONNX's own": other_domains,
     "batch normalizations that are not folded into a convolution": batch_normalization,
     "nodes that compute nothing, or only from constants": idle,
     "Transposes of Transposes": transpose_pairs,
@@ -217,7 +217,7 @@ def _version_problems(model: Any) -> list[str]:
     needed = onnx.helper.find_min_ir_version_for(
         [imported for imported in model.opset_import if imported.domain in STANDARD_DOMAINS]
     )
-    problems = [f"operator sets of other domains than ONNX' own: {enumerated(domains)}"] if domains else []
+    problems = [f"operator sets of other domains than ONNX's own: {enumerated(domains)}"] if domains else []
     if model.ir_version != needed:
         problems.append(f"IR version {model.ir_version}, but the operator set needs {needed}")
     return problems

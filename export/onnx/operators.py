@@ -33,7 +33,7 @@ def block_lstm(graph: Any, node: Any, name: str, _: Any) -> None:
         or not (_is_zero(node.inputs[2]) and _is_zero(node.inputs[3]))
         or any(graph.find_output_consumers(output) or output in graph.outputs for output in others)
     ):
-        raise ZooError(f"{name} does not fit ONNX' LSTM: use no peepholes, clipping, initial states, or cell outputs")
+        raise ZooError(f"{name} does not fit ONNX's LSTM: use no peepholes, clipping, initial states, or cell outputs")
     width, units = graph.get_shape(x)[-1], graph.get_shape(weights)[1] // 4
     order = np.arange(4 * units).reshape(4, units)[list(GATES)].reshape(-1)
     result, shape, dtype = node.output[STATES], node.output_shapes[STATES], node.output_dtypes[STATES]
@@ -49,7 +49,7 @@ def block_lstm(graph: Any, node: Any, name: str, _: Any) -> None:
     (rows,) = operation("Transpose", *operation("Gather", weights, gates, axis=1), perm=[1, 0])
     parts = operation("Split", rows, constant("parts", [width, units]), outputs=2, axis=1)
     (ordered,) = operation("Gather", bias, gates, axis=0)
-    # ONNX' second bias, which is added to the first one.
+    # ONNX's second bias, which is added to the first one.
     (biases,) = operation("Concat", ordered, constant("zeros", np.zeros(4 * units, np.float32)), axis=0)
     stacked = [operation("Unsqueeze", one, first)[0] for one in (*parts, biases)]
     (states,) = operation("LSTM", x, *stacked, hidden_size=units)

@@ -1,4 +1,4 @@
-"""The data of runs and artifacts: seen images are not evaluated on, and folders that were moved are found."""
+"""The data of runs and artifacts: evaluation leaves out training images, and `--data-dir` finds moved folders."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def test_old_artifacts_say_that_their_training_images_are_unknown(
 
 
 def test_old_runs_load_their_data_again(tmp_path: Path, images_folder: Path, zoo_command: Command) -> None:
-    """If the data are gone, they say that their training images are unknown."""
+    """If the data of such a run are gone, a message says that its training images are unknown."""
     shutil.copytree(images_folder, tmp_path / "data")
     old = untrained_run(tmp_path / "old", tmp_path / "data", "cnn", "small", 8)
     values = json.loads((old / run.DESCRIPTION).read_text())
@@ -234,7 +234,7 @@ def test_a_card_says_that_test_images_were_trained_on(made: Path) -> None:
 
 def test_large_images_do_not_set_the_input(tmp_path: Path) -> None:
     class Enough(Exception):
-        """Raised once the network is described, because it need not be trained."""
+        """Ends a training once the network is described, because the test needs no training."""
 
     def preflight(model: Any) -> None:
         described.append(model)

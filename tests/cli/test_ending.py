@@ -1,4 +1,4 @@
-"""A signal that asks a command to end: nothing half-written stays, and it says one line."""
+"""Signals that end a command: it leaves nothing half-written, and prints one line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Names of classes in any script, on any terminal: every verb writes them, as they are or as escapes."""
+"""Class names in any writing system, on any terminal: every verb prints them, unchanged or as escapes."""
 
 from __future__ import annotations
 

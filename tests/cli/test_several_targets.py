@@ -46,7 +46,7 @@ def described() -> Model:
 
 
 def answered(count: int = 6) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """Outputs of so many examples, and targets of which a few are as the outputs."""
+    """Outputs for a given number of examples, and targets of which a few agree with the outputs."""
     draw = np.random.default_rng(0)
     logits = draw.normal(size=(count, 3)).astype(np.float32)
     values = draw.normal(200, 50, (count, 1)).astype(np.float32)

@@ -28,7 +28,7 @@ COLUMNS = 110
 
 @dataclasses.dataclass(frozen=True)
 class Screen:
-    """The exit status of a command, and all that it wrote to its terminal."""
+    """The exit status of a command, and its whole output on a terminal."""
 
     status: int
     written: str
@@ -40,7 +40,7 @@ class Screen:
 
     @property
     def final(self) -> list[str]:
-        """The lines that remain on the screen of a terminal that knows the few sequences that rich writes."""
+        """The final lines on the screen, on a terminal that interprets the control sequences of rich."""
         rows, row, column = [""], 0, 0
         for token in re.findall(r"\x1b\[[0-9;?]*[A-Za-z]|[\r\n]|[^\x1b\r\n]+", self.written):
             if token == "\r":

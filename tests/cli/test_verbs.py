@@ -71,14 +71,14 @@ def command(verb: str) -> click.Command:
 
 
 def verbs() -> Iterator[str]:
-    """Every verb, and instead of a group of verbs those in it."""
+    """Every verb; a group of verbs is replaced by its verbs."""
     for verb in VERBS:
         found = command(verb)
         yield from (f"{verb} {name}" for name in found.commands) if isinstance(found, click.Group) else [verb]
 
 
 def spelled(parameter: click.Parameter) -> str:
-    """The name as it is typed, but for the dashes."""
+    """The name as people type it, without the leading dashes."""
     return parameter.opts[0].lstrip("-").replace("-", "_")
 
 

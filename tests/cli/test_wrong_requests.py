@@ -1,4 +1,4 @@
-"""Wrong requests: each ends with its exit status and one line that says how to mend it, and leaves nothing behind."""
+"""Wrong requests: each ends with its exit status and one line that says how to fix it, and leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -286,7 +286,7 @@ def test_a_damaged_artifact_is_refused(zoo_command: Command, place: Path) -> Non
     "arguments", [["train", "cnn", "--epochs", "1"], ["export", "--out", "made"]], ids=lambda value: value[0]
 )
 def test_a_full_disk_ends_with_one_line(place: Path, arguments: list[str]) -> None:
-    """A limit on the size of files, which needs no rights, stands for the disk: the write fails in the middle."""
+    """A limit on file sizes, which needs no privileges, simulates the full disk: a write fails in the middle."""
     limited = functools.partial(resource.setrlimit, resource.RLIMIT_FSIZE, (60_000, 60_000))
     before = tree(place / "artifacts")
     done = processes.run("zoo", *arguments, before=limited)

@@ -1,3 +1,5 @@
+"""Augmentation of images: flips, shifts, random crops and random erasing."""
+
 from __future__ import annotations
 
 from typing import Any

@@ -254,7 +254,7 @@ def test_odd_png_headers_are_read_or_refused_by_both(field: int) -> None:
 
 @pytest.mark.parametrize("interlaced", [False, True])
 def test_a_png_whose_pixels_do_not_end_is_not_loaded(interlaced: bool) -> None:
-    """libpng would refuse it in training; Pillow reads it if every row is complete without the missing part."""
+    """libpng would refuse the file in training, while Pillow reads it if all rows are complete without the end."""
     file = png_file(np.full((HEIGHT, WIDTH, 1), 5), 0, 8, interlaced=interlaced)
     chunks = parts_of(file)
     for data in (chunks[1][1][:-4], zlib.compress(zlib.decompress(chunks[1][1])[:-1])):

@@ -1,4 +1,4 @@
-"""The source `files`: every file below a folder, and what is not trained on it."""
+"""The source `files`: it reads every file below a folder, and trainings with labels refuse it."""
 
 from __future__ import annotations
 

@@ -1,3 +1,5 @@
+"""The source `folder` with images: classes, splits, files that are read or skipped, and refusals."""
+
 from __future__ import annotations
 
 import os

@@ -1,4 +1,4 @@
-"""The index of a folder: a second start reads only what is new or has changed, and knows the same."""
+"""The index of a folder: a second start reads only new and changed files, and gives the same examples."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def inspected(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The names of the files that were read whole."""
+    """The names of the files that were read completely."""
     names: list[str] = []
     whole = folder.inspect
 
@@ -47,7 +47,7 @@ def inspected(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def loaded(place: Path, kind: str = "image", **options: object) -> tuple[Dataset, list[str]]:
-    """The dataset, and what was said."""
+    """The dataset, and the messages printed while it was loaded."""
     # Times of files are counted in ticks of a few milliseconds.
     time.sleep(0.02)
     said: list[str] = []

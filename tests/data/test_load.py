@@ -1,3 +1,5 @@
+"""Loading data by the name of a source: `digits`, its splits, and refusals of unknown sources."""
+
 from __future__ import annotations
 
 import numpy as np

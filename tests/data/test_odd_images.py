@@ -48,7 +48,7 @@ def wanted(channels: int = 3, side: int = SIDE, background: str = "white", white
 
 
 def decoders(file: bytes, place: Path) -> Callable[[Preprocessing], list[np.ndarray]]:
-    """Return a function of a preprocessing: the pixels of a file by client, served graph and both data pipelines."""
+    """Return a function that reads a file with a preprocessing by client, served graph and both data pipelines."""
     fill(place, {"cat": 4, "dog": 4}, (SIDE, SIDE), "RGB")
     (place / "cat" / "0.png").write_bytes(file)
     data = load(f"folder:{place}", "image", split=Split(validation=0.25, test=0.4))

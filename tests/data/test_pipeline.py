@@ -1,3 +1,5 @@
+"""The batches of training and evaluation: their order, their examples, and that threads do not change them."""
+
 from __future__ import annotations
 
 import dataclasses

@@ -71,7 +71,7 @@ def by_pillow(name: str, image: np.ndarray, amount: float) -> np.ndarray:
 
 
 def amounts(name: str) -> Any:
-    """Amounts between the greatest ones, exact in float32: 64 steps of an enhancement, whole degrees, bits, levels."""
+    """Amounts within the allowed range, exact in float32: 64 steps of an enhancement, whole degrees, bits, levels."""
     operation = OPERATIONS[name]
     greatest = max(operation.randaugment, operation.trivialaugment)
     steps = 64 if greatest < 1 else 1

@@ -174,7 +174,7 @@ def test_normalized_is_what_scale_and_offset_say() -> None:
 @pytest.mark.parametrize("shape", [(16_000, 1), (1, 16_000), (150, 16_000)])
 @pytest.mark.parametrize("resize_mode", ["shortest", "squash"])
 def test_a_very_narrow_image_is_refused_before_it_is_resized(shape: tuple[int, int], resize_mode: str) -> None:
-    """1 by 16,000 pixels would become 900 by 14 million, or 900 by 16,000 on the way."""
+    """1 by 16,000 pixels would become 900 by 14 million, with 900 by 16,000 as the intermediate size."""
     narrow, wanted = encoded(Image.new("L", shape), "PNG"), preprocessing(900, 900, 1, resize_mode=resize_mode)
     with pytest.raises(ZooError, match="too narrow"):
         pixels_from_bytes(narrow, wanted)

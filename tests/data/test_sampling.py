@@ -1,4 +1,4 @@
-"""Which examples an epoch has: repeated and balanced, for every kind of input, at the same place after a resume."""
+"""The examples of an epoch with repeats and balanced sampling, for every kind of input and after a resume."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The shares of workers: together they are every batch, each example once."""
+"""Workers' shares of a batch: together they contain each example exactly once."""
 
 from __future__ import annotations
 

@@ -1,3 +1,5 @@
+"""The source `tfds`: prepared data sets of images, clips, texts and scalars, and refusals of damaged ones."""
+
 from __future__ import annotations
 
 import json

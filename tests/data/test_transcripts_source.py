@@ -1,4 +1,4 @@
-"""The source of clips with texts beside them."""
+"""The source `transcripts`: clips with a text file beside each."""
 
 from __future__ import annotations
 

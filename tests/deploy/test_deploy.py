@@ -1,4 +1,4 @@
-"""The files of deploy/ are what Kubernetes and Slurm take, and name options that `zoo train` has."""
+"""The files of deploy/ are valid for Kubernetes and Slurm, and use only options that `zoo train` has."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_a_mistake_in_the_job_is_found(spoil: Callable[[Any], None]) -> None:
 
 
 def stand_in(folder: Path, name: str, status: int = 0) -> Path:
-    """A program that notes what it is called with."""
+    """A program that records the arguments of its calls."""
     program = folder / "bin" / name
     program.parent.mkdir(exist_ok=True)
     program.write_text(f'#!/bin/sh\nprintf "%s\\n" "{name}" "$@" >> "{folder}/called"\nexit {status}\n')
@@ -74,7 +74,7 @@ def stand_in(folder: Path, name: str, status: int = 0) -> Path:
 
 
 def called(folder: Path, command: list[str], variables: dict[str, str]) -> tuple[int, list[str]]:
-    """Run a command with stand-ins alone; return its status and the words that they were called with."""
+    """Run a command that finds only stand-ins; return its status and the arguments of their calls."""
     environment = {"PATH": f"{folder / 'bin'}:{os.environ['PATH']}", **variables}
     done = subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True, check=False)
     notes = folder / "called"

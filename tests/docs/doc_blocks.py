@@ -1,4 +1,4 @@
-"""The code blocks of the documents: what is run, and what a document says it cannot run."""
+"""The code blocks of the documents: those that tests run, and those that a document marks as not run."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ BLOCK = re.compile(
 
 @dataclass(frozen=True)
 class Block:
-    """A code block: where it begins, its language and text, and why it is not run, where the document says so."""
+    """A code block: its position, language and text, and the reason if the document marks it as not run."""
 
     page: str
     line: int
@@ -28,7 +28,7 @@ class Block:
     reason: str | None
 
     def __str__(self) -> str:
-        """Its place, as editors take it."""
+        """The position of the block, in the form PAGE:LINE."""
         return f"{self.page}:{self.line}"
 
     @property

@@ -1,4 +1,4 @@
-"""README.md and docs/ say what is so: their commands and programs run, in order, as they stand there."""
+"""The commands and programs of README.md and docs/ run in order, exactly as they are printed."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ NOT_RUN = {
     "needs another version": 1,
     "needs a plugin, and waits for a browser": 1,
 }
-"""The number of blocks that the documents mark as not run, by reason: whoever adds one says so here."""
+"""The number of blocks that the documents mark as not run, by reason; update it with every new block."""
 
 OTHERS = [page for page in pages() if page != FIRST and any(block.runs for block in blocks(page))]
 
 
 def run_zoo(command: list[str]) -> None:
-    """`zoo` in this process, which has TensorFlow already; a benchmark that names no time takes little."""
+    """Run `zoo` in this process, which has imported TensorFlow; a benchmark without --seconds gets a short time."""
     from zoo.cli import main
 
     if command[1] == "benchmark" and "--seconds" not in command:
@@ -54,9 +54,9 @@ def commands(page: Path) -> list[list[str]]:
 
 
 def run_page(page: Path, done: Sequence[list[str]] = ()) -> None:
-    """Every block of a document in the current folder; its Python blocks share their variables, as in one session.
+    """Run every block of a document in the current folder; its Python blocks share variables, as in one session.
 
-    Commands that are `done` have left there what they write.
+    Commands in `done` are skipped, because the folder already holds their results.
     """
     variables: dict[str, Any] = {"__name__": "__main__"}
     for block in blocks(page):

@@ -1,4 +1,4 @@
-"""The tables of the documents are those that the recorded figures make, and nothing that exists goes unsaid."""
+"""The tables of the documents match the recorded figures, and the documents cover every recipe key, verb and family."""
 
 from __future__ import annotations
 

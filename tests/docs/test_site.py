@@ -28,7 +28,7 @@ def build(source: Path, site: Path) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture
 def sources(tmp_path: Path) -> Path:
-    """A copy of what the site is made of, beside what its pages include."""
+    """A copy of the site's sources and of the files that its pages include."""
     copy = tmp_path / "checkout"
     shutil.copytree(ROOT / "docs", copy / "docs")
     for path in (*ROOT.glob("*.md"), ROOT / "results" / "README.md", ROOT / "export" / "tf_serving" / "README.md"):

@@ -1,4 +1,4 @@
-"""A kind of input of two tensors with an open length: the letters of words, for tests of what is shared by all kinds.
+"""A kind of input with two tensors of open length, the letters of words, for tests of code that all kinds share.
 
 A raw example is a word; one with an exclamation mark is refused.
 """
@@ -22,7 +22,7 @@ LENGTH = "length"
 
 @record
 class Letters:
-    """The preprocessing of words: code points up to `most`, others become `most`."""
+    """The preprocessing of words: code points, where those above `most` become `most`."""
 
     most: int = 300
     kind: Literal["letters"] = "letters"

@@ -1,7 +1,7 @@
-"""The graph of a network's ONNX file as text, which is the same whichever versions of the libraries wrote it.
+"""The graph of a network's ONNX file as text, which does not depend on the versions of the libraries.
 
-A line a node: its kind, its inputs, its attributes. An initializer stands as type, shape and norm; %3 is what node 3
-gives.
+Each line is a node: its operation, its inputs and its attributes. An initializer appears as type, shape and norm; %3 is
+the output of node 3.
 
 usage: python -m tests.export.recorded_graphs [NETWORK…]      writes tests/export/graphs/NETWORK.txt
 """
@@ -72,7 +72,7 @@ def graph_text(network: str) -> str:
 
 
 def _values(name: str, shape: tuple[int, ...]) -> np.ndarray:
-    """Return fixed values for a weight, other ones for each name; between 0.5 and 1.5, as variances are positive."""
+    """Return fixed values for a weight, which depend on its name; between 0.5 and 1.5, to be valid as variances."""
     few = np.random.default_rng(zlib.crc32(name.encode())).uniform(0.5, 1.5, 1009).astype(np.float32)
     return np.resize(few, shape)
 
@@ -102,7 +102,7 @@ def text(model: Any) -> str:
 
 
 def apart(found: str, recorded: str) -> list[str]:
-    """Return the differences of two texts: lines other than in their norms, and norms by more than rounding."""
+    """Return the lines that differ between two texts, ignoring differences of norms within rounding."""
     lines, wanted = found.splitlines(), recorded.splitlines()
     said = [
         f"{one}  (recorded: {other})"

@@ -1,4 +1,4 @@
-"""SavedModels that are built in half a second, with one layer for small images; good ones and bad ones."""
+"""Valid and invalid SavedModels with one layer for small images, which are built in half a second."""
 
 from __future__ import annotations
 

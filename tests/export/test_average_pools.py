@@ -1,4 +1,4 @@
-"""Averages before 1x1 convolutions are computed behind them: the same answers, and on integers throughout."""
+"""Average pools before 1x1 convolutions are moved behind them: the answers stay the same, and all nodes are in int8."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_an_average_with_another_reader_is_left() -> None:
 @pytest.mark.usefixtures(same_draws.__name__)
 @pytest.mark.parametrize("include", [0, 1])
 def test_a_pool_branch_is_computed_on_integers(include: int, tmp_path: Path) -> None:
-    """Inception's: an average, a 1x1 convolution and a Relu, between convolutions."""
+    """A branch of Inception: an average pool, a 1x1 convolution and a Relu, between convolutions."""
     nodes = [
         convolution("x", "first"),
         helper.make_node("Relu", ["first"], ["active"]),

@@ -1,4 +1,4 @@
-"""fp16 files of networks whose inputs or values are beyond what float16 holds."""
+"""fp16 files of networks whose inputs or values exceed the range of float16."""
 
 from __future__ import annotations
 

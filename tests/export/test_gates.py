@@ -1,4 +1,4 @@
-"""An ONNX file that was changed after it was finished: the gates that see it."""
+"""The gates that detect a change in a finished ONNX file."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Finished = tuple[onnx.ModelProto, Reference]
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
-    """A file with a convolution, a norm, attention and dense layers, and what Keras says of two images."""
+    """A file with a convolution, a norm, attention and dense layers, and Keras' answers to two images."""
     image = keras.Input(PIXELS.shape, name="image")
     x = layers.convolution(image, WIDTH, 2, stride=2, bias=True, padding="none", name="patches")
     x = layers.LayerNormalization(name="norm")(layers.Tokens(name="tokens")(x))

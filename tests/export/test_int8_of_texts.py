@@ -1,4 +1,4 @@
-"""int8 files of networks with inputs of an open length: calibrated without padding, and answers that no batch moves."""
+"""int8 files of networks with open lengths: calibration without padding, and answers independent of the batch."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_every_product_with_weights_is_computed_on_integers(float32: Path, int8:
     write_optimized(int8, tmp_path / "fused.onnx", "all")
     fused = Counter(node.op_type for node in onnx.load(tmp_path / "fused.onnx").graph.node)
     assert (fused["MatMulIntegerToFloat"], fused["QGemm"]) == (12, 1)
-    assert not [node.domain for node in onnx.load(int8).graph.node if node.domain], "operators of ONNX' own only"
+    assert not [node.domain for node in onnx.load(int8).graph.node if node.domain], "operators of ONNX's own only"
 
 
 @pytest.mark.parametrize("pooling", ["mean", "first"])

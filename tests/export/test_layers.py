@@ -1,4 +1,4 @@
-"""The ONNX graphs of zoo's own layers, and of the Keras layers that they replace."""
+"""The ONNX graphs of zoo's own layers and of the Keras layers that they replace."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A version folder that is still being copied does not load, in whichever order; a complete one does."""
+"""A version folder that is still being copied does not load, in any order of copying; a complete one does."""
 
 from __future__ import annotations
 

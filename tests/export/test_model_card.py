@@ -1,4 +1,4 @@
-"""The model card: what it says of the model's origin, and that every example in it runs and answers."""
+"""The model card: it states the model's origin, and every example in it runs and answers."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def test_every_python_example_runs_and_answers(
 def test_every_command_makes_a_request_that_the_signature_answers(
     made: Path, probabilities: np.ndarray, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """The requests are decoded as TF Serving's REST interface does, and put to the SavedModel."""
+    """Decode the requests as TF Serving's REST interface does, and send them to the SavedModel."""
     monkeypatch.chdir(made)
     (tmp_path / "curl").write_text(CURL)
     (tmp_path / "curl").chmod(0o755)

@@ -1,4 +1,4 @@
-"""Zero padding: which convolutions and pools it is folded into, and that no answer changes."""
+"""Zero padding: it is folded into convolutions and pools where possible, and no answer changes."""
 
 from __future__ import annotations
 

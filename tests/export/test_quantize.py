@@ -1,4 +1,4 @@
-"""int8 and fp16 files: which nodes become integers, what it costs, and what is refused."""
+"""int8 and fp16 files: the nodes that become integers, the loss of accuracy, and refusals."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ TARGETS: tuple[Target, ...] = ("x86-vnni", "x86-avx2", "arm64", "portable")
 
 @pytest.fixture(autouse=True)
 def same_draws() -> None:
-    """The same random numbers for a test, whichever ran before."""
+    """Give a test the same random numbers, whichever tests ran before."""
     RNG.bit_generator.state = START
 
 

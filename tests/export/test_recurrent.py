@@ -1,4 +1,4 @@
-"""LSTMs in ONNX: the nodes that become of a network, and each pass on graphs that it rewrites or leaves alone."""
+"""LSTMs in ONNX: the nodes of an exported network, and each pass on graphs that it rewrites or leaves alone."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ def passed(proto: Any) -> tuple[Counter[str], list[list[int]]]:
 
 
 def shape_of(value: str, name: str) -> list[Any]:
-    """As tf2onnx writes the first two lengths of a value: int32, sliced, split."""
+    """The nodes with which tf2onnx computes the first two lengths of a value: int32, sliced, split."""
     return [
         helper.make_node("Shape", [value], [f"{name}_shape"]),
         helper.make_node("Cast", [f"{name}_shape"], [f"{name}_int32"], to=onnx.TensorProto.INT32),

@@ -66,18 +66,18 @@ def base(good: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def every_hostile_image() -> None:
-    """The hostile images are sent, all of them."""
+    """Send all hostile images."""
 
 
 @pytest.fixture(autouse=True)
 def few_hostile_images(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """They take most of the time of the gate, and are sent in the tests of them alone."""
+    """Send no hostile images, except in the tests that need them, because they take most of the gate's time."""
     if "every_hostile_image" not in request.fixturenames:
         send_hostile(monkeypatch)
 
 
 def send_hostile(patch: pytest.MonkeyPatch, *names: str) -> None:
-    """Of the hostile requests, send those of these names."""
+    """Send only the hostile requests with these names."""
     every = hostile_requests
     patch.setattr(server_check, "hostile_requests", lambda *of: [one for one in every(*of) if one.name in names])
 
@@ -206,7 +206,7 @@ def test_a_model_that_never_answers_is_stopped(tmp_path: Path) -> None:
 
 
 def test_an_image_that_takes_more_than_the_bounds_fails_the_gate(good: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The bounds are set to nothing, because a test should not really take gigabytes."""
+    """The test sets the bounds to zero, because it should not really take gigabytes."""
     send_hostile(monkeypatch, "a PNG of 60000 by 1")
     monkeypatch.setattr(server_check, "HOSTILE_BYTES", -(2**40))
     assert "'a PNG of 60000 by 1' took" in problems(good, golden())

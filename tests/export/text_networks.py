@@ -30,7 +30,7 @@ def network(length: int | None = None, **options: Any) -> Any:
 
 
 def texts(*lengths: int, longest: int | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """Random ids and the mask of texts of such lengths, int64 [batch, longest]."""
+    """Random ids and the mask of texts of the given lengths, int64 [batch, longest]."""
     longest = longest or max(lengths)
     ids = np.random.default_rng(1).integers(1, VOCABULARY, (len(lengths), longest))
     return ids, (np.arange(longest) < np.array(lengths)[:, None]).astype(np.int64)

@@ -1,4 +1,4 @@
-"""BERT in a small size: its answers against an implementation in numpy, and what the figures of its sizes count."""
+"""BERT in a small size: its answers compared with an implementation in numpy, and the counts of its sizes."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def network(count: int = 3, vocabulary: int = 40, max_length: int = 12, **option
 
 
 def randomized(pooling: str) -> keras.Model:
-    """A small network whose weights are all other than 0 and 1."""
+    """A small network without weights that are 0 or 1."""
     model = network(**SMALL, pooling=pooling)
     for variable in weights(model).values():
         variable.assign(RNG.normal(size=variable.shape, scale=0.3))
@@ -47,7 +47,7 @@ def randomized(pooling: str) -> keras.Model:
 
 
 def in_numpy(model: keras.Model, ids: np.ndarray, mask: np.ndarray, pooling: str) -> np.ndarray:
-    """The network as Devlin et al. describe it, in float64 and text by text, without padding."""
+    """The network of Devlin et al. in numpy and float64, for one text at a time, without padding."""
     held = {name: variable.numpy().astype(np.float64) for name, variable in weights(model).items()}
 
     def dense(x: np.ndarray, name: str) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""The kit, for every family and size."""
+"""Conformance tests of every family and size, see `tests.conformance`."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_everything_registered_is_covered() -> None:
 @pytest.mark.usefixtures("undrawn")
 @pytest.mark.parametrize(("family", "size"), COUNTED)
 def test_is_the_published_network(family: str, size: str, tmp_path: Path) -> None:
-    """It has the published counts, and a place for each of timm's weights, where timm has it."""
+    """The network has the published counts and, if timm has it, a variable for each of timm's weights."""
     _, row = resolve(family, size)
     facts = FACTS[family, size]
     model = zoo.create(family, size=size, classes=row.classes, input_shape=row.input_shape)

@@ -1,4 +1,4 @@
-"""Rates of dropout and drop-path that a recipe asks for: where they go, what they leave alone, and who refuses them."""
+"""A recipe's rates of dropout and drop-path: the layers that they change, and the families that refuse them."""
 
 from __future__ import annotations
 

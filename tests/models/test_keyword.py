@@ -1,4 +1,4 @@
-"""The keyword networks: their counts, and that they train, save and export with their spectrogram."""
+"""The keyword networks: their counts, and training, saving and exporting them with their spectrogram."""
 
 from __future__ import annotations
 

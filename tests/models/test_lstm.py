@@ -1,4 +1,4 @@
-"""The LSTM family's network: padding, both ways to compute it, and what it costs."""
+"""The LSTM family's network: padding, both implementations, and multiply-adds."""
 
 from __future__ import annotations
 

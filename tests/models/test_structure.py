@@ -1,4 +1,4 @@
-"""The structure of a network is chosen once: weights keep theirs at every image size, and on every later verb."""
+"""The structure of a network is chosen once: weights keep it at every image size and in every later verb."""
 
 from __future__ import annotations
 

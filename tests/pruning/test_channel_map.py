@@ -1,4 +1,4 @@
-"""The map of a network's channels, and networks of other widths that are built by it."""
+"""The map of a network's channels, and networks of other widths that are built with it."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def described(name: str, size: str, side: int = 24) -> Model:
 
 
 def random_weights(model: Any, seed: int) -> dict[str, np.ndarray]:
-    """Weights that leave no layer out: no scale is 0, no mean and no offset."""
+    """Random weights without zeros among scales, means and offsets, so that every layer affects the answer."""
     generator = np.random.default_rng(seed)
     arrays = {}
     for name, variable in weights_file.weights(model).items():
@@ -83,7 +83,7 @@ def drawn(channels: ChannelMap, seed: int) -> np.ndarray:
 
 
 def masked(network: Any, channels: ChannelMap, kept: np.ndarray, inputs: list[Any]) -> np.ndarray:
-    """The answers of a whole network each of whose layers reads 0 from the channels that do not stay."""
+    """The answers of the original network if every layer reads 0 from the removed channels."""
     values = {id(tensor): value for tensor, value in zip(network.inputs, inputs, strict=True)}
     for operation in network.operations:
         if isinstance(operation, keras.layers.InputLayer):
@@ -137,7 +137,7 @@ def test_a_pruned_network_is_the_whole_one_that_reads_zeros(family: str, size: s
 
 @pytest.mark.parametrize(("family", "size"), MAPPED)
 def test_widths_that_coincide_do_not_change_the_form(family: str, size: str) -> None:
-    """With as many channels everywhere, a shortcut that is projected and a map that is widened stay so."""
+    """If pruning makes two numbers of channels equal, a projected shortcut and a widened map keep their layers."""
     description = described(family, size)
     own = factory.build(description)
     channels = channel_map(own)

@@ -1,4 +1,4 @@
-"""Pruning: which channels go, what a run records, and all that a pruned run can be used for."""
+"""Pruning: the channels that are removed, the records of a run, and every use of a pruned run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The measuring: that it takes turns, measures what it says, and refuses what it cannot measure."""
+"""`zoo benchmark`: files take turns, the figures are what they claim to be, and impossible requests are refused."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Recorder = Callable[[int], latency.Run]
 
 @pytest.fixture(scope="module")
 def rows(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Row], list[tuple[int, int, str]]]:
-    """Two artifacts at two batches on one thread, and what was told meanwhile."""
+    """The rows of two artifacts at two batch sizes on one thread, and the messages printed meanwhile."""
     folder = tmp_path_factory.mktemp("artifacts")
     artifacts = [make_artifact(folder / "first"), make_artifact(folder / "second", seed=1)]
     told: list[tuple[int, int, str]] = []
@@ -102,7 +102,7 @@ def test_measuring_ends_after_enough_rounds_however_long_it_may_take() -> None:
 
 
 def test_nothing_but_the_answer_lies_between_two_readings_of_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    """By a clock that moves one tick when it is read, and five when the slow runner answers."""
+    """The test's clock moves by one tick when it is read, and by five when the slow runner answers."""
     now = 0.0
 
     def clock(ticks: int = 1) -> float:

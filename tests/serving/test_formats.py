@@ -1,4 +1,4 @@
-"""Formats and runtimes: one module outside of the package goes all the way from the export to a benchmark."""
+"""Formats and runtimes: one module outside the package adds a format that works from the export to the benchmark."""
 
 from __future__ import annotations
 
@@ -191,7 +191,7 @@ def test_a_format_without_a_writer_is_refused_by_the_export(
 
 
 def test_the_table_of_formats_imports_no_library() -> None:
-    """Not even numpy or pydantic: `zoo doctor` lists the runtimes where these are broken."""
+    """Not even numpy or pydantic, because `zoo doctor` must list the runtimes if these are broken."""
     barred = {"numpy", "pydantic", "onnxruntime", "onnx", "tensorflow"}
     done = python(f"import sys, zoo.formats; zoo.formats.table(); print(*{barred} & {{*sys.modules}})")
     assert (done.stdout, done.stderr) == ("\n", "")

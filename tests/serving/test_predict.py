@@ -1,4 +1,4 @@
-"""Labels of images: which are taken, in what order, and what is said of those that cannot be read."""
+"""Labels of images: the files that are read, their order, and the messages about files that cannot be read."""
 
 from __future__ import annotations
 

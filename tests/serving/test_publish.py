@@ -1,4 +1,4 @@
-"""Publishing: numbers that are never used again, versions that nobody sees half of, and the way back."""
+"""Publishing: version numbers are never reused, versions appear complete or not at all, and rollback."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ VERSION = "saved_model/1"
 
 
 def make_publishable(folder: Path, content: bytes = b"weights", size: int = 0) -> Path:
-    """An artifact whose SavedModel is of the files that one has; verify looks at their hashes, beside the ONNX file."""
+    """An artifact whose SavedModel consists of stand-in files; `verify` checks their hashes and the real ONNX file."""
     make_artifact(folder, ("onnx", "saved_model"))
     for name, data in (
         ("saved_model.pb", b"graph of " + content),
@@ -279,7 +279,7 @@ def start(code: str, *arguments: object) -> subprocess.Popen[str]:
 
 
 def look(base: Path, sources: list[dict[str, File]]) -> dict[str, bool]:
-    """For each version that is visible now, whether all its files are those of one of the sources."""
+    """Tell for each version that is visible now whether all its files come from one source."""
     seen = {}
     for path in list(base.iterdir()) if base.exists() else []:
         if saved_model_folder.number(path.name) is not None:
@@ -408,7 +408,7 @@ def test_on_another_file_system(first: Path, tmp_path: Path) -> None:
 
 
 def test_published_files_are_as_readable_as_the_user_s_others(first: Path, tmp_path: Path, base: Path) -> None:
-    """A server often runs as another user; copying modes would keep a private artifact's."""
+    """A server often runs as another user, so a private artifact's file modes must not be copied."""
     private = shutil.copytree(first, tmp_path / "private")
     for path in private.rglob("*"):
         path.chmod(0o700 if path.is_dir() else 0o600)
@@ -428,7 +428,7 @@ def test_without_tensorflow_and_without_onnxruntime_asked_for(first: Path, base:
 
 
 def test_a_full_disk_leaves_nothing_visible(first: Path, tmp_path: Path, base: Path) -> None:
-    """A limit on the size of files, which needs no rights, stands for the disk."""
+    """A limit on file sizes, which needs no privileges, simulates the full disk."""
     large = make_publishable(tmp_path / "large", b"large", size=200_000)
     publish(first, base)
     limit = "import resource\nresource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))\n"
@@ -472,7 +472,7 @@ def test_the_verb_says_what_it_did(
 
 
 def run_folder(folder: Path) -> Path:
-    """A folder with a run's description, which is all that tells what it is."""
+    """A folder with a run's description, by which alone zoo recognizes a run."""
     from tests.serving.handmade import MODEL, manifest
     from zoo import migration, run
 

@@ -1,4 +1,4 @@
-"""One protocol over two runtimes, and what each says of wrong pixels and damaged files."""
+"""The protocol that both runtimes follow, and their errors for wrong pixels and damaged files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The verbs as they are typed: what goes to standard output, what to standard error, and with which status they end."""
+"""The verbs on the command line: their standard output, standard error and exit status."""
 
 from __future__ import annotations
 
@@ -178,7 +178,7 @@ _NO_TENSORFLOW = 'raise RuntimeError("TensorFlow was imported")\n'
 
 
 def test_no_verb_on_onnx_wakes_a_framework(house: Path, images: Path) -> None:
-    """In fresh processes, and in those that they start, where importing it, Keras, onnx or scikit-learn would raise."""
+    """The test runs fresh processes in which importing TensorFlow, Keras, onnx or scikit-learn raises an error."""
     barred = house / "barred"
     for name in ("tensorflow", "keras", "sklearn", "onnx"):
         (barred / name).mkdir(parents=True)

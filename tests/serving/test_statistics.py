@@ -1,4 +1,4 @@
-"""Intervals that hold what they promise: against exact sums, published tables and simulations."""
+"""Intervals have the coverage that they promise, compared with exact sums, published tables and simulations."""
 
 from __future__ import annotations
 

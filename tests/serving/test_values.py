@@ -1,4 +1,4 @@
-"""Values of a table, served: what holds for any input and task, on a network that is no classifier of images."""
+"""Serving a regression network of tables: what must work for any kind of input and task, not only for images."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Artifacts damaged in every way that came to mind, and the gate that says so."""
+"""Artifacts with many kinds of damage, each of which one gate must detect."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def graph(change: Callable[[onnx.ModelProto], object]) -> Damage:
 
 
 def perturb(model: onnx.ModelProto) -> None:
-    """One initializer, by one per cent."""
+    """Change one initializer by one percent."""
     kernel = next(value for value in model.graph.initializer if value.name == "kernel")
     kernel.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(kernel) * np.float32(1.01), "kernel"))
 
@@ -97,7 +97,7 @@ def not_finite(model: onnx.ModelProto) -> None:
 
 
 def sharper(model: onnx.ModelProto) -> None:
-    """Probabilities that are not those of the logits."""
+    """Change the file so that its probabilities do not belong to its logits."""
     model.graph.initializer.append(numpy_helper.from_array(np.array(1.001, np.float32), "sharpness"))
     softmax = next(node for node in model.graph.node if node.op_type == "Softmax")
     place = list(model.graph.node).index(softmax)
@@ -158,7 +158,7 @@ def lying_header(folder: Path) -> None:
 
 
 def other_labels(folder: Path) -> None:
-    """Manifest and text agree with each other, in another order than the network was trained in."""
+    """Reorder the labels in the manifest and in labels.txt, unlike the order that the network was trained with."""
     turned = tuple(reversed(LABELS))
     put("labels.txt", "".join(f"{label}\n" for label in turned).encode())(folder)
     sign(folder, model={**schema.to_dict(artifact.read(folder).model), "labels": turned})
@@ -217,13 +217,13 @@ AFTERWARDS: dict[str, tuple[Damage, set[str]]] = {
 
 
 def weak(model: onnx.ModelProto) -> None:
-    """A change of a weight that moves no answer enough to be seen."""
+    """Change a weight so little that no comparison of answers notices it."""
     bias = next(value for value in model.graph.initializer if value.name == "bias")
     bias.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(bias) + np.float32(1e-6), "bias"))
 
 
 def hashed(damage: Damage) -> Damage:
-    """With a manifest that has the hashes of what is there, and the file as it was left."""
+    """Return the same damage, followed by a new manifest with the hashes of the damaged files."""
 
     def both(folder: Path) -> None:
         damage(folder)
@@ -438,7 +438,7 @@ def test_no_byte_can_change_unseen(whole: Path, tmp_path: Path, data: st.DataObj
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_no_signed_damage_raises(whole: Path, tmp_path: Path, data: st.DataObject) -> None:
-    """Every file but the manifest may hold anything, and the manifest may say so: there is always a report."""
+    """Any content of the other files, with its hash in the manifest, must give a report and no exception."""
     folder = tmp_path / "copy"
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(whole, folder)

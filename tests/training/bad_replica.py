@@ -21,7 +21,7 @@ def held(strategy: Any, variables: Iterable[Any]) -> list[np.ndarray]:
 
 
 def batch(strategy: Any, bad: bool) -> Any:
-    """A batch of eight, of which the last is bad: it goes to the second replica."""
+    """A batch of eight examples; if `bad`, the last one, which goes to the second replica, is not finite."""
     images = np.random.default_rng(0).random((8, 8, 8, 3), np.float32)
     images[-1, 0, 0, 0] = np.nan if bad else 0.0
     data = tf.data.Dataset.from_tensor_slices(({"image": images}, np.arange(8) % CLASSES)).batch(8)

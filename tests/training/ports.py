@@ -1,4 +1,4 @@
-"""Clusters on the loopback."""
+"""Clusters of workers on the loopback interface, for tests."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ _next = itertools.count(os.getpid() % 700 * 16)
 
 
 def on_loopback(count: int) -> Cluster:
-    """A cluster of so many workers, as the chief sees it, whose ports and whose watch's are free.
+    """A cluster of the given number of workers, as the chief sees it, with free ports for workers and their watch.
 
-    They are below those that the system hands out by itself, so that nobody takes them meanwhile.
+    The ports are below those that the system assigns by itself, so that no other program takes them meanwhile.
     """
     while True:
         first = 20000 + next(_next) * 8 % 12000

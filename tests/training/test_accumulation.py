@@ -1,4 +1,4 @@
-"""Gradient accumulation: an update of a batch in parts is that of the batch as a whole."""
+"""Gradient accumulation: the update from a batch in parts equals that from the whole batch."""
 
 from __future__ import annotations
 

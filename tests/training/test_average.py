@@ -1,4 +1,4 @@
-"""The moving average of the weights: its rule, and what a run with one evaluates, keeps and resumes from."""
+"""The moving average of the weights: its formula, and that a run evaluates, keeps and resumes it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Steps that are not finite: what is left out changes nothing, and what stops the training names the layer."""
+"""Steps that are not finite: a skipped step changes nothing, and an error names the layer."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def batch(bad: bool = False, size: int = 6) -> tuple[dict[str, Any], Any]:
 
 
 def state_of(model: Any, optimizer: Any) -> list[np.ndarray]:
-    """All that a step changes, but for the scale of the loss."""
+    """Everything that a step changes, except the scale of the loss."""
     return [
         variable.numpy() for variable in (*model.weights, *optimizer.variables) if "loss_scale" not in variable.name
     ]
@@ -90,7 +90,7 @@ def test_the_scale_of_a_loss_does_not_change_the_gradient() -> None:
 
 
 def test_all_replicas_leave_out_what_is_bad_on_one_of_them() -> None:
-    """In a process of its own, as a process has one set of logical devices."""
+    """The test runs a process of its own, because a process can set its logical devices only once."""
     done = processes.run("tests.training.bad_replica")
     assert done.returncode == 0, done.stderr[-3000:]
     assert done.stdout.splitlines()[-1] == "as it should be"
@@ -98,7 +98,7 @@ def test_all_replicas_leave_out_what_is_bad_on_one_of_them() -> None:
 
 @pytest.fixture
 def bad_batches(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Multiplies the images of some steps of every epoch, by no number unless another factor is given."""
+    """Multiplies the images of some steps of every epoch by a factor, NaN by default."""
 
     def damage(steps: set[int], factor: float = np.nan) -> None:
         whole = graph.training_batches
@@ -169,7 +169,7 @@ def test_the_first_bad_layer_is_found(bad: str | None) -> None:
 
 
 def test_the_first_bad_layer_of_a_training_that_diverges(tmp_path: Path) -> None:
-    """The first step leaves weights whose products, but not themselves, are too large for float32."""
+    """After the first step, the weights are finite, but their products overflow float32."""
     settings = (
         "epochs=3",
         "optimizer.name=sgd",

@@ -1,4 +1,4 @@
-"""Checkpoints: the last two stay whole whatever happens to the disk, and those of earlier versions are read."""
+"""Checkpoints: the last two survive any failure of the disk, and those of earlier versions can be read."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def content(folder: Path) -> dict[str, bytes]:
 
 @pytest.fixture
 def full_disk() -> Iterator[None]:
-    """No file of this process grows beyond a kilobyte."""
+    """Limit the files of this process to a kilobyte."""
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
@@ -58,7 +58,7 @@ def full_disk() -> Iterator[None]:
 
 @pytest.fixture
 def three(tmp_path: Path, model: Any) -> Path:
-    """A run of whose checkpoints, after 1, 2 and 3 steps, the last two are there; all weights are that number."""
+    """A run after 3 steps with its last two checkpoints; all weights of a checkpoint are its number of steps."""
     saving = checkpoints(tmp_path, model)
     for steps in (1, 2, 3):
         for variable in model.variables:
@@ -119,7 +119,7 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_checkpoint_of_an_earlier_version_is_continued(alone: Path, tmp_path: Path) -> None:
-    """Those know finished epochs only."""
+    """Earlier versions wrote checkpoints only after an epoch."""
     folder = tmp_path / "stopped"
     with pytest.raises(KeyboardInterrupt):
         train(folder, *SETTINGS, callbacks=[SignalAt(4)])

@@ -1,4 +1,4 @@
-"""The workers of a training as TF_CONFIG and Slurm name them."""
+"""The workers of a training, read from TF_CONFIG and from Slurm's variables."""
 
 from __future__ import annotations
 

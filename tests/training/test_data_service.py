@@ -1,4 +1,4 @@
-"""Batches from servers of tf.data: the very same as without them, and what cannot be had is refused in one line."""
+"""Batches from tf.data servers: identical to those without servers, and refusals in one line."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def served() -> Iterator[Served]:
 
 @pytest.fixture(scope="module")
 def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Files that TensorFlow reads as they are: PNGs without texts, and JPEGs."""
+    """Files that TensorFlow decodes directly: PNGs without text chunks, and JPEGs."""
     folder = write_images(tmp_path_factory.mktemp("images") / "served", classes=2, each=20, side=16)
     for path in folder.glob("*/1*.png"):
         Image.open(path).save(path.with_suffix(".jpg"), quality=90)
@@ -141,7 +141,7 @@ def assert_same(first: Path, second: Path) -> None:
 
 @pytest.mark.parametrize("family", ["linear", pytest.param("cnn", marks=pytest.mark.full)])
 def test_weights_are_those_of_a_run_without_servers(family: str, served: Served, images: Path, tmp_path: Path) -> None:
-    """Ended within an epoch, too: by a signal with servers, and resumed with others or without any."""
+    """Also if a signal ends a run with servers within an epoch, and other servers or none resume it."""
     source, settings = ("iris", TABLE) if family == "linear" else (f"folder:{images}", TINY)
     asked: dict[str, Any] = {"family": family, "source": source}
     train(tmp_path / "without", *settings, **asked)
@@ -179,7 +179,7 @@ def test_what_was_done_before_a_server_was_lost_is_saved(tmp_path: Path) -> None
 def test_a_server_that_is_gone_ends_the_training_and_it_goes_on_without(
     number: signal.Signals, images: Path, tmp_path: Path
 ) -> None:
-    """In processes of their own: nothing that still waits for the server keeps one from ending."""
+    """The trainings are processes of their own, to test that no thread that waits for the server keeps one alive."""
     source, settings = f"folder:{images}", [word for one in TINY for word in ("--set", one)]
     train(tmp_path / "without", *TINY, "epochs=40", source=source)
     server = Served(1)
@@ -269,7 +269,7 @@ def test_examples_that_python_reads_are_refused(tmp_path: Path, images: Path) ->
 
 
 def test_a_server_that_sees_no_files_is_refused(served: Served, images: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It runs here: the files are moved away once this process has made its batch."""
+    """The server runs on this machine, so the files are moved away after this process has made its batch."""
     batches = batches_of(f"folder:{images}", "image", DataService((served.addresses[0],)))
     elsewhere, values = images.with_name("elsewhere"), data_service._values
 

@@ -1,4 +1,4 @@
-"""Training on a teacher's answers: the loss, every kind of teacher, what is kept, and what is refused."""
+"""Distillation: the loss, every kind of teacher, the answers that a run keeps, and refusals."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Training that starts from a run's weights: what is kept, what moves and how far, and what is written down."""
+"""Fine-tuning: the weights that are kept, the learning rates by layer, frozen layers, and the records of a run."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ POSITIONS = "tokens/positions"
 
 
 class Seen(keras.callbacks.Callback):
-    """The weights as training begins, and the sizes of what the optimizer keeps."""
+    """The weights when training begins, and the sizes of the optimizer's variables."""
 
     def on_train_begin(self, logs: Any = None) -> None:
         self.weights = {name: value.numpy() for name, value in weights_file.weights(self.model).items()}
@@ -60,7 +60,7 @@ def two_classes(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def source(folder: Path, images: Path, family: str = "cnn", size: str = "small", side: int = 8) -> Path:
-    """A finished run on three classes of RGB images whose preprocessing is like no other."""
+    """A finished run on three classes of RGB images, with a preprocessing that differs from all defaults."""
     untrained_run(folder, images, family, size, side)
     values = json.loads((folder / run.DESCRIPTION).read_text())
     values["model"]["preprocessing"].update(mean=[0.1, 0.2, 0.3], std=[0.4, 0.5, 0.6], crop_pct=0.75)
@@ -170,7 +170,7 @@ def test_the_first_update_falls_off_with_depth(name: str, images_folder: Path) -
 def test_a_run_goes_on_when_the_one_it_started_from_is_gone(
     tmp_path: Path, images_folder: Path, two_classes: Path
 ) -> None:
-    """Interrupted before its first checkpoint, it has nothing but its own copy of the weights."""
+    """The run is interrupted before its first checkpoint, so it has only its own copy of the initial weights."""
     first = source(tmp_path / "first", images_folder)
     settings = (f"folder:{two_classes}", "optimizer.layer_decay=0.7", "image.shift=0.1")
     alone = tune(tmp_path / "alone", first, *settings)
@@ -219,7 +219,7 @@ def test_positions_are_resampled_to_another_image_size(tmp_path: Path, images_fo
 
 
 def test_weights_that_do_not_fit_are_refused_with_the_list(tmp_path: Path, images_folder: Path) -> None:
-    """The run is damaged: a ResNet's weights fit at every image size."""
+    """The test damages the run, because a ResNet's weights would fit at every image size."""
     first = source(tmp_path / "first", images_folder, "resnet")
     arrays = load_file(first / run.WEIGHTS)
     del arrays["stem_norm/gamma"]

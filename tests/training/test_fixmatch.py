@@ -1,4 +1,4 @@
-"""FixMatch: its loss against numpy, its batches, runs that resume; and training on a share of the labels."""
+"""FixMatch: its loss compared with numpy, its batches, runs that resume; and training on a share of the labels."""
 
 from __future__ import annotations
 

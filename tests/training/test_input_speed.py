@@ -1,4 +1,4 @@
-"""`zoo benchmark --data`: whether a training would wait for its input."""
+"""`zoo benchmark --data` tells whether a training would wait for its input."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Masked autoencoders: patches, what the encoder sees, the loss, and a run that resumes and is fine-tuned."""
+"""Masked autoencoders: patches, the encoder's input, the loss, and a run that resumes and is fine-tuned."""
 
 from __future__ import annotations
 

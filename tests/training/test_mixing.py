@@ -1,4 +1,4 @@
-"""MixUp and CutMix: pairs that keep all that there was, the same on any workers, and what cannot be mixed."""
+"""MixUp and CutMix: pairs keep the sum of pixels and targets, on any number of workers; and refusals."""
 
 from __future__ import annotations
 

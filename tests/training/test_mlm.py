@@ -1,4 +1,4 @@
-"""Masked language modeling: which tokens are hidden, the loss, and a run that resumes and is fine-tuned."""
+"""Masked language modeling: the hidden tokens, the loss, and a run that resumes and is fine-tuned."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Images that no graph scales, and what a run keeps of how its images are read: from training to its evaluation."""
+"""Images that are too narrow to be scaled, and the preprocessing that a run keeps from training to evaluation."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_a_needle_is_refused_by_name_or_left_out_by_every_verb(
 
 
 def test_a_run_of_before_reads_its_images_as_it_did() -> None:
-    """Neither its recipe nor its preprocessing has the fields; what starts from its weights goes on like it."""
+    """Its recipe and preprocessing lack the fields; a run that starts from its weights reads images in the same way."""
     recipe = schema.to_dict(Recipe(input=ImageSettings()))
     preprocessing = schema.to_dict(Preprocessing(8, 8, 3, (0.5,) * 3, (0.5,) * 3))
     for record in (recipe["input"], preprocessing):

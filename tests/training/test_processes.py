@@ -1,4 +1,4 @@
-"""Promises about whole processes: replicas agree with one device, and an interrupted run with one left alone."""
+"""Trainings as whole processes: replicas agree with one device, and an interrupted run with an uninterrupted one."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def reached(folder: Path) -> tuple[int, int]:
 
 
 def assert_same(alone: Path, killed: Path) -> None:
-    """Dropout, moved images, momentum, the schedule, the kept epoch and the metrics all came back, bit for bit."""
+    """Check that weights and metrics are equal bit for bit: dropout, shifts, momentum and schedule were restored."""
     for name in ("weights.safetensors", "checkpoints/best.safetensors", "checkpoints/last.safetensors"):
         first, second = load_file(alone / name), load_file(killed / name)
         assert first.keys() == second.keys()
@@ -69,8 +69,8 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_two_replicas_train_as_one_device_does(tmp_path: Path) -> None:
     """Eight steps of the default recipe, in float64.
 
-    In float32 a batch in another order on one device differs by more than any bound that would catch a mistake: a ReLU
-    whose input is rounded across zero changes a gradient by a finite step.
+    In float32, even another order of the batch on one device would change the result by more than any bound that could
+    detect an error: if rounding moves the input of a ReLU across zero, a gradient changes by a finite step.
     """
     images = write_images(tmp_path / "images", classes=3, each=22, side=8)
     shares = ["split.test=0.01", "split.validation=0.01", "batch_size=8"]
@@ -102,7 +102,7 @@ def test_killed_at_every_kind_of_moment_a_run_ends_as_one_left_alone(tmp_path: P
 
 @pytest.mark.full
 def test_killed_at_ten_random_moments_a_run_ends_as_one_left_alone(tmp_path: Path, alone: Path) -> None:
-    """The clock decides. A run that was faster is compared, too, and another begins."""
+    """The clock triggers the kills. A run that ends before its kill is compared, too, and another one begins."""
     generator, folder, kills = random.Random(0), tmp_path / "killed", 0
     while kills < 10:
         moment = f"after:{generator.uniform(0.5, 4.0)}"

@@ -1,4 +1,4 @@
-"""A trace of steps: it is where TensorBoard looks, and no step in it waits for the host."""
+"""`--profile`: the trace is where TensorBoard looks for it, and no traced step waits for the host."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_the_trace_is_in_the_run(trained: tuple[Path, str]) -> None:
 
 
 def test_no_step_waits_for_the_host(trained: tuple[Path, str]) -> None:
-    """Between the steps, Python asks for the next batch, and for no value that a step computes."""
+    """Between steps, Python requests the next batch, but no value that a step computes."""
     from tensorflow.tsl.profiler.protobuf import xplane_pb2
 
     (path,) = trained[0].glob("tensorboard/plugins/profile/*/*.xplane.pb")

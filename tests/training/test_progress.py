@@ -1,4 +1,4 @@
-"""The line of an epoch."""
+"""The line that a training prints for each epoch."""
 
 from __future__ import annotations
 

@@ -79,13 +79,13 @@ def pooled(image: Any, classes: int, structure: Any, **options: Any) -> layers.O
 
 @pytest.fixture
 def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Makes `cnn` that network."""
+    """Replace `cnn` with that network."""
     monkeypatch.setattr(cnn, "build", pooled)
 
 
 @pytest.fixture
 def seen(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
-    """The epochs, and the sides of the images, that batches were made for."""
+    """The epochs and the image sizes for which batches were made."""
     found: list[tuple[int, int]] = []
     make = graph.training_batches
 
@@ -134,7 +134,7 @@ def batches(description: Model, recipe: Recipe, epoch: int) -> list[np.ndarray]:
 
 
 def test_batches_have_the_size_of_their_stage() -> None:
-    """They are those of a training at that size."""
+    """The batches equal those of a training at that size."""
     changes = ["batch_size=8", "image.first_size=6", "image.shift=0.2", "epochs=4"]
     recipe = recipes.override(Recipe(input=ImageSettings()), changes)
     description = Model("cnn", "small", tuple("0123456789"), preprocessing(8), 0, 0)
@@ -160,7 +160,7 @@ FAMILIES = (
     [pytest.param(*each, marks=() if each[0] == "resnet" else pytest.mark.full, id=each[0]) for each in FAMILIES],
 )
 def test_the_network_of_a_stage_is_the_one_built_for_its_size(family: str, size: str, side: int) -> None:
-    """With the structure and the weights of the described one, in evaluation, in training, and in what that leaves."""
+    """It has the structure and weights of the described network, and gives the same answers and training updates."""
     record, row = resolve(family, size)
     full = Preprocessing(32, 32, 3, (0.5,) * 3, (0.5,) * 3)
     described = Model(family, size, tuple("abc"), full, 0, 0, structure=record.structure(row, 32, 32))

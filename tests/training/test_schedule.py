@@ -1,4 +1,4 @@
-"""The learning rate over the updates of a training, by the formulas of those who published its shapes."""
+"""The learning rate of each update, compared with the published formulas of the schedules."""
 
 from __future__ import annotations
 

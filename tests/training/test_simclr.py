@@ -1,4 +1,4 @@
-"""SimCLR: its loss against numpy, views that differ and repeat, runs that resume, and what is refused."""
+"""SimCLR: its loss compared with numpy, views that differ and are reproducible, runs that resume, and refusals."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_copies_that_fill_up_a_batch_are_compared_with_nothing() -> None:
 
 @pytest.mark.full
 def test_replicas_compare_views_with_those_of_all_and_gradients_flow_back() -> None:
-    """In a process of its own, as a process has one set of logical devices."""
+    """The test runs a process of its own, because a process can set its logical devices only once."""
     script = Path(__file__).with_name("simclr_replicas.py")
     done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr[-3000:]

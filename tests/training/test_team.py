@@ -1,4 +1,4 @@
-"""Workers watch each other: threads stand for processes, and nothing of TensorFlow is needed."""
+"""Workers watch each other; in these tests, threads simulate the processes, without TensorFlow."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Two replicas train a network of texts as one device does."""
+"""Two replicas and one device give the same result for a network of texts."""
 
 from __future__ import annotations
 

@@ -92,7 +92,7 @@ def test_any_keras_callback_works(tmp_path: Path) -> None:
 
 
 class Batches(keras.callbacks.Callback):
-    """The figures of every batch."""
+    """Records the loss and metrics of every batch."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -103,7 +103,7 @@ class Batches(keras.callbacks.Callback):
 
 
 class SignalAt(keras.callbacks.Callback):
-    """A signal to this process as a step of the second epoch begins."""
+    """Sends a signal to this process when a step of the second epoch begins."""
 
     def __init__(self, step: int) -> None:
         super().__init__()
@@ -215,7 +215,7 @@ def test_a_loss_that_is_not_finite_stops_with_one_line(tmp_path: Path) -> None:
 
 
 class Poison(keras.callbacks.Callback):
-    """Damages one variable at the end of the first epoch, behind its last loss."""
+    """Damages one variable at the end of the first epoch, after its last loss."""
 
     def __init__(self, layer: str, variable: str, value: float) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""The optimizers' own kernels make the updates that Keras' operations make, and XLA those of TensorFlow."""
+"""The optimizers' fused kernels give the same updates as Keras' operations, and XLA the same as TensorFlow."""
 
 from __future__ import annotations
 

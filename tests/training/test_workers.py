@@ -1,4 +1,4 @@
-"""Promises about several worker processes on the loopback: one run, the same figures, and an end that is named."""
+"""Several worker processes on the loopback interface: one run, the same results, and clear messages at the end."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def train(
     cwd: Path,
     limits: dict[str, float] | None = None,
 ) -> list[Ended]:
-    """Train with so many workers, one of them alone without TF_CONFIG; a moment is of a worker by its number.
+    """Train with a number of workers, a single one without TF_CONFIG; `moments` are by the worker's number.
 
     The workers beside the chief work in folders of their own, and leave nothing there.
     """

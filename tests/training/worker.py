@@ -1,15 +1,15 @@
 """`zoo train` in a process of its own, as one of several workers: `python worker.py MOMENT LIMITS [ARGUMENT ...]`.
 
-No network is exported first. At MOMENT, unless that is `never`, something happens to this worker. Epochs and steps
+There is no trial export. MOMENT says when and how this worker ends or stops; `never` does nothing. Epochs and steps
 count from 0.
 
     kill:EPOCH:STEP      SIGKILL before a step
     stop:EPOCH:STEP      SIGSTOP before a step
     term:EPOCH:STEP      SIGTERM before a step
-    hang:EPOCH:STEP      before a step, the main thread waits for ever
+    hang:EPOCH:STEP      the main thread waits forever before a step
     evaluation:EPOCH     SIGKILL in the evaluation after an epoch
 
-LIMITS is JSON: the constants of `zoo.training.team` to change.
+LIMITS is a JSON document with constants of `zoo.training.team` to change.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`kill -9` for real: studies, sizes and scales go on to the same end. Whole processes, so that it takes minutes."""
+"""`kill -9` of whole processes: studies, sizes and scales resume and end with the same result. Takes minutes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The search, with processes that train nothing: counting, ending early, dying, and going on after a kill."""
+"""The search, with processes that do not train: counting trials, ending early, failures, and resuming after a kill."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ EPOCHS = 3
 
 
 class Killed(BaseException):
-    """Stands for the death of this process."""
+    """Simulates that this process is killed."""
 
 
 class Process:
-    """A process that trains nothing: the nearer the rate is to 0.1, the better."""
+    """A process that does not train: the closer its learning rate is to 0.1, the better its value."""
 
     killed_after = 10**9
     dies: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""A trial in this process: what is checked before, what it looks at, and how the best one is finished."""
+"""A trial in this process: the checks before it, the examples that it uses, and the evaluation of the best trial."""
 
 from __future__ import annotations
 

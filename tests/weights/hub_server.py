@@ -1,4 +1,4 @@
-"""A server that plays the part of the Hugging Face hub that downloads need, on this machine."""
+"""A local server that implements the part of the Hugging Face hub that downloads need."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 @dataclass
 class Hub:
-    """Repositories with their files; `cut` breaks the first answer off half-way, `ranges` are those asked for."""
+    """Repositories with their files; `cut` ends the first answer halfway, `ranges` records the requested ranges."""
 
     files: dict[str, dict[str, bytes]]
     cut: bool = False

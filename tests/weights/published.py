@@ -1,6 +1,6 @@
-"""Files such as timm publishes: its names and shapes, as timm itself gives them, and weights that give sane logits.
+"""Files like those that timm publishes, with timm's own names and shapes, and weights that give reasonable logits.
 
-`timm_names.json` was written from timm 1.0.31. A norm's four tensors are one row of it, `….*`.
+`timm_names.json` was generated with timm 1.0.31. A row `….*` stands for the four tensors of a norm.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def shapes(peer: str) -> dict[str, tuple[int, ...]]:
 
 
 def zeros_file(path: Path, named: dict[str, tuple[int, ...]]) -> None:
-    """A file of zeros that takes no space: its header, and a hole."""
+    """A file of zeros that takes no disk space: a header, and a sparse hole."""
     header, end = {}, 0
     for name, shape in named.items():
         size = 4 * math.prod(shape)

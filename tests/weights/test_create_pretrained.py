@@ -1,4 +1,4 @@
-"""`zoo.create(…, pretrained=…)`: published weights from the hub, without a network, in a model for other classes."""
+"""`zoo.create(…, pretrained=…)` loads published weights from a simulated hub, also for other classes."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def fetched(file: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The repositories that are asked for; all of them have the same file."""
+    """The repositories that are requested; all of them have the same file."""
     asked: list[str] = []
 
     def fetch(repository: str) -> hub.Fetched:

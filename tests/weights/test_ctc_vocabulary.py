@@ -1,4 +1,4 @@
-"""The symbols of transcripts in folders of transformers: read as its tokenizer has them, or refused in one line."""
+"""The symbols of transcripts in folders of transformers: they equal its tokenizer's, or are refused in one line."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ USUAL = ("<pad>", "<s>", "</s>", "<unk>", "|", "E", "T")
 
 
 def checkpoint(folder: Path, symbols: Any = USUAL, head: int | None = None, **files: Any) -> Checkpoint:
-    """Write a folder's files; `symbols` are those of vocab.json, or all that it holds."""
+    """Write a folder's files; `symbols` are the symbols of vocab.json, or its whole content."""
     numbers = symbols if isinstance(symbols, dict) else {symbol: number for number, symbol in enumerate(symbols)}
     for name, content in {"vocab": numbers, **files}.items():
         (folder / f"{name}.json").write_text(json.dumps(content))

@@ -1,4 +1,4 @@
-"""Fetching from the hub: huggingface_hub itself, in processes of its own, against a server on this machine."""
+"""Downloads with the real huggingface_hub, in separate processes, from a local server."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""keras.applications against zoo: its own files, made here with random weights, and its own logits."""
+"""Weights of keras.applications, saved here with random values: zoo reads them and gives Keras' logits."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def layers_of(model: Any) -> Iterator[Any]:
 
 
 def randomize(model: Any, images: np.ndarray) -> None:
-    """Scales and biases away from 1 and 0, statistics those of what the network sees: signals keep their size."""
+    """Randomize scales and biases, and set the statistics to those of real inputs, so that signals keep their size."""
     random = np.random.default_rng(0)
     for layer in layers_of(model):
         for variable in layer.weights:
@@ -66,7 +66,7 @@ def randomize(model: Any, images: np.ndarray) -> None:
 
 
 def made(family: str, size: str, side: int = SIDE) -> tuple[Any, np.ndarray, np.ndarray]:
-    """Keras' network with random weights, two images in raw pixels, its logits of them."""
+    """Keras' network with random weights, two images in raw pixels, and its logits for them."""
     known = application(family, size)
     build = getattr(keras.applications, known.model)
     arguments = {} if known.alpha == 1 else {"alpha": known.alpha}
@@ -155,7 +155,7 @@ def test_a_run_is_pulled_of_them(saved: tuple[Path, np.ndarray, np.ndarray], tmp
 
 @pytest.fixture(scope="module")
 def model() -> Any:
-    """The network that no refused file changes."""
+    """A network that a refused file must not change."""
     return fresh()
 
 
@@ -329,7 +329,7 @@ def test_hdf5_that_keras_does_not_write_is_refused(fill: Any, tmp_path: Path, mo
 
 
 def test_no_code_in_a_file_runs(saved: tuple[Path, np.ndarray, np.ndarray], tmp_path: Path) -> None:
-    """The configuration of one file, which would run code, beside the weights of another: these alone are read."""
+    """The file has a configuration that would run code, and weights; zoo reads only the weights."""
     trap = str(tmp_path / "trap")
     code = keras.Sequential([keras.Input((1,)), keras.layers.Lambda(lambda x: Path(trap).write_bytes(b"") or x)])
     assert Path(trap).exists()

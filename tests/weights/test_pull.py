@@ -1,4 +1,4 @@
-"""`zoo pull`, and every later verb on what it leaves."""
+"""`zoo pull`, and every other verb on the runs that it writes."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def pulled(file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run of 32 pixels."""
+    """A pulled run for images of 32 pixels."""
     out = tmp_path_factory.mktemp("runs") / "pulled"
     return pull("mobilenet", tag="lamb_in1k", file=file, image_size=SIDE, out=out, say=lambda text: None)
 
@@ -58,7 +58,7 @@ def exported(pulled: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def labeled(tmp_path: Path) -> Path:
-    """Two photographs in folders that go by a name and by a WordNet identifier of ImageNet."""
+    """Two photographs in folders, one with an ImageNet label as its name, one with a WordNet identifier."""
     crops = photographs(2)
     for index, name in enumerate(("goldfish", "n01440764")):
         (tmp_path / "data" / name).mkdir(parents=True)
@@ -173,7 +173,7 @@ def test_other_classes_have_numbers_for_names(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def somewhere(file: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A folder to ask from, with files of several kinds in it."""
+    """A current folder for commands, with several kinds of files."""
     folder = tmp_path_factory.mktemp("somewhere")
     shutil.copy(file, folder / "model.safetensors")
     for name in ("model.pth", "model.bin", "model.npz", "model.h5", "model.onnx"):
@@ -283,7 +283,7 @@ def test_imagenets_classes_can_be_told_apart() -> None:
 def test_weights_keep_the_reference_structure_at_every_image_size(
     pulled: Path, file: Path, tmp_path: Path, images_folder: Path, zoo_command: Callable[..., Answer]
 ) -> None:
-    """Of MobileNet at 32 pixels: its halvings are those of timm's network, which a small image must not take away."""
+    """MobileNet at 32 pixels keeps all halvings of timm's network, although the image is small."""
     assert run.read(pulled).model.structure == Structure(5)
     assert zoo.load(pulled, features=True).strides["stage5"] == 32
     large = pull("mobilenet", tag="lamb_in1k", file=file, out=tmp_path / "large", say=lambda text: None)

@@ -1,4 +1,4 @@
-"""Weights that are no numbers, of odd types or under other names: read as what they are, or refused in one line."""
+"""Weights with values that are not finite, unusual types or other names: read correctly, or refused in one line."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def stored() -> dict[str, np.ndarray]:
 
 
 def refused(path: Path, model: Any, arrays: dict[str, np.ndarray]) -> str:
-    """The one line; the network is as it was."""
+    """Return the error of one line, and check that the network stays as it was."""
     save_file(arrays, path)
     before = {name: variable.numpy() for name, variable in weights(model).items()}
     with pytest.raises(ZooError) as said:

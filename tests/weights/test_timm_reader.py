@@ -1,4 +1,4 @@
-"""Reading weights as timm publishes them; that every family takes timm's names is part of the conformance kit."""
+"""Reading weights in timm's format; the conformance tests check timm's names for every family."""
 
 from __future__ import annotations
 

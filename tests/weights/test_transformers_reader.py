@@ -1,4 +1,4 @@
-"""Weights of transformers and sentence-transformers in folders that the tests write, in a network of a few weights."""
+"""Reading weights of transformers and sentence-transformers, from folders that the tests write for a tiny network."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def network(pooling: str = "first", classes: int = CLASSES, words: int = WORDS) 
 
 
 def shapes(*, head: bool = True, pooler: bool = True) -> Iterator[tuple[str, tuple[int, ...]]]:
-    """Names and shapes as transformers has them, without a prefix."""
+    """transformers' names and shapes, without a prefix."""
 
     def dense(name: str, out: int, taken: int) -> Iterator[tuple[str, tuple[int, ...]]]:
         yield f"{name}.weight", (out, taken)
@@ -149,7 +149,7 @@ def test_the_file_of_weights_stands_for_its_folder(tmp_path: Path) -> None:
 
 
 def test_norms_of_the_first_bert_are_read(tmp_path: Path) -> None:
-    """Its weights on the hub still call scale and offset gamma and beta."""
+    """The published weights of the first BERT call the scale and offset of norms gamma and beta."""
     arrays = folder_of(tmp_path, prefix="bert.")
 
     def older(named: dict[str, np.ndarray]) -> None:

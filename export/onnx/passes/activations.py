@@ -10,7 +10,7 @@ import numpy as np
 from zoo.export.onnx.graph_index import GraphIndex, opset
 
 GELU_OPSET = 20
-"""The first version of ONNX' operator set that has Gelu."""
+"""The first version of ONNX's operator set that has Gelu."""
 
 
 def fuse_hard_swish(model: Any) -> None:

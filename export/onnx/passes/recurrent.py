@@ -2,7 +2,7 @@
 
 `zoo.export.onnx.operators` writes these nodes for a TensorFlow operation that has neither lengths nor directions.
 Around it, the graph reverses each text to read it backwards, computes states for the padding, too, and picks the last
-state out of all of them. ONNX' LSTM takes the lengths, and then computes and returns only the states that are read.
+state out of all of them. ONNX's LSTM takes the lengths, and then computes and returns only the states that are read.
 Sequences are [length, batch, width] at the node, and lengths are int64 [batch]. All passes run before constants are
 folded.
 """

@@ -1,4 +1,4 @@
-"""Augmentation of clips: what the random numbers decide, and that they decide all of it."""
+"""Augmentation of clips: the effect of each random number, and that nothing else is random."""
 
 from __future__ import annotations
 

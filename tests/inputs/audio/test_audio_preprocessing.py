@@ -1,4 +1,4 @@
-"""The clients' rendering of sound: what is read, how it is cut, and what is refused in one line."""
+"""The clients' preprocessing of sound: the files that are read, the cut to length, and refusals in one line."""
 
 from __future__ import annotations
 

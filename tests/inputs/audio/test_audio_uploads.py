@@ -1,4 +1,4 @@
-"""Uploads of sound in a served graph: equal to the clients' rendering to the bit, and no bytes fail a request."""
+"""Uploads of sound in a served graph: bit for bit equal to the clients' preprocessing, and no bytes crash a request."""
 
 from __future__ import annotations
 

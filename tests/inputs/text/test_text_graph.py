@@ -1,4 +1,4 @@
-"""Tokens in a graph: the same ids as `tokenizers` makes, for every text; and what is refused."""
+"""Tokens in a graph: for every text the same ids as those of `tokenizers`; and refusals."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ TEXTS = st.one_of(
 
 @functools.cache
 def decoder(wanted: TextPreprocessing) -> Decode:
-    """A function of texts: their ids and status, by a graph that is traced once."""
+    """A function that returns the ids and the status of texts, computed by a graph that is traced once."""
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
     def traced(text: Any) -> Any:
@@ -98,7 +98,7 @@ def test_every_code_point_is_read_as_by_the_tokenizer(cased: bool) -> None:
 @pytest.mark.full
 @pytest.mark.parametrize("options", [{}, {"strip_accents": False}, {"lowercase": False}, {"clean_text": False}])
 def test_every_code_point_becomes_what_the_normalizer_makes_of_it(options: dict[str, Any]) -> None:
-    """Between letters, before an accent, and after one; with a vocabulary of the characters themselves."""
+    """Each code point stands between letters, before an accent, and after one; the vocabulary is the characters."""
     every = [chr(code) for code in range(CODE_POINTS) if code not in SURROGATES]
     for start in range(0, len(every), 1 << 16):
         part = every[start : start + (1 << 16)]
@@ -180,7 +180,7 @@ def test_contract_inputs_pass_to_the_network_unchanged() -> None:
 
 
 def test_a_server_without_xla_answers(tmp_path: Path) -> None:
-    """Through TensorFlow's C API, with no operation but its own and no table to initialize."""
+    """The test loads it through TensorFlow's C API, with only TensorFlow's own operations and without tables."""
     from zoo.export.tf_serving import rules
     from zoo.export.tf_serving.server_check import Request, run_loader, tensor_names
 

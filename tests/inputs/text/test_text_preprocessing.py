@@ -1,4 +1,4 @@
-"""The record of text preprocessing and its rendering by `tokenizers`."""
+"""The record of text preprocessing, and its implementation with `tokenizers`."""
 
 from __future__ import annotations
 

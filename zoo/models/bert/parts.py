@@ -70,7 +70,7 @@ class AdditiveMask(keras.layers.Layer):
         import tensorflow as tf
 
         scores = (1.0 - tf.cast(attended, self.compute_dtype)) * MASKED
-        # Not by tf.reshape: ONNX' Reshape cannot infer an open length in an empty batch.
+        # Not by tf.reshape: ONNX's Reshape cannot infer an open length in an empty batch.
         return scores[:, None, None]
 
     def compute_output_shape(self, shape: tuple[int | None, ...]) -> tuple[int | None, ...]:

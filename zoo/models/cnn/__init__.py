@@ -35,8 +35,8 @@ FAMILY = Family(
     reference="LeCun et al. 1998 (small, base); Krizhevsky 2014, arXiv:1404.5997, as torchvision's alexnet (large)",
     builder=f"{__name__}.network",
     figures="large: torchvision's weights of alexnet; nobody publishes figures of the others",
-    small_images="pools (and the strides of AlexNet's stem) go, the first ones first, while the last map is under 4 "
-    "pixels",
+    small_images="pools (and the strides of AlexNet's stem) are left out, from the first on, while the last map is "
+    "under 4 pixels",
     structure=structure,
     recipe=Recipe(optimizer=Optimizer(name="adamw", lr=2e-3, weight_decay=1e-2), schedule=Schedule(warmup_epochs=0.25)),
     recipes=RECIPES,

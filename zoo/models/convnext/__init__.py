@@ -75,8 +75,8 @@ FAMILY = Family(
     "convnext_large",
     builder=f"{__name__}.network",
     figures="torchvision's weights",
-    small_images="halvings go, the first ones first, while the last map is under 4 pixels: at 64 the stem has patches "
-    "of 2 pixels, at 32 it is a 3×3 convolution",
+    small_images="halvings are left out, from the first on, while the last map is under 4 pixels: at 64 the stem has "
+    "patches of 2 pixels, at 32 it is a 3×3 convolution",
     # After the paper: AdamW, weight decay 0.05, a slow start, clipped gradients.
     recipe=Recipe(
         epochs=100,

@@ -78,7 +78,7 @@ class Embedding(keras.layers.Layer):
     """
 
     transposes = 1
-    """ONNX' LSTM takes texts as [length, batch], see `zoo.export.onnx.passes.recurrent`."""
+    """ONNX's LSTM takes texts as [length, batch], see `zoo.export.onnx.passes.recurrent`."""
 
     def __init__(self, vocabulary: int, width: int, **options: Any) -> None:
         super().__init__(**options)

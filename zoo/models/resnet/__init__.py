@@ -33,8 +33,8 @@ FAMILY = Family(
     "resnet101",
     builder=f"{__name__}.network",
     figures="torchvision's weights",
-    small_images="halvings go, the first ones first, while the last map is under 4 pixels: at 32 pixels a 3×3 stem and "
-    "no pool",
+    small_images="halvings are left out, from the first on, while the last map is under 4 pixels: at 32 pixels a 3×3 "
+    "stem and no pool",
     recipe=Recipe(epochs=60, label_smoothing=0.1, input=ImageSettings(shift=0.1)),
     recipes=RECIPES,
     sizes=(

@@ -66,8 +66,8 @@ FAMILY = Family(
     reference="Simonyan & Zisserman 2014, arXiv:1409.1556 (A, D, E), as torchvision's vgg11_bn, vgg16_bn, vgg19_bn",
     builder=f"{__name__}.network",
     figures="torchvision's weights",
-    small_images="pools go, the first ones first, while the last map is under 4 pixels; the head spans what map is "
-    "left",
+    small_images="pools are left out, from the first on, while the last map is under 4 pixels; the head spans what "
+    "map is left",
     structure=structure,
     recipe=Recipe(
         epochs=60,
