@@ -372,7 +372,7 @@ def test_scalars_are_the_columns_of_a_table(tmp_path: Path) -> None:
     assert [data.labels[target] for target in data.test.targets] == [LABELS[number % 3] for number in range(7)]
     assert data.test.read(0) == (None, "Ann", "true", None, 0.0, 0.0, 0.0)
     assert data.test.read(1) == (21.0, None, "false", "A", 0.25, 1.0, 2.0)
-    assert any("no scalars: picture" in line for line in said)
+    assert any("not scalars: picture" in line for line in said)
     assert any("left out: 3 rows" in line and "withheld" in line for line in said)
     again = load(data.source, "table", split=Split(), data_dir=tmp_path)
     assert again.fingerprint == data.fingerprint

@@ -110,13 +110,14 @@ def close(path: Path) -> None:
     """Write the digest of the graph into the file, as the export does; what is no network is left as it is."""
     try:
         found, model = graph_digest(path), onnx.load(path)
+        if not model.HasField("graph"):
+            return
+        kept = {entry.key: entry.value for entry in model.metadata_props}
+        del model.metadata_props[:]
+        # A damaged text that is not UTF-8 is read as bytes, which raise where they are set (protobuf 7.36).
+        helper.set_model_props(model, kept | {DIGEST: found})
     except (OSError, ValueError, DecodeError):
         return
-    if not model.HasField("graph"):
-        return
-    kept = {entry.key: entry.value for entry in model.metadata_props}
-    del model.metadata_props[:]
-    helper.set_model_props(model, kept | {DIGEST: found})
     onnx.save(model, path)
 
 

@@ -135,7 +135,7 @@ def test_inputs_are_of_the_model_and_the_seed(onnx_artifact: Path) -> None:
         ({"batches": [0]}, "batches 0 is not between 1 and 1024"),
         ({"batches": [1, 1025]}, "batches 1025 is not between 1 and 1024"),
         ({"batches": []}, "no batches"),
-        ({"threads": [0]}, "threads 0 is not within"),
+        ({"threads": [0]}, "threads 0 is not between"),
         ({"threads": [usable_cpus() + 1]}, f"threads {usable_cpus() + 1} is not between 1 and {usable_cpus()}"),
         ({"seconds": 0.0}, "--seconds 0.0"),
         ({"seconds": float("nan")}, "--seconds nan"),

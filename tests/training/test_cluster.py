@@ -108,7 +108,7 @@ def test_lists_of_nodes(text: str, hosts: list[str]) -> None:
     ("changes", "why"),
     [
         ({"SLURM_PROCID": ""}, "SLURM_PROCID is missing: start the workers with srun"),
-        ({"SLURM_PROCID": "x"}, "SLURM_PROCID is 'x', no number"),
+        ({"SLURM_PROCID": "x"}, "SLURM_PROCID is 'x', not a number"),
         ({"SLURM_PROCID": "7"}, "task 7 is not where zoo expects it: start the workers with srun -m block:block"),
         ({"SLURM_NODEID": "2"}, "task 3 is not where"),
         ({"SLURM_STEP_NODELIST": "n[9-10"}, "not a list of nodes"),
