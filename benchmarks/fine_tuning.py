@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.measured import record, zoo
+from benchmarks.measured import portable, record, zoo
 from zoo.data.example import Example
 from zoo.data.load import read_source
 
@@ -63,7 +63,7 @@ def figures(trained: Any) -> dict[str, Any]:
         "training_images": trained["data"]["counts"]["train"],
         "epochs": trained["results"]["epochs"],
         "seconds": trained["results"]["train_seconds"],
-        "command": trained["provenance"]["command"],
+        "command": portable(trained["provenance"]["command"]),
     }
 
 

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.measured import record, recorded, zoo
+from benchmarks.measured import portable, record, recorded, zoo
 from zoo import files
 from zoo.data.example import Example
 from zoo.data.load import read_source
@@ -81,7 +81,7 @@ def figures(trained: Any) -> dict[str, Any]:
         "test_examples": trained["results"]["test_examples"],
         "labels": trained["data"]["counts"]["train"],
         "seconds": trained["results"]["train_seconds"],
-        "command": trained["provenance"]["command"],
+        "command": portable(trained["provenance"]["command"]),
     }
 
 
@@ -119,7 +119,7 @@ def main() -> None:
     found = {
         "label_fraction": asked.fraction,
         "images_without_labels": pretrained["data"]["counts"],
-        "pretraining": {"results": pretrained["results"], "command": pretrained["provenance"]["command"]},
+        "pretraining": {"results": pretrained["results"], "command": portable(pretrained["provenance"]["command"])},
         "mean_accuracy": {way: float(np.mean(each)) for way, each in accuracies.items()},
         "gain_over_from_nothing": {
             way: {"mean": float(np.mean(gain)), "least": float(np.min(gain)), "draws": gain}

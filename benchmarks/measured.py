@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
+import re
 import subprocess
 import sys
 import tempfile
@@ -79,13 +80,14 @@ def recorded(name: str) -> dict[str, Any]:
     return dict(json.loads(path.read_text())["figures"]) if path.exists() else {}
 
 
-def record(name: str, figures: Any, seed: int = 0) -> None:
-    """Write `results/NAME.json`: the figures, with command, seed, versions, machine and time.
+def portable(command: str) -> str:
+    """Return a command with the last part only of its absolute paths: the rest means nothing on other machines."""
+    return re.sub(r"(^|[\s:=])/(?!/)(?:[^/\s]*/)*([^/\s]+)", r"\1\2", command)
 
-    The recorded command keeps only the last part of absolute paths, because the rest means nothing on other machines.
-    """
+
+def record(name: str, figures: Any, seed: int = 0) -> None:
+    """Write `results/NAME.json`: the figures, with command, seed, versions, machine and time."""
     here = provenance.here(seed)
-    command = " ".join(Path(word).name if word.startswith("/") else word for word in here.command.split(" "))
-    made = dataclasses.replace(here, command=command, finished=provenance.now())
+    made = dataclasses.replace(here, command=portable(here.command), finished=provenance.now())
     files.write_json(RESULTS / f"{name}.json", {"provenance": schema.to_dict(made), "figures": figures})
     print(json.dumps(figures, indent=2))

@@ -15,7 +15,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from benchmarks.measured import record, recorded, zoo
+from benchmarks.measured import portable, record, recorded, zoo
 
 EPOCHS = {"cnn-base": 40, "resnet-small": 4}
 """The networks, with a number of epochs that two cores train in less than 75 minutes."""
@@ -39,7 +39,7 @@ def trained(network: str, recipe: str, folder: Path, settings: list[Any]) -> dic
         "test_images": results["test_examples"],
         "epochs": results["epochs"],
         "minutes": results["train_seconds"] / 60,
-        "command": described["provenance"]["command"],
+        "command": portable(described["provenance"]["command"]),
         "recipe": described["recipe"],
     }
 

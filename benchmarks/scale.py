@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.fine_tuning import write
-from benchmarks.measured import record, recorded, zoo
+from benchmarks.measured import portable, record, recorded, zoo
 from zoo import files
 from zoo.data.example import Example
 from zoo.data.load import read_source
@@ -51,7 +51,7 @@ def main() -> None:
         for way, points in ways.items():
             made = zoo("scale", family, *points, *shared, "--out", asked.scratch / f"{family}-{way}")
             seconds = sum(row["train_seconds"] for row in made["results"]["networks"])
-            command = made["provenance"]["command"].replace(str(asked.scratch), "SCRATCH")
+            command = portable(made["provenance"]["command"])
             figures[f"{family} {way}"] = {**made["results"], "training_seconds": seconds, "command": command}
             settings = {"images": asked.images, "tested": asked.tested, "epochs": asked.epochs, "side": asked.side}
             record("scale", {"settings": settings, "changes": changes, "families": figures})
