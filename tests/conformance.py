@@ -126,6 +126,14 @@ def smallest(family: Family) -> Size:
     return min(family.sizes, key=lambda size: size.multiply_adds)
 
 
+def cheapest(kind: str) -> tuple[str, str]:
+    """Return the family and size of the network with the fewest multiply-adds among those with this kind of input."""
+    family, size = min(
+        (network for network in matching() if network[0].input == kind), key=lambda network: network[1].multiply_adds
+    )
+    return family.name, size.name
+
+
 def daily(family: Family, size: Size) -> bool:
     """Return whether a network is tested in every run of the tests, not only with --full."""
     return size is smallest(family) and size.parameters <= LARGEST_DAILY

@@ -40,7 +40,6 @@ LONGEST = (
     "cli/test_wrong_requests.py",
     "weights/test_pull.py",
     "test_surroundings.py",
-    "weights/test_timm_reader.py",
     "export/test_recorded_graphs.py",
     "cli/test_terminal.py",
     "test_extending.py",
@@ -199,6 +198,33 @@ def leave_trial_exports_out(patch: pytest.MonkeyPatch) -> None:
 def no_trial_export(monkeypatch: pytest.MonkeyPatch) -> None:
     """Trainings of a test begin without a trial export."""
     leave_trial_exports_out(monkeypatch)
+
+
+sending_hostile_requests = False
+"""Whether the gate `server` sends requests with hostile examples, see `few_hostile_requests`."""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def few_hostile_requests(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Send hostile requests only with --full and in tests that use `every_hostile_request`.
+
+    They take most of the time of the gate `server`, and what they try depends on the kind of input alone.
+    """
+    from zoo.export.tf_serving import server_check
+
+    every, full = server_check.hostile_requests, request.config.getoption("--full")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            server_check,
+            "hostile_requests",
+            lambda *arguments: every(*arguments) if full or sending_hostile_requests else [],
+        )
+        yield
+
+
+@pytest.fixture
+def every_hostile_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.modules[__name__], "sending_hostile_requests", True)
 
 
 @pytest.fixture

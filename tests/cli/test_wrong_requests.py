@@ -134,7 +134,7 @@ OTHERS = [
     (["evaluate", "artifacts/cnn-small-digits/onnx"], 2, "is a part of the artifact artifacts/cnn-small-digits"),
     (["evaluate", "runs/cnn-small-digits", "--bad-examples", "skip"], 2, "name them with --data"),
     (["evaluate", "runs/cnn-small-digits", "--data-dir", "."], 2, "takes no such option: leave --data-dir out"),
-    (["export", "artifacts/cnn-small-digits"], 2, "is an artifact, not a run: name the run that it was made of"),
+    (["export", "artifacts/cnn-small-digits"], 2, "is an artifact, not a run: name the run that it was made from"),
     (["export", "runs/cnn-small-digits/run.json"], 2, "is a part of the run runs/cnn-small-digits"),
     (["export", "--out", "artifacts/cnn-small-digits"], 2, "exists already"),
     (["verify", "runs/cnn-small-digits"], 2, "is a run, not an artifact: make one from it with 'zoo export"),

@@ -64,22 +64,11 @@ def base(good: Path, tmp_path: Path) -> Path:
     return shutil.copytree(good, tmp_path / "model")
 
 
-@pytest.fixture
-def every_hostile_image() -> None:
-    """Send all hostile images."""
-
-
-@pytest.fixture(autouse=True)
-def few_hostile_images(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Send no hostile images, except in the tests that need them, because they take most of the gate's time."""
-    if "every_hostile_image" not in request.fixturenames:
-        send_hostile(monkeypatch)
-
-
 def send_hostile(patch: pytest.MonkeyPatch, *names: str) -> None:
     """Send only the hostile requests with these names."""
-    every = hostile_requests
-    patch.setattr(server_check, "hostile_requests", lambda *of: [one for one in every(*of) if one.name in names])
+    patch.setattr(
+        server_check, "hostile_requests", lambda *of: [one for one in hostile_requests(*of) if one.name in names]
+    )
 
 
 def checked(base: Path, expected: dict[str, np.ndarray], **options: Any) -> Gate:
@@ -97,7 +86,7 @@ def static_problems(base: Path) -> set[str]:
 
 
 def test_a_good_model_answers_valid_requests_and_refuses_invalid_ones(
-    good: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, every_hostile_image: None
+    good: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, every_hostile_request: None
 ) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     before = {path: path.stat().st_mtime_ns for path in good.rglob("*")}

@@ -19,6 +19,7 @@ from tests.conformance import (
     FACTS,
     OF_IMAGES,
     SMALLEST,
+    cheapest,
     described,
     inputs,
     noise,
@@ -151,7 +152,12 @@ def test_saves_and_loads(untrained: Path) -> None:
         assert set(factory.apply(features.model, given, training=False)) == set(features.strides)
 
 
-def test_exports_through_every_gate(untrained: Path, tmp_path: Path, zoo_command: Callable[..., object]) -> None:
+def test_exports_through_every_gate(
+    untrained: Path, tmp_path: Path, zoo_command: Callable[..., object], request: pytest.FixtureRequest
+) -> None:
+    model = run.read(untrained).model
+    if (model.family, model.size) == cheapest(model.preprocessing.kind):
+        request.getfixturevalue("every_hostile_request")
     _export_and_verify(untrained, tmp_path, zoo_command)
 
 
