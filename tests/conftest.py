@@ -200,31 +200,30 @@ def no_trial_export(monkeypatch: pytest.MonkeyPatch) -> None:
     leave_trial_exports_out(monkeypatch)
 
 
-sending_hostile_requests = False
-"""Whether the gate `server` sends requests with hostile examples, see `few_hostile_requests`."""
+@dataclasses.dataclass
+class HostileRequests:
+    """Whether the gate `server` sends them."""
+
+    sent: bool
 
 
 @pytest.fixture(scope="session", autouse=True)
-def few_hostile_requests(request: pytest.FixtureRequest) -> Iterator[None]:
+def few_hostile_requests(request: pytest.FixtureRequest) -> Iterator[HostileRequests]:
     """Send hostile requests only with --full and in tests that use `every_hostile_request`.
 
     They take most of the time of the gate `server`, and what they try depends on the kind of input alone.
     """
     from zoo.export.tf_serving import server_check
 
-    every, full = server_check.hostile_requests, request.config.getoption("--full")
+    every, wanted = server_check.hostile_requests, HostileRequests(sent=request.config.getoption("--full"))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(
-            server_check,
-            "hostile_requests",
-            lambda *arguments: every(*arguments) if full or sending_hostile_requests else [],
-        )
-        yield
+        patch.setattr(server_check, "hostile_requests", lambda *of: every(*of) if wanted.sent else [])
+        yield wanted
 
 
 @pytest.fixture
-def every_hostile_request(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys.modules[__name__], "sending_hostile_requests", True)
+def every_hostile_request(few_hostile_requests: HostileRequests, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(few_hostile_requests, "sent", True)
 
 
 @pytest.fixture
