@@ -185,9 +185,9 @@ def digits_made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def leave_trial_exports_out(patch: pytest.MonkeyPatch) -> None:
     """Let trainings begin without a trial export, which takes as long as `zoo export`.
 
-    These tests cover the trial export: tests/export/test_preflight.py; for each kind of input, the first trainings of
-    tests/training/test_training.py (from the command line) and of tests/cli/test_audio.py, test_tables.py and
-    test_text.py; and for a family of another package, tests/test_extending.py.
+    These tests cover the trial export: tests/export/test_preflight.py; for images, tests/test_extending.py, with a
+    family of another package; for the other kinds of input, the first trainings of tests/cli/test_audio.py,
+    test_tables.py and test_text.py.
     """
     from zoo.export import preflight
 

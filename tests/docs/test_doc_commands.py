@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
@@ -12,8 +13,10 @@ from typing import Any
 
 import pytest
 
+import zoo
 from tests.conftest import leave_trial_exports_out
 from tests.docs.doc_blocks import Block, blocks, pages
+from zoo import artifact, run
 
 FIRST = next(page for page in pages() if page.name == "getting-started.md")
 """The page whose commands make the run and the artifact that all other documents find."""
@@ -84,8 +87,22 @@ def after_first(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_the_first_page_runs(after_first: Path) -> None:
+def test_the_first_page_runs(after_first: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every way to the accuracy gives the same one, and nothing half-written is left."""
+    monkeypatch.chdir(after_first)
     assert {path.name for path in after_first.iterdir()} >= {"runs", "artifacts", "digit.png"}
+    evaluation = after_first / "evaluations/cnn-small-digits"
+    scores = artifact.read(after_first / "artifacts/cnn-small-digits").score
+    accuracies = {
+        run.read_finished(after_first / "runs/cnn-small-digits").results["test_accuracy"],
+        json.loads((evaluation / "report.json").read_text())["accuracy"],
+        scores["onnx"].value,
+        scores["saved_model"].value,
+        zoo.evaluate("artifacts/cnn-small-digits", out=tmp_path / "evaluation").evaluation.accuracy,
+    }
+    assert len(accuracies) == 1
+    assert (evaluation / "confusion.png").read_bytes().startswith(b"\x89PNG")
+    assert not [path for path in after_first.rglob(".*") if path.name != ".gitkeep"]
 
 
 @pytest.mark.usefixtures("no_trial_export")
