@@ -205,7 +205,7 @@ def no_trial_export(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @dataclasses.dataclass
 class HostileRequests:
-    """Whether the gate `server` sends them."""
+    """The switch by which the gate `server` sends hostile requests."""
 
     sent: bool
 

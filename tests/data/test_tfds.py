@@ -337,7 +337,7 @@ def passengers(count: int, **changes: Any) -> list[dict[str, Any]]:
             "alone": number % 2 == 0,
             "fare": number * 0.25,
             "deck": number % 3 - 1,
-            "picture": np.zeros((2, 2, 3), np.uint8),
+            "photo": np.zeros((2, 2, 3), np.uint8),
             "label": number % 3,
             **changes,
         }
@@ -354,7 +354,7 @@ def prepare_passengers(root: Path, name: str, splits: dict[str, list[dict[str, A
         "alone": np.bool_,
         "fare": kinds.Scalar(np.float64),
         "deck": kinds.ClassLabel(names=["A", "B"]),
-        "picture": kinds.Image(shape=(2, 2, 3)),
+        "photo": kinds.Image(shape=(2, 2, 3)),
     }
     return prepare(root, name, splits, features=features)
 
@@ -372,7 +372,7 @@ def test_scalars_are_the_columns_of_a_table(tmp_path: Path) -> None:
     assert [data.labels[target] for target in data.test.targets] == [LABELS[number % 3] for number in range(7)]
     assert data.test.read(0) == (None, "Ann", "true", None, 0.0, 0.0, 0.0)
     assert data.test.read(1) == (21.0, None, "false", "A", 0.25, 1.0, 2.0)
-    assert any("not scalars: picture" in line for line in said)
+    assert any("not scalars: photo" in line for line in said)
     assert any("left out: 3 rows" in line and "withheld" in line for line in said)
     again = load(data.source, "table", split=Split(), data_dir=tmp_path)
     assert again.fingerprint == data.fingerprint
