@@ -115,6 +115,7 @@ def test_without_what_the_report_itself_uses_there_is_a_report(stubs: Path) -> N
     for module in ("numpy", "psutil", "pydantic"):
         stub(stubs, module, "raise ImportError('broken')")
     found = report(stubs, 1)
+    assert "{" not in run(stubs).stdout
     assert set(lacking(found)) == {need.use for need in installation.NEEDS}
     assert "broken" in found["machine"]["error"]
 
