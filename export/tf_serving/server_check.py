@@ -274,8 +274,9 @@ def run_loader(version: Path, signatures: dict[str, Any], requests: list[Request
                 arrays |= server_loader.packed(f"{number}/{name}", value)
         np.savez(job_file.with_name(server_loader.REQUESTS), **arrays)  # type: ignore[arg-type]
         command = [sys.executable, "-P", "-m", "zoo.export.tf_serving.server_loader", str(job_file)]
-        # On the CPU, because this process may hold all GPU memory.
-        environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "-1"}
+        # On the CPU, because this process may hold all GPU memory. With oneDNN, which TensorFlow (2.21) otherwise uses
+        # only on processors with AVX-512 VNNI, as the server's may be: its kernels abort where Eigen's refuse.
+        environment = {"TF_ENABLE_ONEDNN_OPTS": "1", **os.environ, "CUDA_VISIBLE_DEVICES": "-1"}
         try:
             done = subprocess.run(
                 command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, timeout=limit_seconds
