@@ -134,9 +134,9 @@ def train(way: Way, those: Sequence[tuple[Family, Size]], scratch: Path) -> None
     from zoo.training import strategy as strategies
     from zoo.training.cluster import find
     from zoo.training.follow import follow
+    from zoo.training.gathering import gathered
     from zoo.training.request import DataRequest, Execution, TrainingRequest
     from zoo.training.start import start as start_training
-    from zoo.training.team import gathered
 
     def unchanged(layer: Any, inputs: Any, training: bool = False) -> Any:
         return inputs

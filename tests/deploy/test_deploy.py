@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from zoo.cli.train import command
-from zoo.training.team import LOST
+from zoo.training.worker_limits import LOST
 
 DEPLOY = Path(__file__).parent.parent.parent / "deploy"
 SCRIPT = DEPLOY / "slurm" / "train.sbatch"

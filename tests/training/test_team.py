@@ -12,10 +12,11 @@ import pytest
 
 from tests.training.ports import on_loopback
 from zoo.errors import ZooError
-from zoo.training import team
+from zoo.training import gathering, team, worker_limits
 from zoo.training.cluster import Cluster
+from zoo.training.gathering import gathered
 from zoo.training.interruption import Request
-from zoo.training.team import Team, WorkerLost, Workers, gathered
+from zoo.training.team import Team, WorkerLost, Workers
 
 Body = Callable[[Team], Any]
 
@@ -24,7 +25,7 @@ Body = Callable[[Team], Any]
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     limits = {"JOIN": 5.0, "BEAT": 0.02, "SILENT": 5.0, "STALL": 5.0, "GRACE": 5.0}
     for name, seconds in limits.items():
-        monkeypatch.setattr(team, f"{name}_SECONDS", seconds)
+        monkeypatch.setattr(worker_limits, f"{name}_SECONDS", seconds)
     monkeypatch.setattr(team.os, "_exit", lambda status: pytest.fail("it did not end by itself"))
 
 
@@ -103,7 +104,7 @@ def test_a_worker_that_is_gone_is_named_by_all() -> None:
         assert isinstance(member, Workers)
         if member.index == 1:
             member._leaving = True
-            member._lines[0].close()
+            member._connections[0].close()
         else:
             steps_for_ever(member)
 
@@ -147,7 +148,7 @@ def test_a_worker_that_waits_for_a_text_learns_of_a_loss() -> None:
 
 
 def test_a_worker_that_does_not_come_to_a_step_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(team, "STALL_SECONDS", 0.5)
+    monkeypatch.setattr(worker_limits, "STALL_SECONDS", 0.5)
     cluster = on_loopback(3)
 
     def body(member: Team) -> None:
@@ -165,7 +166,7 @@ def test_a_worker_that_does_not_come_to_a_step_is_named(monkeypatch: pytest.Monk
 
 
 def test_steps_that_are_long_on_all_workers_are_no_hang(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(team, "STALL_SECONDS", 0.2)
+    monkeypatch.setattr(worker_limits, "STALL_SECONDS", 0.2)
 
     def body(member: Team) -> str:
         with member.collective():
@@ -176,7 +177,7 @@ def test_steps_that_are_long_on_all_workers_are_no_hang(monkeypatch: pytest.Monk
 
 
 def test_a_worker_that_sends_nothing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(team, "SILENT_SECONDS", 0.5)
+    monkeypatch.setattr(worker_limits, "SILENT_SECONDS", 0.5)
     cluster = on_loopback(3)
     tell = Workers._tell
 
@@ -190,7 +191,7 @@ def test_a_worker_that_sends_nothing_is_named(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_a_worker_that_does_not_come_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(team, "JOIN_SECONDS", 0.5)
+    monkeypatch.setattr(worker_limits, "JOIN_SECONDS", 0.5)
     cluster = on_loopback(2)
     with (
         pytest.raises(WorkerLost, match=rf"worker 1 \({cluster.workers[1]}\) did not come within 0.5 s"),
@@ -202,8 +203,8 @@ def test_a_worker_that_does_not_come_is_named(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_a_worker_of_another_version_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    hello = team._hello
-    monkeypatch.setattr(team, "_hello", lambda cluster: {**hello(cluster), "zoo": f"0.{cluster.index}"})
+    hello = gathering._hello
+    monkeypatch.setattr(gathering, "_hello", lambda cluster: {**hello(cluster), "zoo": f"0.{cluster.index}"})
     for error in together(on_loopback(2), steps_for_ever):
         assert "has another version of zoo, or other workers than the chief" in str(error)
 

@@ -9,7 +9,7 @@ count from 0.
     hang:EPOCH:STEP      the main thread waits forever before a step
     evaluation:EPOCH     SIGKILL in the evaluation after an epoch
 
-LIMITS is a JSON document with constants of `zoo.training.team` to change.
+LIMITS is a JSON document with constants of `zoo.training.worker_limits` to change.
 """
 
 from __future__ import annotations
@@ -57,14 +57,14 @@ def main() -> None:
     import zoo
     from zoo.cli import main as command_line
     from zoo.tensorflow_setup import wake_keras
-    from zoo.training import team
+    from zoo.training import worker_limits
 
     wake_keras()
     from zoo.export import preflight
 
     watched = functools.partial(zoo.train, callbacks=[at(moment)])
     with (
-        mock.patch.multiple(team, **json.loads(limits)),
+        mock.patch.multiple(worker_limits, **json.loads(limits)),
         mock.patch.object(preflight, "preflight", return_value=None),
         mock.patch.object(zoo, "train", watched),
     ):

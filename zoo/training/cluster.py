@@ -52,7 +52,7 @@ class Cluster:
         return f"worker {index} ({self.workers[index]})"
 
     def watch(self) -> tuple[str, int]:
-        """Return the host and port on which the chief listens to the other workers, see `zoo.training.team`.
+        """Return the host and port on which the chief listens to the other workers, see `zoo.training.gathering`.
 
         The port is one above the highest port that the cluster names for the chief's host.
         """

@@ -8,10 +8,7 @@ for it without telling for whom they wait.
 from __future__ import annotations
 
 import contextlib
-import importlib.metadata
-import json
 import os
-import socket
 import sys
 import threading
 import time
@@ -21,38 +18,16 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 from zoo.errors import ZooError
-from zoo.text import Say, silent
+from zoo.training import worker_limits as limits
 from zoo.training.cluster import Cluster
 from zoo.training.interruption import Interrupted, Request
-
-JOIN_SECONDS = 600.0
-"""The time that workers wait for each other at the start."""
-
-BEAT_SECONDS = 1.0
-"""The time between two lines of a worker."""
-
-SILENT_SECONDS = 60.0
-"""The time without a line after which a worker counts as hanging or cut off."""
-
-STALL_SECONDS = 600.0
-"""The time after which a worker counts as hanging if it has not reached the step in which the others wait."""
-
-GRACE_SECONDS = 10.0
-"""The time that a worker gets to end by itself after another one is lost, while it waits in a collective."""
-
-HARD_SECONDS = 60.0
-"""The time that it gets while it is busy with something else."""
-
-LOST = 138
-"""The exit status when another worker is lost: 128 and above tell Kubeflow to start the worker again."""
-
-LONGEST_LINE = 1 << 24
+from zoo.training.worker_connection import Connection
 
 
 class WorkerLost(ZooError):
     """Another worker has ended, was killed, or hangs."""
 
-    def __init__(self, message: str, status: int = LOST) -> None:
+    def __init__(self, message: str, status: int = limits.LOST) -> None:
         super().__init__(message)
         self.exit_status = status
 
@@ -88,145 +63,6 @@ ALONE = Team()
 """The team of a process that trains alone."""
 
 
-@contextlib.contextmanager
-def gathered(cluster: Cluster | None, say: Say = silent) -> Iterator[Team]:
-    """Wait for all workers of a cluster, and yield their team; this worker leaves it when the block ends.
-
-    Raises:
-        ZooError: a worker does not come in time, or has another version or cluster.
-        WorkerLost: another worker ended first; the message and the exit status are those of that worker.
-    """
-    if cluster is None:
-        yield ALONE
-        return
-    say(f"waiting for {len(cluster.workers)} workers")
-    team = Workers(cluster, _accept_workers(cluster) if cluster.chief else {0: _connect_to_chief(cluster)})
-    try:
-        yield team
-    except BaseException as error:
-        cause = team.cause(error)
-        team.leave(cause)
-        if cause is error:
-            raise
-        raise cause from None
-    team.leave(None)
-
-
-class _Line:
-    """A connection that carries one JSON object per line."""
-
-    def __init__(self, connection: socket.socket) -> None:
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.connection, self._file, self._lock = connection, connection.makefile("rb"), threading.Lock()
-
-    def send(self, **message: Any) -> None:
-        """Send a message; if that fails, the message is lost, and this side notices the failure when it reads."""
-        with contextlib.suppress(OSError), self._lock:
-            self.connection.sendall(json.dumps(message).encode() + b"\n")
-
-    def read(self) -> dict[str, Any]:
-        """Wait for a message and return it; return an empty one if the other side is gone."""
-        try:
-            value = json.loads(self._file.readline(LONGEST_LINE) or "{}")
-        except (OSError, ValueError):
-            return {}
-        return value if isinstance(value, dict) else {}
-
-    def close(self, reading: bool = False) -> None:
-        """End the connection; with `reading`, also close the file, which no other thread may be reading."""
-        with contextlib.suppress(OSError):
-            self.connection.shutdown(socket.SHUT_RDWR)
-        self.connection.close()
-        if reading:
-            self._file.close()
-
-
-def _hello(cluster: Cluster) -> dict[str, Any]:
-    return {
-        "zoo": importlib.metadata.version("keras-zoo"),
-        "worker": cluster.index,
-        "workers": [*cluster.workers],
-    }
-
-
-def _accept_workers(cluster: Cluster) -> dict[int, _Line]:
-    """Wait for the other workers, as the chief; return the connection to each, by index."""
-    _, port = cluster.watch()
-    lines: dict[int, _Line] = {}
-    until = time.monotonic() + JOIN_SECONDS
-    try:
-        dual = socket.has_dualstack_ipv6()
-        server = socket.create_server(
-            ("", port), family=socket.AF_INET6 if dual else socket.AF_INET, dualstack_ipv6=dual
-        )
-    except OSError as error:
-        raise ZooError(
-            f"port {port}, on which the chief listens to the other workers, cannot be used ({error.strerror}): "
-            "free it, or give the workers other ports"
-        ) from None
-    with server:
-        while len(lines) < len(cluster.workers) - 1:
-            server.settimeout(max(0.01, until - time.monotonic()))
-            try:
-                connection, _ = server.accept()
-            except TimeoutError:
-                missing = [cluster.name(index) for index in range(1, len(cluster.workers)) if index not in lines]
-                raise _refusal(lines, f"{', '.join(missing)} did not come within {JOIN_SECONDS:g} s") from None
-            connection.settimeout(GRACE_SECONDS)
-            line = _Line(connection)
-            hello = line.read()
-            connection.settimeout(None)
-            index = hello.get("worker")
-            if not isinstance(index, int) or index not in range(1, len(cluster.workers)):
-                line.close(reading=True)
-                continue
-            lines[index] = line
-            if hello != {**_hello(cluster), "worker": index}:
-                raise _refusal(
-                    lines, f"{cluster.name(index)} has another version of zoo, or other workers than the chief"
-                )
-    for line in lines.values():
-        line.send(go=True)
-    return lines
-
-
-def _refusal(lines: dict[int, _Line], why: str) -> ZooError:
-    """Tell all workers that have come why the team cannot be formed, and return the error to raise."""
-    why = f"{why}: start all workers with the same command and version"
-    for line in lines.values():
-        line.send(ended=why, status=LOST)
-        line.close(reading=True)
-    return WorkerLost(why)
-
-
-def _connect_to_chief(cluster: Cluster) -> _Line:
-    """Connect to the chief, as another worker; return the connection."""
-    host, port = cluster.watch()
-    until = time.monotonic() + JOIN_SECONDS
-    while time.monotonic() < until:
-        try:
-            line = _Line(socket.create_connection((host, port), timeout=5))
-        except OSError:
-            time.sleep(0.2)
-            continue
-        line.send(**_hello(cluster))
-        line.connection.settimeout(max(0.01, until - time.monotonic()))
-        answer = line.read()
-        if "ended" in answer:
-            line.close(reading=True)
-            raise WorkerLost(answer["ended"], answer["status"])
-        if answer:
-            line.connection.settimeout(None)
-            return line
-        # The chief has ended before all workers came, and may be started again.
-        line.close(reading=True)
-        time.sleep(0.2)
-    raise WorkerLost(
-        f"{cluster.name(0)}, the chief, cannot be reached on port {port} for {JOIN_SECONDS:g} s: "
-        "start it, and let the workers reach that port"
-    )
-
-
 class Workers(Team):
     """The team of several workers, seen from one of them.
 
@@ -236,9 +72,9 @@ class Workers(Team):
     there.
     """
 
-    def __init__(self, cluster: Cluster, lines: dict[int, _Line]) -> None:
+    def __init__(self, cluster: Cluster, connections: dict[int, Connection]) -> None:
         self.index, self.count = cluster.index, len(cluster.workers)
-        self.cluster, self._lines = cluster, lines
+        self.cluster, self._connections = cluster, connections
         self._changed = threading.Condition()
         self._asked_with: int | None = None  # the signal
         self._passed, self._held = 0, False  # the calls of `asked`
@@ -250,8 +86,8 @@ class Workers(Team):
         self._lost: WorkerLost | None = None
         self._gone: set[int] = set()
         self._leaving = False
-        self._heard = dict.fromkeys(lines, time.monotonic())
-        for index in lines:
+        self._heard = dict.fromkeys(connections, time.monotonic())
+        for index in connections:
             threading.Thread(target=self._listen, args=[index], daemon=True).start()
         threading.Thread(target=self._watch, daemon=True).start()
 
@@ -302,7 +138,7 @@ class Workers(Team):
         if isinstance(error, Exception) and not isinstance(error, ZooError):
             # TensorFlow may notice first that a worker is gone, but does not know which one.
             with self._changed:
-                self._changed.wait_for(lambda: self._lost, GRACE_SECONDS)
+                self._changed.wait_for(lambda: self._lost, limits.GRACE_SECONDS)
                 return self._lost or error
         return error
 
@@ -313,15 +149,15 @@ class Workers(Team):
         if error is None or told:
             self._tell(bye=True)
         else:
-            status = getattr(error, "exit_status", 130 if isinstance(error, KeyboardInterrupt) else LOST)
+            status = getattr(error, "exit_status", 130 if isinstance(error, KeyboardInterrupt) else limits.LOST)
             why = " ".join(str(error).split())[:500] or type(error).__name__
             self._tell(ended=f"{self.cluster.name(self.index)} ended: {why}", status=status)
-        for line in self._lines.values():
-            line.close()
+        for connection in self._connections.values():
+            connection.close()
 
     def _tell(self, **message: Any) -> None:
-        for line in self._lines.values():
-            line.send(**message)
+        for connection in self._connections.values():
+            connection.send(**message)
 
     def _refuse_lost(self) -> None:
         if self._lost:
@@ -329,7 +165,7 @@ class Workers(Team):
 
     def _listen(self, index: int) -> None:
         """Handle the messages of another worker until it leaves."""
-        while message := self._lines[index].read():
+        while message := self._connections[index].read():
             with self._changed:
                 self._heard[index] = time.monotonic()
                 if "bye" in message:
@@ -344,13 +180,13 @@ class Workers(Team):
                     self._hold(message["ask"])
                 if "hold" in message:
                     self._held, self._asked_with = True, message["hold"]
-                    self._lines[index].send(passed=self._passed)
+                    self._connections[index].send(passed=self._passed)
                 if "passed" in message:
                     self._settle(index, message["passed"])
                 if "end" in message:
                     self._held, self._end = False, message["end"]
                 self._changed.notify_all()
-        self._lines[index].close(reading=True)
+        self._connections[index].close(reading=True)
         with self._changed:
             self._gone.add(index)
             self._changed.notify_all()
@@ -372,7 +208,7 @@ class Workers(Team):
             self._tell(end=self._end)
             self._changed.notify_all()
 
-    def _lose(self, why: str, status: int = LOST) -> None:
+    def _lose(self, why: str, status: int = limits.LOST) -> None:
         """End this worker because another one is lost; the chief also ends all others."""
         with self._changed:
             if self._lost or self._leaving:
@@ -386,9 +222,9 @@ class Workers(Team):
     def _end_process(self) -> None:
         """End this process if it does not end by itself: a thread that waits in a collective cannot be interrupted."""
         assert self._lost is not None
-        inside, until = 0.0, time.monotonic() + HARD_SECONDS
+        inside, until = 0.0, time.monotonic() + limits.HARD_SECONDS
         # Outside of a collective, such as while it writes a checkpoint, it may take longer.
-        while inside < GRACE_SECONDS and time.monotonic() < until:
+        while inside < limits.GRACE_SECONDS and time.monotonic() < until:
             time.sleep(0.1)
             if self._leaving:
                 return
@@ -401,22 +237,22 @@ class Workers(Team):
         woken = moved = time.monotonic()
         steps: dict[int, int] = {}
         while not self._leaving:
-            time.sleep(BEAT_SECONDS)
+            time.sleep(limits.BEAT_SECONDS)
             now = time.monotonic()
             self._tell(steps=self._steps)
             with self._changed:
-                if now - woken > SILENT_SECONDS / 2:
+                if now - woken > limits.SILENT_SECONDS / 2:
                     # This process itself was stopped, and has not yet read the lines that the others sent.
                     self._heard, moved = dict.fromkeys(self._heard, now), now
                 woken = now
                 for index, heard in self._heard.items():
-                    if index not in self._gone and now - heard > SILENT_SECONDS:
+                    if index not in self._gone and now - heard > limits.SILENT_SECONDS:
                         name = self.cluster.name(index)
-                        self._lose(f"{name} sends nothing for {SILENT_SECONDS:g} s: it hangs, or is cut off")
+                        self._lose(f"{name} sends nothing for {limits.SILENT_SECONDS:g} s: it hangs, or is cut off")
                 present = {**self._steps_of, self.index: self._steps}
                 if present != steps:
                     steps, moved = present, now
-                if self.chief and now - moved > STALL_SECONDS:
+                if self.chief and now - moved > limits.STALL_SECONDS:
                     self._lose_last(steps)
 
     def _ask(self, number: int | None) -> None:
@@ -434,7 +270,8 @@ class Workers(Team):
         if last and not self._gone:
             names = ", ".join(self.cluster.name(index) for index in last)
             self._lose(
-                f"{names} did not come to the step in which the others have waited for {STALL_SECONDS:g} s: it hangs"
+                f"{names} did not come to the step in which the others have waited for {limits.STALL_SECONDS:g} s: "
+                "it hangs"
             )
 
 

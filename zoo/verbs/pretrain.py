@@ -11,8 +11,8 @@ from zoo.recipe import Precision
 from zoo.tensorflow_setup import wake_keras
 from zoo.text import Progress, Say, silent
 from zoo.training.cluster import Kind, find
+from zoo.training.gathering import gathered
 from zoo.training.request import Execution, TrainingRequest
-from zoo.training.team import gathered
 from zoo.verbs.results import RunFolder, StrPath, data_request, optional_path, settings_of
 from zoo.verbs.train import beside_chief, check_numbers
 

@@ -14,8 +14,8 @@ from zoo.recipe import Precision
 from zoo.tensorflow_setup import wake_keras
 from zoo.text import Progress, Say, silent
 from zoo.training.cluster import Cluster, Kind, find
+from zoo.training.gathering import gathered
 from zoo.training.request import Execution, TrainingRequest
-from zoo.training.team import gathered
 from zoo.verbs.results import (
     RunFolder,
     StrPath,
