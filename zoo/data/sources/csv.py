@@ -34,7 +34,7 @@ def read(
         ZooError: a needed column is not named, or one is named that is not needed; or a file cannot be read, or has no
             such column.
     """
-    from zoo.inputs.table.read import files, read_frame
+    from zoo.inputs.table.frame import files, read_frame
 
     if target is None:
         raise ZooError(f"--data csv:{argument}: say with --target which column to predict")

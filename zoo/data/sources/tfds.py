@@ -347,7 +347,7 @@ def table(info: Any, folder: Path, records: Iterable[Record], target: str | None
         ZooError: the records have no scalars, or no such column.
     """
     from zoo.inputs.table.data import dataset_of_frame
-    from zoo.inputs.table.read import Frame
+    from zoo.inputs.table.frame import Frame
     from zoo.inputs.table.records import fields, row
 
     features = dict(_flat(info.features))

@@ -11,7 +11,8 @@ from zoo.data.names import shown
 from zoo.data.prefetch import map_ahead
 from zoo.errors import ZooError
 from zoo.inputs.image.labeled_image import inspect
-from zoo.inputs.table.read import Frame, goals
+from zoo.inputs.table.frame import Frame
+from zoo.inputs.table.targets import read_targets
 
 AHEAD = 1024
 """The most images that threads read before they are needed."""
@@ -28,7 +29,7 @@ def dataset_of_frame(
     Raises:
         ZooError: there is no such column, both are the same, the target has one class only, or no file is an image.
     """
-    names, found = frame.column(image, "--image"), goals(frame, target)
+    names, found = frame.column(image, "--image"), read_targets(frame, target)
     if image in found.names:
         raise ZooError(f"--image and --target are both '{shown(image)}': name two columns")
     root = folder.resolve()

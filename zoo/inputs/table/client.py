@@ -14,6 +14,7 @@ from zoo.errors import ZooError, listed
 from zoo.family import Family, Size
 from zoo.input import Request
 from zoo.inputs.table.columns import Column, tensor_names
+from zoo.inputs.table.frame import read_file
 from zoo.inputs.table.preprocessing import (
     TablePreprocessing,
     encode,
@@ -24,7 +25,7 @@ from zoo.inputs.table.preprocessing import (
     raw_tensors,
     tensors,
 )
-from zoo.inputs.table.read import features, places_of, read_file, typed
+from zoo.inputs.table.rows import features, places_of, typed
 
 __all__ = [
     "catalog",

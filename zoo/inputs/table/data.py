@@ -21,9 +21,11 @@ from zoo.errors import ZooError, listed
 from zoo.family import Family, Size
 from zoo.inputs.table.bundled import Bundled, bundled
 from zoo.inputs.table.columns import Column, Row, TableSettings, Value, inferred, named
+from zoo.inputs.table.frame import Frame
 from zoo.inputs.table.preprocessing import TablePreprocessing, encode, lines
 from zoo.inputs.table.preprocessing import suiting as described
-from zoo.inputs.table.read import Frame, features, goals, places_of, row_digest, typed
+from zoo.inputs.table.rows import features, places_of, row_digest, typed
+from zoo.inputs.table.targets import read_targets
 
 MOST_FACTORS = 100
 """The most columns whose pairs a network multiplies."""
@@ -37,7 +39,7 @@ def dataset_of_frame(frame: Frame, target: str, argument: str, data_dir: str | N
     Raises:
         ZooError: there is no such column, or it has one class only.
     """
-    found = goals(frame, target)
+    found = read_targets(frame, target)
     names, rows = features(frame, found.names)
     examples, unreadable = found.examples(
         frame,

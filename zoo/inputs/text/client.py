@@ -106,7 +106,7 @@ def _expanded(named: Path, leave_out: Callable[[Path, str], None]) -> list[Path]
 def _rows(path: Path, preprocessing: TextPreprocessing) -> Iterator[Request]:
     """Yield the texts of a table."""
     from zoo.inputs.table.columns import nearest
-    from zoo.inputs.table.read import read_file
+    from zoo.inputs.table.frame import read_file
 
     frame = read_file(path)
     wanted = frame.names[0] if len(frame.names) == 1 else preprocessing.column

@@ -85,9 +85,9 @@ def dataset_of_frame(frame: Any, text: str, target: str, argument: str, data_dir
     Raises:
         ZooError: there is no such column, both are the same, or the target has one class only.
     """
-    from zoo.inputs.table.read import goals
+    from zoo.inputs.table.targets import read_targets
 
-    texts, found = frame.column(text, "--text"), goals(frame, target)
+    texts, found = frame.column(text, "--text"), read_targets(frame, target)
     if text in found.names:
         raise ZooError(f"--text and --target are both '{shown(text)}': name two columns")
 

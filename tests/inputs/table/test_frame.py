@@ -10,9 +10,13 @@ from typing import Any
 import pytest
 
 from zoo.errors import ZooError
-from zoo.inputs.table import client, read
+from zoo.inputs.table import client
+from zoo.inputs.table import frame as frame_module
 from zoo.inputs.table.columns import Column, TableSettings, inferred
+from zoo.inputs.table.frame import Frame, files, read_frame
 from zoo.inputs.table.preprocessing import TablePreprocessing, encode, suiting
+from zoo.inputs.table.rows import features, places_of, typed
+from zoo.inputs.table.targets import read_target_column
 
 PENGUINS = b"""island,bill,sex,seen,"body, mass"
 Dream,39.1,male,2007-11-11,big
@@ -22,17 +26,17 @@ sen",NA,female,2007-11-13,big
 """
 
 
-def frame_of(argument: str) -> read.Frame:
-    return read.read_frame([*read.files(argument).values()])
+def frame_of(argument: str) -> Frame:
+    return read_frame([*files(argument).values()])
 
 
 def features_of(
-    frame: read.Frame, leave_out: Any = (), settings: TableSettings | None = None
+    frame: Frame, leave_out: Any = (), settings: TableSettings | None = None
 ) -> tuple[list[Column], list[Any]]:
-    names, rows = read.features(frame, leave_out)
+    names, rows = features(frame, leave_out)
     columns = inferred(names, rows, settings or TableSettings())
-    places = read.places_of(columns, names)
-    return columns, [read.typed(row, places, columns) for row in rows]
+    places = places_of(columns, names)
+    return columns, [typed(row, places, columns) for row in rows]
 
 
 @pytest.fixture
@@ -60,7 +64,7 @@ def write(tmp_path: Path) -> Callable[..., Path]:
 def test_a_csv_is_read_in_all_its_forms(pack: Callable[[bytes], bytes], write: Callable[..., Path]) -> None:
     frame = frame_of(str(write(pack(PENGUINS))))
     assert frame.names == ("island", "bill", "sex", "seen", "body, mass")
-    target = read.targets(frame, "body, mass")
+    target = read_target_column(frame, "body, mass")
     assert (target.task, target.labels, target.values) == ("classes", ("big", "small"), [0, 1, 0])
     columns, rows = features_of(frame, ("body, mass",))
     assert [column.kind for column in columns] == ["word", "number", "word", "date"]
@@ -114,7 +118,7 @@ WRONG: dict[str, tuple[bytes, str]] = {
     "a column without a name": (b",a,y\n1,2,3\n", "column 1 has no name"),
     "no header": (b"1,2,3\n4,5,6\n", "begins with numbers"),
     "a long name": (b"a" * 300 + b",y\n1,2\n", "300 characters"),
-    "an endless name": (b"a" * (read.LONGEST_HEADER + 1), "first line of more than"),
+    "an endless name": (b"a" * (frame_module.LONGEST_HEADER + 1), "first line of more than"),
     "many columns": (b",".join(b"%d_" % number for number in range(10_001)) + b"\n", "10,001 columns"),
     "a damaged gzip": (gzip.compress(HEADER + ROWS)[:-9], "cannot be read"),
     "an endless name in gzip": (gzip.compress(b"a" * 10_000_000), "first line of more than"),
@@ -147,7 +151,7 @@ def test_a_wrong_file_is_refused_in_one_line(case: str, write: Callable[..., Pat
     path = write(content)
     with pytest.raises(ZooError, match=reason) as caught:
         frame = frame_of(str(path))
-        read.targets(frame, "y")
+        read_target_column(frame, "y")
         features_of(frame, ("y",))
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < 400
@@ -155,30 +159,30 @@ def test_a_wrong_file_is_refused_in_one_line(case: str, write: Callable[..., Pat
 
 def test_bounds_hold_before_a_file_is_read_whole(write: Callable[..., Path], monkeypatch: Any) -> None:
     path = write(gzip.compress(HEADER + b"1,2,3\n" * 10_000))
-    monkeypatch.setattr(read, "MOST_BYTES", 1000)
-    monkeypatch.setattr(read, "LONGEST_HEADER", 100)
+    monkeypatch.setattr(frame_module, "MOST_BYTES", 1000)
+    monkeypatch.setattr(frame_module, "LONGEST_HEADER", 100)
     with pytest.raises(ZooError, match="unpacks to more than 1,000 bytes"):
         frame_of(str(path))
     with pytest.raises(ZooError, match="has 6,006 bytes, more than 1,000"):
         frame_of(str(write(HEADER + b"1,2,3\n" * 1000)))
     monkeypatch.undo()
-    monkeypatch.setattr(read, "MOST_CELLS", 100)
+    monkeypatch.setattr(frame_module, "MOST_CELLS", 100)
     with pytest.raises(ZooError, match="more than 100 values"):
         frame_of(str(path))
 
 
 def test_the_kind_of_answer_is_inferred_or_asked_for(write: Callable[..., Path]) -> None:
     grades = frame_of(str(write(b"x,y\n" + b"1,3\n2,4\n3,10\n" * 10 + b"4,\n")))
-    inferred = read.targets(grades, "y")
+    inferred = read_target_column(grades, "y")
     assert (inferred.task, inferred.labels, inferred.values[-2:]) == ("classes", ("3", "4", "10"), [2, None])
-    assert read.targets(grades, "y", "values").values[:3] == [3.0, 4.0, 10.0]
+    assert read_target_column(grades, "y", "values").values[:3] == [3.0, 4.0, 10.0]
     line = frame_of(str(write(b"x,y\n1,2\n2,4\n3,6\n")))
-    assert read.targets(line, "y").task == "values"
-    assert read.targets(line, "y", "classes").labels == ("2", "4", "6")
+    assert read_target_column(line, "y").task == "values"
+    assert read_target_column(line, "y", "classes").labels == ("2", "4", "6")
     named = frame_of(str(write(b"x,y\n1,None\n2,NA\n3,\n")))
-    assert read.targets(named, "y").labels == ("NA", "None")
+    assert read_target_column(named, "y").labels == ("NA", "None")
     with pytest.raises(ZooError, match="has no numbers"):
-        read.targets(named, "y", "values")
+        read_target_column(named, "y", "values")
 
 
 def test_several_files_are_one_table_or_splits(write: Callable[..., Path], tmp_path: Path) -> None:

@@ -1,0 +1,57 @@
+"""Read rows of a table as values for the columns of a network."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+
+from zoo.data.names import shown
+from zoo.errors import ZooError
+from zoo.inputs.table.cells import class_name, present
+from zoo.inputs.table.columns import NUMBER, Column, Row, Value, nearest
+from zoo.inputs.table.frame import Frame
+from zoo.inputs.table.preprocessing import check
+
+
+def features(frame: Frame, leave_out: Sequence[str] = ()) -> tuple[tuple[str, ...], list[tuple[Value, ...]]]:
+    """Return the names of all columns but those in `leave_out`, and their cells as values; numbers may be text."""
+    places = [place for place, name in enumerate(frame.names) if name not in leave_out]
+    rows = [tuple(present(row[place]) for place in places) for row in frame.rows]
+    return tuple(frame.names[place] for place in places), rows
+
+
+def places_of(columns: Sequence[Column], names: Sequence[str]) -> list[int]:
+    """Return the places of columns among `names`.
+
+    Raises:
+        ZooError: one is missing.
+    """
+    for column in columns:
+        if column.name not in names:
+            near = nearest(column.name, names)
+            raise ZooError(f"there is no column '{shown(column.name)}', which the network takes: {near}")
+    return [names.index(column.name) for column in columns]
+
+
+def typed(row: Row, places: Sequence[int], columns: Sequence[Column]) -> tuple[Value, ...]:
+    """Return the values of columns, which are at `places` of a row, with numbers as floats and all words as text.
+
+    Raises:
+        ZooError: a value does not fit its column.
+    """
+    values = []
+    for place, column in zip(places, columns, strict=True):
+        value = row[place]
+        if column.kind == "number" and isinstance(value, str) and NUMBER.fullmatch(value):
+            value = float(value)
+        elif column.kind == "word" and isinstance(value, float):
+            value = class_name(value)
+        check(value, column)
+        values.append(value)
+    return tuple(values)
+
+
+def row_digest(row: Row) -> bytes:
+    """Return the SHA-256 of a row's values."""
+    return hashlib.sha256(json.dumps(list(row)).encode()).digest()

@@ -1,0 +1,184 @@
+"""Read the columns that a network predicts, as classes or values."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from zoo.data.example import Example, Unreadable
+from zoo.data.names import natural, shown
+from zoo.errors import ZooError, listed
+from zoo.inputs.table.cells import class_name, present
+from zoo.inputs.table.columns import DECIMAL_COMMA, INFINITE, MISSING, NUMBER, Value, check_names
+from zoo.inputs.table.frame import Frame
+
+if TYPE_CHECKING:
+    from zoo.description import Part
+
+MOST_TARGETS = 16
+"""The most columns that one network predicts."""
+
+MOST_CLASSES, ROWS_A_CLASS = 20, 5
+"""The most integers that are read as classes, and how often they must occur on average; else they are values."""
+
+NO_WORD = frozenset(("",))
+"""Cells of classes that stand for a missing one."""
+
+
+@dataclass(frozen=True)
+class TargetColumn:
+    """A column to predict.
+
+    Attributes:
+        task: classes or values.
+        labels: the names of the classes, in natural order; empty for values.
+        values: the place of each row's class in `labels`, or its value; None where it is missing.
+    """
+
+    task: Literal["classes", "values"]
+    labels: tuple[str, ...]
+    values: list[int | float | None]
+
+
+@dataclass(frozen=True)
+class Targets:
+    """The columns to predict: one, or several.
+
+    Attributes:
+        names: of the columns.
+        task: classes or values; `several` where there are several columns.
+        labels: the names of the classes, or of the value, or those of all columns.
+        parts: the targets where there are several.
+        values: for each row the target as `zoo.data.example.Example` has it, or the name of a column that is empty.
+    """
+
+    names: tuple[str, ...]
+    task: str
+    labels: tuple[str, ...]
+    parts: tuple[Part, ...]
+    values: list[int | tuple[float, ...] | str]
+
+    def examples(
+        self,
+        frame: Frame,
+        described: Callable[[int, int | tuple[float, ...]], Example | Unreadable],
+        each: Callable[..., Iterable[Example | Unreadable]] = map,
+    ) -> tuple[list[Example], tuple[Unreadable, ...]]:
+        """Describe the rows of a frame by their number and target; those without a target are unreadable.
+
+        `each` calls a function with each item and yields the results in order, as `map` does.
+        """
+
+        def of_row(number: int) -> Example | Unreadable:
+            wanted = self.values[number]
+            if isinstance(wanted, str):
+                return Unreadable(frame.splits[number], None, frame.places[number], _empty(wanted))
+            return described(number, wanted)
+
+        found = [*each(of_row, range(len(self.values)))]
+        return (
+            [one for one in found if isinstance(one, Example)],
+            tuple(one for one in found if isinstance(one, Unreadable)),
+        )
+
+
+def _empty(name: str) -> str:
+    return f"column '{shown(name)}', the target, is empty"
+
+
+def read_targets(frame: Frame, target: str) -> Targets:
+    """Read the columns that `--target` names, with commas between several; `read_target_column` reads each.
+
+    Raises:
+        ZooError: there is no such column, a column is named twice, there are too many, or one cannot be a target.
+    """
+    names = (target,) if target in frame.names else tuple(target.split(","))
+    twice = [shown(name) for name in dict.fromkeys(names) if names.count(name) > 1]
+    if twice:
+        raise ZooError(f"--target names a column twice: {listed(twice, most=3)}: name each once")
+    if len(names) > MOST_TARGETS:
+        raise ZooError(f"--target names {len(names)} columns, and {MOST_TARGETS} are the most: leave some out")
+    check_names(names, frame.names, "--target")
+    found = [read_target_column(frame, name) for name in names]
+    rows = zip(*(one.values for one in found), strict=True)
+    empty = [next((name for name, cell in zip(names, row, strict=True) if cell is None), None) for row in rows]
+    if len(names) == 1:
+        (only,) = found
+        cells = [cell if only.task == "classes" else (cell,) for cell in only.values]
+        values: Any = [cell if name is None else name for name, cell in zip(empty, cells, strict=True)]
+        return Targets(names, only.task, only.labels or names, (), values)
+    from zoo.description import Part, labels_of
+
+    parts = tuple(Part(name, one.task, one.labels or (name,)) for name, one in zip(names, found, strict=True))
+    labels = labels_of(parts)
+    same = [shown(label) for label in dict.fromkeys(labels) if labels.count(label) > 1]
+    if same:
+        raise ZooError(f"--target: '{same[0]}' is a label of two targets: rename a column")
+    rows = zip(*(one.values for one in found), strict=True)
+    values = [
+        tuple(float(cell) for cell in row) if name is None else name for name, row in zip(empty, rows, strict=True)
+    ]
+    return Targets(names, "several", labels, parts, values)
+
+
+def read_target_column(frame: Frame, name: str, task: Literal["classes", "values"] | None = None) -> TargetColumn:
+    """Read a column as the target.
+
+    Without a `task`, numbers are values, except for at most `MOST_CLASSES` integers that repeat; all else are classes.
+
+    Raises:
+        ZooError: there is no such column, there is one class only, or values are no numbers.
+    """
+    cells = frame.column(name, "--target")
+    numbers = None if task == "classes" else _numbers(cells, frame.places, name, required=task == "values")
+    if numbers is not None and (task == "values" or not _few([number for number in numbers if number is not None])):
+        return TargetColumn("values", (), numbers)
+    # A class may be called None or NA.
+    words = [class_name(present(cell, MISSING if numbers is not None else NO_WORD)) for cell in cells]
+    labels = tuple(sorted({word for word in words if word is not None}, key=natural))
+    if len(labels) < 2:
+        found = f"one class only, '{shown(labels[0])}'" if labels else "no values"
+        raise ZooError(f"--target {shown(name)}: the column has {found}: at least two classes are needed")
+    places = {label: place for place, label in enumerate(labels)}
+    return TargetColumn("classes", labels, [None if word is None else places[word] for word in words])
+
+
+def _numbers(cells: Sequence[Value], places: Sequence[str], name: str, *, required: bool) -> list[float | None] | None:
+    """Return the numbers of a target; None if at least half of its cells are words, or all are missing.
+
+    Raises:
+        ZooError: a number is infinite or has a decimal comma, a cell among numbers is none, or there are none though
+            they are required.
+    """
+    numbers: list[float | None] = []
+    words: list[str] = []
+    for cell, place in zip(cells, places, strict=True):
+        value = present(cell)
+        if value is None:
+            numbers.append(None)
+        elif isinstance(value, str) and not NUMBER.fullmatch(value) and not INFINITE.fullmatch(value):
+            words.append(f"{value!r:.40} ({place})")
+        elif not math.isfinite(float(value)):
+            raise ZooError(f"{place}: the target '{shown(name)}' is infinite: mend or remove it")
+        else:
+            numbers.append(float(value))
+    commas = [word for word in words if DECIMAL_COMMA.match(word[1:])]
+    if 2 * len(commas) > len(cells):
+        raise ZooError(f"--target {shown(name)}: the column has numbers with commas, {commas[0]}: write points")
+    found = [number for number in numbers if number is not None]
+    if required and not found:
+        raise ZooError(f"--target {shown(name)}: the column has no numbers: choose another")
+    if words and (required or len(found) > len(words)):
+        raise ZooError(
+            f"--target {shown(name)}: the column should have numbers, and {words[0]} is none: mend that, or choose "
+            "another column"
+        )
+    return numbers if found and not words else None
+
+
+def _few(numbers: Sequence[float]) -> bool:
+    different = set(numbers)
+    few = len(different) <= MOST_CLASSES and len(different) * ROWS_A_CLASS <= len(numbers)
+    return few and all(number.is_integer() for number in different)
