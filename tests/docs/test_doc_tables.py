@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import tables
+from benchmarks.tables.documents import PLACE, filled
 from tests.docs.doc_blocks import ROOT, pages
 from zoo.cli import VERBS
 from zoo.input import kinds
@@ -29,14 +29,14 @@ def text(name: str) -> str:
 @pytest.mark.parametrize("page", pages(), ids=lambda page: page.stem)
 def test_tables_are_what_the_script_makes_of_the_results(page: Path) -> None:
     found = page.read_text(encoding="utf-8")
-    assert tables.filled(found) == found, "run python -m benchmarks.tables --write"
+    assert filled(found) == found, "run python -m benchmarks.tables --write"
 
 
 def test_the_readme_has_the_table_that_the_script_prints() -> None:
     printed = subprocess.run(
         [sys.executable, "-m", "benchmarks.tables"], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout
-    places = [place[0] for place in tables.PLACE.finditer(text("README.md"))]
+    places = [place[0] for place in PLACE.finditer(text("README.md"))]
     assert places
     assert all(place in printed for place in places)
 
