@@ -1,9 +1,9 @@
 """Speed of a training step: zoo compared with Keras' `fit` and PyTorch on the same batches, in turns of a few steps.
 
 All three train the same network with the same optimizer on random images. The network of Keras' `fit` has Keras' own
-normalization layers, and its process TensorFlow's default memory allocator. PyTorch trains timm's network, see
-`benchmarks.peers.training_steps`. Each contender is a process of its own that waits while another one has its turn. A
-round is a turn of each contender, in changing order.
+normalization layers, and its process TensorFlow's default memory allocator and kernels. PyTorch trains timm's network,
+see `benchmarks.peers.training_steps`. Each contender is a process of its own that waits while another one has its turn.
+A round is a turn of each contender, in changing order.
 
 usage: python -m benchmarks.training_speed [--only resnet-small …] [--precision float32 bfloat16] [--rounds 12]
        [--peer .peers/bin/python]
@@ -29,6 +29,7 @@ from benchmarks.measured import record, recorded
 from benchmarks.peers.turns import BATCH, CLASSES, SIDE, random_batch, take_turns
 from zoo.allocator import keeping_freed_memory
 from zoo.intervals import ratio_of_medians
+from zoo.tensorflow_setup import ALLOCATOR, KERNELS
 
 NETWORKS = ("cnn-base", "resnet-small", "mobilenet-small", "vit-small", "convnext-small")
 SECONDS = 2.0
@@ -107,8 +108,8 @@ class Contender:
     """A process that trains on request, see `benchmarks.peers.turns`."""
 
     def __init__(self, label: str, command: list[str]) -> None:
-        # Keras runs with TensorFlow's default allocator, as its users have it; zoo selects the system's.
-        environment = os.environ | {"TF_ONEDNN_USE_SYSTEM_ALLOCATOR": "0" if label == "keras_fit" else "1"}
+        # Keras runs with TensorFlow's default allocator and kernels, as its users have them; zoo selects its own.
+        environment = os.environ | (ALLOCATOR | KERNELS if label == "zoo" else {})
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
         )

@@ -222,6 +222,9 @@ def test_variables_that_move_figures_are_kept(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.delenv("XLA_FLAGS", raising=False)
     assert environment()["TF_ENABLE_ONEDNN_OPTS"] == "0"
     assert "XLA_FLAGS" not in environment()
+    for name, value in tensorflow_setup.KERNELS.items():
+        monkeypatch.setenv(name, value)
+        assert name not in environment(), "zoo itself sets it"
 
 
 def test_a_run_of_before_has_no_variables() -> None:

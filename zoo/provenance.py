@@ -13,6 +13,7 @@ from typing import Any
 
 from zoo import processor
 from zoo.description import Provenance
+from zoo.tensorflow_setup import KERNELS
 from zoo.text import Say, printable
 
 PACKAGES = (
@@ -64,12 +65,12 @@ def command() -> str:
 
 
 def environment() -> dict[str, str]:
-    """Return the variables of `NUMERIC` that are set."""
-    return {name: os.environ[name] for name in NUMERIC if name in os.environ}
+    """Return the variables of `NUMERIC` that are set otherwise than zoo sets them."""
+    return {name: os.environ[name] for name in NUMERIC if os.environ.get(name) not in (None, KERNELS.get(name))}
 
 
 def say_environment(say: Say) -> None:
-    """Name the variables of `NUMERIC` that are set, in one line."""
+    """Name the variables of `environment` in one line."""
     found = ", ".join(f"{name}={printable(value)}" for name, value in environment().items())
     if found:
         say(f"environment variables that change figures slightly: {found}")

@@ -1,10 +1,11 @@
-"""Import TensorFlow and Keras silently, with the system's memory allocator and with the backend that zoo needs."""
+"""Import TensorFlow and Keras silently, with the allocator and kernels that suit zoo, and with the backend it needs."""
 
 from __future__ import annotations
 
 import contextlib
 import gc
 import os
+import platform
 import sys
 import tempfile
 import warnings
@@ -15,19 +16,31 @@ from zoo.errors import ZooError
 BACKEND = "tensorflow"
 """The Keras backend of all networks."""
 
+ALLOCATOR = {"TF_ONEDNN_USE_SYSTEM_ALLOCATOR": "1"}
+"""oneDNN's own allocator (TensorFlow 2.21) keeps freed memory. Without it, an export of VGG-11 takes 3.6 GB instead of
+4.5, and ResNet-18 trains a fifth faster, with results that are equal bit for bit."""
 
-def wake_tensorflow() -> None:
+KERNELS = {"TF_ENABLE_ONEDNN_OPTS": "1"} if platform.machine().lower() in ("x86_64", "amd64") else {}
+"""TensorFlow (2.21) uses oneDNN by default only on processors with AVX-512 VNNI or AVX-VNNI. On others, ResNet-18
+trains 1.5 times as fast with it, MobileNetV3 small 1.4 times, and ViT-S 1.2 times."""
+
+
+def wake_tensorflow(as_a_server: bool = False) -> None:
     """Import TensorFlow without the messages that it prints before its log level takes effect.
 
     While it is imported, TensorFlow 2.21 writes about oneDNN and CUDA, whatever TF_CPP_MIN_LOG_LEVEL says.
+
+    Args:
+        as_a_server: leave allocator and kernels as TensorFlow Serving has them, for measurements. Otherwise they are
+            those of `ALLOCATOR` and `KERNELS`, unless environment variables choose others.
 
     Raises:
         ModuleNotFoundError: TensorFlow is not installed.
         ZooError: it cannot be imported.
     """
-    # oneDNN's own allocator (TensorFlow 2.21) keeps freed memory. Without it, an export of VGG-11 takes 3.6 GB instead
-    # of 4.5, and ResNet-18 trains a fifth faster, with results that are equal bit for bit.
-    os.environ.setdefault("TF_ONEDNN_USE_SYSTEM_ALLOCATOR", "1")
+    if not as_a_server:
+        for name, value in (ALLOCATOR | KERNELS).items():
+            os.environ.setdefault(name, value)
     with _import_errors(), _silenced(), _uncollected():
         import tensorflow as tf
 

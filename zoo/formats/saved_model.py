@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,9 +21,7 @@ if TYPE_CHECKING:
 def _tensorflow() -> Any:
     from zoo.tensorflow_setup import wake_tensorflow
 
-    # A server uses TensorFlow's default allocator, so measurements should use it, too.
-    os.environ.setdefault("TF_ONEDNN_USE_SYSTEM_ALLOCATOR", "0")
-    wake_tensorflow()
+    wake_tensorflow(as_a_server=True)
     import tensorflow as tf
 
     return tf
