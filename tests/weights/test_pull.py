@@ -53,7 +53,7 @@ def exported(pulled: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     from zoo.export.build import export
 
     out = tmp_path_factory.mktemp("artifacts") / "pulled"
-    return export(pulled, ["onnx", "saved_model"], out=out, data_dir=None, say=lambda text: None)
+    return export(pulled, ["onnx"], out=out, data_dir=None, say=lambda text: None)
 
 
 @pytest.fixture
