@@ -5,9 +5,15 @@ from __future__ import annotations
 from zoo import contract, formats
 from zoo.artifact import Manifest
 from zoo.description import Data, InitialWeights, Teacher, Weights
+from zoo.formats.onnx import NO_OVERFLOW
 from zoo.input import Input, kind_of
 from zoo.signature import Tensor
 from zoo.task import names
+
+WITHOUT_VNNI = (
+    f"\nOn x86 processors without VNNI, set onnxruntime's session option `{NO_OVERFLOW}` to `1`: sums of products "
+    "overflow otherwise, and the answers are wrong. A file for `x86-avx2` needs no such option.\n"
+)
 
 
 def text(name: str, manifest: Manifest) -> str:
@@ -135,6 +141,7 @@ def _int8(manifest: Manifest, kind: Input) -> str:
     )
     forced = "".join(f"| **shipped by `--force`** | {reason} |\n" for reason in made.forced)
     tested = f"the {test.examples} test {kind.plural}"
+    elsewhere = WITHOUT_VNNI if made.target == "x86-vnni" else ""
     return f"""## int8, for {made.target}
 
 | | |
@@ -143,5 +150,5 @@ def _int8(manifest: Manifest, kind: Input) -> str:
 | | right in float32 only: {test.lost}; in int8 only: {test.gained}; {made.max_drop:g} points were allowed |
 | latency | {latency}, one thread, one {kind.noun} |
 | nodes left in float32 | {len(made.kept)} of {made.nodes}: {kept} |
-{forced}
+{forced}{elsewhere}
 """
