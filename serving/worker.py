@@ -11,6 +11,7 @@ from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
 from zoo.errors import Refused, ZooError
+from zoo.tensorflow_setup import server_environment
 
 
 def measurements(module: str, request: dict[str, Any]) -> Generator[dict[str, Any], None, None]:
@@ -26,7 +27,12 @@ def measurements(module: str, request: dict[str, Any]) -> Generator[dict[str, An
     with (
         tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as complaints,
         subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=complaints, text=True
+            command,
+            env=server_environment(),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=complaints,
+            text=True,
         ) as process,
     ):
         assert process.stdin is not None

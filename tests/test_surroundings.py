@@ -227,6 +227,19 @@ def test_variables_that_move_figures_are_kept(monkeypatch: pytest.MonkeyPatch) -
         assert name not in environment(), "zoo itself sets it"
 
 
+def test_a_measuring_process_has_the_allocator_and_the_kernels_of_a_server() -> None:
+    ours = tensorflow_setup.ALLOCATOR | tensorflow_setup.KERNELS
+    program = (
+        "import os; from zoo.tensorflow_setup import server_environment, wake_tensorflow; wake_tensorflow(); "
+        "print(*sorted(os.environ.keys() - server_environment().keys()))"
+    )
+    for mine in ({}, {"TF_ONEDNN_USE_SYSTEM_ALLOCATOR": "1"}):
+        environment = {name: value for name, value in os.environ.items() if name not in ours} | mine
+        command = [sys.executable, "-c", program]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+        assert done.stdout.split() == sorted(ours.keys() - mine.keys()), "variables of the user stay"
+
+
 def test_a_run_of_before_has_no_variables() -> None:
     from zoo import provenance
     from zoo.description import Provenance

@@ -24,6 +24,9 @@ KERNELS = {"TF_ENABLE_ONEDNN_OPTS": "1"} if platform.machine().lower() in ("x86_
 """TensorFlow (2.21) uses oneDNN by default only on processors with AVX-512 VNNI or AVX-VNNI. On others, ResNet-18
 trains 1.5 times as fast with it, MobileNetV3 small 1.4 times, and ViT-S 1.2 times."""
 
+_set_here: set[str] = set()
+"""The names of the variables that this process has set itself."""
+
 
 def wake_tensorflow(as_a_server: bool = False) -> None:
     """Import TensorFlow without the messages that it prints before its log level takes effect.
@@ -40,13 +43,20 @@ def wake_tensorflow(as_a_server: bool = False) -> None:
     """
     if not as_a_server:
         for name, value in (ALLOCATOR | KERNELS).items():
-            os.environ.setdefault(name, value)
+            if name not in os.environ:
+                os.environ[name] = value
+                _set_here.add(name)
     with _import_errors(), _silenced(), _uncollected():
         import tensorflow as tf
 
         tf.get_logger().setLevel("ERROR")
     # tf.lite and protobuf, which zoo does not use, warn on every import (TensorFlow 2.21).
     warnings.filterwarnings("ignore", module=r"tensorflow\.|google\.protobuf")
+
+
+def server_environment() -> dict[str, str]:
+    """Return the environment for a process that behaves as a server does: without the variables that zoo has set."""
+    return {name: value for name, value in os.environ.items() if name not in _set_here}
 
 
 def wake_keras() -> None:

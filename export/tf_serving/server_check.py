@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import json
-import os
 import re
 import signal
 import subprocess
@@ -35,6 +34,7 @@ from zoo.export.tf_serving.top_labels import serialized_examples
 from zoo.input import Arrays, kind_of
 from zoo.signature import Signature, Tensor
 from zoo.task import task_of
+from zoo.tensorflow_setup import KERNELS, server_environment
 
 LIMIT_SECONDS = 600.0
 """Wall time after which the process is stopped and the gate fails."""
@@ -276,7 +276,7 @@ def run_loader(version: Path, signatures: dict[str, Any], requests: list[Request
         command = [sys.executable, "-P", "-m", "zoo.export.tf_serving.server_loader", str(job_file)]
         # On the CPU, because this process may hold all GPU memory. With oneDNN, which TensorFlow (2.21) otherwise uses
         # only on processors with AVX-512 VNNI, as the server's may be: its kernels abort where Eigen's refuse.
-        environment = {"TF_ENABLE_ONEDNN_OPTS": "1", **os.environ, "CUDA_VISIBLE_DEVICES": "-1"}
+        environment = {**KERNELS, **server_environment(), "CUDA_VISIBLE_DEVICES": "-1"}
         try:
             done = subprocess.run(
                 command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, timeout=limit_seconds

@@ -1,4 +1,4 @@
-"""How long the workers of a training wait for each other, and the exit status when one of them is lost."""
+"""The times for which the workers of a training wait for each other, and the exit status when one of them is lost."""
 
 from __future__ import annotations
 
