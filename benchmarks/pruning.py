@@ -18,8 +18,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.measured import record, recorded, zoo
-from zoo import artifact, schema
+from benchmarks.measured import portable, record, recorded, zoo
+from zoo import artifact, provenance, schema
 from zoo.data.reload import load_again
 from zoo.formats.onnx import open_onnx
 from zoo.intervals import paired_difference, ratio_of_medians, wilson
@@ -49,8 +49,9 @@ def main() -> None:
     assert smaller.initial is not None
     figures = recorded("pruning")
     figures[f"{whole.model.family}-{whole.model.size} to {asked.share:g}"] = {
+        "machine": provenance.machine(),
         "pruning": schema.to_dict(smaller.initial.pruning),
-        "train_commands": [whole.provenance.command, smaller.provenance.command],
+        "train_commands": [portable(whole.provenance.command), portable(smaller.provenance.command)],
         "epochs": [whole.results["epochs"], smaller.results["epochs"]],
         "train_seconds": [whole.results["train_seconds"], smaller.results["train_seconds"]],
         **{name: compared(places, path, whole, asked.seconds) for name, path in FILES.items()},

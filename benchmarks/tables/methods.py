@@ -12,6 +12,11 @@ def points(value: float, low: float, high: float) -> str:
     return f"{100 * value:+.2f} ({100 * low:+.2f} to {100 * high:+.2f})"
 
 
+def processor(machine: dict[str, Any]) -> str:
+    """The processor of a recorded machine, with its family and model, which the name alone does not tell."""
+    return f"{machine['processor']} {machine['cpu']['family']}/{machine['cpu']['model']}"
+
+
 def training_speed() -> str:
     """Images per second of a training step, with the speedup over Keras' `fit` and PyTorch."""
     rows = []
@@ -65,9 +70,8 @@ def distillation() -> str:
 
 def pruning() -> str:
     """Accuracy, size and latency of networks before and after pruning, in float32 and int8."""
-    result = results("pruning")
     rows = []
-    for name, found in result["figures"].items():
+    for name, found in results("pruning")["figures"].items():
         network, share = name.split(" to ")
         for number, format in enumerate(("float32", "int8")):
             one = found[format]
@@ -77,6 +81,7 @@ def pruning() -> str:
             rows.append(
                 [
                     "" if number else f"`{network}` to {float(share):.0%}",
+                    "" if number else processor(found["machine"]),
                     format,
                     f"{before} → {after}",
                     points(-drop["value"], -drop["high"], -drop["low"]),
@@ -85,8 +90,8 @@ def pruning() -> str:
                     f"{one['latency_ratio']['value']:.2f}",
                 ]
             )
-    titles = ["multiply-adds", "format", "accuracy", "difference in points", "bytes", "latency", "latency ratio"]
-    return f"{markdown(titles, rows)}\n\nOne image on one thread ({measured_on(result)})."
+    titles = ["multiply-adds", "processor", "format", "accuracy", "difference in points", "bytes", "latency", "ratio"]
+    return markdown(titles, rows)
 
 
 def label_fraction() -> str:
