@@ -3,7 +3,8 @@
 Each training runs for an epoch on the same 160 to 172 examples with clipping, warm-up, label smoothing, weight decay
 and a moving average of the weights, but without dropout, whose masks depend on how a batch is divided. The script
 compares the weights and their averages. The distance of a variable is the norm of the difference divided by the norm;
-statistics are those of batch normalization.
+statistics are those of batch normalization. Some variables are 0 but for rounding, such as a bias before another batch
+normalization, whose gradient is 0; the distance of these is the norm of the difference.
 
 float64 distinguishes errors from rounding: in float64, all variables must agree within 1e-4. In float32, the control
 compares one device with itself with TensorFlow's other kernels (TF_ENABLE_ONEDNN_OPTS=0), which round differently.
@@ -36,6 +37,9 @@ from zoo.family import Family, Size
 BATCH, EXAMPLES, SIDE = 8, 172, 32
 BOUND = 1e-4
 """The largest distance in float64."""
+
+ZERO = 1e-9
+"""The norm in float64 below which a variable is 0 but for rounding."""
 
 RECIPE = (
     "epochs=1", f"batch_size={BATCH}", "keep=last", "label_smoothing=0.1", "optimizer.clip_norm=0.5", "ema_decay=0.9",
@@ -186,23 +190,24 @@ def compared(family: Family, size: Size, scratch: Path) -> dict[str, Any]:
             if name.startswith(("model/", "average/")) and value.dtype.kind == "f"
         }
 
-    return {
+    zero = {name for name, value in weights(ONE, "float64").items() if np.linalg.norm(value) < ZERO}
+    distances = {
         precision: {
-            way.name: distance(weights(ONE, precision), weights(way, precision))
+            way.name: distance(weights(ONE, precision), weights(way, precision), zero)
             for way in OTHERS
             if precision in way.precisions
         }
         for precision in ONE.precisions
     }
+    return {**distances, "variables_that_are_zero": len(zero)}
 
 
-def distance(one: dict[str, np.ndarray], other: dict[str, np.ndarray]) -> dict[str, float | str | None]:
+def distance(one: dict[str, np.ndarray], other: dict[str, np.ndarray], zero: set[str]) -> dict[str, float | str | None]:
     """Distances of the farthest variable, of the farthest statistic, and of all variables together."""
     assert one.keys() == other.keys()
     apart = {name: float(np.linalg.norm(other[name] - value)) for name, value in one.items()}
     norm = {name: float(np.linalg.norm(value)) for name, value in one.items()}
-    # What is 0 in one should be 0 in the other.
-    relative = {name: apart[name] / norm[name] if norm[name] else apart[name] for name in one}
+    relative = {name: apart[name] / (1.0 if name in zero else norm[name]) for name in one}
     statistics = [value for name, value in relative.items() if "/moving_" in name]
     name = max(relative, key=lambda name: relative[name])
     return {
