@@ -1,10 +1,19 @@
-"""Tables of training: its speed, and the effect of recipes, distillation, pruning, few labels, tasks and size."""
+"""Tables of training: its speed, and the effect of distillation, pruning, few labels and several tasks."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from benchmarks.tables.figures import counted, markdown, measured_on, percent, results, short
+from benchmarks.tables.figures import markdown, percent, results, short
+from benchmarks.training_speed import NETWORKS
+
+WAYS = {
+    "from_nothing": "from scratch",
+    "pretrained": "after SimCLR",
+    "pretrained_frozen": "after SimCLR, only the head",
+    "fixmatch": "FixMatch",
+}
+"""The trainings of label_fraction.json and how the documents call them."""
 
 
 def points(value: float, low: float, high: float) -> str:
@@ -24,28 +33,12 @@ def training_speed() -> str:
         if name == "geometric mean":
             continue
         network, precision = name.rsplit(" ", 1)
-        speedups = ["{ratio:.2f} ({low:.2f} to {high:.2f})".format(**found[f"against_{peer}"]) for peer in PEERS]
+        against = (found["against_keras_fit"], found["against_pytorch"])
+        speedups = ["{ratio:.2f} ({low:.2f} to {high:.2f})".format(**one) for one in against]
         rows.append([f"`{network}`", precision, f"{found['zoo']:.0f}", *speedups])
     rows.sort(key=lambda row: (NETWORKS.index(row[0].strip("`")), row[1] != "float32"))
     titles = ["network", "precision", "images per second", "speedup over Keras' `fit`", "speedup over PyTorch"]
     return markdown(titles, rows)
-
-
-PEERS = ("keras_fit", "pytorch")
-NETWORKS = ("cnn-base", "resnet-small", "mobilenet-small", "vit-small", "convnext-small")
-"""The networks of training_speed.json in the order of the table."""
-
-
-def ingredients() -> str:
-    """The effect of each ingredient of a recipe on the accuracy of a network, paired."""
-    rows = []
-    for network, found in results("ingredients")["figures"].items():
-        rows.append([f"`{network}`", "none of them", percent(found["without"]["accuracy"]), ""])
-        for name, one in found["ingredients"].items():
-            keys = ", ".join(f"`{key}`" for key in one["settings"])
-            effect = "refused" if "refused" in one else points(one["effect"], one["low"], one["high"])
-            rows.append(["", f"{name}: {keys}", percent(one["accuracy"]) if "accuracy" in one else "", effect])
-    return markdown(["network", "ingredient", "accuracy", "effect in points (95 % interval)"], rows)
 
 
 def distillation() -> str:
@@ -108,15 +101,6 @@ def label_fraction() -> str:
     return markdown(["network", "training", "accuracy", "difference from the first row, in points"], rows)
 
 
-WAYS = {
-    "from_nothing": "from scratch",
-    "pretrained": "after SimCLR",
-    "pretrained_frozen": "after SimCLR, only the head",
-    "fixmatch": "FixMatch",
-}
-"""The trainings of label_fraction.json and how the documents call them."""
-
-
 def several_tasks() -> str:
     """Accuracy of a network with two targets, and of two networks with one target each."""
     rows = []
@@ -126,33 +110,3 @@ def several_tasks() -> str:
         difference = points(one["difference_in_points"] / 100, low / 100, high / 100)
         rows.append([task, percent(one["accuracy_together"]), percent(one["accuracy_alone"]), difference])
     return markdown(["target", "together", "alone", "difference in points (95 % interval)"], rows)
-
-
-def scale() -> str:
-    """Cost and accuracy of networks of several sizes, and the power law that fits each series."""
-    result = results("scale")
-    rows, laws = [], []
-    for series, found in result["figures"]["families"].items():
-        family, way = series.split()
-        for row in found["networks"]:
-            rows.append(_scale_row(f"{family} {row['name']}", row))
-        if law := found["law"]:
-            low, high = law["exponent_interval"]
-            gained = points(law["doubling"]["gain"], *law["doubling"]["gain_interval"])
-            laws.append(
-                f"- {way} of `{family}`: exponent {law['exponent']:.3f} ({low:.3f} to {high:.3f}); "
-                f"a network with twice the multiply-adds of the largest would gain {gained} points"
-            )
-    titles = ["network", "parameters", "multiply-adds", "training", "accuracy (95 % interval)", "latency"]
-    return "\n\n".join([markdown(titles, rows), "\n".join(laws), f"Latency: one thread ({measured_on(result)})."])
-
-
-def _scale_row(name: str, row: dict[str, Any]) -> list[str]:
-    return [
-        f"`{name}`",
-        counted(row["parameters"]),
-        counted(row["multiply_adds"]),
-        f"{row['train_seconds']:.0f} s",
-        f"{percent(row['score'])} ({100 * row['score_low']:.1f}–{100 * row['score_high']:.1f})",
-        f"{short(row['latency']['p50_ms'])} ms" if row["latency"] else "not exported",
-    ]
