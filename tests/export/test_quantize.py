@@ -250,8 +250,11 @@ def test_types_follow_the_target(make: Callable[[], onnx.ModelProto], target: Ta
 
 
 @pytest.mark.parametrize("target", TARGETS)
-def test_a_file_for_another_processor_answers_alike_here(target: Target, tmp_path: Path) -> None:
-    model, images = residual(), random_images()
+@pytest.mark.parametrize("make", [residual, chain, lambda: normalized_product(1)])
+def test_a_file_for_another_processor_answers_alike_here(
+    make: Callable[[], onnx.ModelProto], target: Target, tmp_path: Path
+) -> None:
+    model, images = make(), random_images()
     onnx.save(qdq.quantized(model, calibrated(model, images), target), tmp_path / "int8.onnx")
     assert error(open_onnx(tmp_path / "int8.onnx").run({"image": images})["logits"], logits(model, images)) < 0.3
 
