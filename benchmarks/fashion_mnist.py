@@ -24,8 +24,8 @@ def main() -> None:
         "fashion_mnist",
         {
             "train": trained["results"],
-            "keras": {key: by_keras[key] for key in ("correct", "images", "accuracy", "low", "high")},
-            "onnx": {key: by_onnx[key] for key in ("correct", "images", "accuracy", "low", "high")},
+            "keras": {key: by_keras[key] for key in ("correct", "examples", "accuracy", "low", "high")},
+            "onnx": {key: by_onnx[key] for key in ("correct", "examples", "accuracy", "low", "high")},
             "images_apart": abs(by_keras["correct"] - by_onnx["correct"]),
         },
         seed=trained["provenance"]["seed"],

@@ -1,4 +1,4 @@
-"""The cost of int8 on real images: five families on Fashion-MNIST, float32 and int8 on all 10,000 test images.
+"""The cost of int8 on real images: seven networks on Fashion-MNIST, float32 and int8 on all 10,000 test images.
 
 Each network is trained on 1,000 images per class with the family's recipe and the changes in `FAMILIES`. This is enough
 for a comparison, and possible without a GPU. Another 200 images per class are for validation; the int8 export decides

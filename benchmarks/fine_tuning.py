@@ -24,11 +24,10 @@ from zoo.data.load import read_source
 
 HALVES = range(5), range(5, 10)
 NETWORK = ["resnet", "--size", "small"]
-ONNX = ["--set", "export=onnx"]
 TAUGHT, TESTED = 1000, 200
-TEACHING = ["--epochs", 3, "--set", "batch_size=32", "--set", "optimizer.lr=0.02", *ONNX]
+TEACHING = ["--epochs", 3, "--set", "batch_size=32", "--set", "optimizer.lr=0.02"]
 EACH, DRAWS = (5, 20, 50), 2
-BUDGET = ["--epochs", 5, "--set", "batch_size=10", "--set", "keep=last", *ONNX]
+BUDGET = ["--epochs", 5, "--set", "batch_size=10", "--set", "keep=last"]
 
 
 def write(folder: Path, examples: Sequence[Example], labels: Sequence[str], classes: range) -> None:

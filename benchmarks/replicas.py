@@ -20,7 +20,7 @@ from safetensors.numpy import load_file
 from benchmarks.measured import record, zoo
 
 FEW_IMAGES = ["split.test=0.45", "split.validation=0.47", "batch_size=26"]
-SETTINGS = [*FEW_IMAGES, "image.shift=0", "keep=last", "export=onnx"]
+SETTINGS = [*FEW_IMAGES, "image.shift=0", "keep=last"]
 ONE, TWO = ["--strategy", "single"], ["--devices", 2, "--strategy", "mirrored"]
 
 

@@ -101,7 +101,7 @@ def _encoded(batch: Sequence[Request], kind: Input, preprocessing: object) -> Ar
 def write_csv(path: Path, predictions: Sequence[Prediction]) -> None:
     """Write the predictions as CSV, whole or not at all: a header, then a row for each with its name and its answer.
 
-    Every cell is data. Some begin with `=` or `@`, as names and labels may; none is meant as a formula.
+    Names and labels are written as they are, even if they begin with `=` or `@`, which spreadsheets take for formulas.
     """
     rows = [(prediction.name, prediction.answer.cells()) for prediction in predictions]
     # Python decodes file names that are not UTF-8 to surrogates, which UTF-8 does not encode.

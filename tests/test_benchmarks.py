@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +14,8 @@ import pytest
 from benchmarks.peers.compare_latency import Setting, compare, compare_folders, take_turns
 from benchmarks.peers.normalize import normalize
 from benchmarks.peers.table import peers
-from zoo.registry import matching
+from zoo.recipe import known_keys
+from zoo.registry import families, matching
 from zoo.weights.pretrained import IMAGENET_MEAN, IMAGENET_STD
 
 ROOT = Path(__file__).parent.parent
@@ -39,6 +42,19 @@ def test_every_script_helps_without_the_frameworks_that_it_needs() -> None:
     texts = done.stdout.split("script ")[1:]
     assert [text.splitlines()[0] for text in texts] == SCRIPTS
     assert all("usage:" in text and "positional arguments:" in text for text in texts)
+
+
+def test_scripts_set_keys_that_recipes_have() -> None:
+    known = {key for family in families().values() for key in known_keys(family.recipe_of(family.sizes[0]))}
+    set_there = {
+        (path.name, found[1])
+        for path in (ROOT / "benchmarks").rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        if (found := re.match(r"([a-z0-9_]+(?:\.[a-z0-9_]+)*)=", node.value))
+    }
+    assert len(set_there) > 50
+    assert [(name, key) for name, key in set_there if key not in known] == []
 
 
 def test_the_table_names_every_network_that_timm_has() -> None:

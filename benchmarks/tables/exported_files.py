@@ -51,7 +51,8 @@ def latency(keys: Sequence[str] | None = None) -> str:
     ]
     note = (
         f"Median latency of one image of 224×224 pixels on one thread ({measured_on(float32)}). "
-        "The ratio is the median of paired measurements, in turns within one process."
+        "The ratio is the median of paired measurements, in turns within one process. int8 was measured in another "
+        "session; its ratio is to float32 in that session."
     )
     if keys is None:
         note += f" Geometric mean of the ratios: {setting['geometric_mean']:.3f}."

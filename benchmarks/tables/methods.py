@@ -83,7 +83,16 @@ def pruning() -> str:
                     f"{one['latency_ratio']['value']:.2f}",
                 ]
             )
-    titles = ["multiply-adds", "processor", "format", "accuracy", "difference in points", "bytes", "latency", "ratio"]
+    titles = [
+        "multiply-adds",
+        "processor",
+        "format",
+        "accuracy",
+        "difference in points",
+        "file size, ratio",
+        "latency",
+        "latency, ratio",
+    ]
     return markdown(titles, rows)
 
 
@@ -96,7 +105,7 @@ def label_fraction() -> str:
             if way in mean:
                 gain = ""
                 if way in gains:
-                    gain = f"{100 * gains[way]['mean']:+.1f} (at least {100 * gains[way]['least']:+.1f})"
+                    gain = f"{100 * gains[way]['mean']:+.1f} (worst draw {100 * gains[way]['least']:+.1f})"
                 rows.append(["" if number else f"`{network.replace(' ', '-')}`", title, percent(mean[way]), gain])
     return markdown(["network", "training", "accuracy", "difference from the first row, in points"], rows)
 

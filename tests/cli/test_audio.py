@@ -152,7 +152,7 @@ def test_wrong_paths_are_refused(place: Path, zoo_command: Command) -> None:
 
 REQUESTS = (
     (("keyword", "--data", "folder:images"), "holds no clips: none of its 12 files can be read (class0/0.png: not WAV"),
-    (("keyword", "--data", "folder:empty"), "it should hold one folder of clips a class"),
+    (("keyword", "--data", "folder:empty"), "it should hold one folder of clips per class"),
     (("keyword", "--data", "folder:broken"), "1 of 36 clips", "see/0.wav: a WAV cut short", "--bad-examples skip"),
     (("keyword", "--data", "digits"), "has images, and the network takes clips"),
     (("cnn", "--data", "folder:words"), "holds no images: none of its 36 files can be read"),
@@ -160,6 +160,10 @@ REQUESTS = (
     (
         ("keyword", "--data", "folder:words", "--set", "audio.seconds=99"),
         "audio: seconds should be less than or equal to 30",
+    ),
+    (
+        ("keyword", "--data", "folder:words", "--set", "audio.seconds=0.001"),
+        "audio.seconds=0.001 is shorter than a frame of 0.025 s",
     ),
     (
         ("keyword", "--data", "folder:words", "--set", "audio.rate=5"),

@@ -22,10 +22,11 @@ from tests.training.test_fine_tuning import Stop
 from tests.trainings import SINGLE, passes
 from zoo import artifact, formats, run, weights_file
 from zoo.data.evaluation_data import load_for_evaluation
-from zoo.data.load import read_source
+from zoo.data.load import load, read_source
 from zoo.description import Model, Part, Scale, labels_of
 from zoo.errors import ZooError
 from zoo.inputs.table.data import reference
+from zoo.recipe import Split
 from zoo.run import Run
 from zoo.task import task_of
 from zoo.tasks.several.heads import words
@@ -186,7 +187,7 @@ def test_wrong_targets_are_refused_in_one_line(tmp_path: Path, case: str) -> Non
     target, options, reason = WRONG[case]
     others = {"target": target, **{key: value for key, value in options.items() if key != "kind"}}
     with pytest.raises(ZooError) as error:
-        read_source(f"csv:{table}", options.get("kind", "table"), options=others)
+        load(f"csv:{table}", options.get("kind", "table"), split=Split(), options=others)
     assert reason in str(error.value)
     assert "\n" not in str(error.value)
 

@@ -208,7 +208,7 @@ WRONG: dict[str, tuple[Callable[[Path], object], tuple[str, ...], str]] = {
         ("csv:t.csv", "--text", "text", "--target", "y"),
         "no text has a word",
     ),
-    "a file of NULs": (write("d/a/1.txt", b"\0\0"), ("folder:d",), "one class only"),
+    "a file of NULs": (write("d/a/1.txt", b"\0\0"), ("folder:d",), "a/1.txt: no text: it has NUL bytes"),
     "files that are no texts": (
         spoiled_files,
         ("folder:d",),

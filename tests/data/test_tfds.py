@@ -378,6 +378,16 @@ def test_scalars_are_the_columns_of_a_table(tmp_path: Path) -> None:
     assert again.fingerprint == data.fingerprint
 
 
+def test_classes_with_numbers_for_names_are_classes(tmp_path: Path) -> None:
+    kinds = tensorflow_datasets.features
+    features = {"image": None, "x": np.float32, "label": kinds.ClassLabel(names=["1", "2", "3", "4"])}
+    prepare(
+        tmp_path, "few", {"train": [{"x": number / 7, "label": number % 4} for number in range(12)]}, features=features
+    )
+    data = load("tfds:few", "table", split=Split(), data_dir=tmp_path, options={"target": "label"})
+    assert (data.task, data.labels) == ("classes", ("1", "2", "3", "4"))
+
+
 def test_the_column_to_predict_is_stated_or_asked_for(tmp_path: Path) -> None:
     prepare_passengers(tmp_path, "ship", {"train": passengers(60)})
 

@@ -42,6 +42,11 @@ def test_clips_are_read_with_their_texts(tmp_path: Path) -> None:
     assert np.array_equal(Examples.of(raw.examples).only(np.array([1])).targets, ["ten"])
 
 
+def test_links_to_folders_are_not_followed(tmp_path: Path) -> None:
+    (folder(tmp_path, a="yes") / "loop").symlink_to(tmp_path)
+    assert len(read_source(f"transcripts:{tmp_path}", "audio")[1].examples) == 1
+
+
 def test_the_fingerprint_is_also_that_of_the_texts(tmp_path: Path) -> None:
     first, other = (
         read_source(f"transcripts:{folder(tmp_path / name, a=text)}", "audio")[1]

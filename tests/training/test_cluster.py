@@ -114,6 +114,7 @@ def test_lists_of_nodes(text: str, hosts: list[str]) -> None:
         ({"SLURM_STEP_NODELIST": "n[9-10"}, "not a list of nodes"),
         ({"SLURM_STEP_NODELIST": "n[9-10]"}, "names 2 nodes and SLURM_STEP_TASKS_PER_NODE 3"),
         ({"SLURM_STEP_TASKS_PER_NODE": "2(2)"}, "not a list of tasks"),
+        ({"SLURM_STEP_TASKS_PER_NODE": "1,16,1"}, "puts 16 workers on a node, and 15 are the most"),
     ],
 )
 def test_what_slurm_does_not_set_is_refused(changes: dict[str, str], why: str) -> None:

@@ -214,7 +214,7 @@ REFUSED = [
     (["tune", "--resume", "studies/a"], "study.json is missing"),
     (["tune", "mlp", "--trials", "3", "--out", "full"], "full exists already"),
     (["scale"], "name a family"),
-    (["scale", "mlp", "--sizes", "small"], "1 networks: name 2 to"),
+    (["scale", "mlp", "--sizes", "small"], "name 2 to"),
     (["scale", "mlp", "--sizes", "small,huge"], "mlp has no size 'huge'"),
     (["scale", "mlp", "--widths", "1,1"], "small is named twice"),
     (["scale", "mlp", "--widths", "1,-1"], "network.width should be greater than 0"),

@@ -9,9 +9,12 @@ import click
 from zoo.cli.ending import Ended
 
 
-@click.group("data")
-def command() -> None:
+@click.group("data", invoke_without_command=True)
+@click.pass_context
+def command(context: click.Context) -> None:
     """Serve data to trainings on other machines."""
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
 
 
 @command.command("serve")

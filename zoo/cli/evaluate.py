@@ -22,9 +22,9 @@ from zoo.cli.data_options import DataOption
 @click.option(
     "--target",
     "target_column",
-    cls=DataOption,
     metavar="COLUMN[,COLUMN…]",
-    help="{target}.  [default: that of the training]",
+    help="With --data: the column that the model predicts, or several, separated by commas.  [default: that of the "
+    "training]",
 )
 @click.option(
     "--text",

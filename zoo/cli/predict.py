@@ -12,19 +12,23 @@ from zoo.text import printable
 @click.command("predict")
 @click.argument("paths", metavar="[ARTIFACT] FILE...|FOLDER", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--top", default=5, show_default=True, help="The most labels in an answer, if answers are labels.")
-@click.option("--runtime", help="The format to run; 'zoo doctor' lists them.  [default: onnx]")
+@click.option(
+    "--runtime",
+    help="The format to run; 'zoo doctor' lists them.  [default: onnx, or the format that the artifact has]",
+)
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
     metavar="FILE.csv",
-    help="Write the answers to this CSV file, a row for each example, and print none. No cell is read as a formula.",
+    help="Write the answers to this CSV file, a row for each example, and print none. Names and labels are "
+    "written as they are; a spreadsheet takes one such as =1+1 for a formula unless it imports the file as text.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the answers as one JSON document.")
 def command(paths: tuple[Path, ...], top: int, runtime: str | None, out: Path | None, as_json: bool) -> None:
     """Run ARTIFACT (the newest, if the first path is not an artifact) on the examples in FILEs.
 
-    Answers are labels, values or transcripts. A FOLDER stands for the files in it that contain examples, whatever they
-    are called. Other files in it are counted and named.
+    Answers are labels, values or transcripts. A FOLDER stands for the images, texts or clips in it, whatever they are
+    called. Other files in it are counted and named.
     """
     import zoo
     from zoo.artifact import MANIFEST

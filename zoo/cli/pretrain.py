@@ -20,7 +20,7 @@ from zoo.cli.data_options import data_options
     "texts, for bert.",
 )
 @click.option("--size", help="The size of the family, such as small, base or large.  [default: small]")
-@data_options(data="{sources}. Labels are not read.")
+@data_options(data="{sources}. Labels only decide how splits are drawn.")
 @click.option("--epochs", type=int, help="Short for --set epochs=N.")
 @click.option("--seed", type=int, help="Short for --set seed=N.")
 @click.option("--precision", metavar="NAME", help="float32, bfloat16 or float16. Short for --set precision=NAME.")

@@ -51,7 +51,7 @@ def load_for_evaluation(
             value that the model does not have.
     """
     kind = model.preprocessing.kind
-    origin, raw = read_source(source, kind, data_dir, options, bad_examples, say)
+    origin, raw = read_source(source, kind, data_dir, options, bad_examples, say, model)
     if raw.parts and raw.task == model.task:
         raw = with_parts_of(model, raw, source)
     if raw.task != model.task:

@@ -8,18 +8,22 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from zoo import input as inputs
 from zoo.data.dataset import Dataset, Examples
-from zoo.data.example import Example, RawDataset
+from zoo.data.example import Example, RawDataset, Unreadable
+from zoo.data.names import shown
 from zoo.data.source import Source, checked_options, parse
 from zoo.data.splits import split_examples
 from zoo.errors import ZooError, listed
 from zoo.recipe import Split
-from zoo.text import Say, silent
+from zoo.text import Say, is_printable, silent
+
+if TYPE_CHECKING:
+    from zoo.description import Model
 
 BadExamples = Literal["error", "skip"]
 """The treatment of examples that cannot be read: they are an error, or are left out."""
@@ -67,6 +71,7 @@ def load(
     """
     origin, raw = read_source(source, kind, data_dir, options, bad_examples, say)
     plural = inputs.find(raw.kind).plural
+    refuse_one_class(raw, source)
     say_copies(raw.examples, plural, say)
     parts = split_examples(raw.examples, raw.labels, split, plural, say)
     train, validation, test = map(Examples.of, parts)
@@ -96,12 +101,14 @@ def read_source(
     options: Mapping[str, str] | None = None,
     bad_examples: BadExamples = "error",
     say: Say = silent,
+    model: Model | None = None,
 ) -> tuple[Source, RawDataset]:
-    """Read all examples of a source; the arguments are those of `load`.
+    """Read all examples of a source; the arguments are those of `load`, and the `model` that is measured on them.
 
     Raises:
         ZooError: there is no such source, it has examples of another kind, does not take an option, or cannot be read;
-            or examples cannot be read and `bad_examples` is `error`, or no example of a class is left.
+            or examples cannot be read and `bad_examples` is `error`; or no example is left, or none of a class; or the
+            name of a class cannot be printed.
     """
     origin, argument = parse(source, kind)
     plural = inputs.find(kind).plural
@@ -109,21 +116,49 @@ def read_source(
         have = listed(inputs.find(one).plural for one in origin.kinds)
         raise ZooError(f"--data {source} has {have}, and the network takes {plural}: name other data")
     given = {"data_dir": data_dir, **(options or {})}
-    raw = origin.read(argument, say, kind, **checked_options(origin, **given))
+    measured = {"model": model} if origin.infers_targets else {}
+    raw = origin.read(argument, say, kind, **checked_options(origin, **given), **measured)
     if raw.unreadable and bad_examples == "error":
         count = len(raw.examples) + len(raw.unreadable)
         raise ZooError(
             f"{len(raw.unreadable)} of {count} {plural} of {origin.text(raw.argument)} cannot be read: "
             f"{listed(skipped(raw), most=3)}: mend or remove them, or go on without them with --bad-examples skip"
         )
-    left = {(one.split, one.target) for one in raw.examples}
+    if not raw.examples:
+        raise ZooError(f"none of the {plural} of {origin.text(raw.argument)} can be read: {skipped(raw)[0]}")
+    unprintable = [label for label in raw.labels if not is_printable(label)]
+    if unprintable:
+        raise ZooError(f"'{shown(unprintable[0])}' cannot be the name of a class: use printable characters")
+    left = {(one.split, label) for one in raw.examples for label in _classes(one, raw)}
     for bad in raw.unreadable:
-        if isinstance(bad.target, int) and (bad.split, bad.target) not in left:
+        gone = [label for label in _classes(bad, raw) if (bad.split, label) not in left]
+        if gone:
             raise ZooError(
-                f"no {inputs.find(kind).noun} of class '{raw.labels[bad.target]}' in the {bad.split} split of "
+                f"no {inputs.find(kind).noun} of class '{gone[0]}' in the {bad.split} split of "
                 f"{origin.text(raw.argument)} can be read: mend them, or remove the class"
             )
     return origin, raw
+
+
+def _classes(example: Example | Unreadable, raw: RawDataset) -> list[str]:
+    """Return the names of the classes of an example: one for each of its targets that is a class."""
+    if isinstance(example.target, int):
+        return [raw.labels[example.target]]
+    if not raw.parts or example.target is None:
+        return []
+    return [
+        part.labels[int(target)]
+        for part, target in zip(raw.parts, example.target, strict=True)
+        if part.task == "classes"
+    ]
+
+
+def refuse_one_class(raw: RawDataset, source: str) -> None:
+    """Raise ZooError if all examples are of one class, from which nothing can be learned."""
+    targets = [(part.task, part.labels, f", in the column '{part.name}'") for part in raw.parts]
+    for task, labels, where in targets or [(raw.task, raw.labels, "")]:
+        if task == "classes" and len(labels) < 2:
+            raise ZooError(f"{source} has one class only, '{labels[0]}'{where}: at least two classes are needed")
 
 
 def skipped(raw: RawDataset) -> tuple[str, ...]:

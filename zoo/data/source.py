@@ -34,6 +34,8 @@ class Source:
         argument: the form of the argument in help texts, such as `NAME[:VERSION]`; empty for a source without one.
         argument_is_path: whether the argument is the path of the data. If so, `--data-dir` can name the folder of a
             run's data after they were moved.
+        infers_targets: whether `read` decides from their values whether the targets are classes or values. If so, it
+            also takes `model`, the description of a model that is measured on the examples, None for others.
         options: a help text for each option that `read` takes. Commands have the options `data_dir`, a `Path`, and
             `target`, `text` and `image`, the names of columns.
         short_name: turns the argument into a word for the names of run folders; the scheme stands in for an empty one.
@@ -46,6 +48,7 @@ class Source:
     kinds: tuple[str, ...]
     argument: str = ""
     argument_is_path: bool = False
+    infers_targets: bool = False
     options: Mapping[str, str] = dataclasses.field(default_factory=dict)
     short_name: Callable[[str], str] = str
     license: str = "not stated"

@@ -46,7 +46,10 @@ def load_unlabeled(
         if not len(rest):
             raise ZooError("--unlabeled rest: no training example is left out: --set label_fraction to less than 1")
         return rest, Data(REST, None, dataset.fingerprint, {"train": len(rest)}, (), dataset.license)
-    takes_folder = "data_dir" in parse(source, dataset.kind)[0].options
+    named = parse(source, dataset.kind)[0]
+    if named.infers_targets:
+        raise ZooError(f"--unlabeled {source}: its rows have targets: name a folder of the files with files:PATH")
+    takes_folder = "data_dir" in named.options
     origin, raw = read_source(source, dataset.kind, data_dir if takes_folder else None, None, bad_examples, say)
     chosen = [one for one in raw.examples if one.split == "train"] or raw.examples
     every = Examples.of(chosen)

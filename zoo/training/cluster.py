@@ -24,7 +24,7 @@ TF_CONFIG = "TF_CONFIG"
 JOBS = ("chief", "master", "worker")
 """The parts of a TF_CONFIG that train, the chief's first; older services call the chief `master`."""
 
-FIRST_PORT, JOBS_APART, TASKS_OF_A_NODE = 20000, 700, 16
+FIRST_PORT, JOBS_APART, PORTS_OF_A_NODE = 20000, 700, 16
 """The choice of ports under Slurm, which assigns none: a job gets 16 ports on each node, chosen by its number."""
 
 ADDRESS = re.compile(r"(?P<host>[^\s:/]+|\[[0-9a-fA-F:.]+\]):(?P<port>[0-9]{1,5})")
@@ -125,7 +125,8 @@ def of_slurm(environment: Mapping[str, str]) -> Cluster:
     """Read the variables that `srun` gives each task of a job step; task 0 is the chief.
 
     Raises:
-        ZooError: a variable is missing or malformed, or the tasks are not distributed in blocks.
+        ZooError: a variable is missing or malformed, a node has too many tasks, or the tasks are not distributed in
+            blocks.
     """
     hosts = [*_hosts(_variable(environment, "SLURM_STEP_NODELIST"))]
     tasks = [*_tasks(_variable(environment, "SLURM_STEP_TASKS_PER_NODE"))]
@@ -134,7 +135,13 @@ def of_slurm(environment: Mapping[str, str]) -> Cluster:
             f"SLURM_STEP_NODELIST names {len(hosts)} nodes and SLURM_STEP_TASKS_PER_NODE {len(tasks)}: "
             "start the workers with srun"
         )
-    first = FIRST_PORT + _number(environment, "SLURM_JOB_ID") % JOBS_APART * TASKS_OF_A_NODE
+    # Each task takes a port, and the chief's watch takes one more.
+    if max(tasks) >= PORTS_OF_A_NODE:
+        raise ZooError(
+            f"SLURM_STEP_TASKS_PER_NODE puts {max(tasks)} workers on a node, and {PORTS_OF_A_NODE - 1} are the most: "
+            "start one on each node, which uses all of its GPUs"
+        )
+    first = FIRST_PORT + _number(environment, "SLURM_JOB_ID") % JOBS_APART * PORTS_OF_A_NODE
     places = [(node, local) for node, count in enumerate(tasks) for local in range(count)]
     index = _number(environment, "SLURM_PROCID")
     here = (_number(environment, "SLURM_NODEID"), _number(environment, "SLURM_LOCALID"))

@@ -15,6 +15,7 @@ from zoo.data.dataset import Dataset, Examples
 from zoo.data.digests import Overlap, leave_out_seen
 from zoo.data.evaluation_data import load_for_evaluation
 from zoo.data.reload import digests_for, load_again
+from zoo.data.source import parse
 from zoo.description import Data, Provenance
 from zoo.errors import ZooError, listed
 from zoo.folder_kinds import mistaken
@@ -87,8 +88,10 @@ def evaluate(
         ZooError: the target or the data are missing or wrong, or no example is left to measure on.
         Refused: the artifact is damaged, or the model answers with numbers that are not finite.
     """
-    if bad_examples and not data:
-        raise ZooError("--bad-examples is about other data: name them with --data, or leave it out")
+    columns = column_options(target=target_column, text=text_column, image=image_column)
+    about_data = [f"--{name}" for name in columns] + (["--bad-examples"] if bad_examples else [])
+    if about_data and not data:
+        raise ZooError(f"{listed(about_data)}: only for other data: name them with --data, or leave it out")
     place = run.newest(Path("runs")) if target is None else local_path(target)
     if target is None:
         say(f"evaluating {place}, the newest finished run")
@@ -99,8 +102,9 @@ def evaluate(
     model = described.model
     dataset = None
     if data is not None:
+        takes = parse(data, model.preprocessing.kind)[0].options
         recorded = described.data.options if described.data else {}
-        options = {**recorded, **column_options(target=target_column, text=text_column, image=image_column)}
+        options = {name: column for name, column in recorded.items() if name in takes} | columns
         examples, source = load_for_evaluation(
             model, data, optional_path(data_dir), options, bad_examples or "error", say
         )
@@ -120,6 +124,8 @@ def evaluate(
         say(f"left out: {line}")
     for line in kind_of(model.preprocessing).data.remarks([examples], model.preprocessing):
         say(line)
+    if not len(examples):
+        raise ZooError(f"no example of {source.source} fits the network's input: name other data")
     examples, overlap = _unseen(place, described, dataset, examples, include_training, say)
     task, outputs = task_of(model), _primary_outputs(place, described, examples, say)
     result = task.measure(outputs, examples.targets, model.labels, name=examples.names, source=str(place))

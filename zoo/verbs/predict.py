@@ -32,7 +32,9 @@ def predict(
         top: the most labels in an answer, if answers are labels.
         runtime: the format to run, such as `onnx`, `onnx_int8`, `onnx_fp16` or `saved_model`. By default ONNX, or the
             SavedModel if there is no ONNX.
-        out: also write the answers to this CSV file, a row for each example. No cell is read as a formula.
+        out: also write the answers to this CSV file, a row for each example. Names and labels are
+            written as they are; a spreadsheet takes one such as `=1+1` for a formula, unless it imports the file as
+            text.
         leave_out: called with each visible entry of a folder that is not an example, and the reason.
         say: called with a line about the chosen artifact and the written file.
 

@@ -49,7 +49,8 @@ def pretrain(
         family: a family such as `resnet`, or an alias such as `resnet50`.
         method: `simclr` for networks of images, `mae` for `vit`, `mlm` for `bert`.
         size: `small` (the default), `base`, `large`, or another size of the family.
-        data: as for `zoo.train`, and `files:PATH`, a folder of files. Labels are not read.
+        data: as for `zoo.train`, and `files:PATH`, a folder of files. Labels only decide
+            how splits are drawn.
         data_dir: the folder of prepared TFDS data.
         target_column: the column of the labels, for data that have columns; it decides how splits are drawn.
         text_column: the column with the text, for networks of texts and data that have columns.

@@ -162,7 +162,7 @@ def _points(sizes: Sequence[str] | None, widths: Sequence[float] | None) -> list
     sizes = sizes or (SIZES[:1] if widths else SIZES)
     points = [Point(size, float(width)) for size in sizes for width in widths or (1.0,)]
     if not 2 <= len(points) <= MOST_NETWORKS:
-        raise ZooError(f"{len(points)} networks: name 2 to {MOST_NETWORKS}, such as --widths 0.25,0.5,1")
+        raise ZooError(f"name 2 to {MOST_NETWORKS} networks, not {len(points)}: such as --widths 0.25,0.5,1")
     return points
 
 

@@ -78,6 +78,8 @@ OTHER = {
 }
 """Sound that clients read and a graph refuses."""
 
+OGG = encoded(noise(48_000), form="OGG")
+
 _FLOAT = encoded(noise(900), subtype="FLOAT")
 
 WRONG = {
@@ -104,6 +106,8 @@ WRONG = {
     "a FLAC cut short": encoded(noise(9_000), form="FLAC")[:9_000],
     "an MP3 cut short": encoded(tone(seconds=2), form="MP3")[:1_500],
     "an MP3 cut short behind a tag": b"ID3\3\0\0\0\0\0\4abcd" + encoded(tone(seconds=2), form="MP3")[:1_500],
+    "an OGG cut short": OGG[: len(OGG) // 2],
+    "an OGG without its last page": OGG[: OGG.rfind(b"OggS")],
     "the head of an MP3": encoded(tone(), form="MP3")[:60],
     "the head of an OGG": encoded(tone(), form="OGG")[:60],
     "an image": b"\x89PNG\r\n\x1a\n" + b"\0" * 60,

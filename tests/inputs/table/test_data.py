@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
+from pyarrow import parquet
 
+from zoo.data import digests
+from zoo.data.dataset import Dataset
+from zoo.data.example import Unreadable
 from zoo.data.fitting import fitting
-from zoo.data.load import load
+from zoo.data.load import load, read_source
+from zoo.data.sources import csv
 from zoo.errors import ZooError
 from zoo.inputs.table import data
-from zoo.inputs.table.columns import TableSettings
+from zoo.inputs.table.columns import Column, TableSettings
+from zoo.inputs.table.frame import read_frame
+from zoo.inputs.table.rows import typed
 from zoo.recipe import Split
 
 SPLIT = Split(copies_together=True)
@@ -70,6 +79,138 @@ def test_a_row_that_does_not_fit_the_weights_is_left_out(penguins: Callable[...,
     reasons = [reason for _, left_out in splits for reason in left_out]
     assert len(reasons) == 9
     assert "column 'bill' takes numbers, not 'long'" in reasons[0]
+
+
+def people(path: Path, count: int, seed: int) -> Path:
+    """A table of two categories and a noisy target, whose rows are equal by chance."""
+    generator = np.random.default_rng(seed)
+    rows = ["sex,pclass,survived"]
+    for sex, pclass, luck in zip(*generator.integers(0, (2, 3, 10), (count, 3)).T, strict=True):
+        rows.append(f"{('female', 'male')[sex]},{pclass + 1},{('no', 'yes')[int(sex * 4 + luck > 6)]}")
+    path.write_text("\n".join(rows))
+    return path
+
+
+def test_rows_of_categories_are_no_copies(tmp_path: Path) -> None:
+    said: list[str] = []
+    first, other = people(tmp_path / "one.csv", 300, 0), people(tmp_path / "other.csv", 300, 1)
+
+    def read(path: Path) -> Dataset:
+        return load(f"csv:{path}", "table", split=SPLIT, options={"target": "survived"}, say=said.append)
+
+    dataset = read(first)
+    assert not said
+    assert [len(one) for one in (dataset.train, dataset.validation, dataset.test)] == [216, 24, 60]
+    seen = digests.digests_of(dataset)
+    again, overlap = digests.leave_out_seen(read(first).test, seen, None, False)
+    assert (len(again), overlap.examples) == (60, 0)
+    kept, overlap = digests.leave_out_seen(read(other).train, seen, None, False)
+    assert (len(kept), overlap.examples) == (216, 0)
+
+
+def test_equal_rows_of_measurements_are_copies(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    rows = [f"{number / 7},{number % 2}" for number in range(60)]
+    path.write_text("\n".join(["x,y", *rows, *rows[:4]]))
+    said: list[str] = []
+    dataset = load(f"csv:{path}", "table", split=SPLIT, options={"target": "y"}, say=said.append)
+    assert said == ["4 of 64 rows are copies of others, byte for byte"]
+    splits = [
+        {dataset_split.read(place) for place in range(len(dataset_split))}
+        for dataset_split in (dataset.train, dataset.test)
+    ]
+    assert not splits[0] & splits[1]
+
+
+def test_a_value_that_does_not_fit_is_named_by_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    rows = [f"{number / 7},{number % 2}" for number in range(60)]
+    path.write_text("\n".join(["x,y", *rows[:3], "oops,1", *rows[3:]]))
+    dataset = load(f"csv:{path}", "table", split=SPLIT, options={"target": "y"})
+    with pytest.raises(ZooError, match=r"'oops' in t\.csv line 5 is none"):
+        data.suiting(dataset, TableSettings(), None)
+
+
+def test_a_column_may_be_missing_in_training_only(tmp_path: Path) -> None:
+    for split, since, number in (("train", "", ""), ("val", "2020-01-01", "5"), ("test", "2021-02-03", "7")):
+        lines = [f"{place},{since},{number},{place % 2}" for place in range(30)]
+        (tmp_path / f"{split}.csv").write_text("\n".join(["x,since,more,y", *lines]))
+    files = ",".join(str(tmp_path / f"{split}.csv") for split in ("train", "val", "test"))
+    dataset = load(f"csv:{files}", "table", split=SPLIT, options={"target": "y"})
+    made = data.suiting(dataset, TableSettings(), None)
+    assert [*data.adjustments(dataset, made, TableSettings())][1:3] == [
+        "column since: dates, all missing in training",
+        "column more: numbers, all missing in training",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"a,y\n1,red\n2,red\n", "has one class only, 'red': at least two classes"),
+        (b"a,y\n" + b"1,3\n" * 9, "has one class only, '3'"),
+        (b'a,y\n1,red\n2,"gr\neen"\n', r"'gr\\neen' cannot be the name of a class"),
+    ],
+)
+def test_classes_that_cannot_be_learned_are_refused(tmp_path: Path, content: bytes, reason: str) -> None:
+    path = tmp_path / "t.csv"
+    path.write_bytes(content)
+    with pytest.raises(ZooError, match=reason):
+        load(f"csv:{path}", "table", split=SPLIT, options={"target": "y"})
+
+
+def test_a_header_may_have_other_delimiters_in_quotes(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text('"Income, yearly, net";"Age";"y, or n"\n1;2;a\n3;4;b\n')
+    _, raw = read_source(f"csv:{path}", "table", options={"target": "y, or n"})
+    assert raw.form == ("Income, yearly, net", "Age")
+
+
+def test_no_row_with_a_target_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("x,a,b\n" + "1,p,\n2,,q\n" * 20)
+    with pytest.raises(ZooError, match=r"none of the rows of .* can be read: t\.csv line 2: column 'b'"):
+        read_source(f"csv:{path}", "table", options={"target": "a,b"}, bad_examples="skip")
+
+
+def test_a_class_without_readable_rows_is_refused_for_several_targets(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("x,a,b\n" + "1,p,r\n2,q,s\n" * 20)
+    _, raw = read_source(f"csv:{path}", "table", options={"target": "a,b"})
+    gone = tuple(Unreadable("train", one.target, one.name, "damaged") for one in raw.examples if one.target[1] == 1)
+    damaged = dataclasses.replace(raw, examples=[one for one in raw.examples if one.target[1] == 0], unreadable=gone)
+    monkeypatch.setattr(csv, "SOURCE", dataclasses.replace(csv.SOURCE, read=lambda *arguments, **options: damaged))
+    with pytest.raises(ZooError, match="no row of class 'q' in the train split"):
+        read_source(f"csv:{path}", "table", options={"target": "a,b"}, bad_examples="skip")
+
+
+@pytest.mark.parametrize(
+    ("values", "kind"),
+    [
+        ([2**58], pa.timestamp("us")),
+        ([-(2**31)], pa.date32()),
+        ([b"caf\xe9"], pa.binary()),
+    ],
+)
+def test_values_that_python_does_not_have_are_refused(tmp_path: Path, values: list[Any], kind: pa.DataType) -> None:
+    column = pa.array(values, kind)
+    if pa.types.is_binary(kind):
+        column = column.cast(pa.string(), safe=False)
+    parquet.write_table(pa.table({"since": column, "y": [1.0]}), tmp_path / "t.parquet")
+    with pytest.raises(ZooError, match=r"t\.parquet: column 'since'"):
+        read_frame([tmp_path / "t.parquet"])
+
+
+def test_words_that_are_numbers_are_equal_in_all_files() -> None:
+    columns = [Column("zip", "word", words=("8001",))]
+    assert [typed((value,), [0], columns) for value in (8001.0, "8001.0", "8001", "08001")] == [
+        ("8001",),
+        ("8001",),
+        ("8001",),
+        ("08001",),
+    ]
 
 
 def test_values_are_targets_of_one_number() -> None:

@@ -126,8 +126,6 @@ WRONG: dict[str, tuple[bytes, str]] = {
     "no column y": (b"a,b,Y\n1,2,3\n", "no column .y.: known: a, b, Y"),
     "no column y, but one with a line break": (b'"y\nx",b\n1,2\n', "no column .y.: .*y.{1,2}nx"),
     "no column y of many": (b",".join(b"x%d" % n for n in range(999)) + b"\n" + b"1," * 998 + b"1\n", "and 989 more"),
-    "one class": (b"a,y\n1,red\n2,red\n", "one class only, 'red'"),
-    "one value": (b"a,y\n" + b"1,3\n" * 9, "one class only, '3'"),
     "no target": (b"a,y\n1,\n2,\n", "no values"),
     "an infinite target": (b"a,y\n1,inf\n2,3\n", "line 2: the target 'y' is infinite"),
     "a word among targets": (b"a,y\n1,1\n2,2.5\n3,x\n", "'x' .*line 4. is none"),
@@ -183,11 +181,14 @@ def test_the_kind_of_answer_is_inferred_or_asked_for(write: Callable[..., Path])
     assert read_target_column(named, "y").labels == ("NA", "None")
     with pytest.raises(ZooError, match="has no numbers"):
         read_target_column(named, "y", "values")
+    coded = frame_of(str(write(b"x,y\n1,007\n2,7\n3,7.0\n4,1e3\n")))
+    assert read_target_column(coded, "y", "classes").labels == ("1e3", "007", "7")
 
 
 def test_several_files_are_one_table_or_splits(write: Callable[..., Path], tmp_path: Path) -> None:
     one, two = write(b"x,y\n1,2\n", "one.csv"), write(b"y,x\n4,3\n", "two,2.csv")
     assert frame_of(str(two)).rows == [("4", "3")]
+    assert [*frame_module.files("/gone/two,2.csv", tmp_path).values()] == [two]
     other = write(b"y,x\n4,3\n", "other.csv")
     frame = frame_of(f"{one},{other}")
     assert frame.rows == [("1", "2"), ("3", "4")]
@@ -199,6 +200,8 @@ def test_several_files_are_one_table_or_splits(write: Callable[..., Path], tmp_p
         frame_of(f"{one},{wide}")
     with pytest.raises(ZooError, match="twice"):
         frame_of(f"{one},{one}")
+    parts = [write(b"x,y\n1,%d\n" % number, f"part-{number:0100}.csv") for number in range(50)]
+    assert len(frame_of(",".join(map(str, parts))).rows) == 50
     with pytest.raises(ZooError, match="there is no file"):
         frame_of(str(tmp_path / "no.csv"))
 

@@ -6,6 +6,7 @@ A column may contain texts, or name image files; the examples are then the texts
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from zoo import input as inputs
 from zoo.data.example import RawDataset
@@ -13,6 +14,9 @@ from zoo.data.source import Source
 from zoo.errors import ZooError
 from zoo.stores import is_store
 from zoo.text import Say
+
+if TYPE_CHECKING:
+    from zoo.description import Model
 
 
 def read(
@@ -23,10 +27,12 @@ def read(
     text: str | None = None,
     image: str | None = None,
     data_dir: Path | None = None,
+    model: Model | None = None,
 ) -> RawDataset:
     """Read all rows of files; `target` names the column of their targets, or several, separated by commas.
 
-    Texts are read from the column `text`; the column `image` names image files.
+    Texts are read from the column `text`; the column `image` names image files. If a `model` is to be measured on the
+    rows, their targets are classes or values as the model's are.
 
     Files that are called train, val and test are splits; all others are one table without splits.
 
@@ -51,18 +57,19 @@ def read(
             raise ZooError(
                 f"--data csv:{argument}: --image names files below the table: name files of one local folder"
             )
-    frame, named, where = read_frame([*found.values()]), ",".join(found), str(data_dir) if data_dir else None
+    frame, named = read_frame([*found.values()]), ",".join(found)
+    where = str(data_dir.expanduser().resolve()) if data_dir else None
     if image is not None:
         from zoo.inputs.image.listed import dataset_of_frame as images_of_frame
 
-        return images_of_frame(frame, image, target, folders.pop(), named, where)
+        return images_of_frame(frame, image, target, folders.pop(), named, where, model)
     if text is not None:
         from zoo.inputs.text.data import dataset_of_frame as texts_of_frame
 
-        return texts_of_frame(frame, text, target, named, where)
+        return texts_of_frame(frame, text, target, named, where, model)
     from zoo.inputs.table.data import dataset_of_frame
 
-    return dataset_of_frame(frame, target, named, where)
+    return dataset_of_frame(frame, target, named, where, model)
 
 
 SOURCE = Source(
@@ -71,6 +78,7 @@ SOURCE = Source(
     kinds=("table", "text", "image"),
     summary="your own tables, or texts or names of images in one of their columns, as CSV or Parquet",
     read=read,
+    infers_targets=True,
     options={
         "target": "the column to predict, or several, separated by commas",
         "text": "the column with the texts, for networks of texts",

@@ -84,8 +84,8 @@ def read(argument: str, say: Say, kind: str) -> RawDataset:
     dot, for a class that has the name of a split, and before many files are read.
 
     Raises:
-        ZooError: the folder is missing or has another layout, there are fewer than two classes, a class has no files,
-            the splits have different classes, or not a single file is an example of the kind.
+        ZooError: the folder is missing or has another layout, a class has no files, the splits have different classes,
+            or not a single file is an example of the kind.
     """
     wanted = inputs.find(kind)
     root, recorded = folder_of(argument, say)
@@ -93,7 +93,7 @@ def read(argument: str, say: Say, kind: str) -> RawDataset:
         raise ZooError(f"there is no folder {root}: {layout(wanted)}")
     started = time.time_ns()
     splits = {split: class_folders(folder, wanted) for split, folder in split_folders(root, wanted, say).items()}
-    labels = common_labels(root, splits, wanted)
+    labels = common_labels(root, splits)
     numbers = {composed(name): number for number, name in enumerate(labels)}
     places = [(split, folder) for split, folders in splits.items() for folder in folders]
     listings = map_ahead(lambda place: files_of_class(place[1], wanted), places, ahead=len(places))
@@ -158,7 +158,7 @@ def described(
 
 def layout(kind: Input) -> str:
     """Say how a folder of examples should look."""
-    return f"it should hold one folder of {kind.plural} a class, or train/, val/ and test/ of those"
+    return f"it should hold one folder of {kind.plural} per class, or train/, val/ and test/ of those"
 
 
 def split_folders(root: Path, kind: Input, say: Say) -> dict[str, Path]:
@@ -230,11 +230,11 @@ def class_folders(folder: Path, kind: Input) -> list[Path]:
     return folders
 
 
-def common_labels(root: Path, splits: dict[str, list[Path]], kind: Input) -> tuple[str, ...]:
+def common_labels(root: Path, splits: dict[str, list[Path]]) -> tuple[str, ...]:
     """Return the names of the classes as they are in train.
 
     Raises:
-        ZooError: the classes of the splits differ (Unicode normalization forms do not count), or there is only one.
+        ZooError: the classes of the splits differ (Unicode normalization forms do not count).
     """
     names = {split: {composed(folder.name): folder.name for folder in folders} for split, folders in splits.items()}
     labels = names["train"]
@@ -247,9 +247,6 @@ def common_labels(root: Path, splits: dict[str, list[Path]], kind: Input) -> tup
             raise ZooError(
                 f"the classes differ between the splits of {root}: {listed(differing)}: give all splits the same"
             )
-    if len(labels) < 2:
-        only = next(iter(labels.values()))
-        raise ZooError(f"{root} has one class only, '{only}': {layout(kind)}, and at least two classes")
     return tuple(labels.values())
 
 
@@ -316,7 +313,7 @@ SOURCE = Source(
     kinds=("image", "audio", "text"),
     argument="PATH",
     argument_is_path=True,
-    summary="your own files, one folder a class",
+    summary="your own files, one folder per class",
     read=read,
     short_name=lambda argument: Path(argument).name,
 )

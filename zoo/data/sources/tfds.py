@@ -289,8 +289,6 @@ def example_and_class(info: Any, folder: Path, kind: str) -> Features:
     if reason := stored.reason(stated):
         raise ZooError(f"the {inputs.find(kind).plural} of {folder} {reason}")
     labels = tuple(label.int2str(number) for number in range(label.num_classes))
-    if len(labels) < 2:
-        raise ZooError(f"{folder} has one class only: at least two are needed")
     return Features(examples[0], stated, classes[0], labels)
 
 
@@ -370,7 +368,8 @@ def table(info: Any, folder: Path, records: Iterable[Record], target: str | None
         splits.append(record.split)
     if withheld:
         say(f"left out: {withheld} rows of {folder} whose labels are withheld")
-    return dataset_of_frame(Frame(tuple(columns), rows, names, splits), wanted, "", None)
+    classes = frozenset(name for name, column in columns.items() if column.is_class)
+    return dataset_of_frame(Frame(tuple(columns), rows, names, splits, classes), wanted, "", None)
 
 
 def _flat(features: Any, above: str = "") -> Iterator[tuple[str, Any]]:

@@ -54,10 +54,13 @@ def read(argument: str, say: Say, kind: str) -> RawDataset:
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    """Yield the visible files of a folder and of the folders in it, in natural order."""
+    """Yield the visible files of a folder and of the folders in it, in natural order.
+
+    Links to folders are not followed: they may form a cycle.
+    """
     for entry in visible_entries(folder):
         if entry.is_dir():
-            yield from _files(entry)
+            yield from () if entry.is_symlink() else _files(entry)
         else:
             yield entry
 

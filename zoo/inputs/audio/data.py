@@ -116,11 +116,18 @@ def suiting(dataset: Dataset, settings: AudioSettings, like: AudioPreprocessing 
     """Return the preprocessing `like` of pretrained weights, or one that suits the data, changed as the settings ask.
 
     Bands are normalized by their statistics over the training split unless the weights bring statistics.
+
+    Raises:
+        ZooError: the settings ask for clips that are shorter than a frame.
     """
     waves = settings.front == "waveform"
     start = like or AudioPreprocessing(front=settings.front, clip_norm=waves)
     rate = settings.rate or start.rate
     frame, hop = (round(length * rate / start.rate) for length in (start.frame, start.hop))
+    if settings.seconds and round(rate * settings.seconds) < frame:
+        raise ZooError(
+            f"audio.seconds={settings.seconds:g} is shorter than a frame of {frame / rate:g} s: set it to more"
+        )
     made = dataclasses.replace(
         start,
         rate=rate,

@@ -152,7 +152,8 @@ def published(wanted: Input) -> dict[str, Any]:
 
 def facts(preprocessing: Preprocessing) -> dict[str, str]:
     """Return the size of the input."""
-    return {"input": f"{preprocessing.height}×{preprocessing.width} pixels, {preprocessing.channels} channels"}
+    channels = "1 channel" if preprocessing.channels == 1 else f"{preprocessing.channels} channels"
+    return {"input": f"{preprocessing.height}×{preprocessing.width} pixels, {channels}"}
 
 
 def problems(preprocessing: Preprocessing) -> list[str]:

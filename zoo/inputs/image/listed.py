@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from zoo.data.example import Example, RawDataset, Unreadable
 from zoo.data.names import shown
@@ -14,12 +14,21 @@ from zoo.inputs.image.labeled_image import inspect
 from zoo.inputs.table.frame import Frame
 from zoo.inputs.table.targets import read_targets
 
+if TYPE_CHECKING:
+    from zoo.description import Model
+
 AHEAD = 1024
 """The most images that threads read before they are needed."""
 
 
 def dataset_of_frame(
-    frame: Frame, image: str, target: str, folder: Path, argument: str, data_dir: str | None
+    frame: Frame,
+    image: str,
+    target: str,
+    folder: Path,
+    argument: str,
+    data_dir: str | None,
+    model: Model | None = None,
 ) -> RawDataset:
     """Return the images that a column names, with the columns of `--target` as their targets.
 
@@ -27,9 +36,9 @@ def dataset_of_frame(
     are unreadable, and so is a file that is no image, is larger than those of a folder may be, or lies elsewhere.
 
     Raises:
-        ZooError: there is no such column, both are the same, the target has one class only, or no file is an image.
+        ZooError: there is no such column, both are the same, the target has no values, or no file is an image.
     """
-    names, found = frame.column(image, "--image"), read_targets(frame, target)
+    names, found = frame.column(image, "--image"), read_targets(frame, target, model)
     if image in found.names:
         raise ZooError(f"--image and --target are both '{shown(image)}': name two columns")
     root = folder.resolve()
@@ -38,9 +47,9 @@ def dataset_of_frame(
         split, place = frame.splits[number], frame.places[number]
         try:
             path = _inside(root, names[number])
-            return inspect(path, split=split, target=wanted, name=shown(str(path.relative_to(root))))
+            return inspect(path, split=split, target=wanted, name=shown(path.relative_to(root)))
         except ZooError as error:
-            return Unreadable(split, wanted, place, f"column '{shown(image)}' is {error}")
+            return Unreadable(split, wanted, f"{place}, {_name_of(names[number], image)}", str(error))
 
     examples, unreadable = found.examples(frame, example, functools.partial(map_ahead, ahead=AHEAD))
     if not examples:
@@ -59,11 +68,16 @@ def _inside(root: Path, name: Any) -> Path:
         ZooError: it is no name, or the file is not below `root`.
     """
     if not isinstance(name, str) or not name.strip():
-        raise ZooError("empty")
+        raise ZooError("no name of a file")
     try:
         path = (root / name.strip()).resolve()
     except (OSError, ValueError, RuntimeError):
         raise ZooError("no name of a file") from None
     if not path.is_relative_to(root):
-        raise ZooError(f"{shown(name)}, outside of the table's folder")
+        raise ZooError("outside of the table's folder")
     return path
+
+
+def _name_of(cell: Any, column: str) -> str:
+    """Return the name of an image for messages."""
+    return shown(cell.strip()) if isinstance(cell, str) and cell.strip() else f"column '{shown(column)}' is empty"

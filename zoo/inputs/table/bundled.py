@@ -22,7 +22,7 @@ SUMMARIES = {
     "iris": "150 flowers of three species, scikit-learn's",
     "wine": "178 chemical analyses of wines of three growers, scikit-learn's",
     "breast_cancer": "569 cell samples, malignant or benign, scikit-learn's",
-    "diabetes": "442 patients and their disease's progress after a year (values), scikit-learn's",
+    "diabetes": "442 patients, to predict the progress of their disease after a year (values), scikit-learn's",
 }
 """A noun phrase for each table."""
 

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from zoo.inputs.table.columns import MISSING, NUMBER, Value
+import re
+
+from zoo.inputs.table.columns import MISSING, Value
+
+WHOLE = re.compile(r"(-?[1-9][0-9]*|0)\.0+")
+"""Text that is a whole number with a decimal point, as pandas writes integers of a column with missing values."""
 
 
 def present(cell: Value, missing: frozenset[str] = MISSING) -> Value:
@@ -13,9 +18,12 @@ def present(cell: Value, missing: frozenset[str] = MISSING) -> Value:
     return None if cell != cell else cell
 
 
-def class_name(value: Value) -> str | None:
-    """Return a value as the name of a class, None if it is missing; a whole number loses its decimal point."""
-    number = float(value) if value is not None and (not isinstance(value, str) or NUMBER.fullmatch(value)) else None
-    if number is not None and number.is_integer():
-        return str(int(number))
-    return None if value is None else str(value)
+def as_word(value: Value) -> str | None:
+    """Return a value as a word, such as the name of a class, None if it is missing.
+
+    A whole number loses its decimal point. Other text is left as it is, because 007 and 7 may be two classes.
+    """
+    if value is None or isinstance(value, str):
+        whole = WHOLE.fullmatch(value) if value else None
+        return whole[1] if whole else value
+    return str(int(value)) if value.is_integer() else str(value)

@@ -11,7 +11,7 @@ import keyword
 import math
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -104,8 +104,15 @@ def is_missing(value: Value) -> bool:
     return value is None or value == "" or value != value
 
 
-def infer(name: str, values: Sequence[Value]) -> Kind:
+def row_number(place: int) -> str:
+    """Return the name of a row by its place."""
+    return f"row {place + 1}"
+
+
+def infer(name: str, values: Sequence[Value], row_name: Callable[[int], str] = row_number) -> Kind:
     """Return the type of a column from its values, where numbers may be floats or strings.
+
+    `row_name` turns the place of a value into the name of its row in messages.
 
     Raises:
         ZooError: it has no values, an infinite number, numbers with decimal commas, or numbers and words in no clear
@@ -113,12 +120,13 @@ def infer(name: str, values: Sequence[Value]) -> Kind:
     """
     counts: Counter[str] = Counter()
     first: dict[str, str] = {}
-    for place, value in enumerate(values, start=1):
+    for place, value in enumerate(values):
         if value is None or is_missing(value):
             continue
         kind = _kind(value)
         counts[kind] += 1
-        first.setdefault(kind, f"{value!r:.40} in row {place}")
+        if kind not in first:
+            first[kind] = f"{value!r:.40} in {row_name(place)}"
     if not counts:
         raise ZooError(f"column '{shown(name)}' has no values: remove it, or --set table.ignore={shown(name)}")
     if counts["infinite"]:
@@ -169,13 +177,16 @@ def identifies(name: str, kind: Kind, values: Sequence[Value]) -> bool:
     return kind == "word"
 
 
-def inferred(names: Sequence[str], rows: Sequence[Row], settings: TableSettings) -> list[Column]:
+def inferred(
+    names: Sequence[str], rows: Sequence[Row], settings: TableSettings, row_name: Callable[[int], str] = row_number
+) -> list[Column]:
     """Return the columns of a table that a network may use, without statistics.
 
     Args:
         names: of all columns.
         rows: all rows, whose numbers may be floats or strings.
         settings: the columns that are ignored, and those that are words.
+        row_name: turns the place of a row into its name in messages.
 
     Raises:
         ZooError: a column cannot be used, or the settings name one that does not exist.
@@ -187,7 +198,7 @@ def inferred(names: Sequence[str], rows: Sequence[Row], settings: TableSettings)
         if name in ignored:
             continue
         values = [row[place] for row in rows]
-        kind = "word" if name in words else infer(name, values)
+        kind = "word" if name in words else infer(name, values, row_name)
         if name not in words and identifies(name, kind, values):
             raise ZooError(
                 f"column '{shown(name)}' has another {kind} in each row, so that nothing can be learned from it: "

@@ -10,7 +10,7 @@ import dataclasses
 import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,29 +22,37 @@ from zoo.family import Family, Size
 from zoo.inputs.table.bundled import Bundled, bundled
 from zoo.inputs.table.columns import Column, Row, TableSettings, Value, inferred, named
 from zoo.inputs.table.frame import Frame
-from zoo.inputs.table.preprocessing import TablePreprocessing, encode, lines
+from zoo.inputs.table.preprocessing import FEATURES, TablePreprocessing, encode, lines
 from zoo.inputs.table.preprocessing import suiting as described
-from zoo.inputs.table.rows import features, places_of, row_digest, typed
+from zoo.inputs.table.rows import features, places_of, row_digests, typed
 from zoo.inputs.table.targets import read_targets
+
+if TYPE_CHECKING:
+    from zoo.description import Model
 
 MOST_FACTORS = 100
 """The most columns whose pairs a network multiplies."""
 
 
-def dataset_of_frame(frame: Frame, target: str, argument: str, data_dir: str | None) -> RawDataset:
-    """Return the rows of a frame with the columns of `--target` as their targets.
+def dataset_of_frame(
+    frame: Frame, target: str, argument: str, data_dir: str | None, model: Model | None = None
+) -> RawDataset:
+    """Return the rows of a frame with the columns of `--target` as their targets, see `read_targets`.
 
     Rows without a target are unreadable.
 
     Raises:
-        ZooError: there is no such column, or it has one class only.
+        ZooError: there is no such column, or it has no values.
     """
-    found = read_targets(frame, target)
+    found = read_targets(frame, target, model)
     names, rows = features(frame, found.names)
-    examples, unreadable = found.examples(
-        frame,
-        lambda number, wanted: _example(rows[number], wanted, frame.places[number], frame.splits[number], names),
-    )
+    digests = row_digests(rows)
+
+    def example(number: int, wanted: int | tuple[float, ...]) -> Example:
+        place, split = frame.places[number], frame.splits[number]
+        return _example(rows[number], wanted, place, split, digests[number], names)
+
+    examples, unreadable = found.examples(frame, example)
     return RawDataset(
         "table", found.labels, examples, unreadable, found.task, argument, data_dir, form=names, parts=found.parts
     )
@@ -58,16 +66,17 @@ def dataset_of_bundled(name: str) -> RawDataset:
 
 
 def _examples(table: Bundled, name: str) -> list[Example]:
-    pairs = enumerate(zip(table.rows, table.targets, strict=True), start=1)
+    targets = [target if isinstance(target, int) else (target,) for target in table.targets]
+    each = zip(table.rows, targets, row_digests(table.rows), strict=True)
     return [
-        _example(row, target if isinstance(target, int) else (target,), f"{name} row {number}", "train", table.names)
-        for number, (row, target) in pairs
+        _example(row, target, f"{name} row {number}", "train", digest, table.names)
+        for number, (row, target, digest) in enumerate(each, start=1)
     ]
 
 
-def _example(row: Row, target: Any, name: str, split: str, names: tuple[str, ...]) -> Example:
+def _example(row: Row, target: Any, name: str, split: str, digest: bytes, names: tuple[str, ...]) -> Example:
     size = sum(len(value) if isinstance(value, str) else 8 for value in row)
-    return Example(split, target, name, tuple(row), size, row_digest(row), names)
+    return Example(split, target, name, tuple(row), size, digest, names)
 
 
 RECORDS = (object, None)
@@ -97,8 +106,11 @@ def suiting(dataset: Dataset, settings: TableSettings, like: TablePreprocessing 
     if like is not None:
         places_of(like.columns, names)
         return like
-    train, *others = (_rows(split) for split in (dataset.train, dataset.validation, dataset.test))
-    columns = inferred(names, [*train, *(row for rows in others for row in rows)], settings)
+    splits = (dataset.train, dataset.validation, dataset.test)
+    train, *others = map(_rows, splits)
+    row_names = [split.names(place) for split in splits for place in range(len(split))]
+    every = [*train, *(row for rows in others for row in rows)]
+    columns = inferred(names, every, settings, row_names.__getitem__)
     places = places_of(columns, names)
     return described(columns, [typed(row, places, columns) for row in train])
 
@@ -128,20 +140,21 @@ def kept(examples: Examples, preprocessing: TablePreprocessing) -> tuple[Example
 
 
 def remarks(splits: Sequence[Examples], preprocessing: TablePreprocessing) -> Iterator[str]:
-    """Say which columns have one value only, and which words of other splits no training row has."""
-    train, *others = (encode(_rows(split), preprocessing)["features"] for split in splits)
+    """Say in how many rows a column has a word that the network does not know."""
+    found = [encode(_rows(split), preprocessing)[FEATURES] for split in splits]
     for place, column in enumerate(preprocessing.columns):
-        present = train[:, place][~np.isnan(train[:, place])]
-        if len(np.unique(present)) < 2:
-            yield f"column '{shown(column.name)}' has one value only in training: nothing can be learned from it"
-        unseen = sum(int((features[:, place] == len(column.words)).sum()) for features in others)
-        if column.kind == "word" and unseen:
-            yield f"column '{shown(column.name)}': {unseen} words of other splits are in no training row"
+        unknown = sum(int((features[:, place] == len(column.words)).sum()) for features in found)
+        if column.kind == "word" and unknown:
+            yield f"column '{shown(column.name)}': the network does not know the words of {unknown} rows"
 
 
 def adjustments(dataset: Dataset, preprocessing: TablePreprocessing, settings: TableSettings) -> Iterator[str]:
-    """Say the type of each column, and which columns are left out."""
+    """Say the type of each column, which columns have one value only, and which are left out."""
     yield from (f"column {line}" for line in lines(preprocessing))
+    train = encode(_rows(kept(dataset.train, preprocessing)[0]), preprocessing)[FEATURES]
+    for column, values in zip(preprocessing.columns, train.T, strict=True):
+        if len(np.unique(values[~np.isnan(values)])) < 2:
+            yield f"column '{shown(column.name)}' has one value only in training: nothing can be learned from it"
     taken = {column.name for column in preprocessing.columns}
     ignored = named(settings.ignore, dataset.form)
     others = [shown(name) for name in dataset.form if name not in taken and name not in ignored]

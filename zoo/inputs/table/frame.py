@@ -11,6 +11,7 @@ import csv
 import datetime
 import gzip
 import io
+import re
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -42,6 +43,9 @@ GZIP, PARQUET = b"\x1f\x8b", b"PAR1"
 
 DELIMITERS = ",;\t"
 
+QUOTED = re.compile('"[^"]*"')
+"""A name of a column in quotes, which may contain delimiters."""
+
 
 @dataclass(frozen=True)
 class Frame:
@@ -52,12 +56,14 @@ class Frame:
         rows: the cells; text as it is in the file, floats and None only from Parquet.
         places: what messages call each row, such as `rows.csv line 7`, without the folder, which would fill a message.
         splits: `train`, `validation` or `test` for each row.
+        classes: the columns whose values are classes according to the source, even if they are numbers.
     """
 
     names: tuple[str, ...]
     rows: list[tuple[Value, ...]]
     places: list[str]
     splits: list[str]
+    classes: frozenset[str] = frozenset()
 
     def column(self, name: str, option: str) -> list[Value]:
         """Return the cells of a column, for which `option` asks.
@@ -79,7 +85,8 @@ def files(argument: str, folder: Path | None = None, say: Say = silent) -> dict[
         ZooError: one is named twice, or cannot be copied.
     """
     whole = Path(argument).expanduser()
-    named = [str(whole)] if whole.is_file() else argument.split(",")
+    moved = folder / whole.name if folder and "," in whole.name else whole
+    named = [str(whole)] if _is_file(moved) else argument.split(",")
     paths: dict[str, Path] = {}
     for one in named:
         stored = is_store(one)
@@ -91,6 +98,14 @@ def files(argument: str, folder: Path | None = None, say: Say = silent) -> dict[
     if len(set(paths.values())) < len(named):
         raise ZooError(f"{shown(argument)} names a file twice: name each once")
     return paths
+
+
+def _is_file(path: Path) -> bool:
+    """Return whether a path is that of a file; a list of files may be too long for a path."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
 
 
 def read_frame(paths: Sequence[Path]) -> Frame:
@@ -163,7 +178,7 @@ def read_file(path: Path) -> Frame:
 
 def _csv(file: IO[bytes] | gzip.GzipFile, name: str) -> tuple[tuple[str, ...], list[tuple[Value, ...]], list[str]]:
     text = _text(file, name)
-    head = text.partition("\n")[0]
+    head = QUOTED.sub("", text.partition("\n")[0])
     delimiter = max(DELIMITERS, key=head.count)
     rows: list[tuple[Value, ...]] = []
     places: list[str] = []
@@ -270,9 +285,15 @@ def _parquet(file: IO[bytes], name: str) -> tuple[tuple[str, ...], list[tuple[Va
         reason = str(error).partition("\n")[0]
         raise ZooError(f"{name} is a damaged Parquet file ({reason:.100}): mend or remove it") from None
     names = _checked_names(table.column_names, name)
-    columns = [
-        _values(column, f"{name}: column '{shown(title)}'") for title, column in zip(names, table.columns, strict=True)
-    ]
+    columns = []
+    for title, column in zip(names, table.columns, strict=True):
+        try:
+            columns.append(_values(column, f"{name}: column '{shown(title)}'"))
+        except (pa.ArrowException, OverflowError, ValueError) as error:
+            reason = str(error).partition("\n")[0]
+            raise ZooError(
+                f"{name}: column '{shown(title)}' has a value that cannot be read ({reason:.100}): mend or remove it"
+            ) from None
     rows = list(zip(*columns, strict=True))
     return names, rows, [f"{Path(name).name} row {number}" for number in range(1, len(rows) + 1)]
 

@@ -224,6 +224,8 @@ def lines(preprocessing: TablePreprocessing) -> list[str]:
 
 def _line(column: Column) -> str:
     end = ", with missing values" if column.missing else ""
+    if column.kind in ("number", "date") and not column.knots:
+        return f"{column.kind}s, all missing in training"
     if column.kind == "word":
         return f"{len(column.words)} words{end}"
     if column.kind == "date":

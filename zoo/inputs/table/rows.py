@@ -8,10 +8,13 @@ from collections.abc import Sequence
 
 from zoo.data.names import shown
 from zoo.errors import ZooError
-from zoo.inputs.table.cells import class_name, present
+from zoo.inputs.table.cells import as_word, present
 from zoo.inputs.table.columns import NUMBER, Column, Row, Value, nearest
 from zoo.inputs.table.frame import Frame
 from zoo.inputs.table.preprocessing import check
+
+DIFFERENT = 0.9
+"""The smallest share of different rows in a table whose equal rows are taken for copies."""
 
 
 def features(frame: Frame, leave_out: Sequence[str] = ()) -> tuple[tuple[str, ...], list[tuple[Value, ...]]]:
@@ -45,13 +48,21 @@ def typed(row: Row, places: Sequence[int], columns: Sequence[Column]) -> tuple[V
         value = row[place]
         if column.kind == "number" and isinstance(value, str) and NUMBER.fullmatch(value):
             value = float(value)
-        elif column.kind == "word" and isinstance(value, float):
-            value = class_name(value)
+        elif column.kind == "word":
+            value = as_word(value)
         check(value, column)
         values.append(value)
     return tuple(values)
 
 
-def row_digest(row: Row) -> bytes:
-    """Return the SHA-256 of a row's values."""
-    return hashlib.sha256(json.dumps(list(row)).encode()).digest()
+def row_digests(rows: Sequence[Row]) -> list[bytes]:
+    """Return a SHA-256 for each row of a table; rows with the same digest are copies of one example.
+
+    In a table with few different rows, such as one of categories, rows are equal by chance. If fewer than `DIFFERENT`
+    of the rows differ, a digest also covers the whole table and the place of the row in it, so that no row is a copy.
+    """
+    digests = [hashlib.sha256(json.dumps(list(row)).encode()).digest() for row in rows]
+    if len(set(digests)) >= DIFFERENT * len(digests):
+        return digests
+    table = hashlib.sha256(b"".join(digests)).digest()
+    return [hashlib.sha256(table + place.to_bytes(8, "little")).digest() for place in range(len(digests))]

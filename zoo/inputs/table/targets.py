@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, Literal
 from zoo.data.example import Example, Unreadable
 from zoo.data.names import natural, shown
 from zoo.errors import ZooError, listed
-from zoo.inputs.table.cells import class_name, present
+from zoo.inputs.table.cells import as_word, present
 from zoo.inputs.table.columns import DECIMAL_COMMA, INFINITE, MISSING, NUMBER, Value, check_names
 from zoo.inputs.table.frame import Frame
 
 if TYPE_CHECKING:
-    from zoo.description import Part
+    from zoo.description import Model, Part
 
 MOST_TARGETS = 16
 """The most columns that one network predicts."""
@@ -88,8 +88,11 @@ def _empty(name: str) -> str:
     return f"column '{shown(name)}', the target, is empty"
 
 
-def read_targets(frame: Frame, target: str) -> Targets:
+def read_targets(frame: Frame, target: str, model: Model | None = None) -> Targets:
     """Read the columns that `--target` names, with commas between several; `read_target_column` reads each.
+
+    If a `model` is to be measured on them, they are classes where its targets are classes, and values where its targets
+    are values.
 
     Raises:
         ZooError: there is no such column, a column is named twice, there are too many, or one cannot be a target.
@@ -101,7 +104,7 @@ def read_targets(frame: Frame, target: str) -> Targets:
     if len(names) > MOST_TARGETS:
         raise ZooError(f"--target names {len(names)} columns, and {MOST_TARGETS} are the most: leave some out")
     check_names(names, frame.names, "--target")
-    found = [read_target_column(frame, name) for name in names]
+    found = [read_target_column(frame, name, _task(frame, name, len(names), model)) for name in names]
     rows = zip(*(one.values for one in found), strict=True)
     empty = [next((name for name, cell in zip(names, row, strict=True) if cell is None), None) for row in rows]
     if len(names) == 1:
@@ -123,24 +126,33 @@ def read_targets(frame: Frame, target: str) -> Targets:
     return Targets(names, "several", labels, parts, values)
 
 
+def _task(frame: Frame, name: str, count: int, model: Model | None) -> Literal["classes", "values"] | None:
+    """Return the task of a target, one of `count`, if the source or a model states it; else None."""
+    tasks: dict[str, Any] = {name: "classes"} if name in frame.classes else {}
+    if model and model.parts:
+        tasks |= {part.name: part.task for part in model.parts}
+    elif model and count == 1 and model.task in ("classes", "values"):
+        tasks[name] = model.task
+    return tasks.get(name)
+
+
 def read_target_column(frame: Frame, name: str, task: Literal["classes", "values"] | None = None) -> TargetColumn:
     """Read a column as the target.
 
     Without a `task`, numbers are values, except for at most `MOST_CLASSES` integers that repeat; all else are classes.
 
     Raises:
-        ZooError: there is no such column, there is one class only, or values are no numbers.
+        ZooError: there is no such column, it has no values, or values are no numbers.
     """
     cells = frame.column(name, "--target")
     numbers = None if task == "classes" else _numbers(cells, frame.places, name, required=task == "values")
     if numbers is not None and (task == "values" or not _few([number for number in numbers if number is not None])):
         return TargetColumn("values", (), numbers)
     # A class may be called None or NA.
-    words = [class_name(present(cell, MISSING if numbers is not None else NO_WORD)) for cell in cells]
+    words = [as_word(present(cell, MISSING if numbers is not None else NO_WORD)) for cell in cells]
     labels = tuple(sorted({word for word in words if word is not None}, key=natural))
-    if len(labels) < 2:
-        found = f"one class only, '{shown(labels[0])}'" if labels else "no values"
-        raise ZooError(f"--target {shown(name)}: the column has {found}: at least two classes are needed")
+    if not labels:
+        raise ZooError(f"--target {shown(name)}: the column has no values: name another")
     places = {label: place for place, label in enumerate(labels)}
     return TargetColumn("classes", labels, [None if word is None else places[word] for word in words])
 

@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -23,6 +23,9 @@ from zoo.inputs.text.settings import TextSettings
 from zoo.inputs.text.text_files import read_text_file
 from zoo.inputs.text.tokens import tokenized
 from zoo.inputs.text.vocabulary import SPECIAL_TOKENS, read, trained
+
+if TYPE_CHECKING:
+    from zoo.description import Model
 
 USUAL_LENGTH = 128
 """The most tokens of a text, where nobody names another number."""
@@ -77,17 +80,19 @@ def described(text: Any, source: Any, *, split: str, target: Any, name: str) -> 
     return Example(split, target, name, source, len(encoded), hashlib.sha256(encoded).digest())
 
 
-def dataset_of_frame(frame: Any, text: str, target: str, argument: str, data_dir: str | None) -> RawDataset:
+def dataset_of_frame(
+    frame: Any, text: str, target: str, argument: str, data_dir: str | None, model: Model | None = None
+) -> RawDataset:
     """Return the texts of a column of a table, with the columns of `--target` as their targets.
 
     Rows without a target, and those whose text is no text, are unreadable; an empty text is a text.
 
     Raises:
-        ZooError: there is no such column, both are the same, or the target has one class only.
+        ZooError: there is no such column, both are the same, or the target has no values.
     """
     from zoo.inputs.table.targets import read_targets
 
-    texts, found = frame.column(text, "--text"), read_targets(frame, target)
+    texts, found = frame.column(text, "--text"), read_targets(frame, target, model)
     if text in found.names:
         raise ZooError(f"--text and --target are both '{shown(text)}': name two columns")
 

@@ -1,0 +1,97 @@
+"""Data that a model is evaluated on: their targets are read as the model's are, whatever the values alone suggest."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import zoo
+from tests.conftest import write_images
+from zoo import run
+from zoo.data.evaluation_data import load_for_evaluation
+from zoo.description import Model, Part, Scale, labels_of
+from zoo.errors import ZooError
+from zoo.inputs.table.columns import Column
+from zoo.inputs.table.preprocessing import TablePreprocessing
+
+TABLE = TablePreprocessing((Column("x", "number", knots=(0.0, 1.0)),))
+STARS = Model("linear", "small", ("1", "2", "3", "4", "5"), TABLE, 12, 10)
+RINGS = Model("linear", "small", ("y",), TABLE, 2, 1, task="values", scales=(Scale(9.0, 3.0),))
+
+
+def rows(place: Path, *targets: object, name: str = "y") -> str:
+    path = place / "rows.csv"
+    path.write_text(f"x,{name}\n" + "".join(f"{number / 7},{target}\n" for number, target in enumerate(targets)))
+    return f"csv:{path}"
+
+
+def targets(model: Model, source: str, target: str = "y") -> list[Any]:
+    found: list[Any] = load_for_evaluation(model, source, options={"target": target})[0].targets.tolist()
+    return found
+
+
+def test_few_integers_are_values_for_a_model_of_values(tmp_path: Path) -> None:
+    source = rows(tmp_path, *[4, 5, 6] * 20)
+    assert targets(RINGS, source)[:3] == [[4.0], [5.0], [6.0]]
+    with pytest.raises(ZooError, match=r"labels of .* are not among the model's"):
+        targets(STARS, source)
+
+
+def test_integers_are_classes_for_a_model_of_classes(tmp_path: Path) -> None:
+    assert targets(STARS, rows(tmp_path, 5, 1, 4, 2)) == [4, 0, 3, 1]
+    assert targets(STARS, rows(tmp_path, 3, 3, 3)) == [2, 2, 2]
+
+
+def test_several_targets_are_read_as_those_of_the_model(tmp_path: Path) -> None:
+    parts = (Part("stars", "classes", ("1", "2", "3")), Part("rings", "values", ("rings",)))
+    model = Model(
+        "linear", "small", labels_of(parts), TABLE, 8, 4, task="several", parts=parts, scales=(Scale(0, 1),) * 4
+    )
+    path = tmp_path / "rows.csv"
+    path.write_text("x,rings,stars\n" + "0.5,7,2\n" * 3)
+    assert targets(model, f"csv:{path}", "rings,stars") == [[1.0, 7.0]] * 3
+
+
+def test_words_are_no_values(tmp_path: Path) -> None:
+    with pytest.raises(ZooError, match="has no numbers"):
+        targets(RINGS, rows(tmp_path, "red", "green"))
+
+
+def test_a_folder_of_one_class_can_be_measured(digits_made: Path, tmp_path: Path) -> None:
+    write_images(tmp_path / "new", classes=1, each=3, side=12)
+    folder = tmp_path / "new" / "class0"
+    model = run.read(digits_made / "runs/cnn-small-digits").model
+    folder.rename(folder.with_name(model.labels[2]))
+    examples, _ = load_for_evaluation(model, f"folder:{tmp_path / 'new'}")
+    assert examples.targets.tolist() == [2, 2, 2]
+
+
+def test_options_of_the_training_are_those_of_its_source_only(tmp_path: Path) -> None:
+    source = rows(tmp_path, *["yes", "no"] * 20, name="bought")
+    zoo.train("linear", data=source, target_column="bought", epochs=1, out=tmp_path / "run")
+    with pytest.raises(ZooError, match=r"the 3 labels of iris are not among the model's"):
+        zoo.evaluate(tmp_path / "run", data="iris", out=tmp_path / "iris")
+    with pytest.raises(ZooError, match=r"^--target, --text: only for other data: name them with --data"):
+        zoo.evaluate(tmp_path / "run", target_column="bought", text_column="x")
+    found = zoo.evaluate(tmp_path / "run", data=source, include_training=True, out=tmp_path / "again")
+    assert found.overlap.of == 40
+
+
+def test_rows_that_do_not_fit_at_all_are_refused(tmp_path: Path) -> None:
+    source = rows(tmp_path, *["yes", "no"] * 20)
+    zoo.train("linear", data=source, target_column="y", epochs=1, out=tmp_path / "run")
+    (tmp_path / "wrong.csv").write_text("x,y\n" + "long,yes\nshort,no\n" * 4)
+    with pytest.raises(ZooError, match=r"no example of .* fits the network's input"):
+        zoo.evaluate(tmp_path / "run", data=f"csv:{tmp_path / 'wrong.csv'}", bad_examples="skip", out=tmp_path / "out")
+
+
+def test_data_that_were_moved_are_recorded_by_their_whole_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows(tmp_path, *["yes", "no"] * 20)
+    monkeypatch.chdir(tmp_path.parent)
+    made = zoo.train(
+        "linear", data="csv:/gone/rows.csv", data_dir=tmp_path.name, target_column="y", epochs=1, out=tmp_path / "run"
+    )
+    monkeypatch.chdir(tmp_path)
+    assert zoo.evaluate(made.folder, out=tmp_path / "out").overlap.examples == 0
