@@ -198,6 +198,24 @@ def _in_order(formats: Sequence[str]) -> list[Format]:
     return sorted(rows, key=lambda row: (row.source is not None, not row.heavy))
 
 
+def _write(one: Writer, description: Model) -> None:
+    """Write a format.
+
+    Raises:
+        Refused: its writer cannot convert the network.
+    """
+    try:
+        one.write()
+    except (ZooError, OSError, MemoryError):
+        raise
+    except Exception as error:  # tf2onnx and TensorFlow raise many kinds for operations that they cannot convert
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        raise Refused(
+            f"{description.family} {description.size} cannot be written as {one.row.name} ({reason}): it has a layer "
+            "that cannot be converted"
+        ) from error
+
+
 def _write_all(
     folder: Path,
     rows: Sequence[Format],
@@ -209,7 +227,8 @@ def _write_all(
     """Write each format, run its gates, and score it on the test examples.
 
     Raises:
-        Refused: int8 is not worth it, or a format from which another one is made failed a gate.
+        Refused: a format cannot be written, int8 is not worth it, or a format from which another one is made failed a
+            gate.
     """
     if any(row.name == "onnx" for row in rows):
         check_size(model.model)
@@ -228,7 +247,7 @@ def _write_all(
                 results += _late_gates(unfinished)
                 _refuse_failed(results, f"{one.row.name} cannot be made")
             settings.say(f"writing {one.row.name}")
-            one.write()
+            _write(one, model.description)
             opened = functools.cache(functools.partial(one.row.open, one.path, None))
             results += one.gates(opened)
             results += gates.output_gates(one.row, opened, reference.result())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,15 +14,13 @@ from zoo.artifact import File, Manifest, hashes, read
 from zoo.errors import Refused, ZooError
 from zoo.formats import Format
 from zoo.intervals import ratio_of_medians
+from zoo.measurement import BATCHES, SECONDS, check_seconds
 from zoo.provenance import usable_cpus
 from zoo.serving.runner import refuse_unavailable
 from zoo.serving.statistics import latency
 from zoo.serving.worker import measurements
 
-BATCHES = (1, 8, 32)
 LARGEST_BATCH = 1024
-SECONDS = 3.0
-MOST_SECONDS = 3600.0
 
 
 @dataclass(frozen=True)
@@ -111,8 +108,7 @@ def benchmark(
     """
     batches = _checked("batches", batches, LARGEST_BATCH, "smaller batches")
     threads = _checked("threads", threads or (1, usable_cpus()), usable_cpus(), "no more than the usable CPUs")
-    if not (math.isfinite(seconds) and 0 < seconds <= MOST_SECONDS):
-        raise ZooError(f"--seconds {seconds} cannot be measured: take more than 0 and at most {MOST_SECONDS:.0f}")
+    check_seconds(seconds)
     contenders = _contenders(artifacts, runtimes)
     total = len(threads) * len(batches) * (len(contenders) + 1)
     done = 0
@@ -153,6 +149,8 @@ def _checked(what: str, numbers: Sequence[int], most: int, mend: str) -> list[in
     if not numbers:
         raise ZooError(f"no {what} are named: give numbers from 1 to {most}, such as 1")
     for number in numbers:
+        if not isinstance(number, int | np.integer):
+            raise ZooError(f"{what} {number!r:.40} is no whole number: give numbers from 1 to {most}")
         if not 1 <= number <= most:
             raise ZooError(f"{what} {number} is not between 1 and {most}: take {mend}")
     return list(dict.fromkeys(numbers))

@@ -65,6 +65,11 @@ def replay(row: Format, runner: Runner, task: Task, golden: Arrays) -> Gate:
         except Refused as error:
             problems.append(f"batch {batch}: {error}")
             continue
+        shapes = [name for name in task.outputs if outputs[name].shape != golden[name].shape]
+        if shapes:
+            expected = f"{outputs[shapes[0]].shape}, not {golden[shapes[0]].shape}"
+            problems.append(f"batch {batch}: {shapes[0]} has the shape {expected}")
+            continue
         if not all(np.isfinite(array).all() for array in outputs.values()):
             problems.append(f"batch {batch}: {' or '.join(task.outputs)} that are not finite")
             continue

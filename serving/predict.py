@@ -8,12 +8,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from zoo import formats
 from zoo.artifact import read
-from zoo.errors import Refused, ZooError
+from zoo.errors import ZooError
 from zoo.files import staged_file
+from zoo.finite import finite, refuse_not_finite
 from zoo.input import Arrays, Input, Request, kind_of
 from zoo.serving.runner import open_runner
 from zoo.task import Answer, task_of
@@ -54,7 +53,7 @@ def predict(
     Raises:
         ZooError: there is no artifact or no example, an example cannot be read, `top` is below 1, or the artifact
             lacks the runtime.
-        Refused: the artifact is damaged.
+        Refused: the artifact is damaged, or it answers an example with numbers that are not finite.
     """
     if top < 1:
         raise ZooError(f"--top {top} would show nothing: ask for at least 1")
@@ -67,12 +66,12 @@ def predict(
     first = next(batches, None)
     if first is None:
         raise ZooError(f"there is nothing to predict: name {kind.plural}, or a folder of them")
-    runner = open_runner(artifact, runtime or formats.preferred(manifest.formats).name)
+    runner = open_runner(artifact, formats.preferred(manifest.formats).name if runtime is None else runtime)
     predictions = []
     for batch in itertools.chain([first], batches):
         outputs = runner(_encoded(batch, kind, model.preprocessing))
-        if not all(np.isfinite(array).all() for array in outputs.values()):
-            raise Refused(f"{artifact} computes numbers that are not finite: export again")
+        for array in outputs.values():
+            refuse_not_finite(finite(array), [request.name for request in batch].__getitem__, str(artifact))
         for number, request in enumerate(batch):
             answer = task.answer({name: array[number] for name, array in outputs.items()}, model, top)
             predictions.append(Prediction(request.name, answer))

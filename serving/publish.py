@@ -15,7 +15,7 @@ from pathlib import Path
 
 from zoo import artifact, files, provenance, run, saved_model_folder, schema
 from zoo.artifact import File
-from zoo.errors import Refused, ZooError
+from zoo.errors import Refused, ZooError, listed
 from zoo.formats.saved_model import SAVED_MODEL
 from zoo.saved_model_folder import GRAPH, LARGEST_VERSION, latest_version
 from zoo.serving import versions
@@ -68,7 +68,7 @@ def publish(place: Path, base: Path, *, keep: int | None = None, say: Say = lamb
         version=0,
         artifact=place.resolve().name,
         manifest_sha256=files.sha256(place / artifact.MANIFEST),
-        model=manifest.model,
+        model=schema.to_dict(manifest.model),
         license=manifest.license,
         files={name.removeprefix(within): file for name, file in manifest.files.items() if name.startswith(within)},
         published="",
@@ -103,13 +103,16 @@ def _before_newest(base: Path) -> Path:
     if not found:
         raise Refused(f"{base} holds no version to go back from: publish an artifact")
     newest = versions.read(found[max(found)])
-    origin = newest.restores or max(found)
+    origin, unreadable = newest.restores or max(found), []
     for number in sorted(found, reverse=True):
         if number < origin:
-            with contextlib.suppress(Refused):
+            try:
                 if versions.read(found[number]).files != newest.files:
                     return found[number]
-    raise Refused(f"{base} holds no other version from before {origin}: publish the artifact that is wanted")
+            except Refused as error:
+                unreadable.append(str(error))
+    but = f" that zoo can restore ({listed(unreadable, most=2, longest=400)})" if unreadable else ""
+    raise Refused(f"{base} holds no other version from before {origin}{but}: publish the artifact that is wanted")
 
 
 def _check_keep(keep: int | None) -> None:
@@ -128,6 +131,8 @@ def _check_base(base: Path, place: Path | None) -> None:
         kind = _kind(folder)
         if kind:
             raise ZooError(f"{base} is {'' if folder == whole else 'within '}{kind}: name a folder of its own")
+        if folder != whole and versions.is_published(folder):
+            raise ZooError(f"{base} is within the base path {folder}: name {folder}, or a folder of its own")
     if place is not None:
         source = place.resolve()
         if whole.is_relative_to(source) or source.is_relative_to(whole):

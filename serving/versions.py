@@ -7,7 +7,6 @@ from typing import Any
 
 from zoo import artifact, files, saved_model_folder, schema
 from zoo.artifact import File, Gate
-from zoo.description import Model
 from zoo.errors import Refused, ZooError
 from zoo.saved_model_folder import SERVED, versions
 from zoo.schema import record
@@ -27,15 +26,16 @@ class Published:
 
     `artifact` is the name of the published artifact, `manifest_sha256` the SHA-256 of its manifest. `files` are all
     files of the version but this one, by path. `restores` is the number of the earlier version that a rollback
-    published again, None where an artifact was published. `published` is the time in UTC, ISO 8601.
+    published again, None where an artifact was published. `published` is the time in UTC, ISO 8601. `model` and
+    `license` are those of the manifest, for people: zoo does not read them, so that an older record stays valid.
     """
 
     schema: int
     version: int
     artifact: str
     manifest_sha256: str
-    model: Model
-    license: dict[str, str]
+    model: dict[str, Any]
+    license: dict[str, Any]
     files: dict[str, File]
     published: str
     restores: int | None = None
@@ -60,7 +60,10 @@ def read(version: Path) -> Published:
     if not (version / RECORD).is_file():
         raise Refused(f"{version} has no {RECORD}: 'zoo publish' did not write it")
     try:
-        found = schema.parse(Published, files.read_json(version / RECORD, "publish again"), str(version / RECORD))
+        values = files.read_json(version / RECORD, "publish again")
+        if isinstance(values, dict) and "licence" in values:  # its name in early records
+            values["license"] = values.pop("licence")
+        found = schema.parse(Published, values, str(version / RECORD))
         if found.schema != SCHEMA:
             raise ZooError(f"{version / RECORD} is of schema {found.schema}, not {SCHEMA}: publish again")
         for name in found.files:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -58,9 +59,14 @@ def measurements(module: str, request: dict[str, Any]) -> Generator[dict[str, An
 
 
 def serve(measure: Callable[[dict[str, Any]], Iterator[dict[str, Any]]]) -> None:
-    """Run such a process: read the request, and write each measurement as it comes, or a ZooError as the last line."""
+    """Run such a process: read the request, and write each measurement as it comes, or a ZooError as the last line.
+
+    Whatever a library writes to standard output goes to standard error.
+    """
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
     try:
         for line in measure(json.load(sys.stdin)):
-            print(json.dumps(line), flush=True)
+            print(json.dumps(line), file=answers, flush=True)
     except ZooError as error:
-        print(json.dumps({"error": str(error), "refused": isinstance(error, Refused)}), flush=True)
+        print(json.dumps({"error": str(error), "refused": isinstance(error, Refused)}), file=answers, flush=True)

@@ -37,7 +37,7 @@ CLASSES, SCORES = "classes", "scores"
 """The likeliest labels in UTF-8, and their probabilities, in falling order."""
 
 STATUS = "status"
-"""Empty, or the reason why an example is refused; its outputs are then those of logits or values of 0."""
+"""Empty for an example that is answered, otherwise the reason why it is refused: its logits or values are then 0."""
 
 SERVE = "serving_default"
 """The signature from the inputs of the contract to the outputs, which every format has."""

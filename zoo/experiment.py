@@ -105,7 +105,7 @@ def place(kind: Kind, out: Path | None, usual: Path, asked: dict[str, Any]) -> t
             return folder, None
         if holds(kind, folder):
             found = read(kind, folder)
-            different = [key for key, value in asked.items() if found.asked.get(key) != value]
+            different = [key for key in {**found.asked, **asked} if found.asked.get(key) != asked.get(key)]
             if not different:
                 return folder, found
             if out:

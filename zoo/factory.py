@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
+import operator
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
@@ -104,10 +106,15 @@ def create(
     tag = TIMM.tag(TIMM.published(family, row), None if pretrained is True else pretrained) if pretrained else None
     kind = find(family.input)
     if preprocessing is None:
-        shape = input_shape or ((tag.input.side, tag.input.side, 3) if tag else row.input_shape)
-        preprocessing = kind.data.reference(shape)
-    if head and classes < 2 and family.tasks == ("classes",):
-        raise ZooError(f"{classes} class cannot be told apart: at least 2 are needed")
+        shape = (tag.input.side, tag.input.side, 3) if tag else row.input_shape
+        preprocessing = kind.data.reference(shape if input_shape is None else _shape(input_shape, row))
+    if head:
+        least = 2 if family.tasks == ("classes",) else 1
+        if not (isinstance(classes, Integral) and classes >= least):
+            raise ZooError(f"classes={classes!r:.40}: a whole number of at least {least} is needed")
+        classes = int(classes)  # Keras 3.15 refuses integers of numpy
+    if structure not in (None, "reference") and not isinstance(structure, Structure):
+        raise ZooError(f"structure={structure!r:.40}: write 'reference', or leave it out")
     if structure == "reference" or (structure is None and tag):
         structure = family.reference_structure(row)
     elif structure is None:
@@ -122,6 +129,22 @@ def create(
     made = _built(family, row, classes, preprocessing, structure, features, precision, rates=rates, head=head)
     _copy_weights(trained, made.model if features else made, but=family.head if classes != CLASSES else ())
     return made
+
+
+def _shape(given: Sequence[int], row: Size) -> tuple[int, ...]:
+    """Return the shape of an input.
+
+    Raises:
+        ZooError: it is not of as many numbers as that of the published network, or one is not a whole number above 0.
+    """
+    try:
+        shape = tuple(map(operator.index, given))
+    except TypeError:
+        shape = ()
+    if len(shape) != len(row.input_shape) or min(shape) < 1:
+        usual = row.input_shape
+        raise ZooError(f"input_shape={given!r:.60}: {len(usual)} whole numbers above 0 are needed, such as {usual}")
+    return shape
 
 
 def _built(

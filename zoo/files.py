@@ -51,9 +51,13 @@ def staged_folder(target: Path) -> Iterator[Path]:
 
 
 def refuse_existing(target: Path) -> None:
-    """Raise ZooError when `target` exists."""
+    """Raise ZooError when `target` exists, or cannot be made."""
     if target.exists():
-        raise ZooError(f"{target} exists already: choose another --out, or remove it first")
+        raise ZooError(f"{target} exists already: choose another place, or remove it first")
+    above = next(folder for folder in target.absolute().parents if folder.exists())
+    if not above.is_dir() or not os.access(above, os.W_OK):
+        why = "you have no right to write there" if above.is_dir() else "it is a file"
+        raise ZooError(f"{target} cannot be made in {above}: {why}: choose another place")
 
 
 def unused(folder: Path, name: str) -> Path:

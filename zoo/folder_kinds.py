@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from zoo.errors import ZooError
 from zoo.text import with_article
 
 MARKERS = {
@@ -42,6 +43,15 @@ def kind(folder: Path) -> str | None:
         except (OSError, ValueError, RecursionError):
             continue
     return None
+
+
+def refuse_within_artifact(target: Path) -> None:
+    """Raise ZooError when `target` is within an artifact, which `zoo verify` would then refuse."""
+    within = next((folder for folder in target.absolute().parents if kind(folder) == "artifact"), None)
+    if within:
+        raise ZooError(
+            f"{target} is within the artifact {within}, whose files must stay as they are: choose another place"
+        )
 
 
 def mistaken(path: Path, wanted: str) -> str | None:

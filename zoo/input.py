@@ -7,6 +7,7 @@ it: the bytes of an image or sound file, a text, or a row as a tuple of values.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import importlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -374,9 +375,9 @@ def kind_of(preprocessing: Any) -> Input:
 
 def _record(values: Any, name: str) -> Any:
     """Make the record of a kind, `preprocessing` or `settings`, from a dictionary that names the kind."""
-    if not isinstance(values, dict):
+    if dataclasses.is_dataclass(values) or (values is None and name == "settings"):
         return values
-    if not isinstance(values.get("kind"), str):
+    if not isinstance(values, dict) or not isinstance(values.get("kind"), str):
         raise ValueError("a record with the 'kind' of the input")
     try:
         return schema.parse(getattr(find(values["kind"]), name), values, name)

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo import formats
+from zoo import container, formats
 
 if TYPE_CHECKING:
     from zoo.input import Input
@@ -249,19 +249,13 @@ def _status(code: int) -> str:
     return signal.Signals(-code).name if code < 0 else f"exit status {code}"
 
 
-def quota(root: Path = Path("/sys/fs/cgroup")) -> dict[str, float | None]:
-    """Read the container's limits of CPUs and of memory in GiB from cgroup v2 or v1; None where there is no limit."""
-    cpus, memory = None, None
-    limit, _, period = _read(root / "cpu.max").partition(" ")
-    if not limit:
-        limit, period = _read(root / "cpu/cpu.cfs_quota_us"), _read(root / "cpu/cpu.cfs_period_us")
-    if limit.isdecimal() and period.isdecimal() and int(period):
-        cpus = round(int(limit) / int(period), 2)
-    memory_limit = _read(root / "memory.max") or _read(root / "memory/memory.limit_in_bytes")
-    # cgroup v1 writes a number near 2**63 for 'no limit'.
-    if memory_limit.isdecimal() and int(memory_limit) < 2**60:
-        memory = round(int(memory_limit) / 2**30, 1)
-    return {"cpus": cpus, "memory_gib": memory}
+def quota(root: Path = container.ROOT) -> dict[str, float | None]:
+    """Return the container's limits of CPUs, and of memory in GiB; None where there is no limit."""
+    cpus, memory = container.cpu_limit(root), container.memory_limit(root)
+    return {
+        "cpus": None if cpus is None else round(cpus, 2),
+        "memory_gib": None if memory is None else round(memory / 2**30, 1),
+    }
 
 
 def keras_json() -> dict[str, Any]:
@@ -343,7 +337,9 @@ def _mend(missing: list[str], imports: dict[str, dict[str, Any]]) -> str | None:
     """Return the command that installs the missing packages, and reinstalls the broken ones."""
     if not missing:
         return None
-    if any("KERAS_BACKEND" in str(imports[module].get("error")) for module in missing):
+    # Keras fails to import where the backend that the variable names is not installed.
+    other_backend = "keras" in missing and os.environ.get("KERAS_BACKEND", "tensorflow") != "tensorflow"
+    if other_backend or any("KERAS_BACKEND" in str(imports[module].get("error")) for module in missing):
         return "set KERAS_BACKEND=tensorflow"
     installed = any(_version(_distribution(module)) for module in missing)
     wanted = " ".join(f"'{_requirement(_distribution(module))}'" for module in missing)

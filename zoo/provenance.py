@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from zoo import processor
+from zoo import container, processor
 from zoo.description import Provenance
 from zoo.tensorflow_setup import KERNELS
 from zoo.text import Say, printable
@@ -114,9 +114,5 @@ def usable_cpus() -> int:
     onnxruntime sizes its thread pool by the whole machine instead (onnxruntime issue 29510).
     """
     count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    quota = Path("/sys/fs/cgroup/cpu.max")
-    if quota.exists():
-        limit, _, period = quota.read_text(encoding="utf-8").strip().partition(" ")
-        if limit != "max":
-            count = min(count, max(1, round(int(limit) / int(period))))
-    return count
+    limit = container.cpu_limit()
+    return count if limit is None else min(count, max(1, round(limit)))

@@ -19,14 +19,35 @@ VARIANCES = ("moving_variance", "running_var")
 
 
 def weights(model: Any) -> dict[str, Any]:
-    """Return the weights of a model by `layer/variable`."""
-    return {f"{layer.name}/{variable.name}": variable for layer in model.layers for variable in layer.weights}
+    """Return the weights of a model by `layer/variable`.
+
+    Raises:
+        ZooError: a layer has several weights with the same name.
+    """
+    return _by_name((layer, layer.weights) for layer in model.layers)
 
 
 def variables(model: Any) -> dict[str, Any]:
-    """Return the weights and the other state that layers keep between steps, such as dropout's random generators."""
+    """Return the weights and the other state that layers keep between steps, such as dropout's random generators.
+
+    Raises:
+        ZooError: a layer has several variables with the same name.
+    """
+    return _by_name((layer, layer.variables) for layer in model.layers)
+
+
+def _by_name(layers: Iterable[tuple[Any, Iterable[Any]]]) -> dict[str, Any]:
     # Not by variable.path: Keras 3.15 numbers unnamed layers across the process, so a second model has other paths.
-    return {f"{layer.name}/{variable.name}": variable for layer in model.layers for variable in layer.variables}
+    named: dict[str, Any] = {}
+    for layer, members in layers:
+        for variable in members:
+            name = f"{layer.name}/{variable.name}"
+            if named.setdefault(name, variable) is not variable:
+                raise ZooError(
+                    f"the layer '{layer.name}' has several variables called '{variable.name}', and a file of weights "
+                    "keeps one of each name: build the network from its inner layers instead"
+                )
+    return named
 
 
 def save(path: Path, named: Mapping[str, Any], metadata: Mapping[str, str] | None = None) -> None:

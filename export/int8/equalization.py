@@ -53,6 +53,8 @@ def equalizable(index: GraphIndex) -> Iterator[Equalizable]:
         kernels = [one.input[1] for one in consumers]
         if not source_weights or any(len(index.consumers[name]) != 1 for name in (*source_weights, *kernels)):
             continue
+        if any(_groups(one) > 1 and index.initializers[one.input[1]].dims[1] != 1 for one in consumers):
+            continue  # groups of several channels: their kernels have no axis of all input channels
         axes = [0 if products or _groups(one) > 1 else 1 for one in consumers]
         channels = index.initializers[source_weights[0]].dims[0]
         if all(index.initializers[name].dims[axis] == channels for name, axis in zip(kernels, axes, strict=True)):

@@ -16,7 +16,6 @@ from typing import Any, get_args
 
 import numpy as np
 
-from zoo import files
 from zoo.artifact import Float32Node, Int8, LatencyRatio, PairedAccuracy, Target
 from zoo.data.dataset import Dataset, Examples
 from zoo.description import Model
@@ -173,7 +172,7 @@ def write_int8(
         raise ZooError(f"{description.family} has no weights that int8 could compute with: leave --int8 out")
     probes = _batched(examples[:PROBES])
     scaled = _equalized(model, probes)
-    histograms = _calibrated(model, float32, _batched(examples), cache, say)
+    histograms = _calibrated(model, _batched(examples), cache, say)
     session = open_onnx(float32)
     validation = _Validation(_spread(dataset.validation, SEARCH_EXAMPLES), description, session.run)
     compared = _Probes(probes, description, _answers(session.run, probes, description))
@@ -257,15 +256,20 @@ def _equalized(model: Any, probes: Sequence[Arrays]) -> int:
     return equalize(index, calibration.channel_maxima(model, axes, probes)) if axes else 0
 
 
-def _calibrated(
-    model: Any, float32: Path, batches: Sequence[Arrays], cache: Path, say: Say
-) -> dict[str, calibration.Histogram]:
-    """Return the histograms of the tensors that may be quantized, from the cache if it has them."""
+def _calibrated(model: Any, batches: Sequence[Arrays], cache: Path, say: Say) -> dict[str, calibration.Histogram]:
+    """Return the histograms of the tensors that may be quantized, from the cache if it has them.
+
+    The key of the cache is a digest of the examples and of the prepared model, whose tensors are measured.
+    """
     wanted = qdq.to_calibrate(GraphIndex(model))
     content = hashlib.sha256()
     for values in (values for batch in batches for values in batch.values()):
         content.update(np.ascontiguousarray(values).tobytes())
-    recipe = f"{files.sha256(float32)} {content.hexdigest()} {calibration.RECIPE}"
+    for node in model.graph.node:
+        content.update(node.SerializeToString())
+    for tensor in model.graph.initializer:
+        content.update(tensor.raw_data or tensor.SerializeToString())
+    recipe = f"{content.hexdigest()} {calibration.RECIPE}"
     path = cache / f"calibration-{hashlib.sha256(recipe.encode()).hexdigest()[:16]}.npz"
     known = calibration.read_cache(path, recipe, wanted)
     if known is not None:

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from zoo import contract, files
+from zoo import contract, files, weights_file
 from zoo.errors import ZooError
 from zoo.export.graph import TracedModel, open_shape, outputs
 from zoo.export.onnx import passes
@@ -173,7 +173,7 @@ def _tf2onnx_with_weights(network: TracedModel, opset: int) -> Any:
     import onnx
 
     # The random state of dropout (uint32) is among the variables, but no inference reads it.
-    weights = {f"{layer.name}.{weight.name}": weight for layer in network.model.layers for weight in layer.weights}
+    weights = {name.replace("/", "."): weight for name, weight in weights_file.weights(network.model).items()}
     proto = _tf2onnx(*_with_weights_as_inputs(network, weights), opset)
     for value in [value for value in proto.graph.input if value.name in weights]:
         proto.graph.input.remove(value)

@@ -80,7 +80,7 @@ def test_the_order_of_columns_does_not_matter_and_new_ones_are_named(
     found = [zoo_command("predict", made / "artifact", path, "--json") for path in (plain, mixed)]
     answers = [json.loads(one.out)["predictions"][0]["labels"] for one in found]
     assert answers[0] == answers[1]
-    assert "its columns that the network does not take: 'new'" in found[1].err
+    assert "columns that the network does not take: 'new'" in found[1].err
 
 
 def test_coefficients_have_the_names_of_columns_and_words(made: Path) -> None:

@@ -126,9 +126,16 @@ OTHERS = [
     (["list", "nothing*"], 2, "nothing matches"),
     (["list", "--input", "imag"], 2, "there is no kind of input 'imag': did you mean 'image'?"),
     (["info", "vvg"], 2, "did you mean 'vgg'"),
+    (["info", "runs/nothing"], 2, "there is no run and no artifact at runs/nothing"),
+    (["info", "runs"], 2, "runs holds runs but is not one: name one of them, such as runs/cnn-small-digits"),
+    (["info", "runs/cnn-small-digits", "--size", "base"], 2, "has one: leave it out"),
+    (["evaluate", "artifacts/cnn-small-digits", "--out", "artifacts/cnn-small-digits/x"], 2, "is within the artifact"),
+    (["benchmark", "--csv", "artifacts/cnn-small-digits/x.csv"], 2, "is within the artifact"),
+    (["benchmark", "--csv", "broken.png/x.csv"], 2, "broken.png: it is a file: choose another place"),
     (["evaluate", "runs/nothing"], 2, "there is no run"),
     (["evaluate", "runs/cnn-small-digits", "--out", "runs"], 2, "exists already"),
     (["export", "runs/nothing"], 2, "there is no run"),
+    (["export", "--saved-model", "--opset", "20"], 2, "only ONNX has an opset, and not saved_model: add --onnx"),
     (["evaluate", "runs"], 2, "runs holds runs but is not one: name one of them, such as runs/cnn-small-digits"),
     (["evaluate", "artifacts"], 2, "artifacts is neither a run nor an artifact"),
     (["evaluate", "artifacts/cnn-small-digits/onnx"], 2, "is a part of the artifact artifacts/cnn-small-digits"),
@@ -187,7 +194,7 @@ def test_other_verbs(zoo_command: Command, place: Path, arguments: list[str], st
 
 
 def test_what_was_not_foreseen_is_one_line_and_a_traceback_with_debug(
-    zoo_command: Command, place: Path, monkeypatch: pytest.MonkeyPatch
+    zoo_command: Command, place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     import zoo.information
 
@@ -197,8 +204,10 @@ def test_what_was_not_foreseen_is_one_line_and_a_traceback_with_debug(
     monkeypatch.setattr(zoo.information, "list_models", broken)
     refuse(zoo_command, place, ["list"], 2, "RuntimeError: of a kind that nobody knows: an unexpected error")
     monkeypatch.setattr(sys, "argv", ["zoo", "--debug", "list"])
-    with pytest.raises(RuntimeError):
+    with pytest.raises(SystemExit) as ended:
         main()
+    assert ended.value.code == 2
+    assert "Traceback" in capsys.readouterr().err
 
 
 def test_a_disk_that_fills_up_under_tensorflow_is_one_line(tmp_path: Path) -> None:

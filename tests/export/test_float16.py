@@ -69,3 +69,48 @@ def test_values_and_columns_may_be_beyond_65504(tmp_path: Path) -> None:
         kinds = {tensor.name: tensor.data_type for tensor in made.graph.initializer}
         assert {kinds[name] for name in ("kernel", "last", "bias", "zero_half")} == {TensorProto.FLOAT16}
         assert {kinds[name] for name in ("mean", "zero", "value_std", "value_mean")} == {TensorProto.FLOAT}
+
+
+def spectrum() -> Any:
+    """The logarithm of the power in the bands of a window, and a product that answers with it."""
+    generator = np.random.default_rng(0)
+    angles = 2 * np.pi * np.outer(np.arange(256), np.arange(64)) / 256
+    constants = {
+        "waves": np.sin(angles).astype(np.float32),
+        "bands": np.abs(generator.normal(size=(64, 8))).astype(np.float32),
+        "least": np.float32(1e-6),
+        "kernel": (generator.normal(size=(8, 3)) / 8).astype(np.float32),
+    }
+    nodes = [
+        helper.make_node("MatMul", ["waveform", "waves"], ["amplitude"]),
+        helper.make_node("Mul", ["amplitude", "amplitude"], ["power"]),
+        helper.make_node("MatMul", ["power", "bands"], ["band"]),
+        helper.make_node("Add", ["band", "least"], ["above"]),
+        helper.make_node("Log", ["above"], ["logarithm"]),
+        helper.make_node("MatMul", ["logarithm", "kernel"], ["logits"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "spectrum",
+        [helper.make_tensor_value_info("waveform", TensorProto.FLOAT, ["batch", 256])],
+        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", 3])],
+        [numpy_helper.from_array(np.asarray(array), name) for name, array in constants.items()],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
+
+
+def test_quiet_and_loud_sound_is_precise(tmp_path: Path) -> None:
+    onnx.save(spectrum(), tmp_path / "whole.onnx")
+    write_fp16(tmp_path / "whole.onnx", tmp_path / "half.onnx")
+    made = onnx.load(tmp_path / "half.onnx")
+    onnx.checker.check_model(made, full_check=True)
+    time = np.arange(256) / 256
+    clips = np.stack([scale * np.sin(2 * np.pi * 5 * time) for scale in (1e-4, 1.0, 100.0)]).astype(np.float32)
+    whole, half = (
+        onnxruntime.InferenceSession(tmp_path / f"{name}.onnx").run(None, {"waveform": clips})[0]
+        for name in ("whole", "half")
+    )
+    np.testing.assert_allclose(half, whole, atol=1e-2 * np.abs(whole).max())
+    kinds = {tensor.name: tensor.data_type for tensor in made.graph.initializer}
+    assert kinds["bands"] == TensorProto.FLOAT
+    assert kinds["kernel"] == TensorProto.FLOAT16

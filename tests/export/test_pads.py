@@ -87,6 +87,7 @@ def test_padding_is_folded(make: Callable[[], Any]) -> None:
         # A window of zeros alone.
         lambda: padded("MaxPool", lengths=[0, 0, 3, 0, 0, 0, 0, 0], **POOL),
         lambda: padded("MaxPool", lengths=[0, 0, 2, 0, 0, 0, 0, 0], pads=[1, 0, 0, 0], **POOL),
+        lambda: padded("AveragePool", lengths=[0, 0, 3, 0, 0, 0, 0, 0], **POOL),
         lambda: padded("MaxPool", dilations=[2, 1], kernel_shape=[2, 2]),
         # Rounding up leaves out windows that begin in padding.
         lambda: padded("MaxPool", ceil_mode=1, **POOL),

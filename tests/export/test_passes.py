@@ -105,6 +105,13 @@ def test_gelu_is_a_node_where_there_is_one() -> None:
     assert passed(fuse_gelu, proto) == {"Gelu": 1}
 
 
+def test_gelu_whose_scaled_input_is_read_elsewhere_is_left() -> None:
+    proto = gelu_nodes()
+    proto.graph.node[-1].output[0] = "activated"
+    proto.graph.node.append(helper.make_node("Add", ["activated", "a"], ["y"]))
+    assert passed(fuse_gelu, proto)["Erf"] == 1
+
+
 def test_another_error_function_is_no_gelu() -> None:
     assert passed(fuse_gelu, gelu_nodes(root=0.5)) == {"Erf": 1, "Add": 1, "Mul": 3}
 
@@ -144,6 +151,19 @@ def test_channel_scales_are_expanded_and_collapsed(inputs: list[str]) -> None:
     assert passed(collapse_channel_scales, proto) == {"Relu": 1, "GlobalAveragePool": 1, "Mul": 1}
     assert not proto.graph.initializer
     assert not proto.graph.value_info
+
+
+def test_one_scale_may_multiply_two_maps() -> None:
+    nodes = [
+        helper.make_node("Relu", ["x"], ["b"]),
+        helper.make_node("GlobalAveragePool", ["x"], ["scale"]),
+        helper.make_node("Mul", ["b", "scale"], ["c"]),
+        helper.make_node("Mul", ["x", "scale"], ["d"]),
+        helper.make_node("Add", ["c", "d"], ["y"]),
+    ]
+    proto = model(nodes, {})
+    assert passed(expand_channel_scales, proto)["Resize"] == 2
+    assert passed(collapse_channel_scales, proto)["Resize"] == 0
 
 
 def test_products_without_a_channel_scale_are_left() -> None:

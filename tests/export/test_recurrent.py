@@ -261,5 +261,11 @@ def test_ids_are_transposed_instead_of_vectors() -> None:
 
     last = lstm("a", "swapped", outputs=["", "h"])
     assert kinds(last, squeeze("h", "y", "at0")) == ["Cast", "Transpose", "Gather", "LSTM", "Squeeze"]
+    other = [
+        helper.make_node("Gather", ["table", "ids"], ["more"]),
+        swap("more", "other"),
+        helper.make_node("Add", ["swapped", "other"], ["both"]),
+    ]
+    assert kinds(*other, lstm("a", "both", outputs=["", "h"]), squeeze("h", "y", "at0")).count("Transpose") == 1
     readers = [helper.make_node("ReduceSum", ["vectors"], ["sum"]), helper.make_node("Add", ["h", "sum"], ["y"])]
     assert kinds(last, *readers)[:3] == ["Cast", "Gather", "Transpose"]

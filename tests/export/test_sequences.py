@@ -98,7 +98,7 @@ def test_an_image_that_is_read_elsewhere_is_left() -> None:
     assert passed(convolve_sequences, model(nodes, constants, SHAPE), SHAPE)["Unsqueeze"] == 1
 
 
-def normalization(axis: int = 1, exponent: float = 2.0, size: int = SHAPE[2]) -> Any:
+def normalization(axis: int = 1, exponent: float = 2.0, size: int = SHAPE[2], shape: tuple[int, ...] = SHAPE) -> Any:
     nodes = [
         helper.make_node("ReduceMean", ["x", "axis"], ["mean"], keepdims=1),
         helper.make_node("Sub", ["x", "mean"], ["difference"]),
@@ -112,7 +112,7 @@ def normalization(axis: int = 1, exponent: float = 2.0, size: int = SHAPE[2]) ->
     ]
     gamma, beta = RNG.normal(size=(2, size)).astype(np.float32)
     constants = {"exponent": np.float32(exponent), "epsilon": np.float32(1e-5), "gamma": gamma, "beta": beta}
-    return model(nodes, {"axis": np.array([axis]), **constants}, SHAPE)
+    return model(nodes, {"axis": np.array([axis]), **constants}, shape)
 
 
 def test_normalization_over_time() -> None:
@@ -122,6 +122,11 @@ def test_normalization_over_time() -> None:
 @pytest.mark.parametrize("changed", [{"axis": 2}, {"exponent": 4.0}, {"size": 1}])
 def test_another_normalization_is_left(changed: dict[str, Any]) -> None:
     assert passed(normalize_over_time, normalization(**changed), SHAPE)["Div"] == 1
+
+
+@pytest.mark.parametrize("shape", [(3, SHAPE[2]), (3, 5, 2, SHAPE[2])])
+def test_a_normalization_of_other_than_sequences_is_left(shape: tuple[int, ...]) -> None:
+    assert passed(normalize_over_time, normalization(shape=shape), shape)["Div"] == 1
 
 
 def test_a_difference_that_is_read_elsewhere_is_left() -> None:

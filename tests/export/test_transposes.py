@@ -6,6 +6,7 @@ from collections import Counter
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 from onnx import helper
 
@@ -207,6 +208,29 @@ def test_rows_are_sliced_before_rowwise_nodes() -> None:
 def test_slices_of_the_last_axis_are_left() -> None:
     assert sliced(rowwise(axis=2, end=3)) == ["c"]
     assert sliced(rowwise(axis=-1, end=3)) == ["c"]
+
+
+def test_every_second_value_of_rows_is_left() -> None:
+    proto = rowwise(axis=2, end=4)
+    proto.graph.node[-1].input.append("steps")
+    proto.graph.initializer.append(onnx.numpy_helper.from_array(np.array([2]), "steps"))
+    assert sliced(proto) == ["c"]
+
+
+def test_several_slices_move() -> None:
+    nodes = [
+        node
+        for name in "ab"
+        for node in (
+            helper.make_node("Add", ["x", f"bias_{name}"], [f"{name}1"]),
+            helper.make_node("Slice", [f"{name}1", "starts", "ends", "axes"], [f"{name}2"]),
+        )
+    ]
+    constants = {
+        **{f"bias_{name}": weights(4) for name in "ab"},
+        **{name: np.array([value]) for name, value in (("starts", 0), ("ends", 2), ("axes", 1))},
+    }
+    assert sliced(model([*nodes, helper.make_node("Add", ["a2", "b2"], ["y"])], constants, (2, 5, 4))) == ["x", "x"]
 
 
 def test_slices_of_rows_that_other_nodes_read_are_left() -> None:

@@ -135,9 +135,10 @@ def test_inputs_are_of_the_model_and_the_seed(onnx_artifact: Path) -> None:
         ({"batches": [0]}, "batches 0 is not between 1 and 1024"),
         ({"batches": [1, 1025]}, "batches 1025 is not between 1 and 1024"),
         ({"batches": []}, "no batches"),
+        ({"batches": [1.5]}, "batches 1.5 is no whole number"),
         ({"threads": [0]}, "threads 0 is not between"),
         ({"threads": [usable_cpus() + 1]}, f"threads {usable_cpus() + 1} is not between 1 and {usable_cpus()}"),
-        ({"seconds": 0.0}, "--seconds 0.0"),
+        ({"seconds": 0.0}, "--seconds 0 cannot"),
         ({"seconds": float("nan")}, "--seconds nan"),
         ({"seconds": float("inf")}, "--seconds inf"),
         ({"runtimes": ["onxx"]}, "did you mean 'onnx'"),
@@ -199,6 +200,16 @@ def test_what_a_measuring_process_refuses_is_passed_on(onnx_artifact: Path) -> N
 def test_a_measuring_process_that_dies_is_named() -> None:
     with pytest.raises(ZooError, match=r"ended with status 1 .*No module named zoo\.serving\.nothing"):
         next(measurements("zoo.serving.nothing", {}))
+
+
+def test_what_a_library_prints_is_no_measurement(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "chatty.py").write_text(
+        "from zoo.serving.worker import serve\n"
+        "def measure(request):\n    print('hello')\n    yield request\n"
+        "if __name__ == '__main__':\n    serve(measure)\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    assert list(measurements("chatty", {"answer": 42})) == [{"answer": 42}]
 
 
 def test_both_runtimes_take_turns(both_artifact: Path) -> None:

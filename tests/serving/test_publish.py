@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from tests.conftest import Answer
 from tests.serving.handmade import make_artifact, python, sign
-from zoo import artifact, files, saved_model_folder
+from zoo import artifact, files, saved_model_folder, schema
 from zoo.artifact import File
 from zoo.errors import Refused, ZooError
 from zoo.serving import versions
@@ -82,7 +82,7 @@ def test_a_version_is_the_artifact_s_and_says_what_it_is(first: Path, base: Path
     assert {name: file for name, file in artifact.hashes(base / "1").items() if name != versions.RECORD} == wanted
     assert made.record == versions.read(base / "1")
     assert made.record.files == wanted
-    assert made.record.model == artifact.read(first).model
+    assert made.record.model == schema.to_dict(artifact.read(first).model)
     assert made.record.artifact == "first"
     assert made.record.manifest_sha256 == files.sha256(first / artifact.MANIFEST)
     assert visible(base) == ["1"]
@@ -197,6 +197,26 @@ def test_a_damaged_version_is_not_gone_back_to(first: Path, second: Path, base: 
         roll_back(base)
     assert visible(base) == ["1", "2"]
     assert not list(base.glob(".tmp*"))
+
+
+def test_an_earlier_record_is_read_whatever_its_model_looks_like(first: Path, second: Path, base: Path) -> None:
+    publish(first, base)
+    publish(second, base)
+    path = base / "1" / versions.RECORD
+    record = json.loads(path.read_text())
+    record["licence"] = record.pop("license")
+    record["model"]["preprocessing"].pop("kind")
+    path.write_text(json.dumps(record))
+    assert all(gate.passed for gate in versions.gates(base))
+    assert roll_back(base).record.restores == 1
+
+
+def test_versions_that_cannot_be_gone_back_to_are_named(first: Path, second: Path, base: Path) -> None:
+    publish(first, base)
+    publish(second, base)
+    (base / "1" / versions.RECORD).write_text("{")
+    with pytest.raises(Refused, match=r"no other version from before 2 that zoo can restore \(.*zoo\.json"):
+        roll_back(base)
 
 
 def test_going_back_from_what_zoo_did_not_publish_is_refused(first: Path, base: Path) -> None:
@@ -481,6 +501,12 @@ def run_folder(folder: Path) -> Path:
     return folder
 
 
+def published_base(place: Path, at: Path) -> Path:
+    """A base path with a version, and a lock that stays."""
+    publish(place, at / "live")
+    return at / "live"
+
+
 WRONG: dict[str, tuple[Callable[[Path, Path], Path], str]] = {
     "the artifact itself": (lambda place, at: place, "is an artifact"),
     "within the artifact": (lambda place, at: place / "versions", "is within an artifact"),
@@ -490,6 +516,7 @@ WRONG: dict[str, tuple[Callable[[Path, Path], Path], str]] = {
     "another artifact": (lambda place, at: make_publishable(at / "other"), "is an artifact"),
     "a run": (lambda place, at: run_folder(at / "run"), "is a run"),
     "a version": (lambda place, at: shutil.copytree(place / VERSION, at / "7"), "is a version itself"),
+    "within another base path": (lambda place, at: published_base(place, at) / "2", "is within the base path"),
     "a file": (lambda place, at: place / "labels.txt", "is a file"),
     "below a file": (lambda place, at: place.parent / "notes.txt" / "base", "nothing was published in"),
     "a folder of other things": (lambda place, at: at / "things", "holds other things (book.txt)"),

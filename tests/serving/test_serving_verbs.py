@@ -123,7 +123,7 @@ def test_predict_writes_answers_whole_or_not_at_all(house: Path, images: Path, z
     (house / "answers.csv").write_text("kept", encoding="utf-8")
     answer = zoo_command("predict", "artifacts/old", images / "1.gif", "--out", "answers.csv")
     assert (answer.status, answer.err) == (
-        2, "zoo: answers.csv exists already: choose another --out, or remove it first\n",
+        2, "zoo: answers.csv exists already: choose another place, or remove it first\n",
     )  # fmt: skip
     assert (house / "answers.csv").read_text(encoding="utf-8") == "kept"
 

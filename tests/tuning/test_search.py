@@ -220,7 +220,9 @@ REFUSED = [
     (["scale", "mlp", "--widths", "1,-1"], "network.width should be greater than 0"),
     (["scale", "mlp", "--widths", "1,a"], "is not a list of numbers"),
     (["scale", "mlp", "--set", "network.width=2"], "name the widths with --widths"),
-    (["scale", "mlp", "--seconds", "0"], "--seconds 0: a number above 0"),
+    (["scale", "mlp", "--seconds", "0"], "--seconds 0 cannot be measured: take more than 0"),
+    (["scale", "mlp", "--seconds", "5000"], "--seconds 5000 cannot be measured: take more than 0 and at most 3600"),
+    (["benchmark", "--data", "iris", "--family", "mlp", "--seconds", "inf"], "--seconds inf cannot be measured"),
     (["scale", "mlp", "--resume", "scales/a", "--widths", "1,2", "--seconds", "1"], "leave family, widths out"),
     (["train", "mlp", "--size", "small,base", "--resume", "runs/a"], "leave family, size out"),
     (["train", "mlp", "--size", "small,huge"], "mlp has no size 'huge'"),
@@ -260,6 +262,9 @@ def test_a_folder_is_known_by_what_was_asked_for(tmp_path: Path) -> None:
     assert experiment.place("study", None, usual, other) == (usual.with_name("a-2"), None)
     with pytest.raises(ZooError, match="another study, which was started with other trials"):
         experiment.place("study", usual, usual, other)
+    fewer = {name: value for name, value in asked.items() if name != "trials"}
+    with pytest.raises(ZooError, match="another study, which was started with other trials"):
+        experiment.place("study", usual, usual, fewer)
     with pytest.raises(ZooError, match="exists already"):
         experiment.place("scale", usual, usual, asked)
     (usual / "study.json").write_text("{")

@@ -8,8 +8,12 @@ from __future__ import annotations
 import errno
 import importlib
 import io
+import itertools
 import os
+import signal
 import sys
+import traceback
+from pathlib import Path
 
 import click
 
@@ -88,8 +92,12 @@ def main() -> None:
     """Run the command line and exit.
 
     The exit status is 0 when the request is done, 1 when a gate or a check failed, 2 when the request was wrong, and
-    128 plus the signal's number when a signal ended it: 130 for Ctrl-C, 143 for SIGTERM.
+    128 plus the signal's number when a signal ended it: 130 for Ctrl-C, 143 for SIGTERM, 141 when the reader of its
+    output has gone.
     """
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # the caller has closed it
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # Characters that the terminal's encoding lacks are written as \uXXXX instead of raising an error.
@@ -100,9 +108,11 @@ def main() -> None:
     try:
         with ended_by_signals():
             status = cli(standalone_mode=False) or 0
+    except SystemExit:  # click (8.3) ends so if the reader of standard output has closed it
+        status = 128 + signal.SIGPIPE
     except (Exception, KeyboardInterrupt, Ended) as error:
-        if "--debug" in sys.argv[1:]:
-            raise
+        if "--debug" in itertools.takewhile(lambda word: word.startswith("-"), sys.argv[1:]):
+            traceback.print_exc()
         status, line = _status_and_line(error)
         click.echo(f"zoo: {printable(line)}", err=True)
     sys.exit(status if isinstance(status, int) else 0)

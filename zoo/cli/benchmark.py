@@ -9,6 +9,7 @@ import click
 
 from zoo.cli.comma_separated import CommaSeparated
 from zoo.cli.data_options import DataOption
+from zoo.measurement import BATCHES, SECONDS
 
 
 @click.command("benchmark")
@@ -16,7 +17,7 @@ from zoo.cli.data_options import DataOption
 @click.option(
     "--batch",
     type=CommaSeparated("integers", int),
-    default="1,8,32",
+    default=",".join(map(str, BATCHES)),
     show_default=True,
     help="Numbers of examples in a request, separated by commas.",
 )
@@ -30,7 +31,7 @@ from zoo.cli.data_options import DataOption
     type=CommaSeparated("formats", str),
     help="Formats, separated by commas; 'zoo doctor' lists them.  [default: those that each artifact has]",
 )
-@click.option("--seconds", default=3.0, show_default=True, help="The time to measure each row.")
+@click.option("--seconds", default=SECONDS, show_default=True, help="The time to measure each row.")
 @click.option("--csv", type=click.Path(path_type=Path), help="Also write the rows to this file.")
 @click.option("--data", cls=DataOption, help="Measure a training instead, on {sources}.")
 @click.option("--data-dir", cls=DataOption, type=click.Path(path_type=Path), help="Where the data are; {data_dir}.")

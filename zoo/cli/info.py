@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -30,10 +31,17 @@ def command(name: str, size: str | None, as_json: bool) -> None:
     import zoo
     from zoo.cli import tables
     from zoo.cli.output import print_json
+    from zoo.errors import ZooError
+    from zoo.folder_kinds import mistaken
     from zoo.information import is_described
 
-    if is_described(Path(name)):
-        described = zoo.describe(Path(name))
+    place = Path(name)
+    if place.exists() or os.sep in name:
+        if not is_described(place):
+            raise ZooError(mistaken(place, "run") or f"there is no run and no artifact at {place}: name its folder")
+        if size:
+            raise ZooError(f"--size {size} chooses among the sizes of a family, and {place} has one: leave it out")
+        described = zoo.describe(place)
         if as_json:
             print_json(described)
             return

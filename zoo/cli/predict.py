@@ -20,8 +20,9 @@ from zoo.text import printable
     "--out",
     type=click.Path(path_type=Path),
     metavar="FILE.csv",
-    help="Write the answers to this CSV file, a row for each example, and print none. Names and labels are "
-    "written as they are; a spreadsheet takes one such as =1+1 for a formula unless it imports the file as text.",
+    help="Write the answers to this CSV file, a row for each example, and print none unless --json is given. Names "
+    "and labels are written as they are; a spreadsheet takes one such as =1+1 for a formula unless it imports the file "
+    "as text.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the answers as one JSON document.")
 def command(paths: tuple[Path, ...], top: int, runtime: str | None, out: Path | None, as_json: bool) -> None:

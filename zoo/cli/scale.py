@@ -9,6 +9,7 @@ import click
 
 from zoo.cli.comma_separated import CommaSeparated
 from zoo.cli.data_options import data_options
+from zoo.measurement import SECONDS
 
 
 @click.command("scale")
@@ -28,7 +29,7 @@ from zoo.cli.data_options import data_options
 @click.option("--epochs", type=int, help="The epochs of every network. Short for --set epochs=N.")
 @click.option("--seed", type=int, help="The seed of every network. Short for --set seed=N.")
 @click.option("--set", multiple=True, metavar="KEY=VALUE", help="Change the recipe of every network.")
-@click.option("--seconds", default=3.0, show_default=True, help="The time to measure each latency.")
+@click.option("--seconds", type=float, help=f"The time to measure each latency.  [default: {SECONDS:g}]")
 @click.option("--out", type=click.Path(path_type=Path), help="The folder to write.  [default: scales/NAME]")
 @click.option(
     "--resume",

@@ -8,7 +8,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
@@ -106,10 +106,12 @@ def read_source(
     """Read all examples of a source; the arguments are those of `load`, and the `model` that is measured on them.
 
     Raises:
-        ZooError: there is no such source, it has examples of another kind, does not take an option, or cannot be read;
-            or examples cannot be read and `bad_examples` is `error`; or no example is left, or none of a class; or the
-            name of a class cannot be printed.
+        ZooError: there is no such source or value of `bad_examples`; the source has examples of another kind, does not
+            take an option, or cannot be read; or examples cannot be read and `bad_examples` is `error`; or no example
+            is left, or none of a class; or the name of a class cannot be printed.
     """
+    if bad_examples not in get_args(BadExamples):
+        raise ZooError(f"bad_examples={bad_examples!r:.40}: write {' or '.join(get_args(BadExamples))}")
     origin, argument = parse(source, kind)
     plural = inputs.find(kind).plural
     if kind not in origin.kinds:

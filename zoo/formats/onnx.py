@@ -65,7 +65,10 @@ def inference_session(
     options.enable_cpu_mem_arena = arena
     # Whatever goes wrong is raised; the log would repeat it.
     options.log_severity_level = NOTHING
-    return onnxruntime.InferenceSession(_as_given(model), options, providers=["CPUExecutionProvider"])
+    # Its fallback to other providers would print to standard output (onnxruntime 1.32).
+    return onnxruntime.InferenceSession(
+        _as_given(model), options, providers=["CPUExecutionProvider"], enable_fallback=0
+    )
 
 
 def write_optimized(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,10 +11,20 @@ from zoo import files, provenance, schema
 from zoo.allocator import keeping_freed_memory
 from zoo.description import Provenance
 from zoo.errors import ZooError, listed
+from zoo.folder_kinds import refuse_within_artifact
+from zoo.measurement import BATCHES, SECONDS, check_seconds
 from zoo.tensorflow_setup import wake_keras
 from zoo.text import Progress, Say, silent
 from zoo.training.request import DataRequest
-from zoo.verbs.results import StrPath, artifact_or_newest, data_request, optional_path, several_paths
+from zoo.verbs.results import (
+    StrPath,
+    artifact_or_newest,
+    data_request,
+    optional_path,
+    settings_of,
+    several,
+    several_paths,
+)
 
 if TYPE_CHECKING:
     from zoo.serving.benchmark import Row
@@ -22,10 +32,6 @@ if TYPE_CHECKING:
 
 SEED = 0
 """The seed of the random inputs, the order of the turns and the bootstrap."""
-
-
-BATCHES = (1, 8, 32)
-"""The default numbers of examples in a request."""
 
 
 @dataclass(frozen=True)
@@ -50,10 +56,10 @@ class Benchmark:
 def benchmark(
     artifacts: StrPath | Iterable[StrPath] = (),
     *,
-    batch: Sequence[int] = BATCHES,
-    threads: Sequence[int] | None = None,
-    runtime: Sequence[str] | None = None,
-    seconds: float = 3.0,
+    batch: int | Iterable[int] = BATCHES,
+    threads: int | Iterable[int] | None = None,
+    runtime: str | Iterable[str] | None = None,
+    seconds: float = SECONDS,
     csv: StrPath | None = None,
     data: str | None = None,
     data_dir: StrPath | None = None,
@@ -62,7 +68,7 @@ def benchmark(
     image_column: str | None = None,
     family: str | None = None,
     size: str | None = None,
-    set: Mapping[str, object] | Iterable[str] = (),
+    set: Mapping[str, object] | Iterable[str] | str = (),
     say: Say = silent,
     progress: Progress = silent,
 ) -> Benchmark:
@@ -73,9 +79,10 @@ def benchmark(
 
     Args:
         artifacts: one artifact or several; by default the newest one below `artifacts`.
-        batch: the numbers of examples in a request.
-        threads: the numbers of threads; by default 1 and the usable CPUs.
-        runtime: formats, such as `onnx`, `onnx_int8`, `onnx_fp16` and `saved_model`; by default those of each artifact.
+        batch: the number of examples in a request, or several.
+        threads: the number of threads, or several; by default 1 and the usable CPUs.
+        runtime: a format or several, such as `onnx`, `onnx_int8`, `onnx_fp16` and `saved_model`; by default those of
+            each artifact.
         seconds: the time to measure each row.
         csv: also write the rows to this file.
         data: measure a training on these data; this and the next six arguments are those of `zoo.train`.
@@ -93,10 +100,12 @@ def benchmark(
         ZooError: there is no such artifact, it lacks a runtime, a number is out of range, or `csv` exists.
         Refused: a file is not the one whose score is in the manifest, or does not load.
     """
+    check_seconds(seconds)
+    batches = several(batch)
     if data is not None:
-        if artifacts or csv or threads or runtime or tuple(batch) != BATCHES:
+        if artifacts or csv or threads or runtime or batches != [*BATCHES]:
             raise ZooError("--data measures a training: leave artifacts, --batch, --threads, --runtime and --csv out")
-        settings = [f"{key}={value}" for key, value in set.items()] if isinstance(set, Mapping) else [*set]
+        settings = settings_of(set, {})
         wanted = data_request(
             data=data,
             data_dir=data_dir,
@@ -119,10 +128,17 @@ def benchmark(
     target = optional_path(csv)
     if target is not None:
         files.refuse_existing(target)
+        refuse_within_artifact(target)
     folders = several_paths(artifacts) or [artifact_or_newest(None, say)]
     started = provenance.here(SEED)
     rows = measure(
-        folders, batches=batch, threads=threads, runtimes=runtime, seconds=seconds, seed=SEED, progress=progress
+        folders,
+        batches=batches,
+        threads=several(threads or ()),
+        runtimes=several(runtime or ()),
+        seconds=seconds,
+        seed=SEED,
+        progress=progress,
     )
     made = dataclasses.replace(started, finished=provenance.now())
     if target is not None:
@@ -143,8 +159,6 @@ def _of_training(
     """Measure a training; the arguments are those of `zoo.training.input_speed.measure`."""
     from zoo.training.fine_tuning import network
 
-    if not seconds > 0:
-        raise ZooError(f"--seconds {seconds:g}: a number above 0 is needed, such as 3")
     network(name, size, None)
     # A wrong request was refused above, before TensorFlow takes seconds to import.
     wake_keras()

@@ -18,7 +18,7 @@ from zoo.data.reload import digests_for, load_again
 from zoo.data.source import parse
 from zoo.description import Data, Provenance
 from zoo.errors import ZooError, listed
-from zoo.folder_kinds import mistaken
+from zoo.folder_kinds import mistaken, refuse_within_artifact
 from zoo.input import kind_of
 from zoo.run import Run
 from zoo.task import task_of
@@ -97,6 +97,7 @@ def evaluate(
         say(f"evaluating {place}, the newest finished run")
     folder = files.unused(Path("evaluations"), place.resolve().name) if out is None else local_path(out)
     files.refuse_existing(folder)
+    refuse_within_artifact(folder)
     started = provenance.here(seed=0)
     described = _described(place)
     model = described.model

@@ -7,9 +7,10 @@ from pathlib import Path
 
 from zoo import artifact, provenance
 from zoo import run as runs
-from zoo.errors import ZooError
+from zoo.errors import ZooError, listed
+from zoo.formats import find
 from zoo.text import Say, silent
-from zoo.verbs.results import ArtifactFolder, StrPath, local_path, optional_path
+from zoo.verbs.results import ArtifactFolder, StrPath, local_path, optional_path, several
 
 
 def export_run(
@@ -58,11 +59,17 @@ def export_run(
         "--calibration-examples": calibration_examples,
         "--force": force or None,
     }
+    others = several(format)
+    int8 = int8 or "onnx_int8" in others
     given = [option for option, value in for_int8.items() if value is not None]
     if given and not int8:
         raise ZooError(f"{given[0]} is an option of int8: add --int8, or leave it out")
-    if opset is not None and saved_model and not onnx:
-        raise ZooError("a SavedModel has no opset: add --onnx, or leave --opset out")
+    asked = {"onnx": onnx or int8 or fp16, "onnx_fp16": fp16, "saved_model": saved_model, **dict.fromkeys(others, True)}
+    formats = [name for name, wanted in asked.items() if wanted]
+    if not (onnx or saved_model or others):
+        formats = list(dict.fromkeys(["onnx", *formats, "saved_model"]))
+    if opset is not None and not any("onnx" in (name, find(name).source) for name in formats):
+        raise ZooError(f"only ONNX has an opset, and not {listed(formats)}: add --onnx, or leave --opset out")
     folder = runs.newest(Path("runs")) if run is None else local_path(run)
     if run is None:
         say(f"exporting {folder}, the newest finished run")
@@ -80,11 +87,6 @@ def export_run(
     from zoo.export.build import export
     from zoo.export.onnx.conversion import OPSET
 
-    others = [format] if isinstance(format, str) else [*format]
-    asked = {"onnx": onnx or int8 or fp16, "onnx_fp16": fp16, "saved_model": saved_model, **dict.fromkeys(others, True)}
-    formats = [name for name, wanted in asked.items() if wanted]
-    if not (onnx or saved_model or others):
-        formats = list(dict.fromkeys(["onnx", *formats, "saved_model"]))
     written = export(
         folder,
         formats,

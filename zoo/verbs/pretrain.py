@@ -31,7 +31,7 @@ def pretrain(
     epochs: int | None = None,
     seed: int | None = None,
     precision: Precision | None = None,
-    set: Mapping[str, object] | Iterable[str] = (),
+    set: Mapping[str, object] | Iterable[str] | str = (),
     strategy: Kind = "auto",
     devices: int | None = None,
     out: StrPath | None = None,

@@ -6,7 +6,7 @@ import os
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from zoo import artifact
 from zoo.artifact import Manifest
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from zoo.data.load import BadExamples
 
 StrPath = str | os.PathLike[str]
+
+Value = TypeVar("Value", str, int, float, StrPath)
+"""An argument that may be given once or several times."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +78,12 @@ def optional_path(path: StrPath | None) -> Path | None:
 
 def several_paths(paths: StrPath | Iterable[StrPath]) -> list[Path]:
     """Return one path or several as a list; refuse the paths that `local_path` refuses."""
-    return [local_path(path) for path in ([paths] if isinstance(paths, str | os.PathLike) else paths)]
+    return [local_path(path) for path in several(paths)]
+
+
+def several(values: Value | Iterable[Value]) -> list[Value]:
+    """Return one value or several as a list; a string is one value."""
+    return [values] if isinstance(values, str | int | float | os.PathLike) else [*values]  # type: ignore[misc]
 
 
 def artifact_or_newest(place: StrPath | None, say: Say) -> Path:
@@ -110,9 +118,9 @@ def data_request(
     return DataRequest(data, optional_path(data_dir), options, bad_examples or "error")
 
 
-def settings_of(changes: Mapping[str, object] | Iterable[str], shorthands: Mapping[str, object]) -> list[str]:
+def settings_of(changes: Mapping[str, object] | Iterable[str] | str, shorthands: Mapping[str, object]) -> list[str]:
     """Return changes of a recipe, then those of its shorthand options, as `KEY=VALUE`; None means no change."""
-    written = _written(changes) if isinstance(changes, Mapping) else [*changes]
+    written = _written(changes) if isinstance(changes, Mapping) else several(changes)
     return [*written, *_written(shorthands)]
 
 

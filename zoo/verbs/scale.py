@@ -18,6 +18,7 @@ from zoo.errors import ZooError
 from zoo.experiment import Experiment
 from zoo.family import SIZES
 from zoo.input import find, kind_of
+from zoo.measurement import SECONDS, check_seconds
 from zoo.power_law import FEWEST, Fit, fit
 from zoo.registry import resolve
 from zoo.task import task_of
@@ -35,6 +36,7 @@ from zoo.verbs.results import (
     optional_path,
     refuse_beside_resume,
     settings_of,
+    several,
 )
 from zoo.verbs.series import Point
 
@@ -71,8 +73,8 @@ class ScaleFolder(Folder):
 def scale(
     family: str | None = None,
     *,
-    sizes: Sequence[str] | None = None,
-    widths: Sequence[float] | None = None,
+    sizes: str | Iterable[str] | None = None,
+    widths: float | Iterable[float] | None = None,
     data: str | None = None,
     data_dir: StrPath | None = None,
     target_column: str | None = None,
@@ -82,8 +84,8 @@ def scale(
     recipe: StrPath | None = None,
     epochs: int | None = None,
     seed: int | None = None,
-    set: Mapping[str, object] | Iterable[str] = (),
-    seconds: float = 3.0,
+    set: Mapping[str, object] | Iterable[str] | str = (),
+    seconds: float | None = None,
     out: StrPath | None = None,
     resume: StrPath | None = None,
     say: Say = silent,
@@ -113,7 +115,7 @@ def scale(
         epochs: the epochs of every network. Short for `set={"epochs": ...}`.
         seed: the seed of every network. Short for `set={"seed": ...}`.
         set: changes of the recipe of every network.
-        seconds: the time to measure each latency.
+        seconds: the time to measure each latency; by default 3, or that of the call that is continued.
         out: the folder to write; by default `scales/NAME`.
         resume: the folder of an interrupted call, which continues with its arguments.
         say: as for `zoo.train`.
@@ -129,19 +131,19 @@ def scale(
         "image_column": image_column, "bad_examples": bad_examples, "recipe": recipe, "epochs": epochs,
         "seed": seed, "set": settings_of(set, {}),
     }  # fmt: skip
-    if not seconds > 0:
-        raise ZooError(f"--seconds {seconds:g}: a number above 0 is needed, such as 3")
+    if seconds is not None:
+        check_seconds(seconds)
     begun: Experiment | None = None
     if resume is not None:
         refuse_beside_resume(arguments, ("resume", "seconds", "say", "progress"))
         folder = local_path(resume)
         record = begun = experiment.read("scale", folder)
     else:
-        points = _points(sizes, widths)
+        points = _points(several(sizes or ()), several(widths or ()))
         request = {
             **series.asked(family, training),
             "points": [dataclasses.asdict(point) for point in points],
-            "seconds": seconds,
+            "seconds": SECONDS if seconds is None else seconds,
         }
         _check(request, points)
         source = request.get("data") or find(resolve(request["family"])[0].input).default_data
@@ -154,11 +156,11 @@ def scale(
     request = {name: value for name, value in record.asked.items() if name not in ("points", "seconds")}
     with experiment.withdrawn_if_refused(folder, begun is not None), experiment.locked(folder):
         if not record.finished:
-            record = _measured(folder, record, request, points, say, progress)
+            record = _measured(folder, record, request, points, seconds or record.asked["seconds"], say, progress)
     return ScaleFolder(folder, record)
 
 
-def _points(sizes: Sequence[str] | None, widths: Sequence[float] | None) -> list[Point]:
+def _points(sizes: Sequence[str], widths: Sequence[float]) -> list[Point]:
     sizes = sizes or (SIZES[:1] if widths else SIZES)
     points = [Point(size, float(width)) for size in sizes for width in widths or (1.0,)]
     if not 2 <= len(points) <= MOST_NETWORKS:
@@ -210,13 +212,19 @@ def _check_networks(request: Mapping[str, Any], points: list[Point]) -> None:
 
 
 def _measured(
-    folder: Path, record: Experiment, request: Mapping[str, Any], points: list[Point], say: Say, progress: Progress
+    folder: Path,
+    record: Experiment,
+    request: Mapping[str, Any],
+    points: list[Point],
+    seconds: float,
+    say: Say,
+    progress: Progress,
 ) -> Experiment:
     """Train, export and measure all networks for which that is not done yet; write the drawing and the results."""
     made = {point: series.trained(folder / RUNS / point.name, request, point, {}, say, progress) for point in points}
     points = sorted(points, key=lambda point: made[point].run.model.multiply_adds)
     reasons = {point: _exported(folder, made[point], point, say) for point in points}
-    latencies = _latencies(folder, [point for point in points if not reasons[point]], record.asked["seconds"], say)
+    latencies = _latencies(folder, [point for point in points if not reasons[point]], seconds, say)
     errors = np.stack(_errors(folder, made, points, say))
     rows = [
         {

@@ -51,7 +51,7 @@ def train(
     epochs: int | None = None,
     seed: int | None = None,
     precision: Precision | None = None,
-    set: Mapping[str, object] | Iterable[str] = (),
+    set: Mapping[str, object] | Iterable[str] | str = (),
     strategy: Kind = "auto",
     devices: int | None = None,
     out: StrPath | None = None,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from zoo.input import find
 from zoo.registry import resolve
 from zoo.text import Progress, Say, silent
 from zoo.verbs import series
-from zoo.verbs.results import Folder, RunFolder, StrPath, local_path, optional_path, refuse_beside_resume
+from zoo.verbs.results import Folder, RunFolder, StrPath, local_path, optional_path, refuse_beside_resume, several
 from zoo.verbs.series import Point
 
 
@@ -36,7 +36,7 @@ class SizesFolder(Folder):
 def train_sizes(
     family: str | None = None,
     *,
-    size: Sequence[str] = (),
+    size: str | Iterable[str] = (),
     out: StrPath | None = None,
     resume: StrPath | None = None,
     say: Say = silent,
@@ -68,10 +68,11 @@ def train_sizes(
         folder = local_path(resume)
         record = begun = experiment.read("sizes", folder)
     else:
-        request = {**series.asked(family, training), "sizes": [*size]}
-        if not size:
+        sizes = several(size)
+        request = {**series.asked(family, training), "sizes": sizes}
+        if not sizes:
             raise ZooError("name the sizes to train, such as small and base")
-        points = [Point(name) for name in size]
+        points = [Point(name) for name in sizes]
         series.check_recipes(request, points)
         source = request.get("data") or find(resolve(request["family"])[0].input).default_data
         usual = Path("runs") / f"{request['family']}-sizes-{short_name(source)}"

@@ -65,7 +65,7 @@ def tune(
     recipe: StrPath | None = None,
     epochs: int | None = None,
     seed: int | None = None,
-    set: Mapping[str, object] | Iterable[str] = (),
+    set: Mapping[str, object] | Iterable[str] | str = (),
     out: StrPath | None = None,
     resume: StrPath | None = None,
     say: Say = silent,

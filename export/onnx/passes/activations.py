@@ -59,6 +59,8 @@ def fuse_gelu(model: Any) -> None:
         product = index.sole_consumer(half.output[0]) if half and index.other_operand(half, "Mul", 0.5) else None
         if x is None or product is None or product.op_type != "Mul" or x not in product.input:
             continue
+        if index.sole_consumer(erf.input[0]) is None:
+            continue
         if opset(model) >= GELU_OPSET:
             index.replace([scaled, erf, plus, half, product], [onnx.helper.make_node("Gelu", [x], product.output)])
             continue

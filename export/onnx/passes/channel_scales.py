@@ -27,8 +27,11 @@ def expand_channel_scales(model: Any) -> None:
         shape, scale_shape = (index.shapes.get(name, []) for name in (feature_map, scale))
         if scale in index.initializers or scale_shape != [*shape[:2], 1, 1] or shape == scale_shape:
             continue
-        times = index.add_initializer(f"{scale}_times", np.array([1, 1, *shape[2:]], np.float32))
-        expanded = f"{scale}_repeated"
+        if None in shape[1:]:
+            continue  # maps of an open size
+        # One scale may multiply several maps.
+        times = index.add_initializer(f"{product.output[0]}_times", np.array([1, 1, *shape[2:]], np.float32))
+        expanded = f"{product.output[0]}_scale"
         resize = onnx.helper.make_node(
             "Resize",
             [scale, "", times],

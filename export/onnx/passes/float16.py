@@ -22,16 +22,24 @@ COMPARISONS = frozenset(("And", "Equal", "Greater", "GreaterOrEqual", "IsNaN", "
 ELEMENTWISE = COMPARISONS | {"Add", "Cast", "Concat", "Div", "Gather", "Max", "Min", "Mul", "Sub", "Where"}
 """Operators that stay in float32 where they are the first to compute with a float32 input."""
 
+FLOATING = frozenset((
+    "Abs", "Add", "Clip", "Concat", "Conv", "Div", "Exp", "Identity", "Log", "MatMul", "Max", "Min", "Mul", "Pad",
+    "Pow", "ReduceMean", "ReduceSum", "Reshape", "Slice", "Sqrt", "Squeeze", "Sub", "Transpose", "Unsqueeze",
+))  # fmt: skip
+"""Operators that compute floating-point numbers, or move them, and may be computed before a logarithm."""
+
 
 def to_float16(model: Any) -> None:
     """Convert weights and arithmetic to float16; float32 inputs and outputs stay float32.
 
-    Three parts are computed in float32:
+    Four parts are computed in float32:
 
     - nodes that read outputs alone: with a softmax of the logits in float16, the probabilities would not sum to 1;
     - elementwise nodes on float32 inputs and constants: the columns of a table are numbers of any size before they are
       standardized;
-    - a last product with constants, and the sum behind it: values in the units of the data may be beyond 65504.
+    - a last product with constants, and the sum behind it: values in the units of the data may be beyond 65504;
+    - logarithms and all that they depend on: a logarithm enlarges what float16 rounds, such as the quiet bands of a
+      spectrum beside a loud one.
 
     Raises:
         Refused: a weight is too large for float16.
@@ -116,6 +124,7 @@ class _Full:
         inputs = {value.name for value in graph.input if self._types[value.name] == floats}
         outputs = {value.name for value in graph.output}
         self.nodes = self._first(graph, inputs) | self._last(graph, outputs) | self._after(graph, outputs)
+        self.nodes |= self._before_logarithms(graph)
         computed = {name for number in self.nodes for name in graph.node[number].output}
         self.values = inputs | outputs | {name for name in computed if self._types.get(name, floats) == floats}
         self.others = {name for name, kind in self._types.items() if kind != floats}
@@ -157,6 +166,21 @@ class _Full:
                 name = variable[0]
             products = [place for place, number in enumerate(chain) if graph.node[number].op_type == "Mul"]
             found.update(chain[: products[-1] + 1] if products else ())
+        return found
+
+    def _before_logarithms(self, graph: Any) -> set[int]:
+        """Find the logarithms, and all nodes that they depend on if these compute with floating-point numbers only."""
+        makers = {name: number for number, node in enumerate(graph.node) for name in node.output}
+        found = set[int]()
+        for number, node in enumerate(graph.node):
+            needed, pending = set[int](), [number] if node.op_type == "Log" else []
+            while pending:
+                one = pending.pop()
+                if one not in needed:
+                    needed.add(one)
+                    pending += [makers[name] for name in graph.node[one].input if name in makers]
+            if all(graph.node[one].op_type in FLOATING for one in needed):
+                found |= needed
         return found
 
     def _after(self, graph: Any, outputs: set[str]) -> set[int]:

@@ -96,12 +96,16 @@ def _is_mask(name: str, index: GraphIndex) -> bool:
 def _origin(name: str, index: GraphIndex) -> tuple[str, int | None]:
     """Return the value that Transposes and Slices move to `name`, and the axis on which its channels arrive.
 
-    The axis is None where some of the channels are cut off.
+    The axis is None where some of the channels are cut off, or where another node reads a value on the way, too.
     """
     path = []
+    alone = index.sole_consumer(name) is not None
     while name in index.producers and index.producers[name].op_type in ("Transpose", "Slice"):
         path.append(index.producers[name])
         name = path[-1].input[0]
+        alone = alone and index.sole_consumer(name) is not None
+    if not alone:
+        return name, None
     axis = CHANNEL
     for node in reversed(path):
         if node.op_type == "Transpose":

@@ -28,19 +28,28 @@ KEEPS_SIGN = (
 def fold_padding(model: Any) -> None:
     """Fold zero padding of height and width into the convolutions and pools that read it, if all results stay exact."""
     index = GraphIndex(model)
-    for node in [node for node in index.graph.node if node.op_type == "Pad"]:
-        zeros = _zeros(node, index)
-        consumers = index.consumers.get(node.output[0], [])
-        if zeros is None or node.output[0] in index.outputs or not consumers:
-            continue
-        attributes = [_padded_attributes(zeros, consumer, node, index) for consumer in consumers]
-        if None in attributes:
-            continue
-        for consumer, changed in zip(consumers, attributes, strict=True):
-            _set_attributes(consumer, changed or {})
-            consumer.input[0] = node.input[0]
-            index.consumers[node.input[0]].append(consumer)
-        index.graph.node.remove(node)
+    for pad in [node for node in index.graph.node if node.op_type == "Pad"]:
+        folded = _foldable(pad, index)
+        for consumer, attributes in folded:
+            _set_attributes(consumer, attributes)
+            consumer.input[0] = pad.input[0]
+            index.consumers[pad.input[0]].append(consumer)
+        if folded:
+            index.graph.node.remove(pad)
+
+
+def _foldable(pad: Any, index: GraphIndex) -> list[tuple[Any, dict[str, Any]]]:
+    """Return the nodes that read a Pad, each with the attributes by which it pads itself; none unless all can."""
+    zeros = _zeros(pad, index)
+    if zeros is None or pad.output[0] in index.outputs:
+        return []
+    found = []
+    for consumer in index.consumers.get(pad.output[0], []):
+        attributes = _padded_attributes(zeros, consumer, pad, index)
+        if attributes is None:
+            return []
+        found.append((consumer, attributes))
+    return found
 
 
 def is_not_negative(name: str, index: GraphIndex) -> bool:
@@ -107,13 +116,14 @@ def _padded_attributes(zeros: list[int], consumer: Any, pad: Any, index: GraphIn
         return None
     padding = [one + more for one, more in zip(own, zeros, strict=True)]
     changed: dict[str, Any] = {"auto_pad": "NOTSET", "pads": padding}
+    if consumer.op_type != "Conv" and not all(
+        length < side for length, side in zip(padding, 2 * list(attributes["kernel_shape"]), strict=True)
+    ):
+        # A window of nothing but padding: a MaxPool would give minus infinity, and onnxruntime refuses an AveragePool.
+        return None
     if consumer.op_type == "MaxPool":
-        # A window of nothing but padding would give minus infinity.
-        overlaps = all(
-            length < side for length, side in zip(padding, 2 * list(attributes["kernel_shape"]), strict=True)
-        )
         supported = len(consumer.output) == 1 and set(attributes.get("dilations", [1])) == {1}
-        return changed if overlaps and supported and is_not_negative(pad.input[0], index) else None
+        return changed if supported and is_not_negative(pad.input[0], index) else None
     if consumer.op_type == "AveragePool":
         # The Pad's zeros count in the average; the pool's own padding does so only with `count_include_pad`.
         return None if any(own) and not attributes.get("count_include_pad", 0) else changed | {"count_include_pad": 1}

@@ -27,6 +27,7 @@ def transpose_ids(model: Any) -> None:
     import onnx
 
     index = GraphIndex(model)
+    transposed = set[str]()
     for node in _of_type(index, "Transpose") if _lstms(index) else ():
         gather = index.producers.get(node.input[0])
         if gather is None or gather.op_type != "Gather" or index.sole_consumer(gather.output[0]) is None:
@@ -34,10 +35,10 @@ def transpose_ids(model: Any) -> None:
         table, ids = gather.input
         if _given(node, "perm") != SWAP or len(index.shapes[ids]) != 2 or _given(gather, "axis", 0) != 0:
             continue
-        new = [
-            onnx.helper.make_node("Transpose", [ids], [f"{ids}_by_step"], perm=SWAP[:2]),
-            onnx.helper.make_node("Gather", [table, f"{ids}_by_step"], list(node.output), name=gather.name),
-        ]
+        new = [onnx.helper.make_node("Gather", [table, f"{ids}_by_step"], list(node.output), name=gather.name)]
+        if ids not in transposed:  # several tables may be read by the same ids
+            new.insert(0, onnx.helper.make_node("Transpose", [ids], [f"{ids}_by_step"], perm=SWAP[:2]))
+            transposed.add(ids)
         index.replace([gather, node], new)
 
 

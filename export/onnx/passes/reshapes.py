@@ -25,7 +25,11 @@ def keep_open_lengths(model: Any) -> None:
         lengths = _lengths(node.input[1], index) if node.input[1] in index.producers else None
         if lengths is None:
             continue
-        kept = [0 if _source(node.input[0], axis, index) == length else length for axis, length in enumerate(lengths)]
+        rank = len(index.shapes.get(node.input[0], ()))
+        kept = [
+            0 if axis < rank and _source(node.input[0], axis, index) == length else length
+            for axis, length in enumerate(lengths)
+        ]
         shape = [-1 if isinstance(length, tuple) else length for length in kept]
         if shape.count(-1) <= 1:
             name = f"{node.output[0]}_shape"

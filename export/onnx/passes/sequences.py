@@ -66,7 +66,7 @@ def normalize_over_time(model: Any) -> None:
     index = GraphIndex(model)
     for mean, axes, keeps in list(reduce_means(index)):
         chain = _normalization(mean, index) if keeps and axes == [1] else []
-        if not chain:
+        if not chain or len(index.shapes.get(mean.input[0], ())) != 3:
             continue
         source, result = mean.input[0], chain[-1].output[0]
         scale, offset = chain[-2:]

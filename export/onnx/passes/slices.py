@@ -16,8 +16,9 @@ def slice_before_rowwise(model: Any) -> None:
 
     After ViT's last attention only the class token is used: its dense layers then compute one token instead of 197.
     """
-    for node in [node for node in model.graph.node if node.op_type == "Slice"]:
-        _move_up(node, GraphIndex(model))
+    for name in [node.output[0] for node in model.graph.node if node.op_type == "Slice"]:
+        index = GraphIndex(model)
+        _move_up(index.producers[name], index)
 
 
 def _move_up(slicing: Any, index: GraphIndex) -> None:
@@ -46,7 +47,7 @@ def _move_up(slicing: Any, index: GraphIndex) -> None:
                 if name in index.initializers or name in rowwise:
                     continue
                 if name not in sliced:
-                    sliced[name] = f"{name}_chosen"
+                    sliced[name] = f"{name}_of_{slicing.output[0]}"
                     nodes.append(onnx.helper.make_node("Slice", [name, *slicing.input[1:]], [sliced[name]]))
                 node.input[place] = sliced[name]
             if node.output[0] == slicing.input[0]:
@@ -60,10 +61,11 @@ def _cuts_rows(slicing: Any, index: GraphIndex) -> bool:
     starts, ends, *rest = (index.array(name).tolist() for name in slicing.input[1:])
     shape = index.shapes[slicing.input[0]]
     axes = rest[0] if rest else list(range(len(starts)))
+    steps = rest[1] if len(rest) > 1 else [1] * len(starts)
     length = shape[-1]
     return length is None or any(
-        axis % len(shape) == len(shape) - 1 and (start != 0 or end < length)
-        for axis, start, end in zip(axes, starts, ends, strict=True)
+        axis % len(shape) == len(shape) - 1 and (start != 0 or end < length or step != 1)
+        for axis, start, end, step in zip(axes, starts, ends, steps, strict=True)
     )
 
 

@@ -213,7 +213,7 @@ def test_rows_for_a_network_are_read_by_its_columns(write: Callable[..., Path]) 
     found = client.requests([path], known, lambda place, reason: said.append(reason))
     assert [one.raw for one in found] == [("x", 2.0), ("0", None)]
     assert found[0].name == "rows.csv line 2"
-    assert said == ["its columns that the network does not take: 'new'"]
+    assert said == ["columns that the network does not take: 'new'"]
     with pytest.raises(ZooError, match="no column 'b', which the network takes"):
         client.requests([write(b"a,B\n1,2\n")], known, lambda place, reason: None)
     with pytest.raises(ZooError, match="line 3: column 'a' takes numbers, not 'two'"):

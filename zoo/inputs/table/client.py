@@ -66,7 +66,7 @@ def requests(
         except ZooError as error:
             raise ZooError(f"{shown(path)}: {error}") from None
         if others:
-            leave_out(path, f"its columns that the network does not take: {listed(others, most=3)}")
+            leave_out(path, f"columns that the network does not take: {listed(others, most=3)}")
         for row, name in zip(rows, frame.places, strict=True):
             try:
                 found.append(Request(name, typed(row, places, preprocessing.columns)))

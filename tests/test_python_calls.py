@@ -1,0 +1,103 @@
+"""Wrong calls from Python are refused in one line, and one value stands for a list of one."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import zoo
+from tests.conftest import write_images
+from zoo import schema
+from zoo.errors import ZooError
+from zoo.verbs.results import settings_of, several
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"input_shape": (32, 32)}, r"input_shape=\(32, 32\): 3 whole numbers above 0 are needed, such as"),
+        ({"input_shape": (None, None, 3)}, "3 whole numbers above 0"),
+        ({"input_shape": (32.5, 32, 3)}, "3 whole numbers above 0"),
+        ({"input_shape": (32, 0, 3)}, "3 whole numbers above 0"),
+        ({"input_shape": ()}, "3 whole numbers above 0"),
+        ({"input_shape": 32}, "3 whole numbers above 0"),
+        ({"structure": "x"}, "structure='x': write 'reference'"),
+        ({"classes": 2.5}, "classes=2.5: a whole number of at least 2"),
+        ({"classes": -3}, "classes=-3: a whole number of at least 2"),
+    ],
+)
+def test_networks_that_cannot_be_built_are_refused(wrong: dict[str, Any], words: str) -> None:
+    with pytest.raises(ZooError, match=words) as refused:
+        zoo.create("cnn", **wrong)
+    assert "\n" not in str(refused.value)
+
+
+def test_shapes_may_be_of_any_whole_numbers() -> None:
+    made: dict[str, Any] = {"classes": np.int64(3), "input_shape": np.array([12, 12, 1])}
+    assert zoo.create("cnn", **made).output_shape == (None, 3)
+    assert zoo.create("keyword", classes=3, input_shape=(8000, 40)).output_shape == (None, 3)
+
+
+def test_one_value_stands_for_a_list_of_one() -> None:
+    assert several("onnx") == ["onnx"]
+    assert several(8) == [8]
+    assert several((1, 8)) == [1, 8]
+    assert several(Path("a")) == [Path("a")]
+    assert settings_of("epochs=1", {}) == ["epochs=1"]
+    with pytest.raises(ZooError, match=r"there is no (artifact|format)"):
+        zoo.benchmark("nothing", runtime="onxx", batch=8, threads=1)
+    with pytest.raises(ZooError, match="linear has no size 'small,base'"):
+        zoo.train_sizes("linear", size="small,base")
+
+
+def test_examples_that_cannot_be_read_are_an_error_or_left_out(digits_made: Path, tmp_path: Path) -> None:
+    write_images(tmp_path / "data", classes=2, each=3, side=12)
+    with pytest.raises(ZooError, match="bad_examples='raise': write error or skip"):
+        zoo.evaluate(
+            digits_made / "runs/cnn-small-digits",
+            data=f"folder:{tmp_path / 'data'}",
+            bad_examples="raise",  # type: ignore[arg-type]
+        )
+
+
+@pytest.mark.parametrize("wrong", [None, 5, "text", [], True])
+def test_a_manifest_without_a_preprocessing_is_refused(wrong: Any) -> None:
+    from tests.serving.handmade import MODEL
+    from zoo.description import Model
+
+    with pytest.raises(ZooError, match="preprocessing should be a record with the 'kind' of the input"):
+        schema.parse(Model, {**schema.to_dict(MODEL), "preprocessing": wrong}, "manifest")
+
+
+SCRIPT = "import sys; from zoo.cli import main; sys.argv = ['zoo', 'list']; main()"
+
+
+def test_a_reader_that_has_gone_ends_a_command() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "wb") as output:
+        done = subprocess.run([sys.executable, "-c", SCRIPT], stdout=output, stderr=subprocess.PIPE, check=False)
+    assert done.returncode == 141
+    assert b"Traceback" not in done.stderr
+
+
+def test_standard_output_may_be_closed() -> None:
+    done = subprocess.run(
+        ["sh", "-c", f'exec {sys.executable} -c "{SCRIPT}" >&-'], stderr=subprocess.PIPE, check=False, text=True
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_without_a_verb_the_help_is_printed() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", "import sys; from zoo.cli import main; sys.argv = ['zoo']; main()"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "Verbs:" in done.stdout
