@@ -165,6 +165,18 @@ def test_a_scale_and_then_a_bias_are_folded_into_the_convolution() -> None:
     assert passed(fold_channel_constants, proto) == {"Conv": 1, "Transpose": 1}
 
 
+def test_constants_behind_a_new_bias_are_folded_too() -> None:
+    kinds = ("Add", "Mul", "Add")
+    nodes = [
+        helper.make_node("Conv", ["x", "kernel"], ["a"]),
+        helper.make_node("Transpose", ["a"], ["t0"], perm=NCHW_TO_NHWC),
+        *(helper.make_node(kind, [f"t{place}", f"v{place}"], [f"t{place + 1}"]) for place, kind in enumerate(kinds)),
+    ]
+    nodes[-1].output[0] = "y"
+    proto = model(nodes, {"kernel": weights(4, 3, 2, 1), **{f"v{place}": weights(4) for place in range(3)}})
+    assert passed(fold_channel_constants, proto) == {"Conv": 1, "Transpose": 1}
+
+
 def test_other_constants_stay_behind_the_convolution() -> None:
     others = (
         convolution_and("Add", weights(4), [0, 1, 2, 3]),

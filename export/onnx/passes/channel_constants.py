@@ -54,5 +54,7 @@ def _fold(convolution: Any, node: Any, values: np.ndarray, index: GraphIndex) ->
     else:
         name = index.add_initializer(f"{convolution.output[0]}_bias", values)
         convolution.input.append(name)
+        # The next constant is folded into this bias, too.
+        index.initializers[name] = index.graph.initializer[-1]
         index.consumers[name] = [convolution]
     return True
