@@ -106,7 +106,7 @@ def test_a_run_that_did_not_record_its_structure_keeps_what_it_was_built_with(
 def test_a_folder_that_is_neither_is_refused(tmp_path: Path, zoo_command: Callable[..., Answer]) -> None:
     answer = zoo_command("info", tmp_path)
     assert answer.status == 2
-    assert "there is no family" in answer.err
+    assert f"there is no run and no artifact at {tmp_path}" in answer.err
 
 
 @given(side=st.integers(1, 12), averages=st.integers(1, 12))
