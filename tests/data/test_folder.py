@@ -209,7 +209,7 @@ def test_what_cannot_be_trained_on_is_refused(tmp_path: Path) -> None:
     flat = tmp_path / "flat"
     flat.mkdir()
     (flat / "image.png").write_bytes(encoded(noise("L", 8, 8), "PNG"))
-    assert "one folder of images a class" in refusal(flat)
+    assert "one folder of images per class" in refusal(flat)
     assert "one class only, 'cat'" in refusal(fill(tmp_path / "one", {"cat": 5}))
     assert "class 'dog' has no images" in refusal(fill(tmp_path / "none", {"cat": 5, "dog": 0}))
     assert "'dog' has too few images" in refusal(fill(tmp_path / "few", {"cat": 5, "dog": 2}))
