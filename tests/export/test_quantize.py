@@ -38,6 +38,7 @@ from zoo.export.onnx.integer_kernels import NARROW, node_name, weighted_nodes
 from zoo.formats.onnx import NO_OVERFLOW, open_onnx
 from zoo.inputs.image.preprocessing import pixels_from_bytes
 from zoo.inputs.image.settings import ImageSettings
+from zoo.inputs.table.data import reference
 from zoo.intervals import paired_difference
 from zoo.recipe import Recipe
 from zoo.registry import families, resolve
@@ -709,7 +710,7 @@ def test_every_family_has_integers_where_its_work_is(family: str, images_folder:
 
 @pytest.mark.parametrize("family", [name for name, family in families().items() if family.no_int8])
 def test_a_family_that_int8_does_not_pay_for_is_refused_with_the_figure(family: str) -> None:
-    description = Model(family, "small", ("a", "b"), None, 0, 0)
+    description = Model(family, "small", ("a", "b"), reference((3,)), 0, 0)
     asked = quantize.Int8Options("portable")
     with pytest.raises(ZooError, match=rf"not worth it for {family}: .*\d.*--force"):
         quantize.refuse_useless(description, asked)

@@ -43,7 +43,7 @@ def test_the_speeds_of_a_training_are_measured_and_nothing_is_written(
 def test_what_is_wrong_is_refused(zoo_command: Callable[..., Answer]) -> None:
     for asked, part in (
         (("--data", "digits", "--family", "cnn", "--csv", "rows.csv"), "leave artifacts"),
-        (("--data", "digits", "--family", "cnn", "--seconds", "0"), "--seconds 0: a number above 0"),
+        (("--data", "digits", "--family", "cnn", "--seconds", "0"), "--seconds 0 cannot be measured: take more than 0"),
         (("--data", "digits", "--family", "resnot"), "did you mean 'resnet'"),
         (("--set", "batch_size=3"), "leave set out, or name the data of a training with --data"),
     ):

@@ -105,7 +105,7 @@ def test_a_tag_can_be_named(fetched: list[str]) -> None:
         ("mobilenetv3_large_075", {"pretrained": True}, "no weights of mobilenetv3_large_075 can be fetched from timm"),
         ("cnn", {"pretrained": True}, "no weights of cnn small are read from timm"),
         ("inception", {"pretrained": True, "input_shape": (64, 64, 3)}, "from 75 pixels a side on"),
-        ("resnet", {"pretrained": True, "classes": 1}, "at least 2 are needed"),
+        ("resnet", {"pretrained": True, "classes": 1}, "at least 2 is needed"),
     ],
 )
 def test_wrong_requests_end_before_anything_is_fetched(
