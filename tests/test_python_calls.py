@@ -50,6 +50,7 @@ def test_one_value_stands_for_a_list_of_one() -> None:
     assert several((1, 8)) == [1, 8]
     assert several(Path("a")) == [Path("a")]
     assert settings_of("epochs=1", {}) == ["epochs=1"]
+    assert settings_of({"table.ignore": ["a b", "c"], "epochs": 1}, {}) == ["table.ignore=a b,c", "epochs=1"]
     with pytest.raises(ZooError, match=r"there is no (artifact|format)"):
         zoo.benchmark("nothing", runtime="onxx", batch=8, threads=1)
     with pytest.raises(ZooError, match="linear has no size 'small,base'"):

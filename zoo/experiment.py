@@ -110,7 +110,7 @@ def place(kind: Kind, out: Path | None, usual: Path, asked: dict[str, Any]) -> t
                 return folder, found
             if out:
                 raise ZooError(
-                    f"{folder} holds another {kind}, which was started with other {', '.join(different)}: "
+                    f"{folder} belongs to a call with other {', '.join(different)}: "
                     "choose another --out, or continue it with --resume"
                 )
     raise ZooError(f"{out} exists already: choose another --out, or remove it first")

@@ -89,7 +89,7 @@ class Network:
 
     dropout: Annotated[float, AfterValidator(_share_or_own)] = OWN
     drop_path: Annotated[float, AfterValidator(_share_or_own)] = OWN
-    width: Positive = 1.0
+    width: Annotated[float, Field(gt=0, le=64)] = 1.0
 
 
 OWN_RATES = Network()

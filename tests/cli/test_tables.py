@@ -255,6 +255,14 @@ def test_wrong_requests_are_refused_in_one_line(made: Path, place: Path, zoo_com
     assert not (place / "run").exists()
 
 
+@pytest.mark.parametrize("unit", [1e26, 1e-27])
+def test_values_of_any_magnitude_have_an_error(place: Path, unit: float) -> None:
+    rows = [(number / 7, (number + 0.5) * unit) for number in range(60)]
+    data = f"csv:{write(place / 'rows.csv', ('x', 'y'), *rows)}"
+    run = zoo.train("linear", data=data, target_column="y", epochs=2, out=place / "run")
+    assert 0 < run.run.results["val_rmse"] / unit < 100
+
+
 @pytest.mark.full
 def test_words_as_vectors_go_through_every_gate_in_every_format(made: Path, place: Path, zoo_command: Command) -> None:
     source = ("--data", f"csv:{made / 'shop.csv'}", "--target", "bought")

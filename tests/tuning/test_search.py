@@ -213,6 +213,13 @@ REFUSED = [
     (["tune", "mlp", "--resume", "studies/a"], "leave family out"),
     (["tune", "--resume", "studies/a"], "study.json is missing"),
     (["tune", "mlp", "--trials", "3", "--out", "full"], "full exists already"),
+    (
+        ["tune", "mlp", "--data", "iris", "--trials", "3", "--set", "label_fraction=0.2", "--set", "batch_size=64"],
+        "a batch of 64 is more than the 21 training examples",
+    ),
+    (["benchmark", "--data", "digits", "--family", "cnn", "--set", "fixmatch.ratio=2"], "about unlabeled data"),
+    (["train", "cnn", "--data", "digits", "--recipe", "fixmatch.toml"], "about unlabeled data: name them with"),
+    (["train", "mlp", "--data", "iris", "--set", "network.width=1000000"], "network.width should be less than or"),
     (["scale"], "name a family"),
     (["scale", "mlp", "--sizes", "small"], "name 2 to"),
     (["scale", "mlp", "--sizes", "small,huge"], "mlp has no size 'huge'"),
@@ -241,6 +248,7 @@ def test_wrong_requests_end_with_one_line_and_leave_nothing(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("full").mkdir()
+    Path("fixmatch.toml").write_text("[fixmatch]\nratio = 2\n")
     Path("bad.toml").write_text("[optimizer]\nlr = {low = 0.0, high = 1.0}\n")
     before = sorted(tmp_path.rglob("*"))
     answer = zoo_command(*arguments)
@@ -260,10 +268,10 @@ def test_a_folder_is_known_by_what_was_asked_for(tmp_path: Path) -> None:
     assert experiment.place("study", usual, usual, asked) == (usual, made)
     other = {**asked, "trials": 4}
     assert experiment.place("study", None, usual, other) == (usual.with_name("a-2"), None)
-    with pytest.raises(ZooError, match="another study, which was started with other trials"):
+    with pytest.raises(ZooError, match="belongs to a call with other trials"):
         experiment.place("study", usual, usual, other)
     fewer = {name: value for name, value in asked.items() if name != "trials"}
-    with pytest.raises(ZooError, match="another study, which was started with other trials"):
+    with pytest.raises(ZooError, match="belongs to a call with other trials"):
         experiment.place("study", usual, usual, fewer)
     with pytest.raises(ZooError, match="exists already"):
         experiment.place("scale", usual, usual, asked)

@@ -11,6 +11,7 @@ import numpy as np
 
 from zoo.data.dataset import Dataset
 from zoo.data.fitting import fitting
+from zoo.data.fraction import labeled_fraction
 from zoo.description import Model
 from zoo.input import kind_of
 from zoo.keras_settings import own_settings
@@ -27,6 +28,7 @@ from zoo.training.loop import check_batch
 from zoo.training.request import DataRequest
 from zoo.training.strategy import choose, distributed, share_of
 from zoo.training.trainee import build
+from zoo.training.without_labels import refuse_unlabeled
 
 ROUNDS = 3
 """The number of times that each speed is measured, in turns; the medians count."""
@@ -98,8 +100,9 @@ def measure(
     """
     family, row = network(name, size, None)
     recipe = distillation.requested(override(family.recipe_of(row), settings), teacher=None)
+    refuse_unlabeled(recipe)
     strategy = choose()
-    dataset = load_for(family, data, recipe, say=say)
+    dataset, _ = labeled_fraction(load_for(family, data, recipe, say=say), recipe.label_fraction, recipe.label_seed)
     recipe = with_fitting_batch(
         recipe, settings, strategy.num_replicas_in_sync * recipe.accumulate, len(dataset.train), say
     )

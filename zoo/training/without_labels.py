@@ -50,7 +50,7 @@ def recipe_of(
     pretext = find_task(method).pretext if method else None
     if pretext:
         recipe = pretext.recipe(dataclasses.replace(recipe, **NEEDS_LABELS))
-    if unlabeled is not None:
+    if unlabeled is not None and not recipe.fixmatch.ratio:
         recipe = dataclasses.replace(recipe, fixmatch=dataclasses.replace(recipe.fixmatch, ratio=USUAL_RATIO))
     return recipes.override(recipe, settings)
 
@@ -69,6 +69,8 @@ def check(
         _check_pretraining(pretext, family, recipe)
     if unlabeled is not None:
         _check_unlabeled(family, recipe)
+    else:
+        refuse_unlabeled(recipe)
 
 
 def _refuse_others(settings: Sequence[str], method: str | None, unlabeled: str | None) -> None:
@@ -79,6 +81,12 @@ def _refuse_others(settings: Sequence[str], method: str | None, unlabeled: str |
             raise ZooError(f"--set {setting} is for 'zoo pretrain --method {section}': leave it out")
         if section == "fixmatch" and unlabeled is None:
             raise ZooError(f"--set {setting} is about unlabeled data: name them with --unlabeled, or leave it out")
+
+
+def refuse_unlabeled(recipe: Recipe) -> None:
+    """Raise ZooError if a recipe asks for unlabeled examples, where there are none."""
+    if recipe.fixmatch.ratio:
+        raise ZooError("fixmatch.ratio is about unlabeled data: name them with --unlabeled, or leave it out")
 
 
 def _check_pretraining(pretext: Pretext, family: Family, recipe: Recipe) -> None:

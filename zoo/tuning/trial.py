@@ -10,6 +10,8 @@ from typing import Any
 
 from zoo import run
 from zoo import task as tasks
+from zoo.allocator import keeping_freed_memory
+from zoo.data.fraction import labeled_fraction
 from zoo.data.share import WHOLE
 from zoo.data.source import short_name
 from zoo.errors import ZooError
@@ -89,6 +91,7 @@ def check(request: StudyRequest, preflight: Preflight) -> Settled:
     family, row = resolve(request.family, request.size)
     recipe = spaces.recipe_of(family, row, request.recipe, request.settings)
     dataset = load_for(family, request.training(None, ()).data, recipe)
+    dataset, _ = labeled_fraction(dataset, recipe.label_fraction, recipe.label_seed)
     examples, task = len(dataset.train), tasks.find(dataset.task)
     recipe = with_fitting_batch(recipe, request.settings, recipe.accumulate, examples, silent)
     check_batch(recipe.batch_size, 1, examples, recipe.accumulate)
@@ -181,7 +184,8 @@ def train(
     judge = Judge()
     try:
         execution = Execution(strategy="single", callbacks=[judge])
-        start.start(request.training(size, settings, folder), execution, preflight, test=False)
+        with keeping_freed_memory():
+            start.start(request.training(size, settings, folder), execution, preflight, test=False)
     finally:
         # This process trains many networks, one after the other.
         keras.backend.clear_session()

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 from zoo import provenance, run
+from zoo.allocator import keeping_freed_memory
 from zoo.recipe import Precision
 from zoo.tensorflow_setup import wake_keras
 from zoo.text import Progress, Say, silent
@@ -17,6 +18,7 @@ from zoo.verbs.results import RunFolder, StrPath, data_request, optional_path, s
 from zoo.verbs.train import beside_chief, check_numbers
 
 
+@keeping_freed_memory()
 def pretrain(
     family: str,
     *,

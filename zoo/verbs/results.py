@@ -125,7 +125,11 @@ def settings_of(changes: Mapping[str, object] | Iterable[str] | str, shorthands:
 
 
 def _written(changes: Mapping[str, object]) -> list[str]:
-    return [f"{key}={value}" for key, value in changes.items() if value is not None]
+    return [f"{key}={_text(value)}" for key, value in changes.items() if value is not None]
+
+
+def _text(value: object) -> str:
+    return ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
 def refuse_beside_resume(arguments: Mapping[str, object], allowed: Collection[str]) -> None:

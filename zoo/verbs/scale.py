@@ -12,6 +12,7 @@ import numpy as np
 
 from zoo import experiment, files
 from zoo.data.fitting import fitting
+from zoo.data.fraction import labeled_fraction
 from zoo.data.reload import load_again
 from zoo.data.source import short_name
 from zoo.errors import ZooError
@@ -200,7 +201,7 @@ def _check_networks(request: Mapping[str, Any], points: list[Point]) -> None:
         image_column=request.get("image_column"),
         bad_examples=request.get("bad_examples"),
     )
-    dataset = load_for(family, data, first)
+    dataset, _ = labeled_fraction(load_for(family, data, first), first.label_fraction, first.label_seed)
     seen: dict[tuple[int, int], str] = {}
     for point, (_, size, recipe) in zip(points, checked, strict=True):
         recipe = with_fitting_batch(recipe, request["set"], recipe.accumulate, len(dataset.train), silent)

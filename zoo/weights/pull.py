@@ -91,7 +91,7 @@ def pull(
         what = "folder" if publisher.folders else "file"
         raise ZooError(f"weights from {origin} are not fetched: name a {what} of them with --file")
     if classes is not None and classes < 2:
-        raise ZooError(f"{classes} class cannot be told apart: at least 2 are needed")
+        raise ZooError(f"--classes {classes}: at least 2 are needed")
     if publisher.folders:
         assert file is not None
         given = {"--tag": tag, "--image-size": image_size, "--channels": channels}

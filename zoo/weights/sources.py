@@ -113,9 +113,9 @@ def check_file(path: Path, origin: Source) -> None:
     wanted = " or ".join(f"*{suffix}" for suffix in origin.suffixes)
     if not path.name.endswith(origin.suffixes):
         reason = REASONS.get(path.suffix.lower(), "is no such file")
-        raise ZooError(f"{path} {reason}: weights from {origin.name} are read of {wanted} only")
+        raise ZooError(f"{path} {reason}: weights from {origin.name} are read only from {wanted} files")
     if not path.is_file():
-        raise ZooError(f"there is no file {path}: name one, {wanted}")
+        raise ZooError(f"there is no file {path}: name a {wanted} file")
 
 
 def preprocessing(wanted: Input, side: int, channels: int) -> Preprocessing:

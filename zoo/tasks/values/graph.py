@@ -35,11 +35,12 @@ def sums(targets: Any, found: Any, model: Model, weights: Any = 1.0) -> dict[str
     import tensorflow as tf
 
     each = losses(targets, found, model)
-    scale = tf.constant([one.std for one in model.scales], found.dtype)
-    error = (found - tf.cast(_standardized(targets, model), found.dtype)) * scale
+    scale = tf.constant([one.std for one in model.scales], tf.float64)
+    # In float64: the squares of values near 1e26 or 1e-27 are beyond float32.
+    error = tf.cast(found - tf.cast(_standardized(targets, model), found.dtype), tf.float64) * scale
     squared = tf.reduce_mean(error**2, -1)
-    weights = tf.cast(weights, each.dtype)
-    return {"loss": tf.reduce_sum(weights * each), "squared_error": tf.reduce_sum(weights * squared)}
+    loss = tf.reduce_sum(tf.cast(weights, each.dtype) * each)
+    return {"loss": loss, "squared_error": tf.reduce_sum(tf.cast(weights, tf.float64) * squared)}
 
 
 def _standardized(targets: Any, model: Model) -> Any:
