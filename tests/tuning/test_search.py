@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 import pytest
 
+import zoo
 from tests.conftest import Answer
 from zoo import experiment, run
 from zoo.errors import ZooError
@@ -300,3 +301,11 @@ def test_a_study_given_for_a_run_is_named(tmp_path: Path) -> None:
 def test_the_way_to_execute_several_trainings_is_no_part_of_what_is_asked_for() -> None:
     execution = {"tf_data_service": "data-1:5050", "devices": 2, "checkpoint_minutes": 1.0}
     assert series.asked("mlp", {"data": "iris", **execution}) == {"family": "mlp", "data": "iris", "set": []}
+
+
+def test_several_sizes_are_not_trained_on_several_workers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cluster = {"cluster": {"worker": ["a:1", "b:1"]}, "task": {"type": "worker", "index": 1}}
+    monkeypatch.setenv("TF_CONFIG", json.dumps(cluster))
+    with pytest.raises(ZooError, match="several sizes are trained on one machine"):
+        zoo.train_sizes("mlp", size=["small", "base"], data="iris", out=tmp_path / "sizes")
+    assert not [*tmp_path.iterdir()]

@@ -14,6 +14,7 @@ from zoo.experiment import Experiment
 from zoo.input import find
 from zoo.registry import resolve
 from zoo.text import Progress, Say, silent
+from zoo.training.cluster import find as find_cluster
 from zoo.verbs import series
 from zoo.verbs.results import Folder, RunFolder, StrPath, local_path, optional_path, refuse_beside_resume, several
 from zoo.verbs.series import Point
@@ -68,6 +69,8 @@ def train_sizes(
         folder = local_path(resume)
         record = begun = experiment.read("sizes", folder)
     else:
+        if find_cluster(training.get("strategy") or "auto"):
+            raise ZooError("several sizes are trained on one machine: train each on these workers by a call of its own")
         sizes = several(size)
         request = {**series.asked(family, training), "sizes": sizes}
         if not sizes:
