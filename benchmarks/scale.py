@@ -1,11 +1,11 @@
-"""Run `zoo scale` of several families, at three sizes and at three widths, on a part of Fashion-MNIST.
+"""Run `zoo scale` of a family at three sizes and three widths on a part of Fashion-MNIST.
 
-Each family is trained at each size, and its small network at each width; a power law is fitted to the sizes and another
-to the widths. All networks train on the same images with their own recipes, changed by the arguments below. A network
-that is already in SCRATCH is not trained again, so you can repeat the command after an interruption.
+Every size is trained at every width, and a power law is fitted to the nine networks. They train on the same images with
+the family's recipe, changed by the arguments below. A network that is already in SCRATCH is not trained again, so you
+can repeat the command after an interruption.
 
-usage: python -m benchmarks.scale DATA_DIR SCRATCH [--families resnet,vgg] [--sizes small,base,large]
-           [--widths 0.25,0.5,1] [--images 1000] [--tested 200] [--epochs 3] [--side 28] [--set KEY=VALUE …]
+usage: python -m benchmarks.scale FAMILY DATA_DIR SCRATCH [--sizes small,base,large] [--widths 0.125,0.25,0.5]
+           [--images 400] [--tested 200] [--epochs 3] [--side 28] [--set KEY=VALUE …]
        writes results/scale.json
 """
 
@@ -23,14 +23,14 @@ from zoo.data.load import read_source
 
 
 def main() -> None:
-    """Train, export and measure the networks of every family, and record its two laws."""
+    """Train, export and measure the networks of a family, and record its law."""
     parser = argparse.ArgumentParser()
+    parser.add_argument("family")
     parser.add_argument("data_dir", type=Path)
     parser.add_argument("scratch", type=Path)
-    parser.add_argument("--families", default="resnet,vgg")
     parser.add_argument("--sizes", default="small,base,large")
-    parser.add_argument("--widths", default="0.25,0.5,1")
-    parser.add_argument("--images", type=int, default=1000, help="training images of each class")
+    parser.add_argument("--widths", default="0.125,0.25,0.5")
+    parser.add_argument("--images", type=int, default=400, help="training images of each class")
     parser.add_argument("--tested", type=int, default=200, help="test images of each class")
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--side", type=int, default=28, help="side of the networks' input, in pixels")
@@ -43,18 +43,24 @@ def main() -> None:
         with files.staged_folder(images) as staging:
             write(staging, first_of_each_class(raw.examples, asked.images, asked.tested), raw.labels, range(10))
     changes = [f"image.size={asked.side}", *asked.set]
-    shared = ["--data", f"folder:{images}", "--epochs", asked.epochs, "--seconds", asked.seconds]
-    shared += [word for change in changes for word in ("--set", change)]
-    figures: dict[str, Any] = recorded("scale").get("families", {})
-    for family in asked.families.split(","):
-        ways = {"sizes": ["--sizes", asked.sizes], "widths": ["--sizes", "small", "--widths", asked.widths]}
-        for way, points in ways.items():
-            made = zoo("scale", family, *points, *shared, "--out", asked.scratch / f"{family}-{way}")
-            seconds = sum(row["train_seconds"] for row in made["results"]["networks"])
-            command = portable(made["provenance"]["command"])
-            figures[f"{family} {way}"] = {**made["results"], "training_seconds": seconds, "command": command}
-            settings = {"images": asked.images, "tested": asked.tested, "epochs": asked.epochs, "side": asked.side}
-            record("scale", {"settings": settings, "changes": changes, "families": figures})
+    made = zoo(
+        "scale",
+        asked.family,
+        *("--sizes", asked.sizes),
+        *("--widths", asked.widths),
+        *("--data", f"folder:{images}"),
+        *("--epochs", asked.epochs),
+        *("--seconds", asked.seconds),
+        *(word for change in changes for word in ("--set", change)),
+        *("--out", asked.scratch / asked.family),
+    )
+    figures = {
+        **made["results"],
+        "training_seconds": sum(row["train_seconds"] for row in made["results"]["networks"]),
+        "images_of_each_class": {"train": asked.images, "test": asked.tested},
+        "command": portable(made["provenance"]["command"]),
+    }
+    record("scale", recorded("scale") | {asked.family: figures})
 
 
 def first_of_each_class(examples: Any, images: int, tested: int) -> list[Example]:

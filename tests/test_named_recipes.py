@@ -169,7 +169,7 @@ def test_other_wishes_that_make_no_sense_are_refused() -> None:
     for name, asked, line in (
         ("resnet", "a4", "resnet has no recipe 'a4': known: a1, a2, a3, default"),
         ("cnn", "original", "cnn's recipe original is for large, not for small"),
-        ("resnet", "fine-tune", "the recipe fine-tune starts from weights: name the run to take --weights from"),
+        ("resnet", "fine-tune", "starts from weights: choose another, or name the run to take --weights from"),
     ):
         with pytest.raises(ZooError, match=line):
             zoo.train(name, recipe=asked)

@@ -294,6 +294,7 @@ class Input:
         by_epoch: called with a preprocessing, the section and the number of epochs; returns the preprocessing of each
             epoch in training. The last one is the given preprocessing; earlier ones may be for smaller inputs. It
             raises ZooError if the section does not fit.
+        kept_by_weights: the keys of the section that the weights decide, if training starts from weights.
         space: the keys of the section that `zoo tune` searches by default, in the form of `zoo.tuning.space`.
         alone: called with a preprocessing; returns whether examples are answered one at a time, because examples of
             other lengths in the same batch would change an answer.
@@ -316,6 +317,7 @@ class Input:
     mixed_by: frozenset[str] = frozenset()
     grown_by: str = ""
     by_epoch: Callable[[Any, Any, int], Sequence[Any]] = lambda preprocessing, section, epochs: [preprocessing] * epochs
+    kept_by_weights: frozenset[str] = frozenset()
     space: Mapping[str, Any] = field(default_factory=dict)
     alone: Callable[[Any], bool] = lambda preprocessing: False
 

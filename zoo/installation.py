@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo import container, formats
+from zoo.tensorflow_setup import BACKEND
 
 if TYPE_CHECKING:
     from zoo.input import Input
@@ -194,7 +195,8 @@ def doctor() -> Installation:
         environment={
             name: value
             for name, value in sorted(os.environ.items())
-            if VARIABLES.fullmatch(name) and not HIDDEN.fullmatch(name)
+            # The command line sets the usual backend itself, which says nothing about the installation.
+            if VARIABLES.fullmatch(name) and not HIDDEN.fullmatch(name) and (name, value) != ("KERAS_BACKEND", BACKEND)
         },
         keras_json=_or_error(keras_json),
         packages={

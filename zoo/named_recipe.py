@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from zoo.errors import ZooError
 from zoo.recipe import Recipe, changed
+from zoo.schema import record
 
 if TYPE_CHECKING:
     from zoo.family import Family, Size
@@ -65,28 +66,51 @@ class NamedRecipe:
         return changed(default if self.changes else neutral, self.keys, f"recipe {name}")
 
 
-def choose(
-    family: Family, size: Size, asked: str | os.PathLike[str] | None, *, from_weights: bool
-) -> tuple[str, Recipe]:
+@record
+class RecipeFile:
+    """A recipe file that was read: its name, and its values by dotted key, which change a family's default recipe."""
+
+    name: str
+    keys: dict[str, Any]
+
+
+RecipeChoice = str | os.PathLike[str] | RecipeFile
+"""The name of a recipe, or a recipe file, read already or not."""
+
+
+def choose(family: Family, size: Size, asked: RecipeChoice | None, *, from_weights: bool) -> tuple[str, Recipe]:
     """Return the name of the recipe that was asked for, and the recipe.
 
     Args:
         family: the family.
         size: one of its sizes.
-        asked: the name of a recipe, or a file that changes keys of the default recipe; None for the default recipe.
+        asked: the recipe; None for the default recipe.
         from_weights: whether training starts from the weights of a run.
 
     Raises:
         ZooError: there is no such recipe or file, the recipe is for another size or needs weights, or the file cannot
             be read or has keys or values that do not fit.
     """
-    name = DEFAULT if asked is None else os.fspath(asked)
-    if Path(name).suffix in ENDINGS:
-        return Path(name).name, changed(family.recipe_of(size), read(Path(name)), name)
+    name = DEFAULT if asked is None else read_if_file(asked)
+    if isinstance(name, RecipeFile):
+        return name.name, changed(family.recipe_of(size), name.keys, name.name)
     recipe = family.recipe_of(size, name)
     if name != DEFAULT and family.named_recipes[name].from_weights and not from_weights:
-        raise ZooError(f"the recipe {name} starts from weights: name the run to take --weights from")
+        raise ZooError(f"the recipe {name} starts from weights: choose another, or name the run to take --weights from")
     return name, recipe
+
+
+def read_if_file(asked: RecipeChoice) -> str | RecipeFile:
+    """Return the name of a recipe as it is, and read a recipe file, so that later changes of the file do not matter.
+
+    Raises:
+        ZooError: the file cannot be read.
+    """
+    if isinstance(asked, RecipeFile):
+        return asked
+    name = os.fspath(asked)
+    path = Path(name)
+    return RecipeFile(path.name, read(path)) if path.suffix in ENDINGS else name
 
 
 def read(path: Path) -> dict[str, Any]:

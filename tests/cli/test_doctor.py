@@ -131,6 +131,7 @@ def test_settings_are_told_and_secrets_are_not(stubs: Path, tmp_path: Path) -> N
     found = report(stubs, 0, KERAS_HOME=str(tmp_path), OMP_NUM_THREADS="3", HF_TOKEN="hidden", TF_API_KEY="hidden")
     assert found["keras_json"] == {"floatx": "float16"}
     assert found["environment"]["OMP_NUM_THREADS"] == "3"
+    assert "KERAS_BACKEND" not in found["environment"], "the command line sets it itself"
     assert "hidden" not in json.dumps(found)
     (tmp_path / "keras.json").write_text("{")
     assert "JSONDecodeError" in report(stubs, 0, KERAS_HOME=str(tmp_path))["keras_json"]["error"]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tests.training.tiny import CLASSES, parts
+from tests.training.tiny import CLASSES, averaged_parts, parts
 from zoo import recipe as recipes
 from zoo.recipe import Recipe
 from zoo.training.strategy import choose
@@ -32,9 +32,10 @@ def main() -> None:
     """Compare what the replicas hold before and after."""
     strategy = choose("mirrored", logical_cpus=2)
 
-    model, optimizer, step = parts(recipes.override(Recipe(), ["on_nan=skip", "batch_size=8"]), strategy)
+    settings = ["on_nan=skip", "batch_size=8", "ema_decay=0.5"]
+    model, optimizer, step, average = averaged_parts(recipes.override(Recipe(), settings), strategy)
     assert float(step(*batch(strategy, bad=False))["left_out_steps"]) == 0
-    variables = [*model.weights, *optimizer.variables]
+    variables = [*model.weights, *optimizer.variables, *average.model.weights]
     before = held(strategy, variables)
     sums = step(*batch(strategy, bad=True))
     assert float(sums["left_out_steps"]) == 1, sums

@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from tests import processes
 from tests.training.test_training import rows_of, train
-from tests.training.tiny import CLASSES, parts, tiny_network
+from tests.training.tiny import CLASSES, averaged_parts, parts, tiny_network
 from zoo import recipe as recipes
 from zoo import run, weights_file
 from zoo.errors import ZooError
@@ -38,19 +38,23 @@ def state_of(model: Any, optimizer: Any) -> list[np.ndarray]:
 
 @pytest.mark.parametrize("rule", ["sgd", "adamw"])
 def test_a_step_that_is_left_out_changes_nothing_and_is_counted(rule: str) -> None:
-    settings = ["on_nan=skip", "batch_size=6", f"optimizer.name={rule}", "optimizer.clip_norm=1"]
-    model, optimizer, step = parts(recipes.override(Recipe(), settings))
+    settings = ["on_nan=skip", "batch_size=6", f"optimizer.name={rule}", "optimizer.clip_norm=1", "ema_decay=0.5"]
+    model, optimizer, step, average = averaged_parts(recipes.override(Recipe(), settings))
     assert float(step(*batch())["loss"]) > 0
     before = state_of(model, optimizer)
+    averaged = [variable.numpy() for variable in average.model.weights]
     assert {name: float(value) for name, value in step(*batch(bad=True)).items()} == {
         "loss": 0, "hits": 0, "left_out_steps": 1,
     }  # fmt: skip
     for one, other in zip(before, state_of(model, optimizer), strict=True):
         np.testing.assert_array_equal(one, other)
+    for one, variable in zip(averaged, average.model.weights, strict=True):
+        np.testing.assert_array_equal(one, variable.numpy())
     after = step(*batch())
     assert float(after["left_out_steps"]) == 0
     assert float(after["loss"]) > 0
     assert any((one != other).any() for one, other in zip(before, state_of(model, optimizer), strict=True))
+    assert any((one != new.numpy()).any() for one, new in zip(averaged, average.model.weights, strict=True))
 
 
 def test_steps_that_can_be_left_out_are_otherwise_the_same() -> None:

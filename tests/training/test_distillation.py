@@ -39,7 +39,7 @@ from zoo.text import silent
 from zoo.training import distillation, known_answers, start
 from zoo.training.input_speed import measure
 from zoo.training.objective import objective
-from zoo.training.request import DataRequest
+from zoo.training.request import TrainingRequest
 from zoo.training.teacher import answers, check_teacher, find_teacher
 
 PREPROCESSING = Preprocessing(8, 8, 1, (0.5,), (0.5,))
@@ -402,7 +402,7 @@ def test_a_distillation_that_a_task_lacks_is_refused(teacher: Path) -> None:
 
 def test_the_speed_of_a_training_is_measured_without_a_teacher() -> None:
     with pytest.raises(ZooError, match="name one with --teacher"):
-        measure("mlp", None, DataRequest("iris"), ["distill.kind=soft"], seconds=0.1)
+        measure(TrainingRequest(family="mlp", settings=["distill.kind=soft"]), seconds=0.1)
 
 
 @pytest.mark.full

@@ -150,7 +150,7 @@ REFUSED = [
 def test_what_cannot_be_mixed_is_refused(key: str, kind: str, target: str, share: Share, line: str) -> None:
     recipe = override(Recipe(batch_size=30), [f"{key}=0.5"])
     with pytest.raises(ZooError) as caught:
-        check(recipe, find(kind), task(target), share)
+        check(recipe, find(kind), task(target), 30, share=share)
     assert line in str(caught.value)
     assert "\n" not in str(caught.value)
 

@@ -36,7 +36,7 @@ from zoo.registry import resolve
 from zoo.training import stages, start
 from zoo.training.batches import Batches
 from zoo.training.input_speed import measure
-from zoo.training.request import DataRequest
+from zoo.training.request import DataRequest, TrainingRequest
 
 GROW = ("epochs=3", "batch_size=32", "image.size=12", "image.first_size=8", "image.size_stages=2")
 GROWING = (*GROW, "label_fraction=0.1")
@@ -231,7 +231,7 @@ def _endless(pixels: Any) -> Any:
 @pytest.mark.full
 def test_the_speed_of_a_training_is_that_of_the_full_size(tiny: None, seen: list[tuple[int, int]]) -> None:
     settings = ["image.size=12", "image.first_size=8", "batch_size=256"]
-    measure("cnn", None, DataRequest("digits"), settings, seconds=0.05)
+    measure(TrainingRequest(family="cnn", data=DataRequest("digits"), settings=settings), seconds=0.05)
     assert {side for _, side in seen} == {12}
 
 

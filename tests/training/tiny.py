@@ -12,6 +12,7 @@ from zoo.description import Model
 from zoo.inputs.image.preprocessing import Preprocessing
 from zoo.keras_settings import own_settings
 from zoo.recipe import Recipe
+from zoo.training.average import Average
 from zoo.training.optimizer import optimizer
 from zoo.training.steps import training_step
 
@@ -35,8 +36,14 @@ def described() -> Model:
 
 def parts(recipe: Recipe, strategy: Any = None) -> tuple[Any, Any, Any]:
     """The network, the optimizer and the step of a recipe."""
+    return averaged_parts(recipe, strategy)[:3]
+
+
+def averaged_parts(recipe: Recipe, strategy: Any = None) -> tuple[Any, Any, Any, Any]:
+    """The network, the optimizer, the step, and the moving average; None if the recipe has no decay."""
     strategy = strategy or tf.distribute.OneDeviceStrategy("CPU:0")
     with strategy.scope():
         model = tiny_network(recipe.precision)
         made = optimizer(recipe, model, 10, {})
-    return model, made, training_step(model, described(), made, strategy, recipe)
+        average = Average(tiny_network(recipe.precision), model, recipe.ema_decay) if recipe.ema_decay else None
+    return model, made, training_step(model, described(), made, strategy, recipe, average=average), average

@@ -24,6 +24,7 @@ from zoo.tuning.trial import Settled, StudyRequest
 from zoo.tuning.worker import Died, Worker
 from zoo.verbs import series
 
+MLP, SMALL = resolve("mlp")
 PLAIN = {"optimizer.lr": {"low": 1e-4, "high": 1.0, "log": True}, "batch_size": [8, 16, 32]}
 SETTLED = Settled("mlp", "small", "mlp-iris", PLAIN, {"optimizer.lr": 0.01, "batch_size": 16}, "accuracy", True, 0)
 EPOCHS = 3
@@ -89,7 +90,7 @@ def processes(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def go(folder: Path, trials: int, parallel: int = 1, said: list[str] | None = None) -> list[Trial]:
     folder.mkdir(exist_ok=True)
-    study = Study(folder, checked(PLAIN, resolve("mlp")[0], None, ()), SETTLED.usual, 0, True)
+    study = Study(folder, checked(PLAIN, MLP, None, MLP.recipe_of(SMALL), ()), SETTLED.usual, 0, True)
     request = StudyRequest("mlp", None, "iris", None, {}, "error", (), trials)
     try:
         study.fail_unfinished()
@@ -153,6 +154,20 @@ def test_a_process_that_dies_once_is_forgiven(tmp_path: Path, monkeypatch: pytes
     assert "its process ended with status -9" in trials[2].reason
 
 
+def test_a_trial_that_was_interrupted_twice_may_still_die_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for _ in range(2):
+        monkeypatch.setattr(Process, "answered", 0)
+        monkeypatch.setattr(Process, "killed_after", 1)
+        with pytest.raises(Killed):
+            go(tmp_path / "study", 1)
+    monkeypatch.setattr(Process, "killed_after", 10**9)
+    monkeypatch.setattr(Process, "dies", ("0000",))
+    monkeypatch.setattr(Process, "jobs", [])
+    trials = go(tmp_path / "study", 1)
+    assert Process.jobs == ["0000", "0000"]
+    assert trials[0].value is not None
+
+
 def test_a_training_that_fails_has_no_value_and_a_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Process, "fails", ("0000", "0002"))
     trials = go(tmp_path / "a?b {x} %20", 3)
@@ -210,7 +225,16 @@ REFUSED = [
     (["tune", "mlp", "--trials", "3", "--set", "optimizer.lr=-1"], "optimizer.lr should be greater than 0"),
     (["tune", "mlp", "--trials", "3", "--space", "none.toml"], "there is no such file"),
     (["tune", "mlp", "--trials", "3", "--space", "bad.toml"], "optimizer.lr should be greater than 0"),
-    (["tune", "mlp", "--trials", "3", "--set", "freeze=true"], "a search starts from nothing"),
+    (["tune", "mlp", "--trials", "3", "--set", "freeze=true"], "and this one starts from nothing: leave it out"),
+    (["tune", "mlp", "--trials", "3", "--set", "fixmatch.ratio=2"], "about unlabeled data"),
+    (["tune", "mlp", "--trials", "3", "--space", "freeze.toml"], "the space: freeze=True: freeze trains only the head"),
+    (["tune", "mlp", "--trials", "3", "--space", "distill.toml"], "the space: distill.temperature=2.0: --distill"),
+    (["scale", "mlp", "--set", "freeze=true"], "and this one starts from nothing: leave it out"),
+    (["scale", "mlp", "--recipe", "fixmatch.toml"], "about unlabeled data"),
+    (["scale", "vit", "--data", "digits", "--widths", "0.5,1"], "network.width=0.5: "),
+    (["benchmark", "--data", "digits", "--family", "cnn", "--set", "freeze=true"], "and this one starts from nothing"),
+    (["train", "vgg", "--data", "digits", "--set", "xla=true"], "xla=true compiles no max pooling whose gradient"),
+    (["train", "mlp", "--set", "prune.multiple=8"], "prune.… removes channels of a trained network"),
     (["tune", "mlp", "--resume", "studies/a"], "leave family out"),
     (["tune", "--resume", "studies/a"], "study.json is missing"),
     (["tune", "mlp", "--trials", "3", "--out", "full"], "full exists already"),
@@ -250,6 +274,8 @@ def test_wrong_requests_end_with_one_line_and_leave_nothing(
     monkeypatch.chdir(tmp_path)
     Path("full").mkdir()
     Path("fixmatch.toml").write_text("[fixmatch]\nratio = 2\n")
+    Path("freeze.toml").write_text("freeze = [false, true]\n")
+    Path("distill.toml").write_text("[distill]\ntemperature = [2.0, 1.0]\n")
     Path("bad.toml").write_text("[optimizer]\nlr = {low = 0.0, high = 1.0}\n")
     before = sorted(tmp_path.rglob("*"))
     answer = zoo_command(*arguments)

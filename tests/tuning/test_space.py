@@ -13,7 +13,8 @@ from zoo.errors import ZooError
 from zoo.registry import matching, resolve
 from zoo.tuning.space import LARGEST_FILE, Choices, Range, checked, corners, default, flat, read, to_plain, values_of
 
-MLP, _ = resolve("mlp")
+MLP, SMALL = resolve("mlp")
+USUAL = MLP.recipe_of(SMALL)
 TOML = """
 size = ["small", "base"]
 batch_size = [8, 16]
@@ -33,14 +34,14 @@ def test_toml_and_json_are_read_alike(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text(json.dumps(nested))
     plain = read(tmp_path / "a.toml")
     assert plain == read(tmp_path / "a.json") == flat(nested)
-    space = checked(plain, MLP, None, ())
+    space = checked(plain, MLP, None, USUAL, ())
     assert space == {
         "size": Choices(("small", "base")),
         "batch_size": Choices((8, 16)),
         "optimizer.lr": Range(1e-4, 0.1, True, False),
         "optimizer.weight_decay": Range(0, 2, False, False),
     }
-    assert checked(json.loads(json.dumps(to_plain(space))), MLP, None, ()) == space
+    assert checked(json.loads(json.dumps(to_plain(space))), MLP, None, USUAL, ()) == space
 
 
 @pytest.mark.parametrize(
@@ -74,15 +75,15 @@ def test_toml_and_json_are_read_alike(tmp_path: Path) -> None:
 )
 def test_what_no_recipe_takes_is_refused(plain: dict[str, Any], said: str) -> None:
     with pytest.raises(ZooError, match=said) as error:
-        checked(plain, MLP, None, ())
+        checked(plain, MLP, None, USUAL, ())
     assert "\n" not in str(error.value)
 
 
 def test_what_is_decided_already_is_refused() -> None:
     with pytest.raises(ZooError, match="size is set for all trials already"):
-        checked({"size": ["small"]}, MLP, "base", ())
+        checked({"size": ["small"]}, MLP, "base", USUAL, ())
     with pytest.raises(ZooError, match="batch_size is set for all trials already"):
-        checked({"batch_size": [8]}, MLP, None, ["batch_size=16"])
+        checked({"batch_size": [8]}, MLP, None, USUAL, ["batch_size=16"])
 
 
 @pytest.mark.parametrize(
@@ -109,7 +110,7 @@ def test_the_default_space_holds_the_recipe_of_every_family(family: str) -> None
     found, row = resolve(family)
     recipe = found.recipe_of(row)
     plain = default(found, None, recipe, (), examples=10_000, classes=True, scales=True, drops=True)
-    space = checked(plain, found, None, ())
+    space = checked(plain, found, None, recipe, ())
     assert {"size", "optimizer.lr", "optimizer.weight_decay", "batch_size", "network.width"} <= space.keys()
     usual = values_of(recipe)
     for key, dimension in space.items():
@@ -126,6 +127,6 @@ def test_the_default_space_leaves_out_what_is_decided() -> None:
 
 
 def test_corners_are_the_combinations_of_bounds() -> None:
-    space = checked({"batch_size": [8, 16], "optimizer.lr": {"low": 0.1, "high": 0.2}}, MLP, None, ())
+    space = checked({"batch_size": [8, 16], "optimizer.lr": {"low": 0.1, "high": 0.2}}, MLP, None, USUAL, ())
     assert [*corners(space, ["accumulate"])] == [{}]
     assert len([*corners(space, ["batch_size", "optimizer.lr"])]) == 4

@@ -68,11 +68,13 @@ def all_or_none(
     scale: LossScale | None,
     compute: Callable[..., tuple[dict[str, Any], list[Any]]],
     update: Callable[[list[Any]], None],
+    follow: Callable[[], None],
     summed: Callable[[Any, dict[str, Any]], dict[str, Any]],
 ) -> Callable[..., dict[str, Any]]:
     """Return a step that updates all replicas if the loss and the gradients are finite on every replica.
 
-    Otherwise, the weights, the statistics of normalization and the state of the optimizer stay unchanged.
+    Otherwise, the weights, their moving average, the statistics of normalization and the state of the optimizer stay
+    unchanged.
 
     Args:
         strategy: the strategy of the training.
@@ -82,6 +84,7 @@ def all_or_none(
         scale: the scale of the loss in float16; None in other precisions.
         compute: takes a replica's part of a batch; returns the sums of the task and the gradients of the scaled loss.
         update: applies a replica's gradients.
+        follow: called in cross-replica context after an update.
         summed: adds up the sums of all replicas.
     """
     statistics = [variable for variable in model.non_trainable_weights if tf.as_dtype(variable.dtype).is_floating]
@@ -107,6 +110,7 @@ def all_or_none(
         # The condition is outside of the replicas: within a branch, a replica could not wait for the others.
         def take() -> Any:
             strategy.run(update, (gradients,))
+            follow()
             return tf.constant(0)
 
         def leave() -> Any:

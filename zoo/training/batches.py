@@ -17,7 +17,7 @@ from zoo.errors import ZooError
 from zoo.input import Input, kind_of
 from zoo.recipe import Recipe
 from zoo.task import Pretext, Task, task_of
-from zoo.text import Say
+from zoo.text import Say, silent
 from zoo.training import mixing, stages
 from zoo.training.data_service import DataService
 
@@ -106,11 +106,38 @@ class Batches:
         )
 
 
-def with_fitting_batch(recipe: Recipe, settings: Sequence[str], parts: int, examples: int, say: Say) -> Recipe:
-    """Return a recipe whose batch is not larger than a small dataset, unless the settings name a batch size.
+def fitted(
+    recipe: Recipe,
+    settings: Sequence[str],
+    kind: Input,
+    task: Task,
+    examples: int,
+    replicas: int = 1,
+    share: Share = WHOLE,
+    say: Say = silent,
+) -> Recipe:
+    """Return the recipe of a training on so many examples: its batch is not larger than a small dataset.
 
-    A batch size that is changed becomes a multiple of `parts`, or of twice that if pairs of examples are mixed.
+    Args:
+        recipe: the recipe with all changes.
+        settings: these changes; a batch size among them stays.
+        kind: the kind of input.
+        task: the task.
+        examples: the number of training examples.
+        replicas: the number of replicas that share a batch.
+        share: the part of a batch that this worker reads.
+        say: called with a line if the batch size changes.
+
+    Raises:
+        ZooError: such batches cannot be made.
     """
+    recipe = _with_fitting_batch(recipe, settings, replicas * recipe.accumulate, examples, say)
+    check(recipe, kind, task, examples, replicas, share)
+    return recipe
+
+
+def _with_fitting_batch(recipe: Recipe, settings: Sequence[str], parts: int, examples: int, say: Say) -> Recipe:
+    """Return a recipe whose batch is a multiple of `parts`, or of twice that if pairs of examples are mixed."""
     if mixing.asked(recipe):
         parts *= 2
     if recipe.batch_size <= examples or examples < parts or any(one.startswith("batch_size=") for one in settings):
@@ -120,17 +147,35 @@ def with_fitting_batch(recipe: Recipe, settings: Sequence[str], parts: int, exam
     return dataclasses.replace(recipe, batch_size=fitting_size)
 
 
-def check(recipe: Recipe, kind: Input, task: Task, share: Share) -> None:
-    """Refuse a recipe whose batches cannot be made from inputs of a kind with targets of a task.
+def check(recipe: Recipe, kind: Input, task: Task, examples: int, replicas: int = 1, share: Share = WHOLE) -> None:
+    """Refuse a recipe whose batches cannot be made; the arguments are those of `fitted`.
 
     Raises:
-        ZooError: the recipe asks for such batches.
+        ZooError: a batch cannot be divided, is larger than the training split, or cannot be mixed or balanced.
     """
+    _check_size(recipe.batch_size, replicas, examples, recipe.accumulate)
     mixing.check(recipe, kind, task, share)
     if recipe.sampling == "balanced" and task.balanced is None:
         raise ZooError(f"sampling=balanced draws classes evenly, and the task is {task.words}: leave it out")
     if recipe.sampling == "balanced" and recipe.class_weights == "balanced":
         raise ZooError("sampling=balanced and class_weights=balanced both balance the classes: leave one of them out")
+
+
+def _check_size(batch_size: int, replicas: int, examples: int, parts: int = 1) -> None:
+    """Raise ZooError if a batch cannot be divided among replicas and parts, or is larger than the training split."""
+    if batch_size % replicas:
+        raise ZooError(
+            f"a batch of {batch_size} cannot be shared by {replicas} replicas: --set batch_size to a multiple of them"
+        )
+    if batch_size % (replicas * parts):
+        raise ZooError(
+            f"a batch of {batch_size} cannot be computed in {parts} equal parts by each of {replicas} replicas: "
+            f"--set batch_size to a multiple of {replicas * parts}, or --set accumulate to another number"
+        )
+    if batch_size > examples:
+        raise ZooError(
+            f"a batch of {batch_size} is more than the {examples} training examples: --set batch_size={examples}"
+        )
 
 
 class PretextBatches:

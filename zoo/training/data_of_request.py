@@ -10,6 +10,7 @@ from zoo.data.dataset import Dataset
 from zoo.data.fitting import fitting
 from zoo.data.fraction import labeled_fraction
 from zoo.data.load import BadExamples, load
+from zoo.data.share import WHOLE, Share
 from zoo.data.unlabeled import load_unlabeled
 from zoo.description import Data
 from zoo.errors import ZooError, listed
@@ -17,16 +18,17 @@ from zoo.family import Family
 from zoo.input import find, kind_of
 from zoo.recipe import Recipe
 from zoo.text import Say, silent
+from zoo.training.batches import fitted
+from zoo.training.decision import Decision
 from zoo.training.request import DataRequest, TrainingRequest
 
 
-def data_of_request(request: TrainingRequest, family: Family, recipe: Recipe, say: Say) -> tuple[Dataset, Data | None]:
+def data_of_request(request: TrainingRequest, decision: Decision, say: Say = silent) -> tuple[Dataset, Data | None]:
     """Load the data of a training: those with the labels that its recipe keeps, and those without labels.
 
     Args:
         request: the request for the training.
-        family: the family of the network.
-        recipe: the recipe, which says how splits are drawn, and which labels are kept.
+        decision: the decision about it. Its recipe says how splits are drawn, and which labels are kept.
         say: called with a line about everything that is left out.
 
     Returns:
@@ -35,7 +37,8 @@ def data_of_request(request: TrainingRequest, family: Family, recipe: Recipe, sa
     Raises:
         ZooError: the data cannot be loaded, or do not suit such a training.
     """
-    dataset = load_for(family, request.data, recipe, request.method, say)
+    recipe = decision.recipe
+    dataset = _loaded(decision.family, request.data, recipe, request.method, say)
     for skipped in dataset.skipped:
         say(f"left out: {skipped}")
     dataset, rest = labeled_fraction(dataset, recipe.label_fraction, recipe.label_seed)
@@ -57,9 +60,7 @@ def data_of_request(request: TrainingRequest, family: Family, recipe: Recipe, sa
     return dataclasses.replace(dataset, unlabeled=others), described
 
 
-def load_for(
-    family: Family, data: DataRequest, recipe: Recipe, method: str | None = None, say: Say = silent
-) -> Dataset:
+def _loaded(family: Family, data: DataRequest, recipe: Recipe, method: str | None, say: Say) -> Dataset:
     """Load the data to train a family on; without a named source, the default data of its kind of input.
 
     With a `method`, the family is to be pretrained, and labels do not matter.
@@ -81,6 +82,23 @@ def load_for(
         if method is None and task not in family.tasks:
             raise ZooError(f"{family.name} cannot be trained for {task}, which {source} has: name other data")
     return dataset
+
+
+def recipe_for(
+    dataset: Dataset,
+    request: TrainingRequest,
+    decision: Decision,
+    replicas: int = 1,
+    share: Share = WHOLE,
+    say: Say = silent,
+) -> Recipe:
+    """Return the recipe of a decision for its data, see `zoo.training.batches.fitted`.
+
+    Raises:
+        ZooError: the batches of the recipe cannot be made from these data.
+    """
+    kind, task = find(decision.family.input), tasks.find(request.method or dataset.task)
+    return fitted(decision.recipe, request.settings, kind, task, len(dataset.train), replicas, share, say)
 
 
 def fit(dataset: Dataset, preprocessing: Any, bad_examples: BadExamples, say: Say) -> Dataset:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from dataclasses import dataclass
-from pathlib import Path
 
 from zoo import named_recipe, pretext
 from zoo.errors import ZooError
 from zoo.family import Family, Size
-from zoo.recipe import Recipe
+from zoo.input import Input, find
+from zoo.recipe import Prune, Recipe
 from zoo.training import distillation, fine_tuning, without_labels
 from zoo.training.request import TrainingRequest
 from zoo.training.teacher import Found, find_teacher
@@ -44,21 +45,43 @@ def decide(request: TrainingRequest) -> Decision:
     if method is not None:
         pretext.refuse_unknown(method)
     family, size = fine_tuning.network(request.family, request.size, request.weights)
-    name, recipe = named_recipe.choose(family, size, request.recipe, from_weights=request.weights is not None)
+    choice = None if request.recipe is None else named_recipe.read_if_file(request.recipe)
+    name, recipe = named_recipe.choose(family, size, choice, from_weights=request.weights is not None)
     recipe = without_labels.recipe_of(recipe, settings, method, unlabeled)
     recipe = distillation.requested(recipe, request.teacher, unlabeled)
     teacher = find_teacher(request.teacher, family.input) if request.teacher else None
     without_labels.check(family, recipe, settings, method, unlabeled)
-    _check_weights(recipe, request.weights)
+    if request.weights is None:
+        _check_without_weights(recipe)
+    else:
+        named = {setting.partition("=")[0] for setting in settings}
+        named |= set(choice.keys) if isinstance(choice, named_recipe.RecipeFile) else set()
+        _check_with_weights(recipe, named, find(family.input))
     return Decision(family, size, name, recipe, teacher)
 
 
-def _check_weights(recipe: Recipe, weights: Path | None) -> None:
-    """Raise ZooError if a recipe needs weights to start from and there are none, or its changes exclude each other."""
-    if recipe.freeze and weights is None:
-        raise ZooError("freeze trains only the head of a trained network: name the run to take --weights from")
-    if recipe.prune.share and weights is None:
-        raise ZooError("channels are removed from a trained network: name the run to take --weights from")
+def _check_without_weights(recipe: Recipe) -> None:
+    """Raise ZooError if a recipe needs weights to start from."""
+    how = "and this one starts from nothing: leave it out, or name the run to take --weights from"
+    if recipe.freeze:
+        raise ZooError(f"freeze trains only the head of a trained network, {how}")
+    if recipe.prune != Prune():
+        raise ZooError(f"prune.… removes channels of a trained network, {how}")
+
+
+def _check_with_weights(recipe: Recipe, named: Set[str], kind: Input) -> None:
+    """Raise ZooError if a recipe changes what its weights decide, or its changes exclude each other.
+
+    Args:
+        recipe: the recipe.
+        named: the keys that the request changes.
+        kind: the network's kind of input.
+    """
+    for key in sorted(kind.kept_by_weights):
+        if f"{kind.kind}.{key}" in named:
+            raise ZooError(f"{kind.kind}.{key} is decided by the weights that training starts from: leave it out")
+    if recipe.prune.share == 0 and recipe.prune != Prune():
+        raise ZooError("prune.multiple is about pruning: name the share to keep with --prune, or leave it out")
     if recipe.prune.share and recipe.freeze:
         raise ZooError("freeze trains the head only, but all layers of a pruned network must be trained: leave one out")
     if recipe.freeze and max(recipe.network.dropout, recipe.network.drop_path) > 0:

@@ -15,6 +15,7 @@ from zoo.family import Family, Size
 from zoo.input import kind_of
 from zoo.recipe import Recipe
 from zoo.training import stages
+from zoo.training.devices import check_compiler
 
 
 def describe(
@@ -31,8 +32,8 @@ def describe(
     without labels.
 
     Raises:
-        ZooError: no network takes such an input, the network has no place for the recipe's dropout or drop-path, or it
-            cannot begin with smaller inputs as the recipe asks.
+        ZooError: no network takes such an input, the network has no place for the recipe's dropout or drop-path, it
+            cannot begin with smaller inputs as the recipe asks, or XLA cannot compile it so.
     """
     data = kind_of(recipe.input).data
     preprocessing = data.suiting(dataset, recipe.input, like.preprocessing if like else None)
@@ -55,6 +56,7 @@ def describe(
         model = dataclasses.replace(model, widths=_scaled_widths(model, recipe.network.width, like))
     network = factory.build(model, rates=recipe.network)
     stages.check(network, model, recipe)
+    check_compiler(recipe, network)
     return dataclasses.replace(
         model, parameters=complexity.parameters(network), multiply_adds=complexity.multiply_adds(network)
     )
@@ -75,7 +77,10 @@ def _scaled_widths(model: Model, factor: float, like: Model | None) -> dict[str,
 
     if like:
         raise ZooError("weights fit one width of a network: leave network.width out")
-    widths = scaled_widths(model, factor)
+    try:
+        widths = scaled_widths(model, factor)
+    except ZooError as error:
+        raise ZooError(f"network.width={factor:g}: {error}") from None
     if not widths and not scaled_widths(model, 1000 * factor):
         raise ZooError(f"{model.family} {model.size} has no layers of other widths: leave network.width out")
     return widths

@@ -8,6 +8,20 @@ from zoo.errors import ZooError
 from zoo.recipe import Recipe
 
 
+def check_compiler(recipe: Recipe, network: Any) -> None:
+    """Raise ZooError if XLA cannot compile a training step of a network as a recipe asks."""
+    import keras
+
+    pools = (keras.layers.MaxPooling1D, keras.layers.MaxPooling2D)
+    pooled = any(isinstance(layer, pools) for layer in network.layers)
+    if recipe.xla and recipe.deterministic and pooled and not recipe.freeze:
+        # TensorFlow 2.21: "GPU MaxPool gradient ops do not yet have a deterministic XLA implementation", also on CPUs.
+        raise ZooError(
+            "xla=true compiles no max pooling whose gradient is the same in every run: --set deterministic=false, or "
+            "leave xla out"
+        )
+
+
 def check_devices(recipe: Recipe, strategy: Any) -> None:
     """Raise ZooError if the devices of a strategy cannot train with the compiler of a recipe."""
     replicas = strategy.num_replicas_in_sync

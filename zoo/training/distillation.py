@@ -38,7 +38,9 @@ def requested(recipe: Recipe, teacher: Path | None, unlabeled: str | None = None
     """
     if teacher is None:
         if recipe.distill != Distill():
-            raise ZooError("--distill and distill.… are for learning from a teacher: name one with --teacher")
+            raise ZooError(
+                "--distill and distill.… are for learning from a teacher: leave them out, or name one with --teacher"
+            )
         return recipe
     if unlabeled is not None:
         raise ZooError("--teacher and --unlabeled are two ways to learn from more than labels: leave one of them out")

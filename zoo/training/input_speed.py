@@ -4,31 +4,28 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
 from zoo.data.dataset import Dataset
 from zoo.data.fitting import fitting
-from zoo.data.fraction import labeled_fraction
 from zoo.description import Model
 from zoo.input import kind_of
 from zoo.keras_settings import own_settings
-from zoo.recipe import Recipe, override
+from zoo.recipe import Recipe
 from zoo.schema import record, to_dict
 from zoo.task import task_of
 from zoo.text import Progress, Say, silent
-from zoo.training import distillation
-from zoo.training.batches import Batches, check, with_fitting_batch
-from zoo.training.data_of_request import load_for
+from zoo.training.batches import Batches, check
+from zoo.training.data_of_request import data_of_request, recipe_for
+from zoo.training.decision import decide
 from zoo.training.describe import describe
-from zoo.training.fine_tuning import network
-from zoo.training.loop import check_batch
-from zoo.training.request import DataRequest
+from zoo.training.devices import check_devices
+from zoo.training.request import TrainingRequest
 from zoo.training.strategy import choose, distributed, share_of
 from zoo.training.trainee import build
-from zoo.training.without_labels import refuse_unlabeled
 
 ROUNDS = 3
 """The number of times that each speed is measured, in turns; the medians count."""
@@ -72,25 +69,13 @@ class InputSpeed:
         return {**to_dict(self), "lost": self.lost, "waits": self.waits}
 
 
-def measure(
-    name: str | None,
-    size: str | None,
-    data: DataRequest,
-    settings: Sequence[str],
-    *,
-    seconds: float,
-    say: Say = silent,
-    progress: Progress = silent,
-) -> InputSpeed:
-    """Measure the speeds of a training that starts from nothing, with the family's default recipe.
+def measure(request: TrainingRequest, *, seconds: float, say: Say = silent, progress: Progress = silent) -> InputSpeed:
+    """Measure the speeds of a training that starts from nothing.
 
     Examples that the network cannot take are left out.
 
     Args:
-        name: the name or an alias of a family.
-        size: the name of a size; None for the default one.
-        data: the data.
-        settings: changes of the recipe as `KEY=VALUE`.
+        request: the request for the training.
         seconds: the time to measure each speed.
         say: called with lines about the data.
         progress: called before each measurement with the number done, the number of all, and the name of the next.
@@ -98,15 +83,12 @@ def measure(
     Raises:
         ZooError: the request or the data are wrong.
     """
-    family, row = network(name, size, None)
-    recipe = distillation.requested(override(family.recipe_of(row), settings), teacher=None)
-    refuse_unlabeled(recipe)
+    decision = decide(request)
     strategy = choose()
-    dataset, _ = labeled_fraction(load_for(family, data, recipe, say=say), recipe.label_fraction, recipe.label_seed)
-    recipe = with_fitting_batch(
-        recipe, settings, strategy.num_replicas_in_sync * recipe.accumulate, len(dataset.train), say
-    )
-    model = describe(family, row, dataset, recipe)
+    check_devices(decision.recipe, strategy)
+    dataset, _ = data_of_request(request, decision, say)
+    recipe = recipe_for(dataset, request, decision, strategy.num_replicas_in_sync, share_of(strategy), say)
+    model = describe(decision.family, decision.size, dataset, recipe)
     return speeds(model, fitting(dataset, model.preprocessing), recipe, strategy, seconds, progress)
 
 
@@ -127,9 +109,9 @@ def speeds(
     Raises:
         ZooError: the batch cannot be split, or is larger than the training split.
     """
-    check_batch(recipe.batch_size, strategy.num_replicas_in_sync, len(dataset.train), recipe.accumulate)
-    check(recipe, kind_of(model.preprocessing), task_of(model), share_of(strategy))
-    totals = build(model, recipe, strategy, len(dataset.train) // recipe.batch_size).training
+    kind, examples = kind_of(model.preprocessing), len(dataset.train)
+    check(recipe, kind, task_of(model), examples, strategy.num_replicas_in_sync, share_of(strategy))
+    totals = build(model, recipe, strategy, examples // recipe.batch_size).training
     batches = _batches(model, dataset, recipe, strategy)
     totals.set({}, steps=0)
     first = next(batches)

@@ -84,9 +84,9 @@ def train(
     say, team = execution.say, execution.team
     assert recipe is not None, "a run that trains has a recipe"
     check_devices(recipe, strategy)
-    check_batch(recipe.batch_size, strategy.num_replicas_in_sync, len(dataset.train), recipe.accumulate)
-    check(recipe, kind_of(this.model.preprocessing), task, share_of(strategy))
-    columns = distillation.columns(folder, this, len(dataset.train), team, strategy)
+    kind, examples = kind_of(this.model.preprocessing), len(dataset.train)
+    check(recipe, kind, task, examples, strategy.num_replicas_in_sync, share_of(strategy))
+    columns = distillation.columns(folder, this, examples, team, strategy)
     batches = batches_of(dataset, this.model, recipe, columns, service)
     steps = batches.steps
 
@@ -134,23 +134,6 @@ def _begin(trainee: Trainee, folder: Path, this: run.Run) -> None:
         fine_tuning.assign(trainee.described, folder, this.model, this.initial)
     if trainee.average:
         trainee.average.start()
-
-
-def check_batch(batch_size: int, replicas: int, examples: int, parts: int = 1) -> None:
-    """Raise ZooError if a batch cannot be divided among replicas and parts, or is larger than the training split."""
-    if batch_size % replicas:
-        raise ZooError(
-            f"a batch of {batch_size} cannot be shared by {replicas} replicas: --set batch_size to a multiple of them"
-        )
-    if batch_size % (replicas * parts):
-        raise ZooError(
-            f"a batch of {batch_size} cannot be computed in {parts} equal parts by each of {replicas} replicas: "
-            f"--set batch_size to a multiple of {replicas * parts}, or --set accumulate to another number"
-        )
-    if batch_size > examples:
-        raise ZooError(
-            f"a batch of {batch_size} is more than the {examples} training examples: --set batch_size={examples}"
-        )
 
 
 def check_finite(loss: float, where: str, model: Any = None) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.description import Model
+from zoo.named_recipe import RecipeChoice
 from zoo.text import Progress, Say, silent
 from zoo.training.cluster import Kind
 from zoo.training.team import ALONE, Team
@@ -48,7 +48,7 @@ class TrainingRequest:
         teacher: a run, an artifact or an ONNX file, whose answers the network also learns from, see
             `zoo.training.distillation`; None for none.
         data: the data.
-        recipe: the name of a recipe or a file, see `zoo.named_recipe.choose`; None for the default one.
+        recipe: the name of a recipe, or a recipe file; None for the default one.
         settings: changes of that recipe as `KEY=VALUE`.
         method: the task to pretrain for, without labels, such as `simclr`; None to train with labels.
         unlabeled: further data to train on without their labels, see `zoo.data.unlabeled`; None for none.
@@ -60,7 +60,7 @@ class TrainingRequest:
     weights: Path | None = None
     teacher: Path | None = None
     data: DataRequest = DataRequest()
-    recipe: str | os.PathLike[str] | None = None
+    recipe: RecipeChoice | None = None
     settings: Sequence[str] = ()
     method: str | None = None
     unlabeled: str | None = None

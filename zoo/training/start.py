@@ -18,13 +18,13 @@ from zoo.data.reload import digests_for
 from zoo.data.source import short_name
 from zoo.description import Data, InitialWeights, Model
 from zoo.errors import ZooError
-from zoo.input import find, kind_of
+from zoo.input import kind_of
 from zoo.recipe import Prune, Recipe
 from zoo.text import Say
 from zoo.training import distillation, fine_tuning, without_labels
 from zoo.training import strategy as strategies
-from zoo.training.batches import check, try_out, with_fitting_batch
-from zoo.training.data_of_request import data_of_request, fit
+from zoo.training.batches import try_out
+from zoo.training.data_of_request import data_of_request, fit, recipe_for
 from zoo.training.data_of_run import data_of_run
 from zoo.training.data_service import connect
 from zoo.training.decision import Decision, decide
@@ -99,8 +99,9 @@ def _planned(request: TrainingRequest, decision: Decision, strategy: Any, say: S
     Raises:
         ZooError: the data or the weights cannot be loaded, or do not fit together.
     """
-    dataset, unlabeled = data_of_request(request, decision.family, decision.recipe, say)
-    recipe = _recipe_for(dataset, request, decision, strategy, say)
+    dataset, unlabeled = data_of_request(request, decision, say)
+    share = strategies.share_of(strategy)
+    recipe = recipe_for(dataset, request, decision, strategy.num_replicas_in_sync, share, say)
     like = run.read_finished(request.weights).model if request.weights else None
     model = describe(decision.family, decision.size, dataset, recipe, like, request.method)
     dataset = fit(dataset, model.preprocessing, request.data.bad_examples, say)
@@ -113,22 +114,6 @@ def _planned(request: TrainingRequest, decision: Decision, strategy: Any, say: S
     seen = _digests(dataset, request.weights, decision.teacher, say)
     model, initial, arrays = _initial_weights(request.weights, model, recipe.prune, say)
     return _Plan(recipe, dataset, unlabeled, seen, model, initial, arrays)
-
-
-def _recipe_for(dataset: Dataset, request: TrainingRequest, decision: Decision, strategy: Any, say: Say) -> Recipe:
-    """Return the recipe with a batch that is not larger than a dataset and can be divided among the replicas.
-
-    Raises:
-        ZooError: such batches cannot be made.
-    """
-    from zoo.training.loop import check_batch
-
-    recipe, replicas, examples = decision.recipe, strategy.num_replicas_in_sync, len(dataset.train)
-    recipe = with_fitting_batch(recipe, request.settings, replicas * recipe.accumulate, examples, say)
-    check_batch(recipe.batch_size, replicas, examples, recipe.accumulate)
-    task = tasks.find(request.method or dataset.task)
-    check(recipe, find(decision.family.input), task, strategies.share_of(strategy))
-    return recipe
 
 
 def _remarks(dataset: Dataset, model: Model, recipe: Recipe) -> Iterator[str]:
@@ -190,18 +175,12 @@ def _initial_weights(
 def _written(
     request: TrainingRequest, decision: Decision, plan: _Plan, lesson: np.ndarray | None, say: Say
 ) -> tuple[Path, run.Run]:
-    """Write the folder of a new run: everything that the training starts from, then the description of the run."""
+    """Write the folder of a new run, whole or not at all: its description, and everything that it starts from."""
     family, size, model, dataset = decision.family.name, decision.size.name, plan.model, plan.dataset
     name_of_data = short_name(dataset.source) + (f"-{request.method}" if request.method else "")
     folder = request.out or files.unused(Path("runs"), f"{family}-{size}-{name_of_data}")
-    folder.mkdir(parents=True)
-    digests.write(folder / digests.FILE, plan.seen)
     if plan.initial:
-        # The run keeps its own copy, so that the other run may be deleted.
-        weights_file.save(folder / run.INITIAL, plan.arrays)
         say(f"from the weights of {request.weights}, with {'a new' if plan.initial.new_head else 'its'} head")
-    if lesson is not None:
-        distillation.save(folder, lesson)
     this = run.Run(
         migration.SCHEMA,
         model,
@@ -213,7 +192,14 @@ def _written(
         recipe_name=decision.recipe_name,
         teacher=decision.teacher.record() if decision.teacher else None,
     )
-    run.write(folder, this)
+    with files.staged_folder(folder) as staging:
+        digests.write(staging / digests.FILE, plan.seen)
+        if plan.initial:
+            # The run keeps its own copy, so that the other run may be deleted.
+            weights_file.save(staging / run.INITIAL, plan.arrays)
+        if lesson is not None:
+            distillation.save(staging, lesson)
+        run.write(staging, this)
     count = f"{len(dataset.train)} training {kind_of(model.preprocessing).plural}"
     if dataset.unlabeled is not None:
         count += f" and {len(dataset.unlabeled)} without labels"

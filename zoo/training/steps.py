@@ -102,22 +102,21 @@ def training_step(
         update(gradients)
         return dict(sums)
 
-    if bad_steps.watched(recipe):
-        skip = recipe.on_nan == "skip"
-        step = bad_steps.all_or_none(strategy, model, skip, scale, compiled(compute), update, summed)
-    else:
-        whole = compiled(on_replica)
-
-        def step(*batch: Any) -> dict[str, Any]:
-            return summed(strategy, strategy.run(whole, batch))
-
-    def followed(*batch: Any) -> dict[str, Any]:
-        sums = step(*batch)
+    def follow() -> None:
         if average:
             average.update(strategy, optimizer.iterations.value)
+
+    if bad_steps.watched(recipe):
+        skip = recipe.on_nan == "skip"
+        return Step(bad_steps.all_or_none(strategy, model, skip, scale, compiled(compute), update, follow, summed))
+    whole = compiled(on_replica)
+
+    def step(*batch: Any) -> dict[str, Any]:
+        sums = summed(strategy, strategy.run(whole, batch))
+        follow()
         return sums
 
-    return Step(followed)
+    return Step(step)
 
 
 def evaluation_step(model: Any, description: Model, strategy: Any) -> Step:

@@ -14,7 +14,7 @@ from zoo import provenance, run
 from zoo.errors import ZooError
 from zoo.schema import to_dict
 from zoo.text import Progress, Say
-from zoo.tuning.study import TRIALS, Study, Trial, changes_of
+from zoo.tuning.study import ENDED_EARLY, TRIALS, Study, Trial, changes_of
 from zoo.tuning.trial import Settled, StudyRequest
 from zoo.tuning.worker import Died, Worker
 
@@ -112,7 +112,7 @@ def search(
         del busy[worker]
         figures = answer["figures"]
         value, ended = figures.pop("value"), figures.pop("ended")
-        reason = f"ended early after {running.epochs} epochs" if ended else ""
+        reason = f"{ENDED_EARLY} after {running.epochs} epochs" if ended else ""
         if not math.isfinite(value):
             reason = f"its {settled.metric} of validation is {value}"
         end(running, None if reason else value, reason, figures)

@@ -17,9 +17,8 @@ from typing import Any
 
 from zoo import recipe as recipes
 from zoo.errors import ZooError, did_you_mean
-from zoo.family import SIZES, Family, Size
+from zoo.family import SIZES, Family
 from zoo.input import find
-from zoo.named_recipe import choose
 from zoo.recipe import Recipe
 from zoo.schema import keys, to_dict
 
@@ -119,24 +118,15 @@ def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return found
 
 
-def recipe_of(family: Family, row: Size, asked: str | None, settings: Sequence[str]) -> Recipe:
-    """Return the recipe of a size that `asked` names, with the changes for all trials.
-
-    Raises:
-        ZooError: there is no such recipe, it starts from weights, or a change does not fit.
-    """
-    return recipes.override(choose(family, row, asked, from_weights=False)[1], settings)
-
-
-def checked(plain: Plain, family: Family, size: str | None, settings: Sequence[str], asked: str | None = None) -> Space:
+def checked(plain: Plain, family: Family, size: str | None, recipe: Recipe, settings: Sequence[str]) -> Space:
     """Make a space from its plain form, and check that the family and the recipe take all of its values.
 
     Args:
         plain: the space.
         family: the family of the networks.
         size: the requested size, which excludes the key `size`; None if none was requested.
-        settings: the changes of the recipe for all trials.
-        asked: the recipe that the trials change.
+        recipe: the recipe that the trials change.
+        settings: the changes of the recipe for all trials, which exclude their keys.
 
     Raises:
         ZooError: a key is unknown or decided already, a value does not fit it, or there are too many.
@@ -145,8 +135,6 @@ def checked(plain: Plain, family: Family, size: str | None, settings: Sequence[s
         raise ZooError(f"the space has no keys: write KEY = [CHOICES] or {_RANGE}")
     if len(plain) > MOST_KEYS:
         raise ZooError(f"the space has {len(plain)} keys: {MOST_KEYS} at most")
-    row = family.size(size or SIZES[0])
-    recipe = recipe_of(family, row, asked, settings)
     set_already = {setting.partition("=")[0] for setting in settings}
     usual, found = values_of(recipe), Space()
     for key, given in plain.items():

@@ -38,8 +38,12 @@ SECONDS_TO_WRITE = 60.0
 
 NAME = "zoo"
 
-PLACE, FIGURES, REASON = "place", "figures", "reason"
-"""The names of the attributes of a trial: its place, the figures of its run, and why it has no value."""
+PLACE, FIGURES, REASON, INTERRUPTED = "place", "figures", "reason", "interrupted"
+"""The names of the attributes of a trial: its place, the figures of its run, why it has no value, and whether it ended
+because the command was interrupted."""
+
+ENDED_EARLY = "ended early"
+"""The beginning of the reason of a trial that ended early because it was worse than others."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -108,6 +112,7 @@ class Study:
 
         left = self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING, TrialState.WAITING))
         for trial in left:
+            self._storage.set_trial_user_attr(trial._trial_id, INTERRUPTED, True)
             self._storage.set_trial_state_values(trial._trial_id, TrialState.FAIL)
         return sum(trial.state == TrialState.RUNNING for trial in left)
 
@@ -119,8 +124,8 @@ class Study:
         return sorted(map(_finished, found), key=lambda trial: trial.place)
 
     def deaths(self, place: int) -> int:
-        """Return how many trials at a place died."""
-        return len(self._dead(place))
+        """Return how many trials at a place died by themselves, not with the command that was interrupted."""
+        return sum(not trial.user_attrs.get(INTERRUPTED) for trial in self._dead(place))
 
     def ask(self, place: int) -> optuna.Trial:
         """Begin a trial at a place, with the values of the trial that died there, if there was one."""

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import gc
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from zoo import run
 from zoo import task as tasks
 from zoo.allocator import keeping_freed_memory
-from zoo.data.fraction import labeled_fraction
-from zoo.data.share import WHOLE
 from zoo.data.source import short_name
 from zoo.errors import ZooError
-from zoo.input import find
-from zoo.registry import resolve
+from zoo.named_recipe import RecipeFile
 from zoo.schema import record
-from zoo.text import silent
+from zoo.training.decision import decide
 from zoo.training.request import DataRequest, Execution, Preflight, TrainingRequest
 from zoo.tuning import space as spaces
 from zoo.tuning.space import SIZE, WIDTH, Plain
@@ -37,10 +34,12 @@ class StudyRequest:
     bad_examples: str
     settings: tuple[str, ...]
     trials: int
-    recipe: str | None = None
+    recipe: str | RecipeFile | None = None
     space: dict[str, Any] | None = None
 
-    def training(self, size: str | None, settings: Sequence[str], out: Path | None = None) -> TrainingRequest:
+    def training(
+        self, size: str | None = None, settings: Sequence[str] = (), out: Path | None = None
+    ) -> TrainingRequest:
         """Return the request of a trial, with further settings, and with another size if one is named."""
         data = DataRequest(
             self.data,
@@ -82,49 +81,42 @@ def check(request: StudyRequest, preflight: Preflight) -> Settled:
     Raises:
         ZooError: a check fails.
     """
-    from zoo.training.batches import check as check_recipe
-    from zoo.training.batches import with_fitting_batch
-    from zoo.training.data_of_request import load_for
+    from zoo.training.data_of_request import data_of_request, recipe_for
     from zoo.training.describe import describe
-    from zoo.training.loop import check_batch
+    from zoo.training.devices import check_devices
+    from zoo.training.strategy import choose
 
-    family, row = resolve(request.family, request.size)
-    recipe = spaces.recipe_of(family, row, request.recipe, request.settings)
-    dataset = load_for(family, request.training(None, ()).data, recipe)
-    dataset, _ = labeled_fraction(dataset, recipe.label_fraction, recipe.label_seed)
-    examples, task = len(dataset.train), tasks.find(dataset.task)
-    recipe = with_fitting_batch(recipe, request.settings, recipe.accumulate, examples, silent)
-    check_batch(recipe.batch_size, 1, examples, recipe.accumulate)
+    usual, strategy = request.training(), choose("single")
+    decision = decide(usual)
+    family, row = decision.family, decision.size
+    dataset, _ = data_of_request(usual, decision)
+    recipe = recipe_for(dataset, usual, decision)
     model = describe(family, row, dataset, recipe)
     preflight(model)
+    task = tasks.find(dataset.task)
     plain: Plain = request.space or spaces.default(
         family,
         request.size,
         recipe,
         request.settings,
-        examples=examples,
+        examples=len(dataset.train),
         classes=dataset.task == "classes",
         scales=_can(family, row, dataset, recipe, width=spaces.WIDTHS[0]),
         drops=_can(family, row, dataset, recipe, dropout=0.5),
     )
-    space = spaces.checked(plain, family, request.size, request.settings, request.recipe)
-
-    def changed(values: Mapping[str, Any]) -> tuple[Any, Any]:
-        size, settings = changes_of(values)
-        other = family.size(size) if size else row
-        return other, spaces.recipe_of(family, other, request.recipe, [*request.settings, *settings])
+    space = spaces.checked(plain, family, request.size, recipe, request.settings)
 
     # A user's space may have any keys that change the network or its input; the default one only has size and width.
     sections = ("network", recipe.input.kind) if request.space else ()
     shaping = [key for key in space if key.partition(".")[0] in sections]
     for keys in (["batch_size", "accumulate"], [SIZE, WIDTH], *([key] for key in space)):
         for values in spaces.corners(space, keys):
-            other_row, other = changed(values)
-            check_recipe(other, find(family.input), task, WHOLE)
-            if {"batch_size", "accumulate"} & values.keys():
-                check_batch(other.batch_size, 1, examples, other.accumulate)
+            changed = request.training(*changes_of(values))
+            other = decide(changed)
+            check_devices(other.recipe, strategy)
+            fitted = recipe_for(dataset, changed, other)
             if {SIZE, WIDTH, *shaping} & values.keys():
-                describe(family, other_row, dataset, other)
+                describe(family, other.size, dataset, fitted)
     known = {**spaces.values_of(recipe), SIZE: row.name}
     return Settled(
         family=family.name,

@@ -15,7 +15,7 @@ from zoo.folder_kinds import refuse_within_artifact
 from zoo.measurement import BATCHES, SECONDS, check_seconds
 from zoo.tensorflow_setup import wake_keras
 from zoo.text import Progress, Say, silent
-from zoo.training.request import DataRequest
+from zoo.training.request import TrainingRequest
 from zoo.verbs.results import (
     StrPath,
     artifact_or_newest,
@@ -105,7 +105,6 @@ def benchmark(
     if data is not None:
         if artifacts or csv or threads or runtime or batches != [*BATCHES]:
             raise ZooError("--data measures a training: leave artifacts, --batch, --threads, --runtime and --csv out")
-        settings = settings_of(set, {})
         wanted = data_request(
             data=data,
             data_dir=data_dir,
@@ -114,7 +113,8 @@ def benchmark(
             image_column=image_column,
             bad_examples="skip",
         )
-        return _of_training(family, size, wanted, settings, seconds, say, progress)
+        request = TrainingRequest(family=family, size=size, data=wanted, settings=settings_of(set, {}))
+        return _of_training(request, seconds, say, progress)
     training_only: dict[str, Any] = {
         "data_dir": data_dir, "target_column": target_column, "text_column": text_column,
         "image_column": image_column, "family": family, "size": size, "set": set or None,
@@ -147,24 +147,16 @@ def benchmark(
     return Benchmark(made, seconds, tuple(rows))
 
 
-def _of_training(
-    name: str | None,
-    size: str | None,
-    data: DataRequest,
-    settings: list[str],
-    seconds: float,
-    say: Say,
-    progress: Progress,
-) -> Benchmark:
+def _of_training(request: TrainingRequest, seconds: float, say: Say, progress: Progress) -> Benchmark:
     """Measure a training; the arguments are those of `zoo.training.input_speed.measure`."""
-    from zoo.training.fine_tuning import network
+    from zoo.training.decision import decide
 
-    network(name, size, None)
+    decide(request)
     # A wrong request was refused above, before TensorFlow takes seconds to import.
     wake_keras()
     from zoo.training.input_speed import measure
 
     started = provenance.here(SEED)
     with keeping_freed_memory():
-        found = measure(name, size, data, settings, seconds=seconds, say=say, progress=progress)
+        found = measure(request, seconds=seconds, say=say, progress=progress)
     return Benchmark(dataclasses.replace(started, finished=provenance.now()), seconds, training=found)

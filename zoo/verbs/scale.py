@@ -12,7 +12,6 @@ import numpy as np
 
 from zoo import experiment, files
 from zoo.data.fitting import fitting
-from zoo.data.fraction import labeled_fraction
 from zoo.data.reload import load_again
 from zoo.data.source import short_name
 from zoo.errors import ZooError
@@ -32,7 +31,6 @@ from zoo.verbs.results import (
     Folder,
     RunFolder,
     StrPath,
-    data_request,
     local_path,
     optional_path,
     refuse_beside_resume,
@@ -171,9 +169,7 @@ def _points(sizes: Sequence[str], widths: Sequence[float]) -> list[Point]:
 
 def _check(request: Mapping[str, Any], points: list[Point]) -> None:
     """Check everything that can be checked without TensorFlow."""
-    for family, _, recipe in series.check_recipes(request, points):
-        if recipe.freeze:
-            raise ZooError(f"freeze trains only the head of a trained network: {family.name} starts from nothing here")
+    series.decisions(request, points)
     decided = [setting for setting in request["set"] if setting.startswith("network.width=")]
     if decided:
         raise ZooError(f"--set {decided[0]}: name the widths with --widths")
@@ -186,30 +182,17 @@ def _check_networks(request: Mapping[str, Any], points: list[Point]) -> None:
         ZooError: a check fails.
     """
     wake_keras()
-    from zoo.training.batches import with_fitting_batch
-    from zoo.training.data_of_request import load_for
+    from zoo.training.data_of_request import data_of_request, recipe_for
     from zoo.training.describe import describe
-    from zoo.training.loop import check_batch
 
-    checked = series.check_recipes(request, points)
-    family, _, first = checked[0]
-    data = data_request(
-        data=request.get("data"),
-        data_dir=request.get("data_dir"),
-        target_column=request.get("target_column"),
-        text_column=request.get("text_column"),
-        image_column=request.get("image_column"),
-        bad_examples=request.get("bad_examples"),
-    )
-    dataset, _ = labeled_fraction(load_for(family, data, first), first.label_fraction, first.label_seed)
+    made = series.decisions(request, points)
+    dataset, _ = data_of_request(*made[0])
     seen: dict[tuple[int, int], str] = {}
-    for point, (_, size, recipe) in zip(points, checked, strict=True):
-        recipe = with_fitting_batch(recipe, request["set"], recipe.accumulate, len(dataset.train), silent)
-        check_batch(recipe.batch_size, 1, len(dataset.train), recipe.accumulate)
-        model = describe(family, size, dataset, recipe)
+    for point, (one, decision) in zip(points, made, strict=True):
+        model = describe(decision.family, decision.size, dataset, recipe_for(dataset, one, decision))
         other = seen.setdefault((model.parameters, model.multiply_adds), point.name)
         if other != point.name:
-            raise ZooError(f"{other} and {point.name} are the same network of {family.name}: leave one out")
+            raise ZooError(f"{other} and {point.name} are the same network of {model.family}: leave one out")
 
 
 def _measured(

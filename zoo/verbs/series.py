@@ -5,32 +5,28 @@ from __future__ import annotations
 import dataclasses
 import gc
 import inspect
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from zoo import recipe as recipes
-from zoo import run
+from zoo import run, schema
 from zoo.errors import ZooError, listed
-from zoo.family import Family, Size
-from zoo.named_recipe import choose
-from zoo.recipe import Recipe
+from zoo.named_recipe import RecipeFile, read_if_file
 from zoo.registry import resolve
 from zoo.run import Run
 from zoo.text import Progress, Say
-from zoo.training.request import Execution
+from zoo.training.request import Execution, TrainingRequest
 from zoo.verbs.results import RunFolder, settings_of
-from zoo.verbs.train import train
+from zoo.verbs.train import IN_REQUEST, request_of, train
+
+if TYPE_CHECKING:
+    from zoo.training.decision import Decision
 
 HOW = tuple(field.name for field in dataclasses.fields(Execution) if field.name not in ("say", "progress", "team"))
 """The arguments of `zoo.train` that do not change the result; they can also be given when a training is continued."""
 
 OF_ONE_RUN = ("weights", "freeze", "prune", "resume", "out", "size")
 """The arguments that make no sense for several networks, or that the series sets itself."""
-
-SHORTHANDS = ("epochs", "seed", "precision")
-"""The arguments that are short for a change of the recipe."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,31 +63,49 @@ def asked(family: str | None, training: Mapping[str, Any]) -> dict[str, Any]:
     wrong = [name for name in given if name in OF_ONE_RUN]
     if wrong:
         raise ZooError(f"{listed(wrong)} can be used for one size only: name one size, or leave {listed(wrong)} out")
+    if recipe := given.get("recipe"):
+        given["recipe"] = read_if_file(recipe)
     decided = {name: _plain(value) for name, value in given.items() if name not in HOW}
     return {"family": resolve(family)[0].name, **decided, "set": settings_of(training.get("set", ()), {})}
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, RecipeFile):
+        return schema.to_dict(value)
     return value if isinstance(value, bool | int | float | str) else str(value)
 
 
-def check_recipes(request: Mapping[str, Any], points: list[Point]) -> list[tuple[Family, Size, Recipe]]:
-    """Return the family, size and recipe of each network of a request that `asked` returned.
+def decisions(request: Mapping[str, Any], points: list[Point]) -> list[tuple[TrainingRequest, Decision]]:
+    """Return the request for each network of a series, and the decision about it.
+
+    Args:
+        request: what `asked` returned.
+        points: the networks.
 
     Raises:
-        ZooError: a size or a change of the recipe is refused, or a network is named twice.
+        ZooError: a request is refused, or a network is named twice.
     """
+    from zoo.training.decision import decide
+
     names = [point.name for point in points]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise ZooError(f"{listed(twice)} is named twice: name each network once")
-    short = {name: request.get(name) for name in SHORTHANDS}
-    settings, made = settings_of(request["set"], short), []
+    made = []
     for point in points:
-        family, size = resolve(request["family"], point.size)
-        _, recipe = choose(family, size, request.get("recipe"), from_weights=False)
-        made.append((family, size, recipes.override(recipe, [*settings, *point.settings])))
+        arguments = _arguments(request, point)
+        one = request_of(**arguments)
+        made.append((one, decide(one)))
     return made
+
+
+def _arguments(request: Mapping[str, Any], point: Point) -> dict[str, Any]:
+    """Return the arguments of `zoo.train` for a network of a series, without those that do not affect the result."""
+    arguments = {name: value for name, value in request.items() if name in IN_REQUEST}
+    arguments |= {"size": point.size, "set": [*request["set"], *point.settings]}
+    if isinstance(request.get("recipe"), dict):
+        arguments["recipe"] = schema.parse(RecipeFile, request["recipe"], "the recipe of the series")
+    return arguments
 
 
 def trained(
@@ -114,11 +128,7 @@ def trained(
         this = run.read(folder)
         made = RunFolder(folder, this) if this.finished else train(resume=folder, **how, say=say, progress=progress)
     else:
-        # A training that was killed early may have left a folder that cannot be continued.
-        shutil.rmtree(folder, ignore_errors=True)
-        settings = [*request["set"], *point.settings]
-        others = {name: value for name, value in request.items() if name != "set"}
-        made = train(size=point.size, set=settings, out=folder, **others, **how, say=say, progress=progress)
+        made = train(**_arguments(request, point), out=folder, **how, say=say, progress=progress)
     gc.collect()  # the graphs of a trained network contain reference cycles
     return made
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -10,6 +11,7 @@ from typing import Any, Literal
 from zoo import provenance, run
 from zoo.allocator import keeping_freed_memory
 from zoo.errors import ZooError
+from zoo.named_recipe import RecipeChoice
 from zoo.recipe import Precision
 from zoo.tensorflow_setup import wake_keras
 from zoo.text import Progress, Say, silent
@@ -47,7 +49,7 @@ def train(
     image_column: str | None = None,
     bad_examples: Literal["error", "skip"] | None = None,
     unlabeled: str | None = None,
-    recipe: StrPath | None = None,
+    recipe: RecipeChoice | None = None,
     epochs: int | None = None,
     seed: int | None = None,
     precision: Precision | None = None,
@@ -129,17 +131,6 @@ def train(
     )
     if cluster and not cluster.chief:
         return beside_chief(cluster, optional_path(data_dir), execution)
-    shorthands = {
-        "freeze": freeze or None,
-        "epochs": epochs,
-        "seed": seed,
-        "precision": precision,
-        "prune.share": prune,
-        "distill.kind": distill,
-    }
-    settings = settings_of(set, shorthands)
-    if prune is not None and not 0 < prune < 1:
-        raise ZooError(f"--prune {prune:g}: a share above 0 and below 1 is needed, such as 0.5")
     check_numbers(checkpoint_minutes, profile)
     if resume is not None:
         refuse_beside_resume(arguments, WITH_RESUME)
@@ -147,24 +138,7 @@ def train(
     else:
         from zoo.training.decision import decide
 
-        request = TrainingRequest(
-            family=family,
-            size=size,
-            weights=optional_path(weights),
-            teacher=optional_path(teacher),
-            data=data_request(
-                data=data,
-                data_dir=data_dir,
-                target_column=target_column,
-                text_column=text_column,
-                image_column=image_column,
-                bad_examples=bad_examples,
-            ),
-            recipe=recipe,
-            settings=settings,
-            unlabeled=unlabeled,
-            out=optional_path(out),
-        )
+        request = request_of(**{name: arguments[name] for name in IN_REQUEST})
         decide(request)
 
     # A wrong request was refused above, before TensorFlow takes seconds to import.
@@ -180,6 +154,68 @@ def train(
         else:
             folder = start.start(request, execution, preflight)
     return RunFolder(folder, run.read_finished(folder))
+
+
+def request_of(
+    family: str | None = None,
+    *,
+    size: str | None = None,
+    data: str | None = None,
+    data_dir: StrPath | None = None,
+    weights: StrPath | None = None,
+    freeze: bool = False,
+    prune: float | None = None,
+    teacher: StrPath | None = None,
+    distill: Literal["soft", "hard"] | None = None,
+    target_column: str | None = None,
+    text_column: str | None = None,
+    image_column: str | None = None,
+    bad_examples: Literal["error", "skip"] | None = None,
+    unlabeled: str | None = None,
+    recipe: RecipeChoice | None = None,
+    epochs: int | None = None,
+    seed: int | None = None,
+    precision: Precision | None = None,
+    set: Mapping[str, object] | Iterable[str] | str = (),
+    out: StrPath | None = None,
+) -> TrainingRequest:
+    """Return the request that these arguments of `train` make.
+
+    Raises:
+        ZooError: a path is in an object store, or `prune` is not a share.
+    """
+    if prune is not None and not 0 < prune < 1:
+        raise ZooError(f"--prune {prune:g}: a share above 0 and below 1 is needed, such as 0.5")
+    shorthands = {
+        "freeze": freeze or None,
+        "epochs": epochs,
+        "seed": seed,
+        "precision": precision,
+        "prune.share": prune,
+        "distill.kind": distill,
+    }
+    return TrainingRequest(
+        family=family,
+        size=size,
+        weights=optional_path(weights),
+        teacher=optional_path(teacher),
+        data=data_request(
+            data=data,
+            data_dir=data_dir,
+            target_column=target_column,
+            text_column=text_column,
+            image_column=image_column,
+            bad_examples=bad_examples,
+        ),
+        recipe=recipe,
+        settings=settings_of(set, shorthands),
+        unlabeled=unlabeled,
+        out=optional_path(out),
+    )
+
+
+IN_REQUEST = tuple(inspect.signature(request_of).parameters)
+"""The arguments of `train` that decide the result."""
 
 
 def check_numbers(checkpoint_minutes: float, profile: int | None) -> None:

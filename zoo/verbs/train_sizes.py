@@ -76,7 +76,7 @@ def train_sizes(
         if not sizes:
             raise ZooError("name the sizes to train, such as small and base")
         points = [Point(name) for name in sizes]
-        series.check_recipes(request, points)
+        series.decisions(request, points)
         source = request.get("data") or find(resolve(request["family"])[0].input).default_data
         usual = Path("runs") / f"{request['family']}-sizes-{short_name(source)}"
         folder, begun = experiment.place("sizes", optional_path(out), usual, request)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 from collections.abc import Iterable, Mapping
 from contextlib import closing
@@ -14,12 +15,13 @@ from zoo.data.source import short_name
 from zoo.errors import ZooError
 from zoo.experiment import Experiment
 from zoo.input import find
+from zoo.named_recipe import RecipeFile, read_if_file
 from zoo.registry import resolve
 from zoo.text import Progress, Say, silent
 from zoo.tuning import history
 from zoo.tuning import space as spaces
 from zoo.tuning.search import folder_of, search
-from zoo.tuning.study import BEST, HISTORY, TABLE, TRIALS, Study, Trial, best_of, write_table
+from zoo.tuning.study import BEST, ENDED_EARLY, HISTORY, TABLE, TRIALS, Study, Trial, best_of, changes_of, write_table
 from zoo.tuning.trial import Settled, StudyRequest
 from zoo.tuning.worker import Died, Worker
 from zoo.verbs.results import (
@@ -126,7 +128,7 @@ def tune(
             settings=settings_of(set, {"epochs": epochs, "seed": seed}),
             trials=trials,
             space=space,
-            recipe=None if recipe is None else str(recipe),
+            recipe=None if recipe is None else read_if_file(recipe),
         )
         folder, begun = _place(request, optional_path(out))
         record = begun or _begin(request, folder, say)
@@ -148,9 +150,11 @@ def tune(
 
 def _checked(
     *, family: str | None, size: str | None, trials: int | None, space: StrPath | Mapping[str, Any] | None,
-    settings: list[str], data_dir: StrPath | None, recipe: str | None, **others: Any,
+    settings: list[str], data_dir: StrPath | None, recipe: str | RecipeFile | None, **others: Any,
 ) -> StudyRequest:  # fmt: skip
     """Make the request of a study from its arguments, after the checks that take no time."""
+    from zoo.training.decision import decide
+
     if family is None:
         raise ZooError("name a family, such as 'zoo tune mlp --trials 40', or a study to --resume")
     if trials is None:
@@ -158,24 +162,28 @@ def _checked(
     if not 1 <= trials <= MOST_TRIALS:
         raise ZooError(f"--trials {trials}: 1 to {MOST_TRIALS:,} trials")
     found, row = resolve(family, size)
-    if spaces.recipe_of(found, row, recipe, settings).freeze:
-        raise ZooError("freeze trains only the head of a trained network, and a search starts from nothing")
-    # An alias names a size as well.
-    named = row.name if size is not None or family != found.name else None
-    plain = None
-    if space is not None:
-        given = spaces.flat(space) if isinstance(space, Mapping) else spaces.read(Path(space))
-        plain = spaces.to_plain(spaces.checked(given, found, named, settings, recipe))
-    return StudyRequest(
+    request = StudyRequest(
         family=found.name,
-        size=named,
+        # An alias names a size as well.
+        size=row.name if size is not None or family != found.name else None,
         data_dir=None if data_dir is None else str(data_dir),
         settings=tuple(settings),
         trials=trials,
         recipe=recipe,
-        space=plain,
         **others,
     )
+    decision = decide(request.training())
+    if space is None:
+        return request
+    given = spaces.flat(space) if isinstance(space, Mapping) else spaces.read(Path(space))
+    checked = spaces.checked(given, found, request.size, decision.recipe, settings)
+    for key in checked:
+        for values in spaces.corners(checked, [key]):
+            try:
+                decide(request.training(*changes_of(values)))
+            except ZooError as error:
+                raise ZooError(f"the space: {key}={values[key]}: {error}") from None
+    return dataclasses.replace(request, space=spaces.to_plain(checked))
 
 
 def _place(request: StudyRequest, out: Path | None) -> tuple[Path, Experiment | None]:
@@ -211,8 +219,8 @@ def _settled(record: Experiment) -> Settled:
 
 
 def _study(folder: Path, settled: Settled) -> Study:
-    family, _ = resolve(settled.family)
-    space = spaces.checked(settled.space, family, None, ())
+    family, row = resolve(settled.family, settled.size)
+    space = spaces.checked(settled.space, family, None, family.recipe_of(row), ())
     return Study(folder, space, settled.usual, settled.seed, settled.higher_is_better)
 
 
@@ -238,9 +246,11 @@ def _end(
     title = f"{folder.name}: {len(trials)} trials"
     history.draw(folder / HISTORY, trials, f"{settled.metric} of validation", settled.higher_is_better, title, say)
     values = run.read_finished(target).results
+    early = sum(trial.reason.startswith(ENDED_EARLY) for trial in trials)
     results = {
         "trials": len(trials),
-        "ended_early": sum(trial.value is None for trial in trials),
+        "ended_early": early,
+        "failed": sum(trial.value is None for trial in trials) - early,
         "best": best.place,
         f"val_{settled.metric}": best.value,
         "default": trials[0].value,

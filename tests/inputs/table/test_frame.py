@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+import zoo
 from zoo.errors import ZooError
 from zoo.inputs.table import client
 from zoo.inputs.table import frame as frame_module
@@ -16,7 +17,7 @@ from zoo.inputs.table.columns import Column, TableSettings, inferred
 from zoo.inputs.table.frame import Frame, files, read_frame
 from zoo.inputs.table.preprocessing import TablePreprocessing, encode, suiting
 from zoo.inputs.table.rows import features, places_of, typed
-from zoo.inputs.table.targets import read_target_column
+from zoo.inputs.table.targets import read_target_column, read_targets
 
 PENGUINS = b"""island,bill,sex,seen,"body, mass"
 Dream,39.1,male,2007-11-11,big
@@ -232,3 +233,32 @@ def test_ignored_columns_may_hold_anything(write: Callable[..., Path]) -> None:
 def test_a_long_text_is_one_cell(write: Callable[..., Path]) -> None:
     frame = frame_of(str(write(b"text,y\n" + b"word " * 200_000 + b",1\n")))
     assert len(str(frame.column("text", "--text")[0])) == 1_000_000
+
+
+def test_the_task_of_a_target_can_be_stated(write: Callable[..., Path]) -> None:
+    rows = "".join(f"{n},{n % 30},{n % 3},w\n" for n in range(90))
+    codes = frame_of(str(write(f"x,code,stars,a:values\n{rows}".encode())))
+    assert read_targets(codes, "code").task == "values"
+    assert read_targets(codes, "stars").task == "classes"
+    found = read_targets(codes, "code:classes")
+    assert (found.names, found.task, len(found.labels), found.values[31]) == (("code",), "classes", 30, 1)
+    assert read_targets(codes, "stars:values").values[2] == (2.0,)
+    assert read_targets(codes, "a:values").labels == ("w",), "a column that has the whole name"
+    both = read_targets(codes, "code:classes,x:values")
+    assert [(part.name, part.task) for part in both.parts] == [("code", "classes"), ("x", "values")]
+    for target, line in (
+        ("code:class", "--target code:class: write code:classes, code:values, or code"),
+        ("codes:classes", "codes:classes"),
+        ("code:classes,code", "names a column twice"),
+    ):
+        with pytest.raises(ZooError, match=line):
+            read_targets(codes, target)
+
+
+def test_a_stated_task_is_that_of_the_run(write: Callable[..., Path], tmp_path: Path) -> None:
+    table = write(b"x,code\n" + b"".join(b"%d,%d\n" % (n, n % 30) for n in range(300)))
+    made = zoo.train("linear", data=f"csv:{table}", target_column="code:classes", epochs=1, out=tmp_path / "run")
+    assert len(made.run.model.labels) == 30
+    assert zoo.evaluate(made, out=tmp_path / "a").evaluation.accuracy >= 0
+    other = zoo.evaluate(made, data=f"csv:{table}", target_column="code", out=tmp_path / "b")
+    assert other.evaluation.accuracy >= 0

@@ -80,7 +80,7 @@ SOURCE = Source(
     read=read,
     infers_targets=True,
     options={
-        "target": "the column to predict, or several, separated by commas",
+        "target": "the column to predict, or several, separated by commas; a name may end with :classes or :values",
         "text": "the column with the texts, for networks of texts",
         "image": "the column that names the image files, for networks of images",
         "data_dir": "the folder that the files are in now [default: where they were]",

@@ -21,6 +21,7 @@ INPUT = Input(
     client_module=f"{__name__}.client",
     data_module=f"{__name__}.data",
     graph_module=f"{__name__}.graph",
+    kept_by_weights=frozenset({"front"}),
     client_libraries={"soundfile": "soundfile", "soxr": "soxr"},
     mixed_by=frozenset({"mixup"}),
     space={"audio.noise": {"low": 0.0, "high": 0.5}, "audio.shift": {"low": 0.0, "high": 0.3}},

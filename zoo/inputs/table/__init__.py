@@ -21,5 +21,6 @@ INPUT = Input(
     client_module=f"{__name__}.client",
     data_module=f"{__name__}.data",
     graph_module=f"{__name__}.graph",
+    kept_by_weights=frozenset({"ignore", "words"}),
     client_libraries={"pyarrow": "pyarrow"},
 )

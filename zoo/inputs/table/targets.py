@@ -91,20 +91,22 @@ def _empty(name: str) -> str:
 def read_targets(frame: Frame, target: str, model: Model | None = None) -> Targets:
     """Read the columns that `--target` names, with commas between several; `read_target_column` reads each.
 
-    If a `model` is to be measured on them, they are classes where its targets are classes, and values where its targets
-    are values.
+    `COLUMN:classes` and `COLUMN:values` state the task of a column, unless a column has that whole name. If a `model`
+    is to be measured on them, they are classes where its targets are classes, and values where its targets are values.
 
     Raises:
         ZooError: there is no such column, a column is named twice, there are too many, or one cannot be a target.
     """
-    names = (target,) if target in frame.names else tuple(target.split(","))
+    words = [target] if target in frame.names else target.split(",")
+    stated = [_stated(word, frame.names) for word in words]
+    names = tuple(name for name, _ in stated)
     twice = [shown(name) for name in dict.fromkeys(names) if names.count(name) > 1]
     if twice:
         raise ZooError(f"--target names a column twice: {listed(twice, most=3)}: name each once")
     if len(names) > MOST_TARGETS:
         raise ZooError(f"--target names {len(names)} columns, and {MOST_TARGETS} are the most: leave some out")
     check_names(names, frame.names, "--target")
-    found = [read_target_column(frame, name, _task(frame, name, len(names), model)) for name in names]
+    found = [read_target_column(frame, name, _task(frame, name, len(names), model) or task) for name, task in stated]
     rows = zip(*(one.values for one in found), strict=True)
     empty = [next((name for name, cell in zip(names, row, strict=True) if cell is None), None) for row in rows]
     if len(names) == 1:
@@ -124,6 +126,18 @@ def read_targets(frame: Frame, target: str, model: Model | None = None) -> Targe
         tuple(float(cell) for cell in row) if name is None else name for name, row in zip(empty, rows, strict=True)
     ]
     return Targets(names, "several", labels, parts, values)
+
+
+def _stated(word: str, columns: Sequence[str]) -> tuple[str, Literal["classes", "values"] | None]:
+    """Return the column that a part of `--target` names, and the task that it states for it, if any."""
+    name, _, task = word.rpartition(":")
+    if word in columns or name not in columns:
+        return word, None
+    if task == "classes":
+        return name, "classes"
+    if task == "values":
+        return name, "values"
+    raise ZooError(f"--target {shown(word)}: write {shown(name)}:classes, {shown(name)}:values, or {shown(name)}")
 
 
 def _task(frame: Frame, name: str, count: int, model: Model | None) -> Literal["classes", "values"] | None:

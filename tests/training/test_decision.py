@@ -1,0 +1,87 @@
+"""Decisions about requested trainings: what weights decide, recipe files, and run folders that are written whole."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+import zoo
+from tests.trainings import SINGLE, passes
+from zoo import files, schema
+from zoo.errors import ZooError
+from zoo.input import kinds
+from zoo.named_recipe import read_if_file
+from zoo.registry import matching, resolve
+from zoo.schema import keys
+from zoo.training import decision, start
+from zoo.training.decision import decide
+from zoo.training.request import DataRequest, TrainingRequest
+from zoo.tuning.trial import StudyRequest
+from zoo.verbs import series
+from zoo.verbs.series import Point
+
+KEPT = [(kind, key) for kind, record in kinds().items() for key in sorted(record.kept_by_weights)]
+
+
+@pytest.mark.parametrize(("kind", "key"), KEPT)
+def test_what_weights_decide_cannot_be_changed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, kind: str, key: str
+) -> None:
+    assert key in keys(kinds()[kind].settings)
+    family, size = next(found for found in matching() if found[0].input == kind)
+    monkeypatch.setattr(decision.fine_tuning, "network", lambda *asked: (family, size))
+    value = schema.to_dict(family.recipe_of(size).input)[key]
+    (tmp_path / "recipe.json").write_text(json.dumps({kind: {key: value}}))
+    text = ",".join(value) if isinstance(value, list) else value
+    for asked in ({"settings": [f"{kind}.{key}={text}"]}, {"recipe": tmp_path / "recipe.json"}):
+        with pytest.raises(ZooError, match=f"{kind}.{key} is decided by the weights that training starts from"):
+            decide(TrainingRequest(weights=tmp_path, **asked))
+
+
+def test_a_multiple_of_channels_needs_a_pruning(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(decision.fine_tuning, "network", lambda *asked: resolve("cnn"))
+    with pytest.raises(ZooError, match=r"prune.multiple is about pruning: name the share to keep with --prune"):
+        decide(TrainingRequest(weights=tmp_path, settings=["prune.multiple=8"]))
+    assert decide(TrainingRequest(weights=tmp_path, settings=["prune.multiple=8", "prune.share=0.5"]))
+
+
+def test_a_series_and_a_study_keep_the_content_of_a_recipe_file(tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text("epochs = 3\n[optimizer]\nlr = 0.25\n")
+    asked = series.asked("mlp", {"recipe": file})
+    study = StudyRequest("mlp", None, "iris", None, {}, "error", (), 3, read_if_file(file))
+    file.unlink()
+    (request, decided), _ = series.decisions(asked, [Point("small"), Point("base")])
+    again = schema.parse(StudyRequest, schema.to_dict(study), "study")
+    for made in (decided, decide(request), decide(again.training())):
+        assert made.recipe_name == "mine.toml"
+        assert (made.recipe.epochs, made.recipe.optimizer.lr) == (3, 0.25)
+
+
+def test_sizes_with_another_content_of_a_recipe_file_are_another_call(tmp_path: Path) -> None:
+    file, out = tmp_path / "mine.toml", tmp_path / "sizes"
+    file.write_text("epochs = 1\n")
+    made = zoo.train_sizes("linear", size=["small", "base"], data="iris", recipe=file, out=out)
+    assert [one.run.recipe_name for one in made.runs] == ["mine.toml", "mine.toml"]
+    assert zoo.train_sizes("linear", size=["small", "base"], data="iris", recipe=file, out=out).rows == made.rows
+    file.write_text("epochs = 2\n")
+    with pytest.raises(ZooError, match="belongs to a call with other recipe"):
+        zoo.train_sizes("linear", size=["small", "base"], data="iris", recipe=file, out=out)
+    file.unlink()
+    assert zoo.train_sizes(resume=out).rows == made.rows
+
+
+def test_a_run_folder_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*ignored: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(start.run, "write", full)
+    request = TrainingRequest(
+        family="linear", data=DataRequest("iris"), settings=["epochs=1"], out=tmp_path / "runs" / "a"
+    )
+    with pytest.raises(OSError, match="No space left"):
+        start.start(request, SINGLE, passes)
+    assert files.files_below(tmp_path) == []
+    assert [*(tmp_path / "runs").iterdir()] == []
