@@ -6,20 +6,23 @@ can repeat the command after an interruption.
 
 usage: python -m benchmarks.scale FAMILY DATA_DIR SCRATCH [--sizes small,base,large] [--widths 0.125,0.25,0.5]
            [--images 400] [--tested 200] [--epochs 3] [--side 28] [--set KEY=VALUE …]
-       writes results/scale.json
+       writes results/scale.json and docs/drawings/scale-FAMILY.png
 """
 
 from __future__ import annotations
 
 import argparse
+import shutil
 from pathlib import Path
 from typing import Any
 
 from benchmarks.fine_tuning import write
-from benchmarks.measured import portable, record, recorded, zoo
+from benchmarks.measured import RESULTS, portable, record, recorded, zoo
 from zoo import files
 from zoo.data.example import Example
 from zoo.data.load import read_source
+
+DRAWINGS = RESULTS.parent / "docs" / "drawings"
 
 
 def main() -> None:
@@ -60,6 +63,7 @@ def main() -> None:
         "images_of_each_class": {"train": asked.images, "test": asked.tested},
         "command": portable(made["provenance"]["command"]),
     }
+    shutil.copyfile(asked.scratch / asked.family / "scale.png", DRAWINGS / f"scale-{asked.family}.png")
     record("scale", recorded("scale") | {asked.family: figures})
 
 

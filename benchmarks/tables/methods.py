@@ -1,10 +1,10 @@
-"""Tables of training: its speed, and the effect of distillation, pruning, few labels and several tasks."""
+"""Tables of training: its speed, and the effect of each method."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from benchmarks.tables.figures import markdown, percent, results, short
+from benchmarks.tables.figures import counted, markdown, percent, results, short
 from benchmarks.training_speed import NETWORKS
 
 WAYS = {
@@ -119,3 +119,41 @@ def several_tasks() -> str:
         difference = points(one["difference_in_points"] / 100, low / 100, high / 100)
         rows.append([task, percent(one["accuracy_together"]), percent(one["accuracy_alone"]), difference])
     return markdown(["target", "together", "alone", "difference in points (95 % interval)"], rows)
+
+
+def ingredients() -> str:
+    """Effect of each modern ingredient of a recipe on the accuracy of one network."""
+    rows = []
+    for network, found in results("ingredients")["figures"].items():
+        for name, one in found["ingredients"].items():
+            keys = ", ".join(f"`{key}`" for key in one["settings"])
+            effect = one.get("refused") or points(one["effect"], one["low"], one["high"])
+            rows.append([f"`{network}`", name, keys, effect])
+    return markdown(["network", "ingredient", "keys", "difference in points"], rows)
+
+
+def scale() -> str:
+    """Cost, accuracy and latency of the networks of `zoo scale`, in the order of their multiply-adds."""
+    rows = []
+    for family, found in results("scale")["figures"].items():
+        for one in found["networks"]:
+            latency = f"{one['latency']['p50_ms']:.2f}" if one["latency"] else one["not_exported"]
+            score = f"{percent(one['score'])} ({percent(one['score_low'])} to {percent(one['score_high'])})"
+            network = f"`{family}` {one['size']} × {one['width']:g}"
+            cost = [counted(one["parameters"]), counted(one["multiply_adds"]), f"{one['train_seconds']:.0f}"]
+            rows.append([network, *cost, score, latency])
+    titles = ["network × width", "parameters", "multiply-adds", "training s", "accuracy (95 % interval)", "p50 ms"]
+    return markdown(titles, rows)
+
+
+def scale_laws() -> str:
+    """The power law of each family of `zoo scale`, and the error that twice the multiply-adds would give."""
+    rows = []
+    for family, found in results("scale")["figures"].items():
+        law, doubling = found["law"], found["law"]["doubling"]
+        exponent = "{:.2f} ({:.2f} to {:.2f})".format(law["exponent"], *law["exponent_interval"])
+        floor = percent(law["floor"]) if law["floor"] else "none"
+        gain = points(doubling["gain"], *doubling["gain_interval"])
+        rows.append([f"`{family}`", str(law["networks"]), exponent, floor, percent(doubling["error"]), gain])
+    titles = ["family", "networks", "exponent b", "floor", "error after doubling", "gain of doubling in points"]
+    return markdown(titles, rows)

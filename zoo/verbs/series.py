@@ -93,8 +93,7 @@ def decisions(request: Mapping[str, Any], points: list[Point]) -> list[tuple[Tra
         raise ZooError(f"{listed(twice)} is named twice: name each network once")
     made = []
     for point in points:
-        arguments = _arguments(request, point)
-        one = request_of(**arguments)
+        one = request_of(_arguments(request, point))
         made.append((one, decide(one)))
     return made
 

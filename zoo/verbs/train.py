@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import inspect
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -30,6 +29,22 @@ from zoo.verbs.results import (
 
 WITH_RESUME = ("resume", "data_dir", *(field.name for field in dataclasses.fields(Execution)))
 """The arguments of `train` that are allowed with `resume`: a run continues with its own recipe and data."""
+
+OF_DATA = ("data", "data_dir", "target_column", "text_column", "image_column", "bad_examples")
+"""The arguments of `train` about its data."""
+
+SHORTHANDS = {
+    "freeze": "freeze",
+    "epochs": "epochs",
+    "seed": "seed",
+    "precision": "precision",
+    "prune": "prune.share",
+    "distill": "distill.kind",
+}
+"""The arguments of `train` that are short for a change of the recipe, with the key that each sets."""
+
+IN_REQUEST = (*OF_DATA, *SHORTHANDS, "family", "size", "weights", "teacher", "unlabeled", "recipe", "set", "out")
+"""The arguments of `train` that decide the result."""
 
 
 @keeping_freed_memory()
@@ -138,7 +153,7 @@ def train(
     else:
         from zoo.training.decision import decide
 
-        request = request_of(**{name: arguments[name] for name in IN_REQUEST})
+        request = request_of(arguments)
         decide(request)
 
     # A wrong request was refused above, before TensorFlow takes seconds to import.
@@ -156,66 +171,28 @@ def train(
     return RunFolder(folder, run.read_finished(folder))
 
 
-def request_of(
-    family: str | None = None,
-    *,
-    size: str | None = None,
-    data: str | None = None,
-    data_dir: StrPath | None = None,
-    weights: StrPath | None = None,
-    freeze: bool = False,
-    prune: float | None = None,
-    teacher: StrPath | None = None,
-    distill: Literal["soft", "hard"] | None = None,
-    target_column: str | None = None,
-    text_column: str | None = None,
-    image_column: str | None = None,
-    bad_examples: Literal["error", "skip"] | None = None,
-    unlabeled: str | None = None,
-    recipe: RecipeChoice | None = None,
-    epochs: int | None = None,
-    seed: int | None = None,
-    precision: Precision | None = None,
-    set: Mapping[str, object] | Iterable[str] | str = (),
-    out: StrPath | None = None,
-) -> TrainingRequest:
-    """Return the request that these arguments of `train` make.
+def request_of(arguments: Mapping[str, Any]) -> TrainingRequest:
+    """Return the request that arguments of `train` make; those that are missing have their defaults.
 
     Raises:
         ZooError: a path is in an object store, or `prune` is not a share.
     """
+    given = {name: arguments.get(name) for name in IN_REQUEST}
+    prune = given["prune"]
     if prune is not None and not 0 < prune < 1:
         raise ZooError(f"--prune {prune:g}: a share above 0 and below 1 is needed, such as 0.5")
-    shorthands = {
-        "freeze": freeze or None,
-        "epochs": epochs,
-        "seed": seed,
-        "precision": precision,
-        "prune.share": prune,
-        "distill.kind": distill,
-    }
+    shorthands = {key: None if given[name] is False else given[name] for name, key in SHORTHANDS.items()}
     return TrainingRequest(
-        family=family,
-        size=size,
-        weights=optional_path(weights),
-        teacher=optional_path(teacher),
-        data=data_request(
-            data=data,
-            data_dir=data_dir,
-            target_column=target_column,
-            text_column=text_column,
-            image_column=image_column,
-            bad_examples=bad_examples,
-        ),
-        recipe=recipe,
-        settings=settings_of(set, shorthands),
-        unlabeled=unlabeled,
-        out=optional_path(out),
+        family=given["family"],
+        size=given["size"],
+        weights=optional_path(given["weights"]),
+        teacher=optional_path(given["teacher"]),
+        data=data_request(**{name: given[name] for name in OF_DATA}),
+        recipe=given["recipe"],
+        settings=settings_of(given["set"] or (), shorthands),
+        unlabeled=given["unlabeled"],
+        out=optional_path(given["out"]),
     )
-
-
-IN_REQUEST = tuple(inspect.signature(request_of).parameters)
-"""The arguments of `train` that decide the result."""
 
 
 def check_numbers(checkpoint_minutes: float, profile: int | None) -> None:
