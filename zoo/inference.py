@@ -9,6 +9,7 @@ import numpy as np
 
 from zoo import factory, run
 from zoo.data.dataset import Examples
+from zoo.data.reading import each_batch
 from zoo.description import Model
 from zoo.input import kind_of
 from zoo.keras_settings import own_settings
@@ -36,7 +37,7 @@ def primary_outputs(model: Any, description: Model, examples: Examples) -> np.nd
     task, preprocessing = task_of(description), description.preprocessing
     kind, found = kind_of(preprocessing), []
     at_once = 1 if kind.alone(preprocessing) else BATCH
-    for inputs, _, _ in kind.graph.evaluation_batches(examples, preprocessing, batch_size=at_once):
+    for inputs, _, _ in each_batch(kind.graph.evaluation_batches(examples, preprocessing, batch_size=at_once)):
         answers = task.graph.answers(factory.apply(model, inputs, training=False), description)
         outputs = task.primary({name: one.numpy() for name, one in answers.items()}, description)
         found.append(task.measured(outputs, description))

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.conftest import Answer
+from tests.conftest import Answer, write_images
+from tests.inputs.audio.sounds import encoded, noise
 from tests.trainings import SINGLE, passes
 from zoo import run, schema
 from zoo.data.load import BadExamples
@@ -106,3 +107,33 @@ def test_a_run_of_before_reads_its_images_as_it_did() -> None:
 def test_what_no_image_has_cannot_be_set(setting: str, part: str) -> None:
     with pytest.raises(ZooError, match=part):
         override(Recipe(input=ImageSettings()), [setting])
+
+
+@pytest.mark.parametrize("kind", ["image", "audio"])
+def test_a_training_whose_files_disappear_is_saved_and_ends_in_one_line(tmp_path: Path, kind: str) -> None:
+    data, elsewhere = tmp_path / "data", tmp_path / "elsewhere"
+    if kind == "image":
+        write_images(data, classes=2, each=20, side=12)
+    else:
+        for number in range(40):
+            path = data / f"class{number % 2}" / f"{number}.wav"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(encoded(noise(3_200, seed=number)))
+
+    class Mover(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch: int, logs: object = None) -> None:
+            if epoch == 1:
+                data.rename(elsewhere)
+
+    family = "cnn" if kind == "image" else "keyword"
+    settings = ["epochs=3", "batch_size=4", *(["audio.seconds=0.2"] if kind == "audio" else [])]
+    request = TrainingRequest(
+        family=family, data=DataRequest(f"folder:{data}"), settings=settings, out=tmp_path / "run"
+    )
+    with pytest.raises(ZooError, match=r"a batch cannot be read .*put the data back as they were") as error:
+        start.start(request, dataclasses.replace(SINGLE, callbacks=[Mover()]), passes)
+    assert "\n" not in str(error.value)
+    assert "{{" not in str(error.value)
+    elsewhere.rename(data)
+    start.resume(tmp_path / "run", None, SINGLE)
+    assert run.read_finished(tmp_path / "run").results["epochs"] == 3

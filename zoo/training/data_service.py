@@ -9,7 +9,6 @@ and this side takes them in order. The batches equal those that this process wou
 from __future__ import annotations
 
 import dataclasses
-import re
 import socket
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -17,6 +16,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
 
+from zoo.data.reading import each_batch, reason
 from zoo.data.share import Share
 from zoo.errors import ZooError
 from zoo.training.cluster import ADDRESS
@@ -32,9 +32,6 @@ PYTHON = frozenset({"PyFunc", "PyFuncStateless", "EagerPyFunc"})
 
 IGNORE_STATE = 1
 """The external-state policy of `tf.raw_ops.DatasetToGraphV2` that ignores state, since the graph is only inspected."""
-
-NODES = re.compile(r"\{\{.*?\}\}|\[\[\s*\]\]|\[Op:\w*\]( name:)?")
-"""The names of operations in TensorFlow's messages."""
 
 OUT_OF_ORDER = "a batch was lost, or a worker was started again"
 
@@ -116,7 +113,7 @@ class DataService:
                 self.refuse_silent(GO_ON)
             except OpError as error:
                 where = ", ".join(self.addresses)
-                raise ZooError(f"the tf.data service at {where} failed ({_reason(error)}): {GO_ON}") from None
+                raise ZooError(f"the tf.data service at {where} failed ({reason(error)}): {GO_ON}") from None
 
     def try_out(self, make: Make, share: Share, plural: str) -> None:
         """Compare the first batch of each server with that of this process.
@@ -166,9 +163,18 @@ class DataService:
 
 def arriving(
     service: DataService | None, batches: Iterable[Any], before_end: Callable[[], None] = lambda: None
-) -> Iterable[Any]:
-    """Return `DataService.arriving` of batches, or the batches themselves if there is no service."""
-    return service.arriving(batches, before_end) if service else batches
+) -> Iterator[Any]:
+    """Yield batches as they come from the servers, or from this process if there is no service.
+
+    Args:
+        service: the service.
+        batches: the batches of an epoch, possibly distributed by a strategy.
+        before_end: called before an error is raised.
+
+    Raises:
+        ZooError: the service fails, or an example can no longer be read.
+    """
+    return service.arriving(batches, before_end) if service else each_batch(batches, before_end)
 
 
 def _served(address: str, batches: Any) -> Any:
@@ -190,15 +196,10 @@ def _served(address: str, batches: Any) -> Any:
         sent = batches.with_options(options).enumerate()
         made = sent.apply(service.distribute(service.ShardingPolicy.OFF, f"grpc://{address}"))
     except tf.errors.OpError as error:
-        raise ZooError(f"the tf.data service at {address} refuses the batches ({_reason(error)}): {GO_ON}") from None
+        raise ZooError(f"the tf.data service at {address} refuses the batches ({reason(error)}): {GO_ON}") from None
     with tf.device("CPU"):
         made = made.enumerate().map(tf.autograph.experimental.do_not_convert(in_order))
     return made.apply(tf.data.experimental.assert_cardinality(count)) if count >= 0 else made
-
-
-def _reason(error: Any) -> str:
-    """Return the message of a TensorFlow error, without the names of operations."""
-    return f"{' '.join(NODES.sub(' ', error.message).split()):.300}"
 
 
 def _runs_python(batches: Any) -> bool:

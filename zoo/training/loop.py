@@ -22,6 +22,7 @@ import keras
 
 from zoo import files, provenance, run, schema, weights_file
 from zoo.data.dataset import Dataset, Examples
+from zoo.data.reading import each_batch
 from zoo.data.share import WHOLE, Share
 from zoo.errors import ZooError, listed
 from zoo.inference import primary_outputs
@@ -156,7 +157,7 @@ def evaluate(
     totals.set({}, steps=0)
     shared = distributed(trainee.strategy, batches, trainee.recipe.batch_size)
     totals.prepare(shared)
-    for batch in shared:
+    for batch in each_batch(shared):
         totals.add(*batch)
         after_batch()
     return task_of(trainee.description).metrics(totals.read(), len(examples))
