@@ -44,6 +44,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "pruning": methods.pruning,
     "label-fraction": methods.label_fraction,
     "several-tasks": methods.several_tasks,
+    "ingredients": methods.ingredients,
     "scale": methods.scale,
     "scale-laws": methods.scale_laws,
 }

@@ -125,11 +125,12 @@ def ingredients() -> str:
     """Effect of each modern ingredient of a recipe on the accuracy of one network."""
     rows = []
     for network, found in results("ingredients")["figures"].items():
+        rows.append([f"`{network}`", "none", "", percent(found["without"]["accuracy"]), ""])
         for name, one in found["ingredients"].items():
             keys = ", ".join(f"`{key}`" for key in one["settings"])
             effect = one.get("refused") or points(one["effect"], one["low"], one["high"])
-            rows.append([f"`{network}`", name, keys, effect])
-    return markdown(["network", "ingredient", "keys", "difference in points"], rows)
+            rows.append(["", name, keys, percent(one["accuracy"]) if "accuracy" in one else "", effect])
+    return markdown(["network", "ingredient", "keys", "accuracy", "difference in points"], rows)
 
 
 def scale() -> str:
