@@ -17,7 +17,7 @@ from zoo.errors import ZooError
 from zoo.input import Input, kind_of
 from zoo.recipe import Recipe
 from zoo.task import Pretext, Task, task_of
-from zoo.text import Say, silent
+from zoo.text import Say
 from zoo.training import mixing, stages
 from zoo.training.data_service import DataService
 
@@ -106,38 +106,11 @@ class Batches:
         )
 
 
-def fitted(
-    recipe: Recipe,
-    settings: Sequence[str],
-    kind: Input,
-    task: Task,
-    examples: int,
-    replicas: int = 1,
-    share: Share = WHOLE,
-    say: Say = silent,
-) -> Recipe:
-    """Return the recipe of a training on so many examples: its batch is not larger than a small dataset.
+def with_fitting_batch(recipe: Recipe, settings: Sequence[str], parts: int, examples: int, say: Say) -> Recipe:
+    """Return a recipe whose batch is not larger than a small dataset, unless the settings name a batch size.
 
-    Args:
-        recipe: the recipe with all changes.
-        settings: these changes; a batch size among them stays.
-        kind: the kind of input.
-        task: the task.
-        examples: the number of training examples.
-        replicas: the number of replicas that share a batch.
-        share: the part of a batch that this worker reads.
-        say: called with a line if the batch size changes.
-
-    Raises:
-        ZooError: such batches cannot be made.
+    A batch size that is changed becomes a multiple of `parts`, or of twice that if pairs of examples are mixed.
     """
-    recipe = _with_fitting_batch(recipe, settings, replicas * recipe.accumulate, examples, say)
-    check(recipe, kind, task, examples, replicas, share)
-    return recipe
-
-
-def _with_fitting_batch(recipe: Recipe, settings: Sequence[str], parts: int, examples: int, say: Say) -> Recipe:
-    """Return a recipe whose batch is a multiple of `parts`, or of twice that if pairs of examples are mixed."""
     if mixing.asked(recipe):
         parts *= 2
     if recipe.batch_size <= examples or examples < parts or any(one.startswith("batch_size=") for one in settings):
@@ -148,7 +121,15 @@ def _with_fitting_batch(recipe: Recipe, settings: Sequence[str], parts: int, exa
 
 
 def check(recipe: Recipe, kind: Input, task: Task, examples: int, replicas: int = 1, share: Share = WHOLE) -> None:
-    """Refuse a recipe whose batches cannot be made; the arguments are those of `fitted`.
+    """Refuse a recipe whose batches cannot be made.
+
+    Args:
+        recipe: the recipe.
+        kind: the kind of input.
+        task: the task.
+        examples: the number of training examples.
+        replicas: the number of replicas that share a batch.
+        share: the part of a batch that this worker reads.
 
     Raises:
         ZooError: a batch cannot be divided, is larger than the training split, or cannot be mixed or balanced.

@@ -18,7 +18,7 @@ from zoo.family import Family
 from zoo.input import find, kind_of
 from zoo.recipe import Recipe
 from zoo.text import Say, silent
-from zoo.training.batches import fitted
+from zoo.training.batches import check, with_fitting_batch
 from zoo.training.decision import Decision
 from zoo.training.request import DataRequest, TrainingRequest
 
@@ -92,13 +92,16 @@ def recipe_for(
     share: Share = WHOLE,
     say: Say = silent,
 ) -> Recipe:
-    """Return the recipe of a decision for its data, see `zoo.training.batches.fitted`.
+    """Return the recipe of a decision with a batch that fits its data and can be divided among the replicas.
 
     Raises:
         ZooError: the batches of the recipe cannot be made from these data.
     """
-    kind, task = find(decision.family.input), tasks.find(request.method or dataset.task)
-    return fitted(decision.recipe, request.settings, kind, task, len(dataset.train), replicas, share, say)
+    kind, task, examples = find(decision.family.input), tasks.find(request.method or dataset.task), len(dataset.train)
+    parts = replicas * decision.recipe.accumulate
+    recipe = with_fitting_batch(decision.recipe, request.settings, parts, examples, say)
+    check(recipe, kind, task, examples, replicas, share)
+    return recipe
 
 
 def fit(dataset: Dataset, preprocessing: Any, bad_examples: BadExamples, say: Say) -> Dataset:
