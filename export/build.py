@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from zoo import artifact, factory, files, migration, provenance, run
+from zoo import artifact, factory, files, folder_kinds, migration, provenance, run
 from zoo import formats as known_formats
 from zoo.artifact import Gate, Int8, Manifest
 from zoo.data import digests
@@ -75,7 +75,7 @@ def export(
     started = provenance.here(seed=0)
     this = run.read_with_head(run_folder)
     target = out or files.unused(Path("artifacts"), run_folder.resolve().name)
-    files.refuse_existing(target)
+    folder_kinds.check_new(target)
     formats, int8 = _with_int8(formats, int8)
     rows = _in_order(formats)
     if "onnx" in formats:

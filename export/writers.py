@@ -28,10 +28,9 @@ from zoo.export.tf_serving.server_check import server_gate
 from zoo.export.tf_serving.warmup import write_warmup
 from zoo.formats import Format, Session, find
 from zoo.input import kind_of
+from zoo.text import Say
 
 WARM_UP_EXAMPLES = 4
-
-Say = Callable[[str], None]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -106,8 +106,8 @@ def benchmark(
         ZooError: there is no such artifact, it lacks a runtime, or a number is out of range.
         Refused: a file is not the one that the manifest's score was measured on, or does not load.
     """
-    batches = _checked("batches", batches, LARGEST_BATCH, "smaller batches")
-    threads = _checked("threads", threads or (1, usable_cpus()), usable_cpus(), "no more than the usable CPUs")
+    batches = _checked("batches", batches, LARGEST_BATCH)
+    threads = _checked("threads", threads or (1, usable_cpus()), usable_cpus())
     check_seconds(seconds)
     contenders = _contenders(artifacts, runtimes)
     total = len(threads) * len(batches) * (len(contenders) + 1)
@@ -144,7 +144,7 @@ def benchmark(
     return rows
 
 
-def _checked(what: str, numbers: Sequence[int], most: int, mend: str) -> list[int]:
+def _checked(what: str, numbers: Sequence[int], most: int) -> list[int]:
     """Return the numbers, each once, in the given order; raise ZooError for one that is out of range."""
     if not numbers:
         raise ZooError(f"no {what} are named: give numbers from 1 to {most}, such as 1")
@@ -152,7 +152,7 @@ def _checked(what: str, numbers: Sequence[int], most: int, mend: str) -> list[in
         if not isinstance(number, int | np.integer):
             raise ZooError(f"{what} {number!r:.40} is no whole number: give numbers from 1 to {most}")
         if not 1 <= number <= most:
-            raise ZooError(f"{what} {number} is not between 1 and {most}: take {mend}")
+            raise ZooError(f"{what} {number}: a number from 1 to {most} is needed")
     return list(dict.fromkeys(numbers))
 
 

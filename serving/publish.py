@@ -9,7 +9,7 @@ import hashlib
 import os
 import shutil
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from zoo.saved_model_folder import GRAPH, LARGEST_VERSION, latest_version
 from zoo.serving import versions
 from zoo.serving.verify import verify
 from zoo.serving.versions import NUMBERS, RECORD, Published
+from zoo.text import Say, silent
 
 LOCK = ".zoo.lock"
 STAGING, REMOVED = ".tmp-zoo-", ".removed-zoo-"
@@ -28,8 +29,6 @@ STAGING, REMOVED = ".tmp-zoo-", ".removed-zoo-"
 
 CHUNK = 2**20
 """Bytes that are copied at a time."""
-
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -41,7 +40,7 @@ class Publication:
     removed: tuple[int, ...]
 
 
-def publish(place: Path, base: Path, *, keep: int | None = None, say: Say = lambda line: None) -> Publication:
+def publish(place: Path, base: Path, *, keep: int | None = None, say: Say = silent) -> Publication:
     """Publish the SavedModel of the artifact `place` as the next version of `base`, and keep the newest `keep` of all.
 
     Its number is larger than any that was ever used in `base`. The version is written to a hidden folder of `base` and
@@ -77,7 +76,7 @@ def publish(place: Path, base: Path, *, keep: int | None = None, say: Say = lamb
         return _add(base, source, content, keep, say)
 
 
-def roll_back(base: Path, *, keep: int | None = None, say: Say = lambda line: None) -> Publication:
+def roll_back(base: Path, *, keep: int | None = None, say: Say = silent) -> Publication:
     """Publish the version that `base` served before its newest one again, under a new number.
 
     Several rollbacks go back step by step: a version that a rollback replaced is not published again by the next one.
@@ -131,7 +130,8 @@ def _check_base(base: Path, place: Path | None) -> None:
         kind = _kind(folder)
         if kind:
             raise ZooError(f"{base} is {'' if folder == whole else 'within '}{kind}: name a folder of its own")
-        if folder != whole and versions.is_published(folder):
+        # A folder above may be closed to this user, who then cannot have published there.
+        if folder != whole and os.access(folder, os.R_OK) and versions.is_published(folder):
             raise ZooError(f"{base} is within the base path {folder}: name {folder}, or a folder of its own")
     if place is not None:
         source = place.resolve()

@@ -54,13 +54,13 @@ def verify(artifact: Path) -> Report:
         return Report(artifact, versions.gates(artifact))
     manifest = read(artifact)
     files, intact = _files(artifact, manifest)
-    gates = [_manifest(manifest), files, _layout(manifest), _labels(artifact, manifest)]
-    golden, golden_gate = _golden(artifact, manifest, GOLDEN, "golden_file")
+    gates = [_manifest(manifest), files, _layout(manifest), _labels(artifact, manifest, intact)]
+    golden, golden_gate = _golden(artifact, manifest, intact, GOLDEN, "golden_file")
     gates.append(golden_gate)
     for row in _to_open(manifest):
         expected = golden
         if row.golden != GOLDEN:
-            expected, golden_gate = _golden(artifact, manifest, row.golden, f"{row.name}_golden_file")
+            expected, golden_gate = _golden(artifact, manifest, intact, row.golden, f"{row.name}_golden_file")
             gates.append(golden_gate)
         gates += _format(artifact, manifest, intact, row, expected)
     return Report(artifact, tuple(gates))
@@ -121,8 +121,14 @@ def _own_golden(row: Format) -> str | None:
     return row.golden if row.golden != GOLDEN else None
 
 
-def _labels(artifact: Path, manifest: Manifest) -> Gate:
+def _not_opened(name: str) -> str:
+    return f"not opened: {name} is not the file of the manifest"
+
+
+def _labels(artifact: Path, manifest: Manifest, intact: Collection[str]) -> Gate:
     """The gate on `labels.txt`: the manifest's labels, one a line, in their order."""
+    if LABELS not in intact:
+        return _gate("labels", [_not_opened(LABELS)])
     try:
         lines = (artifact / LABELS).read_text(encoding="utf-8").removesuffix("\n").split("\n")
     except (OSError, ValueError) as error:
@@ -139,8 +145,12 @@ def _first_difference(lines: list[str], labels: Collection[str]) -> list[str]:
     return []
 
 
-def _golden(artifact: Path, manifest: Manifest, file: str, name: str) -> tuple[Arrays | None, Gate]:
+def _golden(
+    artifact: Path, manifest: Manifest, intact: Collection[str], file: str, name: str
+) -> tuple[Arrays | None, Gate]:
     """The arrays of a golden file, None where it cannot be read, and the gate `name` on that."""
+    if file not in intact:
+        return None, _gate(name, [_not_opened(file)])
     try:
         golden = read_golden(artifact / file, manifest.model)
     except Refused as error:
@@ -159,7 +169,7 @@ def _format(
     listed = [name for name in manifest.files if row.owns(name)]
     damaged = [name for name in listed if name not in intact] if listed else [row.place()]
     if damaged:
-        return [_gate(f"{row.name}_loads", [f"not opened: {damaged[0]} is not the file of the manifest"])]
+        return [_gate(f"{row.name}_loads", [_not_opened(damaged[0])])]
     try:
         session = formats.open_session(artifact / row.place(), row)
         checks = row.checks(artifact / row.place(), session, manifest.model)

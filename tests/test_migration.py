@@ -75,10 +75,15 @@ def test_values_of_the_present_schema_are_left_as_they_are() -> None:
     assert migration.migrated(values, "run.json", "train again") is values
 
 
-@pytest.mark.parametrize("values", [[], {}, {"schema": 0}, {"schema": 6}, {"schema": True}, {"schema": "1"}, None])
+@pytest.mark.parametrize("values", [[], {}, {"schema": 0}, {"schema": True}, {"schema": "1"}, None])
 def test_another_schema_is_refused(values: Any) -> None:
     with pytest.raises(ZooError, match=r"run\.json is not of a schema from 1 to 5: train again"):
         migration.migrated(values, "run.json", "train again")
+
+
+def test_a_newer_schema_asks_for_a_newer_zoo() -> None:
+    with pytest.raises(ZooError, match=r"run\.json is of a newer zoo \(schema 6, this one knows up to 5\): update zoo"):
+        migration.migrated({"schema": migration.SCHEMA + 1}, "run.json", "train again")
 
 
 @pytest.mark.parametrize("key", ["model", "data", "recipe", "initial", "int8"])

@@ -15,7 +15,7 @@ import zoo
 from tests.conformance import described, inputs
 from tests.conftest import Answer
 from tests.training.test_training import train
-from zoo import factory, named_recipe, run
+from zoo import factory, keys_file, run
 from zoo import recipe as recipes
 from zoo.errors import ZooError
 from zoo.family import Size
@@ -162,7 +162,7 @@ def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
         if place.stem == "pipe":
             os.mkfifo(place)
         with pytest.raises(ZooError, match="there is no recipe file at"):
-            named_recipe.read(place)
+            keys_file.read(place, "recipe")
 
 
 def test_other_wishes_that_make_no_sense_are_refused() -> None:
@@ -173,7 +173,7 @@ def test_other_wishes_that_make_no_sense_are_refused() -> None:
     ):
         with pytest.raises(ZooError, match=line):
             zoo.train(name, recipe=asked)
-    with pytest.raises(ZooError, match="leave recipe out"):
+    with pytest.raises(ZooError, match="leave --recipe out"):
         zoo.train(resume="runs/a", recipe="a2")
 
 

@@ -20,6 +20,8 @@ MOST_OF_ONE_ARENA = 8
 def keeping_freed_memory() -> Iterator[None]:
     """Let this process keep memory that it frees, while the block lasts.
 
+    With few CPUs, all threads share one arena from then on, because glibc cannot make more arenas again.
+
     By default, glibc (2.36) returns every freed tensor above 32 MiB to the kernel, which then fills the pages of the
     next one with zeros: a convolutional network at 128 pixels trains a third slower. glibc also returns the 64 MiB
     heaps of all threads but the first, unless all threads share one arena.

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Literal
 
-from zoo import files, provenance, run, schema
+from zoo import files, folder_kinds, provenance, run, schema
 from zoo.description import Provenance
 from zoo.errors import ZooError
 from zoo.schema import record
@@ -102,6 +102,7 @@ def place(kind: Kind, out: Path | None, usual: Path, asked: dict[str, Any]) -> t
     others = (usual.with_name(f"{usual.name}-{number}") for number in itertools.count(2))
     for folder in [out] if out else itertools.chain([usual], others):
         if not folder.exists():
+            folder_kinds.check_new(folder)
             return folder, None
         if holds(kind, folder):
             found = read(kind, folder)

@@ -181,6 +181,8 @@ def _built(
         given = inputs if len(inputs) > 1 else next(iter(inputs.values()))
         network = keras.Model(given, outputs.logits, name=title)
         _check_widths(network, widths, title)
+        if features and not outputs.feature_maps:
+            raise ZooError(f"{family.name} {row.name} has no feature maps: leave features out")
         if features:
             maps = {key: one.tensor for key, one in outputs.feature_maps.items()}
             strides = {key: one.stride for key, one in outputs.feature_maps.items()}

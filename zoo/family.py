@@ -98,6 +98,9 @@ class Family:
         resampled: position embeddings, as `layer/variable`, which are resampled when the image size changes, see
             `zoo.weights.positions`.
         head: layers that depend on the classes. They start anew when the classes change.
+        scaled: the layers whose channels `network.width` multiplies, each with a number of which its channels stay a
+            multiple; the channels of all other layers follow from theirs. Empty for a family without attention and
+            recurrence, whose layers `zoo.pruning.scaling` finds by itself.
         explainer: the dotted name of a module with `explain(weights, model)`, which needs only numpy. It takes the
             weights of a trained network, arrays by `layer/variable`, and its description, and returns an `Explanation`
             or None. Empty if the family has none.
@@ -122,6 +125,7 @@ class Family:
     undecayed: tuple[str, ...] = ()
     resampled: tuple[str, ...] = ()
     head: tuple[str, ...] = (LOGITS,)
+    scaled: Mapping[str, int] = field(default_factory=dict)
     explainer: str = ""
     no_int8: str = ""
 

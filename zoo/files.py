@@ -15,6 +15,9 @@ from typing import Any
 
 from zoo.errors import ZooError
 
+LARGEST_JSON = 64 * 2**20
+"""The most bytes of a JSON document that is read."""
+
 
 @contextlib.contextmanager
 def staged_file(target: Path) -> Iterator[Path]:
@@ -98,12 +101,16 @@ def read_json(path: Path, how_to_mend: str) -> Any:
     """Read the JSON document at `path`.
 
     Raises:
-        ZooError: it is missing or is not JSON. The message ends with `how_to_mend`.
+        ZooError: it is no file, has more than `LARGEST_JSON` bytes, or is not JSON. The message ends with
+            `how_to_mend`.
     """
     try:
+        # A device or a pipe, which may never end, is no file.
+        if not path.is_file():
+            raise ZooError(f"{path} is missing: {how_to_mend}")
+        if path.stat().st_size > LARGEST_JSON:
+            raise ZooError(f"{path} has more than {LARGEST_JSON >> 20} MiB: {how_to_mend}")
         return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ZooError(f"{path} is missing: {how_to_mend}") from None
     except (ValueError, OSError, RecursionError) as error:
         raise ZooError(f"{path} cannot be read ({error}): {how_to_mend}") from None
 
@@ -118,7 +125,8 @@ def files_below(folder: Path) -> list[Path]:
     """List the regular files below `folder`, sorted.
 
     Raises:
-        ZooError: there is a symbolic link below `folder`: no hash would cover its target.
+        ZooError: there is something else than files and folders below `folder`: no hash would cover the target of a
+            symbolic link, or a pipe.
     """
     found = []
     for path in sorted(folder.rglob("*")):
@@ -126,6 +134,8 @@ def files_below(folder: Path) -> list[Path]:
             raise ZooError(f"{path} is a symbolic link: an artifact holds regular files only")
         if path.is_file():
             found.append(path)
+        elif not path.is_dir():
+            raise ZooError(f"{path} is neither a file nor a folder: an artifact holds regular files only")
     return found
 
 

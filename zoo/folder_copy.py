@@ -62,7 +62,7 @@ def download(url: str, folder: Path) -> Copy:
     Raises:
         ZooError: the store has no such folder, `folder` exists, or the store cannot be read.
     """
-    files.refuse_existing(folder)
+    folder_kinds.check_new(folder)
     store = Store.at(url)
     entries = store.entries()
     kind = next((kind for kind, (marker, _) in folder_kinds.MARKERS.items() if marker in entries), None)

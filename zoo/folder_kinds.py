@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
+from zoo import files
 from zoo.errors import ZooError
 from zoo.text import with_article
 
@@ -28,26 +28,23 @@ ADVICE = {
 }
 """The advice in an error message, by the kind of folder that is wanted and the kind that was named."""
 
-LARGEST = 64 * 2**20
-"""The largest size, in bytes, of a description that is read."""
-
 
 def kind(folder: Path) -> str | None:
     """Return the kind of a folder, one of `MARKERS`; None for a path that zoo did not write."""
     for name, (marker, keys) in MARKERS.items():
         try:
-            if (folder / marker).stat().st_size <= LARGEST:
-                values = json.loads((folder / marker).read_text(encoding="utf-8"))
-                if isinstance(values, dict) and keys <= values.keys():
-                    return name
-        except (OSError, ValueError, RecursionError):
+            values = files.read_json(folder / marker, "restore it")
+        except ZooError:
             continue
+        if isinstance(values, dict) and keys <= values.keys():
+            return name
     return None
 
 
-def refuse_within_artifact(target: Path) -> None:
-    """Raise ZooError when `target` is within an artifact, which `zoo verify` would then refuse."""
-    within = next((folder for folder in target.absolute().parents if kind(folder) == "artifact"), None)
+def check_new(target: Path) -> None:
+    """Raise ZooError when `target` exists, cannot be made, or is within an artifact, which would no longer verify."""
+    files.refuse_existing(target)
+    within = next((folder for folder in target.resolve().parents if kind(folder) == "artifact"), None)
     if within:
         raise ZooError(
             f"{target} is within the artifact {within}, whose files must stay as they are: choose another place"

@@ -1,4 +1,4 @@
-"""Confidence intervals of proportions and latencies, for all three wings. Needs only numpy."""
+"""Confidence intervals of proportions, latencies and figures of examples, for all three wings. Needs only numpy."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ import math
 import statistics
 
 import numpy as np
+
+DRAWS = 1000
+"""Draws of a bootstrap."""
 
 _Z = statistics.NormalDist().inv_cdf(0.975)
 
@@ -54,7 +57,9 @@ def paired_difference(lost: int, gained: int, total: int) -> tuple[float, float,
     return share, max(-1.0, min(share, center - half)), min(1.0, max(share, center + half))
 
 
-def ratio_of_medians(first: np.ndarray, second: np.ndarray, seed: int, draws: int = 1000) -> tuple[float, float, float]:
+def ratio_of_medians(
+    first: np.ndarray, second: np.ndarray, seed: int, draws: int = DRAWS
+) -> tuple[float, float, float]:
     """Compute `median(first) / median(second)` of paired latencies, float [rounds], and its 95 % interval.
 
     The interval is a bootstrap over rounds. Each draw takes the same rounds of both, so that a disturbance of a whole
@@ -73,3 +78,26 @@ def ratio_of_medians(first: np.ndarray, second: np.ndarray, seed: int, draws: in
         ratios.append(np.median(first[rounds]) / np.median(second[rounds]))
     low, high = np.percentile(ratios, [2.5, 97.5])
     return float(np.median(first) / np.median(second)), float(low), float(high)
+
+
+def resampled_sums(columns: np.ndarray, seed: int = 0, draws: int = DRAWS) -> np.ndarray:
+    """Sum columns [examples, columns] over bootstrap draws of the examples; return float64 [draws, columns].
+
+    One draw is in memory at a time. Figures that are functions of sums get their intervals from one set of draws.
+    Source: B. Efron and R. J. Tibshirani, An Introduction to the Bootstrap (1993), chapter 13.
+    """
+    generator, examples = np.random.default_rng(seed), len(columns)
+    sums = np.empty((draws, columns.shape[1]))
+    for row in sums:
+        times_drawn = np.bincount(generator.integers(0, examples, examples), minlength=examples)
+        row[:] = times_drawn.astype(np.float64) @ columns
+    return sums
+
+
+def percentile_interval(value: float, drawn: np.ndarray) -> tuple[float, float]:
+    """Compute the 95 % interval of a figure from its values in bootstrap draws, float [draws].
+
+    It contains `value`; without draws it is `value` alone.
+    """
+    low, high = np.percentile(drawn, [2.5, 97.5]) if len(drawn) else (value, value)
+    return float(min(low, value)), float(max(high, value))

@@ -26,7 +26,11 @@ Tensor = Any  # keras.KerasTensor, for which Keras ships no types
 
 @dataclass(frozen=True)
 class FeatureMap:
-    """An intermediate result of a network, and its stride: the pixels of the image that one of its pixels spans."""
+    """An intermediate result of a network, and its stride.
+
+    The stride is the number of pixels or samples of the input from one position of the map to the next; 1 for the
+    tokens of a text, and for maps that have no positions.
+    """
 
     tensor: Tensor
     stride: int
@@ -59,6 +63,21 @@ def widths(by_layer: Mapping[str, int]) -> Iterator[None]:
 def width(layer: str, usual: int) -> int:
     """Return the number of channels of a layer: `usual`, unless `widths` names another number for it."""
     return _WIDTHS.get().get(layer, usual)
+
+
+def width_and_heads(layer: str, usual: int, heads: int) -> tuple[int, int]:
+    """Return the channels of a transformer and its number of heads.
+
+    They are `usual` and `heads`, unless `widths` names another number of channels for `layer`, the first layer of the
+    transformer. Other numbers of channels make more or fewer heads of the same size.
+
+    Raises:
+        ValueError: the channels do not make heads of this size.
+    """
+    channels, of_head = width(layer, usual), usual // heads
+    if channels % of_head:
+        raise ValueError(f"{channels} channels do not make heads of {of_head}")
+    return channels, channels // of_head
 
 
 Padding = Literal["half", "tensorflow", "none"]

@@ -29,6 +29,8 @@ def migrated(values: Any, path: str, mend: str) -> Any:
         ZooError: this version does not know the schema of the values. The message ends with `mend`.
     """
     schema = values.get("schema") if isinstance(values, dict) else None
+    if isinstance(schema, int) and schema > SCHEMA:
+        raise ZooError(f"{path} is of a newer zoo (schema {schema}, this one knows up to {SCHEMA}): update zoo")
     if not isinstance(schema, int) or isinstance(schema, bool) or not 1 <= schema <= SCHEMA:
         raise ZooError(f"{path} is not of a schema from 1 to {SCHEMA}: {mend}")
     for number in range(schema, SCHEMA):

@@ -6,14 +6,13 @@ package of that kind.
 
 from __future__ import annotations
 
-import json
 import os
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from zoo import keys_file
 from zoo.errors import ZooError
 from zoo.recipe import Recipe, changed
 from zoo.schema import record
@@ -23,12 +22,6 @@ if TYPE_CHECKING:
 
 DEFAULT = "default"
 """The name of the recipe that a family has for each size; it is used if no recipe is named."""
-
-LARGEST_FILE = 65_536
-"""The most bytes of a recipe file."""
-
-ENDINGS = (".toml", ".json")
-"""The endings of the names of recipe files."""
 
 NOT_PUBLISHED = "no accuracy of this recipe is published, and zoo has not measured it"
 
@@ -110,34 +103,4 @@ def read_if_file(asked: RecipeChoice) -> str | RecipeFile:
         return asked
     name = os.fspath(asked)
     path = Path(name)
-    return RecipeFile(path.name, read(path)) if path.suffix in ENDINGS else name
-
-
-def read(path: Path) -> dict[str, Any]:
-    """Read a recipe file, TOML or JSON; return its values by dotted key.
-
-    Raises:
-        ZooError: the file is missing, too large, or not in its format.
-    """
-    if not path.is_file():
-        raise ZooError(f"there is no recipe file at {path}: name a {' or '.join(ENDINGS)} file, or a recipe")
-    try:
-        with path.open("rb") as file:
-            content = file.read(LARGEST_FILE + 1)
-        if len(content) > LARGEST_FILE:
-            raise ZooError(f"{path} is too large for a recipe: {LARGEST_FILE:,} bytes at most")
-        text = content.decode("utf-8")
-        values = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
-        if not isinstance(values, dict):
-            raise ZooError(f'{path} is not a recipe: write an object of keys and values, such as {{"epochs": 10}}')
-        return _flat(values)
-    except (ValueError, OSError, RecursionError) as error:
-        raise ZooError(f"{path} cannot be read ({' '.join(str(error).split()):.200}): mend the recipe file") from None
-
-
-def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Return the values of nested dictionaries by dotted key."""
-    found: dict[str, Any] = {}
-    for key, value in values.items():
-        found |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
-    return found
+    return RecipeFile(path.name, keys_file.read(path, "recipe")) if path.suffix in keys_file.ENDINGS else name

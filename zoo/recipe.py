@@ -15,9 +15,14 @@ from zoo.errors import ZooError, did_you_mean
 from zoo.input import Settings
 from zoo.schema import keys, parse, record, to_dict
 
-Positive = Annotated[float, Field(gt=0)]
-NotNegative = Annotated[float, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, lt=1)]
+
+LARGEST = 1e6
+"""The largest value of a key without a natural limit: larger ones are mistakes, and may overflow float32."""
+
+Positive = Annotated[float, Field(gt=0, le=LARGEST)]
+NotNegative = Annotated[float, Field(ge=0, le=LARGEST)]
+Temperature = Annotated[float, Field(ge=1e-3, le=1e3)]
 
 OWN = -1.0
 """The value of a dropout or drop-path rate that stands for the family's own."""
@@ -79,7 +84,8 @@ def _share_or_own(rate: float) -> float:
 class Network:
     """Changes to the family's network.
 
-    `width` multiplies the channels of all layers but the last, rounded to multiples of 8.
+    `width` multiplies the channels of all layers but the last, rounded to multiples of 8; of transformers to multiples
+    of 64, so that heads keep their size.
 
     The rates apply in training only, neither in inference nor in exported files. `dropout` is the rate of all dropout
     in the network; a network without dropout gets one layer of it before the logits. `drop_path` is the probability
@@ -106,7 +112,7 @@ class Distill:
     """
 
     kind: Literal["none", "soft", "hard"] = "none"
-    temperature: Positive = 4.0
+    temperature: Temperature = 4.0
     weight: Annotated[float, Field(gt=0, le=1)] = 0.9
 
 
@@ -146,8 +152,8 @@ class SimCLR:
     `blur` is the share of the views that are blurred.
     """
 
-    temperature: Positive = 0.5
-    projection: Annotated[int, Field(ge=1)] = 128
+    temperature: Temperature = 0.5
+    projection: Annotated[int, Field(ge=1, le=65_536)] = 128
     color: NotNegative = 0.5
     blur: Annotated[float, Field(ge=0, le=1)] = 0.0
 
@@ -168,8 +174,8 @@ class MAE:
     """
 
     share: Annotated[float, Field(gt=0, lt=1)] = 0.75
-    depth: Annotated[int, Field(ge=1)] = 2
-    width: Annotated[int, Field(ge=32, multiple_of=32)] = 128
+    depth: Annotated[int, Field(ge=1, le=64)] = 2
+    width: Annotated[int, Field(ge=32, le=8192, multiple_of=32)] = 128
 
 
 @record
@@ -245,16 +251,24 @@ def override(recipe: Recipe, settings: Iterable[str]) -> Recipe:
     """Return a recipe with `key=value` settings applied, such as `optimizer.lr=0.1`; commas separate a list's values.
 
     Raises:
-        ZooError: a setting does not have this form, no recipe has the key, or the value does not fit the key.
+        ZooError: a setting does not have this form, no recipe has the key, a key is set twice, or the value does not
+            fit the key.
     """
-    changes = {}
+    changes: dict[str, str] = {}
     for setting in settings:
         key, equals, text = setting.partition("=")
         if not equals:
             raise ZooError(f"--set {setting}: write KEY=VALUE, such as optimizer.lr=0.1")
         _refuse_unknown(key, recipe, f"--set {setting}")
+        if key in changes:
+            raise ZooError(f"{key} is set to {changes[key]} and to {text}: set it once")
         changes[key] = text
     return changed(recipe, changes)
+
+
+def set_keys(settings: Iterable[str]) -> set[str]:
+    """Return the keys of `key=value` settings."""
+    return {setting.partition("=")[0] for setting in settings}
 
 
 def changed(recipe: Recipe, changes: Mapping[str, Any], what: str = "recipe") -> Recipe:
@@ -275,6 +289,8 @@ def changed(recipe: Recipe, changes: Mapping[str, Any], what: str = "recipe") ->
         place: dict[str, Any] = values
         for part in path:
             place = place[part]
+        if isinstance(value, bool) and not isinstance(place[last], bool):
+            raise ZooError(f"{what}: {key} is {value}: write a value such as {place[last]}")
         place[last] = value.split(",") if isinstance(place[last], list) and isinstance(value, str) else value
     if section:
         # The section is parsed by itself, so that messages use the name that people know.

@@ -35,9 +35,11 @@ def parse(cls: type[Record], values: Any, what: str) -> Record:
         key = ".".join(str(part) for part in first["loc"])
         if first["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
             raise ZooError(f"{what}: no key '{key}': {did_you_mean(key, keys(cls))}") from None
-        given = "" if first["type"] == "missing" else f", not {first['input']!r:.60}"
+        # A whole record says nothing in a message: which of its values do not fit together is in the error's own text.
+        single = first["type"] != "missing" and isinstance(first["input"], str | int | float | list | tuple | None)
+        given = f", not {first['input']!r:.60}" if single else ""
         message = first["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
-        raise ZooError(f"{what}: {key} should be {message}{given}") from None
+        raise ZooError(f"{what}{f': {key}' if key else ''} should be {message}{given}") from None
 
 
 def to_dict(value: Any) -> Any:

@@ -229,6 +229,11 @@ class Task:
         return self.title or self.kind
 
     @property
+    def has_labels(self) -> bool:
+        """Whether a target is one of the labels."""
+        return self.balanced is not None
+
+    @property
     def graph(self) -> Graph:
         """The module with the functions of `Graph`, imported with TensorFlow."""
         return cast(Graph, importlib.import_module(self.graph_module))

@@ -12,14 +12,14 @@ import tempfile
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, TypeVar, get_args
 
 import numpy as np
 
 from zoo.artifact import Float32Node, Int8, LatencyRatio, PairedAccuracy, Target
 from zoo.data.dataset import Dataset, Examples
 from zoo.description import Model
-from zoo.errors import Refused, ZooError, did_you_mean
+from zoo.errors import Refused, ZooError, did_you_mean, one_line
 from zoo.export import accuracy
 from zoo.export.accuracy import Run
 from zoo.export.batches import forms, joined, parts, size
@@ -35,6 +35,7 @@ from zoo.input import Arrays, kind_of
 from zoo.processor import instruction_sets
 from zoo.registry import resolve
 from zoo.task import task_of
+from zoo.text import Say
 
 MAX_DROP = 0.5
 CALIBRATION_EXAMPLES = 512
@@ -55,8 +56,6 @@ MOST_TRIED = 64
 """The most groups of nodes that are tried one by one; with more nodes, neighbors form a group."""
 
 BATCH = 32
-
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -277,7 +276,10 @@ def _calibrated(model: Any, batches: Sequence[Arrays], cache: Path, say: Say) ->
         return known
     say(f"calibrating {len(wanted)} tensors on {sum(map(size, batches))} training examples")
     histograms = calibration.collect(model, wanted, batches)
-    calibration.write_cache(path, recipe, histograms)
+    try:
+        calibration.write_cache(path, recipe, histograms)
+    except (OSError, ZooError) as error:
+        say(f"the calibration is not kept for the next export: {one_line(error)}")
     return histograms
 
 
@@ -423,17 +425,27 @@ def _within_budget(
         paired, fits = measured(float32_nodes, f"{kept} of {len(attempts.nodes)} nodes in float32")
         return (float32_nodes, paired) if fits else None
 
-    # Doubling, then bisection: a few measurements instead of one for each node.
+    return fewest(len(ranked) - 1, keeping) or ({}, whole)
+
+
+Found = TypeVar("Found")
+
+
+def fewest(most: int, attempt: Callable[[int], Found | None]) -> Found | None:
+    """Return the outcome of the smallest count, from 1 to `most`, whose attempt succeeds; None if none does.
+
+    The count is doubled until an attempt succeeds, then found by bisection, so that attempts are few. If an attempt
+    succeeds, one with a larger count should as well.
+    """
     below, above, best = 0, 1, None
-    while above < len(ranked) and best is None:
-        best = keeping(above)
+    while best is None and below < most:
+        above = min(above, most)
+        best = attempt(above)
         if best is None:
             below, above = above, 2 * above
-    if best is None:
-        return {}, whole
-    while above - below > 1:
+    while best is not None and above - below > 1:
         middle = (above + below) // 2
-        found = keeping(middle)
+        found = attempt(middle)
         if found is None:
             below = middle
         else:

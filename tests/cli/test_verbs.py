@@ -185,7 +185,7 @@ def test_wrong_requests_raise_before_anything_is_written(tmp_path: Path, monkeyp
     monkeypatch.chdir(tmp_path)
     for call, part in (
         (lambda: zoo.train(), "name a family"),
-        (lambda: zoo.train(resume="run", epochs=2), "leave epochs out"),
+        (lambda: zoo.train(resume="run", epochs=2), "leave --epochs out"),
         (lambda: zoo.train("cnn", resume="run"), "leave family out"),
         (lambda: zoo.evaluate("run", bad_examples="skip"), "name them with --data"),
         (lambda: zoo.export_run("run", force=True), "add --int8"),

@@ -16,7 +16,7 @@ from tests.data.sample_images import encoded, noise
 from zoo.data import dataset
 from zoo.data.dataset import Dataset, Examples
 from zoo.data.load import load
-from zoo.data.sources.tfds import prepared_root
+from zoo.data.sources.tfds import prepare_again, prepared_root
 from zoo.errors import ZooError
 from zoo.inputs.audio import wav
 from zoo.inputs.image.data import Form
@@ -156,7 +156,17 @@ def without_last_record(content: bytes) -> bytes:
 def test_damage_is_refused(prepared: Path, tmp_path: Path, pattern: str, change_bytes: Any, said: str) -> None:
     message = refusal("tfds:fish", change(prepared, tmp_path, pattern, change_bytes))
     assert said in message
-    assert "prepare it again with 'tfds build fish'" in message
+    assert f"prepare it again with 'tfds build fish --data_dir {tmp_path}'" in message
+
+
+@pytest.mark.parametrize("configuration", ["", "big"])
+def test_the_command_that_mends_a_folder_names_its_configuration(configuration: str, tmp_path: Path) -> None:
+    folder = tmp_path / "fish" / configuration / "1.0.0"
+    folder.mkdir(parents=True)
+    stated = {"name": "fish"} | ({"configName": configuration} if configuration else {})
+    (folder / "dataset_info.json").write_text(json.dumps(stated), encoding="utf-8")
+    name = f"fish/{configuration}" if configuration else "fish"
+    assert f"'tfds build {name} --data_dir {tmp_path}'" in prepare_again(folder)
 
 
 def test_data_without_images_or_classes_are_refused(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from zoo.input import find
 from zoo.pruning.channel_map import ChannelMap, channel_map
 from zoo.pruning.prune import narrowed, sliced
 from zoo.pruning.scaling import scaled_widths
-from zoo.registry import matching, resolve
+from zoo.registry import families, matching, resolve
 
 UNMAPPED = ("bert", "vit", "wav2vec2")
 """The families whose channels cannot be followed. An LSTM's can, and none of them can be removed."""
@@ -205,6 +205,23 @@ def test_all_widths_are_scaled(factor: float) -> None:
     own = {layer: len(made) for layer, made in channel_map(factory.build(description)).made.items()}
     assert widths == {layer: factor * width for layer, width in own.items() if layer != "logits"}
     factory.build(dataclasses.replace(description, widths=widths))
+
+
+@pytest.mark.parametrize("family", [name for name, family in families().items() if family.scaled])
+def test_layers_that_the_family_names_are_scaled_and_all_others_follow(family: str) -> None:
+    description = described(family, "small", side=32)
+    widths = scaled_widths(description, 0.5)
+    assert widths
+    assert widths.keys() <= families()[family].scaled.keys()
+    half = factory.build(dataclasses.replace(description, widths=widths))
+    assert complexity.multiply_adds(half) < 0.3 * description.multiply_adds
+
+
+@pytest.mark.parametrize(("family", "layer"), [("vit", "patches"), ("bert", "embeddings"), ("wav2vec2", "projection")])
+def test_the_channels_of_a_transformer_must_make_whole_heads(family: str, layer: str) -> None:
+    description = dataclasses.replace(described(family, "small", side=32), widths={layer: 36})
+    with pytest.raises(ZooError, match=r"cannot be built with these widths \(36 channels do not make heads of"):
+        factory.build(description)
 
 
 def test_a_factor_of_one_changes_nothing() -> None:

@@ -139,7 +139,7 @@ def test_what_makes_no_sense_is_refused(tmp_path: Path, source: Path, images_fol
     for share in (0.0, 1.0, -1, float("nan")):
         with pytest.raises(ZooError, match="a share above 0 and below 1"):
             zoo.train(weights=source, prune=share)
-    with pytest.raises(ZooError, match="leave prune out"):
+    with pytest.raises(ZooError, match="leave --prune out"):
         zoo.train(resume=source, prune=0.5)
     with pytest.raises(ZooError, match="leave widths out"):
         zoo.create("resnet", pretrained=True, widths={"stem": 8})

@@ -132,12 +132,15 @@ def test_inputs_are_of_the_model_and_the_seed(onnx_artifact: Path) -> None:
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
-        ({"batches": [0]}, "batches 0 is not between 1 and 1024"),
-        ({"batches": [1, 1025]}, "batches 1025 is not between 1 and 1024"),
+        ({"batches": [0]}, "batches 0: a number from 1 to 1024 is needed"),
+        ({"batches": [1, 1025]}, "batches 1025: a number from 1 to 1024"),
         ({"batches": []}, "no batches"),
         ({"batches": [1.5]}, "batches 1.5 is no whole number"),
-        ({"threads": [0]}, "threads 0 is not between"),
-        ({"threads": [usable_cpus() + 1]}, f"threads {usable_cpus() + 1} is not between 1 and {usable_cpus()}"),
+        ({"threads": [0]}, "threads 0: a number from 1 to"),
+        (
+            {"threads": [usable_cpus() + 1]},
+            f"threads {usable_cpus() + 1}: a number from 1 to {usable_cpus()}",
+        ),
         ({"seconds": 0.0}, "--seconds 0 cannot"),
         ({"seconds": float("nan")}, "--seconds nan"),
         ({"seconds": float("inf")}, "--seconds inf"),

@@ -59,6 +59,26 @@ def put(name: str, content: bytes) -> Damage:
     return damage
 
 
+def device(name: str) -> Damage:
+    """Put a link in a file's place to a device that never ends."""
+
+    def damage(folder: Path) -> None:
+        (folder / name).unlink(missing_ok=True)
+        (folder / name).symlink_to("/dev/zero")
+
+    return damage
+
+
+def pipe(name: str) -> Damage:
+    """Put a pipe in a file's place, whose reader waits forever."""
+
+    def damage(folder: Path) -> None:
+        (folder / name).unlink(missing_ok=True)
+        os.mkfifo(folder / name)
+
+    return damage
+
+
 def link(name: str) -> Damage:
     def damage(folder: Path) -> None:
         elsewhere = folder.with_name("elsewhere")
@@ -192,6 +212,9 @@ def preprocessing_with(**changes: Any) -> Damage:
     return damage
 
 
+UNKNOWN = {"files", "labels", "golden_file", "onnx_loads"}
+"""The gates that fail if the files cannot be hashed, so that none is opened."""
+
 AFTERWARDS: dict[str, tuple[Damage, set[str]]] = {
     "a byte of the network": (flip(ONNX), {"files", "onnx_loads"}),
     "the first byte of the network": (flip(ONNX, 0), {"files", "onnx_loads"}),
@@ -200,8 +223,13 @@ AFTERWARDS: dict[str, tuple[Damage, set[str]]] = {
     "no network": (delete(ONNX), {"files", "onnx_loads"}),
     "half a network": (cut(ONNX), {"files", "onnx_loads"}),
     "a folder for a network": (as_folder(ONNX), {"files", "onnx_loads"}),
-    "a link for a network": (link(ONNX), {"files", "onnx_loads"}),
-    "a link for the labels": (link("labels.txt"), {"files", "onnx_loads"}),
+    "a link for a network": (link(ONNX), UNKNOWN),
+    "a link for the labels": (link("labels.txt"), UNKNOWN),
+    "a device for the labels": (device("labels.txt"), UNKNOWN),
+    "a device for the golden file": (device(GOLDEN), UNKNOWN),
+    "a pipe for the labels": (pipe("labels.txt"), UNKNOWN),
+    "a pipe for the golden file": (pipe(GOLDEN), UNKNOWN),
+    "a pipe more": (pipe("more"), UNKNOWN),
     "no labels": (delete("labels.txt"), {"files", "labels"}),
     "labels in another order": (put("labels.txt", b"bee\nant\ncrow\n"), {"files", "labels"}),
     "labels of no text": (put("labels.txt", b"\xff\xfe\x00"), {"files", "labels"}),
@@ -351,7 +379,7 @@ def test_it_says_what_and_where(onnx_artifact: Path) -> None:
     assert "labels.txt: 16 bytes, not 13" in problems["files"]
     assert "notes/more.txt is not in the manifest" in problems["files"]
     assert "onnx/model.onnx is missing" in problems["files"]
-    assert problems["labels"] == ["labels.txt: label 1 is 'beetle', in the manifest 'bee'"]
+    assert problems["labels"] == ["not opened: labels.txt is not the file of the manifest"]
 
 
 def test_an_archive_that_unpacks_to_more_than_the_limit(onnx_artifact: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -406,6 +434,13 @@ def test_a_manifest_that_cannot_be_read_is_refused(onnx_artifact: Path, what: st
 def test_a_path_with_a_nought_is_only_missing(onnx_artifact: Path) -> None:
     _manifest_text(onnx_artifact, lambda values: values["files"].update({"a\0b": values["files"]["labels.txt"]}))
     _fails(onnx_artifact, {"files"})
+
+
+@pytest.mark.parametrize("damage", [device(MANIFEST), pipe(MANIFEST)])
+def test_a_manifest_that_never_ends_is_not_read(onnx_artifact: Path, damage: Damage) -> None:
+    damage(onnx_artifact)
+    with pytest.raises(ZooError, match=r"has no manifest\.json"):
+        verify(onnx_artifact)
 
 
 def test_no_artifact_is_a_wrong_request(tmp_path: Path) -> None:

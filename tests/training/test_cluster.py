@@ -61,6 +61,7 @@ def test_tf_config(text: str, expected: Cluster | None) -> None:
         (config({"worker": ["a", "b:1"]}), "'a' is not an address such as host:port"),
         (config({"worker": ["a:70000", "b:1"]}), "'a:70000' is not an address"),
         (config({"worker": [1, "b:1"]}), "'1' is not an address"),
+        (config({"worker": ["a:65535", "b:1"]}), "the chief's host has a worker on port 65535"),
         (json.dumps({"cluster": TWO}), "'task' should have 'type' and 'index'"),
         (json.dumps({"cluster": TWO, "task": {"type": "worker"}}), "'task' should have 'type' and 'index'"),
         (config(TWO, index=2), "'task' is worker 2, which 'cluster' does not name"),

@@ -45,7 +45,7 @@ def test_what_is_wrong_is_refused(zoo_command: Callable[..., Answer]) -> None:
         (("--data", "digits", "--family", "cnn", "--csv", "rows.csv"), "leave artifacts"),
         (("--data", "digits", "--family", "cnn", "--seconds", "0"), "--seconds 0 cannot be measured: take more than 0"),
         (("--data", "digits", "--family", "resnot"), "did you mean 'resnet'"),
-        (("--set", "batch_size=3"), "leave set out, or name the data of a training with --data"),
+        (("--set", "batch_size=3"), "leave --set out, or name the data of a training with --data"),
     ):
         answer = zoo_command("benchmark", *asked)
         assert answer.status == 2

@@ -222,7 +222,7 @@ def test_what_needs_a_head_refuses_it_in_one_line(pretrained: Path, zoo_command:
         ({"method": "simclr"}, ("accumulate=2",), "compares all images of a batch"),
         ({"method": "simclr"}, ("label_smoothing=0.1",), "label_smoothing is for training with labels"),
         ({"method": "simclr"}, ("label_fraction=0.5",), "label_fraction is for training with labels"),
-        ({"method": "simclr"}, ("mlm.share=0.2",), "is for 'zoo pretrain --method mlm'"),
+        ({"method": "simclr"}, ("mlm.share=0.2",), "mlm.share is for 'zoo pretrain --method mlm'"),
         ({"method": "simclr", "family": "lstm", "source": "messages"}, (), "simclr compares images"),
         ({"method": "mlm"}, (), r"mlm is for networks that read all tokens at once \(bert\), not for cnn"),
         ({}, ("simclr.temperature=1",), "is for 'zoo pretrain --method simclr'"),

@@ -223,7 +223,7 @@ REFUSED = [
     (["tune", "mpl", "--trials", "3"], "did you mean 'mlp'"),
     (["tune", "mlp", "--trials", "3", "--size", "huge"], "mlp has no size 'huge'"),
     (["tune", "mlp", "--trials", "3", "--set", "optimizer.lr=-1"], "optimizer.lr should be greater than 0"),
-    (["tune", "mlp", "--trials", "3", "--space", "none.toml"], "there is no such file"),
+    (["tune", "mlp", "--trials", "3", "--space", "none.toml"], "there is no space file at none.toml"),
     (["tune", "mlp", "--trials", "3", "--space", "bad.toml"], "optimizer.lr should be greater than 0"),
     (["tune", "mlp", "--trials", "3", "--set", "freeze=true"], "and this one starts from nothing: leave it out"),
     (["tune", "mlp", "--trials", "3", "--set", "fixmatch.ratio=2"], "about unlabeled data"),
@@ -231,7 +231,7 @@ REFUSED = [
     (["tune", "mlp", "--trials", "3", "--space", "distill.toml"], "the space: distill.temperature=2.0: --distill"),
     (["scale", "mlp", "--set", "freeze=true"], "and this one starts from nothing: leave it out"),
     (["scale", "mlp", "--recipe", "fixmatch.toml"], "about unlabeled data"),
-    (["scale", "vit", "--data", "digits", "--widths", "0.5,1"], "network.width=0.5: "),
+    (["scale", "linear", "--data", "iris", "--widths", "0.5,1"], "linear small has no layers of other widths"),
     (["benchmark", "--data", "digits", "--family", "cnn", "--set", "freeze=true"], "and this one starts from nothing"),
     (["train", "vgg", "--data", "digits", "--set", "xla=true"], "xla=true compiles no max pooling whose gradient"),
     (["train", "mlp", "--set", "prune.multiple=8"], "prune.… removes channels of a trained network"),
@@ -245,21 +245,39 @@ REFUSED = [
     (["benchmark", "--data", "digits", "--family", "cnn", "--set", "fixmatch.ratio=2"], "about unlabeled data"),
     (["train", "cnn", "--data", "digits", "--recipe", "fixmatch.toml"], "about unlabeled data: name them with"),
     (["train", "mlp", "--data", "iris", "--set", "network.width=1000000"], "network.width should be less than or"),
+    (
+        ["train", "linear", "--data", "iris", "--set", "optimizer.layer_decay=0.5"],
+        "linear small has none: leave it out",
+    ),
+    (["train", "mlp", "--data", "iris", "--recipe", "twice.json"], "the key 'optimizer.lr' is there twice"),
+    (["train", "mlp", "--data", "iris", "--recipe", "same.json"], "the key 'epochs' is there twice"),
+    (["train", "mlp", "--data", "iris", "--recipe", "true.toml"], "epochs is True: write a value such as"),
+    (["train", "mlp", "--data", "iris", "--set", "schedule.warmup_epochs=1e300"], "less than or equal to 1000000"),
+    (
+        ["train", "mlp", "--data", "iris", "--epochs", "3", "--set", "schedule.warmup_epochs=50"],
+        "longer than the training",
+    ),
     (["scale"], "name a family"),
     (["scale", "mlp", "--sizes", "small"], "name 2 to"),
     (["scale", "mlp", "--sizes", "small,huge"], "mlp has no size 'huge'"),
     (["scale", "mlp", "--widths", "1,1"], "small is named twice"),
     (["scale", "mlp", "--widths", "1,-1"], "network.width should be greater than 0"),
     (["scale", "mlp", "--widths", "1,a"], "is not a list of numbers"),
-    (["scale", "mlp", "--set", "network.width=2"], "name the widths with --widths"),
+    (["scale", "mlp", "--set", "network.width=2"], "network.width cannot be set in addition to the widths"),
+    (["scale", "mlp", "--recipe", "wide.toml"], "network.width cannot be set in addition to the widths"),
+    (["train", "mlp", "--recipe", "simclr.toml"], "simclr.temperature is for 'zoo pretrain --method simclr'"),
+    (["train", "mlp", "--data", "iris", "--recipe", "batch.toml"], "a batch of 256 is more than the"),
+    (["train", "mlp", "--data", "iris", "--set", "epochs=2", "--set", "epochs=3"], "epochs is set to 2 and to 3"),
+    (["train", "mlp", "--data", "iris", "--set", "epochs=2", "--epochs", "3"], "epochs is set to 2 and to 3"),
+    (["train", "mlp", "--data", "diabetes", "--set", "label_smoothing=0.1"], "label_smoothing is for classes, and"),
     (["scale", "mlp", "--seconds", "0"], "--seconds 0 cannot be measured: take more than 0"),
     (["scale", "mlp", "--seconds", "5000"], "--seconds 5000 cannot be measured: take more than 0 and at most 3600"),
     (["benchmark", "--data", "iris", "--family", "mlp", "--seconds", "inf"], "--seconds inf cannot be measured"),
-    (["scale", "mlp", "--resume", "scales/a", "--widths", "1,2", "--seconds", "1"], "leave family, widths out"),
-    (["train", "mlp", "--size", "small,base", "--resume", "runs/a"], "leave family, size out"),
+    (["scale", "mlp", "--resume", "scales/a", "--widths", "1,2", "--seconds", "1"], "leave family, --widths out"),
+    (["train", "mlp", "--size", "small,base", "--resume", "runs/a"], "leave family, --size out"),
     (["train", "mlp", "--size", "small,huge"], "mlp has no size 'huge'"),
     (["train", "mlp", "--size", "small,small"], "small is named twice"),
-    (["train", "mlp", "--size", "small,base", "--weights", "full"], "weights can be used for one size only"),
+    (["train", "mlp", "--size", "small,base", "--weights", "full"], "--weights can be used for one size only"),
 ]
 
 
@@ -276,6 +294,12 @@ def test_wrong_requests_end_with_one_line_and_leave_nothing(
     Path("fixmatch.toml").write_text("[fixmatch]\nratio = 2\n")
     Path("freeze.toml").write_text("freeze = [false, true]\n")
     Path("distill.toml").write_text("[distill]\ntemperature = [2.0, 1.0]\n")
+    Path("twice.json").write_text('{"optimizer": {"lr": 0.5}, "optimizer.lr": 0.25}')
+    Path("same.json").write_text('{"epochs": 3, "epochs": 7}')
+    Path("true.toml").write_text("epochs = true\n")
+    Path("wide.toml").write_text("[network]\nwidth = 2.0\n")
+    Path("simclr.toml").write_text("[simclr]\ntemperature = 3.0\n")
+    Path("batch.toml").write_text("batch_size = 256\n")
     Path("bad.toml").write_text("[optimizer]\nlr = {low = 0.0, high = 1.0}\n")
     before = sorted(tmp_path.rglob("*"))
     answer = zoo_command(*arguments)

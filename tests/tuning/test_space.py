@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 
+from zoo import keys_file
 from zoo import recipe as recipes
 from zoo.errors import ZooError
+from zoo.keys_file import flat
 from zoo.registry import matching, resolve
-from zoo.tuning.space import LARGEST_FILE, Choices, Range, checked, corners, default, flat, read, to_plain, values_of
+from zoo.tuning.space import Choices, Range, checked, corners, default, to_plain
 
 MLP, SMALL = resolve("mlp")
 USUAL = MLP.recipe_of(SMALL)
@@ -32,8 +34,8 @@ def test_toml_and_json_are_read_alike(tmp_path: Path) -> None:
         "optimizer": {"lr": {"low": 1e-4, "high": 0.1, "log": True}, "weight_decay": {"low": 0, "high": 2}},
     }
     (tmp_path / "a.json").write_text(json.dumps(nested))
-    plain = read(tmp_path / "a.toml")
-    assert plain == read(tmp_path / "a.json") == flat(nested)
+    plain = keys_file.read(tmp_path / "a.toml", "space")
+    assert plain == keys_file.read(tmp_path / "a.json", "space") == flat(nested)
     space = checked(plain, MLP, None, USUAL, ())
     assert space == {
         "size": Choices(("small", "base")),
@@ -89,19 +91,19 @@ def test_what_is_decided_already_is_refused() -> None:
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
-        ("a.yaml", "a: 1", "a .toml or a .json file"),
-        ("none.toml", None, "there is no such file"),
+        ("a.yaml", "a: 1", "name a .toml or .json file"),
+        ("none.toml", None, "there is no space file at"),
         ("a.toml", "a = [", "cannot be read"),
-        ("a.json", "[1]", "has no keys"),
+        ("a.json", "[1]", "is not a space"),
         ("a.json", "[" * 60_000, "cannot be read"),
-        ("a.toml", "#" * (LARGEST_FILE + 1), "larger than 64 KiB"),
+        ("a.toml", "#" * (keys_file.LARGEST + 1), "too large for a space: 64 KiB"),
     ],
 )
 def test_files_that_hold_no_space_are_refused(tmp_path: Path, name: str, content: str | None, said: str) -> None:
     if content is not None:
         (tmp_path / name).write_text(content)
     with pytest.raises(ZooError, match=said) as error:
-        read(tmp_path / name)
+        keys_file.read(tmp_path / name, "space")
     assert "\n" not in str(error.value)
 
 
@@ -112,7 +114,7 @@ def test_the_default_space_holds_the_recipe_of_every_family(family: str) -> None
     plain = default(found, None, recipe, (), examples=10_000, classes=True, scales=True, drops=True)
     space = checked(plain, found, None, recipe, ())
     assert {"size", "optimizer.lr", "optimizer.weight_decay", "batch_size", "network.width"} <= space.keys()
-    usual = values_of(recipe)
+    usual = recipes.flat(recipe)
     for key, dimension in space.items():
         if key not in ("size", "network.dropout"):
             assert dimension.holds(usual[key]), key
@@ -129,4 +131,17 @@ def test_the_default_space_leaves_out_what_is_decided() -> None:
 def test_corners_are_the_combinations_of_bounds() -> None:
     space = checked({"batch_size": [8, 16], "optimizer.lr": {"low": 0.1, "high": 0.2}}, MLP, None, USUAL, ())
     assert [*corners(space, ["accumulate"])] == [{}]
-    assert len([*corners(space, ["batch_size", "optimizer.lr"])]) == 4
+    assert len([*corners(space, ["batch_size", "optimizer.lr"])]) == 6  # both ends of the range, and just above the low
+
+
+def test_keys_that_depend_on_each_other_are_searched_together() -> None:
+    family, row = resolve("cnn")
+    plain = {"image.smallest_crop": [0.25, 0.5], "image.crop_ratio": [1.0, 1.33]}
+    assert checked(plain, family, None, family.recipe_of(row), ()).keys() == plain.keys()
+    with pytest.raises(ZooError, match=r"image.crop_ratio=1.33"):
+        checked({"image.crop_ratio": [1.0, 1.33]}, family, None, family.recipe_of(row), ())
+
+
+def test_a_special_value_is_no_end_of_a_range() -> None:
+    with pytest.raises(ZooError, match="for the family's own"):
+        checked({"network.dropout": {"low": -1, "high": 0.5}}, MLP, None, USUAL, ())

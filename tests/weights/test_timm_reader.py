@@ -84,6 +84,13 @@ def test_other_classes_are_refused(tmp_path: Path) -> None:
         read_timm(tmp_path / "x.safetensors", model, "mobilenet", "small")
 
 
+def test_a_file_without_a_head_is_refused(tmp_path: Path) -> None:
+    named = {name: shape for name, shape in shapes("vit_small_patch16_224").items() if not name.startswith("head.")}
+    zeros_file(tmp_path / "x.safetensors", named)
+    with pytest.raises(ZooError, match="it has no head for classes, and zoo reads only files with one"):
+        read_timm(tmp_path / "x.safetensors", zoo.create("vit"), "vit", "small")
+
+
 @pytest.mark.parametrize("channels", [1, 2, 4])
 def test_other_channels_take_adapted_weights(channels: int, tmp_path: Path) -> None:
     named, _ = narrow()

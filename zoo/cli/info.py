@@ -112,7 +112,7 @@ def _targets(model: dict[str, Any]) -> dict[str, str]:
     lines, start = {}, 0
     for part in model["parts"]:
         end = start + len(part["labels"])
-        scales = model["scales"][start:end] if tasks.find(part["task"]).balanced is None else []
+        scales = model["scales"][start:end] if not tasks.find(part["task"]).has_labels else []
         lines[f"target {part['name']}"] = f"{part['task']}, {len(part['labels'])}: {_labels(part['labels'], scales)}"
         start = end
     return lines

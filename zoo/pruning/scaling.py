@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
+from typing import Any
 
 from zoo import factory
 from zoo.description import Model
 from zoo.errors import ZooError
 from zoo.pruning.channel_map import channel_map
+from zoo.registry import resolve
 
 MULTIPLE = 8
-"""The number of channels of a scaled layer is a multiple of this."""
+"""The number of channels of a scaled layer is a multiple of this, unless the family's record has another number."""
 
 
 def scaled_widths(model: Model, factor: float) -> dict[str, int]:
     """Return `Model.widths` for a described network with `factor` times the channels in every layer.
 
-    A group of channels that are removed together gets the nearest multiple of `MULTIPLE`, and at least that many; a
-    group that has fewer keeps its number. The channels of the input and of the answer stay.
+    Each number of channels becomes the nearest multiple of `MULTIPLE`, or of the number in the family's record, and at
+    least that number; a smaller number of channels stays. The channels of the input and of the answer stay.
 
     Args:
         model: the description; widths that it has already are scaled in turn.
@@ -28,10 +31,25 @@ def scaled_widths(model: Model, factor: float) -> dict[str, int]:
     """
     if not factor > 0:
         raise ZooError(f"a network cannot have {factor:g} times its channels: name a number above 0, such as 0.5")
-    channels = channel_map(factory.build(model))
+    family, _ = resolve(model.family, model.size)
+    network = factory.build(model)
+    changed = _of_layers(network, family.scaled, factor) if family.scaled else _of_groups(network, factor)
+    return {**model.widths, **changed}
+
+
+def _of_layers(network: Any, scaled: Mapping[str, int], factor: float) -> dict[str, int]:
+    """Return the layers whose channels change, of those that the family's record names with their multiples."""
+    own = {layer.name: layer.output.shape[-1] for layer in network.layers if layer.name in scaled}
+    widths = {layer: _scaled(count, factor, scaled[layer]) for layer, count in own.items()}
+    return {layer: count for layer, count in widths.items() if count != own[layer]}
+
+
+def _of_groups(network: Any, factor: float) -> dict[str, int]:
+    """Return the layers whose channels change, of all layers; channels that are removed together are scaled as one."""
+    channels = channel_map(network)
     group_of = {channel: number for number, group in enumerate(channels.groups) for channel in group.tolist()}
-    scaled = [_scaled(len(group), factor) for group in channels.groups]
-    widths = dict(model.widths)
+    scaled = [_scaled(len(group), factor, MULTIPLE) for group in channels.groups]
+    widths = {}
     for layer, made in channels.made.items():
         inside = Counter(group_of[channel] for channel in made.tolist() if channel in group_of)
         # A layer has each channel of a group equally often.
@@ -42,7 +60,7 @@ def scaled_widths(model: Model, factor: float) -> dict[str, int]:
     return widths
 
 
-def _scaled(count: int, factor: float) -> int:
-    if count < MULTIPLE or factor == 1:
+def _scaled(count: int, factor: float, multiple: int) -> int:
+    if count < multiple or factor == 1:
         return count
-    return max(MULTIPLE, round(count * factor / MULTIPLE) * MULTIPLE)
+    return max(multiple, round(count * factor / multiple) * multiple)

@@ -106,14 +106,14 @@ class Batches:
         )
 
 
-def with_fitting_batch(recipe: Recipe, settings: Sequence[str], parts: int, examples: int, say: Say) -> Recipe:
-    """Return a recipe whose batch is not larger than a small dataset, unless the settings name a batch size.
+def with_fitting_batch(recipe: Recipe, parts: int, examples: int, say: Say) -> Recipe:
+    """Return a recipe whose batch is not larger than a small dataset.
 
     A batch size that is changed becomes a multiple of `parts`, or of twice that if pairs of examples are mixed.
     """
     if mixing.asked(recipe):
         parts *= 2
-    if recipe.batch_size <= examples or examples < parts or any(one.startswith("batch_size=") for one in settings):
+    if recipe.batch_size <= examples or examples < parts:
         return recipe
     fitting_size = examples // parts * parts
     say(f"a batch is all {fitting_size} training examples, because there are fewer than {recipe.batch_size}")

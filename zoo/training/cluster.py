@@ -24,6 +24,9 @@ TF_CONFIG = "TF_CONFIG"
 JOBS = ("chief", "master", "worker")
 """The parts of a TF_CONFIG that train, the chief's first; older services call the chief `master`."""
 
+LAST_PORT = 65_535
+"""The highest port of TCP."""
+
 FIRST_PORT, JOBS_APART, PORTS_OF_A_NODE = 20000, 700, 16
 """The choice of ports under Slurm, which assigns none: a job gets 16 ports on each node, chosen by its number."""
 
@@ -118,7 +121,10 @@ def of_tf_config(text: str) -> Cluster | None:
     place = (task["type"], int(task["index"]) if str(task["index"]).isdecimal() else task["index"])
     if place not in places:
         raise _malformed(f"'task' is {task['type']!s:.40} {task['index']!s:.20}, which 'cluster' does not name")
-    return Cluster(workers, places.index(place))
+    cluster = Cluster(workers, places.index(place))
+    if cluster.watch()[1] > LAST_PORT:
+        raise _malformed(f"the chief's host has a worker on port {LAST_PORT}, and zoo needs the port above it")
+    return cluster
 
 
 def of_slurm(environment: Mapping[str, str]) -> Cluster:
@@ -158,7 +164,7 @@ def _host_and_port(address: str) -> tuple[str, int]:
 
 def _address(address: Any) -> str:
     found = ADDRESS.fullmatch(address) if isinstance(address, str) else None
-    if not found or not 0 < int(found["port"]) < 65536:
+    if not found or not 0 < int(found["port"]) <= LAST_PORT:
         raise _malformed(f"{str(address)!r:.60} is not an address such as host:port")
     return found[0]
 

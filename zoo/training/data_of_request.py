@@ -98,10 +98,18 @@ def recipe_for(
         ZooError: the batches of the recipe cannot be made from these data.
     """
     kind, task, examples = find(decision.family.input), tasks.find(request.method or dataset.task), len(dataset.train)
-    parts = replicas * decision.recipe.accumulate
-    recipe = with_fitting_batch(decision.recipe, request.settings, parts, examples, say)
+    recipe = decision.recipe
+    if "batch_size" not in decision.named:
+        recipe = with_fitting_batch(recipe, replicas * recipe.accumulate, examples, say)
+    if "label_smoothing" in decision.named and recipe.label_smoothing and not _has_labels(dataset):
+        raise ZooError(f"label_smoothing is for classes, and {dataset.source} has {task.words}: leave it out")
     check(recipe, kind, task, examples, replicas, share)
     return recipe
+
+
+def _has_labels(dataset: Dataset) -> bool:
+    """Return whether any target of a dataset has labels."""
+    return any(tasks.find(one).has_labels for one in [part.task for part in dataset.parts] or [dataset.task])
 
 
 def fit(dataset: Dataset, preprocessing: Any, bad_examples: BadExamples, say: Say) -> Dataset:

@@ -9,7 +9,7 @@ from zoo import named_recipe, pretext
 from zoo.errors import ZooError
 from zoo.family import Family, Size
 from zoo.input import Input, find
-from zoo.recipe import Prune, Recipe
+from zoo.recipe import Prune, Recipe, flat, set_keys
 from zoo.training import distillation, fine_tuning, without_labels
 from zoo.training.request import TrainingRequest
 from zoo.training.teacher import Found, find_teacher
@@ -24,6 +24,8 @@ class Decision:
         size: one of its sizes.
         recipe_name: the name of the recipe, or of its file.
         recipe: the recipe with all changes. Its batch may still be larger than the data.
+        named: the keys of the recipe that the request changes: by settings, or by a recipe file with other values than
+            the default recipe.
         teacher: the teacher; None if there is none.
     """
 
@@ -31,6 +33,7 @@ class Decision:
     size: Size
     recipe_name: str
     recipe: Recipe
+    named: frozenset[str]
     teacher: Found | None
 
 
@@ -47,17 +50,31 @@ def decide(request: TrainingRequest) -> Decision:
     family, size = fine_tuning.network(request.family, request.size, request.weights)
     choice = None if request.recipe is None else named_recipe.read_if_file(request.recipe)
     name, recipe = named_recipe.choose(family, size, choice, from_weights=request.weights is not None)
+    named = frozenset(_changed_keys(choice, recipe, family.recipe_of(size)) | set_keys(settings))
     recipe = without_labels.recipe_of(recipe, settings, method, unlabeled)
-    recipe = distillation.requested(recipe, request.teacher, unlabeled)
+    recipe = distillation.with_teacher(recipe, named, request.teacher, unlabeled)
     teacher = find_teacher(request.teacher, family.input) if request.teacher else None
-    without_labels.check(family, recipe, settings, method, unlabeled)
+    without_labels.check(family, recipe, named, method, unlabeled)
+    if "schedule.warmup_epochs" in named and recipe.schedule.warmup_epochs > recipe.epochs:
+        raise ZooError(
+            f"schedule.warmup_epochs={recipe.schedule.warmup_epochs:g} is longer than the training: "
+            f"set it to less than the {recipe.epochs} epochs"
+        )
     if request.weights is None:
         _check_without_weights(recipe)
     else:
-        named = {setting.partition("=")[0] for setting in settings}
-        named |= set(choice.keys) if isinstance(choice, named_recipe.RecipeFile) else set()
-        _check_with_weights(recipe, named, find(family.input))
-    return Decision(family, size, name, recipe, teacher)
+        # The weights may have another value than the default, so a file must not state even that.
+        stated = named.union(choice.keys if isinstance(choice, named_recipe.RecipeFile) else ())
+        _check_with_weights(recipe, stated, find(family.input))
+    return Decision(family, size, name, recipe, named, teacher)
+
+
+def _changed_keys(choice: named_recipe.RecipeChoice | None, recipe: Recipe, default: Recipe) -> set[str]:
+    """Return the keys that a recipe file changes; a named recipe is no change of the user's."""
+    if not isinstance(choice, named_recipe.RecipeFile):
+        return set()
+    values, usual = flat(recipe), flat(default)
+    return {key for key in choice.keys if values[key] != usual[key]}
 
 
 def _check_without_weights(recipe: Recipe) -> None:

@@ -57,9 +57,21 @@ def describe(
     network = factory.build(model, rates=recipe.network)
     stages.check(network, model, recipe)
     check_compiler(recipe, network)
+    if recipe.optimizer.layer_decay < 1:
+        _check_layer_decay(model)
     return dataclasses.replace(
         model, parameters=complexity.parameters(network), multiply_adds=complexity.multiply_adds(network)
     )
+
+
+def _check_layer_decay(model: Model) -> None:
+    """Raise ZooError if a network has no feature maps, by which layers get their learning rates."""
+    try:
+        factory.layer_depths(model)
+    except ZooError:
+        raise ZooError(
+            f"optimizer.layer_decay counts feature maps, and {model.family} {model.size} has none: leave it out"
+        ) from None
 
 
 def _as_before(dataset: Dataset, like: Model) -> bool:
@@ -98,7 +110,7 @@ def scales(dataset: Dataset) -> tuple[Scale, ...]:
     if not dataset.parts:
         return tuple(found)
     own = [
-        (Scale(0.0, 1.0),) * len(part.labels) if tasks.find(part.task).balanced else (scale,)
+        (Scale(0.0, 1.0),) * len(part.labels) if tasks.find(part.task).has_labels else (scale,)
         for part, scale in zip(dataset.parts, found, strict=True)
     ]
     return tuple(scale for each in own for scale in each)

@@ -8,6 +8,7 @@ Source: Hinton et al., Distilling the knowledge in a neural network, 2015 (arXiv
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Set
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +31,10 @@ AT_ONCE = 2**26
 """The most bytes of answers that workers get from the chief in one message."""
 
 
-def requested(recipe: Recipe, teacher: Path | None, unlabeled: str | None = None) -> Recipe:
+def with_teacher(recipe: Recipe, named: Set[str], teacher: Path | None, unlabeled: str | None = None) -> Recipe:
     """Check that a recipe fits a training with or without a teacher, and return it; with one, `soft` is the default.
+
+    `named` are the keys of the recipe that the request changes.
 
     Raises:
         ZooError: the recipe needs a teacher and there is none, or uses examples for which a teacher has no answers.
@@ -52,6 +55,8 @@ def requested(recipe: Recipe, teacher: Path | None, unlabeled: str | None = None
         )
     if recipe.distill.kind != "none":
         return recipe
+    if "distill.kind" in named:
+        raise ZooError("distill.kind=none learns from no teacher: leave it out, or --teacher")
     return dataclasses.replace(recipe, distill=dataclasses.replace(recipe.distill, kind="soft"))
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from zoo import files, migration, provenance, run, weights_file
+from zoo import files, folder_kinds, migration, provenance, run, weights_file
 from zoo import task as tasks
 from zoo.data import digests
 from zoo.data.dataset import Dataset
@@ -76,7 +76,7 @@ def start(request: TrainingRequest, execution: Execution, preflight: Preflight, 
     say, team = execution.say, execution.team
     decision = decide(request)
     if request.out is not None:
-        files.refuse_existing(request.out)
+        folder_kinds.check_new(request.out)
     strategy = strategies.choose(execution.strategy, execution.devices, team)
     check_devices(decision.recipe, strategy)
     service = connect(execution.tf_data_service)
@@ -87,8 +87,9 @@ def start(request: TrainingRequest, execution: Execution, preflight: Preflight, 
     lesson = answers(teacher, plan.model, dataset.train, say, execution.progress) if teacher else None
     folder, this = _written(request, decision, plan, lesson, say)
     say_run(team, folder, this)
-    # The initial weights and the teacher's answers are in the folder now: free their memory for the training.
-    del plan, lesson
+    # The initial weights and the teacher's answers are in the folder now: free their memory, and that of the teacher,
+    # for the training.
+    del plan, lesson, teacher, decision
     train(folder, dataset, strategy, execution, service, test=test)
     return folder
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from typing import Any
 
 from zoo import recipe as recipes
@@ -12,7 +12,6 @@ from zoo.family import Family
 from zoo.input import find
 from zoo.pretext import methods
 from zoo.recipe import Recipe
-from zoo.task import Pretext
 from zoo.task import find as find_task
 
 MIXES = {"mixup": 0.0, "cutmix": 0.0}
@@ -56,44 +55,40 @@ def recipe_of(
 
 
 def check(
-    family: Family, recipe: Recipe, settings: Sequence[str], method: str | None = None, unlabeled: str | None = None
+    family: Family, recipe: Recipe, named: Set[str], method: str | None = None, unlabeled: str | None = None
 ) -> None:
-    """Check a recipe that `recipe_of` returned for the same arguments.
+    """Check a recipe that `recipe_of` returned, of which the request changes the keys `named`.
 
     Raises:
-        ZooError: a setting belongs to another kind of training, or the family or a key does not fit this one.
+        ZooError: a key belongs to another kind of training, or the family or a key does not fit this one.
     """
-    _refuse_others(settings, method, unlabeled)
+    _refuse_others(named, method, unlabeled)
     pretext = find_task(method).pretext if method else None
     if pretext:
-        _check_pretraining(pretext, family, recipe)
+        for key in NEEDS_LABELS:
+            if key in named:
+                raise ZooError(f"{key} is for training with labels, and pretraining has none: leave it out")
+        pretext.check(family, recipe)
     if unlabeled is not None:
         _check_unlabeled(family, recipe)
     else:
         refuse_unlabeled(recipe)
 
 
-def _refuse_others(settings: Sequence[str], method: str | None, unlabeled: str | None) -> None:
-    """Raise ZooError if a setting belongs to a section that this training does not read."""
-    for setting in settings:
-        section = setting.partition(".")[0]
+def _refuse_others(named: Set[str], method: str | None, unlabeled: str | None) -> None:
+    """Raise ZooError if a key belongs to a section that this training does not read."""
+    for key in sorted(named):
+        section = key.partition(".")[0]
         if section in methods() and section != method:
-            raise ZooError(f"--set {setting} is for 'zoo pretrain --method {section}': leave it out")
+            raise ZooError(f"{key} is for 'zoo pretrain --method {section}': leave it out")
         if section == "fixmatch" and unlabeled is None:
-            raise ZooError(f"--set {setting} is about unlabeled data: name them with --unlabeled, or leave it out")
+            raise ZooError(f"{key} is about unlabeled data: name them with --unlabeled, or leave it out")
 
 
 def refuse_unlabeled(recipe: Recipe) -> None:
     """Raise ZooError if a recipe asks for unlabeled examples, where there are none."""
     if recipe.fixmatch.ratio:
         raise ZooError("fixmatch.ratio is about unlabeled data: name them with --unlabeled, or leave it out")
-
-
-def _check_pretraining(pretext: Pretext, family: Family, recipe: Recipe) -> None:
-    for key, neutral in NEEDS_LABELS.items():
-        if getattr(recipe, key) != neutral:
-            raise ZooError(f"{key} is for training with labels, and pretraining has none: leave it out")
-    pretext.check(family, recipe)
 
 
 def _check_unlabeled(family: Family, recipe: Recipe) -> None:

@@ -7,12 +7,9 @@ to the recipe's keys, there is `size`, a size of the family.
 from __future__ import annotations
 
 import itertools
-import json
 import math
-import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from zoo import recipe as recipes
@@ -20,7 +17,6 @@ from zoo.errors import ZooError, did_you_mean
 from zoo.family import SIZES, Family
 from zoo.input import find
 from zoo.recipe import Recipe
-from zoo.schema import keys, to_dict
 
 SIZE = "size"
 """The key that stands for the size of the family."""
@@ -31,9 +27,6 @@ WIDTH = "network.width"
 DROPOUT = "network.dropout"
 """The recipe key of the rate of all dropout."""
 
-LARGEST_FILE = 2**16
-"""The largest file of a space, in bytes."""
-
 MOST_KEYS, MOST_CHOICES = 50, 100
 
 WIDTHS = (0.5, 1.0, 1.5)
@@ -43,6 +36,11 @@ Plain = Mapping[str, Any]
 """A space as plain data for JSON: by key, a list of choices or a dictionary with `low`, `high` and perhaps `log`."""
 
 Value = str | int | float | bool
+
+_RANGE = "KEY = {low = 1e-4, high = 0.1, log = true}"
+
+MOST_COMPANIONS = 64
+"""The most combinations of other keys with which the check of a value is tried."""
 
 
 @dataclass(frozen=True)
@@ -70,8 +68,12 @@ class Range:
     whole: bool
 
     def bounds(self) -> tuple[Value, ...]:
-        """Return the values whose check covers all: both ends."""
-        return (self.low, self.high)
+        """Return the values whose check covers all: both ends, and a number just above the low one.
+
+        The low end itself may be a special value, such as -1 for the family's own rate of dropout.
+        """
+        above = self.low + 1 if self.whole else self.low + (self.high - self.low) / 1000
+        return (self.low, above, self.high) if above < self.high else (self.low, self.high)
 
     def holds(self, value: Any) -> bool:
         """Return whether a value lies in the range."""
@@ -79,43 +81,6 @@ class Range:
 
 
 Space = dict[str, Choices | Range]
-
-
-def read(path: Path) -> dict[str, Any]:
-    """Read a space from a TOML or JSON file, with dotted keys.
-
-    Raises:
-        ZooError: there is no such file, it is too large, or it is neither TOML nor JSON.
-    """
-    parsers = {".toml": tomllib.loads, ".json": json.loads}
-    if path.suffix not in parsers:
-        raise ZooError(f"--space {path}: a space is a .toml or a .json file")
-    try:
-        if path.stat().st_size > LARGEST_FILE:
-            raise ZooError(f"--space {path} is larger than {LARGEST_FILE // 1024} KiB: name a file of a few keys")
-        values = parsers[path.suffix](path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ZooError(f"--space {path}: there is no such file") from None
-    except (ValueError, OSError, RecursionError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise ZooError(f"--space {path} cannot be read ({reason}): write KEY = [CHOICES] or {_RANGE}") from None
-    if not isinstance(values, dict):
-        raise ZooError(f"--space {path} has no keys: write KEY = [CHOICES] or {_RANGE}")
-    return flat(values)
-
-
-_RANGE = "KEY = {low = 1e-4, high = 0.1, log = true}"
-
-
-def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Return the values of nested sections by dotted key."""
-    found: dict[str, Any] = {}
-    for key, value in values.items():
-        if isinstance(value, Mapping) and not {"low", "high"} & value.keys():
-            found |= flat(value, f"{prefix}{key}.")
-        else:
-            found[f"{prefix}{key}"] = value
-    return found
 
 
 def checked(plain: Plain, family: Family, size: str | None, recipe: Recipe, settings: Sequence[str]) -> Space:
@@ -136,7 +101,7 @@ def checked(plain: Plain, family: Family, size: str | None, recipe: Recipe, sett
     if len(plain) > MOST_KEYS:
         raise ZooError(f"the space has {len(plain)} keys: {MOST_KEYS} at most")
     set_already = {setting.partition("=")[0] for setting in settings}
-    usual, found = values_of(recipe), Space()
+    usual, found = recipes.flat(recipe), Space()
     for key, given in plain.items():
         if key != SIZE and key not in usual:
             raise ZooError(f"the space: no recipe has the key '{key:.60}': {did_you_mean(key, [SIZE, *usual])}")
@@ -145,23 +110,15 @@ def checked(plain: Plain, family: Family, size: str | None, recipe: Recipe, sett
         if key.startswith("split."):
             raise ZooError(f"the space: {key} changes the examples that trials are compared on: leave it out")
         found[key] = _dimension(key, given, usual.get(key))
-        for value in found[key].bounds():
-            if key == SIZE:
-                family.size(str(value))
-                continue
-            try:
-                recipes.override(recipe, [f"{key}={value}"])
-            except ZooError as error:
-                raise ZooError(f"the space: {str(error).removeprefix(f'--set {key}={value}: ')}") from None
+
+    def attempt(values: Mapping[str, Value]) -> None:
+        if SIZE in values:
+            family.size(str(values[SIZE]))
+        recipes.override(recipe, [f"{key}={value}" for key, value in values.items() if key != SIZE])
+
+    for key in found:
+        try_bounds(found, [key], attempt)
     return found
-
-
-def values_of(recipe: Recipe) -> dict[str, Any]:
-    """Return the values of a recipe by the keys that people set."""
-    kind = recipe.input.kind
-    values = flat({**to_dict(recipe), kind: to_dict(recipe.input)})
-    known = {key for key in keys(Recipe) if key != "input"} | {f"{kind}.{key}" for key in keys(type(recipe.input))}
-    return {key: value for key, value in values.items() if key in known and key != f"{kind}.kind"}
 
 
 def _dimension(key: str, given: Any, usual: Any) -> Choices | Range:
@@ -251,6 +208,37 @@ def to_plain(space: Space) -> dict[str, Any]:
         key: list(one.values) if isinstance(one, Choices) else {"low": one.low, "high": one.high, "log": one.log}
         for key, one in space.items()
     }
+
+
+def try_bounds(space: Space, keys_of: Sequence[str], attempt: Callable[[Mapping[str, Value]], None]) -> None:
+    """Try every combination of the bounds of the given keys.
+
+    Keys of one section may depend on each other, so a single value that is refused is tried with bounds of the other
+    keys of its section.
+
+    Raises:
+        ZooError: `attempt` refused a combination; the message begins with the value.
+    """
+    for values in corners(space, keys_of):
+        refused: ZooError | None = None
+        for others in _companions(space, values):
+            try:
+                attempt({**others, **values})
+                break
+            except ZooError as error:
+                refused = refused or error
+        else:
+            named = ", ".join(f"{key}={value}" for key, value in values.items())
+            raise ZooError(f"the space: {named}: {str(refused).removeprefix(f'--set {named}: ')}") from None
+
+
+def _companions(space: Space, values: Mapping[str, Value]) -> Iterator[dict[str, Value]]:
+    """Yield values of other keys to try a value with: none, then the bounds of the other keys of its section."""
+    yield {}
+    section, dot, _ = next(iter(values)).rpartition(".") if len(values) == 1 else ("", "", "")
+    if dot:
+        others = [key for key in space if key.startswith(f"{section}.") and key not in values]
+        yield from itertools.islice(corners(space, others), MOST_COMPANIONS if others else 0)
 
 
 def corners(space: Space, keys_of: Sequence[str]) -> Iterator[dict[str, Value]]:

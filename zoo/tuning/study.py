@@ -132,7 +132,7 @@ class Study:
         import optuna
 
         self._study.sampler = optuna.samplers.TPESampler(
-            seed=self._seed * 1_000_003 + place, n_startup_trials=RANDOM, constant_liar=True
+            seed=(self._seed * 1_000_003 + place) % 2**32, n_startup_trials=RANDOM, constant_liar=True
         )
         dead = self._dead(place)
         fixed = self._usual if place == 0 else dict(dead[-1].params) if dead else {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import gc
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from zoo.allocator import keeping_freed_memory
 from zoo.data.source import short_name
 from zoo.errors import ZooError
 from zoo.named_recipe import RecipeFile
+from zoo.recipe import flat
 from zoo.schema import record
 from zoo.training.decision import decide
 from zoo.training.request import DataRequest, Execution, Preflight, TrainingRequest
@@ -109,15 +110,18 @@ def check(request: StudyRequest, preflight: Preflight) -> Settled:
     # A user's space may have any keys that change the network or its input; the default one only has size and width.
     sections = ("network", recipe.input.kind) if request.space else ()
     shaping = [key for key in space if key.partition(".")[0] in sections]
+
+    def attempt(values: Mapping[str, spaces.Value]) -> None:
+        changed = request.training(*changes_of(values))
+        other = decide(changed)
+        check_devices(other.recipe, strategy)
+        fitted = recipe_for(dataset, changed, other)
+        if {SIZE, WIDTH, *shaping} & values.keys():
+            describe(family, other.size, dataset, fitted)
+
     for keys in (["batch_size", "accumulate"], [SIZE, WIDTH], *([key] for key in space)):
-        for values in spaces.corners(space, keys):
-            changed = request.training(*changes_of(values))
-            other = decide(changed)
-            check_devices(other.recipe, strategy)
-            fitted = recipe_for(dataset, changed, other)
-            if {SIZE, WIDTH, *shaping} & values.keys():
-                describe(family, other.size, dataset, fitted)
-    known = {**spaces.values_of(recipe), SIZE: row.name}
+        spaces.try_bounds(space, keys, attempt)
+    known = {**flat(recipe), SIZE: row.name}
     return Settled(
         family=family.name,
         size=row.name,

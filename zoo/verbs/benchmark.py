@@ -7,11 +7,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from zoo import files, provenance, schema
+from zoo import provenance, schema
 from zoo.allocator import keeping_freed_memory
 from zoo.description import Provenance
-from zoo.errors import ZooError, listed
-from zoo.folder_kinds import refuse_within_artifact
+from zoo.errors import ZooError
+from zoo.folder_kinds import check_new
 from zoo.measurement import BATCHES, SECONDS, check_seconds
 from zoo.tensorflow_setup import wake_keras
 from zoo.text import Progress, Say, silent
@@ -21,6 +21,7 @@ from zoo.verbs.results import (
     artifact_or_newest,
     data_request,
     optional_path,
+    options,
     settings_of,
     several,
     several_paths,
@@ -121,14 +122,13 @@ def benchmark(
     }  # fmt: skip
     given = [name for name, value in training_only.items() if value is not None]
     if given:
-        raise ZooError(f"leave {listed(given)} out, or name the data of a training with --data")
+        raise ZooError(f"leave {options(given)} out, or name the data of a training with --data")
     from zoo.serving.benchmark import benchmark as measure
     from zoo.serving.table import write_csv
 
     target = optional_path(csv)
     if target is not None:
-        files.refuse_existing(target)
-        refuse_within_artifact(target)
+        check_new(target)
     folders = several_paths(artifacts) or [artifact_or_newest(None, say)]
     started = provenance.here(SEED)
     rows = measure(

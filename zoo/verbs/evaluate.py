@@ -18,7 +18,7 @@ from zoo.data.reload import digests_for, load_again
 from zoo.data.source import parse
 from zoo.description import Data, Provenance
 from zoo.errors import ZooError, listed
-from zoo.folder_kinds import mistaken, refuse_within_artifact
+from zoo.folder_kinds import check_new, mistaken
 from zoo.input import kind_of
 from zoo.run import Run
 from zoo.task import task_of
@@ -96,8 +96,7 @@ def evaluate(
     if target is None:
         say(f"evaluating {place}, the newest finished run")
     folder = files.unused(Path("evaluations"), place.resolve().name) if out is None else local_path(out)
-    files.refuse_existing(folder)
-    refuse_within_artifact(folder)
+    check_new(folder)
     started = provenance.here(seed=0)
     described = _described(place)
     model = described.model
@@ -150,6 +149,8 @@ def _described(target: Path) -> Run | Manifest:
     """Read the description of a finished run or of an artifact."""
     if (target / artifact.MANIFEST).exists():
         return artifact.read(target)
+    if not target.exists():
+        raise ZooError(f"there is no run or artifact at {target}: name one")
     if target.is_dir() and not (target / run.DESCRIPTION).exists() and not mistaken(target, "run"):
         raise ZooError(f"{target} is neither a run nor an artifact: name one")
     return run.read_with_head(target)

@@ -6,8 +6,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zoo import files
-from zoo.folder_kinds import refuse_within_artifact
+from zoo.folder_kinds import check_new
 from zoo.text import Say, silent
 from zoo.verbs.results import StrPath, artifact_or_newest, optional_path, several_paths
 
@@ -48,8 +47,7 @@ def predict(
 
     target = optional_path(out)
     if target is not None:
-        files.refuse_existing(target)
-        refuse_within_artifact(target)
+        check_new(target)
     chosen = artifact_or_newest(artifact, say)
     predictions = answering.predict(chosen, several_paths(paths), top=top, runtime=runtime, leave_out=leave_out)
     if target is not None:

@@ -13,7 +13,7 @@ from zoo.artifact import Manifest
 from zoo.errors import ZooError, listed
 from zoo.run import Run
 from zoo.stores import refuse_store
-from zoo.task import Score
+from zoo.task import Score, task_of
 from zoo.text import Say
 from zoo.training.request import DataRequest
 
@@ -47,8 +47,10 @@ class RunFolder(Folder):
         """The score on the test split.
 
         Raises:
-            ZooError: the run has no score, because it was pulled.
+            ZooError: the run has no score, because it was pulled or pretrained.
         """
+        if task_of(self.run.model).pretext:
+            raise ZooError(f"{self.folder} is pretrained and has no score: train it with 'zoo train --weights' first")
         if self.run.score is None:
             raise ZooError(f"{self.folder} has no score: 'zoo evaluate {self.folder} --data …' measures one")
         return self.run.score
@@ -132,6 +134,16 @@ def _text(value: object) -> str:
     return ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
+POSITIONAL = ("family", "artifact", "artifacts")
+"""The arguments of verbs that the command line takes without an option."""
+
+
+def options(arguments: Iterable[str]) -> str:
+    """List arguments of a verb as the options of the command line, such as `--data-dir` for `data_dir`."""
+    names = [name.removesuffix("_column").replace("_", "-") for name in arguments]
+    return listed([name if name in POSITIONAL else f"--{name}" for name in names])
+
+
 def refuse_beside_resume(arguments: Mapping[str, object], allowed: Collection[str]) -> None:
     """Raise ZooError if `resume` comes with arguments that were decided when the run or the study was begun.
 
@@ -145,4 +157,4 @@ def refuse_beside_resume(arguments: Mapping[str, object], allowed: Collection[st
         if name not in allowed and not (value is None or value is False or value in ((), [], {}))
     ]
     if given:
-        raise ZooError(f"--resume continues with the options of the first call: leave {listed(given)} out")
+        raise ZooError(f"--resume continues with the options of the first call: leave {options(given)} out")

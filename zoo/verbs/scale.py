@@ -37,7 +37,7 @@ from zoo.verbs.results import (
     settings_of,
     several,
 )
-from zoo.verbs.series import Point
+from zoo.verbs.series import Decided, Point
 
 if TYPE_CHECKING:
     from zoo.data.dataset import Dataset
@@ -144,13 +144,13 @@ def scale(
             "points": [dataclasses.asdict(point) for point in points],
             "seconds": SECONDS if seconds is None else seconds,
         }
-        _check(request, points)
+        made = _checked(request, points)
         source = request.get("data") or find(resolve(request["family"])[0].input).default_data
         usual = Path("scales") / f"{request['family']}-{short_name(source)}"
         folder, begun = experiment.place("scale", optional_path(out), usual, request)
         if begun is None:
-            _check_networks(request, points)
-        record = begun or experiment.begin("scale", folder, request, {}, request.get("seed", 0))
+            _check_networks(made, points)
+        record = begun or experiment.begin("scale", folder, request, {}, made[0][1].recipe.seed)
     points = [Point(**point) for point in record.asked["points"]]
     request = {name: value for name, value in record.asked.items() if name not in ("points", "seconds")}
     with experiment.withdrawn_if_refused(folder, begun is not None), experiment.locked(folder):
@@ -167,15 +167,15 @@ def _points(sizes: Sequence[str], widths: Sequence[float]) -> list[Point]:
     return points
 
 
-def _check(request: Mapping[str, Any], points: list[Point]) -> None:
-    """Check everything that can be checked without TensorFlow."""
-    series.decisions(request, points)
-    decided = [setting for setting in request["set"] if setting.startswith("network.width=")]
-    if decided:
-        raise ZooError(f"--set {decided[0]}: name the widths with --widths")
+def _checked(request: Mapping[str, Any], points: list[Point]) -> list[Decided]:
+    """Return the decisions about all networks, with every check that needs no TensorFlow."""
+    (_, usual), *_ = series.decisions(request, [Point(points[0].size)])
+    if series.WIDTH in usual.named:
+        raise ZooError(f"{series.WIDTH} cannot be set in addition to the widths of the networks: use --widths only")
+    return series.decisions(request, points)
 
 
-def _check_networks(request: Mapping[str, Any], points: list[Point]) -> None:
+def _check_networks(made: list[Decided], points: list[Point]) -> None:
     """Check that the data can be loaded, that the networks can be built, and that they differ from each other.
 
     Raises:
@@ -185,7 +185,6 @@ def _check_networks(request: Mapping[str, Any], points: list[Point]) -> None:
     from zoo.training.data_of_request import data_of_request, recipe_for
     from zoo.training.describe import describe
 
-    made = series.decisions(request, points)
     dataset, _ = data_of_request(*made[0])
     seen: dict[tuple[int, int], str] = {}
     for point, (one, decision) in zip(points, made, strict=True):

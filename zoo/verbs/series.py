@@ -16,17 +16,23 @@ from zoo.registry import resolve
 from zoo.run import Run
 from zoo.text import Progress, Say
 from zoo.training.request import Execution, TrainingRequest
-from zoo.verbs.results import RunFolder, settings_of
+from zoo.verbs.results import RunFolder, options, settings_of
 from zoo.verbs.train import IN_REQUEST, request_of, train
 
 if TYPE_CHECKING:
     from zoo.training.decision import Decision
+
+Decided = tuple["TrainingRequest", "Decision"]
+"""The request for a training, and the decision about it."""
 
 HOW = tuple(field.name for field in dataclasses.fields(Execution) if field.name not in ("say", "progress", "team"))
 """The arguments of `zoo.train` that do not change the result; they can also be given when a training is continued."""
 
 OF_ONE_RUN = ("weights", "freeze", "prune", "resume", "out", "size")
 """The arguments that make no sense for several networks, or that the series sets itself."""
+
+WIDTH = "network.width"
+"""The recipe key that makes the networks of a series wider."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,7 +50,7 @@ class Point:
     @property
     def settings(self) -> list[str]:
         """The changes of the recipe that make it."""
-        return [] if self.width == 1 else [f"network.width={self.width!r}"]
+        return [] if self.width == 1 else [f"{WIDTH}={self.width!r}"]
 
 
 def asked(family: str | None, training: Mapping[str, Any]) -> dict[str, Any]:
@@ -62,7 +68,7 @@ def asked(family: str | None, training: Mapping[str, Any]) -> dict[str, Any]:
     given = {name: value for name, value in training.items() if not (value is None or value is False or value == ())}
     wrong = [name for name in given if name in OF_ONE_RUN]
     if wrong:
-        raise ZooError(f"{listed(wrong)} can be used for one size only: name one size, or leave {listed(wrong)} out")
+        raise ZooError(f"{options(wrong)} can be used for one size only: name one size, or leave {options(wrong)} out")
     if recipe := given.get("recipe"):
         given["recipe"] = read_if_file(recipe)
     decided = {name: _plain(value) for name, value in given.items() if name not in HOW}
@@ -75,7 +81,7 @@ def _plain(value: Any) -> Any:
     return value if isinstance(value, bool | int | float | str) else str(value)
 
 
-def decisions(request: Mapping[str, Any], points: list[Point]) -> list[tuple[TrainingRequest, Decision]]:
+def decisions(request: Mapping[str, Any], points: list[Point]) -> list[Decided]:
     """Return the request for each network of a series, and the decision about it.
 
     Args:
@@ -135,10 +141,11 @@ def trained(
 def row(point: Point, this: Run) -> dict[str, Any]:
     """Return the figures of a finished run for a table."""
     score = RunFolder(Path(), this).test_score
+    assert this.recipe is not None, "a run that was trained has a recipe"
     return {
         "name": point.name,
         "size": point.size,
-        "width": point.width,
+        "width": this.recipe.network.width,
         "parameters": this.model.parameters,
         "multiply_adds": this.model.multiply_adds,
         "train_seconds": this.results["train_seconds"],

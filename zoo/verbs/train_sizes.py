@@ -76,11 +76,11 @@ def train_sizes(
         if not sizes:
             raise ZooError("name the sizes to train, such as small and base")
         points = [Point(name) for name in sizes]
-        series.decisions(request, points)
+        (_, decision), *_ = series.decisions(request, points)
         source = request.get("data") or find(resolve(request["family"])[0].input).default_data
         usual = Path("runs") / f"{request['family']}-sizes-{short_name(source)}"
         folder, begun = experiment.place("sizes", optional_path(out), usual, request)
-        record = begun or experiment.begin("sizes", folder, request, {}, request.get("seed", 0))
+        record = begun or experiment.begin("sizes", folder, request, {}, decision.recipe.seed)
     request = {name: value for name, value in record.asked.items() if name != "sizes"}
     points = [Point(name) for name in record.asked["sizes"]]
     with experiment.withdrawn_if_refused(folder, begun is not None), experiment.locked(folder):

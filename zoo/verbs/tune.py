@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from zoo import experiment, files, provenance, run, schema
+from zoo import experiment, files, keys_file, provenance, run, schema
 from zoo.data.source import short_name
 from zoo.errors import ZooError
 from zoo.experiment import Experiment
@@ -175,14 +175,17 @@ def _checked(
     decision = decide(request.training())
     if space is None:
         return request
-    given = spaces.flat(space) if isinstance(space, Mapping) else spaces.read(Path(space))
+    try:
+        given = keys_file.flat(space) if isinstance(space, Mapping) else keys_file.read(Path(space), "space")
+    except ValueError as error:
+        raise ZooError(f"the space: {error}: name it once") from None
     checked = spaces.checked(given, found, request.size, decision.recipe, settings)
+
+    def attempt(values: Mapping[str, spaces.Value]) -> None:
+        decide(request.training(*changes_of(values)))
+
     for key in checked:
-        for values in spaces.corners(checked, [key]):
-            try:
-                decide(request.training(*changes_of(values)))
-            except ZooError as error:
-                raise ZooError(f"the space: {key}={values[key]}: {error}") from None
+        spaces.try_bounds(checked, [key], attempt)
     return dataclasses.replace(request, space=spaces.to_plain(checked))
 
 

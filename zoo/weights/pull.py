@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from zoo import complexity, factory, files, migration, provenance, run, weights_file
+from zoo import complexity, factory, files, folder_kinds, migration, provenance, run, weights_file
 from zoo.data import imagenet
 from zoo.description import Model, Symbols, Weights
 from zoo.errors import ZooError
@@ -114,7 +114,7 @@ def pull(
             say,
         )
     target = out or files.unused(Path("runs"), f"{family.name}-{row.name}-{plan.label}")
-    files.refuse_existing(target)
+    folder_kinds.check_new(target)
     path, revision = plan.fetched()
     description = Model(
         family.name,

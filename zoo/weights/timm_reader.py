@@ -224,6 +224,8 @@ def _advice(shapes: dict[str, tuple[int, ...]], family: str, size: str, classes:
         if (other.name, row.name) != (family, size):
             return f"it fits {other.name} {row.name}"
         found = _classes(shapes, names)
+        if found is None:
+            return "it has no head for classes, and zoo reads only files with one"
         if found != classes:
             return (
                 f"it has {found} classes, not {classes}: pull it with --classes {found}, and give the run a new "

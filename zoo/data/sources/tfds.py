@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -435,9 +436,16 @@ def read_records(path: Path) -> Iterator[bytes]:
 
 
 def prepare_again(folder: Path) -> str:
-    """Say how to mend a prepared folder that is damaged."""
-    name = folder.parent.name
-    return f"remove {folder} and prepare it again with 'tfds build {name}'"
+    """Say how to mend a prepared folder that is damaged: ROOT/NAME/VERSION, or ROOT/NAME/CONFIGURATION/VERSION."""
+    try:
+        stated = json.loads((folder / "dataset_info.json").read_text(encoding="utf-8"))
+        parts = [stated["name"], *([stated["configName"]] if "configName" in stated else [])]
+    except (OSError, ValueError, KeyError, TypeError):
+        parts = [folder.parent.name]
+    if [*folder.parts[-1 - len(parts) : -1]] != parts:
+        parts = [folder.parent.name]
+    name, root = "/".join(parts), folder.parents[len(parts)]
+    return f"remove {folder} and prepare it again with 'tfds build {name} --data_dir {root}'"
 
 
 def license(info: Any) -> str:

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from zoo.contract import BATCH
-from zoo.data.entries import read_file, visible_entries
+from zoo.data.entries import read_file
+from zoo.data.named_files import named_files
 from zoo.errors import ZooError
 from zoo.family import Family, Size
-from zoo.folder_kinds import kind, mistaken
 from zoo.input import Arrays, Request
 from zoo.inputs.audio import wav
 from zoo.inputs.audio.preprocessing import LONGEST, SOUNDS, AudioPreprocessing, batch_of, read_clip
@@ -89,39 +89,17 @@ def requests(
     Raises:
         ZooError: there is no sound file, or one cannot be read.
     """
-    for path in [path for named in paths for path in _expanded(named, leave_out)]:
+    for path in [
+        path for named in paths for path in named_files(named, "clip", SOUNDS, reason_for_no_sound, leave_out)
+    ]:
         try:
             yield Request(str(path), read_file(path))
         except ZooError as error:
             raise ZooError(f"{path} cannot be read as a clip: {error}") from None
 
 
-def _expanded(named: Path, leave_out: Callable[[Path, str], None]) -> list[Path]:
-    """Return the sound files that a named path stands for: itself, or those of a folder."""
-    if named.is_file():
-        return [named]
-    if not named.is_dir():
-        raise ZooError(f"there is no clip at {named}: name a file, or a folder of clips")
-    found_kind = kind(named)
-    if found_kind == "artifact":
-        raise ZooError(f"{named} is a second artifact: name one, and clips after it")
-    if found_kind:
-        raise ZooError(mistaken(named, "artifact") or "")
-    entries = visible_entries(named)
-    reasons = {entry: "a folder" if entry.is_dir() else reason_for_no_sound(entry) for entry in entries}
-    found = [entry for entry in entries if reasons[entry] is None]
-    if not found:
-        raise ZooError(
-            mistaken(named, "artifact") or f"{named} holds no {SOUNDS}: name clips, or the folder that they lie in"
-        )
-    for entry, reason in reasons.items():
-        if reason is not None:
-            leave_out(entry, reason)
-    return found
-
-
 def catalog(family: Family, size: Size) -> dict[str, Any]:
-    """Return no limits: a network takes clips of any length."""
+    """Return no limits: clips are cut or filled to the length of the network; only transcripts have a longest clip."""
     return {"limits": {}}
 
 

@@ -82,7 +82,9 @@ class AudioPreprocessing:
         if self.front == "log_mel" and self.samples < self.frame:
             raise ValueError(f"at least one frame of {self.frame} samples, not {self.samples}")
         if not len(self.mean) == len(self.std) in (0, self.bands):
-            raise ValueError(f"{len(self.mean)} means and {len(self.std)} stds for {self.bands} bands")
+            raise ValueError(
+                f"as many means as stds, none or {self.bands}, not {len(self.mean)} means and {len(self.std)} stds"
+            )
 
     @property
     def frames(self) -> int:

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from zoo.contract import BATCH
-from zoo.data.entries import read_file, visible_entries
+from zoo.data.entries import read_file
+from zoo.data.named_files import named_files
 from zoo.errors import ZooError
 from zoo.family import LARGEST_SIDE, MOST_CHANNELS, SMALLEST_SIDE, Family, Size
-from zoo.folder_kinds import kind, mistaken
 from zoo.input import Arrays, Request
 from zoo.inputs.image.image_files import reason_for_no_image
 from zoo.inputs.image.preprocessing import Preprocessing, pixels_from_bytes
@@ -86,37 +86,16 @@ def requests(
     Raises:
         ZooError: there is no image, or one cannot be read.
     """
-    for path in [path for named in paths for path in _expanded(named, leave_out)]:
+    for path in [
+        path
+        for named in paths
+        for path in named_files(named, "image", "JPEG, PNG, BMP or GIF", reason_for_no_image, leave_out)
+    ]:
         try:
             encoded = read_file(path)
         except ZooError as error:
             raise ZooError(f"{path} cannot be read as an image: {error}") from None
         yield Request(str(path), encoded)
-
-
-def _expanded(named: Path, leave_out: Callable[[Path, str], None]) -> list[Path]:
-    """Return the image files that a named path stands for: itself, or those of a folder."""
-    if named.is_file():
-        return [named]
-    if not named.is_dir():
-        raise ZooError(f"there is no image at {named}: name a file, or a folder of images")
-    found_kind = kind(named)
-    if found_kind == "artifact":
-        raise ZooError(f"{named} is a second artifact: name one, and images after it")
-    if found_kind:
-        raise ZooError(mistaken(named, "artifact") or "")
-    entries = visible_entries(named)
-    reasons = {entry: "a folder" if entry.is_dir() else reason_for_no_image(entry) for entry in entries}
-    found = [entry for entry in entries if reasons[entry] is None]
-    if not found:
-        raise ZooError(
-            mistaken(named, "artifact")
-            or f"{named} holds no JPEG, PNG, BMP or GIF: name images, or the folder that they lie in"
-        )
-    for entry, reason in reasons.items():
-        if reason is not None:
-            leave_out(entry, reason)
-    return found
 
 
 def catalog(family: Family, size: Size) -> dict[str, Any]:

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from zoo.data.names import natural, shown
+from zoo.data.named_files import named_files
+from zoo.data.names import shown
 from zoo.errors import ZooError
 from zoo.family import Family, Size
-from zoo.folder_kinds import kind, mistaken
 from zoo.input import Request
 from zoo.inputs.text.preprocessing import (
     TEXT,
@@ -64,7 +64,9 @@ def requests(
     Raises:
         ZooError: there is no text, or one cannot be read.
     """
-    for path in [path for named in paths for path in _expanded(named, leave_out)]:
+    for path in [
+        path for named in paths for path in named_files(named, "text", "texts", _reason_for_no_text, leave_out)
+    ]:
         if path.name.lower().endswith(TABLES):
             yield from _rows(path, preprocessing)
             continue
@@ -75,32 +77,15 @@ def requests(
         yield Request(str(path), text)
 
 
-def _expanded(named: Path, leave_out: Callable[[Path, str], None]) -> list[Path]:
-    """Return the files that a named path stands for: itself, or the text files of a folder, in natural order."""
-    if named.is_file():
-        return [named]
-    if not named.is_dir():
-        raise ZooError(f"there is no text at {named}: name a file, or a folder of text files")
-    found_kind = kind(named)
-    if found_kind == "artifact":
-        raise ZooError(f"{named} is a second artifact: name one, and texts after it")
-    if found_kind:
-        raise ZooError(mistaken(named, "artifact") or "")
-    found = []
-    for entry in sorted(named.iterdir(), key=lambda entry: natural(entry.name)):
-        if entry.name.startswith("."):
-            continue
-        try:
-            if not entry.name.lower().endswith(TABLES):
-                read_text_file(entry)
-            found.append(entry)
-        except ZooError as error:
-            leave_out(entry, "a folder" if entry.is_dir() else str(error))
-    if not found:
-        raise ZooError(
-            mistaken(named, "artifact") or f"{named} holds no texts: name files, or the folder that they lie in"
-        )
-    return found
+def _reason_for_no_text(path: Path) -> str | None:
+    """Return the reason why a file holds no text and no table of texts; None if it holds one."""
+    if path.name.lower().endswith(TABLES):
+        return None
+    try:
+        read_text_file(path)
+    except ZooError as error:
+        return str(error)
+    return None
 
 
 def _rows(path: Path, preprocessing: TextPreprocessing) -> Iterator[Request]:

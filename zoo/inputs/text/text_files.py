@@ -15,7 +15,7 @@ def read_text_file(path: Path) -> str:
     """Read a file as one text, without the byte-order mark that may begin it.
 
     Raises:
-        ZooError: it is no file of UTF-8, is too large, or cannot be read; the message is the reason, such as words that
+        ZooError: it is no file of UTF-8, is too large, or cannot be read; the message is the reason, in words that
             follow 'is'.
     """
     try:
@@ -26,7 +26,7 @@ def read_text_file(path: Path) -> str:
             raise ZooError(TOO_LONG)
         content = path.read_bytes()
     except OSError as error:
-        raise ZooError(error.strerror or "unreadable") from None
+        raise ZooError(f"unreadable ({error.strerror or type(error).__name__})") from None
     if content.startswith(UTF16):
         raise ZooError("UTF-16: store it as UTF-8")
     if b"\0" in content:

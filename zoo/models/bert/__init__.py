@@ -83,6 +83,7 @@ FAMILY = Family(
     builder="zoo.models.bert.network",
     input="text",
     pretext_options={"mlm": {"all_tokens": True}},
+    scaled={"embeddings": 64},
     figures="with a vocabulary of 30,522 tokens, texts of 128 tokens and 2 classes; transformers' parameters, of small "
     "without the pooler (147,840) that sentence-transformers does not use; multiply-adds of the last block are those "
     "of one token where only that is read",

@@ -47,6 +47,7 @@ def build(
     """
     if preprocessing.max_length > longest:
         raise ZooError(f"texts of {preprocessing.max_length} tokens cannot be taken: there are {longest} positions")
+    width, heads = layers.width_and_heads("embeddings", width, heads)
     x = parts.Embeddings(len(preprocessing.vocabulary), width, longest, name="embeddings")(input_ids)
     x = layers.LayerNormalization(EPSILON, name="embeddings_norm")(x)
     x = keras.layers.Dropout(DROPOUT, name="embeddings_drop")(x)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from zoo.family import Family
-from zoo.models.lstm.sizes import ROWS
+from zoo.models.lstm.sizes import DEPTH, ROWS
 from zoo.recipe import Optimizer, Recipe, Schedule
 
 FAMILY = Family(
@@ -22,5 +22,9 @@ FAMILY = Family(
         optimizer=Optimizer(name="adamw", lr=4e-3, weight_decay=1e-2, clip_norm=1.0),
         schedule=Schedule(warmup_epochs=0.25),
     ),
+    scaled={
+        "embedding": 8,
+        **{f"lstm{n}_{direction}": 8 for n in range(1, DEPTH + 1) for direction in ("forward", "backward")},
+    },
     sizes=ROWS,
 )

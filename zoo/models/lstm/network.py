@@ -41,6 +41,7 @@ def build(
         dropout: the rate after the embeddings, between the layers and before the logits.
     """
     lengths = Lengths(name="lengths")(attention_mask)
+    width = layers.width("embedding", width)
     x = Embedding(len(preprocessing.vocabulary), width, name="embedding")(input_ids)
     maps = {"embedding": layers.FeatureMap(x, 1)}
     # Whole tokens are dropped, not single values: from half of the values of each token, a small network still learns
@@ -48,10 +49,16 @@ def build(
     x = keras.layers.Dropout(dropout, noise_shape=(None, None, 1), name="embedding_dropout")(x)
     for number in range(1, depth + 1):
         x = keras.layers.Dropout(dropout, name=f"lstm{number}_dropout")(x)
-        directions = [
-            Lstm(units, backwards=backwards, sequences=number < depth, name=f"lstm{number}_{name}")(x, lengths)
-            for name, backwards in (("forward", False), ("backward", True))[: 1 + bidirectional]
-        ]
+        directions = []
+        for direction in ("forward", "backward")[: 1 + bidirectional]:
+            name = f"lstm{number}_{direction}"
+            layer = Lstm(
+                layers.width(name, units),
+                backwards=direction == "backward",
+                sequences=number < depth,
+                name=name,
+            )
+            directions.append(layer(x, lengths))
         x = keras.layers.Concatenate(name=f"lstm{number}")(directions) if bidirectional else directions[0]
         maps[f"lstm{number}"] = layers.FeatureMap(x, 1)
     x = keras.layers.Dropout(dropout, name="dropout")(x)

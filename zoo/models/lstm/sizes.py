@@ -11,6 +11,9 @@ from zoo.family import Size
 LENGTH, VOCABULARY, CLASSES = 128, 8192, 2
 """The reference: tokens of a text, tokens of the vocabulary, and classes."""
 
+DEPTH = 2
+"""The most LSTM layers of a size, one above the other."""
+
 ROWS = (
     Size("small", (), {"width": 64, "units": 64}, 557_442, 4_194_432, (LENGTH, VOCABULARY), CLASSES),
     Size(
@@ -25,7 +28,7 @@ ROWS = (
     Size(
         "large",
         (),
-        {"width": 256, "units": 256, "bidirectional": True, "depth": 2},
+        {"width": 256, "units": 256, "bidirectional": True, "depth": DEPTH},
         4_723_714,
         335_545_344,
         (LENGTH, VOCABULARY),

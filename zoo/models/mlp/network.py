@@ -38,6 +38,7 @@ def build(
     if x is not None and intervals:
         parts = [x, layers.Pieces(*layers.intervals(preprocessing, intervals), name="pieces")(x)]
     x = layers.joined([*parts, *layers.indicators(features, preprocessing, word_width)])
+    maps = {}
     for number, width in enumerate(hidden, start=1):
         x = keras.layers.Dense(
             shared.width(f"hidden{number}", width),
@@ -45,6 +46,7 @@ def build(
             kernel_initializer="he_normal",
             name=f"hidden{number}",
         )(x)
+        maps[f"hidden{number}"] = shared.FeatureMap(x, 1)
         if dropout:
             x = keras.layers.Dropout(dropout, name=f"dropout{number}")(x)
-    return Outputs(shared.logits(x, count))
+    return Outputs(shared.logits(x, count), maps)

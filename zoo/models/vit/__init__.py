@@ -73,6 +73,7 @@ FAMILY = Family(
     "small; files that say 4.25 of small leave them out), torchvision's weights of vit_b_16 and vit_l_16 (base, large)",
     small_images="patches of 16 pixels; of 8, 4 or 2 where the shorter side would have fewer than 4 of them",
     structure=structure,
+    scaled={"patches": 64},
     # After Touvron et al. 2020, table 9: AdamW, weight decay 0.05, a slow start, clipped gradients.
     recipe=Recipe(
         epochs=100,

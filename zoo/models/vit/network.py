@@ -14,6 +14,7 @@ def build(
 ) -> Outputs:
     """Build patches with positions, `depth` blocks of attention and two dense layers, logits from the class token."""
     patch = 2**structure.halvings
+    width, heads = layers.width_and_heads("patches", width, heads)
     x = keras.layers.Conv2D(width, patch, strides=patch, kernel_initializer="lecun_normal", name="patches")(image)
     rows, columns = x.shape[1:3]
     x = layers.Tokens(name="tokens")(x)

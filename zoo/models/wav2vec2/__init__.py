@@ -5,6 +5,7 @@ from __future__ import annotations
 from zoo.contract import LOGITS
 from zoo.family import Family, Size
 from zoo.inputs.audio.settings import AudioSettings
+from zoo.models.wav2vec2.frames import CONVOLUTIONS
 from zoo.models.wav2vec2.recipes import RECIPES
 from zoo.models.wav2vec2.sizes import OPTIONS
 from zoo.recipe import Optimizer, Recipe, Schedule
@@ -28,6 +29,7 @@ FAMILY = Family(
     builder=f"{__name__}.network",
     task_options={"transcript": {"head": "transcript"}},
     head=("projector", LOGITS),
+    scaled={**{f"features{n}": 8 for n in range(1, len(CONVOLUTIONS) + 1)}, "projection": 64, "projector": 8},
     figures="the paper gives 95 and 317 million parameters with the parts that pretraining alone needs (base, large)",
     # As transformers' example of audio classification: a small rate, a slow start. Masks are of spectrograms.
     recipe=Recipe(

@@ -17,7 +17,7 @@ from zoo.complexity import OPEN
 from zoo.contract import LOGITS
 from zoo.errors import ZooError
 from zoo.layers import Outputs, Tensor
-from zoo.models.wav2vec2.frames import CONVOLUTIONS, FEWEST_SAMPLES, counts_before
+from zoo.models.wav2vec2.frames import CONVOLUTIONS, FEWEST_SAMPLES, STRIDE, counts_before
 
 Norm = Literal["group", "layer"]
 """The normalization of the convolutions: of each channel over time after the first one, or of each frame after all."""
@@ -75,23 +75,26 @@ def build(
         )
     x = _features(waveform, channels, norm)
     x = layers.LayerNormalization(EPSILON, name="features_norm")(x)
+    width, heads = layers.width_and_heads("projection", width, heads)
     x = layers.Dense(width, name="projection")(x)
     x = keras.layers.Dropout(dropout, name="projection_dropout")(x)
     x = keras.layers.Add(name="positions_add")([x, _positions(x)])
     if norm == "group":
         x = layers.LayerNormalization(EPSILON, name="norm")(x)
     x = keras.layers.Dropout(dropout, name="dropout")(x)
+    maps = {}
     for number in range(1, depth + 1):
         x = _block(x, heads, before=norm == "layer", dropout=dropout, name=f"block{number}")
+        maps[f"block{number}"] = layers.FeatureMap(x, STRIDE)
     if norm == "layer":
         x = layers.LayerNormalization(EPSILON, name="norm")(x)
     if head == "transcript":
         x = keras.layers.Dropout(dropout, name="head_dropout")(x)
-        return Outputs(layers.Dense(count, dtype=keras.config.dtype_policy().variable_dtype, name=LOGITS)(x))
+        return Outputs(layers.Dense(count, dtype=keras.config.dtype_policy().variable_dtype, name=LOGITS)(x), maps)
     # The mean of projected frames is the projected mean: one frame is projected instead of all.
     x = keras.layers.GlobalAveragePooling1D(name="mean")(x)
-    x = keras.layers.Dense(projection, name="projector")(x)
-    return Outputs(layers.logits(x, count))
+    x = keras.layers.Dense(layers.width("projector", projection), name="projector")(x)
+    return Outputs(layers.logits(x, count), maps)
 
 
 def _features(waveform: Tensor, channels: int, norm: Norm) -> Tensor:
@@ -101,7 +104,7 @@ def _features(waveform: Tensor, channels: int, norm: Norm) -> Tensor:
     for number, (kernel, stride) in enumerate(CONVOLUTIONS, start=1):
         name = f"features{number}"
         convolution = keras.layers.Conv1D(
-            channels,
+            layers.width(name, channels),
             kernel,
             strides=stride,
             use_bias=norm == "layer",

@@ -56,7 +56,7 @@ class Head:
     @property
     def is_label(self) -> bool:
         """True of classes, whose target is the place of a label; False of values."""
-        return self.task.balanced is not None
+        return self.task.has_labels
 
     def output(self, name: str) -> str:
         """Return the name that an output of its task has among those of all targets."""

@@ -11,20 +11,9 @@ import numpy as np
 
 from zoo import drawing
 from zoo.finite import refuse_not_finite
+from zoo.intervals import percentile_interval, resampled_sums
 from zoo.schema import record
 from zoo.text import Say
-
-DRAWS = 1000
-"""Draws of the bootstrap."""
-
-
-@record
-class Rate:
-    """An error rate and its 95 % bootstrap interval."""
-
-    value: float
-    low: float
-    high: float
 
 
 @record
@@ -83,17 +72,17 @@ def measure(
     said = [in_case_of(labels, text) for text in truth]
     words = _counts([text.split() for text in found], [text.split() for text in said])
     characters = _counts([*found], said)
-    wer, cer = error_rate(*words), error_rate(*characters)
+    (wer, low, high), (cer, cer_low, cer_high) = error_rate(*words), error_rate(*characters)
     return Evaluation(
         examples=len(said),
         words=int(words[1].sum()),
         characters=int(characters[1].sum()),
-        wer=wer.value,
-        low=wer.low,
-        high=wer.high,
-        cer=cer.value,
-        cer_low=cer.low,
-        cer_high=cer.high,
+        wer=wer,
+        low=low,
+        high=high,
+        cer=cer,
+        cer_low=cer_low,
+        cer_high=cer_high,
         exact=int((words[0] == 0).sum()),
         transcripts=tuple(
             Transcribed(name(place), *texts, int(words[0][place]))
@@ -128,15 +117,11 @@ def distance(found: Sequence[Hashable], wanted: Sequence[Hashable]) -> int:
     return int(row[-1])
 
 
-def error_rate(errors: np.ndarray, parts: np.ndarray) -> Rate:
-    """Return the errors of all examples over their parts, with the percentile interval over draws of examples.
-
-    Source: B. Efron and R. J. Tibshirani, An Introduction to the Bootstrap (1993), chapter 13.
-    """
+def error_rate(errors: np.ndarray, parts: np.ndarray) -> tuple[float, float, float]:
+    """Return the errors of all examples over their parts, and the ends of its 95 % bootstrap interval."""
     value = float(errors.sum() / parts.sum())
-    draws = np.random.default_rng(0).integers(0, len(parts), (DRAWS, len(parts)))
-    low, high = np.percentile(errors[draws].sum(1) / parts[draws].sum(1), [2.5, 97.5])
-    return Rate(value, float(min(low, value)), float(max(high, value)))
+    drawn_errors, drawn_parts = resampled_sums(np.stack([errors, parts], 1)).T
+    return (value, *percentile_interval(value, drawn_errors / drawn_parts))
 
 
 def _counts(found: Sequence[Sequence[str]], said: Sequence[Sequence[str]]) -> tuple[np.ndarray, np.ndarray]:

@@ -14,7 +14,7 @@ from zoo.agreement import relative_difference
 from zoo.contract import BATCH, VALUE_COUNT, VALUES
 from zoo.signature import Tensor
 from zoo.task import Score, Task, Verdict
-from zoo.tasks.values.figures import Evaluation, bootstrapped, draw_residuals, measure, r2
+from zoo.tasks.values.figures import Evaluation, draw_residuals, figures, measure
 from zoo.text import columns, printable
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def metrics(sums: Mapping[str, float], count: int) -> dict[str, float]:
 
 def score(values: np.ndarray, targets: np.ndarray) -> Score:
     """Return R² with its bootstrap interval."""
-    found = bootstrapped(r2, values.astype(np.float64), targets.astype(np.float64))
+    *_, found = figures(values, targets)
     return Score("r2", found.value, found.low, found.high, len(targets))
 
 

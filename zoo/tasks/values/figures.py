@@ -1,4 +1,7 @@
-"""Figures of predicted values against the true ones: RMSE, MAE and R² with bootstrap intervals, and their residuals."""
+"""Figures of predicted values against the true ones: RMSE, MAE and R² with bootstrap intervals, and their residuals.
+
+Where the true values do not vary, R² is 1 for exact answers and 0 for others, as in scikit-learn.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +13,12 @@ import numpy as np
 
 from zoo import drawing
 from zoo.finite import finite, refuse_not_finite
+from zoo.intervals import percentile_interval, resampled_sums
 from zoo.schema import record
 from zoo.text import Say
 
-DRAWS = 1000
-"""Draws of the bootstrap."""
+ROUNDING = 1e-12
+"""The share of the sum of squares up to which values vary by rounding only."""
 
 
 @record
@@ -73,55 +77,53 @@ def measure(
         Refused: values are not finite; the message counts the examples and names the first.
     """
     refuse_not_finite(finite(values), name, source)
-    found, wanted = values.astype(np.float64), truth.astype(np.float64)
-    rows = [
-        ValueFigures(label, *(bootstrapped(figure, found[:, place], wanted[:, place]) for figure in (rmse, mae, r2)))
-        for place, label in enumerate(labels)
-    ]
-    whole = bootstrapped(r2, found, wanted)
+    rmse, mae, r2, mean_r2 = figures(values, truth)
     return Evaluation(
         examples=len(truth),
-        r2=whole.value,
-        low=whole.low,
-        high=whole.high,
-        rmse=float(np.mean([row.rmse.value for row in rows])),
-        mae=float(np.mean([row.mae.value for row in rows])),
-        values=tuple(rows),
+        r2=mean_r2.value,
+        low=mean_r2.low,
+        high=mean_r2.high,
+        rmse=float(np.mean([one.value for one in rmse])),
+        mae=float(np.mean([one.value for one in mae])),
+        values=tuple(ValueFigures(*row) for row in zip(labels, rmse, mae, r2, strict=True)),
     )
 
 
-def rmse(found: np.ndarray, wanted: np.ndarray) -> float:
-    """Return the root of the mean squared error."""
-    return float(np.sqrt(((found - wanted) ** 2).mean()))
+def figures(values: np.ndarray, truth: np.ndarray) -> tuple[list[Figure], list[Figure], list[Figure], Figure]:
+    """Return RMSE, MAE and R² of each value, and the mean of R² over the values, all with bootstrap intervals.
 
-
-def mae(found: np.ndarray, wanted: np.ndarray) -> float:
-    """Return the mean absolute error."""
-    return float(np.abs(found - wanted).mean())
-
-
-def r2(found: np.ndarray, wanted: np.ndarray) -> float:
-    """Return the coefficient of determination, the mean over the values.
-
-    As in scikit-learn, it is 1 or 0 where the true values do not vary, for exact and for other answers.
+    Args:
+        values: predicted values, [examples, values].
+        truth: the true ones, of the same shape.
     """
-    residual, total = ((found - wanted) ** 2).sum(0), ((wanted - wanted.mean(0)) ** 2).sum(0)
-    return float(np.where(total > 0, 1 - residual / np.where(total > 0, total, 1), residual == 0).mean())
+    # All figures are functions of sums over the examples. The true values are centered, so that their variance does
+    # not vanish in rounding beside a large mean.
+    wanted = truth.astype(np.float64)
+    centered, wrong = wanted - np.median(wanted, 0), values - wanted
+    columns = np.concatenate([centered, centered**2, wrong**2, np.abs(wrong)], 1)
+    examples, count = wanted.shape
+
+    def computed(sums: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Return RMSE, MAE, R² and whether the true values vary, each [sets of examples, values]."""
+        total, squares, squared_errors, errors = np.reshape(sums, (-1, 4, count)).transpose(1, 0, 2)
+        variation = squares - total**2 / examples
+        varies = variation > ROUNDING * squares
+        r2 = np.where(varies, 1 - squared_errors / np.where(varies, variation, 1), squared_errors == 0)
+        return np.sqrt(squared_errors / examples), errors / examples, r2, varies
+
+    *found, _ = computed(columns.sum(0))
+    *drawn, varies = computed(resampled_sums(columns))
+    # A draw in which no true value varies says nothing about R².
+    drawn[2] = drawn[2][varies.any(1)]
+    rmse, mae, r2 = (
+        [_figure(value, of_draws) for value, of_draws in zip(whole[0], draws.T, strict=True)]
+        for whole, draws in zip(found, drawn, strict=True)
+    )
+    return rmse, mae, r2, _figure(found[2].mean(), drawn[2].mean(1))
 
 
-def bootstrapped(figure: Callable[[np.ndarray, np.ndarray], float], found: np.ndarray, wanted: np.ndarray) -> Figure:
-    """Return a figure with its percentile interval over draws of examples.
-
-    Draws in which all true values are equal are left out, because they tell nothing.
-
-    Source: B. Efron and R. J. Tibshirani, An Introduction to the Bootstrap (1993), chapter 13.
-    """
-    generator = np.random.default_rng(0)
-    draws = generator.integers(0, len(found), (DRAWS, len(found)))
-    telling = [chosen for chosen in draws if (wanted[chosen] != wanted[chosen[0]]).any()]
-    value = figure(found, wanted)
-    low, high = np.percentile([figure(found[chosen], wanted[chosen]) for chosen in telling] or [value], [2.5, 97.5])
-    return Figure(value, float(min(low, value)), float(max(high, value)))
+def _figure(value: float, drawn: np.ndarray) -> Figure:
+    return Figure(float(value), *percentile_interval(float(value), drawn))
 
 
 def draw_residuals(
