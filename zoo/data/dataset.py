@@ -37,6 +37,8 @@ class Examples:
         traits: returns what the kind of input knows about the example at an index, such as an image's size.
         sizes: int64 [examples], bytes of the raw examples.
         digests: uint64 [examples], the first 8 bytes of the SHA-256 of each example as the source has it.
+        fitted_digests: likewise, of the part of each example that a network takes, if another source may have the same
+            part in another form, such as columns in another order; None if not.
         in_memory: whether `read` finds every example in memory.
         files: returns the path of the file that contains exactly the raw example at an index; empty if there is none.
         sampling: how the examples of an epoch of training are drawn.
@@ -48,6 +50,7 @@ class Examples:
     traits: Callable[[int], Any]
     sizes: np.ndarray
     digests: np.ndarray
+    fitted_digests: np.ndarray | None = None
     in_memory: bool = False
     files: Callable[[int], str] = _no_file
     sampling: Sampling = ALL
@@ -72,6 +75,16 @@ class Examples:
         return len(self.targets)
 
     @property
+    def every_digest(self) -> np.ndarray:
+        """All digests of the examples, sorted and without repetitions."""
+        return np.unique(self.digests if self.fitted_digests is None else [self.digests, self.fitted_digests])
+
+    def known(self, digests: np.ndarray) -> np.ndarray:
+        """Return whether each example has one of these digests, bool [examples]."""
+        found = np.isin(self.digests, digests)
+        return found if self.fitted_digests is None else found | np.isin(self.fitted_digests, digests)
+
+    @property
     def total_bytes(self) -> int:
         """The size of all raw examples together, in bytes."""
         return int(self.sizes.sum())
@@ -92,6 +105,7 @@ class Examples:
             traits=lambda number: self.traits(int(index[number])),
             sizes=self.sizes[index],
             digests=self.digests[index],
+            fitted_digests=None if self.fitted_digests is None else self.fitted_digests[index],
             in_memory=self.in_memory,
             files=lambda number: self.files(int(index[number])),
         )

@@ -1,7 +1,8 @@
 """Digests of the examples that a model was trained on, kept with the model so that it is not evaluated on them.
 
 The file has 8 bytes for each example. Two examples count as equal if their bytes in the source are equal; an image that
-was saved again counts as another example.
+was saved again counts as another example. Two rows of tables also count as equal if a network reads the same values
+from both; the file then has 16 bytes for each.
 """
 
 from __future__ import annotations
@@ -78,9 +79,9 @@ def digests_of(dataset: Dataset, *, origins: Iterable[Digests | None] = ()) -> D
         origins: the digests of each model that it learns from, such as the model of its initial weights; None for a
             model whose training examples are unknown.
     """
-    train, validation, test = (np.unique(getattr(dataset, split).digests) for split in SPLITS)
+    train, validation, test = (getattr(dataset, split).every_digest for split in SPLITS)
     if dataset.unlabeled is not None:
-        train = np.union1d(train, dataset.unlabeled.digests)
+        train = np.union1d(train, dataset.unlabeled.every_digest)
     every = list(origins)
     known = [one for one in every if one is not None]
     before = functools.reduce(np.union1d, (one.seen for one in known), np.empty(0, np.uint64))
@@ -139,7 +140,7 @@ def leave_out_seen(
     """
     if digests is None:
         return examples, Overlap(None, len(examples), left_out=False, unknown=unknown)
-    seen = np.isin(examples.digests, digests.seen)
+    seen = examples.known(digests.seen)
     overlap = Overlap(int(seen.sum()), len(examples), left_out=not include and bool(seen.any()), unknown=unknown)
     if not overlap.left_out:
         return examples, overlap
@@ -162,7 +163,7 @@ def overlap_remarks(dataset: Dataset, digests: Digests, origin: str = "an origin
         ("test", dataset.test, "validation examples", digests.validation),
         ("test", dataset.test, f"training examples of {origin}", digests.initial),
     ):
-        shared = np.flatnonzero(np.isin(examples.digests, others))
+        shared = np.flatnonzero(examples.known(others))
         if len(shared):
             names = listed((examples.names(int(place)) for place in shared), most=3)
             yield f"{len(shared)} of {len(examples)} {name} examples are also {what}: {names}"

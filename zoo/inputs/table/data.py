@@ -24,7 +24,7 @@ from zoo.inputs.table.columns import Column, Row, TableSettings, Value, inferred
 from zoo.inputs.table.frame import Frame
 from zoo.inputs.table.preprocessing import FEATURES, TablePreprocessing, encode, lines
 from zoo.inputs.table.preprocessing import suiting as described
-from zoo.inputs.table.rows import features, places_of, row_digests, typed
+from zoo.inputs.table.rows import features, places_of, row_digests, typed, value_digests
 from zoo.inputs.table.targets import read_targets
 
 if TYPE_CHECKING:
@@ -134,7 +134,11 @@ def kept(examples: Examples, preprocessing: TablePreprocessing) -> tuple[Example
             reasons.append(f"{examples.names(number)}: {error}")
     names = tuple(column.name for column in columns)
     fitting = dataclasses.replace(
-        examples.only(np.array(index, np.int64)), read=rows.__getitem__, traits=lambda number: names, in_memory=True
+        examples.only(np.array(index, np.int64)),
+        read=rows.__getitem__,
+        traits=lambda number: names,
+        fitted_digests=value_digests(rows),
+        in_memory=True,
     )
     return fitting, tuple(reasons)
 

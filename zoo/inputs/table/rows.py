@@ -6,6 +6,8 @@ import hashlib
 import json
 from collections.abc import Sequence
 
+import numpy as np
+
 from zoo.data.names import shown
 from zoo.errors import ZooError
 from zoo.inputs.table.cells import as_word, present
@@ -61,8 +63,28 @@ def row_digests(rows: Sequence[Row]) -> list[bytes]:
     In a table with few different rows, such as one of categories, rows are equal by chance. If fewer than `DIFFERENT`
     of the rows differ, a digest also covers the whole table and the place of the row in it, so that no row is a copy.
     """
-    digests = [hashlib.sha256(json.dumps(list(row)).encode()).digest() for row in rows]
-    if len(set(digests)) >= DIFFERENT * len(digests):
+    digests = _digests(rows)
+    if _tells_rows_apart(digests):
         return digests
     table = hashlib.sha256(b"".join(digests)).digest()
     return [hashlib.sha256(table + place.to_bytes(8, "little")).digest() for place in range(len(digests))]
+
+
+def value_digests(rows: Sequence[Row]) -> np.ndarray | None:
+    """Return the digests of the values that a network reads from rows, uint64 [rows], see `Examples.fitted_digests`.
+
+    The order of the columns and the spelling of numbers in the source do not matter. Returns None for few different
+    rows, which are equal by chance.
+    """
+    digests = _digests(rows)
+    if not _tells_rows_apart(digests):
+        return None
+    return np.frombuffer(b"".join(digest[:8] for digest in digests), "<u8").astype(np.uint64)
+
+
+def _digests(rows: Sequence[Row]) -> list[bytes]:
+    return [hashlib.sha256(json.dumps(list(row)).encode()).digest() for row in rows]
+
+
+def _tells_rows_apart(digests: Sequence[bytes]) -> bool:
+    return len(set(digests)) >= DIFFERENT * len(digests)

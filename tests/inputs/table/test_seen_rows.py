@@ -1,0 +1,97 @@
+"""Rows that a network was trained on are recognized in other files, whatever their form there."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from zoo.data.dataset import Dataset
+from zoo.data.digests import Digests, digests_of, leave_out_seen
+from zoo.data.fitting import fitting
+from zoo.data.load import load
+from zoo.errors import ZooError
+from zoo.inputs.table import data
+from zoo.inputs.table.bundled import bundled
+from zoo.inputs.table.columns import TableSettings
+from zoo.inputs.table.preprocessing import TablePreprocessing
+from zoo.recipe import Split
+
+Rows = Sequence[Sequence[object]]
+
+
+def written(path: Path, names: Sequence[str], rows: Rows) -> str:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([names, *rows])
+    return f"csv:{path}"
+
+
+def loaded(source: str) -> Dataset:
+    options = {} if source == "wine" else {"target": "class"}
+    return load(source, "table", split=Split(), options=options, bad_examples="error")
+
+
+def wine() -> tuple[list[str], list[list[object]]]:
+    table = bundled("wine")
+    rows = [[*row, table.labels[int(target)]] for row, target in zip(table.rows, table.targets, strict=True)]
+    return [*table.names, "class"], rows
+
+
+def trained(dataset: Dataset) -> tuple[TablePreprocessing, Digests]:
+    preprocessing = data.suiting(dataset, TableSettings(), None)
+    return preprocessing, digests_of(fitting(dataset, preprocessing))
+
+
+def unseen(dataset: Dataset, preprocessing: TablePreprocessing, digests: Digests) -> int:
+    whole = fitting(dataset, preprocessing)
+    return sum(
+        len(leave_out_seen(split, digests, None, include=False)[0])
+        for split in (whole.train, whole.validation, whole.test)
+        if not split.known(digests.seen).all()
+    )
+
+
+@pytest.mark.parametrize("form", ["the same", "columns reversed", "one more column", "numbers spelled otherwise"])
+@pytest.mark.parametrize("source", ["csv", "wine"])
+def test_rows_are_recognized_whatever_their_form(form: str, source: str, tmp_path: Path) -> None:
+    names, rows = wine()
+    dataset = loaded(written(tmp_path / "train.csv", names, rows) if source == "csv" else "wine")
+    preprocessing, digests = trained(dataset)
+    if form == "columns reversed":
+        names, rows = names[::-1], [row[::-1] for row in rows]
+    if form == "one more column":
+        names, rows = ["note", *names], [[f"n{number % 7}", *row] for number, row in enumerate(rows)]
+    if form == "numbers spelled otherwise":
+        rows = [[f"{value:.6f}" if isinstance(value, float) else value for value in row] for row in rows]
+    other = loaded(written(tmp_path / "other.csv", names, rows))
+    assert unseen(other, preprocessing, digests) == len(dataset.test)
+
+
+def test_other_rows_are_not_recognized(tmp_path: Path) -> None:
+    names, rows = wine()
+    preprocessing, digests = trained(loaded("wine"))
+    changed = [[float(str(row[0])) + 0.001, *row[1:]] for row in rows]
+    other = loaded(written(tmp_path / "other.csv", names, changed))
+    assert unseen(other, preprocessing, digests) == len(rows)
+
+
+def test_rows_of_few_different_values_are_recognized_only_in_the_same_file(tmp_path: Path) -> None:
+    generator = np.random.default_rng(0)
+    rows = [[*generator.integers(0, 2, 3).tolist(), "ab"[number % 2]] for number in range(100)]
+    source = written(tmp_path / "train.csv", ("x", "y", "z", "class"), rows)
+    dataset = loaded(source)
+    preprocessing, digests = trained(dataset)
+    assert unseen(loaded(source), preprocessing, digests) == len(dataset.test)
+    other = loaded(written(tmp_path / "other.csv", ("x", "y", "z", "class"), rows[::-1]))
+    assert unseen(other, preprocessing, digests) == len(rows)
+
+
+def test_digests_of_an_earlier_version_are_recognized(tmp_path: Path) -> None:
+    dataset = loaded("wine")
+    preprocessing = data.suiting(dataset, TableSettings(), None)
+    assert unseen(dataset, preprocessing, digests_of(dataset)) == len(dataset.test)
+    with pytest.raises(ZooError, match="the model has seen all"):
+        leave_out_seen(fitting(dataset, preprocessing).train, digests_of(dataset), None, include=False)
