@@ -22,7 +22,7 @@ from zoo.data.dataset import Dataset, Examples
 from zoo.data.fitting import fitting
 from zoo.data.reload import load_again
 from zoo.description import Model
-from zoo.errors import Refused, ZooError
+from zoo.errors import Refused, ZooError, class_and_line
 from zoo.export import accuracy, gates, graph, model_card
 from zoo.export.graph import TracedModel
 from zoo.export.int8 import quantize
@@ -209,7 +209,7 @@ def _write(one: Writer, description: Model) -> None:
     except (ZooError, OSError, MemoryError):
         raise
     except Exception as error:  # tf2onnx and TensorFlow raise many kinds for operations that they cannot convert
-        reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        reason = class_and_line(error)
         raise Refused(
             f"{description.family} {description.size} cannot be written as {one.row.name} ({reason}): it has a layer "
             "that cannot be converted"
@@ -227,8 +227,8 @@ def _write_all(
     """Write each format, run its gates, and score it on the test examples.
 
     Raises:
-        Refused: a format cannot be written, int8 is not worth it, or a format from which another one is made failed a
-            gate.
+        Refused: a format cannot be written, int8 is not worth it, or a gate failed before a format that is made from
+            another one.
     """
     if any(row.name == "onnx" for row in rows):
         check_size(model.model)

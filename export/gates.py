@@ -1,4 +1,7 @@
-"""Gates: the checks that an export must pass. Each returns its figures, prints nothing, and raises for no bad file."""
+"""Gates: the checks that an export must pass.
+
+Each returns a verdict and its figures, and prints nothing. A bad file fails the gate; it does not raise an exception.
+"""
 
 from __future__ import annotations
 
@@ -25,6 +28,7 @@ from zoo.contract import (
     TOP,
 )
 from zoo.description import Model
+from zoo.errors import one_line
 from zoo.export.accuracy import Run
 from zoo.export.batches import forms, part, size
 from zoo.export.int8 import float_islands
@@ -52,7 +56,7 @@ def gate(name: str, check: Callable[[], Verdict]) -> Gate:
     try:
         passed, figures = check()
     except Exception as error:  # the frameworks raise many kinds of exceptions
-        return Gate(name, False, {"error": " ".join(str(error).split())[:400]})
+        return Gate(name, False, {"error": one_line(error, 400)})
     return Gate(name, passed, figures)
 
 

@@ -49,7 +49,8 @@ class Reference:
         decoded: the inputs that the graph of the kind of input makes of the samples.
         statuses: for each sample the reason why the graph refuses it; empty if it does not.
         answers: the outputs that the model computes for `decoded`.
-        at_once: the batch size with which no gate takes more memory than writing a format does.
+        at_once: the number of examples that gates compute at once: at most `EXAMPLES`, fewer if the layers would take
+            more than `MEMORY`.
     """
 
     description: Model
@@ -173,7 +174,7 @@ class _KerasModel:
     def reference(
         self, raw: Sequence[Any], samples: Sequence[Any], name: Callable[[int], str] = "example {}".format
     ) -> Reference:
-        """Return a reference of raw examples, and of samples that the kind of input makes of other raw examples."""
+        """Return a reference: `raw` as the inputs of the contract, and `samples` as clients send them."""
         import tensorflow as tf
 
         preprocessing = self.description.preprocessing

@@ -85,7 +85,7 @@ class Writer:
             self.row.write(self.job.folder, self.job.model.model, self.job.description)
 
     def gates(self, opened: Callable[[], Session]) -> list[Gate]:
-        """Return the gates that other formats may not have; `opened` opens the file on its first call."""
+        """Return all gates on this format but those on its outputs; `opened` opens the file on its first call."""
         return [gates.contract_gate(self.row, opened, self.job.description)]
 
     def late_gates(self) -> list[Gate]:

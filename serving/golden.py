@@ -11,7 +11,7 @@ from zoo import array_file, contract
 from zoo.artifact import Gate
 from zoo.contract import PROBABILITY_TOLERANCE
 from zoo.description import Model
-from zoo.errors import Refused
+from zoo.errors import Refused, one_line
 from zoo.formats import Format
 from zoo.input import Arrays
 from zoo.serving.misfit import misfit
@@ -33,7 +33,7 @@ def read_golden(path: Path, model: Model) -> Arrays:
     try:
         arrays = array_file.read(path, LARGEST)
     except Exception as error:  # zipfile, zlib and numpy each raise their own, ten kinds and more
-        raise Refused(f"{path} cannot be read ({' '.join(str(error).split())[:120]})") from None
+        raise Refused(f"{path} cannot be read ({one_line(error, 120)})") from None
     wanted = contract.of_every_format(model)
     wrong = misfit(arrays, {**wanted.inputs, **wanted.outputs})
     if wrong:

@@ -17,7 +17,7 @@ BATCH = 64
 
 
 def primary_outputs(folder: Path, examples: Examples) -> np.ndarray:
-    """Return what the task measures of the primary outputs, [examples, …] in order, by the preferred format.
+    """Compute what the task measures of the primary outputs, [examples, …] in order, with the preferred format.
 
     Raises:
         ZooError: there is no artifact at `folder`.

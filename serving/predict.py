@@ -21,7 +21,7 @@ from zoo.text import with_article
 BATCH = 32
 """Examples in a batch: enough to be fast, few enough that memory suffices for any number of examples.
 
-It is 1 where the other examples of a batch would change an answer, see `zoo.input.Input.alone`.
+Examples are answered one at a time if others in the batch would change an answer, see `zoo.input.Input.alone`.
 """
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from zoo import contract, formats
 from zoo.artifact import CARD, GOLDEN, LABELS, MANIFEST, Gate, Manifest, changes, hashes, read
-from zoo.errors import Refused, ZooError
+from zoo.errors import Refused, ZooError, one_line
 from zoo.formats import Format
 from zoo.input import Arrays, kind_of
 from zoo.serving import versions
@@ -174,7 +174,7 @@ def _format(
         session = formats.open_session(artifact / row.place(), row)
         checks = row.checks(artifact / row.place(), session, manifest.model)
     except Exception as error:  # reading the metadata of a damaged file raises the library's own classes
-        return [_gate(f"{row.name}_loads", [" ".join(str(error).split())])]
+        return [_gate(f"{row.name}_loads", [one_line(error, 1000)])]
     signature = contract.of_every_format(manifest.model)
     wrong = departures(session.signature, signature)
     gates = [

@@ -1,4 +1,4 @@
-"""The distance between two sets of logits for the same images: one measure, wherever files are compared.
+"""The distance between the logits of two files for the same examples: one measure for every comparison of files.
 
 The gates of the export, the check of a server and `zoo verify` all use it; `zoo.contract` has the tolerances.
 """

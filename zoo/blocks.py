@@ -1,6 +1,7 @@
 """Blocks of several layers that more than one family uses.
 
-Tensors are [batch, height, width, channels] throughout. `name` is the prefix of the names of a block's layers.
+Maps are [batch, height, width, channels], sequences [batch, tokens, channels]. `name` is the prefix of the names of a
+block's layers.
 """
 
 from __future__ import annotations

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo import files
+from zoo.errors import class_and_line
 
 SETTINGS: dict[str, Any] = {
     "text.parse_math": False,  # a name may contain a dollar sign
@@ -69,7 +70,7 @@ def draw(
             with files.staged_file(target) as staging:
                 figure.savefig(staging, dpi=dpi, format="png")
     except Exception as error:  # matplotlib raises many kinds, and none may stop the caller
-        reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        reason = class_and_line(error)
         say(f"{target.name} is left out, because it could not be drawn ({reason})")
 
 

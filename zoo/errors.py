@@ -18,9 +18,14 @@ class Refused(ZooError):
     exit_status = 1
 
 
-def one_line(error: Exception) -> str:
-    """Return the message of an exception in one line of at most 200 characters."""
-    return " ".join(str(error).split())[:200] or type(error).__name__
+def one_line(error: BaseException, most: int = 200) -> str:
+    """Return the message of an exception in one line of at most `most` characters; its class if it has no message."""
+    return " ".join(str(error).split())[:most] or type(error).__name__
+
+
+def class_and_line(error: BaseException, most: int = 200) -> str:
+    """Return the class and the message of an exception in one line of at most `most` characters."""
+    return " ".join(f"{type(error).__name__}: {error}".split())[:most]
 
 
 def listed(names: Iterable[str], most: int = 10, longest: int = 100) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from zoo.errors import ZooError
+from zoo.errors import ZooError, one_line
 
 ENDINGS = (".toml", ".json")
 """The endings of the names of such files."""
@@ -43,7 +43,7 @@ def read(path: Path, what: str) -> dict[str, Any]:
             raise ZooError(f'{path} is not a {what}: write an object of keys and values, such as {{"epochs": 10}}')
         return flat(values)
     except (ValueError, OSError, RecursionError) as error:
-        raise ZooError(f"{path} cannot be read ({' '.join(str(error).split()):.200}): mend the {what} file") from None
+        raise ZooError(f"{path} cannot be read ({one_line(error)}): mend the {what} file") from None
 
 
 def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

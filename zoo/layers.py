@@ -1,6 +1,7 @@
 """The layers from which all families are built, each known to export well.
 
-Tensors are [batch, height, width, channels] throughout. Blocks of several layers are in `zoo.blocks`.
+Maps are [batch, height, width, channels], sequences [batch, tokens, channels]. Blocks of several layers are in
+`zoo.blocks`.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from zoo.errors import ZooError
+from zoo.errors import ZooError, class_and_line
 
 LIBRARIES = {"s3": "s3fs", "gs": "gcsfs"}
 """The scheme of each store, which is also the name of zoo's extra, and its library."""
@@ -49,8 +49,8 @@ def refuse_store(place: object) -> None:
     found = URL.fullmatch(str(place))
     if found:
         raise ZooError(
-            f"{found[1]}://{found[2]} is in an object store, where no folder appears as a whole: runs, artifacts and "
-            "reports lie on this machine, and 'zoo copy' takes them there and back; only --data reads from a store"
+            f"{found[1]}://{found[2]} is in an object store, and only --data and 'zoo copy' use stores: name a folder "
+            "on this machine, and copy it with 'zoo copy'"
         )
 
 
@@ -139,7 +139,7 @@ class Store:
         except ZooError:
             raise
         except Exception as error:  # the libraries raise errors of their own, of aiohttp, of botocore and of the system
-            reason = " ".join(f"{type(error).__name__}: {error}".split())[:REASON]
+            reason = class_and_line(error, REASON)
             raise ZooError(
                 f"{self.url} {what} ({reason}): mend the name, the credentials or the connection to the store"
             ) from None

@@ -145,8 +145,8 @@ def untrained(*arguments: Any) -> Any:
 class Task:
     """A kind of answer.
 
-    A task that no network can be trained for leaves out `metrics` to `errors`; `zoo.pretext.task` makes a task without
-    answers.
+    A task that no network can be trained for keeps the defaults of `metrics`, `score`, `right` and `errors`, which
+    refuse; `zoo.pretext.task` makes a task without answers.
 
     Attributes:
         kind: its name.

@@ -6,9 +6,9 @@ float32 at every activation, and keeps every tensor of the calibration in memory
 fuses the pairs into QLinearConv, QGemm, MatMulIntegerToFloat, QLinearAdd and so on; any other runtime can compute them
 as they are.
 
-ResNet and VGG spend nearly all of their time in convolutions, which onnxruntime's quantizer turns into integers, too,
-and which run at nine tenths of the peak of AVX-512 VNNI (onnxruntime 1.32, Zen 4): zoo's files of these networks are
-hardly faster. Two rearrangements were measured and left out: a first convolution on blocks of 2 by 2 pixels, which
+zoo's int8 files of ResNet and VGG are hardly faster than those of onnxruntime's quantizer: both turn the convolutions,
+which take nearly all of the time, into integers, and these run at nine tenths of the peak of AVX-512 VNNI (onnxruntime
+1.32, Zen 4). Two rearrangements were measured and left out: a first convolution on blocks of 2 by 2 pixels, which
 saves 3 % of ResNet-18, 1 % of ResNet-50 and nothing elsewhere; and EfficientNet's SiLU on floats, which takes 1.2 times
 as long as on integers. BERT's products with their biases as QGemm take 1.0 to 1.1 times as long as MatMulIntegerToFloat
 and a sum.

@@ -71,7 +71,7 @@ def _needs_transpose(layout: Layout, wanted: Layout, layer: Any) -> bool:
 
 
 def _is_map(tensor: Any) -> bool:
-    """Return whether moving a tensor's channels changes their order in memory.
+    """Return whether a transpose between NCHW and NHWC would move the values of a tensor in memory.
 
     A map has a height or width above 1, a sequence a length and channels above 1.
     """

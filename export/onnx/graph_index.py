@@ -24,8 +24,8 @@ LARGEST_SHAPE = 16
 class GraphIndex:
     """Lookup tables over the graph of a model, built once per pass.
 
-    The tables describe the graph as it was when the index was built. A pass that rewires nodes and looks them up again
-    updates `consumers` itself.
+    The tables describe the graph as it was when the index was built. A pass that looks up what it has changed updates
+    the tables itself.
 
     Attributes:
         graph: the onnx.GraphProto.

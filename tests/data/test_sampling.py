@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from zoo.data.array_batches import training_batches as array_batches
 from zoo.data.load import load
 from zoo.data.sampling import ALL, Sampling
 from zoo.data.share import WHOLE, Share
@@ -119,12 +118,8 @@ def test_examples_that_are_kept_encoded_are_encoded_once_for_all_epochs() -> Non
         return data.train.read(index)
 
     preprocessing = find("table").data.suiting(data, find("table").settings(), None)
-    for make in (array_batches, find("table").graph.training_batches):
-        read.clear()
-        examples = dataclasses.replace(data.train, read=reading, sampling=Sampling(2, data.train.targets))
-        own: Any = (lambda inputs, random: inputs) if make is array_batches else None
-        for epoch in range(3):
-            assert (
-                len(list(make(examples, preprocessing, own, batch_size=8, seed=0, epoch=epoch))) == len(examples) // 8
-            )
-        assert len(read) == len(examples)
+    examples = dataclasses.replace(data.train, read=reading, sampling=Sampling(2, data.train.targets))
+    for epoch in range(3):
+        made = find("table").graph.training_batches(examples, preprocessing, None, batch_size=8, seed=0, epoch=epoch)
+        assert len(list(made)) == len(examples) // 8
+    assert len(read) == len(examples)

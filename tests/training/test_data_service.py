@@ -255,7 +255,7 @@ def test_a_worker_that_cannot_be_reached_is_refused() -> None:
     port = int(on_loopback(2).workers[0].rpartition(":")[2])
     with serving("localhost", port, 1) as servers, pytest.MonkeyPatch.context() as patch:
         patch.setattr(data_service, "_workers", lambda address: ["127.0.0.1:1"])
-        with pytest.raises(ZooError, match=r"does not answer at 127\.0\.0\.1:1, its address by the --host"):
+        with pytest.raises(ZooError, match=r"does not answer at 127\.0\.0\.1:1, which --host of"):
             connect(servers.addresses[0])
 
 

@@ -71,7 +71,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "no blank": ({"symbols": ("<s>", "a")}, "vocab.json lacks the blank '<pad>'"),
     "another blank": ({"tokenizer_config": {"pad_token": "[PAD]"}}, "vocab.json lacks the blank '[PAD]'"),
     "no blank is named": ({"tokenizer_config": {"pad_token": None}}, "vocab.json lacks the blank ''"),
-    "languages": ({"symbols": {"eng": {"a": 0}}}, "vocab.json does not number symbols (those of one language"),
+    "languages": ({"symbols": {"eng": {"a": 0}}}, "vocab.json does not map each symbol to a number"),
     "a gap": ({"symbols": {"<pad>": 0, "a": 2}}, "vocab.json does not number its 2 symbols from 0 on"),
     "a number twice": ({"symbols": {"<pad>": 0, "a": 0}}, "vocab.json does not number its 2 symbols from 0 on"),
     "phonemes": (

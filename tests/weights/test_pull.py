@@ -163,7 +163,7 @@ def test_other_classes_have_numbers_for_names(tmp_path: Path) -> None:
     assert this.weights.license == "MIT"
     assert this.weights.repository is None
     assert said == [
-        "images are prepared as for mobilenetv3_small_100.lamb_in1k: name the --tag if the weights are others'"
+        "images are prepared as for mobilenetv3_small_100.lamb_in1k: if these are other weights, name their --tag"
     ]
     with pytest.raises(ZooError, match=r"it has 10 classes, not 1000: pull it with --classes 10"):
         pull("mobilenet", file=file, license="MIT", image_size=32, out=tmp_path / "other", say=said.append)

@@ -289,7 +289,7 @@ def test_what_is_missing_is_named(tmp_path: Path) -> None:
     assert "holds no JSON object" in refused(tmp_path)
     (tmp_path / "model.safetensors").write_bytes(b"nothing of the kind")
     (tmp_path / "config.json").write_text(json.dumps(CONFIG))
-    assert "is no safetensors file that can be read" in refused(tmp_path)
+    assert "cannot be read as a safetensors file" in refused(tmp_path)
     (tmp_path / "model.safetensors").unlink()
     (tmp_path / "pytorch_model.bin").touch()
     assert "pytorch_model.bin is a pickle, which can run code" in refused(tmp_path)

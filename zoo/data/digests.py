@@ -16,7 +16,7 @@ import numpy as np
 
 from zoo import array_file, files
 from zoo.data.dataset import Dataset, Examples
-from zoo.errors import Refused, ZooError, listed
+from zoo.errors import Refused, ZooError, listed, one_line
 from zoo.schema import record
 
 SPLITS = ("train", "validation", "test")
@@ -117,7 +117,7 @@ def read(path: Path) -> Digests:
         if any(array.dtype != np.uint64 or array.ndim != 1 for array in arrays.values()):
             raise ValueError("its arrays are not lists of uint64")
     except Exception as error:  # zipfile, zlib and numpy raise more than ten kinds
-        reason = " ".join(str(error).split())[:120]
+        reason = one_line(error, 120)
         raise Refused(
             f"{path} cannot be read ({reason}): remove it to continue without knowing the training examples"
         ) from None

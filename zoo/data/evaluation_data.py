@@ -1,4 +1,4 @@
-"""Load examples that a model was not trained on, with their classes numbered as the model numbers them."""
+"""Load other data to evaluate a model on, with their classes numbered as the model numbers them."""
 
 from __future__ import annotations
 

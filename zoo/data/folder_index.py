@@ -25,6 +25,7 @@ import numpy as np
 
 from zoo import array_file, files
 from zoo.data.example import Example
+from zoo.errors import one_line
 from zoo.input import Input
 from zoo.text import Say
 
@@ -133,7 +134,7 @@ def read(root: Path, kind: Input, say: Say) -> Index | None:
     except FileNotFoundError:
         return None
     except Exception as error:  # zipfile, zlib, json and numpy raise more than ten kinds
-        reason = " ".join(str(error).split())[:120]
+        reason = one_line(error, 120)
         say(f"the index {path} is not used ({reason}): every file is read, and the index is written again")
         return None
     with contextlib.suppress(OSError):

@@ -1,4 +1,4 @@
-"""The formats of an artifact: a row for each, with the code that opens it. Export and serving know these rows only.
+"""The formats of an artifact: a row for each, with the code that opens it. Serving opens every format by its row.
 
 Each module of this package has `FORMATS`, the rows of the formats that it opens. An installed package adds a module by
 an entry point of the group `zoo.formats`, see `zoo.plugins`: a format with a writer of its own, or another runtime for

@@ -152,8 +152,8 @@ class DataService:
                 )
             if not _listens(workers[0]):
                 raise ZooError(
-                    f"the worker of the tf.data service at {address} does not answer at {workers[0]}, its address by "
-                    f"the --host of 'zoo data serve': {how_to_mend}"
+                    f"the worker of the tf.data service at {address} does not answer at {workers[0]}, which --host of "
+                    f"'zoo data serve' named: {how_to_mend}"
                 )
 
     def _turns(self, make: Make, share: Share) -> list[Any]:

@@ -102,4 +102,4 @@ def _check_with_weights(recipe: Recipe, named: Set[str], kind: Input) -> None:
     if recipe.prune.share and recipe.freeze:
         raise ZooError("freeze trains the head only, but all layers of a pruned network must be trained: leave one out")
     if recipe.freeze and max(recipe.network.dropout, recipe.network.drop_path) > 0:
-        raise ZooError("freeze trains the head of a network in which nothing is dropped: leave freeze or network.* out")
+        raise ZooError("freeze switches dropout off: leave freeze out, or network.dropout and network.drop_path")

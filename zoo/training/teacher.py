@@ -80,7 +80,9 @@ class Found:
 
 
 def find_teacher(place: Path, kind: str) -> Found:
-    """Return the teacher at `place`, which must take a kind of input; its network is not loaded yet.
+    """Return the teacher at `place`, which must take a kind of input.
+
+    The network of a run or an artifact is loaded later; an ONNX file is opened now, because it describes itself.
 
     Raises:
         ZooError: there is no teacher, it is not finished, or it takes another kind of input.

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from typing import Any
 
-from zoo.errors import ZooError
+from zoo.errors import ZooError, one_line
 from zoo.training import worker_limits as limits
 from zoo.training.cluster import Cluster
 from zoo.training.interruption import Interrupted, Request
@@ -67,9 +67,9 @@ class Workers(Team):
     """The team of several workers, seen from one of them.
 
     The workers end together as follows. A worker that a signal asks to end tells the chief. The chief holds all workers
-    at their next call of `asked`, and learns how many such calls each has passed. A worker may be one call ahead, in a
-    step in which it waits for the others; so all continue to the farthest call that any worker has passed, and end
-    there.
+    at their next call of `asked`, and learns how many such calls each has passed. A worker may
+    already wait for the others in the next step. So all continue until each has passed as many calls as the one
+    farthest ahead, and end there.
     """
 
     def __init__(self, cluster: Cluster, connections: dict[int, Connection]) -> None:
@@ -150,7 +150,7 @@ class Workers(Team):
             self._tell(bye=True)
         else:
             status = getattr(error, "exit_status", 130 if isinstance(error, KeyboardInterrupt) else limits.LOST)
-            why = " ".join(str(error).split())[:500] or type(error).__name__
+            why = one_line(error, 500)
             self._tell(ended=f"{self.cluster.name(self.index)} ended: {why}", status=status)
         for connection in self._connections.values():
             connection.close()

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo import provenance, run
-from zoo.errors import ZooError
+from zoo.errors import ZooError, one_line
 from zoo.schema import to_dict
 from zoo.text import Progress, Say
 from zoo.tuning.study import ENDED_EARLY, TRIALS, Study, Trial, changes_of
@@ -103,7 +103,7 @@ def search(
             return False
         except ZooError as error:
             del busy[worker]
-            end(running, None, " ".join(str(error).split())[:300], {})
+            end(running, None, one_line(error, 300), {})
             return True
         if "epoch" in answer:
             running.epochs = answer["epoch"]

@@ -68,7 +68,8 @@ def evaluate(
 ) -> EvaluationFolder:
     """Measure a run (with Keras) or an artifact (with its own runtime) on its test examples.
 
-    Examples that the model was trained on, or that its weights were chosen by (validation), are left out and counted.
+    Examples on which the model was trained, and validation examples, by which its weights were chosen, are left out and
+    counted.
     Writes `report.json` and a drawing.
 
     Args:

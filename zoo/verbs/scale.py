@@ -14,7 +14,7 @@ from zoo import experiment, files
 from zoo.data.fitting import fitting
 from zoo.data.reload import load_again
 from zoo.data.source import short_name
-from zoo.errors import ZooError
+from zoo.errors import ZooError, one_line
 from zoo.experiment import Experiment
 from zoo.family import SIZES
 from zoo.input import find, kind_of
@@ -254,7 +254,7 @@ def _exported(folder: Path, made: RunFolder, point: Point, say: Say) -> str | No
     try:
         export_run(made, onnx=True, out=target, say=say)
     except ZooError as error:
-        reason = " ".join(str(error).split())[:300]
+        reason = one_line(error, 300)
         say(f"{point.name} is not exported: {reason}")
         return reason
     return None

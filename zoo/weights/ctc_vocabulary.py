@@ -95,7 +95,9 @@ def _numbered(folder: Path, settings: Mapping[str, Any], head: Any) -> list[str]
     path = folder / VOCABULARY
     numbers = json_object(path)
     if not all(isinstance(number, int) for number in numbers.values()):
-        raise ZooError(f"{path} does not number symbols (those of one language, from 0 on): name another folder")
+        raise ZooError(
+            f"{path} does not map each symbol to a number, as vocabularies of one language do: name another folder"
+        )
     if len(numbers) != head:
         numbers = {**_added(folder, settings), **numbers}
     found = {number: symbol for symbol, number in numbers.items()}

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from zoo.errors import ZooError
+from zoo.errors import ZooError, one_line
 
 FILE = "model.safetensors"
 """The file of a repository that holds its weights."""
@@ -65,7 +65,7 @@ def fetch(repository: str) -> Fetched:
             f"{repository} has no {FILE}, and nothing else is loaded: choose another tag, or {FILE_IN_HAND}"
         ) from None
     except Exception as error:  # by version, exceptions of requests, httpx or httpx2
-        reason = " ".join(str(error).split())[:200]
+        reason = one_line(error)
         raise ZooError(f"{repository} cannot be fetched ({reason}): try again, {by_hand}") from None
     # The cache keeps the files of each commit in a folder of that name.
     return Fetched(path, path.parent.name)

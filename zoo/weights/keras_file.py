@@ -116,7 +116,7 @@ def _member(path: Path, group: Any, name: str) -> Any:
 
     link = group.get(name, getlink=True)
     if link is not None and not isinstance(link, h5py.HardLink):
-        raise ZooError(f"{path} points to elsewhere at {group.name}/{name}, which Keras does not do")
+        raise ZooError(f"{path} has a link at {group.name}/{name}, which Keras never writes: save the network again")
     return None if link is None else group[name]
 
 

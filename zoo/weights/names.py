@@ -1,6 +1,7 @@
 """Tables from a publisher's names of layers to zoo's, written so that both can be read side by side.
 
-A row maps a layer to a layer, or one tensor to `layer/variable`. It maps to None what a trained network does not use.
+A row maps a layer of the publisher to one of zoo, or one tensor to `layer/variable`; None marks what a trained network
+does not use.
 The first row that fits is taken. On the publisher's side `{n}` stands for a number, perhaps with a letter (`2a`), or
 for a word without a dot or an underscore. On zoo's side it stands for the same; `{n+1}` for that number plus one, as
 timm counts from 0 and zoo from 1; `{n#}` for a letter's place in the alphabet.

@@ -1,7 +1,7 @@
-"""Position embeddings, resampled where the grid that they are for changes with the size of the image.
+"""Resample position embeddings to the grid of another image size.
 
-They are variables [1, others + rows · columns, width] with a position for each pixel of the map that their layer takes,
-after those of tokens that no pixel stands for, such as a class token. Each family's record names its own.
+They are variables [1, others + rows · columns, width]: first the positions of tokens without a pixel, such as a class
+token, then one for each pixel of the map that their layer takes. Each family's record names its own.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from typing import Any, Literal
 from zoo.weights.names import Names
 
 CLASSES = 1000
-"""The classes of ImageNet-1k, which all published weights tell apart."""
+"""The number of classes of ImageNet-1k, for which the weights of networks of images are published."""
 
 Triple = tuple[float, float, float]
 
@@ -99,15 +99,18 @@ class KerasApplication(Published):
 
 @dataclass(frozen=True)
 class TransformersModel(Published):
-    """A network of transformers (5.x).
+    """A network of transformers (5.x); `model` is the repository of the hub with its usual weights.
 
-    `model` is the repository of the hub with its usual weights, of `license`. A folder of the network has a
-    `config.json` with the values of `config`, and nothing else than the values of `assumed` where it has these keys.
-    Names of a network with a head begin with `prefix`. Layers of `fresh` keep their own weights where a file lacks them
-    whole. Rows of a variable of `cut` that the network does not have are left out. A file with a layer of `refused` is
-    of another network; `refused` has the reason. `pooling` is how a text's vector is made, in the words of the family's
-    builder. `reader` is the dotted name of a module whose `read` does it all, for a network whose tensors are not
-    stored as they are used.
+    Attributes:
+        license: the license of the usual weights.
+        config: the keys and values that the `config.json` of such a network has.
+        assumed: keys that `config.json` may lack; if it has them, it must have these values.
+        prefix: the beginning of the tensors' names if the network has a head.
+        fresh: layers that keep their random weights if the file has none of their tensors.
+        cut: variables of which the file may have more rows than the network, which are left out.
+        refused: layers of other networks, each with the reason why a file that has it is refused.
+        pooling: how the vector of a text is made, in the words of the family's builder.
+        reader: the dotted name of a module whose `read` reads the file, if its tensors are not stored as they are used.
     """
 
     license: str = APACHE

@@ -190,7 +190,7 @@ def _of_file(
         if file is not None:
             check_file(file, publisher)
             if chosen is None:
-                say(f"images are prepared as for {_whose(published)}: name the --tag if the weights are others'")
+                say(f"images are prepared as for {_whose(published)}: if these are other weights, name their --tag")
             return file, None
         assert repository is not None, "without a file there is a tag, of a source that is fetched from"
         say(f"fetching {repository}, {terms}")
@@ -233,8 +233,8 @@ def _of_folder(
     stated = license or checkpoint.license
     if stated is None:
         raise ZooError(
-            f"nobody says on what terms {folder} may be used (a README.md that states its license would): name its "
-            "--license, such as Apache-2.0"
+            f"the license of {folder} is unknown, because it has no README.md that states one: name it with --license, "
+            "such as Apache-2.0"
         )
     named = checkpoint.folder.resolve().name
     return _Plan(wanted, None, labels, _checked(stated), named, lambda: (folder, None), task=task, symbols=symbols)

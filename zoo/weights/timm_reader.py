@@ -112,7 +112,7 @@ def read_timm(path: Path, model: Any, family: str, size: str) -> Reading:
                 array = tensor.adapt(array) if tensor.adapt else array
                 tensor.variable.assign(array.reshape(tensor.variable.shape))
     except (SafetensorError, OSError) as error:
-        raise ZooError(f"{path} is no safetensors file that can be read ({error})") from None
+        raise ZooError(f"{path} cannot be read as a safetensors file ({error}): fetch it anew") from None
     remarks = (f"all names in {path.name} begin with '{prefix}', which is left out",) if prefix else ()
     return Reading(tuple(unused), tuple(tensor.how for tensor in tensors if tensor.adapt), remarks)
 

@@ -186,7 +186,7 @@ def read_transformers(source: Path, model: Any, published: TransformersModel) ->
                     whole[..., part.place] = array if part.axes is None else array.transpose(part.axes)
                 variables[key].assign(whole)
     except (SafetensorError, OSError) as error:
-        raise ZooError(f"{path} is no safetensors file that can be read ({error})") from None
+        raise ZooError(f"{path} cannot be read as a safetensors file ({error}): fetch it anew") from None
     adapted = [
         f"{shapes[one.name][0] - one.rows} rows of {one.name} that the vocabulary does not have are left out"
         for one in tensors

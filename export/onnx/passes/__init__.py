@@ -59,7 +59,8 @@ Stage = Literal["converted", "folded", "fp16", "int8", "int8_from_uint8"]
 - `folded`: the float32 graph after onnxruntime folded its constants; the result is the float32 file.
 - `fp16`: a copy of the float32 file that becomes the fp16 file.
 - `int8`: a copy of the float32 file that is then calibrated and quantized by `zoo.export.int8`.
-- `int8_from_uint8`: the same after `int8`, for targets whose activations are uint8, as the image is.
+- `int8_from_uint8`: the graph after `int8`, for targets with uint8 activations, whose first convolution can read the
+  uint8 image directly.
 """
 
 

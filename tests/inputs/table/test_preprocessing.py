@@ -143,14 +143,6 @@ def test_statistics_are_those_of_the_training_rows() -> None:
     assert len(table.lines(made)) == 4
 
 
-def test_weights_keep_their_preprocessing_and_refuse_other_columns() -> None:
-    columns = [Column("x", "number"), Column("y", "word")]
-    like = TablePreprocessing((Column("y", "word", words=("a",)), Column("x", "number", mean=2)))
-    assert table.suiting(columns, [(1.0, "b")], like) is like
-    with pytest.raises(ZooError, match="'x', a number, which is a word there"):
-        table.suiting([Column("x", "word"), Column("y", "word")], [("1", "b")], like)
-
-
 @pytest.mark.parametrize(
     ("values", "kind"),
     [

@@ -159,7 +159,9 @@ def read(argument: str, say: Say, kind: str, data_dir: Path | None = None, targe
             f"'{argument}' names no TFDS dataset: write tfds:NAME or tfds:NAME:VERSION, such as tfds:mnist:3.0.1"
         )
     if target is not None and kind != "table":
-        raise ZooError(f"--target {shown(target)}: the classes of {inputs.find(kind).plural} are TFDS': leave it out")
+        raise ZooError(
+            f"--target {shown(target)}: TFDS itself states the classes of {inputs.find(kind).plural}: leave it out"
+        )
     root, given_version = root_above(prepared_root(data_dir), match["name"])
     folder = prepared_folder(root, match["name"], match["version"] or given_version)
     info = read_info(folder)
@@ -188,7 +190,8 @@ def read(argument: str, say: Say, kind: str, data_dir: Path | None = None, targe
         say(f"left out: {withheld} {inputs.find(kind).plural} of {folder} whose labels are withheld")
     unknown = [one.name for one in labeled if one.target >= len(features.labels)]
     if unknown or not any(one.split == "train" for one in labeled):
-        raise ZooError(f"{folder} has no usable labels ({unknown[0] if unknown else 'train'}): use another dataset")
+        wrong = f"{unknown[0]} has none of the {len(features.labels)} classes" if unknown else "no label in train"
+        raise ZooError(f"{folder} has no usable labels ({wrong}): use another dataset")
     return RawDataset(
         kind=kind,
         labels=features.labels,

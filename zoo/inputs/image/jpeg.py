@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from zoo.errors import one_line
+
 LOST = ("Premature end", "premature end", "bad Huffman", "found marker", "Inconsistent progression")
 """Parts of complaints about lost pixels. Other complaints, such as about extra bytes, concern no pixel."""
 
@@ -19,7 +21,7 @@ def libjpeg_complaint(encoded: bytes) -> str:
         except ValueError:
             # simplejpeg 1.9 does not know every kind of JPEG, such as rare subsamplings of the colors.
             return ""
-        return " ".join(str(error).split())[:80]
+        return one_line(error, 80)
     return ""
 
 

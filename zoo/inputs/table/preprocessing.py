@@ -165,29 +165,16 @@ def _value(column: Column, generator: np.random.Generator, odd: float) -> Value:
     return str(day)
 
 
-def suiting(
-    columns: Sequence[Column], rows: Sequence[Row], like: TablePreprocessing | None = None
-) -> TablePreprocessing:
+def suiting(columns: Sequence[Column], rows: Sequence[Row]) -> TablePreprocessing:
     """Return the preprocessing that suits training rows: their columns with statistics.
 
     Args:
         columns: the columns of the rows, see `zoo.inputs.table.columns.inferred`.
         rows: the training rows; numbers are floats.
-        like: the preprocessing of the weights to start from, which is kept where its columns are those of the rows.
 
     Raises:
-        ZooError: the columns differ from those of the weights, or a value does not fit its column.
+        ZooError: a value does not fit its column.
     """
-    if like is not None:
-        kinds = {column.name: column.kind for column in columns}
-        for column in like.columns:
-            if kinds.get(column.name) != column.kind:
-                there = f"is a {kinds[column.name]} there" if column.name in kinds else "is not in the data"
-                raise ZooError(
-                    f"the weights take column '{shown(column.name)}', a {column.kind}, which {there}: "
-                    "take data with the columns of the weights"
-                )
-        return like
     with_words = [
         replace(column, words=_frequent([row[place] for row in rows])) if column.kind == "word" else column
         for place, column in enumerate(columns)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo import files, schema
-from zoo.errors import ZooError, listed
+from zoo.errors import ZooError, listed, one_line
 from zoo.inputs.text.hard import LINES
 from zoo.inputs.text.preprocessing import TextPreprocessing, refusal, tokenizer_of, wake_tokenizers
 
@@ -189,7 +189,7 @@ def _from_tokenizer(path: Path, config: dict[str, Any]) -> dict[str, Any]:
         # The library checks the file and adds everything that older files leave out.
         document = json.loads(wake_tokenizers().Tokenizer.from_file(str(path)).to_str())
     except Exception as error:  # the library has no exception class of its own
-        raise ZooError(f"{path} cannot be read ({' '.join(str(error).split()):.200}): copy it again") from None
+        raise ZooError(f"{path} cannot be read ({one_line(error)}): copy it again") from None
     model = document["model"]
     if model["type"] != "WordPiece":
         raise _unfit(path, f"is a tokenizer of type {model['type']}")

@@ -173,7 +173,7 @@ def _arrays(path: Path) -> dict[str, np.ndarray]:
         with safe_open(path, framework="numpy") as file:
             arrays = {name: floats(file, name) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
-        raise ZooError(f"{path} is no safetensors file that can be read ({error})") from None
+        raise ZooError(f"{path} cannot be read as a safetensors file ({error}): fetch it anew") from None
     refuse_unsound(filter(None, (unsound(name, array) for name, array in arrays.items())), str(path))
     return fold_weight_norm(arrays)
 
