@@ -5,6 +5,7 @@ from __future__ import annotations
 from zoo import contract, formats
 from zoo.artifact import Manifest
 from zoo.description import Data, InitialWeights, Teacher, Weights
+from zoo.export import hub_metadata
 from zoo.formats.onnx import NO_OVERFLOW
 from zoo.input import Input, kind_of
 from zoo.signature import Tensor
@@ -35,7 +36,8 @@ def text(name: str, manifest: Manifest) -> str:
         "outputs) |\n"
         for name, own in each
     )
-    return f"""# {name}
+    return f"""{hub_metadata.block(name, manifest)}
+# {name}
 
 {title}: {model.parameters:,} parameters, {model.multiply_adds / 1e6:,.1f} million multiply-adds for one {kind.noun}.
 
@@ -44,8 +46,8 @@ def text(name: str, manifest: Manifest) -> str:
 {facts}| takes | {_listed(signature.inputs)} |
 | answers | {_listed(signature.outputs)} |
 {labels}| formats | {", ".join(manifest.formats)} |
-{origins}| license of the weights | {manifest.license["weights"]} |
-| license of the {"data" if data else "examples inside"} | {manifest.license["data"]} |
+{origins}| license of the weights | {_cell(manifest.license["weights"])} |
+| license of the {"data" if data else "examples inside"} | {_cell(manifest.license["data"])} |
 
 ## Score on the test split
 
@@ -64,7 +66,7 @@ Made by `{manifest.export.command}` from a run made by `{manifest.training.comma
 
 def _cell(text: str) -> str:
     """Escape a text for a cell of a table."""
-    return text.replace("<", "&lt;").replace("|", "\\|")
+    return text.replace("<", "&lt;").replace("|", "\\|").replace("\n", " ")
 
 
 def _listed(tensors: dict[str, Tensor]) -> str:
@@ -73,13 +75,13 @@ def _listed(tensors: dict[str, Tensor]) -> str:
 
 def _trained_on(data: Data, kind: Input) -> str:
     examples = f"{data.counts.get('train', 0):,} {kind.plural}"
-    return f"| trained on | {data.source}, {examples}, fingerprint `{data.fingerprint[:16]}` |\n"
+    return f"| trained on | {_cell(data.source)}, {examples}, fingerprint `{data.fingerprint[:16]}` |\n"
 
 
 def _weights_from(weights: Weights) -> str:
     place = weights.repository or weights.file
     revision = f" at `{weights.revision}`" if weights.revision else ""
-    return f"| weights | {place} ({weights.source}){revision}, SHA-256 `{weights.sha256[:16]}` |\n"
+    return f"| weights | {_cell(place or '')} ({weights.source}){revision}, SHA-256 `{weights.sha256[:16]}` |\n"
 
 
 def _started_from(initial: InitialWeights) -> str:

@@ -296,6 +296,7 @@ class Input:
             raises ZooError if the section does not fit.
         kept_by_weights: the keys of the section that the weights decide, if training starts from weights.
         space: the keys of the section that `zoo tune` searches by default, in the form of `zoo.tuning.space`.
+        pipelines: the Hugging Face Hub's name of each task with such inputs, for those that have one.
         alone: called with a preprocessing; returns whether examples are answered one at a time, because examples of
             other lengths in the same batch would change an answer.
     """
@@ -319,6 +320,7 @@ class Input:
     by_epoch: Callable[[Any, Any, int], Sequence[Any]] = lambda preprocessing, section, epochs: [preprocessing] * epochs
     kept_by_weights: frozenset[str] = frozenset()
     space: Mapping[str, Any] = field(default_factory=dict)
+    pipelines: Mapping[str, str] = field(default_factory=dict)
     alone: Callable[[Any], bool] = lambda preprocessing: False
 
     @property

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tensorflow as tf
+import yaml
 from PIL import Image
 
 from tests.conformance import untrained_run
@@ -88,6 +89,32 @@ def test_every_python_example_runs_and_answers(
         else:
             numbers = np.array(said.strip("[]").split(), float)
             np.testing.assert_allclose(numbers, probabilities, atol=1e-4)
+
+
+def test_the_hub_reads_the_metadata(made: Path) -> None:
+    text = (made / NAME / artifact.CARD).read_text(encoding="utf-8")
+    assert text.startswith("---\n")
+    found = yaml.safe_load(text.split("---\n")[1])
+    assert found["license"] == "apache-2.0"
+    assert found["pipeline_tag"] == "image-classification"
+    assert found["tags"] == ["cnn", "onnx", "saved_model"]
+    (index,) = found["model-index"]
+    manifest = artifact.read(made / NAME)
+    assert index["name"] == NAME
+    assert manifest.data is not None
+    for result, (name, score) in zip(index["results"], manifest.score.items(), strict=True):
+        assert result["dataset"]["name"] == manifest.data.source
+        assert result["metrics"] == [
+            {"type": "accuracy", "name": f"accuracy of {name}", "value": pytest.approx(score.value, abs=1e-6)}
+        ]
+
+
+def test_a_license_that_the_hub_does_not_know_is_named(made: Path) -> None:
+    manifest = artifact.read(made / NAME)
+    other = dataclasses.replace(manifest, license={**manifest.license, "weights": 'no: "license" | stated'}, data=None)
+    found = yaml.safe_load(model_card.text("x", other).split("---\n")[1])
+    assert (found["license"], found["license_name"]) == ("other", 'no: "license" | stated')
+    assert "model-index" not in found
 
 
 def test_every_command_makes_a_request_that_the_signature_answers(

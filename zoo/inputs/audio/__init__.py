@@ -14,6 +14,7 @@ INPUT = Input(
     kind="audio",
     noun="clip",
     plural="clips",
+    pipelines={"classes": "audio-classification", "transcript": "automatic-speech-recognition"},
     preprocessing=AudioPreprocessing,
     settings=AudioSettings,
     raw="serve_bytes",

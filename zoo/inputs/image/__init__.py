@@ -16,6 +16,7 @@ INPUT = Input(
     kind="image",
     noun="image",
     plural="images",
+    pipelines={"classes": "image-classification"},
     preprocessing=Preprocessing,
     settings=ImageSettings,
     raw="serve_bytes",

@@ -14,6 +14,7 @@ INPUT = Input(
     kind="table",
     noun="row",
     plural="rows",
+    pipelines={"classes": "tabular-classification", "values": "tabular-regression"},
     preprocessing=TablePreprocessing,
     settings=TableSettings,
     raw="serve_columns",

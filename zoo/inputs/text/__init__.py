@@ -14,6 +14,7 @@ INPUT = Input(
     kind="text",
     noun="text",
     plural="texts",
+    pipelines={"classes": "text-classification"},
     preprocessing=TextPreprocessing,
     settings=TextSettings,
     raw="serve_text",
