@@ -209,10 +209,10 @@ def _write(one: Writer, description: Model) -> None:
     except (ZooError, OSError, MemoryError):
         raise
     except Exception as error:  # tf2onnx and TensorFlow raise many kinds for operations that they cannot convert
-        reason = class_and_line(error)
+        why = "it has a layer that cannot be converted" if one.row.source is None else "export without this format"
         raise Refused(
-            f"{description.family} {description.size} cannot be written as {one.row.name} ({reason}): it has a layer "
-            "that cannot be converted"
+            f"{description.family} {description.size} cannot be written as {one.row.name} ({class_and_line(error)}): "
+            f"{why}"
         ) from error
 
 

@@ -295,6 +295,8 @@ class Input:
             epoch in training. The last one is the given preprocessing; earlier ones may be for smaller inputs. It
             raises ZooError if the section does not fit.
         kept_by_weights: the keys of the section that the weights decide, if training starts from weights.
+        turned_off: keys of the section that another of its keys can turn off: that key, and the values with which it
+            does.
         space: the keys of the section that `zoo tune` searches by default, in the form of `zoo.tuning.space`.
         pipelines: the Hugging Face Hub's name of each task with such inputs, for those that have one.
         alone: called with a preprocessing; returns whether examples are answered one at a time, because examples of
@@ -319,6 +321,7 @@ class Input:
     grown_by: str = ""
     by_epoch: Callable[[Any, Any, int], Sequence[Any]] = lambda preprocessing, section, epochs: [preprocessing] * epochs
     kept_by_weights: frozenset[str] = frozenset()
+    turned_off: Mapping[str, tuple[str, tuple[Any, ...]]] = field(default_factory=dict)
     space: Mapping[str, Any] = field(default_factory=dict)
     pipelines: Mapping[str, str] = field(default_factory=dict)
     alone: Callable[[Any], bool] = lambda preprocessing: False

@@ -727,3 +727,16 @@ def test_int8_of_a_table_is_refused_before_work_starts(
     assert answer.status == 2
     assert "int8 is not worth it for linear" in answer.err
     assert sorted(tmp_path.rglob("*")) == before
+
+
+@given(st.integers(0, 70), st.integers(1, 80))
+def test_the_fewest_are_found_in_few_attempts(most: int, needed: int) -> None:
+    tried: list[int] = []
+
+    def attempt(count: int) -> int | None:
+        tried.append(count)
+        return count if count >= needed else None
+
+    assert quantize.fewest(most, attempt) == (needed if needed <= most else None)
+    assert all(1 <= count <= most for count in tried)
+    assert len(tried) <= 2 * max(1, most).bit_length() + 1

@@ -17,6 +17,7 @@ from zoo.registry import matching, resolve
 from zoo.schema import keys
 from zoo.training import decision, start
 from zoo.training.decision import decide
+from zoo.training.effect import TURNED_OFF, check_effect
 from zoo.training.request import DataRequest, TrainingRequest
 from zoo.tuning.trial import StudyRequest
 from zoo.verbs import series
@@ -85,3 +86,37 @@ def test_a_run_folder_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch
         start.start(request, SINGLE, passes)
     assert files.files_below(tmp_path) == []
     assert [*(tmp_path / "runs").iterdir()] == []
+
+
+SWITCHES = [
+    ("label_seed=1", "label_fraction=0.5"),
+    ("schedule.warmup_epochs=2", "schedule.shape=one_cycle"),
+    ("schedule.hold_epochs=2", "schedule.shape=constant"),
+    ("schedule.drop_epochs=2", "schedule.shape=step"),
+    ("schedule.drop=0.5", "schedule.shape=step"),
+    ("image.size_stages=2", "image.first_size=8"),
+    ("image.policy_operations=1", "image.policy=randaugment"),
+    ("image.policy_magnitude=5", "image.policy=randaugment"),
+    ("image.erase_with=mean", "image.erase=0.5"),
+    ("audio.frequency_width=0.3", "audio.frequency_masks=0"),
+    ("audio.time_width=0.3", "audio.time_masks=0"),
+]
+"""Keys, and a setting that turns each on or off: the other way round than the default recipe."""
+
+OFF_BY_DEFAULT = ("label_seed", "schedule.drop", "image.")
+
+
+def test_every_key_that_can_be_turned_off_is_tried() -> None:
+    known = {*TURNED_OFF, *(f"{kind}.{key}" for kind, record in kinds().items() for key in record.turned_off)}
+    assert known == {setting.partition("=")[0] for setting, _ in SWITCHES}
+
+
+@pytest.mark.parametrize(("setting", "switch"), SWITCHES)
+def test_a_key_without_effect_is_refused(setting: str, switch: str) -> None:
+    family = "keyword" if setting.startswith("audio.") else "cnn"
+    key = setting.partition("=")[0]
+    off, on = ([setting, switch], [setting]) if not key.startswith(OFF_BY_DEFAULT) else ([setting], [setting, switch])
+    with pytest.raises(ZooError, match=rf"{key} has no effect with {switch.partition('=')[0]}=") as refused:
+        check_effect(decide(TrainingRequest(family=family, settings=off)))
+    assert "\n" not in str(refused.value)
+    check_effect(decide(TrainingRequest(family=family, settings=on)))

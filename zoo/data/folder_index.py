@@ -64,8 +64,6 @@ def cache_dir() -> Path:
     """Return the folder of zoo's cache: the one in the variable ZOO_CACHE_DIR, or in the platform's usual place."""
     if os.environ.get(CACHE_DIR):
         return Path(os.environ[CACHE_DIR]).expanduser()
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData/Local") / "zoo/cache"
     if sys.platform == "darwin":
         return Path.home() / "Library/Caches/zoo"
     # A path that is not absolute must be ignored (XDG Base Directory Specification 0.8).

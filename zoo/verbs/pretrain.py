@@ -88,6 +88,7 @@ def pretrain(
         return beside_chief(cluster, optional_path(data_dir), execution)
     check_numbers(checkpoint_minutes, profile)
     from zoo.training.decision import decide
+    from zoo.training.effect import check_effect
 
     request = TrainingRequest(
         family=family,
@@ -104,7 +105,7 @@ def pretrain(
         method=method,
         out=optional_path(out),
     )
-    decide(request)
+    check_effect(decide(request))
 
     # A wrong request was refused above, before TensorFlow takes seconds to import.
     provenance.say_environment(say)

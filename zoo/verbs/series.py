@@ -92,6 +92,7 @@ def decisions(request: Mapping[str, Any], points: list[Point]) -> list[Decided]:
         ZooError: a request is refused, or a network is named twice.
     """
     from zoo.training.decision import decide
+    from zoo.training.effect import check_effect
 
     names = [point.name for point in points]
     twice = sorted({name for name in names if names.count(name) > 1})
@@ -100,7 +101,9 @@ def decisions(request: Mapping[str, Any], points: list[Point]) -> list[Decided]:
     made = []
     for point in points:
         one = request_of(_arguments(request, point))
-        made.append((one, decide(one)))
+        decision = decide(one)
+        check_effect(decision)
+        made.append((one, decision))
     return made
 
 

@@ -152,9 +152,10 @@ def train(
         run.read(local_path(resume))
     else:
         from zoo.training.decision import decide
+        from zoo.training.effect import check_effect
 
         request = request_of(arguments)
-        decide(request)
+        check_effect(decide(request))
 
     # A wrong request was refused above, before TensorFlow takes seconds to import.
     provenance.say_environment(say)

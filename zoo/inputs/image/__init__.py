@@ -16,6 +16,12 @@ INPUT = Input(
     kind="image",
     noun="image",
     plural="images",
+    turned_off={
+        "size_stages": ("first_size", (0,)),
+        "policy_operations": ("policy", ("none", "trivialaugment")),
+        "policy_magnitude": ("policy", ("none", "trivialaugment")),
+        "erase_with": ("erase", (0.0,)),
+    },
     pipelines={"classes": "image-classification"},
     preprocessing=Preprocessing,
     settings=ImageSettings,

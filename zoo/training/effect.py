@@ -1,0 +1,38 @@
+"""Refuse keys of a recipe that a request sets and that have no effect, because another key turns them off."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from zoo.errors import ZooError
+from zoo.input import find
+from zoo.recipe import Recipe, flat
+from zoo.training.decision import Decision
+
+Off = tuple[str, tuple[Any, ...]]
+"""A key, and its values with which another key has no effect."""
+
+TURNED_OFF: dict[str, Off] = {
+    "label_seed": ("label_fraction", (1.0,)),
+    "schedule.warmup_epochs": ("schedule.shape", ("one_cycle",)),
+    "schedule.hold_epochs": ("schedule.shape", ("constant", "step", "one_cycle")),
+    "schedule.drop_epochs": ("schedule.shape", ("cosine", "constant", "linear", "one_cycle")),
+    "schedule.drop": ("schedule.shape", ("cosine", "constant", "linear", "one_cycle")),
+}
+"""The keys of all recipes that another key can turn off; those of a kind of input are in its record."""
+
+
+def check_effect(decision: Decision) -> None:
+    """Check that each key that a request sets has an effect.
+
+    The trials of a search are not checked: a trial may draw a value that turns off another key of the space.
+
+    Raises:
+        ZooError: a key is set to another value than its default and has no effect.
+    """
+    kind = find(decision.family.input)
+    own = {f"{kind.kind}.{key}": (f"{kind.kind}.{switch}", off) for key, (switch, off) in kind.turned_off.items()}
+    values, usual = flat(decision.recipe), flat(Recipe(input=kind.settings()))
+    for key, (switch, off) in {**TURNED_OFF, **own}.items():
+        if key in decision.named and values[key] != usual[key] and values[switch] in off:
+            raise ZooError(f"{key} has no effect with {switch}={values[switch]}: change that, or leave {key} out")
