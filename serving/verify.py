@@ -6,7 +6,6 @@ import importlib.util
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from zoo import contract, formats
 from zoo.artifact import CARD, GOLDEN, LABELS, MANIFEST, Gate, Manifest, changes, hashes, read
@@ -73,10 +72,6 @@ def _to_open(manifest: Manifest) -> list[Format]:
     return light or [row for row in rows if importlib.util.find_spec(row.library)]
 
 
-def _gate(name: str, problems: list[str], **figures: Any) -> Gate:
-    return Gate(name, not problems, {**figures, "problems": problems} if problems else figures)
-
-
 def _manifest(manifest: Manifest) -> Gate:
     """The gate on contradictions within the manifest, which its schema cannot catch."""
     model, preprocessing = manifest.model, manifest.model.preprocessing
@@ -88,7 +83,7 @@ def _manifest(manifest: Manifest) -> Gate:
     if model.scales and len(model.scales) != len(model.labels):
         problems.append(f"{len(model.scales)} scales of {len(model.labels)} values")
     problems += kind_of(preprocessing).client.problems(preprocessing)
-    return _gate("manifest", problems, formats=list(manifest.formats), files=len(manifest.files))
+    return Gate.of("manifest", problems, formats=list(manifest.formats), files=len(manifest.files))
 
 
 def _files(artifact: Path, manifest: Manifest) -> tuple[Gate, frozenset[str]]:
@@ -96,10 +91,10 @@ def _files(artifact: Path, manifest: Manifest) -> tuple[Gate, frozenset[str]]:
     try:
         found = hashes(artifact)
     except (ZooError, OSError) as error:
-        return _gate("files", [str(error)]), frozenset()
+        return Gate.of("files", [str(error)]), frozenset()
     intact = frozenset(name for name, file in manifest.files.items() if found.get(name) == file)
     size = sum(file.bytes for file in found.values())
-    return _gate("files", changes(found, manifest.files), files=len(found), bytes=size), intact
+    return Gate.of("files", changes(found, manifest.files), files=len(found), bytes=size), intact
 
 
 def _layout(manifest: Manifest) -> Gate:
@@ -114,7 +109,7 @@ def _layout(manifest: Manifest) -> Gate:
     for row in formats.table().values():
         if row.path and row not in rows and any(row.owns(name) or name == _own_golden(row) for name in sizes):
             problems.append(f"there are files of {row.name}, which the manifest does not name as a format")
-    return _gate("layout", problems)
+    return Gate.of("layout", problems)
 
 
 def _own_golden(row: Format) -> str | None:
@@ -128,12 +123,12 @@ def _not_opened(name: str) -> str:
 def _labels(artifact: Path, manifest: Manifest, intact: Collection[str]) -> Gate:
     """The gate on `labels.txt`: the manifest's labels, one a line, in their order."""
     if LABELS not in intact:
-        return _gate("labels", [_not_opened(LABELS)])
+        return Gate.of("labels", [_not_opened(LABELS)])
     try:
         lines = (artifact / LABELS).read_text(encoding="utf-8").removesuffix("\n").split("\n")
     except (OSError, ValueError) as error:
-        return _gate("labels", [f"{LABELS} cannot be read ({error})"])
-    return _gate("labels", _first_difference(lines, manifest.model.labels), labels=len(lines))
+        return Gate.of("labels", [f"{LABELS} cannot be read ({error})"])
+    return Gate.of("labels", _first_difference(lines, manifest.model.labels), labels=len(lines))
 
 
 def _first_difference(lines: list[str], labels: Collection[str]) -> list[str]:
@@ -150,12 +145,12 @@ def _golden(
 ) -> tuple[Arrays | None, Gate]:
     """The arrays of a golden file, None where it cannot be read, and the gate `name` on that."""
     if file not in intact:
-        return None, _gate(name, [_not_opened(file)])
+        return None, Gate.of(name, [_not_opened(file)])
     try:
         golden = read_golden(artifact / file, manifest.model)
     except Refused as error:
-        return None, _gate(name, [str(error)])
-    return golden, _gate(name, [], examples=len(golden[task_of(manifest.model).outputs[0]]))
+        return None, Gate.of(name, [str(error)])
+    return golden, Gate.of(name, [], examples=len(golden[task_of(manifest.model).outputs[0]]))
 
 
 def _format(
@@ -169,18 +164,18 @@ def _format(
     listed = [name for name in manifest.files if row.owns(name)]
     damaged = [name for name in listed if name not in intact] if listed else [row.place()]
     if damaged:
-        return [_gate(f"{row.name}_loads", [_not_opened(damaged[0])])]
+        return [Gate.of(f"{row.name}_loads", [_not_opened(damaged[0])])]
     try:
         session = formats.open_session(artifact / row.place(), row)
         checks = row.checks(artifact / row.place(), session, manifest.model)
     except Exception as error:  # reading the metadata of a damaged file raises the library's own classes
-        return [_gate(f"{row.name}_loads", [one_line(error, 1000)])]
+        return [Gate.of(f"{row.name}_loads", [one_line(error, 1000)])]
     signature = contract.of_every_format(manifest.model)
     wrong = departures(session.signature, signature)
     gates = [
-        _gate(f"{row.name}_loads", []),
-        _gate(f"{row.name}_contract", wrong, **session.signature.described()),
-        *(_gate(f"{row.name}_{name}", faults) for name, faults in checks.items()),
+        Gate.of(f"{row.name}_loads", []),
+        Gate.of(f"{row.name}_contract", wrong, **session.signature.described()),
+        *(Gate.of(f"{row.name}_{name}", faults) for name, faults in checks.items()),
     ]
     if golden is not None and not wrong:
         gates.append(replay(row, Runner(session, signature, row.library), task_of(manifest.model), golden))

@@ -107,7 +107,7 @@ def gates(folder: Path) -> tuple[Gate, ...]:
         used = largest_used(folder)
     except ZooError as error:
         used, problems = None, [*problems, str(error)]
-    numbers = Gate("numbers", not problems, {"versions": list(found), "largest_used": used, "problems": problems})
+    numbers = Gate.of("numbers", problems, versions=list(found), largest_used=used)
     return (numbers, *(_whole(f"version_{number}", path) for number, path in found.items()))
 
 
@@ -116,8 +116,7 @@ def _whole(name: str, version: Path) -> Gate:
     try:
         found, there = read(version), artifact.hashes(version, RECORD)
     except (ZooError, OSError) as error:
-        return Gate(name, False, {"problems": [str(error)]})
+        return Gate.of(name, [str(error)])
     problems = artifact.changes(there, found.files)
     problems += [f"{file} is not listed" for file in saved_model_folder.missing(found.files, SERVED)]
-    figures: dict[str, Any] = {"artifact": found.artifact, "files": len(there), "published": found.published}
-    return Gate(name, not problems, {**figures, "problems": problems} if problems else figures)
+    return Gate.of(name, problems, artifact=found.artifact, files=len(there), published=found.published)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
@@ -39,6 +40,11 @@ class Gate:
     name: str
     passed: bool
     figures: dict[str, Any]
+
+    @classmethod
+    def of(cls, name: str, problems: Sequence[str], **figures: Any) -> Gate:
+        """Return a gate that is passed if there are no problems; the figures list those that there are."""
+        return cls(name, not problems, {**figures, "problems": [*problems]} if problems else figures)
 
 
 @record

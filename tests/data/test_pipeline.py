@@ -168,7 +168,7 @@ def test_crops_of_jpegs_are_the_same_with_any_number_of_threads(
 
 
 def test_a_batch_larger_than_the_split_is_refused(digits: Dataset) -> None:
-    with pytest.raises(ZooError, match=r"a batch of 2000 is more than the 1295 training images: --set batch_size=1295"):
+    with pytest.raises(ZooError, match=r"a batch of 2000 is more than the 1295 training examples: --set"):
         epoch(digits.train, batch_size=2000)
 
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from zoo.errors import ZooError
+
 
 @dataclass(frozen=True)
 class Share:
@@ -39,6 +41,24 @@ class Share:
         whole = rows[: len(rows) // batch_size * batch_size].reshape(-1, batch_size, *rows.shape[1:])
         mine = whole[self.turn :: self.turns or 1, self.index * size : (self.index + 1) * size]
         return mine.reshape(-1, *rows.shape[1:])
+
+    def filled(self, examples: int, batch_size: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return the examples of an evaluation that are in the share, in order, int64 [rows], and their weights.
+
+        The last batch is filled up with copies of the first example, whose weight is 0; that of all others is 1.
+        """
+        index = np.arange(-(-examples // batch_size) * batch_size)
+        weights = (index < examples).astype(np.float32)
+        index[examples:] = 0
+        return self.of(index, batch_size), self.of(weights, batch_size)
+
+
+def check_batch(batch_size: int, examples: int) -> None:
+    """Raise ZooError if a batch is larger than the training split."""
+    if batch_size > examples:
+        raise ZooError(
+            f"a batch of {batch_size} is more than the {examples} training examples: --set batch_size={examples}"
+        )
 
 
 WHOLE = Share()

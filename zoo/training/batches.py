@@ -11,7 +11,7 @@ import numpy as np
 
 from zoo.data.dataset import Dataset, Examples
 from zoo.data.sampling import Sampling
-from zoo.data.share import WHOLE, Share
+from zoo.data.share import WHOLE, Share, check_batch
 from zoo.description import Model
 from zoo.errors import ZooError
 from zoo.input import Input, kind_of
@@ -153,10 +153,7 @@ def _check_size(batch_size: int, replicas: int, examples: int, parts: int = 1) -
             f"a batch of {batch_size} cannot be computed in {parts} equal parts by each of {replicas} replicas: "
             f"--set batch_size to a multiple of {replicas * parts}, or --set accumulate to another number"
         )
-    if batch_size > examples:
-        raise ZooError(
-            f"a batch of {batch_size} is more than the {examples} training examples: --set batch_size={examples}"
-        )
+    check_batch(batch_size, examples)
 
 
 class PretextBatches:

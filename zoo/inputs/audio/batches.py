@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 
 from zoo.data.dataset import Examples
-from zoo.data.share import WHOLE, Share
-from zoo.errors import ZooError
+from zoo.data.share import WHOLE, Share, check_batch
 from zoo.inputs.audio.augment import RANDOM_NUMBERS, augmented, mask_numbers, masked
 from zoo.inputs.audio.client import LOG_MEL, WAVEFORM, encode
 from zoo.inputs.audio.features import network_inputs
@@ -38,9 +37,7 @@ def training_batches(
     Raises:
         ZooError: there are fewer clips than `batch_size`.
     """
-    if batch_size > len(clips):
-        most = len(clips)
-        raise ZooError(f"a batch of {batch_size} is more than the {most} training clips: --set batch_size={most}")
+    check_batch(batch_size, len(clips))
     generator = np.random.default_rng((seed, epoch))
     order, drawn = clips.epoch(generator, batch_size)
     order = share.of(order[start * batch_size :], batch_size)
@@ -70,10 +67,7 @@ def evaluation_batches(
     Inputs and targets are as in `training_batches`. The last batch is filled up to `batch_size` with copies of the
     first clip. Their weight is 0, that of all other clips 1.
     """
-    index = np.arange(-(-len(clips) // batch_size) * batch_size)
-    weights = (index < len(clips)).astype(np.float32)
-    index[len(clips) :] = 0
-    index, weights = share.of(index, batch_size), share.of(weights, batch_size)
+    index, weights = share.filled(len(clips), batch_size)
     read = _reader(clips, preprocessing)
 
     def load(index: Any, target: Any, weight: Any) -> tuple[Any, ...]:

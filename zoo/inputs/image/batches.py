@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 
 from zoo.data.dataset import Examples
-from zoo.data.share import WHOLE, Share
-from zoo.errors import ZooError
+from zoo.data.share import WHOLE, Share, check_batch
 from zoo.inputs.image.augment import RANDOM_NUMBERS, augmented, more_numbers
 from zoo.inputs.image.client import IMAGE
 from zoo.inputs.image.decoding import pixels_tensor
@@ -42,9 +41,7 @@ def training_batches(
     Raises:
         ZooError: there are fewer images than `batch_size`.
     """
-    if batch_size > len(images):
-        most = len(images)
-        raise ZooError(f"a batch of {batch_size} is more than the {most} training images: --set batch_size={most}")
+    check_batch(batch_size, len(images))
     generator = np.random.default_rng((seed, epoch))
     order, drawn = images.epoch(generator, batch_size)
     order = share.of(order[start * batch_size :], batch_size)
@@ -67,10 +64,7 @@ def evaluation_batches(images: Examples, preprocessing: Preprocessing, *, batch_
     Inputs and labels are as in `training_batches`. The last batch is filled up to `batch_size` with copies of the first
     image. Their weight is 0, that of all other images 1.
     """
-    index = np.arange(-(-len(images) // batch_size) * batch_size)
-    weights = (index < len(images)).astype(np.float32)
-    index[len(images) :] = 0
-    index, weights = share.of(index, batch_size), share.of(weights, batch_size)
+    index, weights = share.filled(len(images), batch_size)
     read = reader(images)
 
     def load(index: Any, label: Any, weight: Any) -> tuple[Any, ...]:

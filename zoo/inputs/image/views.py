@@ -13,8 +13,7 @@ from typing import Any, Literal
 import numpy as np
 
 from zoo.data.dataset import Examples
-from zoo.data.share import WHOLE, Share
-from zoo.errors import ZooError
+from zoo.data.share import WHOLE, Share, check_batch
 from zoo.inputs.image.augment import RANDOM_NUMBERS, augmented, more_numbers
 from zoo.inputs.image.batches import batched, reader
 from zoo.inputs.image.client import IMAGE
@@ -123,8 +122,7 @@ def training_views(
     Raises:
         ZooError: there are fewer images than `batch_size`.
     """
-    if batch_size > len(images):
-        raise ZooError(f"a batch of {batch_size} is more than the {len(images)} images: --set batch_size to fewer")
+    check_batch(batch_size, len(images))
     generator = np.random.default_rng(key)
     order = share.of(generator.permutation(len(images))[start * batch_size :], batch_size)
     random = generator.random((len(images), views, numbers), np.float32)
@@ -146,10 +144,7 @@ def evaluation_views(
 
     The last batch is filled up with views of the first image, whose weight is 0; that of all others is 1.
     """
-    index = np.arange(-(-len(images) // batch_size) * batch_size)
-    weights = (index < len(images)).astype(np.float32)
-    index[len(images) :] = 0
-    index, weights = share.of(index, batch_size), share.of(weights, batch_size)
+    index, weights = share.filled(len(images), batch_size)
     random = np.random.default_rng(key).random((len(images), views, numbers), np.float32)
     return _batches(images, preprocessing, view, index, random[index], share.size(batch_size), weights)
 

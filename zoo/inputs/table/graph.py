@@ -10,8 +10,7 @@ import numpy as np
 
 from zoo.data.dataset import Examples
 from zoo.data.names import shown
-from zoo.data.share import WHOLE, Share
-from zoo.errors import ZooError
+from zoo.data.share import WHOLE, Share, check_batch
 from zoo.inputs.table.columns import BOOLEANS, DATE, SECONDS, Column, TableSettings, tensor_names
 from zoo.inputs.table.preprocessing import FEATURES, NOT_OF_KIND, TOO_LARGE, TablePreprocessing, encode
 
@@ -132,9 +131,7 @@ def training_batches(
     Raises:
         ZooError: there are fewer rows than `batch_size`.
     """
-    if batch_size > len(rows):
-        most = len(rows)
-        raise ZooError(f"a batch of {batch_size} is more than the {most} training rows: --set batch_size={most}")
+    check_batch(batch_size, len(rows))
     order, drawn = rows.epoch(np.random.default_rng((seed, epoch)), batch_size)
     index = drawn[share.of(order[start * batch_size :], batch_size)]
     return _batches((_encoded(rows, preprocessing)[index], rows.targets[index]), share.size(batch_size))
@@ -147,10 +144,7 @@ def evaluation_batches(
 
     The last batch is filled up with copies of the first row, whose weight is 0; that of all others is 1.
     """
-    index = np.arange(-(-len(rows) // batch_size) * batch_size)
-    weights = (index < len(rows)).astype(np.float32)
-    index[len(rows) :] = 0
-    index, weights = share.of(index, batch_size), share.of(weights, batch_size)
+    index, weights = share.filled(len(rows), batch_size)
     return _batches((_encoded(rows, preprocessing)[index], rows.targets[index], weights), share.size(batch_size))
 
 

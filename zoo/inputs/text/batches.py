@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 
 from zoo.data.dataset import Examples
-from zoo.data.share import WHOLE, Share
-from zoo.errors import ZooError
+from zoo.data.share import WHOLE, Share, check_batch
 from zoo.inputs.text.augment import with_words_hidden
 from zoo.inputs.text.preprocessing import ATTENTION_MASK, INPUT_IDS, TextPreprocessing
 from zoo.inputs.text.settings import TextSettings
@@ -38,9 +37,7 @@ def training_batches(
     Raises:
         ZooError: there are fewer texts than `batch_size`.
     """
-    if batch_size > len(texts):
-        most = len(texts)
-        raise ZooError(f"a batch of {batch_size} is more than the {most} training texts: --set batch_size={most}")
+    check_batch(batch_size, len(texts))
     tokens, generator = tokenized(texts, preprocessing), np.random.default_rng((seed, epoch))
     order, drawn = texts.epoch(generator, batch_size)
     order = by_length(order, tokens.lengths[drawn], batch_size, generator)
@@ -71,10 +68,7 @@ def evaluation_batches(
 
     The last batch is filled up with copies of the first text, whose weight is 0; that of all others is 1.
     """
-    places = np.arange(-(-len(texts) // batch_size) * batch_size)
-    weights = (places < len(texts)).astype(np.float32)
-    places[len(texts) :] = 0
-    places, weights = share.of(places, batch_size), share.of(weights, batch_size)
+    places, weights = share.filled(len(texts), batch_size)
     index = places.reshape(-1, share.size(batch_size))
     tokens = tokenized(texts, preprocessing)
     return _batches(tokens, preprocessing, index, texts.targets[index], weights.reshape(index.shape))
