@@ -173,13 +173,13 @@ def test_the_first_bad_layer_is_found(bad: str | None) -> None:
 
 
 def test_the_first_bad_layer_of_a_training_that_diverges(tmp_path: Path) -> None:
-    """After the first step, the weights are finite, but their products overflow float32."""
+    """After two steps, the weights are finite, but their products overflow float32."""
     settings = (
         "epochs=3",
         "optimizer.name=sgd",
-        "optimizer.lr=1e30",
+        "optimizer.lr=1e6",
         "schedule.warmup_epochs=0",
         "schedule.shape=constant",
     )
-    with pytest.raises(ZooError, match=r"at step 1, with a learning rate of 1e\+30, .* layer 'conv2'"):
+    with pytest.raises(ZooError, match=r"at step 2, with a learning rate of 1e\+06, .* layer 'conv2'"):
         train(tmp_path / "run", *settings)
