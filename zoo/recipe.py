@@ -248,11 +248,12 @@ class Recipe:
 
 
 def override(recipe: Recipe, settings: Iterable[str]) -> Recipe:
-    """Return a recipe with `key=value` settings applied, such as `optimizer.lr=0.1`; commas separate a list's values.
+    """Return a recipe with `key=value` settings applied, such as `optimizer.lr=0.1`; the last one of a key counts.
+
+    Commas separate a list's values.
 
     Raises:
-        ZooError: a setting does not have this form, no recipe has the key, a key is set twice, or the value does not
-            fit the key.
+        ZooError: a setting does not have this form, no recipe has the key, or the value does not fit the key.
     """
     changes: dict[str, str] = {}
     for setting in settings:
@@ -260,8 +261,6 @@ def override(recipe: Recipe, settings: Iterable[str]) -> Recipe:
         if not equals:
             raise ZooError(f"--set {setting}: write KEY=VALUE, such as optimizer.lr=0.1")
         _refuse_unknown(key, recipe, f"--set {setting}")
-        if key in changes:
-            raise ZooError(f"{key} is set to {changes[key]} and to {text}: set it once")
         changes[key] = text
     return changed(recipe, changes)
 

@@ -101,12 +101,14 @@ def label_fraction() -> str:
     rows = []
     for network, found in results("label_fraction")["figures"].items():
         mean, gains = found["mean_accuracy"], found["gain_over_from_nothing"]
+        name, _, width = network.partition(" of ")
+        title_of_network = f"`{name.replace(' ', '-')}`" + (f", {width}" if width else "")
         for number, (way, title) in enumerate(WAYS.items()):
             if way in mean:
                 gain = ""
                 if way in gains:
                     gain = f"{100 * gains[way]['mean']:+.1f} (worst draw {100 * gains[way]['least']:+.1f})"
-                rows.append(["" if number else f"`{network.replace(' ', '-')}`", title, percent(mean[way]), gain])
+                rows.append(["" if number else title_of_network, title, percent(mean[way]), gain])
     return markdown(["network", "training", "accuracy", "difference from the first row, in points"], rows)
 
 

@@ -34,7 +34,7 @@ from zoo.data.reload import load_again
 from zoo.description import InitialWeights, Model, Scale, Teacher, Weights, license_of
 from zoo.errors import Refused, ZooError
 from zoo.inputs.image.preprocessing import Preprocessing
-from zoo.recipe import Distill, Recipe, set_keys
+from zoo.recipe import Distill, Recipe
 from zoo.text import silent
 from zoo.training import distillation, known_answers, start
 from zoo.training.input_speed import measure
@@ -48,18 +48,12 @@ VALUES = dataclasses.replace(CLASSES, labels=("x", "y"), task="values", scales=(
 FEW = ("epochs=3", "batch_size=32", "keep=last", "schedule.warmup_epochs=0")
 
 
-def few(*settings: str) -> list[str]:
-    """Return settings together with those of `FEW` whose keys they do not set."""
-    own = set_keys(settings)
-    return [*(one for one in FEW if not set_keys([one]) & own), *settings]
-
-
 Command = Callable[..., Answer]
 
 
 def student(folder: Path, teacher: Path | None, *settings: str, family: str = "mlp", **options: Any) -> Path:
     """Train on iris, or on the data of `options`."""
-    return train(folder, *few(*settings), family=family, **{"source": "iris", "teacher": teacher, **options})
+    return train(folder, *FEW, *settings, family=family, **{"source": "iris", "teacher": teacher, **options})
 
 
 @pytest.fixture(scope="module")
@@ -414,7 +408,7 @@ def test_the_speed_of_a_training_is_measured_without_a_teacher() -> None:
 
 @pytest.mark.full
 def test_two_replicas_learn_and_survive_a_kill(teacher: Path, tmp_path: Path) -> None:
-    settings = [f"mlp-small@{teacher}", "iris", *few("keep=best")]
+    settings = [f"mlp-small@{teacher}", "iris", *FEW, "keep=best"]
     assert drive(tmp_path / "alone", 2, "never", *settings) == 0
     assert drive(tmp_path / "killed", 2, "step:1:1", *settings) == -signal.SIGKILL
     assert drive(tmp_path / "killed", 2, "never", *settings) == 0
@@ -427,7 +421,7 @@ def test_two_replicas_learn_and_survive_a_kill(teacher: Path, tmp_path: Path) ->
 def test_two_workers_learn_as_one_does_and_one_alone_sees_the_teacher(teacher: Path, tmp_path: Path) -> None:
     settings = ("epochs=2", "batch_size=24", "precision=float64", "keep=last")
     student(tmp_path / "one", teacher, *settings)
-    changes = [word for setting in few(*settings) for word in ("--set", setting)]
+    changes = [word for setting in (*FEW, *settings) for word in ("--set", setting)]
     place = tmp_path / "chief"
     place.mkdir()
     shutil.copytree(teacher, place / "teacher")

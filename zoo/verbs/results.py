@@ -121,9 +121,19 @@ def data_request(
 
 
 def settings_of(changes: Mapping[str, object] | Iterable[str] | str, shorthands: Mapping[str, object]) -> list[str]:
-    """Return changes of a recipe, then those of its shorthand options, as `KEY=VALUE`; None means no change."""
+    """Return changes of a recipe, then those of its shorthand options, as `KEY=VALUE`; None means no change.
+
+    Raises:
+        ZooError: a shorthand option changes a key that is changed to another value as well.
+    """
     written = _written(changes) if isinstance(changes, Mapping) else several(changes)
-    return [*written, *_written(shorthands)]
+    short = _written(shorthands)
+    for setting in short:
+        key, _, value = setting.partition("=")
+        others = [one for one in written if one.partition("=")[0] == key and one.lower() != setting.lower()]
+        if others:
+            raise ZooError(f"--set {others[0]} and the option that sets {key} to {value} differ: leave one of them out")
+    return [*written, *short]
 
 
 def _written(changes: Mapping[str, object]) -> list[str]:
