@@ -410,5 +410,5 @@ def test_the_column_to_predict_is_stated_or_asked_for(tmp_path: Path) -> None:
     assert read(target="deck").labels == ("A", "B")
     with pytest.raises(ZooError, match="no column 'fair': did you mean 'fare'"):
         read(target="fair")
-    with pytest.raises(ZooError, match="--target label: the classes of images are TFDS'"):
+    with pytest.raises(ZooError, match="--target label: TFDS itself states the classes of images"):
         load("tfds:ship", "image", split=Split(), data_dir=tmp_path, options={"target": "label"})
