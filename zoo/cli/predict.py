@@ -43,12 +43,12 @@ def command(paths: tuple[Path, ...], top: int, runtime: str | None, out: Path | 
     examples = list(paths)
     if (paths[0] / MANIFEST).exists():
         named, *examples = paths
-    elif not os.path.lexists(paths[0]):
-        raise ZooError(f"there is nothing at {paths[0]!s:.200}: name an artifact, or files for the newest one")
     elif kind(paths[0]) or any(kind(folder) == "artifact" for folder in paths[0].absolute().parents[:3]):
         # The newest artifact must not run on files of a folder that was meant as the artifact.
         raise ZooError(mistaken(paths[0], "artifact") or f"{paths[0]} is a part of an artifact: name the artifact")
     artifact = artifact_or_newest(named, say)
+    if named is None and not os.path.lexists(paths[0]):
+        raise ZooError(f"there is nothing at {paths[0]!s:.200}: name an artifact, or files for the newest one")
     left_out: list[tuple[Path, str]] = []
     predictions = zoo.predict(
         artifact,
