@@ -230,7 +230,7 @@ class Task:
 
     @property
     def has_labels(self) -> bool:
-        """Whether a target is one of the labels."""
+        """True if a target is one of the labels."""
         return self.balanced is not None
 
     @property

@@ -69,7 +69,7 @@ class TrainingRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class Execution:
-    """How to execute a training: devices, checkpoints and messages; a run can be resumed with other values.
+    """The execution of a training: devices, checkpoints and messages; a run can be resumed with other values.
 
     Attributes:
         strategy: the devices that train together, see `zoo.training.strategy.choose`.
