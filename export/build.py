@@ -22,7 +22,7 @@ from zoo.data.dataset import Dataset, Examples
 from zoo.data.fitting import fitting
 from zoo.data.reload import load_again
 from zoo.description import Model
-from zoo.errors import Refused, ZooError, class_and_line
+from zoo.errors import Refused, ZooError, class_and_message
 from zoo.export import accuracy, gates, graph, model_card
 from zoo.export.graph import TracedModel
 from zoo.export.int8 import quantize
@@ -211,8 +211,8 @@ def _write(one: Writer, description: Model) -> None:
     except Exception as error:  # tf2onnx and TensorFlow raise many kinds for operations that they cannot convert
         why = "it has a layer that cannot be converted" if one.row.source is None else "export without this format"
         raise Refused(
-            f"{description.family} {description.size} cannot be written as {one.row.name} ({class_and_line(error)}): "
-            f"{why}"
+            f"{description.family} {description.size} cannot be written as {one.row.name} "
+            f"({class_and_message(error)}): {why}"
         ) from error
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zoo import files, recipe, schema, weights_file
+from zoo import array_file, files, recipe, schema, weights_file
 from zoo.errors import ZooError
 from zoo.inputs.image.settings import ImageSettings
 from zoo.recipe import Recipe
@@ -113,3 +114,20 @@ def test_settings_are_typed() -> None:
     assert made.optimizer.lr == 0.1
     assert made.input.flip is True
     assert made.epochs == 3
+
+
+def test_what_is_no_file_is_not_read(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "device").symlink_to("/dev/zero")
+    for name in ("pipe", "device", "nothing"):
+        with pytest.raises(ZooError, match=f"{name} is missing: train again"):
+            files.read_json(tmp_path / name, "train again")
+        with pytest.raises(FileNotFoundError):
+            array_file.read(tmp_path / name, 2**20)
+
+
+def test_json_beyond_the_limit_is_not_read(tmp_path: Path) -> None:
+    with (tmp_path / "large").open("wb") as file:
+        file.truncate(files.LARGEST_JSON + 1)
+    with pytest.raises(ZooError, match="large has more than 64 MiB: train again"):
+        files.read_json(tmp_path / "large", "train again")

@@ -14,10 +14,12 @@ def read(path: Path, largest: int) -> dict[str, np.ndarray]:
     The size that the archive states is checked before anything is unpacked: a small archive may unpack to any size.
 
     Raises:
-        FileNotFoundError: there is no such file.
+        FileNotFoundError: there is no such file, or something else, such as a pipe, whose reader waits forever.
         ValueError: the file unpacks to more than `largest` bytes, or contains Python objects.
         Exception: the file is damaged; zipfile, zlib and numpy raise more than ten types of exceptions.
     """
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no file {path}")
     with zipfile.ZipFile(path) as archive:
         size = sum(member.file_size for member in archive.infolist())
     if size > largest:

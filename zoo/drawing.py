@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo import files
-from zoo.errors import class_and_line
+from zoo.errors import class_and_message
 
 SETTINGS: dict[str, Any] = {
     "text.parse_math": False,  # a name may contain a dollar sign
@@ -70,7 +70,7 @@ def draw(
             with files.staged_file(target) as staging:
                 figure.savefig(staging, dpi=dpi, format="png")
     except Exception as error:  # matplotlib raises many kinds, and none may stop the caller
-        reason = class_and_line(error)
+        reason = class_and_message(error)
         say(f"{target.name} is left out, because it could not be drawn ({reason})")
 
 

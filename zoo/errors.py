@@ -23,7 +23,7 @@ def one_line(error: BaseException, most: int = 200) -> str:
     return " ".join(str(error).split())[:most] or type(error).__name__
 
 
-def class_and_line(error: BaseException, most: int = 200) -> str:
+def class_and_message(error: BaseException, most: int = 200) -> str:
     """Return the class and the message of an exception in one line of at most `most` characters."""
     return " ".join(f"{type(error).__name__}: {error}".split())[:most]
 

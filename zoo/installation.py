@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo import container, formats
-from zoo.errors import class_and_line
+from zoo.errors import class_and_message
 from zoo.tensorflow_setup import BACKEND
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ for module in sys.argv[1:]:
         if module == "keras" and imported.config.backend() != "tensorflow":
             raise RuntimeError(f"the backend is {imported.config.backend()}: set KERAS_BACKEND=tensorflow")
     except BaseException as error:
-        found = {"imported": module, "error": class_and_line(error)}
+        found = {"imported": module, "error": class_and_message(error)}
     print(json.dumps(found), flush=True)
 """
 """The program of a child process. It prints a line before it imports a module, and one with the finding afterwards."""
@@ -286,7 +286,7 @@ def _or_error(find: Callable[[], Any]) -> Any:
     try:
         return find()
     except Exception as error:
-        return {"error": class_and_line(error)}
+        return {"error": class_and_message(error)}
 
 
 def _runtimes() -> dict[str, str]:

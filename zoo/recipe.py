@@ -24,6 +24,9 @@ Positive = Annotated[float, Field(gt=0, le=LARGEST)]
 NotNegative = Annotated[float, Field(ge=0, le=LARGEST)]
 Temperature = Annotated[float, Field(ge=1e-3, le=1e3)]
 
+WIDTH = "network.width"
+"""The key that makes every layer of a network wider or narrower."""
+
 OWN = -1.0
 """The value of a dropout or drop-path rate that stands for the family's own."""
 

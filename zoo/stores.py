@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from zoo.errors import ZooError, class_and_line
+from zoo.errors import ZooError, class_and_message
 
 LIBRARIES = {"s3": "s3fs", "gs": "gcsfs"}
 """The scheme of each store, which is also the name of zoo's extra, and its library."""
@@ -139,7 +139,7 @@ class Store:
         except ZooError:
             raise
         except Exception as error:  # the libraries raise errors of their own, of aiohttp, of botocore and of the system
-            reason = class_and_line(error, REASON)
+            reason = class_and_message(error, REASON)
             raise ZooError(
                 f"{self.url} {what} ({reason}): mend the name, the credentials or the connection to the store"
             ) from None

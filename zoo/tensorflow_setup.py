@@ -11,7 +11,7 @@ import tempfile
 import warnings
 from collections.abc import Iterator
 
-from zoo.errors import ZooError, class_and_line
+from zoo.errors import ZooError, class_and_message
 
 BACKEND = "tensorflow"
 """The Keras backend of all networks."""
@@ -96,7 +96,7 @@ def _import_errors() -> Iterator[None]:
     except Exception as error:
         if isinstance(error, ModuleNotFoundError) and error.name == "tensorflow":
             raise
-        reason = class_and_line(error, 160)
+        reason = class_and_message(error, 160)
         raise ZooError(
             f"Keras and TensorFlow cannot be imported ({reason}): "
             "mend or remove keras.json in $KERAS_HOME or ~/.keras, "

@@ -37,6 +37,8 @@ from zoo.registry import resolve
 from zoo.task import task_of
 from zoo.text import Say
 
+Found = TypeVar("Found")
+
 MAX_DROP = 0.5
 CALIBRATION_EXAMPLES = 512
 PROBES = 64
@@ -426,9 +428,6 @@ def _within_budget(
         return (float32_nodes, paired) if fits else None
 
     return fewest(len(ranked) - 1, keeping) or ({}, whole)
-
-
-Found = TypeVar("Found")
 
 
 def fewest(most: int, attempt: Callable[[int], Found | None]) -> Found | None:

@@ -11,10 +11,10 @@ import pytest
 from tests.trainings import SINGLE, passes
 from zoo import run
 from zoo.errors import ZooError
+from zoo.recipe import WIDTH
 from zoo.training.request import DataRequest, TrainingRequest
 from zoo.training.start import start
 from zoo.tuning import trial
-from zoo.tuning.space import WIDTH
 from zoo.tuning.trial import StudyRequest
 from zoo.weights_file import read
 

@@ -18,7 +18,7 @@ from pathlib import Path
 import click
 
 from zoo.cli.ending import Ended, ended_by_signals
-from zoo.errors import ZooError, class_and_line
+from zoo.errors import ZooError, class_and_message
 from zoo.text import printable
 
 VERBS = {
@@ -140,5 +140,5 @@ def _status_and_line(error: BaseException) -> tuple[int, str]:
             f"ended by {error}: half-written files are removed; continue an interrupted training with "
             "'zoo train --resume RUN'"
         )
-    what = class_and_line(error, 300)
+    what = class_and_message(error, 300)
     return 2, f"{what}: an unexpected error; 'zoo --debug …' prints its traceback"

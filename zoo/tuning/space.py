@@ -16,13 +16,10 @@ from zoo import recipe as recipes
 from zoo.errors import ZooError, did_you_mean
 from zoo.family import SIZES, Family
 from zoo.input import find
-from zoo.recipe import Recipe
+from zoo.recipe import WIDTH, Recipe
 
 SIZE = "size"
 """The key that stands for the size of the family."""
-
-WIDTH = "network.width"
-"""The recipe key that makes every layer wider or narrower."""
 
 DROPOUT = "network.dropout"
 """The recipe key of the rate of all dropout."""
@@ -100,7 +97,7 @@ def checked(plain: Plain, family: Family, size: str | None, recipe: Recipe, sett
         raise ZooError(f"the space has no keys: write KEY = [CHOICES] or {_RANGE}")
     if len(plain) > MOST_KEYS:
         raise ZooError(f"the space has {len(plain)} keys: {MOST_KEYS} at most")
-    set_already = {setting.partition("=")[0] for setting in settings}
+    set_already = recipes.set_keys(settings)
     usual, found = recipes.flat(recipe), Space()
     for key, given in plain.items():
         if key != SIZE and key not in usual:
@@ -194,7 +191,7 @@ def default(
         found[DROPOUT] = {"low": 0.0, "high": 0.5}
     if scales:
         found[WIDTH] = list(WIDTHS)
-    decided = {setting.partition("=")[0] for setting in settings} | ({SIZE} if size is not None else set())
+    decided = recipes.set_keys(settings) | ({SIZE} if size is not None else set())
     return {key: value for key, value in found.items() if key not in decided}
 
 

@@ -14,12 +14,12 @@ from zoo.allocator import keeping_freed_memory
 from zoo.data.source import short_name
 from zoo.errors import ZooError
 from zoo.named_recipe import RecipeFile
-from zoo.recipe import flat
+from zoo.recipe import WIDTH, flat
 from zoo.schema import record
 from zoo.training.decision import decide
 from zoo.training.request import DataRequest, Execution, Preflight, TrainingRequest
 from zoo.tuning import space as spaces
-from zoo.tuning.space import SIZE, WIDTH, Plain
+from zoo.tuning.space import SIZE, Plain
 from zoo.tuning.study import changes_of
 
 

@@ -20,6 +20,7 @@ from zoo.family import SIZES
 from zoo.input import find, kind_of
 from zoo.measurement import SECONDS, check_seconds
 from zoo.power_law import FEWEST, Fit, fit
+from zoo.recipe import WIDTH
 from zoo.registry import resolve
 from zoo.task import task_of
 from zoo.tensorflow_setup import wake_keras
@@ -170,8 +171,8 @@ def _points(sizes: Sequence[str], widths: Sequence[float]) -> list[Point]:
 def _checked(request: Mapping[str, Any], points: list[Point]) -> list[Decided]:
     """Return the decisions about all networks, with every check that needs no TensorFlow."""
     (_, usual), *_ = series.decisions(request, [Point(points[0].size)])
-    if series.WIDTH in usual.named:
-        raise ZooError(f"{series.WIDTH} cannot be set in addition to the widths of the networks: use --widths only")
+    if WIDTH in usual.named:
+        raise ZooError(f"{WIDTH} cannot be set in addition to the widths of the networks: use --widths only")
     return series.decisions(request, points)
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from zoo import run, schema
 from zoo.errors import ZooError, listed
 from zoo.named_recipe import RecipeFile, read_if_file
+from zoo.recipe import WIDTH
 from zoo.registry import resolve
 from zoo.run import Run
 from zoo.text import Progress, Say
@@ -30,9 +31,6 @@ HOW = tuple(field.name for field in dataclasses.fields(Execution) if field.name 
 
 OF_ONE_RUN = ("weights", "freeze", "prune", "resume", "out", "size")
 """The arguments that make no sense for several networks, or that the series sets itself."""
-
-WIDTH = "network.width"
-"""The recipe key that makes the networks of a series wider."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -18,8 +18,8 @@ def bypass_idle_moves_before_reshapes(model: Any) -> None:
     """Connect a Reshape to the source of the idle moves before it.
 
     An idle move is a Reshape, or a Transpose that does not change the order of elements in memory. The Reshape has to
-    state every length. If an elementwise activation stands between them, it reads the source
-    instead, and the Reshape reads the activation.
+    state every length. If an elementwise activation stands between them, it reads the source instead, and the Reshape
+    reads the activation.
     """
     index = GraphIndex(model)
     for node in [node for node in index.graph.node if node.op_type == "Reshape"]:
