@@ -112,7 +112,7 @@ for module in sys.argv[1:]:
         if module == "keras" and imported.config.backend() != "tensorflow":
             raise RuntimeError(f"the backend is {imported.config.backend()}: set KERAS_BACKEND=tensorflow")
     except BaseException as error:
-        found = {"imported": module, "error": class_and_message(error)}
+        found = {"imported": module, "error": " ".join(f"{type(error).__name__}: {error}".split())[:200]}
     print(json.dumps(found), flush=True)
 """
 """The program of a child process. It prints a line before it imports a module, and one with the finding afterwards."""
