@@ -41,6 +41,9 @@ BOUND = 1e-4
 ZERO = 1e-9
 """The norm in float64 below which a variable is 0 but for rounding."""
 
+WIDTHS = {"convnext": 0.25, "efficientnet": 0.25, "vgg": 0.25, "wav2vec2": 0.25}
+"""The width of the families whose smallest network is large, as a factor: float64 would take half an hour for each."""
+
 RECIPE = (
     "epochs=1", f"batch_size={BATCH}", "keep=last", "label_smoothing=0.1", "optimizer.clip_norm=0.5", "ema_decay=0.9",
     "schedule.warmup_epochs=0.5", "split.test=0.015", "split.validation=0.015", "split.copies_together=false",
@@ -82,7 +85,7 @@ def main() -> None:
         start(way, asked.only, asked.scratch)
     figures = recorded("equivalence")
     for family, size in networks(asked.only):
-        figures[f"{family.name}-{size.name}"] = compared(family, size, asked.scratch)
+        figures[network_name(family, size)] = compared(family, size, asked.scratch)
     record("equivalence", dict(sorted(figures.items())))
     far = [name for name, found in figures.items() if farthest(found["float64"]) >= BOUND]
     if far:
@@ -90,7 +93,7 @@ def main() -> None:
 
 
 def networks(only: Sequence[str] = ()) -> list[tuple[Family, Size]]:
-    """The smallest network of each family."""
+    """The smallest size of each family."""
     from zoo.registry import families
 
     return [
@@ -163,7 +166,7 @@ def train(way: Way, those: Sequence[tuple[Family, Size]], scratch: Path) -> None
                             family=family.name,
                             size=size.name,
                             data=DataRequest(source, options=options),
-                            settings=[*RECIPE, f"precision={precision}"],
+                            settings=[*RECIPE, f"precision={precision}", f"network.width={width(family)}"],
                             out=folder,
                         )
                         start_training(request, Execution(say=print, team=team), lambda model: None)
@@ -171,9 +174,19 @@ def train(way: Way, those: Sequence[tuple[Family, Size]], scratch: Path) -> None
                     gc.collect()
 
 
+def width(family: Family) -> float:
+    """The factor of a network's width."""
+    return WIDTHS.get(family.name, 1.0)
+
+
+def network_name(family: Family, size: Size) -> str:
+    """The name of a network, such as vgg-small-x0.25 for a quarter of the width."""
+    return f"{family.name}-{size.name}" + (f"-x{WIDTHS[family.name]:g}" if family.name in WIDTHS else "")
+
+
 def place(scratch: Path, way: Way, family: Family, size: Size, precision: str) -> Path:
     """The folder of a run."""
-    return scratch / f"{family.name}-{size.name}" / f"{way.name} {precision}"
+    return scratch / network_name(family, size) / f"{way.name} {precision}"
 
 
 def compared(family: Family, size: Size, scratch: Path) -> dict[str, Any]:

@@ -11,14 +11,11 @@ import numpy as np
 
 from zoo.data.example import Example, Unreadable
 from zoo.data.sampling import ALL, Sampling
+from zoo.data.targets import array_of, classes_of
 from zoo.description import Data, Part
 
 SHARE_OF_MEMORY = 4
 """Raw examples are kept in memory if their total size is below the available memory divided by this number."""
-
-
-DTYPES: dict[type, Any] = {int: np.int64, str: object}
-"""The dtypes of targets that are classes or texts; all others are values."""
 
 
 def _no_file(index: int) -> str:
@@ -58,9 +55,8 @@ class Examples:
     @staticmethod
     def of(examples: Sequence[Example]) -> Examples:
         """Combine a list of examples of one split."""
-        kind = type(examples[0].target) if examples else int
         return Examples(
-            targets=np.array([one.target for one in examples], DTYPES.get(kind, np.float32)),
+            targets=array_of([one.target for one in examples]),
             read=lambda index: examples[index].read(),
             names=lambda index: examples[index].name,
             traits=lambda index: examples[index].traits,
@@ -73,6 +69,11 @@ class Examples:
     def __len__(self) -> int:
         """Return the number of examples."""
         return len(self.targets)
+
+    @property
+    def classes(self) -> np.ndarray | None:
+        """The class of each example, int64 [examples]; None if targets are not classes."""
+        return classes_of(self.targets)
 
     @property
     def every_digest(self) -> np.ndarray:

@@ -75,8 +75,8 @@ def load_for_evaluation(
     if not raw.labels or raw.parts:
         return examples, data
     places = _known_places(raw.labels, model.labels, source)
-    if examples.targets.ndim == 1:
-        return dataclasses.replace(examples, targets=places[examples.targets]), data
+    if examples.classes is not None:
+        return dataclasses.replace(examples, targets=places[examples.classes]), data
     if len(places) != len(model.labels):
         raise ZooError(
             f"{source} has {len(places)} values, the model answers with {len(model.labels)}: name other data"

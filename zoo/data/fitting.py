@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+import numpy as np
+
 from zoo.data.dataset import Dataset
 from zoo.errors import ZooError, listed
 from zoo.input import kind_of
@@ -25,9 +27,10 @@ def fitting(dataset: Dataset, preprocessing: Any) -> Dataset:
     left_out = (*without_train, *without_validation, *without_test)
     if (train, validation, test) == (dataset.train, dataset.validation, dataset.test):
         return dataset
-    gone = set(dataset.train.targets.tolist()) - set(train.targets.tolist()) if dataset.train.targets.ndim == 1 else ()
-    if gone or not (len(train) and len(validation) and len(test)):
-        what = f"class '{dataset.labels[min(gone)]}'" if gone else "a split"
+    before, after = dataset.train.classes, train.classes
+    gone = np.setdiff1d(before, after) if before is not None and after is not None else np.empty(0, np.int64)
+    if len(gone) or not (len(train) and len(validation) and len(test)):
+        what = f"class '{dataset.labels[gone[0]]}'" if len(gone) else "a split"
         raise ZooError(f"no {kind.noun} of {what} fits the network's input: {listed(left_out, most=3)}")
     return dataclasses.replace(
         dataset, train=train, validation=validation, test=test, skipped=(*dataset.skipped, *left_out)

@@ -18,8 +18,7 @@ def labeled_fraction(dataset: Dataset, share: float, seed: int) -> tuple[Dataset
     train = dataset.train
     if share == 1:
         return dataset, train.only(np.empty(0, np.int64))
-    is_classes = train.targets.ndim == 1 and train.targets.dtype == np.int64
-    classes = train.targets if is_classes else np.zeros(len(train), np.int64)
+    classes = np.zeros(len(train), np.int64) if train.classes is None else train.classes
     generator, kept = np.random.default_rng(seed), np.zeros(len(train), bool)
     for number in np.unique(classes):
         members = generator.permutation(np.flatnonzero(classes == number))

@@ -10,14 +10,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-import numpy as np
-
 from zoo import input as inputs
 from zoo.data.dataset import Dataset, Examples
 from zoo.data.example import Example, RawDataset, Unreadable
 from zoo.data.names import shown
 from zoo.data.source import Source, checked_options, parse
 from zoo.data.splits import split_examples
+from zoo.data.targets import bytes_of, is_class
 from zoo.errors import ZooError, listed
 from zoo.recipe import Split
 from zoo.text import Say, is_printable, silent
@@ -144,7 +143,7 @@ def read_source(
 
 def _classes(example: Example | Unreadable, raw: RawDataset) -> list[str]:
     """Return the names of the classes of an example: one for each of its targets that is a class."""
-    if isinstance(example.target, int):
+    if is_class(example.target):
         return [raw.labels[example.target]]
     if not raw.parts or example.target is None:
         return []
@@ -175,7 +174,7 @@ def say_copies(examples: Sequence[Example], plural: str, say: Say) -> None:
     if len(targets) < len(examples):
         say(f"{len(examples) - len(targets)} of {len(examples)} {plural} are copies of others, byte for byte")
     several = [one.name for one in examples if one.digest in ambiguous]
-    if several and isinstance(examples[0].target, int):
+    if several and is_class(examples[0].target):
         say(
             f"{len(several)} {plural} are in several classes: {listed(several, most=3)}: "
             "remove them from the wrong ones"
@@ -188,13 +187,5 @@ def fingerprint(labels: Sequence[str], splits: Sequence[Sequence[Example]]) -> s
     for examples in splits:
         digest.update(len(examples).to_bytes(8, "little"))
         for one in examples:
-            digest.update(_bytes(one.target) + one.digest)
+            digest.update(bytes_of(one.target) + one.digest)
     return digest.hexdigest()
-
-
-def _bytes(target: Any) -> bytes:
-    if isinstance(target, int):
-        return target.to_bytes(8, "little")
-    if isinstance(target, str):
-        return target.encode()
-    return np.asarray(target, "<f8").tobytes()

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from zoo.data.example import Example
+from zoo.data.targets import is_class
 from zoo.errors import ZooError
 from zoo.recipe import Split
 from zoo.text import Say, silent
@@ -36,7 +37,7 @@ def split_examples(
     for one in examples:
         given[one.split].append(one)
     train, validation, test = given["train"], given["validation"], given["test"]
-    if len(train) == len(examples) < FEWEST and not isinstance(train[0].target, int):
+    if len(train) == len(examples) < FEWEST and not is_class(train[0].target):
         say(f"{len(train)} {plural} are too few to hold some back: the network is measured on its training examples")
         return train, train, train
     if not test:
@@ -62,7 +63,7 @@ def draw(
         ZooError: no example of a class would be left.
     """
     generator = np.random.default_rng(split.seed)
-    classes = np.array([one.target if isinstance(one.target, int) else 0 for one in examples])
+    classes = np.array([one.target if is_class(one.target) else 0 for one in examples])
     first = np.arange(len(examples))
     if split.copies_together:
         places: dict[bytes, int] = {}
@@ -72,7 +73,7 @@ def draw(
         members = np.flatnonzero((classes == number) & (first == np.arange(len(examples))))
         if len(members) < 2:
             copies = int((classes == number).sum()) - len(members)
-            whose = f"'{labels[number]}' has" if isinstance(examples[0].target, int) else "there are"
+            whose = f"'{labels[number]}' has" if is_class(examples[0].target) else "there are"
             raise ZooError(
                 f"{whose} too few {plural} to draw a split from"
                 + (f" ({copies} are copies of others)" if copies else "")

@@ -17,6 +17,7 @@ import numpy as np
 from zoo.data.dataset import Dataset, Examples
 from zoo.data.example import Example, RawDataset
 from zoo.data.names import shown
+from zoo.data.targets import is_class
 from zoo.errors import ZooError, listed
 from zoo.family import Family, Size
 from zoo.inputs.table.bundled import Bundled, bundled
@@ -66,7 +67,7 @@ def dataset_of_bundled(name: str) -> RawDataset:
 
 
 def _examples(table: Bundled, name: str) -> list[Example]:
-    targets = [target if isinstance(target, int) else (target,) for target in table.targets]
+    targets = [target if is_class(target) else (target,) for target in table.targets]
     each = zip(table.rows, targets, row_digests(table.rows), strict=True)
     return [
         _example(row, target, f"{name} row {number}", "train", digest, table.names)

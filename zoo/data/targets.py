@@ -1,0 +1,41 @@
+"""The forms of a target: the number of a class, values, a text, or, of several targets, the number or value of each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, TypeGuard
+
+import numpy as np
+
+CLASS, TEXT, VALUE = np.dtype(np.int64), np.dtype(object), np.dtype(np.float32)
+"""The dtypes of arrays of targets: numbers of classes, texts, and everything else."""
+
+
+def is_class(target: Any) -> TypeGuard[int]:
+    """Return whether a target is the number of a class."""
+    return isinstance(target, int)
+
+
+def array_of(targets: Sequence[Any]) -> np.ndarray:
+    """Return the targets of examples, which all have one form, as an array.
+
+    Returns:
+        Classes, int64 [examples]; texts, object [examples]; or values, float32 [examples, values].
+    """
+    first = targets[0] if targets else 0
+    dtype = CLASS if is_class(first) else TEXT if isinstance(first, str) else VALUE
+    return np.array(targets, dtype)
+
+
+def classes_of(targets: np.ndarray) -> np.ndarray | None:
+    """Return an array of targets if they are classes, and None if they are not."""
+    return targets if targets.dtype == CLASS and targets.ndim == 1 else None
+
+
+def bytes_of(target: Any) -> bytes:
+    """Return the bytes that stand for a target in a fingerprint."""
+    if is_class(target):
+        return target.to_bytes(8, "little")
+    if isinstance(target, str):
+        return target.encode()
+    return np.asarray(target, "<f8").tobytes()
