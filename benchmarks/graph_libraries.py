@@ -134,7 +134,7 @@ def whole(kind: str, network: str) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / "model.onnx"
         if kind == "zoo":
-            conversion.write_onnx(traced, path, {})
+            conversion.write_onnx(traced, path)
         else:
             load, save, one = onnx_ir("convolve_nhwc_image")
             with conversion.folded(traced) as (folded, _):

@@ -147,7 +147,7 @@ def write_random(path: Path, description: Model) -> None:
         classes=len(description.labels),
         preprocessing=description.preprocessing,
     )
-    write_onnx(trace(model, description), path, {})
+    write_onnx(trace(model, description), path)
 
 
 def fused_nodes(int8: Path, fused: Path) -> dict[str, int]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from zoo import contract, schema
+from zoo import contract
 from zoo.artifact import Gate, Int8
 from zoo.contract import VERSION
 from zoo.data.dataset import Dataset
@@ -108,16 +108,7 @@ class OnnxWriter(Writer):
 
     def write(self) -> None:
         """Write the file, and keep the record of the conversion for the lint."""
-        description = self.job.description
-        metadata = {
-            "family": description.family,
-            "size": description.size,
-            "labels": list(description.labels),
-            "preprocessing": schema.to_dict(description.preprocessing),
-            **({"parts": [schema.to_dict(part) for part in description.parts]} if description.parts else {}),
-            **({"symbols": schema.to_dict(description.symbols)} if description.symbols else {}),
-        }
-        self._record = write_onnx(self.job.model, self.path, metadata, self.job.settings.opset)
+        self._record = write_onnx(self.job.model, self.path, self.job.settings.opset)
 
     def gates(self, opened: Callable[[], Session]) -> list[Gate]:
         """The lint, and the gates of every ONNX file."""

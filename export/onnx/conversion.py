@@ -8,7 +8,6 @@ for VGG-16; this way it needs less than 4 GB. The logits agree to 2e-10.
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
 import math
 import tempfile
@@ -18,7 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from zoo import contract, files, weights_file
+from zoo import contract, files, onnx_metadata, weights_file
 from zoo.errors import ZooError
 from zoo.export.graph import TracedModel, open_shape, outputs
 from zoo.export.onnx import passes
@@ -101,13 +100,12 @@ def ir_version(opset: int) -> int:
     return int(onnx.helper.find_min_ir_version_for([onnx.helper.make_opsetid("", opset)]))
 
 
-def write_onnx(network: TracedModel, path: Path, metadata: dict[str, Any], opset: int = OPSET) -> ConversionRecord:
+def write_onnx(network: TracedModel, path: Path, opset: int = OPSET) -> ConversionRecord:
     """Write an ONNX file that follows the contract, and return the record that the lint compares it with.
 
     Args:
         network: the network to convert.
         path: the file to write, whole or not at all.
-        metadata: the entries of `metadata_props`; values other than strings are stored as JSON.
         opset: the version of ONNX's operator set.
     """
     import onnx
@@ -116,10 +114,11 @@ def write_onnx(network: TracedModel, path: Path, metadata: dict[str, Any], opset
         proto = onnx.load(source)
     passes.apply(proto, "folded")
     _name_open_dimensions(proto, contract.of_every_format(network.description))
+    metadata = onnx_metadata.entries(network.description)
     if any(node.op_type == "LSTM" for node in proto.graph.node):
-        metadata = metadata | {NO_EMPTY_BATCH: "LSTM"}
+        metadata[NO_EMPTY_BATCH] = "LSTM"
     for key, value in metadata.items():
-        proto.metadata_props.add(key=key, value=value if isinstance(value, str) else json.dumps(value))
+        proto.metadata_props.add(key=key, value=value)
     with files.staged_file(path) as staging:
         save(proto, staging)
     return record

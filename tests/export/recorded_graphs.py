@@ -67,7 +67,7 @@ def graph_text(network: str) -> str:
     description = Model(family, size, labels, preprocessing, parameters=0, multiply_adds=0)
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / "model.onnx"
-        write_onnx(graph.trace(model, description), path, {})
+        write_onnx(graph.trace(model, description), path)
         return text(onnx.load(path))
 
 

@@ -41,7 +41,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
         variable.assign(random.normal(size=variable.shape, scale=0.5))
     path = tmp_path_factory.mktemp("finished") / "model.onnx"
     keras_network = trace(model, described(PIXELS, "abcde"))
-    write_onnx(keras_network, path, {})
+    write_onnx(keras_network, path)
     reference = of_noise(keras_network)
     assert _failed(path, reference) == set()
     return onnx.load(path), reference

@@ -35,7 +35,7 @@ def text(length: int, longest: int | None = None) -> dict[str, np.ndarray]:
 def written(path: Path, pooling: str) -> Path:
     """Write the float32 file of a BERT of two blocks with random weights, and return its path."""
     description = Model("bert", "small", ("a", "b", "c"), TextPreprocessing(VOCABULARY, 12), 0, 0)
-    write_onnx(trace(randomized(pooling), description), path, {})
+    write_onnx(trace(randomized(pooling), description), path)
     return path
 
 

@@ -37,7 +37,7 @@ def exported(path: Path, layer: Callable[[Any], Any], *, sequence: bool = False)
     model = keras.Model(image, layers.logits(x, 5))
     for variable in model.trainable_variables:
         variable.assign(RNG.normal(size=variable.shape, scale=0.3))
-    write_onnx(trace(model, described(PIXELS, "abcde")), path / "model.onnx", {})
+    write_onnx(trace(model, described(PIXELS, "abcde")), path / "model.onnx")
     options = onnxruntime.SessionOptions()
     # The next level would change layouts for this processor.
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED

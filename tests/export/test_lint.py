@@ -261,7 +261,7 @@ def test_transposes_of_networks() -> None:
 @pytest.mark.parametrize("opset", [18, OPSET, 22])
 def test_what_it_says_of_a_network(opset: int, tmp_path: Path) -> None:
     path = tmp_path / "model.onnx"
-    record = write_onnx(trace(small_network(), described(PREPROCESSING, "abcde")), path, {}, opset)
+    record = write_onnx(trace(small_network(), described(PREPROCESSING, "abcde")), path, opset)
     passed, figures = lint.report(path, record)
     assert passed, figures
     assert figures["transposes"] == figures["transposes_asked_for"] == 2
@@ -306,7 +306,7 @@ def test_more_weights_than_a_file_holds_are_refused() -> None:
 
 def test_a_skeleton_is_the_model_without_its_large_weights(tmp_path: Path) -> None:
     path = tmp_path / "model.onnx"
-    write_onnx(trace(small_network(), described(PREPROCESSING, "abcde")), path, {"labels": ["a"]})
+    write_onnx(trace(small_network(), described(PREPROCESSING, "abcde")), path)
     whole, stripped = onnx.load(path), load_skeleton(path)
     large = {tensor.name for tensor in stripped.graph.initializer if tensor.external_data}
     assert large == {tensor.name for tensor in whole.graph.initializer if len(tensor.raw_data) > 2**16} != set()

@@ -154,7 +154,7 @@ def pooled(act: Any, path: Path) -> tuple[bool, dict[str, Any]]:
     x = layers.convolution(x, 32, 3, stride=2, name="halving")
     made = keras.Model(image, layers.logits(keras.layers.GlobalAveragePooling2D(name="average")(x), 5))
     preprocessing = Preprocessing(16, 16, 3, (0.5,) * 3, (0.25,) * 3)
-    record = write_onnx(trace(made, described(preprocessing, "abcde")), path, {})
+    record = write_onnx(trace(made, described(preprocessing, "abcde")), path)
     return lint.report(path, record)
 
 

@@ -694,7 +694,7 @@ def test_wrong_requests_end_in_one_line(
 def test_every_family_has_integers_where_its_work_is(family: str, images_folder: Path, tmp_path: Path) -> None:
     dataset = load(f"folder:{images_folder}", "image", split=Recipe().split)
     description = describe(*resolve(family, "small"), dataset, Recipe(input=ImageSettings()))
-    write_onnx(trace(factory.build(description), description), tmp_path / "model.onnx", {})
+    write_onnx(trace(factory.build(description), description), tmp_path / "model.onnx")
     model = onnx.load(tmp_path / "model.onnx")
     images = RNG.integers(0, 256, (4, *description.preprocessing.shape), np.uint8)
     made = qdq.quantized(model, calibrated(model, images), "x86-vnni")

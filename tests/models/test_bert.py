@@ -156,7 +156,7 @@ def test_the_onnx_file_is_open_and_has_no_idle_node(pooling: str, tmp_path: Path
     labels = ("a", "b", "c")
     description = Model("bert", "small", labels, TextPreprocessing(vocabulary, SMALL["longest"]), 0, 0)
     path = tmp_path / "bert.onnx"
-    record = write_onnx(trace(model, description), path, {})
+    record = write_onnx(trace(model, description), path)
 
     session = open_onnx(path, threads=1)
     shapes = {name: tensor.shape for name, tensor in session.signature.inputs.items()}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import dataclasses
 import os
 import subprocess
 import sys
@@ -15,7 +15,7 @@ import onnx
 from google.protobuf.message import DecodeError
 from onnx import TensorProto, helper, numpy_helper
 
-from zoo import artifact, formats, migration, schema
+from zoo import artifact, formats, migration, onnx_metadata, schema
 from zoo.artifact import Gate, Manifest
 from zoo.description import Data, Model, Provenance
 from zoo.inputs.image.preprocessing import Preprocessing
@@ -61,9 +61,7 @@ def graph(seed: int = 0, labels: tuple[str, ...] = LABELS) -> onnx.ModelProto:
         ],
     )
     model = helper.make_model(made, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-    helper.set_model_props(
-        model, {"labels": json.dumps(list(labels)), "preprocessing": json.dumps(schema.to_dict(PREPROCESSING))}
-    )
+    helper.set_model_props(model, onnx_metadata.entries(dataclasses.replace(MODEL, labels=labels)))
     return model
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from tests.serving.handmade import ONNX, close, manifest, sign
-from zoo import artifact, schema
+from zoo import artifact, onnx_metadata, schema
 from zoo.description import Model, Scale
 from zoo.errors import Refused, ZooError
 from zoo.inputs.table.columns import Column
@@ -61,8 +60,7 @@ def graph() -> onnx.ModelProto:
         [numpy_helper.from_array(array, name) for name, array in weights.items()],
     )
     model = helper.make_model(made, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-    preprocessing = json.dumps(schema.to_dict(MODEL.preprocessing))
-    helper.set_model_props(model, {"labels": json.dumps(LABELS), "preprocessing": preprocessing})
+    helper.set_model_props(model, onnx_metadata.entries(MODEL))
     return model
 
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from zoo.contract import PROBABILITIES, VALUES
-from zoo.errors import ZooError
 from zoo.formats import Format, Session
 from zoo.formats._markdown import code_block, inputs_in_python, quoted, shown_output
 from zoo.signature import Signature, Tensor
@@ -138,76 +137,21 @@ def open_onnx(path: Path, threads: int | None = None) -> Session:
     return Session(signature, run, native)
 
 
+def described(session: Session, path: Path) -> Model:
+    """Return the description of an open ONNX file, as the file alone states it, see `zoo.onnx_metadata.read`."""
+    from zoo import onnx_metadata
+
+    metadata = session.native.get_modelmeta().custom_metadata_map
+    return onnx_metadata.read(metadata, session.signature.outputs, str(path))
+
+
 def _checks(path: Path, session: Session, model: Model) -> dict[str, list[str]]:
     """The file's own metadata against the manifest, and its graph against its own digest."""
+    from zoo import onnx_metadata
+
     # Metadata that are not UTF-8 raise only here, not when the file is loaded.
     metadata = session.native.get_modelmeta().custom_metadata_map
-    return {"metadata": _metadata_faults(metadata, model), "digest": _digest_faults(metadata, path)}
-
-
-def described(session: Session, path: Path) -> Model:
-    """Return the description of an open ONNX file, as its own metadata and the names of its outputs state it.
-
-    Raises:
-        ZooError: its metadata are missing or damaged.
-    """
-    from zoo import migration, schema
-    from zoo.description import Model
-    from zoo.task import tasks
-
-    metadata = session.native.get_modelmeta().custom_metadata_map
-    task = next((name for name, one in tasks().items() if {*one.outputs} == {*session.signature.outputs}), None)
-    try:
-        values: dict[str, Any] = {key: json.loads(metadata[key]) for key in ("labels", "preprocessing")}
-        if "symbols" in metadata:
-            values["symbols"] = json.loads(metadata["symbols"])
-        if "parts" in metadata:
-            # The outputs are in the units of the data whatever the scales.
-            task, count = "several", len(values["labels"])
-            values |= {"parts": json.loads(metadata["parts"]), "scales": [{"mean": 0.0, "std": 1.0}] * count}
-        values["preprocessing"] = migration.preprocessing(values["preprocessing"])
-        network = {"family": metadata["family"], "size": metadata["size"], "parameters": 0, "multiply_adds": 0}
-        return schema.parse(Model, {**values, **network, "task": task}, str(path))
-    except (KeyError, ValueError, RecursionError):
-        raise ZooError(
-            f"{path} does not say in its metadata what it takes and what it answers: name a file that zoo exported"
-        ) from None
-
-
-def _metadata_faults(metadata: dict[str, str], model: Model) -> list[str]:
-    """Entries of `metadata_props` in JSON, such as `labels` and `preprocessing`, that differ from the manifest's."""
-    from zoo import migration, schema
-    from zoo.description import Part, Symbols
-    from zoo.input import kind_of
-
-    def symbols(values: Any) -> Any:
-        return schema.parse(Symbols, values, "symbols")
-
-    def parts(values: Any) -> Any:
-        return tuple(schema.parse(Part, one, "parts") for one in values)
-
-    def preprocessing(values: Any) -> Any:
-        record = kind_of(model.preprocessing).preprocessing
-        return schema.parse(record, migration.preprocessing(values), "preprocessing")
-
-    faults = []
-    readings: tuple[tuple[str, Any, Callable[[Any], Any]], ...] = (
-        ("labels", list(model.labels), list),
-        ("preprocessing", model.preprocessing, preprocessing),
-        *((("symbols", model.symbols, symbols),) if model.symbols else ()),
-        *((("parts", model.parts, parts),) if model.parts else ()),
-    )
-    for key, wanted, parse in readings:
-        if key not in metadata:
-            faults.append(f"metadata_props has no '{key}'")
-            continue
-        try:
-            same = parse(json.loads(metadata[key])) == wanted
-        except (ValueError, TypeError, RecursionError, ZooError):
-            same = False
-        if not same:
-            faults.append(f"metadata_props and the manifest differ in '{key}': {metadata[key]:.60}")
-    return faults
+    return {"metadata": onnx_metadata.faults(metadata, model), "digest": _digest_faults(metadata, path)}
 
 
 def _digest_faults(metadata: dict[str, str], path: Path) -> list[str]:
