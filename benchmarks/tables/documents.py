@@ -40,6 +40,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "tables-large": accuracies.tables_large,
     "audio-synthetic": accuracies.audio_synthetic,
     "training-speed": methods.training_speed,
+    "equivalence": methods.equivalence,
     "distillation": methods.distillation,
     "pruning": methods.pruning,
     "label-fraction": methods.label_fraction,

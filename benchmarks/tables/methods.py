@@ -41,6 +41,32 @@ def training_speed() -> str:
     return markdown(titles, rows)
 
 
+def equivalence() -> str:
+    """Distances of two replicas and of two workers from one device, the larger of both, and of other kernels."""
+
+    def largest(ways: list[dict[str, Any]], measure: str) -> str:
+        return f"{max(way[measure] for way in ways):.1e}"
+
+    rows = []
+    for network, found in results("equivalence")["figures"].items():
+        others = found["float32"].pop("other kernels")
+        exact, rounded = ([*found[precision].values()] for precision in ("float64", "float32"))
+        single = [largest(ways, "farthest") for ways in (exact, rounded, [others])]
+        rows.append([f"`{network}`", *single, *(largest(ways, "together") for ways in (rounded, [others]))])
+    of_one, of_all = "one variable", "all variables"
+    return markdown(
+        [
+            "network",
+            f"float64, {of_one}",
+            f"float32, {of_one}",
+            f"other kernels, {of_one}",
+            f"float32, {of_all}",
+            f"other kernels, {of_all}",
+        ],
+        rows,
+    )
+
+
 def distillation() -> str:
     """Accuracy of networks with and without a teacher."""
     rows = []
