@@ -10,7 +10,6 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Integral
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, Literal
 
 from zoo import complexity, run, schema, weights_file
@@ -98,37 +97,62 @@ def create(
             or a rate for dropout or residual branches that the network does not have.
     """
     family, row = resolve(name, size)
-    if head and task is not None and task not in family.all_tasks:
-        raise ZooError(f"{family.name} has no network for {task}: {did_you_mean(task, family.all_tasks)}")
-    row = dataclasses.replace(row, options=family.options(row, task or family.tasks[0]))
+    kind, row = find(family.input), _with_options(family, row, task, head)
     if pretrained and widths:
         raise ZooError("published weights fit the published channels: leave widths out")
     tag = TIMM.tag(TIMM.published(family, row), None if pretrained is True else pretrained) if pretrained else None
-    kind = find(family.input)
     if preprocessing is None:
         shape = (tag.input.side, tag.input.side, 3) if tag else row.input_shape
         preprocessing = kind.data.reference(shape if input_shape is None else _shape(input_shape, row))
-    if head:
-        least = 2 if family.tasks == ("classes",) else 1
-        if not (isinstance(classes, Integral) and classes >= least):
-            raise ZooError(f"classes={classes!r:.40}: a whole number of at least {least} is needed")
-        classes = int(classes)  # Keras 3.15 refuses integers of numpy
     if structure not in (None, "reference") and not isinstance(structure, Structure):
         raise ZooError(f"structure={structure!r:.40}: write 'reference', or leave it out")
     if structure == "reference" or (structure is None and tag):
         structure = family.reference_structure(row)
     elif structure is None:
         structure = kind.data.structure(family, row, preprocessing)
-    kind.data.check(family, row, preprocessing, structure)
-    rates = schema.parse(Network, {"dropout": dropout, "drop_path": drop_path}, "network")
+    plan = _Plan(
+        family=family,
+        row=row,
+        labels=_count_of_labels(family, classes) if head else WITHOUT_HEAD,
+        preprocessing=preprocessing,
+        structure=structure,
+        widths=widths or {},
+        rates=schema.parse(Network, {"dropout": dropout, "drop_path": drop_path}, "network"),
+        precision=precision,
+        head=head,
+        features=features,
+    )
     if tag is None:
-        return _built(family, row, classes, preprocessing, structure, features, precision, widths or {}, rates, head)
-    trained = _trained(family, row, preprocessing, structure, precision, tag, rates)
+        return _built(plan)
+    trained = _trained(dataclasses.replace(plan, labels=CLASSES, head=True, features=False), tag)
     if classes == CLASSES and head and not features:
         return trained
-    made = _built(family, row, classes, preprocessing, structure, features, precision, rates=rates, head=head)
+    made = _built(plan)
     _copy_weights(trained, made.model if features else made, but=family.head if classes != CLASSES else ())
     return made
+
+
+def _with_options(family: Family, row: Size, task: str | None, head: bool) -> Size:
+    """Return a size with the options of its builder for a task, the first of the family if None.
+
+    Raises:
+        ZooError: the network has a head, and the family has none for this task.
+    """
+    if head and task is not None and task not in family.all_tasks:
+        raise ZooError(f"{family.name} has no network for {task}: {did_you_mean(task, family.all_tasks)}")
+    return dataclasses.replace(row, options=family.options(row, task or family.tasks[0]))
+
+
+def _count_of_labels(family: Family, classes: Any) -> int:
+    """Return the number of logits, values or symbols as an int, because Keras 3.15 refuses integers of numpy.
+
+    Raises:
+        ZooError: it is not a whole number, or is too small for the family's tasks.
+    """
+    least = 2 if family.tasks == ("classes",) else 1
+    if not isinstance(classes, Integral) or int(classes) < least:
+        raise ZooError(f"classes={classes!r:.40}: a whole number of at least {least} is needed")
+    return int(classes)
 
 
 def _shape(given: Sequence[int], row: Size) -> tuple[int, ...]:
@@ -147,20 +171,38 @@ def _shape(given: Sequence[int], row: Size) -> tuple[int, ...]:
     return shape
 
 
-def _built(
-    family: Family,
-    row: Size,
-    labels: int,
-    preprocessing: Any,
-    structure: Structure | None,
-    features: bool,
-    precision: str,
-    widths: Mapping[str, int] = MappingProxyType({}),
-    rates: Network = OWN_RATES,
-    head: bool = True,
-) -> Any:
+@dataclass(frozen=True)
+class _Plan:
+    """All that decides a network but its weights; `create` documents the fields of the same names.
+
+    Attributes:
+        row: the size, with the options of the task.
+        labels: the number of logits, values or symbols.
+        rates: the rates of dropout and drop-path.
+    """
+
+    family: Family
+    row: Size
+    labels: int
+    preprocessing: Any
+    structure: Structure | None
+    widths: Mapping[str, int]
+    rates: Network
+    precision: str
+    head: bool
+    features: bool
+
+
+def _built(plan: _Plan) -> Any:
+    """Build a network with fresh weights.
+
+    Raises:
+        ZooError: the network cannot take the input, or its widths do not fit each other, or it lacks what is asked for.
+    """
+    family, row, preprocessing = plan.family, plan.row, plan.preprocessing
+    kind_of(preprocessing).data.check(family, row, preprocessing, plan.structure)
     title = f"{family.name}_{row.name}"
-    with own_settings(precision):
+    with own_settings(plan.precision):
         import keras
 
         from zoo import drop_rates, layers
@@ -169,28 +211,30 @@ def _built(
         for name, tensor in kind_of(preprocessing).client.network_tensors(preprocessing).items():
             shape = [size if isinstance(size, int) else None for size in tensor.shape[1:]]
             inputs[name] = keras.Input(shape, dtype=tensor.dtype, name=name)
-        form = preprocessing if structure is None else structure
+        form = preprocessing if plan.structure is None else plan.structure
         builder = importlib.import_module(family.builder)
-        with layers.widths(widths), drop_rates.standing_in(rates) as asked:
+        with layers.widths(plan.widths), drop_rates.standing_in(plan.rates) as asked:
             try:
-                outputs = builder.build(*inputs.values(), labels if head else WITHOUT_HEAD, form, **row.options)
+                outputs = builder.build(*inputs.values(), plan.labels, form, **row.options)
             except ValueError as error:
-                if not widths:
+                if not plan.widths:
                     raise
                 raise ZooError(f"{title} cannot be built with these widths ({str(error).splitlines()[0]})") from None
         given = inputs if len(inputs) > 1 else next(iter(inputs.values()))
         network = keras.Model(given, outputs.logits, name=title)
-        _check_widths(network, widths, title)
-        if features and not outputs.feature_maps:
+        _check_widths(network, plan.widths, title)
+        if plan.features and not outputs.feature_maps:
             raise ZooError(f"{family.name} {row.name} has no feature maps: leave features out")
-        if features:
+        if plan.features:
             maps = {key: one.tensor for key, one in outputs.feature_maps.items()}
             strides = {key: one.stride for key, one in outputs.feature_maps.items()}
             made: Any = FeatureExtractor(keras.Model(given, maps, name=f"{title}_features"), strides)
         else:
             made = network
-        asked.settle(made.model if features else made, f"{family.name} {row.name}")
-        return made if head or features else keras.Model(given, made.get_layer(family.head[0]).input, name=title)
+        asked.settle(made.model if plan.features else made, f"{family.name} {row.name}")
+        if plan.head or plan.features:
+            return made
+        return keras.Model(given, network.get_layer(family.head[0]).input, name=title)
 
 
 def _check_widths(network: Any, widths: Mapping[str, int], title: str) -> None:
@@ -207,21 +251,13 @@ def apply(model: Any, inputs: Mapping[str, Any], *, training: bool) -> Any:
     return model(dict(inputs) if len(inputs) > 1 else next(iter(inputs.values())), training=training)
 
 
-def _trained(
-    family: Family,
-    row: Size,
-    preprocessing: Any,
-    structure: Structure | None,
-    precision: str,
-    tag: Tag,
-    rates: Network,
-) -> Any:
+def _trained(plan: _Plan, tag: Tag) -> Any:
     """Build the network that published weights belong to, and load these weights."""
-    repository = TIMM.repository(TIMM.published(family, row), tag)
+    repository = TIMM.repository(TIMM.published(plan.family, plan.row), tag)
     assert repository is not None, "timm's weights are on the hub"
     path = hub.fetch(repository).path
-    model = _built(family, row, CLASSES, preprocessing, structure, features=False, precision=precision, rates=rates)
-    TIMM.read(path, model, family.name, row.name)
+    model = _built(plan)
+    TIMM.read(path, model, plan.family.name, plan.row.name)
     return model
 
 
@@ -292,18 +328,21 @@ def build(description: Model, *, features: bool = False, precision: str = "float
     has no head. `rates` are the rates of dropout and drop-path in training; they change neither the weights nor the
     answers.
     """
-    return create(
-        description.family,
-        size=description.size,
-        classes=len(description.labels),
-        preprocessing=description.preprocessing,
-        structure=structure_of(description),
-        features=features,
-        head=not task_of(description).pretext_module,
-        precision=precision,
-        # Of several targets, the builder needs only the number of their labels.
-        task=description.parts[0].task if description.parts else description.task,
-        widths=description.widths,
-        dropout=rates.dropout,
-        drop_path=rates.drop_path,
+    family, row = resolve(description.family, description.size)
+    head = not task_of(description).pretext_module
+    # Of several targets, the builder needs only the number of their labels.
+    task = description.parts[0].task if description.parts else description.task
+    return _built(
+        _Plan(
+            family=family,
+            row=_with_options(family, row, task, head),
+            labels=_count_of_labels(family, len(description.labels)) if head else WITHOUT_HEAD,
+            preprocessing=description.preprocessing,
+            structure=structure_of(description),
+            widths=description.widths,
+            rates=rates,
+            precision=precision,
+            head=head,
+            features=features,
+        )
     )
