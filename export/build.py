@@ -16,7 +16,7 @@ import numpy as np
 
 from zoo import artifact, factory, files, folder_kinds, migration, provenance, run
 from zoo import formats as known_formats
-from zoo.artifact import Gate, Int8, Manifest
+from zoo.artifact import Gate, Manifest
 from zoo.data import digests
 from zoo.data.dataset import Dataset, Examples
 from zoo.data.fitting import fitting
@@ -26,9 +26,9 @@ from zoo.errors import Refused, ZooError, class_and_message
 from zoo.export import accuracy, gates, graph, model_card
 from zoo.export.graph import TracedModel
 from zoo.export.int8 import quantize
-from zoo.export.onnx.conversion import OPSET, check_opset, check_size, ir_version
+from zoo.export.onnx.conversion import OPSET
 from zoo.export.reference import Reference, of_examples, of_noise, of_stand_ins
-from zoo.export.writers import Int8Writer, Job, Say, Settings, Writer, refuse_unwritable, writer
+from zoo.export.writers import Job, Say, Settings, Writer, writer_of
 from zoo.finite import finite, refuse_not_finite
 from zoo.formats import Format, Session
 from zoo.input import kind_of
@@ -64,11 +64,11 @@ def export(
         data_dir: the folder of the run's data, if they were moved since the training.
         say: called with a line about each step.
         opset: the version of ONNX's operator set.
-        int8: the target and the budget of an int8 file, which is added to the formats.
+        int8: the target and the budget of an int8 file; for this machine when None.
 
     Raises:
-        ZooError: the run or its data cannot be read, a format or operator set is unknown, `out` exists, the weights are
-            larger than an ONNX file may be, or int8 is not worth it for the family.
+        ZooError: the run or its data cannot be read, a format or operator set is unknown, `out` exists, or a format
+            cannot be made of this run: its weights are larger than an ONNX file may be, or int8 is not worth it.
         Refused: a gate failed, or the int8 file loses more accuracy than its budget allows or is no faster. The message
             has the names and figures, and no artifact is left behind.
     """
@@ -76,14 +76,11 @@ def export(
     this = run.read_with_head(run_folder)
     target = out or files.unused(Path("artifacts"), run_folder.resolve().name)
     folder_kinds.check_new(target)
-    formats, int8 = _with_int8(formats, int8)
+    formats = _with_sources(formats)
     rows = _in_order(formats)
-    if "onnx" in formats:
-        check_opset(opset)
-    if int8 is not None and this.data is None:
-        raise ZooError(f"int8 is calibrated on the run's data, and {run_folder} has none: leave --int8 out")
-    if int8 is not None:
-        quantize.refuse_useless(this.model, int8)
+    settings = Settings(opset, int8 or quantize.Int8Options(quantize.this_machine()), run_folder / CALIBRATION, say)
+    for row in rows:
+        writer_of(row).refuse(this, settings)
     if data_dir is not None and this.data is None:
         raise ZooError(f"{run_folder} has no data, so there is nothing to look for: leave --data-dir out")
     kind = kind_of(this.model.preprocessing)
@@ -99,7 +96,6 @@ def export(
                 files.write_text(staging / name, content)
             model = graph.trace(keras_model, this.model)
             reference_of = functools.partial(of_examples, test=dataset.test) if dataset else of_stand_ins
-            settings = Settings(opset, int8, run_folder / CALIBRATION, say)
             made = _write_all(staging, rows, model, reference_of, dataset, settings)
             results = (gates.network_gate(keras_model, this.model), gates.client_gate(made.reference), *made.gates)
             _refuse_failed(results, f"{run_folder} makes no artifact")
@@ -128,9 +124,7 @@ def export(
                 weights=this.weights,
                 initial=this.initial,
                 teacher=this.teacher,
-                opset=opset if "onnx" in formats else None,
-                ir_version=ir_version(opset) if "onnx" in formats else None,
-                int8=made.int8,
+                **made.fields,
             )
             files.write_text(staging / artifact.CARD, model_card.text(target.name, manifest))
             artifact.write(staging, manifest)
@@ -147,7 +141,8 @@ def try_export(description: Model) -> None:
     model = graph.trace(_without_zeros(factory.build(description)), description)
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        settings = Settings(OPSET, None, folder / CALIBRATION, lambda line: None)
+        options = quantize.Int8Options(quantize.this_machine())
+        settings = Settings(OPSET, options, folder / CALIBRATION, lambda line: None)
         made = _write_all(folder, _in_order(BOTH), model, of_noise, None, settings)
     _refuse_failed(made.gates, f"{description.family} {description.size} cannot be exported")
 
@@ -163,25 +158,21 @@ def _without_zeros(model: Any) -> Any:
 
 @dataclasses.dataclass(frozen=True)
 class _Made:
-    """The results of writing all formats."""
+    """The results of writing all formats; `fields` are those of the manifest that single formats fill."""
 
     gates: tuple[Gate, ...]
     score: dict[str, Score]
-    int8: Int8 | None
+    fields: dict[str, Any]
     reference: Reference
 
 
-def _with_int8(
-    formats: Sequence[str], int8: quantize.Int8Options | None
-) -> tuple[tuple[str, ...], quantize.Int8Options | None]:
-    """Return the formats, each after the one that it is made from, and the int8 options if int8 is among them."""
+def _with_sources(formats: Sequence[str]) -> tuple[str, ...]:
+    """Return the formats, each after the one that it is made from."""
     complete: list[str] = []
-    for name in (*formats, *(["onnx_int8"] if int8 else [])):
+    for name in formats:
         source = known_formats.find(name).source
         complete += [one for one in (source, name) if one and one not in complete]
-    if "onnx_int8" in complete and int8 is None:
-        int8 = quantize.int8_options(None, quantize.MAX_DROP, quantize.CALIBRATION_EXAMPLES, force=False)
-    return tuple(complete), int8
+    return tuple(complete)
 
 
 def _in_order(formats: Sequence[str]) -> list[Format]:
@@ -190,11 +181,9 @@ def _in_order(formats: Sequence[str]) -> list[Format]:
     Formats that are made from no other come first. Among them, heavy ones come first, because their gates take longest.
 
     Raises:
-        ZooError: a format is unknown, or nothing writes it.
+        ZooError: a format is unknown.
     """
     rows = [known_formats.find(name) for name in formats]
-    for row in rows:
-        refuse_unwritable(row)
     return sorted(rows, key=lambda row: (row.source is not None, not row.heavy))
 
 
@@ -230,8 +219,6 @@ def _write_all(
         Refused: a format cannot be written, int8 is not worth it, or a gate failed before a format that is made from
             another one.
     """
-    if any(row.name == "onnx" for row in rows):
-        check_size(model.model)
     results: list[Gate] = []
     scores: dict[str, Score] = {}
     right: dict[str, np.ndarray] = {}
@@ -239,7 +226,9 @@ def _write_all(
         # TensorFlow computes the reference while Python writes the first format.
         reference = beside.submit(reference_of, model)
         job = Job(folder, model, model.description, dataset, settings, reference, beside)
-        writers = [writer(job, row) for row in rows]
+        writers = [writer_of(row)(job, row) for row in rows]
+        for one in writers:
+            one.check()
         unfinished: list[Writer] = []
         for one in writers:
             if one.row.source is not None:
@@ -271,7 +260,7 @@ def _write_all(
     return _Made(
         tuple(results),
         scores,
-        next((one.result for one in writers if isinstance(one, Int8Writer)), None),
+        {name: value for one in writers for name, value in one.fields().items()},
         reference.result(),
     )
 

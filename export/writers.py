@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, Future
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -19,7 +20,7 @@ from zoo.export import gates
 from zoo.export.batches import part
 from zoo.export.graph import TracedModel
 from zoo.export.int8 import quantize
-from zoo.export.onnx.conversion import write_onnx
+from zoo.export.onnx.conversion import check_opset, check_size, ir_version, write_onnx
 from zoo.export.onnx.fp16 import write_fp16
 from zoo.export.reference import Reference
 from zoo.export.tf_serving.rules import static_gates
@@ -28,6 +29,7 @@ from zoo.export.tf_serving.server_check import server_gate
 from zoo.export.tf_serving.warmup import write_warmup
 from zoo.formats import Format, Session, find
 from zoo.input import kind_of
+from zoo.run import Run
 from zoo.text import Say
 
 WARM_UP_EXAMPLES = 4
@@ -39,13 +41,13 @@ class Settings:
 
     Attributes:
         opset: the version of ONNX's operator set.
-        int8: the target and the budget of an int8 file, None where none is asked for.
+        int8: the target and the budget of an int8 file.
         calibrations: the folder that keeps calibrations for the next export.
         say: called with a line about each step.
     """
 
     opset: int
-    int8: quantize.Int8Options | None
+    int8: quantize.Int8Options
     calibrations: Path
     say: Say
 
@@ -79,6 +81,21 @@ class Writer:
     def __init__(self, job: Job, row: Format) -> None:
         self.job, self.row, self.path = job, row, job.folder / row.place()
 
+    @classmethod
+    def refuse(cls, this: Run, settings: Settings) -> None:
+        """Refuse a run that cannot be written in this format, before its network is built.
+
+        Raises:
+            ZooError: with the reason.
+        """
+
+    def check(self) -> None:
+        """Refuse a network that cannot be written in this format, before any format is written.
+
+        Raises:
+            ZooError: with the reason.
+        """
+
     def write(self) -> None:
         """Write the format's file to the artifact. A runtime for another format's file has nothing to write."""
         if self.row.write is not None:
@@ -102,9 +119,22 @@ class Writer:
             Refused: with the figures in the message.
         """
 
+    def fields(self) -> dict[str, Any]:
+        """Return the fields of the manifest that only this format fills."""
+        return {}
+
 
 class OnnxWriter(Writer):
     """Converts the model to ONNX."""
+
+    @classmethod
+    def refuse(cls, this: Run, settings: Settings) -> None:
+        """Refuse an operator set that cannot be written or loaded."""
+        check_opset(settings.opset)
+
+    def check(self) -> None:
+        """Refuse more weights than a file holds."""
+        check_size(self.job.model.model)
 
     def write(self) -> None:
         """Write the file, and keep the record of the conversion for the lint."""
@@ -117,6 +147,11 @@ class OnnxWriter(Writer):
             *gates.onnx_file_gates(self.row, self.path),
             *super().gates(opened),
         ]
+
+    def fields(self) -> dict[str, Any]:
+        """The versions that the file states."""
+        opset = self.job.settings.opset
+        return {"opset": opset, "ir_version": ir_version(opset)}
 
 
 class Fp16Writer(Writer):
@@ -134,18 +169,24 @@ class Fp16Writer(Writer):
 class Int8Writer(Writer):
     """Makes an int8 file of the ONNX file, within a budget of accuracy."""
 
-    result: Int8 | None = None
+    _result: Int8 | None = None
+
+    @classmethod
+    def refuse(cls, this: Run, settings: Settings) -> None:
+        """Refuse a run without data to calibrate on, and a family that int8 makes no faster."""
+        if this.data is None:
+            raise ZooError("int8 is calibrated on the run's data, and this run has none: leave --int8 out")
+        quantize.refuse_useless(this.model, settings.int8)
 
     def write(self) -> None:
         """Calibrate on training examples, decide on validation examples, and write the file."""
-        dataset, request = self.job.dataset, self.job.settings.int8
+        dataset = self.job.dataset
         assert dataset is not None
-        assert request is not None
-        self._request, self._float32 = request, self.job.folder / find(self.row.source or "").path
+        self._float32 = self.job.folder / find(self.row.source or "").path
         self._decision = quantize.write_int8(
             self._float32,
             self.path,
-            request,
+            self.job.settings.int8,
             description=self.job.description,
             dataset=dataset,
             cache=self.job.settings.calibrations,
@@ -161,12 +202,16 @@ class Int8Writer(Writer):
         ]
 
     def weigh(self, right: Mapping[str, np.ndarray]) -> None:
-        """Compare accuracy and latency with the float32 file, and keep the figures as `result`."""
+        """Compare accuracy and latency with the float32 file."""
         float32, int8 = right[self.row.source or ""], right[self.row.name]
         example = part(self.job.reference.result().inputs, slice(1))
-        self.result = quantize.weigh(
-            self._decision, self._request, float32, int8, files=(self._float32, self.path), example=example
+        self._result = quantize.weigh(
+            self._decision, self.job.settings.int8, float32, int8, files=(self._float32, self.path), example=example
         )
+
+    def fields(self) -> dict[str, Any]:
+        """The decision, and the figures of both files."""
+        return {"int8": self._result}
 
 
 class SavedModelWriter(Writer):
@@ -212,12 +257,12 @@ WRITERS: dict[str, type[Writer]] = {
 """The writers of zoo's own formats, by name; every other format is written by `Writer`."""
 
 
-def refuse_unwritable(row: Format) -> None:
-    """Raise ZooError for a format with a file of its own that nothing writes."""
+def writer_of(row: Format) -> type[Writer]:
+    """Return the class that writes a format.
+
+    Raises:
+        ZooError: the format has a file of its own that nothing writes.
+    """
     if row.path and row.write is None and row.name not in WRITERS:
         raise ZooError(f"{row.name} cannot be written: its package brings no writer")
-
-
-def writer(job: Job, row: Format) -> Writer:
-    """The writer of a format."""
-    return WRITERS.get(row.name, Writer)(job, row)
+    return WRITERS.get(row.name, Writer)

@@ -66,9 +66,8 @@ def test_a_format_is_not_made_of_one_that_failed(
 
 
 def test_the_source_of_a_format_is_written_before_it() -> None:
-    formats, request = build._with_int8(["onnx_fp16", "saved_model", "onnx_int8"], None)
+    formats = build._with_sources(["onnx_fp16", "saved_model", "onnx_int8"])
     assert formats == ("onnx", "onnx_fp16", "saved_model", "onnx_int8")
-    assert request is not None
     order = [row.name for row in build._in_order(formats)]
     assert order.index("onnx") < order.index("onnx_fp16")
     assert order[0] == "saved_model"

@@ -14,6 +14,7 @@ from zoo import input as inputs
 from zoo.artifact import Gate
 from zoo.description import Model, Scale
 from zoo.export import build, gates, graph
+from zoo.export.int8.quantize import Int8Options
 from zoo.export.reference import of_noise
 from zoo.formats import onnx as onnx_format
 from zoo.formats.onnx import open_onnx
@@ -42,7 +43,7 @@ def traced(request: pytest.FixtureRequest, known: None) -> graph.TracedModel:
 
 
 def written(folder: Path, traced: graph.TracedModel) -> tuple[Gate, ...]:
-    settings = build.Settings(build.OPSET, None, folder / "calibration", lambda line: None)
+    settings = build.Settings(build.OPSET, Int8Options("portable"), folder / "calibration", lambda line: None)
     return build._write_all(folder, build._in_order(build.BOTH), traced, of_noise, None, settings).gates
 
 

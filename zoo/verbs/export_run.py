@@ -64,7 +64,13 @@ def export_run(
     given = [option for option, value in for_int8.items() if value is not None]
     if given and not int8:
         raise ZooError(f"{given[0]} is an option of int8: add --int8, or leave it out")
-    asked = {"onnx": onnx or int8 or fp16, "onnx_fp16": fp16, "saved_model": saved_model, **dict.fromkeys(others, True)}
+    asked = {
+        "onnx": onnx or int8 or fp16,
+        "onnx_fp16": fp16,
+        "saved_model": saved_model,
+        "onnx_int8": int8,
+        **dict.fromkeys(others, True),
+    }
     formats = [name for name, wanted in asked.items() if wanted]
     if not (onnx or saved_model or others):
         formats = list(dict.fromkeys(["onnx", *formats, "saved_model"]))
