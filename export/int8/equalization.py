@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from zoo.export.onnx.graph_index import GraphIndex
+from zoo.export.onnx.graph_index import GraphIndex, attributes_of
 from zoo.export.onnx.integer_kernels import weighted_nodes
 from zoo.export.onnx.passes.transposes import NHWC_TO_NCHW, is_transpose
 
@@ -91,7 +91,7 @@ def _keeps_channels(index: GraphIndex, node: Any) -> bool:
 
 
 def _groups(node: Any) -> int:
-    return next((int(attribute.i) for attribute in node.attribute if attribute.name == "group"), 1)
+    return int(attributes_of(node).get("group", 1))
 
 
 def equalize(index: GraphIndex, maxima: Mapping[str, np.ndarray]) -> int:

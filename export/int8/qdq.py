@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 
 from zoo.artifact import Target
-from zoo.export.onnx.graph_index import GraphIndex
+from zoo.export.onnx.graph_index import GraphIndex, attributes_of
 from zoo.export.onnx.integer_kernels import node_name, weighted_nodes
 
 Range = tuple[float, float]
@@ -171,7 +171,7 @@ def _is_dequantized(index: GraphIndex, name: str) -> bool:
 
 def _has_slope_of_hard_swish(node: Any) -> bool:
     """Return whether a hard activation uses x / 6 + 1/2; every HardSwish does."""
-    attributes = {attribute.name: attribute.f for attribute in node.attribute}
+    attributes = attributes_of(node)
     wanted = {"alpha": 1 / 6, "beta": 0.5}
     return node.op_type == "HardSwish" or all(
         math.isclose(attributes.get(name, -1), value, rel_tol=1e-5) for name, value in wanted.items()
@@ -342,7 +342,7 @@ class _Writer:
         """Quantize the weights of `node` with a scale per output channel, and its bias with the products' scale."""
         arrays = [self.index.array(name) for name in node.input[1:]]
         kernel, bias = arrays[0], arrays[1] if len(arrays) > 1 else None
-        axis = 0 if node.op_type == "Conv" or _attribute(node, "transB") else kernel.ndim - 1
+        axis = 0 if node.op_type == "Conv" or attributes_of(node).get("transB", 0) else kernel.ndim - 1
         others = tuple(number for number in range(kernel.ndim) if number != axis)
         input_scale, _ = self._scale_and_zero_point(node.input[0])
         scale = np.maximum(np.abs(kernel).max(others), SMALLEST_SCALE) / self.types.weight
@@ -386,7 +386,3 @@ def scale_and_zero_point(of: Range, types: IntegerTypes) -> tuple[np.float32, An
     scale = np.float32(max((high - low) / (int(bounds.max) - int(bounds.min)), SMALLEST_SCALE))
     zero_point = np.clip(bounds.min + np.rint(-low / scale), bounds.min, bounds.max)
     return scale, types.activation(zero_point)
-
-
-def _attribute(node: Any, name: str) -> Any:
-    return next((attribute.i for attribute in node.attribute if attribute.name == name), 0)

@@ -112,6 +112,13 @@ class GraphIndex:
             self.graph.node.remove(node)
 
 
+def attributes_of(node: Any) -> dict[str, Any]:
+    """Return the attributes that a node states, by name, strings as bytes; those left at their default are absent."""
+    import onnx
+
+    return {one.name: onnx.helper.get_attribute_value(one) for one in node.attribute}
+
+
 def opset(model: Any) -> int:
     """Return the version of the standard ONNX operator set that a model imports."""
     return next(int(imported.version) for imported in model.opset_import if not imported.domain)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from zoo.export.onnx.graph_index import GraphIndex
+from zoo.export.onnx.graph_index import GraphIndex, attributes_of
 
 WEIGHTED = ("Conv", "MatMul", "Gemm")
 """Nodes whose second input holds weights: nearly all of a network's work."""
@@ -45,7 +45,7 @@ def _has_integer_kernel(node: Any, index: GraphIndex) -> bool:
         and node.input[1] in index.initializers
         and all(name in index.initializers for name in node.input[2:])
         and not (node.op_type == "Conv" and node.output[0] in index.outputs)
-        and all(attribute.f == 1 for attribute in node.attribute if attribute.name in ("alpha", "beta"))
+        and all(attributes_of(node).get(name, 1) == 1 for name in ("alpha", "beta"))
     )
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from zoo.export.onnx.graph_index import GraphIndex
+from zoo.export.onnx.graph_index import GraphIndex, attributes_of
 
 
 def average_after_convolutions(model: Any) -> None:
@@ -29,7 +29,7 @@ def average_after_convolutions(model: Any) -> None:
         convolution = index.sole_consumer(pool.output[0])
         if convolution is None or not _is_pointwise(convolution, index):
             continue
-        window = {one.name: onnx.helper.get_attribute_value(one) for one in pool.attribute}
+        window = attributes_of(pool)
         pads, size = window.get("pads", [0] * 4), window["kernel_shape"]
         outputs, inputs = index.initializers[convolution.input[1]].dims[:2]
         if outputs > inputs or window.get("auto_pad", b"NOTSET") != b"NOTSET" or window.get("ceil_mode"):
@@ -54,11 +54,9 @@ def average_after_convolutions(model: Any) -> None:
 
 def _is_pointwise(node: Any, index: GraphIndex) -> bool:
     """Return whether a node is a 1x1 convolution with stride 1 and constant weights, without groups or padding."""
-    import onnx
-
     if node.op_type != "Conv" or any(name not in index.initializers for name in node.input[1:]):
         return False
-    given = {one.name: onnx.helper.get_attribute_value(one) for one in node.attribute}
+    given = attributes_of(node)
     return (
         set(index.initializers[node.input[1]].dims[2:]) == {1}
         and len(index.initializers[node.input[1]].dims) == 4

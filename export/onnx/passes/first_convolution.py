@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from zoo.export.onnx.graph_index import GraphIndex
+from zoo.export.onnx.graph_index import GraphIndex, attributes_of
 from zoo.export.onnx.integer_kernels import weighted_nodes
 from zoo.export.onnx.passes.channel_constants import channel_constant
 from zoo.export.onnx.passes.transposes import NHWC_TO_NCHW, is_transpose
@@ -36,7 +36,7 @@ def convolve_nhwc_image(model: Any) -> None:
             continue
         kernel = index.array(convolution.input[1]) * scale[:, None, None]
         filters, _, rows, columns = kernel.shape
-        attributes = {one.name: onnx.helper.get_attribute_value(one) for one in convolution.attribute}
+        attributes = attributes_of(convolution)
         down, right = attributes.get("strides", [1, 1])
         top, left, bottom, end = attributes.get("pads", [0] * 4)
         stem = convolution.output[0]
@@ -102,13 +102,11 @@ def _normalization_and_convolution(cast: Any, index: GraphIndex) -> list[Any]:
 
     The convolution has neither groups nor dilation, and explicit padding.
     """
-    import onnx
-
     chain = _chain(cast, ["Cast", "Mul", "Add", "Transpose", "Conv"], index)
     if not chain:
         return []
     *_, transpose, convolution = chain
-    attributes = {one.name: onnx.helper.get_attribute_value(one) for one in convolution.attribute}
+    attributes = attributes_of(convolution)
     supported = (
         attributes.get("auto_pad", b"NOTSET") == b"NOTSET"
         and attributes.get("group", 1) == 1

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from zoo.errors import Refused
+from zoo.export.onnx.graph_index import attributes_of
 
 FLOAT32_INPUTS = {"Resize": (1, 2)}
 """By operator, the positions of inputs that ONNX defines as float32 whatever type the node computes with."""
@@ -147,7 +148,7 @@ class _Full:
             if node.op_type in COMPARISONS:
                 kind = onnx.TensorProto.BOOL
             if node.op_type == "Cast":
-                kind = next(attribute.i for attribute in node.attribute if attribute.name == "to")
+                kind = attributes_of(node)["to"]
             self._types.update(dict.fromkeys(node.output, kind))
         return found
 

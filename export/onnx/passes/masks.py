@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from zoo.export.onnx.graph_index import GraphIndex
+from zoo.export.onnx.graph_index import GraphIndex, attributes_of
 
 CHANNEL = 3
 """The axis of the channels of a head in [batch, length, heads, channels]."""
@@ -109,7 +109,7 @@ def _origin(name: str, index: GraphIndex) -> tuple[str, int | None]:
     axis = CHANNEL
     for node in reversed(path):
         if node.op_type == "Transpose":
-            axis = list(node.attribute[0].ints).index(axis)
+            axis = attributes_of(node)["perm"].index(axis)
         elif len(node.input) < 4 or axis in index.array(node.input[3]).tolist():
             return name, None
     return name, axis
@@ -130,7 +130,7 @@ def _projection(split: Any, index: GraphIndex) -> tuple[Any, Any, Any, Any] | No
         len(split.output) == 3
         and all(name in index.initializers for name in constants)
         and all(index.sole_consumer(node.output[0]) is not None for node in chain)
-        and next((attribute.i for attribute in split.attribute if attribute.name == "axis"), 0) == CHANNEL - 1
+        and attributes_of(split).get("axis", 0) == CHANNEL - 1
     )
     return (*chain, split) if fits else None
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from zoo.export.onnx.graph_index import GraphIndex
+from zoo.export.onnx.graph_index import GraphIndex, attributes_of
 
 PADDING_OPERATORS = ("Conv", "MaxPool", "AveragePool")
 """Operators with padding of their own."""
@@ -82,9 +82,7 @@ def _zeros(pad: Any, index: GraphIndex) -> list[int] | None:
 
     None if it pads other axes or with other values, or crops.
     """
-    import onnx
-
-    attributes = {one.name: onnx.helper.get_attribute_value(one) for one in pad.attribute}
+    attributes = attributes_of(pad)
     inputs: list[str] = [*pad.input, "", ""][:4]
     source, lengths, value, axes = inputs
     shape = index.shapes.get(source, [])
@@ -103,9 +101,7 @@ def _zeros(pad: Any, index: GraphIndex) -> list[int] | None:
 
 def _padded_attributes(zeros: list[int], consumer: Any, pad: Any, index: GraphIndex) -> dict[str, Any] | None:
     """Return the attributes with which a node pads by these zeros itself; None if its result would change."""
-    import onnx
-
-    attributes = {one.name: onnx.helper.get_attribute_value(one) for one in consumer.attribute}
+    attributes = attributes_of(consumer)
     own = attributes.get("pads", [0] * 4)
     if (
         consumer.op_type not in PADDING_OPERATORS

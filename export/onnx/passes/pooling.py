@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from zoo.export.onnx.graph_index import GraphIndex
+from zoo.export.onnx.graph_index import GraphIndex, attributes_of
 from zoo.export.onnx.passes.transposes import NCHW_TO_NHWC, NHWC_TO_NCHW
 
 
@@ -42,5 +42,5 @@ def reduce_means(index: GraphIndex) -> Iterator[tuple[Any, list[int], bool]]:
     for node in index.graph.node:
         if node.op_type == "ReduceMean" and len(node.input) == 2 and node.input[1] in index.initializers:
             axes = onnx.numpy_helper.to_array(index.initializers[node.input[1]]).tolist()
-            keeps = all(attribute.i for attribute in node.attribute if attribute.name == "keepdims")
+            keeps = bool(attributes_of(node).get("keepdims", 1))
             yield node, sorted(axes), keeps

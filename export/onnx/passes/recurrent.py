@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from zoo.export.onnx.graph_index import GraphIndex
+from zoo.export.onnx.graph_index import GraphIndex, attributes_of
 
 LENGTHS = 4
 """The input of an LSTM node with the lengths, int32 [batch]."""
@@ -33,7 +33,11 @@ def transpose_ids(model: Any) -> None:
         if gather is None or gather.op_type != "Gather" or index.sole_consumer(gather.output[0]) is None:
             continue
         table, ids = gather.input
-        if _given(node, "perm") != SWAP or len(index.shapes[ids]) != 2 or _given(gather, "axis", 0) != 0:
+        if (
+            attributes_of(node).get("perm") != SWAP
+            or len(index.shapes[ids]) != 2
+            or attributes_of(gather).get("axis", 0) != 0
+        ):
             continue
         new = [onnx.helper.make_node("Gather", [table, f"{ids}_by_step"], list(node.output), name=gather.name)]
         if ids not in transposed:  # several tables may be read by the same ids
@@ -56,7 +60,7 @@ def return_last_states(model: Any) -> None:
             or gather is None
             or not _is_reversal(reversal, by_step=True)
             or _lengths(lstm, index)
-            or _given(gather, "axis", 0) != 0
+            or attributes_of(gather).get("axis", 0) != 0
             or index.scalar(gather.input[1]) != 0
             or index.initializers[gather.input[1]].dims
         ):
@@ -85,7 +89,12 @@ def read_backwards(model: Any) -> None:
     index = GraphIndex(model)
     for lstm in _lstms(index):
         before, lengths = index.producers.get(lstm.input[0]), _lengths(lstm, index)
-        if before is None or lengths is None or not _is_reversal(before, lengths) or _given(lstm, "direction"):
+        if (
+            before is None
+            or lengths is None
+            or not _is_reversal(before, lengths)
+            or attributes_of(lstm).get("direction")
+        ):
             continue
         if lstm.output[0]:
             squeeze = _reader(index, lstm.output[0], "Squeeze")
@@ -110,13 +119,13 @@ def join_directions(model: Any) -> None:
         last = [_last_states(name, index) for name in concat.input]
         every = [_all_states(name, index) for name in concat.input]
         found = next((nodes for nodes in (last, every) if len(nodes) == 2 and all(nodes)), [])
-        if not found or _given(concat, "axis") not in (-1, 1 if found is last else 2):
+        if not found or attributes_of(concat).get("axis") not in (-1, 1 if found is last else 2):
             continue
         one, other = (nodes[0] for nodes in found)
-        units = _given(one, "hidden_size")
+        units = attributes_of(one)["hidden_size"]
         alike = one.input[0] == other.input[0] and one.input[LENGTHS:] == other.input[LENGTHS:]
-        directions = [_given(lstm, "direction", b"forward") for lstm in (one, other)]
-        if not alike or units != _given(other, "hidden_size") or directions != [b"forward", b"reverse"]:
+        directions = [attributes_of(lstm).get("direction", b"forward") for lstm in (one, other)]
+        if not alike or units != attributes_of(other).get("hidden_size") or directions != [b"forward", b"reverse"]:
             continue
         stem, result = one.name or concat.output[0], concat.output[0]
         weights = [f"{stem}_{name}" for name in ("weights", "recurrent", "biases")]
@@ -150,7 +159,7 @@ def _last_states(name: str, index: GraphIndex) -> list[Any]:
 def _all_states(name: str, index: GraphIndex) -> list[Any]:
     """Return an LSTM, the Squeeze and the Transpose that alone read its states; nothing where `name` is other."""
     swap = _producer(index, name, "Transpose")
-    squeeze = _producer(index, swap.input[0], "Squeeze") if swap and _given(swap, "perm") == SWAP else None
+    squeeze = _producer(index, swap.input[0], "Squeeze") if swap and attributes_of(swap).get("perm") == SWAP else None
     lstm = _producer(index, squeeze.input[0], "LSTM") if squeeze else None
     return [lstm, squeeze, swap] if squeeze and lstm and list(lstm.output) == [squeeze.input[0]] else []
 
@@ -167,9 +176,9 @@ def _lengths_of_readers(name: str, index: GraphIndex, by_step: bool = True) -> s
     for node in index.consumers.get(name, []):
         if node.op_type == "LSTM" and by_step:
             found.add(_lengths(node, index))
-        elif node.op_type == "Squeeze" or (node.op_type == "Concat" and _given(node, "axis") in (-1, 2)):
+        elif node.op_type == "Squeeze" or (node.op_type == "Concat" and attributes_of(node).get("axis") in (-1, 2)):
             found |= _lengths_of_readers(node.output[0], index, by_step)
-        elif node.op_type == "Transpose" and _given(node, "perm") == SWAP:
+        elif node.op_type == "Transpose" and attributes_of(node).get("perm") == SWAP:
             found |= _lengths_of_readers(node.output[0], index, not by_step)
         elif _is_reversal(node, by_step=by_step):
             found |= {node.input[1]} | _lengths_of_readers(node.output[0], index, by_step)
@@ -182,7 +191,7 @@ def _is_reversal(node: Any, lengths: str | None = None, *, by_step: bool = True)
     """Return whether a node reverses sequences [length, batch, …] or [batch, length, …]; up to `lengths`, if given."""
     if node is None or node.op_type != "ReverseSequence" or lengths not in (None, node.input[1]):
         return False
-    axes = _given(node, "time_axis", 0), _given(node, "batch_axis", 1)
+    axes = attributes_of(node).get("time_axis", 0), attributes_of(node).get("batch_axis", 1)
     return axes == ((0, 1) if by_step else (1, 0))
 
 
@@ -226,10 +235,3 @@ def _producer(index: GraphIndex, name: str, kind: str) -> Any | None:
     """Return the node of a type that computes a value which one node reads."""
     node = index.producers.get(name)
     return node if node is not None and node.op_type == kind and index.sole_consumer(name) else None
-
-
-def _given(node: Any, name: str, default: Any = None) -> Any:
-    """Return an attribute of a node."""
-    import onnx
-
-    return next((onnx.helper.get_attribute_value(one) for one in node.attribute if one.name == name), default)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from zoo.export.onnx.graph_index import GraphIndex
+from zoo.export.onnx.graph_index import GraphIndex, attributes_of
 from zoo.export.onnx.passes.transposes import remove_unused_nodes
 
 Length = int | tuple[str, int]
@@ -55,7 +55,7 @@ def _lengths(name: str, index: GraphIndex) -> list[Length] | None:
         return None
     if node.op_type == "Shape":
         rank = len(index.shapes.get(node.input[0], ()))
-        if not rank or any(attribute.i for attribute in node.attribute):  # it returns only a part of the shape
+        if not rank or any(attributes_of(node).values()):  # it returns only a part of the shape
             return None
         return [_source(node.input[0], axis, index) for axis in range(rank)]
     if node.op_type == "Concat":
@@ -80,6 +80,6 @@ def _source(name: str, axis: int, index: GraphIndex) -> tuple[str, int]:
     """Return where a length comes from: the value and the axis before the Transposes that moved it."""
     node = index.producers.get(name)
     while node is not None and node.op_type == "Transpose":
-        name, axis = node.input[0], node.attribute[0].ints[axis]
+        name, axis = node.input[0], attributes_of(node)["perm"][axis]
         node = index.producers.get(name)
     return name, axis

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from zoo.export.onnx.graph_index import GraphIndex
+from zoo.export.onnx.graph_index import GraphIndex, attributes_of
 from zoo.export.onnx.passes.pooling import reduce_means
 from zoo.export.onnx.passes.transposes import NCHW_TO_NHWC, NHWC_TO_NCHW, is_transpose
 
@@ -39,7 +39,7 @@ def convolve_sequences(model: Any) -> None:
             channel = index.add_initializer(f"{stem}_channel", np.array([1]))
             planes = onnx.helper.make_node("Unsqueeze", [waveform.input[0], channel], [f"{stem}_planes"])
             chain = [waveform, *chain]
-        attributes = {one.name: onnx.helper.get_attribute_value(one) for one in convolution.attribute}
+        attributes = attributes_of(convolution)
         for name in ("kernel_shape", "strides", "dilations"):
             if name in attributes:
                 attributes[name] = attributes[name][1:]
@@ -130,7 +130,6 @@ def _image_of_height_1(convolution: Any, index: GraphIndex) -> list[Any]:
 
     They are Unsqueeze, Transpose, Conv, Transpose and Squeeze. An empty list for anything else.
     """
-    import onnx
 
     before = index.producers.get(convolution.input[0])
     expand = index.producers.get(before.input[0]) if before is not None else None
@@ -138,7 +137,7 @@ def _image_of_height_1(convolution: Any, index: GraphIndex) -> list[Any]:
     reduce = index.sole_consumer(after.output[0]) if after is not None else None
     if expand is None or reduce is None or after is None or before is None:
         return []
-    attributes = {one.name: onnx.helper.get_attribute_value(one) for one in convolution.attribute}
+    attributes = attributes_of(convolution)
     alone = all(index.sole_consumer(node.output[0]) is not None for node in (expand, before))
     top, _, bottom, _ = attributes.get("pads", [0] * 4)
     fits = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from zoo.export.onnx.graph_index import GraphIndex
+from zoo.export.onnx.graph_index import GraphIndex, attributes_of
 
 ROWWISE = ("Add", "Mul", "Div", "MatMul", "LayerNormalization", "Gelu", "Erf", "Relu")
 """Operators that can compute each row, the last axis of a tensor, from the same row of their inputs: see
@@ -83,5 +83,5 @@ def _is_rowwise(node: Any, shape: list[int | None], index: GraphIndex) -> bool:
                 return False
         elif index.shapes.get(name, [])[:-1] != shape[:-1] or (node.op_type == "MatMul" and place == 1):
             return False
-    axis = next((attribute.i for attribute in node.attribute if attribute.name == "axis"), -1)
+    axis = attributes_of(node).get("axis", -1)
     return node.op_type != "LayerNormalization" or axis in (-1, len(shape) - 1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from zoo.export.onnx.graph_index import GraphIndex
+from zoo.export.onnx.graph_index import GraphIndex, attributes_of
 
 NHWC_TO_NCHW, NCHW_TO_NHWC = [0, 3, 1, 2], [0, 2, 3, 1]
 """Permutations of a Transpose from [batch, height, width, channels] to [batch, channels, height, width], and back."""
@@ -127,7 +127,7 @@ def _is_idle_move(node: Any, index: GraphIndex) -> bool:
 
 
 def _permutation(transpose: Any) -> list[int]:
-    return next(list(attribute.ints) for attribute in transpose.attribute if attribute.name == "perm")
+    return list(attributes_of(transpose)["perm"])
 
 
 def remove_unused_nodes(graph: Any) -> None:
