@@ -17,7 +17,7 @@ from zoo.errors import ZooError
 from zoo.export.tf_serving.saved_model import first_refusal
 from zoo.inputs.image import hostile
 from zoo.inputs.image.decoding import pixels_tensor
-from zoo.inputs.image.preprocessing import LARGEST_IMAGE, LARGEST_SIDE, MOST_PARTS, Preprocessing, open_header
+from zoo.inputs.image.preprocessing import LONGEST_SIDE, MOST_PARTS, MOST_PIXELS, Preprocessing, open_header
 from zoo.inputs.image.upload_sample import as_jpeg
 from zoo.inputs.image.uploads import DAMAGED, NEITHER, uploaded_pixels
 
@@ -89,9 +89,9 @@ def test_an_empty_batch_is_read_as_nothing(read: Read) -> None:
         (hostile.png(3, 3, pixels=b"x"), DAMAGED),
         (hostile.png(0, 3), DAMAGED),
         (hostile.claiming(encoded("JPEG"), 0, 0), DAMAGED),
-        (hostile.png(LARGEST_SIDE + 1, 1), f"{LARGEST_SIDE + 1} by 1 pixels, more than 25000000 in all or 16384 on"),
+        (hostile.png(LONGEST_SIDE + 1, 1), f"{LONGEST_SIDE + 1} by 1 pixels, more than 25000000 in all or 16384 on"),
         (hostile.png(5001, 5000, pixels=b"x"), "5001 by 5000 pixels, more than 25000000"),
-        (hostile.png(1, LARGEST_SIDE), f"1 by {LARGEST_SIDE} pixels, too narrow to be scaled to cover 40 by 40"),
+        (hostile.png(1, LONGEST_SIDE), f"1 by {LONGEST_SIDE} pixels, too narrow to be scaled to cover 40 by 40"),
     ],
 )
 def test_the_status_says_why_a_file_is_refused_and_its_pixels_are_zero(read: Read, file: bytes, reason: str) -> None:
@@ -132,7 +132,7 @@ def test_a_png_whose_header_is_not_first_is_refused_before_decoding(read: Read) 
 def test_the_largest_photograph_is_read_by_graph_and_client_alike(read: Read) -> None:
     """5000 by 5000 pixels are exactly 25 million, the limit."""
     largest = hostile.png(5000, 5000, bits=1, kind=hostile.GRAY)
-    assert open_header(largest).width * open_header(largest).height == LARGEST_IMAGE
+    assert open_header(largest).width * open_header(largest).height == MOST_PIXELS
     assert read([largest])[1] == [b""]
 
 

@@ -17,17 +17,11 @@ from zoo.errors import ZooError, did_you_mean
 from zoo.input import find
 from zoo.named_recipe import DEFAULT, NamedRecipe
 from zoo.recipe import Recipe
-from zoo.structure import Structure, kept_halvings
+from zoo.structure import SMALLEST_SIDE, Structure, kept_halvings
 from zoo.weights.pretrained import Published
 
 SIZES = ("small", "base", "large")
 """The sizes that every family has; `small` is the default."""
-
-SMALLEST_SIDE, LARGEST_SIDE = 8, 4096
-"""The shortest and the longest side of an image that networks take, in pixels."""
-
-MOST_CHANNELS = 4
-"""The most channels of an image that networks take; the least is 1."""
 
 
 @dataclass(frozen=True)

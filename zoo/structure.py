@@ -1,11 +1,17 @@
-"""The structure of a network: which of its halvings it keeps.
+"""The structure of a network: the sizes of images that it takes, and which of its halvings it keeps.
 
-It is chosen once, when training starts from nothing, and recorded with the weights.
+The halvings are chosen once, when training starts from nothing, and recorded with the weights.
 """
 
 from __future__ import annotations
 
 from zoo.schema import record
+
+SMALLEST_SIDE, LARGEST_SIDE = 8, 4096
+"""The shortest and the longest side of an image that networks take, in pixels."""
+
+MOST_CHANNELS = 4
+"""The most channels of an image that networks take; the least is 1."""
 
 SMALLEST_MAP = 4
 """The shortest side, in pixels, of the last feature map where the structure suits the size of the images."""

@@ -119,7 +119,7 @@ def test_wrong_requests_end_before_anything_is_fetched(
 def test_the_input_is_that_of_the_weights(fetched: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     from zoo import factory
     from zoo.weights import sources
-    from zoo.weights.timm_reader import Reading
+    from zoo.weights.reading import Reading
 
     monkeypatch.setattr(factory, "TIMM", sources.Source("timm", (), lambda *_: Reading((), ()), "{model}.{tag}"))
     assert zoo.create("efficientnet", size="b2", pretrained=True).input_shape == (None, 208, 208, 3)

@@ -19,7 +19,7 @@ from zoo.weights import keras_file
 from zoo.weights.keras_file import StoredLayer
 from zoo.weights.names import Names, translated
 from zoo.weights.pretrained import NORM, KerasApplication
-from zoo.weights.timm_reader import COLORS, Reading, recoloring
+from zoo.weights.reading import COLORS, Reading, recoloring
 from zoo.weights_file import misfit, refuse_unsound, unsound, weights
 
 VARIABLES: dict[str, tuple[str, ...]] = {

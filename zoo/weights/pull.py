@@ -13,10 +13,10 @@ from zoo import complexity, factory, files, folder_kinds, migration, provenance,
 from zoo.data import imagenet
 from zoo.description import Model, Symbols, Weights
 from zoo.errors import ZooError
-from zoo.family import MOST_CHANNELS, Family, Size
+from zoo.family import Family, Size
 from zoo.input import find, kind_of
 from zoo.registry import resolve
-from zoo.structure import Structure
+from zoo.structure import MOST_CHANNELS, Structure
 from zoo.tensorflow_setup import wake_keras
 from zoo.weights import hub
 from zoo.weights.ctc_vocabulary import read_symbols

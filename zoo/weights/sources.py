@@ -15,7 +15,8 @@ from zoo.registry import matching, resolve
 from zoo.weights.hub import FILE_IN_HAND
 from zoo.weights.keras_reader import read_keras
 from zoo.weights.pretrained import Input, Published, Tag, TransformersModel, Triple
-from zoo.weights.timm_reader import Reading, read_timm
+from zoo.weights.reading import Reading
+from zoo.weights.timm_reader import read_timm
 from zoo.weights.transformers_reader import WEIGHTS, open_checkpoint, read_transformers
 
 

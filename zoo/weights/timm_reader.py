@@ -15,6 +15,8 @@ from zoo.errors import ZooError
 from zoo.registry import matching, resolve
 from zoo.weights import positions
 from zoo.weights.names import Names, translated
+from zoo.weights.pytorch_layout import variable_of
+from zoo.weights.reading import COLORS, Reading, recoloring
 from zoo.weights_file import floats, misfit, refuse_unsound, unsound, weights
 
 COUNTER = "num_batches_tracked"
@@ -25,38 +27,6 @@ AVERAGED = "n_averaged"
 
 STATISTICS = ("running_mean", "running_var")
 """Tensors that are not trained."""
-
-COLORS = 3
-"""The channels that published weights are for."""
-
-
-@dataclass(frozen=True)
-class Reading:
-    """A report on a file that was read: the tensors that no network uses, and what was adapted to this network.
-
-    `remarks` are for the user, about the file and not about the network.
-    """
-
-    unused: tuple[str, ...]
-    adapted: tuple[str, ...]
-    remarks: tuple[str, ...] = ()
-
-
-# By kind of layer: the last word of timm's name, zoo's variable, and the order of PyTorch's axes in it (None: as they
-# are). A tensor with fewer axes is of a dense layer of timm's that is a 1×1 convolution in zoo, see `_given`.
-_BIAS = {"bias": ("bias", None)}
-TENSORS: dict[str, dict[str, tuple[str, tuple[int, ...] | None]]] = {
-    "Conv2D": {"weight": ("kernel", (2, 3, 1, 0)), **_BIAS},
-    "DepthwiseConv2D": {"weight": ("kernel", (2, 3, 0, 1)), **_BIAS},
-    "Dense": {"weight": ("kernel", (1, 0)), **_BIAS},
-    "LayerNormalization": {"weight": ("gamma", None), "bias": ("beta", None)},
-    "BatchNormalization": {
-        "weight": ("gamma", None),
-        "bias": ("beta", None),
-        "running_mean": ("moving_mean", None),
-        "running_var": ("moving_variance", None),
-    },
-}
 
 
 @dataclass(frozen=True)
@@ -185,7 +155,7 @@ def _target(name: str, names: Names, kinds: dict[str, str]) -> tuple[str | None,
             continue
         if target is None or "/" in target:
             return target, None
-        variable, axes = TENSORS.get(kinds.get(target, ""), {}).get(last, (last, None))
+        variable, axes = variable_of(kinds.get(target, ""), last)
         return f"{target}/{variable}", axes
     return name, None
 
@@ -196,20 +166,6 @@ def _given(shape: tuple[int, ...], axes: tuple[int, ...] | None) -> tuple[tuple[
         return None, shape
     own = tuple(axis for axis in axes if axis < len(shape))
     return own, (*(1,) * (len(axes) - len(shape)), *(shape[axis] for axis in own))
-
-
-def recoloring(channels: int) -> Callable[[np.ndarray], np.ndarray]:
-    """Return a function that adapts a kernel for RGB to other channels as timm does it.
-
-    For one channel it sums the three; for others it repeats them and scales them down.
-    """
-
-    def recolor(kernel: np.ndarray) -> np.ndarray:
-        if channels == 1:
-            return kernel.sum(2, keepdims=True)
-        return np.take(kernel, np.arange(channels) % COLORS, 2) * np.float32(COLORS / channels)
-
-    return recolor
 
 
 def _advice(shapes: dict[str, tuple[int, ...]], family: str, size: str, classes: int) -> str:

@@ -19,7 +19,8 @@ import numpy as np
 from zoo.errors import ZooError
 from zoo.weights.names import Names, translated
 from zoo.weights.pretrained import TransformersModel
-from zoo.weights.timm_reader import TENSORS, Reading
+from zoo.weights.pytorch_layout import variable_of
+from zoo.weights.reading import Reading
 from zoo.weights_file import floats, misfit, refuse_unsound, unsound, weights
 
 WEIGHTS, CONFIG, MODULES = "model.safetensors", "config.json", "modules.json"
@@ -260,7 +261,7 @@ def _target(name: str, names: Names, kinds: Mapping[str, str]) -> tuple[str, tup
         if "/" in target and not part:
             return target, None, 0, 1
         layer = part["layer"] if part else target
-        variable, axes = TENSORS.get(kinds.get(layer, ""), {}).get(last, (last, None))
+        variable, axes = variable_of(kinds.get(layer, ""), last)
         return f"{layer}/{variable}", axes, int(part["number"]) if part else 0, int(part["count"]) if part else 1
     return name, None, 0, 1
 

@@ -13,11 +13,12 @@ from zoo.contract import BATCH
 from zoo.data.entries import read_file
 from zoo.data.named_files import named_files
 from zoo.errors import ZooError
-from zoo.family import LARGEST_SIDE, MOST_CHANNELS, SMALLEST_SIDE, Family, Size
+from zoo.family import Family, Size
 from zoo.input import Arrays, Request
 from zoo.inputs.image.image_files import reason_for_no_image
 from zoo.inputs.image.preprocessing import Preprocessing, pixels_from_bytes
 from zoo.signature import Tensor
+from zoo.structure import LARGEST_SIDE, MOST_CHANNELS, SMALLEST_SIDE
 from zoo.weights.pretrained import Input
 
 IMAGE = "image"

@@ -11,7 +11,7 @@ from typing import Any
 from zoo.data.dataset import Dataset
 from zoo.data.example import Example
 from zoo.errors import ZooError
-from zoo.family import LARGEST_SIDE, MOST_CHANNELS, SMALLEST_SIDE, Family, Size
+from zoo.family import Family, Size
 from zoo.inputs.image import hostile as hostile_images
 from zoo.inputs.image.labeled_image import RECORDS, inspect
 from zoo.inputs.image.photographs import stand_ins
@@ -20,7 +20,7 @@ from zoo.inputs.image.remarks import remarks
 from zoo.inputs.image.resizable import kept
 from zoo.inputs.image.settings import ImageSettings
 from zoo.inputs.image.upload_sample import as_jpeg
-from zoo.structure import Structure
+from zoo.structure import LARGEST_SIDE, MOST_CHANNELS, SMALLEST_SIDE, Structure
 
 __all__ = [
     "RECORDS",

@@ -47,13 +47,13 @@ FULL_RANGE = 65535
 BACKGROUNDS = {"white": 255, "black": 0}
 """The level of every channel, by the name of the background."""
 
-LARGEST_IMAGE = 25_000_000
+MOST_PIXELS = 25_000_000
 """Pixels. A larger image is refused after its header, before decoding, because a small file may claim any size."""
 
-LARGEST_SIDE = 16_384
+LONGEST_SIDE = 16_384
 """Pixels. An image with a longer side is refused after its header, too."""
 
-TOO_LARGE = f"more than {LARGEST_IMAGE} pixels in all or {LARGEST_SIDE} on a side: scale the image down"
+TOO_LARGE = f"more than {MOST_PIXELS} pixels in all or {LONGEST_SIDE} on a side: scale the image down"
 
 LARGEST_SCALED, TIMES_SCALED = 8_000_000, 8
 """The most pixels that an image may have while it is resized, because a graph holds them as float32.
@@ -191,7 +191,7 @@ def open_header(encoded: bytes) -> Image.Image:
         # Pillow 13.0 reads everything before the pixels of a PNG, and refuses an image for a text that is too long.
         head = header_only(encoded) if encoded.startswith(SIGNATURE) else encoded
         image = Image.open(io.BytesIO(head), formats=tuple(DECODED.values()))
-    if image.width * image.height > LARGEST_IMAGE or max(image.size) > LARGEST_SIDE:
+    if image.width * image.height > MOST_PIXELS or max(image.size) > LONGEST_SIDE:
         raise ZooError(f"{image.width} by {image.height} pixels are {TOO_LARGE}")
     if image.format in PARTS and encoded.count(PARTS[image.format]) > MOST_PARTS:
         raise ZooError(f"a {image.format} with more than {MOST_PARTS} scans or texts: save it again")

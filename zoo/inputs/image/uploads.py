@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from zoo.inputs.image.decoding import pixels_tensor, scales
-from zoo.inputs.image.preprocessing import LARGEST_IMAGE, LARGEST_SIDE, MOST_PARTS, PARTS, Preprocessing
+from zoo.inputs.image.preprocessing import LONGEST_SIDE, MOST_PARTS, MOST_PIXELS, PARTS, Preprocessing
 
 JPEG, PNG = b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"
 """The first bytes of the files."""
@@ -15,7 +15,7 @@ AT_ONCE = 4
 
 NEITHER = "neither JPEG nor PNG"
 DAMAGED = "damaged or cut short"
-TOO_LARGE = f"more than {LARGEST_IMAGE} in all or {LARGEST_SIDE} on a side"
+TOO_LARGE = f"more than {MOST_PIXELS} in all or {LONGEST_SIDE} on a side"
 TOO_MANY_PARTS = f"made of more than {MOST_PARTS} scans or texts"
 """Reasons to refuse an image, in words that follow 'is'."""
 
@@ -81,7 +81,7 @@ def _is_small(size: Any) -> Any:
     """Return a bool scalar: whether an image of `size`, int64 [height, width], is small enough to be decoded."""
     import tensorflow as tf
 
-    return tf.logical_and(tf.reduce_max(size) <= LARGEST_SIDE, size[0] * size[1] <= LARGEST_IMAGE)
+    return tf.logical_and(tf.reduce_max(size) <= LONGEST_SIDE, size[0] * size[1] <= MOST_PIXELS)
 
 
 def _jpeg_size(file: Any) -> Any:

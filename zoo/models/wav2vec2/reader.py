@@ -11,7 +11,8 @@ import numpy as np
 from zoo.errors import ZooError
 from zoo.models.wav2vec2.frames import CONVOLUTIONS
 from zoo.weights.names import Names, translated
-from zoo.weights.timm_reader import Reading
+from zoo.weights.pytorch_layout import variable_of
+from zoo.weights.reading import Reading
 from zoo.weights.transformers_reader import Checkpoint, task_of
 from zoo.weights_file import floats, misfit, refuse_unsound, unsound, weights
 
@@ -50,18 +51,6 @@ HEAD = ("projector", "logits")
 WEIGHT_NORMS = {".weight_g": ".weight_v", ".parametrizations.weight.original0": ".parametrizations.weight.original1"}
 """The endings of the lengths and the directions of a kernel under weight norm, as PyTorch named them before 2.0 and
 since."""
-
-# By kind of layer: the last word of transformers' name, zoo's variable, and the order of PyTorch's axes in it.
-_Row = dict[str, tuple[str, tuple[int, ...] | None]]
-_CONVOLUTION: _Row = {"weight": ("kernel", (2, 1, 0)), "bias": ("bias", None)}
-_NORM: _Row = {"weight": ("gamma", None), "bias": ("beta", None)}
-TENSORS: dict[str, _Row] = {
-    "Conv1D": _CONVOLUTION,
-    "GroupedConvolution": _CONVOLUTION,
-    "Dense": {"weight": ("kernel", (1, 0)), "bias": ("bias", None)},
-    "LayerNormalization": _NORM,
-    "TimeNormalization": _NORM,
-}
 
 
 def builder_options(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -213,6 +202,6 @@ def _target(name: str, kinds: Mapping[str, str]) -> tuple[str | None, tuple[int,
             continue
         if layer is None:
             return None, None
-        variable, axes = TENSORS.get(kinds.get(layer, ""), {}).get(last, (last, None))
+        variable, axes = variable_of(kinds.get(layer, ""), last)
         return f"{layer}/{variable}", axes
     return name, None
