@@ -64,7 +64,8 @@ def export(
         data_dir: the folder of the run's data, if they were moved since the training.
         say: called with a line about each step.
         opset: the version of ONNX's operator set.
-        int8: the target and the budget of an int8 file; for this machine when None.
+        int8: the target and the budget of the int8 file, if `onnx_int8` is among the formats; when None, this
+            machine's processor and the default budget.
 
     Raises:
         ZooError: the run or its data cannot be read, a format or operator set is unknown, `out` exists, or a format
@@ -168,11 +169,12 @@ class _Made:
 
 def _with_sources(formats: Sequence[str]) -> tuple[str, ...]:
     """Return the formats, each after the one that it is made from."""
-    complete: list[str] = []
-    for name in formats:
-        source = known_formats.find(name).source
-        complete += [one for one in (source, name) if one and one not in complete]
-    return tuple(complete)
+    return tuple(dict.fromkeys(one for name in formats for one in reversed(_chain(name))))
+
+
+def _chain(name: str | None) -> list[str]:
+    """Return a format, the one that it is made from, and so on."""
+    return [name, *_chain(known_formats.find(name).source)] if name else []
 
 
 def _in_order(formats: Sequence[str]) -> list[Format]:
@@ -184,7 +186,7 @@ def _in_order(formats: Sequence[str]) -> list[Format]:
         ZooError: a format is unknown.
     """
     rows = [known_formats.find(name) for name in formats]
-    return sorted(rows, key=lambda row: (row.source is not None, not row.heavy))
+    return sorted(rows, key=lambda row: (len(_chain(row.name)), not row.heavy))
 
 
 def _write(one: Writer, description: Model) -> None:
@@ -219,6 +221,8 @@ def _write_all(
         Refused: a format cannot be written, int8 is not worth it, or a gate failed before a format that is made from
             another one.
     """
+    for row in rows:
+        writer_of(row).check(model)
     results: list[Gate] = []
     scores: dict[str, Score] = {}
     right: dict[str, np.ndarray] = {}
@@ -227,8 +231,6 @@ def _write_all(
         reference = beside.submit(reference_of, model)
         job = Job(folder, model, model.description, dataset, settings, reference, beside)
         writers = [writer_of(row)(job, row) for row in rows]
-        for one in writers:
-            one.check()
         unfinished: list[Writer] = []
         for one in writers:
             if one.row.source is not None:

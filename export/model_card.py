@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 from zoo import contract, formats
 from zoo.artifact import Manifest
 from zoo.description import Data, InitialWeights, Teacher, Weights
@@ -57,8 +59,8 @@ def text(name: str, manifest: Manifest) -> str:
 
 {use}
 
-Check it anywhere, without TensorFlow: `zoo verify {name}`. It passed {len(manifest.gates)} gates, whose figures are
-in `manifest.json`.
+Check it anywhere, without TensorFlow: `zoo verify {shlex.quote(name)}`. It passed {len(manifest.gates)} gates, whose
+figures are in `manifest.json`.
 
 Made by `{manifest.export.command}` from a run made by `{manifest.training.command}`.
 """

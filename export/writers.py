@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from zoo import contract
+from zoo import contract, schema
 from zoo.artifact import Gate, Int8
 from zoo.contract import VERSION
 from zoo.data.dataset import Dataset
@@ -83,13 +83,14 @@ class Writer:
 
     @classmethod
     def refuse(cls, this: Run, settings: Settings) -> None:
-        """Refuse a run that cannot be written in this format, before its network is built.
+        """Refuse a run or settings with which this format cannot be written, before the network is built.
 
         Raises:
             ZooError: with the reason.
         """
 
-    def check(self) -> None:
+    @classmethod
+    def check(cls, network: TracedModel) -> None:
         """Refuse a network that cannot be written in this format, before any format is written.
 
         Raises:
@@ -132,9 +133,10 @@ class OnnxWriter(Writer):
         """Refuse an operator set that cannot be written or loaded."""
         check_opset(settings.opset)
 
-    def check(self) -> None:
+    @classmethod
+    def check(cls, network: TracedModel) -> None:
         """Refuse more weights than a file holds."""
-        check_size(self.job.model.model)
+        check_size(network.model)
 
     def write(self) -> None:
         """Write the file, and keep the record of the conversion for the lint."""
@@ -175,7 +177,7 @@ class Int8Writer(Writer):
     def refuse(cls, this: Run, settings: Settings) -> None:
         """Refuse a run without data to calibrate on, and a family that int8 makes no faster."""
         if this.data is None:
-            raise ZooError("int8 is calibrated on the run's data, and this run has none: leave --int8 out")
+            raise ZooError("int8 is calibrated on a run's data, and this run has none: leave --int8 out")
         quantize.refuse_useless(this.model, settings.int8)
 
     def write(self) -> None:
@@ -234,7 +236,7 @@ class SavedModelWriter(Writer):
     def gates(self, opened: Callable[[], Session]) -> list[Gate]:
         """Return the gates on TF Serving's rules and on the signatures for raw examples; start the server check."""
         description, reference = self.job.description, self.job.reference.result()
-        results = static_gates(self.path, contract.signatures(description))
+        results = static_gates(self.path, contract.signatures(description), schema.texts(description))
         results += gates.saved_model_gates(opened, reference)
         # The check runs in a process of its own and takes as long as the gates of ONNX. It moves the files meanwhile,
         # so the SavedModel must be open by now.

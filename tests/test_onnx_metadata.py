@@ -65,3 +65,13 @@ def test_each_entry_that_is_missing_or_another_is_a_fault(task: str) -> None:
 def test_a_width_that_the_file_does_not_state_is_no_fault() -> None:
     wider = dataclasses.replace(MODELS["classes"], widths={"conv1": 8}, parameters=5)
     assert not onnx_metadata.faults(onnx_metadata.entries(wider), wider)
+
+
+def test_an_entry_too_many_is_a_fault() -> None:
+    entries = onnx_metadata.entries(MODELS["classes"]) | {"parts": "[]"}
+    assert onnx_metadata.faults(entries, MODELS["classes"]) == ["metadata_props has 'parts', and the manifest has none"]
+
+
+def test_outputs_of_no_task_are_named() -> None:
+    with pytest.raises(ZooError, match=r"x\.onnx answers with q, which no task of zoo has"):
+        onnx_metadata.read(onnx_metadata.entries(MODELS["classes"]), ["q"], "x.onnx")

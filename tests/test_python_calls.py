@@ -13,7 +13,7 @@ import pytest
 
 import zoo
 from tests.conftest import write_images
-from zoo import schema
+from zoo import input, schema
 from zoo.errors import ZooError
 from zoo.verbs.results import settings_of, several
 
@@ -36,6 +36,13 @@ def test_networks_that_cannot_be_built_are_refused(wrong: dict[str, Any], words:
     with pytest.raises(ZooError, match=words) as refused:
         zoo.create("cnn", **wrong)
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("family", ["mlp", "lstm", "keyword"])
+def test_a_network_refuses_the_preprocessing_of_another_kind_of_input(family: str) -> None:
+    preprocessing = input.find("image").data.reference((32, 32, 3))
+    with pytest.raises(ZooError, match=f"{family} takes .*, and the preprocessing is for images"):
+        zoo.create(family, preprocessing=preprocessing)
 
 
 def test_shapes_may_be_of_any_whole_numbers() -> None:

@@ -200,7 +200,10 @@ def _built(plan: _Plan) -> Any:
         ZooError: the network cannot take the input, or its widths do not fit each other, or it lacks what is asked for.
     """
     family, row, preprocessing = plan.family, plan.row, plan.preprocessing
-    kind_of(preprocessing).data.check(family, row, preprocessing, plan.structure)
+    kind = kind_of(preprocessing)
+    if kind.kind != family.input:
+        raise ZooError(f"{family.name} takes {find(family.input).plural}, and the preprocessing is for {kind.plural}")
+    kind.data.check(family, row, preprocessing, plan.structure)
     title = f"{family.name}_{row.name}"
     with own_settings(plan.precision):
         import keras

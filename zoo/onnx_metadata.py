@@ -12,7 +12,7 @@ from typing import Any
 
 from zoo import migration, schema
 from zoo.description import Model
-from zoo.errors import ZooError
+from zoo.errors import ZooError, listed
 from zoo.task import tasks
 
 TEXTS = ("family", "size")
@@ -29,8 +29,10 @@ def entries(model: Model) -> dict[str, str]:
 
 
 def faults(metadata: Mapping[str, str], model: Model) -> list[str]:
-    """Return a line for each entry that is missing, or is not that of `model`."""
-    found, fields = [], schema.to_dict(model)
+    """Return a line for each entry that is missing, too many, or not that of `model`."""
+    fields = schema.to_dict(model)
+    extra = [key for key in OPTIONAL if key in metadata and not fields[key]]
+    found = [f"metadata_props has '{key}', and the manifest has none" for key in extra]
     for key in entries(model):
         if key not in metadata:
             found.append(f"metadata_props has no '{key}'")
@@ -53,20 +55,29 @@ def read(metadata: Mapping[str, str], outputs: Collection[str], file: str) -> Mo
         file: the file's name for messages.
 
     Raises:
-        ZooError: entries are missing or damaged.
+        ZooError: entries are missing or damaged, or no task has these outputs.
     """
     try:
         present = [*TEXTS, *RECORDS, *(key for key in OPTIONAL if key in metadata)]
         fields = {key: _field(key, metadata) for key in present}
-        fields["task"] = next((name for name, task in tasks().items() if {*task.outputs} == {*outputs}), None)
         if "parts" in fields:
             # The outputs are in the units of the data whatever the scales.
             fields |= {"task": "several", "scales": [{"mean": 0.0, "std": 1.0}] * len(fields["labels"])}
+        else:
+            fields["task"] = _task_with(outputs, file)
         return schema.parse(Model, {"parameters": 0, "multiply_adds": 0, **fields}, file)
     except (KeyError, ValueError, TypeError, RecursionError):
         raise ZooError(
             f"{file} does not say in its metadata what it takes and what it answers: name a file that zoo exported"
         ) from None
+
+
+def _task_with(outputs: Collection[str], file: str) -> str:
+    """Return the task that has these outputs."""
+    for name, task in tasks().items():
+        if {*task.outputs} == {*outputs}:
+            return name
+    raise ZooError(f"{file} answers with {listed(outputs)}, which no task of zoo has: name a file that zoo exported")
 
 
 def _field(key: str, metadata: Mapping[str, str]) -> Any:

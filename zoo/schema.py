@@ -47,6 +47,17 @@ def to_dict(value: Any) -> Any:
     return pydantic.TypeAdapter(type(value)).dump_python(value, mode="json")
 
 
+def texts(value: Any) -> set[str]:
+    """Return all texts in a record, such as a model's labels, or in the dictionaries and lists of `to_dict`."""
+    if isinstance(value, str):
+        return {value}
+    if isinstance(value, dict):
+        return {text for one in value.values() for text in texts(one)}
+    if isinstance(value, list):
+        return {text for one in value for text in texts(one)}
+    return texts(to_dict(value)) if dataclasses.is_dataclass(value) else set()
+
+
 def keys(cls: type[Any], prefix: str = "") -> list[str]:
     """List the dotted keys of a record and of the records within it, such as `optimizer.lr`."""
     found = []

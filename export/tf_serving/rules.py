@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -52,14 +52,16 @@ class ExportedModel:
         version: the version folder, BASE/VERSION.
         meta_graph: its tensorflow.MetaGraphDef.
         contract: the signatures that it should have.
+        texts: the model's own texts, such as its labels, which are no paths even if they look like one.
     """
 
     version: Path
     meta_graph: Any
     contract: Mapping[str, Signature]
+    texts: Set[str] = frozenset()
 
 
-def static_gates(base: Path, contract: Mapping[str, Signature]) -> list[Gate]:
+def static_gates(base: Path, contract: Mapping[str, Signature], texts: Set[str] = frozenset()) -> list[Gate]:
     """Run every rule on a SavedModel and return a gate for each.
 
     A bad model raises nothing. If its graph cannot be read, the gate `serving_graph` gives the reason and takes the
@@ -68,11 +70,12 @@ def static_gates(base: Path, contract: Mapping[str, Signature]) -> list[Gate]:
     Args:
         base: the folder of BASE/VERSION/saved_model.pb.
         contract: the signatures that it should have, see `zoo.contract.signatures`.
+        texts: the model's own texts, such as its labels.
     """
     gates = [_gate("serving_folder", folder(base))]
     try:
         version = version_folder(base)
-        exported = ExportedModel(version, read_meta_graph(version), contract)
+        exported = ExportedModel(version, read_meta_graph(version), contract, texts)
     except ZooError as error:
         return [*gates, _gate("serving_graph", {"problems": [str(error)]})]
     return gates + [_gate(name, rule(exported)) for name, rule in RULES.items()]
@@ -222,11 +225,12 @@ def guards(exported: ExportedModel) -> Figures:
 
 def self_contained(exported: ExportedModel) -> Figures:
     """No constant is the path of a file on this machine: the model has to answer wherever it is moved."""
-    problems = []
+    problems, own = [], {text.encode() for text in exported.texts}
     for where, node in _nodes(exported):
         if node.op == "Const":
             for value in node.attr["value"].tensor.string_val:
-                if value.startswith(b"/") and value.strip(b"/") and os.path.exists(value):  # noqa: PTH110  (bytes)
+                path = value.startswith(b"/") and value.strip(b"/") and value not in own
+                if path and os.path.exists(value):  # noqa: PTH110  (bytes)
                     problems.append(f"Const '{node.name}' in {where} names {os.fsdecode(value)}")
     return {"problems": problems}
 

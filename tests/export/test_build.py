@@ -68,6 +68,7 @@ def test_a_format_is_not_made_of_one_that_failed(
 def test_the_source_of_a_format_is_written_before_it() -> None:
     formats = build._with_sources(["onnx_fp16", "saved_model", "onnx_int8"])
     assert formats == ("onnx", "onnx_fp16", "saved_model", "onnx_int8")
+    assert build._with_sources(["onnx_fp16", "onnx"]) == ("onnx", "onnx_fp16")
     order = [row.name for row in build._in_order(formats)]
     assert order.index("onnx") < order.index("onnx_fp16")
     assert order[0] == "saved_model"

@@ -226,6 +226,8 @@ def test_a_constant_that_points_back_to_this_machine(base: Path) -> None:
 
     edit(base, point_back)
     assert failed(base) == {"serving_self_contained": f"Const 'vocabulary' in the graph names {base}"}
+    labeled = static_gates(base, contract.signatures(DESCRIPTION), {str(base)})
+    assert all(gate.passed for gate in labeled if gate.name == "serving_self_contained"), "a label is no path"
 
 
 def half(module: tf.Module, pixels: Any) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from zoo.input import kind_of
 from zoo.recipe import Recipe
 from zoo.training import stages
 from zoo.training.devices import check_compiler
+from zoo.training.fine_tuning import keeps_head
 
 
 def describe(
@@ -45,11 +46,13 @@ def describe(
         parameters=0,
         multiply_adds=0,
         task=method or dataset.task,
-        # A network that is trained further keeps its weights, and therefore the scales of its answers.
-        scales=() if method else like.scales if like and _as_before(dataset, like) else scales(dataset),
+        scales=() if method else scales(dataset),
         widths=like.widths if like else {},
         parts=() if method else dataset.parts,
     )
+    if like and keeps_head(model, like):
+        # The weights of the head give answers in these scales.
+        model = dataclasses.replace(model, scales=like.scales)
     # Weights fit only the structure that they were trained with, whatever the size of the input.
     model = dataclasses.replace(model, structure=factory.structure_of(like or model))
     if recipe.network.width != 1:
@@ -72,11 +75,6 @@ def _check_layer_decay(model: Model) -> None:
         raise ZooError(
             f"optimizer.layer_decay counts feature maps, and {model.family} {model.size} has none: leave it out"
         ) from None
-
-
-def _as_before(dataset: Dataset, like: Model) -> bool:
-    """Return whether a dataset has the task and targets of the network `like`, which has values with scales."""
-    return bool(like.scales) and like.task == dataset.task and like.parts == dataset.parts
 
 
 def _scaled_widths(model: Model, factor: float, like: Model | None) -> dict[str, int]:

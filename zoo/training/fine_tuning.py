@@ -44,6 +44,15 @@ def network(name: str | None, size: str | None, weights: Path | None) -> tuple[F
     return family, row
 
 
+def keeps_head(model: Model, source: Model) -> bool:
+    """Return whether a network that starts from the weights of `source` keeps its head: it gives the same answers."""
+
+    def answers(of: Model) -> tuple[Any, ...]:
+        return of.task, [*map(composed, of.labels)], [part.task for part in of.parts]
+
+    return answers(model) == answers(source)
+
+
 def take(weights: Path, model: Model) -> tuple[InitialWeights, dict[str, np.ndarray]]:
     """Take the weights of a finished run for the network that `model` describes.
 
@@ -58,8 +67,7 @@ def take(weights: Path, model: Model) -> tuple[InitialWeights, dict[str, np.ndar
     """
     source, path = run.read_finished(weights), weights / run.WEIGHTS
     family, _ = resolve(model.family, model.size)
-    same_labels = [*map(composed, source.model.labels)] == [*map(composed, model.labels)]
-    new_head = not same_labels or source.model.task != model.task
+    new_head = not keeps_head(model, source.model)
     arrays, _ = weights_file.read(path)
     network = factory.build(model)
     if family.resampled and source.model.preprocessing != model.preprocessing:

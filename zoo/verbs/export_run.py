@@ -65,7 +65,7 @@ def export_run(
     if given and not int8:
         raise ZooError(f"{given[0]} is an option of int8: add --int8, or leave it out")
     asked = {
-        "onnx": onnx or int8 or fp16,
+        "onnx": onnx,
         "onnx_fp16": fp16,
         "saved_model": saved_model,
         "onnx_int8": int8,
