@@ -6,9 +6,10 @@ are otherwise identical. The reported difference is first averaged over seeds fo
 examples; the interval is that of the second mean. A network that is already in SCRATCH is not trained again.
 
     python -m benchmarks.distillation runs/resnet-small cnn-small SCRATCH --data-dir TFDS --epochs 10
+    python -m benchmarks.distillation runs/resnet-small cnn-small SCRATCH --data-dir TFDS --set label_fraction=0.1
     python -m benchmarks.distillation runs/bert-small lstm-small SCRATCH --seeds 0 1 2 3 4
 
-In the second example, TEACHER is a `bert` that was fine-tuned on the sentences of benchmarks/sentences.py or on others.
+In the last example, TEACHER is a `bert` that was fine-tuned on the sentences of benchmarks/sentences.py or on others.
 
 usage: python -m benchmarks.distillation TEACHER FAMILY-SIZE SCRATCH      adds to results/distillation.json
 """
@@ -30,6 +31,8 @@ from zoo.data.reload import load_again
 from zoo.task import task_of
 
 ALONE, TAUGHT = "alone", "taught"
+
+LABEL_FRACTION = "label_fraction="
 
 WITHIN = 1.96
 """Standard errors from the middle of a 95 % interval to its ends."""
@@ -60,9 +63,16 @@ def main() -> None:
                 zoo("train", family, "--size", size, *shared, "--seed", seed, *more, "--out", folder)
             runs[way].append(folder)
     found = recorded("distillation")
-    key = f"{options.student} from {teacher.model.family}-{teacher.model.size} on {source_of(teacher)}"
+    data = labels_used(options.set) + source_of(teacher)
+    key = f"{options.student} from {teacher.model.family}-{teacher.model.size} on {data}"
     found[key] = {**compared(runs, options.data_dir), "settings": options.set, "distill": options.distill}
     record("distillation", found, seed=options.seeds[0])
+
+
+def labels_used(changes: list[str]) -> str:
+    """The share of the labels that the network is trained on, as a phrase before the name of the data."""
+    shares = [change.removeprefix(LABEL_FRACTION) for change in changes if change.startswith(LABEL_FRACTION)]
+    return f"{float(shares[-1]):.0%} of the labels of " if shares else ""
 
 
 def source_of(teacher: run.Run | artifact.Manifest) -> str:

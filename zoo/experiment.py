@@ -10,7 +10,6 @@ import dataclasses
 import itertools
 import json
 import shutil
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Literal
@@ -27,11 +26,6 @@ FILES: dict[Kind, str] = {"study": "study.json", "sizes": "sizes.json", "scale":
 
 VERSION = 1
 """The version of these files."""
-
-LOCK = "lock"
-
-PATIENCE_SECONDS = 10.0
-"""The longest wait for the lock of a folder: a killed command's child processes take time to notice and to end."""
 
 
 @record
@@ -145,27 +139,3 @@ def withdrawn_if_refused(folder: Path, begun: bool) -> Iterator[None]:
         if not begun and not any(folder.rglob(run.DESCRIPTION)):
             shutil.rmtree(folder)
         raise
-
-
-@contextlib.contextmanager
-def locked(folder: Path) -> Iterator[int]:
-    """Keep other processes out of a folder until the block ends; yield the descriptor that holds the lock.
-
-    A process that inherits the descriptor holds the lock, too.
-
-    Raises:
-        ZooError: another process works in the folder.
-    """
-    import fcntl  # not on Windows
-
-    end = time.monotonic() + PATIENCE_SECONDS
-    with (folder / LOCK).open("a") as file:
-        while True:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except OSError:
-                if time.monotonic() > end:
-                    raise ZooError(f"another process works in {folder}: wait until it ends") from None
-            time.sleep(0.1)
-        yield file.fileno()

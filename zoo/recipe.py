@@ -217,7 +217,7 @@ class Recipe:
     in `KIND.KEY=VALUE`. None stands for the kind's defaults.
     """
 
-    epochs: Annotated[int, Field(ge=1)] = 30
+    epochs: Annotated[int, Field(ge=1, le=1_000_000)] = 30
     batch_size: Annotated[int, Field(ge=1)] = 128
     accumulate: Annotated[int, Field(ge=1)] = 1
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0

@@ -239,7 +239,7 @@ ASKED: dict[str, tuple[str, bytes, str]] = {
     "a lone surrogate": ("x.txt", b"\xed\xa0\x80", "not valid UTF-8"),
     "NUL": ("x.txt", b"a\0b", "NUL"),
     "2 MB": ("x.txt", b"a" * 2**21, "longer than 1048576 bytes"),
-    "another column": ("x.csv", b"words,n\na,1\n", "no column 'message'"),
+    "another column": ("x.csv", b"words,n\na,1\n", "none is called 'message'"),
     "an empty table": ("x.csv", b"", "is empty"),
     "UTF-16": ("x.txt", "call".encode("utf-16"), "UTF-16"),
     "a ragged table": ("x.csv", b"message,n\na,1\nb\n", "line 3 has 1 values, not the 2"),

@@ -9,6 +9,7 @@ import pytest
 
 import zoo
 from tests.conftest import write_images
+from tests.inputs.text.vocabularies import preprocessing
 from zoo import run
 from zoo.data.evaluation_data import load_for_evaluation
 from zoo.description import Model, Part, Scale, labels_of
@@ -95,3 +96,20 @@ def test_data_that_were_moved_are_recorded_by_their_whole_path(tmp_path: Path, m
     )
     monkeypatch.chdir(tmp_path)
     assert zoo.evaluate(made.folder, out=tmp_path / "out").overlap.examples == 0
+
+
+def test_missing_classes_are_skipped_as_in_training(tmp_path: Path) -> None:
+    source, known = rows(tmp_path, 1, "NA", 2), Model("linear", "small", ("1", "2"), TABLE, 12, 10)
+    examples, data = load_for_evaluation(known, source, options={"target": "y"}, bad_examples="skip")
+    assert examples.targets.tolist() == [0, 1]
+    assert data.skipped == ("rows.csv line 3: column 'y', the target, is empty",)
+
+
+def test_data_of_another_task_are_refused_in_words(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("hello")
+    model = Model("lstm", "small", ("a", "b"), preprocessing("trained", False), 12, 10)
+    with pytest.raises(ZooError, match=r"^files:\S+ has no labels, and the model answers with classes: name other"):
+        load_for_evaluation(model, f"files:{tmp_path}")
+    (tmp_path / "t.csv").write_text("text,y,z\n" + "a,1.5,2.5\n" * 3)
+    with pytest.raises(ZooError, match=r"has several targets, and the model answers with classes: name other"):
+        load_for_evaluation(model, f"csv:{tmp_path}/t.csv", options={"text": "text", "target": "y,z"})

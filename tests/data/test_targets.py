@@ -31,3 +31,9 @@ def test_each_form_has_one_array(targets: list[Any], dtype: type, shape: tuple[i
 
 def test_bytes_tell_forms_apart() -> None:
     assert len({bytes_of(target) for target in (1, (1.0,), (1.0, 0.0), "1", "1.0")}) == 5
+
+
+def test_numbers_of_numpy_are_classes() -> None:
+    assert is_class(np.int64(3))
+    assert array_of([np.int64(3), np.int64(0)]).dtype == np.int64
+    assert bytes_of(np.int64(3)) == bytes_of(3)

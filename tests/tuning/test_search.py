@@ -12,7 +12,8 @@ import pytest
 
 import zoo
 from tests.conftest import Answer
-from zoo import experiment, run
+from zoo import experiment, folder_lock, run
+from zoo.cli import tables
 from zoo.errors import ZooError
 from zoo.registry import resolve
 from zoo.text import silent
@@ -202,6 +203,19 @@ def test_the_table_has_a_row_for_each_trial(tmp_path: Path) -> None:
     ]
 
 
+def test_what_is_printed_tells_trials_that_failed_from_those_that_ended_early(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    trials = [
+        Trial(0, {"a": 1}, 0.5, 3),
+        Trial(1, {"a": 2}, None, 1, "ended early after 1 epochs"),
+        Trial(2, {"a": 3}, None, 2, "its accuracy of validation is nan"),
+        Trial(3, {"a": 4}, None, 0, "the loss is no longer finite"),
+    ]
+    tables.trials(trials, "accuracy", trials[0])
+    assert capsys.readouterr().out.splitlines()[-1] == "4 trials: 1 ended early, 2 failed"
+
+
 def test_the_size_is_no_change_of_the_recipe() -> None:
     assert changes_of({"size": "base", "optimizer.lr": 0.1}) == ("base", ["optimizer.lr=0.1"])
     assert changes_of({"batch_size": 8}) == (None, ["batch_size=8"])
@@ -335,10 +349,10 @@ def test_a_folder_is_known_by_what_was_asked_for(tmp_path: Path) -> None:
 
 
 def test_a_folder_is_of_one_process_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(experiment, "PATIENCE_SECONDS", 0.0)
-    with experiment.locked(tmp_path), pytest.raises(ZooError, match="another process works in"):
-        experiment.locked(tmp_path).__enter__()
-    with experiment.locked(tmp_path) as descriptor:
+    monkeypatch.setattr(folder_lock, "PATIENCE_SECONDS", 0.0)
+    with folder_lock.locked(tmp_path), pytest.raises(ZooError, match="another process works in"):
+        folder_lock.locked(tmp_path).__enter__()
+    with folder_lock.locked(tmp_path) as descriptor:
         assert os.fstat(descriptor)
 
 
@@ -358,6 +372,6 @@ def test_the_way_to_execute_several_trainings_is_no_part_of_what_is_asked_for() 
 def test_several_sizes_are_not_trained_on_several_workers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cluster = {"cluster": {"worker": ["a:1", "b:1"]}, "task": {"type": "worker", "index": 1}}
     monkeypatch.setenv("TF_CONFIG", json.dumps(cluster))
-    with pytest.raises(ZooError, match="several sizes are trained on one machine"):
+    with pytest.raises(ZooError, match="several networks are trained on one machine"):
         zoo.train_sizes("mlp", size=["small", "base"], data="iris", out=tmp_path / "sizes")
     assert not [*tmp_path.iterdir()]

@@ -211,15 +211,15 @@ def _span(interval: Sequence[float]) -> str:
 
 
 def trials(made: Sequence[Trial], metric: str, best: Trial) -> None:
-    """Print the best trial of a study and the first one, key by key, and the number of all trials."""
+    """Print the best trial of a study and the first one, key by key, and how many trials ended early or failed."""
     rows = [("", f"val {metric}", *best.params)]
     for name, trial in (("best", best), ("unchanged recipe", made[0])):
         value = "—" if trial.value is None else f"{trial.value:.4f}"
         params = (_param(trial.params.get(key, "—")) for key in best.params)
         rows.append((f"trial {trial.place}, {name}", value, *params))
     _print([*zip(*rows, strict=True)], left=1)
-    early = sum(one.value is None for one in made)
-    click.echo(f"{len(made)} trials, {early} of which ended early")
+    early, failed = sum(one.ended_early for one in made), sum(one.failed for one in made)
+    click.echo(f"{len(made)} trials: {early} ended early, {failed} failed")
 
 
 def _param(value: Any) -> str:

@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     "the other.  [default: small]",
 )
 @data_options(
-    data_dir="Where the data are; {data_dir}. With --resume: where the run's data are now, if they were moved."
+    data="{sources}.  [default: with --weights, the data of that run; else a small data set of the kind of input, such "
+    "as digits]",
+    data_dir="Where the data are; {data_dir}. With --resume: where the run's data are now, if they were moved.",
 )
 @click.option(
     "--weights", type=click.Path(path_type=Path), metavar="RUN", help="Fine-tune: start from a finished run's weights."
@@ -71,7 +73,8 @@ if TYPE_CHECKING:
     default="auto",
     show_default=True,
     help="Train on one device (single), on all of this machine (mirrored), or on those of several machines, which "
-    "TF_CONFIG or Slurm names (multiworker); auto takes all, but looks for several machines in TF_CONFIG alone.",
+    "TF_CONFIG or Slurm names (multiworker). auto: all devices of this machine, or of the machines that TF_CONFIG "
+    "names; Slurm's variables count only for multiworker.",
 )
 @click.option("--devices", type=int, help="Split the CPU into N logical devices, for trying and testing.")
 @click.option("--out", type=click.Path(path_type=Path), help="The run folder to write.  [default: runs/NAME]")

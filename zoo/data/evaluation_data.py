@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from zoo import input as inputs
+from zoo import task as tasks
 from zoo.data import imagenet
 from zoo.data.dataset import Examples
-from zoo.data.example import RawDataset
+from zoo.data.example import UNLABELED, RawDataset
 from zoo.data.load import BadExamples, fingerprint, read_source, skipped
 from zoo.data.names import composed, look_alike, quoted
 from zoo.description import Data, Model
@@ -55,7 +56,8 @@ def load_for_evaluation(
     if raw.parts and raw.task == model.task:
         raw = with_parts_of(model, raw, source)
     if raw.task != model.task:
-        has, answers = "several targets" if raw.parts else raw.task, task_of(model).words
+        has = "no labels" if raw.task == UNLABELED else tasks.find(raw.task).words
+        answers = task_of(model).words
         raise ZooError(f"{source} has {has}, and the model answers with {answers}: name other data")
     given = {one.split for one in raw.examples}
     split = next(name for name in PREFERRED_SPLITS if name in given)

@@ -10,10 +10,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
+import numpy as np
+
 from zoo import input as inputs
 from zoo.data.dataset import Dataset, Examples
 from zoo.data.example import Example, RawDataset, Unreadable
-from zoo.data.names import shown
+from zoo.data.names import look_alike, quoted, shown
 from zoo.data.source import Source, checked_options, parse
 from zoo.data.splits import split_examples
 from zoo.data.targets import bytes_of, is_class
@@ -71,9 +73,11 @@ def load(
     origin, raw = read_source(source, kind, data_dir, options, bad_examples, say)
     plural = inputs.find(raw.kind).plural
     refuse_one_class(raw, source)
+    refuse_unseen_classes(raw, source)
     say_copies(raw.examples, plural, say)
     parts = split_examples(raw.examples, raw.labels, split, plural, say)
     train, validation, test = map(Examples.of, parts)
+    refuse_one_value(train, raw, source)
     return Dataset(
         kind=raw.kind,
         task=raw.task,
@@ -135,20 +139,23 @@ def read_source(
         gone = [label for label in _classes(bad, raw) if (bad.split, label) not in left]
         if gone:
             raise ZooError(
-                f"no {inputs.find(kind).noun} of class '{gone[0]}' in the {bad.split} split of "
+                f"no {inputs.find(kind).noun} of class '{gone[0][0]}' in the {bad.split} split of "
                 f"{origin.text(raw.argument)} can be read: mend them, or remove the class"
             )
     return origin, raw
 
 
-def _classes(example: Example | Unreadable, raw: RawDataset) -> list[str]:
-    """Return the names of the classes of an example: one for each of its targets that is a class."""
+def _classes(example: Example | Unreadable, raw: RawDataset) -> list[tuple[str, str]]:
+    """Return the classes of an example: for each of its targets that is a class, its name and that of the target.
+
+    The name of a target is empty if there is one target only.
+    """
     if is_class(example.target):
-        return [raw.labels[example.target]]
+        return [(raw.labels[example.target], "")]
     if not raw.parts or example.target is None:
         return []
     return [
-        part.labels[int(target)]
+        (part.labels[int(target)], part.name)
         for part, target in zip(raw.parts, example.target, strict=True)
         if part.task == "classes"
     ]
@@ -160,6 +167,37 @@ def refuse_one_class(raw: RawDataset, source: str) -> None:
     for task, labels, where in targets or [(raw.task, raw.labels, "")]:
         if task == "classes" and len(labels) < 2:
             raise ZooError(f"{source} has one class only, '{labels[0]}'{where}: at least two classes are needed")
+
+
+def refuse_unseen_classes(raw: RawDataset, source: str) -> None:
+    """Raise ZooError if a class is in another split of the source, but not in its training split.
+
+    Splits that zoo itself draws are not checked here.
+    """
+    if all(one.split == "train" for one in raw.examples):
+        return
+    found = {(one.split, label): None for one in raw.examples for label in _classes(one, raw)}
+    seen = {label for split, label in found if split == "train"}
+    for split, (name, target) in found:
+        if (name, target) not in seen:
+            where = f" of the column {quoted(target)}" if target else ""
+            alike = look_alike(name, {other: 0 for other, column in seen if column == target})
+            how = (
+                f", which has {quoted(alike)}: write both alike"
+                if alike
+                else f": add {inputs.find(raw.kind).plural} of it to train, or remove it"
+            )
+            raise ZooError(f"class {quoted(name)}{where} of {source} is in its {split} split, but not in train{how}")
+
+
+def refuse_one_value(train: Examples, raw: RawDataset, source: str) -> None:
+    """Raise ZooError if a value is the same for all training examples in float32, so that nothing can be learned."""
+    targets = [(part.task, part.name) for part in raw.parts] or [(raw.task, label) for label in raw.labels]
+    for place, (task, name) in enumerate(targets):
+        if task == "values" and len(np.unique(train.targets[:, place])) == 1:
+            value = float(train.targets[0, place])
+            where = f" in the column {quoted(name)}" if len(targets) > 1 else ""
+            raise ZooError(f"{source} has one value only, {value:g} in float32{where}: at least two values are needed")
 
 
 def skipped(raw: RawDataset) -> tuple[str, ...]:

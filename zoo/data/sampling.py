@@ -16,7 +16,8 @@ class Sampling:
 
     Attributes:
         repeats: how often each example of an epoch appears in it. All copies of an example are in the same batch, if
-            the batch size allows it (repeated augmentation; Hoffer et al. 2019, arXiv:1901.09335).
+            the batch size allows it (texts are sorted by length afterwards, which may separate copies); this is
+            repeated augmentation (Hoffer et al. 2019, arXiv:1901.09335).
         classes: the class of each example, int64 [examples], to draw equally many examples of every class; None to draw
             each example equally often.
     """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Sequence
 
@@ -16,9 +17,23 @@ from zoo.text import Say, silent
 SPLIT_NAMES = {"train": "train", "val": "validation", "validation": "validation", "test": "test"}
 """The names that sources use for splits, and zoo's name for each."""
 
+LIKE_A_SPLIT = re.compile(
+    r"((images?|imgs?|clips?|audio|data)[\W_]*)?"
+    r"((?P<train>train|training|trn)|(?P<val>val|valid|validation|validate|dev|development)"
+    r"|(?P<test>test|testing|tst|eval|evaluation|holdout))"
+    r"([\W_]*(set|data|images?|imgs?|clips?|audio|split))?[\W_]*[0-9]*",
+    re.IGNORECASE,
+)
+"""Names that people give to splits; the group that matches is zoo's name for the split."""
 
 FEWEST = 10
 """The fewest examples with values from which splits are drawn; if there are fewer, all are used in every split."""
+
+
+def like_a_split(name: str) -> str | None:
+    """Return zoo's name for a split that a name looks like, such as Train, test1, valid or dev; else None."""
+    match = LIKE_A_SPLIT.fullmatch(name)
+    return next((name for name, text in match.groupdict().items() if text), None) if match else None
 
 
 def split_examples(

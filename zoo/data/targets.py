@@ -13,14 +13,15 @@ CLASS, TEXT, VALUE = np.dtype(np.int64), np.dtype(object), np.dtype(np.float32)
 
 def is_class(target: Any) -> TypeGuard[int]:
     """Return whether a target is the number of a class."""
-    return isinstance(target, int)
+    return isinstance(target, (int, np.integer))
 
 
 def array_of(targets: Sequence[Any]) -> np.ndarray:
     """Return the targets of examples, which all have one form, as an array.
 
     Returns:
-        Classes, int64 [examples]; texts, object [examples]; or values, float32 [examples, values].
+        Classes, int64 [examples]; texts, object [examples]; values, float32 [examples, values]; or, of several targets,
+        the number or value of each, float32 [examples, targets].
     """
     first = targets[0] if targets else 0
     dtype = CLASS if is_class(first) else TEXT if isinstance(first, str) else VALUE
@@ -35,7 +36,7 @@ def classes_of(targets: np.ndarray) -> np.ndarray | None:
 def bytes_of(target: Any) -> bytes:
     """Return the bytes that stand for a target in a fingerprint."""
     if is_class(target):
-        return target.to_bytes(8, "little")
+        return int(target).to_bytes(8, "little")
     if isinstance(target, str):
         return target.encode()
     return np.asarray(target, "<f8").tobytes()

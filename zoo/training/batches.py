@@ -116,7 +116,7 @@ def with_fitting_batch(recipe: Recipe, parts: int, examples: int, say: Say) -> R
     if recipe.batch_size <= examples or examples < parts:
         return recipe
     fitting_size = examples // parts * parts
-    say(f"a batch is all {fitting_size} training examples, because there are fewer than {recipe.batch_size}")
+    say(f"a batch has {fitting_size} examples: {examples} training examples are fewer than {recipe.batch_size}")
     return dataclasses.replace(recipe, batch_size=fitting_size)
 
 

@@ -11,6 +11,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Literal
 
 from zoo.errors import ZooError
@@ -26,6 +27,9 @@ JOBS = ("chief", "master", "worker")
 
 LAST_PORT = 65_535
 """The highest port of TCP."""
+
+MOST_NODES = 65_536
+"""The most nodes that are read from Slurm's variables, whose short form may stand for any number."""
 
 FIRST_PORT, JOBS_APART, PORTS_OF_A_NODE = 20000, 700, 16
 """The choice of ports under Slurm, which assigns none: a job gets 16 ports on each node, chosen by its number."""
@@ -134,8 +138,8 @@ def of_slurm(environment: Mapping[str, str]) -> Cluster:
         ZooError: a variable is missing or malformed, a node has too many tasks, or the tasks are not distributed in
             blocks.
     """
-    hosts = [*_hosts(_variable(environment, "SLURM_STEP_NODELIST"))]
-    tasks = [*_tasks(_variable(environment, "SLURM_STEP_TASKS_PER_NODE"))]
+    hosts = [*islice(_hosts(_variable(environment, "SLURM_STEP_NODELIST")), MOST_NODES)]
+    tasks = [*islice(_tasks(_variable(environment, "SLURM_STEP_TASKS_PER_NODE")), MOST_NODES)]
     if len(hosts) != len(tasks):
         raise ZooError(
             f"SLURM_STEP_NODELIST names {len(hosts)} nodes and SLURM_STEP_TASKS_PER_NODE {len(tasks)}: "
@@ -188,7 +192,7 @@ def _number(environment: Mapping[str, str], name: str) -> int:
 
 def _hosts(text: str) -> Iterator[str]:
     """Yield the hosts of a list as Slurm abbreviates them, such as `a[1-3,07],b`."""
-    parts = re.findall(r"(?:[^,\[\]\s]|\[[0-9,-]+\])+", text)
+    parts = re.findall(r"(?:[^,\[\]\s]|\[\d{1,9}(?:-\d{1,9})?(?:,\d{1,9}(?:-\d{1,9})?)*\])+", text)
     if ",".join(parts) != text:
         raise ZooError(f"SLURM_STEP_NODELIST is '{text:.60}', not a list of nodes: start the workers with srun")
     for part in parts:

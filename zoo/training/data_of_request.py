@@ -38,7 +38,7 @@ def data_of_request(request: TrainingRequest, decision: Decision, say: Say = sil
         ZooError: the data cannot be loaded, or do not suit such a training.
     """
     recipe = decision.recipe
-    dataset = _loaded(decision.family, request.data, recipe, request.method, say)
+    dataset = _loaded(decision.family, decision.data, recipe, request.method, say)
     for skipped in dataset.skipped:
         say(f"left out: {skipped}")
     dataset, rest = labeled_fraction(dataset, recipe.label_fraction, recipe.label_seed)
@@ -53,8 +53,8 @@ def data_of_request(request: TrainingRequest, decision: Decision, say: Say = sil
         request.unlabeled,
         dataset,
         rest,
-        data_dir=request.data.data_dir,
-        bad_examples=request.data.bad_examples,
+        data_dir=decision.data.data_dir,
+        bad_examples=decision.data.bad_examples,
         say=say,
     )
     return dataclasses.replace(dataset, unlabeled=others), described

@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Set
 from dataclasses import dataclass
+from pathlib import Path
 
-from zoo import named_recipe, pretext
+from zoo import named_recipe, pretext, run
+from zoo.data.source import moved
 from zoo.errors import ZooError
 from zoo.family import Family, Size
 from zoo.input import Input, find
-from zoo.recipe import Prune, Recipe, flat, set_keys
+from zoo.recipe import Prune, Recipe, Split, flat, set_keys
 from zoo.training import distillation, fine_tuning, without_labels
-from zoo.training.request import TrainingRequest
+from zoo.training.request import DataRequest, TrainingRequest
 from zoo.training.teacher import Found, find_teacher
 
 
 @dataclass(frozen=True)
 class Decision:
-    """The network of a request, its recipe, and its teacher.
+    """The network of a request, its data, its recipe, and its teacher.
 
     Attributes:
         family: the family of the network.
         size: one of its sizes.
+        data: the data as requested, or those of the run that the weights come from; without a source for the default
+            data of the family's kind of input.
         recipe_name: the name of the recipe, or of its file.
         recipe: the recipe with all changes. Its batch may still be larger than the data.
         named: the keys of the recipe that the request changes: by settings, or by a recipe file with other values than
@@ -31,6 +36,7 @@ class Decision:
 
     family: Family
     size: Size
+    data: DataRequest
     recipe_name: str
     recipe: Recipe
     named: frozenset[str]
@@ -38,7 +44,7 @@ class Decision:
 
 
 def decide(request: TrainingRequest) -> Decision:
-    """Decide family, size, recipe and teacher of a requested training, without its data.
+    """Decide family, size, source of data, recipe and teacher of a requested training, without loading its data.
 
     Raises:
         ZooError: something that the request names does not exist, or its parts do not fit together.
@@ -58,7 +64,7 @@ def decide(request: TrainingRequest) -> Decision:
     if "schedule.warmup_epochs" in named and recipe.schedule.warmup_epochs > recipe.epochs:
         raise ZooError(
             f"schedule.warmup_epochs={recipe.schedule.warmup_epochs:g} is longer than the training: "
-            f"set it to less than the {recipe.epochs} epochs"
+            f"set it to at most the {recipe.epochs} epochs"
         )
     if request.weights is None:
         _check_without_weights(recipe)
@@ -66,7 +72,30 @@ def decide(request: TrainingRequest) -> Decision:
         # The weights may have another value than the default, so a file must not state even that.
         stated = named.union(choice.keys if isinstance(choice, named_recipe.RecipeFile) else ())
         _check_with_weights(recipe, stated, find(family.input))
-    return Decision(family, size, name, recipe, named, teacher)
+    data = request.data
+    if request.weights is not None and data.source is None:
+        data, split = _data_of_weights(request.weights, data)
+        if not any(key.startswith("split.") for key in named):
+            recipe = dataclasses.replace(recipe, split=split)
+    return Decision(family, size, data, name, recipe, named, teacher)
+
+
+def _data_of_weights(weights: Path, data: DataRequest) -> tuple[DataRequest, Split]:
+    """Return the data that a run was trained on, and how it drew its splits.
+
+    Args:
+        weights: the run.
+        data: the requested data, which name no source; their other fields replace those of the run.
+
+    Raises:
+        ZooError: the run was not trained here.
+    """
+    this = run.read_finished(weights)
+    if this.data is None or this.recipe is None:
+        raise ZooError(f"{weights} has no data of its own: name the data to train on with --data")
+    source, data_dir = moved(this.data.source, this.data.data_dir, data.data_dir)
+    options = {**this.data.options, **data.options}
+    return dataclasses.replace(data, source=source, data_dir=data_dir, options=options), this.recipe.split
 
 
 def _changed_keys(choice: named_recipe.RecipeChoice | None, recipe: Recipe, default: Recipe) -> set[str]:

@@ -25,7 +25,8 @@ class DataRequest:
     """The data to train on.
 
     Attributes:
-        source: the data, in the form of `--data`; None for the default data of the family's kind of input.
+        source: the data, in the form of `--data`; None for the data of the run whose weights are
+            taken, or for the default data of the family's kind of input.
         data_dir: the option `--data-dir`, for a source that takes it.
         options: other options of the source by name, such as the column to predict.
         bad_examples: whether examples that cannot be read are an error or are left out.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from zoo.data.reload import digests_for
 from zoo.data.source import short_name
 from zoo.description import Data, InitialWeights, Model
 from zoo.errors import ZooError
+from zoo.folder_lock import locked
 from zoo.input import kind_of
 from zoo.recipe import Prune, Recipe
 from zoo.text import Say
@@ -90,8 +92,22 @@ def start(request: TrainingRequest, execution: Execution, preflight: Preflight, 
     # The initial weights and the teacher's answers are in the folder now: free their memory, and that of the teacher,
     # for the training.
     del plan, lesson, teacher, decision
-    train(folder, dataset, strategy, execution, service, test=test)
+    with _alone(folder):
+        train(folder, dataset, strategy, execution, service, test=test)
     return folder
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Keep other processes from training a run: each would remove the other's unfinished checkpoint.
+
+    Raises:
+        ZooError: another process trains it.
+    """
+    checkpoints = folder / run.CHECKPOINTS
+    checkpoints.mkdir(exist_ok=True)
+    with locked(checkpoints):
+        yield
 
 
 def _planned(request: TrainingRequest, decision: Decision, strategy: Any, say: Say) -> _Plan:
@@ -105,7 +121,7 @@ def _planned(request: TrainingRequest, decision: Decision, strategy: Any, say: S
     recipe = recipe_for(dataset, request, decision, strategy.num_replicas_in_sync, share, say)
     like = run.read_finished(request.weights).model if request.weights else None
     model = describe(decision.family, decision.size, dataset, recipe, like, request.method)
-    dataset = fit(dataset, model.preprocessing, request.data.bad_examples, say)
+    dataset = fit(dataset, model.preprocessing, decision.data.bad_examples, say)
     if dataset.unlabeled is not None:
         without_labels.check_unlabeled_batch(recipe, len(dataset.unlabeled))
     if decision.teacher:
@@ -217,8 +233,15 @@ def resume(folder: Path, data_dir: Path | None, execution: Execution) -> Path:
         execution: the way to execute it, which may differ from the earlier one.
 
     Raises:
-        ZooError: there is no such run, it is finished, or its data have changed.
+        ZooError: there is no such run, it is finished, another process trains it, or its data have changed.
     """
+    run.read(folder)
+    with _alone(folder):
+        return _resumed(folder, data_dir, execution)
+
+
+def _resumed(folder: Path, data_dir: Path | None, execution: Execution) -> Path:
+    """Continue a run that no other process trains."""
     from zoo.training.loop import train
 
     this = run.read(folder)

@@ -18,8 +18,6 @@ from zoo.tuning.study import ENDED_EARLY, TRIALS, Study, Trial, changes_of
 from zoo.tuning.trial import Settled, StudyRequest
 from zoo.tuning.worker import Died, Worker
 
-CHECKPOINTS = Path(run.LAST).parent
-
 MOST_DEATHS = 2
 """After this many deaths of its process, a trial counts as finished, without a value."""
 
@@ -145,6 +143,6 @@ def _ready(workers: list[Worker]) -> list[Worker]:
 def _keep_only(folder: Path, best: Trial | None, running: set[Path]) -> None:
     """Remove the checkpoints of all trials that are neither the best nor running: only the best is continued."""
     kept = {folder_of(folder, best.place)} if best else set()
-    for checkpoints in (folder / TRIALS).glob(f"*/{CHECKPOINTS}"):
+    for checkpoints in (folder / TRIALS).glob(f"*/{run.CHECKPOINTS}"):
         if checkpoints.parent not in kept | running:
             shutil.rmtree(checkpoints, ignore_errors=True)

@@ -80,6 +80,16 @@ class Range:
 Space = dict[str, Choices | Range]
 
 
+def from_plain(plain: Plain, recipe: Recipe) -> Space:
+    """Make a space from its plain form; `recipe` tells which of its keys take whole numbers.
+
+    Raises:
+        ZooError: a value is neither a list of choices nor a range, or does not suit its key.
+    """
+    usual = recipes.flat(recipe)
+    return {key: _dimension(key, given, usual.get(key)) for key, given in plain.items()}
+
+
 def checked(plain: Plain, family: Family, size: str | None, recipe: Recipe, settings: Sequence[str]) -> Space:
     """Make a space from its plain form, and check that the family and the recipe take all of its values.
 
@@ -97,16 +107,15 @@ def checked(plain: Plain, family: Family, size: str | None, recipe: Recipe, sett
         raise ZooError(f"the space has no keys: write KEY = [CHOICES] or {_RANGE}")
     if len(plain) > MOST_KEYS:
         raise ZooError(f"the space has {len(plain)} keys: {MOST_KEYS} at most")
-    set_already = recipes.set_keys(settings)
-    usual, found = recipes.flat(recipe), Space()
-    for key, given in plain.items():
+    set_already, usual = recipes.set_keys(settings), recipes.flat(recipe)
+    for key in plain:
         if key != SIZE and key not in usual:
             raise ZooError(f"the space: no recipe has the key '{key:.60}': {did_you_mean(key, [SIZE, *usual])}")
         if key in set_already or (key == SIZE and size is not None):
             raise ZooError(f"the space: {key} is set for all trials already: leave one out")
         if key.startswith("split."):
             raise ZooError(f"the space: {key} changes the examples that trials are compared on: leave it out")
-        found[key] = _dimension(key, given, usual.get(key))
+    found = from_plain(plain, recipe)
 
     def attempt(values: Mapping[str, Value]) -> None:
         if SIZE in values:

@@ -28,7 +28,7 @@ HISTORY = "history.png"
 BEST = "best"
 
 STARTUP = 5
-"""The number of trials that must be finished before a trial may end early."""
+"""The number of trials that must have been trained to the end before another one may end early."""
 
 RANDOM = 10
 """The number of trials that are drawn at random before the search learns from them."""
@@ -65,6 +65,16 @@ class Trial:
     epochs: int
     reason: str = ""
     figures: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+    @property
+    def ended_early(self) -> bool:
+        """True if it was worse than others and was not trained to the end."""
+        return self.reason.startswith(ENDED_EARLY)
+
+    @property
+    def failed(self) -> bool:
+        """True if it has no value for any other reason."""
+        return self.value is None and not self.ended_early
 
 
 class Study:
@@ -146,7 +156,8 @@ class Study:
     def report(self, trial: optuna.Trial, epoch: int, value: float) -> bool:
         """Record the metric after an epoch; return whether the trial should end early.
 
-        It should if it is worse than half of the others were at that epoch. The trial at place 0 never ends early.
+        It should if its best value so far is worse than the median, at that epoch, of the trials trained to the end.
+        The trial at place 0 never ends early.
         """
         trial.report(value, epoch)
         return trial.user_attrs[PLACE] > 0 and bool(trial.should_prune())

@@ -63,7 +63,8 @@ class Settled:
     """The settings that were derived from a request.
 
     `space` is the search space in its plain form, and `usual` has the values of the first trial by the keys of the
-    space. `metric` is the metric on the validation examples by which trials are compared.
+    space. `metric` is the metric on the validation examples by which trials are compared. `fingerprint` is that of the
+    data; studies of earlier versions have none.
     """
 
     family: str
@@ -74,6 +75,7 @@ class Settled:
     metric: str
     higher_is_better: bool
     seed: int
+    fingerprint: str = ""
 
 
 def check(request: StudyRequest, preflight: Preflight) -> Settled:
@@ -131,6 +133,7 @@ def check(request: StudyRequest, preflight: Preflight) -> Settled:
         metric=task.best,
         higher_is_better=task.higher_is_better,
         seed=recipe.seed,
+        fingerprint=dataset.fingerprint,
     )
 
 
@@ -161,7 +164,8 @@ def train(
     ends.
 
     Raises:
-        ZooError: the training failed, for example because the loss is no longer finite.
+        ZooError: the training failed, for example because the loss is no longer finite, or the data are not those that
+            the study began with.
     """
     import keras
 
@@ -188,6 +192,9 @@ def train(
         gc.collect()
     this = run.read(folder)
     assert this.recipe is not None, "a trial trains"
+    assert this.data is not None, "a trial trains"
+    if settled.fingerprint not in ("", this.data.fingerprint):
+        raise ZooError("the data have changed since the study began: put them back, or begin another study")
     values = [row[key] for row in rows]
     best = max(values) if settled.higher_is_better else min(values)
     kept = rows[values.index(best)] if this.recipe.keep == "best" else rows[-1]

@@ -17,6 +17,7 @@ from zoo.data.source import short_name
 from zoo.errors import ZooError, one_line
 from zoo.experiment import Experiment
 from zoo.family import SIZES
+from zoo.folder_lock import locked
 from zoo.input import find, kind_of
 from zoo.measurement import SECONDS, check_seconds
 from zoo.power_law import FEWEST, Fit, fit
@@ -131,6 +132,7 @@ def scale(
         "image_column": image_column, "bad_examples": bad_examples, "recipe": recipe, "epochs": epochs,
         "seed": seed, "set": settings_of(set, {}),
     }  # fmt: skip
+    series.refuse_cluster(None)
     if seconds is not None:
         check_seconds(seconds)
     begun: Experiment | None = None
@@ -154,7 +156,7 @@ def scale(
         record = begun or experiment.begin("scale", folder, request, {}, made[0][1].recipe.seed)
     points = [Point(**point) for point in record.asked["points"]]
     request = {name: value for name, value in record.asked.items() if name not in ("points", "seconds")}
-    with experiment.withdrawn_if_refused(folder, begun is not None), experiment.locked(folder):
+    with experiment.withdrawn_if_refused(folder, begun is not None), locked(folder):
         if not record.finished:
             record = _measured(folder, record, request, points, seconds or record.asked["seconds"], say, progress)
     return ScaleFolder(folder, record)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import gc
 import inspect
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,8 @@ from zoo.recipe import WIDTH
 from zoo.registry import resolve
 from zoo.run import Run
 from zoo.text import Progress, Say
+from zoo.training.cluster import Kind
+from zoo.training.cluster import find as find_cluster
 from zoo.training.request import Execution, TrainingRequest
 from zoo.verbs.results import RunFolder, options, settings_of
 from zoo.verbs.train import IN_REQUEST, request_of, train
@@ -79,6 +81,12 @@ def _plain(value: Any) -> Any:
     return value if isinstance(value, bool | int | float | str) else str(value)
 
 
+def refuse_cluster(strategy: Kind | None) -> None:
+    """Raise ZooError if the environment describes several machines, on which a series cannot be trained."""
+    if find_cluster(strategy or "auto"):
+        raise ZooError("several networks are trained on one machine: train each on these workers by a call of its own")
+
+
 def decisions(request: Mapping[str, Any], points: list[Point]) -> list[Decided]:
     """Return the request for each network of a series, and the decision about it.
 
@@ -137,6 +145,17 @@ def trained(
         made = train(**_arguments(request, point), out=folder, **how, say=say, progress=progress)
     gc.collect()  # the graphs of a trained network contain reference cycles
     return made
+
+
+def refuse_other_data(made: Iterable[RunFolder]) -> None:
+    """Raise ZooError if the networks of a series were trained on different data, so that one table compares nothing."""
+    first, *others = made
+    for one in others:
+        if one.run.data and first.run.data and one.run.data.fingerprint != first.run.data.fingerprint:
+            raise ZooError(
+                f"the data changed between {first.folder} and {one.folder}: put them back and train one of the two "
+                "again, or choose another --out for all"
+            )
 
 
 def row(point: Point, this: Run) -> dict[str, Any]:

@@ -11,10 +11,10 @@ from zoo import experiment
 from zoo.data.source import short_name
 from zoo.errors import ZooError
 from zoo.experiment import Experiment
+from zoo.folder_lock import locked
 from zoo.input import find
 from zoo.registry import resolve
 from zoo.text import Progress, Say, silent
-from zoo.training.cluster import find as find_cluster
 from zoo.verbs import series
 from zoo.verbs.results import Folder, RunFolder, StrPath, local_path, optional_path, refuse_beside_resume, several
 from zoo.verbs.series import Point
@@ -62,6 +62,7 @@ def train_sizes(
         ZooError: the request or the data are wrong.
         Refused: one of the networks cannot be exported.
     """
+    series.refuse_cluster(training.get("strategy"))
     how = {name: training[name] for name in series.HOW if training.get(name) is not None}
     begun: Experiment | None = None
     if resume is not None:
@@ -69,8 +70,6 @@ def train_sizes(
         folder = local_path(resume)
         record = begun = experiment.read("sizes", folder)
     else:
-        if find_cluster(training.get("strategy") or "auto"):
-            raise ZooError("several sizes are trained on one machine: train each on these workers by a call of its own")
         sizes = several(size)
         request = {**series.asked(family, training), "sizes": sizes}
         if not sizes:
@@ -83,8 +82,9 @@ def train_sizes(
         record = begun or experiment.begin("sizes", folder, request, {}, decision.recipe.seed)
     request = {name: value for name, value in record.asked.items() if name != "sizes"}
     points = [Point(name) for name in record.asked["sizes"]]
-    with experiment.withdrawn_if_refused(folder, begun is not None), experiment.locked(folder):
+    with experiment.withdrawn_if_refused(folder, begun is not None), locked(folder):
         made = [series.trained(folder / point.name, request, point, how, say, progress) for point in points]
+        series.refuse_other_data(made)
         if not record.finished:
             rows = [series.row(point, one.run) for point, one in zip(points, made, strict=True)]
             record = experiment.end("sizes", folder, record, {"runs": rows})

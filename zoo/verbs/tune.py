@@ -14,6 +14,7 @@ from zoo import experiment, files, keys_file, provenance, run, schema
 from zoo.data.source import short_name
 from zoo.errors import ZooError
 from zoo.experiment import Experiment
+from zoo.folder_lock import locked
 from zoo.input import find
 from zoo.named_recipe import RecipeFile, read_if_file
 from zoo.registry import resolve
@@ -21,7 +22,7 @@ from zoo.text import Progress, Say, silent
 from zoo.tuning import history
 from zoo.tuning import space as spaces
 from zoo.tuning.search import folder_of, search
-from zoo.tuning.study import BEST, ENDED_EARLY, HISTORY, TABLE, TRIALS, Study, Trial, best_of, changes_of, write_table
+from zoo.tuning.study import BEST, HISTORY, TABLE, TRIALS, Study, Trial, best_of, changes_of, write_table
 from zoo.tuning.trial import Settled, StudyRequest
 from zoo.tuning.worker import Died, Worker
 from zoo.verbs.results import (
@@ -76,8 +77,9 @@ def tune(
     """Search for a better recipe, and write a study's folder with the best run.
 
     The first trial is the unchanged recipe, so that the best trial is never worse on the validation examples. Trials
-    are compared on these only, and a trial ends early if it is worse than half of the others were at the same epoch.
-    Only the best run is measured on the test examples.
+    are compared on these only. Once five trials have been trained to the end, another trial ends early if its best
+    result so far is worse than the median of the completed trials after the same epoch. Only the best run is measured
+    on the test examples.
 
     An interrupted study continues with the same arguments, or with `resume`. Trials that were in training at the time
     are trained again; no trial counts twice.
@@ -133,7 +135,7 @@ def tune(
         folder, begun = _place(request, optional_path(out))
         record = begun or _begin(request, folder, say)
     settled = _settled(record)
-    with experiment.locked(folder) as lock, closing(_study(folder, settled)) as study:
+    with locked(folder) as lock, closing(_study(folder, settled)) as study:
         record = experiment.read("study", folder)
         if not record.finished:
             lost = study.fail_unfinished()
@@ -223,7 +225,7 @@ def _settled(record: Experiment) -> Settled:
 
 def _study(folder: Path, settled: Settled) -> Study:
     family, row = resolve(settled.family, settled.size)
-    space = spaces.checked(settled.space, family, None, family.recipe_of(row), ())
+    space = spaces.from_plain(settled.space, family.recipe_of(row))
     return Study(folder, space, settled.usual, settled.seed, settled.higher_is_better)
 
 
@@ -249,11 +251,10 @@ def _end(
     title = f"{folder.name}: {len(trials)} trials"
     history.draw(folder / HISTORY, trials, f"{settled.metric} of validation", settled.higher_is_better, title, say)
     values = run.read_finished(target).results
-    early = sum(trial.reason.startswith(ENDED_EARLY) for trial in trials)
     results = {
         "trials": len(trials),
-        "ended_early": early,
-        "failed": sum(trial.value is None for trial in trials) - early,
+        "ended_early": sum(trial.ended_early for trial in trials),
+        "failed": sum(trial.failed for trial in trials),
         "best": best.place,
         f"val_{settled.metric}": best.value,
         "default": trials[0].value,

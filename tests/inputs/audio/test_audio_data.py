@@ -15,7 +15,7 @@ from zoo.data.example import Example
 from zoo.errors import ZooError
 from zoo.family import Family, Size
 from zoo.input import find, kind_of
-from zoo.inputs.audio import client, data, synthetic
+from zoo.inputs.audio import client, data, records, synthetic, wav
 from zoo.inputs.audio.batches import evaluation_batches, training_batches
 from zoo.inputs.audio.client import encode
 from zoo.inputs.audio.features import network_inputs
@@ -208,3 +208,13 @@ def test_synthetic_words_are_clips_that_the_seed_decides(tmp_path: Path) -> None
     for path in tmp_path.rglob("*.wav"):
         example = data.inspect(path, split="train", target=0, name=path.name)
         assert example.traits.seconds == 1.0
+
+
+def test_numbers_of_records_that_are_no_samples_are_refused() -> None:
+    def feature(samples: list[float]) -> tf.train.Feature:
+        return tf.train.Feature(float_list=tf.train.FloatList(value=samples))
+
+    file = records.encoded(feature([0.5, -1.2, 1.2]), 16_000, 1)
+    assert wav.read_samples(file, wav.read_header(file)).max() < 1, "a decoder's overshoot is cut"
+    with pytest.raises(ZooError, match=r"^samples of up to 8000 as floats, which should lie within 1: divide them"):
+        records.encoded(feature([0.0, -8000.0, 7000.0]), 16_000, 1)

@@ -9,6 +9,7 @@ import pytest
 import tensorflow as tf
 
 from tests.inputs.audio.sounds import OTHER, PLAIN, WRONG, encoded, noise, tone
+from zoo.data.dataset import Examples
 from zoo.errors import ZooError
 from zoo.input import find
 from zoo.inputs.audio import client, data, wav
@@ -102,3 +103,17 @@ def test_spectrograms_have_a_length() -> None:
 
 def test_training_from_such_weights_takes_the_length_of_the_data(tmp_path: Any) -> None:
     assert data._usual_seconds(data.Form(0.73, {}), OPEN) == 0.8
+
+
+def test_clips_that_are_too_long_for_any_network_are_left_out() -> None:
+    lengths = {"short": 8_000, "longest": 30 * 8_000, "longer": 30 * 8_000 + 1}
+    files = {name: wav.written(np.full(length, 0.5), 8_000) for name, length in lengths.items()}
+    clips = Examples.of(
+        [data.described(file, file, split="test", target="a", name=name) for name, file in files.items()]
+    )
+    left, reasons = data.kept(clips, OPEN)
+    assert [left.names(place) for place in range(len(left))] == ["short", "longest"]
+    assert reasons == ("longer: longer than 30 seconds: cut it into clips",)
+    assert client.encode([left.read(1)], OPEN)["waveform"].shape == (1, 480_000)
+    assert data.kept(left, OPEN) == (left, ())
+    assert data.kept(clips, AudioPreprocessing()) == (clips, ())

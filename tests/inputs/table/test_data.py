@@ -280,3 +280,42 @@ def test_a_dataset_that_fits_has_the_columns_and_types_of_the_network(penguins: 
     fit = fitting(dataset, made)
     assert {len(split.read(0)) for split in (fit.train, fit.validation, fit.test)} == {3}
     assert not fit.skipped
+
+
+@pytest.mark.parametrize(
+    ("targets", "target", "where"),
+    [
+        ([1_700_000_000 + number for number in range(50)], "y", ""),
+        ([2.5] * 50, "y", ""),
+        ([2.5] * 50, "x,y:values", " in the column 'y'"),
+    ],
+)
+def test_one_value_cannot_be_learned(tmp_path: Path, targets: list[float], target: str, where: str) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("a,x,y\n" + "".join(f"{number / 9},{number / 7},{y}\n" for number, y in enumerate(targets)))
+    with pytest.raises(ZooError, match=rf"has one value only, [\d.e+]+ in float32{where}: .* two values are needed"):
+        load(f"csv:{path}", "table", split=SPLIT, options={"target": target})
+    assert read_source(f"csv:{path}", "table", options={"target": target})[1].examples, "data to measure on"
+
+
+@pytest.mark.parametrize(
+    ("test", "target", "reason"),
+    [
+        ("red,a", "y", None),
+        ("Red,a", "y", "class 'Red' of .* is in its test split, but not in train, which has 'red': write both alike"),
+        ("green,a", "y", "class 'green' of .* is in its test split, but not in train: add rows of it to train, or"),
+        ("red,c", "y,z", "class 'c' of the column 'z' of .* is in its test split, but not in train"),
+    ],
+)
+def test_a_class_that_training_never_sees_is_refused(
+    tmp_path: Path, test: str, target: str, reason: str | None
+) -> None:
+    (tmp_path / "train.csv").write_text("x,y,z\n" + "1,red,a\n2,blue,b\n3,red,b\n4,blue,a\n" * 9)
+    (tmp_path / "test.csv").write_text(f"x,y,z\n5,blue,b\n6,{test}\n")
+    source, options = f"csv:{tmp_path}/train.csv,{tmp_path}/test.csv", {"target": target}
+    if reason is None:
+        assert len(load(source, "table", split=SPLIT, options=options).test) == 2
+        return
+    with pytest.raises(ZooError, match=reason):
+        load(source, "table", split=SPLIT, options=options)
+    assert read_source(source, "table", options=options)[1].examples, "data to measure on"

@@ -262,3 +262,58 @@ def test_a_stated_task_is_that_of_the_run(write: Callable[..., Path], tmp_path: 
     assert zoo.evaluate(made, out=tmp_path / "a").evaluation.accuracy >= 0
     other = zoo.evaluate(made, data=f"csv:{table}", target_column="code", out=tmp_path / "b")
     assert other.evaluation.accuracy >= 0
+
+
+@pytest.mark.parametrize(
+    ("names", "reason"),
+    [
+        (("train", "valid"), r"\('train.csv', 'valid.csv'\), but 'valid.csv' is .*: rename 'valid.csv' to val.csv"),
+        (("train_2024", "test"), r"but 'train_2024.csv' is .*: rename 'train_2024.csv' to train.csv"),
+        (("train", "more"), r"look like splits \('train.csv'\), but 'more.csv' is not called .* give all files other"),
+        (("val", "test"), r"'val.csv', 'test.csv'\), but none is called train: name the file to train on, too"),
+        (("dev", "test1"), r"but 'dev.csv', 'test1.csv' are not called"),
+    ],
+)
+def test_files_that_look_like_splits_are_no_single_table(
+    names: tuple[str, ...], reason: str, write: Callable[..., Path]
+) -> None:
+    paths = [write(b"x,y\n1,2\n", f"{name}.csv") for name in names]
+    with pytest.raises(ZooError, match=reason):
+        read_frame(paths)
+    for path in paths:
+        assert read_frame([path]).splits == ["train"], "one file alone is one table"
+
+
+def test_values_that_float32_does_not_have_are_refused(write: Callable[..., Path]) -> None:
+    frame = frame_of(str(write(b"x,y\n1,2.5\n2,-3.5e38\n")))
+    with pytest.raises(ZooError, match=r"rows\.csv line 3: column 'y' has a number that is too large for float32"):
+        read_target_column(frame, "y")
+    largest = frame_of(str(write(b"x,y\n1,2.5\n2,3.4e38\n")))
+    assert read_target_column(largest, "y").values == [2.5, 3.4e38]
+
+
+def test_classes_in_two_unicode_forms_are_one(write: Callable[..., Path]) -> None:
+    frame = frame_of(str(write("x,y\n1,caf\u00e9\n2,cafe\u0301\n3,tea\n".encode())))
+    found = read_target_column(frame, "y")
+    assert (found.labels, found.values) == (("caf\u00e9", "tea"), [0, 0, 1])
+
+
+def test_a_column_decides_what_is_missing_in_it(write: Callable[..., Path]) -> None:
+    numbers = frame_of(str(write(b"x,y\n1,0\n2,1\n3,NA\n")))
+    assert read_target_column(numbers, "y", "classes").values == [0, 1, None]
+    words = frame_of(str(write(b"x,y\n1,no\n2,yes\n3,NA\n4,\n")))
+    assert read_target_column(words, "y", "classes").values == [1, 2, 0, None]
+    named = Frame(("y",), [("0",), ("1",), ("none",)], ["a", "b", "c"], ["train"] * 3, frozenset(("y",)))
+    assert read_target_column(named, "y", "classes").labels == ("0", "1", "none"), "classes that the source names"
+
+
+def test_large_integers_of_parquet_stay_apart(tmp_path: Path) -> None:
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    table = pa.table({"id": [2**53, 2**53 + 1, -(2**60) - 1, None], "big": pa.array([2**64 - 1] * 4, pa.uint64())})
+    parquet.write_table(table, tmp_path / "rows.parquet")
+    frame = frame_of(str(tmp_path / "rows.parquet"))
+    assert frame.column("id", "--x") == [2.0**53, str(2**53 + 1), str(-(2**60) - 1), None]
+    assert frame.column("big", "--x") == [str(2**64 - 1)] * 4
+    assert read_target_column(frame, "id", "classes").labels == (str(2**53), str(2**53 + 1), str(-(2**60) - 1))

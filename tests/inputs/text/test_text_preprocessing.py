@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -184,3 +185,20 @@ def test_nothing_is_written_when_a_process_is_forked_after_reading_texts() -> No
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def requests(path: Path, content: str) -> tuple[list[Any], list[str]]:
+    said: list[str] = []
+    path.write_text(content)
+    wanted = preprocessing("trained", False)
+    found = [one.raw for one in client.requests([path], wanted, lambda place, reason: said.append(reason))]
+    return found, said
+
+
+def test_a_table_without_a_header_does_not_lose_its_first_text_silently(tmp_path: Path) -> None:
+    first = "line 1, which was read as the name of the column: 'will it rain'"
+    assert requests(tmp_path / "t.csv", "will it rain\nplay jazz\n") == (["play jazz"], [first])
+    assert requests(tmp_path / "t.csv", "text\nplay jazz\n") == (["play jazz"], [])
+    assert requests(tmp_path / "t.csv", "n,text\n1,play jazz\n") == (["play jazz"], [])
+    with pytest.raises(ZooError, match="several columns, and none is called 'text', the column that the network reads"):
+        requests(tmp_path / "t.csv", "n,words\n1,play jazz\n")

@@ -34,11 +34,12 @@ def read(
     Texts are read from the column `text`; the column `image` names image files. If a `model` is to be measured on the
     rows, their targets are classes or values as the model's are.
 
-    Files that are called train, val and test are splits; all others are one table without splits.
+    Files that are called train, val and test are splits. Files none of which looks like a split are one table without
+    splits; a mixture is refused.
 
     Raises:
         ZooError: a needed column is not named, or one is named that is not needed; or a file cannot be read, or has no
-            such column.
+            such column; or only some files look like splits.
     """
     from zoo.inputs.table.frame import files, read_frame
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -18,21 +17,12 @@ from zoo.data.example import Example, RawDataset, Unreadable
 from zoo.data.names import composed, quoted, shown
 from zoo.data.prefetch import map_ahead
 from zoo.data.source import Source
-from zoo.data.splits import SPLIT_NAMES
+from zoo.data.splits import SPLIT_NAMES, like_a_split
 from zoo.data.store_copy import folder_of
 from zoo.errors import ZooError, listed
 from zoo.input import Input
 from zoo.provenance import usable_cpus
 from zoo.text import Say, is_printable
-
-LIKE_A_SPLIT = re.compile(
-    r"((images?|imgs?|clips?|audio|data)[\W_]*)?"
-    r"((?P<train>train|training|trn)|(?P<val>val|valid|validation|validate|dev|development)"
-    r"|(?P<test>test|testing|tst|eval|evaluation|holdout))"
-    r"([\W_]*(set|data|images?|imgs?|clips?|audio|split))?[\W_]*[0-9]*",
-    re.IGNORECASE,
-)
-"""Names that people give to the folders of splits; the group that matches is zoo's name for the split."""
 
 AT_ONCE = 32
 """The number of files that a thread reads as one task: a separate task would take longer than reading a small file."""
@@ -195,12 +185,6 @@ def split_folders(root: Path, kind: Input, say: Say) -> dict[str, Path]:
     for name in likely:
         say(f"'{shown(name)}' is taken for a class, although it has the name of a split")
     return {"train": root}
-
-
-def like_a_split(name: str) -> str | None:
-    """Return zoo's name for a folder that looks like a split, such as Train, test1, valid or dev; else None."""
-    match = LIKE_A_SPLIT.fullmatch(name)
-    return next((name for name, text in match.groupdict().items() if text), None) if match else None
 
 
 def holds_folders(folder: Path) -> bool:

@@ -464,7 +464,7 @@ SOURCE = Source(
     summary="a dataset that TensorFlow Datasets has prepared",
     read=read,
     options={
-        "data_dir": "the folder of prepared datasets [default: the variable TFDS_DATA_DIR]",
+        "data_dir": "the folder of prepared datasets [default: the variable TFDS_DATA_DIR, else that of TFDS]",
         "target": "the column of a table to predict [default: the one that TFDS states]",
     },
     short_name=lambda argument: argument.partition(":")[0],

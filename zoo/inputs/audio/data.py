@@ -22,7 +22,7 @@ from zoo.family import Family, Size
 from zoo.inputs.audio import synthetic, wav
 from zoo.inputs.audio.client import WAVEFORM, encode
 from zoo.inputs.audio.hostile import costly_files, refused_files
-from zoo.inputs.audio.preprocessing import AudioPreprocessing, decoded_file, read_clip
+from zoo.inputs.audio.preprocessing import TOO_LONG, AudioPreprocessing, decoded_file, read_clip
 from zoo.inputs.audio.settings import FASTEST, SLOWEST, AudioSettings
 from zoo.inputs.audio.spectrum import log_mel
 from zoo.structure import Structure
@@ -161,8 +161,19 @@ def with_statistics(clips: Examples, preprocessing: AudioPreprocessing) -> Audio
 
 
 def kept(examples: Examples, preprocessing: AudioPreprocessing) -> tuple[Examples, tuple[str, ...]]:
-    """Return all clips: each can be cut, repeated or padded."""
-    return examples, ()
+    """Return the clips that the network takes: all, or, if it takes any length, those of up to `LONGEST` seconds.
+
+    A line names each other clip.
+    """
+    if not preprocessing.is_open:
+        return examples, ()
+    seconds = np.array([examples.traits(index).seconds for index in range(len(examples))])
+    # As long as soxr makes a clip of another rate.
+    longer = np.floor(seconds * preprocessing.rate + 0.5) > preprocessing.longest
+    if not longer.any():
+        return examples, ()
+    named = tuple(f"{examples.names(int(index))}: {TOO_LONG}" for index in np.flatnonzero(longer))
+    return examples.only(np.flatnonzero(~longer)), named
 
 
 def remarks(splits: Sequence[Examples], preprocessing: AudioPreprocessing) -> Iterator[str]:

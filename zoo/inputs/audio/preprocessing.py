@@ -41,6 +41,9 @@ LOUDEST = 32_768.0
 LONGEST = 30.0
 """Seconds; the longest clip that a network takes."""
 
+TOO_LONG = f"longer than {LONGEST:g} seconds: cut it into clips"
+"""The reason to refuse a clip that no network takes."""
+
 SHORTEST = 0.1
 """Seconds; where a network takes clips of any length, a shorter clip is padded to this length with silence at the
 end."""
@@ -132,7 +135,7 @@ def batch_of(clips: Sequence[np.ndarray], preprocessing: AudioPreprocessing) -> 
         return np.stack(same) if same else np.zeros((0, preprocessing.samples), np.float32)
     length = max((preprocessing.shortest, *map(len, clips)))
     if length > preprocessing.longest:
-        raise ZooError(f"longer than {LONGEST:g} seconds: cut it into clips")
+        raise ZooError(TOO_LONG)
     filled = np.zeros((len(clips), length), np.float32)
     for row, clip in zip(filled, clips, strict=True):
         row[: len(clip)] = clip

@@ -11,6 +11,9 @@ import numpy as np
 from zoo.errors import ZooError
 from zoo.inputs.audio import wav
 
+MOST_OVERSHOOT = 1.5
+"""The largest float that is taken for a sample: decoders exceed 1 a little, and integers exceed it by far."""
+
 
 @dataclass(frozen=True, slots=True)
 class RecordClip:
@@ -48,7 +51,8 @@ def encoded(value: Any, rate: int, channels: int) -> bytes:
     """Return a feature of a tf.Example as an encoded file; numbers become a 16-bit WAV.
 
     Raises:
-        ZooError: integers are beyond 16 bits, or the channels are of different lengths.
+        ZooError: integers are beyond 16 bits, floats are beyond `MOST_OVERSHOOT` or no numbers, or the channels are of
+            different lengths.
     """
     if value.bytes_list.value:
         return bytes(value.bytes_list.value[0])
@@ -60,4 +64,7 @@ def encoded(value: Any, rate: int, channels: int) -> bytes:
         raise ZooError("samples beyond 16 bits")
     if not np.isfinite(samples).all():
         raise ZooError("samples that are no numbers")
+    loudest = float(np.abs(samples).max(initial=0))
+    if loudest > MOST_OVERSHOOT:
+        raise ZooError(f"samples of up to {loudest:g} as floats, which should lie within 1: divide them by full scale")
     return wav.written(samples.reshape(-1, channels), rate)

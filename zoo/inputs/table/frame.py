@@ -13,13 +13,13 @@ import gzip
 import io
 import re
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
 from zoo.data.names import shown
-from zoo.data.splits import SPLIT_NAMES
+from zoo.data.splits import SPLIT_NAMES, like_a_split
 from zoo.data.store_copy import local_copy
 from zoo.errors import ZooError, listed
 from zoo.inputs.table.columns import LONGEST_NAME, NUMBER, Value, check_names
@@ -37,6 +37,9 @@ MOST_CELLS = 20_000_000
 
 LONGEST_HEADER = 2**21
 """The most bytes of the line that names the columns."""
+
+MOST_EXACT = 2**53
+"""The largest integer up to which floats tell all integers apart."""
 
 GZIP, PARQUET = b"\x1f\x8b", b"PAR1"
 """The first bytes of files."""
@@ -111,24 +114,64 @@ def _is_file(path: Path) -> bool:
 def read_frame(paths: Sequence[Path]) -> Frame:
     """Read files as one table; their columns are the same, in any order.
 
-    If all are called like splits, such as train.csv and test.csv, they are the splits of the data; else all rows are of
-    the split `train`.
+    Several files that are all called train, val or test are the splits of the data; else all rows are of the split
+    `train`.
 
     Raises:
-        ZooError: a file is missing, damaged, too large or no table, or the files differ in their columns.
+        ZooError: a file is missing, damaged, too large or no table, the files differ in their columns, or some of
+            several files look like splits and not all are, or none of them is train.
     """
-    splits = [SPLIT_NAMES.get(path.name.partition(".")[0].lower()) for path in paths]
+    splits = [SPLIT_NAMES.get(_stem(path)) for path in paths]
+    if len(paths) > 1:
+        _check_splits(paths, splits)
     frames: list[Frame] = []
     for path, split in zip(paths, splits, strict=True):
         frame = read_file(path)
         frames.append(_like(frames[0], frame, path) if frames else frame)
-        if "train" in splits and None not in splits:
-            frames[-1].splits[:] = [split or ""] * len(frame.rows)
+        if split and len(paths) > 1:
+            frames[-1].splits[:] = [split] * len(frame.rows)
     return Frame(
         frames[0].names,
         [row for frame in frames for row in frame.rows],
         [place for frame in frames for place in frame.places],
         [split for frame in frames for split in frame.splits],
+    )
+
+
+def _stem(path: Path) -> str:
+    """Return the name of a file up to its first point, in lower case."""
+    return path.name.partition(".")[0].lower()
+
+
+def _check_splits(paths: Sequence[Path], splits: Sequence[str | None]) -> None:
+    """Refuse files of which some look like splits, unless all are splits and one is train.
+
+    Raises:
+        ZooError: they are refused.
+    """
+    likely = {path: like for path in paths if (like := like_a_split(_stem(path)))}
+    others = [path for path, split in zip(paths, splits, strict=True) if split is None]
+    if not likely or (not others and "train" in splits):
+        return
+
+    def names(some: Iterable[Path]) -> str:
+        return listed((f"'{shown(path.name)}'" for path in some), most=3)
+
+    start = f"some files look like splits ({names(likely)}), but "
+    if not others:
+        raise ZooError(f"{start}none is called train: name the file to train on, too, or give all files other names")
+    renames = listed(
+        (
+            f"'{shown(path.name)}' to {shown(likely[path] + path.name[len(_stem(path)) :])}"
+            for path in others
+            if path in likely
+        ),
+        most=3,
+    )
+    raise ZooError(
+        f"{start}{names(others)} {'is' if len(others) == 1 else 'are'} not called train, val or test: "
+        + (f"rename {renames}, " if renames else "call each file after its split, ")
+        + "or give all files other names"
     )
 
 
@@ -299,7 +342,10 @@ def _parquet(file: IO[bytes], name: str) -> tuple[tuple[str, ...], list[tuple[Va
 
 
 def _values(column: Any, where: str) -> list[Value]:
-    """Return the values of a column of Arrow: floats, text or None."""
+    """Return the values of a column of Arrow: floats, text or None.
+
+    Integers that floats do not tell apart are text, as those of a CSV file are.
+    """
     import pyarrow as pa
     from pyarrow import types
 
@@ -308,7 +354,10 @@ def _values(column: Any, where: str) -> list[Value]:
     kind = column.type
     if types.is_null(kind):
         return [None] * len(column)
-    if types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind):
+    if types.is_integer(kind):
+        numbers = column.to_pylist()
+        return [one if one is None else float(one) if abs(one) <= MOST_EXACT else str(one) for one in numbers]
+    if types.is_floating(kind) or types.is_decimal(kind):
         return column.cast(pa.float64(), safe=False).to_pylist()
     if types.is_boolean(kind):
         return [None if value is None else str(value).lower() for value in column.to_pylist()]

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from zoo.data.example import Example, Unreadable
-from zoo.data.names import natural, shown
+from zoo.data.names import composed, natural, shown
 from zoo.errors import ZooError, listed
 from zoo.inputs.table.cells import as_word, present
 from zoo.inputs.table.columns import DECIMAL_COMMA, INFINITE, MISSING, NUMBER, Value, check_names
 from zoo.inputs.table.frame import Frame
+from zoo.inputs.table.preprocessing import TOO_LARGE, TOO_LARGE_FROM
 
 if TYPE_CHECKING:
     from zoo.description import Model, Part
@@ -154,21 +155,32 @@ def read_target_column(frame: Frame, name: str, task: Literal["classes", "values
     """Read a column as the target.
 
     Without a `task`, numbers are values, except for at most `MOST_CLASSES` integers that repeat; all else are classes.
+    Names of classes are in Unicode's form NFC. A class may be called None or NA, unless all others are numbers.
 
     Raises:
-        ZooError: there is no such column, it has no values, or values are no numbers.
+        ZooError: there is no such column, it has no values, or values are no numbers or too large for float32.
     """
     cells = frame.column(name, "--target")
     numbers = None if task == "classes" else _numbers(cells, frame.places, name, required=task == "values")
     if numbers is not None and (task == "values" or not _few([number for number in numbers if number is not None])):
+        for number, place in zip(numbers, frame.places, strict=True):
+            if number is not None and abs(number) >= TOO_LARGE_FROM:
+                raise ZooError(f"{place}: {TOO_LARGE.format(shown(name))}: scale the target, or remove the row")
         return TargetColumn("values", (), numbers)
-    # A class may be called None or NA.
-    words = [as_word(present(cell, MISSING if numbers is not None else NO_WORD)) for cell in cells]
+    missing = MISSING if name not in frame.classes and _are_numbers(cells) else NO_WORD
+    words = [as_word(present(cell, missing)) for cell in cells]
+    words = [word if word is None else composed(word) for word in words]
     labels = tuple(sorted({word for word in words if word is not None}, key=natural))
     if not labels:
         raise ZooError(f"--target {shown(name)}: the column has no values: name another")
     places = {label: place for place, label in enumerate(labels)}
     return TargetColumn("classes", labels, [None if word is None else places[word] for word in words])
+
+
+def _are_numbers(cells: Sequence[Value]) -> bool:
+    """Return whether all cells that are not missing are numbers, of which there is at least one."""
+    found = [value for value in map(present, cells) if value is not None]
+    return bool(found) and all(not isinstance(value, str) or NUMBER.fullmatch(value) for value in found)
 
 
 def _numbers(cells: Sequence[Value], places: Sequence[str], name: str, *, required: bool) -> list[float | None] | None:

@@ -44,7 +44,8 @@ __all__ = [
     "tensors",
 ]
 
-TABLES = (".csv", ".csv.gz", ".tsv", ".parquet")
+PARQUET = ".parquet"
+TABLES = (".csv", ".csv.gz", ".tsv", PARQUET)
 """The ends of the names of files that have one text in each row."""
 
 EXAMPLE = "An example of what people write."
@@ -68,7 +69,7 @@ def requests(
         path for named in paths for path in named_files(named, "text", "texts", _reason_for_no_text, leave_out)
     ]:
         if path.name.lower().endswith(TABLES):
-            yield from _rows(path, preprocessing)
+            yield from _rows(path, preprocessing, leave_out)
             continue
         try:
             text = read_text_file(path)
@@ -88,7 +89,7 @@ def _reason_for_no_text(path: Path) -> str | None:
     return None
 
 
-def _rows(path: Path, preprocessing: TextPreprocessing) -> Iterator[Request]:
+def _rows(path: Path, preprocessing: TextPreprocessing, leave_out: Callable[[Path, str], None]) -> Iterator[Request]:
     """Yield the texts of a table."""
     from zoo.inputs.table.columns import nearest
     from zoo.inputs.table.frame import read_file
@@ -97,7 +98,13 @@ def _rows(path: Path, preprocessing: TextPreprocessing) -> Iterator[Request]:
     wanted = frame.names[0] if len(frame.names) == 1 else preprocessing.column
     if wanted not in frame.names:
         hint = nearest(wanted, frame.names)
-        raise ZooError(f"{path} has no column '{shown(wanted)}', which held the texts in training: {hint}")
+        raise ZooError(
+            f"{path} has several columns, and none is called '{shown(wanted)}', the column that the network reads: "
+            f"{hint}"
+        )
+    if wanted != preprocessing.column and not path.name.lower().endswith(PARQUET):
+        # The file may have no header.
+        leave_out(path, f"line 1, which was read as the name of the column: '{shown(wanted):.60}'")
     for place, text in zip(frame.places, frame.column(wanted, "the texts"), strict=True):
         reason = refusal("" if text is None else text)
         if reason:
