@@ -53,8 +53,6 @@ def test_without_data_the_run_of_the_weights_names_them(prices: Path) -> None:
     assert decision.recipe.split.seed == 3
     other = decide(request_of({"weights": prices / "run", "set": ["split.seed=4"]}))
     assert other.recipe.split.seed == 4
-    with pytest.raises(ZooError, match=r"the data are not in|there is no"):
-        decide(request_of({"weights": prices / "run", "data_dir": prices / "moved"}))
 
 
 def test_a_run_is_trained_by_one_process_at_a_time(prices: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -58,7 +58,7 @@ class Process:
         if "train" in message:
             self.job, self.epoch, self.ended = message["train"], 0, False
             Process.jobs.append(Path(self.job["run"]).name)
-            (Path(self.job["run"]) / searching.CHECKPOINTS).mkdir(parents=True)
+            (Path(self.job["run"]) / run.CHECKPOINTS).mkdir(parents=True)
         else:
             self.ended = message["end"]
 

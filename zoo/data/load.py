@@ -54,6 +54,7 @@ def load(
     data_dir: Path | None = None,
     options: Mapping[str, str] | None = None,
     bad_examples: BadExamples = "error",
+    again: bool = False,
     say: Say = silent,
 ) -> Dataset:
     """Load the dataset that `source` names in the form of `--data`, such as `digits` or `folder:PATH`.
@@ -65,6 +66,7 @@ def load(
         data_dir: the option `--data-dir`, for a source that takes it.
         options: other options of the source by name, such as the column to predict.
         bad_examples: whether examples that cannot be read are an error or are left out.
+        again: whether a run was trained on these data, which are then not refused because of their targets.
         say: called with one line about everything that is left out, and about duplicate examples.
 
     Raises:
@@ -73,11 +75,13 @@ def load(
     origin, raw = read_source(source, kind, data_dir, options, bad_examples, say)
     plural = inputs.find(raw.kind).plural
     refuse_one_class(raw, source)
-    refuse_unseen_classes(raw, source)
+    if not again:
+        refuse_unseen_classes(raw, source)
     say_copies(raw.examples, plural, say)
     parts = split_examples(raw.examples, raw.labels, split, plural, say)
     train, validation, test = map(Examples.of, parts)
-    refuse_one_value(train, raw, source)
+    if not again:
+        refuse_one_value(train, raw, source)
     return Dataset(
         kind=raw.kind,
         task=raw.task,

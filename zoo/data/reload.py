@@ -30,7 +30,7 @@ def load_again(data: Data, kind: str, split: Split, data_dir: Path | None = None
     """
     source, where = moved(data.source, data.data_dir, data_dir)
     # With `skip`, an example that has become unreadable changes the fingerprint, which is refused below.
-    dataset = load(source, kind, split=split, data_dir=where, options=data.options, bad_examples="skip")
+    dataset = load(source, kind, split=split, data_dir=where, options=data.options, bad_examples="skip", again=True)
     if dataset.fingerprint != data.fingerprint:
         known = {line.partition(": ")[0] for line in data.skipped}
         broken = [line for line in dataset.skipped if line.partition(": ")[0] not in known]
