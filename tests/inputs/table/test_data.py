@@ -296,6 +296,7 @@ def test_one_value_cannot_be_learned(tmp_path: Path, targets: list[float], targe
     with pytest.raises(ZooError, match=rf"has one value only, [\d.e+]+ in float32{where}: .* two values are needed"):
         load(f"csv:{path}", "table", split=SPLIT, options={"target": target})
     assert read_source(f"csv:{path}", "table", options={"target": target})[1].examples, "data to measure on"
+    assert load(f"csv:{path}", "table", split=SPLIT, options={"target": target}, again=True), "data of an earlier run"
 
 
 @pytest.mark.parametrize(
@@ -319,3 +320,4 @@ def test_a_class_that_training_never_sees_is_refused(
     with pytest.raises(ZooError, match=reason):
         load(source, "table", split=SPLIT, options=options)
     assert read_source(source, "table", options=options)[1].examples, "data to measure on"
+    assert load(source, "table", split=SPLIT, options=options, again=True), "data of an earlier run"
