@@ -122,6 +122,7 @@ def create(
         head=head,
         features=features,
     )
+    _check(plan)
     if tag is None:
         return _built(plan)
     trained = _trained(dataclasses.replace(plan, labels=CLASSES, head=True, features=False), tag)
@@ -193,17 +194,21 @@ class _Plan:
     features: bool
 
 
-def _built(plan: _Plan) -> Any:
-    """Build a network with fresh weights.
-
-    Raises:
-        ZooError: the network cannot take the input, or its widths do not fit each other, or it lacks what is asked for.
-    """
-    family, row, preprocessing = plan.family, plan.row, plan.preprocessing
-    kind = kind_of(preprocessing)
+def _check(plan: _Plan) -> None:
+    """Raise ZooError if the network cannot take the input."""
+    family, kind = plan.family, kind_of(plan.preprocessing)
     if kind.kind != family.input:
         raise ZooError(f"{family.name} takes {find(family.input).plural}, and the preprocessing is for {kind.plural}")
-    kind.data.check(family, row, preprocessing, plan.structure)
+    kind.data.check(family, plan.row, plan.preprocessing, plan.structure)
+
+
+def _built(plan: _Plan) -> Any:
+    """Build a network with fresh weights, for an input that it can take.
+
+    Raises:
+        ZooError: the widths do not fit each other, or the network lacks what is asked for.
+    """
+    family, row, preprocessing = plan.family, plan.row, plan.preprocessing
     title = f"{family.name}_{row.name}"
     with own_settings(plan.precision):
         import keras
@@ -335,17 +340,17 @@ def build(description: Model, *, features: bool = False, precision: str = "float
     head = not task_of(description).pretext_module
     # Of several targets, the builder needs only the number of their labels.
     task = description.parts[0].task if description.parts else description.task
-    return _built(
-        _Plan(
-            family=family,
-            row=_with_options(family, row, task, head),
-            labels=_count_of_labels(family, len(description.labels)) if head else WITHOUT_HEAD,
-            preprocessing=description.preprocessing,
-            structure=structure_of(description),
-            widths=description.widths,
-            rates=rates,
-            precision=precision,
-            head=head,
-            features=features,
-        )
+    plan = _Plan(
+        family=family,
+        row=_with_options(family, row, task, head),
+        labels=_count_of_labels(family, len(description.labels)) if head else WITHOUT_HEAD,
+        preprocessing=description.preprocessing,
+        structure=structure_of(description),
+        widths=description.widths,
+        rates=rates,
+        precision=precision,
+        head=head,
+        features=features,
     )
+    _check(plan)
+    return _built(plan)

@@ -154,7 +154,7 @@ def test_a_training_whose_disk_fills_up_goes_on_when_there_is_space(
     with monkeypatch.context() as patched, pytest.raises(OSError, match="No space left"):
         patched.setattr(Path, "write_bytes", full)
         train(folder, *SETTINGS, checkpoint_minutes=1e-9)
-    assert before.keys() == {"last.safetensors", "previous.safetensors"}
+    assert before.keys() == {"last.safetensors", "previous.safetensors", "lock"}
     assert content(folder) == before
     start.resume(folder, None, SINGLE)
     assert (alone / run.WEIGHTS).read_bytes() == (folder / run.WEIGHTS).read_bytes()

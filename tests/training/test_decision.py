@@ -23,6 +23,7 @@ from zoo.tuning.trial import StudyRequest
 from zoo.verbs import series
 from zoo.verbs.series import Point
 
+DIGITS = DataRequest("digits")
 KEPT = [(kind, key) for kind, record in kinds().items() for key in sorted(record.kept_by_weights)]
 
 
@@ -44,8 +45,8 @@ def test_what_weights_decide_cannot_be_changed(
 def test_a_multiple_of_channels_needs_a_pruning(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(decision.fine_tuning, "network", lambda *asked: resolve("cnn"))
     with pytest.raises(ZooError, match=r"prune.multiple is about pruning: name the share to keep with --prune"):
-        decide(TrainingRequest(weights=tmp_path, settings=["prune.multiple=8"]))
-    assert decide(TrainingRequest(weights=tmp_path, settings=["prune.multiple=8", "prune.share=0.5"]))
+        decide(TrainingRequest(weights=tmp_path, data=DIGITS, settings=["prune.multiple=8"]))
+    assert decide(TrainingRequest(weights=tmp_path, data=DIGITS, settings=["prune.multiple=8", "prune.share=0.5"]))
 
 
 def test_a_series_and_a_study_keep_the_content_of_a_recipe_file(tmp_path: Path) -> None:
