@@ -71,10 +71,13 @@ def distillation() -> str:
     """Accuracy of networks with and without a teacher."""
     rows = []
     for name, found in results("distillation")["figures"].items():
-        student, teacher = name.split(" on ")[0].split(" from ")
+        networks, data = name.split(" on ")
+        student, teacher = networks.split(" from ")
+        share = data.partition(" of ")[0] if " of the labels of " in data else "100%"
         rows.append(
             [
                 f"`{student}`",
+                share,
                 f"`{teacher}`, {percent(found['teacher']['score'])}",
                 percent(found["accuracy"]["alone"]),
                 percent(found["accuracy"]["taught"]),
@@ -83,7 +86,16 @@ def distillation() -> str:
                 str(found["seeds"]),
             ]
         )
-    titles = ["network", "teacher", "alone", "with the teacher", "difference in points", "test examples", "seeds"]
+    titles = [
+        "network",
+        "labels",
+        "teacher",
+        "alone",
+        "with the teacher",
+        "difference in points",
+        "test examples",
+        "seeds",
+    ]
     return markdown(titles, rows)
 
 
