@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -55,9 +57,38 @@ def test_without_data_the_run_of_the_weights_names_them(prices: Path) -> None:
     assert other.recipe.split.seed == 4
 
 
-def test_a_run_is_trained_by_one_process_at_a_time(prices: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_is_trained_by_one_process_at_a_time(
+    prices: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(folder_lock, "PATIENCE_SECONDS", 0.0)
-    with start._alone(prices / "run"), pytest.raises(ZooError, match="another process works in"):
-        zoo.train(resume=prices / "run")
+    unfinished = shutil.copytree(prices / "run", tmp_path / "unfinished")
+    this = run.read(unfinished)
+    begun = dataclasses.replace(this.provenance, finished=None)
+    run.write(unfinished, dataclasses.replace(this, results={}, provenance=begun))
+    with start._alone(unfinished), pytest.raises(ZooError, match="another process works in"):
+        zoo.train(resume=unfinished)
+
+
+def test_a_finished_run_is_refused_and_left_as_it_is(prices: Path, tmp_path: Path) -> None:
+    pulled = shutil.copytree(prices / "run", tmp_path / "pulled", ignore=shutil.ignore_patterns("checkpoints"))
     with pytest.raises(ZooError, match="is finished already"):
-        zoo.train(resume=prices / "run")
+        zoo.train(resume=pulled)
+    assert not (pulled / run.CHECKPOINTS).exists()
+
+
+def test_a_run_without_data_of_its_own_asks_for_them(prices: Path, tmp_path: Path) -> None:
+    pulled = shutil.copytree(prices / "run", tmp_path / "pulled")
+    run.write(pulled, dataclasses.replace(run.read(pulled), data=None, recipe=None))
+    with pytest.raises(ZooError, match="has no data of its own: name the data to train on with --data"):
+        decide(request_of({"weights": pulled}))
+
+
+def test_texts_that_look_like_paths_are_trained_and_exported(tmp_path: Path) -> None:
+    """Words of a column and classes, each the path of a folder that every machine has."""
+    rows = [f"{word},{label}" for word, label in (("/tmp", "/usr"), ("/etc", "/bin"))] * 30
+    (tmp_path / "visits.csv").write_text("\n".join(["page,route", *rows]))
+    source = f"csv:{tmp_path / 'visits.csv'}"
+    settings = {"epochs": 1, "split.copies_together": False}
+    made = zoo.train("linear", data=source, target_column="route", set=settings, out=tmp_path / "run")
+    assert made.run.model.labels == ("/bin", "/usr")
+    zoo.export_run(made.folder, saved_model=True, out=tmp_path / "artifact")

@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import pytest
@@ -23,7 +24,7 @@ from zoo.tuning.space import checked
 from zoo.tuning.study import Study, Trial, best_of, changes_of, write_table
 from zoo.tuning.trial import Settled, StudyRequest
 from zoo.tuning.worker import Died, Worker
-from zoo.verbs import series
+from zoo.verbs import series, tune
 
 MLP, SMALL = resolve("mlp")
 PLAIN = {"optimizer.lr": {"low": 1e-4, "high": 1.0, "log": True}, "batch_size": [8, 16, 32]}
@@ -374,4 +375,26 @@ def test_several_sizes_are_not_trained_on_several_workers(tmp_path: Path, monkey
     monkeypatch.setenv("TF_CONFIG", json.dumps(cluster))
     with pytest.raises(ZooError, match="several networks are trained on one machine"):
         zoo.train_sizes("mlp", size=["small", "base"], data="iris", out=tmp_path / "sizes")
+    with pytest.raises(ZooError, match="several networks are trained on one machine"):
+        zoo.train_sizes(resume=tmp_path / "sizes")
+    with pytest.raises(ZooError, match="several networks are trained on one machine"):
+        zoo.scale("mlp", data="iris", out=tmp_path / "scale")
     assert not [*tmp_path.iterdir()]
+
+
+def test_networks_of_different_data_make_no_table() -> None:
+    def made(name: str, fingerprint: str | None) -> Any:
+        data = None if fingerprint is None else SimpleNamespace(fingerprint=fingerprint)
+        return SimpleNamespace(folder=Path(name), run=SimpleNamespace(data=data))
+
+    series.refuse_other_data([made("small", "a"), made("base", "a")])
+    with pytest.raises(ZooError, match="the data changed between small and large"):
+        series.refuse_other_data([made("small", "a"), made("base", "a"), made("large", "b")])
+
+
+def test_a_study_keeps_a_space_that_needs_the_settings_of_its_request(tmp_path: Path) -> None:
+    """`image.crop_ratio` has an effect only with crops, which the default recipe has not."""
+    space = {"image.crop_ratio": [1.0, 1.33], "optimizer.lr": {"low": 1e-4, "high": 0.1, "log": True}}
+    usual: dict[str, Any] = {"image.crop_ratio": 1.33, "optimizer.lr": 0.01}
+    settled = Settled("cnn", "small", "cnn-digits", space, usual, "accuracy", True, 0)
+    tune._study(tmp_path, settled).close()

@@ -235,18 +235,28 @@ def resume(folder: Path, data_dir: Path | None, execution: Execution) -> Path:
     Raises:
         ZooError: there is no such run, it is finished, another process trains it, or its data have changed.
     """
-    run.read(folder)
+    _unfinished(folder)
     with _alone(folder):
         return _resumed(folder, data_dir, execution)
+
+
+def _unfinished(folder: Path) -> run.Run:
+    """Return the run in a folder.
+
+    Raises:
+        ZooError: there is none, or it is finished.
+    """
+    this = run.read(folder)
+    if this.finished:
+        raise ZooError(f"{folder} is finished already: train a new run")
+    return this
 
 
 def _resumed(folder: Path, data_dir: Path | None, execution: Execution) -> Path:
     """Continue a run that no other process trains."""
     from zoo.training.loop import train
 
-    this = run.read(folder)
-    if this.finished:
-        raise ZooError(f"{folder} is finished already: train a new run")
+    this = _unfinished(folder)  # the process that held the lock may have finished it
     strategy = strategies.choose(execution.strategy, execution.devices, execution.team)
     service = connect(execution.tf_data_service)
     dataset = data_of_run(this, data_dir)

@@ -208,6 +208,7 @@ def _measured(
 ) -> Experiment:
     """Train, export and measure all networks for which that is not done yet; write the drawing and the results."""
     made = {point: series.trained(folder / RUNS / point.name, request, point, {}, say, progress) for point in points}
+    series.refuse_other_data(made.values())
     points = sorted(points, key=lambda point: made[point].run.model.multiply_adds)
     reasons = {point: _exported(folder, made[point], point, say) for point in points}
     latencies = _latencies(folder, [point for point in points if not reasons[point]], seconds, say)
