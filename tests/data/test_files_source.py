@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.training.test_training import train
 from zoo.data.load import load
+from zoo.data.unlabeled import load_unlabeled, load_unlabeled_again
 from zoo.errors import ZooError
 from zoo.recipe import Split
 
@@ -31,7 +34,7 @@ def test_links_to_folders_are_not_followed(images_folder: Path, tmp_path: Path) 
 
 
 def test_no_network_is_trained_on_it_with_labels(images_folder: Path, tmp_path: Path) -> None:
-    with pytest.raises(ZooError, match="cnn cannot be trained for unlabeled"):
+    with pytest.raises(ZooError, match="has no labels to learn: name data that have, or use 'zoo pretrain'"):
         train(tmp_path / "run", source=f"files:{images_folder}")
 
 
@@ -40,3 +43,16 @@ def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
         load(f"files:{tmp_path}", "image", split=Split())
     with pytest.raises(ZooError, match="there is no folder"):
         load(f"files:{tmp_path / 'none'}", "image", split=Split())
+
+
+def test_unlabeled_files_that_moved_are_named(images_folder: Path, tmp_path: Path) -> None:
+    labeled = load("digits", "image", split=Split())
+    rest = labeled.train.only(np.arange(0))
+    shutil.copytree(images_folder, tmp_path / "first")
+    images, described = load_unlabeled(f"files:{tmp_path / 'first'}", labeled, rest, data_dir=None)
+    np.testing.assert_array_equal(load_unlabeled_again(described, labeled, rest).digests, images.digests)
+    (tmp_path / "first").rename(tmp_path / "second")
+    with pytest.raises(ZooError, match=r"the unlabeled data are not in .*first: move or link them there again"):
+        load_unlabeled_again(described, labeled, rest, tmp_path / "second")
+    (tmp_path / "first").symlink_to(tmp_path / "second")
+    np.testing.assert_array_equal(load_unlabeled_again(described, labeled, rest).digests, images.digests)

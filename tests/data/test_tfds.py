@@ -17,6 +17,7 @@ from zoo.data import dataset
 from zoo.data.dataset import Dataset, Examples
 from zoo.data.load import load
 from zoo.data.sources.tfds import prepare_again, prepared_root
+from zoo.data.unlabeled import load_unlabeled, load_unlabeled_again
 from zoo.errors import ZooError
 from zoo.inputs.audio import wav
 from zoo.inputs.image.data import Form
@@ -182,6 +183,18 @@ def test_data_without_images_or_classes_are_refused(tmp_path: Path) -> None:
     assert "uint16" in refusal("tfds:deep", tmp_path)
     prepare(tmp_path, "trainless", {"test": plain})
     assert "no split 'train'" in refusal("tfds:trainless", tmp_path)
+
+
+def test_unlabeled_data_that_moved_with_the_labeled_ones_are_found(prepared: Path, tmp_path: Path) -> None:
+    shutil.copytree(prepared, tmp_path / "first")
+    labeled = load_tfds("tfds:fish:1.0.0", tmp_path / "first")
+    rest = labeled.train.only(np.arange(0))
+    images, described = load_unlabeled("tfds:birds", labeled, rest, data_dir=tmp_path / "first")
+    (tmp_path / "first").rename(tmp_path / "second")
+    with pytest.raises(ZooError, match="first"):
+        load_unlabeled_again(described, labeled, rest)
+    found = load_unlabeled_again(described, labeled, rest, tmp_path / "second")
+    np.testing.assert_array_equal(found.digests, images.digests)
 
 
 def test_unlabeled_test_images_are_no_test(tmp_path: Path) -> None:

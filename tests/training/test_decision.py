@@ -49,6 +49,43 @@ def test_a_multiple_of_channels_needs_a_pruning(monkeypatch: pytest.MonkeyPatch,
     assert decide(TrainingRequest(weights=tmp_path, data=DIGITS, settings=["prune.multiple=8", "prune.share=0.5"]))
 
 
+@pytest.mark.parametrize(
+    ("settings", "warmup", "hold"),
+    [
+        (("epochs=3",), 1.5, 0),
+        (("epochs=10",), 5, 0),
+        (("epochs=60",), 5, 0),
+        (("epochs=3", "schedule.warmup_epochs=3"), 3, 0),
+        (("epochs=4", "schedule.hold_epochs=1"), 1, 1),
+        (("epochs=4", "schedule.hold_epochs=3"), 0, 3),
+        (("epochs=2", "schedule.shape=one_cycle"), 5, 0),
+    ],
+)
+def test_a_short_training_shortens_the_warm_up_that_nobody_set(
+    settings: tuple[str, ...], warmup: float, hold: float
+) -> None:
+    assert resolve("vit")[0].recipe_of(resolve("vit")[1]).schedule.warmup_epochs == 5
+    schedule = decide(TrainingRequest(family="vit", data=DIGITS, settings=settings)).recipe.schedule
+    assert (schedule.warmup_epochs, schedule.hold_epochs) == (warmup, hold)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (("schedule.warmup_epochs=4",), "schedule.warmup_epochs=4 is longer than the training: set it to at most the"),
+        (("schedule.hold_epochs=4",), "schedule.hold_epochs=4 is longer than the training: set it to at most the"),
+        (
+            ("schedule.warmup_epochs=2", "schedule.hold_epochs=2"),
+            "schedule.warmup_epochs=2 and schedule.hold_epochs=2 are together longer than the training: "
+            "set their sum to at most the 3 epochs",
+        ),
+    ],
+)
+def test_a_schedule_that_the_user_sets_fits_the_training(settings: tuple[str, ...], message: str) -> None:
+    with pytest.raises(ZooError, match=message):
+        decide(TrainingRequest(family="vit", data=DIGITS, settings=("epochs=3", *settings)))
+
+
 def test_a_series_and_a_study_keep_the_content_of_a_recipe_file(tmp_path: Path) -> None:
     file = tmp_path / "mine.toml"
     file.write_text("epochs = 3\n[optimizer]\nlr = 0.25\n")

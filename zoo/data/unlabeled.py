@@ -11,6 +11,7 @@ from zoo.data.load import BadExamples, fingerprint, read_source, skipped
 from zoo.data.source import parse
 from zoo.description import Data
 from zoo.errors import ZooError
+from zoo.stores import is_store
 from zoo.text import Say, silent
 
 REST = "rest"
@@ -70,13 +71,26 @@ def load_unlabeled(
     return examples, data
 
 
-def load_unlabeled_again(data: Data, dataset: Dataset, rest: Examples) -> Examples:
+def load_unlabeled_again(data: Data, dataset: Dataset, rest: Examples, data_dir: Path | None = None) -> Examples:
     """Load the examples without labels of an earlier run again.
+
+    Args:
+        data: the description of their data.
+        dataset: the data with labels, loaded again.
+        rest: the training examples that `label_fraction` left out of the dataset.
+        data_dir: the folder that the data with labels are in now, None if they were not moved. If both are in one
+            folder of prepared datasets, it is that of the examples without labels, too.
 
     Raises:
         ZooError: the data cannot be read, or have changed.
     """
     where = None if data.data_dir is None else Path(data.data_dir)
+    if data.source != REST:
+        source, argument = parse(data.source)
+        if source.argument_is_path and not is_store(argument) and not Path(argument).exists():
+            raise ZooError(f"the unlabeled data are not in {argument}: move or link them there again")
+        if data_dir is not None and "data_dir" in source.options and parse(dataset.source)[0].scheme == source.scheme:
+            where = data_dir
     examples, found = load_unlabeled(data.source, dataset, rest, data_dir=where, bad_examples="skip")
     if found.fingerprint != data.fingerprint:
         raise ZooError(f"{data.source} has changed since it was trained on: restore it, or train again")

@@ -7,6 +7,7 @@ from typing import Any
 
 from zoo import task as tasks
 from zoo.data.dataset import Dataset
+from zoo.data.example import UNLABELED
 from zoo.data.fitting import fitting
 from zoo.data.fraction import labeled_fraction
 from zoo.data.load import BadExamples, load
@@ -79,6 +80,8 @@ def _loaded(family: Family, data: DataRequest, recipe: Recipe, method: str | Non
         say=say,
     )
     for task in {part.task: None for part in dataset.parts} or {dataset.task: None}:
+        if method is None and task == UNLABELED:
+            raise ZooError(f"{source} has no labels to learn: name data that have, or use 'zoo pretrain'")
         if method is None and task not in family.tasks:
             raise ZooError(f"{family.name} cannot be trained for {task}, which {source} has: name other data")
     return dataset

@@ -25,5 +25,6 @@ def data_of_run(this: run.Run, data_dir: Path | None) -> Dataset:
     dataset = load_again(this.data, preprocessing.kind, recipe.split, data_dir)
     dataset, rest = labeled_fraction(dataset, recipe.label_fraction, recipe.label_seed)
     if this.unlabeled:
-        dataset = dataclasses.replace(dataset, unlabeled=load_unlabeled_again(this.unlabeled, dataset, rest))
+        unlabeled = load_unlabeled_again(this.unlabeled, dataset, rest, data_dir)
+        dataset = dataclasses.replace(dataset, unlabeled=unlabeled)
     return fitting(dataset, preprocessing)

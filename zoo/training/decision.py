@@ -61,11 +61,7 @@ def decide(request: TrainingRequest) -> Decision:
     recipe = distillation.with_teacher(recipe, named, request.teacher, unlabeled)
     teacher = find_teacher(request.teacher, family.input) if request.teacher else None
     without_labels.check(family, recipe, named, method, unlabeled)
-    if "schedule.warmup_epochs" in named and recipe.schedule.warmup_epochs > recipe.epochs:
-        raise ZooError(
-            f"schedule.warmup_epochs={recipe.schedule.warmup_epochs:g} is longer than the training: "
-            f"set it to at most the {recipe.epochs} epochs"
-        )
+    recipe = _with_fitting_schedule(recipe, named)
     if request.weights is None:
         _check_without_weights(recipe)
     else:
@@ -104,6 +100,36 @@ def _changed_keys(choice: named_recipe.RecipeChoice | None, recipe: Recipe, defa
         return set()
     values, usual = flat(recipe), flat(default)
     return {key for key in choice.keys if values[key] != usual[key]}
+
+
+def _with_fitting_schedule(recipe: Recipe, named: Set[str]) -> Recipe:
+    """Shorten the warm-up and the time at the highest rate, where the training is too short for the recipe's own.
+
+    Both together then take at most half of the training, so that the rate reaches its highest value and has time to
+    fall. The user's values stay.
+
+    Args:
+        recipe: the recipe.
+        named: the keys that the request changes.
+
+    Raises:
+        ZooError: the user's values are longer than the training.
+    """
+    schedule, epochs = recipe.schedule, recipe.epochs
+    if schedule.shape == "one_cycle":
+        return recipe
+    lengths = {key: getattr(schedule, key) for key in ("warmup_epochs", "hold_epochs")}
+    users = {key: length for key, length in lengths.items() if f"schedule.{key}" in named}
+    if sum(users.values()) > epochs:
+        stated = " and ".join(f"schedule.{key}={length:g}" for key, length in users.items())
+        are, them = ("is", "it") if len(users) == 1 else ("are together", "their sum")
+        raise ZooError(f"{stated} {are} longer than the training: set {them} to at most the {epochs} epochs")
+    own = {key: length for key, length in lengths.items() if key not in users and length > 0}
+    room = max(0.0, epochs / 2 - sum(users.values()))
+    if sum(own.values()) <= room:
+        return recipe
+    shorter = {key: length * room / sum(own.values()) for key, length in own.items()}
+    return dataclasses.replace(recipe, schedule=dataclasses.replace(schedule, **shorter))
 
 
 def _check_without_weights(recipe: Recipe) -> None:
