@@ -129,7 +129,7 @@ def right_of(folder: Path, data_dir: Path | None) -> np.ndarray:
     examples: Examples = fitting(
         load_again(this.data, this.model.preprocessing.kind, this.recipe.split, data_dir), this.model.preprocessing
     ).test
-    return task_of(this.model).right(inference.of_run(folder, examples), examples.targets, this.model)
+    return task_of(this.model).right(inference.measured_outputs_of_run(folder, examples), examples.targets, this.model)
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ from zoo import factory, run
 from zoo.data.dataset import Examples
 from zoo.data.load import load
 from zoo.errors import ZooError
-from zoo.inference import primary_outputs
+from zoo.inference import measured_outputs
 from zoo.intervals import paired_difference
 from zoo.task import task_of
 from zoo.training import start
@@ -74,7 +74,7 @@ def right(folder: Path, described: run.Run, test: Examples) -> np.ndarray:
     """Return for each test image whether the network of a run predicts its class, bool [images]; cache the result."""
     kept = folder / "right.npy"
     if not kept.exists():
-        outputs = primary_outputs(factory.load(folder), described.model, test)
+        outputs = measured_outputs(factory.load(folder), described.model, test)
         np.save(kept, task_of(described.model).right(outputs, test.targets, described.model))
     found: np.ndarray = np.load(kept)
     return found

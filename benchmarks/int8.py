@@ -97,10 +97,10 @@ def write_int8(float32: Path, int8: Path, batch: dict[str, np.ndarray]) -> None:
     """Write the int8 file of a float32 file for this machine, with every node in int8, calibrated on one batch."""
     import onnx
 
-    from zoo.export.int8 import calibration, qdq, quantize
+    from zoo.export.int8 import calibration, options, qdq, quantize
     from zoo.export.onnx.graph_index import GraphIndex
 
-    model, target = onnx.load(float32), quantize.this_machine()
+    model, target = onnx.load(float32), options.this_machine()
     quantize.prepare(model, target)
     found = calibration.collect(model, qdq.to_calibrate(GraphIndex(model)), [batch])
     chosen = {name: histogram.range("minmax") for name, histogram in found.items()}

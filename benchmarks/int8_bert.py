@@ -13,10 +13,10 @@ where the bound does not hold.
 from __future__ import annotations
 
 import argparse
+import functools
 import itertools
 import sys
 import tempfile
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ import numpy as np
 from benchmarks.int8 import write_int8
 from benchmarks.measured import record, recorded
 from zoo.formats.onnx import inference_session
+from zoo.turns import in_turns
 
 HIGHEST = 0.50
 """The largest latency of an int8 file that is accepted, relative to the float32 file."""
@@ -33,8 +34,8 @@ HIGHEST = 0.50
 CALIBRATING = 8
 """The number of random examples for calibration; the speed of an int8 file does not depend on its ranges."""
 
-WARMUP, FEWEST = 1, 5
-"""Rounds of warm-up, and the fewest rounds that are measured."""
+WARM_UP, FEWEST, MOST = 1, 5, 10_000
+"""Rounds of warm-up, and the fewest and the most rounds that are measured."""
 
 THREADS, BATCHES, LENGTHS = (1, 2), (1, 8), (16, 128, 384)
 """The settings; lengths are in tokens."""
@@ -50,30 +51,22 @@ def examples(names: Sequence[str], batch: int, length: int) -> dict[str, np.ndar
     return {name: made[name] for name in names}
 
 
-def in_turns(files: Sequence[Path], threads: int, batch: int, length: int, seconds: float) -> np.ndarray:
-    """Seconds of each file in each round, float64 [rounds, files]; each round runs all in a random order."""
-    generator, rounds = np.random.default_rng(0), list[list[float]]()
+def latencies(files: Sequence[Path], threads: int, batch: int, length: int, seconds: float) -> np.ndarray:
+    """Seconds of each file in each round, float64 [files, rounds]; each round runs all in a random order."""
     sessions = [inference_session(path, threads) for path in files]
     inputs = examples([one.name for one in sessions[0].get_inputs()], batch, length)
-    end = time.perf_counter() + seconds
-    while len(rounds) < WARMUP + FEWEST or time.perf_counter() < end:
-        spent = [0.0] * len(files)
-        for number in generator.permutation(len(files)):
-            start = time.perf_counter()
-            sessions[number].run(["logits"], inputs)
-            spent[number] = time.perf_counter() - start
-        rounds.append(spent)
-    return np.array(rounds[WARMUP:])
+    calls = [functools.partial(session.run, ["logits"], inputs) for session in sessions]
+    return in_turns(calls, seconds, fewest=FEWEST, most=MOST, warm_up=WARM_UP, order=np.random.default_rng(0))
 
 
 def measure(int8: Path, float32: Path, seconds: float) -> list[dict[str, Any]]:
     """A row for each setting: medians in milliseconds, and the median of the paired ratios of int8 to float32."""
     rows = []
     for threads, batch, length in itertools.product(THREADS, BATCHES, LENGTHS):
-        times = in_turns([int8, float32], threads, batch, length, seconds)
-        milliseconds = dict(zip(("int8", "float32"), (1e3 * np.median(times, 0)).round(2).tolist(), strict=True))
+        ours, peer = latencies([int8, float32], threads, batch, length, seconds)
+        milliseconds = dict(zip(("int8", "float32"), (1e3 * np.median([ours, peer], 1)).round(2).tolist(), strict=True))
         row = {"threads": threads, "batch": batch, "length": length, "ms": milliseconds}
-        row |= {"ratio": float(np.median(times[:, 0] / times[:, 1])), "rounds": len(times)}
+        row |= {"ratio": float(np.median(ours / peer)), "rounds": len(ours)}
         rows.append(row)
         print(float32.stem, row, file=sys.stderr, flush=True)
     return rows

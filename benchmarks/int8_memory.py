@@ -46,7 +46,7 @@ def quantize(float32: Path) -> None:
     from zoo.data.dataset import Dataset
     from zoo.description import Model
     from zoo.export import accuracy
-    from zoo.export.int8 import quantize
+    from zoo.export.int8 import options, quantize, search, verdict
     from zoo.formats.onnx import open_onnx
     from zoo.inputs.image.photographs import LICENSE, photographs
     from zoo.inputs.image.preprocessing import Preprocessing
@@ -55,7 +55,7 @@ def quantize(float32: Path) -> None:
     crops = photographs(IMAGES)
     preprocessing = Preprocessing(SIDE, SIDE, 3, IMAGENET_MEAN, IMAGENET_STD)
     description = Model("photographs", "small", ("crop",), preprocessing, parameters=0, multiply_adds=0)
-    request = quantize.Int8Options(quantize.this_machine(), force=True)
+    request = options.Int8Options(options.this_machine(), force=True)
     with tempfile.TemporaryDirectory() as scratch:
         int8 = Path(scratch) / "int8.onnx"
         decision = quantize.write_int8(
@@ -71,12 +71,12 @@ def quantize(float32: Path) -> None:
         )
         right = [
             accuracy.right(
-                accuracy.answers(open_onnx(path).run, crops, description, quantize.BATCH), crops, description
+                accuracy.primary_outputs(open_onnx(path).run, crops, description, search.BATCH), crops, description
             )
             for path in (float32, int8)
         ]
         example = {"image": np.zeros((1, SIDE, SIDE, 3), np.uint8)}
-        quantize.weigh(decision, request, *right, files=(float32, int8), example=example)
+        verdict.verdict(decision, request, *right, files=(float32, int8), example=example)
 
 
 if __name__ == "__main__":

@@ -90,7 +90,7 @@ def _measure(name: str, timm: Path, given: Path | None, seconds: float) -> dict[
         ours, theirs = inference_session(int8, 1), inference_session(stock, 1)
         peer = theirs.get_inputs()[0].name
         started = os.getloadavg()[0]
-        first, second = latency_ratio.in_turns(
+        first, second = latency_ratio.processor_seconds(
             [
                 lambda: ours.run([LOGITS, PROBABILITIES], {IMAGE: pixels[:1]}),
                 lambda: theirs.run(None, {peer: floats[:1]}),

@@ -80,8 +80,8 @@ def exported(run: Path, scratch: Path) -> Path:
 def compared(places: tuple[Path, Path], file: str, run: Run, seconds: float) -> dict[str, Any]:
     """The files of one format of the whole and of the pruned network: bytes, accuracy on the test examples, latency."""
     from zoo.data.pipeline import encoded_batches
-    from zoo.export.accuracy import answers, right
-    from zoo.export.int8.latency_ratio import in_turns
+    from zoo.export.accuracy import primary_outputs, right
+    from zoo.export.int8.latency_ratio import processor_seconds
 
     model = artifact.read(places[0]).model
     assert run.data is not None
@@ -89,11 +89,13 @@ def compared(places: tuple[Path, Path], file: str, run: Run, seconds: float) -> 
     examples = load_again(run.data, model.preprocessing.kind, run.recipe.split, None).test
     paths = [folder / file for folder in places]
     sessions = [open_onnx(path, threads=1) for path in paths]
-    before, after = (right(answers(session.run, examples, model, BATCH), examples, model) for session in sessions)
+    before, after = (
+        right(primary_outputs(session.run, examples, model, BATCH), examples, model) for session in sessions
+    )
     lost, gained = int((before & ~after).sum()), int((after & ~before).sum())
     drop, low, high = paired_difference(lost, gained, len(before))
     example, _ = next(iter(encoded_batches(examples, model.preprocessing, batch_size=1)))
-    first, second = in_turns([functools.partial(session.run, example) for session in sessions], seconds)
+    first, second = processor_seconds([functools.partial(session.run, example) for session in sessions], seconds)
     ratio, ratio_low, ratio_high = ratio_of_medians(second, first, seed=0)
     sizes = [path.stat().st_size for path in paths]
     return {

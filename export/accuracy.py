@@ -1,8 +1,6 @@
-"""The answers of exported files, and the accuracy of two files on the same examples."""
+"""The primary outputs of exported files, and the accuracy of two files on the same examples."""
 
 from __future__ import annotations
-
-from collections.abc import Callable, Mapping
 
 import numpy as np
 
@@ -11,18 +9,16 @@ from zoo.data.dataset import Examples
 from zoo.data.pipeline import encoded_batches
 from zoo.description import Model
 from zoo.finite import finite
+from zoo.formats import Compute
 from zoo.intervals import paired_difference
 from zoo.task import task_of
 
-Run = Callable[[Mapping[str, np.ndarray]], dict[str, np.ndarray]]
-"""From inputs of the contract by name to arrays by output name."""
 
-
-def answers(run: Run, examples: Examples, description: Model, batch_size: int) -> np.ndarray:
-    """Return the primary output for each example, [examples, …]."""
+def primary_outputs(run: Compute, examples: Examples, description: Model, batch_size: int) -> np.ndarray:
+    """Return the primary outputs of all examples, [examples, …] in order."""
     batches = encoded_batches(examples, description.preprocessing, batch_size=batch_size)
-    primary = task_of(description).primary
-    return np.concatenate([primary(run(inputs), description) for inputs, _ in batches])
+    task = task_of(description)
+    return np.concatenate([task.primary(run(inputs), description) for inputs, _ in batches])
 
 
 def right(found: np.ndarray, examples: Examples, description: Model) -> np.ndarray:

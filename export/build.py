@@ -25,7 +25,7 @@ from zoo.description import Model
 from zoo.errors import Refused, ZooError, class_and_message
 from zoo.export import accuracy, gates, graph, model_card
 from zoo.export.graph import TracedModel
-from zoo.export.int8 import quantize
+from zoo.export.int8.options import Int8Options, this_machine
 from zoo.export.onnx.conversion import OPSET
 from zoo.export.reference import Reference, of_examples, of_noise, of_stand_ins
 from zoo.export.writers import Job, Say, Settings, Writer, writer_of
@@ -50,7 +50,7 @@ def export(
     data_dir: Path | None = None,
     say: Say = lambda line: None,
     opset: int = OPSET,
-    int8: quantize.Int8Options | None = None,
+    int8: Int8Options | None = None,
 ) -> Path:
     """Write the artifact of a finished run and return its folder.
 
@@ -79,7 +79,7 @@ def export(
     folder_kinds.check_new(target)
     formats = _with_sources(formats)
     rows = _in_order(formats)
-    settings = Settings(opset, int8 or quantize.Int8Options(quantize.this_machine()), run_folder / CALIBRATION, say)
+    settings = Settings(opset, int8 or Int8Options(this_machine()), run_folder / CALIBRATION, say)
     for row in rows:
         writer_of(row).refuse(this, settings)
     if data_dir is not None and this.data is None:
@@ -142,7 +142,7 @@ def try_export(description: Model) -> None:
     model = graph.trace(_without_zeros(factory.build(description)), description)
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        options = quantize.Int8Options(quantize.this_machine())
+        options = Int8Options(this_machine())
         settings = Settings(OPSET, options, folder / CALIBRATION, lambda line: None)
         made = _write_all(folder, _in_order(BOTH), model, of_noise, None, settings)
     _refuse_failed(made.gates, f"{description.family} {description.size} cannot be exported")
@@ -249,15 +249,17 @@ def _write_all(
                     np.savez(folder / one.row.golden, allow_pickle=False, **golden)
                 if dataset is not None:
                     settings.say(f"measuring {one.row.name} on {len(dataset.test)} test examples")
-                    found = _answers(one.row, opened(), dataset.test, reference.result())
-                    scores[one.row.name] = task_of(model.description).score(found, dataset.test.targets)
+                    found = _primary_outputs(one.row, opened(), dataset.test, reference.result())
+                    task = task_of(model.description)
+                    measured = task.measured(found, model.description)
+                    scores[one.row.name] = task.score(measured, dataset.test.targets)
                     right[one.row.name] = accuracy.right(found, dataset.test, model.description)
             del opened
             # TensorFlow's graphs are reference cycles that own a second copy of the weights. The next format needs that
             # memory.
             gc.collect()
             if one.row.name in right:
-                one.weigh(right)
+                one.refuse_over_budget(right)
         results += _late_gates(unfinished)
     return _Made(
         tuple(results),
@@ -274,13 +276,13 @@ def _late_gates(unfinished: list[Writer]) -> list[Gate]:
     return results
 
 
-def _answers(row: Format, session: Session, test: Examples, reference: Reference) -> np.ndarray:
+def _primary_outputs(row: Format, session: Session, test: Examples, reference: Reference) -> np.ndarray:
     """Return the primary output of a format for all test examples.
 
     Raises:
         Refused: some are not finite.
     """
-    found = accuracy.answers(session.run, test, reference.description, reference.at_once)
+    found = accuracy.primary_outputs(session.run, test, reference.description, reference.at_once)
     refuse_not_finite(finite(found), test.names, f"the {row.name} file")
     return found
 

@@ -1,6 +1,7 @@
 """Gates: the checks that an export must pass.
 
-Each returns a verdict and its figures, and prints nothing. A bad file fails the gate; it does not raise an exception.
+Each function returns one or more `zoo.artifact.Gate`, with the figures that decided it, and prints nothing. A bad file
+fails the gate; it does not raise an exception.
 """
 
 from __future__ import annotations
@@ -29,15 +30,13 @@ from zoo.contract import (
 )
 from zoo.description import Model
 from zoo.errors import one_line
-from zoo.export.accuracy import Run
 from zoo.export.batches import forms, part, size
 from zoo.export.int8 import float_islands
 from zoo.export.onnx import lint, skeleton
 from zoo.export.reference import Reference
 from zoo.export.tf_serving.top_labels import serialized_examples
-from zoo.formats import Format, Session
+from zoo.formats import Compute, Format, Session
 from zoo.input import Arrays, kind_of
-from zoo.onnx_file import DIGEST, graph_digest
 from zoo.signature import departures
 from zoo.task import Verdict, task_of
 
@@ -115,14 +114,24 @@ def largest_difference(one: np.ndarray, other: np.ndarray) -> float:
     return float(np.nan_to_num(apart, nan=np.inf).max(initial=0))
 
 
-def contract_gate(row: Format, opened: Callable[[], Session], description: Model) -> Gate:
-    """The gate NAME_contract: the inputs and outputs of an open file are those of the contract."""
+def format_gates(row: Format, path: Path, opened: Callable[[], Session], description: Model) -> list[Gate]:
+    """The gates NAME_contract and NAME_CHECK for each check of the format's own, such as `onnx_digest`.
+
+    NAME_contract: the inputs and outputs of the open file are those of the contract.
+    """
 
     def check() -> Verdict:
         found, wanted = opened().signature, contract.of_every_format(description)
         return not departures(found, wanted), {"found": found.described(), "wanted": wanted.described()}
 
-    return gate(f"{row.name}_contract", check)
+    try:
+        faults = row.checks(path, opened(), description)
+    except Exception as error:  # reading the metadata of a damaged file raises the library's own classes
+        faults = {"checks": [one_line(error, 400)]}
+    return [
+        gate(f"{row.name}_contract", check),
+        *(Gate.of(f"{row.name}_{name}", found) for name, found in faults.items()),
+    ]
 
 
 def output_gates(row: Format, opened: Callable[[], Session], reference: Reference) -> list[Gate]:
@@ -144,12 +153,12 @@ def output_gates(row: Format, opened: Callable[[], Session], reference: Referenc
         gate(f"{row.name}_batches", same_in_batches),
         gate(
             f"{row.name}_agreement",
-            lambda: task.agreement(answers_of(computed(), reference), reference.expected, row.tolerance),
+            lambda: task.agreement(primary_outputs_of(computed(), reference), reference.expected, row.tolerance),
         ),
     ]
 
 
-def in_batches(run: Run, reference: Reference) -> list[Batch]:
+def in_batches(run: Compute, reference: Reference) -> list[Batch]:
     """Compute all examples of the reference: a batch of each size in `BATCHES`, then batches of `at_once`."""
     count = size(reference.inputs)
     order = np.arange(max(count, sum(BATCHES))) % count
@@ -158,7 +167,7 @@ def in_batches(run: Run, reference: Reference) -> list[Batch]:
     return [(places, run(part(reference.inputs, places))) for places in split if len(places)]
 
 
-def answers_of(computed: Sequence[Batch], reference: Reference) -> np.ndarray:
+def primary_outputs_of(computed: Sequence[Batch], reference: Reference) -> np.ndarray:
     """Return the primary output for the reference's examples, from all batches."""
     return np.concatenate([reference.primary(outputs) for _, outputs in computed])[: size(reference.inputs)]
 
@@ -193,9 +202,8 @@ def batches(
 
 
 def onnx_file_gates(row: Format, path: Path) -> list[Gate]:
-    """The gates that read an ONNX file and do not run it: its digest, ONNX's checker, and its operators."""
+    """The gates that read an ONNX file and do not load it: ONNX's checker, and its operators."""
     return [
-        gate(f"{row.name}_digest", lambda: _digest(path)),
         gate(f"{row.name}_checker", lambda: _checker(path)),
         gate(f"{row.name}_operations", lambda: _operations(path)),
     ]
@@ -209,14 +217,6 @@ def lint_gate(path: Path, record: lint.ConversionRecord) -> Gate:
 def int8_lint_gate(path: Path, float32_nodes: Collection[str]) -> Gate:
     """The gate `onnx_int8_lint`: between integer nodes, float32 is computed only where a node needs it."""
     return gate("onnx_int8_lint", lambda: float_islands.report(path, float32_nodes))
-
-
-def _digest(path: Path) -> Verdict:
-    """The graph has the digest that the file keeps."""
-    kept = [entry.value for entry in skeleton.load(path).metadata_props if entry.key == DIGEST]
-    found = graph_digest(path)
-    problems = [] if kept == [found] else [f"the graph's SHA-256 is {found}, and the file keeps {kept}"]
-    return not problems, {"problems": problems}
 
 
 def _checker(path: Path) -> Verdict:

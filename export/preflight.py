@@ -15,10 +15,10 @@ from pathlib import Path
 
 import zoo
 from zoo import export, provenance, schema
-from zoo.data.folder_index import cache_dir
 from zoo.description import Model
 from zoo.export.build import try_export
 from zoo.registry import resolve
+from zoo.user_cache import cache_dir
 
 MOST = 10_000
 """The most trials that are remembered: with one more, all are forgotten."""

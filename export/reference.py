@@ -11,10 +11,10 @@ import numpy as np
 
 from zoo.data.dataset import Examples
 from zoo.description import Model
-from zoo.export.accuracy import Run
 from zoo.export.batches import joined, part, parts, size
 from zoo.export.graph import TracedModel, outputs, spec
 from zoo.finite import finite, refuse_not_finite
+from zoo.formats import Compute
 from zoo.input import Arrays, kind_of
 from zoo.task import task_of
 
@@ -72,7 +72,7 @@ class Reference:
         """The primary output for all examples."""
         return self.primary(self.outputs)
 
-    def golden(self, run: Run | None = None) -> Arrays:
+    def golden(self, run: Compute | None = None) -> Arrays:
         """Return the inputs and outputs of the first examples: the golden file that `zoo verify` compares with.
 
         The outputs are those of Keras, or those of `run` for a format that is compared with itself.

@@ -19,7 +19,7 @@ from zoo.errors import ZooError
 from zoo.export import gates
 from zoo.export.batches import part
 from zoo.export.graph import TracedModel
-from zoo.export.int8 import quantize
+from zoo.export.int8 import options, quantize, verdict
 from zoo.export.onnx.conversion import check_opset, check_size, ir_version, write_onnx
 from zoo.export.onnx.fp16 import write_fp16
 from zoo.export.reference import Reference
@@ -47,7 +47,7 @@ class Settings:
     """
 
     opset: int
-    int8: quantize.Int8Options
+    int8: options.Int8Options
     calibrations: Path
     say: Say
 
@@ -104,13 +104,13 @@ class Writer:
 
     def gates(self, opened: Callable[[], Session]) -> list[Gate]:
         """Return all gates on this format but those on its outputs; `opened` opens the file on its first call."""
-        return [gates.contract_gate(self.row, opened, self.job.description)]
+        return gates.format_gates(self.row, self.path, opened, self.job.description)
 
     def late_gates(self) -> list[Gate]:
         """Return the results of gates that run while other formats are written."""
         return []
 
-    def weigh(self, right: Mapping[str, np.ndarray]) -> None:
+    def refuse_over_budget(self, right: Mapping[str, np.ndarray]) -> None:
         """Refuse a file that costs more than its budget allows; only int8 has a budget.
 
         Args:
@@ -178,7 +178,7 @@ class Int8Writer(Writer):
         """Refuse a run without data to calibrate on, and a family that int8 makes no faster."""
         if this.data is None:
             raise ZooError("int8 is calibrated on a run's data, and this run has none: leave --int8 out")
-        quantize.refuse_useless(this.model, settings.int8)
+        options.refuse_useless(this.model, settings.int8)
 
     def write(self) -> None:
         """Calibrate on training examples, decide on validation examples, and write the file."""
@@ -203,11 +203,11 @@ class Int8Writer(Writer):
             gates.int8_lint_gate(self.path, self._decision.float32_nodes),
         ]
 
-    def weigh(self, right: Mapping[str, np.ndarray]) -> None:
+    def refuse_over_budget(self, right: Mapping[str, np.ndarray]) -> None:
         """Compare accuracy and latency with the float32 file."""
         float32, int8 = right[self.row.source or ""], right[self.row.name]
         example = part(self.job.reference.result().inputs, slice(1))
-        self._result = quantize.weigh(
+        self._result = verdict.verdict(
             self._decision, self.job.settings.int8, float32, int8, files=(self._float32, self.path), example=example
         )
 

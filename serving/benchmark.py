@@ -16,9 +16,9 @@ from zoo.formats import Format
 from zoo.intervals import ratio_of_medians
 from zoo.measurement import BATCHES, SECONDS, check_seconds
 from zoo.provenance import usable_cpus
+from zoo.serving.measuring_process import measurements
 from zoo.serving.runner import refuse_unavailable
 from zoo.serving.statistics import latency
-from zoo.serving.worker import measurements
 
 LARGEST_BATCH = 1024
 

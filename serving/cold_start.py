@@ -12,8 +12,8 @@ from typing import Any
 
 from zoo import formats
 from zoo.serving.latency import random_inputs
+from zoo.serving.measuring_process import serve
 from zoo.serving.runner import open_runner
-from zoo.serving.worker import serve
 
 
 def probe(request: dict[str, Any]) -> Iterator[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""Primary outputs for all examples of a split, computed by one of an artifact's own files."""
+"""The outputs that a task measures, computed for examples by one of an artifact's own files."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from zoo.task import task_of
 BATCH = 64
 
 
-def primary_outputs(folder: Path, examples: Examples) -> np.ndarray:
-    """Compute what the task measures of the primary outputs, [examples, …] in order, with the preferred format.
+def measured_outputs(folder: Path, examples: Examples) -> np.ndarray:
+    """Return the measured outputs of all examples in order, [examples, …], from the preferred format.
 
     Raises:
         ZooError: there is no artifact at `folder`.

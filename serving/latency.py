@@ -5,9 +5,8 @@ Each process measures with one number of threads, because libraries fix their th
 
 from __future__ import annotations
 
-import gc
-import time
-from collections.abc import Callable, Iterator, Sequence
+import functools
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +14,12 @@ import numpy as np
 
 from zoo.artifact import read
 from zoo.errors import Refused
+from zoo.formats import Compute
 from zoo.input import Arrays, kind_of
+from zoo.serving.measuring_process import serve
 from zoo.serving.runner import open_runner
 from zoo.serving.statistics import FEWEST
-from zoo.serving.worker import serve
-
-Run = Callable[[Arrays], Arrays]
-"""From a batch of inputs to its outputs, as a runner computes them."""
+from zoo.turns import in_turns
 
 WARM_UP = 3
 """Calls of each runner before the clock runs: the first ones with a new shape are slow."""
@@ -51,11 +49,12 @@ def latencies(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
         }
 
 
-def measure(runners: Sequence[Run], inputs: Sequence[Arrays], seconds: float, order: np.random.Generator) -> np.ndarray:
+def measure(
+    runners: Sequence[Compute], inputs: Sequence[Arrays], seconds: float, order: np.random.Generator
+) -> np.ndarray:
     """Seconds of each call, float64 [runners, rounds]: every runner computes its own inputs once a round.
 
-    Rounds go on for `seconds`, at least `FEWEST` and at most `MOST_ROUNDS` of them; `order` shuffles each round, so
-    that no runner always follows the same other runner.
+    Rounds go on for `seconds`, at least `FEWEST` and at most `MOST_ROUNDS` of them; `order` shuffles each round.
 
     Raises:
         Refused: a runner gives numbers that are not finite.
@@ -65,23 +64,8 @@ def measure(runners: Sequence[Run], inputs: Sequence[Arrays], seconds: float, or
             outputs = runner(batch)
         if not all(np.isfinite(array).all() for array in outputs.values()):
             raise Refused("an artifact computes numbers that are not finite from random inputs: see 'zoo verify'")
-    clock = time.perf_counter
-    rounds: list[list[float]] = []
-    gc.collect()
-    gc.disable()
-    try:
-        end = clock() + seconds
-        while len(rounds) < FEWEST or (clock() < end and len(rounds) < MOST_ROUNDS):
-            taken = [0.0] * len(runners)
-            for index in order.permutation(len(runners)).tolist():
-                runner, batch = runners[index], inputs[index]
-                start = clock()
-                runner(batch)
-                taken[index] = clock() - start
-            rounds.append(taken)
-    finally:
-        gc.enable()
-    return np.array(rounds).T
+    calls = [functools.partial(runner, batch) for runner, batch in zip(runners, inputs, strict=True)]
+    return in_turns(calls, seconds, fewest=FEWEST, most=MOST_ROUNDS, order=order)
 
 
 def overhead(seconds: float = 0.05) -> float:

@@ -13,7 +13,7 @@ from zoo.artifact import read
 from zoo.errors import ZooError
 from zoo.files import staged_file
 from zoo.finite import finite, refuse_not_finite
-from zoo.input import Arrays, Input, Request, kind_of
+from zoo.input import Arrays, Input, NamedExample, kind_of
 from zoo.serving.runner import open_runner
 from zoo.task import Answer, task_of
 from zoo.text import with_article
@@ -61,7 +61,7 @@ def predict(
     model = manifest.model
     kind, task = kind_of(model.preprocessing), task_of(model)
     at_once = 1 if kind.alone(model.preprocessing) else BATCH
-    batches = _batches(iter(kind.client.requests(paths, model.preprocessing, leave_out)), at_once)
+    batches = _batches(iter(kind.client.named_examples(paths, model.preprocessing, leave_out)), at_once)
     # Wrong paths are refused before a library takes seconds to load.
     first = next(batches, None)
     if first is None:
@@ -78,12 +78,12 @@ def predict(
     return predictions
 
 
-def _batches(requests: Iterator[Request], at_once: int) -> Iterator[list[Request]]:
+def _batches(requests: Iterator[NamedExample], at_once: int) -> Iterator[list[NamedExample]]:
     while batch := list(itertools.islice(requests, at_once)):
         yield batch
 
 
-def _encoded(batch: Sequence[Request], kind: Input, preprocessing: object) -> Arrays:
+def _encoded(batch: Sequence[NamedExample], kind: Input, preprocessing: object) -> Arrays:
     """Encode a batch; where that fails, name the example that is to blame."""
     try:
         return kind.client.encode([request.raw for request in batch], preprocessing)

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from zoo import artifact, files, provenance, run, saved_model_folder, schema
+from zoo import artifact, files, folder_kinds, provenance, saved_model_folder, schema
 from zoo.artifact import File
 from zoo.errors import Refused, ZooError, listed
 from zoo.formats.saved_model import SAVED_MODEL
@@ -21,7 +21,7 @@ from zoo.saved_model_folder import GRAPH, LARGEST_VERSION, latest_version
 from zoo.serving import versions
 from zoo.serving.verify import verify
 from zoo.serving.versions import NUMBERS, RECORD, Published
-from zoo.text import Say, silent
+from zoo.text import Say, silent, with_article
 
 LOCK = ".zoo.lock"
 STAGING, REMOVED = ".tmp-zoo-", ".removed-zoo-"
@@ -144,17 +144,11 @@ def _check_base(base: Path, place: Path | None) -> None:
 
 
 def _kind(folder: Path) -> str | None:
-    """The kind of a folder that must not hold versions, None where it may."""
+    """Return what a folder is that must not hold versions, with its article; None where it may."""
     if (folder / GRAPH).exists():
         return "a version itself"
-    # Other programs have files of these names, too.
-    with contextlib.suppress(ZooError):
-        if (folder / artifact.MANIFEST).is_file() and artifact.read(folder):
-            return "an artifact"
-    with contextlib.suppress(ZooError):
-        if (folder / run.DESCRIPTION).is_file() and run.read(folder):
-            return "a run"
-    return None
+    kind = folder_kinds.kind(folder)
+    return with_article(folder_kinds.KINDS[kind].title) if kind else None
 
 
 @contextlib.contextmanager

@@ -20,7 +20,7 @@ from zoo.data.load import load
 from zoo.description import Model
 from zoo.family import SIZES, Family, Size
 from zoo.input import find, kind_of
-from zoo.recipe import Recipe
+from zoo.recipe import Recipe, Split
 from zoo.registry import matching, resolve
 from zoo.training.describe import describe
 
@@ -185,13 +185,17 @@ def warmed(model: Any, description: Model) -> Any:
 SHORT: dict[str, dict[str, Any]] = {"audio": {"seconds": 0.5}, "text": {"max_length": 24}}
 """Settings of small inputs of the kinds that have a length."""
 
+FEW_TESTED = Split(test=0.04)
+"""Splits of the default data of these kinds, of which the gates need a few test examples only."""
+
 
 def described(images: Path, family: str, size: str, side: int) -> tuple[Model, Dataset, Recipe]:
     """Describe a network for a folder of images scaled to `side`, or for a part of another kind's default data."""
     record, row = resolve(family, size)
     kind = find(record.input)
     small = {"size": side} if record.input == "image" else SHORT.get(record.input, {})
-    recipe = Recipe(input=dataclasses.replace(record.recipe_of(row).input, **small))
+    split = FEW_TESTED if record.input in SHORT else Split()
+    recipe = Recipe(input=dataclasses.replace(record.recipe_of(row).input, **small), split=split)
     source = f"folder:{images}" if record.input == "image" else kind.default_data
     dataset = load(source, record.input, split=recipe.split)
     model = describe(record, row, dataset, recipe)

@@ -60,7 +60,7 @@ def broken(inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
 def test_gates_refuse_them(reference: Reference) -> None:
     computed = gates.in_batches(broken, reference)
     assert not gates.batches(computed, reference, reference.expected)[0]
-    assert not TASK.agreement(gates.answers_of(computed, reference), reference.expected, 1e-4)[0]
+    assert not TASK.agreement(gates.primary_outputs_of(computed, reference), reference.expected, 1e-4)[0]
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +84,7 @@ def images() -> Examples:
 
 def test_an_exports_accuracy_is_not_measured_on_them(reference: Reference, images: Examples) -> None:
     with pytest.raises(Refused, match=r"the onnx file answers 6 of 6 examples .* \(number 0, number 1"):
-        build._answers(ONNX, Session(Signature({}, {}), broken), images, reference)
+        build._primary_outputs(ONNX, Session(Signature({}, {}), broken), images, reference)
 
 
 def test_in_8_bits_they_are_wrong_answers(images: Examples) -> None:
@@ -93,7 +93,8 @@ def test_in_8_bits_they_are_wrong_answers(images: Examples) -> None:
 
     description = described(PIXELS)
     float32, int8 = (
-        accuracy.right(accuracy.answers(run, images, description, 4), images, description) for run in (sound, broken)
+        accuracy.right(accuracy.primary_outputs(run, images, description, 4), images, description)
+        for run in (sound, broken)
     )
     paired = accuracy.paired("test", float32, int8)
     assert (paired.float32, paired.int8, paired.lost) == (1.0, 0.0, 6)

@@ -15,7 +15,7 @@ import zoo
 from tests.conftest import write_images
 from zoo import input, schema
 from zoo.errors import ZooError
-from zoo.verbs.results import settings_of, several
+from zoo.verbs.arguments import settings_of, several
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ def relative_difference(found: np.ndarray, expected: np.ndarray) -> float:
     """The largest |found - expected| as a share of the largest |expected|; infinite where `found` is not finite.
 
     Args:
-        found: float32 logits [images, classes].
+        found: float32 logits [examples, labels].
         expected: float32 logits of the same shape, all finite.
     """
     if not np.isfinite(found).all():
@@ -50,6 +50,6 @@ def same_likeliest(logits: np.ndarray, expected: np.ndarray, tolerance: float) -
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
-    """Probabilities of logits [images, classes]: each row is positive and sums to 1."""
+    """Probabilities of logits [examples, labels]: each row is positive and sums to 1."""
     powers = np.exp(logits - logits.max(-1, keepdims=True))
     return powers / powers.sum(-1, keepdims=True)

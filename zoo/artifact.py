@@ -5,24 +5,22 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
-from typing import Any, Literal
+from typing import Any
 
 from zoo import files, formats, migration, schema
 from zoo.description import Data, InitialWeights, Model, Provenance, Teacher, Weights
 from zoo.differences import differences
 from zoo.errors import Refused, ZooError
-from zoo.folder_kinds import mistaken
+from zoo.folder_kinds import KINDS, mistaken
+from zoo.int8_defaults import Target
 from zoo.recipe import Recipe
 from zoo.schema import record
 from zoo.task import Score
 
-MANIFEST = "manifest.json"
+MANIFEST = KINDS["artifact"].marker
 CARD = "README.md"
 LABELS = "labels.txt"
 GOLDEN = formats.GOLDEN
-
-Target = Literal["x86-vnni", "x86-avx2", "arm64", "portable"]
-"""The processors that an int8 file can be made for."""
 
 
 @record

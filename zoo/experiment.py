@@ -21,16 +21,13 @@ from zoo.schema import record
 
 Kind = Literal["study", "sizes", "scale"]
 
-FILES: dict[Kind, str] = {"study": "study.json", "sizes": "sizes.json", "scale": "scale.json"}
-"""The file that marks each kind of folder."""
-
 VERSION = 1
 """The version of these files."""
 
 
 @record
 class Experiment:
-    """The content of a file in `FILES`.
+    """The content of the file that marks such a folder.
 
     `asked` is the request, by which a folder is recognized. `settled` holds the settings that were derived from the
     request at the start. `results` holds the figures; it is empty until the end.
@@ -48,9 +45,13 @@ class Experiment:
         return self.provenance.finished is not None
 
 
+def _record_file(kind: Kind, folder: Path) -> Path:
+    return folder / folder_kinds.KINDS[kind].marker
+
+
 def holds(kind: Kind, folder: Path) -> bool:
     """Return whether a folder is of the given kind."""
-    return (folder / FILES[kind]).is_file()
+    return _record_file(kind, folder).is_file()
 
 
 def read(kind: Kind, folder: Path) -> Experiment:
@@ -59,7 +60,7 @@ def read(kind: Kind, folder: Path) -> Experiment:
     Raises:
         ZooError: it is of another kind, or its record is damaged.
     """
-    path = folder / FILES[kind]
+    path = _record_file(kind, folder)
     values = files.read_json(path, "name the folder that an earlier call of the same verb wrote")
     if isinstance(values, dict) and isinstance(values.get("schema"), int) and values["schema"] > VERSION:
         raise ZooError(f"{path} was written by a later version of zoo: update zoo")
@@ -68,7 +69,7 @@ def read(kind: Kind, folder: Path) -> Experiment:
 
 def write(kind: Kind, folder: Path, experiment: Experiment) -> None:
     """Write the record of a folder, whole or not at all."""
-    files.write_json(folder / FILES[kind], schema.to_dict(experiment))
+    files.write_json(_record_file(kind, folder), schema.to_dict(experiment))
 
 
 def end(kind: Kind, folder: Path, experiment: Experiment, results: dict[str, Any]) -> Experiment:

@@ -19,7 +19,7 @@ class Copy:
     """A copied folder.
 
     Attributes:
-        kind: `run`, `artifact` or `evaluation`.
+        kind: the title of its kind, such as `run`.
         target: where it is now.
         files: how many files it has.
         bytes: their size together.
@@ -40,7 +40,7 @@ def upload(folder: Path, url: str) -> Copy:
     kind = folder_kinds.kind(folder)
     if kind is None:
         raise ZooError(f"{folder} is not a run, artifact or evaluation: name a folder that zoo wrote")
-    store, (description, _) = Store.at(url), folder_kinds.MARKERS[kind]
+    store, description = Store.at(url), folder_kinds.KINDS[kind].marker
     _refuse_existing(store)
     paths = {path.relative_to(folder).as_posix(): path for path in files.files_below(folder)}
     # A hidden file is one that a training has not finished writing.
@@ -53,7 +53,7 @@ def upload(folder: Path, url: str) -> Copy:
     missing = [name for name, path in others.items() if name not in sent or sent[name].size != path.stat().st_size]
     if missing:
         raise ZooError(f"{listed(missing, most=3)} changed while {folder} was copied: copy it when it is finished")
-    return Copy(kind, url, len(sent), stores.total(sent.values()))
+    return Copy(folder_kinds.KINDS[kind].title, url, len(sent), stores.total(sent.values()))
 
 
 def download(url: str, folder: Path) -> Copy:
@@ -65,7 +65,7 @@ def download(url: str, folder: Path) -> Copy:
     folder_kinds.check_new(folder)
     store = Store.at(url)
     entries = store.entries()
-    kind = next((kind for kind, (marker, _) in folder_kinds.MARKERS.items() if marker in entries), None)
+    kind = next((name for name, one in folder_kinds.KINDS.items() if one.marker in entries), None)
     if kind is None:
         raise ZooError(f"there is no run, artifact or evaluation at {url}, or not all of one: copy it there again")
     with files.staged_folder(folder) as staging:
@@ -74,11 +74,11 @@ def download(url: str, folder: Path) -> Copy:
         with ThreadPoolExecutor(stores.AT_ONCE) as pool:
             for done in [pool.submit(store.fetch, entry, staging / name) for name, entry in entries.items()]:
                 done.result()
-    return Copy(kind, str(folder), len(entries), stores.total(entries.values()))
+    return Copy(folder_kinds.KINDS[kind].title, str(folder), len(entries), stores.total(entries.values()))
 
 
 def _refuse_existing(store: Store) -> None:
     present = store.entries()
-    for kind, (marker, _) in folder_kinds.MARKERS.items():
-        if marker in present:
-            raise ZooError(f"{store.url} holds another {kind} already: copy to another place, or remove it first")
+    for one in folder_kinds.KINDS.values():
+        if one.marker in present:
+            raise ZooError(f"{store.url} holds another {one.title} already: copy to another place, or remove it first")

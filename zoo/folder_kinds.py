@@ -2,41 +2,60 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from zoo import files
 from zoo.errors import ZooError
 from zoo.text import with_article
 
-MARKERS = {
-    "run": ("run.json", {"model", "provenance"}),
-    "artifact": ("manifest.json", {"model", "formats"}),
-    "evaluation": ("report.json", {"target", "overlap", "provenance"}),
-    "study": ("study.json", {"asked", "settled", "provenance"}),
-    "folder of sizes": ("sizes.json", {"asked", "settled", "provenance"}),
-    "study of size": ("scale.json", {"asked", "settled", "provenance"}),
+
+@dataclass(frozen=True)
+class FolderKind:
+    """A kind of folder.
+
+    Attributes:
+        title: what messages call such a folder.
+        marker: the name of the file that marks it.
+        keys: keys that this file must have, because other programs write files of the same name.
+    """
+
+    title: str
+    marker: str
+    keys: frozenset[str]
+
+
+_SERIES = frozenset({"asked", "settled", "provenance"})
+
+KINDS = {
+    "run": FolderKind("run", "run.json", frozenset({"model", "provenance"})),
+    "artifact": FolderKind("artifact", "manifest.json", frozenset({"model", "formats"})),
+    "evaluation": FolderKind("evaluation", "report.json", frozenset({"target", "overlap", "provenance"})),
+    "study": FolderKind("study", "study.json", _SERIES),
+    "sizes": FolderKind("folder of sizes", "sizes.json", _SERIES),
+    "scale": FolderKind("study of size", "scale.json", _SERIES),
 }
-"""The file that marks each kind of folder, and keys that it must have: other programs write files of these names."""
+"""All kinds of folders by name."""
 
 ADVICE = {
     ("artifact", "run"): "make one from it with 'zoo export {path}', and name that",
     ("run", "artifact"): "name the run that it was made from",
     ("run", "study"): "name its best run, {path}/best",
-    ("run", "folder of sizes"): "name one of the runs in it",
-    ("run", "study of size"): "name one of the runs in {path}/runs",
-    ("artifact", "study of size"): "name one of the artifacts in {path}/artifacts",
+    ("run", "sizes"): "name one of the runs in it",
+    ("run", "scale"): "name one of the runs in {path}/runs",
+    ("artifact", "scale"): "name one of the artifacts in {path}/artifacts",
 }
 """The advice in an error message, by the kind of folder that is wanted and the kind that was named."""
 
 
 def kind(folder: Path) -> str | None:
-    """Return the kind of a folder, one of `MARKERS`; None for a path that zoo did not write."""
-    for name, (marker, keys) in MARKERS.items():
+    """Return the name of a folder's kind, a key of `KINDS`; None for a path that zoo did not write."""
+    for name, one in KINDS.items():
         try:
-            values = files.read_json(folder / marker, "restore it")
+            values = files.read_json(folder / one.marker, "restore it")
         except ZooError:
             continue
-        if isinstance(values, dict) and keys <= values.keys():
+        if isinstance(values, dict) and one.keys <= values.keys():
             return name
     return None
 
@@ -57,16 +76,17 @@ def mistaken(path: Path, wanted: str) -> str | None:
     `path` may be another kind of folder, a part of a folder, or a parent of folders that zoo wrote. Returns None if it
     is none of these.
     """
-    found = kind(path)
+    found, title = kind(path), KINDS[wanted].title
     if found and found != wanted:
-        advice = ADVICE.get((wanted, found), f"name {with_article(wanted)}").format(path=path)
-        return f"{path} is {with_article(found)}, not {with_article(wanted)}: {advice}"
+        advice = ADVICE.get((wanted, found), f"name {with_article(title)}").format(path=path)
+        return f"{path} is {with_article(KINDS[found].title)}, not {with_article(title)}: {advice}"
     for above in path.parents[:3]:
         within = kind(above)
         if within and not found:
-            return f"{path} is a part of the {within} {above}, not {with_article(wanted)}: name the {wanted}'s folder"
+            whole = f"the {KINDS[within].title} {above}"
+            return f"{path} is a part of {whole}, not {with_article(title)}: name the {title}'s folder"
     if not found and path.is_dir():
         held = [child.name for child in sorted(path.iterdir()) if kind(child) == wanted]
         if held:
-            return f"{path} holds {wanted}s but is not one: name one of them, such as {path / held[0]}"
+            return f"{path} holds {title}s but is not one: name one of them, such as {path / held[0]}"
     return None

@@ -1,4 +1,4 @@
-"""The primary outputs of a run's network, computed with Keras."""
+"""The outputs that a task measures, computed with Keras by a run's network."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ BATCH = 64
 
 
 @own_settings()
-def of_run(folder: Path, examples: Examples) -> np.ndarray:
-    """Return the measured primary outputs of all examples in order, [examples, …], see `measured` of `zoo.task.Task`.
+def measured_outputs_of_run(folder: Path, examples: Examples) -> np.ndarray:
+    """Return the measured outputs of all examples in order, [examples, …], see `measured` of `zoo.task.Task`.
 
     Raises:
         ZooError: there is no finished run at `folder`, or it is damaged.
     """
-    return primary_outputs(factory.load(folder), run.read_finished(folder).model, examples)
+    return measured_outputs(factory.load(folder), run.read_finished(folder).model, examples)
 
 
-def primary_outputs(model: Any, description: Model, examples: Examples) -> np.ndarray:
-    """Return the measured primary outputs of all examples in order, [examples, …], see `measured` of `zoo.task.Task`.
+def measured_outputs(model: Any, description: Model, examples: Examples) -> np.ndarray:
+    """Return the measured outputs of all examples in order, [examples, …], see `measured` of `zoo.task.Task`.
 
     `model` is the network, `description` its description.
     """

@@ -69,7 +69,9 @@ class Client(Protocol):
     def noise(self, preprocessing: Any, count: int, generator: np.random.Generator) -> list[Any]:
         """Return raw examples of random content."""
 
-    def requests(self, paths: Sequence[Path], preprocessing: Any, leave_out: Callable[[Path, str], None]) -> Requests:
+    def named_examples(
+        self, paths: Sequence[Path], preprocessing: Any, leave_out: Callable[[Path, str], None]
+    ) -> Iterable[NamedExample]:
         """Yield the examples in files or folders one after the other, for `zoo predict`.
 
         All paths are checked before the first example is read.
@@ -259,14 +261,11 @@ class Graph(Protocol):
 
 
 @dataclass(frozen=True)
-class Request:
+class NamedExample:
     """A raw example to predict, and its name in messages."""
 
     name: str
     raw: Any
-
-
-Requests = Iterable[Request]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,12 +9,12 @@ from typing import Any
 from zoo import files, migration, pretext, schema
 from zoo.description import Data, InitialWeights, Model, Provenance, Teacher, Weights, license_of
 from zoo.errors import ZooError
-from zoo.folder_kinds import mistaken
+from zoo.folder_kinds import KINDS, mistaken
 from zoo.recipe import Recipe
 from zoo.schema import record
 from zoo.task import Score, task_of
 
-DESCRIPTION = "run.json"
+DESCRIPTION = KINDS["run"].marker
 WEIGHTS = "weights.safetensors"
 METRICS = "metrics.jsonl"
 CURVES = "curves.png"

@@ -172,11 +172,11 @@ class Task:
         best: the metric of the validation split by which the best epoch is chosen.
         higher_is_better: whether a larger value of `best` is better.
         titles: the metrics that are drawn over the epochs, with the titles of their axes.
-        score: called with primary outputs and targets; returns the score.
+        score: called with measured outputs and targets; returns the score.
         right: called with primary outputs, targets and the model; returns bool [examples], whether each answer counts
             as right when two files are compared on the same examples.
-        errors: called with primary outputs and targets; returns the error of each example, float64 [examples]. The mean
-            is the error of the network, 0 for a perfect one.
+        errors: called with measured outputs and targets; returns the error of each example, float64 [examples]. Their
+            mean is the error of the network, 0 for a perfect one.
         measured: called with the primary outputs of a batch and the model; returns the part that is measured,
             [batch, …]: the outputs themselves, unless those of two examples may have different shapes.
         probabilities: the name of each output of probabilities, with the name of the output of its logits.

@@ -38,7 +38,7 @@ SAMPLES = 2**14
 """About how many values of each tensor and example a histogram counts. Its lowest and highest value are those of the
 whole tensor."""
 
-RECIPE = f"{BINS} bins, {SAMPLES} samples of all channels"
+SETTINGS = f"{BINS} bins, {SAMPLES} samples of all channels"
 """The settings that a cached histogram depends on."""
 
 

@@ -12,7 +12,6 @@ import json
 import re
 import signal
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ import numpy as np
 from zoo import contract, files
 from zoo.agreement import relative_difference
 from zoo.artifact import Gate
+from zoo.child_process import PYTHON_MODULE
 from zoo.contract import CLASSIFY, EXAMPLES, SERVE, SERVE_LABELS, STATUS, TOLERANCE
 from zoo.description import Model
 from zoo.errors import ZooError
@@ -273,7 +273,7 @@ def run_loader(version: Path, signatures: dict[str, Any], requests: list[Request
             for name, value in request.inputs.items():
                 arrays |= server_loader.packed(f"{number}/{name}", value)
         np.savez(job_file.with_name(server_loader.REQUESTS), **arrays)  # type: ignore[arg-type]
-        command = [sys.executable, "-P", "-m", "zoo.export.tf_serving.server_loader", str(job_file)]
+        command = [*PYTHON_MODULE, "zoo.export.tf_serving.server_loader", str(job_file)]
         # On the CPU, because this process may hold all GPU memory. With oneDNN, which TensorFlow (2.21) otherwise uses
         # only on processors with AVX-512 VNNI, as the server's may be: its kernels abort where Eigen's refuse.
         environment = {**KERNELS, **server_environment(), "CUDA_VISIBLE_DEVICES": "-1"}

@@ -24,6 +24,8 @@ from typing import Any
 
 import numpy as np
 
+from zoo.child_process import own_output
+
 PROGRESS = "server_loader: "
 LOADING, UNLOADING = "load", "unload"
 
@@ -313,7 +315,6 @@ def _progress(step: str) -> None:
 if __name__ == "__main__":
     # A bad model may kill this process, which should not leave a core file in the user's folder.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    # A graph may print to standard output: it goes to standard error, so that the document stays valid.
-    with os.fdopen(os.dup(1), "w", encoding="utf-8") as document:
-        os.dup2(2, 1)
+    # A graph may print to standard output.
+    with own_output() as document:
         json.dump(main(Path(sys.argv[1])), document)

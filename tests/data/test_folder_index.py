@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import sys
 import time
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import numpy as np
 import pytest
 
 from tests.data.sample_images import encoded, fill, noise
+from zoo import user_cache
 from zoo.data import folder_index
 from zoo.data.dataset import Dataset
 from zoo.data.load import load
@@ -26,7 +26,7 @@ SPLITS = ("train", "validation", "test")
 @pytest.fixture(autouse=True)
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A cache of its own, in which every folder has an index and files settle at once."""
-    monkeypatch.setenv(folder_index.CACHE_DIR, str(tmp_path / "cache"))
+    monkeypatch.setenv(user_cache.CACHE_DIR, str(tmp_path / "cache"))
     monkeypatch.setattr(folder_index, "FEWEST", 1)
     monkeypatch.setattr(folder_index, "SETTLED", 0)
     return tmp_path / "cache"
@@ -224,20 +224,3 @@ def test_indexes_that_are_not_used_any_more_are_removed(tmp_path: Path, cache: P
     loaded(fill(tmp_path / "two", {"cat": 4, "dog": 4}))
     assert not old.exists()
     assert len(list(cache.rglob("*.npz"))) == 1
-
-
-def test_the_cache_is_where_the_platform_keeps_caches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(folder_index.CACHE_DIR, "~/zoo-cache")
-    monkeypatch.setenv("HOME", str(tmp_path))
-    assert folder_index.cache_dir() == tmp_path / "zoo-cache"
-    monkeypatch.delenv(folder_index.CACHE_DIR)
-    monkeypatch.setattr(sys, "platform", "linux")
-    for stated, expected in (
-        ("/elsewhere", "/elsewhere/zoo"),
-        ("", f"{tmp_path}/.cache/zoo"),
-        ("x", f"{tmp_path}/.cache/zoo"),
-    ):
-        monkeypatch.setenv("XDG_CACHE_HOME", stated)
-        assert folder_index.cache_dir() == Path(expected)
-    monkeypatch.setattr(sys, "platform", "darwin")
-    assert folder_index.cache_dir() == tmp_path / "Library/Caches/zoo"

@@ -18,6 +18,7 @@ from zoo.artifact import Gate
 from zoo.data.dataset import Examples
 from zoo.errors import Refused
 from zoo.export import accuracy, build, gates
+from zoo.formats import Compute
 
 
 def test_every_test_example_is_computed_once_by_each_file_and_the_run_is_read_once(
@@ -25,9 +26,9 @@ def test_every_test_example_is_computed_once_by_each_file_and_the_run_is_read_on
 ) -> None:
     place = untrained_run(tmp_path / "run", images_folder, "cnn", "small", side=16)
     counted: Counter[str] = Counter()
-    measure, read = accuracy.answers, run.read
+    measure, read = accuracy.primary_outputs, run.read
 
-    def counting_answers(compute: accuracy.Run, examples: Examples, *arguments: Any) -> np.ndarray:
+    def counting_answers(compute: Compute, examples: Examples, *arguments: Any) -> np.ndarray:
         counted["/".join(examples.names(0).split("/")[-2:])] += 1
         return measure(compute, examples, *arguments)
 
@@ -35,7 +36,7 @@ def test_every_test_example_is_computed_once_by_each_file_and_the_run_is_read_on
         counted["run.json"] += 1
         return read(folder)
 
-    monkeypatch.setattr(accuracy, "answers", counting_answers)
+    monkeypatch.setattr(accuracy, "primary_outputs", counting_answers)
     monkeypatch.setattr(run, "read", counting_read)
     done = zoo_command(
         "export", place, "--onnx", "--int8", "--fp16", "--force", "--target", "portable", "--calibration-examples", 8,

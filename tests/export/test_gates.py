@@ -49,7 +49,11 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
 
 def _failed(path: Path, reference: Reference) -> set[str]:
     opened = functools.cache(lambda: open_onnx(path))
-    found = [*gates.onnx_file_gates(ONNX, path), *gates.output_gates(ONNX, opened, reference)]
+    found = [
+        *gates.onnx_file_gates(ONNX, path),
+        *gates.format_gates(ONNX, path, opened, reference.description),
+        *gates.output_gates(ONNX, opened, reference),
+    ]
     return {gate.name for gate in found if not gate.passed}
 
 

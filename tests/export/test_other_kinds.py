@@ -14,7 +14,7 @@ from zoo import input as inputs
 from zoo.artifact import Gate
 from zoo.description import Model, Scale
 from zoo.export import build, gates, graph
-from zoo.export.int8.quantize import Int8Options
+from zoo.export.int8.options import Int8Options
 from zoo.export.reference import of_noise
 from zoo.formats import onnx as onnx_format
 from zoo.formats.onnx import open_onnx

@@ -29,7 +29,7 @@ from zoo.description import Model
 from zoo.errors import Refused, ZooError
 from zoo.export import accuracy
 from zoo.export.graph import trace
-from zoo.export.int8 import calibration, qdq, quantize
+from zoo.export.int8 import calibration, options, qdq, quantize, search, verdict
 from zoo.export.int8.equalization import equalizable, equalize
 from zoo.export.onnx import fp16
 from zoo.export.onnx.conversion import write_onnx
@@ -179,7 +179,7 @@ def fused(path: Path) -> Counter[str]:
 
 def test_a_residual_block_is_computed_on_integers_from_end_to_end(tmp_path: Path) -> None:
     model, images = residual(), random_images()
-    made = qdq.quantized(model, calibrated(model, images), quantize.this_machine())
+    made = qdq.quantized(model, calibrated(model, images), options.this_machine())
     assert error(logits(made, images, tmp_path / "fused.onnx"), logits(model, images)) < 0.1
     nodes = fused(tmp_path / "fused.onnx")
     assert nodes["QLinearConv"] == 2
@@ -192,7 +192,7 @@ def test_a_residual_block_is_computed_on_integers_from_end_to_end(tmp_path: Path
 
 def test_a_matrix_product_is_computed_on_integers_and_returns_float32(tmp_path: Path) -> None:
     model, images = normalized_product(), random_images()
-    made = qdq.quantized(model, calibrated(model, images), quantize.this_machine())
+    made = qdq.quantized(model, calibrated(model, images), options.this_machine())
     logits(made, images, tmp_path / "fused.onnx")
     assert fused(tmp_path / "fused.onnx")["MatMulIntegerToFloat"] == 1
 
@@ -275,7 +275,7 @@ def test_concatenated_maps_share_a_range_unless_a_relu_needs_its_own(negative: b
         for part, shape in (("kernel", (WIDE, 1, 3, 3)), ("bias", (WIDE,)))
     }
     model, images = graph(nodes, weights, 2 * WIDE), random_images()
-    made = qdq.quantized(model, calibrated(model, images), quantize.this_machine())
+    made = qdq.quantized(model, calibrated(model, images), options.this_machine())
     assert error(logits(made, images, tmp_path / "fused.onnx"), logits(model, images)) < 0.1
     stored = {tensor.name: numpy_helper.to_array(tensor) for tensor in made.graph.initializer}
     assert bool(stored["one_scale"] == stored["y_scale"]) != negative
@@ -299,7 +299,7 @@ def test_a_channel_scale_is_averaged_on_integers(tmp_path: Path) -> None:
     }
     weights |= {"scale_bias": kernel(WIDE), "y_kernel": kernel(WIDE, WIDE, 3, 3), "y_bias": kernel(WIDE)}
     model, images = graph(nodes, weights, WIDE), random_images()
-    made = qdq.quantized(model, calibrated(model, images), quantize.this_machine())
+    made = qdq.quantized(model, calibrated(model, images), options.this_machine())
     assert error(logits(made, images, tmp_path / "fused.onnx"), logits(model, images)) < 0.15
     nodes_fused = fused(tmp_path / "fused.onnx")
     assert nodes_fused["QLinearGlobalAveragePool"] == 2, nodes_fused
@@ -307,7 +307,7 @@ def test_a_channel_scale_is_averaged_on_integers(tmp_path: Path) -> None:
     assert nodes_fused["QLinearMul"] == 2, nodes_fused
     assert nodes_fused["QuantizeLinear"] == 1, "of the image"
     assert not nodes_fused["DequantizeLinear"]
-    kept = qdq.quantized(model, calibrated(model, images), quantize.this_machine(), float32_nodes=frozenset({"first"}))
+    kept = qdq.quantized(model, calibrated(model, images), options.this_machine(), float32_nodes=frozenset({"first"}))
     assert error(logits(kept, images, tmp_path / "kept.onnx"), logits(model, images)) < 0.15
     assert fused(tmp_path / "kept.onnx")["QLinearGlobalAveragePool"] == 2
 
@@ -494,7 +494,7 @@ def test_a_paired_interval_holds_the_difference_as_often_as_it_says() -> None:
 )
 def test_a_request_out_of_range_is_refused(arguments: tuple[Any, ...], part: str) -> None:
     with pytest.raises(ZooError, match=part):
-        quantize.int8_options(*arguments)
+        options.int8_options(*arguments)
 
 
 @pytest.fixture(scope="module")
@@ -509,7 +509,7 @@ def digits() -> Dataset:
 
 
 def decided(model: Path, place: Path, data: Dataset, said: list[str], **changes: Any) -> artifact.Int8:
-    asked = dataclasses.replace(quantize.Int8Options("portable", calibration_examples=100, force=True), **changes)
+    asked = dataclasses.replace(options.Int8Options("portable", calibration_examples=100, force=True), **changes)
     description = artifact.read(model.parent.parent).model
     place.mkdir(exist_ok=True)
     int8 = place / "int8.onnx"
@@ -517,11 +517,13 @@ def decided(model: Path, place: Path, data: Dataset, said: list[str], **changes:
         model, int8, asked, description=description, dataset=data, cache=place, say=said.append
     )
     float32_right, int8_right = (
-        accuracy.right(accuracy.answers(open_onnx(path).run, data.test, description, 32), data.test, description)
+        accuracy.right(
+            accuracy.primary_outputs(open_onnx(path).run, data.test, description, 32), data.test, description
+        )
         for path in (model, int8)
     )
     example = {"image": np.zeros((1, *description.preprocessing.shape), np.uint8)}
-    return quantize.weigh(decision, asked, float32_right, int8_right, files=(model, int8), example=example)
+    return verdict.verdict(decision, asked, float32_right, int8_right, files=(model, int8), example=example)
 
 
 def test_int8_of_a_trained_network_is_measured_in_pairs_and_calibrated_once(
@@ -605,23 +607,23 @@ def test_a_node_that_moves_the_answers_too_far_stays_in_float32_whatever_the_acc
             return PairedAccuracy("validation", 10, 1.0, 1.0, 0, 0, 0.0, -1.0, 1.0)
 
     said: list[str] = []
-    kept, _ = quantize._within_budget(Attempts(), {}, Validation(), 0.5, said.append)  # type: ignore[arg-type]
+    kept, _ = search.within_budget(Attempts(), {}, Validation(), 0.5, said.append)  # type: ignore[arg-type]
     assert kept == {"c": 0.5}
     assert "0.90 of the largest" in said[0]
 
 
 def test_reasons_against_int8_have_both_figures() -> None:
-    asked = quantize.Int8Options("portable", max_drop=0.5)
+    asked = options.Int8Options("portable", max_drop=0.5)
     lossy = PairedAccuracy("test", 200, float32=0.9, int8=0.85, lost=12, gained=2, drop=5.0, low=1.5, high=8.5)
     fine = dataclasses.replace(lossy, int8=0.9, lost=2, drop=0.0, low=-2.0, high=2.0)
     slow = LatencyRatio(float32_ms=1.0, int8_ms=1.2, ratio=1.2, low=1.1, high=1.3, rounds=50)
     fast = dataclasses.replace(slow, int8_ms=0.5, ratio=0.5, low=0.4, high=0.6)
-    assert list(quantize._reasons(asked, fine, fine, fast)) == []
-    assert list(quantize._reasons(asked, fine, fine, None)) == []
-    (lost,) = quantize._reasons(asked, fine, lossy, fast)
+    assert list(verdict.reasons_against(asked, fine, fine, fast)) == []
+    assert list(verdict.reasons_against(asked, fine, fine, None)) == []
+    (lost,) = verdict.reasons_against(asked, fine, lossy, fast)
     assert "5.00" in lost
     assert "0.5" in lost
-    (late,) = quantize._reasons(asked, fine, fine, slow)
+    (late,) = verdict.reasons_against(asked, fine, fine, slow)
     assert "1.2" in late
 
 
@@ -711,10 +713,10 @@ def test_every_family_has_integers_where_its_work_is(family: str, images_folder:
 @pytest.mark.parametrize("family", [name for name, family in families().items() if family.no_int8])
 def test_a_family_that_int8_does_not_pay_for_is_refused_with_the_figure(family: str) -> None:
     description = Model(family, "small", ("a", "b"), reference((3,)), 0, 0)
-    asked = quantize.Int8Options("portable")
+    asked = options.Int8Options("portable")
     with pytest.raises(ZooError, match=rf"not worth it for {family}: .*\d.*--force"):
-        quantize.refuse_useless(description, asked)
-    quantize.refuse_useless(description, dataclasses.replace(asked, force=True))
+        options.refuse_useless(description, asked)
+    options.refuse_useless(description, dataclasses.replace(asked, force=True))
 
 
 def test_int8_of_a_table_is_refused_before_work_starts(
@@ -737,6 +739,6 @@ def test_the_fewest_are_found_in_few_attempts(most: int, needed: int) -> None:
         tried.append(count)
         return count if count >= needed else None
 
-    assert quantize.fewest(most, attempt) == (needed if needed <= most else None)
+    assert search.fewest(most, attempt) == (needed if needed <= most else None)
     assert all(1 <= count <= most for count in tried)
     assert len(tried) <= 2 * max(1, most).bit_length() + 1

@@ -15,16 +15,17 @@ import pytest
 from rich.console import Console
 
 from tests.serving.handmade import ONNX, SHAPE, make_artifact, python, sign
-from zoo import artifact, provenance
+from zoo import artifact, provenance, turns
 from zoo.errors import Refused, ZooError
+from zoo.formats import Compute
 from zoo.input import Arrays
 from zoo.provenance import usable_cpus
 from zoo.serving import latency, table
 from zoo.serving.benchmark import Row, benchmark
+from zoo.serving.measuring_process import measurements
 from zoo.serving.statistics import FEWEST
-from zoo.serving.worker import measurements
 
-Recorder = Callable[[int], latency.Run]
+Recorder = Callable[[int], Compute]
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +70,7 @@ def test_the_figures_belong_together(rows: tuple[list[Row], list[tuple[int, int,
 
 
 def recorder(turns: list[int]) -> Recorder:
-    def made(name: int) -> latency.Run:
+    def made(name: int) -> Compute:
         def runner(inputs: Arrays) -> Arrays:
             turns.append(name)
             return {}
@@ -114,7 +115,7 @@ def test_nothing_but_the_answer_lies_between_two_readings_of_the_clock(monkeypat
         clock(5)
         return {}
 
-    monkeypatch.setattr(latency, "time", types.SimpleNamespace(perf_counter=clock))
+    monkeypatch.setattr(turns, "time", types.SimpleNamespace(perf_counter=clock))
     taken = latency.measure([lambda inputs: {}, slow], [{}] * 2, 1000.0, np.random.default_rng(0))
     assert set(taken[0]) == {1.0}
     assert set(taken[1]) == {6.0}
@@ -207,7 +208,7 @@ def test_a_measuring_process_that_dies_is_named() -> None:
 
 def test_what_a_library_prints_is_no_measurement(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "chatty.py").write_text(
-        "from zoo.serving.worker import serve\n"
+        "from zoo.serving.measuring_process import serve\n"
         "def measure(request):\n    print('hello')\n    yield request\n"
         "if __name__ == '__main__':\n    serve(measure)\n"
     )
@@ -228,7 +229,7 @@ _BALLAST = """
 import sys
 from pathlib import Path
 import numpy as np
-from zoo.serving.worker import measurements
+from zoo.serving.measuring_process import measurements
 ballast = np.ones(60_000_000)
 answer = next(measurements("zoo.serving.cold_start", {
     "artifact": sys.argv[1], "runtime": "onnx", "batch": 1, "threads": 1, "seed": 0}))

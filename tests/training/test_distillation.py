@@ -116,7 +116,8 @@ def test_a_network_that_learns_from_a_teacher_alone_answers_as_it_does(teacher: 
     taught = student(tmp_path / "taught", teacher, *more, "distill.weight=1", "distill.temperature=1")
     alone = student(tmp_path / "alone", None, *more)
     _, examples = training_examples(taught)
-    wanted, learned, other = (softmax(inference.of_run(one, examples)) for one in (teacher, taught, alone))
+    runs = (teacher, taught, alone)
+    wanted, learned, other = (softmax(inference.measured_outputs_of_run(run, examples)) for run in runs)
     assert np.abs(learned - wanted).mean() < 0.2 * np.abs(other - wanted).mean()
     assert (learned.argmax(-1) == wanted.argmax(-1)).mean() > 0.9
 
@@ -281,7 +282,7 @@ def test_the_answers_are_those_that_an_evaluation_sees(
     model, examples = training_examples(folder)
     few = examples.only(np.arange(0, len(examples), max(1, len(examples) // 40)))
     found = answers(find_teacher(folder, model.preprocessing.kind), model, few, silent, silent)
-    np.testing.assert_allclose(found, inference.of_run(folder, few), rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(found, inference.measured_outputs_of_run(folder, few), rtol=1e-3, atol=1e-4)
 
 
 def test_a_teacher_may_see_larger_images_than_its_student(images_folder: Path, tmp_path: Path) -> None:
@@ -290,7 +291,7 @@ def test_a_teacher_may_see_larger_images_than_its_student(images_folder: Path, t
     found = find_teacher(large, "image")
     check_teacher(found, model, dataset.train, Distill("soft"))
     made = answers(found, model, dataset.train, silent, silent)
-    np.testing.assert_allclose(made, inference.of_run(large, dataset.train), rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(made, inference.measured_outputs_of_run(large, dataset.train), rtol=1e-3, atol=1e-4)
     assert (found.record().family, found.record().size) == ("cnn", "base")
 
 

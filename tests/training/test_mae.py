@@ -15,9 +15,9 @@ from tests.trainings import SINGLE
 from zoo import factory, registry, run, weights_file
 from zoo.data.load import load
 from zoo.family import Size
+from zoo.inputs.image.mae import network, normalized, patches_of, shown
 from zoo.recipe import Split
 from zoo.tasks.mae import graph
-from zoo.tasks.mae.pretext import network, normalized, patches_of, shown
 from zoo.training import start
 from zoo.training.batches import batches_of
 from zoo.training.describe import describe

@@ -15,7 +15,7 @@ from zoo.errors import ZooError
 from zoo.training import gathering, team, worker_limits
 from zoo.training.cluster import Cluster
 from zoo.training.gathering import gathered
-from zoo.training.interruption import Request
+from zoo.training.interruption import EndRequest
 from zoo.training.team import Team, WorkerLost, Workers
 
 Body = Callable[[Team], Any]
@@ -70,7 +70,7 @@ def test_all_have_the_chiefs_text() -> None:
 def test_a_worker_alone_has_its_own() -> None:
     with gathered(None) as alone:
         assert (alone.chief, alone.count, alone.share("text")) == (True, 1, "text")
-        request = Request()
+        request = EndRequest()
         assert not alone.asked(request)
         request.number = 15
         assert alone.asked(request)
@@ -82,7 +82,7 @@ def test_all_end_at_the_same_step_whoever_is_asked(index: int, moment: int) -> N
     step = threading.Barrier(3)
 
     def body(member: Team) -> tuple[int, int | None]:
-        request, steps = Request(), 0
+        request, steps = EndRequest(), 0
         while True:
             if (member.index, steps) == (index, moment):
                 request.number = 15

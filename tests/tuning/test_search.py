@@ -19,11 +19,11 @@ from zoo.errors import ZooError
 from zoo.registry import resolve
 from zoo.text import silent
 from zoo.tuning import search as searching
+from zoo.tuning.process import Died, TrialProcess
 from zoo.tuning.search import search
 from zoo.tuning.space import checked
 from zoo.tuning.study import Study, Trial, best_of, changes_of, write_table
 from zoo.tuning.trial import Settled, StudyRequest
-from zoo.tuning.worker import Died, Worker
 from zoo.verbs import series, tune
 
 MLP, SMALL = resolve("mlp")
@@ -83,8 +83,8 @@ class Process:
 
 @pytest.fixture(autouse=True)
 def processes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(searching, "Worker", Process)
-    monkeypatch.setattr(searching, "_ready", lambda workers: workers)
+    monkeypatch.setattr(searching, "TrialProcess", Process)
+    monkeypatch.setattr(searching, "_ready", lambda processes: processes)
     monkeypatch.setattr(Process, "jobs", [])
     monkeypatch.setattr(Process, "answered", 0)
     monkeypatch.setattr(Process, "killed_after", 10**9)
@@ -223,11 +223,11 @@ def test_the_size_is_no_change_of_the_recipe() -> None:
 
 
 def test_a_process_that_cannot_be_started_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("zoo.tuning.worker.MODULE", "zoo.no_such_module")
-    with Worker() as worker:
-        worker.send(check={})
+    monkeypatch.setattr("zoo.tuning.process.MODULE", "zoo.no_such_module")
+    with TrialProcess() as process:
+        process.send(check={})
         with pytest.raises(Died, match="status 1"):
-            worker.answer()
+            process.answer()
 
 
 REFUSED = [

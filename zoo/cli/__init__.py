@@ -19,6 +19,7 @@ import click
 
 from zoo.cli.ending import Ended, ended_by_signals
 from zoo.errors import ZooError, class_and_message
+from zoo.tensorflow_setup import BACKEND
 from zoo.text import printable
 
 VERBS = {
@@ -104,7 +105,7 @@ def main() -> None:
             stream.reconfigure(errors="backslashreplace")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     # zoo's own process ignores the backend of a keras.json. A KERAS_BACKEND that names another one is refused.
-    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    os.environ.setdefault("KERAS_BACKEND", BACKEND)
     try:
         with ended_by_signals():
             status = cli(standalone_mode=False) or 0

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import click
+
+from zoo.int8_defaults import CALIBRATION_EXAMPLES, MAX_DROP, Target
 
 
 @click.command("export")
@@ -15,12 +17,16 @@ import click
     "--saved-model", is_flag=True, help="Write a SavedModel for TF Serving. Without a format, both are written."
 )
 @click.option("--int8", is_flag=True, help="Also write a quantized ONNX file, within a budget of accuracy.")
-@click.option("--max-drop", type=float, help="Points of accuracy that int8 may lose.  [default: 0.5]")
+@click.option("--max-drop", type=float, help=f"Points of accuracy that int8 may lose.  [default: {MAX_DROP:g}]")
 @click.option(
     "--target",
-    help="The processor of the int8 file: x86-vnni, x86-avx2, arm64 or portable.  [default: this machine's]",
+    help=f"The processor of the int8 file: {', '.join(get_args(Target))}.  [default: this machine's]",
 )
-@click.option("--calibration-examples", type=int, help="Training examples that calibrate int8.  [default: 512]")
+@click.option(
+    "--calibration-examples",
+    type=int,
+    help=f"Training examples that calibrate int8.  [default: {CALIBRATION_EXAMPLES}]",
+)
 @click.option("--force", is_flag=True, help="Keep an int8 file that is over its budget or no faster, and mark it.")
 @click.option("--fp16", is_flag=True, help="Also write a float16 ONNX file, for GPUs.")
 @click.option("--format", multiple=True, metavar="NAME", help="Write this format, such as one that a package adds.")
@@ -60,7 +66,7 @@ def command(as_json: bool, **options: Any) -> None:
         )
         say_parts(score)
     if manifest.int8 is not None:
-        from zoo.export.int8.quantize import lines
+        from zoo.export.int8.verdict import lines
 
         for line in lines(manifest.int8):
             say(line)

@@ -37,7 +37,7 @@ def command(paths: tuple[Path, ...], top: int, runtime: str | None, out: Path | 
     from zoo.cli.output import print_json, say
     from zoo.errors import ZooError, listed
     from zoo.folder_kinds import kind, mistaken
-    from zoo.verbs.results import artifact_or_newest
+    from zoo.verbs.arguments import artifact_or_newest
 
     named: Path | None = None
     examples = list(paths)

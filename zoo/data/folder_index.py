@@ -14,7 +14,6 @@ import importlib
 import importlib.metadata
 import json
 import os
-import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -28,6 +27,7 @@ from zoo.data.example import Example
 from zoo.errors import one_line
 from zoo.input import Input
 from zoo.text import Say
+from zoo.user_cache import UNUSED_DAYS, cache_dir
 
 FEWEST = 1000
 """The fewest files of a folder with an index: smaller folders are read in a second or two."""
@@ -41,14 +41,8 @@ Some file systems count times in steps of two seconds, and a second change withi
 LARGEST = 2**32
 """The most bytes that an index may unpack to, enough for 20 million files."""
 
-UNUSED_DAYS = 90
-"""An index that was not used for this many days is removed when another one is written."""
-
 VERSION = 1
 """The version of the file's layout."""
-
-CACHE_DIR = "ZOO_CACHE_DIR"
-"""The environment variable that names the folder of the cache."""
 
 NAMES, STAMPS, DIGESTS, SIZES, ABOUT = "names", "stamps", "digests", "sizes", "about"
 """The arrays of an index, in addition to those of the fields of `Example.content` and `Example.traits`."""
@@ -58,17 +52,6 @@ TEXTS = "texts"
 
 TYPES: dict[str, Any] = {"bool": np.bool_, "int": np.int64, "float": np.float64, "str": str}
 """The types that a field may have, and the types with which they are stored."""
-
-
-def cache_dir() -> Path:
-    """Return the folder of zoo's cache: the one in the variable ZOO_CACHE_DIR, or in the platform's usual place."""
-    if os.environ.get(CACHE_DIR):
-        return Path(os.environ[CACHE_DIR]).expanduser()
-    if sys.platform == "darwin":
-        return Path.home() / "Library/Caches/zoo"
-    # A path that is not absolute must be ignored (XDG Base Directory Specification 0.8).
-    stated = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    return (stated if stated.is_absolute() else Path.home() / ".cache") / "zoo"
 
 
 @dataclass(frozen=True, eq=False)

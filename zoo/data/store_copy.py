@@ -18,10 +18,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
 
 from zoo import files, stores
-from zoo.data.folder_index import UNUSED_DAYS, cache_dir
 from zoo.errors import ZooError
 from zoo.stores import Entry, Store
 from zoo.text import Say
+from zoo.user_cache import UNUSED_DAYS, cache_dir
 
 STAMPS = "stamps.json"
 """The name of the file next to a copy that has the stamp of each copied file."""

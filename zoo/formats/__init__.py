@@ -29,16 +29,20 @@ GOLDEN = "golden.npz"
 """The artifact's file with inputs of the contract and the outputs that Keras computes for them."""
 
 
+Compute = Callable[[dict[str, "np.ndarray"]], dict[str, "np.ndarray"]]
+"""Takes a batch, arrays by input name; returns arrays by output name."""
+
+
 @dataclass(frozen=True)
 class Session:
     """An open file, ready to compute on the CPU.
 
-    `signature` is the one that the file itself states. `run` maps a batch, arrays by input name, to arrays by output
-    name. `native` is the library's own object, for features that only this format has.
+    `signature` is the one that the file itself states. `run` computes a batch. `native` is the library's own object,
+    for features that only this format has.
     """
 
     signature: Signature
-    run: Callable[[Mapping[str, np.ndarray]], dict[str, np.ndarray]]
+    run: Compute
     native: Any = None
 
 

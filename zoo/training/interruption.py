@@ -15,7 +15,7 @@ class Interrupted(KeyboardInterrupt):
     """A training has saved its state and ends, because a signal asked it to."""
 
 
-class Request:
+class EndRequest:
     """The request of a signal that the training should end; it is false until a signal comes."""
 
     def __init__(self) -> None:
@@ -27,13 +27,13 @@ class Request:
 
 
 @contextlib.contextmanager
-def deferred() -> Iterator[Request]:
+def deferred() -> Iterator[EndRequest]:
     """Yield the request that the first signal within the block makes; raise that signal again after the block.
 
     A second signal takes effect at once. Signals that are ignored, as `nohup` does with SIGHUP, stay ignored. Outside
     of the main thread, where Python allows no signal handlers, nothing is deferred.
     """
-    request = Request()
+    request = EndRequest()
     if threading.current_thread() is not threading.main_thread():
         yield request
         return

@@ -13,9 +13,9 @@ import numpy as np
 
 from zoo import provenance, schema, weights_file
 from zoo.data.dataset import Examples
-from zoo.data.folder_index import cache_dir
 from zoo.description import Model
 from zoo.errors import ZooError
+from zoo.user_cache import cache_dir
 
 ANSWERS = "answers"
 """The name of the array in a file."""

@@ -25,7 +25,7 @@ from zoo.data.dataset import Dataset, Examples
 from zoo.data.reading import each_batch
 from zoo.data.share import WHOLE, Share
 from zoo.errors import ZooError, listed
-from zoo.inference import primary_outputs
+from zoo.inference import measured_outputs
 from zoo.input import kind_of
 from zoo.keras_settings import own_settings, tensor_float_32
 from zoo.task import Task, task_of
@@ -178,7 +178,7 @@ class _Epochs:
     reporter: Reporter
     listeners_want_batches: bool
     checkpoints: Checkpoints
-    request: interruption.Request
+    end_request: interruption.EndRequest
     team: Team
     say: Say
 
@@ -247,7 +247,7 @@ class _Epochs:
             self.listeners.on_train_batch_begin(steps)
             totals.add(*batch)
             steps += 1
-            asked = self.team.asked(self.request)
+            asked = self.team.asked(self.end_request)
             due = self.listeners_want_batches or time.perf_counter() - read >= SECONDS_BETWEEN_READS
             if due or self.checkpoints.due() or asked:
                 here, read = reached(), time.perf_counter()
@@ -278,7 +278,10 @@ class _Epochs:
         def batches(number: int, start: int) -> Any:
             return arriving(self.service, self._of_epoch(number, start))
 
-        return repeated(error.step, epoch, self.trainee, self.checkpoints, begin, batches, lambda: bool(self.request))
+        def asked() -> bool:
+            return bool(self.end_request)
+
+        return repeated(error.step, epoch, self.trainee, self.checkpoints, begin, batches, asked)
 
     def _metrics(self, state: State) -> dict[str, float]:
         steps = max(1, bad_steps.trained(state.sums, state.steps_done))
@@ -286,7 +289,7 @@ class _Epochs:
 
     def _end_if_asked(self, state: State) -> None:
         """Save the state and raise Interrupted if a signal has asked the training to end."""
-        if self.team.asked(self.request):
+        if self.team.asked(self.end_request):
             self._end(state)
 
     def _end(self, state: State) -> NoReturn:
@@ -348,7 +351,7 @@ def _tested(task: Task, model: Any, this: run.Run, test: Examples, found: dict[s
     """Return the results on the test examples: the score, or the metrics `found` where the task has no answers."""
     if task.pretext_module:
         return {**{f"test_{name}": value for name, value in found.items()}, "test_examples": len(test)}
-    score = task.score(primary_outputs(model, this.model, test), test.targets)
+    score = task.score(measured_outputs(model, this.model, test), test.targets)
     return {
         f"test_{score.metric}": score.value,
         "test_interval": [score.low, score.high],

@@ -38,7 +38,7 @@ LARGEST = 2**31
 
 NAME_ONE = "name a finished run, an artifact, or an ONNX file that zoo exported"
 
-Compute = Callable[[Arrays], np.ndarray]
+PrimaryOutputs = Callable[[Arrays], np.ndarray]
 """Takes a batch of inputs of the contract; returns the primary outputs, float32 [batch, labels]."""
 
 
@@ -62,7 +62,7 @@ class Found:
     license: str | None
     score: Score | None
     origin: Run | Manifest | None
-    open: Callable[[], Compute]
+    open: Callable[[], PrimaryOutputs]
 
     @property
     def name(self) -> str:
@@ -114,7 +114,7 @@ def _of_artifact(place: Path, manifest: Manifest) -> Found:
     license = license_of(manifest.weights, manifest.initial, manifest.teacher)
     file = path if path.is_file() else place / artifact.MANIFEST
 
-    def opened() -> Compute:
+    def opened() -> PrimaryOutputs:
         return _with_session(path, row, formats.open_session(path, row), manifest.model)
 
     return Found(place, manifest.model, file, license, score, manifest, opened)
@@ -132,7 +132,7 @@ def _of_file(place: Path) -> Found:
     return Found(place, model, place, None, None, None, lambda: _with_session(place, ONNX, session, model))
 
 
-def _with_session(path: Path, row: Format, session: Session, model: Model) -> Compute:
+def _with_session(path: Path, row: Format, session: Session, model: Model) -> PrimaryOutputs:
     """Return a function that computes a batch with an open file.
 
     Raises:
@@ -153,7 +153,7 @@ def _with_session(path: Path, row: Format, session: Session, model: Model) -> Co
     return compute
 
 
-def _with_keras(place: Path, model: Model) -> Compute:
+def _with_keras(place: Path, model: Model) -> PrimaryOutputs:
     from zoo import factory
 
     network, task, kind = factory.load_described(place, model), task_of(model), kind_of(model.preprocessing)

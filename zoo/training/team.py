@@ -20,7 +20,7 @@ from typing import Any
 from zoo.errors import ZooError, one_line
 from zoo.training import worker_limits as limits
 from zoo.training.cluster import Cluster
-from zoo.training.interruption import Interrupted, Request
+from zoo.training.interruption import EndRequest, Interrupted
 from zoo.training.worker_connection import Connection
 
 
@@ -51,7 +51,7 @@ class Team:
         """Mark a block that all workers enter together, and in which each waits for the others."""
         return contextlib.nullcontext()
 
-    def asked(self, request: Request) -> bool:
+    def asked(self, request: EndRequest) -> bool:
         """Return whether the training ends here, because a signal asked some worker to end.
 
         All workers make the same sequence of calls, and the same call returns True on all of them.
@@ -117,7 +117,7 @@ class Workers(Team):
         finally:
             self._inside = False
 
-    def asked(self, request: Request) -> bool:
+    def asked(self, request: EndRequest) -> bool:
         """Return whether the training ends here; `request` then has the signal that asked one of the workers to end."""
         with self._changed:
             if request and self._asked_with is None:

@@ -14,9 +14,9 @@ from zoo import provenance, run
 from zoo.errors import ZooError, one_line
 from zoo.schema import to_dict
 from zoo.text import Progress, Say
+from zoo.tuning.process import Died, TrialProcess
 from zoo.tuning.study import ENDED_EARLY, TRIALS, Study, Trial, changes_of
 from zoo.tuning.trial import Settled, StudyRequest
-from zoo.tuning.worker import Died, Worker
 
 MOST_DEATHS = 2
 """After this many deaths of its process, a trial counts as finished, without a value."""
@@ -60,20 +60,20 @@ def search(
     done = {trial.place for trial in study.finished()}
     places = iter([place for place in range(request.trials) if place not in done])
     again: list[int] = []
-    busy: dict[Worker, _Running] = {}
+    busy: dict[TrialProcess, _Running] = {}
 
-    def begin(worker: Worker) -> None:
-        """Give a worker the next trial, if there is one left."""
+    def begin(process: TrialProcess) -> None:
+        """Give a process the next trial, if there is one left."""
         place = again.pop(0) if again else next(places, None)
         if place is None:
             return
         trial = study.ask(place)
         target = folder_of(folder, place)
         shutil.rmtree(target, ignore_errors=True)
-        busy[worker] = _Running(trial, place, target)
+        busy[process] = _Running(trial, place, target)
         size, settings = (None, []) if place == 0 else changes_of(trial.params)
         job = {"run": str(target), "size": size, "settings": settings}
-        worker.send(train={**job, "request": to_dict(request), "settled": to_dict(settled)})
+        process.send(train={**job, "request": to_dict(request), "settled": to_dict(settled)})
 
     def end(running: _Running, value: float | None, reason: str, figures: dict[str, Any]) -> None:
         study.tell(running.trial, value, reason, figures)
@@ -85,13 +85,13 @@ def search(
         say(f"{len(done)} of {request.trials} finished: trial {running.place}: {shown}{leader}")
         progress(len(done), request.trials, f"trial {running.place}: {shown}")
 
-    def listen(worker: Worker) -> bool:
-        """Read an answer of a worker, which may end its trial; return whether the worker is alive."""
-        running = busy[worker]
+    def listen(process: TrialProcess) -> bool:
+        """Read an answer of a process, which may end its trial; return whether the process is alive."""
+        running = busy[process]
         try:
-            answer = worker.answer()
+            answer = process.answer()
         except Died as error:
-            del busy[worker]
+            del busy[process]
             study.died(running.trial)
             if study.deaths(running.place) < MOST_DEATHS:
                 again.append(running.place)
@@ -100,14 +100,14 @@ def search(
                 end(running, None, str(error), {})
             return False
         except ZooError as error:
-            del busy[worker]
+            del busy[process]
             end(running, None, one_line(error, 300), {})
             return True
         if "epoch" in answer:
             running.epochs = answer["epoch"]
-            worker.send(end=study.report(running.trial, running.epochs, answer["value"]))
+            process.send(end=study.report(running.trial, running.epochs, answer["value"]))
             return True
-        del busy[worker]
+        del busy[process]
         figures = answer["figures"]
         value, ended = figures.pop("value"), figures.pop("ended")
         reason = f"{ENDED_EARLY} after {running.epochs} epochs" if ended else ""
@@ -119,24 +119,24 @@ def search(
     with contextlib.ExitStack() as stack:
         threads = None if parallel == 1 else max(1, provenance.usable_cpus() // parallel)
 
-        def hired() -> Worker:
-            return stack.enter_context(Worker(threads, lock))
+        def hired() -> TrialProcess:
+            return stack.enter_context(TrialProcess(threads, lock))
 
         for _ in range(min(parallel, request.trials - len(done))):
             begin(hired())
         while busy:
-            for worker in _ready(list(busy)):
-                alive = listen(worker)
-                if worker not in busy:
-                    begin(worker if alive else hired())
+            for process in _ready(list(busy)):
+                alive = listen(process)
+                if process not in busy:
+                    begin(process if alive else hired())
     return study.finished()
 
 
-def _ready(workers: list[Worker]) -> list[Worker]:
-    """Wait until at least one of the workers has an answer, and return all workers that have one."""
+def _ready(processes: list[TrialProcess]) -> list[TrialProcess]:
+    """Wait until at least one of the processes has an answer, and return all processes that have one."""
     with selectors.DefaultSelector() as selector:
-        for worker in workers:
-            selector.register(worker, selectors.EVENT_READ, worker)
+        for process in processes:
+            selector.register(process, selectors.EVENT_READ, process)
         return [key.data for key, _ in selector.select()]
 
 

@@ -5,6 +5,6 @@ Arguments have the names of the options, with underscores. Four differ: `--targe
 
 A verb chooses the newest run or artifact if none is named, calls the wings (`zoo`, `zoo.export`, `zoo.serving`), and
 returns a record. It prints nothing: pass `say=print` to read the lines that the command line writes to standard error.
-Only this package and the command line know all three wings. `zoo.train` and the other public names come from here;
-`list_models` and `info` are in `zoo.information`, `doctor` in `zoo.installation`.
+Only this package and the command line know all three wings. The table in `zoo/__init__.py` names the home of every
+public name.
 """

@@ -16,7 +16,7 @@ from zoo.measurement import BATCHES, SECONDS, check_seconds
 from zoo.tensorflow_setup import wake_keras
 from zoo.text import Progress, Say, silent
 from zoo.training.request import TrainingRequest
-from zoo.verbs.results import (
+from zoo.verbs.arguments import (
     StrPath,
     artifact_or_newest,
     data_request,

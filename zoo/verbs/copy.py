@@ -7,7 +7,7 @@ from pathlib import Path
 from zoo.errors import ZooError
 from zoo.folder_copy import Copy, download, upload
 from zoo.stores import is_store
-from zoo.verbs.results import StrPath
+from zoo.verbs.arguments import StrPath
 
 
 def copy(source: StrPath, target: StrPath) -> Copy:

@@ -18,13 +18,14 @@ from zoo.data.reload import digests_for, load_again
 from zoo.data.source import parse
 from zoo.description import Data, Provenance
 from zoo.errors import ZooError, listed
-from zoo.folder_kinds import check_new, mistaken
+from zoo.folder_kinds import KINDS, check_new, mistaken
 from zoo.input import kind_of
 from zoo.run import Run
 from zoo.task import task_of
 from zoo.tensorflow_setup import wake_keras
 from zoo.text import Say, silent
-from zoo.verbs.results import Folder, StrPath, column_options, local_path, optional_path
+from zoo.verbs.arguments import StrPath, column_options, local_path, optional_path
+from zoo.verbs.results import Folder
 
 
 @dataclass(frozen=True)
@@ -128,7 +129,7 @@ def evaluate(
     if not len(examples):
         raise ZooError(f"no example of {source.source} fits the network's input: name other data")
     examples, overlap = _unseen(place, described, dataset, examples, include_training, say)
-    task, outputs = task_of(model), _primary_outputs(place, described, examples, say)
+    task, outputs = task_of(model), _measured_outputs(place, described, examples, say)
     result = task.measure(outputs, examples.targets, model.labels, name=examples.names, source=str(place))
     done = EvaluationFolder(
         folder=folder,
@@ -140,7 +141,7 @@ def evaluate(
         summary=task.summary(result),
     )
     with files.staged_folder(folder) as staging:
-        files.write_json(staging / "report.json", done.report())
+        files.write_json(staging / KINDS["evaluation"].marker, done.report())
         title = f"{place.name} on {source.source}"
         task.draw(staging / task.drawing, result, outputs, examples.targets, title, say)
     return done
@@ -171,14 +172,14 @@ def _unseen(
     return examples, overlap
 
 
-def _primary_outputs(target: Path, described: Run | Manifest, examples: Examples, say: Say) -> np.ndarray:
-    """Compute the primary outputs, float32 [examples, …], with Keras for a run, with its own file for an artifact."""
+def _measured_outputs(target: Path, described: Run | Manifest, examples: Examples, say: Say) -> np.ndarray:
+    """Compute the measured outputs, [examples, …], with Keras for a run, with its own file for an artifact."""
     if isinstance(described, Manifest):
         from zoo.serving import inference as of_artifacts
 
-        return of_artifacts.primary_outputs(target, examples)
+        return of_artifacts.measured_outputs(target, examples)
     provenance.say_environment(say)
     wake_keras()
     from zoo import inference as of_runs
 
-    return of_runs.of_run(target, examples)
+    return of_runs.measured_outputs_of_run(target, examples)

@@ -10,7 +10,8 @@ from zoo import run as runs
 from zoo.errors import ZooError, listed
 from zoo.formats import find
 from zoo.text import Say, silent
-from zoo.verbs.results import ArtifactFolder, StrPath, local_path, optional_path, several
+from zoo.verbs.arguments import StrPath, local_path, optional_path, several
+from zoo.verbs.results import ArtifactFolder
 
 
 def export_run(
@@ -60,7 +61,7 @@ def export_run(
         "--force": force or None,
     }
     others = several(format)
-    int8 = int8 or "onnx_int8" in others
+    int8 = int8 or any("onnx_int8" in (name, find(name).source) for name in others)
     given = [option for option, value in for_int8.items() if value is not None]
     if given and not int8:
         raise ZooError(f"{given[0]} is an option of int8: add --int8, or leave it out")
@@ -81,14 +82,9 @@ def export_run(
         say(f"exporting {folder}, the newest finished run")
     request = None
     if int8:
-        from zoo.export.int8 import quantize
+        from zoo.export.int8.options import int8_options
 
-        request = quantize.int8_options(
-            target,
-            quantize.MAX_DROP if max_drop is None else max_drop,
-            quantize.CALIBRATION_EXAMPLES if calibration_examples is None else calibration_examples,
-            force,
-        )
+        request = int8_options(target, max_drop, calibration_examples, force)
     provenance.say_environment(say)
     from zoo.export.build import export
     from zoo.export.onnx.conversion import OPSET

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from zoo.folder_kinds import check_new
 from zoo.text import Say, silent
-from zoo.verbs.results import StrPath, artifact_or_newest, optional_path, several_paths
+from zoo.verbs.arguments import StrPath, artifact_or_newest, optional_path, several_paths
 
 if TYPE_CHECKING:
     from zoo.serving.predict import Prediction

@@ -14,7 +14,8 @@ from zoo.text import Progress, Say, silent
 from zoo.training.cluster import Kind, find
 from zoo.training.gathering import gathered
 from zoo.training.request import Execution, TrainingRequest
-from zoo.verbs.results import RunFolder, StrPath, data_request, optional_path, settings_of
+from zoo.verbs.arguments import StrPath, data_request, optional_path, settings_of
+from zoo.verbs.results import RunFolder
 from zoo.verbs.train import beside_chief, check_numbers
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from zoo.errors import ZooError
 from zoo.text import Say, silent
-from zoo.verbs.results import StrPath, artifact_or_newest, local_path
+from zoo.verbs.arguments import StrPath, artifact_or_newest, local_path
 
 if TYPE_CHECKING:
     from zoo.serving.publish import Publication

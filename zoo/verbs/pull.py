@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from zoo import run
 from zoo.text import Say, silent
-from zoo.verbs.results import RunFolder, StrPath, optional_path
+from zoo.verbs.arguments import StrPath, optional_path
+from zoo.verbs.results import RunFolder
 
 
 def pull(

@@ -3,27 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
 
-from zoo import artifact
 from zoo.artifact import Manifest
-from zoo.errors import ZooError, listed
+from zoo.errors import ZooError
 from zoo.run import Run
-from zoo.stores import refuse_store
 from zoo.task import Score, task_of
-from zoo.text import Say
-from zoo.training.request import DataRequest
-
-if TYPE_CHECKING:
-    from zoo.data.load import BadExamples
-
-StrPath = str | os.PathLike[str]
-
-Value = TypeVar("Value", str, int, float, StrPath)
-"""An argument that may be given once or several times."""
 
 
 @dataclass(frozen=True)
@@ -61,110 +47,3 @@ class ArtifactFolder(Folder):
     """An artifact folder and the content of its `manifest.json`."""
 
     manifest: Manifest
-
-
-def local_path(path: StrPath) -> Path:
-    """Return `path` as a `Path`.
-
-    Raises:
-        ZooError: it names a place in an object store.
-    """
-    refuse_store(path)
-    return Path(path)
-
-
-def optional_path(path: StrPath | None) -> Path | None:
-    """Return `path` as a `Path`, or None; refuse the paths that `local_path` refuses."""
-    return None if path is None else local_path(path)
-
-
-def several_paths(paths: StrPath | Iterable[StrPath]) -> list[Path]:
-    """Return one path or several as a list; refuse the paths that `local_path` refuses."""
-    return [local_path(path) for path in several(paths)]
-
-
-def several(values: Value | Iterable[Value]) -> list[Value]:
-    """Return one value or several as a list; a string is one value."""
-    return [values] if isinstance(values, str | int | float | os.PathLike) else [*values]  # type: ignore[misc]
-
-
-def artifact_or_newest(place: StrPath | None, say: Say) -> Path:
-    """Return `place`; if it is None, return the newest artifact below `artifacts` and say which one it is.
-
-    Raises:
-        ZooError: there is no artifact below `artifacts`.
-    """
-    if place is not None:
-        return local_path(place)
-    newest = artifact.newest(Path("artifacts"))
-    say(f"the newest artifact: {newest}")
-    return newest
-
-
-def column_options(**columns: str | None) -> dict[str, str]:
-    """Return the column names that are not None, as options of a data source."""
-    return {name: value for name, value in columns.items() if value is not None}
-
-
-def data_request(
-    *,
-    data: str | None,
-    data_dir: StrPath | None,
-    target_column: str | None,
-    text_column: str | None,
-    image_column: str | None,
-    bad_examples: BadExamples | None,
-) -> DataRequest:
-    """Return the request for the data that these arguments of a verb name."""
-    options = column_options(target=target_column, text=text_column, image=image_column)
-    return DataRequest(data, optional_path(data_dir), options, bad_examples or "error")
-
-
-def settings_of(changes: Mapping[str, object] | Iterable[str] | str, shorthands: Mapping[str, object]) -> list[str]:
-    """Return changes of a recipe, then those of its shorthand options, as `KEY=VALUE`; None means no change.
-
-    Raises:
-        ZooError: a shorthand option changes a key that is changed to another value as well.
-    """
-    written = _written(changes) if isinstance(changes, Mapping) else several(changes)
-    short = _written(shorthands)
-    for setting in short:
-        key, _, value = setting.partition("=")
-        others = [one for one in written if one.partition("=")[0] == key and one.lower() != setting.lower()]
-        if others:
-            raise ZooError(f"--set {others[0]} and the option that sets {key} to {value} differ: leave one of them out")
-    return [*written, *short]
-
-
-def _written(changes: Mapping[str, object]) -> list[str]:
-    return [f"{key}={_text(value)}" for key, value in changes.items() if value is not None]
-
-
-def _text(value: object) -> str:
-    return ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
-
-
-POSITIONAL = ("family", "artifact", "artifacts")
-"""The arguments of verbs that the command line takes without an option."""
-
-
-def options(arguments: Iterable[str]) -> str:
-    """List arguments of a verb as the options of the command line, such as `--data-dir` for `data_dir`."""
-    names = [name.removesuffix("_column").replace("_", "-") for name in arguments]
-    return listed([name if name in POSITIONAL else f"--{name}" for name in names])
-
-
-def refuse_beside_resume(arguments: Mapping[str, object], allowed: Collection[str]) -> None:
-    """Raise ZooError if `resume` comes with arguments that were decided when the run or the study was begun.
-
-    Args:
-        arguments: the arguments of a verb by name; None, False and empty values count as not given.
-        allowed: the names of the arguments that may come with `resume`.
-    """
-    given = [
-        name
-        for name, value in arguments.items()
-        if name not in allowed and not (value is None or value is False or value in ((), [], {}))
-    ]
-    if given:
-        raise ZooError(f"--resume continues with the options of the first call: leave {options(given)} out")

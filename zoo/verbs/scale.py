@@ -27,18 +27,10 @@ from zoo.task import task_of
 from zoo.tensorflow_setup import wake_keras
 from zoo.text import Progress, Say, silent
 from zoo.verbs import scale_drawing, series
+from zoo.verbs.arguments import StrPath, local_path, optional_path, refuse_beside_resume, settings_of, several
 from zoo.verbs.benchmark import benchmark
 from zoo.verbs.export_run import export_run
-from zoo.verbs.results import (
-    Folder,
-    RunFolder,
-    StrPath,
-    local_path,
-    optional_path,
-    refuse_beside_resume,
-    settings_of,
-    several,
-)
+from zoo.verbs.results import Folder, RunFolder
 from zoo.verbs.series import Decided, Point
 
 if TYPE_CHECKING:
@@ -291,9 +283,9 @@ def _errors(folder: Path, made: Mapping[Point, RunFolder], points: list[Point], 
                 dataset = load_again(this.data, kind, this.recipe.split)
             examples = fitting(dataset, this.model.preprocessing).test
             wake_keras()
-            from zoo.inference import of_run
+            from zoo.inference import measured_outputs_of_run
 
-            errors = task_of(this.model).errors(of_run(made[point].folder, examples), examples.targets)
+            errors = task_of(this.model).errors(measured_outputs_of_run(made[point].folder, examples), examples.targets)
             with files.staged_file(path) as staging:
                 np.save(staging, errors)
         found.append(np.load(path, allow_pickle=False))

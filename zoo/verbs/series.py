@@ -19,7 +19,8 @@ from zoo.text import Progress, Say
 from zoo.training.cluster import Kind
 from zoo.training.cluster import find as find_cluster
 from zoo.training.request import Execution, TrainingRequest
-from zoo.verbs.results import RunFolder, options, settings_of
+from zoo.verbs.arguments import options, settings_of
+from zoo.verbs.results import RunFolder
 from zoo.verbs.train import IN_REQUEST, request_of, train
 
 if TYPE_CHECKING:

@@ -17,15 +17,8 @@ from zoo.text import Progress, Say, silent
 from zoo.training.cluster import Cluster, Kind, find
 from zoo.training.gathering import gathered
 from zoo.training.request import Execution, TrainingRequest
-from zoo.verbs.results import (
-    RunFolder,
-    StrPath,
-    data_request,
-    local_path,
-    optional_path,
-    refuse_beside_resume,
-    settings_of,
-)
+from zoo.verbs.arguments import StrPath, data_request, local_path, optional_path, refuse_beside_resume, settings_of
+from zoo.verbs.results import RunFolder
 
 WITH_RESUME = ("resume", "data_dir", *(field.name for field in dataclasses.fields(Execution)))
 """The arguments of `train` that are allowed with `resume`: a run continues with its own recipe and data."""

@@ -16,7 +16,8 @@ from zoo.input import find
 from zoo.registry import resolve
 from zoo.text import Progress, Say, silent
 from zoo.verbs import series
-from zoo.verbs.results import Folder, RunFolder, StrPath, local_path, optional_path, refuse_beside_resume, several
+from zoo.verbs.arguments import StrPath, local_path, optional_path, refuse_beside_resume, several
+from zoo.verbs.results import Folder, RunFolder
 from zoo.verbs.series import Point
 
 

@@ -1,4 +1,4 @@
-"""The process in which `zoo tune` trains, see `zoo.tuning.worker`: it answers each line of JSON that it reads."""
+"""The process in which `zoo tune` trains, see `zoo.tuning.process`: it answers each line of JSON that it reads."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from zoo import schema
+from zoo.child_process import error_message, own_output
 from zoo.description import Model
-from zoo.errors import Refused, ZooError
+from zoo.errors import ZooError
 from zoo.tensorflow_setup import wake_keras
 from zoo.tuning import trial
 from zoo.tuning.trial import Settled, StudyRequest
@@ -21,9 +22,7 @@ from zoo.tuning.trial import Settled, StudyRequest
 
 def main() -> None:
     """Answer the messages on standard input until it ends; it also ends with the process that writes it."""
-    # Lines that libraries print must not mix with the answers.
-    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)
+    answers = own_output()
     # Runs record the command that the user typed.
     sys.argv = json.loads(sys.argv[1])
     messages: queue.Queue[dict[str, Any]] = queue.Queue()
@@ -40,7 +39,7 @@ def main() -> None:
             wake_keras()
             answer(**_done(message, messages, answer, preflight))
         except ZooError as error:
-            answer(error=str(error), refused=isinstance(error, Refused))
+            answer(**error_message(error))
 
 
 class _Once:

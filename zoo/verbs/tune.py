@@ -21,20 +21,12 @@ from zoo.registry import resolve
 from zoo.text import Progress, Say, silent
 from zoo.tuning import history
 from zoo.tuning import space as spaces
+from zoo.tuning.process import Died, TrialProcess
 from zoo.tuning.search import folder_of, search
 from zoo.tuning.study import BEST, HISTORY, TABLE, TRIALS, Study, Trial, best_of, changes_of, write_table
 from zoo.tuning.trial import Settled, StudyRequest
-from zoo.tuning.worker import Died, Worker
-from zoo.verbs.results import (
-    Folder,
-    RunFolder,
-    StrPath,
-    column_options,
-    local_path,
-    optional_path,
-    refuse_beside_resume,
-    settings_of,
-)
+from zoo.verbs.arguments import StrPath, column_options, local_path, optional_path, refuse_beside_resume, settings_of
+from zoo.verbs.results import Folder, RunFolder
 
 MOST_TRIALS, MOST_PROCESSES = 10_000, 64
 
@@ -201,9 +193,9 @@ def _begin(request: StudyRequest, folder: Path, say: Say) -> Experiment:
     """Check the rest of a request in a process that has TensorFlow, then make the folder."""
     provenance.say_environment(say)
     try:
-        with Worker() as worker:
-            worker.send(check=schema.to_dict(request))
-            settled = schema.parse(Settled, worker.answer()["settled"], "settled")
+        with TrialProcess() as process:
+            process.send(check=schema.to_dict(request))
+            settled = schema.parse(Settled, process.answer()["settled"], "settled")
     except Died as error:
         raise ZooError(f"the request could not be checked, because {error}") from None
 
@@ -241,10 +233,10 @@ def _end(
         with files.staged_folder(target) as staging:
             shutil.copytree(folder_of(folder, best.place), staging, dirs_exist_ok=True)
     if not run.read(target).finished:
-        with Worker(lock=lock) as worker:
-            worker.send(test=str(target))
+        with TrialProcess(lock=lock) as process:
+            process.send(test=str(target))
             try:
-                worker.answer()
+                process.answer()
             except Died as error:
                 raise ZooError(f"the best run could not be tested, because {error}: continue with --resume") from None
     write_table(folder / TABLE, trials, settled.metric)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from zoo.text import Say, silent
-from zoo.verbs.results import StrPath, artifact_or_newest
+from zoo.verbs.arguments import StrPath, artifact_or_newest
 
 if TYPE_CHECKING:
     from zoo.serving.verify import Report

@@ -179,12 +179,12 @@ def test_files_and_folders_are_requests(tmp_path: Path) -> None:
     (tmp_path / "deeper").mkdir()
     left: dict[str, str] = {}
     wanted = AudioPreprocessing()
-    found = client.requests([tmp_path], wanted, lambda path, reason: left.update({path.name: reason}))
+    found = client.named_examples([tmp_path], wanted, lambda path, reason: left.update({path.name: reason}))
     assert [Path(request.name).name for request in found] == ["2.wav", "10.wav"]
     assert left == {"notes.txt": "not WAV, FLAC, OGG or MP3 but text", "deeper": "a folder"}
     for bad in (tmp_path / "notes.txt", tmp_path / "missing.wav", tmp_path / "deeper"):
         with pytest.raises(ZooError):
-            client.encode([one.raw for one in client.requests([bad], wanted, lambda path, reason: None)], wanted)
+            client.encode([one.raw for one in client.named_examples([bad], wanted, lambda path, reason: None)], wanted)
 
 
 def test_the_kind_is_found_by_its_name() -> None:

@@ -211,14 +211,14 @@ def test_rows_for_a_network_are_read_by_its_columns(write: Callable[..., Path]) 
     known = TablePreprocessing((Column("b", "word", words=("0", "x")), Column("a", "number")))
     said: list[str] = []
     path = write(b"new,a,b\n1,2,x\n,,0\n")
-    found = client.requests([path], known, lambda place, reason: said.append(reason))
+    found = client.named_examples([path], known, lambda place, reason: said.append(reason))
     assert [one.raw for one in found] == [("x", 2.0), ("0", None)]
     assert found[0].name == "rows.csv line 2"
     assert said == ["columns that the network does not take: 'new'"]
     with pytest.raises(ZooError, match="no column 'b', which the network takes"):
-        client.requests([write(b"a,B\n1,2\n")], known, lambda place, reason: None)
+        client.named_examples([write(b"a,B\n1,2\n")], known, lambda place, reason: None)
     with pytest.raises(ZooError, match="line 3: column 'a' takes numbers, not 'two'"):
-        client.requests([write(b"a,b\n1,2\ntwo,2\n")], known, lambda place, reason: None)
+        client.named_examples([write(b"a,b\n1,2\ntwo,2\n")], known, lambda place, reason: None)
 
 
 def test_ignored_columns_may_hold_anything(write: Callable[..., Path]) -> None:

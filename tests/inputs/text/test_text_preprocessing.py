@@ -191,7 +191,7 @@ def requests(path: Path, content: str) -> tuple[list[Any], list[str]]:
     said: list[str] = []
     path.write_text(content)
     wanted = preprocessing("trained", False)
-    found = [one.raw for one in client.requests([path], wanted, lambda place, reason: said.append(reason))]
+    found = [one.raw for one in client.named_examples([path], wanted, lambda place, reason: said.append(reason))]
     return found, said
 
 

@@ -13,7 +13,7 @@ from zoo.data.entries import read_file
 from zoo.data.named_files import named_files
 from zoo.errors import ZooError
 from zoo.family import Family, Size
-from zoo.input import Arrays, Request
+from zoo.input import Arrays, NamedExample
 from zoo.inputs.audio import wav
 from zoo.inputs.audio.preprocessing import LONGEST, SOUNDS, AudioPreprocessing, batch_of, read_clip
 from zoo.inputs.audio.sound_files import reason_for_no_sound
@@ -81,9 +81,9 @@ def noise(preprocessing: AudioPreprocessing, count: int, generator: np.random.Ge
     return files
 
 
-def requests(
+def named_examples(
     paths: Sequence[Path], preprocessing: AudioPreprocessing, leave_out: Callable[[Path, str], None]
-) -> Iterator[Request]:
+) -> Iterator[NamedExample]:
     """Read sound files; a folder stands for the sound files in it, whatever their names, in natural order.
 
     Raises:
@@ -93,7 +93,7 @@ def requests(
         path for named in paths for path in named_files(named, "clip", SOUNDS, reason_for_no_sound, leave_out)
     ]:
         try:
-            yield Request(str(path), read_file(path))
+            yield NamedExample(str(path), read_file(path))
         except ZooError as error:
             raise ZooError(f"{path} cannot be read as a clip: {error}") from None
 

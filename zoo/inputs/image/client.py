@@ -14,7 +14,7 @@ from zoo.data.entries import read_file
 from zoo.data.named_files import named_files
 from zoo.errors import ZooError
 from zoo.family import Family, Size
-from zoo.input import Arrays, Request
+from zoo.input import Arrays, NamedExample
 from zoo.inputs.image.image_files import reason_for_no_image
 from zoo.inputs.image.preprocessing import Preprocessing, pixels_from_bytes
 from zoo.signature import Tensor
@@ -79,9 +79,9 @@ def noise(preprocessing: Preprocessing, count: int, generator: np.random.Generat
     return encoded
 
 
-def requests(
+def named_examples(
     paths: Sequence[Path], preprocessing: Preprocessing, leave_out: Callable[[Path, str], None]
-) -> Iterator[Request]:
+) -> Iterator[NamedExample]:
     """Read image files; a folder stands for the image files in it, whatever their names, in natural order.
 
     Raises:
@@ -96,7 +96,7 @@ def requests(
             encoded = read_file(path)
         except ZooError as error:
             raise ZooError(f"{path} cannot be read as an image: {error}") from None
-        yield Request(str(path), encoded)
+        yield NamedExample(str(path), encoded)
 
 
 def catalog(family: Family, size: Size) -> dict[str, Any]:

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from zoo.named_recipe import NamedRecipe
+
+if TYPE_CHECKING:
+    from zoo.recipe import Recipe
+
+SMALLEST_CROP, CROP_RATIO = 0.2, 4 / 3
+"""The least area of a crop in pretraining, as a share of the image's, and its largest aspect ratio, where nobody names
+others."""
 
 CROPS: Mapping[str, Any] = {
     "image.size": 224,
@@ -97,3 +105,14 @@ SHARED: Mapping[str, NamedRecipe] = {
         },
     ),
 }
+
+
+def for_pretraining(recipe: Recipe) -> Recipe:
+    """Return a recipe whose images are cropped, and which keeps the last weights.
+
+    The recipe of a family with another kind of input has no crops: its method is refused later.
+    """
+    images = recipe.input
+    if hasattr(images, "smallest_crop"):
+        images = dataclasses.replace(images, smallest_crop=SMALLEST_CROP, crop_ratio=CROP_RATIO)
+    return dataclasses.replace(recipe, keep="last", input=images)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +9,7 @@ from zoo.data.share import Share
 from zoo.errors import ZooError
 from zoo.input import find
 from zoo.inputs.image import views
+from zoo.inputs.image.recipes import for_pretraining
 from zoo.tasks.simclr import VIEWS
 
 if TYPE_CHECKING:
@@ -21,16 +21,7 @@ if TYPE_CHECKING:
 MOST_HIDDEN = 512
 """The most units of the projection's hidden layer, which otherwise has as many as the network has features."""
 
-SMALLEST_CROP, CROP_RATIO = 0.2, 4 / 3
-"""The least area of a view, as a share of the image's, and its largest aspect ratio, where nobody names others."""
-
-
-def recipe(recipe: Recipe) -> Recipe:
-    """Return a recipe whose images are cropped, and which keeps the last weights."""
-    images = recipe.input
-    if hasattr(images, "smallest_crop"):
-        images = dataclasses.replace(images, smallest_crop=SMALLEST_CROP, crop_ratio=CROP_RATIO)
-    return dataclasses.replace(recipe, keep="last", input=images)
+recipe = for_pretraining
 
 
 def check(family: Family, recipe: Recipe) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 from zoo.data.names import shown
 from zoo.errors import ZooError, listed
 from zoo.family import Family, Size
-from zoo.input import Request
+from zoo.input import NamedExample
 from zoo.inputs.table.columns import Column, tensor_names
 from zoo.inputs.table.frame import read_file
 from zoo.inputs.table.preprocessing import (
@@ -33,6 +33,7 @@ __all__ = [
     "example",
     "facts",
     "files",
+    "named_examples",
     "network_tensors",
     "noise",
     "problems",
@@ -41,15 +42,14 @@ __all__ = [
     "random",
     "raw_arrays",
     "raw_tensors",
-    "requests",
     "rest",
     "tensors",
 ]
 
 
-def requests(
+def named_examples(
     paths: Sequence[Path], preprocessing: TablePreprocessing, leave_out: Callable[[Path, str], None]
-) -> list[Request]:
+) -> list[NamedExample]:
     """Read the rows of files by the names of their columns; `leave_out` gets those that the network does not take.
 
     Raises:
@@ -69,7 +69,7 @@ def requests(
             leave_out(path, f"columns that the network does not take: {listed(others, most=3)}")
         for row, name in zip(rows, frame.places, strict=True):
             try:
-                found.append(Request(name, typed(row, places, preprocessing.columns)))
+                found.append(NamedExample(name, typed(row, places, preprocessing.columns)))
             except ZooError as error:
                 raise ZooError(f"{name}: {error}") from None
     return found

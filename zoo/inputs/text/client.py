@@ -10,7 +10,7 @@ from zoo.data.named_files import named_files
 from zoo.data.names import shown
 from zoo.errors import ZooError
 from zoo.family import Family, Size
-from zoo.input import Request
+from zoo.input import NamedExample
 from zoo.inputs.text.preprocessing import (
     TEXT,
     TextPreprocessing,
@@ -31,6 +31,7 @@ __all__ = [
     "encode",
     "facts",
     "files",
+    "named_examples",
     "network_tensors",
     "noise",
     "problems",
@@ -39,7 +40,6 @@ __all__ = [
     "random",
     "raw_arrays",
     "raw_tensors",
-    "requests",
     "rest",
     "tensors",
 ]
@@ -55,9 +55,9 @@ TOKENIZER = "tokenizer.json"
 """The file with which the library tokenizers makes the ids that the network takes."""
 
 
-def requests(
+def named_examples(
     paths: Sequence[Path], preprocessing: TextPreprocessing, leave_out: Callable[[Path, str], None]
-) -> Iterator[Request]:
+) -> Iterator[NamedExample]:
     """Read text files, one text each, and tables with a column of texts; a folder stands for the text files in it.
 
     The column is the one that the network was trained on, or the only one.
@@ -75,7 +75,7 @@ def requests(
             text = read_text_file(path)
         except ZooError as error:
             raise ZooError(f"{path} cannot be read as a text: it is {error}") from None
-        yield Request(str(path), text)
+        yield NamedExample(str(path), text)
 
 
 def _reason_for_no_text(path: Path) -> str | None:
@@ -89,7 +89,9 @@ def _reason_for_no_text(path: Path) -> str | None:
     return None
 
 
-def _rows(path: Path, preprocessing: TextPreprocessing, leave_out: Callable[[Path, str], None]) -> Iterator[Request]:
+def _rows(
+    path: Path, preprocessing: TextPreprocessing, leave_out: Callable[[Path, str], None]
+) -> Iterator[NamedExample]:
     """Yield the texts of a table."""
     from zoo.inputs.table.columns import nearest
     from zoo.inputs.table.frame import read_file
@@ -109,7 +111,7 @@ def _rows(path: Path, preprocessing: TextPreprocessing, leave_out: Callable[[Pat
         reason = refusal("" if text is None else text)
         if reason:
             raise ZooError(f"{place}: the text is {reason}")
-        yield Request(place, "" if text is None else text)
+        yield NamedExample(place, "" if text is None else text)
 
 
 def catalog(family: Family, size: Size) -> dict[str, Any]:

@@ -15,7 +15,7 @@ def metrics(sums: Mapping[str, float], count: int) -> dict[str, float]:
 TASK = pretext.task(
     "mae",
     f"{__name__}.graph",
-    f"{__name__}.pretext",
+    "zoo.inputs.image.mae",
     metrics=metrics,
     titles={"loss": "squared error of hidden patches"},
 )

@@ -13,7 +13,7 @@ import sys
 from types import TracebackType
 from typing import Any
 
-from zoo.errors import Refused, ZooError
+from zoo.child_process import PYTHON_MODULE, raise_error
 
 MODULE = "zoo.verbs.trial_process"
 """The module that runs in the process. It imports the export, which this package must not do."""
@@ -30,7 +30,7 @@ class Died(Exception):
         super().__init__(f"its process ended with status {status}{hint}")
 
 
-class Worker:
+class TrialProcess:
     """A process that carries out messages. It ends with the process that started it, however that one ends."""
 
     def __init__(self, threads: int | None = None, lock: int | None = None) -> None:
@@ -43,10 +43,9 @@ class Worker:
         environment = dict(os.environ)
         if threads is not None:
             environment |= {"TF_NUM_INTRAOP_THREADS": str(threads), "TF_NUM_INTEROP_THREADS": str(threads)}
-        # -P: a file in the current folder must not be imported in place of a library. The process is not in the
-        # terminal's process group: Ctrl-C reaches this process only, which then ends it.
+        # The process is not in the terminal's process group: Ctrl-C reaches this process only, which then ends it.
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", MODULE, json.dumps(sys.argv)],
+            [*PYTHON_MODULE, MODULE, json.dumps(sys.argv)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -56,7 +55,7 @@ class Worker:
             pass_fds=() if lock is None else (lock,),
         )
 
-    def __enter__(self) -> Worker:
+    def __enter__(self) -> TrialProcess:
         return self
 
     def __exit__(
@@ -101,6 +100,5 @@ class Worker:
         if not line.endswith("\n"):
             raise Died(self._process.wait())
         answer: dict[str, Any] = json.loads(line)
-        if "error" in answer:
-            raise (Refused if answer["refused"] else ZooError)(answer["error"])
+        raise_error(answer)
         return answer

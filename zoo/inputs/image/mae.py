@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from zoo.data.numbered import EVALUATION, numbered, random_numbers
 from zoo.data.share import Share
 from zoo.errors import ZooError, listed
 from zoo.input import kind_of
+from zoo.inputs.image.recipes import for_pretraining
 from zoo.registry import families
 from zoo.tasks.mae import TASK
 
@@ -21,22 +21,13 @@ if TYPE_CHECKING:
 ORDER = "order"
 """The input with the places of the patches, those that are shown first."""
 
-SMALLEST_CROP, CROP_RATIO = 0.2, 4 / 3
-"""The least area of a crop, as a share of the image's, and its largest aspect ratio, where nobody names others."""
-
 WIDTH_OF_HEAD = 32
 """The channels of each head of attention in the decoder."""
 
 LEAST_STD = 1e-3
 """The least std that a patch is divided by."""
 
-
-def recipe(recipe: Recipe) -> Recipe:
-    """Return a recipe whose images are cropped, and which keeps the last weights."""
-    images = recipe.input
-    if hasattr(images, "smallest_crop"):
-        images = dataclasses.replace(images, smallest_crop=SMALLEST_CROP, crop_ratio=CROP_RATIO)
-    return dataclasses.replace(recipe, keep="last", input=images)
+recipe = for_pretraining
 
 
 def check(family: Family, recipe: Recipe) -> None:
@@ -59,7 +50,7 @@ def network(trunk: Any, model: Model, recipe: Recipe) -> Any:
     import keras
 
     from zoo import blocks, layers
-    from zoo.tasks.mae.layers import Restored, Shown
+    from zoo.inputs.image.mae_layers import Restored, Shown
 
     tokens = next(layer for layer in trunk.layers if isinstance(layer, layers.Tokens))
     sequence = tokens.output

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
-from zoo.errors import Refused, ZooError
+from zoo.child_process import PYTHON_MODULE, error_message, own_output, raise_error
+from zoo.errors import ZooError
 from zoo.tensorflow_setup import server_environment
 
 
@@ -23,12 +23,10 @@ def measurements(module: str, request: dict[str, Any]) -> Generator[dict[str, An
     Raises:
         ZooError: the process raised it, or died; the message then has the last line that it wrote.
     """
-    # -P: a file in the current folder must not be imported in place of a library.
-    command = [sys.executable, "-P", "-m", module]
     with (
         tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as complaints,
         subprocess.Popen(
-            command,
+            [*PYTHON_MODULE, module],
             env=server_environment(),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -44,8 +42,7 @@ def measurements(module: str, request: dict[str, Any]) -> Generator[dict[str, An
                 json.dump(request, standard_input)
             for line in process.stdout:
                 measured = json.loads(line)
-                if "error" in measured:
-                    raise (Refused if measured["refused"] else ZooError)(measured["error"])
+                raise_error(measured)
                 yield measured
             if process.wait() != 0:
                 complaints.seek(0)
@@ -63,10 +60,9 @@ def serve(measure: Callable[[dict[str, Any]], Iterator[dict[str, Any]]]) -> None
 
     Whatever a library writes to standard output goes to standard error.
     """
-    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)
+    answers = own_output()
     try:
         for line in measure(json.load(sys.stdin)):
             print(json.dumps(line), file=answers, flush=True)
     except ZooError as error:
-        print(json.dumps({"error": str(error), "refused": isinstance(error, Refused)}), file=answers, flush=True)
+        print(json.dumps(error_message(error)), file=answers, flush=True)

@@ -1,0 +1,55 @@
+"""Time several calls in turns, so that each of them meets the same state of a noisy machine."""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+
+def in_turns(
+    calls: Sequence[Callable[[], Any]],
+    seconds: float,
+    *,
+    fewest: int,
+    most: int,
+    warm_up: int = 0,
+    order: np.random.Generator,
+    clock: Callable[[], float] | None = None,
+) -> np.ndarray:
+    """Return the seconds that each call takes in each round, float64 [calls, rounds].
+
+    Each round makes all calls in a random order, so that no call always follows the same other one. The garbage
+    collector, whose work would count for one of the calls, is switched off.
+
+    Args:
+        calls: the calls.
+        seconds: the time after which no further round begins.
+        fewest: the least number of rounds that are timed, however long they take.
+        most: the largest number, however much time is left.
+        warm_up: the rounds before those that are timed: the first calls are slow.
+        order: draws the order of each round.
+        clock: the clock of a single call, in seconds; by default that of the wall.
+    """
+    clock = clock or time.perf_counter
+    rounds: list[list[float]] = []
+    collecting = gc.isenabled()
+    gc.collect()
+    gc.disable()
+    try:
+        end = time.perf_counter() + seconds
+        while len(rounds) < warm_up + fewest or (time.perf_counter() < end and len(rounds) < warm_up + most):
+            taken = [0.0] * len(calls)
+            for number in order.permutation(len(calls)).tolist():
+                call = calls[number]
+                start = clock()
+                call()
+                taken[number] = clock() - start
+            rounds.append(taken)
+    finally:
+        if collecting:
+            gc.enable()
+    return np.array(rounds[warm_up:]).T
