@@ -32,8 +32,8 @@ value."""
 MEMORY = 2**28
 """Bytes that the outputs of all layers together may take for one batch; a runtime keeps a few of them at a time."""
 
-OPEN = 512
-"""The size that is assumed for an open dimension."""
+ASSUMED_LENGTH = 512
+"""The length that is assumed for an open dimension, when outputs must fit into `MEMORY`: a long text or clip."""
 
 
 @dataclass(frozen=True)
@@ -128,7 +128,7 @@ class _KerasModel:
         self.description = description = model.description
         self.kind = kind_of(description.preprocessing)
         layers = (tensor for layer in model.model.layers for tensor in keras.tree.flatten(layer.output))
-        values = sum(math.prod(length or OPEN for length in tensor.shape[1:]) for tensor in layers)
+        values = sum(math.prod(length or ASSUMED_LENGTH for length in tensor.shape[1:]) for tensor in layers)
         self.at_once = min(EXAMPLES, max(1, MEMORY // (4 * values)))
         specs = {name: spec(tensor) for name, tensor in self.kind.client.tensors(description.preprocessing).items()}
 

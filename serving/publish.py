@@ -20,7 +20,7 @@ from zoo.formats.saved_model import SAVED_MODEL
 from zoo.saved_model_folder import GRAPH, LARGEST_VERSION, latest_version
 from zoo.serving import versions
 from zoo.serving.verify import verify
-from zoo.serving.versions import NUMBERS, RECORD, Published
+from zoo.serving.versions import NUMBERS, RECORD, VersionRecord
 from zoo.text import Say, silent, with_article
 
 LOCK = ".zoo.lock"
@@ -36,7 +36,7 @@ class Publication:
     """A published version: its folder, its record, and the numbers of the older versions that were removed."""
 
     folder: Path
-    record: Published
+    record: VersionRecord
     removed: tuple[int, ...]
 
 
@@ -62,7 +62,7 @@ def publish(place: Path, base: Path, *, keep: int | None = None, say: Say = sile
         raise Refused(f"{place} is refused: {', '.join(report.failed)}: 'zoo verify {place}' says why")
     source = latest_version(place / SAVED_MODEL.path)
     within = f"{SAVED_MODEL.path}/{source.name}/"
-    content = Published(
+    content = VersionRecord(
         schema=versions.SCHEMA,
         version=0,
         artifact=place.resolve().name,
@@ -179,7 +179,7 @@ def _locked(base: Path, say: Say) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _add(base: Path, source: Path, content: Published, keep: int | None, say: Say) -> Publication:
+def _add(base: Path, source: Path, content: VersionRecord, keep: int | None, say: Say) -> Publication:
     """Copy the version `source`, with the files that `content` lists, to the next number of `base`, which is locked."""
     _sweep(base)
     staging = base / f"{STAGING}{uuid.uuid4().hex[:8]}"

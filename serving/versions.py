@@ -21,7 +21,7 @@ SCHEMA = 1
 
 
 @record
-class Published:
+class VersionRecord:
     """The contents of `assets.extra/zoo.json`, the record of a published version.
 
     `artifact` is the name of the published artifact, `manifest_sha256` the SHA-256 of its manifest. `files` are all
@@ -49,7 +49,7 @@ class Numbers:
     largest_version: int
 
 
-def read(version: Path) -> Published:
+def read(version: Path) -> VersionRecord:
     """Read the record of a version.
 
     Raises:
@@ -63,7 +63,7 @@ def read(version: Path) -> Published:
         values = files.read_json(version / RECORD, "publish again")
         if isinstance(values, dict) and "licence" in values:  # its name in early records
             values["license"] = values.pop("licence")
-        found = schema.parse(Published, values, str(version / RECORD))
+        found = schema.parse(VersionRecord, values, str(version / RECORD))
         if found.schema != SCHEMA:
             raise ZooError(f"{version / RECORD} is of schema {found.schema}, not {SCHEMA}: publish again")
         for name in found.files:

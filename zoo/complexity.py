@@ -7,15 +7,16 @@ from typing import Any
 
 from zoo.description import Model
 
-OPEN = 128
-"""The size that an open dimension is counted with."""
+COUNTED_LENGTH = 128
+"""The length that an open dimension is counted with: that of an ordinary text."""
 
 
 def multiply_adds(model: Any) -> int:
     """Count the multiply-adds of convolutions and matrix products for one example, as papers count them.
 
     Each value that a layer computes costs one multiply-add per weight that goes into it. Norms, activations and pools
-    cost none. An open dimension, such as the length of a text, counts as `OPEN`, or as the layer's own `open_size`.
+    cost none. An open dimension, such as the length of a text, counts as `COUNTED_LENGTH`, or as the layer's own
+    `open_size`.
     """
     return sum(multiply_adds_by_layer(model).values())
 
@@ -28,7 +29,7 @@ def multiply_adds_by_layer(model: Any) -> dict[str, int]:
         if hasattr(layer, "multiply_adds"):  # products without weights, as in attention
             counted[layer.name] = layer.multiply_adds()
         elif kernel is not None:
-            open_size = getattr(layer, "open_size", OPEN)
+            open_size = getattr(layer, "open_size", COUNTED_LENGTH)
             positions = math.prod(open_size if size is None else size for size in layer.output.shape[1:-1])
             counted[layer.name] = positions * math.prod(kernel.shape)
     return counted

@@ -25,7 +25,7 @@ from zoo.structure import Structure
 from zoo.task import task_of
 from zoo.weights import hub
 from zoo.weights.pretrained import CLASSES, Tag
-from zoo.weights.sources import TIMM
+from zoo.weights.publishers import TIMM
 
 WITHOUT_HEAD = 2
 """The number of labels of the temporary head with which a network without a head is built; it is then cut off."""

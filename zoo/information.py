@@ -15,7 +15,7 @@ from zoo.named_recipe import DEFAULT, NamedRecipe
 from zoo.recipe import flat
 from zoo.registry import families, matching, resolve
 from zoo.stores import refuse_store
-from zoo.weights.sources import SOURCES
+from zoo.weights.publishers import PUBLISHERS
 
 
 def list_models(pattern: str = "*", *, input: str | None = None) -> list[dict[str, Any]]:
@@ -160,7 +160,7 @@ def _explanation(folder: Path, this: run.Run) -> dict[str, Any] | None:
 
 def _row(family: Family, size: Size) -> dict[str, Any]:
     """Describe a size; `license` is that of the weights that `zoo pull` takes when no tag is named."""
-    publisher = next((source for name, source in SOURCES.items() if name in size.weights), None)
+    publisher = next((one for name, one in PUBLISHERS.items() if name in size.weights), None)
     published = size.weights[publisher.name] if publisher else None
     tags = published.tags if published else ()
     client = find(family.input).client

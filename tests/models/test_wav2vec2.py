@@ -128,8 +128,8 @@ def test_multiply_adds() -> None:
 
 
 def test_an_open_length_counts_as_frames_of_its_own() -> None:
-    fewest = complexity.OPEN * 320 + 80
-    assert (frame_count(fewest - 1), frame_count(fewest)) == (complexity.OPEN - 1, complexity.OPEN)
+    fewest = complexity.COUNTED_LENGTH * 320 + 80
+    assert (frame_count(fewest - 1), frame_count(fewest)) == (complexity.COUNTED_LENGTH - 1, complexity.COUNTED_LENGTH)
     expected = complexity.multiply_adds(network(head="transcript", samples=fewest))
     assert complexity.multiply_adds(network(head="transcript", samples=None)) == expected
 

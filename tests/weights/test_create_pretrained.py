@@ -118,9 +118,9 @@ def test_wrong_requests_end_before_anything_is_fetched(
 
 def test_the_input_is_that_of_the_weights(fetched: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     from zoo import factory
-    from zoo.weights import sources
+    from zoo.weights import publishers
     from zoo.weights.reading import Reading
 
-    monkeypatch.setattr(factory, "TIMM", sources.Source("timm", (), lambda *_: Reading((), ()), "{model}.{tag}"))
+    monkeypatch.setattr(factory, "TIMM", publishers.Publisher("timm", (), lambda *_: Reading((), ()), "{model}.{tag}"))
     assert zoo.create("efficientnet", size="b2", pretrained=True).input_shape == (None, 208, 208, 3)
     assert fetched == ["tf_efficientnetv2_b2.in1k"]

@@ -22,8 +22,8 @@ from zoo.errors import ZooError
 from zoo.registry import matching
 from zoo.weights.keras_file import opened
 from zoo.weights.keras_reader import application, read_keras
+from zoo.weights.publishers import preprocessing
 from zoo.weights.pull import pull
-from zoo.weights.sources import preprocessing
 from zoo.weights_file import weights
 
 CLASSES = 5

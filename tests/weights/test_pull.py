@@ -30,8 +30,8 @@ from zoo.recipe import Recipe
 from zoo.registry import matching, resolve
 from zoo.structure import Structure
 from zoo.training.describe import describe
+from zoo.weights.publishers import PUBLISHERS, preprocessing
 from zoo.weights.pull import pull
-from zoo.weights.sources import SOURCES, preprocessing
 
 SIDE = 32
 
@@ -238,7 +238,7 @@ def test_from_the_hub_with_its_commit(file: Path, tmp_path: Path) -> None:
 
 def test_what_is_known_is_whole() -> None:
     for family, size in matching():
-        assert set(SOURCES) >= {*size.weights, *size.differs}
+        assert set(PUBLISHERS) >= {*size.weights, *size.differs}
         assert not size.weights.keys() & size.differs.keys()
         assert {name.partition("/")[0] for name in (*family.undecayed, *family.resampled)}.isdisjoint(family.head)
         for weights in size.weights.values():

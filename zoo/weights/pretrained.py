@@ -26,7 +26,7 @@ APACHE, BSD, NON_COMMERCIAL = "Apache-2.0", "BSD-3-Clause", "CC-BY-NC-4.0"
 
 
 @dataclass(frozen=True)
-class Input:
+class PublishedInput:
     """The images that weights want: `side` by `side` pixels of three channels, the rest as in `Preprocessing`."""
 
     side: int
@@ -37,7 +37,7 @@ class Input:
     std: Triple = IMAGENET_STD
 
 
-TORCHVISION = Input(224, interpolation="bilinear")
+TORCHVISION = PublishedInput(224, interpolation="bilinear")
 """The input of torchvision's weights, whatever the network."""
 
 
@@ -47,7 +47,7 @@ class Tag:
 
     name: str
     license: str
-    input: Input
+    input: PublishedInput
 
 
 @dataclass(frozen=True)
@@ -62,10 +62,10 @@ class Published:
     model: str
     names: Names
     tags: tuple[Tag, ...] = ()
-    reference: Input = Input(224)
+    reference: PublishedInput = PublishedInput(224)
 
     @property
-    def input(self) -> Input:
+    def input(self) -> PublishedInput:
         """The input to take where nobody says which weights they are."""
         return self.tags[0].input if self.tags else self.reference
 

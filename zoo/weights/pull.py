@@ -21,7 +21,7 @@ from zoo.tensorflow_setup import wake_keras
 from zoo.weights import hub
 from zoo.weights.ctc_vocabulary import read_symbols
 from zoo.weights.pretrained import CLASSES, Published, Tag
-from zoo.weights.sources import Source, check_file, preprocessing, source
+from zoo.weights.publishers import Publisher, check_file, find_publisher, preprocessing
 from zoo.weights.transformers_reader import Checkpoint, open_checkpoint
 
 SEED = 0
@@ -69,7 +69,7 @@ def pull(
     Args:
         name: a family or an alias.
         size: a size of the family, as for `zoo.create`.
-        origin: who published the weights, a key of `zoo.weights.sources.SOURCES`.
+        origin: who published the weights, a key of `zoo.weights.publishers.PUBLISHERS`.
         tag: the published weights to take. By default the usual ones, or none where a `file` is named.
         classes: the number of classes that the weights tell apart. By default ImageNet's 1000, or, in a folder, those
             that it names, or 2; a folder of a network for transcripts has none.
@@ -85,7 +85,7 @@ def pull(
     """
     started = provenance.here(seed=SEED)
     family, row = resolve(name, size)
-    publisher = source(origin)
+    publisher = find_publisher(origin)
     published = publisher.published(family, row)
     if file is None and not publisher.repositories:
         what = "folder" if publisher.folders else "file"
@@ -160,7 +160,7 @@ def pull(
 def _of_file(
     family: Family,
     row: Size,
-    publisher: Source,
+    publisher: Publisher,
     published: Published,
     tag: str | None,
     classes: int,
@@ -192,7 +192,7 @@ def _of_file(
             if chosen is None:
                 say(f"images are prepared as for {_whose(published)}: if these are other weights, name their --tag")
             return file, None
-        assert repository is not None, "without a file there is a tag, of a source that is fetched from"
+        assert repository is not None, "without a file there is a tag, of a publisher that is fetched from"
         say(f"fetching {repository}, {terms}")
         found = hub.fetch(repository)
         return found.path, found.revision
@@ -212,7 +212,7 @@ def _of_file(
 def _of_folder(
     family: Family,
     row: Size,
-    publisher: Source,
+    publisher: Publisher,
     published: Published,
     folder: Path,
     license: str | None,

@@ -19,7 +19,7 @@ from zoo.inputs.image.image_files import reason_for_no_image
 from zoo.inputs.image.preprocessing import Preprocessing, pixels_from_bytes
 from zoo.signature import Tensor
 from zoo.structure import LARGEST_SIDE, MOST_CHANNELS, SMALLEST_SIDE
-from zoo.weights.pretrained import Input
+from zoo.weights.pretrained import PublishedInput
 
 IMAGE = "image"
 """Raw pixels, 0–255, as a decoder gives them. Normalization is inside the model."""
@@ -117,7 +117,7 @@ def catalog(family: Family, size: Size) -> dict[str, Any]:
     }
 
 
-def published(wanted: Input) -> dict[str, Any]:
+def published(wanted: PublishedInput) -> dict[str, Any]:
     """Return the size and the preprocessing of the images that weights want."""
     return {
         "input": f"{wanted.side} pixels",

@@ -10,7 +10,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from zoo.complexity import OPEN
+from zoo.complexity import COUNTED_LENGTH
 from zoo.layers import Tensor
 
 MASKED = -1e4
@@ -122,8 +122,8 @@ class MaskedAttention(keras.layers.Layer):
 
     def multiply_adds(self) -> int:
         """Count the multiply-adds of both products for one text."""
-        asked = 1 if self.first else OPEN
-        return 2 * asked * OPEN * self.output.shape[-1]
+        asked = 1 if self.first else COUNTED_LENGTH
+        return 2 * asked * COUNTED_LENGTH * self.output.shape[-1]
 
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments, for Keras."""

@@ -6,7 +6,7 @@ from zoo.family import Family, Size
 from zoo.inputs.image.settings import ImageSettings
 from zoo.models.convnext.recipes import RECIPES
 from zoo.recipe import Optimizer, Recipe, Schedule
-from zoo.weights.pretrained import APACHE, Input, KerasApplication, Published, Tag
+from zoo.weights.pretrained import APACHE, KerasApplication, Published, PublishedInput, Tag
 
 TIMM_NAMES = {
     "stem.0": "stem",
@@ -37,9 +37,11 @@ KERAS_NAMES = {
     "convnext_{w}_head_dense": "logits",
 }
 
-_224, _224_TIGHT = Input(224), Input(224, crop_pct=0.95)
-_384 = Input(384, crop_pct=1.0, resize_mode="squash")
-_CLIP = Input(256, crop_pct=1.0, mean=(0.48145466, 0.4578275, 0.40821073), std=(0.26862954, 0.26130258, 0.27577711))
+_224, _224_TIGHT = PublishedInput(224), PublishedInput(224, crop_pct=0.95)
+_384 = PublishedInput(384, crop_pct=1.0, resize_mode="squash")
+_CLIP = PublishedInput(
+    256, crop_pct=1.0, mean=(0.48145466, 0.4578275, 0.40821073), std=(0.26862954, 0.26130258, 0.27577711)
+)
 
 
 def _size(

@@ -10,7 +10,7 @@ from zoo.inputs.image.settings import ImageSettings
 from zoo.models.efficientnet.recipes import RECIPES
 from zoo.recipe import Optimizer, Recipe, Schedule
 from zoo.weights.names import TIMM_BLOCKS, Names
-from zoo.weights.pretrained import APACHE, HALF, KERAS_TAG, Input, KerasApplication, Published, Tag, Triple
+from zoo.weights.pretrained import APACHE, HALF, KERAS_TAG, KerasApplication, Published, PublishedInput, Tag, Triple
 
 Stage = tuple[Literal["convolution", "fused", "inverted"], int, int, int, int]
 """A stage: kind of block, how many, whether the first one halves (2) or not (1), expansion, channels."""
@@ -100,18 +100,24 @@ KERAS_NAMES: Names = {
 _MIDDLE: Triple = (128 / 255, 128 / 255, 128 / 255)
 
 
-def _keras(model: str, wanted: Input) -> KerasApplication:
+def _keras(model: str, wanted: PublishedInput) -> KerasApplication:
     """Return the network of keras.applications. Its weights are those of google/automl (efficientnetv2)."""
     return KerasApplication(model, KERAS_NAMES, (Tag(KERAS_TAG, APACHE, wanted),))
 
 
 def _size(
-    letter: str, name: str, parameters: int, multiply_adds: int, wanted: Input, keras_side: int, **options: object
+    letter: str,
+    name: str,
+    parameters: int,
+    multiply_adds: int,
+    wanted: PublishedInput,
+    keras_side: int,
+    **options: object,
 ) -> Size:
     """Return the row of S, M or L, whose weights are from ImageNet-21k or -1k."""
     tags = (Tag("in21k_ft_in1k", APACHE, wanted), Tag("in1k", APACHE, wanted))
     # Its authors measured with their preprocessing.py, which squeezes images square for inputs of 320 pixels and more.
-    squeezed = Input(
+    squeezed = PublishedInput(
         keras_side, crop_pct=1.0, interpolation="bilinear", resize_mode="squash", mean=_MIDDLE, std=_MIDDLE
     )
     return Size(
@@ -131,7 +137,7 @@ def _scaled_size(
     name: str,
     parameters: int,
     multiply_adds: int,
-    measured: Input,
+    measured: PublishedInput,
     *tags: Tag,
     width: float = 1.0,
     depth: float = 1.0,
@@ -159,8 +165,8 @@ def _scaled_size(
     )
 
 
-_300 = Input(300, crop_pct=1.0, mean=HALF, std=HALF)
-_384 = Input(384, crop_pct=1.0, resize_mode="squash", mean=HALF, std=HALF)
+_300 = PublishedInput(300, crop_pct=1.0, mean=HALF, std=HALF)
+_384 = PublishedInput(384, crop_pct=1.0, resize_mode="squash", mean=HALF, std=HALF)
 
 FAMILY = Family(
     name="efficientnet",
@@ -184,16 +190,16 @@ FAMILY = Family(
             "b0",
             7_139_704,
             718_086_176,
-            Input(224, crop_pct=0.875),
-            Tag("in1k", APACHE, Input(192, crop_pct=0.875)),
+            PublishedInput(224, crop_pct=0.875),
+            Tag("in1k", APACHE, PublishedInput(192, crop_pct=0.875)),
             dropout=0.2,
         ),
         _scaled_size(
             "b1",
             8_141_052,
             1_015_859_232,
-            Input(240, crop_pct=0.882),
-            Tag("in1k", APACHE, Input(192, crop_pct=0.882)),
+            PublishedInput(240, crop_pct=0.882),
+            Tag("in1k", APACHE, PublishedInput(192, crop_pct=0.882)),
             depth=1.1,
             dropout=0.2,
         ),
@@ -201,8 +207,8 @@ FAMILY = Family(
             "b2",
             10_096_086,
             1_168_830_832,
-            Input(260, crop_pct=0.89),
-            Tag("in1k", APACHE, Input(208, crop_pct=0.89)),
+            PublishedInput(260, crop_pct=0.89),
+            Tag("in1k", APACHE, PublishedInput(208, crop_pct=0.89)),
             width=1.1,
             depth=1.2,
             dropout=0.3,
@@ -211,9 +217,9 @@ FAMILY = Family(
             "b3",
             14_358_406,
             1_609_978_624,
-            Input(300, crop_pct=0.904),
-            Tag("in21k_ft_in1k", APACHE, Input(240, crop_pct=0.9, resize_mode="squash", mean=HALF, std=HALF)),
-            Tag("in1k", APACHE, Input(240, crop_pct=0.904)),
+            PublishedInput(300, crop_pct=0.904),
+            Tag("in21k_ft_in1k", APACHE, PublishedInput(240, crop_pct=0.9, resize_mode="squash", mean=HALF, std=HALF)),
+            Tag("in1k", APACHE, PublishedInput(240, crop_pct=0.904)),
             width=1.2,
             depth=1.4,
             dropout=0.3,

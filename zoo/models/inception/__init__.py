@@ -8,12 +8,12 @@ from zoo.models.inception.names import KERAS_RESNET_V2, TIMM_RESNET_V2, TIMM_V3,
 from zoo.models.inception.parts import RESNET_V2, V3, V4
 from zoo.models.inception.recipes import RECIPES
 from zoo.recipe import Optimizer, Recipe, Schedule
-from zoo.weights.pretrained import APACHE, HALF, KERAS_TAG, Input, KerasApplication, Published, Tag
+from zoo.weights.pretrained import APACHE, HALF, KERAS_TAG, KerasApplication, Published, PublishedInput, Tag
 
-_INPUT = Input(299, mean=HALF, std=HALF)
-_RESNET_INPUT = Input(299, crop_pct=0.8975, mean=HALF, std=HALF)
+_INPUT = PublishedInput(299, mean=HALF, std=HALF)
+_RESNET_INPUT = PublishedInput(299, crop_pct=0.8975, mean=HALF, std=HALF)
 # Weights of tensorflow/models (research/slim), measured by its inception_preprocessing.py.
-_KERAS_INPUT = Input(299, interpolation="bilinear", mean=HALF, std=HALF)
+_KERAS_INPUT = PublishedInput(299, interpolation="bilinear", mean=HALF, std=HALF)
 
 FAMILY = Family(
     name="inception",
@@ -49,7 +49,7 @@ FAMILY = Family(
                         Tag("tv_in1k", APACHE, _INPUT),
                         Tag("tf_in1k", APACHE, _INPUT),
                         Tag("tf_adv_in1k", APACHE, _INPUT),
-                        Tag("gluon_in1k", APACHE, Input(299)),
+                        Tag("gluon_in1k", APACHE, PublishedInput(299)),
                     ),
                 )
             },

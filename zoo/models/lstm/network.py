@@ -11,7 +11,7 @@ import keras
 import tensorflow as tf
 
 from zoo import layers
-from zoo.complexity import OPEN
+from zoo.complexity import COUNTED_LENGTH
 from zoo.layers import Outputs, Tensor
 
 
@@ -181,7 +181,7 @@ class Lstm(keras.layers.Layer):
 
     def multiply_adds(self) -> int:
         """Count the multiply-adds of the gates for one text."""
-        length = self.input[0].shape[1] or OPEN
+        length = self.input[0].shape[1] or COUNTED_LENGTH
         return int(length * (self.width + self.units) * 4 * self.units)
 
     def get_config(self) -> dict[str, Any]:

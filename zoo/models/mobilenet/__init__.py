@@ -9,7 +9,16 @@ from zoo.inputs.image.settings import ImageSettings
 from zoo.models.mobilenet.recipes import RECIPES
 from zoo.recipe import Optimizer, Recipe, Schedule
 from zoo.weights.names import TIMM_BLOCKS, Names
-from zoo.weights.pretrained import APACHE, HALF, KERAS_TAG, TORCHVISION, Input, KerasApplication, Published, Tag
+from zoo.weights.pretrained import (
+    APACHE,
+    HALF,
+    KERAS_TAG,
+    TORCHVISION,
+    KerasApplication,
+    Published,
+    PublishedInput,
+    Tag,
+)
 
 Block = tuple[int, int, float, int, bool, Literal["relu", "hard_swish"]]
 """A block: kernel, whether it halves (2) or not (1), expansion, channels, squeeze-and-excitation, activation."""
@@ -79,7 +88,7 @@ def _keras(model: str, stages: Stages, alpha: float = 1.0) -> KerasApplication:
     Its weights are those of tensorflow/models (research/slim), measured by its inception_preprocessing.py. At 224
     pixels, where they were trained, Keras' network pads differently from zoo's; at 225 both are the same.
     """
-    wanted = Input(225, interpolation="bilinear", mean=HALF, std=HALF)
+    wanted = PublishedInput(225, interpolation="bilinear", mean=HALF, std=HALF)
     return KerasApplication(
         model, keras_names(stages), (Tag(KERAS_TAG, "Apache-2.0", wanted),), alpha=alpha, pads_one_side=True
     )
@@ -112,7 +121,9 @@ FAMILY = Family(
             2_542_856,
             56_510_400,
             weights={
-                "timm": Published("mobilenetv3_small_100", TIMM_BLOCKS, (Tag("lamb_in1k", APACHE, Input(224)),)),
+                "timm": Published(
+                    "mobilenetv3_small_100", TIMM_BLOCKS, (Tag("lamb_in1k", APACHE, PublishedInput(224)),)
+                ),
                 "keras": _keras("MobileNetV3Small", SMALL),
             },
         ),
@@ -138,12 +149,12 @@ FAMILY = Family(
                     "mobilenetv3_large_100",
                     TIMM_BLOCKS,
                     (
-                        Tag("ra_in1k", APACHE, Input(224)),
-                        Tag("ra4_e3600_r224_in1k", APACHE, Input(224, crop_pct=0.95, mean=HALF, std=HALF)),
+                        Tag("ra_in1k", APACHE, PublishedInput(224)),
+                        Tag("ra4_e3600_r224_in1k", APACHE, PublishedInput(224, crop_pct=0.95, mean=HALF, std=HALF)),
                         Tag(
                             "miil_in21k_ft_in1k",
                             APACHE,
-                            Input(224, interpolation="bilinear", mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0)),
+                            PublishedInput(224, interpolation="bilinear", mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0)),
                         ),
                     ),
                 ),

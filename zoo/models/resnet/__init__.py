@@ -6,7 +6,7 @@ from zoo.family import Family, Size
 from zoo.inputs.image.settings import ImageSettings
 from zoo.models.resnet.recipes import RECIPES
 from zoo.recipe import Recipe
-from zoo.weights.pretrained import APACHE, BSD, HALF, NON_COMMERCIAL, TORCHVISION, Input, Published, Tag
+from zoo.weights.pretrained import APACHE, BSD, HALF, NON_COMMERCIAL, TORCHVISION, Published, PublishedInput, Tag
 
 TIMM_NAMES = {
     "conv1": "stem",
@@ -18,7 +18,7 @@ TIMM_NAMES = {
     "fc": "logits",
 }
 
-_A1 = Input(224, crop_pct=0.95)
+_A1 = PublishedInput(224, crop_pct=0.95)
 _KERAS = {"keras": "its ResNets are version 1, zoo's are version 1.5"}
 
 
@@ -49,7 +49,7 @@ FAMILY = Family(
                 Tag("a1_in1k", APACHE, _A1),
                 Tag("a2_in1k", APACHE, _A1),
                 Tag("tv_in1k", BSD, TORCHVISION),
-                Tag("gluon_in1k", APACHE, Input(224)),
+                Tag("gluon_in1k", APACHE, PublishedInput(224)),
                 Tag("fb_swsl_ig1b_ft_in1k", NON_COMMERCIAL, TORCHVISION),
             ),
             differs=_KERAS,
@@ -64,9 +64,9 @@ FAMILY = Family(
                 "resnet34",
                 Tag("a1_in1k", APACHE, _A1),
                 Tag("a2_in1k", APACHE, _A1),
-                Tag("ra4_e3600_r224_in1k", APACHE, Input(224, crop_pct=0.9, mean=HALF, std=HALF)),
+                Tag("ra4_e3600_r224_in1k", APACHE, PublishedInput(224, crop_pct=0.9, mean=HALF, std=HALF)),
                 Tag("tv_in1k", BSD, TORCHVISION),
-                Tag("gluon_in1k", APACHE, Input(224)),
+                Tag("gluon_in1k", APACHE, PublishedInput(224)),
             ),
             differs=_KERAS,
         ),
@@ -79,10 +79,10 @@ FAMILY = Family(
             weights=_timm(
                 "resnet50",
                 Tag("a1_in1k", APACHE, _A1),
-                Tag("a1h_in1k", APACHE, Input(176, crop_pct=0.9)),
-                Tag("ram_in1k", APACHE, Input(224)),
+                Tag("a1h_in1k", APACHE, PublishedInput(176, crop_pct=0.9)),
+                Tag("ram_in1k", APACHE, PublishedInput(224)),
                 Tag("tv_in1k", BSD, TORCHVISION),
-                Tag("tv2_in1k", BSD, Input(176, interpolation="bilinear")),
+                Tag("tv2_in1k", BSD, PublishedInput(176, interpolation="bilinear")),
                 Tag("fb_swsl_ig1b_ft_in1k", NON_COMMERCIAL, TORCHVISION),
             ),
             differs=_KERAS,
@@ -98,7 +98,7 @@ FAMILY = Family(
                 Tag("a1h_in1k", APACHE, _A1),
                 Tag("a1_in1k", APACHE, _A1),
                 Tag("tv_in1k", BSD, TORCHVISION),
-                Tag("tv2_in1k", BSD, Input(176, interpolation="bilinear")),
+                Tag("tv2_in1k", BSD, PublishedInput(176, interpolation="bilinear")),
             ),
             differs=_KERAS,
         ),

@@ -8,7 +8,17 @@ from zoo.models.vgg.recipes import RECIPES
 from zoo.recipe import Optimizer, Recipe, Schedule
 from zoo.structure import Structure, kept_halvings
 from zoo.weights.names import Names
-from zoo.weights.pretrained import BSD, KERAS_TAG, NORM, TORCHVISION, Input, KerasApplication, Published, Tag, Triple
+from zoo.weights.pretrained import (
+    BSD,
+    KERAS_TAG,
+    NORM,
+    TORCHVISION,
+    KerasApplication,
+    Published,
+    PublishedInput,
+    Tag,
+    Triple,
+)
 
 WINDOW = 7
 """The side of the map that the first dense layer sees, in pixels."""
@@ -35,7 +45,7 @@ def timm_names(convolutions: tuple[int, ...]) -> Names:
 _MEAN: Triple = (123.68 / 255, 116.779 / 255, 103.939 / 255)
 _STD: Triple = (1 / 255, 1 / 255, 1 / 255)
 # Scaled and cropped as in the paper, section 3.2; mean and std are of Keras' own preprocess_input.
-_KERAS_INPUT = Input(224, interpolation="bilinear", mean=_MEAN, std=_STD)
+_KERAS_INPUT = PublishedInput(224, interpolation="bilinear", mean=_MEAN, std=_STD)
 # License: README of github.com/fchollet/deep-learning-models.
 _KERAS_TAG = Tag(KERAS_TAG, "CC-BY-4.0", _KERAS_INPUT)
 

@@ -7,7 +7,7 @@ from zoo.inputs.image.settings import ImageSettings
 from zoo.models.vit.recipes import RECIPES
 from zoo.recipe import Optimizer, Recipe, Schedule
 from zoo.structure import SMALLEST_MAP, Structure
-from zoo.weights.pretrained import APACHE, HALF, Input, Published, Tag
+from zoo.weights.pretrained import APACHE, HALF, Published, PublishedInput, Tag
 
 HALVINGS = 4
 """Patches of 16 pixels."""
@@ -25,7 +25,7 @@ TIMM_NAMES = {
     "head": "logits",
 }
 
-_INPUT = Input(224, crop_pct=0.9, mean=HALF, std=HALF)
+_INPUT = PublishedInput(224, crop_pct=0.9, mean=HALF, std=HALF)
 
 
 def _size(

@@ -13,7 +13,7 @@ from keras import ops
 
 from zoo import layers
 from zoo.blocks import residual
-from zoo.complexity import OPEN
+from zoo.complexity import COUNTED_LENGTH
 from zoo.contract import LOGITS
 from zoo.errors import ZooError
 from zoo.layers import Outputs, Tensor
@@ -100,7 +100,7 @@ def build(
 def _features(waveform: Tensor, channels: int, norm: Norm) -> Tensor:
     """Convolve a waveform [batch, samples] seven times to [batch, frames, channels]."""
     x = OneChannel(name="samples")(waveform)
-    counts = counts_before(OPEN)
+    counts = counts_before(COUNTED_LENGTH)
     for number, (kernel, stride) in enumerate(CONVOLUTIONS, start=1):
         name = f"features{number}"
         convolution = keras.layers.Conv1D(
@@ -111,7 +111,7 @@ def _features(waveform: Tensor, channels: int, norm: Norm) -> Tensor:
             kernel_initializer="he_normal",
             name=name,
         )
-        # Where the length is open, multiply-adds are those of `OPEN` frames after the last convolution.
+        # Where the length is open, multiply-adds are those of `COUNTED_LENGTH` frames after the last convolution.
         convolution.open_size = counts[number - 1]
         x = convolution(x)
         if norm == "layer":
@@ -266,7 +266,7 @@ class FrameAttention(keras.layers.Layer):
     def multiply_adds(self) -> int:
         """Count the multiply-adds of both products for one clip."""
         _, frames, width = self.output.shape
-        return 2 * (frames or OPEN) ** 2 * width
+        return 2 * (frames or COUNTED_LENGTH) ** 2 * width
 
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments, for Keras."""

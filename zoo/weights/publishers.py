@@ -14,14 +14,14 @@ from zoo.inputs.image.preprocessing import Preprocessing
 from zoo.registry import matching, resolve
 from zoo.weights.hub import FILE_IN_HAND
 from zoo.weights.keras_reader import read_keras
-from zoo.weights.pretrained import Input, Published, Tag, TransformersModel, Triple
+from zoo.weights.pretrained import Published, PublishedInput, Tag, TransformersModel, Triple
 from zoo.weights.reading import Reading
 from zoo.weights.timm_reader import read_timm
 from zoo.weights.transformers_reader import WEIGHTS, open_checkpoint, read_transformers
 
 
 @dataclass(frozen=True)
-class Source:
+class Publisher:
     """A publisher of weights.
 
     `name` is its key in a size's `weights`. `suffixes` are the endings of its files. With `folders`, weights are read
@@ -81,11 +81,11 @@ def _read_transformers(path: Path, model: Any, family: str, size: str) -> Readin
     return read_transformers(path, model, published)
 
 
-TIMM = Source("timm", (".safetensors",), read_timm, repositories="timm/{model}.{tag}")
-KERAS = Source("keras", (".weights.h5", ".keras"), read_keras)
-TRANSFORMERS = Source("transformers", (WEIGHTS,), _read_transformers, folders=True)
+TIMM = Publisher("timm", (".safetensors",), read_timm, repositories="timm/{model}.{tag}")
+KERAS = Publisher("keras", (".weights.h5", ".keras"), read_keras)
+TRANSFORMERS = Publisher("transformers", (WEIGHTS,), _read_transformers, folders=True)
 
-SOURCES = {source.name: source for source in (TIMM, KERAS, TRANSFORMERS)}
+PUBLISHERS = {one.name: one for one in (TIMM, KERAS, TRANSFORMERS)}
 
 REASONS = {
     **dict.fromkeys((".bin", ".pt", ".pth", ".ckpt", ".tar", ".pkl", ".pickle"), "is a pickle, which can run code"),
@@ -96,19 +96,19 @@ REASONS = {
 """The reasons why files of other kinds are not read, by suffix."""
 
 
-def source(name: str) -> Source:
-    """Return the source of this name.
+def find_publisher(name: str) -> Publisher:
+    """Return the publisher of this name.
 
     Raises:
         ZooError: there is none.
     """
-    if name not in SOURCES:
-        raise ZooError(f"no weights are read from '{name}': {did_you_mean(name, SOURCES)}")
-    return SOURCES[name]
+    if name not in PUBLISHERS:
+        raise ZooError(f"no weights are read from '{name}': {did_you_mean(name, PUBLISHERS)}")
+    return PUBLISHERS[name]
 
 
-def check_file(path: Path, origin: Source) -> None:
-    """Raise ZooError unless the file is there and may hold the source's weights; open none that can run code."""
+def check_file(path: Path, origin: Publisher) -> None:
+    """Raise ZooError unless the file is there and may hold the publisher's weights; open none that can run code."""
     if origin.folders and path.is_dir():
         return
     wanted = " or ".join(f"*{suffix}" for suffix in origin.suffixes)
@@ -119,7 +119,7 @@ def check_file(path: Path, origin: Source) -> None:
         raise ZooError(f"there is no file {path}: name a {wanted} file")
 
 
-def preprocessing(wanted: Input, side: int, channels: int) -> Preprocessing:
+def preprocessing(wanted: PublishedInput, side: int, channels: int) -> Preprocessing:
     """Return how images are prepared for weights, at a size and number of channels that may be others than theirs.
 
     Mean and std are adapted as the stem's weights are (`read_timm`): for one channel, which takes the sum of the three,
