@@ -10,6 +10,9 @@ import numpy as np
 DRAWS = 1000
 """Draws of a bootstrap."""
 
+ENDS = (2.5, 97.5)
+"""The percentiles of the draws that are the ends of a 95 % interval."""
+
 _Z = statistics.NormalDist().inv_cdf(0.975)
 
 
@@ -76,8 +79,13 @@ def ratio_of_medians(
     for _ in range(draws):
         rounds = generator.integers(0, len(first), len(first))
         ratios.append(np.median(first[rounds]) / np.median(second[rounds]))
-    low, high = np.percentile(ratios, [2.5, 97.5])
+    low, high = np.percentile(ratios, ENDS)
     return float(np.median(first) / np.median(second)), float(low), float(high)
+
+
+def times_drawn(generator: np.random.Generator, examples: int) -> np.ndarray:
+    """Draw as many examples as there are, with replacement; return how often each was drawn, int64 [examples]."""
+    return np.bincount(generator.integers(0, examples, examples), minlength=examples)
 
 
 def resampled_sums(columns: np.ndarray, seed: int = 0, draws: int = DRAWS) -> np.ndarray:
@@ -89,8 +97,7 @@ def resampled_sums(columns: np.ndarray, seed: int = 0, draws: int = DRAWS) -> np
     generator, examples = np.random.default_rng(seed), len(columns)
     sums = np.empty((draws, columns.shape[1]))
     for row in sums:
-        times_drawn = np.bincount(generator.integers(0, examples, examples), minlength=examples)
-        row[:] = times_drawn.astype(np.float64) @ columns
+        row[:] = times_drawn(generator, examples).astype(np.float64) @ columns
     return sums
 
 
@@ -99,5 +106,5 @@ def percentile_interval(value: float, drawn: np.ndarray) -> tuple[float, float]:
 
     It contains `value`; without draws it is `value` alone.
     """
-    low, high = np.percentile(drawn, [2.5, 97.5]) if len(drawn) else (value, value)
+    low, high = np.percentile(drawn, ENDS) if len(drawn) else (value, value)
     return float(min(low, value)), float(max(high, value))

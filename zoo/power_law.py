@@ -1,4 +1,4 @@
-"""Power laws of a network's error and its cost, fitted with their intervals. Needs only numpy.
+"""Power laws of a network's error and its cost, fitted with their intervals.
 
 The error falls as a power of the cost: error = scale * cost ** -exponent + floor. Source of the form: Kaplan et al.
 2020, arXiv:2001.08361, and Henighan et al. 2020, arXiv:2010.14701, for the floor.
@@ -10,6 +10,8 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+
+from zoo.intervals import DRAWS, ENDS, times_drawn
 
 FEWEST = 3
 """The fewest networks of different cost that a law is fitted to."""
@@ -25,8 +27,6 @@ EVIDENCE = 2.0
 
 FLOORS = 200
 """The number of floors that are tried."""
-
-DRAWS = 1000
 
 
 @dataclass(frozen=True)
@@ -96,9 +96,7 @@ def fit(costs: np.ndarray, errors: np.ndarray, seed: int = 0) -> Fit | None:
     gains: list[float] = []
     curves: list[np.ndarray] = []
     while len(exponents) < DRAWS:
-        # The number of times that each example is drawn.
-        counts = np.bincount(generator.integers(0, examples, examples), minlength=examples)
-        drawn = _positive(errors @ counts / examples, examples)
+        drawn = _positive(errors @ times_drawn(generator, examples) / examples, examples)
         chosen = generator.integers(0, networks, networks) if draws_points else np.arange(networks)
         if len(np.unique(costs[chosen])) < FEWEST:
             continue
@@ -108,7 +106,7 @@ def fit(costs: np.ndarray, errors: np.ndarray, seed: int = 0) -> Fit | None:
         nexts.append(later)
         gains.append(now - later)
         curves.append(one.error(grid))
-    low, high = np.percentile(curves, [2.5, 97.5], axis=0)
+    low, high = np.percentile(curves, ENDS, axis=0)
     next_error = float(law.error(2 * costs.max()))
     return Fit(
         law=law,
@@ -168,5 +166,5 @@ def _positive(errors: np.ndarray, examples: int) -> np.ndarray:
 
 
 def _interval(values: list[float]) -> tuple[float, float]:
-    low, high = np.percentile(values, [2.5, 97.5])
+    low, high = np.percentile(values, ENDS)
     return float(low), float(high)

@@ -13,9 +13,12 @@ from pathlib import Path, PurePosixPath
 from zoo.errors import Refused
 
 GRAPH = "saved_model.pb"
+INDEX, DATA = "variables/variables.index", "variables/variables.data-*"
+"""The files of the weights; there may be several of the second, which is a pattern."""
+
 WARM_UP = "assets.extra/tf_serving_warmup_requests"
 
-LOADED = (GRAPH, "variables/variables.index", "variables/variables.data-*")
+LOADED = (GRAPH, INDEX, DATA)
 """The files without which a version does not load, as patterns. With the graph alone, a server would call the version
 available and fail every request."""
 

@@ -16,13 +16,15 @@ from typing import Any
 
 import numpy as np
 
+from zoo.saved_model_folder import DATA, GRAPH, INDEX
+
 MISSING = "the weights are not all there: variables/ is missing or still being copied"
 FOREIGN = "the weights are those of another model: variables/ was not written with this saved_model.pb"
 
 INCOMPLETE: dict[str, tuple[str, ...]] = {
-    "saved_model.pb alone": ("saved_model.pb",),
-    "saved_model.pb and the data": ("saved_model.pb", "variables/variables.data-*"),
-    "saved_model.pb and the index": ("saved_model.pb", "variables/variables.index"),
+    "saved_model.pb alone": (GRAPH,),
+    "saved_model.pb and the data": (GRAPH, DATA),
+    "saved_model.pb and the index": (GRAPH, INDEX),
 }
 """States of a version folder that is still being copied: by name, glob patterns of the files that exist."""
 

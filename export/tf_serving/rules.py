@@ -103,7 +103,7 @@ def read_meta_graph(version: Path) -> Any:
     from google.protobuf.message import DecodeError
     from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
-    path = version / "saved_model.pb"
+    path = version / saved_model_folder.GRAPH
     try:
         saved = SavedModel.FromString(path.read_bytes())
     except (OSError, DecodeError):

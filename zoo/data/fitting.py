@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from zoo.data.dataset import Dataset
 from zoo.errors import ZooError, listed
-from zoo.input import kind_of
+from zoo.input import Input, kind_of
 
 
 def fitting(dataset: Dataset, preprocessing: Any) -> Dataset:
@@ -35,3 +36,12 @@ def fitting(dataset: Dataset, preprocessing: Any) -> Dataset:
     return dataclasses.replace(
         dataset, train=train, validation=validation, test=test, skipped=(*dataset.skipped, *left_out)
     )
+
+
+def refuse_left_out(left_out: Sequence[str], kind: Input) -> None:
+    """Raise ZooError if examples do not fit the network's input; `left_out` names them, with the reasons."""
+    if left_out:
+        raise ZooError(
+            f"{kind.plural} that do not fit the network's input: {len(left_out)}: {listed(left_out, most=3)}: "
+            "mend or remove them, or go on without them with --bad-examples skip"
+        )

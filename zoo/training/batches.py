@@ -82,14 +82,14 @@ class Batches:
             return batches.map(plain, num_parallel_calls=1, deterministic=True).prefetch(1)
 
     def try_out(self, share: Share = WHOLE) -> None:
-        """Check that the service, if there is one, makes the same batches as this process.
+        """Check that the service makes the same batches as this process.
 
         Raises:
             ZooError: the batches differ, or the service cannot make them.
         """
-        if self._service:
-            plural = kind_of(self._model.preprocessing).plural
-            self._service.try_out(functools.partial(self._made, 0, 0), share, plural)
+        assert self._service is not None, "batches without a service are made here"
+        plural = kind_of(self._model.preprocessing).plural
+        self._service.try_out(functools.partial(self._made, 0, 0), share, plural)
 
     def _made(self, number: int, start: int, share: Share) -> Any:
         """Return the batches of an epoch as the kind of input makes them."""

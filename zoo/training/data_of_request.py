@@ -8,13 +8,13 @@ from typing import Any
 from zoo import task as tasks
 from zoo.data.dataset import Dataset
 from zoo.data.example import UNLABELED
-from zoo.data.fitting import fitting
+from zoo.data.fitting import fitting, refuse_left_out
 from zoo.data.fraction import labeled_fraction
 from zoo.data.load import BadExamples, load
 from zoo.data.share import WHOLE, Share
 from zoo.data.unlabeled import load_unlabeled
 from zoo.description import Data
-from zoo.errors import ZooError, listed
+from zoo.errors import ZooError
 from zoo.family import Family
 from zoo.input import find, kind_of
 from zoo.recipe import Recipe
@@ -123,11 +123,8 @@ def fit(dataset: Dataset, preprocessing: Any, bad_examples: BadExamples, say: Sa
     """
     kept, kind = fitting(dataset, preprocessing), kind_of(preprocessing)
     left_out = kept.skipped[len(dataset.skipped) :]
-    if left_out and bad_examples == "error":
-        raise ZooError(
-            f"{kind.plural} that do not fit the network's input: {len(left_out)}: {listed(left_out, most=3)}: "
-            "mend or remove them, or go on without them with --bad-examples skip"
-        )
+    if bad_examples == "error":
+        refuse_left_out(left_out, kind)
     for line in left_out:
         say(f"left out: {line}")
     for line in kind.data.remarks((kept.train, kept.validation, kept.test), preprocessing):

@@ -14,6 +14,7 @@ from zoo.artifact import Manifest
 from zoo.data.dataset import Dataset, Examples
 from zoo.data.digests import Overlap, leave_out_seen
 from zoo.data.evaluation_data import load_for_evaluation
+from zoo.data.fitting import refuse_left_out
 from zoo.data.reload import digests_for, load_again
 from zoo.data.source import parse
 from zoo.description import Data, Provenance
@@ -117,11 +118,8 @@ def evaluate(
     else:
         raise ZooError(f"{place} has no data of its own: say what to measure it on, such as --data folder:PATH")
     examples, left_out = kind_of(model.preprocessing).data.kept(examples, model.preprocessing)
-    if left_out and data is not None and bad_examples != "skip":
-        raise ZooError(
-            f"{kind_of(model.preprocessing).plural} that do not fit the network's input: {len(left_out)}: "
-            f"{listed(left_out, most=3)}: mend or remove them, or go on without them with --bad-examples skip"
-        )
+    if data is not None and bad_examples != "skip":
+        refuse_left_out(left_out, kind_of(model.preprocessing))
     for line in (*(source.skipped if data is not None else ()), *left_out):
         say(f"left out: {line}")
     for line in kind_of(model.preprocessing).data.remarks([examples], model.preprocessing):
