@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from zoo import complexity, run, schema, weights_file
+from zoo import task as tasks
 from zoo.description import Model
 from zoo.errors import ZooError, did_you_mean, listed
 from zoo.family import Family, Size
@@ -113,7 +114,7 @@ def create(
     plan = _Plan(
         family=family,
         row=row,
-        labels=_count_of_labels(family, classes) if head else WITHOUT_HEAD,
+        labels=_count_of_labels(task or family.tasks[0], classes) if head else WITHOUT_HEAD,
         preprocessing=preprocessing,
         structure=structure,
         widths=widths or {},
@@ -144,15 +145,16 @@ def _with_options(family: Family, row: Size, task: str | None, head: bool) -> Si
     return dataclasses.replace(row, options=family.options(row, task or family.tasks[0]))
 
 
-def _count_of_labels(family: Family, classes: Any) -> int:
+def _count_of_labels(task: str, classes: Any) -> int:
     """Return the number of logits, values or symbols as an int, because Keras 3.15 refuses integers of numpy.
 
     Raises:
-        ZooError: it is not a whole number, or is too small for the family's tasks.
+        ZooError: it is not a whole number, or is too small for the task.
     """
-    least = 2 if family.tasks == ("classes",) else 1
+    least = tasks.find(task).fewest_labels
     if not isinstance(classes, Integral) or int(classes) < least:
-        raise ZooError(f"classes={classes!r:.40}: a whole number of at least {least} is needed")
+        other = "; task='values' takes 1" if task == "classes" and classes == 1 else ""
+        raise ZooError(f"classes={classes!r:.40}: a whole number of at least {least} is needed{other}")
     return int(classes)
 
 
@@ -343,7 +345,7 @@ def build(description: Model, *, features: bool = False, precision: str = "float
     plan = _Plan(
         family=family,
         row=_with_options(family, row, task, head),
-        labels=_count_of_labels(family, len(description.labels)) if head else WITHOUT_HEAD,
+        labels=_count_of_labels(task, len(description.labels)) if head else WITHOUT_HEAD,
         preprocessing=description.preprocessing,
         structure=structure_of(description),
         widths=description.widths,

@@ -108,7 +108,7 @@ class Family:
     sizes: tuple[Size, ...]
     builder: str
     input: str = "image"
-    tasks: tuple[str, ...] = ("classes",)
+    tasks: tuple[str, ...] = ("classes", "values")
     task_options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     pretext_options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     figures: str = ""

@@ -21,7 +21,6 @@ FAMILY = Family(
     "splines (Hastie, Tibshirani and Friedman, The Elements of Statistical Learning, 2009, chapter 5)",
     builder=f"{__name__}.network",
     input="table",
-    tasks=("classes", "values"),
     explainer=f"{__name__}.coefficients",
     # results/int8_kinds.json
     no_int8="its one product is too small, int8 takes 1.09 times as long as float32",

@@ -29,7 +29,6 @@ FAMILY = Family(
     "encoding of numbers of 2022, arXiv:2203.05556 (large)",
     builder=f"{__name__}.network",
     input="table",
-    tasks=("classes", "values"),
     figures="scikit-learn's MLPClassifier and MLPRegressor on the same splits",
     # results/int8_kinds.json, small and large
     no_int8="its products are too small, int8 takes 1.04 to 1.15 times as long as float32",
