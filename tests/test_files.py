@@ -131,3 +131,8 @@ def test_json_beyond_the_limit_is_not_read(tmp_path: Path) -> None:
         file.truncate(files.LARGEST_JSON + 1)
     with pytest.raises(ZooError, match="large has more than 64 MiB: train again"):
         files.read_json(tmp_path / "large", "train again")
+
+
+def test_no_weights_at_all_are_read_again(tmp_path: Path) -> None:
+    weights_file.save(tmp_path / "none.safetensors", {})
+    assert weights_file.read(tmp_path / "none.safetensors") == ({}, {})

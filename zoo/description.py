@@ -108,7 +108,8 @@ class Data:
     `counts` are the numbers of examples by split. `fingerprint` is a SHA-256 over labels and examples. `overlap` counts
     the validation examples that are also in train, byte for byte, and the test examples that are also in train or
     validation; it is None in runs that did not record it. `options` are the options of the source, such as the column
-    to predict.
+    to predict. `columns` are the names of an example's columns in their order, if it has columns; it is empty in runs
+    that did not record them.
     """
 
     source: str
@@ -119,6 +120,7 @@ class Data:
     license: str
     overlap: dict[str, int] | None = None
     options: dict[str, str] = dataclasses.field(default_factory=dict)
+    columns: tuple[str, ...] = ()
 
 
 @record

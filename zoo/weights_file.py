@@ -59,7 +59,8 @@ def save(path: Path, named: Mapping[str, Any], metadata: Mapping[str, str] | Non
         for name, value in named.items()
     }
     with files.staged_file(path) as staging:
-        staging.write_bytes(serialize(arrays, dict(metadata or {})))
+        # With empty metadata and no arrays, safetensors 0.8 writes a header that it cannot read.
+        staging.write_bytes(serialize(arrays, dict(metadata) if metadata else None))
 
 
 def read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:

@@ -92,3 +92,13 @@ def test_texts_that_look_like_paths_are_trained_and_exported(tmp_path: Path) -> 
     made = zoo.train("linear", data=source, target_column="route", set=settings, out=tmp_path / "run")
     assert made.run.model.labels == ("/bin", "/usr")
     zoo.export_run(made.folder, saved_model=True, out=tmp_path / "artifact")
+
+
+@pytest.mark.usefixtures("no_trial_export")
+def test_weights_of_which_nothing_is_left_are_refused(tmp_path: Path) -> None:
+    source = table(tmp_path / "prices.csv", "price", 300_000, 80_000)
+    zoo.train("linear", data=source, target_column="price", epochs=1, out=tmp_path / "run")
+    other = table(tmp_path / "weights.csv", "weight", 70, 4)
+    with pytest.raises(ZooError, match=r"linear small is nothing but a head, .* leave --weights out"):
+        zoo.train(weights=tmp_path / "run", data=other, target_column="weight", epochs=1, out=tmp_path / "next")
+    assert not (tmp_path / "next").exists()

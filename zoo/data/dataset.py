@@ -161,6 +161,7 @@ class Dataset:
             license=self.license,
             overlap=overlap(self),
             options=self.options,
+            columns=self.form if isinstance(self.form, tuple) else (),
         )
 
 

@@ -39,6 +39,13 @@ def load_again(data: Data, kind: str, split: Split, data_dir: Path | None = None
             + (f"; {len(broken)} cannot be read now: {listed(broken, most=3)}" if broken else "")
             + "): restore it, say with --data-dir where it is now, or train again"
         )
+    columns = dataset.description().columns
+    if data.columns and columns != data.columns:
+        new = [name for name, before in zip(columns, data.columns, strict=True) if name != before]
+        raise ZooError(
+            f"{source} has the same rows as when it was trained on, under other columns ({listed(new, most=3)}): "
+            "restore its header, or train again"
+        )
     return dataset
 
 

@@ -74,9 +74,15 @@ def take(weights: Path, model: Model) -> tuple[InitialWeights, dict[str, np.ndar
         arrays |= _resampled(arrays, family, factory.build(source.model), network)
     if new_head:
         arrays = _without(family.head, arrays)
-    wanted = "; ".join(kind_of(model.preprocessing).client.facts(model.preprocessing).values())
-    advice = f"name a run of {model.family} {model.size} with the same input ({wanted}), or do not change the input"
-    weights_file.check(_wanted(network, family, new_head), arrays, str(path), advice)
+    taken = "; ".join(kind_of(model.preprocessing).client.facts(model.preprocessing).values())
+    advice = f"name a run of {model.family} {model.size} with the same input ({taken}), or do not change the input"
+    wanted = _wanted(network, family, new_head)
+    if not wanted:
+        raise ZooError(
+            f"{family.name} {model.size} is nothing but a head, which other targets need anew, so nothing of {weights} "
+            "can be used: leave --weights out"
+        )
+    weights_file.check(wanted, arrays, str(path), advice)
     record = InitialWeights(
         run=weights.resolve().name,
         sha256=files.sha256(path),

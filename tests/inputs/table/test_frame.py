@@ -133,12 +133,33 @@ WRONG: dict[str, tuple[bytes, str]] = {
     "an infinite number": (b"a,y\n1e999,1\n2,3\n", "infinite number"),
     "a number for float64 only": (b"a,y\n1e39,1\n2,3\n", "column 'a' .* too large"),
     "mixed types": (b"a,y\n1,1\n2,3\nx,3\n", "has numbers, and 'x' in row 3"),
-    "decimal commas": (b"a;y\n1,5;1\n2,5;3\n3,5;4\n", "a. has numbers with commas, .1,5. in row 1"),
-    "decimal commas of a target": (b"a;y\n1;1,5\n2;3,5\n3;4,0\n", "--target y: .* commas, .1,5. .*line 2"),
+    "decimal commas": (b"a;y\n1,5;1\n2,5;3\n3,5;4\n", "a. has numbers with commas, .*, .1,5. in row 1: write plain"),
+    "decimal commas of a target": (b"a;y\n1;1,5\n2;3,5\n3;4,0\n", "--target y: .* commas, .*, .1,5. .*line 2"),
+    "thousands": (b'a,y\n"1,000",1\n"1,300",3\n"2,000",4\n', ".1,000. in row 1: write plain numbers, such as 1234.5"),
+    "few thousands": (b'a,y\n900.5,1\n"1,300.50",3\n800,4\n', ".1,300.50. in row 2: write plain"),
+    "thousands of a target": (b"a;y\n1;1.000,50\n2;1.000,50\n3;4.000,00\n", "--target y: .*1.000,50.*write plain"),
+    "percent signs": (b"a,y\n5%,1\n5%,3\n10 %,4\n", ".5%. in row 1: write plain"),
+    "percent signs of a target": (b"a,y\n1,5%\n2,5%\n3,10%\n", "write plain numbers, .*or y:classes if"),
+    "fractions of seconds": (
+        b"a,y\n2024-01-05T10:00:00.5,1\n2024-01-05 10:00,3\n",
+        "in row 1: write them as 2024-12-31T",
+    ),
+    "time zones": (
+        b"a,y\n2024-01-05T10:00:00+02:00,1\n2024-01-05 10:00:00Z,3\n",
+        "zone, .*: write them as 2024-12-31T",
+    ),
     "no values": (b"a,y\n,1\nNA,3\n", "'a' has no values"),
     "identifiers": (
         b"id,y\n" + b"".join(b"%d,1.5\n" % n for n in range(20)),
         "in each row",
+    ),
+    "an index of pandas": (
+        b"__index_level_0__,y\n" + b"".join(b"%d,1.5\n" % n for n in range(20)),
+        "another number in each row",
+    ),
+    "an index that was read once more": (
+        b"Unnamed: 0,y\n" + b"".join(b"%d,1.5\n" % n for n in range(20)),
+        "another number in each row",
     ),
     "no features": (b"y\n1\n2\n3\n", "no column is left"),
 }

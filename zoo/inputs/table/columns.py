@@ -46,15 +46,29 @@ BOOLEANS = {
 
 NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 INFINITE = re.compile(r"[+-]?inf(inity)?", re.IGNORECASE)
-DECIMAL_COMMA = re.compile(r"[+-]?[0-9]+,[0-9]+([eE][+-]?[0-9]+)?")
+NOT_PLAIN = re.compile(
+    r"[+-]?[0-9]+,[0-9]+([eE][+-]?[0-9]+)?|"  # a decimal comma
+    r"[+-]?[0-9]{1,3}([.,' \u00a0\u202f][0-9]{3})+([.,][0-9]+)?|"  # groups of thousands
+    r"[+-]?[0-9]+([.,][0-9]+)?\s?%"
+)
+"""Numbers that people write and `NUMBER` does not match."""
+
+HOW_PLAIN = "write plain numbers, such as 1234.5"
 
 DATE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}([T ]([01][0-9]|2[0-3]):[0-9]{2}(:[0-9]{2})?Z?)?"
 """ISO 8601: a date, or a date and a time of day in UTC to the minute or the second; for `re` and RE2."""
 
 _DATE = re.compile(DATE)
 
+OTHER_TIME = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}([.,][0-9]+)?)?\s?(Z|UTC|[+-][0-9]{2}:?[0-9]{2})?"
+)
+"""Times that `DATE` does not match, because they have fractions of seconds or a time zone."""
+
 _IDENTIFIER = re.compile(
-    r"(.*[\W_])?(id|ids|index|key|uuid|guid|nr|no|rownames?)|.*[a-z](Id|ID)|row_?(id|number)", re.ASCII
+    r"(.*[\W_])?(id|ids|index|key|uuid|guid|nr|no|rownames?)|.*[a-z](Id|ID)|row_?(id|number)|"
+    r"__index_level_[0-9]+__|unnamed: [0-9]+",  # an index of pandas in Parquet, and in CSV that was read once more
+    re.ASCII,
 )
 
 RESERVED = frozenset(("self", "cls", "args", "kwargs", "name", "training", "mask"))
@@ -115,7 +129,7 @@ def infer(name: str, values: Sequence[Value], row_name: Callable[[int], str] = r
     `row_name` turns the place of a value into the name of its row in messages.
 
     Raises:
-        ZooError: it has no values, an infinite number, numbers with decimal commas, or numbers and words in no clear
+        ZooError: it has no values, an infinite number, numbers that are not plain, or numbers and words in no clear
             proportion.
     """
     counts: Counter[str] = Counter()
@@ -133,10 +147,15 @@ def infer(name: str, values: Sequence[Value], row_name: Callable[[int], str] = r
         raise ZooError(
             f"column '{shown(name)}' has an infinite number, {first['infinite']}: mend it, or leave it empty"
         )
-    if 2 * counts["decimal comma"] >= counts.total():
+    if counts["not plain"] and 2 * (counts["not plain"] + counts["number"]) >= counts.total():
         raise ZooError(
-            f"column '{shown(name)}' has numbers with commas, {first['decimal comma']}: write points, "
-            f"or --set table.words={shown(name)} if they are words"
+            f"column '{shown(name)}' has numbers with commas, separators or percent signs, {first['not plain']}: "
+            f"{HOW_PLAIN}, or --set table.words={shown(name)} if they are words"
+        )
+    if counts["other time"] and 2 * (counts["other time"] + counts["date"]) >= counts.total():
+        raise ZooError(
+            f"column '{shown(name)}' has times with fractions of seconds or a zone, {first['other time']}: write them "
+            f"as 2024-12-31T23:59:59, in UTC, or --set table.words={shown(name)} if they are words"
         )
     for kind in ("number", "boolean", "date"):
         if counts[kind] == counts.total():
@@ -160,9 +179,11 @@ def _kind(value: float | str) -> str:
         return "infinite"
     if value in BOOLEANS:
         return "boolean"
-    if DECIMAL_COMMA.fullmatch(value):
-        return "decimal comma"
-    return "date" if days(value) is not None else "word"
+    if NOT_PLAIN.fullmatch(value):
+        return "not plain"
+    if days(value) is not None:
+        return "date"
+    return "other time" if OTHER_TIME.fullmatch(value) else "word"
 
 
 def identifies(name: str, kind: Kind, values: Sequence[Value]) -> bool:

@@ -11,7 +11,7 @@ from zoo.data.example import Example, Unreadable
 from zoo.data.names import composed, natural, shown
 from zoo.errors import ZooError, listed
 from zoo.inputs.table.cells import as_word, present
-from zoo.inputs.table.columns import DECIMAL_COMMA, INFINITE, MISSING, NUMBER, Value, check_names
+from zoo.inputs.table.columns import HOW_PLAIN, INFINITE, MISSING, NOT_PLAIN, NUMBER, Value, check_names
 from zoo.inputs.table.frame import Frame
 from zoo.inputs.table.preprocessing import TOO_LARGE, TOO_LARGE_FROM
 
@@ -187,24 +187,29 @@ def _numbers(cells: Sequence[Value], places: Sequence[str], name: str, *, requir
     """Return the numbers of a target; None if at least half of its cells are words, or all are missing.
 
     Raises:
-        ZooError: a number is infinite or has a decimal comma, a cell among numbers is none, or there are none though
+        ZooError: a number is infinite or not plain, a cell among numbers is none, or there are none though
             they are required.
     """
     numbers: list[float | None] = []
     words: list[str] = []
+    not_plain: list[str] = []
     for cell, place in zip(cells, places, strict=True):
         value = present(cell)
         if value is None:
             numbers.append(None)
         elif isinstance(value, str) and not NUMBER.fullmatch(value) and not INFINITE.fullmatch(value):
             words.append(f"{value!r:.40} ({place})")
+            if NOT_PLAIN.fullmatch(value):
+                not_plain.append(words[-1])
         elif not math.isfinite(float(value)):
             raise ZooError(f"{place}: the target '{shown(name)}' is infinite: mend or remove it")
         else:
             numbers.append(float(value))
-    commas = [word for word in words if DECIMAL_COMMA.match(word[1:])]
-    if 2 * len(commas) > len(cells):
-        raise ZooError(f"--target {shown(name)}: the column has numbers with commas, {commas[0]}: write points")
+    if not_plain and 2 * (len(not_plain) + sum(number is not None for number in numbers)) > len(cells):
+        raise ZooError(
+            f"--target {shown(name)}: the column has numbers with commas, separators or percent signs, {not_plain[0]}: "
+            f"{HOW_PLAIN}, or {shown(name)}:classes if they are classes"
+        )
     found = [number for number in numbers if number is not None]
     if required and not found:
         raise ZooError(f"--target {shown(name)}: the column has no numbers: choose another")

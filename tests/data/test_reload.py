@@ -1,0 +1,27 @@
+"""Data of earlier runs that are loaded again: whatever has changed is refused."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from zoo.data.load import load
+from zoo.data.reload import load_again
+from zoo.errors import ZooError
+from zoo.recipe import Split
+
+
+def test_the_same_rows_under_other_columns_are_refused(tmp_path: Path) -> None:
+    rows = [f"{a:.4f},{b:.4f},{a - b:.4f}" for a, b in np.random.default_rng(0).normal(size=(60, 2))]
+    path = tmp_path / "rows.csv"
+    path.write_text("\n".join(["height,weight,y", *rows]))
+    described = load(f"csv:{path}", "table", split=Split(), options={"target": "y"}).description()
+    assert load_again(described, "table", Split()).description() == described
+    path.write_text("\n".join(["weight,height,y", *rows]))
+    with pytest.raises(ZooError, match=r"under other columns \(weight, height\): restore its header"):
+        load_again(described, "table", Split())
+    # Runs of earlier versions did not record the columns.
+    assert load_again(dataclasses.replace(described, columns=()), "table", Split())
