@@ -17,7 +17,7 @@ from zoo import artifact, files, folder_kinds, provenance, saved_model_folder, s
 from zoo.artifact import File
 from zoo.errors import Refused, ZooError, listed
 from zoo.formats.saved_model import SAVED_MODEL
-from zoo.saved_model_folder import GRAPH, LARGEST_VERSION, latest_version
+from zoo.saved_model_folder import GRAPH, LARGEST_VERSION
 from zoo.serving import versions
 from zoo.serving.verify import verify
 from zoo.serving.versions import NUMBERS, RECORD, VersionRecord
@@ -60,7 +60,7 @@ def publish(place: Path, base: Path, *, keep: int | None = None, say: Say = sile
     report = verify(place)
     if not report.passed:
         raise Refused(f"{place} is refused: {', '.join(report.failed)}: 'zoo verify {place}' says why")
-    source = latest_version(place / SAVED_MODEL.path)
+    source = place / SAVED_MODEL.path / saved_model_folder.latest_listed(manifest.files, SAVED_MODEL.path)
     within = f"{SAVED_MODEL.path}/{source.name}/"
     content = VersionRecord(
         schema=versions.SCHEMA,
@@ -101,12 +101,16 @@ def _before_newest(base: Path) -> Path:
     found = saved_model_folder.versions(base)
     if not found:
         raise Refused(f"{base} holds no version to go back from: publish an artifact")
-    newest = versions.read(found[max(found)])
-    origin, unreadable = newest.restores or max(found), []
+    newest = found[max(found)]
+    # A damaged version, or one that zoo did not publish, may be replaced by any older one, even by an equal one.
+    left = versions.read(newest) if versions.is_intact(newest) else None
+    origin, unreadable = (left and left.restores) or max(found), []
     for number in sorted(found, reverse=True):
         if number < origin:
             try:
-                if versions.read(found[number]).files != newest.files:
+                earlier = versions.read(found[number])
+                if left is None or earlier.files != left.files:
+                    versions.refuse_changed(found[number])
                     return found[number]
             except Refused as error:
                 unreadable.append(str(error))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Collection
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from zoo import contract, formats
 from zoo.artifact import CARD, GOLDEN, LABELS, MANIFEST, Gate, Manifest, changes, hashes, read
@@ -94,7 +94,13 @@ def _files(artifact: Path, manifest: Manifest) -> tuple[Gate, frozenset[str]]:
         return Gate.of("files", [str(error)]), frozenset()
     intact = frozenset(name for name, file in manifest.files.items() if found.get(name) == file)
     size = sum(file.bytes for file in found.values())
-    return Gate.of("files", changes(found, manifest.files), files=len(found), bytes=size), intact
+    # A server takes the highest folder for the newest version, even if it is empty.
+    known = {str(folder) for name in manifest.files for folder in PurePosixPath(name).parents}
+    places = [artifact / formats.find(name).place() for name in dict.fromkeys(manifest.formats)]
+    inside = [path for place in places if place.is_dir() for path in sorted(place.iterdir()) if path.is_dir()]
+    named = [path.relative_to(artifact).as_posix() for path in inside]
+    empty = [f"{name} is a folder without files of the manifest" for name in named if name not in known]
+    return Gate.of("files", [*changes(found, manifest.files), *empty], files=len(found), bytes=size), intact
 
 
 def _layout(manifest: Manifest) -> Gate:

@@ -7,7 +7,7 @@ from typing import Any
 
 from zoo import artifact, files, saved_model_folder, schema
 from zoo.artifact import File, Gate
-from zoo.errors import Refused, ZooError
+from zoo.errors import Refused, ZooError, listed
 from zoo.saved_model_folder import SERVED, versions
 from zoo.schema import record
 
@@ -109,6 +109,18 @@ def gates(folder: Path) -> tuple[Gate, ...]:
         used, problems = None, [*problems, str(error)]
     numbers = Gate.of("numbers", problems, versions=list(found), largest_used=used)
     return (numbers, *(_whole(f"version_{number}", path) for number, path in found.items()))
+
+
+def is_intact(version: Path) -> bool:
+    """Return whether zoo published a version, and all of its files are as they were published."""
+    return _whole("version", version).passed
+
+
+def refuse_changed(version: Path) -> None:
+    """Raise Refused if a file of a version is not as it was published."""
+    problems = _whole("version", version).figures.get("problems")
+    if problems:
+        raise Refused(f"{version} is not as it was published ({listed(problems, most=2)})")
 
 
 def _whole(name: str, version: Path) -> Gate:

@@ -53,6 +53,26 @@ def latest_version(base: Path) -> Path:
     return folders[-1]
 
 
+def latest_listed(names: Collection[str], base: str) -> str:
+    """Return the folder of the highest version of which all served files are among the `names` of an artifact's files.
+
+    Args:
+        names: the paths of the files; those of the SavedModel begin with `base` and `/`.
+        base: the base path within the artifact, such as `saved_model`.
+
+    Raises:
+        Refused: there is none.
+    """
+    folders: dict[str, list[str]] = {}
+    for parts in (PurePosixPath(name).parts for name in names):
+        if parts[0] == base and len(parts) > 2 and number(parts[1]) is not None:
+            folders.setdefault(parts[1], []).append("/".join(parts[2:]))
+    whole = [folder for folder, files in folders.items() if not missing(files, SERVED)]
+    if not whole:
+        raise Refused(f"{base} lists no whole version: export again")
+    return max(whole, key=lambda folder: number(folder) or 0)
+
+
 def missing(names: Collection[str], patterns: Collection[str]) -> list[str]:
     """Return the patterns that match none of the names, which are relative to a version's folder."""
     return [pattern for pattern in patterns if not fnmatch.filter(names, pattern)]

@@ -193,7 +193,7 @@ def test_a_damaged_version_is_not_gone_back_to(first: Path, second: Path, base: 
     publish(first, base)
     publish(second, base)
     (base / "1" / "saved_model.pb").write_bytes(b"damaged")
-    with pytest.raises(Refused, match="is not the file that its record lists"):
+    with pytest.raises(Refused, match=r"no other version .*1 is not as it was published \(saved_model\.pb"):
         roll_back(base)
     assert visible(base) == ["1", "2"]
     assert not list(base.glob(".tmp*"))
@@ -219,11 +219,37 @@ def test_versions_that_cannot_be_gone_back_to_are_named(first: Path, second: Pat
         roll_back(base)
 
 
-def test_going_back_from_what_zoo_did_not_publish_is_refused(first: Path, base: Path) -> None:
+def test_going_back_from_what_zoo_did_not_publish(first: Path, base: Path) -> None:
     publish(first, base)
     shutil.copytree(first / VERSION, base / "2")
-    with pytest.raises(Refused, match="'zoo publish' did not write it"):
-        roll_back(base)
+    made = roll_back(base)
+    assert (made.record.version, made.record.restores) == (3, 1)
+    assert verify(base / "3").passed
+
+
+def test_a_damaged_newest_version_is_replaced_even_by_an_equal_one(first: Path, second: Path, base: Path) -> None:
+    for one in (second, first, first):
+        publish(one, base)
+    with (base / "3" / "saved_model.pb").open("ab") as file:
+        file.write(b"!")
+    assert roll_back(base).record.restores == 2
+    with (base / "4" / "saved_model.pb").open("ab") as file:
+        file.write(b"!")
+    assert roll_back(base).record.restores == 2
+    assert content(base, 5) == b"one"
+    (base / "6").mkdir()
+    assert roll_back(base).record.version == 7
+
+
+def test_an_empty_folder_is_no_version_of_an_artifact(first: Path, base: Path, tmp_path: Path) -> None:
+    shutil.copytree(first, tmp_path / "artifact")
+    (tmp_path / "artifact/saved_model/2").mkdir()
+    report = verify(tmp_path / "artifact")
+    assert report.failed == ("files",)
+    assert "saved_model/2 is a folder without files of the manifest" in str(report.gates)
+    with pytest.raises(Refused, match="is refused: files"):
+        publish(tmp_path / "artifact", base)
+    assert not base.exists()
 
 
 actions = st.lists(st.sampled_from(["first", "second", "back", "keep", "delete newest"]), max_size=8)
