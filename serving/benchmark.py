@@ -149,7 +149,7 @@ def _checked(what: str, numbers: Sequence[int], most: int) -> list[int]:
     if not numbers:
         raise ZooError(f"no {what} are named: give numbers from 1 to {most}, such as 1")
     for number in numbers:
-        if not isinstance(number, int | np.integer):
+        if isinstance(number, bool) or not isinstance(number, int | np.integer):
             raise ZooError(f"{what} {number!r:.40} is no whole number: give numbers from 1 to {most}")
         if not 1 <= number <= most:
             raise ZooError(f"{what} {number}: a number from 1 to {most} is needed")

@@ -6,6 +6,7 @@ import csv
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from pathlib import Path
 
 from zoo import formats
@@ -55,6 +56,8 @@ def predict(
             lacks the runtime.
         Refused: the artifact is damaged, or it answers an example with numbers that are not finite.
     """
+    if isinstance(top, bool) or not isinstance(top, Integral):
+        raise ZooError(f"top={top!r:.40} is no whole number: take one such as 5")
     if top < 1:
         raise ZooError(f"--top {top} would show nothing: ask for at least 1")
     manifest = read(artifact)

@@ -11,6 +11,7 @@ import shutil
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
+from numbers import Integral
 from pathlib import Path
 
 from zoo import artifact, files, folder_kinds, provenance, saved_model_folder, schema
@@ -119,6 +120,8 @@ def _before_newest(base: Path) -> Path:
 
 
 def _check_keep(keep: int | None) -> None:
+    if keep is not None and (isinstance(keep, bool) or not isinstance(keep, Integral)):
+        raise ZooError(f"keep={keep!r:.40} is no whole number: take one such as 3")
     if keep is not None and keep < 1:
         raise ZooError(f"--keep {keep} would leave nothing to serve: ask for at least 1")
 

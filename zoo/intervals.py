@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -81,6 +82,28 @@ def ratio_of_medians(
         ratios.append(np.median(first[rounds]) / np.median(second[rounds]))
     low, high = np.percentile(ratios, ENDS)
     return float(np.median(first) / np.median(second)), float(low), float(high)
+
+
+def ratio_of_medians_over_sessions(
+    sessions: Sequence[tuple[np.ndarray, np.ndarray]], seed: int, draws: int = DRAWS
+) -> tuple[float, float, float]:
+    """Compute `median(first) / median(second)` of paired latencies, float [rounds], of several sessions.
+
+    The 95 % interval is a bootstrap over sessions, and over the rounds of each session that is drawn.
+    """
+    generator = np.random.default_rng(seed)
+
+    def ratio(pairs: Sequence[np.ndarray]) -> float:
+        first, second = np.concatenate(pairs, 1)
+        return float(np.median(first) / np.median(second))
+
+    together = [np.stack(pair) for pair in sessions]
+    drawn = []
+    for _ in range(draws):
+        chosen = [together[number] for number in generator.integers(0, len(together), len(together))]
+        drawn.append(ratio([one[:, generator.integers(0, one.shape[1], one.shape[1])] for one in chosen]))
+    value = ratio(together)
+    return value, *percentile_interval(value, np.array(drawn))
 
 
 def times_drawn(generator: np.random.Generator, examples: int) -> np.ndarray:

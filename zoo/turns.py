@@ -17,6 +17,7 @@ def in_turns(
     fewest: int,
     most: int,
     warm_up: int = 0,
+    settle: int = 0,
     order: np.random.Generator,
     clock: Callable[[], float] | None = None,
 ) -> np.ndarray:
@@ -31,6 +32,7 @@ def in_turns(
         fewest: the least number of rounds that are timed, however long they take.
         most: the largest number, however much time is left.
         warm_up: the rounds before those that are timed: the first calls are slow.
+        settle: untimed calls right before each timed one, so that its caches and threads are not those of another call.
         order: draws the order of each round.
         clock: the clock of a single call, in seconds; by default that of the wall.
     """
@@ -45,6 +47,8 @@ def in_turns(
             taken = [0.0] * len(calls)
             for number in order.permutation(len(calls)).tolist():
                 call = calls[number]
+                for _ in range(settle):
+                    call()
                 start = clock()
                 call()
                 taken[number] = clock() - start

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -13,13 +14,18 @@ import numpy as np
 from zoo.artifact import LatencyRatio
 from zoo.formats.onnx import open_onnx
 from zoo.input import Arrays
-from zoo.intervals import ratio_of_medians
+from zoo.intervals import ratio_of_medians_over_sessions
 from zoo.turns import in_turns
 
 WARM_UP, FEWEST, MOST = 5, 31, 301
 """The numbers of rounds, see `zoo.turns.in_turns`."""
 
+SESSIONS = 5
+"""How often both files are opened to compare them: a session may be steadily faster or slower than the next one of the
+same file, by more than its rounds differ (onnxruntime 1.32)."""
+
 SECONDS = 3.0
+"""The time that all sessions are measured together."""
 
 # Processor time of the thread, which other processes on the machine do not add to. Windows counts it too coarsely.
 clock = time.thread_time if time.get_clock_info("thread_time").resolution <= 1e-6 else time.perf_counter
@@ -27,13 +33,20 @@ clock = time.thread_time if time.get_clock_info("thread_time").resolution <= 1e-
 
 def compare(float32: Path, int8: Path, example: Arrays, seconds: float = SECONDS) -> LatencyRatio:
     """Measure the latency of both files and their ratio on a batch of one example."""
-    calls = [functools.partial(open_onnx(path, threads=1).run, example) for path in (float32, int8)]
-    first, second = processor_seconds(calls, seconds)
-    ratio, low, high = ratio_of_medians(second, first, seed=0)
-    return LatencyRatio(1e3 * float(np.median(first)), 1e3 * float(np.median(second)), ratio, low, high, len(first))
+    sessions = []
+    for _ in range(SESSIONS):
+        calls = [functools.partial(open_onnx(path, threads=1).run, example) for path in (float32, int8)]
+        sessions.append(processor_seconds(calls, seconds / SESSIONS, share=1 / SESSIONS))
+    ratio, low, high = ratio_of_medians_over_sessions([(second, first) for first, second in sessions], seed=0)
+    first, second = (1e3 * float(np.median(taken)) for taken in np.concatenate(sessions, 1))
+    return LatencyRatio(first, second, ratio, low, high, sum(taken.shape[1] for taken in sessions))
 
 
-def processor_seconds(calls: Sequence[Callable[[], Any]], seconds: float) -> np.ndarray:
-    """Return the seconds of processor time that each call takes in each round, float64 [calls, rounds]."""
+def processor_seconds(calls: Sequence[Callable[[], Any]], seconds: float, share: float = 1.0) -> np.ndarray:
+    """Return the seconds of processor time that each call takes in each round, float64 [calls, rounds].
+
+    `share` is the part of the numbers of rounds that is made.
+    """
+    warm_up, fewest, most = (math.ceil(share * count) for count in (WARM_UP, FEWEST, MOST))
     order = np.random.default_rng(0)
-    return in_turns(calls, seconds, fewest=FEWEST, most=MOST, warm_up=WARM_UP, order=order, clock=clock)
+    return in_turns(calls, seconds, fewest=fewest, most=most, warm_up=warm_up, order=order, clock=clock)

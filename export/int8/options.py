@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 from dataclasses import dataclass
+from numbers import Integral
 from typing import get_args
 
 from zoo.description import Model
@@ -47,6 +48,8 @@ def int8_options(
         raise ZooError(
             f"--max-drop {max_drop} is out of range: give points of accuracy from 0 to 100, such as {MAX_DROP}"
         )
+    if isinstance(calibration_examples, bool) or not isinstance(calibration_examples, Integral):
+        raise ZooError(f"calibration_examples={calibration_examples!r:.40} is no whole number: take one such as 512")
     if calibration_examples < 1:
         raise ZooError(f"--calibration-examples {calibration_examples} calibrate nothing: take at least 1")
     chosen = next((one for one in known if one == target), this_machine())

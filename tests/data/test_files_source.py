@@ -10,7 +10,7 @@ import pytest
 
 from tests.training.test_training import train
 from zoo.data.load import load
-from zoo.data.unlabeled import load_unlabeled, load_unlabeled_again
+from zoo.data.unlabeled import load_unlabeled, load_unlabeled_again, moved_with
 from zoo.errors import ZooError
 from zoo.recipe import Split
 
@@ -53,6 +53,6 @@ def test_unlabeled_files_that_moved_are_named(images_folder: Path, tmp_path: Pat
     np.testing.assert_array_equal(load_unlabeled_again(described, labeled, rest).digests, images.digests)
     (tmp_path / "first").rename(tmp_path / "second")
     with pytest.raises(ZooError, match=r"the unlabeled data are not in .*first: move or link them there again"):
-        load_unlabeled_again(described, labeled, rest, tmp_path / "second")
+        load_unlabeled_again(moved_with(described, labeled.source, tmp_path / "second"), labeled, rest)
     (tmp_path / "first").symlink_to(tmp_path / "second")
     np.testing.assert_array_equal(load_unlabeled_again(described, labeled, rest).digests, images.digests)

@@ -17,7 +17,7 @@ from zoo.data import dataset
 from zoo.data.dataset import Dataset, Examples
 from zoo.data.load import load
 from zoo.data.sources.tfds import prepare_again, prepared_root
-from zoo.data.unlabeled import load_unlabeled, load_unlabeled_again
+from zoo.data.unlabeled import load_unlabeled, load_unlabeled_again, moved_with
 from zoo.errors import ZooError
 from zoo.inputs.audio import wav
 from zoo.inputs.image.data import Form
@@ -193,7 +193,8 @@ def test_unlabeled_data_that_moved_with_the_labeled_ones_are_found(prepared: Pat
     (tmp_path / "first").rename(tmp_path / "second")
     with pytest.raises(ZooError, match="first"):
         load_unlabeled_again(described, labeled, rest)
-    found = load_unlabeled_again(described, labeled, rest, tmp_path / "second")
+    moved = moved_with(described, labeled.source, tmp_path / "second")
+    found = load_unlabeled_again(moved, labeled, rest)
     np.testing.assert_array_equal(found.digests, images.digests)
 
 

@@ -88,7 +88,10 @@ def test_runners_take_turns_in_an_order_that_is_shuffled_by_the_seed() -> None:
         assert taken.shape == (3, FEWEST)
         assert turns[: 3 * latency.WARM_UP] == [0] * latency.WARM_UP + [1] * latency.WARM_UP + [2] * latency.WARM_UP
         measured = turns[3 * latency.WARM_UP :]
-        return [tuple(measured[start : start + 3]) for start in range(0, len(measured), 3)]
+        together = latency.SETTLE + 1
+        assert all(len(set(measured[at : at + together])) == 1 for at in range(0, len(measured), together))
+        timed = measured[latency.SETTLE :: together]
+        return [tuple(timed[start : start + 3]) for start in range(0, len(timed), 3)]
 
     rounds = order(0)
     assert all(sorted(turn) == [0, 1, 2] for turn in rounds)

@@ -241,6 +241,13 @@ def test_a_damaged_newest_version_is_replaced_even_by_an_equal_one(first: Path, 
     assert roll_back(base).record.version == 7
 
 
+def test_a_number_to_keep_that_is_not_whole_is_refused_before_anything_is_written(first: Path, base: Path) -> None:
+    for keep in (1.5, True):
+        with pytest.raises(ZooError, match="is no whole number"):
+            publish(first, base, keep=keep)  # type: ignore[arg-type]
+    assert not base.exists()
+
+
 def test_an_empty_folder_is_no_version_of_an_artifact(first: Path, base: Path, tmp_path: Path) -> None:
     shutil.copytree(first, tmp_path / "artifact")
     (tmp_path / "artifact/saved_model/2").mkdir()

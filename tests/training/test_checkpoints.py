@@ -67,6 +67,47 @@ def three(tmp_path: Path, model: Any) -> Path:
     return tmp_path
 
 
+@pytest.mark.parametrize(
+    "killed", ["before it is written", "before it replaces the last one", "before it is the last one"]
+)
+def test_the_best_weights_are_those_of_the_last_checkpoint(
+    killed: str, tmp_path: Path, model: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killed(BaseException):
+        """Simulates that the process is killed."""
+
+    def best(epoch: int) -> dict[str, np.ndarray]:
+        return {"dense/kernel": np.full((2, 2), epoch, np.float32)}
+
+    saving = checkpoints(tmp_path, model)
+    saving.save(State(epochs_done=1, best_epoch=1), best(1))
+    replace, save = Path.replace, weights_file.save
+
+    def killing_save(path: Path, *values: Any) -> None:
+        if killed == "before it is written" and path.name == Path(NEXT).name:
+            raise Killed
+        save(path, *values)
+
+    def killing_replace(path: Path, target: Path) -> Path:
+        if killed == "before it replaces the last one" and path.name == Path(run.LAST).name:
+            raise Killed
+        if killed == "before it is the last one" and path.name == Path(NEXT).name:
+            raise Killed
+        return replace(path, target)
+
+    monkeypatch.setattr(weights_file, "save", killing_save)
+    monkeypatch.setattr(Path, "replace", killing_replace)
+    with pytest.raises(Killed):
+        saving.save(State(epochs_done=2, best_epoch=2), best(2))
+    monkeypatch.undo()
+    state = checkpoints(tmp_path, model).restore(lambda line: None)
+    assert state is not None
+    assert state.best_epoch == (1 if killed == "before it is written" else 2)
+    kept, _ = weights_file.read(tmp_path / run.BEST)
+    assert (kept["dense/kernel"] == state.best_epoch).all()
+    assert {*content(tmp_path)} <= {"best.safetensors", "last.safetensors", "previous.safetensors"}
+
+
 def test_the_last_two_are_kept(three: Path, model: Any) -> None:
     assert sorted(content(three)) == ["last.safetensors", "previous.safetensors"]
     assert weights_file.read(three / run.PREVIOUS)[0]["model/dense/bias"][0] == 2

@@ -6,6 +6,8 @@ import json
 import math
 import random
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -154,3 +156,16 @@ def test_a_batch_that_replicas_cannot_share_is_refused(tmp_path: Path, settings:
     done = processes.run(DRIVER, tmp_path / "run", 2, "never", math.inf, "cnn-small", "digits", *settings)
     assert "a batch of 63 cannot be shared by 2 replicas" in done.stderr
     assert not (tmp_path / "run").exists()
+
+
+def test_two_networks_are_trained_on_replicas_of_one_process(tmp_path: Path) -> None:
+    """The collective operations of the second network do not meet those of the first."""
+    code = (
+        "import sys, zoo\n"
+        "for number, size in enumerate(('small', 'base', 'small')):\n"
+        "    made = zoo.train('mlp', size=size, data='iris', epochs=1, devices=2, strategy='mirrored',\n"
+        "                     out=f'{sys.argv[1]}/{number}')\n"
+        "    print(made.run.model.size)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, tmp_path], capture_output=True, text=True, timeout=300)
+    assert done.stdout.split() == ["small", "base", "small"], done.stderr[-2000:]

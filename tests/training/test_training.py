@@ -198,7 +198,10 @@ def test_half_precisions_train_and_give_a_run_and_an_artifact_in_float32(precisi
     model = zoo.load(folder)
     assert {variable.dtype for variable in model.weights} == {"float32"}
     assert model.get_layer("conv1").compute_dtype == "float32"
-    assert run.read(folder).results["test_accuracy"] > 0.3
+    results = run.read(folder).results
+    assert results["test_accuracy"] > 0.3
+    evaluated = zoo.evaluate(folder, out=tmp_path / "evaluation").evaluation
+    assert (results["test_accuracy"], *results["test_interval"]) == (evaluated.accuracy, evaluated.low, evaluated.high)
     zoo.export_run(folder, onnx=True, out=tmp_path / "artifact")
     graph = onnx.load(tmp_path / "artifact" / "onnx" / "model.onnx").graph
     types = {value.type.tensor_type.elem_type for value in (*graph.input, *graph.output)}

@@ -19,7 +19,7 @@ from zoo.errors import ZooError
 from zoo.registry import resolve
 from zoo.text import silent
 from zoo.tuning import search as searching
-from zoo.tuning.process import Died, TrialProcess
+from zoo.tuning.process import Died, StudyEnds, TrialProcess
 from zoo.tuning.search import search
 from zoo.tuning.space import checked
 from zoo.tuning.study import Study, Trial, best_of, changes_of, write_table
@@ -42,6 +42,7 @@ class Process:
     killed_after = 10**9
     dies: tuple[str, ...] = ()
     fails: tuple[str, ...] = ()
+    without_data: tuple[str, ...] = ()
     answered = 0
     jobs: ClassVar[list[str]] = []
 
@@ -72,6 +73,8 @@ class Process:
             raise Died(-9)
         settings = dict(setting.split("=") for setting in self.job["settings"])
         rate = float(settings.get("optimizer.lr", 0.01))
+        if place in Process.without_data:
+            raise StudyEnds("there is no file")
         if place in Process.fails:
             raise ZooError("the loss is nan")
         value = (1 - abs(rate - 0.1)) * self.epoch / EPOCHS
@@ -177,6 +180,17 @@ def test_a_training_that_fails_has_no_value_and_a_reason(tmp_path: Path, monkeyp
     assert [trial.value is None for trial in trials] == [True, False, True]
 
 
+def test_data_that_cannot_be_read_end_the_call_and_use_up_no_trial(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = go(tmp_path / "whole", 5)
+    monkeypatch.setattr(Process, "without_data", ("0002", "0003"))
+    with pytest.raises(ZooError, match="there is no file; 2 of 5 trials are finished: mend that, and continue with"):
+        go(tmp_path / "study", 5)
+    monkeypatch.setattr(Process, "without_data", ())
+    assert [trial.value for trial in go(tmp_path / "study", 5)] == [trial.value for trial in whole]
+
+
 def test_of_equal_trials_the_one_with_the_lower_loss_is_the_best() -> None:
     trials = [
         Trial(0, {}, 0.9, 3, figures={"loss": 0.5}),
@@ -274,6 +288,11 @@ REFUSED = [
     ),
     (["scale"], "name a family"),
     (["scale", "mlp", "--sizes", "small"], "name 2 to"),
+    (
+        ["scale", "resnet50", "--widths", "0.5,1"],
+        "resnet50 is one size: name the family, resnet, and its sizes, such as base",
+    ),
+    (["train", "resnet50", "--size", "small,base"], "resnet50 is one size: name the family, resnet"),
     (["scale", "mlp", "--sizes", "small,huge"], "mlp has no size 'huge'"),
     (["scale", "mlp", "--widths", "1,1"], "small is named twice"),
     (["scale", "mlp", "--widths", "1,-1"], "network.width should be greater than 0"),

@@ -11,10 +11,13 @@ import pytest
 from tests.trainings import SINGLE, passes
 from zoo import run
 from zoo.errors import ZooError
-from zoo.recipe import WIDTH
+from zoo.recipe import WIDTH, override
+from zoo.registry import resolve
 from zoo.training.request import DataRequest, TrainingRequest
 from zoo.training.start import start
+from zoo.tuning import space as spaces
 from zoo.tuning import trial
+from zoo.tuning.process import StudyEnds
 from zoo.tuning.trial import StudyRequest
 from zoo.weights_file import read
 
@@ -89,3 +92,31 @@ def test_a_trial_ends_when_it_is_told_to(tmp_path: Path) -> None:
     figures = trial.train(REQUEST, settled, tmp_path / "run", None, [], lambda model: None, lambda epoch, value: True)
     assert figures["ended"]
     assert len((tmp_path / "run" / run.METRICS).read_text().splitlines()) == 1
+
+
+def test_data_that_are_gone_or_others_end_the_study(tmp_path: Path) -> None:
+    table = tmp_path / "rows.csv"
+    table.write_text("x,y\n" + "".join(f"{number},{'ab'[number % 2]}\n" for number in range(60)))
+    request = dataclasses.replace(REQUEST, data=f"csv:{table}", options={"target": "y"})
+    settled = trial.check(request, lambda model: None)
+    content = table.read_text()
+
+    def train(name: str) -> None:
+        trial.train(request, settled, tmp_path / name, None, [], lambda model: None, lambda epoch, value: False)
+
+    table.unlink()
+    with pytest.raises(StudyEnds, match="there is no file"):
+        train("gone")
+    table.write_text(content.replace("7,b", "7.5,b"))
+    with pytest.raises(StudyEnds, match="the data have changed since the study began"):
+        train("changed")
+    table.write_text(content)
+    train("back")
+
+
+def test_a_default_space_has_batches_that_the_recipe_takes() -> None:
+    family, size = resolve("cnn")
+    for settings, expected in (((), [64, 128, 153]), (("mixup=0.2",), [64, 128, 152]), (("accumulate=3",), [153])):
+        recipe = override(family.recipe_of(size), settings)
+        space = spaces.default(family, "small", recipe, settings, examples=153, classes=True, scales=False, drops=False)
+        assert space["batch_size"] == expected

@@ -138,8 +138,8 @@ def _status_and_line(error: BaseException) -> tuple[int, str]:
         return 130, "interrupted"
     if isinstance(error, Ended):
         return error.exit_status, (
-            f"ended by {error}: half-written files are removed; continue an interrupted training with "
-            "'zoo train --resume RUN'"
+            f"ended by {error}: half-written files are removed; continue an interrupted training, study or series "
+            "with the same command and --resume FOLDER"
         )
     what = class_and_message(error, 300)
     return 2, f"{what}: an unexpected error; 'zoo --debug …' prints its traceback"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -71,15 +72,29 @@ def load_unlabeled(
     return examples, data
 
 
-def load_unlabeled_again(data: Data, dataset: Dataset, rest: Examples, data_dir: Path | None = None) -> Examples:
+def moved_with(data: Data, labeled: str, data_dir: Path | None) -> Data:
+    """Return the description of unlabeled data after the labeled data of a run were moved.
+
+    Args:
+        data: the description.
+        labeled: the source of the labeled data.
+        data_dir: the folder that these are in now, None if they were not moved. If both are prepared datasets of one
+            folder, it is that of the unlabeled data, too.
+    """
+    if data_dir is None or data.source == REST:
+        return data
+    source, _ = parse(data.source)
+    together = "data_dir" in source.options and parse(labeled)[0].scheme == source.scheme
+    return dataclasses.replace(data, data_dir=str(data_dir)) if together else data
+
+
+def load_unlabeled_again(data: Data, dataset: Dataset, rest: Examples) -> Examples:
     """Load the examples without labels of an earlier run again.
 
     Args:
         data: the description of their data.
         dataset: the data with labels, loaded again.
         rest: the training examples that `label_fraction` left out of the dataset.
-        data_dir: the folder that the data with labels are in now, None if they were not moved. If both are in one
-            folder of prepared datasets, it is that of the examples without labels, too.
 
     Raises:
         ZooError: the data cannot be read, or have changed.
@@ -89,8 +104,6 @@ def load_unlabeled_again(data: Data, dataset: Dataset, rest: Examples, data_dir:
         source, argument = parse(data.source)
         if source.argument_is_path and not is_store(argument) and not Path(argument).exists():
             raise ZooError(f"the unlabeled data are not in {argument}: move or link them there again")
-        if data_dir is not None and "data_dir" in source.options and parse(dataset.source)[0].scheme == source.scheme:
-            where = data_dir
     examples, found = load_unlabeled(data.source, dataset, rest, data_dir=where, bad_examples="skip")
     if found.fingerprint != data.fingerprint:
         raise ZooError(f"{data.source} has changed since it was trained on: restore it, or train again")

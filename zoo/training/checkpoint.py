@@ -14,8 +14,9 @@ from zoo.errors import ZooError
 from zoo.schema import record
 from zoo.text import Say
 
-NEXT = "checkpoints/next.safetensors"
-"""A checkpoint that is complete, but has not replaced the last one yet."""
+NEXT, NEXT_BEST = "checkpoints/next.safetensors", "checkpoints/next_best.safetensors"
+"""A checkpoint that is complete, but has not replaced the last one yet; and the weights of its epoch, if that is the
+best one."""
 
 
 @record
@@ -56,16 +57,17 @@ class State:
 
 
 class Checkpoints:
-    """The last two checkpoints of the run at `folder`; a new one is due every `minutes` minutes.
+    """The last two checkpoints of the run at `folder`, and the best weights; one is due every `minutes` minutes.
 
     Workers other than the chief make the same calls, but do not write (`writes` is False).
 
     If the process is killed or the disk fills up at any moment, the last checkpoint that was saved is still complete,
-    and so is the one before it.
+    and so is the one before it. The best weights are always those of the epoch that the last checkpoint calls the best.
     """
 
     def __init__(self, folder: Path, variables: Mapping[str, Any], minutes: float, writes: bool = True) -> None:
         self._next, self._last, self._previous = (folder / name for name in (NEXT, run.LAST, run.PREVIOUS))
+        self._next_best, self._best = folder / NEXT_BEST, folder / run.BEST
         self._variables = variables
         self._minutes, self._time, self._writes = minutes, time.monotonic(), writes
         self._saved: State | None = None
@@ -74,13 +76,19 @@ class Checkpoints:
         """Return whether a new checkpoint is due."""
         return time.monotonic() - self._time >= 60 * self._minutes
 
-    def save(self, state: State) -> None:
+    def save(self, state: State, best: Mapping[str, Any] | None = None) -> None:
         """Write all variables and the state of the loop, unless this state was the last to be saved.
 
+        Args:
+            state: the state of the loop.
+            best: the weights to evaluate, by name, if they are the best so far; else None.
+
         Raises:
-            OSError: the disk is full or fails; the earlier checkpoints are unchanged.
+            OSError: the disk is full or fails; the earlier checkpoints and the best weights are unchanged.
         """
         if state != self._saved and self._writes:
+            if best is not None:
+                weights_file.save(self._next_best, best)
             weights_file.save(self._next, self._variables, {"state": json.dumps(schema.to_dict(state))})
             self._move_up()
         self._saved, self._time = state, time.monotonic()
@@ -93,8 +101,9 @@ class Checkpoints:
         Raises:
             ZooError: all checkpoints are damaged, or belong to another network.
         """
-        for left_over in self._last.parent.glob(f".*-{self._next.name}"):
-            left_over.unlink()
+        for name in (self._next.name, self._next_best.name):
+            for left_over in self._last.parent.glob(f".*-{name}"):
+                left_over.unlink()
         self._move_up()
         if not self._last.exists() and self._previous.exists():
             self._previous.replace(self._last)
@@ -116,7 +125,10 @@ class Checkpoints:
     def _move_up(self) -> None:
         """Let the next checkpoint, if there is one, become the last, and the last the previous one."""
         if not self._next.exists():
+            self._next_best.unlink(missing_ok=True)
             return
         if self._last.exists():
             self._last.replace(self._previous)
+        if self._next_best.exists():
+            self._next_best.replace(self._best)
         self._next.replace(self._last)

@@ -10,7 +10,7 @@ from zoo.data.dataset import Dataset
 from zoo.data.fitting import fitting
 from zoo.data.fraction import labeled_fraction
 from zoo.data.reload import load_again
-from zoo.data.unlabeled import load_unlabeled_again
+from zoo.data.unlabeled import load_unlabeled_again, moved_with
 
 
 def data_of_run(this: run.Run, data_dir: Path | None) -> Dataset:
@@ -25,6 +25,7 @@ def data_of_run(this: run.Run, data_dir: Path | None) -> Dataset:
     dataset = load_again(this.data, preprocessing.kind, recipe.split, data_dir)
     dataset, rest = labeled_fraction(dataset, recipe.label_fraction, recipe.label_seed)
     if this.unlabeled:
-        unlabeled = load_unlabeled_again(this.unlabeled, dataset, rest, data_dir)
+        described = moved_with(this.unlabeled, this.data.source, data_dir)
+        unlabeled = load_unlabeled_again(described, dataset, rest)
         dataset = dataclasses.replace(dataset, unlabeled=unlabeled)
     return fitting(dataset, preprocessing)

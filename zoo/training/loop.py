@@ -20,7 +20,7 @@ from typing import Any, NoReturn
 
 import keras
 
-from zoo import files, provenance, run, schema, weights_file
+from zoo import factory, files, provenance, run, schema, weights_file
 from zoo.data.dataset import Dataset, Examples
 from zoo.data.reading import each_batch
 from zoo.data.share import WHOLE, Share
@@ -215,9 +215,8 @@ class _Epochs:
             **bad_steps.counted(state.sums),
         }
         state = state.after(row, self.task.best, self.task.higher_is_better)
-        if state.best_epoch == state.epochs_done and self.team.chief:
-            weights_file.save(self.folder / run.BEST, weights_file.weights(trainee.evaluated))
-        self.checkpoints.save(state)
+        best = weights_file.weights(trainee.evaluated) if state.best_epoch == state.epochs_done else None
+        self.checkpoints.save(state, best)
         if self.team.chief:
             _write_metrics(self.folder, state)
         self.listeners.on_epoch_end(epoch, row)
@@ -337,7 +336,7 @@ def _finish(
         "epochs": state.epochs_done,
         "kept_epoch": kept,
         f"val_{task.best}": state.history[kept - 1][f"val_{task.best}"],
-        **_tested(task, model, this, dataset.test, tested),
+        **_tested(task, _in_float32(trainee), this, dataset.test, tested),
         "train_seconds": sum(row["seconds"] for row in state.history),
         **bad_steps.counted_in_all(state.history),
     }
@@ -345,6 +344,16 @@ def _finish(
     done = dataclasses.replace(this, provenance=finished, results=results)
     run.write(folder, done)
     return described_by_chief(team, done)
+
+
+def _in_float32(trainee: Trainee) -> Any:
+    """Return the network whose weights are kept, computing in float32 as the run does, if the training did in half."""
+    if trainee.recipe.precision not in ("bfloat16", "float16"):
+        return trainee.evaluated
+    network = factory.build(trainee.description)
+    kept = {name: variable.numpy() for name, variable in trainee.kept().items()}
+    weights_file.assign(weights_file.weights(network), kept, "the trained network")
+    return network
 
 
 def _tested(task: Task, model: Any, this: run.Run, test: Examples, found: dict[str, float]) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from zoo.data import digests
 from zoo.data.dataset import Dataset
 from zoo.data.reload import digests_for
 from zoo.data.source import short_name
+from zoo.data.unlabeled import moved_with
 from zoo.description import Data, InitialWeights, Model
 from zoo.errors import ZooError
 from zoo.folder_lock import locked
@@ -266,7 +267,8 @@ def _resumed(folder: Path, data_dir: Path | None, execution: Execution) -> Path:
         assert this.data is not None, "an unfinished run was trained, and has data"
         # Later verbs find the data where they are now.
         moved = dataclasses.replace(this.data, source=dataset.source, data_dir=dataset.data_dir)
-        this = dataclasses.replace(this, data=moved)
+        unlabeled = moved_with(this.unlabeled, this.data.source, data_dir) if this.unlabeled else None
+        this = dataclasses.replace(this, data=moved, unlabeled=unlabeled)
         run.write(folder, this)
     execution.say(f"continuing {folder}")
     say_run(execution.team, folder, this)

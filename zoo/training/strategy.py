@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable
 from typing import Any
 
@@ -43,8 +44,20 @@ def choose(kind: Kind = "auto", logical_cpus: int | None = None, team: Team = AL
     else:
         devices = [f"GPU:{number}" for number in range(len(tf.config.list_physical_devices("GPU")))] or ["CPU:0"]
     if kind == "mirrored" or (kind != "single" and len(devices) > 1):
-        return tf.distribute.MirroredStrategy(devices)
+        return _mirrored(tuple(devices))
     return tf.distribute.OneDeviceStrategy(devices[0])
+
+
+@functools.cache
+def _mirrored(devices: tuple[str, ...]) -> Any:
+    """Return the strategy of these devices, the same one in all trainings of this process.
+
+    A second strategy would number its collective operations as the first one did (tensorflow 2.21), so that
+    operations of the second training would meet those of the first, with other shapes.
+    """
+    import tensorflow as tf
+
+    return tf.distribute.MirroredStrategy(devices)
 
 
 def _split_cpu(count: int) -> list[str]:

@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Any
 
 from zoo.child_process import PYTHON_MODULE, raise_error
+from zoo.errors import ZooError
 
 MODULE = "zoo.verbs.trial_process"
 """The module that runs in the process. It imports the export, which this package must not do."""
@@ -28,6 +29,10 @@ class Died(Exception):
     def __init__(self, status: int) -> None:
         hint = ", perhaps because memory is short" if status < 0 else ""
         super().__init__(f"its process ended with status {status}{hint}")
+
+
+class StudyEnds(ZooError):
+    """No trial can be trained now, for a reason that has nothing to do with the values of the trial."""
 
 
 class TrialProcess:
@@ -93,6 +98,7 @@ class TrialProcess:
 
         Raises:
             Died: the process has ended without an answer.
+            StudyEnds: no message of this kind can be carried out now.
             ZooError: the process refused the message.
         """
         assert self._process.stdout is not None
@@ -100,5 +106,7 @@ class TrialProcess:
         if not line.endswith("\n"):
             raise Died(self._process.wait())
         answer: dict[str, Any] = json.loads(line)
+        if "ends" in answer:
+            raise StudyEnds(answer["ends"])
         raise_error(answer)
         return answer

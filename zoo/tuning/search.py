@@ -14,7 +14,7 @@ from zoo import provenance, run
 from zoo.errors import ZooError, one_line
 from zoo.schema import to_dict
 from zoo.text import Progress, Say
-from zoo.tuning.process import Died, TrialProcess
+from zoo.tuning.process import Died, StudyEnds, TrialProcess
 from zoo.tuning.study import ENDED_EARLY, TRIALS, Study, Trial, changes_of
 from zoo.tuning.trial import Settled, StudyRequest
 
@@ -99,6 +99,12 @@ def search(
                 running.trial = study.ask(running.place)
                 end(running, None, str(error), {})
             return False
+        except StudyEnds as error:
+            # The trial stays unfinished, and its place is free for the next call.
+            raise ZooError(
+                f"{error}; {len(done)} of {request.trials} trials are finished: mend that, and continue with "
+                f"'zoo tune --resume {folder}'"
+            ) from None
         except ZooError as error:
             del busy[process]
             end(running, None, one_line(error, 300), {})

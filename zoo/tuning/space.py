@@ -186,12 +186,14 @@ def default(
         drops: whether the network has a place for dropout.
     """
     decay, batch = recipe.optimizer.weight_decay, recipe.batch_size
-    batches = sorted({max(1, batch // 2), batch, min(2 * batch, examples)})
+    # Mixing takes pairs, of each part of an accumulated batch.
+    multiple = recipe.accumulate * (2 if recipe.mixup or recipe.cutmix else 1)
+    batches = sorted({max(1, batch // 2), batch, min(2 * batch, examples // multiple * multiple)})
     found: dict[str, Any] = {
         SIZE: list(SIZES[:2]),
         "optimizer.lr": _around(recipe.optimizer.lr),
         "optimizer.weight_decay": _around(decay) if decay else [0.0, 1e-4, 1e-3, 1e-2],
-        "batch_size": [one for one in batches if one % recipe.accumulate == 0],
+        "batch_size": [one for one in batches if one > 0 and one % multiple == 0],
         **find(family.input).space,
     }
     if classes:

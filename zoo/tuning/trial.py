@@ -12,15 +12,18 @@ from zoo import run
 from zoo import task as tasks
 from zoo.allocator import keeping_freed_memory
 from zoo.data.source import short_name
-from zoo.errors import ZooError
+from zoo.errors import ZooError, one_line
 from zoo.named_recipe import RecipeFile
 from zoo.recipe import WIDTH, flat
 from zoo.schema import record
 from zoo.training.decision import decide
 from zoo.training.request import DataRequest, Execution, Preflight, TrainingRequest
 from zoo.tuning import space as spaces
+from zoo.tuning.process import StudyEnds
 from zoo.tuning.space import SIZE, Plain
 from zoo.tuning.study import changes_of
+
+CHANGED = "the data have changed since the study began: put them back, or begin another study"
 
 
 @record
@@ -164,8 +167,8 @@ def train(
     ends.
 
     Raises:
-        ZooError: the training failed, for example because the loss is no longer finite, or the data are not those that
-            the study began with.
+        StudyEnds: the data are not those that the study began with or cannot be read, or the run cannot be written.
+        ZooError: the training failed, for example because the loss is no longer finite.
     """
     import keras
 
@@ -186,6 +189,11 @@ def train(
         execution = Execution(strategy="single", callbacks=[judge])
         with keeping_freed_memory():
             start.start(request.training(size, settings, folder), execution, preflight, test=False)
+    except (ZooError, OSError) as error:
+        _refuse_other_data(request, settled)
+        if isinstance(error, OSError):  # such as a full disk
+            raise StudyEnds(one_line(error)) from None
+        raise
     finally:
         # This process trains many networks, one after the other.
         keras.backend.clear_session()
@@ -194,7 +202,7 @@ def train(
     assert this.recipe is not None, "a trial trains"
     assert this.data is not None, "a trial trains"
     if settled.fingerprint not in ("", this.data.fingerprint):
-        raise ZooError("the data have changed since the study began: put them back, or begin another study")
+        raise StudyEnds(CHANGED)
     values = [row[key] for row in rows]
     best = max(values) if settled.higher_is_better else min(values)
     kept = rows[values.index(best)] if this.recipe.keep == "best" else rows[-1]
@@ -206,6 +214,19 @@ def train(
         "multiply_adds": this.model.multiply_adds,
         "seconds": sum(row["seconds"] for row in rows),
     }
+
+
+def _refuse_other_data(request: StudyRequest, settled: Settled) -> None:
+    """Raise StudyEnds unless the data are those that the study began with: no trial could be trained on them."""
+    from zoo.training.data_of_request import data_of_request
+
+    usual = request.training()
+    try:
+        dataset, _ = data_of_request(usual, decide(usual))
+    except (ZooError, OSError) as error:
+        raise StudyEnds(str(error)) from None
+    if settled.fingerprint not in ("", dataset.fingerprint):
+        raise StudyEnds(CHANGED)
 
 
 def test(folder: Path) -> None:

@@ -72,8 +72,11 @@ def asked(family: str | None, training: Mapping[str, Any]) -> dict[str, Any]:
         raise ZooError(f"{options(wrong)} can be used for one size only: name one size, or leave {options(wrong)} out")
     if recipe := given.get("recipe"):
         given["recipe"] = read_if_file(recipe)
+    found, row = resolve(family)
+    if found.name != family:
+        raise ZooError(f"{family} is one size: name the family, {found.name}, and its sizes, such as {row.name}")
     decided = {name: _plain(value) for name, value in given.items() if name not in HOW}
-    return {"family": resolve(family)[0].name, **decided, "set": settings_of(training.get("set", ()), {})}
+    return {"family": found.name, **decided, "set": settings_of(training.get("set", ()), {})}
 
 
 def _plain(value: Any) -> Any:

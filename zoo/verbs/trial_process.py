@@ -17,6 +17,7 @@ from zoo.description import Model
 from zoo.errors import ZooError
 from zoo.tensorflow_setup import wake_keras
 from zoo.tuning import trial
+from zoo.tuning.process import StudyEnds
 from zoo.tuning.trial import Settled, StudyRequest
 
 
@@ -38,6 +39,8 @@ def main() -> None:
         try:
             wake_keras()
             answer(**_done(message, messages, answer, preflight))
+        except StudyEnds as error:
+            answer(ends=str(error))
         except ZooError as error:
             answer(**error_message(error))
 

@@ -58,7 +58,7 @@ def encode(raw: Sequence[bytes], preprocessing: AudioPreprocessing) -> Arrays:
     Raises:
         ZooError: one of them cannot be decoded, holds no sound, or is longer than any network takes.
     """
-    return {WAVEFORM: batch_of([read_clip(file, preprocessing.rate) for file in raw], preprocessing)}
+    return {WAVEFORM: batch_of((read_clip(file, preprocessing.rate) for file in raw), preprocessing)}
 
 
 def raw_arrays(raw: Sequence[bytes], preprocessing: AudioPreprocessing) -> Arrays:

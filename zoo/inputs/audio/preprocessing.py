@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import io
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -121,8 +121,10 @@ class AudioPreprocessing:
         return (1 / std).astype(np.float32), (-mean / std).astype(np.float32)
 
 
-def batch_of(clips: Sequence[np.ndarray], preprocessing: AudioPreprocessing) -> np.ndarray:
+def batch_of(clips: Iterable[np.ndarray], preprocessing: AudioPreprocessing) -> np.ndarray:
     """Bring clips, each float32 [any samples but none], to one length: float32 [clips, samples].
+
+    Where all have the length of the network, no more than one whole clip is in memory at a time.
 
     That is the length of the network, or of the longest clip where the network takes any length: the others end with
     silence.
@@ -131,8 +133,10 @@ def batch_of(clips: Sequence[np.ndarray], preprocessing: AudioPreprocessing) -> 
         ZooError: a clip is longer than any network takes.
     """
     if not preprocessing.is_open:
-        same = [fitted(clip, preprocessing) for clip in clips]
+        # A copy, because a part of an array keeps the whole array in memory.
+        same = [np.array(fitted(clip, preprocessing)) for clip in clips]
         return np.stack(same) if same else np.zeros((0, preprocessing.samples), np.float32)
+    clips = list(clips)
     length = max((preprocessing.shortest, *map(len, clips)))
     if length > preprocessing.longest:
         raise ZooError(TOO_LONG)
