@@ -10,14 +10,16 @@ import dataclasses
 import itertools
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 from zoo import files, folder_kinds, provenance, run, schema
+from zoo.data.source import moved, parse
 from zoo.description import Provenance
 from zoo.errors import ZooError
 from zoo.schema import record
+from zoo.stores import is_store
 
 Kind = Literal["study", "sizes", "scale"]
 
@@ -110,6 +112,34 @@ def place(kind: Kind, out: Path | None, usual: Path, asked: dict[str, Any]) -> t
                     "choose another --out, or continue it with --resume"
                 )
     raise ZooError(f"{out} exists already: choose another --out, or remove it first")
+
+
+def move_data(kind: Kind, folder: Path, experiment: Experiment, data_dir: Path | None) -> Experiment:
+    """Record where the data of a request are now, and return the record; nothing changes without a `data_dir`.
+
+    Raises:
+        ZooError: the data have no folder, or nothing exists at `data_dir`.
+    """
+    if data_dir is None:
+        return experiment
+    asked = experiment.asked
+    source = parse(asked["data"])[0] if asked.get("data") else None
+    if source is None or not (source.argument_is_path or "data_dir" in source.options):
+        raise ZooError(f"the data of {folder} are in no folder of yours: leave --data-dir out")
+    text, where = moved(asked["data"], asked.get("data_dir"), data_dir)
+    changed = {**asked, "data": text, **({} if where is None else {"data_dir": str(where)})}
+    experiment = dataclasses.replace(experiment, asked=changed)
+    write(kind, folder, experiment)
+    return experiment
+
+
+def place_of_data(asked: Mapping[str, Any]) -> Path | None:
+    """Return the `--data-dir` with which runs of a request find their data; None if they need none."""
+    if asked.get("data"):
+        source, argument = parse(asked["data"])
+        if source.argument_is_path:
+            return None if is_store(argument) else Path(argument)
+    return Path(asked["data_dir"]) if asked.get("data_dir") else None
 
 
 def begin(

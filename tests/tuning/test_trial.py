@@ -70,7 +70,7 @@ def test_a_trial_is_an_ordinary_training_that_has_not_seen_the_test_examples(tmp
     assert not this.results
     assert this.model.widths == {"hidden1": 64, "hidden2": 64}
     assert figures["parameters"] == this.model.parameters
-    trial.test(tmp_path / "first")
+    trial.test(tmp_path / "first", None)
 
     settings = ["epochs=2", "optimizer.lr=0.02", f"{WIDTH}=0.5"]
     request = TrainingRequest(

@@ -120,7 +120,9 @@ def check(request: StudyRequest, preflight: Preflight) -> Settled:
         changed = request.training(*changes_of(values))
         other = decide(changed)
         check_devices(other.recipe, strategy)
-        fitted = recipe_for(dataset, changed, other)
+        share = (other.recipe.label_fraction, other.recipe.label_seed)
+        same = share == (recipe.label_fraction, recipe.label_seed)
+        fitted = recipe_for(dataset if same else data_of_request(changed, other)[0], changed, other)
         if {SIZE, WIDTH, *shaping} & values.keys():
             describe(family, other.size, dataset, fitted)
 
@@ -229,8 +231,11 @@ def _refuse_other_data(request: StudyRequest, settled: Settled) -> None:
         raise StudyEnds(CHANGED)
 
 
-def test(folder: Path) -> None:
-    """Finish the run of a trial whose epochs are all done: test its network."""
+def test(folder: Path, data_dir: Path | None) -> None:
+    """Finish the run of a trial whose epochs are all done: test its network.
+
+    `data_dir` is the folder that the data are in now, None if they were not moved.
+    """
     from zoo.training import start
 
-    start.resume(folder, None, Execution(strategy="single"))
+    start.resume(folder, data_dir, Execution(strategy="single"))

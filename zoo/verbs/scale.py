@@ -99,7 +99,7 @@ def scale(
             `widths` alone.
         widths: the factors by which each size is made wider or narrower; by default 1.
         data: as for `zoo.train`, and so are the next five.
-        data_dir: the folder of prepared TFDS data.
+        data_dir: the folder of prepared TFDS data; with `resume`, the folder of the data, if they were moved.
         target_column: the column to predict, for data with columns; or several, separated by commas.
         text_column: the column with the text.
         image_column: the column that names the image files.
@@ -129,7 +129,7 @@ def scale(
         check_seconds(seconds)
     begun: Experiment | None = None
     if resume is not None:
-        refuse_beside_resume(arguments, ("resume", "seconds", "say", "progress"))
+        refuse_beside_resume(arguments, ("resume", "data_dir", "seconds", "say", "progress"))
         folder = local_path(resume)
         record = begun = experiment.read("scale", folder)
     else:
@@ -147,8 +147,10 @@ def scale(
             _check_networks(made, points)
         record = begun or experiment.begin("scale", folder, request, {}, made[0][1].recipe.seed)
     points = [Point(**point) for point in record.asked["points"]]
-    request = {name: value for name, value in record.asked.items() if name not in ("points", "seconds")}
     with experiment.withdrawn_if_refused(folder, begun is not None), locked(folder):
+        if resume is not None:
+            record = experiment.move_data("scale", folder, record, optional_path(data_dir))
+        request = {name: value for name, value in record.asked.items() if name not in ("points", "seconds")}
         if not record.finished:
             record = _measured(folder, record, request, points, seconds or record.asked["seconds"], say, progress)
     return ScaleFolder(folder, record)
@@ -202,9 +204,10 @@ def _measured(
     made = {point: series.trained(folder / RUNS / point.name, request, point, {}, say, progress) for point in points}
     series.refuse_other_data(made.values())
     points = sorted(points, key=lambda point: made[point].run.model.multiply_adds)
-    reasons = {point: _exported(folder, made[point], point, say) for point in points}
+    place = experiment.place_of_data(request)
+    reasons = {point: _exported(folder, made[point], point, place, say) for point in points}
     latencies = _latencies(folder, [point for point in points if not reasons[point]], seconds, say)
-    errors = np.stack(_errors(folder, made, points, say))
+    errors = np.stack(_errors(folder, made, points, place))
     rows = [
         {
             **series.row(point, made[point].run),
@@ -242,13 +245,13 @@ def law_figures(found: Fit) -> dict[str, Any]:
     }
 
 
-def _exported(folder: Path, made: RunFolder, point: Point, say: Say) -> str | None:
+def _exported(folder: Path, made: RunFolder, point: Point, data_dir: Path | None, say: Say) -> str | None:
     """Make the artifact of a network, unless it exists; return the reason if it cannot be made, else None."""
     target = folder / ARTIFACTS / point.name
     if target.exists():
         return None
     try:
-        export_run(made, onnx=True, out=target, say=say)
+        export_run(made, onnx=True, data_dir=data_dir, out=target, say=say)
     except ZooError as error:
         reason = one_line(error, 300)
         say(f"{point.name} is not exported: {reason}")
@@ -268,7 +271,9 @@ def _latencies(folder: Path, points: list[Point], seconds: float, say: Say) -> d
     }
 
 
-def _errors(folder: Path, made: Mapping[Point, RunFolder], points: list[Point], say: Say) -> list[np.ndarray]:
+def _errors(
+    folder: Path, made: Mapping[Point, RunFolder], points: list[Point], data_dir: Path | None
+) -> list[np.ndarray]:
     """Return the errors of each network on all test examples, in the order of the points; files keep them."""
     dataset: Dataset | None = None
     found = []
@@ -280,7 +285,7 @@ def _errors(folder: Path, made: Mapping[Point, RunFolder], points: list[Point], 
             assert this.recipe is not None
             if dataset is None:
                 kind = kind_of(this.model.preprocessing).kind
-                dataset = load_again(this.data, kind, this.recipe.split)
+                dataset = load_again(this.data, kind, this.recipe.split, data_dir)
             examples = fitting(dataset, this.model.preprocessing).test
             wake_keras()
             from zoo.inference import measured_outputs_of_run

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from zoo import run, schema
 from zoo.errors import ZooError, listed
+from zoo.experiment import place_of_data
 from zoo.named_recipe import RecipeFile, read_if_file
 from zoo.recipe import WIDTH
 from zoo.registry import resolve
@@ -144,7 +145,9 @@ def trained(
     """
     if (folder / run.DESCRIPTION).is_file():
         this = run.read(folder)
-        made = RunFolder(folder, this) if this.finished else train(resume=folder, **how, say=say, progress=progress)
+        made = RunFolder(folder, this)
+        if not this.finished:
+            made = train(resume=folder, data_dir=place_of_data(request), **how, say=say, progress=progress)
     else:
         made = train(**_arguments(request, point), out=folder, **how, say=say, progress=progress)
     gc.collect()  # the graphs of a trained network contain reference cycles

@@ -54,7 +54,8 @@ def train_sizes(
         family: a family such as `resnet`. Not needed with `resume`.
         size: the sizes, such as `["small", "base"]`.
         out: the folder to write; by default `runs/NAME`.
-        resume: the folder of an interrupted call, which continues with its arguments.
+        resume: the folder of an interrupted call, which continues with its arguments; `data_dir` says where its data
+            are now, if they were moved.
         say: as for `zoo.train`.
         progress: as for `zoo.train`.
         **training: other arguments of `zoo.train`, except for those that fit only one network, such as `weights`.
@@ -67,7 +68,7 @@ def train_sizes(
     how = {name: training[name] for name in series.HOW if training.get(name) is not None}
     begun: Experiment | None = None
     if resume is not None:
-        refuse_beside_resume({"family": family, "size": size, "out": out, **training}, series.HOW)
+        refuse_beside_resume({"family": family, "size": size, "out": out, **training}, (*series.HOW, "data_dir"))
         folder = local_path(resume)
         record = begun = experiment.read("sizes", folder)
     else:
@@ -81,9 +82,11 @@ def train_sizes(
         usual = Path("runs") / f"{request['family']}-sizes-{short_name(source)}"
         folder, begun = experiment.place("sizes", optional_path(out), usual, request)
         record = begun or experiment.begin("sizes", folder, request, {}, decision.recipe.seed)
-    request = {name: value for name, value in record.asked.items() if name != "sizes"}
     points = [Point(name) for name in record.asked["sizes"]]
     with experiment.withdrawn_if_refused(folder, begun is not None), locked(folder):
+        if resume is not None:
+            record = experiment.move_data("sizes", folder, record, optional_path(training.get("data_dir")))
+        request = {name: value for name, value in record.asked.items() if name != "sizes"}
         made = [series.trained(folder / point.name, request, point, how, say, progress) for point in points]
         series.refuse_other_data(made)
         if not record.finished:

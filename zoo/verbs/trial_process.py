@@ -82,7 +82,8 @@ def _done(
         request = schema.parse(StudyRequest, message["check"], "request")
         return {"settled": schema.to_dict(trial.check(request, preflight))}
     if "test" in message:
-        trial.test(Path(message["test"]))
+        place = message["test"]["data_dir"]
+        trial.test(Path(message["test"]["run"]), None if place is None else Path(place))
         return {"tested": True}
     job = message["train"]
     settled = schema.parse(Settled, job["settled"], "settled")

@@ -85,7 +85,7 @@ def tune(
         parallel: the number of processes that train trials in parallel.
         size: the size of all trials; by default the first trial is `small`, and the default space has `base`, too.
         data: as for `zoo.train`, and so are the next four.
-        data_dir: the folder of prepared TFDS data.
+        data_dir: the folder of prepared TFDS data; with `resume`, the folder of the data, if they were moved.
         target_column: the column to predict, for data with columns; or several, separated by commas.
         text_column: the column with the text.
         image_column: the column that names the image files.
@@ -107,10 +107,9 @@ def tune(
     if not 1 <= parallel <= MOST_PROCESSES:
         raise ZooError(f"--parallel {parallel}: 1 to {MOST_PROCESSES} processes")
     if resume is not None:
-        refuse_beside_resume(arguments, ("resume", "parallel", "say", "progress"))
+        refuse_beside_resume(arguments, ("resume", "data_dir", "parallel", "say", "progress"))
         folder = local_path(resume)
         record = experiment.read("study", folder)
-        request = _request(record)
     else:
         request = _checked(
             family=family,
@@ -129,6 +128,9 @@ def tune(
     settled = _settled(record)
     with locked(folder) as lock, closing(_study(folder, settled)) as study:
         record = experiment.read("study", folder)
+        if resume is not None:
+            record = experiment.move_data("study", folder, record, optional_path(data_dir))
+        request = _request(record)
         if not record.finished:
             lost = study.fail_unfinished()
             say(f"{folder}: {len(study.finished())} of {request.trials} trials are finished")
@@ -148,6 +150,7 @@ def _checked(
 ) -> StudyRequest:  # fmt: skip
     """Make the request of a study from its arguments, after the checks that take no time."""
     from zoo.training.decision import decide
+    from zoo.training.effect import check_effect
 
     if family is None:
         raise ZooError("name a family, such as 'zoo tune mlp --trials 40', or a study to --resume")
@@ -167,6 +170,7 @@ def _checked(
         **others,
     )
     decision = decide(request.training())
+    check_effect(decision)
     if space is None:
         return request
     try:
@@ -232,9 +236,10 @@ def _end(
     if not target.exists():
         with files.staged_folder(target) as staging:
             shutil.copytree(folder_of(folder, best.place), staging, dirs_exist_ok=True)
+    place = experiment.place_of_data(record.asked)
     if not run.read(target).finished:
         with TrialProcess(lock=lock) as process:
-            process.send(test=str(target))
+            process.send(test={"run": str(target), "data_dir": place and str(place)})
             try:
                 process.answer()
             except Died as error:
