@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,19 @@ from zoo.data.dataset import Examples
 from zoo.data.prefetch import map_ahead
 from zoo.input import Arrays, kind_of
 from zoo.provenance import usable_cpus
+
+
+class _Raw(Sequence[Any]):
+    """Raw examples, each read when it is asked for: of long recordings, not all of a batch need to fit into memory."""
+
+    def __init__(self, examples: Examples, numbers: Sequence[int]) -> None:
+        self._examples, self._numbers = examples, numbers
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    def __getitem__(self, place: Any) -> Any:
+        return self._examples.read(self._numbers[place])
 
 
 def encoded_batches(examples: Examples, preprocessing: Any, *, batch_size: int) -> Iterator[tuple[Arrays, np.ndarray]]:
@@ -22,7 +35,6 @@ def encoded_batches(examples: Examples, preprocessing: Any, *, batch_size: int) 
 
     def batch(start: int) -> tuple[Arrays, np.ndarray]:
         index = range(start, min(start + batch_size, len(examples)))
-        raw = [examples.read(number) for number in index]
-        return encode(raw, preprocessing), examples.targets[index.start : index.stop]
+        return encode(_Raw(examples, index), preprocessing), examples.targets[index.start : index.stop]
 
     return map_ahead(batch, range(0, len(examples), batch_size), ahead=usable_cpus())

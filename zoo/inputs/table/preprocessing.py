@@ -52,7 +52,7 @@ def encode(rows: Sequence[Row], preprocessing: TablePreprocessing) -> dict[str, 
     Raises:
         ZooError: a row has another number of values, or a value does not fit its column.
     """
-    columns = preprocessing.columns
+    columns, rows = preprocessing.columns, list(rows)
     for number, row in enumerate(rows, start=1):
         if len(row) != len(columns):
             raise ZooError(f"row {number} has {len(row)} values, not {len(columns)}: give one for each column")
