@@ -97,3 +97,14 @@ def test_children_end_too() -> None:
         child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
         os.kill(os.getpid(), signal.SIGTERM)
     assert child.wait(30) == -signal.SIGTERM
+
+
+def test_a_signal_that_c_code_turns_into_another_error_ends_the_command() -> None:
+    with pytest.raises(Ended) as ended, ended_by_signals():
+        try:
+            signal.raise_signal(signal.SIGTERM)
+        except Ended:
+            raise AttributeError("an error of the code in C") from None
+    assert ended.value.exit_status == 143
+    with pytest.raises(AttributeError), ended_by_signals():
+        raise AttributeError("without a signal")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -40,7 +41,7 @@ def stop_at(count: int) -> Callable[[str], None]:
 
 @pytest.mark.usefixtures("no_trial_export")
 def test_sizes_continue_with_data_that_have_moved(folder: Path) -> None:
-    asked = {"data": f"csv:{folder / 'first/rows.csv'}", "target_column": "y", "epochs": 1}
+    asked: dict[str, Any] = {"data": f"csv:{folder / 'first/rows.csv'}", "target_column": "y", "epochs": 1}
     out = folder / "sizes"
     with pytest.raises(Interrupted):
         zoo.train_sizes("linear", size=["small", "base"], **asked, out=out, say=stop_at(2))
@@ -54,7 +55,7 @@ def test_sizes_continue_with_data_that_have_moved(folder: Path) -> None:
 
 
 def test_a_study_continues_with_data_that_have_moved(folder: Path) -> None:
-    asked = {"data": f"csv:{folder / 'first/rows.csv'}", "target_column": "y", "epochs": 1}
+    asked: dict[str, Any] = {"data": f"csv:{folder / 'first/rows.csv'}", "target_column": "y", "epochs": 1}
     out = folder / "study"
 
     def say(line: str) -> None:

@@ -29,11 +29,13 @@ def ended_by_signals() -> Iterator[None]:
         yield
         return
     taken = [number for number in SIGNALS if signal.getsignal(number) == signal.SIG_DFL]
+    received: list[int] = []
 
     def end(number: int, frame: Any) -> None:
         # A second signal must not interrupt the clean-up.
         for one in taken:
             signal.signal(one, signal.SIG_IGN)
+        received.append(number)
         _end_children()
         raise Ended(number)
 
@@ -41,6 +43,11 @@ def ended_by_signals() -> Iterator[None]:
         signal.signal(number, end)
     try:
         yield
+    except Exception as error:
+        # Code in C that calls Python may turn `Ended` into an error of its own (tensorflow 2.21).
+        if received:
+            raise Ended(received[0]) from error
+        raise
     finally:
         for number in taken:
             signal.signal(number, signal.SIG_DFL)
