@@ -6,7 +6,6 @@ import csv
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from numbers import Integral
 from pathlib import Path
 
 from zoo import formats
@@ -18,6 +17,7 @@ from zoo.input import Arrays, Input, NamedExample, kind_of
 from zoo.serving.runner import open_runner
 from zoo.task import Answer, task_of
 from zoo.text import with_article
+from zoo.whole_numbers import check_whole
 
 BATCH = 32
 """Examples in a batch: enough to be fast, few enough that memory suffices for any number of examples.
@@ -56,8 +56,7 @@ def predict(
             lacks the runtime.
         Refused: the artifact is damaged, or it answers an example with numbers that are not finite.
     """
-    if isinstance(top, bool) or not isinstance(top, Integral):
-        raise ZooError(f"top={top!r:.40} is no whole number: take one such as 5")
+    check_whole("top", top, 5)
     if top < 1:
         raise ZooError(f"--top {top} would show nothing: ask for at least 1")
     manifest = read(artifact)

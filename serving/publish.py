@@ -11,7 +11,6 @@ import shutil
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
-from numbers import Integral
 from pathlib import Path
 
 from zoo import artifact, files, folder_kinds, provenance, saved_model_folder, schema
@@ -23,6 +22,7 @@ from zoo.serving import versions
 from zoo.serving.verify import verify
 from zoo.serving.versions import NUMBERS, RECORD, VersionRecord
 from zoo.text import Say, silent, with_article
+from zoo.whole_numbers import check_whole
 
 LOCK = ".zoo.lock"
 STAGING, REMOVED = ".tmp-zoo-", ".removed-zoo-"
@@ -120,8 +120,7 @@ def _before_newest(base: Path) -> Path:
 
 
 def _check_keep(keep: int | None) -> None:
-    if keep is not None and (isinstance(keep, bool) or not isinstance(keep, Integral)):
-        raise ZooError(f"keep={keep!r:.40} is no whole number: take one such as 3")
+    check_whole("keep", keep, 3)
     if keep is not None and keep < 1:
         raise ZooError(f"--keep {keep} would leave nothing to serve: ask for at least 1")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -109,3 +110,25 @@ def test_without_a_verb_the_help_is_printed() -> None:
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")
     assert "Verbs:" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: zoo.tune("mlp", trials=1.5),  # type: ignore[arg-type]
+        lambda: zoo.tune("mlp", trials=2, parallel=True),
+        lambda: zoo.train("mlp", data="iris", devices=1.5),  # type: ignore[arg-type]
+        lambda: zoo.train("mlp", data="iris", profile=2.5),  # type: ignore[arg-type]
+        lambda: zoo.export_run("run", onnx=True, opset=17.5),  # type: ignore[arg-type]
+        lambda: zoo.export_run("run", int8=True, calibration_examples=1.5),  # type: ignore[arg-type]
+        lambda: zoo.predict("artifact", "file", top=1.5),  # type: ignore[arg-type]
+        lambda: zoo.publish("artifact", "base", keep=1.5),  # type: ignore[arg-type]
+    ],
+)
+def test_numbers_that_are_not_whole_are_refused_before_work_starts(
+    call: Callable[[], object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(zoo.ZooError, match="is no whole number: take one such as"):
+        call()
+    assert not [*tmp_path.iterdir()]

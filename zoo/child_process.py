@@ -1,4 +1,4 @@
-"""What zoo's child processes and their parents agree on: lines of JSON on standard output, and errors among them."""
+"""The protocol between zoo's child processes and their parents: lines of JSON on standard output, errors among them."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ WARM_UP, FEWEST, MOST = 5, 31, 301
 """The numbers of rounds, see `zoo.turns.in_turns`."""
 
 SESSIONS = 5
-"""How often both files are opened to compare them: a session may be steadily faster or slower than the next one of the
+"""The number of times that both files are opened: a session may be steadily faster or slower than the next one of the
 same file, by more than its rounds differ (onnxruntime 1.32)."""
 
 SECONDS = 3.0

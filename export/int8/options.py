@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import platform
 from dataclasses import dataclass
-from numbers import Integral
 from typing import get_args
 
 from zoo.description import Model
@@ -12,6 +11,7 @@ from zoo.errors import ZooError, did_you_mean
 from zoo.int8_defaults import CALIBRATION_EXAMPLES, MAX_DROP, Target
 from zoo.processor import instruction_sets
 from zoo.registry import resolve
+from zoo.whole_numbers import check_whole
 
 
 @dataclass(frozen=True)
@@ -48,8 +48,7 @@ def int8_options(
         raise ZooError(
             f"--max-drop {max_drop} is out of range: give points of accuracy from 0 to 100, such as {MAX_DROP}"
         )
-    if isinstance(calibration_examples, bool) or not isinstance(calibration_examples, Integral):
-        raise ZooError(f"calibration_examples={calibration_examples!r:.40} is no whole number: take one such as 512")
+    check_whole("calibration_examples", calibration_examples, CALIBRATION_EXAMPLES)
     if calibration_examples < 1:
         raise ZooError(f"--calibration-examples {calibration_examples} calibrate nothing: take at least 1")
     chosen = next((one for one in known if one == target), this_machine())

@@ -12,6 +12,7 @@ from zoo.formats import find
 from zoo.text import Say, silent
 from zoo.verbs.arguments import StrPath, local_path, optional_path, several
 from zoo.verbs.results import ArtifactFolder
+from zoo.whole_numbers import check_whole
 
 
 def export_run(
@@ -77,6 +78,7 @@ def export_run(
         formats = list(dict.fromkeys(["onnx", *formats, "saved_model"]))
     if opset is not None and not any("onnx" in (name, find(name).source) for name in formats):
         raise ZooError(f"only ONNX has an opset, and not {listed(formats)}: add --onnx, or leave --opset out")
+    check_whole("opset", opset, 21)
     folder = runs.newest(Path("runs")) if run is None else local_path(run)
     if run is None:
         say(f"exporting {folder}, the newest finished run")

@@ -19,6 +19,7 @@ from zoo.training.gathering import gathered
 from zoo.training.request import Execution, TrainingRequest
 from zoo.verbs.arguments import StrPath, data_request, local_path, optional_path, refuse_beside_resume, settings_of
 from zoo.verbs.results import RunFolder
+from zoo.whole_numbers import check_whole
 
 WITH_RESUME = ("resume", "data_dir", *(field.name for field in dataclasses.fields(Execution)))
 """The arguments of `train` that are allowed with `resume`: a run continues with its own recipe and data."""
@@ -140,6 +141,7 @@ def train(
     if cluster and not cluster.chief:
         return beside_chief(cluster, optional_path(data_dir), execution)
     check_numbers(checkpoint_minutes, profile)
+    check_whole("devices", devices, 2)
     if resume is not None:
         refuse_beside_resume(arguments, WITH_RESUME)
         run.read(local_path(resume))
@@ -193,6 +195,7 @@ def check_numbers(checkpoint_minutes: float, profile: int | None) -> None:
     """Raise ZooError if the minutes between two checkpoints, or the steps to trace, are not above 0."""
     if not checkpoint_minutes > 0:
         raise ZooError(f"--checkpoint-minutes {checkpoint_minutes:g}: a number above 0 is needed, such as 10")
+    check_whole("profile", profile, 10)
     if profile is not None and profile < 1:
         raise ZooError(f"--profile {profile}: a number of steps above 0 is needed, such as 10")
 

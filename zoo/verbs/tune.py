@@ -27,6 +27,7 @@ from zoo.tuning.study import BEST, HISTORY, TABLE, TRIALS, Study, Trial, best_of
 from zoo.tuning.trial import Settled, StudyRequest
 from zoo.verbs.arguments import StrPath, column_options, local_path, optional_path, refuse_beside_resume, settings_of
 from zoo.verbs.results import Folder, RunFolder
+from zoo.whole_numbers import check_whole
 
 MOST_TRIALS, MOST_PROCESSES = 10_000, 64
 
@@ -104,6 +105,8 @@ def tune(
         Refused: the network cannot be exported.
     """
     arguments = {**locals()}
+    check_whole("trials", trials, 40)
+    check_whole("parallel", parallel, 2)
     if not 1 <= parallel <= MOST_PROCESSES:
         raise ZooError(f"--parallel {parallel}: 1 to {MOST_PROCESSES} processes")
     if resume is not None:

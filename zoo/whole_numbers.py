@@ -1,0 +1,19 @@
+"""Numbers that callers in Python pass, where the command line accepts whole ones only."""
+
+from __future__ import annotations
+
+from numbers import Integral
+
+from zoo.errors import ZooError
+
+
+def check_whole(name: str, value: object, example: int) -> None:
+    """Raise ZooError unless a value is None or a whole number, of Python or numpy; True and False are none.
+
+    Args:
+        name: what the caller calls it.
+        value: the value.
+        example: a number that the message suggests.
+    """
+    if value is not None and (isinstance(value, bool) or not isinstance(value, Integral)):
+        raise ZooError(f"{name}={value!r:.40} is no whole number: take one such as {example}")
