@@ -347,7 +347,7 @@ def _finish(
 
 
 def _in_float32(trainee: Trainee) -> Any:
-    """Return the network whose weights are kept, computing in float32 as the run does, if the training did in half."""
+    """Return the network with the weights to keep; after a training in bfloat16 or float16, it computes in float32."""
     if trainee.recipe.precision not in ("bfloat16", "float16"):
         return trainee.evaluated
     network = factory.build(trainee.description)
