@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zoo.intervals import ratio_of_medians, wilson
+from zoo.intervals import ratio_of_medians, ratio_of_medians_over_sessions, wilson
 from zoo.serving.statistics import FEWEST, latency, median_interval, median_rank
 
 samples = st.lists(st.floats(1e-6, 1e6), min_size=FEWEST, max_size=200).map(np.array)
@@ -116,3 +116,19 @@ def test_pairs_that_are_none_are_refused() -> None:
     for first, second in ((np.ones(3), np.ones(4)), (np.ones(0), np.ones(0))):
         with pytest.raises(ValueError, match="are not pairs"):
             ratio_of_medians(first, second, seed=0)
+
+
+def test_the_interval_over_sessions_covers_those_that_differ() -> None:
+    random = np.random.default_rng(0)
+    sessions = []
+    for ratio in (0.86, 1.02, 1.01, 0.98, 1.02):
+        second = random.normal(1, 0.01, 60)
+        sessions.append((ratio * second * random.normal(1, 0.01, 60), second))
+    value, low, high = ratio_of_medians_over_sessions(sessions, seed=0)
+    assert low < 0.95
+    assert high > 1.0
+    assert low < value < high
+    for first, second in sessions:
+        _, narrow_low, narrow_high = ratio_of_medians(first, second, seed=0)
+        assert narrow_high - narrow_low < (high - low) / 2
+    assert ratio_of_medians_over_sessions(sessions, seed=0) == (value, low, high)
