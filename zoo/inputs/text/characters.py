@@ -89,7 +89,10 @@ def _characters(clean: bool, chinese: bool, strip: bool, lower: bool) -> Charact
     lengths, firsts = np.ones(CODE_POINTS, np.int32), np.arange(CODE_POINTS, dtype=np.int32)
     firsts += CODES * roles.astype(np.int32)
     longer = {}
-    for character in {*cleaned, *spaced, *decomposed, *removed, *ranks, *lowered}:
+    gone = {character for character, replacement in cleaned.items() if not replacement}
+    lengths[[ord(character) for character in gone]] = 0
+    firsts[[ord(character) for character in gone]] = 0
+    for character in {*cleaned, *spaced, *decomposed, *removed, *ranks, *lowered} - gone:
         code, values = ord(character), values_of(character)
         lengths[code], firsts[code] = len(values), values[0] if len(values) == 1 else 0
         if len(values) > 1:
@@ -117,11 +120,12 @@ def _each(sequence: Iterable[str], changes: dict[str, str]) -> Iterator[str]:
         yield from changes.get(one, one)
 
 
-def _chunks() -> Iterator[list[str]]:
-    """All characters but the separator, in order."""
-    every = (code for code in range(CODE_POINTS) if code not in SURROGATES and code != ord(SEPARATOR))
-    while chunk := [chr(code) for code in itertools.islice(every, CHUNK)]:
-        yield chunk
+def _chunks() -> Iterator[str]:
+    """Yield strings that together have all characters but the separator, in order."""
+    for start in range(0, CODE_POINTS, CHUNK):
+        codes = np.arange(start, start + CHUNK, dtype="<u4")
+        kept = (codes != ord(SEPARATOR)) & ((codes < SURROGATES.start) | (codes >= SURROGATES.stop))
+        yield codes[kept].tobytes().decode("utf-32-le")
 
 
 @functools.cache
@@ -135,8 +139,11 @@ def _changes(normalizer: Any) -> dict[str, str]:
     """Return the replacement of each character that a normalizer changes."""
     found: dict[str, str] = {}
     for chunk in _chunks():
-        answers = normalizer.normalize_str(SEPARATOR.join(chunk)).split(SEPARATOR)
-        found |= {one: answer for one, answer in zip(chunk, answers, strict=True) if one != answer}
+        text = SEPARATOR.join(chunk)
+        normalized = normalizer.normalize_str(text)
+        if normalized != text:
+            answers = normalized.split(SEPARATOR)
+            found |= {one: answer for one, answer in zip(chunk, answers, strict=True) if one != answer}
     return found
 
 
@@ -162,8 +169,11 @@ def _combining(decomposition: Any) -> set[str]:
     last = "\u0345"  # the only one of class 240, the highest
     found = {last}
     for chunk in _chunks():
-        answers = decomposition.normalize_str(SEPARATOR.join(last + one for one in chunk)).split(SEPARATOR)
-        found |= {one for one, answer in zip(chunk, answers, strict=True) if answer == one + last}
+        text = SEPARATOR.join(last + one for one in chunk)
+        sorted_text = decomposition.normalize_str(text)
+        if sorted_text != text:
+            answers = sorted_text.split(SEPARATOR)
+            found |= {one for one, answer in zip(chunk, answers, strict=True) if answer == one + last}
     return found
 
 
