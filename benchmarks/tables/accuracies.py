@@ -23,6 +23,33 @@ def accuracy() -> str:
     return markdown(titles, rows)
 
 
+def trainings() -> str:
+    """The accuracy of trained networks of images and texts, and the time of their trainings on two cores."""
+    images, sentences = results("recipes")["figures"], results("sentences")["figures"]
+    languages = results("man_pages")["figures"]
+    resnet, cnn = images["resnet-small"]["small-images"], images["cnn-base"]["default"]
+    trainings = [
+        ("`resnet` small on Fashion-MNIST", resnet["minutes"] * 60, resnet),
+        ("`cnn` base on Fashion-MNIST", cnn["minutes"] * 60, cnn),
+        *(
+            (f"{network} on the sentiment of sentences", sentences[key]["train_seconds"], sentences[key])
+            for network, key in (("`bert` small, from MiniLM's weights,", "bert-small"), ("`lstm` small", "lstm-small"))
+        ),
+        ("`lstm` small on paragraphs in nine languages", languages["train_seconds"], languages),
+    ]
+    rows = []
+    for network, seconds, figures in trainings:
+        low, high = (100 * bound for bound in figures["interval"])
+        accuracy = f"{percent(figures['accuracy'])} ({low:.1f} to {high:.1f})"
+        rows.append([network, _duration(seconds), accuracy])
+    return markdown(["network and data", "training", "test accuracy (95 % interval)"], rows)
+
+
+def _duration(seconds: float) -> str:
+    minutes = seconds / 60
+    return f"{minutes:.0f} min" if minutes >= 10 else f"{minutes:.1f} min" if minutes >= 1 else f"{seconds:.0f} s"
+
+
 def fashion_mnist() -> str:
     """A network trained on all of Fashion-MNIST: the same accuracy by Keras and by the ONNX file."""
     figures = results("fashion_mnist")["figures"]

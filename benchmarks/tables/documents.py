@@ -34,6 +34,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "demo": exported_files.demo,
     "families": exported_files.families,
     "accuracy": accuracies.accuracy,
+    "trainings": accuracies.trainings,
     "fashion-mnist": accuracies.fashion_mnist,
     "fine-tuning": accuracies.fine_tuning,
     "tables-accuracy": accuracies.tables_accuracy,
