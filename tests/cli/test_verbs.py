@@ -33,24 +33,12 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
 
 OTHER_NAMES = {
     ("pull", "--from"): "from_",  # a keyword of Python
-    ("train", "--target"): "target_column",  # `target` is what is evaluated
-    ("train", "--text"): "text_column",
-    ("train", "--image"): "image_column",
-    ("pretrain", "--target"): "target_column",
-    ("pretrain", "--text"): "text_column",
-    ("pretrain", "--image"): "image_column",
-    ("tune", "--target"): "target_column",
-    ("tune", "--text"): "text_column",
-    ("tune", "--image"): "image_column",
-    ("scale", "--target"): "target_column",
-    ("scale", "--text"): "text_column",
-    ("scale", "--image"): "image_column",
-    ("benchmark", "--target"): "target_column",
-    ("benchmark", "--text"): "text_column",
-    ("benchmark", "--image"): "image_column",
-    ("evaluate", "--target"): "target_column",
-    ("evaluate", "--text"): "text_column",
-    ("evaluate", "--image"): "image_column",
+    # `target` is what is evaluated, and the others would read as the data themselves.
+    **{
+        (verb, f"--{name}"): f"{name}_column"
+        for verb in ("train", "pretrain", "tune", "scale", "benchmark", "evaluate")
+        for name in ("target", "text", "image", "audio")
+    },
     ("predict", "paths"): "artifact paths",  # a command line tells them apart by what they are
     ("publish", "places"): "artifact base",
 }

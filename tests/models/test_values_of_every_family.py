@@ -1,4 +1,4 @@
-"""Values instead of classes: every family builds a network for them, and images and texts go all the way."""
+"""Values instead of classes: every family builds a network for them, and images, texts and sound go all the way."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import onnxruntime
 import pytest
+import soundfile
 from PIL import Image
 
 import zoo
@@ -46,6 +47,19 @@ def texts(folder: Path) -> dict[str, Any]:
     return {"data": source, "text_column": "text", "target_column": "stars"}
 
 
+def sounds(folder: Path) -> dict[str, Any]:
+    """Tones, and the logarithm of their frequency."""
+    (folder / "sounds").mkdir()
+    random, rows, time = np.random.default_rng(0), [], np.arange(8_000) / 16_000
+    for number in range(60):
+        pitch = random.uniform(7, 12)
+        tone = 0.3 * np.sin(2 * np.pi * 2**pitch * time) + random.normal(scale=0.01, size=len(time))
+        soundfile.write(folder / "sounds" / f"{number}.flac", tone, 16_000)
+        rows.append((f"sounds/{number}.flac", f"{pitch:.4f}"))
+    source = write_table(folder / "sounds.csv", ("file", "pitch"), rows)
+    return {"data": source, "audio_column": "file", "target_column": "pitch"}
+
+
 @pytest.mark.parametrize(("family", "size"), EVERY)
 def test_every_family_builds_a_network_for_values(family: str, size: str) -> None:
     model = zoo.create(family, size=size, task="values", classes=1)
@@ -59,7 +73,11 @@ def test_one_class_is_refused_with_the_task_that_takes_one() -> None:
 
 @pytest.mark.parametrize(
     ("family", "data", "settings"),
-    [("cnn", images, {"epochs": 12, "batch_size": 8}), ("lstm", texts, {"epochs": 2, "text.max_length": 12})],
+    [
+        ("cnn", images, {"epochs": 12, "batch_size": 8}),
+        ("lstm", texts, {"epochs": 2, "text.max_length": 12}),
+        ("keyword", sounds, {"epochs": 2, "batch_size": 8}),
+    ],
 )
 @pytest.mark.usefixtures("no_trial_export")
 def test_values_go_all_the_way(family: str, data: Any, settings: dict[str, Any], tmp_path: Path) -> None:

@@ -38,6 +38,7 @@ from zoo.measurement import BATCHES, SECONDS
 @click.option("--target", "target_column", cls=DataOption, metavar="COLUMN[,COLUMN…]", help="{target}.")
 @click.option("--text", "text_column", cls=DataOption, metavar="COLUMN", help="{text}.")
 @click.option("--image", "image_column", cls=DataOption, metavar="COLUMN", help="{image}.")
+@click.option("--audio", "audio_column", cls=DataOption, metavar="COLUMN", help="{audio}.")
 @click.option("--family", help="With --data: the FAMILY to train, or an alias.")
 @click.option("--size", help="With --data: the size of the family.  [default: small]")
 @click.option(

@@ -38,6 +38,7 @@ def data_options(
         click.option("--target", "target_column", cls=DataOption, metavar="COLUMN[,COLUMN…]", help="{target}."),
         click.option("--text", "text_column", cls=DataOption, metavar="COLUMN", help="{text}."),
         click.option("--image", "image_column", cls=DataOption, metavar="COLUMN", help="{image}."),
+        click.option("--audio", "audio_column", cls=DataOption, metavar="COLUMN", help="{audio}."),
         click.option(
             "--bad-examples",
             type=click.Choice(["error", "skip"]),

@@ -41,6 +41,13 @@ from zoo.cli.data_options import DataOption
     help="{image}.  [default: that of the training]",
 )
 @click.option(
+    "--audio",
+    "audio_column",
+    cls=DataOption,
+    metavar="COLUMN",
+    help="{audio}.  [default: that of the training]",
+)
+@click.option(
     "--bad-examples",
     type=click.Choice(["error", "skip"]),
     help="What to do with unreadable examples of --data.  [default: error]",

@@ -72,10 +72,11 @@ def data_request(
     target_column: str | None,
     text_column: str | None,
     image_column: str | None,
+    audio_column: str | None,
     bad_examples: BadExamples | None,
 ) -> DataRequest:
     """Return the request for the data that these arguments of a verb name."""
-    options = column_options(target=target_column, text=text_column, image=image_column)
+    options = column_options(target=target_column, text=text_column, image=image_column, audio=audio_column)
     return DataRequest(data, optional_path(data_dir), options, bad_examples or "error")
 
 

@@ -67,6 +67,7 @@ def benchmark(
     target_column: str | None = None,
     text_column: str | None = None,
     image_column: str | None = None,
+    audio_column: str | None = None,
     family: str | None = None,
     size: str | None = None,
     set: Mapping[str, object] | Iterable[str] | str = (),
@@ -91,6 +92,7 @@ def benchmark(
         target_column: the column to predict, or several, separated by commas.
         text_column: the column with the text.
         image_column: the column that names the image files.
+        audio_column: the column that names the sound files.
         family: the family, or an alias, of the network to train.
         size: its size.
         set: changes of its recipe.
@@ -112,13 +114,14 @@ def benchmark(
             target_column=target_column,
             text_column=text_column,
             image_column=image_column,
+            audio_column=audio_column,
             bad_examples="skip",
         )
         request = TrainingRequest(family=family, size=size, data=wanted, settings=settings_of(set, {}))
         return _of_training(request, seconds, say, progress)
     training_only: dict[str, Any] = {
         "data_dir": data_dir, "target_column": target_column, "text_column": text_column,
-        "image_column": image_column, "family": family, "size": size, "set": set or None,
+        "image_column": image_column, "audio_column": audio_column, "family": family, "size": size, "set": set or None,
     }  # fmt: skip
     given = [name for name, value in training_only.items() if value is not None]
     if given:

@@ -63,6 +63,7 @@ def evaluate(
     target_column: str | None = None,
     text_column: str | None = None,
     image_column: str | None = None,
+    audio_column: str | None = None,
     bad_examples: Literal["error", "skip"] | None = None,
     include_training: bool = False,
     out: StrPath | None = None,
@@ -82,6 +83,7 @@ def evaluate(
         target_column: the column that was predicted, for `data` with columns; by default that of the training.
         text_column: the column with the text, likewise.
         image_column: the column that names the image files, likewise.
+        audio_column: the column that names the sound files, likewise.
         bad_examples: `error` (the default) refuses `data` with examples that cannot be read, `skip` leaves those out.
         include_training: also measure on examples that the model has seen in training.
         out: the folder to write; by default `evaluations/NAME`.
@@ -91,7 +93,7 @@ def evaluate(
         ZooError: the target or the data are missing or wrong, or no example is left to measure on.
         Refused: the artifact is damaged, or the model answers with numbers that are not finite.
     """
-    columns = column_options(target=target_column, text=text_column, image=image_column)
+    columns = column_options(target=target_column, text=text_column, image=image_column, audio=audio_column)
     about_data = [f"--{name}" for name in columns] + (["--bad-examples"] if bad_examples else [])
     if about_data and not data:
         raise ZooError(f"{listed(about_data)}: only for other data: name them with --data, or leave it out")

@@ -30,6 +30,7 @@ def pretrain(
     target_column: str | None = None,
     text_column: str | None = None,
     image_column: str | None = None,
+    audio_column: str | None = None,
     bad_examples: Literal["error", "skip"] | None = None,
     epochs: int | None = None,
     seed: int | None = None,
@@ -58,6 +59,7 @@ def pretrain(
         target_column: the column of the labels, for data that have columns; it decides how splits are drawn.
         text_column: the column with the text, for networks of texts and data that have columns.
         image_column: the column that names the image files, for networks of images and data that have columns.
+        audio_column: the column that names the sound files, for networks of sound and data that have columns.
         bad_examples: `error` (the default) refuses data with examples that cannot be read, `skip` leaves them out.
         epochs: short for `set={"epochs": ...}`.
         seed: short for `set={"seed": ...}`.
@@ -100,6 +102,7 @@ def pretrain(
             target_column=target_column,
             text_column=text_column,
             image_column=image_column,
+            audio_column=audio_column,
             bad_examples=bad_examples,
         ),
         settings=settings_of(set, {"epochs": epochs, "seed": seed, "precision": precision}),

@@ -73,6 +73,7 @@ def scale(
     target_column: str | None = None,
     text_column: str | None = None,
     image_column: str | None = None,
+    audio_column: str | None = None,
     bad_examples: Literal["error", "skip"] | None = None,
     recipe: StrPath | None = None,
     epochs: int | None = None,
@@ -103,6 +104,7 @@ def scale(
         target_column: the column to predict, for data with columns; or several, separated by commas.
         text_column: the column with the text.
         image_column: the column that names the image files.
+        audio_column: the column that names the sound files.
         bad_examples: `error` (the default) or `skip`.
         recipe: the recipe of every network.
         epochs: the epochs of every network. Short for `set={"epochs": ...}`.
@@ -121,8 +123,8 @@ def scale(
     arguments = {**locals()}
     training: dict[str, Any] = {
         "data": data, "data_dir": data_dir, "target_column": target_column, "text_column": text_column,
-        "image_column": image_column, "bad_examples": bad_examples, "recipe": recipe, "epochs": epochs,
-        "seed": seed, "set": settings_of(set, {}),
+        "image_column": image_column, "audio_column": audio_column, "bad_examples": bad_examples,
+        "recipe": recipe, "epochs": epochs, "seed": seed, "set": settings_of(set, {}),
     }  # fmt: skip
     series.refuse_cluster(None)
     if seconds is not None:

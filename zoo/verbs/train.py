@@ -24,7 +24,7 @@ from zoo.whole_numbers import check_whole
 WITH_RESUME = ("resume", "data_dir", *(field.name for field in dataclasses.fields(Execution)))
 """The arguments of `train` that are allowed with `resume`: a run continues with its own recipe and data."""
 
-OF_DATA = ("data", "data_dir", "target_column", "text_column", "image_column", "bad_examples")
+OF_DATA = ("data", "data_dir", "target_column", "text_column", "image_column", "audio_column", "bad_examples")
 """The arguments of `train` about its data."""
 
 SHORTHANDS = {
@@ -56,6 +56,7 @@ def train(
     target_column: str | None = None,
     text_column: str | None = None,
     image_column: str | None = None,
+    audio_column: str | None = None,
     bad_examples: Literal["error", "skip"] | None = None,
     unlabeled: str | None = None,
     recipe: RecipeChoice | None = None,
@@ -96,6 +97,7 @@ def train(
         target_column: the column to predict, for data with columns; or several, separated by commas.
         text_column: the column with the text, for networks of texts and data with columns.
         image_column: the column that names the image files, for networks of images and data with columns.
+        audio_column: the column that names the sound files, for networks of sound and data with columns.
         bad_examples: `error` (the default) refuses data with examples that cannot be read, `skip` leaves them out.
         unlabeled: further data to train on without their labels (FixMatch), or `rest`, the training examples that
             `label_fraction` leaves out.

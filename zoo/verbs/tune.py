@@ -57,6 +57,7 @@ def tune(
     target_column: str | None = None,
     text_column: str | None = None,
     image_column: str | None = None,
+    audio_column: str | None = None,
     bad_examples: Literal["error", "skip"] | None = None,
     recipe: StrPath | None = None,
     epochs: int | None = None,
@@ -90,6 +91,7 @@ def tune(
         target_column: the column to predict, for data with columns; or several, separated by commas.
         text_column: the column with the text.
         image_column: the column that names the image files.
+        audio_column: the column that names the sound files.
         bad_examples: `error` (the default) or `skip`.
         recipe: the recipe to begin with, as for `zoo.train`.
         epochs: the epochs of every trial. Short for `set={"epochs": ...}`.
@@ -119,7 +121,7 @@ def tune(
             size=size,
             data=data,
             data_dir=data_dir,
-            options=column_options(target=target_column, text=text_column, image=image_column),
+            options=column_options(target=target_column, text=text_column, image=image_column, audio=audio_column),
             bad_examples=bad_examples or "error",
             settings=settings_of(set, {"epochs": epochs, "seed": seed}),
             trials=trials,

@@ -1,6 +1,6 @@
 """The source `csv`: your own tables, in CSV files, also compressed with gzip, or in Parquet files.
 
-A column may contain texts, or name image files; the examples are then the texts or images instead of the rows.
+A column may contain texts, or name image or sound files; the examples are then these instead of the rows.
 """
 
 from __future__ import annotations
@@ -26,13 +26,14 @@ def read(
     target: str | None = None,
     text: str | None = None,
     image: str | None = None,
+    audio: str | None = None,
     data_dir: Path | None = None,
     model: Model | None = None,
 ) -> RawDataset:
     """Read all rows of files; `target` names the column of their targets, or several, separated by commas.
 
-    Texts are read from the column `text`; the column `image` names image files. If a `model` is to be measured on the
-    rows, their targets are classes or values as the model's are.
+    Texts are read from the column `text`; the columns `image` and `audio` name files. If a `model` is to be measured on
+    the rows, their targets are classes or values as the model's are.
 
     Files that are called train, val and test are splits. Files none of which looks like a split are one table without
     splits; a mixture is refused.
@@ -45,25 +46,26 @@ def read(
 
     if target is None:
         raise ZooError(f"--data csv:{argument}: say with --target which column to predict")
-    for option, column, does in (("text", text, "holds the texts"), ("image", image, "names the image files")):
+    for option, column, does in (
+        ("text", text, "holds the texts"),
+        ("image", image, "names the image files"),
+        ("audio", audio, "names the sound files"),
+    ):
         if kind == option and column is None:
             raise ZooError(f"--data csv:{argument}: say with --{option} which column {does}")
         if kind != option and column is not None:
             takes = "rows of all columns" if kind == "table" else inputs.find(kind).plural
             raise ZooError(f"--{option} {column}: the network takes {takes}: leave it out")
-    found = files(argument, data_dir, say)
-    if image is not None:
-        folders = {path.parent for path in found.values()}
-        if len(folders) > 1 or any(map(is_store, found)):
-            raise ZooError(
-                f"--data csv:{argument}: --image names files below the table: name files of one local folder"
-            )
+    found, names_files = files(argument, data_dir, say), image or audio
+    folders = {path.parent for path in found.values()}
+    if names_files and (len(folders) > 1 or any(map(is_store, found))):
+        raise ZooError(f"--data csv:{argument}: --{kind} names files below the table: name files of one local folder")
     frame, named = read_frame([*found.values()]), ",".join(found)
     where = str(data_dir.expanduser().resolve()) if data_dir else None
-    if image is not None:
-        from zoo.inputs.image.listed import dataset_of_frame as images_of_frame
+    if names_files:
+        from zoo.inputs.table.listed import dataset_of_frame as files_of_frame
 
-        return images_of_frame(frame, image, target, folders.pop(), named, where, model)
+        return files_of_frame(frame, kind, names_files, target, folders.pop(), named, where, model)
     if text is not None:
         from zoo.inputs.text.data import dataset_of_frame as texts_of_frame
 
@@ -76,14 +78,15 @@ def read(
 SOURCE = Source(
     scheme="csv",
     argument="FILE[,FILE…]",
-    kinds=("table", "text", "image"),
-    summary="your own tables, or texts or names of images in one of their columns, as CSV or Parquet",
+    kinds=("table", "text", "image", "audio"),
+    summary="your own tables, or texts or names of image or sound files in one of their columns, as CSV or Parquet",
     read=read,
     infers_targets=True,
     options={
         "target": "the column to predict, or several, separated by commas; a name may end with :classes or :values",
         "text": "the column with the texts, for networks of texts",
         "image": "the column that names the image files, for networks of images",
+        "audio": "the column that names the sound files, for networks of sound",
         "data_dir": "the folder that the files are in now [default: where they were]",
     },
     short_name=lambda argument: Path(argument.split(",")[0]).name.partition(".")[0],

@@ -1,4 +1,4 @@
-"""Images that a column of a table names, with their targets in other columns."""
+"""Examples in files that a column of a table names, with their targets in other columns."""
 
 from __future__ import annotations
 
@@ -10,38 +10,41 @@ from zoo.data.example import Example, RawDataset, Unreadable
 from zoo.data.names import shown
 from zoo.data.prefetch import map_ahead
 from zoo.errors import ZooError
-from zoo.inputs.image.labeled_image import inspect
+from zoo.input import find
 from zoo.inputs.table.frame import Frame
 from zoo.inputs.table.targets import read_targets
+from zoo.text import with_article
 
 if TYPE_CHECKING:
     from zoo.description import Model
 
 AHEAD = 1024
-"""The most images that threads read before they are needed."""
+"""The most files that threads read before they are needed."""
 
 
 def dataset_of_frame(
     frame: Frame,
-    image: str,
+    kind: str,
+    column: str,
     target: str,
     folder: Path,
     argument: str,
     data_dir: str | None,
     model: Model | None = None,
 ) -> RawDataset:
-    """Return the images that a column names, with the columns of `--target` as their targets.
+    """Return the examples of a kind of input in the files that a column names; `target` names columns of targets.
 
     A name is a path from `folder`, that of the table. Each file is read whole, to find damage. Rows without a target
-    are unreadable, and so is a file that is no image, is larger than those of a folder may be, or lies elsewhere.
+    are unreadable, and so is a file that is no example of the kind, is larger than those of a folder may be, or lies
+    elsewhere. The option that names the column has the name of the kind.
 
     Raises:
-        ZooError: there is no such column, both are the same, the target has no values, or no file is an image.
+        ZooError: there is no such column, both are the same, the target has no values, or no file is an example.
     """
-    names, found = frame.column(image, "--image"), read_targets(frame, target, model)
-    if image in found.names:
-        raise ZooError(f"--image and --target are both '{shown(image)}': name two columns")
-    root = folder.resolve()
+    names, found = frame.column(column, f"--{kind}"), read_targets(frame, target, model)
+    if column in found.names:
+        raise ZooError(f"--{kind} and --target are both '{shown(column)}': name two columns")
+    root, noun, inspect = folder.resolve(), find(kind).noun, find(kind).data.inspect
 
     def example(number: int, wanted: Any) -> Example | Unreadable:
         split, place = frame.splits[number], frame.places[number]
@@ -49,16 +52,16 @@ def dataset_of_frame(
             path = _inside(root, names[number])
             return inspect(path, split=split, target=wanted, name=shown(path.relative_to(root)))
         except ZooError as error:
-            return Unreadable(split, wanted, f"{place}, {_name_of(names[number], image)}", str(error))
+            return Unreadable(split, wanted, f"{place}, {_name_of(names[number], column)}", str(error))
 
     examples, unreadable = found.examples(frame, example, functools.partial(map_ahead, ahead=AHEAD))
     if not examples:
         first = unreadable[0]
         raise ZooError(
-            f"none of the {len(unreadable)} rows names an image ({first.name}: {first.reason}): "
+            f"none of the {len(unreadable)} rows names {with_article(noun)} ({first.name}: {first.reason}): "
             f"name files below {shown(root)}"
         )
-    return RawDataset("image", found.labels, examples, unreadable, found.task, argument, data_dir, parts=found.parts)
+    return RawDataset(kind, found.labels, examples, unreadable, found.task, argument, data_dir, parts=found.parts)
 
 
 def _inside(root: Path, name: Any) -> Path:
@@ -79,5 +82,5 @@ def _inside(root: Path, name: Any) -> Path:
 
 
 def _name_of(cell: Any, column: str) -> str:
-    """Return the name of an image for messages."""
+    """Return the name of a file for messages."""
     return shown(cell.strip()) if isinstance(cell, str) and cell.strip() else f"column '{shown(column)}' is empty"
