@@ -36,12 +36,6 @@ def wilson(correct: int, total: int) -> tuple[float, float]:
     return max(0.0, min(share, center - half)), min(1.0, max(share, center + half))
 
 
-def mean_interval(values: np.ndarray) -> tuple[float, float]:
-    """Compute the normal 95 % interval of the mean of values, float [n], n above 0."""
-    half = _Z * float(values.std()) / math.sqrt(len(values))
-    return float(values.mean()) - half, float(values.mean()) + half
-
-
 def paired_difference(lost: int, gained: int, total: int) -> tuple[float, float, float]:
     """Compute the drop of a proportion between two paired measurements, and the 95 % interval of the drop.
 

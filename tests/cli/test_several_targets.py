@@ -100,6 +100,26 @@ def test_scores_are_those_of_each_target_and_their_mean() -> None:
     assert answer.plain()["targets"]["price, net"]["values"]["price, net"] == outputs["price_net_values"][2, 0]
 
 
+def test_the_interval_of_the_mean_score_is_that_of_a_joint_bootstrap() -> None:
+    from sklearn.metrics import accuracy_score, r2_score
+
+    model, generator, count = described(), np.random.default_rng(0), 400
+    wanted = np.stack([generator.integers(0, 3, count), generator.lognormal(sigma=1.5, size=count)], 1)
+    logits = np.eye(3)[wanted[:, 0].astype(int)] + generator.normal(scale=0.7, size=(count, 3))
+    values = wanted[:, 1] * generator.normal(1, 0.3, count)
+    outputs = {"color_logits": logits, "color_probabilities": logits, "price_net_values": values[:, None]}
+    found = task_of(model).primary(outputs, model)
+    score = task_of(model).score(found, wanted.astype(np.float32))
+    drawn = []
+    for _ in range(500):
+        index = generator.integers(0, count, count)
+        accuracy = accuracy_score(wanted[index, 0], logits[index].argmax(1))
+        drawn.append((accuracy + r2_score(wanted[index, 1], values[index])) / 2)
+    low, high = np.percentile(drawn, [2.5, 97.5])
+    width = high - low
+    assert (score.low, score.high) == (pytest.approx(low, abs=0.15 * width), pytest.approx(high, abs=0.15 * width))
+
+
 def test_losses_are_weighed_by_learned_log_variances() -> None:
     import tensorflow as tf
 

@@ -45,6 +45,15 @@ def test_integers_are_classes_for_a_model_of_classes(tmp_path: Path) -> None:
     assert targets(STARS, rows(tmp_path, 3, 3, 3)) == [2, 2, 2]
 
 
+def test_booleans_are_the_same_classes_in_every_spelling(tmp_path: Path) -> None:
+    for labels in (("False", "True"), ("false", "true")):
+        model = Model("linear", "small", labels, TABLE, 4, 2)
+        for spelled in (str, lambda value: str(value).lower()):
+            assert targets(model, rows(tmp_path, *map(spelled, (True, False, True)))) == [1, 0, 1]
+    with pytest.raises(ZooError, match="'yes'"):
+        targets(model, rows(tmp_path, "yes", "no"))
+
+
 def test_several_targets_are_read_as_those_of_the_model(tmp_path: Path) -> None:
     parts = (Part("stars", "classes", ("1", "2", "3")), Part("rings", "values", ("rings",)))
     model = Model(

@@ -23,5 +23,12 @@ def test_the_same_rows_under_other_columns_are_refused(tmp_path: Path) -> None:
     path.write_text("\n".join(["weight,height,y", *rows]))
     with pytest.raises(ZooError, match=r"under other columns \(weight, height\): restore its header"):
         load_again(described, "table", Split())
+    path.write_text("\n".join(["height,weight,y", *rows, "1,2,3"]))
+    with pytest.raises(ZooError, match=r"has changed .* \(.*[0-9]+ [a-z]+ examples, [0-9]+ before\): restore it"):
+        load_again(described, "table", Split())
+    path.write_text("\n".join(["height;weight;y", *(row.replace(",", ";").replace(";", "0;", 1) for row in rows)]))
+    with pytest.raises(ZooError, match=r"\(as many examples, with other bytes or targets, or in another order\)"):
+        load_again(described, "table", Split())
+    path.write_text("\n".join(["weight,height,y", *rows]))
     # Runs of earlier versions did not record the columns.
     assert load_again(dataclasses.replace(described, columns=()), "table", Split())

@@ -36,6 +36,7 @@ class Examples:
         digests: uint64 [examples], the first 8 bytes of the SHA-256 of each example as the source has it.
         fitted_digests: likewise, of the part of each example that a network takes, if another source may have the same
             part in another form, such as columns in another order; None if not.
+        unrecognizable: why equal examples of another source are not recognized; None if they are.
         in_memory: whether `read` finds every example in memory.
         files: returns the path of the file that contains exactly the raw example at an index; empty if there is none.
         sampling: how the examples of an epoch of training are drawn.
@@ -48,6 +49,7 @@ class Examples:
     sizes: np.ndarray
     digests: np.ndarray
     fitted_digests: np.ndarray | None = None
+    unrecognizable: str | None = None
     in_memory: bool = False
     files: Callable[[int], str] = _no_file
     sampling: Sampling = ALL
@@ -107,6 +109,7 @@ class Examples:
             sizes=self.sizes[index],
             digests=self.digests[index],
             fitted_digests=None if self.fitted_digests is None else self.fitted_digests[index],
+            unrecognizable=self.unrecognizable,
             in_memory=self.in_memory,
             files=lambda number: self.files(int(index[number])),
         )

@@ -141,6 +141,8 @@ def leave_out_seen(
     if digests is None:
         return examples, Overlap(None, len(examples), left_out=False, unknown=unknown)
     seen = examples.known(digests.seen)
+    if not seen.any():
+        unknown = unknown or examples.unrecognizable
     overlap = Overlap(int(seen.sum()), len(examples), left_out=not include and bool(seen.any()), unknown=unknown)
     if not overlap.left_out:
         return examples, overlap

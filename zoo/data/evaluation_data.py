@@ -146,6 +146,9 @@ def _numbers(labels: Sequence[str]) -> Mapping[str, int]:
     numbers = {composed(label): number for number, label in enumerate(labels)}
     if tuple(labels) == imagenet.labels():
         numbers |= {synset: number for number, synset in enumerate(imagenet.classes())}
+    if sorted(label.lower() for label in labels) == ["false", "true"]:
+        # Booleans are `true` in Parquet files, and Python writes `True` to CSV files.
+        numbers |= {form(label): number for number, label in enumerate(labels) for form in (str.lower, str.capitalize)}
     return numbers
 
 

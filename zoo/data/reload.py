@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from zoo import files
@@ -35,7 +36,7 @@ def load_again(data: Data, kind: str, split: Split, data_dir: Path | None = None
         known = {line.partition(": ")[0] for line in data.skipped}
         broken = [line for line in dataset.skipped if line.partition(": ")[0] not in known]
         raise ZooError(
-            f"{source} has changed since it was trained on ({dataset.description().counts}, then {data.counts}"
+            f"{source} has changed since it was trained on ({_change(data.counts, dataset.description().counts)}"
             + (f"; {len(broken)} cannot be read now: {listed(broken, most=3)}" if broken else "")
             + "): restore it, say with --data-dir where it is now, or train again"
         )
@@ -47,6 +48,12 @@ def load_again(data: Data, kind: str, split: Split, data_dir: Path | None = None
             "restore its header, or train again"
         )
     return dataset
+
+
+def _change(before: Mapping[str, int], now: Mapping[str, int]) -> str:
+    """Return the change of a dataset's splits in words, from the number of examples of each."""
+    changed = [f"{now[name]:,} {name} examples, {before[name]:,} before" for name in now if now[name] != before[name]]
+    return listed(changed) if changed else "as many examples, with other bytes or targets, or in another order"
 
 
 def digests_for(

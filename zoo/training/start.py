@@ -15,11 +15,12 @@ from zoo import files, folder_kinds, migration, provenance, run, weights_file
 from zoo import task as tasks
 from zoo.data import digests
 from zoo.data.dataset import Dataset
+from zoo.data.names import quoted
 from zoo.data.reload import digests_for
 from zoo.data.source import short_name
 from zoo.data.unlabeled import moved_with
 from zoo.description import Data, InitialWeights, Model
-from zoo.errors import ZooError
+from zoo.errors import ZooError, listed
 from zoo.folder_lock import locked
 from zoo.input import kind_of
 from zoo.recipe import Prune, Recipe
@@ -140,6 +141,7 @@ def _remarks(dataset: Dataset, model: Model, recipe: Recipe) -> Iterator[str]:
     Raises:
         ZooError: the recipe weighs classes, and the targets are not classes.
     """
+    yield from _alike(dataset)
     if recipe.class_weights == "balanced":
         task = tasks.find(dataset.task)
         if task.balanced is None:
@@ -150,6 +152,17 @@ def _remarks(dataset: Dataset, model: Model, recipe: Recipe) -> Iterator[str]:
         each = [f"{label} {weight:.4g}" for label, weight in zip(dataset.labels, weights, strict=True)]
         yield f"class weights: {tasks.names(each)}"
     yield from kind_of(model.preprocessing).data.adjustments(dataset, model.preprocessing, recipe.input)
+
+
+def _alike(dataset: Dataset) -> Iterator[str]:
+    """Yield a line for the classes whose names differ only in case."""
+    for labels in [part.labels for part in dataset.parts] or [dataset.labels]:
+        spellings: dict[str, list[str]] = {}
+        for label in labels:
+            spellings.setdefault(label.casefold(), []).append(quoted(label))
+        for same in spellings.values():
+            if len(same) > 1:
+                yield f"{listed(same, most=3)} are different classes: give examples of one class one name"
 
 
 def _digests(dataset: Dataset, weights: Path | None, teacher: Found | None, say: Say) -> digests.Digests:

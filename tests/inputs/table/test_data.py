@@ -20,7 +20,7 @@ from zoo.data.load import load, read_source
 from zoo.data.sources import csv
 from zoo.errors import ZooError
 from zoo.inputs.table import data
-from zoo.inputs.table.columns import Column, TableSettings
+from zoo.inputs.table.columns import Column, Row, TableSettings
 from zoo.inputs.table.frame import read_frame
 from zoo.inputs.table.rows import typed
 from zoo.recipe import Split
@@ -142,6 +142,23 @@ def test_a_column_may_be_missing_in_training_only(tmp_path: Path) -> None:
         "column since: dates, all missing in training",
         "column more: numbers, all missing in training",
     ]
+    assert not any(column.missing for column in made.columns), "a feature would be 1 in all training rows"
+
+
+def test_what_is_odd_about_columns_is_said(tmp_path: Path) -> None:
+    numbers = np.random.default_rng(0).permutation(60)
+    lines = [f"{number / 7:.3f},{place},{number + 100},1,{place % 2}" for number, place in enumerate(numbers)]
+    (tmp_path / "t.csv").write_text("\n".join(["x,number,line,one,y", *lines]))
+    dataset = load(f"csv:{tmp_path / 't.csv'}", "table", split=SPLIT, options={"target": "y"})
+    made = data.suiting(dataset, TableSettings(), None)
+    assert [*data.adjustments(dataset, made, TableSettings())][4:] == [
+        "column 'one' has one value only in training: nothing can be learned from it",
+        *(
+            f"column '{name}' has consecutive integers, a different one in each row: if it only numbers the rows, "
+            f"--set table.ignore={name}"
+            for name in ("number", "line")
+        ),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -205,7 +222,8 @@ def test_values_that_python_does_not_have_are_refused(tmp_path: Path, values: li
 
 def test_words_that_are_numbers_are_equal_in_all_files() -> None:
     columns = [Column("zip", "word", words=("8001",))]
-    assert [typed((value,), [0], columns) for value in (8001.0, "8001.0", "8001", "08001")] == [
+    rows: list[Row] = [(8001.0,), ("8001.0",), ("8001",), ("08001",)]
+    assert typed(rows, [0], columns)[0] == [
         ("8001",),
         ("8001",),
         ("8001",),

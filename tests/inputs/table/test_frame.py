@@ -37,7 +37,10 @@ def features_of(
     names, rows = features(frame, leave_out)
     columns = inferred(names, rows, settings or TableSettings())
     places = places_of(columns, names)
-    return columns, [typed(row, places, columns) for row in rows]
+    values, problems = typed(rows, places, columns)
+    if problems:
+        raise ZooError(problems[min(problems)])
+    return columns, list(values)
 
 
 @pytest.fixture
@@ -140,6 +143,9 @@ WRONG: dict[str, tuple[bytes, str]] = {
     "thousands of a target": (b"a;y\n1;1.000,50\n2;1.000,50\n3;4.000,00\n", "--target y: .*1.000,50.*write plain"),
     "percent signs": (b"a,y\n5%,1\n5%,3\n10 %,4\n", ".5%. in row 1: write plain"),
     "percent signs of a target": (b"a,y\n1,5%\n2,5%\n3,10%\n", "write plain numbers, .*or y:classes if"),
+    "currencies": ("a,y\n$12.50,1\n€ 3,3\n4.5 USD,4\n".encode(), ".\\$12.50. in row 1: write plain"),
+    "losses in parentheses": (b"a,y\n(45),1\n3,3\n(7.5),4\n", ".\\(45\\). in row 1: write plain"),
+    "currencies of a target": (b"a,y\n1,$7.50\n2,$1.50\n3,$3\n", "currencies .*write plain numbers, .*or y:classes if"),
     "fractions of seconds": (
         b"a,y\n2024-01-05T10:00:00.5,1\n2024-01-05 10:00,3\n",
         "in row 1: write them as 2024-12-31T",
@@ -317,6 +323,24 @@ def test_classes_in_two_unicode_forms_are_one(write: Callable[..., Path]) -> Non
     frame = frame_of(str(write("x,y\n1,caf\u00e9\n2,cafe\u0301\n3,tea\n".encode())))
     found = read_target_column(frame, "y")
     assert (found.labels, found.values) == (("caf\u00e9", "tea"), [0, 0, 1])
+
+
+def test_names_of_columns_and_words_in_two_unicode_forms_are_one(write: Callable[..., Path], tmp_path: Path) -> None:
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    lines = [f"{word},{number % 2}" for number, word in enumerate(["caf\u00e9", "cafe\u0301", "tea", "tea"] * 5)]
+    frame = frame_of(str(write("\n".join(["Gro\u0308\u00dfe,y", *lines]).encode())))
+    assert frame.names == ("Gr\u00f6\u00dfe", "y")
+    columns, rows = features_of(frame, ("y",))
+    assert {row[0] for row in rows} == {"caf\u00e9", "tea"}
+    parquet.write_table(pa.table({" Gro\u0308\u00dfe ": ["tea"], "y": [1]}), tmp_path / "rows.parquet")
+    assert frame_of(str(tmp_path / "rows.parquet")).names == frame.names
+    assert columns[0].name == frame.names[0]
+
+
+def test_a_name_in_quotes_may_have_a_line_break(write: Callable[..., Path]) -> None:
+    assert frame_of(str(write(b'"net\nprice, in EUR";y\n1,5;2\n'))).names == ("net\nprice, in EUR", "y")
 
 
 def test_a_column_decides_what_is_missing_in_it(write: Callable[..., Path]) -> None:

@@ -73,6 +73,28 @@ def test_networks_answer_every_row_in_keras_and_in_onnx(
         assert sorted(kinds) == sorted(["Sub", "Mul", "IsNaN", "Where", "MatMul", "Add"])
 
 
+@pytest.mark.parametrize(
+    ("family", "options"),
+    [
+        ("linear", {}),
+        ("linear", {"terms": "products"}),
+        ("linear", {"terms": "splines"}),
+        ("mlp", {}),
+        ("mlp", {"intervals": 4, "word_width": 3}),
+    ],
+)
+def test_a_column_that_is_constant_in_training_changes_no_answer(family: str, options: Any) -> None:
+    columns = [Column("x", "number"), Column("n", "number"), Column("d", "date"), Column("b", "boolean")]
+    rows: list[Any] = [(float(number), 5.0, None, "true") for number in range(20)]
+    preprocessing = table.suiting(columns, rows)
+    assert [column.is_constant for column in preprocessing.columns] == [False, True, True, True]
+    model = network(family, preprocessing, **options)
+    others = [(x, 5000.0, "2024-05-06", "false") for x, *_ in rows]
+    known, other = (model(table.encode(each, preprocessing)["features"]).numpy() for each in (rows, others))
+    np.testing.assert_allclose(other, known, rtol=1e-6)
+    assert np.ptp(known, 0).min() > 0.01
+
+
 def test_models_are_saved_and_loaded_by_keras(tmp_path: Any) -> None:
     import keras
 

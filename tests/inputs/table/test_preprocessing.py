@@ -122,6 +122,11 @@ def test_a_value_that_does_not_fit_is_refused_with_row_and_column(row: Any, reas
         table.encode([row], ALL_KINDS)
 
 
+def test_numbers_whose_std_float32_cannot_divide_by_are_refused() -> None:
+    with pytest.raises(ZooError, match=r"column 'x' has numbers that are too near to each other .*: scale the column"):
+        table.suiting([Column("x", "number")], [(1e-40,), (2e-40,)])
+
+
 def test_statistics_are_those_of_the_training_rows() -> None:
     data = [
         (1.0, "b", "1970-01-02", "yes"),

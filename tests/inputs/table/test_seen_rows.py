@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import csv
+import datetime
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
+from pyarrow import parquet
 
 from zoo.data.dataset import Dataset
 from zoo.data.digests import Digests, digests_of, leave_out_seen
@@ -70,6 +74,38 @@ def test_rows_are_recognized_whatever_their_form(form: str, source: str, tmp_pat
     assert unseen(other, preprocessing, digests) == len(dataset.test)
 
 
+def test_rows_are_recognized_in_files_of_another_format(tmp_path: Path) -> None:
+    generator, first = np.random.default_rng(0), datetime.datetime(2024, 1, 1)
+    names = ("size", "count", "member", "since", "at", "city", "class")
+    columns: list[list[Any]] = [
+        generator.normal(size=120).astype(np.float32).tolist(),
+        generator.integers(0, 9, 120).tolist(),
+        (generator.random(120) < 0.5).tolist(),
+        [first.date() + datetime.timedelta(days=number) for number in range(120)],
+        [first + datetime.timedelta(days=number) for number in range(120)],
+        [("Bern", "Z\u00fcrich")[number % 2] for number in range(120)],
+        ["ab"[number % 2] for number in range(120)],
+    ]
+    rows = [*zip(*columns, strict=True)]
+    dataset = loaded(written(tmp_path / "train.csv", names, [[row[0].__format__(".9g"), *row[1:]] for row in rows]))
+    preprocessing, digests = trained(dataset)
+    kinds = [column.kind for column in preprocessing.columns]
+    assert kinds == ["number", "number", "boolean", "date", "date", "word"]
+
+    table = pa.table(dict(zip(names, columns, strict=True)))
+    table = table.set_column(0, "size", pa.array(columns[0], pa.float32()))
+    parquet.write_table(table, tmp_path / "other.parquet")
+    assert unseen(loaded(f"csv:{tmp_path / 'other.parquet'}"), preprocessing, digests) == len(dataset.test)
+    spelled = [
+        (f"{row[0]:.12f}", f"{row[1]}.0", "ny"[row[2]], f"{row[3]}T00:00", row[3], "Zu\u0308rich", row[6])
+        if row[5] != "Bern"
+        else row
+        for row in rows
+    ]
+    other = loaded(written(tmp_path / "spelled.csv", names, spelled))
+    assert unseen(other, preprocessing, digests) == len(dataset.test)
+
+
 def test_other_rows_are_not_recognized(tmp_path: Path) -> None:
     names, rows = wine()
     preprocessing, digests = trained(loaded("wine"))
@@ -87,6 +123,8 @@ def test_rows_of_few_different_values_are_recognized_only_in_the_same_file(tmp_p
     assert unseen(loaded(source), preprocessing, digests) == len(dataset.test)
     other = loaded(written(tmp_path / "other.csv", ("x", "y", "z", "class"), rows[::-1]))
     assert unseen(other, preprocessing, digests) == len(rows)
+    overlap = leave_out_seen(fitting(other, preprocessing).train, digests, None, include=False)[1]
+    assert overlap.unknown == "many of its rows are equal, so rows of the training are recognized only in the same file"
 
 
 def test_digests_of_an_earlier_version_are_recognized(tmp_path: Path) -> None:

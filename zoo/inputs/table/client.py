@@ -55,7 +55,7 @@ def named_examples(
     Raises:
         ZooError: a file is no table, lacks a column, or has a value that does not fit its column.
     """
-    found = []
+    found: list[NamedExample] = []
     for path in paths:
         frame = read_file(path)
         names, rows = features(frame)
@@ -67,11 +67,11 @@ def named_examples(
             raise ZooError(f"{shown(path)}: {error}") from None
         if others:
             leave_out(path, f"columns that the network does not take: {listed(others, most=3)}")
-        for row, name in zip(rows, frame.places, strict=True):
-            try:
-                found.append(NamedExample(name, typed(row, places, preprocessing.columns)))
-            except ZooError as error:
-                raise ZooError(f"{name}: {error}") from None
+        values, problems = typed(rows, places, preprocessing.columns)
+        if problems:
+            first = min(problems)
+            raise ZooError(f"{frame.places[first]}: {problems[first]}")
+        found += map(NamedExample, frame.places, values)
     return found
 
 

@@ -46,12 +46,13 @@ BOOLEANS = {
 
 NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 INFINITE = re.compile(r"[+-]?inf(inity)?", re.IGNORECASE)
-NOT_PLAIN = re.compile(
-    r"[+-]?[0-9]+,[0-9]+([eE][+-]?[0-9]+)?|"  # a decimal comma
-    r"[+-]?[0-9]{1,3}([.,' \u00a0\u202f][0-9]{3})+([.,][0-9]+)?|"  # groups of thousands
-    r"[+-]?[0-9]+([.,][0-9]+)?\s?%"
-)
-"""Numbers that people write and `NUMBER` does not match."""
+_CURRENCY = r"([$€£¥₹₽₩₺₪]|USD|EUR|GBP|CHF|JPY|CNY|INR|CAD|AUD|NZD|SEK|NOK|DKK|PLN|CZK|HUF|TRY|BRL|MXN|KRW|SGD)"
+_AMOUNT = r"([0-9]{1,3}([.,' \u00a0\u202f][0-9]{3})+([.,][0-9]+)?|[0-9]+([.,][0-9]+)?([eE][+-]?[0-9]+)?)"
+NOT_PLAIN = re.compile(rf"\(?[+-]?({_CURRENCY}\s?)?[+-]?{_AMOUNT}(\s?(%|{_CURRENCY}))?\)?")
+"""Numbers that people write and `NUMBER` does not match.
+
+They have a decimal comma, groups of thousands, a percent sign, a currency, or parentheses, which mark losses.
+"""
 
 HOW_PLAIN = "write plain numbers, such as 1234.5"
 
@@ -99,6 +100,16 @@ class Column:
     missing: bool = False
     words: Annotated[tuple[str, ...], Field(max_length=MOST_WORDS)] = ()
     knots: tuple[float, ...] = ()
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether training rows have fewer than two different numbers, so that nothing can be learned from it."""
+        return self.kind != "word" and self.std == 1 and len(self.knots) < 2
+
+    @property
+    def scale(self) -> float:
+        """The factor of the distance from the mean: 0 if the column is constant, whose weights are not learned."""
+        return 0.0 if self.is_constant else 1 / self.std
 
 
 @record
@@ -149,8 +160,8 @@ def infer(name: str, values: Sequence[Value], row_name: Callable[[int], str] = r
         )
     if counts["not plain"] and 2 * (counts["not plain"] + counts["number"]) >= counts.total():
         raise ZooError(
-            f"column '{shown(name)}' has numbers with commas, separators or percent signs, {first['not plain']}: "
-            f"{HOW_PLAIN}, or --set table.words={shown(name)} if they are words"
+            f"column '{shown(name)}' has numbers with commas, separators, currencies or percent signs, "
+            f"{first['not plain']}: {HOW_PLAIN}, or --set table.words={shown(name)} if they are words"
         )
     if counts["other time"] and 2 * (counts["other time"] + counts["date"]) >= counts.total():
         raise ZooError(

@@ -21,9 +21,9 @@ from zoo.data.targets import is_class
 from zoo.errors import ZooError, listed
 from zoo.family import Family, Size
 from zoo.inputs.table.bundled import Bundled, bundled
-from zoo.inputs.table.columns import Column, Row, TableSettings, Value, inferred, named
+from zoo.inputs.table.columns import FEWEST_IDENTIFIERS, Column, Row, TableSettings, Value, inferred, named
 from zoo.inputs.table.frame import Frame
-from zoo.inputs.table.preprocessing import FEATURES, TablePreprocessing, encode, lines
+from zoo.inputs.table.preprocessing import FEATURES, TablePreprocessing, column_features, encode, lines
 from zoo.inputs.table.preprocessing import suiting as described
 from zoo.inputs.table.rows import features, places_of, row_digests, typed, value_digests
 from zoo.inputs.table.targets import read_targets
@@ -80,6 +80,8 @@ def _example(row: Row, target: Any, name: str, split: str, digest: bytes, names:
     return Example(split, target, name, tuple(row), size, digest, names)
 
 
+FEW_DIFFERENT = "many of its rows are equal, so rows of the training are recognized only in the same file"
+
 RECORDS = (object, None)
 """Rows are no files of their own."""
 
@@ -113,7 +115,7 @@ def suiting(dataset: Dataset, settings: TableSettings, like: TablePreprocessing 
     every = [*train, *(row for rows in others for row in rows)]
     columns = inferred(names, every, settings, row_names.__getitem__)
     places = places_of(columns, names)
-    return described(columns, [typed(row, places, columns) for row in train])
+    return described(columns, typed(train, places, columns)[0])
 
 
 def _rows(examples: Examples) -> list[Row]:
@@ -126,22 +128,21 @@ def kept(examples: Examples, preprocessing: TablePreprocessing) -> tuple[Example
         return examples, ()
     columns = preprocessing.columns
     places = places_of(columns, examples.traits(0))
-    rows, index, reasons = [], [], []
-    for number, row in enumerate(_rows(examples)):
-        try:
-            rows.append(typed(row, places, columns))
-            index.append(number)
-        except ZooError as error:
-            reasons.append(f"{examples.names(number)}: {error}")
+    every, problems = typed(_rows(examples), places, columns)
+    index = np.array([number for number in range(len(every)) if number not in problems], np.int64)
+    rows = [every[number] for number in index]
+    reasons = tuple(f"{examples.names(number)}: {problems[number]}" for number in sorted(problems))
     names = tuple(column.name for column in columns)
+    digests = value_digests(rows, columns)
     fitting = dataclasses.replace(
-        examples.only(np.array(index, np.int64)),
+        examples.only(index),
         read=rows.__getitem__,
         traits=lambda number: names,
-        fitted_digests=value_digests(rows),
+        fitted_digests=digests,
+        unrecognizable=FEW_DIFFERENT if digests is None else None,
         in_memory=True,
     )
-    return fitting, tuple(reasons)
+    return fitting, reasons
 
 
 def remarks(splits: Sequence[Examples], preprocessing: TablePreprocessing) -> Iterator[str]:
@@ -156,15 +157,31 @@ def remarks(splits: Sequence[Examples], preprocessing: TablePreprocessing) -> It
 def adjustments(dataset: Dataset, preprocessing: TablePreprocessing, settings: TableSettings) -> Iterator[str]:
     """Say the type of each column, which columns have one value only, and which are left out."""
     yield from (f"column {line}" for line in lines(preprocessing))
-    train = encode(_rows(kept(dataset.train, preprocessing)[0]), preprocessing)[FEATURES]
-    for column, values in zip(preprocessing.columns, train.T, strict=True):
-        if len(np.unique(values[~np.isnan(values)])) < 2:
+    for column in preprocessing.columns:
+        if column.is_constant or (column.kind == "word" and len(column.words) < 2 and not column.missing):
             yield f"column '{shown(column.name)}' has one value only in training: nothing can be learned from it"
+    for column in _numbering(dataset, preprocessing):
+        yield (
+            f"column '{shown(column.name)}' has consecutive integers, a different one in each row: if it only numbers "
+            f"the rows, --set table.ignore={shown(column.name)}"
+        )
     taken = {column.name for column in preprocessing.columns}
     ignored = named(settings.ignore, dataset.form)
     others = [shown(name) for name in dataset.form if name not in taken and name not in ignored]
     if others:
         yield f"left out: columns that the weights do not take: {listed(others, most=5)}"
+
+
+def _numbering(dataset: Dataset, preprocessing: TablePreprocessing) -> Iterator[Column]:
+    """Yield the columns whose values are consecutive integers, each once, in any order."""
+    splits = (dataset.train, dataset.validation, dataset.test)
+    rows = [row for split in splits for row in _rows(split)]
+    numbers = [column for column in preprocessing.columns if column.kind == "number"]
+    for place, column in zip(places_of(numbers, dataset.train.traits(0)), numbers, strict=True):
+        cells, _ = typed(rows, [place], [column])
+        values, _ = column_features([cell for (cell,) in cells], column)
+        if len(rows) >= FEWEST_IDENTIFIERS and (np.diff(np.sort(values)) == 1).all():
+            yield column
 
 
 def reference(shape: Sequence[int]) -> TablePreprocessing:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from zoo.data.names import shown
+from zoo.data.names import composed, shown
 from zoo.data.splits import SPLIT_NAMES, like_a_split
 from zoo.data.store_copy import local_copy
 from zoo.errors import ZooError, listed
@@ -221,14 +221,14 @@ def read_file(path: Path) -> Frame:
 
 def _csv(file: IO[bytes] | gzip.GzipFile, name: str) -> tuple[tuple[str, ...], list[tuple[Value, ...]], list[str]]:
     text = _text(file, name)
-    head = QUOTED.sub("", text.partition("\n")[0])
+    head = QUOTED.sub("", text[:LONGEST_HEADER]).partition("\n")[0]
     delimiter = max(DELIMITERS, key=head.count)
     rows: list[tuple[Value, ...]] = []
     places: list[str] = []
     with _long_fields():
         reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
         try:
-            names = _checked_names([cell.strip() for cell in next(reader, [])], name)
+            names = _checked_names(next(reader, []), name)
             for cells in reader:
                 # A line without any character is no row.
                 if not cells:
@@ -283,11 +283,12 @@ def _long_fields() -> Iterator[None]:
 
 
 def _checked_names(names: Sequence[str], file: str) -> tuple[str, ...]:
-    """Return the names of columns.
+    """Return the names of columns, without spaces around them and in Unicode's form NFC.
 
     Raises:
         ZooError: there are too many, or one is empty, too long or there twice, or all are numbers.
     """
+    names = [composed(name.strip()) for name in names]
     if not any(names):
         raise ZooError(f"{file} does not begin with the names of its columns")
     if len(names) > MOST_COLUMNS:

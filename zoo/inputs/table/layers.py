@@ -22,13 +22,16 @@ def numbers(preprocessing: TablePreprocessing) -> list[int]:
 
 
 def standardized(features: Tensor, preprocessing: TablePreprocessing) -> Tensor | None:
-    """Return the columns that are not words with mean 0 and std 1, 0 where missing; None if all are words."""
+    """Return the columns that are not words with mean 0 and std 1, 0 where missing; None if all are words.
+
+    A column that is constant in training is 0 in every row.
+    """
     places = numbers(preprocessing)
     if not places:
         return None
     columns = [preprocessing.columns[place] for place in places]
     x = Columns(places, name="numbers")(features) if len(places) < len(preprocessing.columns) else features
-    return Standardized([c.mean for c in columns], [c.std for c in columns], name="standardized")(x)
+    return Standardized([c.mean for c in columns], [c.scale for c in columns], name="standardized")(x)
 
 
 def indicators(features: Tensor, preprocessing: TablePreprocessing, width: int = 0) -> list[Tensor]:
@@ -91,20 +94,20 @@ class Columns(Exact):
 
 @keras.saving.register_keras_serializable("zoo")
 class Standardized(Exact):
-    """Columns of mean 0 and std 1, and 0 where a value is missing.
+    """Columns minus their mean, times a scale; 0 where a value is missing.
 
     The mean is subtracted first: one product and one sum would lose the small differences of large numbers in float32.
     """
 
-    def __init__(self, mean: Sequence[float], std: Sequence[float], **options: Any) -> None:
+    def __init__(self, mean: Sequence[float], scale: Sequence[float], **options: Any) -> None:
         super().__init__(**options)
-        self.mean, self.std = list(mean), list(std)
+        self.mean, self.scale = list(mean), list(scale)
 
     def call(self, x: Tensor) -> Tensor:
         """Return a tensor of the same shape."""
         import tensorflow as tf
 
-        z = (x - tf.constant(self.mean, x.dtype)) * tf.constant(1 / np.array(self.std), x.dtype)
+        z = (x - tf.constant(self.mean, x.dtype)) * tf.constant(self.scale, x.dtype)
         # A scalar, because tf.zeros_like reads the shape, which adds nodes in ONNX.
         return tf.where(tf.math.is_nan(z), tf.constant(0.0, z.dtype), z)
 
@@ -114,7 +117,7 @@ class Standardized(Exact):
 
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments, for Keras."""
-        return {**super().get_config(), "mean": self.mean, "std": self.std}
+        return {**super().get_config(), "mean": self.mean, "scale": self.scale}
 
 
 @keras.saving.register_keras_serializable("zoo")

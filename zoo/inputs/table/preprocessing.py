@@ -32,6 +32,9 @@ LARGEST = float(np.finfo(np.float32).max)
 TOO_LARGE_FROM = 2.0**128 - 2.0**103
 """The least number that rounds to an infinite float32."""
 
+SMALLEST_STD = 1 / LARGEST
+"""The least std of a column, whose inverse float32 can still hold."""
+
 MOST_KNOTS = 17
 """The most quantiles of a column that are kept, including its least and greatest value."""
 
@@ -58,21 +61,38 @@ def encode(rows: Sequence[Row], preprocessing: TablePreprocessing) -> dict[str, 
             raise ZooError(f"row {number} has {len(row)} values, not {len(columns)}: give one for each column")
     features = np.empty((len(rows), len(columns)), np.float32)
     for place, column in enumerate(columns):
-        codes = {word: float(code) for code, word in enumerate(column.words)}
-        for number, row in enumerate(rows):
-            try:
-                features[number, place] = _feature(row[place], column, codes)
-            except ZooError as error:
-                raise ZooError(f"row {number + 1}: {error}") from None
+        features[:, place], problems = column_features([row[place] for row in rows], column)
+        if problems:
+            number = min(problems)
+            raise ZooError(f"row {number + 1}: {problems[number]}")
     return {FEATURES: features}
 
 
-def check(value: Value, column: Column) -> None:
-    """Raise ZooError when a value does not fit its column."""
-    _feature(value, column, {})
+def column_features(values: Sequence[Value], column: Column) -> tuple[np.ndarray, dict[int, str]]:
+    """Return the features of a column's values, float32 [rows], and why some do not fit, by their places."""
+    if column.kind == "number" and all(value is None or isinstance(value, float) for value in values):
+        numbers = np.array(values, np.float64)
+        places = np.flatnonzero(np.abs(numbers) >= TOO_LARGE_FROM).tolist()
+        numbers[places] = math.nan
+        return numbers.astype(np.float32), dict.fromkeys(places, TOO_LARGE.format(shown(column.name)))
+    codes = {word: float(code) for code, word in enumerate(column.words)}
+    found: dict[Value, float] = {}
+    wrong: dict[Value, str] = {}
+    for value in set(values):
+        try:
+            found[value] = _feature(value, column, codes)
+        except ZooError as error:
+            found[value], wrong[value] = math.nan, str(error)
+    features = np.array([found[value] for value in values], np.float32)
+    return features, {place: wrong[value] for place, value in enumerate(values) if value in wrong} if wrong else {}
 
 
 def _feature(value: Value, column: Column, codes: dict[str, float]) -> float:
+    """Return the feature of a value.
+
+    Raises:
+        ZooError: the value does not fit its column.
+    """
     if value is None or is_missing(value):
         return math.nan
     if column.kind == "number":
@@ -173,7 +193,7 @@ def suiting(columns: Sequence[Column], rows: Sequence[Row]) -> TablePreprocessin
         rows: the training rows; numbers are floats.
 
     Raises:
-        ZooError: a value does not fit its column.
+        ZooError: a value does not fit its column, or the values of a column are too near to each other.
     """
     with_words = [
         replace(column, words=_frequent([row[place] for row in rows])) if column.kind == "word" else column
@@ -192,13 +212,22 @@ def _frequent(values: Sequence[Value]) -> tuple[str, ...]:
 def _described(column: Column, features: np.ndarray) -> Column:
     present = features[~np.isnan(features)]
     missing = len(present) < len(features)
-    if column.kind == "word" or not len(present):
+    if not len(present):
+        # All are missing: a feature for that would be the same in all training rows.
+        return column
+    if column.kind == "word":
         return replace(column, missing=missing)
+    std = float(present.std()) or 1.0
+    if std < SMALLEST_STD:
+        raise ZooError(
+            f"column '{shown(column.name)}' has numbers that are too near to each other for float32 (their std is "
+            f"{std:.2g}): scale the column, or --set table.ignore={shown(column.name)}"
+        )
     knots = () if column.kind == "boolean" else np.unique(np.quantile(present, np.linspace(0, 1, MOST_KNOTS)))
     return replace(
         column,
         mean=float(present.mean()),
-        std=float(present.std()) or 1.0,
+        std=std,
         missing=missing,
         knots=tuple(map(float, knots)),
     )

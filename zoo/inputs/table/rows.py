@@ -8,12 +8,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from zoo.data.names import shown
+from zoo.data.names import composed, shown
 from zoo.errors import ZooError
 from zoo.inputs.table.cells import as_word, present
 from zoo.inputs.table.columns import NUMBER, Column, Row, Value, nearest
 from zoo.inputs.table.frame import Frame
-from zoo.inputs.table.preprocessing import check
+from zoo.inputs.table.preprocessing import column_features
 
 DIFFERENT = 0.9
 """The smallest share of different rows in a table whose equal rows are taken for copies."""
@@ -39,22 +39,31 @@ def places_of(columns: Sequence[Column], names: Sequence[str]) -> list[int]:
     return [names.index(column.name) for column in columns]
 
 
-def typed(row: Row, places: Sequence[int], columns: Sequence[Column]) -> tuple[Value, ...]:
-    """Return the values of columns, which are at `places` of a row, with numbers as floats and all words as text.
+def typed(
+    rows: Sequence[Row], places: Sequence[int], columns: Sequence[Column]
+) -> tuple[list[tuple[Value, ...]], dict[int, str]]:
+    """Return the values of columns, which are at `places` of each row, and why some rows do not fit, by their number.
 
-    Raises:
-        ZooError: a value does not fit its column.
+    Numbers become floats, and words text in Unicode's form NFC.
     """
-    values = []
+    cells: list[list[Value]] = []
+    problems: dict[int, str] = {}
     for place, column in zip(places, columns, strict=True):
-        value = row[place]
-        if column.kind == "number" and isinstance(value, str) and NUMBER.fullmatch(value):
-            value = float(value)
+        values = [row[place] for row in rows]
+        if column.kind == "number":
+            values = [float(one) if isinstance(one, str) and NUMBER.fullmatch(one) else one for one in values]
         elif column.kind == "word":
-            value = as_word(value)
-        check(value, column)
-        values.append(value)
-    return tuple(values)
+            words = {value: _word(value) for value in set(values)}
+            values = [words[value] for value in values]
+        cells.append(values)
+        for number, reason in column_features(values, column)[1].items():
+            problems.setdefault(number, reason)
+    return list(zip(*cells, strict=True)), problems
+
+
+def _word(value: Value) -> str | None:
+    word = as_word(value)
+    return None if word is None else composed(word)
 
 
 def row_digests(rows: Sequence[Row]) -> list[bytes]:
@@ -63,27 +72,38 @@ def row_digests(rows: Sequence[Row]) -> list[bytes]:
     In a table with few different rows, such as one of categories, rows are equal by chance. If fewer than `DIFFERENT`
     of the rows differ, a digest also covers the whole table and the place of the row in it, so that no row is a copy.
     """
-    digests = _digests(rows)
+    digests = [hashlib.sha256(json.dumps(list(row)).encode()).digest() for row in rows]
     if _tells_rows_apart(digests):
         return digests
     table = hashlib.sha256(b"".join(digests)).digest()
     return [hashlib.sha256(table + place.to_bytes(8, "little")).digest() for place in range(len(digests))]
 
 
-def value_digests(rows: Sequence[Row]) -> np.ndarray | None:
+def value_digests(rows: Sequence[Row], columns: Sequence[Column]) -> np.ndarray | None:
     """Return the digests of the values that a network reads from rows, uint64 [rows], see `Examples.fitted_digests`.
 
-    The order of the columns and the spelling of numbers in the source do not matter. Returns None for few different
-    rows, which are equal by chance.
+    Numbers, dates and booleans count as their features, so that neither their spelling nor the format of the file
+    matters; words count as text. Returns None for few different rows, which are equal by chance.
     """
-    digests = _digests(rows)
+    cells = [*zip(*rows, strict=True)] or [()] * len(columns)
+    features = [
+        column_features(values, column)[0]
+        for values, column in zip(cells, columns, strict=True)
+        if column.kind != "word"
+    ]
+    words = [values for values, column in zip(cells, columns, strict=True) if column.kind == "word"]
+    texts = [json.dumps(each).encode() for each in zip(*words, strict=True)] if words else [b""] * len(rows)
+    # A sum with 0 turns -0 into 0, and one bit pattern stands for all missing values.
+    numbers = np.stack(features, 1) + np.float32(0) if features else np.empty((len(rows), 0), np.float32)
+    numbers[np.isnan(numbers)] = np.nan
+    width, content = 4 * len(features), numbers.astype("<f4").tobytes()
+    digests = [
+        hashlib.sha256(content[width * number : width * (number + 1)] + text).digest()
+        for number, text in enumerate(texts)
+    ]
     if not _tells_rows_apart(digests):
         return None
     return np.frombuffer(b"".join(digest[:8] for digest in digests), "<u8").astype(np.uint64)
-
-
-def _digests(rows: Sequence[Row]) -> list[bytes]:
-    return [hashlib.sha256(json.dumps(list(row)).encode()).digest() for row in rows]
 
 
 def _tells_rows_apart(digests: Sequence[bytes]) -> bool:

@@ -207,8 +207,8 @@ def _numbers(cells: Sequence[Value], places: Sequence[str], name: str, *, requir
             numbers.append(float(value))
     if not_plain and 2 * (len(not_plain) + sum(number is not None for number in numbers)) > len(cells):
         raise ZooError(
-            f"--target {shown(name)}: the column has numbers with commas, separators or percent signs, {not_plain[0]}: "
-            f"{HOW_PLAIN}, or {shown(name)}:classes if they are classes"
+            f"--target {shown(name)}: the column has numbers with commas, separators, currencies or percent signs, "
+            f"{not_plain[0]}: {HOW_PLAIN}, or {shown(name)}:classes if they are classes"
         )
     found = [number for number in numbers if number is not None]
     if required and not found:

@@ -57,7 +57,7 @@ def coefficients(
     missing = [column for column in columns if column.missing]
     words = [f"{column.name} = {word}" for column in columns for word in column.words]
     rows = np.asarray(kernel, np.float64) * std
-    slopes = {column.name: row / column.std for column, row in zip(numbers, rows, strict=False)}
+    slopes = {column.name: row * column.scale for column, row in zip(numbers, rows, strict=False)}
     at_mean = {column.name: slopes[column.name] * column.mean for column in numbers}
     others = rows[len(numbers) :]
     intercept = np.asarray(bias, np.float64) * std + mean - sum(at_mean.values())

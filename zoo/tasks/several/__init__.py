@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zoo.errors import ZooError
-from zoo.intervals import mean_interval
+from zoo.intervals import percentile_interval, resampled_sums
 from zoo.schema import record
 from zoo.signature import Tensor
 from zoo.task import Answer, Score, Task, Verdict
@@ -118,17 +118,17 @@ class Together:
         return found
 
     def score(self, found: np.ndarray, targets: np.ndarray) -> Score:
-        """Return the mean of the targets' scores with its normal interval, and the score of each."""
-        errors = self.errors(found, targets)
-        low, high = mean_interval(errors)
-        return Score(
-            "mean_score",
-            1 - float(errors.mean()),
-            1 - high,
-            1 - low,
-            len(targets),
-            {head.part.name: head.task.score(own, head.targets(targets)) for head, own in self.by_head(found)},
-        )
+        """Return the mean of the targets' scores with its bootstrap interval, and the score of each."""
+        count, each = len(self.heads), self.by_head(found)
+        errors = [head.task.errors(own, head.targets(targets)) for head, own in each]
+        sizes = [head.task.sizes(head.targets(targets)) for head in self.heads]
+        drawn = resampled_sums(np.stack([*errors, *sizes], 1))
+        # A draw in which the true values of a target are all the same says nothing about its score.
+        drawn = drawn[(drawn[:, count:] > 0).all(1)]
+        value = 1 - float(np.mean(errors))
+        low, high = percentile_interval(value, 1 - (drawn[:, :count] / drawn[:, count:]).mean(1))
+        scores = {head.part.name: head.task.score(own, head.targets(targets)) for head, own in each}
+        return Score("mean_score", value, low, high, len(targets), scores)
 
     def errors(self, found: np.ndarray, targets: np.ndarray) -> np.ndarray:
         """Return the mean of the targets' errors for each example."""

@@ -71,6 +71,18 @@ def errors(values: np.ndarray, targets: np.ndarray) -> np.ndarray:
     return squared.mean(-1) if vary.any() else np.zeros(len(wanted))
 
 
+def sizes(targets: np.ndarray) -> np.ndarray:
+    """Return the squared distance of each example from the mean of the targets, over their variance.
+
+    A value that does not vary is left out.
+    """
+    wanted = targets.astype(np.float64)
+    variances = wanted.var(0)
+    vary = variances > 0
+    squared: np.ndarray = ((wanted - wanted.mean(0)) ** 2)[:, vary] / variances[vary]
+    return squared.mean(-1) if vary.any() else np.ones(len(wanted))
+
+
 def right(values: np.ndarray, targets: np.ndarray, model: Model) -> np.ndarray:
     """Return for each example whether all its values are within `CLOSE` times their stds."""
     limit = CLOSE * np.array([scale.std for scale in model.scales])
@@ -133,6 +145,7 @@ TASK = Task(
     score=score,
     right=right,
     errors=errors,
+    sizes=sizes,
     agreement=agreement,
     consistency=consistency,
     measure=measure,
