@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import csv
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from zoo import formats
 from zoo.artifact import read
+from zoo.data.example import BadExamples, check_bad_examples
 from zoo.errors import ZooError
 from zoo.files import staged_file
 from zoo.finite import finite, refuse_not_finite
@@ -18,6 +19,8 @@ from zoo.serving.runner import open_runner
 from zoo.task import Answer, task_of
 from zoo.text import with_article
 from zoo.whole_numbers import check_whole
+
+LeaveOut = Callable[[Path, str], None]
 
 BATCH = 32
 """Examples in a batch: enough to be fast, few enough that memory suffices for any number of examples.
@@ -40,7 +43,8 @@ def predict(
     *,
     top: int = 5,
     runtime: str | None = None,
-    leave_out: Callable[[Path, str], None] = lambda path, reason: None,
+    bad_examples: BadExamples = "error",
+    leave_out: LeaveOut = lambda name, reason: None,
 ) -> list[Prediction]:
     """Answer every example that files and folders hold.
 
@@ -49,35 +53,64 @@ def predict(
         paths: files, and folders of them, as the artifact's kind of input reads them.
         top: the most labels that an answer has, where answers are labels.
         runtime: the format or other runtime that computes the answers; when None, ONNX if the artifact has it.
-        leave_out: called with each visible entry of a folder that is no example, and the reason.
+        bad_examples: whether examples that cannot be read are an error or are left out.
+        leave_out: called with each visible entry of a folder that is no example, and each example that is left out
+            because it cannot be read; and the reason.
 
     Raises:
-        ZooError: there is no artifact or no example, an example cannot be read, `top` is below 1, or the artifact
-            lacks the runtime.
+        ZooError: there is no artifact or no example, an example cannot be read, none can, `top` is below 1, or the
+            artifact lacks the runtime.
         Refused: the artifact is damaged, or it answers an example with numbers that are not finite.
     """
     check_whole("top", top, 5)
+    check_bad_examples(bad_examples)
     if top < 1:
         raise ZooError(f"--top {top} would show nothing: ask for at least 1")
     manifest = read(artifact)
     model = manifest.model
     kind, task = kind_of(model.preprocessing), task_of(model)
     at_once = 1 if kind.alone(model.preprocessing) else BATCH
-    batches = _batches(iter(kind.client.named_examples(paths, model.preprocessing, leave_out)), at_once)
+    unreadable = 0
+
+    def on_unreadable(name: str, reason: str) -> None:
+        nonlocal unreadable
+        unreadable += 1
+        if bad_examples == "error":
+            raise ZooError(
+                f"{name} cannot be read as {with_article(kind.noun)}: {reason} (--bad-examples skip leaves it out)"
+            )
+        leave_out(Path(name), reason)
+
+    found = _readable(kind.client.named_examples(paths, model.preprocessing, leave_out), on_unreadable)
+    batches = _batches(found, at_once)
     # Wrong paths are refused before a library takes seconds to load.
-    first = next(batches, None)
-    if first is None:
+    first = next(batches, [])
+    if not first and not unreadable:
         raise ZooError(f"there is nothing to predict: name {kind.plural}, or a folder of them")
     runner = open_runner(artifact, formats.preferred(manifest.formats).name if runtime is None else runtime)
     predictions = []
-    for batch in itertools.chain([first], batches):
-        outputs = runner(_encoded(batch, kind, model.preprocessing))
+    for requests in itertools.chain([first], batches):
+        batch, inputs = _encoded(requests, kind, model.preprocessing, on_unreadable)
+        if not batch:
+            continue
+        outputs = runner(inputs)
         for array in outputs.values():
             refuse_not_finite(finite(array), [request.name for request in batch].__getitem__, str(artifact))
         for number, request in enumerate(batch):
             answer = task.answer({name: array[number] for name, array in outputs.items()}, model, top)
             predictions.append(Prediction(request.name, answer))
+    if not predictions:
+        raise ZooError(f"none of the {unreadable} {kind.plural} can be read: name others")
     return predictions
+
+
+def _readable(requests: Iterable[NamedExample], on_unreadable: Callable[[str, str], None]) -> Iterator[NamedExample]:
+    """Yield the examples that can be read; `on_unreadable` gets the name of each other one, and the reason."""
+    for request in requests:
+        if request.problem is None:
+            yield request
+        else:
+            on_unreadable(request.name, request.problem)
 
 
 def _batches(requests: Iterator[NamedExample], at_once: int) -> Iterator[list[NamedExample]]:
@@ -85,18 +118,26 @@ def _batches(requests: Iterator[NamedExample], at_once: int) -> Iterator[list[Na
         yield batch
 
 
-def _encoded(batch: Sequence[NamedExample], kind: Input, preprocessing: object) -> Arrays:
-    """Encode a batch; where that fails, name the example that is to blame."""
+def _encoded(
+    batch: Sequence[NamedExample], kind: Input, preprocessing: object, on_unreadable: Callable[[str, str], None]
+) -> tuple[Sequence[NamedExample], Arrays]:
+    """Return the examples of a batch that can be encoded, and them encoded; `on_unreadable` gets the others."""
+
+    def encoded(requests: Sequence[NamedExample]) -> Arrays:
+        return kind.client.encode([request.raw for request in requests], preprocessing) if requests else {}
+
     try:
-        return kind.client.encode([request.raw for request in batch], preprocessing)
+        return batch, encoded(batch)
     except ZooError:
+        sound = []
         for request in batch:
             try:
-                kind.client.encode([request.raw], preprocessing)
+                encoded([request])
             except ZooError as error:
-                what = with_article(kind.noun)
-                raise ZooError(f"{request.name} cannot be read as {what}: {error}") from None
-        raise
+                on_unreadable(request.name, str(error))
+            else:
+                sound.append(request)
+        return sound, encoded(sound)
 
 
 def write_csv(path: Path, predictions: Sequence[Prediction]) -> None:

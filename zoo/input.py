@@ -74,7 +74,7 @@ class Client(Protocol):
     ) -> Iterable[NamedExample]:
         """Yield the examples in files or folders one after the other, for `zoo predict`.
 
-        All paths are checked before the first example is read.
+        All paths are checked before the first example is read. An example that cannot be read has a problem.
 
         Args:
             paths: files, and folders of files.
@@ -82,7 +82,7 @@ class Client(Protocol):
             leave_out: called with each visible entry of a folder that is not an example, and the reason.
 
         Raises:
-            ZooError: there is no example, or one cannot be read.
+            ZooError: there is no example.
         """
 
     def catalog(self, family: Family, size: Size) -> dict[str, Any]:
@@ -262,10 +262,11 @@ class Graph(Protocol):
 
 @dataclass(frozen=True)
 class NamedExample:
-    """A raw example to predict, and its name in messages."""
+    """A raw example to predict, and its name in messages; or the `problem` with which it cannot be read."""
 
     name: str
     raw: Any
+    problem: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

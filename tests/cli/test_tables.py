@@ -164,7 +164,11 @@ def test_balanced_weights_are_those_of_scikit_learn() -> None:
 
 WRONG_ROWS = {
     "a missing column": (("age", "city", "since"), ROW[:3], "rows.csv: there is no column 'member'"),
-    "no number": (COLUMNS[:4], ("old", *ROW[1:]), "rows.csv line 2: column 'age' takes numbers, not 'old'"),
+    "no number": (
+        COLUMNS[:4],
+        ("old", *ROW[1:]),
+        "rows.csv line 2 cannot be read as a row: column 'age' takes numbers, not 'old'",
+    ),
     "no date": (COLUMNS[:4], ("33", "Bern", "2020-13-01", "yes"), "has a word that is no date"),
     "no boolean": (COLUMNS[:4], (*ROW[:3], "maybe"), "neither true nor false"),
     "ragged": (COLUMNS[:4], (*ROW, "1"), "line 2 has 5 values, not the 4"),

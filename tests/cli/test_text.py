@@ -245,7 +245,11 @@ ASKED: dict[str, tuple[str, bytes, str]] = {
     "a ragged table": ("x.csv", b"message,n\na,1\nb\n", "line 3 has 1 values, not the 2"),
     "an open quote": ("x.csv", b'message,n\n"a,1\n', "is no CSV"),
     "NUL in a table": ("x.csv", b"message\na\0b\n", "line 2 has a NUL byte"),
-    "2 MB in a cell": ("x.csv", b"message\n" + b"a" * 2**21 + b"\n", "line 2: the text is longer than 1048576 bytes"),
+    "2 MB in a cell": (
+        "x.csv",
+        b"message\n" + b"a" * 2**21 + b"\n",
+        "line 2 cannot be read as a text: it is longer than 1048576 bytes",
+    ),
     "an endless name": ("x.csv", b"a" * (2**21 + 1), "first line of more than"),
     "a damaged Parquet": ("x.parquet", b"PAR1" + bytes(60), "damaged Parquet"),
     "a damaged gzip": ("x.csv.gz", b"\x1f\x8b" + bytes(20), "cannot be read"),

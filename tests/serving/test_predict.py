@@ -123,6 +123,23 @@ def test_an_image_that_cannot_be_read_is_named(onnx_artifact: Path, images: Path
         assert "\n" not in str(wrong.value)
 
 
+def test_examples_that_cannot_be_read_are_left_out(onnx_artifact: Path, images: Path, tmp_path: Path) -> None:
+    whole = (images / "10.png").read_bytes()
+    (images / "3.png").write_bytes(whole[: len(whole) // 2])
+    left: dict[str, str] = {}
+    named = [images / "1.gif", images / "3.png", images / "10.png"]
+    found = predict(
+        onnx_artifact, named, bad_examples="skip", leave_out=lambda path, why: left.update({path.name: why})
+    )
+    assert [Path(prediction.name).name for prediction in found] == ["1.gif", "10.png"]
+    assert labels(found[1]) == labels(predict(onnx_artifact, [named[2]])[0])
+    assert left.keys() == {"3.png"}
+    with pytest.raises(ZooError, match="none of the 1 images can be read: name others"):
+        predict(onnx_artifact, [named[1]], bad_examples="skip")
+    with pytest.raises(ZooError, match="bad_examples='drop': write error or skip"):
+        predict(onnx_artifact, named, bad_examples="drop")  # type: ignore[arg-type]
+
+
 def test_requests_that_cannot_be_met(onnx_artifact: Path, images: Path, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     for paths, top, words in (

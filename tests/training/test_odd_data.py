@@ -16,7 +16,7 @@ from tests.conftest import Answer, write_images
 from tests.inputs.audio.sounds import encoded, noise
 from tests.trainings import SINGLE, passes
 from zoo import run, schema
-from zoo.data.load import BadExamples
+from zoo.data.example import BadExamples
 from zoo.errors import ZooError
 from zoo.inputs.image.data import adapted
 from zoo.inputs.image.preprocessing import Preprocessing

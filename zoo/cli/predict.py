@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Literal
 
 import click
 
@@ -18,6 +19,13 @@ from zoo.text import printable
     help="The format to run; 'zoo doctor' lists them.  [default: onnx, or the format that the artifact has]",
 )
 @click.option(
+    "--bad-examples",
+    type=click.Choice(["error", "skip"]),
+    default="error",
+    show_default=True,
+    help="What to do with examples that cannot be read.",
+)
+@click.option(
     "--out",
     type=click.Path(path_type=Path),
     metavar="FILE.csv",
@@ -26,7 +34,14 @@ from zoo.text import printable
     "as text.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the answers as one JSON document.")
-def command(paths: tuple[Path, ...], top: int, runtime: str | None, out: Path | None, as_json: bool) -> None:
+def command(
+    paths: tuple[Path, ...],
+    top: int,
+    runtime: str | None,
+    bad_examples: Literal["error", "skip"],
+    out: Path | None,
+    as_json: bool,
+) -> None:
     """Run ARTIFACT (the newest, if the first path is not an artifact) on the examples in FILEs.
 
     Answers are labels, values or transcripts. A FOLDER stands for the images, texts or clips in it, whatever they are
@@ -55,6 +70,7 @@ def command(paths: tuple[Path, ...], top: int, runtime: str | None, out: Path | 
         examples,
         top=top,
         runtime=runtime,
+        bad_examples=bad_examples,
         out=out,
         leave_out=lambda path, reason: left_out.append((path, reason)),
         say=say,

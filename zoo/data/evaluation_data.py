@@ -12,8 +12,8 @@ from zoo import input as inputs
 from zoo import task as tasks
 from zoo.data import imagenet
 from zoo.data.dataset import Examples
-from zoo.data.example import UNLABELED, RawDataset
-from zoo.data.load import BadExamples, fingerprint, read_source, skipped
+from zoo.data.example import UNLABELED, BadExamples, RawDataset
+from zoo.data.load import fingerprint, read_source, skipped
 from zoo.data.names import composed, look_alike, quoted
 from zoo.description import Data, Model
 from zoo.errors import ZooError, listed

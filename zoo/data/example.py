@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+from zoo.errors import ZooError
 
 if TYPE_CHECKING:
     from zoo.description import Part
 
+BadExamples = Literal["error", "skip"]
+"""The treatment of examples that cannot be read: they are an error, or are left out."""
+
 UNLABELED = "unlabeled"
 """The `task` of data without labels, which no network can be trained for, and the class of all their examples."""
+
+
+def check_bad_examples(value: object) -> None:
+    """Raise ZooError when a value is not one of `BadExamples`."""
+    if value not in get_args(BadExamples):
+        raise ZooError(f"bad_examples={value!r:.40}: write {' or '.join(get_args(BadExamples))}")
 
 
 @dataclass(frozen=True, slots=True)

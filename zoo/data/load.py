@@ -8,13 +8,13 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from zoo import input as inputs
 from zoo.data.dataset import Dataset, Examples
-from zoo.data.example import Example, RawDataset, Unreadable
+from zoo.data.example import BadExamples, Example, RawDataset, Unreadable, check_bad_examples
 from zoo.data.names import look_alike, quoted, shown
 from zoo.data.source import Source, checked_options, parse
 from zoo.data.splits import split_examples
@@ -25,9 +25,6 @@ from zoo.text import Say, is_printable, silent
 
 if TYPE_CHECKING:
     from zoo.description import Model
-
-BadExamples = Literal["error", "skip"]
-"""The treatment of examples that cannot be read: they are an error, or are left out."""
 
 
 @contextlib.contextmanager
@@ -117,8 +114,7 @@ def read_source(
             take an option, or cannot be read; or examples cannot be read and `bad_examples` is `error`; or no example
             is left, or none of a class; or the name of a class cannot be printed.
     """
-    if bad_examples not in get_args(BadExamples):
-        raise ZooError(f"bad_examples={bad_examples!r:.40}: write {' or '.join(get_args(BadExamples))}")
+    check_bad_examples(bad_examples)
     origin, argument = parse(source, kind)
     plural = inputs.find(kind).plural
     if kind not in origin.kinds:

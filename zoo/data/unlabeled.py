@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from zoo.data.dataset import Dataset, Examples
-from zoo.data.load import BadExamples, fingerprint, read_source, skipped
+from zoo.data.example import BadExamples
+from zoo.data.load import fingerprint, read_source, skipped
 from zoo.data.source import parse
 from zoo.description import Data
 from zoo.errors import ZooError

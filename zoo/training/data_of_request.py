@@ -7,10 +7,10 @@ from typing import Any
 
 from zoo import task as tasks
 from zoo.data.dataset import Dataset
-from zoo.data.example import UNLABELED
+from zoo.data.example import UNLABELED, BadExamples
 from zoo.data.fitting import fitting, refuse_left_out
 from zoo.data.fraction import labeled_fraction
-from zoo.data.load import BadExamples, load
+from zoo.data.load import load
 from zoo.data.share import WHOLE, Share
 from zoo.data.unlabeled import load_unlabeled
 from zoo.description import Data

@@ -14,7 +14,7 @@ from zoo.training.cluster import Kind
 from zoo.training.team import ALONE, Team
 
 if TYPE_CHECKING:
-    from zoo.data.load import BadExamples
+    from zoo.data.example import BadExamples
 
 Preflight = Callable[[Model], None]
 """Takes the description of an untrained network, and raises if such a network cannot be exported."""

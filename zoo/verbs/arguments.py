@@ -14,7 +14,7 @@ from zoo.text import Say
 from zoo.training.request import DataRequest
 
 if TYPE_CHECKING:
-    from zoo.data.load import BadExamples
+    from zoo.data.example import BadExamples
 
 StrPath = str | os.PathLike[str]
 

@@ -11,6 +11,7 @@ from zoo.text import Say, silent
 from zoo.verbs.arguments import StrPath, artifact_or_newest, optional_path, several_paths
 
 if TYPE_CHECKING:
+    from zoo.data.example import BadExamples
     from zoo.serving.predict import Prediction
 
 
@@ -21,6 +22,7 @@ def predict(
     top: int = 5,
     runtime: str | None = None,
     out: StrPath | None = None,
+    bad_examples: BadExamples = "error",
     leave_out: Callable[[Path, str], None] = silent,
     say: Say = silent,
 ) -> list[Prediction]:
@@ -35,12 +37,14 @@ def predict(
         out: also write the answers to this CSV file, a row for each example. Names and labels are
             written as they are; a spreadsheet takes one such as `=1+1` for a formula, unless it imports the file as
             text.
-        leave_out: called with each visible entry of a folder that is not an example, and the reason.
+        bad_examples: `error` (the default) refuses examples that cannot be read, `skip` leaves them out.
+        leave_out: called with each visible entry of a folder that is not an example, with each example that is left
+            out, and the reason.
         say: called with a line about the chosen artifact and the written file.
 
     Raises:
-        ZooError: there is no artifact or no example, an example cannot be read, `top` is below 1, the artifact lacks
-            the runtime, or `out` exists.
+        ZooError: there is no artifact or no example, an example cannot be read, `top` is below 1, `bad_examples` is
+            neither `error` nor `skip`, the artifact lacks the runtime, or `out` exists.
         Refused: the artifact is damaged.
     """
     from zoo.serving import predict as answering
@@ -49,7 +53,9 @@ def predict(
     if target is not None:
         check_new(target)
     chosen = artifact_or_newest(artifact, say)
-    predictions = answering.predict(chosen, several_paths(paths), top=top, runtime=runtime, leave_out=leave_out)
+    predictions = answering.predict(
+        chosen, several_paths(paths), top=top, runtime=runtime, bad_examples=bad_examples, leave_out=leave_out
+    )
     if target is not None:
         answering.write_csv(target, predictions)
         say(f"wrote {target}")

@@ -87,7 +87,7 @@ def named_examples(
     """Read sound files; a folder stands for the sound files in it, whatever their names, in natural order.
 
     Raises:
-        ZooError: there is no sound file, or one cannot be read.
+        ZooError: there is no sound file.
     """
     for path in [
         path for named in paths for path in named_files(named, "clip", SOUNDS, reason_for_no_sound, leave_out)
@@ -95,7 +95,7 @@ def named_examples(
         try:
             yield NamedExample(str(path), read_file(path))
         except ZooError as error:
-            raise ZooError(f"{path} cannot be read as a clip: {error}") from None
+            yield NamedExample(str(path), None, str(error))
 
 
 def catalog(family: Family, size: Size) -> dict[str, Any]:

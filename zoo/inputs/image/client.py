@@ -85,7 +85,7 @@ def named_examples(
     """Read image files; a folder stands for the image files in it, whatever their names, in natural order.
 
     Raises:
-        ZooError: there is no image, or one cannot be read.
+        ZooError: there is no image.
     """
     for path in [
         path
@@ -93,10 +93,9 @@ def named_examples(
         for path in named_files(named, "image", "JPEG, PNG, BMP or GIF", reason_for_no_image, leave_out)
     ]:
         try:
-            encoded = read_file(path)
+            yield NamedExample(str(path), read_file(path))
         except ZooError as error:
-            raise ZooError(f"{path} cannot be read as an image: {error}") from None
-        yield NamedExample(str(path), encoded)
+            yield NamedExample(str(path), None, str(error))
 
 
 def catalog(family: Family, size: Size) -> dict[str, Any]:

@@ -53,7 +53,7 @@ def named_examples(
     """Read the rows of files by the names of their columns; `leave_out` gets those that the network does not take.
 
     Raises:
-        ZooError: a file is no table, lacks a column, or has a value that does not fit its column.
+        ZooError: a file is no table, or lacks a column.
     """
     found: list[NamedExample] = []
     for path in paths:
@@ -68,10 +68,7 @@ def named_examples(
         if others:
             leave_out(path, f"columns that the network does not take: {listed(others, most=3)}")
         values, problems = typed(rows, places, preprocessing.columns)
-        if problems:
-            first = min(problems)
-            raise ZooError(f"{frame.places[first]}: {problems[first]}")
-        found += map(NamedExample, frame.places, values)
+        found += map(NamedExample, frame.places, values, map(problems.get, range(len(values))))
     return found
 
 

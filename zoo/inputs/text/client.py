@@ -63,7 +63,7 @@ def named_examples(
     The column is the one that the network was trained on, or the only one.
 
     Raises:
-        ZooError: there is no text, or one cannot be read.
+        ZooError: there is no text, or a table has no column of texts.
     """
     for path in [
         path for named in paths for path in named_files(named, "text", "texts", _reason_for_no_text, leave_out)
@@ -72,10 +72,9 @@ def named_examples(
             yield from _rows(path, preprocessing, leave_out)
             continue
         try:
-            text = read_text_file(path)
+            yield NamedExample(str(path), read_text_file(path))
         except ZooError as error:
-            raise ZooError(f"{path} cannot be read as a text: it is {error}") from None
-        yield NamedExample(str(path), text)
+            yield NamedExample(str(path), None, f"it is {error}")
 
 
 def _reason_for_no_text(path: Path) -> str | None:
@@ -109,9 +108,7 @@ def _rows(
         leave_out(path, f"line 1, which was read as the name of the column: '{shown(wanted):.60}'")
     for place, text in zip(frame.places, frame.column(wanted, "the texts"), strict=True):
         reason = refusal("" if text is None else text)
-        if reason:
-            raise ZooError(f"{place}: the text is {reason}")
-        yield NamedExample(place, "" if text is None else text)
+        yield NamedExample(place, "" if text is None else text, f"it is {reason}" if reason else None)
 
 
 def catalog(family: Family, size: Size) -> dict[str, Any]:
