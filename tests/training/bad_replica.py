@@ -11,6 +11,7 @@ import tensorflow as tf
 from tests.training.tiny import CLASSES, averaged_parts, parts
 from zoo import recipe as recipes
 from zoo.recipe import Recipe
+from zoo.training.schedule import learning_rate
 from zoo.training.strategy import choose
 
 
@@ -42,6 +43,8 @@ def main() -> None:
     assert float(sums["loss"]) == 0, sums
     same = [*map(np.array_equal, before, held(strategy, variables))]
     assert all(same), same
+    assert [value.numpy() for value in strategy.experimental_local_results(optimizer.step)] == [2, 2]
+    assert float(optimizer.learning_rate) == float(learning_rate(recipes.override(Recipe(), settings), 10)(2))
 
     _, optimizer, step = parts(recipes.override(Recipe(), ["precision=float16", "batch_size=8"]), strategy)
     assert float(step(*batch(strategy, bad=False))["left_out_steps"]) == 0

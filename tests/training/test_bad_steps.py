@@ -12,14 +12,17 @@ import pytest
 import tensorflow as tf
 
 from tests import processes
-from tests.training.test_training import rows_of, train
+from tests.training.test_training import SignalAt, rows_of, train
 from tests.training.tiny import CLASSES, averaged_parts, parts, tiny_network
+from tests.trainings import SINGLE
 from zoo import recipe as recipes
 from zoo import run, weights_file
 from zoo.errors import ZooError
 from zoo.inputs.image import graph
 from zoo.recipe import Recipe
+from zoo.training import start
 from zoo.training.diagnosis import first_bad_layer
+from zoo.training.schedule import learning_rate
 
 
 def batch(bad: bool = False, size: int = 6) -> tuple[dict[str, Any], Any]:
@@ -129,6 +132,55 @@ def test_bad_steps_are_counted_in_the_log_and_in_the_run(tmp_path: Path, bad_bat
     assert sum(line.endswith("2 steps left out") for line in said) == 2
     # The figures are means over the steps that were made.
     assert all(0.1 < row["loss"] < 3 for row in rows_of(folder))
+
+
+@pytest.mark.parametrize("precision", ["float32", "float16"])
+def test_the_learning_rate_counts_steps_that_are_left_out_and_the_optimizer_does_not(precision: str) -> None:
+    made = recipes.override(Recipe(), ["on_nan=skip", "batch_size=6", f"precision={precision}", "accumulate=2"])
+    _, optimizer, step = parts(made)
+    for bad in (False, True, True, False):
+        step(*batch(bad))
+    assert optimizer.iterations.numpy() == 2
+    assert float(optimizer.learning_rate) == float(learning_rate(made, 10)(4))
+
+
+def test_an_update_uses_the_rate_of_its_step() -> None:
+    changes = ["on_nan=skip", "batch_size=6", "optimizer.momentum=0", "optimizer.weight_decay=0"]
+    made = recipes.override(Recipe(), changes)
+    rate = learning_rate(made, 10)
+    moved = []
+    for steps in ((False,), (True, True, False)):
+        model, _, step = parts(made)
+        kernel = model.get_layer("logits").kernel
+        before = kernel.numpy()
+        for bad in steps:
+            step(*batch(bad))
+        moved.append(kernel.numpy() - before)
+    np.testing.assert_allclose(moved[1] / moved[0], float(rate(2) / rate(0)), rtol=1e-3)
+
+
+def test_the_schedule_ends_at_zero_whatever_was_left_out_and_goes_on_after_an_interruption(
+    tmp_path: Path, bad_batches: Callable[..., None]
+) -> None:
+    bad_batches({0, 3, 4, 9})
+    settings = ("epochs=3", "batch_size=64", "on_nan=skip", "keep=last", "ema_decay=0.9")
+    rows = rows_of(train(tmp_path / "alone", *settings))
+    assert [row["left_out_steps"] for row in rows] == [4, 4, 4]
+    this = run.read(tmp_path / "alone")
+    assert this.recipe is not None
+    assert this.data is not None
+    steps = this.data.counts["train"] // 64
+    rate = learning_rate(this.recipe, steps)
+    assert [row["learning_rate"] for row in rows] == [float(rate(epoch * steps)) for epoch in (1, 2, 3)]
+    assert rows[-1]["learning_rate"] == 0
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path / "ended", *settings, callbacks=[SignalAt(6)])
+    start.resume(tmp_path / "ended", None, SINGLE)
+    for name in (run.WEIGHTS, run.LAST):
+        alone, ended = (weights_file.read(tmp_path / folder / name)[0] for folder in ("alone", "ended"))
+        assert alone.keys() == ended.keys()
+        for key, value in alone.items():
+            np.testing.assert_array_equal(ended[key], value, err_msg=key)
 
 
 def test_an_epoch_of_bad_steps_alone_ends_the_training(tmp_path: Path, bad_batches: Callable[..., None]) -> None:

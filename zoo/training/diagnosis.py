@@ -81,6 +81,7 @@ def repeated(
         state = State()
     if state.epochs_done != epoch:
         return None
+    trainee.start_from(state)
     for number, batch in enumerate(batches(epoch, state.steps_done), start=state.steps_done):
         if stop():
             return None

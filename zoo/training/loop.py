@@ -234,7 +234,7 @@ class _Epochs:
         """
         batches, totals = self._of_epoch(state.epochs_done, state.steps_done), self.trainee.training
         totals.prepare(batches)
-        totals.set(state.sums, state.steps_done)
+        self.trainee.start_from(state)
         start = time.perf_counter() - state.seconds
         steps, read = state.steps_done, time.perf_counter()
 

@@ -58,6 +58,10 @@ def optimizer(
         for variable in layer.trainable_variables
     }
     made.shares = [shares[variable.path] for variable in model.trainable_variables]
+    # Keras 3.15 tracks only its own variables, so no checkpoint contains this one: the position in the data decides it.
+    made.step = tf.Variable(
+        0, trainable=False, dtype=tf.int64, name="step", aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA
+    )
     made.build(model.trainable_variables)
     made.loss_scale = LossScale(made) if recipe.precision == "float16" else None
     return made
@@ -90,6 +94,9 @@ def _decays(layer: Any, variable: Any, undecayed: Collection[str]) -> bool:
 class _LayerWise:
     """A mixin for Keras' optimizers: each variable has its share of the rate, and therefore of the weight decay.
 
+    The rate depends on the step of the training, which counts all steps. Keras' `iterations` counts only the updates:
+    a step that is not finite makes none.
+
     One of TensorFlow's own kernels updates each variable in a single pass (LAMB also needs the norms). Keras 3.15 takes
     up to twelve operations, each of which reads and writes arrays of that size.
 
@@ -98,6 +105,11 @@ class _LayerWise:
     """
 
     shares: list[float]
+    step: tf.Variable
+
+    def _get_current_learning_rate(self: Any) -> Any:
+        """Return the rate of the step; Keras 3.15 reads every rate here."""
+        return self._learning_rate(self.step)
 
     def update_step(self: Any, gradient: Any, variable: Any, learning_rate: Any) -> None:
         """Update a replica's copy of a variable at the variable's own rate."""

@@ -106,14 +106,21 @@ def training_step(
         if average:
             average.update(strategy, optimizer.iterations.value)
 
-    if bad_steps.watched(recipe):
-        skip = recipe.on_nan == "skip"
-        return Step(bad_steps.all_or_none(strategy, model, skip, scale, compiled(compute), update, follow, summed))
     whole = compiled(on_replica)
 
-    def step(*batch: Any) -> dict[str, Any]:
+    def always(*batch: Any) -> dict[str, Any]:
         sums = summed(strategy, strategy.run(whole, batch))
         follow()
+        return sums
+
+    skip = recipe.on_nan == "skip"
+    chosen = always
+    if bad_steps.watched(recipe):
+        chosen = bad_steps.all_or_none(strategy, model, skip, scale, compiled(compute), update, follow, summed)
+
+    def step(*batch: Any) -> dict[str, Any]:
+        sums = chosen(*batch)
+        optimizer.step.assign_add(1)
         return sums
 
     return Step(step)

@@ -17,6 +17,7 @@ from zoo.registry import resolve
 from zoo.task import task_of
 from zoo.training import fine_tuning, stages
 from zoo.training.average import Average
+from zoo.training.checkpoint import State
 from zoo.training.optimizer import optimizer, reset
 from zoo.training.steps import evaluation_step, training_step
 from zoo.training.team import Within
@@ -35,6 +36,7 @@ class Trainee:
         described: the described network. If training adds layers, it is the part of `model` without these layers.
         average: the moving average of its weights; None if the recipe has none.
         optimizer: the update rule.
+        steps: the number of steps in an epoch.
         training: the training step with its sums.
         evaluation: the evaluation step with its sums.
     """
@@ -46,6 +48,7 @@ class Trainee:
     described: Any
     average: Average | None
     optimizer: Any
+    steps: int
     training: Totals
     evaluation: Totals
 
@@ -68,6 +71,11 @@ class Trainee:
             found |= {f"average/{name}": variable for name, variable in own.items()}
         # The paths of an optimizer's variables change from process to process; their order does not.
         return found | {f"optimizer/{number}": variable for number, variable in enumerate(self.optimizer.variables)}
+
+    def start_from(self, state: State) -> None:
+        """Let the steps continue from a state: the learning rate and the sums; its variables are restored already."""
+        self.optimizer.step.assign(state.epochs_done * self.steps + state.steps_done)
+        self.training.set(state.sums, state.steps_done)
 
     def begin_again(self) -> None:
         """Reset model and optimizer to the state before the first step, with random weights."""
@@ -116,7 +124,7 @@ def build(
     device = strategy.extended.worker_devices[0]
     step = training_step(model, description, made, strategy, recipe, class_weights, average, smaller)
     return Trainee(
-        description, recipe, strategy, model, described, average, made,
+        description, recipe, strategy, model, described, average, made, steps,
         training=Totals(step, device, within),
         evaluation=Totals(evaluation_step(evaluated, description, strategy), device, within),
     )  # fmt: skip
