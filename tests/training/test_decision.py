@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 import zoo
 from tests.trainings import SINGLE, passes
-from zoo import files, schema
+from zoo import files, run, schema
 from zoo.errors import ZooError
 from zoo.input import kinds
 from zoo.named_recipe import read_if_file
@@ -42,8 +44,34 @@ def test_what_weights_decide_cannot_be_changed(
             decide(TrainingRequest(weights=tmp_path, **asked))
 
 
+@pytest.mark.parametrize("width", [0.5, 1])
+def test_weights_decide_the_width_whatever_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, width: float
+) -> None:
+    monkeypatch.setattr(decision.fine_tuning, "network", lambda *asked: resolve("mlp"))
+    (tmp_path / "recipe.json").write_text(json.dumps({"network": {"width": width}}))
+    both: list[dict[str, Any]] = [{"settings": [f"network.width={width}"]}, {"recipe": tmp_path / "recipe.json"}]
+    for asked in both:
+        with pytest.raises(ZooError, match=r"network.width is decided by the weights that training starts from: leave"):
+            decide(TrainingRequest(weights=tmp_path, **asked))
+
+
+def test_a_run_records_what_its_weights_decided(tmp_path: Path) -> None:
+    settings = ["epochs=1", "network.width=0.5", "table.ignore=sepal length (cm)"]
+    first = zoo.train("mlp", data="iris", set=settings, out=tmp_path / "first")
+    second = zoo.train(weights=first.folder, set=["epochs=1"], out=tmp_path / "second")
+    third = zoo.train(weights=second.folder, set=["epochs=1"], out=tmp_path / "third")
+    for one in (first, second, third):
+        this = run.read_finished(one.folder)
+        assert this.recipe is not None
+        assert this.recipe.network.width == 0.5
+        assert this.recipe.input.ignore == ("sepal length (cm)",)
+        assert this.model.widths == run.read_finished(first.folder).model.widths != {}
+
+
 def test_a_multiple_of_channels_needs_a_pruning(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(decision.fine_tuning, "network", lambda *asked: resolve("cnn"))
+    monkeypatch.setattr(decision.run, "read_finished", lambda folder: SimpleNamespace(recipe=None))
     with pytest.raises(ZooError, match=r"prune.multiple is about pruning: name the share to keep with --prune"):
         decide(TrainingRequest(weights=tmp_path, data=DIGITS, settings=["prune.multiple=8"]))
     assert decide(TrainingRequest(weights=tmp_path, data=DIGITS, settings=["prune.multiple=8", "prune.share=0.5"]))
@@ -59,6 +87,8 @@ def test_a_multiple_of_channels_needs_a_pruning(monkeypatch: pytest.MonkeyPatch,
         (("epochs=4", "schedule.hold_epochs=1"), 1, 1),
         (("epochs=4", "schedule.hold_epochs=3"), 0, 3),
         (("epochs=2", "schedule.shape=one_cycle"), 5, 0),
+        (("epochs=10", "schedule.shape=step", "schedule.hold_epochs=4"), 5, 4),
+        (("epochs=10", "schedule.shape=constant", "schedule.hold_epochs=40"), 5, 40),
     ],
 )
 def test_a_short_training_shortens_the_warm_up_that_nobody_set(

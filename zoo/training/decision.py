@@ -12,8 +12,9 @@ from zoo.data.source import moved
 from zoo.errors import ZooError
 from zoo.family import Family, Size
 from zoo.input import Input, find
-from zoo.recipe import Prune, Recipe, Split, flat, set_keys
+from zoo.recipe import WIDTH, Prune, Recipe, Split, changed, flat, set_keys
 from zoo.training import distillation, fine_tuning, without_labels
+from zoo.training.effect import TURNED_OFF
 from zoo.training.request import DataRequest, TrainingRequest
 from zoo.training.teacher import Found, find_teacher
 
@@ -67,7 +68,9 @@ def decide(request: TrainingRequest) -> Decision:
     else:
         # The weights may have another value than the default, so a file must not state even that.
         stated = named.union(choice.keys if isinstance(choice, named_recipe.RecipeFile) else ())
-        _check_with_weights(recipe, stated, find(family.input))
+        kind = find(family.input)
+        _check_with_weights(recipe, stated, kind)
+        recipe = _with_keys_of_weights(recipe, request.weights, kind)
     data = request.data
     if request.weights is not None and data.source is None:
         data, split = _data_of_weights(request.weights, data)
@@ -106,7 +109,7 @@ def _with_fitting_schedule(recipe: Recipe, named: Set[str]) -> Recipe:
     """Shorten the warm-up and the time at the highest rate, where the training is too short for the recipe's own.
 
     Both together then take at most half of the training, so that the rate reaches its highest value and has time to
-    fall. The user's values stay.
+    fall. The user's values stay. A length that has no effect with the schedule's shape does not count.
 
     Args:
         recipe: the recipe.
@@ -116,9 +119,11 @@ def _with_fitting_schedule(recipe: Recipe, named: Set[str]) -> Recipe:
         ZooError: the user's values are longer than the training.
     """
     schedule, epochs = recipe.schedule, recipe.epochs
-    if schedule.shape == "one_cycle":
-        return recipe
-    lengths = {key: getattr(schedule, key) for key in ("warmup_epochs", "hold_epochs")}
+    lengths = {
+        key: getattr(schedule, key)
+        for key in ("warmup_epochs", "hold_epochs")
+        if schedule.shape not in TURNED_OFF[f"schedule.{key}"][1]
+    }
     users = {key: length for key, length in lengths.items() if f"schedule.{key}" in named}
     if sum(users.values()) > epochs:
         stated = " and ".join(f"schedule.{key}={length:g}" for key, length in users.items())
@@ -130,6 +135,20 @@ def _with_fitting_schedule(recipe: Recipe, named: Set[str]) -> Recipe:
         return recipe
     shorter = {key: length * room / sum(own.values()) for key, length in own.items()}
     return dataclasses.replace(recipe, schedule=dataclasses.replace(schedule, **shorter))
+
+
+def _kept_by_weights(kind: Input) -> list[str]:
+    """List the keys of a recipe that the weights decide, if training starts from weights."""
+    return [*sorted(f"{kind.kind}.{key}" for key in kind.kept_by_weights), WIDTH]
+
+
+def _with_keys_of_weights(recipe: Recipe, weights: Path, kind: Input) -> Recipe:
+    """Return a recipe with the values that the weights decide; those of a pulled run, which has no recipe, stay."""
+    theirs = run.read_finished(weights).recipe
+    if theirs is None:
+        return recipe
+    values = flat(theirs)
+    return changed(recipe, {key: values[key] for key in _kept_by_weights(kind) if key in values})
 
 
 def _check_without_weights(recipe: Recipe) -> None:
@@ -149,9 +168,9 @@ def _check_with_weights(recipe: Recipe, named: Set[str], kind: Input) -> None:
         named: the keys that the request changes.
         kind: the network's kind of input.
     """
-    for key in sorted(kind.kept_by_weights):
-        if f"{kind.kind}.{key}" in named:
-            raise ZooError(f"{kind.kind}.{key} is decided by the weights that training starts from: leave it out")
+    for key in _kept_by_weights(kind):
+        if key in named:
+            raise ZooError(f"{key} is decided by the weights that training starts from: leave it out")
     if recipe.prune.share == 0 and recipe.prune != Prune():
         raise ZooError("prune.multiple is about pruning: name the share to keep with --prune, or leave it out")
     if recipe.prune.share and recipe.freeze:

@@ -55,8 +55,8 @@ def describe(
         model = dataclasses.replace(model, scales=like.scales)
     # Weights fit only the structure that they were trained with, whatever the size of the input.
     model = dataclasses.replace(model, structure=factory.structure_of(like or model))
-    if recipe.network.width != 1:
-        model = dataclasses.replace(model, widths=_scaled_widths(model, recipe.network.width, like))
+    if recipe.network.width != 1 and not like:
+        model = dataclasses.replace(model, widths=_scaled_widths(model, recipe.network.width))
     network = factory.build(model, rates=recipe.network)
     stages.check(network, model, recipe)
     check_compiler(recipe, network)
@@ -77,16 +77,14 @@ def _check_layer_decay(model: Model) -> None:
         ) from None
 
 
-def _scaled_widths(model: Model, factor: float, like: Model | None) -> dict[str, int]:
+def _scaled_widths(model: Model, factor: float) -> dict[str, int]:
     """Return the channels of each layer of a network that is `factor` times as wide, by layer name.
 
     Raises:
-        ZooError: the network starts from weights, or its layers cannot have other channels.
+        ZooError: its layers cannot have other channels.
     """
     from zoo.pruning.scaling import scaled_widths
 
-    if like:
-        raise ZooError("weights fit one width of a network: leave network.width out")
     try:
         widths = scaled_widths(model, factor)
     except ZooError as error:

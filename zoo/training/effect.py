@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from zoo.errors import ZooError
 from zoo.input import find
 from zoo.recipe import Recipe, flat
-from zoo.training.decision import Decision
+
+if TYPE_CHECKING:
+    from zoo.training.decision import Decision
 
 Off = tuple[str, tuple[Any, ...]]
 """A key, and its values with which another key has no effect."""
