@@ -52,6 +52,7 @@ def load(
     options: Mapping[str, str] | None = None,
     bad_examples: BadExamples = "error",
     again: bool = False,
+    labeled: bool = True,
     say: Say = silent,
 ) -> Dataset:
     """Load the dataset that `source` names in the form of `--data`, such as `digits` or `folder:PATH`.
@@ -64,12 +65,13 @@ def load(
         options: other options of the source by name, such as the column to predict.
         bad_examples: whether examples that cannot be read are an error or are left out.
         again: whether a run was trained on these data, which are then not refused because of their targets.
+        labeled: whether the examples need targets.
         say: called with one line about everything that is left out, and about duplicate examples.
 
     Raises:
         ZooError: there is no such source, or nothing can be trained on its data.
     """
-    origin, raw = read_source(source, kind, data_dir, options, bad_examples, say)
+    origin, raw = read_source(source, kind, data_dir, options, bad_examples, say, labeled=labeled and not again)
     plural = inputs.find(raw.kind).plural
     refuse_one_class(raw, source)
     if not again:
@@ -106,6 +108,7 @@ def read_source(
     bad_examples: BadExamples = "error",
     say: Say = silent,
     model: Model | None = None,
+    labeled: bool = True,
 ) -> tuple[Source, RawDataset]:
     """Read all examples of a source; the arguments are those of `load`, and the `model` that is measured on them.
 
@@ -121,8 +124,8 @@ def read_source(
         have = listed(inputs.find(one).plural for one in origin.kinds)
         raise ZooError(f"--data {source} has {have}, and the network takes {plural}: name other data")
     given = {"data_dir": data_dir, **(options or {})}
-    measured = {"model": model} if origin.infers_targets else {}
-    raw = origin.read(argument, say, kind, **checked_options(origin, **given), **measured)
+    wanted = {"model": model, "labeled": labeled} if origin.infers_targets else {}
+    raw = origin.read(argument, say, kind, **checked_options(origin, **given), **wanted)
     if raw.unreadable and bad_examples == "error":
         count = len(raw.examples) + len(raw.unreadable)
         raise ZooError(

@@ -35,7 +35,8 @@ class Source:
         argument_is_path: whether the argument is the path of the data. If so, `--data-dir` can name the folder of a
             run's data after they were moved.
         infers_targets: whether `read` decides from their values whether the targets are classes or values. If so, it
-            also takes `model`, the description of a model that is measured on the examples, None for others.
+            also takes `model`, the description of a model that is measured on the examples, None for others; and
+            `labeled`, False if the examples need no targets, and the option `target` may be left out.
         options: a help text for each option that `read` takes. Commands have the options `data_dir`, a `Path`, and
             `target`, `text` and `image`, the names of columns.
         short_name: turns the argument into a word for the names of run folders; the scheme stands in for an empty one.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,7 @@ def load_unlabeled(
     rest: Examples,
     *,
     data_dir: Path | None,
+    options: Mapping[str, str] | None = None,
     bad_examples: BadExamples = "error",
     say: Say = silent,
 ) -> tuple[Examples, Data]:
@@ -39,6 +41,7 @@ def load_unlabeled(
         dataset: the data that are trained on with labels.
         rest: the training examples that `label_fraction` left out of the dataset.
         data_dir: the option `--data-dir`, if the source takes it.
+        options: other options of the labeled data, of which a table takes the one that names the column of the files.
         bad_examples: whether examples that cannot be read are an error or are left out.
         say: called with a line about everything that is left out.
 
@@ -50,10 +53,14 @@ def load_unlabeled(
             raise ZooError("--unlabeled rest: no training example is left out: --set label_fraction to less than 1")
         return rest, Data(REST, None, dataset.fingerprint, {"train": len(rest)}, (), dataset.license)
     named = parse(source, dataset.kind)[0]
-    if named.infers_targets:
-        raise ZooError(f"--unlabeled {source}: its rows have targets: name a folder of the files with files:PATH")
-    takes_folder = "data_dir" in named.options
-    origin, raw = read_source(source, dataset.kind, data_dir if takes_folder else None, None, bad_examples, say)
+    columns = {name: column for name, column in (options or {}).items() if name == dataset.kind in named.options}
+    if dataset.kind in named.options and not columns:
+        raise ZooError(
+            f"--unlabeled {source} needs --{dataset.kind}, which only --data csv:FILE takes: name the folder of the "
+            "files with files:PATH"
+        )
+    where = data_dir if "data_dir" in named.options else None
+    origin, raw = read_source(source, dataset.kind, where, columns, bad_examples, say, labeled=False)
     chosen = [one for one in raw.examples if one.split == "train"] or raw.examples
     every = Examples.of(chosen)
     held = np.isin(every.digests, np.union1d(dataset.validation.digests, dataset.test.digests))
@@ -69,6 +76,7 @@ def load_unlabeled(
         counts={"train": len(examples)},
         skipped=skipped(raw),
         license=raw.license or origin.license,
+        options=columns,
     )
     return examples, data
 
@@ -105,7 +113,9 @@ def load_unlabeled_again(data: Data, dataset: Dataset, rest: Examples) -> Exampl
         source, argument = parse(data.source)
         if source.argument_is_path and not is_store(argument) and not Path(argument).exists():
             raise ZooError(f"the unlabeled data are not in {argument}: move or link them there again")
-    examples, found = load_unlabeled(data.source, dataset, rest, data_dir=where, bad_examples="skip")
+    examples, found = load_unlabeled(
+        data.source, dataset, rest, data_dir=where, options=data.options, bad_examples="skip"
+    )
     if found.fingerprint != data.fingerprint:
         raise ZooError(f"{data.source} has changed since it was trained on: restore it, or train again")
     return examples

@@ -55,6 +55,7 @@ def data_of_request(request: TrainingRequest, decision: Decision, say: Say = sil
         dataset,
         rest,
         data_dir=decision.data.data_dir,
+        options=decision.data.options,
         bad_examples=decision.data.bad_examples,
         say=say,
     )
@@ -77,6 +78,7 @@ def _loaded(family: Family, data: DataRequest, recipe: Recipe, method: str | Non
         data_dir=data.data_dir,
         options=data.options,
         bad_examples=data.bad_examples,
+        labeled=method is None,
         say=say,
     )
     for task in {part.task: None for part in dataset.parts} or {dataset.task: None}:

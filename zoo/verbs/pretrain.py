@@ -56,7 +56,8 @@ def pretrain(
         data: as for `zoo.train`, and `files:PATH`, a folder of files. Labels only decide
             how splits are drawn.
         data_dir: the folder of prepared TFDS data.
-        target_column: the column of the labels, for data that have columns; it decides how splits are drawn.
+        target_column: the column of the labels, for data that have columns; it decides how splits are drawn,
+            and may be left out.
         text_column: the column with the text, for networks of texts and data that have columns.
         image_column: the column that names the image files, for networks of images and data that have columns.
         audio_column: the column that names the sound files, for networks of sound and data that have columns.

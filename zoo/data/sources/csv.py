@@ -29,8 +29,11 @@ def read(
     audio: str | None = None,
     data_dir: Path | None = None,
     model: Model | None = None,
+    labeled: bool = True,
 ) -> RawDataset:
     """Read all rows of files; `target` names the column of their targets, or several, separated by commas.
+
+    Without `target`, texts and files have no labels, which is refused if `labeled`.
 
     Texts are read from the column `text`; the columns `image` and `audio` name files. If a `model` is to be measured on
     the rows, their targets are classes or values as the model's are.
@@ -44,7 +47,7 @@ def read(
     """
     from zoo.inputs.table.frame import files, read_frame
 
-    if target is None:
+    if target is None and (labeled or kind == "table"):
         raise ZooError(f"--data csv:{argument}: say with --target which column to predict")
     for option, column, does in (
         ("text", text, "holds the texts"),
@@ -70,6 +73,7 @@ def read(
         from zoo.inputs.text.data import dataset_of_frame as texts_of_frame
 
         return texts_of_frame(frame, text, target, named, where, model)
+    assert target is not None, "rows without a target were refused"
     from zoo.inputs.table.data import dataset_of_frame
 
     return dataset_of_frame(frame, target, named, where, model)

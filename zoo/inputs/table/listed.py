@@ -26,7 +26,7 @@ def dataset_of_frame(
     frame: Frame,
     kind: str,
     column: str,
-    target: str,
+    target: str | None,
     folder: Path,
     argument: str,
     data_dir: str | None,

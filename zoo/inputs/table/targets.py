@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from zoo.data.example import Example, Unreadable
+from zoo.data.example import UNLABELED, Example, Unreadable
 from zoo.data.names import composed, natural, shown
 from zoo.errors import ZooError, listed
 from zoo.inputs.table.cells import as_word, present
@@ -49,7 +49,7 @@ class Targets:
 
     Attributes:
         names: of the columns.
-        task: classes or values; `several` where there are several columns.
+        task: classes or values; `several` where there are several columns, `unlabeled` where there is none.
         labels: the names of the classes, or of the value, or those of all columns.
         parts: the targets where there are several.
         values: for each row the target as `zoo.data.example.Example` has it, or the name of a column that is empty.
@@ -89,8 +89,10 @@ def _empty(name: str) -> str:
     return f"column '{shown(name)}', the target, is empty"
 
 
-def read_targets(frame: Frame, target: str, model: Model | None = None) -> Targets:
+def read_targets(frame: Frame, target: str | None, model: Model | None = None) -> Targets:
     """Read the columns that `--target` names, with commas between several; `read_target_column` reads each.
+
+    If it names none, all rows are of one class, as in a folder of files without classes.
 
     `COLUMN:classes` and `COLUMN:values` state the task of a column, unless a column has that whole name. If a `model`
     is to be measured on them, they are classes where its targets are classes, and values where its targets are values.
@@ -98,6 +100,8 @@ def read_targets(frame: Frame, target: str, model: Model | None = None) -> Targe
     Raises:
         ZooError: there is no such column, a column is named twice, there are too many, or one cannot be a target.
     """
+    if target is None:
+        return Targets((), UNLABELED, (UNLABELED,), (), [0] * len(frame.places))
     words = [target] if target in frame.names else target.split(",")
     stated = [_stated(word, frame.names) for word in words]
     names = tuple(name for name, _ in stated)

@@ -81,9 +81,9 @@ def described(text: Any, source: Any, *, split: str, target: Any, name: str) -> 
 
 
 def dataset_of_frame(
-    frame: Any, text: str, target: str, argument: str, data_dir: str | None, model: Model | None = None
+    frame: Any, text: str, target: str | None, argument: str, data_dir: str | None, model: Model | None = None
 ) -> RawDataset:
-    """Return the texts of a column of a table, with the columns of `--target` as their targets.
+    """Return the texts of a column of a table, with the columns of `--target` as their targets, if it names any.
 
     Rows without a target, and those whose text is no text, are unreadable; an empty text is a text.
 
