@@ -120,6 +120,30 @@ def test_the_interval_of_the_mean_score_is_that_of_a_joint_bootstrap() -> None:
     assert (score.low, score.high) == (pytest.approx(low, abs=0.15 * width), pytest.approx(high, abs=0.15 * width))
 
 
+@pytest.mark.parametrize("miss", [0.0, 3.5])
+def test_a_value_that_does_not_vary_is_scored_as_scikit_learn_scores_it(miss: float) -> None:
+    from sklearn.metrics import r2_score
+
+    model = described()
+    values, logits = np.full((6, 1), 250.0 + miss), np.eye(3)[[0, 1, 2, 0, 1, 2]]
+    targets = np.stack([[0, 1, 2, 0, 1, 1], np.full(6, 250.0)], 1)
+    outputs = {"color_logits": logits, "color_probabilities": logits, "price_net_values": values}
+    score = task_of(model).score(task_of(model).primary(outputs, model), targets)
+    r2 = r2_score(targets[:, 1], values) if miss else 1.0
+    assert score.parts["price, net"].value == r2
+    assert score.value == pytest.approx((5 / 6 + r2) / 2)
+
+
+def test_a_class_of_incomplete_rows_is_no_label(tmp_path: Path) -> None:
+    lines = [f"{number / 7:.3f},{'xz'[number % 2]},{number / 3:.3f}" for number in range(40)]
+    (tmp_path / "rows.csv").write_text("\n".join(["a,kind,price", *lines, "1.5,lonely,"]))
+    options = {"target": "kind,price"}
+    dataset = load(
+        f"csv:{tmp_path}/rows.csv", "table", split=Split(), options=options, bad_examples="skip", say=lambda line: None
+    )
+    assert dataset.labels == ("kind: x", "kind: z", "price")
+
+
 def test_losses_are_weighed_by_learned_log_variances() -> None:
     import tensorflow as tf
 

@@ -54,6 +54,10 @@ def test_booleans_are_the_same_classes_in_every_spelling(tmp_path: Path) -> None
         targets(model, rows(tmp_path, "yes", "no"))
 
 
+def test_the_only_value_may_have_another_name(tmp_path: Path) -> None:
+    assert targets(RINGS, rows(tmp_path, 0.5, 7.25, name="rings of the shell"), "rings of the shell") == [[0.5], [7.25]]
+
+
 def test_several_targets_are_read_as_those_of_the_model(tmp_path: Path) -> None:
     parts = (Part("stars", "classes", ("1", "2", "3")), Part("rings", "values", ("rings",)))
     model = Model(

@@ -14,6 +14,15 @@ from zoo.errors import ZooError
 from zoo.recipe import Split
 
 
+def test_a_split_without_readable_rows_is_refused(tmp_path: Path) -> None:
+    for name, price in (("train", "7.5"), ("test", "")):
+        lines = [f"{number / 7:.3f},{price and number / 3:.3f}" if price else f"{number}," for number in range(30)]
+        (tmp_path / f"{name}.csv").write_text("\n".join(["a,price", *lines]))
+    source = f"csv:{tmp_path}/train.csv,{tmp_path}/test.csv"
+    with pytest.raises(ZooError, match=r"no row of the test split of csv:.* can be read: mend them, or remove"):
+        load(source, "table", split=Split(), options={"target": "price"}, bad_examples="skip")
+
+
 def test_the_same_rows_under_other_columns_are_refused(tmp_path: Path) -> None:
     rows = [f"{a:.4f},{b:.4f},{a - b:.4f}" for a, b in np.random.default_rng(0).normal(size=(60, 2))]
     path = tmp_path / "rows.csv"

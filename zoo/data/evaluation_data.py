@@ -76,6 +76,9 @@ def load_for_evaluation(
     )
     if not raw.labels or raw.parts:
         return examples, data
+    if raw.task == "values" and len(raw.labels) == len(model.labels) == 1:
+        # The only value is the model's, whatever its column is called.
+        return examples, data
     places = _known_places(raw.labels, model.labels, source)
     if examples.classes is not None:
         return dataclasses.replace(examples, targets=places[examples.classes]), data

@@ -145,6 +145,12 @@ def read_source(
                 f"no {inputs.find(kind).noun} of class '{gone[0][0]}' in the {bad.split} split of "
                 f"{origin.text(raw.argument)} can be read: mend them, or remove the class"
             )
+    lost = sorted({bad.split for bad in raw.unreadable} - {one.split for one in raw.examples})
+    if lost:
+        raise ZooError(
+            f"no {inputs.find(kind).noun} of the {lost[0]} split of {origin.text(raw.argument)} can be read: "
+            "mend them, or remove the split"
+        )
     return origin, raw
 
 
@@ -220,6 +226,8 @@ def say_copies(examples: Sequence[Example], plural: str, say: Say) -> None:
             f"{len(several)} {plural} are in several classes: {listed(several, most=3)}: "
             "remove them from the wrong ones"
         )
+    elif several:
+        say(f"{len(several)} {plural} have several targets: {listed(several, most=3)}: remove the wrong ones")
 
 
 def fingerprint(labels: Sequence[str], splits: Sequence[Sequence[Example]]) -> str:

@@ -10,6 +10,7 @@ from zoo.artifact import Manifest
 from zoo.data import digests
 from zoo.data.dataset import Dataset
 from zoo.data.load import load
+from zoo.data.names import shown
 from zoo.data.source import moved
 from zoo.description import Data
 from zoo.errors import Refused, ZooError, listed
@@ -36,7 +37,8 @@ def load_again(data: Data, kind: str, split: Split, data_dir: Path | None = None
         known = {line.partition(": ")[0] for line in data.skipped}
         broken = [line for line in dataset.skipped if line.partition(": ")[0] not in known]
         raise ZooError(
-            f"{source} has changed since it was trained on ({_change(data.counts, dataset.description().counts)}"
+            f"{source}{_moved_to(where)} has changed since it was trained on "
+            f"({_change(data.counts, dataset.description().counts)}"
             + (f"; {len(broken)} cannot be read now: {listed(broken, most=3)}" if broken else "")
             + "): restore it, say with --data-dir where it is now, or train again"
         )
@@ -48,6 +50,10 @@ def load_again(data: Data, kind: str, split: Split, data_dir: Path | None = None
             "restore its header, or train again"
         )
     return dataset
+
+
+def _moved_to(folder: Path | None) -> str:
+    return f", read in {shown(folder)}," if folder else ""
 
 
 def _change(before: Mapping[str, int], now: Mapping[str, int]) -> str:

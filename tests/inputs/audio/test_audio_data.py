@@ -164,6 +164,14 @@ def test_evaluation_batches_are_every_clip_in_order() -> None:
     assert weights.tolist() == [1] * 10 + [0] * 2
 
 
+def test_bands_of_another_rate_than_the_weights_have_statistics_of_their_own() -> None:
+    clips = dataset(HALVES)
+    like = data.suiting(clips, AudioSettings(), None)
+    assert data.suiting(clips, AudioSettings(seconds=0.3), like).mean == like.mean
+    other = data.suiting(clips, AudioSettings(rate=8_000), like)
+    assert other.mean == data.suiting(clips, AudioSettings(rate=8_000), None).mean != like.mean
+
+
 def test_a_network_refuses_the_other_front() -> None:
     size = Size("small", (), {}, 0, 0, (16_000, 40), 12)
     family = Family("keyword", "Keyword", "", (size,), "", input="audio")

@@ -234,6 +234,19 @@ def test_several_files_are_one_table_or_splits(write: Callable[..., Path], tmp_p
         frame_of(str(tmp_path / "no.csv"))
 
 
+def test_the_name_of_a_link_decides_its_split(tmp_path: Path) -> None:
+    (tmp_path / "blobs").mkdir()
+    for name, content in (("0a1b", "a,y\n1,2\n3,4\n"), ("9f8e", "a,y\n5,6\n")):
+        (tmp_path / "blobs" / name).write_text(content)
+    (tmp_path / "train.csv").symlink_to("blobs/0a1b")
+    (tmp_path / "test.csv").symlink_to("blobs/9f8e")
+    named = files(f"{tmp_path}/train.csv,{tmp_path}/test.csv")
+    assert [Path(name).name for name in named] == ["train.csv", "test.csv"]
+    assert read_frame([*named.values()]).splits == ["train", "train", "test"]
+    with pytest.raises(ZooError, match="names a file twice"):
+        files(f"{tmp_path}/train.csv,{tmp_path}/blobs/0a1b")
+
+
 def test_rows_for_a_network_are_read_by_its_columns(write: Callable[..., Path]) -> None:
     known = TablePreprocessing((Column("b", "word", words=("0", "x")), Column("a", "number")))
     said: list[str] = []

@@ -14,9 +14,10 @@ import tokenizers
 
 from tests.inputs.text.vocabularies import VARIANTS, preprocessing
 from zoo import schema
+from zoo.data.dataset import Examples
 from zoo.errors import ZooError
 from zoo.input import kind_of
-from zoo.inputs.text import client
+from zoo.inputs.text import client, data
 from zoo.inputs.text.hard import LINES
 from zoo.inputs.text.preprocessing import (
     ATTENTION_MASK,
@@ -193,6 +194,17 @@ def requests(path: Path, content: str) -> tuple[list[Any], list[str]]:
     wanted = preprocessing("trained", False)
     found = [one.raw for one in client.named_examples([path], wanted, lambda place, reason: said.append(reason))]
     return found, said
+
+
+@pytest.mark.parametrize(("cased", "same"), [(False, [True, True, True, False]), (True, [True, True, False, False])])
+def test_texts_of_the_same_words_are_recognized(cased: bool, same: list[bool]) -> None:
+    def kept(*texts: str) -> Examples:
+        made = [data.described(text, text, split="test", target=0, name=text) for text in texts]
+        return data.kept(Examples.of(made), preprocessing("bert", cased))[0]
+
+    seen = kept("the caf\u00e9 is good").every_digest
+    others = ("the caf\u00e9  is good\n", " the cafe\u0301 is\tgood", "The caf\u00e9 is GOOD", "the cafe is goods")
+    assert kept(*others).known(seen).tolist() == same
 
 
 def test_a_table_without_a_header_does_not_lose_its_first_text_silently(tmp_path: Path) -> None:

@@ -115,7 +115,8 @@ def form(examples: Sequence[Example]) -> Form:
 def suiting(dataset: Dataset, settings: AudioSettings, like: AudioPreprocessing | None) -> AudioPreprocessing:
     """Return the preprocessing `like` of pretrained weights, or one that suits the data, changed as the settings ask.
 
-    Bands are normalized by their statistics over the training split unless the weights bring statistics.
+    Bands are normalized by their statistics over the training split, unless the weights bring statistics for the same
+    rate: at another rate, the bands are others.
 
     Raises:
         ZooError: the settings ask for clips that are shorter than a frame.
@@ -136,7 +137,9 @@ def suiting(dataset: Dataset, settings: AudioSettings, like: AudioPreprocessing 
         frame=frame,
         hop=hop,
     )
-    return made if made.front == "waveform" or made.mean else with_statistics(dataset.train, made)
+    if made.front == "waveform" or (made.mean and made.rate == start.rate):
+        return made
+    return with_statistics(dataset.train, made)
 
 
 def _usual_seconds(form: Form, like: AudioPreprocessing | None) -> float:

@@ -96,9 +96,11 @@ def files(argument: str, folder: Path | None = None, say: Say = silent) -> dict[
         if stored and not folder:
             path = local_copy(one, say)
         else:
-            path = (folder / Path(one).name if folder else Path(one).expanduser()).resolve()
+            place = folder / Path(one).name if folder else Path(one).expanduser()
+            # The name of the file itself may say which split it is, also if it is a link to a file of another name.
+            path = place.parent.resolve() / place.name
         paths[one if stored else str(path)] = path
-    if len(set(paths.values())) < len(named):
+    if len({path.resolve() for path in paths.values()}) < len(named):
         raise ZooError(f"{shown(argument)} names a file twice: name each once")
     return paths
 

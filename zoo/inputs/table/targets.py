@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -114,10 +115,24 @@ def read_targets(frame: Frame, target: str | None, model: Model | None = None) -
     found = [read_target_column(frame, name, _task(frame, name, len(names), model) or task) for name, task in stated]
     rows = zip(*(one.values for one in found), strict=True)
     empty = [next((name for name, cell in zip(names, row, strict=True) if cell is None), None) for row in rows]
+    if len(names) > 1 and any(empty) and not all(empty):
+        # Only complete rows are examples: a class that no other row has is no label.
+        complete = [number for number, name in enumerate(empty) if name is None]
+        whole = dataclasses.replace(
+            frame,
+            rows=[frame.rows[number] for number in complete],
+            places=[frame.places[number] for number in complete],
+            splits=[frame.splits[number] for number in complete],
+        )
+        values: Any = list(empty)
+        read = read_targets(whole, target, model)
+        for number, wanted in zip(complete, read.values, strict=True):
+            values[number] = wanted
+        return dataclasses.replace(read, values=values)
     if len(names) == 1:
         (only,) = found
         cells = [cell if only.task == "classes" else (cell,) for cell in only.values]
-        values: Any = [cell if name is None else name for name, cell in zip(empty, cells, strict=True)]
+        values = [cell if name is None else name for name, cell in zip(empty, cells, strict=True)]
         return Targets(names, only.task, only.labels or names, (), values)
     from zoo.description import Part, labels_of
 

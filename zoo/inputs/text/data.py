@@ -13,7 +13,7 @@ import numpy as np
 
 from zoo.data.dataset import Dataset, Examples
 from zoo.data.example import Example, RawDataset, Unreadable
-from zoo.data.names import shown
+from zoo.data.names import composed, shown
 from zoo.errors import ZooError, listed
 from zoo.family import Family, Size
 from zoo.inputs.text import messages
@@ -142,8 +142,24 @@ def suiting(dataset: Dataset, settings: TextSettings, like: TextPreprocessing | 
 
 
 def kept(examples: Examples, preprocessing: TextPreprocessing) -> tuple[Examples, tuple[str, ...]]:
-    """Return all texts: a source refuses those that no network reads, and longer ones are cut."""
-    return examples, ()
+    """Return all texts: a source refuses those that no network reads, and longer ones are cut.
+
+    Texts that differ only in white space, in Unicode's form, or, for a network that lowers them, in case count as equal
+    where texts of the training are recognized.
+    """
+    return dataclasses.replace(examples, fitted_digests=_digests_of_words(examples, preprocessing)), ()
+
+
+def _digests_of_words(texts: Examples, preprocessing: TextPreprocessing) -> np.ndarray:
+    """Return a digest of the words of each text, uint64 [texts], see `Examples.fitted_digests`."""
+    digests = np.empty(len(texts), np.uint64)
+    for number in range(len(texts)):
+        words = " ".join(composed(texts.read(number)).split())
+        digest = hashlib.sha256(
+            (words.lower() if preprocessing.lowercase else words).encode(errors="surrogatepass")
+        ).digest()
+        digests[number] = int.from_bytes(digest[:8], "little")
+    return digests
 
 
 def remarks(splits: Sequence[Examples], preprocessing: TextPreprocessing) -> Iterator[str]:

@@ -62,25 +62,32 @@ def score(values: np.ndarray, targets: np.ndarray) -> Score:
 def errors(values: np.ndarray, targets: np.ndarray) -> np.ndarray:
     """Return the squared error of each example over the variance of the targets; the mean is 1 - R².
 
-    A value that does not vary is left out.
+    The error of a value that does not vary is 1, or 0 if all its predictions are exact, as in scikit-learn's R².
     """
-    wanted = targets.astype(np.float64)
-    variances = wanted.var(0)
-    vary = variances > 0
-    squared: np.ndarray = ((values - wanted) ** 2)[:, vary] / variances[vary]
-    return squared.mean(-1) if vary.any() else np.zeros(len(wanted))
+    squared = (values - targets.astype(np.float64)) ** 2
+    variances = _centered(targets).var(0)
+    relative = np.where(variances > 0, squared / np.where(variances > 0, variances, 1), squared.any(0))
+    mean: np.ndarray = relative.mean(-1)
+    return mean
 
 
 def sizes(targets: np.ndarray) -> np.ndarray:
     """Return the squared distance of each example from the mean of the targets, over their variance.
 
-    A value that does not vary is left out.
+    It is 1 for a value that does not vary.
     """
+    centered = _centered(targets)
+    variances = centered.var(0)
+    squared = (centered - centered.mean(0)) ** 2
+    mean: np.ndarray = np.where(variances > 0, squared / np.where(variances > 0, variances, 1), 1).mean(-1)
+    return mean
+
+
+def _centered(targets: np.ndarray) -> np.ndarray:
+    """Return the targets less their median, which are exactly 0 where a value does not vary, float64."""
     wanted = targets.astype(np.float64)
-    variances = wanted.var(0)
-    vary = variances > 0
-    squared: np.ndarray = ((wanted - wanted.mean(0)) ** 2)[:, vary] / variances[vary]
-    return squared.mean(-1) if vary.any() else np.ones(len(wanted))
+    centered: np.ndarray = wanted - np.median(wanted, 0)
+    return centered
 
 
 def right(values: np.ndarray, targets: np.ndarray, model: Model) -> np.ndarray:
