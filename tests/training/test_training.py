@@ -30,6 +30,7 @@ from zoo.inputs.image.preprocessing import Preprocessing
 from zoo.recipe import Recipe
 from zoo.registry import families
 from zoo.training import interruption, loop, start
+from zoo.training.batches import left_out_of_epochs
 from zoo.training.optimizer import optimizer
 from zoo.training.request import DataRequest, Execution, Preflight, TrainingRequest
 from zoo.training.steps import clipped, evaluation_step, training_step
@@ -69,8 +70,48 @@ def test_a_run_folder_holds_all_that_it_should(tmp_path: Path) -> None:
     assert list((folder / run.TENSORBOARD).rglob("events.out.tfevents.*"))
     assert (folder / run.LAST).exists()
     assert (folder / run.BEST).exists()
-    with pytest.raises(ZooError, match="is finished already"):
+    with pytest.raises(ZooError, match=r"is finished already: 'zoo train --weights \S+/run --epochs N' trains on"):
         start.resume(folder, None, SINGLE)
+
+
+def test_the_recorded_learning_rate_is_that_of_the_last_step(tmp_path: Path) -> None:
+    schedule = ("schedule.shape=linear", "schedule.warmup_epochs=0", "optimizer.lr=0.01", "batch_size=200")
+    folder = train(tmp_path / "run", "epochs=2", *schedule)
+    rates = [json.loads(line)["learning_rate"] for line in (folder / run.METRICS).read_text().splitlines()]
+    this = run.read_finished(folder)
+    assert this.data is not None
+    steps = this.data.counts["train"] // 200
+    np.testing.assert_allclose(rates, [0.01 * (1 - (steps - 1) / (2 * steps)), 0.01 / (2 * steps)], rtol=1e-5)
+
+
+def test_a_training_says_how_many_examples_each_epoch_leaves_out(tmp_path: Path) -> None:
+    said: list[str] = []
+    train(tmp_path / "run", "epochs=1", "batch_size=800", say=said.append)
+    line = (
+        "each epoch leaves out 495 of the 1295 training images, other ones each time, because they do not fill a batch "
+        "of 800: --set batch_size=647 leaves out 1"
+    )
+    assert line in said
+    train(tmp_path / "other", "epochs=1", "batch_size=64", say=said.append)
+    assert said.count(line) == 1
+
+
+@pytest.mark.parametrize(
+    ("settings", "examples", "parts", "words"),
+    [
+        (["batch_size=64"], 86, 1, "leaves out 22 of the 86 training images, .*=43 leaves out none"),
+        (["batch_size=64"], 90, 8, "leaves out 26 of the 90 .*=40 leaves out 10"),
+        (["batch_size=64", "mixup=0.2"], 90, 1, "leaves out 26 of the 90 .*=44 leaves out 2"),
+        (["batch_size=4"], 5, 2, "they do not fill a batch of 4$"),
+        (["batch_size=64"], 1293, 1, None),
+        (["batch_size=64", "repeats=2"], 86, 1, None),
+        (["batch_size=64", "sampling=balanced"], 86, 1, None),
+    ],
+)  # fmt: skip
+def test_the_remark_on_examples_left_out(settings: list[str], examples: int, parts: int, words: str | None) -> None:
+    line = left_out_of_epochs(recipes.override(Recipe(), settings), parts, examples, "images")
+    assert (line is None) == (words is None)
+    assert words is None or re.search(words, line or "")
 
 
 def test_any_keras_callback_works(tmp_path: Path) -> None:

@@ -120,6 +120,31 @@ def with_fitting_batch(recipe: Recipe, parts: int, examples: int, say: Say) -> R
     return dataclasses.replace(recipe, batch_size=fitting_size)
 
 
+MOST_LEFT_OUT = 0.05
+"""The share of the training examples that an epoch may leave out without a remark."""
+
+
+def left_out_of_epochs(recipe: Recipe, parts: int, examples: int, plural: str) -> str | None:
+    """Return a line about the training examples that no whole batch of an epoch holds; None if they are few.
+
+    Args:
+        recipe: the recipe.
+        parts: the number by which a batch size can be divided.
+        examples: the number of training examples.
+        plural: the word for several examples.
+    """
+    steps, left_out = divmod(examples, recipe.batch_size)
+    # With repeats and balanced sampling, an epoch consists of draws, and leaves out more examples for other reasons.
+    if left_out <= MOST_LEFT_OUT * examples or recipe.repeats > 1 or recipe.sampling == "balanced":
+        return None
+    parts *= 2 if mixing.asked(recipe) else 1
+    smaller = examples // (steps + 1) // parts * parts
+    left = examples % smaller if smaller else examples
+    advice = f": --set batch_size={smaller} leaves out {left or 'none'}" if left < left_out else ""
+    line = f"each epoch leaves out {left_out} of the {examples} training {plural}, other ones each time"
+    return f"{line}, because they do not fill a batch of {recipe.batch_size}{advice}"
+
+
 def check(recipe: Recipe, kind: Input, task: Task, examples: int, replicas: int = 1, share: Share = WHOLE) -> None:
     """Refuse a recipe whose batches cannot be made.
 

@@ -209,7 +209,7 @@ class _Epochs:
         row = {
             **self._metrics(state),
             **{f"val_{name}": value for name, value in validated.items()},
-            "learning_rate": float(trainee.optimizer.learning_rate),
+            "learning_rate": self._last_rate(),
             "seconds": state.seconds,
             "examples_per_second": state.steps_done * recipe.batch_size / state.seconds,
             **bad_steps.counted(state.sums),
@@ -222,6 +222,11 @@ class _Epochs:
         self.listeners.on_epoch_end(epoch, row)
         self._end_if_asked(state)
         return state
+
+    def _last_rate(self) -> float:
+        """Return the learning rate of the last update; that of the first if there was none."""
+        updates = self.trainee.optimizer.iterations
+        return float(learning_rate(self.trainee.recipe, self.batches.steps)(keras.ops.maximum(updates - 1, 0)))
 
     def _of_epoch(self, number: int, start: int) -> Any:
         made = self.batches.epoch(number, start, share_of(self.trainee.strategy))

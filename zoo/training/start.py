@@ -27,7 +27,7 @@ from zoo.recipe import Prune, Recipe
 from zoo.text import Say
 from zoo.training import distillation, fine_tuning, without_labels
 from zoo.training import strategy as strategies
-from zoo.training.batches import try_out
+from zoo.training.batches import left_out_of_epochs, try_out
 from zoo.training.data_of_request import data_of_request, fit, recipe_for
 from zoo.training.data_of_run import data_of_run
 from zoo.training.data_service import connect
@@ -128,14 +128,14 @@ def _planned(request: TrainingRequest, decision: Decision, strategy: Any, say: S
         without_labels.check_unlabeled_batch(recipe, len(dataset.unlabeled))
     if decision.teacher:
         check_teacher(decision.teacher, model, dataset.train, recipe.distill)
-    for line in _remarks(dataset, model, recipe):
+    for line in _remarks(dataset, model, recipe, strategy.num_replicas_in_sync):
         say(line)
     seen = _digests(dataset, request.weights, decision.teacher, say)
     model, initial, arrays = _initial_weights(request.weights, model, recipe.prune, say)
     return _Plan(recipe, dataset, unlabeled, seen, model, initial, arrays)
 
 
-def _remarks(dataset: Dataset, model: Model, recipe: Recipe) -> Iterator[str]:
+def _remarks(dataset: Dataset, model: Model, recipe: Recipe, replicas: int) -> Iterator[str]:
     """Yield a line about each effect of a recipe on these data.
 
     Raises:
@@ -151,7 +151,12 @@ def _remarks(dataset: Dataset, model: Model, recipe: Recipe) -> Iterator[str]:
         weights = task.balanced(dataset.train.targets, len(dataset.labels))
         each = [f"{label} {weight:.4g}" for label, weight in zip(dataset.labels, weights, strict=True)]
         yield f"class weights: {tasks.names(each)}"
-    yield from kind_of(model.preprocessing).data.adjustments(dataset, model.preprocessing, recipe.input)
+    kind = kind_of(model.preprocessing)
+    yield from kind.data.adjustments(dataset, model.preprocessing, recipe.input)
+    if dataset.unlabeled is None:
+        line = left_out_of_epochs(recipe, replicas * recipe.accumulate, len(dataset.train), kind.plural)
+        if line:
+            yield line
 
 
 def _alike(dataset: Dataset) -> Iterator[str]:
@@ -262,7 +267,10 @@ def _unfinished(folder: Path) -> run.Run:
     """
     this = run.read(folder)
     if this.finished:
-        raise ZooError(f"{folder} is finished already: train a new run")
+        raise ZooError(
+            f"{folder} is finished already: 'zoo train --weights {folder} --epochs N' trains on from its weights, "
+            "as a new run"
+        )
     return this
 
 
