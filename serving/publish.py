@@ -105,7 +105,7 @@ def _before_newest(base: Path) -> Path:
     newest = found[max(found)]
     # A damaged version, or one that zoo did not publish, may be replaced by any older one, even by an equal one.
     left = versions.read(newest) if versions.is_intact(newest) else None
-    origin, unreadable = (left and left.restores) or max(found), []
+    origin, unreadable, same = (left and left.restores) or max(found), [], []
     for number in sorted(found, reverse=True):
         if number < origin:
             try:
@@ -113,8 +113,14 @@ def _before_newest(base: Path) -> Path:
                 if left is None or earlier.files != left.files:
                     versions.refuse_changed(found[number])
                     return found[number]
+                same.append(number)
             except Refused as error:
                 unreadable.append(str(error))
+    if same and not unreadable:
+        raise Refused(
+            f"{base} has no version to go back to: all versions before {origin} have the same content as "
+            f"{max(found)}: publish another artifact"
+        )
     but = f" that zoo can restore ({listed(unreadable, most=2, longest=400)})" if unreadable else ""
     raise Refused(f"{base} holds no other version from before {origin}{but}: publish the artifact that is wanted")
 

@@ -31,7 +31,6 @@ NOT_RUN = {
     "needs a server": 1,
     "needs an object store": 1,
     "needs the folder": 1,
-    "needs another version": 1,
     "needs a plugin, and waits for a browser": 1,
 }
 """The number of blocks that the documents mark as not run, by reason; update it with every new block."""

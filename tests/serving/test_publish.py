@@ -182,6 +182,14 @@ def test_going_back_passes_over_what_is_the_same(first: Path, second: Path, base
     assert roll_back(base).record.restores == 1
 
 
+def test_going_back_among_equal_versions_is_refused(first: Path, base: Path) -> None:
+    for _ in range(3):
+        publish(first, base)
+    with pytest.raises(Refused, match="all versions before 3 have the same content as 3: publish another artifact"):
+        roll_back(base)
+    assert visible(base) == ["1", "2", "3"]
+
+
 def test_what_keep_removed_cannot_be_had_again(first: Path, second: Path, base: Path) -> None:
     publish(first, base)
     publish(second, base, keep=1)
