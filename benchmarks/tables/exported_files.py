@@ -169,11 +169,10 @@ def exports() -> str:
             f"{one['parameters'] / 1e6:.1f} M",
             f"{one['seconds']:.0f}",
             f"{one['gigabytes']:.1f}",
-            f"{one['gates_passed']} of {one['gates']}",
         ]
         for key, one in figures.items()
     ]
-    return markdown(["network", "parameters", "seconds", "peak memory GB", "gates passed"], rows)
+    return markdown(["network", "parameters", "seconds", "peak memory GB"], rows)
 
 
 def demo() -> str:

@@ -74,6 +74,7 @@ def distillation() -> str:
         networks, data = name.split(" on ")
         student, teacher = networks.split(" from ")
         share = data.partition(" of ")[0] if " of the labels of " in data else "100%"
+        changes = [one for one in found["settings"] if not one.startswith("label_fraction=")]
         rows.append(
             [
                 f"`{student}`",
@@ -84,6 +85,7 @@ def distillation() -> str:
                 points(found["difference"], *found["interval"]),
                 f"{found['test_examples']:,}",
                 str(found["seeds"]),
+                ", ".join(f"`{one}`" for one in (*changes, *found["distill"])) or "—",
             ]
         )
     titles = [
@@ -95,6 +97,7 @@ def distillation() -> str:
         "difference in points",
         "test examples",
         "seeds",
+        "settings",
     ]
     return markdown(titles, rows)
 
