@@ -11,8 +11,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
-from zoo.errors import ZooError, did_you_mean
+from zoo.errors import ZooError
 from zoo.input import Settings
+from zoo.key_hints import meant
 from zoo.schema import keys, parse, record, to_dict
 
 Share = Annotated[float, Field(ge=0, lt=1)]
@@ -328,4 +329,4 @@ def known_keys(recipe: Recipe) -> list[str]:
 def _refuse_unknown(key: str, recipe: Recipe, what: str) -> None:
     known = known_keys(recipe)
     if key not in known:
-        raise ZooError(f"{what}: no recipe has the key '{key:.60}': {did_you_mean(key, known)}")
+        raise ZooError(f"{what}: no recipe has the key '{key:.60}': {meant(key, known)}")

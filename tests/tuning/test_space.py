@@ -50,7 +50,7 @@ def test_toml_and_json_are_read_alike(tmp_path: Path) -> None:
     ("plain", "said"),
     [
         ({}, "no keys"),
-        ({"optimizer.rate": [1]}, "did you mean"),
+        ({"optimizer.learning_rate": [1]}, "did you mean 'optimizer.lr'"),
         ({"optimizer.lr": {"low": 1e-3}}, "a list of choices, or a range"),
         ({"optimizer.lr": {"low": 1e-3, "high": 1e-3}}, "low should be less than high"),
         ({"optimizer.lr": {"low": 0, "high": 1}}, "optimizer.lr should be greater than 0"),

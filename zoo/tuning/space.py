@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from zoo import recipe as recipes
-from zoo.errors import ZooError, did_you_mean
+from zoo.errors import ZooError
 from zoo.family import SIZES, Family
 from zoo.input import find
+from zoo.key_hints import meant
 from zoo.recipe import WIDTH, Recipe
 
 SIZE = "size"
@@ -110,7 +111,7 @@ def checked(plain: Plain, family: Family, size: str | None, recipe: Recipe, sett
     set_already, usual = recipes.set_keys(settings), recipes.flat(recipe)
     for key in plain:
         if key != SIZE and key not in usual:
-            raise ZooError(f"the space: no recipe has the key '{key:.60}': {did_you_mean(key, [SIZE, *usual])}")
+            raise ZooError(f"the space: no recipe has the key '{key:.60}': {meant(key, [SIZE, *usual])}")
         if key in set_already or (key == SIZE and size is not None):
             raise ZooError(f"the space: {key} is set for all trials already: leave one out")
         if key.startswith("split."):
