@@ -9,6 +9,7 @@ import json
 from typing import Any
 
 from zoo.artifact import Manifest
+from zoo.data.source import short_name
 from zoo.input import kind_of
 
 LICENSES = frozenset(
@@ -41,7 +42,7 @@ def _values(name: str, manifest: Manifest) -> dict[str, Any]:
 def _results(pipeline: str, manifest: Manifest) -> list[dict[str, Any]]:
     """Return the score of each format on the test split."""
     assert manifest.data is not None
-    source = manifest.data.source
+    source = short_name(manifest.data.source)
     return [
         {
             "task": {"type": pipeline},

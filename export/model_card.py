@@ -6,6 +6,7 @@ import shlex
 
 from zoo import contract, formats
 from zoo.artifact import Manifest
+from zoo.data.source import short_name, without_folders
 from zoo.description import Data, InitialWeights, Teacher, Weights
 from zoo.export import hub_metadata
 from zoo.formats.onnx import NO_OVERFLOW
@@ -23,7 +24,7 @@ def text(name: str, manifest: Manifest) -> str:
     """Return the card in Markdown. Every figure comes from the manifest, which records how it was produced."""
     model, data = manifest.model, manifest.data
     kind, signature = kind_of(model.preprocessing), contract.of_every_format(model)
-    title = f"{model.family} {model.size}" + (f" on {data.source}" if data else "")
+    title = f"{model.family} {model.size}" + (f" on {short_name(data.source)}" if data else "")
     facts = "".join(f"| {fact} | {value} |\n" for fact, value in kind.client.facts(model.preprocessing).items())
     origins = "".join(
         ([_trained_on(data, kind)] if data else [])
@@ -77,7 +78,9 @@ def _listed(tensors: dict[str, Tensor]) -> str:
 
 def _trained_on(data: Data, kind: Input) -> str:
     examples = f"{data.counts.get('train', 0):,} {kind.plural}"
-    return f"| trained on | {_cell(data.source)}, {examples}, fingerprint `{data.fingerprint[:16]}` |\n"
+    return (
+        f"| trained on | {_cell(without_folders(data.source))}, {examples}, fingerprint `{data.fingerprint[:16]}` |\n"
+    )
 
 
 def _weights_from(weights: Weights) -> str:

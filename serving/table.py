@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 NARROWEST = 120
 """The least width in characters: a narrower terminal wraps lines, which is better than figures that are cut."""
 
+LONGEST_NAME = 40
+"""The longest name of an artifact that is not folded where standard output is not a terminal."""
+
 
 def as_json(rows: Sequence[Row]) -> list[dict[str, Any]]:
     """The rows as dictionaries that JSON takes, with the names of `Row`."""
@@ -40,6 +43,11 @@ def write_csv(path: Path, rows: Sequence[Row], provenance: Provenance) -> None:
         writer = csv.DictWriter(file, [*columns, *measured])
         writer.writeheader()
         writer.writerows({**row, **measured} for row in as_json(rows))
+
+
+def width(rows: Sequence[Row]) -> int:
+    """The width at which neither names of up to `LONGEST_NAME` characters nor figures need two lines."""
+    return NARROWEST + min(LONGEST_NAME, max(map(len, _short_names(rows).values())))
 
 
 def tables(rows: Sequence[Row]) -> list[Table]:

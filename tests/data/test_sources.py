@@ -15,7 +15,7 @@ from tests.test_plugins import bring
 from zoo import run
 from zoo.data import source as data_source
 from zoo.data.load import load
-from zoo.data.source import Source, moved, parse, short_name, sources
+from zoo.data.source import Source, moved, parse, short_name, sources, without_folders
 from zoo.errors import ZooError
 from zoo.recipe import Split
 
@@ -159,6 +159,17 @@ def test_names_of_run_folders() -> None:
         ("folder:/", "folder"),
     ):
         assert short_name(text) == name
+
+
+def test_a_source_is_named_without_its_folder() -> None:
+    for text, name in (
+        ("digits", "digits"),
+        ("tfds:imagenet/small", "tfds:imagenet/small"),
+        ("folder:/data/cats", "folder:cats"),
+        ("csv:/data/a.csv,/data/b.csv", "csv:a"),
+        ("folder:s3://bucket/cats", "folder:s3://bucket/cats"),
+    ):
+        assert without_folders(text) == name
 
 
 def test_data_that_were_moved_are_found(tmp_path: Path) -> None:

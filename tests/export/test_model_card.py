@@ -103,10 +103,17 @@ def test_the_hub_reads_the_metadata(made: Path) -> None:
     assert index["name"] == NAME
     assert manifest.data is not None
     for result, (name, score) in zip(index["results"], manifest.score.items(), strict=True):
-        assert result["dataset"]["name"] == manifest.data.source
+        assert result["dataset"] == {"name": "images", "type": "images", "split": "test"}
         assert result["metrics"] == [
             {"type": "accuracy", "name": f"accuracy of {name}", "value": pytest.approx(score.value, abs=1e-6)}
         ]
+
+
+def test_the_card_names_data_without_their_folder(made: Path) -> None:
+    text = (made / NAME / artifact.CARD).read_text(encoding="utf-8").partition("## Use")[0]
+    assert "cnn small on images: " in text
+    assert "| trained on | folder:images, " in text
+    assert str(made) not in text
 
 
 def test_a_license_that_the_hub_does_not_know_is_named(made: Path) -> None:

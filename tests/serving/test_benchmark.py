@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from tests.conftest import Answer
 from tests.serving.handmade import ONNX, SHAPE, make_artifact, python, sign
 from zoo import artifact, provenance, turns
 from zoo.errors import Refused, ZooError
@@ -282,6 +283,18 @@ def test_no_figure_of_the_table_is_cut(rows: tuple[list[Row], list[tuple[int, in
     assert {"p50 ms", "p90 ms", "p99 ms", "examples/s", "load ms", "first ms", "peak MiB", "file MB"} <= {
         title.strip() for line in lines for title in re.split("  +| (?=p9|runs|examples/|load|first|peak)", line)
     }
+
+
+def test_no_name_is_folded_where_output_is_not_a_terminal(
+    rows: tuple[list[Row], list[tuple[int, int, str]]], zoo_command: Callable[..., Answer], tmp_path: Path
+) -> None:
+    name = "efficientnet-small-fashion_mnist"
+    widest = {"runtime": "saved_model", "p50_ms": 1234.5, "median_low_ms": 1200.1, "median_high_ms": 1300.9}
+    found = [dataclasses.replace(row, artifact=f"artifacts/{name}", **widest) for row in rows[0]]
+    assert _printed(found, table.width(found)).count(f"{name} ") >= len(found)
+    made = make_artifact(tmp_path / name)
+    printed = zoo_command("benchmark", made, "--batch", 1, "--threads", 1, "--seconds", 0.05).out
+    assert printed.count(f"{name} ") == 2
 
 
 def test_artifacts_of_one_name_keep_their_paths_in_the_table(

@@ -66,7 +66,9 @@ def command(artifacts: tuple[Path, ...], as_json: bool, **options: Any) -> None:
     elif done.training:
         training_speeds(done.training)
     else:
-        from zoo.serving.table import NARROWEST, tables
+        from zoo.serving.table import NARROWEST, tables, width
 
         output = console()
-        output.print(*tables(done.rows), sep="\n", width=max(output.width, NARROWEST), crop=False)
+        # A terminal folds long names; a file and a pipe have room for them.
+        output.width = max(output.width, NARROWEST) if output.is_terminal else width(done.rows)
+        output.print(*tables(done.rows), sep="\n", crop=False)

@@ -116,6 +116,12 @@ def short_name(text: str) -> str:
     return source.short_name(argument).replace("/", "-") or source.scheme
 
 
+def without_folders(text: str) -> str:
+    """Return a source without the folders above a local path: `folder:cats` for `folder:/home/me/cats`."""
+    source, argument = parse(text)
+    return f"{source.scheme}:{short_name(text)}" if Path(argument).is_absolute() else text
+
+
 def moved(text: str, recorded_dir: str | None, data_dir: Path | None) -> tuple[str, Path | None]:
     """Return `--data` and `--data-dir` for the data of a run that may have been moved to `data_dir`.
 
