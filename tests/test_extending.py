@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import Answer
+from tests.docs.doc_blocks import ROOT, blocks
 from tests.test_plugins import bring
 from zoo import complexity, create, registry
 from zoo.errors import ZooError
@@ -22,19 +23,8 @@ from zoo.errors import ZooError
 Verbs = Callable[..., Answer]
 Bring = Callable[[str, str], None]
 
-FAMILY = """
-    from zoo.family import Family, Size
-
-    def build(image, classes, structure, *, width):
-        from zoo import layers
-        x = layers.convolution(image, width, 3, stride=2, name="stem")
-        logits = layers.logits(layers.Flatten(name="flatten")(x), classes)
-        return layers.Outputs(logits, {"stem": layers.FeatureMap(x, 2)})
-
-    widths = (("small", 2), ("base", 4), ("large", 8))
-    sizes = [Size(name, (), {"width": w}, 12_544_027 * w + 1000, 12_882_688 * w) for name, w in widths]
-    FAMILY = Family("tenlines", "Ten lines", "this test", tuple(sizes), builder=__name__)
-"""
+FAMILY = next(block.text for block in blocks(ROOT / "docs" / "extend.md") if "FAMILY = " in block.text)
+"""The family that the document prints, in ten lines."""
 
 SIZE = """
     from zoo.family import Size
