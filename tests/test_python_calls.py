@@ -75,6 +75,39 @@ def test_examples_that_cannot_be_read_are_an_error_or_left_out(digits_made: Path
         )
 
 
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda wrong: zoo.predict("artifact", wrong),
+        lambda wrong: zoo.predict("artifact", ["digit.png", wrong]),
+        lambda wrong: zoo.predict(wrong, "digit.png"),
+        lambda wrong: zoo.predict("artifact", "digit.png", out=wrong),
+        lambda wrong: zoo.verify(wrong),
+        lambda wrong: zoo.benchmark(wrong),
+        lambda wrong: zoo.publish("artifact", wrong),
+        lambda wrong: zoo.evaluate(wrong),
+        lambda wrong: zoo.export_run(wrong, onnx=True),
+        lambda wrong: zoo.train("cnn", weights=wrong),
+        lambda wrong: zoo.train(resume=wrong),
+        lambda wrong: zoo.copy(wrong, "s3://bucket/run"),
+        lambda wrong: zoo.copy("s3://bucket/run", wrong),
+        lambda wrong: zoo.load(wrong),
+        lambda wrong: zoo.describe(wrong),
+    ],
+)
+def test_what_is_no_path_is_refused_in_one_line(
+    call: Callable[[Any], object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "digit.png").touch()
+    for wrong in (b"\x89PNG", np.zeros((2, 2, 3)), 5.5):
+        with pytest.raises(
+            ZooError, match=r"^a path is needed, not an object of type [a-z]+: name a file or a folder$"
+        ):
+            call(wrong)
+    assert [path.name for path in tmp_path.iterdir()] == ["digit.png"]
+
+
 @pytest.mark.parametrize("wrong", [None, 5, "text", [], True])
 def test_a_manifest_without_a_preprocessing_is_refused(wrong: Any) -> None:
     from tests.serving.handmade import MODEL

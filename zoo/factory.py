@@ -21,7 +21,7 @@ from zoo.input import find, kind_of
 from zoo.keras_settings import own_settings
 from zoo.recipe import OWN, OWN_RATES, Network
 from zoo.registry import resolve
-from zoo.stores import refuse_store
+from zoo.stores import local_path
 from zoo.structure import Structure
 from zoo.task import task_of
 from zoo.weights import hub
@@ -288,8 +288,8 @@ def load(folder: str | Path, *, features: bool = False) -> Any:
     Raises:
         ZooError: there is no finished run at `folder`, it is damaged, or its network is not the one that it describes.
     """
-    refuse_store(folder)
-    return load_described(Path(folder), run.read_finished(Path(folder)).model, features=features)
+    place = local_path(folder)
+    return load_described(place, run.read_finished(place).model, features=features)
 
 
 def load_described(folder: Path, description: Model, *, features: bool = False) -> Any:

@@ -14,7 +14,7 @@ from zoo.input import find, kind_of
 from zoo.named_recipe import DEFAULT, NamedRecipe
 from zoo.recipe import flat
 from zoo.registry import families, matching, resolve
-from zoo.stores import refuse_store
+from zoo.stores import local_path
 from zoo.weights.publishers import PUBLISHERS
 
 
@@ -106,8 +106,8 @@ def _recipes(family: Family, size: Size | None) -> list[dict[str, Any]]:
 
 def is_described(folder: Path) -> bool:
     """Return whether a run or an artifact is at `folder`."""
-    refuse_store(folder)
-    return any((folder / name).is_file() for name in (run.DESCRIPTION, artifact.MANIFEST))
+    place = local_path(folder)
+    return any((place / name).is_file() for name in (run.DESCRIPTION, artifact.MANIFEST))
 
 
 def describe(folder: str | os.PathLike[str]) -> dict[str, Any]:
@@ -123,8 +123,7 @@ def describe(folder: str | os.PathLike[str]) -> dict[str, Any]:
     Raises:
         ZooError: there is neither a run nor an artifact, or its description is damaged.
     """
-    refuse_store(folder)
-    folder = Path(folder)
+    folder = local_path(folder)
     if (folder / artifact.MANIFEST).is_file():
         manifest = artifact.read(folder)
         described: dict[str, Any] = {"kind": "artifact", **schema.to_dict(manifest)}

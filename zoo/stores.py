@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import os
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -44,14 +45,26 @@ def is_store(place: object) -> bool:
     return URL.fullmatch(str(place)) is not None
 
 
-def refuse_store(place: object) -> None:
-    """Raise ZooError if a path that must be on this machine names a place in a store."""
-    found = URL.fullmatch(str(place))
+def check_path(path: object) -> None:
+    """Raise ZooError if a path is something else, such as an array, a network, or the bytes of a file."""
+    if not isinstance(path, str | os.PathLike) or not isinstance(os.fspath(path), str):
+        raise ZooError(f"a path is needed, not an object of type {type(path).__name__}: name a file or a folder")
+
+
+def local_path(path: str | os.PathLike[str]) -> Path:
+    """Return a path that must be on this machine as a `Path`.
+
+    Raises:
+        ZooError: it is no path, or names a place in a store.
+    """
+    check_path(path)
+    found = URL.fullmatch(str(path))
     if found:
         raise ZooError(
             f"{found[1]}://{found[2]} is in an object store, and only --data and 'zoo copy' use stores: name a folder "
             "on this machine, and copy it with 'zoo copy'"
         )
+    return Path(path)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from zoo import artifact
 from zoo.errors import ZooError, listed
-from zoo.stores import refuse_store
+from zoo.stores import check_path, local_path
 from zoo.text import Say
 from zoo.training.request import DataRequest
 
@@ -22,16 +22,6 @@ Value = TypeVar("Value", str, int, float, StrPath)
 """An argument that may be given once or several times."""
 
 
-def local_path(path: StrPath) -> Path:
-    """Return `path` as a `Path`.
-
-    Raises:
-        ZooError: it names a place in an object store.
-    """
-    refuse_store(path)
-    return Path(path)
-
-
 def optional_path(path: StrPath | None) -> Path | None:
     """Return `path` as a `Path`, or None; refuse the paths that `local_path` refuses."""
     return None if path is None else local_path(path)
@@ -39,6 +29,8 @@ def optional_path(path: StrPath | None) -> Path | None:
 
 def several_paths(paths: StrPath | Iterable[StrPath]) -> list[Path]:
     """Return one path or several as a list; refuse the paths that `local_path` refuses."""
+    if isinstance(paths, bytes | bytearray | memoryview) or not isinstance(paths, str | os.PathLike | Iterable):
+        check_path(paths)
     return [local_path(path) for path in several(paths)]
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from zoo.errors import ZooError
 from zoo.folder_copy import Copy, download, upload
-from zoo.stores import is_store
+from zoo.stores import check_path, is_store
 from zoo.verbs.arguments import StrPath
 
 
@@ -22,6 +22,8 @@ def copy(source: StrPath, target: StrPath) -> Copy:
     Raises:
         ZooError: both or neither are in a store, there is nothing to copy, or the target exists.
     """
+    for place in (source, target):
+        check_path(place)
     if is_store(source) == is_store(target):
         raise ZooError(
             f"'{source}' and '{target}': one of them should be in a store, such as s3://bucket/name, and one a folder"
