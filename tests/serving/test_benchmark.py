@@ -9,6 +9,7 @@ import re
 import types
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -232,6 +233,7 @@ def test_both_runtimes_take_turns(both_artifact: Path) -> None:
 _BALLAST = """
 import sys
 from pathlib import Path
+from typing import Any
 import numpy as np
 from zoo.serving.measuring_process import measurements
 ballast = np.ones(60_000_000)
@@ -289,7 +291,12 @@ def test_no_name_is_folded_where_output_is_not_a_terminal(
     rows: tuple[list[Row], list[tuple[int, int, str]]], zoo_command: Callable[..., Answer], tmp_path: Path
 ) -> None:
     name = "efficientnet-small-fashion_mnist"
-    widest = {"runtime": "saved_model", "p50_ms": 1234.5, "median_low_ms": 1200.1, "median_high_ms": 1300.9}
+    widest: dict[str, Any] = {
+        "runtime": "saved_model",
+        "p50_ms": 1234.5,
+        "median_low_ms": 1200.1,
+        "median_high_ms": 1300.9,
+    }
     found = [dataclasses.replace(row, artifact=f"artifacts/{name}", **widest) for row in rows[0]]
     assert _printed(found, table.width(found)).count(f"{name} ") >= len(found)
     made = make_artifact(tmp_path / name)
