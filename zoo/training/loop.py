@@ -191,13 +191,14 @@ class _Epochs:
     def make(self, state: State) -> State:
         """Train on the rest of an epoch and evaluate; save and return the state after it."""
         trainee, recipe, epoch = self.trainee, self.trainee.recipe, state.epochs_done
+        rate = learning_rate(recipe, self.batches.steps)
         self.listeners.on_epoch_begin(epoch)
         try:
             state = self._train(state)
         except NotFinite as error:
             # More steps may have been made before the loss was read, so the rate is computed for the bad step.
-            rate = learning_rate(recipe, self.batches.steps)(epoch * self.batches.steps + error.step)
-            raise error.explained(float(rate), self._bad_layer(error, epoch)) from None
+            bad = float(rate(epoch * self.batches.steps + error.step))
+            raise error.explained(bad, self._bad_layer(error, epoch)) from None
         bad_steps.refuse_none(state)
         self.listeners.on_test_begin()
         validated = evaluate(
@@ -209,7 +210,7 @@ class _Epochs:
         row = {
             **self._metrics(state),
             **{f"val_{name}": value for name, value in validated.items()},
-            "learning_rate": self._last_rate(),
+            "learning_rate": float(rate((epoch + 1) * self.batches.steps - 1)),
             "seconds": state.seconds,
             "examples_per_second": state.steps_done * recipe.batch_size / state.seconds,
             **bad_steps.counted(state.sums),
@@ -222,11 +223,6 @@ class _Epochs:
         self.listeners.on_epoch_end(epoch, row)
         self._end_if_asked(state)
         return state
-
-    def _last_rate(self) -> float:
-        """Return the learning rate of the last update; that of the first if there was none."""
-        updates = self.trainee.optimizer.iterations
-        return float(learning_rate(self.trainee.recipe, self.batches.steps)(keras.ops.maximum(updates - 1, 0)))
 
     def _of_epoch(self, number: int, start: int) -> Any:
         made = self.batches.epoch(number, start, share_of(self.trainee.strategy))
