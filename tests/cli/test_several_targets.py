@@ -29,7 +29,10 @@ from zoo.inputs.table.data import reference
 from zoo.recipe import Split
 from zoo.run import Run
 from zoo.task import task_of
+from zoo.tasks.classes import Likeliest
+from zoo.tasks.several import Answers
 from zoo.tasks.several.heads import words
+from zoo.tasks.values import Values
 from zoo.training import start
 from zoo.training.request import DataRequest, TrainingRequest
 
@@ -255,6 +258,28 @@ def test_images_of_a_table_lie_in_its_folder(tmp_path: Path) -> None:
         read_source(f"csv:{table}", "image", options=options)
     _, one = read_source(f"csv:{table}", "image", options={**options, "target": "bar"}, bad_examples="skip")
     assert (one.task, one.labels, one.parts) == ("classes", ("lies", "stands"), ())
+
+
+def test_files_of_a_table_are_found_in_another_unicode_form_and_with_spaces(tmp_path: Path) -> None:
+    for name in ("caf\u00e9.png", "u\u0308ber.png", " lead.png", "plain.png"):
+        Image.new("L", (12, 12)).save(tmp_path / name)
+    named = ("cafe\u0301.png", "\u00fcber.png", " lead.png", " plain.png ")
+    table = write(
+        tmp_path / "rows.csv", ("file", "bar"), *((name, "ab"[place % 2]) for place, name in enumerate(named))
+    )
+    _, raw = read_source(f"csv:{table}", "image", options={"image": "file", "target": "bar"})
+    assert [Path(one.name).name for one in raw.examples] == [
+        "caf\u00e9.png",
+        "u\u0308ber.png",
+        " lead.png",
+        "plain.png",
+    ]
+
+
+def test_targets_with_similar_names_have_columns_of_their_own() -> None:
+    answers: dict[str, Any] = {"kind": Likeliest([("a", 0.75)]), "kind label": Values({"kind label": 4.5})}
+    cells = Answers(answers).cells()
+    assert cells == {"kind label": "a", "kind probability": 0.75, "kind label (2)": 4.5}
 
 
 def test_a_column_whose_name_has_a_comma_is_one_target(tmp_path: Path) -> None:

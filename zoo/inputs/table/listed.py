@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import functools
+import unicodedata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.data.example import Example, RawDataset, Unreadable
-from zoo.data.names import shown
+from zoo.data.names import composed, shown
 from zoo.data.prefetch import map_ahead
 from zoo.errors import ZooError
 from zoo.input import find
@@ -64,23 +65,33 @@ def dataset_of_frame(
     return RawDataset(kind, found.labels, examples, unreadable, found.task, argument, data_dir, parts=found.parts)
 
 
-def _inside(root: Path, name: Any) -> Path:
-    """Return the file of a name, without links.
+def _inside(root: Path, cell: Any) -> Path:
+    """Return the file that a cell names, without links.
+
+    Spaces around the name do not count unless the file has them, and the name may be in another Unicode form than that
+    of the file: systems differ in the form that they write.
 
     Raises:
         ZooError: it is no name, or the file is not below `root`.
     """
-    if not isinstance(name, str) or not name.strip():
+    if not isinstance(cell, str) or not cell.strip():
         raise ZooError("no name of a file")
-    try:
-        path = (root / name.strip()).resolve()
-    except (OSError, ValueError, RuntimeError):
-        raise ZooError("no name of a file") from None
-    if not path.is_relative_to(root):
-        raise ZooError("outside of the table's folder")
-    return path
+    name = cell.strip()
+    found = []
+    for spelled in dict.fromkeys((name, cell, composed(name), unicodedata.normalize("NFD", name))):
+        try:
+            path = (root / spelled).resolve()
+            exists = path.exists()
+        except (OSError, ValueError, RuntimeError):
+            raise ZooError("no name of a file") from None
+        if not path.is_relative_to(root):
+            raise ZooError("outside of the table's folder")
+        found.append(path)
+        if exists:
+            return path
+    return found[0]
 
 
 def _name_of(cell: Any, column: str) -> str:
     """Return the name of a file for messages."""
-    return shown(cell.strip()) if isinstance(cell, str) and cell.strip() else f"column '{shown(column)}' is empty"
+    return shown(cell.strip())[:80] if isinstance(cell, str) and cell.strip() else f"column '{shown(column)}' is empty"

@@ -55,12 +55,14 @@ class Answers:
         return {"targets": {name: answer.plain() for name, answer in self.answers.items()}}
 
     def cells(self) -> dict[str, Any]:
-        """Return the cells of each target, whose columns begin with its name."""
-        return {
-            name if cell == name else f"{name} {cell}": value
-            for name, answer in self.answers.items()
-            for cell, value in answer.cells().items()
-        }
+        """Return the cells of each target, whose columns begin with its name; a number tells equal columns apart."""
+        found: dict[str, Any] = {}
+        for name, answer in self.answers.items():
+            for cell, value in answer.cells().items():
+                title = name if cell == name else f"{name} {cell}"
+                same = sum(other == title or other.startswith(f"{title} (") for other in found)
+                found[f"{title} ({same + 1})" if same else title] = value
+        return found
 
 
 @dataclass(frozen=True)
