@@ -33,7 +33,7 @@ from zoo.errors import one_line
 from zoo.export.batches import forms, part, size
 from zoo.export.int8 import float_islands
 from zoo.export.onnx import lint, skeleton
-from zoo.export.reference import Reference
+from zoo.export.reference import Reference, decoded_by_graph
 from zoo.export.tf_serving.top_labels import serialized_examples
 from zoo.formats import Compute, Format, Session
 from zoo.input import Arrays, kind_of
@@ -76,8 +76,6 @@ def client_gate(reference: Reference) -> Gate:
     They may differ by the tolerance of the kind of input. The gate compares the samples of the reference and its
     doubtful examples.
     """
-    import tensorflow as tf
-
     preprocessing = reference.description.preprocessing
     kind = kind_of(preprocessing)
 
@@ -85,10 +83,7 @@ def client_gate(reference: Reference) -> Gate:
         limit = kind.data.client_tolerance(preprocessing)
         compared = [(reference.samples, reference.decoded, reference.statuses)]
         if reference.doubtful:
-            raw = kind.client.raw_arrays(reference.doubtful, preprocessing)
-            found, status = kind.graph.decoded({name: tf.constant(one) for name, one in raw.items()}, preprocessing)
-            decoded = {name: one.numpy() for name, one in found.items()}
-            compared.append((reference.doubtful, decoded, tuple(text.decode() for text in status.numpy())))
+            compared.append((reference.doubtful, *decoded_by_graph(reference.doubtful, preprocessing)))
         differences = []
         for examples, decoded, statuses in compared:
             by_client = kind.client.encode(examples, preprocessing)

@@ -118,6 +118,20 @@ def of_stand_ins(model: TracedModel) -> Reference:
     return keras.reference(chosen, chosen[:SAMPLES])
 
 
+def decoded_by_graph(raw: Sequence[Any], preprocessing: Any) -> tuple[Arrays, tuple[str, ...]]:
+    """Decode raw examples as the graph of their kind of input does.
+
+    Returns:
+        The inputs of the contract, and for each example the reason why the graph refuses it; empty if it does not.
+    """
+    import tensorflow as tf
+
+    kind = kind_of(preprocessing)
+    arrays = kind.client.raw_arrays(raw, preprocessing)
+    found, status = kind.graph.decoded({name: tf.constant(one) for name, one in arrays.items()}, preprocessing)
+    return {name: one.numpy() for name, one in found.items()}, tuple(text.decode() for text in status.numpy())
+
+
 class _KerasModel:
     """A traced model that computes batches as large as memory allows."""
 
@@ -175,14 +189,10 @@ class _KerasModel:
         self, raw: Sequence[Any], samples: Sequence[Any], name: Callable[[int], str] = "example {}".format
     ) -> Reference:
         """Return a reference: `raw` as the inputs of the contract, and `samples` as clients send them."""
-        import tensorflow as tf
-
         preprocessing = self.description.preprocessing
         inputs = self.kind.client.encode(raw, preprocessing)
         sent = self.kind.data.samples(samples, preprocessing)
-        arrays = self.kind.client.raw_arrays(sent, preprocessing)
-        found, status = self.kind.graph.decoded({key: tf.constant(one) for key, one in arrays.items()}, preprocessing)
-        decoded = {key: value.numpy() for key, value in found.items()}
+        decoded, statuses = decoded_by_graph(sent, preprocessing)
         return Reference(
             description=self.description,
             inputs=inputs,
@@ -190,7 +200,7 @@ class _KerasModel:
             samples=tuple(sent),
             doubtful=tuple(self.kind.data.doubtful(raw, preprocessing)),
             decoded=decoded,
-            statuses=tuple(text.decode() for text in status.numpy()),
+            statuses=statuses,
             answers=self.outputs(decoded, name="sample {}".format),
             at_once=self.at_once,
         )

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
-from zoo.export.int8.qdq import ELEMENTWISE, RANGE_PRESERVING
+from zoo.export.int8.qdq import COMPUTED_ON_INTEGERS, RANGE_PRESERVING
 from zoo.export.onnx import skeleton
 from zoo.export.onnx.graph_index import GraphIndex
 from zoo.export.onnx.integer_kernels import WEIGHTED, node_name
@@ -17,7 +17,7 @@ from zoo.export.onnx.lint import MOST_NAMED, described, enumerated, node_counts
 
 CONVERSIONS = ("QuantizeLinear", "DequantizeLinear")
 
-NEED_NO_FLOAT32 = (*ELEMENTWISE, *RANGE_PRESERVING, "Clip", "Identity", "Pad", "Relu", "Slice")
+NEED_NO_FLOAT32 = (*COMPUTED_ON_INTEGERS, *RANGE_PRESERVING, "Clip", "Identity", "Pad", "Relu", "Slice")
 """Operators that can be computed on integers as well; only their neighbors keep them in float32."""
 
 
@@ -79,7 +79,7 @@ def _in_float32(node: Any, index: GraphIndex) -> bool:
     producers = [index.producers.get(name) for name in node.input if name and name not in index.initializers]
     consumers = [consumer for name in node.output for consumer in index.consumers.get(name, [])]
     return not (
-        node.op_type in (*WEIGHTED, *ELEMENTWISE, *RANGE_PRESERVING, "LeakyRelu")
+        node.op_type in (*WEIGHTED, *COMPUTED_ON_INTEGERS, *RANGE_PRESERVING, "LeakyRelu")
         and all(producer is not None and producer.op_type == "DequantizeLinear" for producer in producers)
         and consumers
         and all(consumer.op_type == "QuantizeLinear" for consumer in consumers)

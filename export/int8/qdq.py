@@ -33,7 +33,7 @@ Range = tuple[float, float]
 SMALLEST_SCALE = 1e-12
 """The scale of a tensor that is 0 throughout."""
 
-ELEMENTWISE = ("Add", "Mul", "Concat", "AveragePool", "GlobalAveragePool", "LeakyRelu", "Sigmoid")
+COMPUTED_ON_INTEGERS = ("Add", "Mul", "Concat", "AveragePool", "GlobalAveragePool", "LeakyRelu", "Sigmoid")
 """Operators that are computed on integers if all their inputs are: converting to float32 and back would cost more."""
 
 HARD_ACTIVATIONS = ("HardSigmoid", "HardSwish")
@@ -144,7 +144,7 @@ def plan_quantization(index: GraphIndex, float32_nodes: frozenset[str] = frozens
             computed = True
         else:
             all_activations = len(activations) == len(node.input)
-            computed = node.op_type in ELEMENTWISE and all_activations and on_integers.issuperset(activations)
+            computed = node.op_type in COMPUTED_ON_INTEGERS and all_activations and on_integers.issuperset(activations)
         if not computed or result in index.outputs:
             continue
         clip = index.sole_consumer(result)

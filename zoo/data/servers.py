@@ -15,7 +15,8 @@ from typing import NoReturn
 from zoo.errors import ZooError
 from zoo.tensorflow_setup import wake_tensorflow
 
-LAST_PORT = 65535
+LAST_PORT = 65_535
+"""The highest port of TCP."""
 
 SECONDS_BETWEEN_LOOKS = 60.0
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Literal
 
+from zoo.data.servers import LAST_PORT
 from zoo.errors import ZooError
 
 Kind = Literal["auto", "single", "mirrored", "multiworker"]
@@ -24,9 +25,6 @@ TF_CONFIG = "TF_CONFIG"
 
 JOBS = ("chief", "master", "worker")
 """The parts of a TF_CONFIG that train, the chief's first; older services call the chief `master`."""
-
-LAST_PORT = 65_535
-"""The highest port of TCP."""
 
 MOST_NODES = 65_536
 """The most nodes that are read from Slurm's variables, whose short form may stand for any number."""

@@ -20,7 +20,7 @@ FLOAT32_INPUTS = {"Resize": (1, 2)}
 COMPARISONS = frozenset(("And", "Equal", "Greater", "GreaterOrEqual", "IsNaN", "Less", "LessOrEqual", "Not", "Or"))
 """Operators with boolean results."""
 
-ELEMENTWISE = COMPARISONS | {"Add", "Cast", "Concat", "Div", "Gather", "Max", "Min", "Mul", "Sub", "Where"}
+FLOAT32_AT_INPUTS = COMPARISONS | {"Add", "Cast", "Concat", "Div", "Gather", "Max", "Min", "Mul", "Sub", "Where"}
 """Operators that stay in float32 where they are the first to compute with a float32 input."""
 
 FLOATING = frozenset((
@@ -136,7 +136,7 @@ class _Full:
 
         found, known = set[int](), set(inputs)
         for number, node in enumerate(graph.node):
-            if node.op_type not in ELEMENTWISE or not known.intersection(node.input):
+            if node.op_type not in FLOAT32_AT_INPUTS or not known.intersection(node.input):
                 continue
             if node.op_type == "Gather" and node.input[0] not in known:
                 continue  # an embedding: the input only chooses rows of a table of weights

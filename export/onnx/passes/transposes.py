@@ -10,7 +10,7 @@ from zoo.export.onnx.graph_index import GraphIndex, attributes_of
 NHWC_TO_NCHW, NCHW_TO_NHWC = [0, 3, 1, 2], [0, 2, 3, 1]
 """Permutations of a Transpose from [batch, height, width, channels] to [batch, channels, height, width], and back."""
 
-ELEMENTWISE = ("Clip", "HardSwish", "Relu", "Sigmoid", "Tanh")
+ACTIVATIONS = ("Clip", "HardSwish", "Relu", "Sigmoid", "Tanh")
 """Activations that compute each element from the same element of their input."""
 
 
@@ -29,7 +29,7 @@ def bypass_idle_moves_before_reshapes(model: Any) -> None:
         while (producer := index.producers.get(consumer.input[0])) is not None:
             if _is_idle_move(producer, index):
                 consumer.input[0] = producer.input[0]
-            elif producer.op_type in ELEMENTWISE and index.sole_consumer(producer.output[0]) is not None:
+            elif producer.op_type in ACTIVATIONS and index.sole_consumer(producer.output[0]) is not None:
                 consumer = producer
             else:
                 break
