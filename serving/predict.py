@@ -100,7 +100,7 @@ def predict(
             answer = task.answer({name: array[number] for name, array in outputs.items()}, model, top)
             predictions.append(Prediction(request.name, answer))
     if not predictions:
-        raise ZooError(f"none of the {unreadable} {kind.plural} can be read: name others")
+        raise ZooError(f"no {kind.noun} can be read ({unreadable} were left out): name others")
     return predictions
 
 

@@ -117,13 +117,6 @@ class Answer(Protocol):
         """Return the cells of its row in a table by the names of their columns, the same for every example."""
 
 
-def equal_sizes(targets: np.ndarray) -> np.ndarray:
-    """Return 1 for each example."""
-    import numpy as np
-
-    return np.ones(len(targets))
-
-
 def as_they_are(outputs: np.ndarray, model: Model) -> np.ndarray:
     """Return the outputs unchanged."""
     return outputs
@@ -137,6 +130,9 @@ def first_output(outputs: Mapping[str, np.ndarray], model: Model) -> np.ndarray:
 def unchanged(network: Any, model: Model) -> Any:
     """Return the network unchanged."""
     return network
+
+
+ErrorOfSums = Callable[["np.ndarray"], "np.ndarray"]
 
 
 def untrained(*arguments: Any) -> Any:
@@ -184,9 +180,9 @@ class Task:
             as right when two files are compared on the same examples.
         errors: called with measured outputs and targets; returns the error of each example, float64 [examples]. Their
             mean is the error of the network, 0 for a perfect one.
-        sizes: called with targets; returns for each example the amount by which its error is divided, float64
-            [examples] with a mean of 1. The error of other examples than these, such as those of a bootstrap draw, is
-            the sum of their errors over the sum of their sizes.
+        error_sums: called with measured outputs and targets; returns columns, float64 [examples, columns], and a
+            function from their sums over bootstrap draws, float64 [draws, columns], to the error of each draw, NaN for
+            a draw that says nothing.
         measured: called with the primary outputs of a batch and the model; returns the part that is measured,
             [batch, …]: the outputs themselves, unless those of two examples may have different shapes.
         probabilities: the name of each output of probabilities, with the name of the output of its logits.
@@ -221,7 +217,7 @@ class Task:
     score: Callable[[np.ndarray, np.ndarray], Score] = untrained
     right: Callable[[np.ndarray, np.ndarray, Model], np.ndarray] = untrained
     errors: Callable[[np.ndarray, np.ndarray], np.ndarray] = untrained
-    sizes: Callable[[np.ndarray], np.ndarray] = equal_sizes
+    error_sums: Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, ErrorOfSums]] = untrained
     measured: Callable[[np.ndarray, Model], np.ndarray] = as_they_are
     primary: Callable[[Mapping[str, np.ndarray], Model], np.ndarray] = first_output
     probabilities: Mapping[str, str] = field(default_factory=dict)

@@ -48,7 +48,7 @@ def test_integers_are_classes_for_a_model_of_classes(tmp_path: Path) -> None:
 def test_booleans_are_the_same_classes_in_every_spelling(tmp_path: Path) -> None:
     for labels in (("False", "True"), ("false", "true")):
         model = Model("linear", "small", labels, TABLE, 4, 2)
-        for spelled in (str, lambda value: str(value).lower()):
+        for spelled in (str, lambda value: str(value).lower(), lambda value: str(value).upper()):
             assert targets(model, rows(tmp_path, *map(spelled, (True, False, True)))) == [1, 0, 1]
     with pytest.raises(ZooError, match="'yes'"):
         targets(model, rows(tmp_path, "yes", "no"))

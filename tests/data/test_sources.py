@@ -156,6 +156,9 @@ def test_names_of_run_folders() -> None:
         ("tfds:fashion_mnist:3.0.1", "fashion_mnist"),
         ("tfds:imagenet/small", "imagenet-small"),
         ("folder:/data/cats", "cats"),
+        ("csv:/data/shop/train.csv,/data/shop/test.csv", "shop"),
+        ("csv:train.csv", "train"),
+        ("csv:/data/sales.csv.gz", "sales"),
         ("folder:/", "folder"),
     ):
         assert short_name(text) == name
@@ -165,8 +168,9 @@ def test_a_source_is_named_without_its_folder() -> None:
     for text, name in (
         ("digits", "digits"),
         ("tfds:imagenet/small", "tfds:imagenet/small"),
+        ("csv:/data/shop/train.csv,/data/shop/test.csv", "csv:train.csv,test.csv"),
         ("folder:/data/cats", "folder:cats"),
-        ("csv:/data/a.csv,/data/b.csv", "csv:a"),
+        ("csv:/data/a.csv,/data/b.csv", "csv:a.csv,b.csv"),
         ("folder:s3://bucket/cats", "folder:s3://bucket/cats"),
     ):
         assert without_folders(text) == name

@@ -233,7 +233,6 @@ def test_both_runtimes_take_turns(both_artifact: Path) -> None:
 _BALLAST = """
 import sys
 from pathlib import Path
-from typing import Any
 import numpy as np
 from zoo.serving.measuring_process import measurements
 ballast = np.ones(60_000_000)

@@ -1,8 +1,8 @@
 """Digests of the examples that a model was trained on, kept with the model so that it is not evaluated on them.
 
 The file has 8 bytes for each example. Two examples count as equal if their bytes in the source are equal; an image that
-was saved again counts as another example. Two rows of tables also count as equal if a network reads the same values
-from both; the file then has 16 bytes for each.
+was saved again counts as another example. Rows of tables also count as equal if a network reads the same values from
+both, and texts if they have the same words; the file then has 16 bytes for each.
 """
 
 from __future__ import annotations
@@ -21,7 +21,9 @@ from zoo.schema import record
 
 SPLITS = ("train", "validation", "test")
 LISTS = (*SPLITS, "initial")
-COMPLETE = "complete"
+COMPLETE, FITTED = "complete", "fitted"
+
+SAME_SOURCE_ONLY = "examples of the training are recognized only in the same file, because their digests are older"
 
 FILE, EARLIER = "digests.npz", "images.npz"
 """The name of the file in runs and artifacts, and its name in earlier versions, which supported only images."""
@@ -40,6 +42,7 @@ class Digests:
         test: the examples that the score was measured on.
         initial: the known examples that the initial weights and a teacher depend on; empty if there are neither.
         complete: whether the initial weights and a teacher depend on no other examples.
+        fitted: whether the digests are also those of what the network takes, see `Examples.fitted_digests`.
     """
 
     train: np.ndarray
@@ -47,6 +50,7 @@ class Digests:
     test: np.ndarray
     initial: np.ndarray
     complete: bool
+    fitted: bool = False
 
     @property
     def seen(self) -> np.ndarray:
@@ -62,7 +66,7 @@ class Overlap:
         examples: the number of examples that it has seen; None if nothing is known about its training examples.
         of: the number of all examples to evaluate on.
         left_out: whether the examples that it has seen were left out.
-        unknown: why some or all of its training examples are unknown; None if all are known.
+        unknown: why some or all of its training examples are unknown, or not recognized; None if all are known.
     """
 
     examples: int | None
@@ -85,7 +89,9 @@ def digests_of(dataset: Dataset, *, origins: Iterable[Digests | None] = ()) -> D
     every = list(origins)
     known = [one for one in every if one is not None]
     before = functools.reduce(np.union1d, (one.seen for one in known), np.empty(0, np.uint64))
-    return Digests(train, validation, test, before, len(known) == len(every) and all(one.complete for one in known))
+    complete = len(known) == len(every) and all(one.complete for one in known)
+    own = dataset.train.fitted_digests is not None
+    return Digests(train, validation, test, before, complete, own and all(one.fitted for one in known))
 
 
 def found(folder: Path) -> Path:
@@ -95,10 +101,11 @@ def found(folder: Path) -> Path:
 
 
 def write(path: Path, digests: Digests) -> None:
-    """Write the digests whole or not at all, as named arrays: uint64 for each list, and a bool for `complete`."""
+    """Write the digests whole or not at all, as named arrays: uint64 for each list, and bools for the others."""
     arrays = {name: getattr(digests, name) for name in LISTS}
     with files.staged_file(path) as staging:
-        np.savez(staging, allow_pickle=False, complete=np.array(digests.complete), **arrays)
+        flags = {COMPLETE: np.array(digests.complete), FITTED: np.array(digests.fitted)}
+        np.savez(staging, allow_pickle=False, **flags, **arrays)
 
 
 def read(path: Path) -> Digests:
@@ -109,11 +116,14 @@ def read(path: Path) -> Digests:
     """
     try:
         arrays = array_file.read(path, LARGEST)
-        if set(arrays) != {*LISTS, COMPLETE}:
+        # Files of earlier versions do not say whether they are fitted, and are not.
+        arrays.setdefault(FITTED, np.array(False))
+        if set(arrays) != {*LISTS, COMPLETE, FITTED}:
             raise ValueError(f"it holds {listed(arrays, most=3)}")
-        complete = arrays.pop(COMPLETE)
-        if complete.dtype != np.bool_ or complete.shape != ():
-            raise ValueError(f"{COMPLETE} is not a bool")
+        flags = {name: arrays.pop(name) for name in (COMPLETE, FITTED)}
+        for name, flag in flags.items():
+            if flag.dtype != np.bool_ or flag.shape != ():
+                raise ValueError(f"{name} is not a bool")
         if any(array.dtype != np.uint64 or array.ndim != 1 for array in arrays.values()):
             raise ValueError("its arrays are not lists of uint64")
     except Exception as error:  # zipfile, zlib and numpy raise more than ten kinds
@@ -121,7 +131,7 @@ def read(path: Path) -> Digests:
         raise Refused(
             f"{path} cannot be read ({reason}): remove it to continue without knowing the training examples"
         ) from None
-    return Digests(**arrays, complete=bool(complete))
+    return Digests(**arrays, complete=bool(flags[COMPLETE]), fitted=bool(flags[FITTED]))
 
 
 def leave_out_seen(
@@ -141,8 +151,10 @@ def leave_out_seen(
     if digests is None:
         return examples, Overlap(None, len(examples), left_out=False, unknown=unknown)
     seen = examples.known(digests.seen)
-    if not seen.any():
-        unknown = unknown or examples.unrecognizable
+    if not examples.known(np.union1d(digests.seen, digests.test)).any():
+        # They are from another source.
+        older = examples.fitted_digests is not None and not digests.fitted
+        unknown = unknown or examples.unrecognizable or (SAME_SOURCE_ONLY if older else None)
     overlap = Overlap(int(seen.sum()), len(examples), left_out=not include and bool(seen.any()), unknown=unknown)
     if not overlap.left_out:
         return examples, overlap

@@ -150,8 +150,9 @@ def _numbers(labels: Sequence[str]) -> Mapping[str, int]:
     if tuple(labels) == imagenet.labels():
         numbers |= {synset: number for number, synset in enumerate(imagenet.classes())}
     if sorted(label.lower() for label in labels) == ["false", "true"]:
-        # Booleans are `true` in Parquet files, and Python writes `True` to CSV files.
-        numbers |= {form(label): number for number, label in enumerate(labels) for form in (str.lower, str.capitalize)}
+        # Booleans are `true` in Parquet files; Python writes `True` to CSV files, and R `TRUE`.
+        forms = (str.lower, str.capitalize, str.upper)
+        numbers |= {form(label): number for number, label in enumerate(labels) for form in forms}
     return numbers
 
 

@@ -10,7 +10,7 @@ from zoo.artifact import Manifest
 from zoo.data import digests
 from zoo.data.dataset import Dataset
 from zoo.data.load import load
-from zoo.data.names import shown
+from zoo.data.names import composed, shown
 from zoo.data.source import moved
 from zoo.description import Data
 from zoo.errors import Refused, ZooError, listed
@@ -43,8 +43,10 @@ def load_again(data: Data, kind: str, split: Split, data_dir: Path | None = None
             + "): restore it, say with --data-dir where it is now, or train again"
         )
     columns = dataset.description().columns
-    if data.columns and columns != data.columns:
-        new = [name for name, before in zip(columns, data.columns, strict=True) if name != before]
+    # Earlier versions recorded names as the file has them.
+    before = tuple(composed(name.strip()) for name in data.columns)
+    if before and columns != before:
+        new = [name for name, old in zip(columns, before, strict=True) if name != old]
         raise ZooError(
             f"{source} has the same rows as when it was trained on, under other columns ({listed(new, most=3)}): "
             "restore its header, or train again"

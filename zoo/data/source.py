@@ -38,7 +38,8 @@ class Source:
             also takes `model`, the description of a model that is measured on the examples, None for others; and
             `labeled`, False if the examples need no targets, and the option `target` may be left out.
         options: a help text for each option that `read` takes. Commands have the options `data_dir`, a `Path`, and
-            `target`, `text` and `image`, the names of columns.
+            `target`, `text`, `image` and `audio`, the names of
+            columns.
         short_name: turns the argument into a word for the names of run folders; the scheme stands in for an empty one.
         license: the license of the data; `RawDataset.license` overrides it.
     """
@@ -117,9 +118,11 @@ def short_name(text: str) -> str:
 
 
 def without_folders(text: str) -> str:
-    """Return a source without the folders above a local path: `folder:cats` for `folder:/home/me/cats`."""
+    """Return a source without the folders above local paths: `folder:cats` for `folder:/home/me/cats`."""
     source, argument = parse(text)
-    return f"{source.scheme}:{short_name(text)}" if Path(argument).is_absolute() else text
+    if Path(argument).exists():
+        return source.text(Path(argument).name) if Path(argument).is_absolute() else text
+    return source.text(",".join(Path(one).name if Path(one).is_absolute() else one for one in argument.split(",")))
 
 
 def moved(text: str, recorded_dir: str | None, data_dir: Path | None) -> tuple[str, Path | None]:

@@ -52,14 +52,16 @@ def load_unlabeled(
         if not len(rest):
             raise ZooError("--unlabeled rest: no training example is left out: --set label_fraction to less than 1")
         return rest, Data(REST, None, dataset.fingerprint, {"train": len(rest)}, (), dataset.license)
-    named = parse(source, dataset.kind)[0]
+    named, argument = parse(source, dataset.kind)
     columns = {name: column for name, column in (options or {}).items() if name == dataset.kind in named.options}
     if dataset.kind in named.options and not columns:
         raise ZooError(
             f"--unlabeled {source} needs --{dataset.kind}, which only --data csv:FILE takes: name the folder of the "
             "files with files:PATH"
         )
-    where = data_dir if "data_dir" in named.options else None
+    # The labeled data may have been moved alone.
+    in_place = all(Path(one).expanduser().is_file() for one in argument.split(","))
+    where = data_dir if "data_dir" in named.options and not in_place else None
     origin, raw = read_source(source, dataset.kind, where, columns, bad_examples, say, labeled=False)
     chosen = [one for one in raw.examples if one.split == "train"] or raw.examples
     every = Examples.of(chosen)

@@ -73,7 +73,7 @@ class Trainee:
         return found | {f"optimizer/{number}": variable for number, variable in enumerate(self.optimizer.variables)}
 
     def start_from(self, state: State) -> None:
-        """Let the steps continue from a state: the learning rate and the sums; its variables are restored already."""
+        """Set the step of the learning rate, and the sums, to those of a state whose variables are restored already."""
         self.optimizer.step.assign(state.epochs_done * self.steps + state.steps_done)
         self.training.set(state.sums, state.steps_done)
 

@@ -163,6 +163,9 @@ def _unseen(
 ) -> tuple[Examples, Overlap]:
     """Leave out the examples that the model has seen, unless `include` is true, and say so."""
     digests, unknown = digests_for(target, described, dataset)
+    if dataset is not None:
+        # The run's own test split stays as the training measured it, also if it has examples like those of training.
+        examples = dataclasses.replace(examples, fitted_digests=None, unrecognizable=None)
     examples, overlap = leave_out_seen(examples, digests, unknown, include)
     if overlap.examples:
         done = "left out" if overlap.left_out else "measured on, too"

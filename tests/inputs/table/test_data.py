@@ -147,7 +147,7 @@ def test_a_column_may_be_missing_in_training_only(tmp_path: Path) -> None:
 
 def test_what_is_odd_about_columns_is_said(tmp_path: Path) -> None:
     numbers = np.random.default_rng(0).permutation(60)
-    lines = [f"{number / 7:.3f},{place},{number + 100},1,{place % 2}" for number, place in enumerate(numbers)]
+    lines = [f"{number + 0.5},{place},{number + 100_000_000},1,{place % 2}" for number, place in enumerate(numbers)]
     (tmp_path / "t.csv").write_text("\n".join(["x,number,line,one,y", *lines]))
     dataset = load(f"csv:{tmp_path / 't.csv'}", "table", split=SPLIT, options={"target": "y"})
     made = data.suiting(dataset, TableSettings(), None)

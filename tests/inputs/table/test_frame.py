@@ -15,7 +15,7 @@ from zoo.inputs.table import client
 from zoo.inputs.table import frame as frame_module
 from zoo.inputs.table.columns import Column, TableSettings, inferred
 from zoo.inputs.table.frame import Frame, files, read_frame
-from zoo.inputs.table.preprocessing import TablePreprocessing, encode, suiting
+from zoo.inputs.table.preprocessing import TablePreprocessing, column_features, encode, suiting
 from zoo.inputs.table.rows import features, places_of, typed
 from zoo.inputs.table.targets import read_target_column, read_targets
 
@@ -144,6 +144,7 @@ WRONG: dict[str, tuple[bytes, str]] = {
     "percent signs": (b"a,y\n5%,1\n5%,3\n10 %,4\n", ".5%. in row 1: write plain"),
     "percent signs of a target": (b"a,y\n1,5%\n2,5%\n3,10%\n", "write plain numbers, .*or y:classes if"),
     "currencies": ("a,y\n$12.50,1\n€ 3,3\n4.5 USD,4\n".encode(), ".\\$12.50. in row 1: write plain"),
+    "currencies as codes": (b"a,y\n5 eur,1\n6 eur,3\n7.5 eur,4\n", ".5 eur. in row 1: write plain"),
     "losses in parentheses": (b"a,y\n(45),1\n3,3\n(7.5),4\n", ".\\(45\\). in row 1: write plain"),
     "currencies of a target": (b"a,y\n1,$7.50\n2,$1.50\n3,$3\n", "currencies .*write plain numbers, .*or y:classes if"),
     "fractions of seconds": (
@@ -350,6 +351,22 @@ def test_names_of_columns_and_words_in_two_unicode_forms_are_one(write: Callable
     parquet.write_table(pa.table({" Gro\u0308\u00dfe ": ["tea"], "y": [1]}), tmp_path / "rows.parquet")
     assert frame_of(str(tmp_path / "rows.parquet")).names == frame.names
     assert columns[0].name == frame.names[0]
+    assert frame.column("Gro\u0308\u00dfe", "--target") == frame.column("Gr\u00f6\u00dfe", "--target")
+    known = [Column("Gro\u0308\u00dfe", "word", words=("cafe\u0301",))]
+    assert places_of(known, frame.names) == [0]
+    assert column_features(["caf\u00e9", "cafe\u0301", "tea"], known[0])[0].tolist() == [0, 0, 1]
+
+
+@pytest.mark.parametrize("words", [("1)", "2)", "3)"), ("EUR6", "EUR5", "EUR4"), ("--5", "--6", "--7")])
+def test_words_with_digits_are_no_amounts(words: tuple[str, ...], write: Callable[..., Path]) -> None:
+    lines = [f"{word},{number % 2}" for number, word in enumerate(words * 5)]
+    columns, _ = features_of(frame_of(str(write("\n".join(["a,y", *lines]).encode()))), ("y",))
+    assert columns[0].kind == "word"
+
+
+def test_a_stray_quote_in_a_name_does_not_hide_the_delimiter(write: Callable[..., Path]) -> None:
+    frame = frame_of(str(write(b'size",name\n5,"a;b"\n6,"c;d"\n')))
+    assert frame.names == ('size"', "name")
 
 
 def test_a_name_in_quotes_may_have_a_line_break(write: Callable[..., Path]) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from zoo import input as inputs
 from zoo.data.example import RawDataset
 from zoo.data.source import Source
+from zoo.data.splits import SPLIT_NAMES
 from zoo.errors import ZooError
 from zoo.stores import is_store
 from zoo.text import Say
@@ -79,6 +80,13 @@ def read(
     return dataset_of_frame(frame, target, named, where, model)
 
 
+def _short_name(argument: str) -> str:
+    """Return the name of the first file without its ending, or that of its folder if the file is a split."""
+    first = Path(argument.split(",")[0])
+    name = first.name.partition(".")[0]
+    return first.parent.name or name if name.lower() in SPLIT_NAMES else name
+
+
 SOURCE = Source(
     scheme="csv",
     argument="FILE[,FILE…]",
@@ -93,5 +101,5 @@ SOURCE = Source(
         "audio": "the column that names the sound files, for networks of sound",
         "data_dir": "the folder that the files are in now [default: where they were]",
     },
-    short_name=lambda argument: Path(argument.split(",")[0]).name.partition(".")[0],
+    short_name=_short_name,
 )

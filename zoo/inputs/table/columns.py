@@ -16,7 +16,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from zoo.data.names import shown
+from zoo.data.names import composed, shown
 from zoo.errors import ZooError, did_you_mean, listed
 from zoo.schema import record
 
@@ -46,12 +46,17 @@ BOOLEANS = {
 
 NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 INFINITE = re.compile(r"[+-]?inf(inity)?", re.IGNORECASE)
-_CURRENCY = r"([$€£¥₹₽₩₺₪]|USD|EUR|GBP|CHF|JPY|CNY|INR|CAD|AUD|NZD|SEK|NOK|DKK|PLN|CZK|HUF|TRY|BRL|MXN|KRW|SGD)"
-_AMOUNT = r"([0-9]{1,3}([.,' \u00a0\u202f][0-9]{3})+([.,][0-9]+)?|[0-9]+([.,][0-9]+)?([eE][+-]?[0-9]+)?)"
-NOT_PLAIN = re.compile(rf"\(?[+-]?({_CURRENCY}\s?)?[+-]?{_AMOUNT}(\s?(%|{_CURRENCY}))?\)?")
+_SIGN = r"[$€£¥₹₽₩₺₪]|US\$"
+_CODE = r"(?i:USD|EUR|GBP|CHF|JPY|CNY|INR|CAD|AUD|NZD|SEK|NOK|DKK|PLN|CZK|HUF|BRL|MXN|KRW|SGD)"
+_GROUPED = r"[0-9]{1,3}([.,' \u00a0\u202f][0-9]{3})+([.,][0-9]+)?|[0-9]{1,2}(,[0-9]{2})+,[0-9]{3}(\.[0-9]+)?"
+_DECIMAL = r"([0-9]+([.,][0-9]*)?|[.,][0-9]+)"
+_MARKED = rf"(({_SIGN})\s?|{_CODE}\s)[+-]?({_GROUPED}|{_DECIMAL})|({_GROUPED}|{_DECIMAL})(\s?({_SIGN}|%)|\s{_CODE})"
+_AMOUNT = rf"({_MARKED}|{_GROUPED}|[0-9]*,[0-9]+([eE][+-]?[0-9]+)?)"
+NOT_PLAIN = re.compile(rf"[+-]?{_AMOUNT}|[+-]?\(({_AMOUNT}|{_DECIMAL})\)|{_DECIMAL}-")
 """Numbers that people write and `NUMBER` does not match.
 
-They have a decimal comma, groups of thousands, a percent sign, a currency, or parentheses, which mark losses.
+They have a decimal comma, groups of thousands, a percent sign, a currency, or parentheses or a minus at the end, which
+mark losses.
 """
 
 HOW_PLAIN = "write plain numbers, such as 1234.5"
@@ -103,7 +108,7 @@ class Column:
 
     @property
     def is_constant(self) -> bool:
-        """Whether training rows have fewer than two different numbers, so that nothing can be learned from it."""
+        """True if training rows have fewer than two different numbers: nothing can be learned from the column."""
         return self.kind != "word" and self.std == 1 and len(self.knots) < 2
 
     @property
@@ -242,12 +247,18 @@ def inferred(
     return columns
 
 
+def column_name(name: str) -> str:
+    """Return the name of a column without spaces around it and in Unicode's form NFC, the form to compare."""
+    return composed(name.strip())
+
+
 def named(wanted: Sequence[str], names: Sequence[str]) -> list[str]:
     """Return the columns that settings name; join again the parts of names that were cut at their commas."""
     found, rest = [], list(wanted)
     while rest:
-        count = next((count for count in range(len(rest), 0, -1) if ",".join(rest[:count]) in names), 1)
-        found.append(",".join(rest[:count]))
+        joined = [column_name(",".join(rest[:count])) for count in range(1, len(rest) + 1)]
+        count = next((count for count in range(len(rest), 0, -1) if joined[count - 1] in names), 1)
+        found.append(joined[count - 1])
         del rest[:count]
     return found
 
@@ -255,7 +266,7 @@ def named(wanted: Sequence[str], names: Sequence[str]) -> list[str]:
 def check_names(wanted: Sequence[str], names: Sequence[str], where: str) -> None:
     """Raise ZooError when a column of `wanted`, which `where` asks for, is not among `names`."""
     for name in wanted:
-        if name not in names:
+        if column_name(name) not in names:
             raise ZooError(f"{where}: there is no column '{shown(name)}': {nearest(name, names)}")
 
 

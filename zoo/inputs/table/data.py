@@ -23,7 +23,7 @@ from zoo.family import Family, Size
 from zoo.inputs.table.bundled import Bundled, bundled
 from zoo.inputs.table.columns import FEWEST_IDENTIFIERS, Column, Row, TableSettings, Value, inferred, named
 from zoo.inputs.table.frame import Frame
-from zoo.inputs.table.preprocessing import FEATURES, TablePreprocessing, column_features, encode, lines
+from zoo.inputs.table.preprocessing import FEATURES, TablePreprocessing, encode, lines
 from zoo.inputs.table.preprocessing import suiting as described
 from zoo.inputs.table.rows import features, places_of, row_digests, typed, value_digests
 from zoo.inputs.table.targets import read_targets
@@ -80,7 +80,7 @@ def _example(row: Row, target: Any, name: str, split: str, digest: bytes, names:
     return Example(split, target, name, tuple(row), size, digest, names)
 
 
-FEW_DIFFERENT = "many of its rows are equal, so rows of the training are recognized only in the same file"
+FEW_DIFFERENT = "many rows of these data are equal, so rows of the training are recognized only in the same file"
 
 RECORDS = (object, None)
 """Rows are no files of their own."""
@@ -158,7 +158,7 @@ def adjustments(dataset: Dataset, preprocessing: TablePreprocessing, settings: T
     """Say the type of each column, which columns have one value only, and which are left out."""
     yield from (f"column {line}" for line in lines(preprocessing))
     for column in preprocessing.columns:
-        if column.is_constant or (column.kind == "word" and len(column.words) < 2 and not column.missing):
+        if not column.missing and (column.is_constant or (column.kind == "word" and len(column.words) < 2)):
             yield f"column '{shown(column.name)}' has one value only in training: nothing can be learned from it"
     for column in _numbering(dataset, preprocessing):
         yield (
@@ -178,9 +178,11 @@ def _numbering(dataset: Dataset, preprocessing: TablePreprocessing) -> Iterator[
     rows = [row for split in splits for row in _rows(split)]
     numbers = [column for column in preprocessing.columns if column.kind == "number"]
     for place, column in zip(places_of(numbers, dataset.train.traits(0)), numbers, strict=True):
-        cells, _ = typed(rows, [place], [column])
-        values, _ = column_features([cell for (cell,) in cells], column)
-        if len(rows) >= FEWEST_IDENTIFIERS and (np.diff(np.sort(values)) == 1).all():
+        cells = [cell for (cell,) in typed(rows, [place], [column])[0]]
+        if len(rows) < FEWEST_IDENTIFIERS or not all(isinstance(cell, float) for cell in cells):
+            continue
+        values = np.sort(np.array(cells, np.float64))
+        if (values % 1 == 0).all() and (np.diff(values) == 1).all():
             yield column
 
 

@@ -18,11 +18,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from zoo.data.names import composed, shown
+from zoo.data.names import shown
 from zoo.data.splits import SPLIT_NAMES, like_a_split
 from zoo.data.store_copy import local_copy
 from zoo.errors import ZooError, listed
-from zoo.inputs.table.columns import LONGEST_NAME, NUMBER, Value, check_names
+from zoo.inputs.table.columns import LONGEST_NAME, NUMBER, Value, check_names, column_name
 from zoo.stores import is_store
 from zoo.text import Say, silent
 
@@ -46,8 +46,8 @@ GZIP, PARQUET = b"\x1f\x8b", b"PAR1"
 
 DELIMITERS = ",;\t"
 
-QUOTED = re.compile('"[^"]*"')
-"""A name of a column in quotes, which may contain delimiters."""
+QUOTED = re.compile(r'(?:^|(?<=[,;\t]))"(?:[^"]|"")*"')
+"""A name of a column in quotes, which may contain delimiters and line breaks."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class Frame:
             ZooError: there is no such column.
         """
         check_names((name,), self.names, option)
-        place = self.names.index(name)
+        place = self.names.index(column_name(name))
         return [row[place] for row in self.rows]
 
 
@@ -290,7 +290,7 @@ def _checked_names(names: Sequence[str], file: str) -> tuple[str, ...]:
     Raises:
         ZooError: there are too many, or one is empty, too long or there twice, or all are numbers.
     """
-    names = [composed(name.strip()) for name in names]
+    names = [column_name(name) for name in names]
     if not any(names):
         raise ZooError(f"{file} does not begin with the names of its columns")
     if len(names) > MOST_COLUMNS:

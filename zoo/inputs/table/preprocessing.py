@@ -14,13 +14,14 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from numbers import Real
 from typing import Annotated, Literal
 
 import numpy as np
 from pydantic import Field
 
 from zoo.contract import BATCH
-from zoo.data.names import shown
+from zoo.data.names import composed, shown
 from zoo.errors import ZooError
 from zoo.inputs.table.columns import BOOLEANS, MOST_WORDS, Column, Row, Value, days, is_missing, tensor_names
 from zoo.schema import record
@@ -75,16 +76,20 @@ def column_features(values: Sequence[Value], column: Column) -> tuple[np.ndarray
         places = np.flatnonzero(np.abs(numbers) >= TOO_LARGE_FROM).tolist()
         numbers[places] = math.nan
         return numbers.astype(np.float32), dict.fromkeys(places, TOO_LARGE.format(shown(column.name)))
-    codes = {word: float(code) for code, word in enumerate(column.words)}
-    found: dict[Value, float] = {}
-    wrong: dict[Value, str] = {}
-    for value in set(values):
+    codes = {composed(word): float(code) for code, word in reversed([*enumerate(column.words)])}
+    texts: dict[str, float] = {}
+    features, problems = np.empty(len(values), np.float32), {}
+    for place, value in enumerate(values):
         try:
-            found[value] = _feature(value, column, codes)
+            if not isinstance(value, str):
+                features[place] = _feature(value, column, codes)
+                continue
+            if value not in texts:
+                texts[value] = _feature(value, column, codes)
+            features[place] = texts[value]
         except ZooError as error:
-            found[value], wrong[value] = math.nan, str(error)
-    features = np.array([found[value] for value in values], np.float32)
-    return features, {place: wrong[value] for place, value in enumerate(values) if value in wrong} if wrong else {}
+            features[place], problems[place] = math.nan, str(error)
+    return features, problems
 
 
 def _feature(value: Value, column: Column, codes: dict[str, float]) -> float:
@@ -93,6 +98,8 @@ def _feature(value: Value, column: Column, codes: dict[str, float]) -> float:
     Raises:
         ZooError: the value does not fit its column.
     """
+    if value is not None and not isinstance(value, str | Real):
+        raise ZooError(f"column '{shown(column.name)}' takes {column.kind}s, not {value!r:.40}")
     if value is None or is_missing(value):
         return math.nan
     if column.kind == "number":
@@ -105,7 +112,7 @@ def _feature(value: Value, column: Column, codes: dict[str, float]) -> float:
     if text is None:
         raise ZooError(f"column '{shown(column.name)}' takes {column.kind}s as text, not {value!r:.40}")
     if column.kind == "word":
-        return codes.get(text, float(len(column.words)))
+        return codes.get(composed(text), float(len(column.words)))
     found = BOOLEANS.get(text) if column.kind == "boolean" else days(text)
     if found is None:
         raise ZooError(NOT_OF_KIND[column.kind].format(shown(column.name)))

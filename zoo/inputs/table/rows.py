@@ -11,7 +11,7 @@ import numpy as np
 from zoo.data.names import composed, shown
 from zoo.errors import ZooError
 from zoo.inputs.table.cells import as_word, present
-from zoo.inputs.table.columns import NUMBER, Column, Row, Value, nearest
+from zoo.inputs.table.columns import NUMBER, Column, Row, Value, column_name, nearest
 from zoo.inputs.table.frame import Frame
 from zoo.inputs.table.preprocessing import column_features
 
@@ -32,11 +32,11 @@ def places_of(columns: Sequence[Column], names: Sequence[str]) -> list[int]:
     Raises:
         ZooError: one is missing.
     """
-    for column in columns:
-        if column.name not in names:
-            near = nearest(column.name, names)
-            raise ZooError(f"there is no column '{shown(column.name)}', which the network takes: {near}")
-    return [names.index(column.name) for column in columns]
+    found = [column_name(column.name) for column in columns]
+    for name in found:
+        if name not in names:
+            raise ZooError(f"there is no column '{shown(name)}', which the network takes: {nearest(name, names)}")
+    return [names.index(name) for name in found]
 
 
 def typed(

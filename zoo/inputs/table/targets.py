@@ -12,7 +12,7 @@ from zoo.data.example import UNLABELED, Example, Unreadable
 from zoo.data.names import composed, natural, shown
 from zoo.errors import ZooError, listed
 from zoo.inputs.table.cells import as_word, present
-from zoo.inputs.table.columns import HOW_PLAIN, INFINITE, MISSING, NOT_PLAIN, NUMBER, Value, check_names
+from zoo.inputs.table.columns import HOW_PLAIN, INFINITE, MISSING, NOT_PLAIN, NUMBER, Value, check_names, column_name
 from zoo.inputs.table.frame import Frame
 from zoo.inputs.table.preprocessing import TOO_LARGE, TOO_LARGE_FROM
 
@@ -103,8 +103,8 @@ def read_targets(frame: Frame, target: str | None, model: Model | None = None) -
     """
     if target is None:
         return Targets((), UNLABELED, (UNLABELED,), (), [0] * len(frame.places))
-    words = [target] if target in frame.names else target.split(",")
-    stated = [_stated(word, frame.names) for word in words]
+    words = [target] if column_name(target) in frame.names else target.split(",")
+    stated = [_stated(column_name(word), frame.names) for word in words]
     names = tuple(name for name, _ in stated)
     twice = [shown(name) for name in dict.fromkeys(names) if names.count(name) > 1]
     if twice:
@@ -164,7 +164,7 @@ def _task(frame: Frame, name: str, count: int, model: Model | None) -> Literal["
     """Return the task of a target, one of `count`, if the source or a model states it; else None."""
     tasks: dict[str, Any] = {name: "classes"} if name in frame.classes else {}
     if model and model.parts:
-        tasks |= {part.name: part.task for part in model.parts}
+        tasks |= {column_name(part.name): part.task for part in model.parts}
     elif model and count == 1 and model.task in ("classes", "values"):
         tasks[name] = model.task
     return tasks.get(name)

@@ -92,18 +92,18 @@ def _rows(
     path: Path, preprocessing: TextPreprocessing, leave_out: Callable[[Path, str], None]
 ) -> Iterator[NamedExample]:
     """Yield the texts of a table."""
-    from zoo.inputs.table.columns import nearest
+    from zoo.inputs.table.columns import column_name, nearest
     from zoo.inputs.table.frame import read_file
 
-    frame = read_file(path)
-    wanted = frame.names[0] if len(frame.names) == 1 else preprocessing.column
+    frame, known = read_file(path), column_name(preprocessing.column)
+    wanted = frame.names[0] if len(frame.names) == 1 else known
     if wanted not in frame.names:
         hint = nearest(wanted, frame.names)
         raise ZooError(
             f"{path} has several columns, and none is called '{shown(wanted)}', the column that the network reads: "
             f"{hint}"
         )
-    if wanted != preprocessing.column and not path.name.lower().endswith(PARQUET):
+    if wanted != known and not path.name.lower().endswith(PARQUET):
         # The file may have no header.
         leave_out(path, f"line 1, which was read as the name of the column: '{shown(wanted):.60}'")
     for place, text in zip(frame.places, frame.column(wanted, "the texts"), strict=True):

@@ -13,7 +13,7 @@ from zoo.agreement import same_likeliest, softmax
 from zoo.contract import BATCH, CLASS_COUNT, LOGITS, PROBABILITIES
 from zoo.intervals import wilson
 from zoo.signature import Tensor
-from zoo.task import Score, Task
+from zoo.task import ErrorOfSums, Score, Task
 from zoo.tasks.classes.figures import Evaluation, draw_confusion, measure
 from zoo.text import columns, printable
 
@@ -65,6 +65,11 @@ def errors(logits: np.ndarray, targets: np.ndarray) -> np.ndarray:
     """Return 1 for each example that is answered wrong, and 0 for each other one."""
     wrong: np.ndarray = (logits.argmax(-1) != targets).astype(np.float64)
     return wrong
+
+
+def error_sums(logits: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, ErrorOfSums]:
+    """Return the errors as a column, and the share of wrong answers in a draw."""
+    return errors(logits, targets)[:, None], lambda sums: sums[:, 0] / len(targets)
 
 
 def right(logits: np.ndarray, targets: np.ndarray, model: Model) -> np.ndarray:
@@ -134,6 +139,7 @@ TASK = Task(
     score=score,
     right=right,
     errors=errors,
+    error_sums=error_sums,
     agreement=same_likeliest,
     consistency=consistency,
     measure=measure,

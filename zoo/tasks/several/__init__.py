@@ -59,9 +59,11 @@ class Answers:
         found: dict[str, Any] = {}
         for name, answer in self.answers.items():
             for cell, value in answer.cells().items():
-                title = name if cell == name else f"{name} {cell}"
-                same = sum(other == title or other.startswith(f"{title} (") for other in found)
-                found[f"{title} ({same + 1})" if same else title] = value
+                title = unique = name if cell == name else f"{name} {cell}"
+                number = 2
+                while unique in found:
+                    unique, number = f"{title} ({number})", number + 1
+                found[unique] = value
         return found
 
 
@@ -121,14 +123,14 @@ class Together:
 
     def score(self, found: np.ndarray, targets: np.ndarray) -> Score:
         """Return the mean of the targets' scores with its bootstrap interval, and the score of each."""
-        count, each = len(self.heads), self.by_head(found)
-        errors = [head.task.errors(own, head.targets(targets)) for head, own in each]
-        sizes = [head.task.sizes(head.targets(targets)) for head in self.heads]
-        drawn = resampled_sums(np.stack([*errors, *sizes], 1))
-        # A draw in which the true values of a target are all the same says nothing about its score.
-        drawn = drawn[(drawn[:, count:] > 0).all(1)]
-        value = 1 - float(np.mean(errors))
-        low, high = percentile_interval(value, 1 - (drawn[:, :count] / drawn[:, count:]).mean(1))
+        each = self.by_head(found)
+        summed = [head.task.error_sums(own, head.targets(targets)) for head, own in each]
+        columns, of_sums = zip(*summed, strict=True)
+        ends = np.cumsum([one.shape[1] for one in columns])
+        drawn = np.split(resampled_sums(np.concatenate(columns, 1)), ends[:-1], 1)
+        errors = np.mean([of_sum(sums) for of_sum, sums in zip(of_sums, drawn, strict=True)], 0)
+        value = 1 - float(self.errors(found, targets).mean())
+        low, high = percentile_interval(value, 1 - errors[~np.isnan(errors)])
         scores = {head.part.name: head.task.score(own, head.targets(targets)) for head, own in each}
         return Score("mean_score", value, low, high, len(targets), scores)
 

@@ -13,8 +13,8 @@ import numpy as np
 from zoo.agreement import relative_difference
 from zoo.contract import BATCH, VALUE_COUNT, VALUES
 from zoo.signature import Tensor
-from zoo.task import Score, Task, Verdict
-from zoo.tasks.values.figures import Evaluation, draw_residuals, figures, measure
+from zoo.task import ErrorOfSums, Score, Task, Verdict
+from zoo.tasks.values.figures import ROUNDING, Evaluation, draw_residuals, figures, measure
 from zoo.text import columns, printable
 
 if TYPE_CHECKING:
@@ -71,16 +71,24 @@ def errors(values: np.ndarray, targets: np.ndarray) -> np.ndarray:
     return mean
 
 
-def sizes(targets: np.ndarray) -> np.ndarray:
-    """Return the squared distance of each example from the mean of the targets, over their variance.
+def error_sums(values: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, ErrorOfSums]:
+    """Return the columns whose sums give R² of a draw, and the mean of 1 - R² over the values.
 
-    It is 1 for a value that does not vary.
+    A draw in which a value does not vary says nothing, unless it does not vary at all.
     """
-    centered = _centered(targets)
-    variances = centered.var(0)
-    squared = (centered - centered.mean(0)) ** 2
-    mean: np.ndarray = np.where(variances > 0, squared / np.where(variances > 0, variances, 1), 1).mean(-1)
-    return mean
+    centered, wrong = _centered(targets), (values - targets.astype(np.float64)) ** 2
+    examples, count = centered.shape
+    constant = ~centered.any(0)
+
+    def of_sums(sums: np.ndarray) -> np.ndarray:
+        total, squares, squared_errors = np.reshape(sums, (-1, 3, count)).transpose(1, 0, 2)
+        variation = squares - total**2 / examples
+        varies = variation > ROUNDING * squares
+        found = np.where(varies, squared_errors / np.where(varies, variation, 1), np.nan)
+        mean: np.ndarray = np.where(constant, squared_errors > 0, found).mean(-1)
+        return mean
+
+    return np.concatenate([centered, centered**2, wrong], 1), of_sums
 
 
 def _centered(targets: np.ndarray) -> np.ndarray:
@@ -152,7 +160,7 @@ TASK = Task(
     score=score,
     right=right,
     errors=errors,
-    sizes=sizes,
+    error_sums=error_sums,
     agreement=agreement,
     consistency=consistency,
     measure=measure,
