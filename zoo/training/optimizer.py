@@ -109,7 +109,9 @@ class _LayerWise:
 
     def _get_current_learning_rate(self: Any) -> Any:
         """Return the rate of the step; Keras 3.15 reads every rate here."""
-        return self._learning_rate(self.step)
+        if isinstance(self._learning_rate, keras.optimizers.schedules.LearningRateSchedule):
+            return self._learning_rate(self.step)
+        return super()._get_current_learning_rate()  # type: ignore[misc]
 
     def update_step(self: Any, gradient: Any, variable: Any, learning_rate: Any) -> None:
         """Update a replica's copy of a variable at the variable's own rate."""
