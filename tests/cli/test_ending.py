@@ -13,11 +13,15 @@ from pathlib import Path
 import psutil
 import pytest
 
+import zoo
 from tests.processes import Process
 from tests.test_surroundings import described, finished_run
 from zoo.cli.ending import Ended, ended_by_signals
 
 LIMIT = 240.0
+
+PACKAGE = Path(zoo.__file__).parent
+"""The folder of the code of zoo, which is in every traceback that zoo prints."""
 
 
 def wait_for(happened: Callable[[], bool], process: Process | subprocess.Popen[str]) -> None:
@@ -31,7 +35,8 @@ def one_line(process: Process) -> str:
     _, said = process.communicate(timeout=LIMIT)
     lines = [line for line in said.splitlines() if line.startswith("zoo: ")]
     assert len(lines) == 1, said
-    assert "Traceback" not in said
+    # TensorFlow 2.21 prints an exception that a signal raises within its C code.
+    assert not [line for line in said.splitlines() if line.startswith("  File ") and str(PACKAGE) in line], said
     return lines[0]
 
 
