@@ -23,7 +23,7 @@ SPLITS = ("train", "validation", "test")
 LISTS = (*SPLITS, "initial")
 COMPLETE, FITTED = "complete", "fitted"
 
-SAME_SOURCE_ONLY = "examples of the training are recognized only in the same file, because their digests are older"
+SAME_SOURCE_ONLY = "examples of the training are recognized only in the same file, because the run has no other digests"
 
 FILE, EARLIER = "digests.npz", "images.npz"
 """The name of the file in runs and artifacts, and its name in earlier versions, which supported only images."""

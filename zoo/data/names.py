@@ -22,6 +22,11 @@ def composed(name: str) -> str:
     return unicodedata.normalize("NFC", name)
 
 
+def column_name(name: str) -> str:
+    """Return the name of a column without spaces around it and in Unicode's form NFC, the form to compare."""
+    return composed(name.strip())
+
+
 def shown(path: Path | str) -> str:
     """Return a path on one line, with escapes for characters that cannot be printed."""
     text = str(path)

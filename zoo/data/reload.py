@@ -10,7 +10,7 @@ from zoo.artifact import Manifest
 from zoo.data import digests
 from zoo.data.dataset import Dataset
 from zoo.data.load import load
-from zoo.data.names import composed, shown
+from zoo.data.names import column_name, shown
 from zoo.data.source import moved
 from zoo.description import Data
 from zoo.errors import Refused, ZooError, listed
@@ -44,7 +44,7 @@ def load_again(data: Data, kind: str, split: Split, data_dir: Path | None = None
         )
     columns = dataset.description().columns
     # Earlier versions recorded names as the file has them.
-    before = tuple(composed(name.strip()) for name in data.columns)
+    before = tuple(map(column_name, data.columns))
     if before and columns != before:
         new = [name for name, old in zip(columns, before, strict=True) if name != old]
         raise ZooError(

@@ -38,8 +38,7 @@ class Source:
             also takes `model`, the description of a model that is measured on the examples, None for others; and
             `labeled`, False if the examples need no targets, and the option `target` may be left out.
         options: a help text for each option that `read` takes. Commands have the options `data_dir`, a `Path`, and
-            `target`, `text`, `image` and `audio`, the names of
-            columns.
+            `target`, `text`, `image` and `audio`, the names of columns.
         short_name: turns the argument into a word for the names of run folders; the scheme stands in for an empty one.
         license: the license of the data; `RawDataset.license` overrides it.
     """

@@ -53,7 +53,9 @@ def load_unlabeled(
             raise ZooError("--unlabeled rest: no training example is left out: --set label_fraction to less than 1")
         return rest, Data(REST, None, dataset.fingerprint, {"train": len(rest)}, (), dataset.license)
     named, argument = parse(source, dataset.kind)
-    columns = {name: column for name, column in (options or {}).items() if name == dataset.kind in named.options}
+    columns = {
+        name: column for name, column in (options or {}).items() if name == dataset.kind and name in named.options
+    }
     if dataset.kind in named.options and not columns:
         raise ZooError(
             f"--unlabeled {source} needs --{dataset.kind}, which only --data csv:FILE takes: name the folder of the "

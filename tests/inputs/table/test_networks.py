@@ -38,8 +38,7 @@ def network(family: str, preprocessing: TablePreprocessing, count: int = 2, **op
     return model
 
 
-@pytest.mark.parametrize("preprocessing", [NUMBERS, MIXED, WORDS], ids=["numbers", "mixed", "words"])
-@pytest.mark.parametrize(
+every_network = pytest.mark.parametrize(
     ("family", "options"),
     [
         ("linear", {}),
@@ -49,6 +48,10 @@ def network(family: str, preprocessing: TablePreprocessing, count: int = 2, **op
         ("mlp", {"hidden": (8, 8), "dropout": 0.5, "intervals": 4, "word_width": 3}),
     ],
 )
+
+
+@pytest.mark.parametrize("preprocessing", [NUMBERS, MIXED, WORDS], ids=["numbers", "mixed", "words"])
+@every_network
 def test_networks_answer_every_row_in_keras_and_in_onnx(
     family: str, options: Any, preprocessing: TablePreprocessing
 ) -> None:
@@ -73,16 +76,7 @@ def test_networks_answer_every_row_in_keras_and_in_onnx(
         assert sorted(kinds) == sorted(["Sub", "Mul", "IsNaN", "Where", "MatMul", "Add"])
 
 
-@pytest.mark.parametrize(
-    ("family", "options"),
-    [
-        ("linear", {}),
-        ("linear", {"terms": "products"}),
-        ("linear", {"terms": "splines"}),
-        ("mlp", {}),
-        ("mlp", {"intervals": 4, "word_width": 3}),
-    ],
-)
+@every_network
 def test_a_column_that_is_constant_in_training_changes_no_answer(family: str, options: Any) -> None:
     columns = [Column("x", "number"), Column("n", "number"), Column("d", "date"), Column("b", "boolean")]
     rows: list[Any] = [(float(number), 5.0, None, "true") for number in range(20)]

@@ -16,7 +16,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from zoo.data.names import composed, shown
+from zoo.data.names import column_name, shown
 from zoo.errors import ZooError, did_you_mean, listed
 from zoo.schema import record
 
@@ -245,11 +245,6 @@ def inferred(
     if not columns:
         raise ZooError("no column is left to predict from: ignore fewer")
     return columns
-
-
-def column_name(name: str) -> str:
-    """Return the name of a column without spaces around it and in Unicode's form NFC, the form to compare."""
-    return composed(name.strip())
 
 
 def named(wanted: Sequence[str], names: Sequence[str]) -> list[str]:

@@ -18,11 +18,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from zoo.data.names import shown
+from zoo.data.names import column_name, shown
 from zoo.data.splits import SPLIT_NAMES, like_a_split
 from zoo.data.store_copy import local_copy
 from zoo.errors import ZooError, listed
-from zoo.inputs.table.columns import LONGEST_NAME, NUMBER, Value, check_names, column_name
+from zoo.inputs.table.columns import LONGEST_NAME, NUMBER, Value, check_names
 from zoo.stores import is_store
 from zoo.text import Say, silent
 

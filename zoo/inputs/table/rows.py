@@ -8,10 +8,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from zoo.data.names import composed, shown
+from zoo.data.names import column_name, composed, shown
 from zoo.errors import ZooError
 from zoo.inputs.table.cells import as_word, present
-from zoo.inputs.table.columns import NUMBER, Column, Row, Value, column_name, nearest
+from zoo.inputs.table.columns import NUMBER, Column, Row, Value, nearest
 from zoo.inputs.table.frame import Frame
 from zoo.inputs.table.preprocessing import column_features
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from zoo.data.example import UNLABELED, Example, Unreadable
-from zoo.data.names import composed, natural, shown
+from zoo.data.names import column_name, composed, natural, shown
 from zoo.errors import ZooError, listed
 from zoo.inputs.table.cells import as_word, present
-from zoo.inputs.table.columns import HOW_PLAIN, INFINITE, MISSING, NOT_PLAIN, NUMBER, Value, check_names, column_name
+from zoo.inputs.table.columns import HOW_PLAIN, INFINITE, MISSING, NOT_PLAIN, NUMBER, Value, check_names
 from zoo.inputs.table.frame import Frame
 from zoo.inputs.table.preprocessing import TOO_LARGE, TOO_LARGE_FROM
 

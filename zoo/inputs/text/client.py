@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.data.named_files import named_files
-from zoo.data.names import shown
+from zoo.data.names import column_name, shown
 from zoo.errors import ZooError
 from zoo.family import Family, Size
 from zoo.input import NamedExample
@@ -92,7 +92,7 @@ def _rows(
     path: Path, preprocessing: TextPreprocessing, leave_out: Callable[[Path, str], None]
 ) -> Iterator[NamedExample]:
     """Yield the texts of a table."""
-    from zoo.inputs.table.columns import column_name, nearest
+    from zoo.inputs.table.columns import nearest
     from zoo.inputs.table.frame import read_file
 
     frame, known = read_file(path), column_name(preprocessing.column)
