@@ -133,9 +133,9 @@ def free_ports(count: int) -> list[int]:
 
 def train(way: Way, those: Sequence[tuple[Family, Size]], scratch: Path) -> None:
     """Train networks one after the other, as one process of a way."""
-    from zoo.tensorflow_setup import wake_keras
+    from zoo.tensorflow_setup import import_keras
 
-    wake_keras()
+    import_keras()
     import keras
 
     from zoo.training import strategy as strategies

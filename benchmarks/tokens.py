@@ -30,7 +30,7 @@ from zoo.inputs.text import graph
 from zoo.inputs.text.hard import LINES, random_text
 from zoo.inputs.text.preprocessing import INPUT_IDS, TextPreprocessing, encode, refusal
 from zoo.inputs.text.vocabulary import read, trained
-from zoo.tensorflow_setup import wake_tensorflow
+from zoo.tensorflow_setup import import_tensorflow
 
 SEED = 0
 GENERATED, PARTS, BATCH, MAX_LENGTH, SIZE = 100_000, 48, 256, 128, 8000
@@ -48,7 +48,7 @@ def main() -> None:
     parser.add_argument("--texts", type=Path, nargs="+", default=FOLDERS)
     options = parser.parse_args()
     os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
-    wake_tensorflow()
+    import_tensorflow()
     real, files = real_texts(options.texts)
     print(f"{len(real):,} texts of {files:,} files", file=sys.stderr, flush=True)
     published = read(options.tokenizer, MAX_LENGTH)

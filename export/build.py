@@ -226,10 +226,10 @@ def _write_all(
     results: list[Gate] = []
     scores: dict[str, Score] = {}
     right: dict[str, np.ndarray] = {}
-    with ThreadPoolExecutor(1) as beside:
+    with ThreadPoolExecutor(1) as executor:
         # TensorFlow computes the reference while Python writes the first format.
-        reference = beside.submit(reference_of, model)
-        job = Job(folder, model, model.description, dataset, settings, reference, beside)
+        reference = executor.submit(reference_of, model)
+        job = Job(folder, model, model.description, dataset, settings, reference, executor)
         writers = [writer_of(row)(job, row) for row in rows]
         unfinished: list[Writer] = []
         for one in writers:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,16 +17,8 @@ import numpy as np
 from zoo import complexity, contract
 from zoo.artifact import Gate
 from zoo.contract import (
-    CLASSES,
-    CLASSIFY,
-    EXAMPLES,
-    PROBABILITIES,
     PROBABILITY_TOLERANCE,
-    SCORES,
-    SERVE_LABELS,
-    STATUS,
     TOLERANCE,
-    TOP,
 )
 from zoo.description import Model
 from zoo.errors import one_line
@@ -34,7 +26,6 @@ from zoo.export.batches import forms, part, size
 from zoo.export.int8 import float_islands
 from zoo.export.onnx import lint, skeleton
 from zoo.export.reference import Reference, decoded_by_graph
-from zoo.export.tf_serving.top_labels import serialized_examples
 from zoo.formats import Compute, Format, Session
 from zoo.input import Arrays, kind_of
 from zoo.signature import departures
@@ -232,62 +223,11 @@ def _operations(path: Path) -> Verdict:
     return not foreign and not random, {"nodes": counted, "foreign": foreign, "random": random}
 
 
-def saved_model_gates(opened: Callable[[], Session], reference: Reference) -> list[Gate]:
-    """The gates on a SavedModel's signatures for raw examples: against Keras, and against each other."""
-    import tensorflow as tf
+def loads_gate(opened: Callable[[], Session]) -> Gate:
+    """The gate `saved_model_loads`: TensorFlow in Python opens the SavedModel."""
 
-    description = reference.description
-    preprocessing, labels = description.preprocessing, description.labels
-    kind, task = kind_of(preprocessing), task_of(description)
-    samples = list(reference.samples)
-    damaged = list(kind.data.damaged(samples[0]).values())
-    expected = reference.primary(reference.answers)
-
-    def call(signature: str, inputs: Mapping[str, Any]) -> Arrays:
-        given = {name: tf.constant(value) for name, value in inputs.items()}
-        return {name: value.numpy() for name, value in opened().native.signatures[signature](**given).items()}
-
-    def raw(examples: Sequence[Any]) -> Arrays:
-        return kind.client.raw_arrays(examples, preprocessing)
-
-    def loads() -> Verdict:
+    def check() -> Verdict:
         opened()
         return True, {}
 
-    def answered() -> Verdict:
-        return task.agreement(reference.primary(call(kind.raw, raw(samples))), expected, TOLERANCE)
-
-    def answered_beside_refused() -> Verdict:
-        beside = [one for pair in zip([samples[0]] * len(damaged), damaged, strict=True) for one in pair]
-        sound = np.array([True, False] * len(damaged) + [True] * len(samples))
-        outputs = call(kind.raw_safe, raw([*beside, *samples]))
-        status = [text.decode() for text in outputs[STATUS]]
-        wanted = np.concatenate([np.repeat(expected[:1], len(damaged), 0), expected])
-        primary = reference.primary(outputs)
-        passed, figures = task.agreement(primary[sound], wanted, TOLERANCE)
-        refused = [not text for text in status] == sound.tolist() and not primary[~sound].any()
-        return passed and refused, {**figures, "status": status}
-
-    def labeled() -> Verdict:
-        requests = {SERVE_LABELS: raw(samples), CLASSIFY: {EXAMPLES: serialized_examples(raw(samples))}}
-        probabilities = call(kind.raw, raw(samples))[PROBABILITIES]
-        largest = -np.sort(-probabilities, -1)[:, :TOP]
-        differences, repeated = [], 0
-        for signature, inputs in requests.items():
-            outputs = call(signature, inputs)
-            named = np.array([[labels.index(label.decode()) for label in row] for row in outputs[CLASSES]])
-            repeated += sum(len(set(row)) < len(row) for row in named.tolist())
-            # Equally likely classes may come in any order.
-            for wanted in (largest, np.take_along_axis(probabilities, named, -1)):
-                differences.append(float(np.abs(outputs[SCORES] - wanted).max()))
-        figures = {"examples": len(samples), "largest_difference": max(differences), "limit": PROBABILITY_TOLERANCE}
-        return max(differences) <= PROBABILITY_TOLERANCE and not repeated, figures | {"repeated": repeated}
-
-    checks = {
-        "saved_model_loads": loads,
-        "saved_model_raw": answered,
-        "saved_model_raw_safe": answered_beside_refused,
-    }
-    if PROBABILITIES in task.outputs:
-        checks["saved_model_labels"] = labeled
-    return [gate(name, check) for name, check in checks.items()]
+    return gate("saved_model_loads", check)

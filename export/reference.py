@@ -23,7 +23,7 @@ GOLDEN_EXAMPLES = 8
 SAMPLES = 4
 
 STAND_INS = 16
-"""Examples for a model without data: as many as the largest model computes in every format within an export's time."""
+"""The number of examples for a model without data; with more, an export of the largest model would take too long."""
 
 LAST_BITS, STEADY = 2**-20, 1e-5
 """An answer is steady if scaling the network's input by 1 + LAST_BITS moves it by at most STEADY times its largest

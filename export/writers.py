@@ -23,9 +23,9 @@ from zoo.export.int8 import options, quantize, verdict
 from zoo.export.onnx.conversion import check_opset, check_size, ir_version, write_onnx
 from zoo.export.onnx.fp16 import write_fp16
 from zoo.export.reference import Reference
+from zoo.export.tf_serving.raw_answers import server_gates
 from zoo.export.tf_serving.rules import static_gates
 from zoo.export.tf_serving.saved_model import write_saved_model
-from zoo.export.tf_serving.server_check import server_gate
 from zoo.export.tf_serving.warmup import write_warmup
 from zoo.formats import Format, Session, find
 from zoo.input import kind_of
@@ -63,7 +63,7 @@ class Job:
         dataset: the run's data, None where it has none.
         settings: those that only some formats use.
         reference: examples and what Keras computes for them; computed while the first format is written.
-        beside: runs long work in another thread.
+        executor: runs long work in another thread.
     """
 
     folder: Path
@@ -72,7 +72,7 @@ class Job:
     dataset: Dataset | None
     settings: Settings
     reference: Future[Reference]
-    beside: Executor
+    executor: Executor
 
 
 class Writer:
@@ -219,7 +219,7 @@ class Int8Writer(Writer):
 class SavedModelWriter(Writer):
     """Writes a SavedModel with its warm-up, and runs the server check on it."""
 
-    _server: Future[Gate] | None = None
+    _served: Future[list[Gate]] | None = None
 
     def write(self) -> None:
         """Write the SavedModel and its warm-up."""
@@ -234,20 +234,18 @@ class SavedModelWriter(Writer):
         )
 
     def gates(self, opened: Callable[[], Session]) -> list[Gate]:
-        """Return the gates on TF Serving's rules and on the signatures for raw examples; start the server check."""
-        description, reference = self.job.description, self.job.reference.result()
+        """Return the gates on TF Serving's rules, open the SavedModel, and start the server check."""
+        description = self.job.description
         results = static_gates(self.path, contract.signatures(description), schema.texts(description))
-        results += gates.saved_model_gates(opened, reference)
+        results.append(gates.loads_gate(opened))
         # The check runs in a process of its own and takes as long as the gates of ONNX. It moves the files meanwhile,
         # so the SavedModel must be open by now.
-        self._server = self.job.beside.submit(
-            server_gate, self.path, reference.golden(), description, reference.samples[0]
-        )
+        self._served = self.job.executor.submit(server_gates, self.path, self.job.reference.result())
         return results
 
     def late_gates(self) -> list[Gate]:
-        """The server check."""
-        return [self._server.result()] if self._server else []
+        """The server check, and the gates on its answers to raw examples."""
+        return self._served.result() if self._served else []
 
 
 WRITERS: dict[str, type[Writer]] = {

@@ -19,6 +19,7 @@ from zoo.provenance import usable_cpus
 from zoo.serving.measuring_process import measurements
 from zoo.serving.runner import refuse_unavailable
 from zoo.serving.statistics import latency
+from zoo.text import Say, silent
 
 LARGEST_BATCH = 1024
 
@@ -89,6 +90,7 @@ def benchmark(
     runtimes: Sequence[str] | None = None,
     seconds: float = SECONDS,
     seed: int = 0,
+    say: Say = silent,
     progress: Callable[[int, int, str], None] = lambda done, total, what: None,
 ) -> list[Row]:
     """Measure every artifact in every runtime at every batch and number of threads, in turns within one process.
@@ -100,6 +102,7 @@ def benchmark(
         runtimes: names of formats, or of other runtimes for their files; each artifact's own formats when None.
         seconds: how long each row is measured; never fewer runs than an interval needs.
         seed: of the random inputs, the order of the turns and the bootstrap.
+        say: called with a line about each format that is left out because its library is not installed.
         progress: called before each step with the steps done, the steps in all, and a text on the next one.
 
     Raises:
@@ -107,9 +110,9 @@ def benchmark(
         Refused: a file is not the one that the manifest's score was measured on, or does not load.
     """
     batches = _checked("batches", batches, LARGEST_BATCH)
-    threads = _checked("threads", threads or (1, usable_cpus()), usable_cpus())
+    threads = _checked("threads", (1, usable_cpus()) if threads is None else threads, usable_cpus())
     check_seconds(seconds)
-    contenders = _contenders(artifacts, runtimes)
+    contenders = _contenders(artifacts, runtimes, say)
     total = len(threads) * len(batches) * (len(contenders) + 1)
     done = 0
     rows = []
@@ -150,16 +153,18 @@ def _checked(what: str, numbers: Sequence[int], most: int) -> list[int]:
         raise ZooError(f"no {what} are named: give numbers from 1 to {most}, such as 1")
     for number in numbers:
         if isinstance(number, bool) or not isinstance(number, int | np.integer):
-            raise ZooError(f"{what} {number!r:.40} is no whole number: give numbers from 1 to {most}")
+            raise ZooError(f"{what} {number!r:.40} is not a whole number: give numbers from 1 to {most}")
         if not 1 <= number <= most:
             raise ZooError(f"{what} {number}: a number from 1 to {most} is needed")
-    return list(dict.fromkeys(numbers))
+    return list(dict.fromkeys(map(int, numbers)))
 
 
-def _contenders(artifacts: Sequence[Path], runtimes: Sequence[str] | None) -> list[_Contender]:
+def _contenders(artifacts: Sequence[Path], runtimes: Sequence[str] | None, say: Say) -> list[_Contender]:
     if not artifacts:
         raise ZooError("there is nothing to measure: name artifacts that 'zoo export' wrote")
     asked = [formats.find(runtime) for runtime in dict.fromkeys(runtimes or ())]
+    for row in asked:
+        formats.import_library(row)
     found = []
     for artifact in dict.fromkeys(artifacts):
         manifest = read(artifact)
@@ -168,6 +173,12 @@ def _contenders(artifacts: Sequence[Path], runtimes: Sequence[str] | None) -> li
             refuse_unavailable(artifact, manifest, row, mend)
         # In the manifest's order; other runtimes for its files come last.
         own = [formats.find(name) for name in manifest.formats if not asked or name in (row.name for row in asked)]
+        missing = [row for row in own if not formats.is_installed(row)]
+        if len(missing) == len(own) and missing:
+            formats.import_library(missing[0])
+        for row in missing:
+            say(f"{artifact}: {row.name} is left out, because {row.library} is not installed")
+        own = [row for row in own if row not in missing]
         rows = [*own, *(row for row in asked if row not in own)]
         _refuse_other_files(artifact, manifest, rows)
         found += [_Contender(artifact, row, manifest) for row in rows]

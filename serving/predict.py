@@ -54,7 +54,7 @@ def predict(
         top: the most labels that an answer has, where answers are labels.
         runtime: the format or other runtime that computes the answers; when None, ONNX if the artifact has it.
         bad_examples: whether examples that cannot be read are an error or are left out.
-        leave_out: called with each visible entry of a folder that is no example, and each example that is left out
+        leave_out: called with each visible entry of a folder that is not an example, and each example that is left out
             because it cannot be read; and the reason.
 
     Raises:

@@ -49,8 +49,8 @@ def publish(place: Path, base: Path, *, keep: int | None = None, say: Say = sile
     removed.
 
     Raises:
-        ZooError: there is no artifact, it has no SavedModel, `base` is no place for versions or cannot be written, or
-            `keep` is below 1.
+        ZooError: there is no artifact, it has no SavedModel, `base` is not a place for versions or cannot be written,
+            or `keep` is below 1.
         Refused: the artifact does not pass `verify`, or changes meanwhile.
     """
     _check_keep(keep)
@@ -88,7 +88,7 @@ def roll_back(base: Path, *, keep: int | None = None, say: Say = silent) -> Publ
     """
     _check_keep(keep)
     if not versions.is_published(base) or (base / RECORD).exists():
-        raise ZooError(f"{base} is no base path that 'zoo publish' wrote to: name one")
+        raise ZooError(f"{base} is not a base path that 'zoo publish' wrote to: name one")
     _check_base(base, None)
     with _writing(base), _locked(base, say):
         before = _before_newest(base)
@@ -122,7 +122,7 @@ def _before_newest(base: Path) -> Path:
             f"{max(found)}: publish another artifact"
         )
     but = f" that zoo can restore ({listed(unreadable, most=2, longest=400)})" if unreadable else ""
-    raise Refused(f"{base} holds no other version from before {origin}{but}: publish the artifact that is wanted")
+    raise Refused(f"{base} has no older version than {origin}{but}: publish the artifact that you want to serve")
 
 
 def _check_keep(keep: int | None) -> None:
@@ -132,7 +132,7 @@ def _check_keep(keep: int | None) -> None:
 
 
 def _check_base(base: Path, place: Path | None) -> None:
-    """Raise ZooError where `base` is no folder for versions: an artifact or run, within one, or full of other files."""
+    """Raise ZooError where `base` is not a folder for versions: an artifact or run, within one, or with other files."""
     if base.is_symlink():
         raise ZooError(f"{base} is a symbolic link: name the folder that it leads to")
     if base.exists() and not base.is_dir():
@@ -228,7 +228,9 @@ def _claim(base: Path) -> int:
     """Return the next version number, recorded as used before that version becomes visible."""
     number = versions.largest_used(base) + 1
     if number > LARGEST_VERSION:
-        raise ZooError(f"{base} has used up all numbers, TF Serving reads none above {LARGEST_VERSION}: name another")
+        raise ZooError(
+            f"{base} has reached version {LARGEST_VERSION}, the largest that TF Serving reads: use another folder"
+        )
     files.write_json(base / NUMBERS, schema.to_dict(versions.Numbers(versions.SCHEMA, number)))
     files.sync_folder(base)
     return number

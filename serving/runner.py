@@ -31,7 +31,9 @@ class Runner:
         """
         wrong = misfit(inputs, self.signature.inputs)
         if wrong:
-            raise ZooError(f"{wrong}: 'encode' in the client module of the model's kind of input makes such arrays")
+            raise ZooError(
+                f"{wrong}: make the arrays with zoo.input.kind_of(preprocessing).client.encode(examples, preprocessing)"
+            )
         try:
             found = self.session.run(inputs)
         except Exception as error:  # each library raises its own

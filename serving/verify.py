@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -21,10 +20,17 @@ from zoo.task import task_of
 
 @dataclass(frozen=True)
 class Report:
-    """All gates of a verification, in the order in which they were tried."""
+    """The result of a verification.
+
+    Attributes:
+        artifact: the folder.
+        gates: all gates, in the order in which they were tried.
+        missing: the libraries of all formats, if none of them is installed: the golden answers were then not computed.
+    """
 
     artifact: Path
     gates: tuple[Gate, ...]
+    missing: tuple[str, ...] = ()
 
     @property
     def passed(self) -> bool:
@@ -56,20 +62,22 @@ def verify(artifact: Path) -> Report:
     gates = [_manifest(manifest), files, _layout(manifest), _labels(artifact, manifest, intact)]
     golden, golden_gate = _golden(artifact, manifest, intact, GOLDEN, "golden_file")
     gates.append(golden_gate)
-    for row in _to_open(manifest):
+    rows = _to_open(manifest)
+    for row in rows:
         expected = golden
         if row.golden != GOLDEN:
             expected, golden_gate = _golden(artifact, manifest, intact, row.golden, f"{row.name}_golden_file")
             gates.append(golden_gate)
         gates += _format(artifact, manifest, intact, row, expected)
-    return Report(artifact, tuple(gates))
+    libraries = dict.fromkeys(formats.find(name).library for name in manifest.formats)
+    return Report(artifact, tuple(gates), () if rows else tuple(libraries))
 
 
 def _to_open(manifest: Manifest) -> list[Format]:
     """Return the formats to open: those with a light library, or else those whose heavy library is installed."""
     rows = [formats.find(name) for name in dict.fromkeys(manifest.formats)]
     light = [row for row in rows if not row.heavy]
-    return light or [row for row in rows if importlib.util.find_spec(row.library)]
+    return light or [row for row in rows if formats.is_installed(row)]
 
 
 def _manifest(manifest: Manifest) -> Gate:
@@ -171,6 +179,7 @@ def _format(
     damaged = [name for name in listed if name not in intact] if listed else [row.place()]
     if damaged:
         return [Gate.of(f"{row.name}_loads", [_not_opened(damaged[0])])]
+    formats.import_library(row)
     try:
         session = formats.open_session(artifact / row.place(), row)
         checks = row.checks(artifact / row.place(), session, manifest.model)

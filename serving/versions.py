@@ -15,7 +15,7 @@ RECORD = "assets.extra/zoo.json"
 """The record in a version's folder. TF Serving reads nothing but the warm-up from `assets.extra`."""
 
 NUMBERS = ".zoo.json"
-"""The file of a base path with the largest number ever used there. TF Serving ignores names that are no numbers."""
+"""The file of a base path with the largest number ever used there. TF Serving ignores names that are not numbers."""
 
 SCHEMA = 1
 
@@ -56,7 +56,7 @@ def read(version: Path) -> VersionRecord:
         Refused: zoo did not publish it, or its record is damaged.
     """
     if version.is_symlink() or not version.is_dir():
-        raise Refused(f"{version} is no plain folder: 'zoo publish' writes those only")
+        raise Refused(f"{version} is not a plain folder: 'zoo publish' writes those only")
     if not (version / RECORD).is_file():
         raise Refused(f"{version} has no {RECORD}: 'zoo publish' did not write it")
     try:
@@ -94,7 +94,7 @@ def is_published(folder: Path) -> bool:
     if not folder.is_dir():
         return False
     inside = (path / RECORD for path in versions(folder).values())
-    return any(path.is_file() for path in (folder / RECORD, folder / NUMBERS, *inside))
+    return any(files.exists(path) for path in (folder / RECORD, folder / NUMBERS, *inside))
 
 
 def gates(folder: Path) -> tuple[Gate, ...]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import signal
 
-from zoo.tensorflow_setup import wake_keras
+from zoo.tensorflow_setup import import_keras
 
 # A command that is ended ends the children of its process, which in a test is that of the tests.
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
-wake_keras()
+import_keras()
 
 import matplotlib.pyplot  # noqa: E402, F401
 import onnxruntime  # noqa: E402, F401

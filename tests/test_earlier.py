@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Answer
-from zoo import artifact, migration
+from zoo import artifact, migration, run
 
 EARLIER = sorted((Path(__file__).parent / "earlier").iterdir())
 
@@ -77,3 +77,9 @@ def test_training_goes_on_from_the_run(earlier: Path, tmp_path: Path, zoo_comman
         "train", "--weights", earlier / "run", "--data", "digits", "--set", "epochs=1", "--out", tmp_path / "tuned"
     )
     assert done.status == 0
+
+
+def test_the_run_has_a_score(earlier: Path) -> None:
+    score = run.read(earlier / "run").score
+    assert score is not None
+    assert score.value == accuracy_of(earlier)

@@ -98,3 +98,8 @@ def test_in_8_bits_they_are_wrong_answers(images: Examples) -> None:
     )
     paired = accuracy.paired("test", float32, int8)
     assert (paired.float32, paired.int8, paired.lost) == (1.0, 0.0, 6)
+
+
+def test_a_loss_that_equals_the_budget_is_within_it() -> None:
+    float32 = np.ones(1000, bool)
+    assert accuracy.paired("test", float32, np.arange(1000) >= 7).drop == 0.7

@@ -162,6 +162,14 @@ def test_numbers_that_are_not_whole_are_refused_before_work_starts(
     call: Callable[[], object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(zoo.ZooError, match="is no whole number: take one such as"):
+    with pytest.raises(zoo.ZooError, match="is not a whole number: take one such as"):
         call()
     assert not [*tmp_path.iterdir()]
+
+
+@pytest.mark.usefixtures("no_trial_export")
+def test_a_training_in_float64_makes_a_run_as_others_do(tmp_path: Path) -> None:
+    made = zoo.train("linear", data="iris", epochs=1, precision="float64", out=tmp_path / "run")
+    assert zoo.evaluate(made.folder).evaluation.accuracy == made.run.results["test_accuracy"]
+    tuned = zoo.train(weights=made.folder, data="iris", epochs=1, out=tmp_path / "tuned")
+    assert tuned.run.finished

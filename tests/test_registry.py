@@ -66,7 +66,7 @@ def test_small_images_keep_their_resolution(side: int, kept: int) -> None:
     [
         ({"input_shape": (7, 32, 3)}, "each side must be 8 to 4096 pixels"),
         ({"input_shape": (32, 5000, 3)}, "each side must be 8 to 4096 pixels"),
-        ({"input_shape": (32, 32, 5)}, "5 channels cannot be taken"),
+        ({"input_shape": (32, 32, 5)}, "5 channels are not supported"),
         ({"input_shape": (32, 32, 0)}, "3 whole numbers above 0 are needed"),
         ({"classes": 1}, "at least 2 is needed"),
     ],

@@ -269,3 +269,21 @@ def test_verbs_that_need_a_folder_of_this_machine_say_so(place: str | Path) -> N
         zoo.copy(place, place)
     with pytest.raises(ZooError, match="is not a run, artifact or evaluation"):
         zoo.copy("nothing", place)
+
+
+def test_a_signal_ends_a_copy_before_the_files_that_have_not_begun(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[str] = []
+
+    def fetch(self: Store, entry: Any, target: Path) -> None:
+        begun.append(target.name)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("zoo.stores.AT_ONCE", 1)
+    monkeypatch.setattr(Store, "fetch", fetch)
+    monkeypatch.setattr(Store, "entries", lambda self: dict.fromkeys(("run.json", *"abcdefgh")))
+    with pytest.raises(KeyboardInterrupt):
+        download("s3://bucket/run", tmp_path / "run")
+    assert len(begun) < 9
+    assert not (tmp_path / "run").exists()

@@ -230,7 +230,7 @@ def test_variables_that_move_figures_are_kept(monkeypatch: pytest.MonkeyPatch) -
 def test_a_measuring_process_has_the_allocator_and_the_kernels_of_a_server() -> None:
     ours = tensorflow_setup.ALLOCATOR | tensorflow_setup.KERNELS
     program = (
-        "import os; from zoo.tensorflow_setup import server_environment, wake_tensorflow; wake_tensorflow(); "
+        "import os; from zoo.tensorflow_setup import server_environment, import_tensorflow; import_tensorflow(); "
         "print(*sorted(os.environ.keys() - server_environment().keys()))"
     )
     for mine in ({}, {"TF_ONEDNN_USE_SYSTEM_ALLOCATOR": "1"}):

@@ -1,4 +1,4 @@
-"""Keras model families from a name to a proven, measured artifact.
+"""Keras networks by name: train them, export them with proof, and measure the files.
 
 The public API: models, their recipes, and the verbs of the command line as functions. Importing `zoo` imports none of
 its modules; each name is imported from its home when it is first used.

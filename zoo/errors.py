@@ -18,6 +18,10 @@ class Refused(ZooError):
     exit_status = 1
 
 
+class MissingFile(ZooError):
+    """A file that the user named is not there."""
+
+
 def one_line(error: BaseException, most: int = 200) -> str:
     """Return the message of an exception in one line of at most `most` characters; its class if it has no message."""
     return " ".join(str(error).split())[:most] or type(error).__name__

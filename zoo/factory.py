@@ -302,7 +302,7 @@ def load_described(folder: Path, description: Model, *, features: bool = False) 
             "restore the run, or train again"
         )
     arrays, _ = weights_file.read(folder / run.WEIGHTS)
-    weights_file.assign(weights_file.weights(model), arrays, str(folder / run.WEIGHTS))
+    weights_file.assign(weights_file.weights(model), weights_file.in_float32(arrays), str(folder / run.WEIGHTS))
     if not features:
         return model
     extractor = build(description, features=True)

@@ -19,6 +19,18 @@ LARGEST_JSON = 64 * 2**20
 """The most bytes of a JSON document that is read."""
 
 
+def exists(path: str | Path) -> bool:
+    """Return whether there is something at a path.
+
+    Returns False where pathlib raises: for a list of files that is too long for a path, and, before Python 3.14, in a
+    folder that is closed to this user.
+    """
+    try:
+        return Path(path).exists()
+    except OSError:
+        return False
+
+
 @contextlib.contextmanager
 def staged_file(target: Path) -> Iterator[Path]:
     """Yield a path beside `target` to write to; rename it to `target` when the block ends well, else remove it."""
@@ -101,11 +113,11 @@ def read_json(path: Path, how_to_mend: str) -> Any:
     """Read the JSON document at `path`.
 
     Raises:
-        ZooError: it is no file, has more than `LARGEST_JSON` bytes, or is not JSON. The message ends with
+        ZooError: it is not a file, has more than `LARGEST_JSON` bytes, or is not JSON. The message ends with
             `how_to_mend`.
     """
     try:
-        # A device or a pipe, which may never end, is no file.
+        # A device or a pipe, which may never end, is not a file.
         if not path.is_file():
             raise ZooError(f"{path} is missing: {how_to_mend}")
         if path.stat().st_size > LARGEST_JSON:

@@ -5,9 +5,11 @@ In a store, the description is written last: a reader that finds it finds every 
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from zoo import files, folder_kinds, stores
 from zoo.errors import ZooError, listed
@@ -46,8 +48,7 @@ def upload(folder: Path, url: str) -> Copy:
     # A hidden file is one that a training has not finished writing.
     others = {name: path for name, path in paths.items() if name != description and not path.name.startswith(".")}
     with ThreadPoolExecutor(stores.AT_ONCE) as pool:
-        for done in [pool.submit(store.send, path, name) for name, path in others.items()]:
-            done.result()
+        _wait(pool, [pool.submit(store.send, path, name) for name, path in others.items()])
     store.send(folder / description, description)
     sent = store.entries()
     missing = [name for name, path in others.items() if name not in sent or sent[name].size != path.stat().st_size]
@@ -72,9 +73,18 @@ def download(url: str, folder: Path) -> Copy:
         for name in entries:
             (staging / name).parent.mkdir(parents=True, exist_ok=True)
         with ThreadPoolExecutor(stores.AT_ONCE) as pool:
-            for done in [pool.submit(store.fetch, entry, staging / name) for name, entry in entries.items()]:
-                done.result()
+            _wait(pool, [pool.submit(store.fetch, entry, staging / name) for name, entry in entries.items()])
     return Copy(folder_kinds.KINDS[kind].title, str(folder), len(entries), stores.total(entries.values()))
+
+
+def _wait(pool: ThreadPoolExecutor, copies: Iterable[Future[Any]]) -> None:
+    """Wait for all copies; an error and a signal cancel those that have not begun."""
+    try:
+        for one in copies:
+            one.result()
+    except BaseException:
+        pool.shutdown(cancel_futures=True)
+        raise
 
 
 def _refuse_existing(store: Store) -> None:

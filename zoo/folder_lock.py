@@ -23,7 +23,7 @@ def locked(folder: Path) -> Iterator[int]:
     A process that inherits the descriptor holds the lock, too.
 
     Raises:
-        ZooError: another process works in the folder.
+        ZooError: another process works in the folder, or its file system has no locks.
     """
     import fcntl  # not on Windows
 
@@ -33,8 +33,12 @@ def locked(folder: Path) -> Iterator[int]:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 break
-            except OSError:
+            except BlockingIOError:
                 if time.monotonic() > end:
                     raise ZooError(f"another process works in {folder}: wait until it ends") from None
+            except OSError as error:  # such as ENOLCK of NFS, and ENOSYS of Lustre
+                raise ZooError(
+                    f"{folder} cannot be locked ({error.strerror or error}): choose a file system that has locks"
+                ) from None
             time.sleep(0.1)
         yield file.fileno()

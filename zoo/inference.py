@@ -37,8 +37,24 @@ def measured_outputs(model: Any, description: Model, examples: Examples) -> np.n
     task, preprocessing = task_of(description), description.preprocessing
     kind, found = kind_of(preprocessing), []
     at_once = 1 if kind.alone(preprocessing) else BATCH
+    answers = answering(model, description)
     for inputs, _, _ in each_batch(kind.graph.evaluation_batches(examples, preprocessing, batch_size=at_once)):
-        answers = task.graph.answers(factory.apply(model, inputs, training=False), description)
-        outputs = task.primary({name: one.numpy() for name, one in answers.items()}, description)
+        outputs = task.primary({name: one.numpy() for name, one in answers(inputs).items()}, description)
         found.append(task.measured(outputs, description))
     return np.concatenate(found)[: len(examples)]  # the last batch is filled up with copies
+
+
+def answering(model: Any, description: Model) -> Any:
+    """Return a function that computes a network's answers, tensors by name, from its prepared inputs.
+
+    It is a graph: called eagerly, Keras 3.15 keeps the outputs of all layers until the last one is computed.
+    """
+    import tensorflow as tf
+
+    task = task_of(description)
+
+    @tf.function(autograph=False, reduce_retracing=True)
+    def answers(inputs: Any) -> Any:
+        return task.graph.answers(factory.apply(model, inputs, training=False), description)
+
+    return answers

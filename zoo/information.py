@@ -90,7 +90,7 @@ def _recipes(family: Family, size: Size | None) -> list[dict[str, Any]]:
         title="zoo's own, used if no recipe is named",
         source="zoo",
         cost=f"{default.epochs} epochs in batches of {default.batch_size}",
-        expected="zoo's documentation lists its measurements under Results",
+        expected="zoo's documentation lists its measurements under Measured",
         keys={},
         changes=True,
     )
@@ -117,8 +117,8 @@ def describe(folder: str | os.PathLike[str]) -> dict[str, Any]:
         Plain data: `model` (with its `structure`, even where none was recorded), `input` (facts by name about what it
         takes), `halvings` (those `kept`, and those of the `reference`; None for networks without a structure), `data`,
         `recipe`, `recipe_name`, `weights`, `initial`, `teacher`, `results`, `provenance`, and `explanation`: for a
-        finished run whose family has an explainer, a `title`, and `rows` by name, each with a number for each label. A
-        value is None if the folder does not have it.
+        finished run whose family has an explainer, a `title`, and `rows` by name, each with a number for each label;
+        and for an artifact its `formats` and `license`. A value is None if the folder does not have it.
 
     Raises:
         ZooError: there is neither a run nor an artifact, or its description is damaged.
@@ -144,8 +144,19 @@ def describe(folder: str | os.PathLike[str]) -> dict[str, Any]:
         "reference": family.reference_structure(row).halvings,
     }
     origins = ("data", "recipe", "recipe_name", "weights", "initial", "teacher")
-    keys = ("kind", "model", "input", "halvings", *origins, "results", "provenance", "explanation")
-    return {key: described.get(key) for key in keys}
+    keys = (
+        "kind",
+        "model",
+        "input",
+        "halvings",
+        *origins,
+        "formats",
+        "license",
+        "results",
+        "provenance",
+        "explanation",
+    )
+    return {key: described.get(key) for key in (*keys, "explanation")}
 
 
 def _explanation(folder: Path, this: run.Run) -> dict[str, Any] | None:

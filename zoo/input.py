@@ -117,7 +117,7 @@ class Data(Protocol):
     """The functions of a kind that training and exporting need in addition to those of the client.
 
     `RECORDS` are the classes of content and traits of the examples that `inspect` returns; the second is None if there
-    are no traits. They are dataclasses of str, int, float and bool, whose fields `zoo.data.folder_index` stores; the
+    are not traits. They are dataclasses of str, int, float and bool, whose fields `zoo.data.folder_index` stores; the
     first field of the content is the path of the file.
     """
 
@@ -136,7 +136,7 @@ class Data(Protocol):
     def suiting(self, dataset: Dataset, settings: Any, like: Any | None) -> Any:
         """Return the preprocessing that suits a dataset and the kind's section of a recipe.
 
-        `like` is the preprocessing of the weights that training starts from; None if it starts from nothing.
+        `like` is the preprocessing of the weights that training starts from; None if it starts from scratch.
 
         Raises:
             ZooError: the data or the settings do not fit.
@@ -154,15 +154,17 @@ class Data(Protocol):
     def reference(self, shape: Sequence[int]) -> Any:
         """Return the preprocessing of a network whose row in its family's table has the input shape `shape`."""
 
-    def published(self, folder: Path, task: str) -> Any:
+    def published(self, folder: Path, task: str, seconds: float | None = None) -> Any:
         """Return the preprocessing that a folder of published weights for a task states.
+
+        `seconds` is the length of clips that is asked for; kinds without a length in time refuse it.
 
         Raises:
             ZooError: the folder states none, or one that networks of this kind do not support.
         """
 
     def structure(self, family: Family, size: Size, preprocessing: Any) -> Structure | None:
-        """Return the structure of a network that is trained from nothing, to be recorded.
+        """Return the structure of a network that is trained from scratch, to be recorded.
 
         Returns None if the preprocessing decides the form of the network.
         """

@@ -152,8 +152,9 @@ class Verb:
 class Installation:
     """The report of `zoo doctor`. `ready` is true when every verb has the packages that are not optional.
 
-    A part that cannot be determined is `{"error": reason}`. `environment` has the variables that change results, speed
-    or imports; `available_memory_gib` is in GiB.
+    `mend` is the command that installs all packages that are missing and not optional; None if there are none. A part
+    that cannot be determined is `{"error": reason}`. `environment` has the variables that change results, speed or
+    imports; `available_memory_gib` is in GiB.
     """
 
     ready: bool
@@ -169,6 +170,7 @@ class Installation:
     keras_json: dict[str, Any]
     packages: dict[str, Package]
     verbs: list[Verb]
+    mend: str | None
 
 
 def doctor() -> Installation:
@@ -179,7 +181,9 @@ def doctor() -> Installation:
     lacking = {module for module, found in imports.items() if "error" in found}
     others = (name for name, module in runtimes.items() if module not in DISTRIBUTIONS)
     brought = [Need(f"verify, predict, benchmark of {name}", (*ANSWERING, runtimes[name]), True) for name in others]
-    verbs = [_verb(need, lacking, imports) for need in (*NEEDS, *_needs(kinds), *brought)]
+    needs = [*NEEDS, *_needs(kinds), *brought]
+    verbs = [_verb(need, lacking, imports) for need in needs]
+    needed = dict.fromkeys(module for need in needs if not need.optional for module in need.modules)
     return Installation(
         ready=all(verb.ready or verb.optional for verb in verbs),
         zoo=_version("keras-zoo"),
@@ -205,6 +209,7 @@ def doctor() -> Installation:
             for module, found in imports.items()
         },
         verbs=verbs,
+        mend=_mend([module for module in needed if module in lacking], imports),
     )
 
 
@@ -347,6 +352,11 @@ def _mend(missing: list[str], imports: dict[str, dict[str, Any]]) -> str | None:
     installed = any(_version(_distribution(module)) for module in missing)
     wanted = " ".join(f"'{_requirement(_distribution(module))}'" for module in missing)
     return f"pip install {'--force-reinstall ' if installed else ''}{wanted}"
+
+
+def install(module: str) -> str:
+    """Return the command that installs the package of a module that zoo imports."""
+    return f"pip install '{_requirement(_distribution(module.partition('.')[0]))}'"
 
 
 def _requirement(distribution: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from zoo.errors import ZooError, did_you_mean
-from zoo.tensorflow_setup import wake_keras
+from zoo.tensorflow_setup import import_keras
 
 DATA_FORMAT, FLOAT_TYPE, EPSILON = "channels_last", "float32", 1e-7
 """The defaults of Keras 3.15."""
@@ -41,7 +41,7 @@ def own_settings(precision: str = FLOAT_TYPE) -> Iterator[None]:
     """
     if precision not in POLICIES:
         raise ZooError(f"there is no precision '{precision:.40}': {did_you_mean(precision, POLICIES)}")
-    wake_keras()
+    import_keras()
     before = _settings()
     _set(DATA_FORMAT, FLOAT_TYPE, EPSILON, POLICIES[precision], RUN_FUNCTIONS_EAGERLY, JIT, TENSOR_FLOAT_32)
     try:

@@ -45,6 +45,7 @@ def _to_words_of_the_field(values: Any) -> Any:
     values = _changed(values, "model", lambda model: _changed(model, "preprocessing", _of_schema_2))
     values = _changed(values, "recipe", _recipe)
     values = _changed(values, "accuracy", _accuracy)
+    values = _changed(values, "results", lambda results: _renamed(results, {"test_pictures": "test_images"}))
     return _changed(values, "int8", _int8)
 
 

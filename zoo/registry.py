@@ -78,6 +78,11 @@ def forget() -> None:
     _aliases.cache_clear()
 
 
+def is_known(name: str) -> bool:
+    """Return whether there is a family or an alias of this name."""
+    return name in families() or name in _aliases()
+
+
 def resolve(name: str, size: str | None = None) -> tuple[Family, Size]:
     """Find a family and a size by the family's name or by an alias such as `resnet50`.
 

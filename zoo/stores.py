@@ -55,7 +55,7 @@ def local_path(path: str | os.PathLike[str]) -> Path:
     """Return a path that must be on this machine as a `Path`.
 
     Raises:
-        ZooError: it is no path, or names a place in a store.
+        ZooError: it is not a path, or names a place in a store.
     """
     check_path(path)
     found = URL.fullmatch(str(path))

@@ -1,6 +1,6 @@
 """The structure of a network: the sizes of images that it takes, and which of its halvings it keeps.
 
-The halvings are chosen once, when training starts from nothing, and recorded with the weights.
+The halvings are chosen once, when training starts from scratch, and recorded with the weights.
 """
 
 from __future__ import annotations

@@ -182,7 +182,7 @@ class Task:
             mean is the error of the network, 0 for a perfect one.
         error_sums: called with measured outputs and targets; returns columns, float64 [examples, columns], and a
             function from their sums over bootstrap draws, float64 [draws, columns], to the error of each draw, NaN for
-            a draw that says nothing.
+            a draw from which no error can be computed.
         measured: called with the primary outputs of a batch and the model; returns the part that is measured,
             [batch, …]: the outputs themselves, unless those of two examples may have different shapes.
         probabilities: the name of each output of probabilities, with the name of the output of its logits.

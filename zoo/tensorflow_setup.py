@@ -28,7 +28,7 @@ _set_here: set[str] = set()
 """The names of the variables that this process has set itself."""
 
 
-def wake_tensorflow(as_a_server: bool = False) -> None:
+def import_tensorflow(as_a_server: bool = False) -> None:
     """Import TensorFlow without the messages that it prints before its log level takes effect.
 
     While it is imported, TensorFlow 2.21 writes about oneDNN and CUDA, whatever TF_CPP_MIN_LOG_LEVEL says.
@@ -59,7 +59,7 @@ def server_environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name not in _set_here}
 
 
-def wake_keras() -> None:
+def import_keras() -> None:
     """Import TensorFlow and Keras.
 
     Raises:
@@ -70,7 +70,7 @@ def wake_keras() -> None:
         return
     # Keras 3.15 would first try to import the backend that is named.
     _check_backend(os.environ.get("KERAS_BACKEND", BACKEND))
-    wake_tensorflow()
+    import_tensorflow()
     with _import_errors(), _silenced(), _uncollected():
         import keras
     _check_backend(keras.config.backend())

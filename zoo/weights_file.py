@@ -83,6 +83,11 @@ def read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     return arrays, text
 
 
+def in_float32(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return arrays with float32 in place of float64, which a training in float64 writes."""
+    return {name: array.astype(np.float32) if array.dtype == np.float64 else array for name, array in arrays.items()}
+
+
 def floats(file: Any, name: str) -> np.ndarray:
     """Read a tensor of an open safetensors file as float32.
 

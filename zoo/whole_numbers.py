@@ -16,4 +16,4 @@ def check_whole(name: str, value: object, example: int) -> None:
         example: a number that the message suggests.
     """
     if value is not None and (isinstance(value, bool) or not isinstance(value, Integral)):
-        raise ZooError(f"{name}={value!r:.40} is no whole number: take one such as {example}")
+        raise ZooError(f"{name}={value!r:.40} is not a whole number: take one such as {example}")

@@ -24,7 +24,7 @@ import numpy as np
 
 import zoo
 from benchmarks.measured import record
-from zoo.tensorflow_setup import wake_keras
+from zoo.tensorflow_setup import import_keras
 from zoo.weights.pull import pull
 from zoo.weights.timm_reader import read_timm
 
@@ -90,7 +90,7 @@ def main() -> int:
     parser.add_argument("scratch", type=Path, help="a folder for temporary runs")
     parser.add_argument("folders", type=Path, nargs="+", help="folders that the scripts for timm wrote")
     asked = parser.parse_args()
-    wake_keras()
+    import_keras()
     figures: dict[str, Any] = {}
     weights = [path for folder in asked.folders for path in folder.glob("*.safetensors")]
     others: list[str] = []

@@ -24,7 +24,7 @@ from zoo.family import Family, Size
 from zoo.inputs.text.preprocessing import TextPreprocessing
 from zoo.keras_settings import own_settings
 from zoo.registry import resolve
-from zoo.tensorflow_setup import wake_keras
+from zoo.tensorflow_setup import import_keras
 from zoo.weights.pretrained import TransformersModel
 from zoo.weights.transformers_reader import open_checkpoint, read_transformers
 
@@ -69,7 +69,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Compare the answers of zoo's networks with transformers'.")
     parser.add_argument("out", type=Path, help="the folder that export_transformers wrote")
     asked = parser.parse_args()
-    wake_keras()
+    import_keras()
     networks = recorded("transformers").get("networks", {})
     found = sorted(asked.out.glob("*/answers.npz"), key=lambda path: path.with_name("model.safetensors").stat().st_size)
     for path in found:

@@ -19,7 +19,7 @@ import numpy as np
 from benchmarks.measured import record, recorded
 from zoo.models.wav2vec2.reader import read_wav2vec2
 from zoo.models.wav2vec2.sizes import OPTIONS
-from zoo.tensorflow_setup import wake_keras
+from zoo.tensorflow_setup import import_keras
 
 BOUND = 2e-5
 """The largest difference of float32 logits that is accepted, relative to the largest logit."""
@@ -27,7 +27,7 @@ BOUND = 2e-5
 
 def network(size: str, head: Any, count: int, samples: int | None) -> Any:
     """A Keras network for waveforms with a fixed or an open number of samples."""
-    wake_keras()
+    import_keras()
     import keras
 
     from zoo.models.wav2vec2.network import build

@@ -26,7 +26,7 @@ def load(path: Path) -> Any:
     """Read the skeleton of an ONNX file: an onnx.ModelProto whose large weights are declared external, in `WEIGHTS`.
 
     Raises:
-        ValueError: the file is no protobuf of an ONNX model.
+        ValueError: the file is not a protobuf of an ONNX model.
     """
     import google.protobuf.message
     import onnx
@@ -46,9 +46,9 @@ def load(path: Path) -> Any:
                     else:
                         model.graph.MergeFromString(span(file, part_begin, part_end))
     except google.protobuf.message.DecodeError as error:
-        raise ValueError(f"{path} is no protobuf of an ONNX model ({error})") from None
+        raise ValueError(f"{path} is not a protobuf of an ONNX model ({error})") from None
     if not model.HasField("graph"):
-        raise ValueError(f"{path} is no protobuf of an ONNX model (it has no graph)")
+        raise ValueError(f"{path} is not a protobuf of an ONNX model (it has no graph)")
     return model
 
 

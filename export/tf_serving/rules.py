@@ -52,7 +52,7 @@ class ExportedModel:
         version: the version folder, BASE/VERSION.
         meta_graph: its tensorflow.MetaGraphDef.
         contract: the signatures that it should have.
-        texts: the model's own texts, such as its labels, which are no paths even if they look like one.
+        texts: the model's own texts, such as its labels, which are not paths even if they look like one.
     """
 
     version: Path
@@ -121,7 +121,7 @@ def folder(base: Path) -> Figures:
     try:
         inside = [path.relative_to(base).as_posix() for path in files.files_below(base)]
         version = version_folder(base).name
-        problems += [f"{name} is no version: TF Serving ignores it" for name in entries if name != version]
+        problems += [f"{name} is not a version: TF Serving ignores it" for name in entries if name != version]
         within = [name.removeprefix(f"{version}/") for name in inside if name.startswith(f"{version}/")]
         missing = saved_model_folder.missing(within, saved_model_folder.LOADED)
         problems += [f"{version}/{name} is missing" for name in missing]

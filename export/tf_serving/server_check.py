@@ -13,7 +13,7 @@ import re
 import signal
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -84,14 +84,23 @@ class Outcome:
     problem: str | None = None
 
 
-def server_gate(
+@dataclass(frozen=True)
+class Checked:
+    """The gate `server`, and for each further request by name its outputs, or the reason why there are none."""
+
+    gate: Gate
+    answers: dict[str, Arrays | str]
+
+
+def check(
     base: Path,
     golden: Mapping[str, np.ndarray],
     description: Model,
     sample: Any,
+    further: Sequence[Request] = (),
     *,
     limit_seconds: float = LIMIT_SECONDS,
-) -> Gate:
+) -> Checked:
     """Run the gate `server`: with XLA off, the model answers valid requests, refuses invalid ones, and survives both.
 
     Args:
@@ -99,6 +108,7 @@ def server_gate(
         golden: inputs of the contract, and the outputs for them.
         description: the model.
         sample: a raw example that the model answers.
+        further: more valid requests, whose answers are returned.
         limit_seconds: wall time after which the process is stopped and the gate fails.
 
     Raises:
@@ -119,7 +129,7 @@ def server_gate(
         valid = valid_requests(warmup.read_warmup(version), inputs, primary)
         files.files_below(version)  # refuses links, which could lead back here
     except ZooError as error:
-        return Gate("server", False, {"problems": [str(error)]})
+        return _unanswered(str(error), {"problems": [str(error)]}, further)
     ones = valid_inputs(description, part(inputs, slice(1)), sample)
     between = [
         *empty_requests(ones),
@@ -127,9 +137,26 @@ def server_gate(
         *damaged_requests(description, sample),
         *hostile_requests(description, sample),
     ]
-    requests = [*valid, *between, *repeated_requests(valid, inputs, primary)]
+    requests = [*valid, *further, *between, *repeated_requests(valid, inputs, primary)]
     outcome = run_loader(version, names, requests, limit_seconds)
-    return judge(requests, outcome, description)
+    gate = judge(requests, outcome, description)
+    if outcome.problem:
+        return _unanswered(outcome.problem, gate.figures, further)
+    return Checked(gate, _answers_to(further, outcome, len(valid)))
+
+
+def _answers_to(further: Sequence[Request], outcome: Outcome, place: int) -> dict[str, Arrays | str]:
+    """Return the outputs or the error of each further request, of which the first is at `place` in the process."""
+    found: dict[str, Arrays | str] = {}
+    for number, request in enumerate(further, place):
+        error = outcome.document["errors"][number]
+        found[request.name] = outcome.answers[number] if error is None else first_line(error)
+    return found
+
+
+def _unanswered(problem: str, figures: dict[str, Any], further: Sequence[Request]) -> Checked:
+    """Return a failed gate, where no request was answered because of a problem."""
+    return Checked(Gate("server", False, figures), {request.name: problem for request in further})
 
 
 def tensor_names(meta_graph: Any) -> dict[str, dict[str, dict[str, str]]]:

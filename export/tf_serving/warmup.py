@@ -122,7 +122,8 @@ def _records(path: Path) -> Iterator[bytes]:
         yield from tf.data.TFRecordDataset(str(path)).take(MOST_RECORDS + 1).as_numpy_iterator()
     except tf.errors.OpError as error:
         raise ZooError(
-            f"{path} is no uncompressed TFRecord, or is cut short ({error.message.splitlines()[0][:80]}): export again"
+            f"{path} is not an uncompressed TFRecord, or is cut short "
+            f"({error.message.splitlines()[0][:80]}): export again"
         ) from None
 
 
@@ -134,10 +135,10 @@ def _request(record: bytes, where: str) -> tuple[str, dict[str, np.ndarray]]:
     try:
         log = PredictionLog.FromString(record)
     except DecodeError:
-        raise ZooError(f"{where} is no PredictionLog: export again") from None
+        raise ZooError(f"{where} is not a PredictionLog: export again") from None
     request: Any = log.predict_log.request
     if not log.HasField("predict_log") or not request.inputs:
-        raise ZooError(f"{where} is no PredictionLog of a predict request: export again")
+        raise ZooError(f"{where} is not a PredictionLog of a predict request: export again")
     sizes = [math.prod(dimension.size for dimension in value.tensor_shape.dim) for value in request.inputs.values()]
     if max(sizes) > MOST_ELEMENTS:
         raise ZooError(f"{where} claims {max(sizes)} elements, more than {MOST_ELEMENTS}: export again")

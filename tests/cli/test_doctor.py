@@ -81,6 +81,11 @@ def test_a_missing_tensorflow_is_named_with_what_mends_it(stubs: Path) -> None:
     assert len([line for line in done.stderr.splitlines() if line.startswith("zoo: ")]) == 1
     assert "Traceback" not in done.stderr
     assert "lacks tensorflow: pip install" in done.stdout
+    stub(stubs, "optuna", "raise ModuleNotFoundError(\"No module named 'optuna'\")")
+    mend = report(stubs, 1)["mend"]
+    assert "'tensorflow>=" in mend
+    assert "'optuna" in mend
+    assert mend in run(stubs).stderr
 
 
 @pytest.mark.parametrize(

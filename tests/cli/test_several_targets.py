@@ -6,6 +6,7 @@ import csv
 import dataclasses
 import json
 import random
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -472,3 +473,18 @@ def test_what_is_for_one_target_is_refused(tmp_path: Path, setting: str) -> None
     with pytest.raises(ZooError, match=setting.partition("=")[0]):
         train(tmp_path / "run", shop(tmp_path / "shop.csv"), "bought,spent on it", setting)
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.usefixtures("no_trial_export")
+def test_classes_without_a_training_example_are_named(
+    tmp_path: Path, zoo_command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    rare = [f"rare{number}" for number in range(20)]
+    rows = [f"{n},{rare[n // 5] if n % 5 == 0 and n < 100 else 'ab'[n % 2]},{n / 7:.2f}" for n in range(200)]
+    Path("rows.csv").write_text("\n".join(["x,plan,spent", *rows]))
+    trained = zoo_command("train", "linear", "--data", "csv:rows.csv", "--target", "plan,spent", "--epochs", "1")
+    assert trained.status == 0, trained.err
+    assert re.search(
+        r"target plan: [0-9]+ of 22 classes have no training example and cannot be learned: rare", trained.err
+    )

@@ -243,7 +243,7 @@ ASKED: dict[str, tuple[str, bytes, str]] = {
     "an empty table": ("x.csv", b"", "is empty"),
     "UTF-16": ("x.txt", "call".encode("utf-16"), "UTF-16"),
     "a ragged table": ("x.csv", b"message,n\na,1\nb\n", "line 3 has 1 values, not the 2"),
-    "an open quote": ("x.csv", b'message,n\n"a,1\n', "is no CSV"),
+    "an open quote": ("x.csv", b'message,n\n"a,1\n', "is not CSV"),
     "NUL in a table": ("x.csv", b"message\na\0b\n", "line 2 has a NUL byte"),
     "2 MB in a cell": (
         "x.csv",

@@ -116,7 +116,7 @@ def test_pulled_exported_verified_and_read(
     monkeypatch.chdir(tmp_path)
     answer = pull(zoo_command, theirs, "run")
     assert answer.status == 0, answer.err
-    assert "8 symbols, MIT" in answer.err
+    assert "8 symbols, up to 30 s of sound, 16000 samples a second, MIT" in answer.err
     exported = zoo_command("export", "run", "--onnx", "--out", "artifact")
     assert exported.status == 0, exported.err
     model = artifact.read(Path("artifact")).model

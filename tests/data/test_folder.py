@@ -165,7 +165,7 @@ def test_links_are_followed(tmp_path: Path) -> None:
 
 
 def damage(folder: Path) -> None:
-    """Write seven files of different kinds that are no images."""
+    """Write seven files of different kinds that are not images."""
     whole = encoded(noise("RGB", 40, 40), "JPEG")
     (folder / "0-text.jpg").write_text("no image")
     (folder / "1-empty.png").write_bytes(b"")

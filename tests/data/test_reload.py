@@ -41,3 +41,14 @@ def test_the_same_rows_under_other_columns_are_refused(tmp_path: Path) -> None:
     path.write_text("\n".join(["weight,height,y", *rows]))
     # Runs of earlier versions did not record the columns.
     assert load_again(dataclasses.replace(described, columns=()), "table", Split())
+
+
+def test_a_table_that_was_moved_is_asked_for_by_its_folder(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text("\n".join(["a,y", *(f"{number / 7:.3f},{number / 3:.3f}" for number in range(60))]))
+    described = load(f"csv:{path}", "table", split=Split(), options={"target": "y"}).description()
+    (tmp_path / "new").mkdir()
+    path.rename(tmp_path / "new" / path.name)
+    with pytest.raises(ZooError, match=r"there is no file .*rows\.csv: say with --data-dir in which folder the data"):
+        load_again(described, "table", Split())
+    assert load_again(described, "table", Split(), tmp_path / "new").fingerprint == described.fingerprint

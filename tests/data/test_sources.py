@@ -38,7 +38,7 @@ from zoo.errors import ZooError
 
 def read(argument, say, kind, data_dir=None):
     if not argument.isdecimal():
-        raise ZooError(f"'{argument}' is no number of images: write stripes:COUNT, such as stripes:20")
+        raise ZooError(f"'{argument}' is not a number of images: write stripes:COUNT, such as stripes:20")
     say(f"drawing {argument} images a class" + (f" for {data_dir}" if data_dir else ""))
     images = []
     for number in range(2 * int(argument)):
@@ -121,7 +121,7 @@ def test_help_names_every_source(stripes: Path, verb: str) -> None:
 
 
 def test_a_source_parses_its_own_argument_and_options(stripes: Path) -> None:
-    with pytest.raises(ZooError, match="'many' is no number of images"):
+    with pytest.raises(ZooError, match="'many' is not a number of images"):
         load("stripes:many", "image", split=Split())
     said: list[str] = []
     data = load("stripes:5", "image", split=Split(), data_dir=Path("north"), say=said.append)
@@ -172,8 +172,14 @@ def test_a_source_is_named_without_its_folder() -> None:
         ("folder:/data/cats", "folder:cats"),
         ("csv:/data/a.csv,/data/b.csv", "csv:a.csv,b.csv"),
         ("folder:s3://bucket/cats", "folder:s3://bucket/cats"),
+        (many_files("/data/"), many_files("")),
     ):
         assert without_folders(text) == name
+
+
+def many_files(folder: str) -> str:
+    """A list of files that is too long for a path."""
+    return "csv:" + ",".join(f"{folder}part-{number:05}.csv" for number in range(300))
 
 
 def test_data_that_were_moved_are_found(tmp_path: Path) -> None:

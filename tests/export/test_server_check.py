@@ -44,7 +44,7 @@ from zoo.errors import ZooError
 from zoo.export.tf_serving import server_check
 from zoo.export.tf_serving.load_check import INCOMPLETE, MISSING
 from zoo.export.tf_serving.rules import static_gates
-from zoo.export.tf_serving.server_check import hostile_requests, server_gate
+from zoo.export.tf_serving.server_check import check, hostile_requests
 from zoo.export.tf_serving.server_loader import packed, unpacked
 from zoo.export.tf_serving.warmup import FILE, write_warmup
 from zoo.inputs.image import hostile
@@ -72,7 +72,7 @@ def send_hostile(patch: pytest.MonkeyPatch, *names: str) -> None:
 
 
 def checked(base: Path, expected: dict[str, np.ndarray], **options: Any) -> Gate:
-    return server_gate(base, expected, DESCRIPTION, sample(), **options)
+    return check(base, expected, DESCRIPTION, sample(), **options).gate
 
 
 def problems(base: Path, expected: dict[str, np.ndarray], **options: Any) -> str:

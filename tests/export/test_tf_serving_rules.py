@@ -101,8 +101,8 @@ def test_the_model_is_held_to_the_classes_and_the_shape_that_are_wanted(good: Pa
 FOLDERS: dict[str, tuple[Callable[[Path], object], str]] = {
     "no variables": (lambda base: shutil.rmtree(base / "1" / "variables"), "1/variables/variables.index is missing"),
     "no shard": (lambda base: next(base.glob("1/variables/*.data-*")).unlink(), "variables.data-"),
-    "another folder": (lambda base: (base / "v1").mkdir(), "v1 is no version"),
-    "a half-written version": (lambda base: (base / "2.tmp").mkdir(), "2.tmp is no version"),
+    "another folder": (lambda base: (base / "v1").mkdir(), "v1 is not a version"),
+    "a half-written version": (lambda base: (base / "2.tmp").mkdir(), "2.tmp is not a version"),
     "two versions": (lambda base: shutil.copytree(base / "1", base / "2"), "1, 2"),
     "a name": (lambda base: (base / "1").rename(base / "v1"), "it has none"),
     "a leading zero": (lambda base: (base / "1").rename(base / "01"), "it has none"),
@@ -227,7 +227,7 @@ def test_a_constant_that_points_back_to_this_machine(base: Path) -> None:
     edit(base, point_back)
     assert failed(base) == {"serving_self_contained": f"Const 'vocabulary' in the graph names {base}"}
     labeled = static_gates(base, contract.signatures(DESCRIPTION), {str(base)})
-    assert all(gate.passed for gate in labeled if gate.name == "serving_self_contained"), "a label is no path"
+    assert all(gate.passed for gate in labeled if gate.name == "serving_self_contained"), "a label is not a path"
 
 
 def half(module: tf.Module, pixels: Any) -> dict[str, Any]:
@@ -303,7 +303,7 @@ WARM_UPS: dict[str, tuple[Callable[[Path], object], str]] = {
     "empty": (lambda base: (base / "1" / FILE).write_bytes(b""), "has no record"),
     "gzip": (
         lambda base: (base / "1" / FILE).write_bytes(gzip.compress((base / "1" / FILE).read_bytes())),
-        "no uncompressed TFRecord",
+        "not an uncompressed TFRecord",
     ),
     "1001 records": (
         lambda base: (base / "1" / FILE).write_bytes((base / "1" / FILE).read_bytes() * 167),

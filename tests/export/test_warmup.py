@@ -117,7 +117,7 @@ def test_bytes_of_any_kind_are_refused_in_one_line(tmp_path_factory: pytest.Temp
 
 def test_gzip_is_refused(version: Path) -> None:
     (version / FILE).write_bytes(gzip.compress((version / FILE).read_bytes()))
-    with pytest.raises(ZooError, match="no uncompressed TFRecord"):
+    with pytest.raises(ZooError, match="not an uncompressed TFRecord"):
         read_warmup(version)
 
 

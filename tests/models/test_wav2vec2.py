@@ -20,6 +20,7 @@ from zoo import complexity
 from zoo.errors import ZooError
 from zoo.export.onnx.expected_transposes import expected_transposes
 from zoo.export.onnx.lint import node_counts
+from zoo.inputs.audio import data
 from zoo.inputs.audio.preprocessing import AudioPreprocessing
 from zoo.models.wav2vec2.frames import FEWEST_SAMPLES, frame_count
 from zoo.models.wav2vec2.network import GroupedConvolution, Head, Norm, TimeNormalization, build
@@ -333,7 +334,15 @@ def test_a_folder_of_transformers_is_pulled(tmp_path: Path) -> None:
     with pytest.raises(ZooError, match=r"preprocessor_config\.json, which says how clips are prepared"):
         pull()
     stated = {"sampling_rate": 16_000, "feature_size": 1, "do_normalize": True}
+    # transformers 5 writes the feature extractor of a processor into another file.
+    (folder / "processor_config.json").write_text(json.dumps({"feature_extractor": stated}))
+    assert data.published(folder, "classes") == AudioPreprocessing(front="waveform", clip_norm=True)
+    (folder / "processor_config.json").unlink()
     (folder / "preprocessor_config.json").write_text(json.dumps(stated))
+    assert data.published(folder, "classes", 2.5).samples == 40_000
+    for seconds, task, reason in ((0.01, "classes", "from 0.1 to 30"), (2, "transcript", "leave --seconds out")):
+        with pytest.raises(ZooError, match=reason):
+            data.published(folder, task, seconds)
     with pytest.raises(ZooError, match="channels 256, not 512"):
         pull("base")
     made = pull().run

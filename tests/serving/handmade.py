@@ -21,6 +21,7 @@ from zoo.description import Data, Model, Provenance
 from zoo.inputs.image.preprocessing import Preprocessing
 from zoo.onnx_file import DIGEST, graph_digest
 from zoo.recipe import Recipe
+from zoo.saved_model_folder import SERVED
 from zoo.task import Score
 
 ONNX = formats.find("onnx").path
@@ -102,6 +103,14 @@ def make_artifact(folder: Path, names: tuple[str, ...] = ("onnx",), seed: int = 
     (folder / artifact.CARD).write_text("# a card\n", encoding="utf-8")
     artifact.write(folder, manifest(names))
     return folder
+
+
+def write_saved_model_stub(folder: Path) -> None:
+    """Write the files that every SavedModel has, with a content that no library can load."""
+    for pattern in SERVED:
+        path = folder / "saved_model/1" / pattern.replace("*", "0")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"no graph")
 
 
 def close(path: Path) -> None:

@@ -15,8 +15,9 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+import zoo
 from tests.conftest import Answer
-from tests.serving.handmade import ONNX, SHAPE, make_artifact, python, sign
+from tests.serving.handmade import ONNX, SHAPE, make_artifact, python, sign, write_saved_model_stub
 from zoo import artifact, provenance, turns
 from zoo.errors import Refused, ZooError
 from zoo.formats import Compute
@@ -141,7 +142,7 @@ def test_inputs_are_of_the_model_and_the_seed(onnx_artifact: Path) -> None:
         ({"batches": [0]}, "batches 0: a number from 1 to 1024 is needed"),
         ({"batches": [1, 1025]}, "batches 1025: a number from 1 to 1024"),
         ({"batches": []}, "no batches"),
-        ({"batches": [1.5]}, "batches 1.5 is no whole number"),
+        ({"batches": [1.5]}, "batches 1.5 is not a whole number"),
         ({"threads": [0]}, "threads 0: a number from 1 to"),
         (
             {"threads": [usable_cpus() + 1]},
@@ -327,3 +328,25 @@ def test_an_artifact_that_answers_no_numbers_is_not_measured() -> None:
     nothing = {"logits": np.array([[np.nan, 0]], np.float32)}
     with pytest.raises(Refused, match="not finite"):
         latency.measure([lambda inputs: nothing], [{}], 0.0, np.random.default_rng(0))
+
+
+def test_a_format_whose_library_is_not_installed_is_left_out_or_refused_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = make_artifact(tmp_path / "both", ("onnx", "saved_model"))
+    write_saved_model_stub(folder)
+    sign(folder)
+    monkeypatch.setattr("zoo.formats.is_installed", lambda row: row.name != "saved_model")
+    said: list[str] = []
+    found = benchmark([folder], batches=[1], threads=[1], seconds=0.05, say=said.append)
+    assert [row.runtime for row in found] == ["onnx"]
+    assert said == [f"{folder}: saved_model is left out, because tensorflow is not installed"]
+
+
+def test_numbers_of_numpy_are_numbers(tmp_path: Path) -> None:
+    folder = make_artifact(tmp_path / "one")
+    one: Any = np.int64(1)
+    found = zoo.benchmark(folder, batch=np.array([1, 2]), threads=one, seconds=0.05)
+    assert [row.batch for row in found.rows] == [1, 2]
+    with pytest.raises(ZooError, match="threads 0: a number from 1"):
+        zoo.benchmark(folder, batch=1, threads=0, seconds=0.05)

@@ -58,7 +58,7 @@ def test_wrong_pixels_are_refused_at_the_door(onnx_artifact: Path, pixels: np.nd
 @pytest.mark.parametrize("names", [[], ["pixels"], ["image", "mask"]], ids=str)
 def test_wrong_names_are_refused_at_the_door(onnx_artifact: Path, names: list[str]) -> None:
     found = ", ".join(names) or "none"
-    with pytest.raises(ZooError, match=f"the arrays are {found}, not image: 'encode'"):
+    with pytest.raises(ZooError, match=f"the arrays are {found}, not image: make the arrays with"):
         open_runner(onnx_artifact, "onnx")(dict.fromkeys(names, golden()["image"]))
 
 

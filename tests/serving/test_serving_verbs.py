@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.serving.handmade import make_artifact, manifest, sign
+from tests.serving.handmade import make_artifact, manifest, sign, write_saved_model_stub
 from zoo import artifact, schema
 
 Command = Callable[..., Any]
@@ -39,6 +39,18 @@ def test_verify_passes_and_says_what_it_looked_at(house: Path, zoo_command: Comm
     document = json.loads(answer.out)
     assert (document["artifact"], document["passed"]) == ("artifacts/old", True)
     assert all(gate["passed"] for gate in document["gates"])
+
+
+def test_verify_says_if_no_answer_was_computed(
+    house: Path, zoo_command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = make_artifact(house / "artifacts/served", ("saved_model",))
+    write_saved_model_stub(folder)
+    sign(folder)
+    monkeypatch.setattr("zoo.formats.is_installed", lambda row: False)
+    answer = zoo_command("verify", folder, "--json")
+    assert (answer.status, json.loads(answer.out)["passed"]) == (0, True), answer.err
+    assert answer.err == "the golden answers were not computed: install tensorflow for that\n"
 
 
 def test_verify_takes_the_newest_and_says_so(house: Path, zoo_command: Command) -> None:
@@ -209,3 +221,35 @@ def test_no_verb_on_onnx_wakes_a_framework(house: Path, images: Path) -> None:
     with csv_file.open(encoding="utf-8", newline="") as file:
         assert [row["artifact"] for row in csv.DictReader(file)] == ["artifacts/old", "artifacts/new"]
     assert "examples/s" in zoo("benchmark", *measured[:-3])
+
+
+def test_a_missing_library_is_not_a_damaged_artifact(
+    house: Path, zoo_command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    answer = zoo_command("verify", "artifacts/new")
+    assert answer.status == 2
+    assert answer.err == "zoo: onnx needs onnxruntime, which is not installed: install it, or use another runtime\n"
+
+
+def test_a_missing_package_is_named_with_the_command_that_installs_it(
+    house: Path, zoo_command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (house / "image.png").write_bytes(b"")
+    for name in [name for name in sys.modules if name.partition(".")[0] == "PIL"]:
+        monkeypatch.delitem(sys.modules, name)
+    for name in [name for name in sys.modules if name.startswith("zoo.inputs.image")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "PIL", None)
+    answer = zoo_command("predict", "artifacts/new", "image.png")
+    assert answer.status == 2
+    assert "is not installed: pip install 'pillow" in answer.err
+    assert "unexpected" not in answer.err
+
+
+def test_info_of_an_artifact_has_its_scores_and_a_folder_hides_no_family(house: Path, zoo_command: Command) -> None:
+    (house / "resnet").mkdir()
+    assert "He et al." in zoo_command("info", "resnet").out
+    shown = zoo_command("info", "artifacts/new").out
+    assert "score of onnx" in shown
+    assert "accuracy 0.9500 (0.7600 to 0.9900)" in shown

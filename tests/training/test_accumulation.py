@@ -13,11 +13,13 @@ import tensorflow as tf
 import zoo
 from tests.training.test_training import train
 from zoo import recipe as recipes
+from zoo.data.load import load
 from zoo.description import Model
 from zoo.errors import ZooError
 from zoo.inputs.image.preprocessing import Preprocessing
-from zoo.recipe import Recipe
+from zoo.recipe import Recipe, Split
 from zoo.training.accumulation import in_parts
+from zoo.training.batches import evaluation_batches
 from zoo.training.optimizer import optimizer
 from zoo.training.steps import training_step
 
@@ -80,3 +82,11 @@ def test_parts_that_cannot_be_made_are_refused(settings: list[str], line: str, t
     with pytest.raises(ZooError, match=line):
         train(tmp_path / "run", *settings)
     assert not [*tmp_path.iterdir()]
+
+
+def test_an_evaluation_computes_as_much_at_once_as_a_part_of_a_step() -> None:
+    dataset = load("digits", "image", split=Split())
+    this = Model("cnn", "small", dataset.labels, Preprocessing(8, 8, 1, (0.5,), (0.5,)), 0, 0)
+    recipe = recipes.override(Recipe(), ["batch_size=64", "accumulate=4"])
+    sizes = [len(targets) for _, targets, _ in evaluation_batches(dataset.validation, this, recipe)]
+    assert max(sizes) == 16

@@ -151,3 +151,11 @@ def test_other_data_lose_what_is_held_back(images_folder: Path, tmp_path: Path) 
         line == f"left out: {held} unlabeled examples that are also validation or test examples" for line in said
     )
     assert done.unlabeled.counts == {"train": 60 - held}
+
+
+def test_a_batch_may_have_more_labels_than_there_are(tmp_path: Path) -> None:
+    settings = ("epochs=1", "batch_size=64", "label_fraction=0.02", "fixmatch.ratio=3")
+    folder = train(tmp_path / "run", *settings, unlabeled="rest")
+    this = run.read_finished(folder)
+    assert this.data is not None
+    assert this.data.counts["train"] < 64

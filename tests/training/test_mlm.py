@@ -13,9 +13,12 @@ import tensorflow as tf
 from tests.training.test_training import SignalAt, train
 from tests.trainings import SINGLE
 from zoo import factory, registry, run, weights_file
+from zoo.data.load import load
+from zoo.data.numbered import numbered
 from zoo.family import Size
 from zoo.inputs.text.masking import hidden
 from zoo.inputs.text.preprocessing import TextPreprocessing
+from zoo.recipe import Split
 from zoo.tasks.mlm import graph
 from zoo.training import start
 
@@ -82,3 +85,9 @@ def test_it_resumes_bit_for_bit_and_is_fine_tuned(tmp_path: Path) -> None:
     assert after.model.preprocessing.vocabulary == done.model.preprocessing.vocabulary
     assert after.initial is not None
     assert after.initial.new_head
+
+
+def test_texts_are_numbered_once_and_so_tokenized_once() -> None:
+    examples = load("messages", "text", split=Split()).train
+    assert numbered(examples) is numbered(examples)
+    assert numbered(examples).targets.tolist() == list(range(len(examples)))

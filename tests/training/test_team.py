@@ -63,13 +63,13 @@ def lost_in(results: list[Any], index: int) -> list[WorkerLost]:
 
 
 def test_all_have_the_chiefs_text() -> None:
-    found = together(on_loopback(3), lambda member: [member.share(text if member.chief else None) for text in "äb"])
+    found = together(on_loopback(3), lambda member: [member.broadcast(text if member.chief else None) for text in "äb"])
     assert found == [["ä", "b"]] * 3
 
 
 def test_a_worker_alone_has_its_own() -> None:
     with gathered(None) as alone:
-        assert (alone.chief, alone.count, alone.share("text")) == (True, 1, "text")
+        assert (alone.chief, alone.count, alone.broadcast("text")) == (True, 1, "text")
         request = EndRequest()
         assert not alone.asked(request)
         request.number = 15
@@ -141,7 +141,7 @@ def test_a_worker_that_waits_for_a_text_learns_of_a_loss() -> None:
     def body(member: Team) -> None:
         if member.chief:
             raise ZooError("runs/a exists already")
-        member.share()
+        member.broadcast()
 
     (error,) = lost_in(together(on_loopback(2), body), 0)
     assert "runs/a exists already" in str(error)
@@ -152,8 +152,9 @@ def test_a_worker_that_does_not_come_to_a_step_is_named(monkeypatch: pytest.Monk
     cluster = on_loopback(3)
 
     def body(member: Team) -> None:
-        with member.collective():
-            pass
+        for _ in range(2):
+            with member.collective():
+                pass
         while member.index == 2 and not member._lost:  # type: ignore[attr-defined]
             time.sleep(0.01)
         with member.collective():
@@ -165,13 +166,33 @@ def test_a_worker_that_does_not_come_to_a_step_is_named(monkeypatch: pytest.Monk
         assert str(error).startswith(f"worker 2 ({cluster.workers[2]}) did not come to the step in which the others")
 
 
+def test_a_worker_that_reads_its_data_for_long_does_not_hang(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker_limits, "STALL_SECONDS", 0.2)
+    waited = threading.Event()
+
+    def body(member: Team) -> str:
+        with member.collective():
+            pass
+        if member.chief:
+            with member.collective():
+                waited.wait(60)
+        else:
+            time.sleep(0.6)
+            waited.set()
+            with member.collective():
+                pass
+        return member.broadcast("done" if member.chief else None)
+
+    assert together(on_loopback(2), body) == ["done"] * 2
+
+
 def test_steps_that_are_long_on_all_workers_are_no_hang(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(worker_limits, "STALL_SECONDS", 0.2)
 
     def body(member: Team) -> str:
         with member.collective():
             time.sleep(0.6)
-        return member.share("done" if member.chief else None)
+        return member.broadcast("done" if member.chief else None)
 
     assert together(on_loopback(2), body) == ["done"] * 2
 

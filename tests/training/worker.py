@@ -56,10 +56,10 @@ def main() -> None:
     sys.argv = ["zoo", "train", *arguments]
     import zoo
     from zoo.cli import main as command_line
-    from zoo.tensorflow_setup import wake_keras
+    from zoo.tensorflow_setup import import_keras
     from zoo.training import worker_limits
 
-    wake_keras()
+    import_keras()
     from zoo.export import preflight
 
     watched = functools.partial(zoo.train, callbacks=[at(moment)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from collections.abc import Callable
@@ -15,6 +16,7 @@ import zoo
 from tests.conftest import Answer
 from zoo import experiment, folder_lock, run
 from zoo.cli import tables
+from zoo.data.source import moved
 from zoo.errors import ZooError
 from zoo.registry import resolve
 from zoo.text import silent
@@ -254,14 +256,14 @@ REFUSED = [
     (["tune", "mlp", "--trials", "3", "--set", "optimizer.lr=-1"], "optimizer.lr should be greater than 0"),
     (["tune", "mlp", "--trials", "3", "--space", "none.toml"], "there is no space file at none.toml"),
     (["tune", "mlp", "--trials", "3", "--space", "bad.toml"], "optimizer.lr should be greater than 0"),
-    (["tune", "mlp", "--trials", "3", "--set", "freeze=true"], "and this one starts from nothing: leave it out"),
+    (["tune", "mlp", "--trials", "3", "--set", "freeze=true"], "and this one starts from scratch: leave it out"),
     (["tune", "mlp", "--trials", "3", "--set", "fixmatch.ratio=2"], "about unlabeled data"),
     (["tune", "mlp", "--trials", "3", "--space", "freeze.toml"], "the space: freeze=True: freeze trains only the head"),
     (["tune", "mlp", "--trials", "3", "--space", "distill.toml"], "the space: distill.temperature=2.0: --distill"),
-    (["scale", "mlp", "--set", "freeze=true"], "and this one starts from nothing: leave it out"),
+    (["scale", "mlp", "--set", "freeze=true"], "and this one starts from scratch: leave it out"),
     (["scale", "mlp", "--recipe", "fixmatch.toml"], "about unlabeled data"),
     (["scale", "linear", "--data", "iris", "--widths", "0.5,1"], "linear small has no layers of other widths"),
-    (["benchmark", "--data", "digits", "--family", "cnn", "--set", "freeze=true"], "and this one starts from nothing"),
+    (["benchmark", "--data", "digits", "--family", "cnn", "--set", "freeze=true"], "and this one starts from scratch"),
     (["train", "vgg", "--data", "digits", "--set", "xla=true"], "xla=true compiles no max pooling whose gradient"),
     (["train", "mlp", "--set", "prune.multiple=8"], "prune.… removes channels of a trained network"),
     (["tune", "mlp", "--resume", "studies/a"], "leave family out"),
@@ -375,6 +377,13 @@ def test_a_folder_is_of_one_process_at_a_time(tmp_path: Path, monkeypatch: pytes
     with folder_lock.locked(tmp_path) as descriptor:
         assert os.fstat(descriptor)
 
+    def flock(file: object, operation: int) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", flock)
+    with pytest.raises(ZooError, match=r"cannot be locked \(No locks available\): choose a file system"):
+        folder_lock.locked(tmp_path).__enter__()
+
 
 def test_a_study_given_for_a_run_is_named(tmp_path: Path) -> None:
     folder = tmp_path / "study"
@@ -392,11 +401,11 @@ def test_the_way_to_execute_several_trainings_is_no_part_of_what_is_asked_for() 
 def test_several_sizes_are_not_trained_on_several_workers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cluster = {"cluster": {"worker": ["a:1", "b:1"]}, "task": {"type": "worker", "index": 1}}
     monkeypatch.setenv("TF_CONFIG", json.dumps(cluster))
-    with pytest.raises(ZooError, match="several networks are trained on one machine"):
+    with pytest.raises(ZooError, match="several networks cannot be trained on a cluster"):
         zoo.train_sizes("mlp", size=["small", "base"], data="iris", out=tmp_path / "sizes")
-    with pytest.raises(ZooError, match="several networks are trained on one machine"):
+    with pytest.raises(ZooError, match="several networks cannot be trained on a cluster"):
         zoo.train_sizes(resume=tmp_path / "sizes")
-    with pytest.raises(ZooError, match="several networks are trained on one machine"):
+    with pytest.raises(ZooError, match="several networks cannot be trained on a cluster"):
         zoo.scale("mlp", data="iris", out=tmp_path / "scale")
     assert not [*tmp_path.iterdir()]
 
@@ -417,3 +426,25 @@ def test_a_study_keeps_a_space_that_needs_the_settings_of_its_request(tmp_path: 
     usual: dict[str, Any] = {"image.crop_ratio": 1.33, "optimizer.lr": 0.01}
     settled = Settled("cnn", "small", "cnn-digits", space, usual, "accuracy", True, 0)
     tune._study(tmp_path, settled).close()
+
+
+def test_a_later_size_that_makes_no_sense_is_refused_before_the_first_is_trained(tmp_path: Path) -> None:
+    settings: dict[str, Any] = {"data": "synthetic_speech", "epochs": 1, "set": {"network.drop_path": 0.1}}
+    with pytest.raises(ZooError, match="keyword small has no residual branches"):
+        zoo.train_sizes("keyword", size=["base", "small"], **settings, out=tmp_path / "sizes")
+    assert not (tmp_path / "sizes").exists()
+
+
+def test_requests_of_series_name_data_in_every_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    for data, recorded in (
+        ("folder:images", f"folder:{tmp_path}/images"),
+        ("folder:~/images", f"folder:{tmp_path}/home/images"),
+        ("csv:a.csv,b.csv", f"csv:{tmp_path}/a.csv,{tmp_path}/b.csv"),
+        ("folder:s3://bucket/images", "folder:s3://bucket/images"),
+        ("tfds:mnist", "tfds:mnist"),
+    ):
+        assert series.asked("cnn", {"data": data, "data_dir": "here"})["data"] == recorded
+    (tmp_path / "home/images").mkdir(parents=True)
+    assert moved("folder:~/images", None, None)[0] == f"folder:{tmp_path}/home/images"

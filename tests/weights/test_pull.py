@@ -198,9 +198,9 @@ def somewhere(file: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         ("resnet --from keras", "(its ResNets are version 1, zoo's are version 1.5)"),
         ("vit --from keras", "(none are known)"),
         ("vgg --size base --from keras --file model.safetensors --license MIT", "*.weights.h5 or *.keras files"),
-        ("mobilenet --classes 10", "tells 1000 classes apart, not 10: leave --classes out"),
-        ("mobilenet --file model.safetensors", "name its --license, such as Apache-2.0, or the --tag"),
-        ("mobilenet --file model.safetensors --license ?", "is no SPDX identifier"),
+        ("mobilenet --classes 10", "has 1000 classes, not 10: leave --classes out"),
+        ("mobilenet --file model.safetensors", "name it with --license, such as Apache-2.0, or name the --tag"),
+        ("mobilenet --file model.safetensors --license ?", "is not an SPDX identifier"),
         (
             "mobilenet --file model.safetensors --tag lamb_in1k --license MIT",
             "licensed Apache-2.0: leave --license out",
@@ -213,7 +213,7 @@ def somewhere(file: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         ("mobilenet --file model.onnx --license MIT", "read only from *.safetensors files"),
         ("mobilenet --file model.safetensors --license MIT --out taken", "taken exists already"),
         ("mobilenet --file model.safetensors --license MIT --image-size 4", "each side must be 8 to 4096 pixels"),
-        ("mobilenet --file model.safetensors --license MIT --channels 5", "5 channels cannot be taken"),
+        ("mobilenet --file model.safetensors --license MIT --channels 5", "5 channels are not supported"),
         ("mobilenet --size large --file model.safetensors --license MIT", "it fits mobilenet small"),
     ],
 )
@@ -302,5 +302,5 @@ def test_weights_keep_the_reference_structure_at_every_image_size(
 
 
 def test_images_that_are_too_small_for_the_reference_are_refused_before_anything_is_read(tmp_path: Path) -> None:
-    with pytest.raises(ZooError, match="from 75 pixels a side on, not 64×64"):
+    with pytest.raises(ZooError, match="at least 75×75 pixels, not 64×64"):
         pull("inception", size="small", image_size=64, file=tmp_path / "none.safetensors", license="MIT")

@@ -18,7 +18,7 @@ from zoo.inputs.text.preprocessing import TextPreprocessing
 from zoo.models.bert import FAMILY
 from zoo.models.bert.network import build
 from zoo.weights.pretrained import TransformersModel
-from zoo.weights.transformers_reader import open_checkpoint, read_transformers
+from zoo.weights.transformers_reader import open_checkpoint, read_transformers, refuse_other_heads
 from zoo.weights_file import weights
 
 WIDTH, DEPTH, HEADS, WORDS, LONGEST, CLASSES = 8, 2, 2, 20, 6, 3
@@ -279,12 +279,12 @@ def test_a_configuration_of_another_network_is_refused(key: str, value: Any, tmp
 
 
 def test_what_is_missing_is_named(tmp_path: Path) -> None:
-    assert "is no folder of transformers" in refused(tmp_path / "nothing")
+    assert "is not a folder of transformers" in refused(tmp_path / "nothing")
     folder_of(tmp_path)
     (tmp_path / "config.json").unlink()
     assert "there is no file" in refused(tmp_path)
     (tmp_path / "config.json").write_text("[" * 100_000)
-    assert "is no JSON that can be read" in refused(tmp_path)
+    assert "is not JSON that can be read" in refused(tmp_path)
     (tmp_path / "config.json").write_text("[]")
     assert "holds no JSON object" in refused(tmp_path)
     (tmp_path / "model.safetensors").write_bytes(b"nothing of the kind")
@@ -295,3 +295,70 @@ def test_what_is_missing_is_named(tmp_path: Path) -> None:
     assert "pytorch_model.bin is a pickle, which can run code" in refused(tmp_path)
     (tmp_path / "model.safetensors.index.json").touch()
     assert "its weights are in several files" in refused(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("config", "reason"),
+    [
+        ({"architectures": ["BertForTokenClassification"]}, "is of a BertForTokenClassification, whose head"),
+        ({"architectures": ["BertForQuestionAnswering"]}, "whose head zoo does not have"),
+        (
+            {"architectures": ["BertForSequenceClassification"], "problem_type": "multi_label_classification"},
+            "has a head for multi_label_classification",
+        ),
+        ({"architectures": ["BertForSequenceClassification"], "problem_type": "regression"}, "head for regression"),
+        ({"architectures": ["BertForSequenceClassification"], "id2label": {"0": "LABEL_0"}}, "a head with one output"),
+    ],
+)
+def test_heads_that_would_answer_wrongly_are_refused(config: dict[str, Any], reason: str, tmp_path: Path) -> None:
+    folder_of(tmp_path, config=config)
+    with pytest.raises(ZooError, match=reason):
+        refuse_other_heads(open_checkpoint(tmp_path))
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {},
+        {"architectures": ["BertModel"]},
+        {"architectures": ["BertForMaskedLM"], "id2label": {"0": "LABEL_0"}},
+        {"architectures": ["BertForSequenceClassification"], "id2label": {"0": "bad", "1": "good"}},
+        {"architectures": ["BertForSequenceClassification"], "problem_type": "single_label_classification"},
+    ],
+)
+def test_other_folders_are_not_refused(config: dict[str, Any], tmp_path: Path) -> None:
+    folder_of(tmp_path, config=config)
+    refuse_other_heads(open_checkpoint(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("pooling", "name"),
+    [
+        ({"pooling_mode": "mean", "include_prompt": True}, "mean"),
+        ({"pooling_mode": ["cls"]}, "first"),
+        ({"pooling_mode": ["mean", "max"]}, "mean+max"),
+        ({"pooling_mode_cls_token": True}, "first"),
+        ({}, "nothing"),
+    ],
+)
+def test_poolings_of_older_and_newer_sentence_transformers(pooling: dict[str, Any], name: str, tmp_path: Path) -> None:
+    folder_of(tmp_path, head=False)
+    sentence_transformers(tmp_path, pooling=pooling)
+    assert open_checkpoint(tmp_path).pooling == name
+
+
+@pytest.mark.parametrize(
+    ("card", "license"),
+    [
+        ("license: apache-2.0", "Apache-2.0"),
+        ("license:\n- apache-2.0", "Apache-2.0"),
+        ("license:\n  - 'mit'\ntags: x", "MIT"),
+        ("license:\ntags: x", None),
+        ("license: ", None),
+        ("tags: x", None),
+    ],
+)
+def test_licenses_of_cards(card: str, license: str | None, tmp_path: Path) -> None:
+    folder_of(tmp_path)
+    (tmp_path / "README.md").write_text(f"---\n{card}\n---\n# A model\n")
+    assert open_checkpoint(tmp_path).license == license

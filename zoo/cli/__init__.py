@@ -84,7 +84,7 @@ class Verbs(click.Group):
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 @click.pass_context
 def cli(context: click.Context, debug: bool) -> None:
-    """Take a Keras model from its name to a proven, measured artifact."""
+    """Train, export, check and measure Keras networks."""
     if context.invoked_subcommand is None:
         click.echo(context.get_help())
 
@@ -141,5 +141,9 @@ def _status_and_line(error: BaseException) -> tuple[int, str]:
             f"ended by {error}: half-written files are removed; continue an interrupted training, study or series "
             "with the same command and --resume FOLDER"
         )
+    if isinstance(error, ModuleNotFoundError) and error.name and error.name.partition(".")[0] != "zoo":
+        from zoo.installation import install
+
+        return 2, f"the package of {error.name} is not installed: {install(error.name)}"
     what = class_and_message(error, 300)
     return 2, f"{what}: an unexpected error; 'zoo --debug …' prints its traceback"

@@ -31,7 +31,12 @@ from zoo.measurement import BATCHES, SECONDS
     type=CommaSeparated("formats", str),
     help="Formats, separated by commas; 'zoo doctor' lists them.  [default: those that each artifact has]",
 )
-@click.option("--seconds", default=SECONDS, show_default=True, help="The time to measure each row.")
+@click.option(
+    "--seconds",
+    default=SECONDS,
+    show_default=True,
+    help="Seconds to measure each combination of runtime, batch and threads; with --data, each speed.",
+)
 @click.option("--csv", type=click.Path(path_type=Path), help="Also write the rows to this file.")
 @click.option("--data", cls=DataOption, help="Measure a training instead, on {sources}.")
 @click.option("--data-dir", cls=DataOption, type=click.Path(path_type=Path), help="Where the data are; {data_dir}.")

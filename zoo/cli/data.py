@@ -19,13 +19,13 @@ def command(context: click.Context) -> None:
 
 @command.command("serve")
 @click.option("--host", default="localhost", show_default=True, help="The name by which trainings reach this machine.")
-@click.option("--port", type=int, default=5050, show_default=True, help="The first port; each worker takes two.")
+@click.option("--port", type=int, default=5050, show_default=True, help="The first port; each server takes two.")
 @click.option(
     "--workers",
     type=int,
     default=1,
     show_default=True,
-    help="The number of workers, each with its own dispatcher. One uses all processors; more send more data at once.",
+    help="The number of servers to start. One uses all processors; start more if its connection is the bottleneck.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the addresses as one JSON document.")
 def serve(host: str, port: int, workers: int, as_json: bool) -> None:

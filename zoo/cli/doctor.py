@@ -35,7 +35,7 @@ def command(as_json: bool) -> None:
     if not found.ready:
         lacking = [verb for verb in found.verbs if not verb.ready and not verb.optional]
         packages = dict.fromkeys(name for verb in lacking for name in verb.missing)
-        raise Refused(f"{', '.join(packages)} cannot be imported: {lacking[-1].mend}")
+        raise Refused(f"{', '.join(packages)} cannot be imported: {found.mend}")
 
 
 def _facts(found: Installation) -> dict[str, str]:

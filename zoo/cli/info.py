@@ -34,9 +34,10 @@ def command(name: str, size: str | None, as_json: bool) -> None:
     from zoo.errors import ZooError
     from zoo.folder_kinds import mistaken
     from zoo.information import is_described
+    from zoo.registry import is_known
 
     place = Path(name)
-    if place.exists() or os.sep in name:
+    if is_described(place) or os.sep in name or (place.exists() and not is_known(name)):
         if not is_described(place):
             raise ZooError(mistaken(place, "run") or f"there is no run and no artifact at {place}: name its folder")
         if size:
@@ -90,6 +91,10 @@ def _facts(name: str, described: dict[str, Any]) -> dict[str, str]:
     }
     lines |= {key: str(value) for key, value in results.items() if not isinstance(value, dict)}
     lines |= {name: _score(score) for name, score in results.get("test_parts", {}).items()}
+    if described["kind"] == "artifact":
+        lines["formats"] = ", ".join(described["formats"])
+        lines |= {f"score of {name}": _score(score) for name, score in results.items()}
+        lines["license of the weights"] = described["license"]["weights"]
     return {key: value for key, value in lines.items() if value}
 
 

@@ -16,8 +16,8 @@ from zoo.cli.data_options import data_options
     "--method",
     required=True,
     metavar="NAME",
-    help="simclr tells views of images apart; mae finds hidden patches of images, for vit; mlm finds hidden tokens of "
-    "texts, for bert.",
+    help="simclr matches two views of each image; mae reconstructs masked patches of images, for vit; mlm predicts "
+    "masked tokens of texts, for bert.",
 )
 @click.option("--size", help="The size of the family, such as small, base or large.  [default: small]")
 @data_options(data="{sources}. Labels only decide how splits are drawn.")

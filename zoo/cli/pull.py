@@ -16,6 +16,7 @@ import click
 @click.option("--classes", type=int, help="The number of classes of the weights.  [default: 1000, or the folder's]")
 @click.option("--image-size", type=int, help="The side of the input in pixels.  [default: the weights' own]")
 @click.option("--channels", type=int, help="1 to 4; the first layer's weights are adapted.  [default: 3]")
+@click.option("--seconds", type=float, help="The length of the clips of a network of sound.  [default: 1]")
 @click.option("--file", type=click.Path(path_type=Path), help="A file or folder of weights; nothing is fetched.")
 @click.option("--license", metavar="SPDX", help="The license of a --file that has no --tag.")
 @click.option("--out", type=click.Path(path_type=Path), help="The run folder to write.  [default: runs/NAME]")
@@ -32,6 +33,7 @@ def command(family: str, as_json: bool, **options: Any) -> None:
     """
     import zoo
     from zoo.cli.output import print_json, say
+    from zoo.input import kind_of
     from zoo.schema import to_dict
 
     made = zoo.pull(family, **options, say=say)
@@ -41,4 +43,5 @@ def command(family: str, as_json: bool, **options: Any) -> None:
         print_json({"run": str(made.folder), **to_dict(made.run)})
     else:
         labels = f"{len(model.labels)} {'symbols' if model.symbols else 'classes'}"
-        say(f"{made.folder}: {model.parameters:,} parameters, {labels}, {weights.license}")
+        takes = kind_of(model.preprocessing).client.facts(model.preprocessing)["input"]
+        say(f"{made.folder}: {model.parameters:,} parameters, {labels}, {takes}, {weights.license}")

@@ -20,7 +20,10 @@ from zoo.cli.data_options import data_options
     help="The search space, as TOML or JSON: recipe keys and size.  [default: around the family's recipe]",
 )
 @click.option("--parallel", type=int, default=1, show_default=True, metavar="P", help="Train P trials side by side.")
-@click.option("--size", help="The size of all trials.  [default: the search tries small and base]")
+@click.option(
+    "--size",
+    help="The size of all trials.  [default: the search tries small and base; small if --space names no sizes]",
+)
 @data_options()
 @click.option("--recipe", metavar="NAME|FILE", help="The recipe to begin with; 'zoo recipes FAMILY' lists them.")
 @click.option("--epochs", type=int, help="The epochs of every trial. Short for --set epochs=N.")

@@ -23,10 +23,12 @@ def fitting(dataset: Dataset, preprocessing: Any) -> Dataset:
     train, without_train = kind.data.kept(dataset.train, preprocessing)
     validation, without_validation = kind.data.kept(dataset.validation, preprocessing)
     test, without_test = kind.data.kept(dataset.test, preprocessing)
+    without_unlabeled: Sequence[str] = ()
     if dataset.unlabeled is not None:
-        dataset = dataclasses.replace(dataset, unlabeled=kind.data.kept(dataset.unlabeled, preprocessing)[0])
-    left_out = (*without_train, *without_validation, *without_test)
-    if (train, validation, test) == (dataset.train, dataset.validation, dataset.test):
+        unlabeled, without_unlabeled = kind.data.kept(dataset.unlabeled, preprocessing)
+        dataset = dataclasses.replace(dataset, unlabeled=unlabeled)
+    left_out = (*without_train, *without_validation, *without_test, *without_unlabeled)
+    if not left_out and (train, validation, test) == (dataset.train, dataset.validation, dataset.test):
         return dataset
     before, after = dataset.train.classes, train.classes
     gone = np.setdiff1d(before, after) if before is not None and after is not None else np.empty(0, np.int64)

@@ -64,7 +64,7 @@ def load(
         data_dir: the option `--data-dir`, for a source that takes it.
         options: other options of the source by name, such as the column to predict.
         bad_examples: whether examples that cannot be read are an error or are left out.
-        again: whether a run was trained on these data, which are then not refused because of their targets.
+        again: whether the data of an earlier run are loaded again; their targets are then not checked.
         labeled: whether the examples need targets.
         say: called with one line about everything that is left out, and about duplicate examples.
 

@@ -23,8 +23,8 @@ def named_files(
         named: the path.
         noun: an example in messages, such as `image`.
         wanted: the files that a folder should hold, in messages, such as `JPEG, PNG, BMP or GIF`.
-        reason_against: called with an entry of the folder; returns the reason why it is no example, or None.
-        leave_out: called with each entry of a folder that is no example, and the reason.
+        reason_against: called with an entry of the folder; returns the reason why it is not an example, or None.
+        leave_out: called with each entry of a folder that is not an example, and the reason.
 
     Raises:
         ZooError: there is no such path, it is a folder that zoo wrote, or no file in the folder is an example.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -14,9 +15,14 @@ EVALUATION = -1
 """The epoch number for evaluation: the random numbers are the same each time."""
 
 
+_known: WeakKeyDictionary[Examples, Examples] = WeakKeyDictionary()
+
+
 def numbered(examples: Examples) -> Examples:
-    """Return examples whose targets are their numbers, int64."""
-    return dataclasses.replace(examples, targets=np.arange(len(examples)))
+    """Return examples whose targets are their numbers, int64; always the same object, for caches of content."""
+    if examples not in _known:
+        _known[examples] = dataclasses.replace(examples, targets=np.arange(len(examples)))
+    return _known[examples]
 
 
 def random_numbers(numbers: Any, shape: Sequence[int], key: tuple[int, ...]) -> Any:

@@ -13,7 +13,7 @@ from zoo.data.load import load
 from zoo.data.names import column_name, shown
 from zoo.data.source import moved
 from zoo.description import Data
-from zoo.errors import Refused, ZooError, listed
+from zoo.errors import MissingFile, Refused, ZooError, listed
 from zoo.recipe import Split
 from zoo.run import Run
 
@@ -32,7 +32,10 @@ def load_again(data: Data, kind: str, split: Split, data_dir: Path | None = None
     """
     source, where = moved(data.source, data.data_dir, data_dir)
     # With `skip`, an example that has become unreadable changes the fingerprint, which is refused below.
-    dataset = load(source, kind, split=split, data_dir=where, options=data.options, bad_examples="skip", again=True)
+    try:
+        dataset = load(source, kind, split=split, data_dir=where, options=data.options, bad_examples="skip", again=True)
+    except MissingFile as error:
+        raise ZooError(f"{error}: say with --data-dir in which folder the data are now") from None
     if dataset.fingerprint != data.fingerprint:
         known = {line.partition(": ")[0] for line in data.skipped}
         broken = [line for line in dataset.skipped if line.partition(": ")[0] not in known]

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from zoo.errors import ZooError
-from zoo.tensorflow_setup import wake_tensorflow
+from zoo.tensorflow_setup import import_tensorflow
 
 LAST_PORT = 65_535
 """The highest port of TCP."""
@@ -73,7 +73,7 @@ def serving(host: str, port: int, count: int) -> Iterator[DataServers]:
         raise ZooError(f"--host {host!r:.60} is not the name of a machine ({error.strerror})") from None
     for one in ports:
         _refuse_taken(one)
-    wake_tensorflow()
+    import_tensorflow()
     from tensorflow.data.experimental import service
 
     with contextlib.ExitStack() as stack:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from zoo import plugins
 from zoo.errors import ZooError, did_you_mean, listed
+from zoo.files import exists
 from zoo.stores import is_store
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ class Source:
         argument: the form of the argument in help texts, such as `NAME[:VERSION]`; empty for a source without one.
         argument_is_path: whether the argument is the path of the data. If so, `--data-dir` can name the folder of a
             run's data after they were moved.
+        absolute: turns the argument into one that means the same in every current folder.
         infers_targets: whether `read` decides from their values whether the targets are classes or values. If so, it
             also takes `model`, the description of a model that is measured on the examples, None for others; and
             `labeled`, False if the examples need no targets, and the option `target` may be left out.
@@ -49,6 +51,7 @@ class Source:
     kinds: tuple[str, ...]
     argument: str = ""
     argument_is_path: bool = False
+    absolute: Callable[[str], str] = str
     infers_targets: bool = False
     options: Mapping[str, str] = dataclasses.field(default_factory=dict)
     short_name: Callable[[str], str] = str
@@ -110,6 +113,17 @@ def checked_options(source: Source, **options: Any) -> dict[str, Any]:
     return given
 
 
+def absolute_path(path: str) -> str:
+    """Return a path of this machine that means the same in every current folder; a URL stays as it is."""
+    return path if is_store(path) else str(Path(path).expanduser().absolute())
+
+
+def absolute(text: str) -> str:
+    """Return `--data` in a form that means the same in every current folder."""
+    source, argument = parse(text)
+    return source.text(source.absolute(argument))
+
+
 def short_name(text: str) -> str:
     """Return the name of data in the names of run folders, such as `fashion_mnist` for `tfds:fashion_mnist:3.0.1`."""
     source, argument = parse(text)
@@ -119,7 +133,7 @@ def short_name(text: str) -> str:
 def without_folders(text: str) -> str:
     """Return a source without the folders above local paths: `folder:cats` for `folder:/home/me/cats`."""
     source, argument = parse(text)
-    if Path(argument).exists():
+    if exists(argument):
         return source.text(Path(argument).name) if Path(argument).is_absolute() else text
     return source.text(",".join(Path(one).name if Path(one).is_absolute() else one for one in argument.split(",")))
 
@@ -140,7 +154,7 @@ def moved(text: str, recorded_dir: str | None, data_dir: Path | None) -> tuple[s
         return text, data_dir or (Path(recorded_dir) if recorded_dir else None)
     if data_dir is None and is_store(argument):
         return text, None
-    place = data_dir or Path(argument)
+    place = (data_dir or Path(argument)).expanduser()
     if not place.exists():
         raise ZooError(f"the data are not in {place}: say with --data-dir in which folder they are now")
     return source.text(str(place)), None

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import importlib.util
 import os
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
@@ -147,6 +148,11 @@ def preferred(formats: Collection[str]) -> Format:
     return min(map(find, formats), key=lambda row: (row.heavy, row.source is not None))
 
 
+def is_installed(row: Format) -> bool:
+    """Return whether the library of a format is installed, without importing it."""
+    return importlib.util.find_spec(row.library) is not None
+
+
 def import_library(row: Format) -> Any:
     """The library of a format, imported.
 
@@ -175,5 +181,5 @@ def open_session(path: Path, row: Format, threads: int | None = None) -> Session
         return row.open(path, threads)
     except ZooError:
         raise
-    except Exception as error:  # each library raises its own classes, which are no part of its interface
+    except Exception as error:  # each library raises its own classes, which are not part of its interface
         raise Refused(f"{path} cannot be loaded ({one_line(error)}): export again") from None

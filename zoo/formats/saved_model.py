@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 
 def _tensorflow() -> Any:
-    from zoo.tensorflow_setup import wake_tensorflow
+    from zoo.tensorflow_setup import import_tensorflow
 
-    wake_tensorflow(as_a_server=True)
+    import_tensorflow(as_a_server=True)
     import tensorflow as tf
 
     return tf

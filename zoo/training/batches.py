@@ -276,8 +276,19 @@ def batches_of(
     return Batches(dataset.train, description, recipe, columns, service)
 
 
+def labeled_in_an_epoch(dataset: Dataset, recipe: Recipe) -> int:
+    """Return how many labeled examples an epoch uses; with unlabeled ones, labeled ones are repeated beside them."""
+    return len(dataset.train) if dataset.unlabeled is None else len(dataset.unlabeled) // recipe.fixmatch.ratio
+
+
+def evaluation_batch_size(recipe: Recipe) -> int:
+    """Return the examples of a batch of an evaluation: the part of a training batch that a step computes at once."""
+    return recipe.batch_size // recipe.accumulate
+
+
 def evaluation_batches(examples: Examples, description: Model, recipe: Recipe, share: Share = WHOLE) -> Any:
     """Return every example in order, as a tf.data.Dataset of (inputs, targets, weights), see `zoo.input.Graph`."""
+    recipe = dataclasses.replace(recipe, batch_size=evaluation_batch_size(recipe), accumulate=1)
     if pretext := task_of(description).pretext:
         return pretext.evaluation_batches(examples, description, recipe, share=share)
     preprocessing = description.preprocessing

@@ -19,7 +19,7 @@ from zoo.family import Family
 from zoo.input import find, kind_of
 from zoo.recipe import Recipe
 from zoo.text import Say, silent
-from zoo.training.batches import check, with_fitting_batch
+from zoo.training.batches import check, labeled_in_an_epoch, with_fitting_batch
 from zoo.training.decision import Decision
 from zoo.training.request import DataRequest, TrainingRequest
 
@@ -59,6 +59,8 @@ def data_of_request(request: TrainingRequest, decision: Decision, say: Say = sil
         bad_examples=decision.data.bad_examples,
         say=say,
     )
+    for skipped in described.skipped:
+        say(f"left out: {skipped}")
     return dataclasses.replace(dataset, unlabeled=others), described
 
 
@@ -102,8 +104,9 @@ def recipe_for(
     Raises:
         ZooError: the batches of the recipe cannot be made from these data.
     """
-    kind, task, examples = find(decision.family.input), tasks.find(request.method or dataset.task), len(dataset.train)
+    kind, task = find(decision.family.input), tasks.find(request.method or dataset.task)
     recipe = decision.recipe
+    examples = labeled_in_an_epoch(dataset, recipe)
     if "batch_size" not in decision.named:
         recipe = with_fitting_batch(recipe, replicas * recipe.accumulate, examples, say)
     if "label_smoothing" in decision.named and recipe.label_smoothing and not _has_labels(dataset):

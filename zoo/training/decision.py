@@ -98,7 +98,7 @@ def _data_of_weights(weights: Path, data: DataRequest) -> tuple[DataRequest, Spl
 
 
 def _changed_keys(choice: named_recipe.RecipeChoice | None, recipe: Recipe, default: Recipe) -> set[str]:
-    """Return the keys that a recipe file changes; a named recipe is no change of the user's."""
+    """Return the keys that a recipe file changes; a named recipe is not a change of the user's."""
     if not isinstance(choice, named_recipe.RecipeFile):
         return set()
     values, usual = flat(recipe), flat(default)
@@ -153,7 +153,7 @@ def _with_keys_of_weights(recipe: Recipe, weights: Path, kind: Input) -> Recipe:
 
 def _check_without_weights(recipe: Recipe) -> None:
     """Raise ZooError if a recipe needs weights to start from."""
-    how = "and this one starts from nothing: leave it out, or name the run to take --weights from"
+    how = "and this one starts from scratch: leave it out, or name the run to take --weights from"
     if recipe.freeze:
         raise ZooError(f"freeze trains only the head of a trained network, {how}")
     if recipe.prune != Prune():

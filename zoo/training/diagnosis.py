@@ -86,7 +86,10 @@ def repeated(
         if stop():
             return None
         if number == step:
-            return first_bad_layer(_in_stage(trainee, epoch), trainee.strategy, batch[0])
+            try:
+                return first_bad_layer(_in_stage(trainee, epoch), trainee.strategy, batch[0])
+            except (MemoryError, tf.errors.ResourceExhaustedError):
+                return None  # a batch that fits into memory only in parts
         trainee.training.add(*batch)
     return None
 

@@ -68,7 +68,7 @@ def take(weights: Path, model: Model) -> tuple[InitialWeights, dict[str, np.ndar
     source, path = run.read_finished(weights), weights / run.WEIGHTS
     family, _ = resolve(model.family, model.size)
     new_head = not keeps_head(model, source.model)
-    arrays, _ = weights_file.read(path)
+    arrays = weights_file.in_float32(weights_file.read(path)[0])
     network = factory.build(model)
     if family.resampled and source.model.preprocessing != model.preprocessing:
         arrays |= _resampled(arrays, family, factory.build(source.model), network)

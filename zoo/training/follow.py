@@ -19,7 +19,7 @@ from zoo.training.team import Team
 
 def say_run(team: Team, folder: Path, this: run.Run) -> None:
     """Tell the other workers, as the chief, which run is trained."""
-    team.share(json.dumps({"run_folder": str(folder), "run": schema.to_dict(this)}))
+    team.broadcast(json.dumps({"run_folder": str(folder), "run": schema.to_dict(this)}))
 
 
 def follow(data_dir: Path | None, execution: Execution) -> tuple[Path, run.Run]:
@@ -37,7 +37,7 @@ def follow(data_dir: Path | None, execution: Execution) -> tuple[Path, run.Run]:
 
     strategy = strategies.choose(execution.strategy, execution.devices, execution.team)
     service = connect(execution.tf_data_service)
-    told = json.loads(execution.team.share())
+    told = json.loads(execution.team.broadcast())
     folder, this = Path(told["run_folder"]), schema.parse(run.Run, told["run"], "the chief's description of its run")
     assert this.recipe is not None, "a run that trains has a recipe"
     dataset = data_of_run(this, data_dir)

@@ -70,7 +70,7 @@ class InputSpeed:
 
 
 def measure(request: TrainingRequest, *, seconds: float, say: Say = silent, progress: Progress = silent) -> InputSpeed:
-    """Measure the speeds of a training that starts from nothing.
+    """Measure the speeds of a training that starts from scratch.
 
     Examples that the network cannot take are left out.
 

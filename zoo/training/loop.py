@@ -31,7 +31,7 @@ from zoo.keras_settings import own_settings, tensor_float_32
 from zoo.task import Task, task_of
 from zoo.text import Say
 from zoo.training import bad_steps, distillation, fine_tuning, for_callbacks, interruption, learning_curves
-from zoo.training.batches import batches_of, check, evaluation_batches
+from zoo.training.batches import batches_of, check, evaluation_batch_size, evaluation_batches, labeled_in_an_epoch
 from zoo.training.checkpoint import Checkpoints, State
 from zoo.training.data_service import DataService, arriving
 from zoo.training.devices import check_devices
@@ -85,9 +85,9 @@ def train(
     say, team = execution.say, execution.team
     assert recipe is not None, "a run that trains has a recipe"
     check_devices(recipe, strategy)
-    kind, examples = kind_of(this.model.preprocessing), len(dataset.train)
+    kind, examples = kind_of(this.model.preprocessing), labeled_in_an_epoch(dataset, recipe)
     check(recipe, kind, task, examples, strategy.num_replicas_in_sync, share_of(strategy))
-    columns = distillation.columns(folder, this, examples, team, strategy)
+    columns = distillation.columns(folder, this, len(dataset.train), team, strategy)
     batches = batches_of(dataset, this.model, recipe, columns, service)
     steps = batches.steps
 
@@ -155,7 +155,7 @@ def evaluate(
     batches = evaluation_batches(examples, trainee.description, trainee.recipe, share)
     totals = trainee.evaluation
     totals.set({}, steps=0)
-    shared = distributed(trainee.strategy, batches, trainee.recipe.batch_size)
+    shared = distributed(trainee.strategy, batches, evaluation_batch_size(trainee.recipe))
     totals.prepare(shared)
     for batch in each_batch(shared):
         totals.add(*batch)
@@ -348,12 +348,12 @@ def _finish(
 
 
 def _in_float32(trainee: Trainee) -> Any:
-    """Return the network with the weights to keep; after a training in bfloat16 or float16, it computes in float32."""
-    if trainee.recipe.precision not in ("bfloat16", "float16"):
+    """Return the network with the weights to keep, which computes in float32 whatever the precision of the training."""
+    if trainee.recipe.precision == "float32":
         return trainee.evaluated
     network = factory.build(trainee.description)
     kept = {name: variable.numpy() for name, variable in trainee.kept().items()}
-    weights_file.assign(weights_file.weights(network), kept, "the trained network")
+    weights_file.assign(weights_file.weights(network), weights_file.in_float32(kept), "the trained network")
     return network
 
 

@@ -45,7 +45,7 @@ class TrainingRequest:
     Attributes:
         family: the name or an alias of a family; None for that of `weights`.
         size: the name of a size; None for that of `weights`, or the default one.
-        weights: a finished run, from whose weights the training starts; None to start from nothing.
+        weights: a finished run, from whose weights the training starts; None to start from scratch.
         teacher: a run, an artifact or an ONNX file, whose answers the network also learns from, see
             `zoo.training.distillation`; None for none.
         data: the data.

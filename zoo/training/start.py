@@ -135,6 +135,19 @@ def _planned(request: TrainingRequest, decision: Decision, strategy: Any, say: S
     return _Plan(recipe, dataset, unlabeled, seen, model, initial, arrays)
 
 
+def _without_examples(dataset: Dataset) -> Iterator[str]:
+    """Yield a line about each of several targets with classes that no training example has."""
+    for place, part in enumerate(dataset.parts):
+        if part.task == "classes":
+            present = set(dataset.train.targets[:, place].astype(int).tolist())
+            missing = [label for number, label in enumerate(part.labels) if number not in present]
+            if missing:
+                yield (
+                    f"target {part.name}: {len(missing)} of {len(part.labels)} classes have no training example and "
+                    f"cannot be learned: {listed(missing, most=3)}"
+                )
+
+
 def _remarks(dataset: Dataset, model: Model, recipe: Recipe, replicas: int) -> Iterator[str]:
     """Yield a line about each effect of a recipe on these data.
 
@@ -142,6 +155,7 @@ def _remarks(dataset: Dataset, model: Model, recipe: Recipe, replicas: int) -> I
         ZooError: the recipe weighs classes, and the targets are not classes.
     """
     yield from _alike(dataset)
+    yield from _without_examples(dataset)
     if recipe.class_weights == "balanced":
         task = tasks.find(dataset.task)
         if task.balanced is None:
@@ -202,9 +216,11 @@ def _initial_weights(
 
     initial, arrays = fine_tuning.take(weights, model)
     if settings.share:
+        before = model.widths
         model, arrays, pruning = prune(model, arrays, settings)
         initial = dataclasses.replace(initial, pruning=pruning)
-        say(f"pruned to {pruning.reached:.3f} of the multiply-adds: {len(model.widths)} layers have fewer channels")
+        fewer = sum(before.get(layer) != width for layer, width in model.widths.items())
+        say(f"pruned to {pruning.reached:.3f} of the multiply-adds: {fewer} layers have fewer channels than before")
     return model, initial, arrays
 
 

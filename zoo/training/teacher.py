@@ -155,14 +155,14 @@ def _with_session(path: Path, row: Format, session: Session, model: Model) -> Pr
 
 def _with_keras(place: Path, model: Model) -> PrimaryOutputs:
     from zoo import factory
+    from zoo.inference import answering
 
-    network, task, kind = factory.load_described(place, model), task_of(model), kind_of(model.preprocessing)
+    task, kind = task_of(model), kind_of(model.preprocessing)
+    answers_of = answering(factory.load_described(place, model), model)
 
     def compute(inputs: Arrays) -> np.ndarray:
-        prepared = kind.graph.prepared(inputs, model.preprocessing)
-        computed = factory.apply(network, prepared, training=False)
-        answered = {name: one.numpy() for name, one in task.graph.answers(computed, model).items()}
-        return task.primary(answered, model)
+        answered = answers_of(kind.graph.prepared(inputs, model.preprocessing))
+        return task.primary({name: one.numpy() for name, one in answered.items()}, model)
 
     return compute
 
@@ -175,6 +175,8 @@ def check_teacher(teacher: Found, student: Model, examples: Examples, distill: D
             or the task does not support the kind of distillation.
     """
     place, model, task = teacher.place, teacher.model, task_of(student)
+    if not task.distillations:
+        raise ZooError(f"networks that answer with {task.words} cannot learn from a teacher: leave --teacher out")
     if model.task != student.task:
         raise ZooError(f"the teacher {place} answers with {model.task}, not {student.task}: name another one")
     _, unknown = places(student.labels, model.labels)
@@ -184,8 +186,6 @@ def check_teacher(teacher: Found, student: Model, examples: Examples, distill: D
     if len(model.labels) != len(student.labels):
         counts = f"{len(model.labels)} {student.task}, and the data have {len(student.labels)}"
         raise ZooError(f"the teacher {place} knows {counts}: name one with the same {student.task}")
-    if not task.distillations:
-        raise ZooError(f"networks that answer with {task.words} cannot learn from a teacher: leave --teacher out")
     if distill.kind not in task.distillations:
         kinds = " or ".join(task.distillations)
         raise ZooError(f"--distill {distill.kind} is not for {student.task}: leave it out, or write --distill {kinds}")

@@ -2,7 +2,7 @@
 
 In addition to TensorFlow's own connections, every worker has a connection to the chief. It carries a line of JSON each
 second, so that a worker that is killed, hangs or is cut off is noticed and named: TensorFlow's collectives would wait
-for it without telling for whom they wait.
+for it without saying so.
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ class Team:
         """True if this process is the chief, which writes the run."""
         return self.index == 0
 
-    def share(self, text: str | None = None) -> str:
+    def broadcast(self, text: str | None = None) -> str:
         """Return the chief's text on every worker."""
-        assert text is not None, "a chief has something to share"
+        assert text is not None, "a chief has a text"
         return text
 
     def collective(self) -> AbstractContextManager[None]:
@@ -91,11 +91,11 @@ class Workers(Team):
             threading.Thread(target=self._listen, args=[index], daemon=True).start()
         threading.Thread(target=self._watch, daemon=True).start()
 
-    def share(self, text: str | None = None) -> str:
+    def broadcast(self, text: str | None = None) -> str:
         """Return the chief's text on every worker; the others wait for it."""
         if self.chief:
-            self._tell(share=super().share(text))
-            return super().share(text)
+            self._tell(share=super().broadcast(text))
+            return super().broadcast(text)
         with self._changed:
             self._changed.wait_for(lambda: self._texts or self._lost)
             self._refuse_lost()
@@ -265,8 +265,11 @@ class Workers(Team):
             self._tell(ask=number)
 
     def _lose_last(self, steps: dict[int, int]) -> None:
-        """Declare the workers lost that the others wait for, unless all of them are in the same step."""
-        last = [index for index in sorted(steps) if steps[index] < max(steps.values())]
+        """Declare the workers lost that the others wait for, unless all of them are in the same step.
+
+        A worker that has come only to the first collective reads its data, which may take hours.
+        """
+        last = [index for index in sorted(steps) if 1 < steps[index] < max(steps.values())]
         if last and not self._gone:
             names = ", ".join(self.cluster.name(index) for index in last)
             self._lose(

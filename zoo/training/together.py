@@ -17,7 +17,7 @@ def state_of_chief(team: Team, strategy: Any, variables: Mapping[str, Any], stat
     if team.count == 1:
         return state
     weights_of_chief(team, strategy, variables)
-    text = team.share(json.dumps(schema.to_dict(state)) if team.chief else None)
+    text = team.broadcast(json.dumps(schema.to_dict(state)) if team.chief else None)
     return schema.parse(State, json.loads(text), "the chief's state")
 
 
@@ -30,5 +30,5 @@ def weights_of_chief(team: Team, strategy: Any, variables: Mapping[str, Any]) ->
 
 def described_by_chief(team: Team, this: run.Run | None = None) -> run.Run:
     """Return the chief's description of the run; on the chief, that is `this`."""
-    text = team.share(json.dumps(schema.to_dict(this)) if this else None)
+    text = team.broadcast(json.dumps(schema.to_dict(this)) if this else None)
     return this or schema.parse(run.Run, json.loads(text), "the chief's description of its run")

@@ -42,12 +42,14 @@ class TrialProcess:
         """Start the process.
 
         Args:
-            threads: the number of TensorFlow's threads; None for its own choice.
+            threads: the number of TensorFlow's threads in each of several processes; None for a process that is alone.
             lock: the descriptor of a lock that the process holds as long as it lives.
         """
         environment = dict(os.environ)
         if threads is not None:
             environment |= {"TF_NUM_INTRAOP_THREADS": str(threads), "TF_NUM_INTEROP_THREADS": str(threads)}
+            # Otherwise the first process takes all memory of a GPU, and the others fail.
+            environment.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
         # The process is not in the terminal's process group: Ctrl-C reaches this process only, which then ends it.
         self._process = subprocess.Popen(
             [*PYTHON_MODULE, MODULE, json.dumps(sys.argv)],

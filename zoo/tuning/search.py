@@ -125,16 +125,16 @@ def search(
     with contextlib.ExitStack() as stack:
         threads = None if parallel == 1 else max(1, provenance.usable_cpus() // parallel)
 
-        def hired() -> TrialProcess:
+        def new_process() -> TrialProcess:
             return stack.enter_context(TrialProcess(threads, lock))
 
         for _ in range(min(parallel, request.trials - len(done))):
-            begin(hired())
+            begin(new_process())
         while busy:
             for process in _ready(list(busy)):
                 alive = listen(process)
                 if process not in busy:
-                    begin(process if alive else hired())
+                    begin(process if alive else new_process())
     return study.finished()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterable, Mapping
+from numbers import Number
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -36,7 +37,8 @@ def several_paths(paths: StrPath | Iterable[StrPath]) -> list[Path]:
 
 def several(values: Value | Iterable[Value]) -> list[Value]:
     """Return one value or several as a list; a string is one value."""
-    return [values] if isinstance(values, str | int | float | os.PathLike) else [*values]  # type: ignore[misc]
+    one = isinstance(values, str | Number | os.PathLike)  # numbers of numpy are Numbers, too
+    return [values] if one else [*values]  # type: ignore[list-item, misc]
 
 
 def artifact_or_newest(place: StrPath | None, say: Say) -> Path:

@@ -13,7 +13,7 @@ from zoo.description import Provenance
 from zoo.errors import ZooError
 from zoo.folder_kinds import check_new
 from zoo.measurement import BATCHES, SECONDS, check_seconds
-from zoo.tensorflow_setup import wake_keras
+from zoo.tensorflow_setup import import_keras
 from zoo.text import Progress, Say, silent
 from zoo.training.request import TrainingRequest
 from zoo.verbs.arguments import (
@@ -106,7 +106,7 @@ def benchmark(
     check_seconds(seconds)
     batches = several(batch)
     if data is not None:
-        if artifacts or csv or threads or runtime or batches != [*BATCHES]:
+        if artifacts or csv or threads is not None or runtime or batches != [*BATCHES]:
             raise ZooError("--data measures a training: leave artifacts, --batch, --threads, --runtime and --csv out")
         wanted = data_request(
             data=data,
@@ -137,10 +137,11 @@ def benchmark(
     rows = measure(
         folders,
         batches=batches,
-        threads=several(threads or ()),
+        threads=None if threads is None else several(threads),
         runtimes=several(runtime or ()),
         seconds=seconds,
         seed=SEED,
+        say=say,
         progress=progress,
     )
     made = dataclasses.replace(started, finished=provenance.now())
@@ -156,7 +157,7 @@ def _of_training(request: TrainingRequest, seconds: float, say: Say, progress: P
 
     decide(request)
     # A wrong request was refused above, before TensorFlow takes seconds to import.
-    wake_keras()
+    import_keras()
     from zoo.training.input_speed import measure
 
     started = provenance.here(SEED)

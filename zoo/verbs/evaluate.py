@@ -23,7 +23,7 @@ from zoo.folder_kinds import KINDS, check_new, mistaken
 from zoo.input import kind_of
 from zoo.run import Run
 from zoo.task import task_of
-from zoo.tensorflow_setup import wake_keras
+from zoo.tensorflow_setup import import_keras
 from zoo.text import Say, silent
 from zoo.verbs.arguments import StrPath, column_options, local_path, optional_path
 from zoo.verbs.results import Folder
@@ -182,7 +182,7 @@ def _measured_outputs(target: Path, described: Run | Manifest, examples: Example
 
         return of_artifacts.measured_outputs(target, examples)
     provenance.say_environment(say)
-    wake_keras()
+    import_keras()
     from zoo import inference as of_runs
 
     return of_runs.measured_outputs_of_run(target, examples)

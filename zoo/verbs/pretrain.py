@@ -9,7 +9,7 @@ from typing import Any, Literal
 from zoo import provenance, run
 from zoo.allocator import keeping_freed_memory
 from zoo.recipe import Precision
-from zoo.tensorflow_setup import wake_keras
+from zoo.tensorflow_setup import import_keras
 from zoo.text import Progress, Say, silent
 from zoo.training.cluster import Kind, find
 from zoo.training.gathering import gathered
@@ -114,7 +114,7 @@ def pretrain(
 
     # A wrong request was refused above, before TensorFlow takes seconds to import.
     provenance.say_environment(say)
-    wake_keras()
+    import_keras()
     from zoo.training import start
 
     with gathered(cluster, say) as team:

@@ -17,6 +17,7 @@ def pull(
     classes: int | None = None,
     image_size: int | None = None,
     channels: int | None = None,
+    seconds: float | None = None,
     file: StrPath | None = None,
     license: str | None = None,
     out: StrPath | None = None,
@@ -33,6 +34,8 @@ def pull(
             states, or 2.
         image_size: the side of the network's input in pixels; by default the weights' own.
         channels: 1 to 4 input channels, by default 3; the first layer's weights are adapted to any other number.
+        seconds: the length of the clips that a network of sound takes, by default 1; not for transcripts. Longer clips
+            keep their middle, and shorter ones are repeated.
         file: a file of weights, or a folder of transformers or sentence-transformers; nothing is fetched.
         license: the SPDX identifier of the license of a `file` that has no `tag`, or states none in a README.md.
         out: the run folder to write; by default `runs/NAME`.
@@ -51,6 +54,7 @@ def pull(
         classes=classes,
         image_size=image_size,
         channels=channels,
+        seconds=seconds,
         file=optional_path(file),
         license=license,
         out=optional_path(out),

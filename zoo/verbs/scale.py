@@ -24,7 +24,7 @@ from zoo.power_law import FEWEST, Fit, fit
 from zoo.recipe import WIDTH
 from zoo.registry import resolve
 from zoo.task import task_of
-from zoo.tensorflow_setup import wake_keras
+from zoo.tensorflow_setup import import_keras
 from zoo.text import Progress, Say, silent
 from zoo.verbs import scale_drawing, series
 from zoo.verbs.arguments import StrPath, local_path, optional_path, refuse_beside_resume, settings_of, several
@@ -146,7 +146,7 @@ def scale(
         usual = Path("scales") / f"{request['family']}-{short_name(source)}"
         folder, begun = experiment.place("scale", optional_path(out), usual, request)
         if begun is None:
-            _check_networks(made, points)
+            series.check_networks(made, points)
         record = begun or experiment.begin("scale", folder, request, {}, made[0][1].recipe.seed)
     points = [Point(**point) for point in record.asked["points"]]
     with experiment.withdrawn_if_refused(folder, begun is not None), locked(folder):
@@ -172,25 +172,6 @@ def _checked(request: Mapping[str, Any], points: list[Point]) -> list[Decided]:
     if WIDTH in usual.named:
         raise ZooError(f"{WIDTH} cannot be set in addition to the widths of the networks: use --widths only")
     return series.decisions(request, points)
-
-
-def _check_networks(made: list[Decided], points: list[Point]) -> None:
-    """Check that the data can be loaded, that the networks can be built, and that they differ from each other.
-
-    Raises:
-        ZooError: a check fails.
-    """
-    wake_keras()
-    from zoo.training.data_of_request import data_of_request, recipe_for
-    from zoo.training.describe import describe
-
-    dataset, _ = data_of_request(*made[0])
-    seen: dict[tuple[int, int], str] = {}
-    for point, (one, decision) in zip(points, made, strict=True):
-        model = describe(decision.family, decision.size, dataset, recipe_for(dataset, one, decision))
-        other = seen.setdefault((model.parameters, model.multiply_adds), point.name)
-        if other != point.name:
-            raise ZooError(f"{other} and {point.name} are the same network of {model.family}: leave one out")
 
 
 def _measured(
@@ -289,7 +270,7 @@ def _errors(
                 kind = kind_of(this.model.preprocessing).kind
                 dataset = load_again(this.data, kind, this.recipe.split, data_dir)
             examples = fitting(dataset, this.model.preprocessing).test
-            wake_keras()
+            import_keras()
             from zoo.inference import measured_outputs_of_run
 
             errors = task_of(this.model).errors(measured_outputs_of_run(made[point].folder, examples), examples.targets)

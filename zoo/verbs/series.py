@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo import run, schema
+from zoo.data.source import absolute, absolute_path
 from zoo.errors import ZooError, listed
 from zoo.experiment import place_of_data
 from zoo.named_recipe import RecipeFile, read_if_file
 from zoo.recipe import WIDTH
 from zoo.registry import resolve
 from zoo.run import Run
+from zoo.tensorflow_setup import import_keras
 from zoo.text import Progress, Say
 from zoo.training.cluster import Kind
 from zoo.training.cluster import find as find_cluster
@@ -77,6 +79,9 @@ def asked(family: str | None, training: Mapping[str, Any]) -> dict[str, Any]:
     if found.name != family:
         raise ZooError(f"{family} is one size: name the family, {found.name}, and its sizes, such as {row.name}")
     decided = {name: _plain(value) for name, value in given.items() if name not in HOW}
+    for name, everywhere in (("data", absolute), ("data_dir", absolute_path)):
+        if name in decided:
+            decided[name] = everywhere(decided[name])
     return {"family": found.name, **decided, "set": settings_of(training.get("set", ()), {})}
 
 
@@ -89,7 +94,9 @@ def _plain(value: Any) -> Any:
 def refuse_cluster(strategy: Kind | None) -> None:
     """Raise ZooError if the environment describes several machines, on which a series cannot be trained."""
     if find_cluster(strategy or "auto"):
-        raise ZooError("several networks are trained on one machine: train each on these workers by a call of its own")
+        raise ZooError(
+            "several networks cannot be trained on a cluster: train each by a call of its own, or unset TF_CONFIG"
+        )
 
 
 def decisions(request: Mapping[str, Any], points: list[Point]) -> list[Decided]:
@@ -154,8 +161,27 @@ def trained(
     return made
 
 
+def check_networks(made: list[Decided], points: list[Point]) -> None:
+    """Check that the data can be loaded, that the networks can be built, and that they differ from each other.
+
+    Raises:
+        ZooError: a check fails.
+    """
+    import_keras()
+    from zoo.training.data_of_request import data_of_request, recipe_for
+    from zoo.training.describe import describe
+
+    dataset, _ = data_of_request(*made[0])
+    seen: dict[tuple[int, int], str] = {}
+    for point, (one, decision) in zip(points, made, strict=True):
+        model = describe(decision.family, decision.size, dataset, recipe_for(dataset, one, decision))
+        other = seen.setdefault((model.parameters, model.multiply_adds), point.name)
+        if other != point.name:
+            raise ZooError(f"{other} and {point.name} are the same network of {model.family}: leave one out")
+
+
 def refuse_other_data(made: Iterable[RunFolder]) -> None:
-    """Raise ZooError if the networks of a series were trained on different data, so that one table compares nothing."""
+    """Raise ZooError if the networks of a series were trained on different data, which one table cannot compare."""
     first, *others = made
     for one in others:
         if one.run.data and first.run.data and one.run.data.fingerprint != first.run.data.fingerprint:

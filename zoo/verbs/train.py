@@ -12,7 +12,7 @@ from zoo.allocator import keeping_freed_memory
 from zoo.errors import ZooError
 from zoo.named_recipe import RecipeChoice
 from zoo.recipe import Precision
-from zoo.tensorflow_setup import wake_keras
+from zoo.tensorflow_setup import import_keras
 from zoo.text import Progress, Say, silent
 from zoo.training.cluster import Cluster, Kind, find
 from zoo.training.gathering import gathered
@@ -156,7 +156,7 @@ def train(
 
     # A wrong request was refused above, before TensorFlow takes seconds to import.
     provenance.say_environment(say)
-    wake_keras()
+    import_keras()
     from zoo.export.preflight import preflight
     from zoo.training import start
 
@@ -204,7 +204,7 @@ def check_numbers(checkpoint_minutes: float, profile: int | None) -> None:
 
 def beside_chief(cluster: Cluster, data_dir: Path | None, execution: Execution) -> RunFolder:
     """Train the chief's run as one of the other workers, which need no run folder and write none."""
-    wake_keras()
+    import_keras()
     from zoo.training.follow import follow
 
     with gathered(cluster) as team:

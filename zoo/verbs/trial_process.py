@@ -15,7 +15,7 @@ from zoo import schema
 from zoo.child_process import error_message, own_output
 from zoo.description import Model
 from zoo.errors import ZooError
-from zoo.tensorflow_setup import wake_keras
+from zoo.tensorflow_setup import import_keras
 from zoo.tuning import trial
 from zoo.tuning.process import StudyEnds
 from zoo.tuning.trial import Settled, StudyRequest
@@ -37,7 +37,7 @@ def main() -> None:
     while True:
         message = messages.get()
         try:
-            wake_keras()
+            import_keras()
             answer(**_done(message, messages, answer, preflight))
         except StudyEnds as error:
             answer(ends=str(error))

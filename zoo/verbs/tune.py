@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from zoo import experiment, files, keys_file, provenance, run, schema
-from zoo.data.source import short_name
+from zoo.data.source import absolute, absolute_path, short_name
 from zoo.errors import ZooError
 from zoo.experiment import Experiment
 from zoo.folder_lock import locked
@@ -151,7 +151,7 @@ def tune(
 
 def _checked(
     *, family: str | None, size: str | None, trials: int | None, space: StrPath | Mapping[str, Any] | None,
-    settings: list[str], data_dir: StrPath | None, recipe: str | RecipeFile | None, **others: Any,
+    settings: list[str], data: str | None, data_dir: StrPath | None, recipe: str | RecipeFile | None, **others: Any,
 ) -> StudyRequest:  # fmt: skip
     """Make the request of a study from its arguments, after the checks that take no time."""
     from zoo.training.decision import decide
@@ -168,7 +168,8 @@ def _checked(
         family=found.name,
         # An alias names a size as well.
         size=row.name if size is not None or family != found.name else None,
-        data_dir=None if data_dir is None else str(data_dir),
+        data=data and absolute(data),
+        data_dir=None if data_dir is None else absolute_path(str(data_dir)),
         settings=tuple(settings),
         trials=trials,
         recipe=recipe,

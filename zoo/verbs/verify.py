@@ -19,7 +19,8 @@ def verify(artifact: StrPath | None = None, *, say: Say = silent) -> Report:
     Args:
         artifact: the artifact folder, or a folder that `zoo.publish` wrote; by default the newest artifact below
             `artifacts`.
-        say: called with a line about the chosen artifact.
+        say: called with a line about the chosen artifact, and if no library is installed that can open one of its
+            formats.
 
     Raises:
         ZooError: the folder is neither an artifact nor one that was published.
@@ -27,4 +28,7 @@ def verify(artifact: StrPath | None = None, *, say: Say = silent) -> Report:
     """
     from zoo.serving.verify import verify as check
 
-    return check(artifact_or_newest(artifact, say))
+    report = check(artifact_or_newest(artifact, say))
+    if report.missing:
+        say(f"the golden answers were not computed: install {' or '.join(report.missing)} for that")
+    return report

@@ -1,7 +1,7 @@
 """Reading the files that Keras 3 saves (`.weights.h5`, `.keras`): names and numbers, and nothing that could run.
 
-The configuration in a `.keras` file, which may hold code, is never read. HDF5 can point to other files, claim arrays of
-any size and unpack to more than its own: only plain arrays that lie whole in this file are read.
+The configuration in a `.keras` file, which may hold code, is never read. An HDF5 file may link to other files, declare
+arrays of any size and expand when it is unpacked: only uncompressed arrays that lie whole within the file are read.
 """
 
 from __future__ import annotations
@@ -130,7 +130,7 @@ def _stored(path: Path, group: Any, size: int, resaving: str) -> StoredLayer:
     arrays = [_member(path, group, key) for key in sorted(group, key=lambda key: (len(key), key))]
     for array in arrays:
         if not isinstance(array, h5py.Dataset):
-            raise ZooError(f"{path}: {array.name} is no array")
+            raise ZooError(f"{path}: {array.name} is not an array")
         plain = array.chunks is None and not array.is_virtual and not array.external
         start = array.id.get_offset() if plain else None
         if start is None or start + array.nbytes > size:

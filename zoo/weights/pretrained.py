@@ -66,7 +66,7 @@ class Published:
 
     @property
     def input(self) -> PublishedInput:
-        """The input to take where nobody says which weights they are."""
+        """The input of the first tag; that of the published network if there are no tags."""
         return self.tags[0].input if self.tags else self.reference
 
 

@@ -113,7 +113,7 @@ def check_file(path: Path, origin: Publisher) -> None:
         return
     wanted = " or ".join(f"*{suffix}" for suffix in origin.suffixes)
     if not path.name.endswith(origin.suffixes):
-        reason = REASONS.get(path.suffix.lower(), "is no such file")
+        reason = REASONS.get(path.suffix.lower(), "has another format")
         raise ZooError(f"{path} {reason}: weights from {origin.name} are read only from {wanted} files")
     if not path.is_file():
         raise ZooError(f"there is no file {path}: name a {wanted} file")

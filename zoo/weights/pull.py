@@ -17,12 +17,12 @@ from zoo.family import Family, Size
 from zoo.input import find, kind_of
 from zoo.registry import resolve
 from zoo.structure import MOST_CHANNELS, Structure
-from zoo.tensorflow_setup import wake_keras
+from zoo.tensorflow_setup import import_keras
 from zoo.weights import hub
 from zoo.weights.ctc_vocabulary import read_symbols
 from zoo.weights.pretrained import CLASSES, Published, Tag
 from zoo.weights.publishers import Publisher, check_file, find_publisher, preprocessing
-from zoo.weights.transformers_reader import Checkpoint, open_checkpoint
+from zoo.weights.transformers_reader import Checkpoint, open_checkpoint, refuse_other_heads
 
 SEED = 0
 """The seed for layers that the weights lack."""
@@ -59,6 +59,7 @@ def pull(
     classes: int | None = None,
     image_size: int | None = None,
     channels: int | None = None,
+    seconds: float | None = None,
     file: Path | None = None,
     license: str | None = None,
     out: Path | None = None,
@@ -75,6 +76,7 @@ def pull(
             that it names, or 2; a folder of a network for transcripts has none.
         image_size: the side of the network's input in pixels. By default that of the weights.
         channels: of the network's input, 3 by default. The stem is adapted to others than 3.
+        seconds: the length of the clips that a network of sound takes, by default 1; not for transcripts.
         file: a file or folder of weights to read, instead of fetching one.
         license: the SPDX identifier of the file's license. A tag has its own, and a folder may state one.
         out: the folder to write. By default `runs/FAMILY-SIZE-TAG`, with a number where that is taken.
@@ -98,8 +100,10 @@ def pull(
         wrong = [option for option, value in given.items() if value is not None]
         if wrong:
             raise ZooError(f"{wrong[0]} is not for weights from {origin}: leave it out")
-        plan = _of_folder(family, row, publisher, published, file, license, classes)
+        plan = _of_folder(family, row, publisher, published, file, license, classes, seconds)
     else:
+        if seconds is not None:
+            raise ZooError(f"--seconds is not for weights from {origin}: leave it out")
         plan = _of_file(
             family,
             row,
@@ -127,7 +131,7 @@ def pull(
         task=plan.task,
         symbols=plan.symbols,
     )
-    wake_keras()
+    import_keras()
     import keras
 
     # Layers that the weights lack start from random ones.
@@ -176,14 +180,14 @@ def _of_file(
     expected = chosen.input if chosen else published.input
     structure = family.reference_structure(row)
     if not 1 <= channels <= MOST_CHANNELS:
-        raise ZooError(f"{channels} channels cannot be taken: 1 (gray), 2 (gray, alpha), 3 (RGB) or 4 (RGBA) can")
+        raise ZooError(f"{channels} channels are not supported: choose 1 (gray), 2 (gray, alpha), 3 (RGB) or 4 (RGBA)")
     wanted = preprocessing(expected, expected.side if image_size is None else image_size, channels)
     kind_of(wanted).data.check(family, row, wanted, structure)
     terms = _license(chosen, file, license)
     if file is None and classes != CLASSES:
         raise ZooError(
-            f"{repository} tells {CLASSES} classes apart, not {classes}: leave --classes out, and give "
-            "the run a new head with 'zoo train … --weights RUN'"
+            f"{repository} has {CLASSES} classes, not {classes}: leave --classes out, and replace the head with "
+            "'zoo train … --weights RUN'"
         )
 
     def fetched() -> tuple[Path, str | None]:
@@ -217,17 +221,19 @@ def _of_folder(
     folder: Path,
     license: str | None,
     classes: int | None,
+    seconds: float | None,
 ) -> _Plan:
     """Plan to read a folder of weights, which says how examples are prepared for them."""
     check_file(folder, publisher)
     checkpoint = open_checkpoint(folder)
+    refuse_other_heads(checkpoint)
     task = checkpoint.task
     if task not in family.all_tasks:
         raise ZooError(f"{folder} is of a network for {task}, and {family.name} has none: name another family")
     if task == "transcript" and classes is not None:
         raise ZooError(f"--classes is not for {folder}, whose network answers with transcripts: leave it out")
     data = find(family.input).data
-    wanted = data.published(checkpoint.folder, task)
+    wanted = data.published(checkpoint.folder, task, seconds)
     data.check(family, row, wanted, None)
     labels, symbols = read_symbols(checkpoint) if task == "transcript" else (_classes(checkpoint, classes), None)
     stated = license or checkpoint.license
@@ -253,7 +259,7 @@ def numbered(classes: int) -> tuple[str, ...]:
 
 def _checked(license: str) -> str:
     if not LICENSE.fullmatch(license):
-        raise ZooError(f"--license {license!r:.60} is no SPDX identifier: write one, such as Apache-2.0")
+        raise ZooError(f"--license {license!r:.60} is not an SPDX identifier: write one, such as Apache-2.0")
     return license
 
 
@@ -262,8 +268,8 @@ def _license(tag: Tag | None, file: Path | None, given: str | None) -> str:
         _checked(given)
     if tag is None and given is None:
         raise ZooError(
-            f"nobody says on what terms {file} may be used: name its --license, such as Apache-2.0, or the --tag "
-            "that it was published as"
+            f"the license of {file} is unknown: name it with --license, such as Apache-2.0, or name the --tag of the "
+            "weights"
         )
     if tag is not None and given not in (None, tag.license):
         raise ZooError(f"weights tagged {tag.name} are licensed {tag.license}: leave --license out")

@@ -20,7 +20,7 @@ from zoo.weights.reading import COLORS, Reading, recoloring
 from zoo.weights_file import floats, misfit, refuse_unsound, unsound, weights
 
 COUNTER = "num_batches_tracked"
-"""PyTorch's count of training steps in each batch normalization. It is no weight, and zoo's networks lack it."""
+"""PyTorch's count of training steps in each batch normalization. It is not a weight, and zoo's networks lack it."""
 
 AVERAGED = "n_averaged"
 """PyTorch's count of the models in an average of models (`AveragedModel`), the only name there without a prefix."""

@@ -32,7 +32,7 @@ SHARDS = "model.safetensors.index.json"
 CARD = "README.md"
 """The model card, whose metadata may state the license."""
 
-LICENSE = re.compile(r"^license:\s*[\"']?([\w.+-]+)", re.MULTILINE)
+LICENSE = re.compile(r"^license:(?:[ \t]*|[ \t]*\n[ \t]*-[ \t]+)[\"']?(\w[\w.+-]*)", re.MULTILINE)
 
 SPDX = {"apache-2.0": "Apache-2.0", "mit": "MIT", "bsd-3-clause": "BSD-3-Clause", "cc-by-4.0": "CC-BY-4.0"}
 """The identifiers of licenses that model cards write in lower case."""
@@ -46,7 +46,7 @@ LARGEST_JSON = 1 << 22
 PART = re.compile(r"(?P<layer>[^[\]]+)\[(?P<number>\d)/(?P<count>\d)\]")
 """A part of a layer in a table of names: `layer[1/3]` is the second third of its outputs."""
 
-POOLINGS = {"pooling_mode_mean_tokens": "mean", "pooling_mode_cls_token": "first"}
+POOLINGS = {"mean_tokens": "mean", "cls_token": "first", "cls": "first"}
 """The poolings of sentence-transformers by name, and zoo's names for them."""
 
 LABELED = "logits"
@@ -54,6 +54,12 @@ LABELED = "logits"
 
 TASKS = {"ForSequenceClassification": "classes", "ForCTC": "transcript"}
 """The tasks of heads, by the ends of the names of transformers' architectures."""
+
+WITHOUT_HEADS = ("Model", "ForPreTraining", "ForMaskedLM", "ForNextSentencePrediction")
+"""The ends of the names of architectures without a head, or with one for pretraining, which zoo leaves out."""
+
+ONE_CLASS = "single_label_classification"
+"""The problem of a head with one right class for each example, as transformers calls it."""
 
 
 @dataclass(frozen=True)
@@ -132,6 +138,24 @@ def _headed_for(config: Mapping[str, Any]) -> str | None:
     return next((task for end, task in TASKS.items() for name in names if name.endswith(end)), None)
 
 
+def refuse_other_heads(checkpoint: Checkpoint) -> None:
+    """Raise ZooError for a head that would answer wrongly in zoo: of tokens, of several right classes, or of values."""
+    config, where = checkpoint.config, checkpoint.folder / CONFIG
+    named = config.get("architectures")
+    names = [str(name) for name in named] if isinstance(named, list) else []
+    if names and not any(name.endswith((*TASKS, *WITHOUT_HEADS)) for name in names):
+        raise ZooError(
+            f"{where} is of a {names[0]:.60}, whose head zoo does not have: name a folder of a network without a head "
+            f"or with one of {' or '.join(TASKS)}"
+        )
+    if not checkpoint.has_head or checkpoint.task != "classes":
+        return
+    problem = config.get("problem_type") or ONE_CLASS
+    if problem != ONE_CLASS or (checkpoint.labels is not None and len(checkpoint.labels) == 1):
+        found = f"a head for {problem!s:.60}" if problem != ONE_CLASS else "a head with one output"
+        raise ZooError(f"{where} has {found}: zoo reads heads with one right class for each example ({ONE_CLASS})")
+
+
 def open_checkpoint(source: Path) -> Checkpoint:
     """Open a folder of transformers or sentence-transformers, or the file of weights in one.
 
@@ -141,7 +165,7 @@ def open_checkpoint(source: Path) -> Checkpoint:
     """
     folder = source.parent if source.name == WEIGHTS else source
     if not folder.is_dir():
-        raise ZooError(f"{source} is no folder of transformers: name one with {CONFIG} and {WEIGHTS}")
+        raise ZooError(f"{source} is not a folder of transformers: name one with {CONFIG} and {WEIGHTS}")
     pooling, remarks = None, tuple[str, ...]()
     if (folder / MODULES).is_file():
         folder, pooling, remarks = _sentence_transformers(folder)
@@ -309,7 +333,10 @@ def _sentence_transformers(folder: Path) -> tuple[Path, str | None, tuple[str, .
         for name, value in modes.items()
         if name.startswith("pooling_mode_") and value is True
     ]
-    pooling = POOLINGS.get(f"pooling_mode_{on[0]}", on[0]) if len(on) == 1 else "+".join(on) or "nothing"
+    # sentence-transformers 5.4 writes one name or several in place of a switch for each.
+    stated = modes.get("pooling_mode")
+    on += [str(name) for name in (stated if isinstance(stated, list) else [stated]) if name]
+    pooling = POOLINGS.get(on[0], on[0]) if len(on) == 1 else "+".join(on) or "nothing"
     remarks = ("sentence-transformers scales the vectors to length 1: zoo does not",) if kinds[2:] else ()
     return inner, pooling, remarks
 
@@ -342,7 +369,7 @@ def _json(path: Path) -> Any:
             raise ZooError(f"{path} is larger than any configuration: fetch it anew")
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
-        raise ZooError(f"{path} is no JSON that can be read ({error!s:.100}): fetch it anew") from None
+        raise ZooError(f"{path} is not JSON that can be read ({error!s:.100}): fetch it anew") from None
 
 
 def _others(folder: Path) -> str:

@@ -84,7 +84,7 @@ _FLOAT = encoded(noise(900), subtype="FLOAT")
 
 WRONG = {
     "an empty file": b"",
-    "text": b"hello, this is no sound at all",
+    "text": b"hello, this is not sound at all",
     "a WAV without samples": wav.written(np.zeros(0), 16_000),
     "only the beginning of a header": PLAIN[:30],
     "only RIFF": b"RIFF",

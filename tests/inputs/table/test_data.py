@@ -127,7 +127,7 @@ def test_a_value_that_does_not_fit_is_named_by_its_line(tmp_path: Path) -> None:
     rows = [f"{number / 7},{number % 2}" for number in range(60)]
     path.write_text("\n".join(["x,y", *rows[:3], "oops,1", *rows[3:]]))
     dataset = load(f"csv:{path}", "table", split=SPLIT, options={"target": "y"})
-    with pytest.raises(ZooError, match=r"'oops' in t\.csv line 5 is none"):
+    with pytest.raises(ZooError, match=r"and 'oops' in t\.csv line 5: mend"):
         data.suiting(dataset, TableSettings(), None)
 
 

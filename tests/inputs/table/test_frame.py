@@ -116,8 +116,8 @@ WRONG: dict[str, tuple[bytes, str]] = {
     "NUL": (HEADER + ROWS + b"1,\0,3\n", "line 14 has a NUL byte"),
     "Latin-1": (HEADER + "é,1,2\n".encode("latin-1"), "line 2 is not UTF-8 .byte 0xe9"),
     "UTF-16": ("a,b,y\n1,2,3\n".encode("utf-16"), "UTF-16"),
-    "an open quote": (HEADER + b'"1,2,3\n4,5,6\n', "is no CSV"),
-    "text behind a quote": (HEADER + b'"1"2,2,3\n', "is no CSV"),
+    "an open quote": (HEADER + b'"1,2,3\n4,5,6\n', "is not CSV"),
+    "text behind a quote": (HEADER + b'"1"2,2,3\n', "is not CSV"),
     "a column twice": (b"a,a,y\n1,2,3\n", "two columns 'a'"),
     "a column without a name": (b",a,y\n1,2,3\n", "column 1 has no name"),
     "no header": (b"1,2,3\n4,5,6\n", "begins with numbers"),
@@ -132,10 +132,10 @@ WRONG: dict[str, tuple[bytes, str]] = {
     "no column y of many": (b",".join(b"x%d" % n for n in range(999)) + b"\n" + b"1," * 998 + b"1\n", "and 989 more"),
     "no target": (b"a,y\n1,\n2,\n", "no values"),
     "an infinite target": (b"a,y\n1,inf\n2,3\n", "line 2: the target 'y' is infinite"),
-    "a word among targets": (b"a,y\n1,1\n2,2.5\n3,x\n", "'x' .*line 4. is none"),
+    "a word among targets": (b"a,y\n1,1\n2,2.5\n3,x\n", "only numbers, and has 'x' .*line 4.: mend that cell"),
     "an infinite number": (b"a,y\n1e999,1\n2,3\n", "infinite number"),
     "a number for float64 only": (b"a,y\n1e39,1\n2,3\n", "column 'a' .* too large"),
-    "mixed types": (b"a,y\n1,1\n2,3\nx,3\n", "has numbers, and 'x' in row 3"),
+    "mixed types": (b"a,y\n1,1\n2,3\nx,3\n", "has mostly numbers, and 'x' in row 3"),
     "decimal commas": (b"a;y\n1,5;1\n2,5;3\n3,5;4\n", "a. has numbers with commas, .*, .1,5. in row 1: write plain"),
     "decimal commas of a target": (b"a;y\n1;1,5\n2;3,5\n3;4,0\n", "--target y: .* commas, .*, .1,5. .*line 2"),
     "thousands": (b'a,y\n"1,000",1\n"1,300",3\n"2,000",4\n', ".1,000. in row 1: write plain numbers, such as 1234.5"),
@@ -246,6 +246,15 @@ def test_the_name_of_a_link_decides_its_split(tmp_path: Path) -> None:
     assert read_frame([*named.values()]).splits == ["train", "train", "test"]
     with pytest.raises(ZooError, match="names a file twice"):
         files(f"{tmp_path}/train.csv,{tmp_path}/blobs/0a1b")
+
+
+def test_words_that_a_network_does_not_know_are_named_once(write: Callable[..., Path]) -> None:
+    known = TablePreprocessing((Column("b", "word", words=("0", "é")), Column("c", "word", words=("x",))))
+    said: list[str] = []
+    path = write("b,c\n0,x\ne\u0301,\nnew,y\nnew,x\n".encode())
+    found = client.named_examples([path], known, lambda place, reason: said.append(reason))
+    assert len(found) == 4
+    assert said == ["words that the network does not know: 'new' in column 'b', 'y' in column 'c'"]
 
 
 def test_rows_for_a_network_are_read_by_its_columns(write: Callable[..., Path]) -> None:

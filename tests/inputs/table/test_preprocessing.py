@@ -112,7 +112,7 @@ def test_noise_agrees_and_random_has_no_missing_values() -> None:
         ((1e39, None, None, None, None), "row 1: column 'Größe in cm' has a number that is too large"),
         ((float("-inf"), None, None, None, None), "too large"),
         ((1.0, 2.0, None, None, None), "row 1: column 'class' takes words as text, not 2.0"),
-        ((1.0, "a", "yesterday", None, None), "row 1: column 'when' has a word that is no date"),
+        ((1.0, "a", "yesterday", None, None), "row 1: column 'when' has a word that is not a date"),
         ((1.0, "a", None, "perhaps", None), "row 1: column 'smoker' has a word that is neither"),
         ((1.0,), "row 1 has 1 values, not 5"),
     ],
@@ -168,7 +168,7 @@ def test_types_are_inferred(values: Any, kind: str) -> None:
 @pytest.mark.parametrize(
     ("name", "values", "reason"),
     [
-        ("x", ["1", "2", "red"], "has numbers, and 'red' in row 3 is none"),
+        ("x", ["1", "2", "red"], "has mostly numbers, and 'red' in row 3: mend that cell"),
         ("x", ["1", "inf"], "infinite number, 'inf' in row 2"),
         ("x", ["1", "1e999"], "infinite number"),
         ("x", [None, None], "has no values"),

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 from zoo import input as inputs
 from zoo.data.example import RawDataset
-from zoo.data.source import Source
+from zoo.data.source import Source, absolute_path
 from zoo.data.splits import SPLIT_NAMES
 from zoo.errors import ZooError
+from zoo.files import exists
 from zoo.stores import is_store
 from zoo.text import Say
 
@@ -63,7 +64,10 @@ def read(
     found, names_files = files(argument, data_dir, say), image or audio
     folders = {path.parent for path in found.values()}
     if names_files and (len(folders) > 1 or any(map(is_store, found))):
-        raise ZooError(f"--data csv:{argument}: --{kind} names files below the table: name files of one local folder")
+        raise ZooError(
+            f"--data csv:{argument}: with --{kind}, cells are paths below the folder of the table: "
+            "put all tables into one folder of this machine"
+        )
     frame, named = read_frame([*found.values()]), ",".join(found)
     where = str(data_dir.expanduser().resolve()) if data_dir else None
     if names_files:
@@ -87,12 +91,19 @@ def _short_name(argument: str) -> str:
     return first.parent.name or name if name.lower() in SPLIT_NAMES else name
 
 
+def _absolute(argument: str) -> str:
+    """Return the absolute paths of files; the name of one file may contain commas."""
+    paths = [argument] if exists(Path(argument).expanduser()) else argument.split(",")
+    return ",".join(map(absolute_path, paths))
+
+
 SOURCE = Source(
     scheme="csv",
     argument="FILE[,FILE…]",
     kinds=("table", "text", "image", "audio"),
     summary="your own tables, or texts or names of image or sound files in one of their columns, as CSV or Parquet",
     read=read,
+    absolute=_absolute,
     infers_targets=True,
     options={
         "target": "the column to predict, or several, separated by commas; a name may end with :classes or :values",

@@ -10,7 +10,7 @@ from pathlib import Path
 from zoo import input as inputs
 from zoo.data.entries import listing
 from zoo.data.example import UNLABELED, Example, RawDataset, Unreadable
-from zoo.data.source import Source
+from zoo.data.source import Source, absolute_path
 from zoo.data.sources.folder import ClassFolder, described
 from zoo.data.store_copy import folder_of
 from zoo.errors import ZooError
@@ -61,6 +61,7 @@ SOURCE = Source(
     kinds=("image", "text"),
     argument="PATH",
     argument_is_path=True,
+    absolute=absolute_path,
     summary="your own files without classes, for training without labels",
     read=read,
     short_name=lambda argument: Path(argument).name,

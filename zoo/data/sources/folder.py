@@ -16,7 +16,7 @@ from zoo.data.entries import Listing, files_of, listing
 from zoo.data.example import Example, RawDataset, Unreadable
 from zoo.data.names import composed, quoted, shown
 from zoo.data.prefetch import map_ahead
-from zoo.data.source import Source
+from zoo.data.source import Source, absolute_path
 from zoo.data.splits import SPLIT_NAMES, like_a_split
 from zoo.data.store_copy import folder_of
 from zoo.errors import ZooError, listed
@@ -297,6 +297,7 @@ SOURCE = Source(
     kinds=("image", "audio", "text"),
     argument="PATH",
     argument_is_path=True,
+    absolute=absolute_path,
     summary="your own files, one folder per class",
     read=read,
     short_name=lambda argument: Path(argument).name,

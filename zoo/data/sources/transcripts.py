@@ -10,7 +10,7 @@ from zoo.data.entries import visible_entries
 from zoo.data.example import Example, RawDataset, Unreadable
 from zoo.data.names import shown
 from zoo.data.prefetch import map_ahead
-from zoo.data.source import Source
+from zoo.data.source import Source, absolute_path
 from zoo.data.store_copy import folder_of
 from zoo.errors import ZooError, listed
 from zoo.input import Input
@@ -85,6 +85,7 @@ SOURCE = Source(
     kinds=("audio",),
     argument="PATH",
     argument_is_path=True,
+    absolute=absolute_path,
     summary="your own clips, each with a text file of the same name beside it",
     read=read,
     short_name=lambda argument: Path(argument).name,

@@ -7,7 +7,7 @@ import hashlib
 import json
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,13 +22,19 @@ from zoo.family import Family, Size
 from zoo.inputs.audio import synthetic, wav
 from zoo.inputs.audio.client import WAVEFORM, encode
 from zoo.inputs.audio.hostile import costly_files, refused_files
-from zoo.inputs.audio.preprocessing import TOO_LONG, AudioPreprocessing, decoded_file, read_clip
+from zoo.inputs.audio.preprocessing import LONGEST, TOO_LONG, AudioPreprocessing, decoded_file, read_clip
 from zoo.inputs.audio.settings import FASTEST, SLOWEST, AudioSettings
 from zoo.inputs.audio.spectrum import log_mel
 from zoo.structure import Structure
 
 PREPROCESSOR = "preprocessor_config.json"
 """The file of transformers that says how clips are prepared."""
+
+PROCESSOR = "processor_config.json"
+"""The file of transformers with the feature extractor and the tokenizer of a network for transcripts."""
+
+SHORTEST = 0.1
+"""The least seconds of the clips of a pulled network."""
 
 MEASURED = 512
 """The most clips, evenly spaced, on which the means and stds of the bands are measured; that takes two seconds."""
@@ -89,7 +95,7 @@ def inspect(path: Path, *, split: str, target: Any, name: str) -> Example:
     """Decode a sound file whole, to find damage.
 
     Raises:
-        ZooError: it is no sound, holds none, or is damaged.
+        ZooError: it is not sound, holds none, or is damaged.
     """
     content = read_file(path)
     return described(content, SoundFile(str(path)), split=split, target=target, name=name)
@@ -116,7 +122,7 @@ def suiting(dataset: Dataset, settings: AudioSettings, like: AudioPreprocessing 
     """Return the preprocessing `like` of pretrained weights, or one that suits the data, changed as the settings ask.
 
     Bands are normalized by their statistics over the training split, unless the weights bring statistics for the same
-    rate: at another rate, the bands are others.
+    rate, on which the bands depend.
 
     Raises:
         ZooError: the settings ask for clips that are shorter than a frame.
@@ -215,27 +221,46 @@ def reference(shape: Sequence[int]) -> AudioPreprocessing:
     return AudioPreprocessing(samples=samples, bands=bands[0])
 
 
-def published(folder: Path, task: str) -> AudioPreprocessing:
-    """Return waveforms, normalized as the `preprocessor_config.json` of a folder of transformers says.
+def published(folder: Path, task: str, seconds: float | None = None) -> AudioPreprocessing:
+    """Return waveforms, normalized as the feature extractor of a folder of transformers says.
 
-    For transcripts, clips may have any length, because a cut clip loses words. For other tasks they have one second,
-    because silence at the end of a clip changes the answer.
+    For transcripts, clips may have any length, because a cut clip loses words. For other tasks they have a length, by
+    default one second, because silence at the end of a clip changes the answer.
 
     Raises:
-        ZooError: there is none, or it states other features than a waveform of a rate that networks take.
+        ZooError: there is no feature extractor, it has other features than a waveform of a rate that networks take, or
+            no network takes clips of so many seconds.
     """
-    path = folder / PREPROCESSOR
+    path, stated = _feature_extractor(folder)
     try:
-        stated = json.loads(path.read_text(encoding="utf-8"))
         rate, features, norm = (stated[key] for key in ("sampling_rate", "feature_size", "do_normalize"))
-    except (OSError, ValueError, TypeError, KeyError):
-        raise ZooError(f"{path}, which says how clips are prepared, cannot be read: fetch the folder anew") from None
+    except KeyError:
+        raise ZooError(f"{path} does not say how clips are prepared: fetch the folder anew") from None
     if features != 1 or not isinstance(rate, int) or not SLOWEST <= rate <= FASTEST or not isinstance(norm, bool):
         raise ZooError(
             f"{path} asks for {features!r:.20} features at {rate!r:.20} samples a second: name another folder"
         )
-    samples = 0 if task == "transcript" else rate
+    if task == "transcript" and seconds is not None:
+        raise ZooError("networks for transcripts take clips of any length: leave --seconds out")
+    if seconds is not None and not SHORTEST <= seconds <= LONGEST:
+        raise ZooError(f"--seconds {seconds:g}: a length from {SHORTEST:g} to {LONGEST:g} is needed")
+    samples = 0 if task == "transcript" else round((seconds or 1) * rate)
     return AudioPreprocessing(rate=rate, samples=samples, front="waveform", clip_norm=norm)
+
+
+def _feature_extractor(folder: Path) -> tuple[Path, Mapping[str, Any]]:
+    """Return the file that states the feature extractor, and its content.
+
+    transformers 5 writes it into `processor_config.json`, if a tokenizer belongs to the network.
+    """
+    path, processor = folder / PREPROCESSOR, folder / PROCESSOR
+    nested = not path.exists() and processor.exists()
+    path = processor if nested else path
+    try:
+        stated = json.loads(path.read_text(encoding="utf-8"))
+        return path, {**(stated["feature_extractor"] if nested else stated)}
+    except (OSError, ValueError, TypeError, KeyError):
+        raise ZooError(f"{path}, which says how clips are prepared, cannot be read: fetch the folder anew") from None
 
 
 def structure(family: Family, size: Size, preprocessing: AudioPreprocessing) -> None:
@@ -281,7 +306,7 @@ def doubtful(raw: Sequence[bytes], preprocessing: AudioPreprocessing) -> list[An
 def damaged(raw: bytes) -> dict[str, Any]:
     """Return files that no decoder takes; `raw` is an undamaged file."""
     return {
-        "bytes that are no sound": b"no sound",
+        "bytes that are not sound": b"no sound",
         "no bytes": b"",
         "half a clip": raw[: len(raw) // 2],
         "a clip without its end": raw[:-20],

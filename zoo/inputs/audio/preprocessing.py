@@ -124,10 +124,8 @@ class AudioPreprocessing:
 def batch_of(clips: Iterable[np.ndarray], preprocessing: AudioPreprocessing) -> np.ndarray:
     """Bring clips, each float32 [any samples but none], to one length: float32 [clips, samples].
 
-    Where all have the length of the network, no more than one whole clip is in memory at a time.
-
-    That is the length of the network, or of the longest clip where the network takes any length: the others end with
-    silence.
+    The length is the network's. For a network of open length, it is that of the longest clip, and silence is added to
+    the end of the others. For a network of fixed length, only one whole clip is in memory at a time.
 
     Raises:
         ZooError: a clip is longer than any network takes.
@@ -199,7 +197,7 @@ def format_of(file: bytes) -> str:
     """Return the format that a file begins as.
 
     Raises:
-        ZooError: it is no sound.
+        ZooError: it is not sound.
     """
     if wav.is_wav(file):
         return "WAV"
@@ -276,7 +274,7 @@ def _sound(blocks: Sequence[np.ndarray]) -> np.ndarray:
     if not len(clip):
         raise ZooError("it holds no sound")
     if not (np.abs(clip) <= LOUDEST).all():
-        raise ZooError("samples that are no numbers, or beyond any loudness: save it again as 16-bit WAV")
+        raise ZooError("samples that are not numbers, or beyond any loudness: save it again as 16-bit WAV")
     return clip
 
 

@@ -63,7 +63,7 @@ def encoded(value: Any, rate: int, channels: int) -> bytes:
     if len(whole) and not (whole.min() >= -wav.FULL_SCALE and whole.max() < wav.FULL_SCALE):
         raise ZooError("samples beyond 16 bits")
     if not np.isfinite(samples).all():
-        raise ZooError("samples that are no numbers")
+        raise ZooError("samples that are not numbers")
     loudest = float(np.abs(samples).max(initial=0))
     if loudest > MOST_OVERSHOOT:
         raise ZooError(f"samples of up to {loudest:g} as floats, which should lie within 1: divide them by full scale")

@@ -24,7 +24,7 @@ class AudioSettings:
     """The network's input, and random changes of training clips, drawn anew for each clip and epoch.
 
     `seconds` is the length of a clip and `rate` its samples a second. A value of 0 stands for that of the weights that
-    training starts from. Where it starts from nothing, 0 stands for the length that nine of ten clips do not exceed, at
+    training starts from. Where it starts from scratch, 0 stands for the length that nine of ten clips do not exceed, at
     most 10 seconds, and for 16000 samples a second. `short` says how shorter clips are filled: `loop` repeats them,
     `pad` puts them in the middle of silence, and `auto` does what the weights want, or else repeats them. `front`
     depends on the family: its networks take a log-mel spectrogram or a waveform.

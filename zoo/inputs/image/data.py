@@ -144,7 +144,7 @@ def reference(shape: Sequence[int]) -> Preprocessing:
     return Preprocessing(height, width, channels, (MEAN,) * channels, (STD,) * channels)
 
 
-def published(folder: Path, task: str) -> Preprocessing:
+def published(folder: Path, task: str, seconds: float | None = None) -> Preprocessing:
     """Refuse a folder, because weights for images are files."""
     raise ZooError(f"{folder} is a folder: weights for images are read from a file")
 
@@ -167,14 +167,14 @@ def check(family: Family, size: Size, preprocessing: Preprocessing, structure: S
     least = max(SMALLEST_SIDE, -(-size.smallest_side // 2**spared))
     if min(height, width) < least:
         raise ZooError(
-            f"{family.name} {size.name} with {structure.halvings} halvings takes images from {least} pixels a side on, "
-            f"not {height}×{width}: ask for larger ones, or train from nothing, which suits the network to them"
+            f"{family.name} {size.name} with {structure.halvings} halvings needs images of at least {least}×{least} "
+            f"pixels, not {height}×{width}: raise image.size, or train without weights, which adapts the network"
         )
 
 
 def _check_channels(channels: int) -> None:
     if not 1 <= channels <= MOST_CHANNELS:
-        raise ZooError(f"{channels} channels cannot be taken: 1 (gray), 2 (gray, alpha), 3 (RGB) or 4 (RGBA) can")
+        raise ZooError(f"{channels} channels are not supported: choose 1 (gray), 2 (gray, alpha), 3 (RGB) or 4 (RGBA)")
 
 
 def samples(raw: Sequence[bytes], preprocessing: Preprocessing) -> list[bytes]:

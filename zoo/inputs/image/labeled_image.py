@@ -79,7 +79,7 @@ def inspect(path: Path, *, split: str, target: Any, name: str) -> Example:
     """Decode an image file whole, to find damage, and inspect it.
 
     Raises:
-        ZooError: it is no image, or is damaged.
+        ZooError: it is not an image, or is damaged.
     """
     encoded = read_file(path)
     open_image(encoded)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from zoo.recipe import Recipe
 
 ORDER = "order"
-"""The input with the places of the patches, those that are shown first."""
+"""The input with the positions of the patches: first those that the network sees, then those that are masked."""
 
 WIDTH_OF_HEAD = 32
 """The channels of each head of attention in the decoder."""

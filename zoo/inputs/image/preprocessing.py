@@ -161,7 +161,7 @@ def open_image(encoded: bytes, white_level: int = FULL_RANGE) -> Image.Image:
     """Decode the first frame of an image to 8 bits, in mode L, LA, RGB or RGBA.
 
     Raises:
-        ZooError: it is no image, is damaged or cut short, or is too large.
+        ZooError: it is not an image, is damaged or cut short, or is too large.
     """
     from PIL import ImageChops
 
@@ -183,7 +183,7 @@ def open_header(encoded: bytes) -> Image.Image:
     """Open an encoded image, and read only its format, mode and size.
 
     Raises:
-        ZooError: it is no image, or is too large.
+        ZooError: it is not an image, or is too large.
     """
     from PIL import Image
 

@@ -15,7 +15,7 @@ class ImageSettings:
     """The network's input, and random changes of training images, drawn anew for each image and epoch.
 
     `size` is the input's side in pixels, `crop_pct` the share of an image's side that is kept. A value of 0 stands for
-    that of the weights that training starts from. Where it starts from nothing, `size` and `channels` are then those of
+    that of the weights that training starts from. Where it starts from scratch, `size` and `channels` are then those of
     the data (224 pixels where images differ in size or have a side longer than that), and `crop_pct` is 1, the whole
     side.
 
@@ -33,9 +33,9 @@ class ImageSettings:
     largest aspect ratio of such a crop, in units of the image's, and its inverse the smallest.
 
     `policy` changes shape and color of each image by random operations, see `zoo.inputs.image.policies`:
-    `policy_operations` are the operations on an image of `randaugment`, and `policy_magnitude` is their strength;
-    `trivialaugment` has neither. `erase` is the probability that a random rectangle of an image is erased; `erase_with`
-    fills it: `noise` with random pixels, `mean` with the color that is subtracted as the mean.
+    `policy_operations` is the number of operations that `randaugment` applies to an image, and `policy_magnitude` their
+    strength; `trivialaugment` ignores both. `erase` is the probability that a random rectangle of an image is erased;
+    `erase_with` fills it: `noise` with random pixels, `mean` with the color that is subtracted as the mean.
     """
 
     kind: Literal["image"] = "image"

@@ -25,7 +25,7 @@ from zoo.inputs.table.preprocessing import (
     raw_tensors,
     tensors,
 )
-from zoo.inputs.table.rows import features, places_of, typed
+from zoo.inputs.table.rows import features, places_of, typed, unknown_words
 
 __all__ = [
     "catalog",
@@ -50,10 +50,10 @@ __all__ = [
 def named_examples(
     paths: Sequence[Path], preprocessing: TablePreprocessing, leave_out: Callable[[Path, str], None]
 ) -> list[NamedExample]:
-    """Read the rows of files by the names of their columns; `leave_out` gets those that the network does not take.
+    """Read the rows of files by the names of their columns; `leave_out` gets the columns and words it does not know.
 
     Raises:
-        ZooError: a file is no table, or lacks a column.
+        ZooError: a file is not a table, or lacks a column.
     """
     found: list[NamedExample] = []
     for path in paths:
@@ -68,6 +68,8 @@ def named_examples(
         if others:
             leave_out(path, f"columns that the network does not take: {listed(others, most=3)}")
         values, problems = typed(rows, places, preprocessing.columns)
+        if unknown := unknown_words(values, preprocessing.columns):
+            leave_out(path, f"words that the network does not know: {listed(unknown, most=3)}")
         found += map(NamedExample, frame.places, values, map(problems.get, range(len(values))))
     return found
 

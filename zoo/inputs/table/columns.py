@@ -180,7 +180,7 @@ def infer(name: str, values: Sequence[Value], row_name: Callable[[int], str] = r
         most = max(("number", "date"), key=lambda kind: counts[kind])
         other = next(text for kind, text in first.items() if kind != most)
         raise ZooError(
-            f"column '{shown(name)}' has {most}s, and {other} is none: mend that, "
+            f"column '{shown(name)}' has mostly {most}s, and {other}: mend that cell, "
             f"or --set table.words={shown(name)} if all are words"
         )
     return "word"

@@ -83,12 +83,12 @@ def _example(row: Row, target: Any, name: str, split: str, digest: bytes, names:
 FEW_DIFFERENT = "many rows of these data are equal, so rows of the training are recognized only in the same file"
 
 RECORDS = (object, None)
-"""Rows are no files of their own."""
+"""Rows are not files of their own."""
 
 
 def inspect(path: Path, *, split: str, target: Any, name: str) -> Example:
-    """Refuse a file, because rows are no files of their own."""
-    raise ZooError("a row of a table is no file: write csv:FILE")
+    """Refuse a file, because rows are not files of their own."""
+    raise ZooError("a row of a table is not a file: write csv:FILE")
 
 
 def form(examples: Sequence[Example]) -> tuple[str, ...]:
@@ -192,7 +192,7 @@ def reference(shape: Sequence[int]) -> TablePreprocessing:
     return TablePreprocessing(tuple(Column(f"x{number}", "number", knots=knots) for number in range(1, shape[0] + 1)))
 
 
-def published(folder: Path, task: str) -> TablePreprocessing:
+def published(folder: Path, task: str, seconds: float | None = None) -> TablePreprocessing:
     """Refuse a folder, because no weights for tables are published."""
     raise ZooError(f"{folder} is a folder: weights for tables are read from a file")
 

@@ -21,7 +21,8 @@ from typing import IO, Any
 from zoo.data.names import column_name, shown
 from zoo.data.splits import SPLIT_NAMES, like_a_split
 from zoo.data.store_copy import local_copy
-from zoo.errors import ZooError, listed
+from zoo.errors import MissingFile, ZooError, listed
+from zoo.files import exists
 from zoo.inputs.table.columns import LONGEST_NAME, NUMBER, Value, check_names
 from zoo.stores import is_store
 from zoo.text import Say, silent
@@ -39,7 +40,7 @@ LONGEST_HEADER = 2**21
 """The most bytes of the line that names the columns."""
 
 MOST_EXACT = 2**53
-"""The largest integer up to which floats tell all integers apart."""
+"""The largest integer below which every integer is a float of its own."""
 
 GZIP, PARQUET = b"\x1f\x8b", b"PAR1"
 """The first bytes of files."""
@@ -89,7 +90,7 @@ def files(argument: str, folder: Path | None = None, say: Say = silent) -> dict[
     """
     whole = Path(argument).expanduser()
     moved = folder / whole.name if folder and "," in whole.name else whole
-    named = [str(whole)] if _is_file(moved) else argument.split(",")
+    named = [str(whole)] if exists(moved) else argument.split(",")
     paths: dict[str, Path] = {}
     for one in named:
         stored = is_store(one)
@@ -103,14 +104,6 @@ def files(argument: str, folder: Path | None = None, say: Say = silent) -> dict[
     if len({path.resolve() for path in paths.values()}) < len(named):
         raise ZooError(f"{shown(argument)} names a file twice: name each once")
     return paths
-
-
-def _is_file(path: Path) -> bool:
-    """Return whether a path is that of a file; a list of files may be too long for a path."""
-    try:
-        return path.is_file()
-    except OSError:
-        return False
 
 
 def read_frame(paths: Sequence[Path]) -> Frame:
@@ -200,7 +193,7 @@ def read_file(path: Path) -> Frame:
     if path.is_dir():
         raise ZooError(f"{name} is a folder: name the CSV or Parquet files in it")
     if not path.is_file():
-        raise ZooError(f"there is no file {name}")
+        raise MissingFile(f"there is no file {name}")
     size = path.stat().st_size
     if not size:
         raise ZooError(f"{name} is empty: a table begins with a line of its columns' names")
@@ -232,7 +225,7 @@ def _csv(file: IO[bytes] | gzip.GzipFile, name: str) -> tuple[tuple[str, ...], l
         try:
             names = _checked_names(next(reader, []), name)
             for cells in reader:
-                # A line without any character is no row.
+                # A line without any character is not a row.
                 if not cells:
                     continue
                 if len(cells) != len(names):
@@ -245,7 +238,7 @@ def _csv(file: IO[bytes] | gzip.GzipFile, name: str) -> tuple[tuple[str, ...], l
                 if len(rows) * len(names) > MOST_CELLS:
                     raise ZooError(f"{name} has more than {MOST_CELLS:,} values: take a part of its rows or columns")
         except csv.Error as error:
-            raise ZooError(f"{name} line {reader.line_num} is no CSV ({error}): mend its quotes") from None
+            raise ZooError(f"{name} line {reader.line_num} is not CSV ({error}): mend its quotes") from None
     return names, rows, places
 
 

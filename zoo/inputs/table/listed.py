@@ -36,8 +36,8 @@ def dataset_of_frame(
     """Return the examples of a kind of input in the files that a column names; `target` names columns of targets.
 
     A name is a path from `folder`, that of the table. Each file is read whole, to find damage. Rows without a target
-    are unreadable, and so is a file that is no example of the kind, is larger than those of a folder may be, or lies
-    elsewhere. The option that names the column has the name of the kind.
+    are unreadable, and so is a file that is not an example of the kind, is larger than those of a folder may be, or
+    lies elsewhere. The option that names the column has the name of the kind.
 
     Raises:
         ZooError: there is no such column, both are the same, the target has no values, or no file is an example.
@@ -72,7 +72,7 @@ def _inside(root: Path, cell: Any) -> Path:
     of the file: systems differ in the form that they write.
 
     Raises:
-        ZooError: it is no name, or the file is not below `root`.
+        ZooError: it is not a name, or the file is not below `root`.
     """
     if not isinstance(cell, str) or not cell.strip():
         raise ZooError("no name of a file")

@@ -122,7 +122,7 @@ def _feature(value: Value, column: Column, codes: dict[str, float]) -> float:
 TOO_LARGE = "column '{}' has a number that is too large for float32"
 NOT_OF_KIND = {
     "boolean": "column '{}' has a word that is neither true nor false (or yes and no)",
-    "date": "column '{}' has a word that is no date: write 2024-12-31 or 2024-12-31T23:59:59",
+    "date": "column '{}' has a word that is not a date: write 2024-12-31 or 2024-12-31T23:59:59",
 }
 """Phrases with the column's name left open, in which clients and graphs refuse a value."""
 

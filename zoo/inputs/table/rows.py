@@ -11,7 +11,7 @@ import numpy as np
 from zoo.data.names import column_name, composed, shown
 from zoo.errors import ZooError
 from zoo.inputs.table.cells import as_word, present
-from zoo.inputs.table.columns import NUMBER, Column, Row, Value, nearest
+from zoo.inputs.table.columns import NUMBER, Column, Row, Value, is_missing, nearest
 from zoo.inputs.table.frame import Frame
 from zoo.inputs.table.preprocessing import column_features
 
@@ -64,6 +64,18 @@ def typed(
 def _word(value: Value) -> str | None:
     word = as_word(value)
     return None if word is None else composed(word)
+
+
+def unknown_words(rows: Sequence[Row], columns: Sequence[Column]) -> list[str]:
+    """List the words of rows that a network does not know, each once with its column, as messages show them."""
+    found: dict[str, None] = {}
+    for place, column in enumerate(columns):
+        if column.kind == "word":
+            known = set(map(composed, column.words))
+            words = dict.fromkeys(row[place] for row in rows)
+            unknown = [word for word in words if isinstance(word, str) and not is_missing(word) and word not in known]
+            found |= dict.fromkeys(f"'{shown(word)[:40]}' in column '{shown(column.name)}'" for word in unknown)
+    return list(found)
 
 
 def row_digests(rows: Sequence[Row]) -> list[bytes]:

@@ -116,7 +116,7 @@ def read_targets(frame: Frame, target: str | None, model: Model | None = None) -
     rows = zip(*(one.values for one in found), strict=True)
     empty = [next((name for name, cell in zip(names, row, strict=True) if cell is None), None) for row in rows]
     if len(names) > 1 and any(empty) and not all(empty):
-        # Only complete rows are examples: a class that no other row has is no label.
+        # Only complete rows are examples: a class that no other row has is not a label.
         complete = [number for number, name in enumerate(empty) if name is None]
         whole = dataclasses.replace(
             frame,
@@ -177,7 +177,7 @@ def read_target_column(frame: Frame, name: str, task: Literal["classes", "values
     Names of classes are in Unicode's form NFC. A class may be called None or NA, unless all others are numbers.
 
     Raises:
-        ZooError: there is no such column, it has no values, or values are no numbers or too large for float32.
+        ZooError: there is no such column, it has no values, or values are not numbers or too large for float32.
     """
     cells = frame.column(name, "--target")
     numbers = None if task == "classes" else _numbers(cells, frame.places, name, required=task == "values")
@@ -234,8 +234,8 @@ def _numbers(cells: Sequence[Value], places: Sequence[str], name: str, *, requir
         raise ZooError(f"--target {shown(name)}: the column has no numbers: choose another")
     if words and (required or len(found) > len(words)):
         raise ZooError(
-            f"--target {shown(name)}: the column should have numbers, and {words[0]} is none: mend that, or choose "
-            "another column"
+            f"--target {shown(name)}: the column should have only numbers, and has {words[0]}: mend that cell, or "
+            "choose another column"
         )
     return numbers if found and not words else None
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from zoo.inputs.text.preprocessing import TextPreprocessing, wake_tokenizers
+from zoo.inputs.text.preprocessing import TextPreprocessing, import_tokenizers
 
 PART, ALONE, SPACE, REMOVED = range(4)
 """The role of a normalized character: part of a word, a word of its own, between words, or none.
@@ -60,7 +60,7 @@ def characters(preprocessing: TextPreprocessing) -> Characters:
 
 @functools.cache
 def _characters(clean: bool, chinese: bool, strip: bool, lower: bool) -> Characters:
-    tokenizers = wake_tokenizers()
+    tokenizers = import_tokenizers()
     cleaned = _step("clean_text") if clean else {}
     spaced = _step("handle_chinese_chars") if chinese else {}
     decomposition = tokenizers.normalizers.NFD()
@@ -132,7 +132,7 @@ def _chunks() -> Iterator[str]:
 def _step(option: str) -> dict[str, str]:
     """Return the replacement of each character that BertNormalizer changes with this option alone."""
     options = ("clean_text", "handle_chinese_chars", "strip_accents", "lowercase")
-    return _changes(wake_tokenizers().normalizers.BertNormalizer(**{name: name == option for name in options}))
+    return _changes(import_tokenizers().normalizers.BertNormalizer(**{name: name == option for name in options}))
 
 
 def _changes(normalizer: Any) -> dict[str, str]:
@@ -150,7 +150,7 @@ def _changes(normalizer: Any) -> dict[str, str]:
 @functools.cache
 def _roles() -> np.ndarray:
     """Return the role of each code point for BertPreTokenizer, uint8."""
-    pre_tokenizer = wake_tokenizers().pre_tokenizers.BertPreTokenizer()
+    pre_tokenizer = import_tokenizers().pre_tokenizers.BertPreTokenizer()
     roles = np.full(CODE_POINTS, PART, np.uint8)
     for chunk in _chunks():
         text = SEPARATOR.join(["", *chunk, ""])

@@ -65,11 +65,12 @@ def named_examples(
     Raises:
         ZooError: there is no text, or a table has no column of texts.
     """
-    for path in [
-        path for named in paths for path in named_files(named, "text", "texts", _reason_for_no_text, leave_out)
-    ]:
-        if path.name.lower().endswith(TABLES):
-            yield from _rows(path, preprocessing, leave_out)
+    files = [path for named in paths for path in named_files(named, "text", "texts", _reason_for_no_text, leave_out)]
+    # All tables are read before the first text is answered, so that a wrong one ends the command at once.
+    tables = {path: _texts(path, preprocessing, leave_out) for path in files if path.name.lower().endswith(TABLES)}
+    for path in files:
+        if path in tables:
+            yield from tables[path]
             continue
         try:
             yield NamedExample(str(path), read_text_file(path))
@@ -88,10 +89,8 @@ def _reason_for_no_text(path: Path) -> str | None:
     return None
 
 
-def _rows(
-    path: Path, preprocessing: TextPreprocessing, leave_out: Callable[[Path, str], None]
-) -> Iterator[NamedExample]:
-    """Yield the texts of a table."""
+def _texts(path: Path, preprocessing: TextPreprocessing, leave_out: Callable[[Path, str], None]) -> list[NamedExample]:
+    """Return the texts of a table."""
     from zoo.inputs.table.columns import nearest
     from zoo.inputs.table.frame import read_file
 
@@ -106,9 +105,12 @@ def _rows(
     if wanted != known and not path.name.lower().endswith(PARQUET):
         # The file may have no header.
         leave_out(path, f"line 1, which was read as the name of the column: '{shown(wanted):.60}'")
-    for place, text in zip(frame.places, frame.column(wanted, "the texts"), strict=True):
-        reason = refusal("" if text is None else text)
-        yield NamedExample(place, "" if text is None else text, f"it is {reason}" if reason else None)
+    texts = ["" if cell is None else cell for cell in frame.column(wanted, "the texts")]
+    reasons = map(refusal, texts)
+    return [
+        NamedExample(place, text, f"it is {reason}" if reason else None)
+        for place, text, reason in zip(frame.places, texts, reasons, strict=True)
+    ]
 
 
 def catalog(family: Family, size: Size) -> dict[str, Any]:

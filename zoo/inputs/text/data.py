@@ -62,7 +62,7 @@ def inspect(path: Path, *, split: str, target: Any, name: str) -> Example:
     """Read a text file.
 
     Raises:
-        ZooError: it is no UTF-8, too large, or cannot be read.
+        ZooError: it is not UTF-8, too large, or cannot be read.
     """
     return described(read_text_file(path), TextFile(str(path)), split=split, target=target, name=name)
 
@@ -71,7 +71,7 @@ def described(text: Any, source: Any, *, split: str, target: Any, name: str) -> 
     """Describe a text; `source` is the text itself or an object that reads it.
 
     Raises:
-        ZooError: it is no text, or networks refuse it.
+        ZooError: it is not text, or networks refuse it.
     """
     reason = refusal(text)
     if reason:
@@ -85,7 +85,7 @@ def dataset_of_frame(
 ) -> RawDataset:
     """Return the texts of a column of a table, with the columns of `--target` as their targets, if it names any.
 
-    Rows without a target, and those whose text is no text, are unreadable; an empty text is a text.
+    Rows without a target, and those whose text is not text, are unreadable; an empty text is a text.
 
     Raises:
         ZooError: there is no such column, both are the same, or the target has no values.
@@ -199,12 +199,14 @@ def reference(shape: Sequence[int]) -> TextPreprocessing:
     return TextPreprocessing((*SPECIAL_TOKENS, *others), length)
 
 
-def published(folder: Path, task: str) -> TextPreprocessing:
+def published(folder: Path, task: str, seconds: float | None = None) -> TextPreprocessing:
     """Return the preprocessing of a folder of transformers: its tokenizer, and the most tokens that it names.
 
     Raises:
-        ZooError: there is no tokenizer, or one that zoo cannot put into a graph.
+        ZooError: there is no tokenizer, or one that zoo cannot put into a graph; or `seconds` are asked for.
     """
+    if seconds is not None:
+        raise ZooError("--seconds is for networks of sound, and this one takes texts: leave it out")
     return read(folder)
 
 

@@ -129,7 +129,7 @@ def _sorted_marks(row: Any, value: Any) -> Any:
 def _shortened(words: Words, batch: Any, preprocessing: TextPreprocessing) -> Words:
     """Leave out what changes no answer: words beyond the most tokens, and characters beyond the longest word.
 
-    A word that is too long keeps one character too many, by which it is found to be too long.
+    A word is cut to one character more than the longest word, so that a word that is too long can still be recognized.
     """
     import tensorflow as tf
 

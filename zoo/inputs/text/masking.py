@@ -31,7 +31,7 @@ EPOCHS, RATE = 30, 5e-4
 
 
 def recipe(recipe: Recipe) -> Recipe:
-    """Return a recipe for training from nothing instead of fine-tuning; it keeps the last weights."""
+    """Return a recipe for training from scratch instead of fine-tuning; it keeps the last weights."""
     faster = dataclasses.replace(recipe.optimizer, lr=RATE)
     warmup = dataclasses.replace(recipe.schedule, warmup_epochs=1.0)
     return dataclasses.replace(recipe, epochs=EPOCHS, keep="last", optimizer=faster, schedule=warmup)

@@ -106,7 +106,7 @@ def encode(texts: Sequence[str], preprocessing: TextPreprocessing) -> dict[str, 
         `input_ids` and `attention_mask`, int64 [batch, length], where `length` is that of the longest text in tokens.
 
     Raises:
-        ZooError: a text is no string, not valid Unicode, or too long to be read.
+        ZooError: a text is not a string, not valid Unicode, or too long to be read.
     """
     tokenizer = tokenizer_of(preprocessing)
     found = []
@@ -150,13 +150,13 @@ def _is_unicode(text: str) -> bool:
 @functools.cache
 def tokenizer_of(preprocessing: TextPreprocessing) -> Tokenizer:
     """Return the tokenizer of `tokenizers` that the record describes; it truncates and does not pad."""
-    tokenizers = wake_tokenizers()
+    tokenizers = import_tokenizers()
     tokenizer = tokenizers.Tokenizer.from_str(tokenizer_json(preprocessing))
     tokenizer.no_padding()
     return tokenizer
 
 
-def wake_tokenizers() -> Any:
+def import_tokenizers() -> Any:
     """Import `tokenizers` and return it, set to one thread.
 
     With more, it would write a warning to standard error in each process that is forked later (tokenizers 0.23).
@@ -220,7 +220,7 @@ def tokenizer_json(preprocessing: TextPreprocessing) -> str:
 
 
 def tensors(preprocessing: TextPreprocessing) -> dict[str, Tensor]:
-    """Return the inputs of the contract: token ids, and 1 for each token that is no padding."""
+    """Return the inputs of the contract: token ids, and 1 for each token that is not a padding."""
     return {name: Tensor("int64", (BATCH, "length")) for name in (INPUT_IDS, ATTENTION_MASK)}
 
 

@@ -15,7 +15,7 @@ def read_text_file(path: Path) -> str:
     """Read a file as one text, without the byte-order mark that may begin it.
 
     Raises:
-        ZooError: it is no file of UTF-8, is too large, or cannot be read; the message is the reason, in words that
+        ZooError: it is not a file of UTF-8, is too large, or cannot be read; the message is the reason, in words that
             follow 'is'.
     """
     try:

@@ -11,7 +11,7 @@ from typing import Any
 from zoo import files, schema
 from zoo.errors import ZooError, listed, one_line
 from zoo.inputs.text.hard import LINES
-from zoo.inputs.text.preprocessing import TextPreprocessing, refusal, tokenizer_of, wake_tokenizers
+from zoo.inputs.text.preprocessing import TextPreprocessing, import_tokenizers, refusal, tokenizer_of
 
 TOKENIZER, VOCABULARY, CONFIG = "tokenizer.json", "vocab.txt", "tokenizer_config.json"
 """Files of transformers."""
@@ -90,7 +90,7 @@ def _words(texts: Iterable[str], preprocessing: TextPreprocessing) -> collection
 
 def _joined(words: collections.Counter[str], size: int, preprocessing: TextPreprocessing) -> list[str]:
     """Return the special tokens, the characters of words, and the tokens that are joined from them."""
-    tokenizers = wake_tokenizers()
+    tokenizers = import_tokenizers()
     often: collections.Counter[str] = collections.Counter()
     for word, count in words.items():
         for character in word:
@@ -187,7 +187,7 @@ def _from_tokenizer(path: Path, config: dict[str, Any]) -> dict[str, Any]:
     """Read the attributes of a `TextPreprocessing` from a `tokenizer.json`."""
     try:
         # The library checks the file and adds everything that older files leave out.
-        document = json.loads(wake_tokenizers().Tokenizer.from_file(str(path)).to_str())
+        document = json.loads(import_tokenizers().Tokenizer.from_file(str(path)).to_str())
     except Exception as error:  # the library has no exception class of its own
         raise ZooError(f"{path} cannot be read ({one_line(error)}): copy it again") from None
     model = document["model"]
@@ -319,7 +319,7 @@ def _from_vocabulary(path: Path, config: dict[str, Any]) -> dict[str, Any]:
 
 def _check(path: Path, preprocessing: TextPreprocessing) -> None:
     """Refuse a tokenizer whose ids of hard texts are not those that zoo makes."""
-    theirs, ours = wake_tokenizers().Tokenizer.from_file(str(path)), tokenizer_of(preprocessing)
+    theirs, ours = import_tokenizers().Tokenizer.from_file(str(path)), tokenizer_of(preprocessing)
     theirs.encode_special_tokens = True
     theirs.no_padding()
     theirs.enable_truncation(preprocessing.max_length)

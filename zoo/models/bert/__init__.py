@@ -84,9 +84,9 @@ FAMILY = Family(
     input="text",
     pretext_options={"mlm": {"all_tokens": True}},
     scaled={"embeddings": 64},
-    figures="with a vocabulary of 30,522 tokens, texts of 128 tokens and 2 classes; transformers' parameters, of small "
-    "without the pooler (147,840) that sentence-transformers does not use; multiply-adds of the last block are those "
-    "of one token where only that is read",
+    figures="with a vocabulary of 30,522 tokens, texts of 128 tokens and 2 classes; the parameters are those of "
+    "transformers; small leaves out the pooler (147,840), which sentence-transformers does not use; if only the first "
+    "token is read, the last block counts the multiply-adds of that token alone",
     # Devlin et al. 2018, appendix A.3, fine-tune with AdamW at 2e-5 to 5e-5 for 2 to 4 epochs in batches of 16 or 32.
     small_images="",
     recipe=Recipe(

@@ -23,8 +23,7 @@ FAMILY = Family(
     builder=f"{__name__}.network",
     figures="at 299 pixels: torchvision's weights of inception_v3 (small), timm's "
     "results/benchmark-infer-amp-nchw-pt240-cu124-rtx3090.csv (base, large)",
-    small_images="halvings are left out, from the first on, below 97 pixels; where one has gone, windows reach over "
-    "the edges of the map, which they otherwise do not",
+    small_images="below 97 pixels, the first halvings are left out, and convolutions and pools pad the edges of maps",
     recipe=Recipe(
         epochs=60,
         label_smoothing=0.1,

@@ -7,7 +7,7 @@ from zoo.named_recipe import NamedRecipe
 
 RECIPES = {
     "original": NamedRecipe(
-        title="Dosovitskiy et al. 2020, from nothing on ImageNet-1k",
+        title="Dosovitskiy et al. 2020, from scratch on ImageNet-1k",
         source="Dosovitskiy et al. 2020, arXiv:2010.11929, appendix B.1, table 3",
         cost="300 epochs of ImageNet-1k in batches of 4096, of which 10,000 steps (32 epochs) are the rise of the rate",
         expected="77.9 % of ImageNet-1k with vit_base after a fine-tuning at 384 pixels (the paper, table 5)",

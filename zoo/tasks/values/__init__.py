@@ -74,7 +74,7 @@ def errors(values: np.ndarray, targets: np.ndarray) -> np.ndarray:
 def error_sums(values: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, ErrorOfSums]:
     """Return the columns whose sums give R² of a draw, and the mean of 1 - R² over the values.
 
-    A draw in which a value does not vary says nothing, unless it does not vary at all.
+    A draw in which a value is constant gives NaN, unless the value is constant over all examples.
     """
     centered, wrong = _centered(targets), (values - targets.astype(np.float64)) ** 2
     examples, count = centered.shape

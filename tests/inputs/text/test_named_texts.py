@@ -1,0 +1,23 @@
+"""Texts in files and tables that `zoo predict` names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from zoo.errors import ZooError
+from zoo.inputs.text import client
+from zoo.inputs.text.preprocessing import TextPreprocessing
+
+PREPROCESSING = TextPreprocessing(("[PAD]", "[UNK]", "[CLS]", "[SEP]"), 8, column="message")
+
+
+def test_a_wrong_table_is_refused_before_the_first_text_is_answered(tmp_path: Path) -> None:
+    good, bad = tmp_path / "good.csv", tmp_path / "bad.csv"
+    good.write_text("message,n\nhello,1\n,2\n")
+    bad.write_text("a,b\n1,2\n")
+    with pytest.raises(ZooError, match="none is called 'message'"):
+        next(iter(client.named_examples([good, bad], PREPROCESSING, lambda path, reason: None)))
+    found = list(client.named_examples([good], PREPROCESSING, lambda path, reason: None))
+    assert [(one.name, one.raw) for one in found] == [("good.csv line 2", "hello"), ("good.csv line 3", "")]
