@@ -206,7 +206,10 @@ class Int8Writer(Writer):
     def refuse_over_budget(self, right: Mapping[str, np.ndarray]) -> None:
         """Compare accuracy and latency with the float32 file."""
         float32, int8 = right[self.row.source or ""], right[self.row.name]
-        example = part(self.job.reference.result().inputs, slice(1))
+        dataset, preprocessing = self.job.dataset, self.job.description.preprocessing
+        assert dataset is not None, "`refuse` refuses a run without data"
+        # Encoded alone: in a batch, a text is filled up to the longest one.
+        example = kind_of(preprocessing).client.encode([dataset.test.read(0)], preprocessing)
         self._result = verdict.verdict(
             self._decision, self.job.settings.int8, float32, int8, files=(self._float32, self.path), example=example
         )

@@ -104,7 +104,7 @@ def test_a_tag_can_be_named(fetched: list[str]) -> None:
         ("resnet50", {"pretrained": "a1_in1"}, "are tagged 'a1_in1': did you mean 'a1_in1k'"),
         ("mobilenetv3_large_075", {"pretrained": True}, "no weights of mobilenetv3_large_075 can be fetched from timm"),
         ("cnn", {"pretrained": True}, "no weights of cnn small are read from timm"),
-        ("inception", {"pretrained": True, "input_shape": (64, 64, 3)}, "from 75 pixels a side on"),
+        ("inception", {"pretrained": True, "input_shape": (64, 64, 3)}, "images of at least 75×75 pixels"),
         ("resnet", {"pretrained": True, "classes": 1}, "at least 2 is needed"),
     ],
 )

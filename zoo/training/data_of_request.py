@@ -22,6 +22,7 @@ from zoo.text import Say, silent
 from zoo.training.batches import check, labeled_in_an_epoch, with_fitting_batch
 from zoo.training.decision import Decision
 from zoo.training.request import DataRequest, TrainingRequest
+from zoo.training.without_labels import check_unlabeled_batch
 
 
 def data_of_request(request: TrainingRequest, decision: Decision, say: Say = silent) -> tuple[Dataset, Data | None]:
@@ -111,6 +112,8 @@ def recipe_for(
         recipe = with_fitting_batch(recipe, replicas * recipe.accumulate, examples, say)
     if "label_smoothing" in decision.named and recipe.label_smoothing and not _has_labels(dataset):
         raise ZooError(f"label_smoothing is for classes, and {dataset.source} has {task.words}: leave it out")
+    if dataset.unlabeled is not None:
+        check_unlabeled_batch(recipe, len(dataset.unlabeled))
     check(recipe, kind, task, examples, replicas, share)
     return recipe
 

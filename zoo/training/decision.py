@@ -54,7 +54,7 @@ def decide(request: TrainingRequest) -> Decision:
     method, settings, unlabeled = request.method, request.settings, request.unlabeled
     if method is not None:
         pretext.refuse_unknown(method)
-    family, size = fine_tuning.network(request.family, request.size, request.weights)
+    family, size = fine_tuning.family_and_size(request.family, request.size, request.weights)
     choice = None if request.recipe is None else named_recipe.read_if_file(request.recipe)
     name, recipe = named_recipe.choose(family, size, choice, from_weights=request.weights is not None)
     named = frozenset(_changed_keys(choice, recipe, family.recipe_of(size)) | set_keys(settings))

@@ -18,8 +18,8 @@ from zoo import run, weights_file
 from zoo.errors import ZooError
 from zoo.recipe import Distill, Recipe
 from zoo.training import mixing
+from zoo.training.chief_state import weights_of_chief
 from zoo.training.team import Team
-from zoo.training.together import weights_of_chief
 
 ANSWERS = "answers"
 """The name of the array in the file."""

@@ -19,7 +19,7 @@ from zoo.registry import resolve
 from zoo.weights import positions
 
 
-def network(name: str | None, size: str | None, weights: Path | None) -> tuple[Family, Size]:
+def family_and_size(name: str | None, size: str | None, weights: Path | None) -> tuple[Family, Size]:
     """Return the requested family and size, or those of the run `weights`.
 
     Raises:

@@ -33,6 +33,7 @@ from zoo.text import Say
 from zoo.training import bad_steps, distillation, fine_tuning, for_callbacks, interruption, learning_curves
 from zoo.training.batches import batches_of, check, evaluation_batch_size, evaluation_batches, labeled_in_an_epoch
 from zoo.training.checkpoint import Checkpoints, State
+from zoo.training.chief_state import described_by_chief, state_of_chief, weights_of_chief
 from zoo.training.data_service import DataService, arriving
 from zoo.training.devices import check_devices
 from zoo.training.diagnosis import ADVICE, NotFinite, check_loss, repeated
@@ -42,7 +43,6 @@ from zoo.training.request import Execution
 from zoo.training.schedule import learning_rate
 from zoo.training.strategy import distributed, share_of
 from zoo.training.team import Team
-from zoo.training.together import described_by_chief, state_of_chief, weights_of_chief
 from zoo.training.totals import LOSS
 from zoo.training.trainee import Trainee, build
 
