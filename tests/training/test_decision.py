@@ -35,7 +35,7 @@ def test_what_weights_decide_cannot_be_changed(
 ) -> None:
     assert key in keys(kinds()[kind].settings)
     family, size = next(found for found in matching() if found[0].input == kind)
-    monkeypatch.setattr(decision.fine_tuning, "network", lambda *asked: (family, size))
+    monkeypatch.setattr(decision.fine_tuning, "family_and_size", lambda *asked: (family, size))
     value = schema.to_dict(family.recipe_of(size).input)[key]
     (tmp_path / "recipe.json").write_text(json.dumps({kind: {key: value}}))
     text = ",".join(value) if isinstance(value, list) else value
@@ -48,7 +48,7 @@ def test_what_weights_decide_cannot_be_changed(
 def test_weights_decide_the_width_whatever_is_asked_for(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, width: float
 ) -> None:
-    monkeypatch.setattr(decision.fine_tuning, "network", lambda *asked: resolve("mlp"))
+    monkeypatch.setattr(decision.fine_tuning, "family_and_size", lambda *asked: resolve("mlp"))
     (tmp_path / "recipe.json").write_text(json.dumps({"network": {"width": width}}))
     both: list[dict[str, Any]] = [{"settings": [f"network.width={width}"]}, {"recipe": tmp_path / "recipe.json"}]
     for asked in both:
@@ -70,7 +70,7 @@ def test_a_run_records_what_its_weights_decided(tmp_path: Path) -> None:
 
 
 def test_a_multiple_of_channels_needs_a_pruning(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(decision.fine_tuning, "network", lambda *asked: resolve("cnn"))
+    monkeypatch.setattr(decision.fine_tuning, "family_and_size", lambda *asked: resolve("cnn"))
     monkeypatch.setattr(decision.run, "read_finished", lambda folder: SimpleNamespace(recipe=None))
     with pytest.raises(ZooError, match=r"prune.multiple is about pruning: name the share to keep with --prune"):
         decide(TrainingRequest(weights=tmp_path, data=DIGITS, settings=["prune.multiple=8"]))
