@@ -11,13 +11,13 @@ from pathlib import Path
 from zoo import formats
 from zoo.artifact import read
 from zoo.data.example import BadExamples, check_bad_examples
-from zoo.errors import ZooError
+from zoo.errors import ZooError, listed
 from zoo.files import staged_file
 from zoo.finite import finite, refuse_not_finite
 from zoo.input import Arrays, Input, NamedExample, kind_of
 from zoo.serving.runner import open_runner
 from zoo.task import Answer, task_of
-from zoo.text import with_article
+from zoo.text import Say, silent, with_article
 from zoo.whole_numbers import check_whole
 
 LeaveOut = Callable[[Path, str], None]
@@ -45,6 +45,7 @@ def predict(
     runtime: str | None = None,
     bad_examples: BadExamples = "error",
     leave_out: LeaveOut = lambda name, reason: None,
+    say: Say = silent,
 ) -> list[Prediction]:
     """Answer every example that files and folders hold.
 
@@ -56,6 +57,7 @@ def predict(
         bad_examples: whether examples that cannot be read are an error or are left out.
         leave_out: called with each visible entry of a folder that is not an example, and each example that is left out
             because it cannot be read; and the reason.
+        say: called with one line about all examples that are answered and unusual.
 
     Raises:
         ZooError: there is no artifact or no example, an example cannot be read, none can, `top` is below 1, or the
@@ -88,7 +90,7 @@ def predict(
     if not first and not unreadable:
         raise ZooError(f"there is nothing to predict: name {kind.plural}, or a folder of them")
     runner = open_runner(artifact, formats.preferred(manifest.formats).name if runtime is None else runtime)
-    predictions = []
+    predictions, remarks = [], []
     for requests in itertools.chain([first], batches):
         batch, inputs = _encoded(requests, kind, model.preprocessing, on_unreadable)
         if not batch:
@@ -99,8 +101,12 @@ def predict(
         for number, request in enumerate(batch):
             answer = task.answer({name: array[number] for name, array in outputs.items()}, model, top)
             predictions.append(Prediction(request.name, answer))
+            if request.remark:
+                remarks.append(f"{request.name} {request.remark}")
     if not predictions:
         raise ZooError(f"no {kind.noun} can be read ({unreadable} were left out): name others")
+    if remarks:
+        say(f"{len(remarks)} of {len(predictions)} {kind.plural} are unusual: {listed(remarks, most=3, longest=300)}")
     return predictions
 
 

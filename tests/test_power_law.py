@@ -72,3 +72,12 @@ def test_networks_without_an_error_have_half_of_one() -> None:
 
 def test_too_few_networks_have_no_law() -> None:
     assert fit(np.array([1e6, 1e6, 2e6]), np.zeros((3, 10))) is None
+
+
+def test_errors_of_values_may_be_smaller_than_half_an_example() -> None:
+    costs = np.array([1.0, 2.0, 4.0, 8.0]) * 1e6
+    errors = np.repeat((1e-3 / np.arange(1, 5))[:, None], 100, 1)
+    found = fit(costs, errors, seed=0)
+    assert found is not None
+    assert found.law.exponent > 0.5
+    assert found.law.error(costs[-1:])[0] < 5e-4

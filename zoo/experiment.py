@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from zoo import files, folder_kinds, provenance, run, schema
-from zoo.data.source import moved, parse
+from zoo.data.source import absolute, absolute_path, moved, parse
 from zoo.description import Provenance
 from zoo.errors import ZooError
 from zoo.schema import record
@@ -103,7 +103,8 @@ def place(kind: Kind, out: Path | None, usual: Path, asked: dict[str, Any]) -> t
             return folder, None
         if holds(kind, folder):
             found = read(kind, folder)
-            different = [key for key in {**found.asked, **asked} if found.asked.get(key) != asked.get(key)]
+            before = {**found.asked, **_everywhere(found.asked)}
+            different = [key for key in {**before, **asked} if before.get(key) != asked.get(key)]
             if not different:
                 return folder, found
             if out:
@@ -114,6 +115,12 @@ def place(kind: Kind, out: Path | None, usual: Path, asked: dict[str, Any]) -> t
     raise ZooError(f"{out} exists already: choose another --out, or remove it first")
 
 
+def _everywhere(asked: Mapping[str, Any]) -> dict[str, str]:
+    """Return where the data of a request are, as later versions record it: in a form for every current folder."""
+    forms = {"data": absolute, "data_dir": absolute_path}
+    return {name: form(asked[name]) for name, form in forms.items() if asked.get(name)}
+
+
 def move_data(kind: Kind, folder: Path, experiment: Experiment, data_dir: Path | None) -> Experiment:
     """Record where the data of a request are now, and return the record; nothing changes without a `data_dir`.
 
@@ -122,6 +129,7 @@ def move_data(kind: Kind, folder: Path, experiment: Experiment, data_dir: Path |
     """
     if data_dir is None:
         return experiment
+    data_dir = Path(absolute_path(str(data_dir)))
     asked = experiment.asked
     source = parse(asked["data"])[0] if asked.get("data") else None
     if source is None or not (source.argument_is_path or "data_dir" in source.options):

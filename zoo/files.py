@@ -19,6 +19,18 @@ LARGEST_JSON = 64 * 2**20
 """The most bytes of a JSON document that is read."""
 
 
+def expanded(path: str | Path) -> Path:
+    """Return a path with the home folder in place of `~`.
+
+    Raises:
+        ZooError: it names the home folder of a user that does not exist.
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        raise ZooError(f"{path!s:.200} names a home folder that does not exist: write the whole path") from None
+
+
 def exists(path: str | Path) -> bool:
     """Return whether there is something at a path.
 

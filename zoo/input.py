@@ -264,11 +264,19 @@ class Graph(Protocol):
 
 @dataclass(frozen=True)
 class NamedExample:
-    """A raw example to predict, and its name in messages; or the `problem` with which it cannot be read."""
+    """A raw example to predict.
+
+    Attributes:
+        name: its name in messages.
+        raw: the example.
+        problem: why it cannot be read; None if it can.
+        remark: what is unusual about it, in words that follow its name, such as words that the network does not know.
+    """
 
     name: str
     raw: Any
     problem: str | None = None
+    remark: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

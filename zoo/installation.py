@@ -354,9 +354,15 @@ def _mend(missing: list[str], imports: dict[str, dict[str, Any]]) -> str | None:
     return f"pip install {'--force-reinstall ' if installed else ''}{wanted}"
 
 
-def install(module: str) -> str:
-    """Return the command that installs the package of a module that zoo imports."""
-    return f"pip install '{_requirement(_distribution(module.partition('.')[0]))}'"
+def missing(module: str) -> str:
+    """Return one line about a module that cannot be imported, with the command that installs its package if known."""
+    known = {**DISTRIBUTIONS}
+    for kind in _kinds().values():
+        known |= {**kind.client_libraries, **kind.data_libraries}
+    first = module.partition(".")[0]
+    package = next((name for one, name in known.items() if first == one.partition(".")[0]), None)
+    mend = f"pip install '{_requirement(package)}'" if package else "'zoo doctor' shows what this installation lacks"
+    return f"the package of {module} is not installed: {mend}"
 
 
 def _requirement(distribution: str) -> str:

@@ -162,7 +162,8 @@ def _with_or_without_floor(costs: np.ndarray, errors: np.ndarray) -> tuple[Law, 
 
 
 def _positive(errors: np.ndarray, examples: int) -> np.ndarray:
-    return np.maximum(errors, 0.5 / examples)
+    """Return errors with half an example in place of 0, which has no logarithm."""
+    return np.where(errors > 0, errors, 0.5 / examples)
 
 
 def _interval(values: list[float]) -> tuple[float, float]:

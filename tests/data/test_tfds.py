@@ -326,7 +326,10 @@ def test_clips_are_read_as_the_samples_that_they_are(tmp_path: Path, monkeypatch
 
 def test_clips_that_cannot_be_read_are_refused(tmp_path: Path) -> None:
     kinds = tensorflow_datasets.features
-    loud = [{"audio": np.array([number, 2**20 if number == 4 else 0]), "label": number % 3} for number in range(9)]
+    quiet = [0] * 400
+    loud = [
+        {"audio": np.array([number, 2**20 if number == 4 else 0, *quiet]), "label": number % 3} for number in range(9)
+    ]
     for name, rate in (("loud", 16_000), ("rateless", None)):
         features = {"image": None, "audio": kinds.Audio(sample_rate=rate)}
         prepare(tmp_path, name, {"train": loud}, features=features)

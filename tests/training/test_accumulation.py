@@ -21,7 +21,7 @@ from zoo.recipe import Recipe, Split
 from zoo.training.accumulation import in_parts
 from zoo.training.batches import evaluation_batches
 from zoo.training.optimizer import optimizer
-from zoo.training.steps import training_step
+from zoo.training.steps import clipped, training_step
 
 
 def updated(accumulate: int) -> tuple[dict[str, float], list[np.ndarray]]:
@@ -90,3 +90,13 @@ def test_an_evaluation_computes_as_much_at_once_as_a_part_of_a_step() -> None:
     recipe = recipes.override(Recipe(), ["batch_size=64", "accumulate=4"])
     sizes = [len(targets) for _, targets, _ in evaluation_batches(dataset.validation, this, recipe)]
     assert max(sizes) == 16
+
+
+def test_the_norm_of_a_gradient_adds_up_the_slices_of_a_word() -> None:
+    strategy = tf.distribute.OneDeviceStrategy("CPU:0")
+    table = tf.Variable(tf.zeros((3, 2)))
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(tf.gather(table, [1, 1, 2]) * [[3.0, 0.0], [0.0, 4.0], [0.0, 0.0]])
+    gradient = tape.gradient(loss, table)
+    (found,) = strategy.run(lambda: clipped([gradient], 1.0))
+    np.testing.assert_allclose(found.numpy(), np.array([[0, 0], [0.6, 0.8], [0, 0]]), rtol=1e-6)

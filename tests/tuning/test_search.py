@@ -446,5 +446,9 @@ def test_requests_of_series_name_data_in_every_folder(tmp_path: Path, monkeypatc
         ("tfds:mnist", "tfds:mnist"),
     ):
         assert series.asked("cnn", {"data": data, "data_dir": "here"})["data"] == recorded
+    other = series.asked("cnn", {"unlabeled": "files:more", "teacher": "runs/a", "data_dir": "here"})
+    assert other["unlabeled"] == f"files:{tmp_path}/more"
+    assert (other["teacher"], other["data_dir"]) == (f"{tmp_path}/runs/a", f"{tmp_path}/here")
+    assert series.asked("cnn", {"unlabeled": "rest"})["unlabeled"] == "rest"
     (tmp_path / "home/images").mkdir(parents=True)
     assert moved("folder:~/images", None, None)[0] == f"folder:{tmp_path}/home/images"

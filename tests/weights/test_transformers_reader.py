@@ -321,6 +321,8 @@ def test_heads_that_would_answer_wrongly_are_refused(config: dict[str, Any], rea
     [
         {},
         {"architectures": ["BertModel"]},
+        {"architectures": ["Contriever"], "model_type": "bert"},
+        {"architectures": ["BertLMHeadModel"]},
         {"architectures": ["BertForMaskedLM"], "id2label": {"0": "LABEL_0"}},
         {"architectures": ["BertForSequenceClassification"], "id2label": {"0": "bad", "1": "good"}},
         {"architectures": ["BertForSequenceClassification"], "problem_type": "single_label_classification"},
@@ -353,6 +355,8 @@ def test_poolings_of_older_and_newer_sentence_transformers(pooling: dict[str, An
         ("license: apache-2.0", "Apache-2.0"),
         ("license:\n- apache-2.0", "Apache-2.0"),
         ("license:\n  - 'mit'\ntags: x", "MIT"),
+        ("license:\n- mit\n- gpl-3.0", None),
+        ("license: mit # as its authors say", "MIT"),
         ("license:\ntags: x", None),
         ("license: ", None),
         ("tags: x", None),

@@ -142,8 +142,8 @@ def _status_and_line(error: BaseException) -> tuple[int, str]:
             "with the same command and --resume FOLDER"
         )
     if isinstance(error, ModuleNotFoundError) and error.name and error.name.partition(".")[0] != "zoo":
-        from zoo.installation import install
+        from zoo.installation import missing
 
-        return 2, f"the package of {error.name} is not installed: {install(error.name)}"
+        return 2, missing(error.name)
     what = class_and_message(error, 300)
     return 2, f"{what}: an unexpected error; 'zoo --debug …' prints its traceback"

@@ -62,7 +62,7 @@ def models(rows: list[dict[str, Any]]) -> None:
 
 def millions(count: int) -> str:
     """Return a count in millions; those of the smallest networks need more decimals."""
-    return f"{count / 1e6:,.{1 if count >= 1e5 else 5}f}"
+    return f"{count / 1e6:,.{1 if count >= 1e5 else 5 if count >= 100 else 6}f}"
 
 
 def tags(rows: list[dict[str, Any]]) -> None:
@@ -196,13 +196,15 @@ def law(found: Mapping[str, Any]) -> None:
     (low, high), doubling = found["exponent_interval"], found["doubling"]
     error, gain = doubling["error"], doubling["gain"]
     click.echo(
-        f"\nerror = {found['scale']:.4g} · multiply-adds^-{found['exponent']:.4g}{floor}, "
+        f"\nerror = {found['scale']:.4g} · multiply-adds^{-found['exponent']:.4g}{floor}, "
         f"exponent {low:.4g} to {high:.4g}, from {found['networks']} networks\n"
         f"twice the multiply-adds of the largest: error {error:.4f} ({_span(doubling['error_interval'])}), "
         f"lower by {gain:.4f} ({_span(doubling['gain_interval'])})\n"
         f"the 95 % intervals cover the {' and the '.join(found['covers'])}, not the seed of the training"
     )
-    if low <= 0:
+    if high < 0:
+        click.echo("the interval of the exponent is below 0: larger networks are worse on these data")
+    elif low <= 0:
         click.echo("the interval of the exponent contains 0: these data do not show that size helps")
 
 

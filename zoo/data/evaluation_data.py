@@ -13,7 +13,7 @@ from zoo import task as tasks
 from zoo.data import imagenet
 from zoo.data.dataset import Examples
 from zoo.data.example import UNLABELED, BadExamples, RawDataset
-from zoo.data.load import fingerprint, read_source, skipped
+from zoo.data.load import fingerprint, read_source, say_copies, skipped
 from zoo.data.names import composed, look_alike, quoted
 from zoo.description import Data, Model
 from zoo.errors import ZooError, listed
@@ -64,6 +64,7 @@ def load_for_evaluation(
     chosen = [one for one in raw.examples if one.split == split]
     if len(given) > 1:
         say(f"measuring on the {split} split: {len(chosen)} of {len(raw.examples)} {inputs.find(kind).plural}")
+    say_copies(chosen, inputs.find(kind).plural, say)
     examples = Examples.of(chosen)
     data = Data(
         source=origin.text(raw.argument),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from zoo import plugins
 from zoo.errors import ZooError, did_you_mean, listed
-from zoo.files import exists
+from zoo.files import exists, expanded
 from zoo.stores import is_store
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def checked_options(source: Source, **options: Any) -> dict[str, Any]:
 
 def absolute_path(path: str) -> str:
     """Return a path of this machine that means the same in every current folder; a URL stays as it is."""
-    return path if is_store(path) else str(Path(path).expanduser().absolute())
+    return path if is_store(path) else str(expanded(path).absolute())
 
 
 def absolute(text: str) -> str:
@@ -154,7 +154,7 @@ def moved(text: str, recorded_dir: str | None, data_dir: Path | None) -> tuple[s
         return text, data_dir or (Path(recorded_dir) if recorded_dir else None)
     if data_dir is None and is_store(argument):
         return text, None
-    place = (data_dir or Path(argument)).expanduser()
+    place = expanded(data_dir or argument)
     if not place.exists():
         raise ZooError(f"the data are not in {place}: say with --data-dir in which folder they are now")
     return source.text(str(place)), None

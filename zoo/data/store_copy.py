@@ -41,7 +41,7 @@ def folder_of(argument: str, say: Say) -> tuple[Path, str]:
     """
     if stores.is_store(argument):
         return local_copy(argument, say), argument
-    folder = Path(argument).expanduser().resolve()
+    folder = files.expanded(argument).resolve()
     return folder, str(folder)
 
 

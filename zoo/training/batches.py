@@ -106,8 +106,8 @@ class Batches:
         )
 
 
-def with_fitting_batch(recipe: Recipe, parts: int, examples: int, say: Say) -> Recipe:
-    """Return a recipe whose batch is not larger than a small dataset.
+def with_fitting_batch(recipe: Recipe, parts: int, examples: int, say: Say, why: str | None = None) -> Recipe:
+    """Return a recipe whose batch is not larger than a small dataset; `why` is the reason to say instead of the usual.
 
     A batch size that is changed becomes a multiple of `parts`, or of twice that if pairs of examples are mixed.
     """
@@ -116,7 +116,8 @@ def with_fitting_batch(recipe: Recipe, parts: int, examples: int, say: Say) -> R
     if recipe.batch_size <= examples or examples < parts:
         return recipe
     fitting_size = examples // parts * parts
-    say(f"a batch has {fitting_size} examples: {examples} training examples are fewer than {recipe.batch_size}")
+    usual = f"{examples} training examples are fewer than {recipe.batch_size}"
+    say(f"a batch has {fitting_size} examples: {why or usual}")
     return dataclasses.replace(recipe, batch_size=fitting_size)
 
 

@@ -109,7 +109,11 @@ def recipe_for(
     recipe = decision.recipe
     examples = labeled_in_an_epoch(dataset, recipe)
     if "batch_size" not in decision.named:
-        recipe = with_fitting_batch(recipe, replicas * recipe.accumulate, examples, say)
+        why = None
+        if dataset.unlabeled is not None:
+            ratio = recipe.fixmatch.ratio
+            why = f"{len(dataset.unlabeled)} unlabeled examples are fewer than {ratio} for each of {recipe.batch_size}"
+        recipe = with_fitting_batch(recipe, replicas * recipe.accumulate, examples, say, why)
     if "label_smoothing" in decision.named and recipe.label_smoothing and not _has_labels(dataset):
         raise ZooError(f"label_smoothing is for classes, and {dataset.source} has {task.words}: leave it out")
     if dataset.unlabeled is not None:

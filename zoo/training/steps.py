@@ -153,6 +153,8 @@ def summed(strategy: Any, sums: dict[str, Any]) -> dict[str, Any]:
 def clipped(gradients: list[Any], norm: float) -> list[Any]:
     """Scale a replica's gradients so that their sum over all replicas has at most this global norm."""
     context = tf.distribute.get_replica_context()
+    # The gradient of an embedding has a slice for each token; the norm needs the sum of those of the same word.
+    gradients = [tf.convert_to_tensor(gradient) for gradient in gradients]
     summed = context.all_reduce(tf.distribute.ReduceOp.SUM, gradients)
     scale = norm / tf.maximum(tf.linalg.global_norm(summed), norm)
     return [gradient * scale for gradient in gradients]

@@ -107,9 +107,10 @@ def evaluate(
     model = described.model
     dataset = None
     if data is not None:
-        takes = parse(data, model.preprocessing.kind)[0].options
-        recorded = described.data.options if described.data else {}
-        options = {name: column for name, column in recorded.items() if name in takes} | columns
+        scheme = parse(data, model.preprocessing.kind)[0].scheme
+        alike = described.data is not None and described.data.source.partition(":")[0] == scheme
+        # The columns of a table say nothing about data of another kind of source.
+        options = {**(described.data.options if described.data and alike else {}), **columns}
         examples, source = load_for_evaluation(
             model, data, optional_path(data_dir), options, bad_examples or "error", say
         )

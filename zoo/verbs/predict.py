@@ -40,7 +40,7 @@ def predict(
         bad_examples: `error` (the default) refuses examples that cannot be read, `skip` leaves them out.
         leave_out: called with each visible entry of a folder that is not an example, with each example that is left
             out, and the reason.
-        say: called with a line about the chosen artifact and the written file.
+        say: called with a line about the chosen artifact, about rows with unknown words, and about the written file.
 
     Raises:
         ZooError: there is no artifact or no example, an example cannot be read, `top` is below 1, `bad_examples` is
@@ -54,7 +54,7 @@ def predict(
         check_new(target)
     chosen = artifact_or_newest(artifact, say)
     predictions = answering.predict(
-        chosen, several_paths(paths), top=top, runtime=runtime, bad_examples=bad_examples, leave_out=leave_out
+        chosen, several_paths(paths), top=top, runtime=runtime, bad_examples=bad_examples, leave_out=leave_out, say=say
     )
     if target is not None:
         answering.write_csv(target, predictions)

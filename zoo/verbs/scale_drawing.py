@@ -28,10 +28,10 @@ def draw(path: Path, rows: Sequence[Mapping[str, Any]], found: Fit | None, title
             axes.fill_between(found.costs / 1e6, found.low, found.high, alpha=0.2, linewidth=0)
             axes.plot(found.costs / 1e6, law.error(found.costs), label=label)
         for row, cost in zip(rows, costs, strict=True):
-            error = max(row["error"], least)
+            error = row["error"] or least
             # The interval of the score, turned into one of the error.
             spans = [max(0.0, row["score_high"] - row["score"]), max(0.0, row["score"] - row["score_low"])]
-            below = min(spans[0], error - least / 2)
+            below = min(spans[0], max(error - least / 2, error / 2))
             axes.errorbar(cost, error, yerr=[[below], [spans[1]]], fmt="o", color="black", capsize=2)
             axes.annotate(row["name"], (cost, error), xytext=(5, 5), textcoords="offset points", fontsize=8)
         axes.grid(alpha=0.3, which="both")

@@ -15,6 +15,7 @@ from zoo import schema
 from zoo.child_process import error_message, own_output
 from zoo.description import Model
 from zoo.errors import ZooError
+from zoo.installation import missing
 from zoo.tensorflow_setup import import_keras
 from zoo.tuning import trial
 from zoo.tuning.process import StudyEnds
@@ -43,6 +44,8 @@ def main() -> None:
             answer(ends=str(error))
         except ZooError as error:
             answer(**error_message(error))
+        except ModuleNotFoundError as error:
+            answer(**error_message(ZooError(missing(error.name or str(error)))))
 
 
 class _Once:

@@ -32,7 +32,7 @@ SHARDS = "model.safetensors.index.json"
 CARD = "README.md"
 """The model card, whose metadata may state the license."""
 
-LICENSE = re.compile(r"^license:(?:[ \t]*|[ \t]*\n[ \t]*-[ \t]+)[\"']?(\w[\w.+-]*)", re.MULTILINE)
+LICENSE = re.compile(r"\w[\w.+-]*")
 
 SPDX = {"apache-2.0": "Apache-2.0", "mit": "MIT", "bsd-3-clause": "BSD-3-Clause", "cc-by-4.0": "CC-BY-4.0"}
 """The identifiers of licenses that model cards write in lower case."""
@@ -55,7 +55,7 @@ LABELED = "logits"
 TASKS = {"ForSequenceClassification": "classes", "ForCTC": "transcript"}
 """The tasks of heads, by the ends of the names of transformers' architectures."""
 
-WITHOUT_HEADS = ("Model", "ForPreTraining", "ForMaskedLM", "ForNextSentencePrediction")
+WITHOUT_HEADS = ("ForPreTraining", "ForMaskedLM", "LMHeadModel", "ForNextSentencePrediction")
 """The ends of the names of architectures without a head, or with one for pretraining, which zoo leaves out."""
 
 ONE_CLASS = "single_label_classification"
@@ -91,8 +91,8 @@ class Checkpoint:
                 card = file.read(LARGEST_CARD)
         except (OSError, ValueError):
             return None
-        stated = LICENSE.search(card.partition("\n---")[0]) if card.startswith("---") else None
-        return SPDX.get(stated[1].lower(), stated[1]) if stated else None
+        stated = _license_of(card.partition("\n---")[0]) if card.startswith("---") else None
+        return SPDX.get(stated.lower(), stated) if stated else None
 
     @property
     def has_head(self) -> bool:
@@ -126,6 +126,22 @@ class _Tensor:
     rows: int | None = None
 
 
+def _license_of(metadata: str) -> str | None:
+    """Return the license that the metadata of a model card state; None for none and for several."""
+    lines = metadata.splitlines()
+    place = next((place for place, line in enumerate(lines) if line.startswith("license:")), None)
+    if place is None:
+        return None
+    value = lines[place].removeprefix("license:").strip()
+    items = [value] if value else []
+    for line in lines[place + 1 :] if not value else ():
+        if not line.lstrip().startswith("- "):
+            break
+        items.append(line.lstrip().removeprefix("- ").strip())
+    names = [item.partition(" #")[0].strip("\"' ") for item in items]
+    return names[0] if len(names) == 1 and LICENSE.fullmatch(names[0]) else None
+
+
 def task_of(config: Mapping[str, Any]) -> str:
     """Return the task of a network of transformers; that of one without a head is `classes`."""
     return _headed_for(config) or "classes"
@@ -143,7 +159,8 @@ def refuse_other_heads(checkpoint: Checkpoint) -> None:
     config, where = checkpoint.config, checkpoint.folder / CONFIG
     named = config.get("architectures")
     names = [str(name) for name in named] if isinstance(named, list) else []
-    if names and not any(name.endswith((*TASKS, *WITHOUT_HEADS)) for name in names):
+    headed = any("For" in name or name.endswith("LMHeadModel") for name in names)
+    if headed and not any(name.endswith((*TASKS, *WITHOUT_HEADS)) for name in names):
         raise ZooError(
             f"{where} is of a {names[0]:.60}, whose head zoo does not have: name a folder of a network without a head "
             f"or with one of {' or '.join(TASKS)}"

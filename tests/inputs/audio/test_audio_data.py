@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 import tensorflow as tf
 
 from tests.inputs.audio.sounds import OTHER, PLAIN, WRONG, encoded, noise, tone
@@ -226,3 +227,9 @@ def test_numbers_of_records_that_are_no_samples_are_refused() -> None:
     assert wav.read_samples(file, wav.read_header(file)).max() < 1, "a decoder's overshoot is cut"
     with pytest.raises(ZooError, match=r"^samples of up to 8000 as floats, which should lie within 1: divide them"):
         records.encoded(feature([0.0, -8000.0, 7000.0]), 16_000, 1)
+
+
+def test_a_clip_of_a_few_samples_is_refused_by_name(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "stub.wav", np.full(1, 0.5, np.float32), 48_000, subtype="PCM_16")
+    with pytest.raises(ZooError, match="shorter than 1 ms"):
+        data.inspect(tmp_path / "stub.wav", split="train", target=0, name="stub.wav")

@@ -248,13 +248,16 @@ def test_the_name_of_a_link_decides_its_split(tmp_path: Path) -> None:
         files(f"{tmp_path}/train.csv,{tmp_path}/blobs/0a1b")
 
 
-def test_words_that_a_network_does_not_know_are_named_once(write: Callable[..., Path]) -> None:
+def test_rows_with_words_that_a_network_does_not_know_have_a_remark(write: Callable[..., Path]) -> None:
     known = TablePreprocessing((Column("b", "word", words=("0", "é")), Column("c", "word", words=("x",))))
-    said: list[str] = []
     path = write("b,c\n0,x\ne\u0301,\nnew,y\nnew,x\n".encode())
-    found = client.named_examples([path], known, lambda place, reason: said.append(reason))
-    assert len(found) == 4
-    assert said == ["words that the network does not know: 'new' in column 'b', 'y' in column 'c'"]
+    found = client.named_examples([path], known, lambda place, reason: None)
+    assert [one.remark for one in found] == [
+        None,
+        None,
+        "has words that the network does not know: 'new' in column 'b', 'y' in column 'c'",
+        "has words that the network does not know: 'new' in column 'b'",
+    ]
 
 
 def test_rows_for_a_network_are_read_by_its_columns(write: Callable[..., Path]) -> None:
@@ -401,3 +404,29 @@ def test_large_integers_of_parquet_stay_apart(tmp_path: Path) -> None:
     assert frame.column("id", "--x") == [2.0**53, str(2**53 + 1), str(-(2**60) - 1), None]
     assert frame.column("big", "--x") == [str(2**64 - 1)] * 4
     assert read_target_column(frame, "id", "classes").labels == (str(2**53), str(2**53 + 1), str(-(2**60) - 1))
+
+
+@pytest.mark.parametrize(
+    ("names", "reason"),
+    [
+        (("imdb_train.csv", "imdb_test.csv"), "rename 'imdb_train.csv' to train.csv, 'imdb_test.csv' to test.csv"),
+        (("reviews-train.csv", "reviews-dev.csv"), "'reviews-dev.csv' to val.csv"),
+        (("train-00000-of-00001.csv", "test-00000-of-00001.csv"), "to train.csv"),
+        (("train_part1.csv", "train_part2.csv", "test_part1.csv"), "call each file after its split"),
+        (("train_1.csv", "train_2.csv"), "call each file after its split"),
+    ],
+)
+def test_files_that_are_named_after_splits_are_not_one_table(
+    names: tuple[str, ...], reason: str, tmp_path: Path
+) -> None:
+    for name in names:
+        (tmp_path / name).write_text("a,y\n1,2\n")
+    with pytest.raises(ZooError, match=reason):
+        read_frame([tmp_path / name for name in names])
+
+
+@pytest.mark.parametrize("names", [("2023.csv", "2024.csv"), ("train_times.csv", "bus_times.csv"), ("a.csv", "b.csv")])
+def test_files_with_other_names_are_one_table(names: tuple[str, ...], tmp_path: Path) -> None:
+    for name in names:
+        (tmp_path / name).write_text("a,y\n1,2\n")
+    assert read_frame([tmp_path / name for name in names]).splits == ["train"] * 2

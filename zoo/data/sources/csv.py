@@ -13,7 +13,7 @@ from zoo.data.example import RawDataset
 from zoo.data.source import Source, absolute_path
 from zoo.data.splits import SPLIT_NAMES
 from zoo.errors import ZooError
-from zoo.files import exists
+from zoo.files import exists, expanded
 from zoo.stores import is_store
 from zoo.text import Say
 
@@ -69,6 +69,8 @@ def read(
             "put all tables into one folder of this machine"
         )
     frame, named = read_frame([*found.values()]), ",".join(found)
+    if len(found) > 1 and {*frame.splits} == {"train"}:
+        say(f"{len(found)} files are read as one table, because none is called after a split")
     where = str(data_dir.expanduser().resolve()) if data_dir else None
     if names_files:
         from zoo.inputs.table.listed import dataset_of_frame as files_of_frame
@@ -93,7 +95,7 @@ def _short_name(argument: str) -> str:
 
 def _absolute(argument: str) -> str:
     """Return the absolute paths of files; the name of one file may contain commas."""
-    paths = [argument] if exists(Path(argument).expanduser()) else argument.split(",")
+    paths = [argument] if exists(expanded(argument)) else argument.split(",")
     return ",".join(map(absolute_path, paths))
 
 

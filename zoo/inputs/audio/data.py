@@ -33,6 +33,9 @@ PREPROCESSOR = "preprocessor_config.json"
 PROCESSOR = "processor_config.json"
 """The file of transformers with the feature extractor and the tokenizer of a network for transcripts."""
 
+SHORTEST_FILE = 0.001
+"""The least seconds of a clip; fewer samples may be none at another rate."""
+
 SHORTEST = 0.1
 """The least seconds of the clips of a pulled network."""
 
@@ -108,6 +111,8 @@ def described(content: bytes, source: Any, *, split: str, target: Any, name: str
         ZooError: as `inspect`.
     """
     clip, rate = decoded_file(content)
+    if len(clip) < SHORTEST_FILE * rate:
+        raise ZooError(f"shorter than {1000 * SHORTEST_FILE:g} ms")
     traits = SoundTraits(rate, len(clip) / rate, float(np.abs(clip).max()))
     return Example(split, target, name, source, len(content), hashlib.sha256(content).digest(), traits)
 

@@ -22,7 +22,7 @@ from pydantic import Field
 
 from zoo.errors import ZooError
 from zoo.file_kinds import kind_of
-from zoo.inputs.audio import wav
+from zoo.inputs.audio import mp3, wav
 from zoo.schema import record
 
 LOWEST_RATE, HIGHEST_RATE = 1_000, 384_000
@@ -40,6 +40,9 @@ LOUDEST = 32_768.0
 
 LONGEST = 30.0
 """Seconds; the longest clip that a network takes."""
+
+UNKNOWN = 2**63 - 1
+"""The number of samples that libsndfile gives for a file that does not state its length."""
 
 TOO_LONG = f"longer than {LONGEST:g} seconds: cut it into clips"
 """The reason to refuse a clip that no network takes."""
@@ -246,10 +249,16 @@ def _decoded_by_libsndfile(file: bytes, form: str) -> tuple[np.ndarray, int]:
             _check_rate(sound.samplerate)
             if not 1 <= sound.channels <= wav.MOST_CHANNELS:
                 raise ZooError(f"{sound.channels} channels: mix it down to one")
+            if sound.frames == UNKNOWN:
+                raise ZooError(f"{form} that does not state its length: save it again")
             _check_length(sound.frames * sound.channels)
             blocks = list(_blocks(sound))
-            if sum(map(len, blocks)) < sound.frames:
-                raise ZooError(f"{form} cut short: {sum(map(len, blocks))} of {sound.frames} samples could be read")
+            count, stated = sum(map(len, blocks)), sound.frames
+            if form == "MP3" and not mp3.states_length(file):
+                # libsndfile (1.2) estimates the length from the first frame, and reads no further.
+                stated = mp3.samples(file) - mp3.TRIMMED
+            if count < stated:
+                raise ZooError(f"{form} cut short: {count} of {stated} samples could be read: save it again")
             return _sound(blocks), sound.samplerate
     except (soundfile.SoundFileError, RuntimeError, ValueError, OSError, TypeError):
         raise ZooError(f"a damaged {form}, or one in an unknown encoding: save it again") from None

@@ -94,8 +94,13 @@ def cropped(
         start, part = crop(tf.shape(image)[:2], preprocessing, smallest, area, place, stretch)
         return tf.slice(image, tf.concat([start, [0]], 0), tf.concat([part, [preprocessing.channels]], 0))
 
-    found = tf.cond(tf.io.is_jpeg(encoded), jpeg, other)
-    scaled = tf.image.resize(found, full, method="bilinear")
+    def scaled_to_full(part: Any, antialias: bool) -> Any:
+        return tf.image.resize(part, full, method="bilinear", antialias=antialias)
+
+    # A JPEG has been scaled already while it was decoded.
+    scaled = tf.cond(
+        tf.io.is_jpeg(encoded), lambda: scaled_to_full(jpeg(), False), lambda: scaled_to_full(other(), True)
+    )
     # A mean of levels is never above 255, so nothing has to be clipped.
     return tf.ensure_shape(tf.cast(scaled + 0.5, tf.uint8), preprocessing.shape)
 

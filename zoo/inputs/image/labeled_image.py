@@ -124,8 +124,11 @@ def inspect_image(
 
 
 def is_portable(image: Image.Image) -> bool:
-    """Return whether TensorFlow and Pillow decode an image to the same pixels: every PNG, and gray and RGB JPEGs."""
-    return image.format == "PNG" or (image.format == "JPEG" and image.mode in ("L", "RGB"))
+    """Return whether TensorFlow and Pillow decode an image to the same pixels: every PNG, and gray and RGB JPEGs.
+
+    An MPO file is a JPEG with more images after the first one, which both leave out; phones write such files.
+    """
+    return image.format == "PNG" or (image.format in ("JPEG", "MPO") and image.mode in ("L", "RGB"))
 
 
 def to_portable(encoded: bytes, portable: bool) -> bytes:

@@ -50,7 +50,7 @@ __all__ = [
 def named_examples(
     paths: Sequence[Path], preprocessing: TablePreprocessing, leave_out: Callable[[Path, str], None]
 ) -> list[NamedExample]:
-    """Read the rows of files by the names of their columns; `leave_out` gets the columns and words it does not know.
+    """Read the rows of files by the names of their columns; `leave_out` gets those that the network does not take.
 
     Raises:
         ZooError: a file is not a table, or lacks a column.
@@ -68,9 +68,8 @@ def named_examples(
         if others:
             leave_out(path, f"columns that the network does not take: {listed(others, most=3)}")
         values, problems = typed(rows, places, preprocessing.columns)
-        if unknown := unknown_words(values, preprocessing.columns):
-            leave_out(path, f"words that the network does not know: {listed(unknown, most=3)}")
-        found += map(NamedExample, frame.places, values, map(problems.get, range(len(values))))
+        remarks = unknown_words(values, preprocessing.columns)
+        found += map(NamedExample, frame.places, values, map(problems.get, range(len(values))), remarks)
     return found
 
 

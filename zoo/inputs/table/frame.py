@@ -22,7 +22,7 @@ from zoo.data.names import column_name, shown
 from zoo.data.splits import SPLIT_NAMES, like_a_split
 from zoo.data.store_copy import local_copy
 from zoo.errors import MissingFile, ZooError, listed
-from zoo.files import exists
+from zoo.files import exists, expanded
 from zoo.inputs.table.columns import LONGEST_NAME, NUMBER, Value, check_names
 from zoo.stores import is_store
 from zoo.text import Say, silent
@@ -88,7 +88,7 @@ def files(argument: str, folder: Path | None = None, say: Say = silent) -> dict[
     Raises:
         ZooError: one is named twice, or cannot be copied.
     """
-    whole = Path(argument).expanduser()
+    whole = expanded(argument)
     moved = folder / whole.name if folder and "," in whole.name else whole
     named = [str(whole)] if exists(moved) else argument.split(",")
     paths: dict[str, Path] = {}
@@ -97,7 +97,7 @@ def files(argument: str, folder: Path | None = None, say: Say = silent) -> dict[
         if stored and not folder:
             path = local_copy(one, say)
         else:
-            place = folder / Path(one).name if folder else Path(one).expanduser()
+            place = folder / Path(one).name if folder else expanded(one)
             # The name of the file itself may say which split it is, also if it is a link to a file of another name.
             path = place.parent.resolve() / place.name
         paths[one if stored else str(path)] = path
@@ -138,6 +138,12 @@ def _stem(path: Path) -> str:
     return path.name.partition(".")[0].lower()
 
 
+def _split_in_words(path: Path) -> str | None:
+    """Return the split that a word in the name of a file looks like; None if none or several do."""
+    found = {like_a_split(word) for word in re.split(r"[\W_0-9]+", _stem(path))} - {None}
+    return found.pop() if len(found) == 1 else None
+
+
 def _check_splits(paths: Sequence[Path], splits: Sequence[str | None]) -> None:
     """Refuse files of which some look like splits, unless all are splits and one is train.
 
@@ -145,6 +151,9 @@ def _check_splits(paths: Sequence[Path], splits: Sequence[str | None]) -> None:
         ZooError: they are refused.
     """
     likely = {path: like for path in paths if (like := like_a_split(_stem(path)))}
+    worded = {path: like for path in paths if (like := _split_in_words(path))}
+    if len({*worded.values()}) > 1:  # such as reviews_train.csv and reviews_test.csv
+        likely |= worded
     others = [path for path, split in zip(paths, splits, strict=True) if split is None]
     if not likely or (not others and "train" in splits):
         return
@@ -155,14 +164,10 @@ def _check_splits(paths: Sequence[Path], splits: Sequence[str | None]) -> None:
     start = f"some files look like splits ({names(likely)}), but "
     if not others:
         raise ZooError(f"{start}none is called train: name the file to train on, too, or give all files other names")
-    renames = listed(
-        (
-            f"'{shown(path.name)}' to {shown(likely[path] + path.name[len(_stem(path)) :])}"
-            for path in others
-            if path in likely
-        ),
-        most=3,
-    )
+    new = {path: likely[path] + path.name[len(_stem(path)) :] for path in others if path in likely}
+    if len({*new.values()}) < len(new):
+        new = {}  # two files cannot have the same name
+    renames = listed((f"'{shown(path.name)}' to {shown(name)}" for path, name in new.items()), most=3)
     raise ZooError(
         f"{start}{names(others)} {'is' if len(others) == 1 else 'are'} not called train, val or test: "
         + (f"rename {renames}, " if renames else "call each file after its split, ")

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from zoo.data.names import column_name, composed, shown
-from zoo.errors import ZooError
+from zoo.errors import ZooError, listed
 from zoo.inputs.table.cells import as_word, present
 from zoo.inputs.table.columns import NUMBER, Column, Row, Value, is_missing, nearest
 from zoo.inputs.table.frame import Frame
@@ -66,16 +66,17 @@ def _word(value: Value) -> str | None:
     return None if word is None else composed(word)
 
 
-def unknown_words(rows: Sequence[Row], columns: Sequence[Column]) -> list[str]:
-    """List the words of rows that a network does not know, each once with its column, as messages show them."""
-    found: dict[str, None] = {}
+def unknown_words(rows: Sequence[Row], columns: Sequence[Column]) -> list[str | None]:
+    """Return for each row the words in it that a network does not know, with their columns; None if there are none."""
+    found: list[list[str]] = [[] for _ in rows]
     for place, column in enumerate(columns):
         if column.kind == "word":
             known = set(map(composed, column.words))
-            words = dict.fromkeys(row[place] for row in rows)
-            unknown = [word for word in words if isinstance(word, str) and not is_missing(word) and word not in known]
-            found |= dict.fromkeys(f"'{shown(word)[:40]}' in column '{shown(column.name)}'" for word in unknown)
-    return list(found)
+            for row, words in zip(rows, found, strict=True):
+                word = row[place]
+                if isinstance(word, str) and not is_missing(word) and word not in known:
+                    words.append(f"'{shown(word)[:40]}' in column '{shown(column.name)}'")
+    return [f"has words that the network does not know: {listed(words, most=3)}" if words else None for words in found]
 
 
 def row_digests(rows: Sequence[Row]) -> list[bytes]:

@@ -155,9 +155,9 @@ def _digests_of_words(texts: Examples, preprocessing: TextPreprocessing) -> np.n
     digests = np.empty(len(texts), np.uint64)
     for number in range(len(texts)):
         words = " ".join(composed(texts.read(number)).split())
-        digest = hashlib.sha256(
-            (words.lower() if preprocessing.lowercase else words).encode(errors="surrogatepass")
-        ).digest()
+        words = words.lower() if preprocessing.lowercase else words
+        # With a prefix, so that it is no digest of a text's own bytes.
+        digest = hashlib.sha256(b"words\0" + words.encode(errors="surrogatepass")).digest()
         digests[number] = int.from_bytes(digest[:8], "little")
     return digests
 

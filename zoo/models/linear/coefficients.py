@@ -61,7 +61,10 @@ def coefficients(
     at_mean = {column.name: slopes[column.name] * column.mean for column in numbers}
     others = rows[len(numbers) :]
     intercept = np.asarray(bias, np.float64) * std + mean - sum(at_mean.values())
-    named = {INTERCEPT: intercept, **slopes}
+    name = INTERCEPT
+    while name in slopes:  # a column may have this name
+        name = f"{name} of the model"
+    named = {name: intercept, **slopes}
     for column, row in zip(missing, others, strict=False):
         named[f"{column.name} missing"] = row + at_mean.get(column.name, 0.0)
     return named | dict(zip(words, others[len(missing) :], strict=True))
