@@ -37,9 +37,16 @@ def mixed(images: np.ndarray, targets: np.ndarray, drawn: Any) -> tuple[np.ndarr
 
 @pytest.mark.parametrize("recipe", [Recipe(mixup=0.2), Recipe(cutmix=1.0), Recipe(mixup=0.8, cutmix=1.0)])
 def test_draws_repeat_and_follow_the_distributions(recipe: Recipe) -> None:
-    drawn = mixing.draws(recipe, 3, 20_000)
-    np.testing.assert_array_equal(mixing.draws(recipe, 3, 20_000), drawn)
-    assert (mixing.draws(recipe, 4, 20_000) != drawn).any()
+    steps, pairs = 400, recipe.batch_size // 2
+    drawn = mixing.draws(recipe, 3, steps)
+    assert drawn.shape == (steps, pairs, mixing.DRAWS)
+    np.testing.assert_array_equal(mixing.draws(recipe, 3, steps), drawn)
+    np.testing.assert_array_equal(
+        np.concatenate([mixing.draws(recipe, 3, steps, Share(number, 2)) for number in range(2)], 1), drawn
+    )
+    assert (mixing.draws(recipe, 4, steps) != drawn).any()
+    drawn = drawn.reshape(-1, mixing.DRAWS)
+    assert len(np.unique(drawn, axis=0)) == steps * pairs, "each pair has its own"
     assert (drawn >= 0).all()
     assert (drawn <= 1).all()
     cuts = drawn[:, 3] == 1

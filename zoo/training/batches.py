@@ -69,17 +69,17 @@ class Batches:
             columns = [tf.constant(column) for column in self._columns]
             drawn = None
             if mixing.asked(self._recipe):
-                drawn = tf.constant(mixing.draws(self._recipe, number, len(self._numbered)))
+                drawn = tf.constant(mixing.draws(self._recipe, number, self.steps, share))
 
-            def finished(inputs: Any, numbers: Any) -> tuple[Any, ...]:
+            def finished(step: Any, batch: tuple[Any, Any]) -> tuple[Any, ...]:
+                inputs, numbers = batch
                 targets, *others = (tf.gather(column, numbers) for column in columns)
                 if drawn is not None:
-                    firsts = tf.reshape(numbers, [-1, 2])[:, 0]
-                    inputs, targets = mixing.mixed(inputs, targets, len(self._model.labels), tf.gather(drawn, firsts))
+                    inputs, targets = mixing.mixed(inputs, targets, len(self._model.labels), drawn[step])
                 return inputs, targets, *others
 
             plain = tf.autograph.experimental.do_not_convert(finished)
-            return batches.map(plain, num_parallel_calls=1, deterministic=True).prefetch(1)
+            return batches.enumerate(start).map(plain, num_parallel_calls=1, deterministic=True).prefetch(1)
 
     def try_out(self, share: Share = WHOLE) -> None:
         """Check that the service makes the same batches as this process.

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zoo.data.share import Share
+from zoo.data.share import WHOLE, Share
 from zoo.errors import ZooError
 
 if TYPE_CHECKING:
@@ -56,8 +56,10 @@ def check(recipe: Recipe, kind: Input, task: Task, share: Share) -> None:
             )
 
 
-def draws(recipe: Recipe, epoch: int, count: int) -> np.ndarray:
-    """Draw the mixing of an epoch, for the pair that begins with each of `count` examples, float32 [count, DRAWS]."""
+def draws(recipe: Recipe, epoch: int, steps: int, share: Share = WHOLE) -> np.ndarray:
+    """Draw the mixing of each pair of an epoch that is in the share, float32 [steps, pairs of a batch, DRAWS]."""
+    pairs = recipe.batch_size // 2
+    count = steps * pairs
     generator = np.random.default_rng((recipe.seed, epoch, STREAM))
     found = generator.random((count, DRAWS), np.float32)
     cuts = (found[:, 3] < 0.5) if recipe.mixup and recipe.cutmix else np.full(count, recipe.cutmix > 0)
@@ -65,7 +67,7 @@ def draws(recipe: Recipe, epoch: int, count: int) -> np.ndarray:
         if alpha:
             found[rows, 0] = generator.beta(alpha, alpha, rows.sum())
     found[:, 3] = cuts
-    return found
+    return share.of(found, pairs).reshape(steps, -1, DRAWS)
 
 
 def mixed(inputs: Mapping[str, Any], targets: Any, labels: int, drawn: Any) -> tuple[dict[str, Any], Any]:
@@ -75,7 +77,7 @@ def mixed(inputs: Mapping[str, Any], targets: Any, labels: int, drawn: Any) -> t
         inputs: the one network input by its name, float32 [batch, …]; images are [batch, height, width, channels].
         targets: classes, int64 [batch].
         labels: the number of classes.
-        drawn: the rows of `draws` for the first example of each pair, float32 [batch / 2, DRAWS].
+        drawn: the `draws` of the step, float32 [batch / 2, DRAWS].
 
     Returns:
         The inputs, and the share of each class in each example, float32 [batch, labels].

@@ -66,3 +66,23 @@ def test_a_variable_rate_without_a_stated_length_is_read_whole_or_refused(variab
 @pytest.mark.parametrize("file", [b"", b"ID3", b"\xff\xfb", b"\xff" * 400, b"no sound" * 100])
 def test_what_is_no_mp3_has_no_frames(file: bytes) -> None:
     assert mp3.samples(file) == 0
+
+
+def test_a_file_that_was_longer_is_cut_short(variable: bytes) -> None:
+    assert not mp3.is_cut_short(variable)
+    assert mp3.is_cut_short(variable[:-1000])
+    assert not mp3.is_cut_short(variable[:20])
+
+
+@pytest.mark.parametrize(
+    ("head", "kind"),
+    [
+        (b"\xff\xf1\x50\x80", "AAC sound"),
+        (b"\0\0\0\x20ftypM4A \0\0\0\0", "AAC sound"),
+        (b"FORM\0\0\0\x40AIFF", "AIFF"),
+        (b"RF64\xff\xff\xff\xffWAVE", "RF64"),
+    ],
+)
+def test_other_kinds_of_sound_are_called_by_name(head: bytes, kind: str) -> None:
+    with pytest.raises(ZooError, match=f"not WAV, FLAC, OGG or MP3 but .*{kind}"):
+        decoded_file(head + bytes(400))

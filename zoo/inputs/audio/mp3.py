@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator
 
 BITRATES = {
@@ -22,8 +23,26 @@ ID3 = 10
 
 def states_length(file: bytes) -> bool:
     """Return whether the first frame holds the number of all frames, as encoders with a variable bit rate write it."""
-    place = _begin(file)
-    return any(mark in file[place : place + 200] for mark in (b"Xing", b"Info"))
+    return _place_of_length(file) is not None
+
+
+def is_cut_short(file: bytes) -> bool:
+    """Return whether the first frame says that the file was longer; libsndfile (1.2) appends silence.
+
+    That frame holds `Xing` or `Info`, flags, and the numbers of frames and bytes.
+    """
+    place = _place_of_length(file)
+    if place is None or len(file) < place + 16:
+        return False
+    flags, _, size = struct.unpack_from(">III", file, place + 4)
+    return flags & 3 == 3 and size > len(file) - _begin(file)
+
+
+def _place_of_length(file: bytes) -> int | None:
+    """Return the place of the word before the numbers of frames and bytes; None if the first frame has none."""
+    begin = _begin(file)
+    found = [place for mark in (b"Xing", b"Info") if (place := file.find(mark, begin, begin + 200)) >= 0]
+    return min(found, default=None)
 
 
 def samples(file: bytes) -> int:

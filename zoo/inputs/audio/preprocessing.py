@@ -13,7 +13,6 @@ to the bit; it refuses all other files.
 from __future__ import annotations
 
 import io
-import struct
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Annotated, Any, Literal
 
@@ -189,7 +188,7 @@ def decoded_file(file: bytes) -> tuple[np.ndarray, int]:
         if header.is_16_bit:
             _check_length(header.size // 2)
             return _sound([_mixed(wav.read_samples(file, header))]), header.rate
-    if form == "MP3" and _is_mp3_cut_short(file):
+    if form == "MP3" and mp3.is_cut_short(file):
         raise ZooError("an MP3 cut short: its header claims more bytes than it holds")
     if form == "OGG" and _is_ogg_cut_short(file):
         raise ZooError("an OGG cut short: its last page is not the end of the stream")
@@ -207,25 +206,12 @@ def format_of(file: bytes) -> str:
     for beginning, name in ((b"fLaC", "FLAC"), (b"OggS", "OGG"), (b"ID3", "MP3")):
         if file.startswith(beginning):
             return name
-    # A frame of MPEG audio begins with eleven bits of 1.
+    # A frame of MPEG audio begins with eleven bits of 1, and one of AAC with twelve and no layer.
     if file[:1] == b"\xff" and file[1:2] >= b"\xe0":
+        if file[1] & 0xF6 == 0xF0:
+            raise ZooError(f"not {SOUNDS} but AAC sound")
         return "MP3"
     raise ZooError(f"not {SOUNDS} but {kind_of(file)}")
-
-
-def _is_mp3_cut_short(file: bytes) -> bool:
-    """Return whether the first frame of an MP3 says that the file was longer; libsndfile (1.2) appends silence.
-
-    That frame, which most encoders write, holds `Xing` or `Info`, flags, and the numbers of frames and bytes.
-    """
-    # The size of a tag is written in 7 bits a byte.
-    tag = 10 + sum(byte << 7 * (3 - place) for place, byte in enumerate(file[6:10])) if file.startswith(b"ID3") else 0
-    head = file[tag : tag + 200]
-    place = max(head.find(b"Xing"), head.find(b"Info"))
-    if place < 0 or len(head) < place + 16:
-        return False
-    flags, _, size = struct.unpack_from(">III", head, place + 4)
-    return flags & 3 == 3 and size > len(file) - tag
 
 
 def _is_ogg_cut_short(file: bytes) -> bool:
