@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 from zoo import files, folder_kinds, provenance, run, schema
 from zoo.data.source import absolute, absolute_path, moved, parse
+from zoo.data.unlabeled import REST
 from zoo.description import Provenance
 from zoo.errors import ZooError
 from zoo.schema import record
@@ -82,6 +83,15 @@ def end(kind: Kind, folder: Path, experiment: Experiment, results: dict[str, Any
     return done
 
 
+PLACES: dict[str, Callable[[str], str]] = {
+    "data": absolute,
+    "unlabeled": lambda text: text if text == REST else absolute(text),
+    "data_dir": absolute_path,
+    "teacher": absolute_path,
+}
+"""The arguments that name files or folders, with the functions that make them mean the same in every folder."""
+
+
 def place(kind: Kind, out: Path | None, usual: Path, asked: dict[str, Any]) -> tuple[Path, Experiment | None]:
     """Return the folder of a request, and its record if an earlier call has begun it.
 
@@ -103,7 +113,7 @@ def place(kind: Kind, out: Path | None, usual: Path, asked: dict[str, Any]) -> t
             return folder, None
         if holds(kind, folder):
             found = read(kind, folder)
-            before = {**found.asked, **_everywhere(found.asked)}
+            before = everywhere(found.asked)  # earlier versions recorded paths as they were typed
             different = [key for key in {**before, **asked} if before.get(key) != asked.get(key)]
             if not different:
                 return folder, found
@@ -115,10 +125,9 @@ def place(kind: Kind, out: Path | None, usual: Path, asked: dict[str, Any]) -> t
     raise ZooError(f"{out} exists already: choose another --out, or remove it first")
 
 
-def _everywhere(asked: Mapping[str, Any]) -> dict[str, str]:
-    """Return where the data of a request are, as later versions record it: in a form for every current folder."""
-    forms = {"data": absolute, "data_dir": absolute_path}
-    return {name: form(asked[name]) for name, form in forms.items() if asked.get(name)}
+def everywhere(asked: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a request whose files and folders mean the same in every current folder."""
+    return {name: PLACES[name](value) if value and name in PLACES else value for name, value in asked.items()}
 
 
 def move_data(kind: Kind, folder: Path, experiment: Experiment, data_dir: Path | None) -> Experiment:

@@ -450,5 +450,12 @@ def test_requests_of_series_name_data_in_every_folder(tmp_path: Path, monkeypatc
     assert other["unlabeled"] == f"files:{tmp_path}/more"
     assert (other["teacher"], other["data_dir"]) == (f"{tmp_path}/runs/a", f"{tmp_path}/here")
     assert series.asked("cnn", {"unlabeled": "rest"})["unlabeled"] == "rest"
+    relative = {"family": "cnn", "data": "folder:images", "teacher": "runs/a", "set": []}
+    experiment.begin("sizes", tmp_path / "earlier", relative, {}, 0)
+    again = series.asked("cnn", {"data": "folder:images", "teacher": "runs/a"})
+    _, begun = experiment.place("sizes", tmp_path / "earlier", tmp_path / "usual", again)
+    assert begun is not None, "a call of an earlier version is continued"
+    with pytest.raises(ZooError, match="home folder that does not exist: write the whole path"):
+        series.asked("cnn", {"data": "folder:~nobody-of-this-name/images"})
     (tmp_path / "home/images").mkdir(parents=True)
     assert moved("folder:~/images", None, None)[0] == f"folder:{tmp_path}/home/images"

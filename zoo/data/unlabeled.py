@@ -14,6 +14,7 @@ from zoo.data.load import fingerprint, read_source, skipped
 from zoo.data.source import parse
 from zoo.description import Data
 from zoo.errors import ZooError
+from zoo.files import expanded
 from zoo.stores import is_store
 from zoo.text import Say, silent
 
@@ -62,7 +63,7 @@ def load_unlabeled(
             "files with files:PATH"
         )
     # The labeled data may have been moved alone.
-    in_place = all(Path(one).expanduser().is_file() for one in argument.split(","))
+    in_place = all(expanded(one).is_file() for one in argument.split(","))
     where = data_dir if "data_dir" in named.options and not in_place else None
     origin, raw = read_source(source, dataset.kind, where, columns, bad_examples, say, labeled=False)
     chosen = [one for one in raw.examples if one.split == "train"] or raw.examples

@@ -5,15 +5,13 @@ from __future__ import annotations
 import dataclasses
 import gc
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo import run, schema
-from zoo.data.source import absolute, absolute_path
-from zoo.data.unlabeled import REST
 from zoo.errors import ZooError, listed
-from zoo.experiment import place_of_data
+from zoo.experiment import everywhere, place_of_data
 from zoo.named_recipe import RecipeFile, read_if_file
 from zoo.recipe import WIDTH
 from zoo.registry import resolve
@@ -58,15 +56,6 @@ class Point:
         return [] if self.width == 1 else [f"{WIDTH}={self.width!r}"]
 
 
-PLACES: dict[str, Callable[[str], str]] = {
-    "data": absolute,
-    "unlabeled": lambda text: text if text == REST else absolute(text),
-    "data_dir": absolute_path,
-    "teacher": absolute_path,
-}
-"""The arguments that name files or folders, with the functions that make them mean the same in every folder."""
-
-
 def asked(family: str | None, training: Mapping[str, Any]) -> dict[str, Any]:
     """Return the given arguments of trainings that decide the result, as plain data for JSON.
 
@@ -89,10 +78,7 @@ def asked(family: str | None, training: Mapping[str, Any]) -> dict[str, Any]:
     if found.name != family:
         raise ZooError(f"{family} is one size: name the family, {found.name}, and its sizes, such as {row.name}")
     decided = {name: _plain(value) for name, value in given.items() if name not in HOW}
-    for name, everywhere in PLACES.items():
-        if name in decided:
-            decided[name] = everywhere(decided[name])
-    return {"family": found.name, **decided, "set": settings_of(training.get("set", ()), {})}
+    return {"family": found.name, **everywhere(decided), "set": settings_of(training.get("set", ()), {})}
 
 
 def _plain(value: Any) -> Any:

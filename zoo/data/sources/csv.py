@@ -71,7 +71,7 @@ def read(
     frame, named = read_frame([*found.values()]), ",".join(found)
     if len(found) > 1 and {*frame.splits} == {"train"}:
         say(f"{len(found)} files are read as one table, because none is called after a split")
-    where = str(data_dir.expanduser().resolve()) if data_dir else None
+    where = str(expanded(data_dir).resolve()) if data_dir else None
     if names_files:
         from zoo.inputs.table.listed import dataset_of_frame as files_of_frame
 

@@ -21,6 +21,7 @@ from zoo.data.prefetch import map_ahead
 from zoo.data.source import Source
 from zoo.data.splits import SPLIT_NAMES
 from zoo.errors import ZooError, did_you_mean, listed
+from zoo.files import expanded
 from zoo.text import Say
 
 if TYPE_CHECKING:
@@ -209,7 +210,7 @@ def prepared_root(data_dir: Path | None) -> Path:
         import tensorflow_datasets
 
         data_dir = Path(os.environ.get("TFDS_DATA_DIR") or tensorflow_datasets.core.constants.DATA_DIR)
-    return data_dir.expanduser().resolve()
+    return expanded(data_dir).resolve()
 
 
 def root_above(given: Path, name: str) -> tuple[Path, str | None]:
