@@ -9,7 +9,7 @@ import numpy as np
 
 from zoo import factory, run
 from zoo.data.dataset import Examples
-from zoo.data.reading import each_batch
+from zoo.data.reading import each_batch, untuned
 from zoo.description import Model
 from zoo.input import kind_of
 from zoo.keras_settings import own_settings
@@ -38,7 +38,8 @@ def measured_outputs(model: Any, description: Model, examples: Examples) -> np.n
     kind, found = kind_of(preprocessing), []
     at_once = 1 if kind.alone(preprocessing) else BATCH
     answers = answering(model, description)
-    for inputs, _, _ in each_batch(kind.graph.evaluation_batches(examples, preprocessing, batch_size=at_once)):
+    batches = kind.graph.evaluation_batches(examples, preprocessing, batch_size=at_once)
+    for inputs, _, _ in each_batch(untuned(batches)):
         outputs = task.primary({name: one.numpy() for name, one in answers(inputs).items()}, description)
         found.append(task.measured(outputs, description))
     return np.concatenate(found)[: len(examples)]  # the last batch is filled up with copies

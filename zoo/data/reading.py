@@ -8,8 +8,24 @@ from typing import Any
 
 from zoo.errors import ZooError
 
+PREFETCHED = 2
+"""The number of batches that a pipeline makes ahead."""
+
 NODES = re.compile(r"\{\{.*?\}\}|\[\[\s*\]\]|\[Op:\w*\]( name:)?")
 """The names of operations in TensorFlow's messages."""
+
+
+def untuned(batches: Any) -> Any:
+    """Return a tf.data.Dataset whose parallelism and buffers TensorFlow does not tune while it is read.
+
+    An iterator that ends waits for the thread that tunes it. Its wake-up is often lost, and it then sleeps for up to a
+    minute (TensorFlow 2.21): at the end of an epoch, the training would wait as long.
+    """
+    import tensorflow as tf
+
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return batches.with_options(options)
 
 
 def each_batch(batches: Iterable[Any], before_end: Callable[[], None] = lambda: None) -> Iterator[Any]:

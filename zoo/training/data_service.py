@@ -16,7 +16,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
 
-from zoo.data.reading import each_batch, reason
+from zoo.data.reading import each_batch, reason, untuned
 from zoo.data.share import Share
 from zoo.errors import ZooError
 from zoo.training.cluster import ADDRESS
@@ -189,11 +189,8 @@ def _served(address: str, batches: Any) -> Any:
             return tf.nest.map_structure(tf.identity, batch)
 
     count = int(batches.cardinality())
-    # A server that ends waits for the thread that tunes its iterators, which may sleep a minute (TensorFlow 2.21).
-    options = tf.data.Options()
-    options.autotune.enabled = False
     try:
-        sent = batches.with_options(options).enumerate()
+        sent = untuned(batches).enumerate()
         made = sent.apply(service.distribute(service.ShardingPolicy.OFF, f"grpc://{address}"))
     except tf.errors.OpError as error:
         raise ZooError(f"the tf.data service at {address} refuses the batches ({reason(error)}): {GO_ON}") from None

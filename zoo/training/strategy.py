@@ -6,6 +6,7 @@ import functools
 from collections.abc import Iterable
 from typing import Any
 
+from zoo.data.reading import untuned
 from zoo.data.share import Share
 from zoo.errors import ZooError
 from zoo.training.cluster import Cluster, Kind
@@ -99,6 +100,7 @@ def share_of(strategy: Any) -> Share:
 
 def distributed(strategy: Any, batches: Any, batch_size: int) -> Any:
     """Return this worker's share of batches of `batch_size` examples, distributed to its replicas."""
+    batches = untuned(batches)
     devices = strategy.extended.worker_devices
     if len(devices) == 1 and "CPU" in devices[0]:
         # Making the iterator of a strategy takes 0.1 s, for every epoch and every evaluation (TensorFlow 2.21).

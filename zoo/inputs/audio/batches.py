@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from zoo.data.dataset import Examples
+from zoo.data.reading import PREFETCHED
 from zoo.data.share import WHOLE, Share, check_batch
 from zoo.inputs.audio.augment import RANDOM_NUMBERS, augmented, mask_numbers, masked
 from zoo.inputs.audio.client import LOG_MEL, WAVEFORM, encode
@@ -96,7 +97,7 @@ def _batches(
             .map(plain(load), num_parallel_calls=usable_cpus(), deterministic=True)
             .batch(batch_size, drop_remainder=True)
             .map(plain(finish))
-            .prefetch(tf.data.AUTOTUNE)
+            .prefetch(PREFETCHED)
         )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from zoo.data.dataset import Examples
+from zoo.data.reading import PREFETCHED
 from zoo.data.share import WHOLE, Share, check_batch
 from zoo.inputs.image.augment import RANDOM_NUMBERS, augmented, more_numbers
 from zoo.inputs.image.client import IMAGE
@@ -96,7 +97,7 @@ def batched(
             .map(plain(load), num_parallel_calls=parallel, deterministic=True)
             .batch(share.size(batch_size), drop_remainder=True)
             .map(plain(lambda pixels, *others: ({IMAGE: _normalized(pixels, preprocessing)}, *others)))
-            .prefetch(tf.data.AUTOTUNE)
+            .prefetch(PREFETCHED)
         )
 
 

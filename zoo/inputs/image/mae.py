@@ -9,6 +9,7 @@ from zoo.data.share import Share
 from zoo.errors import ZooError, listed
 from zoo.input import kind_of
 from zoo.inputs.image.recipes import for_pretraining
+from zoo.provenance import usable_cpus
 from zoo.registry import families
 from zoo.tasks.mae import TASK
 
@@ -116,7 +117,7 @@ def _hidden(batches: Any, model: Model, recipe: Recipe, epoch: int) -> Any:
         return {**inputs, ORDER: order}, targets, *others
 
     with tf.device("CPU"):
-        return batches.map(hide, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True).prefetch(1)
+        return batches.map(hide, num_parallel_calls=usable_cpus(), deterministic=True).prefetch(1)
 
 
 def patches_of(image: Any, side: int) -> Any:

@@ -10,6 +10,7 @@ import numpy as np
 
 from zoo.data.dataset import Examples
 from zoo.data.names import shown
+from zoo.data.reading import PREFETCHED
 from zoo.data.share import WHOLE, Share, check_batch
 from zoo.inputs.table.columns import BOOLEANS, DATE, SECONDS, Column, TableSettings, tensor_names
 from zoo.inputs.table.preprocessing import FEATURES, NOT_OF_KIND, TOO_LARGE, TablePreprocessing, encode
@@ -157,7 +158,7 @@ def _batches(columns: tuple[np.ndarray, ...], batch_size: int) -> Any:
             tf.data.Dataset.from_tensor_slices(columns)
             .batch(batch_size, drop_remainder=True)
             .map(lambda features, *others: ({FEATURES: features}, *others))
-            .prefetch(tf.data.AUTOTUNE)
+            .prefetch(PREFETCHED)
         )
 
 

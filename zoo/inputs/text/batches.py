@@ -7,11 +7,13 @@ from typing import Any
 import numpy as np
 
 from zoo.data.dataset import Examples
+from zoo.data.reading import PREFETCHED
 from zoo.data.share import WHOLE, Share, check_batch
 from zoo.inputs.text.augment import with_words_hidden
 from zoo.inputs.text.preprocessing import ATTENTION_MASK, INPUT_IDS, TextPreprocessing
 from zoo.inputs.text.settings import TextSettings
 from zoo.inputs.text.tokens import Tokens, tokenized
+from zoo.provenance import usable_cpus
 
 POOL = 32
 """The number of batches in a pool. Texts are sorted by length within a pool, so that those of a batch have similar
@@ -93,6 +95,6 @@ def _batches(tokens: Tokens, preprocessing: TextPreprocessing, index: np.ndarray
         rows = tf.RaggedTensor.from_row_lengths(tokens.ids, tokens.lengths)
         return (
             tf.data.Dataset.from_tensor_slices((index, *columns))
-            .map(tf.autograph.experimental.do_not_convert(load), num_parallel_calls=tf.data.AUTOTUNE)
-            .prefetch(tf.data.AUTOTUNE)
+            .map(tf.autograph.experimental.do_not_convert(load), num_parallel_calls=usable_cpus())
+            .prefetch(PREFETCHED)
         )

@@ -10,6 +10,7 @@ from zoo.data.share import Share
 from zoo.errors import ZooError, listed
 from zoo.inputs.text import batches as text_batches
 from zoo.inputs.text.preprocessing import INPUT_IDS, TextPreprocessing
+from zoo.provenance import usable_cpus
 from zoo.registry import families
 from zoo.tasks.mlm import TASK
 from zoo.tasks.mlm.graph import NOT_ASKED
@@ -89,7 +90,7 @@ def _hidden(batches: Any, preprocessing: TextPreprocessing, recipe: Recipe, epoc
         return {**inputs, INPUT_IDS: shown}, targets, *others
 
     with tf.device("CPU"):
-        return batches.map(hide, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True).prefetch(1)
+        return batches.map(hide, num_parallel_calls=usable_cpus(), deterministic=True).prefetch(1)
 
 
 def hidden(ids: Any, random: Any, preprocessing: TextPreprocessing, share: float) -> tuple[Any, Any]:
