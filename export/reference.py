@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +14,7 @@ from zoo.export.batches import joined, part, parts, size
 from zoo.export.graph import TracedModel, outputs, spec
 from zoo.finite import finite, refuse_not_finite
 from zoo.formats import Compute
+from zoo.inference import batch_within
 from zoo.input import Arrays, kind_of
 from zoo.task import task_of
 
@@ -31,9 +31,6 @@ value."""
 
 MEMORY = 2**28
 """Bytes that the outputs of all layers together may take for one batch; a runtime keeps a few of them at a time."""
-
-ASSUMED_LENGTH = 512
-"""The length that is assumed for an open dimension, when outputs must fit into `MEMORY`: a long text or clip."""
 
 
 @dataclass(frozen=True)
@@ -136,14 +133,11 @@ class _KerasModel:
     """A traced model that computes batches as large as memory allows."""
 
     def __init__(self, model: TracedModel) -> None:
-        import keras
         import tensorflow as tf
 
         self.description = description = model.description
         self.kind = kind_of(description.preprocessing)
-        layers = (tensor for layer in model.model.layers for tensor in keras.tree.flatten(layer.output))
-        values = sum(math.prod(length or ASSUMED_LENGTH for length in tensor.shape[1:]) for tensor in layers)
-        self.at_once = min(EXAMPLES, max(1, MEMORY // (4 * values)))
+        self.at_once = batch_within(MEMORY, model.model, most=EXAMPLES)
         specs = {name: spec(tensor) for name, tensor in self.kind.client.tensors(description.preprocessing).items()}
 
         # Called eagerly, Keras 3.15 keeps the outputs of all layers until the last one is computed.

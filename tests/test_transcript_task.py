@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -115,6 +116,14 @@ def test_all_wrong_and_more_is_above_one() -> None:
 )
 def test_the_case_is_that_of_the_symbols(symbols: str, text: str) -> None:
     assert in_case_of(("<pad>", *symbols), " Straße\n1 ") == text
+
+
+@pytest.mark.parametrize("symbol", ["\u09df", "\u09af\u09bc", "\u00e9", "e\u0301"])
+def test_composed_and_decomposed_characters_are_equal(symbol: str) -> None:
+    said = np.array([symbol], object)
+    assert measure(said, said, ("<pad>", "|", symbol)).wer == 0
+    other = unicodedata.normalize("NFD", symbol)
+    assert measure(np.array([other], object), said, ("<pad>", "|", symbol)).cer == 0
 
 
 def test_logits_that_are_not_finite_are_refused() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,13 @@ from zoo.keras_settings import own_settings
 from zoo.task import task_of
 
 BATCH = 64
-"""Examples in a batch."""
+"""The most examples in a batch."""
+
+MEMORY = 2**31
+"""Bytes that the outputs of all layers together may take for one batch; TensorFlow keeps a few of them at a time."""
+
+ASSUMED_LENGTH = 512
+"""The length that is assumed for an open dimension, when outputs must fit into memory: a long text or clip."""
 
 
 @own_settings()
@@ -36,13 +43,22 @@ def measured_outputs(model: Any, description: Model, examples: Examples) -> np.n
     """
     task, preprocessing = task_of(description), description.preprocessing
     kind, found = kind_of(preprocessing), []
-    at_once = 1 if kind.alone(preprocessing) else BATCH
+    at_once = 1 if kind.alone(preprocessing) else batch_within(MEMORY, model, most=BATCH)
     answers = answering(model, description)
     batches = kind.graph.evaluation_batches(examples, preprocessing, batch_size=at_once)
     for inputs, _, _ in each_batch(untuned(batches)):
         outputs = task.primary({name: one.numpy() for name, one in answers(inputs).items()}, description)
         found.append(task.measured(outputs, description))
     return np.concatenate(found)[: len(examples)]  # the last batch is filled up with copies
+
+
+def batch_within(memory: int, model: Any, *, most: int) -> int:
+    """Return the largest batch, of 1 to `most` examples, whose outputs of all layers take at most `memory` bytes."""
+    import keras
+
+    tensors = (tensor for layer in model.layers for tensor in keras.tree.flatten(layer.output))
+    values = sum(math.prod(length or ASSUMED_LENGTH for length in tensor.shape[1:]) for tensor in tensors)
+    return min(most, max(1, memory // (4 * values)))
 
 
 def answering(model: Any, description: Model) -> Any:

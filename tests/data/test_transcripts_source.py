@@ -42,6 +42,18 @@ def test_clips_are_read_with_their_texts(tmp_path: Path) -> None:
     assert np.array_equal(Examples.of(raw.examples).only(np.array([1])).targets, ["ten"])
 
 
+def test_other_files_beside_a_text_are_left_out(tmp_path: Path) -> None:
+    root = folder(tmp_path, a="yes", b="no")
+    for name in ("a.json", "a.srt", "b.flac"):
+        (root / name).write_text("no sound")
+    (root / "b.wav").write_text("damaged")
+    said: list[str] = []
+    _, raw = read_source(f"transcripts:{root}", "audio", say=said.append)
+    assert [one.name for one in raw.examples] == ["a.wav"]
+    assert [one.name for one in raw.unreadable] == ["b.flac", "b.wav"], "one of them may be the clip"
+    assert said == ["left out: 2 files that are not a clip with its text: a.json, a.srt"]
+
+
 def test_links_to_folders_are_not_followed(tmp_path: Path) -> None:
     (folder(tmp_path, a="yes") / "loop").symlink_to(tmp_path)
     assert len(read_source(f"transcripts:{tmp_path}", "audio")[1].examples) == 1

@@ -166,6 +166,8 @@ SWITCHES = [
     ("image.policy_operations=1", "image.policy=randaugment"),
     ("image.policy_magnitude=5", "image.policy=randaugment"),
     ("image.erase_with=mean", "image.erase=0.5"),
+    ("audio.frequency_masks=2", "audio.front=waveform"),
+    ("audio.time_masks=2", "audio.front=waveform"),
     ("audio.frequency_width=0.3", "audio.frequency_masks=0"),
     ("audio.time_width=0.3", "audio.time_masks=0"),
 ]
@@ -188,3 +190,8 @@ def test_a_key_without_effect_is_refused(setting: str, switch: str) -> None:
         check_effect(decide(TrainingRequest(family=family, settings=off)))
     assert "\n" not in str(refused.value)
     check_effect(decide(TrainingRequest(family=family, settings=on)))
+
+
+def test_masks_of_a_spectrogram_are_refused_for_a_network_of_waveforms() -> None:
+    with pytest.raises(ZooError, match=r"audio\.time_masks has no effect with audio\.front=waveform"):
+        check_effect(decide(TrainingRequest(family="wav2vec2", settings=["audio.time_masks=1"])))

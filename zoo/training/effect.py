@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from zoo.errors import ZooError
 from zoo.input import find
-from zoo.recipe import Recipe, flat
+from zoo.recipe import flat
 
 if TYPE_CHECKING:
     from zoo.training.decision import Decision
@@ -30,11 +30,11 @@ def check_effect(decision: Decision) -> None:
     The trials of a search are not checked: a trial may draw a value that turns off another key of the space.
 
     Raises:
-        ZooError: a key is set to another value than its default and has no effect.
+        ZooError: a key is set to another value than the family's default and has no effect.
     """
     kind = find(decision.family.input)
     own = {f"{kind.kind}.{key}": (f"{kind.kind}.{switch}", off) for key, (switch, off) in kind.turned_off.items()}
-    values, usual = flat(decision.recipe), flat(Recipe(input=kind.settings()))
+    values, usual = flat(decision.recipe), flat(decision.family.recipe_of(decision.size))
     for key, (switch, off) in {**TURNED_OFF, **own}.items():
         if key in decision.named and values[key] != usual[key] and values[switch] in off:
             raise ZooError(f"{key} has no effect with {switch}={values[switch]}: change that, or leave {key} out")

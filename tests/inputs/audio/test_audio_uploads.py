@@ -18,7 +18,7 @@ from zoo.inputs.audio.client import encode
 from zoo.inputs.audio.client import noise as noise_files
 from zoo.inputs.audio.data import damaged, hostile, samples
 from zoo.inputs.audio.graph import decoded
-from zoo.inputs.audio.preprocessing import AudioPreprocessing
+from zoo.inputs.audio.preprocessing import AudioPreprocessing, read_clip
 
 Read = Callable[[list[bytes]], tuple[np.ndarray, list[str]]]
 
@@ -87,6 +87,12 @@ def test_samples_are_read_by_clients_and_graphs_alike() -> None:
     assert len(files) == 4
     assert not any(status)
     assert np.array_equal(waveforms, encode(files, wanted)["waveform"])
+
+
+def test_samples_of_long_recordings_are_cut() -> None:
+    wanted, _ = LOOP
+    long = wav.written(np.tile(read_clip(PLAIN, wanted.rate), 100), wanted.rate)
+    assert all(len(read_clip(file, wanted.rate)) <= 2 * wanted.usual for file in samples([long], wanted))
 
 
 def test_the_reason_says_what_to_mend() -> None:

@@ -27,8 +27,9 @@ TEXT = ".txt"
 def read(argument: str, say: Say, kind: str) -> RawDataset:
     """Read every clip of a folder and of the folders in it, with its text. The data have no splits.
 
-    A clip whose text has no word is an unreadable example. `say` is called for files without a text, and for texts
-    without a clip.
+    A clip whose text has no word is an unreadable example. Of several files beside a text, such as a clip and
+    subtitles, those that cannot be read are left out if another one is a clip. `say` is called for files that are left
+    out, and for texts without a clip.
 
     Raises:
         ZooError: the folder is missing, or has no readable clip with a text.
@@ -40,13 +41,17 @@ def read(argument: str, say: Say, kind: str) -> RawDataset:
     files = list(_files(root))
     texts = {file for file in files if file.suffix == TEXT}
     clips = [file for file in files if file not in texts and file.with_suffix(TEXT) in texts]
-    paired = {*clips, *(clip.with_suffix(TEXT) for clip in clips)}
+    inspected = dict(zip(clips, map_ahead(lambda clip: _inspected(clip, root, wanted), clips, READ_AHEAD), strict=True))
+    heard = {clip.with_suffix(TEXT) for clip, one in inspected.items() if isinstance(one, Example)}
+    found = {
+        clip: one for clip, one in inspected.items() if isinstance(one, Example) or clip.with_suffix(TEXT) not in heard
+    }
+    paired = {*found, *(clip.with_suffix(TEXT) for clip in found)}
     alone = [shown(file.relative_to(root)) for file in files if file not in paired]
     if alone:
         say(f"left out: {len(alone)} files that are not a {wanted.noun} with its text: {listed(alone, most=3)}")
-    found = list(map_ahead(lambda clip: _inspected(clip, root, wanted), clips, READ_AHEAD))
-    examples = [one for one in found if isinstance(one, Example)]
-    unreadable = tuple(one for one in found if isinstance(one, Unreadable))
+    examples = [one for one in found.values() if isinstance(one, Example)]
+    unreadable = tuple(one for one in found.values() if isinstance(one, Unreadable))
     if not examples:
         first = f" ({unreadable[0].name}: {unreadable[0].reason})" if unreadable else ""
         raise ZooError(f"{root} holds no {wanted.noun} with a text{first}: {LAYOUT}")

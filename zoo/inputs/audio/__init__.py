@@ -14,7 +14,12 @@ INPUT = Input(
     kind="audio",
     noun="clip",
     plural="clips",
-    turned_off={"frequency_width": ("frequency_masks", (0,)), "time_width": ("time_masks", (0,))},
+    turned_off={
+        "frequency_masks": ("front", ("waveform",)),
+        "frequency_width": ("frequency_masks", (0,)),
+        "time_masks": ("front", ("waveform",)),
+        "time_width": ("time_masks", (0,)),
+    },
     pipelines={"classes": "audio-classification", "transcript": "automatic-speech-recognition"},
     preprocessing=AudioPreprocessing,
     settings=AudioSettings,

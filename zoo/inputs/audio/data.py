@@ -295,10 +295,15 @@ def stand_ins() -> tuple[Examples, str]:
 
 
 def samples(raw: Sequence[bytes], preprocessing: AudioPreprocessing) -> list[bytes]:
-    """Return a WAV file of stereo sound that has to be cut, made of the first clip, and then WAV files of all clips."""
+    """Return a WAV file of stereo sound that has to be cut, made of the first clip, and then WAV files of all clips.
+
+    Long recordings are cut to twice the length that the network takes: the artifact keeps them.
+    """
     rate = preprocessing.rate
-    files = [wav.written(read_clip(file, rate), rate) for file in raw]
-    first = read_clip(raw[0], rate)
+    longest = None if preprocessing.is_open else 2 * preprocessing.usual
+    clips = [read_clip(file, rate)[:longest] for file in raw]
+    files = [wav.written(clip, rate) for clip in clips]
+    first = clips[0]
     left = np.resize(first, preprocessing.usual + preprocessing.usual // 3 + 1)
     return [wav.written(np.stack([left, left[::-1] / 2], 1), rate), *files]
 

@@ -70,6 +70,8 @@ def measure(
     """
     refuse_not_finite(np.array([text is not None for text in found], bool), name, source)
     said = [in_case_of(labels, text) for text in truth]
+    # Composed and decomposed characters, such as those of Bengali, are the same text.
+    found = [unicodedata.normalize("NFC", text) for text in found]
     words = _counts([text.split() for text in found], [text.split() for text in said])
     characters = _counts([*found], said)
     (wer, low, high), (cer, cer_low, cer_high) = error_rate(*words), error_rate(*characters)
@@ -96,11 +98,12 @@ def in_case_of(labels: Sequence[str], text: str) -> str:
 
     Its letters are in upper case where the symbols have no lower case, and the reverse. Punctuation stays.
     """
-    text = " ".join(unicodedata.normalize("NFC", text).split())
     letters = [label for label in labels if len(label) == 1]
     if not any(letter.islower() for letter in letters):
-        return text.upper()
-    return text if any(letter.isupper() for letter in letters) else text.lower()
+        text = text.upper()
+    elif not any(letter.isupper() for letter in letters):
+        text = text.lower()
+    return " ".join(unicodedata.normalize("NFC", text).split())
 
 
 def distance(found: Sequence[Hashable], wanted: Sequence[Hashable]) -> int:
