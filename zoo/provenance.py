@@ -13,6 +13,7 @@ from typing import Any
 
 from zoo import container, processor
 from zoo.description import Provenance
+from zoo.errors import listed
 from zoo.tensorflow_setup import KERNELS
 from zoo.text import Say, printable
 
@@ -74,6 +75,20 @@ def say_environment(say: Say) -> None:
     found = ", ".join(f"{name}={printable(value)}" for name, value in environment().items())
     if found:
         say(f"environment variables that change figures slightly: {found}")
+
+
+def say_changes(began: Provenance, say: Say) -> None:
+    """Name in one line the packages and the processor that changed since work began, if any did."""
+    here, started = versions(), began.versions
+    changed = [
+        f"{name} {here.get(name, 'none')} (before: {started.get(name, 'none')})"
+        for name in {**started, **here}
+        if started.get(name) != here.get(name)
+    ]
+    if began.machine.get("instruction_sets") not in (None, processor.instruction_sets()):
+        changed.append("a processor with other instructions")
+    if changed:
+        say(f"changed since the start, so that figures may differ slightly: {listed(changed)}")
 
 
 def versions() -> dict[str, str]:

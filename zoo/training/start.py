@@ -308,6 +308,7 @@ def _resumed(folder: Path, data_dir: Path | None, execution: Execution) -> Path:
         this = dataclasses.replace(this, data=moved, unlabeled=unlabeled)
         run.write(folder, this)
     execution.say(f"continuing {folder}")
+    provenance.say_changes(this.provenance, execution.say)
     say_run(execution.team, folder, this)
     train(folder, dataset, strategy, execution, service)
     return folder
