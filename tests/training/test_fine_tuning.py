@@ -104,6 +104,20 @@ def test_the_same_classes_keep_the_head(tmp_path: Path, images_folder: Path) -> 
     zoo.load(second)
 
 
+def test_a_training_in_float64_starts_from_float32(tmp_path: Path, images_folder: Path, two_classes: Path) -> None:
+    first, seen = source(tmp_path / "first", images_folder), Seen()
+
+    second = tune(
+        tmp_path / "second", first, f"folder:{two_classes}", "precision=float64", "epochs=1", callbacks=[seen]
+    )
+
+    for name, value in load_file(first / run.WEIGHTS).items():
+        if name not in HEAD:
+            assert seen.weights[name].dtype == np.float64
+            np.testing.assert_array_equal(seen.weights[name], value)
+    zoo.load(second)
+
+
 def test_a_frozen_network_is_bit_for_bit_what_it_was_and_its_head_moves(
     tmp_path: Path, images_folder: Path, two_classes: Path
 ) -> None:

@@ -112,8 +112,12 @@ def assign(model: Any, folder: Path, description: Model, initial: InitialWeights
         ZooError: the weights are missing, damaged or belong to another network.
     """
     family, _ = resolve(description.family)
-    arrays, _ = weights_file.read(folder / run.INITIAL)
-    weights_file.assign(_wanted(model, family, initial.new_head), arrays, str(folder / run.INITIAL))
+    wanted, (arrays, _) = _wanted(model, family, initial.new_head), weights_file.read(folder / run.INITIAL)
+    # `take` returns float32, and a training in float64 has variables of float64.
+    for name in arrays.keys() & wanted.keys():
+        if arrays[name].dtype == np.float32 and wanted[name].dtype == "float64":
+            arrays[name] = arrays[name].astype(np.float64)
+    weights_file.assign(wanted, arrays, str(folder / run.INITIAL))
 
 
 def freeze(model: Any, description: Model) -> None:
