@@ -163,7 +163,8 @@ class InitialWeights:
 
     `run` is the name of the run that they come from, `sha256` the hash of its weights file. `license` is None if that
     run states none. `new_head` is true if the head started from random weights. `pruning` says how channels were
-    removed; it is None if all of them stayed.
+    removed; it is None if all of them stayed. `source` is the publisher of the weights that the first of these runs
+    began with, as in `Weights`; it is None if nobody published them, and in runs that did not record it.
     """
 
     run: str
@@ -173,6 +174,7 @@ class InitialWeights:
     license: str | None
     new_head: bool
     pruning: Pruning | None = None
+    source: str | None = None
 
 
 @record

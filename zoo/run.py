@@ -111,6 +111,15 @@ def license_of_weights(run: Run) -> str | None:
     return license_of(run.weights, run.initial, run.teacher)
 
 
+def publisher_of_weights(run: Run) -> str | None:
+    """Return the publisher of the weights that a run, or the first of the runs that it started from, began with.
+
+    It is None if nobody published them.
+    """
+    origin = run.weights or run.initial
+    return origin.source if origin else None
+
+
 def write(folder: Path, run: Run) -> None:
     """Write the description of a run, whole or not at all."""
     files.write_json(folder / DESCRIPTION, schema.to_dict(run))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,9 +12,11 @@ import pytest
 
 import zoo
 from tests.trainings import SINGLE, passes
-from zoo import files, run, schema
+from zoo import files, migration, provenance, run, schema
+from zoo.description import InitialWeights, Model, Weights
 from zoo.errors import ZooError
 from zoo.input import kinds
+from zoo.inputs.image.preprocessing import Preprocessing
 from zoo.named_recipe import read_if_file
 from zoo.registry import matching, resolve
 from zoo.schema import keys
@@ -71,10 +74,42 @@ def test_a_run_records_what_its_weights_decided(tmp_path: Path) -> None:
 
 def test_a_multiple_of_channels_needs_a_pruning(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(decision.fine_tuning, "family_and_size", lambda *asked: resolve("cnn"))
-    monkeypatch.setattr(decision.run, "read_finished", lambda folder: SimpleNamespace(recipe=None))
+    monkeypatch.setattr(
+        decision.run, "read_finished", lambda folder: SimpleNamespace(recipe=None, weights=None, initial=None)
+    )
     with pytest.raises(ZooError, match=r"prune.multiple is about pruning: name the share to keep with --prune"):
         decide(TrainingRequest(weights=tmp_path, data=DIGITS, settings=["prune.multiple=8"]))
     assert decide(TrainingRequest(weights=tmp_path, data=DIGITS, settings=["prune.multiple=8", "prune.share=0.5"]))
+
+
+def finished_vgg(folder: Path, **origin: Any) -> Path:
+    """A finished run of which there is only the description."""
+    preprocessing = Preprocessing(224, 224, 3, (0.5,) * 3, (0.5,) * 3)
+    model = Model("vgg", "base", ("a", "b"), preprocessing, parameters=0, multiply_adds=0)
+    finished = dataclasses.replace(provenance.here(0), finished=provenance.now())
+    folder.mkdir()
+    run.write(folder, run.Run(migration.SCHEMA, model, None, None, finished, **origin))
+    return folder
+
+
+@pytest.mark.parametrize("again", [False, True])
+@pytest.mark.parametrize(("publisher", "allowed"), [("keras", False), ("timm", True), (None, True)])
+def test_batch_normalizations_that_the_weights_do_without_are_not_trained(
+    again: bool, publisher: str | None, allowed: bool, tmp_path: Path
+) -> None:
+    """With `again`, the run is not the pulled one, but one that was fine-tuned from it."""
+    if again:
+        origin: Any = {"initial": InitialWeights("pulled", "0", "vgg", "base", "MIT", True, source=publisher)}
+    else:
+        origin = {"weights": Weights(publisher, None, None, None, "x.keras", "0", "MIT")} if publisher else {}
+    weights = finished_vgg(tmp_path / "run", **origin)
+    assert decide(TrainingRequest(weights=weights, data=DIGITS, settings=["freeze=true"])).recipe.freeze
+    request = TrainingRequest(weights=weights, data=DIGITS)
+    if allowed:
+        decide(request)
+        return
+    with pytest.raises(ZooError, match=r"of Keras' VGG16, which has no batch normalization.*--freeze.*timm's weights"):
+        decide(request)
 
 
 @pytest.mark.parametrize(

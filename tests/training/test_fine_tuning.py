@@ -251,14 +251,14 @@ def test_weights_that_do_not_fit_are_refused_with_the_list(tmp_path: Path, image
     assert not (tmp_path / "second").exists()
 
 
-def test_a_license_is_handed_on(tmp_path: Path, images_folder: Path) -> None:
+def test_license_and_publisher_are_handed_on(tmp_path: Path, images_folder: Path) -> None:
     first = source(tmp_path / "first", images_folder)
     values = json.loads((first / run.DESCRIPTION).read_text())
     came_from = {"run": "pulled", "sha256": "0" * 64, "family": "cnn", "size": "small", "new_head": True}
-    values["initial"] = {**came_from, "license": "apache-2.0"}
+    values["initial"] = {**came_from, "license": "apache-2.0", "source": "keras"}
     (first / run.DESCRIPTION).write_text(json.dumps(values))
     record, _ = fine_tuning.take(first, run.read(first).model)
-    assert record.license == "apache-2.0"
+    assert (record.license, record.source) == ("apache-2.0", "keras")
 
 
 @pytest.mark.usefixtures("no_trial_export")

@@ -17,6 +17,7 @@ from zoo.training import distillation, fine_tuning, without_labels
 from zoo.training.effect import TURNED_OFF
 from zoo.training.request import DataRequest, TrainingRequest
 from zoo.training.teacher import Found, find_teacher
+from zoo.weights.pretrained import KerasApplication
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,7 @@ def decide(request: TrainingRequest) -> Decision:
         stated = named.union(choice.keys if isinstance(choice, named_recipe.RecipeFile) else ())
         kind = find(family.input)
         _check_with_weights(recipe, stated, kind)
+        _check_norms(recipe, family, size, request.weights)
         recipe = _with_keys_of_weights(recipe, request.weights, kind)
     data = request.data
     if request.weights is not None and data.source is None:
@@ -177,3 +179,23 @@ def _check_with_weights(recipe: Recipe, named: Set[str], kind: Input) -> None:
         raise ZooError("freeze trains the head only, but all layers of a pruned network must be trained: leave one out")
     if recipe.freeze and max(recipe.network.dropout, recipe.network.drop_path) > 0:
         raise ZooError("freeze switches dropout off: leave freeze out, or network.dropout and network.drop_path")
+
+
+def _check_norms(recipe: Recipe, family: Family, size: Size, weights: Path) -> None:
+    """Raise ZooError if training would normalize batches in a network whose published weights do without it.
+
+    Batch normalizations that the published network lacks are the identity in inference only: in training they normalize
+    by the moments of each batch, which changes the network from the first step on. Frozen layers run as in inference.
+
+    Args:
+        recipe: the recipe.
+        family: the family of the network.
+        size: its size.
+        weights: the run that the weights come from.
+    """
+    published = size.weights.get(run.publisher_of_weights(run.read_finished(weights)) or "")
+    if isinstance(published, KerasApplication) and published.lacks_norms and not recipe.freeze:
+        raise ZooError(
+            f"the weights of {weights} are of Keras' {published.model}, which has no batch normalization, and training "
+            f"would add it: train only the head with --freeze, or pull timm's weights of {family.name} {size.name}"
+        )

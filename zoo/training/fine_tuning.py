@@ -90,6 +90,7 @@ def take(weights: Path, model: Model) -> tuple[InitialWeights, dict[str, np.ndar
         size=source.model.size,
         license=run.license_of_weights(source),
         new_head=new_head,
+        source=run.publisher_of_weights(source),
     )
     return record, arrays
 

@@ -202,7 +202,7 @@ def _changes(plan: _Plan, known: KerasApplication) -> Iterator[str]:
         yield f"weights for {COLORS} channels adapted to {channels}"
     if known.bgr:
         yield "first kernel's channels put in the order red, green, blue"
-    if known.norm_lacks == NORM:
+    if known.lacks_norms:
         yield f"batch normalizations, of which {known.model} has none, made the identity"
     elif known.norm_lacks:
         yield f"{' and '.join(known.norm_lacks)} of batch normalizations, which {known.model} does not have, made 1"

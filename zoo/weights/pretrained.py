@@ -90,6 +90,11 @@ class KerasApplication(Published):
     bgr: bool = False
     pads_one_side: bool = False
 
+    @property
+    def lacks_norms(self) -> bool:
+        """True if the network has no batch normalization, and zoo's has."""
+        return self.norm_lacks == NORM
+
     def resaving(self, path: Path) -> str:
         """Say how to save an older file again with Keras, in the format that zoo reads."""
         alpha = "" if self.alpha == 1 else f"alpha={self.alpha:g}, "
