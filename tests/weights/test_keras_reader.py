@@ -174,6 +174,17 @@ def test_keras_older_format_is_refused_with_what_to_do(saved: tuple[Path, np.nda
     assert "keras.applications.MobileNetV3Small(weights='old.h5').save_weights('old.weights.h5')" in said
 
 
+@pytest.mark.parametrize("name", ["old.weights.h5", "old.keras"])
+def test_a_file_of_the_older_format_that_keras_would_not_read_is_renamed_first(
+    name: str, saved: tuple[Path, np.ndarray, np.ndarray], tmp_path: Path, model: Any
+) -> None:
+    """Keras decides by the name how it reads a file."""
+    old = Path(shutil.copy(saved[0] / "old.h5", tmp_path / name))
+    said = refused(old, model)
+    assert "rename it to old.h5; then, in Keras, keras.applications.MobileNetV3Small(weights='old.h5')" in said
+    assert ".save_weights('old.weights.h5') writes what zoo reads" in said
+
+
 def test_all_that_does_not_fit_is_said(saved: tuple[Path, np.ndarray, np.ndarray], tmp_path: Path, model: Any) -> None:
     path = shutil.copy(saved[0] / "x.weights.h5", tmp_path / "x.weights.h5")
     with h5py.File(path, "r+") as file:

@@ -210,6 +210,13 @@ def somewhere(file: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         ("mobilenet --file model.bin --license MIT", "model.bin is a pickle, which can run code"),
         ("mobilenet --file model.npz --license MIT", "model.npz may hold a pickle"),
         ("mobilenet --file model.h5 --license MIT", "model.h5 holds a Keras network"),
+        (
+            "mobilenet --from keras --file model.h5 --license MIT",
+            "model.h5 is in Keras' older HDF5 format: in Keras, keras.applications.MobileNetV3Small(weights='model.h5')"
+            ".save_weights('model.weights.h5') writes what zoo reads",
+        ),
+        ("bert --from transformers --file none", "there is nothing at none: name a folder of transformers or a"),
+        ("bert --from transformers --file model.onnx", "model.onnx has another format: weights from transformers"),
         ("mobilenet --file model.onnx --license MIT", "read only from *.safetensors files"),
         ("mobilenet --file model.safetensors --license MIT --out taken", "taken exists already"),
         ("mobilenet --file model.safetensors --license MIT --image-size 4", "each side must be 8 to 4096 pixels"),

@@ -69,6 +69,16 @@ class Published:
         """The input of the first tag; that of the published network if there are no tags."""
         return self.tags[0].input if self.tags else self.reference
 
+    def refusal(self, path: Path) -> str | None:
+        """Say why a file with another ending than the publisher's is not read, and how to mend that.
+
+        The text follows the path. It is None if the publisher has no older format of this ending.
+        """
+        return None
+
+
+OLDER, NEWER = (".h5", ".hdf5"), ".weights.h5"
+"""The endings of HDF5 files of Keras 2, and of those of Keras 3."""
 
 NORM = ("gamma", "beta", "moving_mean", "moving_variance")
 """The variables of a batch normalization, in the order in which Keras stores them."""
@@ -95,11 +105,19 @@ class KerasApplication(Published):
         """True if the network has no batch normalization, and zoo's has."""
         return self.norm_lacks == NORM
 
+    def refusal(self, path: Path) -> str | None:
+        """Say how to save an HDF5 file of Keras 2, as keras.applications fetches them, in the format that zoo reads."""
+        return f"is in Keras' older HDF5 format: {self.resaving(path)}" if path.suffix.lower() in OLDER else None
+
     def resaving(self, path: Path) -> str:
         """Say how to save an older file again with Keras, in the format that zoo reads."""
+        stem = path.stem.removesuffix(".weights")
+        # Keras 3.15 reads the older format only from files with these endings.
+        loads = path.name.endswith(OLDER) and not path.name.endswith(NEWER)
+        name = path.name if loads else f"{stem}{OLDER[0]}"
         alpha = "" if self.alpha == 1 else f"alpha={self.alpha:g}, "
-        build = f"keras.applications.{self.model}({alpha}weights='{path.name}')"
-        return f"in Keras, {build}.save_weights('{path.stem}.weights.h5') writes what zoo reads"
+        saved = f"keras.applications.{self.model}({alpha}weights='{name}').save_weights('{stem}{NEWER}')"
+        return f"{'' if loads else f'rename it to {name}; then, '}in Keras, {saved} writes what zoo reads"
 
 
 @dataclass(frozen=True)

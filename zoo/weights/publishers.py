@@ -107,16 +107,19 @@ def find_publisher(name: str) -> Publisher:
     return PUBLISHERS[name]
 
 
-def check_file(path: Path, origin: Publisher) -> None:
+def check_file(path: Path, origin: Publisher, published: Published) -> None:
     """Raise ZooError unless the file is there and may hold the publisher's weights; open none that can run code."""
     if origin.folders and path.is_dir():
         return
     wanted = " or ".join(f"*{suffix}" for suffix in origin.suffixes)
+    if not path.is_file():
+        found = f"nothing at {path}: name a folder of {origin.name} or" if origin.folders else f"no file {path}: name"
+        raise ZooError(f"there is {found} a {wanted} file")
     if not path.name.endswith(origin.suffixes):
+        if refusal := published.refusal(path):
+            raise ZooError(f"{path} {refusal}")
         reason = REASONS.get(path.suffix.lower(), "has another format")
         raise ZooError(f"{path} {reason}: weights from {origin.name} are read only from {wanted} files")
-    if not path.is_file():
-        raise ZooError(f"there is no file {path}: name a {wanted} file")
 
 
 def preprocessing(wanted: PublishedInput, side: int, channels: int) -> Preprocessing:

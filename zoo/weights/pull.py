@@ -192,7 +192,7 @@ def _of_file(
 
     def fetched() -> tuple[Path, str | None]:
         if file is not None:
-            check_file(file, publisher)
+            check_file(file, publisher, published)
             if chosen is None:
                 say(f"images are prepared as for {_whose(published)}: if these are other weights, name their --tag")
             return file, None
@@ -224,7 +224,7 @@ def _of_folder(
     seconds: float | None,
 ) -> _Plan:
     """Plan to read a folder of weights, which says how examples are prepared for them."""
-    check_file(folder, publisher)
+    check_file(folder, publisher, published)
     checkpoint = open_checkpoint(folder)
     refuse_other_heads(checkpoint)
     task = checkpoint.task
