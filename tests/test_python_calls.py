@@ -16,6 +16,7 @@ import zoo
 from tests.conftest import write_images
 from zoo import input, schema
 from zoo.errors import ZooError
+from zoo.registry import families
 from zoo.verbs.arguments import settings_of, several
 
 
@@ -37,6 +38,27 @@ def test_networks_that_cannot_be_built_are_refused(wrong: dict[str, Any], words:
     with pytest.raises(ZooError, match=words) as refused:
         zoo.create("cnn", **wrong)
     assert "\n" not in str(refused.value)
+
+
+CHEAP = ("cnn", "linear", "mlp", "keyword", "lstm", "wav2vec2")
+"""Families whose smallest networks are built in a moment. Of Wav2Vec 2.0, the head depends on the task."""
+
+
+@pytest.mark.usefixtures("undrawn")
+@pytest.mark.parametrize(("family", "task"), [(name, task) for name in CHEAP for task in families()[name].all_tasks])
+def test_a_network_without_a_head_ends_before_its_first_head_layer(family: str, task: str) -> None:
+    whole, cut = (zoo.create(family, task=task, classes=3, head=head) for head in (True, False))
+    head = set(families()[family].head)
+    present = [layer for layer in whole.layers if layer.name in head]
+    assert present
+    assert not head & {layer.name for layer in cut.layers}
+    assert cut.output_shape == present[0].input.shape
+
+
+def test_a_task_is_checked_without_a_head_too() -> None:
+    with pytest.raises(ZooError, match="resnet has no network for clases: did you mean 'classes'"):
+        zoo.create("resnet18", task="clases", head=False)
+    assert zoo.create("cnn", task="simclr", head=False, input_shape=(16, 16, 1)).output_shape[0] is None
 
 
 @pytest.mark.parametrize("family", ["mlp", "lstm", "keyword"])

@@ -12,7 +12,7 @@ from numbers import Integral
 from pathlib import Path
 from typing import Any, Literal
 
-from zoo import complexity, run, schema, weights_file
+from zoo import complexity, pretext, run, schema, weights_file
 from zoo import task as tasks
 from zoo.description import Model
 from zoo.errors import ZooError, did_you_mean, listed
@@ -138,9 +138,10 @@ def _with_options(family: Family, row: Size, task: str | None, head: bool) -> Si
     """Return a size with the options of its builder for a task, the first of the family if None.
 
     Raises:
-        ZooError: the network has a head, and the family has none for this task.
+        ZooError: the family has no network for this task. Without a head, there are also networks for the tasks of
+            pretraining.
     """
-    if head and task is not None and task not in family.all_tasks:
+    if task is not None and task not in family.all_tasks and (head or task not in pretext.methods()):
         raise ZooError(f"{family.name} has no network for {task}: {did_you_mean(task, family.all_tasks)}")
     return dataclasses.replace(row, options=family.options(row, task or family.tasks[0]))
 
@@ -244,7 +245,9 @@ def _built(plan: _Plan) -> Any:
         asked.settle(made.model if plan.features else made, f"{family.name} {row.name}")
         if plan.head or plan.features:
             return made
-        return keras.Model(given, network.get_layer(family.head[0]).input, name=title)
+        # A network for one of several tasks may lack some layers of the head.
+        first = next(layer for layer in network.layers if layer.name in family.head)
+        return keras.Model(given, first.input, name=title)
 
 
 def _check_widths(network: Any, widths: Mapping[str, int], title: str) -> None:
