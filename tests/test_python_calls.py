@@ -40,6 +40,22 @@ def test_networks_that_cannot_be_built_are_refused(wrong: dict[str, Any], words:
     assert "\n" not in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    ("family", "shape", "words"),
+    [
+        ("keyword", (200, 40), "input_shape should be at least one frame of 400 samples, not 200"),
+        ("keyword", (16_000, 160), "input_shape: bands should be less than or equal to 128, not 160"),
+        ("lstm", (70_000, 8192), "input_shape: max_length should be less than or equal to 65536, not 70000"),
+        ("wav2vec2", (1_500_000,), "input_shape: samples should be less than or equal to 1440000, not 1500000"),
+        ("bert", (2, 30_522), "input_shape: max_length should be greater than 2, not 2"),
+        ("lstm", (128, 3), "input_shape: the vocabulary should have at least 4 tokens, not 3"),
+    ],
+)
+def test_inputs_that_no_network_takes_are_refused(family: str, shape: tuple[int, ...], words: str) -> None:
+    with pytest.raises(ZooError, match=f"^{words}$"):
+        zoo.create(family, input_shape=shape)
+
+
 CHEAP = ("cnn", "linear", "mlp", "keyword", "lstm", "wav2vec2")
 """Families whose smallest networks are built in a moment. Of Wav2Vec 2.0, the head depends on the task."""
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from zoo import schema
 from zoo.data.dataset import Dataset, Examples
 from zoo.data.entries import read_file
 from zoo.data.example import Example
@@ -219,11 +220,14 @@ def adjustments(dataset: Dataset, preprocessing: AudioPreprocessing, settings: A
 
 
 def reference(shape: Sequence[int]) -> AudioPreprocessing:
-    """Return the preprocessing of a network that takes (samples,) of a waveform, or (samples, bands) of log-mel."""
+    """Return the preprocessing of a network that takes (samples,) of a waveform, or (samples, bands) of log-mel.
+
+    Raises:
+        ZooError: no network takes so many samples or bands.
+    """
     samples, *bands = shape
-    if not bands:
-        return AudioPreprocessing(samples=samples, front="waveform", clip_norm=True)
-    return AudioPreprocessing(samples=samples, bands=bands[0])
+    front = {"bands": bands[0]} if bands else {"front": "waveform", "clip_norm": True}
+    return schema.parse(AudioPreprocessing, {"samples": samples, **front}, "input_shape")
 
 
 def published(folder: Path, task: str, seconds: float | None = None) -> AudioPreprocessing:

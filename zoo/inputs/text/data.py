@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from zoo import schema
 from zoo.data.dataset import Dataset, Examples
 from zoo.data.example import Example, RawDataset, Unreadable
 from zoo.data.names import composed, shown
@@ -193,10 +194,17 @@ def adjustments(dataset: Dataset, preprocessing: TextPreprocessing, settings: Te
 
 
 def reference(shape: Sequence[int]) -> TextPreprocessing:
-    """Return the preprocessing of a network for texts of (most tokens, tokens of the vocabulary)."""
+    """Return the preprocessing of a network for texts of (most tokens, tokens of the vocabulary).
+
+    Raises:
+        ZooError: no network takes texts of so many tokens, or the vocabulary has no room for the special tokens.
+    """
     length, count = shape
+    if count < len(SPECIAL_TOKENS):
+        raise ZooError(f"input_shape: the vocabulary should have at least {len(SPECIAL_TOKENS)} tokens, not {count}")
     others = (f"token{number}" for number in range(len(SPECIAL_TOKENS), count))
-    return TextPreprocessing((*SPECIAL_TOKENS, *others), length)
+    values = {"vocabulary": (*SPECIAL_TOKENS, *others), "max_length": length}
+    return schema.parse(TextPreprocessing, values, "input_shape")
 
 
 def published(folder: Path, task: str, seconds: float | None = None) -> TextPreprocessing:
