@@ -7,6 +7,7 @@ block's layers.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import keras
 
@@ -140,8 +141,18 @@ def attention_block(x: Tensor, heads: int, *, drop_path_rate: float = 0.0, name:
     return residual(x, y, drop_path_rate=drop_path_rate, name=name)
 
 
-def dense_head(x: Tensor, classes: int, *, window: tuple[int, int], width: int = 4096, dropout: float = 0.5) -> Tensor:
+def dense_head(
+    x: Tensor,
+    classes: int,
+    *,
+    window: tuple[int, int],
+    drop: Literal["before", "after"],
+    width: int = 4096,
+    dropout: float = 0.5,
+) -> Tensor:
     """Add the classifier of AlexNet and VGG: two hidden layers over a map of `window` pixels, then logits.
+
+    Dropout (`drop`) is before each hidden layer, as in torchvision's AlexNet, or after its ReLU, as in its VGG.
 
     The first layer is a convolution over the window, so that a larger map gives several results, which are averaged:
     the fully convolutional form of Simonyan & Zisserman 2014, section 3.2. A smaller map is resized to the window, as
@@ -152,8 +163,10 @@ def dense_head(x: Tensor, classes: int, *, window: tuple[int, int], width: int =
     if height < window[0] or width_of_map < window[1]:
         x = AdaptiveAverage(max(height, window[0]), max(width_of_map, window[1]), name="head_window")(x)
     for number, size in ((1, window), (2, (1, 1))):
-        x = keras.layers.Dropout(dropout, name=f"head{number}_dropout")(x)
+        dropped = keras.layers.Dropout(dropout, name=f"head{number}_dropout")
+        x = dropped(x) if drop == "before" else x
         units = channels_of(f"head{number}", width)
         x = keras.layers.Conv2D(units, size, kernel_initializer="he_normal", name=f"head{number}")(x)
         x = keras.layers.ReLU(name=f"head{number}_relu")(x)
+        x = dropped(x) if drop == "after" else x
     return logits(keras.layers.GlobalAveragePooling2D(name="pool")(x), classes)

@@ -58,6 +58,16 @@ def test_without_a_wish_a_network_is_the_familys() -> None:
     assert dropouts(zoo.create("vit_tiny", classes=3, input_shape=SHAPE)) == []
 
 
+@pytest.mark.usefixtures("undrawn")
+@pytest.mark.parametrize(
+    ("name", "before"), [("alexnet", ["pool5", "head1_relu"]), ("vgg11", ["head1_relu", "head2_relu"])]
+)
+def test_the_dense_heads_drop_where_torchvision_does(name: str, before: list[str]) -> None:
+    found = dropouts(zoo.create(name, classes=3, input_shape=(64, 64, 3)))
+    assert [layer.name for layer in found] == ["head1_dropout", "head2_dropout"]
+    assert [layer.input._keras_history.operation.name for layer in found] == before
+
+
 def test_a_family_spreads_drop_path_over_its_blocks_itself() -> None:
     """ViT's blocks have two branches each, at the same rate."""
     assert rates(zoo.create("vit_tiny", classes=3, input_shape=SHAPE, drop_path=0.11), paths=True) == {

@@ -58,4 +58,4 @@ def _alexnet(image: Tensor, classes: int, structure: Structure) -> Outputs:
             x = layers.max_pool(x, 3, stride=2, name=f"pool{number}")
             stride *= 2
         maps[f"stage{number}"] = layers.FeatureMap(x, stride)
-    return Outputs(blocks.dense_head(x, classes, window=structure.window), maps)
+    return Outputs(blocks.dense_head(x, classes, window=structure.window, drop="before"), maps)

@@ -24,4 +24,4 @@ def build(
         if pool == 2:
             x = layers.max_pool(x, 2, stride=2, name=f"stage{stage}_pool")
         stride *= pool
-    return Outputs(blocks.dense_head(x, classes, window=structure.window), maps)
+    return Outputs(blocks.dense_head(x, classes, window=structure.window, drop="after"), maps)
