@@ -25,13 +25,16 @@ from zoo.data.load import load
 from zoo.errors import ZooError
 from zoo.export.reference import STAND_INS
 from zoo.inputs.image.photographs import photographs
+from zoo.inputs.image.preprocessing import Preprocessing
 from zoo.inputs.image.settings import ImageSettings
 from zoo.recipe import Recipe
 from zoo.registry import matching, resolve
 from zoo.structure import Structure
 from zoo.training.describe import describe
+from zoo.weights.pretrained import PublishedInput
 from zoo.weights.publishers import PUBLISHERS, preprocessing
 from zoo.weights.pull import pull
+from zoo.weights.timm_config import stated_input
 
 SIDE = 32
 
@@ -169,6 +172,78 @@ def test_other_classes_have_numbers_for_names(tmp_path: Path) -> None:
         pull("mobilenet", file=file, license="MIT", image_size=32, out=tmp_path / "other", say=said.append)
     assert not (tmp_path / "other").exists()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["run", "ten.safetensors"]
+
+
+STATED = {
+    "input_size": [3, SIDE, SIDE],
+    "mean": [0.485, 0.456, 0.406],
+    "std": [0.1, 0.2, 0.3],
+    "crop_pct": 0.95,
+    "interpolation": "bilinear",
+    "crop_mode": "squash",
+}
+"""The preprocessing in timm's configurations."""
+
+
+def test_a_file_is_pulled_with_the_preprocessing_that_its_configuration_states(file: Path, tmp_path: Path) -> None:
+    config = {"architecture": "mobilenetv3_small_100", "num_classes": 1000, "pretrained_cfg": {"tag": "a", **STATED}}
+    (tmp_path / "model.safetensors").hardlink_to(file)
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    said: list[str] = []
+    made = pull(
+        "mobilenet", file=tmp_path / "model.safetensors", license="MIT", out=tmp_path / "run", say=said.append
+    )  # fmt: skip
+    assert run.read_finished(made).model.preprocessing == Preprocessing(
+        SIDE, SIDE, 3, (0.485, 0.456, 0.406), (0.1, 0.2, 0.3), 0.95, "bilinear", "squash"
+    )
+    assert said == [f"images are prepared as {tmp_path / 'config.json'} states"]
+
+
+@pytest.mark.parametrize(
+    ("config", "expected"),
+    [
+        (None, None),
+        ({"architectures": ["BertModel"]}, None),
+        ({"architecture": "deit_small_patch16_224"}, PublishedInput(224)),
+        ({"architecture": "deit_small_patch16_224", "mean": [0.1, 0.2, 0.3], "crop_pct": 0.9, "std": None},
+         PublishedInput(224, mean=(0.1, 0.2, 0.3), crop_pct=0.9)),
+        ({"architecture": "x", "pretrained_cfg": {"input_size": [3, 384, 384]}}, PublishedInput(384)),
+    ],
+)  # fmt: skip
+def test_the_configuration_of_timm(config: Any, expected: PublishedInput | None, tmp_path: Path) -> None:
+    """What it does not state is timm's default, and not that of the first tag, whose mean is 0.5."""
+    if config:
+        (tmp_path / "config.json").write_text(json.dumps(config))
+    assert stated_input(tmp_path / "x.safetensors", resolve("vit_small")[1].weights["timm"]) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "config", "message"),
+    [
+        (
+            "mobilenetv3_large_100",
+            {"architecture": "tf_mobilenetv3_large_100"},
+            "is of 'tf_mobilenetv3_large_100', which",
+        ),
+        ("efficientnetv2_s", {"architecture": "efficientnetv2_rw_s"}, "than tf_efficientnetv2_s: name weights of tf_"),
+        ("vit_small", {"architecture": "x", "pretrained_cfg": []}, r"pretrained_cfg should be an object, not \[\]"),
+        ("vit_small", {"architecture": "x", "input_size": [3, 224, 192]}, r"input_size should be \[3, side, side\]"),
+        ("vit_small", {"architecture": "x", "input_size": 224}, r"input_size should be \[3, side, side\], not 224"),
+        ("vit_small", {"architecture": "x", "input_size": [3, "a", "a"]}, "side should be a valid integer"),
+        ("vit_small", {"architecture": "x", "mean": [0.5, 0.5]}, r"mean should be 3 numbers, not \[0.5, 0.5\]"),
+        ("vit_small", {"architecture": "x", "mean": "red"}, "mean should be 3 numbers, not 'red'"),
+        ("vit_small", {"architecture": "x", "std": [0.5, 0, 0.5]}, "std.1 should be greater than 0, not 0"),
+        ("vit_small", {"architecture": "x", "crop_pct": 1.5}, "crop_pct should be less than or equal to 1, not 1.5"),
+        ("vit_small", {"architecture": "x", "interpolation": "lanczos"}, "should be 'bilinear' or 'bicubic', not 'lan"),
+        ("vit_small", {"architecture": "x", "crop_mode": "border"}, "should be 'shortest' or 'squash', not 'border'"),
+        ("vit_small", {"architecture": "x", "more": "x" * (1 << 22)}, "larger than any configuration"),
+    ],
+)
+def test_configurations_of_timm_that_are_refused(name: str, config: Any, message: str, tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    with pytest.raises(ZooError, match=message) as refused:
+        stated_input(tmp_path / "x.safetensors", resolve(name)[1].weights["timm"])
+    assert "\n" not in str(refused.value)
 
 
 @pytest.fixture(scope="module")

@@ -9,14 +9,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
+from pydantic import Field
+
+from zoo.schema import record
 from zoo.weights.names import Names
 
 CLASSES = 1000
 """The number of classes of ImageNet-1k, for which the weights of networks of images are published."""
 
 Triple = tuple[float, float, float]
+Above0 = Annotated[float, Field(gt=0)]
 
 IMAGENET_MEAN: Triple = (0.485, 0.456, 0.406)
 IMAGENET_STD: Triple = (0.229, 0.224, 0.225)
@@ -25,17 +29,20 @@ HALF: Triple = (0.5, 0.5, 0.5)
 APACHE, BSD, NON_COMMERCIAL = "Apache-2.0", "BSD-3-Clause", "CC-BY-NC-4.0"
 
 
-@dataclass(frozen=True)
+@record
 class PublishedInput:
     """The images that weights want: `side` by `side` pixels of three channels, the rest as in `Preprocessing`."""
 
-    side: int
-    crop_pct: float = 0.875
+    side: Annotated[int, Field(ge=1)]
+    crop_pct: Annotated[float, Field(gt=0, le=1)] = 0.875
     interpolation: Literal["bilinear", "bicubic"] = "bicubic"
     resize_mode: Literal["shortest", "squash"] = "shortest"
     mean: Triple = IMAGENET_MEAN
-    std: Triple = IMAGENET_STD
+    std: tuple[Above0, Above0, Above0] = IMAGENET_STD
 
+
+USUAL = PublishedInput(224)
+"""The input that timm takes for a network whose weights state none."""
 
 TORCHVISION = PublishedInput(224, interpolation="bilinear")
 """The input of torchvision's weights, whatever the network."""
@@ -62,7 +69,7 @@ class Published:
     model: str
     names: Names
     tags: tuple[Tag, ...] = ()
-    reference: PublishedInput = PublishedInput(224)
+    reference: PublishedInput = USUAL
 
     @property
     def input(self) -> PublishedInput:

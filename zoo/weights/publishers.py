@@ -12,6 +12,7 @@ from zoo.errors import ZooError, did_you_mean
 from zoo.family import Family, Size
 from zoo.inputs.image.preprocessing import Preprocessing
 from zoo.registry import matching, resolve
+from zoo.weights import timm_config
 from zoo.weights.hub import FILE_IN_HAND
 from zoo.weights.keras_reader import read_keras
 from zoo.weights.pretrained import Published, PublishedInput, Tag, TransformersModel, Triple
@@ -29,7 +30,8 @@ class Publisher:
     `read(path, model, family, size)` assigns all weights of a file or none, and raises ZooError with all that does not
     fit, the number of classes that the file has, and the family and size that would fit. `repositories` says where the
     hub has the weights of a model and a tag; it is empty where they are not there, and tags only say whose weights a
-    file holds.
+    file holds. `stated_input(path, published)` returns the input that another file in the folder of a file of weights
+    states, or None, and raises ZooError if it is not one of the published network.
     """
 
     name: str
@@ -37,6 +39,7 @@ class Publisher:
     read: Callable[[Path, Any, str, str], Reading]
     repositories: str = ""
     folders: bool = False
+    stated_input: Callable[[Path, Published], PublishedInput | None] = lambda path, published: None
 
     def published(self, family: Family, size: Size) -> Published:
         """Return the publisher's network of this family and size.
@@ -81,7 +84,13 @@ def _read_transformers(path: Path, model: Any, family: str, size: str) -> Readin
     return read_transformers(path, model, published)
 
 
-TIMM = Publisher("timm", (".safetensors",), read_timm, repositories="timm/{model}.{tag}")
+TIMM = Publisher(
+    "timm",
+    (".safetensors",),
+    read_timm,
+    repositories="timm/{model}.{tag}",
+    stated_input=timm_config.stated_input,
+)
 KERAS = Publisher("keras", (".weights.h5", ".keras"), read_keras)
 TRANSFORMERS = Publisher("transformers", (WEIGHTS,), _read_transformers, folders=True)
 

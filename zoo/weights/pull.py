@@ -22,7 +22,7 @@ from zoo.weights import hub
 from zoo.weights.ctc_vocabulary import read_symbols
 from zoo.weights.pretrained import CLASSES, Published, Tag
 from zoo.weights.publishers import Publisher, check_file, find_publisher, preprocessing
-from zoo.weights.transformers_reader import Checkpoint, open_checkpoint, refuse_other_heads
+from zoo.weights.transformers_reader import CONFIG, Checkpoint, open_checkpoint, refuse_other_heads
 
 SEED = 0
 """The seed for layers that the weights lack."""
@@ -177,7 +177,8 @@ def _of_file(
     """Plan to read a file, which is named or fetched, of weights for images."""
     chosen = None if file and tag is None else publisher.tag(published, tag)
     repository = publisher.repository(published, chosen) if chosen else None
-    expected = chosen.input if chosen else published.input
+    stated = publisher.stated_input(file, published) if file and not chosen else None
+    expected = chosen.input if chosen else stated or published.input
     structure = family.reference_structure(row)
     if not 1 <= channels <= MOST_CHANNELS:
         raise ZooError(f"{channels} channels are not supported: choose 1 (gray), 2 (gray, alpha), 3 (RGB) or 4 (RGBA)")
@@ -193,7 +194,9 @@ def _of_file(
     def fetched() -> tuple[Path, str | None]:
         if file is not None:
             check_file(file, publisher, published)
-            if chosen is None:
+            if stated:
+                say(f"images are prepared as {file.parent / CONFIG} states")
+            elif chosen is None:
                 say(f"images are prepared as for {_whose(published)}: if these are other weights, name their --tag")
             return file, None
         assert repository is not None, "without a file there is a tag, of a publisher that is fetched from"
