@@ -24,8 +24,9 @@ from zoo.inputs.audio import data
 from zoo.inputs.audio.preprocessing import AudioPreprocessing
 from zoo.models.wav2vec2.frames import FEWEST_SAMPLES, frame_count
 from zoo.models.wav2vec2.network import GroupedConvolution, Head, Norm, TimeNormalization, build
-from zoo.models.wav2vec2.reader import builder_options, fold_weight_norm, read_wav2vec2
+from zoo.models.wav2vec2.reader import builder_options, fold_weight_norm, read, read_wav2vec2
 from zoo.models.wav2vec2.sizes import OPTIONS
+from zoo.weights.transformers_reader import Checkpoint
 from zoo.weights_file import weights
 
 RNG = np.random.default_rng(0)
@@ -200,6 +201,17 @@ def test_reading(norm: Norm, head: Head, scheme: str, tmp_path: Path) -> None:
     assert reading.remarks == ()
 
 
+def test_wrappers_prefixes_are_left_out_with_a_remark(tmp_path: Path) -> None:
+    source, target = network(), network.__wrapped__(seed=1)
+    arrays = peer_file(tmp_path / "source.safetensors", source)
+    wrapped = {f"module.{name}": array for name, array in arrays.items()}
+    save_file({**wrapped, "n_averaged": np.array(3)}, tmp_path / "x.safetensors")
+    reading = read_wav2vec2(tmp_path / "x.safetensors", target)
+    assert reading.remarks == ("all names in x.safetensors begin with 'module.', which is left out",)
+    for name, variable in weights(target).items():
+        np.testing.assert_allclose(variable, weights(source)[name], rtol=1e-5, atol=1e-6)
+
+
 def test_a_kernel_without_length_stays_zero() -> None:
     folded = fold_weight_norm(
         {"c.weight_g": np.ones((1, 1, 2)), "c.weight_v": np.zeros((3, 4, 2)), "c.bias": np.ones(3)}
@@ -273,6 +285,13 @@ LARGE_CONFIG = {
 )
 def test_options_from_a_configuration(size: str, head: str, config: dict[str, Any]) -> None:
     assert builder_options(config) == {**OPTIONS[size], "head": head, "projection": 256}
+
+
+def test_the_size_that_a_folder_fits_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ZooError, match=r"width 1024, not 768; .*\): it fits wav2vec2 large$"):
+        read(Checkpoint(tmp_path, LARGE_CONFIG), None, OPTIONS["base"])
+    with pytest.raises(ZooError, match=r"\(depth 7, not 12\): it fits no network that zoo knows$"):
+        read(Checkpoint(tmp_path, {**BASE_CONFIG, "num_hidden_layers": 7}), None, OPTIONS["base"])
 
 
 @pytest.mark.parametrize(

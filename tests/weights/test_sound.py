@@ -18,7 +18,8 @@ import zoo
 from tests.weights.test_timm_reader import TABLE, shapes
 from zoo import weights_file
 from zoo.errors import ZooError, listed
-from zoo.weights.timm_reader import common_prefix, read_timm
+from zoo.weights.reading import common_prefix
+from zoo.weights.timm_reader import read_timm
 from zoo.weights_file import misfit, weights
 
 PEER = "mobilenetv3_small_100"

@@ -148,6 +148,25 @@ def test_the_file_of_weights_stands_for_its_folder(tmp_path: Path) -> None:
     read_transformers(tmp_path / "model.safetensors", network(), FIRST)
 
 
+@pytest.mark.parametrize("own", ["bert.", ""])
+@pytest.mark.parametrize("prefix", ["module.", "module._orig_mod."])
+def test_wrappers_prefixes_are_left_out_with_a_remark(prefix: str, own: str, tmp_path: Path) -> None:
+    arrays = folder_of(tmp_path, prefix=own)
+
+    def wrapped(named: dict[str, np.ndarray]) -> None:
+        for name in [*named]:
+            named[prefix + name] = named.pop(name)
+        named["n_averaged"] = np.array(3)
+
+    rewritten(tmp_path, wrapped)
+    model = network()
+    reading = read_transformers(tmp_path, model, FIRST)
+    assert reading.remarks == (f"all names in model.safetensors begin with '{prefix}', which is left out",)
+    np.testing.assert_array_equal(weights(model)["logits/kernel"].numpy(), arrays["classifier.weight"].T)
+    words = arrays[f"{own}embeddings.word_embeddings.weight"]
+    np.testing.assert_array_equal(weights(model)["embeddings/words"].numpy(), words)
+
+
 def test_norms_of_the_first_bert_are_read(tmp_path: Path) -> None:
     """The published weights of the first BERT call the scale and offset of norms gamma and beta."""
     arrays = folder_of(tmp_path, prefix="bert.")
@@ -276,6 +295,15 @@ def test_a_head_of_another_pooling_is_refused(tmp_path: Path) -> None:
 def test_a_configuration_of_another_network_is_refused(key: str, value: Any, tmp_path: Path) -> None:
     folder_of(tmp_path, config={key: value})
     assert f"{key} is {value!r}, not " in refused(tmp_path)
+
+
+def test_the_size_that_a_configuration_fits_is_named(tmp_path: Path) -> None:
+    mini = FAMILY.size("mini").weights["transformers"]
+    assert isinstance(mini, TransformersModel)
+    folder_of(tmp_path, config={**mini.config})
+    assert refused(tmp_path).endswith("): it fits bert mini")
+    folder_of(tmp_path, config={**mini.config, "num_attention_heads": 16})
+    assert refused(tmp_path).endswith("): it fits no network that zoo knows")
 
 
 def test_what_is_missing_is_named(tmp_path: Path) -> None:

@@ -1,14 +1,19 @@
-"""The report on a file of weights that was read, and the adaptation of kernels to other channels, for all readers."""
+"""The parts that readers of weights share: the report on a file, names without prefixes, kernels of other channels."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 COLORS = 3
 """The channels that published weights are for."""
+
+AVERAGED = "n_averaged"
+"""PyTorch's count of the models in an average of models (`AveragedModel`), the only name there without a prefix."""
 
 
 @dataclass(frozen=True)
@@ -35,3 +40,36 @@ def recoloring(channels: int) -> Callable[[np.ndarray], np.ndarray]:
         return np.take(kernel, np.arange(channels) % COLORS, 2) * np.float32(COLORS / channels)
 
     return recolor
+
+
+@dataclass(frozen=True)
+class Unwrapped:
+    """The names of a file's tensors without the `prefix` that wrappers put before all of them; it may be empty."""
+
+    prefix: str
+    names: tuple[str, ...]
+
+    def remarks(self, path: Path) -> tuple[str, ...]:
+        """Say that the prefix is left out, if there is one."""
+        return (f"all names in {path.name} begin with '{self.prefix}', which is left out",) if self.prefix else ()
+
+
+def unwrapped(names: Iterable[str], is_known: Callable[[str], bool]) -> Unwrapped:
+    """Return the names of a file without the prefix that wrappers of PyTorch put before them, such as `module.`.
+
+    A prefix stays if a name is known with it. PyTorch's count of averaged models is left out.
+    """
+    every = [name for name in names if _last(name) != AVERAGED]
+    prefix = "" if any(map(is_known, every)) else common_prefix(every)
+    return Unwrapped(prefix, tuple(name.removeprefix(prefix) for name in every))
+
+
+def common_prefix(names: Iterable[str]) -> str:
+    """Return the parts that all names begin with, such as `module._orig_mod.`."""
+    parts = [name.split(".")[:-1] for name in names]
+    shared = itertools.takewhile(lambda level: len(set(level)) == 1, zip(*parts, strict=False))
+    return "".join(f"{level[0]}." for level in shared) if len(parts) > 1 else ""
+
+
+def _last(name: str) -> str:
+    return name.rpartition(".")[2]

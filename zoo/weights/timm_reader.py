@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,14 +15,11 @@ from zoo.registry import matching, resolve
 from zoo.weights import positions
 from zoo.weights.names import Names, translated
 from zoo.weights.pytorch_layout import variable_of
-from zoo.weights.reading import COLORS, Reading, recoloring
+from zoo.weights.reading import COLORS, Reading, recoloring, unwrapped
 from zoo.weights_file import floats, misfit, refuse_unsound, unsound, weights
 
 COUNTER = "num_batches_tracked"
 """PyTorch's count of training steps in each batch normalization. It is not a weight, and zoo's networks lack it."""
-
-AVERAGED = "n_averaged"
-"""PyTorch's count of the models in an average of models (`AveragedModel`), the only name there without a prefix."""
 
 STATISTICS = ("running_mean", "running_var")
 """Tensors that are not trained."""
@@ -64,15 +60,13 @@ def read_timm(path: Path, model: Any, family: str, size: str) -> Reading:
         raise ZooError(f"there is no file {path}")
     try:
         with safe_open(path, framework="numpy") as file:
-            every = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
             names = _names(family, size)
-            known = any(_target(name, names, {})[0] not in (None, name) for name in every)
-            prefix = "" if known else common_prefix(every)
-            shapes = {name.removeprefix(prefix): shape for name, shape in every.items() if _last(name) != AVERAGED}
+            found = unwrapped(file.keys(), lambda name: _target(name, names, {})[0] not in (None, name))
+            shapes = {name: tuple(file.get_slice(found.prefix + name).get_shape()) for name in found.names}
             tensors, unused = _plan(path, shapes, model, family, size)
 
             def stored(tensor: _Tensor) -> np.ndarray:
-                return floats(file, prefix + tensor.name)
+                return floats(file, found.prefix + tensor.name)
 
             # All are checked before one is assigned.
             refuse_unsound(filter(None, (unsound(tensor.name, stored(tensor)) for tensor in tensors)), str(path))
@@ -83,19 +77,7 @@ def read_timm(path: Path, model: Any, family: str, size: str) -> Reading:
                 tensor.variable.assign(array.reshape(tensor.variable.shape))
     except (SafetensorError, OSError) as error:
         raise ZooError(f"{path} cannot be read as a safetensors file ({error}): fetch it anew") from None
-    remarks = (f"all names in {path.name} begin with '{prefix}', which is left out",) if prefix else ()
-    return Reading(tuple(unused), tuple(tensor.how for tensor in tensors if tensor.adapt), remarks)
-
-
-def common_prefix(names: Iterable[str]) -> str:
-    """Return the parts that all names begin with, which wrappers put there, such as `module._orig_mod.`."""
-    parts = [name.split(".")[:-1] for name in names if _last(name) != AVERAGED]
-    shared = itertools.takewhile(lambda level: len(set(level)) == 1, zip(*parts, strict=False))
-    return "".join(f"{level[0]}." for level in shared) if len(parts) > 1 else ""
-
-
-def _last(name: str) -> str:
-    return name.rpartition(".")[2]
+    return Reading(tuple(unused), tuple(tensor.how for tensor in tensors if tensor.adapt), found.remarks(path))
 
 
 def _names(family: str, size: str) -> Names:

@@ -17,10 +17,11 @@ from typing import Any
 import numpy as np
 
 from zoo.errors import ZooError
+from zoo.registry import matching
 from zoo.weights.names import Names, translated
 from zoo.weights.pretrained import TransformersModel
 from zoo.weights.pytorch_layout import variable_of
-from zoo.weights.reading import Reading
+from zoo.weights.reading import Reading, unwrapped
 from zoo.weights_file import floats, misfit, refuse_unsound, unsound, weights
 
 WEIGHTS, CONFIG, MODULES = "model.safetensors", "config.json", "modules.json"
@@ -197,8 +198,8 @@ def open_checkpoint(source: Path) -> Checkpoint:
 def read_transformers(source: Path, model: Any, published: TransformersModel) -> Reading:
     """Give a network the weights of a folder of transformers or sentence-transformers.
 
-    Word embeddings beyond the network's vocabulary, with which some files are filled up, are left out. Layers of
-    `published.fresh` that the file lacks keep their own weights.
+    Word embeddings beyond the network's vocabulary, with which some files are filled up, are left out, and so is a
+    prefix of wrappers, see `unwrapped`. Layers of `published.fresh` that the file lacks keep their own weights.
 
     Args:
         source: the folder, or the file of weights in it.
@@ -206,9 +207,9 @@ def read_transformers(source: Path, model: Any, published: TransformersModel) ->
         published: the record of the network in transformers.
 
     Raises:
-        ZooError: the folder is of another network, the file cannot be read, tensors in it are of a type that is not
-            read or not finite, or it does not fit (the message lists everything that is missing, left over or of
-            another shape). The network then keeps its weights.
+        ZooError: the folder is of another network (the message names the family and size that it fits), the file cannot
+            be read, tensors in it are of a type that is not read or not finite, or it does not fit (the message lists
+            everything that is missing, left over or of another shape). The network then keeps its weights.
     """
     from safetensors import SafetensorError, safe_open
 
@@ -217,14 +218,19 @@ def read_transformers(source: Path, model: Any, published: TransformersModel) ->
     path, variables = checkpoint.weights, weights(model)
     try:
         with safe_open(path, framework="numpy") as file:
-            shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+            found = unwrapped(file.keys(), lambda name: _is_known(name, published))
+            shapes = {name: tuple(file.get_slice(found.prefix + name).get_shape()) for name in found.names}
             tensors, unused, fresh = _plan(path, shapes, model, published)
+
+            def stored(tensor: _Tensor) -> np.ndarray:
+                return floats(file, found.prefix + tensor.name)
+
             # All are checked before one is assigned.
-            refuse_unsound(filter(None, (unsound(one.name, floats(file, one.name)) for one in tensors)), str(path))
+            refuse_unsound(filter(None, (unsound(one.name, stored(one)) for one in tensors)), str(path))
             for key, parts in itertools.groupby(sorted(tensors, key=lambda one: one.key), lambda one: one.key):
                 whole = np.empty(variables[key].shape, np.float32)
                 for part in parts:
-                    array = floats(file, part.name)[: part.rows]
+                    array = stored(part)[: part.rows]
                     whole[..., part.place] = array if part.axes is None else array.transpose(part.axes)
                 variables[key].assign(whole)
     except (SafetensorError, OSError) as error:
@@ -234,7 +240,8 @@ def read_transformers(source: Path, model: Any, published: TransformersModel) ->
         for one in tensors
         if one.rows is not None
     ]
-    remarks = [*checkpoint.remarks, *(f"the weights have no layer for {layer}: it starts fresh" for layer in fresh)]
+    remarks = [*found.remarks(path), *checkpoint.remarks]
+    remarks += [f"the weights have no layer for {layer}: it starts fresh" for layer in fresh]
     if checkpoint.pooling not in (None, published.pooling):
         remarks.append(
             f"sentence-transformers pools these weights by '{checkpoint.pooling}', not '{published.pooling}'"
@@ -307,16 +314,37 @@ def _target(name: str, names: Names, kinds: Mapping[str, str]) -> tuple[str, tup
     return name, None, 0, 1
 
 
+def _is_known(name: str, published: TransformersModel) -> bool:
+    """Return whether a network has a place for a tensor of this name."""
+    own = name.removeprefix(published.prefix)
+    target = _target(own, published.names, {})
+    return target is not None and target[0] != own
+
+
 def _check_config(checkpoint: Checkpoint, published: TransformersModel) -> None:
     """Raise ZooError where the configuration is that of another network: shapes do not tell the number of heads."""
-    found = checkpoint.config
-    wrong = [
-        f"{key} is {found.get(key)!r:.40}, not {wanted!r}"
-        for key, wanted in {**published.config, **published.assumed}.items()
-        if found.get(key, published.assumed.get(key)) != wanted
+    wrong = _departures(checkpoint.config, published)
+    if not wrong:
+        return
+    fitting = [
+        f"{family.name} {row.name}"
+        for family, row in matching()
+        for known in row.weights.values()
+        if isinstance(known, TransformersModel) and known.config and not _departures(checkpoint.config, known)
     ]
-    if wrong:
-        raise ZooError(f"{checkpoint.folder / CONFIG} is of another network than {published.model}: {'; '.join(wrong)}")
+    advice = f"it fits {' and '.join(fitting)}" if fitting else "it fits no network that zoo knows"
+    raise ZooError(
+        f"{checkpoint.folder / CONFIG} is of another network than {published.model} ({'; '.join(wrong)}): {advice}"
+    )
+
+
+def _departures(config: Mapping[str, Any], published: TransformersModel) -> list[str]:
+    """List the values of a configuration that are not those of a published network."""
+    return [
+        f"{key} is {config.get(key)!r:.40}, not {wanted!r}"
+        for key, wanted in {**published.config, **published.assumed}.items()
+        if config.get(key, published.assumed.get(key)) != wanted
+    ]
 
 
 def _advice(shapes: Mapping[str, tuple[int, ...]], model: Any, published: TransformersModel) -> str:

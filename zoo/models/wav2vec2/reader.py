@@ -10,9 +10,10 @@ import numpy as np
 
 from zoo.errors import ZooError
 from zoo.models.wav2vec2.frames import CONVOLUTIONS
+from zoo.models.wav2vec2.sizes import OPTIONS
 from zoo.weights.names import Names, translated
 from zoo.weights.pytorch_layout import variable_of
-from zoo.weights.reading import Reading
+from zoo.weights.reading import Reading, unwrapped
 from zoo.weights.transformers_reader import Checkpoint, task_of
 from zoo.weights_file import floats, misfit, refuse_unsound, unsound, weights
 
@@ -99,23 +100,30 @@ def read(checkpoint: Checkpoint, model: Any, options: Mapping[str, Any]) -> Read
     """Give a network, made with the builder's `options` and the folder's head, the weights of a folder of transformers.
 
     Raises:
-        ZooError: as `builder_options` and `read_wav2vec2`, or the folder is of a network of another size.
+        ZooError: as `builder_options` and `read_wav2vec2`, or the folder is of a network of another size,
+            which the message names.
     """
     found = builder_options(checkpoint.config)
-    wanted = {**({"projection": 256} if found["head"] == "classes" else {}), **options}
-    other = [f"{key} {found[key]}, not {value}" for key, value in wanted.items() if found[key] != value]
+    other = _departures(found, options)
     if other:
-        raise ZooError(
-            f"{checkpoint.folder} is of another wav2vec2 ({'; '.join(other)}): name its --size, or other weights"
-        )
+        fitting = [size for size, row in OPTIONS.items() if not _departures(found, row)]
+        advice = f"it fits wav2vec2 {fitting[0]}" if fitting else "it fits no network that zoo knows"
+        raise ZooError(f"{checkpoint.folder} is of another wav2vec2 ({'; '.join(other)}): {advice}")
     return read_wav2vec2(checkpoint.weights, model)
+
+
+def _departures(found: Mapping[str, Any], options: Mapping[str, Any]) -> list[str]:
+    """List the options of a folder's network that are not those of a size."""
+    wanted = {**({"projection": 256} if found["head"] == "classes" else {}), **options}
+    return [f"{key} {found[key]}, not {value}" for key, value in wanted.items() if found[key] != value]
 
 
 def read_wav2vec2(path: Path, model: Any) -> Reading:
     """Give a network the weights of a safetensors file of transformers.
 
-    Kernels under weight norm are folded, in both of PyTorch's naming schemes. Where the file has no head, as that of a
-    pretrained network, the network's own head stays, and a remark says so.
+    Kernels under weight norm are folded, in both of PyTorch's naming schemes. A prefix of wrappers is left out, see
+    `unwrapped`. Where the file has no head, as that of a pretrained network, the network's own head stays, and a remark
+    says so.
 
     Args:
         path: the file.
@@ -125,7 +133,7 @@ def read_wav2vec2(path: Path, model: Any) -> Reading:
         ZooError: the file cannot be read, numbers in it are not finite, or it does not fit (the message lists
             everything that is missing, left over or of another shape). The network then keeps its weights.
     """
-    arrays = _arrays(path)
+    arrays, remarks = _arrays(path)
     variables = weights(model)
     kinds = {layer.name: type(layer).__name__ for layer in model.layers}
     unused, left_over, misshapen, fitting = [], [], [], {}
@@ -148,23 +156,35 @@ def read_wav2vec2(path: Path, model: Any) -> Reading:
         raise ZooError(f"{path} does not fit this wav2vec2 ({wrong}): name the size and the head that it is of")
     for key, array in fitting.items():
         variables[key].assign(array)
-    remarks = (f"{path.name} has no head: that of the network starts fresh",) if headless else ()
+    if headless:
+        remarks += (f"{path.name} has no head: that of the network starts fresh",)
     return Reading(tuple(unused), (), remarks)
 
 
-def _arrays(path: Path) -> dict[str, np.ndarray]:
-    """Read all tensors of a file as float32, each checked, with kernels under weight norm folded."""
+def _arrays(path: Path) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
+    """Read all tensors of a file as float32, each checked, with kernels under weight norm folded.
+
+    Returns:
+        The arrays by name without a prefix of wrappers, and a remark if there is one.
+    """
     from safetensors import SafetensorError, safe_open
 
     if not path.is_file():
         raise ZooError(f"there is no file {path}")
     try:
         with safe_open(path, framework="numpy") as file:
-            arrays = {name: floats(file, name) for name in file.keys()}  # noqa: SIM118
+            found = unwrapped(file.keys(), _is_known)
+            arrays = {name: floats(file, found.prefix + name) for name in found.names}
     except (SafetensorError, OSError) as error:
         raise ZooError(f"{path} cannot be read as a safetensors file ({error}): fetch it anew") from None
     refuse_unsound(filter(None, (unsound(name, array) for name, array in arrays.items())), str(path))
-    return fold_weight_norm(arrays)
+    return fold_weight_norm(arrays), found.remarks(path)
+
+
+def _is_known(name: str) -> bool:
+    """Return whether a network has a place for a tensor of this name."""
+    own = name.removeprefix(PREFIX)
+    return _target(own, {})[0] not in (None, own)
 
 
 def fold_weight_norm(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
