@@ -42,6 +42,17 @@ def test_base_has_the_parameters_of_the_paper() -> None:
     assert round(complexity.parameters(model) / 1000) == 93
 
 
+def test_the_record_names_the_differences_from_nemo() -> None:
+    """NeMo's matchboxnet_3x1x64_v2 has strides of 1, a dilation of 2 in the next to last convolution, and 64 MFCCs."""
+    size = FAMILY.size("base")
+    prologue, epilogue = (built(size).get_layer(f"{name}_depthwise") for name in ("prologue", "epilogue"))
+    assert (size.input_shape[1], size.options["repeats"], prologue.strides, epilogue.dilation_rate) == (
+        40, 2, (2, 2), (1, 1)
+    )  # fmt: skip
+    for words in ("40 log-mel bands", "two convolutions in a block", "a stride of 2 in the first", "no dilation"):
+        assert words in FAMILY.reference
+
+
 @pytest.mark.parametrize("size", FAMILY.sizes, ids=lambda size: size.name)
 def test_it_takes_clips_of_any_length(size: Size) -> None:
     for samples, bands in ((400, 8), (160_000, 64)):

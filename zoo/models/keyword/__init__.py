@@ -17,7 +17,9 @@ FAMILY = Family(
     name="keyword",
     title="Keyword CNN and MatchboxNet",
     input="audio",
-    reference="Majumdar & Ginsburg 2020, arXiv:2004.08531, as NVIDIA NeMo's matchboxnet_3x1x64_v2 (base, large)",
+    reference="Majumdar & Ginsburg 2020, arXiv:2004.08531 (base, large), as NVIDIA NeMo's matchboxnet_3x1x64_v2, but "
+    "with 40 log-mel bands in place of 64 MFCCs, two convolutions in a block, a stride of 2 in the first convolution, "
+    "and no dilation in that of 29 frames",
     builder="zoo.models.keyword.network",
     figures="nobody publishes figures of these networks on log-mel spectrograms",
     recipe=Recipe(
