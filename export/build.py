@@ -97,8 +97,8 @@ def export(
                 files.write_text(staging / name, content)
             model = graph.trace(keras_model, this.model)
             reference_of = functools.partial(of_examples, test=dataset.test) if dataset else of_stand_ins
-            made = _write_all(staging, rows, model, reference_of, dataset, settings)
-            results = (gates.network_gate(keras_model, this.model), gates.client_gate(made.reference), *made.gates)
+            made = _write_all(staging, rows, model, reference_of, dataset, settings, gates.client_gate)
+            results = (gates.network_gate(keras_model, this.model), *made.gates)
             _refuse_failed(results, f"{run_folder} makes no artifact")
             np.savez(staging / artifact.GOLDEN, allow_pickle=False, **made.reference.golden())
             known = digests.found(run_folder)
@@ -214,8 +214,11 @@ def _write_all(
     reference_of: Callable[[TracedModel], Reference],
     dataset: Dataset | None,
     settings: Settings,
+    reference_gate: Callable[[Reference], Gate] | None = None,
 ) -> _Made:
     """Write each format, run its gates, and score it on the test examples.
+
+    `reference_gate` runs while the first format is written.
 
     Raises:
         Refused: a format cannot be written, int8 is not worth it, or a gate failed before a format that is made from
@@ -231,7 +234,9 @@ def _write_all(
         reference = executor.submit(reference_of, model)
         job = Job(folder, model, model.description, dataset, settings, reference, executor)
         writers = [writer_of(row)(job, row) for row in rows]
-        unfinished: list[Writer] = []
+        unfinished: list[Callable[[], list[Gate]]] = []
+        if reference_gate is not None:
+            unfinished.append(executor.submit(lambda: [reference_gate(reference.result())]).result)
         for one in writers:
             if one.row.source is not None:
                 # Latencies are compared from here on: nothing else may run.
@@ -242,7 +247,7 @@ def _write_all(
             opened = functools.cache(functools.partial(one.row.open, one.path, None))
             results += one.gates(opened)
             results += gates.output_gates(one.row, opened, reference.result())
-            unfinished.append(one)
+            unfinished.append(one.late_gates)
             if all(gate.passed for gate in results):
                 if one.row.golden != artifact.GOLDEN:
                     golden = reference.result().golden(opened().run)
@@ -269,9 +274,9 @@ def _write_all(
     )
 
 
-def _late_gates(unfinished: list[Writer]) -> list[Gate]:
-    """Wait for the gates that run while other formats are written, and empty the list."""
-    results = [gate for one in unfinished for gate in one.late_gates()]
+def _late_gates(unfinished: list[Callable[[], list[Gate]]]) -> list[Gate]:
+    """Wait for the gates that run while formats are written, and empty the list of functions that return them."""
+    results = [gate for gates_of in unfinished for gate in gates_of()]
     unfinished.clear()
     return results
 

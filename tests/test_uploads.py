@@ -17,8 +17,15 @@ from zoo.errors import ZooError
 from zoo.export.tf_serving.saved_model import first_refusal
 from zoo.inputs.image import hostile
 from zoo.inputs.image.decoding import pixels_tensor
-from zoo.inputs.image.preprocessing import LONGEST_SIDE, MOST_PARTS, MOST_PIXELS, Preprocessing, open_header
-from zoo.inputs.image.upload_sample import as_jpeg
+from zoo.inputs.image.preprocessing import (
+    LONGEST_SIDE,
+    MOST_PARTS,
+    MOST_PIXELS,
+    Preprocessing,
+    open_header,
+    pixels_from_bytes,
+)
+from zoo.inputs.image.upload_sample import upload_sample
 from zoo.inputs.image.uploads import DAMAGED, NEITHER, uploaded_pixels
 
 WANTED = Preprocessing(40, 40, 3, (0.5,) * 3, (0.5,) * 3, crop_pct=0.9)
@@ -136,6 +143,28 @@ def test_the_largest_photograph_is_read_by_graph_and_client_alike(read: Read) ->
     assert read([largest])[1] == [b""]
 
 
+@pytest.mark.parametrize(
+    ("size", "input_side", "expected"),
+    [
+        ((30, 20), 40, (45, 30)),
+        ((4032, 3024), 224, (4032, 3024)),
+        ((5000, 5000), 224, (5000, 5000)),
+        ((11_000, 600), 224, (11_000, 600)),
+        ((6000, 1500), 1024, (6000, 1500)),
+    ],
+    ids=["small", "photograph", "most pixels", "long", "narrow"],
+)
+def test_the_first_sample_of_images_of_any_size_is_taken(
+    size: tuple[int, int], input_side: int, expected: tuple[int, int]
+) -> None:
+    wanted = Preprocessing(input_side, input_side, 1, (0.5,), (0.5,))
+    file = upload_sample(Image.new("L", size), wanted)
+    assert open_header(file).size == expected
+    pixels, status = uploaded_pixels(tf.constant([file]), wanted)
+    assert status.numpy().tolist() == [b""]
+    assert np.abs(pixels.numpy()[0].astype(int) - pixels_from_bytes(file, wanted)).max() <= 1
+
+
 def test_the_most_scans_that_are_allowed_are_read_by_graph_and_client_alike(read: Read) -> None:
     most, more = hostile.of_many_scans(MOST_PARTS), hostile.of_many_scans(MOST_PARTS + 1)
     assert read([most, more])[1] == [b"", b"made of more than 64 scans or texts"]
@@ -170,4 +199,4 @@ def test_a_photograph_with_a_video_behind_it_is_read(read: Read) -> None:
     """Random bytes of a video contain the two bytes that begin a scan by chance, but hardly ever the three."""
     film = np.random.default_rng(1).integers(0, 256, 4_000_000, np.uint8).tobytes()
     assert film.count(b"\xff\xda") > 40
-    assert read([as_jpeg(NOISE) + film])[1] == [b""]
+    assert read([encoded("JPEG") + film])[1] == [b""]

@@ -19,7 +19,7 @@ from zoo.inputs.image.preprocessing import FULL_RANGE, Preprocessing, open_image
 from zoo.inputs.image.remarks import remarks
 from zoo.inputs.image.resizable import kept
 from zoo.inputs.image.settings import ImageSettings
-from zoo.inputs.image.upload_sample import as_jpeg
+from zoo.inputs.image.upload_sample import upload_sample
 from zoo.structure import LARGEST_SIDE, MOST_CHANNELS, SMALLEST_SIDE, Structure
 
 __all__ = [
@@ -179,7 +179,7 @@ def _check_channels(channels: int) -> None:
 
 def samples(raw: Sequence[bytes], preprocessing: Preprocessing) -> list[bytes]:
     """Return a JPEG that has to be scaled, made of the first image, and then the images as they are."""
-    return [as_jpeg(open_image(raw[0], preprocessing.white_level)), *raw]
+    return [upload_sample(open_image(raw[0], preprocessing.white_level), preprocessing), *raw]
 
 
 def doubtful(raw: Sequence[bytes], preprocessing: Preprocessing) -> list[Any]:

@@ -191,11 +191,16 @@ def open_header(encoded: bytes) -> Image.Image:
         # Pillow 13.0 reads everything before the pixels of a PNG, and refuses an image for a text that is too long.
         head = header_only(encoded) if encoded.startswith(SIGNATURE) else encoded
         image = Image.open(io.BytesIO(head), formats=tuple(DECODED.values()))
-    if image.width * image.height > MOST_PIXELS or max(image.size) > LONGEST_SIDE:
+    if is_too_large(*image.size):
         raise ZooError(f"{image.width} by {image.height} pixels are {TOO_LARGE}")
     if image.format in PARTS and encoded.count(PARTS[image.format]) > MOST_PARTS:
         raise ZooError(f"a {image.format} with more than {MOST_PARTS} scans or texts: save it again")
     return image
+
+
+def is_too_large(width: int, height: int) -> bool:
+    """Return whether an image of this size is refused after its header."""
+    return width * height > MOST_PIXELS or max(width, height) > LONGEST_SIDE
 
 
 @contextlib.contextmanager

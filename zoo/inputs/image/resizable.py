@@ -14,7 +14,7 @@ def kept(images: Examples, preprocessing: Preprocessing) -> tuple[Examples, tupl
     traits = map(images.traits, range(len(images)))
     sides = np.array([(one.height, one.width) for one in traits], np.int32).reshape(-1, 2)
     shapes, places = np.unique(sides, axis=0, return_inverse=True)
-    reasons = [_reason(int(height), int(width), preprocessing) for height, width in shapes]
+    reasons = [refusal(int(height), int(width), preprocessing) for height, width in shapes]
     if not any(reasons):
         return images, ()
     refused = np.array([bool(reason) for reason in reasons])[places]
@@ -22,7 +22,8 @@ def kept(images: Examples, preprocessing: Preprocessing) -> tuple[Examples, tupl
     return images.only(np.flatnonzero(~refused)), named
 
 
-def _reason(height: int, width: int, preprocessing: Preprocessing) -> str:
+def refusal(height: int, width: int, preprocessing: Preprocessing) -> str:
+    """Return the reason why images of a size cannot be resized to the network's input; empty if they can."""
     try:
         covering(height, width, preprocessing)
     except ZooError as error:
