@@ -20,7 +20,7 @@ from zoo.inputs.audio import client, data, records, synthetic, wav
 from zoo.inputs.audio.batches import evaluation_batches, training_batches
 from zoo.inputs.audio.client import encode
 from zoo.inputs.audio.features import network_inputs
-from zoo.inputs.audio.preprocessing import AudioPreprocessing
+from zoo.inputs.audio.preprocessing import AudioPreprocessing, read_clip
 from zoo.inputs.audio.settings import AudioSettings
 from zoo.inputs.audio.spectrum import log_mel
 
@@ -233,3 +233,10 @@ def test_a_clip_of_a_few_samples_is_refused_by_name(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "stub.wav", np.full(1, 0.5, np.float32), 48_000, subtype="PCM_16")
     with pytest.raises(ZooError, match="shorter than 1 ms"):
         data.inspect(tmp_path / "stub.wav", split="train", target=0, name="stub.wav")
+
+
+def test_a_sample_is_no_longer_than_a_file_may_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(data, "MOST_SAMPLES", 6_000)
+    wanted = AudioPreprocessing()
+    (_, whole), (_, cut) = (data.samples([encoded(noise(frames), 8_000)], wanted) for frames in (2_000, 4_000))
+    assert [len(read_clip(file, wanted.rate)) for file in (whole, cut)] == [4_000, 6_000]

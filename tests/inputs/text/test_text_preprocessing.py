@@ -155,6 +155,21 @@ def test_the_record_is_found_by_its_kind() -> None:
     assert all(len(text.encode()) <= LONGEST_TEXT for text in costly.values())
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["", "word", "é" * 1024, "a few words " * 200, "b" * (LONGEST_TEXT // 3), "é" * (LONGEST_TEXT // 2)],
+    ids=["nothing", "a word", "a long word", "words", "a third of the most", "the most"],
+)
+def test_the_first_sample_is_cut_and_no_longer_than_a_text_may_be(text: str) -> None:
+    wanted = preprocessing("pieces", cased=False, max_length=512)
+    first, other = data.samples([text], wanted)
+    assert other == text
+    assert len(text.encode()) <= len(first.encode()) <= LONGEST_TEXT
+    if len(text) <= 2400:
+        assert client.encode([first], wanted)[INPUT_IDS].shape == (1, 512)
+        assert len(first.split()) <= 512 + len(text.split()) + 1
+
+
 def test_the_file_beside_a_model_gives_the_same_inputs() -> None:
     wanted = preprocessing("trained", cased=False)
     (content,) = client.files(wanted).values()

@@ -23,7 +23,14 @@ from zoo.family import Family, Size
 from zoo.inputs.audio import synthetic, wav
 from zoo.inputs.audio.client import WAVEFORM, encode
 from zoo.inputs.audio.hostile import costly_files, refused_files
-from zoo.inputs.audio.preprocessing import LONGEST, TOO_LONG, AudioPreprocessing, decoded_file, read_clip
+from zoo.inputs.audio.preprocessing import (
+    LONGEST,
+    MOST_SAMPLES,
+    TOO_LONG,
+    AudioPreprocessing,
+    decoded_file,
+    read_clip,
+)
 from zoo.inputs.audio.settings import FASTEST, SLOWEST, AudioSettings
 from zoo.inputs.audio.spectrum import log_mel
 from zoo.structure import Structure
@@ -301,15 +308,14 @@ def stand_ins() -> tuple[Examples, str]:
 def samples(raw: Sequence[bytes], preprocessing: AudioPreprocessing) -> list[bytes]:
     """Return a WAV file of stereo sound that has to be cut, made of the first clip, and then WAV files of all clips.
 
-    Long recordings are cut to twice the length that the network takes: the artifact keeps them.
+    Long recordings are cut to twice the length that the network takes, because the artifact keeps them. At the
+    network's rate, a clip may have more samples than a file may have; its file ends with the most.
     """
     rate = preprocessing.rate
-    longest = None if preprocessing.is_open else 2 * preprocessing.usual
+    longest = MOST_SAMPLES if preprocessing.is_open else min(MOST_SAMPLES, 2 * preprocessing.usual)
     clips = [read_clip(file, rate)[:longest] for file in raw]
-    files = [wav.written(clip, rate) for clip in clips]
-    first = clips[0]
-    left = np.resize(first, preprocessing.usual + preprocessing.usual // 3 + 1)
-    return [wav.written(np.stack([left, left[::-1] / 2], 1), rate), *files]
+    left = np.resize(clips[0], preprocessing.usual + preprocessing.usual // 3 + 1)
+    return [wav.written(np.stack([left, left[::-1] / 2], 1), rate), *(wav.written(clip, rate) for clip in clips)]
 
 
 def doubtful(raw: Sequence[bytes], preprocessing: AudioPreprocessing) -> list[Any]:

@@ -243,8 +243,13 @@ def stand_ins() -> tuple[Examples, str]:
 
 
 def samples(raw: Sequence[str], preprocessing: TextPreprocessing) -> list[str]:
-    """Return a text that has to be cut, made of the first one, and then the texts as they are."""
-    return [f"{raw[0]} . " * preprocessing.max_length, *raw]
+    """Return a text that has to be cut, made of the first one, and then the texts as they are.
+
+    The first one is repeated until the text has more words than the network takes tokens, or is as long as it may be.
+    """
+    unit = f"{raw[0]} . "
+    times = min(preprocessing.max_length // len(unit.split()) + 1, LONGEST_TEXT // len(unit.encode()))
+    return [unit * times or raw[0], *raw]
 
 
 def doubtful(raw: Sequence[str], preprocessing: TextPreprocessing) -> list[str]:
