@@ -1,8 +1,8 @@
 """The trial export before a training; after a success, the next training of that network starts without one.
 
-The trial depends on the network's description, the versions of the packages, and the source code of zoo and of the
-network's builder. A hash of all that is the name of an empty file in the user's cache, which may be deleted at any
-time.
+The trial depends on the network's description, the versions of the packages, and the source code of zoo and of every
+package that brings it a part, such as the network's builder. A hash of all that is the name of an empty file in the
+user's cache, which may be deleted at any time.
 """
 
 from __future__ import annotations
@@ -11,17 +11,21 @@ import hashlib
 import importlib
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import zoo
-from zoo import export, provenance, schema
+from zoo import export, files, formats, plugins, provenance, registry, schema, task
+from zoo import input as inputs
 from zoo.description import Model
 from zoo.export.build import try_export
-from zoo.registry import resolve
 from zoo.user_cache import cache_dir
 
 MOST = 10_000
 """The most trials that are remembered: with one more, all are forgotten."""
+
+PARTS = (registry.PACKAGE, inputs.PACKAGE, task.PACKAGE, formats.__name__)
+"""The packages of zoo to which installed packages add the parts of an export."""
 
 
 def preflight(description: Model) -> None:
@@ -31,7 +35,7 @@ def preflight(description: Model) -> None:
         Refused: the model cannot be exported, see `zoo.export.build.try_export`.
     """
     known = cache_dir() / "preflights" / _key(description)
-    if known.exists():
+    if files.exists(known):
         return
     try_export(description)
     try:
@@ -47,11 +51,20 @@ def preflight(description: Model) -> None:
 
 def _key(description: Model) -> str:
     """Hash everything that decides whether a model can be exported, to 64 hexadecimal digits."""
-    builder = importlib.import_module(resolve(description.family)[0].builder)
-    places = [*zoo.__path__, *export.__path__]
-    sources = [path for place in places for path in Path(place).rglob("*.py")]
-    if getattr(builder, "__file__", None):
-        sources.append(Path(str(builder.__file__)))
-    state = [(str(path), path.stat().st_mtime_ns, path.stat().st_size) for path in sorted({*sources})]
+    builder = registry.resolve(description.family)[0].builder
+    parts = [module.__name__ for package in PARTS for module in plugins.modules(package).values()]
+    packages = {name.partition(".")[0] for name in (builder, *parts)}
+    sources = {path for name in (*packages, export.__name__) for path in _sources(name)}
+    state = [(str(path), path.stat().st_mtime_ns, path.stat().st_size) for path in sorted(sources)]
     known = [schema.to_dict(description), provenance.versions(), os.path.realpath(zoo.__file__), state]
     return hashlib.sha256(json.dumps(known).encode()).hexdigest()
+
+
+def _sources(name: str) -> Iterator[Path]:
+    """Yield the source files of a package, or that of a module."""
+    module = importlib.import_module(name)
+    for place in getattr(module, "__path__", ()):
+        # An editor may leave a link to a file that does not exist.
+        yield from (path for path in Path(place).rglob("*.py") if path.is_file())
+    if getattr(module, "__file__", None):
+        yield Path(str(module.__file__))
