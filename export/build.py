@@ -136,16 +136,30 @@ def export(
 def try_export(description: Model) -> None:
     """Export a freshly initialized model as ONNX and SavedModel, run the gates of both, and delete the files.
 
+    A format that cannot hold the model is left out, as long as another one can.
+
     Raises:
+        ZooError: no format can hold the model.
         Refused: the model cannot be exported; the message names the gate and, where there is one, the operation.
     """
     model = graph.trace(_without_zeros(factory.build(description)), description)
+    both = _in_order(BOTH)
+    rows = [row for row in both if _holds(row, model)] or both
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         options = Int8Options(this_machine())
         settings = Settings(OPSET, options, folder / CALIBRATION, lambda line: None)
-        made = _write_all(folder, _in_order(BOTH), model, of_noise, None, settings)
+        made = _write_all(folder, rows, model, of_noise, None, settings)
     _refuse_failed(made.gates, f"{description.family} {description.size} cannot be exported")
+
+
+def _holds(row: Format, model: TracedModel) -> bool:
+    """Return whether a network can be written in a format."""
+    try:
+        writer_of(row).check(model)
+    except ZooError:
+        return False
+    return True
 
 
 def _without_zeros(model: Any) -> Any:
