@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import shlex
+from pathlib import PurePosixPath
 
 from zoo import contract, formats
 from zoo.artifact import Manifest
@@ -19,6 +21,9 @@ WITHOUT_VNNI = (
     "overflow otherwise, and the answers are wrong. A file for `x86-avx2` needs no such option.\n"
 )
 
+LOCAL_PATH = re.compile(r"(?<![^:=,])/(?!/)[^:=,]*")
+"""An absolute path in a word of a command, also after `folder:` or `--out=` and in a list of files, but no URL."""
+
 
 def text(name: str, manifest: Manifest) -> str:
     """Return the card in Markdown. Every figure comes from the manifest, which records how it was produced."""
@@ -32,7 +37,10 @@ def text(name: str, manifest: Manifest) -> str:
         + ([_started_from(manifest.initial)] if manifest.initial else [])
         + ([_learned_from(manifest.teacher)] if manifest.teacher else [])
     )
-    use = "\n".join(formats.find(one).card(name, model) for one in manifest.formats)
+    rows = [formats.find(one) for one in manifest.formats]
+    use = "\n".join(row.card(name, model) for row in rows)
+    libraries = " or ".join(dict.fromkeys(f"`{row.library}`" for row in rows))
+    where = f"where {libraries} is installed" if all(row.heavy for row in rows) else "anywhere, without TensorFlow"
     each = [(part.name, part.labels) for part in model.parts] or [(model.task, model.labels)]
     labels = "".join(
         f"| {_cell(name)} | {len(own)}: {names([*map(_cell, own)], 20)} (all in `labels.txt`, in the order of the "
@@ -60,11 +68,16 @@ def text(name: str, manifest: Manifest) -> str:
 
 {use}
 
-Check it anywhere, without TensorFlow: `zoo verify {shlex.quote(name)}`. It passed {len(manifest.gates)} gates, whose
+Check it {where}: `zoo verify {shlex.quote(name)}`. It passed {len(manifest.gates)} gates, whose
 figures are in `manifest.json`.
 
-Made by `{manifest.export.command}` from a run made by `{manifest.training.command}`.
+Made by `{_command(manifest.export.command)}` from a run made by `{_command(manifest.training.command)}`.
 """
+
+
+def _command(line: str) -> str:
+    """Return a command line without the folders above local paths, such as `--data folder:cats`."""
+    return shlex.join(LOCAL_PATH.sub(lambda path: PurePosixPath(path[0]).name, word) for word in shlex.split(line))
 
 
 def _cell(text: str) -> str:

@@ -22,13 +22,14 @@ from PIL import Image
 
 from tests.conformance import untrained_run
 from tests.conftest import Answer, write_images
-from zoo import artifact, run, schema
+from zoo import artifact, formats, run, schema
 from zoo.contract import CLASSIFY, EXAMPLES, signatures
-from zoo.description import InitialWeights
+from zoo.description import InitialWeights, Model, Part, Scale, labels_of
 from zoo.export import model_card
 from zoo.export.build import export
 from zoo.inputs.image.client import IMAGE_BYTES
 from zoo.inputs.image.preprocessing import pixels_from_bytes
+from zoo.inputs.table.data import reference
 
 LABELS = ("a 'quoted' \"one\"", "größer", "犬 🐕")
 NAME = 'it\'s "mine"'
@@ -109,11 +110,53 @@ def test_the_hub_reads_the_metadata(made: Path) -> None:
         ]
 
 
-def test_the_card_names_data_without_their_folder(made: Path) -> None:
-    text = (made / NAME / artifact.CARD).read_text(encoding="utf-8").partition("## Use")[0]
+def test_the_card_names_no_folder_of_the_machine(made: Path) -> None:
+    manifest = artifact.read(made / NAME)
+    commands = {
+        "training": f"zoo train cnn --data 'folder:{made}/my images/' --set epochs=3 --out={made}/run",
+        "export": f"zoo export {made}/run --data-dir s3://bucket/images --out {made}/artifact",
+    }
+    stated = {key: dataclasses.replace(getattr(manifest, key), command=line) for key, line in commands.items()}
+    text = model_card.text(NAME, dataclasses.replace(manifest, **stated))
     assert "cnn small on images: " in text
     assert "| trained on | folder:images, " in text
+    assert (
+        "Made by `zoo export run --data-dir s3://bucket/images --out artifact` from a run made by "
+        "`zoo train cnn --data 'folder:my images' --set epochs=3 --out=run`."
+    ) in text
     assert str(made) not in text
+
+
+def test_a_list_of_files_is_named_without_their_folders() -> None:
+    line = "zoo train mlp --data csv:/data/train.csv,/data/test.csv,more/own.csv --target a,b"
+    assert model_card._command(line) == "zoo train mlp --data csv:train.csv,test.csv,more/own.csv --target a,b"
+
+
+def test_the_card_says_where_the_artifact_can_be_checked(made: Path) -> None:
+    manifest = artifact.read(made / NAME)
+    assert "Check it anywhere, without TensorFlow: `zoo verify" in model_card.text("x", manifest)
+    alone = model_card.text("x", dataclasses.replace(manifest, formats=("saved_model",)))
+    assert "Check it where `tensorflow` is installed: `zoo verify" in alone
+    assert "without TensorFlow" not in alone
+
+
+@pytest.mark.parametrize(
+    ("tasks", "expected"),
+    [
+        (["classes"], "logits are then 0, probabilities equal."),
+        (["values"], "values are then 0."),
+        (["classes", "values"], "logits and values are then 0, probabilities equal."),
+        (["values", "values"], "values are then 0."),
+    ],
+)
+def test_the_card_says_what_the_outputs_of_refused_examples_are(tasks: list[str], expected: str) -> None:
+    parts = tuple(Part(f"target {place}", task, (f"target {place}",)) for place, task in enumerate(tasks))
+    several = len(parts) > 1
+    model = Model(
+        "mlp", "small", labels_of(parts), reference((2,)), 0, 0, task="several" if several else tasks[0],
+        scales=(Scale(0.0, 1.0),) * len(parts), parts=parts if several else (),
+    )  # fmt: skip
+    assert f"says why it was not; {expected}\n" in formats.find("saved_model").card("mine", model)
 
 
 def test_a_license_that_the_hub_does_not_know_is_named(made: Path) -> None:

@@ -30,7 +30,7 @@ Path("{BODY}").write_text(json.dumps({{"instances": rows}}))  # for curl
 def card(name: str, path: str, model: Model) -> str:
     """Return the section in Markdown, for the SavedModel at `path` of the artifact `name`."""
     from zoo.input import kind_of
-    from zoo.task import task_of
+    from zoo.task import find, task_of
 
     kind, signatures = kind_of(model.preprocessing), contract.signatures(model)
     sections = "\n".join(
@@ -40,9 +40,9 @@ def card(name: str, path: str, model: Model) -> str:
         + code_block("bash", _curl(signature, model))
         for signature, stated in signatures.items()
     )
-    outputs = signatures[SERVE].outputs
-    zeros = f"its {next(iter(outputs))} are then 0"
-    blank = "logits are then 0, probabilities equal" if task_of(model).probabilities else zeros
+    tasks = [find(part.task) for part in model.parts] or [task_of(model)]
+    zeros = dict.fromkeys(name for task in tasks for name in task.outputs if name not in task.probabilities)
+    blank = f"{' and '.join(zeros)} are then 0" + ", probabilities equal" * any(task.probabilities for task in tasks)
     return f"""TF Serving takes `{name}/{path}` as its model base path; warm-up requests are included, and
 `zoo publish` copies the model to the base path of a server. For each signature, the Python code answers without a
 server, and the command sends a request to a server that serves the model as `{model.family}`.
