@@ -6,8 +6,9 @@ The test split has no part in it, so that it measures the result.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -73,16 +74,17 @@ def write_int8(
     prepare(model, options.target)
     if not any(weighted_nodes(GraphIndex(model))):
         raise ZooError(f"{description.family} has no weights that int8 could compute with: leave --int8 out")
-    probes = _batched(examples[:PROBES])
+    probes = _batched(itertools.islice(examples, PROBES))
     scaled = _equalized(model, probes)
-    histograms = _calibrated(model, _batched(examples), cache, say)
+    batches = [*probes, *_batched(examples)]
+    histograms = _calibrated(model, batches, cache, say)
     session = open_onnx(float32)
     validation = Validation(_spread(dataset.validation, SEARCH_EXAMPLES), description, session.run)
     compared = Probes(probes, description, primary_numbers(session.run, probes, description))
     # Free the weights of this session before those of the attempts are loaded.
     del session
     method, nodes, float32_nodes, paired = _decide(model, histograms, validation, compared, options, int8, say)
-    return Int8Decision(method, nodes, float32_nodes, scaled, len(examples), paired)
+    return Int8Decision(method, nodes, float32_nodes, scaled, sum(map(size, batches)), paired)
 
 
 def prepare(model: Any, target: Target) -> None:
@@ -92,19 +94,27 @@ def prepare(model: Any, target: Target) -> None:
         passes.apply(model, "int8_from_uint8")
 
 
-def _chosen(examples: Examples, description: Model, count: int) -> list[Arrays]:
+def _chosen(examples: Examples, description: Model, count: int) -> Iterator[Arrays]:
     """Draw `count` examples with a fixed seed, or all if there are fewer, and encode each as a batch of its own."""
     order = np.random.default_rng(0).permutation(len(examples))[:count]
     encode = kind_of(description.preprocessing).client.encode
-    return [encode([examples.read(int(number))], description.preprocessing) for number in order]
+    return (encode([examples.read(int(number))], description.preprocessing) for number in order)
 
 
-def _batched(examples: Sequence[Arrays]) -> list[Arrays]:
-    """Join examples of the same length into batches: padding would count among the values of the tensors."""
-    same: dict[str, list[Arrays]] = {}
+def _batched(examples: Iterable[Arrays]) -> list[Arrays]:
+    """Join examples of the same length into batches: padding would count among the values of the tensors.
+
+    A batch has at most as many examples as one run of the calibration, so that few are in memory twice.
+    """
+    batches: list[Arrays] = []
+    waiting: dict[str, list[Arrays]] = {}
     for one in examples:
-        same.setdefault(str(forms(one)), []).append(one)
-    return [joined(batch) for batch in same.values()]
+        same = waiting.setdefault(str(forms(one)), [])
+        same.append(one)
+        if len(same) == calibration.MOST_EXAMPLES:
+            batches.append(joined(same))
+            same.clear()
+    return batches + [joined(same) for same in waiting.values() if same]
 
 
 def _spread(examples: Examples, most: int) -> Examples:
@@ -129,7 +139,7 @@ def _calibrated(model: Any, batches: Sequence[Arrays], cache: Path, say: Say) ->
     wanted = qdq.to_calibrate(GraphIndex(model))
     content = hashlib.sha256()
     for values in (values for batch in batches for values in batch.values()):
-        content.update(np.ascontiguousarray(values).tobytes())
+        content.update(np.ascontiguousarray(values).data)
     for node in model.graph.node:
         content.update(node.SerializeToString())
     for tensor in model.graph.initializer:

@@ -11,7 +11,7 @@ import pytest
 
 from tests.models.test_bert import randomized
 from zoo.description import Model
-from zoo.export.batches import size
+from zoo.export.batches import joined, size
 from zoo.export.graph import trace
 from zoo.export.int8 import calibration, qdq, quantize
 from zoo.export.onnx.conversion import write_onnx
@@ -63,6 +63,32 @@ def test_texts_of_one_length_are_calibrated_together_and_none_is_filled_up() -> 
     assert [batch["input_ids"].shape for batch in batches] == [(2, 3), (1, 12), (1, 5)]
     assert sum(map(size, batches)) == 4
     assert all(batch["attention_mask"].all() for batch in batches)
+
+
+def test_batches_are_no_larger_than_a_run_and_are_calibrated_as_one(float32: Path) -> None:
+    texts = [text(length) for length in [5] * 40 + [7]]
+    batches = quantize._batched(iter(texts))
+    assert [batch["input_ids"].shape for batch in batches] == [(16, 5), (16, 5), (8, 5), (1, 7)]
+    whole = [joined(texts[:40]), texts[40]]
+    for name in ("input_ids", "attention_mask"):
+        np.testing.assert_array_equal(np.concatenate([one[name] for one in batches[:-1]]), whole[0][name])
+    model = onnx.load(float32)
+    names = qdq.to_calibrate(GraphIndex(model))
+    few, all_at_once = (calibration.collect(model, names, one) for one in (batches, whole))
+    for name in names:
+        assert few[name].range("minmax") == all_at_once[name].range("minmax")
+        np.testing.assert_array_equal(few[name].counts, all_at_once[name].counts)
+
+
+def test_a_calibration_is_found_again_by_the_content_of_its_examples(float32: Path, tmp_path: Path) -> None:
+    model = onnx.load(float32)
+    said: list[str] = []
+    batches = quantize._batched([text(length) for length in (3, 4)])
+    of_columns = [{name: np.asfortranarray(values) for name, values in batch.items()} for batch in batches]
+    others = [{name: values[:, ::-1] for name, values in batch.items()} for batch in batches]
+    for examples in (batches, of_columns, others):
+        quantize._calibrated(model, examples, tmp_path, said.append)
+    assert [line.partition(" ")[0] for line in said] == ["calibrating", "calibrated", "calibrating"]
 
 
 def test_every_product_with_weights_is_computed_on_integers(float32: Path, int8: Path, tmp_path: Path) -> None:
