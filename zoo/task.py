@@ -122,6 +122,11 @@ def as_they_are(outputs: np.ndarray, model: Model) -> np.ndarray:
     return outputs
 
 
+def as_one_target(found: np.ndarray) -> list[np.ndarray]:
+    """Return the primary outputs as those of the only target."""
+    return [found]
+
+
 def first_output(outputs: Mapping[str, np.ndarray], model: Model) -> np.ndarray:
     """Return the first output of the model's task."""
     return outputs[task_of(model).outputs[0]]
@@ -160,6 +165,7 @@ class Task:
         primary: called with the outputs of a batch and the model; returns the primary output, an array [batch, …] by
             which files are compared and answers are measured: the first output, or all outputs to compare in one array.
             It is 0 where these outputs are 0.
+        by_target: called with primary outputs; returns those of each target, whose differences are measured apart.
         agreement: compares primary outputs with the expected ones, within a share of the largest expected one.
         consistency: the largest contradiction between the outputs of a batch, such as that of the probabilities to the
             softmax of the logits; 0 where there can be none.
@@ -220,6 +226,7 @@ class Task:
     error_sums: Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, ErrorOfSums]] = untrained
     measured: Callable[[np.ndarray, Model], np.ndarray] = as_they_are
     primary: Callable[[Mapping[str, np.ndarray], Model], np.ndarray] = first_output
+    by_target: Callable[[np.ndarray], Sequence[np.ndarray]] = as_one_target
     probabilities: Mapping[str, str] = field(default_factory=dict)
     trained: Callable[[Any, Model], Any] = unchanged
     fewest_labels: int = 1

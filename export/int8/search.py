@@ -29,7 +29,7 @@ from zoo.text import Say
 Found = TypeVar("Found")
 
 APART = 0.8 * INT8.tolerance
-"""The most by which the primary output of a probe may differ from float32, as a share of the largest number.
+"""The most by which a target's primary output may differ from float32, as a share of the largest number.
 
 It is less than the gate allows, because the gate compares other examples.
 """
@@ -42,11 +42,11 @@ BATCH = 32
 
 @dataclass(frozen=True)
 class Probes:
-    """Batches of examples, the model, and the primary output that the float32 file gives for them."""
+    """Batches of examples, the model, and the `primary_numbers` that the float32 file gives for them."""
 
     batches: Sequence[Arrays]
     description: Model
-    expected: np.ndarray
+    expected: Sequence[np.ndarray]
 
 
 class Attempts:
@@ -69,27 +69,40 @@ class Attempts:
         return open_onnx(self._path).run
 
     def error(self, chosen: Mapping[str, Range], float32_nodes: Collection[str] = ()) -> float:
-        """Return the root mean square error of the primary output, as a share of the std of the float32 output."""
-        spread = float(self._probes.expected.std()) or 1.0
-        error = float(np.sqrt((self._difference(self.run(chosen, float32_nodes)) ** 2).mean())) / spread
-        return error if math.isfinite(error) else math.inf
+        """Return the `rms_error` of the answers to the probes."""
+        return rms_error(self._numbers(self.run(chosen, float32_nodes)), self._probes.expected)
 
     def apart(self, run: Compute) -> float:
-        """Return the largest difference of the primary output, as a share of the largest float32 value."""
-        largest = float(np.abs(self._probes.expected).max()) or 1.0
-        apart = float(np.abs(self._difference(run)).max()) / largest
-        return apart if math.isfinite(apart) else math.inf
+        """Return the `largest_difference` of the answers to the probes."""
+        return largest_difference(self._numbers(run), self._probes.expected)
 
-    def _difference(self, run: Compute) -> np.ndarray:
-        return primary_numbers(run, self._probes.batches, self._probes.description) - self._probes.expected
+    def _numbers(self, run: Compute) -> list[np.ndarray]:
+        return primary_numbers(run, self._probes.batches, self._probes.description)
 
 
-def primary_numbers(run: Compute, batches: Sequence[Arrays], description: Model) -> np.ndarray:
-    """Return all numbers of the primary output, float32 [n]."""
-    primary = task_of(description).primary
-    return np.concatenate(
-        [primary(run(few), description).reshape(-1) for batch in batches for few in parts(batch, BATCH)]
-    )
+def primary_numbers(run: Compute, batches: Sequence[Arrays], description: Model) -> list[np.ndarray]:
+    """Return all numbers of each target's primary output, float64 [n], because squares of values may exceed float32."""
+    task = task_of(description)
+    each = [task.by_target(task.primary(run(few), description)) for batch in batches for few in parts(batch, BATCH)]
+    return [np.concatenate([few.reshape(-1) for few in own]).astype(np.float64) for own in zip(*each, strict=True)]
+
+
+def rms_error(found: Sequence[np.ndarray], expected: Sequence[np.ndarray]) -> float:
+    """Return the root mean square error as a share of the std of the expected numbers, of the worst target."""
+    pairs = zip(found, expected, strict=True)
+    return _worst([np.sqrt(((own - wanted) ** 2).mean()) / (wanted.std() or 1.0) for own, wanted in pairs])
+
+
+def largest_difference(found: Sequence[np.ndarray], expected: Sequence[np.ndarray]) -> float:
+    """Return the largest difference as a share of the largest expected number, of the worst target."""
+    pairs = zip(found, expected, strict=True)
+    return _worst([np.abs(own - wanted).max() / (np.abs(wanted).max() or 1.0) for own, wanted in pairs])
+
+
+def _worst(shares: Sequence[float]) -> float:
+    """Return the largest share; infinite where one is not finite."""
+    worst = float(np.max(shares))
+    return worst if math.isfinite(worst) else math.inf
 
 
 class Validation:

@@ -6,7 +6,7 @@ import dataclasses
 import json
 import shutil
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from zoo import artifact, factory, formats
 from zoo.artifact import LatencyRatio, PairedAccuracy, Target
 from zoo.data.dataset import Dataset
 from zoo.data.load import load
-from zoo.description import Model
+from zoo.description import Model, Part, Scale, labels_of
 from zoo.errors import Refused, ZooError
 from zoo.export import accuracy
 from zoo.export.graph import trace
@@ -610,6 +610,44 @@ def test_a_node_that_moves_the_answers_too_far_stays_in_float32_whatever_the_acc
     kept, _ = search.within_budget(Attempts(), {}, Validation(), 0.5, said.append)  # type: ignore[arg-type]
     assert kept == {"c": 0.5}
     assert "0.90 of the largest" in said[0]
+
+
+def echo(batch: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Stand for a file whose answers are the batch itself."""
+    return dict(batch)
+
+
+def test_an_error_in_one_target_counts_beside_larger_numbers_of_another() -> None:
+    targets = (Part("color", "classes", ("red", "blue")), Part("age", "values", ("age",)))
+    scales = (Scale(0.0, 1.0), Scale(0.0, 1.0), Scale(30.0, 20.0))
+    labels = labels_of(targets)
+    model = Model("mlp", "small", labels, reference((2,)), 0, 0, task="several", scales=scales, parts=targets)
+    colors, ages = (30 * RNG.normal(size=(40, 2))).astype(np.float32), RNG.normal(30, 20, (40, 1)).astype(np.float32)
+    outputs = {"color_logits": colors, "color_probabilities": colors, "age_values": ages}
+    expected = search.primary_numbers(echo, [outputs], model)
+    assert [len(numbers) for numbers in expected] == [80, 40]
+    # Beside logits of 30 and more, 8 times the usual size of a value is little.
+    found = search.primary_numbers(echo, [{**outputs, "age_values": ages + 8 * 50}], model)
+    assert search.largest_difference(found, expected) > 2 > search.APART
+    assert search.rms_error(found, expected) > 10
+    found = search.primary_numbers(echo, [{**outputs, "color_logits": colors + 1}], model)
+    assert search.largest_difference(found, expected) < search.APART
+    found = search.primary_numbers(echo, [{**outputs, "age_values": np.full_like(ages, np.nan)}], model)
+    assert search.rms_error(found, expected) == search.largest_difference(found, expected) == np.inf
+
+
+def test_the_error_of_huge_values_is_that_of_small_ones() -> None:
+    model = Model("mlp", "small", ("mass",), reference((2,)), 0, 0, task="values", scales=(Scale(0.0, 1.0),))
+    float32 = RNG.normal(size=(40, 1)).astype(np.float32)
+    int8 = float32 + np.float32(0.1) * RNG.normal(size=(40, 1)).astype(np.float32)
+    errors = []
+    for factor in np.float32([1, 1e30]):
+        expected, found = (
+            search.primary_numbers(echo, [{"values": values * factor}], model) for values in (float32, int8)
+        )
+        errors.append((search.rms_error(found, expected), search.largest_difference(found, expected)))
+    np.testing.assert_allclose(errors[1], errors[0], rtol=1e-4)
+    assert 0.05 < errors[0][0] < 0.2
 
 
 def test_reasons_against_int8_have_both_figures() -> None:

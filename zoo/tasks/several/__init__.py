@@ -92,6 +92,10 @@ class Together:
         """Return each target's own primary output, from those side by side."""
         return [(head, (found[:, head.places] * head.sizes).astype(np.float32)) for head in self.heads]
 
+    def by_target(self, found: np.ndarray) -> list[np.ndarray]:
+        """Return each target's own primary output, without its head."""
+        return [own for _, own in self.by_head(found)]
+
     def agreement(self, found: np.ndarray, expected: np.ndarray, tolerance: float) -> Verdict:
         """Compare the primary outputs of each target with the expected ones."""
         if found.shape != expected.shape:
@@ -232,6 +236,7 @@ def _composed(parts: tuple[Part, ...], scales: tuple[Scale, ...]) -> Task:
         tensors=it.tensors,
         graph_module=f"{__name__}.graph",
         primary=it.primary,
+        by_target=it.by_target,
         agreement=it.agreement,
         consistency=it.consistency,
         measure=it.measure,
