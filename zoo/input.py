@@ -188,7 +188,7 @@ class Data(Protocol):
         `raw` are examples of the data, some of which may be returned.
         """
 
-    def damaged(self, raw: Any) -> dict[str, Any]:
+    def damaged(self, raw: Any, preprocessing: Any) -> dict[str, Any]:
         """Return raw examples that every signature refuses, by the fault of each; `raw` is a sound example."""
 
     def hostile(self) -> tuple[dict[str, Any], dict[str, Any]]:

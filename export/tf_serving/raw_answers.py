@@ -73,8 +73,8 @@ def requests(reference: Reference) -> list[Request]:
 
 def beside_damaged(reference: Reference) -> tuple[list[Any], np.ndarray]:
     """Return the first sample before each damaged form of it, then all samples; and bool [n]: those not damaged."""
-    samples = reference.samples
-    damaged = list(kind_of(reference.description.preprocessing).data.damaged(samples[0]).values())
+    samples, preprocessing = reference.samples, reference.description.preprocessing
+    damaged = list(kind_of(preprocessing).data.damaged(samples[0], preprocessing).values())
     mixed = [one for pair in zip([samples[0]] * len(damaged), damaged, strict=True) for one in pair]
     return [*mixed, *samples], np.array([True, False] * len(damaged) + [True] * len(samples))
 

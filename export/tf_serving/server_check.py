@@ -225,7 +225,7 @@ def damaged_requests(description: Model, sample: Any) -> list[Request]:
     kind = kind_of(description.preprocessing)
     labeled = SERVE_LABELS in contract.signatures(description)
     found = []
-    for name, damaged in kind.data.damaged(sample).items():
+    for name, damaged in kind.data.damaged(sample, description.preprocessing).items():
         beside = f"{name}, beside a sound {kind.noun}"
         alone, both = (kind.client.raw_arrays(raw, description.preprocessing) for raw in ([damaged], [sample, damaged]))
         found += [

@@ -94,7 +94,7 @@ def samples(raw: Sequence[str], preprocessing: Letters) -> list[str]:
     return ["größer 犬", *raw]
 
 
-def damaged(raw: str) -> dict[str, Any]:
+def damaged(raw: str, preprocessing: Letters) -> dict[str, Any]:
     """Return a loud word."""
     return {"a loud word": f"{raw}!"}
 

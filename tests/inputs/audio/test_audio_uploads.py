@@ -69,7 +69,7 @@ def test_a_bad_clip_fails_alone() -> None:
 def test_damaged_and_hostile_files_are_refused() -> None:
     wanted, read = LOOP
     refused, costly = hostile()
-    for bad in (damaged(PLAIN), refused):
+    for bad in (damaged(PLAIN, wanted), refused):
         _, status = read(list(bad.values()))
         assert all(status), bad.keys()
         for file in bad.values():

@@ -77,7 +77,7 @@ def test_more_than_thirty_seconds_are_refused() -> None:
 
 def test_damaged_and_hostile_files_are_refused() -> None:
     refused, costly = data.hostile()
-    assert all(by_graph([file])[1] != [""] for file in (*data.damaged(PLAIN).values(), *refused.values()))
+    assert all(by_graph([file])[1] != [""] for file in (*data.damaged(PLAIN, OPEN).values(), *refused.values()))
     statuses = [by_graph([file])[1] for file in costly.values()]
     assert sum(status == ["longer than 30 seconds"] for status in statuses) == 2
 

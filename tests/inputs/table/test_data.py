@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+import tensorflow as tf
 from pyarrow import parquet
 
 from zoo.data import digests
@@ -19,9 +20,10 @@ from zoo.data.fitting import fitting
 from zoo.data.load import load, read_source
 from zoo.data.sources import csv
 from zoo.errors import ZooError
-from zoo.inputs.table import data
-from zoo.inputs.table.columns import Column, Row, TableSettings
+from zoo.inputs.table import client, data, graph
+from zoo.inputs.table.columns import Column, Kind, Row, TableSettings
 from zoo.inputs.table.frame import read_frame
+from zoo.inputs.table.preprocessing import TablePreprocessing
 from zoo.inputs.table.rows import typed
 from zoo.recipe import Split
 
@@ -253,8 +255,6 @@ def test_files_that_were_moved_are_found_by_their_folder(tmp_path: Path) -> None
 
 
 def test_batches_are_the_rows_in_an_order_of_the_epoch() -> None:
-    from zoo.inputs.table import graph
-
     dataset = load("iris", "table", split=SPLIT)
     made = data.suiting(dataset, TableSettings(), None)
     train, _ = data.kept(dataset.train, made)
@@ -284,12 +284,34 @@ def test_samples_and_damaged_rows_are_of_the_form_of_rows() -> None:
     made = data.reference((3,))
     samples = data.samples([(1.0, 2.0, 3.0)], made)
     assert encode(samples, made)["features"].shape == (2, 3)
-    for row in data.damaged((1.0, 2.0, 3.0)).values():
-        with pytest.raises(ZooError, match="too large"):
-            encode([row], made)
+    (row,) = data.damaged((1.0, 2.0, 3.0), made).values()
+    with pytest.raises(ZooError, match="too large"):
+        encode([row], made)
     examples, license = data.stand_ins()
     assert len(examples) == 150
     assert license.startswith("CC BY 4.0")
+
+
+@pytest.mark.parametrize(
+    ("kinds", "row"),
+    [
+        (["number"], (1.0,)),
+        (["date"], ("2024-02-29",)),
+        (["boolean"], ("yes",)),
+        (["word", "boolean", "date", "number", "number"], ("a", "no", "2024-02-29", 1.0, None)),
+    ],
+)
+def test_each_type_of_column_but_words_has_a_damaged_sample(kinds: list[Kind], row: tuple[Any, ...]) -> None:
+    made = TablePreprocessing(tuple(Column(f"x{place}", kind) for place, kind in enumerate(kinds)))
+    for sample in data.samples([row], made):
+        damaged = data.damaged(sample, made)
+        assert len(damaged) == len({*kinds} - {"word"})
+        for wrong in damaged.values():
+            with pytest.raises(ZooError):
+                client.encode([wrong], made)
+            tensors = {name: tf.constant(values) for name, values in client.raw_arrays([sample, wrong], made).items()}
+            _, status = graph.decoded(tensors, made)
+            assert [text != b"" for text in status.numpy()] == [False, True]
 
 
 def test_a_dataset_that_fits_has_the_columns_and_types_of_the_network(penguins: Callable[..., Any]) -> None:

@@ -147,7 +147,7 @@ def test_the_record_is_found_by_its_kind() -> None:
     assert kind.preprocessing is TextPreprocessing
     assert (kind.raw, kind.raw_safe) == ("serve_text", "serve_text_safe")
     assert kind.settings().vocabulary == 8000
-    for raw in kind.data.damaged("a sound text").values():
+    for raw in kind.data.damaged("a sound text", preprocessing("pieces", cased=False)).values():
         with pytest.raises(ZooError, match="not valid UTF-8"):
             kind.client.encode([raw], preprocessing("pieces", cased=False))
     refused, costly = kind.data.hostile()

@@ -323,7 +323,7 @@ def doubtful(raw: Sequence[bytes], preprocessing: AudioPreprocessing) -> list[An
     return []
 
 
-def damaged(raw: bytes) -> dict[str, Any]:
+def damaged(raw: bytes, preprocessing: AudioPreprocessing) -> dict[str, Any]:
     """Return files that no decoder takes; `raw` is an undamaged file."""
     return {
         "bytes that are not sound": b"no sound",

@@ -187,7 +187,7 @@ def doubtful(raw: Sequence[bytes], preprocessing: Preprocessing) -> list[Any]:
     return []
 
 
-def damaged(raw: bytes) -> dict[str, Any]:
+def damaged(raw: bytes, preprocessing: Preprocessing) -> dict[str, Any]:
     """Return files that no decoder takes; `raw` is an undamaged file."""
     # libjpeg writes a line to standard error about a JPEG that ends before its scan begins.
     half = (raw.find(START_OF_SCAN) + LONGEST_SCAN_HEADER + len(raw)) // 2

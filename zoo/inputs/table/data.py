@@ -31,6 +31,13 @@ from zoo.inputs.table.targets import read_targets
 if TYPE_CHECKING:
     from zoo.description import Model
 
+WRONG: dict[str, tuple[str, Value]] = {
+    "number": ("an infinite number", math.inf),
+    "date": ("a date that does not exist", "2023-02-30"),
+    "boolean": ("a boolean that is neither true nor false", "perhaps"),
+}
+"""A value that columns of a type refuse, with its name."""
+
 MOST_FACTORS = 100
 """The most columns whose pairs a network multiplies."""
 
@@ -232,12 +239,14 @@ def doubtful(raw: Sequence[Row], preprocessing: TablePreprocessing) -> list[Any]
     return []
 
 
-def damaged(raw: Row) -> dict[str, Any]:
-    """Return the row with an infinite number; none where it has no number, because any text may be a word."""
-    place = next((place for place, value in enumerate(raw) if isinstance(value, float)), None)
-    if place is None:
-        return {}
-    return {"a row with an infinite number": (*raw[:place], math.inf, *raw[place + 1 :])}
+def damaged(raw: Row, preprocessing: TablePreprocessing) -> dict[str, Any]:
+    """Return the row with a wrong value in the first column of each type but words, because any text may be a word."""
+    found: dict[str, Any] = {}
+    for place, column in enumerate(preprocessing.columns):
+        if column.kind in WRONG:
+            name, value = WRONG[column.kind]
+            found.setdefault(f"a row with {name}", (*raw[:place], value, *raw[place + 1 :]))
+    return found
 
 
 def hostile() -> tuple[dict[str, Any], dict[str, Any]]:

@@ -259,7 +259,7 @@ def doubtful(raw: Sequence[str], preprocessing: TextPreprocessing) -> list[str]:
     return [*raw, *LINES, *made]
 
 
-def damaged(raw: str) -> dict[str, Any]:
+def damaged(raw: str, preprocessing: TextPreprocessing) -> dict[str, Any]:
     """Return texts that are not valid Unicode; `raw` is a valid one."""
     return {"a lone surrogate": "\ud800", "a text with a lone surrogate": f"{raw}\udfff"}
 
