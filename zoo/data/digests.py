@@ -7,6 +7,7 @@ both, and texts if they have the same words; the file then has 16 bytes for each
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -23,7 +24,10 @@ SPLITS = ("train", "validation", "test")
 LISTS = (*SPLITS, "initial")
 COMPLETE, FITTED = "complete", "fitted"
 
-SAME_SOURCE_ONLY = "examples of the training are recognized only in the same file, because the run has no other digests"
+SAME_SOURCE_ONLY = (
+    "some or all examples of the training are recognized only in the same file, because the run has no other digests "
+    "of them"
+)
 
 FILE, EARLIER = "digests.npz", "images.npz"
 """The name of the file in runs and artifacts, and its name in earlier versions, which supported only images."""
@@ -42,7 +46,8 @@ class Digests:
         test: the examples that the score was measured on.
         initial: the known examples that the initial weights and a teacher depend on; empty if there are neither.
         complete: whether the initial weights and a teacher depend on no other examples.
-        fitted: whether the digests are also those of what the network takes, see `Examples.fitted_digests`.
+        fitted: whether there are also digests of what the network takes of each of these examples, see
+            `Examples.fitted_digests`.
     """
 
     train: np.ndarray
@@ -78,19 +83,24 @@ class Overlap:
 def digests_of(dataset: Dataset, *, origins: Iterable[Digests | None] = ()) -> Digests:
     """Return the digests of a model that is trained on a dataset.
 
+    Digests of what the network takes are included only if every split has them, because `leave_out_seen` concludes from
+    one known digest that it recognizes all examples of the training.
+
     Args:
         dataset: the data that it is trained on.
         origins: the digests of each model that it learns from, such as the model of its initial weights; None for a
             model whose training examples are unknown.
     """
-    train, validation, test = (getattr(dataset, split).every_digest for split in SPLITS)
+    examples = [getattr(dataset, split) for split in SPLITS]
     if dataset.unlabeled is not None:
-        train = np.union1d(train, dataset.unlabeled.every_digest)
+        examples.append(dataset.unlabeled)
+    own = all(one.fitted_digests is not None for one in examples)
+    train, validation, test, *others = (one.every_digest if own else np.unique(one.digests) for one in examples)
+    train = functools.reduce(np.union1d, others, train)
     every = list(origins)
     known = [one for one in every if one is not None]
     before = functools.reduce(np.union1d, (one.seen for one in known), np.empty(0, np.uint64))
     complete = len(known) == len(every) and all(one.complete for one in known)
-    own = dataset.train.fitted_digests is not None
     return Digests(train, validation, test, before, complete, own and all(one.fitted for one in known))
 
 
@@ -151,7 +161,9 @@ def leave_out_seen(
     if digests is None:
         return examples, Overlap(None, len(examples), left_out=False, unknown=unknown)
     seen = examples.known(digests.seen)
-    if not examples.known(np.union1d(digests.seen, digests.test)).any():
+    # A known fitted digest shows that all examples are recognized only if the model has the fitted digests of all.
+    compared = examples if digests.fitted else dataclasses.replace(examples, fitted_digests=None)
+    if not compared.known(np.union1d(digests.seen, digests.test)).any():
         # They are from another source.
         older = examples.fitted_digests is not None and not digests.fitted
         unknown = unknown or examples.unrecognizable or (SAME_SOURCE_ONLY if older else None)

@@ -130,7 +130,29 @@ def test_rows_of_few_different_values_are_recognized_only_in_the_same_file(tmp_p
     part = fitting(other, preprocessing).train
     distinct = dataclasses.replace(part, fitted_digests=part.digests, unrecognizable=None)
     overlap = leave_out_seen(distinct, digests, None, include=False)[1]
-    assert str(overlap.unknown).startswith("examples of the training are recognized only in the same file")
+    assert str(overlap.unknown).startswith("some or all examples of the training are recognized only in the same file")
+
+
+def test_all_splits_of_a_training_are_recognized_by_their_values_or_none_is(tmp_path: Path) -> None:
+    values = np.random.default_rng(0).integers(0, 1500, 1000).tolist()
+    rows = [[value, "ab"[number % 2]] for number, value in enumerate(values)]
+    dataset = loaded(written(tmp_path / "train.csv", ("x", "class"), rows))
+    preprocessing, digests = trained(dataset)
+    fit = fitting(dataset, preprocessing)
+    assert fit.train.fitted_digests is None, "many of its rows are equal"
+    assert fit.test.fitted_digests is not None, "few of its rows are equal"
+    seen = [[dataset.train.read(number)[0], "ab"[number % 2]] for number in range(100)]
+    part = fitting(loaded(written(tmp_path / "part.csv", ("x", "class"), seen)), preprocessing).train
+    assert part.fitted_digests is not None
+    overlap = leave_out_seen(part, digests, None, include=False)[1]
+    assert (overlap.examples, str(overlap.unknown).partition(",")[0]) == (
+        0,
+        "some or all examples of the training are recognized only in the same file",
+    )
+    # Earlier versions wrote the digests of the splits that have them.
+    mixed = dataclasses.replace(digests, validation=fit.validation.every_digest, test=fit.test.every_digest)
+    assert part.known(mixed.seen).any()
+    assert leave_out_seen(part, mixed, None, include=False)[1].unknown == overlap.unknown
 
 
 def test_digests_of_an_earlier_version_are_recognized(tmp_path: Path) -> None:
