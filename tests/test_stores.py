@@ -136,6 +136,15 @@ def test_tables_in_a_store_are_the_tables(bucket: str, tmp_path: Path) -> None:
     assert (moved.source, moved.data_dir) == (table.source, str(tmp_path / "tables"))
 
 
+def test_folders_of_a_store_that_are_called_as_splits_are_not_one_table(bucket: str, tmp_path: Path) -> None:
+    for split in ("train", "test"):
+        (tmp_path / "tables" / split).mkdir(parents=True)
+        (tmp_path / "tables" / split / "rows.csv").write_text("x,y\n1,2\n")
+    put(tmp_path / "tables", bucket)
+    with pytest.raises(ZooError, match=r"look like splits \('train/rows\.csv', 'test/rows\.csv'\)"):
+        read(f"csv:{bucket}/train/rows.csv,{bucket}/test/rows.csv", "table", options={"target": "y"})
+
+
 def test_runs_come_to_a_store_and_back(bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     finished_run(tmp_path / "run", described())
     (tmp_path / "run" / ".half").write_bytes(b"half")

@@ -414,19 +414,35 @@ def test_large_integers_of_parquet_stay_apart(tmp_path: Path) -> None:
         (("train-00000-of-00001.csv", "test-00000-of-00001.csv"), "to train.csv"),
         (("train_part1.csv", "train_part2.csv", "test_part1.csv"), "call each file after its split"),
         (("train_1.csv", "train_2.csv"), "call each file after its split"),
+        (("reviews.train.csv", "reviews.test.csv"), "rename 'reviews.train.csv' to train.csv, 'reviews.test.csv' to t"),
+        (("v1.0-train.csv", "v1.0-valid.csv"), "rename 'v1.0-train.csv' to train.csv, 'v1.0-valid.csv' to val"),
+        (("train/rows.csv", "test/rows.csv"), "rename 'train/rows.csv' to train.csv, 'test/rows.csv' to test.csv"),
+        (("train/1.csv", "train/2.csv", "dev/1.csv"), "'dev/1.csv' are not called .*: call each file after its split"),
     ],
 )
 def test_files_that_are_named_after_splits_are_not_one_table(
     names: tuple[str, ...], reason: str, tmp_path: Path
 ) -> None:
     for name in names:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("a,y\n1,2\n")
     with pytest.raises(ZooError, match=reason):
         read_frame([tmp_path / name for name in names])
 
 
-@pytest.mark.parametrize("names", [("2023.csv", "2024.csv"), ("train_times.csv", "bus_times.csv"), ("a.csv", "b.csv")])
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("2023.csv", "2024.csv"),
+        ("train_times.csv", "bus_times.csv"),
+        ("a.csv", "b.csv"),
+        ("rows.1.csv", "rows.2.csv"),
+        ("2023/rows.csv", "2024/rows.csv"),
+        ("dev/bus.csv", "test/tram.csv"),
+    ],
+)
 def test_files_with_other_names_are_one_table(names: tuple[str, ...], tmp_path: Path) -> None:
     for name in names:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("a,y\n1,2\n")
     assert read_frame([tmp_path / name for name in names]).splits == ["train"] * 2

@@ -68,7 +68,7 @@ def read(
             f"--data csv:{argument}: with --{kind}, cells are paths below the folder of the table: "
             "put all tables into one folder of this machine"
         )
-    frame, named = read_frame([*found.values()]), ",".join(found)
+    frame, named = read_frame([*found.values()], [*found]), ",".join(found)
     if len(found) > 1 and {*frame.splits} == {"train"}:
         say(f"{len(found)} files are read as one table, because none is called after a split")
     where = str(expanded(data_dir).resolve()) if data_dir else None

@@ -106,11 +106,15 @@ def files(argument: str, folder: Path | None = None, say: Say = silent) -> dict[
     return paths
 
 
-def read_frame(paths: Sequence[Path]) -> Frame:
+def read_frame(paths: Sequence[Path], names: Sequence[str] = ()) -> Frame:
     """Read files as one table; their columns are the same, in any order.
 
     Several files that are all called train, val or test are the splits of the data; else all rows are of the split
     `train`.
+
+    Args:
+        paths: the files.
+        names: their names as `files` returns them, such as URLs; without them, the paths are the names.
 
     Raises:
         ZooError: a file is missing, damaged, too large or no table, the files differ in their columns, or some of
@@ -118,7 +122,7 @@ def read_frame(paths: Sequence[Path]) -> Frame:
     """
     splits = [SPLIT_NAMES.get(_stem(path)) for path in paths]
     if len(paths) > 1:
-        _check_splits(paths, splits)
+        _check_splits(dict(zip(paths, names or map(str, paths), strict=True)), splits)
     frames: list[Frame] = []
     for path, split in zip(paths, splits, strict=True):
         frame = read_file(path)
@@ -138,20 +142,27 @@ def _stem(path: Path) -> str:
     return path.name.partition(".")[0].lower()
 
 
-def _split_in_words(path: Path) -> str | None:
-    """Return the split that a word in the name of a file looks like; None if none or several do."""
-    found = {like_a_split(word) for word in re.split(r"[\W_0-9]+", _stem(path))} - {None}
+def _split_in_words(name: str) -> str | None:
+    """Return the split that a word in a name looks like; None if none or several do."""
+    found = {like_a_split(word) for word in re.split(r"[\W_0-9]+", name)} - {None}
     return found.pop() if len(found) == 1 else None
 
 
-def _check_splits(paths: Sequence[Path], splits: Sequence[str | None]) -> None:
-    """Refuse files of which some look like splits, unless all are splits and one is train.
+def _ending(path: Path) -> str:
+    """Return the end of the name of a file that says its format, such as .csv or .csv.gz."""
+    return "".join(path.suffixes[-2:] if path.suffix.lower() == ".gz" else path.suffixes[-1:])
+
+
+def _check_splits(paths: Mapping[Path, str], splits: Sequence[str | None]) -> None:
+    """Refuse files, given with their names, of which some look like splits, unless all are splits and one is train.
 
     Raises:
         ZooError: they are refused.
     """
+    alike = len({path.name for path in paths}) < len(paths)  # such as train/rows.csv and test/rows.csv
+    named = {path: "/".join(Path(name).parts[-2:]) if alike else path.name for path, name in paths.items()}
     likely = {path: like for path in paths if (like := like_a_split(_stem(path)))}
-    worded = {path: like for path in paths if (like := _split_in_words(path))}
+    worded = {path: like for path, name in named.items() if (like := _split_in_words(name))}
     if len({*worded.values()}) > 1:  # such as reviews_train.csv and reviews_test.csv
         likely |= worded
     others = [path for path, split in zip(paths, splits, strict=True) if split is None]
@@ -159,15 +170,15 @@ def _check_splits(paths: Sequence[Path], splits: Sequence[str | None]) -> None:
         return
 
     def names(some: Iterable[Path]) -> str:
-        return listed((f"'{shown(path.name)}'" for path in some), most=3)
+        return listed((f"'{shown(named[path])}'" for path in some), most=3)
 
     start = f"some files look like splits ({names(likely)}), but "
     if not others:
         raise ZooError(f"{start}none is called train: name the file to train on, too, or give all files other names")
-    new = {path: likely[path] + path.name[len(_stem(path)) :] for path in others if path in likely}
+    new = {path: likely[path] + _ending(path) for path in others if path in likely}
     if len({*new.values()}) < len(new):
         new = {}  # two files cannot have the same name
-    renames = listed((f"'{shown(path.name)}' to {shown(name)}" for path, name in new.items()), most=3)
+    renames = listed((f"'{shown(named[path])}' to {shown(name)}" for path, name in new.items()), most=3)
     raise ZooError(
         f"{start}{names(others)} {'is' if len(others) == 1 else 'are'} not called train, val or test: "
         + (f"rename {renames}, " if renames else "call each file after its split, ")
