@@ -274,6 +274,19 @@ def test_rows_for_a_network_are_read_by_its_columns(write: Callable[..., Path]) 
     assert (wrong.name, wrong.problem) == ("rows.csv line 3", "column 'a' takes numbers, not 'two'")
 
 
+def test_columns_may_be_called_by_numbers(write: Callable[..., Path], tmp_path: Path) -> None:
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    known = TablePreprocessing((Column("1", "number"), Column("0", "number")))
+    found = client.named_examples([write(b"0,1,2\n3,4,5\n")], known, lambda place, reason: None)
+    assert [one.raw for one in found] == [(4.0, 3.0)]
+    with pytest.raises(ZooError, match="begins with numbers"):
+        client.named_examples([write(b"0,5\n3,4\n")], known, lambda place, reason: None)
+    parquet.write_table(pa.table({"0": [3.5], "1": ["x"]}), tmp_path / "rows.parquet")
+    assert frame_of(str(tmp_path / "rows.parquet")).names == ("0", "1"), "Parquet always names its columns"
+
+
 def test_ignored_columns_may_hold_anything(write: Callable[..., Path]) -> None:
     frame = frame_of(str(write(b"a,b,y\n1,1,1\nx,2,2\n3,3,5\n")))
     columns, rows = features_of(frame, ("y",), TableSettings(ignore=("a",)))

@@ -57,9 +57,9 @@ def named_examples(
     """
     found: list[NamedExample] = []
     for path in paths:
-        frame = read_file(path)
-        names, rows = features(frame)
         known = [column.name for column in preprocessing.columns]
+        frame = read_file(path, known)
+        names, rows = features(frame)
         others = [f"'{shown(name)}'" for name in names if name not in known]
         try:
             places = places_of(preprocessing.columns, names)

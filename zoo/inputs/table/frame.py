@@ -199,8 +199,13 @@ def _like(first: Frame, frame: Frame, path: Path) -> Frame:
     return Frame(first.names, rows, frame.places, frame.splits)
 
 
-def read_file(path: Path) -> Frame:
+def read_file(path: Path, taken: Sequence[str] = ()) -> Frame:
     """Read one file, as a table of the split `train`.
+
+    Args:
+        path: the file.
+        taken: the columns that a network takes, if it is known: a first line that has them all names columns, even if
+            they are numbers.
 
     Raises:
         ZooError: it is missing, damaged, too large or no table.
@@ -222,15 +227,17 @@ def read_file(path: Path) -> Frame:
             names, rows, places = _parquet(file, name)
         elif first.startswith(GZIP):
             with gzip.open(file) as unpacked:
-                names, rows, places = _csv(unpacked, name)
+                names, rows, places = _csv(unpacked, name, taken)
         else:
-            names, rows, places = _csv(file, name)
+            names, rows, places = _csv(file, name, taken)
     if not rows:
         raise ZooError(f"{name} has the names of columns, but no rows")
     return Frame(names, rows, places, ["train"] * len(rows))
 
 
-def _csv(file: IO[bytes] | gzip.GzipFile, name: str) -> tuple[tuple[str, ...], list[tuple[Value, ...]], list[str]]:
+def _csv(
+    file: IO[bytes] | gzip.GzipFile, name: str, taken: Sequence[str]
+) -> tuple[tuple[str, ...], list[tuple[Value, ...]], list[str]]:
     text = _text(file, name)
     head = QUOTED.sub("", text[:LONGEST_HEADER]).partition("\n")[0]
     delimiter = max(DELIMITERS, key=head.count)
@@ -240,6 +247,9 @@ def _csv(file: IO[bytes] | gzip.GzipFile, name: str) -> tuple[tuple[str, ...], l
         reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
         try:
             names = _checked_names(next(reader, []), name)
+            has_taken = bool(taken) and {*map(column_name, taken)} <= {*names}
+            if not has_taken and all(NUMBER.fullmatch(column) for column in names):
+                raise ZooError(f"{name} begins with numbers: its first line should name the columns")
             for cells in reader:
                 # A line without any character is not a row.
                 if not cells:
@@ -297,7 +307,7 @@ def _checked_names(names: Sequence[str], file: str) -> tuple[str, ...]:
     """Return the names of columns, without spaces around them and in Unicode's form NFC.
 
     Raises:
-        ZooError: there are too many, or one is empty, too long or there twice, or all are numbers.
+        ZooError: there are too many, or one is empty, too long or there twice.
     """
     names = [column_name(name) for name in names]
     if not any(names):
@@ -315,8 +325,6 @@ def _checked_names(names: Sequence[str], file: str) -> tuple[str, ...]:
         if name in seen:
             raise ZooError(f"{file} has two columns '{shown(name)}': rename or remove one")
         seen.add(name)
-    if all(NUMBER.fullmatch(name) for name in names):
-        raise ZooError(f"{file} begins with numbers: its first line should name the columns")
     return tuple(names)
 
 

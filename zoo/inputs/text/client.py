@@ -94,7 +94,8 @@ def _texts(path: Path, preprocessing: TextPreprocessing, leave_out: Callable[[Pa
     from zoo.inputs.table.columns import nearest
     from zoo.inputs.table.frame import read_file
 
-    frame, known = read_file(path), column_name(preprocessing.column)
+    known = column_name(preprocessing.column)
+    frame = read_file(path, (known,))
     wanted = frame.names[0] if len(frame.names) == 1 else known
     if wanted not in frame.names:
         hint = nearest(wanted, frame.names)
