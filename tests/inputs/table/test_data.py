@@ -222,6 +222,26 @@ def test_values_that_python_does_not_have_are_refused(tmp_path: Path, values: li
         read_frame([tmp_path / "t.parquet"])
 
 
+@pytest.mark.parametrize("ignored", [(), ("tags",)])
+def test_columns_of_lists_are_left_out(ignored: tuple[str, ...], tmp_path: Path) -> None:
+    numbers = [*range(40)]
+    columns = {"x": [number / 7 for number in numbers], "tags": [[number] for number in numbers]}
+    parquet.write_table(pa.table({**columns, "y": [number % 2 for number in numbers]}), tmp_path / "t.parquet")
+    said: list[str] = []
+    source, options = f"csv:{tmp_path / 't.parquet'}", {"target": "y"}
+    dataset = load(source, "table", split=SPLIT, options=options, say=said.append)
+    assert len(said) == 1
+    assert said[0].startswith("left out: columns that are not numbers, text, dates or booleans: tags (list<")
+    made = data.suiting(dataset, TableSettings(ignore=ignored), None)
+    assert [column.name for column in made.columns] == ["x"]
+    assert fitting(dataset, made).train.read(0) == (dataset.train.read(0)[0],)
+    with pytest.raises(ZooError, match=r"table\.ignore .*: there is no column 'tag'"):
+        data.suiting(dataset, TableSettings(ignore=("tag",)), None)
+    wanted = dataclasses.replace(made, columns=(*made.columns, Column("tags", "word")))
+    with pytest.raises(ZooError, match="no column 'tags', which the network takes"):
+        data.suiting(dataset, TableSettings(), wanted)
+
+
 def test_words_that_are_numbers_are_equal_in_all_files() -> None:
     columns = [Column("zip", "word", words=("8001",))]
     rows: list[Row] = [(8001.0,), ("8001.0",), ("8001",), ("08001",)]

@@ -407,6 +407,38 @@ def test_a_column_decides_what_is_missing_in_it(write: Callable[..., Path]) -> N
     assert read_target_column(named, "y", "classes").labels == ("0", "1", "none"), "classes that the source names"
 
 
+def test_columns_of_other_types_are_refused_only_where_they_are_needed(tmp_path: Path) -> None:
+    import datetime
+
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    others = {
+        "tags": pa.array([["a"], None]),
+        "box": pa.array([{"x": 1}, {"x": 2}]),
+        "code": pa.array([b"a", b"b"]),
+        "at": pa.array([datetime.time(1), datetime.time(2)]),
+    }
+    path = tmp_path / "rows.parquet"
+    parquet.write_table(pa.table({**others, "x": [1.5, 2.5], "y": ["a", "b"]}), path)
+    frame = frame_of(str(path))
+    assert (frame.names, [*frame.unreadable]) == (("x", "y"), [*others])
+    assert features_of(frame, ("y",))[1] == [(1.5,), (2.5,)]
+    for name in others:
+        with pytest.raises(ZooError, match=f"--target: column '{name}' is .*: convert it to numbers"):
+            read_targets(frame, name)
+    said: list[str] = []
+    x = TablePreprocessing((Column("x", "number"),))
+    found = client.named_examples([path], x, lambda place, reason: said.append(reason))
+    assert [one.raw for one in found] == [(1.5,), (2.5,)]
+    assert said == ["columns that the network does not take: 'y', 'tags', 'box' and 2 more"]
+    with pytest.raises(ZooError, match=r"rows\.parquet: column 'box' is struct<x: int64>: convert it"):
+        client.named_examples([path], TablePreprocessing((Column("box", "number"),)), lambda place, reason: None)
+    parquet.write_table(pa.table(others), path)
+    with pytest.raises(ZooError, match="has no column of numbers, text, dates or booleans"):
+        frame_of(str(path))
+
+
 def test_large_integers_of_parquet_stay_apart(tmp_path: Path) -> None:
     import pyarrow as pa
     from pyarrow import parquet

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
+from pyarrow import parquet
 
 from zoo.errors import ZooError
 from zoo.inputs.text import client
@@ -28,3 +30,10 @@ def test_a_column_of_texts_may_be_called_by_a_number(tmp_path: Path) -> None:
     table.write_text("0\nhello\n")
     called = TextPreprocessing(PREPROCESSING.vocabulary, 8, column="0")
     assert [one.raw for one in client.named_examples([table], called, lambda path, reason: None)] == ["hello"]
+
+
+def test_texts_of_another_type_are_refused(tmp_path: Path) -> None:
+    table = tmp_path / "texts.parquet"
+    parquet.write_table(pa.table({"n": [1], "message": [b"hello"]}), table)
+    with pytest.raises(ZooError, match=r"texts\.parquet: column 'message' is binary: convert it"):
+        next(iter(client.named_examples([table], PREPROCESSING, lambda path, reason: None)))

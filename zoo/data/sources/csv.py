@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 from zoo import input as inputs
 from zoo.data.example import RawDataset
+from zoo.data.names import shown
 from zoo.data.source import Source, absolute_path
 from zoo.data.splits import SPLIT_NAMES
-from zoo.errors import ZooError
+from zoo.errors import ZooError, listed
 from zoo.files import exists, expanded
 from zoo.stores import is_store
 from zoo.text import Say
@@ -71,6 +72,9 @@ def read(
     frame, named = read_frame([*found.values()], [*found]), ",".join(found)
     if len(found) > 1 and {*frame.splits} == {"train"}:
         say(f"{len(found)} files are read as one table, because none is called after a split")
+    if kind == "table" and frame.unreadable:
+        others = [f"{shown(name)} ({of_type})" for name, of_type in frame.unreadable.items()]
+        say(f"left out: columns that are not numbers, text, dates or booleans: {listed(others, most=5)}")
     where = str(expanded(data_dir).resolve()) if data_dir else None
     if names_files:
         from zoo.inputs.table.listed import dataset_of_frame as files_of_frame

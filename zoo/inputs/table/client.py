@@ -59,8 +59,9 @@ def named_examples(
     for path in paths:
         known = [column.name for column in preprocessing.columns]
         frame = read_file(path, known)
+        frame.check_readable(known, shown(path))
         names, rows = features(frame)
-        others = [f"'{shown(name)}'" for name in names if name not in known]
+        others = [f"'{shown(name)}'" for name in (*names, *frame.unreadable) if name not in known]
         try:
             places = places_of(preprocessing.columns, names)
         except ZooError as error:

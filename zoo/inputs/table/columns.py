@@ -215,21 +215,26 @@ def identifies(name: str, kind: Kind, values: Sequence[Value]) -> bool:
 
 
 def inferred(
-    names: Sequence[str], rows: Sequence[Row], settings: TableSettings, row_name: Callable[[int], str] = row_number
+    names: Sequence[str],
+    rows: Sequence[Row],
+    settings: TableSettings,
+    row_name: Callable[[int], str] = row_number,
+    unreadable: Sequence[str] = (),
 ) -> list[Column]:
     """Return the columns of a table that a network may use, without statistics.
 
     Args:
-        names: of all columns.
+        names: of all columns that can be read.
         rows: all rows, whose numbers may be floats or strings.
         settings: the columns that are ignored, and those that are words.
         row_name: turns the place of a row into its name in messages.
+        unreadable: the names of further columns, which the settings may ignore, too.
 
     Raises:
         ZooError: a column cannot be used, or the settings name one that does not exist.
     """
-    ignored, words = named(settings.ignore, names), named(settings.words, names)
-    check_names((*ignored, *words), names, "table.ignore or table.words")
+    ignored, words = named(settings.ignore, (*names, *unreadable)), named(settings.words, names)
+    check_names((*(name for name in ignored if name not in unreadable), *words), names, "table.ignore or table.words")
     columns = []
     for place, name in enumerate(names):
         if name in ignored:

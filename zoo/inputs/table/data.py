@@ -1,7 +1,7 @@
 """The functions of `zoo.input.Data` for tables.
 
-A dataset's rows have all columns of its source; its form is their names, and so are the traits of each row. `kept` cuts
-rows to the columns of a preprocessing.
+A dataset's rows have all columns of its source that can be read; the names of these columns are the traits of each row.
+The form of a dataset also has the names of the unreadable columns. `kept` cuts rows to the columns of a preprocessing.
 """
 
 from __future__ import annotations
@@ -61,8 +61,9 @@ def dataset_of_frame(
         return _example(rows[number], wanted, place, split, digests[number], names)
 
     examples, unreadable = found.examples(frame, example)
+    form = (*names, *frame.unreadable)
     return RawDataset(
-        "table", found.labels, examples, unreadable, found.task, argument, data_dir, form=names, parts=found.parts
+        "table", found.labels, examples, unreadable, found.task, argument, data_dir, form=form, parts=found.parts
     )
 
 
@@ -112,7 +113,7 @@ def suiting(dataset: Dataset, settings: TableSettings, like: TablePreprocessing 
     Raises:
         ZooError: a column cannot be used, a column of the weights is missing, or the settings name a missing column.
     """
-    names = dataset.form
+    names = dataset.train.traits(0)
     if like is not None:
         places_of(like.columns, names)
         return like
@@ -120,7 +121,8 @@ def suiting(dataset: Dataset, settings: TableSettings, like: TablePreprocessing 
     train, *others = map(_rows, splits)
     row_names = [split.names(place) for split in splits for place in range(len(split))]
     every = [*train, *(row for rows in others for row in rows)]
-    columns = inferred(names, every, settings, row_names.__getitem__)
+    unreadable = [name for name in dataset.form if name not in names]
+    columns = inferred(names, every, settings, row_names.__getitem__, unreadable)
     places = places_of(columns, names)
     return described(columns, typed(train, places, columns)[0])
 
@@ -176,7 +178,7 @@ def adjustments(dataset: Dataset, preprocessing: TablePreprocessing, settings: T
     ignored = named(settings.ignore, dataset.form)
     others = [shown(name) for name in dataset.form if name not in taken and name not in ignored]
     if others:
-        yield f"left out: columns that the weights do not take: {listed(others, most=5)}"
+        yield f"left out: columns that the network does not take: {listed(others, most=5)}"
 
 
 def _numbering(dataset: Dataset, preprocessing: TablePreprocessing) -> Iterator[Column]:

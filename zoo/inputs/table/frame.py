@@ -13,8 +13,8 @@ import gzip
 import io
 import re
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
@@ -61,6 +61,7 @@ class Frame:
         places: what messages call each row, such as `rows.csv line 7`, without the folder, which would fill a message.
         splits: `train`, `validation` or `test` for each row.
         classes: the columns whose values are classes according to the source, even if they are numbers.
+        unreadable: further columns, whose type no network takes, such as lists: their names and types.
     """
 
     names: tuple[str, ...]
@@ -68,13 +69,24 @@ class Frame:
     places: list[str]
     splits: list[str]
     classes: frozenset[str] = frozenset()
+    unreadable: Mapping[str, str] = field(default_factory=dict)
+
+    def check_readable(self, wanted: Iterable[str], option: str) -> None:
+        """Raise ZooError when a column for which `option` asks is unreadable."""
+        for name in map(column_name, wanted):
+            if name in self.unreadable:
+                raise ZooError(
+                    f"{option}: column '{shown(name)}' is {self.unreadable[name]}: convert it to numbers, text, dates "
+                    "or booleans"
+                )
 
     def column(self, name: str, option: str) -> list[Value]:
         """Return the cells of a column, for which `option` asks.
 
         Raises:
-            ZooError: there is no such column.
+            ZooError: there is no such column, or it is unreadable.
         """
+        self.check_readable((name,), option)
         check_names((name,), self.names, option)
         place = self.names.index(column_name(name))
         return [row[place] for row in self.rows]
@@ -134,6 +146,7 @@ def read_frame(paths: Sequence[Path], names: Sequence[str] = ()) -> Frame:
         [row for frame in frames for row in frame.rows],
         [place for frame in frames for place in frame.places],
         [split for frame in frames for split in frame.splits],
+        unreadable={name: kind for frame in frames for name, kind in frame.unreadable.items()},
     )
 
 
@@ -196,7 +209,7 @@ def _like(first: Frame, frame: Frame, path: Path) -> Frame:
         )
     order = [frame.names.index(name) for name in first.names]
     rows = [tuple(row[place] for place in order) for row in frame.rows]
-    return Frame(first.names, rows, frame.places, frame.splits)
+    return Frame(first.names, rows, frame.places, frame.splits, unreadable=frame.unreadable)
 
 
 def read_file(path: Path, taken: Sequence[str] = ()) -> Frame:
@@ -224,20 +237,18 @@ def read_file(path: Path, taken: Sequence[str] = ()) -> Frame:
         first = file.read(len(PARQUET))
         file.seek(0)
         if first == PARQUET:
-            names, rows, places = _parquet(file, name)
+            frame = _parquet(file, name)
         elif first.startswith(GZIP):
             with gzip.open(file) as unpacked:
-                names, rows, places = _csv(unpacked, name, taken)
+                frame = _csv(unpacked, name, taken)
         else:
-            names, rows, places = _csv(file, name, taken)
-    if not rows:
+            frame = _csv(file, name, taken)
+    if not frame.rows:
         raise ZooError(f"{name} has the names of columns, but no rows")
-    return Frame(names, rows, places, ["train"] * len(rows))
+    return frame
 
 
-def _csv(
-    file: IO[bytes] | gzip.GzipFile, name: str, taken: Sequence[str]
-) -> tuple[tuple[str, ...], list[tuple[Value, ...]], list[str]]:
+def _csv(file: IO[bytes] | gzip.GzipFile, name: str, taken: Sequence[str]) -> Frame:
     text = _text(file, name)
     head = QUOTED.sub("", text[:LONGEST_HEADER]).partition("\n")[0]
     delimiter = max(DELIMITERS, key=head.count)
@@ -265,7 +276,7 @@ def _csv(
                     raise ZooError(f"{name} has more than {MOST_CELLS:,} values: take a part of its rows or columns")
         except csv.Error as error:
             raise ZooError(f"{name} line {reader.line_num} is not CSV ({error}): mend its quotes") from None
-    return names, rows, places
+    return Frame(names, rows, places, ["train"] * len(rows))
 
 
 def _text(file: IO[bytes] | gzip.GzipFile, name: str) -> str:
@@ -328,7 +339,7 @@ def _checked_names(names: Sequence[str], file: str) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _parquet(file: IO[bytes], name: str) -> tuple[tuple[str, ...], list[tuple[Value, ...]], list[str]]:
+def _parquet(file: IO[bytes], name: str) -> Frame:
     import pyarrow as pa
     from pyarrow import parquet
 
@@ -347,22 +358,29 @@ def _parquet(file: IO[bytes], name: str) -> tuple[tuple[str, ...], list[tuple[Va
     except (pa.ArrowException, OSError) as error:
         reason = str(error).partition("\n")[0]
         raise ZooError(f"{name} is a damaged Parquet file ({reason:.100}): mend or remove it") from None
-    names = _checked_names(table.column_names, name)
-    columns = []
-    for title, column in zip(names, table.columns, strict=True):
+    columns: dict[str, list[Value]] = {}
+    unreadable: dict[str, str] = {}
+    for title, column in zip(_checked_names(table.column_names, name), table.columns, strict=True):
         try:
-            columns.append(_values(column, f"{name}: column '{shown(title)}'"))
+            values = _values(column)
         except (pa.ArrowException, OverflowError, ValueError) as error:
             reason = str(error).partition("\n")[0]
             raise ZooError(
                 f"{name}: column '{shown(title)}' has a value that cannot be read ({reason:.100}): mend or remove it"
             ) from None
-    rows = list(zip(*columns, strict=True))
-    return names, rows, [f"{Path(name).name} row {number}" for number in range(1, len(rows) + 1)]
+        if values is None:
+            unreadable[title] = f"{column.type!s:.40}"
+        else:
+            columns[title] = values
+    if not columns:
+        raise ZooError(f"{name} has no column of numbers, text, dates or booleans: convert one to these")
+    rows = list(zip(*columns.values(), strict=True))
+    places = [f"{Path(name).name} row {number}" for number in range(1, len(rows) + 1)]
+    return Frame(tuple(columns), rows, places, ["train"] * len(rows), unreadable=unreadable)
 
 
-def _values(column: Any, where: str) -> list[Value]:
-    """Return the values of a column of Arrow: floats, text or None.
+def _values(column: Any) -> list[Value] | None:
+    """Return the values of a column of Arrow: floats, text or None; None if no network takes its type.
 
     Integers that floats do not tell apart are text, as those of a CSV file are.
     """
@@ -387,7 +405,7 @@ def _values(column: Any, where: str) -> list[Value]:
         return [None if value is None else _iso(value) for value in column.to_pylist()]
     if types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind):
         return column.to_pylist()
-    raise ZooError(f"{where} is {kind!s:.40}: a table takes numbers, text, dates and booleans; remove it")
+    return None
 
 
 def _iso(value: datetime.date) -> str:

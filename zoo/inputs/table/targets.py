@@ -111,6 +111,7 @@ def read_targets(frame: Frame, target: str | None, model: Model | None = None) -
         raise ZooError(f"--target names a column twice: {listed(twice, most=3)}: name each once")
     if len(names) > MOST_TARGETS:
         raise ZooError(f"--target names {len(names)} columns, and {MOST_TARGETS} are the most: leave some out")
+    frame.check_readable(names, "--target")
     check_names(names, frame.names, "--target")
     found = [read_target_column(frame, name, _task(frame, name, len(names), model) or task) for name, task in stated]
     rows = zip(*(one.values for one in found), strict=True)

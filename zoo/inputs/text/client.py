@@ -96,6 +96,7 @@ def _texts(path: Path, preprocessing: TextPreprocessing, leave_out: Callable[[Pa
 
     known = column_name(preprocessing.column)
     frame = read_file(path, (known,))
+    frame.check_readable((known,), shown(path))
     wanted = frame.names[0] if len(frame.names) == 1 else known
     if wanted not in frame.names:
         hint = nearest(wanted, frame.names)
