@@ -394,6 +394,21 @@ def test_a_stray_quote_in_a_name_does_not_hide_the_delimiter(write: Callable[...
     assert frame.names == ('size"', "name")
 
 
+@pytest.mark.parametrize("delimiter", ["\t", ";"])
+@pytest.mark.parametrize("number", ["1.5", "1,5"])
+@pytest.mark.parametrize("name", ["Temperature, C", "Temperature, C, in air"])
+def test_commas_in_names_do_not_hide_the_delimiter(
+    delimiter: str, number: str, name: str, write: Callable[..., Path]
+) -> None:
+    lines = [[name, "Pressure, Pa", "class"], [number, number, "a"], [number, number, "b"]]
+    frame = frame_of(str(write("\n".join(map(delimiter.join, lines)).encode())))
+    assert [frame.names, *frame.rows] == [*map(tuple, lines)]
+
+
+def test_other_delimiters_in_names_do_not_hide_commas(write: Callable[..., Path]) -> None:
+    assert frame_of(str(write(b"size (m;km;cm),name\n5,a\n6,b\n"))).names == ("size (m;km;cm)", "name")
+
+
 def test_a_name_in_quotes_may_have_a_line_break(write: Callable[..., Path]) -> None:
     assert frame_of(str(write(b'"net\nprice, in EUR";y\n1,5;2\n'))).names == ("net\nprice, in EUR", "y")
 

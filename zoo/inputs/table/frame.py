@@ -11,6 +11,7 @@ import csv
 import datetime
 import gzip
 import io
+import itertools
 import re
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -45,7 +46,11 @@ MOST_EXACT = 2**53
 GZIP, PARQUET = b"\x1f\x8b", b"PAR1"
 """The first bytes of files."""
 
-DELIMITERS = ",;\t"
+DELIMITERS = "\t;,"
+"""The delimiters of cells; names of columns contain the first ones least often."""
+
+FIRST_RECORDS = 10
+"""The number of records, including the names of the columns, that decide on the delimiter."""
 
 QUOTED = re.compile(r'(?:^|(?<=[,;\t]))"(?:[^"]|"")*"')
 """A name of a column in quotes, which may contain delimiters and line breaks."""
@@ -250,12 +255,10 @@ def read_file(path: Path, taken: Sequence[str] = ()) -> Frame:
 
 def _csv(file: IO[bytes] | gzip.GzipFile, name: str, taken: Sequence[str]) -> Frame:
     text = _text(file, name)
-    head = QUOTED.sub("", text[:LONGEST_HEADER]).partition("\n")[0]
-    delimiter = max(DELIMITERS, key=head.count)
     rows: list[tuple[Value, ...]] = []
     places: list[str] = []
     with _long_fields():
-        reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+        reader = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text), strict=True)
         try:
             names = _checked_names(next(reader, []), name)
             has_taken = bool(taken) and {*map(column_name, taken)} <= {*names}
@@ -277,6 +280,29 @@ def _csv(file: IO[bytes] | gzip.GzipFile, name: str, taken: Sequence[str]) -> Fr
         except csv.Error as error:
             raise ZooError(f"{name} line {reader.line_num} is not CSV ({error}): mend its quotes") from None
     return Frame(names, rows, places, ["train"] * len(rows))
+
+
+def _delimiter(text: str) -> str:
+    """Return the delimiter in the names of the columns that divides all first records into the same number of cells.
+
+    If several do, or none does, it is the most frequent one in the names.
+    """
+    start = text[:LONGEST_HEADER]
+    head = QUOTED.sub("", start).partition("\n")[0]
+    found = sorted((one for one in DELIMITERS if one in head), key=head.count, reverse=True)
+    if len(found) < 2:
+        return found[0] if found else ","
+    return next((one for one in found if _divides(start, one)), found[0])
+
+
+def _divides(text: str, delimiter: str) -> bool:
+    """Return whether a delimiter divides the first records of a text into the same number of cells, at least two."""
+    records = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    try:
+        counts = {len(cells) for cells in itertools.islice(filter(None, records), FIRST_RECORDS)}
+    except csv.Error:
+        return False
+    return len(counts) == 1 and counts != {1}
 
 
 def _text(file: IO[bytes] | gzip.GzipFile, name: str) -> str:
