@@ -145,6 +145,16 @@ def test_folders_of_a_store_that_are_called_as_splits_are_not_one_table(bucket: 
         read(f"csv:{bucket}/train/rows.csv,{bucket}/test/rows.csv", "table", options={"target": "y"})
 
 
+def test_a_folder_in_a_store_is_no_table(bucket: str, tmp_path: Path) -> None:
+    (tmp_path / "tables").mkdir()
+    for name in ("a", "b"):
+        (tmp_path / "tables" / f"{name}.csv").write_text("x,y\n1,2\n")
+    put(tmp_path / "tables", f"{bucket}/tables")
+    with pytest.raises(ZooError, match=f"{bucket}/tables is a folder: .*, such as {bucket}/tables/a.csv"):
+        read(f"csv:{bucket}/tables", "table", options={"target": "y"})
+    assert not (tmp_path / "cache").exists(), "nothing was copied"
+
+
 def test_runs_come_to_a_store_and_back(bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     finished_run(tmp_path / "run", described())
     (tmp_path / "run" / ".half").write_bytes(b"half")

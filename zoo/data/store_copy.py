@@ -45,11 +45,17 @@ def folder_of(argument: str, say: Say) -> tuple[Path, str]:
     return folder, str(folder)
 
 
-def local_copy(url: str, say: Say) -> Path:
+def local_copy(url: str, say: Say, *, file: bool = False) -> Path:
     """Return the path of an up-to-date copy of a file in a store, or of a folder with everything below it.
 
+    Args:
+        url: the file or the folder in the store.
+        say: called before files are copied.
+        file: whether `url` has to be a file; a folder is then refused before anything is copied.
+
     Raises:
-        ZooError: nothing exists at `url`, it cannot be read, or it does not fit on the disk.
+        ZooError: nothing exists at `url`, it is a folder instead of a file, it cannot be read, or it does not fit on
+            the disk.
     """
     store = Store.at(url)
     entries = store.entries()
@@ -58,6 +64,8 @@ def local_copy(url: str, say: Say) -> Path:
     name = PurePosixPath(store.path).name
     place = cache_dir() / "stores" / hashlib.sha256(f"{store.scheme}:{store.path}".encode()).hexdigest()[:32]
     one_file = [*entries] == [name] and entries[name].path == store.path
+    if file and not one_file:
+        raise ZooError(f"{url} is a folder: name the files in it, such as {url.rstrip('/')}/{next(iter(entries))}")
     root = place / ("file" if one_file else name)
     copy = root / name if one_file else root
     known = _known(place)

@@ -112,7 +112,7 @@ def files(argument: str, folder: Path | None = None, say: Say = silent) -> dict[
     for one in named:
         stored = is_store(one)
         if stored and not folder:
-            path = local_copy(one, say)
+            path = local_copy(one, say, file=True)
         else:
             place = folder / Path(one).name if folder else expanded(one)
             # The name of the file itself may say which split it is, also if it is a link to a file of another name.
