@@ -56,7 +56,9 @@ def test_other_files_beside_a_text_are_left_out(tmp_path: Path) -> None:
 
 def test_links_to_folders_are_not_followed(tmp_path: Path) -> None:
     (folder(tmp_path, a="yes") / "loop").symlink_to(tmp_path)
-    assert len(read_source(f"transcripts:{tmp_path}", "audio")[1].examples) == 1
+    said: list[str] = []
+    assert len(read_source(f"transcripts:{tmp_path}", "audio", say=said.append)[1].examples) == 1
+    assert said == ["left out: links to folders, which are not followed because they may form a cycle: loop"]
 
 
 def test_the_fingerprint_is_also_that_of_the_texts(tmp_path: Path) -> None:

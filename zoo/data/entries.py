@@ -5,11 +5,13 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from zoo.data.names import natural
-from zoo.errors import ZooError
+from zoo.data.names import natural, shown
+from zoo.errors import ZooError, listed
+from zoo.text import Say
 
 SYSTEM_FILES = frozenset({"Thumbs.db", "desktop.ini", "__MACOSX"})
 """Files that operating systems leave in folders; they are ignored, as hidden files are."""
@@ -109,6 +111,13 @@ def visible_entries(folder: Path) -> list[Path]:
         ZooError: the folder cannot be read.
     """
     return [folder / name for name in listing(folder).visible]
+
+
+def say_links(links: Sequence[Path], root: Path, say: Say) -> None:
+    """Say which links to folders below `root` are left out."""
+    if links:
+        names = listed((shown(link.relative_to(root)) for link in links), most=3)
+        say(f"left out: links to folders, which are not followed because they may form a cycle: {names}")
 
 
 def files_of(path: Path) -> list[Path]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from zoo import input as inputs
-from zoo.data.entries import listing
+from zoo.data.entries import listing, say_links
 from zoo.data.example import UNLABELED, Example, RawDataset, Unreadable
 from zoo.data.source import Source, absolute_path
 from zoo.data.sources.folder import ClassFolder, described
@@ -20,6 +20,8 @@ from zoo.text import Say
 def read(argument: str, say: Say, kind: str) -> RawDataset:
     """Describe every visible file below a folder; a file that is new or has changed is read whole, to find damage.
 
+    `say` is called for links to folders, which are left out, and before many files are read.
+
     Raises:
         ZooError: there is no such folder, or no file in it is an example of the kind.
     """
@@ -28,7 +30,10 @@ def read(argument: str, say: Say, kind: str) -> RawDataset:
     if not root.is_dir():
         raise ZooError(f"there is no folder {root}: name one that holds {wanted.plural}")
     started = time.time_ns()
-    found = described(root, [*folders_of_files(root)], wanted, started, say)
+    folders = [*folders_of_files(root)]
+    below = (one.path / name for one in folders for name in one.listing.folders)
+    say_links([path for path in below if path.is_symlink()], root, say)
+    found = described(root, folders, wanted, started, say)
     examples = [one for one in found if isinstance(one, Example)]
     unreadable = tuple(one for one in found if isinstance(one, Unreadable))
     if not examples:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from zoo import input as inputs
-from zoo.data.entries import visible_entries
+from zoo.data.entries import say_links, visible_entries
 from zoo.data.example import Example, RawDataset, Unreadable
 from zoo.data.names import shown
 from zoo.data.prefetch import map_ahead
@@ -29,7 +29,7 @@ def read(argument: str, say: Say, kind: str) -> RawDataset:
 
     A clip whose text has no word is an unreadable example. Of several files beside a text, such as a clip and
     subtitles, those that cannot be read are left out if another one is a clip. `say` is called for files that are left
-    out, and for texts without a clip.
+    out, for texts without a clip, and for links to folders, which are left out.
 
     Raises:
         ZooError: the folder is missing, or has no readable clip with a text.
@@ -38,7 +38,11 @@ def read(argument: str, say: Say, kind: str) -> RawDataset:
     if not root.is_dir():
         raise ZooError(f"there is no folder {root}: {LAYOUT}")
     wanted = inputs.find(kind)
-    files = list(_files(root))
+    entries = list(_entries(root))
+    links = [entry for entry in entries if entry.is_dir()]
+    say_links(links, root, say)
+    linked = set(links)
+    files = [entry for entry in entries if entry not in linked]
     texts = {file for file in files if file.suffix == TEXT}
     clips = [file for file in files if file not in texts and file.with_suffix(TEXT) in texts]
     inspected = dict(zip(clips, map_ahead(lambda clip: _inspected(clip, root, wanted), clips, READ_AHEAD), strict=True))
@@ -58,14 +62,14 @@ def read(argument: str, say: Say, kind: str) -> RawDataset:
     return RawDataset(kind, (), examples, unreadable, "transcript", argument=recorded)
 
 
-def _files(folder: Path) -> Iterator[Path]:
-    """Yield the visible files of a folder and of the folders in it, in natural order.
+def _entries(folder: Path) -> Iterator[Path]:
+    """Yield the visible files and links of a folder and of the folders in it, in natural order.
 
     Links to folders are not followed: they may form a cycle.
     """
     for entry in visible_entries(folder):
-        if entry.is_dir():
-            yield from () if entry.is_symlink() else _files(entry)
+        if entry.is_dir() and not entry.is_symlink():
+            yield from _entries(entry)
         else:
             yield entry
 
