@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -160,7 +161,28 @@ def test_what_is_odd_about_columns_is_said(tmp_path: Path) -> None:
             f"--set table.ignore={name}"
             for name in ("number", "line")
         ),
+        "column 'line' has 60 different numbers, and 8 in float32, which the network takes: subtract a constant, such "
+        "as the least of them",
     ]
+
+
+def test_values_that_become_equal_in_float32_are_counted(tmp_path: Path) -> None:
+    first = datetime.datetime(2023, 11, 14, 22, 13, 20)
+    lines = [
+        f"{1_700_000_000 + number},{number / 1000},{(first + datetime.timedelta(seconds=number)).isoformat()},"
+        f"{first.date() + datetime.timedelta(days=number)},{number % 2}"
+        for number in range(1000)
+    ]
+    (tmp_path / "t.csv").write_text("\n".join(["unix,x,time,day,y", *lines]))
+    dataset = load(f"csv:{tmp_path / 't.csv'}", "table", split=SPLIT, options={"target": "y"})
+    made = data.suiting(dataset, TableSettings(), None)
+    said = [line for line in data.adjustments(fitting(dataset, made), made, TableSettings()) if "float32" in line]
+    assert [line.partition(", which")[0] for line in said] == [
+        "column 'unix' has 1,000 different numbers, and 9 in float32",
+        "column 'time' has 1,000 different dates, and 7 in float32",
+    ]
+    assert said[0].endswith("subtract a constant, such as the least of them")
+    assert said[1].endswith("write them as numbers, such as the seconds since the first of them")
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from zoo.data.targets import is_class
 from zoo.errors import ZooError, listed
 from zoo.family import Family, Size
 from zoo.inputs.table.bundled import Bundled, bundled
-from zoo.inputs.table.columns import FEWEST_IDENTIFIERS, Column, Row, TableSettings, Value, inferred, named
+from zoo.inputs.table.columns import FEWEST_IDENTIFIERS, Column, Row, TableSettings, Value, days, inferred, named
 from zoo.inputs.table.frame import Frame
 from zoo.inputs.table.preprocessing import FEATURES, TablePreprocessing, encode, lines
 from zoo.inputs.table.preprocessing import suiting as described
@@ -87,6 +87,9 @@ def _example(row: Row, target: Any, name: str, split: str, digest: bytes, names:
     size = sum(len(value) if isinstance(value, str) else 8 for value in row)
     return Example(split, target, name, tuple(row), size, digest, names)
 
+
+KEPT_APART = 0.9
+"""The share of a column's different values that should stay different in float32."""
 
 FEW_DIFFERENT = "many rows of these data are equal, so rows of the training are recognized only in the same file"
 
@@ -169,11 +172,13 @@ def adjustments(dataset: Dataset, preprocessing: TablePreprocessing, settings: T
     for column in preprocessing.columns:
         if not column.missing and (column.is_constant or (column.kind == "word" and len(column.words) < 2)):
             yield f"column '{shown(column.name)}' has one value only in training: nothing can be learned from it"
-    for column in _numbering(dataset, preprocessing):
-        yield (
-            f"column '{shown(column.name)}' has consecutive integers, a different one in each row: if it only numbers "
-            f"the rows, --set table.ignore={shown(column.name)}"
-        )
+    for column, values in _numbers(dataset, preprocessing):
+        if column.kind == "number" and _number_rows(values):
+            yield (
+                f"column '{shown(column.name)}' has consecutive integers, a different one in each row: if it only "
+                f"numbers the rows, --set table.ignore={shown(column.name)}"
+            )
+        yield from _merged(column, values)
     taken = {column.name for column in preprocessing.columns}
     ignored = named(settings.ignore, dataset.form)
     others = [shown(name) for name in dataset.form if name not in taken and name not in ignored]
@@ -181,18 +186,38 @@ def adjustments(dataset: Dataset, preprocessing: TablePreprocessing, settings: T
         yield f"left out: columns that the network does not take: {listed(others, most=5)}"
 
 
-def _numbering(dataset: Dataset, preprocessing: TablePreprocessing) -> Iterator[Column]:
-    """Yield the columns whose values are consecutive integers, each once, in any order."""
+def _numbers(dataset: Dataset, preprocessing: TablePreprocessing) -> Iterator[tuple[Column, np.ndarray]]:
+    """Yield the columns of numbers and dates, each with its numbers or days in all rows, float64; NaN if missing."""
     splits = (dataset.train, dataset.validation, dataset.test)
     rows = [row for split in splits for row in _rows(split)]
-    numbers = [column for column in preprocessing.columns if column.kind == "number"]
-    for place, column in zip(places_of(numbers, dataset.train.traits(0)), numbers, strict=True):
+    columns = [column for column in preprocessing.columns if column.kind in ("number", "date")]
+    for place, column in zip(places_of(columns, dataset.train.traits(0)), columns, strict=True):
         cells = [cell for (cell,) in typed(rows, [place], [column])[0]]
-        if len(rows) < FEWEST_IDENTIFIERS or not all(isinstance(cell, float) for cell in cells):
-            continue
-        values = np.sort(np.array(cells, np.float64))
-        if (values % 1 == 0).all() and (np.diff(values) == 1).all():
-            yield column
+        numbers = [days(cell) if isinstance(cell, str) else cell for cell in cells]
+        yield column, np.array(numbers, np.float64)
+
+
+def _number_rows(values: np.ndarray) -> bool:
+    """Return whether values are consecutive integers, each once, in any order."""
+    if len(values) < FEWEST_IDENTIFIERS or not (values % 1 == 0).all():
+        return False
+    return bool((np.diff(np.sort(values)) == 1).all())
+
+
+def _merged(column: Column, values: np.ndarray) -> Iterator[str]:
+    """Say how many values of a column stay different in float32, the type of features, if they are few."""
+    present = values[~np.isnan(values)]
+    before, after = len(np.unique(present)), len(np.unique(present.astype(np.float32)))
+    if after < KEPT_APART * before:
+        how = (
+            "subtract a constant, such as the least of them"
+            if column.kind == "number"
+            else "write them as numbers, such as the seconds since the first of them"
+        )
+        yield (
+            f"column '{shown(column.name)}' has {before:,} different {column.kind}s, and {after:,} in float32, which "
+            f"the network takes: {how}"
+        )
 
 
 def reference(shape: Sequence[int]) -> TablePreprocessing:
