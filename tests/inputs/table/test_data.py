@@ -282,6 +282,23 @@ def test_values_are_targets_of_one_number() -> None:
     assert dataset.license.startswith("not stated by its authors")
 
 
+@pytest.mark.parametrize(
+    ("target", "line"),
+    [
+        ("y", "'NA' is a class of the target: leave the cell empty where it is missing"),
+        ("x,y", "'NA' is a class of the target 'y': leave the cell empty where it is missing"),
+        ("x", None),
+        ("z:classes", None),
+    ],
+)
+def test_a_class_that_is_called_as_a_missing_value_is_named(target: str, line: str | None, tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("x,y,z\n" + "1.5,no,0\n2.5,NA,1\n3.5,yes,NA\n" * 9)
+    said: list[str] = []
+    read_source(f"csv:{path}", "table", options={"target": target}, bad_examples="skip", say=said.append)
+    assert said == ([line] if line else [])
+
+
 def test_a_target_must_be_named(tmp_path: Path) -> None:
     with pytest.raises(ZooError, match="say with --target"):
         load(f"csv:{tmp_path}/a.csv", "table", split=SPLIT)

@@ -49,6 +49,7 @@ def read(
             such column; or only some files look like splits.
     """
     from zoo.inputs.table.frame import files, read_frame
+    from zoo.inputs.table.targets import classes_like_missing
 
     if target is None and (labeled or kind == "table"):
         raise ZooError(f"--data csv:{argument}: say with --target which column to predict")
@@ -79,15 +80,19 @@ def read(
     if names_files:
         from zoo.inputs.table.listed import dataset_of_frame as files_of_frame
 
-        return files_of_frame(frame, kind, names_files, target, folders.pop(), named, where, model)
-    if text is not None:
+        data = files_of_frame(frame, kind, names_files, target, folders.pop(), named, where, model)
+    elif text is not None:
         from zoo.inputs.text.data import dataset_of_frame as texts_of_frame
 
-        return texts_of_frame(frame, text, target, named, where, model)
-    assert target is not None, "rows without a target were refused"
-    from zoo.inputs.table.data import dataset_of_frame
+        data = texts_of_frame(frame, text, target, named, where, model)
+    else:
+        assert target is not None, "rows without a target were refused"
+        from zoo.inputs.table.data import dataset_of_frame
 
-    return dataset_of_frame(frame, target, named, where, model)
+        data = dataset_of_frame(frame, target, named, where, model)
+    for line in classes_like_missing(data):
+        say(line)
+    return data
 
 
 def _short_name(argument: str) -> str:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from zoo.data.example import UNLABELED, Example, Unreadable
-from zoo.data.names import column_name, composed, natural, shown
+from zoo.data.example import UNLABELED, Example, RawDataset, Unreadable
+from zoo.data.names import column_name, composed, natural, quoted, shown
 from zoo.errors import ZooError, listed
 from zoo.inputs.table.cells import as_word, present
 from zoo.inputs.table.columns import HOW_PLAIN, INFINITE, MISSING, NOT_PLAIN, NUMBER, Value, check_names
@@ -147,6 +147,18 @@ def read_targets(frame: Frame, target: str | None, model: Model | None = None) -
         tuple(float(cell) for cell in row) if name is None else name for name, row in zip(empty, rows, strict=True)
     ]
     return Targets(names, "several", labels, parts, values)
+
+
+def classes_like_missing(data: RawDataset) -> Iterator[str]:
+    """Say which classes of a table are called as missing values are, because only an empty cell has no class."""
+    parts = [(part.labels, f" {quoted(part.name)}") for part in data.parts if part.task == "classes"]
+    for labels, name in [(data.labels, "")] if data.task == "classes" else parts:
+        likely = [quoted(label) for label in labels if label.lower() in MISSING]
+        if likely:
+            yield (
+                f"{listed(likely, most=3)} {'is a class' if len(likely) == 1 else 'are classes'} of the target{name}: "
+                "leave the cell empty where it is missing"
+            )
 
 
 def _stated(word: str, columns: Sequence[str]) -> tuple[str, Literal["classes", "values"] | None]:
