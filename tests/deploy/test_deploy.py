@@ -132,6 +132,26 @@ def test_the_script_queues_again_what_can_go_on(status: int, starts: int, again:
     assert (words[-3:] == ["scontrol", "requeue", "7"]) == again
 
 
+SRUN = """#!/bin/bash
+# Two tasks, as Slurm runs them: one that a signal ended counts more than any status.
+(exit $STATUS) & first=$!
+case " $* " in *" --kill-on-bad-exit=0 "*) seconds=0.1 ;; *) seconds=60 ;; esac
+(sleep $seconds; exit $STATUS) >/dev/null 2>&1 & second=$!
+wait $first || [ $seconds = 0.1 ] || kill -TERM $second
+wait $second
+"""
+
+
+@pytest.mark.parametrize(("ends", "again"), [(2, False), (LOST, True)])
+def test_a_worker_that_fails_decides_whether_the_job_is_queued_again(ends: int, again: bool, tmp_path: Path) -> None:
+    (stand_in(tmp_path, "srun") / "srun").write_text(SRUN)
+    stand_in(tmp_path, "scontrol")
+    variables = {"SLURM_JOB_ID": "7", "STATUS": str(ends)}
+    found, words = called(tmp_path, ["bash", str(SCRIPT), "run", "cnn"], variables)
+    assert found == ends
+    assert ("requeue" in words) == again
+
+
 def test_the_script_says_how_it_is_used(tmp_path: Path) -> None:
     stand_in(tmp_path, "srun")
     assert called(tmp_path, ["bash", str(SCRIPT), "run"], {}) == (2, [])

@@ -90,34 +90,35 @@ def pretrain(
     )
     if cluster and not cluster.chief:
         return beside_chief(cluster, optional_path(data_dir), execution)
-    check_numbers(checkpoint_minutes, profile)
-    from zoo.training.decision import decide
-    from zoo.training.effect import check_effect
-
-    request = TrainingRequest(
-        family=family,
-        size=size,
-        data=data_request(
-            data=data,
-            data_dir=data_dir,
-            target_column=target_column,
-            text_column=text_column,
-            image_column=image_column,
-            audio_column=audio_column,
-            bad_examples=bad_examples,
-        ),
-        settings=settings_of(set, {"epochs": epochs, "seed": seed, "precision": precision}),
-        method=method,
-        out=optional_path(out),
-    )
-    check_effect(decide(request))
-
-    # A wrong request was refused above, before TensorFlow takes seconds to import.
-    provenance.say_environment(say)
-    import_keras()
-    from zoo.training import start
-
+    # As in `zoo.train`, the workers gather before the checks.
     with gathered(cluster, say) as team:
+        check_numbers(checkpoint_minutes, profile)
+        from zoo.training.decision import decide
+        from zoo.training.effect import check_effect
+
+        request = TrainingRequest(
+            family=family,
+            size=size,
+            data=data_request(
+                data=data,
+                data_dir=data_dir,
+                target_column=target_column,
+                text_column=text_column,
+                image_column=image_column,
+                audio_column=audio_column,
+                bad_examples=bad_examples,
+            ),
+            settings=settings_of(set, {"epochs": epochs, "seed": seed, "precision": precision}),
+            method=method,
+            out=optional_path(out),
+        )
+        check_effect(decide(request))
+
+        # A wrong request was refused above, before TensorFlow takes seconds to import.
+        provenance.say_environment(say)
+        import_keras()
+        from zoo.training import start
+
         folder = start.start(request, dataclasses.replace(execution, team=team), _without_head)
     return RunFolder(folder, run.read_finished(folder))
 

@@ -142,26 +142,27 @@ def train(
     )
     if cluster and not cluster.chief:
         return beside_chief(cluster, optional_path(data_dir), execution)
-    check_numbers(checkpoint_minutes, profile)
-    check_whole("devices", devices, 2)
-    if resume is not None:
-        refuse_beside_resume(arguments, WITH_RESUME)
-        run.read(local_path(resume))
-    else:
-        from zoo.training.decision import decide
-        from zoo.training.effect import check_effect
-
-        request = request_of(arguments)
-        check_effect(decide(request))
-
-    # A wrong request was refused above, before TensorFlow takes seconds to import.
-    provenance.say_environment(say)
-    import_keras()
-    from zoo.export.preflight import preflight
-    from zoo.training import start
-
+    # The others wait for the chief, and end with its status if it refuses the request: they gather before the checks.
     with gathered(cluster, say) as team:
         execution = dataclasses.replace(execution, team=team)
+        check_numbers(checkpoint_minutes, profile)
+        check_whole("devices", devices, 2)
+        if resume is not None:
+            refuse_beside_resume(arguments, WITH_RESUME)
+            run.read(local_path(resume))
+        else:
+            from zoo.training.decision import decide
+            from zoo.training.effect import check_effect
+
+            request = request_of(arguments)
+            check_effect(decide(request))
+
+        # A wrong request was refused above, before TensorFlow takes seconds to import.
+        provenance.say_environment(say)
+        import_keras()
+        from zoo.export.preflight import preflight
+        from zoo.training import start
+
         if resume is not None:
             folder = start.resume(local_path(resume), optional_path(data_dir), execution)
         else:
@@ -204,8 +205,8 @@ def check_numbers(checkpoint_minutes: float, profile: int | None) -> None:
 
 def beside_chief(cluster: Cluster, data_dir: Path | None, execution: Execution) -> RunFolder:
     """Train the chief's run as one of the other workers, which need no run folder and write none."""
-    import_keras()
-    from zoo.training.follow import follow
-
     with gathered(cluster) as team:
+        import_keras()
+        from zoo.training.follow import follow
+
         return RunFolder(*follow(data_dir, dataclasses.replace(execution, team=team)))
