@@ -109,8 +109,9 @@ def test_what_no_image_has_cannot_be_set(setting: str, part: str) -> None:
         override(Recipe(input=ImageSettings()), [setting])
 
 
-@pytest.mark.parametrize("kind", ["image", "audio"])
-def test_a_training_whose_files_disappear_is_saved_and_ends_in_one_line(tmp_path: Path, kind: str) -> None:
+@pytest.mark.parametrize(("kind", "moment"), [("image", 0), ("image", 1), ("audio", 1)])
+def test_a_training_whose_files_disappear_is_saved_and_ends_in_one_line(tmp_path: Path, kind: str, moment: int) -> None:
+    """The files disappear before the first batch of an epoch, also before the first one of all."""
     data, elsewhere = tmp_path / "data", tmp_path / "elsewhere"
     if kind == "image":
         write_images(data, classes=2, each=20, side=12)
@@ -122,7 +123,7 @@ def test_a_training_whose_files_disappear_is_saved_and_ends_in_one_line(tmp_path
 
     class Mover(keras.callbacks.Callback):
         def on_epoch_begin(self, epoch: int, logs: object = None) -> None:
-            if epoch == 1:
+            if epoch == moment:
                 data.rename(elsewhere)
 
     family = "cnn" if kind == "image" else "keyword"

@@ -36,14 +36,15 @@ class NotFinite(ZooError):
 
 
 def check_loss(totals: Totals) -> dict[str, float]:
-    """Return the sums of the steps so far.
+    """Return the sums of the steps so far, which are empty before the first step of a process.
 
     Raises:
         NotFinite: their loss is not finite.
     """
     sums = totals.read()
-    if not math.isfinite(sums[LOSS]):
-        raise NotFinite(sums[LOSS], totals.finite_steps())
+    loss = sums.get(LOSS, 0.0)
+    if not math.isfinite(loss):
+        raise NotFinite(loss, totals.finite_steps())
     return sums
 
 
