@@ -54,7 +54,7 @@ def own_settings(precision: str = FLOAT_TYPE) -> Iterator[None]:
 def tensor_float_32() -> Iterator[None]:
     """Let GPUs multiply float32 numbers as TensorFloat-32, several times faster, while the block lasts.
 
-    Training in float32 uses it, as in Keras; measuring and exporting do not.
+    Also a decorator. Training in float32 uses it, as in Keras; evaluating and exporting do not.
     """
     import tensorflow as tf
 

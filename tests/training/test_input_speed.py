@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Answer
+from zoo.training import input_speed
 from zoo.training.input_speed import InputSpeed
 
 
@@ -38,6 +39,28 @@ def test_the_speeds_of_a_training_are_measured_and_nothing_is_written(
     assert (training["network"], training["source"], training["batch_size"]) == ("cnn small", "digits", 64)
     assert min(training["input"], training["steps"], training["training"]) > 0
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_steps_are_measured_as_a_training_makes_them(
+    monkeypatch: pytest.MonkeyPatch, zoo_command: Callable[..., Answer]
+) -> None:
+    """On GPUs, a training in float32 multiplies in TensorFloat-32."""
+    import tensorflow as tf
+
+    enabled = tf.config.experimental.tensor_float_32_execution_enabled
+    seen: list[bool] = []
+
+    def rate(step: object, wait: object, seconds: float) -> float:
+        seen.append(enabled())
+        return 1.0
+
+    monkeypatch.setattr(input_speed, "_rate", rate)
+    before = enabled()
+    answer = zoo_command("benchmark", "--data", "iris", "--family", "linear", "--seconds", "0.1", "--json")
+    assert answer.status == 0, answer.err
+    assert len(seen) == 9
+    assert all(seen)
+    assert enabled() == before
 
 
 def test_what_is_wrong_is_refused(zoo_command: Callable[..., Answer]) -> None:

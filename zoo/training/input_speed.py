@@ -13,7 +13,7 @@ from zoo.data.dataset import Dataset
 from zoo.data.fitting import fitting
 from zoo.description import Model
 from zoo.input import kind_of
-from zoo.keras_settings import own_settings
+from zoo.keras_settings import own_settings, tensor_float_32
 from zoo.recipe import Recipe
 from zoo.schema import record, to_dict
 from zoo.task import task_of
@@ -93,6 +93,7 @@ def measure(request: TrainingRequest, *, seconds: float, say: Say = silent, prog
 
 
 @own_settings()
+@tensor_float_32()
 def speeds(
     model: Model, dataset: Dataset, recipe: Recipe, strategy: Any, seconds: float, progress: Progress = silent
 ) -> InputSpeed:
