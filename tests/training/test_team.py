@@ -16,6 +16,7 @@ from zoo.training import gathering, team, worker_limits
 from zoo.training.cluster import Cluster
 from zoo.training.gathering import gathered
 from zoo.training.interruption import EndRequest
+from zoo.training.strategy import check_gpus
 from zoo.training.team import Team, WorkerLost, Workers
 
 Body = Callable[[Team], Any]
@@ -228,6 +229,25 @@ def test_a_worker_of_another_version_is_refused(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(gathering, "_hello", lambda cluster: {**hello(cluster), "zoo": f"0.{cluster.index}"})
     for error in together(on_loopback(2), steps_for_ever):
         assert "has another version of zoo, or other workers than the chief" in str(error)
+
+
+def test_a_worker_with_another_number_of_gpus_is_refused() -> None:
+    cluster = on_loopback(3)
+
+    def body(member: Team) -> None:
+        check_gpus(member, 0 if member.index == 2 else 2)
+        steps_for_ever(member)
+
+    found = together(cluster, body)
+    assert str(found[2]).startswith("this worker has 0 GPUs, and the chief 2: give all workers the same number")
+    assert found[2].exit_status == 2
+    for error in lost_in(found, 2):
+        assert str(error).startswith(f"worker 2 ({cluster.workers[2]}) ended: this worker has 0 GPUs")
+        assert error.exit_status == 2
+
+
+def test_all_with_the_same_number_of_gpus_train() -> None:
+    assert together(on_loopback(2), lambda member: check_gpus(member, 1)) == [None, None]
 
 
 def test_strangers_on_the_port_change_nothing() -> None:

@@ -78,11 +78,13 @@ def _of_workers(team: Workers) -> Any:
     import tensorflow as tf
 
     cluster: Cluster = team.cluster
+    gpus = len(tf.config.list_physical_devices("GPU"))
+    check_gpus(team, gpus)
     resolver = tf.distribute.cluster_resolver.SimpleClusterResolver(
         tf.train.ClusterSpec({"worker": [*cluster.workers]}),
         task_type="worker",
         task_id=cluster.index,
-        num_accelerators={"GPU": len(tf.config.list_physical_devices("GPU"))},
+        num_accelerators={"GPU": gpus},
         rpc_layer="grpc",
     )
     try:
@@ -90,6 +92,20 @@ def _of_workers(team: Workers) -> Any:
             return tf.distribute.MultiWorkerMirroredStrategy(cluster_resolver=resolver)
     except RuntimeError as error:
         raise ZooError(f"TensorFlow cannot join the workers ({error}): train in a new process") from None
+
+
+def check_gpus(team: Team, gpus: int) -> None:
+    """Compare the number of GPUs of this worker with the chief's: TensorFlow (2.21) does not notice a difference.
+
+    Raises:
+        ZooError: they differ.
+    """
+    chiefs = int(team.broadcast(str(gpus) if team.chief else None))
+    if gpus != chiefs:
+        raise ZooError(
+            f"this worker has {gpus} GPUs, and the chief {chiefs}: give all workers the same number of GPUs, for "
+            "example with CUDA_VISIBLE_DEVICES"
+        )
 
 
 def share_of(strategy: Any) -> Share:
