@@ -132,6 +132,20 @@ def test_any_keras_callback_works(tmp_path: Path) -> None:
     assert seen == ["end"]
 
 
+@pytest.mark.parametrize(
+    "callback", [keras.callbacks.ReduceLROnPlateau(), keras.callbacks.LearningRateScheduler(lambda epoch: 0.1)]
+)
+def test_a_callback_that_sets_the_learning_rate_is_refused_before_the_training(
+    callback: keras.callbacks.Callback, tmp_path: Path
+) -> None:
+    line = f"the recipe's schedule sets the learning rate, and the callback {type(callback).__name__} would, too"
+    with pytest.raises(ZooError, match=line):
+        train(tmp_path / "run", "epochs=1", callbacks=[callback])
+    with pytest.raises(ZooError, match=line):
+        start.resume(tmp_path / "run", None, dataclasses.replace(SINGLE, callbacks=[callback]))
+    assert not list(tmp_path.iterdir())
+
+
 class Batches(keras.callbacks.Callback):
     """Records the loss and metrics of every batch."""
 

@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import keras
 import tensorflow as tf
 
+from zoo.errors import ZooError
 from zoo.task import Task
 from zoo.training.trainee import Trainee
+
+SET_THE_RATE = (keras.callbacks.LearningRateScheduler, keras.callbacks.ReduceLROnPlateau)
+"""Keras' callbacks that set the learning rate, which is not settable where a schedule computes it (Keras 3.15)."""
+
+
+def check(callbacks: Iterable[Any]) -> None:
+    """Raise ZooError if a Keras callback sets the learning rate: some would fail only after hours of training."""
+    for callback in callbacks:
+        if isinstance(callback, SET_THE_RATE):
+            raise ZooError(
+                f"the recipe's schedule sets the learning rate, and the callback {type(callback).__name__} would, too: "
+                "leave it out, and shape the rate with schedule.shape and the other keys of schedule"
+            )
 
 
 def wants_batches(callback: Any) -> bool:

@@ -2,7 +2,7 @@
 
 zoo does not use `Model.fit`, because it fails under `MultiWorkerMirroredStrategy`: in Keras 3.15,
 `_maybe_symbolic_build` reduces a PerReplica, and the logs are reduced over axis 0 of a scalar. The loop drives
-`keras.callbacks.CallbackList`, so any Keras callback works.
+`keras.callbacks.CallbackList`, so any Keras callback works that does not set the learning rate.
 
 No step waits for the host, unless a callback reads the figures of each batch: the sums of the steps stay on the device
 and are read twice a second, before a checkpoint, and at the end of an epoch.

@@ -75,9 +75,11 @@ def start(request: TrainingRequest, execution: Execution, preflight: Preflight, 
     Raises:
         ZooError: the request or the data are wrong.
     """
+    from zoo.training import for_callbacks
     from zoo.training.loop import train
 
     say, team = execution.say, execution.team
+    for_callbacks.check(execution.callbacks)
     decision = decide(request)
     if request.out is not None:
         folder_kinds.check_new(request.out)
@@ -270,6 +272,9 @@ def resume(folder: Path, data_dir: Path | None, execution: Execution) -> Path:
     Raises:
         ZooError: there is no such run, it is finished, another process trains it, or its data have changed.
     """
+    from zoo.training import for_callbacks
+
+    for_callbacks.check(execution.callbacks)
     _unfinished(folder)
     with _alone(folder):
         return _resumed(folder, data_dir, execution)

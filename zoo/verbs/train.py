@@ -119,8 +119,8 @@ def train(
         profile: write a trace of this many steps for TensorBoard.
         tf_data_service: let the servers at `HOST:PORT[,HOST:PORT…]` make the batches, see `serve_data`. The batches are
             the same as without servers, so the run does not record them.
-        callbacks: Keras callbacks. Their `model` has an optimizer and obeys `stop_training`. A callback that has a
-            method for the end of a batch makes every step wait for its figures.
+        callbacks: Keras callbacks, except those that set the learning rate. Their `model` has an optimizer and obeys
+            `stop_training`. A callback that has a method for the end of a batch makes every step wait for its figures.
         say: called with a line about the data, the run and every epoch.
         progress: called twice a second with the steps done, all steps, and a line with the current speed and loss.
 
