@@ -8,6 +8,7 @@ import resource
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import keras
@@ -16,9 +17,13 @@ import pytest
 
 from tests.training.test_training import SignalAt, train
 from tests.trainings import SINGLE
+from zoo import recipe as recipes
 from zoo import run, weights_file
+from zoo.data.share import Share
 from zoo.errors import ZooError
+from zoo.recipe import Recipe
 from zoo.training import start
+from zoo.training.batches import check_replicas
 from zoo.training.checkpoint import NEXT, Checkpoints, State
 
 NEW_FIELDS = ("steps_done", "sums", "seconds")
@@ -199,3 +204,51 @@ def test_a_training_whose_disk_fills_up_goes_on_when_there_is_space(
     assert content(folder) == before
     start.resume(folder, None, SINGLE)
     assert (alone / run.WEIGHTS).read_bytes() == (folder / run.WEIGHTS).read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("settings", "replicas", "workers", "line"),
+    [
+        (["batch_size=9"], 2, 1, "batch of 9 cannot be shared by 2 replicas: .*--strategy single.* that divides 9$"),
+        (["batch_size=12", "accumulate=4"], 2, 1, "12 is computed in 4 parts, which cannot .* that divides 3$"),
+        (["batch_size=18", "mixup=0.2"], 2, 2, "mixup mixes pairs, .* odd on each of 2 workers: .* that divides 9$"),
+        (["batch_size=9"], 3, 1, None),
+        (["batch_size=12", "accumulate=4"], 3, 1, None),
+        (["batch_size=18", "mixup=0.2"], 2, 1, None),
+        (["batch_size=18", "mixup=0.2"], 9, 3, None),
+    ],
+)
+def test_devices_that_cannot_share_the_batch_of_a_run(
+    settings: list[str], replicas: int, workers: int, line: str | None
+) -> None:
+    recipe = recipes.override(Recipe(), settings)
+    if line is None:
+        check_replicas(recipe, replicas, Share(0, workers))
+        return
+    with pytest.raises(ZooError, match=line):
+        check_replicas(recipe, replicas, Share(0, workers))
+
+
+class Ends(keras.callbacks.Callback):
+    """Ends a training after its first epoch."""
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        raise KeyboardInterrupt
+
+
+def test_a_run_whose_batch_two_devices_cannot_share_says_how_it_can_be_continued(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "run"
+    with pytest.raises(KeyboardInterrupt):
+        train(folder, "epochs=2", "batch_size=9", family="linear", source="iris", callbacks=[Ends()])
+    two = SimpleNamespace(num_replicas_in_sync=2, extended=SimpleNamespace(worker_devices=("CPU:0", "CPU:1")))
+    with (
+        monkeypatch.context() as patched,
+        pytest.raises(ZooError, match=r"one device \(--strategy single\)") as refused,
+    ):
+        patched.setattr(start.strategies, "choose", lambda *arguments: two)
+        start.resume(folder, None, SINGLE)
+    assert "--set" not in str(refused.value)
+    start.resume(folder, None, SINGLE)
+    assert run.read_finished(folder).results["epochs"] == 2

@@ -182,6 +182,32 @@ def _check_size(batch_size: int, replicas: int, examples: int, parts: int = 1) -
     check_batch(batch_size, examples)
 
 
+def check_replicas(recipe: Recipe, replicas: int, share: Share) -> None:
+    """Refuse devices that cannot share the batches of a run that is continued, whose recipe stays as it is.
+
+    Args:
+        recipe: the recipe.
+        replicas: the number of replicas that share a batch.
+        share: the part of a batch that this worker reads.
+
+    Raises:
+        ZooError: a batch cannot be divided.
+    """
+    size = recipe.batch_size // recipe.accumulate
+    if size % replicas:
+        parts = f" is computed in {recipe.accumulate} parts, which" if recipe.accumulate > 1 else ""
+        raise ZooError(
+            f"the run's batch of {recipe.batch_size}{parts} cannot be shared by {replicas} replicas: continue it on "
+            f"one device (--strategy single), or with a number of replicas that divides {size}"
+        )
+    mixed = mixing.asked(recipe)
+    if mixed and share.size(recipe.batch_size) % 2:
+        raise ZooError(
+            f"{mixed[0]} mixes pairs, and the run's batch of {recipe.batch_size} is odd on each of {share.count} "
+            f"workers: continue it on one machine, or with a number of workers that divides {recipe.batch_size // 2}"
+        )
+
+
 class PretextBatches:
     """The batches of a pretraining.
 

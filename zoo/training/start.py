@@ -27,7 +27,7 @@ from zoo.recipe import Prune, Recipe
 from zoo.text import Say
 from zoo.training import distillation, fine_tuning, without_labels
 from zoo.training import strategy as strategies
-from zoo.training.batches import left_out_of_epochs, try_out
+from zoo.training.batches import check_replicas, left_out_of_epochs, try_out
 from zoo.training.data_of_request import data_of_request, fit, recipe_for
 from zoo.training.data_of_run import data_of_run
 from zoo.training.data_service import connect
@@ -270,7 +270,8 @@ def resume(folder: Path, data_dir: Path | None, execution: Execution) -> Path:
         execution: the way to execute it, which may differ from the earlier one.
 
     Raises:
-        ZooError: there is no such run, it is finished, another process trains it, or its data have changed.
+        ZooError: there is no such run, it is finished, another process trains it, its data have changed, or the
+            devices cannot share its batches.
     """
     from zoo.training import for_callbacks
 
@@ -301,9 +302,10 @@ def _resumed(folder: Path, data_dir: Path | None, execution: Execution) -> Path:
 
     this = _unfinished(folder)  # the process that held the lock may have finished it
     strategy = strategies.choose(execution.strategy, execution.devices, execution.team)
+    assert this.recipe is not None, "an unfinished run was trained, and has a recipe"
+    check_replicas(this.recipe, strategy.num_replicas_in_sync, strategies.share_of(strategy))
     service = connect(execution.tf_data_service)
     dataset = data_of_run(this, data_dir)
-    assert this.recipe is not None, "an unfinished run was trained, and has a recipe"
     try_out(service, dataset, this.model, this.recipe, strategies.share_of(strategy))
     if data_dir is not None:
         assert this.data is not None, "an unfinished run was trained, and has data"
