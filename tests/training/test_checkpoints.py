@@ -22,11 +22,11 @@ from zoo import run, weights_file
 from zoo.data.share import Share
 from zoo.errors import ZooError
 from zoo.recipe import Recipe
-from zoo.training import start
+from zoo.training import loop, start
 from zoo.training.batches import check_replicas
 from zoo.training.checkpoint import NEXT, Checkpoints, State
 
-NEW_FIELDS = ("steps_done", "sums", "seconds")
+NEW_FIELDS = ("steps_done", "sums", "seconds", "stopped")
 SETTINGS = ("epochs=2", "batch_size=64", "image.shift=0.1")
 
 
@@ -252,3 +252,63 @@ def test_a_run_whose_batch_two_devices_cannot_share_says_how_it_can_be_continued
     assert "--set" not in str(refused.value)
     start.resume(folder, None, SINGLE)
     assert run.read_finished(folder).results["epochs"] == 2
+
+
+class Stops(keras.callbacks.Callback):
+    """Stops a training after the third step of its first epoch, or at its end."""
+
+    def __init__(self, within: bool) -> None:
+        super().__init__()
+        self.within = within
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        self.model.stop_training = self.within and batch == 2
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        self.model.stop_training = True
+
+
+class Interrupts(keras.callbacks.Callback):
+    """Sends a signal to this process when the validation of an epoch begins."""
+
+    def on_test_begin(self, logs: Any = None) -> None:
+        signal.raise_signal(signal.SIGINT)
+
+
+STOPPED = ("epochs=3", "batch_size=10", "optimizer.lr=0.1", "schedule.shape=linear", "schedule.warmup_epochs=0")
+
+
+def rows(folder: Path) -> list[dict[str, float]]:
+    return [json.loads(line) for line in (folder / run.METRICS).read_text().splitlines()]
+
+
+@pytest.mark.parametrize("within", [False, True])
+def test_a_training_that_a_callback_stopped_stays_stopped_when_its_test_is_interrupted(
+    within: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*arguments: Any) -> Any:
+        raise KeyboardInterrupt
+
+    folder = tmp_path / "run"
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(loop, "_finish", interrupted)
+        train(folder, *STOPPED, family="linear", source="iris", callbacks=[Stops(within)])
+    before = rows(folder)
+    start.resume(folder, None, SINGLE)
+    assert run.read_finished(folder).results["epochs"] == 1
+    assert rows(folder) == before
+
+
+def test_an_epoch_that_a_callback_stopped_is_evaluated_after_an_interruption(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    with pytest.raises(KeyboardInterrupt):
+        train(folder, *STOPPED, family="linear", source="iris", callbacks=[Stops(within=True), Interrupts()])
+    start.resume(folder, None, SINGLE)
+    assert run.read_finished(folder).results["epochs"] == 1
+    (row,) = rows(folder)
+    this = run.read(folder)
+    assert this.data is not None
+    steps = 3 * (this.data.counts["train"] // 10)
+    assert row["learning_rate"] == pytest.approx(0.1 * (1 - 2 / steps)), (
+        "the rate of the third step, which was the last"
+    )

@@ -31,6 +31,7 @@ class State:
         steps_done: the number of steps done in the unfinished epoch.
         sums: the sums of the task over these steps.
         seconds: the time that these steps took.
+        stopped: a callback has stopped the training. An unfinished epoch is then still evaluated.
     """
 
     epochs_done: int = 0
@@ -40,6 +41,7 @@ class State:
     steps_done: int = 0
     sums: Mapping[str, float] = dataclasses.field(default_factory=dict)
     seconds: float = 0.0
+    stopped: bool = False
 
     def within(self, steps_done: int, sums: Mapping[str, float], seconds: float) -> State:
         """Return the state after `steps_done` steps of the unfinished epoch."""

@@ -184,17 +184,22 @@ class _Epochs:
 
     def left(self, state: State) -> bool:
         """Return whether another epoch is to be trained."""
+        if state.stopped:
+            return state.steps_done > 0
         recipe = self.trainee.recipe
         out_of_patience = recipe.patience > 0 and state.epochs_done - state.best_epoch >= recipe.patience
-        return state.epochs_done < recipe.epochs and not out_of_patience and not self.trainee.model.stop_training
+        return state.epochs_done < recipe.epochs and not out_of_patience
 
     def make(self, state: State) -> State:
-        """Train on the rest of an epoch and evaluate; save and return the state after it."""
+        """Train on the rest of an epoch and evaluate; save and return the state after it.
+
+        Of an epoch in which a callback stopped the training, only the evaluation is left.
+        """
         trainee, recipe, epoch = self.trainee, self.trainee.recipe, state.epochs_done
         rate = learning_rate(recipe, self.batches.steps)
         self.listeners.on_epoch_begin(epoch)
         try:
-            state = self._train(state)
+            state = state if state.stopped else self._train(state)
         except NotFinite as error:
             # More steps may have been made before the loss was read, so the rate is computed for the bad step.
             bad = float(rate(epoch * self.batches.steps + error.step))
@@ -210,7 +215,7 @@ class _Epochs:
         row = {
             **self._metrics(state),
             **{f"val_{name}": value for name, value in validated.items()},
-            "learning_rate": float(rate((epoch + 1) * self.batches.steps - 1)),
+            "learning_rate": float(rate(epoch * self.batches.steps + state.steps_done - 1)),
             "seconds": state.seconds,
             "examples_per_second": state.steps_done * recipe.batch_size / state.seconds,
             **bad_steps.counted(state.sums),
@@ -221,6 +226,9 @@ class _Epochs:
         if self.team.chief:
             _write_metrics(self.folder, state)
         self.listeners.on_epoch_end(epoch, row)
+        state = self._marked(state)
+        # This writes the state only if it has changed: a callback has stopped the training at the end of the epoch.
+        self.checkpoints.save(state)
         self._end_if_asked(state)
         return state
 
@@ -263,7 +271,11 @@ class _Epochs:
                 break
         here = reached()
         self.reporter.report(here, self._metrics(here)[LOSS])
-        return here
+        return self._marked(here)
+
+    def _marked(self, state: State) -> State:
+        """Return a state that is marked as stopped if a callback has stopped the training."""
+        return dataclasses.replace(state, stopped=state.stopped or bool(self.trainee.model.stop_training))
 
     def _bad_layer(self, error: NotFinite, epoch: int) -> str | None:
         """Return the first layer whose output is not finite at the step of an error; None if it cannot be found."""
@@ -305,7 +317,7 @@ class _Epochs:
     def _save(self, state: State) -> None:
         """Write a checkpoint; raise ZooError instead if the weights are no longer sound."""
         check_finite(state.sums.get(LOSS, 0.0), f"after step {state.steps_done - 1}", self.trainee.model)
-        self.checkpoints.save(state)
+        self.checkpoints.save(self._marked(state))
 
 
 def _write_metrics(folder: Path, state: State) -> None:
