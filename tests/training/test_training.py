@@ -84,6 +84,21 @@ def test_the_recorded_learning_rate_is_that_of_the_last_step(tmp_path: Path) -> 
     np.testing.assert_allclose(rates, [0.01 * (1 - (steps - 1) / (2 * steps)), 0.01 / (2 * steps)], rtol=1e-5)
 
 
+def test_the_learning_rate_in_tensorboard_is_the_recorded_one(tmp_path: Path) -> None:
+    schedule = ("schedule.shape=step", "schedule.warmup_epochs=0", "schedule.drop_epochs=1", "schedule.drop=0.1")
+    folder = train(tmp_path / "run", "epochs=3", *schedule, family="linear", source="iris")
+    (path,) = (folder / run.TENSORBOARD / "train").glob("events.*")
+    found = [
+        float(tf.make_ndarray(value.tensor))
+        for event in tf.compat.v1.train.summary_iterator(str(path))
+        for value in event.summary.value
+        if value.tag == "epoch_learning_rate"
+    ]
+    rates = [row["learning_rate"] for row in rows_of(folder)]
+    assert found == pytest.approx(rates)
+    assert rates[2] < rates[1] < rates[0]
+
+
 def test_a_training_says_how_many_examples_each_epoch_leaves_out(tmp_path: Path) -> None:
     said: list[str] = []
     train(tmp_path / "run", "epochs=1", "batch_size=800", say=said.append)

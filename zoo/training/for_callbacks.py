@@ -1,4 +1,4 @@
-"""Preparation of the network in training for Keras callbacks, which expect a compiled model."""
+"""Preparation of the network in training for Keras callbacks, which expect a compiled model; and TensorBoard's."""
 
 from __future__ import annotations
 
@@ -58,3 +58,13 @@ class _Metric(keras.metrics.Metric):
     def result(self) -> Any:
         """Return 0."""
         return tf.zeros(())
+
+
+class TensorBoard(keras.callbacks.TensorBoard):
+    """Keras' callback for TensorBoard, with the learning rates of `metrics.jsonl`.
+
+    At the end of an epoch, Keras (3.15) replaces the rate in the logs with that of the next step.
+    """
+
+    def _collect_learning_rate(self, logs: dict[str, float]) -> dict[str, float]:
+        return logs

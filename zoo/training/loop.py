@@ -106,7 +106,7 @@ def train(
     state = state_of_chief(team, strategy, trainee.variables(), state or State())
 
     reporter = Reporter(recipe.epochs, steps, recipe.batch_size, say, execution.progress)
-    board = [keras.callbacks.TensorBoard(folder / run.TENSORBOARD, write_graph=False)] if team.chief else []
+    board = [for_callbacks.TensorBoard(folder / run.TENSORBOARD, write_graph=False)] if team.chief else []
     traced = [Profile(folder / run.TENSORBOARD, execution.profile, say)] if execution.profile and team.chief else []
     listeners = keras.callbacks.CallbackList(
         [reporter, *board, *traced, *execution.callbacks],
