@@ -8,7 +8,10 @@ from typing import Any
 import pytest
 
 import zoo
+from tests import processes
 from tests.conftest import leave_trial_exports_out
+
+REPLICAS = Path(__file__).with_name("tuned_replicas.py")
 
 
 @pytest.mark.parametrize(
@@ -38,3 +41,16 @@ def test_no_pipeline_of_a_training_is_tuned(
     zoo.evaluate(run, out=tmp_path / "evaluation")
     assert set(tuned) == {False}
     assert len(tuned) >= 4, "training, validation, test and evaluation"
+
+
+@pytest.mark.parametrize(
+    ("family", "data", "settings"), [("linear", "iris", []), ("lstm", "messages", ["text.vocabulary=300"])]
+)
+def test_no_pipeline_of_several_logical_devices_is_tuned(
+    family: str, data: str, settings: list[str], tmp_path: Path
+) -> None:
+    done = processes.run(REPLICAS, tmp_path / "run", family, data, "epochs=1", "label_fraction=0.2", *settings)
+    assert done.returncode == 0, done.stderr[-3000:]
+    tuned = done.stdout.split()
+    assert {*tuned} == {"False"}
+    assert len(tuned) >= 3, "training, validation and test"
