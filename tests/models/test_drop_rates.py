@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import zoo
+from tests import processes
 from tests.conformance import described, inputs, smallest
 from tests.training.test_training import SignalAt, train
 from tests.trainings import SINGLE
@@ -167,3 +168,10 @@ def test_a_run_with_rates_goes_on_bit_for_bit_and_loads_as_any_other(tmp_path: P
     with pytest.raises(ZooError, match="cnn small has no residual branches"):
         train(tmp_path / "run", "network.drop_path=0.1")
     assert not (tmp_path / "run").exists()
+
+
+def test_replicas_drop_other_units() -> None:
+    """The test runs a process of its own, because a process can set its logical devices only once."""
+    done = processes.run("tests.training.dropped_units")
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.stdout.splitlines()[-1] == "as it should be"

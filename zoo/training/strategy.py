@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from zoo.data.reading import untuned
@@ -16,6 +16,9 @@ MOST_LOGICAL_DEVICES = 16
 
 NOT_REDUCED = {"uint32": "int64", "uint64": "int64", "bool": "int32", "uint8": "int32"}
 """The dtypes that TensorFlow's collectives (2.21) do not support, and the dtypes used instead."""
+
+GENERATOR = "seed_generator_state"
+"""The name of the state of Keras' random generators: a seed below 2³², and the number of draws so far."""
 
 
 def choose(kind: Kind = "auto", logical_cpus: int | None = None, team: Team = ALONE) -> Any:
@@ -149,6 +152,27 @@ class _OnCpus:
             yield self._strategy.experimental_distribute_values_from_function(
                 lambda context, batch=batch: batch[context.replica_id_in_sync_group]
             )
+
+
+def draw_apart(strategy: Any, variables: Mapping[str, Any]) -> None:
+    """Let every replica draw random numbers of its own, such as for dropout.
+
+    Keras (3.15) gives all replicas the same state, so that each would drop the same units of its part of a batch. Here
+    the number of a replica is added to its seed, above the 32 bits that the seed takes. The state of the first one does
+    not change, so that any number of replicas continues from its checkpoint.
+
+    Args:
+        strategy: as `choose` returns it.
+        variables: all variables of the network, by `layer/variable`.
+    """
+    if strategy.num_replicas_in_sync == 1:
+        return
+    first = share_of(strategy).index * len(strategy.extended.worker_devices)
+    for name, variable in variables.items():
+        if name.endswith(f"/{GENERATOR}"):
+            for replica, own in enumerate(strategy.experimental_local_results(variable.value), start=first):
+                seed, draws = own.numpy().tolist()
+                own.assign([seed % 2**32 + replica * 2**32, draws])
 
 
 def take_from_chief(strategy: Any, variables: Iterable[Any]) -> None:

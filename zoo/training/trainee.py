@@ -20,6 +20,7 @@ from zoo.training.average import Average
 from zoo.training.checkpoint import State
 from zoo.training.optimizer import optimizer, reset
 from zoo.training.steps import evaluation_step, training_step
+from zoo.training.strategy import draw_apart
 from zoo.training.team import Within
 from zoo.training.totals import Totals
 
@@ -73,9 +74,13 @@ class Trainee:
         return found | {f"optimizer/{number}": variable for number, variable in enumerate(self.optimizer.variables)}
 
     def start_from(self, state: State) -> None:
-        """Set the step of the learning rate, and the sums, to those of a state whose variables are restored already."""
+        """Set the step of the learning rate, and the sums, to those of a state whose variables are restored already.
+
+        The random generators of the replicas, whose state is stored only once, are set apart.
+        """
         self.optimizer.step.assign(state.epochs_done * self.steps + state.steps_done)
         self.training.set(state.sums, state.steps_done)
+        draw_apart(self.strategy, weights_file.variables(self.model))
 
     def begin_again(self) -> None:
         """Reset model and optimizer to the state before the first step, with random weights."""
