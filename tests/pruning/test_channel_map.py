@@ -224,6 +224,24 @@ def test_the_channels_of_a_transformer_must_make_whole_heads(family: str, layer:
         factory.build(description)
 
 
+@pytest.mark.parametrize(
+    "family",
+    [
+        pytest.param(name, marks=[] if name in ("cnn", "mobilenet", "vit") else [pytest.mark.full])
+        for name, family in families().items()
+        if family.input == "image"
+    ],
+)
+@pytest.mark.usefixtures("undrawn")
+def test_a_network_in_pretraining_is_scaled_like_one_with_a_head(family: str) -> None:
+    description = described(family, "small", side=32)
+    pretrained = dataclasses.replace(description, task="simclr", labels=())
+    widths = scaled_widths(description, 0.5)
+    assert scaled_widths(pretrained, 0.5) == widths != {}
+    features = factory.build(dataclasses.replace(pretrained, widths=widths)).output.shape[-1]
+    assert features == factory.build(pretrained).output.shape[-1] / 2
+
+
 def test_a_factor_of_one_changes_nothing() -> None:
     description = described("cnn", "base")
     assert scaled_widths(description, 1) == {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any
@@ -11,16 +12,21 @@ from zoo.description import Model
 from zoo.errors import ZooError
 from zoo.pruning.channel_map import channel_map
 from zoo.registry import resolve
+from zoo.task import task_of
 
 MULTIPLE = 8
 """The number of channels of a scaled layer is a multiple of this, unless the family's record has another number."""
+
+LABELS = ("0", "1")
+"""The labels of the temporary head with which a network that is pretrained without a head is scaled."""
 
 
 def scaled_widths(model: Model, factor: float) -> dict[str, int]:
     """Return `Model.widths` for a described network with `factor` times the channels in every layer.
 
     Each number of channels becomes the nearest multiple of `MULTIPLE`, or of the number in the family's record, and at
-    least that number; a smaller number of channels stays. The channels of the input and of the answer stay.
+    least that number; a smaller number of channels stays. The channels of the input and of the answer stay. A network
+    that is pretrained gets the same widths as one with a head.
 
     Args:
         model: the description; widths that it has already are scaled in turn.
@@ -32,6 +38,9 @@ def scaled_widths(model: Model, factor: float) -> dict[str, int]:
     if not factor > 0:
         raise ZooError(f"a network cannot have {factor:g} times its channels: name a number above 0, such as 0.5")
     family, _ = resolve(model.family, model.size)
+    if task_of(model).pretext_module:
+        # Without a head, the channels of the features would be kept, as if they were those of the answer.
+        model = dataclasses.replace(model, task=family.tasks[0], labels=LABELS)
     network = factory.build(model)
     changed = _of_layers(network, family.scaled, factor) if family.scaled else _of_groups(network, factor)
     return {**model.widths, **changed}
