@@ -199,7 +199,10 @@ class Data(Protocol):
 
 
 class Views(Protocol):
-    """The function of a kind that training on examples without labels needs, in TensorFlow operations."""
+    """The functions of a kind that training on examples without labels needs, in TensorFlow operations."""
+
+    def strong(self, settings: Any) -> Any:
+        """Return the kind's section of a recipe as it applies to the strong views of `weak_and_strong`."""
 
     def weak_and_strong(
         self,
@@ -296,7 +299,7 @@ class Input:
         graph_module: the dotted name of the module with the functions of `Graph`.
         client_libraries: the modules that the functions of `Client` import besides numpy, with their names on PyPI.
         data_libraries: the modules that the functions of `Data` and `Graph` import in addition.
-        views_module: the dotted name of the module with the function of `Views`; empty if there is none.
+        views_module: the dotted name of the module with the functions of `Views`; empty if there is none.
         recipes: recipes by name that all families of the kind share.
         mixed_by: the keys of recipes that mix pairs of network inputs, see `zoo.training.mixing`. A kind with such keys
             has a single network input, of floats.
@@ -358,7 +361,7 @@ class Input:
 
     @property
     def views(self) -> Views | None:
-        """The module with the function of `Views`, imported; None where there is none."""
+        """The module with the functions of `Views`, imported; None where there is none."""
         return cast(Views, importlib.import_module(self.views_module)) if self.views_module else None
 
 

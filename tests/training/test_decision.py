@@ -230,3 +230,16 @@ def test_a_key_without_effect_is_refused(setting: str, switch: str) -> None:
 def test_masks_of_a_spectrogram_are_refused_for_a_network_of_waveforms() -> None:
     with pytest.raises(ZooError, match=r"audio\.time_masks has no effect with audio\.front=waveform"):
         check_effect(decide(TrainingRequest(family="wav2vec2", settings=["audio.time_masks=1"])))
+
+
+@pytest.mark.parametrize("setting", ["image.policy_operations=1", "image.policy_magnitude=5"])
+def test_a_key_of_the_policy_of_strong_views_has_an_effect(setting: str) -> None:
+    def check(*settings: str, unlabeled: str | None = "rest") -> None:
+        asked = ("label_fraction=0.1", setting, *settings)
+        check_effect(decide(TrainingRequest(family="cnn", settings=asked, unlabeled=unlabeled)))
+
+    check()
+    with pytest.raises(ZooError, match=rf"{setting.partition('=')[0]} has no effect with image.policy=none"):
+        check(unlabeled=None)
+    with pytest.raises(ZooError, match=rf"{setting.partition('=')[0]} has no effect with image.policy=trivialaugment"):
+        check("image.policy=trivialaugment")

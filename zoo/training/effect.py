@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from zoo.errors import ZooError
 from zoo.input import find
-from zoo.recipe import flat
+from zoo.recipe import Recipe, flat
 
 if TYPE_CHECKING:
     from zoo.training.decision import Decision
@@ -35,6 +36,14 @@ def check_effect(decision: Decision) -> None:
     kind = find(decision.family.input)
     own = {f"{kind.kind}.{key}": (f"{kind.kind}.{switch}", off) for key, (switch, off) in kind.turned_off.items()}
     values, usual = flat(decision.recipe), flat(decision.family.recipe_of(decision.size))
+    strong = flat(_of_strong_views(decision.recipe))
     for key, (switch, off) in {**TURNED_OFF, **own}.items():
-        if key in decision.named and values[key] != usual[key] and values[switch] in off:
+        without_effect = values[switch] in off and strong[switch] in off
+        if key in decision.named and values[key] != usual[key] and without_effect:
             raise ZooError(f"{key} has no effect with {switch}={values[switch]}: change that, or leave {key} out")
+
+
+def _of_strong_views(recipe: Recipe) -> Recipe:
+    """Return a recipe as it applies to the strong views of unlabeled examples; unchanged if it asks for none."""
+    views = find(recipe.input.kind).views if recipe.fixmatch.ratio else None
+    return dataclasses.replace(recipe, input=views.strong(recipe.input)) if views else recipe

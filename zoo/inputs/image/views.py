@@ -51,6 +51,11 @@ def _numbers(settings: ImageSettings) -> int:
     return RANDOM_NUMBERS + sum(more_numbers(settings))
 
 
+def strong(settings: ImageSettings) -> ImageSettings:
+    """Return the settings of strong views: those of the recipe, with RandAugment where they have no policy."""
+    return settings if settings.policy != "none" else dataclasses.replace(settings, policy=STRONG)
+
+
 def weak_and_strong(
     images: Examples,
     preprocessing: Preprocessing,
@@ -63,18 +68,18 @@ def weak_and_strong(
 ) -> Any:
     """Return one epoch of pairs of views for FixMatch, as `zoo.input.Views` says.
 
-    The weak view is augmented as `settings` say, without a policy and without erasing. The strong one has the policy of
-    the settings, or RandAugment where they have none, and a square of it is made gray.
+    The weak view is augmented as `settings` say, without a policy and without erasing. The strong one is augmented as
+    `strong` says, and a square of it is made gray.
     """
     weak = dataclasses.replace(settings, policy="none", erase=0.0)
-    strong = settings if settings.policy != "none" else dataclasses.replace(settings, policy=STRONG)
-    used = _numbers(strong)
+    stronger = strong(settings)
+    used = _numbers(stronger)
 
     def view(encoded: Any, random: Any, number: Any) -> Any:
         import tensorflow as tf
 
         def strongly() -> Any:
-            return cut_out(augmented(encoded, preprocessing, strong, random[:used]), random[used:])
+            return cut_out(augmented(encoded, preprocessing, stronger, random[:used]), random[used:])
 
         def weakly() -> Any:
             return augmented(encoded, preprocessing, weak, random[: _numbers(weak)])
