@@ -218,6 +218,7 @@ def test_what_cannot_be_trained_on_is_refused(tmp_path: Path) -> None:
     unreadable = fill(tmp_path / "unreadable", {"cat": 5, "dog": 1})
     (unreadable / "dog/0.png").write_text("no image")
     assert "no image of class 'dog' in the train split" in refusal(unreadable, bad_examples="skip")
+    assert len(load_folder(unreadable, bad_examples="skip", labeled=False).skipped) == 1, "classes are not learned"
     unprintable = fill(tmp_path / "unprintable", {"cat": 5, "d\nog": 5})
     assert "use printable characters" in refusal(unprintable)
 

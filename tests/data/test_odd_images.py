@@ -404,5 +404,7 @@ def test_a_class_of_images_too_narrow_to_resize_is_refused(tmp_path: Path) -> No
     (tmp_path / "dog").mkdir()
     for number in range(10):
         (tmp_path / "dog" / f"{number}.png").write_bytes(narrow_image())
+    dataset = load(f"folder:{tmp_path}", "image", split=Split())
     with pytest.raises(ZooError, match="no image of class 'dog' fits the network's input"):
-        fitting(load(f"folder:{tmp_path}", "image", split=Split()), wanted(3, 224))
+        fitting(dataset, wanted(3, 224))
+    assert len(fitting(dataset, wanted(3, 224), labeled=False).skipped) == 10

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.data.sample_images import fill
 from zoo.data.load import load
 from zoo.data.reload import load_again
 from zoo.errors import ZooError
@@ -52,3 +53,8 @@ def test_a_table_that_was_moved_is_asked_for_by_its_folder(tmp_path: Path) -> No
     with pytest.raises(ZooError, match=r"there is no file .*rows\.csv: say with --data-dir in which folder the data"):
         load_again(described, "table", Split())
     assert load_again(described, "table", Split(), tmp_path / "new").fingerprint == described.fingerprint
+
+
+def test_a_folder_of_one_class_is_loaded_without_its_labels_and_again(tmp_path: Path) -> None:
+    described = load(f"folder:{fill(tmp_path, {'cat': 12})}", "image", split=Split(), labeled=False).description()
+    assert load_again(described, "image", Split()).description() == described

@@ -13,11 +13,12 @@ from zoo.errors import ZooError, listed
 from zoo.input import Input, kind_of
 
 
-def fitting(dataset: Dataset, preprocessing: Any) -> Dataset:
+def fitting(dataset: Dataset, preprocessing: Any, *, labeled: bool = True) -> Dataset:
     """Leave out the examples that the preprocessing cannot take, and name them in `Dataset.skipped`.
 
     Raises:
-        ZooError: no example is left in a split, or in a class of the training split.
+        ZooError: no example is left in a split, or, if the targets are learned (`labeled`), in a class of the training
+            split.
     """
     kind = kind_of(preprocessing)
     train, without_train = kind.data.kept(dataset.train, preprocessing)
@@ -31,7 +32,9 @@ def fitting(dataset: Dataset, preprocessing: Any) -> Dataset:
     if not left_out and (train, validation, test) == (dataset.train, dataset.validation, dataset.test):
         return dataset
     before, after = dataset.train.classes, train.classes
-    gone = np.setdiff1d(before, after) if before is not None and after is not None else np.empty(0, np.int64)
+    gone = np.empty(0, np.int64)
+    if labeled and before is not None and after is not None:
+        gone = np.setdiff1d(before, after)
     if len(gone) or not (len(train) and len(validation) and len(test)):
         what = f"class '{dataset.labels[gone[0]]}'" if len(gone) else "a split"
         raise ZooError(f"no {kind.noun} of {what} fits the network's input: {listed(left_out, most=3)}")

@@ -65,21 +65,22 @@ def load(
         options: other options of the source by name, such as the column to predict.
         bad_examples: whether examples that cannot be read are an error or are left out.
         again: whether the data of an earlier run are loaded again; their targets are then not checked.
-        labeled: whether the examples need targets.
+        labeled: whether targets are learned; otherwise examples need none, and theirs are not checked.
         say: called with one line about everything that is left out, and about duplicate examples.
 
     Raises:
         ZooError: there is no such source, or nothing can be trained on its data.
     """
-    origin, raw = read_source(source, kind, data_dir, options, bad_examples, say, labeled=labeled and not again)
+    checked = labeled and not again
+    origin, raw = read_source(source, kind, data_dir, options, bad_examples, say, labeled=checked)
     plural = inputs.find(raw.kind).plural
-    refuse_one_class(raw, source)
-    if not again:
+    if checked:
+        refuse_one_class(raw, source)
         refuse_unseen_classes(raw, source)
     say_copies(raw.examples, plural, say)
     parts = split_examples(raw.examples, raw.labels, split, plural, say)
     train, validation, test = map(Examples.of, parts)
-    if not again:
+    if checked:
         refuse_one_value(train, raw, source)
     return Dataset(
         kind=raw.kind,
@@ -115,7 +116,7 @@ def read_source(
     Raises:
         ZooError: there is no such source or value of `bad_examples`; the source has examples of another kind, does not
             take an option, or cannot be read; or examples cannot be read and `bad_examples` is `error`; or no example
-            is left, or none of a class; or the name of a class cannot be printed.
+            is left, or, if `labeled`, none of a class; or the name of a class cannot be printed.
     """
     check_bad_examples(bad_examples)
     origin, argument = parse(source, kind)
@@ -138,7 +139,7 @@ def read_source(
     if unprintable:
         raise ZooError(f"'{shown(unprintable[0])}' cannot be the name of a class: use printable characters")
     left = {(one.split, label) for one in raw.examples for label in _classes(one, raw)}
-    for bad in raw.unreadable:
+    for bad in raw.unreadable if labeled else ():
         gone = [label for label in _classes(bad, raw) if (bad.split, label) not in left]
         if gone:
             raise ZooError(

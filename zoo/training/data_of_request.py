@@ -127,13 +127,15 @@ def _has_labels(dataset: Dataset) -> bool:
     return any(tasks.find(one).has_labels for one in [part.task for part in dataset.parts] or [dataset.task])
 
 
-def fit(dataset: Dataset, preprocessing: Any, bad_examples: BadExamples, say: Say) -> Dataset:
+def fit(dataset: Dataset, preprocessing: Any, bad_examples: BadExamples, say: Say, *, labeled: bool) -> Dataset:
     """Leave out the examples that the network cannot take, and say what is odd about the others.
+
+    `labeled` is False for a pretraining, for which classes do not matter.
 
     Raises:
         ZooError: the network cannot take an example, and `bad_examples` is `error`.
     """
-    kept, kind = fitting(dataset, preprocessing), kind_of(preprocessing)
+    kept, kind = fitting(dataset, preprocessing, labeled=labeled), kind_of(preprocessing)
     left_out = kept.skipped[len(dataset.skipped) :]
     if bad_examples == "error":
         refuse_left_out(left_out, kind)

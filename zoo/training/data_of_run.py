@@ -11,6 +11,7 @@ from zoo.data.fitting import fitting
 from zoo.data.fraction import labeled_fraction
 from zoo.data.reload import load_again
 from zoo.data.unlabeled import load_unlabeled_again, moved_with
+from zoo.task import task_of
 
 
 def data_of_run(this: run.Run, data_dir: Path | None) -> Dataset:
@@ -28,4 +29,4 @@ def data_of_run(this: run.Run, data_dir: Path | None) -> Dataset:
         described = moved_with(this.unlabeled, this.data.source, data_dir)
         unlabeled = load_unlabeled_again(described, dataset, rest)
         dataset = dataclasses.replace(dataset, unlabeled=unlabeled)
-    return fitting(dataset, preprocessing)
+    return fitting(dataset, preprocessing, labeled=not task_of(this.model).pretext_module)

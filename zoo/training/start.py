@@ -125,7 +125,7 @@ def _planned(request: TrainingRequest, decision: Decision, strategy: Any, say: S
     recipe = recipe_for(dataset, request, decision, strategy.num_replicas_in_sync, share, say)
     like = run.read_finished(request.weights).model if request.weights else None
     model = describe(decision.family, decision.size, dataset, recipe, like, request.method)
-    dataset = fit(dataset, model.preprocessing, decision.data.bad_examples, say)
+    dataset = fit(dataset, model.preprocessing, decision.data.bad_examples, say, labeled=request.method is None)
     if dataset.unlabeled is not None:
         without_labels.check_unlabeled_batch(recipe, len(dataset.unlabeled))
     if decision.teacher:

@@ -396,6 +396,7 @@ def test_one_value_cannot_be_learned(tmp_path: Path, targets: list[float], targe
         load(f"csv:{path}", "table", split=SPLIT, options={"target": target})
     assert read_source(f"csv:{path}", "table", options={"target": target})[1].examples, "data to measure on"
     assert load(f"csv:{path}", "table", split=SPLIT, options={"target": target}, again=True), "data of an earlier run"
+    assert load(f"csv:{path}", "table", split=SPLIT, options={"target": target}, labeled=False), "data to pretrain on"
 
 
 @pytest.mark.parametrize(
@@ -420,3 +421,4 @@ def test_a_class_that_training_never_sees_is_refused(
         load(source, "table", split=SPLIT, options=options)
     assert read_source(source, "table", options=options)[1].examples, "data to measure on"
     assert load(source, "table", split=SPLIT, options=options, again=True), "data of an earlier run"
+    assert load(source, "table", split=SPLIT, options=options, labeled=False), "data to pretrain on"
