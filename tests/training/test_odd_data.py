@@ -83,6 +83,29 @@ def test_a_needle_is_refused_by_name_or_left_out_by_every_verb(
     assert NEEDLE in answer.err
 
 
+@pytest.fixture
+def overflowing(tmp_path: Path) -> DataRequest:
+    """A table of 21 rows for training, one of which is too large for a network."""
+    for split, count in (("train", 20), ("val", 6), ("test", 6)):
+        rows = [f"{number / 7:.3f},{'ab'[number % 2]}" for number in range(count)]
+        (tmp_path / f"{split}.csv").write_text("\n".join(["x,y", *rows, *(["1e39,a"] if split == "train" else [])]))
+    source = ",".join(str(tmp_path / f"{split}.csv") for split in ("train", "val", "test"))
+    return DataRequest(f"csv:{source}", options={"target": "y"}, bad_examples="skip")
+
+
+def test_a_batch_fits_the_examples_that_are_left(overflowing: DataRequest, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    request = TrainingRequest(family="linear", data=overflowing, settings=["epochs=1"], out=out)
+    large = dataclasses.replace(request, settings=["epochs=1", "batch_size=21"])
+    with pytest.raises(ZooError, match="a batch of 21 is more than the 20 training examples"):
+        start.start(large, SINGLE, passes)
+    assert not out.exists()
+    start.start(request, SINGLE, passes)
+    done = run.read_finished(out)
+    assert done.recipe is not None
+    assert done.recipe.batch_size == 20
+
+
 def test_a_run_of_before_reads_its_images_as_it_did() -> None:
     """Its recipe and preprocessing lack the fields; a run that starts from its weights reads images in the same way."""
     recipe = schema.to_dict(Recipe(input=ImageSettings()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import time
 from collections.abc import Callable, Iterator
@@ -87,9 +88,12 @@ def measure(request: TrainingRequest, *, seconds: float, say: Say = silent, prog
     strategy = choose()
     check_devices(decision.recipe, strategy)
     dataset, _ = data_of_request(request, decision, say)
-    recipe = recipe_for(dataset, request, decision, strategy.num_replicas_in_sync, share_of(strategy), say)
+    devices = strategy.num_replicas_in_sync, share_of(strategy)
+    recipe = recipe_for(dataset, request, decision, *devices, say)
     model = describe(decision.family, decision.size, dataset, recipe)
-    return speeds(model, fitting(dataset, model.preprocessing), recipe, strategy, seconds, progress)
+    dataset = fitting(dataset, model.preprocessing)
+    recipe = recipe_for(dataset, request, dataclasses.replace(decision, recipe=recipe), *devices, say)
+    return speeds(model, dataset, recipe, strategy, seconds, progress)
 
 
 @own_settings()

@@ -25,7 +25,7 @@ from zoo.folder_lock import locked
 from zoo.input import kind_of
 from zoo.recipe import Prune, Recipe
 from zoo.text import Say
-from zoo.training import distillation, fine_tuning, without_labels
+from zoo.training import distillation, fine_tuning
 from zoo.training import strategy as strategies
 from zoo.training.batches import check_replicas, left_out_of_epochs, try_out
 from zoo.training.data_of_request import data_of_request, fit, recipe_for
@@ -122,15 +122,16 @@ def _planned(request: TrainingRequest, decision: Decision, strategy: Any, say: S
     """
     dataset, unlabeled = data_of_request(request, decision, say)
     share = strategies.share_of(strategy)
-    recipe = recipe_for(dataset, request, decision, strategy.num_replicas_in_sync, share, say)
+    replicas = strategy.num_replicas_in_sync
+    recipe = recipe_for(dataset, request, decision, replicas, share, say)
     like = run.read_finished(request.weights).model if request.weights else None
     model = describe(decision.family, decision.size, dataset, recipe, like, request.method)
     dataset = fit(dataset, model.preprocessing, decision.data.bad_examples, say, labeled=request.method is None)
-    if dataset.unlabeled is not None:
-        without_labels.check_unlabeled_batch(recipe, len(dataset.unlabeled))
+    # Fewer examples may be left than a batch has.
+    recipe = recipe_for(dataset, request, dataclasses.replace(decision, recipe=recipe), replicas, share, say)
     if decision.teacher:
         check_teacher(decision.teacher, model, dataset.train, recipe.distill)
-    for line in _remarks(dataset, model, recipe, strategy.num_replicas_in_sync):
+    for line in _remarks(dataset, model, recipe, replicas):
         say(line)
     seen = _digests(dataset, request.weights, decision.teacher, say)
     model, initial, arrays = _initial_weights(request.weights, model, recipe.prune, say)

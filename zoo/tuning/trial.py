@@ -16,6 +16,7 @@ from zoo.errors import ZooError, one_line
 from zoo.named_recipe import RecipeFile
 from zoo.recipe import WIDTH, flat
 from zoo.schema import record
+from zoo.text import silent
 from zoo.training.decision import decide
 from zoo.training.request import DataRequest, Execution, Preflight, TrainingRequest
 from zoo.tuning import space as spaces
@@ -87,7 +88,7 @@ def check(request: StudyRequest, preflight: Preflight) -> Settled:
     Raises:
         ZooError: a check fails.
     """
-    from zoo.training.data_of_request import data_of_request, recipe_for
+    from zoo.training.data_of_request import data_of_request, fit, recipe_for
     from zoo.training.describe import describe
     from zoo.training.devices import check_devices
     from zoo.training.strategy import choose
@@ -98,6 +99,9 @@ def check(request: StudyRequest, preflight: Preflight) -> Settled:
     dataset, _ = data_of_request(usual, decision)
     recipe = recipe_for(dataset, usual, decision)
     model = describe(family, row, dataset, recipe)
+    # The examples that trials train on; networks are described from all.
+    kept = fit(dataset, model.preprocessing, decision.data.bad_examples, silent, labeled=True)
+    recipe = recipe_for(kept, usual, dataclasses.replace(decision, recipe=recipe))
     preflight(model)
     task = tasks.find(dataset.task)
     plain: Plain = request.space or spaces.default(
@@ -105,7 +109,7 @@ def check(request: StudyRequest, preflight: Preflight) -> Settled:
         request.size,
         recipe,
         request.settings,
-        examples=len(dataset.train),
+        examples=len(kept.train),
         classes=dataset.task == "classes",
         scales=_can(family, row, dataset, recipe, width=spaces.WIDTHS[0]),
         drops=_can(family, row, dataset, recipe, dropout=0.5),
@@ -122,7 +126,7 @@ def check(request: StudyRequest, preflight: Preflight) -> Settled:
         check_devices(other.recipe, strategy)
         share = (other.recipe.label_fraction, other.recipe.label_seed)
         same = share == (recipe.label_fraction, recipe.label_seed)
-        fitted = recipe_for(dataset if same else data_of_request(changed, other)[0], changed, other)
+        fitted = recipe_for(kept if same else data_of_request(changed, other)[0], changed, other)
         if {SIZE, WIDTH, *shaping} & values.keys():
             describe(family, other.size, dataset, fitted)
 
