@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from zoo import recipe as recipes
 from zoo.errors import ZooError
 from zoo.keys_file import flat
 from zoo.registry import matching, resolve
-from zoo.tuning.space import Choices, Range, checked, corners, default, to_plain
+from zoo.tuning.space import Choices, Range, Value, checked, corners, default, to_plain, try_bounds
 
 MLP, SMALL = resolve("mlp")
 USUAL = MLP.recipe_of(SMALL)
@@ -140,6 +141,20 @@ def test_keys_that_depend_on_each_other_are_searched_together() -> None:
     assert checked(plain, family, None, family.recipe_of(row), ()).keys() == plain.keys()
     with pytest.raises(ZooError, match=r"image.crop_ratio=1.33"):
         checked({"image.crop_ratio": [1.0, 1.33]}, family, None, family.recipe_of(row), ())
+
+
+def test_a_key_and_the_size_are_tried_with_the_keys_that_this_one_depends_on() -> None:
+    family, row = resolve("cnn")
+    recipe = family.recipe_of(row)
+    plain = {"size": ["small", "base"], "image.smallest_crop": [0.25, 0.5], "image.crop_ratio": [1.0, 1.33]}
+    taken: list[tuple[Value, Value]] = []
+
+    def attempt(values: Mapping[str, Value]) -> None:
+        recipes.override(recipe, [f"{key}={value}" for key, value in values.items() if key != "size"])
+        taken.append((values["size"], values["image.crop_ratio"]))
+
+    try_bounds(checked(plain, family, None, recipe, ()), ["size", "image.crop_ratio"], attempt)
+    assert taken == [("small", 1.0), ("small", 1.33), ("base", 1.0), ("base", 1.33)]
 
 
 def test_a_special_value_is_no_end_of_a_range() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -49,6 +50,16 @@ def test_the_default_space_suits_the_data() -> None:
 def test_what_the_data_or_the_network_do_not_take_is_refused(changes: dict[str, object], said: str) -> None:
     with pytest.raises(ZooError, match=said):
         trial.check(dataclasses.replace(REQUEST, **changes), lambda model: None)  # type: ignore[arg-type]
+
+
+def test_keys_of_the_network_are_tried_with_the_sizes_of_the_space() -> None:
+    """Keyword networks have residual branches at base and large, but not at small, the default size."""
+    keyword = dataclasses.replace(REQUEST, family="keyword", data="synthetic_speech")
+    space: dict[str, Any] = {"size": ["base", "large"], "network.drop_path": [0.0, 0.1]}
+    assert trial.check(dataclasses.replace(keyword, space=space), lambda model: None).space == space
+    space["size"] = ["small", "base"]
+    with pytest.raises(ZooError, match=r"size=small, network\.drop_path=0\.1: keyword small has no residual branches"):
+        trial.check(dataclasses.replace(keyword, space=space), lambda model: None)
 
 
 def test_a_trial_is_an_ordinary_training_that_has_not_seen_the_test_examples(tmp_path: Path) -> None:

@@ -222,8 +222,8 @@ def to_plain(space: Space) -> dict[str, Any]:
 def try_bounds(space: Space, keys_of: Sequence[str], attempt: Callable[[Mapping[str, Value]], None]) -> None:
     """Try every combination of the bounds of the given keys.
 
-    Keys of one section may depend on each other, so a single value that is refused is tried with bounds of the other
-    keys of its section.
+    Keys of one section may depend on each other, so values that are refused are tried with bounds of the other keys of
+    their sections.
 
     Raises:
         ZooError: `attempt` refused a combination; the message begins with the value.
@@ -242,12 +242,11 @@ def try_bounds(space: Space, keys_of: Sequence[str], attempt: Callable[[Mapping[
 
 
 def _companions(space: Space, values: Mapping[str, Value]) -> Iterator[dict[str, Value]]:
-    """Yield values of other keys to try a value with: none, then the bounds of the other keys of its section."""
+    """Yield values of other keys to try values with: none, then the bounds of the other keys of their sections."""
     yield {}
-    section, dot, _ = next(iter(values)).rpartition(".") if len(values) == 1 else ("", "", "")
-    if dot:
-        others = [key for key in space if key.startswith(f"{section}.") and key not in values]
-        yield from itertools.islice(corners(space, others), MOST_COMPANIONS if others else 0)
+    sections = {key.rpartition(".")[0] for key in values} - {""}
+    others = [key for key in space if key.rpartition(".")[0] in sections and key not in values]
+    yield from itertools.islice(corners(space, others), MOST_COMPANIONS if others else 0)
 
 
 def corners(space: Space, keys_of: Sequence[str]) -> Iterator[dict[str, Value]]:

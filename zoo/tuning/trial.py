@@ -118,7 +118,7 @@ def check(request: StudyRequest, preflight: Preflight) -> Settled:
 
     # A user's space may have any keys that change the network or its input; the default one only has size and width.
     sections = ("network", recipe.input.kind) if request.space else ()
-    shaping = [key for key in space if key.partition(".")[0] in sections]
+    shaping = {WIDTH, *(key for key in space if key.partition(".")[0] in sections)}
 
     def attempt(values: Mapping[str, spaces.Value]) -> None:
         changed = request.training(*changes_of(values))
@@ -127,10 +127,11 @@ def check(request: StudyRequest, preflight: Preflight) -> Settled:
         share = (other.recipe.label_fraction, other.recipe.label_seed)
         same = share == (recipe.label_fraction, recipe.label_seed)
         fitted = recipe_for(kept if same else data_of_request(changed, other)[0], changed, other)
-        if {SIZE, WIDTH, *shaping} & values.keys():
+        if {SIZE, *shaping} & values.keys():
             describe(family, other.size, dataset, fitted)
 
-    for keys in (["batch_size", "accumulate"], [SIZE, WIDTH], *([key] for key in space)):
+    # The sizes of a family may have different networks, and the space need not have the default size.
+    for keys in (["batch_size", "accumulate"], *([SIZE, key] if key in shaping else [key] for key in space)):
         spaces.try_bounds(space, keys, attempt)
     known = {**flat(recipe), SIZE: row.name}
     return Settled(
