@@ -12,8 +12,9 @@ import pytest
 from tests.trainings import SINGLE, passes
 from zoo import run
 from zoo.errors import ZooError
+from zoo.named_recipe import NamedRecipe
 from zoo.recipe import WIDTH, override
-from zoo.registry import resolve
+from zoo.registry import families, resolve
 from zoo.training.request import DataRequest, TrainingRequest
 from zoo.training.start import start
 from zoo.tuning import space as spaces
@@ -50,6 +51,17 @@ def test_the_default_space_suits_the_data() -> None:
 def test_what_the_data_or_the_network_do_not_take_is_refused(changes: dict[str, object], said: str) -> None:
     with pytest.raises(ZooError, match=said):
         trial.check(dataclasses.replace(REQUEST, **changes), lambda model: None)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("recipe", "searched"), [(None, True), ("original", False)])
+def test_only_sizes_that_the_recipe_is_for_are_searched(recipe: str | None, searched: bool) -> None:
+    mlp, _ = resolve("mlp")
+    original = NamedRecipe(title="", source="", cost="", keys={"epochs": 2}, sizes=("small", "large"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(families(), "mlp", dataclasses.replace(mlp, recipes={"original": original}))
+        settled = trial.check(dataclasses.replace(REQUEST, recipe=recipe), lambda model: None)
+    assert ("size" in settled.space) == searched
+    assert "optimizer.lr" in settled.space
 
 
 def test_keys_of_the_network_are_tried_with_the_sizes_of_the_space() -> None:

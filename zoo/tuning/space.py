@@ -169,6 +169,7 @@ def default(
     recipe: Recipe,
     settings: Sequence[str],
     *,
+    sizes: Sequence[str] = SIZES,
     examples: int,
     classes: bool,
     scales: bool,
@@ -178,9 +179,10 @@ def default(
 
     Args:
         family: the family.
-        size: the requested size; None adds the sizes small and base to the space.
+        size: the requested size; None adds the sizes small and base to the space, if the recipe is for both.
         recipe: the recipe of the first trial.
         settings: the changes of the recipe for all trials; their keys are not searched.
+        sizes: the sizes that the recipe is for.
         examples: the number of training examples, which no batch exceeds.
         classes: whether the task is classification, so that labels can be smoothed.
         scales: whether the network can be made wider and narrower.
@@ -190,8 +192,9 @@ def default(
     # Mixing takes pairs, of each part of an accumulated batch.
     multiple = recipe.accumulate * (2 if recipe.mixup or recipe.cutmix else 1)
     batches = sorted({max(1, batch // 2), batch, min(2 * batch, examples // multiple * multiple)})
+    searched = [one for one in SIZES[:2] if one in sizes]
     found: dict[str, Any] = {
-        SIZE: list(SIZES[:2]),
+        SIZE: searched,
         "optimizer.lr": _around(recipe.optimizer.lr),
         "optimizer.weight_decay": _around(decay) if decay else [0.0, 1e-4, 1e-3, 1e-2],
         "batch_size": [one for one in batches if one > 0 and one % multiple == 0],
@@ -203,7 +206,7 @@ def default(
         found[DROPOUT] = {"low": 0.0, "high": 0.5}
     if scales:
         found[WIDTH] = list(WIDTHS)
-    decided = recipes.set_keys(settings) | ({SIZE} if size is not None else set())
+    decided = recipes.set_keys(settings) | ({SIZE} if size is not None or len(searched) < 2 else set())
     return {key: value for key, value in found.items() if key not in decided}
 
 

@@ -13,6 +13,7 @@ from zoo import task as tasks
 from zoo.allocator import keeping_freed_memory
 from zoo.data.source import short_name
 from zoo.errors import ZooError, one_line
+from zoo.family import Family
 from zoo.named_recipe import RecipeFile
 from zoo.recipe import WIDTH, flat
 from zoo.schema import record
@@ -109,6 +110,7 @@ def check(request: StudyRequest, preflight: Preflight) -> Settled:
         request.size,
         recipe,
         request.settings,
+        sizes=_sizes_of_recipe(family, request.recipe),
         examples=len(kept.train),
         classes=dataset.task == "classes",
         scales=_can(family, row, dataset, recipe, width=spaces.WIDTHS[0]),
@@ -145,6 +147,12 @@ def check(request: StudyRequest, preflight: Preflight) -> Settled:
         seed=recipe.seed,
         fingerprint=dataset.fingerprint,
     )
+
+
+def _sizes_of_recipe(family: Family, recipe: str | RecipeFile | None) -> Sequence[str]:
+    """Return the sizes of a family that a recipe is for; only named recipes are not for all."""
+    named = family.named_recipes.get(recipe) if isinstance(recipe, str) else None
+    return named.sizes if named and named.sizes else [row.name for row in family.sizes]
 
 
 def _can(family: Any, row: Any, dataset: Any, recipe: Any, **changes: float) -> bool:
