@@ -220,6 +220,16 @@ def test_the_table_has_a_row_for_each_trial(tmp_path: Path) -> None:
     ]
 
 
+def test_a_study_whose_trials_all_fail_has_a_table_with_the_reasons(tmp_path: Path) -> None:
+    trials = [Trial(0, {}, None, 0, "the loss is nan"), Trial(1, {}, None, 0, "out of memory")]
+    record: Any = None
+    request = StudyRequest("mlp", None, "iris", None, {}, "error", (), 2)
+    with pytest.raises(ZooError, match=r"no trial of .* has a value; trials\.csv has the reasons, the first: the loss"):
+        tune._end(tmp_path, record, request, SETTLED, trials, 0, silent)
+    rows = (tmp_path / "trials.csv").read_text().splitlines()
+    assert [row.rpartition(",")[2] for row in rows] == ["reason", "the loss is nan", "out of memory"]
+
+
 def test_what_is_printed_tells_trials_that_failed_from_those_that_ended_early(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

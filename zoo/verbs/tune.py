@@ -234,10 +234,15 @@ def _study(folder: Path, settled: Settled) -> Study:
 def _end(
     folder: Path, record: Experiment, request: StudyRequest, settled: Settled, trials: list[Trial], lock: int, say: Say
 ) -> Experiment:
-    """Copy the best run, test it, and write the table, the drawing and the results."""
+    """Write the table, copy the best run and test it, and write the drawing and the results.
+
+    Raises:
+        ZooError: no trial has a value; the table has the reasons.
+    """
+    write_table(folder / TABLE, trials, settled.metric)
     best = best_of(trials, settled.higher_is_better)
     if best is None:
-        raise ZooError(f"no trial of {folder} has a value; the first: {trials[0].reason}")
+        raise ZooError(f"no trial of {folder} has a value; {TABLE} has the reasons, the first: {trials[0].reason}")
     target = folder / BEST
     if not target.exists():
         with files.staged_folder(target) as staging:
@@ -250,7 +255,6 @@ def _end(
                 process.answer()
             except Died as error:
                 raise ZooError(f"the best run could not be tested, because {error}: continue with --resume") from None
-    write_table(folder / TABLE, trials, settled.metric)
     title = f"{folder.name}: {len(trials)} trials"
     history.draw(folder / HISTORY, trials, f"{settled.metric} of validation", settled.higher_is_better, title, say)
     values = run.read_finished(target).results
