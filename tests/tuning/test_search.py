@@ -243,6 +243,20 @@ def test_what_is_printed_tells_trials_that_failed_from_those_that_ended_early(
     assert capsys.readouterr().out.splitlines()[-1] == "4 trials: 1 ended early, 2 failed"
 
 
+def test_the_reason_why_a_network_is_not_exported_is_below_its_table(capsys: pytest.CaptureFixture[str]) -> None:
+    figures = {"parameters": 10, "multiply_adds": 10, "train_seconds": 1.0, "metric": "accuracy", "score": 0.9}
+    small = {**figures, "name": "small", "score_low": 0.8, "score_high": 1.0, "latency": {"p50_ms": 0.5}}
+    base = {**small, "name": "base", "latency": None, "not_exported": "the gate onnx failed: 3 answers differ"}
+    tables.networks([{**small, "not_exported": None}, base])
+    shown = capsys.readouterr().out.splitlines()
+    assert [line.split()[-1] for line in shown[1:3]] == ["0.5", "—"]
+    assert shown[3:] == ["base is not exported: the gate onnx failed: 3 answers differ"]
+    tables.networks([base])
+    assert capsys.readouterr().out.splitlines()[2:] == shown[3:]
+    tables.networks([{**small, "latency": None}])
+    assert len(capsys.readouterr().out.splitlines()) == 2, "of networks that nobody exports, there is nothing to say"
+
+
 def test_the_size_is_no_change_of_the_recipe() -> None:
     assert changes_of({"size": "base", "optimizer.lr": 0.1}) == ("base", ["optimizer.lr=0.1"])
     assert changes_of({"batch_size": 8}) == (None, ["batch_size=8"])

@@ -169,10 +169,14 @@ def training_speeds(found: InputSpeed) -> None:
 
 
 def networks(rows: Sequence[Mapping[str, Any]]) -> None:
-    """Print a row for each trained network: its cost, its score with the interval, and its latency if it has one."""
+    """Print a row for each trained network: its cost, its score with the interval, and its latency if it has one.
+
+    Below the rows, a line has the reason for each network that is not exported.
+    """
     metric = rows[0]["metric"]
     header = ["network", "parameters", "multiply-adds (M)", "training (s)", f"test {metric}", "95 % interval"]
-    measured = any(row.get("latency") for row in rows)
+    reasons = {row["name"]: row["not_exported"] for row in rows if row.get("not_exported")}
+    measured = bool(reasons) or any(row.get("latency") for row in rows)
     cells = []
     for row in rows:
         latency = row.get("latency")
@@ -188,6 +192,8 @@ def networks(rows: Sequence[Mapping[str, Any]]) -> None:
             ]
         )
     _print([[*header, *(["ONNX, 1 thread (ms)"] if measured else [])], *cells], left=1)
+    for name, reason in reasons.items():
+        click.echo(f"{name} is not exported: {printable(reason)}")
 
 
 def law(found: Mapping[str, Any]) -> None:
