@@ -14,13 +14,16 @@ from tests.training.test_training import SignalAt, train
 from tests.trainings import SINGLE
 from zoo import factory, registry, run, weights_file
 from zoo.data.load import load
+from zoo.errors import ZooError
 from zoo.family import Size
 from zoo.inputs.image.mae import network, normalized, patches_of, shown
 from zoo.recipe import Split
 from zoo.tasks.mae import graph
 from zoo.training import start
 from zoo.training.batches import batches_of
+from zoo.training.decision import decide
 from zoo.training.describe import describe
+from zoo.training.request import TrainingRequest
 from zoo.training.without_labels import recipe_of
 
 SETTINGS = ("epochs=2", "batch_size=64", "mae.depth=1", "mae.width=32")
@@ -95,3 +98,12 @@ def test_it_resumes_bit_for_bit_and_is_fine_tuned(tmp_path: Path) -> None:
     assert set(kept) == set(weights_file.weights(factory.build(done.model)))
     tuned = train(tmp_path / "tuned", "epochs=1", family=None, size=None, weights=alone)
     assert run.read_finished(tuned).initial is not None
+
+
+def test_dropout_before_the_head_is_refused() -> None:
+    def decided(setting: str) -> float:
+        return decide(TrainingRequest(family="vit", method="mae", settings=[setting])).recipe.network.drop_path
+
+    with pytest.raises(ZooError, match=r"network\.dropout drops what the head reads, and mae trains without a head"):
+        decided("network.dropout=0.1")
+    assert decided("network.drop_path=0.1") == 0.1

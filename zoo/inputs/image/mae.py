@@ -32,10 +32,12 @@ recipe = for_pretraining
 
 
 def check(family: Family, recipe: Recipe) -> None:
-    """Raise ZooError where the family does not read images as tokens of patches."""
+    """Raise ZooError where the family does not read images as tokens of patches, or a key would have no effect."""
     if TASK.kind not in family.pretext_options:
         able = listed(name for name, one in families().items() if TASK.kind in one.pretext_options)
         raise ZooError(f"mae is for networks that read images in patches ({able}), not for {family.name}")
+    if recipe.network.dropout > 0:
+        raise ZooError("network.dropout drops what the head reads, and mae trains without a head: leave it out")
 
 
 def shown(patches: int, share: float) -> int:
