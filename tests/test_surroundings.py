@@ -6,6 +6,7 @@ import dataclasses
 import gc
 import json
 import os
+import random
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,6 +17,8 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorflow.python.eager import context
+from tensorflow.python.framework import config
 
 import zoo
 from zoo import complexity, factory, migration, run, schema, tensorflow_setup, weights_file
@@ -23,7 +26,7 @@ from zoo.description import Model
 from zoo.errors import ZooError
 from zoo.export import gates
 from zoo.inputs.image.preprocessing import Preprocessing
-from zoo.keras_settings import own_settings
+from zoo.keras_settings import own_randomness, own_settings
 from zoo.provenance import environment
 
 PIXELS = Preprocessing(28, 28, 1, (0.5,), (0.5,))
@@ -151,6 +154,50 @@ def test_a_notebooks_settings_change_no_training_and_no_export(
     assert zoo.evaluate(made).evaluation == zoo.evaluate(expected).evaluation
     zoo.export_run(made)
     assert settings() == notebook
+
+
+def draws() -> list[float]:
+    """A number from each generator that a program can seed."""
+    drawn = [random.random(), np.random.random(), tf.random.uniform(()), keras.random.uniform(())]
+    return [float(number) for number in drawn]
+
+
+class Determinism(keras.callbacks.Callback):
+    """Whether operations are deterministic during a training."""
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        self.found = config.is_op_determinism_enabled()
+
+
+@pytest.mark.usefixtures("no_trial_export")
+def test_a_training_changes_neither_the_random_numbers_nor_the_determinism_of_later_code(tmp_path: Path) -> None:
+    def in_a_training(number: int, **settings: object) -> bool:
+        watch = Determinism()
+        zoo.train("linear", data="iris", epochs=1, set=settings, callbacks=[watch], out=tmp_path / f"{number}")
+        return watch.found
+
+    with own_randomness():
+        config.disable_op_determinism()  # another test of this process may have trained without `zoo.train`
+        keras.utils.set_random_seed(7)
+        draws()
+        expected = draws()
+        keras.utils.set_random_seed(7)
+        draws()
+        assert in_a_training(1)
+        assert draws() == expected
+        assert not config.is_op_determinism_enabled()
+        assert not in_a_training(2, deterministic=False), "TensorFlow can go back"
+        tf.config.experimental.enable_op_determinism()
+        in_a_training(3)
+        assert config.is_op_determinism_enabled(), "the caller's own choice stays"
+
+
+def test_an_error_and_seeds_that_were_never_set_leave_no_seed() -> None:
+    tf.random.set_seed(None)
+    with pytest.raises(ZooError), own_randomness():
+        keras.utils.set_random_seed(7)
+        raise ZooError("of a test")
+    assert context.global_seed() is None
 
 
 @pytest.mark.parametrize("collecting", [True, False])

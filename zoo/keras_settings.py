@@ -1,8 +1,13 @@
-"""zoo's own settings of Keras and TensorFlow, so that a keras.json or a notebook's settings change no network."""
+"""zoo's own settings of Keras and TensorFlow, so that a keras.json or a notebook's settings change no network.
+
+The earlier settings, and the earlier states of random number generators, return when zoo has done its work.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import copy
+import random
 from collections.abc import Iterator
 from typing import Any
 
@@ -48,6 +53,41 @@ def own_settings(precision: str = FLOAT_TYPE) -> Iterator[None]:
         yield
     finally:
         _set(*before)
+
+
+@contextlib.contextmanager
+def own_randomness() -> Iterator[None]:
+    """Let a block seed Python, NumPy, TensorFlow and Keras, and enable op determinism, without any effect after it.
+
+    The earlier states return however the block ends.
+    """
+    import numpy as np
+    import tensorflow as tf
+
+    # TensorFlow 2.21 and Keras 3.15 have no public functions that return these states, or that disable op determinism.
+    from keras.src.backend.common import global_state
+    from keras.src.random.seed_generator import GLOBAL_SEED_GENERATOR
+    from keras.src.utils.rng_utils import GLOBAL_RANDOM_SEED
+    from tensorflow.python.eager import context
+    from tensorflow.python.framework import config
+
+    eager = context.context()
+    of_python, of_numpy, deterministic = random.getstate(), np.random.get_state(), config.is_op_determinism_enabled()
+    # TensorFlow draws the seeds of operations from `_rng`, which is missing until someone sets a seed.
+    seed, seeds_of_operations = context.global_seed(), copy.deepcopy(getattr(eager, "_rng", None))
+    of_keras = {name: global_state.get_global_attribute(name) for name in (GLOBAL_RANDOM_SEED, GLOBAL_SEED_GENERATOR)}
+    try:
+        yield
+    finally:
+        random.setstate(of_python)
+        np.random.set_state(of_numpy)
+        tf.random.set_seed(seed)
+        if seeds_of_operations is not None:
+            eager._rng = seeds_of_operations
+        for name, value in of_keras.items():
+            global_state.set_global_attribute(name, value)
+        if not deterministic:
+            config.disable_op_determinism()
 
 
 @contextlib.contextmanager

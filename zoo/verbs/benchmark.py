@@ -12,6 +12,7 @@ from zoo.allocator import keeping_freed_memory
 from zoo.description import Provenance
 from zoo.errors import ZooError
 from zoo.folder_kinds import check_new
+from zoo.keras_settings import own_randomness
 from zoo.measurement import BATCHES, SECONDS, check_seconds
 from zoo.tensorflow_setup import import_keras
 from zoo.text import Progress, Say, silent
@@ -161,6 +162,6 @@ def _of_training(request: TrainingRequest, seconds: float, say: Say, progress: P
     from zoo.training.input_speed import measure
 
     started = provenance.here(SEED)
-    with keeping_freed_memory():
+    with keeping_freed_memory(), own_randomness():
         found = measure(request, seconds=seconds, say=say, progress=progress)
     return Benchmark(dataclasses.replace(started, finished=provenance.now()), seconds, training=found)

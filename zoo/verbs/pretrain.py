@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from zoo import provenance, run
 from zoo.allocator import keeping_freed_memory
+from zoo.keras_settings import own_randomness
 from zoo.recipe import Precision
 from zoo.tensorflow_setup import import_keras
 from zoo.text import Progress, Say, silent
@@ -119,7 +120,8 @@ def pretrain(
         import_keras()
         from zoo.training import start
 
-        folder = start.start(request, dataclasses.replace(execution, team=team), _without_head)
+        with own_randomness():
+            folder = start.start(request, dataclasses.replace(execution, team=team), _without_head)
     return RunFolder(folder, run.read_finished(folder))
 
 

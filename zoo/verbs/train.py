@@ -10,6 +10,7 @@ from typing import Any, Literal
 from zoo import provenance, run
 from zoo.allocator import keeping_freed_memory
 from zoo.errors import ZooError
+from zoo.keras_settings import own_randomness
 from zoo.named_recipe import RecipeChoice
 from zoo.recipe import Precision
 from zoo.tensorflow_setup import import_keras
@@ -163,10 +164,11 @@ def train(
         from zoo.export.preflight import preflight
         from zoo.training import start
 
-        if resume is not None:
-            folder = start.resume(local_path(resume), optional_path(data_dir), execution)
-        else:
-            folder = start.start(request, execution, preflight)
+        with own_randomness():
+            if resume is not None:
+                folder = start.resume(local_path(resume), optional_path(data_dir), execution)
+            else:
+                folder = start.start(request, execution, preflight)
     return RunFolder(folder, run.read_finished(folder))
 
 
@@ -209,4 +211,5 @@ def beside_chief(cluster: Cluster, data_dir: Path | None, execution: Execution) 
         import_keras()
         from zoo.training.follow import follow
 
-        return RunFolder(*follow(data_dir, dataclasses.replace(execution, team=team)))
+        with own_randomness():
+            return RunFolder(*follow(data_dir, dataclasses.replace(execution, team=team)))

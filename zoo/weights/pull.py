@@ -15,6 +15,7 @@ from zoo.description import Model, Symbols, Weights
 from zoo.errors import ZooError
 from zoo.family import Family, Size
 from zoo.input import find, kind_of
+from zoo.keras_settings import own_randomness
 from zoo.registry import resolve
 from zoo.structure import MOST_CHANNELS, Structure
 from zoo.tensorflow_setup import import_keras
@@ -134,9 +135,10 @@ def pull(
     import_keras()
     import keras
 
-    # Layers that the weights lack start from random ones.
-    keras.utils.set_random_seed(SEED)
-    model = factory.build(description)
+    with own_randomness():
+        # Layers that the weights lack start from random ones.
+        keras.utils.set_random_seed(SEED)
+        model = factory.build(description)
     description = dataclasses.replace(
         description, parameters=complexity.parameters(model), multiply_adds=complexity.multiply_adds(model)
     )
