@@ -21,6 +21,7 @@ from zoo.description import Provenance
 from zoo.errors import ZooError
 from zoo.schema import record
 from zoo.stores import is_store
+from zoo.text import Say
 
 Kind = Literal["study", "sizes", "scale"]
 
@@ -81,6 +82,13 @@ def end(kind: Kind, folder: Path, experiment: Experiment, results: dict[str, Any
     done = dataclasses.replace(experiment, provenance=finished, results=results)
     write(kind, folder, done)
     return done
+
+
+def say_finished(folder: Path, experiment: Experiment, say: Say) -> None:
+    """Say that a folder was finished by an earlier call, whose figures a verb shows without training again."""
+    if experiment.finished:
+        when = experiment.provenance.finished
+        say(f"{folder} was finished at {when}, and these are its figures: another --out trains again")
 
 
 PLACES: dict[str, Callable[[str], str]] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 import json
 import os
@@ -14,7 +15,7 @@ import pytest
 
 import zoo
 from tests.conftest import Answer
-from zoo import experiment, folder_lock, run
+from zoo import experiment, folder_lock, run, schema
 from zoo.cli import tables
 from zoo.data.source import moved
 from zoo.errors import ZooError
@@ -442,6 +443,21 @@ def test_networks_of_different_data_make_no_table() -> None:
     series.refuse_other_data([made("small", "a"), made("base", "a")])
     with pytest.raises(ZooError, match="the data changed between small and large"):
         series.refuse_other_data([made("small", "a"), made("base", "a"), made("large", "b")])
+
+
+def test_a_study_of_other_data_is_refused_before_a_trial_and_before_its_figures(tmp_path: Path) -> None:
+    settled = dataclasses.replace(SETTLED, fingerprint="that of other data")
+    request = StudyRequest("mlp", None, "iris", None, {}, "error", ("epochs=1",), 2)
+    begun = experiment.begin(
+        "study", tmp_path / "study", schema.to_dict(request), schema.to_dict(settled), 0,
+        fill=lambda staging: tune._study(staging, settled).close(),
+    )  # fmt: skip
+    with pytest.raises(ZooError, match=r"the data have changed since the study began: .* with another --out$"):
+        zoo.tune("mlp", trials=2, data="iris", epochs=1, out=tmp_path / "study")
+    experiment.end("study", tmp_path / "study", begun, {"trials": 2})
+    with pytest.raises(ZooError, match="the data have changed since the study began"):
+        zoo.tune("mlp", trials=2, data="iris", epochs=1, out=tmp_path / "study")
+    assert not Process.jobs
 
 
 def test_a_study_keeps_a_space_that_needs_the_settings_of_its_request(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ from zoo.tuning.process import StudyEnds
 from zoo.tuning.space import SIZE, Plain
 from zoo.tuning.study import changes_of
 
-CHANGED = "the data have changed since the study began: put them back, or begin another study"
+CHANGED = "the data have changed since the study began: put them back, or begin another study with another --out"
 
 
 @record
@@ -205,7 +205,7 @@ def train(
         with keeping_freed_memory():
             start.start(request.training(size, settings, folder), execution, preflight, test=False)
     except (ZooError, OSError) as error:
-        _refuse_other_data(request, settled)
+        refuse_other_data(request, settled)
         if isinstance(error, OSError):  # such as a full disk
             raise StudyEnds(one_line(error)) from None
         raise
@@ -231,7 +231,7 @@ def train(
     }
 
 
-def _refuse_other_data(request: StudyRequest, settled: Settled) -> None:
+def refuse_other_data(request: StudyRequest, settled: Settled) -> None:
     """Raise StudyEnds unless the data are those that the study began with: no trial could be trained on them."""
     from zoo.training.data_of_request import data_of_request
 

@@ -92,7 +92,7 @@ def scale(
     training.
 
     An interrupted call continues with the same arguments, or with `resume`: networks that are finished are not trained
-    again.
+    again. A finished call is not repeated, and data that have changed since are refused: another `out` trains again.
 
     Args:
         family: a family such as `resnet`. Not needed with `resume`.
@@ -153,6 +153,10 @@ def scale(
         if resume is not None:
             record = experiment.move_data("scale", folder, record, optional_path(data_dir))
         request = {name: value for name, value in record.asked.items() if name not in ("points", "seconds")}
+        if resume is None or not record.finished:
+            places = [folder / RUNS / point.name for point in points]
+            series.refuse_changed_data(folder, places, experiment.place_of_data(request))
+        experiment.say_finished(folder, record, say)
         if not record.finished:
             record = _measured(folder, record, request, points, seconds or record.asked["seconds"], say, progress)
     return ScaleFolder(folder, record)

@@ -176,6 +176,24 @@ def check_networks(made: list[Decided], points: list[Point]) -> None:
             raise ZooError(f"{other} and {point.name} are the same network of {model.family}: leave one out")
 
 
+def refuse_changed_data(folder: Path, runs: Iterable[Path], data_dir: Path | None) -> None:
+    """Raise ZooError if the data are no longer those that the first run of a series was trained on, if there is one.
+
+    Args:
+        folder: the folder of the series.
+        runs: the run folders of the series, which need not exist yet.
+        data_dir: the `--data-dir` with which the runs find their data.
+    """
+    from zoo.training.data_of_run import data_of_run
+
+    first = next((one for one in runs if (one / run.DESCRIPTION).is_file()), None)
+    if first is not None:
+        try:
+            data_of_run(run.read(first), data_dir)
+        except ZooError as error:
+            raise ZooError(f"{error} (another --out than {folder} trains on the data as they are)") from None
+
+
 def refuse_other_data(made: Iterable[RunFolder]) -> None:
     """Raise ZooError if the networks of a series were trained on different data, which one table cannot compare."""
     first, *others = made

@@ -48,7 +48,8 @@ def train_sizes(
     """Train several sizes of a family one after the other, and write a folder with a run for each.
 
     An interrupted call continues with the same arguments, or with `resume`: sizes that are finished are not trained
-    again, and the one in training continues from its last checkpoint.
+    again, and the one in training continues from its last checkpoint. A finished call is not repeated, and data that
+    have changed since are refused: another `out` trains again.
 
     Args:
         family: a family such as `resnet`. Not needed with `resume`.
@@ -89,6 +90,10 @@ def train_sizes(
         if resume is not None:
             record = experiment.move_data("sizes", folder, record, optional_path(training.get("data_dir")))
         request = {name: value for name, value in record.asked.items() if name != "sizes"}
+        places = [folder / point.name for point in points]
+        if resume is None or not record.finished:
+            series.refuse_changed_data(folder, places, experiment.place_of_data(request))
+        experiment.say_finished(folder, record, say)
         runs = [series.trained(folder / point.name, request, point, how, say, progress) for point in points]
         series.refuse_other_data(runs)
         if not record.finished:

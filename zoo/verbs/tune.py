@@ -24,7 +24,7 @@ from zoo.tuning import space as spaces
 from zoo.tuning.process import Died, TrialProcess
 from zoo.tuning.search import folder_of, search
 from zoo.tuning.study import BEST, HISTORY, TABLE, TRIALS, Study, Trial, best_of, changes_of, write_table
-from zoo.tuning.trial import Settled, StudyRequest
+from zoo.tuning.trial import Settled, StudyRequest, refuse_other_data
 from zoo.verbs.arguments import StrPath, column_options, local_path, optional_path, refuse_beside_resume, settings_of
 from zoo.verbs.results import Folder, RunFolder
 from zoo.whole_numbers import check_whole
@@ -76,7 +76,8 @@ def tune(
     on the test examples.
 
     An interrupted study continues with the same arguments, or with `resume`. Trials that were in training at the time
-    are trained again; no trial counts twice.
+    are trained again; no trial counts twice. A finished study is not repeated, and data that have changed since are
+    refused: another `out` begins another study.
 
     Args:
         family: a family such as `mlp`, or an alias. Not needed with `resume`.
@@ -111,10 +112,11 @@ def tune(
     check_whole("parallel", parallel, 2)
     if not 1 <= parallel <= MOST_PROCESSES:
         raise ZooError(f"--parallel {parallel}: 1 to {MOST_PROCESSES} processes")
+    begun: Experiment | None = None
     if resume is not None:
         refuse_beside_resume(arguments, ("resume", "data_dir", "parallel", "say", "progress"))
         folder = local_path(resume)
-        record = experiment.read("study", folder)
+        record = begun = experiment.read("study", folder)
     else:
         request = _checked(
             family=family,
@@ -136,6 +138,9 @@ def tune(
         if resume is not None:
             record = experiment.move_data("study", folder, record, optional_path(data_dir))
         request = _request(record)
+        if begun is not None and (resume is None or not record.finished):
+            refuse_other_data(request, settled)
+        experiment.say_finished(folder, record, say)
         if not record.finished:
             lost = study.fail_unfinished()
             say(f"{folder}: {len(study.finished())} of {request.trials} trials are finished")
