@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -16,8 +17,10 @@ import zoo
 from tests.conftest import write_images
 from zoo import input, schema
 from zoo.errors import ZooError
+from zoo.named_recipe import RecipeFile, read_if_file
 from zoo.registry import families
 from zoo.verbs.arguments import settings_of, several
+from zoo.verbs.train import request_of
 
 
 @pytest.mark.parametrize(
@@ -144,6 +147,25 @@ def test_what_is_no_path_is_refused_in_one_line(
         ):
             call(wrong)
     assert [path.name for path in tmp_path.iterdir()] == ["digit.png"]
+
+
+def test_a_path_may_begin_with_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert request_of({"out": "~/runs/x", "weights": Path("~/a")}).out == tmp_path / "runs/x"
+    (tmp_path / "mine.toml").write_text("epochs = 3\n")
+    assert read_if_file("~/mine.toml") == RecipeFile("mine.toml", {"epochs": 3})
+    for call in (
+        lambda: zoo.train(resume="~/none"),
+        lambda: zoo.train_sizes(resume="~/none"),
+        lambda: zoo.tune("mlp", trials=2, data="iris", space="~/none.toml"),
+        lambda: zoo.describe("~/none"),
+        lambda: zoo.predict("~/none", "~/digit.png"),
+        lambda: zoo.copy("~/none", "s3://bucket/run"),
+    ):
+        with pytest.raises(ZooError, match=rf"{re.escape(str(tmp_path))}/none"):
+            call()
+    with pytest.raises(ZooError, match="home folder that does not exist: write the whole path"):
+        zoo.describe("~nobody-of-this-name/run")
 
 
 @pytest.mark.parametrize("wrong", [None, 5, "text", [], True])

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from zoo import keys_file
 from zoo.errors import ZooError
+from zoo.files import expanded
 from zoo.recipe import Recipe, changed
 from zoo.schema import record
 
@@ -103,4 +104,4 @@ def read_if_file(asked: RecipeChoice) -> str | RecipeFile:
         return asked
     name = os.fspath(asked)
     path = Path(name)
-    return RecipeFile(path.name, keys_file.read(path, "recipe")) if path.suffix in keys_file.ENDINGS else name
+    return RecipeFile(path.name, keys_file.read(expanded(path), "recipe")) if path.suffix in keys_file.ENDINGS else name

@@ -20,6 +20,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from zoo.errors import ZooError, class_and_message
+from zoo.files import expanded
 
 LIBRARIES = {"s3": "s3fs", "gs": "gcsfs"}
 """The scheme of each store, which is also the name of zoo's extra, and its library."""
@@ -52,10 +53,10 @@ def check_path(path: object) -> None:
 
 
 def local_path(path: str | os.PathLike[str]) -> Path:
-    """Return a path that must be on this machine as a `Path`.
+    """Return a path that must be on this machine as a `Path`, with the home folder in place of `~`.
 
     Raises:
-        ZooError: it is not a path, or names a place in a store.
+        ZooError: it is not a path, names a place in a store, or names the home folder of a user that does not exist.
     """
     check_path(path)
     found = URL.fullmatch(str(path))
@@ -64,7 +65,7 @@ def local_path(path: str | os.PathLike[str]) -> Path:
             f"{found[1]}://{found[2]} is in an object store, and only --data and 'zoo copy' use stores: name a folder "
             "on this machine, and copy it with 'zoo copy'"
         )
-    return Path(path)
+    return expanded(Path(path))
 
 
 @dataclass(frozen=True)

@@ -158,8 +158,11 @@ def print_run(made: RunFolder, strategy: Kind, as_json: bool) -> None:
 def _are_several(options: dict[str, Any]) -> bool:
     """Return whether the options name several sizes, or the folder of several sizes to resume."""
     from zoo.experiment import holds
+    from zoo.stores import local_path
 
-    return "," in (options["size"] or "") or (options["resume"] is not None and holds("sizes", options["resume"]))
+    return "," in (options["size"] or "") or (
+        options["resume"] is not None and holds("sizes", local_path(options["resume"]))
+    )
 
 
 def _train_sizes(options: dict[str, Any], as_json: bool) -> None:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from zoo.errors import ZooError
 from zoo.folder_copy import Copy, download, upload
-from zoo.stores import check_path, is_store
+from zoo.stores import check_path, is_store, local_path
 from zoo.verbs.arguments import StrPath
 
 
@@ -29,5 +27,5 @@ def copy(source: StrPath, target: StrPath) -> Copy:
             f"'{source}' and '{target}': one of them should be in a store, such as s3://bucket/name, and one a folder"
         )
     if is_store(target):
-        return upload(Path(source), str(target))
-    return download(str(source), Path(target))
+        return upload(local_path(source), str(target))
+    return download(str(source), local_path(target))

@@ -185,7 +185,7 @@ def _checked(
     if space is None:
         return request
     try:
-        given = keys_file.flat(space) if isinstance(space, Mapping) else keys_file.read(Path(space), "space")
+        given = keys_file.flat(space) if isinstance(space, Mapping) else keys_file.read(local_path(space), "space")
     except ValueError as error:
         raise ZooError(f"the space: {error}: name it once") from None
     checked = spaces.checked(given, found, request.size, decision.recipe, settings)
