@@ -14,9 +14,11 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
+import zoo
 from tests import processes
 from tests.conftest import write_images
 from zoo import weights_file
+from zoo.errors import ZooError
 
 DRIVER = Path(__file__).with_name("driver.py")
 ENDINGS = (0, -signal.SIGKILL, -signal.SIGTERM)
@@ -169,3 +171,23 @@ def test_two_networks_are_trained_on_replicas_of_one_process(tmp_path: Path) -> 
     )
     done = subprocess.run([sys.executable, "-c", code, tmp_path], capture_output=True, text=True, timeout=300)
     assert done.stdout.split() == ["small", "base", "small"], done.stderr[-2000:]
+
+
+def test_several_sizes_are_trained_on_logical_devices(tmp_path: Path) -> None:
+    """Checking the networks starts TensorFlow, which fixes the devices of a process."""
+    script = tmp_path / "sizes.py"
+    script.write_text(
+        "import zoo\n"
+        "made = zoo.train_sizes('linear', size=['small', 'base'], data='iris', epochs=1, devices=2,\n"
+        "                       strategy='mirrored', out='sizes')\n"
+        "print(*(one.run.model.size for one in made.runs))\n"
+    )
+    done = processes.run(script, cwd=tmp_path)
+    assert done.stdout.split() == ["small", "base"], done.stderr[-2000:]
+
+
+def test_devices_that_cannot_be_had_leave_no_folder_of_sizes(tmp_path: Path) -> None:
+    for devices, words in ((99, "1 to 16 logical CPU devices can be made"), (1.5, "is not a whole number")):
+        with pytest.raises(ZooError, match=words):
+            zoo.train_sizes("linear", size=["small", "base"], data="iris", devices=devices, out=tmp_path / "sizes")
+    assert not (tmp_path / "sizes").exists()

@@ -18,12 +18,14 @@ from zoo.registry import resolve
 from zoo.run import Run
 from zoo.tensorflow_setup import import_keras
 from zoo.text import Progress, Say
+from zoo.training import strategy as strategies
 from zoo.training.cluster import Kind
 from zoo.training.cluster import find as find_cluster
 from zoo.training.request import Execution, TrainingRequest
 from zoo.verbs.arguments import options, settings_of
 from zoo.verbs.results import RunFolder
 from zoo.verbs.train import IN_REQUEST, request_of, train
+from zoo.whole_numbers import check_whole
 
 if TYPE_CHECKING:
     from zoo.training.decision import Decision
@@ -155,6 +157,20 @@ def trained(
         made = train(**_arguments(request, point), out=folder, **how, say=say, progress=progress)
     gc.collect()  # the graphs of a trained network contain reference cycles
     return made
+
+
+def choose_devices(how: Mapping[str, Any]) -> None:
+    """Choose the devices of trainings, before networks or data start TensorFlow, which fixes its devices.
+
+    Args:
+        how: the arguments that `HOW` names.
+
+    Raises:
+        ZooError: the devices are not available.
+    """
+    check_whole("devices", how.get("devices"), 2)
+    import_keras()
+    strategies.choose(how.get("strategy", "auto"), how.get("devices"))
 
 
 def check_networks(made: list[Decided], points: list[Point]) -> None:

@@ -72,6 +72,8 @@ def train_sizes(
         refuse_beside_resume({"family": family, "size": size, "out": out, **training}, (*series.HOW, "data_dir"))
         folder = local_path(resume)
         record = begun = experiment.read("sizes", folder)
+        if not begun.finished:
+            series.choose_devices(how)
     else:
         sizes = several(size)
         request = {**series.asked(family, training), "sizes": sizes}
@@ -82,6 +84,8 @@ def train_sizes(
         source = request.get("data") or find(resolve(request["family"])[0].input).default_data
         usual = Path("runs") / f"{request['family']}-sizes-{short_name(source)}"
         folder, begun = experiment.place("sizes", optional_path(out), usual, request)
+        if begun is None or not begun.finished:
+            series.choose_devices(how)
         if begun is None:
             series.check_networks(made, points)
         record = begun or experiment.begin("sizes", folder, request, {}, made[0][1].recipe.seed)
