@@ -28,6 +28,7 @@ from zoo.tuning.space import checked
 from zoo.tuning.study import Study, Trial, best_of, changes_of, write_table
 from zoo.tuning.trial import Settled, StudyRequest
 from zoo.verbs import series, tune
+from zoo.verbs.results import Folder
 
 MLP, SMALL = resolve("mlp")
 PLAIN = {"optimizer.lr": {"low": 1e-4, "high": 1.0, "log": True}, "batch_size": [8, 16, 32]}
@@ -490,6 +491,7 @@ def test_requests_of_series_name_data_in_every_folder(tmp_path: Path, monkeypatc
     assert other["unlabeled"] == f"files:{tmp_path}/more"
     assert (other["teacher"], other["data_dir"]) == (f"{tmp_path}/runs/a", f"{tmp_path}/here")
     assert series.asked("cnn", {"unlabeled": "rest"})["unlabeled"] == "rest"
+    assert series.asked("cnn", {"teacher": Folder(Path("runs/a"))})["teacher"] == f"{tmp_path}/runs/a"
     relative = {"family": "cnn", "data": "folder:images", "teacher": "runs/a", "set": []}
     experiment.begin("sizes", tmp_path / "earlier", relative, {}, 0)
     again = series.asked("cnn", {"data": "folder:images", "teacher": "runs/a"})

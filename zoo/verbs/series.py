@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import gc
 import inspect
+import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -86,6 +87,8 @@ def asked(family: str | None, training: Mapping[str, Any]) -> dict[str, Any]:
 def _plain(value: Any) -> Any:
     if isinstance(value, RecipeFile):
         return schema.to_dict(value)
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
     return value if isinstance(value, bool | int | float | str) else str(value)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from zoo import experiment, files, keys_file, provenance, run, schema
-from zoo.data.source import absolute, absolute_path, short_name
+from zoo.data.source import absolute, short_name
 from zoo.errors import ZooError
 from zoo.experiment import Experiment
 from zoo.folder_lock import locked
@@ -174,7 +174,7 @@ def _checked(
         # An alias names a size as well.
         size=row.name if size is not None or family != found.name else None,
         data=data and absolute(data),
-        data_dir=None if data_dir is None else absolute_path(str(data_dir)),
+        data_dir=None if data_dir is None else str(local_path(data_dir).absolute()),
         settings=tuple(settings),
         trials=trials,
         recipe=recipe,
