@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
 
@@ -19,7 +20,8 @@ from zoo import input, schema
 from zoo.errors import ZooError
 from zoo.named_recipe import RecipeFile, read_if_file
 from zoo.registry import families
-from zoo.verbs.arguments import settings_of, several
+from zoo.verbs import series
+from zoo.verbs.arguments import settings_of, several, several_callbacks
 from zoo.verbs.train import request_of
 
 
@@ -166,6 +168,74 @@ def test_a_path_may_begin_with_the_home_folder(tmp_path: Path, monkeypatch: pyte
             call()
     with pytest.raises(ZooError, match="home folder that does not exist: write the whole path"):
         zoo.describe("~nobody-of-this-name/run")
+
+
+class Frame:
+    """A table in memory: it has no truth value, and comparing it gives another table."""
+
+    def __bool__(self) -> bool:
+        raise ValueError("the truth value is ambiguous")
+
+    def __eq__(self, other: object) -> Any:
+        return self
+
+
+@pytest.mark.parametrize("wrong", [Path("shop.csv"), Frame()], ids=["path", "frame"])
+def test_data_that_are_no_text_are_refused_in_one_line(wrong: Any, tmp_path: Path) -> None:
+    for call in (
+        lambda: zoo.train("mlp", data=wrong),
+        lambda: zoo.train("mlp", unlabeled=wrong),
+        lambda: zoo.pretrain("bert", method="mlm", data=wrong),
+        lambda: zoo.train_sizes("mlp", size=["small", "base"], data=wrong),
+        lambda: zoo.scale("mlp", data=wrong),
+        lambda: zoo.tune("mlp", trials=2, data=wrong),
+        lambda: zoo.evaluate(tmp_path, data=wrong),
+        lambda: zoo.benchmark(data=wrong, family="mlp"),
+    ):
+        with pytest.raises(ZooError, match=r"^(data|unlabeled) is an object of type \w+: write the source of the data"):
+            call()
+    for call in (lambda: zoo.train(resume=tmp_path, data=wrong), lambda: zoo.scale(resume=tmp_path, recipe=wrong)):
+        with pytest.raises(ZooError, match="--resume continues with the options of the first call"):
+            call()
+
+
+@pytest.mark.parametrize("wrong", [zoo.Recipe(epochs=3), {"epochs": 3}, b"deit"], ids=["recipe", "mapping", "bytes"])
+def test_a_recipe_that_is_no_name_and_no_file_is_refused_in_one_line(wrong: Any) -> None:
+    for call in (
+        lambda: zoo.train("mlp", data="iris", recipe=wrong),
+        lambda: zoo.scale("mlp", data="iris", recipe=wrong),
+        lambda: zoo.tune("mlp", trials=2, data="iris", recipe=wrong),
+    ):
+        with pytest.raises(ZooError, match=r"^recipe is an object of type \w+: name a recipe or a file"):
+            call()
+
+
+def test_several_columns_may_be_a_list() -> None:
+    for columns in ("a,b", ["a", "b"], ("a", "b"), (name for name in "ab")):
+        assert request_of({"data": "csv:shop.csv", "target_column": columns}).data.options == {"target": "a,b"}
+    for columns in (["a", "b"], (name for name in "ab")):
+        assert series.asked("mlp", {"target_column": columns})["target_column"] == "a,b"
+
+
+class Batches(keras.callbacks.Callback):
+    """Counts the batches of a training."""
+
+    count = 0
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        self.count += 1
+
+
+@pytest.mark.usefixtures("no_trial_export")
+def test_callbacks_are_one_or_several_of_any_kind_of_iterable(tmp_path: Path) -> None:
+    one, other = Batches(), Batches()
+    for number, callbacks in enumerate((one, (each for each in (one, other)))):
+        zoo.train("linear", data="iris", epochs=1, callbacks=callbacks, out=tmp_path / str(number))
+    assert one.count == 2 * other.count > 0
+    for wrong in ("TerminateOnNaN", keras.callbacks.TerminateOnNaN, [print], 5):
+        with pytest.raises(ZooError, match="is among the callbacks: name objects such as keras"):
+            zoo.train("linear", data="iris", callbacks=wrong)
+    assert several_callbacks(None) == ()
 
 
 @pytest.mark.parametrize("wrong", [None, 5, "text", [], True])

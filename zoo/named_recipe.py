@@ -98,10 +98,15 @@ def read_if_file(asked: RecipeChoice) -> str | RecipeFile:
     """Return the name of a recipe as it is, and read a recipe file, so that later changes of the file do not matter.
 
     Raises:
-        ZooError: the file cannot be read.
+        ZooError: the file cannot be read, or an object of another type is given.
     """
     if isinstance(asked, RecipeFile):
         return asked
+    if not isinstance(asked, str | os.PathLike):
+        raise ZooError(
+            f"recipe is an object of type {type(asked).__name__}: name a recipe or a file, and change keys with "
+            "set={'epochs': 10}"
+        )
     name = os.fspath(asked)
     path = Path(name)
     return RecipeFile(path.name, keys_file.read(expanded(path), "recipe")) if path.suffix in keys_file.ENDINGS else name

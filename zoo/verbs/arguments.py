@@ -6,7 +6,7 @@ import os
 from collections.abc import Collection, Iterable, Mapping
 from numbers import Number
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from zoo import artifact
 from zoo.errors import ZooError, listed
@@ -54,22 +54,57 @@ def artifact_or_newest(place: StrPath | None, say: Say) -> Path:
     return newest
 
 
-def column_options(**columns: str | None) -> dict[str, str]:
+def one_text(names: str | Iterable[str]) -> str:
+    """Return one name or several as the text that the command line takes, with commas between several."""
+    return ",".join(map(str, several(names)))
+
+
+def column_options(**columns: str | Iterable[str] | None) -> dict[str, str]:
     """Return the column names that are not None, as options of a data source."""
-    return {name: value for name, value in columns.items() if value is not None}
+    return {name: one_text(value) for name, value in columns.items() if value is not None}
+
+
+def check_data(name: str, value: object) -> None:
+    """Raise ZooError if an argument for data is something else than text, such as a path or a table in memory."""
+    if value is not None and not isinstance(value, str):
+        raise ZooError(
+            f"{name} is an object of type {type(value).__name__}: write the source of the data as text, such as "
+            "'csv:FILE' or 'folder:PATH'"
+        )
+
+
+def several_callbacks(callbacks: object) -> tuple[Any, ...]:
+    """Return one Keras callback or several as a tuple, which can be read more than once.
+
+    Raises:
+        ZooError: something else is among them.
+    """
+    if callbacks is None:
+        return ()
+    found = tuple(callbacks) if isinstance(callbacks, Iterable) else (callbacks,)
+    for one in found:
+        if isinstance(one, type) or not hasattr(one, "set_model"):
+            name = one.__name__ if isinstance(one, type) else f"an object of type {type(one).__name__}"
+            raise ZooError(f"{name} is among the callbacks: name objects such as keras.callbacks.TerminateOnNaN()")
+    return found
 
 
 def data_request(
     *,
     data: str | None,
     data_dir: StrPath | None,
-    target_column: str | None,
+    target_column: str | Iterable[str] | None,
     text_column: str | None,
     image_column: str | None,
     audio_column: str | None,
     bad_examples: BadExamples | None,
 ) -> DataRequest:
-    """Return the request for the data that these arguments of a verb name."""
+    """Return the request for the data that these arguments of a verb name.
+
+    Raises:
+        ZooError: `data` is no text, or `data_dir` is no path of this machine.
+    """
+    check_data("data", data)
     options = column_options(target=target_column, text=text_column, image=image_column, audio=audio_column)
     return DataRequest(data, optional_path(data_dir), options, bad_examples or "error")
 
@@ -108,17 +143,19 @@ def options(arguments: Iterable[str]) -> str:
     return listed([name if name in POSITIONAL else f"--{name}" for name in names])
 
 
+def is_given(value: object) -> bool:
+    """Return whether an argument of a verb was given: None, False and empty lists and mappings were not."""
+    # Other objects, such as tables in memory, may have no truth value.
+    return not (value is None or value is False or (isinstance(value, tuple | list | dict) and not value))
+
+
 def refuse_beside_resume(arguments: Mapping[str, object], allowed: Collection[str]) -> None:
     """Raise ZooError if `resume` comes with arguments that were decided when the run or the study was begun.
 
     Args:
-        arguments: the arguments of a verb by name; None, False and empty values count as not given.
+        arguments: the arguments of a verb by name.
         allowed: the names of the arguments that may come with `resume`.
     """
-    given = [
-        name
-        for name, value in arguments.items()
-        if name not in allowed and not (value is None or value is False or value in ((), [], {}))
-    ]
+    given = [name for name, value in arguments.items() if name not in allowed and is_given(value)]
     if given:
         raise ZooError(f"--resume continues with the options of the first call: leave {options(given)} out")

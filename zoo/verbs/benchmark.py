@@ -65,7 +65,7 @@ def benchmark(
     csv: StrPath | None = None,
     data: str | None = None,
     data_dir: StrPath | None = None,
-    target_column: str | None = None,
+    target_column: str | Iterable[str] | None = None,
     text_column: str | None = None,
     image_column: str | None = None,
     audio_column: str | None = None,
@@ -90,7 +90,7 @@ def benchmark(
         csv: also write the rows to this file.
         data: measure a training on these data; this and the next six arguments are those of `zoo.train`.
         data_dir: where the data are.
-        target_column: the column to predict, or several, separated by commas.
+        target_column: the column to predict, or several, in a list or separated by commas.
         text_column: the column with the text.
         image_column: the column that names the image files.
         audio_column: the column that names the sound files.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -25,7 +26,7 @@ from zoo.run import Run
 from zoo.task import task_of
 from zoo.tensorflow_setup import import_keras
 from zoo.text import Say, silent
-from zoo.verbs.arguments import StrPath, column_options, local_path, optional_path
+from zoo.verbs.arguments import StrPath, check_data, column_options, local_path, optional_path
 from zoo.verbs.results import Folder
 
 
@@ -60,7 +61,7 @@ def evaluate(
     *,
     data: str | None = None,
     data_dir: StrPath | None = None,
-    target_column: str | None = None,
+    target_column: str | Iterable[str] | None = None,
     text_column: str | None = None,
     image_column: str | None = None,
     audio_column: str | None = None,
@@ -93,6 +94,7 @@ def evaluate(
         ZooError: the target or the data are missing or wrong, or no example is left to measure on.
         Refused: the artifact is damaged, or the model answers with numbers that are not finite.
     """
+    check_data("data", data)
     columns = column_options(target=target_column, text=text_column, image=image_column, audio=audio_column)
     about_data = [f"--{name}" for name in columns] + (["--bad-examples"] if bad_examples else [])
     if about_data and not data:

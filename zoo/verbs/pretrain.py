@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 from zoo import provenance, run
@@ -15,7 +15,7 @@ from zoo.text import Progress, Say, silent
 from zoo.training.cluster import Kind, find
 from zoo.training.gathering import gathered
 from zoo.training.request import Execution, TrainingRequest
-from zoo.verbs.arguments import StrPath, data_request, optional_path, settings_of
+from zoo.verbs.arguments import StrPath, data_request, optional_path, settings_of, several_callbacks
 from zoo.verbs.results import RunFolder
 from zoo.verbs.train import beside_chief, check_numbers
 
@@ -28,7 +28,7 @@ def pretrain(
     size: str | None = None,
     data: str | None = None,
     data_dir: StrPath | None = None,
-    target_column: str | None = None,
+    target_column: str | Iterable[str] | None = None,
     text_column: str | None = None,
     image_column: str | None = None,
     audio_column: str | None = None,
@@ -42,7 +42,7 @@ def pretrain(
     out: StrPath | None = None,
     checkpoint_minutes: float = 10.0,
     profile: int | None = None,
-    callbacks: Sequence[Any] = (),
+    callbacks: Iterable[Any] | Any = (),
     say: Say = silent,
     progress: Progress = silent,
 ) -> RunFolder:
@@ -72,7 +72,7 @@ def pretrain(
         out: the run folder to write; by default `runs/NAME`.
         checkpoint_minutes: the time between two checkpoints.
         profile: write a trace of this many steps for TensorBoard.
-        callbacks: Keras callbacks, as for `zoo.train`.
+        callbacks: a Keras callback or several, as for `zoo.train`.
         say: called with a line about the data, the run and every epoch.
         progress: called twice a second with the steps done, all steps, and a line with the current speed and loss.
 
@@ -85,7 +85,7 @@ def pretrain(
         devices=devices,
         checkpoint_minutes=checkpoint_minutes,
         profile=profile or 0,
-        callbacks=callbacks,
+        callbacks=several_callbacks(callbacks),
         say=say,
         progress=progress,
     )

@@ -70,7 +70,7 @@ def scale(
     widths: float | Iterable[float] | None = None,
     data: str | None = None,
     data_dir: StrPath | None = None,
-    target_column: str | None = None,
+    target_column: str | Iterable[str] | None = None,
     text_column: str | None = None,
     image_column: str | None = None,
     audio_column: str | None = None,
@@ -101,7 +101,7 @@ def scale(
         widths: the factors by which each size is made wider or narrower; by default 1.
         data: as for `zoo.train`, and so are the next five.
         data_dir: the folder of prepared TFDS data; with `resume`, the folder of the data, if they were moved.
-        target_column: the column to predict, for data with columns; or several, separated by commas.
+        target_column: the column to predict, for data with columns; or several, in a list or separated by commas.
         text_column: the column with the text.
         image_column: the column that names the image files.
         audio_column: the column that names the sound files.

@@ -23,7 +23,7 @@ from zoo.training import strategy as strategies
 from zoo.training.cluster import Kind
 from zoo.training.cluster import find as find_cluster
 from zoo.training.request import Execution, TrainingRequest
-from zoo.verbs.arguments import options, settings_of
+from zoo.verbs.arguments import check_data, is_given, one_text, options, settings_of
 from zoo.verbs.results import RunFolder
 from zoo.verbs.train import IN_REQUEST, request_of, train
 from zoo.whole_numbers import check_whole
@@ -63,7 +63,7 @@ def asked(family: str | None, training: Mapping[str, Any]) -> dict[str, Any]:
     """Return the given arguments of trainings that decide the result, as plain data for JSON.
 
     Raises:
-        ZooError: no family is named, or an argument makes no sense for several networks.
+        ZooError: no family is named, data are no text, or an argument makes no sense for several networks.
         TypeError: `zoo.train` has no such argument.
     """
     if family is None:
@@ -71,7 +71,9 @@ def asked(family: str | None, training: Mapping[str, Any]) -> dict[str, Any]:
     unknown = [name for name in training if name not in inspect.signature(train).parameters]
     if unknown:
         raise TypeError(f"zoo.train has no arguments {', '.join(unknown)}")
-    given = {name: value for name, value in training.items() if not (value is None or value is False or value == ())}
+    for name in ("data", "unlabeled"):
+        check_data(name, training.get(name))
+    given = {name: value for name, value in training.items() if is_given(value)}
     wrong = [name for name in given if name in OF_ONE_RUN]
     if wrong:
         raise ZooError(f"{options(wrong)} can be used for one size only: name one size, or leave {options(wrong)} out")
@@ -89,7 +91,9 @@ def _plain(value: Any) -> Any:
         return schema.to_dict(value)
     if isinstance(value, os.PathLike):
         return os.fspath(value)
-    return value if isinstance(value, bool | int | float | str) else str(value)
+    if isinstance(value, bool | int | float | str):
+        return value
+    return one_text(value) if isinstance(value, Iterable) else str(value)
 
 
 def refuse_cluster(strategy: Kind | None) -> None:

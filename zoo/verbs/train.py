@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,7 +18,16 @@ from zoo.text import Progress, Say, silent
 from zoo.training.cluster import Cluster, Kind, find
 from zoo.training.gathering import gathered
 from zoo.training.request import Execution, TrainingRequest
-from zoo.verbs.arguments import StrPath, data_request, local_path, optional_path, refuse_beside_resume, settings_of
+from zoo.verbs.arguments import (
+    StrPath,
+    check_data,
+    data_request,
+    local_path,
+    optional_path,
+    refuse_beside_resume,
+    settings_of,
+    several_callbacks,
+)
 from zoo.verbs.results import RunFolder
 from zoo.whole_numbers import check_whole
 
@@ -54,7 +63,7 @@ def train(
     prune: float | None = None,
     teacher: StrPath | None = None,
     distill: Literal["soft", "hard"] | None = None,
-    target_column: str | None = None,
+    target_column: str | Iterable[str] | None = None,
     text_column: str | None = None,
     image_column: str | None = None,
     audio_column: str | None = None,
@@ -72,7 +81,7 @@ def train(
     checkpoint_minutes: float = 10.0,
     profile: int | None = None,
     tf_data_service: str | None = None,
-    callbacks: Sequence[Any] = (),
+    callbacks: Iterable[Any] | Any = (),
     say: Say = silent,
     progress: Progress = silent,
 ) -> RunFolder:
@@ -95,7 +104,7 @@ def train(
             the network also learns from.
         distill: `soft` (the default with a `teacher`) learns from the teacher's full answers, `hard` from its likeliest
             classes. Short for `set={"distill.kind": ...}`.
-        target_column: the column to predict, for data with columns; or several, separated by commas.
+        target_column: the column to predict, for data with columns; or several, in a list or separated by commas.
         text_column: the column with the text, for networks of texts and data with columns.
         image_column: the column that names the image files, for networks of images and data with columns.
         audio_column: the column that names the sound files, for networks of sound and data with columns.
@@ -120,8 +129,9 @@ def train(
         profile: write a trace of this many steps for TensorBoard.
         tf_data_service: let the servers at `HOST:PORT[,HOST:PORT…]` make the batches, see `serve_data`. The batches are
             the same as without servers, so the run does not record them.
-        callbacks: Keras callbacks, except those that set the learning rate. Their `model` has an optimizer and obeys
-            `stop_training`. A callback that has a method for the end of a batch makes every step wait for its figures.
+        callbacks: a Keras callback or several, except those that set the learning rate. Their `model` has an optimizer
+            and obeys `stop_training`. A callback that has a method for the end of a batch makes every step wait for its
+            figures.
         say: called with a line about the data, the run and every epoch.
         progress: called twice a second with the steps done, all steps, and a line with the current speed and loss.
 
@@ -137,7 +147,7 @@ def train(
         checkpoint_minutes=checkpoint_minutes,
         profile=profile or 0,
         tf_data_service=tf_data_service,
-        callbacks=callbacks,
+        callbacks=several_callbacks(callbacks),
         say=say,
         progress=progress,
     )
@@ -176,9 +186,10 @@ def request_of(arguments: Mapping[str, Any]) -> TrainingRequest:
     """Return the request that arguments of `train` make; those that are missing have their defaults.
 
     Raises:
-        ZooError: a path is in an object store, or `prune` is not a share.
+        ZooError: data are no text, a path is in an object store, or `prune` is not a share.
     """
     given = {name: arguments.get(name) for name in IN_REQUEST}
+    check_data("unlabeled", given["unlabeled"])
     prune = given["prune"]
     if prune is not None and not 0 < prune < 1:
         raise ZooError(f"--prune {prune:g}: a share above 0 and below 1 is needed, such as 0.5")

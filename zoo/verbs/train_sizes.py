@@ -16,7 +16,7 @@ from zoo.input import find
 from zoo.registry import resolve
 from zoo.text import Progress, Say, silent
 from zoo.verbs import series
-from zoo.verbs.arguments import StrPath, local_path, optional_path, refuse_beside_resume, several
+from zoo.verbs.arguments import StrPath, local_path, optional_path, refuse_beside_resume, several, several_callbacks
 from zoo.verbs.results import Folder, RunFolder
 from zoo.verbs.series import Point
 
@@ -67,6 +67,8 @@ def train_sizes(
     """
     series.refuse_cluster(training.get("strategy"))
     how = {name: training[name] for name in series.HOW if training.get(name) is not None}
+    if "callbacks" in how:
+        how["callbacks"] = several_callbacks(how["callbacks"])
     begun: Experiment | None = None
     if resume is not None:
         refuse_beside_resume({"family": family, "size": size, "out": out, **training}, (*series.HOW, "data_dir"))

@@ -25,7 +25,15 @@ from zoo.tuning.process import Died, TrialProcess
 from zoo.tuning.search import folder_of, search
 from zoo.tuning.study import BEST, HISTORY, TABLE, TRIALS, Study, Trial, best_of, changes_of, write_table
 from zoo.tuning.trial import Settled, StudyRequest, refuse_other_data
-from zoo.verbs.arguments import StrPath, column_options, local_path, optional_path, refuse_beside_resume, settings_of
+from zoo.verbs.arguments import (
+    StrPath,
+    check_data,
+    column_options,
+    local_path,
+    optional_path,
+    refuse_beside_resume,
+    settings_of,
+)
 from zoo.verbs.results import Folder, RunFolder
 from zoo.whole_numbers import check_whole
 
@@ -54,7 +62,7 @@ def tune(
     size: str | None = None,
     data: str | None = None,
     data_dir: StrPath | None = None,
-    target_column: str | None = None,
+    target_column: str | Iterable[str] | None = None,
     text_column: str | None = None,
     image_column: str | None = None,
     audio_column: str | None = None,
@@ -89,7 +97,7 @@ def tune(
         size: the size of all trials; by default the first trial is `small`, and the default space has `base`, too.
         data: as for `zoo.train`, and so are the next four.
         data_dir: the folder of prepared TFDS data; with `resume`, the folder of the data, if they were moved.
-        target_column: the column to predict, for data with columns; or several, separated by commas.
+        target_column: the column to predict, for data with columns; or several, in a list or separated by commas.
         text_column: the column with the text.
         image_column: the column that names the image files.
         audio_column: the column that names the sound files.
@@ -108,6 +116,7 @@ def tune(
         Refused: the network cannot be exported.
     """
     arguments = {**locals()}
+    check_data("data", data)
     check_whole("trials", trials, 40)
     check_whole("parallel", parallel, 2)
     if not 1 <= parallel <= MOST_PROCESSES:
