@@ -191,6 +191,16 @@ def test_a_run_folder_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch
     assert [*(tmp_path / "runs").iterdir()] == []
 
 
+def test_a_default_folder_that_cannot_be_made_is_refused_before_the_data_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "runs").touch()
+    request = TrainingRequest(family="linear", data=DataRequest(f"csv:{tmp_path / 'none.csv'}", None, {"target": "y"}))
+    with pytest.raises(ZooError, match=r"^runs/linear-small cannot be made in \S+/runs: it is a file: choose another"):
+        start.start(request, SINGLE, passes)
+
+
 SWITCHES = [
     ("label_seed=1", "label_fraction=0.5"),
     ("schedule.warmup_epochs=2", "schedule.shape=one_cycle"),

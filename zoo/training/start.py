@@ -81,8 +81,8 @@ def start(request: TrainingRequest, execution: Execution, preflight: Preflight, 
     say, team = execution.say, execution.team
     for_callbacks.check(execution.callbacks)
     decision = decide(request)
-    if request.out is not None:
-        folder_kinds.check_new(request.out)
+    # The name of a default folder depends on the data, but whether it can be made does not.
+    folder_kinds.check_new(request.out or files.unused(Path("runs"), f"{decision.family.name}-{decision.size.name}"))
     strategy = strategies.choose(execution.strategy, execution.devices, team)
     check_devices(decision.recipe, strategy)
     service = connect(execution.tf_data_service)
