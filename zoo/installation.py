@@ -6,6 +6,7 @@ and not a crash.
 
 from __future__ import annotations
 
+import importlib
 import importlib.metadata
 import json
 import os
@@ -20,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo import container, formats
-from zoo.errors import class_and_message
+from zoo.errors import ZooError, class_and_message, one_line
 from zoo.tensorflow_setup import BACKEND
 
 if TYPE_CHECKING:
@@ -50,6 +51,16 @@ DISTRIBUTIONS = {
     "tensorflow_serving.apis": "tensorflow-serving-api",
 }
 """The packages that verbs import whatever the kind of input, by module, with their names on PyPI; light ones first."""
+
+
+GROUPS = {
+    "zoo.models": ("zoo.registry", "families"),
+    "zoo.data.sources": ("zoo.data.source", "sources"),
+    "zoo.formats": ("zoo.formats", "table"),
+    "zoo.inputs": ("zoo.input", "kinds"),
+    "zoo.tasks": ("zoo.task", "tasks"),
+}
+"""The groups of entry points, each with the module and the name of the function that loads everything in the group."""
 
 
 @dataclass(frozen=True)
@@ -150,8 +161,10 @@ class Verb:
 
 @dataclass(frozen=True)
 class Installation:
-    """The report of `zoo doctor`. `ready` is true when every verb has the packages that are not optional.
+    """The report of `zoo doctor`.
 
+    `ready` is true when every verb has the packages that are not optional, and all that installed packages add to zoo
+    can be loaded. `plugins` has the error of each group of entry points of which that is not so.
     `mend` is the command that installs all packages that are missing and not optional; None if there are none. A part
     that cannot be determined is `{"error": reason}`. `environment` has the variables that change results, speed or
     imports; `available_memory_gib` is in GiB.
@@ -166,6 +179,7 @@ class Installation:
     available_memory_gib: Any
     gpus: list[str]
     runtimes: dict[str, Runtime]
+    plugins: dict[str, str]
     environment: dict[str, str]
     keras_json: dict[str, Any]
     packages: dict[str, Package]
@@ -175,7 +189,7 @@ class Installation:
 
 def doctor() -> Installation:
     """Examine this installation. Takes some seconds, raises nothing, and imports the packages in a child process."""
-    runtimes, kinds = _runtimes(), _kinds()
+    runtimes, kinds, broken = _runtimes(), _kinds(), _broken_plugins()
     libraries = {module for kind in kinds.values() for module in (*kind.client_libraries, *kind.data_libraries)}
     imports = import_all(dict.fromkeys([*DISTRIBUTIONS, *sorted(libraries), *runtimes.values()]))
     lacking = {module for module, found in imports.items() if "error" in found}
@@ -185,7 +199,7 @@ def doctor() -> Installation:
     verbs = [_verb(need, lacking, imports) for need in needs]
     needed = dict.fromkeys(module for need in needs if not need.optional for module in need.modules)
     return Installation(
-        ready=all(verb.ready or verb.optional for verb in verbs),
+        ready=all(verb.ready or verb.optional for verb in verbs) and not broken,
         zoo=_version("keras-zoo"),
         python=f"{platform.python_version()} ({platform.python_implementation()}, {sys.executable})",
         operating_system=platform.platform(),
@@ -197,6 +211,7 @@ def doctor() -> Installation:
             name: Runtime(module not in lacking, imports[module].get("devices", []))
             for name, module in runtimes.items()
         },
+        plugins=broken,
         environment={
             name: value
             for name, value in sorted(os.environ.items())
@@ -236,7 +251,8 @@ def _probe(modules: list[str]) -> tuple[list[dict[str, Any]], str]:
     """Run a child on the modules; return the findings that it printed, and how it ended."""
     try:
         done = subprocess.run(
-            [sys.executable, "-c", PROBE, *modules],
+            # -P: a file in the current folder must not be imported in place of a library.
+            [sys.executable, "-P", "-c", PROBE, *modules],
             capture_output=True,
             text=True,
             errors="replace",
@@ -308,6 +324,19 @@ def _kinds() -> dict[str, Input]:
         return inputs.kinds()
     except Exception:  # pydantic may be broken, which is a finding of its own
         return {}
+
+
+def _broken_plugins() -> dict[str, str]:
+    """Return the error of each group of entry points that does not load, because of what an installed package adds."""
+    found = {}
+    for group, (module, function) in GROUPS.items():
+        try:
+            getattr(importlib.import_module(module), function)()
+        except ZooError as error:
+            found[group] = one_line(error, 400)
+        except Exception:  # numpy or pydantic may be broken, which is a finding of its own
+            continue
+    return found
 
 
 def _needs(kinds: Mapping[str, Input]) -> Iterator[Need]:

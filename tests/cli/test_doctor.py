@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.test_plugins import bring
 from zoo import installation
 
 
@@ -103,6 +104,32 @@ def test_a_broken_or_fatal_import_is_a_finding_and_the_others_go_on(stubs: Path,
     assert set(lacking(found)) == {"scale", "export", "publish", "verify, predict, benchmark of ONNX"}
     assert found["packages"]["onnxruntime"]["error"]
     assert not found["packages"]["tensorflow"]["error"]
+
+
+def test_what_an_installed_package_adds_and_cannot_be_loaded_is_a_finding(stubs: Path) -> None:
+    assert report(stubs, 0)["plugins"] == {}
+    stub(stubs, "broken_family", "import nothing_of_this_name")
+    bring(stubs, "zoo.models", {"broken": "broken_family"})
+    found = report(stubs, 1)
+    assert lacking(found) == {}
+    (error,) = found["plugins"].values()
+    assert found["plugins"] == {"zoo.models": error}
+    assert error.startswith("an installed package adds broken_family to zoo.models, and it cannot be imported (Module")
+    done = run(stubs)
+    assert "plugins of zoo.models" in done.stdout
+    assert done.stderr.splitlines()[-1] == f"zoo: {error}"
+
+
+def test_a_file_of_the_current_folder_is_no_library(
+    stubs: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = tmp_path_factory.mktemp("here")
+    stub(here, "pyarrow", "raise ImportError('of the current folder')")
+    stub(here, "onnx", f"open({str(here / 'executed')!r}, 'w').close()")
+    monkeypatch.chdir(here)
+    found = installation.import_all(["onnx", "pyarrow"])
+    assert "current folder" not in str(found)
+    assert not (here / "executed").exists()
 
 
 def test_a_table_for_people_holds_no_python(stubs: Path) -> None:

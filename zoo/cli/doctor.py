@@ -16,7 +16,7 @@ def command(as_json: bool) -> None:
     """Show versions, devices, the processor, limits and settings, and which verb lacks which package.
 
     Packages are imported in a child process, which takes some seconds. The exit status is 1 when a verb lacks a package
-    that is not optional.
+    that is not optional, or when something that an installed package adds to zoo cannot be loaded.
     """
     import dataclasses
 
@@ -35,7 +35,8 @@ def command(as_json: bool) -> None:
     if not found.ready:
         lacking = [verb for verb in found.verbs if not verb.ready and not verb.optional]
         packages = dict.fromkeys(name for verb in lacking for name in verb.missing)
-        raise Refused(f"{', '.join(packages)} cannot be imported: {found.mend}")
+        lacks = [f"{', '.join(packages)} cannot be imported: {found.mend}"] if packages else []
+        raise Refused("; ".join([*lacks, *dict.fromkeys(found.plugins.values())]))
 
 
 def _facts(found: Installation) -> dict[str, str]:
@@ -52,6 +53,7 @@ def _facts(found: Installation) -> dict[str, str]:
             f"runtime {name}": ["ready", *runtime.devices] if runtime.ready else "not there"
             for name, runtime in found.runtimes.items()
         },
+        **{f"plugins of {group}": error for group, error in found.plugins.items()},
         **{f"variable {name}": value for name, value in found.environment.items()},
         **{f"keras.json {key}": value for key, value in found.keras_json.items()},
         **{f"package {name}": _package(package) for name, package in found.packages.items()},
