@@ -148,6 +148,28 @@ def test_saved_model_answers_and_refuses(saved_model_artifact: Path, tmp_path: P
     assert done.returncode == 0, done.stderr
 
 
+_NO_SETTINGS = """
+import sys
+from pathlib import Path
+import numpy as np
+import tensorflow as tf
+from zoo.serving.runner import open_runner
+changed = []
+tf.config.set_visible_devices = lambda *arguments: changed.append(arguments)
+stored = np.load(sys.argv[2])
+answer = open_runner(Path(sys.argv[1]), "saved_model")({"image": stored["image"]})
+np.testing.assert_allclose(answer["logits"], stored["logits"], rtol=0, atol=1e-5)
+assert not changed
+assert tf.config.threading.get_intra_op_parallelism_threads() == 0, "TensorFlow decides"
+assert tf.config.threading.get_inter_op_parallelism_threads() == 0
+"""
+
+
+def test_a_saved_model_leaves_the_devices_of_a_process_to_later_trainings(saved_model_artifact: Path) -> None:
+    done = python(_NO_SETTINGS, saved_model_artifact, saved_model_artifact / artifact.GOLDEN)
+    assert done.returncode == 0, done.stderr
+
+
 def test_the_latest_version_answers(tmp_path: Path) -> None:
     for name in ("1", "9", "10", ".tmp-11", "v12"):
         (tmp_path / name).mkdir()

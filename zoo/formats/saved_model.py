@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from zoo.description import Model
 
 
+CPU = "CPU:0"
+"""The device that loads and computes, also where TensorFlow sees GPUs."""
+
+
 def _tensorflow() -> Any:
     from zoo.tensorflow_setup import import_tensorflow
 
@@ -30,6 +34,8 @@ def _tensorflow() -> Any:
 def open_saved_model(base: Path, threads: int | None = None) -> Session:
     """The latest version of the SavedModel below a base path, open; `native` is the module that TensorFlow loads.
 
+    Without a number of threads, this process keeps its devices and threads, because it may train later.
+
     Raises whatever TensorFlow raises for a folder that it cannot load.
 
     Raises:
@@ -37,33 +43,33 @@ def open_saved_model(base: Path, threads: int | None = None) -> Session:
         Refused: there is no version.
     """
     tf = _tensorflow()
-    _configure(tf, threads)
-    loaded = tf.saved_model.load(str(saved_model_folder.latest_version(base)))
+    if threads is not None:
+        _configure(tf, threads)
+    with tf.device(CPU):
+        loaded = tf.saved_model.load(str(saved_model_folder.latest_version(base)))
     serve = loaded.signatures[SERVE]
 
     def run(inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         # The signature alone does not keep the variables alive (tensorflow 2.21): `loaded` must live as long as this.
         assert loaded is not None
-        outputs = serve(**{name: tf.constant(value) for name, value in inputs.items()})
+        with tf.device(CPU):
+            outputs = serve(**{name: tf.constant(value) for name, value in inputs.items()})
         return {name: value.numpy() for name, value in outputs.items()}
 
     return Session(_signature(serve), run, loaded)
 
 
-def _configure(tf: Any, threads: int | None) -> None:
+def _configure(tf: Any, threads: int) -> None:
     """Set devices and threads, which TensorFlow takes only before it starts."""
-    from zoo.provenance import usable_cpus
-
     try:
         tf.config.set_visible_devices([], "GPU")
-        tf.config.threading.set_intra_op_parallelism_threads(threads or usable_cpus())
+        tf.config.threading.set_intra_op_parallelism_threads(threads)
         tf.config.threading.set_inter_op_parallelism_threads(1)
     except RuntimeError:
-        if threads is not None:
-            raise ZooError(
-                f"TensorFlow has started in this process with other settings than {threads} threads on the CPU: "
-                "use a fresh process, or leave the number of threads open"
-            ) from None
+        raise ZooError(
+            f"TensorFlow has started in this process with other settings than {threads} threads on the CPU: "
+            "use a fresh process, or leave the number of threads open"
+        ) from None
 
 
 def _signature(serve: Any) -> Signature:
