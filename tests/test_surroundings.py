@@ -21,7 +21,7 @@ from tensorflow.python.eager import context
 from tensorflow.python.framework import config
 
 import zoo
-from zoo import complexity, factory, migration, run, schema, tensorflow_setup, weights_file
+from zoo import complexity, factory, migration, processor, run, schema, tensorflow_setup, weights_file
 from zoo.description import Model
 from zoo.errors import ZooError
 from zoo.export import gates
@@ -272,6 +272,18 @@ def test_variables_that_move_figures_are_kept(monkeypatch: pytest.MonkeyPatch) -
     for name, value in tensorflow_setup.KERNELS.items():
         monkeypatch.setenv(name, value)
         assert name not in environment(), "zoo itself sets it"
+
+
+def test_kernels_that_zoo_could_not_choose_are_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """This module has imported TensorFlow before zoo, as a notebook does."""
+    for name in tensorflow_setup.KERNELS:
+        monkeypatch.delenv(name, raising=False)
+        tensorflow_setup.import_tensorflow()
+        assert name not in os.environ, "TensorFlow would not read it"
+        monkeypatch.setattr(processor, "instruction_sets", lambda: ["avx2"])
+        assert environment()[name] == "unset"
+        monkeypatch.setattr(processor, "instruction_sets", lambda: ["avx2", "avx_vnni"])
+        assert name not in environment(), "TensorFlow chooses the same kernels by itself"
 
 
 def test_a_measuring_process_has_the_allocator_and_the_kernels_of_a_server() -> None:

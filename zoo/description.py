@@ -215,7 +215,7 @@ class Provenance:
     """The command, seed, versions and machine that made a folder or measured a figure, and when.
 
     `started` and `finished` are in UTC, ISO 8601. `environment` holds the variables of `zoo.provenance.NUMERIC` that
-    were set.
+    were set, see `zoo.provenance.environment`.
     """
 
     command: str

@@ -14,7 +14,7 @@ from typing import Any
 from zoo import container, processor
 from zoo.description import Provenance
 from zoo.errors import listed
-from zoo.tensorflow_setup import KERNELS
+from zoo.tensorflow_setup import KERNELS, VNNI
 from zoo.text import Say, printable
 
 PACKAGES = (
@@ -45,6 +45,10 @@ NUMERIC = (
 """Environment variables that choose how TensorFlow computes. The same network then gives slightly other figures."""
 
 
+UNSET = "unset"
+"""The value of a variable in `environment` that zoo sets, but that was not set when TensorFlow was imported."""
+
+
 def here(seed: int) -> Provenance:
     """Return the provenance of what this process is about to do."""
     return Provenance(
@@ -66,8 +70,14 @@ def command() -> str:
 
 
 def environment() -> dict[str, str]:
-    """Return the variables of `NUMERIC` that are set otherwise than zoo sets them."""
-    return {name: os.environ[name] for name in NUMERIC if os.environ.get(name) not in (None, KERNELS.get(name))}
+    """Return the variables of `NUMERIC` that are set otherwise than zoo sets them.
+
+    A variable of `KERNELS` is `UNSET` if TensorFlow was imported before zoo could set it, and computes otherwise.
+    """
+    found = {name: os.environ[name] for name in NUMERIC if os.environ.get(name) not in (None, KERNELS.get(name))}
+    if "tensorflow" in sys.modules and not VNNI & {*processor.instruction_sets()}:
+        found |= {name: UNSET for name in KERNELS if name not in os.environ}
+    return found
 
 
 def say_environment(say: Say) -> None:

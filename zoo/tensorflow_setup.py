@@ -24,6 +24,9 @@ KERNELS = {"TF_ENABLE_ONEDNN_OPTS": "1"} if platform.machine().lower() in ("x86_
 """TensorFlow (2.21) uses oneDNN by default only on processors with AVX-512 VNNI or AVX-VNNI. In single trials on Zen 3,
 which has neither, ResNet-18 trained 1.5 times as fast with it, MobileNetV3 small 1.4 times, and ViT-S 1.2 times."""
 
+VNNI = frozenset({"avx512_vnni", "avx512vnni", "avx_vnni"})
+"""The instruction sets with which TensorFlow uses oneDNN by default, by their names in Linux and macOS."""
+
 _set_here: set[str] = set()
 """The names of the variables that this process has set itself."""
 
@@ -42,7 +45,8 @@ def import_tensorflow(as_a_server: bool = False) -> None:
         ZooError: it cannot be imported.
     """
     if not as_a_server:
-        for name, value in (ALLOCATOR | KERNELS).items():
+        # TensorFlow reads the variables of `KERNELS` while it is imported: later values would have no effect.
+        for name, value in (ALLOCATOR if "tensorflow" in sys.modules else ALLOCATOR | KERNELS).items():
             if name not in os.environ:
                 os.environ[name] = value
                 _set_here.add(name)

@@ -22,6 +22,7 @@ from zoo.data.source import Source
 from zoo.data.splits import SPLIT_NAMES
 from zoo.errors import ZooError, did_you_mean, listed
 from zoo.files import expanded
+from zoo.tensorflow_setup import import_tensorflow
 from zoo.text import Say
 
 if TYPE_CHECKING:
@@ -261,6 +262,7 @@ def read_info(folder: Path) -> Any:
     Raises:
         ZooError: the folder cannot be read, or its records are in another format than TFRecord.
     """
+    import_tensorflow()
     import tensorflow_datasets
 
     try:
