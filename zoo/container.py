@@ -1,4 +1,4 @@
-"""The limits that a container sets to its processes, from version 2 or 1 of Linux' control groups."""
+"""The limits that a container, systemd or Slurm sets to this process, from version 2 or 1 of Linux' control groups."""
 
 from __future__ import annotations
 
@@ -6,23 +6,66 @@ from pathlib import Path
 
 ROOT = Path("/sys/fs/cgroup")
 
+MEMBERSHIP = Path("/proc/self/cgroup")
+"""The file that names the groups of this process; the line of version 2 begins with `VERSION_2`."""
+
+VERSION_2 = "0::/"
+
 NO_LIMIT = 2**60
 """Version 1 writes a number near 2**63 for memory without a limit, in bytes."""
 
-
-def cpu_limit(root: Path = ROOT) -> float | None:
-    """Return the number of CPUs that the processes may keep busy together; None if there is no limit."""
-    limit, _, period = _read(root / "cpu.max").partition(" ")
-    if not limit:
-        limit, period = _read(root / "cpu/cpu.cfs_quota_us"), _read(root / "cpu/cpu.cfs_period_us")
-    numbers = limit.isdecimal() and period.isdecimal()
-    return int(limit) / int(period) if numbers and int(period) else None
+HELD = frozenset({"anon", "shmem", "total_rss"})
+"""The lines of memory.stat, in version 2 or 1, whose bytes cannot be freed; the rest is mostly the cache of files."""
 
 
-def memory_limit(root: Path = ROOT) -> int | None:
-    """Return the bytes of memory that the processes may use together; None if there is no limit."""
-    limit = _read(root / "memory.max") or _read(root / "memory/memory.limit_in_bytes")
-    return int(limit) if limit.isdecimal() and int(limit) < NO_LIMIT else None
+def cpu_limit(root: Path = ROOT, membership: Path = MEMBERSHIP) -> float | None:
+    """Return the number of CPUs that this process and others of its groups may keep busy; None without a limit."""
+    stated = [_read(folder / "cpu.max") for folder in _folders(root, membership)]
+    if not any(stated):
+        stated = [f"{_read(root / 'cpu/cpu.cfs_quota_us')} {_read(root / 'cpu/cpu.cfs_period_us')}"]
+    pairs = [(limit, period) for limit, _, period in (text.partition(" ") for text in stated)]
+    numbers = [(int(limit), int(period)) for limit, period in pairs if limit.isdecimal() and period.isdecimal()]
+    return min((limit / period for limit, period in numbers if period), default=None)
+
+
+def memory_limit(root: Path = ROOT, membership: Path = MEMBERSHIP) -> int | None:
+    """Return the bytes of memory that this process and others of its groups may use; None without a limit."""
+    return min((limit for limit, _ in _memory(root, membership)), default=None)
+
+
+def available_memory(root: Path = ROOT, membership: Path = MEMBERSHIP) -> int:
+    """Return the bytes of memory that are left: on the machine, and below the limit of each group."""
+    import psutil
+
+    of_machine = int(psutil.virtual_memory().available)
+    return min([of_machine, *(max(0, limit - held) for limit, held in _memory(root, membership))])
+
+
+def _memory(root: Path, membership: Path) -> list[tuple[int, int]]:
+    """Return the limit of each group that has one, and the bytes that its processes hold."""
+    found = [(_read(folder / "memory.max"), folder) for folder in _folders(root, membership)]
+    if not any(limit for limit, _ in found):
+        found = [(_read(root / "memory/memory.limit_in_bytes"), root / "memory")]
+    return [(int(limit), _held(folder)) for limit, folder in found if limit.isdecimal() and int(limit) < NO_LIMIT]
+
+
+def _held(folder: Path) -> int:
+    """Return the bytes that the processes of a group hold."""
+    pairs = (line.partition(" ") for line in _read(folder / "memory.stat").splitlines())
+    return sum(int(value) for key, _, value in pairs if key in HELD and value.isdecimal())
+
+
+def _folders(root: Path, membership: Path) -> list[Path]:
+    """Return the folder of this process's group of version 2 and those above it, up to `root`.
+
+    The limits of all of them hold. `root` alone is returned where the group is not below it, as in a container that
+    has the groups of the host.
+    """
+    groups = [line.removeprefix(VERSION_2) for line in _read(membership).splitlines() if line.startswith(VERSION_2)]
+    own = Path(groups[0]) if groups else Path()
+    if ".." in own.parts:
+        own = Path()
+    return [root / own, *(root / above for above in own.parents)]
 
 
 def _read(path: Path) -> str:

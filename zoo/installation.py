@@ -297,9 +297,7 @@ def _machine() -> dict[str, Any]:
 
 
 def _available_memory() -> float:
-    import psutil
-
-    return round(float(psutil.virtual_memory().available) / 2**30, 1)
+    return round(container.available_memory() / 2**30, 1)
 
 
 def _or_error(find: Callable[[], Any]) -> Any:

@@ -7,12 +7,14 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import psutil
 import pytest
 
 from tests.test_plugins import bring
-from zoo import installation
+from zoo import container, installation
 
 
 def stub(folder: Path, module: str, text: str = "") -> None:
@@ -180,6 +182,31 @@ def test_quota_of_both_versions_of_cgroups(tmp_path: Path) -> None:
     (tmp_path / "cpu.max").write_text("max 100000\n")
     (tmp_path / "memory.max").write_text(f"{2**31}\n")
     assert installation.quota(tmp_path) == {"cpus": None, "memory_gib": 2.0}
+
+
+def test_the_smallest_limit_among_a_group_and_those_above_it_holds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root, membership = tmp_path / "cgroup", tmp_path / "membership"
+    own = root / "user.slice/job_1/step"
+    own.mkdir(parents=True)
+    membership.write_text("1:name=systemd:/\n0::/user.slice/job_1/step\n")
+    assert (container.cpu_limit(root, membership), container.memory_limit(root, membership)) == (None, None)
+    for folder, cpus, memory in (
+        (own, "max", "max"),
+        (own.parent, "300000", 2**31),
+        (own.parent.parent, "150000", 2**33),
+    ):
+        (folder / "cpu.max").write_text(f"{cpus} 100000\n")
+        (folder / "memory.max").write_text(f"{memory}\n")
+    assert (container.cpu_limit(root, membership), container.memory_limit(root, membership)) == (1.5, 2**31)
+    (own.parent / "memory.stat").write_text(f"anon {2**30}\nfile {2**32}\nshmem {2**20}\n")
+    for of_machine, available in ((2**40, 2**30 - 2**20), (2**20, 2**20)):
+        monkeypatch.setattr(psutil, "virtual_memory", lambda left=of_machine: SimpleNamespace(available=left))
+        assert container.available_memory(root, membership) == available
+    membership.write_text("0::/../../host\n")
+    (root / "memory.max").write_text(f"{2**32}\n")
+    assert container.memory_limit(root, membership) == 2**32, "only its own group is visible in a namespace"
 
 
 def test_each_verb_has_a_row() -> None:

@@ -13,6 +13,7 @@ import tensorflow as tf
 import tensorflow_datasets
 
 from tests.data.sample_images import encoded, noise
+from zoo import container
 from zoo.data import dataset
 from zoo.data.dataset import Dataset, Examples
 from zoo.data.load import load
@@ -96,6 +97,16 @@ def test_a_prepared_dataset_is_read_offline(prepared: Path, monkeypatch: pytest.
     assert not from_disk.test.in_memory
     assert from_disk.fingerprint == data.fingerprint
     check_pixels(from_disk.test, list(range(100, 106)))
+
+
+def test_data_that_exceed_the_limit_of_a_container_stay_on_disk(
+    prepared: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = load_tfds("tfds:fish:1.0.0", prepared)
+    monkeypatch.setattr(container, "_memory", lambda root, membership: [(2**30, 2**30 - 4000)])
+    from_disk = load_tfds("tfds:fish:1.0.0", prepared)
+    assert (data.test.in_memory, from_disk.test.in_memory) == (True, False)
+    assert from_disk.fingerprint == data.fingerprint
 
 
 def test_the_newest_version_is_read_when_none_is_asked_for(prepared: Path) -> None:

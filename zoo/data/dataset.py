@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from zoo import container
 from zoo.data.example import Example, Unreadable
 from zoo.data.sampling import ALL, Sampling
 from zoo.data.targets import array_of, classes_of
@@ -188,9 +189,7 @@ def in_memory(
     Returns:
         The readable examples, whose content is the raw form if all fit in memory, else unchanged; and the others.
     """
-    import psutil
-
-    budget = psutil.virtual_memory().available // SHARE_OF_MEMORY
+    budget = container.available_memory() // SHARE_OF_MEMORY
     examples: list[Example] = []
     contents: list[Any] = []
     unreadable: list[Unreadable] = []
