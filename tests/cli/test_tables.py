@@ -67,7 +67,7 @@ def test_a_csv_file_becomes_an_artifact_that_answers_rows(made: Path, place: Pat
     answer = zoo_command("predict", made / "artifact", rows, "--out", "answers.csv")
     assert answer.status == 0, answer.err
     first, second = csv.DictReader((place / "answers.csv").open(encoding="utf-8"))
-    assert (first["name"], first["label"], second["label"]) == ("rows.csv line 2", "often", "rarely")
+    assert (first["name"], first["label"], second["label"]) == (f"{rows} line 2", "often", "rarely")
     verified = zoo_command("verify", made / "artifact")
     assert verified.status == 0, verified.err
 

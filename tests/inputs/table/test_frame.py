@@ -266,12 +266,30 @@ def test_rows_for_a_network_are_read_by_its_columns(write: Callable[..., Path]) 
     path = write(b"new,a,b\n1,2,x\n,,0\n")
     found = client.named_examples([path], known, lambda place, reason: said.append(reason))
     assert [one.raw for one in found] == [("x", 2.0), ("0", None)]
-    assert found[0].name == "rows.csv line 2"
+    assert found[0].name == f"{path} line 2"
     assert said == ["columns that the network does not take: 'new'"]
     with pytest.raises(ZooError, match="no column 'b', which the network takes"):
         client.named_examples([write(b"a,B\n1,2\n")], known, lambda place, reason: None)
     (_, wrong) = client.named_examples([write(b"a,b\n1,2\ntwo,2\n")], known, lambda place, reason: None)
-    assert (wrong.name, wrong.problem) == ("rows.csv line 3", "column 'a' takes numbers, not 'two'")
+    assert (wrong.name, wrong.problem) == (f"{path} line 3", "column 'a' takes numbers, not 'two'")
+
+
+def test_rows_of_files_of_one_name_in_different_folders_have_names_of_their_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    known = TablePreprocessing((Column("a", "number"),))
+    monkeypatch.chdir(tmp_path)
+    named = [Path("rows.csv"), Path("2024/rows.csv"), Path("2025/rows.parquet")]
+    for path in named:
+        path.parent.mkdir(exist_ok=True)
+    for path in named[:2]:
+        path.write_bytes(b"a\n1\n")
+    parquet.write_table(pa.table({"a": [1.0]}), named[2])
+    names = [one.name for one in client.named_examples(named, known, lambda place, reason: None)]
+    assert names == ["rows.csv line 2", "2024/rows.csv line 2", "2025/rows.parquet row 1"]
 
 
 def test_columns_may_be_called_by_numbers(write: Callable[..., Path], tmp_path: Path) -> None:

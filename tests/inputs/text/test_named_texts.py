@@ -22,7 +22,7 @@ def test_a_wrong_table_is_refused_before_the_first_text_is_answered(tmp_path: Pa
     with pytest.raises(ZooError, match="none is called 'message'"):
         next(iter(client.named_examples([good, bad], PREPROCESSING, lambda path, reason: None)))
     found = list(client.named_examples([good], PREPROCESSING, lambda path, reason: None))
-    assert [(one.name, one.raw) for one in found] == [("good.csv line 2", "hello"), ("good.csv line 3", "")]
+    assert [(one.name, one.raw) for one in found] == [(f"{good} line 2", "hello"), (f"{good} line 3", "")]
 
 
 def test_a_column_of_texts_may_be_called_by_a_number(tmp_path: Path) -> None:

@@ -58,7 +58,7 @@ def named_examples(
     found: list[NamedExample] = []
     for path in paths:
         known = [column.name for column in preprocessing.columns]
-        frame = read_file(path, known)
+        frame = read_file(path, shown(path), known)
         frame.check_readable(known, shown(path))
         names, rows = features(frame)
         others = [f"'{shown(name)}'" for name in (*names, *frame.unreadable) if name not in known]

@@ -63,7 +63,8 @@ class Frame:
     Attributes:
         names: the names of the columns.
         rows: the cells; text as it is in the file, floats and None only from Parquet.
-        places: what messages call each row, such as `rows.csv line 7`, without the folder, which would fill a message.
+        places: the name of each row, such as `rows.csv line 7`. `read_frame` leaves out the folder of the file, which
+            would fill a message.
         splits: `train`, `validation` or `test` for each row.
         classes: the columns whose values are classes according to the source, even if they are numbers.
         unreadable: further columns, whose type no network takes, such as lists: their names and types.
@@ -142,7 +143,7 @@ def read_frame(paths: Sequence[Path], names: Sequence[str] = ()) -> Frame:
         _check_splits(dict(zip(paths, names or map(str, paths), strict=True)), splits)
     frames: list[Frame] = []
     for path, split in zip(paths, splits, strict=True):
-        frame = read_file(path)
+        frame = read_file(path, shown(path.name))
         frames.append(_like(frames[0], frame, path) if frames else frame)
         if split and len(paths) > 1:
             frames[-1].splits[:] = [split] * len(frame.rows)
@@ -217,11 +218,12 @@ def _like(first: Frame, frame: Frame, path: Path) -> Frame:
     return Frame(first.names, rows, frame.places, frame.splits, unreadable=frame.unreadable)
 
 
-def read_file(path: Path, taken: Sequence[str] = ()) -> Frame:
+def read_file(path: Path, title: str, taken: Sequence[str] = ()) -> Frame:
     """Read one file, as a table of the split `train`.
 
     Args:
         path: the file.
+        title: the file as the names of its rows call it.
         taken: the columns that a network takes, if it is known: a first line that has them all names columns, even if
             they are numbers.
 
@@ -242,18 +244,18 @@ def read_file(path: Path, taken: Sequence[str] = ()) -> Frame:
         first = file.read(len(PARQUET))
         file.seek(0)
         if first == PARQUET:
-            frame = _parquet(file, name)
+            frame = _parquet(file, name, title)
         elif first.startswith(GZIP):
             with gzip.open(file) as unpacked:
-                frame = _csv(unpacked, name, taken)
+                frame = _csv(unpacked, name, title, taken)
         else:
-            frame = _csv(file, name, taken)
+            frame = _csv(file, name, title, taken)
     if not frame.rows:
         raise ZooError(f"{name} has the names of columns, but no rows")
     return frame
 
 
-def _csv(file: IO[bytes] | gzip.GzipFile, name: str, taken: Sequence[str]) -> Frame:
+def _csv(file: IO[bytes] | gzip.GzipFile, name: str, title: str, taken: Sequence[str]) -> Frame:
     text = _text(file, name)
     rows: list[tuple[Value, ...]] = []
     places: list[str] = []
@@ -274,7 +276,7 @@ def _csv(file: IO[bytes] | gzip.GzipFile, name: str, taken: Sequence[str]) -> Fr
                         "line: mend it (put a value with a comma in quotes)"
                     )
                 rows.append(tuple(cells))
-                places.append(f"{Path(name).name} line {reader.line_num}")
+                places.append(f"{title} line {reader.line_num}")
                 if len(rows) * len(names) > MOST_CELLS:
                     raise ZooError(f"{name} has more than {MOST_CELLS:,} values: take a part of its rows or columns")
         except csv.Error as error:
@@ -365,7 +367,7 @@ def _checked_names(names: Sequence[str], file: str) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _parquet(file: IO[bytes], name: str) -> Frame:
+def _parquet(file: IO[bytes], name: str, title: str) -> Frame:
     import pyarrow as pa
     from pyarrow import parquet
 
@@ -386,22 +388,22 @@ def _parquet(file: IO[bytes], name: str) -> Frame:
         raise ZooError(f"{name} is a damaged Parquet file ({reason:.100}): mend or remove it") from None
     columns: dict[str, list[Value]] = {}
     unreadable: dict[str, str] = {}
-    for title, column in zip(_checked_names(table.column_names, name), table.columns, strict=True):
+    for heading, column in zip(_checked_names(table.column_names, name), table.columns, strict=True):
         try:
             values = _values(column)
         except (pa.ArrowException, OverflowError, ValueError) as error:
             reason = str(error).partition("\n")[0]
             raise ZooError(
-                f"{name}: column '{shown(title)}' has a value that cannot be read ({reason:.100}): mend or remove it"
+                f"{name}: column '{shown(heading)}' has a value that cannot be read ({reason:.100}): mend or remove it"
             ) from None
         if values is None:
-            unreadable[title] = f"{column.type!s:.40}"
+            unreadable[heading] = f"{column.type!s:.40}"
         else:
-            columns[title] = values
+            columns[heading] = values
     if not columns:
         raise ZooError(f"{name} has no column of numbers, text, dates or booleans: convert one to these")
     rows = list(zip(*columns.values(), strict=True))
-    places = [f"{Path(name).name} row {number}" for number in range(1, len(rows) + 1)]
+    places = [f"{title} row {number}" for number in range(1, len(rows) + 1)]
     return Frame(tuple(columns), rows, places, ["train"] * len(rows), unreadable=unreadable)
 
 

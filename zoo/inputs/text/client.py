@@ -95,7 +95,7 @@ def _texts(path: Path, preprocessing: TextPreprocessing, leave_out: Callable[[Pa
     from zoo.inputs.table.frame import read_file
 
     known = column_name(preprocessing.column)
-    frame = read_file(path, (known,))
+    frame = read_file(path, shown(path), (known,))
     frame.check_readable((known,), shown(path))
     wanted = frame.names[0] if len(frame.names) == 1 else known
     if wanted not in frame.names:
