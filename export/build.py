@@ -75,8 +75,7 @@ def export(
     """
     started = provenance.here(seed=0)
     this = run.read_with_head(run_folder)
-    target = out or files.unused(Path("artifacts"), run_folder.resolve().name)
-    folder_kinds.check_new(target)
+    folder_kinds.check_new(_new_folder(run_folder, out))
     formats = _with_sources(formats)
     rows = _in_order(formats)
     settings = Settings(opset, int8 or Int8Options(this_machine()), run_folder / CALIBRATION, say)
@@ -91,6 +90,7 @@ def export(
         if this.data and this.recipe:
             loaded = load_again(this.data, kind.kind, this.recipe.split, data_dir)
             dataset = fitting(loaded, this.model.preprocessing)
+        target = _new_folder(run_folder, out)
         with files.staged_folder(target) as staging:
             files.write_text(staging / artifact.LABELS, "".join(f"{label}\n" for label in this.model.labels))
             for name, content in kind.client.files(this.model.preprocessing).items():
@@ -130,6 +130,11 @@ def export(
             files.write_text(staging / artifact.CARD, model_card.text(target.name, manifest))
             artifact.write(staging, manifest)
     return target
+
+
+def _new_folder(run_folder: Path, out: Path | None) -> Path:
+    """Return the folder to write: `out`, or one with the name of the run that nothing has at the moment."""
+    return out or files.unused(Path("artifacts"), run_folder.resolve().name)
 
 
 @own_settings()

@@ -32,6 +32,16 @@ def test_a_folder_appears_whole_or_not_at_all(tmp_path: Path) -> None:
         pass
 
 
+def test_a_name_is_taken_while_its_folder_is_staged(tmp_path: Path) -> None:
+    with files.staged_folder(tmp_path / "run[1]"):
+        other = files.unused(tmp_path, "run[1]")
+        assert other == tmp_path / "run[1]-2"
+        with files.staged_folder(other):
+            assert files.unused(tmp_path, "run[1]") == tmp_path / "run[1]-3"
+    assert files.unused(tmp_path, "run[1]") == tmp_path / "run[1]-3"
+    assert files.unused(tmp_path / "none", "run") == tmp_path / "none/run"
+
+
 def test_a_file_keeps_its_old_content_when_writing_fails(tmp_path: Path) -> None:
     files.write_text(tmp_path / "file", "old")
     with pytest.raises(ValueError, match="JSON"):

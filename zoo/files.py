@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import glob
 import hashlib
 import json
 import os
@@ -47,8 +48,7 @@ def exists(path: str | Path) -> bool:
 def staged_file(target: Path) -> Iterator[Path]:
     """Yield a path beside `target` to write to; rename it to `target` when the block ends well, else remove it."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    # The suffix stays, because numpy and others choose the format by it.
-    staging = target.with_name(f".{uuid.uuid4().hex[:8]}-{target.name}")
+    staging = _staging(target)
     try:
         yield staging
         with staging.open("rb") as written:
@@ -67,7 +67,7 @@ def staged_folder(target: Path) -> Iterator[Path]:
     """
     refuse_existing(target)
     target.parent.mkdir(parents=True, exist_ok=True)
-    staging = target.with_name(f".{uuid.uuid4().hex[:8]}-{target.name}")
+    staging = _staging(target)
     try:
         staging.mkdir()
         yield staging
@@ -88,12 +88,26 @@ def refuse_existing(target: Path) -> None:
 
 
 def unused(folder: Path, name: str) -> Path:
-    """Return the first of `folder/name`, `folder/name-2`, `folder/name-3`, … that does not exist."""
+    """Return the first of `folder/name`, `folder/name-2`, `folder/name-3`, … that does not exist and is not staged.
+
+    A verb that works for minutes calls this before its work, to check the place, and again right before it stages the
+    folder, because another process may have taken the name.
+    """
     target, number = folder / name, 1
-    while target.exists():
+    while target.exists() or _is_staged(target):
         number += 1
         target = folder / f"{name}-{number}"
     return target
+
+
+def _staging(target: Path) -> Path:
+    """Return a new temporary name beside `target`, with its suffix, by which numpy and others choose the format."""
+    return target.with_name(f".{uuid.uuid4().hex[:8]}-{target.name}")
+
+
+def _is_staged(target: Path) -> bool:
+    """Return whether a process writes `target` under a temporary name, or was killed while it did."""
+    return any(target.parent.glob(f".{'[0-9a-f]' * 8}-{glob.escape(target.name)}"))
 
 
 def sync_folder(folder: Path) -> None:

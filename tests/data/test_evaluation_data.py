@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import zoo
@@ -16,6 +17,7 @@ from zoo.description import Model, Part, Scale, labels_of
 from zoo.errors import ZooError
 from zoo.inputs.table.columns import Column
 from zoo.inputs.table.preprocessing import TablePreprocessing
+from zoo.verbs import evaluate as evaluation
 
 TABLE = TablePreprocessing((Column("x", "number", knots=(0.0, 1.0)),))
 STARS = Model("linear", "small", ("1", "2", "3", "4", "5"), TABLE, 12, 10)
@@ -109,6 +111,22 @@ def test_data_that_were_moved_are_recorded_by_their_whole_path(tmp_path: Path, m
     )
     monkeypatch.chdir(tmp_path)
     assert zoo.evaluate(made.folder, out=tmp_path / "out").overlap.examples == 0
+
+
+def test_a_name_that_is_taken_while_answers_are_computed_costs_no_results(
+    digits_made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    compute = evaluation._measured_outputs
+
+    def meanwhile(*arguments: Any) -> np.ndarray:
+        (tmp_path / "evaluations/cnn-small-digits").mkdir(parents=True)
+        return compute(*arguments)
+
+    monkeypatch.setattr(evaluation, "_measured_outputs", meanwhile)
+    done = zoo.evaluate(digits_made / "artifacts/cnn-small-digits")
+    assert done.folder == Path("evaluations/cnn-small-digits-2")
+    assert (done.folder / "report.json").exists()
 
 
 def test_missing_classes_are_skipped_as_in_training(tmp_path: Path) -> None:

@@ -15,9 +15,9 @@ from tests.conformance import untrained_run
 from tests.conftest import Answer
 from zoo import run
 from zoo.artifact import Gate
-from zoo.data.dataset import Examples
+from zoo.data.dataset import Dataset, Examples
 from zoo.errors import Refused
-from zoo.export import accuracy, build, gates
+from zoo.export import accuracy, build, gates, graph
 from zoo.formats import Compute
 
 
@@ -65,6 +65,26 @@ def test_a_format_is_not_made_after_a_gate_that_failed(
         build.export(place, ["onnx", "onnx_fp16"], out=tmp_path / "artifact", say=written.append)
     assert [line for line in written if line.startswith("writing")] == ["writing onnx"]
     assert not (tmp_path / "artifact").exists()
+
+
+def test_a_name_that_is_taken_while_the_data_are_loaded_is_not_staged(
+    images_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = untrained_run(tmp_path / "run", images_folder, "cnn", "small", side=16)
+    monkeypatch.chdir(tmp_path)
+    load = build.load_again
+
+    def meanwhile(*arguments: Any) -> Dataset:
+        (tmp_path / "artifacts/run").mkdir(parents=True)
+        return load(*arguments)
+
+    def stop(*arguments: Any) -> None:
+        raise InterruptedError(", ".join(path.name[10:] for path in Path("artifacts").glob(".*")))
+
+    monkeypatch.setattr(build, "load_again", meanwhile)
+    monkeypatch.setattr(graph, "trace", stop)
+    with pytest.raises(InterruptedError, match="run-2"):
+        build.export(place)
 
 
 def test_the_source_of_a_format_is_written_before_it() -> None:

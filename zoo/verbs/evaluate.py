@@ -102,8 +102,7 @@ def evaluate(
     place = run.newest(Path("runs")) if target is None else local_path(target)
     if target is None:
         say(f"evaluating {place}, the newest finished run")
-    folder = files.unused(Path("evaluations"), place.resolve().name) if out is None else local_path(out)
-    check_new(folder)
+    check_new(_new_folder(place, out))
     started = provenance.here(seed=0)
     described = _described(place)
     model = described.model
@@ -134,6 +133,7 @@ def evaluate(
     examples, overlap = _unseen(place, described, dataset, examples, include_training, say)
     task, outputs = task_of(model), _measured_outputs(place, described, examples, say)
     result = task.measure(outputs, examples.targets, model.labels, name=examples.names, source=str(place))
+    folder = _new_folder(place, out)
     done = EvaluationFolder(
         folder=folder,
         target=str(place),
@@ -148,6 +148,11 @@ def evaluate(
         title = f"{place.name} on {source.source}"
         task.draw(staging / task.drawing, result, outputs, examples.targets, title, say)
     return done
+
+
+def _new_folder(target: Path, out: StrPath | None) -> Path:
+    """Return the folder to write: `out`, or one with the name of the target that nothing has at the moment."""
+    return files.unused(Path("evaluations"), target.resolve().name) if out is None else local_path(out)
 
 
 def _described(target: Path) -> Run | Manifest:

@@ -118,8 +118,8 @@ def pull(
             license,
             say,
         )
-    target = out or files.unused(Path("runs"), f"{family.name}-{row.name}-{plan.label}")
-    folder_kinds.check_new(target)
+    name = f"{family.name}-{row.name}-{plan.label}"
+    folder_kinds.check_new(out or files.unused(Path("runs"), name))
     path, revision = plan.fetched()
     description = Model(
         family.name,
@@ -156,6 +156,7 @@ def pull(
         license=plan.license,
         adapted=reading.adapted,
     )
+    target = out or files.unused(Path("runs"), name)
     with files.staged_folder(target) as staging:
         weights_file.save(staging / run.WEIGHTS, weights_file.weights(model))
         finished = dataclasses.replace(started, finished=provenance.now())
