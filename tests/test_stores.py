@@ -186,6 +186,19 @@ def test_runs_come_to_a_store_and_back(bucket: str, tmp_path: Path, monkeypatch:
     assert sorted(path.name for path in tmp_path.iterdir() if path.name != "cache") == ["back", "run"]
 
 
+def test_a_folder_is_not_copied_among_files_that_it_does_not_have(bucket: str, tmp_path: Path) -> None:
+    finished_run(tmp_path / "run", described())
+    upload(tmp_path / "run", f"{bucket}/runs/one")
+    with pytest.raises(ZooError, match=r"runs holds files that are not in .*run \(.*one/.*\): copy to another place"):
+        upload(tmp_path / "run", f"{bucket}/runs")
+    remove(f"{bucket}/runs/one/{run.DESCRIPTION}")
+    assert upload(tmp_path / "run", f"{bucket}/runs/one").kind == "run", "the rest of a copy that failed is its own"
+    remove(f"{bucket}/runs/one/{run.DESCRIPTION}")
+    (tmp_path / "run" / run.WEIGHTS).unlink()
+    with pytest.raises(ZooError, match=rf"\({run.WEIGHTS}\): copy to another place, or remove them first"):
+        upload(tmp_path / "run", f"{bucket}/runs/one")
+
+
 def test_a_copy_that_fails_leaves_nothing(bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     finished_run(tmp_path / "run", described())
     upload(tmp_path / "run", f"{bucket}/run")

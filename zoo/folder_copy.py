@@ -5,7 +5,7 @@ In a store, the description is written last: a reader that finds it finds every 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,16 +37,17 @@ def upload(folder: Path, url: str) -> Copy:
     """Copy a folder of this machine to a store.
 
     Raises:
-        ZooError: zoo did not write the folder, the store has one there already, or the store cannot be written.
+        ZooError: zoo did not write the folder, the store has one or files of another one there already, or the store
+            cannot be written.
     """
     kind = folder_kinds.kind(folder)
     if kind is None:
         raise ZooError(f"{folder} is not a run, artifact or evaluation: name a folder that zoo wrote")
     store, description = Store.at(url), folder_kinds.KINDS[kind].marker
-    _refuse_existing(store)
     paths = {path.relative_to(folder).as_posix(): path for path in files.files_below(folder)}
     # A hidden file is one that a training has not finished writing.
     others = {name: path for name, path in paths.items() if name != description and not path.name.startswith(".")}
+    _refuse_existing(store, folder, others)
     with ThreadPoolExecutor(stores.AT_ONCE) as pool:
         _wait(pool, [pool.submit(store.send, path, name) for name, path in others.items()])
     store.send(folder / description, description)
@@ -87,8 +88,18 @@ def _wait(pool: ThreadPoolExecutor, copies: Iterable[Future[Any]]) -> None:
         raise
 
 
-def _refuse_existing(store: Store) -> None:
+def _refuse_existing(store: Store, folder: Path, files_to_send: Collection[str]) -> None:
+    """Refuse a place with a whole folder or with other files, which would become a part of the copy.
+
+    An earlier copy of the same folder that failed may have left some of its files there.
+    """
     present = store.entries()
     for one in folder_kinds.KINDS.values():
         if one.marker in present:
             raise ZooError(f"{store.url} holds another {one.title} already: copy to another place, or remove it first")
+    foreign = [name for name in present if name not in files_to_send]
+    if foreign:
+        raise ZooError(
+            f"{store.url} holds files that are not in {folder} ({listed(foreign, most=3)}): copy to another place, or "
+            "remove them first"
+        )

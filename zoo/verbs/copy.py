@@ -15,10 +15,11 @@ def copy(source: StrPath, target: StrPath) -> Copy:
 
     Args:
         source: a folder, or its place in a store, such as `s3://bucket/runs/name`.
-        target: the place in a store to copy to, or a folder that does not exist yet.
+        target: the place in a store to copy to, or a folder that does not exist yet. A place in a store may hold files
+            of an earlier copy of the same folder that failed.
 
     Raises:
-        ZooError: both or neither are in a store, there is nothing to copy, or the target exists.
+        ZooError: both or neither are in a store, there is nothing to copy, or the target exists or holds other files.
     """
     for place in (source, target):
         check_path(place)
