@@ -5,6 +5,7 @@ Run as `python -m zoo.serving.cold_start` by the benchmark.
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,9 @@ from zoo import formats
 from zoo.serving.latency import random_inputs
 from zoo.serving.measuring_process import serve
 from zoo.serving.runner import open_runner
+
+STATUS = Path("/proc/self/status")
+"""The file in which Linux reports the memory of this process."""
 
 
 def probe(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -32,16 +36,17 @@ def probe(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
     yield {"load_ms": 1e3 * load, "peak_memory_mib": peak_memory() / 2**20}
 
 
-def peak_memory() -> int:
+def peak_memory(status: Path = STATUS) -> int:
     """The largest resident set of this process so far, in bytes."""
-    status = Path("/proc/self/status")
-    if status.exists():
-        # On Linux, getrusage would start from the peak of the parent process, which survives exec.
-        peak = next(line for line in status.read_text(encoding="utf-8").splitlines() if line.startswith("VmHWM:"))
-        return int(peak.split()[1]) * 1024
+    lines = status.read_text(encoding="utf-8").splitlines() if status.exists() else []
+    # On Linux, getrusage would start from the peak of the parent process, which survives exec.
+    for line in lines:
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * 1024
     import resource
 
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    # macOS counts in bytes, and others in KiB. gVisor has a status file without that line.
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import csv
 import dataclasses
 import json
 import re
+import sys
 import types
 from collections.abc import Callable
 from pathlib import Path
@@ -23,7 +24,7 @@ from zoo.errors import Refused, ZooError
 from zoo.formats import Compute
 from zoo.input import Arrays
 from zoo.provenance import usable_cpus
-from zoo.serving import latency, table
+from zoo.serving import cold_start, latency, table
 from zoo.serving.benchmark import Row, benchmark
 from zoo.serving.measuring_process import measurements
 from zoo.serving.statistics import FEWEST
@@ -241,6 +242,17 @@ answer = next(measurements("zoo.serving.cold_start", {
     "artifact": sys.argv[1], "runtime": "onnx", "batch": 1, "threads": 1, "seed": 0}))
 print(answer["peak_memory_mib"] * 2**20 < ballast.nbytes)
 """
+
+
+def test_memory_is_measured_where_the_status_states_no_peak(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "status").write_text("Name:\tpython\nVmRSS:\t  1000 kB\n")
+    for status in (tmp_path / "status", tmp_path / "none"):
+        with monkeypatch.context() as patch:
+            patch.setattr(sys, "platform", "linux")
+            in_kib = cold_start.peak_memory(status)
+            patch.setattr(sys, "platform", "darwin")
+            assert in_kib == pytest.approx(1024 * cold_start.peak_memory(status), rel=0.1)
+    assert 2**20 < cold_start.peak_memory() < 2**40
 
 
 def test_memory_of_the_process_that_asked_is_not_counted(onnx_artifact: Path) -> None:
