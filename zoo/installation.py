@@ -75,6 +75,7 @@ class Need:
 ANSWERING = ("numpy", "pydantic", "psutil", "rich")
 BUILDING = ("numpy", "pydantic", "psutil", "ml_dtypes", "safetensors", "tensorflow", "keras")
 MEASURING = (*BUILDING, "sklearn", "matplotlib")
+FIGURES = ("numpy", "pydantic", "psutil", "sklearn", "matplotlib")
 TRAINING = (*MEASURING, "tensorboard", "rich")
 EXPORTING = ("onnx", "onnxruntime", "tf2onnx", "tensorflow_serving.apis")
 
@@ -90,6 +91,8 @@ NEEDS = (
     Need("scale", (*TRAINING, *EXPORTING)),
     Need("data serve", ("numpy", "pydantic", "tensorflow")),
     Need("evaluate RUN", MEASURING),
+    Need("evaluate ARTIFACT of ONNX", (*FIGURES, "onnxruntime")),
+    Need("evaluate ARTIFACT of SavedModel", (*FIGURES, "tensorflow", "keras")),
     Need("export", (*BUILDING, "sklearn", "rich", *EXPORTING)),
     Need("verify, predict, benchmark of ONNX", (*ANSWERING, "onnxruntime")),
     Need("publish", (*ANSWERING, "onnxruntime")),

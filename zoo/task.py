@@ -171,6 +171,8 @@ class Task:
             softmax of the logits; 0 where there can be none.
         measure: compares measured outputs with targets and labels; returns all figures, a record. It takes `name` and
             `source` for messages, and raises Refused if outputs are not finite.
+        libraries: the modules that `measure` imports. A verb imports them first, so that a missing one ends it before
+            all answers are computed.
         summary: returns these figures as text for people.
         drawing: the file name of the drawing that `draw` makes.
         draw: draws the figures; it takes the path, the figures, measured outputs, targets, a title, and `say`.
@@ -224,6 +226,7 @@ class Task:
     right: Callable[[np.ndarray, np.ndarray, Model], np.ndarray] = untrained
     errors: Callable[[np.ndarray, np.ndarray], np.ndarray] = untrained
     error_sums: Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, ErrorOfSums]] = untrained
+    libraries: tuple[str, ...] = ()
     measured: Callable[[np.ndarray, Model], np.ndarray] = as_they_are
     primary: Callable[[Mapping[str, np.ndarray], Model], np.ndarray] = first_output
     by_target: Callable[[np.ndarray], Sequence[np.ndarray]] = as_one_target

@@ -74,7 +74,8 @@ def test_a_missing_tensorflow_is_named_with_what_mends_it(stubs: Path) -> None:
     found = report(stubs, 1)
     assert set(lacking(found)) == {
         "pull --file", "pull --file --from keras", "pull, from the hub", "pretrain", "train", "train --data tfds:…",
-        "tune", "scale", "data serve", "evaluate RUN", "export", "verify, predict, benchmark of SavedModel",
+        "tune", "scale", "data serve", "evaluate RUN", "evaluate ARTIFACT of SavedModel", "export",
+        "verify, predict, benchmark of SavedModel",
     }  # fmt: skip
     assert "No module named" in found["packages"]["tensorflow"]["error"]
     (train,) = (verb for verb in found["verbs"] if verb["verb"] == "train")
@@ -103,7 +104,9 @@ def test_a_missing_tensorflow_is_named_with_what_mends_it(stubs: Path) -> None:
 def test_a_broken_or_fatal_import_is_a_finding_and_the_others_go_on(stubs: Path, text: str) -> None:
     stub(stubs, "onnxruntime", text)
     found = report(stubs, 1)
-    assert set(lacking(found)) == {"scale", "export", "publish", "verify, predict, benchmark of ONNX"}
+    assert set(lacking(found)) == {
+        "scale", "export", "publish", "evaluate ARTIFACT of ONNX", "verify, predict, benchmark of ONNX",
+    }  # fmt: skip
     assert found["packages"]["onnxruntime"]["error"]
     assert not found["packages"]["tensorflow"]["error"]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +11,7 @@ import numpy as np
 import pytest
 
 import zoo
-from tests.conftest import write_images
+from tests.conftest import Answer, write_images
 from tests.inputs.text.vocabularies import preprocessing
 from zoo import run
 from zoo.data.evaluation_data import load_for_evaluation
@@ -18,6 +20,8 @@ from zoo.errors import ZooError
 from zoo.inputs.table.columns import Column
 from zoo.inputs.table.preprocessing import TablePreprocessing
 from zoo.verbs import evaluate as evaluation
+
+Command = Callable[..., Answer]
 
 TABLE = TablePreprocessing((Column("x", "number", knots=(0.0, 1.0)),))
 STARS = Model("linear", "small", ("1", "2", "3", "4", "5"), TABLE, 12, 10)
@@ -127,6 +131,19 @@ def test_a_name_that_is_taken_while_answers_are_computed_costs_no_results(
     done = zoo.evaluate(digits_made / "artifacts/cnn-small-digits")
     assert done.folder == Path("evaluations/cnn-small-digits-2")
     assert (done.folder / "report.json").exists()
+
+
+def test_a_missing_library_of_the_figures_is_named_before_the_answers_are_computed(
+    digits_made: Path, tmp_path: Path, zoo_command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("sklearn", "sklearn.metrics"):
+        monkeypatch.setitem(sys.modules, name, None)
+    monkeypatch.setattr(evaluation, "load_again", lambda *arguments: pytest.fail("the data are loaded"))
+    for made in ("artifacts", "runs"):
+        answer = zoo_command("evaluate", digits_made / made / "cnn-small-digits")
+        assert answer.status == 2
+        assert answer.err.endswith(" is not installed: pip install 'scikit-learn>=1.7'\n")
 
 
 def test_missing_classes_are_skipped_as_in_training(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -105,8 +106,9 @@ def evaluate(
     check_new(_new_folder(place, out))
     started = provenance.here(seed=0)
     described = _described(place)
-    model = described.model
-    dataset = None
+    model, dataset = described.model, None
+    for library in task_of(model).libraries:
+        importlib.import_module(library)
     if data is not None:
         scheme = parse(data, model.preprocessing.kind)[0].scheme
         alike = described.data is not None and described.data.source.partition(":")[0] == scheme

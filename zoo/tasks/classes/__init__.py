@@ -14,7 +14,7 @@ from zoo.contract import BATCH, CLASS_COUNT, LOGITS, PROBABILITIES
 from zoo.intervals import wilson
 from zoo.signature import Tensor
 from zoo.task import ErrorOfSums, Score, Task
-from zoo.tasks.classes.figures import Evaluation, draw_confusion, measure
+from zoo.tasks.classes.figures import LIBRARIES, Evaluation, draw_confusion, measure
 from zoo.text import columns, printable
 
 if TYPE_CHECKING:
@@ -143,6 +143,7 @@ TASK = Task(
     agreement=same_likeliest,
     consistency=consistency,
     measure=measure,
+    libraries=LIBRARIES,
     summary=summary,
     drawing="confusion.png",
     draw=draw,

@@ -15,6 +15,9 @@ from zoo.intervals import wilson
 from zoo.schema import record
 from zoo.text import Say
 
+LIBRARIES = ("sklearn.metrics",)
+"""The modules that `measure` imports."""
+
 
 @record
 class ClassFigures:

@@ -240,6 +240,7 @@ def _composed(parts: tuple[Part, ...], scales: tuple[Scale, ...]) -> Task:
         agreement=it.agreement,
         consistency=it.consistency,
         measure=it.measure,
+        libraries=tuple(dict.fromkeys(name for head in it.heads for name in head.task.libraries)),
         summary=it.summary,
         drawing="drawings",
         draw=it.draw,
