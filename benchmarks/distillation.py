@@ -3,7 +3,8 @@
 The data, their splits and their columns are those of TEACHER, a run or an artifact. For each seed, the network is
 trained twice with its default recipe: once on the labels alone, and once also on the teacher's answers. Both trainings
 are otherwise identical. The reported difference is first averaged over seeds for each test example, and then over
-examples; the interval is that of the second mean. A network that is already in SCRATCH is not trained again.
+examples; the interval is that of the second mean. A network that the same command has trained in SCRATCH is
+not trained again.
 
     python -m benchmarks.distillation runs/resnet-small cnn-small SCRATCH --data-dir TFDS --epochs 10
     python -m benchmarks.distillation runs/resnet-small cnn-small SCRATCH --data-dir TFDS --set label_fraction=0.1
@@ -23,7 +24,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.measured import record, recorded, zoo
+from benchmarks.measured import made, record, recorded
 from zoo import artifact, inference, run
 from zoo.data.dataset import Examples
 from zoo.data.fitting import fitting
@@ -58,9 +59,8 @@ def main() -> None:
     for seed in options.seeds:
         for way, more in ((ALONE, []), (TAUGHT, ["--teacher", options.teacher, *settings(options.distill)])):
             folder = options.scratch / f"{options.student}-{way}-{seed}"
-            if not folder.exists():
-                family, size = options.student.split("-")
-                zoo("train", family, "--size", size, *shared, "--seed", seed, *more, "--out", folder)
+            family, size = options.student.split("-")
+            made(folder, "train", family, "--size", size, *shared, "--seed", seed, *more)
             runs[way].append(folder)
     found = recorded("distillation")
     data = labels_used(options.set) + source_of(teacher)

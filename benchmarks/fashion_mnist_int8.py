@@ -6,7 +6,8 @@ on them which nodes stay in float32.
 
 usage: python -m benchmarks.fashion_mnist_int8 DATA_DIR SCRATCH [FAMILY...]      writes results/fashion_mnist_int8.json
 
-Families that are not named keep their figures. If SCRATCH/FAMILY-run exists, it is not trained again.
+Families that are not named keep their figures. If the same command has trained SCRATCH/FAMILY-run, it is not trained
+again.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.fine_tuning import write
-from benchmarks.measured import cost, record, recorded, zoo
+from benchmarks.measured import cost, made, record, recorded
 from zoo import artifact
 from zoo.data.example import Example
 from zoo.data.load import read_source
@@ -61,16 +62,15 @@ def main() -> None:
         write(folder, chosen(raw.examples), raw.labels, range(10))
     for family in names or FAMILIES:
         run, out = scratch / f"{family}-run", scratch / f"{family}-artifact"
-        if not run.exists():
-            zoo("train", family, *FAMILIES[family], "--data", f"folder:{folder}", "--out", run)
+        made(run, "train", family, *FAMILIES[family], "--data", f"folder:{folder}")
         trained = read_finished(run)
         _, spent = cost("export", run, "--onnx", "--int8", "--force", "--out", out)
-        made = artifact.read(out).int8
+        int8 = artifact.read(out).int8
         figures = recorded("fashion_mnist_int8")
         figures[family] = {
             "train": trained.results,
             "train_command": trained.provenance.command,
-            "int8": dataclasses.asdict(made) if made else None,
+            "int8": dataclasses.asdict(int8) if int8 else None,
             "export_gigabytes": round(spent.peak_memory / 1e9, 2),
             "weights_gigabytes": round((run / "weights.safetensors").stat().st_size / 1e9, 3),
         }

@@ -5,7 +5,7 @@ the same seeds. The weights of the last epoch are used, so that no image selects
 the accuracy on the 10,000 test images with it minus the accuracy without it, with the 95 % interval of paired
 proportions; the pairs are the answers of both networks to the same image, over all seeds. If the network refuses an
 ingredient, the reason is recorded. There is no trial export before a training. A finished run in SCRATCH is not trained
-again; an unfinished one is continued.
+again; an unfinished one is continued; one with another recipe is refused.
 
 usage: python -m benchmarks.ingredients DATA_DIR SCRATCH [--network cnn-base] [--epochs 12] [--seeds 0 1]
            [--only mixup …] [--set KEY=VALUE …]      writes results/ingredients.json
@@ -31,6 +31,7 @@ from zoo.inference import measured_outputs
 from zoo.intervals import paired_difference
 from zoo.task import task_of
 from zoo.training import start
+from zoo.training.decision import decide
 from zoo.training.request import DataRequest, Execution, TrainingRequest
 
 SOURCE = "tfds:fashion_mnist"
@@ -58,13 +59,16 @@ def trained(network: str, data_dir: Path, settings: list[str], folder: Path) -> 
 
     Raises:
         ZooError: the network refuses the settings.
+        SystemExit: the run has another recipe.
     """
     family, _, size = network.rpartition("-")
+    data = DataRequest(SOURCE, data_dir)
+    request = TrainingRequest(family=family, size=size, data=data, settings=settings, out=folder)
     if not folder.exists():
-        data = DataRequest(SOURCE, data_dir)
-        request = TrainingRequest(family=family, size=size, data=data, settings=settings, out=folder)
         execution = Execution(strategy="single", say=lambda line: print(line, file=sys.stderr, flush=True))
         start.start(request, execution, lambda model: None)
+    elif run.read(folder).recipe != decide(request).recipe:
+        raise SystemExit(f"{folder} was trained with another recipe: name another folder as SCRATCH")
     elif not run.read(folder).finished:
         start.resume(folder, data_dir, Execution(strategy="single"))
     return run.read_finished(folder)

@@ -4,7 +4,7 @@ A network is pretrained with SimCLR once, on all training images. Then 1 % of th
 each draw, four networks are trained: from scratch, from the pretrained weights, from scratch with FixMatch on the other
 images, and from the pretrained weights with all layers but the head frozen. All four get the same labels and the same
 seed. The weights of the last epoch are used, so that no image selects them. All are measured on the same test images. A
-run that is already in SCRATCH is not trained again. Other networks keep their figures in the results.
+run that the same command has trained in SCRATCH is not trained again. Other networks keep their figures in the results.
 
 usage: python -m benchmarks.label_fraction DATA_DIR SCRATCH [options]      writes results/label_fraction.json
 """
@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.measured import portable, record, recorded, zoo
+from benchmarks.measured import made, portable, record, recorded, zoo
 from zoo import files
 from zoo.data.example import Example
 from zoo.data.load import read_source
@@ -64,24 +64,23 @@ def write(folder: Path, examples: Sequence[Example], labels: Sequence[str], coun
             (place / f"{number}.png").write_bytes(example.read())
 
 
-def made(folder: Path, *command: Any) -> Any:
+def trained(folder: Path, *command: Any) -> Any:
     """The document of a finished run; the command trains the run if it does not exist."""
-    if folder.exists():
-        return zoo("info", folder)
-    return zoo(*command, "--out", folder)
+    made(folder, *command)
+    return zoo("info", folder)
 
 
-def figures(trained: Any) -> dict[str, Any]:
+def figures(run: Any) -> dict[str, Any]:
     """The figures that a training ended with, and the command."""
-    low, high = trained["results"]["test_interval"]
+    low, high = run["results"]["test_interval"]
     return {
-        "accuracy": trained["results"]["test_accuracy"],
+        "accuracy": run["results"]["test_accuracy"],
         "low": low,
         "high": high,
-        "test_examples": trained["results"]["test_examples"],
-        "labels": trained["data"]["counts"]["train"],
-        "seconds": trained["results"]["train_seconds"],
-        "command": portable(trained["provenance"]["command"]),
+        "test_examples": run["results"]["test_examples"],
+        "labels": run["data"]["counts"]["train"],
+        "seconds": run["results"]["train_seconds"],
+        "command": portable(run["provenance"]["command"]),
     }
 
 
@@ -90,14 +89,14 @@ def main() -> None:
     asked = arguments()
     scratch: Path = asked.scratch
     _, raw = read_source("tfds:fashion_mnist", "image", asked.data_dir.resolve())
-    images = scratch / "fashion_mnist"
+    images = scratch / f"fashion_mnist-{asked.images}-{asked.test_images}"
     if not images.exists():
         with files.staged_folder(images) as staging:
             write(staging, raw.examples, raw.labels, {"train": asked.images, "test": asked.test_images})
     network = [asked.family, "--size", asked.size, "--set", f"network.width={asked.width}"]
     data = ["--data", f"folder:{images}", "--set", f"split.validation={asked.validation}"]
     run = scratch / "pretrained"
-    pretrained = made(
+    pretrained = trained(
         run, "pretrain", *network, "--method", "simclr", *data, *VIEWS, "--epochs", asked.pretraining_epochs,
         "--set", f"batch_size={asked.pretraining_batch}",
         *(word for change in asked.pretraining_set for word in ("--set", change)),
@@ -112,7 +111,9 @@ def main() -> None:
     draws = []
     for draw in range(DRAWS):
         same = [*data, *few, "--seed", draw, "--set", f"label_seed={draw}"]
-        draws.append({way: figures(made(scratch / f"{way}-{draw}", "train", *how, *same)) for way, how in ways.items()})
+        draws.append(
+            {way: figures(trained(scratch / f"{way}-{draw}", "train", *how, *same)) for way, how in ways.items()}
+        )
     accuracies = {way: [draw[way]["accuracy"] for draw in draws] for way in ways}
     gains = {way: np.subtract(accuracies[way], accuracies["from_nothing"]).tolist() for way in ways}
     name = f"{asked.family} {asked.size}" + (f" of {asked.width:g} times the width" if asked.width != 1 else "")

@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import json
 import re
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -13,7 +14,7 @@ import time
 from pathlib import Path
 from typing import IO, Any
 
-from zoo import files, provenance, schema
+from zoo import artifact, files, provenance, run, schema
 
 RESULTS = Path(__file__).parent.parent / "results"
 
@@ -24,6 +25,30 @@ def zoo(*arguments: object) -> Any:
     print("$ zoo", *map(str, arguments), file=sys.stderr, flush=True)
     done = subprocess.run([*command, "--json"], stdout=subprocess.PIPE, check=True)
     return json.loads(done.stdout)
+
+
+def made(folder: Path, *command: object) -> None:
+    """Make a run or an artifact with `zoo`, unless the same command has made it; continue an unfinished run.
+
+    Raises:
+        SystemExit: another command made the folder.
+    """
+    if not folder.exists():
+        zoo(*command, "--out", folder)
+        return
+    is_artifact = (folder / artifact.MANIFEST).exists()
+    maker = artifact.read(folder).export if is_artifact else run.read(folder).provenance
+    if _settings(maker.command) != _settings(provenance.typed(["zoo", *map(str, command)])):
+        raise SystemExit(f"{folder} was made by another command ({maker.command}): name another folder as SCRATCH")
+    if not maker.finished:
+        zoo("train", "--resume", folder)
+
+
+def _settings(command: str) -> list[str]:
+    """Return the words of a command without `--out FOLDER` and `--json`, which change nothing in the folder."""
+    words = [word for word in shlex.split(command) if word != "--json"]
+    place = words.index("--out") if "--out" in words else len(words)
+    return words[:place] + words[place + 2 :]
 
 
 @dataclasses.dataclass(frozen=True)

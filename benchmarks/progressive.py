@@ -6,7 +6,7 @@ accuracy on the 10,000 test images with growing images minus the accuracy withou
 proportions; the pairs are the answers of both networks to the same image, over all seeds. The training seconds are
 recorded in total and per epoch; the first epoch of every stage includes a compilation. They include reading the images,
 but not evaluation. There is no trial export before a training. A finished run in SCRATCH is not trained again; an
-unfinished one is continued.
+unfinished one is continued; one with another recipe is refused.
 
 usage: python -m benchmarks.progressive DATA_DIR SCRATCH [--network resnet-small] [--epochs 12] [--seeds 0 1]
            [--first-size 20] [--stages 3] [--set KEY=VALUE …]      writes results/progressive.json

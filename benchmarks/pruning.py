@@ -6,7 +6,8 @@ interval of their difference. Latency is that of one example on one thread, meas
 
 usage: python -m benchmarks.pruning RUN SHARE SCRATCH [--epochs N] [--set KEY=VALUE …]      writes results/pruning.json
 
-Networks other than RUN's keep their figures. A run SCRATCH/NAME-SHARE and artifacts that exist are used again.
+Networks other than RUN's keep their figures. A run SCRATCH/NAME-SHARE and artifacts that the same commands have made
+are used again.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.measured import portable, record, recorded, zoo
+from benchmarks.measured import made, portable, record, recorded
 from zoo import artifact, provenance, schema
 from zoo.data.reload import load_again
 from zoo.formats.onnx import open_onnx
@@ -41,9 +42,8 @@ def main() -> None:
     asked = parser.parse_args()
     whole = read_finished(asked.run)
     pruned = asked.scratch / f"{asked.run.resolve().name}-{asked.share:g}"
-    if not pruned.exists():
-        zoo("train", "--weights", asked.run, "--prune", asked.share, *_data(whole), "--epochs", asked.epochs,
-            *(word for one in asked.set for word in ("--set", one)), "--out", pruned)  # fmt: skip
+    made(pruned, "train", "--weights", asked.run, "--prune", asked.share, *_data(whole), "--epochs", asked.epochs,
+         *(word for one in asked.set for word in ("--set", one)))  # fmt: skip
     places = exported(asked.run.resolve(), asked.scratch), exported(pruned, asked.scratch)
     smaller = read_finished(pruned)
     assert smaller.initial is not None
@@ -72,8 +72,7 @@ def _data(run: Run) -> list[object]:
 def exported(run: Path, scratch: Path) -> Path:
     """The artifact of a run, in float32 and int8."""
     place = scratch / f"{run.name}-artifact"
-    if not place.exists():
-        zoo("export", run, "--onnx", "--int8", "--force", "--out", place)
+    made(place, "export", run, "--onnx", "--int8", "--force")
     return place
 
 

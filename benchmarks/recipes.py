@@ -1,7 +1,7 @@
 """Accuracy of the recipe small-images on Fashion-MNIST, compared with each family's default recipe.
 
 Each network is trained with both recipes for the same number of epochs, on all training images, and measured on the
-10,000 test images. A finished run in SCRATCH is not trained again; an unfinished one is continued.
+10,000 test images. A finished run of the same command in SCRATCH is not trained again; an unfinished one is continued.
 
 usage: python -m benchmarks.recipes DATA_DIR SCRATCH [--only cnn-base …] [--recipes default …] [--epochs N] [--seed 0]
            [--set KEY=VALUE …]      writes results/recipes.json
@@ -15,7 +15,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from benchmarks.measured import portable, record, recorded, zoo
+from benchmarks.measured import made, portable, record, recorded, zoo
 
 EPOCHS = {"cnn-base": 40, "resnet-small": 4}
 """The networks, with a number of epochs that two cores train in less than 75 minutes."""
@@ -26,12 +26,8 @@ RECIPES = ("default", "small-images")
 def trained(network: str, recipe: str, folder: Path, settings: list[Any]) -> dict[str, Any]:
     """Train or continue a network with a recipe, unless its run is finished; return its figures."""
     family, _, size = network.rpartition("-")
-    if not folder.exists():
-        zoo("train", family, "--size", size, "--recipe", recipe, *settings, "--out", folder)
+    made(folder, "train", family, "--size", size, "--recipe", recipe, *settings)
     described = zoo("info", folder)
-    if not described["provenance"]["finished"]:
-        zoo("train", "--resume", folder)
-        described = zoo("info", folder)
     results = described["results"]
     return {
         "accuracy": results["test_accuracy"],

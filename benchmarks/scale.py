@@ -40,7 +40,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=3.0, help="seconds of measuring per latency")
     parser.add_argument("--set", action="append", default=[], help="a change of every recipe")
     asked = parser.parse_args()
-    images = asked.scratch / "images"
+    images = asked.scratch / f"images-{asked.images}-{asked.tested}"
     if not images.exists():
         _, raw = read_source("tfds:fashion_mnist", "image", asked.data_dir.resolve())
         with files.staged_folder(images) as staging:

@@ -3,8 +3,8 @@
 The tasks are the class of an image, and its kind: shoe, garment or bag. The script writes the images as PNG files, with
 a CSV file for each split. For each seed, three networks are trained with the same recipe on the same images: one for
 both tasks, and one for each task alone. Each is exported in both formats. The reported difference is first averaged
-over seeds for each test image, and then over images; the interval is that of the second mean. A network that is already
-in SCRATCH is not trained again.
+over seeds for each test image, and then over images; the interval is that of the second mean. A network that the same
+command has trained in SCRATCH is not trained again.
 
 usage: python -m benchmarks.several_tasks DATA_DIR SCRATCH [options]      writes results/several_tasks.json
 """
@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.measured import record, zoo
+from benchmarks.measured import made, record
 from zoo import artifact, files, formats, run
 from zoo.data.dataset import Examples
 from zoo.data.fitting import fitting
@@ -88,12 +88,6 @@ def write(folder: Path, data_dir: Path, counts: dict[str, int], validation: floa
             csv.writer(file).writerows([("file", CLASS, KIND), *lines])
 
 
-def made(folder: Path, *command: Any) -> None:
-    """A run or an artifact; the command makes it if it does not exist."""
-    if not folder.exists():
-        zoo(*command, "--out", folder)
-
-
 @functools.cache
 def test_of(folder: Path) -> Examples:
     """The test images of an artifact."""
@@ -152,7 +146,7 @@ def main() -> None:
     """Train and export the networks of each seed, and compare them."""
     asked = arguments()
     scratch: Path = asked.scratch
-    images = scratch / "fashion_mnist"
+    images = scratch / f"fashion_mnist-{asked.images}-{asked.test_images}-{asked.validation:g}"
     if not images.exists():
         with files.staged_folder(images) as staging:
             write(

@@ -1,21 +1,31 @@
-"""The scripts that compare zoo with its peers: their table, their help, and how two latencies are compared."""
+"""The benchmark scripts: what they share, their table of peers, their help, and how two latencies are compared."""
 
 from __future__ import annotations
 
 import ast
+import dataclasses
 import re
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from benchmarks import measured
+from benchmarks.ingredients import trained
 from benchmarks.peers.compare_latency import Setting, compare, compare_folders, take_turns
 from benchmarks.peers.normalize import normalize
 from benchmarks.peers.table import peers
+from tests.described import described
+from tests.serving.handmade import make_artifact
+from zoo import migration, provenance, run
+from zoo.inputs.image.preprocessing import Preprocessing
 from zoo.recipe import known_keys
 from zoo.registry import families, matching
+from zoo.training.decision import decide
+from zoo.training.request import TrainingRequest
 from zoo.weights.pretrained import IMAGENET_MEAN, IMAGENET_STD
 
 ROOT = Path(__file__).parent.parent
@@ -55,6 +65,42 @@ def test_scripts_set_keys_that_recipes_have() -> None:
     }
     assert len(set_there) > 50
     assert [(name, key) for name, key in set_there if key not in known] == []
+
+
+def write_run(folder: Path, command: str, finished: str | None, settings: Sequence[str] = ()) -> None:
+    """Write the description of a run that a command made, with the recipe of `cnn` small and other settings."""
+    recipe = decide(TrainingRequest(family="cnn", size="small", settings=settings)).recipe
+    model = described(Preprocessing(8, 8, 1, (0.5,), (0.5,)))
+    by = dataclasses.replace(provenance.here(seed=0), command=command, finished=finished)
+    folder.mkdir()
+    run.write(folder, run.Run(migration.SCHEMA, model, None, recipe, by))
+
+
+def test_folders_that_another_command_made_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    called: list[tuple[object, ...]] = []
+    monkeypatch.setattr(measured, "zoo", lambda *words: called.append(words))
+    command = ("train", "cnn", "--data", "folder:my images", "--seed", 0)
+    measured.made(tmp_path / "new", *command)
+    assert called.pop() == (*command, "--out", tmp_path / "new")
+    write_run(tmp_path / "half", "zoo train cnn --data 'folder:my images' --seed 0 --out elsewhere --json", None)
+    measured.made(tmp_path / "half", *command)
+    assert called.pop() == ("train", "--resume", tmp_path / "half")
+    write_run(tmp_path / "run", "zoo train cnn --data 'folder:my images' --seed 0", provenance.now())
+    measured.made(tmp_path / "run", *command)
+    make_artifact(tmp_path / "artifact")
+    for folder, others in (("run", (*command, "--epochs", 9)), ("half", command[:-2]), ("artifact", ("export", "x"))):
+        with pytest.raises(
+            SystemExit, match=f"{folder} was made by another command .*: name another folder as SCRATCH"
+        ):
+            measured.made(tmp_path / folder, *others)
+    assert called == []
+
+
+def test_runs_with_another_recipe_are_refused(tmp_path: Path) -> None:
+    write_run(tmp_path / "run", "ingredients.py", provenance.now(), ["mixup=0.2", "seed=1"])
+    assert trained("cnn-small", tmp_path, ["mixup=0.2", "seed=1"], tmp_path / "run").finished
+    with pytest.raises(SystemExit, match="run was trained with another recipe: name another folder as SCRATCH"):
+        trained("cnn-small", tmp_path, ["mixup=0.2", "seed=1", "epochs=3"], tmp_path / "run")
 
 
 def test_the_table_names_every_network_that_timm_has() -> None:

@@ -8,6 +8,7 @@ import os
 import platform
 import shlex
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -64,9 +65,13 @@ def now() -> str:
 def command() -> str:
     """Return the command line of this process, as it would be typed in a shell."""
     program = Path(sys.argv[0]).name
-    typed = shlex.join(["zoo" if program == "__main__.py" else program, *sys.argv[1:]])
+    return typed(["zoo" if program == "__main__.py" else program, *sys.argv[1:]])
+
+
+def typed(words: Iterable[str]) -> str:
+    """Return the words of a command as they would be typed in a shell."""
     # Python decodes file names that are not UTF-8 to surrogates, which pydantic 2.12 refuses in a string.
-    return typed.encode(errors="backslashreplace").decode()
+    return shlex.join(words).encode(errors="backslashreplace").decode()
 
 
 def environment() -> dict[str, str]:
