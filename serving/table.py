@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,7 +29,10 @@ def as_json(rows: Sequence[Row]) -> list[dict[str, Any]]:
 
 
 def write_csv(path: Path, rows: Sequence[Row], provenance: Provenance) -> None:
-    """Write the rows as CSV with a header, whole or not at all; the last columns say how each was measured."""
+    """Write the rows as CSV with a header, whole or not at all; the last columns say how each was measured.
+
+    All versions and the whole machine are JSON. Those that figures depend on most have columns of their own, too.
+    """
     measured = {
         "command": provenance.command,
         "seed": provenance.seed,
@@ -37,6 +41,8 @@ def write_csv(path: Path, rows: Sequence[Row], provenance: Provenance) -> None:
         "cpus": provenance.machine.get("cpus"),
         "onnxruntime": provenance.versions.get("onnxruntime"),
         "tensorflow": provenance.versions.get("tensorflow"),
+        "versions": json.dumps(provenance.versions),
+        "machine": json.dumps(provenance.machine),
     }
     columns = [field.name for field in dataclasses.fields(Row)]
     with staged_file(path) as staging, staging.open("w", encoding="utf-8", newline="") as file:

@@ -43,12 +43,13 @@ hw.l2cachesize: 4194304
 def system(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     """Simulate a system that has only these files and command outputs."""
 
-    def make(cpuinfo: str = "", called: str = "", sysctl: str | None = None) -> None:
+    def make(cpuinfo: str = "", called: str = "", sysctl: str | None = None, machine: str = "") -> None:
         monkeypatch.setattr(processor, "CPUINFO", tmp_path / "cpuinfo")
         monkeypatch.setattr(processor, "CACHES", tmp_path / "cache")
         if cpuinfo:
             (tmp_path / "cpuinfo").write_text(cpuinfo)
         monkeypatch.setattr(platform, "processor", lambda: called)
+        monkeypatch.setattr(platform, "machine", lambda: machine)
         monkeypatch.setattr(platform, "system", lambda: "Darwin" if sysctl is not None else "Linux")
 
         def run(command: list[str], **_: Any) -> Any:
@@ -79,7 +80,7 @@ def test_x86(system: Any, tmp_path: Path) -> None:
 
 
 def test_arm(system: Any) -> None:
-    system(ARM, called="aarch64")
+    system(ARM, machine="aarch64")
     assert processor.numbers() == {
         "vendor": "0x41", "family": "8", "model": "0xd40", "variant": "0x1", "stepping": "1",
     }  # fmt: skip
@@ -107,7 +108,7 @@ def test_windows(system: Any) -> None:
 @pytest.mark.parametrize("sysctl", [None, ""])
 def test_a_system_that_says_nothing(system: Any, sysctl: str | None) -> None:
     system(sysctl=sysctl)
-    assert processor.describe() == {"processor": "", "cpu": {}, "instruction_sets": [], "caches": {}}
+    assert processor.describe() == {"processor": "unknown", "cpu": {}, "instruction_sets": [], "caches": {}}
 
 
 def test_nvidias_gpus_are_named(tmp_path: Path) -> None:

@@ -38,8 +38,9 @@ MAC = {"vendor": "vendor", "family": "family", "model": "model", "stepping": "st
 
 
 def name() -> str:
-    """Return the name of the processor."""
-    return _cpuinfo().get("model name") or _sysctl().get("machdep.cpu.brand_string") or platform.processor()
+    """Return the name of the processor; its architecture where the system states no name, as Linux on ARM."""
+    stated = _cpuinfo().get("model name") or _sysctl().get("machdep.cpu.brand_string") or platform.processor()
+    return stated or platform.machine() or "unknown"
 
 
 def numbers() -> dict[str, str]:

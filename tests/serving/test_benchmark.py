@@ -325,13 +325,17 @@ def test_artifacts_of_one_name_keep_their_paths_in_the_table(
 
 
 def test_csv_and_json_hold_every_figure(rows: tuple[list[Row], list[tuple[int, int, str]]], tmp_path: Path) -> None:
-    found = rows[0]
-    table.write_csv(tmp_path / "rows.csv", found, provenance.here(seed=4))
+    found, made = rows[0], provenance.here(seed=4)
+    table.write_csv(tmp_path / "rows.csv", found, made)
     with (tmp_path / "rows.csv").open(encoding="utf-8", newline="") as file:
         stored = list(csv.DictReader(file))
     assert [float(row["p50_ms"]) for row in stored] == [row.p50_ms for row in found]
     assert {row["seed"] for row in stored} == {"4"}
     assert all(row["command"] and row["onnxruntime"] and row["cpus"] for row in stored)
+    assert all(
+        (json.loads(row["versions"]), json.loads(row["machine"])) == (made.versions, made.machine) for row in stored
+    )
+    assert made.versions["keras-zoo"]
     again = json.loads(json.dumps(table.as_json(found), allow_nan=False))
     assert [Row(**values) for values in again] == found
 
