@@ -9,9 +9,12 @@ import numpy as np
 import pytest
 
 from tests.data.sample_images import fill
+from tests.described import described as network_of
+from zoo import migration, provenance, run
 from zoo.data.load import load
-from zoo.data.reload import load_again
+from zoo.data.reload import digests_for, load_again
 from zoo.errors import ZooError
+from zoo.inputs.image.preprocessing import Preprocessing
 from zoo.recipe import Split
 
 
@@ -42,6 +45,16 @@ def test_the_same_rows_under_other_columns_are_refused(tmp_path: Path) -> None:
     path.write_text("\n".join(["weight,height,y", *rows]))
     # Runs of earlier versions did not record the columns.
     assert load_again(dataclasses.replace(described, columns=()), "table", Split())
+
+
+def test_a_model_without_data_is_named_also_in_the_current_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pulled = run.Run(
+        migration.SCHEMA, network_of(Preprocessing(8, 8, 1, (0.5,), (0.5,))), None, None, provenance.here(0)
+    )
+    monkeypatch.chdir(tmp_path)
+    assert digests_for(Path(), pulled) == (None, f"{tmp_path.name} was trained elsewhere")
 
 
 def test_a_table_that_was_moved_is_asked_for_by_its_folder(tmp_path: Path) -> None:

@@ -317,11 +317,14 @@ def test_no_name_is_folded_where_output_is_not_a_terminal(
 
 
 def test_artifacts_of_one_name_keep_their_paths_in_the_table(
-    rows: tuple[list[Row], list[tuple[int, int, str]]],
+    rows: tuple[list[Row], list[tuple[int, int, str]]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, second = (dataclasses.replace(rows[0][0], artifact=name) for name in ("a/net", "b/net"))
     assert "a/net" in _printed([first, second])
     assert "a/net" not in _printed([first])
+    (tmp_path / "c-net").mkdir()
+    monkeypatch.chdir(tmp_path / "c-net")
+    assert "c-net " in _printed([dataclasses.replace(first, artifact=".")])
 
 
 def test_csv_and_json_hold_every_figure(rows: tuple[list[Row], list[tuple[int, int, str]]], tmp_path: Path) -> None:

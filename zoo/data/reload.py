@@ -90,9 +90,12 @@ def digests_for(
     if path.exists():
         known = digests.read(path)
     elif this.data is None or this.recipe is None:
-        return None, f"{folder.name} was trained elsewhere"
+        return None, f"{folder.resolve().name} was trained elsewhere"
     elif dataset is None and isinstance(this, Manifest):
-        return None, f"{folder.name} was exported before zoo kept digests of the examples that a model was trained on"
+        return (
+            None,
+            f"{folder.resolve().name} was exported before zoo kept digests of the examples that a model was trained on",
+        )
     else:
         try:
             dataset = dataset or load_again(this.data, this.model.preprocessing.kind, this.recipe.split)
