@@ -82,7 +82,7 @@ def export(
     for row in rows:
         writer_of(row).refuse(this, settings)
     if data_dir is not None and this.data is None:
-        raise ZooError(f"{run_folder} has no data, so there is nothing to look for: leave --data-dir out")
+        raise ZooError(f"{run_folder} was pulled and has no data: leave --data-dir out")
     kind = kind_of(this.model.preprocessing)
     with own_settings():
         keras_model = factory.load_described(run_folder, this.model)

@@ -150,7 +150,7 @@ def move_data(kind: Kind, folder: Path, experiment: Experiment, data_dir: Path |
     asked = experiment.asked
     source = parse(asked["data"])[0] if asked.get("data") else None
     if source is None or not (source.argument_is_path or "data_dir" in source.options):
-        raise ZooError(f"the data of {folder} are in no folder of yours: leave --data-dir out")
+        raise ZooError(f"the data of {folder} are not read from a folder: leave --data-dir out")
     text, where = moved(asked["data"], asked.get("data_dir"), data_dir)
     changed = {**asked, "data": text, **({} if where is None else {"data_dir": str(where)})}
     experiment = dataclasses.replace(experiment, asked=changed)

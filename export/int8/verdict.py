@@ -64,7 +64,8 @@ def verdict(
     reasons = reasons_against(options, decision.validation, test, speed)
     if reasons and not options.force:
         raise Refused(
-            f"int8 is not worth it: {'; '.join(reasons)}; leave --int8 out, allow another --max-drop, or --force it"
+            f"int8 is not worth it: {'; '.join(reasons)}; leave --int8 out, raise --max-drop, or write the file with "
+            "--force"
         )
     return Int8(
         target=options.target,

@@ -123,7 +123,7 @@ def test_old_runs_load_their_data_again(tmp_path: Path, images_folder: Path, zoo
     report, said = evaluate(zoo_command, old, tmp_path / "two", "--data", f"folder:{tmp_path / 'moved'}")
     assert (report["overlap"]["examples"], report["overlap"]["of"]) == (None, 60)
     assert (
-        f"the model may have seen examples in training that are not known: the data are not in {tmp_path / 'data'}"
+        f"the measured examples may include training examples of the model: the data are not in {tmp_path / 'data'}"
         in said
     )
 

@@ -149,7 +149,7 @@ REFUSED = [
     ("cutmix", "audio", "classes", WHOLE, "cutmix does not mix clips: --set cutmix=0"),
     ("mixup", "audio", "transcript", WHOLE, "mixup mixes classes, and the task is transcript: --set mixup=0"),
     ("cutmix", "image", "values", WHOLE, "cutmix mixes classes, and the task is values: --set cutmix=0"),
-    ("mixup", "image", "classes", Share(0, 2), "15 examples of a batch on a worker are odd: --set batch_size"),
+    ("mixup", "image", "classes", Share(0, 2), "a batch of each worker has an odd number of examples, 15: --set"),
 ]  # fmt: skip
 
 
@@ -168,7 +168,7 @@ def test_what_cannot_be_mixed_is_refused(key: str, kind: str, target: str, share
         ("linear", "diabetes", ["sampling=balanced"], "the task is values"),
         ("linear", "iris", ["sampling=balanced", "class_weights=balanced"], "both balance the classes"),
         ("linear", "iris", ["mixup=0.2"], "mixup does not mix rows"),
-        ("cnn", "digits", ["mixup=0.2", "batch_size=31"], "31 examples of a batch are odd"),
+        ("cnn", "digits", ["mixup=0.2", "batch_size=31"], "a batch has an odd number of examples, 31"),
         ("cnn", "digits", ["image.crop_ratio=1.3"], "set that below 1"),
     ],
 )

@@ -111,5 +111,5 @@ def test_a_study_continues_with_data_that_have_moved(folder: Path) -> None:
 def test_data_of_zoo_itself_are_in_no_folder(folder: Path) -> None:
     with pytest.raises(Interrupted):
         zoo.train_sizes("linear", size=["small", "base"], data="iris", epochs=1, out=folder / "s", say=stop_at(1))
-    with pytest.raises(ZooError, match="are in no folder of yours: leave --data-dir out"):
+    with pytest.raises(ZooError, match="are not read from a folder: leave --data-dir out"):
         zoo.train_sizes(resume=folder / "s", data_dir=folder)

@@ -92,9 +92,9 @@ def cli(context: click.Context, debug: bool) -> None:
 def main() -> None:
     """Run the command line and exit.
 
-    The exit status is 0 when the request is done, 1 when a gate or a check failed, 2 when the request was wrong, and
-    128 plus the signal's number when a signal ended it: 130 for Ctrl-C, 143 for SIGTERM, 141 when the reader of its
-    output has gone.
+    The exit status is 0 when the request is done, 1 when a gate or a check failed, 2 when the request was wrong, 138
+    when another worker of the training was lost, and 128 plus the signal's number when a signal ended it: 130 for
+    Ctrl-C, 143 for SIGTERM, 141 when the reader of its output has gone.
     """
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # the caller has closed it
@@ -138,8 +138,8 @@ def _status_and_line(error: BaseException) -> tuple[int, str]:
         return 130, "interrupted"
     if isinstance(error, Ended):
         return error.exit_status, (
-            f"ended by {error}: half-written files are removed; continue an interrupted training, study or series "
-            "with the same command and --resume FOLDER"
+            f"ended by {error}: half-written files are removed; continue a training with 'zoo train --resume FOLDER', "
+            "and a study or a series of networks by repeating its command"
         )
     if isinstance(error, ModuleNotFoundError) and error.name and error.name.partition(".")[0] != "zoo":
         from zoo.installation import missing

@@ -62,7 +62,7 @@ def command(as_json: bool, **options: Any) -> None:
     needs other data. The classes of other data must have the names of the model's labels (or, for ImageNet, WordNet
     identifiers). Their test split is measured, else their validation split, else all examples.
 
-    Examples that the model was trained on, or that its weights were chosen by (validation), are left out and counted.
+    Training examples of the model, and validation examples, which selected its weights, are left out and counted.
     """
     import zoo
     from zoo.cli.output import print_json, say

@@ -22,7 +22,8 @@ from zoo.cli.data_options import data_options
 @click.option("--parallel", type=int, default=1, show_default=True, metavar="P", help="Train P trials side by side.")
 @click.option(
     "--size",
-    help="The size of all trials.  [default: the search tries small and base; small if --space names no sizes]",
+    help="The size of all trials.  [default: without --space, the search tries small and base; with --space, the sizes "
+    "that it names, or else small]",
 )
 @data_options()
 @click.option("--recipe", metavar="NAME|FILE", help="The recipe to begin with; 'zoo recipes FAMILY' lists them.")

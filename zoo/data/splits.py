@@ -53,7 +53,7 @@ def split_examples(
         given[one.split].append(one)
     train, validation, test = given["train"], given["validation"], given["test"]
     if len(train) == len(examples) < FEWEST and not is_class(train[0].target):
-        say(f"{len(train)} {plural} are too few to hold some back: the network is measured on its training examples")
+        say(f"{len(train)} {plural} are too few to draw splits from: training, validation and test use all of them")
         return train, train, train
     if not test:
         test, validation = validation, []

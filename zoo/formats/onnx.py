@@ -28,8 +28,8 @@ send one.
 """
 
 NO_OVERFLOW = "session.x64quantprecision"
-"""onnxruntime's option with which int8 files for processors with VNNI answer right on others. It changes nothing on
-processors with VNNI, and nothing for files whose weights have seven bits."""
+"""The session option with which onnxruntime computes int8 files for VNNI correctly on x86 processors without VNNI. It
+changes nothing on processors with VNNI, and nothing for files whose weights have seven bits."""
 
 DTYPES = {"tensor(uint8)": "uint8", "tensor(int64)": "int64", "tensor(float)": "float32"}
 """numpy's names for the types of the contract; others keep onnxruntime's."""

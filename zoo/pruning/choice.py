@@ -13,7 +13,7 @@ from zoo.errors import ZooError
 from zoo.pruning.channel_map import ChannelMap
 
 FEWEST = 8
-"""The fewest channels of a group that stay; and at least an eighth of a group stays."""
+"""The fewest channels that a group keeps; it also keeps at least an eighth of its channels."""
 
 
 def chosen(network: Any, channels: ChannelMap, importance: np.ndarray, share: float, multiple: int) -> np.ndarray:

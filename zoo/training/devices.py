@@ -17,8 +17,8 @@ def check_compiler(recipe: Recipe, network: Any) -> None:
     if recipe.xla and recipe.deterministic and pooled and not recipe.freeze:
         # TensorFlow 2.21: "GPU MaxPool gradient ops do not yet have a deterministic XLA implementation", also on CPUs.
         raise ZooError(
-            "xla=true compiles no max pooling whose gradient is the same in every run: --set deterministic=false, or "
-            "leave xla out"
+            "XLA cannot compile the gradient of max pooling deterministically: --set deterministic=false, or leave "
+            "xla=true out"
         )
 
 

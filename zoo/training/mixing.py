@@ -51,8 +51,8 @@ def check(recipe: Recipe, kind: Input, task: Task, share: Share) -> None:
         size = share.size(recipe.batch_size)
         if size % 2:
             raise ZooError(
-                f"{key} mixes pairs, and {size} examples of a batch{' on a worker' * (share.count > 1)} are odd: "
-                f"--set batch_size to a multiple of {2 * share.count}"
+                f"{key} mixes pairs, but a batch{' of each worker' * (share.count > 1)} has an odd number of examples, "
+                f"{size}: --set batch_size to a multiple of {2 * share.count}"
             )
 
 

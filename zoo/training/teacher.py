@@ -193,7 +193,7 @@ def check_teacher(teacher: Found, student: Model, examples: Examples, distill: D
         raise ZooError(f"--distill {distill.kind} of {student.task} has no temperature: leave distill.temperature out")
     size = len(examples) * len(student.labels) * np.dtype(np.float32).itemsize
     if size > LARGEST:
-        most = f"{LARGEST / 2**30:g} GiB are the most"
+        most = f"{LARGEST / 2**30:g} GiB are the most: train on fewer examples, or leave --teacher out"
         raise ZooError(f"the teacher's answers for {len(examples):,} examples take {size / 2**30:.1f} GiB, {most}")
     _taken(teacher, examples)
 

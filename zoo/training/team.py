@@ -66,10 +66,10 @@ ALONE = Team()
 class Workers(Team):
     """The team of several workers, seen from one of them.
 
-    The workers end together as follows. A worker that a signal asks to end tells the chief. The chief holds all workers
-    at their next call of `asked`, and learns how many such calls each has passed. A worker may
-    already wait for the others in the next step. So all continue until each has passed as many calls as the one
-    farthest ahead, and end there.
+    The workers end together as follows. When a signal asks a worker to end, that worker tells the chief. The chief
+    holds each worker at its next call of `asked`, and learns how many calls each worker has passed. The numbers can
+    differ, because a worker may already wait for the others in the next step. All workers therefore continue until
+    each has passed the largest of these numbers of calls, and end there.
     """
 
     def __init__(self, cluster: Cluster, connections: dict[int, Connection]) -> None:

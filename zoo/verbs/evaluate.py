@@ -181,7 +181,7 @@ def _unseen(
         done = "left out" if overlap.left_out else "measured on, too"
         say(f"the model has seen {overlap.examples} of the {overlap.of} examples in training or validation: {done}")
     if overlap.unknown:
-        say(f"the model may have seen examples in training that are not known: {overlap.unknown}")
+        say(f"the measured examples may include training examples of the model: {overlap.unknown}")
     return examples, overlap
 
 

@@ -1,4 +1,4 @@
-"""Records of published weights: what their publisher calls the network, and how each training wants its images.
+"""Records of published weights: the publisher's names of networks, and the image preprocessing that each tag needs.
 
 The rows themselves stand in each family's record. Those of timm are from the `pretrained_cfg` of timm 1.0.31, which
 states the license, image size and preprocessing of every tag: the tags with 1000 classes, timm's own choice first.

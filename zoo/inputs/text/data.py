@@ -86,7 +86,8 @@ def dataset_of_frame(
 ) -> RawDataset:
     """Return the texts of a column of a table, with the columns of `--target` as their targets, if it names any.
 
-    Rows without a target, and those whose text is not text, are unreadable; an empty text is a text.
+    Rows without a target are unreadable, and so are rows with a number in place of a text, or with a text that is not
+    valid Unicode or is too long. A missing text counts as an empty one, which is readable.
 
     Raises:
         ZooError: there is no such column, both are the same, or the target has no values.

@@ -112,7 +112,7 @@ def heads(parts: tuple[Part, ...], scales: tuple[Scale, ...]) -> tuple[Head, ...
 def words(names: Sequence[str]) -> list[str]:
     """Return a different word for each name: a letter, then letters, digits and underscores.
 
-    No word begins with `val` or `test`, because the names of the metrics of validation and test do.
+    No word is `val` or `test`, or begins with `val_` or `test_`: the names of the metrics of these splits do.
     """
     found: list[str] = []
     for number, name in enumerate(names, start=1):
