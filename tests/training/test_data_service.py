@@ -49,7 +49,7 @@ class Served:
 
     def __init__(self, workers: int) -> None:
         port = int(on_loopback(2 * workers).workers[0].rpartition(":")[2])
-        command = [sys.executable, "-m", "zoo", "data", "serve", "--port", str(port), "--workers", str(workers)]
+        command = [sys.executable, "-m", "zoo", "data", "serve", "--port", str(port), "--servers", str(workers)]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         assert self.process.stdout
         self.text = self.process.stdout.readline().strip()
@@ -328,7 +328,7 @@ def test_servers_forget_what_came_before(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "why"),
     [
-        (["--workers", "0"], "zoo: --workers 0: at least 1 is needed"),
+        (["--servers", "0"], "zoo: --servers 0: at least 1 is needed"),
         (["--port", "65535"], "zoo: --port 65535: 1 servers take 2 ports"),
         (["--host", "no such host"], "zoo: --host 'no such host' is not the name of a machine"),
         (["--port", "TAKEN"], "cannot be used (Address already in use): choose another --port"),

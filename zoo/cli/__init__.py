@@ -131,7 +131,7 @@ def _status_and_line(error: BaseException) -> tuple[int, str]:
         hint = (
             "free some space, or choose another --out"
             if error.errno == errno.ENOSPC
-            else "mend it, or choose another path"
+            else "check that this path exists and that you may read and write it, or name another one"
         )
         return 2, f"{error.strerror or error}{place}: {hint}"
     if isinstance(error, KeyboardInterrupt | click.Abort):

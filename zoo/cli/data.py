@@ -21,14 +21,14 @@ def command(context: click.Context) -> None:
 @click.option("--host", default="localhost", show_default=True, help="The name by which trainings reach this machine.")
 @click.option("--port", type=int, default=5050, show_default=True, help="The first port; each server takes two.")
 @click.option(
-    "--workers",
+    "--servers",
     type=int,
     default=1,
     show_default=True,
     help="The number of servers to start. One uses all processors; start more if its connection is the bottleneck.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the addresses as one JSON document.")
-def serve(host: str, port: int, workers: int, as_json: bool) -> None:
+def serve(host: str, port: int, servers: int, as_json: bool) -> None:
     """Make the batches of trainings with TensorFlow's tf.data service, until Ctrl-C or SIGTERM.
 
     Prints the addresses for 'zoo train --tf-data-service'. The files of the data must be at the same paths here as
@@ -41,11 +41,11 @@ def serve(host: str, port: int, workers: int, as_json: bool) -> None:
     import zoo
     from zoo.cli.output import print_json, say
 
-    served = zoo.serve_data(host=host, port=port, workers=workers)
-    with contextlib.suppress(KeyboardInterrupt, Ended), served as servers:
+    served = zoo.serve_data(host=host, port=port, servers=servers)
+    with contextlib.suppress(KeyboardInterrupt, Ended), served as running:
         if as_json:
-            print_json({"addresses": list(servers.addresses)})
+            print_json({"addresses": list(running.addresses)})
         else:
-            click.echo(",".join(servers.addresses))
+            click.echo(",".join(running.addresses))
         say("serving until Ctrl-C")
-        servers.wait()
+        running.wait()

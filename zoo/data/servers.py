@@ -64,7 +64,7 @@ def serving(host: str, port: int, count: int) -> Iterator[DataServers]:
     """
     ports = range(port, port + 2 * count)
     if count < 1:
-        raise ZooError(f"--workers {count}: at least 1 is needed")
+        raise ZooError(f"--servers {count}: at least 1 is needed")
     if ports[0] < 1 or ports[-1] > LAST_PORT:
         raise ZooError(f"--port {port}: {count} servers take {2 * count} ports from 1 to {LAST_PORT}, two each")
     try:

@@ -67,6 +67,14 @@ def test_the_same_texts_give_the_same_vocabulary_in_any_order_and_process() -> N
         assert done.stdout.strip() == expected
 
 
+def test_thousands_of_chinese_characters_are_tokens() -> None:
+    characters = [chr(0x4E00 + number) for number in range(3000)]
+    found = trained(["".join(characters[start : start + 100]) for start in range(0, 3000, 100)], 8000, 128)
+    assert {*characters} <= {*found.vocabulary}
+    few = trained(["".join(characters)], 1000, 128)
+    assert 400 < len({*characters} & {*few.vocabulary}) <= 500, "half of the vocabulary is left for other words"
+
+
 def test_a_vocabulary_has_no_more_tokens_than_asked_for() -> None:
     many = [chr(code) + chr(code + 1) for code in range(0x4E00, 0x6E00, 2)] * 2
     assert len(trained(many, 100, 32).vocabulary) <= 100

@@ -38,7 +38,11 @@ SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]")
 """The first tokens of a trained vocabulary."""
 
 MOST_CHARACTERS, TOKENS_A_CHARACTER = 1000, 8
-"""A trained vocabulary has at most 1000 characters, and 8 tokens for each. A word with a rarer one is unknown."""
+"""A trained vocabulary has at most 1000 characters that words are joined from, and 8 tokens for each. A word with a
+rarer one is unknown."""
+
+SHARE_OF_WORDS = 2
+"""Characters that are words of their own, as in Chinese, take at most half of a trained vocabulary."""
 
 LEAST_SIZE = 100
 """The least size of a trained vocabulary, in tokens."""
@@ -95,8 +99,10 @@ def _joined(words: collections.Counter[str], size: int, preprocessing: TextPrepr
     for word, count in words.items():
         for character in word:
             often[character] += count
+    ranked = sorted(often, key=lambda one: (-often[one], one))
+    alone = [character for character in ranked if character in words]
     most = min(MOST_CHARACTERS, size // TOKENS_A_CHARACTER)
-    characters = sorted(sorted(often, key=lambda one: (-often[one], one))[:most])
+    characters = sorted({*ranked[:most], *alone[: size // SHARE_OF_WORDS]})
     first = {word[0] for word in words}
     later = {character for word in words for character in word[1:]}
     # The trainer numbers characters that it is not given in the order of a hash table, which differs from process to
