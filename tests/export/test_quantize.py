@@ -641,9 +641,9 @@ def test_the_error_of_huge_values_is_that_of_small_ones() -> None:
     float32 = RNG.normal(size=(40, 1)).astype(np.float32)
     int8 = float32 + np.float32(0.1) * RNG.normal(size=(40, 1)).astype(np.float32)
     errors = []
-    for factor in np.float32([1, 1e30]):
+    for factor in (1, 1e30):
         expected, found = (
-            search.primary_numbers(echo, [{"values": values * factor}], model) for values in (float32, int8)
+            search.primary_numbers(echo, [{"values": values * np.float32(factor)}], model) for values in (float32, int8)
         )
         errors.append((search.rms_error(found, expected), search.largest_difference(found, expected)))
     np.testing.assert_allclose(errors[1], errors[0], rtol=1e-4)

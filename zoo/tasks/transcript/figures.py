@@ -71,9 +71,9 @@ def measure(
     refuse_not_finite(np.array([text is not None for text in found], bool), name, source)
     said = [in_case_of(labels, text) for text in truth]
     # Composed and decomposed characters, such as those of Bengali, are the same text.
-    found = [unicodedata.normalize("NFC", text) for text in found]
-    words = _counts([text.split() for text in found], [text.split() for text in said])
-    characters = _counts([*found], said)
+    heard = [unicodedata.normalize("NFC", text) for text in found]
+    words = _counts([text.split() for text in heard], [text.split() for text in said])
+    characters = _counts(heard, said)
     (wer, low, high), (cer, cer_low, cer_high) = error_rate(*words), error_rate(*characters)
     return Evaluation(
         examples=len(said),
@@ -88,7 +88,7 @@ def measure(
         exact=int((words[0] == 0).sum()),
         transcripts=tuple(
             Transcribed(name(place), *texts, int(words[0][place]))
-            for place, texts in enumerate(zip(said, found, strict=True))
+            for place, texts in enumerate(zip(said, heard, strict=True))
         ),
     )
 
