@@ -6,10 +6,10 @@ and not a crash.
 
 from __future__ import annotations
 
-import importlib
 import importlib.metadata
 import json
 import os
+import pkgutil
 import platform
 import re
 import signal
@@ -54,13 +54,13 @@ DISTRIBUTIONS = {
 
 
 GROUPS = {
-    "zoo.models": ("zoo.registry", "families"),
-    "zoo.data.sources": ("zoo.data.source", "sources"),
-    "zoo.formats": ("zoo.formats", "table"),
-    "zoo.inputs": ("zoo.input", "kinds"),
-    "zoo.tasks": ("zoo.task", "tasks"),
+    "zoo.models": "zoo.registry:families",
+    "zoo.data.sources": "zoo.data.source:sources",
+    "zoo.formats": "zoo.formats:table",
+    "zoo.inputs": "zoo.input:kinds",
+    "zoo.tasks": "zoo.task:tasks",
 }
-"""The groups of entry points, each with the module and the name of the function that loads everything in the group."""
+"""The groups of entry points, each with the function that loads everything in the group, as MODULE:NAME."""
 
 
 @dataclass(frozen=True)
@@ -330,9 +330,9 @@ def _kinds() -> dict[str, Input]:
 def _broken_plugins() -> dict[str, str]:
     """Return the error of each group of entry points that does not load, because of what an installed package adds."""
     found = {}
-    for group, (module, function) in GROUPS.items():
+    for group, function in GROUPS.items():
         try:
-            getattr(importlib.import_module(module), function)()
+            pkgutil.resolve_name(function)()
         except ZooError as error:
             found[group] = one_line(error, 400)
         except Exception:  # numpy or pydantic may be broken, which is a finding of its own
