@@ -10,6 +10,7 @@ import pytest
 from tests.inputs.audio.sounds import PLAIN
 from zoo.data.dataset import Examples
 from zoo.data.load import fingerprint, load, read_source
+from zoo.data.sources import transcripts
 from zoo.errors import ZooError
 from zoo.recipe import Split
 
@@ -48,7 +49,7 @@ def test_other_files_beside_a_text_are_left_out(tmp_path: Path) -> None:
         (root / name).write_text("no sound")
     (root / "b.wav").write_text("damaged")
     said: list[str] = []
-    _, raw = read_source(f"transcripts:{root}", "audio", say=said.append)
+    raw = transcripts.read(str(root), said.append, "audio")
     assert [one.name for one in raw.examples] == ["a.wav"]
     assert [one.name for one in raw.unreadable] == ["b.flac", "b.wav"], "one of them may be the clip"
     assert said == ["left out: 2 files that are not a clip with its text: a.json, a.srt"]

@@ -68,8 +68,8 @@ def check_data(name: str, value: object) -> None:
     """Raise ZooError if an argument for data is something else than text, such as a path or a table in memory."""
     if value is not None and not isinstance(value, str):
         raise ZooError(
-            f"{name} is an object of type {type(value).__name__}: write the source of the data as text, such as "
-            "'csv:FILE' or 'folder:PATH'"
+            f"{name} is an object of type {type(value).__name__}: write the source of the data as text, as "
+            "--data takes it"
         )
 
 

@@ -98,7 +98,7 @@ def in_case_of(labels: Sequence[str], text: str) -> str:
 
     Its letters are in upper case where the symbols have no lower case, and the reverse. Punctuation stays.
     """
-    letters = [label for label in labels if len(label) == 1]
+    letters = [letter for label in labels if len(letter := unicodedata.normalize("NFC", label)) == 1]
     if not any(letter.islower() for letter in letters):
         text = text.upper()
     elif not any(letter.isupper() for letter in letters):
