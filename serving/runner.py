@@ -48,7 +48,8 @@ def open_runner(artifact: Path, runtime: str, *, threads: int | None = None) -> 
     Args:
         artifact: its folder.
         runtime: the name of one of its formats, or of another runtime for the file of one.
-        threads: how many the library may use; the usable CPUs when None.
+        threads: how many the library may use. With None, onnxruntime uses the usable CPUs, and TensorFlow what this
+            process has set.
 
     Raises:
         ZooError: there is no artifact, it lacks the runtime, or the library cannot use so many threads.

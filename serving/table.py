@@ -122,7 +122,7 @@ def _table(caption: str | None = None) -> Table:
 
 def _short_names(rows: Sequence[Row]) -> dict[str, str]:
     """The name of each artifact's folder, or the whole path where two folders share one."""
-    names = {path: Path(path).resolve().name for path in {row.artifact for row in rows}}
+    names = {path: Path(path).absolute().name for path in {row.artifact for row in rows}}
     every = [*names.values()]
     return {path: path if every.count(name) > 1 else name for path, name in names.items()}
 

@@ -19,6 +19,8 @@ from multiprocessing import reduction
 from pathlib import Path
 from typing import Any
 
+from zoo.tensorflow_setup import KERNELS
+
 _FORKED = multiprocessing.get_context("forkserver")
 _FORKED.set_forkserver_preload(["tests.preloaded"])
 
@@ -48,7 +50,8 @@ class Process:
     ) -> None:
         self._streams = [tempfile.TemporaryFile("w+", encoding="utf-8") for _ in range(3 if terminal is None else 0)]  # noqa: SIM115
         descriptors = [stream.fileno() for stream in self._streams] if terminal is None else [terminal] * 3
-        variables = {**os.environ, **(env or {})}
+        # The fork server has imported TensorFlow with these variables, which zoo can no longer set in the process.
+        variables = {**KERNELS, **os.environ, **(env or {})}
         folder = str(cwd or Path.cwd())
         self._process = _FORKED.Process(
             target=_run,

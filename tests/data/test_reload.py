@@ -6,7 +6,9 @@ import dataclasses
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
+from pyarrow import parquet
 
 from tests.data.sample_images import fill
 from tests.described import described as network_of
@@ -25,6 +27,16 @@ def test_a_split_without_readable_rows_is_refused(tmp_path: Path) -> None:
     source = f"csv:{tmp_path}/train.csv,{tmp_path}/test.csv"
     with pytest.raises(ZooError, match=r"no row of the test split of csv:.* can be read: mend them, or remove"):
         load(source, "table", split=Split(), options={"target": "price"}, bad_examples="skip")
+
+
+def test_a_column_of_lists_that_appears_later_is_named(tmp_path: Path) -> None:
+    path, rows = tmp_path / "rows.parquet", np.random.default_rng(0).normal(size=(60, 2))
+    columns = {"x": rows[:, 0].tolist(), "y": rows[:, 1].tolist()}
+    parquet.write_table(pa.table(columns), path)
+    described = load(f"csv:{path}", "table", split=Split(), options={"target": "y"}).description()
+    parquet.write_table(pa.table({**columns, "tags": [[1]] * 60}), path)
+    with pytest.raises(ZooError, match=r"under other columns \(tags\): restore its header"):
+        load_again(described, "table", Split())
 
 
 def test_the_same_rows_under_other_columns_are_refused(tmp_path: Path) -> None:

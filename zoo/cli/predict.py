@@ -49,11 +49,13 @@ def command(
     """
     import zoo
     from zoo.artifact import MANIFEST
+    from zoo.cli.cpu_only import leave_gpus_alone
     from zoo.cli.output import print_json, say
     from zoo.errors import ZooError, listed
     from zoo.folder_kinds import kind, mistaken
     from zoo.verbs.arguments import artifact_or_newest
 
+    leave_gpus_alone()
     named: Path | None = None
     examples = list(paths)
     if (paths[0] / MANIFEST).exists():

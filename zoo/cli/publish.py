@@ -24,9 +24,11 @@ def command(places: tuple[Path, ...], keep: int | None, rollback: bool, as_json:
     further back; versions that --keep removed are gone. Needs no TensorFlow.
     """
     import zoo
+    from zoo.cli.cpu_only import leave_gpus_alone
     from zoo.cli.output import print_json, say
     from zoo.errors import ZooError
 
+    leave_gpus_alone()
     *artifacts, base = places
     if len(artifacts) > 1:
         raise ZooError(f"one artifact is published at a time: leave {artifacts[-1]} out")

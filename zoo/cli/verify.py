@@ -18,10 +18,12 @@ def command(artifact: Path | None, as_json: bool) -> None:
     """
     import zoo
     from zoo.cli import tables
+    from zoo.cli.cpu_only import leave_gpus_alone
     from zoo.cli.output import console, print_json, say
     from zoo.errors import Refused
     from zoo.schema import to_dict
 
+    leave_gpus_alone()
     report = zoo.verify(artifact, say=say)
     if as_json:
         gates = [to_dict(gate) for gate in report.gates]

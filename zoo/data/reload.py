@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -49,7 +50,9 @@ def load_again(data: Data, kind: str, split: Split, data_dir: Path | None = None
     # Earlier versions recorded names as the file has them.
     before = tuple(map(column_name, data.columns))
     if before and columns != before:
-        new = [name for name, old in zip(columns, before, strict=True) if name != old]
+        # Columns that no network can take have no part in the fingerprint: there may be more or fewer of them.
+        pairs = itertools.zip_longest(columns, before, fillvalue="")
+        new = [name or old for name, old in pairs if name != old]
         raise ZooError(
             f"{source} has the same rows as when it was trained on, under other columns ({listed(new, most=3)}): "
             "restore its header, or train again"
@@ -90,12 +93,10 @@ def digests_for(
     if path.exists():
         known = digests.read(path)
     elif this.data is None or this.recipe is None:
-        return None, f"{folder.resolve().name} was trained elsewhere"
+        return None, f"{folder.absolute().name} was trained elsewhere"
     elif dataset is None and isinstance(this, Manifest):
-        return (
-            None,
-            f"{folder.resolve().name} was exported before zoo kept digests of the examples that a model was trained on",
-        )
+        name = folder.absolute().name
+        return None, f"{name} was exported before zoo kept digests of the examples that a model was trained on"
     else:
         try:
             dataset = dataset or load_again(this.data, this.model.preprocessing.kind, this.recipe.split)

@@ -338,7 +338,7 @@ def _finish(
         weights_of_chief(team, strategy, weights_file.weights(model))
     if team.chief:
         weights_file.save(folder / run.WEIGHTS, trainee.kept())
-        title = f"{folder.resolve().name}: {this.model.family} {this.model.size}"
+        title = f"{folder.absolute().name}: {this.model.family} {this.model.size}"
         learning_curves.draw(folder / run.CURVES, state.history, task.titles, title, say)
     tested = evaluate(trainee, dataset.test, share_of(strategy))
     check_finite(tested["loss"], f"on the test {kind_of(this.model.preprocessing).plural}", model)

@@ -147,7 +147,7 @@ def evaluate(
     )
     with files.staged_folder(folder) as staging:
         files.write_json(staging / KINDS["evaluation"].marker, done.report())
-        title = f"{place.resolve().name} on {source.source}"
+        title = f"{place.absolute().name} on {source.source}"
         task.draw(staging / task.drawing, result, outputs, examples.targets, title, say)
     return done
 

@@ -90,7 +90,7 @@ def pretrain(
         progress=progress,
     )
     if cluster and not cluster.chief:
-        return beside_chief(cluster, optional_path(data_dir), execution)
+        return beside_chief(cluster, data_dir, execution)
     # As in `zoo.train`, the workers gather before the checks.
     with gathered(cluster, say) as team:
         check_numbers(checkpoint_minutes, profile)

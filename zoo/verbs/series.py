@@ -82,7 +82,7 @@ def asked(family: str | None, training: Mapping[str, Any]) -> dict[str, Any]:
     found, row = resolve(family)
     if found.name != family:
         raise ZooError(f"{family} is one size: name the family, {found.name}, and its sizes, such as {row.name}")
-    decided = {name: _plain(value) for name, value in given.items() if name not in HOW}
+    decided = {name: _plain(value) for name, value in given.items() if name not in (*HOW, "set")}
     return {"family": found.name, **everywhere(decided), "set": settings_of(training.get("set", ()), {})}
 
 

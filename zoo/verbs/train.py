@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any, Literal
 
 from zoo import provenance, run
@@ -152,7 +151,7 @@ def train(
         progress=progress,
     )
     if cluster and not cluster.chief:
-        return beside_chief(cluster, optional_path(data_dir), execution)
+        return beside_chief(cluster, data_dir, execution)
     # The others wait for the chief, and end with its status if it refuses the request: they gather before the checks.
     with gathered(cluster, say) as team:
         execution = dataclasses.replace(execution, team=team)
@@ -216,11 +215,11 @@ def check_numbers(checkpoint_minutes: float, profile: int | None) -> None:
         raise ZooError(f"--profile {profile}: a number of steps above 0 is needed, such as 10")
 
 
-def beside_chief(cluster: Cluster, data_dir: Path | None, execution: Execution) -> RunFolder:
+def beside_chief(cluster: Cluster, data_dir: StrPath | None, execution: Execution) -> RunFolder:
     """Train the chief's run as one of the other workers, which need no run folder and write none."""
     with gathered(cluster) as team:
         import_keras()
         from zoo.training.follow import follow
 
         with own_randomness():
-            return RunFolder(*follow(data_dir, dataclasses.replace(execution, team=team)))
+            return RunFolder(*follow(optional_path(data_dir), dataclasses.replace(execution, team=team)))

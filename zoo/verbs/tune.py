@@ -269,7 +269,7 @@ def _end(
                 process.answer()
             except Died as error:
                 raise ZooError(f"the best run could not be tested, because {error}: continue with --resume") from None
-    title = f"{folder.resolve().name}: {len(trials)} trials"
+    title = f"{folder.absolute().name}: {len(trials)} trials"
     history.draw(folder / HISTORY, trials, f"{settled.metric} of validation", settled.higher_is_better, title, say)
     values = run.read_finished(target).results
     results = {
