@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from tests.inputs.audio.sounds import encoded, noise
 from tests.trainings import SINGLE, passes
 from zoo import run, schema
 from zoo.data.example import BadExamples
+from zoo.description import Model
 from zoo.errors import ZooError
 from zoo.inputs.image.data import adapted
 from zoo.inputs.image.preprocessing import Preprocessing
@@ -83,27 +85,34 @@ def test_a_needle_is_refused_by_name_or_left_out_by_every_verb(
     assert NEEDLE in answer.err
 
 
-@pytest.fixture
-def overflowing(tmp_path: Path) -> DataRequest:
-    """A table of 21 rows for training, one of which is too large for a network."""
-    for split, count in (("train", 20), ("val", 6), ("test", 6)):
-        rows = [f"{number / 7:.3f},{'ab'[number % 2]}" for number in range(count)]
-        (tmp_path / f"{split}.csv").write_text("\n".join(["x,y", *rows, *(["1e39,a"] if split == "train" else [])]))
-    source = ",".join(str(tmp_path / f"{split}.csv") for split in ("train", "val", "test"))
-    return DataRequest(f"csv:{source}", options={"target": "y"}, bad_examples="skip")
+def test_a_batch_fits_the_images_that_are_left(needles: Path, tmp_path: Path) -> None:
+    split = tmp_path / "split"
+    split.mkdir()
+    needles.rename(split / "train")
+    for number, name in enumerate(("val", "test")):
+        for label in ("cat", "dog"):
+            (split / name / label).mkdir(parents=True)
+            shutil.copy(split / "train" / label / f"{number}.png", split / name / label)
 
+    class Planned(Exception):
+        """Ends a training before anything of it is written."""
 
-def test_a_batch_fits_the_examples_that_are_left(overflowing: DataRequest, tmp_path: Path) -> None:
-    out = tmp_path / "run"
-    request = TrainingRequest(family="linear", data=overflowing, settings=["epochs=1"], out=out)
-    large = dataclasses.replace(request, settings=["epochs=1", "batch_size=21"])
-    with pytest.raises(ZooError, match="a batch of 21 is more than the 20 training examples"):
-        start.start(large, SINGLE, passes)
-    assert not out.exists()
-    start.start(request, SINGLE, passes)
-    done = run.read_finished(out)
-    assert done.recipe is not None
-    assert done.recipe.batch_size == 20
+    def stop(model: Model) -> None:
+        raise Planned
+
+    def plan(*settings: str) -> list[str]:
+        said: list[str] = []
+        data = DataRequest(f"folder:{split}", bad_examples="skip")
+        asked = ("image.size=224", *settings)
+        request = TrainingRequest(family="cnn", data=data, settings=asked, out=tmp_path / "run")
+        with pytest.raises(Planned):
+            start.start(request, dataclasses.replace(SINGLE, say=said.append), stop)
+        return said
+
+    assert "a batch has 19 examples: 19 training examples are fewer than 20" in plan()
+    with pytest.raises(ZooError, match="a batch of 20 is more than the 19 training examples"):
+        plan("batch_size=20")
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_run_of_before_reads_its_images_as_it_did() -> None:
