@@ -181,7 +181,7 @@ def adjustments(dataset: Dataset, preprocessing: TablePreprocessing, settings: T
         yield from _merged(column, values)
     taken = {column.name for column in preprocessing.columns}
     ignored = named(settings.ignore, dataset.form)
-    others = [shown(name) for name in dataset.form if name not in taken and name not in ignored]
+    others = [shown(name) for name in dataset.train.traits(0) if name not in taken and name not in ignored]
     if others:
         yield f"left out: columns that the network does not take: {listed(others, most=5)}"
 
