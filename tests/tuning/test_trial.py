@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.inputs.audio.sounds import encoded, noise
 from tests.trainings import SINGLE, passes
 from zoo import run
 from zoo.errors import ZooError
@@ -64,9 +65,14 @@ def test_only_sizes_that_the_recipe_is_for_are_searched(recipe: str | None, sear
     assert "optimizer.lr" in settled.space
 
 
-def test_keys_of_the_network_are_tried_with_the_sizes_of_the_space() -> None:
+def test_keys_of_the_network_are_tried_with_the_sizes_of_the_space(tmp_path: Path) -> None:
     """Keyword networks have residual branches at base and large, but not at small, the default size."""
-    keyword = dataclasses.replace(REQUEST, family="keyword", data="synthetic_speech")
+    for number in range(20):
+        path = tmp_path / f"class{number % 2}" / f"{number}.wav"
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(encoded(noise(3_200, seed=number)))
+    settings = ("epochs=2", "audio.seconds=0.2")
+    keyword = dataclasses.replace(REQUEST, family="keyword", data=f"folder:{tmp_path}", settings=settings)
     space: dict[str, Any] = {"size": ["base", "large"], "network.drop_path": [0.0, 0.1]}
     assert trial.check(dataclasses.replace(keyword, space=space), lambda model: None).space == space
     space["size"] = ["small", "base"]
