@@ -163,7 +163,7 @@ def draws() -> list[float]:
 
 
 class Determinism(keras.callbacks.Callback):
-    """Whether operations are deterministic during a training."""
+    """The determinism of operations during a training."""
 
     def on_train_begin(self, logs: Any = None) -> None:
         self.found = config.is_op_determinism_enabled()

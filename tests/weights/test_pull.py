@@ -211,7 +211,7 @@ def test_a_file_is_pulled_with_the_preprocessing_that_its_configuration_states(f
     ],
 )  # fmt: skip
 def test_the_configuration_of_timm(config: Any, expected: PublishedInput | None, tmp_path: Path) -> None:
-    """What it does not state is timm's default, and not that of the first tag, whose mean is 0.5."""
+    """Keys that it does not state have timm's defaults, and not those of the first tag, whose mean is 0.5."""
     if config:
         (tmp_path / "config.json").write_text(json.dumps(config))
     assert stated_input(tmp_path / "x.safetensors", resolve("vit_small")[1].weights["timm"]) == expected
