@@ -20,10 +20,8 @@ from zoo.training.request import TrainingRequest
 from zoo.verbs.arguments import (
     StrPath,
     artifact_or_newest,
-    data_request,
     optional_path,
     options,
-    settings_of,
     several,
     several_paths,
 )
@@ -104,22 +102,15 @@ def benchmark(
         ZooError: there is no such artifact, it lacks a runtime, a number is out of range, or `csv` exists.
         Refused: a file is not the one whose score is in the manifest, or does not load.
     """
+    arguments = {**locals()}
     check_seconds(seconds)
     batches = several(batch)
     if data is not None:
         if artifacts or csv or threads is not None or runtime or batches != [*BATCHES]:
             raise ZooError("--data measures a training: leave artifacts, --batch, --threads, --runtime and --csv out")
-        wanted = data_request(
-            data=data,
-            data_dir=data_dir,
-            target_column=target_column,
-            text_column=text_column,
-            image_column=image_column,
-            audio_column=audio_column,
-            bad_examples="skip",
-        )
-        request = TrainingRequest(family=family, size=size, data=wanted, settings=settings_of(set, {}))
-        return _of_training(request, seconds, say, progress)
+        from zoo.verbs.train import request_of
+
+        return _of_training(request_of(arguments | {"bad_examples": "skip"}), seconds, say, progress)
     training_only: dict[str, Any] = {
         "data_dir": data_dir, "target_column": target_column, "text_column": text_column,
         "image_column": image_column, "audio_column": audio_column, "family": family, "size": size, "set": set or None,

@@ -14,10 +14,10 @@ from zoo.tensorflow_setup import import_keras
 from zoo.text import Progress, Say, silent
 from zoo.training.cluster import Kind, find
 from zoo.training.gathering import gathered
-from zoo.training.request import Execution, TrainingRequest
-from zoo.verbs.arguments import StrPath, data_request, optional_path, settings_of, several_callbacks
+from zoo.training.request import Execution
+from zoo.verbs.arguments import StrPath, several_callbacks
 from zoo.verbs.results import RunFolder
-from zoo.verbs.train import beside_chief, check_numbers
+from zoo.verbs.train import beside_chief, check_numbers, request_of
 
 
 @keeping_freed_memory()
@@ -79,6 +79,7 @@ def pretrain(
     Raises:
         ZooError: the request or the data are wrong, or the loss is no longer finite.
     """
+    arguments = {**locals()}
     cluster = find(strategy)
     execution = Execution(
         strategy=strategy,
@@ -97,22 +98,7 @@ def pretrain(
         from zoo.training.decision import decide
         from zoo.training.effect import check_effect
 
-        request = TrainingRequest(
-            family=family,
-            size=size,
-            data=data_request(
-                data=data,
-                data_dir=data_dir,
-                target_column=target_column,
-                text_column=text_column,
-                image_column=image_column,
-                audio_column=audio_column,
-                bad_examples=bad_examples,
-            ),
-            settings=settings_of(set, {"epochs": epochs, "seed": seed, "precision": precision}),
-            method=method,
-            out=optional_path(out),
-        )
+        request = dataclasses.replace(request_of(arguments), method=method)
         check_effect(decide(request))
 
         # A wrong request was refused above, before TensorFlow takes seconds to import.
