@@ -109,6 +109,20 @@ def test_data_that_exceed_the_limit_of_a_container_stay_on_disk(
     assert from_disk.fingerprint == data.fingerprint
 
 
+def test_no_file_is_read_with_tuning(prepared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An iterator that ends may wait a minute for the thread that tunes it."""
+    tuned: list[bool | None] = []
+    begin = tf.data.Dataset.as_numpy_iterator
+
+    def recorded(dataset: Any) -> Any:
+        tuned.append(dataset.options().autotune.enabled)
+        return begin(dataset)
+
+    monkeypatch.setattr(tf.data.Dataset, "as_numpy_iterator", recorded)
+    load_tfds("tfds:fish:1.0.0", prepared)
+    assert {*tuned} == {False}
+
+
 def test_the_newest_version_is_read_when_none_is_asked_for(prepared: Path) -> None:
     data = load_tfds("tfds:fish", prepared)
     assert data.source == "tfds:fish:1.10.0"

@@ -18,6 +18,7 @@ from zoo.data.dataset import in_memory
 from zoo.data.example import Example, RawDataset, Unreadable
 from zoo.data.names import shown
 from zoo.data.prefetch import map_ahead
+from zoo.data.reading import untuned
 from zoo.data.source import Source
 from zoo.data.splits import SPLIT_NAMES
 from zoo.errors import ZooError, did_you_mean, listed
@@ -434,7 +435,8 @@ def read_records(path: Path) -> Iterator[bytes]:
 
     try:
         # Without a buffer size, tensorflow 2.21 logs a line about its default.
-        for batch in tf.data.TFRecordDataset(str(path), buffer_size=2**20).batch(256).as_numpy_iterator():
+        batches = tf.data.TFRecordDataset(str(path), buffer_size=2**20).batch(256)
+        for batch in untuned(batches).as_numpy_iterator():
             yield from batch
     except (tf.errors.DataLossError, tf.errors.NotFoundError) as error:
         reason = "is damaged or cut short" if isinstance(error, tf.errors.DataLossError) else "is missing"
