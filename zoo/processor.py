@@ -21,6 +21,9 @@ RELEVANT = re.compile(
 )
 """Instruction sets for which the runtimes have kernels of their own, by their names in Linux."""
 
+VNNI = frozenset({"avx512_vnni", "avx512vnni", "avx_vnni"})
+"""The instruction sets of x86 that sum products of int8 in 32 bits, by their names in Linux and macOS."""
+
 NUMBERS = {
     "vendor": ("vendor_id", "CPU implementer"),
     "family": ("cpu family", "CPU architecture"),
@@ -62,6 +65,11 @@ def instruction_sets() -> list[str]:
     intel = f"{mac.get('machdep.cpu.features', '')} {mac.get('machdep.cpu.leaf7_features', '')}"
     flags |= set(intel.lower().replace("sse4.2", "sse4_2").replace("avx1.0", "avx").split())
     return sorted(flag for flag in flags if RELEVANT.fullmatch(flag))
+
+
+def has_vnni() -> bool:
+    """Return whether the processor has one of the instruction sets of `VNNI`."""
+    return not VNNI.isdisjoint(instruction_sets())
 
 
 def caches() -> dict[str, str]:

@@ -15,7 +15,7 @@ from typing import Any
 from zoo import container, processor
 from zoo.description import Provenance
 from zoo.errors import listed
-from zoo.tensorflow_setup import KERNELS, VNNI
+from zoo.tensorflow_setup import KERNELS
 from zoo.text import Say, printable
 
 PACKAGES = (
@@ -80,7 +80,7 @@ def environment() -> dict[str, str]:
     A variable of `KERNELS` is `UNSET` if TensorFlow was imported before zoo could set it, and computes otherwise.
     """
     found = {name: os.environ[name] for name in NUMERIC if os.environ.get(name) not in (None, KERNELS.get(name))}
-    if "tensorflow" in sys.modules and not VNNI & {*processor.instruction_sets()}:
+    if "tensorflow" in sys.modules and not processor.has_vnni():
         found |= {name: UNSET for name in KERNELS if name not in os.environ}
     return found
 

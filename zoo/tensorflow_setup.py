@@ -24,9 +24,6 @@ KERNELS = {"TF_ENABLE_ONEDNN_OPTS": "1"} if platform.machine().lower() in ("x86_
 """TensorFlow (2.21) uses oneDNN by default only on processors with AVX-512 VNNI or AVX-VNNI. In single trials on Zen 3,
 which has neither, ResNet-18 trained 1.5 times as fast with it, MobileNetV3 small 1.4 times, and ViT-S 1.2 times."""
 
-VNNI = frozenset({"avx512_vnni", "avx512vnni", "avx_vnni"})
-"""The instruction sets with which TensorFlow uses oneDNN by default, by their names in Linux and macOS."""
-
 _set_here: set[str] = set()
 """The names of the variables that this process has set itself."""
 

@@ -6,10 +6,10 @@ import platform
 from dataclasses import dataclass
 from typing import get_args
 
+from zoo import processor
 from zoo.description import Model
 from zoo.errors import ZooError, did_you_mean
 from zoo.int8_defaults import CALIBRATION_EXAMPLES, MAX_DROP, Target
-from zoo.processor import instruction_sets
 from zoo.registry import resolve
 from zoo.whole_numbers import check_whole
 
@@ -70,10 +70,9 @@ def this_machine() -> Target:
     """Return the target of this machine's processor."""
     if platform.machine().lower() in ("aarch64", "arm64"):
         return "arm64"
-    known = set(instruction_sets())
-    if known & {"avx512_vnni", "avx_vnni"}:
+    if processor.has_vnni():
         return "x86-vnni"
-    return "x86-avx2" if "avx2" in known else "portable"
+    return "x86-avx2" if "avx2" in processor.instruction_sets() else "portable"
 
 
 def runs_here(target: Target) -> bool:

@@ -21,7 +21,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from tests.conformance import untrained_run
 from tests.conftest import Answer, write_images
-from zoo import artifact, factory, formats
+from zoo import artifact, factory, formats, processor
 from zoo.artifact import LatencyRatio, PairedAccuracy, Target
 from zoo.data.dataset import Dataset
 from zoo.data.load import load
@@ -35,7 +35,7 @@ from zoo.export.onnx import fp16
 from zoo.export.onnx.conversion import write_onnx
 from zoo.export.onnx.graph_index import GraphIndex
 from zoo.export.onnx.integer_kernels import NARROW, node_name, weighted_nodes
-from zoo.formats.onnx import NO_OVERFLOW, open_onnx
+from zoo.formats.onnx import NO_OVERFLOW, inference_session, open_onnx
 from zoo.inputs.image.preprocessing import pixels_from_bytes
 from zoo.inputs.image.settings import ImageSettings
 from zoo.inputs.table.data import reference
@@ -663,6 +663,25 @@ def test_reasons_against_int8_have_both_figures() -> None:
     assert "0.5" in lost
     (late,) = verdict.reasons_against(asked, fine, fine, slow)
     assert "1.2" in late
+
+
+def test_integer_products_are_exact_and_slow_kernels_are_taken_only_without_vnni(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    values = np.full((4, 64), 255, np.uint8)
+    weights = np.full((64, 16), 127, np.int8)
+    nodes = [helper.make_node("MatMulInteger", ["values", "weights"], ["products"])]
+    inputs = [helper.make_tensor_value_info("values", onnx.TensorProto.UINT8, ["batch", 64])]
+    outputs = [helper.make_tensor_value_info("products", onnx.TensorProto.INT32, ["batch", 16])]
+    body = helper.make_graph(nodes, "product", inputs, outputs, [numpy_helper.from_array(weights, "weights")])
+    content = helper.make_model(body, opset_imports=[helper.make_opsetid("", 18)], ir_version=10).SerializeToString()
+    (products,) = inference_session(content).run(None, {"values": values})
+    assert (products == 64 * 255 * 127).all(), "sums of two products exceed 16 bits"
+
+    for known, entry in ((["avx2"], "1"), (["avx2", "avx_vnni"], "0"), (["avx512_vnni"], "0")):
+        monkeypatch.setattr(processor, "instruction_sets", lambda known=known: known)
+        chosen = inference_session(content).get_session_options()
+        assert chosen.get_session_config_entry(NO_OVERFLOW) == entry, known
 
 
 def test_export_verify_predict_and_measure_from_the_command_line(
