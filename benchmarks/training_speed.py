@@ -175,6 +175,7 @@ def keras_steps(name: str, precision: str) -> tuple[str, Callable[[int], None]]:
         "zoo.layers",
         BatchNormalization=keras.layers.BatchNormalization,
         DepthwiseConv2D=keras.layers.DepthwiseConv2D,
+        Dropout=keras.layers.Dropout,
         LayerNormalization=keras.layers.LayerNormalization,
         Gelu=functools.partial(keras.layers.Activation, "gelu"),
     ):

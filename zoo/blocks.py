@@ -17,6 +17,7 @@ from zoo.layers import (
     AdaptiveAverage,
     Attention,
     Dense,
+    Dropout,
     LayerNormalization,
     Padding,
     Tensor,
@@ -163,7 +164,7 @@ def dense_head(
     if height < window[0] or width_of_map < window[1]:
         x = AdaptiveAverage(max(height, window[0]), max(width_of_map, window[1]), name="head_window")(x)
     for number, size in ((1, window), (2, (1, 1))):
-        dropped = keras.layers.Dropout(dropout, name=f"head{number}_dropout")
+        dropped = Dropout(dropout, name=f"head{number}_dropout")
         x = dropped(x) if drop == "before" else x
         units = channels_of(f"head{number}", width)
         x = keras.layers.Conv2D(units, size, kernel_initializer="he_normal", name=f"head{number}")(x)

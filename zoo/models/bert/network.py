@@ -50,7 +50,7 @@ def build(
     width, heads = layers.width_and_heads("embeddings", width, heads)
     x = parts.Embeddings(len(preprocessing.vocabulary), width, longest, name="embeddings")(input_ids)
     x = layers.LayerNormalization(EPSILON, name="embeddings_norm")(x)
-    x = keras.layers.Dropout(DROPOUT, name="embeddings_drop")(x)
+    x = layers.Dropout(DROPOUT, name="embeddings_drop")(x)
     mask = parts.AdditiveMask(name="mask")(attention_mask)
     maps = {}
     for number in range(1, depth + 1):
@@ -63,7 +63,7 @@ def build(
         x = keras.layers.Activation("tanh", name="pooler_tanh")(x)
     else:
         x = parts.MaskedMean(name="mean")((x, attention_mask))
-    x = keras.layers.Dropout(DROPOUT, name="drop")(x)
+    x = layers.Dropout(DROPOUT, name="drop")(x)
     return Outputs(layers.logits(x, count), maps)
 
 
@@ -83,7 +83,7 @@ def _block(x: Tensor, mask: Tensor, heads: int, *, first: bool, name: str) -> Te
 
 def _normalized_sum(x: Tensor, branch: Tensor, *, name: str) -> Tensor:
     """Add a branch to its shortcut and normalize the sum: after the addition, unlike in later transformers."""
-    branch = keras.layers.Dropout(DROPOUT, name=f"{name}_drop")(branch)
+    branch = layers.Dropout(DROPOUT, name=f"{name}_drop")(branch)
     x = residual(x, branch, name=name)
     return layers.LayerNormalization(EPSILON, name=f"{name}_norm")(x)
 

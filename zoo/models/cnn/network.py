@@ -26,7 +26,7 @@ def _two_convolutions(image: Tensor, classes: int, structure: Structure, hidden:
         stride *= pool
         maps[f"stage{number}"] = layers.FeatureMap(x, stride)
     x = layers.Flatten(name="flatten")(x)
-    x = keras.layers.Dropout(0.5, name="dropout")(x)
+    x = layers.Dropout(0.5, name="dropout")(x)
     if hidden:
         x = keras.layers.Dense(
             layers.width("hidden", hidden), activation="relu", kernel_initializer="he_normal", name="hidden"

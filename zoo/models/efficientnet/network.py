@@ -39,7 +39,7 @@ def build(
         maps[f"stage{stage}"] = layers.FeatureMap(x, stride)
     x = _convolution(x, last, 1, name="head", norm="head_norm")
     x = keras.layers.GlobalAveragePooling2D(name="pool")(x)
-    x = keras.layers.Dropout(dropout, name="dropout")(x)
+    x = layers.Dropout(dropout, name="dropout")(x)
     return Outputs(layers.logits(x, classes), maps)
 
 

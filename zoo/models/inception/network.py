@@ -44,7 +44,7 @@ def build(
         stride *= halving
         maps[stage] = layers.FeatureMap(x, stride)
     x = keras.layers.GlobalAveragePooling2D(name="pool")(x)
-    x = keras.layers.Dropout(dropout, name="dropout")(x)
+    x = layers.Dropout(dropout, name="dropout")(x)
     return Outputs(layers.logits(x, classes), maps)
 
 

@@ -48,5 +48,5 @@ def build(
         )(x)
         maps[f"hidden{number}"] = shared.FeatureMap(x, 1)
         if dropout:
-            x = keras.layers.Dropout(dropout, name=f"dropout{number}")(x)
+            x = shared.Dropout(dropout, name=f"dropout{number}")(x)
     return Outputs(shared.logits(x, count), maps)

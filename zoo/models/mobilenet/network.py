@@ -50,7 +50,7 @@ def build(
     x = layers.convolution(x, hidden, 1, bias=True, name="head")
     x = layers.activation(x, "hard_swish", name="head_hard_swish")
     x = layers.Flatten(name="flatten")(x)
-    x = keras.layers.Dropout(0.2, name="dropout")(x)
+    x = layers.Dropout(0.2, name="dropout")(x)
     return Outputs(layers.logits(x, classes), maps)
 
 
