@@ -140,10 +140,16 @@ def train(folder: Path, devices: int) -> None:
 
         return call
 
+    save = Checkpoints.save
+
+    def written(checkpoints: Checkpoints, *arguments: Any) -> None:
+        save(checkpoints, *arguments)
+        checkpoints.wait()
+
     minutes = SECONDS_BETWEEN_CHECKPOINTS / 60
     execution = Execution(devices=devices, checkpoint_minutes=minutes, callbacks=[Places()], say=print)
     with (
-        mock.patch.object(Checkpoints, "save", marked("checkpoint", Checkpoints.save)),
+        mock.patch.object(Checkpoints, "save", marked("checkpoint", written)),
         mock.patch.object(loop, "evaluate", marked("evaluation", loop.evaluate)),
     ):
         if folder.exists():

@@ -54,13 +54,17 @@ def save(path: Path, named: Mapping[str, Any], metadata: Mapping[str, str] | Non
     """Write Keras variables (or arrays) and `metadata` to a safetensors file, whole or not at all."""
     from safetensors.numpy import save as serialize
 
-    arrays = {
+    with files.staged_file(path) as staging:
+        # With empty metadata and no arrays, safetensors 0.8 writes a header that it cannot read.
+        staging.write_bytes(serialize(values(named), dict(metadata) if metadata else None))
+
+
+def values(named: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """Return arrays as they are, in C order, and the values of Keras variables, which later updates do not change."""
+    return {
         name: np.asarray(value if isinstance(value, np.ndarray) else value.numpy(), order="C")
         for name, value in named.items()
     }
-    with files.staged_file(path) as staging:
-        # With empty metadata and no arrays, safetensors 0.8 writes a header that it cannot read.
-        staging.write_bytes(serialize(arrays, dict(metadata) if metadata else None))
 
 
 def read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:

@@ -232,6 +232,7 @@ def test_the_first_bad_layer_of_a_training_that_diverges(tmp_path: Path) -> None
         "optimizer.lr=1e6",
         "schedule.warmup_epochs=0",
         "schedule.shape=constant",
+        "network.dropout=0",
     )
     with pytest.raises(ZooError, match=r"at step 2, with a learning rate of 1e\+06, .* layer 'conv2'"):
         train(tmp_path / "run", *settings)

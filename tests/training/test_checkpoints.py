@@ -6,6 +6,7 @@ import errno
 import json
 import resource
 import signal
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -69,6 +70,7 @@ def three(tmp_path: Path, model: Any) -> Path:
         for variable in model.variables:
             variable.assign(np.full(variable.shape, steps, variable.dtype))
         saving.save(State(steps_done=steps))
+    saving.wait()
     return tmp_path
 
 
@@ -86,6 +88,7 @@ def test_the_best_weights_are_those_of_the_last_checkpoint(
 
     saving = checkpoints(tmp_path, model)
     saving.save(State(epochs_done=1, best_epoch=1), best(1))
+    saving.wait()
     replace, save = Path.replace, weights_file.save
 
     def killing_save(path: Path, *values: Any) -> None:
@@ -102,8 +105,9 @@ def test_the_best_weights_are_those_of_the_last_checkpoint(
 
     monkeypatch.setattr(weights_file, "save", killing_save)
     monkeypatch.setattr(Path, "replace", killing_replace)
+    saving.save(State(epochs_done=2, best_epoch=2), best(2))
     with pytest.raises(Killed):
-        saving.save(State(epochs_done=2, best_epoch=2), best(2))
+        saving.wait()
     monkeypatch.undo()
     state = checkpoints(tmp_path, model).restore(lambda line: None)
     assert state is not None
@@ -124,15 +128,64 @@ def test_the_same_state_is_not_saved_twice(three: Path, model: Any) -> None:
     state = saving.restore(print)
     assert state is not None
     saving.save(state)
+    saving.wait()
     assert content(three) == before
 
 
 def test_a_disk_that_fills_up_loses_nothing(three: Path, model: Any, request: pytest.FixtureRequest) -> None:
     before, saving = content(three), checkpoints(three, model)
     request.getfixturevalue("full_disk")
+    saving.save(State(steps_done=4))
     with pytest.raises(OSError, match="File too large"):
-        saving.save(State(steps_done=4))
+        saving.wait()
     assert content(three) == before
+
+
+def test_a_checkpoint_that_cannot_be_written_is_said_at_the_next_step_and_written_later(
+    three: Path, model: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, *values: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    saving = checkpoints(three, model)
+    with monkeypatch.context() as patched:
+        patched.setattr(weights_file, "save", full)
+        assert not saving.due()
+        saving.save(State(steps_done=4))
+        saving._thread.submit(lambda: None).result()
+        assert saving.due(), "the training asks at every step"
+        with pytest.raises(OSError, match="No space left"):
+            saving.save(State(steps_done=5))
+        saving.save(State(steps_done=5))
+        with pytest.raises(OSError, match="No space left"), saving:
+            pass
+    saving = checkpoints(three, model)
+    saving.save(State(steps_done=5))
+    assert saving.restore(print) == State(steps_done=5), "restore waits for it"
+
+
+def test_a_training_goes_on_while_a_checkpoint_is_written(
+    tmp_path: Path, model: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    goes_on, save = threading.Event(), weights_file.save
+
+    def slow(path: Path, *values: Any) -> None:
+        assert goes_on.wait(60)
+        save(path, *values)
+
+    monkeypatch.setattr(weights_file, "save", slow)
+    (variable, *_) = model.variables
+    variable.assign(np.full(variable.shape, 1, variable.dtype))
+    with checkpoints(tmp_path, model) as saving:
+        saving.save(State(steps_done=1), {"best": variable})
+        variable.assign(np.full(variable.shape, 2, variable.dtype))
+        assert not (tmp_path / run.LAST).exists()
+        goes_on.set()
+    written, text = weights_file.read(tmp_path / run.LAST)
+    assert json.loads(text["state"])["steps_done"] == 1
+    assert any((array == 1).all() for array in written.values())
+    assert not any((array == 2).any() for array in written.values()), "the step after it changed the variable"
+    assert (weights_file.read(tmp_path / run.BEST)[0]["best"] == 1).all()
 
 
 def test_a_damaged_checkpoint_gives_way_to_the_one_before_it(three: Path, model: Any) -> None:

@@ -6,13 +6,19 @@ import dataclasses
 import json
 import time
 from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from zoo import run, schema, weights_file
 from zoo.errors import ZooError
 from zoo.schema import record
 from zoo.text import Say
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    import numpy as np
 
 NEXT, NEXT_BEST = "checkpoints/next.safetensors", "checkpoints/next_best.safetensors"
 """A checkpoint that is complete, but has not replaced the last one yet; and the weights of its epoch, if that is the
@@ -61,6 +67,9 @@ class State:
 class Checkpoints:
     """The last two checkpoints of the run at `folder`, and the best weights; one is due every `minutes` minutes.
 
+    The training stops only while all variables are copied; a thread writes the copies while it goes on. As a context
+    manager, it waits at its end until the last checkpoint is written.
+
     Workers other than the chief make the same calls, but do not write (`writes` is False).
 
     If the process is killed or the disk fills up at any moment, the last checkpoint that was saved is still complete,
@@ -73,27 +82,67 @@ class Checkpoints:
         self._variables = variables
         self._minutes, self._time, self._writes = minutes, time.monotonic(), writes
         self._saved: State | None = None
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="checkpoint")
+        self._writing: Future[None] | None = None
+
+    def __enter__(self) -> Checkpoints:
+        """Return the checkpoints."""
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        """Wait until the last checkpoint is written; raise OSError if that fails and nothing else was raised."""
+        try:
+            self.wait()
+        except OSError:
+            if error is None:
+                raise
+        finally:
+            self._thread.shutdown()
 
     def due(self) -> bool:
-        """Return whether a new checkpoint is due."""
-        return time.monotonic() - self._time >= 60 * self._minutes
+        """Return whether a new checkpoint is due, or writing the last one has failed, which `save` then raises."""
+        failed = self._writing is not None and self._writing.done() and self._writing.exception() is not None
+        return failed or time.monotonic() - self._time >= 60 * self._minutes
 
     def save(self, state: State, best: Mapping[str, Any] | None = None) -> None:
-        """Write all variables and the state of the loop, unless this state was the last to be saved.
+        """Begin to write all variables and the state of the loop, unless this state was the last to be saved.
 
         Args:
             state: the state of the loop.
             best: the weights to evaluate, by name, if they are the best so far; else None.
 
         Raises:
-            OSError: the disk is full or fails; the earlier checkpoints and the best weights are unchanged.
+            OSError: the checkpoint before this one could not be written: the disk is full or fails. The earlier
+                checkpoints and the best weights are unchanged.
         """
+        self.wait()
         if state != self._saved and self._writes:
-            if best is not None:
-                weights_file.save(self._next_best, best)
-            weights_file.save(self._next, self._variables, {"state": json.dumps(schema.to_dict(state))})
-            self._move_up()
+            arrays = weights_file.values(self._variables)
+            best_arrays = None if best is None else weights_file.values(best)
+            self._writing = self._thread.submit(self._write, state, arrays, best_arrays)
         self._saved, self._time = state, time.monotonic()
+
+    def wait(self) -> None:
+        """Wait until the last checkpoint is written.
+
+        Raises:
+            OSError: it could not be written, see `save`.
+        """
+        writing, self._writing = self._writing, None
+        if writing is None:
+            return
+        try:
+            writing.result()
+        except BaseException:
+            self._saved = None
+            raise
+
+    def _write(self, state: State, arrays: Mapping[str, np.ndarray], best: Mapping[str, np.ndarray] | None) -> None:
+        """Write a checkpoint, and the best weights if it has them, in place of the last one."""
+        if best is not None:
+            weights_file.save(self._next_best, best)
+        weights_file.save(self._next, arrays, {"state": json.dumps(schema.to_dict(state))})
+        self._move_up()
 
     def restore(self, say: Say) -> State | None:
         """Set all variables to the last checkpoint and return the state of the loop; None if there is no checkpoint.
@@ -102,7 +151,9 @@ class Checkpoints:
 
         Raises:
             ZooError: all checkpoints are damaged, or belong to another network.
+            OSError: the last checkpoint could not be written, see `save`.
         """
+        self.wait()
         for name in (self._next.name, self._next_best.name):
             for left_over in self._last.parent.glob(f".*-{name}"):
                 left_over.unlink()

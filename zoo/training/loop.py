@@ -115,7 +115,7 @@ def train(
         steps=steps,
         verbose=0,
     )
-    with interruption.deferred() as request, tensor_float_32():
+    with interruption.deferred() as request, tensor_float_32(), checkpoints:
         epochs = _Epochs(
             folder, this, trainee, dataset, batches, service, task, listeners,
             reporter, any(map(for_callbacks.wants_batches, execution.callbacks)), checkpoints, request, team, say,
@@ -307,6 +307,7 @@ class _Epochs:
     def _end(self, state: State) -> NoReturn:
         try:
             self._save(state)
+            self.checkpoints.wait()
             epochs = f"{state.epochs_done} epoch{'' if state.epochs_done == 1 else 's'}"
             said = f"saved after {epochs} and {state.steps_done} steps of the next"
         except (OSError, ZooError) as error:
