@@ -38,7 +38,8 @@ def to_float16(model: Any) -> None:
     - nodes that read outputs alone: with a softmax of the logits in float16, the probabilities would not sum to 1;
     - elementwise nodes on float32 inputs and constants: the columns of a table are numbers of any size before they are
       standardized;
-    - a last product with constants, and the sum behind it: values in the units of the data may be beyond 65504;
+    - the last products and sums with constants, except the bias of a matrix product: values in the units of the data
+      may be beyond 65504, or need more digits than float16 has, such as years;
     - logarithms and all that they depend on: a logarithm enlarges what float16 rounds, such as the quiet bands of a
       spectrum beside a loud one.
 
@@ -153,7 +154,7 @@ class _Full:
         return found
 
     def _last(self, graph: Any, outputs: set[str]) -> set[int]:
-        """Find the products with constants that outputs end with, and the sums with constants behind them."""
+        """Find the products and sums with constants that outputs end with, except the bias of a matrix product."""
         makers = {name: number for number, node in enumerate(graph.node) for name in node.output}
         found = set[int]()
         for name in outputs:
@@ -165,8 +166,10 @@ class _Full:
                     break
                 chain.append(makers[name])
                 name = variable[0]
-            products = [place for place, number in enumerate(chain) if graph.node[number].op_type == "Mul"]
-            found.update(chain[: products[-1] + 1] if products else ())
+            behind_product = name in makers and graph.node[makers[name]].op_type == "MatMul"
+            if chain and behind_product and graph.node[chain[-1]].op_type == "Add":
+                chain.pop()
+            found.update(chain)
         return found
 
     def _before_logarithms(self, graph: Any) -> set[int]:
