@@ -139,7 +139,9 @@ def output_gates(row: Format, opened: Callable[[], Session], reference: Referenc
         gate(f"{row.name}_batches", same_in_batches),
         gate(
             f"{row.name}_agreement",
-            lambda: task.agreement(primary_outputs_of(computed(), reference), reference.expected, row.tolerance),
+            lambda: task.agreement(
+                primary_outputs_of(computed(), reference), reference.expected, row.tolerance, reference.description
+            ),
         ),
     ]
 
@@ -166,8 +168,8 @@ def batches(
     stated = contract.of_every_format(description).outputs
     if not all(np.isfinite(outputs[name]).all() for _, outputs in computed for name in stated):
         return False, {"problem": f"{' or '.join(stated)} that are not finite"}
-    # A network may answer 0 to everything.
-    largest = float(np.abs(expected).max()) or 1.0
+    task = task_of(description)
+    yardstick = task.yardstick(expected, description)
     for places, outputs in computed[: len(BATCHES)]:
         for name, tensor in stated.items():
             if not tensor.sized({contract.BATCH: len(places)}).fits(outputs[name]):
@@ -177,8 +179,8 @@ def batches(
                     "shape": list(outputs[name].shape),
                     "dtype": str(outputs[name].dtype),
                 }
-        worst = max(worst, float(np.abs(reference.primary(outputs) - expected[places]).max()) / largest)
-        inconsistent = max(inconsistent, task_of(description).consistency(outputs))
+        worst = max(worst, yardstick.largest(reference.primary(outputs), expected[places]))
+        inconsistent = max(inconsistent, task.consistency(outputs))
     return worst <= tolerance and inconsistent <= PROBABILITY_TOLERANCE, {
         "batches": list(BATCHES),
         "largest_difference": worst,

@@ -26,8 +26,8 @@ STAND_INS = 16
 """The number of examples for a model without data; with more, an export of the largest model would take too long."""
 
 LAST_BITS, STEADY = 2**-20, 1e-5
-"""An answer is steady if scaling the network's input by 1 + LAST_BITS moves it by at most STEADY times its largest
-value."""
+"""An answer is steady if scaling the network's input by 1 + LAST_BITS moves it by at most STEADY units of the task's
+yardstick for this answer."""
 
 MEMORY = 2**28
 """Bytes that the outputs of all layers together may take for one batch; a runtime keeps a few of them at a time."""
@@ -173,10 +173,11 @@ class _KerasModel:
 
     def steady(self, inputs: Mapping[str, np.ndarray]) -> np.ndarray:
         """Tell for each example whether its answer is steady, see `STEADY`: bool [examples]."""
-        found, moved = (
-            self._primary(self.outputs(inputs, scale)).reshape(size(inputs), -1) for scale in (1.0, 1 + LAST_BITS)
-        )
-        fits: np.ndarray = np.abs(moved - found).max(-1) <= STEADY * np.abs(found).max(-1)
+        found, moved = (self._primary(self.outputs(inputs, scale)) for scale in (1.0, 1 + LAST_BITS))
+        yardstick = task_of(self.description).yardstick
+        ones = [slice(place, place + 1) for place in range(size(inputs))]
+        apart = [yardstick(found[one], self.description).largest(moved[one], found[one]) for one in ones]
+        fits: np.ndarray = np.array(apart) <= STEADY
         return fits
 
     def reference(

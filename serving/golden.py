@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from zoo import array_file, contract
+from zoo.agreement import of_largest
 from zoo.artifact import Gate
 from zoo.contract import PROBABILITY_TOLERANCE
 from zoo.description import Model
@@ -16,7 +17,8 @@ from zoo.formats import Format
 from zoo.input import Arrays
 from zoo.serving.misfit import misfit
 from zoo.serving.runner import Runner
-from zoo.task import Task
+from zoo.task import task_of
+from zoo.text import printable
 
 LARGEST = 2**29
 """The most bytes that a golden file may unpack to: a small archive may claim any size."""
@@ -44,20 +46,15 @@ def read_golden(path: Path, model: Model) -> Arrays:
     return arrays
 
 
-def replay(row: Format, runner: Runner, task: Task, golden: Arrays) -> Gate:
+def replay(row: Format, runner: Runner, model: Model, golden: Arrays) -> Gate:
     """The gate NAME_golden: the golden inputs one at a time and all at once give the golden outputs.
 
-    Differences may be as large as the format's `golden_tolerance`.
+    By the task's yardstick, differences may be as large as the format's `golden_tolerance`.
     """
-    examples = len(golden[task.outputs[0]])
-    # Probabilities may differ by as much as their logits.
-    compared = {name: task.probabilities.get(name, name) for name in task.outputs}
-    largest = {name: float(np.abs(golden[other]).max()) for name, other in compared.items()}
-    tolerances = {name: row.golden_tolerance * value for name, value in largest.items()}
-    first = task.outputs[0]
-    figures: dict[str, Any] = {
-        "examples": examples, "largest_output": largest[first], "tolerance": tolerances[first]
-    }  # fmt: skip
+    task = task_of(model)
+    expected = task.primary(golden, model)
+    yardstick, examples, limit = task.yardstick(expected, model), len(expected), row.golden_tolerance
+    figures: dict[str, Any] = {"examples": examples, "largest_difference": 0.0, "limit": limit}
     problems = []
     for batch in sorted({1, examples}):
         try:
@@ -67,19 +64,25 @@ def replay(row: Format, runner: Runner, task: Task, golden: Arrays) -> Gate:
             continue
         shapes = [name for name in task.outputs if outputs[name].shape != golden[name].shape]
         if shapes:
-            expected = f"{outputs[shapes[0]].shape}, not {golden[shapes[0]].shape}"
-            problems.append(f"batch {batch}: {shapes[0]} has the shape {expected}")
+            shown = f"{outputs[shapes[0]].shape}, not {golden[shapes[0]].shape}"
+            problems.append(f"batch {batch}: {shapes[0]} has the shape {shown}")
             continue
         if not all(np.isfinite(array).all() for array in outputs.values()):
             problems.append(f"batch {batch}: {' or '.join(task.outputs)} that are not finite")
             continue
-        for name in task.outputs:
-            differences = np.abs(outputs[name] - golden[name]).reshape(examples, -1).max(1)
-            difference = float(differences.max())
-            figures[f"{name}_difference"] = max(difference, figures.get(f"{name}_difference", 0.0))
-            if difference > tolerances[name]:
-                example = int(differences.argmax())
-                problems.append(f"batch {batch}: {name} of example {example} differ by {difference:.2g}")
+        differences = yardstick.differences(task.primary(outputs, model), expected)
+        figures["largest_difference"] = max(figures["largest_difference"], float(differences.max()))
+        if differences.max() > limit:
+            example, *_, label = np.unravel_index(differences.argmax(), differences.shape)
+            problems.append(
+                f"batch {batch}: the answer to example {example} differs by {differences.max():.2g} in "
+                f"'{printable(model.labels[label])}', more than {limit:g}"
+            )
+        for name, logits in task.probabilities.items():
+            # Probabilities may differ by as much as their logits.
+            difference = of_largest(golden[logits], model).largest(outputs[name], golden[name])
+            if difference > limit:
+                problems.append(f"batch {batch}: {name} differ by {difference:.2g} of the largest of the {logits}")
         contradiction = task.consistency(outputs)
         if contradiction > PROBABILITY_TOLERANCE:
             problems.append(f"batch {batch}: {' and '.join(task.outputs)} contradict each other by {contradiction:.2g}")

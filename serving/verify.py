@@ -193,5 +193,5 @@ def _format(
         *(Gate.of(f"{row.name}_{name}", faults) for name, faults in checks.items()),
     ]
     if golden is not None and not wrong:
-        gates.append(replay(row, Runner(session, signature, row.library), task_of(manifest.model), golden))
+        gates.append(replay(row, Runner(session, signature, row.library), manifest.model, golden))
     return gates

@@ -60,16 +60,16 @@ def test_the_blank_is_one_of_the_labels() -> None:
 
 def test_logits_agree_in_every_frame() -> None:
     expected = np.stack([logits("A-B|"), logits("AABB")])
-    assert TASK.agreement(expected, expected, 1e-4)[0]
+    assert TASK.agreement(expected, expected, 1e-4, MODEL)[0]
     other = expected.copy()
     other[1, 2, 4] -= 2e-4
-    passed, figures = TASK.agreement(other, expected, 1e-4)
+    passed, figures = TASK.agreement(other, expected, 1e-4, MODEL)
     assert (passed, figures["other_top1"]) == (False, 0)
     other = expected.copy()
     other[1, 2] = logits("A")
-    assert TASK.agreement(other, expected, 10.0)[1]["other_top1"] == 0, "all are ties at such a tolerance"
-    assert TASK.agreement(other, expected, 0.5)[1]["other_top1"] == 1
-    assert not TASK.agreement(expected[:, :3], expected, 1e-4)[0]
+    assert TASK.agreement(other, expected, 10.0, MODEL)[1]["other_top1"] == 0, "all are ties at such a tolerance"
+    assert TASK.agreement(other, expected, 0.5, MODEL)[1]["other_top1"] == 1
+    assert not TASK.agreement(expected[:, :3], expected, 1e-4, MODEL)[0]
 
 
 @pytest.mark.parametrize(

@@ -52,7 +52,7 @@ LABELED = (CLASSES, SCORES)
 """The outputs of signatures that answer with labels."""
 
 TOLERANCE = 1e-4
-"""The largest difference between a float32 format's primary output and Keras', as a share of the largest value."""
+"""The largest difference between a float32 format's primary output and Keras', in units of the task's yardstick."""
 
 PROBABILITY_TOLERANCE = 1e-5
 """The largest error of a probability: against the softmax of its logits, or another signature's, or in the sum."""

@@ -42,6 +42,7 @@ def task(
         pretext_module=pretext_module,
         metrics=metrics,
         titles=titles,
+        yardstick=unanswered,
         agreement=unanswered,
         consistency=unanswered,
         measure=unanswered,

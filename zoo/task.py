@@ -20,6 +20,7 @@ from zoo.signature import Tensor
 if TYPE_CHECKING:
     import numpy as np
 
+    from zoo.agreement import Yardstick
     from zoo.data.dataset import Examples
     from zoo.data.share import Share
     from zoo.description import Model
@@ -162,11 +163,14 @@ class Task:
         outputs: the outputs of every format. Most tasks have one by which files are compared, the first.
         tensors: the outputs' dtypes and shapes, from the number of labels.
         graph_module: the dotted name of the module with the functions of `Graph`.
-        primary: called with the outputs of a batch and the model; returns the primary output, an array [batch, …] by
-            which files are compared and answers are measured: the first output, or all outputs to compare in one array.
-            It is 0 where these outputs are 0.
-        by_target: called with primary outputs; returns those of each target, whose differences are measured apart.
-        agreement: compares primary outputs with the expected ones, within a share of the largest expected one.
+        primary: called with the outputs of a batch and the model; returns the primary output, an array [batch, …,
+            labels] by which files are compared and answers are measured: the first output, or all outputs to compare
+            in one array. It is 0 where these outputs are 0.
+        by_target: called with primary outputs; returns those of each target.
+        yardstick: called with expected primary outputs and the model; returns the measure of differences from them.
+            Every comparison of files uses it.
+        agreement: compares primary outputs with the expected ones, within a tolerance in units of the yardstick; the
+            last argument is the model.
         consistency: the largest contradiction between the outputs of a batch, such as that of the probabilities to the
             softmax of the logits; 0 where there can be none.
         measure: compares measured outputs with targets and labels; returns all figures, a record. It takes `name` and
@@ -211,7 +215,8 @@ class Task:
     outputs: tuple[str, ...]
     tensors: Callable[[int], dict[str, Tensor]]
     graph_module: str
-    agreement: Callable[[np.ndarray, np.ndarray, float], Verdict]
+    yardstick: Callable[[np.ndarray, Model], Yardstick]
+    agreement: Callable[[np.ndarray, np.ndarray, float, Model], Verdict]
     consistency: Callable[[Mapping[str, np.ndarray]], float]
     measure: Callable[..., Any]
     summary: Callable[[Any], str]

@@ -22,7 +22,7 @@ from zoo.export.batches import forms, joined, size
 from zoo.export.int8 import calibration, qdq
 from zoo.export.int8.equalization import equalizable, equalize
 from zoo.export.int8.options import Int8Options
-from zoo.export.int8.search import Attempts, Probes, Validation, primary_numbers, within_budget
+from zoo.export.int8.search import Attempts, Probes, Validation, primary_rows, within_budget
 from zoo.export.int8.verdict import Int8Decision
 from zoo.export.onnx import passes
 from zoo.export.onnx.conversion import save
@@ -80,7 +80,7 @@ def write_int8(
     histograms = _calibrated(model, batches, cache, say)
     session = open_onnx(float32)
     validation = Validation(_spread(dataset.validation, SEARCH_EXAMPLES), description, session.run)
-    compared = Probes(probes, description, primary_numbers(session.run, probes, description))
+    compared = Probes(probes, description, primary_rows(session.run, probes, description))
     # Free the weights of this session before those of the attempts are loaded.
     del session
     method, nodes, float32_nodes, paired = _decide(model, histograms, validation, compared, options, int8, say)

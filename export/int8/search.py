@@ -29,7 +29,7 @@ from zoo.text import Say
 Found = TypeVar("Found")
 
 APART = 0.8 * INT8.tolerance
-"""The most by which a target's primary output may differ from float32, as a share of the largest number.
+"""The most by which the primary output may differ from float32, in units of the task's yardstick.
 
 It is less than the gate allows, because the gate compares other examples.
 """
@@ -42,11 +42,11 @@ BATCH = 32
 
 @dataclass(frozen=True)
 class Probes:
-    """Batches of examples, the model, and the `primary_numbers` that the float32 file gives for them."""
+    """Batches of examples, the model, and the `primary_rows` that the float32 file gives for them."""
 
     batches: Sequence[Arrays]
     description: Model
-    expected: Sequence[np.ndarray]
+    expected: np.ndarray
 
 
 class Attempts:
@@ -70,39 +70,38 @@ class Attempts:
 
     def error(self, chosen: Mapping[str, Range], float32_nodes: Collection[str] = ()) -> float:
         """Return the `rms_error` of the answers to the probes."""
-        return rms_error(self._numbers(self.run(chosen, float32_nodes)), self._probes.expected)
+        run = self.run(chosen, float32_nodes)
+        return rms_error(self._rows(run), self._probes.expected, self._probes.description)
 
     def apart(self, run: Compute) -> float:
         """Return the `largest_difference` of the answers to the probes."""
-        return largest_difference(self._numbers(run), self._probes.expected)
+        return largest_difference(self._rows(run), self._probes.expected, self._probes.description)
 
-    def _numbers(self, run: Compute) -> list[np.ndarray]:
-        return primary_numbers(run, self._probes.batches, self._probes.description)
+    def _rows(self, run: Compute) -> np.ndarray:
+        return primary_rows(run, self._probes.batches, self._probes.description)
 
 
-def primary_numbers(run: Compute, batches: Sequence[Arrays], description: Model) -> list[np.ndarray]:
-    """Return all numbers of each target's primary output, float64 [n], because squares of values may exceed float32."""
+def primary_rows(run: Compute, batches: Sequence[Arrays], description: Model) -> np.ndarray:
+    """Return the primary outputs of all examples and frames, [n, labels]."""
     task = task_of(description)
-    each = [task.by_target(task.primary(run(few), description)) for batch in batches for few in parts(batch, BATCH)]
-    return [np.concatenate([few.reshape(-1) for few in own]).astype(np.float64) for own in zip(*each, strict=True)]
+    each = [task.primary(run(few), description) for batch in batches for few in parts(batch, BATCH)]
+    return np.concatenate([few.reshape(-1, few.shape[-1]) for few in each])
 
 
-def rms_error(found: Sequence[np.ndarray], expected: Sequence[np.ndarray]) -> float:
+def rms_error(found: np.ndarray, expected: np.ndarray, description: Model) -> float:
     """Return the root mean square error as a share of the std of the expected numbers, of the worst target."""
-    pairs = zip(found, expected, strict=True)
-    return _worst([np.sqrt(((own - wanted) ** 2).mean()) / (wanted.std() or 1.0) for own, wanted in pairs])
-
-
-def largest_difference(found: Sequence[np.ndarray], expected: Sequence[np.ndarray]) -> float:
-    """Return the largest difference as a share of the largest expected number, of the worst target."""
-    pairs = zip(found, expected, strict=True)
-    return _worst([np.abs(own - wanted).max() / (np.abs(wanted).max() or 1.0) for own, wanted in pairs])
-
-
-def _worst(shares: Sequence[float]) -> float:
-    """Return the largest share; infinite where one is not finite."""
-    worst = float(np.max(shares))
+    by_target, errors = task_of(description).by_target, []
+    for own, wanted in zip(by_target(found), by_target(expected), strict=True):
+        # In float64, because the squares of values may exceed float32.
+        error = np.sqrt(((own.astype(np.float64) - wanted) ** 2).mean())
+        errors.append(error / (wanted.std(dtype=np.float64) or 1.0))
+    worst = float(np.max(errors))
     return worst if math.isfinite(worst) else math.inf
+
+
+def largest_difference(found: np.ndarray, expected: np.ndarray, description: Model) -> float:
+    """Return the largest difference in units of the task's yardstick; infinite where `found` is not finite."""
+    return task_of(description).yardstick(expected, description).largest(found, expected)
 
 
 class Validation:
@@ -140,7 +139,7 @@ def within_budget(
         paired, apart = validation.paired(run), attempts.apart(run)
         say(
             f"{title}: {paired.drop:.2f} points lost on {paired.examples} validation examples, "
-            f"answers differ by up to {apart:.2f} of the largest"
+            f"answers differ by up to {apart:.2f}"
         )
         return paired, paired.drop <= max_drop and apart <= APART
 

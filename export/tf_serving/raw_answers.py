@@ -86,7 +86,8 @@ def gates(answers: Mapping[str, Arrays | str], reference: Reference) -> list[Gat
         answers: for each request by name its outputs, or the reason why there are none.
         reference: the samples, and what Keras computes for them.
     """
-    task, labels = task_of(reference.description), reference.description.labels
+    description = reference.description
+    task, labels = task_of(description), description.labels
     expected = reference.primary(reference.answers)
 
     def answered(name: str) -> Arrays:
@@ -96,7 +97,7 @@ def gates(answers: Mapping[str, Arrays | str], reference: Reference) -> list[Gat
         return found
 
     def raw() -> Verdict:
-        return task.agreement(reference.primary(answered(RAW)), expected, TOLERANCE)
+        return task.agreement(reference.primary(answered(RAW)), expected, TOLERANCE, description)
 
     def beside_refused() -> Verdict:
         _, sound = beside_damaged(reference)
@@ -104,7 +105,7 @@ def gates(answers: Mapping[str, Arrays | str], reference: Reference) -> list[Gat
         status = [text.decode() for text in outputs[STATUS]]
         wanted = np.concatenate([np.repeat(expected[:1], np.sum(~sound), 0), expected])
         primary = reference.primary(outputs)
-        passed, figures = task.agreement(primary[sound], wanted, TOLERANCE)
+        passed, figures = task.agreement(primary[sound], wanted, TOLERANCE, description)
         refused = [not text for text in status] == sound.tolist() and not primary[~sound].any()
         return passed and refused, {**figures, "status": status}
 

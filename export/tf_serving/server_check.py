@@ -21,7 +21,6 @@ from typing import Any, Literal
 import numpy as np
 
 from zoo import contract, files
-from zoo.agreement import relative_difference
 from zoo.artifact import Gate
 from zoo.child_process import PYTHON_MODULE
 from zoo.contract import CLASSIFY, EXAMPLES, SERVE, SERVE_LABELS, STATUS, TOLERANCE
@@ -373,7 +372,8 @@ def judge(requests: list[Request], outcome: Outcome, description: Model) -> Gate
                 wrong += _wrong_refusals(request, answer, task.primary(answer, description))
             figures["problems"] += [f"'{request.name}': {problem}" for problem in wrong]
             if request.primary is not None and not wrong:
-                differences.append(relative_difference(task.primary(answer, description), request.primary))
+                yardstick = task.yardstick(request.primary, description)
+                differences.append(yardstick.largest(task.primary(answer, description), request.primary))
     figures["hostile"], costly = _costs(requests, outcome.document)
     figures["problems"] += costly
     figures["load_seconds"] = round(outcome.document["load_seconds"], 3)
@@ -386,7 +386,7 @@ def judge(requests: list[Request], outcome: Outcome, description: Model) -> Gate
     ]
     figures["largest_difference"] = max(differences, default=None)
     figures["problems"] += [
-        f"golden {task.outputs[0]} differ by {difference:.3g} of the largest"
+        f"golden answers differ by {difference:.3g}, more than {TOLERANCE:g}"
         for difference in differences
         if difference > TOLERANCE
     ]

@@ -81,9 +81,10 @@ def test_a_difference_in_one_target_is_seen_whatever_the_size_of_the_others() ->
     task = task_of(model)
     expected = task.primary(outputs, model)
     np.testing.assert_array_equal(expected[:, :3], outputs["color_logits"])
-    assert task.agreement(expected, expected, 1e-4)[0]
+    assert task.agreement(expected, expected, 1e-4, model)[0]
     for name, factor in (("color_logits", 1.01), ("price_net_values", 1.01)):
-        passed, figures = task.agreement(task.primary({**outputs, name: factor * outputs[name]}, model), expected, 1e-4)
+        found = task.primary({**outputs, name: factor * outputs[name]}, model)
+        passed, figures = task.agreement(found, expected, 1e-4, model)
         assert not passed, figures
     assert task.consistency(outputs) < 1e-6
     assert task.consistency({**outputs, "color_probabilities": outputs["color_probabilities"][::-1]}) > 0.01

@@ -292,3 +292,17 @@ def test_values_beyond_float16_have_an_fp16_file(place: Path, zoo_command: Comma
         found = zoo_command("predict", "artifact", "income.csv", "--runtime", runtime, "--json")
         answers.append([one["values"]["price"] for one in json.loads(found.out)["predictions"]])
     np.testing.assert_allclose(answers[1], answers[0], rtol=1e-2)
+
+
+@pytest.mark.usefixtures("no_trial_export")
+def test_years_go_through_every_gate_in_every_format(place: Path, zoo_command: Command) -> None:
+    draw = random.Random(0)
+    rows = [(draw.gauss(0, 1), draw.gauss(0, 1)) for _ in range(300)]
+    write(place / "wines.csv", ("sugar", "acid", "year"), *((s, a, 2000 + 10 * s - 4 * abs(a)) for s, a in rows))
+    source = ("--data", "csv:wines.csv", "--target", "year")
+    trained = zoo_command("train", "mlp", *source, "--epochs", 3, "--out", "run")
+    assert trained.status == 0, trained.err
+    chosen = ("--onnx", "--saved-model", "--fp16", "--int8", "--force")
+    exported = zoo_command("export", "run", "--out", "artifact", *chosen)
+    assert exported.status == 0, exported.err
+    assert zoo_command("verify", "artifact").status == 0

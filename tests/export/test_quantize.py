@@ -609,7 +609,7 @@ def test_a_node_that_moves_the_answers_too_far_stays_in_float32_whatever_the_acc
     said: list[str] = []
     kept, _ = search.within_budget(Attempts(), {}, Validation(), 0.5, said.append)  # type: ignore[arg-type]
     assert kept == {"c": 0.5}
-    assert "0.90 of the largest" in said[0]
+    assert "answers differ by up to 0.90" in said[0]
 
 
 def echo(batch: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -624,16 +624,16 @@ def test_an_error_in_one_target_counts_beside_larger_numbers_of_another() -> Non
     model = Model("mlp", "small", labels, reference((2,)), 0, 0, task="several", scales=scales, parts=targets)
     colors, ages = (30 * RNG.normal(size=(40, 2))).astype(np.float32), RNG.normal(30, 20, (40, 1)).astype(np.float32)
     outputs = {"color_logits": colors, "color_probabilities": colors, "age_values": ages}
-    expected = search.primary_numbers(echo, [outputs], model)
-    assert [len(numbers) for numbers in expected] == [80, 40]
+    expected = search.primary_rows(echo, [outputs], model)
+    assert expected.shape == (40, 3)
     # Beside logits of 30 and more, 8 times the usual size of a value is little.
-    found = search.primary_numbers(echo, [{**outputs, "age_values": ages + 8 * 50}], model)
-    assert search.largest_difference(found, expected) > 2 > search.APART
-    assert search.rms_error(found, expected) > 10
-    found = search.primary_numbers(echo, [{**outputs, "color_logits": colors + 1}], model)
-    assert search.largest_difference(found, expected) < search.APART
-    found = search.primary_numbers(echo, [{**outputs, "age_values": np.full_like(ages, np.nan)}], model)
-    assert search.rms_error(found, expected) == search.largest_difference(found, expected) == np.inf
+    found = search.primary_rows(echo, [{**outputs, "age_values": ages + 8 * 50}], model)
+    assert search.largest_difference(found, expected, model) > 2 > search.APART
+    assert search.rms_error(found, expected, model) > 10
+    found = search.primary_rows(echo, [{**outputs, "color_logits": colors + 1}], model)
+    assert search.largest_difference(found, expected, model) < search.APART
+    found = search.primary_rows(echo, [{**outputs, "age_values": np.full_like(ages, np.nan)}], model)
+    assert search.rms_error(found, expected, model) == search.largest_difference(found, expected, model) == np.inf
 
 
 def test_the_error_of_huge_values_is_that_of_small_ones() -> None:
@@ -643,9 +643,9 @@ def test_the_error_of_huge_values_is_that_of_small_ones() -> None:
     errors = []
     for factor in (1, 1e30):
         expected, found = (
-            search.primary_numbers(echo, [{"values": values * np.float32(factor)}], model) for values in (float32, int8)
+            search.primary_rows(echo, [{"values": values * np.float32(factor)}], model) for values in (float32, int8)
         )
-        errors.append((search.rms_error(found, expected), search.largest_difference(found, expected)))
+        errors.append((search.rms_error(found, expected, model), search.largest_difference(found, expected, model)))
     np.testing.assert_allclose(errors[1], errors[0], rtol=1e-4)
     assert 0.05 < errors[0][0] < 0.2
 

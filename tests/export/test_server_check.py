@@ -111,7 +111,7 @@ def test_a_good_model_answers_valid_requests_and_refuses_invalid_ones(
 
 def test_logits_that_differ_from_the_golden_ones(good: Path) -> None:
     assert not problems(good, golden(WEIGHTS * (1 + 1e-5)))
-    assert "golden logits differ by" in problems(good, golden(WEIGHTS * (1 + 1e-3)))
+    assert "golden answers differ by" in problems(good, golden(WEIGHTS * (1 + 1e-3)))
 
 
 def test_logits_that_are_not_finite(tmp_path: Path) -> None:

@@ -93,7 +93,8 @@ def test_golden_inputs_may_be_missing_values(folder: Path) -> None:
     report = verify(folder)
     assert report.passed, report
     figures = report.gates[-1].figures
-    assert (figures["examples"], figures["largest_output"]) == (4, 15.0)
+    assert figures["examples"] == 4
+    assert figures["largest_difference"] <= figures["limit"] == 1e-4
 
 
 def test_golden_outputs_must_be_finite(folder: Path) -> None:

@@ -74,7 +74,8 @@ class Format:
         write: writes the file of a format that zoo itself does not write. It is given the artifact's folder, in which
             `source` is finished, the Keras model (float32, from the network's inputs on) and its description.
         golden: the artifact's file with the inputs and outputs that `zoo verify` compares with.
-        tolerance: the largest difference of the primary output from Keras', as a share of its largest value.
+        tolerance: the largest difference of the primary output from Keras', in units of the task's yardstick (see
+            `zoo.agreement`).
         golden_tolerance: the same for the difference from the golden outputs, on any machine.
         batch_tolerance: the same for the difference between batches and single examples that this file computes, for
             formats whose rounding depends on the batch; None where batches are compared with Keras.

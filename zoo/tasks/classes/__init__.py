@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zoo.agreement import same_likeliest, softmax
+from zoo.agreement import of_largest, same_likeliest, softmax
 from zoo.contract import BATCH, CLASS_COUNT, LOGITS, PROBABILITIES
 from zoo.intervals import wilson
 from zoo.signature import Tensor
@@ -140,6 +140,7 @@ TASK = Task(
     right=right,
     errors=errors,
     error_sums=error_sums,
+    yardstick=of_largest,
     agreement=same_likeliest,
     consistency=consistency,
     measure=measure,

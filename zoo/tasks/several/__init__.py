@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from zoo.agreement import Yardstick
 from zoo.errors import ZooError
 from zoo.intervals import percentile_interval, resampled_sums
 from zoo.schema import record
@@ -83,7 +84,7 @@ class Together:
     def primary(self, outputs: Mapping[str, np.ndarray], model: Model) -> np.ndarray:
         """Return the primary outputs of all targets side by side, float32 [batch, labels].
 
-        Values are divided by their usual size, so that differences of all values count alike.
+        Values are divided by their usual size, so that float32 holds values of all sizes side by side.
         """
         each = [head.task.primary(head.own(outputs), head.model(model)) / head.sizes for head in self.heads]
         return np.concatenate(each, -1, dtype=np.float32)
@@ -96,12 +97,24 @@ class Together:
         """Return each target's own primary output, without its head."""
         return [own for _, own in self.by_head(found)]
 
-    def agreement(self, found: np.ndarray, expected: np.ndarray, tolerance: float) -> Verdict:
+    def yardstick(self, expected: np.ndarray, model: Model) -> Yardstick:
+        """Return the yardsticks of all targets side by side."""
+        units, roundings = [], []
+        for head, own in self.by_head(expected):
+            one = head.task.yardstick(own, head.model(model))
+            units.append(one.unit / head.sizes)
+            roundings.append(one.rounding / head.sizes)
+        return Yardstick(np.concatenate(units), np.concatenate(roundings))
+
+    def agreement(self, found: np.ndarray, expected: np.ndarray, tolerance: float, model: Model) -> Verdict:
         """Compare the primary outputs of each target with the expected ones."""
         if found.shape != expected.shape:
             return False, {"shape": list(found.shape), "expected_shape": list(expected.shape)}
         pairs = zip(self.by_head(found), self.by_head(expected), strict=True)
-        each = {head.part.name: head.task.agreement(own, wanted, tolerance) for (head, own), (_, wanted) in pairs}
+        each = {
+            head.part.name: head.task.agreement(own, wanted, tolerance, head.model(model))
+            for (head, own), (_, wanted) in pairs
+        }
         return all(passed for passed, _ in each.values()), {name: figures for name, (_, figures) in each.items()}
 
     def consistency(self, outputs: Mapping[str, np.ndarray]) -> float:
@@ -237,6 +250,7 @@ def _composed(parts: tuple[Part, ...], scales: tuple[Scale, ...]) -> Task:
         graph_module=f"{__name__}.graph",
         primary=it.primary,
         by_target=it.by_target,
+        yardstick=it.yardstick,
         agreement=it.agreement,
         consistency=it.consistency,
         measure=it.measure,

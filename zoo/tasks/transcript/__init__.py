@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zoo import ctc
-from zoo.agreement import same_likeliest
+from zoo.agreement import of_largest, same_likeliest
 from zoo.contract import BATCH, FRAMES, LOGITS, SYMBOL_COUNT
 from zoo.finite import finite
 from zoo.signature import Tensor
@@ -92,6 +92,7 @@ TASK = Task(
     outputs=(LOGITS,),
     tensors=tensors,
     graph_module=f"{__name__}.graph",
+    yardstick=of_largest,
     agreement=same_likeliest,
     consistency=consistency,
     measure=measure,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zoo.agreement import relative_difference
+from zoo.agreement import Yardstick, compared, of_largest, of_spread
 from zoo.contract import BATCH, VALUE_COUNT, VALUES
 from zoo.signature import Tensor
 from zoo.task import ErrorOfSums, Score, Task, Verdict
@@ -105,16 +105,16 @@ def right(values: np.ndarray, targets: np.ndarray, model: Model) -> np.ndarray:
     return found
 
 
-def agreement(values: np.ndarray, expected: np.ndarray, tolerance: float) -> Verdict:
+def yardstick(expected: np.ndarray, model: Model) -> Yardstick:
+    """Return the yardstick of the values' scales, or that of logits if the model does not state a scale for each."""
+    if len(model.scales) != expected.shape[-1]:
+        return of_largest(expected, model)
+    return of_spread(expected, model.scales)
+
+
+def agreement(values: np.ndarray, expected: np.ndarray, tolerance: float, model: Model) -> Verdict:
     """Compare values: none differs by more than the tolerance."""
-    if values.shape != expected.shape:
-        return False, {"shape": list(values.shape), "expected_shape": list(expected.shape)}
-    difference = relative_difference(values, expected)
-    return difference <= tolerance, {
-        "examples": len(values),
-        "largest_difference": difference if np.isfinite(difference) else None,
-        "limit": tolerance,
-    }
+    return compared(values, expected, tolerance, yardstick(expected, model))
 
 
 def consistency(outputs: Mapping[str, np.ndarray]) -> float:
@@ -161,6 +161,7 @@ TASK = Task(
     right=right,
     errors=errors,
     error_sums=error_sums,
+    yardstick=yardstick,
     agreement=agreement,
     consistency=consistency,
     measure=measure,
