@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import gzip
 import io
+import struct
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -25,6 +26,7 @@ from zoo.errors import ZooError
 from zoo.file_kinds import kind_of
 from zoo.inputs.image.batches import evaluation_batches
 from zoo.inputs.image.decoding import pixels_tensor
+from zoo.inputs.image.labeled_image import inspect
 from zoo.inputs.image.preprocessing import Preprocessing, open_header, open_image, pixels_from_bytes
 from zoo.inputs.image.remarks import SAMPLE, remarks
 from zoo.recipe import Split
@@ -100,7 +102,28 @@ def turned() -> bytes:
     return encoded(photograph(), "JPEG", exif=exif)
 
 
+QUIET = {
+    b"gAMA": struct.pack(">I", 45455),
+    b"cHRM": struct.pack(">8I", 31270, 32900, 64000, 33000, 30000, 60000, 15000, 6000),
+    b"sRGB": b"\0",
+    b"sBIT": b"\5\6\5",
+    b"bKGD": bytes(6),
+    b"pHYs": struct.pack(">IIB", 2835, 2835, 1),
+    b"tIME": struct.pack(">H5B", 2024, 2, 29, 12, 0, 0),
+    b"tEXt": b"Software\0a camera",
+    b"eXIf": b"MM\0*\0\0\0\x08" + bytes(6),
+}
+"""Metadata of every kind that TensorFlow reads with the file, by the kind of the chunk."""
+
+
+def with_chunks(**chunks: bytes) -> bytes:
+    """The photograph with more chunks before its pixels."""
+    before = [chunk(kind.encode(), data) for kind, data in chunks.items()]
+    return png_file(np.asarray(photograph()).astype(int), 2, 8, before=before)
+
+
 SOUND: dict[str, Callable[[], bytes]] = {
+    "metadata of every kind": lambda: with_chunks(**{kind.decode(): data for kind, data in QUIET.items()}),
     "more than 1 MB of text": with_text,
     "wrong checksum of a text": with_wrong_checksum,
     "profile of a mebibyte": lambda: encoded(photograph(), "PNG", icc_profile=bytes(2**20)),
@@ -137,6 +160,24 @@ def test_odd_but_valid_files_are_read_alike_by_every_decoder(case: str, tmp_path
         first, *others = rendered(wanted(channels, background=background))
         for pixels in others:
             assert np.abs(pixels - first).max() <= (2 if "CMYK" in case else 0)
+
+
+@pytest.mark.parametrize("kind", [kind.decode() for kind in QUIET])
+def test_tensorflow_reads_a_png_with_metadata_itself(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    path.write_bytes(with_chunks(**{kind: QUIET[kind.encode()]}))
+    example = inspect(path, split="train", target=0, name="a")
+    assert example.file == str(path)
+    assert example.read() == with_chunks()
+
+
+@pytest.mark.parametrize(
+    "case", ["wrong checksum of a text", "profile of a mebibyte", "more than 1 MB of text", "animation"]
+)
+def test_python_reads_a_png_whose_metadata_are_damaged_or_large(case: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    path.write_bytes(SOUND[case]())
+    assert not inspect(path, split="train", target=0, name="a").file
 
 
 def test_twelve_bits_come_out_as_eight_once_the_range_is_declared() -> None:

@@ -39,7 +39,7 @@ class Examples:
             part in another form, such as columns in another order; None if not.
         unrecognizable: why equal examples of another source are not recognized; None if they are.
         in_memory: whether `read` finds every example in memory.
-        files: returns the path of the file that contains exactly the raw example at an index; empty if there is none.
+        files: returns the path of a file that is read like the raw example at an index; empty if there is none.
         sampling: how the examples of an epoch of training are drawn.
     """
 

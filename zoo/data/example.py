@@ -53,7 +53,7 @@ class Example:
 
     @property
     def file(self) -> str:
-        """The path of the file that contains exactly the raw example; empty if its content names none."""
+        """The path of a file that is read like the raw example; empty if its content names none."""
         return getattr(self.content, "file", "")
 
     def read(self) -> Any:

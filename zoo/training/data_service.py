@@ -130,7 +130,8 @@ class DataService:
             if _runs_python(batches):
                 raise ZooError(
                     f"--tf-data-service: these {plural} are read by Python, which servers do not run: use folders of "
-                    "JPEG and PNG files, small images in memory, tables or texts, or leave it out"
+                    "gray or RGB JPEG files and of PNG files without color profiles and compressed or international "
+                    "texts, small images in memory, tables or texts, or leave it out"
                 )
             first = batches.take(1)
             if _values(first) != _values(self.arriving(_served(address, first))):

@@ -15,7 +15,7 @@ from zoo.data.entries import read_file
 from zoo.data.example import Example
 from zoo.errors import ZooError
 from zoo.inputs.image.jpeg import libjpeg_complaint, loses_pixels
-from zoo.inputs.image.png_file import SIGNATURE, is_gray, is_whole
+from zoo.inputs.image.png_file import SIGNATURE, is_gray, is_quiet, is_whole
 from zoo.inputs.image.preprocessing import open_header, open_image, open_png
 
 
@@ -24,7 +24,7 @@ class FileSlice:
     """An encoded image in a file: `length` bytes from `offset` on.
 
     `portable` says that TensorFlow and Pillow decode those bytes alike, so that they need no transcoding; `whole` that
-    they are all of the file, and that nothing need be cut out of them.
+    they are all of the file, and that TensorFlow can read them as they are.
     """
 
     path: str
@@ -35,7 +35,7 @@ class FileSlice:
 
     @property
     def file(self) -> str:
-        """The path of the file if its content is what `read` returns, else an empty string."""
+        """The path of the file if TensorFlow can read it as it is, else an empty string."""
         return self.path if self.whole else ""
 
     def read(self) -> bytes:
@@ -84,7 +84,8 @@ def inspect(path: Path, *, split: str, target: Any, name: str) -> Example:
     encoded = read_file(path)
     open_image(encoded)
     example, content = inspect_image(encoded, split=split, target=target, name=name, path=str(path))
-    place = FileSlice(str(path), 0, len(encoded), example.content.portable, whole=content == encoded)
+    whole = content == encoded or (encoded.startswith(SIGNATURE) and is_quiet(encoded))
+    place = FileSlice(str(path), 0, len(encoded), example.content.portable, whole)
     return dataclasses.replace(example, content=place)
 
 

@@ -14,6 +14,13 @@ GRAY, RGB, PALETTE, GRAY_ALPHA, RGBA = 0, 2, 3, 4, 6
 
 CRITICAL = (b"IHDR", b"PLTE", b"IDAT", b"IEND")
 
+QUIET = (b"tRNS", b"pHYs", b"tIME", b"tEXt", b"eXIf", b"gAMA", b"sRGB", b"cHRM", b"sBIT", b"bKGD")
+"""Other chunks that libpng neither decompresses nor, as programs write them, warns about.
+
+Of these, only tRNS can change the pixels: TensorFlow 2.21 asks libpng to apply no gamma and no background. Color
+profiles, compressed and international texts are missing here: libpng decompresses them and warns about many profiles.
+"""
+
 KEY_BYTES = {GRAY: 2, RGB: 6}
 """The bytes of a tRNS chunk that holds one transparent color, by color type."""
 
@@ -131,6 +138,11 @@ def is_whole(encoded: bytes) -> bool:
                 return False
             data = inflating.unconsumed_tail
     return missing < 0 or (missing == 0 and inflating.eof)
+
+
+def is_quiet(encoded: bytes) -> bool:
+    """Return whether libpng reads a valid PNG as it is, without a warning or decompressing anything but the pixels."""
+    return all(sound and kind in CRITICAL + QUIET for kind, _, sound in _chunks(encoded))
 
 
 def header_only(encoded: bytes) -> bytes:
