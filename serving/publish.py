@@ -172,7 +172,7 @@ def _writing(base: Path) -> Iterator[None]:
     except OSError as error:
         where = f", {error.filename}" if error.filename else ""
         raise ZooError(
-            f"nothing was published in {base} ({error.strerror or error}{where}): mend that, or name another folder"
+            f"nothing was published in {base} ({error.strerror or error}{where}): fix that, or name another folder"
         ) from None
 
 

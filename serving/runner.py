@@ -57,7 +57,7 @@ def open_runner(artifact: Path, runtime: str, *, threads: int | None = None) -> 
     """
     row = formats.find(runtime)
     if threads is not None and threads < 1:
-        raise ZooError(f"{threads} threads cannot work: ask for at least 1")
+        raise ZooError(f"{threads} threads: at least 1 is needed")
     manifest = read(artifact)
     refuse_unavailable(artifact, manifest, row, "export it with that format")
     session = formats.open_session(artifact / row.place(), row, threads)

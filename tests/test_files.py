@@ -63,7 +63,7 @@ def test_links_are_refused(tmp_path: Path) -> None:
 def test_json_of_any_depth_ends_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "deep.json").write_text("[" * 200_000)
     with pytest.raises(ZooError, match="cannot be read"):
-        files.read_json(tmp_path / "deep.json", "mend it")
+        files.read_json(tmp_path / "deep.json", "fix it")
 
 
 def test_arrays_that_do_not_fit_are_all_named(tmp_path: Path) -> None:

@@ -46,6 +46,6 @@ def test_a_broken_module_of_an_installed_package_is_named(
     bring(tmp_path, "zoo.models", {"broken": "broken_module"})
     monkeypatch.syspath_prepend(str(tmp_path))
     with pytest.raises(
-        ZooError, match=r"adds broken_module to zoo\.models, and it cannot be imported \(\w+Error: .*mend or"
+        ZooError, match=r"adds broken_module to zoo\.models, and it cannot be imported \(\w+Error: .*fix or"
     ):
         plugins.modules("zoo.models")

@@ -250,7 +250,7 @@ def test_a_store_that_does_not_answer_is_refused(server: None, monkeypatch: pyte
     fsspec.filesystem("s3").clear_instance_cache()
     before = time.monotonic()
     try:
-        with pytest.raises(ZooError, match=r"s3://bucket/x cannot be listed \(.*\): mend the name, the credentials"):
+        with pytest.raises(ZooError, match=r"s3://bucket/x cannot be listed \(.*\): fix the name, the credentials"):
             Store.at("s3://bucket/x").entries()
     finally:
         fsspec.filesystem("s3").clear_instance_cache()

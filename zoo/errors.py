@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 
 class ZooError(Exception):
-    """The request was wrong. The message says in one line what is wrong and how to mend it; the exit status is 2."""
+    """The request was wrong. The message says in one line what is wrong and how to fix it; the exit status is 2."""
 
     exit_status = 2
 

@@ -91,7 +91,7 @@ class Family:
             never applies to variables of one dimension.
         resampled: position embeddings, as `layer/variable`, which are resampled when the image size changes, see
             `zoo.weights.positions`.
-        head: layers that depend on the classes. They start anew when the classes change.
+        head: layers that depend on the classes. They are initialized again when the classes change.
         scaled: the layers whose channels `network.width` multiplies, each with a number of which its channels stay a
             multiple; the channels of all other layers follow from theirs. Empty for a family without attention and
             recurrence, whose layers `zoo.pruning.scaling` finds by itself.

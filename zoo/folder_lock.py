@@ -23,7 +23,7 @@ def locked(folder: Path) -> Iterator[int]:
     A process that inherits the descriptor holds the lock, too.
 
     Raises:
-        ZooError: another process works in the folder, or its file system has no locks.
+        ZooError: another process is using the folder, or its file system has no locks.
     """
     import fcntl  # not on Windows
 
@@ -35,7 +35,7 @@ def locked(folder: Path) -> Iterator[int]:
                 break
             except BlockingIOError:
                 if time.monotonic() > end:
-                    raise ZooError(f"another process works in {folder}: wait until it ends") from None
+                    raise ZooError(f"another process is using {folder}: wait until it ends") from None
             except OSError as error:  # such as ENOLCK of NFS, and ENOSYS of Lustre
                 raise ZooError(
                     f"{folder} cannot be locked ({error.strerror or error}): choose a file system that has locks"

@@ -33,7 +33,7 @@ def list_models(pattern: str = "*", *, input: str | None = None) -> list[dict[st
     kind = input and find(input).kind
     found = [(family, size) for family, size in matching(pattern) if kind in (None, family.input)]
     if not found:
-        raise ZooError(f"nothing that matches '{pattern}' takes {find(input or '').plural}: leave --input out")
+        raise ZooError(f"no family that matches '{pattern}' takes {find(input or '').plural}: leave --input out")
     return [_row(family, size) for family, size in found]
 
 

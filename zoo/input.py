@@ -173,7 +173,7 @@ class Data(Protocol):
         """Refuse an input that no network, or not this one, can take.
 
         Raises:
-            ZooError: the input is refused; the message says how to mend it.
+            ZooError: the input is refused; the message says how to fix it.
         """
 
     def stand_ins(self) -> tuple[Examples, str]:

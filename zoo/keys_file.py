@@ -43,7 +43,7 @@ def read(path: Path, what: str) -> dict[str, Any]:
             raise ZooError(f'{path} is not a {what}: write an object of keys and values, such as {{"epochs": 10}}')
         return flat(values)
     except (ValueError, OSError, RecursionError) as error:
-        raise ZooError(f"{path} cannot be read ({one_line(error)}): mend the {what} file") from None
+        raise ZooError(f"{path} cannot be read ({one_line(error)}): fix the {what} file") from None
 
 
 def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

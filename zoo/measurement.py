@@ -17,4 +17,4 @@ MOST_SECONDS = 3600.0
 def check_seconds(seconds: float) -> None:
     """Raise ZooError if a speed cannot be measured for this time, in seconds."""
     if not 0 < seconds <= MOST_SECONDS:
-        raise ZooError(f"--seconds {seconds:g} cannot be measured: take more than 0 and at most {MOST_SECONDS:.0f}")
+        raise ZooError(f"--seconds {seconds:g} is out of range: give a number above 0 and at most {MOST_SECONDS:.0f}")

@@ -30,7 +30,7 @@ def migrated(values: Any, path: str, mend: str) -> Any:
     """
     schema = values.get("schema") if isinstance(values, dict) else None
     if isinstance(schema, int) and schema > SCHEMA:
-        raise ZooError(f"{path} is of a newer zoo (schema {schema}, this one knows up to {SCHEMA}): update zoo")
+        raise ZooError(f"{path} was written by a later version of zoo (schema {schema}, above {SCHEMA}): update zoo")
     if not isinstance(schema, int) or isinstance(schema, bool) or not 1 <= schema <= SCHEMA:
         raise ZooError(f"{path} is not of a schema from 1 to {SCHEMA}: {mend}")
     for number in range(schema, SCHEMA):

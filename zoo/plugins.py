@@ -46,5 +46,5 @@ def _imported(package: str, dotted: str) -> ModuleType:
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
         raise ZooError(
             f"an installed package adds {dotted} to {package}, and it cannot be imported ({reason}): "
-            "mend or uninstall it"
+            "fix or uninstall it"
         ) from error

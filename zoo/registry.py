@@ -108,7 +108,7 @@ def matching(pattern: str = "*") -> list[tuple[Family, Size]]:
     """List the families and sizes whose family, `family-size` or alias matches the wildcard `pattern`.
 
     Raises:
-        ZooError: nothing matches.
+        ZooError: no family or size matches.
     """
     every = [(family, row) for family in families().values() for row in family.sizes]
     found = [
@@ -117,5 +117,5 @@ def matching(pattern: str = "*") -> list[tuple[Family, Size]]:
         if any(fnmatch.fnmatch(name, pattern) for name in (family.name, f"{family.name}-{row.name}", *row.aliases))
     ]
     if not found:
-        raise ZooError(f"nothing matches '{pattern}': {did_you_mean(pattern.strip('*?'), families())}")
+        raise ZooError(f"no family or size matches '{pattern}': {did_you_mean(pattern.strip('*?'), families())}")
     return found

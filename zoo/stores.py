@@ -155,7 +155,7 @@ class Store:
         except Exception as error:  # the libraries raise errors of their own, of aiohttp, of botocore and of the system
             reason = class_and_message(error, REASON)
             raise ZooError(
-                f"{self.url} {what} ({reason}): mend the name, the credentials or the connection to the store"
+                f"{self.url} {what} ({reason}): fix the name, the credentials or the connection to the store"
             ) from None
 
 

@@ -100,7 +100,7 @@ def _import_errors() -> Iterator[None]:
         reason = class_and_message(error, 160)
         raise ZooError(
             f"Keras and TensorFlow cannot be imported ({reason}): "
-            "mend or remove keras.json in $KERAS_HOME or ~/.keras, "
+            "fix or remove keras.json in $KERAS_HOME or ~/.keras, "
             f"and set KERAS_BACKEND={BACKEND}"
         ) from None
 

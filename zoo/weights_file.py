@@ -102,7 +102,7 @@ def floats(file: Any, name: str) -> np.ndarray:
 
     kind = file.get_slice(name).get_dtype()
     if kind not in FLOATS:
-        raise ZooError(f"{name:.100} is of {kind}: save the weights as float32, float16 or bfloat16")
+        raise ZooError(f"{name:.100} has the data type {kind}: save the weights as float32, float16 or bfloat16")
     with np.errstate(over="ignore"):  # `unsound` finds numbers that become infinite
         found: np.ndarray = file.get_tensor(name).astype(np.float32)
     return found

@@ -123,7 +123,7 @@ def take_turns(
 
 
 def over_loads(files: Sequence[Path], call: Callable[[Any], Callable[[], Any]], seconds: float) -> np.ndarray:
-    """Wall-clock seconds of each file in each round, float64 [files, rounds], with the files opened anew `LOADS` times.
+    """Wall-clock seconds of each file in each round, float64 [files, rounds]; the files are opened `LOADS` times.
 
     The position of its weights in memory makes a small network up to 5 % faster or slower for as long as it is open.
     All files share one thread pool, which `onnxruntime.set_global_thread_pool_sizes` has created before: with a pool

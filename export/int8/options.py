@@ -50,7 +50,7 @@ def int8_options(
         )
     check_whole("calibration_examples", calibration_examples, CALIBRATION_EXAMPLES)
     if calibration_examples < 1:
-        raise ZooError(f"--calibration-examples {calibration_examples} calibrate nothing: take at least 1")
+        raise ZooError(f"--calibration-examples {calibration_examples}: at least 1 is needed")
     chosen = next((one for one in known if one == target), this_machine())
     return Int8Options(chosen, max_drop, calibration_examples, force)
 

@@ -92,7 +92,7 @@ def reasons_against(
         if one.drop > options.max_drop
     ]
     if speed is not None and speed.high >= 1:
-        reasons.append(f"it is not certainly faster: {_latency(speed)}")
+        reasons.append(f"it is not significantly faster: {_latency(speed)}")
     return reasons
 
 

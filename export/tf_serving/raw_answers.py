@@ -1,6 +1,6 @@
 """The gates on the answers to raw examples: requests for the server check, and what its answers have to be.
 
-The process of the server check answers them, because TensorFlow optimizes every signature anew in each process.
+The process of the server check answers them, because TensorFlow optimizes every signature again in each process.
 """
 
 from __future__ import annotations

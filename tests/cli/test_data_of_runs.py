@@ -76,7 +76,7 @@ def test_images_that_were_trained_on_are_left_out(
 def test_nothing_left_to_measure_on_is_refused(made: Path, tmp_path: Path, zoo_command: Command) -> None:
     answer = zoo_command("evaluate", made / "copied-run", "--out", tmp_path / "out")
     assert answer.status == 2
-    assert "the model has seen all 40 examples to measure on in training or validation" in answer.err
+    assert "all 40 examples were used to train or validate the model" in answer.err
     assert "--include-training" in answer.err
     assert not (tmp_path / "out").exists()
     report, _ = evaluate(zoo_command, made / "copied-run", tmp_path / "all", "--include-training")

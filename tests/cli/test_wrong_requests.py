@@ -126,7 +126,7 @@ def test_training(zoo_command: Command, place: Path, arguments: list[str], parts
 
 
 OTHERS = [
-    (["list", "nothing*"], 2, "nothing matches"),
+    (["list", "nothing*"], 2, "no family or size matches"),
     (["list", "--input", "imag"], 2, "there is no kind of input 'imag': did you mean 'image'?"),
     (["info", "vvg"], 2, "did you mean 'vgg'"),
     (["info", "runs/nothing"], 2, "there is no run and no artifact at runs/nothing"),

@@ -191,5 +191,5 @@ def test_seen_images_are_left_out_and_the_order_is_kept(tmp_path: Path) -> None:
     assert (len(every), overlap) == (10, digests.Overlap(examples=2, of=10, left_out=False))
     every, overlap = digests.leave_out_seen(images, None, "nobody knows", include=False)
     assert (len(every), overlap) == (10, digests.Overlap(None, 10, left_out=False, unknown="nobody knows"))
-    with pytest.raises(ZooError, match="has seen all 28 examples to measure on"):
+    with pytest.raises(ZooError, match="all 28 examples were used to train or validate"):
         digests.leave_out_seen(data.train, known, None, include=False)

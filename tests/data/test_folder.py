@@ -295,7 +295,7 @@ def test_a_split_of_another_name_beside_train_gets_its_right_name(tmp_path: Path
 
 def test_a_class_that_is_called_like_a_split_is_said(tmp_path: Path) -> None:
     fill(tmp_path, {"bus": 5, "train": 5, "car": 5})
-    assert said(tmp_path) == ["'train' is taken for a class, although it has the name of a split"]
+    assert said(tmp_path) == ["'train' is read as a class, although it has the name of a split"]
 
 
 def test_what_is_left_out_is_said(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ def test_a_split_without_readable_rows_is_refused(tmp_path: Path) -> None:
         lines = [f"{number / 7:.3f},{price and number / 3:.3f}" if price else f"{number}," for number in range(30)]
         (tmp_path / f"{name}.csv").write_text("\n".join(["a,price", *lines]))
     source = f"csv:{tmp_path}/train.csv,{tmp_path}/test.csv"
-    with pytest.raises(ZooError, match=r"no row of the test split of csv:.* can be read: mend them, or remove"):
+    with pytest.raises(ZooError, match=r"no row of the test split of csv:.* can be read: fix them, or remove"):
         load(source, "table", split=Split(), options={"target": "price"}, bad_examples="skip")
 
 

@@ -131,7 +131,7 @@ def test_a_source_parses_its_own_argument_and_options(stripes: Path) -> None:
 
 
 def test_unreadable_images_of_any_source_are_an_error_or_left_out(stripes: Path) -> None:
-    with pytest.raises(ZooError, match=r"^1 of 63 images of stripes:31 cannot be read: torn: torn in two: mend or"):
+    with pytest.raises(ZooError, match=r"^1 of 63 images of stripes:31 cannot be read: torn: torn in two: fix or"):
         load("stripes:31", "image", split=Split())
     assert load("stripes:31", "image", split=Split(), bad_examples="skip").skipped == ("torn: torn in two",)
 

@@ -1,4 +1,4 @@
-"""The source `tfds`: prepared data sets of images, clips, texts and scalars, and refusals of damaged ones."""
+"""The source `tfds`: prepared datasets of images, clips, texts and scalars, and refusals of damaged ones."""
 
 from __future__ import annotations
 

@@ -542,7 +542,7 @@ def test_int8_of_a_trained_network_is_measured_in_pairs_and_calibrated_once(
     second = decided(model, tmp_path / "int8", digits, said, max_drop=3)
     assert any("calibrated before" in line for line in said)
     assert second.test == first.test
-    # A cache that is damaged is made anew.
+    # A cache that is damaged is made again.
     for path in (tmp_path / "int8").glob("calibration-*"):
         path.write_bytes(b"damaged")
     said.clear()

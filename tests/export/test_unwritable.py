@@ -42,8 +42,8 @@ def test_what_cannot_be_converted_is_refused_in_one_line() -> None:
     with pytest.raises(Refused, match=r"cannot be written as onnx \(ValueError: a b\): it has a layer") as refused:
         written(ValueError("a\nb"))
     assert "\n" not in str(refused.value)
-    with pytest.raises(ZooError, match="mend it"):
-        written(ZooError("mend it"))
+    with pytest.raises(ZooError, match="fix it"):
+        written(ZooError("fix it"))
     with pytest.raises(OSError, match="full"):
         written(OSError("full"))
 

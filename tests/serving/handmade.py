@@ -129,7 +129,7 @@ def close(path: Path) -> None:
 
 
 def sign(folder: Path, **changes: Any) -> None:
-    """Write the manifest anew, with the hashes of what is there: as if the export itself had made the mistake."""
+    """Write the manifest again, with the hashes of what is there: as if the export itself had made the mistake."""
     close(folder / ONNX)
     values = schema.to_dict(artifact.read(folder))
     artifact.write(folder, schema.parse(Manifest, values | changes, "test"))

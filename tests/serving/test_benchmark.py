@@ -149,7 +149,7 @@ def test_inputs_are_of_the_model_and_the_seed(onnx_artifact: Path) -> None:
             {"threads": [usable_cpus() + 1]},
             f"threads {usable_cpus() + 1}: a number from 1 to {usable_cpus()}",
         ),
-        ({"seconds": 0.0}, "--seconds 0 cannot"),
+        ({"seconds": 0.0}, "--seconds 0 is out of range"),
         ({"seconds": float("nan")}, "--seconds nan"),
         ({"seconds": float("inf")}, "--seconds inf"),
         ({"runtimes": ["onxx"]}, "did you mean 'onnx'"),

@@ -82,7 +82,7 @@ def test_the_scale_of_a_loss_falls_where_a_gradient_overflows() -> None:
     assert scale.numpy() == 2**39
     for one, other in zip(before[:-1], state_of(model, optimizer)[:-1], strict=True):
         np.testing.assert_array_equal(one, other)
-    # A loss that is not finite by itself is not mended by a lower scale.
+    # A loss that is not finite by itself is not fixed by a lower scale.
     assert np.isnan(float(step(*batch(bad=True))["loss"]))
 
 

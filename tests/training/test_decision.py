@@ -43,7 +43,7 @@ def test_what_weights_decide_cannot_be_changed(
     (tmp_path / "recipe.json").write_text(json.dumps({kind: {key: value}}))
     text = ",".join(value) if isinstance(value, list) else value
     for asked in ({"settings": [f"{kind}.{key}={text}"]}, {"recipe": tmp_path / "recipe.json"}):
-        with pytest.raises(ZooError, match=f"{kind}.{key} is decided by the weights that training starts from"):
+        with pytest.raises(ZooError, match=f"{kind}.{key} follows from the weights that training starts from"):
             decide(TrainingRequest(weights=tmp_path, **asked))
 
 
@@ -55,7 +55,7 @@ def test_weights_decide_the_width_whatever_is_asked_for(
     (tmp_path / "recipe.json").write_text(json.dumps({"network": {"width": width}}))
     both: list[dict[str, Any]] = [{"settings": [f"network.width={width}"]}, {"recipe": tmp_path / "recipe.json"}]
     for asked in both:
-        with pytest.raises(ZooError, match=r"network.width is decided by the weights that training starts from: leave"):
+        with pytest.raises(ZooError, match=r"network.width follows from the weights that training starts from: leave"):
             decide(TrainingRequest(weights=tmp_path, **asked))
 
 

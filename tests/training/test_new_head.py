@@ -65,7 +65,7 @@ def test_a_run_is_trained_by_one_process_at_a_time(
     this = run.read(unfinished)
     begun = dataclasses.replace(this.provenance, finished=None)
     run.write(unfinished, dataclasses.replace(this, results={}, provenance=begun))
-    with start._alone(unfinished), pytest.raises(ZooError, match="another process works in"):
+    with start._alone(unfinished), pytest.raises(ZooError, match="another process is using"):
         zoo.train(resume=unfinished)
 
 
@@ -99,6 +99,6 @@ def test_weights_of_which_nothing_is_left_are_refused(tmp_path: Path) -> None:
     source = table(tmp_path / "prices.csv", "price", 300_000, 80_000)
     zoo.train("linear", data=source, target_column="price", epochs=1, out=tmp_path / "run")
     other = table(tmp_path / "weights.csv", "weight", 70, 4)
-    with pytest.raises(ZooError, match=r"linear small is nothing but a head, .* leave --weights out"):
+    with pytest.raises(ZooError, match=r"linear small has only a head, .* leave --weights out"):
         zoo.train(weights=tmp_path / "run", data=other, target_column="weight", epochs=1, out=tmp_path / "next")
     assert not (tmp_path / "next").exists()

@@ -189,7 +189,7 @@ def test_data_that_cannot_be_read_end_the_call_and_use_up_no_trial(
 ) -> None:
     whole = go(tmp_path / "whole", 5)
     monkeypatch.setattr(Process, "without_data", ("0002", "0003"))
-    with pytest.raises(ZooError, match="there is no file; 2 of 5 trials are finished: mend that, and continue with"):
+    with pytest.raises(ZooError, match="there is no file; 2 of 5 trials are finished: fix that, and continue with"):
         go(tmp_path / "study", 5)
     monkeypatch.setattr(Process, "without_data", ())
     assert [trial.value for trial in go(tmp_path / "study", 5)] == [trial.value for trial in whole]
@@ -337,9 +337,9 @@ REFUSED = [
         "the option that sets epochs to 3 differ",
     ),
     (["train", "mlp", "--data", "diabetes", "--set", "label_smoothing=0.1"], "label_smoothing is for classes, and"),
-    (["scale", "mlp", "--seconds", "0"], "--seconds 0 cannot be measured: take more than 0"),
-    (["scale", "mlp", "--seconds", "5000"], "--seconds 5000 cannot be measured: take more than 0 and at most 3600"),
-    (["benchmark", "--data", "iris", "--family", "mlp", "--seconds", "inf"], "--seconds inf cannot be measured"),
+    (["scale", "mlp", "--seconds", "0"], "--seconds 0 is out of range: give a number above 0"),
+    (["scale", "mlp", "--seconds", "5000"], "--seconds 5000 is out of range: give a number above 0 and at most 3600"),
+    (["benchmark", "--data", "iris", "--family", "mlp", "--seconds", "inf"], "--seconds inf is out of range"),
     (["scale", "mlp", "--resume", "scales/a", "--widths", "1,2", "--seconds", "1"], "leave family, --widths out"),
     (["train", "mlp", "--size", "small,base", "--resume", "runs/a"], "leave family, --size out"),
     (["train", "mlp", "--size", "small,huge"], "mlp has no size 'huge'"),
@@ -401,7 +401,7 @@ def test_a_folder_is_known_by_what_was_asked_for(tmp_path: Path) -> None:
 
 def test_a_folder_is_of_one_process_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(folder_lock, "PATIENCE_SECONDS", 0.0)
-    with folder_lock.locked(tmp_path), pytest.raises(ZooError, match="another process works in"):
+    with folder_lock.locked(tmp_path), pytest.raises(ZooError, match="another process is using"):
         folder_lock.locked(tmp_path).__enter__()
     with folder_lock.locked(tmp_path) as descriptor:
         assert os.fstat(descriptor)

@@ -78,10 +78,10 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
         {"tokenizer_config": {"tokenizer_class": "Wav2Vec2PhonemeCTCTokenizer"}},
         "asks for Wav2Vec2PhonemeCTCTokenizer",
     ),
-    "a line break": ({"symbols": ("<pad>", "a\n")}, "symbols that are empty, break a line or are there twice"),
+    "a line break": ({"symbols": ("<pad>", "a\n")}, "symbols that are empty, hold a line break or occur twice"),
     "one letter in two cases": (
         {"symbols": ("<pad>", "a", "A"), "tokenizer_config": {"do_lower_case": True}},
-        "there twice",
+        "occur twice",
     ),
     "a list": ({"vocab": ["<pad>"]}, "vocab.json holds no JSON object"),
 }

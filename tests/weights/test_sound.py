@@ -154,7 +154,7 @@ def test_types_that_are_no_weights_are_refused(
     tensors = {name: ("F32", array.shape, array.tobytes()) for name, array in stored.items()}
     tensors["classifier.bias"] = (kind, (1000,), bytes(1000 * SIZES[kind]))
     write_raw(tmp_path / "x.safetensors", tensors)
-    with pytest.raises(ZooError, match=f"classifier.bias is of {kind}: save the weights as"):
+    with pytest.raises(ZooError, match=f"classifier.bias has the data type {kind}: save the weights as"):
         read_timm(tmp_path / "x.safetensors", model, "mobilenet", "small")
     with pytest.raises(ZooError):
         arrays, _ = weights_file.read(tmp_path / "x.safetensors")
@@ -166,7 +166,7 @@ def test_a_runs_weights_of_another_type_are_refused() -> None:
         shape, dtype = (2,), "float32"
 
     with pytest.raises(ZooError, match="kernel is of int8, not float32"):
-        weights_file.check({"kernel": Variable()}, {"kernel": np.zeros(2, np.int8)}, "x", "mend it")
+        weights_file.check({"kernel": Variable()}, {"kernel": np.zeros(2, np.int8)}, "x", "fix it")
 
 
 @given(st.lists(st.text(max_size=300), max_size=40), st.lists(st.text(max_size=300), max_size=40))

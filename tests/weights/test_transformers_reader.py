@@ -268,7 +268,7 @@ def test_numbers_that_are_not_finite_are_refused(tmp_path: Path) -> None:
 def test_integers_are_refused(tmp_path: Path) -> None:
     folder_of(tmp_path)
     rewritten(tmp_path, lambda named: named.update({"classifier.bias": np.zeros(CLASSES, np.int32)}))
-    assert "classifier.bias is of I32" in refused(tmp_path)
+    assert "classifier.bias has the data type I32" in refused(tmp_path)
 
 
 def test_other_classes_are_refused(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ class DataOption(click.Option):
 
 
 def data_options(
-    data: str = "{sources}.  [default: a small data set of the kind of input, such as digits]",
+    data: str = "{sources}.  [default: a small dataset of the kind of input, such as digits]",
     data_dir: str = "Where the data are; {data_dir}.",
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Return a decorator that gives a command the options for training data; the arguments are two help texts."""

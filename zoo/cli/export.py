@@ -27,7 +27,12 @@ from zoo.int8_defaults import CALIBRATION_EXAMPLES, MAX_DROP, Target
     type=int,
     help=f"Training examples that calibrate int8.  [default: {CALIBRATION_EXAMPLES}]",
 )
-@click.option("--force", is_flag=True, help="Keep an int8 file that is over its budget or no faster, and mark it.")
+@click.option(
+    "--force",
+    is_flag=True,
+    help="Write an int8 file even if zoo refuses int8 for the family, or if the file is over its budget or no faster; "
+    "the manifest then marks it.",
+)
 @click.option("--fp16", is_flag=True, help="Also write a float16 ONNX file, for GPUs.")
 @click.option("--format", multiple=True, metavar="NAME", help="Write this format, such as one that a package adds.")
 @click.option(

@@ -13,7 +13,9 @@ from zoo.text import printable
 
 @click.command("predict")
 @click.argument("paths", metavar="[ARTIFACT] FILE...|FOLDER", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--top", default=5, show_default=True, help="The most labels in an answer, if answers are labels.")
+@click.option(
+    "--top", default=5, show_default=True, help="The maximum number of labels in an answer, if answers are labels."
+)
 @click.option(
     "--runtime",
     help="The format to run; 'zoo doctor' lists them.  [default: onnx, or the format that the artifact has]",

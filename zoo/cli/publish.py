@@ -9,7 +9,7 @@ import click
 
 @click.command("publish")
 @click.argument("places", metavar="[ARTIFACT] BASE", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--keep", type=int, help="Remove all but the newest N versions; 2 are needed to go back.  [default: all]")
+@click.option("--keep", type=int, help="Remove all but the newest N versions; --rollback needs two.  [default: all]")
 @click.option(
     "--rollback", is_flag=True, help="Publish again what BASE served before its newest version; takes no ARTIFACT."
 )

@@ -16,7 +16,7 @@ import click
 @click.option("--classes", type=int, help="The number of classes of the weights.  [default: 1000, or the folder's]")
 @click.option("--image-size", type=int, help="The side of the input in pixels.  [default: the weights' own]")
 @click.option("--channels", type=int, help="1 to 4; the first layer's weights are adapted.  [default: 3]")
-@click.option("--seconds", type=float, help="The length of the clips of a network of sound.  [default: 1]")
+@click.option("--seconds", type=float, help="The length of the clips that a network of sound takes.  [default: 1]")
 @click.option("--file", type=click.Path(path_type=Path), help="A file or folder of weights; nothing is fetched.")
 @click.option("--license", metavar="SPDX", help="The license of a --file that has no --tag.")
 @click.option("--out", type=click.Path(path_type=Path), help="The run folder to write.  [default: runs/NAME]")

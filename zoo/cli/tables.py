@@ -211,7 +211,7 @@ def law(found: Mapping[str, Any]) -> None:
     if high < 0:
         click.echo("the interval of the exponent is below 0: larger networks are worse on these data")
     elif low <= 0:
-        click.echo("the interval of the exponent contains 0: these data do not show that size helps")
+        click.echo("the interval of the exponent contains 0: these data do not show that larger networks are better")
 
 
 def _span(interval: Sequence[float]) -> str:

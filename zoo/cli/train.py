@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     "the other.  [default: small]",
 )
 @data_options(
-    data="{sources}.  [default: with --weights, the data of that run; else a small data set of the kind of input, such "
+    data="{sources}.  [default: with --weights, the data of that run; else a small dataset of the kind of input, such "
     "as digits]",
     data_dir="Where the data are; {data_dir}. With --resume: where the run's data are now, if they were moved.",
 )

@@ -172,8 +172,8 @@ def leave_out_seen(
         return examples, overlap
     if seen.all():
         raise ZooError(
-            f"the model has seen all {len(examples)} examples to measure on in training or validation: bring others, "
-            "or measure on them nevertheless with --include-training"
+            f"all {len(examples)} examples were used to train or validate the model: name other data, or measure on "
+            "them anyway with --include-training"
         )
     return examples.only(np.flatnonzero(~seen)), overlap
 

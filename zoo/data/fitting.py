@@ -47,6 +47,6 @@ def refuse_left_out(left_out: Sequence[str], kind: Input) -> None:
     """Raise ZooError if examples do not fit the network's input; `left_out` names them, with the reasons."""
     if left_out:
         raise ZooError(
-            f"{kind.plural} that do not fit the network's input: {len(left_out)}: {listed(left_out, most=3)}: "
-            "mend or remove them, or go on without them with --bad-examples skip"
+            f"the network cannot take {len(left_out)} of the {kind.plural}: {listed(left_out, most=3)}: "
+            "fix or remove them, or go on without them with --bad-examples skip"
         )

@@ -131,7 +131,7 @@ def read_source(
         count = len(raw.examples) + len(raw.unreadable)
         raise ZooError(
             f"{len(raw.unreadable)} of {count} {plural} of {origin.text(raw.argument)} cannot be read: "
-            f"{listed(skipped(raw), most=3)}: mend or remove them, or go on without them with --bad-examples skip"
+            f"{listed(skipped(raw), most=3)}: fix or remove them, or go on without them with --bad-examples skip"
         )
     if not raw.examples:
         raise ZooError(f"none of the {plural} of {origin.text(raw.argument)} can be read: {skipped(raw)[0]}")
@@ -144,13 +144,13 @@ def read_source(
         if gone:
             raise ZooError(
                 f"no {inputs.find(kind).noun} of class '{gone[0][0]}' in the {bad.split} split of "
-                f"{origin.text(raw.argument)} can be read: mend them, or remove the class"
+                f"{origin.text(raw.argument)} can be read: fix them, or remove the class"
             )
     lost = sorted({bad.split for bad in raw.unreadable} - {one.split for one in raw.examples})
     if lost:
         raise ZooError(
             f"no {inputs.find(kind).noun} of the {lost[0]} split of {origin.text(raw.argument)} can be read: "
-            "mend them, or remove the split"
+            "fix them, or remove the split"
         )
     return origin, raw
 

@@ -112,4 +112,4 @@ def digests_for(
 def _refuse_another(path: Path, manifest: Manifest) -> None:
     listed = manifest.files.get(path.name)
     if listed and not (path.is_file() and files.sha256(path) == listed.sha256):
-        raise Refused(f"{path} is not the file that the manifest lists: export again, or fetch the artifact anew")
+        raise Refused(f"{path} is not the file that the manifest lists: export again, or fetch the artifact again")

@@ -96,7 +96,7 @@ def parse(text: str, kind: str | None = None) -> tuple[Source, str]:
     offered = {name: one for name, one in known.items() if kind is None or kind in one.kinds}
     forms = [one.form for one in offered.values()]
     hint = "" if source else f"; {did_you_mean(scheme, offered)}"
-    raise ZooError(f"there are no data '{text}': write {', '.join(forms[:-1])} or {forms[-1]}{hint}")
+    raise ZooError(f"there is no data source '{text}': write {', '.join(forms[:-1])} or {forms[-1]}{hint}")
 
 
 def checked_options(source: Source, **options: Any) -> dict[str, Any]:

@@ -92,7 +92,7 @@ def draw(
             raise ZooError(
                 f"{whose} too few {plural} to draw a split from"
                 + (f" ({copies} are copies of others)" if copies else "")
-                + ": add some, or bring val and test splits"
+                + ": add some, or provide val and test splits"
                 + (", or draw from the copies, too, with --set split.copies_together=false" if copies else "")
             )
         drawn[generator.permutation(members)[: max(1, round(share * len(members)))]] = True

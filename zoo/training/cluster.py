@@ -172,7 +172,7 @@ def _address(address: Any) -> str:
 
 
 def _malformed(why: str) -> ZooError:
-    return ZooError(f"TF_CONFIG is malformed ({why}): mend it, or train alone with --strategy single or mirrored")
+    return ZooError(f"TF_CONFIG is malformed ({why}): fix it, or train alone with --strategy single or mirrored")
 
 
 def _variable(environment: Mapping[str, str], name: str) -> str:

@@ -172,7 +172,7 @@ def _check_with_weights(recipe: Recipe, named: Set[str], kind: Input) -> None:
     """
     for key in _kept_by_weights(kind):
         if key in named:
-            raise ZooError(f"{key} is decided by the weights that training starts from: leave it out")
+            raise ZooError(f"{key} follows from the weights that training starts from: leave it out")
     if recipe.prune.share == 0 and recipe.prune != Prune():
         raise ZooError("prune.multiple is about pruning: name the share to keep with --prune, or leave it out")
     if recipe.prune.share and recipe.freeze:

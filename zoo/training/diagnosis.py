@@ -96,7 +96,7 @@ def repeated(
 
 
 def _in_stage(trainee: Trainee, epoch: int) -> Any:
-    """Return the network of an epoch's stage; for smaller inputs it is built anew, so that layers have one output."""
+    """Return the network of an epoch's stage; for smaller inputs it is built again, so that layers have one output."""
     stage = stages.of_epoch(trainee.description, trainee.recipe, epoch)
     if stage.preprocessing == trainee.description.preprocessing:
         return trainee.model

@@ -79,7 +79,7 @@ def take(weights: Path, model: Model) -> tuple[InitialWeights, dict[str, np.ndar
     wanted = _wanted(network, family, new_head)
     if not wanted:
         raise ZooError(
-            f"{family.name} {model.size} is nothing but a head, which other targets need anew, so nothing of {weights} "
+            f"{family.name} {model.size} has only a head, which other targets cannot use, so nothing of {weights} "
             "can be used: leave --weights out"
         )
     weights_file.check(wanted, arrays, str(path), advice)

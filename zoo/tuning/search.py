@@ -102,7 +102,7 @@ def search(
         except StudyEnds as error:
             # The trial stays unfinished, and its place is free for the next call.
             raise ZooError(
-                f"{error}; {len(done)} of {request.trials} trials are finished: mend that, and continue with "
+                f"{error}; {len(done)} of {request.trials} trials are finished: fix that, and continue with "
                 f"'zoo tune --resume {folder}'"
             ) from None
         except ZooError as error:

@@ -43,7 +43,8 @@ def export_run(
         target: the processor of the int8 file: `x86-vnni`, `x86-avx2`, `arm64` or `portable`; by default this
             machine's.
         calibration_examples: the number of training examples that calibrate int8; by default 512.
-        force: keep an int8 file that is over its budget or no faster, and mark it.
+        force: write an int8 file even if zoo refuses int8 for the family, or if the file is over its budget or no
+            faster; the manifest then marks it.
         fp16: also write a float16 ONNX file, for GPUs.
         format: other formats to write, such as one that an installed package adds.
         opset: the version of ONNX's operator set; by default the newest that onnxruntime 1.20 takes.

@@ -31,7 +31,7 @@ def predict(
     Args:
         artifact: the artifact; None for the newest one below `artifacts`.
         paths: a file, a folder of files, or several of either, as the artifact's kind of input reads them.
-        top: the most labels in an answer, if answers are labels.
+        top: the maximum number of labels in an answer, if answers are labels.
         runtime: the format to run, such as `onnx`, `onnx_int8`, `onnx_fp16` or `saved_model`. By default ONNX, or the
             SavedModel if there is no ONNX.
         out: also write the answers to this CSV file, a row for each example. Names and labels are

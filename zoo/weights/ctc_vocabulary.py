@@ -66,7 +66,7 @@ def read_symbols(checkpoint: Checkpoint) -> tuple[tuple[str, ...], Symbols]:
         symbols = [symbol if symbol in kept else symbol.lower() for symbol in symbols]
     odd = [symbol for symbol in symbols if not symbol or "\n" in symbol or "\r" in symbol]
     if odd or len(set(symbols)) < len(symbols):
-        raise ZooError(f"{folder / VOCABULARY} has symbols that are empty, break a line or are there twice: mend it")
+        raise ZooError(f"{folder / VOCABULARY} has symbols that are empty, hold a line break or occur twice: fix it")
     return tuple(symbols), Symbols(place, separator, silent)
 
 
@@ -102,9 +102,9 @@ def _numbered(folder: Path, settings: Mapping[str, Any], head: Any) -> list[str]
         numbers = {**_added(folder, settings), **numbers}
     found = {number: symbol for symbol, number in numbers.items()}
     if len(numbers) != head:
-        raise ZooError(f"{path} has {len(numbers)} symbols, the head of {CONFIG} {head!s:.20}: fetch both anew")
+        raise ZooError(f"{path} has {len(numbers)} symbols, the head of {CONFIG} {head!s:.20}: fetch both again")
     if sorted(found) != list(range(len(numbers))):
-        raise ZooError(f"{path} does not number its {len(numbers)} symbols from 0 on: fetch it anew")
+        raise ZooError(f"{path} does not number its {len(numbers)} symbols from 0 on: fetch it again")
     return [found[number] for number in range(len(found))]
 
 

@@ -103,8 +103,8 @@ def _check_odd(model: Any, network: str) -> None:
     if any(side % 2 == 0 for sides in halved for side in sides):
         height, width = model.input_shape[1:3]
         raise ZooError(
-            f"at {height}×{width} pixels keras.applications.{network} is another network than zoo's (it pads on one "
-            "side where it halves, zoo on both): ask for 225 pixels, where they are the same, or take timm's weights"
+            f"at {height}×{width} pixels keras.applications.{network} differs from zoo's network (with stride 2, it "
+            "pads on one side, zoo on both): ask for 225 pixels, where they are the same, or take timm's weights"
         )
 
 

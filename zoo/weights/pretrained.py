@@ -77,7 +77,7 @@ class Published:
         return self.tags[0].input if self.tags else self.reference
 
     def refusal(self, path: Path) -> str | None:
-        """Say why a file with another ending than the publisher's is not read, and how to mend that.
+        """Say why a file with another ending than the publisher's is not read, and how to fix that.
 
         The text follows the path. It is None if the publisher has no older format of this ending.
         """

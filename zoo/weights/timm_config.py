@@ -45,13 +45,13 @@ def stated_input(file: Path, published: Published) -> PublishedInput | None:
         return None
     if str(architecture).startswith(AS_TENSORFLOW) != published.model.startswith(AS_TENSORFLOW):
         raise ZooError(
-            f"{path} is of {architecture!r:.60}, which pads otherwise and has another epsilon than {published.model}: "
+            f"{path} is of {architecture!r:.60}, whose padding and epsilon differ from those of {published.model}: "
             f"name weights of {published.model}"
         )
     # Early configurations of timm have all keys at the top level.
     stated = config.get("pretrained_cfg", config)
     if not isinstance(stated, dict):
-        raise ZooError(f"{path}: pretrained_cfg should be an object, not {stated!r:.60}: fetch it anew")
+        raise ZooError(f"{path}: pretrained_cfg should be an object, not {stated!r:.60}: fetch it again")
     stated = {key: value for key, value in stated.items() if value is not None}
     size = stated.get("input_size", [COLORS, published.input.side, published.input.side])
     if not isinstance(size, list) or len(size) != 3 or size[0] != COLORS or size[1] != size[2]:

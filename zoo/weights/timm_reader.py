@@ -76,7 +76,7 @@ def read_timm(path: Path, model: Any, family: str, size: str) -> Reading:
                 array = tensor.adapt(array) if tensor.adapt else array
                 tensor.variable.assign(array.reshape(tensor.variable.shape))
     except (SafetensorError, OSError) as error:
-        raise ZooError(f"{path} cannot be read as a safetensors file ({error}): fetch it anew") from None
+        raise ZooError(f"{path} cannot be read as a safetensors file ({error}): fetch it again") from None
     return Reading(tuple(unused), tuple(tensor.how for tensor in tensors if tensor.adapt), found.remarks(path))
 
 

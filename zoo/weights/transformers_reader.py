@@ -234,7 +234,7 @@ def read_transformers(source: Path, model: Any, published: TransformersModel) ->
                     whole[..., part.place] = array if part.axes is None else array.transpose(part.axes)
                 variables[key].assign(whole)
     except (SafetensorError, OSError) as error:
-        raise ZooError(f"{path} cannot be read as a safetensors file ({error}): fetch it anew") from None
+        raise ZooError(f"{path} cannot be read as a safetensors file ({error}): fetch it again") from None
     adapted = [
         f"{shapes[one.name][0] - one.rows} rows of {one.name} that the vocabulary does not have are left out"
         for one in tensors
@@ -402,7 +402,7 @@ def json_object(path: Path) -> dict[str, Any]:
     """
     found = _json(path)
     if not isinstance(found, dict):
-        raise ZooError(f"{path} holds no JSON object: fetch it anew")
+        raise ZooError(f"{path} holds no JSON object: fetch it again")
     return found
 
 
@@ -411,10 +411,10 @@ def _json(path: Path) -> Any:
         raise ZooError(f"there is no file {path}: fetch it from where the weights are from")
     try:
         if path.stat().st_size > LARGEST_JSON:
-            raise ZooError(f"{path} is larger than any configuration: fetch it anew")
+            raise ZooError(f"{path} is larger than any configuration: fetch it again")
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
-        raise ZooError(f"{path} is not JSON that can be read ({error!s:.100}): fetch it anew") from None
+        raise ZooError(f"{path} is not JSON that can be read ({error!s:.100}): fetch it again") from None
 
 
 def _others(folder: Path) -> str:

@@ -68,7 +68,7 @@ def test_a_csv_becomes_rows_with_the_columns_of_a_network(penguins: Callable[...
 def test_identifiers_are_refused_and_rows_without_a_target_are_named(penguins: Callable[..., Any]) -> None:
     with pytest.raises(ZooError, match=r"table\.ignore=id"):
         data.suiting(penguins(), TableSettings(), None)
-    with pytest.raises(ZooError, match=r"penguins\.csv line 62: column 'species', the target, is empty: mend"):
+    with pytest.raises(ZooError, match=r"penguins\.csv line 62: column 'species', the target, is empty: fix"):
         penguins("60,1,Dream,male,\n")
     assert len(penguins("60,1,Dream,male,\n", bad_examples="skip").skipped) == 1
 
@@ -130,7 +130,7 @@ def test_a_value_that_does_not_fit_is_named_by_its_line(tmp_path: Path) -> None:
     rows = [f"{number / 7},{number % 2}" for number in range(60)]
     path.write_text("\n".join(["x,y", *rows[:3], "oops,1", *rows[3:]]))
     dataset = load(f"csv:{path}", "table", split=SPLIT, options={"target": "y"})
-    with pytest.raises(ZooError, match=r"and 'oops' in t\.csv line 5: mend"):
+    with pytest.raises(ZooError, match=r"and 'oops' in t\.csv line 5: fix"):
         data.suiting(dataset, TableSettings(), None)
 
 

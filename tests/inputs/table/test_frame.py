@@ -132,7 +132,7 @@ WRONG: dict[str, tuple[bytes, str]] = {
     "no column y of many": (b",".join(b"x%d" % n for n in range(999)) + b"\n" + b"1," * 998 + b"1\n", "and 989 more"),
     "no target": (b"a,y\n1,\n2,\n", "no values"),
     "an infinite target": (b"a,y\n1,inf\n2,3\n", "line 2: the target 'y' is infinite"),
-    "a word among targets": (b"a,y\n1,1\n2,2.5\n3,x\n", "only numbers, and has 'x' .*line 4.: mend that cell"),
+    "a word among targets": (b"a,y\n1,1\n2,2.5\n3,x\n", "only numbers, and has 'x' .*line 4.: fix that cell"),
     "an infinite number": (b"a,y\n1e999,1\n2,3\n", "infinite number"),
     "a number for float64 only": (b"a,y\n1e39,1\n2,3\n", "column 'a' .* too large"),
     "mixed types": (b"a,y\n1,1\n2,3\nx,3\n", "has mostly numbers, and 'x' in row 3"),
@@ -162,11 +162,11 @@ WRONG: dict[str, tuple[bytes, str]] = {
     ),
     "an index of pandas": (
         b"__index_level_0__,y\n" + b"".join(b"%d,1.5\n" % n for n in range(20)),
-        "another number in each row",
+        "a different number in each row",
     ),
     "an index that was read once more": (
         b"Unnamed: 0,y\n" + b"".join(b"%d,1.5\n" % n for n in range(20)),
-        "another number in each row",
+        "a different number in each row",
     ),
     "no features": (b"y\n1\n2\n3\n", "no column is left"),
 }

@@ -168,14 +168,14 @@ def test_types_are_inferred(values: Any, kind: str) -> None:
 @pytest.mark.parametrize(
     ("name", "values", "reason"),
     [
-        ("x", ["1", "2", "red"], "has mostly numbers, and 'red' in row 3: mend that cell"),
+        ("x", ["1", "2", "red"], "has mostly numbers, and 'red' in row 3: fix that cell"),
         ("x", ["1", "inf"], "infinite number, 'inf' in row 2"),
         ("x", ["1", "1e999"], "infinite number"),
         ("x", [None, None], "has no values"),
         ("x", ["3,5", "1,25", None, "2,0"], "numbers with commas, .*, .3,5. in row 1: write plain"),
-        ("name", [f"word {number}" for number in range(20)], "another word in each row"),
-        ("Id", [str(number) for number in range(20)], "another number in each row"),
-        ("PassengerId", [float(number) for number in range(20)], "another number in each row"),
+        ("name", [f"word {number}" for number in range(20)], "a different word in each row"),
+        ("Id", [str(number) for number in range(20)], "a different number in each row"),
+        ("PassengerId", [float(number) for number in range(20)], "a different number in each row"),
         ("row_id", [float(number) for number in range(20)], "table.ignore=row_id"),
     ],
 )

@@ -85,8 +85,8 @@ def test_a_vocabulary_has_no_more_tokens_than_asked_for() -> None:
     ("texts", "size", "message"),
     [
         (["a"], 4, "a vocabulary of 4 tokens is too small: ask for 100 or more"),
-        ([], 500, "no text has a word: a vocabulary cannot be trained on nothing"),
-        (["", " \n", "\0"], 500, "no text has a word: a vocabulary cannot be trained on nothing"),
+        ([], 500, "no text has a word to train a vocabulary on: name other texts"),
+        (["", " \n", "\0"], 500, "no text has a word to train a vocabulary on: name other texts"),
         (["a", "\ud800"], 500, "text 2 is not valid UTF-8: convert it from its own encoding"),
     ],
 )

@@ -183,7 +183,7 @@ def split_folders(root: Path, kind: Input, say: Say) -> dict[str, Path]:
         names = listed((f"'{shown(name)}'" for name in likely), most=3)
         raise ZooError(f"{root} holds {names}, which look like splits but hold no class folders: {layout(kind)}")
     for name in likely:
-        say(f"'{shown(name)}' is taken for a class, although it has the name of a split")
+        say(f"'{shown(name)}' is read as a class, although it has the name of a split")
     return {"train": root}
 
 

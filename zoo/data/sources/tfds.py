@@ -444,7 +444,7 @@ def read_records(path: Path) -> Iterator[bytes]:
 
 
 def prepare_again(folder: Path) -> str:
-    """Say how to mend a prepared folder that is damaged: ROOT/NAME/VERSION, or ROOT/NAME/CONFIGURATION/VERSION."""
+    """Say how to fix a prepared folder that is damaged: ROOT/NAME/VERSION, or ROOT/NAME/CONFIGURATION/VERSION."""
     try:
         stated = json.loads((folder / "dataset_info.json").read_text(encoding="utf-8"))
         parts = [stated["name"], *([stated["configName"]] if "configName" in stated else [])]

@@ -251,7 +251,7 @@ def published(folder: Path, task: str, seconds: float | None = None) -> AudioPre
     try:
         rate, features, norm = (stated[key] for key in ("sampling_rate", "feature_size", "do_normalize"))
     except KeyError:
-        raise ZooError(f"{path} does not say how clips are prepared: fetch the folder anew") from None
+        raise ZooError(f"{path} does not say how clips are prepared: fetch the folder again") from None
     if features != 1 or not isinstance(rate, int) or not SLOWEST <= rate <= FASTEST or not isinstance(norm, bool):
         raise ZooError(
             f"{path} asks for {features!r:.20} features at {rate!r:.20} samples a second: name another folder"
@@ -276,7 +276,7 @@ def _feature_extractor(folder: Path) -> tuple[Path, Mapping[str, Any]]:
         stated = json.loads(path.read_text(encoding="utf-8"))
         return path, {**(stated["feature_extractor"] if nested else stated)}
     except (OSError, ValueError, TypeError, KeyError):
-        raise ZooError(f"{path}, which says how clips are prepared, cannot be read: fetch the folder anew") from None
+        raise ZooError(f"{path}, which says how clips are prepared, cannot be read: fetch the folder again") from None
 
 
 def structure(family: Family, size: Size, preprocessing: AudioPreprocessing) -> None:

@@ -269,7 +269,7 @@ def _sound(blocks: Sequence[np.ndarray]) -> np.ndarray:
     if not len(clip):
         raise ZooError("it holds no sound")
     if not (np.abs(clip) <= LOUDEST).all():
-        raise ZooError("samples that are not numbers, or beyond any loudness: save it again as 16-bit WAV")
+        raise ZooError("samples that are not numbers, or far out of range: save it again as 16-bit WAV")
     return clip
 
 

@@ -21,7 +21,7 @@ def _known_rate(rate: int) -> int:
 
 @record
 class AudioSettings:
-    """The network's input, and random changes of training clips, drawn anew for each clip and epoch.
+    """The network's input, and random changes of training clips, drawn for each clip in each epoch.
 
     `seconds` is the length of a clip and `rate` its samples a second. A value of 0 stands for that of the weights that
     training starts from. Where it starts from scratch, 0 stands for the length that nine of ten clips do not exceed, at

@@ -12,7 +12,7 @@ from zoo.schema import record
 
 @record
 class ImageSettings:
-    """The network's input, and random changes of training images, drawn anew for each image and epoch.
+    """The network's input, and random changes of training images, drawn for each image in each epoch.
 
     `size` is the input's side in pixels, `crop_pct` the share of an image's side that is kept. A value of 0 stands for
     that of the weights that training starts from. Where it starts from scratch, `size` and `channels` are then those of

@@ -160,9 +160,7 @@ def infer(name: str, values: Sequence[Value], row_name: Callable[[int], str] = r
     if not counts:
         raise ZooError(f"column '{shown(name)}' has no values: remove it, or --set table.ignore={shown(name)}")
     if counts["infinite"]:
-        raise ZooError(
-            f"column '{shown(name)}' has an infinite number, {first['infinite']}: mend it, or leave it empty"
-        )
+        raise ZooError(f"column '{shown(name)}' has an infinite number, {first['infinite']}: fix it, or leave it empty")
     if counts["not plain"] and 2 * (counts["not plain"] + counts["number"]) >= counts.total():
         raise ZooError(
             f"column '{shown(name)}' has numbers with commas, separators, currencies or percent signs, "
@@ -180,7 +178,7 @@ def infer(name: str, values: Sequence[Value], row_name: Callable[[int], str] = r
         most = max(("number", "date"), key=lambda kind: counts[kind])
         other = next(text for kind, text in first.items() if kind != most)
         raise ZooError(
-            f"column '{shown(name)}' has mostly {most}s, and {other}: mend that cell, "
+            f"column '{shown(name)}' has mostly {most}s, and {other}: fix that cell, "
             f"or --set table.words={shown(name)} if all are words"
         )
     return "word"
@@ -243,7 +241,7 @@ def inferred(
         kind = "word" if name in words else infer(name, values, row_name)
         if name not in words and identifies(name, kind, values):
             raise ZooError(
-                f"column '{shown(name)}' has another {kind} in each row, so that nothing can be learned from it: "
+                f"column '{shown(name)}' has a different {kind} in each row, so that nothing can be learned from it: "
                 f"--set table.ignore={shown(name)}"
             )
         columns.append(Column(name, kind))

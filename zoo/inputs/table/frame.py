@@ -273,14 +273,14 @@ def _csv(file: IO[bytes] | gzip.GzipFile, name: str, title: str, taken: Sequence
                 if len(cells) != len(names):
                     raise ZooError(
                         f"{name} line {reader.line_num} has {len(cells)} values, not the {len(names)} of the first "
-                        "line: mend it (put a value with a comma in quotes)"
+                        "line: fix it (put a value with a comma in quotes)"
                     )
                 rows.append(tuple(cells))
                 places.append(f"{title} line {reader.line_num}")
                 if len(rows) * len(names) > MOST_CELLS:
                     raise ZooError(f"{name} has more than {MOST_CELLS:,} values: take a part of its rows or columns")
         except csv.Error as error:
-            raise ZooError(f"{name} line {reader.line_num} is not CSV ({error}): mend its quotes") from None
+            raise ZooError(f"{name} line {reader.line_num} is not CSV ({error}): fix its quotes") from None
     return Frame(names, rows, places, ["train"] * len(rows))
 
 
@@ -315,7 +315,7 @@ def _text(file: IO[bytes] | gzip.GzipFile, name: str) -> str:
             raise ZooError(f"{name} has a first line of more than {LONGEST_HEADER:,} bytes: is it a table?")
         content += file.read(MOST_BYTES + 1 - len(content))
     except (OSError, EOFError, zlib.error) as error:
-        raise ZooError(f"{name} cannot be read: {error}: mend or remove it") from None
+        raise ZooError(f"{name} cannot be read: {error}: fix or remove it") from None
     if len(content) > MOST_BYTES:
         raise ZooError(f"{name} unpacks to more than {MOST_BYTES:,} bytes: take a part of its rows")
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
@@ -385,7 +385,7 @@ def _parquet(file: IO[bytes], name: str, title: str) -> Frame:
         table = opened.read()
     except (pa.ArrowException, OSError) as error:
         reason = str(error).partition("\n")[0]
-        raise ZooError(f"{name} is a damaged Parquet file ({reason:.100}): mend or remove it") from None
+        raise ZooError(f"{name} is a damaged Parquet file ({reason:.100}): fix or remove it") from None
     columns: dict[str, list[Value]] = {}
     unreadable: dict[str, str] = {}
     for heading, column in zip(_checked_names(table.column_names, name), table.columns, strict=True):
@@ -394,7 +394,7 @@ def _parquet(file: IO[bytes], name: str, title: str) -> Frame:
         except (pa.ArrowException, OverflowError, ValueError) as error:
             reason = str(error).partition("\n")[0]
             raise ZooError(
-                f"{name}: column '{shown(heading)}' has a value that cannot be read ({reason:.100}): mend or remove it"
+                f"{name}: column '{shown(heading)}' has a value that cannot be read ({reason:.100}): fix or remove it"
             ) from None
         if values is None:
             unreadable[heading] = f"{column.type!s:.40}"

@@ -234,7 +234,7 @@ def _numbers(cells: Sequence[Value], places: Sequence[str], name: str, *, requir
             if NOT_PLAIN.fullmatch(value):
                 not_plain.append(words[-1])
         elif not math.isfinite(float(value)):
-            raise ZooError(f"{place}: the target '{shown(name)}' is infinite: mend or remove it")
+            raise ZooError(f"{place}: the target '{shown(name)}' is infinite: fix or remove it")
         else:
             numbers.append(float(value))
     if not_plain and 2 * (len(not_plain) + sum(number is not None for number in numbers)) > len(cells):
@@ -247,7 +247,7 @@ def _numbers(cells: Sequence[Value], places: Sequence[str], name: str, *, requir
         raise ZooError(f"--target {shown(name)}: the column has no numbers: choose another")
     if words and (required or len(found) > len(words)):
         raise ZooError(
-            f"--target {shown(name)}: the column should have only numbers, and has {words[0]}: mend that cell, or "
+            f"--target {shown(name)}: the column should have only numbers, and has {words[0]}: fix that cell, or "
             "choose another column"
         )
     return numbers if found and not words else None

@@ -18,7 +18,7 @@ class TextSettings:
 
     `max_length` is the most tokens of a text, the special ones among them; 0 stands for that of the weights, or else
     128. `vocabulary` is the most tokens of a vocabulary that is trained on the texts. `lowercase` makes it one without
-    capital letters and accents. `word_dropout` is the share of tokens, drawn anew for each text and epoch, that the
+    capital letters and accents. `word_dropout` is the share of tokens, drawn for each text in each epoch, that the
     network gets as unknown ones.
     """
 

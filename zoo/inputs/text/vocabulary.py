@@ -88,7 +88,7 @@ def _words(texts: Iterable[str], preprocessing: TextPreprocessing) -> collection
         parts = tokenizer.pre_tokenizer.pre_tokenize_str(tokenizer.normalizer.normalize_str(text))
         words.update(part for part, _ in parts if len(part) <= preprocessing.longest_word)
     if not words:
-        raise ZooError("no text has a word: a vocabulary cannot be trained on nothing")
+        raise ZooError("no text has a word to train a vocabulary on: name other texts")
     return words
 
 

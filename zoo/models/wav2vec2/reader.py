@@ -176,7 +176,7 @@ def _arrays(path: Path) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
             found = unwrapped(file.keys(), _is_known)
             arrays = {name: floats(file, found.prefix + name) for name in found.names}
     except (SafetensorError, OSError) as error:
-        raise ZooError(f"{path} cannot be read as a safetensors file ({error}): fetch it anew") from None
+        raise ZooError(f"{path} cannot be read as a safetensors file ({error}): fetch it again") from None
     refuse_unsound(filter(None, (unsound(name, array) for name, array in arrays.items())), str(path))
     return fold_weight_norm(arrays), found.remarks(path)
 
