@@ -1,4 +1,4 @@
-# Each target installs what it needs into a virtual environment in the checkout (.venv).
+# Each target but clean installs what it needs into a virtual environment in the checkout (.venv, .lowest or .peers).
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -77,7 +77,7 @@ check: $(VENV)/ready
 	$(MAKE) --no-print-directory types
 
 # mypy cannot follow setup.cfg, which maps three folders to one package, so it reads a folder of links instead.
-types:
+types: $(VENV)/ready
 	rm -rf build
 	mkdir -p build/packages/zoo
 	ln -s $(CURDIR)/zoo/* $(CURDIR)/export $(CURDIR)/serving build/packages/zoo/
