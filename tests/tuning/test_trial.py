@@ -12,10 +12,12 @@ import pytest
 from tests.inputs.audio.sounds import encoded, noise
 from tests.trainings import SINGLE, passes
 from zoo import run
+from zoo.data.load import load
 from zoo.errors import ZooError
 from zoo.named_recipe import NamedRecipe
 from zoo.recipe import WIDTH, override
 from zoo.registry import families, resolve
+from zoo.training.describe import deciding, describe
 from zoo.training.request import DataRequest, TrainingRequest
 from zoo.training.start import start
 from zoo.tuning import space as spaces
@@ -47,6 +49,31 @@ def test_the_default_space_suits_the_data() -> None:
         ({"space": {"batch_size": [8, 5000]}}, "a batch of 5000 is more than the"),
         ({"space": {"accumulate": [1, 5]}}, "cannot be computed in 5 equal parts"),
         ({"family": "linear", "space": {WIDTH: [0.5, 1.0]}}, "has no layers of other widths"),
+        (
+            {"data": "diabetes", "settings": ("class_weights=balanced",)},
+            "class_weights=balanced weighs classes, and the",
+        ),
+        (
+            {"data": "diabetes", "space": {"class_weights": ["none", "balanced"]}},
+            "the space: class_weights=balanced: class_weights=balanced weighs classes",
+        ),
+        (
+            {"family": "linear", "space": {"optimizer.layer_decay": [0.5, 1.0]}},
+            r"the space: optimizer\.layer_decay=0\.5: optimizer\.layer_decay counts feature maps",
+        ),
+        (
+            {"family": "cnn", "data": "digits", "settings": (), "space": {"xla": [False, True]}},
+            "the space: xla=True: XLA cannot compile the gradient of max pooling",
+        ),
+        (
+            {
+                "family": "resnet",
+                "data": "digits",
+                "settings": ("image.size=12", "image.first_size=8"),
+                "space": {"epochs": [2, 8]},
+            },
+            "the space: epochs=2: image.size_stages=4 is more than the epochs, 2",
+        ),
     ],
 )
 def test_what_the_data_or_the_network_do_not_take_is_refused(changes: dict[str, object], said: str) -> None:
@@ -78,6 +105,46 @@ def test_keys_of_the_network_are_tried_with_the_sizes_of_the_space(tmp_path: Pat
     space["size"] = ["small"]
     with pytest.raises(ZooError, match=r"size=small, network\.drop_path=0\.1: keyword small has no residual branches"):
         trial.check(dataclasses.replace(keyword, space=space), lambda model: None)
+
+
+def test_networks_are_described_once_for_each_change_that_concerns_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    described: list[tuple[str, float]] = []
+
+    def counted(family: Any, size: Any, dataset: Any, recipe: Any) -> Any:
+        described.append((size.name, recipe.network.width))
+        return describe(family, size, dataset, recipe)
+
+    monkeypatch.setattr("zoo.training.describe.describe", counted)
+    rate = {"low": 1e-4, "high": 0.1, "log": True}
+    space = {"size": ["small", "base"], "optimizer.lr": rate, "batch_size": [8, 16], WIDTH: [1.0, 0.5]}
+    trial.check(dataclasses.replace(REQUEST, space=space), lambda model: None)
+    assert sorted(described) == [("base", 0.5), ("base", 1.0), ("small", 0.5), ("small", 1.0)]
+
+
+def test_no_other_part_of_a_recipe_decides_the_network() -> None:
+    family, size = resolve("cnn")
+    settings = ["xla=true", "freeze=true", "optimizer.layer_decay=0.5"]
+    recipe = override(family.recipe_of(size), settings)
+
+    class Recorded:
+        """The recipe, or its section `optimizer`, whose parts that are read are noted."""
+
+        def __init__(self, whole: Any) -> None:
+            self.whole = whole
+
+        def __getattr__(self, name: str) -> Any:
+            if name == "optimizer":
+                return Recorded(self.whole.optimizer)
+            noted.add(name)
+            return getattr(self.whole, name)
+
+    noted: set[str] = set()
+    described: Any = Recorded(recipe)
+    describe(family, size, load("digits", "image", split=recipe.split), described)
+    of_describe = noted.copy()
+    noted.clear()
+    deciding(described)
+    assert noted == of_describe
 
 
 def test_a_trial_is_an_ordinary_training_that_has_not_seen_the_test_examples(tmp_path: Path) -> None:

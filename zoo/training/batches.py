@@ -158,12 +158,13 @@ def check(recipe: Recipe, kind: Input, task: Task, examples: int, replicas: int 
         share: the part of a batch that this worker reads.
 
     Raises:
-        ZooError: a batch cannot be divided, is larger than the training split, or cannot be mixed or balanced.
+        ZooError: a batch cannot be divided, is larger than the training split, or cannot be mixed, balanced or weighed.
     """
     _check_size(recipe.batch_size, replicas, examples, recipe.accumulate)
     mixing.check(recipe, kind, task, share)
-    if recipe.sampling == "balanced" and task.balanced is None:
-        raise ZooError(f"sampling=balanced draws classes evenly, and the task is {task.words}: leave it out")
+    for key, effect in (("sampling", "draws classes evenly"), ("class_weights", "weighs classes")):
+        if getattr(recipe, key) == "balanced" and task.balanced is None:
+            raise ZooError(f"{key}=balanced {effect}, and the task is {task.words}: leave it out")
     if recipe.sampling == "balanced" and recipe.class_weights == "balanced":
         raise ZooError("sampling=balanced and class_weights=balanced both balance the classes: leave one of them out")
 

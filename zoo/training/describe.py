@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 
@@ -65,6 +66,12 @@ def describe(
     return dataclasses.replace(
         model, parameters=complexity.parameters(network), multiply_adds=complexity.multiply_adds(network)
     )
+
+
+def deciding(recipe: Recipe) -> tuple[Any, ...]:
+    """Return the parts of a recipe that decide what `describe` returns, and whether it raises."""
+    compiler = (recipe.xla, recipe.deterministic, recipe.freeze)
+    return recipe.input, recipe.network, recipe.epochs, recipe.optimizer.layer_decay, *compiler
 
 
 def _check_layer_decay(model: Model) -> None:

@@ -152,20 +152,13 @@ def _without_examples(dataset: Dataset) -> Iterator[str]:
 
 
 def _remarks(dataset: Dataset, model: Model, recipe: Recipe, replicas: int) -> Iterator[str]:
-    """Yield a line about each effect of a recipe on these data.
-
-    Raises:
-        ZooError: the recipe weighs classes, and the targets are not classes.
-    """
+    """Yield a line about each effect of a recipe on these data."""
     yield from _alike(dataset)
     yield from _without_examples(dataset)
     if recipe.class_weights == "balanced":
-        task = tasks.find(dataset.task)
-        if task.balanced is None:
-            raise ZooError(
-                f"class_weights=balanced weighs classes, and {dataset.source} has {task.words}: leave it out"
-            )
-        weights = task.balanced(dataset.train.targets, len(dataset.labels))
+        balanced = tasks.find(dataset.task).balanced
+        assert balanced is not None, "class weights are refused for tasks without classes"
+        weights = balanced(dataset.train.targets, len(dataset.labels))
         each = [f"{label} {weight:.4g}" for label, weight in zip(dataset.labels, weights, strict=True)]
         yield f"class weights: {tasks.names(each)}"
     kind = kind_of(model.preprocessing)

@@ -90,7 +90,7 @@ def check(request: StudyRequest, preflight: Preflight) -> Settled:
         ZooError: a check fails.
     """
     from zoo.training.data_of_request import data_of_request, fit, recipe_for
-    from zoo.training.describe import describe
+    from zoo.training.describe import deciding, describe
     from zoo.training.devices import check_devices
     from zoo.training.strategy import choose
 
@@ -118,9 +118,10 @@ def check(request: StudyRequest, preflight: Preflight) -> Settled:
     )
     space = spaces.checked(plain, family, request.size, recipe, request.settings)
 
-    # A user's space may have any keys that change the network or its input; the default one only has size and width.
-    sections = ("network", recipe.input.kind) if request.space else ()
-    shaping = {WIDTH, *(key for key in space if key.partition(".")[0] in sections)}
+    # Keys of any section may decide whether the network can be trained, such as `xla` and `epochs`. In the default
+    # space, only size and width do.
+    shaping = {*space} - {SIZE} if request.space else {WIDTH}
+    described = [(row, deciding(recipe))]
 
     def attempt(values: Mapping[str, spaces.Value]) -> None:
         changed = request.training(*changes_of(values))
@@ -129,8 +130,10 @@ def check(request: StudyRequest, preflight: Preflight) -> Settled:
         share = (other.recipe.label_fraction, other.recipe.label_seed)
         same = share == (recipe.label_fraction, recipe.label_seed)
         fitted = recipe_for(kept if same else data_of_request(changed, other)[0], changed, other)
-        if {SIZE, *shaping} & values.keys():
+        network = (other.size, deciding(fitted))
+        if {SIZE, *shaping} & values.keys() and network not in described:
             describe(family, other.size, dataset, fitted)
+            described.append(network)
 
     # The sizes of a family may have different networks, and the space need not have the default size.
     for keys in (["batch_size", "accumulate"], *([SIZE, key] if key in shaping else [key] for key in space)):
