@@ -143,8 +143,11 @@ def _overlap(manifest: Manifest, kind: Input) -> str:
     shared = (data.overlap or {}).get("test", 0) if data else 0
     if data is None or not shared:
         return ""
+    origins = (("initial weights", manifest.initial), ("teacher", manifest.teacher))
+    others = "".join(f" or of its {name}" for name, origin in origins if origin)
+    whose = f", of this network{others}" if others else ""
     return (
-        f"\n\n**{shared} of the {data.counts['test']} test {kind.plural} were in training or validation, too.** "
+        f"\n\n**{shared} of the {data.counts['test']} test {kind.plural} were in training or validation, too{whose}.** "
         "`zoo evaluate` leaves them out."
     )
 

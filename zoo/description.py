@@ -106,10 +106,10 @@ class Data:
     """A dataset: how to find it again, and what it contained.
 
     `counts` are the numbers of examples by split. `fingerprint` is a SHA-256 over labels and examples. `overlap` counts
-    the validation examples that are also in train, byte for byte, and the test examples that are also in train or
-    validation; it is None in runs that did not record it. `options` are the options of the source, such as the column
-    to predict. `columns` are the names of an example's columns in their order, if it has columns; it is empty in runs
-    that did not record them.
+    the validation examples that are also in train, and the test examples that are also in train or validation, of a run
+    also those that its initial weights or its teacher learned from; it is None in runs that did not record it.
+    `options` are the options of the source, such as the column to predict. `columns` are the names of an example's
+    columns in their order, if it has columns; it is empty in runs that did not record them.
     """
 
     source: str

@@ -143,9 +143,14 @@ def test_images_that_the_initial_weights_were_trained_on_count(
     assert answer.status == 0, answer.err
     had_seen = [line for line in answer.err.splitlines() if "training examples of the initial weights" in line]
     assert len(had_seen) == 1
+    count = int(had_seen[0].split()[0])
+    assert answer.err.splitlines()[-1].endswith(f"8 images, {count} of which it has seen in training or validation)")
+    recorded = run.read_finished(tmp_path / "tuned").data
+    assert recorded is not None
+    assert recorded.overlap == {"validation": 0, "test": count}
     report, _ = evaluate(zoo_command, tmp_path / "tuned", tmp_path / "one")
     # One or both were in the first run's own test split.
-    assert report["overlap"]["examples"] == int(had_seen[0].split()[0])
+    assert report["overlap"]["examples"] == count
     report, _ = evaluate(zoo_command, tmp_path / "tuned", tmp_path / "two", "--data", f"folder:{made / 'data'}")
     assert report["overlap"] == {"examples": 32, "of": 40, "left_out": True, "unknown": None}
 

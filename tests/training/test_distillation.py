@@ -334,6 +334,15 @@ def test_info_and_the_model_card_name_the_teacher_and_what_it_had_seen_counts(
     assert made.manifest.teacher == run.read(folder).teacher
     card = (made.folder / "README.md").read_text()
     assert "| distilled from | `licensed` (mlp small), accuracy 0.7500, SHA-256" in card
+    taught = int(next(line for line in said if "training examples of the teacher" in line).split()[0])
+    data = made.manifest.data
+    assert data is not None
+    assert data.overlap is not None
+    assert data.overlap["test"] >= taught
+    assert (
+        f"**{data.overlap['test']} of the {data.counts['test']} test rows were in training or validation, too, "
+        "of this network or of its teacher.**"
+    ) in card
 
 
 REFUSED = {

@@ -220,6 +220,12 @@ def _initial_weights(
     return model, initial, arrays
 
 
+def _recorded(dataset: Dataset, seen: digests.Digests) -> Data:
+    """Return the record of a dataset whose test overlap counts everything that a network has seen, see `Digests`."""
+    data = dataset.description()
+    return dataclasses.replace(data, overlap={**(data.overlap or {}), "test": int(dataset.test.known(seen.seen).sum())})
+
+
 def _written(
     request: TrainingRequest, decision: Decision, plan: _Plan, lesson: np.ndarray | None, say: Say
 ) -> tuple[Path, run.Run]:
@@ -232,7 +238,7 @@ def _written(
     this = run.Run(
         migration.SCHEMA,
         model,
-        dataset.description(),
+        _recorded(dataset, plan.seen),
         plan.recipe,
         provenance.here(plan.recipe.seed),
         initial=plan.initial,
