@@ -109,7 +109,9 @@ class Data:
     the validation examples that are also in train, and the test examples that are also in train or validation, of a run
     also those that its initial weights or its teacher learned from; it is None in runs that did not record it.
     `options` are the options of the source, such as the column to predict. `columns` are the names of an example's
-    columns in their order, if it has columns; it is empty in runs that did not record them.
+    columns in their order, if it has columns; it is empty in runs that did not record them. `loaded` are the numbers of
+    examples by split before `label_fraction` and the network's input left some out; it is empty where they were not
+    recorded.
     """
 
     source: str
@@ -121,6 +123,7 @@ class Data:
     overlap: dict[str, int] | None = None
     options: dict[str, str] = dataclasses.field(default_factory=dict)
     columns: tuple[str, ...] = ()
+    loaded: dict[str, int] = dataclasses.field(default_factory=dict)
 
 
 @record

@@ -13,6 +13,7 @@ from pyarrow import parquet
 from tests.data.sample_images import fill
 from tests.described import described as network_of
 from zoo import migration, provenance, run
+from zoo.data.fraction import labeled_fraction
 from zoo.data.load import load
 from zoo.data.reload import digests_for, load_again
 from zoo.errors import ZooError
@@ -57,6 +58,20 @@ def test_the_same_rows_under_other_columns_are_refused(tmp_path: Path) -> None:
     path.write_text("\n".join(["weight,height,y", *rows]))
     # Runs of earlier versions did not record the columns.
     assert load_again(dataclasses.replace(described, columns=()), "table", Split())
+
+
+def test_examples_that_the_run_left_out_are_no_change_of_the_data(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    rows = [f"{number / 7:.3f},{'ab'[number % 2]}" for number in range(60)]
+    path.write_text("\n".join(["x,y", *rows]))
+    whole = load(f"csv:{path}", "table", split=Split(), options={"target": "y"})
+    smaller, rest = labeled_fraction(whole, 0.5, 0)
+    described = dataclasses.replace(smaller, test=smaller.test.only(np.arange(5))).description()
+    assert len(rest) > 0
+    assert load_again(described, "table", Split()).fingerprint == whole.fingerprint
+    path.write_text("\n".join(["x,y", "99,a", *rows[1:]]))
+    with pytest.raises(ZooError, match=r"\(as many examples, with other bytes or targets, or in another order\)"):
+        load_again(described, "table", Split())
 
 
 def test_a_model_without_data_is_named_also_in_the_current_folder(

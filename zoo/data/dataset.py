@@ -136,6 +136,7 @@ class Dataset:
         license: the license of the data.
         parts: the targets, if there are several.
         unlabeled: examples to train on whose targets are not read; None if there are none.
+        loaded: the number of examples that each split had when it was loaded, before any were left out.
     """
 
     kind: str
@@ -153,6 +154,7 @@ class Dataset:
     license: str
     parts: tuple[Part, ...] = ()
     unlabeled: Examples | None = None
+    loaded: dict[str, int] = dataclasses.field(default_factory=dict)
 
     def description(self) -> Data:
         """Return the record of the dataset for runs and artifacts."""
@@ -166,6 +168,7 @@ class Dataset:
             overlap=overlap(self),
             options=self.options,
             columns=self.form if isinstance(self.form, tuple) else (),
+            loaded=self.loaded,
         )
 
 

@@ -97,6 +97,7 @@ def load(
         skipped=skipped(raw),
         license=raw.license or origin.license,
         parts=raw.parts,
+        loaded={"train": len(train), "validation": len(validation), "test": len(test)},
     )
 
 

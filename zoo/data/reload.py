@@ -42,7 +42,7 @@ def load_again(data: Data, kind: str, split: Split, data_dir: Path | None = None
         broken = [line for line in dataset.skipped if line.partition(": ")[0] not in known]
         raise ZooError(
             f"{source}{_moved_to(where)} has changed since it was trained on "
-            f"({_change(data.counts, dataset.description().counts)}"
+            f"({_change(data.loaded or data.counts, dataset.loaded)}"
             + (f"; {len(broken)} cannot be read now: {listed(broken, most=3)}" if broken else "")
             + "): restore it, say with --data-dir where it is now, or train again"
         )
@@ -65,7 +65,7 @@ def _moved_to(folder: Path | None) -> str:
 
 
 def _change(before: Mapping[str, int], now: Mapping[str, int]) -> str:
-    """Return the change of a dataset's splits in words, from the number of examples of each."""
+    """Return the change of a dataset's splits in words, from the number of examples of each as it was loaded."""
     changed = [f"{now[name]:,} {name} examples, {before[name]:,} before" for name in now if now[name] != before[name]]
     return listed(changed) if changed else "as many examples, with other bytes or targets, or in another order"
 
