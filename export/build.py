@@ -125,6 +125,7 @@ def export(
                 weights=this.weights,
                 initial=this.initial,
                 teacher=this.teacher,
+                unlabeled=this.unlabeled,
                 **made.fields,
             )
             files.write_text(staging / artifact.CARD, model_card.text(target.name, manifest))

@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 from zoo import contract, formats
 from zoo.artifact import Manifest
 from zoo.data.source import short_name, without_folders
+from zoo.data.unlabeled import REST
 from zoo.description import Data, InitialWeights, Teacher, Weights
 from zoo.export import hub_metadata
 from zoo.formats.onnx import NO_OVERFLOW
@@ -33,6 +34,7 @@ def text(name: str, manifest: Manifest) -> str:
     facts = "".join(f"| {fact} | {value} |\n" for fact, value in kind.client.facts(model.preprocessing).items())
     origins = "".join(
         ([_trained_on(data, kind)] if data else [])
+        + ([_also_trained_on(manifest.unlabeled, kind)] if manifest.unlabeled else [])
         + ([_weights_from(manifest.weights)] if manifest.weights else [])
         + ([_started_from(manifest.initial)] if manifest.initial else [])
         + ([_learned_from(manifest.teacher)] if manifest.teacher else [])
@@ -94,6 +96,14 @@ def _trained_on(data: Data, kind: Input) -> str:
     return (
         f"| trained on | {_cell(without_folders(data.source))}, {examples}, fingerprint `{data.fingerprint[:16]}` |\n"
     )
+
+
+def _also_trained_on(unlabeled: Data, kind: Input) -> str:
+    """Return the row on the data without labels: their source, number, digest and license."""
+    source = "the rest of these data" if unlabeled.source == REST else _cell(without_folders(unlabeled.source))
+    examples = f"{unlabeled.counts.get('train', 0):,} {kind.plural} without labels"
+    license = _cell(unlabeled.license)
+    return f"| and on | {source}, {examples}, fingerprint `{unlabeled.fingerprint[:16]}`, {license} |\n"
 
 
 def _weights_from(weights: Weights) -> str:

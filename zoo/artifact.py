@@ -122,8 +122,9 @@ class Manifest:
     """The contents of `manifest.json`.
 
     `files` lists every file of the artifact except the manifest itself, by path. `score` has the score of each format;
-    it is empty if the run has no data. `data`, `recipe`, `weights`, `initial` and `teacher` are copied from the run;
-    `training` is the run's provenance and `export` the artifact's. `opset` and `ir_version` are those of the ONNX file.
+    it is empty if the run has no data. `data`, `unlabeled`, `recipe`, `weights`, `initial` and `teacher` are copied
+    from the run; `training` is the run's provenance and `export` the artifact's. `opset` and `ir_version` are those of
+    the ONNX file.
     """
 
     schema: int
@@ -143,6 +144,7 @@ class Manifest:
     int8: Int8 | None = None
     initial: InitialWeights | None = None
     teacher: Teacher | None = None
+    unlabeled: Data | None = None
 
 
 def read(folder: Path) -> Manifest:

@@ -116,9 +116,10 @@ def describe(folder: str | os.PathLike[str]) -> dict[str, Any]:
     Returns:
         Plain data: `model` (with its `structure`, even where none was recorded), `input` (facts by name about what it
         takes), `halvings` (those `kept`, and those of the `reference`; None for networks without a structure), `data`,
-        `recipe`, `recipe_name`, `weights`, `initial`, `teacher`, `results`, `provenance`, and `explanation`: for a
-        finished run whose family has an explainer, a `title`, and `rows` by name, each with a number for each label;
-        and for an artifact its `formats` and `license`. A value is None if the folder does not have it.
+        `unlabeled`, `recipe`, `recipe_name`, `weights`, `initial`, `teacher`, `results`, `provenance`, and
+        `explanation`: for a finished run whose family has an explainer, a `title`, and `rows` by name, each with a
+        number for each label; and for an artifact its `formats` and `license`. A value is None if the folder does not
+        have it.
 
     Raises:
         ZooError: there is neither a run nor an artifact, or its description is damaged.
@@ -143,7 +144,7 @@ def describe(folder: str | os.PathLike[str]) -> dict[str, Any]:
         "kept": structure.halvings,
         "reference": family.reference_structure(row).halvings,
     }
-    origins = ("data", "recipe", "recipe_name", "weights", "initial", "teacher")
+    origins = ("data", "unlabeled", "recipe", "recipe_name", "weights", "initial", "teacher")
     keys = (
         "kind",
         "model",

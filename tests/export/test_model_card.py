@@ -24,7 +24,7 @@ from tests.conformance import untrained_run
 from tests.conftest import Answer, write_images
 from zoo import artifact, formats, run, schema
 from zoo.contract import CLASSIFY, EXAMPLES, signatures
-from zoo.description import InitialWeights, Model, Part, Scale, labels_of
+from zoo.description import Data, InitialWeights, Model, Part, Scale, labels_of
 from zoo.export import model_card
 from zoo.export.build import export
 from zoo.inputs.image.client import IMAGE_BYTES
@@ -34,6 +34,7 @@ from zoo.inputs.table.data import reference
 LABELS = ("a 'quoted' \"one\"", "größer", "犬 🐕")
 NAME = 'it\'s "mine"'
 INITIAL = InitialWeights("resnet-pulled", "ab" * 32, "cnn", "small", "apache-2.0", True)
+UNLABELED = Data("files:/my/others", None, "cd" * 32, {"train": 5000}, (), "CC-BY-NC-4.0")
 
 CURL = f"""#!{sys.executable}
 import json, sys
@@ -53,7 +54,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for place, label in zip(sorted(images.iterdir()), LABELS, strict=True):
         place.rename(images / label)
     place = untrained_run(folder / "run", images, "cnn", "small", side=32)
-    run.write(place, dataclasses.replace(run.read(place), initial=INITIAL))
+    run.write(place, dataclasses.replace(run.read(place), initial=INITIAL, unlabeled=UNLABELED))
     export(place, ["onnx", "saved_model"], out=folder / NAME, data_dir=None, say=lambda line: None)
     photograph = Image.fromarray(np.random.default_rng(1).integers(0, 256, (32, 32, 3), np.uint8))
     photograph.save(folder / "image.jpg")
@@ -239,6 +240,21 @@ def test_the_manifest_and_the_card_say_what_it_was_fine_tuned_from(made: Path) -
     silent = dataclasses.replace(manifest, initial=dataclasses.replace(INITIAL, license=None, new_head=False))
     assert "`, no license stated |\n" in model_card.text(NAME, silent)
     assert "fine-tuned from" not in model_card.text(NAME, dataclasses.replace(manifest, initial=None))
+
+
+def test_the_manifest_the_card_and_info_name_the_data_without_labels(
+    made: Path, zoo_command: Callable[..., Answer]
+) -> None:
+    manifest = artifact.read(made / NAME)
+    assert manifest.unlabeled == UNLABELED
+    row = f"| and on | files:others, 5,000 images without labels, fingerprint `{'cd' * 8}`, CC-BY-NC-4.0 |\n"
+    assert row in (made / NAME / artifact.CARD).read_text(encoding="utf-8")
+    rest = dataclasses.replace(UNLABELED, source="rest")
+    text = model_card.text(NAME, dataclasses.replace(manifest, unlabeled=rest))
+    assert "| and on | the rest of these data, 5,000 images without labels, " in text
+    assert "without labels" not in model_card.text(NAME, dataclasses.replace(manifest, unlabeled=None))
+    for folder in (made / "run", made / NAME):
+        assert "files:/my/others, 5,000 train, CC-BY-NC-4.0" in zoo_command("info", folder).out
 
 
 def test_a_manifest_of_before_has_no_initial_weights(made: Path, tmp_path: Path) -> None:

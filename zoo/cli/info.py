@@ -71,7 +71,8 @@ def _facts(name: str, described: dict[str, Any]) -> dict[str, str]:
     """Return the description of a run or an artifact as facts by name, without those that it does not have."""
     from zoo.cli import tables
 
-    model, data, results = described["model"], described["data"], described["results"] or {}
+    model, data, unlabeled = described["model"], described["data"], described["unlabeled"]
+    results = described["results"] or {}
     lines = {
         described["kind"]: f"{name}, {model['family']} {model['size']}",
         "structure": described["halvings"] and _structure(described),
@@ -79,7 +80,8 @@ def _facts(name: str, described: dict[str, Any]) -> dict[str, str]:
         **_targets(model),
         "parameters": f"{model['parameters']:,}",
         "multiply-adds": f"{tables.millions(model['multiply_adds'])} M",
-        "data": data and f"{data['source']}, {', '.join(f'{n:,} {split}' for split, n in data['counts'].items())}",
+        "data": data and _counted(data),
+        "data without labels": unlabeled and f"{_counted(unlabeled)}, {unlabeled['license']}",
         "recipe": described["recipe_name"],
         "weights": described["weights"] and f"{described['weights']['file']} ({described['weights']['source']})",
         "channels": model["widths"] and f"fewer or more than the family's in {len(model['widths'])} layers",
@@ -96,6 +98,11 @@ def _facts(name: str, described: dict[str, Any]) -> dict[str, str]:
         lines |= {f"score of {name}": _score(score) for name, score in results.items()}
         lines["license of the weights"] = described["license"]["weights"]
     return {key: value for key, value in lines.items() if value}
+
+
+def _counted(data: dict[str, Any]) -> str:
+    """Return the source of data and their number of examples by split as text."""
+    return ", ".join([data["source"], *(f"{count:,} {split}" for split, count in data["counts"].items())])
 
 
 def _pruned(pruning: dict[str, Any] | None) -> str:
