@@ -13,11 +13,12 @@ import pytest
 import zoo
 from tests.trainings import SINGLE, passes
 from zoo import files, migration, provenance, run, schema
-from zoo.description import InitialWeights, Model, Weights
+from zoo.description import Data, InitialWeights, Model, Weights
 from zoo.errors import ZooError
 from zoo.input import kinds
 from zoo.inputs.image.preprocessing import Preprocessing
 from zoo.named_recipe import read_if_file
+from zoo.recipe import Split
 from zoo.registry import matching, resolve
 from zoo.schema import keys
 from zoo.training import decision, start
@@ -82,13 +83,14 @@ def test_a_multiple_of_channels_needs_a_pruning(monkeypatch: pytest.MonkeyPatch,
     assert decide(TrainingRequest(weights=tmp_path, data=DIGITS, settings=["prune.multiple=8", "prune.share=0.5"]))
 
 
-def finished_vgg(folder: Path, **origin: Any) -> Path:
+def finished(folder: Path, family: str, size: str, **more: Any) -> Path:
     """A finished run of which there is only the description."""
     preprocessing = Preprocessing(224, 224, 3, (0.5,) * 3, (0.5,) * 3)
-    model = Model("vgg", "base", ("a", "b"), preprocessing, parameters=0, multiply_adds=0)
-    finished = dataclasses.replace(provenance.here(0), finished=provenance.now())
+    model = Model(family, size, ("a", "b"), preprocessing, parameters=0, multiply_adds=0)
+    made = dataclasses.replace(provenance.here(0), finished=provenance.now())
     folder.mkdir()
-    run.write(folder, run.Run(migration.SCHEMA, model, None, None, finished, **origin))
+    described: dict[str, Any] = {"data": None, "recipe": None, **more}
+    run.write(folder, run.Run(migration.SCHEMA, model, provenance=made, **described))
     return folder
 
 
@@ -102,7 +104,7 @@ def test_batch_normalizations_that_the_weights_do_without_are_not_trained(
         origin: Any = {"initial": InitialWeights("pulled", "0", "vgg", "base", "MIT", True, source=publisher)}
     else:
         origin = {"weights": Weights(publisher, None, None, None, "x.keras", "0", "MIT")} if publisher else {}
-    weights = finished_vgg(tmp_path / "run", **origin)
+    weights = finished(tmp_path / "run", "vgg", "base", **origin)
     assert decide(TrainingRequest(weights=weights, data=DIGITS, settings=["freeze=true"])).recipe.freeze
     request = TrainingRequest(weights=weights, data=DIGITS)
     if allowed:
@@ -110,6 +112,24 @@ def test_batch_normalizations_that_the_weights_do_without_are_not_trained(
         return
     with pytest.raises(ZooError, match=r"of Keras' VGG16, which has no batch normalization.*--freeze.*timm's weights"):
         decide(request)
+
+
+@pytest.mark.parametrize(
+    ("content", "split"),
+    [
+        ("epochs = 3\n", Split(test=0.3, seed=4)),
+        ("[split]\ntest = 0.2\n", Split(test=0.2, copies_together=True)),
+        ("[split]\ntest = 0.25\n", Split(test=0.25, copies_together=True)),
+    ],
+)
+def test_the_split_of_a_recipe_file_replaces_that_of_the_weights(tmp_path: Path, content: str, split: Split) -> None:
+    """0.2 is the default share, which a file may state because the run has another one."""
+    family, size = resolve("cnn")
+    drawn = dataclasses.replace(family.recipe_of(size), split=Split(test=0.3, seed=4))
+    data = Data("digits", None, "0" * 64, {}, (), "")
+    weights = finished(tmp_path / "run", family.name, size.name, data=data, recipe=drawn)
+    (tmp_path / "mine.toml").write_text(content)
+    assert decide(TrainingRequest(weights=weights, recipe=tmp_path / "mine.toml")).recipe.split == split
 
 
 @pytest.mark.parametrize(

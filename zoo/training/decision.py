@@ -64,11 +64,11 @@ def decide(request: TrainingRequest) -> Decision:
     teacher = find_teacher(request.teacher, family.input) if request.teacher else None
     without_labels.check(family, recipe, named, method, unlabeled)
     recipe = _with_fitting_schedule(recipe, named)
+    # A run may have another value than the default, which a file then changes by stating the default.
+    stated = named.union(choice.keys if isinstance(choice, named_recipe.RecipeFile) else ())
     if request.weights is None:
         _check_without_weights(recipe)
     else:
-        # The weights may have another value than the default, so a file must not state even that.
-        stated = named.union(choice.keys if isinstance(choice, named_recipe.RecipeFile) else ())
         kind = find(family.input)
         _check_with_weights(recipe, stated, kind)
         _check_norms(recipe, family, size, request.weights)
@@ -76,7 +76,7 @@ def decide(request: TrainingRequest) -> Decision:
     data = request.data
     if request.weights is not None and data.source is None:
         data, split = _data_of_weights(request.weights, data)
-        if not any(key.startswith("split.") for key in named):
+        if not any(key.startswith("split.") for key in stated):
             recipe = dataclasses.replace(recipe, split=split)
     return Decision(family, size, data, name, recipe, named, teacher)
 
