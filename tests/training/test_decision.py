@@ -132,6 +132,23 @@ def test_the_split_of_a_recipe_file_replaces_that_of_the_weights(tmp_path: Path,
     assert decide(TrainingRequest(weights=weights, recipe=tmp_path / "mine.toml")).recipe.split == split
 
 
+@pytest.mark.parametrize("name", ["original", "deit"])
+def test_frozen_layers_do_without_the_dropout_of_a_recipe(tmp_path: Path, name: str) -> None:
+    family, size = resolve("vit")
+    weights = finished(tmp_path / "run", family.name, size.name)
+    used = family.recipe_of(size, name).network
+    assert max(used.dropout, used.drop_path) > 0
+    network = decide(
+        TrainingRequest(weights=weights, data=DIGITS, recipe=name, settings=["freeze=true"])
+    ).recipe.network
+    assert max(network.dropout, network.drop_path) <= 0
+    trained = decide(TrainingRequest(weights=weights, data=DIGITS, recipe=name)).recipe.network
+    assert (trained.dropout, trained.drop_path) == (used.dropout, used.drop_path)
+    (tmp_path / "mine.toml").write_text("freeze = true\n[network]\ndrop_path = 0.3\n")
+    with pytest.raises(ZooError, match=r"freeze switches dropout off: leave freeze or network\.drop_path out$"):
+        decide(TrainingRequest(weights=weights, data=DIGITS, recipe=tmp_path / "mine.toml"))
+
+
 @pytest.mark.parametrize(
     ("settings", "warmup", "hold"),
     [

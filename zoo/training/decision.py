@@ -73,6 +73,8 @@ def decide(request: TrainingRequest) -> Decision:
         _check_with_weights(recipe, stated, kind)
         _check_norms(recipe, family, size, request.weights)
         recipe = _with_keys_of_weights(recipe, request.weights, kind)
+        if recipe.freeze:
+            recipe = changed(recipe, dict.fromkeys(_rates(recipe), 0.0))
     data = request.data
     if request.weights is not None and data.source is None:
         data, split = _data_of_weights(request.weights, data)
@@ -167,7 +169,7 @@ def _check_with_weights(recipe: Recipe, named: Set[str], kind: Input) -> None:
 
     Args:
         recipe: the recipe.
-        named: the keys that the request changes.
+        named: the keys that the request states.
         kind: the network's kind of input.
     """
     for key in _kept_by_weights(kind):
@@ -177,8 +179,15 @@ def _check_with_weights(recipe: Recipe, named: Set[str], kind: Input) -> None:
         raise ZooError("prune.multiple is about pruning: name the share to keep with --prune, or leave it out")
     if recipe.prune.share and recipe.freeze:
         raise ZooError("freeze trains the head only, but all layers of a pruned network must be trained: leave one out")
-    if recipe.freeze and max(recipe.network.dropout, recipe.network.drop_path) > 0:
-        raise ZooError("freeze switches dropout off: leave freeze out, or network.dropout and network.drop_path")
+    rates = [key for key in _rates(recipe) if key in named]
+    if recipe.freeze and rates:
+        raise ZooError(f"freeze switches dropout off: leave freeze or {' and '.join(rates)} out")
+
+
+def _rates(recipe: Recipe) -> list[str]:
+    """List the keys of the rates with which a recipe drops values or residual branches."""
+    values = flat(recipe)
+    return [key for key in ("network.dropout", "network.drop_path") if values[key] > 0]
 
 
 def _check_norms(recipe: Recipe, family: Family, size: Size, weights: Path) -> None:
