@@ -439,14 +439,23 @@ def test_several_sizes_are_not_trained_on_several_workers(tmp_path: Path, monkey
     assert not [*tmp_path.iterdir()]
 
 
-def test_networks_of_different_data_make_no_table() -> None:
-    def made(name: str, fingerprint: str | None) -> Any:
-        data = None if fingerprint is None else SimpleNamespace(fingerprint=fingerprint)
-        return SimpleNamespace(folder=Path(name), run=SimpleNamespace(data=data))
+def test_networks_of_different_data_or_teachers_make_no_table() -> None:
+    def made(name: str, data: str, unlabeled: str | None = None, teacher: str | None = None) -> Any:
+        recorded = {
+            "data": SimpleNamespace(fingerprint=data),
+            "unlabeled": unlabeled and SimpleNamespace(fingerprint=unlabeled),
+            "teacher": teacher and SimpleNamespace(sha256=teacher),
+        }
+        return SimpleNamespace(folder=Path(name), run=SimpleNamespace(**recorded))
 
     series.refuse_other_data([made("small", "a"), made("base", "a")])
+    series.refuse_other_data([made("small", "a", "b", "c"), made("base", "a", "b", "c")])
     with pytest.raises(ZooError, match="the data changed between small and large"):
         series.refuse_other_data([made("small", "a"), made("base", "a"), made("large", "b")])
+    with pytest.raises(ZooError, match="the unlabeled data changed between small and base"):
+        series.refuse_other_data([made("small", "a", "b"), made("base", "a", "c")])
+    with pytest.raises(ZooError, match="the teacher changed between small and base"):
+        series.refuse_other_data([made("small", "a", None, "c"), made("base", "a", None, "d")])
 
 
 def test_a_study_of_other_data_is_refused_before_a_trial_and_before_its_figures(tmp_path: Path) -> None:

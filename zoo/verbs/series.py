@@ -218,14 +218,27 @@ def refuse_changed_data(folder: Path, runs: Iterable[Path], data_dir: Path | Non
 
 
 def refuse_other_data(made: Iterable[RunFolder]) -> None:
-    """Raise ZooError if the networks of a series were trained on different data, which one table cannot compare."""
+    """Raise ZooError if the networks of a series learned from different data or teachers.
+
+    One table cannot compare such networks.
+    """
     first, *others = made
     for one in others:
-        if one.run.data and first.run.data and one.run.data.fingerprint != first.run.data.fingerprint:
-            raise ZooError(
-                f"the data changed between {first.folder} and {one.folder}: put them back and train one of the two "
-                "again, or choose another --out for all"
-            )
+        for (what, before), (_, now) in zip(_learned_from(first.run), _learned_from(one.run), strict=True):
+            if before and now and before != now:
+                raise ZooError(
+                    f"{what} changed between {first.folder} and {one.folder}: bring the former back and train one of "
+                    "the two again, or choose another --out for all"
+                )
+
+
+def _learned_from(this: Run) -> list[tuple[str, str | None]]:
+    """Return the names of everything that a network learned from, each with its digest; None if there is none."""
+    return [
+        ("the data", this.data.fingerprint if this.data else None),
+        ("the unlabeled data", this.unlabeled.fingerprint if this.unlabeled else None),
+        ("the teacher", this.teacher.sha256 if this.teacher else None),
+    ]
 
 
 def row(point: Point, this: Run) -> dict[str, Any]:
