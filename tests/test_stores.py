@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import fsspec
 import pytest
 
 import zoo
-from tests.conftest import write_images
+from tests.conftest import Answer, write_images
 from tests.test_surroundings import described, finished_run
 from zoo import run, stores
 from zoo.data import store_copy
@@ -255,6 +256,24 @@ def test_a_store_that_does_not_answer_is_refused(server: None, monkeypatch: pyte
     finally:
         fsspec.filesystem("s3").clear_instance_cache()
     assert time.monotonic() - before < 30
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_a_full_disk_is_no_error_of_the_store(
+    number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, zoo_command: Callable[..., Answer]
+) -> None:
+    class Full:
+        def find(self, path: str, detail: bool) -> dict[str, Any]:
+            return {f"{path}/run.json": {"size": 3, "type": "file"}}
+
+        def get_file(self, path: str, target: str) -> None:
+            raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(Store, "_system", Full())
+    answer = zoo_command("copy", "s3://bucket/run", tmp_path / "here")
+    assert answer.status == 2
+    assert answer.err.splitlines()[-1] == f"zoo: {os.strerror(number)}: free some space, or choose another --out"
+    assert [*tmp_path.iterdir()] == []
 
 
 def test_a_library_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,6 +19,9 @@ from zoo.errors import ZooError
 LARGEST_JSON = 64 * 2**20
 """The most bytes of a JSON document that is read."""
 
+FULL = (errno.ENOSPC, errno.EDQUOT)
+"""The numbers of the system's errors that tell of a full disk, or of a quota that is used up."""
+
 
 def expanded(path: str | Path) -> Path:
     """Return a path with the home folder in place of `~`.

@@ -20,7 +20,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from zoo.errors import ZooError, class_and_message
-from zoo.files import expanded
+from zoo.files import FULL, expanded
 
 LIBRARIES = {"s3": "s3fs", "gs": "gcsfs"}
 """The scheme of each store, which is also the name of zoo's extra, and its library."""
@@ -134,6 +134,7 @@ class Store:
 
         Raises:
             ZooError: the file cannot be read, or has changed since it was listed.
+            OSError: the disk of this machine is full.
         """
         self._ask("cannot be read", lambda: self._system.get_file(entry.path, str(target)))
         if target.stat().st_size != entry.size:
@@ -153,6 +154,8 @@ class Store:
         except ZooError:
             raise
         except Exception as error:  # the libraries raise errors of their own, of aiohttp, of botocore and of the system
+            if isinstance(error, OSError) and error.errno in FULL:
+                raise  # the disk of this machine is full: s3fs 2026.9 has other numbers for the answers of a store
             reason = class_and_message(error, REASON)
             raise ZooError(
                 f"{self.url} {what} ({reason}): fix the name, the credentials or the connection to the store"

@@ -5,7 +5,6 @@ No help text imports a framework.
 
 from __future__ import annotations
 
-import errno
 import importlib
 import io
 import itertools
@@ -19,6 +18,7 @@ import click
 
 from zoo.cli.ending import Ended, ended_by_signals
 from zoo.errors import ZooError, class_and_message
+from zoo.files import FULL
 from zoo.tensorflow_setup import BACKEND
 from zoo.text import printable
 
@@ -130,7 +130,7 @@ def _status_and_line(error: BaseException) -> tuple[int, str]:
         place = f" ({error.filename})" if error.filename else ""
         hint = (
             "free some space, or choose another --out"
-            if error.errno == errno.ENOSPC
+            if error.errno in FULL
             else "check that this path exists and that you may read and write it, or name another one"
         )
         return 2, f"{error.strerror or error}{place}: {hint}"
