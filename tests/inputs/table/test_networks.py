@@ -135,6 +135,28 @@ def test_a_word_never_seen_changes_nothing_and_pieces_go_on_beyond_their_ends() 
     np.testing.assert_allclose(middle, [(left + low) / 2, (high + right) / 2], rtol=1e-4)
 
 
+@pytest.mark.parametrize(
+    "values",
+    [[10.0**exponent for exponent in range(-30, 0)] + [0.9], [*map(float, range(100)), 1e18]],
+    ids=["p-values", "a sentinel"],
+)
+@pytest.mark.parametrize(
+    ("family", "options"), [("linear", {"terms": "splines"}), ("mlp", {"intervals": 16, "word_width": 4})]
+)
+def test_no_piece_is_too_narrow_for_float32(family: str, options: Any, values: list[float]) -> None:
+    from zoo.inputs.table.layers import intervals
+
+    rows = [(value,) for value in values]
+    preprocessing = table.suiting([Column("x", "number")], rows)
+    for most in (4, 16):
+        _, start, end = intervals(preprocessing, most)
+        assert len(start) == most, "the form of the network does not depend on the widths"
+        assert (np.subtract(end, start) >= 1e-5).all()
+    answers = network(family, preprocessing, **options)(table.encode(rows, preprocessing)["features"]).numpy()
+    assert np.isfinite(answers).all()
+    assert np.abs(answers).max() < 1e6
+
+
 def test_products_of_too_many_columns_are_refused() -> None:
     from zoo.inputs.table import data
     from zoo.models.linear import FAMILY
