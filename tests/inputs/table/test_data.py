@@ -27,6 +27,8 @@ from zoo.inputs.table.frame import read_frame
 from zoo.inputs.table.preprocessing import TablePreprocessing
 from zoo.inputs.table.rows import typed
 from zoo.recipe import Split
+from zoo.text import silent
+from zoo.training.data_of_request import fit
 
 SPLIT = Split(copies_together=True)
 
@@ -132,6 +134,23 @@ def test_a_value_that_does_not_fit_is_named_by_its_line(tmp_path: Path) -> None:
     dataset = load(f"csv:{path}", "table", split=SPLIT, options={"target": "y"})
     with pytest.raises(ZooError, match=r"and 'oops' in t\.csv line 5: fix"):
         data.suiting(dataset, TableSettings(), None)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2, 3])
+def test_a_number_that_is_too_large_is_named_by_its_line_in_every_split(seed: int, tmp_path: Path) -> None:
+    rows = [f"{number / 7},{number % 2}" for number in range(50)]
+    rows[16] = "1e39,0"
+    (tmp_path / "t.csv").write_text("\n".join(["x,y", *rows]))
+    split = dataclasses.replace(SPLIT, seed=seed)
+    dataset = load(f"csv:{tmp_path / 't.csv'}", "table", split=split, options={"target": "y"})
+    made = data.suiting(dataset, TableSettings(), None)
+    with pytest.raises(
+        ZooError, match=r"1: t\.csv line 18: column 'x' has a number that is too large for float32: mend"
+    ):
+        fit(dataset, made, "error", silent, labeled=True)
+    kept = fit(dataset, made, "skip", silent, labeled=True)
+    assert sum(map(len, (kept.train, kept.validation, kept.test))) == 49
+    assert np.isfinite([made.columns[0].mean, made.columns[0].std, *made.columns[0].knots]).all()
 
 
 def test_a_column_may_be_missing_in_training_only(tmp_path: Path) -> None:

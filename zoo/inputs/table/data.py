@@ -111,7 +111,8 @@ def form(examples: Sequence[Example]) -> tuple[str, ...]:
 def suiting(dataset: Dataset, settings: TableSettings, like: TablePreprocessing | None) -> TablePreprocessing:
     """Return the preprocessing `like` of weights, or a dataset's columns with the statistics of its training rows.
 
-    The types of columns are those of the rows of all splits.
+    The types of columns are those of the rows of all splits. Rows that do not fit, such as those with a number that is
+    too large, do not count in the statistics; `kept` names them.
 
     Raises:
         ZooError: a column cannot be used, a column of the weights is missing, or the settings name a missing column.
@@ -127,7 +128,8 @@ def suiting(dataset: Dataset, settings: TableSettings, like: TablePreprocessing 
     unreadable = [name for name in dataset.form if name not in names]
     columns = inferred(names, every, settings, row_names.__getitem__, unreadable)
     places = places_of(columns, names)
-    return described(columns, typed(train, places, columns)[0])
+    values, problems = typed(train, places, columns)
+    return described(columns, [row for number, row in enumerate(values) if number not in problems])
 
 
 def _rows(examples: Examples) -> list[Row]:
