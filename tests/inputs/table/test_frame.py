@@ -131,7 +131,7 @@ WRONG: dict[str, tuple[bytes, str]] = {
     "no column y, but one with a line break": (b'"y\nx",b\n1,2\n', "no column .y.: .*y.{1,2}nx"),
     "no column y of many": (b",".join(b"x%d" % n for n in range(999)) + b"\n" + b"1," * 998 + b"1\n", "and 989 more"),
     "no target": (b"a,y\n1,\n2,\n", "no values"),
-    "an infinite target": (b"a,y\n1,inf\n2,3\n", "line 2: the target 'y' is infinite"),
+    "an infinite target": (b"a,y\n1,inf\n2,3\n", "line 2: the target 'y' is infinite: .*or --target y:classes if"),
     "a word among targets": (b"a,y\n1,1\n2,2.5\n3,x\n", "only numbers, and has 'x' .*line 4.: fix that cell"),
     "an infinite number": (b"a,y\n1e999,1\n2,3\n", "infinite number"),
     "a number for float64 only": (b"a,y\n1e39,1\n2,3\n", "column 'a' .* too large"),
@@ -212,6 +212,17 @@ def test_the_kind_of_answer_is_inferred_or_asked_for(write: Callable[..., Path])
         read_target_column(named, "y", "values")
     coded = frame_of(str(write(b"x,y\n1,007\n2,7\n3,7.0\n4,1e3\n")))
     assert read_target_column(coded, "y", "classes").labels == ("1e3", "007", "7")
+
+
+@pytest.mark.parametrize("counts", [(9, 1), (5, 5), (1, 9)])
+def test_inf_is_a_class_among_words(counts: tuple[int, int], write: Callable[..., Path]) -> None:
+    lines = ["COV,COV"] * counts[0] + ["INF,INF"] * counts[1]
+    frame = frame_of(str(write("\n".join(["x,y", *lines]).encode())))
+    found = read_target_column(frame, "y")
+    assert (found.task, found.labels, found.values[-1]) == ("classes", ("COV", "INF"), 1)
+    assert features_of(frame, ("y",))[1][-1] == ("INF",)
+    with pytest.raises(ZooError, match="is infinite"):
+        read_target_column(frame, "y", "values")
 
 
 def test_several_files_are_one_table_or_splits(write: Callable[..., Path], tmp_path: Path) -> None:

@@ -159,6 +159,8 @@ def test_statistics_are_those_of_the_training_rows() -> None:
         (["a", "1", "b"], "word"),
         (["yes", "maybe"], "word"),
         (["1_000", "x"], "word"),
+        (["COV"] * 9 + ["INF"], "word"),
+        (["COV"] + ["INF"] * 9, "word"),
     ],
 )
 def test_types_are_inferred(values: Any, kind: str) -> None:
@@ -169,7 +171,9 @@ def test_types_are_inferred(values: Any, kind: str) -> None:
     ("name", "values", "reason"),
     [
         ("x", ["1", "2", "red"], "has mostly numbers, and 'red' in row 3: fix that cell"),
-        ("x", ["1", "inf"], "infinite number, 'inf' in row 2"),
+        ("x", ["1", "inf"], "infinite number, 'inf' in row 2: fix it, .*, or --set table.words=x if all are words"),
+        ("x", ["inf", float("-inf")], "infinite number, 'inf' in row 1"),
+        ("x", ["1", "INF", "COV"], "infinite number, 'INF' in row 2"),
         ("x", ["1", "1e999"], "infinite number"),
         ("x", [None, None], "has no values"),
         ("x", ["3,5", "1,25", None, "2,0"], "numbers with commas, .*, .3,5. in row 1: write plain"),

@@ -145,8 +145,8 @@ def infer(name: str, values: Sequence[Value], row_name: Callable[[int], str] = r
     `row_name` turns the place of a value into the name of its row in messages.
 
     Raises:
-        ZooError: it has no values, an infinite number, numbers that are not plain, or numbers and words in no clear
-            proportion.
+        ZooError: it has no values, an infinite number among numbers, numbers that are not plain, or numbers and words
+            in no clear proportion.
     """
     counts: Counter[str] = Counter()
     first: dict[str, str] = {}
@@ -159,8 +159,12 @@ def infer(name: str, values: Sequence[Value], row_name: Callable[[int], str] = r
             first[kind] = f"{value!r:.40} in {row_name(place)}"
     if not counts:
         raise ZooError(f"column '{shown(name)}' has no values: remove it, or --set table.ignore={shown(name)}")
-    if counts["infinite"]:
-        raise ZooError(f"column '{shown(name)}' has an infinite number, {first['infinite']}: fix it, or leave it empty")
+    # Among words, INF is a word.
+    if counts["infinite"] and 2 * counts["number"] >= counts.total() - counts["infinite"]:
+        raise ZooError(
+            f"column '{shown(name)}' has an infinite number, {first['infinite']}: fix it, or leave it empty, "
+            f"or --set table.words={shown(name)} if all are words"
+        )
     if counts["not plain"] and 2 * (counts["not plain"] + counts["number"]) >= counts.total():
         raise ZooError(
             f"column '{shown(name)}' has numbers with commas, separators, currencies or percent signs, "

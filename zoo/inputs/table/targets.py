@@ -218,6 +218,8 @@ def _are_numbers(cells: Sequence[Value]) -> bool:
 def _numbers(cells: Sequence[Value], places: Sequence[str], name: str, *, required: bool) -> list[float | None] | None:
     """Return the numbers of a target; None if at least half of its cells are words, or all are missing.
 
+    Infinite numbers are words where most of the other cells are.
+
     Raises:
         ZooError: a number is infinite or not plain, a cell among numbers is none, or there are none though
             they are required.
@@ -225,6 +227,7 @@ def _numbers(cells: Sequence[Value], places: Sequence[str], name: str, *, requir
     numbers: list[float | None] = []
     words: list[str] = []
     not_plain: list[str] = []
+    infinite: list[str] = []
     for cell, place in zip(cells, places, strict=True):
         value = present(cell)
         if value is None:
@@ -234,7 +237,7 @@ def _numbers(cells: Sequence[Value], places: Sequence[str], name: str, *, requir
             if NOT_PLAIN.fullmatch(value):
                 not_plain.append(words[-1])
         elif not math.isfinite(float(value)):
-            raise ZooError(f"{place}: the target '{shown(name)}' is infinite: fix or remove it")
+            infinite.append(place)
         else:
             numbers.append(float(value))
     if not_plain and 2 * (len(not_plain) + sum(number is not None for number in numbers)) > len(cells):
@@ -243,6 +246,11 @@ def _numbers(cells: Sequence[Value], places: Sequence[str], name: str, *, requir
             f"{not_plain[0]}: {HOW_PLAIN}, or {shown(name)}:classes if they are classes"
         )
     found = [number for number in numbers if number is not None]
+    if infinite and (required or len(found) >= len(words)):
+        raise ZooError(
+            f"{infinite[0]}: the target '{shown(name)}' is infinite: mend or remove it, or --target "
+            f"{shown(name)}:classes if all are classes"
+        )
     if required and not found:
         raise ZooError(f"--target {shown(name)}: the column has no numbers: choose another")
     if words and (required or len(found) > len(words)):
