@@ -16,14 +16,18 @@ from tests.data.sample_images import encoded, noise
 from zoo import container
 from zoo.data import dataset
 from zoo.data.dataset import Dataset, Examples
+from zoo.data.evaluation_data import load_for_evaluation
 from zoo.data.load import load
 from zoo.data.sources.tfds import prepare_again, prepared_root
 from zoo.data.unlabeled import load_unlabeled, load_unlabeled_again, moved_with
+from zoo.description import Model, Scale
 from zoo.errors import ZooError
 from zoo.inputs.audio import wav
 from zoo.inputs.image.data import Form
 from zoo.inputs.image.decoding import pixels_tensor
 from zoo.inputs.image.preprocessing import Preprocessing, open_header, open_image
+from zoo.inputs.table.columns import Column
+from zoo.inputs.table.preprocessing import TablePreprocessing
 from zoo.recipe import Split
 
 LABELS = ["tench", "Goldfisch", "shark"]
@@ -438,6 +442,21 @@ def test_classes_with_numbers_for_names_are_classes(tmp_path: Path) -> None:
     )
     data = load("tfds:few", "table", split=Split(), data_dir=tmp_path, options={"target": "label"})
     assert (data.task, data.labels) == ("classes", ("1", "2", "3", "4"))
+
+
+@pytest.mark.parametrize(("task", "labels"), [("values", ("quality",)), ("classes", ("5", "6", "7"))])
+def test_a_model_decides_whether_integers_are_classes_or_values(
+    task: str, labels: tuple[str, ...], tmp_path: Path
+) -> None:
+    items = [{"x": number / 7, "quality": 5 + number % 3} for number in range(60)]
+    features = {"image": None, "label": None, "x": np.float32, "quality": np.int32}
+    prepare(tmp_path, "wine", {"train": items, "test": items[:9]}, features=features)
+    columns = TablePreprocessing((Column("x", "number", knots=(0.0, 1.0)),))
+    scales = (Scale(6.0, 1.0),) if task == "values" else ()
+    model = Model("linear", "small", labels, columns, 2 * len(labels), len(labels), task=task, scales=scales)
+    found, _ = load_for_evaluation(model, "tfds:wine", tmp_path, {"target": "quality"})
+    places = [[5.0], [6.0], [7.0]] if task == "values" else [0, 1, 2]
+    assert found.targets.tolist() == places * 3
 
 
 def test_the_column_to_predict_is_stated_or_asked_for(tmp_path: Path) -> None:

@@ -126,7 +126,8 @@ def read_source(
         have = listed(inputs.find(one).plural for one in origin.kinds)
         raise ZooError(f"--data {source} has {have}, and the network takes {plural}: name other data")
     given = {"data_dir": data_dir, **(options or {})}
-    wanted = {"model": model, "labeled": labeled} if origin.infers_targets else {}
+    wanted: dict[str, Any] = {"model": model} if origin.infers_targets else {}
+    wanted |= {"labeled": labeled} if origin.labels_optional else {}
     raw = origin.read(argument, say, kind, **checked_options(origin, **given), **wanted)
     if raw.unreadable and bad_examples == "error":
         count = len(raw.examples) + len(raw.unreadable)

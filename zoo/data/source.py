@@ -37,8 +37,9 @@ class Source:
             run's data after they were moved.
         absolute: turns the argument into one that means the same in every current folder.
         infers_targets: whether `read` decides from their values whether the targets are classes or values. If so, it
-            also takes `model`, the description of a model that is measured on the examples, None for others; and
-            `labeled`, False if the examples need no targets, and the option `target` may be left out.
+            also takes `model`, the description of a model that is measured on the examples, None for others.
+        labels_optional: whether examples may lack targets where none are learned. If so, `read` also takes `labeled`,
+            False if the examples need no targets, and the option `target` may then be left out.
         options: a help text for each option that `read` takes. Commands have the options `data_dir`, a `Path`, and
             `target`, `text`, `image` and `audio`, the names of columns.
         short_name: turns the argument into a word for the names of run folders; the scheme stands in for an empty one.
@@ -53,6 +54,7 @@ class Source:
     argument_is_path: bool = False
     absolute: Callable[[str], str] = str
     infers_targets: bool = False
+    labels_optional: bool = False
     options: Mapping[str, str] = dataclasses.field(default_factory=dict)
     short_name: Callable[[str], str] = str
     license: str = "not stated"

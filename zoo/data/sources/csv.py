@@ -116,6 +116,7 @@ SOURCE = Source(
     read=read,
     absolute=_absolute,
     infers_targets=True,
+    labels_optional=True,
     options={
         "target": "the column to predict, or several, separated by commas; a name may end with :classes or :values",
         "text": "the column with the texts, for networks of texts",

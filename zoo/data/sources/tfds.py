@@ -27,6 +27,7 @@ from zoo.tensorflow_setup import import_tensorflow
 from zoo.text import Say
 
 if TYPE_CHECKING:
+    from zoo.description import Model
     from zoo.inputs.table.records import Field
 
 ARGUMENT = re.compile(r"(?P<name>\w+(?:/\w[\w.-]*)?)(?::(?P<version>\d+\.\d+\.\d+))?", re.ASCII)
@@ -139,10 +140,18 @@ STORED = {
 """The form in which TFDS stores each kind of input."""
 
 
-def read(argument: str, say: Say, kind: str, data_dir: Path | None = None, target: str | None = None) -> RawDataset:
+def read(
+    argument: str,
+    say: Say,
+    kind: str,
+    data_dir: Path | None = None,
+    target: str | None = None,
+    model: Model | None = None,
+) -> RawDataset:
     """Read every labeled example of a prepared dataset. No code of its builder is run.
 
-    For tables, each scalar feature is a column, and a vector is several columns; they are read like those of a file.
+    For tables, each scalar feature is a column, and a vector is several columns; they are read like those of a file. If
+    a `model` is to be measured on the rows, their targets are classes or values as the model's are.
 
     Args:
         argument: `NAME` or `NAME:VERSION`; NAME may be `DATASET/CONFIG`. Without a version, the newest one is read.
@@ -151,6 +160,7 @@ def read(argument: str, say: Say, kind: str, data_dir: Path | None = None, targe
         data_dir: the folder of prepared datasets, or a folder below it: that of this dataset or of its version. The
             default is the variable TFDS_DATA_DIR, or, if it is not set, the default of TFDS itself.
         target: the column of a table to predict; by default the supervised one according to TFDS, else the only class.
+        model: the description of a model that is to be measured on the examples; None for others.
 
     Raises:
         ZooError: the dataset is not prepared there, has no examples of the kind with classes, or has a damaged file; or
@@ -179,7 +189,7 @@ def read(argument: str, say: Say, kind: str, data_dir: Path | None = None, targe
     named = f"{match['name']}:{folder.name}"
     if kind == "table":
         return dataclasses.replace(
-            table(info, folder, records, target, say), argument=named, data_dir=str(root), license=license(info)
+            table(info, folder, records, target, say, model), argument=named, data_dir=str(root), license=license(info)
         )
     features = example_and_class(info, folder, kind)
     labeled_records = (labeled_record(record, features) for record in records)
@@ -344,10 +354,13 @@ def labeled_record(record: Record, features: Features) -> LabeledRecord:
     return LabeledRecord(record.split, record.name, record.values, record.content, *place, label, value)
 
 
-def table(info: Any, folder: Path, records: Iterable[Record], target: str | None, say: Say) -> RawDataset:
+def table(
+    info: Any, folder: Path, records: Iterable[Record], target: str | None, say: Say, model: Model | None
+) -> RawDataset:
     """Return records as rows of a table, with the column `target` as their targets.
 
-    Rows whose class is withheld are left out.
+    Rows whose class is withheld are left out. If a `model` is to be measured on the rows, it decides whether targets
+    are classes or values.
 
     Raises:
         ZooError: the records have no scalars, or no such column.
@@ -377,7 +390,7 @@ def table(info: Any, folder: Path, records: Iterable[Record], target: str | None
     if withheld:
         say(f"left out: {withheld} rows of {folder} whose labels are withheld")
     classes = frozenset(name for name, column in columns.items() if column.is_class)
-    return dataset_of_frame(Frame(tuple(columns), rows, names, splits, classes), wanted, "", None)
+    return dataset_of_frame(Frame(tuple(columns), rows, names, splits, classes), wanted, "", None, model)
 
 
 def _flat(features: Any, above: str = "") -> Iterator[tuple[str, Any]]:
@@ -468,6 +481,7 @@ SOURCE = Source(
     argument="NAME[:VERSION]",
     summary="a dataset that TensorFlow Datasets has prepared",
     read=read,
+    infers_targets=True,
     options={
         "data_dir": "the folder of prepared datasets [default: the variable TFDS_DATA_DIR, else that of TFDS]",
         "target": "the column of a table to predict [default: the one that TFDS states]",
