@@ -459,6 +459,16 @@ def test_a_model_decides_whether_integers_are_classes_or_values(
     assert found.targets.tolist() == places * 3
 
 
+@pytest.mark.parametrize("target", ["label", "label:classes", " label ", "label,fare:values"])
+def test_rows_with_a_withheld_label_are_left_out_however_the_target_is_written(target: str, tmp_path: Path) -> None:
+    test = [*passengers(7), *passengers(3, label=-1)]
+    prepare_passengers(tmp_path, "ship", {"train": passengers(60), "test": test})
+    said: list[str] = []
+    data = load("tfds:ship", "table", split=Split(), data_dir=tmp_path, options={"target": target}, say=said.append)
+    assert len(data.test) == 7
+    assert any("left out: 3 rows" in line and "withheld" in line for line in said)
+
+
 def test_the_column_to_predict_is_stated_or_asked_for(tmp_path: Path) -> None:
     prepare_passengers(tmp_path, "ship", {"train": passengers(60)})
 

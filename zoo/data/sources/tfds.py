@@ -368,6 +368,7 @@ def table(
     from zoo.inputs.table.data import dataset_of_frame
     from zoo.inputs.table.frame import Frame
     from zoo.inputs.table.records import fields, row
+    from zoo.inputs.table.targets import stated_targets
 
     features = dict(_flat(info.features))
     columns = fields(features)
@@ -375,13 +376,16 @@ def table(
     if others:
         say(f"left out: features of {folder} that are not scalars: {listed(map(shown, others), most=5)}")
     wanted = target or _supervised(info, columns, folder)
+    classes = frozenset(name for name, column in columns.items() if column.is_class)
+    targets = {name for name, _ in stated_targets(wanted, [*columns])}
+    of_classes = [place for place, name in enumerate(columns) if name in targets & classes]
     rows, names, splits, withheld = [], [], [], 0
     for record in records:
         try:
             cells = row(record.values, columns)
         except (ValueError, ZooError) as error:
             raise ZooError(f"{record.name} of {folder} {error}: {prepare_again(folder)}") from None
-        if wanted in columns and columns[wanted].is_class and cells[list(columns).index(wanted)] is None:
+        if any(cells[place] is None for place in of_classes):
             withheld += 1
             continue
         rows.append(cells)
@@ -389,7 +393,6 @@ def table(
         splits.append(record.split)
     if withheld:
         say(f"left out: {withheld} rows of {folder} whose labels are withheld")
-    classes = frozenset(name for name, column in columns.items() if column.is_class)
     return dataset_of_frame(Frame(tuple(columns), rows, names, splits, classes), wanted, "", None, model)
 
 

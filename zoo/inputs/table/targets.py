@@ -103,8 +103,7 @@ def read_targets(frame: Frame, target: str | None, model: Model | None = None) -
     """
     if target is None:
         return Targets((), UNLABELED, (UNLABELED,), (), [0] * len(frame.places))
-    words = [target] if column_name(target) in frame.names else target.split(",")
-    stated = [_stated(column_name(word), frame.names) for word in words]
+    stated = stated_targets(target, frame.names)
     names = tuple(name for name, _ in stated)
     twice = [shown(name) for name in dict.fromkeys(names) if names.count(name) > 1]
     if twice:
@@ -159,6 +158,16 @@ def classes_like_missing(data: RawDataset) -> Iterator[str]:
                 f"{listed(likely, most=3)} {'is a class' if len(likely) == 1 else 'are classes'} of the target{name}: "
                 "leave the cell empty where it is missing"
             )
+
+
+def stated_targets(target: str, columns: Sequence[str]) -> list[tuple[str, Literal["classes", "values"] | None]]:
+    """Return the names in `--target`, which may be no columns, each with the task that is stated for it, if any.
+
+    Raises:
+        ZooError: another task is stated.
+    """
+    words = [target] if column_name(target) in columns else target.split(",")
+    return [_stated(column_name(word), columns) for word in words]
 
 
 def _stated(word: str, columns: Sequence[str]) -> tuple[str, Literal["classes", "values"] | None]:
