@@ -18,7 +18,7 @@ from zoo.data.example import BadExamples, Example, RawDataset, Unreadable, check
 from zoo.data.names import look_alike, quoted, shown
 from zoo.data.source import Source, checked_options, parse
 from zoo.data.splits import split_examples
-from zoo.data.targets import bytes_of, is_class
+from zoo.data.targets import bytes_of, is_class, merged
 from zoo.errors import ZooError, listed
 from zoo.recipe import Split
 from zoo.text import Say, is_printable, silent
@@ -82,6 +82,7 @@ def load(
     train, validation, test = map(Examples.of, parts)
     if checked:
         refuse_one_value(train, raw, source)
+        say_merged(raw, say)
     return Dataset(
         kind=raw.kind,
         task=raw.task,
@@ -204,12 +205,32 @@ def refuse_unseen_classes(raw: RawDataset, source: str) -> None:
 
 def refuse_one_value(train: Examples, raw: RawDataset, source: str) -> None:
     """Raise ZooError if a value is the same for all training examples in float32, so that nothing can be learned."""
-    targets = [(part.task, part.name) for part in raw.parts] or [(raw.task, label) for label in raw.labels]
-    for place, (task, name) in enumerate(targets):
-        if task == "values" and len(np.unique(train.targets[:, place])) == 1:
+    for place, where in _places_of_values(raw).items():
+        if len(np.unique(train.targets[:, place])) == 1:
             value = float(train.targets[0, place])
-            where = f" in the column {quoted(name)}" if len(targets) > 1 else ""
             raise ZooError(f"{source} has one value only, {value:g} in float32{where}: at least two values are needed")
+
+
+def say_merged(raw: RawDataset, say: Say) -> None:
+    """Say how many different values stay different in float32, the type of targets, if they are few."""
+    for place, where in _places_of_values(raw).items():
+        counts = merged(np.array([one.target[place] for one in raw.examples], np.float64))
+        if counts:
+            before, after = counts
+            say(
+                f"the target has {before:,} different values{where}, and {after:,} in float32, in which networks learn "
+                "them: subtract a constant, such as the least of them"
+            )
+
+
+def _places_of_values(raw: RawDataset) -> dict[int, str]:
+    """Return the places of values in the targets of examples, each with the words that name it, if there are others."""
+    targets = [(part.task, part.name) for part in raw.parts] or [(raw.task, label) for label in raw.labels]
+    return {
+        place: f" in the column {quoted(name)}" if len(targets) > 1 else ""
+        for place, (task, name) in enumerate(targets)
+        if task == "values"
+    }
 
 
 def skipped(raw: RawDataset) -> tuple[str, ...]:

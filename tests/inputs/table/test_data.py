@@ -418,6 +418,23 @@ def test_one_value_cannot_be_learned(tmp_path: Path, targets: list[float], targe
     assert load(f"csv:{path}", "table", split=SPLIT, options={"target": target}, labeled=False), "data to pretrain on"
 
 
+@pytest.mark.parametrize(("target", "where"), [("y", ""), ("x,y", " in the column 'y'"), ("x", None)])
+def test_targets_that_become_equal_in_float32_are_counted(target: str, where: str | None, tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    rows = [f"{number / 9},{number / 7},{1_700_000_000 + number}" for number in range(500)]
+    path.write_text("\n".join(["a,x,y", *rows]))
+    said: list[str] = []
+    options = {"target": target}
+    load(f"csv:{path}", "table", split=SPLIT, options=options, say=said.append)
+    line = (
+        f"the target has 500 different values{where}, and 5 in float32, in which networks learn them: subtract a "
+        "constant, such as the least of them"
+    )
+    assert said == ([] if where is None else [line])
+    load(f"csv:{path}", "table", split=SPLIT, options=options, again=True, say=said.append)
+    assert len(said) < 2, "data of an earlier run"
+
+
 @pytest.mark.parametrize(
     ("test", "target", "reason"),
     [

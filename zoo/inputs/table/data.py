@@ -17,7 +17,7 @@ import numpy as np
 from zoo.data.dataset import Dataset, Examples
 from zoo.data.example import Example, RawDataset
 from zoo.data.names import shown
-from zoo.data.targets import is_class
+from zoo.data.targets import is_class, merged
 from zoo.errors import ZooError, listed
 from zoo.family import Family, Size
 from zoo.inputs.table.bundled import Bundled, bundled
@@ -87,9 +87,6 @@ def _example(row: Row, target: Any, name: str, split: str, digest: bytes, names:
     size = sum(len(value) if isinstance(value, str) else 8 for value in row)
     return Example(split, target, name, tuple(row), size, digest, names)
 
-
-KEPT_APART = 0.9
-"""The share of a column's different values that should stay different in float32."""
 
 FEW_DIFFERENT = "many rows of these data are equal, so rows of the training are recognized only in the same file"
 
@@ -208,9 +205,8 @@ def _number_rows(values: np.ndarray) -> bool:
 
 def _merged(column: Column, values: np.ndarray) -> Iterator[str]:
     """Say how many values of a column stay different in float32, the type of features, if they are few."""
-    present = values[~np.isnan(values)]
-    before, after = len(np.unique(present)), len(np.unique(present.astype(np.float32)))
-    if after < KEPT_APART * before:
+    if counts := merged(values):
+        before, after = counts
         how = (
             "subtract a constant, such as the least of them"
             if column.kind == "number"
