@@ -104,6 +104,17 @@ def test_parquet_gives_what_csv_gives(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("zone", [None, "UTC", "America/New_York", "+02:00", "Nowhere/City"])
+@pytest.mark.parametrize("unit", ["s", "ns"])
+def test_times_of_parquet_are_read_in_utc_whatever_their_zone(zone: str | None, unit: str, tmp_path: Path) -> None:
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    seconds = pa.array([1_700_000_000, None], pa.timestamp("s", zone))
+    parquet.write_table(pa.table({"at": seconds.cast(pa.timestamp(unit, zone))}), tmp_path / "rows.parquet")
+    assert frame_of(str(tmp_path / "rows.parquet")).column("at", "--x") == ["2023-11-14T22:13:20", None]
+
+
 HEADER = b"a,b,y\n"
 ROWS = b"".join(b"%d,%d,%d\n" % (number, number % 3, number * 7) for number in range(12))
 

@@ -429,7 +429,8 @@ def _values(column: Any) -> list[Value] | None:
         return [None if value is None else str(value).lower() for value in column.to_pylist()]
     if types.is_date(kind) or types.is_timestamp(kind):
         if types.is_timestamp(kind):
-            column = column.cast(pa.timestamp("us", kind.tz), safe=False)
+            # Arrow stores times in UTC. Without their zone, which may be unknown here, pyarrow (26.0) returns them so.
+            column = column.cast(pa.timestamp("us"), safe=False)
         return [None if value is None else _iso(value) for value in column.to_pylist()]
     if types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind):
         return column.to_pylist()
@@ -437,9 +438,5 @@ def _values(column: Any) -> list[Value] | None:
 
 
 def _iso(value: datetime.date) -> str:
-    """Return a date, or a time in UTC to the second."""
-    if not isinstance(value, datetime.datetime):
-        return value.isoformat()
-    if value.tzinfo is not None:
-        value = value.astimezone(datetime.UTC).replace(tzinfo=None)
-    return value.isoformat(timespec="seconds")
+    """Return a date, or a time to the second."""
+    return value.isoformat(timespec="seconds") if isinstance(value, datetime.datetime) else value.isoformat()
