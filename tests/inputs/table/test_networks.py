@@ -122,6 +122,35 @@ def test_coefficients_are_those_of_the_data() -> None:
         np.testing.assert_allclose(total, answer, rtol=1e-3, atol=1e-2)
 
 
+def test_coefficients_whose_names_collide_are_all_there() -> None:
+    from zoo.models.linear.coefficients import coefficients
+
+    columns = (
+        Column("age", "number", missing=True, knots=(0, 1)),
+        Column("age missing", "boolean", knots=(0, 1)),
+        Column("intercept", "number", knots=(0, 1)),
+        Column("intercept (2)", "number", knots=(0, 1)),
+        Column("city", "word", words=("Bern", "x = y")),
+        Column("city = Bern", "number", knots=(0, 1)),
+        Column("city = x", "word", words=("y",)),
+    )
+    kernel = np.arange(9.0)[:, None]
+    named = coefficients(kernel, np.array([-1.0]), TablePreprocessing(columns))
+    assert len(named) == len(kernel) + 1
+    assert {name: float(row[0]) for name, row in named.items()} == {
+        "intercept (3)": -1,
+        "age": 0,
+        "age missing": 1,
+        "intercept": 2,
+        "intercept (2)": 3,
+        "city = Bern": 4,
+        "age missing (2)": 5,
+        "city = Bern (2)": 6,
+        "city = x = y": 7,
+        "city = x = y (2)": 8,
+    }
+
+
 def test_a_word_never_seen_changes_nothing_and_pieces_go_on_beyond_their_ends() -> None:
     model = network("linear", MIXED)
     _, bias = model.get_weights()

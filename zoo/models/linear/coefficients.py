@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 
 import numpy as np
 
@@ -43,7 +43,7 @@ def coefficients(
 
     Besides `intercept` and the columns there is `column = word`, and `column missing`, which replaces the column's own
     product where its value is missing. A value that is missing although no training row lacks it counts as the column's
-    mean.
+    mean. Columns keep their names; another coefficient whose name is taken gets a number, such as `age missing (2)`.
 
     Args:
         kernel: of the layer `logits`, [terms, count].
@@ -61,10 +61,17 @@ def coefficients(
     at_mean = {column.name: slopes[column.name] * column.mean for column in numbers}
     others = rows[len(numbers) :]
     intercept = np.asarray(bias, np.float64) * std + mean - sum(at_mean.values())
-    name = INTERCEPT
-    while name in slopes:  # a column may have this name
-        name = f"{name} of the model"
-    named = {name: intercept, **slopes}
+    named = {_unused(INTERCEPT, slopes): intercept, **slopes}
     for column, row in zip(missing, others, strict=False):
-        named[f"{column.name} missing"] = row + at_mean.get(column.name, 0.0)
-    return named | dict(zip(words, others[len(missing) :], strict=True))
+        named[_unused(f"{column.name} missing", named)] = row + at_mean.get(column.name, 0.0)
+    for word, row in zip(words, others[len(missing) :], strict=True):
+        named[_unused(word, named)] = row
+    return named
+
+
+def _unused(name: str, taken: Container[str]) -> str:
+    """Return a name, with a number if it is taken."""
+    unused, number = name, 2
+    while unused in taken:
+        unused, number = f"{name} ({number})", number + 1
+    return unused
