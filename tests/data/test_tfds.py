@@ -26,7 +26,8 @@ from zoo.inputs.audio import wav
 from zoo.inputs.image.data import Form
 from zoo.inputs.image.decoding import pixels_tensor
 from zoo.inputs.image.preprocessing import Preprocessing, open_header, open_image
-from zoo.inputs.table.columns import Column
+from zoo.inputs.table.columns import Column, TableSettings
+from zoo.inputs.table.data import suiting
 from zoo.inputs.table.preprocessing import TablePreprocessing
 from zoo.recipe import Split
 
@@ -432,6 +433,15 @@ def test_scalars_are_the_columns_of_a_table(tmp_path: Path) -> None:
     assert any("left out: 3 rows" in line and "withheld" in line for line in said)
     again = load(data.source, "table", split=Split(), data_dir=tmp_path)
     assert again.fingerprint == data.fingerprint
+
+
+def test_large_integers_stay_apart(tmp_path: Path) -> None:
+    features = {"image": None, "user": np.int64, "x": np.float32}
+    items = [{"user": 2**60 + number % 2, "x": number / 7, "label": number % 3} for number in range(60)]
+    prepare(tmp_path, "users", {"train": items}, features=features)
+    data = load("tfds:users", "table", split=Split(), data_dir=tmp_path, options={"target": "label"})
+    made = suiting(data, TableSettings(words=("user",)), None)
+    assert {*made.columns[0].words} == {str(2**60), str(2**60 + 1)}
 
 
 def test_classes_with_numbers_for_names_are_classes(tmp_path: Path) -> None:

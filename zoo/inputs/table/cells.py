@@ -1,4 +1,4 @@
-"""Read the cells of a file as values: without spaces around them, and with missing ones as None."""
+"""Read the cells of a file as values: text without spaces around it, missing ones as None, and integers exactly."""
 
 from __future__ import annotations
 
@@ -8,6 +8,14 @@ from zoo.inputs.table.columns import MISSING, Value
 
 WHOLE = re.compile(r"(-?[1-9][0-9]*|0)\.0+")
 """Text that is a whole number with a decimal point, as pandas writes integers of a column with missing values."""
+
+MOST_EXACT = 2**53
+"""The largest integer below which every integer is a float of its own."""
+
+
+def of_integer(number: int) -> float | str:
+    """Return an integer as a value: a float, or text where floats do not tell integers apart, as in a CSV file."""
+    return float(number) if abs(number) <= MOST_EXACT else str(number)
 
 
 def present(cell: Value, missing: frozenset[str] = MISSING) -> Value:

@@ -24,6 +24,7 @@ from zoo.data.splits import SPLIT_NAMES, like_a_split
 from zoo.data.store_copy import local_copy
 from zoo.errors import MissingFile, ZooError, listed
 from zoo.files import exists, expanded
+from zoo.inputs.table.cells import of_integer
 from zoo.inputs.table.columns import LONGEST_NAME, NUMBER, Value, check_names
 from zoo.stores import is_store
 from zoo.text import Say, silent
@@ -39,9 +40,6 @@ MOST_CELLS = 20_000_000
 
 LONGEST_HEADER = 2**21
 """The most bytes of the line that names the columns."""
-
-MOST_EXACT = 2**53
-"""The largest integer below which every integer is a float of its own."""
 
 GZIP, PARQUET = b"\x1f\x8b", b"PAR1"
 """The first bytes of files."""
@@ -408,10 +406,7 @@ def _parquet(file: IO[bytes], name: str, title: str) -> Frame:
 
 
 def _values(column: Any) -> list[Value] | None:
-    """Return the values of a column of Arrow: floats, text or None; None if no network takes its type.
-
-    Integers that floats do not tell apart are text, as those of a CSV file are.
-    """
+    """Return the values of a column of Arrow: floats, text or None; None if no network takes its type."""
     import pyarrow as pa
     from pyarrow import types
 
@@ -421,8 +416,7 @@ def _values(column: Any) -> list[Value] | None:
     if types.is_null(kind):
         return [None] * len(column)
     if types.is_integer(kind):
-        numbers = column.to_pylist()
-        return [one if one is None else float(one) if abs(one) <= MOST_EXACT else str(one) for one in numbers]
+        return [None if number is None else of_integer(number) for number in column.to_pylist()]
     if types.is_floating(kind) or types.is_decimal(kind):
         return column.cast(pa.float64(), safe=False).to_pylist()
     if types.is_boolean(kind):

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from zoo.errors import ZooError
+from zoo.inputs.table.cells import of_integer
 from zoo.inputs.table.columns import Value
 
 MOST_PLACES = 1000
@@ -73,7 +74,7 @@ def _reader(dtype: Any) -> Callable[[Any], Value] | None:
     """Return the function that turns a stored value of a dtype into a value; None for another dtype."""
     if dtype in (bytes, str, object) or np.dtype(dtype).kind in "OSU":
         return _text
-    readers: dict[str, Callable[[Any], Value]] = {"b": _boolean, "i": float, "u": float, "f": _number}
+    readers: dict[str, Callable[[Any], Value]] = {"b": _boolean, "i": of_integer, "u": of_integer, "f": _number}
     return readers.get(np.dtype(dtype).kind)
 
 
