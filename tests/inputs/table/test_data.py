@@ -19,11 +19,12 @@ from zoo.data.dataset import Dataset
 from zoo.data.example import Unreadable
 from zoo.data.fitting import fitting
 from zoo.data.load import load, read_source
+from zoo.data.reload import load_again
 from zoo.data.sources import csv
 from zoo.errors import ZooError
 from zoo.inputs.table import client, data, graph
 from zoo.inputs.table.columns import Column, Kind, Row, TableSettings
-from zoo.inputs.table.frame import read_frame
+from zoo.inputs.table.frame import files, read_frame
 from zoo.inputs.table.preprocessing import TablePreprocessing
 from zoo.inputs.table.rows import typed
 from zoo.recipe import Split
@@ -330,6 +331,30 @@ def test_files_that_were_moved_are_found_by_their_folder(tmp_path: Path) -> None
     dataset = load(argument, "table", split=SPLIT, data_dir=tmp_path, options={"target": "y"})
     assert len(dataset.test) == 10
     assert dataset.source == f"csv:{tmp_path}/train.csv,{tmp_path}/test.csv"
+
+
+def test_files_of_several_folders_that_were_moved_are_found(tmp_path: Path) -> None:
+    options = {"target": "y"}
+    for year in ("2023", "2024"):
+        (tmp_path / "old" / year).mkdir(parents=True)
+        (tmp_path / "old" / year / "rows.csv").write_text("x,y\n" + f"{year},2.5\n2,3.5\n" * 20)
+    source = f"csv:{tmp_path}/old/2023/rows.csv,{tmp_path}/old/2024/rows.csv"
+    described = load(source, "table", split=SPLIT, options=options).description()
+    for old, new in (("old", "new"), ("new", "newer")):
+        (tmp_path / old).rename(tmp_path / new)
+        dataset = load_again(described, "table", SPLIT, tmp_path / new)
+        assert dataset.source == source.replace("/old/", f"/{new}/")
+    described = dataset.description()
+    assert load_again(described, "table", SPLIT).source == dataset.source, "the moved data are recorded"
+    with pytest.raises(ZooError, match=f"there is no file {tmp_path}/gone/2023/rows.csv"):
+        load_again(described, "table", SPLIT, tmp_path / "gone")
+
+
+def test_files_of_several_folders_may_be_moved_into_one(tmp_path: Path) -> None:
+    (tmp_path / "train.csv").write_text("x,y\n" + "1,2.5\n2,3.5\n" * 20)
+    (tmp_path / "test.csv").write_text("x,y\n" + "3,2.5\n4,3.5\n" * 5)
+    found = files("/gone/a/train.csv,s3://bucket/b/test.csv", tmp_path)
+    assert [*found.values()] == [tmp_path / "train.csv", tmp_path / "test.csv"]
 
 
 def test_batches_are_the_rows_in_an_order_of_the_epoch() -> None:

@@ -12,6 +12,7 @@ import datetime
 import gzip
 import io
 import itertools
+import os
 import re
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -99,6 +100,8 @@ class Frame:
 def files(argument: str, folder: Path | None = None, say: Say = silent) -> dict[str, Path]:
     """Return the files of `FILE[,FILE…]`, in `folder` if one is given, by names with which to read them again.
 
+    Files of several folders are looked for in the same folders below `folder`, and in `folder` itself.
+
     `say` is called for files that are copied from a store.
 
     Raises:
@@ -107,19 +110,27 @@ def files(argument: str, folder: Path | None = None, say: Say = silent) -> dict[
     whole = expanded(argument)
     moved = folder / whole.name if folder and "," in whole.name else whole
     named = [str(whole)] if exists(moved) else argument.split(",")
+    absolute = [expanded(one).absolute() for one in named]
+    common = os.path.commonpath([path.parent for path in absolute])
     paths: dict[str, Path] = {}
-    for one in named:
+    for one, given in zip(named, absolute, strict=True):
         stored = is_store(one)
         if stored and not folder:
             path = local_copy(one, say, file=True)
         else:
-            place = folder / Path(one).name if folder else expanded(one)
+            place = _moved(given, folder, common) if folder else expanded(one)
             # The name of the file itself may say which split it is, also if it is a link to a file of another name.
             path = place.parent.resolve() / place.name
         paths[one if stored else str(path)] = path
     if len({path.resolve() for path in paths.values()}) < len(named):
         raise ZooError(f"{shown(argument)} names a file twice: name each once")
     return paths
+
+
+def _moved(path: Path, folder: Path, common: str) -> Path:
+    """Return the place of a file in another folder, where it may lie without the folders between it and `common`."""
+    below, alone = folder / os.path.relpath(path, common), folder / path.name
+    return alone if exists(alone) and not exists(below) else below
 
 
 def read_frame(paths: Sequence[Path], names: Sequence[str] = ()) -> Frame:
