@@ -177,9 +177,10 @@ def test_types_are_inferred(values: Any, kind: str) -> None:
         ("x", ["1", "1e999"], "infinite number"),
         ("x", [None, None], "has no values"),
         ("x", ["3,5", "1,25", None, "2,0"], "numbers with commas, .*, .3,5. in row 1: write plain"),
-        ("name", [f"word {number}" for number in range(20)], "a different word in each row"),
-        ("Id", [str(number) for number in range(20)], "a different number in each row"),
-        ("PassengerId", [float(number) for number in range(20)], "a different number in each row"),
+        ("name", [f"word {number}" for number in range(20)], "another word in each row, so"),
+        ("name", [*(f"word {number}" for number in range(20)), None], "another word in each row that has one, so"),
+        ("Id", [str(number) for number in range(20)], "another number in each row"),
+        ("PassengerId", [float(number) for number in range(20)], "another number in each row"),
         ("row_id", [float(number) for number in range(20)], "table.ignore=row_id"),
     ],
 )

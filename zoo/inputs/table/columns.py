@@ -244,9 +244,10 @@ def inferred(
         values = [row[place] for row in rows]
         kind = "word" if name in words else infer(name, values, row_name)
         if name not in words and identifies(name, kind, values):
+            rows_with = "row that has one" if any(map(is_missing, values)) else "row"
             raise ZooError(
-                f"column '{shown(name)}' has a different {kind} in each row, so that nothing can be learned from it: "
-                f"--set table.ignore={shown(name)}"
+                f"column '{shown(name)}' has another {kind} in each {rows_with}, so that nothing can be learned from "
+                f"it: --set table.ignore={shown(name)}"
             )
         columns.append(Column(name, kind))
     if not columns:
