@@ -17,6 +17,8 @@ from tests.data.sample_images import encoded, fill, noise
 from zoo.data.dataset import Dataset, Examples
 from zoo.data.load import load
 from zoo.data.names import natural
+from zoo.data.reload import load_again
+from zoo.data.unlabeled import load_unlabeled
 from zoo.errors import ZooError
 from zoo.inputs.image.data import Form
 from zoo.inputs.image.preprocessing import open_header, open_image
@@ -235,6 +237,18 @@ def test_splits_that_differ_are_refused(tmp_path: Path) -> None:
     assert "val/ and validation/" in refusal(tmp_path)
     (tmp_path / "val").rename(tmp_path / "vall")
     assert "also 'vall'" in refusal(tmp_path)
+
+
+def test_splits_may_differ_where_classes_are_not_learned(tmp_path: Path) -> None:
+    folder = tmp_path / "mixed"
+    fill(folder / "test", {"unknown": 4})
+    fill(folder / "train", {"dog": 9, "cat": 9})
+    data = load_folder(folder, labeled=False)
+    assert data.labels == ("cat", "dog", "unknown")
+    assert (len(data.train) + len(data.validation), data.test.targets.tolist()) == (18, [2] * 4)
+    assert load_again(data.description(), "image", Split()).fingerprint == data.fingerprint
+    labeled = load_folder(fill(tmp_path / "labeled", {"cat": 9, "dog": 9}))
+    assert len(load_unlabeled(f"folder:{folder}", labeled, labeled.train, data_dir=None)[0]) == 18
 
 
 def test_neither_loading_nor_reading_pixels_imports_tensorflow(tmp_path: Path) -> None:

@@ -38,8 +38,9 @@ class Source:
         absolute: turns the argument into one that means the same in every current folder.
         infers_targets: whether `read` decides from their values whether the targets are classes or values. If so, it
             also takes `model`, the description of a model that is measured on the examples, None for others.
-        labels_optional: whether examples may lack targets where none are learned. If so, `read` also takes `labeled`,
-            False if the examples need no targets, and the option `target` may then be left out.
+        labels_optional: whether examples may lack targets, or the splits have different classes, where targets are not
+            learned. If so, `read` also takes `labeled`, False if targets are not learned, and an option `target` may
+            then be left out.
         options: a help text for each option that `read` takes. Commands have the options `data_dir`, a `Path`, and
             `target`, `text`, `image` and `audio`, the names of columns.
         short_name: turns the argument into a word for the names of run folders; the scheme stands in for an empty one.

@@ -65,7 +65,7 @@ class Candidate:
     name: str
 
 
-def read(argument: str, say: Say, kind: str) -> RawDataset:
+def read(argument: str, say: Say, kind: str, labeled: bool = True) -> RawDataset:
     """Describe every example below a folder; a file that is new or has changed is read whole, to find damage.
 
     Every visible file in a class folder should be an example of the kind, whatever its name; a file that cannot be
@@ -74,8 +74,8 @@ def read(argument: str, say: Say, kind: str) -> RawDataset:
     dot, for a class that has the name of a split, and before many files are read.
 
     Raises:
-        ZooError: the folder is missing or has another layout, a class has no files, the splits have different classes,
-            or not a single file is an example of the kind.
+        ZooError: the folder is missing or has another layout, a class has no files, the splits have different classes
+            although these are learned (`labeled`), or not a single file is an example of the kind.
     """
     wanted = inputs.find(kind)
     root, recorded = folder_of(argument, say)
@@ -83,7 +83,7 @@ def read(argument: str, say: Say, kind: str) -> RawDataset:
         raise ZooError(f"there is no folder {root}: {layout(wanted)}")
     started = time.time_ns()
     splits = {split: class_folders(folder, wanted) for split, folder in split_folders(root, wanted, say).items()}
-    labels = common_labels(root, splits)
+    labels = common_labels(root, splits) if labeled else all_labels(splits)
     numbers = {composed(name): number for number, name in enumerate(labels)}
     places = [(split, folder) for split, folders in splits.items() for folder in folders]
     listings = map_ahead(lambda place: files_of_class(place[1], wanted), places, ahead=len(places))
@@ -234,6 +234,14 @@ def common_labels(root: Path, splits: dict[str, list[Path]]) -> tuple[str, ...]:
     return tuple(labels.values())
 
 
+def all_labels(splits: dict[str, list[Path]]) -> tuple[str, ...]:
+    """Return the names of the classes of all splits, each once, first those of train."""
+    names: dict[str, str] = {}
+    for folder in (*splits["train"], *(folder for folders in splits.values() for folder in folders)):
+        names.setdefault(composed(folder.name), folder.name)
+    return tuple(names.values())
+
+
 def files_of_class(folder: Path, kind: Input) -> Listing:
     """List a class folder, every visible file of which should be an example.
 
@@ -300,5 +308,6 @@ SOURCE = Source(
     absolute=absolute_path,
     summary="your own files, one folder per class",
     read=read,
+    labels_optional=True,
     short_name=lambda argument: Path(argument).name,
 )
