@@ -177,6 +177,19 @@ def _writing(base: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def _visible(version: Path) -> Iterator[None]:
+    """Turn an error of the file system after a version became visible into a ZooError that says so."""
+    try:
+        yield
+    except OSError as error:
+        where = f", {error.filename}" if error.filename else ""
+        raise ZooError(
+            f"version {version.name} is published in {version.parent}, but what follows failed "
+            f"({error.strerror or error}{where}): mend that before you publish again"
+        ) from None
+
+
+@contextlib.contextmanager
 def _locked(base: Path, say: Say) -> Iterator[None]:
     """Lock a base path against other publishers, after waiting for them. The lock ends with its process."""
     descriptor = os.open(base / LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
@@ -203,11 +216,13 @@ def _add(base: Path, source: Path, content: VersionRecord, keep: int | None, say
         files.write_json(staging / RECORD, schema.to_dict(record))
         for folder in (staging, *(path for path in staging.rglob("*") if path.is_dir())):
             files.sync_folder(folder)
-        staging.rename(base / str(number))
-        files.sync_folder(base)
+        version = base / str(number)
+        staging.rename(version)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
-    return Publication(base / str(number), record, _remove_older(base, keep, say))
+    with _visible(version):
+        files.sync_folder(base)
+        return Publication(version, record, _remove_older(base, keep, say))
 
 
 def _copy(source: Path, target: Path, wanted: File) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -23,6 +24,7 @@ from tests.serving.handmade import make_artifact, python, sign
 from zoo import artifact, files, saved_model_folder, schema
 from zoo.artifact import File
 from zoo.errors import Refused, ZooError
+from zoo.serving import publish as publishing
 from zoo.serving import versions
 from zoo.serving.publish import publish, roll_back
 from zoo.serving.verify import verify
@@ -497,6 +499,29 @@ def test_a_full_disk_leaves_nothing_visible(first: Path, tmp_path: Path, base: P
     assert "nothing was published in" in done.stderr.splitlines()[-1]
     assert visible(base) == ["1"]
     assert not list(base.glob(".tmp*"))
+
+
+@pytest.mark.parametrize("failing", ["sync_folder", "sweep"])
+def test_an_error_after_the_version_is_visible_does_not_deny_it(
+    first: Path, base: Path, failing: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sync, sweep = files.sync_folder, publishing._sweep
+
+    def fail(folder: Path) -> None:
+        (sync if failing == "sync_folder" else sweep)(folder)
+        if (base / "1").exists():
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    if failing == "sync_folder":
+        monkeypatch.setattr(files, "sync_folder", fail)
+    else:
+        monkeypatch.setattr(publishing, "_sweep", fail)
+    with pytest.raises(ZooError, match=r"^version 1 is published in .* but .*Input/output error[^\n]*$") as said:
+        publish(first, base)
+    assert "nothing was published" not in str(said.value)
+    assert visible(base) == ["1"]
+    monkeypatch.undo()
+    assert verify(base).passed
 
 
 def test_the_verb_says_what_it_did(
