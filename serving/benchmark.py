@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from zoo import formats
-from zoo.artifact import File, Manifest, hashes, read
+from zoo.artifact import File, Manifest, own_hashes, read
 from zoo.errors import Refused, ZooError
 from zoo.formats import Format
 from zoo.intervals import ratio_of_medians
@@ -192,7 +192,7 @@ def _files(files: dict[str, File], row: Format) -> dict[str, File]:
 
 def _refuse_other_files(artifact: Path, manifest: Manifest, rows: Sequence[Format]) -> None:
     """Raise Refused unless the formats' files are those that the score in the manifest was measured on."""
-    stored = hashes(artifact)
+    stored = own_hashes(artifact, manifest)
     for row in rows:
         wanted, found = _files(manifest.files, row), _files(stored, row)
         other = sorted(name for name in found.keys() | wanted if found.get(name) != wanted.get(name))

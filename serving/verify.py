@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from zoo import contract, formats
-from zoo.artifact import CARD, GOLDEN, LABELS, MANIFEST, Gate, Manifest, changes, hashes, read
+from zoo.artifact import CARD, GOLDEN, LABELS, MANIFEST, Gate, Manifest, changes, own_hashes, read
 from zoo.errors import Refused, ZooError, one_line
 from zoo.formats import Format
 from zoo.input import Arrays, kind_of
@@ -47,9 +47,9 @@ def verify(artifact: Path) -> Report:
     """Check an artifact against its manifest and the contract, and compare its outputs with its golden files.
 
     A damaged artifact gives failed gates, which say what is wrong and where. A file is opened only when it is the one
-    that the manifest lists, byte for byte. A format with a heavy library, such as TensorFlow, is opened only where the
-    artifact has no other and the library is installed. A base path that 'zoo publish' wrote, or one version of it, is
-    compared with its own record.
+    that the manifest lists, byte for byte; where the files cannot be hashed, there are no gates on their content. A
+    format with a heavy library, such as TensorFlow, is opened only where the artifact has no other and the library is
+    installed. A base path that 'zoo publish' wrote, or one version of it, is compared with its own record.
 
     Raises:
         ZooError: the folder is neither an artifact nor anything that 'zoo publish' wrote.
@@ -59,7 +59,10 @@ def verify(artifact: Path) -> Report:
         return Report(artifact, versions.gates(artifact))
     manifest = read(artifact)
     files, intact = _files(artifact, manifest)
-    gates = [_manifest(manifest), files, _layout(manifest), _labels(artifact, manifest, intact)]
+    gates = [_manifest(manifest), files, _layout(manifest)]
+    if intact is None:
+        return Report(artifact, tuple(gates))
+    gates.append(_labels(artifact, manifest, intact))
     golden, golden_gate = _golden(artifact, manifest, intact, GOLDEN, "golden_file")
     gates.append(golden_gate)
     rows = _to_open(manifest)
@@ -94,12 +97,15 @@ def _manifest(manifest: Manifest) -> Gate:
     return Gate.of("manifest", problems, formats=list(manifest.formats), files=len(manifest.files))
 
 
-def _files(artifact: Path, manifest: Manifest) -> tuple[Gate, frozenset[str]]:
-    """The gate on the files' hashes, and the names of the files that are as the manifest lists them."""
+def _files(artifact: Path, manifest: Manifest) -> tuple[Gate, frozenset[str] | None]:
+    """The gate on the files' hashes, and the names of the files that are as the manifest lists them.
+
+    The names are None if the files cannot be hashed.
+    """
     try:
-        found = hashes(artifact)
+        found = own_hashes(artifact, manifest)
     except (ZooError, OSError) as error:
-        return Gate.of("files", [str(error)]), frozenset()
+        return Gate.of("files", [str(error)]), None
     intact = frozenset(name for name, file in manifest.files.items() if found.get(name) == file)
     size = sum(file.bytes for file in found.values())
     # A server takes the highest folder for the newest version, even if it is empty.

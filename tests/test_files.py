@@ -58,6 +58,7 @@ def test_links_are_refused(tmp_path: Path) -> None:
     (tmp_path / "folder" / "link").symlink_to(tmp_path)
     with pytest.raises(ZooError, match="symbolic link"):
         files.files_below(tmp_path / "folder")
+    assert files.files_below(tmp_path / "folder", without=["link"]) == []
 
 
 def test_json_of_any_depth_ends_in_one_line(tmp_path: Path) -> None:

@@ -159,6 +159,9 @@ def test_a_folder_in_a_store_is_no_table(bucket: str, tmp_path: Path) -> None:
 def test_runs_come_to_a_store_and_back(bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     finished_run(tmp_path / "run", described())
     (tmp_path / "run" / ".half").write_bytes(b"half")
+    (tmp_path / "run" / ".git").mkdir()
+    (tmp_path / "run" / ".git" / "config").write_bytes(b"[core]")
+    (tmp_path / "run" / ".git" / "hooks").symlink_to("/nowhere")
     sent: list[str] = []
     send = Store.send
 
@@ -175,6 +178,7 @@ def test_runs_come_to_a_store_and_back(bucket: str, tmp_path: Path, monkeypatch:
     back = zoo.copy(f"{bucket}/run", tmp_path / "back")
     assert dataclasses.replace(back, target=done.target) == done
     (tmp_path / "run" / ".half").unlink()
+    shutil.rmtree(tmp_path / "run" / ".git")
     for path in (tmp_path / "run").rglob("*"):
         if path.is_file():
             assert path.read_bytes() == (tmp_path / "back" / path.relative_to(tmp_path / "run")).read_bytes()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -190,13 +190,26 @@ def write(folder: Path, manifest: Manifest) -> None:
     files.write_json(folder / MANIFEST, schema.to_dict(complete))
 
 
-def hashes(folder: Path, record: str = MANIFEST) -> dict[str, File]:
-    """Return the size and hash of every file in the folder by path, except of `record`, the file that lists them."""
+def hashes(folder: Path, record: str = MANIFEST, without: Collection[str] = ()) -> dict[str, File]:
+    """Return the size and hash of every file in the folder by path, except of `record`, the file that lists them.
+
+    The entries of the folder itself with the names `without` are left out.
+    """
     return {
         path.relative_to(folder).as_posix(): File(path.stat().st_size, files.sha256(path))
-        for path in files.files_below(folder)
+        for path in files.files_below(folder, without)
         if path != folder / record
     }
+
+
+def own_hashes(folder: Path, manifest: Manifest) -> dict[str, File]:
+    """Return the size and hash of every file of an artifact by path, except of its manifest.
+
+    Hidden entries of the folder itself that the manifest does not list are not the artifact's: git, downloads from the
+    Hugging Face Hub (`.gitattributes`, `.cache`) and file managers (`.DS_Store`) leave them.
+    """
+    listed = {PurePosixPath(name).parts[0] for name in manifest.files}
+    return hashes(folder, without=[name for name in files.hidden(folder) if name not in listed])
 
 
 def changes(found: dict[str, File], recorded: dict[str, File]) -> list[str]:

@@ -10,7 +10,7 @@ import json
 import os
 import shutil
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -162,17 +162,27 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def files_below(folder: Path) -> list[Path]:
-    """List the regular files below `folder`, sorted.
+def hidden(folder: Path) -> list[str]:
+    """List the names of the hidden files and folders in `folder` itself, such as those of git and of file managers."""
+    return sorted(path.name for path in folder.glob(".*"))
+
+
+def files_below(folder: Path, without: Collection[str] = ()) -> list[Path]:
+    """List the regular files below `folder`, sorted, but not the entries of `folder` itself with the names `without`.
 
     Raises:
         ZooError: there is something else than files and folders below `folder`: no hash would cover the target of a
             symbolic link, or a pipe.
     """
+    entries = [path for path in folder.glob("*") if path.name not in without]
+    below = [inside for path in entries if path.is_dir() and not path.is_symlink() for inside in path.rglob("*")]
     found = []
-    for path in sorted(folder.rglob("*")):
+    for path in sorted([*entries, *below]):
         if path.is_symlink():
-            raise ZooError(f"{path} is a symbolic link: an artifact holds regular files only")
+            raise ZooError(
+                f"{path} is a symbolic link, and an artifact holds regular files only: copy the folder with 'cp -rL', "
+                "or download it with 'hf download --local-dir'"
+            )
         if path.is_file():
             found.append(path)
         elif not path.is_dir():

@@ -44,7 +44,8 @@ def upload(folder: Path, url: str) -> Copy:
     if kind is None:
         raise ZooError(f"{folder} is not a run, artifact or evaluation: name a folder that zoo wrote")
     store, description = Store.at(url), folder_kinds.KINDS[kind].marker
-    paths = {path.relative_to(folder).as_posix(): path for path in files.files_below(folder)}
+    found = files.files_below(folder, without=files.hidden(folder))
+    paths = {path.relative_to(folder).as_posix(): path for path in found}
     # A hidden file is one that a training has not finished writing.
     others = {name: path for name, path in paths.items() if name != description and not path.name.startswith(".")}
     _refuse_existing(store, folder, others)

@@ -212,8 +212,8 @@ def preprocessing_with(**changes: Any) -> Damage:
     return damage
 
 
-UNKNOWN = {"files", "labels", "golden_file", "onnx_loads"}
-"""The gates that fail if the files cannot be hashed, so that none is opened."""
+UNKNOWN = {"files"}
+"""The gates that fail if the files cannot be hashed, so that there is no gate on their content."""
 
 AFTERWARDS: dict[str, tuple[Damage, set[str]]] = {
     "a byte of the network": (flip(ONNX), {"files", "onnx_loads"}),
@@ -238,7 +238,8 @@ AFTERWARDS: dict[str, tuple[Damage, set[str]]] = {
     "no golden file": (delete(GOLDEN), {"files", "golden_file"}),
     "half a golden file": (cut(GOLDEN), {"files", "golden_file"}),
     "a file more": (put("onnx/model.int8.onnx", b"more"), {"files"}),
-    "a hidden file more": (put(".hidden", b""), {"files"}),
+    "a hidden file more": (put("onnx/.hidden", b""), {"files"}),
+    "a hidden file more in a version": (put("saved_model/1/.x", b""), {"files"}),
     "a version more": (put("saved_model/2/saved_model.pb", b"more"), {"files"}),
 }
 """Damage to an artifact after it was made, and the gates that find it."""
@@ -349,6 +350,41 @@ def test_what_happened_afterwards_is_seen(onnx_artifact: Path, what: str) -> Non
     damage, gates = AFTERWARDS[what]
     damage(onnx_artifact)
     _fails(onnx_artifact, gates)
+
+
+def litter(folder: Path) -> None:
+    """Put into a folder what git, a download from the Hugging Face Hub and a file manager leave there."""
+    put(".gitattributes", b"*.onnx filter=lfs")(folder)
+    put(".cache/huggingface/download/README.md.metadata", b"revision")(folder)
+    put(".DS_Store", b"places of icons")(folder)
+    put(".git/HEAD", b"ref: refs/heads/main")(folder)
+    (folder / ".git/hooks").symlink_to("/nowhere")
+
+
+def test_hidden_entries_of_the_folder_are_not_the_artifact_s(onnx_artifact: Path) -> None:
+    litter(onnx_artifact)
+    report = verify(onnx_artifact)
+    assert report.passed, report
+    # A hidden file that the manifest lists is a part of the artifact.
+    put(".listed", b"listed")(onnx_artifact)
+    shutil.rmtree(onnx_artifact / ".git")
+    sign(onnx_artifact)
+    assert verify(onnx_artifact).passed
+    delete(".listed")(onnx_artifact)
+    _fails(onnx_artifact, {"files"})
+
+
+def test_the_links_of_a_cache_are_named_with_the_way_to_mend_them(onnx_artifact: Path, tmp_path: Path) -> None:
+    snapshot = tmp_path / "snapshots" / "revision"
+    for path in artifact.hashes(onnx_artifact, record=""):
+        (snapshot / path).parent.mkdir(parents=True, exist_ok=True)
+        (snapshot / path).symlink_to(onnx_artifact / path)
+    _fails(snapshot, {"files"})
+    (problem,) = next(gate for gate in verify(snapshot).gates if not gate.passed).figures["problems"]
+    assert "is a symbolic link" in problem
+    assert "hf download --local-dir" in problem
+    copied = shutil.copytree(snapshot, tmp_path / "copied")
+    assert verify(copied).passed
 
 
 @pytest.mark.parametrize("what", AT_THE_EXPORT)

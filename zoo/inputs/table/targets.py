@@ -257,7 +257,7 @@ def _numbers(cells: Sequence[Value], places: Sequence[str], name: str, *, requir
     found = [number for number in numbers if number is not None]
     if infinite and (required or len(found) >= len(words)):
         raise ZooError(
-            f"{infinite[0]}: the target '{shown(name)}' is infinite: mend or remove it, or --target "
+            f"{infinite[0]}: the target '{shown(name)}' is infinite: fix or remove it, or --target "
             f"{shown(name)}:classes if all are classes"
         )
     if required and not found:
