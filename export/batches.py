@@ -15,6 +15,11 @@ def size(batch: Mapping[str, np.ndarray]) -> int:
     return len(next(iter(batch.values())))
 
 
+def volume(batch: Mapping[str, np.ndarray]) -> int:
+    """Return the number of values in all arrays."""
+    return sum(values.size for values in batch.values())
+
+
 def forms(batch: Mapping[str, np.ndarray]) -> dict[str, str]:
     """Return the dtype and shape of each array, as text."""
     return {name: f"{values.dtype} {list(values.shape)}" for name, values in batch.items()}

@@ -172,6 +172,8 @@ def _int8(manifest: Manifest, kind: Input) -> str:
     latency = (
         f"{speed.ratio:.2f} times that of float32 ({speed.low:.2f} – {speed.high:.2f})" if speed else "not measured"
     )
+    shapes = (speed.shapes if speed else None) or {}
+    measured = "".join(f", `{name}` {list(shape)}" for name, shape in shapes.items())
     forced = "".join(f"| **shipped by `--force`** | {reason} |\n" for reason in made.forced)
     tested = f"the {test.examples} test {kind.plural}"
     elsewhere = WITHOUT_VNNI if made.target == "x86-vnni" else ""
@@ -181,7 +183,7 @@ def _int8(manifest: Manifest, kind: Input) -> str:
 |---|---|
 | loses | {test.drop:.2f} points of accuracy ({test.low:.2f} – {test.high:.2f}), on {tested} |
 | | right in float32 only: {test.lost}; in int8 only: {test.gained}; {made.max_drop:g} points were allowed |
-| latency | {latency}, one thread, one {kind.noun} |
+| latency | {latency}, one thread, one {kind.noun}{measured} |
 | nodes left in float32 | {len(made.kept)} of {made.nodes}: {kept} |
 {forced}{elsewhere}
 """

@@ -19,7 +19,7 @@ from zoo.errors import ZooError
 from zoo.export import gates
 from zoo.export.batches import part
 from zoo.export.graph import TracedModel
-from zoo.export.int8 import options, quantize, verdict
+from zoo.export.int8 import latency_ratio, options, quantize, verdict
 from zoo.export.onnx.conversion import check_opset, check_size, ir_version, write_onnx
 from zoo.export.onnx.fp16 import write_fp16
 from zoo.export.reference import Reference
@@ -208,8 +208,8 @@ class Int8Writer(Writer):
         float32, int8 = right[self.row.source or ""], right[self.row.name]
         dataset, preprocessing = self.job.dataset, self.job.description.preprocessing
         assert dataset is not None, "`refuse` refuses a run without data"
-        # Encoded alone: in a batch, a text is filled up to the longest one.
-        example = kind_of(preprocessing).client.encode([dataset.test.read(0)], preprocessing)
+        client = kind_of(preprocessing).client
+        example = latency_ratio.typical(dataset.test, lambda raw: client.encode(raw, preprocessing))
         self._result = verdict.verdict(
             self._decision, self.job.settings.int8, float32, int8, files=(self._float32, self.path), example=example
         )

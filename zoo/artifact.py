@@ -68,7 +68,8 @@ class PairedAccuracy:
 class LatencyRatio:
     """The latency of int8 as a multiple of float32's, with its 95 % interval from `low` to `high`.
 
-    Both files ran in turns within one process; only the processor time of their thread counts.
+    Both files ran in turns within one process; only the processor time of their thread counts. `shapes` are those of
+    the inputs, by name; None if they were not recorded.
     """
 
     float32_ms: float
@@ -79,6 +80,7 @@ class LatencyRatio:
     rounds: int
     threads: int = 1
     batch: int = 1
+    shapes: dict[str, tuple[int, ...]] | None = None
 
 
 @record

@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 
 from zoo.artifact import LatencyRatio
+from zoo.data.dataset import Examples
+from zoo.export.batches import volume
 from zoo.formats.onnx import open_onnx
 from zoo.input import Arrays
 from zoo.intervals import ratio_of_medians_over_sessions
@@ -24,11 +26,25 @@ SESSIONS = 5
 """The number of times that both files are opened: a session may be steadily faster or slower than the next one of the
 same file, by more than its rounds differ (onnxruntime 1.32)."""
 
+CANDIDATES = 64
+"""The most examples whose sizes are compared, to find a typical one."""
+
 SECONDS = 3.0
 """The time that all sessions are measured together."""
 
 # Processor time of the thread, which other processes on the machine do not add to. Windows counts it too coarsely.
 clock = time.thread_time if time.get_clock_info("thread_time").resolution <= 1e-6 else time.perf_counter
+
+
+def typical(test: Examples, encode: Callable[[Sequence[Any]], Arrays]) -> Arrays:
+    """Return the batch of one example that has the median size among `CANDIDATES` spread evenly over a split.
+
+    `encode` encodes raw examples. Each is encoded alone: in a batch, short ones are filled up to the longest one.
+    """
+    places = np.linspace(0, len(test) - 1, min(CANDIDATES, len(test))).astype(int)
+    volumes = [volume(encode([test.read(int(place))])) for place in places]
+    median = places[np.argsort(volumes, kind="stable")[len(places) // 2]]
+    return encode([test.read(int(median))])
 
 
 def compare(float32: Path, int8: Path, example: Arrays, seconds: float = SECONDS) -> LatencyRatio:
@@ -39,7 +55,8 @@ def compare(float32: Path, int8: Path, example: Arrays, seconds: float = SECONDS
         sessions.append(processor_seconds(calls, seconds / SESSIONS, share=1 / SESSIONS))
     ratio, low, high = ratio_of_medians_over_sessions([(second, first) for first, second in sessions], seed=0)
     first, second = (1e3 * float(np.median(taken)) for taken in np.concatenate(sessions, 1))
-    return LatencyRatio(first, second, ratio, low, high, sum(taken.shape[1] for taken in sessions))
+    rounds, shapes = sum(taken.shape[1] for taken in sessions), {name: array.shape for name, array in example.items()}
+    return LatencyRatio(first, second, ratio, low, high, rounds, shapes=shapes)
 
 
 def processor_seconds(calls: Sequence[Callable[[], Any]], seconds: float, share: float = 1.0) -> np.ndarray:

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import onnx
 import pytest
 
 from tests.models.test_bert import randomized
+from zoo import formats
+from zoo.data.dataset import Examples
+from zoo.data.example import Example
 from zoo.description import Model
 from zoo.export.batches import joined, size
 from zoo.export.graph import trace
-from zoo.export.int8 import calibration, qdq, quantize
+from zoo.export.int8 import calibration, qdq, quantize, verdict
 from zoo.export.onnx.conversion import write_onnx
 from zoo.export.onnx.graph_index import GraphIndex
 from zoo.export.onnx.integer_kernels import weighted_nodes
 from zoo.export.onnx.passes.masks import mask_by_keys
+from zoo.export.writers import Int8Writer
 from zoo.formats.onnx import open_onnx, write_optimized
 from zoo.inputs.text.preprocessing import TextPreprocessing
 
@@ -131,3 +137,20 @@ def test_an_answer_does_not_depend_on_what_else_is_in_the_batch(float32: Path, i
     expected = open_onnx(float32).run(short)["logits"]
     assert np.abs(together[:1] - alone).max() < 1e-3 * np.abs(expected).max()
     assert np.abs(alone - expected).max() < 0.2 * np.abs(expected).max()
+
+
+def test_latency_is_measured_on_a_text_of_usual_length(monkeypatch: pytest.MonkeyPatch) -> None:
+    words = [1, *(5 + number % 3 for number in range(99))]
+    examples = [Example("test", 0, str(count), " ".join(["7"] * count), 2 * count, bytes(32)) for count in words]
+    measured: list[dict[str, np.ndarray]] = []
+    monkeypatch.setattr(verdict, "verdict", lambda *given, example, files: measured.append(example))
+    writer: Any = object.__new__(Int8Writer)
+    writer.job = SimpleNamespace(
+        dataset=SimpleNamespace(test=Examples.of(examples)),
+        description=SimpleNamespace(preprocessing=TextPreprocessing(VOCABULARY, 12)),
+        settings=SimpleNamespace(int8=None),
+    )
+    writer.row, writer._decision, writer._float32, writer.path = formats.find("onnx_int8"), None, Path(), Path()
+    writer.refuse_over_budget({"onnx": np.ones(100, bool), "onnx_int8": np.ones(100, bool)})
+    (example,) = measured
+    assert {name: array.shape for name, array in example.items()} == {"input_ids": (1, 8), "attention_mask": (1, 8)}
