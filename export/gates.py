@@ -124,6 +124,7 @@ def output_gates(row: Format, opened: Callable[[], Session], reference: Referenc
     """The gates NAME_batches and NAME_agreement: batches of several sizes, and the answers against those of Keras.
 
     A format that rounds by the batch (`batch_tolerance`) is compared with its own answers for single examples.
+    NAME_batches also compares single examples at their own size, such as texts that are not filled up.
     """
     computed = functools.cache(lambda: in_batches(opened().run, reference))
     task = task_of(reference.description)
@@ -135,8 +136,13 @@ def output_gates(row: Format, opened: Callable[[], Session], reference: Referenc
         alone = np.concatenate([reference.primary(opened().run(one)) for one in singles])
         return batches(computed(), reference, alone, row.batch_tolerance)
 
+    def same_in_every_size() -> Verdict:
+        passed, figures = same_in_batches()
+        fits, further = at_own_size(opened().run, reference, row.tolerance)
+        return passed and fits, {**figures, **further}
+
     return [
-        gate(f"{row.name}_batches", same_in_batches),
+        gate(f"{row.name}_batches", same_in_every_size),
         gate(
             f"{row.name}_agreement",
             lambda: task.agreement(
@@ -186,6 +192,23 @@ def batches(
         "largest_difference": worst,
         "limit": tolerance,
         "outputs_inconsistent_by": inconsistent,
+    }
+
+
+def at_own_size(run: Compute, reference: Reference, tolerance: float) -> Verdict:
+    """Compare a file's answers for single examples at their own size with those of Keras."""
+    if not reference.alone:
+        return True, {}
+    largest, worst = float(np.abs(reference.expected).max()) or 1.0, 0.0
+    for inputs, outputs in reference.alone:
+        found, expected = reference.primary(run(inputs)), reference.primary(outputs)
+        if found.shape != expected.shape:
+            return False, {"alone": forms(inputs), "shape": list(found.shape), "expected": list(expected.shape)}
+        worst = max(worst, largest_difference(found, expected) / largest)
+    return worst <= tolerance, {
+        "alone": [forms(inputs) for inputs, _ in reference.alone],
+        "largest_difference_alone": worst,
+        "limit_alone": tolerance,
     }
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from zoo.data.dataset import Examples
 from zoo.description import Model
-from zoo.export.batches import joined, part, parts, size
+from zoo.export.batches import forms, joined, part, parts, size, volume
 from zoo.export.graph import TracedModel, outputs, spec
 from zoo.finite import finite, refuse_not_finite
 from zoo.formats import Compute
@@ -24,6 +24,9 @@ SAMPLES = 4
 
 STAND_INS = 16
 """The number of examples for a model without data; with more, an export of the largest model would take too long."""
+
+FURTHER = 6
+"""The number of further examples of random content, of which some are computed alone at their own size."""
 
 LAST_BITS, STEADY = 2**-20, 1e-5
 """An answer is steady if scaling the network's input by 1 + LAST_BITS moves it by at most STEADY units of the task's
@@ -48,6 +51,8 @@ class Reference:
         answers: the outputs that the model computes for `decoded`.
         at_once: the number of examples that gates compute at once: at most `EXAMPLES`, fewer if the layers would take
             more than `MEMORY`.
+        alone: batches of one example at its own size, such as a text that is not filled up to the longest one, each
+            with the outputs that the model computes for it; none if all examples have the same size.
     """
 
     description: Model
@@ -59,6 +64,7 @@ class Reference:
     statuses: tuple[str, ...]
     answers: Arrays
     at_once: int
+    alone: tuple[tuple[Arrays, Arrays], ...] = ()
 
     def primary(self, outputs: Mapping[str, np.ndarray]) -> np.ndarray:
         """Return the primary output of a file's outputs."""
@@ -81,8 +87,11 @@ class Reference:
 def of_noise(model: TracedModel) -> Reference:
     """Return a reference of two examples of random content, for a model that has no data yet."""
     preprocessing = model.description.preprocessing
-    raw = kind_of(preprocessing).client.noise(preprocessing, 2, np.random.default_rng(0))
-    return _KerasModel(model).reference(raw, raw[:1])
+    noise, keras = kind_of(preprocessing).client.noise, _KerasModel(model)
+    raw = noise(preprocessing, 2, np.random.default_rng(0))
+    # The two may have the same size.
+    further = noise(preprocessing, FURTHER, np.random.default_rng(1)) if keras.takes_any_size else ()
+    return keras.reference(raw, raw[:1], further=further)
 
 
 def of_examples(model: TracedModel, test: Examples) -> Reference:
@@ -138,7 +147,9 @@ class _KerasModel:
         self.description = description = model.description
         self.kind = kind_of(description.preprocessing)
         self.at_once = batch_within(MEMORY, model.model, most=EXAMPLES)
-        specs = {name: spec(tensor) for name, tensor in self.kind.client.tensors(description.preprocessing).items()}
+        tensors = self.kind.client.tensors(description.preprocessing)
+        self.takes_any_size = any(not isinstance(one, int) for tensor in tensors.values() for one in tensor.shape[1:])
+        specs = {name: spec(tensor) for name, tensor in tensors.items()}
 
         # Called eagerly, Keras 3.15 keeps the outputs of all layers until the last one is computed.
         @tf.function(input_signature=[specs, tf.TensorSpec([])], autograph=False)
@@ -181,13 +192,23 @@ class _KerasModel:
         return fits
 
     def reference(
-        self, raw: Sequence[Any], samples: Sequence[Any], name: Callable[[int], str] = "example {}".format
+        self,
+        raw: Sequence[Any],
+        samples: Sequence[Any],
+        name: Callable[[int], str] = "example {}".format,
+        further: Sequence[Any] = (),
     ) -> Reference:
-        """Return a reference: `raw` as the inputs of the contract, and `samples` as clients send them."""
+        """Return a reference: `raw` as the inputs of the contract, and `samples` as clients send them.
+
+        If examples may have any size, some of `raw` and `further` are also computed alone.
+        """
         preprocessing = self.description.preprocessing
         inputs = self.kind.client.encode(raw, preprocessing)
         sent = self.kind.data.samples(samples, preprocessing)
         decoded, statuses = decoded_by_graph(sent, preprocessing)
+        alone = [
+            (one, self.outputs(one, name=lambda _: "an example alone")) for one in self._alone([*raw, *further], inputs)
+        ]
         return Reference(
             description=self.description,
             inputs=inputs,
@@ -198,4 +219,15 @@ class _KerasModel:
             statuses=statuses,
             answers=self.outputs(decoded, name="sample {}".format),
             at_once=self.at_once,
+            alone=tuple(alone),
         )
+
+    def _alone(self, raw: Sequence[Any], inputs: Arrays) -> list[Arrays]:
+        """Encode the smallest raw example and one of median size alone, unless they are as large as `inputs`."""
+        if not self.takes_any_size:
+            return []
+        encoded = [self.kind.client.encode([one], self.description.preprocessing) for one in raw]
+        ordered = sorted(encoded, key=volume)
+        chosen = {str(forms(one)): one for one in (ordered[0], ordered[len(ordered) // 2])}
+        chosen.pop(str(forms(part(inputs, slice(1)))), None)
+        return [*chosen.values()]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -15,10 +17,13 @@ from zoo.artifact import Gate
 from zoo.description import Model, Scale
 from zoo.export import build, gates, graph
 from zoo.export.int8.options import Int8Options
+from zoo.export.onnx.conversion import write_onnx
 from zoo.export.reference import of_noise
+from zoo.formats import Compute
 from zoo.formats import onnx as onnx_format
 from zoo.formats.onnx import open_onnx
 from zoo.formats.saved_model import SAVED_MODEL, open_saved_model
+from zoo.input import Arrays
 from zoo.task import task_of
 
 TASKS = {
@@ -66,6 +71,34 @@ def test_it_passes_every_gate_and_both_formats_answer_alike(traced: graph.Traced
         for value in onnx.load(tmp_path / onnx_format.ONNX.path).graph.input
     ]
     assert shapes == [["batch", "length"]] * 2
+
+
+def test_a_file_of_one_length_is_refused(traced: graph.TracedModel, tmp_path: Path) -> None:
+    write_onnx(traced, tmp_path / "model.onnx")
+    reference, session = of_noise(traced), open_onnx(tmp_path / "model.onnx")
+    longest = reference.inputs[letters.CODES].shape[1]
+
+    def failed(run: Compute) -> dict[str, dict[str, Any]]:
+        opened = dataclasses.replace(session, run=run)
+        found = gates.output_gates(onnx_format.ONNX, lambda: opened, reference)
+        return {gate.name: gate.figures for gate in found if not gate.passed}
+
+    def of_one_length(inputs: Arrays) -> Arrays:
+        if inputs[letters.CODES].shape[1] != longest:
+            raise ValueError("another length")
+        return session.run(inputs)
+
+    def filled_up(inputs: Arrays) -> Arrays:
+        missing = longest - inputs[letters.CODES].shape[1]
+        return session.run(
+            {name: np.pad(one, ((0, 0), (0, missing)), constant_values=300) for name, one in inputs.items()}
+        )
+
+    assert failed(session.run) == {}
+    assert failed(of_one_length) == {"onnx_batches": {"error": "another length"}}
+    figures = failed(filled_up)["onnx_batches"]
+    assert figures["largest_difference"] <= figures["limit"] < figures["largest_difference_alone"]
+    assert len(figures["alone"]) == 2
 
 
 def test_the_card_has_code_for_every_signature_of_raw_examples(
