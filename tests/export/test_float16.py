@@ -8,9 +8,18 @@ from typing import Any
 import numpy as np
 import onnx
 import onnxruntime
+import pytest
 from onnx import TensorProto, helper, numpy_helper
+from onnx.reference import ReferenceEvaluator
 
+import zoo
+from zoo.description import Model
+from zoo.export.graph import trace
+from zoo.export.onnx.conversion import write_onnx
 from zoo.export.onnx.fp16 import write_fp16
+from zoo.formats.onnx import open_onnx
+from zoo.inputs.table.columns import Column
+from zoo.inputs.table.preprocessing import TablePreprocessing
 
 MEAN, STD = np.array([2e6, -1.0], np.float32), np.array([1e5, 0.5], np.float32)
 
@@ -74,6 +83,26 @@ def test_values_and_columns_may_be_beyond_65504(tmp_path: Path) -> None:
         # On the CPU, onnxruntime (1.32) computes float16 nodes in float32, so that answers do not show what is rounded.
         in_full = kinds.keys() & {"mean", "zero", "value_std", "value_mean"}
         assert {kinds[name] for name in in_full} == {TensorProto.FLOAT}
+
+
+@pytest.mark.parametrize("size", ["small", "base", "large"])
+def test_an_outlier_of_a_table_has_a_finite_answer(size: str, tmp_path: Path) -> None:
+    knots = (6.0, 9.0, 11.0, 14.0)
+    columns = tuple(Column(f"column {number}", "number", mean=10.0, std=2.0, knots=knots) for number in range(10))
+    preprocessing = TablePreprocessing(columns)
+    model = zoo.create("mlp", size=size, classes=3, preprocessing=preprocessing)
+    write_onnx(trace(model, Model("mlp", size, ("a", "b", "c"), preprocessing, 0, 0)), tmp_path / "whole.onnx")
+    write_fp16(tmp_path / "whole.onnx", tmp_path / "half.onnx")
+    onnx.checker.check_model(onnx.load(tmp_path / "half.onnx"), full_check=True)
+    features = np.random.default_rng(0).normal(10, 2, (40, 10)).astype(np.float32)
+    features[np.arange(20), np.arange(20) % 10] = 10 + 2 * np.repeat([1e6, -1e9], 10)
+    features[20, 3] = np.nan
+    # onnxruntime (1.32) computes float16 in float32 on CPUs, where nothing overflows. onnx' own evaluator rounds.
+    computed: Any = ReferenceEvaluator(str(tmp_path / "half.onnx")).run(["logits"], {"features": features})
+    whole = open_onnx(tmp_path / "whole.onnx").run({"features": features})["logits"]
+    half = computed[0]
+    assert np.isfinite(half).all()
+    np.testing.assert_allclose(half[20:], whole[20:], atol=2e-2)
 
 
 def spectrum() -> Any:

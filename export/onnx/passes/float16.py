@@ -14,6 +14,13 @@ import numpy as np
 from zoo.errors import Refused
 from zoo.export.onnx.graph_index import attributes_of
 
+FARTHEST = 1024.0
+"""The largest result of elementwise nodes on inputs: in float16, products of larger ones might exceed 65504, and
+differences of infinities are NaN. Of up to a million rows, none is this many standard deviations from their mean."""
+
+LEAST, MOST = "least_at_inputs", "most_at_inputs"
+"""The names of the constants that limit the results of elementwise nodes on inputs."""
+
 FLOAT32_INPUTS = {"Resize": (1, 2)}
 """By operator, the positions of inputs that ONNX defines as float32 whatever type the node computes with."""
 
@@ -37,7 +44,7 @@ def to_float16(model: Any) -> None:
 
     - nodes that read outputs alone: with a softmax of the logits in float16, the probabilities would not sum to 1;
     - elementwise nodes on float32 inputs and constants: the columns of a table are numbers of any size before they are
-      standardized;
+      standardized. Their results are limited to `FARTHEST`;
     - the last products and sums with constants, except the bias of a matrix product: values in the units of the data
       may be beyond 65504, or need more digits than float16 has, such as years;
     - logarithms and all that they depend on: a logarithm enlarges what float16 rounds, such as the quiet bands of a
@@ -69,6 +76,7 @@ def to_float16(model: Any) -> None:
             copy.CopyFrom(tensor)
             copy.name = halves[name]
             _convert(copy)
+    clipped: set[str] = set()
     nodes: list[Any] = []
 
     def cast(name: str, known: dict[str, str], suffix: str, dtype: int) -> str:
@@ -77,8 +85,18 @@ def to_float16(model: Any) -> None:
             nodes.append(onnx.helper.make_node("Cast", [name], [known[name]], to=dtype))
         return known[name]
 
+    def limited(name: str) -> str:
+        if not clipped:
+            for key, bound in ((LEAST, -FARTHEST), (MOST, FARTHEST)):
+                graph.initializer.append(onnx.numpy_helper.from_array(np.array(bound, np.float32), key))
+        clipped.add(name)
+        nodes.append(onnx.helper.make_node("Clip", [name, LEAST, MOST], [f"{name}_limited"]))
+        return f"{name}_limited"
+
     def in_half(name: str) -> str:
-        if name in full.values and name not in constants:
+        if name in full.at_inputs and name not in halves:
+            halves[name] = cast(limited(name), halves, "half", onnx.TensorProto.FLOAT16)
+        elif name in full.values and name not in constants:
             return cast(name, halves, "half", onnx.TensorProto.FLOAT16)
         return halves.get(name, name)
 
@@ -113,6 +131,7 @@ class _Full:
     Attributes:
         nodes: the places of its nodes.
         values: the names of its float32 values: inputs, outputs, and results of its nodes.
+        at_inputs: those of them that are results of elementwise nodes on inputs.
         others: the names of the values of other types that the nodes compute or read.
     """
 
@@ -125,10 +144,16 @@ class _Full:
         self._constants = {tensor.name for tensor in graph.initializer}
         inputs = {value.name for value in graph.input if self._types[value.name] == floats}
         outputs = {value.name for value in graph.output}
-        self.nodes = self._first(graph, inputs) | self._last(graph, outputs) | self._after(graph, outputs)
+        first = self._first(graph, inputs)
+        self.nodes = first | self._last(graph, outputs) | self._after(graph, outputs)
         self.nodes |= self._before_logarithms(graph)
-        computed = {name for number in self.nodes for name in graph.node[number].output}
-        self.values = inputs | outputs | {name for name in computed if self._types.get(name, floats) == floats}
+
+        def float_results(numbers: set[int]) -> set[str]:
+            computed = {name for number in numbers for name in graph.node[number].output}
+            return {name for name in computed if self._types.get(name, floats) == floats}
+
+        self.at_inputs = float_results(first)
+        self.values = inputs | outputs | float_results(self.nodes)
         self.others = {name for name, kind in self._types.items() if kind != floats}
 
     def _first(self, graph: Any, inputs: set[str]) -> set[int]:
