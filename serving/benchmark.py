@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -13,9 +14,10 @@ from zoo import formats
 from zoo.artifact import File, Manifest, own_hashes, read
 from zoo.errors import Refused, ZooError
 from zoo.formats import Format
-from zoo.intervals import ratio_of_medians
+from zoo.intervals import ratio_of_medians_over_sessions
 from zoo.measurement import BATCHES, SECONDS, check_seconds
 from zoo.provenance import usable_cpus
+from zoo.serving.latency import SESSIONS
 from zoo.serving.measuring_process import measurements
 from zoo.serving.runner import refuse_unavailable
 from zoo.serving.statistics import latency
@@ -28,13 +30,14 @@ LARGEST_BATCH = 1024
 class Row:
     """The figures of one artifact, runtime, batch and number of threads.
 
-    Latencies are those of a whole batch: percentiles over `runs`, and the 95 % interval of the median. `ratio` is the
-    median as a multiple of that of the first row with this batch and threads, paired round by round, with its 95 %
-    interval. `examples_per_second` is the rate over all runs. `load_ms` (without the import of the library),
-    `first_answer_ms` (from the start of the process on) and the peak of the resident set are those of a fresh process
-    that computed one such batch. `harness_us` is the time that the measuring itself adds to each latency. `file_bytes`
-    are those of the files that the runtime reads. `multiply_adds` are for one example. `score` is the `metric` of these
-    very files on the test split, with its 95 % interval; None where the export did not measure it.
+    Latencies are those of a whole batch: percentiles over `runs` of several sessions, and the 95 % interval of the
+    median. `ratio` is the median as a multiple of that of the first row with this batch and threads, paired round by
+    round, with its 95 % interval. Both intervals count the differences between sessions. `examples_per_second` is the
+    rate over all runs. `load_ms` (without the import of the library), `first_answer_ms` (from the start of the process
+    on, without the drawing of the inputs) and the peak of the resident set are those of a fresh process that computed
+    one such batch. `harness_us` is the time that the measuring itself adds to each latency. `file_bytes` are those of
+    the files that the runtime reads. `multiply_adds` are for one example. `score` is the `metric` of these very files
+    on the test split, with its 95 % interval; None where the export did not measure it.
     """
 
     artifact: str
@@ -95,12 +98,14 @@ def benchmark(
 ) -> list[Row]:
     """Measure every artifact in every runtime at every batch and number of threads, in turns within one process.
 
+    Each file is opened several times, because one session of it may be steadily faster than the next.
+
     Args:
         artifacts: their folders.
         batches: examples in a request, up to `LARGEST_BATCH`.
         threads: numbers of threads; 1 and the usable CPUs when not given.
         runtimes: names of formats, or of other runtimes for their files; each artifact's own formats when None.
-        seconds: how long each row is measured; never fewer runs than an interval needs.
+        seconds: how long each row is measured, in all sessions together; at least one run in each.
         seed: of the random inputs, the order of the turns and the bootstrap.
         say: called with a line about each format that is left out because its library is not installed.
         progress: called before each step with the steps done, the steps in all, and a text on the next one.
@@ -113,8 +118,16 @@ def benchmark(
     threads = _checked("threads", (1, usable_cpus()) if threads is None else threads, usable_cpus())
     check_seconds(seconds)
     contenders = _contenders(artifacts, runtimes, say)
-    total = len(threads) * len(batches) * (len(contenders) + 1)
+    libraries: dict[str, _Contender] = {}
+    for contender in contenders:
+        libraries.setdefault(contender.row.library, contender)
+    total = len(libraries) + len(threads) * len(batches) * (len(contenders) + SESSIONS)
     done = 0
+    for library, contender in libraries.items():
+        progress(done, total, f"reading {library} from the disk")
+        # Not a figure of any row: the first process that loads a library waits for the disk.
+        _cost(contender, 1, threads[0], seed)
+        done += 1
     rows = []
     for count in threads:
         costs: dict[tuple[int, int], _Cost] = {}
@@ -131,18 +144,17 @@ def benchmark(
             "seconds": seconds,
             "seed": seed,
         }
-        progress(done, total, f"latency, batch {batches[0]}, threads {count}")
-        for block, measured in enumerate(measurements("zoo.serving.latency", request), start=1):
-            latencies = np.array(measured["latencies"])
-            for index, contender in enumerate(contenders):
-                ratio = ratio_of_medians(latencies[index], latencies[0], seed)
-                cost = costs[measured["batch"], index]
-                rows.append(
-                    _row(contender, measured["batch"], count, latencies[index], ratio, measured["harness"], cost)
-                )
-            done += 1
-            if block < len(batches):
-                progress(done, total, f"latency, batch {batches[block]}, threads {count}")
+        measuring = measurements("zoo.serving.latency", request)
+        measured: dict[int, list[dict[str, Any]]] = {batch: [] for batch in batches}
+        for session in range(SESSIONS):
+            for batch in batches:
+                step = f"latency, batch {batch}, threads {count}, session {session + 1} of {SESSIONS}"
+                progress(done, total, step)
+                measured[batch].append(next(measuring))
+                done += 1
+        measuring.close()
+        for batch in batches:
+            rows += _rows(contenders, batch, count, measured[batch], costs, seed)
     progress(done, total, "done")
     return rows
 
@@ -215,22 +227,41 @@ def _cost(contender: _Contender, batch: int, threads: int, seed: int) -> _Cost:
     start = time.perf_counter()
     process = measurements("zoo.serving.cold_start", request)
     measured = next(process)
-    first_answer = time.perf_counter() - start
+    first_answer = 1e3 * (time.perf_counter() - start) - measured["drawing_ms"]
     process.close()
-    return _Cost(measured["load_ms"], 1e3 * first_answer, measured["peak_memory_mib"])
+    return _Cost(measured["load_ms"], first_answer, measured["peak_memory_mib"])
+
+
+def _rows(
+    contenders: Sequence[_Contender],
+    batch: int,
+    threads: int,
+    measured: Sequence[dict[str, Any]],
+    costs: dict[tuple[int, int], _Cost],
+    seed: int,
+) -> list[Row]:
+    """The rows of all contenders with one batch and number of threads, from what each session measured."""
+    harness = float(np.median([session["harness"] for session in measured]))
+    taken = [[np.array(session["latencies"][index]) for session in measured] for index in range(len(contenders))]
+    rows = []
+    for index, contender in enumerate(contenders):
+        ratio = ratio_of_medians_over_sessions([*zip(taken[index], taken[0], strict=True)], seed)
+        rows.append(_row(contender, batch, threads, taken[index], ratio, harness, costs[batch, index], seed))
+    return rows
 
 
 def _row(
     contender: _Contender,
     batch: int,
     threads: int,
-    seconds: np.ndarray,
+    sessions: Sequence[np.ndarray],
     ratio: tuple[float, float, float],
     harness: float,
     cost: _Cost,
+    seed: int,
 ) -> Row:
     model, score = contender.manifest.model, contender.manifest.score.get(contender.row.name)
-    taken = latency(1e3 * seconds)
+    taken = latency([1e3 * seconds for seconds in sessions], seed)
     return Row(
         artifact=str(contender.artifact),
         family=model.family,
@@ -247,7 +278,7 @@ def _row(
         ratio=ratio[0],
         ratio_low=ratio[1],
         ratio_high=ratio[2],
-        examples_per_second=float(batch * len(seconds) / seconds.sum()),
+        examples_per_second=float(batch * taken.runs / sum(seconds.sum() for seconds in sessions)),
         harness_us=1e6 * harness,
         load_ms=cost.load_ms,
         first_answer_ms=cost.first_answer_ms,

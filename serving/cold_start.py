@@ -11,8 +11,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from zoo import formats
-from zoo.serving.latency import random_inputs
+from zoo.artifact import read
+from zoo.input import kind_of
 from zoo.serving.measuring_process import serve
 from zoo.serving.runner import open_runner
 
@@ -23,17 +26,23 @@ STATUS = Path("/proc/self/status")
 def probe(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Open `artifact` by `runtime` on `threads` threads and compute one batch of `batch` random examples.
 
-    Yield the milliseconds that opening took, without the import of the library, and the peak of the process's memory in
-    MiB. The parent process measures the time to the first answer.
+    Yield the milliseconds that opening took, without the import of the library, those that drawing the examples took,
+    and the peak of the process's memory in MiB. The parent process measures the time to the first answer, from which it
+    subtracts the drawing, which no client does.
     """
     artifact = Path(request["artifact"])
-    inputs = random_inputs(artifact, request["batch"], request["seed"])
+    preprocessing = read(artifact).model.preprocessing
+    start = time.perf_counter()
+    inputs = kind_of(preprocessing).client.random(
+        preprocessing, request["batch"], np.random.default_rng(request["seed"])
+    )
+    drawing = time.perf_counter() - start
     formats.import_library(formats.find(request["runtime"]))
     start = time.perf_counter()
     runner = open_runner(artifact, request["runtime"], threads=request["threads"])
     load = time.perf_counter() - start
     runner(inputs)
-    yield {"load_ms": 1e3 * load, "peak_memory_mib": peak_memory() / 2**20}
+    yield {"load_ms": 1e3 * load, "drawing_ms": 1e3 * drawing, "peak_memory_mib": peak_memory() / 2**20}
 
 
 def peak_memory(status: Path = STATUS) -> int:

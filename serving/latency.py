@@ -1,11 +1,13 @@
-"""Latencies of several runners, measured in turns. Run as `python -m zoo.serving.latency` by the benchmark.
+"""Latencies of several runners, measured in turns and in several sessions.
 
-Each process measures with one number of threads, because libraries fix their thread pools when they start.
+Run as `python -m zoo.serving.latency` by the benchmark. Each process measures with one number of threads, because
+libraries fix their thread pools when they start.
 """
 
 from __future__ import annotations
 
 import functools
+import gc
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,40 +19,58 @@ from zoo.errors import Refused
 from zoo.formats import Compute
 from zoo.input import Arrays, kind_of
 from zoo.serving.measuring_process import serve
-from zoo.serving.runner import open_runner
-from zoo.serving.statistics import FEWEST
+from zoo.serving.runner import Runner, open_runner
 from zoo.turns import in_turns
 
-WARM_UP = 3
-"""Calls of each runner before the clock runs: the first ones with a new shape are slow."""
+SESSIONS = 5
+"""The number of times that each file is opened: a session may be steadily faster or slower than the next one of the
+same file, by more than its rounds differ (onnxruntime 1.32)."""
+
+WARM_UP = 2
+"""Calls of each runner before the clock runs, in each session: the first ones with a new shape are slow."""
 
 SETTLE = 3
 """Untimed calls before each timed one, if several runners take turns. In onnxruntime 1.32, a small network takes 0.07
 ms in a process without TensorFlow, 0.13 ms right after a call of TensorFlow, and 0.10 ms after the untimed calls."""
 
-MOST_ROUNDS = 10_000
-"""The most rounds that are measured, however much time is left: more would hardly narrow the intervals."""
+MOST_ROUNDS = 2000
+"""The most rounds of a session, however much time is left: more would hardly narrow the intervals."""
 
 
 def latencies(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Measure all contenders at each of `batches`, and yield their latencies: seconds [contenders][rounds].
+    """Measure all contenders at each of `batches` in `SESSIONS` sessions, and yield the latencies of each session.
 
-    `contenders` are pairs of an artifact and a runtime, opened with `threads`; each is measured for about `seconds`.
-    `harness` is the latency, in seconds, that is measured for a runner that does nothing.
+    `contenders` are pairs of an artifact and a runtime, opened with `threads`; each is measured for about `seconds` at
+    each batch, in all sessions together. `latencies` are seconds [contenders][rounds]. `harness` is the latency, in
+    seconds, that is measured for a runner that does nothing.
     """
     folders = [Path(artifact) for artifact, _ in request["contenders"]]
-    runners = [
-        open_runner(folder, runtime, threads=request["threads"])
-        for folder, (_, runtime) in zip(folders, request["contenders"], strict=True)
-    ]
+    runtimes = [runtime for _, runtime in request["contenders"]]
     order = np.random.default_rng(request["seed"])
-    for batch in request["batches"]:
-        inputs = [random_inputs(folder, batch, request["seed"]) for folder in folders]
-        yield {
-            "batch": batch,
-            "latencies": measure(runners, inputs, request["seconds"] * len(runners), order).tolist(),
-            "harness": overhead(),
-        }
+    for session in range(SESSIONS):
+        runners = _opened(folders, runtimes, request["threads"], session)
+        for batch in request["batches"]:
+            inputs = [random_inputs(folder, batch, request["seed"]) for folder in folders]
+            seconds = request["seconds"] * len(runners) / SESSIONS
+            yield {
+                "batch": batch,
+                "latencies": measure(runners, inputs, seconds, order).tolist(),
+                "harness": overhead(),
+            }
+            del inputs
+        # The next session opens every file again: memory has room for each of them once.
+        del runners
+        gc.collect()
+
+
+def _opened(folders: Sequence[Path], runtimes: Sequence[str], threads: int, session: int) -> list[Runner]:
+    """Open all contenders; in each session another one is the first, because the order may matter."""
+    first = session % len(folders)
+    opened = {
+        place: open_runner(folders[place], runtimes[place], threads=threads)
+        for place in (*range(first, len(folders)), *range(first))
+    }
+    return [opened[place] for place in range(len(folders))]
 
 
 def measure(
@@ -58,7 +78,7 @@ def measure(
 ) -> np.ndarray:
     """Seconds of each call, float64 [runners, rounds]: every runner computes its own inputs once a round.
 
-    Rounds go on for `seconds`, at least `FEWEST` and at most `MOST_ROUNDS` of them; `order` shuffles each round.
+    Rounds go on for `seconds`, at least one and at most `MOST_ROUNDS` of them; `order` shuffles each round.
 
     Raises:
         Refused: a runner gives numbers that are not finite.
@@ -70,10 +90,10 @@ def measure(
             raise Refused("an artifact computes numbers that are not finite from random inputs: see 'zoo verify'")
     calls = [functools.partial(runner, batch) for runner, batch in zip(runners, inputs, strict=True)]
     settle = SETTLE if len(calls) > 1 else 0
-    return in_turns(calls, seconds, fewest=FEWEST, most=MOST_ROUNDS, settle=settle, order=order)
+    return in_turns(calls, seconds, fewest=1, most=MOST_ROUNDS, settle=settle, order=order)
 
 
-def overhead(seconds: float = 0.05) -> float:
+def overhead(seconds: float = 0.01) -> float:
     """The median seconds that `measure` finds for a runner that does nothing: what measuring adds to every latency."""
 
     def ready(inputs: Arrays) -> Arrays:

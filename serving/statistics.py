@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+
+from zoo.intervals import median_over_sessions
 
 FEWEST = 6
 """The fewest samples for an interval: the extremes of n enclose the median with a probability of 1 - 2 / 2**n.
@@ -25,14 +28,14 @@ class Latency:
     high: float
 
 
-def latency(samples: np.ndarray) -> Latency:
-    """Summarize latencies, float [runs]. Percentiles are interpolated (Hyndman and Fan, 1996, definition 7).
+def latency(sessions: Sequence[np.ndarray], seed: int) -> Latency:
+    """Summarize the latencies of several sessions, float [runs] each; `seed` is that of the bootstrap of the interval.
 
-    Raises:
-        ValueError: there are fewer than `FEWEST`.
+    Percentiles are those of all runs together, interpolated (Hyndman and Fan, 1996, definition 7).
     """
-    low, high = median_interval(samples)
+    samples = np.concatenate(sessions)
     p50, p90, p99 = (float(value) for value in np.percentile(samples, [50, 90, 99]))
+    _, low, high = median_over_sessions(sessions, seed)
     return Latency(len(samples), p50, p90, p99, low, high)
 
 

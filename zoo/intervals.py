@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -83,20 +83,39 @@ def ratio_of_medians_over_sessions(
 ) -> tuple[float, float, float]:
     """Compute `median(first) / median(second)` of paired latencies, float [rounds], of several sessions.
 
-    The 95 % interval is a bootstrap over sessions, and over the rounds of each session that is drawn.
+    The 95 % interval is that of `_over_sessions`.
     """
-    generator = np.random.default_rng(seed)
 
-    def ratio(pairs: Sequence[np.ndarray]) -> float:
-        first, second = np.concatenate(pairs, 1)
+    def ratio(rounds: np.ndarray) -> float:
+        first, second = rounds
         return float(np.median(first) / np.median(second))
 
-    together = [np.stack(pair) for pair in sessions]
+    return _over_sessions([np.stack(pair) for pair in sessions], ratio, seed, draws)
+
+
+def median_over_sessions(sessions: Sequence[np.ndarray], seed: int, draws: int = DRAWS) -> tuple[float, float, float]:
+    """Compute the median of latencies, float [rounds], of several sessions.
+
+    The 95 % interval is that of `_over_sessions`.
+    """
+    return _over_sessions(sessions, lambda rounds: float(np.median(rounds)), seed, draws)
+
+
+def _over_sessions(
+    sessions: Sequence[np.ndarray], figure: Callable[[np.ndarray], float], seed: int, draws: int
+) -> tuple[float, float, float]:
+    """Compute a figure of the rounds of all sessions, float [..., rounds], and its 95 % interval.
+
+    The interval is a bootstrap over sessions, and over the rounds of each session that is drawn: the sessions may
+    differ by more than the rounds of each.
+    """
+    generator = np.random.default_rng(seed)
     drawn = []
     for _ in range(draws):
-        chosen = [together[number] for number in generator.integers(0, len(together), len(together))]
-        drawn.append(ratio([one[:, generator.integers(0, one.shape[1], one.shape[1])] for one in chosen]))
-    value = ratio(together)
+        chosen = [sessions[number] for number in generator.integers(0, len(sessions), len(sessions))]
+        rounds = [one[..., generator.integers(0, one.shape[-1], one.shape[-1])] for one in chosen]
+        drawn.append(figure(np.concatenate(rounds, -1)))
+    value = figure(np.concatenate(sessions, -1))
     return value, *percentile_interval(value, np.array(drawn))
 
 

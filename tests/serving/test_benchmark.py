@@ -7,8 +7,9 @@ import dataclasses
 import json
 import re
 import sys
+import time
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,15 +20,15 @@ from rich.console import Console
 import zoo
 from tests.conftest import Answer
 from tests.serving.handmade import ONNX, SHAPE, make_artifact, python, sign, write_saved_model_stub
-from zoo import artifact, provenance, turns
+from zoo import artifact, formats, provenance, turns
 from zoo.errors import Refused, ZooError
 from zoo.formats import Compute
-from zoo.input import Arrays
+from zoo.input import Arrays, kind_of
 from zoo.provenance import usable_cpus
+from zoo.serving import benchmark as measuring
 from zoo.serving import cold_start, latency, table
 from zoo.serving.benchmark import Row, benchmark
 from zoo.serving.measuring_process import measurements
-from zoo.serving.statistics import FEWEST
 
 Recorder = Callable[[int], Compute]
 
@@ -49,14 +50,15 @@ def test_there_is_a_row_for_each(rows: tuple[list[Row], list[tuple[int, int, str
         ("first", "onnx", 1, 1), ("second", "onnx", 1, 1), ("first", "onnx", 4, 1), ("second", "onnx", 4, 1),
     ]  # fmt: skip
     done, totals, _ = zip(*told, strict=True)
-    assert set(totals) == {6}
+    steps = 1 + 2 * (2 + latency.SESSIONS)
+    assert set(totals) == {steps}
     assert list(done) == sorted(done)
-    assert done[-1] == 6
+    assert done[-1] == steps
 
 
 def test_the_figures_belong_together(rows: tuple[list[Row], list[tuple[int, int, str]]]) -> None:
     for row in rows[0]:
-        assert row.runs >= FEWEST
+        assert row.runs >= latency.SESSIONS
         assert 0 < row.median_low_ms <= row.p50_ms <= row.median_high_ms
         assert row.p50_ms <= row.p90_ms <= row.p99_ms
         assert row.load_ms < row.first_answer_ms
@@ -84,12 +86,13 @@ def recorder(turns: list[int]) -> Recorder:
     return made
 
 
-def test_runners_take_turns_in_an_order_that_is_shuffled_by_the_seed() -> None:
+def test_runners_take_turns_in_an_order_that_is_shuffled_by_the_seed(monkeypatch: pytest.MonkeyPatch) -> None:
     def order(seed: int) -> list[tuple[int, ...]]:
         turns: list[int] = []
         runners = [recorder(turns)(name) for name in range(3)]
-        taken = latency.measure(runners, [{}] * 3, 0.0, np.random.default_rng(seed))
-        assert taken.shape == (3, FEWEST)
+        monkeypatch.setattr(latency, "MOST_ROUNDS", 6)
+        taken = latency.measure(runners, [{}] * 3, 3600, np.random.default_rng(seed))
+        assert taken.shape == (3, 6)
         assert turns[: 3 * latency.WARM_UP] == [0] * latency.WARM_UP + [1] * latency.WARM_UP + [2] * latency.WARM_UP
         measured = turns[3 * latency.WARM_UP :]
         together = latency.SETTLE + 1
@@ -102,6 +105,80 @@ def test_runners_take_turns_in_an_order_that_is_shuffled_by_the_seed() -> None:
     assert len(set(rounds)) > 1
     assert rounds == order(0)
     assert rounds != order(1)
+
+
+def test_a_file_is_not_certainly_faster_than_its_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every second session of a file takes 1.2 times as long as the others, whichever copy it is."""
+    opened: list[str] = []
+    now = 0.0
+
+    def clock() -> float:
+        return now
+
+    def open_runner(folder: Path, runtime: str, threads: int) -> Compute:
+        opened.append(folder.name)
+        milliseconds = 1.0 if len(opened) % 2 else 1.2
+
+        def runner(inputs: Arrays) -> Arrays:
+            nonlocal now
+            now += milliseconds / 1e3
+            return {}
+
+        return runner
+
+    artifacts = [make_artifact(tmp_path / name) for name in ("file", "copy")]
+    monkeypatch.setattr(latency, "open_runner", open_runner)
+    monkeypatch.setattr(latency, "overhead", lambda: 0.0)
+    monkeypatch.setattr(turns, "time", types.SimpleNamespace(perf_counter=clock))
+    monkeypatch.setattr(measuring, "measurements", lambda module, request: latency.latencies(request))
+    monkeypatch.setattr(measuring, "_cost", lambda *arguments: measuring._Cost(1.0, 1.0, 1.0))
+    first, second = benchmark(artifacts, batches=[1], threads=[1], seconds=1.0)
+    assert opened == ["file", "copy", "copy", "file", "file", "copy", "copy", "file", "file", "copy"]
+    assert second.ratio_low <= 1 <= second.ratio_high
+    assert first.median_low_ms == second.median_low_ms == pytest.approx(1.0)
+    assert first.median_high_ms == second.median_high_ms == pytest.approx(1.2)
+    # Each of the two runs once for three untimed calls, and takes its part of two seconds.
+    assert 2 * first.runs * 4 * 1.1e-3 == pytest.approx(2.0, rel=0.1)
+
+
+def test_the_disk_counts_for_no_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = make_artifact(tmp_path / "both", ("onnx", "saved_model"))
+    write_saved_model_stub(folder)
+    sign(folder)
+    loaded: list[tuple[str, int]] = []
+
+    def cost(contender: measuring._Contender, batch: int, threads: int, seed: int) -> measuring._Cost:
+        loaded.append((contender.row.name, batch))
+        return measuring._Cost(float(len(loaded)), 1.0, 1.0)
+
+    def measured(module: str, request: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        assert len(loaded) == 6
+        for _ in range(latency.SESSIONS):
+            for batch in request["batches"]:
+                yield {"batch": batch, "latencies": [[1.0, 1.0], [2.0, 2.0]], "harness": 0.0}
+
+    monkeypatch.setattr(measuring, "_cost", cost)
+    monkeypatch.setattr(measuring, "measurements", measured)
+    rows = benchmark([folder], batches=[1, 4], threads=[1], seconds=1.0)
+    each = [("onnx", 1), ("saved_model", 1)]
+    assert loaded == [*each, *each, ("onnx", 4), ("saved_model", 4)]
+    assert [row.load_ms for row in rows] == [3, 4, 5, 6]
+
+
+def test_the_drawing_of_inputs_is_not_a_part_of_the_first_answer(
+    onnx_artifact: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slowly(preprocessing: Any, count: int, generator: np.random.Generator) -> Arrays:
+        time.sleep(0.2)
+        return {"image": np.zeros((count, *SHAPE), np.uint8)}
+
+    client = kind_of(artifact.read(onnx_artifact).model.preprocessing).client
+    monkeypatch.setattr(client, "random", slowly)
+    monkeypatch.setattr(measuring, "measurements", lambda module, request: cold_start.probe(request))
+    (contender,) = measuring._contenders([onnx_artifact], None, lambda line: None)
+    formats.import_library(contender.row)
+    cost = measuring._cost(contender, 1, 1, 0)
+    assert cost.load_ms < cost.first_answer_ms < 200
 
 
 def test_measuring_ends_after_enough_rounds_however_long_it_may_take() -> None:

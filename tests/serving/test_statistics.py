@@ -6,10 +6,10 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from zoo.intervals import ratio_of_medians, ratio_of_medians_over_sessions, wilson
+from zoo.intervals import median_over_sessions, ratio_of_medians, ratio_of_medians_over_sessions, wilson
 from zoo.serving.statistics import FEWEST, latency, median_interval, median_rank
 
 samples = st.lists(st.floats(1e-6, 1e6), min_size=FEWEST, max_size=200).map(np.array)
@@ -70,9 +70,10 @@ def test_median_rank_of_published_tables() -> None:
         median_rank(5)
 
 
-@given(samples)
-def test_latency_is_in_order(values: np.ndarray) -> None:
-    found = latency(values)
+@given(st.lists(samples, min_size=1, max_size=5))
+@settings(max_examples=10, deadline=None)
+def test_latency_is_in_order(sessions: list[np.ndarray]) -> None:
+    found, values = latency(sessions, seed=0), np.concatenate(sessions)
     assert values.min() <= found.low <= found.p50 <= found.high <= values.max()
     assert found.p50 <= found.p90 <= found.p99
     assert found.runs == len(values)
@@ -116,6 +117,15 @@ def test_pairs_that_are_none_are_refused() -> None:
     for first, second in ((np.ones(3), np.ones(4)), (np.ones(0), np.ones(0))):
         with pytest.raises(ValueError, match="are not pairs"):
             ratio_of_medians(first, second, seed=0)
+
+
+def test_the_interval_of_the_median_counts_the_differences_of_sessions() -> None:
+    random = np.random.default_rng(0)
+    sessions = [random.normal(level, 0.001, 60) for level in (1.0, 1.2, 1.0, 1.2, 1.1)]
+    value, low, high = median_over_sessions(sessions, seed=0)
+    assert low < 1.01 < value < 1.19 < high
+    assert median_over_sessions(sessions, seed=0) == (value, low, high)
+    assert high - low > 10 * np.subtract(*median_interval(sessions[0])[::-1])
 
 
 def test_the_interval_over_sessions_covers_those_that_differ() -> None:
