@@ -9,8 +9,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from tests.conftest import Answer
+from tests.test_extending import through_every_verb
 from tests.test_plugins import bring
 from zoo import run
 from zoo.data import source as data_source
@@ -80,23 +82,20 @@ def stripes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 @pytest.mark.usefixtures("no_trial_export")
 def test_a_source_from_one_file_goes_all_the_way(stripes: Path, tmp_path: Path, zoo_command: Command) -> None:
-    answer = zoo_command(
-        "train", "cnn", "--data", "stripes:20", "--epochs", 1, "--set", "batch_size=8", "--out", tmp_path / "run"
-    )
-    assert answer.status == 0, answer.err
-    assert "drawing 20 images a class" in answer.err
+    example = tmp_path / "example.png"
+    Image.new("L", (8, 8)).save(example)
+    through_every_verb(zoo_command, tmp_path, example, "cnn", "--data", "stripes:20", formats=("--onnx",))
     data = run.read_finished(tmp_path / "run").data
     assert data is not None
     assert (data.source, data.license, data.data_dir) == ("stripes:20", "CC0", None)
     assert data.counts == {"train": 28, "validation": 4, "test": 8}
-    answer = zoo_command("export", tmp_path / "run", "--onnx", "--out", tmp_path / "artifact")
-    assert answer.status == 0, answer.err
     for target in ("run", "artifact"):
         answer = zoo_command("evaluate", tmp_path / target, "--out", tmp_path / f"own-{target}")
         assert answer.status == 0, answer.err
         more = ("--data", "stripes:30", "--out", tmp_path / f"more-{target}")
         answer = zoo_command("evaluate", tmp_path / target, *more)
         assert answer.status == 0, answer.err
+        assert "drawing 30 images a class" in answer.err
         assert "the model has seen 32 of the 60 examples" in answer.err
 
 

@@ -81,7 +81,8 @@ def outside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.delitem(sys.modules, "outside_formats")
 
 
-def test_a_format_and_a_runtime_from_one_file_outside_go_from_export_to_benchmark(
+@pytest.mark.usefixtures("no_trial_export")
+def test_a_format_and_a_runtime_from_one_file_outside_go_from_training_to_benchmark(
     outside: None,
     images_folder: Path,
     tmp_path: Path,
@@ -89,7 +90,9 @@ def test_a_format_and_a_runtime_from_one_file_outside_go_from_export_to_benchmar
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    untrained_run(tmp_path / "runs/cnn", images_folder, "cnn", "small", side=16)
+    options = ("--epochs", 1, "--set", "batch_size=8", "--set", "image.size=16", "--out", "runs/cnn")
+    trained = zoo_command("train", "cnn", "--data", f"folder:{images_folder}", *options)
+    assert trained.status == 0, trained.err
     exported = zoo_command("export", "--format", "onnx_json", "--format", "onnx_reference", "--json")
     assert exported.status == 0, exported.err
     found = json.loads(exported.out)
