@@ -199,12 +199,12 @@ def at_own_size(run: Compute, reference: Reference, tolerance: float) -> Verdict
     """Compare a file's answers for single examples at their own size with those of Keras."""
     if not reference.alone:
         return True, {}
-    largest, worst = float(np.abs(reference.expected).max()) or 1.0, 0.0
+    yardstick, worst = task_of(reference.description).yardstick(reference.expected, reference.description), 0.0
     for inputs, outputs in reference.alone:
         found, expected = reference.primary(run(inputs)), reference.primary(outputs)
         if found.shape != expected.shape:
             return False, {"alone": forms(inputs), "shape": list(found.shape), "expected": list(expected.shape)}
-        worst = max(worst, largest_difference(found, expected) / largest)
+        worst = max(worst, yardstick.largest(found, expected))
     return worst <= tolerance, {
         "alone": [forms(inputs) for inputs, _ in reference.alone],
         "largest_difference_alone": worst,

@@ -185,7 +185,7 @@ def _visible(version: Path) -> Iterator[None]:
         where = f", {error.filename}" if error.filename else ""
         raise ZooError(
             f"version {version.name} is published in {version.parent}, but what follows failed "
-            f"({error.strerror or error}{where}): mend that before you publish again"
+            f"({error.strerror or error}{where}): fix that before you publish again"
         ) from None
 
 
