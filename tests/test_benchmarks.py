@@ -15,6 +15,7 @@ import pytest
 
 from benchmarks import measured
 from benchmarks.ingredients import trained
+from benchmarks.peers import compare_transformers
 from benchmarks.peers.compare_latency import Setting, compare, compare_folders, take_turns
 from benchmarks.peers.normalize import normalize
 from benchmarks.peers.table import peers
@@ -101,6 +102,17 @@ def test_runs_with_another_recipe_are_refused(tmp_path: Path) -> None:
     assert trained("cnn-small", tmp_path, ["mixup=0.2", "seed=1"], tmp_path / "run").finished
     with pytest.raises(SystemExit, match="run was trained with another recipe: name another folder as SCRATCH"):
         trained("cnn-small", tmp_path, ["mixup=0.2", "seed=1", "epochs=3"], tmp_path / "run")
+
+
+def test_networks_of_transformers_that_are_required_and_missing_end_the_comparison(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "bert-small").mkdir()
+    np.savez(tmp_path / "bert-small/answers.npz", expected=np.zeros(1))
+    monkeypatch.setattr(compare_transformers, "import_keras", lambda: pytest.fail("the comparison began"))
+    monkeypatch.setattr(sys, "argv", ["compare", str(tmp_path), "--require", "bert-small", "bert-small.real"])
+    with pytest.raises(SystemExit, match=f"{tmp_path} lacks bert-small.real: write them with export_transformers"):
+        compare_transformers.main()
 
 
 def test_the_table_names_every_network_that_timm_has() -> None:

@@ -3,10 +3,10 @@
 OUT holds a folder FAMILY-SIZE or FAMILY-SIZE.real for each network, as `export_transformers` writes them. The script
 compares the logits if the weights have a head, and otherwise the vector that a head would read.
 
-usage: .venv/bin/python -m benchmarks.peers.compare_transformers OUT
+usage: .venv/bin/python -m benchmarks.peers.compare_transformers OUT [--require FAMILY-SIZE.real…]
 
-Writes results/transformers.json, where networks that OUT lacks keep their figures. The exit status is 1 if a difference
-is above the bound.
+Writes results/transformers.json, where networks that OUT lacks keep their figures, unless they are required. The exit
+status is 1 if a difference is above the bound or OUT lacks a required network.
 """
 
 from __future__ import annotations
@@ -68,13 +68,17 @@ def main() -> int:
     """Every network of the folder."""
     parser = argparse.ArgumentParser(description="Compare the answers of zoo's networks with transformers'.")
     parser.add_argument("out", type=Path, help="the folder that export_transformers wrote")
+    parser.add_argument("--require", nargs="*", default=[], metavar="NAME", help="networks that the folder must hold")
     asked = parser.parse_args()
+    found = [path.parent for path in asked.out.glob("*/answers.npz")]
+    lacking = set(asked.require) - {folder.name for folder in found}
+    if lacking:
+        raise SystemExit(f"{asked.out} lacks {', '.join(sorted(lacking))}: write them with export_transformers")
     import_keras()
     networks = recorded("transformers").get("networks", {})
-    found = sorted(asked.out.glob("*/answers.npz"), key=lambda path: path.with_name("model.safetensors").stat().st_size)
-    for path in found:
-        networks[path.parent.name] = compare(path.parent)
-        print(path.parent.name, networks[path.parent.name], file=sys.stderr, flush=True)
+    for folder in sorted(found, key=lambda folder: (folder / "model.safetensors").stat().st_size):
+        networks[folder.name] = compare(folder)
+        print(folder.name, networks[folder.name], file=sys.stderr, flush=True)
     above = [name for name, compared in networks.items() if compared["difference"] > BOUND]
     record("transformers", {"bound": BOUND, "networks": networks, "above": above})
     return 1 if above or not found else 0
