@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,19 +16,21 @@ import zoo
 from tests.conformance import described, inputs
 from tests.conftest import Answer
 from tests.training.test_training import train
-from zoo import factory, keys_file, run
+from zoo import factory, keys_file, run, weights_file
 from zoo import recipe as recipes
+from zoo.data.load import load
 from zoo.errors import ZooError
 from zoo.family import Size
 from zoo.input import find
 from zoo.named_recipe import DEFAULT, choose
-from zoo.recipe import Recipe, flat
+from zoo.recipe import Recipe, Split, flat
 from zoo.registry import families, resolve
 from zoo.schema import parse, to_dict
 from zoo.training import mixing
 from zoo.training.optimizer import optimizer
 
 EVERY = [(family.name, name) for family in families().values() for name in family.named_recipes]
+RESULTS = Path(__file__).parents[1] / "results"
 CHEAP = 80_000
 """Parameters of the largest networks that are built in every run of the tests."""
 
@@ -58,8 +61,25 @@ def test_a_recipe_suits_its_family_and_says_where_it_comes_from(family: str, nam
 
 def test_every_family_of_published_networks_has_an_original_recipe() -> None:
     own = {family for family, name in PUBLISHED if name == "original"}
-    assert set(families()) - own == {"linear", "lstm", "mlp"}, "nobody publishes a recipe of these"
+    assert set(families()) - own == {"linear", "lstm", "mlp"}, "these networks have no single paper"
+    assert all(family.recipes for family in families().values())
+    one = {family.name for family in families().values() if set(family.recipes) == {"original"}}
+    assert one == {"cnn", "convnext", "efficientnet"}, "AlexNet is not trained any more, and the others are recent"
     assert all("small-images" in family.named_recipes for family in families().values() if family.input == "image")
+
+
+def test_figures_of_recipes_are_those_of_the_results_that_they_name() -> None:
+    rows = [row for row in zoo.recipes() if "results/" in row["expected"]]
+    assert {row["family"] for row in rows if row["recipe"] == DEFAULT} >= {"cnn", "resnet", "bert", "lstm", "mlp"}
+    for row in rows:
+        text, wrong = row["expected"], []
+        files = re.findall(r"results/(\w+\.json)", text)
+        recorded = " ".join((RESULTS / name).read_text(encoding="utf-8") for name in files)
+        known = [float(number) for number in re.findall(r"\d\.\d+", recorded)]
+        for figure in re.findall(r"[01]\.\d\d+(?= (?:on|at|in|with|after|and)|,)", text.partition(": ")[2]):
+            half = 0.51 * 10 ** -len(figure.partition(".")[2])
+            wrong += [figure] if min(abs(float(figure) - number) for number in known) > half else []
+        assert not wrong, (row["family"], row["recipe"])
 
 
 def built(family: str, name: str) -> Size:
@@ -91,6 +111,21 @@ def test_a_published_recipe_does_not_depend_on_the_familys_default() -> None:
     assert family.recipe_of(row).label_smoothing == 0.1
     assert family.recipe_of(row, "a2").label_smoothing == 0
     assert family.recipe_of(row, "small-images").optimizer == family.recipe_of(row).optimizer
+
+
+@pytest.mark.usefixtures("no_trial_export")
+def test_the_penalty_of_scikit_learn_gives_its_coefficients(tmp_path: Path) -> None:
+    from sklearn.linear_model import LogisticRegression
+
+    rows = load("wine", "table", split=Split(copies_together=True)).train
+    settings = {"optimizer.l2": 0.5 / len(rows)}  # three classes
+    zoo.train("linear", data="wine", recipe="sklearn", set=settings, out=tmp_path / "run")
+    kernel = weights_file.read(tmp_path / "run" / run.WEIGHTS)[0]["logits/kernel"]
+    features = np.array([rows.read(number) for number in range(len(rows))], np.float64)
+    standardized = (features - features.mean(0)) / features.std(0)
+    wanted = LogisticRegression().fit(standardized, np.squeeze(rows.targets)).coef_.T
+    assert np.abs(wanted).max() > 1
+    np.testing.assert_allclose(kernel, wanted, rtol=0, atol=0.05)
 
 
 def test_a_run_records_its_recipe_by_name(tmp_path: Path) -> None:

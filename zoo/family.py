@@ -15,7 +15,7 @@ from typing import Any
 from zoo.contract import LOGITS
 from zoo.errors import ZooError, did_you_mean
 from zoo.input import find
-from zoo.named_recipe import DEFAULT, NamedRecipe
+from zoo.named_recipe import DEFAULT, NOT_MEASURED, NamedRecipe
 from zoo.recipe import Recipe
 from zoo.structure import SMALLEST_SIDE, Structure, kept_halvings
 from zoo.weights.pretrained import Published
@@ -83,6 +83,7 @@ class Family:
         pretext_options: by task that its networks are pretrained for, further options of the builder.
         figures: who publishes the figures that its sizes are compared with.
         recipe: the default recipe of every size that does not have its own.
+        measured: the accuracy that the default recipe reached, with the file that records it.
         recipes: other recipes by name, published ones among them.
         small_images: one sentence about the network's changes for small images.
         structure: chooses the structure for a size and a height and width of the input, if training starts from
@@ -113,6 +114,7 @@ class Family:
     pretext_options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     figures: str = ""
     recipe: Recipe = field(default_factory=Recipe, repr=False)
+    measured: str = NOT_MEASURED
     recipes: Mapping[str, NamedRecipe] = field(default_factory=dict, repr=False)
     small_images: str = "the first halvings are left out until the last map has at least 4 pixels a side"
     structure: Callable[[Size, int, int], Structure] = field(default=suited, repr=False)

@@ -90,7 +90,7 @@ def _recipes(family: Family, size: Size | None) -> list[dict[str, Any]]:
         title="zoo's own, used if no recipe is named",
         source="zoo",
         cost=f"{default.epochs} epochs in batches of {default.batch_size}",
-        expected="zoo's documentation lists its measurements under Measured",
+        expected=family.measured,
         keys={},
         changes=True,
     )

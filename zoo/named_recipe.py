@@ -25,6 +25,7 @@ DEFAULT = "default"
 """The name of the recipe that a family has for each size; it is used if no recipe is named."""
 
 NOT_PUBLISHED = "no accuracy of this recipe is published, and zoo has not measured it"
+NOT_MEASURED = "zoo has not measured the accuracy of this recipe"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -95,6 +95,8 @@ FAMILY = Family(
         optimizer=Optimizer(name="adamw", lr=5e-5, weight_decay=1e-2, clip_norm=1.0),
         schedule=Schedule(warmup_epochs=0.3),
     ),
+    measured="bert small from MiniLM's weights, with epochs=1, optimizer.lr=1e-4 and text.max_length=64: 0.920 at the "
+    "sentiment of sentences (results/sentences.json)",
     recipes=RECIPES,
     sizes=(
         _size(

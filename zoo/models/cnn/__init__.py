@@ -39,6 +39,8 @@ FAMILY = Family(
     "under 4 pixels",
     structure=structure,
     recipe=Recipe(optimizer=Optimizer(name="adamw", lr=2e-3, weight_decay=1e-2), schedule=Schedule(warmup_epochs=0.25)),
+    measured="cnn base with image.flip=true and image.shift=0.05: 0.928 on Fashion-MNIST after 20 epochs "
+    "(results/recipes.json)",
     recipes=RECIPES,
     sizes=(
         Size("small", (), {}, 50_186, 3_869_824, (28, 28, 1), 10, halvings=2),

@@ -28,6 +28,8 @@ FAMILY = Family(
         optimizer=Optimizer(name="adamw", lr=3e-3, weight_decay=1e-2),
         schedule=Schedule(warmup_epochs=2),
     ),
+    measured="on synthetic speech, which says nothing about human speech: small 0.990, base 0.995, large 1.000 after "
+    "15 epochs (results/audio_synthetic.json)",
     recipes=RECIPES,
     sizes=(
         Size("small", (), {"filters": (16, 24, 32, 40, 48, 56)}, 64_620, 2_567_904, (16_000, 40), 12),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from zoo.family import Family, Size
+from zoo.models.linear.recipes import RECIPES
 from zoo.recipe import Optimizer, Recipe, Schedule
 
 # Many terms on few rows: without decay, products lose 0.05 of R² on diabetes.
@@ -34,6 +35,9 @@ FAMILY = Family(
         optimizer=Optimizer(name="sgd", lr=0.1, momentum=0.6, weight_decay=0.0),
         schedule=Schedule(warmup_epochs=0),
     ),
+    measured="linear small, means of five splits: 0.947 on iris, 0.983 on wine, 0.970 on breast_cancer, and an R² of "
+    "0.488 on diabetes (results/tables_accuracy.json)",
+    recipes=RECIPES,
     sizes=(
         Size("small", (), {}, 22, 20, (10,), 2),
         Size("base", (), {"terms": "products"}, 132, 130, (10,), 2, recipe=SHRINKING),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from zoo.family import Family
+from zoo.models.lstm.recipes import RECIPES
 from zoo.models.lstm.sizes import DEPTH, ROWS
 from zoo.recipe import Optimizer, Recipe, Schedule
 
@@ -22,6 +23,9 @@ FAMILY = Family(
         optimizer=Optimizer(name="adamw", lr=4e-3, weight_decay=1e-2, clip_norm=1.0),
         schedule=Schedule(warmup_epochs=0.25),
     ),
+    measured="lstm small: 0.840 at the sentiment of sentences (results/sentences.json), 0.990 at the language of "
+    "paragraphs in nine languages (results/man_pages.json)",
+    recipes=RECIPES,
     scaled={
         "embedding": 8,
         **{f"lstm{n}_{direction}": 8 for n in range(1, DEPTH + 1) for direction in ("forward", "backward")},

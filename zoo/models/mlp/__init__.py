@@ -34,6 +34,8 @@ FAMILY = Family(
     no_int8="its products are too small, int8 takes 1.04 to 1.15 times as long as float32",
     small_images="",
     recipe=recipe(1e-2),
+    measured="mlp small, means of five splits: 0.960 on iris, 0.983 on wine, 0.972 on breast_cancer, and an R² of "
+    "0.496 on diabetes (results/tables_accuracy.json)",
     recipes=RECIPES,
     sizes=(
         Size("small", (), {"hidden": (64,)}, 834, 768, (10,), 2),

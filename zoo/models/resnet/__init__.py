@@ -36,6 +36,8 @@ FAMILY = Family(
     small_images="halvings are left out, from the first on, while the last map is under 4 pixels: at 32 pixels a 3×3 "
     "stem and no pool",
     recipe=Recipe(epochs=60, label_smoothing=0.1, input=ImageSettings(shift=0.1)),
+    measured="resnet small with batch_size=10 and keep=last: 0.84 on five classes of Fashion-MNIST after 5 epochs with "
+    "50 images a class (results/fine_tuning.json)",
     recipes=RECIPES,
     sizes=(
         Size(
