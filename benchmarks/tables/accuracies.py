@@ -87,10 +87,12 @@ def tables_accuracy() -> str:
             f"{figures['zoo']:.3f}",
             f"{figures['scikit_learn']:.3f}",
             f"{figures['difference']:+.3f}",
+            f"{figures['scikit_learn_default']:.3f}" if "scikit_learn_default" in figures else "",
         ]
         for name, figures in results("tables_accuracy")["figures"]["networks"].items()
     ]
-    return markdown(["network", "metric", "zoo", "scikit-learn", "difference"], rows)
+    titles = ["network", "metric", "zoo", "scikit-learn", "difference", "scikit-learn with 100 units"]
+    return markdown(titles, rows)
 
 
 def tables_large() -> str:

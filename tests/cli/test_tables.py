@@ -98,9 +98,12 @@ def test_examples_of_the_model_card_run(made: Path, monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.usefixtures("no_trial_export")
-def test_coefficients_of_y_equals_2x_are_printed_in_the_units_of_the_data(place: Path, zoo_command: Command) -> None:
+@pytest.mark.parametrize("settings", [(), ("--set", "optimizer.momentum=0")], ids=["default", "plain descent"])
+def test_coefficients_of_y_equals_2x_are_printed_in_the_units_of_the_data(
+    settings: tuple[str, ...], place: Path, zoo_command: Command
+) -> None:
     write(place / "line.csv", ("x", "y"), (1, 2), (2, 4), (3, 6))
-    trained = zoo_command("train", "linear", "--size", "small", "--data", "csv:line.csv", "--target", "y")
+    trained = zoo_command("train", "linear", "--size", "small", "--data", "csv:line.csv", "--target", "y", *settings)
     assert trained.status == 0, trained.err
     shown = zoo_command("info", "runs/linear-small-line", "--json")
     rows = json.loads(shown.out)["explanation"]["rows"]
