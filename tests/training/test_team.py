@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -23,11 +24,20 @@ Body = Callable[[Team], Any]
 
 
 @pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    limits = {"JOIN": 5.0, "BEAT": 0.02, "SILENT": 5.0, "STALL": 5.0, "GRACE": 5.0}
+def ended(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
+    """Set short limits, and yield the exit statuses of workers that are ended by force; a test leaves it empty."""
+    limits = {"JOIN": 5.0, "BEAT": 0.02, "SILENT": 5.0, "STALL": 5.0, "GRACE": 5.0, "HARD": 10.0}
     for name, seconds in limits.items():
         monkeypatch.setattr(worker_limits, f"{name}_SECONDS", seconds)
-    monkeypatch.setattr(team.os, "_exit", lambda status: pytest.fail("it did not end by itself"))
+    statuses: list[int] = []
+    monkeypatch.setattr(team.os, "_exit", statuses.append)
+    yield statuses
+    for thread in threading.enumerate():
+        # Python 3.11 names a thread by its function. Afterwards, it would call the real `os._exit`.
+        if thread.name.endswith(f"({Workers._end_process.__name__})"):
+            thread.join(20)
+            assert not thread.is_alive()
+    assert not statuses, "a worker did not end by itself"
 
 
 def together(cluster: Cluster, body: Body) -> list[Any]:
@@ -41,7 +51,7 @@ def together(cluster: Cluster, body: Body) -> list[Any]:
         except Exception as error:
             results[index] = error
 
-    threads = [threading.Thread(target=work, args=[index]) for index in range(len(results))]
+    threads = [threading.Thread(target=work, args=[index], daemon=True) for index in range(len(results))]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -54,6 +64,12 @@ def steps_for_ever(member: Team) -> None:
     while True:
         with member.collective():
             time.sleep(0.01)
+
+
+def until_lost(member: Workers) -> None:
+    """Wait until a worker is lost, at most ten seconds."""
+    with member._changed:
+        assert member._changed.wait_for(lambda: member._lost, 10)
 
 
 def lost_in(results: list[Any], index: int) -> list[WorkerLost]:
@@ -149,22 +165,44 @@ def test_a_worker_that_waits_for_a_text_learns_of_a_loss() -> None:
 
 
 def test_a_worker_that_does_not_come_to_a_step_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(worker_limits, "STALL_SECONDS", 0.5)
+    monkeypatch.setattr(worker_limits, "STALL_SECONDS", 2.0)
     cluster = on_loopback(3)
 
     def body(member: Team) -> None:
+        assert isinstance(member, Workers)
         for _ in range(2):
             with member.collective():
                 pass
-        while member.index == 2 and not member._lost:  # type: ignore[attr-defined]
-            time.sleep(0.01)
-        with member.collective():
-            time.sleep(1)
+        with contextlib.nullcontext() if member.index == 2 else member.collective():
+            until_lost(member)
         with member.collective():
             pass
 
     for error in together(cluster, body):
         assert str(error).startswith(f"worker 2 ({cluster.workers[2]}) did not come to the step in which the others")
+
+
+def test_a_worker_that_waits_for_a_lost_one_is_ended_by_force(
+    ended: list[int], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    entered = threading.Event()
+
+    def body(member: Team) -> None:
+        if member.index == 1:
+            entered.wait(10)
+            raise ZooError("no space left")
+        monkeypatch.setattr(worker_limits, "GRACE_SECONDS", 0.2)
+        with member.collective():
+            entered.set()
+            until = time.monotonic() + 10
+            while not ended and time.monotonic() < until:
+                time.sleep(0.01)
+
+    cluster = on_loopback(2)
+    together(cluster, body)
+    assert ended == [2]
+    assert capsys.readouterr().err == f"zoo: worker 1 ({cluster.workers[1]}) ended: no space left\n"
+    ended.clear()
 
 
 def test_a_worker_that_reads_its_data_for_long_does_not_hang(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -199,7 +237,7 @@ def test_steps_that_are_long_on_all_workers_are_no_hang(monkeypatch: pytest.Monk
 
 
 def test_a_worker_that_sends_nothing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(worker_limits, "SILENT_SECONDS", 0.5)
+    monkeypatch.setattr(worker_limits, "SILENT_SECONDS", 2.0)
     cluster = on_loopback(3)
     tell = Workers._tell
 
@@ -209,7 +247,7 @@ def test_a_worker_that_sends_nothing_is_named(monkeypatch: pytest.MonkeyPatch) -
 
     monkeypatch.setattr(Workers, "_tell", mute)
     for error in lost_in(together(cluster, steps_for_ever), 1):
-        assert str(error).startswith(f"worker 1 ({cluster.workers[1]}) sends nothing for 0.5 s")
+        assert str(error).startswith(f"worker 1 ({cluster.workers[1]}) sends nothing for 2 s")
 
 
 def test_a_worker_that_does_not_come_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
