@@ -20,7 +20,8 @@ from zoo import run, weights_file
 from zoo.errors import ZooError
 from zoo.inputs.image import graph
 from zoo.recipe import Recipe
-from zoo.training import start
+from zoo.training import bad_steps, start
+from zoo.training.bad_steps import LossScale
 from zoo.training.diagnosis import first_bad_layer
 from zoo.training.schedule import learning_rate
 
@@ -84,6 +85,40 @@ def test_the_scale_of_a_loss_falls_where_a_gradient_overflows() -> None:
         np.testing.assert_array_equal(one, other)
     # A loss that is not finite by itself is not fixed by a lower scale.
     assert np.isnan(float(step(*batch(bad=True))["loss"]))
+
+
+@pytest.mark.parametrize(("on_nan", "left_out"), [("stop", 0), ("skip", 1)])
+def test_a_gradient_that_overflows_at_the_lowest_scale_is_a_bad_step(
+    on_nan: str, left_out: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The loss itself is finite. At a scale this large, a gradient of float16 overflows for certain."""
+    monkeypatch.setattr(LossScale, "LEAST", 2.0**40)
+    settings = ["precision=float16", "batch_size=6", f"on_nan={on_nan}"]
+    _, optimizer, step = parts(recipes.override(Recipe(), settings))
+    optimizer.loss_scale.scale.assign(2.0**40)
+    sums = step(*batch())
+    assert np.isnan(float(sums["loss"])) == (not left_out)
+    assert float(sums["left_out_steps"]) == left_out
+    assert optimizer.loss_scale.scale.numpy() == 2.0**40
+
+
+@pytest.mark.parametrize(
+    ("steps", "power", "counted"),
+    [
+        ("good good", 15, 2),
+        ("good good good", 16, 0),
+        ("good good bad good", 14, 1),
+        ("good good bad good good good", 15, 0),
+    ],
+)
+def test_the_scale_of_a_loss_rises_after_a_number_of_good_steps_in_a_row(
+    steps: str, power: int, counted: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bad_steps, "STEPS_BETWEEN_RISES", 3)
+    scale = LossScale(keras.optimizers.SGD())
+    for step in steps.split():
+        scale.adjust(tf.constant(step == "good"))
+    assert (scale.scale.numpy(), scale._good_steps.numpy()) == (2.0**power, counted)
 
 
 def test_the_scale_of_a_loss_does_not_change_the_gradient() -> None:
