@@ -156,9 +156,19 @@ def test_types_that_are_no_weights_are_refused(
     write_raw(tmp_path / "x.safetensors", tensors)
     with pytest.raises(ZooError, match=f"classifier.bias has the data type {kind}: save the weights as"):
         read_timm(tmp_path / "x.safetensors", model, "mobilenet", "small")
-    with pytest.raises(ZooError):
+
+
+@pytest.mark.parametrize("kind", SIZES)
+def test_a_runs_own_file_of_a_type_that_is_no_weight_is_refused(kind: str, tmp_path: Path, model: Any) -> None:
+    own = {name: variable.numpy() for name, variable in weights(model).items()}
+    tensors = {name: ("F32", array.shape, array.tobytes()) for name, array in own.items()}
+    tensors["logits/bias"] = (kind, (1000,), bytes(1000 * SIZES[kind]))
+    write_raw(tmp_path / "x.safetensors", tensors)
+    with pytest.raises(ZooError, match=r"logits/bias is of \w+, not float32|x.safetensors is damaged"):
         arrays, _ = weights_file.read(tmp_path / "x.safetensors")
         weights_file.assign(weights(model), arrays, "x.safetensors")
+    for name, variable in weights(model).items():
+        np.testing.assert_array_equal(variable, own[name])
 
 
 def test_a_runs_weights_of_another_type_are_refused() -> None:
