@@ -127,11 +127,18 @@ def test_positions_that_cannot_be_resampled_are_refused(shape: tuple[int, ...], 
         read_timm(tmp_path / "x.safetensors", model, "vit", "tiny")
 
 
-@pytest.mark.parametrize("content", [b"", b"\x08\0\0\0\0\0\0\0{}      ", b"no weights at all"])
-def test_what_is_no_file_of_weights_is_refused(content: bytes, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "cannot be read as a safetensors file"),
+        (b"\x08\0\0\0\0\0\0\0{}      ", "does not fit mobilenet small: it fits no network that zoo knows"),
+        (b"no weights at all", "cannot be read as a safetensors file"),
+    ],
+)
+def test_what_is_no_file_of_weights_is_refused(content: bytes, reason: str, tmp_path: Path) -> None:
     _, model = narrow()
     (tmp_path / "x.safetensors").write_bytes(content)
-    with pytest.raises(ZooError):
+    with pytest.raises(ZooError, match=reason):
         read_timm(tmp_path / "x.safetensors", model, "mobilenet", "small")
 
 

@@ -113,3 +113,43 @@ WRONG = {
     "an image": b"\x89PNG\r\n\x1a\n" + b"\0" * 60,
 }
 """Files that everybody refuses."""
+
+_OTHER = "not WAV, FLAC, OGG or MP3 but "
+_NO_SAMPLES, _NO_FORMAT = (
+    r"a damaged WAV \(no samples were found\)",
+    r"a damaged WAV \(it does not say its format before",
+)
+_NO_NUMBERS = "samples that are not numbers, or beyond any loudness"
+_MP3_CUT, _OGG_CUT = "an MP3 cut short: its header claims more bytes", "an OGG cut short: its last page is not the end"
+
+REASONS = {
+    "an empty file": f"{_OTHER}an empty file",
+    "text": f"{_OTHER}text",
+    "a WAV without samples": "it holds no sound",
+    "only the beginning of a header": _NO_SAMPLES,
+    "only RIFF": f"{_OTHER}text",
+    "RIFF of another kind": f"{_OTHER}a video",
+    "a file that ends too early": "a WAV cut short: its header claims 16000 bytes of sound, it holds 15900",
+    "samples that claim 4 GB": "a WAV cut short: its header claims 4294967295 bytes of sound, it holds 16000",
+    "a text that claims 4 GB": _NO_SAMPLES,
+    "a hundred texts": _NO_SAMPLES,
+    "a format of 4 bytes": _NO_FORMAT,
+    "samples before the format": _NO_FORMAT,
+    "no channels": "a WAV that claims 0 channels",
+    "65535 channels": "a WAV that claims 65535 channels",
+    "a rate of 0": "its header claims 0 samples a second",
+    "a rate of 4 GHz": "its header claims 4294967295 samples a second",
+    "an unknown encoding": "a damaged WAV, or one in an unknown encoding",
+    "NaN": _NO_NUMBERS,
+    "infinity": _NO_NUMBERS,
+    "one sample of 1e30": _NO_NUMBERS,
+    "a FLAC cut short": "a damaged FLAC, or one in an unknown encoding|FLAC cut short",
+    "an MP3 cut short": _MP3_CUT,
+    "an MP3 cut short behind a tag": _MP3_CUT,
+    "an OGG cut short": _OGG_CUT,
+    "an OGG without its last page": _OGG_CUT,
+    "the head of an MP3": _MP3_CUT,
+    "the head of an OGG": _OGG_CUT,
+    "an image": f"{_OTHER}a PNG",
+}
+"""A regular expression for the reason that clients give for each of `WRONG`."""

@@ -10,7 +10,7 @@ import pytest
 import soundfile
 import tensorflow as tf
 
-from tests.inputs.audio.sounds import OTHER, PLAIN, WRONG, encoded, noise, tone
+from tests.inputs.audio.sounds import OTHER, PLAIN, REASONS, WRONG, encoded, noise, tone
 from zoo.data.dataset import Dataset, Examples
 from zoo.data.example import Example
 from zoo.errors import ZooError
@@ -67,7 +67,7 @@ def test_a_clip_is_inspected(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", WRONG)
 def test_a_wrong_file_is_refused(tmp_path: Path, name: str) -> None:
     (tmp_path / "clip").write_bytes(WRONG[name])
-    with pytest.raises(ZooError):
+    with pytest.raises(ZooError, match=f"^({REASONS[name]})"):
         data.inspect(tmp_path / "clip", split="train", target=0, name="clip")
 
 

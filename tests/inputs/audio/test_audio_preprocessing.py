@@ -7,7 +7,7 @@ import struct
 import numpy as np
 import pytest
 
-from tests.inputs.audio.sounds import OTHER, PLAIN, READABLE, WRONG, encoded, noise, tone
+from tests.inputs.audio.sounds import OTHER, PLAIN, READABLE, REASONS, WRONG, encoded, noise, tone
 from zoo.errors import ZooError
 from zoo.inputs.audio import client, wav
 from zoo.inputs.audio import preprocessing as audio
@@ -28,7 +28,7 @@ def test_sound_becomes_a_waveform(name: str) -> None:
 
 @pytest.mark.parametrize("name", WRONG)
 def test_a_wrong_file_is_refused_in_one_line(name: str) -> None:
-    with pytest.raises(ZooError) as refusal:
+    with pytest.raises(ZooError, match=f"^({REASONS[name]})") as refusal:
         encode([WRONG[name]], WANTED)
     assert "\n" not in str(refusal.value)
     assert 5 < len(str(refusal.value)) < 160
@@ -113,8 +113,15 @@ def test_the_record_goes_through_json() -> None:
 
 
 @pytest.mark.parametrize(
-    "values", [{"samples": 399}, {"mean": (0.0,) * 40}, {"mean": (0.0,), "std": (1.0,)}, {"rate": 5}, {"kind": "image"}]
+    ("values", "reason"),
+    [
+        ({"samples": 399}, "at least one frame of 400 samples, not 399"),
+        ({"mean": (0.0,) * 40}, "as many means as stds, none or 40, not 40 means and 0 stds"),
+        ({"mean": (0.0,), "std": (1.0,)}, "none or 40, not 1 means and 1 stds"),
+        ({"rate": 5}, "rate should be greater than or equal to 1000, not 5"),
+        ({"kind": "image"}, "kind should be 'audio', not 'image'"),
+    ],
 )
-def test_values_that_do_not_fit_are_refused(values: dict[str, object]) -> None:
-    with pytest.raises(ZooError):
+def test_values_that_do_not_fit_are_refused(values: dict[str, object], reason: str) -> None:
+    with pytest.raises(ZooError, match=reason):
         parse(AudioPreprocessing, values, "preprocessing")
