@@ -251,12 +251,19 @@ NO_IMAGES = {
     "a NumPy array": b"\x93NUMPY\x01\0",
     "a file of an unknown kind": b"\x01\x02\xfe\xff\x80\x81" * 9,
 }
+BLACK, PALETTE, END = np.zeros((4, 4, 1), int), chunk(b"PLTE", bytes(6)), chunk(b"IEND", b"")
 DAMAGED = {
     "a damaged JPEG (cut short)": encoded(photograph(), "JPEG")[:900],
     "a damaged PNG (cut short)": encoded(photograph(), "PNG")[:900],
     "a damaged PNG (its header cannot be read)": b"\x89PNG\r\n\x1a\n" + bytes(40),
     "a damaged PNG (the checksum of its IDAT is wrong)": b"".join(
-        [png_file(np.zeros((4, 4, 1), int), 0, 8)[:50], b"\xff", png_file(np.zeros((4, 4, 1), int), 0, 8)[51:]]
+        [png_file(BLACK, 0, 8)[:50], b"\xff", png_file(BLACK, 0, 8)[51:]]
+    ),
+    "a damaged PNG (it has an unknown part b'ABCD')": png_file(BLACK, 0, 8, before=[chunk(b"ABCD", b"")]),
+    "a damaged PNG (its palette is there twice, or has another length)": png_file(BLACK, 3, 8, before=[PALETTE] * 2),
+    "a damaged PNG (its palette is missing)": png_file(BLACK, 3, 8),
+    "a damaged PNG (its pixels are in two places)": (
+        png_file(BLACK, 0, 8)[: -len(END)] + chunk(b"tEXt", b"") + chunk(b"IDAT", b"") + END
     ),
     "a damaged GIF (": encoded(noise("P", 40, 40), "GIF")[:900],
     "a damaged BMP (": encoded(noise("RGB", 40, 40), "BMP")[:900],

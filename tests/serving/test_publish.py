@@ -199,6 +199,12 @@ def test_what_keep_removed_cannot_be_had_again(first: Path, second: Path, base: 
         roll_back(base)
 
 
+def test_a_base_path_whose_versions_were_removed_has_none_to_go_back_from(first: Path, base: Path) -> None:
+    shutil.rmtree(publish(first, base).folder)
+    with pytest.raises(Refused, match=f"{base} holds no version to go back from: publish an artifact"):
+        roll_back(base)
+
+
 def test_a_damaged_version_is_not_gone_back_to(first: Path, second: Path, base: Path) -> None:
     publish(first, base)
     publish(second, base)

@@ -364,6 +364,10 @@ REFUSED = {
         ["cnn", "--teacher", "random", "--set", "mixup=0.2"],
         "mixup trains on mixed examples, for which a teacher has no answers: --set mixup=0",
     ),
+    "unlabeled examples": (
+        ["cnn", "--teacher", "random", "--unlabeled", "rest", "--set", "label_fraction=0.5"],
+        "--teacher and --unlabeled are two ways to learn from more than labels: leave one of them out",
+    ),
     "weight of 0": (
         ["mlp", "--teacher", "random", "--set", "distill.weight=0"],
         "distill.weight should be greater than 0",

@@ -14,10 +14,14 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 @dataclass
 class Hub:
-    """Repositories with their files; `cut` ends the first answer halfway, `ranges` records the requested ranges."""
+    """Repositories with their files.
+
+    `cut` ends the first answer halfway, `gated` refuses all files, `ranges` records the requested ranges.
+    """
 
     files: dict[str, dict[str, bytes]]
     cut: bool = False
+    gated: bool = False
     ranges: list[str] = field(default_factory=list)
     url: str = ""
 
@@ -36,6 +40,8 @@ def serving(hub: Hub) -> Iterator[Hub]:
             name = rest.partition("/")[2]
             if repository not in hub.files:
                 return self._refuse("RepoNotFound")
+            if hub.gated:
+                return self._refuse("GatedRepo", 403)
             if name not in hub.files[repository]:
                 return self._refuse("EntryNotFound")
             content = hub.files[repository][name]
@@ -58,8 +64,8 @@ def serving(hub: Hub) -> Iterator[Hub]:
                 self.wfile.write(content[start:until])
             return None
 
-        def _refuse(self, why: str) -> None:
-            self.send_response(404)
+        def _refuse(self, why: str, status: int = 404) -> None:
+            self.send_response(status)
             self.send_header("X-Error-Code", why)
             self.send_header("Content-Length", "0")
             self.end_headers()

@@ -56,14 +56,18 @@ def test_a_download_that_broke_off_goes_on(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("files", "message"),
+    ("hub", "message"),
     [
-        ({}, f"has no repository {REPOSITORY}: choose another tag"),
-        ({REPOSITORY: {"pytorch_model.bin": b"a pickle"}}, "has no model.safetensors, and nothing else is loaded"),
+        (Hub({}), f"has no repository {REPOSITORY}: choose another tag"),
+        (Hub({REPOSITORY: {"pytorch_model.bin": b"a pickle"}}), "has no model.safetensors, and nothing else is loaded"),
+        (
+            Hub({REPOSITORY: {}}, gated=True),
+            "is open only to those who accepted its terms: log in with 'hf auth login'",
+        ),
     ],
 )
-def test_what_the_hub_does_not_have(files: dict[str, dict[str, bytes]], message: str, tmp_path: Path) -> None:
-    with serving(Hub(files)) as hub:
+def test_what_the_hub_does_not_give(hub: Hub, message: str, tmp_path: Path) -> None:
+    with serving(hub):
         said = fetched(tmp_path, HF_ENDPOINT=hub.url)
     assert message in said
     assert "--file" in said
