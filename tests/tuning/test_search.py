@@ -393,6 +393,10 @@ def test_a_folder_is_known_by_what_was_asked_for(tmp_path: Path) -> None:
         experiment.place("study", usual, usual, fewer)
     with pytest.raises(ZooError, match="exists already"):
         experiment.place("scale", usual, usual, asked)
+    later = {**schema.to_dict(made), "schema": experiment.VERSION + 1}
+    (usual / "study.json").write_text(json.dumps(later))
+    with pytest.raises(ZooError, match=r"study\.json was written by a later version of zoo: update zoo"):
+        experiment.read("study", usual)
     (usual / "study.json").write_text("{")
     with pytest.raises(ZooError, match="cannot be read"):
         experiment.read("study", usual)
@@ -478,7 +482,14 @@ def test_a_study_keeps_a_space_that_needs_the_settings_of_its_request(tmp_path: 
     space = {"image.crop_ratio": [1.0, 1.33], "optimizer.lr": {"low": 1e-4, "high": 0.1, "log": True}}
     usual: dict[str, Any] = {"image.crop_ratio": 1.33, "optimizer.lr": 0.01}
     settled = Settled("cnn", "small", "cnn-digits", space, usual, "accuracy", True, 0)
-    tune._study(tmp_path, settled).close()
+    asked = []
+    for place in range(2):  # in a study that is begun, and in one that goes on
+        study = tune._study(tmp_path, settled)
+        asked.append(study.ask(place).params)
+        study.close()
+    assert asked[0] == usual
+    assert asked[1].keys() == space.keys()
+    assert asked[1]["image.crop_ratio"] in space["image.crop_ratio"]
 
 
 def test_a_later_size_that_makes_no_sense_is_refused_before_the_first_is_trained(tmp_path: Path) -> None:

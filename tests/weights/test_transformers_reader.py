@@ -145,7 +145,11 @@ def test_every_tensor_has_its_place(tmp_path: Path) -> None:
 
 def test_the_file_of_weights_stands_for_its_folder(tmp_path: Path) -> None:
     folder_of(tmp_path)
-    read_transformers(tmp_path / "model.safetensors", network(), FIRST)
+    model, other = network(), network()
+    assert read_transformers(tmp_path / "model.safetensors", model, FIRST) == read_transformers(tmp_path, other, FIRST)
+    expected = weights(other)
+    for name, variable in weights(model).items():
+        np.testing.assert_array_equal(variable, expected[name], err_msg=name)
 
 
 @pytest.mark.parametrize("own", ["bert.", ""])
