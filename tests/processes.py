@@ -14,12 +14,16 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Mapping
 from multiprocessing import reduction
 from pathlib import Path
 from typing import Any
 
 from zoo.tensorflow_setup import KERNELS
+
+LIMIT = 240.0
+"""The longest time in seconds that a test waits for what a process does within a moment."""
 
 _FORKED = multiprocessing.get_context("forkserver")
 _FORKED.set_forkserver_preload(["tests.preloaded"])
@@ -101,6 +105,18 @@ def run(program: str | Path, *arguments: object, **options: Any) -> subprocess.C
     process = Process(program, *arguments, **options)
     out, err = process.communicate(timeout=900)
     return subprocess.CompletedProcess([str(program), *map(str, arguments)], process.wait(), out, err)
+
+
+def wait_for(happened: Callable[[], bool], process: Process | subprocess.Popen[str]) -> None:
+    """Wait at most `LIMIT` seconds until something has happened, which a running process does."""
+    end = time.monotonic() + LIMIT
+    while not happened():
+        # It may have happened just before the process ended.
+        assert process.poll() is None or happened(), process.communicate()[1]
+        if time.monotonic() > end:
+            process.send_signal(signal.SIGKILL)
+            raise TimeoutError(f"it has not happened within {LIMIT:g} s")
+        time.sleep(0.02)
 
 
 class _Descriptors:

@@ -6,29 +6,18 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 import pytest
 
 import zoo
-from tests.processes import Process
+from tests.processes import LIMIT, Process, wait_for
 from tests.test_surroundings import described, finished_run
 from zoo.cli.ending import Ended, ended_by_signals
 
-LIMIT = 240.0
-
 PACKAGE = Path(zoo.__file__).parent
 """The folder of the code of zoo, which is in every traceback that zoo prints."""
-
-
-def wait_for(happened: Callable[[], bool], process: Process | subprocess.Popen[str]) -> None:
-    end = time.monotonic() + LIMIT
-    while not happened() and time.monotonic() < end:
-        assert process.poll() is None, process.communicate()[1]
-        time.sleep(0.02)
 
 
 def one_line(process: Process) -> str:

@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -23,6 +24,7 @@ from PIL import Image
 from safetensors.numpy import load_file
 
 from tests.conftest import Answer, write_images
+from tests.processes import wait_for
 from tests.training.ports import on_loopback
 from tests.training.test_training import train
 from tests.trainings import SINGLE
@@ -52,7 +54,10 @@ class Served:
         command = [sys.executable, "-m", "zoo", "data", "serve", "--port", str(port), "--servers", str(workers)]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         assert self.process.stdout
+        late = threading.Timer(LIMIT, self.process.kill)
+        late.start()
         self.text = self.process.stdout.readline().strip()
+        late.cancel()
         self.addresses = self.text.split(",")
         assert len(self.addresses) == workers, self.process.communicate()[1]
 
@@ -186,11 +191,7 @@ def test_a_server_that_is_gone_ends_the_training_and_it_goes_on_without(
     command = [sys.executable, "-m", "zoo", "train", "cnn", "--data", source, *settings, "--epochs", "40"]
     options = ["--out", "run", "--tf-data-service", server.text, "--checkpoint-minutes", "60"]
     training = subprocess.Popen([*command, *options], cwd=tmp_path, stderr=subprocess.PIPE, text=True)
-    until = time.monotonic() + LIMIT
-    while not (tmp_path / "run" / run.METRICS).exists():
-        assert training.poll() is None, training.communicate()[1]
-        assert time.monotonic() < until
-        time.sleep(0.05)
+    wait_for((tmp_path / "run" / run.METRICS).exists, training)
     server.process.send_signal(number)
     _, said = training.communicate(timeout=LIMIT)
     if number != signal.SIGTERM:

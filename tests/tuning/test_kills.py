@@ -18,6 +18,7 @@ from typing import Any
 import psutil
 import pytest
 
+from tests.processes import wait_for
 from zoo import run
 
 pytestmark = pytest.mark.full
@@ -26,7 +27,7 @@ pytestmark = pytest.mark.full
 def zoo(place: Path, arguments: list[str]) -> dict[str, Any]:
     """Return the output of `zoo` in a process of its own."""
     command = [sys.executable, "-P", "-m", "zoo", *arguments, "--json"]
-    done = subprocess.run(command, cwd=place, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=place, capture_output=True, text=True, check=False, timeout=900)
     assert done.returncode == 0, done.stderr[-3000:]
     answer: dict[str, Any] = json.loads(done.stdout)
     return answer
@@ -36,9 +37,10 @@ def killed(place: Path, arguments: list[str], folder: str, seconds: float) -> bo
     """Kill `zoo` so many seconds after it has begun the next training below a folder; False if it ended before."""
     runs = len(begun(place / folder))
     command = [sys.executable, "-P", "-m", "zoo", *arguments, "--json"]
-    with subprocess.Popen(command, cwd=place, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-        while len(begun(place / folder)) <= runs and process.poll() is None:
-            time.sleep(0.05)
+    with subprocess.Popen(
+        command, cwd=place, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, text=True
+    ) as process:
+        wait_for(lambda: len(begun(place / folder)) > runs or process.poll() is not None, process)
         time.sleep(seconds)
         if process.poll() is not None:
             return False
@@ -115,9 +117,7 @@ def test_a_scale_that_is_killed_goes_on(tmp_path: Path) -> None:
 def test_ctrl_c_ends_the_processes_that_train(tmp_path: Path) -> None:
     command = [sys.executable, "-P", "-m", "zoo", *TUNE, "study", "--parallel", "2"]
     with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
-        while not (tmp_path / "study" / "trials" / "0000").exists():
-            assert process.poll() is None
-            time.sleep(0.2)
+        wait_for((tmp_path / "study/trials/0000").exists, process)
         children = psutil.Process(process.pid).children(recursive=True)
         assert len(children) >= 2
         os.kill(process.pid, signal.SIGINT)
