@@ -19,6 +19,11 @@ import pytest
 from PIL import Image
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# Variables of the user's shell that decide about workers, Keras, kernels and requests; TensorFlow is not imported yet.
+FOREIGN = ("TF_CONFIG", "TF_ENABLE_ONEDNN_OPTS", "KERAS_BACKEND", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
+for variable in [name for name in os.environ if name.upper() in FOREIGN or name.startswith(("SLURM_", "AWS_"))]:
+    del os.environ[variable]
+os.environ["NO_PROXY"] = "127.0.0.1,localhost"  # proxies that the system itself names
 # The same examples every time, and no deadline: a test of ours must not fail because a machine is busy.
 hypothesis.settings.register_profile("steady", derandomize=True, deadline=None)
 hypothesis.settings.load_profile("steady")
