@@ -1,9 +1,9 @@
 """A training process of its own: `python driver.py FOLDER DEVICES MOMENT MINUTES NAME DATA [KEY=VALUE ...]`.
 
 It trains, or continues, the run at FOLDER, with a checkpoint every so many MINUTES; NAME is family-size, or
-family-size-method for a pretraining, or a run to take weights from, and may end with @TEACHER. At MOMENT, unless that
-is `never`, it kills itself as `kill -9` does: no handler runs, nothing is flushed. Epochs and batches count from 0,
-files from 1.
+family-size-method for a pretraining, or a run to take weights from, and may end with @TEACHER; DATA may end with
+@UNLABELED. The key `target`, which no recipe has, names the columns to predict. At MOMENT, unless that is `never`, it
+kills itself as `kill -9` does: no handler runs, nothing is flushed. Epochs and batches count from 0, files from 1.
 
     step:EPOCH:BATCH     before a step
     term:EPOCH:BATCH     the same, with SIGTERM
@@ -103,6 +103,8 @@ def main() -> None:
         start.resume(Path(folder), None, execution)
         return
     name, _, teacher = name.partition("@")
+    source, _, unlabeled = source.partition("@")
+    options = dict(one.split("=", 1) for one in settings if one.startswith("target="))
     weights = Path(name) if Path(name).is_dir() else None
     family, size, method = (None, None, None) if weights else (*name.split("-"), None)[:3]
     request = TrainingRequest(
@@ -110,8 +112,9 @@ def main() -> None:
         size=size,
         weights=weights,
         teacher=Path(teacher) if teacher else None,
-        data=DataRequest(source),
-        settings=settings,
+        unlabeled=unlabeled or None,
+        data=DataRequest(source, options=options),
+        settings=[one for one in settings if not one.startswith("target=")],
         method=method,
         out=Path(folder),
     )

@@ -15,7 +15,6 @@ import tensorflow as tf
 
 import zoo
 from tests.conftest import Answer
-from tests.training.test_processes import OFTEN, drive
 from tests.training.test_training import SignalAt, train
 from tests.trainings import SINGLE
 from zoo import factory, run, weights_file
@@ -83,15 +82,6 @@ def test_replicas_compare_views_with_those_of_all_and_gradients_flow_back() -> N
     script = Path(__file__).with_name("simclr_replicas.py")
     done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr[-3000:]
-
-
-@pytest.mark.full
-def test_a_killed_pretraining_ends_as_one_left_alone(tmp_path: Path) -> None:
-    settings = ("cnn-small-simclr", "digits", *SETTINGS, "simclr.blur=0.5", "ema_decay=0.9")
-    assert drive(tmp_path / "alone", 1, "never", *settings) == 0
-    for moment in ("step:0:7", "evaluation:0", "never"):
-        drive(tmp_path / "killed", 1, moment, *settings, minutes=OFTEN)
-    assert (tmp_path / "alone" / run.WEIGHTS).read_bytes() == (tmp_path / "killed" / run.WEIGHTS).read_bytes()
 
 
 @functools.cache
