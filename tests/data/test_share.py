@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from tests.inputs.audio.sounds import encoded, noise
 from zoo.data.load import load
 from zoo.data.share import WHOLE, Share
 from zoo.input import find
@@ -26,21 +28,41 @@ def test_shares_are_the_batches() -> None:
     assert Share(1, 3).of(np.stack([rows, rows], 1), 6).shape == (6, 2)
 
 
-@pytest.mark.parametrize(("source", "kind"), [("digits", "image"), ("iris", "table"), ("messages", "text")])
-def test_the_batches_of_workers_are_shares_of_those_of_one(source: str, kind: str) -> None:
+@pytest.mark.parametrize(
+    ("source", "kind", "changes"),
+    [
+        ("digits", "image", {}),
+        ("iris", "table", {}),
+        ("messages", "text", {}),
+        ("clips", "audio", {"shift": 0.2, "noise": 0.5, "frequency_masks": 2, "time_masks": 2}),
+    ],
+)
+def test_the_batches_of_workers_are_shares_of_those_of_one(
+    source: str, kind: str, changes: dict[str, Any], tmp_path: Path
+) -> None:
+    """An epoch that begins with a later batch has the batches of the whole epoch, too."""
     found = find(kind)
-    data = load(source, kind, split=Split(), data_dir=None, options={}, bad_examples="error")
-    settings = found.settings()
+    if kind == "audio":
+        source = f"folder:{tmp_path}"
+        for number in range(160):
+            (tmp_path / f"class{number % 2}").mkdir(exist_ok=True)
+            (tmp_path / f"class{number % 2}/{number}.wav").write_bytes(encoded(noise(3_200, seed=number)))
+    data = load(source, kind, split=Split(test=0.25), data_dir=None, options={}, bad_examples="error")
+    settings = found.settings(**changes)
     preprocessing = found.data.suiting(data, settings, None)
     train, test = data.train.only(np.arange(80)), data.test.only(np.arange(27))
 
-    def batches(share: Share) -> tuple[list[Any], list[Any]]:
+    def batches(share: Share, start: int = 3) -> tuple[list[Any], list[Any]]:
         options: dict[str, Any] = {"batch_size": 12, "share": share}
-        training = found.graph.training_batches(train, preprocessing, settings, seed=1, epoch=2, start=3, **options)
+        training = found.graph.training_batches(train, preprocessing, settings, seed=1, epoch=2, start=start, **options)
         evaluation = found.graph.evaluation_batches(test, preprocessing, **options)
-        return [*training.take(3).as_numpy_iterator()], [*evaluation.as_numpy_iterator()]
+        return [*training.as_numpy_iterator()], [*evaluation.as_numpy_iterator()]
 
     whole, shares = batches(WHOLE), [batches(Share(index, 3)) for index in range(3)]
+    assert len(whole[0]) == 3
+    for batch, other in zip(whole[0], batches(WHOLE, start=0)[0][3:], strict=True):
+        for values, others in zip((*batch[0].values(), *batch[1:]), (*other[0].values(), *other[1:]), strict=True):
+            np.testing.assert_array_equal(values, others)
     for part in range(2):
         for number, batch in enumerate(whole[part]):
             pieces = [share[part][number] for share in shares]
