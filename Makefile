@@ -106,7 +106,9 @@ test-all: check
 test-lowest: $(LOWEST)/ready
 	$(LOWEST)/bin/python -m pytest --full tests/export/test_recorded_graphs.py
 	$(LOWEST)/bin/python -m pytest tests/export/test_pads.py tests/export/test_lint.py tests/export/test_passes.py \
-		tests/export/test_transposes.py tests/export/test_first_convolution.py tests/export/test_islands.py tests/export/test_quantize.py
+		tests/export/test_transposes.py tests/export/test_first_convolution.py tests/export/test_islands.py tests/export/test_quantize.py \
+		tests/export/test_recurrent.py tests/export/test_sequences.py tests/export/test_float16.py tests/export/test_int8_of_texts.py \
+		tests/export/test_layers.py tests/export/test_other_kinds.py
 	$(LOWEST)/bin/python -m pytest tests/cli/test_tables.py tests/cli/test_text.py tests/cli/test_audio.py \
 		tests/test_extending.py tests/data/test_tfds.py tests/data/test_decoders_agree.py tests/test_stores.py \
 		tests/training/test_checkpoints.py tests/tuning/test_search.py tests/weights/test_hub.py

@@ -8,6 +8,7 @@ usage: python -m tests.export.recorded_graphs [NETWORK…]      writes tests/exp
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import sys
 import tempfile
@@ -19,7 +20,7 @@ import numpy as np
 
 FOLDER = Path(__file__).parent / "graphs"
 SIDE = 128
-"""Pixels: at this size and above every network has its reference's structure."""
+"""Pixels of images: at this size and above every network has its reference's structure."""
 
 DAILY = (
     "cnn-small",
@@ -30,6 +31,12 @@ DAILY = (
     "efficientnet-b0",
     "convnext-tiny",
     "vit-small",
+    "linear-small",
+    "mlp-small",
+    "keyword-small",
+    "wav2vec2-small",
+    "lstm-small",
+    "bert-small",
 )
 OTHERS = (
     "cnn-large",
@@ -53,16 +60,21 @@ def graph_text(network: str) -> str:
     from zoo.description import Model
     from zoo.export import graph
     from zoo.export.onnx.conversion import write_onnx
-    from zoo.inputs.image.preprocessing import Preprocessing
+    from zoo.input import find
+    from zoo.registry import resolve
 
     family, _, size = network.partition("-")
+    record, row = resolve(family, size)
     side = 224 if network == "cnn-large" else SIDE
-    model = zoo.create(family, size=size, classes=10, input_shape=(side, side, 3))
+    shape: tuple[int, ...] = (side, side, 3) if record.input == "image" else row.input_shape
+    preprocessing = find(record.input).data.reference(shape)
+    if record.input == "image":
+        preprocessing = dataclasses.replace(preprocessing, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
+    model = zoo.create(family, size=size, classes=10, input_shape=shape)
     for layer in model.layers:
         for weight in layer.weights:
             if weight.dtype == "float32":
                 weight.assign(_values(f"{layer.name}.{weight.name}", weight.shape))
-    preprocessing = Preprocessing(side, side, 3, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
     labels = tuple(map(str, range(10)))
     description = Model(family, size, labels, preprocessing, parameters=0, multiply_adds=0)
     with tempfile.TemporaryDirectory() as scratch:

@@ -81,9 +81,10 @@ def test_an_lstm_that_clips_is_refused(caplog: pytest.LogCaptureFixture) -> None
             ).h  # fmt: skip
 
     ids, mask = (keras.Input((None,), dtype="int64", name=name) for name in ("input_ids", "attention_mask"))
-    with pytest.raises(RuntimeError, match="BlockLSTMV2"):
+    # The version converter of onnx 1.20 raises IndexError and does not name the operation, that of 1.23 RuntimeError.
+    with pytest.raises((RuntimeError, IndexError)):
         converted(keras.Model([ids, mask], Clipping()(ids, mask)))
-    assert "use no peepholes, clipping" in caplog.text
+    assert "BlockLSTMV2 does not fit ONNX's LSTM: use no peepholes, clipping" in caplog.text
 
 
 def lstm(stem: str, x: str = "x", **options: Any) -> Any:
