@@ -19,6 +19,7 @@ from PIL import Image
 
 import zoo
 from tests.conftest import Answer
+from tests.inputs.audio.sounds import tone
 from tests.training.test_fine_tuning import Stop
 from tests.trainings import SINGLE, passes
 from zoo import artifact, formats, run, weights_file
@@ -26,6 +27,7 @@ from zoo.data.evaluation_data import load_for_evaluation
 from zoo.data.load import load, read_source
 from zoo.description import Model, Part, Scale, labels_of
 from zoo.errors import ZooError
+from zoo.inputs.audio import wav
 from zoo.inputs.table.data import reference
 from zoo.recipe import Split
 from zoo.run import Run
@@ -215,6 +217,20 @@ def images(folder: Path, count: int = 60) -> Path:
         Image.fromarray(pixels).save(folder / "files" / f"{number}.png")
         rows.append((f"files/{number}.png", "light" if light else "dark", "lies" if lies else "stands"))
     return write(folder / "bars.csv", *rows)
+
+
+def sounds(folder: Path, count: int) -> Path:
+    """A table of tones, high (light) or low, in the first or the second half of a clip."""
+    draw = random.Random(0)
+    rows: list[tuple[object, ...]] = [("file", "light", "bar")]
+    (folder / "files").mkdir(parents=True)
+    for number in range(count):
+        light, first = draw.random() < 0.5, draw.random() < 0.5
+        clip = tone(draw.uniform(2000, 3000) if light else draw.uniform(200, 300))
+        clip[slice(4000, None) if first else slice(4000)] = 0
+        (folder / "files" / f"{number}.wav").write_bytes(wav.written(clip, 16_000))
+        rows.append((f"files/{number}.wav", "light" if light else "dark", "first" if first else "second"))
+    return write(folder / "tones.csv", *rows)
 
 
 WRONG = {
@@ -411,13 +427,17 @@ def test_an_interrupted_training_goes_on_bit_for_bit_and_other_targets_get_a_new
 
 @pytest.mark.parametrize(
     ("family", "options", "setting"),
-    [("cnn", {"image_column": "file"}, "image.flip=false"), ("lstm", {"text_column": "note"}, "text.max_length=16")],
+    [
+        ("cnn", {"image_column": "file"}, "image.flip=false"),
+        ("lstm", {"text_column": "note"}, "text.max_length=16"),
+        ("keyword", {"audio_column": "file"}, "audio.shift=0"),
+    ],
 )
 @pytest.mark.full
-def test_images_and_texts_have_several_targets_too(
+def test_images_texts_and_sound_have_several_targets_too(
     family: str, options: dict[str, Any], setting: str, tmp_path: Path
 ) -> None:
-    table = images(tmp_path / "data", 100)
+    table = (sounds if family == "keyword" else images)(tmp_path / "data", 100)
     if family == "lstm":
         words_of = ("a light bar that lies", "light bar stands", "this dark one lies", "dark and stands")
         rows = [(text, "light" in text, "lies" in text) for text in words_of * 20]
