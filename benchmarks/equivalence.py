@@ -138,7 +138,7 @@ def train(way: Way, those: Sequence[tuple[Family, Size]], scratch: Path) -> None
     import_keras()
     import keras
 
-    from zoo import layers
+    from zoo.dropout import Dropout
     from zoo.training import strategy as strategies
     from zoo.training.cluster import find
     from zoo.training.follow import follow
@@ -153,8 +153,7 @@ def train(way: Way, those: Sequence[tuple[Family, Size]], scratch: Path) -> None
         chosen = strategies.choose("auto", way.devices, team)
         with (
             mock.patch.object(strategies, "choose", return_value=chosen),
-            mock.patch.object(keras.layers.Dropout, "call", unchanged),
-            mock.patch.object(layers.Dropout, "call", unchanged),
+            mock.patch.object(Dropout, "call", unchanged),
         ):
             for family, size in those:
                 for precision in way.precisions:

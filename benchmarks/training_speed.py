@@ -169,13 +169,14 @@ def keras_steps(name: str, precision: str) -> tuple[str, Callable[[int], None]]:
     import tensorflow as tf
 
     import zoo
+    from zoo.dropout import Dropout
 
     family, _, size = name.partition("-")
+    Dropout.call = keras.layers.Dropout.call  # type: ignore[method-assign]
     with mock.patch.multiple(
         "zoo.layers",
         BatchNormalization=keras.layers.BatchNormalization,
         DepthwiseConv2D=keras.layers.DepthwiseConv2D,
-        Dropout=keras.layers.Dropout,
         LayerNormalization=keras.layers.LayerNormalization,
         Gelu=functools.partial(keras.layers.Activation, "gelu"),
     ):

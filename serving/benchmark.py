@@ -17,11 +17,11 @@ from zoo.formats import Format
 from zoo.intervals import ratio_of_medians_over_sessions
 from zoo.measurement import BATCHES, SECONDS, check_seconds
 from zoo.provenance import usable_cpus
-from zoo.serving.latency import SESSIONS
 from zoo.serving.measuring_process import measurements
 from zoo.serving.runner import refuse_unavailable
 from zoo.serving.statistics import latency
 from zoo.text import Say, silent
+from zoo.turns import SESSIONS
 
 LARGEST_BATCH = 1024
 

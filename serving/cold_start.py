@@ -32,10 +32,9 @@ def probe(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """
     artifact = Path(request["artifact"])
     preprocessing = read(artifact).model.preprocessing
+    client = kind_of(preprocessing).client
     start = time.perf_counter()
-    inputs = kind_of(preprocessing).client.random(
-        preprocessing, request["batch"], np.random.default_rng(request["seed"])
-    )
+    inputs = client.random(preprocessing, request["batch"], np.random.default_rng(request["seed"]))
     drawing = time.perf_counter() - start
     formats.import_library(formats.find(request["runtime"]))
     start = time.perf_counter()

@@ -20,11 +20,7 @@ from zoo.formats import Compute
 from zoo.input import Arrays, kind_of
 from zoo.serving.measuring_process import serve
 from zoo.serving.runner import Runner, open_runner
-from zoo.turns import in_turns
-
-SESSIONS = 5
-"""The number of times that each file is opened: a session may be steadily faster or slower than the next one of the
-same file, by more than its rounds differ (onnxruntime 1.32)."""
+from zoo.turns import SESSIONS, in_turns
 
 WARM_UP = 2
 """Calls of each runner before the clock runs, in each session: the first ones with a new shape are slow."""

@@ -280,9 +280,9 @@ def test_kernels_that_zoo_could_not_choose_are_recorded(monkeypatch: pytest.Monk
         monkeypatch.delenv(name, raising=False)
         tensorflow_setup.import_tensorflow()
         assert name not in os.environ, "TensorFlow would not read it"
-        monkeypatch.setattr(processor, "instruction_sets", lambda: ["avx2"])
+        monkeypatch.setattr(processor, "has_vnni", lambda: False)
         assert environment()[name] == "unset"
-        monkeypatch.setattr(processor, "instruction_sets", lambda: ["avx2", "avx_vnni"])
+        monkeypatch.setattr(processor, "has_vnni", lambda: True)
         assert name not in environment(), "TensorFlow chooses the same kernels by itself"
 
 

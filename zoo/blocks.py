@@ -12,12 +12,12 @@ from typing import Literal
 import keras
 
 from zoo import drop_rates
+from zoo.dropout import Dropout
 from zoo.layers import (
     Activation,
     AdaptiveAverage,
     Attention,
     Dense,
-    Dropout,
     LayerNormalization,
     Padding,
     Tensor,

@@ -13,6 +13,7 @@ from typing import Any
 
 import keras
 
+from zoo.dropout import Dropout
 from zoo.errors import ZooError
 from zoo.recipe import OWN_RATES, Network
 
@@ -49,7 +50,7 @@ class Rates:
         if not rate:
             return x
         shape = (None, *(1,) * (len(x.shape) - 1))
-        layer = keras.layers.Dropout(rate, noise_shape=shape, name=f"{name}_{ending}")
+        layer = Dropout(rate, noise_shape=shape, name=f"{name}_{ending}")
         self._branches.append(layer)
         return layer(x)
 
@@ -57,7 +58,7 @@ class Rates:
         """Add dropout before the logits; `settle` sets its rate to 0 if the network has dropout of its own."""
         if self.asked.dropout <= 0:
             return x
-        self._last = keras.layers.Dropout(self.asked.dropout, name=LAST)
+        self._last = Dropout(self.asked.dropout, name=LAST)
         return self._last(x)
 
     def settle(self, model: Any, title: str) -> None:

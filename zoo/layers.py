@@ -258,31 +258,6 @@ class Dense(keras.layers.Dense):
 
 
 @keras.saving.register_keras_serializable("zoo")
-class Dropout(keras.layers.Dropout):
-    """Dropout that draws 16 random bits for each unit, so rates are multiples of 2**-16.
-
-    Keras' own layer (3.15) draws 32 bits, which takes twice as long, and makes a number of the inputs' dtype of them:
-    in bfloat16, it drops a multiple of 1/128 of the units, but scales the others for the exact rate.
-    """
-
-    def call(self, inputs: Tensor, training: bool = False) -> Tensor:
-        """Return the inputs; in training, some units are 0, and the others are scaled to keep the mean."""
-        if not training or not self.rate:
-            return inputs
-        dropped = min(round(self.rate * 2**16), 2**16 - 1)
-        sizes = [size or found for size, found in zip(inputs.shape, tf.unstack(tf.shape(inputs)), strict=True)]
-        shape = [own or size for own, size in zip(self.noise_shape or sizes, sizes, strict=True)]
-        count = tf.reduce_prod(shape)
-        # XLA draws only from seeds of 32 bits; Keras (3.15) shortens them in the same way.
-        seed = tf.cast(tf.math.floormod(self.seed_generator.next(), tf.int32.max - 1), tf.int32)
-        words = tf.random.stateless_uniform([(count + 1) // 2], seed, minval=None, maxval=None, dtype=tf.uint32)
-        bits = tf.reshape(tf.reshape(tf.bitcast(words, tf.uint16), [-1])[:count], shape)
-        kept = bits >= tf.constant(dropped, tf.uint16)
-        scale = tf.constant(2**16 / (2**16 - dropped), inputs.dtype)
-        return tf.where(kept, inputs * scale, tf.zeros([], inputs.dtype))
-
-
-@keras.saving.register_keras_serializable("zoo")
 class LayerNormalization(keras.layers.Layer):
     """Normalization over the last axis of [batch, …, channels], in the full precision of the weights.
 

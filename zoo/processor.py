@@ -5,6 +5,7 @@ Linux, macOS and Windows report different things; what a system does not report 
 
 from __future__ import annotations
 
+import functools
 import platform
 import re
 import subprocess
@@ -67,6 +68,7 @@ def instruction_sets() -> list[str]:
     return sorted(flag for flag in flags if RELEVANT.fullmatch(flag))
 
 
+@functools.cache
 def has_vnni() -> bool:
     """Return whether the processor has one of the instruction sets of `VNNI`."""
     return not VNNI.isdisjoint(instruction_sets())

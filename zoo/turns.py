@@ -9,6 +9,10 @@ from typing import Any
 
 import numpy as np
 
+SESSIONS = 5
+"""The number of times that a file is opened to measure its latency: a session may be steadily faster or slower than the
+next one of the same file, by more than its rounds differ (onnxruntime 1.32)."""
+
 
 def in_turns(
     calls: Sequence[Callable[[], Any]],

@@ -17,14 +17,10 @@ from zoo.export.batches import volume
 from zoo.formats.onnx import open_onnx
 from zoo.input import Arrays
 from zoo.intervals import ratio_of_medians_over_sessions
-from zoo.turns import in_turns
+from zoo.turns import SESSIONS, in_turns
 
 WARM_UP, FEWEST, MOST = 5, 31, 301
 """The numbers of rounds, see `zoo.turns.in_turns`."""
-
-SESSIONS = 5
-"""The number of times that both files are opened: a session may be steadily faster or slower than the next one of the
-same file, by more than its rounds differ (onnxruntime 1.32)."""
 
 CANDIDATES = 64
 """The most examples whose sizes are compared, to find a typical one."""

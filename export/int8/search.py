@@ -139,7 +139,7 @@ def within_budget(
         paired, apart = validation.paired(run), attempts.apart(run)
         say(
             f"{title}: {paired.drop:.2f} points lost on {paired.examples} validation examples, "
-            f"answers differ by up to {apart:.2f}"
+            f"answers differ by up to {apart:.2f} of the largest (of values: by distance from the mean)"
         )
         return paired, paired.drop <= max_drop and apart <= APART
 

@@ -386,7 +386,7 @@ def judge(requests: list[Request], outcome: Outcome, description: Model) -> Gate
     ]
     figures["largest_difference"] = max(differences, default=None)
     figures["problems"] += [
-        f"golden answers differ by {difference:.3g}, more than {TOLERANCE:g}"
+        f"golden answers differ by {difference:.3g} of the largest answer, more than {TOLERANCE:g}"
         for difference in differences
         if difference > TOLERANCE
     ]

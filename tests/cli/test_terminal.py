@@ -124,8 +124,8 @@ def test_a_benchmark_shows_a_bar_then_tables_with_units(exported: tuple[Path, Sc
     arguments = ("benchmark", "--batch", "1,2", "--threads", "1", "--seconds", "0.2")
     screen = on_terminal(exported[0], *arguments, columns=130)
     assert screen.status == 0, screen.text
-    steps = re.findall(r"(\d)/4 (artifacts/\S+ onnx: loading|latency|done)", screen.text)
-    assert [step for step, _ in dict.fromkeys(steps)] == list("01234"), screen.text
+    steps = re.findall(r"(\d+)/13 (reading onnxruntime|artifacts/\S+ onnx: loading|latency|done)", screen.text)
+    assert [int(step) for step, _ in dict.fromkeys(steps)] == [*range(14)], screen.text
     final = "\n".join(screen.final)
     assert "━" not in final
     assert re.search(r"p50 ms +p90 ms +p99 ms +runs +examples/s +load ms +first ms +peak MiB", final)

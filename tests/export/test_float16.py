@@ -105,6 +105,21 @@ def test_an_outlier_of_a_table_has_a_finite_answer(size: str, tmp_path: Path) ->
     np.testing.assert_allclose(half[20:], whole[20:], atol=2e-2)
 
 
+def test_squares_of_columns_are_not_cut_off(tmp_path: Path) -> None:
+    columns = tuple(Column(f"column {number}", "number", mean=10.0, std=2.0) for number in range(3))
+    preprocessing = TablePreprocessing(columns)
+    model = zoo.create("linear", size="base", classes=2, preprocessing=preprocessing)
+    for variable in model.weights:
+        variable.assign(np.random.default_rng(0).uniform(-0.1, 0.1, variable.shape))
+    write_onnx(trace(model, Model("linear", "base", ("a", "b"), preprocessing, 0, 0)), tmp_path / "whole.onnx")
+    write_fp16(tmp_path / "whole.onnx", tmp_path / "half.onnx")
+    features = np.array([[10 + 2 * 40, 9, 11], [10 - 2 * 150, 12, 10], [10 + 2 * 1e6, 10, 10]], np.float32)
+    computed: Any = ReferenceEvaluator(str(tmp_path / "half.onnx")).run(["logits"], {"features": features})
+    whole = open_onnx(tmp_path / "whole.onnx").run({"features": features})["logits"]
+    np.testing.assert_allclose(computed[0][:2], whole[:2], rtol=5e-3, atol=0.5)
+    assert np.isfinite(computed[0]).all()
+
+
 def spectrum() -> Any:
     """The logarithm of the power in the bands of a window, and a product that answers with it."""
     generator = np.random.default_rng(0)

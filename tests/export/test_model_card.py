@@ -251,7 +251,7 @@ def test_the_manifest_the_card_and_info_name_the_data_without_labels(
     assert row in (made / NAME / artifact.CARD).read_text(encoding="utf-8")
     rest = dataclasses.replace(UNLABELED, source="rest")
     text = model_card.text(NAME, dataclasses.replace(manifest, unlabeled=rest))
-    assert "| and on | the rest of these data, 5,000 images without labels, " in text
+    assert "| and on | the rest of the labeled data, 5,000 images without labels, " in text
     assert "without labels" not in model_card.text(NAME, dataclasses.replace(manifest, unlabeled=None))
     for folder in (made / "run", made / NAME):
         assert "files:/my/others, 5,000 train, CC-BY-NC-4.0" in zoo_command("info", folder).out

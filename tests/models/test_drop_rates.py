@@ -15,8 +15,9 @@ from tests import processes
 from tests.conformance import described, inputs, smallest
 from tests.training.test_training import SignalAt, train
 from tests.trainings import SINGLE
-from zoo import factory, layers, run, weights_file
+from zoo import factory, run, weights_file
 from zoo.drop_rates import LAST
+from zoo.dropout import Dropout
 from zoo.errors import ZooError
 from zoo.recipe import OWN_RATES, Network
 from zoo.registry import families
@@ -174,24 +175,31 @@ def test_a_run_with_rates_goes_on_bit_for_bit_and_loads_as_any_other(tmp_path: P
 @pytest.mark.parametrize("dtype", ["bfloat16", "float32", "float64"])
 @pytest.mark.parametrize("rate", [0.001, 0.1, 0.5, 0.9])
 def test_dropout_drops_the_share_that_it_says_and_keeps_the_mean(dtype: str, rate: float) -> None:
-    layer = layers.Dropout(rate, seed=1, dtype=dtype)
+    layer = Dropout(rate, seed=1, dtype=dtype)
     ones = tf.ones([401, 501], dtype)
     first, second = (layer(ones, training=True).numpy().astype(float) for _ in range(2))
     error = 5 * np.sqrt(rate * (1 - rate) / first.size)
     assert abs((first == 0).mean() - rate) < error, "an odd number of units"
     assert first.max() == pytest.approx(1 / (1 - rate), rel=4e-3 if dtype == "bfloat16" else 1e-3)
     assert (first != second).any()
-    assert (layers.Dropout(rate, seed=1, dtype=dtype)(ones, training=True).numpy().astype(float) == first).all()
+    assert (Dropout(rate, seed=1, dtype=dtype)(ones, training=True).numpy().astype(float) == first).all()
     assert (layer(ones, training=False).numpy() == ones.numpy()).all()
 
 
 def test_dropout_drops_rows_of_any_number_together() -> None:
-    layer = layers.Dropout(0.5, noise_shape=(None, None, 1), seed=1)
+    layer = Dropout(0.5, noise_shape=(None, None, 1), seed=1)
     found = tf.function(lambda x: layer(x, training=True), reduce_retracing=True)
     for batch in (3, 5, 64):
         rows = found(tf.ones([batch, 7, 33])).numpy()
         assert (rows == rows[..., :1]).all()
         assert {*np.unique(rows)} == {0.0, 2.0}
+
+
+def test_dropout_takes_sequences_of_any_length() -> None:
+    layer = Dropout(0.5, seed=1)
+    found = tf.function(lambda x: layer(x, training=True), input_signature=[tf.TensorSpec([None, None, 3], tf.float32)])
+    for length in (5, 7):
+        assert {*np.unique(found(tf.ones([9, length, 3])).numpy())} == {0.0, 2.0}
 
 
 def test_replicas_drop_other_units() -> None:

@@ -29,6 +29,7 @@ from zoo.serving import benchmark as measuring
 from zoo.serving import cold_start, latency, table
 from zoo.serving.benchmark import Row, benchmark
 from zoo.serving.measuring_process import measurements
+from zoo.turns import SESSIONS
 
 Recorder = Callable[[int], Compute]
 
@@ -50,7 +51,7 @@ def test_there_is_a_row_for_each(rows: tuple[list[Row], list[tuple[int, int, str
         ("first", "onnx", 1, 1), ("second", "onnx", 1, 1), ("first", "onnx", 4, 1), ("second", "onnx", 4, 1),
     ]  # fmt: skip
     done, totals, _ = zip(*told, strict=True)
-    steps = 1 + 2 * (2 + latency.SESSIONS)
+    steps = 1 + 2 * (2 + SESSIONS)
     assert set(totals) == {steps}
     assert list(done) == sorted(done)
     assert done[-1] == steps
@@ -58,7 +59,7 @@ def test_there_is_a_row_for_each(rows: tuple[list[Row], list[tuple[int, int, str
 
 def test_the_figures_belong_together(rows: tuple[list[Row], list[tuple[int, int, str]]]) -> None:
     for row in rows[0]:
-        assert row.runs >= latency.SESSIONS
+        assert row.runs >= SESSIONS
         assert 0 < row.median_low_ms <= row.p50_ms <= row.median_high_ms
         assert row.p50_ms <= row.p90_ms <= row.p99_ms
         assert row.load_ms < row.first_answer_ms
@@ -153,7 +154,7 @@ def test_the_disk_counts_for_no_row(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
     def measured(module: str, request: dict[str, Any]) -> Iterator[dict[str, Any]]:
         assert len(loaded) == 6
-        for _ in range(latency.SESSIONS):
+        for _ in range(SESSIONS):
             for batch in request["batches"]:
                 yield {"batch": batch, "latencies": [[1.0, 1.0], [2.0, 2.0]], "harness": 0.0}
 
@@ -169,7 +170,7 @@ def test_the_drawing_of_inputs_is_not_a_part_of_the_first_answer(
     onnx_artifact: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def slowly(preprocessing: Any, count: int, generator: np.random.Generator) -> Arrays:
-        time.sleep(0.2)
+        time.sleep(3)
         return {"image": np.zeros((count, *SHAPE), np.uint8)}
 
     client = kind_of(artifact.read(onnx_artifact).model.preprocessing).client
@@ -178,7 +179,7 @@ def test_the_drawing_of_inputs_is_not_a_part_of_the_first_answer(
     (contender,) = measuring._contenders([onnx_artifact], None, lambda line: None)
     formats.import_library(contender.row)
     cost = measuring._cost(contender, 1, 1, 0)
-    assert cost.load_ms < cost.first_answer_ms < 200
+    assert cost.load_ms < cost.first_answer_ms < 3000
 
 
 def test_measuring_ends_after_enough_rounds_however_long_it_may_take() -> None:
@@ -314,6 +315,7 @@ import sys
 from pathlib import Path
 import numpy as np
 from zoo.serving.measuring_process import measurements
+from zoo.turns import SESSIONS
 ballast = np.ones(60_000_000)
 answer = next(measurements("zoo.serving.cold_start", {
     "artifact": sys.argv[1], "runtime": "onnx", "batch": 1, "threads": 1, "seed": 0}))

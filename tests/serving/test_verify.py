@@ -374,7 +374,7 @@ def test_hidden_entries_of_the_folder_are_not_the_artifact_s(onnx_artifact: Path
     _fails(onnx_artifact, {"files"})
 
 
-def test_the_links_of_a_cache_are_named_with_the_way_to_mend_them(onnx_artifact: Path, tmp_path: Path) -> None:
+def test_the_links_of_a_cache_are_named_with_the_way_to_fix_them(onnx_artifact: Path, tmp_path: Path) -> None:
     snapshot = tmp_path / "snapshots" / "revision"
     for path in artifact.hashes(onnx_artifact, record=""):
         (snapshot / path).parent.mkdir(parents=True, exist_ok=True)

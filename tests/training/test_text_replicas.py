@@ -18,10 +18,10 @@ TRAIN = """
 import sys
 from pathlib import Path
 import keras
-from zoo import layers
+from zoo.dropout import Dropout
 from zoo.training import start
 from zoo.training.request import DataRequest, Execution, TrainingRequest
-keras.layers.Dropout.call = layers.Dropout.call = lambda layer, x, training=False: x
+Dropout.call = lambda layer, x, training=False: x
 out, devices, source, *settings = sys.argv[1:]
 request = TrainingRequest(family="lstm", data=DataRequest(source), settings=settings, out=Path(out))
 start.start(request, Execution(devices=int(devices)), lambda model: None)

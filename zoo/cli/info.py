@@ -70,6 +70,7 @@ def command(name: str, size: str | None, as_json: bool) -> None:
 def _facts(name: str, described: dict[str, Any]) -> dict[str, str]:
     """Return the description of a run or an artifact as facts by name, without those that it does not have."""
     from zoo.cli import tables
+    from zoo.data.unlabeled import in_words
 
     model, data, unlabeled = described["model"], described["data"], described["unlabeled"]
     results = described["results"] or {}
@@ -80,8 +81,9 @@ def _facts(name: str, described: dict[str, Any]) -> dict[str, str]:
         **_targets(model),
         "parameters": f"{model['parameters']:,}",
         "multiply-adds": f"{tables.millions(model['multiply_adds'])} M",
-        "data": data and _counted(data),
-        "data without labels": unlabeled and f"{_counted(unlabeled)}, {unlabeled['license']}",
+        "data": data and _counted(data["source"], data),
+        "data without labels": unlabeled
+        and f"{_counted(in_words(unlabeled['source']), unlabeled)}, {unlabeled['license']}",
         "recipe": described["recipe_name"],
         "weights": described["weights"] and f"{described['weights']['file']} ({described['weights']['source']})",
         "channels": model["widths"] and f"fewer or more than the family's in {len(model['widths'])} layers",
@@ -100,9 +102,9 @@ def _facts(name: str, described: dict[str, Any]) -> dict[str, str]:
     return {key: value for key, value in lines.items() if value}
 
 
-def _counted(data: dict[str, Any]) -> str:
-    """Return the source of data and their number of examples by split as text."""
-    return ", ".join([data["source"], *(f"{count:,} {split}" for split, count in data["counts"].items())])
+def _counted(source: str, data: dict[str, Any]) -> str:
+    """Return a source of data and its number of examples by split as text."""
+    return ", ".join([source, *(f"{count:,} {split}" for split, count in data["counts"].items())])
 
 
 def _pruned(pruning: dict[str, Any] | None) -> str:

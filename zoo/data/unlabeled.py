@@ -124,3 +124,8 @@ def load_unlabeled_again(data: Data, dataset: Dataset, rest: Examples) -> Exampl
     if found.fingerprint != data.fingerprint:
         raise ZooError(f"{data.source} has changed since it was trained on: restore it, or train again")
     return examples
+
+
+def in_words(source: str) -> str:
+    """Return the source of unlabeled data in words."""
+    return "the rest of the labeled data" if source == REST else source

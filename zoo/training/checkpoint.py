@@ -115,12 +115,18 @@ class Checkpoints:
             OSError: the checkpoint before this one could not be written: the disk is full or fails. The earlier
                 checkpoints and the best weights are unchanged.
         """
+        if state == self._saved:
+            return
         self.wait()
-        if state != self._saved and self._writes:
+        if self._writes:
             arrays = weights_file.values(self._variables)
             best_arrays = None if best is None else weights_file.values(best)
             self._writing = self._thread.submit(self._write, state, arrays, best_arrays)
         self._saved, self._time = state, time.monotonic()
+
+    def writing(self) -> bool:
+        """Return whether a checkpoint is being written."""
+        return self._writing is not None and not self._writing.done()
 
     def wait(self) -> None:
         """Wait until the last checkpoint is written.

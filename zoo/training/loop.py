@@ -97,11 +97,14 @@ def train(
     trainee = build(this.model, recipe, strategy, steps, class_weights, team.collective)
     for_callbacks.compiled(trainee, task)
     checkpoints = Checkpoints(folder, trainee.variables(), execution.checkpoint_minutes, writes=team.chief)
+    team.spare_while(checkpoints.writing)
     state = checkpoints.restore(say) if team.chief else None
     if state:
         # The process may have been killed between the checkpoint of an epoch and its metrics.
         _write_metrics(folder, state)
     elif team.chief:
+        # The process may have been killed after the metrics of the first epoch, before its checkpoint was complete.
+        (folder / run.METRICS).unlink(missing_ok=True)
         _begin(trainee, folder, this)
     state = state_of_chief(team, strategy, trainee.variables(), state or State())
 

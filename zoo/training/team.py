@@ -86,6 +86,7 @@ class Workers(Team):
         self._lost: WorkerLost | None = None
         self._gone: set[int] = set()
         self._leaving = False
+        self._writing: Callable[[], bool] = lambda: False
         self._heard = dict.fromkeys(connections, time.monotonic())
         for index in connections:
             threading.Thread(target=self._listen, args=[index], daemon=True).start()
@@ -100,6 +101,10 @@ class Workers(Team):
             self._changed.wait_for(lambda: self._texts or self._lost)
             self._refuse_lost()
             return self._texts.popleft()
+
+    def spare_while(self, writing: Callable[[], bool]) -> None:
+        """Give this worker more time to end while `writing` returns True, such as for a checkpoint."""
+        self._writing = writing
 
     @contextlib.contextmanager
     def collective(self) -> Iterator[None]:
@@ -223,12 +228,12 @@ class Workers(Team):
         """End this process if it does not end by itself: a thread that waits in a collective cannot be interrupted."""
         assert self._lost is not None
         inside, until = 0.0, time.monotonic() + limits.HARD_SECONDS
-        # Outside of a collective, such as while it writes a checkpoint, it may take longer.
+        # Outside of a collective, and while it writes a checkpoint, it may take longer.
         while inside < limits.GRACE_SECONDS and time.monotonic() < until:
             time.sleep(0.1)
             if self._leaving:
                 return
-            inside = inside + 0.1 if self._inside else 0.0
+            inside = inside + 0.1 if self._inside and not self._writing() else 0.0
         print(f"zoo: {self._lost}", file=sys.stderr, flush=True)
         os._exit(self._lost.exit_status)
 

@@ -14,9 +14,10 @@ import numpy as np
 from zoo.errors import Refused
 from zoo.export.onnx.graph_index import attributes_of
 
-FARTHEST = 1024.0
-"""The largest result of elementwise nodes on inputs: in float16, products of larger ones might exceed 65504, and
-differences of infinities are NaN. Of up to a million rows, none is this many standard deviations from their mean."""
+FARTHEST, FARTHEST_PRODUCT = 2.0**10, 2.0**15
+"""The largest result of elementwise nodes on inputs, and the largest if they multiply inputs with each other: in
+float16, products of larger ones with weights might exceed 65504, and differences of infinities are NaN. Of up to a
+million rows, none is `FARTHEST` standard deviations from their mean."""
 
 LEAST, MOST = "least_at_inputs", "most_at_inputs"
 """The names of the constants that limit the results of elementwise nodes on inputs."""
@@ -44,7 +45,7 @@ def to_float16(model: Any) -> None:
 
     - nodes that read outputs alone: with a softmax of the logits in float16, the probabilities would not sum to 1;
     - elementwise nodes on float32 inputs and constants: the columns of a table are numbers of any size before they are
-      standardized. Their results are limited to `FARTHEST`;
+      standardized. Their results are limited to `FARTHEST` or `FARTHEST_PRODUCT`;
     - the last products and sums with constants, except the bias of a matrix product: values in the units of the data
       may be beyond 65504, or need more digits than float16 has, such as years;
     - logarithms and all that they depend on: a logarithm enlarges what float16 rounds, such as the quiet bands of a
@@ -76,7 +77,6 @@ def to_float16(model: Any) -> None:
             copy.CopyFrom(tensor)
             copy.name = halves[name]
             _convert(copy)
-    clipped: set[str] = set()
     nodes: list[Any] = []
 
     def cast(name: str, known: dict[str, str], suffix: str, dtype: int) -> str:
@@ -86,10 +86,6 @@ def to_float16(model: Any) -> None:
         return known[name]
 
     def limited(name: str) -> str:
-        if not clipped:
-            for key, bound in ((LEAST, -FARTHEST), (MOST, FARTHEST)):
-                graph.initializer.append(onnx.numpy_helper.from_array(np.array(bound, np.float32), key))
-        clipped.add(name)
         nodes.append(onnx.helper.make_node("Clip", [name, LEAST, MOST], [f"{name}_limited"]))
         return f"{name}_limited"
 
@@ -121,6 +117,9 @@ def to_float16(model: Any) -> None:
             if name in outputs:
                 node.output[place] = halves[name] = f"{name}_half"
                 nodes.append(onnx.helper.make_node("Cast", [halves[name]], [name], to=onnx.TensorProto.FLOAT))
+    if any(LEAST in node.input for node in nodes):
+        for key, bound in ((LEAST, -full.farthest), (MOST, full.farthest)):
+            graph.initializer.append(onnx.numpy_helper.from_array(np.array(bound, np.float32), key))
     made = onnx.helper.make_graph(nodes, graph.name, graph.input, graph.output, graph.initializer)
     model.graph.CopyFrom(made)
 
@@ -132,6 +131,7 @@ class _Full:
         nodes: the places of its nodes.
         values: the names of its float32 values: inputs, outputs, and results of its nodes.
         at_inputs: those of them that are results of elementwise nodes on inputs.
+        farthest: the number to which these results are limited.
         others: the names of the values of other types that the nodes compute or read.
     """
 
@@ -153,6 +153,9 @@ class _Full:
             return {name for name in computed if self._types.get(name, floats) == floats}
 
         self.at_inputs = float_results(first)
+        products = [node for number, node in enumerate(graph.node) if number in first and node.op_type == "Mul"]
+        multiplied = any(self._constants.isdisjoint(node.input) for node in products)
+        self.farthest = FARTHEST_PRODUCT if multiplied else FARTHEST
         self.values = inputs | outputs | float_results(self.nodes)
         self.others = {name for name, kind in self._types.items() if kind != floats}
 

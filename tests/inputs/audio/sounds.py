@@ -119,7 +119,7 @@ _NO_SAMPLES, _NO_FORMAT = (
     r"a damaged WAV \(no samples were found\)",
     r"a damaged WAV \(it does not say its format before",
 )
-_NO_NUMBERS = "samples that are not numbers, or beyond any loudness"
+_NO_NUMBERS = "samples that are not numbers, or far out of range"
 _MP3_CUT, _OGG_CUT = "an MP3 cut short: its header claims more bytes", "an OGG cut short: its last page is not the end"
 
 REASONS = {

@@ -146,7 +146,7 @@ def test_a_number_that_is_too_large_is_named_by_its_line_in_every_split(seed: in
     dataset = load(f"csv:{tmp_path / 't.csv'}", "table", split=split, options={"target": "y"})
     made = data.suiting(dataset, TableSettings(), None)
     with pytest.raises(
-        ZooError, match=r"1: t\.csv line 18: column 'x' has a number that is too large for float32: mend"
+        ZooError, match=r"1 of the rows: t\.csv line 18: column 'x' has a number that is too large for float32: fix"
     ):
         fit(dataset, made, "error", silent, labeled=True)
     kept = fit(dataset, made, "skip", silent, labeled=True)

@@ -15,8 +15,8 @@ from zoo.inputs.table.preprocessing import TablePreprocessing
 
 Tensor = Any  # keras.KerasTensor, for which Keras ships no types
 
-NARROWEST = 1e-4
-"""The least width of an interval of `Pieces`, in standard deviations; float32 rounds too coarsely in narrower ones."""
+NARROWEST = 1000 * float(np.finfo(np.float32).eps)
+"""The least width of an interval of `Pieces`, as a share of the numbers from which float32 computes its ends."""
 
 
 def numbers(preprocessing: TablePreprocessing) -> list[int]:
@@ -242,7 +242,7 @@ def intervals(preprocessing: TablePreprocessing, most: int) -> tuple[list[int], 
     """Return the arguments of `Pieces` for standardized columns: at most `most` intervals for each.
 
     Beside a few huge numbers, the quantiles of the others nearly coincide when they are standardized. Each interval is
-    therefore at least `NARROWEST` wide.
+    therefore so wide that float32 tells its ends apart, see `NARROWEST`.
     """
     places, start, end = [], [], []
     for place, number in enumerate(numbers(preprocessing)):
@@ -251,7 +251,8 @@ def intervals(preprocessing: TablePreprocessing, most: int) -> tuple[list[int], 
         knots: list[float] = []
         for index in kept if column.knots else ():
             knot = (column.knots[index] - column.mean) / column.std
-            knots.append(max(knot, knots[-1] + NARROWEST) if knots else knot)
+            rounded = max(abs(knot), abs(column.mean) / column.std, 1e-3)
+            knots.append(max(knot, knots[-1] + NARROWEST * rounded) if knots else knot)
         if len(knots) < 2:
             knots = [-1.0, 1.0]
         places += [place] * (len(knots) - 1)

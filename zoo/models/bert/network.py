@@ -8,6 +8,7 @@ import keras
 
 from zoo import layers
 from zoo.blocks import residual
+from zoo.dropout import Dropout
 from zoo.errors import ZooError
 from zoo.inputs.text.preprocessing import TextPreprocessing
 from zoo.layers import Outputs, Tensor
@@ -50,7 +51,7 @@ def build(
     width, heads = layers.width_and_heads("embeddings", width, heads)
     x = parts.Embeddings(len(preprocessing.vocabulary), width, longest, name="embeddings")(input_ids)
     x = layers.LayerNormalization(EPSILON, name="embeddings_norm")(x)
-    x = layers.Dropout(DROPOUT, name="embeddings_drop")(x)
+    x = Dropout(DROPOUT, name="embeddings_drop")(x)
     mask = parts.AdditiveMask(name="mask")(attention_mask)
     maps = {}
     for number in range(1, depth + 1):
@@ -63,7 +64,7 @@ def build(
         x = keras.layers.Activation("tanh", name="pooler_tanh")(x)
     else:
         x = parts.MaskedMean(name="mean")((x, attention_mask))
-    x = layers.Dropout(DROPOUT, name="drop")(x)
+    x = Dropout(DROPOUT, name="drop")(x)
     return Outputs(layers.logits(x, count), maps)
 
 
@@ -83,7 +84,7 @@ def _block(x: Tensor, mask: Tensor, heads: int, *, first: bool, name: str) -> Te
 
 def _normalized_sum(x: Tensor, branch: Tensor, *, name: str) -> Tensor:
     """Add a branch to its shortcut and normalize the sum: after the addition, unlike in later transformers."""
-    branch = layers.Dropout(DROPOUT, name=f"{name}_drop")(branch)
+    branch = Dropout(DROPOUT, name=f"{name}_drop")(branch)
     x = residual(x, branch, name=name)
     return layers.LayerNormalization(EPSILON, name=f"{name}_norm")(x)
 

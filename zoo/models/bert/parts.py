@@ -10,8 +10,8 @@ from typing import Any
 import keras
 from keras import ops
 
-from zoo import layers
 from zoo.complexity import COUNTED_LENGTH
+from zoo.dropout import Dropout
 from zoo.layers import Tensor
 
 MASKED = -1e4
@@ -91,7 +91,7 @@ class MaskedAttention(keras.layers.Layer):
     def __init__(self, heads: int, *, first: bool = False, dropout: float = 0.0, **options: Any) -> None:
         super().__init__(**options)
         self.heads, self.first, self.rate = heads, first, dropout
-        self.dropout = layers.Dropout(dropout, name="dropout")
+        self.dropout = Dropout(dropout, name="dropout")
         # The Transposes of queries, keys, values and the result, see `zoo.export.onnx.expected_transposes`: onnxruntime
         # moves the one of all heads behind the split.
         self.transposes = 3 if first else 4

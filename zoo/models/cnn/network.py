@@ -5,6 +5,7 @@ from __future__ import annotations
 import keras
 
 from zoo import blocks, layers
+from zoo.dropout import Dropout
 from zoo.layers import Outputs, Tensor
 from zoo.structure import Structure, strides
 
@@ -26,7 +27,7 @@ def _two_convolutions(image: Tensor, classes: int, structure: Structure, hidden:
         stride *= pool
         maps[f"stage{number}"] = layers.FeatureMap(x, stride)
     x = layers.Flatten(name="flatten")(x)
-    x = layers.Dropout(0.5, name="dropout")(x)
+    x = Dropout(0.5, name="dropout")(x)
     if hidden:
         x = keras.layers.Dense(
             layers.width("hidden", hidden), activation="relu", kernel_initializer="he_normal", name="hidden"

@@ -6,6 +6,7 @@ import keras
 
 from zoo import layers
 from zoo.blocks import Excitation, drop_path_rates, inverted_residual, residual
+from zoo.dropout import Dropout
 from zoo.layers import Outputs, Tensor
 from zoo.models.efficientnet import Stages
 from zoo.structure import Structure, strides
@@ -39,7 +40,7 @@ def build(
         maps[f"stage{stage}"] = layers.FeatureMap(x, stride)
     x = _convolution(x, last, 1, name="head", norm="head_norm")
     x = keras.layers.GlobalAveragePooling2D(name="pool")(x)
-    x = layers.Dropout(dropout, name="dropout")(x)
+    x = Dropout(dropout, name="dropout")(x)
     return Outputs(layers.logits(x, classes), maps)
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import keras
 
 from zoo import blocks, layers
+from zoo.dropout import Dropout
 from zoo.layers import Outputs, Padding, Tensor
 from zoo.models.inception.parts import Branches, Residual, Stage, Step
 from zoo.structure import Structure, strides
@@ -44,7 +45,7 @@ def build(
         stride *= halving
         maps[stage] = layers.FeatureMap(x, stride)
     x = keras.layers.GlobalAveragePooling2D(name="pool")(x)
-    x = layers.Dropout(dropout, name="dropout")(x)
+    x = Dropout(dropout, name="dropout")(x)
     return Outputs(layers.logits(x, classes), maps)
 
 

@@ -9,6 +9,7 @@ import keras
 from keras import ops
 
 from zoo import blocks, layers
+from zoo.dropout import Dropout
 from zoo.inputs.audio.preprocessing import AudioPreprocessing
 from zoo.layers import Outputs, Tensor
 
@@ -77,7 +78,7 @@ def _convolutions(log_mel: Tensor, count: int, filters: Sequence[int]) -> Output
         stride *= 1 + halve
         maps[f"stage{number}"] = layers.FeatureMap(x, stride)
     x = keras.layers.GlobalAveragePooling2D(name="pool")(x)
-    x = layers.Dropout(DROPOUT, name="dropout")(x)
+    x = Dropout(DROPOUT, name="dropout")(x)
     return Outputs(layers.logits(x, count), maps)
 
 
@@ -123,4 +124,4 @@ def _separable(x: Tensor, channels: int, kernel: int, *, stride: int = 1, name: 
 
 def _relu_dropout(x: Tensor, *, name: str) -> Tensor:
     x = keras.layers.ReLU(name=f"{name}_relu")(x)
-    return layers.Dropout(BLOCK_DROPOUT, name=f"{name}_dropout")(x)
+    return Dropout(BLOCK_DROPOUT, name=f"{name}_dropout")(x)

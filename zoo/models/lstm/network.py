@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from zoo import layers
 from zoo.complexity import COUNTED_LENGTH
+from zoo.dropout import Dropout
 from zoo.layers import Outputs, Tensor
 
 
@@ -46,9 +47,9 @@ def build(
     maps = {"embedding": layers.FeatureMap(x, 1)}
     # Whole tokens are dropped, not single values: from half of the values of each token, a small network still learns
     # texts by heart.
-    x = layers.Dropout(dropout, noise_shape=(None, None, 1), name="embedding_dropout")(x)
+    x = Dropout(dropout, noise_shape=(None, None, 1), name="embedding_dropout")(x)
     for number in range(1, depth + 1):
-        x = layers.Dropout(dropout, name=f"lstm{number}_dropout")(x)
+        x = Dropout(dropout, name=f"lstm{number}_dropout")(x)
         directions = []
         for direction in ("forward", "backward")[: 1 + bidirectional]:
             name = f"lstm{number}_{direction}"
@@ -61,7 +62,7 @@ def build(
             directions.append(layer(x, lengths))
         x = keras.layers.Concatenate(name=f"lstm{number}")(directions) if bidirectional else directions[0]
         maps[f"lstm{number}"] = layers.FeatureMap(x, 1)
-    x = layers.Dropout(dropout, name="dropout")(x)
+    x = Dropout(dropout, name="dropout")(x)
     return Outputs(layers.logits(x, count), maps)
 
 

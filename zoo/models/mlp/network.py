@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import keras
 
 from zoo import layers as shared
+from zoo.dropout import Dropout
 from zoo.inputs.table import layers
 from zoo.inputs.table.preprocessing import TablePreprocessing
 from zoo.layers import Outputs, Tensor
@@ -48,5 +49,5 @@ def build(
         )(x)
         maps[f"hidden{number}"] = shared.FeatureMap(x, 1)
         if dropout:
-            x = shared.Dropout(dropout, name=f"dropout{number}")(x)
+            x = Dropout(dropout, name=f"dropout{number}")(x)
     return Outputs(shared.logits(x, count), maps)

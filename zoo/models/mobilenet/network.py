@@ -6,6 +6,7 @@ import keras
 
 from zoo import layers
 from zoo.blocks import Excitation, inverted_residual
+from zoo.dropout import Dropout
 from zoo.layers import Outputs, Tensor
 from zoo.models.mobilenet import Stages
 from zoo.structure import Structure, strides
@@ -50,7 +51,7 @@ def build(
     x = layers.convolution(x, hidden, 1, bias=True, name="head")
     x = layers.activation(x, "hard_swish", name="head_hard_swish")
     x = layers.Flatten(name="flatten")(x)
-    x = layers.Dropout(0.2, name="dropout")(x)
+    x = Dropout(0.2, name="dropout")(x)
     return Outputs(layers.logits(x, classes), maps)
 
 

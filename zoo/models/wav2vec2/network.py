@@ -15,6 +15,7 @@ from zoo import layers
 from zoo.blocks import residual
 from zoo.complexity import COUNTED_LENGTH
 from zoo.contract import LOGITS
+from zoo.dropout import Dropout
 from zoo.errors import ZooError
 from zoo.layers import Outputs, Tensor
 from zoo.models.wav2vec2.frames import CONVOLUTIONS, FEWEST_SAMPLES, STRIDE, counts_before
@@ -77,11 +78,11 @@ def build(
     x = layers.LayerNormalization(EPSILON, name="features_norm")(x)
     width, heads = layers.width_and_heads("projection", width, heads)
     x = layers.Dense(width, name="projection")(x)
-    x = layers.Dropout(dropout, name="projection_dropout")(x)
+    x = Dropout(dropout, name="projection_dropout")(x)
     x = keras.layers.Add(name="positions_add")([x, _positions(x)])
     if norm == "group":
         x = layers.LayerNormalization(EPSILON, name="norm")(x)
-    x = layers.Dropout(dropout, name="dropout")(x)
+    x = Dropout(dropout, name="dropout")(x)
     maps = {}
     for number in range(1, depth + 1):
         x = _block(x, heads, before=norm == "layer", dropout=dropout, name=f"block{number}")
@@ -89,7 +90,7 @@ def build(
     if norm == "layer":
         x = layers.LayerNormalization(EPSILON, name="norm")(x)
     if head == "transcript":
-        x = layers.Dropout(dropout, name="head_dropout")(x)
+        x = Dropout(dropout, name="head_dropout")(x)
         return Outputs(layers.Dense(count, dtype=keras.config.dtype_policy().variable_dtype, name=LOGITS)(x), maps)
     # The mean of projected frames is the projected mean: one frame is projected instead of all.
     x = keras.layers.GlobalAveragePooling1D(name="mean")(x)
@@ -139,15 +140,15 @@ def _block(x: Tensor, heads: int, *, before: bool, dropout: float, name: str) ->
     y = [layers.Dense(width, name=f"{name}_{part}")(y) for part in ("queries", "keys", "values")]
     y = FrameAttention(heads, name=f"{name}_attention")(y)
     y = layers.Dense(width, name=f"{name}_attended")(y)
-    y = layers.Dropout(dropout, name=f"{name}_attention_dropout")(y)
+    y = Dropout(dropout, name=f"{name}_attention_dropout")(y)
     x = residual(x, y, name=f"{name}_attention")
     x = x if before else norm(x, 1)
     y = norm(x, 2) if before else x
     y = layers.Dense(4 * width, name=f"{name}_widen")(y)
     y = layers.activation(y, "gelu", name=f"{name}_gelu")
-    y = layers.Dropout(dropout, name=f"{name}_widen_dropout")(y)
+    y = Dropout(dropout, name=f"{name}_widen_dropout")(y)
     y = layers.Dense(width, name=f"{name}_narrow")(y)
-    y = layers.Dropout(dropout, name=f"{name}_dropout")(y)
+    y = Dropout(dropout, name=f"{name}_dropout")(y)
     x = residual(x, y, name=name)
     return x if before else norm(x, 2)
 
