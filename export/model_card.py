@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 from zoo import contract, formats
 from zoo.artifact import Manifest
 from zoo.data.source import short_name, without_folders
-from zoo.data.unlabeled import in_words
+from zoo.data.unlabeled import REST, in_words
 from zoo.description import Data, InitialWeights, Teacher, Weights
 from zoo.export import hub_metadata
 from zoo.formats.onnx import NO_OVERFLOW
@@ -100,10 +100,12 @@ def _trained_on(data: Data, kind: Input) -> str:
 
 def _also_trained_on(unlabeled: Data, kind: Input) -> str:
     """Return the row on the data without labels: their source, number, digest and license."""
-    source = _cell(without_folders(in_words(unlabeled.source)))
+    source = unlabeled.source if unlabeled.source == REST else without_folders(unlabeled.source)
     examples = f"{unlabeled.counts.get('train', 0):,} {kind.plural} without labels"
     license = _cell(unlabeled.license)
-    return f"| and on | {source}, {examples}, fingerprint `{unlabeled.fingerprint[:16]}`, {license} |\n"
+    return (
+        f"| and on | {_cell(in_words(source))}, {examples}, fingerprint `{unlabeled.fingerprint[:16]}`, {license} |\n"
+    )
 
 
 def _weights_from(weights: Weights) -> str:

@@ -125,7 +125,10 @@ def test_a_benchmark_shows_a_bar_then_tables_with_units(exported: tuple[Path, Sc
     screen = on_terminal(exported[0], *arguments, columns=130)
     assert screen.status == 0, screen.text
     steps = re.findall(r"(\d+)/13 (reading onnxruntime|artifacts/\S+ onnx: loading|latency|done)", screen.text)
-    assert [int(step) for step, _ in dict.fromkeys(steps)] == [*range(14)], screen.text
+    # The bar is drawn several times a second, and a short step may lie between two drawings.
+    numbers = [int(step) for step, _ in dict.fromkeys(steps)]
+    assert numbers == sorted(numbers), screen.text
+    assert {0, 1, 2, 13} <= {*numbers}, screen.text
     final = "\n".join(screen.final)
     assert "━" not in final
     assert re.search(r"p50 ms +p90 ms +p99 ms +runs +examples/s +load ms +first ms +peak MiB", final)

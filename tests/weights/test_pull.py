@@ -228,7 +228,7 @@ def test_the_configuration_of_timm(config: Any, expected: PublishedInput | None,
         (
             "efficientnetv2_s",
             {"architecture": "efficientnetv2_rw_s"},
-            "those of tf_efficientnetv2_s: name weights of tf_",
+            "those of tf_efficientnetv2_s: name weights",
         ),
         ("vit_small", {"architecture": "x", "pretrained_cfg": []}, r"pretrained_cfg should be an object, not \[\]"),
         ("vit_small", {"architecture": "x", "input_size": [3, 224, 192]}, r"input_size should be \[3, side, side\]"),

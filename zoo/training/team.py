@@ -47,6 +47,9 @@ class Team:
         assert text is not None, "a chief has a text"
         return text
 
+    def spare_while(self, writing: Callable[[], bool]) -> None:
+        """Give this worker more time to end after the loss of another one, while `writing` returns True."""
+
     def collective(self) -> AbstractContextManager[None]:
         """Mark a block that all workers enter together, and in which each waits for the others."""
         return contextlib.nullcontext()
@@ -103,7 +106,7 @@ class Workers(Team):
             return self._texts.popleft()
 
     def spare_while(self, writing: Callable[[], bool]) -> None:
-        """Give this worker more time to end while `writing` returns True, such as for a checkpoint."""
+        """Give this worker more time to end after the loss of another one, while `writing` returns True."""
         self._writing = writing
 
     @contextlib.contextmanager

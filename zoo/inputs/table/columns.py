@@ -246,8 +246,8 @@ def inferred(
         if name not in words and identifies(name, kind, values):
             rows_with = "row that has one" if any(map(is_missing, values)) else "row"
             raise ZooError(
-                f"column '{shown(name)}' has a different {kind} in each {rows_with}, so that nothing can be learned from "
-                f"it: --set table.ignore={shown(name)}"
+                f"column '{shown(name)}' has a different {kind} in each {rows_with}, so that nothing can be learned "
+                f"from it: --set table.ignore={shown(name)}"
             )
         columns.append(Column(name, kind))
     if not columns:
