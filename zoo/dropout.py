@@ -7,8 +7,6 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-Tensor = Any  # keras.KerasTensor, for which Keras ships no types
-
 
 @keras.saving.register_keras_serializable("zoo")
 class Dropout(keras.layers.Dropout):
@@ -18,7 +16,7 @@ class Dropout(keras.layers.Dropout):
     in bfloat16, it drops a multiple of 1/128 of the units, but scales the others for the exact rate.
     """
 
-    def call(self, inputs: Tensor, training: bool = False) -> Tensor:
+    def call(self, inputs: Any, training: bool = False) -> Any:
         """Return the inputs; in training, some units are 0, and the others are scaled to keep the mean."""
         if not training or not self.rate:
             return inputs

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 import json
 import resource
@@ -179,6 +180,8 @@ def test_a_training_goes_on_while_a_checkpoint_is_written(
     with checkpoints(tmp_path, model) as saving:
         saving.save(State(steps_done=1), {"best": variable})
         variable.assign(np.full(variable.shape, 2, variable.dtype))
+        saving.save(State(steps_done=1))
+        assert saving.writing(), "the state that is being written is not waited for"
         assert not (tmp_path / run.LAST).exists()
         goes_on.set()
     written, text = weights_file.read(tmp_path / run.LAST)
@@ -232,6 +235,20 @@ def test_a_checkpoint_of_an_earlier_version_is_continued(alone: Path, tmp_path: 
     start.resume(folder, None, SINGLE)
 
     assert (alone / run.WEIGHTS).read_bytes() == (folder / run.WEIGHTS).read_bytes()
+
+
+def test_metrics_without_their_checkpoint_do_not_stay(tmp_path: Path) -> None:
+    """As if a power failure had come after the metrics of the first epoch, while its checkpoint was written."""
+    folder = tmp_path / "run"
+    with pytest.raises(KeyboardInterrupt):
+        train(folder, "epochs=2", family="linear", source="iris", callbacks=[Ends()])
+    assert (folder / run.METRICS).exists()
+    for path in (folder / run.CHECKPOINTS).glob("*.safetensors"):
+        path.unlink()
+    found: list[bool] = []
+    begins = keras.callbacks.LambdaCallback(on_train_begin=lambda logs: found.append((folder / run.METRICS).exists()))
+    start.resume(folder, None, dataclasses.replace(SINGLE, callbacks=[begins]))
+    assert found == [False]
 
 
 def test_a_training_whose_disk_fills_up_goes_on_when_there_is_space(

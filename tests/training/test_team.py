@@ -205,6 +205,38 @@ def test_a_worker_that_waits_for_a_lost_one_is_ended_by_force(
     ended.clear()
 
 
+def test_a_worker_that_writes_a_checkpoint_ends_after_it(
+    ended: list[int], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In production, its training waits in the collective meanwhile, and a thread writes."""
+    entered, written = threading.Event(), threading.Event()
+    ended_before: list[int] = []
+
+    def body(member: Team) -> None:
+        if member.index == 1:
+            entered.wait(10)
+            raise ZooError("no space left")
+        monkeypatch.setattr(worker_limits, "GRACE_SECONDS", 0.2)
+        member.spare_while(lambda: not written.is_set())
+        with member.collective():
+            entered.set()
+            assert isinstance(member, Workers)
+            until_lost(member)
+            time.sleep(1)
+            ended_before.extend(ended)
+            written.set()
+            until = time.monotonic() + 10
+            while not ended and time.monotonic() < until:
+                time.sleep(0.01)
+
+    together(on_loopback(2), body)
+    assert written.is_set()
+    assert not ended_before
+    assert ended == [2]
+    assert "no space left" in capsys.readouterr().err
+    ended.clear()
+
+
 def test_a_worker_that_reads_its_data_for_long_does_not_hang(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(worker_limits, "STALL_SECONDS", 0.2)
     waited = threading.Event()

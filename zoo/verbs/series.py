@@ -227,8 +227,8 @@ def refuse_other_data(made: Iterable[RunFolder]) -> None:
         for (what, before), (_, now) in zip(_learned_from(first.run), _learned_from(one.run), strict=True):
             if before and now and before != now:
                 raise ZooError(
-                    f"{what} changed between {first.folder} and {one.folder}: bring the former back and train one of "
-                    "the two again, or choose another --out for all"
+                    f"{what} changed between {first.folder} and {one.folder}: restore the earlier one and train "
+                    "one of the two again, or choose another --out for all"
                 )
 
 
