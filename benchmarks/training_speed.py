@@ -5,10 +5,13 @@ normalization layers, and its process TensorFlow's default memory allocator and 
 see `benchmarks.peers.training_steps`. Each contender is a process of its own that waits while another one has its turn.
 A round is a turn of each contender, in changing order.
 
-usage: python -m benchmarks.training_speed [--only resnet-small …] [--precision float32 bfloat16] [--rounds 12]
-       [--peer .peers/bin/python]
+On a GPU, the batch lies in its memory, Keras' `fit` compiles the step with XLA, as is its default there, and zoo takes
+part twice, with and without `xla`.
 
-Writes results/training_speed.json.
+usage: python -m benchmarks.training_speed [--only resnet-small …] [--precision float32 bfloat16] [--rounds 12]
+       [--batch 32] [--gpu] [--peer .peers/bin/python] [--peer-settings eager compiled]
+
+Writes results/training_speed.json, or results/training_speed_gpu.json with --gpu.
 """
 
 from __future__ import annotations
@@ -32,8 +35,8 @@ from zoo.intervals import ratio_of_medians
 from zoo.tensorflow_setup import ALLOCATOR, KERNELS
 
 NETWORKS = ("cnn-base", "resnet-small", "mobilenet-small", "vit-small", "convnext-small")
-SECONDS = 2.0
-"""The shortest time of a turn."""
+SECONDS, GPU_SECONDS = 2.0, 0.5
+"""The shortest time of a turn: a GPU makes the same steps in a fraction of the time."""
 
 
 def main() -> None:
@@ -42,34 +45,51 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", default=NETWORKS)
     parser.add_argument("--precision", nargs="*", default=["float32", "bfloat16"])
     parser.add_argument("--rounds", type=int, default=12)
+    parser.add_argument("--batch", type=int, default=BATCH)
+    parser.add_argument("--gpu", action="store_true", help="train on the first GPU")
     parser.add_argument("--peer", help="a Python that has PyTorch and timm")
+    parser.add_argument("--peer-settings", nargs="*", default=["eager"], help="settings to try: eager, compiled")
     parser.add_argument("--contender", choices=CONTENDERS, help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.contender:
         # As `zoo train` sets it.
-        with keeping_freed_memory() if asked.contender == "zoo" else contextlib.nullcontext():
-            take_turns(CONTENDERS[asked.contender](asked.only[0], asked.precision[0]))
+        with contextlib.nullcontext() if asked.contender == "keras_fit" else keeping_freed_memory():
+            take_turns(CONTENDERS[asked.contender](asked.only[0], asked.precision[0], asked.batch, device(asked.gpu)))
         return
-    figures = recorded("training_speed")
+    results = "training_speed_gpu" if asked.gpu else "training_speed"
+    figures = recorded(results)
     for name in asked.only:
         for precision in asked.precision:
-            figures[f"{name} {precision}"] = measured(name, precision, asked.rounds, asked.peer)
+            where = ["--batch", str(asked.batch), *(["--gpu"] if asked.gpu else [])]
+            ours = [sys.executable, "-m", "benchmarks.training_speed", "--only", name, "--precision", precision, *where]
+            labels = ["zoo", *(["zoo_xla"] if asked.gpu else []), "keras_fit"]
+            commands = {label: [*ours, "--contender", label] for label in labels}
+            if asked.peer:
+                theirs = [asked.peer, "-m", "benchmarks.peers.training_steps", name, precision, *where]
+                commands["pytorch"] = [*theirs, "--settings", *asked.peer_settings]
+            figures[f"{name} {precision}"] = measured(
+                commands, asked.batch, asked.rounds, GPU_SECONDS if asked.gpu else SECONDS
+            )
             print(name, precision, figures[f"{name} {precision}"], file=sys.stderr, flush=True)
-            record("training_speed", figures | {"geometric mean": geometric_means(figures)})
+            record(results, figures | {"geometric mean": geometric_means(figures)})
 
 
-def measured(name: str, precision: str, rounds: int, peer: str | None) -> dict[str, Any]:
+def device(gpu: bool) -> str:
+    """The name of the device that trains, for TensorFlow."""
+    return "GPU:0" if gpu else "CPU:0"
+
+
+def measured(commands: dict[str, list[str]], batch: int, rounds: int, turn: float) -> dict[str, Any]:
     """Images per second of each contender, and zoo's speedup over each of the others, with the 95 % interval.
 
-    The speedup is also computed from processor time, which other programs on the machine disturb less.
+    A turn takes at least `turn` seconds. The speedup is also computed from processor time, which other programs on the
+    machine disturb less.
     """
-    ours = [sys.executable, "-m", "benchmarks.training_speed", "--only", name, "--precision", precision, "--contender"]
-    commands = {"zoo": [*ours, "zoo"], "keras_fit": [*ours, "keras_fit"]}
-    if peer:
-        commands["pytorch"] = [peer, "-m", "benchmarks.peers.training_steps", name, precision]
     contenders = {label: Contender(label, command) for label, command in commands.items()}
     try:
-        counts = {label: max(2, round(SECONDS / one.seconds(2)[0] * 2)) for label, one in contenders.items()}
+        for one in contenders.values():
+            one.wait()
+        counts = {label: max(2, round(turn / one.seconds(2)[0] * 2)) for label, one in contenders.items()}
         taken: dict[str, list[tuple[float, float]]] = {label: [] for label in contenders}
         started, load = time.perf_counter(), os.getloadavg()[0]
         for number in range(rounds):
@@ -82,7 +102,7 @@ def measured(name: str, precision: str, rounds: int, peer: str | None) -> dict[s
         for one in contenders.values():
             one.end()
     found: dict[str, Any] = {
-        label: round(BATCH / float(np.median(seconds[:, 0])), 1) for label, seconds in times.items()
+        label: round(batch / float(np.median(seconds[:, 0])), 1) for label, seconds in times.items()
     }
     for label in [*times][1:]:
         elapsed, processor = (ratio_of_medians(times[label][:, kind], times["zoo"][:, kind], seed=0) for kind in (0, 1))
@@ -90,9 +110,10 @@ def measured(name: str, precision: str, rounds: int, peer: str | None) -> dict[s
             **dict(zip(("ratio", "low", "high"), elapsed, strict=True)),
             "processor_time": dict(zip(("ratio", "low", "high"), processor, strict=True)),
         }
-    if peer:
+    if "pytorch" in contenders:
         found["pytorch_setting"] = contenders["pytorch"].setting
-    return {**found, "rounds": rounds, "load_before": round(load, 2), "seconds": round(time.perf_counter() - started)}
+    found |= {"batch": batch, "rounds": rounds, "load_before": round(load, 2)}
+    return {**found, "seconds": round(time.perf_counter() - started)}
 
 
 def geometric_means(figures: dict[str, Any]) -> dict[str, float]:
@@ -109,12 +130,18 @@ class Contender:
 
     def __init__(self, label: str, command: list[str]) -> None:
         # Keras runs with TensorFlow's default allocator and kernels, as its users have them; zoo selects its own.
-        environment = os.environ | (ALLOCATOR | KERNELS if label == "zoo" else {})
+        environment = os.environ | ({} if label in ("keras_fit", "pytorch") else ALLOCATOR | KERNELS)
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
         )
+        self.setting = ""
+
+    def wait(self) -> None:
+        """Wait until the contender can take its turn."""
         assert self._process.stdout is not None
         self.setting = self._process.stdout.readline().strip()
+        if not self.setting:
+            raise SystemExit(f"a contender ended before its first step: {self._process.args}")
 
     def seconds(self, steps: int) -> tuple[float, float]:
         """Run a given number of steps; return their elapsed and their processor time."""
@@ -130,7 +157,9 @@ class Contender:
         self._process.wait()
 
 
-def zoo_steps(name: str, precision: str) -> tuple[str, Callable[[int], None]]:
+def zoo_steps(
+    name: str, precision: str, batch: int, device: str, xla: bool = False
+) -> tuple[str, Callable[[int], None]]:
     """Return a function that runs a given number of steps of zoo's loop, with its optimizer and its sums."""
     import tensorflow as tf
 
@@ -143,14 +172,15 @@ def zoo_steps(name: str, precision: str) -> tuple[str, Callable[[int], None]]:
     from zoo.training.totals import Totals
 
     family, _, size = name.partition("-")
-    strategy = tf.distribute.OneDeviceStrategy("CPU:0")
-    recipe = Recipe(batch_size=BATCH, precision=precision)  # type: ignore[arg-type]
+    strategy = tf.distribute.OneDeviceStrategy(device)
+    recipe = Recipe(batch_size=batch, precision=precision, xla=xla)  # type: ignore[arg-type]
     model = zoo.create(family, size=size, classes=CLASSES, input_shape=(SIDE, SIDE, 3), precision=precision)
     preprocessing = find("image").data.reference((SIDE, SIDE, 3))
     description = Model(family, size, tuple(map(str, range(CLASSES))), preprocessing, 0, 0)
     step = training_step(model, description, optimizer(recipe, model, 100, {}), strategy, recipe)
-    totals = Totals(step, "CPU:0")
-    images, labels = map(tf.constant, random_batch())
+    totals = Totals(step, device)
+    with tf.device(device):
+        images, labels = map(tf.constant, random_batch(batch))
 
     def steps(count: int) -> None:
         totals.set({}, steps=0)
@@ -161,7 +191,7 @@ def zoo_steps(name: str, precision: str) -> tuple[str, Callable[[int], None]]:
     return "zoo", steps
 
 
-def keras_steps(name: str, precision: str) -> tuple[str, Callable[[int], None]]:
+def keras_steps(name: str, precision: str, batch: int, device: str) -> tuple[str, Callable[[int], None]]:
     """Return a function that runs a given number of steps of Keras' `fit`, with Keras' optimizer and normalization."""
     from unittest import mock
 
@@ -186,7 +216,9 @@ def keras_steps(name: str, precision: str) -> tuple[str, Callable[[int], None]]:
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=["accuracy"],
     )
-    batches = tf.data.Dataset.from_tensors(random_batch()).repeat()
+    batches = tf.data.Dataset.from_tensors(random_batch(batch)).repeat()
+    if device != "CPU:0":
+        batches = batches.apply(tf.data.experimental.prefetch_to_device(device))
 
     def steps(count: int) -> None:
         model.fit(batches, steps_per_epoch=count, epochs=1, verbose=0)
@@ -194,7 +226,7 @@ def keras_steps(name: str, precision: str) -> tuple[str, Callable[[int], None]]:
     return "fit", steps
 
 
-CONTENDERS = {"zoo": zoo_steps, "keras_fit": keras_steps}
+CONTENDERS = {"zoo": zoo_steps, "zoo_xla": functools.partial(zoo_steps, xla=True), "keras_fit": keras_steps}
 
 if __name__ == "__main__":
     main()

@@ -1,6 +1,7 @@
 """Training steps of timm's networks in PyTorch, for `benchmarks.training_speed`, see `benchmarks.peers.turns`.
 
-usage: .peers/bin/python -m benchmarks.peers.training_steps NAME PRECISION [--settings eager compiled]
+usage: .peers/bin/python -m benchmarks.peers.training_steps NAME PRECISION [--batch 32] [--gpu]
+       [--settings eager compiled]
 
 The network is channels-last and the optimizer fused. If several settings are given, a few steps of each are timed
 before the first turn, and the fastest setting is used. `compiled` (torch.compile) needs a C++ compiler and minutes.
@@ -9,11 +10,12 @@ before the first turn, and the fastest setting is used. `compiled` (torch.compil
 from __future__ import annotations
 
 import argparse
+import contextlib
 import time
 from collections.abc import Callable
 from typing import Any
 
-from benchmarks.peers.turns import CLASSES, SIDE, random_batch, take_turns
+from benchmarks.peers.turns import BATCH, CLASSES, SIDE, random_batch, take_turns
 
 TRIED = 4
 """The steps by which settings are compared."""
@@ -27,15 +29,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("name", help="family and size, such as resnet-small")
     parser.add_argument("precision", choices=["float32", "bfloat16"])
+    parser.add_argument("--batch", type=int, default=BATCH)
+    parser.add_argument("--gpu", action="store_true")
     parser.add_argument("--settings", nargs="*", default=["eager"])
     asked = parser.parse_args()
-    timed = []
+    device = "cuda" if asked.gpu else "cpu"
+    ready = {}
     for setting in asked.settings:
-        steps = contender(asked.name, asked.precision, compiled=setting == "compiled")
-        try:
+        steps = contender(asked.name, asked.precision, asked.batch, device, compiled=setting == "compiled")
+        # RuntimeError: there is no compiler, or it fails.
+        with contextlib.suppress(RuntimeError):
             steps(2)
-        except RuntimeError:  # there is no compiler, or it fails
-            continue
+            ready[setting] = steps
+    timed = []
+    for setting, steps in ready.items():
         start = time.perf_counter()
         steps(TRIED)
         timed.append((time.perf_counter() - start, setting, steps))
@@ -44,22 +51,24 @@ def main() -> None:
     take_turns((f"{setting} ({seconds} a step)", steps))
 
 
-def contender(name: str, precision: str, compiled: bool) -> Callable[[int], None]:
+def contender(name: str, precision: str, batch: int, device: str, compiled: bool) -> Callable[[int], None]:
     """Return a function that runs a given number of training steps of a network."""
     import torch
 
     torch.manual_seed(0)
-    network = create(name).to(memory_format=torch.channels_last).train()
+    torch.backends.cudnn.benchmark = True
+    torch.set_float32_matmul_precision("high")  # TensorFloat-32 on GPUs, as TensorFlow does; nothing on CPUs
+    network = create(name).to(device=device, memory_format=torch.channels_last).train()
     # Weight decay in PyTorch's SGD goes through the momentum, which takes the same time.
     optimizer = torch.optim.SGD(
         network.parameters(), lr=0.05, momentum=0.9, nesterov=True, weight_decay=5e-3, fused=True
     )
-    images, labels = map(torch.from_numpy, random_batch())
+    images, labels = (torch.from_numpy(one).to(device) for one in random_batch(batch))
     images = images.permute(0, 3, 1, 2)  # channels-last in memory, as it was
     assert images.is_contiguous(memory_format=torch.channels_last)
 
     def loss_of() -> torch.Tensor:
-        with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bfloat16"):
+        with torch.autocast(device, torch.bfloat16, enabled=precision == "bfloat16"):
             logits = network(images)
         return torch.nn.functional.cross_entropy(logits.float(), labels)
 

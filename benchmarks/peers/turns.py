@@ -15,11 +15,11 @@ import numpy as np
 SIDE, BATCH, CLASSES = 128, 32, 10
 
 
-def random_batch() -> tuple[np.ndarray, np.ndarray]:
+def random_batch(batch: int = BATCH) -> tuple[np.ndarray, np.ndarray]:
     """Random images, float32 [batch, height, width, channels], and their labels, int64 [batch]."""
     random = np.random.default_rng(0)
-    images = random.normal(size=(BATCH, SIDE, SIDE, 3)).astype(np.float32)
-    return images, random.integers(0, CLASSES, BATCH)
+    images = random.normal(size=(batch, SIDE, SIDE, 3)).astype(np.float32)
+    return images, random.integers(0, CLASSES, batch)
 
 
 def take_turns(contender: tuple[str, Callable[[int], None]]) -> None:
