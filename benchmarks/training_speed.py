@@ -5,8 +5,9 @@ normalization layers, and its process TensorFlow's default memory allocator and 
 see `benchmarks.peers.training_steps`. Each contender is a process of its own that waits while another one has its turn.
 A round is a turn of each contender, in changing order.
 
-On a GPU, the batch lies in its memory, Keras' `fit` compiles the step with XLA, as is its default there, and zoo takes
-part twice, with and without `xla`.
+On a GPU, zoo takes part twice, with and without `xla`, and Keras' `fit` compiles the step with XLA, as is its default
+there. The batch of zoo and PyTorch lies in the GPU's memory; `fit` copies it from the host's for each step, so that its
+figures cannot be compared with theirs.
 
 usage: python -m benchmarks.training_speed [--only resnet-small …] [--precision float32 bfloat16] [--rounds 12]
        [--batch 32] [--gpu] [--peer .peers/bin/python] [--peer-settings eager compiled]
@@ -129,8 +130,10 @@ class Contender:
     """A process that trains on request, see `benchmarks.peers.turns`."""
 
     def __init__(self, label: str, command: list[str]) -> None:
-        # Keras runs with TensorFlow's default allocator and kernels, as its users have them; zoo selects its own.
-        environment = os.environ | ({} if label in ("keras_fit", "pytorch") else ALLOCATOR | KERNELS)
+        # Keras runs with TensorFlow's default allocator and kernels, as its users have them; zoo selects its own. All
+        # share the memory of a GPU.
+        theirs = {"TF_FORCE_GPU_ALLOW_GROWTH": "true"}
+        environment = os.environ | (theirs if label in ("keras_fit", "pytorch") else ALLOCATOR | KERNELS)
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
         )

@@ -22,7 +22,7 @@ from zoo.data.dataset import Dataset, Examples
 from zoo.data.fitting import fitting
 from zoo.data.reload import load_again
 from zoo.description import Model
-from zoo.errors import Refused, ZooError, class_and_message
+from zoo.errors import Refused, ZooError, class_and_message, out_of_memory
 from zoo.export import accuracy, gates, graph, model_card
 from zoo.export.graph import TracedModel
 from zoo.export.int8.options import Int8Options, this_machine
@@ -217,9 +217,11 @@ def _write(one: Writer, description: Model) -> None:
     """
     try:
         one.write()
-    except (ZooError, OSError, MemoryError):
+    except (ZooError, OSError):
         raise
     except Exception as error:  # tf2onnx and TensorFlow raise many kinds for operations that they cannot convert
+        if out_of_memory(error):
+            raise
         why = "it has a layer that cannot be converted" if one.row.source is None else "export without this format"
         raise Refused(
             f"{description.family} {description.size} cannot be written as {one.row.name} "

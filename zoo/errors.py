@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
+
+PLACE_IN_GRAPH = r'Graph execution error:|Detected at node .* defined at|<stack traces of|  File "|\t \[\['
+"""The beginnings of the lines that TensorFlow (2.21) writes around the reason of an error."""
 
 
 class ZooError(Exception):
@@ -24,12 +28,32 @@ class MissingFile(ZooError):
 
 def one_line(error: BaseException, most: int = 200) -> str:
     """Return the message of an exception in one line of at most `most` characters; its class if it has no message."""
-    return " ".join(str(error).split())[:most] or type(error).__name__
+    return " ".join(_reason(error).split())[:most] or type(error).__name__
 
 
 def class_and_message(error: BaseException, most: int = 200) -> str:
     """Return the class and the message of an exception in one line of at most `most` characters."""
-    return " ".join(f"{type(error).__name__}: {error}".split())[:most]
+    return " ".join(f"{type(error).__name__}: {_reason(error)}".split())[:most]
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Return whether an exception says that the memory of the computer or of a GPU is used up.
+
+    If a GPU has no memory left for NVIDIA's libraries, TensorFlow (2.21) only says that it has no "DNN" or "blas".
+    """
+    if isinstance(error, MemoryError):
+        return True
+    words = r"\bOOM\b|out of memory|No DNN in stream executor|No blas support for stream"
+    return type(error).__module__.startswith("tensorflow.") and bool(re.search(words, str(error)))
+
+
+def _reason(error: BaseException) -> str:
+    """Return the message of an exception; of TensorFlow's (2.21), without the stack and the place in the graph."""
+    if not type(error).__module__.startswith("tensorflow."):
+        return str(error)
+    lines = re.sub(r"\{\{function_node .*?\}\}", "", str(error)).splitlines()
+    reason = "\n".join(line for line in lines if not re.match(PLACE_IN_GRAPH, line))
+    return re.sub(r"\[Op:\w+\]( name: \S*)?\s*$", "", reason)
 
 
 def listed(names: Iterable[str], most: int = 10, longest: int = 100) -> str:

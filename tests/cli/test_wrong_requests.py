@@ -227,6 +227,15 @@ def test_what_was_not_foreseen_is_one_line_and_a_traceback_with_debug(
     assert "Traceback" in capsys.readouterr().err
 
 
+def test_used_up_memory_is_one_line(zoo_command: Command, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import tensorflow as tf
+
+    import zoo.information
+
+    monkeypatch.setattr(zoo.information, "list_models", lambda pattern, input: tf.ones([10**6, 10**7, 10]))
+    refuse(zoo_command, place, ["list"], 2, "there is not enough memory (ResourceExhaustedError: OOM when allocating")
+
+
 def test_a_disk_that_fills_up_under_tensorflow_is_one_line(tmp_path: Path) -> None:
     """TensorFlow writes variables by itself and raises errors of its own."""
     import zoo

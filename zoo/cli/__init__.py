@@ -17,7 +17,7 @@ from pathlib import Path
 import click
 
 from zoo.cli.ending import Ended, ended_by_signals
-from zoo.errors import ZooError, class_and_message
+from zoo.errors import ZooError, class_and_message, out_of_memory
 from zoo.files import FULL
 from zoo.tensorflow_setup import BACKEND
 from zoo.text import printable
@@ -146,4 +146,9 @@ def _status_and_line(error: BaseException) -> tuple[int, str]:
 
         return 2, missing(error.name)
     what = class_and_message(error, 300)
+    if out_of_memory(error):
+        return 2, (
+            f"there is not enough memory ({what}): end other programs that use it, or compute smaller batches, such as "
+            "--set accumulate=4 of a training"
+        )
     return 2, f"{what}: an unexpected error; 'zoo --debug …' prints its traceback"

@@ -48,8 +48,6 @@ class TrialProcess:
         environment = dict(os.environ)
         if threads is not None:
             environment |= {"TF_NUM_INTRAOP_THREADS": str(threads), "TF_NUM_INTEROP_THREADS": str(threads)}
-            # Otherwise the first process takes all memory of a GPU, and the others fail.
-            environment.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
         # The process is not in the terminal's process group: Ctrl-C reaches this process only, which then ends it.
         self._process = subprocess.Popen(
             [*PYTHON_MODULE, MODULE, json.dumps(sys.argv)],
