@@ -120,11 +120,11 @@ def place(kind: Kind, out: Path | None, usual: Path, asked: dict[str, Any]) -> t
             folder_kinds.check_new(folder)
             return folder, None
         if holds(kind, folder):
-            found = read(kind, folder)
-            before = everywhere(found.asked)  # earlier versions recorded paths as they were typed
-            different = [key for key in {**before, **asked} if before.get(key) != asked.get(key)]
+            experiment = read(kind, folder)
+            recorded = everywhere(experiment.asked)  # earlier versions recorded paths as they were typed
+            different = [key for key in {**recorded, **asked} if recorded.get(key) != asked.get(key)]
             if not different:
-                return folder, found
+                return folder, experiment
             if out:
                 raise ZooError(
                     f"{folder} belongs to a call with other {', '.join(different)}: "
@@ -147,13 +147,13 @@ def move_data(kind: Kind, folder: Path, experiment: Experiment, data_dir: Path |
     if data_dir is None:
         return experiment
     data_dir = Path(absolute_path(str(data_dir)))
-    asked = experiment.asked
-    source = parse(asked["data"])[0] if asked.get("data") else None
+    request = experiment.asked
+    source = parse(request["data"])[0] if request.get("data") else None
     if source is None or not (source.argument_is_path or "data_dir" in source.options):
         raise ZooError(f"the data of {folder} are not read from a folder: leave --data-dir out")
-    text, where = moved(asked["data"], asked.get("data_dir"), data_dir)
-    changed = {**asked, "data": text, **({} if where is None else {"data_dir": str(where)})}
-    experiment = dataclasses.replace(experiment, asked=changed)
+    text, where = moved(request["data"], request.get("data_dir"), data_dir)
+    changed_request = {**request, "data": text, **({} if where is None else {"data_dir": str(where)})}
+    experiment = dataclasses.replace(experiment, asked=changed_request)
     write(kind, folder, experiment)
     return experiment
 
@@ -176,11 +176,11 @@ def begin(
     fill: Callable[[Path], None] = lambda folder: None,
 ) -> Experiment:
     """Make the folder of a request, whole or not at all; `fill` writes all files but the record."""
-    made = Experiment(VERSION, json.loads(json.dumps(asked)), provenance.here(seed), settled)
+    experiment = Experiment(VERSION, json.loads(json.dumps(asked)), provenance.here(seed), settled)
     with files.staged_folder(folder) as staging:
         fill(staging)
-        write(kind, staging, made)
-    return made
+        write(kind, staging, experiment)
+    return experiment
 
 
 @contextlib.contextmanager

@@ -129,9 +129,9 @@ def create(
     trained = _trained(dataclasses.replace(plan, labels=CLASSES, head=True, features=False), tag)
     if classes == CLASSES and head and not features:
         return trained
-    made = _built(plan)
-    _copy_weights(trained, made.model if features else made, but=family.head if classes != CLASSES else ())
-    return made
+    network = _built(plan)
+    _copy_weights(trained, network.model if features else network, but=family.head if classes != CLASSES else ())
+    return network
 
 
 def _with_options(family: Family, row: Size, task: str | None, head: bool) -> Size:
@@ -224,36 +224,36 @@ def _built(plan: _Plan) -> Any:
             inputs[name] = keras.Input(shape, dtype=tensor.dtype, name=name)
         form = preprocessing if plan.structure is None else plan.structure
         builder = importlib.import_module(family.builder)
-        with layers.widths(plan.widths), drop_rates.standing_in(plan.rates) as asked:
+        with layers.widths(plan.widths), drop_rates.standing_in(plan.rates) as rates:
             try:
                 outputs = builder.build(*inputs.values(), plan.labels, form, **row.options)
             except ValueError as error:
                 if not plan.widths:
                     raise
                 raise ZooError(f"{title} cannot be built with these widths ({str(error).splitlines()[0]})") from None
-        given = inputs if len(inputs) > 1 else next(iter(inputs.values()))
-        network = keras.Model(given, outputs.logits, name=title)
+        network_input = inputs if len(inputs) > 1 else next(iter(inputs.values()))
+        network = keras.Model(network_input, outputs.logits, name=title)
         _check_widths(network, plan.widths, title)
         if plan.features and not outputs.feature_maps:
             raise ZooError(f"{family.name} {row.name} has no feature maps: leave features out")
         if plan.features:
-            maps = {key: one.tensor for key, one in outputs.feature_maps.items()}
-            strides = {key: one.stride for key, one in outputs.feature_maps.items()}
-            made: Any = FeatureExtractor(keras.Model(given, maps, name=f"{title}_features"), strides)
+            maps = {key: feature_map.tensor for key, feature_map in outputs.feature_maps.items()}
+            strides = {key: feature_map.stride for key, feature_map in outputs.feature_maps.items()}
+            result: Any = FeatureExtractor(keras.Model(network_input, maps, name=f"{title}_features"), strides)
         else:
-            made = network
-        asked.settle(made.model if plan.features else made, f"{family.name} {row.name}")
+            result = network
+        rates.settle(result.model if plan.features else result, f"{family.name} {row.name}")
         if plan.head or plan.features:
-            return made
+            return result
         # A network for one of several tasks may lack some layers of the head.
         first = next(layer for layer in network.layers if layer.name in family.head)
-        return keras.Model(given, first.input, name=title)
+        return keras.Model(network_input, first.input, name=title)
 
 
 def _check_widths(network: Any, widths: Mapping[str, int], title: str) -> None:
     """Raise ZooError when a layer that `widths` names is not in a network, or has not that many channels."""
-    made = {layer.name: layer.output.shape[-1] for layer in network.layers if layer.name in widths}
-    wrong = [f"{name} {width}" for name, width in widths.items() if made.get(name) != width]
+    channels = {layer.name: layer.output.shape[-1] for layer in network.layers if layer.name in widths}
+    wrong = [f"{name} {width}" for name, width in widths.items() if channels.get(name) != width]
     if wrong:
         raise ZooError(f"{title} has no layers with these channels ({listed(wrong)}): correct its widths")
 
@@ -291,8 +291,8 @@ def load(folder: str | Path, *, features: bool = False) -> Any:
     Raises:
         ZooError: there is no finished run at `folder`, it is damaged, or its network is not the one that it describes.
     """
-    place = local_path(folder)
-    return load_described(place, run.read_finished(place).model, features=features)
+    path = local_path(folder)
+    return load_described(path, run.read_finished(path).model, features=features)
 
 
 def load_described(folder: Path, description: Model, *, features: bool = False) -> Any:
@@ -322,7 +322,9 @@ def layer_depths(description: Model) -> dict[str, int]:
 
     extractor = build(description, features=True).model
     return Counter(
-        layer.name for one in extractor.output.values() for layer in keras.Model(extractor.input, one).layers
+        layer.name
+        for feature_map in extractor.output.values()
+        for layer in keras.Model(extractor.input, feature_map).layers
     )
 
 

@@ -40,23 +40,23 @@ def upload(folder: Path, url: str) -> Copy:
         ZooError: zoo did not write the folder, the store has one or files of another one there already, or the store
             cannot be written.
     """
-    kind = folder_kinds.kind(folder)
-    if kind is None:
+    folder_kind = folder_kinds.kind(folder)
+    if folder_kind is None:
         raise ZooError(f"{folder} is not a run, artifact or evaluation: name a folder that zoo wrote")
-    store, description = Store.at(url), folder_kinds.KINDS[kind].marker
-    found = files.files_below(folder, without=files.hidden(folder))
-    paths = {path.relative_to(folder).as_posix(): path for path in found}
+    store, marker = Store.at(url), folder_kinds.KINDS[folder_kind].marker
+    source_files = files.files_below(folder, without=files.hidden(folder))
+    paths = {path.relative_to(folder).as_posix(): path for path in source_files}
     # A hidden file is one that a training has not finished writing.
-    others = {name: path for name, path in paths.items() if name != description and not path.name.startswith(".")}
+    others = {name: path for name, path in paths.items() if name != marker and not path.name.startswith(".")}
     _refuse_existing(store, folder, others)
     with ThreadPoolExecutor(stores.AT_ONCE) as pool:
         _wait(pool, [pool.submit(store.send, path, name) for name, path in others.items()])
-    store.send(folder / description, description)
+    store.send(folder / marker, marker)
     sent = store.entries()
     missing = [name for name, path in others.items() if name not in sent or sent[name].size != path.stat().st_size]
     if missing:
         raise ZooError(f"{listed(missing, most=3)} changed while {folder} was copied: copy it when it is finished")
-    return Copy(folder_kinds.KINDS[kind].title, url, len(sent), stores.total(sent.values()))
+    return Copy(folder_kinds.KINDS[folder_kind].title, url, len(sent), stores.total(sent.values()))
 
 
 def download(url: str, folder: Path) -> Copy:
@@ -68,22 +68,22 @@ def download(url: str, folder: Path) -> Copy:
     folder_kinds.check_new(folder)
     store = Store.at(url)
     entries = store.entries()
-    kind = next((name for name, one in folder_kinds.KINDS.items() if one.marker in entries), None)
-    if kind is None:
+    folder_kind = next((name for name, candidate in folder_kinds.KINDS.items() if candidate.marker in entries), None)
+    if folder_kind is None:
         raise ZooError(f"there is no run, artifact or evaluation at {url}, or not all of one: copy it there again")
     with files.staged_folder(folder) as staging:
         for name in entries:
             (staging / name).parent.mkdir(parents=True, exist_ok=True)
         with ThreadPoolExecutor(stores.AT_ONCE) as pool:
             _wait(pool, [pool.submit(store.fetch, entry, staging / name) for name, entry in entries.items()])
-    return Copy(folder_kinds.KINDS[kind].title, str(folder), len(entries), stores.total(entries.values()))
+    return Copy(folder_kinds.KINDS[folder_kind].title, str(folder), len(entries), stores.total(entries.values()))
 
 
 def _wait(pool: ThreadPoolExecutor, copies: Iterable[Future[Any]]) -> None:
     """Wait for all copies; an error and a signal cancel those that have not begun."""
     try:
-        for one in copies:
-            one.result()
+        for copy in copies:
+            copy.result()
     except BaseException:
         pool.shutdown(cancel_futures=True)
         raise
@@ -95,9 +95,11 @@ def _refuse_existing(store: Store, folder: Path, files_to_send: Collection[str])
     An earlier copy of the same folder that failed may have left some of its files there.
     """
     present = store.entries()
-    for one in folder_kinds.KINDS.values():
-        if one.marker in present:
-            raise ZooError(f"{store.url} holds another {one.title} already: copy to another place, or remove it first")
+    for folder_kind in folder_kinds.KINDS.values():
+        if folder_kind.marker in present:
+            raise ZooError(
+                f"{store.url} holds another {folder_kind.title} already: copy to another place, or remove it first"
+            )
     foreign = [name for name in present if name not in files_to_send]
     if foreign:
         raise ZooError(

@@ -31,10 +31,10 @@ def list_models(pattern: str = "*", *, input: str | None = None) -> list[dict[st
         ZooError: nothing matches, or there is no such kind of input.
     """
     kind = input and find(input).kind
-    found = [(family, size) for family, size in matching(pattern) if kind in (None, family.input)]
-    if not found:
+    matches = [(family, size) for family, size in matching(pattern) if kind in (None, family.input)]
+    if not matches:
         raise ZooError(f"no family that matches '{pattern}' takes {find(input or '').plural}: leave --input out")
-    return [_row(family, size) for family, size in found]
+    return [_row(family, size) for family, size in matches]
 
 
 def info(name: str, size: str | None = None) -> list[dict[str, Any]]:
@@ -73,12 +73,12 @@ def recipes(family: str | None = None, *, recipe: str | None = None, size: str |
     if family is None:
         if recipe is not None or size is not None:
             raise ZooError("a recipe and a size belong to a family: name it, such as 'zoo recipes resnet'")
-        return [row for one in families().values() for row in _recipes(one, None)]
-    found, row = resolve(family, size)
-    chosen = row if size or family != found.name else None
-    rows = [described for described in _recipes(found, chosen) if recipe in (None, described["recipe"])]
+        return [row for listed_family in families().values() for row in _recipes(listed_family, None)]
+    resolved_family, row = resolve(family, size)
+    chosen = row if size or family != resolved_family.name else None
+    rows = [described for described in _recipes(resolved_family, chosen) if recipe in (None, described["recipe"])]
     if recipe is not None and not rows:
-        found.recipe_of(row, recipe)  # says why not
+        resolved_family.recipe_of(row, recipe)  # says why not
     return rows
 
 
@@ -86,7 +86,7 @@ def _recipes(family: Family, size: Size | None) -> list[dict[str, Any]]:
     """Describe the recipes of a family that are for a size, or each for the first size that it is for."""
     first = size or family.size(SIZES[0])
     default = family.recipe_of(first)
-    own = NamedRecipe(
+    default_record = NamedRecipe(
         title="zoo's own, used if no recipe is named",
         source="zoo",
         cost=f"{default.epochs} epochs in batches of {default.batch_size}",
@@ -95,19 +95,19 @@ def _recipes(family: Family, size: Size | None) -> list[dict[str, Any]]:
         changes=True,
     )
     rows = []
-    for name, record in {DEFAULT: own, **family.named_recipes}.items():
+    for name, record in {DEFAULT: default_record, **family.named_recipes}.items():
         row = size or family.size((record.sizes or SIZES)[0])
         if row.name in (record.sizes or (row.name,)):
-            known = dataclasses.asdict(record) | {"sizes": list(record.sizes)}
+            fields = dataclasses.asdict(record) | {"sizes": list(record.sizes)}
             keys = flat(family.recipe_of(row, name))
-            rows.append({"family": family.name, "size": row.name, "recipe": name, **known, "keys": keys})
+            rows.append({"family": family.name, "size": row.name, "recipe": name, **fields, "keys": keys})
     return rows
 
 
 def is_described(folder: Path) -> bool:
     """Return whether a run or an artifact is at `folder`."""
-    place = local_path(folder)
-    return any((place / name).is_file() for name in (run.DESCRIPTION, artifact.MANIFEST))
+    path = local_path(folder)
+    return any((path / name).is_file() for name in (run.DESCRIPTION, artifact.MANIFEST))
 
 
 def describe(folder: str | os.PathLike[str]) -> dict[str, Any]:
@@ -165,13 +165,13 @@ def _explanation(folder: Path, this: run.Run) -> dict[str, Any] | None:
     family, _ = resolve(this.model.family)
     if not family.explainer or not this.finished:
         return None
-    found = family.explain(weights_file.read(folder / run.WEIGHTS)[0], this.model)
-    return None if found is None else dataclasses.asdict(found)
+    explanation = family.explain(weights_file.read(folder / run.WEIGHTS)[0], this.model)
+    return None if explanation is None else dataclasses.asdict(explanation)
 
 
 def _row(family: Family, size: Size) -> dict[str, Any]:
     """Describe a size; `license` is that of the weights that `zoo pull` takes when no tag is named."""
-    publisher = next((one for name, one in PUBLISHERS.items() if name in size.weights), None)
+    publisher = next((publisher for name, publisher in PUBLISHERS.items() if name in size.weights), None)
     published = size.weights[publisher.name] if publisher else None
     tags = published.tags if published else ()
     client = find(family.input).client

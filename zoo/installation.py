@@ -195,7 +195,7 @@ def doctor() -> Installation:
     runtimes, kinds, broken = _runtimes(), _kinds(), _broken_plugins()
     libraries = {module for kind in kinds.values() for module in (*kind.client_libraries, *kind.data_libraries)}
     imports = import_all(dict.fromkeys([*DISTRIBUTIONS, *sorted(libraries), *runtimes.values()]))
-    lacking = {module for module, found in imports.items() if "error" in found}
+    lacking = {module for module, result in imports.items() if "error" in result}
     others = (name for name, module in runtimes.items() if module not in DISTRIBUTIONS)
     brought = [Need(f"verify, predict, benchmark of {name}", (*ANSWERING, runtimes[name]), True) for name in others]
     needs = [*NEEDS, *_needs(kinds), *brought]
@@ -223,8 +223,8 @@ def doctor() -> Installation:
         },
         keras_json=_or_error(keras_json),
         packages={
-            _distribution(module): Package(_version(_distribution(module)), found.get("error"))
-            for module, found in imports.items()
+            _distribution(module): Package(_version(_distribution(module)), result.get("error"))
+            for module, result in imports.items()
         },
         verbs=verbs,
         mend=_mend([module for module in needed if module in lacking], imports),
@@ -236,18 +236,18 @@ def import_all(modules: Iterable[str]) -> dict[str, dict[str, Any]]:
 
     One child imports all modules. Where it dies, the next child continues after the module that killed it.
     """
-    found: dict[str, dict[str, Any]] = {}
-    left = list(modules)
-    while left:
-        lines, ending = _probe(left)
+    results: dict[str, dict[str, Any]] = {}
+    remaining = list(modules)
+    while remaining:
+        lines, ending = _probe(remaining)
         for line in lines:
             if "imported" in line:
-                found[line.pop("imported")] = line
-        unanswered = [module for module in left if module not in found]
+                results[line.pop("imported")] = line
+        unanswered = [module for module in remaining if module not in results]
         if unanswered:
-            found[unanswered[0]] = {"error": ending}
-        left = unanswered[1:]
-    return found
+            results[unanswered[0]] = {"error": ending}
+        remaining = unanswered[1:]
+    return results
 
 
 def _probe(modules: list[str]) -> tuple[list[dict[str, Any]], str]:
@@ -313,8 +313,8 @@ def _or_error(find: Callable[[], Any]) -> Any:
 
 def _runtimes() -> dict[str, str]:
     """Return the library of each format and runtime by name, including those that installed packages add."""
-    found: dict[str, str] = _or_error(lambda: {name: row.library for name, row in formats.table().items()})
-    return {} if "error" in found else found
+    libraries: dict[str, str] = _or_error(lambda: {name: row.library for name, row in formats.table().items()})
+    return {} if "error" in libraries else libraries
 
 
 def _kinds() -> dict[str, Input]:
@@ -329,15 +329,15 @@ def _kinds() -> dict[str, Input]:
 
 def _broken_plugins() -> dict[str, str]:
     """Return the error of each group of entry points that does not load, because of what an installed package adds."""
-    found = {}
+    errors = {}
     for group, function in GROUPS.items():
         try:
             pkgutil.resolve_name(function)()
         except ZooError as error:
-            found[group] = one_line(error, 400)
+            errors[group] = one_line(error, 400)
         except Exception:  # numpy or pydantic may be broken, which is a finding of its own
             continue
-    return found
+    return errors
 
 
 def _needs(kinds: Mapping[str, Input]) -> Iterator[Need]:
@@ -346,8 +346,8 @@ def _needs(kinds: Mapping[str, Input]) -> Iterator[Need]:
         if kind.client_libraries:
             yield Need(f"verify, predict, benchmark with {kind.plural}", tuple(kind.client_libraries))
         if kind.data_libraries:
-            both = (*kind.client_libraries, *kind.data_libraries)
-            yield Need(f"train, evaluate, export with {kind.plural}", both)
+            libraries = (*kind.client_libraries, *kind.data_libraries)
+            yield Need(f"train, evaluate, export with {kind.plural}", libraries)
 
 
 def _distribution(module: str) -> str:
@@ -355,8 +355,8 @@ def _distribution(module: str) -> str:
     if module in DISTRIBUTIONS:
         return DISTRIBUTIONS[module]
     for kind in _kinds().values():
-        if module in (known := {**kind.client_libraries, **kind.data_libraries}):
-            return known[module]
+        if module in (distributions := {**kind.client_libraries, **kind.data_libraries}):
+            return distributions[module]
     return importlib.metadata.packages_distributions().get(module, [module])[0]
 
 
@@ -386,11 +386,13 @@ def _mend(missing: list[str], imports: dict[str, dict[str, Any]]) -> str | None:
 
 def missing(module: str) -> str:
     """Return one line about a module that cannot be imported, with the command that installs its package if known."""
-    known = {**DISTRIBUTIONS}
+    distributions = {**DISTRIBUTIONS}
     for kind in _kinds().values():
-        known |= {**kind.client_libraries, **kind.data_libraries}
+        distributions |= {**kind.client_libraries, **kind.data_libraries}
     first = module.partition(".")[0]
-    package = next((name for one, name in known.items() if first == one.partition(".")[0]), None)
+    package = next(
+        (name for import_name, name in distributions.items() if first == import_name.partition(".")[0]), None
+    )
     mend = f"pip install '{_requirement(package)}'" if package else "'zoo doctor' shows what this installation lacks"
     return f"the package of {module} is not installed: {mend}"
 

@@ -50,12 +50,14 @@ def name() -> str:
 def numbers() -> dict[str, str]:
     """Return vendor, family, model and stepping, as far as the system reports them."""
     if lines := _cpuinfo():
-        said = {what: [lines[one] for one in places if one in lines] for what, places in NUMBERS.items()}
-        return {what: values[0] for what, values in said.items() if values}
-    if found := WINDOWS.search(platform.processor()):
-        return found.groupdict()
+        values_by_label = {
+            label: [lines[line] for line in line_names if line in lines] for label, line_names in NUMBERS.items()
+        }
+        return {label: values[0] for label, values in values_by_label.items() if values}
+    if match := WINDOWS.search(platform.processor()):
+        return match.groupdict()
     mac = _sysctl()
-    return {what: mac[f"machdep.cpu.{key}"] for what, key in MAC.items() if f"machdep.cpu.{key}" in mac}
+    return {label: mac[f"machdep.cpu.{key}"] for label, key in MAC.items() if f"machdep.cpu.{key}" in mac}
 
 
 def instruction_sets() -> list[str]:
@@ -76,15 +78,15 @@ def has_vnni() -> bool:
 
 def caches() -> dict[str, str]:
     """Return the sizes of the first CPU's caches, such as {"L1 data": "48K"}."""
-    found = {}
+    sizes = {}
     for folder in sorted(CACHES.glob("index*")):
-        level, kind, size = (_text(folder / part) for part in ("level", "type", "size"))
+        level, cache_type, size = (_text(folder / part) for part in ("level", "type", "size"))
         if level and size:
-            found[f"L{level} {kind.lower()}".strip()] = size
+            sizes[f"L{level} {cache_type.lower()}".strip()] = size
     mac = _sysctl()
-    places = {"L1 data": "hw.l1dcachesize", "L1 instruction": "hw.l1icachesize", "L2": "hw.l2cachesize"}
-    kilobytes = {what: int(mac[key]) // 1024 for what, key in places.items() if mac.get(key, "").isdecimal()}
-    return found or {what: f"{size}K" for what, size in kilobytes.items()}
+    keys = {"L1 data": "hw.l1dcachesize", "L1 instruction": "hw.l1icachesize", "L2": "hw.l2cachesize"}
+    kilobytes = {label: int(mac[key]) // 1024 for label, key in keys.items() if mac.get(key, "").isdecimal()}
+    return sizes or {label: f"{size}K" for label, size in kilobytes.items()}
 
 
 def describe() -> dict[str, Any]:

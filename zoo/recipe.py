@@ -289,12 +289,12 @@ def changed(recipe: Recipe, changes: Mapping[str, Any], what: str = "recipe") ->
     for key, value in changes.items():
         _refuse_unknown(key, recipe, what)
         *path, last = key.split(".")
-        place: dict[str, Any] = values
+        parent: dict[str, Any] = values
         for part in path:
-            place = place[part]
-        if isinstance(value, bool) and not isinstance(place[last], bool):
-            raise ZooError(f"{what}: {key} is {value}: write a value such as {place[last]}")
-        place[last] = value.split(",") if isinstance(place[last], list) and isinstance(value, str) else value
+            parent = parent[part]
+        if isinstance(value, bool) and not isinstance(parent[last], bool):
+            raise ZooError(f"{what}: {key} is {value}: write a value such as {parent[last]}")
+        parent[last] = value.split(",") if isinstance(parent[last], list) and isinstance(value, str) else value
     if section:
         # The section is parsed by itself, so that messages use the name that people know.
         name = section["kind"]
@@ -309,24 +309,24 @@ def flat(recipe: Recipe) -> dict[str, Any]:
     section = values.pop("input")
     if section:
         values[section["kind"]] = section
-    found = {}
+    values_by_key = {}
     for key in known_keys(recipe):
         value: Any = values
         for part in key.split("."):
             value = value[part]
-        found[key] = value
-    return found
+        values_by_key[key] = value
+    return values_by_key
 
 
 def known_keys(recipe: Recipe) -> list[str]:
     """List the keys of a recipe that people set; those of its section `input` begin with the kind of input."""
-    known = [key for key in keys(Recipe) if key != "input"]
+    recipe_keys = [key for key in keys(Recipe) if key != "input"]
     if recipe.input:
-        known += [f"{recipe.input.kind}.{key}" for key in keys(type(recipe.input)) if key != "kind"]
-    return known
+        recipe_keys += [f"{recipe.input.kind}.{key}" for key in keys(type(recipe.input)) if key != "kind"]
+    return recipe_keys
 
 
-def _refuse_unknown(key: str, recipe: Recipe, what: str) -> None:
-    known = known_keys(recipe)
-    if key not in known:
-        raise ZooError(f"{what}: no recipe has the key '{key:.60}': {meant(key, known)}")
+def _refuse_unknown(key: str, recipe: Recipe, subject: str) -> None:
+    recipe_keys = known_keys(recipe)
+    if key not in recipe_keys:
+        raise ZooError(f"{subject}: no recipe has the key '{key:.60}': {meant(key, recipe_keys)}")

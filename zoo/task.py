@@ -269,13 +269,13 @@ class Task:
 @functools.cache
 def tasks() -> dict[str, Task]:
     """Return every task by its name."""
-    found = {}
+    tasks_by_name = {}
     for name, module in plugins.modules(PACKAGE).items():
         task = getattr(module, "TASK", None)
         if not isinstance(task, Task) or task.kind != name:
             raise ZooError(f"{module.__name__} is not a task: it should have a TASK of the kind '{name}'")
-        found[name] = task
-    return found
+        tasks_by_name[name] = task
+    return tasks_by_name
 
 
 def find(kind: str) -> Task:

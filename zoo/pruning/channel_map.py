@@ -96,7 +96,7 @@ class _Walk:
             if isinstance(operation, keras.layers.InputLayer):
                 self._fix(outputs)
                 continue
-            inputs = [self.tensors[id(one)] for one in _as_list(operation.input)]
+            inputs = [self.tensors[id(tensor)] for tensor in _as_list(operation.input)]
             follow = _rule(operation)
             if follow and all(map(len, inputs)):
                 self.tensors[id(outputs[0])] = follow(self, operation, inputs)
@@ -116,17 +116,19 @@ class _Walk:
         roots = np.array([self.root(number) for number in range(len(self.parents))], np.int64)
         kept, number = np.unique(roots, return_inverse=True)
         makers: defaultdict[int, list[str]] = defaultdict(list)
-        made = {layer: number[channels] for layer, channels in self.made.items()}
-        for layer, channels in made.items():
+        channels_of_layers = {layer: number[channels] for layer, channels in self.made.items()}
+        for layer, channels in channels_of_layers.items():
             for channel in channels.tolist():
                 makers[channel].append(layer)
-        fixed = {int(number[one]) for one in self.fixed}
+        fixed = {int(number[channel]) for channel in self.fixed}
         groups: defaultdict[tuple[str, ...], list[int]] = defaultdict(list)
         for channel, names in makers.items():
             if channel not in fixed:
                 groups[tuple(names)].append(channel)
         places = {name: {axis: number[ids] for axis, ids in axes.items()} for name, axes in self.places.items()}
-        return ChannelMap(places, made, tuple(np.array(group, np.int64) for group in groups.values()), len(kept))
+        return ChannelMap(
+            places, channels_of_layers, tuple(np.array(group, np.int64) for group in groups.values()), len(kept)
+        )
 
     def new(self, count: int) -> np.ndarray:
         start = len(self.parents)
@@ -139,8 +141,8 @@ class _Walk:
             number = self.parents[number]
         return number
 
-    def join(self, one: np.ndarray, other: np.ndarray) -> None:
-        for first, second in zip(one.tolist(), other.tolist(), strict=True):
+    def join(self, channels: np.ndarray, other_channels: np.ndarray) -> None:
+        for first, second in zip(channels.tolist(), other_channels.tolist(), strict=True):
             first, second = sorted((self.root(first), self.root(second)))
             self.parents[second] = first
 
@@ -152,8 +154,8 @@ class _Walk:
             self.fixed.update(self.tensors[id(output)].tolist())
 
     def _is_fixed(self, channels: np.ndarray) -> bool:
-        fixed = {self.root(one) for one in self.fixed}
-        return all(self.root(one) in fixed for one in channels.tolist())
+        fixed = {self.root(channel) for channel in self.fixed}
+        return all(self.root(channel) in fixed for channel in channels.tolist())
 
 
 Follow = Callable[[_Walk, Any, list[np.ndarray]], np.ndarray]
@@ -174,7 +176,7 @@ def _rule(operation: Any) -> Follow | None:
     if isinstance(operation, MAKING):
         return _make if getattr(operation, "groups", 1) == 1 else None
     if isinstance(operation, JOINING):
-        return _join if len({one.shape[-1] for one in operation.input}) == 1 else None
+        return _join if len({tensor.shape[-1] for tensor in operation.input}) == 1 else None
     if isinstance(operation, layers.Flatten):
         return _flatten
     return _pass if isinstance(operation, PASSING) else None
@@ -191,13 +193,13 @@ def _pass(walk: _Walk, layer: Any, inputs: list[np.ndarray]) -> np.ndarray:
 
 def _make(walk: _Walk, layer: Any, inputs: list[np.ndarray]) -> np.ndarray:
     (read,) = inputs
-    made = walk.new(layer.output.shape[-1])
-    walk.made[layer.name] = made
+    channels = walk.new(layer.output.shape[-1])
+    walk.made[layer.name] = channels
     for variable in layer.weights:
         rank = len(variable.shape)
-        axes = {rank - 1: made} if rank == 1 else {rank - 2: read, rank - 1: made}
+        axes = {rank - 1: channels} if rank == 1 else {rank - 2: read, rank - 1: channels}
         walk.places[f"{layer.name}/{variable.name}"] = axes
-    return made
+    return channels
 
 
 def _join(walk: _Walk, layer: Any, inputs: list[np.ndarray]) -> np.ndarray:

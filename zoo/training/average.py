@@ -24,25 +24,25 @@ class Average:
 
     def __init__(self, model: Any, trained: Any, decay: float) -> None:
         self.model, self._decay = model, decay
-        own, theirs = weights_file.weights(model), weights_file.weights(trained)
-        self._pairs = [(own[name], theirs[name]) for name in own]
+        averages, trained_weights = weights_file.weights(model), weights_file.weights(trained)
+        self._pairs = [(averages[name], trained_weights[name]) for name in averages]
 
     def start(self) -> None:
         """Set the average to the current weights."""
-        for own, theirs in self._pairs:
-            own.assign(theirs.numpy())
+        for average, weight in self._pairs:
+            average.assign(weight.numpy())
 
     def update(self, strategy: Any, updates: Any) -> None:
         """Follow the weights after `updates` updates, a scalar tensor; called in cross-replica context."""
         count = tf.cast(updates, tf.float32)
         step = 1 - tf.minimum(self._decay, (1 + count) / (10 + count))
-        for own, theirs in self._pairs:
-            strategy.extended.update(own.value, _follow, args=(theirs.value, step))
+        for average, weight in self._pairs:
+            strategy.extended.update(average.value, _follow, args=(weight.value, step))
 
 
-def _follow(own: Any, theirs: Any, step: Any) -> None:
-    value = tf.convert_to_tensor(theirs)
+def _follow(average: Any, weight: Any, step: Any) -> None:
+    value = tf.convert_to_tensor(weight)
     if value.dtype.is_floating:
-        own.assign_add(tf.cast(step, value.dtype) * (value - own))
+        average.assign_add(tf.cast(step, value.dtype) * (value - average))
     else:
-        own.assign(value)
+        average.assign(value)

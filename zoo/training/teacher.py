@@ -89,47 +89,47 @@ def find_teacher(place: Path, kind: str) -> Found:
         Refused: the teacher is damaged.
     """
     if place.is_file():
-        found = _of_file(place)
+        teacher = _of_file(place)
     elif (place / artifact.MANIFEST).is_file():
-        found = _of_artifact(place, artifact.read(place))
+        teacher = _of_artifact(place, artifact.read(place))
     elif place.is_dir():
-        found = _of_run(place, run.read_finished(place))
+        teacher = _of_run(place, run.read_finished(place))
     else:
         raise ZooError(f"there is no teacher at {place}: {NAME_ONE}")
-    taken = kind_of(found.model.preprocessing)
-    if taken.kind != kind:
+    input_kind = kind_of(teacher.model.preprocessing)
+    if input_kind.kind != kind:
         plural = find(kind).plural
-        raise ZooError(f"the teacher {place} takes {taken.plural}, not {plural}: name a teacher of {plural}")
-    return found
+        raise ZooError(f"the teacher {place} takes {input_kind.plural}, not {plural}: name a teacher of {plural}")
+    return teacher
 
 
-def _of_run(place: Path, this: Run) -> Found:
-    weights, opened = place / run.WEIGHTS, functools.partial(_with_keras, place, this.model)
-    return Found(place, this.model, weights, run.license_of_weights(this), this.score, this, opened)
+def _of_run(folder: Path, this: Run) -> Found:
+    weights, opened = folder / run.WEIGHTS, functools.partial(_with_keras, folder, this.model)
+    return Found(folder, this.model, weights, run.license_of_weights(this), this.score, this, opened)
 
 
-def _of_artifact(place: Path, manifest: Manifest) -> Found:
+def _of_artifact(folder: Path, manifest: Manifest) -> Found:
     row = formats.preferred(manifest.formats)
-    path, score = place / row.place(), manifest.score.get(row.name)
+    path, score = folder / row.place(), manifest.score.get(row.name)
     license = license_of(manifest.weights, manifest.initial, manifest.teacher)
-    file = path if path.is_file() else place / artifact.MANIFEST
+    file = path if path.is_file() else folder / artifact.MANIFEST
 
     def opened() -> PrimaryOutputs:
         return _with_session(path, row, formats.open_session(path, row), manifest.model)
 
-    return Found(place, manifest.model, file, license, score, manifest, opened)
+    return Found(folder, manifest.model, file, license, score, manifest, opened)
 
 
-def _of_file(place: Path) -> Found:
+def _of_file(path: Path) -> Found:
     """Open an ONNX file; a file within an artifact is refused, because only the artifact knows license and score."""
-    if instead := mistaken(place, "artifact"):
+    if instead := mistaken(path, "artifact"):
         raise ZooError(instead)
     try:
-        session = formats.open_session(place, ONNX)
+        session = formats.open_session(path, ONNX)
     except Refused:
-        raise ZooError(f"the teacher {place} cannot be opened as an ONNX file: {NAME_ONE}") from None
-    model = described(session, place)
-    return Found(place, model, place, None, None, None, lambda: _with_session(place, ONNX, session, model))
+        raise ZooError(f"the teacher {path} cannot be opened as an ONNX file: {NAME_ONE}") from None
+    model = described(session, path)
+    return Found(path, model, path, None, None, None, lambda: _with_session(path, ONNX, session, model))
 
 
 def _with_session(path: Path, row: Format, session: Session, model: Model) -> PrimaryOutputs:
@@ -153,16 +153,16 @@ def _with_session(path: Path, row: Format, session: Session, model: Model) -> Pr
     return compute
 
 
-def _with_keras(place: Path, model: Model) -> PrimaryOutputs:
+def _with_keras(folder: Path, model: Model) -> PrimaryOutputs:
     from zoo import factory
     from zoo.inference import answering
 
     task, kind = task_of(model), kind_of(model.preprocessing)
-    answers_of = answering(factory.load_described(place, model), model)
+    answers_of = answering(factory.load_described(folder, model), model)
 
     def compute(inputs: Arrays) -> np.ndarray:
         answered = answers_of(kind.graph.prepared(inputs, model.preprocessing))
-        return task.primary({name: one.numpy() for name, one in answered.items()}, model)
+        return task.primary({name: output.numpy() for name, output in answered.items()}, model)
 
     return compute
 
@@ -248,8 +248,8 @@ def _computed(teacher: Found, examples: Examples, progress: Progress) -> np.ndar
     """Return a teacher's primary outputs, float32 [examples, labels], with the labels in its own order."""
     compute, preprocessing = teacher.open(), teacher.model.preprocessing
     at_once = 1 if kind_of(preprocessing).alone(preprocessing) else BATCH
-    found: list[np.ndarray] = []
+    answers: list[np.ndarray] = []
     for inputs, _ in encoded_batches(_taken(teacher, examples), preprocessing, batch_size=at_once):
-        found.append(compute(inputs))
-        progress(min(len(found) * at_once, len(examples)), len(examples), f"{teacher.name} answers")
-    return np.concatenate(found, dtype=np.float32)
+        answers.append(compute(inputs))
+        progress(min(len(answers) * at_once, len(examples)), len(examples), f"{teacher.name} answers")
+    return np.concatenate(answers, dtype=np.float32)

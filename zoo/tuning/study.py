@@ -96,7 +96,7 @@ class Study:
 
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self._seed, self._higher = seed, higher_is_better
-        self._distributions = {key: _distribution(one) for key, one in space.items()}
+        self._distributions = {key: _distribution(dimension) for key, dimension in space.items()}
         # Values of the first trial that are outside of the space are not reported to the search.
         self._usual = {key: value for key, value in usual.items() if space[key].holds(value)}
         path = folder / DATABASE
@@ -130,8 +130,8 @@ class Study:
         """Return the finished trials, by place."""
         from optuna.trial import TrialState
 
-        found = self._study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
-        return sorted(map(_finished, found), key=lambda trial: trial.place)
+        trials = self._study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
+        return sorted(map(_finished, trials), key=lambda trial: trial.place)
 
     def deaths(self, place: int) -> int:
         """Return how many trials at a place died by themselves, not with the command that was interrupted."""
@@ -194,7 +194,9 @@ def best_of(trials: list[Trial], higher_is_better: bool) -> Trial | None:
     """Return the trial with the best value; among equal ones, that with the lower validation loss, then the earlier."""
     sign = -1 if higher_is_better else 1
     valued = [trial for trial in trials if trial.value is not None]
-    return min(valued, key=lambda one: (sign * (one.value or 0.0), one.figures["loss"], one.place), default=None)
+    return min(
+        valued, key=lambda trial: (sign * (trial.value or 0.0), trial.figures["loss"], trial.place), default=None
+    )
 
 
 def _finished(trial: FrozenTrial) -> Trial:
@@ -215,8 +217,8 @@ def _distribution(dimension: Any) -> Any:
 
     if isinstance(dimension, Choices):
         return CategoricalDistribution(dimension.values)
-    kind = IntDistribution if dimension.whole else FloatDistribution
-    return kind(dimension.low, dimension.high, log=dimension.log)
+    distribution = IntDistribution if dimension.whole else FloatDistribution
+    return distribution(dimension.low, dimension.high, log=dimension.log)
 
 
 def changes_of(params: Mapping[str, Value]) -> tuple[str | None, list[str]]:
