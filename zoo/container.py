@@ -43,10 +43,10 @@ def available_memory(root: Path = ROOT, membership: Path = MEMBERSHIP) -> int:
 
 def _memory(root: Path, membership: Path) -> list[tuple[int, int]]:
     """Return the limit of each group that has one, and the bytes that its processes hold."""
-    found = [(_read(folder / "memory.max"), folder) for folder in _folders(root, membership)]
-    if not any(limit for limit, _ in found):
-        found = [(_read(root / "memory/memory.limit_in_bytes"), root / "memory")]
-    return [(int(limit), _held(folder)) for limit, folder in found if limit.isdecimal() and int(limit) < NO_LIMIT]
+    limits = [(_read(folder / "memory.max"), folder) for folder in _folders(root, membership)]
+    if not any(limit for limit, _ in limits):
+        limits = [(_read(root / "memory/memory.limit_in_bytes"), root / "memory")]
+    return [(int(limit), _held(folder)) for limit, folder in limits if limit.isdecimal() and int(limit) < NO_LIMIT]
 
 
 def _held(folder: Path) -> int:
@@ -62,10 +62,10 @@ def _folders(root: Path, membership: Path) -> list[Path]:
     has the groups of the host.
     """
     groups = [line.removeprefix(VERSION_2) for line in _read(membership).splitlines() if line.startswith(VERSION_2)]
-    own = Path(groups[0]) if groups else Path()
-    if ".." in own.parts:
-        own = Path()
-    return [root / own, *(root / above for above in own.parents)]
+    group = Path(groups[0]) if groups else Path()
+    if ".." in group.parts:
+        group = Path()
+    return [root / group, *(root / above for above in group.parents)]
 
 
 def _read(path: Path) -> str:

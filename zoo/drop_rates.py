@@ -76,12 +76,12 @@ class Rates:
         if dropout < 0:
             return
         others = [self._last, *self._branches]
-        own = [layer for layer in _dropouts(model) if not any(layer is other for other in others)]
-        for layer in own:
+        dropout_layers = [layer for layer in _dropouts(model) if not any(layer is other for other in others)]
+        for layer in dropout_layers:
             layer.rate = dropout
-        if self._last is not None and own:
+        if self._last is not None and dropout_layers:
             self._last.rate = 0.0
-        if dropout > 0 and not own and self._last is None:
+        if dropout > 0 and not dropout_layers and self._last is None:
             raise ZooError(f"{title} has no place for dropout: leave network.dropout out")
 
 

@@ -74,9 +74,9 @@ def kind_of(encoded: bytes) -> str:
     """Return the kind of a file, such as `a WebP image`, or `a file of an unknown kind`."""
     if not encoded:
         return "an empty file"
-    for place, magic, kind in KINDS:
-        if encoded.startswith(magic, place):
-            return kind
+    for offset, magic, file_kind in KINDS:
+        if encoded.startswith(magic, offset):
+            return file_kind
     head = encoded[:HEAD]
     if not head.strip(b"\0"):
         return "a file of zeros"
@@ -84,9 +84,9 @@ def kind_of(encoded: bytes) -> str:
     text = head.removeprefix(b"\xef\xbb\xbf").removeprefix(b"\xff\xfe").removeprefix(b"\xfe\xff").replace(b"\0", b"")
     opening = text.lstrip().lower()
     if opening.startswith(b"<"):
-        for start, kind in MARKUP:
+        for start, file_kind in MARKUP:
             if start in opening:
-                return kind
+                return file_kind
     # The last character may be cut in its middle.
     for cut in range(4):
         try:

@@ -50,12 +50,12 @@ ADVICE = {
 
 def kind(folder: Path) -> str | None:
     """Return the name of a folder's kind, a key of `KINDS`; None for a path that zoo did not write."""
-    for name, one in KINDS.items():
+    for name, folder_kind in KINDS.items():
         try:
-            values = files.read_json(folder / one.marker, "restore it")
+            values = files.read_json(folder / folder_kind.marker, "restore it")
         except ZooError:
             continue
-        if isinstance(values, dict) and one.keys <= values.keys():
+        if isinstance(values, dict) and folder_kind.keys <= values.keys():
             return name
     return None
 
@@ -76,16 +76,16 @@ def mistaken(path: Path, wanted: str) -> str | None:
     `path` may be another kind of folder, a part of a folder, or a parent of folders that zoo wrote. Returns None if it
     is none of these.
     """
-    found, title = kind(path), KINDS[wanted].title
-    if found and found != wanted:
-        advice = ADVICE.get((wanted, found), f"name {with_article(title)}").format(path=path)
-        return f"{path} is {with_article(KINDS[found].title)}, not {with_article(title)}: {advice}"
+    actual, title = kind(path), KINDS[wanted].title
+    if actual and actual != wanted:
+        advice = ADVICE.get((wanted, actual), f"name {with_article(title)}").format(path=path)
+        return f"{path} is {with_article(KINDS[actual].title)}, not {with_article(title)}: {advice}"
     for above in path.parents[:3]:
         within = kind(above)
-        if within and not found:
+        if within and not actual:
             whole = f"the {KINDS[within].title} {above}"
             return f"{path} is a part of {whole}, not {with_article(title)}: name the {title}'s folder"
-    if not found and path.is_dir():
+    if not actual and path.is_dir():
         held = [child.name for child in sorted(path.iterdir()) if kind(child) == wanted]
         if held:
             return f"{path} holds {title}s but is not one: name one of them, such as {path / held[0]}"

@@ -42,14 +42,14 @@ def measured_outputs(model: Any, description: Model, examples: Examples) -> np.n
     `model` is the network, `description` its description.
     """
     task, preprocessing = task_of(description), description.preprocessing
-    kind, found = kind_of(preprocessing), []
+    kind, measured = kind_of(preprocessing), []
     at_once = 1 if kind.alone(preprocessing) else batch_within(MEMORY, model, most=BATCH)
     answers = answering(model, description)
     batches = kind.graph.evaluation_batches(examples, preprocessing, batch_size=at_once)
     for inputs, _, _ in each_batch(untuned(batches)):
-        outputs = task.primary({name: one.numpy() for name, one in answers(inputs).items()}, description)
-        found.append(task.measured(outputs, description))
-    return np.concatenate(found)[: len(examples)]  # the last batch is filled up with copies
+        outputs = task.primary({name: output.numpy() for name, output in answers(inputs).items()}, description)
+        measured.append(task.measured(outputs, description))
+    return np.concatenate(measured)[: len(examples)]  # the last batch is filled up with copies
 
 
 def batch_within(memory: int, model: Any, *, most: int) -> int:

@@ -368,13 +368,13 @@ class Input:
 @functools.cache
 def kinds() -> dict[str, Input]:
     """Return every input kind by its name."""
-    found = {}
+    input_kinds = {}
     for name, module in plugins.modules(PACKAGE).items():
         kind = getattr(module, "INPUT", None)
         if not isinstance(kind, Input) or kind.kind != name:
             raise ZooError(f"{module.__name__} is not an input kind: it should have an INPUT of the kind '{name}'")
-        found[name] = kind
-    return found
+        input_kinds[name] = kind
+    return input_kinds
 
 
 def find(kind: str) -> Input:

@@ -42,9 +42,9 @@ def meant(key: str, known: Iterable[str]) -> str:
     has the keys of the section that the unknown key names; if there is no such section, it has all sections.
     """
     names = sorted(known)
-    found = _candidates(key, names)
-    if found:
-        return f"did you mean {' or '.join(repr(one) for one in found)}?"
+    candidates = _candidates(key, names)
+    if candidates:
+        return f"did you mean {' or '.join(repr(candidate) for candidate in candidates)}?"
     sections = {f"{name.partition('.')[0]}.…" if "." in name else name: None for name in names}
     within = [name for name in names if name.startswith(f"{key.partition('.')[0]}.")]
     return f"known: {', '.join(within or sections)}"

@@ -52,18 +52,18 @@ def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     Raises:
         ValueError: a key is there twice, such as once dotted and once in its section.
     """
-    found: list[tuple[str, Any]] = []
+    pairs: list[tuple[str, Any]] = []
     for key, value in values.items():
         section = isinstance(value, Mapping) and not RANGE & value.keys()
-        found += flat(value, f"{prefix}{key}.").items() if section else [(f"{prefix}{key}", value)]
-    return _once(found)
+        pairs += flat(value, f"{prefix}{key}.").items() if section else [(f"{prefix}{key}", value)]
+    return _once(pairs)
 
 
 def _once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     """Return pairs as a dictionary; raise ValueError if a key is repeated."""
-    made = dict(pairs)
-    if len(made) < len(pairs):
+    values = dict(pairs)
+    if len(values) < len(pairs):
         keys = [key for key, _ in pairs]
         twice = next(key for key in keys if keys.count(key) > 1)
         raise ValueError(f"the key '{twice:.60}' is there twice")
-    return made
+    return values

@@ -56,13 +56,15 @@ def _to_kinds_of_input(values: Any) -> Any:
     values = _changed(values, "int8", _int8_examples)
     if isinstance(values.get("accuracy"), dict):
         values = _renamed(values, {"accuracy": "score"})
-        values = _changed(values, "score", lambda score: {name: _score(one) for name, one in score.items()})
+        values = _changed(values, "score", lambda score: {name: _score(figures) for name, figures in score.items()})
     return values
 
 
 def _to_precisions(values: Any) -> Any:
     return _changed(
-        values, "recipe", lambda recipe: _changed(recipe, "precision", lambda one: _PRECISIONS.get(str(one), one))
+        values,
+        "recipe",
+        lambda recipe: _changed(recipe, "precision", lambda precision: _PRECISIONS.get(str(precision), precision)),
     )
 
 
@@ -118,7 +120,9 @@ def _recipe(values: Any) -> Any:
 
 
 def _accuracy(values: Any) -> Any:
-    return {name: _renamed(one, _IMAGES) for name, one in values.items()} if isinstance(values, dict) else values
+    return (
+        {name: _renamed(figures, _IMAGES) for name, figures in values.items()} if isinstance(values, dict) else values
+    )
 
 
 def _int8(values: Any) -> Any:

@@ -22,10 +22,10 @@ def names(package: str) -> dict[str, str]:
     Nothing but the package itself is imported. A name that begins with an underscore is not a plugin. An entry point
     with the name of one of the package's own modules is left out: nothing can replace a part of zoo unnoticed.
     """
-    own = pkgutil.iter_modules(importlib.import_module(package).__path__)
-    found = {module.name: f"{package}.{module.name}" for module in own if not module.name.startswith("_")}
-    brought = {point.name: point.value for point in importlib.metadata.entry_points(group=package)}
-    return dict(sorted({**brought, **found}.items()))
+    modules = pkgutil.iter_modules(importlib.import_module(package).__path__)
+    own_names = {module.name: f"{package}.{module.name}" for module in modules if not module.name.startswith("_")}
+    added = {point.name: point.value for point in importlib.metadata.entry_points(group=package)}
+    return dict(sorted({**added, **own_names}.items()))
 
 
 def modules(package: str) -> dict[str, ModuleType]:

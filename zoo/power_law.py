@@ -39,8 +39,8 @@ class Law:
 
     def error(self, cost: np.ndarray | float) -> np.ndarray:
         """Return the error at a cost."""
-        found: np.ndarray = self.scale * np.asarray(cost, np.float64) ** -self.exponent + self.floor
-        return found
+        errors: np.ndarray = self.scale * np.asarray(cost, np.float64) ** -self.exponent + self.floor
+        return errors
 
 
 @dataclass(frozen=True)
@@ -100,12 +100,12 @@ def fit(costs: np.ndarray, errors: np.ndarray, seed: int = 0) -> Fit | None:
         chosen = generator.integers(0, networks, networks) if draws_points else np.arange(networks)
         if len(np.unique(costs[chosen])) < FEWEST:
             continue
-        one = fitted(costs[chosen], drawn[chosen], floor)
-        exponents.append(one.exponent)
-        now, later = one.error(np.array([1, 2]) * costs.max()).tolist()
+        drawn_law = fitted(costs[chosen], drawn[chosen], floor)
+        exponents.append(drawn_law.exponent)
+        now, later = drawn_law.error(np.array([1, 2]) * costs.max()).tolist()
         nexts.append(later)
         gains.append(now - later)
-        curves.append(one.error(grid))
+        curves.append(drawn_law.error(grid))
     low, high = np.percentile(curves, ENDS, axis=0)
     next_error = float(law.error(2 * costs.max()))
     return Fit(
@@ -131,8 +131,8 @@ def fitted(costs: np.ndarray, errors: np.ndarray, floor: bool) -> Law:
     centered = x - x.mean()
     slopes = y @ centered / (centered**2).sum()
     heights = y.mean(1) - slopes * x.mean()
-    found = np.exp(heights[:, None] + slopes[:, None] * x) + floors[:, None]
-    best = ((np.log(found) - np.log(errors)) ** 2).sum(1).argmin()
+    fitted_errors = np.exp(heights[:, None] + slopes[:, None] * x) + floors[:, None]
+    best = ((np.log(fitted_errors) - np.log(errors)) ** 2).sum(1).argmin()
     return Law(math.exp(heights[best]), float(-slopes[best]), float(floors[best]))
 
 

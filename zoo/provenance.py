@@ -79,17 +79,17 @@ def environment() -> dict[str, str]:
 
     A variable of `KERNELS` is `UNSET` if TensorFlow was imported before zoo could set it, and computes otherwise.
     """
-    found = {name: os.environ[name] for name in NUMERIC if os.environ.get(name) not in (None, KERNELS.get(name))}
+    variables = {name: os.environ[name] for name in NUMERIC if os.environ.get(name) not in (None, KERNELS.get(name))}
     if "tensorflow" in sys.modules and not processor.has_vnni():
-        found |= {name: UNSET for name in KERNELS if name not in os.environ}
-    return found
+        variables |= {name: UNSET for name in KERNELS if name not in os.environ}
+    return variables
 
 
 def say_environment(say: Say) -> None:
     """Name the variables of `environment` in one line."""
-    found = ", ".join(f"{name}={printable(value)}" for name, value in environment().items())
-    if found:
-        say(f"environment variables that change figures slightly: {found}")
+    variables = ", ".join(f"{name}={printable(value)}" for name, value in environment().items())
+    if variables:
+        say(f"environment variables that change figures slightly: {variables}")
 
 
 def say_changes(began: Provenance, say: Say) -> None:
@@ -108,13 +108,13 @@ def say_changes(began: Provenance, say: Say) -> None:
 
 def versions() -> dict[str, str]:
     """Return the versions of Python and of the installed packages that shape a result. None of them is imported."""
-    found = {"python": platform.python_version()}
+    version_by_name = {"python": platform.python_version()}
     for package in PACKAGES:
         try:
-            found[package] = importlib.metadata.version(package)
+            version_by_name[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:
             continue
-    return found
+    return version_by_name
 
 
 def machine() -> dict[str, Any]:

@@ -28,15 +28,15 @@ def families() -> dict[str, Family]:
             that does not exist.
     """
     modules = plugins.modules(PACKAGE)
-    own = [module.FAMILY for module in modules.values() if hasattr(module, "FAMILY")]
+    base_families = [module.FAMILY for module in modules.values() if hasattr(module, "FAMILY")]
     further = [
         (name, size) for module in modules.values() for name, added in _further(module).items() for size in added
     ]
-    known = {family.name for family in own}
+    family_names = {family.name for family in base_families}
     for name, size in further:
-        if name not in known:
-            raise ZooError(f"the size {size.name} is for a family '{name}': {did_you_mean(name, known)}")
-    whole = [_with(family, (size for name, size in further if name == family.name)) for family in own]
+        if name not in family_names:
+            raise ZooError(f"the size {size.name} is for a family '{name}': {did_you_mean(name, family_names)}")
+    whole = [_with(family, (size for name, size in further if name == family.name)) for family in base_families]
     names = Counter(name for family in whole for name in _names(family))
     taken = [name for name, count in names.items() if count > 1]
     if taken:
@@ -91,7 +91,7 @@ def resolve(name: str, size: str | None = None) -> tuple[Family, Size]:
     Raises:
         ZooError: no such family or size, or an alias together with another size.
     """
-    known, aliases = families(), _aliases()
+    all_families, aliases = families(), _aliases()
     if name in aliases:
         family, aliased = aliases[name]
         if size not in (None, aliased.name):
@@ -99,9 +99,9 @@ def resolve(name: str, size: str | None = None) -> tuple[Family, Size]:
                 f"'{name}' is {family.name} {aliased.name}: leave --size out, or say '{family.name} --size {size}'"
             )
         return family, aliased
-    if name not in known:
-        raise ZooError(f"there is no family '{name}': {did_you_mean(name, [*known, *aliases])}")
-    return known[name], known[name].size(size or SIZES[0])
+    if name not in all_families:
+        raise ZooError(f"there is no family '{name}': {did_you_mean(name, [*all_families, *aliases])}")
+    return all_families[name], all_families[name].size(size or SIZES[0])
 
 
 def matching(pattern: str = "*") -> list[tuple[Family, Size]]:
@@ -111,11 +111,11 @@ def matching(pattern: str = "*") -> list[tuple[Family, Size]]:
         ZooError: no family or size matches.
     """
     every = [(family, row) for family in families().values() for row in family.sizes]
-    found = [
+    matches = [
         (family, row)
         for family, row in every
         if any(fnmatch.fnmatch(name, pattern) for name in (family.name, f"{family.name}-{row.name}", *row.aliases))
     ]
-    if not found:
+    if not matches:
         raise ZooError(f"no family or size matches '{pattern}': {did_you_mean(pattern.strip('*?'), families())}")
-    return found
+    return matches

@@ -31,14 +31,14 @@ LARGEST_VERSION = 2**63 - 1
 
 def number(name: str) -> int | None:
     """Return the number that TF Serving reads in the name of an entry of a base path; None if it ignores the entry."""
-    found = re.fullmatch(r"\s*\+?([0-9]+)\s*", name, re.ASCII)
-    return int(found[1]) if found and int(found[1]) <= LARGEST_VERSION else None
+    match = re.fullmatch(r"\s*\+?([0-9]+)\s*", name, re.ASCII)
+    return int(match[1]) if match and int(match[1]) <= LARGEST_VERSION else None
 
 
 def versions(base: Path) -> dict[int, Path]:
     """Return the entries of a base path that TF Serving takes for versions, by number in rising order."""
-    found = {of: path for path in base.iterdir() if (of := number(path.name)) is not None}
-    return dict(sorted(found.items()))
+    paths = {version: path for path in base.iterdir() if (version := number(path.name)) is not None}
+    return dict(sorted(paths.items()))
 
 
 def latest_version(base: Path) -> Path:
@@ -90,12 +90,12 @@ def problems(sizes: Mapping[str, int], base: str) -> list[str]:
         parts = PurePosixPath(name).parts
         if parts[0] == base and len(parts) > 2:
             folders.setdefault(parts[1], {})["/".join(parts[2:])] = size
-    found = [] if folders else [f"{base} has no version"]
+    faults = [] if folders else [f"{base} has no version"]
     for version, files in sorted(folders.items()):
         if number(version) is None:
-            found.append(f"{base}/{version} is not a version number")
+            faults.append(f"{base}/{version} is not a version number")
             continue
-        found += [f"{base}/{version}/{pattern} is not listed" for pattern in missing(files, SERVED)]
+        faults += [f"{base}/{version}/{pattern} is not listed" for pattern in missing(files, SERVED)]
         needed = [name for pattern in SERVED for name in fnmatch.filter(files, pattern)]
-        found += [f"{base}/{version}/{name} is empty" for name in needed if not files[name]]
-    return found
+        faults += [f"{base}/{version}/{name} is empty" for name in needed if not files[name]]
+    return faults

@@ -18,8 +18,8 @@ Record = TypeVar("Record")
 def record(cls: type[Record]) -> type[Record]:
     """Make `cls` a frozen dataclass that checks its values and refuses unknown keys."""
     strict = pydantic.ConfigDict(extra="forbid", allow_inf_nan=False)
-    made: Any = pydantic.dataclasses.dataclass(frozen=True, config=strict)(cls)
-    return made
+    record_class: Any = pydantic.dataclasses.dataclass(frozen=True, config=strict)(cls)
+    return record_class
 
 
 def parse(cls: type[Record], values: Any, what: str) -> Record:
@@ -52,19 +52,19 @@ def texts(value: Any) -> set[str]:
     if isinstance(value, str):
         return {value}
     if isinstance(value, dict):
-        return {text for one in value.values() for text in texts(one)}
+        return {text for element in value.values() for text in texts(element)}
     if isinstance(value, list):
-        return {text for one in value for text in texts(one)}
+        return {text for element in value for text in texts(element)}
     return texts(to_dict(value)) if dataclasses.is_dataclass(value) else set()
 
 
 def keys(cls: type[Any], prefix: str = "") -> list[str]:
     """List the dotted keys of a record and of the records within it, such as `optimizer.lr`."""
-    found = []
+    dotted_keys = []
     for field in dataclasses.fields(cls):
         annotation = cls.__pydantic_fields__[field.name].annotation
         if dataclasses.is_dataclass(annotation):
-            found += keys(annotation, f"{prefix}{field.name}.")  # type: ignore[arg-type]
+            dotted_keys += keys(annotation, f"{prefix}{field.name}.")  # type: ignore[arg-type]
         else:
-            found.append(f"{prefix}{field.name}")
-    return found
+            dotted_keys.append(f"{prefix}{field.name}")
+    return dotted_keys

@@ -37,13 +37,13 @@ class Tensor:
         return (
             bool(array.dtype == dtype)
             and array.ndim == len(self.shape)
-            and all(found == wanted for wanted, found in sizes if isinstance(wanted, int))
+            and all(size == wanted for wanted, size in sizes if isinstance(wanted, int))
         )
 
     def sized(self, sizes: Mapping[str, int]) -> Tensor:
         """Return the tensor with sizes in place of the named dimensions that `sizes` has."""
-        known = (sizes.get(size, size) if isinstance(size, str) else size for size in self.shape)
-        return Tensor(self.dtype, tuple(known))
+        shape = (sizes.get(size, size) if isinstance(size, str) else size for size in self.shape)
+        return Tensor(self.dtype, tuple(shape))
 
 
 @dataclass(frozen=True)
@@ -65,26 +65,26 @@ class Signature:
         return {name: str(tensor) for name, tensor in {**self.inputs, **self.outputs}.items()}
 
 
-def _named(found: Tensor, wanted: Tensor) -> Tensor:
+def _named(actual: Tensor, wanted: Tensor) -> Tensor:
     """Return the tensor with the names of the wanted one in place of `UNNAMED`."""
-    if len(found.shape) != len(wanted.shape):
-        return found
-    pairs = zip(found.shape, wanted.shape, strict=True)
+    if len(actual.shape) != len(wanted.shape):
+        return actual
+    pairs = zip(actual.shape, wanted.shape, strict=True)
     return Tensor(
-        found.dtype, tuple(name if size == UNNAMED and isinstance(name, str) else size for size, name in pairs)
+        actual.dtype, tuple(name if size == UNNAMED and isinstance(name, str) else size for size, name in pairs)
     )
 
 
 def departures(found: Signature, wanted: Signature) -> list[str]:
     """List the differences of a file's signature from the wanted one, a phrase for each tensor."""
 
-    def compare(kind: str, here: dict[str, Tensor], there: dict[str, Tensor]) -> list[str]:
+    def compare(role: str, here: dict[str, Tensor], there: dict[str, Tensor]) -> list[str]:
         return differences(
             {name: _named(tensor, there[name]) if name in there else tensor for name, tensor in here.items()},
             there,
-            changed=lambda name, one, other: f"{kind} '{name}' is {one}, not {other}",
-            missing=f"there is no {kind} '{{}}'",
-            extra=f"the contract has no {kind} '{{}}'",
+            changed=lambda name, actual, expected: f"{role} '{name}' is {actual}, not {expected}",
+            missing=f"there is no {role} '{{}}'",
+            extra=f"the contract has no {role} '{{}}'",
         )
 
     return compare("input", found.inputs, wanted.inputs) + compare("output", found.outputs, wanted.outputs)

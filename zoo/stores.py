@@ -59,10 +59,10 @@ def local_path(path: str | os.PathLike[str]) -> Path:
         ZooError: it is not a path, names a place in a store, or names the home folder of a user that does not exist.
     """
     check_path(path)
-    found = URL.fullmatch(str(path))
-    if found:
+    match = URL.fullmatch(str(path))
+    if match:
         raise ZooError(
-            f"{found[1]}://{found[2]} is in an object store, and only --data and 'zoo copy' use stores: name a folder "
+            f"{match[1]}://{match[2]} is in an object store, and only --data and 'zoo copy' use stores: name a folder "
             "on this machine, and copy it with 'zoo copy'"
         )
     return expanded(Path(path))
@@ -94,9 +94,9 @@ class Store:
     @staticmethod
     def at(url: str) -> Store:
         """Return the place that a URL names."""
-        found = URL.fullmatch(url)
-        assert found, url
-        return Store(url, found[1], found[2].rstrip("/"))
+        match = URL.fullmatch(url)
+        assert match, url
+        return Store(url, match[1], match[2].rstrip("/"))
 
     @functools.cached_property
     def _system(self) -> Any:
@@ -115,9 +115,9 @@ class Store:
         Raises:
             ZooError: the store cannot be read, or a file on this machine could not have such a name.
         """
-        found = self._ask("cannot be listed", lambda: self._system.find(self.path, detail=True))
+        listing = self._ask("cannot be listed", lambda: self._system.find(self.path, detail=True))
         entries = {}
-        for path, about in found.items():
+        for path, about in listing.items():
             name = path.removeprefix(self.path).removeprefix("/") or PurePosixPath(path).name
             # The stores' web consoles make an empty file with a name that ends with a slash for a new folder.
             if path.endswith("/") or about.get("type") == "directory":
@@ -148,7 +148,7 @@ class Store:
         """
         self._ask("cannot be written", lambda: self._system.put_file(str(source), f"{self.path}/{name}"))
 
-    def _ask(self, what: str, function: Callable[[], Any]) -> Any:
+    def _ask(self, failure: str, function: Callable[[], Any]) -> Any:
         try:
             return function()
         except ZooError:
@@ -158,7 +158,7 @@ class Store:
                 raise  # the disk of this machine is full: s3fs 2026.9 has other numbers for the answers of a store
             reason = class_and_message(error, REASON)
             raise ZooError(
-                f"{self.url} {what} ({reason}): fix the name, the credentials or the connection to the store"
+                f"{self.url} {failure} ({reason}): fix the name, the credentials or the connection to the store"
             ) from None
 
 

@@ -100,12 +100,12 @@ def floats(file: Any, name: str) -> np.ndarray:
     """
     import ml_dtypes  # noqa: F401  (its import adds bfloat16 to numpy)
 
-    kind = file.get_slice(name).get_dtype()
-    if kind not in FLOATS:
-        raise ZooError(f"{name:.100} has the data type {kind}: save the weights as float32, float16 or bfloat16")
+    dtype = file.get_slice(name).get_dtype()
+    if dtype not in FLOATS:
+        raise ZooError(f"{name:.100} has the data type {dtype}: save the weights as float32, float16 or bfloat16")
     with np.errstate(over="ignore"):  # `unsound` finds numbers that become infinite
-        found: np.ndarray = file.get_tensor(name).astype(np.float32)
-    return found
+        tensor: np.ndarray = file.get_tensor(name).astype(np.float32)
+    return tensor
 
 
 def unsound(name: str, array: np.ndarray) -> str | None:
@@ -129,8 +129,8 @@ def refuse_unsound(problems: Iterable[str], source: str) -> None:
 
 def misfit(missing: Iterable[str], left_over: Iterable[str], misshapen: Iterable[str]) -> str:
     """Say in one line why weights do not fit a network, with ten names of each kind; empty where they fit."""
-    kinds = {"missing": list(missing), "left over": list(left_over), "of another shape": list(misshapen)}
-    return "; ".join(f"{kind}: {listed(names)}" for kind, names in kinds.items() if names)
+    problems = {"missing": list(missing), "left over": list(left_over), "of another shape": list(misshapen)}
+    return "; ".join(f"{problem}: {listed(names)}" for problem, names in problems.items() if names)
 
 
 def check(named: Mapping[str, Any], arrays: Mapping[str, np.ndarray], source: str, advice: str) -> None:

@@ -161,26 +161,26 @@ def _digest_faults(metadata: dict[str, str], path: Path) -> list[str]:
     """A digest of the graph that differs from the one in the file: some changes of weights change no golden output."""
     from zoo.onnx_file import DIGEST, graph_digest
 
-    kept = metadata.get(DIGEST)
-    if kept is None:
+    stated = metadata.get(DIGEST)
+    if stated is None:
         return [f"metadata_props has no '{DIGEST}'"]
     try:
-        found = graph_digest(path)
+        digest = graph_digest(path)
     except ValueError as error:
         return [str(error)]
-    return [] if kept == found else [f"the graph's SHA-256 is {found[:12]}…, not {kept:.12}… as the file says"]
+    return [] if stated == digest else [f"the graph's SHA-256 is {digest[:12]}…, not {stated:.12}… as the file says"]
 
 
 def _card(name: str, model: Model) -> str:
     from zoo.task import task_of
 
     shown, outputs = shown_output(model), task_of(model).outputs
-    found = f"{shown}[0]"
+    first_output = f"{shown}[0]"
     prints = {
-        PROBABILITIES: f"model.labels[{found}.argmax()], {found}.max()",
-        VALUES: f"dict(zip(model.labels, {found}))",
+        PROBABILITIES: f"model.labels[{first_output}.argmax()], {first_output}.max()",
+        VALUES: f"dict(zip(model.labels, {first_output}))",
     }
-    of_example = ", ".join(f"{quoted(one)}: {one}[0]" for one in outputs)
+    of_example = ", ".join(f"{quoted(output)}: {output}[0]" for output in outputs)
     by_task = f"task_of(model).answer({{{of_example}}}, model, 1).plain()"
     return code_block(
         "python",

@@ -48,9 +48,9 @@ def scaled_widths(model: Model, factor: float) -> dict[str, int]:
 
 def _of_layers(network: Any, scaled: Mapping[str, int], factor: float) -> dict[str, int]:
     """Return the layers whose channels change, of those that the family's record names with their multiples."""
-    own = {layer.name: layer.output.shape[-1] for layer in network.layers if layer.name in scaled}
-    widths = {layer: _scaled(count, factor, scaled[layer]) for layer, count in own.items()}
-    return {layer: count for layer, count in widths.items() if count != own[layer]}
+    counts = {layer.name: layer.output.shape[-1] for layer in network.layers if layer.name in scaled}
+    widths = {layer: _scaled(count, factor, scaled[layer]) for layer, count in counts.items()}
+    return {layer: count for layer, count in widths.items() if count != counts[layer]}
 
 
 def _of_groups(network: Any, factor: float) -> dict[str, int]:
@@ -59,12 +59,12 @@ def _of_groups(network: Any, factor: float) -> dict[str, int]:
     group_of = {channel: number for number, group in enumerate(channels.groups) for channel in group.tolist()}
     scaled = [_scaled(len(group), factor, MULTIPLE) for group in channels.groups]
     widths = {}
-    for layer, made in channels.made.items():
-        inside = Counter(group_of[channel] for channel in made.tolist() if channel in group_of)
+    for layer, layer_channels in channels.made.items():
+        inside = Counter(group_of[channel] for channel in layer_channels.tolist() if channel in group_of)
         # A layer has each channel of a group equally often.
-        width = len(made) - inside.total()
+        width = len(layer_channels) - inside.total()
         width += sum(count // len(channels.groups[number]) * scaled[number] for number, count in inside.items())
-        if width != len(made):
+        if width != len(layer_channels):
             widths[layer] = width
     return widths
 

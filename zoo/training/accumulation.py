@@ -28,8 +28,8 @@ def in_parts(function: Callable[..., Any], batch: tuple[Any, ...], parts: int) -
         if total is not None:
             with tf.control_dependencies([tensor for tensor in tf.nest.flatten(total) if tensor is not None]):
                 part = [tf.identity(tensor) for tensor in part]
-        found = tf.nest.map_structure(_dense, function(*tf.nest.pack_sequence_as(batch, part)))
-        total = found if total is None else tf.nest.map_structure(_plus, total, found)
+        sums = tf.nest.map_structure(_dense, function(*tf.nest.pack_sequence_as(batch, part)))
+        total = sums if total is None else tf.nest.map_structure(_plus, total, sums)
     return total
 
 
@@ -38,5 +38,5 @@ def _dense(value: Any) -> Any:
     return None if value is None else tf.convert_to_tensor(value)
 
 
-def _plus(one: Any, other: Any) -> Any:
-    return None if one is None or other is None else one + other
+def _plus(first: Any, second: Any) -> Any:
+    return None if first is None or second is None else first + second

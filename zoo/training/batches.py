@@ -266,7 +266,7 @@ class WithUnlabeled:
 
         def together(labeled: tuple[Any, Any], pair: tuple[Any, ...]) -> tuple[Any, Any]:
             inputs, targets = labeled
-            return {name: self._joined(one, pair[0][name]) for name, one in inputs.items()}, targets
+            return {name: self._joined(tensor, pair[0][name]) for name, tensor in inputs.items()}, targets
 
         labeled = self._labeled.epoch(number, start, share).take(self.steps - start)
         with tf.device("CPU"):
@@ -331,6 +331,6 @@ def try_out(service: DataService | None, dataset: Dataset, description: Model, r
         ZooError: the batches differ, or the service cannot make them.
     """
     if service:
-        made = batches_of(dataset, description, recipe, service=service)
-        assert isinstance(made, Batches), "batches_of refuses a service for other batches"
-        made.try_out(share)
+        batches = batches_of(dataset, description, recipe, service=service)
+        assert isinstance(batches, Batches), "batches_of refuses a service for other batches"
+        batches.try_out(share)

@@ -112,7 +112,7 @@ def of_tf_config(text: str) -> Cluster | None:
     others = sorted(job for job, addresses in jobs.items() if addresses and job not in JOBS)
     if others:
         raise _malformed(f"'cluster' has the part '{others[0]:.40}', and zoo trains only with a chief and workers")
-    places = [(job, index) for job in JOBS for index in range(len(jobs.get(job, [])))]
+    known_tasks = [(job, index) for job in JOBS for index in range(len(jobs.get(job, [])))]
     workers = tuple(_address(address) for job in JOBS for address in jobs.get(job, []))
     if not workers:
         raise _malformed("'cluster' names no worker")
@@ -120,10 +120,10 @@ def of_tf_config(text: str) -> Cluster | None:
         raise _malformed("'cluster' names an address twice")
     if not isinstance(task, dict) or not {"type", "index"} <= task.keys():
         raise _malformed("'task' should have 'type' and 'index'")
-    place = (task["type"], int(task["index"]) if str(task["index"]).isdecimal() else task["index"])
-    if place not in places:
+    own_task = (task["type"], int(task["index"]) if str(task["index"]).isdecimal() else task["index"])
+    if own_task not in known_tasks:
         raise _malformed(f"'task' is {task['type']!s:.40} {task['index']!s:.20}, which 'cluster' does not name")
-    cluster = Cluster(workers, places.index(place))
+    cluster = Cluster(workers, known_tasks.index(own_task))
     if cluster.watch()[1] > LAST_PORT:
         raise _malformed(f"the chief's host has a worker on port {LAST_PORT}, and zoo needs the port above it")
     return cluster
@@ -165,10 +165,10 @@ def _host_and_port(address: str) -> tuple[str, int]:
 
 
 def _address(address: Any) -> str:
-    found = ADDRESS.fullmatch(address) if isinstance(address, str) else None
-    if not found or not 0 < int(found["port"]) <= LAST_PORT:
+    match = ADDRESS.fullmatch(address) if isinstance(address, str) else None
+    if not match or not 0 < int(match["port"]) <= LAST_PORT:
         raise _malformed(f"{str(address)!r:.60} is not an address such as host:port")
-    return found[0]
+    return match[0]
 
 
 def _malformed(why: str) -> ZooError:
@@ -203,8 +203,8 @@ def _expanded(part: str) -> Iterator[str]:
         yield part
         return
     ranges, _, after = rest.partition("]")
-    for one in ranges.split(","):
-        first, _, last = one.partition("-")
+    for number_range in ranges.split(","):
+        first, _, last = number_range.partition("-")
         for number in range(int(first), int(last or first) + 1):
             for end in _expanded(after):
                 yield f"{before}{number:0{len(first)}d}{end}"
@@ -213,9 +213,9 @@ def _expanded(part: str) -> Iterator[str]:
 def _tasks(text: str) -> Iterator[int]:
     """Yield the number of tasks of each node of a list as Slurm abbreviates them, such as `3(x2),1`."""
     for part in text.split(","):
-        found = re.fullmatch(r"(\d+)(?:\(x(\d+)\))?", part)
-        if not found:
+        match = re.fullmatch(r"(\d+)(?:\(x(\d+)\))?", part)
+        if not match:
             raise ZooError(
                 f"SLURM_STEP_TASKS_PER_NODE is '{text:.60}', not a list of tasks: start the workers with srun"
             )
-        yield from [int(found[1])] * int(found[2] or 1)
+        yield from [int(match[1])] * int(match[2] or 1)

@@ -49,8 +49,8 @@ def data_of_request(request: TrainingRequest, decision: Decision, say: Say = sil
     if request.unlabeled is None:
         return dataset, None
     if dataset.task != "classes":
-        found = tasks.find(dataset.task).words
-        raise ZooError(f"--unlabeled is for classes, and {dataset.source} has {found}: leave it out")
+        answers = tasks.find(dataset.task).words
+        raise ZooError(f"--unlabeled is for classes, and {dataset.source} has {answers}: leave it out")
     others, described = load_unlabeled(
         request.unlabeled,
         dataset,
@@ -124,7 +124,7 @@ def recipe_for(
 
 def _has_labels(dataset: Dataset) -> bool:
     """Return whether any target of a dataset has labels."""
-    return any(tasks.find(one).has_labels for one in [part.task for part in dataset.parts] or [dataset.task])
+    return any(tasks.find(task).has_labels for task in [part.task for part in dataset.parts] or [dataset.task])
 
 
 def fit(dataset: Dataset, preprocessing: Any, bad_examples: BadExamples, say: Say, *, labeled: bool) -> Dataset:

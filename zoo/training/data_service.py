@@ -74,8 +74,8 @@ class DataService:
         """
         import tensorflow as tf
 
-        made = [*zip(self.addresses, self._turns(make, share), strict=True)]
-        streams = self._arrived(_in_thread(lambda: [_served(address, batches) for address, batches in made]))
+        requests = [*zip(self.addresses, self._turns(make, share), strict=True)]
+        streams = self._arrived(_in_thread(lambda: [_served(address, batches) for address, batches in requests]))
         if len(streams) == 1:
             return streams[0]
         return tf.data.Dataset.choose_from_datasets(streams, tf.data.Dataset.range(len(streams)).repeat())
@@ -183,21 +183,21 @@ def _served(address: str, batches: Any) -> Any:
     import tensorflow as tf
     from tensorflow.data.experimental import service
 
-    def in_order(place: Any, numbered: tuple[Any, Any]) -> Any:
+    def in_order(position: Any, numbered: tuple[Any, Any]) -> Any:
         number, batch = numbered
         # After a failed connection, TensorFlow asks again, but the worker may have discarded the batch that was sent.
-        with tf.control_dependencies([tf.debugging.assert_equal(number, place, OUT_OF_ORDER)]):
+        with tf.control_dependencies([tf.debugging.assert_equal(number, position, OUT_OF_ORDER)]):
             return tf.nest.map_structure(tf.identity, batch)
 
     count = int(batches.cardinality())
     try:
         sent = untuned(batches).enumerate()
-        made = sent.apply(service.distribute(service.ShardingPolicy.OFF, f"grpc://{address}"))
+        received = sent.apply(service.distribute(service.ShardingPolicy.OFF, f"grpc://{address}"))
     except tf.errors.OpError as error:
         raise ZooError(f"the tf.data service at {address} refuses the batches ({reason(error)}): {GO_ON}") from None
     with tf.device("CPU"):
-        made = made.enumerate().map(tf.autograph.experimental.do_not_convert(in_order))
-    return made.apply(tf.data.experimental.assert_cardinality(count)) if count >= 0 else made
+        received = received.enumerate().map(tf.autograph.experimental.do_not_convert(in_order))
+    return received.apply(tf.data.experimental.assert_cardinality(count)) if count >= 0 else received
 
 
 def _runs_python(batches: Any) -> bool:

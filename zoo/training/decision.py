@@ -128,16 +128,16 @@ def _with_fitting_schedule(recipe: Recipe, named: Set[str]) -> Recipe:
         for key in ("warmup_epochs", "hold_epochs")
         if schedule.shape not in TURNED_OFF[f"schedule.{key}"][1]
     }
-    users = {key: length for key, length in lengths.items() if f"schedule.{key}" in named}
-    if sum(users.values()) > epochs:
-        stated = " and ".join(f"schedule.{key}={length:g}" for key, length in users.items())
-        are, them = ("is", "it") if len(users) == 1 else ("are together", "their sum")
+    user_lengths = {key: length for key, length in lengths.items() if f"schedule.{key}" in named}
+    if sum(user_lengths.values()) > epochs:
+        stated = " and ".join(f"schedule.{key}={length:g}" for key, length in user_lengths.items())
+        are, them = ("is", "it") if len(user_lengths) == 1 else ("are together", "their sum")
         raise ZooError(f"{stated} {are} longer than the training: set {them} to at most the {epochs} epochs")
-    own = {key: length for key, length in lengths.items() if key not in users and length > 0}
-    room = max(0.0, epochs / 2 - sum(users.values()))
-    if sum(own.values()) <= room:
+    recipe_lengths = {key: length for key, length in lengths.items() if key not in user_lengths and length > 0}
+    room = max(0.0, epochs / 2 - sum(user_lengths.values()))
+    if sum(recipe_lengths.values()) <= room:
         return recipe
-    shorter = {key: length * room / sum(own.values()) for key, length in own.items()}
+    shorter = {key: length * room / sum(recipe_lengths.values()) for key, length in recipe_lengths.items()}
     return dataclasses.replace(recipe, schedule=dataclasses.replace(schedule, **shorter))
 
 
@@ -148,10 +148,10 @@ def _kept_by_weights(kind: Input) -> list[str]:
 
 def _with_keys_of_weights(recipe: Recipe, weights: Path, kind: Input) -> Recipe:
     """Return a recipe with the values that the weights decide; those of a pulled run, which has no recipe, stay."""
-    theirs = run.read_finished(weights).recipe
-    if theirs is None:
+    recipe_of_weights = run.read_finished(weights).recipe
+    if recipe_of_weights is None:
         return recipe
-    values = flat(theirs)
+    values = flat(recipe_of_weights)
     return changed(recipe, {key: values[key] for key in _kept_by_weights(kind) if key in values})
 
 

@@ -31,8 +31,8 @@ class NotFinite(ZooError):
 
     def explained(self, learning_rate: float, layer: str | None) -> NotFinite:
         """Return the error with the step's learning rate, and the layer if one was found."""
-        place = f", and the first output that is not finite is that of the layer '{layer}'" if layer else ""
-        return NotFinite(self.loss, self.step, f", with a learning rate of {learning_rate:.3g}{place}")
+        layer_clause = f", and the first output that is not finite is that of the layer '{layer}'" if layer else ""
+        return NotFinite(self.loss, self.step, f", with a learning rate of {learning_rate:.3g}{layer_clause}")
 
 
 def check_loss(totals: Totals) -> dict[str, float]:
@@ -113,8 +113,8 @@ def first_bad_layer(model: Any, strategy: Any, inputs: Mapping[str, Any]) -> str
     every = keras.Model(model.input, [layer.output for layer in layers])
 
     def on_replica(inputs: Any) -> Any:
-        found = apply(every, merged(model, inputs)[0], training=True)
-        return tf.stack([_bad(output) for output in found])
+        outputs = apply(every, merged(model, inputs)[0], training=True)
+        return tf.stack([_bad(output) for output in outputs])
 
     @tf.function
     def count(inputs: Any) -> Any:
@@ -126,5 +126,5 @@ def first_bad_layer(model: Any, strategy: Any, inputs: Mapping[str, Any]) -> str
 
 def _bad(output: Any) -> Any:
     """Return 1 if a tensor, or one of several, contains a number that is not finite, else 0."""
-    floats = [one for one in tf.nest.flatten(output) if one.dtype.is_floating]
-    return tf.cast(~tf.reduce_all([tf.reduce_all(tf.math.is_finite(one)) for one in floats]), tf.int32)
+    floats = [tensor for tensor in tf.nest.flatten(output) if tensor.dtype.is_floating]
+    return tf.cast(~tf.reduce_all([tf.reduce_all(tf.math.is_finite(tensor)) for tensor in floats]), tf.int32)

@@ -24,15 +24,15 @@ def labeled(found: Any) -> Any:
 def with_unlabeled(losses: Losses, settings: FixMatch) -> Losses:
     """Return a function that adds the loss of the pairs to the loss of each labeled example.
 
-    `losses` computes the losses of the labeled examples. `found` are the logits of the labeled example, then of both
+    `losses` computes the losses of the labeled examples. The logits are those of the labeled example, then of both
     views of each pair.
     """
 
-    def both(targets: Any, found: Any, *others: Any) -> Any:
-        each = losses(targets, labeled(found), *others)
-        return each + settings.weight * tf.cast(pair_losses(found[:, 1:], settings), each.dtype)
+    def losses_with_pairs(targets: Any, logits: Any, *others: Any) -> Any:
+        each = losses(targets, labeled(logits), *others)
+        return each + settings.weight * tf.cast(pair_losses(logits[:, 1:], settings), each.dtype)
 
-    return both
+    return losses_with_pairs
 
 
 def pair_losses(found: Any, settings: FixMatch) -> Any:

@@ -36,21 +36,21 @@ def place(teacher: str, model: Model, examples: Examples) -> Path:
     digest = hashlib.sha256(examples.digests.tobytes()).hexdigest()
     # The digest of a table's row covers its cells; the names of its columns are in its traits.
     data = [digest, repr(examples.traits(0))]
-    known = [teacher, schema.to_dict(model), data, provenance.versions(), provenance.environment()]
-    return cache_dir() / "answers" / f"{hashlib.sha256(json.dumps(known).encode()).hexdigest()}.safetensors"
+    determinants = [teacher, schema.to_dict(model), data, provenance.versions(), provenance.environment()]
+    return cache_dir() / "answers" / f"{hashlib.sha256(json.dumps(determinants).encode()).hexdigest()}.safetensors"
 
 
 def read(path: Path, shape: tuple[int, int]) -> np.ndarray | None:
     """Return the answers in a file, float32 [examples, labels]; None if there are none of that shape."""
     try:
-        found = weights_file.read(path)[0].get(ANSWERS)
+        answers = weights_file.read(path)[0].get(ANSWERS)
     except ZooError:
         return None
-    if found is None or found.shape != shape or found.dtype != np.float32:
+    if answers is None or answers.shape != shape or answers.dtype != np.float32:
         return None
     with contextlib.suppress(OSError):  # another user's cache
         path.touch()
-    return found
+    return answers
 
 
 def keep(path: Path, answers: np.ndarray) -> None:

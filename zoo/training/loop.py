@@ -145,8 +145,8 @@ def check_finite(loss: float, where: str, model: Any = None) -> None:
     if not math.isfinite(loss):
         raise ZooError(f"the loss is {loss} {where}: {ADVICE}")
     named = weights_file.weights(model) if model is not None else {}
-    found = (weights_file.unsound(name, variable.numpy()) for name, variable in named.items())
-    problems = [problem for problem in found if problem]
+    checks = (weights_file.unsound(name, variable.numpy()) for name, variable in named.items())
+    problems = [problem for problem in checks if problem]
     if problems:
         raise ZooError(f"weights are no longer sound {where} ({listed(problems)}): {ADVICE}")
 
@@ -236,8 +236,8 @@ class _Epochs:
         return state
 
     def _of_epoch(self, number: int, start: int) -> Any:
-        made = self.batches.epoch(number, start, share_of(self.trainee.strategy))
-        return distributed(self.trainee.strategy, made, self.trainee.recipe.batch_size)
+        batches = self.batches.epoch(number, start, share_of(self.trainee.strategy))
+        return distributed(self.trainee.strategy, batches, self.trainee.recipe.batch_size)
 
     def _train(self, state: State) -> State:
         """Train on the remaining batches of an epoch; return the state after them.
@@ -258,15 +258,15 @@ class _Epochs:
             self.listeners.on_train_batch_begin(steps)
             totals.add(*batch)
             steps += 1
-            asked = self.team.asked(self.end_request)
+            end_requested = self.team.asked(self.end_request)
             due = self.listeners_want_batches or time.perf_counter() - read >= SECONDS_BETWEEN_READS
-            if due or self.checkpoints.due() or asked:
+            if due or self.checkpoints.due() or end_requested:
                 here, read = reached(), time.perf_counter()
                 metrics = self._metrics(here)
                 self.reporter.report(here, metrics["loss"])
                 if self.listeners_want_batches:
                     self.listeners.on_train_batch_end(steps - 1, metrics)
-                if asked:
+                if end_requested:
                     self._end(here)
                 if self.checkpoints.due():
                     self._save(here)
@@ -373,10 +373,10 @@ def _in_float32(trainee: Trainee) -> Any:
     return network
 
 
-def _tested(task: Task, model: Any, this: run.Run, test: Examples, found: dict[str, float]) -> dict[str, Any]:
-    """Return the results on the test examples: the score, or the metrics `found` where the task has no answers."""
+def _tested(task: Task, model: Any, this: run.Run, test: Examples, metrics: dict[str, float]) -> dict[str, Any]:
+    """Return the results on the test examples: the score, or `metrics` where the task has no answers."""
     if task.pretext_module:
-        return {**{f"test_{name}": value for name, value in found.items()}, "test_examples": len(test)}
+        return {**{f"test_{name}": value for name, value in metrics.items()}, "test_examples": len(test)}
     score = task.score(measured_outputs(model, this.model, test), test.targets)
     return {
         f"test_{score.metric}": score.value,

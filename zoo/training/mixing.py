@@ -61,13 +61,13 @@ def draws(recipe: Recipe, epoch: int, steps: int, share: Share = WHOLE) -> np.nd
     pairs = recipe.batch_size // 2
     count = steps * pairs
     generator = np.random.default_rng((recipe.seed, epoch, STREAM))
-    found = generator.random((count, DRAWS), np.float32)
-    cuts = (found[:, 3] < 0.5) if recipe.mixup and recipe.cutmix else np.full(count, recipe.cutmix > 0)
+    numbers = generator.random((count, DRAWS), np.float32)
+    cuts = (numbers[:, 3] < 0.5) if recipe.mixup and recipe.cutmix else np.full(count, recipe.cutmix > 0)
     for alpha, rows in ((recipe.mixup, ~cuts), (recipe.cutmix, cuts)):
         if alpha:
-            found[rows, 0] = generator.beta(alpha, alpha, rows.sum())
-    found[:, 3] = cuts
-    return share.of(found, pairs).reshape(steps, -1, DRAWS)
+            numbers[rows, 0] = generator.beta(alpha, alpha, rows.sum())
+    numbers[:, 3] = cuts
+    return share.of(numbers, pairs).reshape(steps, -1, DRAWS)
 
 
 def mixed(inputs: Mapping[str, Any], targets: Any, labels: int, drawn: Any) -> tuple[dict[str, Any], Any]:
@@ -105,8 +105,8 @@ def _exchanged(values: Any, weights: Any) -> Any:
     shape = tf.shape(values)
     pairs = tf.reshape(values, tf.concat([[-1, 2], shape[1:]], 0))
     weights = weights[:, None]
-    found = weights * pairs + (1 - weights) * tf.reverse(pairs, [1])
-    return tf.ensure_shape(tf.reshape(found, shape), values.shape)
+    mixed = weights * pairs + (1 - weights) * tf.reverse(pairs, [1])
+    return tf.ensure_shape(tf.reshape(mixed, shape), values.shape)
 
 
 def _outside(height: int, width: int, areas: Any, centers: Any) -> Any:

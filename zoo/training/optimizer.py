@@ -37,14 +37,14 @@ def optimizer(
     """
     rule = recipe.optimizer
     rate = learning_rate(recipe, steps_per_epoch)
-    made: Any
+    keras_optimizer: Any
     if rule.name == "sgd":
-        made = SGD(rate, momentum=rule.momentum, nesterov=True, weight_decay=rule.weight_decay or None)
+        keras_optimizer = SGD(rate, momentum=rule.momentum, nesterov=True, weight_decay=rule.weight_decay or None)
     elif rule.name == "adamw":
-        made = AdamW(rate, beta_1=rule.momentum, weight_decay=rule.weight_decay)
+        keras_optimizer = AdamW(rate, beta_1=rule.momentum, weight_decay=rule.weight_decay)
     else:
-        made = LAMB(rate, beta_1=rule.momentum, epsilon=LAMB_EPSILON, weight_decay=rule.weight_decay)
-    made.exclude_from_weight_decay(
+        keras_optimizer = LAMB(rate, beta_1=rule.momentum, epsilon=LAMB_EPSILON, weight_decay=rule.weight_decay)
+    keras_optimizer.exclude_from_weight_decay(
         var_list=[
             variable
             for layer in model.layers
@@ -57,14 +57,14 @@ def optimizer(
         for layer in model.layers
         for variable in layer.trainable_variables
     }
-    made.shares = [shares[variable.path] for variable in model.trainable_variables]
+    keras_optimizer.shares = [shares[variable.path] for variable in model.trainable_variables]
     # Keras 3.15 tracks only its own variables, so no checkpoint contains this one: the position in the data decides it.
-    made.step = tf.Variable(
+    keras_optimizer.step = tf.Variable(
         0, trainable=False, dtype=tf.int64, name="step", aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA
     )
-    made.build(model.trainable_variables)
-    made.loss_scale = LossScale(made) if recipe.precision == "float16" else None
-    return made
+    keras_optimizer.build(model.trainable_variables)
+    keras_optimizer.loss_scale = LossScale(keras_optimizer) if recipe.precision == "float16" else None
+    return keras_optimizer
 
 
 def reset(optimizer: Any) -> None:
@@ -178,14 +178,14 @@ class LAMB(_LayerWise, keras.optimizers.Lamb):
         variable.assign(weight - rate * ratio * update)
 
 
-def _adam(made: Any, index: int, variable: Any, gradient: Any, rate: Any, epsilon: Any) -> None:
+def _adam(keras_optimizer: Any, index: int, variable: Any, gradient: Any, rate: Any, epsilon: Any) -> None:
     """Update a variable, given by its handle, and its moments with Adam's kernel."""
-    beta_1, beta_2 = (tf.constant(beta, gradient.dtype) for beta in (made.beta_1, made.beta_2))
-    steps = tf.cast(made.iterations.value + 1, gradient.dtype)
+    beta_1, beta_2 = (tf.constant(beta, gradient.dtype) for beta in (keras_optimizer.beta_1, keras_optimizer.beta_2))
+    steps = tf.cast(keras_optimizer.iterations.value + 1, gradient.dtype)
     tf.raw_ops.ResourceApplyAdam(
         var=variable,
-        m=made._momentums[index].value.handle,
-        v=made._velocities[index].value.handle,
+        m=keras_optimizer._momentums[index].value.handle,
+        v=keras_optimizer._velocities[index].value.handle,
         beta1_power=beta_1**steps,
         beta2_power=beta_2**steps,
         lr=rate,

@@ -27,7 +27,9 @@ def of_epoch(description: Model, recipe: Recipe, epoch: int) -> Model:
 
 def stages(description: Model, recipe: Recipe) -> list[Model]:
     """Return the descriptions of the networks of a training, in the order of its stages."""
-    return [_with(description, one) for one, _ in itertools.groupby(_preprocessing(description, recipe))]
+    return [
+        _with(description, preprocessing) for preprocessing, _ in itertools.groupby(_preprocessing(description, recipe))
+    ]
 
 
 def _preprocessing(description: Model, recipe: Recipe) -> Sequence[Any]:
@@ -64,8 +66,8 @@ def check(network: Any, description: Model, recipe: Recipe) -> None:
         smaller = factory.build(first, rates=recipe.network)
     except ZooError as error:
         raise ZooError(f"{key}: {error}") from None
-    own, others = _shapes(network), _shapes(smaller)
-    depending = [name for name in own | others if own.get(name) != others.get(name)]
+    shapes, smaller_shapes = _shapes(network), _shapes(smaller)
+    depending = [name for name in shapes | smaller_shapes if shapes.get(name) != smaller_shapes.get(name)]
     if depending:
         raise ZooError(
             f"{description.family} {description.size} cannot begin with smaller {kind.plural}, because weights depend "
@@ -81,8 +83,8 @@ def with_layers_of(network: Any, built: Any) -> Any:
     """Copy the network `built`, with the layers of `network` in place of all layers that have variables."""
     import keras
 
-    def layer(own: Any) -> Any:
+    def layer(source: Any) -> Any:
         # A layer without variables is copied, because its references would keep the layers of `built` in memory.
-        return network.get_layer(own.name) if own.variables else type(own).from_config(own.get_config())
+        return network.get_layer(source.name) if source.variables else type(source).from_config(source.get_config())
 
     return keras.models.clone_model(built, clone_function=layer)

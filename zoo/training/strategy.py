@@ -130,8 +130,8 @@ def distributed(strategy: Any, batches: Any, batch_size: int) -> Any:
         return batches
     if not cpus and len(devices) == strategy.num_replicas_in_sync:
         return strategy.experimental_distribute_dataset(batches)
-    own = batches.rebatch(batch_size // strategy.num_replicas_in_sync, drop_remainder=True)
-    return _OnCpus(strategy, own) if cpus else strategy.distribute_datasets_from_function(lambda context: own)
+    smaller = batches.rebatch(batch_size // strategy.num_replicas_in_sync, drop_remainder=True)
+    return _OnCpus(strategy, smaller) if cpus else strategy.distribute_datasets_from_function(lambda context: smaller)
 
 
 class _OnCpus:
@@ -170,9 +170,9 @@ def draw_apart(strategy: Any, variables: Mapping[str, Any]) -> None:
     first = share_of(strategy).index * len(strategy.extended.worker_devices)
     for name, variable in variables.items():
         if name.endswith(f"/{GENERATOR}"):
-            for replica, own in enumerate(strategy.experimental_local_results(variable.value), start=first):
-                seed, draws = own.numpy().tolist()
-                own.assign([seed % 2**32 + replica * 2**32, draws])
+            for replica, state in enumerate(strategy.experimental_local_results(variable.value), start=first):
+                seed, draws = state.numpy().tolist()
+                state.assign([seed % 2**32 + replica * 2**32, draws])
 
 
 def take_from_chief(strategy: Any, variables: Iterable[Any]) -> None:
@@ -195,5 +195,5 @@ def take_from_chief(strategy: Any, variables: Iterable[Any]) -> None:
         groups.setdefault(variable.numpy().dtype.name, []).append(variable)
     for name, group in groups.items():
         values = [tf.constant(variable.numpy(), NOT_REDUCED.get(name, name)) for variable in group]
-        for variable, found in zip(group, from_chief(values), strict=True):
-            variable.assign(strategy.experimental_local_results(found)[0].numpy().astype(name))
+        for variable, chief_value in zip(group, from_chief(values), strict=True):
+            variable.assign(strategy.experimental_local_results(chief_value)[0].numpy().astype(name))

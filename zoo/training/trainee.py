@@ -62,16 +62,16 @@ class Trainee:
         """Return the weights of the described network to keep, by name."""
         evaluated = weights_file.weights(self.evaluated)
         # A layer that is not part of the pretrained network keeps its initial weights.
-        return {name: evaluated.get(name, own) for name, own in weights_file.weights(self.described).items()}
+        return {name: evaluated.get(name, initial) for name, initial in weights_file.weights(self.described).items()}
 
     def variables(self) -> dict[str, Any]:
         """Return all variables of a checkpoint, by their names in the checkpoint."""
-        found = {f"model/{name}": variable for name, variable in weights_file.variables(self.model).items()}
+        variables = {f"model/{name}": variable for name, variable in weights_file.variables(self.model).items()}
         if self.average:
-            own = weights_file.weights(self.average.model)
-            found |= {f"average/{name}": variable for name, variable in own.items()}
+            averages = weights_file.weights(self.average.model)
+            variables |= {f"average/{name}": variable for name, variable in averages.items()}
         # The paths of an optimizer's variables change from process to process; their order does not.
-        return found | {f"optimizer/{number}": variable for number, variable in enumerate(self.optimizer.variables)}
+        return variables | {f"optimizer/{number}": variable for number, variable in enumerate(self.optimizer.variables)}
 
     def start_from(self, state: State) -> None:
         """Set the step of the learning rate, and the sums, to those of a state whose variables are restored already.
@@ -117,7 +117,7 @@ def build(
         model, described = networks(description, recipe)
         if recipe.freeze:
             fine_tuning.freeze(described, description)
-        made = optimizer(recipe, model, steps, depths, family.undecayed)
+        keras_optimizer = optimizer(recipe, model, steps, depths, family.undecayed)
         average = None
         if recipe.ema_decay:
             average = Average(networks(description, recipe)[0], model, recipe.ema_decay)
@@ -127,9 +127,9 @@ def build(
         ]
     evaluated = average.model if average else model
     device = strategy.extended.worker_devices[0]
-    step = training_step(model, description, made, strategy, recipe, class_weights, average, smaller)
+    step = training_step(model, description, keras_optimizer, strategy, recipe, class_weights, average, smaller)
     return Trainee(
-        description, recipe, strategy, model, described, average, made, steps,
+        description, recipe, strategy, model, described, average, keras_optimizer, steps,
         training=Totals(step, device, within),
         evaluation=Totals(evaluation_step(evaluated, description, strategy), device, within),
     )  # fmt: skip

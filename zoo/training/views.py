@@ -18,7 +18,7 @@ def merged(model: Any, inputs: Mapping[str, Any]) -> tuple[dict[str, Any], int |
     first = next(iter(inputs.values()))
     if len(first.shape) == len(model.inputs[0].shape):
         return dict(inputs), None
-    return {name: tf.reshape(one, [-1, *one.shape[2:]]) for name, one in inputs.items()}, first.shape[1]
+    return {name: tf.reshape(tensor, [-1, *tensor.shape[2:]]) for name, tensor in inputs.items()}, first.shape[1]
 
 
 def fitting(models: Sequence[Any], inputs: Mapping[str, Any]) -> Any:
@@ -26,12 +26,12 @@ def fitting(models: Sequence[Any], inputs: Mapping[str, Any]) -> Any:
     if len(models) == 1:
         return models[0]
     shape = next(iter(inputs.values())).shape
-    own = [tuple(model.inputs[0].shape[1:]) for model in models]
-    return models[own.index(tuple(shape[-len(own[0]) :]))]
+    shapes = [tuple(model.inputs[0].shape[1:]) for model in models]
+    return models[shapes.index(tuple(shape[-len(shapes[0]) :]))]
 
 
 def apply_to_views(model: Any, inputs: Mapping[str, Any], *, training: bool) -> Any:
     """Call a network; return its output, [batch, …], or [batch, views, …] for several views of each example."""
     flat, views = merged(model, inputs)
-    found = apply(model, flat, training=training)
-    return found if views is None else tf.reshape(found, [-1, views, *found.shape[1:]])
+    output = apply(model, flat, training=training)
+    return output if views is None else tf.reshape(output, [-1, views, *output.shape[1:]])

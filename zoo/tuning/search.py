@@ -79,7 +79,7 @@ def search(
         study.tell(running.trial, value, reason, figures)
         done.add(running.place)
         best = study.best()
-        _keep_only(folder, best, {one.folder for one in busy.values()})
+        _keep_only(folder, best, {other.folder for other in busy.values()})
         shown = f"val {settled.metric} {value:.4f}" if value is not None else reason
         leader = f"; best so far: {best.value:.4f} of trial {best.place}" if best and best.value is not None else ""
         say(f"{len(done)} of {request.trials} finished: trial {running.place}: {shown}{leader}")

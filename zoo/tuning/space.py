@@ -53,7 +53,7 @@ class Choices:
 
     def holds(self, value: Any) -> bool:
         """Return whether a value is one of these."""
-        return any(type(one) is type(value) and one == value for one in self.values)
+        return any(type(choice) is type(value) and choice == value for choice in self.values)
 
 
 @dataclass(frozen=True)
@@ -116,16 +116,16 @@ def checked(plain: Plain, family: Family, size: str | None, recipe: Recipe, sett
             raise ZooError(f"the space: {key} is set for all trials already: leave one out")
         if key.startswith("split."):
             raise ZooError(f"the space: {key} changes the examples that trials are compared on: leave it out")
-    found = from_plain(plain, recipe)
+    space = from_plain(plain, recipe)
 
     def attempt(values: Mapping[str, Value]) -> None:
         if SIZE in values:
             family.size(str(values[SIZE]))
         recipes.override(recipe, [f"{key}={value}" for key, value in values.items() if key != SIZE])
 
-    for key in found:
-        try_bounds(found, [key], attempt)
-    return found
+    for key in space:
+        try_bounds(space, [key], attempt)
+    return space
 
 
 def _dimension(key: str, given: Any, usual: Any) -> Choices | Range:
@@ -138,7 +138,7 @@ def _dimension(key: str, given: Any, usual: Any) -> Choices | Range:
         if not all(isinstance(value, Value) and value == value for value in given):
             raise ZooError(f"the space: {key} should be a list of numbers, words, true or false")
         # For a key of floats, 1 and 1.0 are the same value, which the study would take for two.
-        values = tuple(float(one) if _is_number(one) and isinstance(usual, float) else one for one in given)
+        values = tuple(float(value) if _is_number(value) and isinstance(usual, float) else value for value in given)
         if len(set(map(str, values))) < len(values):
             raise ZooError(f"the space: {key} has the same choice twice")
         return Choices(values)
@@ -192,22 +192,22 @@ def default(
     # Mixing takes pairs, of each part of an accumulated batch.
     multiple = recipe.accumulate * (2 if recipe.mixup or recipe.cutmix else 1)
     batches = sorted({max(1, batch // 2), batch, min(2 * batch, examples // multiple * multiple)})
-    searched = [one for one in SIZES[:2] if one in sizes]
-    found: dict[str, Any] = {
+    searched = [name for name in SIZES[:2] if name in sizes]
+    space: dict[str, Any] = {
         SIZE: searched,
         "optimizer.lr": _around(recipe.optimizer.lr),
         "optimizer.weight_decay": _around(decay) if decay else [0.0, 1e-4, 1e-3, 1e-2],
-        "batch_size": [one for one in batches if one > 0 and one % multiple == 0],
+        "batch_size": [size for size in batches if size > 0 and size % multiple == 0],
         **find(family.input).space,
     }
     if classes:
-        found["label_smoothing"] = {"low": 0.0, "high": 0.2}
+        space["label_smoothing"] = {"low": 0.0, "high": 0.2}
     if drops:
-        found[DROPOUT] = {"low": 0.0, "high": 0.5}
+        space[DROPOUT] = {"low": 0.0, "high": 0.5}
     if scales:
-        found[WIDTH] = list(WIDTHS)
+        space[WIDTH] = list(WIDTHS)
     decided = recipes.set_keys(settings) | ({SIZE} if size is not None or len(searched) < 2 else set())
-    return {key: value for key, value in found.items() if key not in decided}
+    return {key: value for key, value in space.items() if key not in decided}
 
 
 def _around(value: float) -> dict[str, Any]:
@@ -217,8 +217,10 @@ def _around(value: float) -> dict[str, Any]:
 def to_plain(space: Space) -> dict[str, Any]:
     """Return a space in its plain form, as `checked` takes it."""
     return {
-        key: list(one.values) if isinstance(one, Choices) else {"low": one.low, "high": one.high, "log": one.log}
-        for key, one in space.items()
+        key: list(dimension.values)
+        if isinstance(dimension, Choices)
+        else {"low": dimension.low, "high": dimension.high, "log": dimension.log}
+        for key, dimension in space.items()
     }
 
 
