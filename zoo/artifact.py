@@ -238,7 +238,7 @@ def newest(root: Path) -> Path:
         except ZooError:
             return None
 
-    found = files.newest(root, MANIFEST, finished)
-    if found is None:
+    newest_folder = files.newest(root, MANIFEST, finished)
+    if newest_folder is None:
         raise ZooError(f"there is no artifact in {root}: name one, or make one with 'zoo export'")
-    return found
+    return newest_folder

@@ -79,7 +79,7 @@ def signatures(model: Model) -> dict[str, Signature]:
 
     kind, serve = kind_of(model.preprocessing), of_every_format(model)
     raw = kind.client.raw_tensors(model.preprocessing)
-    found = {
+    signatures_by_name = {
         SERVE: serve,
         kind.raw: Signature(raw, serve.outputs),
         kind.raw_safe: Signature(raw, {**serve.outputs, STATUS: Tensor("string", (BATCH,))}),
@@ -87,6 +87,6 @@ def signatures(model: Model) -> dict[str, Signature]:
     if PROBABILITIES in serve.outputs:
         top = min(TOP, len(model.labels))
         labeled = {CLASSES: Tensor("string", (BATCH, top)), SCORES: Tensor("float32", (BATCH, top))}
-        found[SERVE_LABELS] = Signature(raw, labeled)
-        found[CLASSIFY] = Signature({EXAMPLES: Tensor("string", (BATCH,))}, labeled)
-    return found
+        signatures_by_name[SERVE_LABELS] = Signature(raw, labeled)
+        signatures_by_name[CLASSIFY] = Signature({EXAMPLES: Tensor("string", (BATCH,))}, labeled)
+    return signatures_by_name

@@ -53,8 +53,8 @@ def transcript(
     Raises:
         ZooError: the number of symbols is not the number of a frame's logits, or `likeliest_symbols` refuses them.
     """
-    found = likeliest_symbols(logits, blank)
+    indices = likeliest_symbols(logits, blank)
     if logits.shape[1] != len(symbols):
         raise ZooError(f"{logits.shape[1]} logits for {len(symbols)} symbols: name one symbol for each")
-    texts = (" " if symbols[place] == separator else symbols[place] for place in found)
+    texts = (" " if symbols[index] == separator else symbols[index] for index in indices)
     return " ".join("".join(text for text in texts if text not in silent).split())

@@ -206,11 +206,11 @@ def license_of(weights: Weights | None, initial: InitialWeights | None, teacher:
     people to decide.
     """
     origin = weights or initial
-    own = origin.license if origin else None
+    origin_license = origin.license if origin else None
     learned = teacher.license if teacher else None
-    if learned is None or learned == own:
-        return own
-    return "; ".join([*([own] if own else []), f"{learned} (the teacher's)"])
+    if learned is None or learned == origin_license:
+        return origin_license
+    return "; ".join([*([origin_license] if origin_license else []), f"{learned} (the teacher's)"])
 
 
 @record

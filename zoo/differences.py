@@ -25,9 +25,9 @@ def differences(
         missing: the phrase for a name that only `wanted` has, with `{}` for the name.
         extra: the phrase for a name that only `found` has, with `{}` for the name.
     """
-    both = sorted(found.keys() & wanted.keys())
+    shared = sorted(found.keys() & wanted.keys())
     return [
-        *(changed(name, found[name], wanted[name]) for name in both if found[name] != wanted[name]),
+        *(changed(name, found[name], wanted[name]) for name in shared if found[name] != wanted[name]),
         *(missing.format(name) for name in sorted(wanted.keys() - found.keys())),
         *(extra.format(name) for name in sorted(found.keys() - wanted.keys())),
     ]

@@ -21,9 +21,9 @@ class Dropout(keras.layers.Dropout):
         if not training or not self.rate:
             return inputs
         dropped = min(round(self.rate * 2**16), 2**16 - 1)
-        sizes = [size or found for size, found in zip(inputs.shape, tf.unstack(tf.shape(inputs)), strict=True)]
+        sizes = [size or actual for size, actual in zip(inputs.shape, tf.unstack(tf.shape(inputs)), strict=True)]
         noise = self.noise_shape or (None,) * len(sizes)
-        shape = [size if own is None else own for own, size in zip(noise, sizes, strict=True)]
+        shape = [size if noise_size is None else noise_size for noise_size, size in zip(noise, sizes, strict=True)]
         count = tf.reduce_prod(shape)
         # XLA draws only from seeds of 32 bits; Keras (3.15) shortens them in the same way.
         seed = tf.cast(tf.math.floormod(self.seed_generator.next(), tf.int32.max - 1), tf.int32)

@@ -141,10 +141,10 @@ class Family:
 
     def explain(self, weights: Mapping[str, Any], model: Any) -> Explanation | None:
         """Explain a trained network, if the family has an explainer; `model` is its description."""
-        found: Explanation | None = None
+        explanation: Explanation | None = None
         if self.explainer:
-            found = importlib.import_module(self.explainer).explain(weights, model)
-        return found
+            explanation = importlib.import_module(self.explainer).explain(weights, model)
+        return explanation
 
     @property
     def named_recipes(self) -> dict[str, NamedRecipe]:

@@ -176,7 +176,7 @@ def files_below(folder: Path, without: Collection[str] = ()) -> list[Path]:
     """
     entries = [path for path in folder.glob("*") if path.name not in without]
     below = [inside for path in entries if path.is_dir() and not path.is_symlink() for inside in path.rglob("*")]
-    found = []
+    regular_files = []
     for path in sorted([*entries, *below]):
         if path.is_symlink():
             raise ZooError(
@@ -184,10 +184,10 @@ def files_below(folder: Path, without: Collection[str] = ()) -> list[Path]:
                 "or download it with 'hf download --local-dir'"
             )
         if path.is_file():
-            found.append(path)
+            regular_files.append(path)
         elif not path.is_dir():
             raise ZooError(f"{path} is neither a file nor a folder: an artifact holds regular files only")
-    return found
+    return regular_files
 
 
 def newest(root: Path, marker: str, finished: Callable[[Path], str | None]) -> Path | None:

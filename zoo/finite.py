@@ -11,8 +11,8 @@ from zoo.errors import Refused, listed
 
 def finite(answers: np.ndarray) -> np.ndarray:
     """Tell for each example whether all of its answers are finite: bool [examples] of float [examples, …]."""
-    found: np.ndarray = np.isfinite(answers).reshape(len(answers), -1).all(-1)
-    return found
+    all_finite: np.ndarray = np.isfinite(answers).reshape(len(answers), -1).all(-1)
+    return all_finite
 
 
 def refuse_not_finite(finite: np.ndarray, name: Callable[[int], str], source: str) -> None:

@@ -52,11 +52,11 @@ def _of_kernel(x: Any, kernel: Any, change: Any, stride: int, padding: str) -> A
     if padding == "SAME":
         edges = [_edges(*sizes, stride) for sizes in zip(x.shape[1:3], change.shape[1:3], (rows, columns), strict=True)]
         x = tf.pad(x, [(0, 0), *edges, (0, 0)])
-    found = []
+    parts = []
     for first in range(0, columns, COLUMNS):
         width = min(COLUMNS, columns - first)
         seen = x[:, :, first : first + (change.shape[2] - 1) * stride + width]
-        found.append(
+        parts.append(
             tf.raw_ops.DepthwiseConv2dNativeBackpropFilter(
                 input=seen,
                 filter_sizes=[rows, width, *channels],
@@ -65,7 +65,7 @@ def _of_kernel(x: Any, kernel: Any, change: Any, stride: int, padding: str) -> A
                 padding="VALID",
             )
         )
-    return tf.concat(found, 1)
+    return tf.concat(parts, 1)
 
 
 def _edges(side: int, result: int, kernel: int, stride: int) -> tuple[int, int]:

@@ -113,7 +113,7 @@ def _over_sessions(
     drawn = []
     for _ in range(draws):
         chosen = [sessions[number] for number in generator.integers(0, len(sessions), len(sessions))]
-        rounds = [one[..., generator.integers(0, one.shape[-1], one.shape[-1])] for one in chosen]
+        rounds = [session[..., generator.integers(0, session.shape[-1], session.shape[-1])] for session in chosen]
         drawn.append(figure(np.concatenate(rounds, -1)))
     value = figure(np.concatenate(sessions, -1))
     return value, *percentile_interval(value, np.array(drawn))

@@ -49,16 +49,16 @@ def fields(file: BinaryIO, start: int, end: int) -> Iterator[tuple[int, int, int
     while begin < end:
         file.seek(begin)
         key = _varint(file)
-        kind, payload = key & 7, file.tell()
-        if kind == VARINT:
+        wire_type, payload = key & 7, file.tell()
+        if wire_type == VARINT:
             _varint(file)
             stop = file.tell()
-        elif kind == LENGTH:
+        elif wire_type == LENGTH:
             length = _varint(file)
             payload = file.tell()
             stop = payload + length
-        elif kind in (EIGHT_BYTES, FOUR_BYTES):
-            stop = payload + (8 if kind == EIGHT_BYTES else 4)
+        elif wire_type in (EIGHT_BYTES, FOUR_BYTES):
+            stop = payload + (8 if wire_type == EIGHT_BYTES else 4)
         else:
             raise ValueError(f"no field of a protobuf begins at byte {begin}")
         if stop > end:

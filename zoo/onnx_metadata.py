@@ -32,18 +32,18 @@ def faults(metadata: Mapping[str, str], model: Model) -> list[str]:
     """Return a line for each entry that is missing, too many, or not that of `model`."""
     fields = schema.to_dict(model)
     extra = [key for key in OPTIONAL if key in metadata and not fields[key]]
-    found = [f"metadata_props has '{key}', and the manifest has none" for key in extra]
+    lines = [f"metadata_props has '{key}', and the manifest has none" for key in extra]
     for key in entries(model):
         if key not in metadata:
-            found.append(f"metadata_props has no '{key}'")
+            lines.append(f"metadata_props has no '{key}'")
             continue
         try:
             same = schema.parse(Model, fields | {key: _field(key, metadata)}, key) == model
         except (ValueError, TypeError, RecursionError, ZooError):
             same = False
         if not same:
-            found.append(f"metadata_props and the manifest differ in '{key}': {metadata[key]:.60}")
-    return found
+            lines.append(f"metadata_props and the manifest differ in '{key}': {metadata[key]:.60}")
+    return lines
 
 
 def read(metadata: Mapping[str, str], outputs: Collection[str], file: str) -> Model:

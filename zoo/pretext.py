@@ -64,7 +64,7 @@ def unanswered(*arguments: Any, **options: Any) -> NoReturn:
 
 def methods() -> list[str]:
     """Return the names of all tasks that networks are pretrained for."""
-    return [name for name, one in tasks.tasks().items() if one.pretext_module]
+    return [name for name, record in tasks.tasks().items() if record.pretext_module]
 
 
 def refuse_unknown(method: str) -> None:

@@ -139,7 +139,7 @@ def newest(root: Path) -> Path:
         except ZooError:
             return None
 
-    found = files.newest(root, DESCRIPTION, finished)
-    if found is None:
+    newest_folder = files.newest(root, DESCRIPTION, finished)
+    if newest_folder is None:
         raise ZooError(f"there is no finished run in {root}: name one, or make one with 'zoo train' or 'zoo pull'")
-    return found
+    return newest_folder

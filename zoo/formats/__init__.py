@@ -109,8 +109,8 @@ class Format:
 
     def owns(self, name: str) -> bool:
         """True for a file that opening reads: the format's own file, data named after it, or a file in its folder."""
-        place = self.place()
-        return name == place or name.startswith((f"{place}.", f"{place}/"))
+        path = self.place()
+        return name == path or name.startswith((f"{path}.", f"{path}/"))
 
     def available(self, formats: Collection[str]) -> bool:
         """True where an artifact with these formats has the file that this one opens."""
@@ -121,10 +121,10 @@ class Format:
 def table() -> dict[str, Format]:
     """Every format by name: zoo's own, then those that installed packages bring, which replace none of zoo's."""
     modules = sorted(plugins.modules(__name__).values(), key=lambda module: module.__package__ != __name__)
-    found: dict[str, Format] = {}
+    formats: dict[str, Format] = {}
     for row in (row for module in modules for row in module.FORMATS):
-        found.setdefault(row.name, row)
-    return found
+        formats.setdefault(row.name, row)
+    return formats
 
 
 def find(name: str) -> Format:

@@ -104,8 +104,8 @@ def all_or_none(
 
     def step(*batch: Any) -> dict[str, Any]:
         sums, gradients, before, bad = strategy.run(compute_and_check, batch)
-        found = summed(strategy, {**sums, LEFT_OUT: bad})
-        good = found[LEFT_OUT] == 0
+        totals = summed(strategy, {**sums, LEFT_OUT: bad})
+        good = totals[LEFT_OUT] == 0
 
         # The condition is outside of the replicas: within a branch, a replica could not wait for the others.
         def take() -> Any:
@@ -120,11 +120,11 @@ def all_or_none(
         tf.cond(good, take, leave)
         hopeless = tf.constant(not skip)
         if scale:
-            hopeless &= ~tf.math.is_finite(found["loss"]) | scale.exhausted()
+            hopeless &= ~tf.math.is_finite(totals["loss"]) | scale.exhausted()
             scale.adjust(good)
         instead = tf.where(hopeless, tf.constant(float("nan"), tf.float64), 0.0)
         return {
-            **{name: tf.where(good, value, tf.cast(instead, value.dtype)) for name, value in found.items()},
+            **{name: tf.where(good, value, tf.cast(instead, value.dtype)) for name, value in totals.items()},
             LEFT_OUT: tf.cast(~good & ~hopeless, tf.int32),
         }
 

@@ -89,7 +89,9 @@ class Checkpoints:
         """Return the checkpoints."""
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+    def __exit__(
+        self, error_class: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         """Wait until the last checkpoint is written; raise OSError if that fails and nothing else was raised."""
         try:
             self.wait()

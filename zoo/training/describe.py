@@ -109,11 +109,13 @@ def scales(dataset: Dataset) -> tuple[Scale, ...]:
     if dataset.train.targets.ndim == 1:
         return ()
     values = dataset.train.targets.astype(np.float64)
-    found = [Scale(float(mean), float(std) or 1.0) for mean, std in zip(values.mean(0), values.std(0), strict=True)]
-    if not dataset.parts:
-        return tuple(found)
-    own = [
-        (Scale(0.0, 1.0),) * len(part.labels) if tasks.find(part.task).has_labels else (scale,)
-        for part, scale in zip(dataset.parts, found, strict=True)
+    target_scales = [
+        Scale(float(mean), float(std) or 1.0) for mean, std in zip(values.mean(0), values.std(0), strict=True)
     ]
-    return tuple(scale for each in own for scale in each)
+    if not dataset.parts:
+        return tuple(target_scales)
+    label_scales = [
+        (Scale(0.0, 1.0),) * len(part.labels) if tasks.find(part.task).has_labels else (scale,)
+        for part, scale in zip(dataset.parts, target_scales, strict=True)
+    ]
+    return tuple(scale for each in label_scales for scale in each)

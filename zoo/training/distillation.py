@@ -75,10 +75,10 @@ def read(folder: Path, shape: tuple[int, int]) -> np.ndarray:
     expected = np.dtype(np.float32).itemsize * shape[0] * shape[1]
     if path.is_file() and path.stat().st_size > expected + HEADER:
         raise ZooError(f"{path} is larger than the answers for {shape[0]} examples: restore it, or train again")
-    found = weights_file.read(path)[0].get(ANSWERS)
-    if found is None or found.shape != shape or found.dtype != np.float32:
+    answers = weights_file.read(path)[0].get(ANSWERS)
+    if answers is None or answers.shape != shape or answers.dtype != np.float32:
         raise ZooError(f"{path} does not hold the answers for {shape[0]} examples: restore it, or train again")
-    return found
+    return answers
 
 
 def columns(folder: Path, this: run.Run, examples: int, team: Team, strategy: Any) -> tuple[np.ndarray, ...]:
@@ -108,5 +108,5 @@ def _of_chief(part: np.ndarray, team: Team, strategy: Any) -> np.ndarray:
     with tf.device("CPU"):
         variable = tf.Variable(part, trainable=False)
     weights_of_chief(team, strategy, {ANSWERS: variable})
-    found: np.ndarray = variable.numpy()
-    return found
+    answers: np.ndarray = variable.numpy()
+    return answers

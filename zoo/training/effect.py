@@ -34,10 +34,12 @@ def check_effect(decision: Decision) -> None:
         ZooError: a key is set to another value than the family's default and has no effect.
     """
     kind = find(decision.family.input)
-    own = {f"{kind.kind}.{key}": (f"{kind.kind}.{switch}", off) for key, (switch, off) in kind.turned_off.items()}
+    switches_of_input = {
+        f"{kind.kind}.{key}": (f"{kind.kind}.{switch}", off) for key, (switch, off) in kind.turned_off.items()
+    }
     values, usual = flat(decision.recipe), flat(decision.family.recipe_of(decision.size))
     strong = flat(_of_strong_views(decision.recipe))
-    for key, (switch, off) in {**TURNED_OFF, **own}.items():
+    for key, (switch, off) in {**TURNED_OFF, **switches_of_input}.items():
         without_effect = values[switch] in off and strong[switch] in off
         if key in decision.named and values[key] != usual[key] and without_effect:
             raise ZooError(f"{key} has no effect with {switch}={values[switch]}: change that, or leave {key} out")

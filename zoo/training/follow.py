@@ -37,8 +37,8 @@ def follow(data_dir: Path | None, execution: Execution) -> tuple[Path, run.Run]:
 
     strategy = strategies.choose(execution.strategy, execution.devices, execution.team)
     service = connect(execution.tf_data_service)
-    told = json.loads(execution.team.broadcast())
-    folder, this = Path(told["run_folder"]), schema.parse(run.Run, told["run"], "the chief's description of its run")
+    sent = json.loads(execution.team.broadcast())
+    folder, this = Path(sent["run_folder"]), schema.parse(run.Run, sent["run"], "the chief's description of its run")
     assert this.recipe is not None, "a run that trains has a recipe"
     dataset = data_of_run(this, data_dir)
     try_out(service, dataset, this.model, this.recipe, strategies.share_of(strategy))

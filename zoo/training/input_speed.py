@@ -129,13 +129,13 @@ def speeds(
     for step in contenders.values():
         step()
     totals.read()
-    found: dict[str, list[float]] = {name: [] for name in contenders}
+    rates: dict[str, list[float]] = {name: [] for name in contenders}
     turns = list(itertools.product(range(ROUNDS), contenders))
     for done, (_, name) in enumerate(turns):
         progress(done, len(turns), name)
-        found[name].append(recipe.batch_size * _rate(contenders[name], totals.read, seconds / ROUNDS))
+        rates[name].append(recipe.batch_size * _rate(contenders[name], totals.read, seconds / ROUNDS))
     progress(len(turns), len(turns), "done")
-    medians = {name: float(np.median(every)) for name, every in found.items()}
+    medians = {name: float(np.median(every)) for name, every in rates.items()}
     return InputSpeed(f"{model.family} {model.size}", dataset.source, recipe.batch_size, **medians)
 
 

@@ -25,11 +25,11 @@ def objective(description: Model, recipe: Recipe, class_weights: np.ndarray | No
     """
     task, distill = task_of(description).graph, recipe.distill
 
-    def losses(targets: Any, found: Any, *columns: Any) -> Any:
+    def losses(targets: Any, output: Any, *columns: Any) -> Any:
         targets, weights = (targets, None) if class_weights is None else weighed(targets, class_weights)
-        each = task.losses(targets, found, description, recipe.label_smoothing)
+        each = task.losses(targets, output, description, recipe.label_smoothing)
         if distill.kind != "none":
-            distance = task.distilled(columns[0], found, description, distill.kind, distill.temperature)
+            distance = task.distilled(columns[0], output, description, distill.kind, distill.temperature)
             each = (1 - distill.weight) * each + distill.weight * distance
         return each if weights is None else each * tf.cast(weights, each.dtype)
 

@@ -140,9 +140,9 @@ def _planned(request: TrainingRequest, decision: Decision, strategy: Any, say: S
 
 def _without_examples(dataset: Dataset) -> Iterator[str]:
     """Yield a line about each of several targets with classes that no training example has."""
-    for place, part in enumerate(dataset.parts):
+    for column, part in enumerate(dataset.parts):
         if part.task == "classes":
-            present = set(dataset.train.targets[:, place].astype(int).tolist())
+            present = set(dataset.train.targets[:, column].astype(int).tolist())
             missing = [label for number, label in enumerate(part.labels) if number not in present]
             if missing:
                 yield (

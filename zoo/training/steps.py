@@ -33,8 +33,8 @@ class Step:
 
     def __call__(self, *batch: Any) -> dict[str, Any]:
         """Return the sums over a batch."""
-        found: dict[str, Any] = self._compiled(*batch)
-        return found
+        sums: dict[str, Any] = self._compiled(*batch)
+        return sums
 
     def prepare(self, batches: Any) -> None:
         """Compile the function once for batches of all lengths, if a dataset's batches have open dimensions.
@@ -80,14 +80,14 @@ def training_step(
         # Keras 3.15 leaves the TensorFlow variables of a frozen layer trainable, so that a tape would watch them, too.
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(trained)
-            found = apply_to_views(fitting([model, *smaller], inputs), inputs, training=not recipe.freeze)
-            loss = tf.reduce_sum(losses(targets, found, *others)) / recipe.batch_size
+            output = apply_to_views(fitting([model, *smaller], inputs), inputs, training=not recipe.freeze)
+            loss = tf.reduce_sum(losses(targets, output, *others)) / recipe.batch_size
             # The gradients of all replicas and parts are summed, so each adds only its share of the penalty.
             terms = strategy.num_replicas_in_sync * recipe.accumulate
             loss += tf.cast(penalty(recipe, model, undecayed) / terms, loss.dtype)
             if scale:
                 loss *= scale.scale.value
-        return task.sums(targets, answers(found), description), tape.gradient(loss, trained)
+        return task.sums(targets, answers(output), description), tape.gradient(loss, trained)
 
     def compute(*batch: Any) -> Any:
         return in_parts(of_part, batch, recipe.accumulate)

@@ -153,8 +153,8 @@ class Workers(Team):
     def leave(self, error: BaseException | None) -> None:
         """Tell the others that this worker ends, with the reason if it ends before its work is done."""
         with self._changed:
-            told, self._leaving = self._leaving or isinstance(error, Interrupted | WorkerLost), True
-        if error is None or told:
+            reason_known, self._leaving = self._leaving or isinstance(error, Interrupted | WorkerLost), True
+        if error is None or reason_known:
             self._tell(bye=True)
         else:
             status = getattr(error, "exit_status", 130 if isinstance(error, KeyboardInterrupt) else limits.LOST)

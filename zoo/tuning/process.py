@@ -64,12 +64,12 @@ class TrialProcess:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self, error_class: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """End the process, at once if there was an error."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        if kind:
+        if error_class:
             self._process.kill()
         with contextlib.suppress(BrokenPipeError):
             self._process.stdin.close()

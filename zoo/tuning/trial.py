@@ -138,13 +138,13 @@ def check(request: StudyRequest, preflight: Preflight) -> Settled:
     # The sizes of a family may have different networks, and the space need not have the default size.
     for keys in (["batch_size", "accumulate"], *([SIZE, key] if key in shaping else [key] for key in space)):
         spaces.try_bounds(space, keys, attempt)
-    known = {**flat(recipe), SIZE: row.name}
+    values_by_key = {**flat(recipe), SIZE: row.name}
     return Settled(
         family=family.name,
         size=row.name,
         name=f"{family.name}-{short_name(dataset.source)}",
         space=spaces.to_plain(space),
-        usual={key: known[key] for key in space},
+        usual={key: values_by_key[key] for key in space},
         metric=task.best,
         higher_is_better=task.higher_is_better,
         seed=recipe.seed,
