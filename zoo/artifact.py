@@ -156,8 +156,8 @@ def read(folder: Path) -> Manifest:
         ZooError: there is no artifact.
         Refused: its manifest is damaged, or it has a format that no installed package opens.
     """
-    if not (folder / MANIFEST).is_file() and (instead := mistaken(folder, "artifact")):
-        raise ZooError(instead)
+    if not (folder / MANIFEST).is_file() and (message := mistaken(folder, "artifact")):
+        raise ZooError(message)
     if not folder.is_dir():
         raise ZooError(f"there is no artifact at {folder}: name a folder that 'zoo export' wrote")
     if not (folder / MANIFEST).is_file():

@@ -20,12 +20,12 @@ HELD = frozenset({"anon", "shmem", "total_rss"})
 
 def cpu_limit(root: Path = ROOT, membership: Path = MEMBERSHIP) -> float | None:
     """Return the number of CPUs that this process and others of its groups may keep busy; None without a limit."""
-    stated = [_read(folder / "cpu.max") for folder in _folders(root, membership)]
-    if not any(stated):
-        stated = [f"{_read(root / 'cpu/cpu.cfs_quota_us')} {_read(root / 'cpu/cpu.cfs_period_us')}"]
-    pairs = [(limit, period) for limit, _, period in (text.partition(" ") for text in stated)]
-    numbers = [(int(limit), int(period)) for limit, period in pairs if limit.isdecimal() and period.isdecimal()]
-    return min((limit / period for limit, period in numbers if period), default=None)
+    lines = [_read(folder / "cpu.max") for folder in _folders(root, membership)]
+    if not any(lines):
+        lines = [f"{_read(root / 'cpu/cpu.cfs_quota_us')} {_read(root / 'cpu/cpu.cfs_period_us')}"]
+    pairs = [(limit, period) for limit, _, period in (text.partition(" ") for text in lines)]
+    limits = [(int(limit), int(period)) for limit, period in pairs if limit.isdecimal() and period.isdecimal()]
+    return min((limit / period for limit, period in limits if period), default=None)
 
 
 def memory_limit(root: Path = ROOT, membership: Path = MEMBERSHIP) -> int | None:

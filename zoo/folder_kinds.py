@@ -80,13 +80,13 @@ def mistaken(path: Path, wanted: str) -> str | None:
     if actual and actual != wanted:
         advice = ADVICE.get((wanted, actual), f"name {with_article(title)}").format(path=path)
         return f"{path} is {with_article(KINDS[actual].title)}, not {with_article(title)}: {advice}"
-    for above in path.parents[:3]:
-        within = kind(above)
-        if within and not actual:
-            whole = f"the {KINDS[within].title} {above}"
-            return f"{path} is a part of {whole}, not {with_article(title)}: name the {title}'s folder"
+    for parent in path.parents[:3]:
+        owner_kind = kind(parent)
+        if owner_kind and not actual:
+            owner = f"the {KINDS[owner_kind].title} {parent}"
+            return f"{path} is a part of {owner}, not {with_article(title)}: name the {title}'s folder"
     if not actual and path.is_dir():
-        held = [child.name for child in sorted(path.iterdir()) if kind(child) == wanted]
-        if held:
-            return f"{path} holds {title}s but is not one: name one of them, such as {path / held[0]}"
+        names = [child.name for child in sorted(path.iterdir()) if kind(child) == wanted]
+        if names:
+            return f"{path} holds {title}s but is not one: name one of them, such as {path / names[0]}"
     return None

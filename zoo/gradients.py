@@ -55,10 +55,10 @@ def _of_kernel(x: Any, kernel: Any, change: Any, stride: int, padding: str) -> A
     parts = []
     for first in range(0, columns, COLUMNS):
         width = min(COLUMNS, columns - first)
-        seen = x[:, :, first : first + (change.shape[2] - 1) * stride + width]
+        window = x[:, :, first : first + (change.shape[2] - 1) * stride + width]
         parts.append(
             tf.raw_ops.DepthwiseConv2dNativeBackpropFilter(
-                input=seen,
+                input=window,
                 filter_sizes=[rows, width, *channels],
                 out_backprop=change,
                 strides=strides,

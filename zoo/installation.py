@@ -196,9 +196,11 @@ def doctor() -> Installation:
     libraries = {module for kind in kinds.values() for module in (*kind.client_libraries, *kind.data_libraries)}
     imports = import_all(dict.fromkeys([*DISTRIBUTIONS, *sorted(libraries), *runtimes.values()]))
     lacking = {module for module, result in imports.items() if "error" in result}
-    others = (name for name, module in runtimes.items() if module not in DISTRIBUTIONS)
-    brought = [Need(f"verify, predict, benchmark of {name}", (*ANSWERING, runtimes[name]), True) for name in others]
-    needs = [*NEEDS, *_needs(kinds), *brought]
+    runtime_names = (name for name, module in runtimes.items() if module not in DISTRIBUTIONS)
+    needs_of_runtimes = [
+        Need(f"verify, predict, benchmark of {name}", (*ANSWERING, runtimes[name]), True) for name in runtime_names
+    ]
+    needs = [*NEEDS, *_needs(kinds), *needs_of_runtimes]
     verbs = [_verb(need, lacking, imports) for need in needs]
     needed = dict.fromkeys(module for need in needs if not need.optional for module in need.modules)
     return Installation(
@@ -403,8 +405,8 @@ def _requirement(distribution: str) -> str:
         lines = importlib.metadata.requires("keras-zoo") or []
     except importlib.metadata.PackageNotFoundError:
         lines = []
-    stated = (line.partition(";")[0].strip() for line in lines)
-    return next((text for text in stated if re.split(r"[<>=!~\[ ]", text)[0] == distribution), distribution)
+    requirements = (line.partition(";")[0].strip() for line in lines)
+    return next((text for text in requirements if re.split(r"[<>=!~\[ ]", text)[0] == distribution), distribution)
 
 
 def _version(distribution: str) -> str | None:

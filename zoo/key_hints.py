@@ -55,8 +55,8 @@ def _candidates(key: str, names: list[str]) -> list[str]:
     wanted = key.rpartition(".")[2]
     if OTHER_NAMES.get(wanted) in names:
         return [OTHER_NAMES[wanted]]
-    same = [name for name in names if last[name] == wanted or name.replace(".", "_") == key.replace(".", "_")]
-    if same:
-        return same
-    near = difflib.get_close_matches(wanted, last.values(), n=1, cutoff=CLOSE)
-    return [name for name in names if last[name] in near]
+    equal = [name for name in names if last[name] == wanted or name.replace(".", "_") == key.replace(".", "_")]
+    if equal:
+        return equal
+    similar = difflib.get_close_matches(wanted, last.values(), n=1, cutoff=CLOSE)
+    return [name for name in names if last[name] in similar]

@@ -145,20 +145,20 @@ def _with_or_without_floor(costs: np.ndarray, errors: np.ndarray) -> tuple[Law, 
 
     By the corrected information criterion of Hurvich and Tsai, Biometrika 76 (1989).
     """
-    plain = fitted(costs, errors, floor=False)
+    without_floor = fitted(costs, errors, floor=False)
     count = len(np.unique(costs))
     if count < FEWEST_FOR_FLOOR:
-        return plain, False
-    floored = fitted(costs, errors, floor=True)
+        return without_floor, False
+    with_floor = fitted(costs, errors, floor=True)
 
-    def criterion(law: Law, numbers: int) -> float:
+    def criterion(law: Law, parameters: int) -> float:
         spread = max(_misfit(law, costs, errors) / len(costs), 1e-12)
-        free = len(costs) - numbers - 1
-        return len(costs) * math.log(spread) + 2 * numbers + 2 * numbers * (numbers + 1) / free
+        free = len(costs) - parameters - 1
+        return len(costs) * math.log(spread) + 2 * parameters + 2 * parameters * (parameters + 1) / free
 
     # The law has two or three numbers; the spread around it is one more.
-    supported = floored.exponent > 0 and criterion(floored, 4) < criterion(plain, 3) - EVIDENCE
-    return (floored, True) if supported else (plain, False)
+    supported = with_floor.exponent > 0 and criterion(with_floor, 4) < criterion(without_floor, 3) - EVIDENCE
+    return (with_floor, True) if supported else (without_floor, False)
 
 
 def _positive(errors: np.ndarray, examples: int) -> np.ndarray:

@@ -94,11 +94,11 @@ def say_environment(say: Say) -> None:
 
 def say_changes(began: Provenance, say: Say) -> None:
     """Name in one line the packages and the processor that changed since work began, if any did."""
-    here, started = versions(), began.versions
+    current, started = versions(), began.versions
     changed = [
-        f"{name} {here.get(name, 'none')} (before: {started.get(name, 'none')})"
-        for name in {**started, **here}
-        if started.get(name) != here.get(name)
+        f"{name} {current.get(name, 'none')} (before: {started.get(name, 'none')})"
+        for name in {**started, **current}
+        if started.get(name) != current.get(name)
     ]
     if began.machine.get("instruction_sets") not in (None, processor.instruction_sets()):
         changed.append("a processor with other instructions")

@@ -29,19 +29,23 @@ def families() -> dict[str, Family]:
     """
     modules = plugins.modules(PACKAGE)
     base_families = [module.FAMILY for module in modules.values() if hasattr(module, "FAMILY")]
-    further = [
+    added_sizes = [
         (name, size) for module in modules.values() for name, added in _further(module).items() for size in added
     ]
     family_names = {family.name for family in base_families}
-    for name, size in further:
+    for name, size in added_sizes:
         if name not in family_names:
             raise ZooError(f"the size {size.name} is for a family '{name}': {did_you_mean(name, family_names)}")
-    whole = [_with(family, (size for name, size in further if name == family.name)) for family in base_families]
-    names = Counter(name for family in whole for name in _names(family))
-    taken = [name for name, count in names.items() if count > 1]
-    if taken:
-        raise ZooError(f"more than one family or size is called {listed(taken)}: remove one of the packages with them")
-    return {family.name: family for family in sorted(whole, key=lambda family: family.name)}
+    complete_families = [
+        _with(family, (size for name, size in added_sizes if name == family.name)) for family in base_families
+    ]
+    names = Counter(name for family in complete_families for name in _names(family))
+    repeated_names = [name for name, count in names.items() if count > 1]
+    if repeated_names:
+        raise ZooError(
+            f"more than one family or size is called {listed(repeated_names)}: remove one of the packages with them"
+        )
+    return {family.name: family for family in sorted(complete_families, key=lambda family: family.name)}
 
 
 def _further(module: ModuleType) -> Mapping[str, tuple[Size, ...]]:
@@ -110,10 +114,10 @@ def matching(pattern: str = "*") -> list[tuple[Family, Size]]:
     Raises:
         ZooError: no family or size matches.
     """
-    every = [(family, row) for family in families().values() for row in family.sizes]
+    rows = [(family, row) for family in families().values() for row in family.sizes]
     matches = [
         (family, row)
-        for family, row in every
+        for family, row in rows
         if any(fnmatch.fnmatch(name, pattern) for name in (family.name, f"{family.name}-{row.name}", *row.aliases))
     ]
     if not matches:

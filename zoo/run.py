@@ -74,8 +74,8 @@ def read(folder: Path) -> Run:
     Raises:
         ZooError: there is no run, or its description is damaged.
     """
-    if not (folder / DESCRIPTION).is_file() and (instead := mistaken(folder, "run")):
-        raise ZooError(instead)
+    if not (folder / DESCRIPTION).is_file() and (message := mistaken(folder, "run")):
+        raise ZooError(message)
     if not folder.is_dir():
         raise ZooError(f"there is no run at {folder}: {NAME_ONE}")
     values = files.read_json(folder / DESCRIPTION, NAME_ONE)

@@ -67,10 +67,10 @@ def latest_listed(names: Collection[str], base: str) -> str:
     for parts in (PurePosixPath(name).parts for name in names):
         if parts[0] == base and len(parts) > 2 and number(parts[1]) is not None:
             folders.setdefault(parts[1], []).append("/".join(parts[2:]))
-    whole = [folder for folder, files in folders.items() if not missing(files, SERVED)]
-    if not whole:
+    complete = [folder for folder, files in folders.items() if not missing(files, SERVED)]
+    if not complete:
         raise Refused(f"{base} lists no whole version: export again")
-    return max(whole, key=lambda folder: number(folder) or 0)
+    return max(complete, key=lambda folder: number(folder) or 0)
 
 
 def missing(names: Collection[str], patterns: Collection[str]) -> list[str]:

@@ -48,15 +48,15 @@ def in_turns(
     try:
         end = time.perf_counter() + seconds
         while len(rounds) < warm_up + fewest or (time.perf_counter() < end and len(rounds) < warm_up + most):
-            taken = [0.0] * len(calls)
+            durations = [0.0] * len(calls)
             for number in order.permutation(len(calls)).tolist():
                 call = calls[number]
                 for _ in range(settle):
                     call()
                 start = clock()
                 call()
-                taken[number] = clock() - start
-            rounds.append(taken)
+                durations[number] = clock() - start
+            rounds.append(durations)
     finally:
         if collecting:
             gc.enable()

@@ -20,5 +20,5 @@ def cache_dir() -> Path:
     if sys.platform == "darwin":
         return Path.home() / "Library/Caches/zoo"
     # A path that is not absolute must be ignored (XDG Base Directory Specification 0.8).
-    stated = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    return (stated if stated.is_absolute() else Path.home() / ".cache") / "zoo"
+    path = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    return (path if path.is_absolute() else Path.home() / ".cache") / "zoo"

@@ -122,9 +122,9 @@ def unsound(name: str, array: np.ndarray) -> str | None:
 
 def refuse_unsound(problems: Iterable[str], source: str) -> None:
     """Raise ZooError if there are problems, which `unsound` found."""
-    every = list(problems)
-    if every:
-        raise ZooError(f"{source} cannot be used: {listed(every)}: restore it, or name another")
+    faults = list(problems)
+    if faults:
+        raise ZooError(f"{source} cannot be used: {listed(faults)}: restore it, or name another")
 
 
 def misfit(missing: Iterable[str], left_over: Iterable[str], misshapen: Iterable[str]) -> str:

@@ -55,9 +55,9 @@ With batching, use `{kind.raw_safe}`: with the others, one wrong request fails a
 
 def _in_words(signature: str, stated: Signature, kind: Input) -> str:
     outputs = tuple(stated.outputs)
-    given = "the likeliest labels" if outputs == LABELED else " and ".join(outputs)
-    taken = {SERVE: f"encoded {kind.plural}", CLASSIFY: "tf.Example protobufs, by Classify requests"}
-    return f"{given} of {taken.get(signature, f'raw {kind.plural}')}"
+    answers = "the likeliest labels" if outputs == LABELED else " and ".join(outputs)
+    examples = {SERVE: f"encoded {kind.plural}", CLASSIFY: "tf.Example protobufs, by Classify requests"}
+    return f"{answers} of {examples.get(signature, f'raw {kind.plural}')}"
 
 
 def _python(name: str, path: str, signature: str, model: Model) -> str:
@@ -65,28 +65,28 @@ def _python(name: str, path: str, signature: str, model: Model) -> str:
     from zoo.input import kind_of
 
     raw = kind_of(model.preprocessing).client.rest(model.preprocessing)
-    before = "from pathlib import Path\n\n" * any(isinstance(value, Path) for value in raw.values())
-    between = ""
+    preamble = "from pathlib import Path\n\n" * any(isinstance(value, Path) for value in raw.values())
+    preparation = ""
     if signature == SERVE:
-        before = f"import json\n{inputs_in_python(name, model)}{_BODY_IN_PYTHON}\n"
-        given = "**{name: tf.constant(values) for name, values in inputs.items()}"
+        preamble = f"import json\n{inputs_in_python(name, model)}{_BODY_IN_PYTHON}\n"
+        arguments = "**{name: tf.constant(values) for name, values in inputs.items()}"
     elif signature == CLASSIFY:
         lines = "".join(f"    {quoted(key)}: {_feature(value)},\n" for key, value in raw.items())
-        between = f"\nfeatures = {{\n{lines}}}\n"
-        between += "example = tf.train.Example(features=tf.train.Features(feature=features))"
-        given = f"{EXAMPLES}=tf.constant([example.SerializeToString()])"
+        preparation = f"\nfeatures = {{\n{lines}}}\n"
+        preparation += "example = tf.train.Example(features=tf.train.Features(feature=features))"
+        arguments = f"{EXAMPLES}=tf.constant([example.SerializeToString()])"
     else:
         lines = "".join(f"    {quoted(key)}: tf.constant([{_value(value)}]),\n" for key, value in raw.items())
-        between, given = f"\ninputs = {{\n{lines}}}", "**inputs"
-    loaded = f"saved_model = tf.saved_model.load({quoted(f'{name}/{path}/{VERSION}')})"
-    call = f'outputs = saved_model.signatures["{signature}"]({given})'
+        preparation, arguments = f"\ninputs = {{\n{lines}}}", "**inputs"
+    load_line = f"saved_model = tf.saved_model.load({quoted(f'{name}/{path}/{VERSION}')})"
+    call_line = f'outputs = saved_model.signatures["{signature}"]({arguments})'
     if tuple(contract.signatures(model)[signature].outputs) == LABELED:
-        shown = f'print(outputs["{CLASSES}"][0, 0].numpy().decode(), outputs["{SCORES}"][0, 0].numpy())'
+        print_line = f'print(outputs["{CLASSES}"][0, 0].numpy().decode(), outputs["{SCORES}"][0, 0].numpy())'
     elif model.parts:
-        shown = "print({name: values[0].numpy() for name, values in outputs.items()})"
+        print_line = "print({name: values[0].numpy() for name, values in outputs.items()})"
     else:
-        shown = f'print(outputs["{shown_output(model)}"][0].numpy())'
-    return f"{before}import tensorflow as tf\n{between}\n{loaded}\n{call}\n{shown}"
+        print_line = f'print(outputs["{shown_output(model)}"][0].numpy())'
+    return f"{preamble}import tensorflow as tf\n{preparation}\n{load_line}\n{call_line}\n{print_line}"
 
 
 def _value(value: Any) -> str:

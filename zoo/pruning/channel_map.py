@@ -65,8 +65,8 @@ class ChannelMap:
 
     def widths(self, kept: np.ndarray) -> dict[str, int]:
         """Return the widths of all layers that lose channels, for a bool [count] of those that stay."""
-        left = {layer: int(kept[channels].sum()) for layer, channels in self.made.items()}
-        return {layer: width for layer, width in left.items() if width != len(self.made[layer])}
+        remaining = {layer: int(kept[channels].sum()) for layer, channels in self.made.items()}
+        return {layer: width for layer, width in remaining.items() if width != len(self.made[layer])}
 
 
 def channel_map(network: Any) -> ChannelMap:

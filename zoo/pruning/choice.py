@@ -68,9 +68,9 @@ class _Costs:
             layer, _, variable = name.rpartition("/")
             if variable != "kernel":
                 continue
-            sizes = [len(at) for at in axes.values()]
-            for axis, at in enumerate(axes.values()):
-                for channel in at.tolist():
+            sizes = [len(numbers) for numbers in axes.values()]
+            for axis, numbers in enumerate(axes.values()):
+                for channel in numbers.tolist():
                     self.uses[channel].append((len(self.sizes), axis))
             self.rates.append(by_layer[layer] // math.prod(sizes))
             self.sizes.append(sizes)

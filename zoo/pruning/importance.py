@@ -28,12 +28,12 @@ def importance(channels: ChannelMap, arrays: Mapping[str, np.ndarray]) -> np.nda
     for name, axes in channels.places.items():
         if name not in arrays or name.rpartition("/")[2] not in MEASURED:
             continue
-        for axis, at in axes.items():
+        for axis, numbers in axes.items():
             array = arrays[name].astype(np.float64)
             squares = np.zeros(channels.count)
             others = tuple(other for other in range(array.ndim) if other != axis)
-            np.add.at(squares, at, (array**2).sum(others))
-            present = np.unique(at)
+            np.add.at(squares, numbers, (array**2).sum(others))
+            present = np.unique(numbers)
             norms = np.sqrt(squares[present])
             if norms.mean() > 0:
                 sums[present] += norms / norms.mean()

@@ -57,9 +57,9 @@ def narrowed(model: Model, channels: ChannelMap, kept: np.ndarray) -> Model:
 
 def sliced(arrays: Mapping[str, np.ndarray], channels: ChannelMap, kept: np.ndarray) -> dict[str, np.ndarray]:
     """Return the weights without the places of the channels that do not stay, bool [channels]."""
-    left = dict(arrays)
+    remaining = dict(arrays)
     for name, axes in channels.places.items():
-        if name in left:
-            for axis, at in axes.items():
-                left[name] = np.compress(kept[at], left[name], axis)
-    return left
+        if name in remaining:
+            for axis, numbers in axes.items():
+                remaining[name] = np.compress(kept[numbers], remaining[name], axis)
+    return remaining

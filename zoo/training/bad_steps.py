@@ -90,20 +90,20 @@ def all_or_none(
     statistics = [variable for variable in model.non_trainable_weights if tf.as_dtype(variable.dtype).is_floating]
 
     def compute_and_check(*batch: Any) -> tuple[Any, ...]:
-        before = [tf.identity(variable.value) for variable in statistics]
+        saved = [tf.identity(variable.value) for variable in statistics]
         sums, gradients = compute(*batch)
         gradients = [tf.convert_to_tensor(gradient) for gradient in gradients]
         if scale:
             gradients = [gradient / tf.cast(scale.scale.value, gradient.dtype) for gradient in gradients]
         finite = [tf.reduce_all(tf.math.is_finite(value)) for value in (sums["loss"], *gradients)]
-        return sums, gradients, before, tf.cast(~tf.reduce_all(tf.stack(finite)), tf.int32)
+        return sums, gradients, saved, tf.cast(~tf.reduce_all(tf.stack(finite)), tf.int32)
 
-    def put_back(before: list[Any]) -> None:
-        for variable, value in zip(statistics, before, strict=True):
+    def put_back(saved: list[Any]) -> None:
+        for variable, value in zip(statistics, saved, strict=True):
             variable.assign(value)
 
     def step(*batch: Any) -> dict[str, Any]:
-        sums, gradients, before, bad = strategy.run(compute_and_check, batch)
+        sums, gradients, saved, bad = strategy.run(compute_and_check, batch)
         totals = summed(strategy, {**sums, LEFT_OUT: bad})
         good = totals[LEFT_OUT] == 0
 
@@ -114,7 +114,7 @@ def all_or_none(
             return tf.constant(0)
 
         def leave() -> Any:
-            strategy.run(put_back, (before,))
+            strategy.run(put_back, (saved,))
             return tf.constant(0)
 
         tf.cond(good, take, leave)
@@ -122,9 +122,9 @@ def all_or_none(
         if scale:
             hopeless &= ~tf.math.is_finite(totals["loss"]) | scale.exhausted()
             scale.adjust(good)
-        instead = tf.where(hopeless, tf.constant(float("nan"), tf.float64), 0.0)
+        replacement = tf.where(hopeless, tf.constant(float("nan"), tf.float64), 0.0)
         return {
-            **{name: tf.where(good, value, tf.cast(instead, value.dtype)) for name, value in totals.items()},
+            **{name: tf.where(good, value, tf.cast(replacement, value.dtype)) for name, value in totals.items()},
             LEFT_OUT: tf.cast(~good & ~hopeless, tf.int32),
         }
 

@@ -63,7 +63,7 @@ class Batches:
         """
         import tensorflow as tf
 
-        make = functools.partial(self._made, number, start)
+        make = functools.partial(self._numbered_batches, number, start)
         batches = self._service.batches(make, share) if self._service else make(share)
         with tf.device("CPU"):
             columns = [tf.constant(column) for column in self._columns]
@@ -78,8 +78,8 @@ class Batches:
                     inputs, targets = mixing.mixed(inputs, targets, len(self._model.labels), drawn[step])
                 return inputs, targets, *others
 
-            plain = tf.autograph.experimental.do_not_convert(finished)
-            return batches.enumerate(start).map(plain, num_parallel_calls=1, deterministic=True).prefetch(1)
+            unconverted = tf.autograph.experimental.do_not_convert(finished)
+            return batches.enumerate(start).map(unconverted, num_parallel_calls=1, deterministic=True).prefetch(1)
 
     def try_out(self, share: Share = WHOLE) -> None:
         """Check that the service makes the same batches as this process.
@@ -89,9 +89,9 @@ class Batches:
         """
         assert self._service is not None, "batches without a service are made here"
         plural = kind_of(self._model.preprocessing).plural
-        self._service.try_out(functools.partial(self._made, 0, 0), share, plural)
+        self._service.try_out(functools.partial(self._numbered_batches, 0, 0), share, plural)
 
-    def _made(self, number: int, start: int, share: Share) -> Any:
+    def _numbered_batches(self, number: int, start: int, share: Share) -> Any:
         """Return the batches of an epoch as the kind of input makes them."""
         preprocessing = stages.of_epoch(self._model, self._recipe, number).preprocessing
         return kind_of(preprocessing).graph.training_batches(
@@ -140,8 +140,8 @@ def left_out_of_epochs(recipe: Recipe, parts: int, examples: int, plural: str) -
         return None
     parts *= 2 if mixing.asked(recipe) else 1
     smaller = examples // (steps + 1) // parts * parts
-    left = examples % smaller if smaller else examples
-    advice = f": --set batch_size={smaller} leaves out {left or 'none'}" if left < left_out else ""
+    left_out_then = examples % smaller if smaller else examples
+    advice = f": --set batch_size={smaller} leaves out {left_out_then or 'none'}" if left_out_then < left_out else ""
     line = f"each epoch leaves out {left_out} of the {examples} training {plural}, other ones each time"
     return f"{line}, because they do not fill a batch of {recipe.batch_size}{advice}"
 

@@ -150,13 +150,13 @@ def of_slurm(environment: Mapping[str, str]) -> Cluster:
             "start one on each node, which uses all of its GPUs"
         )
     first = FIRST_PORT + _number(environment, "SLURM_JOB_ID") % JOBS_APART * PORTS_OF_A_NODE
-    places = [(node, local) for node, count in enumerate(tasks) for local in range(count)]
+    positions = [(node, local) for node, count in enumerate(tasks) for local in range(count)]
     index = _number(environment, "SLURM_PROCID")
-    here = (_number(environment, "SLURM_NODEID"), _number(environment, "SLURM_LOCALID"))
-    if index >= len(places) or places[index] != here:
+    own_position = (_number(environment, "SLURM_NODEID"), _number(environment, "SLURM_LOCALID"))
+    if index >= len(positions) or positions[index] != own_position:
         raise ZooError(f"Slurm's task {index} is not where zoo expects it: start the workers with srun -m block:block")
     # `Cluster.watch` takes the port above the last one of the chief's node.
-    return Cluster(tuple(f"{hosts[node]}:{first + local}" for node, local in places), index)
+    return Cluster(tuple(f"{hosts[node]}:{first + local}" for node, local in positions), index)
 
 
 def _host_and_port(address: str) -> tuple[str, int]:
@@ -198,16 +198,16 @@ def _hosts(text: str) -> Iterator[str]:
 
 
 def _expanded(part: str) -> Iterator[str]:
-    before, bracket, rest = part.partition("[")
+    prefix, bracket, remainder = part.partition("[")
     if not bracket:
         yield part
         return
-    ranges, _, after = rest.partition("]")
+    ranges, _, suffix = remainder.partition("]")
     for number_range in ranges.split(","):
         first, _, last = number_range.partition("-")
         for number in range(int(first), int(last or first) + 1):
-            for end in _expanded(after):
-                yield f"{before}{number:0{len(first)}d}{end}"
+            for end in _expanded(suffix):
+                yield f"{prefix}{number:0{len(first)}d}{end}"
 
 
 def _tasks(text: str) -> Iterator[int]:

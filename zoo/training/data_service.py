@@ -99,7 +99,7 @@ class DataService:
             before_end()
             raise
 
-    def _arrived(self, coming: Future[Any]) -> Any:
+    def _arrived(self, future: Future[Any]) -> Any:
         """Wait for the result of a thread that asks the servers, and check meanwhile that they answer.
 
         TensorFlow itself waits forever for a server that is gone.
@@ -108,7 +108,7 @@ class DataService:
 
         while True:
             try:
-                return coming.result(PATIENCE)
+                return future.result(PATIENCE)
             except TimeoutError:
                 self.refuse_silent(GO_ON)
             except OpError as error:
@@ -207,8 +207,8 @@ def _runs_python(batches: Any) -> bool:
     variant = tf.data.experimental.to_variant(batches)
     text = tf.raw_ops.DatasetToGraphV2(input_dataset=variant, external_state_policy=IGNORE_STATE)
     graph = tf.compat.v1.GraphDef.FromString(text.numpy())
-    every = (graph.node, *(function.node_def for function in graph.library.function))
-    return any(node.op in PYTHON for nodes in every for node in nodes)
+    graphs = (graph.node, *(function.node_def for function in graph.library.function))
+    return any(node.op in PYTHON for nodes in graphs for node in nodes)
 
 
 def _values(batches: Iterable[Any]) -> list[list[tuple[str, bytes]]]:
@@ -249,13 +249,13 @@ def _listens(address: str) -> bool:
 
 def _in_thread(function: Callable[[], Any]) -> Future[Any]:
     """Call a function in a daemon thread, which does not keep the process from ending."""
-    called: Future[Any] = Future()
+    future: Future[Any] = Future()
 
     def call() -> None:
         try:
-            called.set_result(function())
+            future.set_result(function())
         except BaseException as error:
-            called.set_exception(error)
+            future.set_exception(error)
 
     threading.Thread(target=call, daemon=True).start()
-    return called
+    return future

@@ -157,11 +157,11 @@ def _with_keys_of_weights(recipe: Recipe, weights: Path, kind: Input) -> Recipe:
 
 def _check_without_weights(recipe: Recipe) -> None:
     """Raise ZooError if a recipe needs weights to start from."""
-    how = "and this one starts from scratch: leave it out, or name the run to take --weights from"
+    advice = "and this one starts from scratch: leave it out, or name the run to take --weights from"
     if recipe.freeze:
-        raise ZooError(f"freeze trains only the head of a trained network, {how}")
+        raise ZooError(f"freeze trains only the head of a trained network, {advice}")
     if recipe.prune != Prune():
-        raise ZooError(f"prune.… removes channels of a trained network, {how}")
+        raise ZooError(f"prune.… removes channels of a trained network, {advice}")
 
 
 def _check_with_weights(recipe: Recipe, named: Set[str], kind: Input) -> None:

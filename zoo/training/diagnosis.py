@@ -110,10 +110,10 @@ def _in_stage(trainee: Trainee, epoch: int) -> Any:
 def first_bad_layer(model: Any, strategy: Any, inputs: Mapping[str, Any]) -> str | None:
     """Return the first layer, in the order of computation, whose output in training is not finite; None if all are."""
     layers = model.layers
-    every = keras.Model(model.input, [layer.output for layer in layers])
+    all_outputs = keras.Model(model.input, [layer.output for layer in layers])
 
     def on_replica(inputs: Any) -> Any:
-        outputs = apply(every, merged(model, inputs)[0], training=True)
+        outputs = apply(all_outputs, merged(model, inputs)[0], training=True)
         return tf.stack([_bad(output) for output in outputs])
 
     @tf.function

@@ -74,8 +74,10 @@ def take(weights: Path, model: Model) -> tuple[InitialWeights, dict[str, np.ndar
         arrays |= _resampled(arrays, family, factory.build(source.model), network)
     if new_head:
         arrays = _without(family.head, arrays)
-    taken = "; ".join(kind_of(model.preprocessing).client.facts(model.preprocessing).values())
-    advice = f"name a run of {model.family} {model.size} with the same input ({taken}), or do not change the input"
+    input_facts = "; ".join(kind_of(model.preprocessing).client.facts(model.preprocessing).values())
+    advice = (
+        f"name a run of {model.family} {model.size} with the same input ({input_facts}), or do not change the input"
+    )
     wanted = _wanted(network, family, new_head)
     if not wanted:
         raise ZooError(
@@ -99,10 +101,10 @@ def _resampled(arrays: dict[str, np.ndarray], family: Family, old: Any, new: Any
     """Return a run's position embeddings for the grid of a new network; `old` is the run's own network."""
     resampled = {}
     for name in family.resampled:
-        before, after = positions.grid(old, name), positions.grid(new, name)
-        fits = name in arrays and arrays[name].shape[1:2] == (before.others + math.prod(before.sides),)
-        if fits and before.sides != after.sides:
-            resampled[name] = positions.resampling(before.sides, after)(arrays[name])
+        old_grid, new_grid = positions.grid(old, name), positions.grid(new, name)
+        fits = name in arrays and arrays[name].shape[1:2] == (old_grid.others + math.prod(old_grid.sides),)
+        if fits and old_grid.sides != new_grid.sides:
+            resampled[name] = positions.resampling(old_grid.sides, new_grid)(arrays[name])
     return resampled
 
 

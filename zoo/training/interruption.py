@@ -38,11 +38,11 @@ def deferred() -> Iterator[EndRequest]:
         yield request
         return
     # None stands for a handler that was not set from Python, and could not be restored.
-    before = {number: signal.getsignal(number) for number in SIGNALS}
-    before = {number: handler for number, handler in before.items() if handler not in (signal.SIG_IGN, None)}
+    handlers = {number: signal.getsignal(number) for number in SIGNALS}
+    handlers = {number: handler for number, handler in handlers.items() if handler not in (signal.SIG_IGN, None)}
 
     def put_back() -> None:
-        for number, handler in before.items():
+        for number, handler in handlers.items():
             signal.signal(number, handler)
 
     def defer(number: int, frame: FrameType | None) -> None:
@@ -52,7 +52,7 @@ def deferred() -> Iterator[EndRequest]:
         put_back()
         signal.raise_signal(number)
 
-    for number in before:
+    for number in handlers:
         signal.signal(number, defer)
     try:
         yield request

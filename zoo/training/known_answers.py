@@ -59,7 +59,7 @@ def keep(path: Path, answers: np.ndarray) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         weights_file.save(path, {ANSWERS: answers})
         by_age = sorted(path.parent.glob("*.safetensors"), key=lambda file: file.stat().st_mtime)
-        for old in by_age[:-MOST]:
-            old.unlink(missing_ok=True)
+        for expired in by_age[:-MOST]:
+            expired.unlink(missing_ok=True)
     except (OSError, ZooError):
         return

@@ -261,20 +261,20 @@ class _Epochs:
             end_requested = self.team.asked(self.end_request)
             due = self.listeners_want_batches or time.perf_counter() - read >= SECONDS_BETWEEN_READS
             if due or self.checkpoints.due() or end_requested:
-                here, read = reached(), time.perf_counter()
-                metrics = self._metrics(here)
-                self.reporter.report(here, metrics["loss"])
+                current, read = reached(), time.perf_counter()
+                metrics = self._metrics(current)
+                self.reporter.report(current, metrics["loss"])
                 if self.listeners_want_batches:
                     self.listeners.on_train_batch_end(steps - 1, metrics)
                 if end_requested:
-                    self._end(here)
+                    self._end(current)
                 if self.checkpoints.due():
-                    self._save(here)
+                    self._save(current)
             if self.trainee.model.stop_training:
                 break
-        here = reached()
-        self.reporter.report(here, self._metrics(here)[LOSS])
-        return self._marked(here)
+        current = reached()
+        self.reporter.report(current, self._metrics(current)[LOSS])
+        return self._marked(current)
 
     def _marked(self, state: State) -> State:
         """Return a state that is marked as stopped if a callback has stopped the training."""
@@ -293,10 +293,10 @@ class _Epochs:
         def batches(number: int, start: int) -> Any:
             return arriving(self.service, self._of_epoch(number, start))
 
-        def asked() -> bool:
+        def end_requested() -> bool:
             return bool(self.end_request)
 
-        return repeated(error.step, epoch, self.trainee, self.checkpoints, begin, batches, asked)
+        return repeated(error.step, epoch, self.trainee, self.checkpoints, begin, batches, end_requested)
 
     def _metrics(self, state: State) -> dict[str, float]:
         steps = max(1, bad_steps.trained(state.sums, state.steps_done))
@@ -312,10 +312,10 @@ class _Epochs:
             self._save(state)
             self.checkpoints.wait()
             epochs = f"{state.epochs_done} epoch{'' if state.epochs_done == 1 else 's'}"
-            said = f"saved after {epochs} and {state.steps_done} steps of the next"
+            outcome = f"saved after {epochs} and {state.steps_done} steps of the next"
         except (OSError, ZooError) as error:
-            said = f"not saved, so the earlier checkpoints stay ({error})"
-        self.say(f"{said}: continue with zoo train --resume {self.folder}")
+            outcome = f"not saved, so the earlier checkpoints stay ({error})"
+        self.say(f"{outcome}: continue with zoo train --resume {self.folder}")
         raise interruption.Interrupted
 
     def _save(self, state: State) -> None:

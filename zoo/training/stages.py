@@ -21,8 +21,8 @@ from zoo.recipe import Recipe
 
 def of_epoch(description: Model, recipe: Recipe, epoch: int) -> Model:
     """Return the description of the network that an epoch, counted from 0, trains: only its input may differ."""
-    every = _preprocessing(description, recipe)
-    return _with(description, every[min(epoch, len(every) - 1)])
+    by_epoch = _preprocessing(description, recipe)
+    return _with(description, by_epoch[min(epoch, len(by_epoch) - 1)])
 
 
 def stages(description: Model, recipe: Recipe) -> list[Model]:

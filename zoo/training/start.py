@@ -175,9 +175,9 @@ def _alike(dataset: Dataset) -> Iterator[str]:
         spellings: dict[str, list[str]] = {}
         for label in labels:
             spellings.setdefault(label.casefold(), []).append(quoted(label))
-        for same in spellings.values():
-            if len(same) > 1:
-                yield f"{listed(same, most=3)} are different classes: give examples of one class one name"
+        for similar in spellings.values():
+            if len(similar) > 1:
+                yield f"{listed(similar, most=3)} are different classes: give examples of one class one name"
 
 
 def _digests(dataset: Dataset, weights: Path | None, teacher: Found | None, say: Say) -> digests.Digests:
@@ -212,10 +212,10 @@ def _initial_weights(
 
     initial, arrays = fine_tuning.take(weights, model)
     if settings.share:
-        before = model.widths
+        earlier_widths = model.widths
         model, arrays, pruning = prune(model, arrays, settings)
         initial = dataclasses.replace(initial, pruning=pruning)
-        fewer = sum(before.get(layer) != width for layer, width in model.widths.items())
+        fewer = sum(earlier_widths.get(layer) != width for layer, width in model.widths.items())
         say(f"pruned to {pruning.reached:.3f} of the multiply-adds: {fewer} layers have fewer channels than before")
     return model, initial, arrays
 

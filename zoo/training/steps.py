@@ -28,7 +28,7 @@ class Step:
     """A function from a distributed batch to the sums of the task, see `zoo.task.Graph`, compiled."""
 
     def __init__(self, function: Callable[..., dict[str, Any]]) -> None:
-        self._function, self._known = function, False
+        self._function, self._prepared = function, False
         self._compiled = tf.function(function)
 
     def __call__(self, *batch: Any) -> dict[str, Any]:
@@ -41,11 +41,11 @@ class Step:
 
         Otherwise, it would be compiled for each length, and the first batch of a process might be rounded differently.
         """
-        if not self._known:
+        if not self._prepared:
             specs = tf.nest.flatten(batches.element_spec, expand_composites=True)
             if any(None in spec.shape[1:] for spec in specs):
                 self._compiled = tf.function(self._function, input_signature=batches.element_spec)
-            self._known = True
+            self._prepared = True
 
 
 def training_step(
@@ -106,20 +106,20 @@ def training_step(
         if average:
             average.update(strategy, optimizer.iterations.value)
 
-    whole = compiled(on_replica)
+    compiled_step = compiled(on_replica)
 
     def always(*batch: Any) -> dict[str, Any]:
-        sums = summed(strategy, strategy.run(whole, batch))
+        sums = summed(strategy, strategy.run(compiled_step, batch))
         follow()
         return sums
 
     skip = recipe.on_nan == "skip"
-    chosen = always
+    update_step = always
     if bad_steps.watched(recipe):
-        chosen = bad_steps.all_or_none(strategy, model, skip, scale, compiled(compute), update, follow, summed)
+        update_step = bad_steps.all_or_none(strategy, model, skip, scale, compiled(compute), update, follow, summed)
 
     def step(*batch: Any) -> dict[str, Any]:
-        sums = chosen(*batch)
+        sums = update_step(*batch)
         optimizer.step.assign_add(1)
         return sums
 

@@ -122,8 +122,8 @@ def _of_artifact(folder: Path, manifest: Manifest) -> Found:
 
 def _of_file(path: Path) -> Found:
     """Open an ONNX file; a file within an artifact is refused, because only the artifact knows license and score."""
-    if instead := mistaken(path, "artifact"):
-        raise ZooError(instead)
+    if message := mistaken(path, "artifact"):
+        raise ZooError(message)
     try:
         session = formats.open_session(path, ONNX)
     except Refused:
@@ -230,14 +230,14 @@ def answers(teacher: Found, student: Model, examples: Examples, say: Say, progre
         Refused: the teacher is damaged, or answers with numbers that are not finite.
     """
     path = known_answers.place(files.sha256(teacher.file), teacher.model, examples)
-    whole = known_answers.read(path, (len(examples), len(teacher.model.labels)))
-    if whole is None:
-        whole = _computed(teacher, examples, progress)
-        known_answers.keep(path, whole)
-    if not np.isfinite(whole).all():
+    all_answers = known_answers.read(path, (len(examples), len(teacher.model.labels)))
+    if all_answers is None:
+        all_answers = _computed(teacher, examples, progress)
+        known_answers.keep(path, all_answers)
+    if not np.isfinite(all_answers).all():
         raise Refused(f"the teacher {teacher.place} answers with numbers that are not finite: name another one")
     order, _ = places(student.labels, teacher.model.labels)
-    ordered = np.ascontiguousarray(whole[:, order], np.float32)
+    ordered = np.ascontiguousarray(all_answers[:, order], np.float32)
     right = task_of(student).right(ordered, examples.targets, student).mean()
     plural = kind_of(teacher.model.preprocessing).plural
     say(f"the teacher {teacher.place} has answered for {len(examples)} training {plural}, {100 * right:.1f} % right")

@@ -120,11 +120,11 @@ class Study:
         """Mark the unfinished trials of a killed process as failed; return the number that was in training."""
         from optuna.trial import TrialState
 
-        left = self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING, TrialState.WAITING))
-        for trial in left:
+        unfinished = self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING, TrialState.WAITING))
+        for trial in unfinished:
             self._storage.set_trial_user_attr(trial._trial_id, INTERRUPTED, True)
             self._storage.set_trial_state_values(trial._trial_id, TrialState.FAIL)
-        return sum(trial.state == TrialState.RUNNING for trial in left)
+        return sum(trial.state == TrialState.RUNNING for trial in unfinished)
 
     def finished(self) -> list[Trial]:
         """Return the finished trials, by place."""
