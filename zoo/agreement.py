@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 ROUNDING = 4 * float(np.finfo(np.float32).eps)
 """The share of a value by which two float32 files may round it differently.
 
-Three roundings make a value of a standardized one: the product, the sum, and the number that several targets compare.
+A value is rounded three times when it is computed from a standardized one: as a product, as a sum, and as the number
+that several targets compare.
 """
 
 _TINY = float(np.finfo(np.float32).tiny)
@@ -97,6 +98,6 @@ def same_likeliest(logits: np.ndarray, expected: np.ndarray, tolerance: float, m
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
-    """Probabilities of logits [examples, labels]: each row is positive and sums to 1."""
+    """Return the probabilities of logits [examples, labels]: each row is positive and sums to 1."""
     powers = np.exp(logits - logits.max(-1, keepdims=True))
     return powers / powers.sum(-1, keepdims=True)

@@ -14,7 +14,8 @@ def read(path: Path, largest: int) -> dict[str, np.ndarray]:
     The size that the archive states is checked before anything is unpacked: a small archive may unpack to any size.
 
     Raises:
-        FileNotFoundError: there is no such file, or something else, such as a pipe, whose reader waits forever.
+        FileNotFoundError: the path is not a file: nothing is there, or something like a pipe, whose reader could wait
+            forever.
         ValueError: the file unpacks to more than `largest` bytes, or contains Python objects.
         Exception: the file is damaged; zipfile, zlib and numpy raise more than ten types of exceptions.
     """

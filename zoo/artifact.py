@@ -87,9 +87,10 @@ class LatencyRatio:
 class Float32Node:
     """A node of an int8 file that stays in float32.
 
-    `cost` is the root mean square change of the primary output when only this node is in 8 bits, in units of its std.
-    In networks with more than 64 such nodes, it is the change when only the nodes of this node's group are. Activation
-    functions stay in float32 together; their cost is the further change when all of them are in 8 bits.
+    `cost` is the root mean square change of the primary output when only this node is in 8 bits, in units of the
+    output's std. In networks with more than 64 such nodes, it is the change when only the nodes of this node's group
+    are in 8 bits. Activation functions stay in float32 together; their cost is the further change when all of them are
+    in 8 bits.
     """
 
     node: str

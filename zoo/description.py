@@ -202,8 +202,8 @@ def license_of(weights: Weights | None, initial: InitialWeights | None, teacher:
     """Return the license that weights come with; None if nothing states one.
 
     It is the license of published weights, or of the weights that training started from. Some licenses, such as
-    OpenRAIL's, also bind networks that learned from the answers of another network: the teacher's license is added, for
-    people to decide.
+    OpenRAIL's, also bind networks that learned from the answers of another network: the teacher's license is added, so
+    that people can decide.
     """
     origin = weights or initial
     origin_license = origin.license if origin else None

@@ -64,7 +64,7 @@ def listed(names: Iterable[str], most: int = 10, longest: int = 100) -> str:
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Suggest the known word that is nearest to `word`, or list all known words when none is near."""
+    """Suggest the known word that is most similar to `word`, or list all known words if none is similar."""
     names = sorted(known)
     near = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
     return f"did you mean '{near[0]}'?" if near else f"known: {', '.join(names)}"

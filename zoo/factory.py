@@ -74,7 +74,7 @@ def create(
             weights fit at every image size.
         features: return the named feature maps instead of the logits.
         head: False ends the network before the layers that depend on the classes, and returns their input.
-        precision: `float32`; or `bfloat16` or `float16`, in which layers then compute, for training; or `float64`.
+        precision: `float32` or `float64`; or, for training, `bfloat16` or `float16`, in which layers then compute.
         pretrained: True for the weights of timm's default tag, or another tag, such as `"a1_in1k"`; `zoo.info` lists
             the tags with their licenses and the input that they expect. The weights are fetched from the Hugging Face
             hub, unless they are in its cache. The head has fresh weights if `classes` is not 1000; the stem's weights
@@ -83,7 +83,7 @@ def create(
         widths: by layer name, the channels of convolutions and hidden layers that differ from the family's. Layers that
             a residual addition joins need the same number; `zoo.pruning.channel_map` finds them.
         dropout: the rate of all dropout in training; by default the family's own. A network without dropout gets one
-            layer of it before the logits.
+            dropout layer before the logits.
         drop_path: the probability with which training drops the last residual branch of an example; it rises evenly
             from 0 at the first branch. By default the family's own.
 
@@ -135,7 +135,7 @@ def create(
 
 
 def _with_options(family: Family, row: Size, task: str | None, head: bool) -> Size:
-    """Return a size with the options of its builder for a task, the first of the family if None.
+    """Return a size with the builder's options for a task; None stands for the family's first task.
 
     Raises:
         ZooError: the family has no network for this task. Without a head, there are also networks for the tasks of
@@ -150,7 +150,7 @@ def _count_of_labels(task: str, classes: Any) -> int:
     """Return the number of logits, values or symbols as an int, because Keras 3.15 refuses integers of numpy.
 
     Raises:
-        ZooError: it is not a whole number, or is too small for the task.
+        ZooError: `classes` is not a whole number, or is too small for the task.
     """
     least = tasks.find(task).fewest_labels
     if not isinstance(classes, Integral) or int(classes) < least:
@@ -163,7 +163,7 @@ def _shape(given: Sequence[int], row: Size) -> tuple[int, ...]:
     """Return the shape of an input.
 
     Raises:
-        ZooError: it is not of as many numbers as that of the published network, or one is not a whole number above 0.
+        ZooError: the shape has another rank than the published network's, or a size is not a whole number above 0.
     """
     try:
         shape = tuple(map(operator.index, given))
@@ -177,7 +177,7 @@ def _shape(given: Sequence[int], row: Size) -> tuple[int, ...]:
 
 @dataclass(frozen=True)
 class _Plan:
-    """All that decides a network but its weights; `create` documents the fields of the same names.
+    """Everything that decides a network except its weights; `create` documents the fields of the same names.
 
     Attributes:
         row: the size, with the options of the task.
@@ -251,7 +251,7 @@ def _built(plan: _Plan) -> Any:
 
 
 def _check_widths(network: Any, widths: Mapping[str, int], title: str) -> None:
-    """Raise ZooError when a layer that `widths` names is not in a network, or has not that many channels."""
+    """Raise ZooError when a layer that `widths` names is not in a network, or has another number of channels."""
     channels = {layer.name: layer.output.shape[-1] for layer in network.layers if layer.name in widths}
     wrong = [f"{name} {width}" for name, width in widths.items() if channels.get(name) != width]
     if wrong:
@@ -275,7 +275,7 @@ def _trained(plan: _Plan, tag: Tag) -> Any:
 
 
 def _copy_weights(source: Any, target: Any, but: Collection[str] = ()) -> None:
-    """Copy the weights of all layers, `but` some, to the layers with the same names in another model."""
+    """Copy the weights of all layers except those in `but` to the layers of the same names in another model."""
     for layer in target.layers:
         if layer.weights and layer.name not in but:
             layer.set_weights(source.get_layer(layer.name).get_weights())

@@ -129,7 +129,7 @@ def sync_folder(folder: Path) -> None:
 def write_text(target: Path, text: str) -> None:
     """Write UTF-8 `text` to `target`, whole or not at all."""
     with staged_file(target) as staging:
-        # Python decodes file names that are not UTF-8 to surrogates. Written so, they are escapes of JSON.
+        # Python decodes file names that are not UTF-8 to surrogates, which are written here as escapes of JSON.
         staging.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
@@ -171,7 +171,7 @@ def files_below(folder: Path, without: Collection[str] = ()) -> list[Path]:
     """List the regular files below `folder`, sorted, but not the entries of `folder` itself with the names `without`.
 
     Raises:
-        ZooError: there is something else than files and folders below `folder`: no hash would cover the target of a
+        ZooError: there is something other than files and folders below `folder`: no hash would cover the target of a
             symbolic link, or a pipe.
     """
     entries = [path for path in folder.glob("*") if path.name not in without]

@@ -37,8 +37,8 @@ def upload(folder: Path, url: str) -> Copy:
     """Copy a folder of this machine to a store.
 
     Raises:
-        ZooError: zoo did not write the folder, the store has one or files of another one there already, or the store
-            cannot be written.
+        ZooError: zoo did not write the folder, the store already holds a folder or files of another folder at `url`, or
+            the store cannot be written.
     """
     folder_kind = folder_kinds.kind(folder)
     if folder_kind is None:
@@ -90,7 +90,7 @@ def _wait(pool: ThreadPoolExecutor, copies: Iterable[Future[Any]]) -> None:
 
 
 def _refuse_existing(store: Store, folder: Path, files_to_send: Collection[str]) -> None:
-    """Refuse a place with a whole folder or with other files, which would become a part of the copy.
+    """Raise ZooError if the store holds a whole folder there, or other files, which would become a part of the copy.
 
     An earlier copy of the same folder that failed may have left some of its files there.
     """

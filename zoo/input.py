@@ -117,7 +117,7 @@ class Data(Protocol):
     """The functions of a kind that training and exporting need in addition to those of the client.
 
     `RECORDS` are the classes of content and traits of the examples that `inspect` returns; the second is None if there
-    are not traits. They are dataclasses of str, int, float and bool, whose fields `zoo.data.folder_index` stores; the
+    are no traits. They are dataclasses of str, int, float and bool, whose fields `zoo.data.folder_index` stores; the
     first field of the content is the path of the file.
     """
 
@@ -157,7 +157,7 @@ class Data(Protocol):
     def published(self, folder: Path, task: str, seconds: float | None = None) -> Any:
         """Return the preprocessing that a folder of published weights for a task states.
 
-        `seconds` is the length of clips that is asked for; kinds without a length in time refuse it.
+        `seconds` is the requested length of clips; kinds without a length in time refuse it.
 
         Raises:
             ZooError: the folder states none, or one that networks of this kind do not support.
@@ -308,8 +308,8 @@ class Input:
             epoch in training. The last one is the given preprocessing; earlier ones may be for smaller inputs. It
             raises ZooError if the section does not fit.
         kept_by_weights: the keys of the section that the weights decide, if training starts from weights.
-        turned_off: keys of the section that another of its keys can turn off: that key, and the values with which it
-            does.
+        turned_off: keys of the section that another key of the section can turn off, each with that other key and the
+            values that turn it off.
         space: the keys of the section that `zoo tune` searches by default, in the form of `zoo.tuning.space`.
         pipelines: the Hugging Face Hub's name of each task with such inputs, for those that have one.
         alone: called with a preprocessing; returns whether examples are answered one at a time, because examples of

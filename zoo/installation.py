@@ -166,11 +166,11 @@ class Verb:
 class Installation:
     """The report of `zoo doctor`.
 
-    `ready` is true when every verb has the packages that are not optional, and all that installed packages add to zoo
-    can be loaded. `plugins` has the error of each group of entry points of which that is not so.
-    `mend` is the command that installs all packages that are missing and not optional; None if there are none. A part
-    that cannot be determined is `{"error": reason}`. `environment` has the variables that change results, speed or
-    imports; `available_memory_gib` is in GiB.
+    `ready` is true when every verb has the packages that are not optional, and everything that installed packages add
+    to zoo can be loaded. `plugins` has the error of each group of entry points that cannot be loaded. `mend` is the
+    command that installs all packages that are missing and not optional; None if there are none. A part that cannot be
+    determined is `{"error": reason}`. `environment` has the variables that change results, speed or imports;
+    `available_memory_gib` is in GiB.
     """
 
     ready: bool

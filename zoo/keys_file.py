@@ -50,7 +50,7 @@ def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """Return the values of nested sections by dotted key.
 
     Raises:
-        ValueError: a key is there twice, such as once dotted and once in its section.
+        ValueError: a key appears twice, such as once dotted and once in its section.
     """
     pairs: list[tuple[str, Any]] = []
     for key, value in values.items():

@@ -5,13 +5,13 @@ from __future__ import annotations
 from zoo.errors import ZooError
 
 BATCHES = (1, 8, 32)
-"""The numbers of examples in a request, if nobody names others."""
+"""The numbers of examples in a request by default."""
 
 SECONDS = 3.0
-"""The time that each speed is measured, in seconds, if nobody names another."""
+"""The time for which each speed is measured by default, in seconds."""
 
 MOST_SECONDS = 3600.0
-"""The longest time that a speed is measured, in seconds."""
+"""The longest time for which a speed is measured, in seconds."""
 
 
 def check_seconds(seconds: float) -> None:

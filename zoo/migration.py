@@ -115,7 +115,7 @@ def _of_schema_2(values: Any) -> Any:
 def _recipe(values: Any) -> Any:
     values = _renamed(values, {"picture": "image"})
     if isinstance(values, dict):
-        values = {key: value for key, value in values.items() if key != "export"}  # it decided nothing
+        values = {key: value for key, value in values.items() if key != "export"}  # `export` had no effect
     return _changed(values, "image", lambda image: _renamed(image, {"crop": "crop_pct"}))
 
 

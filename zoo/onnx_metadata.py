@@ -29,7 +29,7 @@ def entries(model: Model) -> dict[str, str]:
 
 
 def faults(metadata: Mapping[str, str], model: Model) -> list[str]:
-    """Return a line for each entry that is missing, too many, or not that of `model`."""
+    """Return a line for each entry that is missing, not needed, or different from that of `model`."""
     fields = schema.to_dict(model)
     extra = [key for key in OPTIONAL if key in metadata and not fields[key]]
     lines = [f"metadata_props has '{key}', and the manifest has none" for key in extra]

@@ -156,7 +156,7 @@ def _with_or_without_floor(costs: np.ndarray, errors: np.ndarray) -> tuple[Law, 
         free = len(costs) - parameters - 1
         return len(costs) * math.log(spread) + 2 * parameters + 2 * parameters * (parameters + 1) / free
 
-    # The law has two or three numbers; the spread around it is one more.
+    # The law has two or three parameters; the spread around it is one more.
     supported = with_floor.exponent > 0 and criterion(with_floor, 4) < criterion(without_floor, 3) - EVIDENCE
     return (with_floor, True) if supported else (without_floor, False)
 

@@ -75,9 +75,10 @@ def typed(words: Iterable[str]) -> str:
 
 
 def environment() -> dict[str, str]:
-    """Return the variables of `NUMERIC` that are set otherwise than zoo sets them.
+    """Return the variables of `NUMERIC` whose values are not those that zoo sets.
 
-    A variable of `KERNELS` is `UNSET` if TensorFlow was imported before zoo could set it, and computes otherwise.
+    A variable of `KERNELS` is `UNSET` if TensorFlow was imported before zoo could set it, and therefore computes
+    differently.
     """
     variables = {name: os.environ[name] for name in NUMERIC if os.environ.get(name) not in (None, KERNELS.get(name))}
     if "tensorflow" in sys.modules and not processor.has_vnni():

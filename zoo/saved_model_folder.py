@@ -54,7 +54,7 @@ def latest_version(base: Path) -> Path:
 
 
 def latest_listed(names: Collection[str], base: str) -> str:
-    """Return the folder of the highest version of which all served files are among the `names` of an artifact's files.
+    """Return the folder of the highest version whose served files are all among the `names` of an artifact's files.
 
     Args:
         names: the paths of the files; those of the SavedModel begin with `base` and `/`.

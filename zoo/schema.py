@@ -35,7 +35,7 @@ def parse(cls: type[Record], values: Any, what: str) -> Record:
         key = ".".join(str(part) for part in first["loc"])
         if first["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
             raise ZooError(f"{what}: no key '{key}': {did_you_mean(key, keys(cls))}") from None
-        # A whole record says nothing in a message: which of its values do not fit together is in the error's own text.
+        # A message does not show a whole record: the text of the error says which of its values do not fit together.
         single = first["type"] != "missing" and isinstance(first["input"], str | int | float | list | tuple | None)
         given = f", not {first['input']!r:.60}" if single else ""
         message = first["msg"].removeprefix("Input should be ").removeprefix("Value error, ")

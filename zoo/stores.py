@@ -47,7 +47,7 @@ def is_store(place: object) -> bool:
 
 
 def check_path(path: object) -> None:
-    """Raise ZooError if a path is something else, such as an array, a network, or the bytes of a file."""
+    """Raise ZooError if `path` is not a path but an object such as an array, a network, or the bytes of a file."""
     if not isinstance(path, str | os.PathLike) or not isinstance(os.fspath(path), str):
         raise ZooError(f"a path is needed, not an object of type {type(path).__name__}: name a file or a folder")
 

@@ -14,7 +14,7 @@ UNUSED_DAYS = 90
 
 
 def cache_dir() -> Path:
-    """Return the folder of zoo's cache: the one in the variable ZOO_CACHE_DIR, or in the platform's usual place."""
+    """Return the folder of zoo's cache: the one in the variable ZOO_CACHE_DIR, or the platform's usual one."""
     if os.environ.get(CACHE_DIR):
         return Path(os.environ[CACHE_DIR]).expanduser()
     if sys.platform == "darwin":

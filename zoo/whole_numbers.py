@@ -8,10 +8,10 @@ from zoo.errors import ZooError
 
 
 def check_whole(name: str, value: object, example: int) -> None:
-    """Raise ZooError unless a value is None or a whole number, of Python or numpy; True and False are none.
+    """Raise ZooError unless a value is None or a whole number of Python or numpy; a bool is not a whole number.
 
     Args:
-        name: what the caller calls it.
+        name: the caller's name for the value.
         value: the value.
         example: a number that the message suggests.
     """

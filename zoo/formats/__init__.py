@@ -55,7 +55,7 @@ def listed_alone(sizes: Mapping[str, int], path: str) -> list[str]:
 
 
 def no_checks(path: Path, session: Session, model: Model) -> dict[str, list[str]]:
-    """No checks beyond those of every format."""
+    """Return no faults: the format has no checks beyond those of every format."""
     return {}
 
 
@@ -104,22 +104,22 @@ class Format:
     checks: Callable[[Path, Session, Model], dict[str, list[str]]] = no_checks
 
     def place(self) -> str:
-        """The path within an artifact that is opened: its own, or that of its source."""
+        """Return the path within an artifact that is opened: its own, or that of its source."""
         return self.path or find(self.source or "").place()
 
     def owns(self, name: str) -> bool:
-        """True for a file that opening reads: the format's own file, data named after it, or a file in its folder."""
+        """Return whether opening reads a file: the format's own, data named after it, or a file in its folder."""
         path = self.place()
         return name == path or name.startswith((f"{path}.", f"{path}/"))
 
     def available(self, formats: Collection[str]) -> bool:
-        """True where an artifact with these formats has the file that this one opens."""
+        """Return whether an artifact with these formats has the file that this one opens."""
         return self.name in formats or (not self.path and self.source in formats)
 
 
 @functools.cache
 def table() -> dict[str, Format]:
-    """Every format by name: zoo's own, then those that installed packages bring, which replace none of zoo's."""
+    """Return every format by name: zoo's own, then those that installed packages add, which replace none of zoo's."""
     modules = sorted(plugins.modules(__name__).values(), key=lambda module: module.__package__ != __name__)
     formats: dict[str, Format] = {}
     for row in (row for module in modules for row in module.FORMATS):
@@ -128,7 +128,7 @@ def table() -> dict[str, Format]:
 
 
 def find(name: str) -> Format:
-    """The format of this name.
+    """Return the format of this name.
 
     Raises:
         ZooError: there is none.
@@ -155,7 +155,7 @@ def is_installed(row: Format) -> bool:
 
 
 def import_library(row: Format) -> Any:
-    """The library of a format, imported.
+    """Import the library of a format, and return it.
 
     Raises:
         ZooError: it is not installed.

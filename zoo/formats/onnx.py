@@ -39,7 +39,7 @@ DTYPES = {"tensor(uint8)": "uint8", "tensor(int64)": "int64", "tensor(float)": "
 def inference_session(
     model: Path | bytes, threads: int | None = None, *, arena: bool = True, spinning: bool = False
 ) -> Any:
-    """An `onnxruntime.InferenceSession` on the CPU, with the options of all measurements and comparisons.
+    """Return an `onnxruntime.InferenceSession` on the CPU, with the options of all measurements and comparisons.
 
     Args:
         model: an ONNX file, or the bytes of one.
@@ -120,7 +120,7 @@ def _nothing(tensor: Tensor) -> np.ndarray:
 
 
 def open_onnx(path: Path, threads: int | None = None) -> Session:
-    """An ONNX file of the contract, open. Raises whatever onnxruntime raises for a file that it cannot load."""
+    """Open an ONNX file of the contract. Raises whatever onnxruntime raises for a file that it cannot load."""
     native = inference_session(path, threads)
 
     def tensors(values: Any) -> dict[str, Tensor]:
@@ -149,7 +149,7 @@ def described(session: Session, path: Path) -> Model:
 
 
 def _checks(path: Path, session: Session, model: Model) -> dict[str, list[str]]:
-    """The file's own metadata against the manifest, and its graph against its own digest."""
+    """Compare the file's metadata with the manifest, and its graph with the digest in the file."""
     from zoo import onnx_metadata
 
     # Metadata that are not UTF-8 raise only here, not when the file is loaded.
@@ -158,7 +158,7 @@ def _checks(path: Path, session: Session, model: Model) -> dict[str, list[str]]:
 
 
 def _digest_faults(metadata: dict[str, str], path: Path) -> list[str]:
-    """A digest of the graph that differs from the one in the file: some changes of weights change no golden output."""
+    """Compare the digest of the graph with the one in the file: some changes of weights change no golden output."""
     from zoo.onnx_file import DIGEST, graph_digest
 
     stated = metadata.get(DIGEST)

@@ -32,7 +32,7 @@ def _tensorflow() -> Any:
 
 
 def open_saved_model(base: Path, threads: int | None = None) -> Session:
-    """The latest version of the SavedModel below a base path, open; `native` is the module that TensorFlow loads.
+    """Open the latest version of the SavedModel below a base path; `native` is the module that TensorFlow loads.
 
     Without a number of threads, this process keeps its devices and threads, because it may train later.
 

@@ -1,8 +1,8 @@
-"""The map of a network's channels: which places of which weights belong to each.
+"""The map of a network's channels: the positions in weights that belong to each.
 
-A channel here is all that has to be removed at once, as in Fang et al. 2023, arXiv:2301.12900 (DepGraph): the place of
-one value in the layer that makes it, in every layer that passes it on, and in every layer that reads it. A residual
-addition joins two channels into one.
+A channel here is everything that must be removed at once, as in Fang et al. 2023, arXiv:2301.12900 (DepGraph): the
+position of one value in the layer that makes it, in every layer that passes it on, and in every layer that reads it. A
+residual addition joins two channels into one.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ MAKING = (keras.layers.Conv2D, keras.layers.Dense)
 """The layers that read channels and make others."""
 
 JOINING = (keras.layers.Add, keras.layers.Multiply)
-"""The layers that join channels at the same place into one."""
+"""The layers that join channels at the same position into one."""
 
 ACROSS = ("softmax", "log_softmax", "sparsemax")
 """The activations that compute each channel from all channels."""
@@ -52,7 +52,7 @@ class ChannelMap:
     """The channels of a network, numbered from 0.
 
     Attributes:
-        places: by `layer/variable` and axis, the channel of each place along that axis of a weight, int64 [size].
+        places: by `layer/variable` and axis, the channel of each position along that axis of a weight, int64 [size].
         made: by the name of a layer that `zoo.layers.widths` can change, the channels that it makes, int64 [width].
         groups: the channels that can be removed, int64 [channels] each. Those of a group are made by the same layers.
         count: the number of channels, with those that cannot be removed: of the input and of the answer.

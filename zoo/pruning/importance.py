@@ -15,7 +15,7 @@ MEASURED = ("kernel", "gamma")
 def importance(channels: ChannelMap, arrays: Mapping[str, np.ndarray]) -> np.ndarray:
     """Return the importance of each channel, float64 [channels]: 1 is the mean of its group.
 
-    In each weight where a channel has a place, the L2 norm of its part is divided by the mean norm of all channels
+    In each weight where a channel has a position, the L2 norm of its part is divided by the mean norm of all channels
     there. The importance is the mean of these ratios, so that layers of large and of small weights count alike (Fang et
     al. 2023). The scales of norms count among the weights, as a channel that is scaled to almost nothing adds nothing
     (Liu et al. 2017, arXiv:1708.06519).

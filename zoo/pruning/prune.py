@@ -47,7 +47,7 @@ def prune(
 
 
 def narrowed(model: Model, channels: ChannelMap, kept: np.ndarray) -> Model:
-    """Describe the network that has only the channels that stay, bool [channels]."""
+    """Describe the network that has only the channels for which `kept`, bool [channels], is True."""
     smaller = dataclasses.replace(model, widths={**model.widths, **channels.widths(kept)})
     network = factory.build(smaller)
     return dataclasses.replace(
@@ -56,7 +56,7 @@ def narrowed(model: Model, channels: ChannelMap, kept: np.ndarray) -> Model:
 
 
 def sliced(arrays: Mapping[str, np.ndarray], channels: ChannelMap, kept: np.ndarray) -> dict[str, np.ndarray]:
-    """Return the weights without the places of the channels that do not stay, bool [channels]."""
+    """Return the weights without the positions of removed channels; `kept`, bool [channels], is True for the others."""
     remaining = dict(arrays)
     for name, axes in channels.places.items():
         if name in remaining:

@@ -41,7 +41,7 @@ class Cluster:
 
     Attributes:
         workers: the address of each as `host:port`, the chief's first.
-        index: the place of this process among them.
+        index: the position of this process among them.
     """
 
     workers: tuple[str, ...]

@@ -3,7 +3,7 @@
 A server is a dispatcher with one worker, as `zoo data serve` starts it, because TensorFlow 2.21 keeps batches in order
 only within one worker. With several workers, either each makes every batch (`ShardingPolicy.OFF`), or batches come in
 the order in which workers are ready (`DYNAMIC`). So the servers take turns: of N servers, each makes every Nth batch,
-and this side takes them in order. The batches equal those that this process would make, bit for bit.
+and this process takes them in order. The batches equal those that this process would make, bit for bit.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ SECONDS = 5.0
 """The longest wait for the answer of a server."""
 
 PATIENCE = 2.0
-"""The longest wait for a batch before this side checks whether its servers answer."""
+"""The longest wait for a batch before this process checks whether its servers answer."""
 
 PYTHON = frozenset({"PyFunc", "PyFuncStateless", "EagerPyFunc"})
 """The operations that call Python."""

@@ -64,7 +64,8 @@ def decide(request: TrainingRequest) -> Decision:
     teacher = find_teacher(request.teacher, family.input) if request.teacher else None
     without_labels.check(family, recipe, named, method, unlabeled)
     recipe = _with_fitting_schedule(recipe, named)
-    # A run may have another value than the default, which a file then changes by stating the default.
+    # The run that the weights come from may have another value than the default; a file changes it by stating the
+    # default.
     stated = named.union(choice.keys if isinstance(choice, named_recipe.RecipeFile) else ())
     if request.weights is None:
         _check_without_weights(recipe)

@@ -35,7 +35,7 @@ def describe(
 
     Raises:
         ZooError: no network takes such an input, the network has no place for the recipe's dropout or drop-path, it
-            cannot begin with smaller inputs as the recipe asks, or XLA cannot compile it so.
+            cannot begin with smaller inputs as the recipe asks, or XLA cannot compile it as the recipe asks.
     """
     data = kind_of(recipe.input).data
     preprocessing = data.suiting(dataset, recipe.input, like.preprocessing if like else None)

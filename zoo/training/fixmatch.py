@@ -17,15 +17,15 @@ Losses = Callable[..., Any]
 
 
 def labeled(found: Any) -> Any:
-    """Return the logits of the labeled examples, [batch, classes], from those of all, [batch, views, classes]."""
+    """Return the logits of the labeled examples, [batch, classes], from those of all views, [batch, views, classes]."""
     return found[:, 0]
 
 
 def with_unlabeled(losses: Losses, settings: FixMatch) -> Losses:
     """Return a function that adds the loss of the pairs to the loss of each labeled example.
 
-    `losses` computes the losses of the labeled examples. The logits are those of the labeled example, then of both
-    views of each pair.
+    `losses` computes the losses of the labeled examples. The function takes the logits of the labeled example, then of
+    both views of each pair.
     """
 
     def losses_with_pairs(targets: Any, logits: Any, *others: Any) -> Any:

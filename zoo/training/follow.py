@@ -25,9 +25,9 @@ def say_run(team: Team, folder: Path, this: run.Run) -> None:
 def follow(data_dir: Path | None, execution: Execution) -> tuple[Path, run.Run]:
     """Train the run that the chief starts or resumes; return the chief's folder, and the finished run.
 
-    What is trained follows the chief's request. `data_dir` is the folder of the data on this worker, if it differs from
-    the chief's. This worker ignores the messages, progress, checkpoints and trace in `execution`, for which the chief
-    cares.
+    The chief's request decides what is trained. `data_dir` is the folder of the data on this worker, if it differs from
+    the chief's. This worker ignores the messages, progress, checkpoints and trace in `execution`: they are the task of
+    the chief.
 
     Raises:
         ZooError: the data on this worker differ from the chief's, or the service cannot be used.

@@ -22,7 +22,7 @@ class Profile(keras.callbacks.Callback):
     Args:
         folder: the folder of TensorBoard's logs.
         steps: the number of steps to trace, after the warm-up.
-        say: called with the place of the trace, or the reason why there is none.
+        say: called with the folder of the trace, or the reason why there is none.
     """
 
     def __init__(self, folder: Path, steps: int, say: Say) -> None:

@@ -75,7 +75,7 @@ class LearningRate(keras.optimizers.schedules.LearningRateSchedule):
 
 
 def _one_cycle(step: Any, total: int) -> Any:
-    """Return the share of the highest rate: up, down, and down to `CYCLE_END`, each linearly."""
+    """Return the share of the highest rate: it rises, falls, and falls on to `CYCLE_END`, each time linearly."""
     half = max(1, round(CYCLE * total))
     rest = max(1, total - 1 - 2 * half)
     up = CYCLE_START + (1 - CYCLE_START) * step / half

@@ -2,7 +2,7 @@
 
 The network of a stage uses the layers of the described network on inputs of another size. Keras 3.15 refuses inputs of
 another size than a functional network was built for, and some layers depend on that size. Therefore, the network of a
-stage is built for its own inputs, with the structure of the described network, and then gets the layers of the latter.
+stage is built for its own inputs, with the structure of the described network, and then gets that network's layers.
 """
 
 from __future__ import annotations

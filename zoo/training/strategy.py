@@ -1,4 +1,4 @@
-"""The choice of the devices that train together, made before TensorFlow is first used, which fixes its devices."""
+"""The choice of the devices that train together, before the first use of TensorFlow fixes its devices."""
 
 from __future__ import annotations
 
