@@ -38,7 +38,7 @@ def available_memory(root: Path = ROOT, membership: Path = MEMBERSHIP) -> int:
     import psutil
 
     of_machine = int(psutil.virtual_memory().available)
-    return min([of_machine, *(max(0, limit - held) for limit, held in _memory(root, membership))])
+    return min([of_machine, *(max(0, limit - usage) for limit, usage in _memory(root, membership))])
 
 
 def _memory(root: Path, membership: Path) -> list[tuple[int, int]]:
@@ -46,10 +46,10 @@ def _memory(root: Path, membership: Path) -> list[tuple[int, int]]:
     limits = [(_read(folder / "memory.max"), folder) for folder in _folders(root, membership)]
     if not any(limit for limit, _ in limits):
         limits = [(_read(root / "memory/memory.limit_in_bytes"), root / "memory")]
-    return [(int(limit), _held(folder)) for limit, folder in limits if limit.isdecimal() and int(limit) < NO_LIMIT]
+    return [(int(limit), _usage(folder)) for limit, folder in limits if limit.isdecimal() and int(limit) < NO_LIMIT]
 
 
-def _held(folder: Path) -> int:
+def _usage(folder: Path) -> int:
     """Return the bytes that the processes of a group hold."""
     pairs = (line.partition(" ") for line in _read(folder / "memory.stat").splitlines())
     return sum(int(value) for key, _, value in pairs if key in HELD and value.isdecimal())

@@ -38,7 +38,7 @@ def read(path: Path, what: str) -> dict[str, Any]:
         if len(content) > LARGEST:
             raise ZooError(f"{path} is too large for a {what}: {LARGEST // 1024} KiB at most")
         text = content.decode("utf-8")
-        values = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text, object_pairs_hook=_once)
+        values = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text, object_pairs_hook=_without_repeats)
         if not isinstance(values, dict):
             raise ZooError(f'{path} is not a {what}: write an object of keys and values, such as {{"epochs": 10}}')
         return flat(values)
@@ -56,10 +56,10 @@ def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     for key, value in values.items():
         section = isinstance(value, Mapping) and not RANGE & value.keys()
         pairs += flat(value, f"{prefix}{key}.").items() if section else [(f"{prefix}{key}", value)]
-    return _once(pairs)
+    return _without_repeats(pairs)
 
 
-def _once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+def _without_repeats(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     """Return pairs as a dictionary; raise ValueError if a key is repeated."""
     values = dict(pairs)
     if len(values) < len(pairs):

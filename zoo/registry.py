@@ -30,14 +30,17 @@ def families() -> dict[str, Family]:
     modules = plugins.modules(PACKAGE)
     base_families = [module.FAMILY for module in modules.values() if hasattr(module, "FAMILY")]
     added_sizes = [
-        (name, size) for module in modules.values() for name, added in _further(module).items() for size in added
+        (name, size)
+        for module in modules.values()
+        for name, added in _sizes_of_module(module).items()
+        for size in added
     ]
     family_names = {family.name for family in base_families}
     for name, size in added_sizes:
         if name not in family_names:
             raise ZooError(f"the size {size.name} is for a family '{name}': {did_you_mean(name, family_names)}")
     complete_families = [
-        _with(family, (size for name, size in added_sizes if name == family.name)) for family in base_families
+        _with_sizes(family, (size for name, size in added_sizes if name == family.name)) for family in base_families
     ]
     names = Counter(name for family in complete_families for name in _names(family))
     repeated_names = [name for name, count in names.items() if count > 1]
@@ -48,16 +51,16 @@ def families() -> dict[str, Family]:
     return {family.name: family for family in sorted(complete_families, key=lambda family: family.name)}
 
 
-def _further(module: ModuleType) -> Mapping[str, tuple[Size, ...]]:
+def _sizes_of_module(module: ModuleType) -> Mapping[str, tuple[Size, ...]]:
     added: Mapping[str, tuple[Size, ...]] = getattr(module, "SIZES", {})
     if not added and not hasattr(module, "FAMILY"):
         raise ZooError(f"{module.__name__} is an entry point of {PACKAGE}, but holds neither FAMILY nor SIZES")
     return added
 
 
-def _with(family: Family, further: Iterable[Size]) -> Family:
+def _with_sizes(family: Family, added: Iterable[Size]) -> Family:
     """Add sizes to a family, and put all of them in order."""
-    sizes = sorted((*family.sizes, *further), key=lambda size: size.parameters)
+    sizes = sorted((*family.sizes, *added), key=lambda size: size.parameters)
     missing = [name for name in SIZES if name not in {size.name for size in sizes}]
     if missing:
         raise ZooError(f"the family {family.name} lacks {listed(missing)}: each has at least {', '.join(SIZES)}")

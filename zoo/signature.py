@@ -65,7 +65,7 @@ class Signature:
         return {name: str(tensor) for name, tensor in {**self.inputs, **self.outputs}.items()}
 
 
-def _named(actual: Tensor, wanted: Tensor) -> Tensor:
+def _with_names(actual: Tensor, wanted: Tensor) -> Tensor:
     """Return the tensor with the names of the wanted one in place of `UNNAMED`."""
     if len(actual.shape) != len(wanted.shape):
         return actual
@@ -80,7 +80,7 @@ def departures(found: Signature, wanted: Signature) -> list[str]:
 
     def compare(role: str, here: dict[str, Tensor], there: dict[str, Tensor]) -> list[str]:
         return differences(
-            {name: _named(tensor, there[name]) if name in there else tensor for name, tensor in here.items()},
+            {name: _with_names(tensor, there[name]) if name in there else tensor for name, tensor in here.items()},
             there,
             changed=lambda name, actual, expected: f"{role} '{name}' is {actual}, not {expected}",
             missing=f"there is no {role} '{{}}'",

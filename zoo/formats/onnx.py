@@ -69,7 +69,7 @@ def inference_session(
     options.log_severity_level = NOTHING
     # Its fallback to other providers would print to standard output (onnxruntime 1.32).
     return onnxruntime.InferenceSession(
-        _as_given(model), options, providers=["CPUExecutionProvider"], enable_fallback=0
+        _path_or_bytes(model), options, providers=["CPUExecutionProvider"], enable_fallback=0
     )
 
 
@@ -104,15 +104,15 @@ def write_optimized(
     if not prepacking:
         options.add_session_config_entry("session.disable_prepacking", "1")
     onnxruntime.InferenceSession(
-        _as_given(source), options, providers=["CPUExecutionProvider"], disabled_optimizers=list(disabled)
+        _path_or_bytes(source), options, providers=["CPUExecutionProvider"], disabled_optimizers=list(disabled)
     )
 
 
-def _as_given(model: Path | bytes) -> str | bytes:
+def _path_or_bytes(model: Path | bytes) -> str | bytes:
     return model if isinstance(model, bytes) else str(model)
 
 
-def _nothing(tensor: Tensor) -> np.ndarray:
+def _empty_output(tensor: Tensor) -> np.ndarray:
     """Return the output for an empty batch."""
     import numpy as np
 
@@ -134,7 +134,7 @@ def open_onnx(path: Path, threads: int | None = None) -> Session:
 
     def run(inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         if fragile and not len(inputs[batch]):
-            return {name: _nothing(tensor) for name, tensor in signature.outputs.items()}
+            return {name: _empty_output(tensor) for name, tensor in signature.outputs.items()}
         return dict(zip(names, native.run(names, dict(inputs)), strict=True))
 
     return Session(signature, run, native)

@@ -114,7 +114,7 @@ def first_bad_layer(model: Any, strategy: Any, inputs: Mapping[str, Any]) -> str
 
     def on_replica(inputs: Any) -> Any:
         outputs = apply(all_outputs, merged(model, inputs)[0], training=True)
-        return tf.stack([_bad(output) for output in outputs])
+        return tf.stack([_not_finite(output) for output in outputs])
 
     @tf.function
     def count(inputs: Any) -> Any:
@@ -124,7 +124,7 @@ def first_bad_layer(model: Any, strategy: Any, inputs: Mapping[str, Any]) -> str
     return next((layer.name for layer, number in zip(layers, bad, strict=True) if number), None)
 
 
-def _bad(output: Any) -> Any:
+def _not_finite(output: Any) -> Any:
     """Return 1 if a tensor, or one of several, contains a number that is not finite, else 0."""
     floats = [tensor for tensor in tf.nest.flatten(output) if tensor.dtype.is_floating]
     return tf.cast(~tf.reduce_all([tf.reduce_all(tf.math.is_finite(tensor)) for tensor in floats]), tf.int32)

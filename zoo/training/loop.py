@@ -210,7 +210,7 @@ class _Epochs:
         bad_steps.refuse_none(state)
         self.listeners.on_test_begin()
         validated = evaluate(
-            trainee, self.dataset.validation, share_of(trainee.strategy), lambda: self._end_if_asked(state)
+            trainee, self.dataset.validation, share_of(trainee.strategy), lambda: self._end_if_requested(state)
         )
         plural = kind_of(trainee.description.preprocessing).plural
         check_finite(validated["loss"], f"on the validation {plural} after epoch {epoch + 1}", trainee.model)
@@ -232,7 +232,7 @@ class _Epochs:
         state = self._marked(state)
         # This writes the state only if it has changed: a callback has stopped the training at the end of the epoch.
         self.checkpoints.save(state)
-        self._end_if_asked(state)
+        self._end_if_requested(state)
         return state
 
     def _of_epoch(self, number: int, start: int) -> Any:
@@ -302,7 +302,7 @@ class _Epochs:
         steps = max(1, bad_steps.trained(state.sums, state.steps_done))
         return self.task.metrics(state.sums, steps * self.trainee.recipe.batch_size)
 
-    def _end_if_asked(self, state: State) -> None:
+    def _end_if_requested(self, state: State) -> None:
         """Save the state and raise Interrupted if a signal has asked the training to end."""
         if self.team.asked(self.end_request):
             self._end(state)

@@ -22,13 +22,14 @@ from zoo.recipe import Recipe
 def of_epoch(description: Model, recipe: Recipe, epoch: int) -> Model:
     """Return the description of the network that an epoch, counted from 0, trains: only its input may differ."""
     by_epoch = _preprocessing(description, recipe)
-    return _with(description, by_epoch[min(epoch, len(by_epoch) - 1)])
+    return _with_preprocessing(description, by_epoch[min(epoch, len(by_epoch) - 1)])
 
 
 def stages(description: Model, recipe: Recipe) -> list[Model]:
     """Return the descriptions of the networks of a training, in the order of its stages."""
     return [
-        _with(description, preprocessing) for preprocessing, _ in itertools.groupby(_preprocessing(description, recipe))
+        _with_preprocessing(description, preprocessing)
+        for preprocessing, _ in itertools.groupby(_preprocessing(description, recipe))
     ]
 
 
@@ -38,7 +39,7 @@ def _preprocessing(description: Model, recipe: Recipe) -> Sequence[Any]:
     return kind.by_epoch(description.preprocessing, recipe.input or kind.settings(), recipe.epochs)
 
 
-def _with(description: Model, preprocessing: Any) -> Model:
+def _with_preprocessing(description: Model, preprocessing: Any) -> Model:
     if preprocessing == description.preprocessing:
         return description
     structure = factory.structure_of(description)

@@ -138,7 +138,7 @@ def _planned(request: TrainingRequest, decision: Decision, strategy: Any, say: S
     return _Plan(recipe, dataset, unlabeled, seen, model, initial, arrays)
 
 
-def _without_examples(dataset: Dataset) -> Iterator[str]:
+def _classes_without_examples(dataset: Dataset) -> Iterator[str]:
     """Yield a line about each of several targets with classes that no training example has."""
     for column, part in enumerate(dataset.parts):
         if part.task == "classes":
@@ -153,8 +153,8 @@ def _without_examples(dataset: Dataset) -> Iterator[str]:
 
 def _remarks(dataset: Dataset, model: Model, recipe: Recipe, replicas: int) -> Iterator[str]:
     """Yield a line about each effect of a recipe on these data."""
-    yield from _alike(dataset)
-    yield from _without_examples(dataset)
+    yield from _similar_labels(dataset)
+    yield from _classes_without_examples(dataset)
     if recipe.class_weights == "balanced":
         balanced = tasks.find(dataset.task).balanced
         assert balanced is not None, "class weights are refused for tasks without classes"
@@ -169,7 +169,7 @@ def _remarks(dataset: Dataset, model: Model, recipe: Recipe, replicas: int) -> I
             yield line
 
 
-def _alike(dataset: Dataset) -> Iterator[str]:
+def _similar_labels(dataset: Dataset) -> Iterator[str]:
     """Yield a line for the classes whose names differ only in case."""
     for labels in [part.labels for part in dataset.parts] or [dataset.labels]:
         spellings: dict[str, list[str]] = {}

@@ -195,10 +195,10 @@ def check_teacher(teacher: Found, student: Model, examples: Examples, distill: D
     if size > LARGEST:
         most = f"{LARGEST / 2**30:g} GiB are the most: train on fewer examples, or leave --teacher out"
         raise ZooError(f"the teacher's answers for {len(examples):,} examples take {size / 2**30:.1f} GiB, {most}")
-    _taken(teacher, examples)
+    _examples_for_teacher(teacher, examples)
 
 
-def _taken(teacher: Found, examples: Examples) -> Examples:
+def _examples_for_teacher(teacher: Found, examples: Examples) -> Examples:
     """Return examples in the form that a teacher takes.
 
     Raises:
@@ -249,7 +249,7 @@ def _computed(teacher: Found, examples: Examples, progress: Progress) -> np.ndar
     compute, preprocessing = teacher.open(), teacher.model.preprocessing
     at_once = 1 if kind_of(preprocessing).alone(preprocessing) else BATCH
     answers: list[np.ndarray] = []
-    for inputs, _ in encoded_batches(_taken(teacher, examples), preprocessing, batch_size=at_once):
+    for inputs, _ in encoded_batches(_examples_for_teacher(teacher, examples), preprocessing, batch_size=at_once):
         answers.append(compute(inputs))
         progress(min(len(answers) * at_once, len(examples)), len(examples), f"{teacher.name} answers")
     return np.concatenate(answers, dtype=np.float32)

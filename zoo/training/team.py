@@ -79,7 +79,7 @@ class Workers(Team):
         self.index, self.count = cluster.index, len(cluster.workers)
         self.cluster, self._connections = cluster, connections
         self._changed = threading.Condition()
-        self._asked_with: int | None = None  # the signal
+        self._signal: int | None = None  # that asked one of the workers to end
         self._passed, self._held = 0, False  # the calls of `asked`
         self._end: int | None = None
         self._passed_by: dict[int, int] = {}
@@ -128,14 +128,14 @@ class Workers(Team):
     def asked(self, request: EndRequest) -> bool:
         """Return whether the training ends here; `request` then has the signal that asked one of the workers to end."""
         with self._changed:
-            if request and self._asked_with is None:
+            if request and self._signal is None:
                 self._ask(request.number)
             self._changed.wait_for(lambda: not self._held or self._lost)
             self._refuse_lost()
             if self._end is None or self._passed < self._end:
                 self._passed += 1
                 return False
-            request.number, self._leaving = self._asked_with, True
+            request.number, self._leaving = self._signal, True
             if not self.chief:
                 # A scheduler may end all workers as soon as the first one has ended, so the chief must save first.
                 self._changed.wait_for(lambda: 0 in self._gone)
@@ -187,7 +187,7 @@ class Workers(Team):
                 if "ask" in message:
                     self._hold(message["ask"])
                 if "hold" in message:
-                    self._held, self._asked_with = True, message["hold"]
+                    self._held, self._signal = True, message["hold"]
                     self._connections[index].send(passed=self._passed)
                 if "passed" in message:
                     self._settle(index, message["passed"])
@@ -203,8 +203,8 @@ class Workers(Team):
 
     def _hold(self, number: int) -> None:
         """Hold all workers at their next call of `asked`, as the chief, because a signal asked one of them to end."""
-        if self._asked_with is None:
-            self._asked_with, self._held = number, True
+        if self._signal is None:
+            self._signal, self._held = number, True
             self._tell(hold=number)
             self._settle(self.index, self._passed)
 
@@ -269,7 +269,7 @@ class Workers(Team):
         if self.chief:
             self._hold(number)
         else:
-            self._held, self._asked_with = True, number
+            self._held, self._signal = True, number
             self._tell(ask=number)
 
     def _lose_last(self, steps: dict[int, int]) -> None:

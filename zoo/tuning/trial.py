@@ -113,8 +113,8 @@ def check(request: StudyRequest, preflight: Preflight) -> Settled:
         sizes=_sizes_of_recipe(family, request.recipe),
         examples=len(kept.train),
         classes=dataset.task == "classes",
-        scales=_can(family, row, dataset, recipe, width=spaces.WIDTHS[0]),
-        drops=_can(family, row, dataset, recipe, dropout=0.5),
+        scales=_has_network(family, row, dataset, recipe, width=spaces.WIDTHS[0]),
+        drops=_has_network(family, row, dataset, recipe, dropout=0.5),
     )
     space = spaces.checked(plain, family, request.size, recipe, request.settings)
 
@@ -158,7 +158,7 @@ def _sizes_of_recipe(family: Family, recipe: str | RecipeFile | None) -> Sequenc
     return named.sizes if named and named.sizes else [row.name for row in family.sizes]
 
 
-def _can(family: Any, row: Any, dataset: Any, recipe: Any, **changes: float) -> bool:
+def _has_network(family: Any, row: Any, dataset: Any, recipe: Any, **changes: float) -> bool:
     """Return whether the family has a network with these changes of the recipe's section `network`."""
     from zoo.training.describe import describe
 
